@@ -1,0 +1,62 @@
+# All that a fresh machine needs is Python >= 3.11: uv is fetched when it is missing, and `uv sync` makes .venv from uv.lock.
+
+PYTHON ?= python3
+EXTRAS ?= dataset
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+DEMO_ARGS ?=
+
+SHELL := /bin/sh
+BIN := .venv/bin
+STAMP := .venv/.synced
+# The cache of uv may lie on another file system: copying works everywhere, hard links warn there.
+export UV_LINK_MODE ?= copy
+# Use the Python that is installed; the lock file is the only thing that decides what else comes in.
+export UV_PYTHON_DOWNLOADS := never
+# A virtual environment of the caller's is not ours to fill.
+unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test soak bench lint clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(STAMP) ## Run the whole pipeline on this machine alone
+	@$(BIN)/harvester demo $(DEMO_ARGS)
+
+test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k walk")
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+soak: $(STAMP) ## Run the tests that take minutes
+	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+
+bench: $(STAMP) ## Measure what the documentation claims
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+lint: $(STAMP) ## Check style, formatting and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+clean: ## Remove caches and build products (.venv and .tools stay)
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build dist
+	@find . -path ./.venv -prune -o -path ./.tools -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+# uv: the one on PATH, else a private one in .tools. Debian without python3-venv has no ensurepip, and its pip refuses
+# to touch the system (PEP 668) but may fill a folder. Offline first: a warm cache needs no network, and the lock file
+# fixes every hash, so both ways give the same .venv.
+$(STAMP): pyproject.toml uv.lock
+	@set -e; \
+	if command -v uv >/dev/null 2>&1; then uv=uv; \
+	elif [ -x .tools/bin/uv ]; then uv=.tools/bin/uv; \
+	elif [ -x .tools/lib/bin/uv ]; then uv=.tools/lib/bin/uv; \
+	elif $(PYTHON) -m venv .tools >/dev/null 2>&1 && .tools/bin/python -m pip install --quiet --disable-pip-version-check uv; \
+	then uv=.tools/bin/uv; \
+	elif $(PYTHON) -m pip --version >/dev/null 2>&1 && \
+	     $(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .tools/lib uv; \
+	then uv=.tools/lib/bin/uv; \
+	else echo "make: cannot fetch uv: install the package python3-venv (or uv itself) and check the network" >&2; exit 1; fi; \
+	sync="sync --locked --quiet $(foreach extra,$(EXTRAS),--extra $(extra)) $(if $(filter-out python3,$(PYTHON)),--python $(PYTHON))"; \
+	$$uv $$sync --offline 2>/dev/null || $$uv $$sync
+	@touch $@

@@ -1,0 +1,18 @@
+"""How the API writes text, and how a reader sees it."""
+
+import html
+import re
+
+_EMOJI = re.compile(r'<img src="/images/emoji/([a-z0-9-]+)\.png" class="emoji" alt="[^"]*">')
+
+
+def as_read(served: str) -> str:
+    """The content of a project or studio comment as a reader sees it.
+
+    Emoji images become `:name:` and entities are decoded exactly once: comments before 2019 were stored
+    encoded twice, and a person may type `&lt;`, so a second decoding would change what was written.
+    """
+    if "&" not in served and "<" not in served:
+        return served
+    # Emoji first: a typed `<img` is served encoded, so only the site's own images match.
+    return html.unescape(_EMOJI.sub(r":\1:", served))

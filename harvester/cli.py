@@ -1,0 +1,174 @@
+"""The command line: each command a few lines that call a function elsewhere."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from harvester import cli_db
+from harvester.cli_base import INTERRUPTED, Group
+from harvester.config import settings
+from harvester.errors import UsageError
+
+app = typer.Typer(
+    cls=Group,
+    name="harvester",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Keeps a PostgreSQL warehouse of the public Scratch community: complete, dated, fresh within a request budget.\n\n"
+    "Start with `harvester demo`, which needs nothing but this machine.",
+)
+seed_app = typer.Typer(cls=Group, no_args_is_help=True, help="Put users, projects or studios in scope.")
+app.add_typer(cli_db.app, name="db")
+app.add_typer(seed_app, name="seed")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+Depth = Annotated[
+    int,
+    typer.Option(
+        help="Hops from a seed that are walked too. 0: the seed and what it owns. Whoever is met beyond gets a row, not a walk."
+    ),
+]
+
+
+@app.command()
+def demo(
+    users: Annotated[int, typer.Option(min=20, max=100_000, help="Users of the made-up community.")] = 200,
+    seed: Annotated[int, typer.Option(help="The community is the same for the same seed.")] = 1,
+) -> None:
+    """Run the whole pipeline on this machine alone: database, sandbox, crawl, change, crawl again.
+
+    Example: `harvester demo --users 500`
+    """
+    from harvester.demo import run
+
+    run(settings(), users=users, seed=seed)
+
+
+@seed_app.command("users")
+def seed_users(names: Annotated[list[str], typer.Argument(metavar="NAME...")], depth: Depth = 0, as_json: AsJson = False) -> None:
+    """Put users in scope by name: their lists, their projects and the comments on these.
+
+    Example: `harvester seed users griffpatch mres --depth 1`
+    """
+    from harvester.crawl.seeding import seed_users as seed
+
+    _seeded("user", seed(settings(), names, depth), depth, as_json=as_json)
+
+
+@seed_app.command("projects")
+def seed_projects(ids: Annotated[list[str], typer.Argument(metavar="ID...")], depth: Depth = 0, as_json: AsJson = False) -> None:
+    """Put projects in scope by id: their comments, remixes and studios.
+
+    Example: `harvester seed projects 142 864`
+    """
+    from harvester.api.catalogue import Kind
+    from harvester.crawl.seeding import seed_ids
+
+    _seeded("project", seed_ids(settings(), Kind.PROJECT, ids, depth), depth, as_json=as_json)
+
+
+@seed_app.command("studios")
+def seed_studios(ids: Annotated[list[str], typer.Argument(metavar="ID...")], depth: Depth = 0, as_json: AsJson = False) -> None:
+    """Put studios in scope by id: their projects, members and comments.
+
+    Example: `harvester seed studios 5342 --depth 1`
+    """
+    from harvester.api.catalogue import Kind
+    from harvester.crawl.seeding import seed_ids
+
+    _seeded("studio", seed_ids(settings(), Kind.STUDIO, ids, depth), depth, as_json=as_json)
+
+
+@app.command()
+def crawl(
+    spider: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this spider: users, projects, studios, comments or replies. May be repeated."),
+    ] = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Visit everything in scope once now, incrementally.")] = False,
+    audit: Annotated[bool, typer.Option("--audit", help="Read every list in scope again in full.")] = False,
+    max_requests: Annotated[int | None, typer.Option(help="Begin nothing more after so many requests.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="Begin nothing more after so many minutes.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Work until nothing is due, or a bound is met. Ctrl-C finishes what is in flight; twice stops at once.
+
+    Example: `harvester crawl --max-minutes 30`
+    """
+    from harvester.crawl.run import crawl as run
+
+    summary = run(
+        settings(), spider or [], refresh=refresh, audit=audit, max_requests=max_requests, max_minutes=max_minutes
+    )
+    if as_json:
+        typer.echo(json.dumps(summary.as_json()))
+    else:
+        _show_summary(summary)
+    if summary.outcome == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Scope, rows, backlog, freshness, budget used, failures and quarantine.
+
+    Example: `harvester status --json`
+    """
+    from harvester.crawl.status import read_status, show
+
+    facts = read_status(settings())
+    if as_json:
+        typer.echo(json.dumps(facts, default=str))
+    else:
+        show(Console(), facts)
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
+    users: Annotated[int, typer.Option(min=1, max=1_000_000, help="Users of the community.")] = 500,
+    seed: Annotated[int, typer.Option(help="The community is the same for the same seed.")] = 1,
+    churn: Annotated[float, typer.Option(min=0, help="Changes per second while it runs.")] = 0.0,
+    faults: Annotated[str, typer.Option(help="How it fails: name=probability,... as in 500=0.05,429=0.02")] = "",
+) -> None:
+    """Serve a made-up community as the API would; prints `ready URL` once it answers.
+
+    Example: `harvester sandbox --users 500 --churn 2`, then `HARVESTER_API_URL=URL harvester crawl`
+    """
+    from harvester.sandbox.server import serve
+
+    try:
+        serve(port=port, users=users, seed=seed, churn=churn, faults=faults)
+    except (ValueError, OSError) as error:
+        raise UsageError(str(error)) from None
+
+
+def _seeded(thing: str, counts: tuple[int, int], depth: int, *, as_json: bool) -> None:
+    new, known = counts
+    if as_json:
+        typer.echo(json.dumps({"kind": thing, "new": new, "known": known, "depth": depth}))
+        return
+    also = f", {known:,} known before" if known else ""
+    typer.echo(f"{new:,} {thing}{'' if new == 1 else 's'} put in scope at depth {depth}{also}; `harvester crawl` visits them")
+
+
+def _show_summary(summary: Any) -> None:
+    console = Console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("table")
+    for name in ("inserted", "updated", "unchanged"):
+        table.add_column(name, justify="right")
+    for name, counts in summary.counts.items():
+        table.add_row(name, *(f"{number:,}" for number in counts.values()))
+    console.print(table)
+    words = {"done": "nothing more is due", "bounded": "bound met", "interrupted": "interrupted, nothing lost"}
+    line = f"{words[summary.outcome]}: {summary.requests:,} requests in {summary.seconds:.1f} s"
+    if summary.retries:
+        line += f", {summary.retries:,} of them again"
+    if summary.put_off:
+        line += f"; {summary.put_off:,} visits put off for later, see `harvester status`"
+    console.print(line, highlight=False)

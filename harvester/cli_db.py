@@ -1,0 +1,134 @@
+"""`harvester db`: the embedded server and the schema."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import Annotated, NoReturn
+
+import psycopg
+import typer
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from harvester.cli_base import Group
+from harvester.config import Settings, settings
+from harvester.errors import UsageError, WarehouseError
+from harvester.warehouse import embedded
+from harvester.warehouse.connect import database_url, open_connection
+
+app = typer.Typer(
+    cls=Group,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # local variables may hold the database URL
+    help="The database: the embedded server and the schema.",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+
+
+@app.command(epilog="Example: harvester db up")
+def up(*, as_json: AsJson = False) -> None:
+    """Start the embedded server, if it does not run, and leave it running."""
+    home = _embedded(settings(), "started").home
+    embedded.up(home)
+    now = embedded.status(home)
+    if as_json:
+        typer.echo(
+            json.dumps({"running": now.running, "pid": now.pid, "data": str(now.data), "url": now.url})
+        )
+    else:
+        typer.echo(f"running (process {now.pid}) in {now.data}")
+
+
+@app.command(epilog="Example: harvester db down")
+def down() -> None:
+    """Stop the embedded server. The data stay."""
+    home = _embedded(settings(), "stopped").home
+    typer.echo("stopped" if embedded.down(home) else f"was not running in {home / 'postgres'}")
+
+
+@app.command(epilog='Example: psql "$(harvester db url)"')
+def url() -> None:
+    """Print the URL of the database for psql and other clients; the embedded server is started if need be.
+
+    With HARVESTER_DATABASE_URL it is that URL, with its password.
+    """
+    typer.echo(database_url(settings()))
+
+
+@app.command(
+    epilog='Example: harvester db psql -c "SELECT count(*) FROM scratch.projects"',
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def psql(context: typer.Context) -> NoReturn:
+    """Open psql on the database; all further arguments go to psql."""
+    given = conninfo_to_dict(database_url(settings()))
+    given["options"] = f"{given.get('options', '')} -c timezone=UTC".strip()
+    # By the environment: arguments, and a password among them, would be seen by everybody in `ps`.
+    variables = {
+        each.keyword.decode(): each.envvar.decode()
+        for each in psycopg.pq.Conninfo.get_defaults()
+        if each.envvar
+    }
+    environment = os.environ | {
+        variables[name]: str(value) for name, value in given.items() if name in variables
+    }
+    others = {name: str(value) for name, value in given.items() if name not in variables}
+    try:
+        program = str(embedded.binary("psql"))
+    except WarehouseError:
+        program = shutil.which("psql") or ""
+    if not program:
+        raise WarehouseError("there is no psql on this machine: install a PostgreSQL client")
+    arguments = [*(["-d", make_conninfo("", **others)] if others else []), *context.args]
+    os.execve(program, ["psql", *arguments], environment)  # noqa: S606  (no shell: arguments as they are)
+
+
+@app.command(epilog="Example: harvester db migrate")
+def migrate(
+    revision: Annotated[str, typer.Argument(help="Where to: a revision, or head.")] = "head",
+    *,
+    down: Annotated[
+        bool, typer.Option("--down", help="Go back to REVISION, `base` = remove all tables.")
+    ] = False,
+) -> None:
+    """Bring the schema to the version that this harvester knows."""
+    from harvester.warehouse import schema  # noqa: PLC0415  (Alembic takes long to load: here and in check only)
+
+    if down and revision == "head":
+        raise UsageError("--down needs the revision to go back to")
+    target = database_url(settings())
+    (schema.downgrade if down else schema.migrate)(target, revision)
+    with open_connection(target) as connection:
+        typer.echo(f"schema at {schema.revision(connection) or 'base'}")
+
+
+@app.command(epilog="Example: harvester db check --json")
+def check(*, as_json: AsJson = False) -> None:
+    """Test the connection, the server's version, the schema's version and that the tables are as declared."""
+    from harvester.warehouse import schema  # noqa: PLC0415
+
+    target = database_url(settings())
+    with open_connection(target) as connection:
+        server = connection.info.parameter_status("server_version") or "unknown"
+        facts = {"connection": "ok", "server_version": server}
+        if not as_json:
+            typer.echo(f"ok  connected to PostgreSQL {server}")
+        facts["schema_version"] = schema.check_schema(connection)
+    if not as_json:
+        typer.echo(f"ok  schema at {facts['schema_version']}, the newest")
+    if difference := schema.drift(target):
+        raise WarehouseError(f"the tables are not as declared: {difference}")
+    if as_json:
+        typer.echo(json.dumps(facts | {"tables": "as declared"}))
+    else:
+        typer.echo("ok  tables as declared")
+
+
+def _embedded(current: Settings, action: str) -> Settings:
+    if current.database_url is not None:
+        raise UsageError(
+            f"HARVESTER_DATABASE_URL names a server that is not ours: it cannot be {action} from here"
+        )
+    return current

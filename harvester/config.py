@@ -1,0 +1,184 @@
+"""The one settings object: read from the environment and from a `.env` file in the working directory."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from harvester import __version__
+from harvester.errors import UsageError
+
+_PREFIX = "HARVESTER_"
+_POSTGRES_SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
+
+
+class Settings(BaseSettings):
+    """What the environment says, checked. Made by `settings()`, or by `load()` with overrides."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,  # default False: `HARVESTER_CONTACT=` in a .env file means "not set"
+        extra="ignore",  # default forbid: a .env file serves other programs too
+        frozen=True,
+        hide_input_in_errors=True,  # default False: an error would print the database URL with its password
+    )
+
+    home: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("scratch-harvester", appauthor=False),
+        description="embedded database, secret key, run files",
+    )
+    database_url: SecretStr | None = Field(
+        default=None, description="any PostgreSQL >= 15; an embedded one in HARVESTER_HOME when not set"
+    )
+    api_url: str = Field(default="https://api.scratch.mit.edu", description="base of the API")
+    site_url: str = Field(default="https://scratch.mit.edu", description="base of the site")
+    rate: float = Field(
+        default=5.0,
+        description="requests per second over all workers of a warehouse; 0 = unlimited, loopback hosts only",
+    )
+    contact: str | None = Field(default=None, description="e-mail or URL, put in the User-Agent")
+    permission: str | None = Field(
+        default=None, description="what entitles the operator to crawl public hosts"
+    )
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres_only(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is None:
+            return None
+        url = secret.get_secret_value()
+        if not url.startswith(_POSTGRES_SCHEMES):
+            raise ValueError("not a postgresql:// URL; only PostgreSQL >= 15 is supported")
+        # A raw @, / or : of a password would be taken for a part of the host, and then be shown as such.
+        authority, *rest = re.split(r"[/?#]", url.split("://", 1)[1], maxsplit=1)
+        if authority.count("@") > 1 or "@" in "".join(rest):
+            raise ValueError("ambiguous; percent-encode special characters in the user name and the password")
+        if any(not re.fullmatch(r"\d*", _port_of(host)) for host in authority.rpartition("@")[2].split(",")):
+            raise ValueError("the port is not a number; percent-encode special characters in the password")
+        return secret
+
+    @field_validator("api_url", "site_url")
+    @classmethod
+    def _absolute_http(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            sound = False
+        if not sound or parts.query or parts.fragment or parts.username is not None:
+            raise ValueError("must be an absolute http:// or https:// URL, without user, query or fragment")
+        return url.rstrip("/")
+
+    @field_validator("rate")
+    @classmethod
+    def _rate(cls, rate: float) -> float:
+        if not math.isfinite(rate) or rate < 0:
+            raise ValueError("must be a number of requests per second, 0 or more")
+        return rate
+
+    @field_validator("contact")
+    @classmethod
+    def _contact(cls, contact: str | None) -> str | None:
+        if contact is not None and not re.fullmatch(
+            r"[^\s@()]+@[^\s@()]+\.[^\s@()]+|https?://[^\s()]+", contact
+        ):
+            raise ValueError(
+                "must be an e-mail address or an http(s) URL at which the operator can be reached"
+            )
+        return contact
+
+    @model_validator(mode="after")
+    def _unlimited_on_loopback_only(self) -> Self:
+        if self.rate == 0 and self.public_hosts:
+            raise ValueError(f"{_PREFIX}RATE: 0 (unlimited) is accepted for loopback hosts only")
+        return self
+
+    @property
+    def public_hosts(self) -> tuple[str, ...]:
+        """The configured hosts that are not this machine's own."""
+        hosts = [urlsplit(url).hostname or "" for url in (self.api_url, self.site_url)]
+        return tuple(dict.fromkeys(host for host in hosts if not is_loopback(host)))
+
+    @property
+    def user_agent(self) -> str:
+        """An honest name with the contact: `scratch-harvester/0.1.0 (+mail@example.org)`."""
+        return f"scratch-harvester/{__version__}" + (f" (+{self.contact})" if self.contact else "")
+
+    def check_crawl_allowed(self) -> None:
+        """Refuse public hosts unless the operator says who they are and what entitles them.
+
+        Raises:
+            UsageError: a contact or a permission is missing.
+        """
+        missing = [
+            f"{_PREFIX}{name.upper()} ({meaning})"
+            for name, meaning in (
+                ("contact", "an e-mail address or URL for the User-Agent"),
+                ("permission", "the reference of what entitles you, a written permission say"),
+            )
+            if not getattr(self, name)
+        ]
+        if self.public_hosts and missing:
+            raise UsageError(
+                f"refusing to crawl {' and '.join(self.public_hosts)}: the site's Terms of Use of 2026-01-22"
+                " forbid crawlers (11.6) and automated extraction of data (11.13) without permission."
+                f" To go on, set {' and '.join(missing)}."
+                " To try things out, start with the sandbox: `harvester demo`."
+            )
+
+
+def load(**overrides: Any) -> Settings:
+    """Settings from the environment, with some values given.
+
+    Raises:
+        UsageError: a value is malformed; the message names the variables and never repeats a value.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        # `from None`: the original holds the values, and a traceback would print it.
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+    except UnicodeDecodeError:
+        raise UsageError("the .env file is not UTF-8 text") from None
+    except OSError as error:
+        raise UsageError(f"the .env file cannot be read: {error.strerror}") from None
+    raise UsageError("; ".join(_one_line(problem["loc"], problem["msg"]) for problem in problems))
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once. `settings.cache_clear()` makes the next call read again."""
+    return load()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine: 127.0.0.0/8, ::1, localhost."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
+
+
+def _port_of(host: str) -> str:
+    return re.sub(r"^\[[^\]]*\]|^[^:]*", "", host).removeprefix(":")
+
+
+def _one_line(loc: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return f"{_PREFIX}{str(loc[0]).upper()}: {text}" if loc else text

@@ -1,0 +1,317 @@
+"""The frontier: what is in scope, what is due, who works on it. One row of `crawl.walks` for each list or object.
+
+A lease is a token on the row. It ends with the visit, with its time, or with the session of the run that took it:
+each run holds an advisory lock for as long as its connection lives, so what a killed worker had leased is free at
+once, not after a time-out.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from harvester import __version__
+from harvester.api.catalogue import DETAIL, OWNER_COLUMN, STREAMS, Kind, Lead
+from harvester.config import Settings
+from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts, Lease
+from harvester.warehouse.normalise import Visit
+
+_ALIVE = 0x5C7A7C9
+"""Class of the advisory locks that say which runs live."""
+REVISIT_SECONDS = 7 * 86_400
+"""Between two visits of the same list or object."""
+THREAD_REVISIT_SECONDS = 180 * 86_400
+"""The same for a thread whose comment shows no change of `reply_count`."""
+_LONGEST_PAUSE = 6 * 3600
+"""Seconds after which a visit that keeps failing is tried again, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """Something the operator puts in scope, with the hops from it that are walked too."""
+
+    kind: Kind
+    entity_id: int
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is left: due now, leased by runs that live, and failed for the time being."""
+
+    due: int
+    leased: int
+    put_off: int
+
+
+def begin_run(connection: Connection, settings: Settings, command: str) -> int:
+    """Record a run and take the lock that says it lives."""
+    with connection.transaction():
+        row = connection.execute(
+            "INSERT INTO crawl.runs (command, version, api_url, contact, permission)"
+            " VALUES (%s, %s, %s, %s, %s) RETURNING id",
+            [command, __version__, settings.api_url, settings.contact, settings.permission],
+        ).fetchone()
+    assert row is not None
+    connection.execute("SELECT pg_advisory_lock(%s, %s)", [_ALIVE, row[0]])
+    connection.commit()
+    return int(row[0])
+
+
+def end_run(connection: Connection, run: int, outcome: str, requests: int, counts: Counts) -> None:
+    """Give back what the run still leases and record how it ended."""
+    with connection.transaction():
+        _free(connection, run)
+        _record(connection, run, requests, counts)
+        connection.execute("UPDATE crawl.runs SET ended_at = now(), outcome = %s WHERE id = %s", [outcome, run])
+    connection.execute("SELECT pg_advisory_unlock(%s, %s)", [_ALIVE, run])
+    connection.commit()
+
+
+def record_run(connection: Connection, run: int, requests: int, counts: Counts) -> None:
+    """Write down how far a run is, so that a killed one leaves its figures."""
+    with connection.transaction():
+        _record(connection, run, requests, counts)
+
+
+def _record(connection: Connection, run: int, requests: int, counts: Counts) -> None:
+    connection.execute(
+        "UPDATE crawl.runs SET requests = %s, counts = %s WHERE id = %s", [requests, Jsonb(counts.as_json()), run]
+    )
+
+
+def _free(connection: Connection, run: int) -> int:
+    return connection.execute(
+        "UPDATE crawl.walks SET lease_token = NULL, lease_run = NULL, lease_until = NULL WHERE lease_run = %s", [run]
+    ).rowcount
+
+
+def recover(connection: Connection, own: int) -> int:
+    """Free the walks of runs that live no more, and return how many. `own` is the run of this very session.
+
+    To the session that holds it a lock looks free, so its own run is left out.
+    """
+    freed = 0
+    with connection.transaction():
+        runs = connection.execute(
+            "SELECT DISTINCT lease_run FROM crawl.walks WHERE lease_run <> %s ORDER BY 1", [own]
+        ).fetchall()
+        for (run,) in runs:
+            dead = connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_ALIVE, run]).fetchone()
+            if dead is not None and dead[0]:
+                freed += _free(connection, run)
+    return freed
+
+
+def lease(
+    connection: Connection, run: int, streams: Sequence[str], count: int, only: Sequence[int] | None = None
+) -> list[Lease]:
+    """Take up to `count` due walks, the longest due first; with `only`, of these entities or on their pages."""
+    with connection.transaction():
+        rows = connection.execute(
+            _LEASE,
+            {
+                "streams": list(streams),
+                "count": count,
+                "run": run,
+                "seconds": LEASE_SECONDS,
+                "only": None if only is None else list(only),
+            },
+        ).fetchall()
+    leases = []
+    for stream, entity, owner, username, host, token, position, signal, state, certificate in rows:
+        visit = Visit(STREAMS[stream], entity, owner, username, host)
+        leases.append(Lease(visit, token, position, signal, state, certificate))
+    return leases
+
+
+_LEASE = """
+WITH due AS (
+    SELECT stream, entity_id FROM crawl.walks
+    WHERE due_at <= now() AND stream = ANY(%(streams)s) AND (lease_token IS NULL OR lease_until < now())
+        AND (%(only)s::bigint[] IS NULL OR coalesce(owner_id, entity_id) = ANY(%(only)s))
+    ORDER BY due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE crawl.walks w SET
+        lease_token = gen_random_uuid(),
+        lease_run = %(run)s,
+        lease_until = now() + make_interval(secs => %(seconds)s),
+        begun_at = CASE WHEN w.state IS NULL THEN now() ELSE w.begun_at END,
+        begun_depth = CASE WHEN w.state IS NULL THEN w.depth ELSE w.begun_depth END
+    FROM due WHERE w.stream = due.stream AND w.entity_id = due.entity_id
+    RETURNING w.*
+)
+SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id, t.lease_token, t.position, t.signal, t.state,
+    CASE WHEN t.incremental THEN t.certificate END
+FROM taken t
+LEFT JOIN scratch.projects p
+    ON t.stream LIKE 'project%%' AND p.id = coalesce(t.owner_id, t.entity_id)
+LEFT JOIN scratch.users u
+    ON u.id = CASE WHEN t.stream LIKE 'user%%' THEN t.entity_id ELSE p.author_id END
+LEFT JOIN scratch.studios s ON t.stream LIKE 'studio%%' AND s.id = t.entity_id
+ORDER BY t.due_at, t.stream, t.entity_id
+"""
+
+
+def release(connection: Connection, leases: Sequence[Lease]) -> None:
+    """Give back walks that were not finished; what they committed stays."""
+    with connection.transaction():
+        connection.execute(
+            "UPDATE crawl.walks SET lease_token = NULL, lease_run = NULL, lease_until = NULL"
+            " WHERE lease_token = ANY(%s)",
+            [[one.token for one in leases]],
+        )
+
+
+def put_off(connection: Connection, lease_: Lease, reason: str) -> None:
+    """Try a visit again later, the later the more often it failed; it goes on from its last committed page."""
+    with connection.transaction():
+        connection.execute(
+            "UPDATE crawl.walks SET lease_token = NULL, lease_run = NULL, lease_until = NULL,"
+            " failures = failures + 1, last_error = %s,"
+            " due_at = now() + make_interval(secs => least(%s, 60 * 2 ^ least(failures, 20)))"
+            " WHERE lease_token = %s",
+            [reason, _LONGEST_PAUSE, lease_.token],
+        )
+
+
+def quarantine(connection: Connection, lease_: Lease, path: str, status: int | None, reason: str, body: bytes) -> None:
+    """Keep a response that cannot be used, whole."""
+    with connection.transaction():
+        connection.execute(
+            "INSERT INTO crawl.quarantine (stream, entity_id, path, status, reason, body)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            [lease_.visit.stream.name, lease_.visit.entity_id, path, status, reason, body],
+        )
+
+
+def report_drift(connection: Connection, stream: str, place: str, change: str, example: str) -> bool:
+    """Record where the source departs from what is declared; whether it is the first time."""
+    with connection.transaction():
+        row = connection.execute(
+            "INSERT INTO crawl.drift AS d (stream, field, change, example) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (stream, field, change) DO UPDATE SET count = d.count + 1, last_seen_at = now()"
+            " RETURNING d.count = 1",
+            [stream, place, change, example],
+        ).fetchone()
+    return bool(row and row[0])
+
+
+def backlog(connection: Connection, streams: Sequence[str]) -> Backlog:
+    """Count what is left for some streams."""
+    with connection.transaction():
+        row = connection.execute(
+            "SELECT count(*) FILTER (WHERE due_at <= now() AND lease_token IS NULL),"
+            " count(*) FILTER (WHERE lease_token IS NOT NULL),"
+            " count(*) FILTER (WHERE failures > 0)"
+            " FROM crawl.walks WHERE stream = ANY(%s)"
+            " AND (due_at <= now() OR lease_token IS NOT NULL OR failures > 0)",
+            [list(streams)],
+        ).fetchone()
+    assert row is not None
+    return Backlog(*row)
+
+
+def seed(connection: Connection, seeds: Iterable[Seed]) -> tuple[int, int]:
+    """Put entities in scope, or deepen what is; return how many are new and how many were known."""
+    wanted = list(seeds)
+    with connection.transaction():
+        known = 0
+        for one in wanted:
+            row = connection.execute(
+                "INSERT INTO crawl.seeds AS s (kind, entity_id, depth) VALUES (%s, %s, %s)"
+                " ON CONFLICT (kind, entity_id) DO UPDATE SET depth = greatest(s.depth, excluded.depth)"
+                " RETURNING xmax = 0",
+                [one.kind.value, one.entity_id, one.depth],
+            ).fetchone()
+            known += not (row and row[0])
+            connection.execute(
+                "INSERT INTO crawl.walks AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, now())"
+                " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = greatest(w.depth, excluded.depth)",
+                [DETAIL[one.kind], one.entity_id, one.depth],
+            )
+    return len(wanted) - known, known
+
+
+def refresh(
+    connection: Connection, streams: Sequence[str], *, full: bool = False, only: Sequence[int] | None = None
+) -> int:
+    """Make everything in scope due now, threads only where it is `full`; return how many visits that are.
+
+    Threads are left out of an incremental refresh: their comment's `reply_count` tells when to read them.
+    """
+    names = [name for name in streams if full or not STREAMS[name].is_thread]
+    with connection.transaction():
+        return connection.execute(
+            "UPDATE crawl.walks SET due_at = now(), incremental = incremental AND NOT %s"
+            " WHERE stream = ANY(%s) AND lease_token IS NULL"
+            " AND (%s::bigint[] IS NULL OR coalesce(owner_id, entity_id) = ANY(%s))",
+            [full, names, only, only],
+        ).rowcount
+
+
+def spread(connection: Connection) -> int:
+    """Carry a raised depth on to what was met before it was raised, out of the warehouse and without a request.
+
+    Returns how many walks came into scope or were raised.
+    """
+    changed = 0
+    with connection.transaction():
+        while True:
+            stale = connection.execute(
+                "SELECT stream, array_agg(entity_id) FROM crawl.walks"
+                " WHERE depth > spread_depth AND visits > 0 GROUP BY stream"
+            ).fetchall()
+            if not stale:
+                return changed
+            for name, entities in stale:
+                stream = STREAMS[name]
+                for opened in stream.opens:
+                    changed += connection.execute(_OPEN, [opened, name, entities]).rowcount
+                for lead in stream.leads:
+                    changed += connection.execute(_spread(lead), [DETAIL[lead.kind], lead.hop, name, entities]).rowcount
+                connection.execute(
+                    "UPDATE crawl.walks SET spread_depth = depth WHERE stream = %s AND entity_id = ANY(%s)",
+                    [name, entities],
+                )
+
+
+_RAISE = (
+    " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth WHERE excluded.depth > w.depth"
+)
+_OPEN = (
+    "INSERT INTO crawl.walks AS w (stream, entity_id, depth, due_at)"
+    " SELECT %s, v.entity_id, v.depth, now() FROM crawl.walks v"
+    " WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.gone_at IS NULL" + _RAISE
+)
+
+
+def _spread(lead: Lead) -> sql.Composed:
+    """The walks that a stream's own rows in the warehouse lead to, at the depth its walks have now."""
+    signal = sql.Identifier("l", lead.signal) if lead.signal else sql.SQL("NULL::int")
+    owner = sql.Identifier("l", OWNER_COLUMN[lead.kind]) if lead.kind in OWNER_COLUMN else sql.SQL("NULL::bigint")
+    return sql.SQL(
+        "INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, depth, signal, due_at)"
+        " SELECT x.stream, l.{met}, max({owner}), max(v.depth - x.hop), max({signal}), now()"
+        " FROM (SELECT %s::text AS stream, %s::int AS hop) x, crawl.walks v JOIN scratch.{table} l ON l.{own} = v.entity_id"
+        " WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.depth >= x.hop AND l.gone_at IS NULL"
+        " AND l.{met} IS NOT NULL{known}{raised}"
+        " GROUP BY 1, 2 ORDER BY 1, 2" + _RAISE
+    ).format(
+        met=sql.Identifier(lead.met),
+        owner=owner,
+        signal=signal,
+        table=sql.Identifier(lead.table),
+        own=sql.Identifier(lead.owner),
+        known=sql.SQL(
+            " AND EXISTS (SELECT FROM scratch.users u WHERE u.id = l.{} AND u.username IS NOT NULL)"
+        ).format(sql.Identifier(lead.met))
+        if lead.kind is Kind.USER
+        else sql.SQL(""),
+        raised=sql.SQL(" AND {} > 0").format(signal) if lead.signal else sql.SQL(""),
+    )
+
+

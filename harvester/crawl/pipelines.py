@@ -1,0 +1,50 @@
+"""The one item pipeline: a page into the warehouse."""
+
+from typing import TYPE_CHECKING, Self
+
+from scrapy.crawler import Crawler
+from scrapy.exceptions import CloseSpider
+
+from harvester.crawl.spider import Page
+from harvester.errors import WarehouseError
+
+if TYPE_CHECKING:
+    from harvester.crawl.spider import WalkSpider
+
+
+class WarehousePipeline:
+    """Opens the run with the spider, commits each page, and ends the run with the spider."""
+
+    def __init__(self, spider: "WalkSpider") -> None:
+        self.spider = spider
+        self.session = spider.session
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's way to build a component."""
+        return cls(crawler.spider)  # type: ignore[arg-type]
+
+    async def open_spider(self) -> None:
+        """Begin the run, or do not start at all."""
+        try:
+            await self.session.open()
+        except WarehouseError as error:
+            self.session.failure = error
+            raise CloseSpider("warehouse") from None
+
+    async def process_item(self, item: Page) -> Page:
+        """Commit the page and tell the walk that waits for it."""
+        try:
+            taken = await self.session.commit(item.commit)
+        except Exception as error:
+            if not item.taken.done():
+                item.taken.set_exception(error)
+            return item
+        if not item.taken.done():
+            item.taken.set_result(taken)
+        return item
+
+    async def close_spider(self) -> None:
+        """End the run."""
+        if self.session.is_open:
+            await self.session.close(self.spider.outcome)

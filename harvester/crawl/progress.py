@@ -1,0 +1,112 @@
+"""What a running crawl shows: a live table on a terminal, a line every few seconds elsewhere."""
+
+import sys
+import threading
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from harvester.crawl.spider import WalkSpider
+
+_LINE_SECONDS = 10.0
+_REFRESHES_PER_SECOND = 4
+
+
+class Progress:
+    """Shows a spider's figures while it runs, on standard error."""
+
+    def __init__(self, spider: "WalkSpider", *, shown: bool) -> None:
+        self._spider = spider
+        self._shown = shown
+        self._console = Console(stderr=True)
+        self._ended = threading.Event()
+        self._live: Live | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        if not self._shown:
+            return self
+        if self._console.is_terminal:
+            self._live = Live(
+                console=self._console,
+                get_renderable=self._table,
+                refresh_per_second=_REFRESHES_PER_SECOND,
+                transient=True,
+            )
+            self._live.start()
+        else:
+            self._thread = threading.Thread(target=self._lines, name="progress", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._live is not None:
+            self._live.stop()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _lines(self) -> None:
+        while not self._ended.wait(_LINE_SECONDS):
+            sys.stderr.write(self._line() + "\n")
+            sys.stderr.flush()
+
+    def _line(self) -> str:
+        spider = self._spider
+        counts = list(spider.session.counts.tables.items())
+        rows = sum(sum(numbers[:2]) for _, numbers in counts)
+        parts = [
+            f"{_clock(spider.elapsed)}",
+            f"{spider.session.requests:,} requests ({self._rate():.1f}/s{self._budget()})",
+            f"{rows:,} rows written",
+            f"{spider.left.due:,} due",
+        ]
+        if spider.retries or spider.put_off:
+            parts.append(f"{spider.retries:,} retries, {spider.put_off:,} put off")
+        if left := self._time_left():
+            parts.append(left)
+        return "  ".join(parts)
+
+    def _table(self) -> Group:
+        spider = self._spider
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("table")
+        for name in ("inserted", "updated", "unchanged"):
+            table.add_column(name, justify="right")
+        for name, numbers in sorted(list(spider.session.counts.tables.items())):
+            table.add_row(name, *(f"{number:,}" for number in numbers))
+        status = Text(self._line(), style="cyan")
+        if spider.stopping:
+            status.append("  stopping: finishing what is in flight", style="yellow")
+        return Group(status, table)
+
+    def _rate(self) -> float:
+        return self._spider.session.requests / max(self._spider.elapsed, 0.001)
+
+    def _budget(self) -> str:
+        rate = self._spider.session.settings.rate
+        return f" of {rate:g}" if rate else ""
+
+    def _time_left(self) -> str:
+        """The time to the nearest bound, or to the end of the backlog as it stands."""
+        spider, estimates = self._spider, []
+        if spider.bounds.seconds is not None:
+            estimates.append(spider.bounds.seconds - spider.elapsed)
+        if spider.session.requests and spider.elapsed:
+            if spider.bounds.requests is not None:
+                estimates.append((spider.bounds.requests - spider.session.requests) / self._rate())
+            if not estimates and spider.left.due:
+                return f"at least {_clock(spider.left.due / self._rate())} left"
+        return f"{_clock(max(0.0, min(estimates)))} left" if estimates else ""
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=int(seconds)))

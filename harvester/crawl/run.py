@@ -1,0 +1,154 @@
+"""A crawl from the command line: all chosen spiders together in one process, with progress and a clean stop."""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from scrapy.crawler import AsyncCrawlerProcess
+from scrapy.settings import Settings as ScrapySettings
+
+from harvester.api.catalogue import STREAMS, Stream, streams_of
+from harvester.config import Settings
+from harvester.crawl import frontier
+from harvester.crawl.progress import Progress
+from harvester.crawl.session import Session
+from harvester.crawl.spider import Bounds, WalkSpider
+from harvester.errors import UsageError
+from harvester.warehouse.connect import connect
+from harvester.warehouse.schema import check_schema
+
+INTERRUPTED = 130
+
+
+class HarvestSpider(WalkSpider):
+    """The chosen spiders as one: it owns their streams together."""
+
+    name = "harvest"
+    chosen: tuple[str, ...] = ()
+
+    def own_streams(self) -> tuple[Stream, ...]:
+        """The streams of all chosen spiders."""
+        return tuple(stream for name in self.chosen for stream in streams_of(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did."""
+
+    outcome: str
+    requests: int
+    retries: int
+    put_off: int
+    seconds: float
+    counts: dict[str, dict[str, int]]
+    backlog: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def spider_names() -> list[str]:
+    """The spiders there are."""
+    return sorted({stream.spider for stream in STREAMS.values()})
+
+
+def crawl(
+    settings: Settings,
+    spiders: Sequence[str] = (),
+    *,
+    refresh: bool = False,
+    audit: bool = False,
+    max_requests: int | None = None,
+    max_minutes: float | None = None,
+    progress: bool = True,
+) -> Summary:
+    """Visit what is due until nothing is, or a bound is met. Runs once a process, as event loops do.
+
+    With `refresh` everything in scope is due, incrementally; with `audit` too, and every list is read in full.
+
+    Raises:
+        UsageError: an unknown spider, a bound that is none, or hosts that may not be crawled.
+        WarehouseError: the database is unusable, at the start or on the way.
+    """
+    chosen = tuple(dict.fromkeys(spiders)) or tuple(spider_names())
+    for name in chosen:
+        if name not in spider_names():
+            raise UsageError(f"no spider is called {name!r}: there are {', '.join(spider_names())}")
+    if refresh and audit:
+        raise UsageError("--refresh and --audit exclude each other: an audit visits everything too")
+    if (max_requests is not None and max_requests < 1) or (max_minutes is not None and not max_minutes > 0):
+        raise UsageError("--max-requests and --max-minutes: above 0")
+    settings.check_crawl_allowed()
+    if refresh or audit:
+        names = [stream.name for spider in chosen for stream in streams_of(spider)]
+        with connect(settings, autocommit=True) as connection:
+            check_schema(connection)
+            frontier.refresh(connection, names, full=audit)
+    session = Session(settings, "crawl" + " --refresh" * refresh + " --audit" * audit)
+    bounds = Bounds(max_requests, None if max_minutes is None else 60 * max_minutes)
+    spider = run_spider(HarvestSpider, session=session, bounds=bounds, progress=progress, chosen=chosen)
+    return Summary(
+        outcome=spider.outcome,
+        requests=session.requests,
+        retries=spider.retries,
+        put_off=spider.put_off,
+        seconds=round(spider.elapsed, 3),
+        counts=session.counts.as_json(),
+        backlog=spider.left.due,
+    )
+
+
+def run_spider(
+    spider_class: type[WalkSpider],
+    *,
+    session: Session,
+    bounds: Bounds | None = None,
+    progress: bool = True,
+    **attributes: Any,
+) -> Any:
+    """Run one spider to its end under Scrapy's engine, and return it. Raises what made it fail."""
+    process = AsyncCrawlerProcess(_scrapy_settings())
+    crawler = process.create_crawler(type(spider_class.__name__, (spider_class,), attributes))
+    process.crawl(crawler, session=session, bounds=bounds)
+    spider = crawler.spider
+    assert isinstance(spider, WalkSpider)
+    with _signals(spider), Progress(spider, shown=progress):
+        process.start(install_signal_handlers=False)
+    if session.failure is not None:
+        raise session.failure
+    return spider
+
+
+def _scrapy_settings() -> ScrapySettings:
+    settings = ScrapySettings()
+    settings.setmodule("harvester.crawl.settings", priority="project")
+    return settings
+
+
+@contextmanager
+def _signals(spider: WalkSpider) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) finishes what is in flight; the second stops at once.
+
+    Either way nothing is lost: a page is in the warehouse with its checkpoint, or not at all.
+    """
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if spider.stopping:
+            os.write(2, b"stopped at once\n")
+            os._exit(INTERRUPTED)
+        if number == signal.SIGINT:
+            os.write(2, b"finishing what is in flight; press Ctrl-C again to stop at once\n")
+        spider.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+

@@ -1,0 +1,416 @@
+"""The base of all spiders: lease a walk, await its pages one by one, hand each over, until the verdict.
+
+A walk is a coroutine, and several run at once. Its pages leave through Scrapy's downloader, so that the downloader
+middlewares apply, and enter the warehouse through the item pipeline, one item a page; the next page is asked for when
+the one before is committed.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+from urllib.parse import quote
+
+import msgspec
+from scrapy import Request, Spider
+from scrapy.crawler import Crawler
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    ResponseDataLossError,
+)
+from scrapy.http import Response
+
+from harvester.api.catalogue import DETAIL, PAGE_LIMIT, Kind, Paging, Stream, streams_of
+from harvester.api.decode import decode
+from harvester.api.records import Record
+from harvester.config import settings as environment
+from harvester.crawl import frontier, walk
+from harvester.crawl.politeness import ATTEMPTS, Interrupted, Pacer, PoliteMiddleware, backoff, retry_after
+from harvester.crawl.session import Session
+from harvester.errors import DecodeError, TransientHTTP, UsageError
+from harvester.warehouse.commit import Lease, PageCommit, Verdict
+from harvester.warehouse.normalise import Visit, normalise
+
+logger = logging.getLogger(__name__)
+
+_BROKEN = (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    ResponseDataLossError,
+    OSError,
+)
+_ANSWERS = (200, 400, 403, 404, 410)
+"""Statuses whose body is looked at; all others (429, 5xx, redirects, unheard-of ones) are no answer."""
+_POLL_SECONDS = 0.3
+_WATCH_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Page:
+    """The item of this project: one page, and what became of it once the pipeline has it."""
+
+    commit: PageCommit
+    taken: "asyncio.Future[bool | str]"
+
+
+class _Unusable(Exception):  # noqa: N818
+    """A response that came again and again and cannot be used."""
+
+    def __init__(self, path: str, status: int, body: bytes, reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+        self.status = status
+        self.body = body
+
+
+@dataclass(slots=True)
+class Bounds:
+    """When a crawl stops although more is due; None is no bound."""
+
+    requests: int | None = None
+    seconds: float | None = None
+
+
+class WalkSpider(Spider):
+    """Visits what is due of its streams. A subclass has a name; the catalogue says which streams that name owns."""
+
+    targets: ClassVar[tuple[Kind, ...]] = (Kind.USER, Kind.PROJECT, Kind.STUDIO)
+
+    def __init__(self, session: Session | None = None, bounds: Bounds | None = None, **arguments: Any) -> None:
+        super().__init__(self.name)
+        self.session = session or Session(environment(), f"scrapy crawl {self.name}")
+        self.bounds = bounds or Bounds()
+        self.streams: tuple[Stream, ...] = self.own_streams()
+        self.target = _target(arguments)
+        self.stopping = False
+        self.bounded = False
+        self.put_off = 0
+        self.retries = 0
+        self.left = frontier.Backlog(0, 0, 0)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._out: asyncio.Queue[Page | None] = asyncio.Queue()
+        self._began = 0.0
+        self._pacer: Pacer | None = None
+
+    def own_streams(self) -> tuple[Stream, ...]:
+        """The streams this spider visits."""
+        return streams_of(self.name)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
+        """Scrapy's way to build a spider; refuses public hosts that the operator is not entitled to."""
+        spider = super().from_crawler(crawler, *args, **kwargs)
+        spider.session.settings.check_crawl_allowed()
+        return spider
+
+    def stop(self) -> None:
+        """Begin nothing more; what is in flight is finished and committed. May be called from a signal handler."""
+        self.stopping = True
+        self.session.stop()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first lease."""
+        return time.monotonic() - self._began if self._began else 0.0
+
+    @property
+    def outcome(self) -> str:
+        """How the run ended, in the words of `crawl.runs`."""
+        if self.session.failure is not None:
+            return "failed"
+        if self.stopping:
+            return "interrupted"
+        return "bounded" if self.bounded else "done"
+
+    # The crawl ------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> AsyncIterator[Any]:
+        """Yield one item for each page, for as long as anything is due."""
+        driver = asyncio.create_task(self._drive())
+        try:
+            while (page := await self._out.get()) is not None:
+                yield page
+        finally:
+            for task in (driver, *self._tasks):
+                task.cancel()
+            await asyncio.gather(driver, *self._tasks, return_exceptions=True)
+
+    async def _drive(self) -> None:
+        try:
+            await self._work()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self.session.failure = self.session.failure or error
+            logger.debug("the crawl failed", exc_info=True)
+        finally:
+            self._out.put_nowait(None)
+
+    async def _work(self) -> None:
+        names, only = await self._scope()
+        self._began = time.monotonic()
+        watch = asyncio.create_task(self._watch(names))
+        try:
+            await self._walk_all(names, only)
+        finally:
+            watch.cancel()
+
+    async def _watch(self, names: list[str]) -> None:
+        """Keep the figures for whoever looks on, and in `crawl.runs` for when this process is killed."""
+        while True:
+            self.left = await self.session.call(frontier.backlog, names)
+            await self.session.call(
+                frontier.record_run, self.session.run, self.session.requests, self.session.counts
+            )
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    async def _walk_all(self, names: list[str], only: list[int] | None) -> None:
+        at_once = self.crawler.settings.getint("CONCURRENT_REQUESTS")
+        ready: deque[Lease] = deque()
+        while True:
+            while not self._enough() and len(self._tasks) < at_once:
+                if not ready:
+                    ready += await self.session.call(frontier.lease, self.session.run, names, 2 * at_once, only)
+                    if not ready:
+                        break
+                task = asyncio.create_task(self._visit(ready.popleft()))
+                self._tasks.add(task)
+            if self._tasks:
+                done, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            elif self._enough() or not await self._more(names):
+                break
+        if ready:
+            await self.session.call(frontier.release, list(ready))
+
+    async def _scope(self) -> tuple[list[str], list[int] | None]:
+        """Names of the streams to lease from and, for a single target, its id, made due now."""
+        if self.target is None:
+            return [stream.name for stream in self.streams], None
+        kind, entity = self.target
+        names = [DETAIL[kind], *(stream.name for stream in self.streams)]
+        await self.session.call(frontier.seed, [frontier.Seed(kind, entity)])
+        await self.session.call(frontier.refresh, names, only=[entity])
+        return names, [entity]
+
+    async def _more(self, names: list[str]) -> bool:
+        """Whether there is more to do although nothing could be leased: freed, newly in scope, or others' to come."""
+        call = self.session.call
+        if await call(frontier.recover, self.session.run) or await call(frontier.spread):
+            return True
+        left = await call(frontier.backlog, names)
+        if self.target is not None or not (left.due or left.leased):
+            return False
+        await asyncio.sleep(_POLL_SECONDS)
+        return True
+
+    def _enough(self) -> bool:
+        """Whether to begin nothing more."""
+        if self.stopping:
+            return True
+        spent, most = self.elapsed, self.bounds.seconds
+        if (self.bounds.requests is not None and self.session.requests >= self.bounds.requests) or (
+            most is not None and spent >= most
+        ):
+            self.bounded = True
+        return self.bounded
+
+    # A visit --------------------------------------------------------------------------------------------------------
+
+    async def _visit(self, lease: Lease) -> None:
+        visit = lease.visit
+        try:
+            if "{username}" in visit.stream.path and visit.username is None:
+                await self._later(lease, "the name of the user is not known yet")
+            elif visit.stream.paging is Paging.SINGLE:
+                await self._visit_object(lease)
+            else:
+                await self._visit_list(lease)
+        except Interrupted:
+            await self.session.call(frontier.release, [lease])
+        except TransientHTTP as error:
+            await self._later(lease, str(error))
+        except _Unusable as error:
+            await self.session.call(
+                frontier.quarantine, lease, error.path, error.status, str(error), error.body
+            )
+            await self._later(lease, str(error))
+
+    async def _visit_object(self, lease: Lease) -> None:
+        records = await self.read(lease.visit, "")
+        verdict = Verdict(certificate=None, revisit=frontier.REVISIT_SECONDS, gone=records is None)
+        rows = normalise(lease.visit, records) if records else []
+        await self._hand_over(PageCommit(lease, rows, len(records or ()), verdict=verdict))
+
+    async def _visit_list(self, lease: Lease) -> None:
+        stream = lease.visit.stream
+        listing = _listing(stream)
+        state = _begin(listing, lease)
+        while True:
+            if state.pages and self._enough():
+                await self.session.call(frontier.release, [lease])
+                return
+            records = await self.read(lease.visit, f"?limit={PAGE_LIMIT}&offset={state.offset}")
+            entries = [walk.Entry(record.id, stream.key(record) if stream.key else None) for record in records or ()]  # type: ignore[attr-defined]
+            result = walk.step(listing, state, entries, absent=records is None)
+            if result.contradiction:
+                await self._report_order(stream, entries)
+            page = PageCommit(
+                lease,
+                normalise(lease.visit, records) if records else [],
+                len(entries),
+                state=None if result.done else msgspec.json.encode(state).decode(),
+                verdict=_verdict(stream, result),
+            )
+            if not await self._hand_over(page) or result.done:
+                return
+            lease = replace(lease, position=lease.position + 1)
+
+    async def _hand_over(self, commit: PageCommit) -> bool:
+        """Send a page through the pipeline and wait until it is committed; whether the walk may go on."""
+        page = Page(commit, asyncio.get_running_loop().create_future())
+        self._out.put_nowait(page)
+        taken = await page.taken
+        if isinstance(taken, str):
+            await self._later(commit.lease, taken)
+        return taken is True
+
+    async def _later(self, lease: Lease, reason: str) -> None:
+        self.put_off += 1
+        await self.session.call(frontier.put_off, lease, reason)
+
+    async def _report_order(self, stream: Stream, entries: list[walk.Entry]) -> None:
+        example = ", ".join(str(entry.key) for entry in entries[:5])
+        first = await self.session.call(
+            frontier.report_drift, stream.name, stream.key_name, f"not {stream.order.value}", example
+        )
+        if first:
+            logger.warning(
+                "%s is not served %s by %s: read in full until two reads agree",
+                stream.name,
+                stream.order.value,
+                stream.key_name,
+            )
+
+    # A request ------------------------------------------------------------------------------------------------------
+
+    async def read(self, visit: Visit, query: str) -> list[Record] | None:
+        """The records at an address of the visited entity; None where the source says that there is nothing.
+
+        Raises:
+            TransientHTTP: no answer after several attempts.
+            _Unusable: answers that are not what the endpoint serves, each time.
+        """
+        path = visit.stream.path.format(
+            username=quote(visit.username or "", safe=""), id=visit.entity_id, owner=visit.owner_id
+        )
+        problem: Exception = TransientHTTP(None)
+        for attempt in range(ATTEMPTS):
+            self.retries += attempt > 0
+            try:
+                response = await self._get(self.session.settings.api_url + path + query)
+            except TransientHTTP as error:
+                problem = error
+                await self._slow_down(error, attempt)
+                continue
+            if _absent(visit.stream, response):
+                return None
+            try:
+                if response.status == 200:
+                    return decode(visit.stream, response.body)
+                reason = f"HTTP {response.status} without the API's own words"
+            except DecodeError as error:
+                reason = str(error)
+            # Cut or garbled on the way, perhaps: only what comes again and again is set aside.
+            problem = _Unusable(path + query, response.status, response.body, reason)
+            await asyncio.sleep(backoff(attempt))
+        raise problem
+
+    async def _get(self, url: str) -> Response:
+        """One request. Raises `TransientHTTP` where the server gave no answer to it."""
+        assert self.crawler.engine is not None
+        try:
+            response = await self.crawler.engine.download_async(Request(url, dont_filter=True))
+        except _BROKEN:
+            raise TransientHTTP(None) from None
+        if response.status in _ANSWERS:
+            return response
+        header = response.headers.get("Retry-After")
+        raise TransientHTTP(response.status, retry_after(header.decode("latin-1") if header else None))
+
+    async def _slow_down(self, error: TransientHTTP, attempt: int) -> None:
+        """Wait before the next attempt: everybody where the site asks for it, else this walk alone."""
+        seconds = error.retry_after if error.retry_after is not None else backoff(attempt)
+        if error.status in (429, 503) or error.retry_after is not None:
+            await self.pacer.pause(seconds, str(error))
+        else:
+            await asyncio.sleep(seconds)
+
+    @property
+    def pacer(self) -> Pacer:
+        """The pacer of the downloader middleware."""
+        if self._pacer is None:
+            assert self.crawler.engine is not None
+            middlewares = self.crawler.engine.downloader.middleware.middlewares
+            self._pacer = next(one.pacer for one in middlewares if isinstance(one, PoliteMiddleware))
+        return self._pacer
+
+
+def _absent(stream: Stream, response: Response) -> bool:
+    """Whether the API says in its own words that there is nothing: a 404 page of a proxy says no such thing.
+
+    Lists that one may not see answer 403 in places; an object that does is no object gone.
+    """
+    if response.status == 404:
+        return b'"NotFound' in response.body
+    return response.status == 403 and stream.paging is not Paging.SINGLE and response.body.startswith(b"{")
+
+
+def _listing(stream: Stream) -> walk.Listing:
+    return walk.Listing(
+        order=stream.order,
+        keyed=stream.key is not None,
+        empties=stream.empties,
+        moves=stream.moves,
+        margin=stream.margin,
+    )
+
+
+def _begin(listing: walk.Listing, lease: Lease) -> walk.State:
+    """The walk where it was left, else a new one from its last certificate. Of a thread every read is whole."""
+    if lease.state is not None:
+        return msgspec.convert(lease.state, walk.State)
+    if lease.certificate is None or lease.visit.stream.is_thread:
+        return walk.begin(listing)
+    return walk.begin(listing, msgspec.convert(lease.certificate, walk.Certificate))
+
+
+def _verdict(stream: Stream, result: walk.Step) -> Verdict | None:
+    if result.done is None:
+        return None
+    revisit = frontier.THREAD_REVISIT_SECONDS if stream.is_thread else frontier.REVISIT_SECONDS
+    return Verdict(certificate=msgspec.json.encode(result.done).decode(), revisit=revisit)
+
+
+def _target(arguments: dict[str, Any]) -> tuple[Kind, int] | None:
+    """What `-a project=142` or `-a studio=5` asks for."""
+    kinds = {"project": Kind.PROJECT, "studio": Kind.STUDIO}
+    unknown = arguments.keys() - kinds.keys()
+    if unknown or len(arguments) > 1:
+        raise UsageError("a spider takes one argument: -a project=ID or -a studio=ID")
+    for name, value in arguments.items():
+        if not str(value).isdigit():
+            raise UsageError(f"{name}: an id is a whole number")
+        return kinds[name], int(value)
+    return None

@@ -1,0 +1,1 @@
+"""One spider for each group of streams; `scrapy list` shows them."""

@@ -1,0 +1,9 @@
+"""Comments at the top of threads, on projects and in studios."""
+
+from harvester.crawl.spider import WalkSpider
+
+
+class CommentsSpider(WalkSpider):
+    """Visits what is due of these streams."""
+
+    name = "comments"

@@ -1,0 +1,382 @@
+"""The certified walk over one list: a pure state machine, page in, next request or verdict out.
+
+A page is a contiguous slice of a list whose members keep their relative order. Three grounds let a walk claim
+that nothing was skipped between two pages:
+
+- identity: the page holds an item of the certified page before it; what follows that item follows here;
+- key: its first item sorts strictly before the last certified one, so the slice begins above the boundary
+  although the item at the boundary itself may be gone;
+- head: a page at offset 0 begins where the list begins.
+
+Without a ground the walk steps back, twice as far each time, and reads again. Where items are hidden after limit
+and offset, or where the source contradicts its declared order, no such proof exists: the walk then reads the
+list in full until two reads agree, and its certificate says so.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from harvester.api.catalogue import PAGE_LIMIT, Order
+
+_ANCHORS = PAGE_LIMIT
+_HEAD_EVIDENCE = 3
+"""Known items, in their known order, that show an incremental walk of a list without key that it has arrived."""
+_LOST_STEPS = 12
+"""Steps back in a row after which a boundary is given up: twelve doublings span 4,096 places."""
+_AGREEING_READS = 6
+"""Full reads after which a list that never repeats itself is left without a certificate."""
+
+
+class Ground(StrEnum):
+    """What a certificate rests on."""
+
+    KEY = "key"
+    IDENTITY = "identity"
+    AGREEMENT = "agreement"
+    NONE = "none"
+
+
+class Listing(Struct, frozen=True):
+    """What is declared of a list: see the fields of the same names in `catalogue.Stream`."""
+
+    order: Order = Order.NEWEST_FIRST
+    keyed: bool = False
+    empties: int = 1
+    moves: bool = False
+    margin: int = 0
+    limit: int = PAGE_LIMIT
+
+
+class Entry(Struct, frozen=True, array_like=True):
+    """One item of a page: its identity, and its sort key where the list shows one."""
+
+    id: int
+    key: int | None = None
+
+
+class Certificate(Struct, kw_only=True):
+    """What a completed walk proved, and from where the next one may go on.
+
+    `anchors` are the first items of a list that grows at its head, the last ones of a list that grows at its
+    tail, and `offset`, `digest` tell the page on which they stood. `complete` is False where nothing was proved.
+    """
+
+    ground: Ground
+    complete: bool
+    offset: int = 0
+    digest: str = ""
+    anchors: list[int] = []
+    key: int | None = None
+
+
+_NOTHING = Certificate(ground=Ground.NONE, complete=False)
+
+
+class State(Struct, kw_only=True, omit_defaults=True):
+    """All that a walk must remember between two pages; kept in the checkpoint as JSON."""
+
+    offset: int = 0
+    phase: str = "forward"
+    pages: int = 0
+
+    # The certified part so far: its last items, the key of the last, and the place where it ended.
+    anchors: list[int] = []
+    key: int | None = None
+    boundary: int = 0
+    at_anchor: bool = False
+    """Whether the next page was placed so that it must show an anchor."""
+    back: int = 0
+    """Places before the boundary at which the next page begins."""
+    lost: int = 0
+    """Steps back in a row."""
+    beyond: bool = False
+    """Whether a page without a ground, further on, held items."""
+    quiet: int = 0
+    """Empty pages in a row, or full ones that only repeat."""
+
+    # What the certificate will say, and the one that an incremental walk started from.
+    base: Certificate | None = None
+    head_key: int | None = None
+    pass_key: int | None = None
+    until: Certificate | None = None
+
+    # Reading in full until two reads agree: count and sum of the ids of this read, and of the one before.
+    head: list[int] = []
+    read: int = 0
+    count: int = 0
+    total: int = 0
+    before: tuple[int, int] | None = None
+
+
+class Step(Struct, kw_only=True):
+    """What a page led to: `done` with a certificate, or the offset in `state` is asked for next."""
+
+    done: Certificate | None = None
+    certified: bool = False
+    contradiction: bool = False
+    """Whether the page broke the declared order."""
+
+
+def begin(listing: Listing, last: Certificate | None = None) -> State:
+    """The state of a new walk: from the last certificate, or from nothing without one (a first walk, an audit)."""
+    state = State()
+    if last is None or last.ground not in (Ground.KEY, Ground.IDENTITY):
+        return state
+    state.until = last
+    if listing.order is Order.OLDEST_FIRST:
+        state.offset = last.offset
+        state.anchors = list(last.anchors)
+        state.key = last.key
+        state.boundary = last.offset + 1
+        state.at_anchor = True
+    return state
+
+
+def step(listing: Listing, state: State, page: Sequence[Entry], *, absent: bool = False) -> Step:
+    """Take the page at `state.offset`, advance `state`, and say what follows. `page` is as served, in order.
+
+    `absent` says that the source knows no such list, which in places means that it is empty.
+    """
+    state.pages += 1
+    if absent and state.offset == 0:
+        _note_base(listing, state, page)
+        return _done(listing, state)
+    if state.phase == "agree":
+        return _agree(listing, state, page)
+    if listing.keyed and not _ordered(listing, page):
+        fall = _fall_back(state)
+        fall.contradiction = True
+        return fall
+    if state.phase == "recheck":
+        return _recheck(listing, state, page)
+    return _forward(listing, state, page)
+
+
+def _forward(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
+    if state.until is not None and _unchanged(state, state.until, page):
+        return Step(done=state.until, certified=True)
+    if not _certified(listing, state, page):
+        return _step_back(state, page)
+    known = set(state.anchors)
+    new = [entry.id for entry in page if entry.id not in known]
+    short = len(page) < listing.limit
+    if state.beyond and short and not new:
+        # The certified part was found again, but not what follows it: hidden items stand between.
+        return _fall_back(state)
+    repeats = not new and not short and not state.lost
+    state.quiet = 0 if page and not repeats else state.quiet + 1
+    state.lost = 0
+    if new:
+        state.beyond = False
+    if page:
+        state.anchors = [*state.anchors, *new][-_ANCHORS:]
+        state.key = page[-1].key
+    _note_base(listing, state, page)
+    if page and _arrived(listing, state, page):
+        return _end(listing, state)
+    if short and state.quiet >= listing.empties:
+        # A short page where lists are filtered before the limit, else nothing at all in a whole page or more.
+        return _end(listing, state)
+    if repeats and state.quiet > 1:
+        # Full pages of what is known, again and again: the source ignores the offset.
+        return Step(done=_NOTHING)
+    _advance(listing, state, page)
+    return Step(certified=True)
+
+
+def _advance(listing: Listing, state: State, page: Sequence[Entry]) -> None:
+    """Place the next page: over the last item of this one, wherever that still looks further."""
+    if len(page) == listing.limit:
+        state.boundary = state.offset + listing.limit
+        state.back = _overlap(listing, page)
+        state.offset = state.boundary - state.back
+        state.at_anchor = True
+        return
+    # Behind a short page hidden items may stand, and behind those the rest. An empty page tells that a page's length
+    # holds nothing; it is placed where only so many deletions since this page could have drawn an item past it.
+    ahead = min(max(len(page), listing.limit // 2), listing.limit - listing.limit // 5) if page else listing.limit
+    state.boundary = state.offset + len(page)
+    state.back = 0
+    state.offset += ahead
+    state.at_anchor = ahead < len(page)
+
+
+def _certified(listing: Listing, state: State, page: Sequence[Entry]) -> bool:
+    if state.offset == 0:
+        return True
+    if not page:
+        # Nothing where the last certified item is due proves that the list shrank, not that it ended.
+        return not state.at_anchor
+    places = {item: place for place, item in enumerate(state.anchors)}
+    common = [places[entry.id] for entry in page if entry.id in places]
+    if common and all(one < other for one, other in zip(common, common[1:], strict=False)):
+        return True
+    first = page[0].key
+    return listing.keyed and first is not None and state.key is not None and _before(listing, first, state.key)
+
+
+def _before(listing: Listing, one: int, other: int) -> bool:
+    """Whether key `one` stands strictly nearer to the head of the list than key `other`."""
+    return one < other if listing.order is Order.OLDEST_FIRST else one > other
+
+
+def _ordered(listing: Listing, page: Sequence[Entry]) -> bool:
+    keys = [entry.key for entry in page if entry.key is not None]
+    return not any(_before(listing, later, earlier) for earlier, later in zip(keys, keys[1:], strict=False))
+
+
+def _overlap(listing: Listing, page: Sequence[Entry]) -> int:
+    """Places of a full page to read again: its last item, with all that tie with it as far as half a page."""
+    if not listing.keyed:
+        return 1
+    ties = next((n for n, entry in enumerate(reversed(page)) if entry.key != page[-1].key), len(page))
+    return min(max(1, ties), listing.limit // 2)
+
+
+def _step_back(state: State, page: Sequence[Entry]) -> Step:
+    state.lost += 1
+    if state.lost > _LOST_STEPS:
+        return _fall_back(state)
+    state.beyond = state.beyond or bool(page)
+    state.back = max(1, 2 * state.back)
+    state.offset = max(0, state.boundary - state.back)
+    state.at_anchor = True
+    return Step()
+
+
+def _arrived(listing: Listing, state: State, page: Sequence[Entry]) -> bool:
+    """Whether an incremental walk of a list that grows at its head reached what was certified before."""
+    until = state.until
+    if until is None or listing.order is not Order.NEWEST_FIRST or not until.anchors:
+        return False
+    if listing.keyed and until.key is not None:
+        last = page[-1].key
+        return last is not None and last < until.key - listing.margin
+    places = {item: place for place, item in enumerate(until.anchors)}
+    met = [places[entry.id] for entry in page if entry.id in places]
+    in_order = all(one < other for one, other in zip(met, met[1:], strict=False))
+    return in_order and len(met) >= _HEAD_EVIDENCE
+
+
+def _unchanged(state: State, until: Certificate, page: Sequence[Entry]) -> bool:
+    """Whether the first page of an incremental walk is the page its certificate was issued on.
+
+    At the growing end of a list that is proof enough; a list of unknown order must stand on that one page.
+    """
+    return state.pages == 1 and state.offset == until.offset and until.digest == _digest(page)
+
+
+def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
+    """Remember the page from which the next walk will go on: the head, or the last page of a list that grows there."""
+    short = len(page) < listing.limit
+    if listing.order is Order.OLDEST_FIRST:
+        if short and (page or state.offset == 0):
+            state.base = Certificate(
+                ground=Ground.IDENTITY,
+                complete=True,
+                offset=state.offset,
+                digest=_digest(page),
+                anchors=state.anchors,
+                key=state.key,
+            )
+    elif state.offset == 0:
+        state.head_key = page[0].key if page else None
+        state.base = Certificate(
+            ground=Ground.IDENTITY,
+            complete=True,
+            digest=_digest(page) if short or listing.order is Order.NEWEST_FIRST else "",
+            anchors=[entry.id for entry in page],
+            key=state.head_key,
+        )
+
+
+def _end(listing: Listing, state: State) -> Step:
+    if listing.moves and state.pages > 1 and state.head_key is not None:
+        state.phase = "recheck"
+        state.offset = 0
+        state.anchors = []
+        return Step(certified=True)
+    return _done(listing, state)
+
+
+def _done(listing: Listing, state: State) -> Step:
+    certificate = state.base or _NOTHING
+    if certificate.complete:
+        certificate.ground = Ground.KEY if listing.keyed else Ground.IDENTITY
+    return Step(done=certificate, certified=certificate.complete)
+
+
+def _recheck(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
+    """Read the head again, down to where the walk began: what moved there in the meantime stands above that.
+
+    One page that reaches so far is one atomic read and ends the walk. A pass over several pages may be overtaken by
+    moves in its turn and calls for another.
+    """
+    if not _certified(listing, state, page):
+        return _step_back(state, page)
+    state.lost = 0
+    if state.offset == 0:
+        began, state.pass_key = state.head_key, page[0].key if page else None
+        _note_base(listing, state, page)
+        state.head_key = began
+    last = page[-1].key if page else None
+    if len(page) < listing.limit or last is None or state.head_key is None or last <= state.head_key:
+        if state.offset == 0:
+            return _done(listing, state)
+        state.head_key = state.pass_key
+        state.offset = 0
+        state.anchors = []
+        return Step(certified=True)
+    known = set(state.anchors)
+    state.anchors = [*state.anchors, *(entry.id for entry in page if entry.id not in known)][-_ANCHORS:]
+    state.key = last
+    _advance(listing, state, page)
+    return Step(certified=True)
+
+
+def _fall_back(state: State) -> Step:
+    """Give up on proof by place: read the list in full until two reads agree."""
+    state.phase = "agree"
+    state.offset = state.quiet = 0
+    state.anchors = []
+    return Step()
+
+
+def _agree(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
+    if state.offset == 0:
+        state.head = [entry.id for entry in page]
+    state.count += len(page)
+    state.total = (state.total + sum(_mix(entry.id) for entry in page)) % 2**63
+    state.quiet = 0 if page else state.quiet + 1
+    state.offset += listing.limit
+    if state.quiet < max(1, listing.empties):
+        return Step()
+    result = (state.count, state.total)
+    state.read += 1
+    if result == state.before:
+        return Step(
+            done=Certificate(ground=Ground.AGREEMENT, complete=True, anchors=state.head),
+            certified=True,
+        )
+    if state.read >= _AGREEING_READS:
+        return Step(done=_NOTHING)
+    state.before = result
+    state.offset = state.quiet = state.count = state.total = 0
+    return Step()
+
+
+def _digest(page: Sequence[Entry]) -> str:
+    """A fingerprint of the items of a page, in order."""
+    text = ",".join(str(entry.id) for entry in page)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _mix(item: int) -> int:
+    """Spread an id over 63 bits (the finaliser of splitmix64), so that sums of ids tell sets apart."""
+    item = (item + 0x9E3779B97F4A7C15) % 2**64
+    item = (item ^ (item >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    item = (item ^ (item >> 27)) * 0x94D049BB133111EB % 2**64
+    return (item ^ (item >> 31)) % 2**63

@@ -1,0 +1,72 @@
+"""Every exception of the project, grouped by what to do about it.
+
+| family     | exception        | raised when                                         | exit |
+| ---------- | ---------------- | --------------------------------------------------- | ---- |
+| `Stop`     | `UsageError`     | a setting, an option or an argument makes no sense  | 2    |
+|            | `WarehouseError` | the database is unreachable, refuses, or its schema | 1    |
+|            |                  | is not the one that this version knows              |      |
+| `Retry`    | `TransientHTTP`  | 429, 5xx, a timeout, a broken connection            | -    |
+|            | `WarehouseBusy`  | a deadlock, a serialisation failure, a lock timeout | -    |
+| `SetAside` | `DecodeError`    | a response is not what its endpoint serves          | -    |
+
+`Stop` ends the program with one line that names the remedy. After `Retry` everybody slows down and the same
+thing is tried again. What is `SetAside` goes whole into `crawl.quarantine`, the rest of the work goes on, and
+the walk gets no certificate past it.
+
+Messages are single lines and hold no secret: they are printed and logged as they are.
+"""
+
+# ruff: noqa: N818  (a family says what to do, "Error" would not add to it)
+
+from __future__ import annotations
+
+
+class HarvesterError(Exception):
+    """Whatever this project raises on purpose."""
+
+    exit_code = 1
+
+
+class Stop(HarvesterError):
+    """A person has to act; trying again would only fail again."""
+
+
+class UsageError(Stop):
+    """A setting, an option or an argument makes no sense."""
+
+    exit_code = 2
+
+
+class WarehouseError(Stop):
+    """The database cannot be used as it is."""
+
+
+class Retry(HarvesterError):
+    """The same thing may work later."""
+
+
+class TransientHTTP(Retry):
+    """The server could not answer now.
+
+    Attributes:
+        status: the HTTP status, None when no response came.
+        retry_after: seconds that the server asked for, None when it named none.
+    """
+
+    def __init__(self, status: int | None, retry_after: float | None = None) -> None:
+        self.status = status
+        self.retry_after = retry_after
+        answer = "no response" if status is None else f"HTTP {status}"
+        super().__init__(answer if retry_after is None else f"{answer}, retry after {retry_after:g} s")
+
+
+class WarehouseBusy(Retry):
+    """Another transaction was in the way."""
+
+
+class SetAside(HarvesterError):
+    """One response cannot be used; the rest of the work goes on."""
+
+
+class DecodeError(SetAside):
+    """A response is not what its endpoint serves."""

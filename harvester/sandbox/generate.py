@@ -1,0 +1,466 @@
+"""Filling a new community: counts and tails like the site's, in arrays, 10^5 users in seconds.
+
+Sizes are drawn by rank, not at random: the largest project, studio and circle of followers of a small community
+are then always large enough for lists of several pages.
+
+Sources of the figures: the site's totals of July 2024 (164.3 M shared projects, 135.1 M users, 34.9 M studios,
+399.3 M project and 259.8 M studio comments) and a table of 250,000 recently shared projects (2016) for the tails.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harvester.sandbox.clock import DAY, NOW, id_range, ids_of_times, times_of_ids
+from harvester.sandbox.community import MANAGERS_MAX, NOBODY, REPLIES_MAX, Comments, Community, Lists
+from harvester.sandbox.details import statistics
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+PROJECTS_PER_USER = 1.22
+SHARERS = 0.25  # three of four users never share a project
+UNSHARED = 0.08
+STUDIOS_PER_USER = 0.258
+CLOSED_STUDIOS = 0.05
+PROJECT_COMMENTS_PER_PROJECT = 2.43
+STUDIO_COMMENTS_PER_STUDIO = 7.45
+FOLLOWS_PER_USER = 4.0
+FAVORITES_PER_PROJECT = 0.8
+REMIX_SHARE = 0.15
+DELETED_COMMENTS = 0.03
+SKEWED_REPLY_COUNTS = 0.02
+COMMENT_TIES = 0.04
+MEMBERS = 0.004
+TEAM = 0.0005
+ALONE = 0.04  # users that nothing and nobody is connected to
+LARGEST_LIST = 5_000
+
+
+def fill(community: Community, users: int) -> None:
+    """Make everything in a community that is still empty."""
+    rng = np.random.default_rng([community.seed, users])
+    active = _users(community, rng, users)
+    _projects(community, rng, active)
+    _studios(community, rng, active)
+    _comments(community.project_comments, rng, community, active)
+    _comments(community.studio_comments, rng, community, active)
+    _share_comment_ids(community, rng)
+    _follows(community, rng, active)
+    _favorites(community, rng, active)
+    _studio_lists(community, rng, active)
+
+
+# --- sizes ---------------------------------------------------------------------------------------------------
+
+
+def _ranked(count: int, exponent: float) -> Floats:
+    """Weights of `count` ranks that fall as a power of the rank, with sum 1."""
+    weights = np.arange(1, count + 1, dtype=np.float64) ** -exponent
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
+
+
+def _sizes(rng: Generator, count: int, total: float, exponent: float, largest: int = LARGEST_LIST) -> Ints:
+    """Sizes of `count` lists with about this total, falling as a power of the rank, none above `largest`."""
+    if count < 1 or total < 1:
+        return np.zeros(max(count, 0), dtype=np.int64)
+    weights = _ranked(count, exponent)
+    sizes = weights * total
+    for _ in range(20):  # what is cut from the largest goes to the others
+        cut = np.minimum(sizes, largest)
+        rest = total - cut.sum()
+        if rest < 1 or (cut >= largest).all():
+            break
+        sizes = np.where(cut < largest, cut * (1 + rest / cut[cut < largest].sum()), largest)
+    sizes = np.minimum(sizes, largest)
+    whole = np.floor(sizes)
+    return np.asarray(whole + (rng.random(count) < sizes - whole), dtype=np.int64)
+
+
+def _pick(rng: Generator, weights: Floats, count: int) -> Ints:
+    """Row numbers drawn by weight, with repetition."""
+    cumulated = np.cumsum(weights)
+    return np.minimum(np.searchsorted(cumulated, rng.random(count) * cumulated[-1]), len(weights) - 1)
+
+
+def _distinct_pairs(left: Ints, right: Ints) -> Ints:
+    """Positions of the first occurrence of each pair, in the order given."""
+    key = left * (np.int64(right.max()) + 1 if len(right) else 1) + right
+    _, first = np.unique(key, return_index=True)
+    first.sort()
+    return np.asarray(first, dtype=np.int64)
+
+
+def _edges(rng: Generator, owners: Ints, sizes: Ints, weights: Floats) -> tuple[Ints, Ints]:
+    """Pairs (owner, target): each owner gets about so many distinct targets, the popular ones more often."""
+    wanted = np.minimum(sizes, int(len(weights) * 0.8))
+    # Popular targets are drawn again and again: more draws than wanted, then the first distinct ones.
+    draws = wanted + np.where(wanted > 1, wanted, 0)
+    left = np.repeat(owners, draws)
+    right = _pick(rng, weights, len(left))
+    kept = _distinct_pairs(left, right)
+    left, right = left[kept], right[kept]
+    order = np.argsort(left, kind="stable")
+    left, right = left[order], right[order]
+    rank = np.arange(len(left)) - np.searchsorted(left, left)
+    limit = np.zeros(int(owners.max()) + 1 if len(owners) else 1, dtype=np.int64)
+    limit[owners] = wanted
+    within = rank < limit[left]
+    left, right = left[within], right[within]
+    order = rng.permutation(len(left))  # the order in which it happened
+    return left[order], right[order]
+
+
+def _popularity(rng: Generator, count: int, exponent: float) -> Floats:
+    """Weights for targets: mostly by rank, some evenly, in random order."""
+    return np.asarray(rng.permutation(0.7 * _ranked(count, exponent) + 0.3 / max(count, 1)), dtype=np.float64)
+
+
+def _grouped(keys: Ints, values: Ints) -> Lists:
+    """key -> its values in the order given."""
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    found, starts = np.unique(keys, return_index=True)
+    ends = [*starts[1:].tolist(), len(keys)]
+    flat: list[int] = values[order].tolist()
+    return {key: flat[a:b] for key, a, b in zip(found.tolist(), starts.tolist(), ends, strict=True)}
+
+
+def _column(values: Ints) -> array[int]:
+    column = array("q")
+    column.frombytes(np.ascontiguousarray(values, dtype=np.int64).tobytes())
+    return column
+
+
+def _numbers(column: array[int]) -> Ints:
+    return np.frombuffer(column, dtype=np.int64).copy() if len(column) else np.zeros(0, dtype=np.int64)
+
+
+def _rows_by_id(column: array[int]) -> dict[int, int]:
+    return dict(zip(column, range(len(column)), strict=True))
+
+
+# --- users ---------------------------------------------------------------------------------------------------
+
+
+def _users(community: Community, rng: Generator, count: int) -> Floats:
+    """Make the users. Returns their activity: weights with sum 1, 0 for those who are alone."""
+    first, last = id_range("user")
+    ids = np.unique(rng.integers(first, last, size=count * 2 + 100))
+    ids = np.sort(rng.permutation(ids)[:count])
+    joined = times_of_ids("user", ids)
+    countries = _pick(rng, community.countries.accounts, count)
+    for user_id, second, country in zip(ids.tolist(), joined.tolist(), countries.tolist(), strict=True):
+        community.users.add(user_id, second, country)
+    weights = rng.permutation(_ranked(count, 0.85))
+    busy = np.argsort(weights)[::-1]
+    alone = rng.permutation(count)[: int(count * ALONE) or (1 if count > 4 else 0)]
+    alone = alone[~np.isin(alone, busy[: max(count // 10, 1)])]
+    weights[alone] = 0.0
+    users = community.users
+    # Some of both kinds are among those that one meets everywhere.
+    team = {int(busy[i]) for i in range(2, count, 7)}
+    users.team.update(sorted(team)[: round(count * TEAM)])
+    if count > 20:
+        users.team.update(int(busy[i]) for i in (3, 11))
+    for row in rng.permutation(count)[: round(count * MEMBERS)].tolist():
+        users.badges[row] = ((1, 1), (1, 1), (1, 1), (1, 0), (0, 1))[row % 5]
+    if count > 20:
+        users.badges[int(busy[1])] = (1, 1)
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
+
+
+# --- projects ------------------------------------------------------------------------------------------------
+
+
+def _projects(community: Community, rng: Generator, active: Floats) -> None:
+    users, projects = community.users, community.projects
+    count = len(users)
+    total = round(count * PROJECTS_PER_USER / (1 - UNSHARED))
+    sharers = min(max(1, round(count * SHARERS)), int((active > 0).sum()))
+    # Who is active shares, though not in the same order.
+    order = np.argsort(-(active * rng.lognormal(0.0, 1.0, count)))[:sharers]
+    author = np.repeat(order, 1 + _sizes(rng, sharers, total - sharers, 0.8, 1_500))
+    joined = _numbers(users.joined)[author]
+    age = (NOW - DAY - joined).clip(60)
+    created = joined + 30 + (age * rng.random(len(author)) ** 1.5).astype(np.int64)
+    by_time = np.argsort(created, kind="stable")
+    author, created = author[by_time], created[by_time].clip(max=NOW - 7_200)
+    number = len(author)
+    # Most are shared within two days, some after years: the order of sharing is not that of ids.
+    lag = np.where(rng.random(number) < 0.75, rng.exponential(0.4 * DAY, number), 0.0)
+    lag = np.where(rng.random(number) < 0.12, rng.random(number) * (NOW - created), lag).astype(np.int64)
+    shared_at = np.minimum(created + lag, NOW - 3_600)
+    modified = shared_at + np.where(rng.random(number) < 0.3, rng.exponential(20 * DAY, number), 2).astype(np.int64)
+    modified = modified.clip(max=NOW - 60)
+    # One touch of all projects of an author leaves them one value: `modified` is no sign of change.
+    touched = rng.random(count) < 0.05
+    touch = rng.integers(NOW - 900 * DAY, NOW - DAY, size=count)
+    modified = np.where(touched[author], np.maximum(touch[author], created), modified)
+
+    shared = rng.random(number) >= UNSHARED
+    projects.id = _column(ids_of_times("project", created.astype(np.float64)))
+    projects.author = _column(author)
+    projects.created = _column(created)
+    projects.modified = _column(modified)
+    projects.shared_at = _column(shared_at)
+    projects.version = _column(np.zeros(number, dtype=np.int64))
+    projects.is_shared = bytearray(shared.astype(np.uint8).tobytes())
+    projects.by_id = _rows_by_id(projects.id)
+    views = _views(rng, number)
+    loves = rng.binomial(views, np.interp(np.log10(views + 1.0), [1.5, 5.0], [0.10, 0.03]))
+    projects.views, projects.loves = _column(views), _column(loves)
+    _remixes(community, rng)
+    by_share = np.lexsort((_numbers(projects.id), shared_at))
+    by_share = by_share[shared[by_share]]
+    community.shared = _grouped(author[by_share], by_share)
+
+
+def _views(rng: Generator, count: int) -> Ints:
+    """Views: 30% none, 23% one, median 1, upper quartile 4, then a tail of exponent 1.25."""
+    chance = rng.random(count)
+    body = np.interp(chance, [0.0, 0.30, 0.53, 0.66, 0.75], [0.0, 1.0, 2.0, 3.0, 4.0])
+    tail = 4.0 * (np.maximum(1.0 - chance, 1e-9) / 0.25) ** (-1 / 1.25)
+    return np.asarray(np.where(chance < 0.75, np.floor(body), np.floor(tail)).clip(max=5e6), dtype=np.int64)
+
+
+def _remixes(community: Community, rng: Generator) -> None:
+    """Remix trees: a few parents have most of the remixes, the first one enough for two pages."""
+    projects = community.projects
+    number = len(projects)
+    total = round(number * REMIX_SHARE)
+    parents = rng.permutation(max(1, int(number * 0.7)))[: max(1, int(number * 0.04))]
+    parents[0] = rng.integers(0, max(1, number // 20))
+    sizes = _sizes(rng, len(parents), total, 1.0, 2_000)
+    sizes[0] = max(sizes[0], min(60, total))
+    parent = np.full(number, NOBODY, dtype=np.int64)
+    for row, size in zip(parents.tolist(), sizes.tolist(), strict=True):
+        free = row + 1 + np.flatnonzero(parent[row + 1 :] < 0)
+        parent[rng.permutation(free)[:size] if len(free) < 5_000 else rng.choice(free, size, replace=False)] = row
+    root = np.full(number, NOBODY, dtype=np.int64)
+    for row in np.flatnonzero(parent >= 0).tolist():  # a parent's row is lower, so its root is known
+        up = int(parent[row])
+        root[row] = root[up] if root[up] >= 0 else up
+    projects.parent, projects.root = _column(parent), _column(root)
+    children = np.flatnonzero(parent >= 0)
+    community.remixes = _grouped(parent[children], children)
+
+
+# --- studios -------------------------------------------------------------------------------------------------
+
+
+def _studios(community: Community, rng: Generator, active: Floats) -> None:
+    studios = community.studios
+    open_count = round(len(active) * STUDIOS_PER_USER)
+    number = round(open_count / (1 - CLOSED_STUDIOS))
+    host = _pick(rng, active, number)
+    joined = _numbers(community.users.joined)[host]
+    # Studios are as old as the site allows: 2008 at the earliest.
+    earliest = np.maximum(joined + 3_600, int(times_of_ids("studio", np.array([id_range("studio")[0]]))[0]))
+    created = earliest + ((NOW - DAY - earliest).clip(60) * rng.random(number)).astype(np.int64)
+    by_time = np.argsort(created, kind="stable")
+    host, created = host[by_time], created[by_time].clip(max=NOW - 7_200)
+    studios.id = _column(ids_of_times("studio", created.astype(np.float64)))
+    studios.host = _column(host)
+    studios.created = _column(created)
+    studios.modified = _column(created + ((NOW - 60 - created) * rng.random(number) ** 2).astype(np.int64))
+    studios.followers = _column(np.floor((np.maximum(rng.random(number), 1e-6)) ** (-1 / 1.2)).astype(np.int64) - 1)
+    studios.version = _column(np.zeros(number, dtype=np.int64))
+    studios.is_open = bytearray((rng.random(number) >= CLOSED_STUDIOS).astype(np.uint8).tobytes())
+    studios.by_id = _rows_by_id(studios.id)
+
+
+def _by_rank(rng: Generator, count: int, mean_log: float, spread: float, largest: int) -> Ints:
+    """Log-normal sizes, every quantile once: the largest of a hundred is as large as it is expected to be."""
+    if not count:
+        return np.zeros(0, dtype=np.int64)
+    levels = (rng.permutation(count) + 0.5) / count
+    known = np.linspace(-4.0, 4.0, 2_001)
+    density = np.exp(-known * known / 2)
+    normal = np.interp(levels, np.cumsum(density) / density.sum(), known)
+    return np.asarray(np.exp(mean_log + spread * normal).clip(max=largest), dtype=np.int64)
+
+
+def _studio_lists(community: Community, rng: Generator, active: Floats) -> None:
+    """Who runs the studios and what is in them."""
+    studios, number = community.studios, len(community.studios)
+    rows = np.arange(number)
+    host = _numbers(studios.host)
+    managers = _by_rank(rng, number, 0.0, 1.1, MANAGERS_MAX - 1)
+    curators = _by_rank(rng, number, 0.9, 1.4, 1_000)
+    studio, user = _edges(rng, rows, managers + curators, active)
+    other = user != host[studio]
+    studio, user = studio[other], user[other]
+    order = np.argsort(studio, kind="stable")
+    studio, user = studio[order], user[order]
+    rank = np.arange(len(studio)) - np.searchsorted(studio, studio)
+    manages = rank < managers[studio]
+    community.managers = _grouped(studio[manages], user[manages])
+    community.curators = _grouped(studio[~manages], user[~manages])
+    everyone, everywhere = np.concatenate([host, user]), np.concatenate([rows, studio])
+    by_studio = np.argsort(everywhere, kind="stable")
+    community.member_studios = _grouped(everyone[by_studio], everywhere[by_studio])
+
+    count = len(community.projects)
+    if not count:
+        return
+    sizes = _by_rank(rng, number, 1.9, 1.5, min(LARGEST_LIST, int(count * 0.6)))
+    popularity = _popularity(rng, count, 0.7)
+    studio, project = _edges(rng, rows, sizes, popularity)
+    # Added by the project's author where anyone may, else by one who runs the studio; here: the one or the other.
+    adder = np.where(rng.random(len(studio)) < 0.5, _numbers(community.projects.author)[project], host[studio])
+    community.studio_projects = _grouped(studio, project)
+    community.studio_adders = _grouped(studio, adder)
+    community.project_studios = _grouped(project, studio)
+
+
+# --- comments ------------------------------------------------------------------------------------------------
+
+
+def _comments(comments: Comments, rng: Generator, community: Community, active: Floats) -> None:
+    """Threads and replies of one kind, with ties and a few inversions of id and time."""
+    if comments.kind == "project":
+        born = _numbers(community.projects.shared_at)
+        per_owner, commented, reply_keep = PROJECT_COMMENTS_PER_PROJECT, 0.3, 0.6
+    else:
+        born = _numbers(community.studios.created)
+        per_owner, commented, reply_keep = STUDIO_COMMENTS_PER_STUDIO, 0.45, 1.0
+    histogram = statistics().reply_counts
+    values = np.array(list(histogram))
+    frequencies = np.array(list(histogram.values()), dtype=np.float64)
+    mean_replies = reply_keep * float((values * frequencies).sum() / frequencies.sum())
+    # The deleted are on top, so that what is visible has the site's ratios.
+    threads = len(born) * per_owner / (1 + mean_replies) / (1 - DELETED_COMMENTS)
+    owners = rng.permutation(len(born))[: max(1, int(len(born) * commented))] if len(born) else np.zeros(0, np.int64)
+    owner = np.repeat(owners, _sizes(rng, len(owners), threads, 1.05))
+    number = len(owner)
+    author = _pick(rng, active, number)
+    # The older a project, the fewer the comments: the hazard falls as 1 / (1 + age).
+    earliest = np.maximum(born[owner], _numbers(community.users.joined)[author]) + 30
+    room = (NOW - 600 - earliest).clip(60)
+    created = earliest + (60 * ((room / 60 + 1) ** rng.random(number) - 1)).astype(np.int64)
+    created = created.clip(max=NOW - 300)
+    moment = created.astype(np.float64)
+    _ties(rng, owner, created, moment)
+
+    replies = _pick(rng, frequencies, number)
+    replies = np.where(rng.random(number) < reply_keep, values[replies], 0)
+    full = rng.permutation(number)[:2]
+    replies[full] = REPLIES_MAX
+    thread = np.repeat(np.arange(number), replies)
+    gap = rng.exponential(1.5 * DAY, len(thread)) * rng.random(len(thread)) ** 3
+    reply_created = np.minimum(created[thread] + 5 + gap.astype(np.int64), NOW - 120)
+    reply_author = _pick(rng, active, len(thread))
+    joined = _numbers(community.users.joined)[reply_author]
+    reply_author = np.where(joined < reply_created, reply_author, author[thread])  # nobody answers before joining
+    reply_created = np.maximum(reply_created, created[thread] + 1)
+
+    moment = np.concatenate([moment, reply_created + rng.random(len(thread)) * 0.9])
+    order = np.argsort(moment, kind="stable")
+    row_of = np.empty(len(order), dtype=np.int64)
+    row_of[order] = np.arange(len(order))
+    parent = np.concatenate([np.full(number, NOBODY, dtype=np.int64), row_of[thread]])
+    commentee = np.where(rng.random(len(thread)) < 0.03, NOBODY, author[thread])
+    commentee = np.concatenate([np.full(number, NOBODY, dtype=np.int64), commentee])
+    whole_owner = np.concatenate([owner, owner[thread]])[order]
+    whole_created = np.concatenate([created, reply_created])[order]
+    parent = parent[order]
+    ids = ids_of_times(f"{comments.kind}_comment", moment[order])
+    deleted = rng.random(len(ids)) < DELETED_COMMENTS
+    keep_full = np.concatenate([full, np.flatnonzero(np.isin(thread, full)) + number]).astype(np.int64)
+    deleted[row_of[keep_full]] = False
+    deleted |= (parent >= 0) & deleted[parent]
+
+    comments.id = _column(ids)
+    comments.owner = _column(whole_owner)
+    comments.author = _column(np.concatenate([author, reply_author])[order])
+    comments.created = _column(whole_created)
+    comments.parent = _column(parent)
+    comments.commentee = _column(commentee[order])
+    comments.is_deleted = bytearray(deleted.astype(np.uint8).tobytes())
+    comments.by_id = _rows_by_id(comments.id)
+    by_time = np.lexsort((ids, whole_created))
+    seen = by_time[~deleted[by_time]]
+    top = seen[parent[seen] < 0]
+    below = seen[parent[seen] >= 0]
+    comments.threads = _grouped(whole_owner[top], top)
+    comments.replies = _grouped(parent[below], below)
+    found, counts = np.unique(whole_owner[seen], return_counts=True)
+    comments.total.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+    answered = np.array(list(comments.replies), dtype=np.int64)
+    skewed = answered[rng.random(len(answered)) < SKEWED_REPLY_COUNTS]
+    offs = rng.choice(np.array([-2, -1, 1, 1, 2]), size=len(skewed))
+    comments.skew = dict(zip(skewed.tolist(), offs.tolist(), strict=True))
+
+
+def _ties(rng: Generator, owner: Ints, created: Ints, moment: Floats) -> None:
+    """Give some comments the second of the one before in their list, and a few one second less but a higher id."""
+    order = np.lexsort((created, owner))
+    later, earlier = order[1:], order[:-1]
+    same = owner[later] == owner[earlier]
+    later, earlier = later[same], earlier[same]
+    # Every other neighbour at most, so that no comment is both copied and moved.
+    picked = np.flatnonzero((rng.random(len(later)) < 2 * COMMENT_TIES) & (np.arange(len(later)) % 2 == 0))
+    inverted = picked[: max(2, len(picked) // 100)]
+    created[later[picked]] = created[earlier[picked]]
+    moment[later[picked]] = created[earlier[picked]] + 0.5
+    created[later[inverted]] = created[earlier[inverted]] - 1
+
+
+def _share_comment_ids(community: Community, rng: Generator) -> None:
+    """Give 1% of the studio comments the id of a project comment: the kinds are numbered independently."""
+    other, mine = _numbers(community.project_comments.id), _numbers(community.studio_comments.id)
+    if len(other) < 3 or len(mine) < 3:
+        return
+    for row in np.sort(rng.permutation(np.arange(1, len(mine) - 1))[: max(8, len(mine) // 100)]).tolist():
+        near = int(np.searchsorted(other, mine[row - 1], side="right"))
+        if near < len(other) and other[near] < mine[row + 1]:
+            mine[row] = other[near]
+    community.studio_comments.id = _column(mine)
+    community.studio_comments.by_id = _rows_by_id(community.studio_comments.id)
+
+
+# --- follows and favorites -----------------------------------------------------------------------------------
+
+
+def _follows(community: Community, rng: Generator, active: Floats) -> None:
+    count = len(active)
+    connected = np.flatnonzero(active > 0)
+    followers = rng.permutation(connected)[: int(len(connected) * 0.7)]
+    sizes = 1 + _sizes(rng, len(followers), count * FOLLOWS_PER_USER - len(followers), 0.6, 4_000)
+    fame = np.zeros(count)
+    fame[connected] = _popularity(rng, len(connected), 0.9)
+    follower, followee = _edges(rng, followers, sizes, fame)
+    other = follower != followee
+    follower, followee = follower[other], followee[other]
+    community.following = _grouped(follower, followee)
+    community.followers = _grouped(followee, follower)
+
+
+def _favorites(community: Community, rng: Generator, active: Floats) -> None:
+    projects = community.projects
+    number = len(projects)
+    if not number:
+        return
+    total = number * FAVORITES_PER_PROJECT
+    connected = np.flatnonzero(active > 0)
+    fans = rng.permutation(connected)[: max(1, int(len(connected) * 0.3))]
+    # Few projects are favorites at all: weights fall fast, in the order of views.
+    weights = np.zeros(number)
+    weights[np.argsort(-_numbers(projects.views), kind="stable")] = _ranked(number, 0.8)
+    user, project = _edges(rng, fans, _sizes(rng, len(fans), total, 0.9, 3_000), weights)
+    community.favorites = _grouped(user, project)
+    community.favoriters = _grouped(project, user)
+    favored = np.zeros(number, dtype=np.int64)
+    found, counts = np.unique(project, return_counts=True)
+    favored[found] = counts
+    loves = np.maximum(_numbers(projects.loves), favored)
+    projects.loves = _column(loves)
+    projects.views = _column(np.maximum(_numbers(projects.views), loves + loves // 3))

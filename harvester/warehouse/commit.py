@@ -1,0 +1,413 @@
+"""A page into the warehouse: rows, their history, the walks they make due and the checkpoint, in one transaction.
+
+A page is refused when its lease was lost or when it is not the page that its walk expects next: a late or doubled
+page changes nothing. Pages that wait at the same time share a transaction; where one of them cannot be stored, each
+is tried alone and the one that fails is set aside.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+from sqlalchemy import Column
+from sqlalchemy.dialects import postgresql
+
+from harvester.api.catalogue import DETAIL, OWNER_COLUMN, Stream
+from harvester.warehouse.normalise import Rows, Visit
+from harvester.warehouse.tables import KEY_COLUMNS, SCRATCH_TABLES, TRACKED, metadata
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+T = TypeVar("T")
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+LEASE_SECONDS = 120
+"""How long a worker may be silent before another takes over its walk; each page renews it."""
+_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to commit pages of one walk, and where the walk stands."""
+
+    visit: Visit
+    token: UUID
+    position: int
+    signal: int | None = None
+    state: dict[str, Any] | None = None
+    certificate: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a visit ended: with a certificate (JSON), or because the entity is gone; the next is due after `revisit` s."""
+
+    certificate: str | None
+    revisit: float
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PageCommit:
+    """All that one page changes; `state` is the walk's state after it, as JSON, while the walk goes on."""
+
+    lease: Lease
+    rows: list[Rows]
+    items: int
+    state: str | None = None
+    verdict: Verdict | None = None
+
+
+@dataclass(slots=True)
+class Counts:
+    """Rows by table: inserted, updated, unchanged."""
+
+    tables: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
+
+    def add(self, table: str, inserted: int, updated: int, unchanged: int) -> None:
+        """Count the outcome of one upsert."""
+        row = self.tables[table]
+        row[0] += inserted
+        row[1] += updated
+        row[2] += unchanged
+
+    def merge(self, other: "Counts") -> None:
+        """Add the counts of another transaction."""
+        for table, numbers in other.tables.items():
+            self.add(table, *numbers)
+
+    def as_json(self) -> dict[str, dict[str, int]]:
+        """For reports and `crawl.runs`."""
+        return {
+            table: dict(zip(("inserted", "updated", "unchanged"), numbers, strict=True))
+            for table, numbers in sorted(self.tables.items())
+        }
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a batch: for each page whether it was taken, refused (None) or failed with a reason."""
+
+    taken: list[bool | str]
+    counts: Counts
+
+
+class Writer:
+    """Commits pages over one connection, on which it keeps its staging tables."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._staged: set[str] = set()
+
+    def commit(self, pages: Sequence[PageCommit]) -> Outcome:
+        """Store pages; see the module. Raises psycopg errors other than of a page's own data."""
+        try:
+            return self._retried(lambda: self._commit(pages))
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            if len(pages) == 1:
+                return Outcome([_reason(error)], Counts())
+        whole = Outcome([], Counts())
+        for page in pages:
+            part = self.commit([page])
+            whole.taken += part.taken
+            whole.counts.merge(part.counts)
+        return whole
+
+    def store(self, rows: Iterable[Rows]) -> Counts:
+        """Store rows that belong to no walk, in one transaction."""
+        return self._retried(lambda: self._store_alone(list(rows)))
+
+    def _retried(self, work: Callable[[], T]) -> T:
+        """Run a transaction again when another one was in its way."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return work()
+            except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError
+
+    def _store_alone(self, rows: list[Rows]) -> Counts:
+        self._make_stages(rows)
+        counts = Counts()
+        with self.connection.transaction():
+            self._store(rows, counts)
+        return counts
+
+    def _commit(self, pages: Sequence[PageCommit]) -> Outcome:
+        self._make_stages([rows for page in pages for rows in page.rows])
+        counts = Counts()
+        with self.connection.transaction():
+            depths = self._advance(pages)
+            accepted = [page for page in pages if page.lease.token in depths]
+            self._store([rows for page in accepted for rows in page.rows], counts)
+            self._mark_gone(accepted)
+            self._make_due(accepted, depths)
+        return Outcome([page.lease.token in depths for page in pages], counts)
+
+    def _advance(self, pages: Sequence[PageCommit]) -> dict[UUID, int]:
+        """Move the checkpoints, and return by token the depth of each walk whose page is accepted."""
+        ordered = sorted(pages, key=lambda page: (page.lease.visit.stream.name, page.lease.visit.entity_id))
+        verdicts = [page.verdict for page in ordered]
+        rows = self.connection.execute(
+            _ADVANCE,
+            {
+                "stream": [page.lease.visit.stream.name for page in ordered],
+                "entity": [page.lease.visit.entity_id for page in ordered],
+                "token": [page.lease.token for page in ordered],
+                "position": [page.lease.position for page in ordered],
+                "items": [page.items for page in ordered],
+                "signal": [page.lease.signal for page in ordered],
+                "state": [page.state for page in ordered],
+                "done": [verdict is not None for verdict in verdicts],
+                "certificate": [None if verdict is None else verdict.certificate for verdict in verdicts],
+                "revisit": [0.0 if verdict is None else verdict.revisit for verdict in verdicts],
+                "gone": [verdict is not None and verdict.gone for verdict in verdicts],
+                "lease": LEASE_SECONDS,
+            },
+        )
+        return dict(rows.fetchall())
+
+    def _make_stages(self, rows: Iterable[Rows]) -> None:
+        """One staging table per table and connection, made when first needed, outside the transaction."""
+        for table in {part.table for part in rows} - self._staged:
+            self.connection.execute(_stage(table))
+            self._staged.add(table)
+
+    def _store(self, rows: Sequence[Rows], counts: Counts) -> None:
+        parts: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], tuple[Any, ...]]] = defaultdict(dict)
+        for page in rows:
+            places = [page.columns.index(column) for column in KEY_COLUMNS[page.table]]
+            part = parts[page.table, page.columns]
+            for values in page.values:
+                part[tuple([values[place] for place in places])] = values
+        order = {table.name: place for place, table in enumerate(SCRATCH_TABLES)}
+        for number, (table, columns) in enumerate(sorted(parts, key=lambda part: (order[part[0]], part[1]))):
+            part = parts[table, columns]
+            if not part:
+                continue
+            statements = _statements(table, columns)
+            with self.connection.cursor() as cursor:
+                with cursor.copy(statements.copy) as copy:
+                    copy.set_types(statements.types)
+                    json_at = columns.index("extra") if "extra" in columns else None
+                    for key in sorted(part):
+                        values = part[key]
+                        if json_at is not None:
+                            values = (*values[:json_at], Jsonb(values[json_at]), *values[json_at + 1 :])
+                        copy.write_row((number, *values))
+                for statement in statements.history:
+                    cursor.execute(statement, (number,))
+                inserted, updated = cursor.execute(statements.upsert, (number,)).fetchone() or (0, 0)
+            counts.add(table, inserted, updated, len(part) - inserted - updated)
+
+    def _mark_gone(self, pages: Sequence[PageCommit]) -> None:
+        for page in pages:
+            visit = page.lease.visit
+            if page.verdict is not None and page.verdict.gone:
+                table = next(reversed(visit.stream.writes))  # an object's own table is the last it writes
+                self.connection.execute(
+                    sql.SQL("UPDATE {} SET gone_at = now() WHERE id = %s AND gone_at IS NULL").format(
+                        sql.Identifier("scratch", table)
+                    ),
+                    [visit.entity_id],
+                )
+
+    def _make_due(self, pages: Sequence[PageCommit], depths: dict[UUID, int]) -> None:
+        due: dict[tuple[str, int], tuple[int | None, int, int | None]] = {}
+        for page in pages:
+            depth = depths[page.lease.token]
+            visit = page.lease.visit
+            if page.verdict is not None and not page.verdict.gone:
+                for stream in visit.stream.opens:
+                    _raise(due, (stream, visit.entity_id), (None, depth, None))
+            for stream, entity, owner, hop, signal in _met(visit.stream, visit, page.rows):
+                if depth >= hop:
+                    _raise(due, (stream, entity), (owner, depth - hop, signal))
+        if due:
+            keys = sorted(due)
+            self.connection.execute(
+                _MAKE_DUE,
+                (
+                    [stream for stream, _ in keys],
+                    [entity for _, entity in keys],
+                    [due[key][0] for key in keys],
+                    [due[key][1] for key in keys],
+                    [due[key][2] for key in keys],
+                ),
+            )
+
+
+def _raise(
+    due: dict[tuple[str, int], tuple[int | None, int, int | None]],
+    key: tuple[str, int],
+    found: tuple[int | None, int, int | None],
+) -> None:
+    known = due.get(key)
+    if known is None or found[1] > known[1] or found[2] != known[2]:
+        due[key] = found
+
+
+def _met(
+    stream: Stream, visit: Visit, pages: Iterable[Rows]
+) -> Iterable[tuple[str, int, int | None, int, int | None]]:
+    """What the rows of a page lead to: (stream, entity, owner, hop, signal)."""
+    for rows in pages:
+        for lead in stream.leads:
+            if lead.table != rows.table or lead.met not in rows.columns:
+                continue
+            met = rows.columns.index(lead.met)
+            target = DETAIL[lead.kind]
+            if lead.signal is None:
+                for values in rows.values:
+                    if values[met] is not None:
+                        yield target, values[met], None, lead.hop, None
+                continue
+            signal = rows.columns.index(lead.signal)
+            owner = rows.columns.index(OWNER_COLUMN[lead.kind])
+            for values in rows.values:
+                if values[signal]:
+                    yield target, values[met], values[owner], lead.hop, values[signal]
+
+
+def _reason(error: psycopg.Error) -> str:
+    """Why the database refused a row, without the row: its values may be somebody's text."""
+    return f"{type(error).__name__}: {error.diag.message_primary or 'refused'}"
+
+
+_ADVANCE = """
+UPDATE crawl.walks AS w SET
+    position = w.position + 1,
+    items = w.items + v.items,
+    lease_until = CASE WHEN v.done THEN NULL ELSE now() + make_interval(secs => %(lease)s) END,
+    lease_token = CASE WHEN v.done THEN NULL ELSE w.lease_token END,
+    lease_run = CASE WHEN v.done THEN NULL ELSE w.lease_run END,
+    state = v.state::jsonb,
+    certificate = CASE WHEN v.done THEN coalesce(v.certificate::jsonb, w.certificate) ELSE w.certificate END,
+    certified_from = CASE WHEN v.certificate IS NULL THEN w.certified_from ELSE w.begun_at END,
+    certified_at = CASE WHEN v.certificate IS NULL THEN w.certified_at ELSE now() END,
+    spread_depth = CASE WHEN v.done AND w.visits = 0 THEN w.begun_depth ELSE w.spread_depth END,
+    incremental = w.incremental OR v.done,
+    visits = w.visits + v.done::int,
+    failures = 0,
+    last_error = NULL,
+    gone_at = CASE WHEN NOT v.done THEN w.gone_at WHEN v.gone THEN coalesce(w.gone_at, now()) END,
+    due_at = CASE WHEN NOT v.done OR w.signal IS DISTINCT FROM v.signal THEN w.due_at
+                  ELSE now() + make_interval(secs => v.revisit) END
+FROM unnest(
+    %(stream)s::text[], %(entity)s::bigint[], %(token)s::uuid[], %(position)s::int[], %(items)s::int[],
+    %(signal)s::int[], %(state)s::text[], %(done)s::bool[], %(certificate)s::text[], %(revisit)s::float8[],
+    %(gone)s::bool[]
+) AS v (stream, entity_id, token, position, items, signal, state, done, certificate, revisit, gone)
+WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token AND w.position = v.position
+RETURNING v.token, w.depth
+"""
+
+_MAKE_DUE = """
+INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, depth, signal, due_at)
+SELECT v.*, now() FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::smallint[], %s::int[]) AS v
+ON CONFLICT (stream, entity_id) DO UPDATE SET
+    depth = greatest(w.depth, excluded.depth),
+    signal = excluded.signal,
+    due_at = CASE WHEN w.signal IS DISTINCT FROM excluded.signal THEN now() ELSE w.due_at END
+WHERE excluded.depth > w.depth OR w.signal IS DISTINCT FROM excluded.signal
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    copy: sql.Composed
+    types: tuple[str, ...]
+    history: tuple[sql.Composed, ...]
+    upsert: sql.Composed
+
+
+def _stage(table: str) -> sql.Composed:
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(_type(column)))
+        for column in metadata.tables[f"scratch.{table}"].columns
+    )
+    return sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} (part smallint, {}) ON COMMIT DELETE ROWS").format(
+        _stage_name(table), columns
+    )
+
+
+def _type(column: Column[Any]) -> str:
+    """A column's type as Postgres names it."""
+    return column.type.compile(dialect=_DIALECT).lower()
+
+
+def _stage_name(table: str) -> sql.Identifier:
+    return sql.Identifier("pg_temp", f"stage_{table}")
+
+
+@cache
+def _statements(table: str, columns: tuple[str, ...]) -> _Statements:
+    key = KEY_COLUMNS[table]
+    target = sql.Identifier("scratch", table)
+    plain = [column for column in columns if column not in key and column != "extra"]
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    changes = [sql.SQL("t.{0} IS DISTINCT FROM excluded.{0}").format(sql.Identifier(c)) for c in plain]
+    sets = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(c)) for c in plain]
+    if "extra" in columns:
+        changes.append(sql.SQL("NOT t.extra @> excluded.extra"))
+        sets.append(sql.SQL("extra = t.extra || excluded.extra"))
+    changes.append(sql.SQL("t.gone_at IS NOT NULL"))
+    sets.append(sql.SQL("gone_at = NULL"))
+    upsert = sql.SQL(
+        "WITH done AS (INSERT INTO {target} AS t ({names}) SELECT {names} FROM {stage} WHERE part = %s ORDER BY {key}"
+        " ON CONFLICT ({key}) DO UPDATE SET {sets} WHERE {changes} RETURNING xmax = 0 AS new)"
+        " SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new) FROM done"
+    ).format(
+        target=target,
+        names=names,
+        stage=_stage_name(table),
+        key=sql.SQL(", ").join(map(sql.Identifier, key)),
+        sets=sql.SQL(", ").join(sets),
+        changes=sql.SQL(" OR ").join(changes),
+    )
+    types = metadata.tables[f"scratch.{table}"].c
+    return _Statements(
+        copy=sql.SQL("COPY {} (part, {}) FROM STDIN").format(_stage_name(table), names),
+        types=("smallint", *(_type(types[column]) for column in columns)),
+        history=tuple(filter(None, (_supersede(table, log.name, columns) for log in TRACKED.get(table, ())))),
+        upsert=upsert,
+    )
+
+
+def _supersede(table: str, log: str, columns: Sequence[str]) -> sql.Composed | None:
+    """Keep the version of the rows that is about to change: what was unknown before is no version of its own."""
+    history = metadata.tables[f"history.{log}"]
+    kept = [c.name for c in history.columns if c.name in metadata.tables[f"scratch.{table}"].c]
+    watched = [column for column in kept if column in columns]
+    if not watched:
+        return None
+    thing = next(c.name for c in history.columns if c.name.endswith("_id") and c.name not in kept)
+    kind = [sql.SQL("kind")] if "kind" in history.c else []
+    kind_value = [sql.Literal(table.removesuffix("_comments"))] if kind else []
+    same_kind = sql.SQL(" AND h.kind = {}").format(kind_value[0]) if kind else sql.SQL("")
+    return sql.SQL(
+        "INSERT INTO {log} ({into}) SELECT {kind}t.id,"
+        " coalesce((SELECT max(h.valid_to) FROM {log} h WHERE h.{thing} = t.id{same_kind}), t.first_seen_at),"
+        " statement_timestamp(), {kept}"
+        " FROM {stage} s JOIN {table} t ON t.id = s.id WHERE s.part = %s AND ({changed})"
+        " ORDER BY t.id FOR UPDATE OF t"
+    ).format(
+        log=sql.Identifier("history", log),
+        into=sql.SQL(", ").join([*kind, *map(sql.Identifier, [thing, "valid_from", "valid_to", *kept])]),
+        kind=sql.SQL("").join([*kind_value, *([sql.SQL(", ")] if kind else [])]),
+        thing=sql.Identifier(thing),
+        same_kind=same_kind,
+        kept=sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(c)) for c in kept),
+        stage=_stage_name(table),
+        table=sql.Identifier("scratch", table),
+        changed=sql.SQL(" OR ").join(
+            sql.SQL("(t.{0} IS NOT NULL AND t.{0} IS DISTINCT FROM s.{0})").format(sql.Identifier(c))
+            for c in watched
+        ),
+    )

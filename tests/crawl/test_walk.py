@@ -1,0 +1,304 @@
+"""The walk against simulated lists that change between any two reads.
+
+A list is simulated as a row of raw entries, some hidden after limit and offset; `Source` applies churn before each
+read. What was visible throughout a walk must have been returned by it, whatever happened in between.
+"""
+
+import random
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harvester.api.catalogue import Order
+from harvester.crawl import walk
+from harvester.crawl.walk import Certificate, Entry, Ground, Listing, State
+
+LIMIT = 10
+
+
+@dataclass
+class Source:
+    """A list under change. Raw entries are (id, key); `hidden` ones take a place and are not served."""
+
+    listing: Listing
+    rng: random.Random
+    length: int
+    inserts: float = 0.0
+    deletes: float = 0.0
+    moves: float = 0.0
+    lag: int = 0
+    ties: int = 1
+    hidden_share: float = 0.0
+    raw: list[tuple[int, int]] = field(default_factory=list)
+    hidden: set[int] = field(default_factory=set)
+    versions: list[list[tuple[int, int]]] = field(default_factory=list)
+    next_id: int = 1
+    clock: int = 0
+    touched: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for _ in range(self.length):
+            self.insert()
+        self.versions = [list(self.raw)]
+        self.touched.clear()
+
+    @property
+    def grows_at_head(self) -> bool:
+        return self.listing.order is Order.NEWEST_FIRST
+
+    def insert(self) -> None:
+        if self.rng.randrange(self.ties) == 0:
+            self.clock += 1
+        entry = (self.next_id, self.clock)
+        self.next_id += 1
+        if self.rng.random() < self.hidden_share:
+            self.hidden.add(entry[0])
+        self.raw.insert(0 if self.grows_at_head else len(self.raw), entry)
+
+    def churn(self) -> None:
+        for _ in range(_poisson(self.rng, self.inserts)):
+            self.insert()
+        for _ in range(min(_poisson(self.rng, self.deletes), len(self.raw))):
+            gone = self.raw.pop(self.rng.randrange(len(self.raw)))
+            self.touched.add(gone[0])
+        if self.raw and self.rng.random() < self.moves:
+            moved = self.raw.pop(self.rng.randrange(len(self.raw)))
+            self.clock += 1
+            self.raw.insert(0, (moved[0], self.clock))
+        self.versions = [*self.versions, list(self.raw)][-1 - self.lag :]
+
+    def read(self, offset: int) -> list[Entry]:
+        self.churn()
+        version = self.rng.choice(self.versions)
+        slice_ = version[offset : offset + self.listing.limit]
+        return [
+            Entry(item, key if self.listing.keyed else None) for item, key in slice_ if item not in self.hidden
+        ]
+
+    def visible(self) -> set[int]:
+        return {item for item, _ in self.raw if item not in self.hidden}
+
+
+def _poisson(rng: random.Random, mean: float) -> int:
+    whole = int(mean)
+    return whole + (rng.random() < mean - whole)
+
+
+@dataclass
+class Outcome:
+    certificate: Certificate
+    returned: set[int]
+    requests: int
+    stable: set[int]
+    contradicted: bool
+
+    @property
+    def missed(self) -> set[int]:
+        return self.stable - self.returned
+
+
+def run(source: Source, last: Certificate | None = None, most: int = 3000) -> Outcome:
+    start = source.visible()
+    for version in source.versions:
+        start &= {item for item, _ in version}
+    source.touched.clear()
+    state = walk.begin(source.listing, last)
+    returned: set[int] = set()
+    contradicted = False
+    for requests in range(1, most):
+        page = source.read(state.offset)
+        returned |= {entry.id for entry in page}
+        # A walk may be cut anywhere and go on from its checkpoint.
+        state = msgspec.json.decode(msgspec.json.encode(state), type=State)
+        result = walk.step(source.listing, state, page)
+        contradicted |= result.contradiction
+        if result.done is not None:
+            stable = (start & source.visible()) - source.touched
+            return Outcome(result.done, returned, requests, stable, contradicted)
+    pytest.fail(f"no verdict after {most} requests")
+
+
+NEWEST_KEYED = Listing(order=Order.NEWEST_FIRST, keyed=True, empties=0, limit=LIMIT)
+NEWEST = Listing(order=Order.NEWEST_FIRST, limit=LIMIT)
+OLDEST = Listing(order=Order.OLDEST_FIRST, limit=LIMIT, empties=2)
+OLDEST_KEYED = Listing(order=Order.OLDEST_FIRST, keyed=True, empties=0, limit=LIMIT)
+UNKNOWN = Listing(order=Order.UNKNOWN, limit=LIMIT)
+SHARED = Listing(order=Order.NEWEST_FIRST, keyed=True, moves=True, limit=LIMIT)
+LISTINGS = {
+    "newest by key": NEWEST_KEYED,
+    "newest": NEWEST,
+    "oldest": OLDEST,
+    "oldest by key": OLDEST_KEYED,
+    "unknown": UNKNOWN,
+    "shared": SHARED,
+}
+CHURN = {
+    "inserts": {"inserts": 2.0},
+    "deletes": {"deletes": 2.0},
+    "both": {"inserts": 1.5, "deletes": 1.5},
+    "heavy": {"inserts": 3.0, "deletes": 3.0},
+    "lag": {"inserts": 1.0, "deletes": 1.0, "lag": 2},
+}
+
+
+@pytest.mark.parametrize("churn", CHURN, ids=str)
+@pytest.mark.parametrize("name", LISTINGS, ids=str)
+def test_nothing_stable_is_missed(name: str, churn: str) -> None:
+    """1,000 walks and more over all parameters, of lists of 0 to 200 items with up to six changes a request."""
+    for seed in range(40):
+        rng = random.Random(f"{name}{churn}{seed}")
+        source = Source(
+            LISTINGS[name],
+            rng,
+            length=rng.choice([0, 1, 5, LIMIT - 1, LIMIT, LIMIT + 1, 3 * LIMIT, 60, 120, 200]),
+            ties=rng.choice([1, 1, 3, 8]),
+            moves=0.3 if LISTINGS[name].moves else 0.0,
+            **CHURN[churn],
+        )
+        if not source.grows_at_head:
+            source.inserts *= 0.3  # a list that grows at its tail as fast as it is read has no end
+        outcome = run(source)
+        if outcome.certificate.complete and outcome.certificate.ground is not Ground.AGREEMENT:
+            assert not outcome.missed, f"seed {seed}"
+        else:
+            assert outcome.certificate.ground in (Ground.AGREEMENT, Ground.NONE)
+
+
+@pytest.mark.parametrize("name", LISTINGS, ids=str)
+def test_certificates_are_the_rule(name: str) -> None:
+    """Under ordinary churn (a change every few requests) a walk ends with a certificate by key or identity."""
+    proved = 0
+    for seed in range(60):
+        rng = random.Random(seed)
+        outcome = run(Source(LISTINGS[name], rng, length=rng.randrange(200), inserts=0.3, deletes=0.3, ties=2))
+        assert not outcome.missed or outcome.certificate.ground is Ground.NONE
+        proved += outcome.certificate.ground in (Ground.KEY, Ground.IDENTITY)
+    assert proved >= 57
+
+
+@pytest.mark.parametrize("name", ["newest by key", "newest", "oldest", "shared"])
+def test_without_the_certificate_items_are_missed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard is what the property rests on: with it off, the same walks lose live items."""
+    monkeypatch.setattr(walk, "_certified", lambda *_: True)
+    missed = 0
+    for seed in range(40):
+        source = Source(LISTINGS[name], random.Random(seed), length=200, deletes=3.0)
+        missed += bool(run(source).missed)
+    assert missed > 20
+
+
+def test_without_the_recheck_moved_items_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def miss() -> int:
+        return sum(
+            bool(run(Source(SHARED, random.Random(seed), length=200, moves=0.5)).missed) for seed in range(60)
+        )
+
+    assert miss() == 0
+    monkeypatch.setattr(walk, "_end", walk._done)
+    assert miss() > 30
+
+
+@given(
+    length=st.integers(0, 130),
+    hidden=st.sampled_from([0.0, 0.1, 0.4, 0.8, 1.0]),
+    seed=st.integers(0, 10**6),
+    name=st.sampled_from(["newest", "oldest", "unknown", "shared"]),
+)
+def test_hidden_items_end_no_walk(length: int, hidden: float, seed: int, name: str) -> None:
+    """A list filtered after limit and offset, unchanged: every visible item is found while gaps stay below a page."""
+    source = Source(LISTINGS[name], random.Random(seed), length=length, hidden_share=hidden)
+    outcome = run(source)
+    gap = longest = 0
+    for item, _ in source.raw:
+        gap = gap + 1 if item in source.hidden else 0
+        longest = max(longest, gap)
+    if longest < LIMIT:
+        assert outcome.certificate.complete
+        assert not outcome.missed
+
+
+@given(length=st.integers(0, 90), seed=st.integers(0, 10**6), name=st.sampled_from(["newest by key", "oldest by key"]))
+def test_a_contradicted_order_is_reported_and_read_until_two_reads_agree(length: int, seed: int, name: str) -> None:
+    """The source serves the list the other way round: no certificate by place, and yet nothing is missed."""
+    listing = LISTINGS[name]
+    source = Source(listing, random.Random(seed), length=length)
+    source.raw.reverse()
+    source.versions = [list(source.raw)]
+    outcome = run(source)
+    assert not outcome.missed
+    if length > 1:
+        assert outcome.contradicted
+        assert outcome.certificate.ground is Ground.AGREEMENT
+
+
+@pytest.mark.parametrize("name", LISTINGS, ids=str)
+@pytest.mark.parametrize("length", [0, 1, 5, LIMIT - 1, LIMIT, LIMIT + 1, 35, 200])
+def test_an_unchanged_list_is_one_request_the_second_time(name: str, length: int) -> None:
+    source = Source(LISTINGS[name], random.Random(1), length=length)
+    first = run(source)
+    assert first.certificate.complete
+    second = run(source, first.certificate)
+    if LISTINGS[name].order is Order.UNKNOWN and length >= LIMIT:
+        assert second.returned == source.visible()
+    else:
+        assert second.requests == 1
+    third = run(source, second.certificate)
+    assert third.requests == second.requests
+
+
+@given(
+    length=st.integers(0, 90),
+    new=st.integers(0, 60),
+    gone=st.integers(0, 30),
+    seed=st.integers(0, 10**6),
+    name=st.sampled_from(sorted(LISTINGS)),
+)
+def test_an_incremental_walk_finds_all_that_is_new(length: int, new: int, gone: int, seed: int, name: str) -> None:
+    """Items added and removed between two walks: the second finds each new one, reading no more than it must."""
+    source = Source(LISTINGS[name], random.Random(seed), length=length, ties=3)
+    first = run(source)
+    known = set(first.returned)
+    for _ in range(new):
+        source.insert()
+    for _ in range(min(gone, len(source.raw))):
+        source.raw.pop(source.rng.randrange(len(source.raw)))
+    second = run(source, first.certificate)
+    assert source.visible() - known <= second.returned
+
+
+def test_an_incremental_walk_stops_at_what_is_certified() -> None:
+    for name in ("newest by key", "newest", "shared", "oldest", "oldest by key"):
+        source = Source(LISTINGS[name], random.Random(2), length=500)
+        first = run(source)
+        for _ in range(3):
+            source.insert()
+        second = run(source, first.certificate)
+        assert second.requests <= 4, name
+
+
+def test_late_entrants_within_the_margin_are_found() -> None:
+    """A comment released late enters below the newest key; the margin makes the next walk read so far."""
+    listing = Listing(order=Order.NEWEST_FIRST, keyed=True, empties=0, limit=LIMIT, margin=15)
+    source = Source(listing, random.Random(3), length=100)
+    first = run(source)
+    late = (10_000, source.raw[12][1])
+    source.raw.insert(12, late)
+    source.insert()
+    assert late[0] in run(source, first.certificate).returned
+    bare = msgspec.structs.replace(listing, margin=0)
+    source.listing = bare
+    assert late[0] not in run(source, first.certificate).returned
+
+
+def test_a_source_that_ignores_the_offset_ends_without_a_certificate() -> None:
+    page = [Entry(item, 100 - item) for item in range(LIMIT)]
+    state = walk.begin(NEWEST_KEYED)
+    for _ in range(10):
+        result = walk.step(NEWEST_KEYED, state, page)
+        if result.done:
+            break
+    assert result.done is not None
+    assert not result.done.complete

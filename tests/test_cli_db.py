@@ -1,0 +1,98 @@
+"""`harvester db` as a user types it, each command a process of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from harvester.warehouse import embedded
+
+PROGRAM = "from harvester.cli_db import app; app(prog_name='harvester db')"
+
+
+@pytest.fixture
+def home():
+    folder = Path(tempfile.mkdtemp(prefix="harvester-test-"))
+    yield folder
+    embedded.down(folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def db(tmp_path):
+    def run(*arguments, **environment):
+        return subprocess.run(
+            [sys.executable, "-c", PROGRAM, *arguments],
+            env=os.environ | {name: str(value) for name, value in environment.items()},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_the_life_of_an_embedded_server(db, home):
+    facts = json.loads(db("up", "--json", HARVESTER_HOME=home).stdout)
+    assert facts["running"] is True
+    assert facts["pid"] == embedded.status(home).pid
+    assert db("url", HARVESTER_HOME=home).stdout.strip() == facts["url"]
+    answer = db(
+        "psql", "-XAtc", "SELECT current_database(), current_setting('timezone')", HARVESTER_HOME=home
+    )
+    assert answer.stdout.strip() == "harvester|UTC"
+    assert db("down", HARVESTER_HOME=home).stdout.strip() == "stopped"
+    again = db("down", HARVESTER_HOME=home)
+    assert (again.returncode, again.stdout.strip()) == (0, f"was not running in {home}/postgres")
+
+
+def test_psql_exits_as_psql_does_and_no_password_is_among_its_arguments(db, pg15_server):
+    url = pg15_server.database_url("postgres")
+    shown = db("psql", "-XAtc", r"\! tr '\0' ' ' < /proc/$PPID/cmdline", HARVESTER_DATABASE_URL=url)
+    assert shown.stdout.startswith("psql -XAtc")
+    assert "horse" not in shown.stdout
+    assert db("psql", "-Xc", "nonsense", HARVESTER_DATABASE_URL=url).returncode == 1
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_a_server_that_is_not_ours_is_left_alone(db, command):
+    refused = db(command, HARVESTER_DATABASE_URL="postgresql://me:hunter2@db/name")
+    assert refused.returncode == 2
+    assert "not ours" in refused.stderr
+    assert "hunter2" not in refused.stderr
+
+
+def test_an_error_is_one_line(db, tmp_path):
+    failed = db("check", HARVESTER_DATABASE_URL=f"postgresql://me:hunter2@/name?host={tmp_path}")
+    assert failed.returncode == 1
+    assert (
+        failed.stderr
+        == f"harvester db: the PostgreSQL at {tmp_path} cannot be reached: no server listens there\n"
+    )
+
+
+@pytest.mark.every_postgres
+def test_migrate_and_check(db, blank_database):
+    before = db("check", HARVESTER_DATABASE_URL=blank_database)
+    assert (before.returncode, "harvester db migrate" in before.stderr) == (1, True)
+    migrated = db("migrate", HARVESTER_DATABASE_URL=blank_database)
+    assert (migrated.returncode, migrated.stderr) == (0, "")
+    after = db("check", "--json", HARVESTER_DATABASE_URL=blank_database)
+    assert after.returncode == 0, after.stderr
+    facts = json.loads(after.stdout)
+    assert facts["tables"] == "as declared"
+    with psycopg.connect(blank_database) as connection:
+        assert connection.execute("SELECT version_num FROM crawl.alembic_version").fetchone() == (
+            facts["schema_version"],
+        )
+
+
+def test_back_needs_a_revision(db):
+    assert db("migrate", "--down").returncode == 2

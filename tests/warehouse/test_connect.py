@@ -1,0 +1,125 @@
+import socket
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from harvester.config import load
+from harvester.errors import UsageError, WarehouseError
+from harvester.warehouse.connect import (
+    check_server_version,
+    connect,
+    database_url,
+    engine_url,
+    open_connection,
+)
+
+
+def refused(url):
+    with pytest.raises(WarehouseError) as caught:
+        connect(load(database_url=url))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert caught.value.__suppress_context__
+    for secret in ("correct horse", "correct%20horse", "hunter2"):
+        assert secret not in message
+    return message
+
+
+@pytest.mark.every_postgres
+def test_a_connection_is_in_utc_and_has_a_name(blank_database):
+    with connect(load(database_url=blank_database)) as connection:
+        assert connection.execute("SHOW timezone").fetchone() == ("UTC",)
+        found = connection.execute(
+            "SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+        )
+        assert found.fetchone() == ("scratch-harvester",)
+
+
+def test_options_are_passed_on_and_joined(blank_database):
+    settings = load(database_url=f"{blank_database}&application_name=mine&options=-c%20work_mem%3D5MB")
+    with connect(settings, autocommit=True) as connection:
+        assert connection.autocommit
+        assert connection.info.parameter_status("application_name") == "mine"
+        assert connection.execute("SHOW work_mem").fetchone() == ("5MB",)
+        assert connection.execute("SHOW timezone").fetchone() == ("UTC",)
+
+
+@pytest.mark.every_postgres
+def test_the_same_database_for_sqlalchemy(blank_database):
+    engine = sa.create_engine(engine_url(blank_database))
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT current_database()")) in blank_database
+    engine.dispose()
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_any_scheme_becomes_the_one_that_is_read(scheme):
+    assert database_url(load(database_url=f"{scheme}://me@db/name")) == "postgresql://me@db/name"
+    assert engine_url(f"{scheme}://me@db/name") == "postgresql+psycopg://me@db/name"
+
+
+def test_a_port_where_nobody_listens():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        message = refused(f"postgresql://me:hunter2@127.0.0.1:{port}/name")
+    assert message == f"the PostgreSQL at 127.0.0.1:{port} cannot be reached: no server listens there"
+
+
+def test_a_socket_that_is_not_there(tmp_path):
+    assert "no server listens there" in refused(f"postgresql://me:hunter2@/name?host={tmp_path}")
+
+
+def test_a_host_that_does_not_exist():
+    assert "the host name is unknown" in refused("postgresql://me:hunter2@nowhere.invalid/name")
+
+
+def test_a_wrong_password(pg15_server):
+    message = refused(pg15_server.database_url("postgres").replace("correct%20horse", "hunter2"))
+    assert "refused the password of owner" in message
+    assert "HARVESTER_DATABASE_URL" in message
+
+
+def test_no_password(pg15_server):
+    assert "asks for a password of owner" in refused(
+        pg15_server.database_url("postgres").replace(":correct%20horse", "")
+    )
+
+
+def test_an_unknown_database(pg15_server):
+    assert "has no database nowhere" in refused(pg15_server.database_url("nowhere"))
+
+
+def test_an_unknown_role(embedded_server):
+    assert "has no role nobody" in refused(
+        embedded_server.database_url("postgres").replace("harvester@", "nobody@")
+    )
+
+
+def test_another_kind_of_database():
+    with pytest.raises(UsageError, match="only PostgreSQL >= 15"):
+        connect(load(database_url="mysql://me:hunter2@db/name"))
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:hunter2@db/name?no_such=1", "postgresql://me:hunter2%ZZ@db/name"]
+)
+def test_a_url_that_libpq_cannot_read(url):
+    assert "cannot be read" in refused(url)
+
+
+def test_a_server_that_is_too_old():
+    check_server_version(150000, "it")
+    with pytest.raises(WarehouseError, match=r"^the server is PostgreSQL 14\.22: 15 or later is needed$"):
+        check_server_version(140022, "the server")
+
+
+def test_the_embedded_server_is_not_started_against_ones_will(tmp_path):
+    with pytest.raises(WarehouseError, match="harvester db up"):
+        database_url(load(home=tmp_path), start=False)
+
+
+def test_a_connection_by_url(blank_database):
+    with open_connection(blank_database) as connection:
+        assert isinstance(connection, psycopg.Connection)

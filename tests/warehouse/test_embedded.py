@@ -1,0 +1,245 @@
+"""The embedded server, on real processes: each test has a home of its own."""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from harvester.errors import WarehouseError
+from harvester.warehouse import embedded
+
+UP = """
+import sys
+from pathlib import Path
+from harvester.warehouse import embedded
+print(embedded.up(Path(sys.argv[1])), flush=True)
+"""
+
+
+@pytest.fixture
+def home():
+    folder = Path(tempfile.mkdtemp(prefix="harvester-test-"))
+    yield folder / "home"
+    embedded.down(folder / "home")
+    shutil.rmtree(folder)
+
+
+def ask(url, statement):
+    with psycopg.connect(url, autocommit=True) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def write(url, value):
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS kept (value text)")
+        connection.execute("INSERT INTO kept VALUES (%s)", [value])
+
+
+def postmaster(home):
+    pid = embedded.status(home).pid
+    assert pid is not None
+    return pid
+
+
+def test_it_starts_serves_and_stops(home):
+    assert embedded.status(home) == embedded.Status(False, None, home / "postgres", None)
+    url = embedded.up(home)
+    assert ask(url, "SELECT current_database(), current_setting('server_encoding')") == [
+        ("harvester", "UTF8")
+    ]
+    assert embedded.url(home) == url
+    assert embedded.down(home) is True
+    assert embedded.status(home).running is False
+    assert embedded.url(home) is None
+    assert embedded.down(home) is False
+
+
+def test_down_where_nothing_ever_was(home):
+    assert embedded.down(home) is False
+    assert not home.exists()
+
+
+def test_up_again_is_the_same_server(home):
+    first = embedded.up(home), postmaster(home)
+    assert (embedded.up(home), postmaster(home)) == first
+
+
+def test_a_restart_keeps_the_data(home):
+    write(embedded.up(home), "kept")
+    embedded.down(home)
+    assert ask(embedded.up(home), "SELECT value FROM kept") == [("kept",)]
+
+
+def test_settings_reach_the_server_and_an_operators_own_win(home):
+    url = embedded.up(home)
+    assert ask(url, "SHOW shared_buffers") == [("256MB",)]
+    assert ask(url, "SHOW listen_addresses") == [("",)]
+    assert ask(url, "SHOW synchronous_commit") == [("on",)]
+    assert ask(url, "SHOW timezone") == [("UTC",)]
+    ask_nothing = "ALTER SYSTEM SET max_connections = 20"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(ask_nothing)
+    embedded.down(home)
+    assert ask(embedded.up(home), "SHOW max_connections") == [("20",)]
+
+
+def test_several_processes_at_once_start_one_server(home):
+    starters = [
+        subprocess.Popen([sys.executable, "-c", UP, home], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    assert {starter.communicate()[0].strip() for starter in starters} == {embedded.url(home)}
+    assert [starter.returncode for starter in starters] == [0] * 4
+    serving = [
+        process for process in psutil.process_iter() if embedded._works_in(process.pid, home / "postgres")
+    ]
+    assert (
+        len([process for process in serving if process.ppid() not in {other.pid for other in serving}]) == 1
+    )
+
+
+def test_a_killed_postmaster_is_healed(home):
+    url = embedded.up(home)
+    write(url, "committed")
+    with psycopg.connect(url) as left_open:
+        left_open.execute("INSERT INTO kept VALUES ('not committed')")
+        os.kill(postmaster(home), signal.SIGKILL)
+        assert ask(embedded.up(home), "SELECT value FROM kept") == [("committed",)]
+        left_open.close()
+
+
+def test_a_killed_postmaster_with_a_busy_child_is_healed(home):
+    """A child that computes does not see that its postmaster is gone, and holds the shared memory."""
+    url = embedded.up(home)
+    with psycopg.connect(url) as busy:
+        busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 1e12::bigint) a")
+        os.kill(postmaster(home), signal.SIGKILL)
+        assert ask(embedded.up(home), "SELECT 1") == [(1,)]
+        busy.close()
+
+
+def test_a_process_number_that_was_given_away_is_not_believed(home):
+    """Lock files that a killed server left, whose number belongs to another process by now: this one."""
+    write(embedded.up(home), "kept")
+    lines = (home / "postgres/postmaster.pid").read_text().splitlines()
+    embedded.down(home)
+    lines[0] = str(os.getpid())
+    for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+        (home / "postgres" / name).write_text("\n".join(lines) + "\n")
+    assert embedded.status(home).running is False
+    assert embedded.down(home) is False
+    assert ask(embedded.up(home), "SELECT value FROM kept") == [("kept",)]
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_the_server_outlives_its_starter_and_ctrl_c(home, end):
+    """Ctrl-C goes to the whole foreground process group: the server must not be in it."""
+    script = UP + "sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, home],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as starter:
+        url = starter.stdout.readline().strip()
+        server = postmaster(home)
+        os.killpg(starter.pid, end)
+        starter.wait()
+    assert os.getsid(server) == server
+    assert postmaster(home) == server
+    assert ask(url, "SELECT 1") == [(1,)]
+
+
+def test_a_home_too_deep_for_a_socket(home):
+    deep = home / ("d" * 60) / ("e" * 60)
+    try:
+        url = embedded.up(deep)
+        folder = Path(psycopg.conninfo.conninfo_to_dict(url)["host"])
+        assert not folder.is_relative_to(home)
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert ask(url, "SELECT 1") == [(1,)]
+        embedded.down(deep)
+        assert embedded.up(deep) == url
+    finally:
+        embedded.down(deep)
+    shutil.rmtree(folder)
+
+
+def test_a_socket_folder_of_somebody_elses_making_is_refused(home, monkeypatch):
+    deep = home / ("d" * 60) / ("e" * 60)
+    folder = embedded._Server(deep).wanted_socket_folder()
+    folder.symlink_to("/")
+    try:
+        with pytest.raises(WarehouseError, match="not a private folder"):
+            embedded.up(deep)
+    finally:
+        folder.unlink()
+
+
+def test_a_name_that_a_shell_would_change(home):
+    odd = home.with_name('it\'s a "home" of $HOME `id` é')
+    try:
+        assert ask(embedded.up(odd), "SELECT 1") == [(1,)]
+    finally:
+        embedded.down(odd)
+
+
+def test_nobody_else_can_reach_the_data_or_the_socket(home):
+    embedded.up(home)
+    assert (home / "postgres").stat().st_mode & 0o077 == 0
+
+
+def test_a_removed_socket_is_told_and_repaired_by_down_and_up(home):
+    embedded.up(home)
+    (home / "postgres/.s.PGSQL.5432").unlink()
+    with pytest.raises(WarehouseError, match=r"socket .* was removed"):
+        embedded.up(home)
+    assert embedded.down(home) is True
+    assert ask(embedded.up(home), "SELECT 1") == [(1,)]
+
+
+def test_a_home_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    for impossible in (tmp_path / "file", tmp_path / "file" / "home", Path("/proc/home")):
+        with pytest.raises(WarehouseError, match=r"^the embedded PostgreSQL cannot use [^\n]*$"):
+            embedded.up(impossible)
+
+
+def test_a_disk_that_takes_no_more_leaves_nothing_half_made(home):
+    """A limit on the size of files stands for the full disk: initdb fails while it writes."""
+    limit = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, {resource.RLIM_INFINITY}))"
+    )
+    script = f"{limit}\n{UP}"
+    failed = subprocess.run([sys.executable, "-c", script, home], capture_output=True, text=True, check=False)
+    last = failed.stderr.strip().splitlines()[-1]
+    assert "WarehouseError: initdb failed in" in last
+    assert not list(home.glob("postgres*/*"))
+    assert ask(embedded.up(home), "SELECT 1") == [(1,)]
+
+
+def test_data_of_another_version_is_left_alone(home):
+    (home / "postgres").mkdir(parents=True)
+    (home / "postgres/PG_VERSION").write_text("16\n")
+    with pytest.raises(WarehouseError, match="made by PostgreSQL 16"):
+        embedded.up(home)
+    assert [path.name for path in (home / "postgres").iterdir()] == ["PG_VERSION"]
+
+
+def test_a_reason_from_the_log_when_it_does_not_start(home):
+    embedded.up(home)
+    embedded.down(home)
+    with (home / "postgres/postgresql.auto.conf").open("a") as conf:
+        conf.write("shared_buffers = 'much'\n")
+    with pytest.raises(WarehouseError, match=r"does not start: [^\n]+$"):
+        embedded.up(home)
