@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harvester.sandbox.clock import DAY, NOW, id_range, ids_of_times, times_of_ids
-from harvester.sandbox.community import MANAGERS_MAX, NOBODY, REPLIES_MAX, Comments, Community, Lists
 from harvester.sandbox.details import statistics
+from harvester.sandbox.tables import MANAGERS_MAX, NOBODY, REPLIES_MAX
 
 if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
+
+    from harvester.sandbox.community import Community
+    from harvester.sandbox.tables import Comments, Lists
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
@@ -125,6 +128,8 @@ def _popularity(rng: Generator, count: int, exponent: float) -> Floats:
 
 def _grouped(keys: Ints, values: Ints) -> Lists:
     """key -> its values in the order given."""
+    if not len(keys):
+        return {}
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     found, starts = np.unique(keys, return_index=True)
@@ -242,8 +247,9 @@ def _remixes(community: Community, rng: Generator) -> None:
     sizes[0] = max(sizes[0], min(60, total))
     parent = np.full(number, NOBODY, dtype=np.int64)
     for row, size in zip(parents.tolist(), sizes.tolist(), strict=True):
-        free = row + 1 + np.flatnonzero(parent[row + 1 :] < 0)
-        parent[rng.permutation(free)[:size] if len(free) < 5_000 else rng.choice(free, size, replace=False)] = row
+        if size and row + 1 < number:  # a remix is younger than its parent
+            drawn = np.unique(rng.integers(row + 1, number, size=size * 3))
+            parent[rng.permutation(drawn[parent[drawn] < 0])[:size]] = row
     root = np.full(number, NOBODY, dtype=np.int64)
     for row in np.flatnonzero(parent >= 0).tolist():  # a parent's row is lower, so its root is known
         up = int(parent[row])
@@ -348,7 +354,7 @@ def _comments(comments: Comments, rng: Generator, community: Community, active: 
     created = earliest + (60 * ((room / 60 + 1) ** rng.random(number) - 1)).astype(np.int64)
     created = created.clip(max=NOW - 300)
     moment = created.astype(np.float64)
-    _ties(rng, owner, created, moment)
+    _ties(rng, owner, author, created, moment)
 
     replies = _pick(rng, frequencies, number)
     replies = np.where(rng.random(number) < reply_keep, values[replies], 0)
@@ -400,7 +406,7 @@ def _comments(comments: Comments, rng: Generator, community: Community, active: 
     comments.skew = dict(zip(skewed.tolist(), offs.tolist(), strict=True))
 
 
-def _ties(rng: Generator, owner: Ints, created: Ints, moment: Floats) -> None:
+def _ties(rng: Generator, owner: Ints, author: Ints, created: Ints, moment: Floats) -> None:
     """Give some comments the second of the one before in their list, and a few one second less but a higher id."""
     order = np.lexsort((created, owner))
     later, earlier = order[1:], order[:-1]
@@ -409,6 +415,7 @@ def _ties(rng: Generator, owner: Ints, created: Ints, moment: Floats) -> None:
     # Every other neighbour at most, so that no comment is both copied and moved.
     picked = np.flatnonzero((rng.random(len(later)) < 2 * COMMENT_TIES) & (np.arange(len(later)) % 2 == 0))
     inverted = picked[: max(2, len(picked) // 100)]
+    author[later[picked]] = author[earlier[picked]]  # bursts come from one person
     created[later[picked]] = created[earlier[picked]]
     moment[later[picked]] = created[earlier[picked]] + 0.5
     created[later[inverted]] = created[earlier[inverted]] - 1

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import hashlib
 import os
@@ -77,6 +78,8 @@ _STOP_TIMEOUT = 120
 _ATTEMPTS = 3  # a server that was found may be dying, or be stopped by somebody else's hand
 _ORPHAN_TIMEOUT = 10
 _LOCK_TIMEOUT = _START_TIMEOUT + _STOP_TIMEOUT
+# Told before what followed from them.
+_CAUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOMEM)
 _LOG_LIMIT = 1_000_000  # bytes kept of the log before it is turned over
 
 
@@ -493,8 +496,9 @@ def _small(folder: str) -> bool:
 def _complaint(text: str) -> str:
     """The line of a PostgreSQL program's output that says what is wrong, without time and process number."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    causes = [line for line in lines if any(os.strerror(number) in line for number in _CAUSES)]
     for mark in ("PANIC:", "FATAL:", "error:", "ERROR:"):
-        for line in reversed(lines):
+        for line in reversed(causes or lines):
             if mark in line:
                 return line.partition(mark)[2].strip()
     return lines[-1] if lines else "no reason given"

@@ -1,0 +1,442 @@
+"""What goes on in the community: one random event at a time, each at least a second after the one before.
+
+Frequencies follow the site's monthly totals of June 2024 where they are known (1.35 M users, 2.7 M projects,
+11 M comments). Busy places attract more: a target is mostly picked by copying that of an earlier event.
+
+Whatever takes a row of the truth away, directly or not, is written to `Community.removed`.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from harvester.sandbox.tables import MANAGERS_MAX, NOBODY, REPLIES_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harvester.sandbox.community import Community
+    from harvester.sandbox.tables import Comments
+
+    Event = Callable[[Community], bool]
+
+BURST = 0.05  # comments that come with one or two more by the same person in the same second
+LATE = 0.01  # comments whose time is before that of one with a lower id
+LIST_WALK = 64
+
+
+def step(community: Community) -> str:
+    """One event; the clock moves on first. Returns its type."""
+    random = community.random
+    community.now += 1 + int(random.expovariate(1.0))
+    while True:
+        name = random.choices(_NAMES, cum_weights=_CUMULATED)[0]
+        # Not everything is possible in every community: where nothing can be removed, something else happens.
+        if _EVENTS[name][1](community):
+            return name
+
+
+# --- picking -------------------------------------------------------------------------------------------------
+
+
+def _one(community: Community, count: int) -> int:
+    return int(community.random.random() * count)
+
+
+def _user(community: Community) -> int:
+    """Somebody, mostly one who has commented before."""
+    comments = community.project_comments
+    if len(comments) and community.random.random() < 0.7:
+        return comments.author[_one(community, len(comments))]
+    return _one(community, len(community.users))
+
+
+def _project(community: Community) -> int | None:
+    """A shared project, mostly one with comments."""
+    projects, comments = community.projects, community.project_comments
+    for _ in range(LIST_WALK):
+        if len(comments) and community.random.random() < 0.6:
+            row = comments.owner[_one(community, len(comments))]
+        elif len(projects):
+            row = _one(community, len(projects))
+        else:
+            return None
+        if projects.is_shared[row]:
+            return row
+    return None
+
+
+def _studio(community: Community) -> int | None:
+    """An open studio, mostly one with comments."""
+    studios, comments = community.studios, community.studio_comments
+    for _ in range(LIST_WALK):
+        if len(comments) and community.random.random() < 0.5:
+            row = comments.owner[_one(community, len(comments))]
+        elif len(studios):
+            row = _one(community, len(studios))
+        else:
+            return None
+        if studios.is_open[row]:
+            return row
+    return None
+
+
+def _comment(community: Community, comments: Comments, *, reply: bool) -> int | None:
+    """A visible comment of a public place, mostly a recent one."""
+    for _ in range(LIST_WALK):
+        if not len(comments):
+            return None
+        back = int(len(comments) * community.random.random() ** 3)
+        row = len(comments) - 1 - back
+        visible = not comments.is_deleted[row] and community.owner_is_public(comments.kind, comments.owner[row])
+        if visible and (comments.parent[row] >= 0) == reply:
+            return row
+    return None
+
+
+def _next_id(community: Community, last: int, gap: int) -> int:
+    return last + 1 + _one(community, gap)
+
+
+# --- events: True if it happened -----------------------------------------------------------------------------
+
+
+def _new_user(community: Community) -> bool:
+    users, random = community.users, community.random
+    country = random.choices(range(len(community.countries.names)), weights=community.countries.accounts.tolist())[0]
+    users.add(_next_id(community, users.id[-1], 5), community.now, country)
+    return True
+
+
+def _new_project(community: Community) -> bool:
+    projects, random = community.projects, community.random
+    parent = (_project(community) if random.random() < 0.15 else None) if len(projects) else None
+    author = _user(community)
+    row = len(projects)
+    project_id = _next_id(community, projects.id[-1] if row else 1_330_000_000, 9)
+    projects.id.append(project_id)
+    projects.author.append(author)
+    projects.created.append(community.now - _one(community, 3_600))
+    projects.modified.append(community.now)
+    projects.shared_at.append(community.now)
+    projects.views.append(0)
+    projects.loves.append(0)
+    projects.version.append(0)
+    projects.is_shared.append(1)
+    projects.by_id[project_id] = row
+    root = NOBODY
+    if parent is not None:
+        root = projects.root[parent] if projects.root[parent] >= 0 else parent
+        community.remixes.setdefault(parent, []).append(row)
+    projects.parent.append(NOBODY if parent is None else parent)
+    projects.root.append(root)
+    community.shared.setdefault(author, []).append(row)
+    return True
+
+
+def _unshare(community: Community) -> bool:
+    project = _project(community)
+    if project is None:
+        return False
+    projects, log = community.projects, community.removed
+    projects.is_shared[project] = 0
+    community.shared[projects.author[project]].remove(project)
+    project_id = projects.id[project]
+    log.append(("projects", project_id))
+    _log_comments(community, community.project_comments, project)
+    log.extend(("favorites", community.users.id[user], project_id) for user in community.favoriters.get(project, ()))
+    studios = community.visible_studios(community.project_studios.get(project, ()))
+    log.extend(("studio_projects", community.studios.id[studio], project_id) for studio in studios)
+    return True
+
+
+def _share_again(community: Community) -> bool:
+    projects = community.projects
+    hidden = [row for row in (_one(community, len(projects)) for _ in range(LIST_WALK)) if not projects.is_shared[row]]
+    if not hidden:
+        return False
+    project = hidden[0]
+    projects.is_shared[project] = 1
+    projects.shared_at[project] = community.now
+    community.shared.setdefault(projects.author[project], []).append(project)
+    return True
+
+
+def _edit_project(community: Community) -> bool:
+    project = _project(community)
+    if project is None:
+        return False
+    community.projects.version[project] += 1
+    community.projects.modified[project] = community.now
+    return True
+
+
+def _edit_profile(community: Community) -> bool:
+    community.users.version[_user(community)] += 1
+    return True
+
+
+def _edit_studio(community: Community) -> bool:
+    studio = _studio(community)
+    if studio is None:
+        return False
+    community.studios.version[studio] += 1
+    community.studios.modified[studio] = community.now
+    return True
+
+
+def _views(community: Community) -> bool:
+    project = _project(community)
+    if project is None:
+        return False
+    community.projects.views[project] += 1 + _one(community, 3)
+    return True
+
+
+def _love(community: Community) -> bool:
+    project = _project(community)
+    if project is None:
+        return False
+    community.projects.views[project] += 1
+    community.projects.loves[project] += 1
+    return True
+
+
+def _favorite(community: Community) -> bool:
+    user, project = _user(community), _project(community)
+    if project is None or project in community.favorites.get(user, ()):
+        return False
+    community.favorites.setdefault(user, []).append(project)
+    community.favoriters.setdefault(project, []).append(user)
+    community.projects.views[project] += 1
+    return True
+
+
+def _unfavorite(community: Community) -> bool:
+    user = _user(community)
+    favorites = community.visible_projects(community.favorites.get(user, ()))
+    if not favorites:
+        return False
+    project = favorites[_one(community, len(favorites))]
+    community.favorites[user].remove(project)
+    community.favoriters[project].remove(user)
+    community.removed.append(("favorites", community.users.id[user], community.projects.id[project]))
+    return True
+
+
+def _follow(community: Community) -> bool:
+    follower, followee = _user(community), _user(community)
+    # Whom others follow: the friend of a random person is popular.
+    friends = community.following.get(followee)
+    if friends and community.random.random() < 0.6:
+        followee = friends[_one(community, len(friends))]
+    if follower == followee or followee in community.following.get(follower, ()):
+        return False
+    community.following.setdefault(follower, []).append(followee)
+    community.followers.setdefault(followee, []).append(follower)
+    return True
+
+
+def _unfollow(community: Community) -> bool:
+    follower = _user(community)
+    friends = community.following.get(follower)
+    if not friends:
+        return False
+    followee = friends.pop(_one(community, len(friends)))
+    community.followers[followee].remove(follower)
+    community.removed.append(("follows", community.users.id[follower], community.users.id[followee]))
+    return True
+
+
+def _write(community: Community, comments: Comments, owner: int) -> None:
+    """One comment on a project or studio, now and then with others in the same second or out of order."""
+    random = community.random
+    author = _user(community)
+    created = community.now - (1 + _one(community, 3) if random.random() < LATE else 0)
+    copies = 2 + _one(community, 2) if random.random() < BURST else 1
+    for _ in range(copies):
+        last = comments.id[-1] if len(comments) else 300_000_000
+        row = comments.add(_next_id(community, last, 40), owner, author, created, NOBODY, NOBODY)
+        if random.random() < 0.02:
+            comments.skew[row] = 1
+
+
+def _project_comment(community: Community) -> bool:
+    project = _project(community)
+    if project is None:
+        return False
+    _write(community, community.project_comments, project)
+    return True
+
+
+def _studio_comment(community: Community) -> bool:
+    studio = _studio(community)
+    if studio is None:
+        return False
+    _write(community, community.studio_comments, studio)
+    return True
+
+
+def _reply(community: Community, comments: Comments) -> bool:
+    thread = _comment(community, comments, reply=False)
+    if thread is None:
+        return False
+    replies = comments.replies.get(thread, ())
+    if len(replies) >= REPLIES_MAX:
+        return False
+    answered: int = comments.author[replies[-1] if replies and community.random.random() < 0.4 else thread]
+    commentee = NOBODY if community.random.random() < 0.03 else answered
+    owner = comments.owner[thread]
+    comments.add(
+        _next_id(community, comments.id[-1], 40), owner, _user(community), community.now, thread, commentee
+    )
+    return True
+
+
+def _delete(community: Community, comments: Comments, *, reply: bool) -> bool:
+    row = _comment(community, comments, reply=reply)
+    if row is None:
+        return False
+    table = f"{comments.kind}_comments"
+    community.removed.extend((table, comments.id[gone]) for gone in comments.delete(row))
+    return True
+
+
+def _log_comments(community: Community, comments: Comments, owner: int) -> None:
+    table = f"{comments.kind}_comments"
+    community.removed.extend((table, comments.id[row]) for row in comments.visible(owner))
+
+
+def _studio_add_project(community: Community) -> bool:
+    studio, project = _studio(community), _project(community)
+    if studio is None or project is None or project in community.studio_projects.get(studio, ()):
+        return False
+    author = community.projects.author[project]
+    adder = author if community.random.random() < 0.5 else community.studios.host[studio]
+    community.studio_projects.setdefault(studio, []).append(project)
+    community.studio_adders.setdefault(studio, []).append(adder)
+    community.project_studios.setdefault(project, []).append(studio)
+    return True
+
+
+def _studio_remove_project(community: Community) -> bool:
+    studio = _studio(community)
+    projects = community.visible_projects(community.studio_projects.get(studio, ())) if studio is not None else []
+    if studio is None or not projects:
+        return False
+    project = projects[_one(community, len(projects))]
+    position = community.studio_projects[studio].index(project)
+    del community.studio_projects[studio][position]
+    del community.studio_adders[studio][position]
+    community.project_studios[project].remove(studio)
+    community.removed.append(("studio_projects", community.studios.id[studio], community.projects.id[project]))
+    return True
+
+
+def _join_studio(community: Community) -> bool:
+    studio, user = _studio(community), _user(community)
+    if studio is None or studio in community.member_studios.get(user, ()):
+        return False
+    community.curators.setdefault(studio, []).append(user)
+    community.member_studios.setdefault(user, []).append(studio)
+    return True
+
+
+def _leave_studio(community: Community) -> bool:
+    studio = _studio(community)
+    curators = community.curators.get(studio) if studio is not None else None
+    if studio is None or not curators:
+        return False
+    user = curators.pop(_one(community, len(curators)))
+    community.member_studios[user].remove(studio)
+    community.removed.append(("studio_members", community.studios.id[studio], community.users.id[user]))
+    return True
+
+
+def _promote(community: Community) -> bool:
+    studio = _studio(community)
+    curators = community.curators.get(studio) if studio is not None else None
+    if studio is None or not curators:
+        return False
+    managers = community.managers.setdefault(studio, [])
+    if 1 + len(managers) >= MANAGERS_MAX:
+        return False
+    managers.append(curators.pop(_one(community, len(curators))))
+    return True
+
+
+def _follow_studio(community: Community) -> bool:
+    studio = _studio(community)
+    if studio is None:
+        return False
+    community.studios.followers[studio] += 1
+    return True
+
+
+def _new_studio(community: Community) -> bool:
+    studios, host = community.studios, _user(community)
+    row = len(studios)
+    studio_id = _next_id(community, studios.id[-1] if row else 51_700_000, 3)
+    studios.id.append(studio_id)
+    studios.host.append(host)
+    studios.created.append(community.now)
+    studios.modified.append(community.now)
+    studios.followers.append(0)
+    studios.version.append(0)
+    studios.is_open.append(1)
+    studios.by_id[studio_id] = row
+    community.member_studios.setdefault(host, []).append(row)
+    return True
+
+
+def _close_studio(community: Community) -> bool:
+    studio = _studio(community)
+    if studio is None:
+        return False
+    log, users, studio_id = community.removed, community.users, community.studios.id[studio]
+    community.studios.is_open[studio] = 0
+    log.append(("studios", studio_id))
+    _log_comments(community, community.studio_comments, studio)
+    projects = community.visible_projects(community.studio_projects.get(studio, ()))
+    log.extend(("studio_projects", studio_id, community.projects.id[project]) for project in projects)
+    host = community.studios.host[studio]
+    members = [host, *community.managers.get(studio, ()), *community.curators.get(studio, ())]
+    log.extend(("studio_members", studio_id, users.id[user]) for user in members)
+    return True
+
+
+# Weights: events per 100 or so.
+_EVENTS: dict[str, tuple[float, Event]] = {
+    "new_user": (5.0, _new_user),
+    "new_project": (10.0, _new_project),
+    "unshare_project": (0.8, _unshare),
+    "share_again": (0.5, _share_again),
+    "edit_project": (3.0, _edit_project),
+    "edit_profile": (2.0, _edit_profile),
+    "views": (14.0, _views),
+    "love": (8.0, _love),
+    "favorite": (8.0, _favorite),
+    "unfavorite": (0.6, _unfavorite),
+    "follow": (10.0, _follow),
+    "unfollow": (0.8, _unfollow),
+    "project_comment": (12.0, _project_comment),
+    "project_reply": (6.0, lambda community: _reply(community, community.project_comments)),
+    "delete_project_comment": (0.4, lambda community: _delete(community, community.project_comments, reply=False)),
+    "delete_project_reply": (0.3, lambda community: _delete(community, community.project_comments, reply=True)),
+    "studio_comment": (8.0, _studio_comment),
+    "studio_reply": (5.0, lambda community: _reply(community, community.studio_comments)),
+    "delete_studio_comment": (0.3, lambda community: _delete(community, community.studio_comments, reply=False)),
+    "delete_studio_reply": (0.2, lambda community: _delete(community, community.studio_comments, reply=True)),
+    "studio_add_project": (7.0, _studio_add_project),
+    "studio_remove_project": (0.7, _studio_remove_project),
+    "join_studio": (2.0, _join_studio),
+    "leave_studio": (0.4, _leave_studio),
+    "promote": (0.3, _promote),
+    "follow_studio": (2.0, _follow_studio),
+    "edit_studio": (0.8, _edit_studio),
+    "new_studio": (0.9, _new_studio),
+    "close_studio": (0.08, _close_studio),
+}
+_NAMES = list(_EVENTS)
+_CUMULATED = list(accumulate(weight for weight, _ in _EVENTS.values()))

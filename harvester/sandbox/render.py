@@ -1,0 +1,214 @@
+"""Objects as the API serves them: JSON bytes, keys in the documented order.
+
+Bytes are filled into templates, not encoded from objects: a page of 40 projects takes a tenth of the time.
+Facts about the API are from its reference (https://en.scratch-wiki.info/wiki/Scratch_API) and from recordings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from harvester.sandbox import text
+from harvester.sandbox.clock import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harvester.sandbox.community import Community
+    from harvester.sandbox.tables import Comments
+
+_CDN = b"https://cdn2.scratch.mit.edu/get_image/"
+# `@` is the id, `~` the version: both stand nowhere else in the templates.
+_USER_IMAGES = b"{%b}" % b",".join(
+    b'"%dx%d":"%buser/@_%dx%d.png?v="' % (size, size, _CDN, size, size) for size in (90, 60, 55, 50, 32)
+)
+_PROJECT_IMAGES = b"{%b}" % b",".join(
+    b'"%dx%d":"%bproject/@_%dx%d.png?v=~"' % (width, height, _CDN, width, height)
+    for width, height in ((282, 218), (216, 163), (200, 200), (144, 108), (135, 102), (100, 80))
+)
+_BADGES = b',"membership_label":%d,"membership_avatar_badge":%d'
+_CREATOR_BADGES = b',"creator_membership_label":%d,"creator_membership_avatar_badge":%d'
+_FLAGS = (b"false", b"true")
+
+_USER = (
+    b'{"id":%d,"username":"%b","scratchteam":%b,"history":{"joined":"%b"},'
+    b'"profile":{"id":%d,"images":%b,"status":"%b","bio":"%b","country":"%b"%b}}'
+)
+_AUTHOR = (
+    b'{"id":%d,%b"scratchteam":false,"history":{"joined":"1900-01-01T00:00:00.000Z"},'
+    b'"profile":{"id":null,"images":%b%b}}'
+)
+_PROJECT = (
+    b'{"id":%d,"title":"%b","description":"%b","instructions":"%b","visibility":"visible","public":true,'
+    b'"comments_allowed":%b,"is_published":true,"author":%b,'
+    b'"image":"' + _CDN + b'project/%d_480x360.png","images":%b,'
+    b'"history":{"created":"%b","modified":"%b","shared":"%b"},'
+    b'"stats":{"views":%d,"loves":%d,"favorites":%d,"remixes":%d},"remix":{"parent":%b,"root":%b}%b}'
+)
+_STUDIO = (
+    b'{"id":%d,"title":"%b","host":%d,"description":"%b","visibility":"visible","public":true,'
+    b'"open_to_all":%b,"comments_allowed":%b,"image":"' + _CDN + b'gallery/%d_170x100.png",'
+    b'"history":{"created":"%b","modified":"%b"},"stats":%b}'
+)
+_STUDIO_STATS = b'{"comments":%d,"followers":%d,"managers":%d,"projects":%d}'
+_STUDIO_PROJECT = (
+    b'{"id":%d,"title":"%b","image":"' + _CDN + b'project/%d_480x360.png",'
+    b'"creator_id":%d,"username":"%b","avatar":%b,"actor_id":%d%b}'
+)
+_COMMENT = (
+    b'{"id":%d,"parent_id":%b,"commentee_id":%b,"content":"%b","datetime_created":"%b","datetime_modified":"%b",'
+    b'"visibility":"visible","author":%b,"reply_count":%d}'
+)
+_COMMENTER = b'{"id":%d,"username":"%b","scratchteam":%b,"image":"' + _CDN + b'user/%d_60x60.png"%b}'
+STATS_MAX = 100  # where the counts of comments and projects of a studio stop
+
+
+def listed(items: Iterable[bytes]) -> bytes:
+    """A JSON array of rendered items."""
+    return b"[" + b",".join(items) + b"]"
+
+
+
+
+class Renderer:
+    """Renders the objects of one community by their row numbers."""
+
+    def __init__(self, community: Community) -> None:
+        self._community = community
+        self._countries = [text.json_inside(name) for name in community.countries.names]
+
+    def user(self, row: int) -> bytes:
+        """A user as `/users/<name>` and the lists of users serve it."""
+        users = self._community.users
+        user_id = users.id[row]
+        badges = users.badges.get(row)
+        return _USER % (
+            user_id,
+            users.name[row].encode(),
+            _FLAGS[row in users.team],
+            iso(users.joined[row]),
+            users.profile_id(row),
+            _USER_IMAGES.replace(b"@", b"%d" % user_id),
+            text.STATUS.json(users.status(row)),
+            text.BIO.json(users.bio(row)),
+            self._countries[users.country[row]],
+            _BADGES % badges if badges else b"",
+        )
+
+    def _author(self, row: int, *, named: bool) -> bytes:
+        users = self._community.users
+        user_id = users.id[row]
+        badges = users.badges.get(row)
+        return _AUTHOR % (
+            user_id,
+            b'"username":"%b",' % users.name[row].encode() if named else b"",
+            _USER_IMAGES.replace(b"@", b"%d" % user_id),
+            _BADGES % badges if badges else b"",
+        )
+
+    def project(self, row: int, *, named: bool = False, whole: bool = False) -> bytes:
+        """A project. `named`: with its author's name; `whole`: with the number of remixes and a token."""
+        community = self._community
+        projects = community.projects
+        project_id = projects.id[row]
+        modified = projects.modified[row]
+        id_text = b"%d" % project_id
+        parent, root = projects.parent[row], projects.root[row]
+        return _PROJECT % (
+            project_id,
+            text.PROJECT_TITLE.json(projects.title(row)),
+            text.DESCRIPTION.json(projects.description(row)),
+            text.INSTRUCTIONS.json(projects.instructions(row)),
+            _FLAGS[projects.comments_allowed(row)],
+            self._author(projects.author[row], named=named),
+            project_id,
+            _PROJECT_IMAGES.replace(b"@", id_text).replace(b"~", b"%d" % modified),
+            iso(projects.created[row]),
+            iso(modified),
+            iso(projects.shared_at[row]),
+            projects.views[row],
+            projects.loves[row],
+            len(community.favoriters.get(row, ())),
+            community.remix_count(row) if whole else 0,
+            b"%d" % projects.id[parent] if parent >= 0 else b"null",
+            b"%d" % projects.id[root] if root >= 0 else b"null",
+            self._token(project_id) if whole else b"",
+        )
+
+    def _token(self, project_id: int) -> bytes:
+        """The key to a project's file: good for five minutes, another one every time."""
+        expires = self._community.now + 300
+        digest = hashlib.sha512(b"%d %d %d" % (self._community.seed, project_id, expires)).hexdigest()
+        return b',"project_token":"%d_%b"' % (expires, digest.encode())
+
+    def studio(self, row: int, *, whole: bool = False) -> bytes:
+        """A studio; its stats are empty but in `/studios/<id>` (`whole`)."""
+        studios = self._community.studios
+        studio_id = studios.id[row]
+        return _STUDIO % (
+            studio_id,
+            text.STUDIO_TITLE.json(studios.title(row)),
+            self._community.users.id[studios.host[row]],
+            text.STUDIO_DESCRIPTION.json(studios.description(row)),
+            _FLAGS[studios.open_to_all(row)],
+            _FLAGS[studios.comments_allowed(row)],
+            studio_id,
+            iso(studios.created[row]),
+            iso(studios.modified[row]),
+            _STUDIO_STATS % studio_stats(self._community, row) if whole else b"{}",
+        )
+
+    def studio_project(self, project: int, adder: int) -> bytes:
+        """An entry of a studio's list of projects, a flat type of its own."""
+        users, projects = self._community.users, self._community.projects
+        project_id, author = projects.id[project], projects.author[project]
+        badges = users.badges.get(author)
+        return _STUDIO_PROJECT % (
+            project_id,
+            text.PROJECT_TITLE.json(projects.title(project)),
+            project_id,
+            users.id[author],
+            users.name[author].encode(),
+            _USER_IMAGES.replace(b"@", b"%d" % users.id[author]),
+            users.id[adder],
+            _CREATOR_BADGES % badges if badges else b"",
+        )
+
+    def comment(self, comments: Comments, row: int) -> bytes:
+        """A comment or a reply."""
+        users = self._community.users
+        author, parent, commentee = comments.author[row], comments.parent[row], comments.commentee[row]
+        created = comments.created[row]
+        badges = users.badges.get(author)
+        author_id = users.id[author]
+        return _COMMENT % (
+            comments.id[row],
+            b"%d" % comments.id[parent] if parent >= 0 else b"null",
+            b"%d" % users.id[commentee] if commentee >= 0 else b"null",
+            text.comment_json(comments.content(row), created),
+            iso(created),
+            iso(comments.modified(row)),
+            _COMMENTER
+            % (
+                author_id,
+                users.name[author].encode(),
+                _FLAGS[author in users.team],
+                author_id,
+                _BADGES % badges if badges else b"",
+            ),
+            comments.reply_count(row),
+        )
+
+
+def studio_stats(community: Community, row: int) -> tuple[int, int, int, int]:
+    """Comments, followers, managers, projects as served: comments and projects stop at 100.
+
+    Unshared projects are counted too (scratch-www issue 5699).
+    """
+    return (
+        min(community.studio_comments.total[row], STATS_MAX),
+        community.studios.followers[row],
+        1 + len(community.managers.get(row, ())),
+        min(len(community.studio_projects.get(row, ())), STATS_MAX),
+    )

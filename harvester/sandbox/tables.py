@@ -1,0 +1,238 @@
+"""Columns of users, projects, studios and comments.
+
+Rows are numbered as they are made. What follows from an id and the seed alone (texts, flags) is not stored
+but computed when it is asked for.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from harvester.sandbox import chance, text
+from harvester.sandbox.details import modified_delay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Lists = dict[int, list[int]]
+NOBODY = -1
+REPLIES_MAX = 25  # the site refuses more in one thread
+MANAGERS_MAX = 40  # the host among them
+
+
+def integers(values: Iterable[int] = ()) -> array[int]:
+    """A growing column of 64-bit integers: a quarter of a list's memory at 10^5 users."""
+    return array("q", values)
+
+
+class Users:
+    """Everyone. Rows are in the order of their ids, which is the order of registration."""
+
+    def __init__(self, seed: int) -> None:
+        self.id = integers()
+        self.joined = integers()
+        self.name: list[str] = []
+        self.country = integers()  # index into `Countries.names`
+        self.version = integers()  # how often the profile was edited
+        self.by_name: dict[str, int] = {}  # in lower case: names are looked up without regard to case
+        self.by_id: dict[int, int] = {}
+        self.team: set[int] = set()
+        self.badges: dict[int, tuple[int, int]] = {}  # members: label, avatar badge
+        self._bio = chance.salt(seed, "bio")
+        self._status = chance.salt(seed, "status")
+        self._profile = chance.salt(seed, "profile")
+        self._name = chance.salt(seed, "username")
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def add(self, user_id: int, joined: int, country: int) -> int:
+        """A new user with a name nobody has. Returns the row."""
+        row = len(self.id)
+        attempt = 0
+        name = text.username(chance.scramble(user_id ^ self._name))
+        while name.lower() in self.by_name:
+            attempt += 1
+            name = text.username(chance.scramble((user_id ^ self._name) + attempt))
+        self.id.append(user_id)
+        self.joined.append(joined)
+        self.country.append(country)
+        self.version.append(0)
+        self.name.append(name)
+        self.by_name[name.lower()] = row
+        self.by_id[user_id] = row
+        return row
+
+    def _chance(self, row: int, salt: int) -> int:
+        return chance.scramble((self.id[row] ^ salt) + (self.version[row] << 40))
+
+    def bio(self, row: int) -> int:
+        """The chance that stands for the bio, for `text.BIO`."""
+        return self._chance(row, self._bio)
+
+    def status(self, row: int) -> int:
+        """The chance that stands for the status, for `text.STATUS`."""
+        return self._chance(row, self._status)
+
+    def profile_id(self, row: int) -> int:
+        """The profile's own number: the user's id for newer accounts, another one for old ones (documented examples)."""
+        user_id = self.id[row]
+        if user_id > 16_000_000:
+            return user_id
+        return max(1, user_id - 1 - chance.scramble(user_id ^ self._profile) % (user_id // 20 + 1))
+
+
+class Projects:
+    """All projects, shared or not. Rows are in the order of their ids, which is the order of creation."""
+
+    def __init__(self, seed: int) -> None:
+        self.id = integers()
+        self.author = integers()
+        self.created = integers()
+        self.modified = integers()
+        self.shared_at = integers()
+        self.views = integers()
+        self.loves = integers()
+        self.parent = integers()  # row of the project it was remixed from
+        self.root = integers()
+        self.version = integers()
+        self.is_shared = bytearray()
+        self.by_id: dict[int, int] = {}
+        self._salts = {name: chance.salt(seed, f"project {name}") for name in ("title", "text", "help", "flags")}
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def _chance(self, row: int, purpose: str) -> int:
+        return chance.scramble((self.id[row] ^ self._salts[purpose]) + (self.version[row] << 40))
+
+    def title(self, row: int) -> int:
+        """The chance that stands for the title, for `text.PROJECT_TITLE`."""
+        return self._chance(row, "title")
+
+    def description(self, row: int) -> int:
+        """The chance that stands for the description, for `text.DESCRIPTION`."""
+        return self._chance(row, "text")
+
+    def instructions(self, row: int) -> int:
+        """The chance that stands for the instructions, for `text.INSTRUCTIONS`."""
+        return self._chance(row, "help")
+
+    def comments_allowed(self, row: int) -> bool:
+        """Whether comments are open; 4 in 100 are closed."""
+        return chance.share(self.id[row], self._salts["flags"]) > 0.04
+
+
+class Studios:
+    """All studios, closed ones too. Rows are in the order of their ids."""
+
+    def __init__(self, seed: int) -> None:
+        self.id = integers()
+        self.host = integers()
+        self.created = integers()
+        self.modified = integers()
+        self.followers = integers()
+        self.version = integers()
+        self.is_open = bytearray()
+        self.by_id: dict[int, int] = {}
+        self._salts = {name: chance.salt(seed, f"studio {name}") for name in ("title", "text", "open", "flags")}
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def _chance(self, row: int, purpose: str) -> int:
+        return chance.scramble((self.id[row] ^ self._salts[purpose]) + (self.version[row] << 40))
+
+    def title(self, row: int) -> int:
+        """The chance that stands for the title, for `text.STUDIO_TITLE`."""
+        return self._chance(row, "title")
+
+    def description(self, row: int) -> int:
+        """The chance that stands for the description, for `text.STUDIO_DESCRIPTION`."""
+        return self._chance(row, "text")
+
+    def open_to_all(self, row: int) -> bool:
+        """Whether anyone may add projects; 3 in 10 studios are so."""
+        return chance.share(self.id[row], self._salts["open"]) < 0.3
+
+    def comments_allowed(self, row: int) -> bool:
+        """Whether comments are open; 5 in 100 are closed."""
+        return chance.share(self.id[row], self._salts["flags"]) > 0.05
+
+
+class Comments:
+    """All comments of one kind. Each kind is a database of its own at the site: ids of two kinds may be equal."""
+
+    def __init__(self, seed: int, kind: str) -> None:
+        self.kind = kind
+        self.id = integers()
+        self.owner = integers()  # row of the project or the studio
+        self.author = integers()
+        self.created = integers()
+        self.parent = integers()  # row of the thread's first comment, or NOBODY
+        self.commentee = integers()  # row of the user who is answered, or NOBODY
+        self.is_deleted = bytearray()
+        self.skew: dict[int, int] = {}  # threads whose served number of replies is off by this
+        self.threads: Lists = {}  # owner -> first comments, by (created, id) ascending
+        self.replies: Lists = {}  # thread -> replies, by (created, id) ascending
+        self.total: Counter[int] = Counter()  # owner -> visible comments and replies
+        self.by_id: dict[int, int] = {}
+        self._content = chance.salt(seed, f"{kind} content")
+        self._modified = chance.salt(seed, f"{kind} modified")
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def content(self, row: int) -> int:
+        """The chance that stands for the text, for `text.comment_text`."""
+        return chance.scramble(self.id[row] ^ self._content)
+
+    def modified(self, row: int) -> int:
+        """`datetime_modified` in seconds: later than created for a quarter, without any edit (recorded)."""
+        return self.created[row] + modified_delay(chance.scramble(self.id[row] ^ self._modified))
+
+    def reply_count(self, row: int) -> int:
+        """The number of replies as served: above 0 if and only if there are some, else not reliable."""
+        replies = len(self.replies.get(row, ()))
+        return max(1, replies + self.skew.get(row, 0)) if replies else 0
+
+    def add(self, comment_id: int, owner: int, author: int, created: int, parent: int, commentee: int) -> int:
+        """A new visible comment, put in its place by (created, id). Returns the row."""
+        row = len(self.id)
+        self.id.append(comment_id)
+        self.owner.append(owner)
+        self.author.append(author)
+        self.created.append(created)
+        self.parent.append(parent)
+        self.commentee.append(commentee)
+        self.is_deleted.append(0)
+        self.by_id[comment_id] = row
+        siblings = self.threads.setdefault(owner, []) if parent < 0 else self.replies.setdefault(parent, [])
+        position = len(siblings)
+        while position and self.order(siblings[position - 1]) > (created, comment_id):
+            position -= 1
+        siblings.insert(position, row)
+        self.total[owner] += 1
+        return row
+
+    def order(self, row: int) -> tuple[int, int]:
+        """The key that lists are sorted by."""
+        return self.created[row], self.id[row]
+
+    def visible(self, owner: int) -> Iterable[int]:
+        """Rows of all visible comments and replies of a project or studio."""
+        for thread in self.threads.get(owner, ()):
+            yield thread
+            yield from self.replies.get(thread, ())
+
+    def delete(self, row: int) -> list[int]:
+        """Remove a comment, with its replies. Returns the rows that went."""
+        gone = [row, *self.replies.pop(row, ())]
+        siblings = self.threads[self.owner[row]] if self.parent[row] < 0 else self.replies[self.parent[row]]
+        siblings.remove(row)
+        for each in gone:
+            self.is_deleted[each] = 1
+        self.total[self.owner[row]] -= len(gone)
+        return gone

@@ -1,0 +1,340 @@
+"""Pages into a real database: what is taken, refused, counted, superseded and made due."""
+
+import json
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from harvester.api.catalogue import STREAMS, Kind
+from harvester.api.decode import decode
+from harvester.config import load
+from harvester.crawl import frontier
+from harvester.crawl.frontier import Seed
+from harvester.warehouse.commit import Connection, Lease, PageCommit, Verdict, Writer
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.normalise import Rows, normalise
+
+pytestmark = pytest.mark.every_postgres
+ALL = list(STREAMS)
+
+
+@pytest.fixture
+def connection(database: str) -> Any:
+    with open_connection(database, autocommit=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def writer(connection: Connection) -> Writer:
+    return Writer(connection)
+
+
+@pytest.fixture
+def run(connection: Connection) -> int:
+    return frontier.begin_run(connection, load(home="/dev/null"), "test")
+
+
+def project(number: int = 142, **changes: Any) -> dict[str, Any]:
+    author = {
+        "id": 167,
+        "username": "mres",
+        "scratchteam": False,
+        "history": {"joined": "1900-01-01T00:00:00.000Z"},
+        "profile": {"id": None, "images": {"90x90": "u"}},
+    }
+    return {
+        "id": number,
+        "title": "t",
+        "description": "d",
+        "instructions": "i",
+        "visibility": "visible",
+        "public": True,
+        "comments_allowed": True,
+        "is_published": True,
+        "author": author,
+        "image": "p",
+        "images": {},
+        "history": {
+            "created": "2007-03-07T14:48:22.000Z",
+            "modified": "2017-04-13T19:02:58.000Z",
+            "shared": "2007-03-07T14:48:22.000Z",
+        },
+        "stats": {"views": 10, "loves": 2, "favorites": 1, "remixes": 3},
+        "remix": {"parent": None, "root": None},
+    } | changes
+
+
+def comment(number: int, *, replies: int = 0, parent: int | None = None, author: int = 9) -> dict[str, Any]:
+    return {
+        "id": number,
+        "parent_id": parent,
+        "commentee_id": None,
+        "content": "a &amp; b",
+        "datetime_created": "2022-06-02T00:38:43.000Z",
+        "datetime_modified": "2022-06-02T00:38:43.000Z",
+        "visibility": "visible",
+        "author": {"id": author, "username": f"u{author}", "scratchteam": False, "image": "x"},
+        "reply_count": replies,
+    }
+
+
+def rows(lease: Lease, served: Any) -> list[Rows]:
+    return normalise(lease.visit, decode(lease.visit.stream, json.dumps(served).encode()))
+
+
+def visited(lease: Lease, served: Any) -> PageCommit:
+    """The last page of a visit."""
+    return PageCommit(lease, rows(lease, served), 1, verdict=Verdict("{}", 3600.0))
+
+
+def take(connection: Connection, run: int, stream: str) -> Lease:
+    (one,) = frontier.lease(connection, run, [stream], 1)
+    return one
+
+
+def due(connection: Connection) -> dict[tuple[str, int], tuple[int, int | None]]:
+    found = connection.execute(
+        "SELECT stream, entity_id, depth, signal FROM crawl.walks WHERE due_at <= now() AND lease_token IS NULL"
+    ).fetchall()
+    return {(stream, entity): (depth, signal) for stream, entity, depth, signal in found}
+
+
+def one(connection: Connection, query: str) -> Any:
+    row = connection.execute(query).fetchone()  # type: ignore[call-overload]
+    return row and (row[0] if len(row) == 1 else row)
+
+
+def walked_project(connection: Connection, writer: Writer, run: int, depth: int = 0) -> None:
+    frontier.seed(connection, [Seed(Kind.PROJECT, 142, depth)])
+    outcome = writer.commit([visited(take(connection, run, "project"), project())])
+    assert outcome.taken == [True]
+
+
+def test_a_page_stores_rows_and_makes_due_what_the_entity_owns(
+    connection: Connection, writer: Writer, run: int
+) -> None:
+    walked_project(connection, writer, run)
+    assert one(connection, "SELECT title, views, remixes, author_id FROM scratch.projects") == ("t", 10, 3, 167)
+    assert one(connection, "SELECT username, joined_at, profile_id FROM scratch.users") == ("mres", None, None)
+    assert due(connection) == {
+        ("project_comments", 142): (0, None),
+        ("project_remixes", 142): (0, None),
+        ("project_studios", 142): (0, None),
+    }
+
+
+def test_whoever_is_met_within_the_depth_is_walked_too(connection: Connection, writer: Writer, run: int) -> None:
+    walked_project(connection, writer, run, depth=2)
+    assert due(connection)["user", 167] == (1, None)
+
+
+def test_counts_tell_new_changed_and_unchanged_apart(connection: Connection, writer: Writer, run: int) -> None:
+    walked_project(connection, writer, run)
+    before = connection.execute("SELECT xmin, ctid, * FROM scratch.projects").fetchall()
+    for served, expected in (
+        (project(), [0, 0, 1]),
+        (project(title="new"), [0, 1, 0]),
+    ):
+        frontier.refresh(connection, ["project"])
+        outcome = writer.commit([visited(take(connection, run, "project"), served)])
+        assert outcome.counts.tables["projects"] == expected
+        assert outcome.counts.tables["users"] == [0, 0, 1]
+        if expected[2]:
+            assert connection.execute("SELECT xmin, ctid, * FROM scratch.projects").fetchall() == before
+
+
+def test_a_late_or_doubled_page_is_refused_whole(connection: Connection, writer: Writer, run: int) -> None:
+    frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
+    lease = take(connection, run, "project")
+    stolen = replace(lease, token=uuid4())
+    ahead = replace(lease, position=lease.position + 1)
+    for wrong in (stolen, ahead):
+        assert writer.commit([visited(wrong, project())]).taken == [False]
+    assert one(connection, "SELECT count(*) FROM scratch.projects") == 0
+    page = visited(lease, project())
+    assert writer.commit([page]).taken == [True]
+    assert writer.commit([page]).taken == [False]
+    assert one(connection, "SELECT position, visits FROM crawl.walks WHERE stream = 'project'") == (1, 1)
+
+
+def test_the_checkpoint_moves_with_the_rows_or_not_at_all(
+    connection: Connection, writer: Writer, run: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever fails after the checkpoint moved takes it back, and the rows with it."""
+    frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
+    lease = take(connection, run, "project")
+
+    def fail(*_: Any) -> None:
+        raise psycopg.errors.QueryCanceled
+
+    monkeypatch.setattr(writer, "_make_due", fail)
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        writer.commit([visited(lease, project())])
+    assert one(connection, "SELECT count(*) FROM scratch.projects") == 0
+    assert one(connection, "SELECT position, visits FROM crawl.walks") == (0, 0)
+
+
+def test_one_page_that_cannot_be_stored_spoils_no_other(connection: Connection, writer: Writer, run: int) -> None:
+    frontier.seed(connection, [Seed(Kind.PROJECT, 142), Seed(Kind.PROJECT, 143)])
+    good, bad = frontier.lease(connection, run, ["project"], 2)
+    stats = {"views": 2**40, "loves": 0, "favorites": 0, "remixes": 0}
+    outcome = writer.commit([visited(bad, project(143, stats=stats)), visited(good, project(142))])
+    refusal, taken = outcome.taken
+    assert taken is True
+    assert isinstance(refusal, str)
+    assert "out of range" in refusal
+    assert one(connection, "SELECT array_agg(id) FROM scratch.projects") == [142]
+
+
+def test_a_list_does_not_overwrite_what_a_better_response_said(
+    connection: Connection, writer: Writer, run: int
+) -> None:
+    walked_project(connection, writer, run)
+    frontier.seed(connection, [Seed(Kind.USER, 167)])
+    user = {
+        "id": 167,
+        "username": "mres",
+        "scratchteam": True,
+        "history": {"joined": "2007-03-07T03:50:14.000Z"},
+        "profile": {"id": 29, "images": {}, "status": "s", "bio": "b", "country": "c"},
+    }
+    writer.commit([visited(take(connection, run, "user"), user)])
+    listed = project(title="by the list", stats={"views": 11, "loves": 2, "favorites": 1, "remixes": 0})
+    writer.commit([visited(take(connection, run, "user_projects"), [listed])])
+    assert one(connection, "SELECT title, views, remixes FROM scratch.projects") == ("by the list", 11, 3)
+    known = one(connection, "SELECT username, scratch_team, joined_at::date::text, profile_id FROM scratch.users")
+    assert known == ("mres", True, "2007-03-07", 29)
+
+
+def test_superseded_versions_are_kept_with_their_time(connection: Connection, writer: Writer, run: int) -> None:
+    walked_project(connection, writer, run)
+    for title, views in (("second", 10), ("second", 20), ("third", 30)):
+        frontier.refresh(connection, ["project"])
+        stats = {"views": views, "loves": 2, "favorites": 1, "remixes": 3}
+        writer.commit([visited(take(connection, run, "project"), project(title=title, stats=stats))])
+    texts = connection.execute(
+        "SELECT title, valid_from, valid_to FROM history.project_revisions ORDER BY valid_to"
+    ).fetchall()
+    assert [title for title, *_ in texts] == ["t", "second"]
+    assert texts[0][1] == one(connection, "SELECT first_seen_at FROM scratch.projects")
+    assert texts[0][2] == texts[1][1]
+    views = connection.execute("SELECT views FROM history.project_stats ORDER BY valid_to").fetchall()
+    assert views == [(10,), (20,)]
+
+
+def test_what_was_unknown_before_is_no_version(connection: Connection, writer: Writer, run: int) -> None:
+    walked_project(connection, writer, run)
+    frontier.seed(connection, [Seed(Kind.USER, 167)])
+    user = {
+        "id": 167,
+        "username": "mres",
+        "history": {"joined": "2007-03-07T03:50:14.000Z"},
+        "profile": {"id": 29, "images": {}, "status": "s", "bio": "b", "country": "c"},
+    }
+    writer.commit([visited(take(connection, run, "user"), user)])
+    assert one(connection, "SELECT count(*) FROM history.user_revisions") == 0
+
+
+def test_replies_are_due_when_their_count_changes_and_only_then(
+    connection: Connection, writer: Writer, run: int
+) -> None:
+    walked_project(connection, writer, run)
+    page = [comment(1, replies=2), comment(2)]
+    writer.commit([visited(take(connection, run, "project_comments"), page)])
+    assert {key: value for key, value in due(connection).items() if "replies" in key[0]} == {
+        ("project_replies", 1): (0, 2)
+    }
+    thread = take(connection, run, "project_replies")
+    assert (thread.visit.owner_id, thread.visit.username) == (142, "mres")
+    writer.commit([visited(thread, [comment(3, parent=1)])])
+    for replies, expected in ((2, False), (3, True)):
+        frontier.refresh(connection, ["project_comments"])
+        page = [comment(1, replies=replies), comment(2)]
+        writer.commit([visited(take(connection, run, "project_comments"), page)])
+        assert (("project_replies", 1) in due(connection)) is expected
+
+
+def test_a_reply_that_comes_while_the_thread_is_read_is_not_lost(
+    connection: Connection, writer: Writer, run: int
+) -> None:
+    walked_project(connection, writer, run)
+    writer.commit([visited(take(connection, run, "project_comments"), [comment(1, replies=1)])])
+    thread = take(connection, run, "project_replies")
+    frontier.refresh(connection, ["project_comments"])
+    writer.commit([visited(take(connection, run, "project_comments"), [comment(1, replies=2)])])
+    writer.commit([visited(thread, [comment(3, parent=1)])])
+    assert due(connection)["project_replies", 1] == (0, 2)
+
+
+def test_an_object_that_answers_404_is_gone_and_comes_back(
+    connection: Connection, writer: Writer, run: int
+) -> None:
+    walked_project(connection, writer, run)
+    frontier.refresh(connection, ["project"])
+    lease = take(connection, run, "project")
+    writer.commit([PageCommit(lease, [], 0, verdict=Verdict(None, 3600.0, gone=True))])
+    gone = one(connection, "SELECT gone_at FROM scratch.projects")
+    assert gone is not None
+    assert one(connection, "SELECT gone_at FROM crawl.walks WHERE stream = 'project'") == gone
+    frontier.refresh(connection, ["project"])
+    writer.commit([visited(take(connection, run, "project"), project())])
+    assert one(connection, "SELECT gone_at FROM scratch.projects") is None
+    assert one(connection, "SELECT gone_at FROM crawl.walks WHERE stream = 'project'") is None
+
+
+def test_a_raised_depth_reaches_what_was_met_before(connection: Connection, writer: Writer, run: int) -> None:
+    """Seeded again deeper: what the walks met already is put in scope out of the warehouse, without a request."""
+    walked_project(connection, writer, run)
+    writer.commit([visited(take(connection, run, "project_comments"), [comment(1, author=9)])])
+    assert not any(stream == "user" for stream, _ in due(connection))
+    frontier.seed(connection, [Seed(Kind.PROJECT, 142, 1)])
+    assert frontier.spread(connection) > 0
+    assert {entity for stream, entity in due(connection) if stream == "user"} == {9, 167}
+    assert frontier.spread(connection) == 0
+
+
+def test_the_leases_of_a_dead_run_are_free_at_once(connection: Connection, database: str, run: int) -> None:
+    frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
+    other = open_connection(database, autocommit=True)
+    dead = frontier.begin_run(other, load(home="/dev/null"), "test")
+    assert frontier.lease(other, dead, ALL, 5)
+    assert not frontier.lease(connection, run, ALL, 5)
+    assert frontier.recover(connection, run) == 0
+    other.close()
+    while frontier.recover(connection, run) == 0:
+        pass  # until the server has noticed that the connection is gone
+    assert len(frontier.lease(connection, run, ALL, 5)) == 1
+
+
+def test_two_workers_never_lease_the_same_walk(connection: Connection, database: str, run: int) -> None:
+    frontier.seed(connection, [Seed(Kind.PROJECT, number) for number in range(1, 101)])
+    with open_connection(database, autocommit=True) as other:
+        second = frontier.begin_run(other, load(home="/dev/null"), "test")
+        mine = frontier.lease(connection, run, ALL, 60)
+        theirs = frontier.lease(other, second, ALL, 60)
+    entities = [one.visit.entity_id for one in (*mine, *theirs)]
+    assert sorted(entities) == list(range(1, 101))
+
+
+def test_a_visit_that_fails_is_put_off_longer_each_time(connection: Connection, run: int) -> None:
+    frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
+    pauses = []
+    for _ in range(3):
+        connection.execute("UPDATE crawl.walks SET due_at = now()")
+        frontier.put_off(connection, take(connection, run, "project"), "HTTP 500")
+        pauses.append(one(connection, "SELECT extract(epoch FROM due_at - now()) FROM crawl.walks"))
+    assert pauses[0] < pauses[1] < pauses[2]
+    assert one(connection, "SELECT failures, last_error FROM crawl.walks") == (3, "HTTP 500")
+
+
+def test_the_reader_sees_the_community_and_nothing_else(connection: Connection) -> None:
+    connection.execute("SET ROLE harvester_reader")
+    connection.execute("SELECT count(*) FROM scratch.comments, history.project_stats")
+    for table in ("crawl.walks", "crawl.quarantine", "crawl.erasures"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(f"SELECT * FROM {table}")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("DELETE FROM scratch.users")
