@@ -1,7 +1,7 @@
 # All that a fresh machine needs is Python >= 3.11: uv is fetched when it is missing, and `uv sync` makes .venv from uv.lock.
 
 PYTHON ?= python3
-EXTRAS ?= dataset
+EXTRAS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 DEMO_ARGS ?=

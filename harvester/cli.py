@@ -18,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help="Keeps a PostgreSQL warehouse of the public Scratch community: complete, dated, fresh within a request budget.\n\n"
+    help="Keeps a PostgreSQL warehouse of the public Scratch community: complete, dated, fresh within a budget.\n\n"
     "Start with `harvester demo`, which needs nothing but this machine.",
 )
 seed_app = typer.Typer(cls=Group, no_args_is_help=True, help="Put users, projects or studios in scope.")
@@ -29,7 +29,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 Depth = Annotated[
     int,
     typer.Option(
-        help="Hops from a seed that are walked too. 0: the seed and what it owns. Whoever is met beyond gets a row, not a walk."
+        help="Hops from a seed that are walked too; 0: the seed and what it owns. Whoever is met beyond gets a row only."
     ),
 ]
 
@@ -49,7 +49,9 @@ def demo(
 
 
 @seed_app.command("users")
-def seed_users(names: Annotated[list[str], typer.Argument(metavar="NAME...")], depth: Depth = 0, as_json: AsJson = False) -> None:
+def seed_users(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...")], depth: Depth = 0, as_json: AsJson = False
+) -> None:
     """Put users in scope by name: their lists, their projects and the comments on these.
 
     Example: `harvester seed users griffpatch mres --depth 1`
@@ -60,7 +62,9 @@ def seed_users(names: Annotated[list[str], typer.Argument(metavar="NAME...")], d
 
 
 @seed_app.command("projects")
-def seed_projects(ids: Annotated[list[str], typer.Argument(metavar="ID...")], depth: Depth = 0, as_json: AsJson = False) -> None:
+def seed_projects(
+    ids: Annotated[list[str], typer.Argument(metavar="ID...")], depth: Depth = 0, as_json: AsJson = False
+) -> None:
     """Put projects in scope by id: their comments, remixes and studios.
 
     Example: `harvester seed projects 142 864`
@@ -72,7 +76,9 @@ def seed_projects(ids: Annotated[list[str], typer.Argument(metavar="ID...")], de
 
 
 @seed_app.command("studios")
-def seed_studios(ids: Annotated[list[str], typer.Argument(metavar="ID...")], depth: Depth = 0, as_json: AsJson = False) -> None:
+def seed_studios(
+    ids: Annotated[list[str], typer.Argument(metavar="ID...")], depth: Depth = 0, as_json: AsJson = False
+) -> None:
     """Put studios in scope by id: their projects, members and comments.
 
     Example: `harvester seed studios 5342 --depth 1`
@@ -89,7 +95,9 @@ def crawl(
         list[str] | None,
         typer.Option(help="Only this spider: users, projects, studios, comments or replies. May be repeated."),
     ] = None,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Visit everything in scope once now, incrementally.")] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Visit everything in scope once now, incrementally.")
+    ] = False,
     audit: Annotated[bool, typer.Option("--audit", help="Read every list in scope again in full.")] = False,
     max_requests: Annotated[int | None, typer.Option(help="Begin nothing more after so many requests.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Begin nothing more after so many minutes.")] = None,
@@ -102,7 +110,12 @@ def crawl(
     from harvester.crawl.run import crawl as run
 
     summary = run(
-        settings(), spider or [], refresh=refresh, audit=audit, max_requests=max_requests, max_minutes=max_minutes
+        settings(),
+        spider or [],
+        refresh=refresh,
+        audit=audit,
+        max_requests=max_requests,
+        max_minutes=max_minutes,
     )
     if as_json:
         typer.echo(json.dumps(summary.as_json()))
@@ -153,7 +166,9 @@ def _seeded(thing: str, counts: tuple[int, int], depth: int, *, as_json: bool) -
         typer.echo(json.dumps({"kind": thing, "new": new, "known": known, "depth": depth}))
         return
     also = f", {known:,} known before" if known else ""
-    typer.echo(f"{new:,} {thing}{'' if new == 1 else 's'} put in scope at depth {depth}{also}; `harvester crawl` visits them")
+    typer.echo(
+        f"{new:,} {thing}{'' if new == 1 else 's'} put in scope at depth {depth}{also}; `harvester crawl` visits them"
+    )
 
 
 def _show_summary(summary: Any) -> None:
@@ -165,7 +180,11 @@ def _show_summary(summary: Any) -> None:
     for name, counts in summary.counts.items():
         table.add_row(name, *(f"{number:,}" for number in counts.values()))
     console.print(table)
-    words = {"done": "nothing more is due", "bounded": "bound met", "interrupted": "interrupted, nothing lost"}
+    words = {
+        "done": "nothing more is due",
+        "bounded": "bound met",
+        "interrupted": "interrupted, nothing lost",
+    }
     line = f"{words[summary.outcome]}: {summary.requests:,} requests in {summary.seconds:.1f} s"
     if summary.retries:
         line += f", {summary.retries:,} of them again"

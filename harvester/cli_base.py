@@ -1,25 +1,54 @@
-"""What all commands share: how an error ends a program."""
+"""What all commands share: an error is one line on standard error and an exit status, never a traceback."""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import sys
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import Abort, TyperException
 
 from harvester.errors import HarvesterError
 
-INTERRUPTED = 130  # 128 + SIGINT, as a shell has it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130
 
 
 class Group(TyperGroup):
-    """Commands whose errors are one line on standard error and an exit status, without a traceback."""
+    """Commands that say what is wrong in one line."""
 
-    def invoke(self, ctx: Any) -> Any:  # Typer's own copy of click.Context
+    def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
+        """Run and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+        if not standalone_mode:
+            return super().main(args, standalone_mode=False, **extra)
         try:
-            return super().invoke(ctx)
+            code = super().main(args, standalone_mode=False, **extra)
         except HarvesterError as error:
-            typer.echo(f"{ctx.find_root().info_name}: {error}", err=True)
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
+            self._say(str(error))
+            code = error.exit_code
+        except TyperException as error:
+            if type(error).__name__ == "NoArgsIsHelpError":
+                typer.echo(error.format_message(), err=True)
+            else:
+                self._say(_one_line(error))
+            code = error.exit_code
+        except (KeyboardInterrupt, Abort):
+            code = INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read our output has gone (`| head`): what is left goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 1
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def _say(self, text: str) -> None:
+        typer.echo(f"harvester: {text}", err=True)
+
+
+def _one_line(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "harvester"
+    return f"{' '.join(error.format_message().split())} See `{command} --help`."

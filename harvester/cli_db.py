@@ -34,9 +34,7 @@ def up(*, as_json: AsJson = False) -> None:
     embedded.up(home)
     now = embedded.status(home)
     if as_json:
-        typer.echo(
-            json.dumps({"running": now.running, "pid": now.pid, "data": str(now.data), "url": now.url})
-        )
+        typer.echo(json.dumps({"running": now.running, "pid": now.pid, "data": str(now.data), "url": now.url}))
     else:
         typer.echo(f"running (process {now.pid}) in {now.data}")
 
@@ -67,13 +65,9 @@ def psql(context: typer.Context) -> NoReturn:
     given["options"] = f"{given.get('options', '')} -c timezone=UTC".strip()
     # By the environment: arguments, and a password among them, would be seen by everybody in `ps`.
     variables = {
-        each.keyword.decode(): each.envvar.decode()
-        for each in psycopg.pq.Conninfo.get_defaults()
-        if each.envvar
+        each.keyword.decode(): each.envvar.decode() for each in psycopg.pq.Conninfo.get_defaults() if each.envvar
     }
-    environment = os.environ | {
-        variables[name]: str(value) for name, value in given.items() if name in variables
-    }
+    environment = os.environ | {variables[name]: str(value) for name, value in given.items() if name in variables}
     others = {name: str(value) for name, value in given.items() if name not in variables}
     try:
         program = str(embedded.binary("psql"))
@@ -89,9 +83,7 @@ def psql(context: typer.Context) -> NoReturn:
 def migrate(
     revision: Annotated[str, typer.Argument(help="Where to: a revision, or head.")] = "head",
     *,
-    down: Annotated[
-        bool, typer.Option("--down", help="Go back to REVISION, `base` = remove all tables.")
-    ] = False,
+    down: Annotated[bool, typer.Option("--down", help="Go back to REVISION, `base` = remove all tables.")] = False,
 ) -> None:
     """Bring the schema to the version that this harvester knows."""
     from harvester.warehouse import schema  # noqa: PLC0415  (Alembic takes long to load: here and in check only)
@@ -128,7 +120,5 @@ def check(*, as_json: AsJson = False) -> None:
 
 def _embedded(current: Settings, action: str) -> Settings:
     if current.database_url is not None:
-        raise UsageError(
-            f"HARVESTER_DATABASE_URL names a server that is not ours: it cannot be {action} from here"
-        )
+        raise UsageError(f"HARVESTER_DATABASE_URL names a server that is not ours: it cannot be {action} from here")
     return current

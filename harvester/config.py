@@ -48,9 +48,7 @@ class Settings(BaseSettings):
         description="requests per second over all workers of a warehouse; 0 = unlimited, loopback hosts only",
     )
     contact: str | None = Field(default=None, description="e-mail or URL, put in the User-Agent")
-    permission: str | None = Field(
-        default=None, description="what entitles the operator to crawl public hosts"
-    )
+    permission: str | None = Field(default=None, description="what entitles the operator to crawl public hosts")
 
     @field_validator("home")
     @classmethod
@@ -95,12 +93,8 @@ class Settings(BaseSettings):
     @field_validator("contact")
     @classmethod
     def _contact(cls, contact: str | None) -> str | None:
-        if contact is not None and not re.fullmatch(
-            r"[^\s@()]+@[^\s@()]+\.[^\s@()]+|https?://[^\s()]+", contact
-        ):
-            raise ValueError(
-                "must be an e-mail address or an http(s) URL at which the operator can be reached"
-            )
+        if contact is not None and not re.fullmatch(r"[^\s@()]+@[^\s@()]+\.[^\s@()]+|https?://[^\s()]+", contact):
+            raise ValueError("must be an e-mail address or an http(s) URL at which the operator can be reached")
         return contact
 
     @model_validator(mode="after")

@@ -37,7 +37,12 @@ def run(settings: Settings, *, users: int, seed: int) -> None:
     try:
         with _sandbox(users, seed) as url:
             _say(console, "A community", f"the sandbox, {users:,} made-up users, at {url}")
-            environment = {"HARVESTER_HOME": str(home), "HARVESTER_API_URL": url, "HARVESTER_SITE_URL": url, "HARVESTER_RATE": "0"}
+            environment = {
+                "HARVESTER_HOME": str(home),
+                "HARVESTER_API_URL": url,
+                "HARVESTER_SITE_URL": url,
+                "HARVESTER_RATE": "0",
+            }
             demo_settings = load(home=home, api_url=url, site_url=url, rate=0, database_url=None)
             _harvester(environment, "db", "migrate")
             names = _call(url, "GET", "/sandbox/seeds")["users"][:_SEEDED]
@@ -126,14 +131,29 @@ def _show_changes(console: Console, connection: Connection, since: Any) -> None:
     new = Table(box=None, pad_edge=False, header_style="bold", title="new since the first crawl", title_justify="left")
     new.add_column("what")
     new.add_column("rows", justify="right")
-    for name in ("users", "projects", "project_comments", "studio_comments", "follows", "favorites", "studio_projects"):
+    for name in (
+        "users",
+        "projects",
+        "project_comments",
+        "studio_comments",
+        "follows",
+        "favorites",
+        "studio_projects",
+    ):
         row = connection.execute(
-            f"SELECT count(*) FROM scratch.{name} WHERE first_seen_at >= %s", [since]  # type: ignore[arg-type]
+            f"SELECT count(*) FROM scratch.{name} WHERE first_seen_at >= %s",
+            [since],
         ).fetchone()
         if row and row[0]:
             new.add_row(name.replace("_", " "), f"{row[0]:,}")
     console.print(new)
-    changed = Table(box=None, pad_edge=False, header_style="bold", title="edited, the earlier version kept", title_justify="left")
+    changed = Table(
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        title="edited, the earlier version kept",
+        title_justify="left",
+    )
     for name in ("project", "was", "is"):
         changed.add_column(name, overflow="ellipsis", no_wrap=True)
     for row in connection.execute(
@@ -145,4 +165,7 @@ def _show_changes(console: Console, connection: Connection, since: Any) -> None:
         console.print(changed)
     row = connection.execute("SELECT count(*), count(DISTINCT project_id) FROM history.project_stats").fetchone()
     if row:
-        console.print(f"{row[0]:,} earlier counters of {row[1]:,} projects kept in history.project_stats", highlight=False)
+        console.print(
+            f"{row[0]:,} earlier counters of {row[1]:,} projects kept in history.project_stats",
+            highlight=False,
+        )

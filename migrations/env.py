@@ -40,8 +40,6 @@ if bound is not None:
 else:
     # `alembic upgrade head` by hand: the same database as everything else.
     url = database_url(settings())
-    engine = sa.create_engine(
-        "postgresql+psycopg://", creator=lambda: open_connection(url), poolclass=sa.NullPool
-    )
+    engine = sa.create_engine("postgresql+psycopg://", creator=lambda: open_connection(url), poolclass=sa.NullPool)
     with engine.connect() as connection:
         run(connection)

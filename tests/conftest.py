@@ -48,9 +48,7 @@ class Server:
         return self.database_url(name)
 
     def drop(self, url: str) -> None:
-        self._execute(
-            "DROP DATABASE IF EXISTS {} WITH (FORCE)", psycopg.conninfo.conninfo_to_dict(url)["dbname"]
-        )
+        self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", psycopg.conninfo.conninfo_to_dict(url)["dbname"])
 
     def template(self) -> str:
         """The name of a migrated, empty database, made at the first call."""

@@ -44,9 +44,7 @@ def test_the_life_of_an_embedded_server(db, home):
     assert facts["running"] is True
     assert facts["pid"] == embedded.status(home).pid
     assert db("url", HARVESTER_HOME=home).stdout.strip() == facts["url"]
-    answer = db(
-        "psql", "-XAtc", "SELECT current_database(), current_setting('timezone')", HARVESTER_HOME=home
-    )
+    answer = db("psql", "-XAtc", "SELECT current_database(), current_setting('timezone')", HARVESTER_HOME=home)
     assert answer.stdout.strip() == "harvester|UTC"
     assert db("down", HARVESTER_HOME=home).stdout.strip() == "stopped"
     again = db("down", HARVESTER_HOME=home)
@@ -72,10 +70,7 @@ def test_a_server_that_is_not_ours_is_left_alone(db, command):
 def test_an_error_is_one_line(db, tmp_path):
     failed = db("check", HARVESTER_DATABASE_URL=f"postgresql://me:hunter2@/name?host={tmp_path}")
     assert failed.returncode == 1
-    assert (
-        failed.stderr
-        == f"harvester db: the PostgreSQL at {tmp_path} cannot be reached: no server listens there\n"
-    )
+    assert failed.stderr == f"harvester: the PostgreSQL at {tmp_path} cannot be reached: no server listens there\n"
 
 
 @pytest.mark.every_postgres

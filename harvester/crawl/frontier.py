@@ -8,8 +8,6 @@ once, not after a time-out.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-
-
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -79,13 +77,15 @@ def record_run(connection: Connection, run: int, requests: int, counts: Counts) 
 
 def _record(connection: Connection, run: int, requests: int, counts: Counts) -> None:
     connection.execute(
-        "UPDATE crawl.runs SET requests = %s, counts = %s WHERE id = %s", [requests, Jsonb(counts.as_json()), run]
+        "UPDATE crawl.runs SET requests = %s, counts = %s WHERE id = %s",
+        [requests, Jsonb(counts.as_json()), run],
     )
 
 
 def _free(connection: Connection, run: int) -> int:
     return connection.execute(
-        "UPDATE crawl.walks SET lease_token = NULL, lease_run = NULL, lease_until = NULL WHERE lease_run = %s", [run]
+        "UPDATE crawl.walks SET lease_token = NULL, lease_run = NULL, lease_until = NULL WHERE lease_run = %s",
+        [run],
     ).rowcount
 
 
@@ -279,9 +279,7 @@ def spread(connection: Connection) -> int:
                 )
 
 
-_RAISE = (
-    " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth WHERE excluded.depth > w.depth"
-)
+_RAISE = " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth WHERE excluded.depth > w.depth"
 _OPEN = (
     "INSERT INTO crawl.walks AS w (stream, entity_id, depth, due_at)"
     " SELECT %s, v.entity_id, v.depth, now() FROM crawl.walks v"
@@ -306,12 +304,10 @@ def _spread(lead: Lead) -> sql.Composed:
         signal=signal,
         table=sql.Identifier(lead.table),
         own=sql.Identifier(lead.owner),
-        known=sql.SQL(
-            " AND EXISTS (SELECT FROM scratch.users u WHERE u.id = l.{} AND u.username IS NOT NULL)"
-        ).format(sql.Identifier(lead.met))
+        known=sql.SQL(" AND EXISTS (SELECT FROM scratch.users u WHERE u.id = l.{} AND u.username IS NOT NULL)").format(
+            sql.Identifier(lead.met)
+        )
         if lead.kind is Kind.USER
         else sql.SQL(""),
         raised=sql.SQL(" AND {} > 0").format(signal) if lead.signal else sql.SQL(""),
     )
-
-

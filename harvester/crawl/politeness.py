@@ -21,6 +21,7 @@ from harvester.warehouse.commit import Connection
 if TYPE_CHECKING:
     from harvester.crawl.spider import WalkSpider
 
+
 class Interrupted(Exception):  # noqa: N818
     """The run is being stopped: what has not left does not leave."""
 
@@ -135,7 +136,7 @@ def close_budget(connection: Connection, seconds: float, reason: str) -> None:
 def backoff(attempt: int) -> float:
     """Seconds to wait after the failure number `attempt` (from 0): doubling, with jitter, up to a minute."""
     ceiling = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
-    return ceiling * random.uniform(0.5, 1.0)
+    return random.uniform(ceiling / 2, ceiling)
 
 
 def retry_after(value: str | None) -> float | None:

@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
     from harvester.crawl.spider import WalkSpider
 
 _LINE_SECONDS = 10.0
@@ -19,10 +21,10 @@ _REFRESHES_PER_SECOND = 4
 
 
 class Progress:
-    """Shows a spider's figures while it runs, on standard error."""
+    """Shows the figures of a crawl while it runs, on standard error."""
 
-    def __init__(self, spider: "WalkSpider", *, shown: bool) -> None:
-        self._spider = spider
+    def __init__(self, crawler: "Crawler", *, shown: bool) -> None:
+        self._crawler = crawler
         self._shown = shown
         self._console = Console(stderr=True)
         self._ended = threading.Event()
@@ -54,58 +56,64 @@ class Progress:
         if self._thread is not None:
             self._thread.join()
 
+    @property
+    def _spider(self) -> "WalkSpider | None":
+        """The spider, once Scrapy has made it."""
+        return self._crawler.spider  # type: ignore[return-value]
+
     def _lines(self) -> None:
         while not self._ended.wait(_LINE_SECONDS):
-            sys.stderr.write(self._line() + "\n")
-            sys.stderr.flush()
-
-    def _line(self) -> str:
-        spider = self._spider
-        counts = list(spider.session.counts.tables.items())
-        rows = sum(sum(numbers[:2]) for _, numbers in counts)
-        parts = [
-            f"{_clock(spider.elapsed)}",
-            f"{spider.session.requests:,} requests ({self._rate():.1f}/s{self._budget()})",
-            f"{rows:,} rows written",
-            f"{spider.left.due:,} due",
-        ]
-        if spider.retries or spider.put_off:
-            parts.append(f"{spider.retries:,} retries, {spider.put_off:,} put off")
-        if left := self._time_left():
-            parts.append(left)
-        return "  ".join(parts)
+            if self._spider is not None:
+                sys.stderr.write(_line(self._spider) + "\n")
+                sys.stderr.flush()
 
     def _table(self) -> Group:
         spider = self._spider
+        if spider is None:
+            return Group(Text("starting", style="cyan"))
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("table")
         for name in ("inserted", "updated", "unchanged"):
             table.add_column(name, justify="right")
         for name, numbers in sorted(list(spider.session.counts.tables.items())):
             table.add_row(name, *(f"{number:,}" for number in numbers))
-        status = Text(self._line(), style="cyan")
+        status = Text(_line(spider), style="cyan")
         if spider.stopping:
             status.append("  stopping: finishing what is in flight", style="yellow")
         return Group(status, table)
 
-    def _rate(self) -> float:
-        return self._spider.session.requests / max(self._spider.elapsed, 0.001)
 
-    def _budget(self) -> str:
-        rate = self._spider.session.settings.rate
-        return f" of {rate:g}" if rate else ""
+def _line(spider: "WalkSpider") -> str:
+    counts = list(spider.session.counts.tables.values())
+    budget = f" of {spider.session.settings.rate:g}" if spider.session.settings.rate else ""
+    parts = [
+        _clock(spider.elapsed),
+        f"{spider.session.requests:,} requests ({_rate(spider):.1f}/s{budget})",
+        f"{sum(sum(numbers[:2]) for numbers in counts):,} rows written",
+        f"{spider.left.due:,} due",
+    ]
+    if spider.retries or spider.put_off:
+        parts.append(f"{spider.retries:,} retries, {spider.put_off:,} put off")
+    if left := _time_left(spider):
+        parts.append(left)
+    return "  ".join(parts)
 
-    def _time_left(self) -> str:
-        """The time to the nearest bound, or to the end of the backlog as it stands."""
-        spider, estimates = self._spider, []
-        if spider.bounds.seconds is not None:
-            estimates.append(spider.bounds.seconds - spider.elapsed)
-        if spider.session.requests and spider.elapsed:
-            if spider.bounds.requests is not None:
-                estimates.append((spider.bounds.requests - spider.session.requests) / self._rate())
-            if not estimates and spider.left.due:
-                return f"at least {_clock(spider.left.due / self._rate())} left"
-        return f"{_clock(max(0.0, min(estimates)))} left" if estimates else ""
+
+def _rate(spider: "WalkSpider") -> float:
+    return spider.session.requests / max(spider.elapsed, 0.001)
+
+
+def _time_left(spider: "WalkSpider") -> str:
+    """The time to the nearest bound, or to the end of the backlog as it stands."""
+    estimates = []
+    if spider.bounds.seconds is not None:
+        estimates.append(spider.bounds.seconds - spider.elapsed)
+    if spider.session.requests and spider.elapsed:
+        if spider.bounds.requests is not None:
+            estimates.append((spider.bounds.requests - spider.session.requests) / _rate(spider))
+        if not estimates and spider.left.due:
+            return f"at least {_clock(spider.left.due / _rate(spider))} left"
+    return f"{_clock(max(0.0, min(estimates)))} left" if estimates else ""
 
 
 def _clock(seconds: float) -> str:

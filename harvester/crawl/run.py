@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from scrapy.crawler import AsyncCrawlerProcess
+from scrapy.crawler import AsyncCrawlerProcess, Crawler
 from scrapy.settings import Settings as ScrapySettings
 
 from harvester.api.catalogue import STREAMS, Stream, streams_of
@@ -114,14 +114,13 @@ def run_spider(
     """Run one spider to its end under Scrapy's engine, and return it. Raises what made it fail."""
     process = AsyncCrawlerProcess(_scrapy_settings())
     crawler = process.create_crawler(type(spider_class.__name__, (spider_class,), attributes))
-    process.crawl(crawler, session=session, bounds=bounds)
-    spider = crawler.spider
-    assert isinstance(spider, WalkSpider)
-    with _signals(spider), Progress(spider, shown=progress):
+    running = process.crawl(crawler, session=session, bounds=bounds)
+    with _signals(crawler), Progress(crawler, shown=progress):
         process.start(install_signal_handlers=False)
     if session.failure is not None:
         raise session.failure
-    return spider
+    running.result()  # whatever else went wrong
+    return crawler.spider
 
 
 def _scrapy_settings() -> ScrapySettings:
@@ -131,14 +130,15 @@ def _scrapy_settings() -> ScrapySettings:
 
 
 @contextmanager
-def _signals(spider: WalkSpider) -> Iterator[None]:
+def _signals(crawler: Crawler) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) finishes what is in flight; the second stops at once.
 
     Either way nothing is lost: a page is in the warehouse with its checkpoint, or not at all.
     """
 
     def stop(number: int, _: FrameType | None) -> None:
-        if spider.stopping:
+        spider = crawler.spider
+        if not isinstance(spider, WalkSpider) or spider.stopping:
             os.write(2, b"stopped at once\n")
             os._exit(INTERRUPTED)
         if number == signal.SIGINT:
@@ -151,4 +151,3 @@ def _signals(spider: WalkSpider) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-

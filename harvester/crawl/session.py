@@ -83,9 +83,7 @@ class Session:
             frontier.end_run(self._connection, self.run, outcome, self.requests, self.counts)
         self._connection = None
 
-    async def call(
-        self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function of the frontier or the warehouse with the connection, in its thread."""
         assert self._connection is not None, "the session is not open"
         return await self._in_thread(function, self._connection, *args, **kwargs)
@@ -122,4 +120,3 @@ class Session:
             for (_, done), taken in zip(batch, outcome.taken, strict=True):
                 if not done.done():
                     done.set_result(taken)
-

@@ -8,7 +8,9 @@ BOT_NAME = "scratch-harvester"
 SPIDER_MODULES = ["harvester.crawl.spiders"]
 USER_AGENT = _chosen.user_agent  # default: Scrapy's own name; an operator states who it is and how to reach them
 
-CONCURRENT_REQUESTS = 8  # default 16; walks at once. More would only be lost with a killed process: 8 keep one core busy
+CONCURRENT_REQUESTS = (
+    8  # default 16; walks at once. More would only be lost with a killed process: 8 keep one core busy
+)
 CONCURRENT_REQUESTS_PER_DOMAIN = 8  # default 8
 CONCURRENT_ITEMS = 1  # default 100: Scrapy starts that many tasks per response, 564 against 996 requests/s
 DOWNLOAD_TIMEOUT = 30  # default 180 s: a list that takes longer is asked again

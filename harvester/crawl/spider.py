@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 from urllib.parse import quote
@@ -169,9 +169,7 @@ class WalkSpider(Spider):
         """Keep the figures for whoever looks on, and in `crawl.runs` for when this process is killed."""
         while True:
             self.left = await self.session.call(frontier.backlog, names)
-            await self.session.call(
-                frontier.record_run, self.session.run, self.session.requests, self.session.counts
-            )
+            await self.session.call(frontier.record_run, self.session.run, self.session.requests, self.session.counts)
             await asyncio.sleep(_WATCH_SECONDS)
 
     async def _walk_all(self, names: list[str], only: list[int] | None) -> None:
@@ -242,9 +240,7 @@ class WalkSpider(Spider):
         except TransientHTTP as error:
             await self._later(lease, str(error))
         except _Unusable as error:
-            await self.session.call(
-                frontier.quarantine, lease, error.path, error.status, str(error), error.body
-            )
+            await self.session.call(frontier.quarantine, lease, error.path, error.status, str(error), error.body)
             await self._later(lease, str(error))
 
     async def _visit_object(self, lease: Lease) -> None:
@@ -262,7 +258,7 @@ class WalkSpider(Spider):
                 await self.session.call(frontier.release, [lease])
                 return
             records = await self.read(lease.visit, f"?limit={PAGE_LIMIT}&offset={state.offset}")
-            entries = [walk.Entry(record.id, stream.key(record) if stream.key else None) for record in records or ()]  # type: ignore[attr-defined]
+            entries = _entries(stream, records or [])
             result = walk.step(listing, state, entries, absent=records is None)
             if result.contradiction:
                 await self._report_order(stream, entries)
@@ -385,6 +381,11 @@ def _listing(stream: Stream) -> walk.Listing:
         moves=stream.moves,
         margin=stream.margin,
     )
+
+
+def _entries(stream: Stream, records: Sequence[Any]) -> list[walk.Entry]:
+    """A page as the walk sees it: identities and keys."""
+    return [walk.Entry(record.id, stream.key(record) if stream.key else None) for record in records]
 
 
 def _begin(listing: walk.Listing, lease: Lease) -> walk.State:

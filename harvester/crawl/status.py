@@ -34,11 +34,10 @@ def read_status(settings: Settings) -> dict[str, Any]:
                 "SELECT stream, entity_id, failures, last_error, due_at FROM crawl.walks"
                 " WHERE failures > 0 ORDER BY failures DESC, stream, entity_id LIMIT 10",
             ),
-            "quarantine": _pairs(
-                connection, "SELECT stream, count(*) FROM crawl.quarantine GROUP BY 1 ORDER BY 1"
-            ),
+            "quarantine": _pairs(connection, "SELECT stream, count(*) FROM crawl.quarantine GROUP BY 1 ORDER BY 1"),
             "drift": _all(
-                connection, "SELECT stream, field, change, count, last_seen_at FROM crawl.drift ORDER BY 1, 2, 3"
+                connection,
+                "SELECT stream, field, change, count, last_seen_at FROM crawl.drift ORDER BY 1, 2, 3",
             ),
         }
 
@@ -74,14 +73,14 @@ def _rows(connection: Connection, table: str) -> int:
     row = estimate.fetchone()
     if row is not None and row[0] > _EXACT_BELOW:
         return int(row[0])
-    row = connection.execute(f"SELECT count(*) FROM {table} WHERE gone_at IS NULL").fetchone()  # type: ignore[call-overload]
+    row = connection.execute(f"SELECT count(*) FROM {table} WHERE gone_at IS NULL").fetchone()
     assert row is not None
     return int(row[0])
 
 
 def _all(connection: Connection, query: str) -> list[dict[str, Any]]:
-    cursor = connection.execute(query)  # type: ignore[call-overload]
-    names = [column.name for column in cursor.description]
+    cursor = connection.execute(query)
+    names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
@@ -91,12 +90,15 @@ def _one(connection: Connection, query: str) -> dict[str, Any] | None:
 
 
 def _pairs(connection: Connection, query: str) -> dict[str, int]:
-    return dict(connection.execute(query).fetchall())  # type: ignore[call-overload]
+    return dict(connection.execute(query).fetchall())
 
 
 def show(console: Console, facts: dict[str, Any]) -> None:
     """Print the facts for a person."""
-    seeds = ", ".join(f"{count:,} {kind}s" for kind, count in facts["seeds"].items()) or "nothing yet: `harvester seed --help`"
+    seeds = (
+        ", ".join(f"{count:,} {kind}s" for kind, count in facts["seeds"].items())
+        or "nothing yet: `harvester seed --help`"
+    )
     console.print(f"[bold]seeded[/]  {seeds}", highlight=False)
     rows = _table("table", "rows")
     for name, count in facts["rows"].items():
@@ -133,7 +135,10 @@ def show(console: Console, facts: dict[str, Any]) -> None:
     for stream, count in facts["quarantine"].items():
         console.print(f"[yellow]quarantine[/]  {count:,} responses of {stream}", highlight=False)
     for row in facts["drift"]:
-        console.print(f"[yellow]drift[/]  {row['stream']}.{row['field']}: {row['change']} ({row['count']:,} times)", highlight=False)
+        console.print(
+            f"[yellow]drift[/]  {row['stream']}.{row['field']}: {row['change']} ({row['count']:,} times)",
+            highlight=False,
+        )
 
 
 def _table(first: str, *others: str) -> Table:

@@ -288,9 +288,7 @@ def _reply(community: Community, comments: Comments) -> bool:
     answered: int = comments.author[replies[-1] if replies and community.random.random() < 0.4 else thread]
     commentee = NOBODY if community.random.random() < 0.03 else answered
     owner = comments.owner[thread]
-    comments.add(
-        _next_id(community, comments.id[-1], 40), owner, _user(community), community.now, thread, commentee
-    )
+    comments.add(_next_id(community, comments.id[-1], 40), owner, _user(community), community.now, thread, commentee)
     return True
 
 

@@ -113,9 +113,7 @@ def _day(day: int) -> bytes:
 
 
 # One entry per second of a day: rendering dates is a tenth of a page of comments without it, a third with strftime.
-_TIMES = [
-    b"T%02d:%02d:%02d.000Z" % (second // 3600, second // 60 % 60, second % 60) for second in range(DAY)
-]
+_TIMES = [b"T%02d:%02d:%02d.000Z" % (second // 3600, second // 60 % 60, second % 60) for second in range(DAY)]
 
 
 def iso(second: int) -> bytes:

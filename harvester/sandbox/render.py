@@ -69,8 +69,6 @@ def listed(items: Iterable[bytes]) -> bytes:
     return b"[" + b",".join(items) + b"]"
 
 
-
-
 class Renderer:
     """Renders the objects of one community by their row numbers."""
 

@@ -140,11 +140,13 @@ def comment_json(chance: int, created: int) -> bytes:
     return b"".join([piece.json for piece in _comment_pieces(chance)])
 
 
-def comment_text(chance: int, created: int) -> str:
-    """The content of a comment as a reader sees it: entities decoded once, an emoji as `:name:`."""
-    if _is_twice(chance, created):
-        return "".join([piece.twice_text for piece in _comment_pieces(chance)])
-    return "".join([piece.text for piece in _comment_pieces(chance)])
+def comment_text_and_served(chance: int, created: int) -> tuple[str, str]:
+    """The content of a comment as a reader sees it (decoded once, an emoji as `:name:`), and as it is served."""
+    pieces = _comment_pieces(chance)
+    twice = _is_twice(chance, created)
+    seen = "".join([piece.twice_text if twice else piece.text for piece in pieces])
+    served = b"".join([piece.twice_json if twice else piece.json for piece in pieces])
+    return seen, msgspec.json.decode(b'"%b"' % served, type=str)
 
 
 class Wording:

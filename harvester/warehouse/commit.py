@@ -253,9 +253,7 @@ def _raise(
         due[key] = found
 
 
-def _met(
-    stream: Stream, visit: Visit, pages: Iterable[Rows]
-) -> Iterable[tuple[str, int, int | None, int, int | None]]:
+def _met(stream: Stream, visit: Visit, pages: Iterable[Rows]) -> Iterable[tuple[str, int, int | None, int, int | None]]:
     """What the rows of a page lead to: (stream, entity, owner, hop, signal)."""
     for rows in pages:
         for lead in stream.leads:
@@ -352,8 +350,10 @@ def _statements(table: str, columns: tuple[str, ...]) -> _Statements:
     target = sql.Identifier("scratch", table)
     plain = [column for column in columns if column not in key and column != "extra"]
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    changes = [sql.SQL("t.{0} IS DISTINCT FROM excluded.{0}").format(sql.Identifier(c)) for c in plain]
-    sets = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(c)) for c in plain]
+    changes: list[sql.Composable] = [
+        sql.SQL("t.{0} IS DISTINCT FROM excluded.{0}").format(sql.Identifier(c)) for c in plain
+    ]
+    sets: list[sql.Composable] = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(c)) for c in plain]
     if "extra" in columns:
         changes.append(sql.SQL("NOT t.extra @> excluded.extra"))
         sets.append(sql.SQL("extra = t.extra || excluded.extra"))
@@ -407,7 +407,6 @@ def _supersede(table: str, log: str, columns: Sequence[str]) -> sql.Composed | N
         stage=_stage_name(table),
         table=sql.Identifier("scratch", table),
         changed=sql.SQL(" OR ").join(
-            sql.SQL("(t.{0} IS NOT NULL AND t.{0} IS DISTINCT FROM s.{0})").format(sql.Identifier(c))
-            for c in watched
+            sql.SQL("(t.{0} IS NOT NULL AND t.{0} IS DISTINCT FROM s.{0})").format(sql.Identifier(c)) for c in watched
         ),
     )

@@ -118,9 +118,7 @@ def up(home: Path) -> str:
             if server.wait_until_ready():
                 break
         else:
-            raise WarehouseError(
-                f"the embedded PostgreSQL in {server.data} does not stay up: {server.reason(0)}"
-            )
+            raise WarehouseError(f"the embedded PostgreSQL in {server.data} does not stay up: {server.reason(0)}")
         _create_database(server.socket_folder())
         return server.url()
 
@@ -317,8 +315,7 @@ class _Server:
         lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items()]
         conf = self.data / "harvester.conf"
         conf.write_text(
-            "# Written at each start by `harvester db up`. Use ALTER SYSTEM to change a setting.\n"
-            + "".join(lines)
+            "# Written at each start by `harvester db up`. Use ALTER SYSTEM to change a setting.\n" + "".join(lines)
         )
         if account is not None:
             os.chown(conf, account.pw_uid, account.pw_gid)
@@ -334,19 +331,14 @@ class _Server:
             if pid is None:
                 return False
             lines = self.postmaster_lines()
-            if (
-                len(lines) > 7
-                and lines[7] == "ready"
-                and not (self.socket_folder() / f".s.PGSQL.{_PORT}").exists()
-            ):
+            if len(lines) > 7 and lines[7] == "ready" and not (self.socket_folder() / f".s.PGSQL.{_PORT}").exists():
                 raise WarehouseError(
                     f"the embedded PostgreSQL runs (process {pid}) but its socket in {self.socket_folder()}"
                     " was removed: `harvester db down`, then `harvester db up`"
                 )
             if time.monotonic() > deadline:
                 raise WarehouseError(
-                    f"the embedded PostgreSQL (process {pid}) is not ready after {_START_TIMEOUT} s:"
-                    f" see {self.log}"
+                    f"the embedded PostgreSQL (process {pid}) is not ready after {_START_TIMEOUT} s: see {self.log}"
                 )
             time.sleep(0.05)
         return True
@@ -371,9 +363,7 @@ class _Server:
         as_account: dict[str, Any] = {}
         if account is not None:
             as_account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))
-        }
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
         environment |= {"LC_ALL": "C", "PGDATA": str(cwd)}
         finished = subprocess.run(
             [binary(program), *arguments],
@@ -387,9 +377,7 @@ class _Server:
             **as_account,
         )
         if finished.returncode != 0:
-            raise WarehouseError(
-                f"{program} failed in {cwd}: {_complaint(finished.stderr or finished.stdout)}"
-            )
+            raise WarehouseError(f"{program} failed in {cwd}: {_complaint(finished.stderr or finished.stdout)}")
 
 
 # The system around it
@@ -407,9 +395,7 @@ def _locked(home: Path) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise WarehouseError(
-                        f"another process has held {lock.name} for {_LOCK_TIMEOUT} s"
-                    ) from None
+                    raise WarehouseError(f"another process has held {lock.name} for {_LOCK_TIMEOUT} s") from None
                 time.sleep(0.02)
         yield
 

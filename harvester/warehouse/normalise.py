@@ -68,8 +68,7 @@ def _without_gaps(table: str, columns: tuple[str, ...], values: list[tuple[Any, 
 def _plan(stream: Stream) -> tuple[tuple[str, tuple[str, ...], tuple[Getter, ...]], ...]:
     made = _MADE[stream.record] | _EDGES.get(stream.name, {})
     return tuple(
-        (table, columns, tuple(made[table][column] for column in columns))
-        for table, columns in stream.writes.items()
+        (table, columns, tuple(made[table][column] for column in columns)) for table, columns in stream.writes.items()
     )
 
 
@@ -105,7 +104,9 @@ def _author_extra(project: Any, _: Visit) -> dict[str, Any]:
 
 
 def _project_extra(project: r.BaseProject, _: Visit) -> dict[str, Any]:
-    return {"image": project.image, "images": project.images} | _unknown(here=project, history=project.history, stats=project.stats, remix=project.remix)
+    return {"image": project.image, "images": project.images} | _unknown(
+        here=project, history=project.history, stats=project.stats, remix=project.remix
+    )
 
 
 def _studio_extra(studio: Any, _: Visit) -> dict[str, Any]:

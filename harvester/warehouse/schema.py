@@ -117,9 +117,7 @@ def _bound(url: str) -> Iterator[Config]:
     config = Config(stdout=io.StringIO())
     config.set_main_option("script_location", str(script_folder()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    engine = sa.create_engine(
-        "postgresql+psycopg://", creator=lambda: open_connection(url), poolclass=sa.NullPool
-    )
+    engine = sa.create_engine("postgresql+psycopg://", creator=lambda: open_connection(url), poolclass=sa.NullPool)
     try:
         with engine.connect() as bound:
             bound.execute(sa.select(sa.func.pg_advisory_lock(_MIGRATING)))

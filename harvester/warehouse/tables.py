@@ -165,7 +165,9 @@ def _comments(name: str, comment: str, place: Column[Any]) -> Table:
         _big("id", "The comment's id; ids of the three kinds collide.", primary_key=True, autoincrement=False),
         place,
         _big(
-            "parent_id", "The comment it replies to; null at the top of a thread.", ForeignKey(f"scratch.{name}.id")
+            "parent_id",
+            "The comment it replies to; null at the top of a thread.",
+            ForeignKey(f"scratch.{name}.id"),
         ),
         _big("author_id", "Who wrote it.", ForeignKey("scratch.users.id")),
         _big("commentee_id", "Whom a reply addresses; may be null. Soft reference to users."),
@@ -283,7 +285,7 @@ news = _table(
 
 def _superseded(name: str, comment: str, of: Table, columns: tuple[str, ...]) -> Table:
     """A table of superseded versions of some columns of `of`: the current version is in `of` itself."""
-    thing = f"{name.split('_')[0]}_id"
+    thing = f"{name.split('_', maxsplit=1)[0]}_id"
     return _table(
         "history",
         name,
@@ -384,7 +386,10 @@ runs = _table(
     _text("outcome", "done, bounded, interrupted or failed; null while it runs, or if it was killed."),
     _big("requests", "Requests sent.", nullable=False, server_default=text("0")),
     _json(
-        "counts", "Rows inserted, updated and unchanged by table.", nullable=False, server_default=text("'{}'")
+        "counts",
+        "Rows inserted, updated and unchanged by table.",
+        nullable=False,
+        server_default=text("'{}'"),
     ),
     CheckConstraint("outcome IN ('done', 'bounded', 'interrupted', 'failed')", name="outcome"),
 )

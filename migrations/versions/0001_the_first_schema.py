@@ -59,11 +59,7 @@ def upgrade():
             comment="Its parameters, frame and seed.",
         ),
         sa.Column(
-            "drawn_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="When.",
+            "drawn_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="When."
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("designs_pkey")),
         schema="crawl",
@@ -88,9 +84,7 @@ def upgrade():
             nullable=False,
             comment="When last seen.",
         ),
-        sa.Column(
-            "count", sa.BigInteger(), server_default=sa.text("1"), nullable=False, comment="How often."
-        ),
+        sa.Column("count", sa.BigInteger(), server_default=sa.text("1"), nullable=False, comment="How often."),
         sa.Column("example", sa.Text(), nullable=True, comment="One example."),
         sa.PrimaryKeyConstraint("stream", "field", "change", name=op.f("drift_pkey")),
         schema="crawl",
@@ -99,17 +93,10 @@ def upgrade():
     op.create_table(
         "erasures",
         sa.Column(
-            "person",
-            sa.Text(),
-            nullable=False,
-            comment="HMAC of the user's id under the key of this installation.",
+            "person", sa.Text(), nullable=False, comment="HMAC of the user's id under the key of this installation."
         ),
         sa.Column(
-            "erased_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="When.",
+            "erased_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="When."
         ),
         sa.PrimaryKeyConstraint("person", name=op.f("erasures_pkey")),
         schema="crawl",
@@ -119,11 +106,7 @@ def upgrade():
         "quarantine",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="The case."),
         sa.Column(
-            "seen_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="When.",
+            "seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="When."
         ),
         sa.Column("stream", sa.Text(), nullable=False, comment="The stream."),
         sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="The entity that was visited."),
@@ -162,9 +145,7 @@ def upgrade():
             nullable=True,
             comment="done, bounded, interrupted or failed; null while it runs, or if it was killed.",
         ),
-        sa.Column(
-            "requests", sa.BigInteger(), server_default=sa.text("0"), nullable=False, comment="Requests sent."
-        ),
+        sa.Column("requests", sa.BigInteger(), server_default=sa.text("0"), nullable=False, comment="Requests sent."),
         sa.Column(
             "counts",
             postgresql.JSONB(astext_type=sa.Text()),
@@ -172,9 +153,7 @@ def upgrade():
             nullable=False,
             comment="Rows inserted, updated and unchanged by table.",
         ),
-        sa.CheckConstraint(
-            "outcome IN ('done', 'bounded', 'interrupted', 'failed')", name=op.f("runs_outcome_check")
-        ),
+        sa.CheckConstraint("outcome IN ('done', 'bounded', 'interrupted', 'failed')", name=op.f("runs_outcome_check")),
         sa.PrimaryKeyConstraint("id", name=op.f("runs_pkey")),
         schema="crawl",
         comment="One row per run of a crawl.",
@@ -202,21 +181,11 @@ def upgrade():
         sa.Column("kind", sa.Text(), nullable=False, comment="project, studio or profile."),
         sa.Column("comment_id", sa.BigInteger(), nullable=False, comment="The id in the table of that kind."),
         sa.Column(
-            "valid_from",
-            sa.DateTime(timezone=True),
-            nullable=False,
-            comment="When this version was first seen.",
+            "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
         ),
-        sa.Column(
-            "valid_to",
-            sa.DateTime(timezone=True),
-            nullable=False,
-            comment="When it was first seen superseded.",
-        ),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
         sa.Column("content", sa.Text(), nullable=True, comment="The text as a reader saw it."),
-        sa.Column(
-            "content_served", sa.Text(), nullable=True, comment="The text as served, where it differed."
-        ),
+        sa.Column("content_served", sa.Text(), nullable=True, comment="The text as served, where it differed."),
         sa.Column("visibility", sa.Text(), nullable=True, comment="Visibility as the site stated it."),
         sa.PrimaryKeyConstraint("kind", "comment_id", "valid_to", name=op.f("comment_revisions_pkey")),
         schema="history",
@@ -226,30 +195,15 @@ def upgrade():
         "project_revisions",
         sa.Column("project_id", sa.BigInteger(), nullable=False, comment="The id in scratch.projects."),
         sa.Column(
-            "valid_from",
-            sa.DateTime(timezone=True),
-            nullable=False,
-            comment="When this version was first seen.",
+            "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
         ),
-        sa.Column(
-            "valid_to",
-            sa.DateTime(timezone=True),
-            nullable=False,
-            comment="When it was first seen superseded.",
-        ),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
         sa.Column("title", sa.Text(), nullable=True, comment="The title."),
         sa.Column("description", sa.Text(), nullable=True, comment="The text `Notes and Credits`."),
         sa.Column("instructions", sa.Text(), nullable=True, comment="The text `Instructions`."),
-        sa.Column(
-            "visibility",
-            sa.Text(),
-            nullable=True,
-            comment="Visibility as the site states it, such as visible.",
-        ),
+        sa.Column("visibility", sa.Text(), nullable=True, comment="Visibility as the site states it, such as visible."),
         sa.Column("public", sa.Boolean(), nullable=True, comment="Whether the project is public."),
-        sa.Column(
-            "comments_allowed", sa.Boolean(), nullable=True, comment="Whether its author lets others comment."
-        ),
+        sa.Column("comments_allowed", sa.Boolean(), nullable=True, comment="Whether its author lets others comment."),
         sa.Column("is_published", sa.Boolean(), nullable=True, comment="Whether it is published."),
         sa.Column(
             "shared_at",
@@ -265,17 +219,9 @@ def upgrade():
         "project_stats",
         sa.Column("project_id", sa.BigInteger(), nullable=False, comment="The id in scratch.projects."),
         sa.Column(
-            "valid_from",
-            sa.DateTime(timezone=True),
-            nullable=False,
-            comment="When this version was first seen.",
+            "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
         ),
-        sa.Column(
-            "valid_to",
-            sa.DateTime(timezone=True),
-            nullable=False,
-            comment="When it was first seen superseded.",
-        ),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
         sa.Column("views", sa.Integer(), nullable=True, comment="Views."),
         sa.Column("loves", sa.Integer(), nullable=True, comment="Loves."),
         sa.Column("favorites", sa.Integer(), nullable=True, comment="Favorites."),
@@ -291,9 +237,7 @@ def upgrade():
     )
     op.create_table(
         "rankings",
-        sa.Column(
-            "ranking", sa.Text(), nullable=False, comment="Which ranking, with its mode, query and language."
-        ),
+        sa.Column("ranking", sa.Text(), nullable=False, comment="Which ranking, with its mode, query and language."),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False, comment="When."),
         sa.Column("position", sa.Integer(), nullable=False, comment="The place, from 0."),
         sa.Column("kind", sa.Text(), nullable=False, comment="project or studio."),
@@ -315,17 +259,9 @@ def upgrade():
         "studio_revisions",
         sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The id in scratch.studios."),
         sa.Column(
-            "valid_from",
-            sa.DateTime(timezone=True),
-            nullable=False,
-            comment="When this version was first seen.",
+            "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
         ),
-        sa.Column(
-            "valid_to",
-            sa.DateTime(timezone=True),
-            nullable=False,
-            comment="When it was first seen superseded.",
-        ),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
         sa.Column(
             "host_id",
             sa.BigInteger(),
@@ -346,17 +282,9 @@ def upgrade():
         "studio_stats",
         sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The id in scratch.studios."),
         sa.Column(
-            "valid_from",
-            sa.DateTime(timezone=True),
-            nullable=False,
-            comment="When this version was first seen.",
+            "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
         ),
-        sa.Column(
-            "valid_to",
-            sa.DateTime(timezone=True),
-            nullable=False,
-            comment="When it was first seen superseded.",
-        ),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
         sa.Column(
             "comment_count",
             sa.Integer(),
@@ -364,9 +292,7 @@ def upgrade():
             comment="Comments as the site states them: 100 means 100 or more.",
         ),
         sa.Column("follower_count", sa.Integer(), nullable=True, comment="Followers, exact."),
-        sa.Column(
-            "manager_count", sa.Integer(), nullable=True, comment="Managers, the host included; 40 at most."
-        ),
+        sa.Column("manager_count", sa.Integer(), nullable=True, comment="Managers, the host included; 40 at most."),
         sa.Column(
             "project_count",
             sa.Integer(),
@@ -381,17 +307,9 @@ def upgrade():
         "user_revisions",
         sa.Column("user_id", sa.BigInteger(), nullable=False, comment="The id in scratch.users."),
         sa.Column(
-            "valid_from",
-            sa.DateTime(timezone=True),
-            nullable=False,
-            comment="When this version was first seen.",
+            "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
         ),
-        sa.Column(
-            "valid_to",
-            sa.DateTime(timezone=True),
-            nullable=False,
-            comment="When it was first seen superseded.",
-        ),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
         sa.Column(
             "username",
             sa.Text(),
@@ -399,10 +317,7 @@ def upgrade():
             comment="The name as shown; looked up without regard to case. Null while only the id is known.",
         ),
         sa.Column(
-            "scratch_team",
-            sa.Boolean(),
-            nullable=True,
-            comment="Whether the account belongs to the Scratch Team.",
+            "scratch_team", sa.Boolean(), nullable=True, comment="Whether the account belongs to the Scratch Team."
         ),
         sa.Column(
             "country",
@@ -418,21 +333,13 @@ def upgrade():
     )
     op.create_table(
         "news",
-        sa.Column(
-            "id",
-            sa.Text(),
-            nullable=False,
-            comment="The id as served; beyond 64-bit floats, so kept as text.",
-        ),
+        sa.Column("id", sa.Text(), nullable=False, comment="The id as served; beyond 64-bit floats, so kept as text."),
         sa.Column("headline", sa.Text(), nullable=False, comment="The headline."),
         sa.Column("url", sa.Text(), nullable=True, comment="Where it leads."),
         sa.Column("image", sa.Text(), nullable=True, comment="The picture."),
         sa.Column("copy", sa.Text(), nullable=True, comment="The text."),
         sa.Column(
-            "stamp",
-            sa.DateTime(timezone=True),
-            nullable=True,
-            comment="The time as served, which is years off.",
+            "stamp", sa.DateTime(timezone=True), nullable=True, comment="The time as served, which is years off."
         ),
         sa.Column(
             "first_seen_at",
@@ -460,9 +367,7 @@ def upgrade():
     )
     op.create_table(
         "studios",
-        sa.Column(
-            "id", sa.BigInteger(), autoincrement=False, nullable=False, comment="The studio's id at the site."
-        ),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False, comment="The studio's id at the site."),
         sa.Column(
             "host_id",
             sa.BigInteger(),
@@ -476,9 +381,7 @@ def upgrade():
         sa.Column("open_to_all", sa.Boolean(), nullable=True, comment="Whether anyone may add projects."),
         sa.Column("comments_allowed", sa.Boolean(), nullable=True, comment="Whether commenting is open."),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=True, comment="When it was created."),
-        sa.Column(
-            "modified_at", sa.DateTime(timezone=True), nullable=True, comment="When it was last changed."
-        ),
+        sa.Column("modified_at", sa.DateTime(timezone=True), nullable=True, comment="When it was last changed."),
         sa.Column(
             "comment_count",
             sa.Integer(),
@@ -486,9 +389,7 @@ def upgrade():
             comment="Comments as the site states them: 100 means 100 or more.",
         ),
         sa.Column("follower_count", sa.Integer(), nullable=True, comment="Followers, exact."),
-        sa.Column(
-            "manager_count", sa.Integer(), nullable=True, comment="Managers, the host included; 40 at most."
-        ),
+        sa.Column("manager_count", sa.Integer(), nullable=True, comment="Managers, the host included; 40 at most."),
         sa.Column(
             "project_count",
             sa.Integer(),
@@ -521,23 +422,16 @@ def upgrade():
     )
     op.create_table(
         "users",
-        sa.Column(
-            "id", sa.BigInteger(), autoincrement=False, nullable=False, comment="The user's id at the site."
-        ),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False, comment="The user's id at the site."),
         sa.Column(
             "username",
             sa.Text(),
             nullable=True,
             comment="The name as shown; looked up without regard to case. Null while only the id is known.",
         ),
+        sa.Column("joined_at", sa.DateTime(timezone=True), nullable=True, comment="When the account was registered."),
         sa.Column(
-            "joined_at", sa.DateTime(timezone=True), nullable=True, comment="When the account was registered."
-        ),
-        sa.Column(
-            "scratch_team",
-            sa.Boolean(),
-            nullable=True,
-            comment="Whether the account belongs to the Scratch Team.",
+            "scratch_team", sa.Boolean(), nullable=True, comment="Whether the account belongs to the Scratch Team."
         ),
         sa.Column(
             "country",
@@ -548,10 +442,7 @@ def upgrade():
         sa.Column("status", sa.Text(), nullable=True, comment="The profile's text `What I'm working on`."),
         sa.Column("bio", sa.Text(), nullable=True, comment="The profile's text `About me`."),
         sa.Column(
-            "profile_id",
-            sa.BigInteger(),
-            nullable=True,
-            comment="The id of the profile, which is not the user's id.",
+            "profile_id", sa.BigInteger(), nullable=True, comment="The id of the profile, which is not the user's id."
         ),
         sa.Column(
             "featured_project_id",
@@ -584,9 +475,7 @@ def upgrade():
         schema="scratch",
         comment="Accounts. Whoever was met has a row; columns stay null until a response with authority over them was read.",
     )
-    op.create_index(
-        op.f("users__idx"), "users", [sa.literal_column("lower(username)")], unique=False, schema="scratch"
-    )
+    op.create_index(op.f("users__idx"), "users", [sa.literal_column("lower(username)")], unique=False, schema="scratch")
     op.create_table(
         "draws",
         sa.Column("design_id", sa.BigInteger(), nullable=False, comment="The design."),
@@ -594,14 +483,9 @@ def upgrade():
         sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="What was drawn."),
         sa.Column("stratum", sa.Text(), nullable=True, comment="The stratum it was drawn from."),
         sa.Column(
-            "inclusion_probability",
-            sa.Double(),
-            nullable=True,
-            comment="The first-order inclusion probability.",
+            "inclusion_probability", sa.Double(), nullable=True, comment="The first-order inclusion probability."
         ),
-        sa.Column(
-            "outcome", sa.Text(), nullable=True, comment="hit, or the kind of miss; null until visited."
-        ),
+        sa.Column("outcome", sa.Text(), nullable=True, comment="hit, or the kind of miss; null until visited."),
         sa.ForeignKeyConstraint(["design_id"], ["crawl.designs.id"], name=op.f("draws_design_id_fkey")),
         sa.PrimaryKeyConstraint("design_id", "position", name=op.f("draws_pkey")),
         schema="crawl",
@@ -636,20 +520,10 @@ def upgrade():
             nullable=False,
             comment="The depth with which what this walk met was put in scope; -1 before its first visit.",
         ),
+        sa.Column("begun_depth", sa.SmallInteger(), nullable=True, comment="The depth when the walk under way began."),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False, comment="When the next visit is due."),
         sa.Column(
-            "begun_depth",
-            sa.SmallInteger(),
-            nullable=True,
-            comment="The depth when the walk under way began.",
-        ),
-        sa.Column(
-            "due_at", sa.DateTime(timezone=True), nullable=False, comment="When the next visit is due."
-        ),
-        sa.Column(
-            "signal",
-            sa.Integer(),
-            nullable=True,
-            comment="For replies: the reply_count that made the visit due.",
+            "signal", sa.Integer(), nullable=True, comment="For replies: the reply_count that made the visit due."
         ),
         sa.Column(
             "incremental",
@@ -697,12 +571,8 @@ def upgrade():
             comment="When the walk behind the certificate began.",
         ),
         sa.Column("certified_at", sa.DateTime(timezone=True), nullable=True, comment="When it ended."),
-        sa.Column(
-            "begun_at", sa.DateTime(timezone=True), nullable=True, comment="When the walk under way began."
-        ),
-        sa.Column(
-            "visits", sa.Integer(), server_default=sa.text("0"), nullable=False, comment="Walks completed."
-        ),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=True, comment="When the walk under way began."),
+        sa.Column("visits", sa.Integer(), server_default=sa.text("0"), nullable=False, comment="Walks completed."),
         sa.Column(
             "items",
             sa.BigInteger(),
@@ -718,9 +588,7 @@ def upgrade():
             comment="Visits in a row that failed.",
         ),
         sa.Column("last_error", sa.Text(), nullable=True, comment="Why the last one failed."),
-        sa.Column(
-            "gone_at", sa.DateTime(timezone=True), nullable=True, comment="When the entity answered 404."
-        ),
+        sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True, comment="When the entity answered 404."),
         sa.ForeignKeyConstraint(["lease_run"], ["crawl.runs.id"], name=op.f("walks_lease_run_fkey")),
         sa.PrimaryKeyConstraint("stream", "entity_id", name=op.f("walks_pkey")),
         schema="crawl",
@@ -774,9 +642,7 @@ def upgrade():
         schema="scratch",
         comment="Who follows whom. The site serves no dates.",
     )
-    op.create_index(
-        op.f("follows_followee_id_idx"), "follows", ["followee_id"], unique=False, schema="scratch"
-    )
+    op.create_index(op.f("follows_followee_id_idx"), "follows", ["followee_id"], unique=False, schema="scratch")
     op.create_table(
         "profile_comments",
         sa.Column(
@@ -801,10 +667,7 @@ def upgrade():
             comment="Whom a reply addresses; may be null. Soft reference to users.",
         ),
         sa.Column(
-            "content",
-            sa.Text(),
-            nullable=True,
-            comment="The text as a reader sees it; an emoji stands as :name:.",
+            "content", sa.Text(), nullable=True, comment="The text as a reader sees it; an emoji stands as :name:."
         ),
         sa.Column(
             "content_served",
@@ -813,10 +676,7 @@ def upgrade():
             comment="The text as served, where it differs from what a reader sees.",
         ),
         sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            nullable=True,
-            comment="When it was written, to the second.",
+            "created_at", sa.DateTime(timezone=True), nullable=True, comment="When it was written, to the second."
         ),
         sa.Column(
             "modified_at",
@@ -851,25 +711,17 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
-        sa.ForeignKeyConstraint(
-            ["author_id"], ["scratch.users.id"], name=op.f("profile_comments_author_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["author_id"], ["scratch.users.id"], name=op.f("profile_comments_author_id_fkey")),
         sa.ForeignKeyConstraint(
             ["parent_id"], ["scratch.profile_comments.id"], name=op.f("profile_comments_parent_id_fkey")
         ),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["scratch.users.id"], name=op.f("profile_comments_user_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["scratch.users.id"], name=op.f("profile_comments_user_id_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("profile_comments_pkey")),
         schema="scratch",
         comment="Comments on profiles, with their replies.",
     )
     op.create_index(
-        op.f("profile_comments_author_id_idx"),
-        "profile_comments",
-        ["author_id"],
-        unique=False,
-        schema="scratch",
+        op.f("profile_comments_author_id_idx"), "profile_comments", ["author_id"], unique=False, schema="scratch"
     )
     op.create_index(
         op.f("profile_comments_parent_id_idx"),
@@ -888,27 +740,14 @@ def upgrade():
     )
     op.create_table(
         "projects",
-        sa.Column(
-            "id",
-            sa.BigInteger(),
-            autoincrement=False,
-            nullable=False,
-            comment="The project's id at the site.",
-        ),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False, comment="The project's id at the site."),
         sa.Column("author_id", sa.BigInteger(), nullable=True, comment="Who shared it."),
         sa.Column("title", sa.Text(), nullable=True, comment="The title."),
         sa.Column("description", sa.Text(), nullable=True, comment="The text `Notes and Credits`."),
         sa.Column("instructions", sa.Text(), nullable=True, comment="The text `Instructions`."),
-        sa.Column(
-            "visibility",
-            sa.Text(),
-            nullable=True,
-            comment="Visibility as the site states it, such as visible.",
-        ),
+        sa.Column("visibility", sa.Text(), nullable=True, comment="Visibility as the site states it, such as visible."),
         sa.Column("public", sa.Boolean(), nullable=True, comment="Whether the project is public."),
-        sa.Column(
-            "comments_allowed", sa.Boolean(), nullable=True, comment="Whether its author lets others comment."
-        ),
+        sa.Column("comments_allowed", sa.Boolean(), nullable=True, comment="Whether its author lets others comment."),
         sa.Column("is_published", sa.Boolean(), nullable=True, comment="Whether it is published."),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=True, comment="When it was created."),
         sa.Column(
@@ -978,15 +817,8 @@ def upgrade():
         sa.Column("type", sa.Text(), nullable=True, comment="The kind of event."),
         sa.Column("actor_id", sa.BigInteger(), nullable=True, comment="Who acted. Soft reference to users."),
         sa.Column("actor_username", sa.Text(), nullable=True, comment="The name of who acted, as served."),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            nullable=True,
-            comment="When it happened, to the second.",
-        ),
-        sa.Column(
-            "project_id", sa.BigInteger(), nullable=True, comment="The project concerned. Soft reference."
-        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=True, comment="When it happened, to the second."),
+        sa.Column("project_id", sa.BigInteger(), nullable=True, comment="The project concerned. Soft reference."),
         sa.Column("project_title", sa.Text(), nullable=True, comment="Its title at the time."),
         sa.Column(
             "username",
@@ -1015,9 +847,7 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
-        sa.ForeignKeyConstraint(
-            ["studio_id"], ["scratch.studios.id"], name=op.f("studio_activity_studio_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["studio_id"], ["scratch.studios.id"], name=op.f("studio_activity_studio_id_fkey")),
         sa.PrimaryKeyConstraint("studio_id", "id", name=op.f("studio_activity_pkey")),
         schema="scratch",
         comment="What happened in a studio.",
@@ -1053,10 +883,7 @@ def upgrade():
             comment="Whom a reply addresses; may be null. Soft reference to users.",
         ),
         sa.Column(
-            "content",
-            sa.Text(),
-            nullable=True,
-            comment="The text as a reader sees it; an emoji stands as :name:.",
+            "content", sa.Text(), nullable=True, comment="The text as a reader sees it; an emoji stands as :name:."
         ),
         sa.Column(
             "content_served",
@@ -1065,10 +892,7 @@ def upgrade():
             comment="The text as served, where it differs from what a reader sees.",
         ),
         sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            nullable=True,
-            comment="When it was written, to the second.",
+            "created_at", sa.DateTime(timezone=True), nullable=True, comment="When it was written, to the second."
         ),
         sa.Column(
             "modified_at",
@@ -1103,25 +927,17 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
-        sa.ForeignKeyConstraint(
-            ["author_id"], ["scratch.users.id"], name=op.f("studio_comments_author_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["author_id"], ["scratch.users.id"], name=op.f("studio_comments_author_id_fkey")),
         sa.ForeignKeyConstraint(
             ["parent_id"], ["scratch.studio_comments.id"], name=op.f("studio_comments_parent_id_fkey")
         ),
-        sa.ForeignKeyConstraint(
-            ["studio_id"], ["scratch.studios.id"], name=op.f("studio_comments_studio_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["studio_id"], ["scratch.studios.id"], name=op.f("studio_comments_studio_id_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("studio_comments_pkey")),
         schema="scratch",
         comment="Comments in studios, with their replies.",
     )
     op.create_index(
-        op.f("studio_comments_author_id_idx"),
-        "studio_comments",
-        ["author_id"],
-        unique=False,
-        schema="scratch",
+        op.f("studio_comments_author_id_idx"), "studio_comments", ["author_id"], unique=False, schema="scratch"
     )
     op.create_index(
         op.f("studio_comments_parent_id_idx"),
@@ -1169,17 +985,13 @@ def upgrade():
             comment="Served fields that have no column here, by their served name.",
         ),
         sa.CheckConstraint("role IN ('host', 'manager', 'curator')", name=op.f("studio_members_role_check")),
-        sa.ForeignKeyConstraint(
-            ["studio_id"], ["scratch.studios.id"], name=op.f("studio_members_studio_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["studio_id"], ["scratch.studios.id"], name=op.f("studio_members_studio_id_fkey")),
         sa.ForeignKeyConstraint(["user_id"], ["scratch.users.id"], name=op.f("studio_members_user_id_fkey")),
         sa.PrimaryKeyConstraint("studio_id", "user_id", name=op.f("studio_members_pkey")),
         schema="scratch",
         comment="Who runs a studio. Each member has one role, the highest.",
     )
-    op.create_index(
-        op.f("studio_members_user_id_idx"), "studio_members", ["user_id"], unique=False, schema="scratch"
-    )
+    op.create_index(op.f("studio_members_user_id_idx"), "studio_members", ["user_id"], unique=False, schema="scratch")
     op.create_table(
         "favorites",
         sa.Column("user_id", sa.BigInteger(), nullable=False, comment="Whose favorite it is."),
@@ -1204,17 +1016,13 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
-        sa.ForeignKeyConstraint(
-            ["project_id"], ["scratch.projects.id"], name=op.f("favorites_project_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["project_id"], ["scratch.projects.id"], name=op.f("favorites_project_id_fkey")),
         sa.ForeignKeyConstraint(["user_id"], ["scratch.users.id"], name=op.f("favorites_user_id_fkey")),
         sa.PrimaryKeyConstraint("user_id", "project_id", name=op.f("favorites_pkey")),
         schema="scratch",
         comment="Which projects a user marked as favorite. The site serves no dates.",
     )
-    op.create_index(
-        op.f("favorites_project_id_idx"), "favorites", ["project_id"], unique=False, schema="scratch"
-    )
+    op.create_index(op.f("favorites_project_id_idx"), "favorites", ["project_id"], unique=False, schema="scratch")
     op.create_table(
         "project_comments",
         sa.Column(
@@ -1239,10 +1047,7 @@ def upgrade():
             comment="Whom a reply addresses; may be null. Soft reference to users.",
         ),
         sa.Column(
-            "content",
-            sa.Text(),
-            nullable=True,
-            comment="The text as a reader sees it; an emoji stands as :name:.",
+            "content", sa.Text(), nullable=True, comment="The text as a reader sees it; an emoji stands as :name:."
         ),
         sa.Column(
             "content_served",
@@ -1251,10 +1056,7 @@ def upgrade():
             comment="The text as served, where it differs from what a reader sees.",
         ),
         sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            nullable=True,
-            comment="When it was written, to the second.",
+            "created_at", sa.DateTime(timezone=True), nullable=True, comment="When it was written, to the second."
         ),
         sa.Column(
             "modified_at",
@@ -1289,25 +1091,17 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
-        sa.ForeignKeyConstraint(
-            ["author_id"], ["scratch.users.id"], name=op.f("project_comments_author_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["author_id"], ["scratch.users.id"], name=op.f("project_comments_author_id_fkey")),
         sa.ForeignKeyConstraint(
             ["parent_id"], ["scratch.project_comments.id"], name=op.f("project_comments_parent_id_fkey")
         ),
-        sa.ForeignKeyConstraint(
-            ["project_id"], ["scratch.projects.id"], name=op.f("project_comments_project_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["project_id"], ["scratch.projects.id"], name=op.f("project_comments_project_id_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("project_comments_pkey")),
         schema="scratch",
         comment="Comments on projects, with their replies.",
     )
     op.create_index(
-        op.f("project_comments_author_id_idx"),
-        "project_comments",
-        ["author_id"],
-        unique=False,
-        schema="scratch",
+        op.f("project_comments_author_id_idx"), "project_comments", ["author_id"], unique=False, schema="scratch"
     )
     op.create_index(
         op.f("project_comments_parent_id_idx"),
@@ -1354,22 +1148,14 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
-        sa.ForeignKeyConstraint(
-            ["project_id"], ["scratch.projects.id"], name=op.f("studio_projects_project_id_fkey")
-        ),
-        sa.ForeignKeyConstraint(
-            ["studio_id"], ["scratch.studios.id"], name=op.f("studio_projects_studio_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["project_id"], ["scratch.projects.id"], name=op.f("studio_projects_project_id_fkey")),
+        sa.ForeignKeyConstraint(["studio_id"], ["scratch.studios.id"], name=op.f("studio_projects_studio_id_fkey")),
         sa.PrimaryKeyConstraint("studio_id", "project_id", name=op.f("studio_projects_pkey")),
         schema="scratch",
         comment="Which projects are in which studio.",
     )
     op.create_index(
-        op.f("studio_projects_project_id_idx"),
-        "studio_projects",
-        ["project_id"],
-        unique=False,
-        schema="scratch",
+        op.f("studio_projects_project_id_idx"), "studio_projects", ["project_id"], unique=False, schema="scratch"
     )
     op.execute((files("harvester") / "warehouse" / "views" / "comments.sql").read_text())
     _grant()
@@ -1401,9 +1187,7 @@ def downgrade():
     op.execute("DROP VIEW scratch.comments")
     op.drop_index(op.f("studio_projects_project_id_idx"), table_name="studio_projects", schema="scratch")
     op.drop_table("studio_projects", schema="scratch")
-    op.drop_index(
-        op.f("project_comments_project_id_created_at_idx"), table_name="project_comments", schema="scratch"
-    )
+    op.drop_index(op.f("project_comments_project_id_created_at_idx"), table_name="project_comments", schema="scratch")
     op.drop_index(
         op.f("project_comments_parent_id_idx"),
         table_name="project_comments",
@@ -1416,9 +1200,7 @@ def downgrade():
     op.drop_table("favorites", schema="scratch")
     op.drop_index(op.f("studio_members_user_id_idx"), table_name="studio_members", schema="scratch")
     op.drop_table("studio_members", schema="scratch")
-    op.drop_index(
-        op.f("studio_comments_studio_id_created_at_idx"), table_name="studio_comments", schema="scratch"
-    )
+    op.drop_index(op.f("studio_comments_studio_id_created_at_idx"), table_name="studio_comments", schema="scratch")
     op.drop_index(
         op.f("studio_comments_parent_id_idx"),
         table_name="studio_comments",
@@ -1427,16 +1209,12 @@ def downgrade():
     )
     op.drop_index(op.f("studio_comments_author_id_idx"), table_name="studio_comments", schema="scratch")
     op.drop_table("studio_comments", schema="scratch")
-    op.drop_index(
-        op.f("studio_activity_studio_id_created_at_idx"), table_name="studio_activity", schema="scratch"
-    )
+    op.drop_index(op.f("studio_activity_studio_id_created_at_idx"), table_name="studio_activity", schema="scratch")
     op.drop_table("studio_activity", schema="scratch")
     op.drop_index(op.f("projects_parent_id_idx"), table_name="projects", schema="scratch")
     op.drop_index(op.f("projects_author_id_idx"), table_name="projects", schema="scratch")
     op.drop_table("projects", schema="scratch")
-    op.drop_index(
-        op.f("profile_comments_user_id_created_at_idx"), table_name="profile_comments", schema="scratch"
-    )
+    op.drop_index(op.f("profile_comments_user_id_created_at_idx"), table_name="profile_comments", schema="scratch")
     op.drop_index(
         op.f("profile_comments_parent_id_idx"),
         table_name="profile_comments",

@@ -148,9 +148,7 @@ def test_unknown_fields_are_kept(stream: Stream) -> None:
     item = served[0] if isinstance(served, list) else served
     item["brand_new"] = {"deep": [1, 2]}
     rows = normalise(visit(stream), decode(stream, json.dumps(served).encode()))
-    extras = [
-        dict(zip(part.columns, part.values[0], strict=True)).get("extra", {}) for part in rows
-    ]
+    extras = [dict(zip(part.columns, part.values[0], strict=True)).get("extra", {}) for part in rows]
     assert any(extra.get("brand_new") == {"deep": [1, 2]} for extra in extras)
 
 
@@ -178,7 +176,19 @@ def test_nul_is_replaced_and_noted(stream: Stream) -> None:
 
 @every_stream
 @pytest.mark.parametrize(
-    "served", [b"", b"<html>", b"null", b"3", b'{"a": 1}', b"[1]", b"[null]", b'[{"id": "x"}]', b'"\xff"', b'["\\ud800"]']
+    "served",
+    [
+        b"",
+        b"<html>",
+        b"null",
+        b"3",
+        b'{"a": 1}',
+        b"[1]",
+        b"[null]",
+        b'[{"id": "x"}]',
+        b'"\xff"',
+        b'["\\ud800"]',
+    ],
 )
 def test_another_shape_is_a_decode_error(stream: Stream, served: bytes) -> None:
     with pytest.raises(DecodeError) as caught:

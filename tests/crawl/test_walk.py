@@ -74,9 +74,7 @@ class Source:
         self.churn()
         version = self.rng.choice(self.versions)
         slice_ = version[offset : offset + self.listing.limit]
-        return [
-            Entry(item, key if self.listing.keyed else None) for item, key in slice_ if item not in self.hidden
-        ]
+        return [Entry(item, key if self.listing.keyed else None) for item, key in slice_ if item not in self.hidden]
 
     def visible(self) -> set[int]:
         return {item for item, _ in self.raw if item not in self.hidden}
@@ -192,9 +190,7 @@ def test_without_the_certificate_items_are_missed(name: str, monkeypatch: pytest
 
 def test_without_the_recheck_moved_items_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     def miss() -> int:
-        return sum(
-            bool(run(Source(SHARED, random.Random(seed), length=200, moves=0.5)).missed) for seed in range(60)
-        )
+        return sum(bool(run(Source(SHARED, random.Random(seed), length=200, moves=0.5)).missed) for seed in range(60))
 
     assert miss() == 0
     monkeypatch.setattr(walk, "_end", walk._done)
@@ -220,7 +216,11 @@ def test_hidden_items_end_no_walk(length: int, hidden: float, seed: int, name: s
         assert not outcome.missed
 
 
-@given(length=st.integers(0, 90), seed=st.integers(0, 10**6), name=st.sampled_from(["newest by key", "oldest by key"]))
+@given(
+    length=st.integers(0, 90),
+    seed=st.integers(0, 10**6),
+    name=st.sampled_from(["newest by key", "oldest by key"]),
+)
 def test_a_contradicted_order_is_reported_and_read_until_two_reads_agree(length: int, seed: int, name: str) -> None:
     """The source serves the list the other way round: no certificate by place, and yet nothing is missed."""
     listing = LISTINGS[name]

@@ -117,8 +117,17 @@ def test_a_page_stores_rows_and_makes_due_what_the_entity_owns(
     connection: Connection, writer: Writer, run: int
 ) -> None:
     walked_project(connection, writer, run)
-    assert one(connection, "SELECT title, views, remixes, author_id FROM scratch.projects") == ("t", 10, 3, 167)
-    assert one(connection, "SELECT username, joined_at, profile_id FROM scratch.users") == ("mres", None, None)
+    assert one(connection, "SELECT title, views, remixes, author_id FROM scratch.projects") == (
+        "t",
+        10,
+        3,
+        167,
+    )
+    assert one(connection, "SELECT username, joined_at, profile_id FROM scratch.users") == (
+        "mres",
+        None,
+        None,
+    )
     assert due(connection) == {
         ("project_comments", 142): (0, None),
         ("project_remixes", 142): (0, None),
@@ -269,9 +278,7 @@ def test_a_reply_that_comes_while_the_thread_is_read_is_not_lost(
     assert due(connection)["project_replies", 1] == (0, 2)
 
 
-def test_an_object_that_answers_404_is_gone_and_comes_back(
-    connection: Connection, writer: Writer, run: int
-) -> None:
+def test_an_object_that_answers_404_is_gone_and_comes_back(connection: Connection, writer: Writer, run: int) -> None:
     walked_project(connection, writer, run)
     frontier.refresh(connection, ["project"])
     lease = take(connection, run, "project")

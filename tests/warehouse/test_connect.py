@@ -30,9 +30,7 @@ def refused(url):
 def test_a_connection_is_in_utc_and_has_a_name(blank_database):
     with connect(load(database_url=blank_database)) as connection:
         assert connection.execute("SHOW timezone").fetchone() == ("UTC",)
-        found = connection.execute(
-            "SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()"
-        )
+        found = connection.execute("SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()")
         assert found.fetchone() == ("scratch-harvester",)
 
 
@@ -92,9 +90,7 @@ def test_an_unknown_database(pg15_server):
 
 
 def test_an_unknown_role(embedded_server):
-    assert "has no role nobody" in refused(
-        embedded_server.database_url("postgres").replace("harvester@", "nobody@")
-    )
+    assert "has no role nobody" in refused(embedded_server.database_url("postgres").replace("harvester@", "nobody@"))
 
 
 def test_another_kind_of_database():
@@ -102,9 +98,7 @@ def test_another_kind_of_database():
         connect(load(database_url="mysql://me:hunter2@db/name"))
 
 
-@pytest.mark.parametrize(
-    "url", ["postgresql://me:hunter2@db/name?no_such=1", "postgresql://me:hunter2%ZZ@db/name"]
-)
+@pytest.mark.parametrize("url", ["postgresql://me:hunter2@db/name?no_such=1", "postgresql://me:hunter2%ZZ@db/name"])
 def test_a_url_that_libpq_cannot_read(url):
     assert "cannot be read" in refused(url)
 

@@ -52,9 +52,7 @@ def postmaster(home):
 def test_it_starts_serves_and_stops(home):
     assert embedded.status(home) == embedded.Status(False, None, home / "postgres", None)
     url = embedded.up(home)
-    assert ask(url, "SELECT current_database(), current_setting('server_encoding')") == [
-        ("harvester", "UTF8")
-    ]
+    assert ask(url, "SELECT current_database(), current_setting('server_encoding')") == [("harvester", "UTF8")]
     assert embedded.url(home) == url
     assert embedded.down(home) is True
     assert embedded.status(home).running is False
@@ -92,18 +90,11 @@ def test_settings_reach_the_server_and_an_operators_own_win(home):
 
 
 def test_several_processes_at_once_start_one_server(home):
-    starters = [
-        subprocess.Popen([sys.executable, "-c", UP, home], stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
+    starters = [subprocess.Popen([sys.executable, "-c", UP, home], stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert {starter.communicate()[0].strip() for starter in starters} == {embedded.url(home)}
     assert [starter.returncode for starter in starters] == [0] * 4
-    serving = [
-        process for process in psutil.process_iter() if embedded._works_in(process.pid, home / "postgres")
-    ]
-    assert (
-        len([process for process in serving if process.ppid() not in {other.pid for other in serving}]) == 1
-    )
+    serving = [process for process in psutil.process_iter() if embedded._works_in(process.pid, home / "postgres")]
+    assert len([process for process in serving if process.ppid() not in {other.pid for other in serving}]) == 1
 
 
 def test_a_killed_postmaster_is_healed(home):
@@ -217,9 +208,7 @@ def test_a_home_that_cannot_be_made_is_one_line(tmp_path):
 
 def test_a_disk_that_takes_no_more_leaves_nothing_half_made(home):
     """A limit on the size of files stands for the full disk: initdb fails while it writes."""
-    limit = (
-        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, {resource.RLIM_INFINITY}))"
-    )
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, {resource.RLIM_INFINITY}))"
     script = f"{limit}\n{UP}"
     failed = subprocess.run([sys.executable, "-c", script, home], capture_output=True, text=True, check=False)
     last = failed.stderr.strip().splitlines()[-1]

@@ -1,0 +1,130 @@
+"""The ASGI application: the API over a community, its faults, and the count of what was asked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from harvester.sandbox import faults as failing
+from harvester.sandbox.control import Control
+from harvester.sandbox.routes import JSON, Api, BadRequest, Page, find
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from harvester.sandbox.community import Community
+    from harvester.sandbox.faults import Faults, Headers
+
+    Scope = dict[str, Any]
+    Message = dict[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+NOT_FOUND = b'{"code":"NotFound","message":""}'
+BAD_REQUEST = b'{"code":"BadRequest","message":""}'
+NOT_ALLOWED = b'{"code":"MethodNotAllowed","message":""}'
+LOG_MAX = 1_000_000  # requests remembered; a full crawl of 10^5 users stays below
+_JSON_HEADERS: Headers = [(b"content-type", JSON)]
+_UNROUTED = "other"
+
+
+class Requests:
+    """What was asked of the API, control requests left out."""
+
+    def __init__(self) -> None:
+        self.by_route: Counter[str] = Counter()
+        self.by_status: Counter[int] = Counter()
+        self.log: deque[tuple[float, str, str, int]] = deque(maxlen=LOG_MAX)
+
+    def reset(self) -> None:
+        """Forget all."""
+        self.by_route.clear()
+        self.by_status.clear()
+        self.log.clear()
+
+
+class Application:
+    """Serves a community.
+
+    Args:
+        community: What is served.
+        faults: What goes wrong, and how often.
+        churn_per_request: Events applied before each API request is answered; fractions add up.
+        latency_ms: How long each answer is held back.
+    """
+
+    def __init__(
+        self, community: Community, faults: Faults, churn_per_request: float = 0.0, latency_ms: float = 0.0
+    ) -> None:
+        self.community = community
+        self.faults = faults
+        self.churn = 0.0  # events per second of wall clock, applied by `keep_alive`
+        self.churn_per_request = churn_per_request
+        self.latency_ms = latency_ms
+        self.requests = Requests()
+        self._api = Api(community)
+        self._control = Control(self)
+        self._owed = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path, query = scope["path"], scope["query_string"]
+        if path.startswith("/sandbox/"):
+            await self._control.answer(scope, send)
+            return
+        self._live(self.churn_per_request)
+        status, headers, body, route = self._answer(scope["method"], path, query)
+        fault = self.faults.draw()
+        seen = failing.status_of(fault, status) if fault else status
+        requests = self.requests
+        requests.by_route[route] += 1
+        requests.by_status[seen] += 1
+        whole = f"{path}?{query.decode('latin-1')}" if query else path
+        requests.log.append((time.monotonic(), scope["method"], whole, seen))
+        if self.latency_ms:
+            await asyncio.sleep(self.latency_ms / 1_000)
+        if fault:
+            await failing.send_fault(send, fault, status, headers, body)
+            return
+        length = (b"content-length", b"%d" % len(body))
+        await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+        await send({"type": "http.response.body", "body": body})
+
+    def _answer(self, method: str, path: str, query: bytes) -> tuple[int, Headers, bytes, str]:
+        """Status, headers, body and the name of the route."""
+        route, parameters = find(path)
+        if method != "GET":
+            return 405, _JSON_HEADERS, NOT_ALLOWED, route.path if route else _UNROUTED
+        if route is None:
+            return 404, _JSON_HEADERS, NOT_FOUND, _UNROUTED
+        try:
+            if route.is_list:
+                page = Page.parse(unquote(query.decode("latin-1"))) if query else Page()
+                body = route.answer(self._api, page, *parameters)
+            else:
+                body = route.answer(self._api, *parameters)
+        except BadRequest:
+            return 400, _JSON_HEADERS, BAD_REQUEST, route.path
+        if body is None:
+            return 404, _JSON_HEADERS, NOT_FOUND, route.path
+        return 200, route.headers, body, route.path
+
+    def _live(self, events: float) -> None:
+        self._owed += events
+        if self._owed >= 1.0:
+            whole = int(self._owed)
+            self._owed -= whole
+            self.community.churn(whole)
+
+    async def keep_alive(self) -> None:
+        """Let the community live at `churn` events per second until cancelled."""
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(0.05)
+            now = time.monotonic()
+            self._live(self.churn * (now - last))
+            last = now

@@ -1,0 +1,145 @@
+"""The paths under `/sandbox/`: the truth, churn, settings and counts, for tests. Loopback clients only."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from harvester.sandbox.truth import closure, truth
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from harvester.sandbox.app import Application
+    from harvester.sandbox.truth import Seed
+
+    Query = list[tuple[str, str]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_JSON = b"application/json; charset=utf-8"
+_LINES = b"application/x-ndjson; charset=utf-8"
+_encode = msgspec.json.Encoder().encode
+EVENTS_MAX = 1_000_000
+
+
+class Control:
+    """Answers control requests. Everything is computed at once, so an answer is one moment of the community."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+        self._answers: dict[tuple[str, str], Callable[[Query], tuple[bytes, bytes]]] = {
+            ("GET", "closure"): self._closure,
+            ("GET", "seeds"): self._seeds,
+            ("GET", "removed"): self._removed,
+            ("GET", "requests"): self._requests,
+            ("GET", "requests/log"): self._log,
+            ("POST", "requests/reset"): self._reset,
+            ("POST", "churn"): self._churn,
+            ("POST", "settings"): self._settings,
+            ("GET", "settings"): self._settings,
+        }
+
+    async def answer(self, scope: dict[str, Any], send: Send) -> None:
+        """Answer a request under `/sandbox/`: 200, 400 with a message, 404, or 405."""
+        status, content_type, body = self._respond(scope)
+        headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _respond(self, scope: dict[str, Any]) -> tuple[int, bytes, bytes]:
+        client = scope.get("client")
+        if client is None or not ipaddress.ip_address(client[0]).is_loopback:
+            return 404, _JSON, b'{"code":"NotFound","message":""}'
+        name, method = scope["path"].removeprefix("/sandbox/"), scope["method"]
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        try:
+            if name.startswith("truth/") and method == "GET":
+                return 200, _LINES, self._truth(name.removeprefix("truth/"), query)
+            answer = self._answers.get((method, name))
+            if answer is not None:
+                return 200, *answer(query)
+        except ValueError as error:
+            return 400, _JSON, _encode({"code": "BadRequest", "message": str(error)})
+        known = any(known == name for _, known in self._answers) or name.startswith("truth/")
+        return (405 if known else 404), _JSON, _encode({"code": "NotAllowed" if known else "NotFound", "message": ""})
+
+    def _truth(self, table: str, query: Query) -> bytes:
+        community, seeds = self._app.community, _seeds(query)
+        return _lines(truth(community, table, closure(community, seeds) if seeds else None))
+
+    def _closure(self, query: Query) -> tuple[bytes, bytes]:
+        found = closure(self._app.community, _seeds(query))
+        return _JSON, _encode({kind: sorted(ids) for kind, ids in found.items()})
+
+    def _seeds(self, _: Query) -> tuple[bytes, bytes]:
+        community = self._app.community
+        projects, studios = community.projects, community.studios
+        return _JSON, _encode(
+            {
+                "users": community.users.name,
+                "projects": [each for each, shared in zip(projects.id, projects.is_shared, strict=True) if shared],
+                "studios": [each for each, is_open in zip(studios.id, studios.is_open, strict=True) if is_open],
+            }
+        )
+
+    def _removed(self, _: Query) -> tuple[bytes, bytes]:
+        return _LINES, _lines(self._app.community.removed)
+
+    def _requests(self, _: Query) -> tuple[bytes, bytes]:
+        requests = self._app.requests
+        by_status = {str(status): count for status, count in sorted(requests.by_status.items())}
+        total = sum(requests.by_status.values())
+        return _JSON, _encode({"total": total, "by_route": dict(requests.by_route), "by_status": by_status})
+
+    def _log(self, _: Query) -> tuple[bytes, bytes]:
+        return _LINES, _lines(self._app.requests.log)
+
+    def _reset(self, _: Query) -> tuple[bytes, bytes]:
+        self._app.requests.reset()
+        return _JSON, b"{}"
+
+    def _churn(self, query: Query) -> tuple[bytes, bytes]:
+        events = int(dict(query).get("events", "1"))
+        if not 0 <= events <= EVENTS_MAX:
+            raise ValueError(f"events={events}: 0 to {EVENTS_MAX}")
+        return _JSON, _encode(dict(self._app.community.churn(events)))
+
+    def _settings(self, query: Query) -> tuple[bytes, bytes]:
+        app = self._app
+        values = dict(query)
+        numbers = {name: _rate(name, values[name]) for name in values if name != "faults"}
+        if "faults" in values:
+            app.faults.configure(values["faults"])
+        for name, number in numbers.items():
+            setattr(app, name, number)
+        now = {name: getattr(app, name) for name in _SETTINGS}
+        return _JSON, _encode(now | {"faults": app.faults.spec})
+
+
+_SETTINGS = ("churn", "churn_per_request", "latency_ms")
+
+
+def _rate(name: str, value: str) -> float:
+    if name not in _SETTINGS:
+        raise ValueError(f"no setting {name!r}: one of {', '.join(_SETTINGS)}, faults")
+    number = float(value)
+    if not 0.0 <= number < float("inf"):
+        raise ValueError(f"{name}={value}: a number from 0")
+    return number
+
+
+def _seeds(query: Query) -> list[Seed]:
+    seeds: list[Seed] = []
+    for name, value in query:
+        if name != "from":
+            raise ValueError(f"no parameter {name!r}: from=user:NAME, from=project:ID or from=studio:ID")
+        kind, _, key = value.partition(":")
+        seeds.append((kind, key))
+    return seeds
+
+
+def _lines(rows: Iterable[object]) -> bytes:
+    return b"".join([_encode(row) + b"\n" for row in rows])

@@ -1,0 +1,145 @@
+"""How the API fails: each fault a way of answering that has been seen, drawn with a probability of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+STALL_SECONDS = 5.0
+SLOW_SECONDS = 2.0
+_SLOW_PARTS = 20
+_JSON = (b"content-type", b"application/json; charset=utf-8")
+_HTML = (b"content-type", b"text/html; charset=utf-8")
+_TOO_MANY = b'{\n  "response": "Too many requests"\n}'  # recorded to the byte
+_TROUBLE = (
+    b"<!DOCTYPE html>\n<html><head><title>Scratch - Imagine, Program, Share</title></head>"
+    b"<body><h1>Whoops! Looks like we are having issues with our servers!</h1></body></html>\n"
+)
+_VARNISH = b"""<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN"
+ "http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd">
+<html>
+  <head>
+    <title>503 Service Unavailable</title>
+  </head>
+  <body>
+    <h1>Error 503 Service Unavailable</h1>
+    <p>Service Unavailable</p>
+    <h3>Guru Mediation:</h3>
+    <p>Details: cache-sandbox 0000000000 0000000000</p>
+    <hr>
+    <p>Varnish cache server</p>
+  </body>
+</html>
+"""
+
+Headers = list[tuple[bytes, bytes]]
+# Answers that take the place of the true one: status, headers, body.
+_INSTEAD: dict[str, tuple[int, Headers, bytes]] = {
+    "429": (429, [_JSON], _TOO_MANY),
+    "429-html": (429, [_HTML], b"<html><body><h1>429 Too Many Requests</h1>\ntoo many requests</body></html>\n"),
+    "429-retry": (429, [_JSON, (b"retry-after", b"1")], _TOO_MANY),
+    "500": (500, [_JSON], b'{"code":"InternalError","message":""}'),
+    "502": (502, [_HTML], b"<html><head><title>502 Bad Gateway</title></head><body></body></html>\n"),
+    "503-maintenance": (503, [_JSON], b'{"status":"unavailable; maintenance"}'),
+    "503-varnish": (503, [_HTML], _VARNISH),
+    "504": (504, [_HTML], b"<html><head><title>504 Gateway Time-out</title></head><body></body></html>\n"),
+    "html": (200, [_HTML], _TROUBLE),
+    # A ban leads to the site's own pages, on another host.
+    "redirect": (302, [_HTML, (b"location", b"http://localhost:9/accounts/banned-response/")], b""),
+    "garbage": (200, [_JSON], b'{"unexpected":[{"id":"not a number"},17,null],"limit":{}}'),
+    "null": (200, [_JSON], b"null"),
+}
+# Ways of sending the true answer badly.
+_SENDING = ("truncate", "reset", "stall", "slow")
+NAMES = (*_INSTEAD, *_SENDING)
+
+
+def parse(spec: str) -> dict[str, float]:
+    """Read `500=0.05,429=0.02`: how likely each fault is, of all API responses.
+
+    Raises:
+        ValueError: If a name is unknown, a probability is no number in 0..1, or they sum to more than 1.
+    """
+    chances: dict[str, float] = {}
+    for item in filter(None, (part.strip() for part in spec.split(","))):
+        name, _, number = item.partition("=")
+        name = name.strip()
+        try:
+            chance = float(number)
+        except ValueError:
+            chance = -1.0
+        if name not in NAMES or not 0.0 <= chance <= 1.0:
+            raise ValueError(f"{item!r} is no fault: write NAME=PROBABILITY (0 to 1), with NAME one of {', '.join(NAMES)}")
+        chances[name] = chance
+    if sum(chances.values()) > 1.0 + 1e-9:
+        raise ValueError(f"the probabilities of {spec!r} sum to more than 1; known names: {', '.join(NAMES)}")
+    return chances
+
+
+class Faults:
+    """Draws at most one fault per response; the same draws for the same seed and number of requests."""
+
+    def __init__(self, spec: str = "", seed: int = 1) -> None:
+        self.chances = parse(spec)
+        self._random = Random(f"{seed} faults")
+
+    @property
+    def spec(self) -> str:
+        """The probabilities as they would be written."""
+        return ",".join(f"{name}={chance:g}" for name, chance in self.chances.items())
+
+    def configure(self, spec: str) -> None:
+        """Change the probabilities; the draws go on where they were.
+
+        Raises:
+            ValueError: As `parse` does.
+        """
+        self.chances = parse(spec)
+
+    def draw(self) -> str | None:
+        """The fault of the next response, or None."""
+        if not self.chances:
+            return None
+        number = self._random.random()
+        for name, chance in self.chances.items():
+            if number < chance:
+                return name
+            number -= chance
+        return None
+
+
+def status_of(fault: str, status: int) -> int:
+    """The status that a client sees of a response of this status; 0 if it sees none."""
+    if fault in _INSTEAD:
+        return _INSTEAD[fault][0]
+    return {"truncate": 200, "stall": 0}.get(fault, status)
+
+
+async def send_fault(send: Send, fault: str, status: int, headers: Headers, body: bytes) -> None:
+    """Answer with a fault in place of a response. Where the connection is to drop, it returns unfinished."""
+    if fault in _INSTEAD:
+        status, headers, body = _INSTEAD[fault]
+    elif fault == "truncate":
+        status, body = 200, body[: max(1, len(body) * 2 // 3)]
+    elif fault == "stall":
+        await asyncio.sleep(STALL_SECONDS)
+        return
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    if fault == "reset":
+        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        return
+    if fault == "slow":
+        size = max(1, -(-len(body) // _SLOW_PARTS))
+        for start in range(0, len(body), size):
+            await send({"type": "http.response.body", "body": body[start : start + size], "more_body": True})
+            await asyncio.sleep(SLOW_SECONDS / _SLOW_PARTS)
+        body = b""
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,120 @@
+"""The sandbox as a process: uvicorn on one port, a ready line, a quiet end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from harvester.sandbox.app import Application
+from harvester.sandbox.community import Community
+from harvester.sandbox.faults import Faults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it answers, and ends with status 0 on SIGINT and SIGTERM."""
+
+    def __init__(self, config: uvicorn.Config, app: Application, ready: str) -> None:
+        super().__init__(config)
+        self._app = app
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._alive = asyncio.create_task(self._app.keep_alive())
+        print(self._ready, flush=True)  # noqa: T201  (the contract with whoever started it)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._alive.cancel()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn's own raises the signal again after a clean end, which would then be no status 0.
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {each: signal.signal(each, self._stop) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
+        self.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2_048)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(error.errno, f"cannot listen on {host} port {port}: {reason}") from error
+
+
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    users: int = 500,
+    seed: int = 1,
+    churn: float = 0.0,
+    faults: str = "",
+) -> None:
+    """Serve a synthetic community until SIGINT or SIGTERM.
+
+    Prints `ready http://HOST:PORT` on standard output once it answers, and nothing else.
+
+    Args:
+        host: The address to listen on; control paths answer loopback clients only.
+        port: The port, or 0 for any free one.
+        users: How many users the community starts with.
+        seed: Which community.
+        churn: Events per second.
+        faults: What goes wrong, as `NAME=PROBABILITY,...` (see `harvester.sandbox.faults`).
+
+    Raises:
+        OSError: If the port is taken or the address is not this machine's.
+        ValueError: If `faults`, `users`, `seed` or `churn` make no sense.
+    """
+    if not 0.0 <= churn < float("inf"):
+        raise ValueError(f"churn={churn}: events per second, from 0")
+    failing = Faults(faults, seed)
+    listener = _listen(host, port)
+    with listener:
+        app = Application(Community(users, seed), failing)
+        app.churn = churn
+        shown = f"[{host}]" if ":" in host else host
+        config = uvicorn.Config(
+            app_of(app),
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            access_log=False,
+            log_config=None,
+            log_level="critical",
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
+        server = _Server(config, app, f"ready http://{shown}:{listener.getsockname()[1]}")
+        server.run(sockets=[listener])
+
+
+def app_of(app: Application) -> Any:
+    """The application as uvicorn's types want it."""
+    return app

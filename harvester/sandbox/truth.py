@@ -1,0 +1,338 @@
+"""What a perfect harvest would hold, computed from the community's own state and never from what is served.
+
+Rows are in the terms of the warehouse: the columns of its tables, times as ISO text, what has no column in
+`extra`. Only shared projects and open studios are public, and only what stands on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harvester.sandbox import text
+from harvester.sandbox.clock import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from harvester.sandbox.community import Community
+    from harvester.sandbox.tables import Comments
+
+Row = dict[str, Any]
+Closure = Mapping[str, set[int]]
+Seed = tuple[str, str | int]
+CDN = "https://cdn2.scratch.mit.edu/get_image"
+KEYS = {
+    "users": ("id",),
+    "projects": ("id",),
+    "studios": ("id",),
+    "project_comments": ("id",),
+    "studio_comments": ("id",),
+    "follows": ("follower_id", "followee_id"),
+    "favorites": ("user_id", "project_id"),
+    "studio_projects": ("studio_id", "project_id"),
+    "studio_members": ("studio_id", "user_id"),
+}
+TABLES = tuple(KEYS)
+COUNT_CAP = 100
+
+
+def truth(community: Community, table: str, within: Closure | None = None) -> Iterator[Row]:
+    """The rows of a table after a perfect harvest.
+
+    Args:
+        community: The community as it is now.
+        table: One of `TABLES`.
+        within: Ids by kind, from `closure`: only these entities are harvested, with their lists. None: all.
+
+    Raises:
+        ValueError: If there is no such table.
+    """
+    if table not in _TABLES:
+        raise ValueError(f"no table {table!r}: one of {', '.join(TABLES)}")
+    return _TABLES[table](_View(community, within))
+
+
+def key(table: str, row: Row) -> tuple[str | int, ...]:
+    """(table, primary key...) of a row, as in `Community.removed`."""
+    return (table, *(row[column] for column in KEYS[table]))
+
+
+class _View:
+    """The rows of the entities that are public, and inside the closure if there is one."""
+
+    def __init__(self, community: Community, within: Closure | None) -> None:
+        self.community = community
+        users, projects, studios = community.users, community.projects, community.studios
+        self.users: Sequence[int] = range(len(users))
+        self.projects: Sequence[int] = [row for row in range(len(projects)) if projects.is_shared[row]]
+        self.studios: Sequence[int] = [row for row in range(len(studios)) if studios.is_open[row]]
+        if within is not None:
+            self.users = [row for row in self.users if users.id[row] in within["user"]]
+            self.projects = [row for row in self.projects if projects.id[row] in within["project"]]
+            self.studios = [row for row in self.studios if studios.id[row] in within["studio"]]
+
+    def comments(self, kind: str) -> Iterator[tuple[Comments, int]]:
+        """Visible comments of the public places of a kind."""
+        comments = self.community.comments(kind)
+        for owner in self.projects if kind == "project" else self.studios:
+            for row in comments.visible(owner):
+                yield comments, row
+
+
+def _time(second: int) -> str:
+    return iso(second).decode()
+
+
+def _user_images(user_id: int) -> dict[str, str]:
+    return {f"{size}x{size}": f"{CDN}/user/{user_id}_{size}x{size}.png?v=" for size in (90, 60, 55, 50, 32)}
+
+
+def _users(view: _View) -> Iterator[Row]:
+    users, countries = view.community.users, view.community.countries.names
+    commenters = {comments.author[row] for kind in ("project", "studio") for comments, row in view.comments(kind)}
+    for row in view.users:
+        user_id = users.id[row]
+        extra: Row = {"images": _user_images(user_id)}
+        if row in users.badges:
+            extra["membership_label"], extra["membership_avatar_badge"] = users.badges[row]
+        if row in commenters:
+            extra["image"] = f"{CDN}/user/{user_id}_60x60.png"
+        yield {
+            "id": user_id,
+            "username": users.name[row],
+            "joined_at": _time(users.joined[row]),
+            "scratch_team": row in users.team,
+            "country": countries[users.country[row]],
+            "status": text.STATUS.text(users.status(row)),
+            "bio": text.BIO.text(users.bio(row)),
+            "profile_id": users.profile_id(row),
+            "extra": extra,
+        }
+
+
+def _projects(view: _View) -> Iterator[Row]:
+    community = view.community
+    projects = community.projects
+    sizes = ("282x218", "216x163", "200x200", "144x108", "135x102", "100x80")
+    for row in view.projects:
+        project_id, modified = projects.id[row], projects.modified[row]
+        parent, root = projects.parent[row], projects.root[row]
+        yield {
+            "id": project_id,
+            "author_id": community.users.id[projects.author[row]],
+            "title": text.PROJECT_TITLE.text(projects.title(row)),
+            "description": text.DESCRIPTION.text(projects.description(row)),
+            "instructions": text.INSTRUCTIONS.text(projects.instructions(row)),
+            "visibility": "visible",
+            "public": True,
+            "comments_allowed": projects.comments_allowed(row),
+            "is_published": True,
+            "created_at": _time(projects.created[row]),
+            "modified_at": _time(modified),
+            "shared_at": _time(projects.shared_at[row]),
+            "views": projects.views[row],
+            "loves": projects.loves[row],
+            "favorites": len(community.favoriters.get(row, ())),
+            "remixes": len(community.visible_projects(community.remixes.get(row, ()))),
+            "parent_id": projects.id[parent] if parent >= 0 else None,
+            "root_id": projects.id[root] if root >= 0 else None,
+            "extra": {
+                "image": f"{CDN}/project/{project_id}_480x360.png",
+                "images": {size: f"{CDN}/project/{project_id}_{size}.png?v={modified}" for size in sizes},
+            },
+        }
+
+
+def _studios(view: _View) -> Iterator[Row]:
+    community = view.community
+    studios = community.studios
+    for row in view.studios:
+        yield {
+            "id": studios.id[row],
+            "host_id": community.users.id[studios.host[row]],
+            "title": text.STUDIO_TITLE.text(studios.title(row)),
+            "description": text.STUDIO_DESCRIPTION.text(studios.description(row)),
+            "visibility": "visible",
+            "public": True,
+            "open_to_all": studios.open_to_all(row),
+            "comments_allowed": studios.comments_allowed(row),
+            "created_at": _time(studios.created[row]),
+            "modified_at": _time(studios.modified[row]),
+            "comment_count": min(community.studio_comments.total[row], COUNT_CAP),
+            "follower_count": studios.followers[row],
+            "manager_count": 1 + len(community.managers.get(row, ())),
+            "project_count": min(len(community.studio_projects.get(row, ())), COUNT_CAP),
+            "extra": {"image": f"{CDN}/gallery/{studios.id[row]}_170x100.png"},
+        }
+
+
+def _comment_rows(kind: str) -> Callable[[_View], Iterator[Row]]:
+    def rows(view: _View) -> Iterator[Row]:
+        community = view.community
+        user_id = community.users.id
+        owners = community.projects.id if kind == "project" else community.studios.id
+        for comments, row in view.comments(kind):
+            parent, commentee = comments.parent[row], comments.commentee[row]
+            seen, served = text.comment_text_and_served(comments.content(row), comments.created[row])
+            yield {
+                "id": comments.id[row],
+                f"{kind}_id": owners[comments.owner[row]],
+                "parent_id": comments.id[parent] if parent >= 0 else None,
+                "author_id": user_id[comments.author[row]],
+                "commentee_id": user_id[commentee] if commentee >= 0 else None,
+                "content": seen,
+                "content_served": served if served != seen else None,
+                "created_at": _time(comments.created[row]),
+                "modified_at": _time(comments.modified(row)),
+                "visibility": "visible",
+                "reply_count": comments.reply_count(row),
+                "extra": {},
+            }
+
+    return rows
+
+
+def _follows(view: _View) -> Iterator[Row]:
+    ids, within = view.community.users.id, set(view.users)
+    for followee, followers in sorted(view.community.followers.items()):
+        for follower in followers:
+            if followee in within or follower in within:
+                yield {"follower_id": ids[follower], "followee_id": ids[followee]}
+
+
+def _favorites(view: _View) -> Iterator[Row]:
+    community = view.community
+    for user in view.users:
+        for project in community.visible_projects(community.favorites.get(user, ())):
+            yield {"user_id": community.users.id[user], "project_id": community.projects.id[project]}
+
+
+def _studio_projects(view: _View) -> Iterator[Row]:
+    """Every placement: a studio lists its projects with who added them, a project its studios without."""
+    community = view.community
+    is_shared = community.projects.is_shared
+    for studio in view.studios:
+        pairs = zip(community.studio_projects.get(studio, ()), community.studio_adders.get(studio, ()), strict=True)
+        for project, adder in pairs:
+            if is_shared[project]:
+                yield {
+                    "studio_id": community.studios.id[studio],
+                    "project_id": community.projects.id[project],
+                    "added_by_id": community.users.id[adder],
+                }
+
+
+def _studio_members(view: _View) -> Iterator[Row]:
+    community = view.community
+    for studio in view.studios:
+        roles = {
+            "host": [community.studios.host[studio]],
+            "manager": community.managers.get(studio, ()),
+            "curator": community.curators.get(studio, ()),
+        }
+        for role, users in roles.items():
+            for user in users:
+                yield {
+                    "studio_id": community.studios.id[studio],
+                    "user_id": community.users.id[user],
+                    "role": role,
+                }
+
+
+_TABLES: dict[str, Callable[[_View], Iterator[Row]]] = {
+    "users": _users,
+    "projects": _projects,
+    "studios": _studios,
+    "project_comments": _comment_rows("project"),
+    "studio_comments": _comment_rows("studio"),
+    "follows": _follows,
+    "favorites": _favorites,
+    "studio_projects": _studio_projects,
+    "studio_members": _studio_members,
+}
+
+
+# --- what is reached from seeds ------------------------------------------------------------------------------
+
+
+def closure(community: Community, seeds: Iterable[Seed]) -> dict[str, set[int]]:
+    """What is reached from the seeds with no limit of depth.
+
+    A user leads to own and favorite projects, followers, following and the studios of which it is a member; a
+    project to its author, commenters, visible direct remixes and studios; a studio to its projects, members and
+    commenters. A seed that is not public leads nowhere.
+
+    Args:
+        community: The community as it is now.
+        seeds: Pairs of kind and name or id: `("user", "griffpatch")`, `("project", 142)`, `("studio", 5342)`.
+
+    Returns:
+        Ids by kind: `user`, `project`, `studio`.
+
+    Raises:
+        ValueError: If a kind is unknown or an id no number.
+    """
+    rows: dict[str, set[int]] = {"user": set(), "project": set(), "studio": set()}
+    due = [found for seed in seeds if (found := _seed_row(community, *seed)) is not None]
+    while due:
+        kind, row = due.pop()
+        if row not in rows[kind]:
+            rows[kind].add(row)
+            due.extend(each for each in _LEADS_TO[kind](community, row) if each[1] not in rows[each[0]])
+    ids = {"user": community.users.id, "project": community.projects.id, "studio": community.studios.id}
+    return {kind: {ids[kind][row] for row in found} for kind, found in rows.items()}
+
+
+def _seed_row(community: Community, kind: str, name: str | int) -> tuple[str, int] | None:
+    if kind == "user":
+        row = community.users.by_name.get(str(name).lower())
+        return None if row is None else (kind, row)
+    if kind == "project":
+        row = community.projects.by_id.get(int(name))
+        return None if row is None or not community.projects.is_shared[row] else (kind, row)
+    if kind == "studio":
+        row = community.studios.by_id.get(int(name))
+        return None if row is None or not community.studios.is_open[row] else (kind, row)
+    raise ValueError(f"no kind {kind!r}: user:NAME, project:ID or studio:ID")
+
+
+def _commenters(comments: Comments, owner: int) -> Iterator[tuple[str, int]]:
+    for row in comments.visible(owner):
+        yield "user", comments.author[row]
+
+
+def _from_user(community: Community, row: int) -> Iterator[tuple[str, int]]:
+    for project in community.shared.get(row, ()):
+        yield "project", project
+    for project in community.visible_projects(community.favorites.get(row, ())):
+        yield "project", project
+    for user in (*community.followers.get(row, ()), *community.following.get(row, ())):
+        yield "user", user
+    for studio in community.visible_studios(community.member_studios.get(row, ())):
+        yield "studio", studio
+
+
+def _from_project(community: Community, row: int) -> Iterator[tuple[str, int]]:
+    yield "user", community.projects.author[row]
+    yield from _commenters(community.project_comments, row)
+    for remix in community.visible_projects(community.remixes.get(row, ())):
+        yield "project", remix
+    for studio in community.visible_studios(community.project_studios.get(row, ())):
+        yield "studio", studio
+
+
+def _from_studio(community: Community, row: int) -> Iterator[tuple[str, int]]:
+    for project in community.visible_projects(community.studio_projects.get(row, ())):
+        yield "project", project
+    members = (*community.managers.get(row, ()), *community.curators.get(row, ()))
+    for user in (community.studios.host[row], *members):
+        yield "user", user
+    yield from _commenters(community.studio_comments, row)
+
+
+_LEADS_TO: dict[str, Callable[[Community, int], Iterator[tuple[str, int]]]] = {
+    "user": _from_user,
+    "project": _from_project,
+    "studio": _from_studio,
+}

@@ -1,0 +1,220 @@
+"""The real thing: `harvester` and the sandbox as processes, PostgreSQL as a server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TABLES = (
+    "users",
+    "projects",
+    "studios",
+    "project_comments",
+    "studio_comments",
+    "follows",
+    "favorites",
+    "studio_projects",
+    "studio_members",
+)
+KEYS = {
+    "follows": ("follower_id", "followee_id"),
+    "favorites": ("user_id", "project_id"),
+    "studio_projects": ("studio_id", "project_id"),
+    "studio_members": ("studio_id", "user_id"),
+}
+
+
+def key_of(table: str, row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in KEYS.get(table, ("id",)))
+
+
+@dataclass
+class Sandbox:
+    """A running sandbox, and what it says of itself."""
+
+    url: str
+    process: subprocess.Popen[str]
+
+    def call(self, method: str, path: str) -> bytes:
+        request = urllib.request.Request(self.url + path, method=method)
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            body: bytes = answer.read()
+        return body
+
+    def json(self, path: str, method: str = "GET") -> Any:
+        return json.loads(self.call(method, path))
+
+    def lines(self, path: str) -> list[Any]:
+        return [json.loads(line) for line in self.call("GET", path).splitlines()]
+
+    def truth(self, table: str, *seeds: str) -> list[dict[str, Any]]:
+        query = "&".join(f"from={seed}" for seed in seeds)
+        return self.lines(f"/sandbox/truth/{table}" + (f"?{query}" if query else ""))
+
+    def seeds(self) -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = self.json("/sandbox/seeds")
+        return found
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return TABLES
+
+    def key_columns(self, table: str) -> tuple[str, ...]:
+        return KEYS.get(table, ("id",))
+
+    def requests(self) -> dict[str, Any]:
+        counts: dict[str, Any] = self.json("/sandbox/requests")
+        return counts
+
+
+@dataclass
+class Harvester:
+    """The command line in one environment."""
+
+    database: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "harvester", *arguments]
+
+    def env(self) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("HARVESTER_")}
+        return clean | {"HARVESTER_DATABASE_URL": self.database, "COLUMNS": "200"} | self.environment
+
+    def __call__(self, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+        result = subprocess.run(
+            self.command(*arguments), env=self.env(), capture_output=True, text=True, timeout=400, check=False
+        )
+        if ok:
+            assert result.returncode == 0, result.stderr[-3000:]
+        return result
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments),
+            env=self.env(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def crawl(self, *arguments: str) -> dict[str, Any]:
+        summary: dict[str, Any] = json.loads(self("crawl", "--json", *arguments).stdout)
+        return summary
+
+    def seed_all(self, sandbox: Sandbox) -> None:
+        seeds = sandbox.seeds()
+        for kind, things in seeds.items():
+            if things:
+                self("seed", kind, *map(str, things))
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.database, options="-c timezone=UTC") as connection:
+            return connection.execute(statement, values).fetchall()  # type: ignore[call-overload,no-any-return]
+
+    def rows(self, table: str, columns: list[str]) -> list[dict[str, Any]]:
+        found = self.query(f"SELECT {', '.join(columns)} FROM scratch.{table} WHERE gone_at IS NULL")
+        return [dict(zip(columns, map(_as_served, row), strict=True)) for row in found]
+
+
+def _as_served(value: Any) -> Any:
+    if hasattr(value, "isoformat"):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return value
+
+
+def compare_with_truth(harvester: Harvester, sandbox: Sandbox, *seeds: str) -> Counter[str]:
+    """Each table equals the truth: nothing missing, nothing extra, field by field. Returns the rows by table."""
+    counts: Counter[str] = Counter()
+    for table in TABLES:
+        truth = {key_of(table, row): row for row in sandbox.truth(table, *seeds)}
+        columns = list(next(iter(truth.values()))) if truth else list(KEYS.get(table, ("id",)))
+        kept = {key_of(table, row): row for row in harvester.rows(table, columns)}
+        counts[table] = len(truth)
+        missing, extra = truth.keys() - kept.keys(), kept.keys() - truth.keys()
+        assert not missing, f"{table}: {len(missing)} of {len(truth)} missing, as {sorted(missing)[:3]}"
+        assert not extra, f"{table}: {len(extra)} extra, as {sorted(extra)[:3]}"
+        different = {
+            key: {name: (row[name], kept[key][name]) for name in row if row[name] != kept[key][name]}
+            for key, row in truth.items()
+            if row != kept[key]
+        }
+        assert not different, f"{table}: {len(different)} differ, as {list(different.items())[:2]}"
+    return counts
+
+
+@pytest.fixture(scope="session")
+def start_sandbox() -> Iterator[Callable[..., Sandbox]]:
+    """Starts sandboxes, and ends them with the session."""
+    running: list[Sandbox] = []
+
+    def start(**options: Any) -> Sandbox:
+        arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harvester", "sandbox", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        word, _, url = process.stdout.readline().strip().partition(" ")
+        assert word == "ready"
+        running.append(Sandbox(url, process))
+        return running[-1]
+
+    yield start
+    for sandbox in running:
+        sandbox.process.terminate()
+        sandbox.process.wait(timeout=30)
+        assert sandbox.process.stdout is not None
+        sandbox.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def still_sandbox(start_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    """A community of 500 users that no test may change."""
+    return start_sandbox(users=500, seed=1)
+
+
+@pytest.fixture
+def second_database(postgres_server: Any) -> Iterator[str]:
+    """Another empty warehouse beside the test's own."""
+    url = postgres_server.create(postgres_server.template())
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture(scope="session")
+def keys_of() -> Callable[..., set[tuple[Any, ...]]]:
+    return lambda table, rows: {key_of(table, row) for row in rows}
+
+
+@pytest.fixture
+def make_harvester(database: str) -> Callable[[Sandbox], Harvester]:
+    """A command line bound to the test's own database and a sandbox."""
+
+    def make(sandbox: Sandbox, **environment: str) -> Harvester:
+        return Harvester(
+            environment.pop("HARVESTER_DATABASE_URL", database),
+            {"HARVESTER_API_URL": sandbox.url, "HARVESTER_SITE_URL": sandbox.url, "HARVESTER_RATE": "0"} | environment,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def assert_truth() -> Callable[..., Counter[str]]:
+    return compare_with_truth

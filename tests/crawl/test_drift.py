@@ -1,0 +1,31 @@
+"""A crawl of a community that changes several times per request misses nothing that was there throughout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_what_is_there_throughout_is_in_the_warehouse(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], keys_of: Callable[..., set[Any]]
+) -> None:
+    sandbox = start_sandbox(users=300, seed=7)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    before = {table: keys_of(table, sandbox.truth(table)) for table in sandbox.tables}
+    sandbox.json("/sandbox/settings?churn_per_request=3", "POST")
+    summary = harvester.crawl()
+    sandbox.json("/sandbox/settings?churn_per_request=0", "POST")
+    assert summary["outcome"] == "done"
+    removed = {(table, *key) for table, *key in sandbox.lines("/sandbox/removed")}
+    assert len(removed) > 500, "nothing much happened"
+    for table in sandbox.tables:
+        after = keys_of(table, sandbox.truth(table))
+        stable = {key for key in before[table] & after if (table, *key) not in removed}
+        columns = sandbox.key_columns(table)
+        kept = keys_of(table, harvester.rows(table, list(columns)))
+        assert len(stable) > 50
+        missed = stable - kept
+        assert not missed, f"{table}: {len(missed)} of {len(stable)} missed, as {sorted(missed)[:3]}"

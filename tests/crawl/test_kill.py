@@ -1,0 +1,73 @@
+"""SIGKILL at random moments: the next run goes on, and the end is the same as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KILLS = 20
+
+
+def test_killed_twenty_times(
+    still_sandbox: Any, make_harvester: Callable[..., Any], assert_truth: Callable[..., Any], second_database: str
+) -> None:
+    undisturbed = make_harvester(still_sandbox, HARVESTER_DATABASE_URL=second_database)
+    undisturbed.seed_all(still_sandbox)
+    still_sandbox.json("/sandbox/requests/reset", "POST")
+    undisturbed.crawl()
+    least = still_sandbox.requests()["total"]
+
+    harvester = make_harvester(still_sandbox)
+    harvester.seed_all(still_sandbox)
+    still_sandbox.json("/sandbox/requests/reset", "POST")
+    moments = sorted(random.Random(4).sample(range(least // 50, least), KILLS))
+    for moment in moments:
+        process = harvester.start("crawl", "--json")
+        while still_sandbox.requests()["total"] < moment and process.poll() is None:
+            time.sleep(0.005)
+        assert process.poll() is None, process.communicate()
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    harvester.crawl()
+
+    assert_truth(harvester, still_sandbox)
+    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE visits <> 1") == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE lease_token IS NOT NULL") == [(0,)]
+    unfinished = harvester.query("SELECT count(*) FROM crawl.runs WHERE ended_at IS NULL AND command = 'crawl'")
+    assert unfinished == [(KILLS,)]
+    for table in ("scratch.project_comments", "scratch.users", "scratch.follows", "history.project_stats"):
+        assert harvester.query(f"SELECT count(*) FROM {table}") == undisturbed.query(f"SELECT count(*) FROM {table}")
+    assert still_sandbox.requests()["total"] < 1.03 * least
+
+
+def test_one_interrupt_finishes_what_is_in_flight(
+    still_sandbox: Any, make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+) -> None:
+    harvester = make_harvester(still_sandbox)
+    name = still_sandbox.seeds()["users"][0]
+    harvester("seed", "users", name, "--depth", "50")
+    for signals in (1, 2):
+        still_sandbox.json("/sandbox/requests/reset", "POST")
+        process = harvester.start("crawl")
+        while still_sandbox.requests()["total"] < 150:
+            time.sleep(0.005)
+        for _ in range(signals):
+            os.kill(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == 130, errors
+        assert "Traceback" not in errors
+        if signals == 1:
+            assert "interrupted, nothing lost" in output
+            assert harvester.query("SELECT count(*) FROM crawl.walks WHERE lease_token IS NOT NULL") == [(0,)]
+            sent = still_sandbox.requests()["total"]
+            recorded = harvester.query("SELECT outcome, requests FROM crawl.runs ORDER BY id DESC LIMIT 1")
+            assert recorded == [("interrupted", sent)]
+    harvester.crawl()
+    assert_truth(harvester, still_sandbox, f"user:{name}")
+    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE visits <> 1") == [(0,)]

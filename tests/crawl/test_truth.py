@@ -1,0 +1,88 @@
+"""After a crawl the warehouse equals what the sandbox says is the truth: nothing missing, nothing extra."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harvester.api.catalogue import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEAD_STREAMS = [name for name, stream in STREAMS.items() if not stream.is_thread]
+
+
+@pytest.mark.every_postgres
+def test_everything_seeded(
+    still_sandbox: Any, make_harvester: Callable[..., Any], assert_truth: Callable[..., Counter[str]]
+) -> None:
+    harvester = make_harvester(still_sandbox)
+    harvester.seed_all(still_sandbox)
+    summary = harvester.crawl()
+    assert summary["outcome"] == "done"
+    assert summary["put_off"] == 0
+    counts = assert_truth(harvester, still_sandbox)
+    assert all(counts[table] > 100 for table in counts)
+
+    # Each list and object has its certificate, and each row was written once.
+    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE visits <> 1") == [(0,)]
+    assert harvester.query("SELECT stream FROM crawl.walks WHERE certificate ->> 'ground' = 'none'") == []
+    assert harvester.query("SELECT count(*) FROM history.project_revisions") == [(0,)]
+
+    # A refresh with nothing changed: no row rewritten, and one request per list or object.
+    still_sandbox.json("/sandbox/requests/reset", "POST")
+    walks = harvester.query("SELECT count(*) FROM crawl.walks WHERE stream = ANY(%s)", HEAD_STREAMS)[0][0]
+    rewritten = "SELECT max(xmin::text::bigint) FROM scratch.{}"
+    before = {table: harvester.query(rewritten.format(table)) for table in counts}
+    again = harvester.crawl("--refresh")
+    for table, numbers in again["counts"].items():
+        assert (numbers["inserted"], numbers["updated"]) == (0, 0), table
+    assert {table: harvester.query(rewritten.format(table)) for table in counts} == before
+    assert again["requests"] == walks == still_sandbox.requests()["total"]
+
+
+def test_one_seed_reaches_what_is_connected(
+    still_sandbox: Any, make_harvester: Callable[..., Any], assert_truth: Callable[..., Counter[str]]
+) -> None:
+    name = still_sandbox.seeds()["users"][0]
+    harvester = make_harvester(still_sandbox)
+    harvester("seed", "users", name, "--depth", "50")
+    harvester.crawl()
+    counts = assert_truth(harvester, still_sandbox, f"user:{name}")
+    assert counts["users"] > 250
+
+
+def test_depth_0_is_the_seed_and_what_it_owns(still_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
+    harvester = make_harvester(still_sandbox)
+    owners = Counter(row["author_id"] for row in still_sandbox.truth("projects"))
+    names = {row["id"]: row["username"] for row in still_sandbox.truth("users")}
+    owner = owners.most_common(1)[0][0]
+    harvester("seed", "users", names[owner])
+    harvester.crawl()
+    mine = {row["id"] for row in still_sandbox.truth("projects") if row["author_id"] == owner}
+    assert harvester.query("SELECT entity_id FROM crawl.walks WHERE stream = 'user'") == [(owner,)]
+    walked = harvester.query("SELECT entity_id FROM crawl.walks WHERE stream = 'project'")
+    assert {entity for (entity,) in walked} == mine
+    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE stream LIKE 'studio%'") == [(0,)]
+    comments = {row["id"] for row in still_sandbox.truth("project_comments") if row["project_id"] in mine}
+    assert {id_ for (id_,) in harvester.query("SELECT id FROM scratch.project_comments")} == comments
+    follows = {row["follower_id"] for row in still_sandbox.truth("follows") if row["followee_id"] == owner}
+    met = harvester.query("SELECT follower_id FROM scratch.follows WHERE followee_id = %s", owner)
+    assert {id_ for (id_,) in met} == follows
+
+
+def test_seeding_deeper_later_equals_seeding_deep_at_once(
+    still_sandbox: Any, make_harvester: Callable[..., Any], assert_truth: Callable[..., Counter[str]]
+) -> None:
+    """What was met at depth 0 is walked when the depth is raised, and no list is read twice for it."""
+    studio = still_sandbox.seeds()["studios"][0]
+    harvester = make_harvester(still_sandbox)
+    harvester("seed", "studios", str(studio))
+    harvester.crawl()
+    harvester("seed", "studios", str(studio), "--depth", "50")
+    harvester.crawl()
+    assert_truth(harvester, still_sandbox, f"studio:{studio}")
+    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE visits <> 1") == [(0,)]
