@@ -13,6 +13,8 @@ STAMP := .venv/.synced
 export UV_LINK_MODE ?= copy
 # Use the Python that is installed; the lock file is the only thing that decides what else comes in.
 export UV_PYTHON_DOWNLOADS := never
+# Every command of the demo and the tests is a process: compiled modules halve its start.
+export UV_COMPILE_BYTECODE := 1
 # A virtual environment of the caller's is not ours to fill.
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 

@@ -53,7 +53,10 @@ def mix(url: str, count: int) -> list[str]:
         thread = chance.choice(answered)
         paths += [
             f"/users/{user}",
-            *(f"/users/{user}/{stream}?limit=40&offset=0" for stream in ("projects", "favorites", "followers", "following")),
+            *(
+                f"/users/{user}/{stream}?limit=40&offset=0"
+                for stream in ("projects", "favorites", "followers", "following")
+            ),
             f"/users/{user}/studios/curate?limit=40&offset=0",
             f"/projects/{project}",
             f"/projects/{other}",
@@ -64,7 +67,10 @@ def mix(url: str, count: int) -> list[str]:
             f"/users/{owners[other]}/projects/{other}/comments?limit=40&offset=40",
             f"/users/{owners[thread['project_id']]}/projects/{thread['project_id']}/comments/{thread['id']}/replies?limit=40",
             f"/studios/{studio}",
-            *(f"/studios/{studio}/{stream}?limit=40&offset=0" for stream in ("projects", "managers", "curators", "comments")),
+            *(
+                f"/studios/{studio}/{stream}?limit=40&offset=0"
+                for stream in ("projects", "managers", "curators", "comments")
+            ),
             f"/projects/{chance.randrange(10**9)}",
         ]
     chance.shuffle(paths)

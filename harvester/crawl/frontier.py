@@ -19,9 +19,9 @@ from harvester.warehouse.normalise import Visit
 
 _ALIVE = 0x5C7A7C9
 """Class of the advisory locks that say which runs live."""
-REVISIT_SECONDS = 7 * 86_400
+REVISIT_SECONDS = 7 * 86_400.0
 """Between two visits of the same list or object."""
-THREAD_REVISIT_SECONDS = 180 * 86_400
+THREAD_REVISIT_SECONDS = 180 * 86_400.0
 """The same for a thread whose comment shows no change of `reply_count`."""
 _LONGEST_PAUSE = 6 * 3600
 """Seconds after which a visit that keeps failing is tried again, at most."""

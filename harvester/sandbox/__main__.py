@@ -10,7 +10,8 @@ from harvester.sandbox.server import serve
 
 def main() -> int:
     """Serve until interrupted. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m harvester.sandbox", description="A local stand-in for the Scratch API.")
+    description = "A local stand-in for the Scratch API."
+    parser = argparse.ArgumentParser(prog="python -m harvester.sandbox", description=description)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--users", type=int, default=500)

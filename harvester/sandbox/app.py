@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from harvester.sandbox import faults as failing
 from harvester.sandbox.control import Control
@@ -29,6 +28,7 @@ NOT_ALLOWED = b'{"code":"MethodNotAllowed","message":""}'
 LOG_MAX = 1_000_000  # requests remembered; a full crawl of 10^5 users stays below
 _JSON_HEADERS: Headers = [(b"content-type", JSON)]
 _UNROUTED = "other"
+DROP = "sandbox.drop"  # in the scope: closes the connection at once
 
 
 class Requests:
@@ -69,7 +69,7 @@ class Application:
         self._control = Control(self)
         self._owed = 0.0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's signature)
         if scope["type"] != "http":
             return
         path, query = scope["path"], scope["query_string"]
@@ -88,7 +88,7 @@ class Application:
         if self.latency_ms:
             await asyncio.sleep(self.latency_ms / 1_000)
         if fault:
-            await failing.send_fault(send, fault, status, headers, body)
+            await failing.send_fault(send, fault, status, headers, body, scope.get(DROP))
             return
         length = (b"content-length", b"%d" % len(body))
         await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
@@ -103,7 +103,7 @@ class Application:
             return 404, _JSON_HEADERS, NOT_FOUND, _UNROUTED
         try:
             if route.is_list:
-                page = Page.parse(unquote(query.decode("latin-1"))) if query else Page()
+                page = Page.parse(query.decode("latin-1")) if query else Page()
                 body = route.answer(self._api, page, *parameters)
             else:
                 body = route.answer(self._api, *parameters)

@@ -35,8 +35,8 @@ class Community:
         self.users = Users(seed)
         self.projects = Projects(seed)
         self.studios = Studios(seed)
-        self.project_comments = Comments(seed, "project")
-        self.studio_comments = Comments(seed, "studio")
+        self.project_comments: Comments = Comments(seed, "project")
+        self.studio_comments: Comments = Comments(seed, "studio")
         # Newest entries last; served from the end.
         self.shared: Lists = {}  # user -> shared projects, by shared date
         self.favorites: Lists = {}  # user -> projects, unshared ones too

@@ -39,7 +39,7 @@ class Control:
             ("POST", "requests/reset"): self._reset,
             ("POST", "churn"): self._churn,
             ("POST", "settings"): self._settings,
-            ("GET", "settings"): self._settings,
+            ("GET", "settings"): lambda _: self._settings([]),
         }
 
     async def answer(self, scope: dict[str, Any], send: Send) -> None:

@@ -76,7 +76,8 @@ def parse(spec: str) -> dict[str, float]:
         except ValueError:
             chance = -1.0
         if name not in NAMES or not 0.0 <= chance <= 1.0:
-            raise ValueError(f"{item!r} is no fault: write NAME=PROBABILITY (0 to 1), with NAME one of {', '.join(NAMES)}")
+            known = ", ".join(NAMES)
+            raise ValueError(f"{item!r} is no fault: write NAME=PROBABILITY (0 to 1), with NAME one of {known}")
         chances[name] = chance
     if sum(chances.values()) > 1.0 + 1e-9:
         raise ValueError(f"the probabilities of {spec!r} sum to more than 1; known names: {', '.join(NAMES)}")
@@ -122,14 +123,22 @@ def status_of(fault: str, status: int) -> int:
     return {"truncate": 200, "stall": 0}.get(fault, status)
 
 
-async def send_fault(send: Send, fault: str, status: int, headers: Headers, body: bytes) -> None:
-    """Answer with a fault in place of a response. Where the connection is to drop, it returns unfinished."""
+async def send_fault(
+    send: Send, fault: str, status: int, headers: Headers, body: bytes, drop: Callable[[], None] | None
+) -> None:
+    """Answer with a fault in place of a response.
+
+    `drop` closes the connection at once; without it, as with other ASGI servers, an unfinished answer has to do.
+    """
     if fault in _INSTEAD:
         status, headers, body = _INSTEAD[fault]
     elif fault == "truncate":
         status, body = 200, body[: max(1, len(body) * 2 // 3)]
     elif fault == "stall":
         await asyncio.sleep(STALL_SECONDS)
+        if drop:
+            drop()
+            await asyncio.sleep(0)  # the server has to notice, or it would answer 500
         return
     length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})

@@ -45,6 +45,9 @@ MEMBERS = 0.004
 TEAM = 0.0005
 ALONE = 0.04  # users that nothing and nobody is connected to
 LARGEST_LIST = 5_000
+HOLES_FROM_USERS = 100
+_TOP = 20
+HOLE = 79  # hidden entries in a row: one page of 40 is empty wherever they begin, never two
 
 
 def fill(community: Community, users: int) -> None:
@@ -59,6 +62,8 @@ def fill(community: Community, users: int) -> None:
     _follows(community, rng, active)
     _favorites(community, rng, active)
     _studio_lists(community, rng, active)
+    if users >= HOLES_FROM_USERS:
+        _holes(community, int(np.argmax(active)))
 
 
 # --- sizes ---------------------------------------------------------------------------------------------------
@@ -90,7 +95,8 @@ def _sizes(rng: Generator, count: int, total: float, exponent: float, largest: i
 def _pick(rng: Generator, weights: Floats, count: int) -> Ints:
     """Row numbers drawn by weight, with repetition."""
     cumulated = np.cumsum(weights)
-    return np.minimum(np.searchsorted(cumulated, rng.random(count) * cumulated[-1]), len(weights) - 1)
+    drawn = np.searchsorted(cumulated, rng.random(count) * cumulated[-1])
+    return np.asarray(np.minimum(drawn, len(weights) - 1), dtype=np.int64)
 
 
 def _distinct_pairs(left: Ints, right: Ints) -> Ints:
@@ -127,7 +133,7 @@ def _popularity(rng: Generator, count: int, exponent: float) -> Floats:
 
 
 def _grouped(keys: Ints, values: Ints) -> Lists:
-    """key -> its values in the order given."""
+    """Key -> its values in the order given."""
     if not len(keys):
         return {}
     order = np.argsort(keys, kind="stable")
@@ -242,7 +248,9 @@ def _remixes(community: Community, rng: Generator) -> None:
     number = len(projects)
     total = round(number * REMIX_SHARE)
     parents = rng.permutation(max(1, int(number * 0.7)))[: max(1, int(number * 0.04))]
-    parents[0] = rng.integers(0, max(1, number // 20))
+    old_and_shared = np.flatnonzero(np.frombuffer(projects.is_shared, dtype=np.uint8)[: number // 20 + 1])
+    if len(old_and_shared):
+        parents[0] = rng.choice(old_and_shared)
     sizes = _sizes(rng, len(parents), total, 1.0, 2_000)
     sizes[0] = max(sizes[0], min(60, total))
     parent = np.full(number, NOBODY, dtype=np.int64)
@@ -271,16 +279,31 @@ def _studios(community: Community, rng: Generator, active: Floats) -> None:
     # Studios are as old as the site allows: 2008 at the earliest.
     earliest = np.maximum(joined + 3_600, int(times_of_ids("studio", np.array([id_range("studio")[0]]))[0]))
     created = earliest + ((NOW - DAY - earliest).clip(60) * rng.random(number)).astype(np.int64)
+    is_open = rng.random(number) >= CLOSED_STUDIOS
+    if len(active) >= HOLES_FROM_USERS:
+        # Somebody made many studios in one go, and they were all taken down: a hole in every list they were in.
+        spammer = int(np.argmax(active))
+        began = (max(int(community.users.joined[spammer]), int(created.min())) + NOW) // 2
+        host = np.concatenate([host, np.full(HOLE, spammer, dtype=np.int64)])
+        created = np.concatenate([created, began + 20 * np.arange(HOLE)])
+        is_open = np.concatenate([is_open, np.zeros(HOLE, dtype=np.bool_)])
+        number += HOLE
     by_time = np.argsort(created, kind="stable")
-    host, created = host[by_time], created[by_time].clip(max=NOW - 7_200)
+    host, created, is_open = host[by_time], created[by_time].clip(max=NOW - 7_200), is_open[by_time]
     studios.id = _column(ids_of_times("studio", created.astype(np.float64)))
     studios.host = _column(host)
     studios.created = _column(created)
     studios.modified = _column(created + ((NOW - 60 - created) * rng.random(number) ** 2).astype(np.int64))
     studios.followers = _column(np.floor((np.maximum(rng.random(number), 1e-6)) ** (-1 / 1.2)).astype(np.int64) - 1)
     studios.version = _column(np.zeros(number, dtype=np.int64))
-    studios.is_open = bytearray((rng.random(number) >= CLOSED_STUDIOS).astype(np.uint8).tobytes())
+    studios.is_open = bytearray(is_open.astype(np.uint8).tobytes())
     studios.by_id = _rows_by_id(studios.id)
+
+
+def _kept_studios(community: Community, active: Floats) -> Ints:
+    """Rows of all studios but those that were made in one go and taken down: nothing happened in them."""
+    host, is_open = _numbers(community.studios.host), np.frombuffer(community.studios.is_open, dtype=np.uint8)
+    return np.asarray(np.flatnonzero((is_open > 0) | (host != np.argmax(active))), dtype=np.int64)
 
 
 def _by_rank(rng: Generator, count: int, mean_log: float, spread: float, largest: int) -> Ints:
@@ -296,9 +319,9 @@ def _by_rank(rng: Generator, count: int, mean_log: float, spread: float, largest
 
 def _studio_lists(community: Community, rng: Generator, active: Floats) -> None:
     """Who runs the studios and what is in them."""
-    studios, number = community.studios, len(community.studios)
-    rows = np.arange(number)
-    host = _numbers(studios.host)
+    rows = _kept_studios(community, active)
+    number = len(rows)
+    host = _numbers(community.studios.host)
     managers = _by_rank(rng, number, 0.0, 1.1, MANAGERS_MAX - 1)
     curators = _by_rank(rng, number, 0.9, 1.4, 1_000)
     studio, user = _edges(rng, rows, managers + curators, active)
@@ -307,10 +330,12 @@ def _studio_lists(community: Community, rng: Generator, active: Floats) -> None:
     order = np.argsort(studio, kind="stable")
     studio, user = studio[order], user[order]
     rank = np.arange(len(studio)) - np.searchsorted(studio, studio)
-    manages = rank < managers[studio]
+    seats = np.zeros(len(host), dtype=np.int64)
+    seats[rows] = managers
+    manages = rank < seats[studio]
     community.managers = _grouped(studio[manages], user[manages])
     community.curators = _grouped(studio[~manages], user[~manages])
-    everyone, everywhere = np.concatenate([host, user]), np.concatenate([rows, studio])
+    everyone, everywhere = np.concatenate([host, user]), np.concatenate([np.arange(len(host)), studio])
     by_studio = np.argsort(everywhere, kind="stable")
     community.member_studios = _grouped(everyone[by_studio], everywhere[by_studio])
 
@@ -318,7 +343,7 @@ def _studio_lists(community: Community, rng: Generator, active: Floats) -> None:
     if not count:
         return
     sizes = _by_rank(rng, number, 1.9, 1.5, min(LARGEST_LIST, int(count * 0.6)))
-    popularity = _popularity(rng, count, 0.7)
+    popularity = _popularity(rng, count, 0.85)
     studio, project = _edges(rng, rows, sizes, popularity)
     # Added by the project's author where anyone may, else by one who runs the studio; here: the one or the other.
     adder = np.where(rng.random(len(studio)) < 0.5, _numbers(community.projects.author)[project], host[studio])
@@ -333,9 +358,13 @@ def _studio_lists(community: Community, rng: Generator, active: Floats) -> None:
 def _comments(comments: Comments, rng: Generator, community: Community, active: Floats) -> None:
     """Threads and replies of one kind, with ties and a few inversions of id and time."""
     if comments.kind == "project":
+        places = np.arange(len(community.projects))
+        is_public = np.frombuffer(community.projects.is_shared, dtype=np.uint8)
         born = _numbers(community.projects.shared_at)
         per_owner, commented, reply_keep = PROJECT_COMMENTS_PER_PROJECT, 0.3, 0.6
     else:
+        places = _kept_studios(community, active)
+        is_public = np.frombuffer(community.studios.is_open, dtype=np.uint8)
         born = _numbers(community.studios.created)
         per_owner, commented, reply_keep = STUDIO_COMMENTS_PER_STUDIO, 0.45, 1.0
     histogram = statistics().reply_counts
@@ -343,9 +372,11 @@ def _comments(comments: Comments, rng: Generator, community: Community, active: 
     frequencies = np.array(list(histogram.values()), dtype=np.float64)
     mean_replies = reply_keep * float((values * frequencies).sum() / frequencies.sum())
     # The deleted are on top, so that what is visible has the site's ratios.
-    threads = len(born) * per_owner / (1 + mean_replies) / (1 - DELETED_COMMENTS)
-    owners = rng.permutation(len(born))[: max(1, int(len(born) * commented))] if len(born) else np.zeros(0, np.int64)
-    owner = np.repeat(owners, _sizes(rng, len(owners), threads, 1.05))
+    threads = len(places) * per_owner / (1 + mean_replies) / (1 - DELETED_COMMENTS)
+    owners = rng.permutation(places)[: max(1, int(len(places) * commented))]
+    hidden = is_public[owners[:_TOP]] == 0  # the longest lists can be seen
+    owners[:_TOP] = np.concatenate([owners[:_TOP][~hidden], owners[:_TOP][hidden]])
+    owner = np.repeat(owners, _sizes(rng, len(owners), threads, 1.15))
     number = len(owner)
     author = _pick(rng, active, number)
     # The older a project, the fewer the comments: the hazard falls as 1 / (1 + age).
@@ -471,3 +502,29 @@ def _favorites(community: Community, rng: Generator, active: Floats) -> None:
     loves = np.maximum(_numbers(projects.loves), favored)
     projects.loves = _column(loves)
     projects.views = _column(np.maximum(_numbers(projects.views), loves + loves // 3))
+
+
+def _holes(community: Community, spammer: int) -> None:
+    """Put as many hidden entries in a row into one list of favorites and one of a project's studios.
+
+    Both are filtered after limit and offset, so that a page in the middle of them is empty.
+    """
+    shared = community.projects.is_shared
+    user, favorites = max(community.favorites.items(), key=lambda item: (len(item[1]), item[0]))
+    hidden = [row for row in range(len(shared)) if not shared[row] and row not in favorites][:HOLE]
+    # Served from the end: offsets 40 to 79 are empty even if there are but 40 to hide.
+    at = max(0, len(favorites) - 40)
+    favorites[at:at] = hidden
+    for project in hidden:
+        community.favoriters.setdefault(project, []).append(user)
+
+    popular = ((len(studios), row) for row, studios in community.project_studios.items() if shared[row])
+    _, project = max(popular)
+    studios = community.project_studios[project]
+    hosted = [row for row, host in enumerate(community.studios.host) if host == spammer]
+    closed = [row for row in hosted if not community.studios.is_open[row] and row not in studios][:HOLE]
+    at = len(studios) // 2
+    studios[at:at] = closed
+    for studio in closed:
+        community.studio_projects.setdefault(studio, []).append(project)
+        community.studio_adders.setdefault(studio, []).append(spammer)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 
@@ -27,7 +28,7 @@ LIMIT_DEFAULT = 20
 OFFSET_MAX = 2**53 - 1  # "0 to 9007199254740991" (the reference's wiki, 2018)
 JSON = b"application/json; charset=utf-8"
 EMPTY = b"[]"
-_PARAMETER = "{}"
+_PARAMETER = "/"  # no part of a path is this
 _DIGITS_MAX = 16
 
 
@@ -52,9 +53,9 @@ class Page(NamedTuple):
         for word in query.split("&"):
             name, _, value = word.partition("=")
             if name == "limit":
-                limit = _natural(value)
+                limit = _natural(unquote(value))
             elif name == "offset":
-                offset = _natural(value)
+                offset = _natural(unquote(value))
         if not 1 <= limit <= LIMIT_MAX or offset > OFFSET_MAX:
             raise BadRequest
         return cls(limit, offset)

@@ -10,14 +10,24 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from harvester.sandbox.app import Application
+from harvester.sandbox.app import DROP, Application
 from harvester.sandbox.community import Community
 from harvester.sandbox.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP that lets the application close the connection without an answer, which ASGI has no word for."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # a key of our own
+        scope[DROP] = self.transport.abort
 
 
 class _Server(uvicorn.Server):
@@ -99,7 +109,7 @@ def serve(
         config = uvicorn.Config(
             app_of(app),
             loop="uvloop",
-            http="httptools",
+            http=_Protocol,
             ws="none",
             lifespan="off",
             interface="asgi3",

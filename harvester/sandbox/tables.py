@@ -77,7 +77,7 @@ class Users:
         return self._chance(row, self._status)
 
     def profile_id(self, row: int) -> int:
-        """The profile's own number: the user's id for newer accounts, another one for old ones (documented examples)."""
+        """The profile's own number: the user's id for newer accounts, another one for old ones [documented]."""
         user_id = self.id[row]
         if user_id > 16_000_000:
             return user_id

@@ -4,6 +4,8 @@ No comment piece holds a character beyond the basic plane: the site strips those
 Titles and profiles may.
 """
 
+# ruff: noqa: E501, RUF001  (lists of words; letters that look like others are what they are for)
+
 from __future__ import annotations
 
 EMOJI = [

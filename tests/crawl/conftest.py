@@ -123,7 +123,7 @@ class Harvester:
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database, options="-c timezone=UTC") as connection:
-            return connection.execute(statement, values).fetchall()  # type: ignore[call-overload,no-any-return]
+            return connection.execute(statement, values or None).fetchall()  # type: ignore[call-overload,no-any-return]
 
     def rows(self, table: str, columns: list[str]) -> list[dict[str, Any]]:
         found = self.query(f"SELECT {', '.join(columns)} FROM scratch.{table} WHERE gone_at IS NULL")
