@@ -61,7 +61,8 @@ class Certificate(Struct, kw_only=True):
     """What a completed walk proved, and from where the next one may go on.
 
     `anchors` are the first items of a list that grows at its head, the last ones of a list that grows at its
-    tail, and `offset`, `digest` tell the page on which they stood. `complete` is False where nothing was proved.
+    tail, and `offset`, `digest` tell the page on which they stood. Without a digest there is nothing to go on from: the
+    next walk reads the list in full. `complete` is False where nothing was proved.
     """
 
     ground: Ground
@@ -103,6 +104,9 @@ class State(Struct, kw_only=True, omit_defaults=True):
     pass_key: int | None = None
     until: Certificate | None = None
 
+    contradicted: bool = False
+    """Whether the source broke the order that is declared of the list."""
+
     # Reading in full until two reads agree: count and sum of the ids of this read, and of the one before.
     head: list[int] = []
     read: int = 0
@@ -123,7 +127,7 @@ class Step(Struct, kw_only=True):
 def begin(listing: Listing, last: Certificate | None = None) -> State:
     """The state of a new walk: from the last certificate, or from nothing without one (a first walk, an audit)."""
     state = State()
-    if last is None or last.ground not in (Ground.KEY, Ground.IDENTITY):
+    if last is None or not last.complete or not last.digest:
         return state
     state.until = last
     if listing.order is Order.OLDEST_FIRST:
@@ -147,6 +151,7 @@ def step(listing: Listing, state: State, page: Sequence[Entry], *, absent: bool 
     if state.phase == "agree":
         return _agree(listing, state, page)
     if listing.keyed and not _ordered(listing, page):
+        state.contradicted = True
         fall = _fall_back(state)
         fall.contradiction = True
         return fall
@@ -266,7 +271,7 @@ def _unchanged(state: State, until: Certificate, page: Sequence[Entry]) -> bool:
 
     At the growing end of a list that is proof enough; a list of unknown order must stand on that one page.
     """
-    return state.pages == 1 and state.offset == until.offset and until.digest == _digest(page)
+    return state.pages == 1 and state.offset == until.offset and until.digest == _digest(_ids(page))
 
 
 def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
@@ -278,7 +283,7 @@ def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
                 ground=Ground.IDENTITY,
                 complete=True,
                 offset=state.offset,
-                digest=_digest(page),
+                digest=_digest(_ids(page)),
                 anchors=state.anchors,
                 key=state.key,
             )
@@ -287,8 +292,8 @@ def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
         state.base = Certificate(
             ground=Ground.IDENTITY,
             complete=True,
-            digest=_digest(page) if short or listing.order is Order.NEWEST_FIRST else "",
-            anchors=[entry.id for entry in page],
+            digest=_digest(_ids(page)) if short or listing.order is Order.NEWEST_FIRST else "",
+            anchors=_ids(page),
             key=state.head_key,
         )
 
@@ -347,7 +352,7 @@ def _fall_back(state: State) -> Step:
 
 def _agree(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     if state.offset == 0:
-        state.head = [entry.id for entry in page]
+        state.head = _ids(page)
     state.count += len(page)
     state.total = (state.total + sum(_mix(entry.id) for entry in page)) % 2**63
     state.quiet = 0 if page else state.quiet + 1
@@ -357,8 +362,11 @@ def _agree(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     result = (state.count, state.total)
     state.read += 1
     if result == state.before:
+        # What enters, enters at the head: while that stands, the rest needs no third reading.
+        trusted = listing.order is Order.NEWEST_FIRST and not state.contradicted
+        digest = _digest(state.head) if trusted else ""
         return Step(
-            done=Certificate(ground=Ground.AGREEMENT, complete=True, anchors=state.head),
+            done=Certificate(ground=Ground.AGREEMENT, complete=True, digest=digest, anchors=state.head),
             certified=True,
         )
     if state.read >= _AGREEING_READS:
@@ -368,10 +376,14 @@ def _agree(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     return Step()
 
 
-def _digest(page: Sequence[Entry]) -> str:
+def _digest(ids: Sequence[int]) -> str:
     """A fingerprint of the items of a page, in order."""
-    text = ",".join(str(entry.id) for entry in page)
+    text = ",".join(map(str, ids))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _ids(page: Sequence[Entry]) -> list[int]:
+    return [entry.id for entry in page]
 
 
 def _mix(item: int) -> int:

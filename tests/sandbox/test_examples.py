@@ -69,7 +69,9 @@ def pathfinder(community):
     def thread(kind):
         comments = community.comments(kind)
         row = longest(comments.replies, lambda row: community.owner_is_public(kind, comments.owner[row]))
-        place = owned(comments.owner[row]) if kind == "project" else f"/studios/{community.studios.id[comments.owner[row]]}"
+        place = (
+            owned(comments.owner[row]) if kind == "project" else f"/studios/{community.studios.id[comments.owner[row]]}"
+        )
         return f"{place}/comments/{comments.id[row]}"
 
     paths = {"/": "/", "/health": "/health", "/users/*": f"/users/{names[0]}"}
@@ -123,9 +125,7 @@ def test_served_as_documented(client, paths, template):
 
 
 def test_every_list_has_several_pages_at_500_users(client, paths):
-    lengths = {
-        route.path: len(client.read(paths[anonymous(route.path)])) for route in ROUTES if route.is_list
-    }
+    lengths = {route.path: len(client.read(paths[anonymous(route.path)])) for route in ROUTES if route.is_list}
     short = {"/studios/{studio}/managers"} | {path for path in lengths if path.endswith("/replies")}
     assert min(length for path, length in lengths.items() if path not in short) > 40
     assert max(lengths.values()) > 200
@@ -135,7 +135,14 @@ def test_every_list_has_several_pages_at_500_users(client, paths):
 def test_special_answers(client, community):
     name = community.users.name[7]
     assert client.get(f"/users/{name.swapcase()}").json()["username"] == name
-    for path in ("/users/nobody-has-this-name-1", "/users//projects", "/users/{}", "/projects/1", "/projects/x", "/nowhere"):
+    for path in (
+        "/users/nobody-has-this-name-1",
+        "/users//projects",
+        "/users/{}",
+        "/projects/1",
+        "/projects/x",
+        "/nowhere",
+    ):
         answer = client.get(path)
         assert (answer.status, answer.json()) == (404, {"code": "NotFound", "message": ""})
     hidden = community.projects.is_shared.index(0)
@@ -174,7 +181,9 @@ def test_a_deleted_comment_is_null_or_404(client, community):
 
 
 def test_quirks_of_projects(client, community):
-    row = max(range(len(community.projects)), key=lambda row: (community.projects.is_shared[row], community.remix_count(row)))
+    row = max(
+        range(len(community.projects)), key=lambda row: (community.projects.is_shared[row], community.remix_count(row))
+    )
     project_id, author = community.projects.id[row], community.users.name[community.projects.author[row]]
     whole = client.get(f"/projects/{project_id}").json()
     part = client.get(f"/users/{author}/projects/{project_id}").json()

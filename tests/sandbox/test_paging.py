@@ -33,7 +33,11 @@ def lists_of(community):
     raw = [studios.id[row] if is_open[row] else None for row in community.project_studios[p]][::-1]
     yield f"{owned(p)}/studios", raw, None
     p = longest(community.remixes, shared)
-    yield f"/projects/{projects.id[p]}/remixes", sorted(projects.id[row] for row in community.remixes[p] if shared[row]), None
+    yield (
+        f"/projects/{projects.id[p]}/remixes",
+        sorted(projects.id[row] for row in community.remixes[p] if shared[row]),
+        None,
+    )
     s = longest(community.studio_projects, is_open)
     raw = [projects.id[row] for row in community.studio_projects[s] if shared[row]][::-1]
     yield f"/studios/{studios.id[s]}/projects", raw, None
@@ -85,7 +89,18 @@ def test_pages_are_empty_in_the_middle_of_filtered_lists(lists):
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=41", "limit=0", "limit=-1", "limit=x", "limit=", "limit=1.5", "limit=%31x", "limit=٣", "offset=-1", "offset=x"]
+    [
+        "limit=41",
+        "limit=0",
+        "limit=-1",
+        "limit=x",
+        "limit=",
+        "limit=1.5",
+        "limit=%31x",
+        "limit=٣",
+        "offset=-1",
+        "offset=x",
+    ]
     + ["offset=", "offset=9007199254740992", "offset=99999999999999999999", "limit=+5", "limit=1e1"],
 )
 def test_bad_windows_are_refused(client, community, query):

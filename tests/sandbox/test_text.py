@@ -17,7 +17,15 @@ TYPED = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"], e
 def test_the_table_is_the_recorded_one():
     table = entity_table()
     assert len(table) == 1287
-    samples = {"&": "&amp;", "'": "&apos;", "…": "&hellip;", "☆": "&star;", "Д": "&Dcy;", "é": "&eacute;", "\t": "&Tab;"}
+    samples = {
+        "&": "&amp;",
+        "'": "&apos;",
+        "…": "&hellip;",
+        "☆": "&star;",
+        "Д": "&Dcy;",
+        "é": "&eacute;",
+        "\t": "&Tab;",
+    }
     assert {character: table[ord(character)] for character in samples} == samples
     assert ord("\n") not in table
     for code, entity in table.items():
@@ -68,7 +76,14 @@ def test_every_vocabulary_is_served(community):
     )
     projects = community.projects
     titles = "".join(text.PROJECT_TITLE.text(projects.title(row)) for row in range(len(projects)))
-    for script in "[а-я]", "[\u0600-\u06ff]", "[\u0590-\u05ff]", "[\u4e00-\u9fff]", "[\u3040-\u30ff]", "[\uac00-\ud7af]":
+    for script in (
+        "[а-я]",
+        "[\u0600-\u06ff]",
+        "[\u0590-\u05ff]",
+        "[\u4e00-\u9fff]",
+        "[\u3040-\u30ff]",
+        "[\uac00-\ud7af]",
+    ):
         assert re.search(script, texts)
         assert re.search(script, titles)
     assert re.search("&[a-z]+;", texts)
