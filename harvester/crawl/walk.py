@@ -71,6 +71,8 @@ class Certificate(Struct, kw_only=True):
     digest: str = ""
     anchors: list[int] = []
     key: int | None = None
+    whole: tuple[int, int] | None = None
+    """Of a list that two full reads agreed on: how many items, and the sum of their mixed ids."""
 
 
 _NOTHING = Certificate(ground=Ground.NONE, complete=False)
@@ -127,7 +129,12 @@ class Step(Struct, kw_only=True):
 def begin(listing: Listing, last: Certificate | None = None) -> State:
     """The state of a new walk: from the last certificate, or from nothing without one (a first walk, an audit)."""
     state = State()
-    if last is None or not last.complete or not last.digest:
+    if last is None or not last.complete:
+        return state
+    if not last.digest:
+        if last.whole is not None:
+            # Where no place proves anything, one more full read that agrees with the last two is enough.
+            state.phase, state.before = "agree", last.whole
         return state
     state.until = last
     if listing.order is Order.OLDEST_FIRST:
@@ -366,7 +373,7 @@ def _agree(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
         trusted = listing.order is Order.NEWEST_FIRST and not state.contradicted
         digest = _digest(state.head) if trusted else ""
         return Step(
-            done=Certificate(ground=Ground.AGREEMENT, complete=True, digest=digest, anchors=state.head),
+            done=Certificate(ground=Ground.AGREEMENT, complete=True, digest=digest, anchors=state.head, whole=result),
             certified=True,
         )
     if state.read >= _AGREEING_READS:

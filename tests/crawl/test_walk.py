@@ -232,6 +232,17 @@ def test_a_list_with_a_hidden_page_in_its_middle_is_read_twice_once_and_then_by_
     assert second.requests < first.requests / 2
 
 
+def test_a_list_without_any_proof_by_place_is_read_once_more_and_not_twice() -> None:
+    source = Source(msgspec.structs.replace(UNKNOWN, empties=2), random.Random(1), length=60)
+    source.hidden = {item for item, _ in source.raw[15:32]}
+    first = run(source)
+    assert first.certificate.ground is Ground.AGREEMENT
+    assert run(source, first.certificate).requests == 8
+    source.insert()
+    second = run(source, first.certificate)
+    assert second.returned == source.visible()
+
+
 @given(
     length=st.integers(0, 90),
     seed=st.integers(0, 10**6),
