@@ -1,12 +1,23 @@
 """What Scrapy may log of pages and items: nothing. Addresses hold usernames, and items hold what people wrote."""
 
-from typing import Any
+import logging
+from typing import Any, Self
 
+from scrapy.crawler import Crawler
 from scrapy.logformatter import LogFormatter
+
+_TELL_ADDRESSES = ("scrapy.core.downloader.handlers", "scrapy.core.scraper", "scrapy.downloadermiddlewares")
 
 
 class QuietFormatter(LogFormatter):
-    """Keeps requests, responses and items out of the log."""
+    """Keeps requests, responses and items out of the log, and silences what would write addresses of its own."""
+
+    @classmethod
+    def from_crawler(cls, _: Crawler) -> Self:
+        """Scrapy's way to build a component."""
+        for name in _TELL_ADDRESSES:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        return cls()
 
     def crawled(self, *_: Any) -> None:  # type: ignore[override]
         """No line per response."""

@@ -1,15 +1,19 @@
 """The one item pipeline: a page into the warehouse."""
 
+import logging
 from typing import TYPE_CHECKING, Self
 
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
 from harvester.crawl.spider import Page
-from harvester.errors import WarehouseError
+from harvester.errors import HarvesterError
 
 if TYPE_CHECKING:
     from harvester.crawl.spider import WalkSpider
+
+
+logger = logging.getLogger(__name__)
 
 
 class WarehousePipeline:
@@ -27,10 +31,13 @@ class WarehousePipeline:
     async def open_spider(self) -> None:
         """Begin the run, or do not start at all."""
         try:
+            self.spider.prepare()
             await self.session.open()
-        except WarehouseError as error:
+        except HarvesterError as error:
             self.session.failure = error
-            raise CloseSpider("warehouse") from None
+            if self.spider.alone:
+                logger.error("%s", error)  # noqa: TRY400  (one line, no traceback)
+            raise CloseSpider("refused") from None
 
     async def process_item(self, item: Page) -> Page:
         """Commit the page and tell the walk that waits for it."""

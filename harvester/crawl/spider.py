@@ -11,12 +11,11 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 from scrapy import Request, Spider
-from scrapy.crawler import Crawler
 from scrapy.exceptions import (
     CannotResolveHostError,
     DownloadCancelledError,
@@ -84,14 +83,15 @@ class Bounds:
 class WalkSpider(Spider):
     """Visits what is due of its streams. A subclass has a name; the catalogue says which streams that name owns."""
 
-    targets: ClassVar[tuple[Kind, ...]] = (Kind.USER, Kind.PROJECT, Kind.STUDIO)
-
     def __init__(self, session: Session | None = None, bounds: Bounds | None = None, **arguments: Any) -> None:
         super().__init__(self.name)
+        self.alone = session is None
+        """Whether Scrapy's own tools run this spider, rather than `harvester`."""
         self.session = session or Session(environment(), f"scrapy crawl {self.name}")
         self.bounds = bounds or Bounds()
         self.streams: tuple[Stream, ...] = self.own_streams()
-        self.target = _target(arguments)
+        self.arguments = arguments
+        self.target: tuple[Kind, int] | None = None
         self.stopping = False
         self.bounded = False
         self.put_off = 0
@@ -106,12 +106,10 @@ class WalkSpider(Spider):
         """The streams this spider visits."""
         return streams_of(self.name)
 
-    @classmethod
-    def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
-        """Scrapy's way to build a spider; refuses public hosts that the operator is not entitled to."""
-        spider = super().from_crawler(crawler, *args, **kwargs)
-        spider.session.settings.check_crawl_allowed()
-        return spider
+    def prepare(self) -> None:
+        """Check what was asked for. Raises `UsageError`: an argument, or hosts that one is not entitled to crawl."""
+        self.session.settings.check_crawl_allowed()
+        self.target = _target(self.arguments)
 
     def stop(self) -> None:
         """Begin nothing more; what is in flight is finished and committed. May be called from a signal handler."""

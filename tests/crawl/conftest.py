@@ -189,6 +189,12 @@ def still_sandbox(start_sandbox: Callable[..., Sandbox]) -> Sandbox:
     return start_sandbox(users=500, seed=1)
 
 
+@pytest.fixture(scope="session")
+def small_sandbox(start_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    """A community of 120 users that no test may change."""
+    return start_sandbox(users=120, seed=1)
+
+
 @pytest.fixture
 def second_database(postgres_server: Any) -> Iterator[str]:
     """Another empty warehouse beside the test's own."""

@@ -47,15 +47,15 @@ def test_killed_twenty_times(
 
 
 def test_one_interrupt_finishes_what_is_in_flight(
-    still_sandbox: Any, make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+    small_sandbox: Any, make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:
-    harvester = make_harvester(still_sandbox)
-    name = still_sandbox.seeds()["users"][0]
+    harvester = make_harvester(small_sandbox)
+    name = small_sandbox.seeds()["users"][0]
     harvester("seed", "users", name, "--depth", "50")
     for signals in (1, 2):
-        still_sandbox.json("/sandbox/requests/reset", "POST")
+        small_sandbox.json("/sandbox/requests/reset", "POST")
         process = harvester.start("crawl")
-        while still_sandbox.requests()["total"] < 150:
+        while small_sandbox.requests()["total"] < 150:
             time.sleep(0.005)
         for _ in range(signals):
             os.kill(process.pid, signal.SIGINT)
@@ -65,9 +65,9 @@ def test_one_interrupt_finishes_what_is_in_flight(
         if signals == 1:
             assert "interrupted, nothing lost" in output
             assert harvester.query("SELECT count(*) FROM crawl.walks WHERE lease_token IS NOT NULL") == [(0,)]
-            sent = still_sandbox.requests()["total"]
+            sent = small_sandbox.requests()["total"]
             recorded = harvester.query("SELECT outcome, requests FROM crawl.runs ORDER BY id DESC LIMIT 1")
             assert recorded == [("interrupted", sent)]
     harvester.crawl()
-    assert_truth(harvester, still_sandbox, f"user:{name}")
+    assert_truth(harvester, small_sandbox, f"user:{name}")
     assert harvester.query("SELECT count(*) FROM crawl.walks WHERE visits <> 1") == [(0,)]

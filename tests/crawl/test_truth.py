@@ -83,14 +83,14 @@ def test_depth_0_is_the_seed_and_what_it_owns(still_sandbox: Any, make_harvester
 
 
 def test_seeding_deeper_later_equals_seeding_deep_at_once(
-    still_sandbox: Any, make_harvester: Callable[..., Any], assert_truth: Callable[..., Counter[str]]
+    small_sandbox: Any, make_harvester: Callable[..., Any], assert_truth: Callable[..., Counter[str]]
 ) -> None:
     """What was met at depth 0 is walked when the depth is raised, and no list is read twice for it."""
-    studio = still_sandbox.seeds()["studios"][0]
-    harvester = make_harvester(still_sandbox)
+    studio = small_sandbox.seeds()["studios"][0]
+    harvester = make_harvester(small_sandbox)
     harvester("seed", "studios", str(studio))
     harvester.crawl()
     harvester("seed", "studios", str(studio), "--depth", "50")
     harvester.crawl()
-    assert_truth(harvester, still_sandbox, f"studio:{studio}")
+    assert_truth(harvester, small_sandbox, f"studio:{studio}")
     assert harvester.query("SELECT count(*) FROM crawl.walks WHERE visits <> 1") == [(0,)]

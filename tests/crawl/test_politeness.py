@@ -1,0 +1,203 @@
+"""What leaves the process: seen by a server that writes down each request, and by the sandbox's own log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scrapy import Request
+from scrapy.exceptions import IgnoreRequest
+
+from harvester.config import load
+from harvester.crawl.politeness import PoliteMiddleware, close_budget, retry_after, take_places
+from harvester.crawl.session import Session
+from harvester.warehouse.connect import open_connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+USER = json.dumps(
+    {
+        "id": 5,
+        "username": "someone",
+        "scratchteam": False,
+        "history": {"joined": "2007-03-07T03:50:14.000Z"},
+        "profile": {"id": 29, "images": {}, "status": "", "bio": "", "country": ""},
+    }
+).encode()
+
+
+class Recorder:
+    """Answers each request with the next of its answers, the last one for ever, and writes the requests down."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, dict[str, str], bytes]] = [(200, {}, USER)]
+        self.seen: list[tuple[float, str, str, dict[str, str]]] = []
+        recorder = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do(self) -> None:
+                recorder.seen.append((time.monotonic(), self.command, self.path, dict(self.headers)))
+                answers = recorder.answers
+                status, headers, body = answers.pop(0) if len(answers) > 1 else answers[0]
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_HEAD = do  # noqa: N815
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    server = Recorder()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Recorder]:
+    server = Recorder()
+    yield server
+    server.close()
+
+
+def test_an_honest_name_and_only_get(recorder: Recorder, make_harvester: Callable[..., Any]) -> None:
+    harvester = make_harvester(recorder, HARVESTER_CONTACT="https://example.org/us")
+    harvester("seed", "users", "someone")
+    ((_, method, path, headers),) = recorder.seen
+    assert (method, path) == ("GET", "/users/someone")
+    assert headers["User-Agent"].startswith("scratch-harvester/")
+    assert "(+https://example.org/us)" in headers["User-Agent"]
+    assert "Cookie" not in headers
+
+
+def test_retry_after_is_honoured(recorder: Recorder, make_harvester: Callable[..., Any]) -> None:
+    recorder.answers = [
+        (429, {"Retry-After": "2"}, b'{"response": "Too many requests"}'),
+        (200, {}, USER),
+    ]
+    make_harvester(recorder)("seed", "users", "someone")
+    (first, *_), (second, *_) = recorder.seen
+    assert second - first >= 2
+
+
+def test_a_pause_is_everybodys(recorder: Recorder, make_harvester: Callable[..., Any]) -> None:
+    """What one worker is told holds for the next one too: the pause is in the warehouse."""
+    harvester = make_harvester(recorder, HARVESTER_RATE="100")
+    with open_connection(harvester.database, autocommit=True) as connection:
+        close_budget(connection, 4.0, "told so")
+        began = time.monotonic()
+    harvester("seed", "users", "someone")
+    assert recorder.seen[0][0] - began >= 4 - 0.5
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_a_redirect_is_never_followed_and_never_data(
+    recorder: Recorder, elsewhere: Recorder, make_harvester: Callable[..., Any], status: int
+) -> None:
+    recorder.answers = [(status, {"Location": f"{elsewhere.url}/users/someone"}, USER), (200, {}, USER)]
+    make_harvester(recorder)("seed", "users", "someone")
+    assert len(recorder.seen) == 2
+    assert elsewhere.seen == []
+
+
+def test_no_name_and_no_secret_in_the_log(recorder: Recorder, make_harvester: Callable[..., Any]) -> None:
+    recorder.answers = [
+        (500, {}, b"<html>"),
+        (200, {}, b"{"),
+        (200, {}, b"not json"),
+        (200, {}, USER),
+    ]
+    harvester = make_harvester(recorder, HARVESTER_CONTACT="me@example.org")
+    result = harvester("seed", "users", "someone")
+    assert "someone" not in result.stderr
+    assert "example.org" not in result.stderr
+
+
+def test_the_budget_is_held_by_two_workers_together(still_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
+    rate = 40
+    harvester = make_harvester(still_sandbox, HARVESTER_RATE=str(rate))
+    harvester("seed", "users", still_sandbox.seeds()["users"][0], "--depth", "3")
+    still_sandbox.json("/sandbox/requests/reset", "POST")
+    workers = [harvester.start("crawl", "--max-requests", "150", "--json") for _ in range(2)]
+    for worker in workers:
+        _, errors = worker.communicate(timeout=120)
+        assert worker.returncode == 0, errors
+    times = sorted(at for at, *_ in still_sandbox.lines("/sandbox/requests/log"))
+    assert len(times) >= 300
+    for window in (1.0, 2.0, 4.0):
+        most = max(sum(start <= at < start + window for at in times) for start in times)
+        # A request may arrive late and meet the next ones: as many as are under way at once.
+        assert most <= rate * window + 16, f"{most} requests in {window} s"
+
+
+def test_places_of_the_budget_are_evenly_spaced(database: str) -> None:
+    with open_connection(database, autocommit=True) as connection:
+        first = take_places(connection, 10, 1.0)
+        second = take_places(connection, 1, 1.0)
+        assert first == 0
+        assert 9 < second <= 10
+        close_budget(connection, 100, "told so")
+        assert 99 < take_places(connection, 1, 1.0) <= 100
+
+
+def test_nothing_but_get_to_the_configured_hosts_passes() -> None:
+    session = Session(
+        load(home="/dev/null", api_url="http://127.0.0.1:1", site_url="http://localhost:2", rate=0), "test"
+    )
+    middleware = PoliteMiddleware(session)
+
+    async def ask(method: str, url: str) -> None:
+        await middleware.process_request(Request(url, method=method))
+
+    asyncio.run(ask("GET", "http://127.0.0.1:1/users/a"))
+    asyncio.run(ask("GET", "http://localhost:2/x"))
+    for method, url in (
+        ("POST", "http://127.0.0.1:1/users/a"),
+        ("HEAD", "http://127.0.0.1:1/users/a"),
+        ("GET", "http://127.0.0.1:2/users/a"),
+        ("GET", "http://127.0.0.1.evil.example:1/users/a"),
+        ("GET", "http://169.254.169.254/"),
+    ):
+        with pytest.raises(IgnoreRequest):
+            asyncio.run(ask(method, url))
+    assert session.requests == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, None), ("", None), ("soon", None), ("3", 3.0), (" 120 ", 120.0), ("999999", 3600.0), ("-5", None)],
+)
+def test_retry_after_in_seconds(header: str | None, seconds: float | None) -> None:
+    assert retry_after(header) == seconds
+
+
+def test_retry_after_as_a_date() -> None:
+    from datetime import UTC, datetime, timedelta
+    from email.utils import format_datetime
+
+    later = retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True))
+    assert later is not None
+    assert 90 < later <= 100
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
