@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harvester.config import Settings, load
 from harvester.errors import HarvesterError
@@ -147,20 +148,15 @@ def _show_changes(console: Console, connection: Connection, since: Any) -> None:
         if row and row[0]:
             new.add_row(name.replace("_", " "), f"{row[0]:,}")
     console.print(new)
-    changed = Table(
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-        title="edited, the earlier version kept",
-        title_justify="left",
-    )
-    for name in ("project", "was", "is"):
+    console.print()
+    changed = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("title edited of project", "it was", "it is"):
         changed.add_column(name, overflow="ellipsis", no_wrap=True)
     for row in connection.execute(
         "SELECT p.id, h.title, p.title FROM history.project_revisions h JOIN scratch.projects p ON p.id = h.project_id"
         " WHERE h.title <> p.title ORDER BY h.valid_to DESC, p.id LIMIT 5"
     ).fetchall():
-        changed.add_row(*(str(value) for value in row))
+        changed.add_row(*(_printable(str(value)) for value in row))
     if changed.row_count:
         console.print(changed)
     row = connection.execute("SELECT count(*), count(DISTINCT project_id) FROM history.project_stats").fetchone()
@@ -169,3 +165,8 @@ def _show_changes(console: Console, connection: Connection, since: Any) -> None:
             f"{row[0]:,} earlier counters of {row[1]:,} projects kept in history.project_stats",
             highlight=False,
         )
+
+
+def _printable(text: str) -> Text:
+    """What somebody typed, as plain text: no markup of ours, no control codes for the terminal."""
+    return Text("".join(character if character.isprintable() else "\N{MIDDLE DOT}" for character in text))

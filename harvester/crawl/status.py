@@ -106,10 +106,10 @@ def show(console: Console, facts: dict[str, Any]) -> None:
             rows.add_row(name, f"{count:,}")
     if rows.row_count:
         console.print(rows)
-    streams = _table("stream", "in scope", "visited", "due", "failing", "gone", "uncertified", "next due")
+    streams = _table("stream", "in scope", "visited", "due", "failing", "gone", "unproved", "next due (UTC)")
     for row in facts["streams"]:
         numbers = (row[name] for name in ("in_scope", "visited", "due", "failing", "gone", "uncertified"))
-        streams.add_row(row["stream"], *(f"{number:,}" for number in numbers), f"{row['next_due']:%Y-%m-%d %H:%M}")
+        streams.add_row(row["stream"], *(f"{number:,}" for number in numbers), f"{row['next_due']:%m-%d %H:%M}")
     if streams.row_count:
         console.print(streams)
     budget = facts["budget"]
@@ -143,7 +143,7 @@ def show(console: Console, facts: dict[str, Any]) -> None:
 
 def _table(first: str, *others: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first)
+    table.add_column(first, no_wrap=True)
     for name in others:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     return table

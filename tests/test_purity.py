@@ -1,0 +1,38 @@
+"""Some modules stay pure: what the API serves, the walk and the making of rows need no engine and no database."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PURE = (
+    "harvester.api.catalogue",
+    "harvester.api.decode",
+    "harvester.api.records",
+    "harvester.api.text",
+    "harvester.crawl.walk",
+    "harvester.warehouse.normalise",
+)
+ENGINES = ("scrapy", "twisted", "psycopg", "sqlalchemy", "asyncio", "aiohttp")
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_loads_no_engine(module: str) -> None:
+    code = f"import sys, {module}; print(sorted(set(sys.modules) & set({ENGINES!r})))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_the_warehouse_knows_nothing_of_http() -> None:
+    code = "import sys, harvester.warehouse.commit; print(sorted(set(sys.modules) & {'scrapy', 'twisted', 'aiohttp'}))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_the_sandbox_shares_nothing_with_what_it_tests() -> None:
+    code = "import sys, harvester.sandbox.server; print(sorted(n for n in sys.modules if n.startswith('harvester')))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = [name for name in eval(result.stdout) if not name.startswith("harvester.sandbox")]
+    assert loaded == ["harvester"]
