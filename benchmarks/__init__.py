@@ -1,0 +1,1 @@
+"""What the documentation and the comments claim of speed, measured: `make bench`."""

@@ -1,0 +1,23 @@
+"""Run the benchmarks: `make bench`, or `make bench BENCH_ARGS=commit` for one of them."""
+
+import runpy
+import sys
+
+BENCHMARKS = {
+    "commit": ("benchmarks.commit_pages", "pages of comments into PostgreSQL, one by one and together"),
+    "sandbox": ("benchmarks.sandbox_speed", "requests that the sandbox answers on one core"),
+}
+
+
+def main() -> None:
+    chosen = sys.argv[1:] or list(BENCHMARKS)
+    for name in chosen:
+        if name not in BENCHMARKS:
+            sys.exit(f"no benchmark is called {name}: there are {', '.join(BENCHMARKS)}")
+        module, title = BENCHMARKS[name]
+        print(f"== {name}: {title}", flush=True)
+        sys.argv = [module]
+        runpy.run_module(module, run_name="__main__")
+
+
+main()

@@ -1,0 +1,103 @@
+"""Pages of 40 new comments by authors already known, into an embedded PostgreSQL: alone, and eight a transaction.
+
+    python -m benchmarks commit
+
+Both ways alternate on the same server, five rounds each; medians and their ratio are printed.
+"""
+
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from harvester.api.catalogue import STREAMS
+from harvester.api.decode import decode
+from harvester.config import load
+from harvester.crawl import frontier
+from harvester.warehouse import embedded, schema
+from harvester.warehouse.commit import PageCommit, Verdict, Writer
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.normalise import normalise
+
+PAGES = 400
+ROUNDS = 5
+STREAM = STREAMS["project_comments"]
+
+
+def body(project: int) -> bytes:
+    return json.dumps(
+        [
+            {
+                "id": project * 1000 + number,
+                "parent_id": None,
+                "commentee_id": None,
+                "content": f"hello &amp; welcome {number}",
+                "datetime_created": "2022-06-02T00:38:43.000Z",
+                "datetime_modified": "2022-06-02T00:38:43.000Z",
+                "visibility": "visible",
+                "author": {
+                    "id": (author := 1 + (project * 7 + number * 13) % 5000),
+                    "username": f"user{author}",
+                    "scratchteam": False,
+                    "image": f"https://cdn2.scratch.mit.edu/get_image/user/{author}_60x60.png",
+                },
+                "reply_count": 0,
+            }
+            for number in range(40)
+        ]
+    ).encode()
+
+
+def main() -> None:
+    rates: dict[int, list[float]] = {1: [], 8: []}
+    decoding: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="harvester-bench-") as folder:
+        home = Path(folder)
+        url = embedded.up(home)
+        try:
+            schema.migrate(url)
+            with open_connection(url, autocommit=True) as connection:
+                run = frontier.begin_run(connection, load(home=home), "bench")
+                writer = Writer(connection)
+                connection.execute("INSERT INTO scratch.users (id, username) VALUES (1, 'user1')")
+                first = 1
+                for _ in range(ROUNDS):
+                    for together in rates:
+                        numbers = range(first, first + PAGES)
+                        first += PAGES
+                        connection.execute(
+                            "INSERT INTO scratch.projects (id, author_id) SELECT unnest(%s::bigint[]), 1",
+                            [list(numbers)],
+                        )
+                        connection.execute(
+                            "INSERT INTO crawl.walks (stream, entity_id, due_at)"
+                            " SELECT 'project_comments', unnest(%s::bigint[]), now()",
+                            [list(numbers)],
+                        )
+                        leases = frontier.lease(connection, run, [STREAM.name], PAGES)
+                        bodies = [body(lease.visit.entity_id) for lease in leases]
+                        began = time.perf_counter()
+                        pages = [
+                            PageCommit(
+                                lease, normalise(lease.visit, decode(STREAM, served)), 40, verdict=Verdict("{}", 3600.0)
+                            )
+                            for lease, served in zip(leases, bodies, strict=True)
+                        ]
+                        decoded = time.perf_counter()
+                        for start in range(0, PAGES, together):
+                            writer.commit(pages[start : start + together])
+                        decoding.append(PAGES / (decoded - began))
+                        rates[together].append(PAGES / (time.perf_counter() - decoded))
+        finally:
+            embedded.down(home)
+    alone, eight = (statistics.median(rates[together]) for together in (1, 8))
+    print(f"decode and normalise  {statistics.median(decoding):8,.0f} pages/s")
+    print(f"commit alone          {alone:8,.0f} pages/s")
+    print(
+        f"commit by eight       {eight:8,.0f} pages/s   {eight / alone:.2f} times alone, {40 * eight:,.0f} comments/s"
+    )
+
+
+if __name__ == "__main__":
+    main()
