@@ -63,7 +63,7 @@ def main() -> None:
                 connection.execute("INSERT INTO scratch.users (id, username) VALUES (1, 'user1')")
                 first = 1
                 for _ in range(ROUNDS):
-                    for together in rates:
+                    for together, measured in rates.items():
                         numbers = range(first, first + PAGES)
                         first += PAGES
                         connection.execute(
@@ -88,7 +88,7 @@ def main() -> None:
                         for start in range(0, PAGES, together):
                             writer.commit(pages[start : start + together])
                         decoding.append(PAGES / (decoded - began))
-                        rates[together].append(PAGES / (time.perf_counter() - decoded))
+                        measured.append(PAGES / (time.perf_counter() - decoded))
         finally:
             embedded.down(home)
     alone, eight = (statistics.median(rates[together]) for together in (1, 8))

@@ -29,7 +29,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 Depth = Annotated[
     int,
     typer.Option(
-        help="Hops from a seed that are walked too; 0: the seed and what it owns. Whoever is met beyond gets a row only."
+        help="Hops from a seed that are walked too; 0: the seed and what it owns. Whoever is met beyond gets a row."
     ),
 ]
 

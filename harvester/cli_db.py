@@ -86,7 +86,7 @@ def migrate(
     down: Annotated[bool, typer.Option("--down", help="Go back to REVISION, `base` = remove all tables.")] = False,
 ) -> None:
     """Bring the schema to the version that this harvester knows."""
-    from harvester.warehouse import schema  # noqa: PLC0415  (Alembic takes long to load: here and in check only)
+    from harvester.warehouse import schema
 
     if down and revision == "head":
         raise UsageError("--down needs the revision to go back to")
@@ -99,7 +99,7 @@ def migrate(
 @app.command(epilog="Example: harvester db check --json")
 def check(*, as_json: AsJson = False) -> None:
     """Test the connection, the server's version, the schema's version and that the tables are as declared."""
-    from harvester.warehouse import schema  # noqa: PLC0415
+    from harvester.warehouse import schema
 
     target = database_url(settings())
     with open_connection(target) as connection:

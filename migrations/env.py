@@ -9,7 +9,7 @@ from harvester.warehouse.schema import VERSION_SCHEMA, VERSION_TABLE
 from harvester.warehouse.tables import SCHEMAS, metadata
 
 
-def include_name(name, kind, parents):
+def include_name(name, kind, _parents):
     """Look at our schemas alone; a database may hold others."""
     if kind == "schema":
         return name in SCHEMAS

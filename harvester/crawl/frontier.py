@@ -294,7 +294,8 @@ def _spread(lead: Lead) -> sql.Composed:
     return sql.SQL(
         "INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, depth, signal, due_at)"
         " SELECT x.stream, l.{met}, max({owner}), max(v.depth - x.hop), max({signal}), now()"
-        " FROM (SELECT %s::text AS stream, %s::int AS hop) x, crawl.walks v JOIN scratch.{table} l ON l.{own} = v.entity_id"
+        " FROM (SELECT %s::text AS stream, %s::int AS hop) x, crawl.walks v"
+        " JOIN scratch.{table} l ON l.{own} = v.entity_id"
         " WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.depth >= x.hop AND l.gone_at IS NULL"
         " AND l.{met} IS NOT NULL{known}{raised}"
         " GROUP BY 1, 2 ORDER BY 1, 2" + _RAISE

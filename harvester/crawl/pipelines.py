@@ -43,7 +43,7 @@ class WarehousePipeline:
         """Commit the page and tell the walk that waits for it."""
         try:
             taken = await self.session.commit(item.commit)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (handed to whoever waits for the page)
             if not item.taken.done():
                 item.taken.set_exception(error)
             return item

@@ -75,7 +75,7 @@ class Progress:
         table.add_column("table")
         for name in ("inserted", "updated", "unchanged"):
             table.add_column(name, justify="right")
-        for name, numbers in sorted(list(spider.session.counts.tables.items())):
+        for name, numbers in sorted(spider.session.counts.tables.copy().items()):
             table.add_row(name, *(f"{number:,}" for number in numbers))
         status = Text(_line(spider), style="cyan")
         if spider.stopping:

@@ -111,7 +111,7 @@ class Session:
             assert self._writer is not None
             try:
                 outcome = await self._in_thread(self._writer.commit, [page for page, _ in batch])
-            except Exception as error:  # handed to whoever waits for the page
+            except Exception as error:  # noqa: BLE001  (handed to whoever waits for the page)
                 for _, done in batch:
                     if not done.done():
                         done.set_exception(error)

@@ -123,7 +123,8 @@ def show(console: Console, facts: dict[str, Any]) -> None:
     if run := facts["last_run"]:
         outcome = run["outcome"] or "running, or killed"
         console.print(
-            f"[bold]last run[/]  {run['command']}, {run['started_at']:%Y-%m-%d %H:%M} UTC: {outcome}, {run['requests']:,} requests",
+            f"[bold]last run[/]  {run['command']}, {run['started_at']:%Y-%m-%d %H:%M} UTC: {outcome},"
+            f" {run['requests']:,} requests",
             highlight=False,
         )
     for row in facts["failures"]:

@@ -16,6 +16,7 @@ list in full until two reads agree, and its certificate says so.
 import hashlib
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -224,7 +225,7 @@ def _certified(listing: Listing, state: State, page: Sequence[Entry]) -> bool:
         return not state.at_anchor
     places = {item: place for place, item in enumerate(state.anchors)}
     common = [places[entry.id] for entry in page if entry.id in places]
-    if common and all(one < other for one, other in zip(common, common[1:], strict=False)):
+    if common and all(one < other for one, other in pairwise(common)):
         return True
     first = page[0].key
     return listing.keyed and first is not None and state.key is not None and _before(listing, first, state.key)
@@ -237,7 +238,7 @@ def _before(listing: Listing, one: int, other: int) -> bool:
 
 def _ordered(listing: Listing, page: Sequence[Entry]) -> bool:
     keys = [entry.key for entry in page if entry.key is not None]
-    return not any(_before(listing, later, earlier) for earlier, later in zip(keys, keys[1:], strict=False))
+    return not any(_before(listing, later, earlier) for earlier, later in pairwise(keys))
 
 
 def _overlap(listing: Listing, page: Sequence[Entry]) -> int:
@@ -269,7 +270,7 @@ def _arrived(listing: Listing, state: State, page: Sequence[Entry]) -> bool:
         return last is not None and last < until.key - listing.margin
     places = {item: place for place, item in enumerate(until.anchors)}
     met = [places[entry.id] for entry in page if entry.id in places]
-    in_order = all(one < other for one, other in zip(met, met[1:], strict=False))
+    in_order = all(one < other for one, other in pairwise(met))
     return in_order and len(met) >= _HEAD_EVIDENCE
 
 

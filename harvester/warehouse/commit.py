@@ -45,7 +45,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a visit ended: with a certificate (JSON), or because the entity is gone; the next is due after `revisit` s."""
+    """How a visit ended: with a certificate (JSON), or with the entity gone; the next is due after `revisit` s."""
 
     certificate: str | None
     revisit: float
@@ -198,7 +198,7 @@ class Writer:
             if page.verdict is not None and not page.verdict.gone:
                 for stream in visit.stream.opens:
                     _raise(due, (stream, visit.entity_id), (None, depth, None))
-            for stream, entity, owner, hop, signal in _met(visit.stream, visit, page.rows):
+            for stream, entity, owner, hop, signal in _met(visit.stream, page.rows):
                 if depth >= hop:
                     _raise(due, (stream, entity), (owner, depth - hop, signal))
         if due:
@@ -237,7 +237,7 @@ def _raise(
         due[key] = found
 
 
-def _met(stream: Stream, visit: Visit, pages: Iterable[Rows]) -> Iterable[tuple[str, int, int | None, int, int | None]]:
+def _met(stream: Stream, pages: Iterable[Rows]) -> Iterable[tuple[str, int, int | None, int, int | None]]:
     """What the rows of a page lead to: (stream, entity, owner, hop, signal)."""
     for rows in pages:
         for lead in stream.leads:

@@ -41,7 +41,7 @@ metadata = MetaData(
 SCHEMAS = {
     "scratch": "The public community as it is now.",
     "history": "What was superseded: earlier texts, settings and counters, each with the time it held.",
-    "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, what was set aside.",
+    "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, the quarantine.",
 }
 READER = "harvester_reader"
 
@@ -93,7 +93,7 @@ def _table(schema: str, name: str, comment: str, *parts: Any, **kw: Any) -> Tabl
 users = _table(
     "scratch",
     "users",
-    "Accounts. Whoever was met has a row; columns stay null until a response with authority over them was read.",
+    "Accounts. Whoever was met has a row; a column is null until a response with authority over it was read.",
     _big("id", "The user's id at the site.", primary_key=True, autoincrement=False),
     _text("username", "The name as shown; looked up without regard to case. Null while only the id is known."),
     _time("joined_at", "When the account was registered."),
@@ -105,7 +105,7 @@ users = _table(
     _big("featured_project_id", "The project shown on the profile. Soft reference to projects."),
     _text("featured_label", "The label over the featured project."),
     *_life(),
-    Index(None, text("lower(username)")),
+    Index("users_lower_username_idx", text("lower(username)")),
 )
 
 projects = _table(

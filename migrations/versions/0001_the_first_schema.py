@@ -15,7 +15,7 @@ depends_on = None
 SCHEMAS = {
     "scratch": "The public community as it is now.",
     "history": "What was superseded: earlier texts, settings and counters, each with the time it held.",
-    "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, what was set aside.",
+    "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, the quarantine.",
 }
 READER = "harvester_reader"
 READABLE = ("scratch", "history")
@@ -473,9 +473,11 @@ def upgrade():
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("users_pkey")),
         schema="scratch",
-        comment="Accounts. Whoever was met has a row; columns stay null until a response with authority over them was read.",
+        comment="Accounts. Whoever was met has a row; a column is null until a response with authority over it was read.",
     )
-    op.create_index(op.f("users__idx"), "users", [sa.literal_column("lower(username)")], unique=False, schema="scratch")
+    op.create_index(
+        "users_lower_username_idx", "users", [sa.literal_column("lower(username)")], unique=False, schema="scratch"
+    )
     op.create_table(
         "draws",
         sa.Column("design_id", sa.BigInteger(), nullable=False, comment="The design."),
@@ -1240,7 +1242,7 @@ def downgrade():
     op.drop_index(op.f("walks_due_at_idx"), table_name="walks", schema="crawl")
     op.drop_table("walks", schema="crawl")
     op.drop_table("draws", schema="crawl")
-    op.drop_index(op.f("users__idx"), table_name="users", schema="scratch")
+    op.drop_index("users_lower_username_idx", table_name="users", schema="scratch")
     op.drop_table("users", schema="scratch")
     op.drop_table("studios", schema="scratch")
     op.drop_table("news", schema="scratch")

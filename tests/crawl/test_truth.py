@@ -36,7 +36,10 @@ def test_everything_seeded(
     # than a page is hidden, and which do not grow at their head, have no proof by place: they are read once in full.)
     still_sandbox.json("/sandbox/requests/reset", "POST")
     walks = harvester.query("SELECT count(*) FROM crawl.walks WHERE stream = ANY(%s)", HEAD_STREAMS)[0][0]
-    unproved = "SELECT stream, entity_id FROM crawl.walks WHERE certificate ->> 'whole' IS NOT NULL AND certificate ->> 'digest' = ''"
+    unproved = (
+        "SELECT stream, entity_id FROM crawl.walks"
+        " WHERE certificate ->> 'whole' IS NOT NULL AND certificate ->> 'digest' = ''"
+    )
     positions = "SELECT coalesce(sum(position), 0) FROM crawl.walks WHERE (stream, entity_id) IN ({})"
     exceptions = harvester.query(unproved)
     assert len(exceptions) <= 2
