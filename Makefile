@@ -11,6 +11,8 @@ BIN := .venv/bin
 STAMP := .venv/.synced
 # The cache of uv may lie on another file system: copying works everywhere, hard links warn there.
 export UV_LINK_MODE ?= copy
+# Trust what the system trusts, as pip does: behind a proxy that matters.
+export UV_SYSTEM_CERTS ?= 1
 # Use the Python that is installed; the lock file is the only thing that decides what else comes in.
 export UV_PYTHON_DOWNLOADS := never
 # Every command of the demo and the tests is a process: compiled modules halve its start.
