@@ -8,6 +8,8 @@ DEMO_ARGS ?=
 
 SHELL := /bin/sh
 BIN := .venv/bin
+# Beside the cache of uv, so that a second checkout needs no network.
+TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/scratch-harvester/tools
 STAMP := .venv/.synced
 # The cache of uv may lie on another file system: copying works everywhere, hard links warn there.
 export UV_LINK_MODE ?= copy
@@ -43,24 +45,24 @@ lint: $(STAMP) ## Check style, formatting and types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-clean: ## Remove caches and build products (.venv and .tools stay)
+clean: ## Remove caches and build products (.venv stays)
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build dist
-	@find . -path ./.venv -prune -o -path ./.tools -prune -o -name __pycache__ -type d -exec rm -rf {} +
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
-# uv: the one on PATH, else a private one in .tools. Debian without python3-venv has no ensurepip, and its pip refuses
+# uv: the one on PATH, else a private one in TOOLS. Debian without python3-venv has no ensurepip, and its pip refuses
 # to touch the system (PEP 668) but may fill a folder. Offline first: a warm cache needs no network, and the lock file
 # fixes every hash, so both ways give the same .venv.
 $(STAMP): pyproject.toml uv.lock
 	@set -e; \
 	if command -v uv >/dev/null 2>&1; then uv=uv; \
-	elif [ -x .tools/bin/uv ]; then uv=.tools/bin/uv; \
-	elif [ -x .tools/lib/bin/uv ]; then uv=.tools/lib/bin/uv; \
-	elif $(PYTHON) -m venv .tools >/dev/null 2>&1 && .tools/bin/python -m pip install --quiet --disable-pip-version-check uv; \
-	then uv=.tools/bin/uv; \
+	elif [ -x "$(TOOLS)/bin/uv" ]; then uv="$(TOOLS)/bin/uv"; \
+	elif [ -x "$(TOOLS)/lib/bin/uv" ]; then uv="$(TOOLS)/lib/bin/uv"; \
+	elif $(PYTHON) -m venv "$(TOOLS)" >/dev/null 2>&1 && "$(TOOLS)/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
+	then uv="$(TOOLS)/bin/uv"; \
 	elif $(PYTHON) -m pip --version >/dev/null 2>&1 && \
-	     $(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .tools/lib uv; \
-	then uv=.tools/lib/bin/uv; \
+	     $(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$(TOOLS)/lib" uv; \
+	then uv="$(TOOLS)/lib/bin/uv"; \
 	else echo "make: cannot fetch uv: install the package python3-venv (or uv itself) and check the network" >&2; exit 1; fi; \
 	sync="sync --locked --quiet $(foreach extra,$(EXTRAS),--extra $(extra)) $(if $(filter-out python3,$(PYTHON)),--python $(PYTHON))"; \
-	$$uv $$sync --offline 2>/dev/null || $$uv $$sync
+	"$$uv" $$sync --offline 2>/dev/null || "$$uv" $$sync
 	@touch $@
