@@ -9,24 +9,32 @@ Sources of the figures: the site's totals of July 2024 (164.3 M shared projects,
 
 from __future__ import annotations
 
-from array import array
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harvester.sandbox.clock import DAY, NOW, id_range, ids_of_times, times_of_ids
 from harvester.sandbox.details import statistics
+from harvester.sandbox.draws import (
+    LARGEST_LIST,
+    column,
+    draw_edges,
+    draw_popularity,
+    draw_rows,
+    draw_sizes,
+    grouped,
+    numbers,
+    ranked,
+    rows_by_id,
+)
 from harvester.sandbox.tables import MANAGERS_MAX, NOBODY, REPLIES_MAX
 
 if TYPE_CHECKING:
     from numpy.random import Generator
-    from numpy.typing import NDArray
 
     from harvester.sandbox.community import Community
-    from harvester.sandbox.tables import Comments, Lists
-
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float64]
+    from harvester.sandbox.draws import Floats, Ints
+    from harvester.sandbox.tables import Comments
 
 PROJECTS_PER_USER = 1.22
 SHARERS = 0.25  # three of four users never share a project
@@ -44,9 +52,8 @@ COMMENT_TIES = 0.04
 MEMBERS = 0.004
 TEAM = 0.0005
 ALONE = 0.04  # users that nothing and nobody is connected to
-LARGEST_LIST = 5_000
 HOLES_FROM_USERS = 100
-_TOP = 20
+_TOP = 20  # owners of the longest lists of comments
 HOLE = 79  # hidden entries in a row: one page of 40 is empty wherever they begin, never two
 
 
@@ -66,98 +73,6 @@ def fill(community: Community, users: int) -> None:
         _holes(community, int(np.argmax(active)))
 
 
-# --- sizes ---------------------------------------------------------------------------------------------------
-
-
-def _ranked(count: int, exponent: float) -> Floats:
-    """Weights of `count` ranks that fall as a power of the rank, with sum 1."""
-    weights = np.arange(1, count + 1, dtype=np.float64) ** -exponent
-    return np.asarray(weights / weights.sum(), dtype=np.float64)
-
-
-def _sizes(rng: Generator, count: int, total: float, exponent: float, largest: int = LARGEST_LIST) -> Ints:
-    """Sizes of `count` lists with about this total, falling as a power of the rank, none above `largest`."""
-    if count < 1 or total < 1:
-        return np.zeros(max(count, 0), dtype=np.int64)
-    weights = _ranked(count, exponent)
-    sizes = weights * total
-    for _ in range(20):  # what is cut from the largest goes to the others
-        cut = np.minimum(sizes, largest)
-        rest = total - cut.sum()
-        if rest < 1 or (cut >= largest).all():
-            break
-        sizes = np.where(cut < largest, cut * (1 + rest / cut[cut < largest].sum()), largest)
-    sizes = np.minimum(sizes, largest)
-    whole = np.floor(sizes)
-    return np.asarray(whole + (rng.random(count) < sizes - whole), dtype=np.int64)
-
-
-def _pick(rng: Generator, weights: Floats, count: int) -> Ints:
-    """Row numbers drawn by weight, with repetition."""
-    cumulated = np.cumsum(weights)
-    drawn = np.searchsorted(cumulated, rng.random(count) * cumulated[-1])
-    return np.asarray(np.minimum(drawn, len(weights) - 1), dtype=np.int64)
-
-
-def _distinct_pairs(left: Ints, right: Ints) -> Ints:
-    """Positions of the first occurrence of each pair, in the order given."""
-    key = left * (np.int64(right.max()) + 1 if len(right) else 1) + right
-    _, first = np.unique(key, return_index=True)
-    first.sort()
-    return np.asarray(first, dtype=np.int64)
-
-
-def _edges(rng: Generator, owners: Ints, sizes: Ints, weights: Floats) -> tuple[Ints, Ints]:
-    """Pairs (owner, target): each owner gets about so many distinct targets, the popular ones more often."""
-    wanted = np.minimum(sizes, int(len(weights) * 0.8))
-    # Popular targets are drawn again and again: more draws than wanted, then the first distinct ones.
-    draws = wanted + np.where(wanted > 1, wanted, 0)
-    left = np.repeat(owners, draws)
-    right = _pick(rng, weights, len(left))
-    kept = _distinct_pairs(left, right)
-    left, right = left[kept], right[kept]
-    order = np.argsort(left, kind="stable")
-    left, right = left[order], right[order]
-    rank = np.arange(len(left)) - np.searchsorted(left, left)
-    limit = np.zeros(int(owners.max()) + 1 if len(owners) else 1, dtype=np.int64)
-    limit[owners] = wanted
-    within = rank < limit[left]
-    left, right = left[within], right[within]
-    order = rng.permutation(len(left))  # the order in which it happened
-    return left[order], right[order]
-
-
-def _popularity(rng: Generator, count: int, exponent: float) -> Floats:
-    """Weights for targets: mostly by rank, some evenly, in random order."""
-    return np.asarray(rng.permutation(0.7 * _ranked(count, exponent) + 0.3 / max(count, 1)), dtype=np.float64)
-
-
-def _grouped(keys: Ints, values: Ints) -> Lists:
-    """Key -> its values in the order given."""
-    if not len(keys):
-        return {}
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    found, starts = np.unique(keys, return_index=True)
-    ends = [*starts[1:].tolist(), len(keys)]
-    flat: list[int] = values[order].tolist()
-    return {key: flat[a:b] for key, a, b in zip(found.tolist(), starts.tolist(), ends, strict=True)}
-
-
-def _column(values: Ints) -> array[int]:
-    column = array("q")
-    column.frombytes(np.ascontiguousarray(values, dtype=np.int64).tobytes())
-    return column
-
-
-def _numbers(column: array[int]) -> Ints:
-    return np.frombuffer(column, dtype=np.int64).copy() if len(column) else np.zeros(0, dtype=np.int64)
-
-
-def _rows_by_id(column: array[int]) -> dict[int, int]:
-    return dict(zip(column, range(len(column)), strict=True))
-
-
 # --- users ---------------------------------------------------------------------------------------------------
 
 
@@ -167,10 +82,10 @@ def _users(community: Community, rng: Generator, count: int) -> Floats:
     ids = np.unique(rng.integers(first, last, size=count * 2 + 100))
     ids = np.sort(rng.permutation(ids)[:count])
     joined = times_of_ids("user", ids)
-    countries = _pick(rng, community.countries.accounts, count)
+    countries = draw_rows(rng, community.countries.accounts, count)
     for user_id, second, country in zip(ids.tolist(), joined.tolist(), countries.tolist(), strict=True):
         community.users.add(user_id, second, country)
-    weights = rng.permutation(_ranked(count, 0.85))
+    weights = rng.permutation(ranked(count, 0.85))
     busy = np.argsort(weights)[::-1]
     alone = rng.permutation(count)[: int(count * ALONE) or (1 if count > 4 else 0)]
     alone = alone[~np.isin(alone, busy[: max(count // 10, 1)])]
@@ -198,8 +113,8 @@ def _projects(community: Community, rng: Generator, active: Floats) -> None:
     sharers = min(max(1, round(count * SHARERS)), int((active > 0).sum()))
     # Who is active shares, though not in the same order.
     order = np.argsort(-(active * rng.lognormal(0.0, 1.0, count)))[:sharers]
-    author = np.repeat(order, 1 + _sizes(rng, sharers, total - sharers, 0.8, 1_500))
-    joined = _numbers(users.joined)[author]
+    author = np.repeat(order, 1 + draw_sizes(rng, sharers, total - sharers, 0.8, 1_500))
+    joined = numbers(users.joined)[author]
     age = (NOW - DAY - joined).clip(60)
     created = joined + 30 + (age * rng.random(len(author)) ** 1.5).astype(np.int64)
     by_time = np.argsort(created, kind="stable")
@@ -213,25 +128,26 @@ def _projects(community: Community, rng: Generator, active: Floats) -> None:
     modified = modified.clip(max=NOW - 60)
     # One touch of all projects of an author leaves them one value: `modified` is no sign of change.
     touched = rng.random(count) < 0.05
+    touched[order[2:3]] = True  # one of those with the most projects
     touch = rng.integers(NOW - 900 * DAY, NOW - DAY, size=count)
     modified = np.where(touched[author], np.maximum(touch[author], created), modified)
 
     shared = rng.random(number) >= UNSHARED
-    projects.id = _column(ids_of_times("project", created.astype(np.float64)))
-    projects.author = _column(author)
-    projects.created = _column(created)
-    projects.modified = _column(modified)
-    projects.shared_at = _column(shared_at)
-    projects.version = _column(np.zeros(number, dtype=np.int64))
+    projects.id = column(ids_of_times("project", created.astype(np.float64)))
+    projects.author = column(author)
+    projects.created = column(created)
+    projects.modified = column(modified)
+    projects.shared_at = column(shared_at)
+    projects.version = column(np.zeros(number, dtype=np.int64))
     projects.is_shared = bytearray(shared.astype(np.uint8).tobytes())
-    projects.by_id = _rows_by_id(projects.id)
+    projects.by_id = rows_by_id(projects.id)
     views = _views(rng, number)
     loves = rng.binomial(views, np.interp(np.log10(views + 1.0), [1.5, 5.0], [0.10, 0.03]))
-    projects.views, projects.loves = _column(views), _column(loves)
+    projects.views, projects.loves = column(views), column(loves)
     _remixes(community, rng)
-    by_share = np.lexsort((_numbers(projects.id), shared_at))
+    by_share = np.lexsort((numbers(projects.id), shared_at))
     by_share = by_share[shared[by_share]]
-    community.shared = _grouped(author[by_share], by_share)
+    community.shared = grouped(author[by_share], by_share)
 
 
 def _views(rng: Generator, count: int) -> Ints:
@@ -251,7 +167,7 @@ def _remixes(community: Community, rng: Generator) -> None:
     old_and_shared = np.flatnonzero(np.frombuffer(projects.is_shared, dtype=np.uint8)[: number // 20 + 1])
     if len(old_and_shared):
         parents[0] = rng.choice(old_and_shared)
-    sizes = _sizes(rng, len(parents), total, 1.0, 2_000)
+    sizes = draw_sizes(rng, len(parents), total, 1.0, 2_000)
     sizes[0] = max(sizes[0], min(60, total))
     parent = np.full(number, NOBODY, dtype=np.int64)
     for row, size in zip(parents.tolist(), sizes.tolist(), strict=True):
@@ -262,9 +178,9 @@ def _remixes(community: Community, rng: Generator) -> None:
     for row in np.flatnonzero(parent >= 0).tolist():  # a parent's row is lower, so its root is known
         up = int(parent[row])
         root[row] = root[up] if root[up] >= 0 else up
-    projects.parent, projects.root = _column(parent), _column(root)
+    projects.parent, projects.root = column(parent), column(root)
     children = np.flatnonzero(parent >= 0)
-    community.remixes = _grouped(parent[children], children)
+    community.remixes = grouped(parent[children], children)
 
 
 # --- studios -------------------------------------------------------------------------------------------------
@@ -274,8 +190,8 @@ def _studios(community: Community, rng: Generator, active: Floats) -> None:
     studios = community.studios
     open_count = round(len(active) * STUDIOS_PER_USER)
     number = round(open_count / (1 - CLOSED_STUDIOS))
-    host = _pick(rng, active, number)
-    joined = _numbers(community.users.joined)[host]
+    host = draw_rows(rng, active, number)
+    joined = numbers(community.users.joined)[host]
     # Studios are as old as the site allows: 2008 at the earliest.
     earliest = np.maximum(joined + 3_600, int(times_of_ids("studio", np.array([id_range("studio")[0]]))[0]))
     created = earliest + ((NOW - DAY - earliest).clip(60) * rng.random(number)).astype(np.int64)
@@ -290,19 +206,19 @@ def _studios(community: Community, rng: Generator, active: Floats) -> None:
         number += HOLE
     by_time = np.argsort(created, kind="stable")
     host, created, is_open = host[by_time], created[by_time].clip(max=NOW - 7_200), is_open[by_time]
-    studios.id = _column(ids_of_times("studio", created.astype(np.float64)))
-    studios.host = _column(host)
-    studios.created = _column(created)
-    studios.modified = _column(created + ((NOW - 60 - created) * rng.random(number) ** 2).astype(np.int64))
-    studios.followers = _column(np.floor((np.maximum(rng.random(number), 1e-6)) ** (-1 / 1.2)).astype(np.int64) - 1)
-    studios.version = _column(np.zeros(number, dtype=np.int64))
+    studios.id = column(ids_of_times("studio", created.astype(np.float64)))
+    studios.host = column(host)
+    studios.created = column(created)
+    studios.modified = column(created + ((NOW - 60 - created) * rng.random(number) ** 2).astype(np.int64))
+    studios.followers = column(np.floor((np.maximum(rng.random(number), 1e-6)) ** (-1 / 1.2)).astype(np.int64) - 1)
+    studios.version = column(np.zeros(number, dtype=np.int64))
     studios.is_open = bytearray(is_open.astype(np.uint8).tobytes())
-    studios.by_id = _rows_by_id(studios.id)
+    studios.by_id = rows_by_id(studios.id)
 
 
 def _kept_studios(community: Community, active: Floats) -> Ints:
     """Rows of all studios but those that were made in one go and taken down: nothing happened in them."""
-    host, is_open = _numbers(community.studios.host), np.frombuffer(community.studios.is_open, dtype=np.uint8)
+    host, is_open = numbers(community.studios.host), np.frombuffer(community.studios.is_open, dtype=np.uint8)
     return np.asarray(np.flatnonzero((is_open > 0) | (host != np.argmax(active))), dtype=np.int64)
 
 
@@ -321,10 +237,10 @@ def _studio_lists(community: Community, rng: Generator, active: Floats) -> None:
     """Who runs the studios and what is in them."""
     rows = _kept_studios(community, active)
     number = len(rows)
-    host = _numbers(community.studios.host)
+    host = numbers(community.studios.host)
     managers = _by_rank(rng, number, 0.0, 1.1, MANAGERS_MAX - 1)
     curators = _by_rank(rng, number, 0.9, 1.4, 1_000)
-    studio, user = _edges(rng, rows, managers + curators, active)
+    studio, user = draw_edges(rng, rows, managers + curators, active)
     other = user != host[studio]
     studio, user = studio[other], user[other]
     order = np.argsort(studio, kind="stable")
@@ -333,23 +249,23 @@ def _studio_lists(community: Community, rng: Generator, active: Floats) -> None:
     seats = np.zeros(len(host), dtype=np.int64)
     seats[rows] = managers
     manages = rank < seats[studio]
-    community.managers = _grouped(studio[manages], user[manages])
-    community.curators = _grouped(studio[~manages], user[~manages])
+    community.managers = grouped(studio[manages], user[manages])
+    community.curators = grouped(studio[~manages], user[~manages])
     everyone, everywhere = np.concatenate([host, user]), np.concatenate([np.arange(len(host)), studio])
     by_studio = np.argsort(everywhere, kind="stable")
-    community.member_studios = _grouped(everyone[by_studio], everywhere[by_studio])
+    community.member_studios = grouped(everyone[by_studio], everywhere[by_studio])
 
     count = len(community.projects)
     if not count:
         return
     sizes = _by_rank(rng, number, 1.9, 1.5, min(LARGEST_LIST, int(count * 0.6)))
-    popularity = _popularity(rng, count, 0.85)
-    studio, project = _edges(rng, rows, sizes, popularity)
+    popularity = draw_popularity(rng, count, 0.85)
+    studio, project = draw_edges(rng, rows, sizes, popularity)
     # Added by the project's author where anyone may, else by one who runs the studio; here: the one or the other.
-    adder = np.where(rng.random(len(studio)) < 0.5, _numbers(community.projects.author)[project], host[studio])
-    community.studio_projects = _grouped(studio, project)
-    community.studio_adders = _grouped(studio, adder)
-    community.project_studios = _grouped(project, studio)
+    adder = np.where(rng.random(len(studio)) < 0.5, numbers(community.projects.author)[project], host[studio])
+    community.studio_projects = grouped(studio, project)
+    community.studio_adders = grouped(studio, adder)
+    community.project_studios = grouped(project, studio)
 
 
 # --- comments ------------------------------------------------------------------------------------------------
@@ -360,12 +276,12 @@ def _comments(comments: Comments, rng: Generator, community: Community, active: 
     if comments.kind == "project":
         places = np.arange(len(community.projects))
         is_public = np.frombuffer(community.projects.is_shared, dtype=np.uint8)
-        born = _numbers(community.projects.shared_at)
+        born = numbers(community.projects.shared_at)
         per_owner, commented, reply_keep = PROJECT_COMMENTS_PER_PROJECT, 0.3, 0.6
     else:
         places = _kept_studios(community, active)
         is_public = np.frombuffer(community.studios.is_open, dtype=np.uint8)
-        born = _numbers(community.studios.created)
+        born = numbers(community.studios.created)
         per_owner, commented, reply_keep = STUDIO_COMMENTS_PER_STUDIO, 0.45, 1.0
     histogram = statistics().reply_counts
     values = np.array(list(histogram))
@@ -376,26 +292,26 @@ def _comments(comments: Comments, rng: Generator, community: Community, active: 
     owners = rng.permutation(places)[: max(1, int(len(places) * commented))]
     hidden = is_public[owners[:_TOP]] == 0  # the longest lists can be seen
     owners[:_TOP] = np.concatenate([owners[:_TOP][~hidden], owners[:_TOP][hidden]])
-    owner = np.repeat(owners, _sizes(rng, len(owners), threads, 1.15))
+    owner = np.repeat(owners, draw_sizes(rng, len(owners), threads, 1.15))
     number = len(owner)
-    author = _pick(rng, active, number)
+    author = draw_rows(rng, active, number)
     # The older a project, the fewer the comments: the hazard falls as 1 / (1 + age).
-    earliest = np.maximum(born[owner], _numbers(community.users.joined)[author]) + 30
+    earliest = np.maximum(born[owner], numbers(community.users.joined)[author]) + 30
     room = (NOW - 600 - earliest).clip(60)
     created = earliest + (60 * ((room / 60 + 1) ** rng.random(number) - 1)).astype(np.int64)
     created = created.clip(max=NOW - 300)
     moment = created.astype(np.float64)
     _ties(rng, owner, author, created, moment)
 
-    replies = _pick(rng, frequencies, number)
+    replies = draw_rows(rng, frequencies, number)
     replies = np.where(rng.random(number) < reply_keep, values[replies], 0)
     full = rng.permutation(number)[:2]
     replies[full] = REPLIES_MAX
     thread = np.repeat(np.arange(number), replies)
     gap = rng.exponential(1.5 * DAY, len(thread)) * rng.random(len(thread)) ** 3
     reply_created = np.minimum(created[thread] + 5 + gap.astype(np.int64), NOW - 120)
-    reply_author = _pick(rng, active, len(thread))
-    joined = _numbers(community.users.joined)[reply_author]
+    reply_author = draw_rows(rng, active, len(thread))
+    joined = numbers(community.users.joined)[reply_author]
     reply_author = np.where(joined < reply_created, reply_author, author[thread])  # nobody answers before joining
     reply_created = np.maximum(reply_created, created[thread] + 1)
 
@@ -415,20 +331,20 @@ def _comments(comments: Comments, rng: Generator, community: Community, active: 
     deleted[row_of[keep_full]] = False
     deleted |= (parent >= 0) & deleted[parent]
 
-    comments.id = _column(ids)
-    comments.owner = _column(whole_owner)
-    comments.author = _column(np.concatenate([author, reply_author])[order])
-    comments.created = _column(whole_created)
-    comments.parent = _column(parent)
-    comments.commentee = _column(commentee[order])
+    comments.id = column(ids)
+    comments.owner = column(whole_owner)
+    comments.author = column(np.concatenate([author, reply_author])[order])
+    comments.created = column(whole_created)
+    comments.parent = column(parent)
+    comments.commentee = column(commentee[order])
     comments.is_deleted = bytearray(deleted.astype(np.uint8).tobytes())
-    comments.by_id = _rows_by_id(comments.id)
+    comments.by_id = rows_by_id(comments.id)
     by_time = np.lexsort((ids, whole_created))
     seen = by_time[~deleted[by_time]]
     top = seen[parent[seen] < 0]
     below = seen[parent[seen] >= 0]
-    comments.threads = _grouped(whole_owner[top], top)
-    comments.replies = _grouped(parent[below], below)
+    comments.threads = grouped(whole_owner[top], top)
+    comments.replies = grouped(parent[below], below)
     found, counts = np.unique(whole_owner[seen], return_counts=True)
     comments.total.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
     answered = np.array(list(comments.replies), dtype=np.int64)
@@ -454,15 +370,15 @@ def _ties(rng: Generator, owner: Ints, author: Ints, created: Ints, moment: Floa
 
 def _share_comment_ids(community: Community, rng: Generator) -> None:
     """Give 1% of the studio comments the id of a project comment: the kinds are numbered independently."""
-    other, mine = _numbers(community.project_comments.id), _numbers(community.studio_comments.id)
+    other, mine = numbers(community.project_comments.id), numbers(community.studio_comments.id)
     if len(other) < 3 or len(mine) < 3:
         return
     for row in np.sort(rng.permutation(np.arange(1, len(mine) - 1))[: max(8, len(mine) // 100)]).tolist():
         near = int(np.searchsorted(other, mine[row - 1], side="right"))
         if near < len(other) and other[near] < mine[row + 1]:
             mine[row] = other[near]
-    community.studio_comments.id = _column(mine)
-    community.studio_comments.by_id = _rows_by_id(community.studio_comments.id)
+    community.studio_comments.id = column(mine)
+    community.studio_comments.by_id = rows_by_id(community.studio_comments.id)
 
 
 # --- follows and favorites -----------------------------------------------------------------------------------
@@ -472,14 +388,14 @@ def _follows(community: Community, rng: Generator, active: Floats) -> None:
     count = len(active)
     connected = np.flatnonzero(active > 0)
     followers = rng.permutation(connected)[: int(len(connected) * 0.7)]
-    sizes = 1 + _sizes(rng, len(followers), count * FOLLOWS_PER_USER - len(followers), 0.6, 4_000)
+    sizes = 1 + draw_sizes(rng, len(followers), count * FOLLOWS_PER_USER - len(followers), 0.6, 4_000)
     fame = np.zeros(count)
-    fame[connected] = _popularity(rng, len(connected), 0.9)
-    follower, followee = _edges(rng, followers, sizes, fame)
+    fame[connected] = draw_popularity(rng, len(connected), 0.9)
+    follower, followee = draw_edges(rng, followers, sizes, fame)
     other = follower != followee
     follower, followee = follower[other], followee[other]
-    community.following = _grouped(follower, followee)
-    community.followers = _grouped(followee, follower)
+    community.following = grouped(follower, followee)
+    community.followers = grouped(followee, follower)
 
 
 def _favorites(community: Community, rng: Generator, active: Floats) -> None:
@@ -492,16 +408,16 @@ def _favorites(community: Community, rng: Generator, active: Floats) -> None:
     fans = rng.permutation(connected)[: max(1, int(len(connected) * 0.3))]
     # Few projects are favorites at all: weights fall fast, in the order of views.
     weights = np.zeros(number)
-    weights[np.argsort(-_numbers(projects.views), kind="stable")] = _ranked(number, 0.8)
-    user, project = _edges(rng, fans, _sizes(rng, len(fans), total, 0.9, 3_000), weights)
-    community.favorites = _grouped(user, project)
-    community.favoriters = _grouped(project, user)
+    weights[np.argsort(-numbers(projects.views), kind="stable")] = ranked(number, 0.8)
+    user, project = draw_edges(rng, fans, draw_sizes(rng, len(fans), total, 0.9, 3_000), weights)
+    community.favorites = grouped(user, project)
+    community.favoriters = grouped(project, user)
     favored = np.zeros(number, dtype=np.int64)
     found, counts = np.unique(project, return_counts=True)
     favored[found] = counts
-    loves = np.maximum(_numbers(projects.loves), favored)
-    projects.loves = _column(loves)
-    projects.views = _column(np.maximum(_numbers(projects.views), loves + loves // 3))
+    loves = np.maximum(numbers(projects.loves), favored)
+    projects.loves = column(loves)
+    projects.views = column(np.maximum(numbers(projects.views), loves + loves // 3))
 
 
 def _holes(community: Community, spammer: int) -> None:

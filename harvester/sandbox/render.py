@@ -1,7 +1,7 @@
 """Objects as the API serves them: JSON bytes, keys in the documented order.
 
 Bytes are filled into templates, not encoded from objects: a page of 40 projects takes a tenth of the time.
-Facts about the API are from its reference (https://en.scratch-wiki.info/wiki/Scratch_API) and from recordings.
+Shapes are those of the documented examples (tests/api_examples); what recordings add to them is said where it is.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,7 @@ from harvester.sandbox.community import Community
 from harvester.sandbox.faults import Faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
+    from collections.abc import Callable, Iterator
 
 
 class _Protocol(HttpToolsProtocol):
@@ -50,18 +50,22 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         # uvicorn's own raises the signal again after a clean end, which would then be no status 0.
-        if threading.current_thread() is not threading.main_thread():
+        with _signals_do(lambda: setattr(self, "should_exit", True)):
             yield
-            return
-        before = {each: signal.signal(each, self._stop) for each in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
 
-    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
-        self.should_exit = True
+
+@contextlib.contextmanager
+def _signals_do(end: Callable[[], None]) -> Iterator[None]:
+    """Let SIGINT and SIGTERM call `end`; in the main thread, the only one that may say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.signal(each, lambda *_: end()) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -102,12 +106,14 @@ def serve(
         raise ValueError(f"churn={churn}: events per second, from 0")
     failing = Faults(faults, seed)
     listener = _listen(host, port)
-    with listener:
+    # Told to end while it still makes the community, it just ends.
+    with listener, _signals_do(sys.exit):
         app = Application(Community(users, seed), failing)
         app.churn = churn
         shown = f"[{host}]" if ":" in host else host
+        served: Any = app  # uvicorn's types want an unspecified ASGI of three versions
         config = uvicorn.Config(
-            app_of(app),
+            served,
             loop="uvloop",
             http=_Protocol,
             ws="none",
@@ -123,8 +129,3 @@ def serve(
         )
         server = _Server(config, app, f"ready http://{shown}:{listener.getsockname()[1]}")
         server.run(sockets=[listener])
-
-
-def app_of(app: Application) -> Any:
-    """The application as uvicorn's types want it."""
-    return app

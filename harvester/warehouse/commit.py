@@ -29,6 +29,9 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 LEASE_SECONDS = 120
 """How long a worker may be silent before another takes over its walk; each page renews it."""
 _ATTEMPTS = 8
+_PLANNING = ("SET enable_seqscan = off", "SET enable_hashjoin = off", "SET enable_mergejoin = off")
+"""Every statement here looks rows up by key. Planned once and kept while the tables were still empty, it would scan them
+for as long as the session lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class Writer:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         connection.execute(_STAGE)
+        for setting in _PLANNING:
+            connection.execute(setting)
 
     def commit(self, pages: Sequence[PageCommit]) -> Outcome:
         """Store pages; see the module. Raises psycopg errors other than of a page's own data."""

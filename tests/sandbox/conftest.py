@@ -86,7 +86,7 @@ def client(community) -> Client:
     return Client(community)
 
 
-@pytest.fixture
-def serve():
-    """Make a client for a community of one's own."""
+@pytest.fixture(scope="session")
+def new_client() -> type[Client]:
+    """Makes a client of a community of one's own."""
     return Client

@@ -100,8 +100,12 @@ def test_pages_are_empty_in_the_middle_of_filtered_lists(lists):
         "limit=٣",
         "offset=-1",
         "offset=x",
-    ]
-    + ["offset=", "offset=9007199254740992", "offset=99999999999999999999", "limit=+5", "limit=1e1"],
+        "offset=",
+        "offset=9007199254740992",
+        "offset=99999999999999999999",
+        "limit=+5",
+        "limit=1e1",
+    ],
 )
 def test_bad_windows_are_refused(client, community, query):
     answer = client.get(f"/users/{community.users.name[0]}/followers?{query}")

@@ -77,7 +77,7 @@ def test_every_vocabulary_is_served(community):
     projects = community.projects
     titles = "".join(text.PROJECT_TITLE.text(projects.title(row)) for row in range(len(projects)))
     for script in (
-        "[а-я]",
+        "[\u0430-\u044f]",
         "[\u0600-\u06ff]",
         "[\u0590-\u05ff]",
         "[\u4e00-\u9fff]",

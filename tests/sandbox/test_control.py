@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from harvester.sandbox.community import Community
+
+
+@pytest.fixture
+def own(new_client):
+    return new_client(Community(20, seed=1))
+
+
+def test_settings(own):
+    assert own.get("/sandbox/settings").json() == {
+        "churn": 0.0,
+        "churn_per_request": 0.0,
+        "latency_ms": 0.0,
+        "faults": "",
+    }
+    now = own.request("/sandbox/settings?churn_per_request=0.5&faults=429%3D0.25", "POST").json()
+    assert (now["churn_per_request"], now["faults"]) == (0.5, "429=0.25")
+    for bad in ("speed=1", "churn=x", "churn=-1", "churn=inf", "faults=nope%3D1", "churn=3&faults=nope%3D1"):
+        answer = own.request(f"/sandbox/settings?{bad}", "POST")
+        assert answer.status == 400
+        assert answer.json()["message"]
+    assert own.get("/sandbox/settings").json() == now
+    assert own.request("/sandbox/settings?faults=", "POST").json()["faults"] == ""
+
+
+def test_requests_are_counted_but_not_those_under_sandbox(own):
+    name = own.community.users.name[0]
+    for path in (f"/users/{name}", f"/users/{name}", f"/users/{name}/followers?limit=41", "/projects/1", "/nowhere"):
+        own.get(path)
+    own.get("/sandbox/seeds")
+    counted = own.get("/sandbox/requests").json()
+    assert counted["total"] == 5
+    routes = {"/users/{user}": 2, "/users/{user}/followers": 1, "/projects/{project}": 1, "other": 1}
+    assert counted["by_route"] == routes
+    assert counted["by_status"] == {"200": 2, "400": 1, "404": 2}
+    log = own.get("/sandbox/requests/log").lines()
+    assert [row[1:] for row in log][2] == ["GET", f"/users/{name}/followers?limit=41", 400]
+    assert [row[0] for row in log] == sorted(row[0] for row in log)
+    own.request("/sandbox/requests/reset", "POST")
+    assert own.get("/sandbox/requests").json() == {"total": 0, "by_route": {}, "by_status": {}}
+    assert own.get("/sandbox/requests/log").lines() == []
+
+
+def test_seeds_are_all_that_is_public(own):
+    seeds = own.get("/sandbox/seeds").json()
+    assert seeds["users"] == own.community.users.name
+    assert len(seeds["projects"]) == sum(own.community.projects.is_shared)
+    assert all(own.get(f"/projects/{each}").status == 200 for each in seeds["projects"])
+    assert all(own.get(f"/studios/{each}").status == 200 for each in seeds["studios"])
+
+
+def test_faults_and_churn_leave_control_alone(own):
+    own.request("/sandbox/settings?faults=500%3D1&churn_per_request=5&latency_ms=1000", "POST")
+    now = own.community.now
+    assert own.get("/sandbox/seeds").status == 200
+    assert own.community.now == now
+
+
+def test_wrong_paths_and_methods(own):
+    assert own.get("/sandbox/nothing").status == 404
+    assert own.get("/sandbox/churn").status == 405
+    assert own.request("/sandbox/truth/users", "POST").status == 405
+    assert own.get("/sandbox/truth/users?form=user:x").status == 400
+
+
+def test_control_is_for_this_machine_only(own):
+    assert own.request("/sandbox/seeds", client="::1").status == 200
+    assert own.request("/sandbox/seeds", client="192.0.2.1").status == 404
+    assert own.request("/", client="192.0.2.1").status == 200
