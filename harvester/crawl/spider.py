@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -36,6 +36,9 @@ from harvester.crawl.session import Session
 from harvester.errors import DecodeError, TransientHTTP, UsageError
 from harvester.warehouse.commit import Lease, PageCommit, Verdict
 from harvester.warehouse.normalise import Visit, normalise
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 logger = logging.getLogger(__name__)
 
@@ -173,12 +176,14 @@ class WalkSpider(Spider):
     async def _walk_all(self, names: list[str], only: list[int] | None) -> None:
         at_once = self.crawler.settings.getint("CONCURRENT_REQUESTS")
         ready: deque[Lease] = deque()
+        since: datetime | None = None
         while True:
             while not self._enough() and len(self._tasks) < at_once:
                 if not ready:
-                    ready += await self.session.call(frontier.lease, self.session.run, names, 2 * at_once, only)
+                    ready += await self.session.call(frontier.lease, self.session.run, names, 2 * at_once, only, since)
                     if not ready:
                         break
+                    since = ready[-1].due_at
                 task = asyncio.create_task(self._visit(ready.popleft()))
                 self._tasks.add(task)
             if self._tasks:
