@@ -91,7 +91,7 @@ def _free(connection: Connection, run: int) -> int:
 
 
 def recover(connection: Connection, own: int) -> int:
-    """Free the walks of runs that live no more, and return how many. `own` is the run of this very session.
+    """Free the walks of runs that live no more, and return how many. `own` is the run of this very session, 0 if none.
 
     To the session that holds it a lock looks free, so its own run is left out.
     """
@@ -253,15 +253,17 @@ def refresh(
 ) -> int:
     """Make everything in scope due now, threads only where it is `full`; return how many visits that are.
 
-    Threads are left out of an incremental refresh: their comment's `reply_count` tells when to read them.
+    Threads are left out of an incremental refresh: their comment's `reply_count` tells when to read them. A full one
+    begins each walk anew, one that was left in its middle too.
     """
     names = [name for name in streams if full or not STREAMS[name].is_thread]
     with connection.transaction():
         return connection.execute(
-            "UPDATE crawl.walks SET due_at = now(), incremental = incremental AND NOT %s"
+            "UPDATE crawl.walks SET due_at = now(), incremental = incremental AND NOT %s,"
+            " state = CASE WHEN NOT %s THEN state END"
             " WHERE stream = ANY(%s) AND lease_token IS NULL"
             " AND (%s::bigint[] IS NULL OR coalesce(owner_id, entity_id) = ANY(%s))",
-            [full, names, only, only],
+            [full, full, names, only, only],
         ).rowcount
 
 

@@ -1,13 +1,14 @@
 """The one item pipeline: a page into the warehouse."""
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
 from harvester.crawl.spider import Page
-from harvester.errors import HarvesterError
+from harvester.errors import HarvesterError, WarehouseError
 
 if TYPE_CHECKING:
     from harvester.crawl.spider import WalkSpider
@@ -54,4 +55,5 @@ class WarehousePipeline:
     async def close_spider(self) -> None:
         """End the run."""
         if self.session.is_open:
-            await self.session.close(self.spider.outcome)
+            with suppress(WarehouseError):  # known as the session's failure
+                await self.session.close(self.spider.outcome)

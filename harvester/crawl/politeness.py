@@ -87,9 +87,9 @@ class Pacer:
     async def _take(self) -> list[float]:
         loop = asyncio.get_running_loop()
         count = max(1, int(self._rate * _BLOCK_SECONDS))
-        before = loop.time()
         first = await self._session.call(take_places, count, 1 / self._rate)
-        return [before + first + place / self._rate for place in range(count)]
+        now = loop.time()
+        return [now + first + place / self._rate for place in range(count)]
 
     async def _until(self, at: float) -> None:
         """Sleep until a time of the loop, or until the run is being stopped, which raises `Interrupted`."""

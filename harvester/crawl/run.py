@@ -88,6 +88,7 @@ def crawl(
         names = [stream.name for spider in chosen for stream in streams_of(spider)]
         with connect(settings, autocommit=True) as connection:
             check_schema(connection)
+            frontier.recover(connection, 0)
             frontier.refresh(connection, names, full=audit)
     session = Session(settings, "crawl" + " --refresh" * refresh + " --audit" * audit)
     bounds = Bounds(max_requests, None if max_minutes is None else 60 * max_minutes)

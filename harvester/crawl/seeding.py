@@ -8,6 +8,7 @@ from harvester.api.catalogue import STREAMS, Kind
 from harvester.config import Settings
 from harvester.crawl import frontier
 from harvester.crawl.frontier import Seed
+from harvester.crawl.politeness import Interrupted
 from harvester.crawl.run import run_spider
 from harvester.crawl.session import Session
 from harvester.crawl.spider import WalkSpider
@@ -103,6 +104,8 @@ class LookupSpider(WalkSpider):
 
         results = await asyncio.gather(*map(look_up, self.names), return_exceptions=True)
         for result in results:
+            if isinstance(result, Interrupted):
+                return
             if isinstance(result, BaseException):
                 raise result
         self.found = {name: self.found[name] for name in self.names}

@@ -345,3 +345,28 @@ def test_the_reader_sees_the_community_and_nothing_else(connection: Connection) 
             connection.execute(f"SELECT * FROM {table}")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("DELETE FROM scratch.users")
+
+
+def test_an_audit_begins_anew_what_was_left_in_its_middle(connection: Connection, writer: Writer, run: int) -> None:
+    walked_project(connection, writer, run)
+    lease = take(connection, run, "project_comments")
+    writer.commit([PageCommit(lease, rows(lease, [comment(1)]), 1, state='{"offset": 39}')])
+    frontier.release(connection, [lease])
+    frontier.refresh(connection, ALL)
+    kept = take(connection, run, "project_comments")
+    assert (kept.state, kept.position) == ({"offset": 39}, 1)
+    frontier.release(connection, [kept])
+    frontier.refresh(connection, ALL, full=True)
+    anew = take(connection, run, "project_comments")
+    assert (anew.state, anew.certificate, anew.position) == (None, None, 1)
+
+
+def test_what_became_due_earlier_is_leased_in_the_end(connection: Connection, run: int) -> None:
+    """The place where the last lease ended is a short cut, not a bound."""
+    frontier.seed(connection, [Seed(Kind.PROJECT, 1)])
+    connection.execute("UPDATE crawl.walks SET due_at = now() - interval '1 day'")
+    frontier.seed(connection, [Seed(Kind.PROJECT, 2)])
+    (second,) = frontier.lease(connection, run, ALL, 5, since=one(connection, "SELECT max(due_at) FROM crawl.walks"))
+    assert second.visit.entity_id == 2
+    (first,) = frontier.lease(connection, run, ALL, 5, since=second.due_at)
+    assert first.visit.entity_id == 1
