@@ -1,0 +1,78 @@
+"""The schema as migrated: what is declared, commented throughout, and the way back and forth."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from harvester.warehouse import schema
+from harvester.warehouse.tables import SCHEMAS, metadata
+
+every_postgres = pytest.mark.every_postgres
+
+CONTRACT = {
+    "scratch": {
+        "users", "projects", "studios", "project_comments", "studio_comments", "profile_comments", "follows",
+        "favorites", "studio_projects", "studio_members", "studio_activity", "news", "comments",
+    },
+    "history": {
+        "project_stats", "studio_stats", "user_revisions", "project_revisions", "studio_revisions",
+        "comment_revisions", "rankings", "site_counts",
+    },
+    "crawl": {
+        "walks", "runs", "quarantine", "budget", "seeds", "designs", "draws", "erasures", "drift", "alembic_version",
+    },
+}  # fmt: skip
+
+
+def relations(url: str) -> dict[str, set[str]]:
+    with psycopg.connect(url) as connection:
+        found = connection.execute(
+            "SELECT table_schema, array_agg(table_name::text) FROM information_schema.tables"
+            " WHERE table_schema = ANY(%s) GROUP BY 1",
+            [list(SCHEMAS)],
+        ).fetchall()
+    return {name: set(tables) for name, tables in found}
+
+
+@every_postgres
+def test_up_down_and_up_again(blank_database: str) -> None:
+    schema.migrate(blank_database)
+    assert relations(blank_database) == CONTRACT
+    assert schema.drift(blank_database) is None
+    schema.downgrade(blank_database, "base")
+    assert relations(blank_database) == {"crawl": {"alembic_version"}}
+    schema.migrate(blank_database)
+    assert relations(blank_database) == CONTRACT
+    assert schema.drift(blank_database) is None
+
+
+@every_postgres
+def test_every_table_and_column_is_commented(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        silent = connection.execute(
+            "SELECT c.oid::regclass::text, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+            " WHERE n.nspname = ANY(%s) AND c.relkind = 'r' AND c.relname <> 'alembic_version'"
+            " AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid) IS NULL)",
+            [list(SCHEMAS)],
+        ).fetchall()
+        assert silent == []
+        for name, comment in SCHEMAS.items():
+            row = connection.execute("SELECT obj_description(%s::regnamespace)", [name]).fetchone()
+            assert row == (comment,)
+
+
+@every_postgres
+def test_a_drift_would_be_found(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE scratch.users ADD COLUMN stray int")
+    found = schema.drift(database)
+    assert found is not None
+    assert "stray" in found
+
+
+def test_every_row_of_the_community_tells_when_it_was_seen() -> None:
+    for table in metadata.sorted_tables:
+        if table.schema == "scratch":
+            assert {"first_seen_at", "gone_at", "extra"} <= set(table.c.keys()), table.name
