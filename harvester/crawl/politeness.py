@@ -71,18 +71,26 @@ class Pacer:
         self._closed_until = 0.0
 
     async def wait(self) -> None:
-        """Return when the next request may be sent."""
+        """Return when the next request may be sent.
+
+        Who held a place when a pause began takes another one after it: those who waited must not leave together.
+        """
         loop = asyncio.get_running_loop()
-        if self._rate:
-            async with self._turn:
-                if not self._places:
-                    self._places = await self._take()
-                at = self._places.pop(0)
-            await self._until(at)
-        while loop.time() < self._closed_until:
+        while True:
+            if self._rate:
+                await self._until(await self._place())
+            if loop.time() >= self._closed_until:
+                break
             await self._until(self._closed_until)
         if self._session.stopping.is_set():
             raise Interrupted
+
+    async def _place(self) -> float:
+        """The next place of this worker, a time of the loop."""
+        async with self._turn:
+            if not self._places:
+                self._places = await self._take()
+            return self._places.pop(0)
 
     async def _take(self) -> list[float]:
         loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 
 from harvester.config import load
-from harvester.crawl.politeness import PoliteMiddleware, close_budget, retry_after, take_places
+from harvester.crawl.politeness import Pacer, PoliteMiddleware, close_budget, retry_after, take_places
 from harvester.crawl.session import Session
 from harvester.warehouse.connect import open_connection
 
@@ -135,21 +135,52 @@ def test_no_name_and_no_secret_in_the_log(recorder: Recorder, make_harvester: Ca
     assert "example.org" not in result.stderr
 
 
-def test_the_budget_is_held_by_two_workers_together(still_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
+def test_the_budget_is_held_by_two_workers_together(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
     rate = 40
-    harvester = make_harvester(still_sandbox, HARVESTER_RATE=str(rate))
-    harvester("seed", "users", still_sandbox.seeds()["users"][0], "--depth", "3")
-    still_sandbox.json("/sandbox/requests/reset", "POST")
-    workers = [harvester.start("crawl", "--max-requests", "150", "--json") for _ in range(2)]
+    sandbox = start_sandbox(users=60, seed=2)
+    harvester = make_harvester(sandbox, HARVESTER_RATE=str(rate))
+    harvester.seed_all(sandbox)
+    sandbox.json("/sandbox/requests/reset", "POST")
+    workers = [harvester.start("crawl", "--max-requests", "120", "--json") for _ in range(2)]
     for worker in workers:
         _, errors = worker.communicate(timeout=120)
         assert worker.returncode == 0, errors
-    times = sorted(at for at, *_ in still_sandbox.lines("/sandbox/requests/log"))
-    assert len(times) >= 300
-    for window in (1.0, 2.0, 4.0):
+    times = sorted(at for at, *_ in sandbox.lines("/sandbox/requests/log"))
+    assert len(times) >= 240
+    for window in (0.5, 1.0, 2.0):
         most = max(sum(start <= at < start + window for at in times) for start in times)
-        # A request may arrive late and meet the next ones: as many as are under way at once.
-        assert most <= rate * window + 16, f"{most} requests in {window} s"
+        # A request may arrive late and meet the next ones: a block of the budget for each worker, no more.
+        assert most <= rate * window + 8, f"{most} requests in {window} s"
+
+
+def test_who_waited_for_the_end_of_a_pause_does_not_leave_with_all_the_others(database: str) -> None:
+    rate = 50
+
+    async def scenario() -> tuple[float, list[float]]:
+        chosen = load(database_url=database, api_url="http://127.0.0.1:1", site_url="http://127.0.0.1:1", rate=rate)
+        session = Session(chosen, "test")
+        await session.open()
+        pacer = Pacer(session)
+        left: list[float] = []
+
+        async def one() -> None:
+            await pacer.wait()
+            left.append(asyncio.get_running_loop().time())
+
+        waiting = [asyncio.create_task(one()) for _ in range(10)]
+        await asyncio.sleep(0)
+        await pacer.pause(1.0, "told so")
+        end = pacer._closed_until
+        await asyncio.gather(*waiting)
+        await session.close("done")
+        return end, sorted(at for at in left if at >= end)
+
+    end, left = asyncio.run(scenario())
+    assert len(left) > 5
+    for place, at in enumerate(left):
+        assert at >= end + place / rate - 0.03
 
 
 def test_places_of_the_budget_are_evenly_spaced(database: str) -> None:

@@ -133,7 +133,8 @@ def test_a_process_number_that_was_given_away_is_not_believed(home):
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_the_server_outlives_its_starter_and_ctrl_c(home, end):
     """Ctrl-C goes to the whole foreground process group: the server must not be in it."""
-    script = UP + "sys.stdin.read()"
+    # A runner in the background hands down an ignored SIGINT.
+    script = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n" + UP + "sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", script, home],
         stdin=subprocess.PIPE,
@@ -145,7 +146,7 @@ def test_the_server_outlives_its_starter_and_ctrl_c(home, end):
         url = starter.stdout.readline().strip()
         server = postmaster(home)
         os.killpg(starter.pid, end)
-        starter.wait()
+        starter.wait(timeout=60)
     assert os.getsid(server) == server
     assert postmaster(home) == server
     assert ask(url, "SELECT 1") == [(1,)]
