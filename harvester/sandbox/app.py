@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.sandbox import faults as failing
 from harvester.sandbox.control import Control
-from harvester.sandbox.routes import JSON, Api, BadRequest, Page, find
+from harvester.sandbox import routes_account, routes_discovery, routes_site  # noqa: F401  (they add their routes)
+from harvester.sandbox.routes import HTML, JSON, Api, BadRequest, Page, Refused, find
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from harvester.sandbox.community import Community
     from harvester.sandbox.faults import Faults, Headers
@@ -25,10 +26,24 @@ if TYPE_CHECKING:
 NOT_FOUND = b'{"code":"NotFound","message":""}'
 BAD_REQUEST = b'{"code":"BadRequest","message":""}'
 NOT_ALLOWED = b'{"code":"MethodNotAllowed","message":""}'
+NO_PAGE = (
+    b"<!DOCTYPE html>\n<html><head><title>Scratch - Imagine, Program, Share</title></head>"
+    b"<body><h1>Whoops! Our server is Scratch'ing its head</h1></body></html>\n"
+)
 LOG_MAX = 1_000_000  # requests remembered; a full crawl of 10^5 users stays below
 _JSON_HEADERS: Headers = [(b"content-type", JSON)]
+_HTML_HEADERS: Headers = [(b"content-type", HTML)]
+REFUSED = {
+    401: b'{"code":"Unauthorized","message":""}',
+    403: b'{"code":"Forbidden","message":""}',
+    503: b'{"status":"unavailable; maintenance"}',
+}
 _UNROUTED = "other"
 DROP = "sandbox.drop"  # in the scope: closes the connection at once
+
+
+def _headers(sent: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in sent}
 
 
 class Requests:
@@ -77,7 +92,7 @@ class Application:
             await self._control.answer(scope, send)
             return
         self._live(self.churn_per_request)
-        status, headers, body, route = self._answer(scope["method"], path, query)
+        status, headers, body, route = self._answer(scope["method"], path, query, scope.get("headers", ()))
         fault = self.faults.draw()
         seen = failing.status_of(fault, status) if fault else status
         requests = self.requests
@@ -94,7 +109,9 @@ class Application:
         await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
         await send({"type": "http.response.body", "body": body})
 
-    def _answer(self, method: str, path: str, query: bytes) -> tuple[int, Headers, bytes, str]:
+    def _answer(
+        self, method: str, path: str, query: bytes, sent: Iterable[tuple[bytes, bytes]]
+    ) -> tuple[int, Headers, bytes, str]:
         """Status, headers, body and the name of the route."""
         route, parameters = find(path)
         if method != "GET":
@@ -105,10 +122,18 @@ class Application:
             if route.is_list:
                 page = Page.parse(query.decode("latin-1")) if query else Page()
                 body = route.answer(self._api, page, *parameters)
+            elif route.takes == "query":
+                body = route.answer(self._api, query.decode("latin-1"), *parameters)
+            elif route.takes == "headers":
+                body = route.answer(self._api, _headers(sent), query.decode("latin-1"), *parameters)
             else:
                 body = route.answer(self._api, *parameters)
         except BadRequest:
             return 400, _JSON_HEADERS, BAD_REQUEST, route.path
+        except Refused as refused:
+            return refused.status, _JSON_HEADERS, REFUSED[refused.status], route.path
+        if body is None and route.is_html:
+            return 404, _HTML_HEADERS, NO_PAGE, route.path
         if body is None:
             return 404, _JSON_HEADERS, NOT_FOUND, route.path
         return 200, route.headers, body, route.path
@@ -119,6 +144,15 @@ class Application:
             whole = int(self._owed)
             self._owed -= whole
             self.community.churn(whole)
+
+    @property
+    def trouble(self) -> float:
+        """What `/health` reports: 0 all is well, 1 no cache, 2 no answer but 503."""
+        return float(self._api.trouble)
+
+    @trouble.setter
+    def trouble(self, value: float) -> None:
+        self._api.trouble = int(value)
 
     async def keep_alive(self) -> None:
         """Let the community live at `churn` events per second until cancelled."""

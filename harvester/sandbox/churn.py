@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from harvester.sandbox import activity
 from harvester.sandbox.tables import MANAGERS_MAX, NOBODY, REPLIES_MAX
 
 if TYPE_CHECKING:
@@ -183,6 +184,7 @@ def _edit_studio(community: Community) -> bool:
         return False
     community.studios.version[studio] += 1
     community.studios.modified[studio] = community.now
+    activity.record(community, studio, activity.UPDATE, community.studios.host[studio])
     return True
 
 
@@ -315,6 +317,7 @@ def _studio_add_project(community: Community) -> bool:
     community.studio_projects.setdefault(studio, []).append(project)
     community.studio_adders.setdefault(studio, []).append(adder)
     community.project_studios.setdefault(project, []).append(studio)
+    activity.record(community, studio, activity.ADD, adder, project=project)
     return True
 
 
@@ -329,6 +332,7 @@ def _studio_remove_project(community: Community) -> bool:
     del community.studio_adders[studio][position]
     community.project_studios[project].remove(studio)
     community.removed.append(("studio_projects", community.studios.id[studio], community.projects.id[project]))
+    activity.record(community, studio, activity.REMOVE, community.studios.host[studio], project=project)
     return True
 
 
@@ -338,6 +342,7 @@ def _join_studio(community: Community) -> bool:
         return False
     community.curators.setdefault(studio, []).append(user)
     community.member_studios.setdefault(user, []).append(studio)
+    activity.record(community, studio, activity.CURATOR, user, other=community.studios.host[studio])
     return True
 
 
@@ -349,6 +354,7 @@ def _leave_studio(community: Community) -> bool:
     user = curators.pop(_one(community, len(curators)))
     community.member_studios[user].remove(studio)
     community.removed.append(("studio_members", community.studios.id[studio], community.users.id[user]))
+    activity.record(community, studio, activity.EXPELLED, community.studios.host[studio], other=user)
     return True
 
 
@@ -361,6 +367,7 @@ def _promote(community: Community) -> bool:
     if 1 + len(managers) >= MANAGERS_MAX:
         return False
     managers.append(curators.pop(_one(community, len(curators))))
+    activity.record(community, studio, activity.MANAGER, community.studios.host[studio], other=managers[-1])
     return True
 
 
@@ -385,6 +392,7 @@ def _new_studio(community: Community) -> bool:
     studios.is_open.append(1)
     studios.by_id[studio_id] = row
     community.member_studios.setdefault(host, []).append(row)
+    activity.record(community, row, activity.HOST, host, other=host)
     return True
 
 
@@ -395,12 +403,68 @@ def _close_studio(community: Community) -> bool:
     log, users, studio_id = community.removed, community.users, community.studios.id[studio]
     community.studios.is_open[studio] = 0
     log.append(("studios", studio_id))
+    events = community.activity.get(studio, ())
+    log.extend(("studio_activity", studio_id, f"{event.type}-{event.number}") for event in events)
     _log_comments(community, community.studio_comments, studio)
     projects = community.visible_projects(community.studio_projects.get(studio, ()))
     log.extend(("studio_projects", studio_id, community.projects.id[project]) for project in projects)
     host = community.studios.host[studio]
     members = [host, *community.managers.get(studio, ()), *community.curators.get(studio, ())]
     log.extend(("studio_members", studio_id, users.id[user]) for user in members)
+    return True
+
+
+def _profile_comment(community: Community) -> bool:
+    user = _user(community)
+    comments = community.profile_comments
+    if len(comments) and community.random.random() < 0.5:
+        user = comments.owner[_one(community, len(comments))]
+    if user in community.users.gone:
+        return False
+    _write(community, comments, user)
+    return True
+
+
+def _gone_profile(community: Community, user: int) -> None:
+    """Log what the truth loses with a profile, which is closed with its account."""
+    community.removed.append(("users", community.users.id[user]))
+    _log_comments(community, community.profile_comments, user)
+
+
+def _delete_user(community: Community) -> bool:
+    users = community.users
+    user = _user(community)
+    if user in users.gone or user in users.team:
+        return False
+    _gone_profile(community, user)
+    users.gone.add(user)
+    return True
+
+
+def _restore_user(community: Community) -> bool:
+    gone = sorted(community.users.gone)
+    if not gone:
+        return False
+    community.users.gone.discard(gone[_one(community, len(gone))])
+    return True
+
+
+def _feature_project(community: Community) -> bool:
+    user = _user(community)
+    projects = community.shared.get(user)
+    if not projects:
+        return False
+    community.users.featured[user] = (projects[_one(community, len(projects))], _one(community, 6) - 1)
+    return True
+
+
+def _messages(community: Community) -> bool:
+    community.users.read_messages[_user(community)] += 1 + _one(community, 3)
+    return True
+
+
+def _post_news(community: Community) -> bool:
+    community.news.post(community.now, reuse=community.random.random() < 0.3)
     return True
 
 
@@ -435,6 +499,15 @@ _EVENTS: dict[str, tuple[float, Event]] = {
     "edit_studio": (0.8, _edit_studio),
     "new_studio": (0.9, _new_studio),
     "close_studio": (0.08, _close_studio),
+    "profile_comment": (13.0, _profile_comment),
+    "profile_reply": (6.0, lambda community: _reply(community, community.profile_comments)),
+    "delete_profile_comment": (0.4, lambda community: _delete(community, community.profile_comments, reply=False)),
+    "delete_profile_reply": (0.2, lambda community: _delete(community, community.profile_comments, reply=True)),
+    "delete_user": (0.05, _delete_user),
+    "restore_user": (0.02, _restore_user),
+    "feature_project": (0.5, _feature_project),
+    "messages": (1.0, _messages),
+    "post_news": (0.1, _post_news),
 }
 _NAMES = list(_EVENTS)
 _CUMULATED = list(accumulate(weight for weight, _ in _EVENTS.values()))

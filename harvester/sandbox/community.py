@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from harvester.sandbox import chance, churn, generate
 from harvester.sandbox.clock import NOW
 from harvester.sandbox.details import Countries
+from harvester.sandbox.news import News
 from harvester.sandbox.tables import Comments, Lists, Projects, Studios, Users
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from harvester.sandbox.activity import Event
 
 
 class Community:
@@ -31,12 +34,17 @@ class Community:
             raise ValueError(f"a community needs at least 1 user and a seed from 0, not {users} and {seed}")
         self.seed = seed
         self.now = NOW
+        self.token_series = 0  # tokens of an earlier one are refused
+        self.changes = 0  # events so far: what was computed before is stale after one
         self.countries = Countries.load()
         self.users = Users(seed)
         self.projects = Projects(seed)
         self.studios = Studios(seed)
         self.project_comments: Comments = Comments(seed, "project")
         self.studio_comments: Comments = Comments(seed, "studio")
+        self.profile_comments: Comments = Comments(seed, "profile")
+        self.activity: dict[int, list[Event]] = {}  # studio -> events, oldest first
+        self.event_numbers: Counter[str] = Counter()  # type -> the last number that was given out
         # Newest entries last; served from the end.
         self.shared: Lists = {}  # user -> shared projects, by shared date
         self.favorites: Lists = {}  # user -> projects, unshared ones too
@@ -55,18 +63,22 @@ class Community:
         self.random = Random(f"{seed} churn")
         self._none_is_missing = chance.salt(seed, "none is 404")
         self._deleted_is_null = chance.salt(seed, "deleted is null")
+        self.news = News(seed)
         generate.fill(self, users)
 
     def churn(self, events: int = 1) -> Counter[str]:
         """Let the community live for a number of events. Returns how many of which type happened."""
+        self.changes += events
         return Counter(churn.step(self) for _ in range(events))
 
     def comments(self, kind: str) -> Comments:
-        """The comments of kind `project` or `studio`."""
-        return self.project_comments if kind == "project" else self.studio_comments
+        """The comments of kind `project`, `studio` or `profile`."""
+        return {"project": self.project_comments, "studio": self.studio_comments}.get(kind, self.profile_comments)
 
     def owner_is_public(self, kind: str, owner: int) -> bool:
-        """Whether the project or studio that comments stand on can be seen."""
+        """Whether the project, the studio or the profile that comments stand on can be seen."""
+        if kind == "profile":
+            return owner not in self.users.gone
         return bool(self.projects.is_shared[owner] if kind == "project" else self.studios.is_open[owner])
 
     def visible_projects(self, rows: Sequence[int]) -> list[int]:

@@ -38,6 +38,7 @@ class Control:
             ("GET", "requests/log"): self._log,
             ("POST", "requests/reset"): self._reset,
             ("POST", "churn"): self._churn,
+            ("POST", "tokens/reset"): self._reset_tokens,
             ("POST", "settings"): self._settings,
             ("GET", "settings"): lambda _: self._settings([]),
         }
@@ -101,6 +102,10 @@ class Control:
         self._app.requests.reset()
         return _JSON, b"{}"
 
+    def _reset_tokens(self, _: Query) -> tuple[bytes, bytes]:
+        self._app.community.token_series += 1
+        return _JSON, b"{}"
+
     def _churn(self, query: Query) -> tuple[bytes, bytes]:
         events = int(dict(query).get("events", "1"))
         if not 0 <= events <= EVENTS_MAX:
@@ -119,7 +124,7 @@ class Control:
         return _JSON, _encode(now | {"faults": app.faults.spec})
 
 
-_SETTINGS = ("churn", "churn_per_request", "latency_ms")
+_SETTINGS = ("churn", "churn_per_request", "latency_ms", "trouble")
 
 
 def _rate(name: str, value: str) -> float:

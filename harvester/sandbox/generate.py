@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harvester.sandbox import activity
 from harvester.sandbox.clock import DAY, NOW, id_range, ids_of_times, times_of_ids
 from harvester.sandbox.details import statistics
 from harvester.sandbox.draws import (
@@ -43,6 +44,9 @@ STUDIOS_PER_USER = 0.258
 CLOSED_STUDIOS = 0.05
 PROJECT_COMMENTS_PER_PROJECT = 2.43
 STUDIO_COMMENTS_PER_STUDIO = 7.45
+PROFILE_COMMENTS_PER_USER = 2.45
+GONE = 0.015  # users that were deleted or banned
+FEATURING = 0.4  # users with shared projects who show one of them first
 FOLLOWS_PER_USER = 4.0
 FAVORITES_PER_PROJECT = 0.8
 REMIX_SHARE = 0.15
@@ -65,12 +69,15 @@ def fill(community: Community, users: int) -> None:
     _studios(community, rng, active)
     _comments(community.project_comments, rng, community, active)
     _comments(community.studio_comments, rng, community, active)
+    _comments(community.profile_comments, rng, community, active)
     _share_comment_ids(community, rng)
     _follows(community, rng, active)
     _favorites(community, rng, active)
     _studio_lists(community, rng, active)
     if users >= HOLES_FROM_USERS:
         _holes(community, int(np.argmax(active)))
+    _profiles(community, rng, active)
+    activity.fill(community, rng)
 
 
 # --- users ---------------------------------------------------------------------------------------------------
@@ -278,6 +285,11 @@ def _comments(comments: Comments, rng: Generator, community: Community, active: 
         is_public = np.frombuffer(community.projects.is_shared, dtype=np.uint8)
         born = numbers(community.projects.shared_at)
         per_owner, commented, reply_keep = PROJECT_COMMENTS_PER_PROJECT, 0.3, 0.6
+    elif comments.kind == "profile":
+        places = np.flatnonzero(active > 0)
+        is_public = np.ones(len(active), dtype=np.uint8)
+        born = numbers(community.users.joined)
+        per_owner, commented, reply_keep = PROFILE_COMMENTS_PER_USER, 0.3, 0.6
     else:
         places = _kept_studios(community, active)
         is_public = np.frombuffer(community.studios.is_open, dtype=np.uint8)
@@ -341,8 +353,9 @@ def _comments(comments: Comments, rng: Generator, community: Community, active: 
     comments.by_id = rows_by_id(comments.id)
     by_time = np.lexsort((ids, whole_created))
     seen = by_time[~deleted[by_time]]
-    top = seen[parent[seen] < 0]
-    below = seen[parent[seen] >= 0]
+    listed = by_time if comments.keeps_deleted else seen
+    top = listed[parent[listed] < 0]
+    below = listed[parent[listed] >= 0]
     comments.threads = grouped(whole_owner[top], top)
     comments.replies = grouped(parent[below], below)
     found, counts = np.unique(whole_owner[seen], return_counts=True)
@@ -379,6 +392,21 @@ def _share_comment_ids(community: Community, rng: Generator) -> None:
             mine[row] = other[near]
     community.studio_comments.id = column(mine)
     community.studio_comments.by_id = rows_by_id(community.studio_comments.id)
+
+
+# --- profiles --------------------------------------------------------------------------------------------------
+
+
+def _profiles(community: Community, rng: Generator, active: Floats) -> None:
+    """Which accounts are gone, and what the others feature."""
+    users = community.users
+    count = len(active)
+    quiet = np.argsort(active)[: int(count * 0.9)]
+    gone = rng.permutation(quiet)[: max(3, round(count * GONE)) if count >= HOLES_FROM_USERS else 0]
+    users.gone.update(row for row in gone.tolist() if row not in users.team)
+    for row, projects in community.shared.items():
+        if projects and rng.random() < FEATURING:
+            users.featured[row] = (projects[int(rng.integers(len(projects)))], int(rng.integers(-1, 5)))
 
 
 # --- follows and favorites -----------------------------------------------------------------------------------

@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from harvester.sandbox import text
+import msgspec
+
+from harvester.sandbox import activity, text
 from harvester.sandbox.clock import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from harvester.sandbox.activity import Event
     from harvester.sandbox.community import Community
     from harvester.sandbox.tables import Comments
 
@@ -55,6 +58,13 @@ _STUDIO_STATS = b'{"comments":%d,"followers":%d,"managers":%d,"projects":%d}'
 _STUDIO_PROJECT = (
     b'{"id":%d,"title":"%b","image":"' + _CDN + b'project/%d_480x360.png",'
     b'"creator_id":%d,"username":"%b","avatar":%b,"actor_id":%d%b}'
+)
+_RANKED_PROJECT = (
+    b'{"id":%d,"title":"%b","description":"%b","instructions":"%b","visibility":"notvisible","public":false,'
+    b'"comments_allowed":false,"is_published":false,"author":%b,'
+    b'"image":"' + _CDN + b'project/%d_480x360.png","images":%b,'
+    b'"history":{"created":"%b","modified":"%b","shared":"%b"},'
+    b'"stats":{"views":%d,"loves":%d,"favorites":%d,"remixes":0},"remix":{"root":%b}}'
 )
 _COMMENT = (
     b'{"id":%d,"parent_id":%b,"commentee_id":%b,"content":"%b","datetime_created":"%b","datetime_modified":"%b",'
@@ -157,6 +167,43 @@ class Renderer:
             _STUDIO_STATS % studio_stats(self._community, row) if whole else b"{}",
         )
 
+    def ranked_project(self, row: int) -> bytes:
+        """A project in explore and search: flags that lie, no parent."""
+        community = self._community
+        projects = community.projects
+        project_id, modified = projects.id[row], projects.modified[row]
+        root = projects.root[row]
+        return _RANKED_PROJECT % (
+            project_id,
+            text.PROJECT_TITLE.json(projects.title(row)),
+            text.DESCRIPTION.json(projects.description(row)),
+            text.INSTRUCTIONS.json(projects.instructions(row)),
+            self._author(projects.author[row], named=True),
+            project_id,
+            _PROJECT_IMAGES.replace(b"@", b"%d" % project_id).replace(b"~", b"%d" % modified),
+            iso(projects.created[row]),
+            iso(modified),
+            iso(projects.shared_at[row]),
+            projects.views[row],
+            projects.loves[row],
+            len(community.favoriters.get(row, ())),
+            b"%d" % projects.id[root] if root >= 0 else b"null",
+        )
+
+    def ranked_studio(self, row: int) -> bytes:
+        """A studio in explore and search: flags that lie."""
+        studios = self._community.studios
+        commenting = b'"comments_allowed":%b' % _FLAGS[studios.comments_allowed(row)]
+        return (
+            self.studio(row)
+            .replace(b'"visibility":"visible","public":true', b'"visibility":"notvisible","public":false', 1)
+            .replace(commenting, b'"comments_allowed":false', 1)
+        )
+
+    def event(self, event: Event) -> bytes:
+        """An entry of a studio's activity; the keys follow from its type."""
+        return msgspec.json.encode(event_fields(self._community, event))
+
     def studio_project(self, project: int, adder: int) -> bytes:
         """An entry of a studio's list of projects, a flat type of its own."""
         users, projects = self._community.users, self._community.projects
@@ -197,6 +244,37 @@ class Renderer:
             ),
             comments.reply_count(row),
         )
+
+
+def event_fields(community: Community, event: Event) -> dict[str, object]:
+    """What is served of an event in a studio, in the documented order."""
+    users = community.users
+    fields: dict[str, object] = {
+        "datetime_created": iso(event.created).decode(),
+        "id": f"{event.type}-{event.number}",
+        "actor_id": users.id[event.actor],
+    }
+    other = users.name[event.other] if event.other >= 0 else None
+    if event.project >= 0:
+        fields["project_id"] = community.projects.id[event.project]
+        title = event.title
+        if title is None:
+            title = text.PROJECT_TITLE.text(community.projects.title(event.project))
+        fields["project_title"] = title
+    elif event.type in (activity.CURATOR, activity.EXPELLED):
+        fields["username"] = other
+    elif event.type in (activity.MANAGER, activity.HOST):
+        fields["recipient_username"] = other
+    if event.type == activity.HOST:
+        fields |= {"former_host_username": None, "admin_actor": bool(event.flag)}
+    if event.type == activity.UNKNOWN:
+        fields["sparkle_level"] = event.flag
+    fields |= {"type": event.type, "actor_username": users.name[event.actor]}
+    if event.actor in users.badges:
+        fields["actor_membership_label"] = users.badges[event.actor][0]
+    if "recipient_username" in fields and event.other in users.badges:
+        fields["recipient_membership_label"] = users.badges[event.other][0]
+    return fields
 
 
 def studio_stats(community: Community, row: int) -> tuple[int, int, int, int]:

@@ -6,10 +6,13 @@ the parameters as text. It returns the JSON body, or None for 404 NotFound.
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
@@ -22,11 +25,13 @@ if TYPE_CHECKING:
     from harvester.sandbox.community import Community
     from harvester.sandbox.tables import Comments
 
+Kept = TypeVar("Kept")
 Answer = TypeVar("Answer", bound="Callable[..., bytes | None]")
 LIMIT_MAX = 40
 LIMIT_DEFAULT = 20
 OFFSET_MAX = 2**53 - 1  # "0 to 9007199254740991" (the reference's wiki, 2018)
 JSON = b"application/json; charset=utf-8"
+HTML = b"text/html; charset=utf-8"
 EMPTY = b"[]"
 _PARAMETER = "/"  # no part of a path is this
 _DIGITS_MAX = 16
@@ -34,6 +39,14 @@ _DIGITS_MAX = 16
 
 class BadRequest(Exception):  # noqa: N818  (the API's own name for it)
     """A `limit` or `offset` that the API refuses with 400."""
+
+
+class Refused(Exception):  # noqa: N818
+    """An answer without data: a status of its own."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 class Page(NamedTuple):
@@ -83,7 +96,14 @@ class Route:
     path: str
     answer: Callable[..., bytes | None]
     is_list: bool
+    takes: str
+    """What a function gets beside the parameters: nothing, the `query` as text, or the `headers` by name."""
     headers: list[tuple[bytes, bytes]]
+
+    @property
+    def is_html(self) -> bool:
+        """Whether its errors are pages too."""
+        return self.headers[0][1] == HTML
 
 
 class Api:
@@ -92,6 +112,19 @@ class Api:
     def __init__(self, community: Community) -> None:
         self.community = community
         self.render = Renderer(community)
+        self.trouble = 0
+        self._made: dict[tuple[object, ...], object] = {}
+        self._made_at = -1
+
+    def kept(self, make: Callable[..., Kept], *key: object) -> Kept:
+        """What `make(self, *key)` gives, made again only after the community has changed."""
+        if self._made_at != self.community.changes:
+            self._made.clear()
+            self._made_at = self.community.changes
+        whole = (make, *key)
+        if whole not in self._made:
+            self._made[whole] = make(self, *key)
+        return self._made[whole]  # type: ignore[return-value]
 
     def user(self, name: str) -> int | None:
         """The row of a user, looked up without regard to case."""
@@ -141,7 +174,12 @@ _TREE = _Node()
 
 
 def route(
-    path: str, *, is_list: bool = False, content_type: bytes = JSON, max_age: int | None = None
+    path: str,
+    *,
+    is_list: bool = False,
+    takes: str = "",
+    content_type: bytes = JSON,
+    max_age: int | None = None,
 ) -> Callable[[Answer], Answer]:
     """Serve a path with the decorated function."""
     headers = [(b"content-type", content_type)]
@@ -153,7 +191,7 @@ def route(
         for part in path.split("/"):
             key = _PARAMETER if part.startswith("{") else part
             node = node.children.setdefault(key, _Node())
-        node.route = Route(path, answer, is_list, headers)
+        node.route = Route(path, answer, is_list, takes, headers)
         ROUTES.append(node.route)
         return answer
 
@@ -182,6 +220,7 @@ def root(_: Api) -> bytes:
     return b'{"website":"scratch.mit.edu","api":"api.scratch.mit.edu","help":"help@scratch.mit.edu"}'
 
 
+TROUBLE_UNAVAILABLE = 2
 _HEALTH = msgspec.json.decode(resources.files("harvester.sandbox").joinpath("data/health.json").read_bytes())
 
 
@@ -189,6 +228,10 @@ _HEALTH = msgspec.json.decode(resources.files("harvester.sandbox").joinpath("dat
 @route("/health", content_type=b"text/plain; charset=utf-8")
 def health(api: Api) -> bytes:
     now = api.community.now
+    if api.trouble == TROUBLE_UNAVAILABLE:
+        raise Refused(503)
+    if api.trouble:
+        return msgspec.json.encode(_HEALTH | {"cache": {"connected": False, "ready": False}})
     return msgspec.json.encode(_HEALTH | {"uptime": 1_263_012.5 + now - NOW, "timestamp": now * 1_000})
 
 
@@ -199,6 +242,22 @@ def health(api: Api) -> bytes:
 def user(api: Api, name: str) -> bytes | None:
     row = api.user(name)
     return None if row is None else api.render.user(row)
+
+
+@route("/users/{user}/messages/count")
+def user_messages(api: Api, name: str) -> bytes | None:
+    row = api.user(name)
+    return None if row is None else b'{"count":%d}' % api.community.users.messages(row)
+
+
+_VALID_NAME = re.compile(r"[A-Za-z0-9_-]{3,20}")
+
+
+@route("/accounts/checkusername/{user}")
+def check_username(api: Api, name: str) -> bytes:
+    taken = api.user(name) is not None
+    message = "username exists" if taken else "valid username" if _VALID_NAME.fullmatch(name) else "invalid username"
+    return msgspec.json.encode({"username": name, "msg": message})
 
 
 @route("/users/{user}/projects", is_list=True)
@@ -320,6 +379,31 @@ def studio_managers(api: Api, page: Page, studio_id: str) -> bytes | None:
 def studio_curators(api: Api, page: Page, studio_id: str) -> bytes | None:
     row = api.studio(studio_id)
     return None if row is None else api.users(page.of_reversed(api.community.curators.get(row, ())))
+
+
+DATE_LIMIT = "dateLimit"
+
+
+@route("/studios/{studio}/activity", takes="query")
+def studio_activity(api: Api, query: str, studio_id: str) -> bytes | None:
+    """Newest first; `dateLimit` is inclusive and there is no offset (scratchfoundation/scratch-www)."""
+    page = Page.parse(query)
+    before = _instant(dict(parse_qsl(query)).get(DATE_LIMIT))
+    row = api.studio(studio_id)
+    if row is None:
+        return None
+    events = api.community.activity.get(row, [])
+    end = len(events) if before is None else bisect_right(events, before, key=lambda event: event.created)
+    return listed(map(api.render.event, events[max(0, end - page.limit) : end][::-1]))
+
+
+def _instant(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return int(datetime.fromisoformat(text).timestamp())
+    except ValueError:
+        raise BadRequest from None
 
 
 # --- comments ------------------------------------------------------------------------------------------------

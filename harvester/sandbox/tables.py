@@ -40,9 +40,13 @@ class Users:
         self.by_id: dict[int, int] = {}
         self.team: set[int] = set()
         self.badges: dict[int, tuple[int, int]] = {}  # members: label, avatar badge
+        self.gone: set[int] = set()  # deleted or banned: the site's pages know them no more, the API does
+        self.featured: dict[int, tuple[int, int]] = {}  # row of the featured project, label (-1: the default one)
+        self.read_messages: Counter[int] = Counter()  # by how many the unread messages differ from the first number
         self._bio = chance.salt(seed, "bio")
         self._status = chance.salt(seed, "status")
         self._profile = chance.salt(seed, "profile")
+        self._messages = chance.salt(seed, "messages")
         self._name = chance.salt(seed, "username")
 
     def __len__(self) -> int:
@@ -75,6 +79,10 @@ class Users:
     def status(self, row: int) -> int:
         """The chance that stands for the status, for `text.STATUS`."""
         return self._chance(row, self._status)
+
+    def messages(self, row: int) -> int:
+        """Unread messages, which everybody may count."""
+        return max(0, chance.scramble(self.id[row] ^ self._messages) % 90 - 40 + self.read_messages[row])
 
     def profile_id(self, row: int) -> int:
         """The profile's own number: the user's id for newer accounts, another one for old ones [documented]."""
@@ -163,10 +171,14 @@ class Studios:
 
 
 class Comments:
-    """All comments of one kind. Each kind is a database of its own at the site: ids of two kinds may be equal."""
+    """All comments of one kind. Each kind is a database of its own at the site: ids of two kinds may be equal.
+
+    On profiles what was deleted keeps its place: the site shows that something stood there.
+    """
 
     def __init__(self, seed: int, kind: str) -> None:
         self.kind = kind
+        self.keeps_deleted = kind == "profile"
         self.id = integers()
         self.owner = integers()  # row of the project or the studio
         self.author = integers()
@@ -195,8 +207,14 @@ class Comments:
 
     def reply_count(self, row: int) -> int:
         """The number of replies as served: above 0 if and only if there are some, else not reliable."""
-        replies = len(self.replies.get(row, ()))
+        replies = self.shown_replies(row)
+        if self.keeps_deleted:
+            return replies
         return max(1, replies + self.skew.get(row, 0)) if replies else 0
+
+    def shown_replies(self, row: int) -> int:
+        """The number of replies that were not deleted."""
+        return sum(not self.is_deleted[reply] for reply in self.replies.get(row, ()))
 
     def add(self, comment_id: int, owner: int, author: int, created: int, parent: int, commentee: int) -> int:
         """A new visible comment, put in its place by (created, id). Returns the row."""
@@ -222,16 +240,20 @@ class Comments:
         return self.created[row], self.id[row]
 
     def visible(self, owner: int) -> Iterable[int]:
-        """Rows of all visible comments and replies of a project or studio."""
+        """Rows of all visible comments and replies of a project, a studio or a profile."""
         for thread in self.threads.get(owner, ()):
-            yield thread
-            yield from self.replies.get(thread, ())
+            if not self.is_deleted[thread]:
+                yield thread
+                yield from (row for row in self.replies.get(thread, ()) if not self.is_deleted[row])
 
     def delete(self, row: int) -> list[int]:
         """Remove a comment, with its replies. Returns the rows that went."""
-        gone = [row, *self.replies.pop(row, ())]
-        siblings = self.threads[self.owner[row]] if self.parent[row] < 0 else self.replies[self.parent[row]]
-        siblings.remove(row)
+        if self.keeps_deleted:
+            gone = [row, *(reply for reply in self.replies.get(row, ()) if not self.is_deleted[reply])]
+        else:
+            gone = [row, *self.replies.pop(row, ())]
+            siblings = self.threads[self.owner[row]] if self.parent[row] < 0 else self.replies[self.parent[row]]
+            siblings.remove(row)
         for each in gone:
             self.is_deleted[each] = 1
         self.total[self.owner[row]] -= len(gone)

@@ -149,6 +149,28 @@ def comment_text_and_served(chance: int, created: int) -> tuple[str, str]:
     return seen, msgspec.json.decode(b'"%b"' % served, type=str)
 
 
+_UNFIT = dict.fromkeys(
+    [*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0x7F, 0xA0), 0x0D, 0xFEFF, 0xFFFE, 0xFFFF]
+)  # what parsers of HTML change or drop
+
+
+@cache
+def _html_piece(piece: CommentPiece) -> tuple[str, str]:
+    """A bit of a comment as a reader sees it on a page, and as the page writes it."""
+    if piece.json.startswith(b"<img"):
+        name = piece.text.strip(":")
+        source = f"//cdn.scratch.mit.edu/scratchr2/static/__{'5b' * 16}__/images/easter_eggs/{name}.png"
+        return piece.text, f'<img src="{source}" class="easter-egg">'
+    text = piece.text.translate(_UNFIT)
+    return text, html.escape(text, quote=False).replace('"', "&quot;").replace("'", "&#39;")
+
+
+def page_text(chance: int) -> tuple[str, str]:
+    """A comment as a page of the site shows it: as a reader sees it, and as HTML (Django's escapes, emoji images)."""
+    seen, written = zip(*map(_html_piece, _comment_pieces(chance)), strict=True)
+    return "".join(seen).strip(), "".join(written)
+
+
 class Wording:
     """A kind of plain text, such as titles: patterns of word lists, one picked by chance.
 

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.sandbox import text
 from harvester.sandbox.clock import iso
+from harvester.sandbox.render import event_fields
+from harvester.sandbox.routes import Api
+from harvester.sandbox.routes_discovery import DEPTH, front_page, project_count, ranked_projects, ranked_studios
+from harvester.sandbox.routes_site import PAGES, THREADS, featured_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,6 +36,13 @@ KEYS = {
     "favorites": ("user_id", "project_id"),
     "studio_projects": ("studio_id", "project_id"),
     "studio_members": ("studio_id", "user_id"),
+    "profile_comments": ("id",),
+    "studio_activity": ("studio_id", "id"),
+    "news": ("id", "headline"),
+    "rankings": ("ranking", "position"),
+    "site_counts": ("name",),
+    "message_counts": ("user_id",),
+    "gone_users": ("id",),
 }
 TABLES = tuple(KEYS)
 COUNT_CAP = 100
@@ -71,10 +82,18 @@ class _View:
             self.users = [row for row in self.users if users.id[row] in within["user"]]
             self.projects = [row for row in self.projects if projects.id[row] in within["project"]]
             self.studios = [row for row in self.studios if studios.id[row] in within["studio"]]
+        self.live_users: Sequence[int] = [row for row in self.users if row not in users.gone]
 
     def comments(self, kind: str) -> Iterator[tuple[Comments, int]]:
-        """Visible comments of the public places of a kind."""
+        """Visible comments of the public places of a kind; of a profile as many as its pages show."""
         comments = self.community.comments(kind)
+        if kind == "profile":
+            for owner in self.live_users:
+                shown = set(comments.threads.get(owner, [])[-PAGES * THREADS :])
+                for row in comments.visible(owner):
+                    if (comments.parent[row] if comments.parent[row] >= 0 else row) in shown:
+                        yield comments, row
+            return
         for owner in self.projects if kind == "project" else self.studios:
             for row in comments.visible(owner):
                 yield comments, row
@@ -90,14 +109,19 @@ def _user_images(user_id: int) -> dict[str, str]:
 
 def _users(view: _View) -> Iterator[Row]:
     users, countries = view.community.users, view.community.countries.names
-    commenters = {comments.author[row] for kind in ("project", "studio") for comments, row in view.comments(kind)}
-    for row in view.users:
+    kinds = ("project", "studio", "profile")
+    commenters = {comments.author[row] for kind in kinds for comments, row in view.comments(kind)}
+    commenters |= set(_removed_authors(view))
+    for row in view.live_users:
         user_id = users.id[row]
         extra: Row = {"images": _user_images(user_id)}
         if row in users.badges:
             extra["membership_label"], extra["membership_avatar_badge"] = users.badges[row]
         if row in commenters:
             extra["image"] = f"{CDN}/user/{user_id}_60x60.png"
+        featured = featured_fields(view.community, row)
+        extra |= {name: featured[name] for name in _FEATURED_EXTRA}
+        extra["group"] = "Scratch Team" if row in users.team else "Scratcher"
         yield {
             "id": user_id,
             "username": users.name[row],
@@ -107,8 +131,113 @@ def _users(view: _View) -> Iterator[Row]:
             "status": text.STATUS.text(users.status(row)),
             "bio": text.BIO.text(users.bio(row)),
             "profile_id": users.profile_id(row),
+            "featured_project_id": featured["featured_project"],
+            "featured_label": featured["featured_project_label_name"],
             "extra": extra,
         }
+
+
+_FEATURED_EXTRA = ("thumbnail_url", "featured_project_label_id", "featured_project_data")
+
+
+def _removed_authors(view: _View) -> Iterator[int]:
+    """Whoever wrote a comment on a profile that was deleted: its place still names the author."""
+    comments = view.community.profile_comments
+    for owner in view.live_users:
+        for thread in comments.threads.get(owner, [])[-PAGES * THREADS :]:
+            for row in (thread, *comments.replies.get(thread, ())):
+                if comments.is_deleted[row]:
+                    yield comments.author[row]
+
+
+def _profile_comments(view: _View) -> Iterator[Row]:
+    users = view.community.users
+    for comments, row in view.comments("profile"):
+        parent, commentee = comments.parent[row], comments.commentee[row]
+        content = text.page_text(comments.content(row))[0]
+        addressed = commentee >= 0
+        yield {
+            "id": comments.id[row],
+            "user_id": users.id[comments.owner[row]],
+            "parent_id": comments.id[parent] if parent >= 0 else None,
+            "author_id": users.id[comments.author[row]],
+            "commentee_id": None,
+            "content": f"@{users.name[commentee]} {content}".rstrip() if addressed else content,
+            "content_served": None,
+            "created_at": _time(comments.created[row]),
+            "modified_at": None,
+            "visibility": "visible",
+            "reply_count": comments.reply_count(row) if parent < 0 else 0,
+            "extra": {"commentee_username": users.name[commentee]} if addressed else {},
+        }
+
+
+_EVENT_COLUMNS = ("type", "actor_id", "actor_username", "project_id", "project_title", "username", "recipient_username")
+
+
+def _studio_activity(view: _View) -> Iterator[Row]:
+    community = view.community
+    for studio in view.studios:
+        for event in community.activity.get(studio, ()):
+            fields = event_fields(community, event)
+            row = {"studio_id": community.studios.id[studio], "id": fields.pop("id")}
+            row["created_at"] = fields.pop("datetime_created")
+            row |= {name: fields.pop(name, None) for name in _EVENT_COLUMNS}
+            yield row | {"extra": fields}
+
+
+def _news(view: _View) -> Iterator[Row]:
+    for item in view.community.news.items:
+        yield item._asdict() | {"id": str(item.id), "stamp": _time(item.stamp)}
+
+
+_STOCK = [
+    (way, kind, query, mode)
+    for way, query in (("explore", "*"), ("search", "cat"))
+    for kind in ("project", "studio")
+    for mode in ("popular", "trending")
+]
+
+
+def _rankings(view: _View) -> Iterator[Row]:
+    """The front page, everything in explore, and one search."""
+    api = Api(view.community)
+    for name, entries in front_page(api).items():
+        for position, entry in enumerate(entries):
+            kind = "studio" if entry["type"] == "gallery" else "project"
+            yield {
+                "ranking": f"front-page/{name}",
+                "position": position,
+                "kind": kind,
+                "thing_id": entry["id"],
+            }
+    for way, kind, query, mode in _STOCK:
+        ranked = (ranked_projects if kind == "project" else ranked_studios)(api, query, mode)
+        ids = (view.community.projects if kind == "project" else view.community.studios).id
+        for position, row in enumerate(ranked[:DEPTH]):
+            yield {
+                "ranking": f"{way}/{kind}s?q={query}&mode={mode}&language=en",
+                "position": position,
+                "kind": kind,
+                "thing_id": ids[row],
+            }
+
+
+def _site_counts(view: _View) -> Iterator[Row]:
+    yield {"name": "projects", "count": project_count(view.community)}
+
+
+def _message_counts(view: _View) -> Iterator[Row]:
+    users = view.community.users
+    for row in view.users:
+        yield {"user_id": users.id[row], "count": users.messages(row)}
+
+
+def _gone_users(view: _View) -> Iterator[Row]:
+    users = view.community.users
+    for row in view.users:
+        if row in users.gone:
+            yield {"id": users.id[row], "gone_reason": "deleted or banned"}
 
 
 def _projects(view: _View) -> Iterator[Row]:
@@ -250,6 +379,13 @@ _TABLES: dict[str, Callable[[_View], Iterator[Row]]] = {
     "favorites": _favorites,
     "studio_projects": _studio_projects,
     "studio_members": _studio_members,
+    "profile_comments": _profile_comments,
+    "studio_activity": _studio_activity,
+    "news": _news,
+    "rankings": _rankings,
+    "site_counts": _site_counts,
+    "message_counts": _message_counts,
+    "gone_users": _gone_users,
 }
 
 
@@ -311,6 +447,11 @@ def _from_user(community: Community, row: int) -> Iterator[tuple[str, int]]:
         yield "user", user
     for studio in community.visible_studios(community.member_studios.get(row, ())):
         yield "studio", studio
+    if row not in community.users.gone:
+        comments = community.profile_comments
+        for thread in comments.threads.get(row, [])[-PAGES * THREADS :]:
+            for each in (thread, *comments.replies.get(thread, ())):
+                yield "user", comments.author[each]
 
 
 def _from_project(community: Community, row: int) -> Iterator[tuple[str, int]]:
