@@ -1,0 +1,202 @@
+"""The HTML comment pages of the site -> records.
+
+`/site-api/comments/user/<name>/?page=N`, and the same markup for `project/<id>` and `gallery/<id>`. Parts are found by
+class and attribute, never by position: badges were put beside names in 2025, ids of elements repeat, and the markup is
+not well formed.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from re import compile as pattern
+from typing import Any
+
+from parsel import Selector
+
+from harvester.api.records import Record
+from harvester.errors import DecodeError
+
+_STREAM = "profile_comments"
+_EMOJI = pattern(r"/(?:easter_eggs|emoji)/([a-z0-9-]+)\.png")
+_AVATAR = pattern(r"/(?:user|avatars)/(\d+)(?:_\d+x\d+)?\.png")
+_MENTION = pattern(r"/users/[^/]+/?")
+_SILENT = frozenset({"script", "style"})
+_LARGEST_ID = 2**63 - 1
+_EMPTY_PARTS = frozenset({"html", "head", "body", "ul", "p"})
+"""Elements of a page that holds nothing; the parser adds some of them itself."""
+
+
+class PageAuthor(Record, kw_only=True):
+    """Who wrote a comment."""
+
+    id: int
+    username: str
+    scratchteam: bool
+    image: str | None
+
+
+class PageComment(Record, kw_only=True):
+    """A comment or a reply on such a page.
+
+    `content` is as a reader sees it, and None for one that was removed. `commentee` is the name in the link that the
+    text of a reply begins with. `reply_count` counts the replies served with it that were not removed.
+    """
+
+    id: int
+    parent_id: int | None
+    commentee: str | None
+    content: str | None
+    datetime_created: datetime
+    visibility: str
+    author: PageAuthor
+    reply_count: int
+
+
+class _Broken(Exception):  # noqa: N818
+    """A comment without one of its parts."""
+
+
+def decode_page(body: bytes) -> list[PageComment]:
+    """The comments of a page in the order served, each thread followed by its replies.
+
+    Raises `DecodeError` for what is no such page; the message names the place and never quotes the content.
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise DecodeError(f"{_STREAM}: the body is not UTF-8 ({error.reason})") from None
+    if not text.strip():
+        return []
+    # libxml2 ends a text at a NUL, whether it stands there or is written as an entity.
+    page = Selector(text=text.replace("\x00", "\N{REPLACEMENT CHARACTER}"), type="html").root
+    found = [
+        node for node in page.iter("div") if node.get("data-comment-id") is not None and "comment" in _classes(node)
+    ]
+    places = [node for node in page.iter("li") if _classes(node) & {"top-level-reply", "reply"}]
+    if len(found) != len(places):
+        raise DecodeError(f"{_STREAM}: {len(places)} places hold {len(found)} comments")
+    if not found:
+        _check_empty(page)
+    comments: list[PageComment] = []
+    thread: PageComment | None = None
+    for number, node in enumerate(found):
+        try:
+            comment = _comment(node, thread)
+        except _Broken as error:
+            raise DecodeError(f"{_STREAM}: comment {number} has no {error}") from None
+        if comment.parent_id is None:
+            thread = comment
+        elif thread is not None and comment.content is not None:
+            thread.reply_count += 1
+        comments.append(comment)
+    return comments
+
+
+def _check_empty(page: Any) -> None:
+    others = [node for node in page.iter() if isinstance(node.tag, str) and node.tag not in _EMPTY_PARTS]
+    if others or "".join(page.itertext()).strip():
+        raise DecodeError(f"{_STREAM}: the body is no page of comments")
+
+
+def _comment(node: Any, thread: PageComment | None) -> PageComment:
+    """One comment. `thread` is the last one at the top, to which a reply belongs."""
+    place = next((one for one in node.iterancestors("li") if _classes(one) & {"top-level-reply", "reply"}), None)
+    if place is None:
+        raise _Broken("place")
+    is_reply = "reply" in _classes(place)
+    if is_reply and thread is None:
+        raise _Broken("thread")
+    content = _first(node, "content")
+    if content is None:
+        raise _Broken("content")
+    removed = "removed" in _classes(place) | _classes(node)
+    commentee, read = _as_read(content)
+    return PageComment(
+        id=_number(node.get("data-comment-id"), "id"),
+        parent_id=thread.id if is_reply and thread is not None else None,
+        commentee=commentee if is_reply and not removed else None,
+        content=None if removed else read,
+        datetime_created=_time(node),
+        visibility="removed" if removed else "visible",
+        author=_author(node),
+        reply_count=0,
+    )
+
+
+def _author(node: Any) -> PageAuthor:
+    link = next((one for one in _parts(node) if one.get("data-comment-user")), None)
+    if link is None:
+        raise _Broken("author")
+    picture = next((one.get("src") for one in _parts(node) if one.tag == "img" and "avatar" in _classes(one)), None)
+    answer = next((one.get("data-commentee-id") for one in _parts(node) if one.get("data-commentee-id")), None)
+    if answer is None:
+        known = _AVATAR.search(picture or "")
+        answer = known[1] if known else None
+    name = _first(node, "name")
+    shown = "" if name is None else "".join(name.itertext()).strip()
+    return PageAuthor(
+        id=_number(answer, "id of its author"),
+        username=link.get("data-comment-user").strip().removesuffix("*"),
+        scratchteam=shown.endswith("*"),
+        image=f"https:{picture}" if picture and picture.startswith("//") else picture,
+    )
+
+
+def _time(node: Any) -> datetime:
+    titles = (one.get("title") for one in _parts(node) if one.tag == "span" and "time" in _classes(one))
+    try:
+        time = datetime.fromisoformat(next(titles, None) or "")
+    except ValueError:
+        raise _Broken("time") from None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _as_read(content: Any) -> tuple[str | None, str]:
+    """Whom a text begins by addressing, and the text as a reader sees it."""
+    text = "".join(_text(content)).strip()
+    first = next(iter(content), None)
+    if first is None or first.tag != "a" or (content.text or "").strip():
+        return None, text
+    name = "".join(first.itertext())
+    if not name.startswith("@") or not _MENTION.fullmatch(first.get("href") or ""):
+        return None, text
+    # The site sets a line break and twenty spaces after it.
+    return name[1:], f"{name} {text.removeprefix(name).lstrip()}".rstrip()
+
+
+def _text(node: Any) -> Iterator[str]:
+    """What a reader sees of an element: emoji as `:name:`, line breaks, no scripts, and no other comment."""
+    yield node.text or ""
+    for child in node:
+        if isinstance(child.tag, str) and child.tag not in _SILENT and child.get("data-comment-id") is None:
+            emoji = _EMOJI.search(child.get("src") or "") if child.tag == "img" else None
+            if emoji is not None:
+                yield f":{emoji[1]}:"
+            elif child.tag == "br":
+                yield "\n"
+            else:
+                yield from _text(child)
+        yield child.tail or ""
+
+
+def _parts(node: Any) -> Iterator[Any]:
+    """The elements of a comment, without those of a reply that broken markup has put inside it."""
+    for child in node:
+        if isinstance(child.tag, str) and child.get("data-comment-user") is None and "replies" in _classes(child):
+            continue
+        if isinstance(child.tag, str) and "comment" not in _classes(child):
+            yield child
+            yield from _parts(child)
+
+
+def _first(node: Any, name: str) -> Any:
+    return next((one for one in _parts(node) if name in _classes(one)), None)
+
+
+def _classes(node: Any) -> set[str]:
+    return set((node.get("class") or "").split())
+
+
+def _number(text: str | None, what: str) -> int:
+    if text is None or not (text.isascii() and text.isdigit()) or not 0 < int(text) <= _LARGEST_ID:
+        raise _Broken(what)
+    return int(text)
