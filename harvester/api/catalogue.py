@@ -6,90 +6,22 @@ from its `writes`, so a list can never overwrite what a better response said.
 Facts without a source of their own: the API reference; `docs/endpoints.md` cites the others.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Iterator
+from hashlib import blake2b
 from typing import Any
 
+from harvester.api import profile_html
 from harvester.api import records as r
+from harvester.api.stream import DAY, Format, Host, Kind, Lead, Left, Order, Paging, Stream, identity
 
 PAGE_LIMIT = 40
 """Items per page, the most the API grants: above it every list answers 400."""
-
-
-class Paging(Enum):
-    """How an endpoint is read."""
-
-    SINGLE = "one object"
-    OFFSET = "limit and offset"
-
-
-class Order(Enum):
-    """Where a list grows, as declared; every page is checked against it."""
-
-    NEWEST_FIRST = "newest first"
-    OLDEST_FIRST = "oldest first"
-    UNKNOWN = "unknown"
-
-
-class Kind(Enum):
-    """What a walk visits."""
-
-    USER = "user"
-    PROJECT = "project"
-    STUDIO = "studio"
-    PROJECT_THREAD = "project thread"
-    STUDIO_THREAD = "studio thread"
-
-
-@dataclass(frozen=True, slots=True)
-class Lead:
-    """Something met in a response: the column `met` of the rows of `table` names a thing of `kind`.
-
-    `owner` is the column that holds the visited entity, so that the same fact can be read back from the
-    warehouse. `hop` is what the step costs of a seed's depth: 0 for what the entity owns. With `signal`, the
-    thing is due when that column of the row is above 0 and differs from what it was when last visited.
-    """
-
-    table: str
-    owner: str
-    met: str
-    kind: Kind
-    hop: int = 1
-    signal: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Stream:
-    """One endpoint. `path` takes `username` and `id` (of the entity) and `owner` (of a thread's page)."""
-
-    name: str
-    spider: str
-    kind: Kind
-    path: str
-    record: type[r.Record]
-    writes: dict[str, tuple[str, ...]]
-    paging: Paging = Paging.OFFSET
-    order: Order = Order.UNKNOWN
-    key: Callable[[Any], int] | None = None
-    """The sort key of an item, a whole number; None where the list shows none."""
-    key_name: str = "-"
-    empties: int = 1
-    """Pages in a row that must bring nothing before the list has ended; 0 where a short page is its end."""
-    moves: bool = False
-    """Whether an item can move to the head while the list is read."""
-    margin: int = 0
-    """How far below the certified high-water key a later walk goes on, in units of the key (late entrants)."""
-    leads: tuple[Lead, ...] = ()
-    opens: tuple[str, ...] = ()
-    """Streams of the same entity that become due once this object was seen."""
-    dummies: tuple[str, ...] = field(default=())
-    """Paths of served fields that hold dummies here or are never stored, with `[]` for a list's items."""
-
-    @property
-    def is_thread(self) -> bool:
-        """Whether this stream reads the replies of one comment."""
-        return self.kind in (Kind.PROJECT_THREAD, Kind.STUDIO_THREAD)
+RANKING_DEPTH = 10_000
+"""The first offset at which every ranking answers an empty list."""
+PROFILE_PAGES = 67
+"""The last page of anybody's profile comments: the next one is a 404."""
+ONCE = 3650 * DAY
+"""The revisit of what is asked when there is a reason to, and not again."""
 
 
 def _seconds(when: Any) -> int:
@@ -107,6 +39,22 @@ def _shared(project: r.ListedProject) -> int:
 
 def _id(item: Any) -> int:
     return int(item.id)
+
+
+def _name(text: str) -> int:
+    """A number that stands for a text, for a walk that tells items apart by numbers."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=7).digest())
+
+
+def _front_page(served: Any) -> list[dict[str, Any]]:
+    """The entries of all rows of the front page, each with its row and its place in it."""
+    return list(_front_page_items(served)) if isinstance(served, dict) else served
+
+
+def _front_page_items(served: dict[str, Any]) -> Iterator[Any]:
+    for row, items in served.items():
+        for position, item in enumerate(items if isinstance(items, list) else [items]):
+            yield {"row": row, "position": position} | item if isinstance(item, dict) else item
 
 
 USER = ("id", "username", "joined_at", "scratch_team", "country", "status", "bio", "profile_id", "extra")
@@ -130,23 +78,133 @@ _COMMENT = (
 )  # fmt: skip
 PROJECT_COMMENT = (*_COMMENT, "project_id")
 STUDIO_COMMENT = (*_COMMENT, "studio_id")
+PROFILE_COMMENT = (
+    "id", "user_id", "parent_id", "author_id", "content", "created_at", "visibility", "reply_count", "gone_reason",
+    "extra",
+)  # fmt: skip
+RANKED_PROJECT = (
+    "id", "author_id", "title", "description", "instructions", "created_at", "modified_at", "shared_at", "views",
+    "loves", "favorites", "root_id", "extra",
+)  # fmt: skip
+RANKED_STUDIO = (
+    "id", "host_id", "title", "description", "open_to_all", "created_at", "modified_at", "extra",
+)  # fmt: skip
+RANKING = ("ranking", "seen_at", "position", "kind", "thing_id")
 
 _AUTHOR_DUMMIES = ("author.scratchteam", "author.history.joined", "author.profile.id")
+_RANKED_DUMMIES = tuple(
+    f"[].{path}"
+    for path in (*_AUTHOR_DUMMIES, "stats.remixes", "visibility", "public", "comments_allowed", "is_published")
+)
 _LIST_DUMMIES = tuple(f"[].{path}" for path in (*_AUTHOR_DUMMIES, "stats.remixes"))
+
+_FOUND = (
+    Lead("projects", "", "id", Kind.PROJECT, hop=0),
+    Lead("studios", "", "id", Kind.STUDIO, hop=0),
+)
+
+
+def _ranking(name: str, way: str, things: str) -> Stream:
+    """One of the four rankings, alike but for what they rank."""
+    projects = things == "projects"
+    made: dict[str, tuple[str, ...]] = (
+        {"users": NAMED_AUTHOR, "projects": RANKED_PROJECT} if projects else {"studios": RANKED_STUDIO}
+    )
+    lies = ("[].visibility", "[].public", "[].comments_allowed")
+    return Stream(
+        name=name,
+        documented=f"/{way}/{things}?q=<query>&mode=<mode>&language=<language_code>",
+        spider="discovery",
+        kind=Kind.QUERY,
+        path=f"/{way}/{things}",
+        paging=Paging.RANKING,
+        deepest=RANKING_DEPTH,
+        record=r.RankedProject if projects else r.RankedStudio,
+        writes=made | {"rankings": RANKING},
+        revisit=DAY,
+        leads=_FOUND[:1] if projects else _FOUND[1:],
+        dummies=_RANKED_DUMMIES if projects else lies,
+        quirks=(
+            "Every offset from 10,000 on answers an empty list: that is not the ranking's end (api.md 1).",
+            "`visibility`, `public`, `comments_allowed` and `is_published` are dummies (api.md 3).",
+            "An empty answer is no news: explore was broken for long stretches (api-notes.md 2.18).",
+        ),
+    )
+
+
+def _documented(path: str) -> str:
+    thing = "<studio_id>" if path.startswith("/studios") else "<project_id>"
+    return path.replace("{username}", "<username>").replace("{id}", thing)
+
+
+def _own_list(name: str, path: str, table: str, record: type[r.Record]) -> Stream:
+    """A list of the own account: read from its head until a page brings nothing new."""
+    listed = ("account_id", "list", "id", "title", "seen_at", "extra")
+    messages = ("account_id", "type", "id", "created_at", "actor_id", "actor_username", "extra")
+    columns = {r.Message: messages, r.Alert: ("account_id", "id", "extra"), r.AccountProject: listed}
+    is_dated = record is r.Message
+    return Stream(
+        name=name,
+        documented=_documented(path) + ("?filter=<filter>" if name == "account_messages" else ""),
+        spider="account",
+        kind=Kind.ACCOUNT,
+        path=path,
+        order=Order.NEWEST_FIRST if is_dated else Order.UNKNOWN,
+        identity=(lambda event: _name(f"{event.type} {event.id}")) if is_dated else identity,
+        key=_created if is_dated else None,
+        key_name="datetime_created" if is_dated else "-",
+        margin=60,
+        record=record,
+        writes={f"account.{table}": columns[record]},
+        revisit=DAY,
+        quirks=("Only with the operator's own session (HARVESTER_SESSION); `limit` may be ignored (api.md 1).",),
+    )
+
+
+def _own_state(name: str, path: str) -> Stream:
+    """An object about the own account."""
+    return Stream(
+        name=name,
+        documented=_documented(path),
+        spider="account",
+        kind=Kind.ACCOUNT,
+        path=path,
+        paging=Paging.SINGLE,
+        record=r.AccountState,
+        writes={"account.states": ("account_id", "stream", "thing_id", "seen_at", "extra")},
+        revisit=DAY,
+        quirks=("Only with the operator's own session (HARVESTER_SESSION).",),
+    )
+
 
 _STREAMS = (
     Stream(
         name="user",
+        documented="/users/<username>",
         spider="users",
         kind=Kind.USER,
         path="/users/{username}",
         paging=Paging.SINGLE,
         record=r.User,
         writes={"users": USER},
-        opens=("user_projects", "user_favorites", "user_followers", "user_following", "user_studios"),
+        opens=(
+            "user_projects",
+            "user_favorites",
+            "user_followers",
+            "user_following",
+            "user_studios",
+            "profile_comments",
+            "user_featured",
+            "user_messages",
+            "user_page",
+        ),  # fmt: skip
+        gone="not found",
+        opens_gone=("username_check",),
+        quirks=("A deleted or banned user still answers 200 here and stays in lists (api.md 2).",),
     ),
     Stream(
         name="user_projects",
+        documented="/users/<username>/projects",
         spider="users",
         kind=Kind.USER,
         path="/users/{username}/projects",
@@ -159,9 +217,11 @@ _STREAMS = (
         writes={"users": ANONYMOUS_AUTHOR, "projects": LISTED_PROJECT},
         leads=(Lead("projects", "author_id", "id", Kind.PROJECT, hop=0),),
         dummies=_LIST_DUMMIES,
+        quirks=("Oldest first until 2018, newest shared first since; the order is checked on each page (api.md 1).",),
     ),
     Stream(
         name="user_favorites",
+        documented="/users/<username>/favorites",
         spider="users",
         kind=Kind.USER,
         path="/users/{username}/favorites",
@@ -175,9 +235,11 @@ _STREAMS = (
         },
         leads=(Lead("favorites", "user_id", "project_id", Kind.PROJECT),),
         dummies=_LIST_DUMMIES,
+        quirks=("The author is known by id alone (api.md 3).",),
     ),
     Stream(
         name="user_followers",
+        documented="/users/<username>/followers",
         spider="users",
         kind=Kind.USER,
         path="/users/{username}/followers",
@@ -188,6 +250,7 @@ _STREAMS = (
     ),
     Stream(
         name="user_following",
+        documented="/users/<username>/following",
         spider="users",
         kind=Kind.USER,
         path="/users/{username}/following",
@@ -198,6 +261,7 @@ _STREAMS = (
     ),
     Stream(
         name="user_studios",
+        documented="/users/<username>/studios/curate",
         spider="users",
         kind=Kind.USER,
         path="/users/{username}/studios/curate",
@@ -206,9 +270,66 @@ _STREAMS = (
         record=r.ListedStudio,
         writes={"studios": LISTED_STUDIO, "studio_members": ("studio_id", "user_id")},
         leads=(Lead("studio_members", "user_id", "studio_id", Kind.STUDIO),),
+        quirks=("Filtered after limit and offset; none at all is a 404 in places (api.md 1, 2).",),
+    ),
+    Stream(
+        name="user_featured",
+        documented="/users/all/<username>/",
+        spider="users",
+        kind=Kind.USER,
+        host=Host.SITE,
+        path="/site-api/users/all/{username}/",
+        paging=Paging.SINGLE,
+        record=r.UserAll,
+        writes={"users": ("id", "username", "profile_id", "featured_project_id", "featured_label", "extra")},
+        revisit=30 * DAY,
+        quirks=("The label's name is in the language of whoever asks; `id` is the profile's (api-notes.md 5.11).",),
+    ),
+    Stream(
+        name="user_messages",
+        documented="/users/<username>/messages/count",
+        spider="users",
+        kind=Kind.USER,
+        path="/users/{username}/messages/count",
+        paging=Paging.SINGLE,
+        record=r.Count,
+        writes={"message_counts": ("user_id", "seen_at", "count")},
+        revisit=30 * DAY,
+        quirks=("Cached at the source (api.md 6).",),
+    ),
+    Stream(
+        name="user_page",
+        spider="users",
+        kind=Kind.USER,
+        host=Host.SITE,
+        format=Format.PROFILE_PAGE,
+        path="/users/{username}/",
+        paging=Paging.SINGLE,
+        record=r.ProfilePage,
+        writes={"users": ("id", "extra")},
+        revisit=90 * DAY,
+        gone="deleted or banned",
+        opens_gone=("username_check",),
+        shows=("users",),
+        quirks=("The one answer that tells a live account from a deleted or banned one (api.md 2).",),
+    ),
+    Stream(
+        name="username_check",
+        documented="/accounts/checkusername/<username>",
+        spider="users",
+        kind=Kind.USER,
+        path="/accounts/checkusername/{username}",
+        paging=Paging.SINGLE,
+        record=r.NameCheck,
+        writes={"users": ("id", "gone_reason", "extra")},
+        revisit=ONCE,
+        shows=(),
+        dummies=("username",),
+        quirks=("Asked only about a user that was not found.",),
     ),
     Stream(
         name="project",
+        documented="/projects/<project_id>",
         spider="projects",
         kind=Kind.PROJECT,
         path="/projects/{id}",
@@ -216,11 +337,18 @@ _STREAMS = (
         record=r.Project,
         writes={"users": NAMED_AUTHOR, "projects": PROJECT},
         opens=("project_comments", "project_remixes", "project_studios"),
+        gone="unshared or deleted",
+        quirks=(
+            "`stats.remixes` is true here alone (api.md 3).",
+            "`project_token` is a secret of the moment: never stored (api.md 3).",
+            "Cached for 240 s at the source (api.md 2).",
+        ),
         leads=(Lead("projects", "id", "author_id", Kind.USER),),
         dummies=(*_AUTHOR_DUMMIES, "project_token"),
     ),
     Stream(
         name="project_remixes",
+        documented="/projects/<project_id>/remixes",
         spider="projects",
         kind=Kind.PROJECT,
         path="/projects/{id}/remixes",
@@ -231,9 +359,11 @@ _STREAMS = (
         writes={"users": NAMED_AUTHOR, "projects": LISTED_PROJECT},
         leads=(Lead("projects", "parent_id", "id", Kind.PROJECT),),
         dummies=_LIST_DUMMIES,
+        quirks=("None at all is a 404 in places (api.md 2).",),
     ),
     Stream(
         name="project_studios",
+        documented="/users/<username>/projects/<project_id>/studios",
         spider="projects",
         kind=Kind.PROJECT,
         path="/users/{username}/projects/{id}/studios",
@@ -241,19 +371,24 @@ _STREAMS = (
         record=r.ListedStudio,
         writes={"studios": LISTED_STUDIO, "studio_projects": ("studio_id", "project_id")},
         leads=(Lead("studio_projects", "project_id", "studio_id", Kind.STUDIO),),
+        quirks=("None at all is a 404 in places (api.md 2).",),
     ),
     Stream(
         name="studio",
+        documented="/studios/<studio_id>",
         spider="studios",
         kind=Kind.STUDIO,
         path="/studios/{id}",
         paging=Paging.SINGLE,
         record=r.Studio,
         writes={"studios": STUDIO},
-        opens=("studio_projects", "studio_managers", "studio_curators", "studio_comments"),
+        opens=("studio_projects", "studio_managers", "studio_curators", "studio_comments", "studio_activity"),
+        gone="closed or deleted",
+        quirks=("`stats.comments` and `stats.projects` stop at 100; unshared projects may count (api.md 3).",),
     ),
     Stream(
         name="studio_projects",
+        documented="/studios/<studio_id>/projects",
         spider="studios",
         kind=Kind.STUDIO,
         path="/studios/{id}/projects",
@@ -265,9 +400,11 @@ _STREAMS = (
             "studio_projects": ("studio_id", "project_id", "added_by_id"),
         },
         leads=(Lead("studio_projects", "studio_id", "project_id", Kind.PROJECT),),
+        quirks=("`actor_id` is who added the project (api.md 1).",),
     ),
     Stream(
         name="studio_managers",
+        documented="/studios/<studio_id>/managers",
         spider="studios",
         kind=Kind.STUDIO,
         path="/studios/{id}/managers",
@@ -275,9 +412,11 @@ _STREAMS = (
         record=r.User,
         writes={"users": USER, "studio_members": ("studio_id", "user_id", "role")},
         leads=(Lead("studio_members", "studio_id", "user_id", Kind.USER),),
+        quirks=("The host comes first; at most 40 (api.md 3).",),
     ),
     Stream(
         name="studio_curators",
+        documented="/studios/<studio_id>/curators",
         spider="studios",
         kind=Kind.STUDIO,
         path="/studios/{id}/curators",
@@ -287,7 +426,42 @@ _STREAMS = (
         leads=(Lead("studio_members", "studio_id", "user_id", Kind.USER),),
     ),
     Stream(
+        name="studio_activity",
+        documented="/studios/<studio_id>/activity?dateLimit=<date>",
+        spider="studios",
+        kind=Kind.STUDIO,
+        path="/studios/{id}/activity",
+        paging=Paging.DATE,
+        order=Order.NEWEST_FIRST,
+        identity=lambda event: _name(event.id),
+        key=_created,
+        key_name="datetime_created",
+        margin=60,
+        record=r.Activity,
+        writes={
+            "studio_activity": (
+                "studio_id",
+                "id",
+                "type",
+                "actor_id",
+                "actor_username",
+                "created_at",
+                "project_id",
+                "project_title",
+                "username",
+                "recipient_username",
+                "extra",
+            ),
+        },  # fmt: skip
+        quirks=(
+            "`dateLimit` is inclusive: pages overlap on equal times (api.md 1).",
+            "More than a page of events in one second cannot be paged past: reported as drift (api.md 1).",
+            "`becomecurator`: the actor is the new curator, `username` the inviter (api.md 4).",
+        ),
+    ),
+    Stream(
         name="project_comments",
+        documented="/users/<username>/projects/<project_id>/comments",
         spider="comments",
         kind=Kind.PROJECT,
         path="/users/{username}/projects/{id}/comments",
@@ -302,9 +476,13 @@ _STREAMS = (
             Lead("project_comments", "project_id", "author_id", Kind.USER),
             Lead("project_comments", "project_id", "id", Kind.PROJECT_THREAD, hop=0, signal="reply_count"),
         ),
+        quirks=(
+            "Newest first by time, then by id; ids alone are not monotone; content is entity-encoded (api.md 1, 3).",
+        ),
     ),
     Stream(
         name="studio_comments",
+        documented="/studios/<studio_id>/comments",
         spider="comments",
         kind=Kind.STUDIO,
         path="/studios/{id}/comments",
@@ -319,9 +497,67 @@ _STREAMS = (
             Lead("studio_comments", "studio_id", "author_id", Kind.USER),
             Lead("studio_comments", "studio_id", "id", Kind.STUDIO_THREAD, hop=0, signal="reply_count"),
         ),
+        quirks=("As for projects; never edited; `datetime_modified` is no sign of a change (api.md 3).",),
+    ),
+    Stream(
+        name="profile_comments",
+        documented="/site-api/comments/user/<username>/?page=<page>",
+        spider="comments",
+        kind=Kind.USER,
+        host=Host.SITE,
+        format=Format.COMMENT_PAGE,
+        path="/site-api/comments/user/{username}/",
+        paging=Paging.NUMBER,
+        order=Order.NEWEST_FIRST,
+        key=_created,
+        key_name="datetime_created",
+        empties=3,  # empty pages were seen before pages with content
+        identity=lambda comment: 2 * comment.id + (comment.content is None),  # one that was removed is another one
+        margin=60,
+        deepest=PROFILE_PAGES,
+        record=profile_html.PageComment,
+        writes={"users": COMMENT_AUTHOR, "profile_comments": PROFILE_COMMENT},
+        leads=(Lead("profile_comments", "user_id", "author_id", Kind.USER),),
+        quirks=(
+            "HTML only; page 68 of anybody is a 404, older comments cannot be reached (api.md 5).",
+            "Empty pages stand before pages with content (api.md 5).",
+            "Whom a reply addresses is only in its text: `extra.commentee_username` (api.md 5).",
+            "Removed comments stay as such; their text is not served (api-notes.md 5.6).",
+        ),
+    ),
+    Stream(
+        name="project_comment",
+        documented="/users/<username>/projects/<project_id>/comments/<comment_id>",
+        spider="comments",
+        kind=Kind.PROJECT_THREAD,
+        path="/users/{username}/projects/{owner}/comments/{id}",
+        paging=Paging.SINGLE,
+        record=r.Comment,
+        writes={"users": COMMENT_AUTHOR, "project_comments": PROJECT_COMMENT},
+        revisit=ONCE,
+        gone="deleted",
+        quirks=(
+            "A deleted comment answers `null` or 404; asked only about one whose thread was not found (api.md 2).",
+        ),
+    ),
+    Stream(
+        name="studio_comment",
+        documented="/studios/<studio_id>/comments/<comment_id>",
+        spider="comments",
+        kind=Kind.STUDIO_THREAD,
+        path="/studios/{owner}/comments/{id}",
+        paging=Paging.SINGLE,
+        record=r.Comment,
+        writes={"users": COMMENT_AUTHOR, "studio_comments": STUDIO_COMMENT},
+        revisit=ONCE,
+        gone="deleted",
+        quirks=(
+            "A deleted comment answers `null` or 404; asked only about one whose thread was not found (api.md 2).",
+        ),
     ),
     Stream(
         name="project_replies",
+        documented="/users/<username>/projects/<project_id>/comments/<comment_id>/replies",
         spider="replies",
         kind=Kind.PROJECT_THREAD,
         path="/users/{username}/projects/{owner}/comments/{id}/replies",
@@ -332,9 +568,13 @@ _STREAMS = (
         record=r.Comment,
         writes={"users": COMMENT_AUTHOR, "project_comments": PROJECT_COMMENT},
         leads=(Lead("project_comments", "parent_id", "author_id", Kind.USER),),
+        quirks=("At most 25 in a thread today, older threads may hold more (api.md 3).",),
+        revisit=180 * DAY,
+        opens_gone=("project_comment",),
     ),
     Stream(
         name="studio_replies",
+        documented="/studios/<studio_id>/comments/<comment_id>/replies",
         spider="replies",
         kind=Kind.STUDIO_THREAD,
         path="/studios/{owner}/comments/{id}/replies",
@@ -345,8 +585,105 @@ _STREAMS = (
         record=r.Comment,
         writes={"users": COMMENT_AUTHOR, "studio_comments": STUDIO_COMMENT},
         leads=(Lead("studio_comments", "parent_id", "author_id", Kind.USER),),
+        revisit=180 * DAY,
+        opens_gone=("studio_comment",),
+    ),
+    _ranking("explore_projects", "explore", "projects"),
+    _ranking("explore_studios", "explore", "studios"),
+    _ranking("search_projects", "search", "projects"),
+    _ranking("search_studios", "search", "studios"),
+    Stream(
+        name="front_page",
+        documented="/proxy/featured",
+        spider="discovery",
+        kind=Kind.QUERY,
+        path="/proxy/featured",
+        paging=Paging.RANKING,
+        unpack=_front_page,
+        record=r.FrontPageItem,
+        writes={
+            "rankings": (*RANKING, "extra"),
+            "projects": ("id", "title"),
+            "studios": ("id", "title"),
+        },
+        revisit=DAY,
+        leads=_FOUND,
+        quirks=(
+            "Served with a wrong Content-Type: judged by its body (api.md 2).",
+            "Two of its rows have been empty since 2025 (api-notes.md 6).",
+        ),
+    ),
+    Stream(
+        name="news",
+        documented="/news",
+        spider="discovery",
+        kind=Kind.SITE,
+        path="/news",
+        identity=lambda item: _name(f"{item.id} {item.headline}"),
+        record=r.NewsItem,
+        writes={"news": ("id", "headline", "url", "image", "copy", "stamp", "extra")},
+        revisit=DAY,
+        quirks=(
+            "Ids are used again for other items, so the headline is part of the key (api-notes.md 3.6).",
+            "`stamp` is about two years off (api-notes.md 3.6).",
+        ),
+    ),
+    Stream(
+        name="project_count",
+        documented="/projects/count/all",
+        spider="discovery",
+        kind=Kind.SITE,
+        path="/projects/count/all",
+        paging=Paging.SINGLE,
+        record=r.Count,
+        writes={"site_counts": ("name", "seen_at", "count")},
+        revisit=DAY,
+        quirks=("Slow, and may time out with 503 (api.md 2).",),
+    ),
+    Stream(
+        name="health",
+        documented="/health",
+        spider="discovery",
+        kind=Kind.SITE,
+        path="/health",
+        paging=Paging.SINGLE,
+        record=r.Health,
+        writes={"site_health": ("seen_at", "trouble", "version", "uptime", "extra")},
+        quirks=(
+            "Read once at the start of a run; while it reports trouble the crawl waits.",
+            "Served with a wrong Content-Type: judged by its body (api.md 2).",
+        ),
+    ),
+    _own_list("account_messages", "/users/{username}/messages", "messages", r.Message),
+    _own_list("account_alerts", "/users/{username}/messages/admin", "alerts", r.Alert),
+    _own_list("account_activity", "/users/{username}/following/users/activity", "activity", r.Message),
+    _own_list("account_loves", "/users/{username}/following/users/loves", "projects", r.AccountProject),
+    _own_list("account_shared", "/users/{username}/following/users/projects", "projects", r.AccountProject),
+    _own_list("account_studios", "/users/{username}/following/studios/projects", "projects", r.AccountProject),
+    _own_list("account_viewed", "/users/{username}/projects/recentlyviewed", "projects", r.AccountProject),
+    _own_state("account_invites", "/users/{username}/invites"),
+    _own_state("account_visibility", "/users/{username}/projects/{id}/visibility"),
+    _own_state("account_role", "/studios/{id}/users/{username}"),
+    _own_state("account_love", "/projects/{id}/loves/user/{username}"),
+    _own_state("account_favorite", "/projects/{id}/favorites/user/{username}"),
+)
+
+LEFT = (
+    Left("/", "names the site and its help address, no data"),
+    Left(
+        "/users/<username>/projects/<project_id>",
+        "the object of /projects/<project_id> without the author's name and with 0 remixes",
+    ),
+    Left(
+        "/site-api/comments/project/<project_id>/?page=<page>",
+        "the API serves the same comments as JSON, with a limit, an order and a key; the pages can be decoded",
+    ),
+    Left(
+        "/site-api/comments/gallery/<studio_id>/?page=<page>",
+        "the API serves the same comments as JSON, with a limit, an order and a key; the pages can be decoded",
     ),
 )
+"""What the reference documents and no stream reads."""
 
 STREAMS: dict[str, Stream] = {stream.name: stream for stream in _STREAMS}
 """The catalogue, by stream name."""

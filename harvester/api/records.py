@@ -6,13 +6,16 @@ collects them in `unknown`. Shapes: the API reference; what it leaves unsaid is 
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import UNSET, Struct, UnsetType, field
 
 
 class Record(Struct, kw_only=True):
     """Base of all records; `unknown` holds what was served and is not declared, by field name."""
+
+    essential: ClassVar[tuple[str, ...]] = ("id",)
+    """Fields without which a record is of no use, whatever else it holds."""
 
     # Under this name no field of the API fills it.
     unknown: dict[str, Any] = field(default_factory=dict, name=":unknown:")
@@ -200,6 +203,8 @@ class Comment(Record, kw_only=True):
     are replies, but its exact value is not reliable.
     """
 
+    essential: ClassVar[tuple[str, ...]] = ("id", "datetime_created")
+
     id: int
     parent_id: int | None
     commentee_id: int | None = None
@@ -209,3 +214,176 @@ class Comment(Record, kw_only=True):
     visibility: str
     author: CommentAuthor
     reply_count: int
+
+
+class NamedUser(Record, kw_only=True):
+    """The user inside `/users/all/<name>/`; the Scratch Team's names end in `*` there."""
+
+    username: str
+    pk: int
+
+
+class FeaturedProject(Record, kw_only=True):
+    """The featured project as a profile shows it; its time has no zone (UTC)."""
+
+    creator: str
+    thumbnail_url: str
+    id: int
+    datetime_modified: str
+    title: str
+
+
+class UserAll(Record, kw_only=True):
+    """The featured project of a profile; `id` is the profile's number, the label's name in the reader's language."""
+
+    essential: ClassVar[tuple[str, ...]] = ("user",)
+
+    id: int
+    user: NamedUser
+    thumbnail_url: str
+    featured_project: int | None
+    featured_project_data: FeaturedProject | None
+    featured_project_label_name: str
+    featured_project_label_id: int | None
+
+
+class Count(Record, kw_only=True):
+    """A single number."""
+
+    essential: ClassVar[tuple[str, ...]] = ("count",)
+
+    count: int
+
+
+class NameCheck(Record, kw_only=True):
+    """Whether a name is taken: `username exists`, `valid username`, `invalid username` or `bad username`."""
+
+    essential: ClassVar[tuple[str, ...]] = ("msg",)
+
+    username: str
+    msg: str
+
+
+class ProfilePage(Record, kw_only=True):
+    """What the site's own page of a user shows: that the account lives, and its group (Scratcher, ...)."""
+
+    essential: ClassVar[tuple[str, ...]] = ()
+
+    group: str | UnsetType = UNSET
+
+
+class Activity(Record, kw_only=True):
+    """One event in a studio. Its id is text, type-number; the other fields depend on the type."""
+
+    essential: ClassVar[tuple[str, ...]] = ("id", "datetime_created")
+
+    id: str
+    datetime_created: datetime
+    type: str
+    actor_id: int
+    actor_username: str
+    project_id: int | None = None
+    project_title: str | None = None
+    username: str | None = None
+    recipient_username: str | None = None
+    former_host_username: str | None | UnsetType = UNSET
+    admin_actor: bool | UnsetType = UNSET
+    actor_membership_label: int | UnsetType = UNSET
+    recipient_membership_label: int | UnsetType = UNSET
+
+
+class RankedRemix(Record, kw_only=True):
+    """Where a ranked project comes from: the root alone, if anything."""
+
+    root: int | None | UnsetType = UNSET
+
+
+class RankedProject(BaseProject, kw_only=True):
+    """A project in explore and search: its flags and its visibility are dummies."""
+
+    author: Author
+    remix: RankedRemix  # type: ignore[assignment]  # a narrower object than elsewhere
+    position: int = field(default=0, name=":position:")
+    """The place in the ranking, from 0: whoever reads the pages fills it in."""
+
+
+class RankedStudio(ListedStudio, kw_only=True):
+    """A studio in explore and search: its visibility is a dummy."""
+
+    position: int = field(default=0, name=":position:")
+
+
+class FrontPageItem(Record, kw_only=True):
+    """One entry of the front page; `row` and `position` say where it stood."""
+
+    essential: ClassVar[tuple[str, ...]] = ("id", "type")
+
+    row: str
+    position: int
+    type: str
+    id: int
+    title: str
+    thumbnail_url: str
+    creator: str | UnsetType = UNSET
+    love_count: int | UnsetType = UNSET
+    remixers_count: int | UnsetType = UNSET
+    curator_name: str | UnsetType = UNSET
+    gallery_id: int | UnsetType = UNSET
+    gallery_title: str | UnsetType = UNSET
+
+
+class NewsItem(Record, kw_only=True):
+    """An announcement. Ids are used again for other items, and are beyond what 64-bit floats hold."""
+
+    essential: ClassVar[tuple[str, ...]] = ("id", "headline")
+
+    id: int
+    stamp: datetime
+    headline: str
+    url: str
+    image: str
+    copy: str
+
+
+class Health(Record, kw_only=True):
+    """What the API says of its own servers."""
+
+    essential: ClassVar[tuple[str, ...]] = ("cache",)
+
+    version: str
+    uptime: float
+    load: list[float]
+    sql: dict[str, Any]
+    cache: dict[str, Any]
+    timestamp: int
+
+
+class Message(Record, kw_only=True):
+    """A message to the own account, or what somebody it follows did; the other fields depend on the type."""
+
+    essential: ClassVar[tuple[str, ...]] = ("id", "type")
+
+    id: int
+    datetime_created: datetime
+    type: str
+    actor_id: int
+    actor_username: str
+
+
+class Alert(Record, kw_only=True):
+    """A message of the site's moderators to the own account."""
+
+    id: int
+
+
+class AccountProject(Record, kw_only=True):
+    """A project in a list made for the own account; everything else about it is kept as served."""
+
+    id: int
+    title: str
+
+
+class AccountState(Record, kw_only=True):
+    """An object about the own account, kept as served."""
+
+    essential: ClassVar[tuple[str, ...]] = ()

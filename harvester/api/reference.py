@@ -1,0 +1,112 @@
+"""The endpoint reference, made from the catalogue: as facts, as text, and as `docs/endpoints.md`."""
+
+import sys
+from typing import Any
+
+from harvester.api.catalogue import LEFT, PAGE_LIMIT, STREAMS
+from harvester.api.stream import Format, Host, Paging, Stream
+
+_HEAD = f"""# Endpoints
+
+Made from `harvester/api/catalogue.py` by `make docs`; a test compares the two. `harvester streams` prints the same.
+
+Sources: *api.md* and *api-notes.md* stand for the collected notes on how the real API behaves, beyond its reference.
+Lists are read {PAGE_LIMIT} items at a time. *Authority* is what a response may write: a column that is missing there
+holds a dummy in it, or is not served.
+
+"""
+_SHORTEST = 86_400
+
+
+def facts() -> list[dict[str, Any]]:
+    """What the catalogue says of each stream, as `harvester streams --json` prints it."""
+    return [_facts(stream) for stream in STREAMS.values()]
+
+
+def _facts(stream: Stream) -> dict[str, Any]:
+    return {
+        "stream": stream.name,
+        "spider": stream.spider,
+        "endpoint": f"GET {stream.path}",
+        "host": stream.host.value,
+        "format": stream.format.value,
+        "visits": stream.kind.value,
+        "paging": stream.paging.value,
+        "order": None if stream.paging is Paging.SINGLE else stream.order.value,
+        "key": stream.key_name if stream.key else None,
+        "revisit_days": round(stream.revisit / _SHORTEST, 1),
+        "writes": {table: list(columns) for table, columns in stream.writes.items()},
+        "opens": list(stream.opens),
+        "leads": [f"{lead.table}.{lead.met} -> {lead.kind.value}" for lead in stream.leads],
+        "gone": stream.gone,
+        "dummies": list(stream.dummies),
+        "documented": bool(stream.documented),
+        "quirks": list(stream.quirks),
+    }
+
+
+def entry(name: str) -> str:
+    """One stream as Markdown."""
+    stream = STREAMS[name]
+    host = "the site" if stream.host is Host.SITE else "the API"
+    served = "" if stream.format is Format.JSON else f", as {stream.format.value}"
+    known = "" if stream.documented else " It is not in the reference."
+    lines = [
+        f"## {name}",
+        "",
+        f"`GET {stream.path}` of {host}{served}.{known}",
+        "",
+        f"- spider `{stream.spider}`; visits: {stream.kind.value}; again after {_days(stream.revisit)}",
+        f"- paging: {_paging(stream)}",
+    ]
+    lines += [
+        f"- authority over `{table}`: " + ", ".join(f"`{column}`" for column in columns)
+        for table, columns in stream.writes.items()
+    ]
+    if stream.dummies:
+        lines.append("- not believed, or never stored: " + ", ".join(f"`{path}`" for path in stream.dummies))
+    if stream.opens:
+        lines.append("- once seen, opens: " + ", ".join(f"`{one}`" for one in stream.opens))
+    if stream.leads:
+        met = dict.fromkeys(f"{lead.kind.value} (`{lead.table}.{lead.met}`)" for lead in stream.leads)
+        lines.append("- leads to: " + ", ".join(met))
+    if stream.gone:
+        asked = "".join(f", and `{one}` is asked" for one in stream.opens_gone)
+        lines.append(f"- not found means: {stream.gone}{asked}")
+    lines += [f"- {quirk}" for quirk in stream.quirks]
+    return "\n".join(lines) + "\n"
+
+
+def _days(seconds: float) -> str:
+    days = seconds / _SHORTEST
+    return "a reason" if days > 1000 else "a day" if days == 1 else f"{days:g} days"
+
+
+def _paging(stream: Stream) -> str:
+    if stream.paging in (Paging.SINGLE, Paging.RANKING):
+        return stream.paging.value
+    key = f", key `{stream.key_name}`" if stream.key else ", no key: by identity"
+    moves = ", items may move to the head" if stream.moves else ""
+    end = {0: "a short page is the end", 1: "an empty page is the end"}.get(
+        stream.empties, f"{stream.empties} empty pages in a row are the end"
+    )
+    return f"{stream.paging.value}; {stream.order.value}{key}{moves}; {end}"
+
+
+def page() -> str:
+    """`docs/endpoints.md`."""
+    rows = [
+        "| stream | endpoint | tables |",
+        "| --- | --- | --- |",
+        *(
+            f"| [{name}](#{name}) | `{stream.path}` | {', '.join(f'`{table}`' for table in stream.writes)} |"
+            for name, stream in STREAMS.items()
+        ),
+        "",
+    ]
+    left = ["## Left out", "", *(f"- `{one.endpoint}`: {one.reason}" for one in LEFT), ""]
+    return _HEAD + "\n".join([*rows, *(entry(name) for name in STREAMS), *left])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

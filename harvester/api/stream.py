@@ -1,0 +1,151 @@
+"""What an entry of the catalogue is made of: the kinds of things, of pages and of orders, and the entry itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from harvester.api import records as r
+
+DAY = 86_400.0
+
+
+class Host(Enum):
+    """Which of the two configured hosts serves an endpoint."""
+
+    API = "api"
+    SITE = "site"
+
+
+class Format(Enum):
+    """What a response is written in."""
+
+    JSON = "JSON"
+    COMMENT_PAGE = "HTML page of comments"
+    PROFILE_PAGE = "HTML profile page"
+
+
+class Paging(Enum):
+    """How an endpoint is read."""
+
+    SINGLE = "one object"
+    OFFSET = "limit and offset"
+    DATE = "date cursor, inclusive"
+    NUMBER = "page number"
+    RANKING = "limit and offset, no guarantee"
+
+
+class Order(Enum):
+    """Where a list grows, as declared; every page is checked against it."""
+
+    NEWEST_FIRST = "newest first"
+    OLDEST_FIRST = "oldest first"
+    UNKNOWN = "unknown"
+
+
+class Kind(Enum):
+    """What a walk visits."""
+
+    USER = "user"
+    PROJECT = "project"
+    STUDIO = "studio"
+    PROJECT_THREAD = "project thread"
+    STUDIO_THREAD = "studio thread"
+    QUERY = "ranking"
+    SITE = "site"
+    ACCOUNT = "own account"
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Something met in a response: the column `met` of the rows of `table` names a thing of `kind`.
+
+    `owner` is the column that holds the visited entity, so that the same fact can be read back from the
+    warehouse; empty where no row holds it. `hop` is what the step costs of a seed's depth: 0 for what the entity
+    owns. With `signal`, the thing is due when that column of the row is above 0 and differs from what it was when
+    last visited.
+    """
+
+    table: str
+    owner: str
+    met: str
+    kind: Kind
+    hop: int = 1
+    signal: str | None = None
+
+
+def identity(record: Any) -> int:
+    """The id that most things are served with."""
+    return int(record.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stream:
+    """One endpoint.
+
+    `path` takes `username` and `id` (of the entity), `owner` (of a thread's page) and `name`s of a ranking.
+    `documented` is the endpoint as the API reference writes it, empty for one that it does not list.
+    """
+
+    name: str
+    spider: str
+    kind: Kind
+    path: str
+    record: type[r.Record]
+    writes: dict[str, tuple[str, ...]]
+    host: Host = Host.API
+    format: Format = Format.JSON
+    paging: Paging = Paging.OFFSET
+    order: Order = Order.UNKNOWN
+    identity: Callable[[Any], int] = identity
+    key: Callable[[Any], int] | None = None
+    """The sort key of an item, a whole number; None where the list shows none."""
+    key_name: str = "-"
+    unpack: Callable[[Any], Any] | None = None
+    """Makes a list of items of an object that holds several lists."""
+    empties: int = 1
+    """Pages in a row that must bring nothing before the list has ended; 0 where a short page is its end."""
+    moves: bool = False
+    """Whether an item can move to the head while the list is read."""
+    margin: int = 0
+    """How far below the certified high-water key a later walk goes on, in units of the key (late entrants)."""
+    deepest: int | None = None
+    """The last page number or the first offset that is never served; None where no such bound is known."""
+    revisit: float = 7 * DAY
+    """Seconds between two visits."""
+    leads: tuple[Lead, ...] = ()
+    opens: tuple[str, ...] = ()
+    """Streams of the same entity that become due once this object was seen."""
+    gone: str | None = None
+    """What it means for the entity when this object is not found; None: nothing."""
+    opens_gone: tuple[str, ...] = ()
+    """Streams of the same entity that become due when it is not found."""
+    shows: tuple[str, ...] | None = None
+    """Tables whose rows this response proves to be present at the site; None: all that it writes but users."""
+    dummies: tuple[str, ...] = ()
+    """Paths of served fields that hold dummies here or are never stored, with `[]` for a list's items."""
+    documented: str = ""
+    quirks: tuple[str, ...] = ()
+    """What the reference does not say, each with its source."""
+
+    @property
+    def is_thread(self) -> bool:
+        """Whether this stream reads the replies of one comment."""
+        return self.kind in (Kind.PROJECT_THREAD, Kind.STUDIO_THREAD) and self.paging is Paging.OFFSET
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this stream reads the operator's own account, with its token."""
+        return self.kind is Kind.ACCOUNT
+
+    def proves(self, table: str) -> bool:
+        """Whether a row of `table` in this response shows that the thing is there, not only that it is named."""
+        return table != "users" if self.shows is None else table in self.shows
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An endpoint that is read by no stream, and why."""
+
+    endpoint: str
+    reason: str
