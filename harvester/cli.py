@@ -69,7 +69,7 @@ def seed_projects(
 
     Example: `harvester seed projects 142 864`
     """
-    from harvester.api.catalogue import Kind
+    from harvester.api.stream import Kind
     from harvester.crawl.seeding import seed_ids
 
     _seeded("project", seed_ids(settings(), Kind.PROJECT, ids, depth), depth, as_json=as_json)
@@ -83,17 +83,126 @@ def seed_studios(
 
     Example: `harvester seed studios 5342 --depth 1`
     """
-    from harvester.api.catalogue import Kind
+    from harvester.api.stream import Kind
     from harvester.crawl.seeding import seed_ids
 
     _seeded("studio", seed_ids(settings(), Kind.STUDIO, ids, depth), depth, as_json=as_json)
+
+
+Things = Annotated[
+    list[str] | None,
+    typer.Option("--things", help="projects or studios; both unless given. May be repeated."),
+]
+Mode = Annotated[str, typer.Option(help="The order: popular or trending.")]
+Language = Annotated[str, typer.Option(help="The language that the ranking is asked for in.")]
+Pages = Annotated[int, typer.Option(help="Pages of 40 to read at each visit; no ranking can be read below 250.")]
+
+
+@seed_app.command("explore")
+def seed_explore(
+    query: Annotated[str, typer.Option(help="A tag, such as games; * for all.")] = "*",
+    mode: Mode = "trending",
+    language: Language = "en",
+    pages: Pages = 5,
+    things: Things = None,
+    depth: Depth = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Put the site's explore pages in scope: whatever stands there, each sighting kept with its place.
+
+    Example: `harvester seed explore --query games --mode popular --pages 10`
+    """
+    _seed_rankings("explore", query, mode, language, pages, things, depth, as_json=as_json)
+
+
+@seed_app.command("search")
+def seed_search(
+    query: Annotated[str, typer.Option(help="What to look for.")],
+    mode: Mode = "popular",
+    language: Language = "en",
+    pages: Pages = 5,
+    things: Things = None,
+    depth: Depth = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Put a search in scope: whatever it finds, each sighting kept with its place.
+
+    Example: `harvester seed search --query "pixel art" --things projects`
+    """
+    _seed_rankings("search", query, mode, language, pages, things, depth, as_json=as_json)
+
+
+@seed_app.command("front-page")
+def seed_front_page(depth: Depth = 0, as_json: AsJson = False) -> None:
+    """Put the site's front page in scope: every row of it, each entry kept with its place.
+
+    Example: `harvester seed front-page`
+    """
+    _seed_rankings("front-page", "", "popular", "en", 1, None, depth, as_json=as_json)
+
+
+def _seed_rankings(
+    way: str,
+    query: str,
+    mode: str,
+    language: str,
+    pages: int,
+    things: list[str] | None,
+    depth: int,
+    *,
+    as_json: bool,
+) -> None:
+    from harvester.crawl.seeding import seed_rankings
+    from harvester.warehouse.normalise import Query
+
+    chosen = list(dict.fromkeys(things or ("projects", "studios")))
+    if wrong := [thing for thing in chosen if thing not in ("projects", "studios")]:
+        raise UsageError(f"--things {wrong[0]}: projects or studios")
+    streams, new, known = seed_rankings(settings(), way, chosen, Query(query, mode, language, pages), depth)
+    if as_json:
+        typer.echo(json.dumps({"streams": streams, "new": new, "known": known, "depth": depth}))
+    else:
+        typer.echo(
+            f"{', '.join(streams)}: {new} new, {known} known before, at depth {depth}; `harvester crawl` reads them"
+        )
+
+
+@app.command()
+def streams(
+    name: Annotated[str | None, typer.Argument(help="One stream, in full.")] = None, as_json: AsJson = False
+) -> None:
+    """The endpoints that are harvested: how each is read, where its rows go, and what is known of its quirks.
+
+    Example: `harvester streams profile_comments`
+    """
+    from harvester.api.reference import entry, facts
+
+    found = facts()
+    if name is not None:
+        found = [one for one in found if one["stream"] == name]
+        if not found:
+            raise UsageError(f"no stream is called {name!r}: see `harvester streams`")
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    if name is not None:
+        typer.echo(entry(name))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("stream", "spider", "endpoint", "tables"):
+        table.add_column(column, no_wrap=column != "tables")
+    for one in found:
+        table.add_row(one["stream"], one["spider"], one["endpoint"], ", ".join(one["writes"]))
+    Console().print(table, highlight=False)
 
 
 @app.command()
 def crawl(
     spider: Annotated[
         list[str] | None,
-        typer.Option(help="Only this spider: users, projects, studios, comments or replies. May be repeated."),
+        typer.Option(
+            help="Only this spider: users, projects, studios, comments, replies or discovery. May be repeated."
+        ),
     ] = None,
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Visit everything in scope once now, incrementally.")

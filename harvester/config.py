@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     )
     contact: str | None = Field(default=None, description="e-mail or URL, put in the User-Agent")
     permission: str | None = Field(default=None, description="what entitles the operator to crawl public hosts")
+    session: SecretStr | None = Field(
+        default=None, description="session cookie of the operator's own account; its own lists are read with it"
+    )
 
     @field_validator("home")
     @classmethod
@@ -89,6 +92,13 @@ class Settings(BaseSettings):
         if not math.isfinite(rate) or rate < 0:
             raise ValueError("must be a number of requests per second, 0 or more")
         return rate
+
+    @field_validator("session")
+    @classmethod
+    def _cookie(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not re.fullmatch(r"[!#-+\--:<-\[\]-~]+", secret.get_secret_value()):
+            raise ValueError("must be the value of the cookie scratchsessionsid, without quotes and spaces")
+        return secret
 
     @field_validator("contact")
     @classmethod

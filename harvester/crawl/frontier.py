@@ -13,17 +13,14 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from harvester import __version__
-from harvester.api.catalogue import DETAIL, OWNER_COLUMN, STREAMS, Kind, Lead
+from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, STREAMS
+from harvester.api.stream import Kind, Lead
 from harvester.config import Settings
 from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts, Lease
-from harvester.warehouse.normalise import Visit
+from harvester.warehouse.normalise import Query, Visit
 
 _ALIVE = 0x5C7A7C9
 """Class of the advisory locks that say which runs live."""
-REVISIT_SECONDS = 7 * 86_400.0
-"""Between two visits of the same list or object."""
-THREAD_REVISIT_SECONDS = 180 * 86_400.0
-"""The same for a thread whose comment shows no change of `reply_count`."""
 _LONGEST_PAUSE = 6 * 3600
 """Seconds after which a visit that keeps failing is tried again, at most."""
 
@@ -127,17 +124,29 @@ def lease(
         "seconds": LEASE_SECONDS,
         "only": None if only is None else list(only),
         "since": since or datetime.min.replace(tzinfo=UTC),
-    }
+    } | _STREAMS_OF
     with connection.transaction():
         rows = connection.execute(_LEASE, values).fetchall()
     if not rows and since is not None:
         return lease(connection, run, streams, count, only)
     leases = []
-    for stream, entity, owner, username, host, token, position, signal, state, certificate, due_at in rows:
-        visit = Visit(STREAMS[stream], entity, owner, username, host)
+    for stream, entity, owner, username, host, asked, token, position, signal, state, certificate, due_at in rows:
+        query = None if asked is None else Query(*asked)
+        visit = Visit(STREAMS[stream], entity, owner, username, host, query=query)
         leases.append(Lease(visit, token, position, signal, state, certificate, due_at))
     return leases
 
+
+def _named(*kinds: Kind) -> list[str]:
+    return [stream.name for stream in STREAMS.values() if stream.kind in kinds]
+
+
+_STREAMS_OF = {
+    "of_users": _named(Kind.USER),
+    "of_projects": _named(Kind.PROJECT, Kind.PROJECT_THREAD),
+    "of_studios": _named(Kind.STUDIO),
+    "of_queries": _named(Kind.QUERY),
+}
 
 _LEASE = """
 WITH due AS (
@@ -156,14 +165,16 @@ WITH due AS (
     FROM due WHERE w.stream = due.stream AND w.entity_id = due.entity_id
     RETURNING w.*
 )
-SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id, t.lease_token, t.position, t.signal, t.state,
+SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id,
+    CASE WHEN q.id IS NOT NULL THEN jsonb_build_array(q.query, q.mode, q.language, q.pages) END, t.lease_token, t.position, t.signal, t.state,
     CASE WHEN t.incremental THEN t.certificate END, t.due_at
 FROM taken t
 LEFT JOIN scratch.projects p
-    ON t.stream LIKE 'project%%' AND p.id = coalesce(t.owner_id, t.entity_id)
+    ON t.stream = ANY(%(of_projects)s) AND p.id = coalesce(t.owner_id, t.entity_id)
 LEFT JOIN scratch.users u
-    ON u.id = CASE WHEN t.stream LIKE 'user%%' THEN t.entity_id ELSE p.author_id END
-LEFT JOIN scratch.studios s ON t.stream LIKE 'studio%%' AND s.id = t.entity_id
+    ON u.id = CASE WHEN t.stream = ANY(%(of_users)s) THEN t.entity_id ELSE p.author_id END
+LEFT JOIN scratch.studios s ON t.stream = ANY(%(of_studios)s) AND s.id = t.entity_id
+LEFT JOIN crawl.queries q ON t.stream = ANY(%(of_queries)s) AND q.id = t.entity_id
 ORDER BY t.due_at, t.stream, t.entity_id
 """
 
@@ -200,14 +211,17 @@ def quarantine(connection: Connection, lease_: Lease, path: str, status: int | N
         )
 
 
-def report_drift(connection: Connection, stream: str, place: str, change: str, example: str) -> bool:
+def report_drift(
+    connection: Connection, stream: str, place: str, change: str, example: str = "", count: int = 1
+) -> bool:
     """Record where the source departs from what is declared; whether it is the first time."""
     with connection.transaction():
         row = connection.execute(
-            "INSERT INTO crawl.drift AS d (stream, field, change, example) VALUES (%s, %s, %s, %s)"
-            " ON CONFLICT (stream, field, change) DO UPDATE SET count = d.count + 1, last_seen_at = now()"
-            " RETURNING d.count = 1",
-            [stream, place, change, example],
+            "INSERT INTO crawl.drift AS d (stream, field, change, example, count) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT (stream, field, change)"
+            " DO UPDATE SET count = d.count + excluded.count, last_seen_at = now()"
+            " RETURNING xmax = 0",
+            [stream, place, change, example, count],
         ).fetchone()
     return bool(row and row[0])
 
@@ -248,6 +262,57 @@ def seed(connection: Connection, seeds: Iterable[Seed]) -> tuple[int, int]:
     return len(wanted) - known, known
 
 
+def seed_query(connection: Connection, stream: str, query: Query, depth: int) -> bool:
+    """Put a ranking in scope, due now, or deepen what is; return whether it is new."""
+    with connection.transaction():
+        row = connection.execute(
+            "INSERT INTO crawl.queries AS q (stream, query, mode, language, pages, depth)"
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (stream, query, mode, language)"
+            " DO UPDATE SET pages = excluded.pages, depth = greatest(q.depth, excluded.depth)"
+            " RETURNING id, depth, xmax = 0",
+            [stream, query.query, query.mode, query.language, query.pages, depth],
+        ).fetchone()
+        assert row is not None
+        connection.execute(
+            "INSERT INTO crawl.walks AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, now())"
+            " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth, due_at = now()",
+            [stream, row[0], row[1]],
+        )
+    return bool(row[2])
+
+
+def open_site(connection: Connection) -> None:
+    """Put what the site says of itself in scope, once anything else is."""
+    with connection.transaction():
+        connection.execute(
+            "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT s, 0, now() FROM unnest(%s::text[]) s"
+            " WHERE EXISTS (SELECT FROM crawl.seeds) OR EXISTS (SELECT FROM crawl.queries)"
+            " ON CONFLICT (stream, entity_id) DO NOTHING",
+            [["news", "project_count"]],
+        )
+
+
+def open_account(connection: Connection, account: int) -> None:
+    """Put the operator's own account in scope: its lists, its projects, its studios, and what it viewed."""
+    with connection.transaction():
+        connection.execute(_OPEN_ACCOUNT, {"account": account, "whole": _OWN_WHOLE})
+
+
+_OWN_WHOLE = [stream.name for stream in STREAMS.values() if stream.kind is Kind.ACCOUNT and "{id}" not in stream.path]
+_OPEN_ACCOUNT = """
+INSERT INTO crawl.walks (stream, entity_id, due_at)
+SELECT stream, entity_id, now() FROM (
+    SELECT s AS stream, 0 AS entity_id FROM unnest(%(whole)s::text[]) s
+    UNION ALL SELECT 'account_visibility', id FROM scratch.projects WHERE author_id = %(account)s
+    UNION ALL SELECT 'account_role', studio_id FROM scratch.studio_members WHERE user_id = %(account)s
+    UNION ALL
+    SELECT s, p.id FROM account.projects p, unnest(ARRAY['account_love', 'account_favorite']) s
+    WHERE p.account_id = %(account)s AND p.list = 'account_viewed'
+) AS found
+ON CONFLICT (stream, entity_id) DO NOTHING
+"""
+
+
 def refresh(
     connection: Connection, streams: Sequence[str], *, full: bool = False, only: Sequence[int] | None = None
 ) -> int:
@@ -256,7 +321,7 @@ def refresh(
     Threads are left out of an incremental refresh: their comment's `reply_count` tells when to read them. A full one
     begins each walk anew, one that was left in its middle too.
     """
-    names = [name for name in streams if full or not STREAMS[name].is_thread]
+    names = [name for name in streams if STREAMS[name].revisit < ONCE and (full or not STREAMS[name].is_thread)]
     with connection.transaction():
         return connection.execute(
             "UPDATE crawl.walks SET due_at = now(), incremental = incremental AND NOT %s,"
@@ -285,7 +350,7 @@ def spread(connection: Connection) -> int:
                 stream = STREAMS[name]
                 for opened in stream.opens:
                     changed += connection.execute(_OPEN, [opened, name, entities]).rowcount
-                for lead in stream.leads:
+                for lead in filter(lambda lead: lead.owner, stream.leads):
                     changed += connection.execute(_spread(lead), [DETAIL[lead.kind], lead.hop, name, entities]).rowcount
                 connection.execute(
                     "UPDATE crawl.walks SET spread_depth = depth WHERE stream = %s AND entity_id = ANY(%s)",

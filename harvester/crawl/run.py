@@ -11,7 +11,8 @@ from typing import Any
 from scrapy.crawler import AsyncCrawlerProcess, Crawler
 from scrapy.settings import Settings as ScrapySettings
 
-from harvester.api.catalogue import STREAMS, Stream, streams_of
+from harvester.api.catalogue import STREAMS, streams_of
+from harvester.api.stream import Stream
 from harvester.config import Settings
 from harvester.crawl import frontier
 from harvester.crawl.progress import Progress
@@ -52,9 +53,9 @@ class Summary:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def spider_names() -> list[str]:
-    """The spiders there are."""
-    return sorted({stream.spider for stream in STREAMS.values()})
+def spider_names(settings: Settings) -> list[str]:
+    """The spiders there are: that of the own account only where its session was given."""
+    return sorted({stream.spider for stream in STREAMS.values() if settings.session or not stream.is_own})
 
 
 def crawl(
@@ -75,10 +76,10 @@ def crawl(
         UsageError: an unknown spider, a bound that is none, or hosts that may not be crawled.
         WarehouseError: the database is unusable, at the start or on the way.
     """
-    chosen = tuple(dict.fromkeys(spiders)) or tuple(spider_names())
+    chosen = tuple(dict.fromkeys(spiders)) or tuple(spider_names(settings))
     for name in chosen:
-        if name not in spider_names():
-            raise UsageError(f"no spider is called {name!r}: there are {', '.join(spider_names())}")
+        if name not in spider_names(settings):
+            raise UsageError(f"no spider is called {name!r}: there are {', '.join(spider_names(settings))}")
     if refresh and audit:
         raise UsageError("--refresh and --audit exclude each other: an audit visits everything too")
     if (max_requests is not None and max_requests < 1) or (max_minutes is not None and not max_minutes > 0):

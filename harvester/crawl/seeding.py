@@ -3,25 +3,29 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
-from harvester.api.catalogue import STREAMS, Kind
+from harvester.api.catalogue import PAGE_LIMIT, RANKING_DEPTH, STREAMS
+from harvester.api.stream import Kind
 from harvester.config import Settings
 from harvester.crawl import frontier
 from harvester.crawl.frontier import Seed
 from harvester.crawl.politeness import Interrupted
 from harvester.crawl.run import run_spider
 from harvester.crawl.session import Session
-from harvester.crawl.spider import WalkSpider
+from harvester.crawl.spider import Unusable, WalkSpider
 from harvester.errors import HarvesterError, Stop, TransientHTTP, UsageError
 from harvester.warehouse.commit import Writer
 from harvester.warehouse.connect import connect
-from harvester.warehouse.normalise import Rows, Visit, normalise
+from harvester.warehouse.normalise import Query, Rows, Visit, normalise
 from harvester.warehouse.schema import check_schema
 
 _USERNAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 """Names are 3 to 20 characters today; older ones differ in length."""
 _LARGEST_ID = 2**63 - 1
 DEEPEST = 1000
+MODES = ("popular", "trending")
 
 
 class NotFoundError(Stop):
@@ -48,7 +52,7 @@ def seed_users(settings: Settings, names: Sequence[str], depth: int) -> tuple[in
     missing = [name for name, rows in spider.found.items() if rows is None]
     if missing:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise NotFoundError(f"no user is called {missing[0]}{others}: nothing was seeded")
+        raise NotFoundError(f"no user is called {missing[0]}{spider.why}{others}: nothing was seeded")
     return _store(settings, [Seed(Kind.USER, _id_in(rows), depth) for rows in spider.found.values()], spider.found)
 
 
@@ -61,6 +65,36 @@ def seed_ids(settings: Settings, kind: Kind, ids: Sequence[str], depth: int) -> 
         numbers.append(int(text))
     _check_depth(depth)
     return _store(settings, [Seed(kind, number, depth) for number in dict.fromkeys(numbers)], {})
+
+
+def seed_rankings(
+    settings: Settings, way: str, things: Sequence[str], query: Query, depth: int
+) -> tuple[list[str], int, int]:
+    """Put rankings in scope; return their streams, how many are new and how many were known.
+
+    `way` is `explore`, `search` or `front-page`; `things` are `projects`, `studios` or both.
+
+    Raises:
+        UsageError: a query, a mode, a language or a number of pages that the site does not have.
+    """
+    _check_depth(depth)
+    if way == "search" and not query.query.strip():
+        raise UsageError("seed search: --query says what to look for")
+    if query.mode not in MODES:
+        raise UsageError(f"--mode {query.mode}: {' or '.join(MODES)}")
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", query.language):
+        raise UsageError(f"--language {query.language!r}: a language code such as en or pt-br")
+    deepest = RANKING_DEPTH // PAGE_LIMIT
+    if not 1 <= query.pages <= deepest:
+        raise UsageError(f"--pages {query.pages}: between 1 and {deepest}, below which no ranking can be read")
+    if way == "front-page":
+        wanted = [("front_page", Query("", "", "", 1))]
+    else:
+        wanted = [(f"{way}_{thing}", query) for thing in things]
+    with connect(settings, autocommit=True) as connection:
+        check_schema(connection)
+        new = sum(frontier.seed_query(connection, stream, one, depth) for stream, one in wanted)
+    return [stream for stream, _ in wanted], new, len(wanted) - new
 
 
 def _check_depth(depth: int) -> None:
@@ -86,6 +120,7 @@ class LookupSpider(WalkSpider):
 
     name = "lookup"
     names: Sequence[str] = ()
+    why = ""
 
     async def _work(self) -> None:
         self.found: dict[str, list[Rows] | None] = {}
@@ -109,3 +144,13 @@ class LookupSpider(WalkSpider):
             if isinstance(result, BaseException):
                 raise result
         self.found = {name: self.found[name] for name in self.names}
+        await self._ask_why(next((name for name, rows in self.found.items() if rows is None), None))
+
+    async def _ask_why(self, name: str | None) -> None:
+        """What the site says of the first name that nobody has."""
+        if name is None:
+            return
+        with suppress(HarvesterError, Unusable):
+            records: Any = await self.read(Visit(STREAMS["username_check"], 0, username=name), "")
+            meanings = {"username exists": " any more: the account was deleted or banned", "valid username": ""}
+            self.why = meanings.get(records[0].msg, ", which can be no name") if records else ""

@@ -16,6 +16,7 @@ from harvester.crawl import frontier
 from harvester.errors import WarehouseError
 from harvester.warehouse.commit import Connection, Counts, PageCommit, Writer
 from harvester.warehouse.connect import connect
+from harvester.warehouse.normalise import Rows
 from harvester.warehouse.schema import check_schema
 
 P = ParamSpec("P")
@@ -104,6 +105,11 @@ class Session:
         if self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit_waiting())
         return await done
+
+    async def store(self, rows: list[Rows]) -> None:
+        """Store rows that belong to no walk."""
+        assert self._writer is not None
+        self.counts.merge(await self._in_thread(self._writer.store, rows))
 
     async def _commit_waiting(self) -> None:
         while self._waiting:

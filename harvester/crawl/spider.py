@@ -8,10 +8,12 @@ the one before is committed.
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -26,19 +28,19 @@ from scrapy.exceptions import (
 )
 from scrapy.http import Response
 
-from harvester.api.catalogue import DETAIL, PAGE_LIMIT, Kind, Paging, Stream, streams_of
-from harvester.api.decode import decode
+from harvester.api.catalogue import DETAIL, STREAMS, streams_of
+from harvester.api.decode import Departure, decode
 from harvester.api.records import Record
+from harvester.api.stream import Host, Kind, Paging, Stream
 from harvester.config import settings as environment
 from harvester.crawl import frontier, walk
+from harvester.crawl.account import Account
 from harvester.crawl.politeness import ATTEMPTS, Interrupted, Pacer, PoliteMiddleware, backoff, retry_after
 from harvester.crawl.session import Session
+from harvester.crawl.visits import course
 from harvester.errors import DecodeError, TransientHTTP, UsageError
 from harvester.warehouse.commit import Lease, PageCommit, Verdict
 from harvester.warehouse.normalise import Visit, normalise
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +53,12 @@ _BROKEN = (
     ResponseDataLossError,
     OSError,
 )
-_ANSWERS = (200, 400, 403, 404, 410)
+_ANSWERS = (200, 400, 401, 403, 404, 410)
 """Statuses whose body is looked at; all others (429, 5xx, redirects, unheard-of ones) are no answer."""
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
+_TROUBLE_SECONDS = (5.0, 300.0)
+"""The first and the longest wait for a site that reports trouble."""
 
 
 @dataclass(slots=True)
@@ -65,7 +69,7 @@ class Page:
     taken: "asyncio.Future[bool | str]"
 
 
-class _Unusable(Exception):  # noqa: N818
+class Unusable(Exception):  # noqa: N818
     """A response that came again and again and cannot be used."""
 
     def __init__(self, path: str, status: int, body: bytes, reason: str) -> None:
@@ -104,6 +108,10 @@ class WalkSpider(Spider):
         self._out: asyncio.Queue[Page | None] = asyncio.Queue()
         self._began = 0.0
         self._pacer: Pacer | None = None
+        self._drift: Counter[tuple[str, str, str]] = Counter()
+        self.trouble: str | None = None
+        """What the site says is wrong with it, while the crawl waits for that."""
+        self.account = Account(self)
 
     def own_streams(self) -> tuple[Stream, ...]:
         """The streams this spider visits."""
@@ -162,13 +170,45 @@ class WalkSpider(Spider):
         self._began = time.monotonic()
         watch = asyncio.create_task(self._watch(names))
         try:
+            if (await self.session.call(frontier.backlog, names)).due:
+                await self._wait_for_health()
             await self._walk_all(names, only)
         finally:
             watch.cancel()
+            await self._flush_drift()
+
+    async def _wait_for_health(self) -> None:
+        """Ask the site how it is, and wait while it reports trouble. What it says is kept."""
+        pause, longest = _TROUBLE_SECONDS
+        while not self._enough():
+            self.trouble = await self._ask_health()
+            if self.trouble is None:
+                return
+            logger.warning("the site reports trouble (%s): asking again in %.0f s", self.trouble, pause)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self.session.stopping.wait()
+            pause = min(2 * pause, longest)
+
+    async def _ask_health(self) -> str | None:
+        """What is wrong at the site; None where all is well, or where it does not say."""
+        visit = Visit(STREAMS["health"], 0, seen_at=datetime.now(UTC))
+        try:
+            records = await self.read(visit, "")
+        except TransientHTTP as error:
+            return str(error)
+        except Unusable as error:
+            logger.warning("/health is not understood: %s", error)
+            return None
+        rows = normalise(visit, records or ())
+        await self.session.store(rows)
+        found = [row[part.columns.index("trouble")] for part in rows for row in part.values]
+        return found[0] if found else None
 
     async def _watch(self, names: list[str]) -> None:
         """Keep the figures for whoever looks on, and in `crawl.runs` for when this process is killed."""
         while True:
+            await self._flush_drift()
             self.left = await self.session.call(frontier.backlog, names)
             await self.session.call(frontier.record_run, self.session.run, self.session.requests, self.session.counts)
             await asyncio.sleep(_WATCH_SECONDS)
@@ -198,6 +238,9 @@ class WalkSpider(Spider):
     async def _scope(self) -> tuple[list[str], list[int] | None]:
         """Names of the streams to lease from and, for a single target, its id, made due now."""
         if self.target is None:
+            await self.session.call(frontier.open_site)
+            if any(stream.is_own for stream in self.streams):
+                await self.account.open()
             return [stream.name for stream in self.streams], None
         kind, entity = self.target
         names = [DETAIL[kind], *(stream.name for stream in self.streams)]
@@ -230,11 +273,14 @@ class WalkSpider(Spider):
     # A visit --------------------------------------------------------------------------------------------------------
 
     async def _visit(self, lease: Lease) -> None:
-        visit = lease.visit
+        stream = lease.visit.stream
+        lease = replace(lease, visit=replace(lease.visit, seen_at=datetime.now(UTC)))
         try:
-            if "{username}" in visit.stream.path and visit.username is None:
+            if stream.is_own:
+                lease = replace(lease, visit=self.account.visit(lease.visit))
+            if "{username}" in stream.path and lease.visit.username is None:
                 await self._later(lease, "the name of the user is not known yet")
-            elif visit.stream.paging is Paging.SINGLE:
+            elif stream.paging is Paging.SINGLE:
                 await self._visit_object(lease)
             else:
                 await self._visit_list(lease)
@@ -242,37 +288,37 @@ class WalkSpider(Spider):
             await self.session.call(frontier.release, [lease])
         except TransientHTTP as error:
             await self._later(lease, str(error))
-        except _Unusable as error:
+        except Unusable as error:
             await self.session.call(frontier.quarantine, lease, error.path, error.status, str(error), error.body)
             await self._later(lease, str(error))
 
     async def _visit_object(self, lease: Lease) -> None:
         records = await self.read(lease.visit, "")
-        verdict = Verdict(certificate=None, revisit=frontier.REVISIT_SECONDS, gone=records is None)
+        verdict = Verdict(certificate=None, revisit=lease.visit.stream.revisit, gone=records is None)
         rows = normalise(lease.visit, records) if records else []
         await self._hand_over(PageCommit(lease, rows, len(records or ()), verdict=verdict))
 
     async def _visit_list(self, lease: Lease) -> None:
         stream = lease.visit.stream
-        listing = _listing(stream)
-        state = _begin(listing, lease)
+        way = course(lease)
+        if stream.paging is Paging.RANKING:
+            lease = replace(lease, visit=replace(lease.visit, seen_at=way.state.seen_at))
         while True:
-            if state.pages and self._enough():
+            if way.pages and self._enough():
                 await self.session.call(frontier.release, [lease])
                 return
-            records = await self.read(lease.visit, f"?limit={PAGE_LIMIT}&offset={state.offset}")
-            entries = _entries(stream, records or [])
-            result = walk.step(listing, state, entries, absent=records is None)
-            if result.contradiction:
-                await self._report_order(stream, entries)
+            records = await self.read(lease.visit, way.query())
+            result = way.step(records)
+            await self._report_walk(stream, result, lease.visit.entity_id)
+            verdict = _verdict(stream, result, gone=records is None) if way.ended else None
             page = PageCommit(
                 lease,
                 normalise(lease.visit, records) if records else [],
-                len(entries),
-                state=None if result.done else msgspec.json.encode(state).decode(),
-                verdict=_verdict(stream, result),
+                len(records or ()),
+                state=None if way.ended else way.kept(),
+                verdict=verdict,
             )
-            if not await self._hand_over(page) or result.done:
+            if not await self._hand_over(page) or way.ended:
                 return
             lease = replace(lease, position=lease.position + 1)
 
@@ -289,18 +335,31 @@ class WalkSpider(Spider):
         self.put_off += 1
         await self.session.call(frontier.put_off, lease, reason)
 
-    async def _report_order(self, stream: Stream, entries: list[walk.Entry]) -> None:
-        example = ", ".join(str(entry.key) for entry in entries[:5])
-        first = await self.session.call(
-            frontier.report_drift, stream.name, stream.key_name, f"not {stream.order.value}", example
-        )
-        if first:
-            logger.warning(
-                "%s is not served %s by %s: read in full until two reads agree",
-                stream.name,
-                stream.order.value,
-                stream.key_name,
+    async def _report_walk(self, stream: Stream, result: walk.Step, entity: int) -> None:
+        """Tell where a page broke what is declared of its list."""
+        if result.contradiction:
+            await self._report(
+                stream, Departure(stream.key_name, f"not {stream.order.value}", f"{stream.kind.value} {entity}")
             )
+        if result.crowded:
+            change = "more than a page of items in one second: what is beyond cannot be read"
+            await self._report(stream, Departure(stream.key_name, change, f"{stream.kind.value} {entity}"))
+
+    async def _report(self, stream: Stream, departure: Departure) -> None:
+        """Record a departure: the first of its kind at once and with a warning, the others in passing."""
+        place = (stream.name, departure.field, departure.change)
+        if place in self._drift:
+            self._drift[place] += 1
+            return
+        self._drift[place] = 0
+        if await self.session.call(frontier.report_drift, *place, departure.example):
+            logger.warning("%s: %s: %s (see `harvester status`)", *place)
+
+    async def _flush_drift(self) -> None:
+        for place, count in list(self._drift.items()):
+            if count:
+                self._drift[place] -= count
+                await self.session.call(frontier.report_drift, *place, count=count)
 
     # A request ------------------------------------------------------------------------------------------------------
 
@@ -309,38 +368,50 @@ class WalkSpider(Spider):
 
         Raises:
             TransientHTTP: no answer after several attempts.
-            _Unusable: answers that are not what the endpoint serves, each time.
+            Unusable: answers that are not what the endpoint serves, each time.
         """
-        path = visit.stream.path.format(
+        stream = visit.stream
+        path = stream.path.format(
             username=quote(visit.username or "", safe=""), id=visit.entity_id, owner=visit.owner_id
         )
         problem: Exception = TransientHTTP(None)
         for attempt in range(ATTEMPTS):
             self.retries += attempt > 0
             try:
-                response = await self._get(self.session.settings.api_url + path + query)
+                headers = await self.account.headers() if stream.is_own else {}
+                response = await self.get(self._base(stream) + path + query, headers)
             except TransientHTTP as error:
                 problem = error
                 await self._slow_down(error, attempt)
                 continue
-            if _absent(visit.stream, response):
+            if stream.is_own and response.status == 401:
+                self.account.forget_token()
+            elif _absent(stream, response):
                 return None
             try:
                 if response.status == 200:
-                    return decode(visit.stream, response.body)
+                    departures: list[Departure] = []
+                    records = decode(stream, response.body, departures)
+                    for departure in departures:
+                        await self._report(stream, departure)
+                    return records
                 reason = f"HTTP {response.status} without the API's own words"
             except DecodeError as error:
                 reason = str(error)
             # Cut or garbled on the way, perhaps: only what comes again and again is set aside.
-            problem = _Unusable(path + query, response.status, response.body, reason)
+            problem = Unusable(path + query, response.status, response.body, reason)
             await asyncio.sleep(backoff(attempt))
         raise problem
 
-    async def _get(self, url: str) -> Response:
+    def _base(self, stream: Stream) -> str:
+        settings = self.session.settings
+        return settings.api_url if stream.host is Host.API else settings.site_url
+
+    async def get(self, url: str, headers: dict[str, str]) -> Response:
         """One request. Raises `TransientHTTP` where the server gave no answer to it."""
         assert self.crawler.engine is not None
         try:
-            response = await self.crawler.engine.download_async(Request(url, dont_filter=True))
+            response = await self.crawler.engine.download_async(Request(url, headers=headers, dont_filter=True))
         except _BROKEN:
             raise TransientHTTP(None) from None
         if response.status in _ANSWERS:
@@ -371,40 +442,21 @@ def _absent(stream: Stream, response: Response) -> bool:
 
     Lists that one may not see answer 403 in places; an object that does is no object gone.
     """
+    if stream.host is Host.SITE:
+        # The site's pages have no code to tell one reason from another.
+        return response.status == 404 or (response.status == 403 and stream.paging is not Paging.SINGLE)
     if response.status == 404:
         return b'"NotFound' in response.body
-    return response.status == 403 and stream.paging is not Paging.SINGLE and response.body.startswith(b"{")
+    if response.status == 403:
+        return stream.paging is not Paging.SINGLE and response.body.startswith(b"{")
+    # A deleted comment that is asked for by its id.
+    return response.status == 200 and stream.gone == "deleted" and response.body.strip() == b"null"
 
 
-def _listing(stream: Stream) -> walk.Listing:
-    return walk.Listing(
-        order=stream.order,
-        keyed=stream.key is not None,
-        empties=stream.empties,
-        moves=stream.moves,
-        margin=stream.margin,
-    )
-
-
-def _entries(stream: Stream, records: Sequence[Any]) -> list[walk.Entry]:
-    """A page as the walk sees it: identities and keys."""
-    return [walk.Entry(record.id, stream.key(record) if stream.key else None) for record in records]
-
-
-def _begin(listing: walk.Listing, lease: Lease) -> walk.State:
-    """The walk where it was left, else a new one from its last certificate. Of a thread every read is whole."""
-    if lease.state is not None:
-        return msgspec.convert(lease.state, walk.State)
-    if lease.certificate is None or lease.visit.stream.is_thread:
-        return walk.begin(listing)
-    return walk.begin(listing, msgspec.convert(lease.certificate, walk.Certificate))
-
-
-def _verdict(stream: Stream, result: walk.Step) -> Verdict | None:
-    if result.done is None:
-        return None
-    revisit = frontier.THREAD_REVISIT_SECONDS if stream.is_thread else frontier.REVISIT_SECONDS
-    return Verdict(certificate=msgspec.json.encode(result.done).decode(), revisit=revisit)
+def _verdict(stream: Stream, result: walk.Step, *, gone: bool) -> Verdict:
+    """How a list ended. That it is not found means something of its entity only where the catalogue says so."""
+    certificate = None if result.done is None else msgspec.json.encode(result.done).decode()
+    return Verdict(certificate=certificate, revisit=stream.revisit, gone=gone and bool(stream.opens_gone))
 
 
 def _target(arguments: dict[str, Any]) -> tuple[Kind, int] | None:

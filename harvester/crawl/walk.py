@@ -20,14 +20,15 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from harvester.api.catalogue import PAGE_LIMIT, Order
+from harvester.api.catalogue import PAGE_LIMIT
+from harvester.api.stream import Order
 
 _ANCHORS = PAGE_LIMIT
 _HEAD_EVIDENCE = 3
 """Known items, in their known order, that show an incremental walk of a list without key that it has arrived."""
 _LOST_STEPS = 12
 """Steps back in a row after which a boundary is given up: twelve doublings span 4,096 places."""
-_AGREEING_READS = 6
+AGREEING_READS = 6
 """Full reads after which a list that never repeats itself is left without a certificate."""
 
 
@@ -74,9 +75,11 @@ class Certificate(Struct, kw_only=True):
     key: int | None = None
     whole: tuple[int, int] | None = None
     """Of a list that two full reads agreed on: how many items, and the sum of their mixed ids."""
+    capped: bool = False
+    """Whether the source stopped before the list ended."""
 
 
-_NOTHING = Certificate(ground=Ground.NONE, complete=False)
+NOTHING = Certificate(ground=Ground.NONE, complete=False)
 
 
 class State(Struct, kw_only=True, omit_defaults=True):
@@ -125,6 +128,8 @@ class Step(Struct, kw_only=True):
     certified: bool = False
     contradiction: bool = False
     """Whether the page broke the declared order."""
+    crowded: bool = False
+    """Whether more may stand in one second than a date cursor can pass."""
 
 
 def begin(listing: Listing, last: Certificate | None = None) -> State:
@@ -195,7 +200,7 @@ def _forward(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
         return _end(listing, state)
     if repeats and state.quiet > 1:
         # Full pages of what is known, again and again: the source ignores the offset.
-        return Step(done=_NOTHING)
+        return Step(done=NOTHING)
     _advance(listing, state, page)
     return Step(certified=True)
 
@@ -279,7 +284,7 @@ def _unchanged(state: State, until: Certificate, page: Sequence[Entry]) -> bool:
 
     At the growing end of a list that is proof enough; a list of unknown order must stand on that one page.
     """
-    return state.pages == 1 and state.offset == until.offset and until.digest == _digest(_ids(page))
+    return state.pages == 1 and state.offset == until.offset and until.digest == digest(_ids(page))
 
 
 def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
@@ -291,7 +296,7 @@ def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
                 ground=Ground.IDENTITY,
                 complete=True,
                 offset=state.offset,
-                digest=_digest(_ids(page)),
+                digest=digest(_ids(page)),
                 anchors=state.anchors,
                 key=state.key,
             )
@@ -300,7 +305,7 @@ def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
         state.base = Certificate(
             ground=Ground.IDENTITY,
             complete=True,
-            digest=_digest(_ids(page)) if short or listing.order is Order.NEWEST_FIRST else "",
+            digest=digest(_ids(page)) if short or listing.order is Order.NEWEST_FIRST else "",
             anchors=_ids(page),
             key=state.head_key,
         )
@@ -316,7 +321,7 @@ def _end(listing: Listing, state: State) -> Step:
 
 
 def _done(listing: Listing, state: State) -> Step:
-    certificate = state.base or _NOTHING
+    certificate = state.base or NOTHING
     if certificate.complete:
         certificate.ground = Ground.KEY if listing.keyed else Ground.IDENTITY
     return Step(done=certificate, certified=certificate.complete)
@@ -362,7 +367,7 @@ def _agree(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     if state.offset == 0:
         state.head = _ids(page)
     state.count += len(page)
-    state.total = (state.total + sum(_mix(entry.id) for entry in page)) % 2**63
+    state.total = (state.total + sum(mix(entry.id) for entry in page)) % 2**63
     state.quiet = 0 if page else state.quiet + 1
     state.offset += listing.limit
     if state.quiet < max(1, listing.empties):
@@ -372,19 +377,19 @@ def _agree(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     if result == state.before:
         # What enters, enters at the head: while that stands, the rest needs no third reading.
         trusted = listing.order is Order.NEWEST_FIRST and not state.contradicted
-        digest = _digest(state.head) if trusted else ""
+        head = digest(state.head) if trusted else ""
         return Step(
-            done=Certificate(ground=Ground.AGREEMENT, complete=True, digest=digest, anchors=state.head, whole=result),
+            done=Certificate(ground=Ground.AGREEMENT, complete=True, digest=head, anchors=state.head, whole=result),
             certified=True,
         )
-    if state.read >= _AGREEING_READS:
-        return Step(done=_NOTHING)
+    if state.read >= AGREEING_READS:
+        return Step(done=NOTHING)
     state.before = result
     state.offset = state.quiet = state.count = state.total = 0
     return Step()
 
 
-def _digest(ids: Sequence[int]) -> str:
+def digest(ids: Sequence[int]) -> str:
     """A fingerprint of the items of a page, in order."""
     text = ",".join(map(str, ids))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
@@ -394,7 +399,7 @@ def _ids(page: Sequence[Entry]) -> list[int]:
     return [entry.id for entry in page]
 
 
-def _mix(item: int) -> int:
+def mix(item: int) -> int:
     """Spread an id over 63 bits (the finaliser of splitmix64), so that sums of ids tell sets apart."""
     item = (item + 0x9E3779B97F4A7C15) % 2**64
     item = (item ^ (item >> 30)) * 0xBF58476D1CE4E5B9 % 2**64

@@ -16,12 +16,13 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
-from sqlalchemy import Column
+from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
-from harvester.api.catalogue import DETAIL, OWNER_COLUMN, Stream
+from harvester.api.catalogue import DETAIL, OWNER_COLUMN
+from harvester.api.stream import Stream
 from harvester.warehouse.normalise import Rows, Visit
-from harvester.warehouse.tables import KEY_COLUMNS, SCRATCH_TABLES, TRACKED, metadata
+from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, WRITTEN, metadata
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
@@ -181,7 +182,9 @@ class Writer:
         """Stage all rows by one COPY, then write them table by table, referred-to tables first, sorted by key."""
         parts: dict[_Part, dict[tuple[Any, ...], tuple[Any, ...]]] = defaultdict(dict)
         for page in rows:
-            part = _part(page.table, page.columns)
+            if not set(KEY_COLUMNS[page.table]) <= set(page.columns):
+                continue  # a thing whose identity was not served
+            part = _part(page.table, page.columns, page.shows)
             staged = parts[part]
             for values in page.values:
                 staged[tuple([values[place] for place in part.key_places])] = values
@@ -195,30 +198,46 @@ class Writer:
                             copy.write_row(part.staged(number, parts[part][key]))
             for number, part in enumerate(ordered):
                 for statement in part.history:
-                    cursor.execute(statement, (number,))
-                inserted, updated = cursor.execute(part.upsert, (number,)).fetchone() or (0, 0)
+                    cursor.execute(statement, {"part": number})
+                inserted, updated = cursor.execute(part.upsert, {"part": number}).fetchone() or (0, 0)
                 counts.add(part.table, inserted, updated, len(parts[part]) - inserted - updated)
 
     def _mark_gone(self, pages: Sequence[PageCommit]) -> None:
         for page in pages:
             visit = page.lease.visit
             if page.verdict is not None and page.verdict.gone:
-                table = next(reversed(visit.stream.writes))  # an object's own table is the last it writes
-                self.connection.execute(
-                    sql.SQL("UPDATE {} SET gone_at = now() WHERE id = %s AND gone_at IS NULL").format(
-                        sql.Identifier("scratch", table)
-                    ),
-                    [visit.entity_id],
-                )
+                self._mark(visit)
+
+    def _mark(self, visit: Visit) -> None:
+        """Date an absence. A comment is not gone because the page that it stands on is."""
+        if visit.stream.gone is None:
+            return
+        table = next(reversed(visit.stream.writes))  # an object's own table is the last it writes
+        place = OWNER_COLUMN.get(visit.stream.kind)
+        is_there = (
+            sql.SQL(" AND EXISTS (SELECT FROM {} p WHERE p.id = t.{} AND p.gone_at IS NULL)").format(
+                sql.Identifier("scratch", place.removesuffix("_id") + "s"), sql.Identifier(place)
+            )
+            if place
+            else sql.SQL("")
+        )
+        whole = sql.SQL(" OR t.parent_id = %(id)s") if place else sql.SQL("")
+        self.connection.execute(
+            sql.SQL(
+                "UPDATE {} t SET gone_at = now(), gone_reason = %(reason)s"
+                " WHERE (t.id = %(id)s{}) AND t.gone_at IS NULL{}"
+            ).format(sql.Identifier("scratch", table), whole, is_there),
+            {"id": visit.entity_id, "reason": visit.stream.gone},
+        )
 
     def _make_due(self, pages: Sequence[PageCommit], depths: dict[UUID, int]) -> None:
         due: dict[tuple[str, int], tuple[int | None, int, int | None]] = {}
         for page in pages:
             depth = depths[page.lease.token]
             visit = page.lease.visit
-            if page.verdict is not None and not page.verdict.gone:
-                for stream in visit.stream.opens:
-                    _raise(due, (stream, visit.entity_id), (None, depth, None))
+            if page.verdict is not None:
+                for stream in visit.stream.opens_gone if page.verdict.gone else visit.stream.opens:
+                    _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None))
             for stream, entity, owner, hop, signal in _met(visit.stream, page.rows):
                 if depth >= hop:
                     _raise(due, (stream, entity), (owner, depth - hop, signal))
@@ -339,7 +358,7 @@ def _type(column: Column[Any]) -> str:
 def _places() -> dict[str, int]:
     """How many staging columns of each type the widest table needs."""
     widest: Counter[str] = Counter()
-    for table in SCRATCH_TABLES:
+    for table in WRITTEN.values():
         widest |= Counter(_type(column) for column in table.columns)
     return dict(sorted(widest.items()))
 
@@ -377,8 +396,8 @@ class _Part:
 
 
 @cache
-def _part(table: str, columns: tuple[str, ...]) -> _Part:
-    declared = metadata.tables[f"scratch.{table}"].c
+def _part(table: str, columns: tuple[str, ...], shows: bool) -> _Part:
+    declared = WRITTEN[table].c
     taken: Counter[str] = Counter()
     names = []
     for column in columns:
@@ -387,7 +406,7 @@ def _part(table: str, columns: tuple[str, ...]) -> _Part:
         taken[kind] += 1
     stage_names = [name for name, _ in _COLUMNS]
     places = tuple(1 + stage_names.index(name) for name in names)
-    staged = sql.SQL("(SELECT {} FROM {} WHERE part = %s)").format(
+    staged = sql.SQL("(SELECT {} FROM {} WHERE part = %(part)s)").format(
         sql.SQL(", ").join(
             sql.SQL("{}::{} AS {}").format(
                 sql.Identifier(name),
@@ -400,39 +419,86 @@ def _part(table: str, columns: tuple[str, ...]) -> _Part:
     )
     return _Part(
         table=table,
-        order=([other.name for other in SCRATCH_TABLES].index(table), columns),
+        order=(list(WRITTEN).index(table), columns),
         key_places=tuple(columns.index(column) for column in KEY_COLUMNS[table]),
         stage_places=places,
         json_place=places[columns.index("extra")] if "extra" in columns else None,
         history=tuple(filter(None, (_supersede(table, log.name, columns, staged) for log in TRACKED.get(table, ())))),
-        upsert=_upsert(table, columns, staged),
+        upsert=_upsert(table, columns, staged, shows=shows),
     )
 
 
-def _upsert(table: str, columns: tuple[str, ...], staged: sql.Composed) -> sql.Composed:
-    """Insert, or update where something differs; an unchanged row is not rewritten. Counts both."""
+def _upsert(table: str, columns: tuple[str, ...], staged: sql.Composed, *, shows: bool) -> sql.Composed:
+    """Insert, or update where something differs; an unchanged row is not rewritten. Counts both.
+
+    Where the rows are shown to be at the site, what was gone is back, and the absence goes to the history; where they
+    come with a `gone_reason`, they are gone.
+    """
+    target = WRITTEN[table]
     key = KEY_COLUMNS[table]
-    plain = [column for column in columns if column not in key and column != "extra"]
+    plain = [column for column in columns if column not in key and column not in ("extra", "seen_at")]
     changes: list[sql.Composable] = [
         sql.SQL("t.{0} IS DISTINCT FROM excluded.{0}").format(sql.Identifier(column)) for column in plain
     ]
-    sets: list[sql.Composable] = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column)) for column in plain]
+    sets: list[sql.Composable] = [
+        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column))
+        for column in columns
+        if column not in key and column != "extra"
+    ]
+    into: list[sql.Composable] = [sql.Identifier(column) for column in columns]
+    values = list(into)
+    before = sql.SQL("")
     if "extra" in columns:
         changes.append(sql.SQL("NOT t.extra @> excluded.extra"))
         sets.append(sql.SQL("extra = t.extra || excluded.extra"))
-    changes.append(sql.SQL("t.gone_at IS NOT NULL"))
-    sets.append(sql.SQL("gone_at = NULL"))
+    if "gone_reason" in columns:
+        into.append(sql.SQL("gone_at"))
+        values.append(sql.SQL("now()"))
+        sets.append(sql.SQL("gone_at = coalesce(t.gone_at, excluded.gone_at)"))
+    elif shows and "gone_at" in target.c:
+        changes.append(sql.SQL("t.gone_at IS NOT NULL"))
+        sets.append(sql.SQL("gone_at = NULL, gone_reason = NULL"))
+        before = _absences(table, staged)
+    conflict = (
+        sql.SQL("DO UPDATE SET {} WHERE {}").format(sql.SQL(", ").join(sets), sql.SQL(" OR ").join(changes))
+        if changes
+        else sql.SQL("DO NOTHING")
+    )
     return sql.SQL(
-        "WITH done AS (INSERT INTO {target} AS t ({names}) SELECT {names} FROM {staged} s ORDER BY {key}"
-        " ON CONFLICT ({key}) DO UPDATE SET {sets} WHERE {changes} RETURNING xmax = 0 AS new)"
+        "WITH {before}done AS (INSERT INTO {target} AS t ({into}) SELECT {values} FROM {staged} s ORDER BY {key}"
+        " ON CONFLICT ({key}) {conflict} RETURNING xmax = 0 AS new)"
         " SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new) FROM done"
     ).format(
-        target=sql.Identifier("scratch", table),
-        names=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        before=before,
+        target=_identifier(target),
+        into=sql.SQL(", ").join(into),
+        values=sql.SQL(", ").join(values),
         staged=staged,
         key=sql.SQL(", ").join(map(sql.Identifier, key)),
-        sets=sql.SQL(", ").join(sets),
-        changes=sql.SQL(" OR ").join(changes),
+        conflict=conflict,
+    )
+
+
+def _identifier(table: Table) -> sql.Identifier:
+    return sql.Identifier(table.schema or "", table.name)
+
+
+def _absences(table: str, staged: sql.Composed) -> sql.Composed:
+    """A part of the upsert that keeps the absences which it ends, of tables whose key is one id or two."""
+    key = KEY_COLUMNS[table]
+    if any(_type(WRITTEN[table].c[column]) != "bigint" for column in key):
+        return sql.Composed([])
+    return sql.SQL(
+        "ended AS (INSERT INTO history.absences (kind, thing_id, other_id, gone_at, returned_at, gone_reason)"
+        " SELECT {kind}, t.{one}, {other}, t.gone_at, now(), t.gone_reason FROM {staged} s JOIN {table} t"
+        " ON {same} WHERE t.gone_at < now()), "
+    ).format(
+        kind=sql.Literal(table),
+        one=sql.Identifier(key[0]),
+        other=sql.SQL("t.{}").format(sql.Identifier(key[1])) if len(key) > 1 else sql.SQL("0"),
+        staged=staged,
+        table=_identifier(WRITTEN[table]),
+        same=sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(sql.Identifier(column)) for column in key),
     )
 
 

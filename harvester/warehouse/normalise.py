@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType, structs
 
 from harvester.api import records as r
-from harvester.api.catalogue import Kind, Stream
+from harvester.api.profile_html import PageComment
+from harvester.api.stream import Kind, Stream
 from harvester.api.text import as_read
 
 
@@ -16,7 +18,8 @@ from harvester.api.text import as_read
 class Visit:
     """What is visited: the context that a page's rows are made in.
 
-    `owner_id` is the page a thread stands on, `host_id` the host of the visited studio where it is known.
+    `owner_id` is the page a thread stands on, or the operator's own account; `host_id` the host of the visited studio
+    where it is known; `seen_at` when the visit began; `query` what a ranking is asked for.
     """
 
     stream: Stream
@@ -24,15 +27,31 @@ class Visit:
     owner_id: int | None = None
     username: str | None = None
     host_id: int | None = None
+    seen_at: datetime | None = None
+    query: "Query | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a ranking is asked for; `pages` of 40 are read."""
+
+    query: str
+    mode: str
+    language: str
+    pages: int
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of one table with the columns that their stream may write, in that order."""
+    """Rows of one table with the columns that their stream may write, in that order.
+
+    `shows`: whether the response proves that the things are there, so that what was gone is back.
+    """
 
     table: str
     columns: tuple[str, ...]
     values: list[tuple[Any, ...]]
+    shows: bool = True
 
 
 Getter = Callable[[Any, Visit], Any]
@@ -41,27 +60,40 @@ Getter = Callable[[Any, Visit], Any]
 def normalise(visit: Visit, records: Sequence[r.Record]) -> list[Rows]:
     """The rows of one page, tables in the order in which they may be written.
 
-    A field that a record may leave out and does leaves its column alone: such rows come with fewer columns.
+    What a record leaves out leaves its column alone: such rows come with fewer columns, and are not stored if a column
+    of their key is among those.
     """
     made: list[Rows] = []
     for table, columns, getters in _plan(visit.stream):
-        values = [tuple([get(record, visit) for get in getters]) for record in records]
-        if visit.stream.record in _WITH_GAPS and any(UNSET in row for row in values):
-            made += _without_gaps(table, columns, values)
+        try:
+            values = [tuple([get(record, visit) for get in getters]) for record in records]
+        except AttributeError:
+            values = [tuple([_got(get, record, visit) for get in getters]) for record in records]
+        shows = visit.stream.proves(table)
+        if any(UNSET in row for row in values):
+            made += _without_gaps(table, columns, values, shows=shows)
         else:
-            made.append(Rows(table, columns, values))
+            made.append(Rows(table, columns, values, shows))
     return made
 
 
-_WITH_GAPS = {r.User}
+def _got(get: Getter, record: r.Record, visit: Visit) -> Any:
+    """A value, or UNSET where the part of the record that holds it was not served."""
+    try:
+        return get(record, visit)
+    except AttributeError as error:
+        if isinstance(error.obj, UnsetType):
+            return UNSET
+        raise
 
 
-def _without_gaps(table: str, columns: tuple[str, ...], values: list[tuple[Any, ...]]) -> list[Rows]:
+def _without_gaps(table: str, columns: tuple[str, ...], values: list[tuple[Any, ...]], *, shows: bool) -> list[Rows]:
     parts: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
     for row in values:
         served = tuple(column for column, value in zip(columns, row, strict=True) if value is not UNSET)
-        parts.setdefault(served, []).append(tuple(value for value in row if value is not UNSET))
-    return [Rows(table, served, rows) for served, rows in parts.items()]
+        if served:
+            parts.setdefault(served, []).append(tuple(value for value in row if value is not UNSET))
+    return [Rows(table, served, rows, shows) for served, rows in parts.items()]
 
 
 @cache
@@ -138,6 +170,56 @@ def _commenter_extra(comment: r.Comment, _: Visit) -> dict[str, Any]:
     )
 
 
+def _rest(record: r.Record, *columns: str) -> dict[str, Any]:
+    """All that a record holds but what has columns of its own."""
+    served = {field.name: getattr(record, field.name) for field in structs.fields(record)}
+    left_out = {"unknown", *columns}
+    return {name: value for name, value in served.items() if name not in left_out and value is not UNSET} | (
+        record.unknown
+    )
+
+
+def _ranked_project_extra(project: r.RankedProject, _: Visit) -> dict[str, Any]:
+    return {"image": project.image, "images": project.images} | _unknown(
+        here=project, history=project.history, stats=project.stats, remix=project.remix
+    )
+
+
+def _featured_extra(page: r.UserAll, _: Visit) -> dict[str, Any]:
+    data = page.featured_project_data
+    return {
+        "thumbnail_url": page.thumbnail_url,
+        "featured_project_label_id": page.featured_project_label_id,
+        "featured_project_data": None if data is None else _rest(data),
+    } | _unknown(here=page, user=page.user)
+
+
+def _page_commenter_extra(comment: PageComment, _: Visit) -> dict[str, Any]:
+    return _extra(image=UNSET if comment.author.image is None else comment.author.image)
+
+
+def _trouble(health: r.Health, _: Visit) -> str | None:
+    """What is wrong with the API's own servers: a cache that is not there, or a pool of connections that is destroyed."""
+    found = [f"the cache is not {name}" for name in ("connected", "ready") if health.cache.get(name) is False]
+    pools = health.sql if isinstance(health.sql, dict) else {}
+    for database, roles in sorted(pools.items()):
+        for role, pool in sorted(roles.items()) if isinstance(roles, dict) else ():
+            if isinstance(pool, dict) and pool.get("destroyed") is True:
+                found.append(f"{database} has no {role}")
+    return "; ".join(found) or None
+
+
+_NAME_MEANS = {"username exists": "deleted or banned", "valid username": "never existed"}
+
+
+def ranking_name(visit: Visit) -> str:
+    """How a ranking is called in `history.rankings`: as it is asked for, without its pages."""
+    asked = visit.query
+    assert asked is not None
+    path = visit.stream.path.removeprefix("/")
+    return f"{path}?q={asked.query}&mode={asked.mode}&language={asked.language}"
+
+
 def _content_served(comment: r.Comment, _: Visit) -> str | None:
     return None if as_read(comment.content) == comment.content else comment.content
 
@@ -152,8 +234,16 @@ def _visited(_: Any, visit: Visit) -> int:
     return visit.entity_id
 
 
-def _item(record: Any, _: Visit) -> int:
-    return int(record.id)
+def _item(record: Any, _: Visit) -> Any:
+    return record.id
+
+
+def _seen(_: Any, visit: Visit) -> datetime | None:
+    return visit.seen_at
+
+
+def _account(_: Any, visit: Visit) -> int | None:
+    return visit.owner_id
 
 
 _USERS: dict[str, Getter] = {
@@ -226,6 +316,23 @@ _COMMENTS: dict[str, Getter] = {
     "studio_id": lambda _, v: v.entity_id if v.stream.kind is Kind.STUDIO else v.owner_id,
 }
 
+_RANKINGS: dict[str, Getter] = {
+    "ranking": lambda _, v: ranking_name(v),
+    "seen_at": _seen,
+    "position": lambda t, _: t.position,
+    "thing_id": _item,
+}
+_SHOWN = {"gallery": "studio"}
+_EVENTS: dict[str, Getter] = {
+    "account_id": _account,
+    "type": lambda m, _: m.type,
+    "id": _item,
+    "created_at": lambda m, _: m.datetime_created,
+    "actor_id": lambda m, _: m.actor_id,
+    "actor_username": lambda m, _: m.actor_username,
+    "extra": lambda m, _: m.unknown,
+}
+
 _MADE: dict[type[r.Record], dict[str, dict[str, Getter]]] = {
     r.User: {"users": _USERS},
     r.Project: {"users": _AUTHORS, "projects": _PROJECTS},
@@ -254,6 +361,134 @@ _MADE: dict[type[r.Record], dict[str, dict[str, Getter]]] = {
         },
         "project_comments": _COMMENTS,
         "studio_comments": _COMMENTS,
+    },
+    PageComment: {
+        "users": {
+            "id": lambda c, _: c.author.id,
+            "username": lambda c, _: c.author.username,
+            "scratch_team": lambda c, _: c.author.scratchteam,
+            "extra": _page_commenter_extra,
+        },
+        "profile_comments": {
+            "id": _item,
+            "user_id": _visited,
+            "parent_id": lambda c, _: c.parent_id,
+            "author_id": lambda c, _: c.author.id,
+            # The text of a removed comment is not served: what was known of it stays.
+            "content": lambda c, _: UNSET if c.content is None else c.content,
+            "created_at": lambda c, _: c.datetime_created,
+            "visibility": lambda c, _: c.visibility,
+            "reply_count": lambda c, _: c.reply_count,
+            "gone_reason": lambda c, _: "removed" if c.content is None else UNSET,
+            "extra": lambda c, _: {"commentee_username": c.commentee} if c.commentee else {},
+        },
+    },
+    r.UserAll: {
+        "users": {
+            "id": lambda p, _: p.user.pk,
+            "username": lambda p, _: p.user.username.removesuffix("*"),
+            "profile_id": _item,
+            "featured_project_id": lambda p, _: p.featured_project,
+            "featured_label": lambda p, _: p.featured_project_label_name,
+            "extra": _featured_extra,
+        },
+    },
+    r.ProfilePage: {
+        "users": {"id": _visited, "extra": lambda p, _: _extra(group=p.group)},
+    },
+    r.NameCheck: {
+        "users": {
+            "id": _visited,
+            "gone_reason": lambda c, _: _NAME_MEANS.get(c.msg, UNSET),
+            "extra": lambda c, _: {"name_check": c.msg} | c.unknown,
+        },
+    },
+    r.Activity: {
+        "studio_activity": {
+            "studio_id": _visited,
+            "id": _item,
+            "type": lambda a, _: a.type,
+            "actor_id": lambda a, _: a.actor_id,
+            "actor_username": lambda a, _: a.actor_username,
+            "created_at": lambda a, _: a.datetime_created,
+            "project_id": lambda a, _: a.project_id,
+            "project_title": lambda a, _: a.project_title,
+            "username": lambda a, _: a.username,
+            "recipient_username": lambda a, _: a.recipient_username,
+            "extra": lambda a, _: _rest(
+                a,
+                "id",
+                "datetime_created",
+                "type",
+                "actor_id",
+                "actor_username",
+                "project_id",
+                "project_title",
+                "username",
+                "recipient_username",
+            ),
+        },
+    },
+    r.Count: {
+        "message_counts": {"user_id": _visited, "seen_at": _seen, "count": lambda c, _: c.count},
+        "site_counts": {"name": lambda _, __: "projects", "seen_at": _seen, "count": lambda c, _: c.count},
+    },
+    r.RankedProject: {
+        "users": _AUTHORS,
+        "projects": _PROJECTS | {"extra": _ranked_project_extra},
+        "rankings": _RANKINGS | {"kind": lambda _, __: "project"},
+    },
+    r.RankedStudio: {"studios": _STUDIOS, "rankings": _RANKINGS | {"kind": lambda _, __: "studio"}},
+    r.FrontPageItem: {
+        "rankings": _RANKINGS
+        | {
+            "ranking": lambda i, _: f"front-page/{i.row}",
+            "kind": lambda i, _: _SHOWN.get(i.type, i.type),
+            "extra": lambda i, _: _rest(i, "row", "position", "id"),
+        },
+        "projects": {"id": lambda i, _: i.id if i.type == "project" else UNSET, "title": lambda i, _: i.title},
+        "studios": {"id": lambda i, _: i.id if i.type == "gallery" else UNSET, "title": lambda i, _: i.title},
+    },
+    r.NewsItem: {
+        "news": {
+            "id": lambda n, _: str(n.id),
+            "headline": lambda n, _: n.headline,
+            "url": lambda n, _: n.url,
+            "image": lambda n, _: n.image,
+            "copy": lambda n, _: n.copy,
+            "stamp": lambda n, _: n.stamp,
+            "extra": lambda n, _: n.unknown,
+        },
+    },
+    r.Health: {
+        "site_health": {
+            "seen_at": _seen,
+            "trouble": _trouble,
+            "version": lambda h, _: h.version,
+            "uptime": lambda h, _: h.uptime,
+            "extra": lambda h, _: _rest(h, "version", "uptime"),
+        },
+    },
+    r.Message: {"account.messages": _EVENTS, "account.activity": _EVENTS},
+    r.Alert: {"account.alerts": {"account_id": _account, "id": _item, "extra": lambda a, _: a.unknown}},
+    r.AccountProject: {
+        "account.projects": {
+            "account_id": _account,
+            "list": lambda _, v: v.stream.name,
+            "id": _item,
+            "title": lambda p, _: p.title,
+            "seen_at": _seen,
+            "extra": lambda p, _: p.unknown,
+        },
+    },
+    r.AccountState: {
+        "account.states": {
+            "account_id": _account,
+            "stream": lambda _, v: v.stream.name,
+            "thing_id": _visited,
+            "seen_at": _seen,
+            "extra": lambda s, _: s.unknown,
+        },
     },
 }
 

@@ -1,8 +1,8 @@
 """The schema of the warehouse: the one definition, commented table by table and column by column.
 
 The data dictionary is made from these comments, Alembic compares the database with this metadata, and the writer
-takes names and types of columns from it. Three schemas: `scratch` (the site as it is now), `history` (what it was
-before) and `crawl` (the operator's).
+takes names and types of columns from it. Four schemas: `scratch` (the site as it is now), `history` (what it was
+before) and `crawl` (the operator's); and `account`, what the operator's own account is shown, for nobody else.
 """
 
 from typing import Any
@@ -24,6 +24,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
@@ -42,6 +43,7 @@ SCHEMAS = {
     "scratch": "The public community as it is now.",
     "history": "What was superseded: earlier texts, settings and counters, each with the time it held.",
     "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, the quarantine.",
+    "account": "What the operator's own account is shown, if its session was given: in no view, report or dataset.",
 }
 READER = "harvester_reader"
 
@@ -75,6 +77,7 @@ def _life() -> tuple[Column[Any], ...]:
     return (
         _time("first_seen_at", "When the row was first stored.", nullable=False, server_default=text("now()")),
         _time("gone_at", "When it was shown to be absent from the site; null while present."),
+        _text("gone_reason", "What its absence means, as far as the site tells; null while present."),
         _json(
             "extra",
             "Served fields that have no column here, by their served name.",
@@ -157,7 +160,7 @@ studios = _table(
 )
 
 
-def _comments(name: str, comment: str, place: Column[Any]) -> Table:
+def _comments(name: str, comment: str, place: Column[Any], **parent: Any) -> Table:
     return _table(
         "scratch",
         name,
@@ -167,7 +170,7 @@ def _comments(name: str, comment: str, place: Column[Any]) -> Table:
         _big(
             "parent_id",
             "The comment it replies to; null at the top of a thread.",
-            ForeignKey(f"scratch.{name}.id"),
+            ForeignKey(f"scratch.{name}.id", **parent),
         ),
         _big("author_id", "Who wrote it.", ForeignKey("scratch.users.id")),
         _big("commentee_id", "Whom a reply addresses; may be null. Soft reference to users."),
@@ -198,6 +201,9 @@ profile_comments = _comments(
     "profile_comments",
     "Comments on profiles, with their replies.",
     _big("user_id", "The user whose profile it stands on.", ForeignKey("scratch.users.id"), nullable=False),
+    # A removed comment and its replies arrive on one page, in two statements.
+    deferrable=True,
+    initially="DEFERRED",
 )
 
 follows = _table(
@@ -348,16 +354,30 @@ comment_revisions = _table(
     _text("visibility", "Visibility as the site stated it."),
     PrimaryKeyConstraint("kind", "comment_id", "valid_to"),
 )
+absences = _table(
+    "history",
+    "absences",
+    "Absences that ended: things that were gone and came back. One that lasts is in the row itself.",
+    _text("kind", "The table in scratch.", nullable=False),
+    _big("thing_id", "The first column of the row's key.", nullable=False),
+    _big("other_id", "The second column of the key of an edge, else 0.", nullable=False, server_default=text("0")),
+    _time("gone_at", "When it was shown to be absent.", nullable=False),
+    _time("returned_at", "When it was seen again.", nullable=False),
+    _text("gone_reason", "What the absence meant."),
+    PrimaryKeyConstraint("kind", "thing_id", "other_id", "gone_at"),
+)
 rankings = _table(
     "history",
     "rankings",
     "Sightings in rankings (explore, search, front page), which hold no list to be complete of.",
-    _text("ranking", "Which ranking, with its mode, query and language.", nullable=False),
-    _time("seen_at", "When.", nullable=False),
+    _text("ranking", "Which ranking, with its query, mode and language; or a row of the front page.", nullable=False),
+    _time("seen_at", "When the reading of the ranking began.", nullable=False),
     _int("position", "The place, from 0.", nullable=False),
     _text("kind", "project or studio.", nullable=False),
-    _big("thing_id", "What stood there.", nullable=False),
+    _big("thing_id", "What stood there. Soft reference to projects or studios.", nullable=False),
+    _json("extra", "What else stood there, by its served name.", nullable=False, server_default=text("'{}'")),
     PrimaryKeyConstraint("ranking", "seen_at", "position"),
+    Index(None, "kind", "thing_id"),
 )
 site_counts = _table(
     "history",
@@ -367,6 +387,25 @@ site_counts = _table(
     _time("seen_at", "When.", nullable=False),
     _big("count", "The number.", nullable=False),
     PrimaryKeyConstraint("name", "seen_at"),
+)
+site_health = _table(
+    "history",
+    "site_health",
+    "What the API said of its own servers, at the start of each run.",
+    _time("seen_at", "When.", primary_key=True),
+    _text("trouble", "What is wrong; null while all is well."),
+    _text("version", "The version of the API."),
+    Column("uptime", Double, comment="Seconds since its server started."),
+    _json("extra", "Load, database pools and cache, as served.", nullable=False, server_default=text("'{}'")),
+)
+message_counts = _table(
+    "history",
+    "message_counts",
+    "How many unread messages a user has, which the site shows to everybody.",
+    _big("user_id", "The user.", ForeignKey("scratch.users.id"), nullable=False),
+    _time("seen_at", "When.", nullable=False),
+    _int("count", "The number.", nullable=False),
+    PrimaryKeyConstraint("user_id", "seen_at"),
 )
 
 # crawl --------------------------------------------------------------------------------------------------------------
@@ -489,6 +528,21 @@ seeds = _table(
     CheckConstraint("depth >= 0", name="depth"),
 )
 
+queries = _table(
+    "crawl",
+    "queries",
+    "Rankings that the operator put in scope: explore, search, the front page.",
+    _big("id", "The entity_id of its walk.", Identity(always=True), primary_key=True),
+    _text("stream", "The stream.", nullable=False),
+    _text("query", "The word that is looked for; * is everything.", nullable=False, server_default=text("''")),
+    _text("mode", "popular or trending.", nullable=False, server_default=text("''")),
+    _text("language", "The language that the ranking is asked for in.", nullable=False, server_default=text("''")),
+    _int("pages", "Pages of 40 that are read.", nullable=False, server_default=text("1")),
+    Column("depth", SmallInteger, nullable=False, comment="Hops from what is found that are walked too."),
+    _time("seeded_at", "When it was first put in scope.", nullable=False, server_default=text("now()")),
+    UniqueConstraint("stream", "query", "mode", "language"),
+)
+
 designs = _table(
     "crawl",
     "designs",
@@ -531,11 +585,73 @@ drift = _table(
     PrimaryKeyConstraint("stream", "field", "change"),
 )
 
+# account ------------------------------------------------------------------------------------------------------------
+
+
+def _own(name: str, comment: str, *parts: Any) -> Table:
+    return _table(
+        "account",
+        name,
+        comment,
+        _big("account_id", "The user's id of the account.", nullable=False),
+        *parts,
+        _json("extra", "All other fields, as served.", nullable=False, server_default=text("'{}'")),
+    )
+
+
+def _events(name: str, comment: str) -> Table:
+    return _own(
+        name,
+        comment,
+        _text("type", "The kind of event.", nullable=False),
+        _big("id", "Its id among those of its kind.", nullable=False),
+        _time("created_at", "When it happened."),
+        _big("actor_id", "Who acted."),
+        _text("actor_username", "The name of who acted."),
+        PrimaryKeyConstraint("account_id", "type", "id"),
+    )
+
+
+account_messages = _events("messages", "Messages to the account.")
+account_activity = _events("activity", "What the users did whom the account follows.")
+account_alerts = _own(
+    "alerts",
+    "Messages of the site's moderators to the account.",
+    _big("id", "The alert.", nullable=False),
+    PrimaryKeyConstraint("account_id", "id"),
+)
+account_projects = _own(
+    "projects",
+    "Projects that are listed for the account: loved or shared by whom it follows, recently viewed.",
+    _text("list", "The stream.", nullable=False),
+    _big("id", "The project.", nullable=False),
+    _text("title", "Its title."),
+    _time("seen_at", "When it was last listed."),
+    PrimaryKeyConstraint("account_id", "list", "id"),
+)
+account_states = _own(
+    "states",
+    "Objects about the account: its invites, the visibility of a project of its own, its role in a studio, whether it"
+    " loves a project.",
+    _text("stream", "The stream.", nullable=False),
+    _big("thing_id", "The project or studio; 0 for none.", nullable=False),
+    _time("seen_at", "When it was read."),
+    PrimaryKeyConstraint("account_id", "stream", "thing_id"),
+)
+
 SCRATCH_TABLES = tuple(table for table in metadata.sorted_tables if table.schema == "scratch")
 """In the order in which rows may be written: what is referred to comes first."""
 
+_OBSERVED = (rankings, site_counts, site_health, message_counts)
+_ACCOUNT = tuple(table for table in metadata.sorted_tables if table.schema == "account")
+WRITTEN: dict[str, Table] = {
+    **{table.name: table for table in (*SCRATCH_TABLES, *_OBSERVED)},
+    **{table.fullname: table for table in _ACCOUNT},
+}
+"""Tables that pages write, by the name that the catalogue uses, in the order in which they may be written."""
+
 KEY_COLUMNS: dict[str, tuple[str, ...]] = {
-    table.name: tuple(column.name for column in table.primary_key.columns) for table in SCRATCH_TABLES
+    name: tuple(column.name for column in table.primary_key.columns) for name, table in WRITTEN.items()
 }
 
 TRACKED: dict[str, tuple[Table, ...]] = {

@@ -1,7 +1,5 @@
 """The first schema: scratch, history and crawl, the view of all comments, and the role that may read."""
 
-from importlib.resources import files
-
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -19,6 +17,25 @@ SCHEMAS = {
 }
 READER = "harvester_reader"
 READABLE = ("scratch", "history")
+
+COMMENTS = """
+-- All comments with their kind: the ids of the three kinds collide, so (kind, id) is the key.
+CREATE VIEW scratch.comments AS
+SELECT 'project' AS kind, id, project_id AS place_id, parent_id, author_id, commentee_id, content, content_served,
+       created_at, modified_at, visibility, reply_count, first_seen_at, gone_at, extra
+FROM scratch.project_comments
+UNION ALL
+SELECT 'studio', id, studio_id, parent_id, author_id, commentee_id, content, content_served,
+       created_at, modified_at, visibility, reply_count, first_seen_at, gone_at, extra
+FROM scratch.studio_comments
+UNION ALL
+SELECT 'profile', id, user_id, parent_id, author_id, commentee_id, content, content_served,
+       created_at, modified_at, visibility, reply_count, first_seen_at, gone_at, extra
+FROM scratch.profile_comments;
+
+COMMENT ON VIEW scratch.comments IS
+    'Comments of all kinds; place_id is the project, studio or user they stand on.';
+"""
 
 
 def upgrade():
@@ -1159,7 +1176,7 @@ def upgrade():
     op.create_index(
         op.f("studio_projects_project_id_idx"), "studio_projects", ["project_id"], unique=False, schema="scratch"
     )
-    op.execute((files("harvester") / "warehouse" / "views" / "comments.sql").read_text())
+    op.execute(COMMENTS)
     _grant()
 
 

@@ -17,11 +17,13 @@ CONTRACT = {
     },
     "history": {
         "project_stats", "studio_stats", "user_revisions", "project_revisions", "studio_revisions",
-        "comment_revisions", "rankings", "site_counts",
+        "comment_revisions", "rankings", "site_counts", "site_health", "message_counts", "absences",
     },
     "crawl": {
-        "walks", "runs", "quarantine", "budget", "seeds", "designs", "draws", "erasures", "drift", "alembic_version",
+        "walks", "runs", "quarantine", "budget", "seeds", "designs", "draws", "erasures", "drift", "queries",
+        "alembic_version",
     },
+    "account": {"messages", "activity", "alerts", "projects", "states"},
 }  # fmt: skip
 
 

@@ -1,0 +1,84 @@
+"""The operator's own account, where its session was given: the token is asked for, kept in memory, and never told.
+
+The session cookie goes to the site's `/session/` alone, and the token that it answers with to the API alone.
+"""
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from harvester.crawl import frontier
+from harvester.errors import UsageError
+from harvester.warehouse.normalise import Visit
+
+if TYPE_CHECKING:
+    from harvester.crawl.spider import WalkSpider
+
+_PATH = "/session/"
+
+
+class _User(msgspec.Struct):
+    id: int
+    username: str
+    token: str
+
+
+class _Session(msgspec.Struct):
+    user: _User | None = None
+
+
+class Account:
+    """Who the operator is to the site, and what proves it."""
+
+    def __init__(self, spider: "WalkSpider") -> None:
+        self._spider = spider
+        self._user: _User | None = None
+        self._turn = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Log in with the session, and put the account's own lists in scope.
+
+        Raises:
+            UsageError: the site does not know the session (any more).
+        """
+        user = await self._known()
+        await self._spider.session.call(frontier.open_account, user.id)
+
+    def visit(self, visit: Visit) -> Visit:
+        """A visit in the name of the account."""
+        assert self._user is not None
+        return replace(visit, owner_id=self._user.id, username=self._user.username)
+
+    async def headers(self) -> dict[str, str]:
+        """What a request for the account's own data carries."""
+        return {"X-Token": (await self._known()).token}
+
+    def forget_token(self) -> None:
+        """The token was refused: ask for another one before the next request."""
+        self._user = None
+
+    async def _known(self) -> _User:
+        async with self._turn:
+            if self._user is None:
+                self._user = await self._log_in()
+            return self._user
+
+    async def _log_in(self) -> _User:
+        settings = self._spider.session.settings
+        assert settings.session is not None
+        headers = {
+            "Cookie": f'scratchsessionsid="{settings.session.get_secret_value()}"',
+            "X-Requested-With": "XMLHttpRequest",  # without it the site answers with a page
+        }
+        response = await self._spider.get(settings.site_url + _PATH, headers)
+        try:
+            user = msgspec.json.decode(response.body, type=_Session).user if response.status == 200 else None
+        except msgspec.DecodeError:
+            user = None
+        if user is None:
+            raise UsageError(
+                "HARVESTER_SESSION: the site does not know this session (any more); log in and copy it anew"
+            )
+        return user

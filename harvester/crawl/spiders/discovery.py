@@ -1,0 +1,9 @@
+"""Discovery: explore, search, the front page, and what the site says of itself."""
+
+from harvester.crawl.spider import WalkSpider
+
+
+class DiscoverySpider(WalkSpider):
+    """Visits what is due of these streams."""
+
+    name = "discovery"

@@ -1,0 +1,183 @@
+"""How each kind of list is gone through: the pure walks, joined to what a lease brings and to what a page decodes to."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from harvester.api.catalogue import PAGE_LIMIT
+from harvester.api.stream import Format, Paging, Stream
+from harvester.crawl import dates, pages, walk
+from harvester.warehouse.commit import Lease
+
+_NOTHING_TO_PROVE = walk.Step()
+
+
+class Course(ABC):
+    """The way through one list: `query` is asked for next, `step` takes the answer, `ended` says that it was the last.
+
+    `state` is all that has to be kept between two pages.
+    """
+
+    state: Any
+    ended = False
+
+    def __init__(self, lease: Lease) -> None:
+        self.stream = lease.visit.stream
+        self.listing = listing(self.stream)
+
+    @property
+    def pages(self) -> int:
+        """Pages that were taken, those before a break included."""
+        return int(self.state.pages)
+
+    @abstractmethod
+    def query(self) -> str:
+        """The query string of the next page."""
+
+    @abstractmethod
+    def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
+        """Take a page."""
+
+    def step(self, records: Sequence[Any] | None) -> walk.Step:
+        """Take a page of records; None where the source says that there is no such list."""
+        result = self._step(entries(self.stream, records or ()), absent=records is None)
+        self.ended = result.done is not None
+        return result
+
+    def kept(self) -> str:
+        """The state as JSON, for the checkpoint."""
+        return msgspec.json.encode(self.state).decode()
+
+
+class OffsetCourse(Course):
+    """By limit and offset: see `walk`."""
+
+    def __init__(self, lease: Lease) -> None:
+        super().__init__(lease)
+        # Of a thread every read is whole.
+        last = None if self.stream.is_thread else _last(lease)
+        self.state = _kept(lease, walk.State) or walk.begin(self.listing, last)
+
+    def query(self) -> str:
+        return f"?limit={PAGE_LIMIT}&offset={self.state.offset}"
+
+    def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
+        return walk.step(self.listing, self.state, entries, absent=absent)
+
+
+class DateCourse(Course):
+    """By a date: see `dates`."""
+
+    def __init__(self, lease: Lease) -> None:
+        super().__init__(lease)
+        self.state = _kept(lease, dates.State) or dates.begin(_last(lease))
+
+    def query(self) -> str:
+        if self.state.before is None:
+            return f"?limit={PAGE_LIMIT}"
+        at = datetime.fromtimestamp(self.state.before, UTC)
+        return f"?limit={PAGE_LIMIT}&dateLimit={quote(f'{at:%Y-%m-%dT%H:%M:%S}.000Z', safe='')}"
+
+    def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
+        return dates.step(self.listing, self.state, entries, absent=absent)
+
+
+class PageCourse(Course):
+    """By page number: see `pages`."""
+
+    def __init__(self, lease: Lease) -> None:
+        super().__init__(lease)
+        self.state = _kept(lease, pages.State) or pages.begin(_last(lease))
+
+    def query(self) -> str:
+        return f"?page={self.state.page}"
+
+    def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
+        return pages.step(self.listing, self.state, entries, absent=absent, deepest=self.stream.deepest)
+
+
+class Sightings(msgspec.Struct):
+    """How far the reading of a ranking is, and when it began."""
+
+    seen_at: datetime
+    pages: int = 0
+
+
+class RankingCourse(Course):
+    """Through a ranking, which is no list to be complete of: so many pages, each place an observation."""
+
+    def __init__(self, lease: Lease) -> None:
+        super().__init__(lease)
+        self.asked = lease.visit.query
+        self.state = _kept(lease, Sightings) or Sightings(datetime.now(UTC))
+
+    def query(self) -> str:
+        if self.asked is None or self.stream.deepest is None:
+            return ""
+        words = "&".join(
+            f"{name}={quote(value, safe='')}"
+            for name, value in (("q", self.asked.query), ("mode", self.asked.mode), ("language", self.asked.language))
+        )
+        return f"?{words}&limit={PAGE_LIMIT}&offset={self.state.pages * PAGE_LIMIT}"
+
+    def step(self, records: Sequence[Any] | None) -> walk.Step:
+        first = self.state.pages * PAGE_LIMIT
+        if self.stream.deepest is not None:
+            for place, record in enumerate(records or ()):
+                record.position = first + place
+        self.state.pages += 1
+        most = self.asked.pages if self.asked is not None else 1
+        deepest = self.stream.deepest or 1
+        self.ended = not records or self.state.pages >= most or first + PAGE_LIMIT >= deepest
+        return _NOTHING_TO_PROVE
+
+    def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
+        raise NotImplementedError
+
+
+_COURSES: dict[Paging, type[Course]] = {
+    Paging.OFFSET: OffsetCourse,
+    Paging.DATE: DateCourse,
+    Paging.NUMBER: PageCourse,
+    Paging.RANKING: RankingCourse,
+}
+
+
+def course(lease: Lease) -> Course:
+    """The way through the list of a lease, from where it was left, else from its last certificate."""
+    return _COURSES[lease.visit.stream.paging](lease)
+
+
+def listing(stream: Stream) -> walk.Listing:
+    """What is declared of the order of a list."""
+    return walk.Listing(
+        order=stream.order,
+        keyed=stream.key is not None,
+        empties=stream.empties,
+        moves=stream.moves,
+        margin=stream.margin,
+    )
+
+
+def entries(stream: Stream, records: Sequence[Any]) -> list[walk.Entry]:
+    """A page as the walk sees it: identities and keys. A reply on a page of comments stands where its thread does."""
+    key = stream.key
+    if key is None:
+        return [walk.Entry(stream.identity(record)) for record in records]
+    if stream.format is Format.COMMENT_PAGE:
+        return [
+            walk.Entry(stream.identity(record), key(record) if record.parent_id is None else None) for record in records
+        ]
+    return [walk.Entry(stream.identity(record), key(record)) for record in records]
+
+
+def _kept(lease: Lease, kind: Any) -> Any:
+    return None if lease.state is None else msgspec.convert(lease.state, kind)
+
+
+def _last(lease: Lease) -> walk.Certificate | None:
+    return None if lease.certificate is None else msgspec.convert(lease.certificate, walk.Certificate)
