@@ -50,7 +50,7 @@ def step(
     if state.page == 1:
         key = keys[0] if keys else None
         state.base = Certificate(ground=Ground.IDENTITY, complete=True, digest=digest(ids), key=key)
-        if state.pages == 1 and state.until is not None and state.until.digest == state.base.digest and ids:
+        if state.pages == 1 and state.until is not None and state.until.digest == state.base.digest:
             return Step(done=state.until, certified=True)
     contradiction = any(later > earlier for earlier, later in pairwise(keys))
     state.contradicted = state.contradicted or contradiction

@@ -3,14 +3,16 @@
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Grid
+from sqlalchemy import Table
 
 from harvester.api.catalogue import STREAMS
 from harvester.config import Settings
+from harvester.crawl.reconcile import reconcile
 from harvester.warehouse.commit import Connection
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
-from harvester.warehouse.tables import SCRATCH_TABLES
+from harvester.warehouse.tables import WRITTEN
 
 _EXACT_BELOW = 1_000_000
 """Rows above which a table is counted by the planner's estimate."""
@@ -22,7 +24,9 @@ def read_status(settings: Settings) -> dict[str, Any]:
         check_schema(connection)
         return {
             "seeds": _pairs(connection, "SELECT kind, count(*) FROM crawl.seeds GROUP BY 1 ORDER BY 1"),
-            "rows": {table.name: _rows(connection, f"scratch.{table.name}") for table in SCRATCH_TABLES},
+            "rows": {
+                name: _rows(connection, table) for name, table in WRITTEN.items() if table.schema != "account"
+            },
             "streams": _streams(connection),
             "budget": _budget(connection, settings),
             "last_run": _one(
@@ -37,8 +41,17 @@ def read_status(settings: Settings) -> dict[str, Any]:
             "quarantine": _pairs(connection, "SELECT stream, count(*) FROM crawl.quarantine GROUP BY 1 ORDER BY 1"),
             "drift": _all(
                 connection,
-                "SELECT stream, field, change, count, last_seen_at FROM crawl.drift ORDER BY 1, 2, 3",
+                "SELECT stream, field, change, count, first_seen_at, last_seen_at, example"
+                " FROM crawl.drift ORDER BY 1, 2, 3",
             ),
+            "rankings": _all(
+                connection,
+                "SELECT stream, query, mode, language, pages, depth FROM crawl.queries ORDER BY 1, 2, 3, 4",
+            ),
+            "health": _one(
+                connection, "SELECT seen_at, trouble FROM history.site_health ORDER BY seen_at DESC LIMIT 1"
+            ),
+            "reconcile": reconcile(connection),
         }
 
 
@@ -68,12 +81,14 @@ def _budget(connection: Connection, settings: Settings) -> dict[str, Any]:
     return {"rate": settings.rate} | row
 
 
-def _rows(connection: Connection, table: str) -> int:
-    estimate = connection.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [table])
+def _rows(connection: Connection, table: Table) -> int:
+    name = table.fullname
+    estimate = connection.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [name])
     row = estimate.fetchone()
     if row is not None and row[0] > _EXACT_BELOW:
         return int(row[0])
-    row = connection.execute(f"SELECT count(*) FROM {table} WHERE gone_at IS NULL").fetchone()
+    present = " WHERE gone_at IS NULL" if "gone_at" in table.c else ""
+    row = connection.execute(f"SELECT count(*) FROM {name}{present}").fetchone()
     assert row is not None
     return int(row[0])
 
@@ -100,13 +115,16 @@ def show(console: Console, facts: dict[str, Any]) -> None:
         or "nothing yet: `harvester seed --help`"
     )
     console.print(f"[bold]seeded[/]  {seeds}", highlight=False)
-    rows = _table("table", "rows")
+    for row in facts["rankings"]:
+        asked = f" q={row['query']} {row['mode']} {row['language']}, {row['pages']} pages" if row["query"] else ""
+        console.print(f"[bold]ranking[/]  {row['stream']}{asked}", highlight=False)
+    rows = _listing("table", "rows")
     for name, count in facts["rows"].items():
         if count:
             rows.add_row(name, f"{count:,}")
     if rows.row_count:
         console.print(rows)
-    streams = _table("stream", "in scope", "visited", "due", "failing", "gone", "unproved", "next due (UTC)")
+    streams = _listing("stream", "in scope", "visited", "due", "failing", "gone", "unproved", "next due (UTC)")
     for row in facts["streams"]:
         numbers = (row[name] for name in ("in_scope", "visited", "due", "failing", "gone", "uncertified"))
         streams.add_row(row["stream"], *(f"{number:,}" for number in numbers), f"{row['next_due']:%m-%d %H:%M}")
@@ -127,6 +145,9 @@ def show(console: Console, facts: dict[str, Any]) -> None:
             f" {run['requests']:,} requests",
             highlight=False,
         )
+    if (health := facts["health"]) and health["trouble"]:
+        console.print(f"[yellow]the site reported trouble[/]  {health['trouble']}", highlight=False)
+    _show_reconcile(console, facts["reconcile"])
     for row in facts["failures"]:
         console.print(
             f"[yellow]failing[/]  {row['stream']} {row['entity_id']}: {row['last_error']}"
@@ -142,8 +163,19 @@ def show(console: Console, facts: dict[str, Any]) -> None:
         )
 
 
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def _show_reconcile(console: Console, comparisons: list[dict[str, Any]]) -> None:
+    for one in comparisons:
+        if not one["compared"]:
+            continue
+        line = f"[bold]reconcile[/]  {one['what']}: {one['differ']:,} of {one['compared']:,} differ"
+        if one["worst"]:
+            most = (f"{row['id'] or 'all'} (counted {row['counted']:,}, held {row['held']:,})" for row in one["worst"])
+            line += f", most {', '.join(most)}"
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _listing(first: str, *others: str) -> Grid:
+    table = Grid(box=None, pad_edge=False, header_style="bold")
     table.add_column(first, no_wrap=True)
     for name in others:
         table.add_column(name, justify="right", no_wrap=True)

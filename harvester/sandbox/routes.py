@@ -199,13 +199,18 @@ def route(
 
 
 def find(path: str) -> tuple[Route | None, list[str]]:
-    """The route of a path and its parameters."""
+    """The route of a path and its parameters. A slash at the end makes no difference to the API."""
+    found = _find(path)
+    return found if found[0] is not None or not path.endswith("/") else _find(path[:-1])
+
+
+def _find(path: str) -> tuple[Route | None, list[str]]:
     node, parameters = _TREE, []
     for part in path.split("/"):
         child = node.children.get(part)
         if child is None:
             child = node.children.get(_PARAMETER)
-            if child is None:
+            if child is None or not part:
                 return None, []
             parameters.append(part)
         node = child

@@ -156,8 +156,9 @@ def profile(api: Api, name: str) -> bytes | None:
     group = "Scratch Team" if row in api.community.users.team else "Scratcher"
     return (
         f"<!DOCTYPE html>\n<html><head><title>{shown} on Scratch</title></head><body>"
-        f'<div id="profile-data"><div class="box-head"><h2>{shown}</h2><p class="profile-details">'
-        f'<span class="group">\n    {group}\n</span></p></div></div></body></html>\n'
+        f'<div id="profile-data" class="box"><div class="header-text"><h2>{shown}</h2><p class="profile-details">'
+        f'<span class="group">\n    {group}\n</span></p></div></div>'
+        '<div id="comments"><form id="comment-form"></form><div id="comment-form"></div></div></body></html>\n'
     ).encode()
 
 

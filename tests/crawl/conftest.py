@@ -27,8 +27,13 @@ TABLES = (
     "favorites",
     "studio_projects",
     "studio_members",
+    "profile_comments",
+    "studio_activity",
+    "news",
 )
 KEYS = {
+    "studio_activity": ("studio_id", "id"),
+    "news": ("id", "headline"),
     "follows": ("follower_id", "followee_id"),
     "favorites": ("user_id", "project_id"),
     "studio_projects": ("studio_id", "project_id"),
@@ -185,8 +190,8 @@ def start_sandbox() -> Iterator[Callable[..., Sandbox]]:
 
 @pytest.fixture(scope="session")
 def still_sandbox(start_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    """A community of 500 users that no test may change."""
-    return start_sandbox(users=500, seed=1)
+    """A community of 250 users that no test may change."""
+    return start_sandbox(users=250, seed=1)
 
 
 @pytest.fixture(scope="session")

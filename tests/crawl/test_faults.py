@@ -35,8 +35,10 @@ def test_a_response_that_never_makes_sense_is_set_aside_whole(
     harvester("seed", "projects", str(project))
     sandbox.json("/sandbox/settings?faults=garbage=1", "POST")
     summary = harvester.crawl()
-    assert (summary["outcome"], summary["put_off"]) == ("done", 1)
-    kept = harvester.query("SELECT stream, entity_id, path, status, reason, length(body) FROM crawl.quarantine")
+    assert (summary["outcome"], summary["put_off"]) == ("done", 3)  # the project, the news, the count of projects
+    kept = harvester.query(
+        "SELECT stream, entity_id, path, status, reason, length(body) FROM crawl.quarantine WHERE stream = 'project'"
+    )
     ((stream, entity, path, status, reason, length),) = kept
     assert (stream, entity, path, status) == ("project", project, f"/projects/{project}", 200)
     assert reason

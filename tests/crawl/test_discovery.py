@@ -1,0 +1,126 @@
+"""Rankings as sightings, the site's health, and departures of the source: kept, told once, and survived."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STOCK = [
+    ("explore", ("--query", "*", "--mode", "popular")),
+    ("explore", ("--query", "*", "--mode", "trending")),
+    ("search", ("--query", "cat", "--mode", "popular")),
+    ("search", ("--query", "cat", "--mode", "trending")),
+]
+
+
+def test_every_sighting_in_a_ranking_is_kept_with_its_place(
+    small_sandbox: Any, make_harvester: Callable[..., Any]
+) -> None:
+    harvester = make_harvester(small_sandbox)
+    harvester("seed", "front-page")
+    for way, arguments in STOCK:
+        harvester("seed", way, *arguments, "--pages", "250")
+    harvester.crawl("--spider", "discovery")
+    truth = {(row["ranking"], row["position"], row["kind"], row["thing_id"]) for row in small_sandbox.truth("rankings")}
+    assert len(truth) > 300
+    sightings = "SELECT ranking, position, kind, thing_id FROM history.rankings"
+    assert set(harvester.query(sightings)) == truth
+    assert harvester.query("SELECT max(n) FROM (SELECT count(DISTINCT seen_at) n FROM history.rankings GROUP BY ranking) s")
+
+    # What was found is in scope, and whatever lies in these answers was not believed.
+    found = {(kind, thing) for _, _, kind, thing in truth}
+    due = harvester.query("SELECT stream, entity_id FROM crawl.walks WHERE stream IN ('project', 'studio')")
+    assert set(due) == found
+    flags = "SELECT count(*) FROM scratch.{} WHERE visibility IS NOT NULL OR public IS NOT NULL"
+    assert harvester.query(flags.format("projects")) == harvester.query(flags.format("studios")) == [(0,)]
+    harvester.crawl("--max-requests", "60")
+    assert harvester.query("SELECT count(*) FROM scratch.projects WHERE visibility = 'visible'")[0][0] > 0
+
+    # A second reading is a second sighting of everything.
+    harvester.crawl("--spider", "discovery", "--refresh")
+    assert len(harvester.query(sightings)) == 2 * len(truth)
+
+
+def test_pages_bound_a_ranking_and_a_second_seed_deepens_it(
+    small_sandbox: Any, make_harvester: Callable[..., Any]
+) -> None:
+    harvester = make_harvester(small_sandbox)
+    arguments = ("seed", "explore", "--things", "projects", "--mode", "popular", "--pages")
+    assert "1 new, 0 known" in harvester(*arguments, "1").stdout
+    harvester.crawl("--spider", "discovery")
+    assert harvester.query("SELECT count(*), max(position) FROM history.rankings") == [(40, 39)]
+    assert "0 new, 1 known" in harvester(*arguments, "2", "--depth", "1").stdout
+    harvester.crawl("--spider", "discovery")
+    assert harvester.query("SELECT max(position) FROM history.rankings") == [(79,)]
+    assert harvester.query("SELECT DISTINCT depth FROM crawl.walks WHERE stream = 'project'") == [(1,)]
+
+
+def test_a_crawl_waits_while_the_site_reports_trouble(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=20, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester("seed", "studios", str(sandbox.seeds()["studios"][0]))
+    sandbox.json("/sandbox/settings?trouble=1", "POST")
+    process = harvester.start("crawl")
+    while not harvester.query("SELECT count(*) FROM history.site_health")[0][0]:
+        assert process.poll() is None
+        time.sleep(0.05)
+    assert set(sandbox.requests()["by_route"]) == {"/health"}
+    sandbox.json("/sandbox/settings?trouble=0", "POST")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "the site reports trouble (the cache is not connected; the cache is not ready)" in said
+    assert harvester.query("SELECT trouble IS NULL FROM history.site_health ORDER BY seen_at") == [(False,), (True,)]
+    assert harvester.query("SELECT count(*) FROM scratch.studios WHERE title IS NOT NULL") == [(1,)]
+
+
+def test_nothing_is_asked_where_nothing_is_due(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
+    small_sandbox.json("/sandbox/requests/reset", "POST")
+    assert make_harvester(small_sandbox).crawl()["requests"] == 0
+    assert small_sandbox.requests()["total"] == 0
+
+
+def test_a_new_field_is_told_once_and_kept(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
+    harvester = make_harvester(small_sandbox)
+    sparkling = [row for row in small_sandbox.truth("studio_activity") if "sparkle_level" in row["extra"]]
+    studios = sorted({str(row["studio_id"]) for row in sparkling})
+    harvester("seed", "studios", *studios)
+    said = harvester("crawl").stderr
+    assert said.count("studio_activity: sparkle_level: new field") == 1
+    report = "SELECT stream, field, change, count, example FROM crawl.drift"
+    ((stream, field, change, count, example),) = harvester.query(report)
+    assert (stream, field, change) == ("studio_activity", "sparkle_level", "new field")
+    assert count >= len(sparkling)  # a page that overlaps tells it again
+    assert example == str(sparkling[0]["extra"]["sparkle_level"]) or len(sparkling) > 1
+    kept = harvester.query("SELECT count(*) FROM scratch.studio_activity WHERE extra ? 'sparkle_level'")
+    assert kept == [(len(sparkling),)]
+    assert "new field" not in harvester("crawl", "--refresh").stderr
+    assert harvester.query(report)[0][3] > count
+    assert "sparkle_level" in harvester("status").stdout
+
+
+def test_status_names_where_the_site_counts_otherwise(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
+    """Skewed counters and hidden projects differ; remixes and managers, which the site counts exactly, do not."""
+    harvester = make_harvester(small_sandbox)
+    harvester.seed_all(small_sandbox)
+    harvester.crawl()
+    facts = {one["what"].split(" (")[0]: one for one in json.loads(harvester("status", "--json").stdout)["reconcile"]}
+    assert facts["remixes of a project"]["differ"] == facts["managers of a studio"]["differ"] == 0
+    assert facts["comments of a studio"]["compared"] > 5
+    threads = small_sandbox.truth("project_comments")
+    held = {thread["id"]: 0 for thread in threads if thread["parent_id"] is None}
+    for reply in threads:
+        if reply["parent_id"] is not None:
+            held[reply["parent_id"]] += 1
+    skewed = sum(row["reply_count"] != held[row["id"]] for row in threads if row["parent_id"] is None)
+    assert facts["replies of a project comment"]["differ"] == skewed
+    assert "reconcile" in harvester("status").stdout
+    lost = harvester.query("SELECT min(id) FROM scratch.projects WHERE parent_id IS NOT NULL")[0][0]
+    harvester.query("UPDATE scratch.projects SET gone_at = now() WHERE id = %s RETURNING 1", lost)
+    after = {one["what"].split(" (")[0]: one for one in json.loads(harvester("status", "--json").stdout)["reconcile"]}
+    assert after["remixes of a project"]["differ"] == 1
