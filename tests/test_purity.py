@@ -10,8 +10,14 @@ import pytest
 PURE = (
     "harvester.api.catalogue",
     "harvester.api.decode",
+    "harvester.api.profile_html",
+    "harvester.api.profile_page",
     "harvester.api.records",
+    "harvester.api.reference",
+    "harvester.api.stream",
     "harvester.api.text",
+    "harvester.crawl.dates",
+    "harvester.crawl.pages",
     "harvester.crawl.walk",
     "harvester.warehouse.normalise",
 )

@@ -32,12 +32,12 @@ def test_the_commands_and_queries_run() -> None:
     }
     shell = [block for block in blocks("sh") if not block.startswith("make")]
     queries = blocks("sql")
-    assert len(shell) == 2
+    assert len(shell) == 3
     assert len(queries) == 1
     first, *rest = shell[0].split("\n", 1)
     script = "set -e\n" + first + "\nsandbox=$!\ntrap 'kill $sandbox' EXIT\n"
     script += "until curl -sf http://127.0.0.1:8601/ >/dev/null; do sleep 0.1; done\n"
-    script += "".join(rest) + shell[1]
+    script += "".join(rest) + "".join(shell[1:])
     script += f'"{embedded.binary("psql")}" "$(harvester db url)" -v ON_ERROR_STOP=1 -At <<\'SQL\'\n{queries[0]}\nSQL\n'
     try:
         result = subprocess.run(
@@ -50,8 +50,8 @@ def test_the_commands_and_queries_run() -> None:
             cwd=README.parent,
         )
         assert result.returncode == 0, result.stderr[-2000:]
-        assert "put in scope at depth 2" in result.stdout
-        assert result.stdout.count("nothing more is due") == 2
+        assert "put in scope at depth 1" in result.stdout
+        assert result.stdout.count("nothing more is due") == 3
         assert len(result.stdout.splitlines()) > 40
     finally:
         embedded.down(home)

@@ -125,9 +125,12 @@ def _ranking(name: str, way: str, things: str) -> Stream:
         leads=_FOUND[:1] if projects else _FOUND[1:],
         dummies=_RANKED_DUMMIES if projects else lies,
         quirks=(
-            "Every offset from 10,000 on answers an empty list: that is not the ranking's end (api.md 1).",
-            "`visibility`, `public`, `comments_allowed` and `is_published` are dummies (api.md 3).",
-            "An empty answer is no news: explore was broken for long stretches (api-notes.md 2.18).",
+            (
+                "Every offset from 10,000 on answers an empty list: that is not the ranking's end (scratch-rest-api "
+                "issue 13)."
+            ),
+            "`visibility`, `public`, `comments_allowed` and `is_published` are dummies (reference).",
+            "An empty answer is no news: explore was broken for long stretches (scratchattach).",
         ),
     )
 
@@ -157,7 +160,12 @@ def _own_list(name: str, path: str, table: str, record: type[r.Record]) -> Strea
         record=record,
         writes={f"account.{table}": columns[record]},
         revisit=DAY,
-        quirks=("Only with the operator's own session (HARVESTER_SESSION); `limit` may be ignored (api.md 1).",),
+        quirks=(
+            (
+                "Only with the operator's own session (HARVESTER_SESSION); `limit` may be ignored (scratch-rest-api "
+                "issue 7)."
+            ),
+        ),
     )
 
 
@@ -197,10 +205,15 @@ _STREAMS = (
             "user_featured",
             "user_messages",
             "user_page",
-        ),  # fmt: skip
+        ),
         gone="not found",
         opens_gone=("username_check",),
-        quirks=("A deleted or banned user still answers 200 here and stays in lists (api.md 2).",),
+        quirks=(
+            (
+                "A deleted or banned user still answers 200 here and stays in lists (scratchattach, ScratchAddons "
+                "issue 8931)."
+            ),
+        ),
     ),
     Stream(
         name="user_projects",
@@ -217,7 +230,12 @@ _STREAMS = (
         writes={"users": ANONYMOUS_AUTHOR, "projects": LISTED_PROJECT},
         leads=(Lead("projects", "author_id", "id", Kind.PROJECT, hop=0),),
         dummies=_LIST_DUMMIES,
-        quirks=("Oldest first until 2018, newest shared first since; the order is checked on each page (api.md 1).",),
+        quirks=(
+            (
+                "Oldest first until 2018, newest shared first since; the order is checked on each page "
+                "(scratch-rest-api issues 21, 24; recording of 2024)."
+            ),
+        ),
     ),
     Stream(
         name="user_favorites",
@@ -235,7 +253,7 @@ _STREAMS = (
         },
         leads=(Lead("favorites", "user_id", "project_id", Kind.PROJECT),),
         dummies=_LIST_DUMMIES,
-        quirks=("The author is known by id alone (api.md 3).",),
+        quirks=("The author is known by id alone (reference).",),
     ),
     Stream(
         name="user_followers",
@@ -270,7 +288,12 @@ _STREAMS = (
         record=r.ListedStudio,
         writes={"studios": LISTED_STUDIO, "studio_members": ("studio_id", "user_id")},
         leads=(Lead("studio_members", "user_id", "studio_id", Kind.STUDIO),),
-        quirks=("Filtered after limit and offset; none at all is a 404 in places (api.md 1, 2).",),
+        quirks=(
+            (
+                "Filtered after limit and offset (scratch-rest-api issue 17); none at all is a 404 in places "
+                "(scratch-www)."
+            ),
+        ),
     ),
     Stream(
         name="user_featured",
@@ -283,7 +306,7 @@ _STREAMS = (
         record=r.UserAll,
         writes={"users": ("id", "username", "profile_id", "featured_project_id", "featured_label", "extra")},
         revisit=30 * DAY,
-        quirks=("The label's name is in the language of whoever asks; `id` is the profile's (api-notes.md 5.11).",),
+        quirks=("The label's name is in the language of whoever asks; `id` is the profile's (reference).",),
     ),
     Stream(
         name="user_messages",
@@ -295,7 +318,7 @@ _STREAMS = (
         record=r.Count,
         writes={"message_counts": ("user_id", "seen_at", "count")},
         revisit=30 * DAY,
-        quirks=("Cached at the source (api.md 6).",),
+        quirks=("Cached at the source (scratchattach).",),
     ),
     Stream(
         name="user_page",
@@ -311,7 +334,7 @@ _STREAMS = (
         gone="deleted or banned",
         opens_gone=("username_check",),
         shows=("users",),
-        quirks=("The one answer that tells a live account from a deleted or banned one (api.md 2).",),
+        quirks=("The one answer that tells a live account from a deleted or banned one (scratchattach).",),
     ),
     Stream(
         name="username_check",
@@ -339,9 +362,9 @@ _STREAMS = (
         opens=("project_comments", "project_remixes", "project_studios"),
         gone="unshared or deleted",
         quirks=(
-            "`stats.remixes` is true here alone (api.md 3).",
-            "`project_token` is a secret of the moment: never stored (api.md 3).",
-            "Cached for 240 s at the source (api.md 2).",
+            "`stats.remixes` is true here alone (reference).",
+            "`project_token` is a secret of the moment: never stored (reference).",
+            "Cached for 240 s at the source (TurboWarp trampoline).",
         ),
         leads=(Lead("projects", "id", "author_id", Kind.USER),),
         dummies=(*_AUTHOR_DUMMIES, "project_token"),
@@ -359,7 +382,7 @@ _STREAMS = (
         writes={"users": NAMED_AUTHOR, "projects": LISTED_PROJECT},
         leads=(Lead("projects", "parent_id", "id", Kind.PROJECT),),
         dummies=_LIST_DUMMIES,
-        quirks=("None at all is a 404 in places (api.md 2).",),
+        quirks=("None at all is a 404 in places (scratch-www).",),
     ),
     Stream(
         name="project_studios",
@@ -371,7 +394,7 @@ _STREAMS = (
         record=r.ListedStudio,
         writes={"studios": LISTED_STUDIO, "studio_projects": ("studio_id", "project_id")},
         leads=(Lead("studio_projects", "project_id", "studio_id", Kind.STUDIO),),
-        quirks=("None at all is a 404 in places (api.md 2).",),
+        quirks=("None at all is a 404 in places (scratch-www).",),
     ),
     Stream(
         name="studio",
@@ -384,7 +407,9 @@ _STREAMS = (
         writes={"studios": STUDIO},
         opens=("studio_projects", "studio_managers", "studio_curators", "studio_comments", "studio_activity"),
         gone="closed or deleted",
-        quirks=("`stats.comments` and `stats.projects` stop at 100; unshared projects may count (api.md 3).",),
+        quirks=(
+            "`stats.comments` and `stats.projects` stop at 100; unshared projects may count (scratch-www issue 5699).",
+        ),
     ),
     Stream(
         name="studio_projects",
@@ -400,7 +425,7 @@ _STREAMS = (
             "studio_projects": ("studio_id", "project_id", "added_by_id"),
         },
         leads=(Lead("studio_projects", "studio_id", "project_id", Kind.PROJECT),),
-        quirks=("`actor_id` is who added the project (api.md 1).",),
+        quirks=("`actor_id` is who added the project (reference).",),
     ),
     Stream(
         name="studio_managers",
@@ -412,7 +437,7 @@ _STREAMS = (
         record=r.User,
         writes={"users": USER, "studio_members": ("studio_id", "user_id", "role")},
         leads=(Lead("studio_members", "studio_id", "user_id", Kind.USER),),
-        quirks=("The host comes first; at most 40 (api.md 3).",),
+        quirks=("The host comes first; at most 40 (scratch-www).",),
     ),
     Stream(
         name="studio_curators",
@@ -452,11 +477,11 @@ _STREAMS = (
                 "recipient_username",
                 "extra",
             ),
-        },  # fmt: skip
+        },
         quirks=(
-            "`dateLimit` is inclusive: pages overlap on equal times (api.md 1).",
-            "More than a page of events in one second cannot be paged past: reported as drift (api.md 1).",
-            "`becomecurator`: the actor is the new curator, `username` the inviter (api.md 4).",
+            "`dateLimit` is inclusive: pages overlap on equal times (scratch-www).",
+            "More than a page of events in one second cannot be paged past: reported as drift (scratch-www).",
+            "`becomecurator`: the actor is the new curator, `username` the inviter (scratch-www).",
         ),
     ),
     Stream(
@@ -477,7 +502,10 @@ _STREAMS = (
             Lead("project_comments", "project_id", "id", Kind.PROJECT_THREAD, hop=0, signal="reply_count"),
         ),
         quirks=(
-            "Newest first by time, then by id; ids alone are not monotone; content is entity-encoded (api.md 1, 3).",
+            (
+                "Newest first by time, then by id; ids alone are not monotone; content is entity-encoded (8,711 "
+                "recorded comments, 2026)."
+            ),
         ),
     ),
     Stream(
@@ -497,7 +525,12 @@ _STREAMS = (
             Lead("studio_comments", "studio_id", "author_id", Kind.USER),
             Lead("studio_comments", "studio_id", "id", Kind.STUDIO_THREAD, hop=0, signal="reply_count"),
         ),
-        quirks=("As for projects; never edited; `datetime_modified` is no sign of a change (api.md 3).",),
+        quirks=(
+            (
+                "As for projects; never edited; `datetime_modified` is no sign of a change (8,711 recorded comments, "
+                "2026)."
+            ),
+        ),
     ),
     Stream(
         name="profile_comments",
@@ -519,10 +552,10 @@ _STREAMS = (
         writes={"users": COMMENT_AUTHOR, "profile_comments": PROFILE_COMMENT},
         leads=(Lead("profile_comments", "user_id", "author_id", Kind.USER),),
         quirks=(
-            "HTML only; page 68 of anybody is a 404, older comments cannot be reached (api.md 5).",
-            "Empty pages stand before pages with content (api.md 5).",
-            "Whom a reply addresses is only in its text: `extra.commentee_username` (api.md 5).",
-            "Removed comments stay as such; their text is not served (api-notes.md 5.6).",
+            "HTML only; page 68 of anybody is a 404, older comments cannot be reached (scratch-www issue 4525).",
+            "Empty pages stand before pages with content (scratchattach issue 582).",
+            "Whom a reply addresses is only in its text: `extra.commentee_username` (scratchattach).",
+            "Removed comments stay as such; their text is not served (scratch-www issue 1783).",
         ),
     ),
     Stream(
@@ -537,7 +570,7 @@ _STREAMS = (
         revisit=ONCE,
         gone="deleted",
         quirks=(
-            "A deleted comment answers `null` or 404; asked only about one whose thread was not found (api.md 2).",
+            "A deleted comment answers `null` or 404; asked only about one whose thread was not found (ScratchAddons).",
         ),
     ),
     Stream(
@@ -552,7 +585,7 @@ _STREAMS = (
         revisit=ONCE,
         gone="deleted",
         quirks=(
-            "A deleted comment answers `null` or 404; asked only about one whose thread was not found (api.md 2).",
+            "A deleted comment answers `null` or 404; asked only about one whose thread was not found (ScratchAddons).",
         ),
     ),
     Stream(
@@ -568,7 +601,7 @@ _STREAMS = (
         record=r.Comment,
         writes={"users": COMMENT_AUTHOR, "project_comments": PROJECT_COMMENT},
         leads=(Lead("project_comments", "parent_id", "author_id", Kind.USER),),
-        quirks=("At most 25 in a thread today, older threads may hold more (api.md 3).",),
+        quirks=("At most 25 in a thread today, older threads may hold more (scratch-www pull request 5495).",),
         revisit=180 * DAY,
         opens_gone=("project_comment",),
     ),
@@ -609,8 +642,8 @@ _STREAMS = (
         revisit=DAY,
         leads=_FOUND,
         quirks=(
-            "Served with a wrong Content-Type: judged by its body (api.md 2).",
-            "Two of its rows have been empty since 2025 (api-notes.md 6).",
+            "Served with a wrong Content-Type: judged by its body (reference).",
+            "Two of its rows have been empty since 2025 (recording of 2025-12).",
         ),
     ),
     Stream(
@@ -624,8 +657,11 @@ _STREAMS = (
         writes={"news": ("id", "headline", "url", "image", "copy", "stamp", "extra")},
         revisit=DAY,
         quirks=(
-            "Ids are used again for other items, so the headline is part of the key (api-notes.md 3.6).",
-            "`stamp` is about two years off (api-notes.md 3.6).",
+            (
+                "Ids are used again for other items, so the headline is part of the key (readings of 2025-10-31 and "
+                "2025-12-06)."
+            ),
+            "`stamp` is about two years off (reading of 2025-12-06).",
         ),
     ),
     Stream(
@@ -638,7 +674,7 @@ _STREAMS = (
         record=r.Count,
         writes={"site_counts": ("name", "seen_at", "count")},
         revisit=DAY,
-        quirks=("Slow, and may time out with 503 (api.md 2).",),
+        quirks=("Slow, and may time out with 503 (reference).",),
     ),
     Stream(
         name="health",
@@ -651,7 +687,7 @@ _STREAMS = (
         writes={"site_health": ("seen_at", "trouble", "version", "uptime", "extra")},
         quirks=(
             "Read once at the start of a run; while it reports trouble the crawl waits.",
-            "Served with a wrong Content-Type: judged by its body (api.md 2).",
+            "Served with a wrong Content-Type: judged by its body (reference).",
         ),
     ),
     _own_list("account_messages", "/users/{username}/messages", "messages", r.Message),

@@ -19,6 +19,7 @@ _STREAM = "profile_comments"
 _EMOJI = pattern(r"/(?:easter_eggs|emoji)/([a-z0-9-]+)\.png")
 _AVATAR = pattern(r"/(?:user|avatars)/(\d+)(?:_\d+x\d+)?\.png")
 _MENTION = pattern(r"/users/[^/]+/?")
+_DOCUMENT = pattern(r"(?i)<(?:!doctype|html|head|body)\b")
 _SILENT = frozenset({"script", "style"})
 _LARGEST_ID = 2**63 - 1
 _EMPTY_PARTS = frozenset({"html", "head", "body", "ul", "p"})
@@ -75,7 +76,7 @@ def decode_page(body: bytes) -> list[PageComment]:
     if len(found) != len(places):
         raise DecodeError(f"{_STREAM}: {len(places)} places hold {len(found)} comments")
     if not found:
-        _check_empty(page)
+        _check_empty(page, text)
     comments: list[PageComment] = []
     thread: PageComment | None = None
     for number, node in enumerate(found):
@@ -91,9 +92,10 @@ def decode_page(body: bytes) -> list[PageComment]:
     return comments
 
 
-def _check_empty(page: Any) -> None:
+def _check_empty(page: Any, text: str) -> None:
+    """A page that holds nothing is blank. A whole document, or anything else to read, is another page."""
     others = [node for node in page.iter() if isinstance(node.tag, str) and node.tag not in _EMPTY_PARTS]
-    if others or "".join(page.itertext()).strip():
+    if others or _DOCUMENT.search(text) or "".join(page.itertext()).strip():
         raise DecodeError(f"{_STREAM}: the body is no page of comments")
 
 

@@ -286,7 +286,7 @@ class Activity(Record, kw_only=True):
     project_title: str | None = None
     username: str | None = None
     recipient_username: str | None = None
-    former_host_username: str | None | UnsetType = UNSET
+    former_host_username: str | UnsetType | None = UNSET
     admin_actor: bool | UnsetType = UNSET
     actor_membership_label: int | UnsetType = UNSET
     recipient_membership_label: int | UnsetType = UNSET
@@ -295,7 +295,7 @@ class Activity(Record, kw_only=True):
 class RankedRemix(Record, kw_only=True):
     """Where a ranked project comes from: the root alone, if anything."""
 
-    root: int | None | UnsetType = UNSET
+    root: int | UnsetType | None = UNSET
 
 
 class RankedProject(BaseProject, kw_only=True):

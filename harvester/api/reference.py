@@ -10,7 +10,8 @@ _HEAD = f"""# Endpoints
 
 Made from `harvester/api/catalogue.py` by `make docs`; a test compares the two. `harvester streams` prints the same.
 
-Sources: *api.md* and *api-notes.md* stand for the collected notes on how the real API behaves, beyond its reference.
+Quirks are what the reference does not say, each with its source: the site's own front end (scratch-www), its issues,
+other clients, recordings; *reference* where the documented example itself shows it.
 Lists are read {PAGE_LIMIT} items at a time. *Authority* is what a response may write: a column that is missing there
 holds a dummy in it, or is not served.
 
@@ -84,12 +85,11 @@ def _days(seconds: float) -> str:
 
 def _paging(stream: Stream) -> str:
     if stream.paging in (Paging.SINGLE, Paging.RANKING):
-        return stream.paging.value
+        return str(stream.paging.value)
     key = f", key `{stream.key_name}`" if stream.key else ", no key: by identity"
     moves = ", items may move to the head" if stream.moves else ""
-    end = {0: "a short page is the end", 1: "an empty page is the end"}.get(
-        stream.empties, f"{stream.empties} empty pages in a row are the end"
-    )
+    ends = {0: "a short page is the end", 1: "an empty page is the end"}
+    end = ends.get(stream.empties, f"{stream.empties} empty pages in a row are the end")
     return f"{stream.paging.value}; {stream.order.value}{key}{moves}; {end}"
 
 

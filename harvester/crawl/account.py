@@ -8,9 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
+from scrapy.http import Response
 
 from harvester.crawl import frontier
-from harvester.errors import UsageError
+from harvester.crawl.politeness import ATTEMPTS, backoff
+from harvester.errors import HarvesterError, TransientHTTP, UsageError
 from harvester.warehouse.normalise import Visit
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Account:
     def __init__(self, spider: "WalkSpider") -> None:
         self._spider = spider
         self._user: _User | None = None
+        self._is_refused = False
         self._turn = asyncio.Lock()
 
     async def open(self) -> None:
@@ -57,13 +60,24 @@ class Account:
 
     def forget_token(self) -> None:
         """The token was refused: ask for another one before the next request."""
-        self._user = None
+        self._is_refused = True
 
     async def _known(self) -> _User:
         async with self._turn:
-            if self._user is None:
+            if self._user is None or self._is_refused:
                 self._user = await self._log_in()
+                self._is_refused = False
             return self._user
+
+    async def _answer(self, url: str, headers: dict[str, str]) -> Response:
+        """What the session page answers, asked for several times where it does not."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return await self._spider.get(url, headers)
+            except TransientHTTP as error:
+                problem = error
+                await asyncio.sleep(backoff(attempt))
+        raise HarvesterError(f"the site's session page does not answer ({problem}): nothing was crawled")
 
     async def _log_in(self) -> _User:
         settings = self._spider.session.settings
@@ -72,7 +86,7 @@ class Account:
             "Cookie": f'scratchsessionsid="{settings.session.get_secret_value()}"',
             "X-Requested-With": "XMLHttpRequest",  # without it the site answers with a page
         }
-        response = await self._spider.get(settings.site_url + _PATH, headers)
+        response = await self._answer(settings.site_url + _PATH, headers)
         try:
             user = msgspec.json.decode(response.body, type=_Session).user if response.status == 200 else None
         except msgspec.DecodeError:

@@ -130,10 +130,10 @@ def lease(
     if not rows and since is not None:
         return lease(connection, run, streams, count, only)
     leases = []
-    for stream, entity, owner, username, host, asked, token, position, signal, state, certificate, due_at in rows:
+    for stream, entity, owner, username, host, asked, *rest in rows:
         query = None if asked is None else Query(*asked)
         visit = Visit(STREAMS[stream], entity, owner, username, host, query=query)
-        leases.append(Lease(visit, token, position, signal, state, certificate, due_at))
+        leases.append(Lease(visit, *rest))
     return leases
 
 
@@ -166,7 +166,8 @@ WITH due AS (
     RETURNING w.*
 )
 SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id,
-    CASE WHEN q.id IS NOT NULL THEN jsonb_build_array(q.query, q.mode, q.language, q.pages) END, t.lease_token, t.position, t.signal, t.state,
+    CASE WHEN q.id IS NOT NULL THEN jsonb_build_array(q.query, q.mode, q.language, q.pages) END,
+    t.lease_token, t.position, t.signal, t.state,
     CASE WHEN t.incremental THEN t.certificate END, t.due_at
 FROM taken t
 LEFT JOIN scratch.projects p
@@ -293,15 +294,18 @@ def open_site(connection: Connection) -> None:
 
 
 def open_account(connection: Connection, account: int) -> None:
-    """Put the operator's own account in scope: its lists, its projects, its studios, and what it viewed."""
+    """Put the operator's own account in scope: its lists, its projects, its studios, and what it viewed.
+
+    What another account proved of the same lists says nothing of this one's: they are read anew.
+    """
     with connection.transaction():
         connection.execute(_OPEN_ACCOUNT, {"account": account, "whole": _OWN_WHOLE})
 
 
 _OWN_WHOLE = [stream.name for stream in STREAMS.values() if stream.kind is Kind.ACCOUNT and "{id}" not in stream.path]
 _OPEN_ACCOUNT = """
-INSERT INTO crawl.walks (stream, entity_id, due_at)
-SELECT stream, entity_id, now() FROM (
+INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, due_at)
+SELECT stream, entity_id, %(account)s, now() FROM (
     SELECT s AS stream, 0 AS entity_id FROM unnest(%(whole)s::text[]) s
     UNION ALL SELECT 'account_visibility', id FROM scratch.projects WHERE author_id = %(account)s
     UNION ALL SELECT 'account_role', studio_id FROM scratch.studio_members WHERE user_id = %(account)s
@@ -309,7 +313,9 @@ SELECT stream, entity_id, now() FROM (
     SELECT s, p.id FROM account.projects p, unnest(ARRAY['account_love', 'account_favorite']) s
     WHERE p.account_id = %(account)s AND p.list = 'account_viewed'
 ) AS found
-ON CONFLICT (stream, entity_id) DO NOTHING
+ON CONFLICT (stream, entity_id) DO UPDATE SET
+    owner_id = excluded.owner_id, due_at = now(), state = NULL, certificate = NULL
+WHERE w.owner_id IS DISTINCT FROM excluded.owner_id
 """
 
 

@@ -92,6 +92,8 @@ def _line(spider: "WalkSpider") -> str:
         f"{sum(sum(numbers[:2]) for numbers in counts):,} rows written",
         f"{spider.left.due:,} due",
     ]
+    if spider.trouble:
+        parts.append(f"waiting: the site reports trouble ({spider.trouble})")
     if spider.retries or spider.put_off:
         parts.append(f"{spider.retries:,} retries, {spider.put_off:,} put off")
     if left := _time_left(spider):

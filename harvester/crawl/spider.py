@@ -57,6 +57,7 @@ _ANSWERS = (200, 400, 401, 403, 404, 410)
 """Statuses whose body is looked at; all others (429, 5xx, redirects, unheard-of ones) are no answer."""
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
+_HEALTH_ATTEMPTS = 2
 _TROUBLE_SECONDS = (5.0, 300.0)
 """The first and the longest wait for a site that reports trouble."""
 
@@ -194,7 +195,7 @@ class WalkSpider(Spider):
         """What is wrong at the site; None where all is well, or where it does not say."""
         visit = Visit(STREAMS["health"], 0, seen_at=datetime.now(UTC))
         try:
-            records = await self.read(visit, "")
+            records = await self.read(visit, "", _HEALTH_ATTEMPTS)
         except TransientHTTP as error:
             return str(error)
         except Unusable as error:
@@ -363,7 +364,7 @@ class WalkSpider(Spider):
 
     # A request ------------------------------------------------------------------------------------------------------
 
-    async def read(self, visit: Visit, query: str) -> list[Record] | None:
+    async def read(self, visit: Visit, query: str, attempts: int = ATTEMPTS) -> list[Record] | None:
         """The records at an address of the visited entity; None where the source says that there is nothing.
 
         Raises:
@@ -375,7 +376,7 @@ class WalkSpider(Spider):
             username=quote(visit.username or "", safe=""), id=visit.entity_id, owner=visit.owner_id
         )
         problem: Exception = TransientHTTP(None)
-        for attempt in range(ATTEMPTS):
+        for attempt in range(attempts):
             self.retries += attempt > 0
             try:
                 headers = await self.account.headers() if stream.is_own else {}
@@ -400,7 +401,8 @@ class WalkSpider(Spider):
                 reason = str(error)
             # Cut or garbled on the way, perhaps: only what comes again and again is set aside.
             problem = Unusable(path + query, response.status, response.body, reason)
-            await asyncio.sleep(backoff(attempt))
+            if attempt < attempts - 1:
+                await asyncio.sleep(backoff(attempt))
         raise problem
 
     def _base(self, stream: Stream) -> str:

@@ -24,9 +24,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
         check_schema(connection)
         return {
             "seeds": _pairs(connection, "SELECT kind, count(*) FROM crawl.seeds GROUP BY 1 ORDER BY 1"),
-            "rows": {
-                name: _rows(connection, table) for name, table in WRITTEN.items() if table.schema != "account"
-            },
+            "rows": {name: _rows(connection, table) for name, table in WRITTEN.items() if table.schema != "account"},
             "streams": _streams(connection),
             "budget": _budget(connection, settings),
             "last_run": _one(

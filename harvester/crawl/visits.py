@@ -1,4 +1,4 @@
-"""How each kind of list is gone through: the pure walks, joined to what a lease brings and to what a page decodes to."""
+"""How each kind of list is gone through: the pure walks, joined to what a lease brings and what a page decodes to."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

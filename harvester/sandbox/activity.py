@@ -75,7 +75,9 @@ def fill(community: Community, rng: Generator) -> None:
         happened += [(UPDATE, host, -1, -1, 0)] * (studio % 3)
         if not studio % 40:
             happened.append((UNKNOWN, host, -1, -1, 1 + studio % 7))
-        times = studios.created[studio] + 60 + (rng.random(len(happened)) * (NOW - 7_200 - studios.created[studio])).clip(0)
+        times = (
+            studios.created[studio] + 60 + (rng.random(len(happened)) * (NOW - 7_200 - studios.created[studio])).clip(0)
+        )
         events = [Event(studios.created[studio], 0, HOST, host, other=host, flag=int(studio % 50 == 0))]
         for second, (type_, actor, project, other, flag) in zip(
             _in_bursts(sorted(times.astype(int).tolist())), happened, strict=True

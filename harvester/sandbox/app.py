@@ -8,8 +8,8 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from harvester.sandbox import faults as failing
-from harvester.sandbox.control import Control
 from harvester.sandbox import routes_account, routes_discovery, routes_site  # noqa: F401  (they add their routes)
+from harvester.sandbox.control import Control
 from harvester.sandbox.routes import HTML, JSON, Api, BadRequest, Page, Refused, find
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import msgspec
 
 from harvester.sandbox import chance, text
 from harvester.sandbox.clock import iso
-from harvester.sandbox.routes import Api, Page, Refused, listed, route
+from harvester.sandbox.render import listed
+from harvester.sandbox.routes import Api, Page, Refused, route
 
 if TYPE_CHECKING:
     from harvester.sandbox.community import Community
@@ -94,7 +95,9 @@ def listed_projects(community: Community, row: int, name: str) -> list[int]:
     if name == "recentlyviewed":
         return community.visible_projects(community.favorites.get(row, ()))[-60:][::-1]
     if name == "studios":
-        found = [p for studio in community.member_studios.get(row, ()) for p in community.studio_projects.get(studio, ())]
+        found = [
+            p for studio in community.member_studios.get(row, ()) for p in community.studio_projects.get(studio, ())
+        ]
     elif name == "loves":
         found = [p for user in community.following.get(row, ()) for p in community.favorites.get(user, ())]
     else:

@@ -9,7 +9,8 @@ import msgspec
 
 from harvester.sandbox import chance, text
 from harvester.sandbox.clock import DAY, iso
-from harvester.sandbox.routes import Api, BadRequest, Page, listed, route
+from harvester.sandbox.render import listed
+from harvester.sandbox.routes import Api, BadRequest, Page, route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,8 +51,7 @@ def ranked_studios(api: Api, query: str, mode: str) -> list[int]:
     found = [
         row
         for row in range(len(studios))
-        if studios.is_open[row]
-        and (word == EVERYTHING or word in text.STUDIO_TITLE.text(studios.title(row)).lower())
+        if studios.is_open[row] and (word == EVERYTHING or word in text.STUDIO_TITLE.text(studios.title(row)).lower())
     ]
     if mode == "popular":
         return sorted(found, key=lambda row: (-studios.followers[row], studios.id[row]))

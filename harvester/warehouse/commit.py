@@ -447,7 +447,7 @@ def _upsert(table: str, columns: tuple[str, ...], staged: sql.Composed, *, shows
     ]
     into: list[sql.Composable] = [sql.Identifier(column) for column in columns]
     values = list(into)
-    before = sql.SQL("")
+    before: sql.Composable = sql.SQL("")
     if "extra" in columns:
         changes.append(sql.SQL("NOT t.extra @> excluded.extra"))
         sets.append(sql.SQL("extra = t.extra || excluded.extra"))

@@ -199,10 +199,9 @@ def _page_commenter_extra(comment: PageComment, _: Visit) -> dict[str, Any]:
 
 
 def _trouble(health: r.Health, _: Visit) -> str | None:
-    """What is wrong with the API's own servers: a cache that is not there, or a pool of connections that is destroyed."""
+    """What is wrong with the API's own servers: a cache that is not there, or a destroyed pool of connections."""
     found = [f"the cache is not {name}" for name in ("connected", "ready") if health.cache.get(name) is False]
-    pools = health.sql if isinstance(health.sql, dict) else {}
-    for database, roles in sorted(pools.items()):
+    for database, roles in sorted(health.sql.items()):
         for role, pool in sorted(roles.items()) if isinstance(roles, dict) else ():
             if isinstance(pool, dict) and pool.get("destroyed") is True:
                 found.append(f"{database} has no {role}")

@@ -439,7 +439,10 @@ walks = _table(
     "The frontier and the checkpoints: one row for each list or object in scope.",
     _text("stream", "The stream of the catalogue.", nullable=False),
     _big("entity_id", "The user, project, studio or comment that is visited.", nullable=False),
-    _big("owner_id", "For replies: the project or studio on whose page the thread stands."),
+    _big(
+        "owner_id",
+        "For replies: the project or studio on whose page the thread stands. Of the own account: its user id.",
+    ),
     Column(
         "depth",
         SmallInteger,

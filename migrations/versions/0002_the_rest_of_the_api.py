@@ -209,6 +209,15 @@ def upgrade():
         schema="history",
         comment="How many unread messages a user has, which the site shows to everybody.",
     )
+    op.alter_column(
+        "walks",
+        "owner_id",
+        existing_type=sa.BIGINT(),
+        comment="For replies: the project or studio on whose page the thread stands. Of the own account: its user id.",
+        existing_comment="For replies: the project or studio on whose page the thread stands.",
+        existing_nullable=True,
+        schema="crawl",
+    )
     op.add_column(
         "rankings",
         sa.Column(
@@ -440,6 +449,15 @@ def downgrade():
         existing_comment="Which ranking, with its query, mode and language; or a row of the front page.",
         existing_nullable=False,
         schema="history",
+    )
+    op.alter_column(
+        "walks",
+        "owner_id",
+        existing_type=sa.BIGINT(),
+        comment="For replies: the project or studio on whose page the thread stands.",
+        existing_comment="For replies: the project or studio on whose page the thread stands. Of the own account: its user id.",
+        existing_nullable=True,
+        schema="crawl",
     )
     op.drop_column("rankings", "extra", schema="history")
     op.drop_table("message_counts", schema="history")

@@ -1,5 +1,7 @@
 """Pages of comments are read back as they were written: 500 made-up pages, and what is no such page."""
 
+# ruff: noqa: E501  (markup and text as they are)
+
 from __future__ import annotations
 
 import random

@@ -110,6 +110,14 @@ def test_the_real_host_without_a_contact_or_a_permission(
         (("crawl", "--max-minutes", "-1"), "above 0"),
         (("seed", "projects", "1", "--depth", "-1"), "--depth"),
         (("seed", "projects"), "Missing argument"),
+        (("seed", "explore", "--mode", "recent"), "popular or trending"),
+        (("seed", "explore", "--pages", "251"), "between 1 and 250"),
+        (("seed", "explore", "--language", "e n"), "a language code"),
+        (("seed", "explore", "--things", "users"), "projects or studios"),
+        (("seed", "explore", "--depth", "-1"), "--depth"),
+        (("seed", "search"), "--query"),
+        (("seed", "search", "--query", " "), "what to look for"),
+        (("streams", "nope"), "no stream is called"),
         (("crwal",), "No such command"),
         (("sandbox", "--faults", "nope=1"), "nope"),
         (("sandbox", "--faults", "500=2"), "500"),
@@ -133,7 +141,8 @@ def test_a_database_without_a_schema(
 
 def test_every_command_has_help_with_an_example(still_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
     harvester = make_harvester(still_sandbox)
-    commands = ["demo", "crawl", "status", "sandbox", "seed users", "seed projects", "seed studios"]
+    commands = ["demo", "crawl", "status", "streams", "sandbox"]
+    commands += [f"seed {what}" for what in ("users", "projects", "studios", "explore", "search", "front-page")]
     commands += [f"db {name}" for name in ("up", "down", "url", "psql", "migrate", "check")]
     for command in commands:
         assert "Example" in harvester(*command.split(), "--help").stdout, command

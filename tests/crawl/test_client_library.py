@@ -104,7 +104,9 @@ def test_a_studio(sandbox: Any) -> None:
     assert {user.id for user in studio.curators(limit=400)} == curators
     inside = {row["project_id"] for row in sandbox.truth("studio_projects") if row["studio_id"] == place}
     assert {project.id for project in studio.projects(limit=400)} == inside
-    comments = {row["id"] for row in sandbox.truth("studio_comments") if row["studio_id"] == place and not row["parent_id"]}
+    comments = {
+        row["id"] for row in sandbox.truth("studio_comments") if row["studio_id"] == place and not row["parent_id"]
+    }
     assert {comment.id for comment in studio.comments(limit=400)} == comments
     events = [row for row in activity if row["studio_id"] == place]
     found = studio.activity(limit=40)

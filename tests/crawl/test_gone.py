@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def test_each_absence_is_dated_and_each_return_kept(
     harvester.crawl()
     absent: list[dict[str, dict[int, str]]] = []
     for _ in range(2):
-        sandbox.json("/sandbox/churn?events=1500", "POST")
+        sandbox.json("/sandbox/churn?events=1200", "POST")
         harvester.crawl("--refresh")
         now = {table: gone(harvester, table) for table in REASONS}
         absent.append(now)
@@ -43,7 +44,7 @@ def test_each_absence_is_dated_and_each_return_kept(
 
     returned = {
         (table, thing)
-        for before, after in zip(absent, absent[1:], strict=False)
+        for before, after in pairwise(absent)
         for table in REASONS
         for thing in before[table].keys() - after[table].keys()
     }

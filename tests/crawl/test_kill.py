@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 KILLS = 20
 
 
+def asked(sandbox: Any) -> int:
+    """Requests for the community: each run begins by asking the site how it is."""
+    counts = sandbox.requests()
+    return int(counts["total"] - counts["by_route"].get("/health", 0))
+
+
 def test_killed_twenty_times(
     still_sandbox: Any, make_harvester: Callable[..., Any], assert_truth: Callable[..., Any], second_database: str
 ) -> None:
@@ -21,7 +27,7 @@ def test_killed_twenty_times(
     undisturbed.seed_all(still_sandbox)
     still_sandbox.json("/sandbox/requests/reset", "POST")
     undisturbed.crawl()
-    least = still_sandbox.requests()["total"]
+    least = asked(still_sandbox)
 
     harvester = make_harvester(still_sandbox)
     harvester.seed_all(still_sandbox)
@@ -43,7 +49,7 @@ def test_killed_twenty_times(
     assert unfinished == [(KILLS,)]
     for table in ("scratch.project_comments", "scratch.users", "scratch.follows", "history.project_stats"):
         assert harvester.query(f"SELECT count(*) FROM {table}") == undisturbed.query(f"SELECT count(*) FROM {table}")
-    assert still_sandbox.requests()["total"] < 1.03 * least
+    assert asked(still_sandbox) < 1.03 * least
 
 
 def test_one_interrupt_finishes_what_is_in_flight(

@@ -35,13 +35,16 @@ class Client:
         self.community = community
         self.app = Application(community, Faults(faults))
 
-    def request(self, path: str, method: str = "GET", client: str = "127.0.0.1") -> Answer:
+    def request(
+        self, path: str, method: str = "GET", client: str = "127.0.0.1", headers: dict[str, str] | None = None
+    ) -> Answer:
         path, _, query = path.partition("?")
         scope = {
             "type": "http",
             "method": method,
             "path": path,
             "query_string": query.encode(),
+            "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
             "client": (client, 1),
         }
         messages: list[dict[str, Any]] = []
@@ -57,8 +60,14 @@ class Client:
         headers = {name.decode(): value.decode() for name, value in messages[0]["headers"]}
         return Answer(messages[0]["status"], headers, b"".join(each["body"] for each in messages[1:]))
 
-    def get(self, path: str) -> Answer:
-        return self.request(path)
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.request(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    def token(self, name: str) -> str:
+        """What the site's session page gives to a script of this user."""
+        session = self.get("/session/", Cookie=f'scratchsessionsid="sandbox-{name}"', X_Requested_With="XMLHttpRequest")
+        token: str = session.json()["user"]["token"]
+        return token
 
     def read(self, path: str, limit: int = 40) -> list[Any]:
         """A whole list; a list answered with 404 is empty."""

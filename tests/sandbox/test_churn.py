@@ -10,9 +10,13 @@ from harvester.sandbox import churn
 from harvester.sandbox.community import Community
 from harvester.sandbox.truth import TABLES, key, truth
 
+VIEWS = {"rankings", "site_counts", "message_counts", "gone_users"}
+LISTED = [table for table in TABLES if table not in VIEWS]
+"""Tables of things: what is stated of the others follows from these."""
+
 
 def keys(community):
-    return {key(table, row) for table in TABLES for row in truth(community, table)}
+    return {key(table, row) for table in LISTED for row in truth(community, table)}
 
 
 def rows(community):
@@ -40,8 +44,8 @@ def test_the_log_is_exact_event_by_event():
 def test_what_went_is_in_the_log(seed):
     community = Community(300, seed)
     before = keys(community)
-    counts = community.churn(5_000)
-    assert sum(counts.values()) == 5_000
+    counts = community.churn(8_000)
+    assert sum(counts.values()) == 8_000
     after = keys(community)
     gone = before - after
     assert gone

@@ -17,7 +17,14 @@ OPTIONAL = {
     "membership_avatar_badge",
     "creator_membership_label",
     "creator_membership_avatar_badge",
+    "actor_membership_label",
+    "recipient_membership_label",
 }
+UNDOCUMENTED = {"/session/"}
+JSON_ROUTES = [route for route in ROUTES if not route.is_html and route.path not in UNDOCUMENTED]
+# What is served of an entry depends on its type.
+BY_TYPE = {"/studios/*/activity", "/users/*/messages", "/users/*/following/users/activity"}
+COMMON = ["datetime_created", "id", "actor_id", "type", "actor_username"]
 
 
 def anonymous(path: str) -> str:
@@ -29,7 +36,9 @@ def documented() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for file in EXAMPLES.glob("*.json"):
         example = json.loads(file.read_text(encoding="utf-8"))
-        found[anonymous(example["endpoint"].removeprefix("GET "))] = example["response"]
+        path = example["endpoint"].removeprefix("GET ").partition("?")[0]
+        prefix = "/site-api" if path.startswith("/users/all/") else ""
+        found[anonymous(prefix + path)] = example["response"]
     # The documented user is older than the field, which recordings and all documented lists of users have.
     user = dict(found["/users/*"])
     found["/users/*"] = {"id": user.pop("id"), "username": user.pop("username"), "scratchteam": False, **user}
@@ -103,6 +112,19 @@ def pathfinder(community):
         "/comments": community.studio_comments.threads,
     }.items():
         paths[f"/studios/*{stream}"] = f"/studios/{community.studios.id[longest(lists, is_open)]}{stream}"
+    busy = max(community.activity, key=lambda row: (is_open(row), len(community.activity[row])))
+    paths["/studios/*/activity"] = f"/studios/{community.studios.id[busy]}/activity"
+    name = names[0]
+    paths["/users/*/messages/count"] = f"/users/{name}/messages/count"
+    paths["/accounts/checkusername/*"] = f"/accounts/checkusername/{name}"
+    featuring = next(row for row in sorted(community.users.featured) if row not in community.users.gone)
+    paths["/site-api/users/all/*/"] = f"/site-api/users/all/{names[featuring]}/"
+    paths["/proxy/featured"] = "/proxy/featured"
+    paths["/news"] = "/news"
+    paths["/projects/count/all"] = "/projects/count/all"
+    for thing in ("projects", "studios"):
+        paths[f"/explore/{thing}"] = f"/explore/{thing}?q=*&mode=trending&language=en"
+        paths[f"/search/{thing}"] = f"/search/{thing}?q=cat&mode=popular&language=en"
     paths["/studios/*/comments/*"] = thread("studio")
     paths["/studios/*/comments/*/replies"] = thread("studio") + "/replies"
     return paths
@@ -113,17 +135,62 @@ def paths(community):
     return pathfinder(community)
 
 
-@pytest.mark.parametrize("template", [route.path for route in ROUTES])
-def test_served_as_documented(client, paths, template):
+def own_paths(community, name):
+    """Paths of a user's own account, by template."""
+    row = community.users.by_name[name.lower()]
+    project, studio = community.shared[row][0], community.member_studios[row][0]
+    shown, place = community.projects.id[project], community.studios.id[studio]
+    plain = (
+        "messages", "messages/admin", "invites", "following/users/activity", "following/users/loves",
+        "following/users/projects", "following/studios/projects", "projects/recentlyviewed",
+    )  # fmt: skip
+    return {f"/users/*/{path}": f"/users/{name}/{path}" for path in plain} | {
+        "/users/*/projects/*/visibility": f"/users/{name}/projects/{shown}/visibility",
+        "/studios/*/users/*": f"/studios/{place}/users/{name}",
+        "/projects/*/loves/user/*": f"/projects/{shown}/loves/user/{name}",
+        "/projects/*/favorites/user/*": f"/projects/{shown}/favorites/user/{name}",
+    }
+
+
+@pytest.fixture(scope="module")
+def me(community):
+    """Somebody with everything an account can have."""
+    full = (community.favorites, community.following, community.member_studios, community.shared)
+    rows = set.intersection(*(set(lists) for lists in full))
+    open_first = [row for row in rows if community.studios.is_open[community.member_studios[row][0]]]
+    return community.users.name[max(open_first, key=lambda row: len(community.following[row]))]
+
+
+@pytest.mark.parametrize("template", [route.path for route in JSON_ROUTES])
+def test_served_as_documented(client, paths, community, me, template):
     example = documented()[anonymous(template)]
-    answer = client.get(paths[anonymous(template)])
+    own = own_paths(community, me)
+    if anonymous(template) in own:
+        path = own[anonymous(template)]
+        assert client.get(path).status == 401
+        assert client.get(path, X_Token=client.token(community.users.name[1])).status == 403
+        answer = client.get(path, X_Token=client.token(me))
+    else:
+        answer = client.get(paths[anonymous(template)])
     assert answer.status == 200
     served = answer.json()
-    if isinstance(example, list):
-        assert isinstance(served, list)
+    if anonymous(template) in BY_TYPE:
+        by_type = {entry["type"]: entry for entry in example}
         assert served
+        for entry in served:
+            assert set(COMMON) <= set(entry)
+            if entry["type"] in by_type:
+                assert fits(shape(entry), shape(by_type[entry["type"]]))
+    elif anonymous(template) == "/proxy/featured":
+        assert list(served) == list(example)
+        for row, entries in served.items():
+            for entry in entries:
+                assert set(entry) == set(example[row][0])
+    elif isinstance(example, list):
+        assert isinstance(served, list)
+        assert served or not example
         for item in served:
-            assert fits(shape(item), shape(example[0]))
+            assert not example or fits(shape(item), shape(example[0]))
     else:
         assert fits(shape(served), shape(example))
 

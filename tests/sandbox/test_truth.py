@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
+from html.parser import HTMLParser
 
 import pytest
 
@@ -18,6 +19,52 @@ def as_read(served):
     return html.unescape(IMAGE.sub(r":\1:", served))
 
 
+class PageReader(HTMLParser):
+    """Reads a page of comments by its marks alone: one dictionary a comment, texts as a browser shows them."""
+
+    def __init__(self):
+        super().__init__()
+        self.comments = []
+        self.inside = None
+        self.depth = 0
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        classes = (given.get("class") or "").split()
+        if tag == "li" and ("top-level-reply" in classes or "reply" in classes):
+            self.place = ("reply" in classes, "removed" in classes)
+        if tag == "div" and "comment" in classes:
+            reply, removed = self.place
+            found = {"id": int(given["data-comment-id"]), "reply": reply, "removed": removed, "text": "", "name": ""}
+            self.comments.append(found)
+        if not self.comments:
+            return
+        comment = self.comments[-1]
+        if "data-comment-user" in given:
+            comment["username"] = given["data-comment-user"]
+        if tag == "div" and "content" in classes:
+            self.inside, self.depth = "text", 0
+        elif tag == "div" and "name" in classes:
+            self.inside, self.depth = "name", 0
+        elif self.inside == "text" and tag == "a" and given["href"].startswith("/users/"):
+            comment["mention"] = given["href"].split("/")[2]
+        elif self.inside == "text" and tag == "img":
+            comment["text"] += ":" + given["src"].rsplit("/", 1)[1].removesuffix(".png") + ":"
+        elif tag == "span" and "time" in classes:
+            comment["time"] = given["title"]
+        elif "data-commentee-id" in given:
+            comment["author"] = int(given["data-commentee-id"])
+            comment["thread"] = int(given["data-parent-thread"])
+
+    def handle_endtag(self, tag):
+        if tag == "div":
+            self.inside = None
+
+    def handle_data(self, data):
+        if self.inside:
+            self.comments[-1][self.inside] += data
+
+
 class Reader:
     """Reads everything there is to read, object by object and list by list, and makes rows of it."""
 
@@ -29,13 +76,19 @@ class Reader:
         self.names = {}
         self.reverse_follows = set()
         self.reverse_placements = set()
+        self.page_images = set()
         for name in users:
             self.user(name)
+        self.site()
         for project_id in projects:
             self.project(project_id)
         for studio_id in studios:
             self.studio(studio_id)
         for user in self.rows["users"]:
+            if user["id"] in self.page_images:
+                self.images.setdefault(
+                    user["id"], f"https://cdn2.scratch.mit.edu/get_image/user/{user['id']}_60x60.png"
+                )
             if user["id"] in self.images:
                 user["extra"]["image"] = self.images[user["id"]]
 
@@ -43,18 +96,40 @@ class Reader:
         served = self.client.get(f"/users/{name}").json()
         profile = served["profile"]
         plain = {"id", "status", "bio", "country"}
-        self.rows["users"].append(
-            {
-                "id": served["id"],
-                "username": served["username"],
-                "joined_at": served["history"]["joined"],
-                "scratch_team": served["scratchteam"],
-                "country": profile["country"],
-                "status": profile["status"],
-                "bio": profile["bio"],
-                "profile_id": profile["id"],
-                "extra": {name: value for name, value in profile.items() if name not in plain},
-            }
+        count = self.client.get(f"/users/{name}/messages/count").json()["count"]
+        self.rows["message_counts"].append({"user_id": served["id"], "count": count})
+        page = self.client.get(f"/users/{name}/")
+        if page.status == 404:
+            self.rows["gone_users"].append({"id": served["id"], "gone_reason": "deleted or banned"})
+            assert self.client.get(f"/accounts/checkusername/{name}").json()["msg"] == "username exists"
+            assert self.client.get(f"/site-api/comments/user/{name}/").status == 403
+            assert self.client.get(f"/site-api/users/all/{name}/").status == 404
+        else:
+            featured = self.client.get(f"/site-api/users/all/{name}/").json()
+            assert featured["user"] == {"username": name + "*" * served["scratchteam"], "pk": served["id"]}
+            assert featured["id"] == profile["id"]
+            more = ("thumbnail_url", "featured_project_label_id", "featured_project_data")
+            profile |= {key: featured[key] for key in more}
+            profile["group"] = re.search(r'class="group">\s*(.+?)\s*<', page.body.decode())[1]
+            self.profile_comments(name, served["id"])
+        self.rows["users"] += (
+            []
+            if page.status == 404
+            else [
+                {
+                    "id": served["id"],
+                    "username": served["username"],
+                    "joined_at": served["history"]["joined"],
+                    "scratch_team": served["scratchteam"],
+                    "country": profile["country"],
+                    "status": profile["status"],
+                    "bio": profile["bio"],
+                    "profile_id": profile["id"],
+                    "featured_project_id": featured["featured_project"],
+                    "featured_label": featured["featured_project_label_name"],
+                    "extra": {name: value for name, value in profile.items() if name not in plain},
+                }
+            ]
         )
         me = served["id"]
         for other in self.client.read(f"/users/{name}/followers"):
@@ -62,6 +137,89 @@ class Reader:
         self.reverse_follows |= {(me, other["id"]) for other in self.client.read(f"/users/{name}/following")}
         for project in self.client.read(f"/users/{name}/favorites"):
             self.rows["favorites"].append({"user_id": me, "project_id": project["id"]})
+
+    def profile_comments(self, name, user_id):
+        threads = {}
+        for number in range(1, 69):
+            page = self.client.get(f"/site-api/comments/user/{name}/?page={number}")
+            if page.status == 404:
+                break
+            reader = PageReader()
+            reader.feed(page.body.decode())
+            for comment in reader.comments:
+                self.page_images.add(comment["author"])
+                assert comment["name"].strip().removesuffix("*") == comment["username"]
+                if not comment["removed"]:
+                    threads.setdefault(comment["thread"], []).append(comment)
+        for thread, comments in threads.items():
+            for comment in comments:
+                mention = comment.get("mention")
+                text = comment["text"].strip()
+                if mention:
+                    text = f"@{mention} {text.removeprefix('@' + mention).strip()}".strip()
+                self.rows["profile_comments"].append(
+                    {
+                        "id": comment["id"],
+                        "user_id": user_id,
+                        "parent_id": thread if comment["reply"] else None,
+                        "author_id": comment["author"],
+                        "commentee_id": None,
+                        "content": text,
+                        "content_served": None,
+                        "created_at": comment["time"].replace("Z", ".000Z"),
+                        "modified_at": None,
+                        "visibility": "visible",
+                        "reply_count": 0 if comment["reply"] else sum(each["reply"] for each in comments),
+                        "extra": {"commentee_username": mention} if mention else {},
+                    }
+                )
+
+    def site(self):
+        for item in self.client.read("/news"):
+            self.rows["news"].append(item | {"id": str(item["id"])})
+        self.rows["site_counts"].append({"name": "projects", **self.client.get("/projects/count/all").json()})
+        sighted = self.rows["rankings"]
+        for row, entries in self.client.get("/proxy/featured").json().items():
+            for place, entry in enumerate(entries):
+                kind = "studio" if entry["type"] == "gallery" else "project"
+                sighted.append(
+                    {"ranking": f"front-page/{row}", "position": place, "kind": kind, "thing_id": entry["id"]}
+                )
+        for way, query in (("explore", "*"), ("search", "cat")):
+            for kind in ("project", "studio"):
+                for mode in ("popular", "trending"):
+                    name = f"{way}/{kind}s?q={query}&mode={mode}&language=en"
+                    found, offset = [], 0
+                    while page := self.client.get(f"/{name}&limit=40&offset={offset}").json():
+                        found += page
+                        offset += 40
+                    for place, entry in enumerate(found):
+                        assert (entry["visibility"], entry["public"]) == ("notvisible", False)
+                        row = {"ranking": name, "position": place, "kind": kind, "thing_id": entry["id"]}
+                        sighted.append(row)
+
+    def activity(self, place, studio_id):
+        columns = (
+            "type",
+            "actor_id",
+            "actor_username",
+            "project_id",
+            "project_title",
+            "username",
+            "recipient_username",
+        )
+        seen, limit = {}, ""
+        while True:
+            page = self.client.get(f"{place}/activity?limit=40{limit}").json()
+            new = [entry for entry in page if entry["id"] not in seen]
+            seen |= {entry["id"]: entry for entry in new}
+            if not new:
+                break
+            limit = "&dateLimit=" + page[-1]["datetime_created"].replace(":", "%3A")
+        for entry in seen.values():
+            row = {"studio_id": studio_id, "id": entry.pop("id"), "created_at": entry.pop("datetime_created")}
+            row |= {name: entry.pop(name, None) for name in columns}
+            self.rows["studio_activity"].append(row | {"extra": entry})
 
     def project(self, project_id):
         served = self.client.get(f"/projects/{project_id}").json()
@@ -113,6 +271,7 @@ class Reader:
         for user_id, role in zip(managers + curators, roles, strict=True):
             self.rows["studio_members"].append({"studio_id": studio_id, "user_id": user_id, "role": role})
         self.comments("studio", place, studio_id)
+        self.activity(place, studio_id)
 
     def comments(self, kind, place, owner_id):
         for thread in self.client.read(f"{place}/comments"):
@@ -195,6 +354,11 @@ def closure_by_reading(client, names):
             for stream in ("followers", "following"):
                 due += [("user", user["username"]) for user in client.read(f"/users/{name}/{stream}")]
             due += [("studio", studio["id"]) for studio in client.read(f"/users/{name}/studios/curate")]
+            for number in range(1, 69):
+                page = client.get(f"/site-api/comments/user/{name}/?page={number}")
+                if page.status != 200:
+                    break
+                due += [("user", author) for author in re.findall(r'data-comment-user="(.+?)"', page.body.decode())]
         else:
             if kind == "project":
                 author = client.get(f"/projects/{name}").json()["author"]["username"]
@@ -251,10 +415,13 @@ def test_truth_within_a_closure(community):
         inside = {key(table, row) for row in truth(community, table, whole)}
         assert inside <= {key(table, row) for row in truth(community, table)}
     # An image is known of those whose comment was read.
+    gone = {community.users.id[row] for row in community.users.gone}
     owner = next(iter(community.project_comments.threads))
     one = {"user": set(whole["user"]), "project": {projects.id[owner]}, "studio": set()}
     commenters = {row["author_id"] for row in truth(community, "project_comments", one)}
-    assert {row["id"] for row in truth(community, "users", one) if "image" in row["extra"]} == commenters
+    on_profiles = {community.users.id[row] for row in community.profile_comments.author}
+    pictured = {row["id"] for row in truth(community, "users", one) if "image" in row["extra"]}
+    assert pictured - on_profiles == commenters - on_profiles - gone
 
 
 @pytest.mark.parametrize("seed", ["team:x", "user", "project:x", "studio:"])
