@@ -11,53 +11,43 @@ from harvester.warehouse.commit import Connection
 _WORST = 3
 """Examples that are named of each comparison."""
 
+
+def _query(stream: str, thing: str, counted: str, held: str, below: int | None = None) -> str:
+    """Counted and held of each thing whose list was read whole. `held` joins its rows as `h` to the thing `t`."""
+    capped = "" if below is None else f"AND t.{counted} < {below}"
+    return f"""
+        SELECT t.id, t.{counted} AS counted, count(h.first_seen_at) AS held
+        FROM crawl.walks w JOIN scratch.{thing} t ON t.id = w.entity_id AND t.gone_at IS NULL
+        LEFT JOIN scratch.{held} AND h.gone_at IS NULL
+        WHERE w.stream = '{stream}' AND w.visits > 0 AND w.certificate ->> 'complete' = 'true'
+            AND t.{counted} IS NOT NULL {capped}
+        GROUP BY t.id
+    """
+
+
+_CAP = 100
 _COMPARISONS: dict[str, str] = {
-    "replies of a project comment (reply_count)": """
-        SELECT c.id, c.reply_count AS counted, count(r.id) AS held
-        FROM crawl.walks w JOIN scratch.project_comments c ON c.id = w.entity_id AND c.gone_at IS NULL
-        LEFT JOIN scratch.project_comments r ON r.parent_id = c.id AND r.gone_at IS NULL
-        WHERE w.stream = 'project_replies' AND w.visits > 0 AND w.certificate ->> 'complete' = 'true'
-        GROUP BY c.id
-    """,
-    "replies of a studio comment (reply_count)": """
-        SELECT c.id, c.reply_count AS counted, count(r.id) AS held
-        FROM crawl.walks w JOIN scratch.studio_comments c ON c.id = w.entity_id AND c.gone_at IS NULL
-        LEFT JOIN scratch.studio_comments r ON r.parent_id = c.id AND r.gone_at IS NULL
-        WHERE w.stream = 'studio_replies' AND w.visits > 0 AND w.certificate ->> 'complete' = 'true'
-        GROUP BY c.id
-    """,
-    "comments of a studio (stats.comments, below 100)": """
-        SELECT s.id, s.comment_count AS counted, count(c.id) AS held
-        FROM crawl.walks w JOIN scratch.studios s ON s.id = w.entity_id AND s.gone_at IS NULL
-        LEFT JOIN scratch.studio_comments c ON c.studio_id = s.id AND c.gone_at IS NULL
-        WHERE w.stream = 'studio_comments' AND w.visits > 0 AND w.certificate ->> 'complete' = 'true'
-            AND s.comment_count < 100
-        GROUP BY s.id
-    """,
-    "projects of a studio (stats.projects, below 100; unshared ones may count)": """
-        SELECT s.id, s.project_count AS counted, count(p.project_id) AS held
-        FROM crawl.walks w JOIN scratch.studios s ON s.id = w.entity_id AND s.gone_at IS NULL
-        LEFT JOIN scratch.studio_projects p ON p.studio_id = s.id AND p.gone_at IS NULL
-        WHERE w.stream = 'studio_projects' AND w.visits > 0 AND w.certificate ->> 'complete' = 'true'
-            AND s.project_count < 100
-        GROUP BY s.id
-    """,
-    "managers of a studio (stats.managers)": """
-        SELECT s.id, s.manager_count AS counted, count(m.user_id) AS held
-        FROM crawl.walks w JOIN scratch.studios s ON s.id = w.entity_id AND s.gone_at IS NULL
-        LEFT JOIN scratch.studio_members m
-            ON m.studio_id = s.id AND m.gone_at IS NULL AND m.role IN ('host', 'manager')
-        WHERE w.stream = 'studio_managers' AND w.visits > 0 AND w.certificate ->> 'complete' = 'true'
-        GROUP BY s.id
-    """,
-    "remixes of a project (stats.remixes)": """
-        SELECT p.id, p.remixes AS counted, count(r.id) AS held
-        FROM crawl.walks w JOIN scratch.projects p ON p.id = w.entity_id AND p.gone_at IS NULL
-        LEFT JOIN scratch.projects r ON r.parent_id = p.id AND r.gone_at IS NULL
-        WHERE w.stream = 'project_remixes' AND w.visits > 0 AND w.certificate ->> 'complete' = 'true'
-            AND p.remixes IS NOT NULL
-        GROUP BY p.id
-    """,
+    "replies of a project comment (reply_count)": _query(
+        "project_replies", "project_comments", "reply_count", "project_comments h ON h.parent_id = t.id"
+    ),
+    "replies of a studio comment (reply_count)": _query(
+        "studio_replies", "studio_comments", "reply_count", "studio_comments h ON h.parent_id = t.id"
+    ),
+    "comments of a studio (stats.comments, below 100)": _query(
+        "studio_comments", "studios", "comment_count", "studio_comments h ON h.studio_id = t.id", _CAP
+    ),
+    "projects of a studio (stats.projects, below 100; unshared ones may count)": _query(
+        "studio_projects", "studios", "project_count", "studio_projects h ON h.studio_id = t.id", _CAP
+    ),
+    "managers of a studio (stats.managers)": _query(
+        "studio_managers",
+        "studios",
+        "manager_count",
+        "studio_members h ON h.studio_id = t.id AND h.role IN ('host', 'manager')",
+    ),
+    "remixes of a project (stats.remixes)": _query(
+        "project_remixes", "projects", "remixes", "projects h ON h.parent_id = t.id"
+    ),
 }
 
 

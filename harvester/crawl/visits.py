@@ -39,21 +39,28 @@ class Course(ABC):
         """The query string of the next page."""
 
     @abstractmethod
-    def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
-        """Take a page."""
-
     def step(self, records: Sequence[Any] | None) -> walk.Step:
         """Take a page of records; None where the source says that there is no such list."""
-        result = self._step(entries(self.stream, records or ()), absent=records is None)
-        self.ended = result.done is not None
-        return result
 
     def kept(self) -> str:
         """The state as JSON, for the checkpoint."""
         return msgspec.json.encode(self.state).decode()
 
 
-class OffsetCourse(Course):
+class CertifiedCourse(Course):
+    """A way that ends with a verdict of its walk."""
+
+    @abstractmethod
+    def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
+        """Take a page as the walk sees it."""
+
+    def step(self, records: Sequence[Any] | None) -> walk.Step:
+        result = self._step(entries(self.stream, records or ()), absent=records is None)
+        self.ended = result.done is not None
+        return result
+
+
+class OffsetCourse(CertifiedCourse):
     """By limit and offset: see `walk`."""
 
     def __init__(self, lease: Lease) -> None:
@@ -69,7 +76,7 @@ class OffsetCourse(Course):
         return walk.step(self.listing, self.state, entries, absent=absent)
 
 
-class DateCourse(Course):
+class DateCourse(CertifiedCourse):
     """By a date: see `dates`."""
 
     def __init__(self, lease: Lease) -> None:
@@ -86,7 +93,7 @@ class DateCourse(Course):
         return dates.step(self.listing, self.state, entries, absent=absent)
 
 
-class PageCourse(Course):
+class PageCourse(CertifiedCourse):
     """By page number: see `pages`."""
 
     def __init__(self, lease: Lease) -> None:
@@ -134,9 +141,6 @@ class RankingCourse(Course):
         deepest = self.stream.deepest or 1
         self.ended = not records or self.state.pages >= most or first + PAGE_LIMIT >= deepest
         return _NOTHING_TO_PROVE
-
-    def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
-        raise NotImplementedError
 
 
 _COURSES: dict[Paging, type[Course]] = {
