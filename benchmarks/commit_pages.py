@@ -79,9 +79,7 @@ def main() -> None:
                         bodies = [body(lease.visit.entity_id) for lease in leases]
                         began = time.perf_counter()
                         pages = [
-                            PageCommit(
-                                lease, normalise(lease.visit, decode(STREAM, served)), 40, verdict=Verdict("{}", 3600.0)
-                            )
+                            PageCommit(lease, normalise(lease.visit, decode(STREAM, served)), 40, verdict=Verdict("{}"))
                             for lease, served in zip(leases, bodies, strict=True)
                         ]
                         decoded = time.perf_counter()

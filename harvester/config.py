@@ -49,6 +49,14 @@ class Settings(BaseSettings):
     )
     contact: str | None = Field(default=None, description="e-mail or URL, put in the User-Agent")
     permission: str | None = Field(default=None, description="what entitles the operator to crawl public hosts")
+    price: float = Field(
+        default=0.5,
+        description="item-days of delay that a scheduled visit must save; 0.5: a list with a comment a day, daily",
+    )
+    shares: dict[str, float] = Field(
+        default={"discovery": 25, "scheduled": 60, "recheck": 5, "audit": 10},
+        description="how a crawl divides its requests, as JSON",
+    )
     session: SecretStr | None = Field(
         default=None, description="session cookie of the operator's own account; its own lists are read with it"
     )
@@ -92,6 +100,25 @@ class Settings(BaseSettings):
         if not math.isfinite(rate) or rate < 0:
             raise ValueError("must be a number of requests per second, 0 or more")
         return rate
+
+    @field_validator("price")
+    @classmethod
+    def _price(cls, price: float) -> float:
+        if not math.isfinite(price) or price <= 0:
+            raise ValueError("must be a number of item-days above 0")
+        return price
+
+    @field_validator("shares")
+    @classmethod
+    def _shares(cls, shares: dict[str, float]) -> dict[str, float]:
+        known = {"discovery", "scheduled", "recheck", "audit"}
+        if unknown := shares.keys() - known:
+            raise ValueError(f"no share is called {min(unknown)!r}: there are {', '.join(sorted(known))}")
+        if not all(math.isfinite(share) and share >= 0 for share in shares.values()):
+            raise ValueError("must be numbers, 0 or more")
+        if not (shares.get("discovery") and shares.get("scheduled")):
+            raise ValueError("discovery and scheduled must be above 0: nothing would be visited at all")
+        return shares
 
     @field_validator("session")
     @classmethod

@@ -74,6 +74,28 @@ class Lead:
     signal: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Which rows of the warehouse a list holds, so that what vanished from it can be told.
+
+    The rows of `table` whose column `owner` is the visited entity, of these only those for which the SQL condition
+    `only` (on `t`) holds; `item` is the column that tells them apart.
+    """
+
+    table: str
+    owner: str
+    item: str
+    only: str = "true"
+    ask: str | None = None
+    """The stream that asks for one of the things itself."""
+    asks_known: bool = False
+    """Whether only that stream can date an absence: the list is one place where the thing is shown, not the thing."""
+    sibling: str | None = None
+    """A list of the same entity to which what vanished here may have gone: it is read again before it is dated."""
+    number: Callable[[Any], int] | None = None
+    """`item` of a record, where that is not its identity."""
+
+
 def identity(record: Any) -> int:
     """The id that most things are served with."""
     return int(record.id)
@@ -111,8 +133,15 @@ class Stream:
     """How far below the certified high-water key a later walk goes on, in units of the key (late entrants)."""
     deepest: int | None = None
     """The last page number or the first offset that is never served; None where no such bound is known."""
-    revisit: float = 7 * DAY
-    """Seconds between two visits."""
+    revisit: float = 180 * DAY
+    """Seconds after which a list is read in full again, or an object asked for again, at the latest."""
+    worth: float = 0.0
+    """What a new item is worth, a comment being 1: visits are scheduled by it. 0: there are no visits but those that
+    `revisit` asks for."""
+    rate: float = 0.0
+    """New items a day of one list, before anything was observed; of an object, the share of days with a change."""
+    holds: Holding | None = None
+    """Where its items are kept; None for a list from which no absence is told."""
     leads: tuple[Lead, ...] = ()
     opens: tuple[str, ...] = ()
     """Streams of the same entity that become due once this object was seen."""
@@ -137,6 +166,11 @@ class Stream:
     def is_own(self) -> bool:
         """Whether this stream reads the operator's own account, with its token."""
         return self.kind is Kind.ACCOUNT
+
+    def held(self, record: Any) -> int:
+        """What tells an item of this list from the others in the warehouse."""
+        number = self.identity if self.holds is None or self.holds.number is None else self.holds.number
+        return number(record)
 
     def proves(self, table: str) -> bool:
         """Whether a row of `table` in this response shows that the thing is there, not only that it is named."""

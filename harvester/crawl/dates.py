@@ -23,6 +23,9 @@ class State(Struct, kw_only=True, omit_defaults=True):
     """Whether a certificate is out of reach: a crowded second, or a broken order."""
     base: Certificate | None = None
     until: Certificate | None = None
+    found: int = 0
+    fresh: int = 0
+    """Items found, and those among them that are newer than the certificate it started from."""
 
 
 def begin(last: Certificate | None) -> State:
@@ -45,9 +48,13 @@ def step(listing: Listing, state: State, page: Sequence[Entry], *, absent: bool 
     )
     state.flawed = state.flawed or contradiction
     known = set(state.known)
-    new = [item for item in ids if item not in known]
-    if not keys or not new or _arrived(listing, state, min(keys)):
-        return _done(state, contradiction=contradiction)
+    new = [entry for entry in page if entry.id not in known]
+    state.found += len(new)
+    if state.until is not None:
+        state.fresh += sum((entry.key or 0) > (state.until.key or 0) for entry in new)
+    arrived = bool(keys) and _arrived(listing, state, min(keys))
+    if not keys or not new or arrived:
+        return _done(state, contradiction=contradiction, whole=not arrived)
     state.known = ids
     crowded = len(page) >= listing.limit and max(keys) == min(keys)
     state.flawed = state.flawed or crowded
@@ -63,10 +70,17 @@ def _arrived(listing: Listing, state: State, oldest: int) -> bool:
     return oldest < until.key - listing.margin
 
 
-def _done(state: State, *, contradiction: bool = False) -> Step:
+def _done(state: State, *, contradiction: bool = False, whole: bool = False) -> Step:
     certificate = state.base or NOTHING
     if state.flawed:
         certificate = NOTHING
     elif state.until is not None and (state.until.key or 0) > (certificate.key or 0):
         certificate = state.until  # an answer older than one before it
-    return Step(done=certificate, certified=certificate.complete, contradiction=contradiction)
+    return Step(
+        done=certificate,
+        certified=certificate.complete,
+        contradiction=contradiction,
+        whole=whole and certificate.complete,
+        fresh=state.fresh,
+        found=state.found,
+    )

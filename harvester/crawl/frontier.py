@@ -5,9 +5,12 @@ each run holds an advisory lock for as long as its connection lives, so what a k
 once, not after a time-out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
+from math import sqrt
+from typing import Any
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -16,13 +19,18 @@ from harvester import __version__
 from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, STREAMS
 from harvester.api.stream import Kind, Lead
 from harvester.config import Settings
+from harvester.crawl.revisit import interval
+from harvester.warehouse import rates
 from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts, Lease
 from harvester.warehouse.normalise import Query, Visit
+from harvester.warehouse.rates import NOW
 
 _ALIVE = 0x5C7A7C9
 """Class of the advisory locks that say which runs live."""
 _LONGEST_PAUSE = 6 * 3600
 """Seconds after which a visit that keeps failing is tried again, at most."""
+REST_SECONDS = 6 * 3600
+"""Nothing that was visited within so many seconds is drawn for a re-check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +65,28 @@ def begin_run(connection: Connection, settings: Settings, command: str) -> int:
     return int(row[0])
 
 
-def end_run(connection: Connection, run: int, outcome: str, requests: int, counts: Counts) -> None:
+def end_run(
+    connection: Connection, run: int, outcome: str, requests: int, counts: Counts, spent: Mapping[str, int]
+) -> None:
     """Give back what the run still leases and record how it ended."""
     with connection.transaction():
         _free(connection, run)
-        _record(connection, run, requests, counts)
+        _record(connection, run, requests, counts, spent)
         connection.execute("UPDATE crawl.runs SET ended_at = now(), outcome = %s WHERE id = %s", [outcome, run])
     connection.execute("SELECT pg_advisory_unlock(%s, %s)", [_ALIVE, run])
     connection.commit()
 
 
-def record_run(connection: Connection, run: int, requests: int, counts: Counts) -> None:
+def record_run(connection: Connection, run: int, requests: int, counts: Counts, spent: Mapping[str, int]) -> None:
     """Write down how far a run is, so that a killed one leaves its figures."""
     with connection.transaction():
-        _record(connection, run, requests, counts)
+        _record(connection, run, requests, counts, spent)
 
 
-def _record(connection: Connection, run: int, requests: int, counts: Counts) -> None:
+def _record(connection: Connection, run: int, requests: int, counts: Counts, spent: Mapping[str, int]) -> None:
     connection.execute(
-        "UPDATE crawl.runs SET requests = %s, counts = %s WHERE id = %s",
-        [requests, Jsonb(counts.as_json()), run],
+        "UPDATE crawl.runs SET requests = %s, counts = %s, spent = %s WHERE id = %s",
+        [requests, Jsonb(counts.as_json()), Jsonb(dict(spent)), run],
     )
 
 
@@ -104,6 +114,21 @@ def recover(connection: Connection, own: int) -> int:
     return freed
 
 
+class Purpose(StrEnum):
+    """What a visit is for."""
+
+    NEW = "new"
+    """The first one."""
+    DUE = "due"
+    """It must take place: a second look, a changed thread, a refresh, a list to be read in full again."""
+    SCHEDULED = "scheduled"
+    """It pays: enough new items are to be expected."""
+    RECHECK = "recheck"
+    """Drawn at random, every walk as likely as another: what no rate and no class has a say in."""
+    AUDIT = "audit"
+    """Read in full before it must be, the one that waits longest first."""
+
+
 def lease(
     connection: Connection,
     run: int,
@@ -111,12 +136,19 @@ def lease(
     count: int,
     only: Sequence[int] | None = None,
     since: datetime | None = None,
+    *,
+    purpose: Purpose = Purpose.DUE,
+    price: float = 0.5,
+    now: datetime | None = None,
 ) -> list[Lease]:
-    """Take up to `count` due walks, the longest due first; with `only`, of these entities or on their pages.
+    """Take up to `count` walks for a purpose; with `only`, of these entities or on their pages, new or due.
 
     `since` is when the last walk that was leased had become due. What is due goes on from there as a rule, and the
-    search for it need not pass by the places in the index of all that was done before.
+    search for it need not pass by the places in the index of all that was done before. `price` is what a scheduled
+    visit must save, in item-days; `now` the time, None for the clock's.
     """
+    names = set(streams)
+    queues = rates.queues({STREAMS[name].spider for name in names if STREAMS[name].worth})
     values = {
         "streams": list(streams),
         "count": count,
@@ -124,11 +156,16 @@ def lease(
         "seconds": LEASE_SECONDS,
         "only": None if only is None else list(only),
         "since": since or datetime.min.replace(tzinfo=UTC),
+        "queues": queues,
+        "roots": [sqrt(rates.value_of(queue % rates.CLASSES)) for queue in queues],
+        "ripe": [interval(rates.value_of(queue % rates.CLASSES), price) for queue in queues],
+        "full": purpose is Purpose.AUDIT,
+        "now": now,
     } | _STREAMS_OF
     with connection.transaction():
-        rows = connection.execute(_LEASE, values).fetchall()
+        rows = connection.execute(_LEASES[purpose], values).fetchall()
     if not rows and since is not None:
-        return lease(connection, run, streams, count, only)
+        return lease(connection, run, streams, count, only, purpose=purpose, price=price, now=now)
     leases = []
     for stream, entity, owner, username, host, asked, *rest in rows:
         query = None if asked is None else Query(*asked)
@@ -141,26 +178,77 @@ def _named(*kinds: Kind) -> list[str]:
     return [stream.name for stream in STREAMS.values() if stream.kind in kinds]
 
 
-_STREAMS_OF = {
+_STREAMS_OF: dict[str, Any] = {
     "of_users": _named(Kind.USER),
     "of_projects": _named(Kind.PROJECT, Kind.PROJECT_THREAD),
     "of_studios": _named(Kind.STUDIO),
     "of_queries": _named(Kind.QUERY),
+    "in_full": [stream.name for stream in STREAMS.values() if stream.worth and stream.holds],
+    "revisits": Jsonb({stream.name: stream.revisit for stream in STREAMS.values()}),
+    "rested": REST_SECONDS,
 }
 
-_LEASE = """
-WITH due AS (
-    SELECT stream, entity_id FROM crawl.walks
-    WHERE due_at BETWEEN %(since)s AND now() AND stream = ANY(%(streams)s)
-        AND (lease_token IS NULL OR lease_until < now())
-        AND (%(only)s::bigint[] IS NULL OR coalesce(owner_id, entity_id) = ANY(%(only)s))
-    ORDER BY due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED
-), taken AS (
+_FREE = f"(w.lease_token IS NULL OR w.lease_until < {NOW})"
+
+
+def _obliged(which: str) -> str:
+    return f"""
+        SELECT w.stream, w.entity_id FROM crawl.walks w
+        WHERE w.due_at BETWEEN %(since)s AND {NOW} AND w.stream = ANY(%(streams)s) AND {which} AND {_FREE}
+            AND (%(only)s::bigint[] IS NULL OR coalesce(w.owner_id, w.entity_id) = ANY(%(only)s))
+        ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED"""
+
+
+_CHOSEN = {
+    Purpose.NEW: _obliged("w.visits = 0"),
+    Purpose.DUE: _obliged("w.visits > 0"),
+    # Of each queue its longest unvisited walks, as many as its even share of the lease and some more; of all these the
+    # most valuable. A queue that would have given more than that gives them to the next lease.
+    Purpose.SCHEDULED: f"""
+        SELECT w.stream, w.entity_id FROM (
+            SELECT h.stream, h.entity_id FROM (
+                SELECT q.queue, q.root, q.ripe, count(*) OVER () AS queues
+                FROM unnest(%(queues)s::smallint[], %(roots)s::float8[], %(ripe)s::float8[]) AS q (queue, root, ripe)
+                WHERE EXISTS (SELECT FROM crawl.walks w WHERE w.queue = q.queue
+                    AND w.visited_at <= {NOW} - make_interval(secs => 86400 * q.ripe))
+            ) q CROSS JOIN LATERAL (
+                SELECT w.stream, w.entity_id, extract(epoch FROM {NOW} - w.visited_at) * q.root AS score
+                FROM crawl.walks w
+                WHERE w.queue = q.queue AND w.visited_at <= {NOW} - make_interval(secs => 86400 * q.ripe)
+                    AND {_FREE} AND w.failures = 0
+                ORDER BY w.visited_at LIMIT 4 + 3 * %(count)s / q.queues
+            ) h ORDER BY h.score DESC LIMIT %(count)s
+        ) best JOIN crawl.walks w USING (stream, entity_id)
+        WHERE {_FREE} FOR UPDATE OF w SKIP LOCKED""",
+    # Places in the table, drawn evenly: a row that is there is as likely as any other to stand on one of them.
+    Purpose.RECHECK: f"""
+        SELECT w.stream, w.entity_id FROM crawl.walks w
+        WHERE w.ctid = ANY(ARRAY(
+                SELECT format('(%%s,%%s)', floor(random() * pages), 1 + floor(random() * 150))::tid
+                FROM (SELECT pg_relation_size('crawl.walks') / current_setting('block_size')::int AS pages) size,
+                    generate_series(1, 16 * %(count)s)
+            ))
+            AND w.queue IS NOT NULL AND w.stream = ANY(%(streams)s) AND w.failures = 0
+            AND w.visited_at < {NOW} - make_interval(secs => %(rested)s) AND {_FREE}
+        LIMIT %(count)s FOR UPDATE SKIP LOCKED""",
+    Purpose.AUDIT: f"""
+        SELECT w.stream, w.entity_id FROM crawl.walks w
+        WHERE w.due_at > {NOW} AND w.visits > 0 AND w.stream = ANY(%(streams)s) AND w.stream = ANY(%(in_full)s)
+            AND w.due_at < {NOW} + make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8 / 2)
+            AND w.state IS NULL AND w.failures = 0 AND {_FREE}
+        ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED""",
+}
+
+_LEASE = f"""
+WITH due AS (@chosen), taken AS (
     UPDATE crawl.walks w SET
         lease_token = gen_random_uuid(),
         lease_run = %(run)s,
-        lease_until = now() + make_interval(secs => %(seconds)s),
-        begun_at = CASE WHEN w.state IS NULL THEN now() ELSE w.begun_at END,
+        lease_until = {NOW} + make_interval(secs => %(seconds)s),
+        -- What was not read in full for as long as it may be is, now.
+        incremental = w.incremental AND NOT %(full)s AND NOT coalesce(w.state IS NULL AND w.enumerated_at
+            <= {NOW} - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8), false),
+        begun_at = CASE WHEN w.state IS NULL THEN {NOW} ELSE w.begun_at END,
         begun_depth = CASE WHEN w.state IS NULL THEN w.depth ELSE w.begun_depth END
     FROM due WHERE w.stream = due.stream AND w.entity_id = due.entity_id
     RETURNING w.*
@@ -168,7 +256,10 @@ WITH due AS (
 SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id,
     CASE WHEN q.id IS NOT NULL THEN jsonb_build_array(q.query, q.mode, q.language, q.pages) END,
     t.lease_token, t.position, t.signal, t.state,
-    CASE WHEN t.incremental THEN t.certificate END, t.due_at
+    CASE WHEN t.incremental THEN t.certificate END, t.due_at,
+    t.visits > 0 AND NOT t.incremental,
+    EXISTS (SELECT FROM crawl.suspects x WHERE x.stream = t.stream AND x.entity_id = t.entity_id),
+    coalesce(t.held, 0)
 FROM taken t
 LEFT JOIN scratch.projects p
     ON t.stream = ANY(%(of_projects)s) AND p.id = coalesce(t.owner_id, t.entity_id)
@@ -178,6 +269,7 @@ LEFT JOIN scratch.studios s ON t.stream = ANY(%(of_studios)s) AND s.id = t.entit
 LEFT JOIN crawl.queries q ON t.stream = ANY(%(of_queries)s) AND q.id = t.entity_id
 ORDER BY t.due_at, t.stream, t.entity_id
 """
+_LEASES = {purpose: _LEASE.replace("@chosen", chosen) for purpose, chosen in _CHOSEN.items()}
 
 
 def release(connection: Connection, leases: Sequence[Lease]) -> None:
@@ -227,19 +319,36 @@ def report_drift(
     return bool(row and row[0])
 
 
-def backlog(connection: Connection, streams: Sequence[str]) -> Backlog:
-    """Count what is left for some streams."""
+def backlog(connection: Connection, streams: Sequence[str], price: float | None = None) -> Backlog:
+    """Count what is left for some streams, up to `MOST_COUNTED` of each kind; with a price, what pays is due too."""
+    lanes = rates.queues({STREAMS[name].spider for name in streams}) if price else []
+    values = {
+        "streams": list(streams),
+        "most": MOST_COUNTED,
+        "queues": lanes,
+        "ripe": [interval(rates.value_of(queue % rates.CLASSES), price or 1) for queue in lanes],
+    }
     with connection.transaction():
-        row = connection.execute(
-            "SELECT count(*) FILTER (WHERE due_at <= now() AND lease_token IS NULL),"
-            " count(*) FILTER (WHERE lease_token IS NOT NULL),"
-            " count(*) FILTER (WHERE failures > 0)"
-            " FROM crawl.walks WHERE stream = ANY(%s)"
-            " AND (due_at <= now() OR lease_token IS NOT NULL OR failures > 0)",
-            [list(streams)],
-        ).fetchone()
+        row = connection.execute(_BACKLOG, values).fetchone()
     assert row is not None
     return Backlog(*row)
+
+
+MOST_COUNTED = 100_000
+"""Nothing is counted further: a backlog of millions is told as more than this."""
+_BACKLOG = """
+SELECT
+    (SELECT count(*) FROM (SELECT FROM crawl.walks WHERE visits = 0 AND due_at <= now() AND lease_token IS NULL
+        AND stream = ANY(%(streams)s) LIMIT %(most)s) x)
+    + (SELECT count(*) FROM (SELECT FROM crawl.walks WHERE visits > 0 AND due_at <= now() AND lease_token IS NULL
+        AND stream = ANY(%(streams)s) LIMIT %(most)s) x)
+    + (SELECT count(*) FROM (
+        SELECT FROM unnest(%(queues)s::smallint[], %(ripe)s::float8[]) AS q (queue, ripe)
+        JOIN crawl.walks w ON w.queue = q.queue AND w.visited_at <= now() - make_interval(secs => 86400 * q.ripe)
+        WHERE w.lease_token IS NULL AND w.failures = 0 AND w.due_at > now() LIMIT %(most)s) x),
+    (SELECT count(*) FROM crawl.walks WHERE lease_run IS NOT NULL AND stream = ANY(%(streams)s)),
+    (SELECT count(*) FROM crawl.walks WHERE failures > 0 AND stream = ANY(%(streams)s))
+"""
 
 
 def seed(connection: Connection, seeds: Iterable[Seed]) -> tuple[int, int]:

@@ -33,6 +33,8 @@ class State(Struct, kw_only=True, omit_defaults=True):
     capped: bool = False
     base: Certificate | None = None
     until: Certificate | None = None
+    fresh: int = 0
+    """Items of this read that are newer than the certificate it started from."""
 
 
 def begin(last: Certificate | None) -> State:
@@ -56,6 +58,8 @@ def step(
     state.contradicted = state.contradicted or contradiction
     state.count += len(ids)
     state.total = (state.total + sum(map(mix, ids))) % 2**63
+    if state.until is not None:
+        state.fresh += sum(key > (state.until.key or 0) for key in keys)
     state.quiet = 0 if ids else state.quiet + 1
     if ids:
         state.last = state.page
@@ -67,6 +71,7 @@ def step(
     if arrived or ended or (agreeing and (state.count, state.total) == state.before):
         result = _end_of_read(state, atomic=state.page == 1 and (arrived or absent))
         result.contradiction = contradiction
+        result.whole = result.certified and not arrived and not state.capped
         return result
     state.page += 1
     return Step(contradiction=contradiction)
@@ -87,12 +92,12 @@ def _end_of_read(state: State, *, atomic: bool) -> Step:
     certificate = state.base or NOTHING
     certificate.capped = state.capped
     if atomic or not state.count:
-        return Step(done=certificate, certified=True)
+        return Step(done=certificate, certified=True, fresh=state.fresh, found=state.count)
     if result == state.before:
         certificate.ground = Ground.AGREEMENT
-        return Step(done=certificate, certified=True)
+        return Step(done=certificate, certified=True, fresh=state.fresh, found=state.count)
     if state.read >= AGREEING_READS:
         return Step(done=NOTHING)
     state.before, state.until_page = result, state.last
-    state.page, state.quiet, state.count, state.total, state.last = 1, 0, 0, 0, 0
+    state.page, state.quiet, state.count, state.total, state.last, state.fresh = 1, 0, 0, 0, 0, 0
     return Step()

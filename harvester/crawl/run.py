@@ -93,7 +93,9 @@ def crawl(
             frontier.refresh(connection, names, full=audit)
     session = Session(settings, "crawl" + " --refresh" * refresh + " --audit" * audit)
     bounds = Bounds(max_requests, None if max_minutes is None else 60 * max_minutes)
-    spider = run_spider(HarvestSpider, session=session, bounds=bounds, progress=progress, chosen=chosen)
+    spider = run_spider(
+        HarvestSpider, session=session, bounds=bounds, progress=progress, chosen=chosen, obliged=refresh or audit
+    )
     return Summary(
         outcome=spider.outcome,
         requests=session.requests,

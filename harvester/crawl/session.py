@@ -5,9 +5,10 @@ than once.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 
@@ -32,6 +33,8 @@ class Session:
         self.command = command
         self.counts = Counts()
         self.requests = 0
+        self.spent: Counter[Any] = Counter()
+        """Visits and further pages, by what they were for."""
         self.run = 0
         self.failure: Exception | None = None
         self._connection: Connection | None = None
@@ -81,7 +84,7 @@ class Session:
     def _close(self, outcome: str) -> None:
         assert self._connection is not None
         with self._connection:
-            frontier.end_run(self._connection, self.run, outcome, self.requests, self.counts)
+            frontier.end_run(self._connection, self.run, outcome, self.requests, self.counts, self.spent)
         self._connection = None
 
     async def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

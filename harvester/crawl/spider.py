@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
 from scrapy import Request, Spider
 from scrapy.exceptions import (
     CannotResolveHostError,
@@ -28,15 +27,17 @@ from scrapy.exceptions import (
 )
 from scrapy.http import Response
 
-from harvester.api.catalogue import DETAIL, STREAMS, streams_of
+from harvester.api.catalogue import DETAIL, PAGE_LIMIT, STREAMS, streams_of
 from harvester.api.decode import Departure, decode
 from harvester.api.records import Record
 from harvester.api.stream import Host, Kind, Paging, Stream
 from harvester.config import settings as environment
-from harvester.crawl import frontier, walk
+from harvester.crawl import frontier, learning, walk
 from harvester.crawl.account import Account
 from harvester.crawl.politeness import ATTEMPTS, Interrupted, Pacer, PoliteMiddleware, backoff, retry_after
+from harvester.crawl.revisit import PRIOR_DECAY
 from harvester.crawl.session import Session
+from harvester.crawl.shares import Shares
 from harvester.crawl.visits import course
 from harvester.errors import DecodeError, TransientHTTP, UsageError
 from harvester.warehouse.commit import Lease, PageCommit, Verdict
@@ -91,6 +92,9 @@ class Bounds:
 class WalkSpider(Spider):
     """Visits what is due of its streams. A subclass has a name; the catalogue says which streams that name owns."""
 
+    obliged = False
+    """Whether only what is new or due is visited, and nothing because it pays."""
+
     def __init__(self, session: Session | None = None, bounds: Bounds | None = None, **arguments: Any) -> None:
         super().__init__(self.name)
         self.alone = session is None
@@ -110,6 +114,7 @@ class WalkSpider(Spider):
         self._began = 0.0
         self._pacer: Pacer | None = None
         self._drift: Counter[tuple[str, str, str]] = Counter()
+        self._decay = PRIOR_DECAY
         self.trouble: str | None = None
         """What the site says is wrong with it, while the crawl waits for that."""
         self.account = Account(self)
@@ -127,6 +132,11 @@ class WalkSpider(Spider):
         """Begin nothing more; what is in flight is finished and committed. May be called from a signal handler."""
         self.stopping = True
         self.session.stop()
+
+    @property
+    def price(self) -> float:
+        """Item-days of delay that a scheduled visit must save."""
+        return self.session.settings.price
 
     @property
     def elapsed(self) -> float:
@@ -171,7 +181,8 @@ class WalkSpider(Spider):
         self._began = time.monotonic()
         watch = asyncio.create_task(self._watch(names))
         try:
-            if (await self.session.call(frontier.backlog, names)).due:
+            self._decay = await self.session.call(learning.learn)
+            if (await self.session.call(frontier.backlog, names, self.price)).due:
                 await self._wait_for_health()
             await self._walk_all(names, only)
         finally:
@@ -210,22 +221,40 @@ class WalkSpider(Spider):
         """Keep the figures for whoever looks on, and in `crawl.runs` for when this process is killed."""
         while True:
             await self._flush_drift()
-            self.left = await self.session.call(frontier.backlog, names)
-            await self.session.call(frontier.record_run, self.session.run, self.session.requests, self.session.counts)
+            self.left = await self.session.call(frontier.backlog, names, self.price)
+            await self.session.call(
+                frontier.record_run, self.session.run, self.session.requests, self.session.counts, self.session.spent
+            )
             await asyncio.sleep(_WATCH_SECONDS)
 
     async def _walk_all(self, names: list[str], only: list[int] | None) -> None:
         at_once = self.crawler.settings.getint("CONCURRENT_REQUESTS")
         ready: deque[Lease] = deque()
-        since: datetime | None = None
+        since: dict[frontier.Purpose, datetime | None] = {}
+        shares = Shares(self.session.settings.shares, obliged=self.obliged or only is not None)
+        self.session.spent = shares.spent
+        purpose = frontier.Purpose.NEW
         while True:
             while not self._enough() and len(self._tasks) < at_once:
                 if not ready:
-                    ready += await self.session.call(frontier.lease, self.session.run, names, 2 * at_once, only, since)
-                    if not ready:
+                    for purpose in shares.order():
+                        ready += await self.session.call(
+                            frontier.lease,
+                            self.session.run,
+                            names,
+                            2 * at_once,
+                            only,
+                            since.get(purpose),
+                            purpose=purpose,
+                            price=self.price,
+                        )
+                        if ready:
+                            break
+                    else:
                         break
-                    since = ready[-1].due_at
-                task = asyncio.create_task(self._visit(ready.popleft()))
+                    if purpose in (frontier.Purpose.NEW, frontier.Purpose.DUE):
+                        since[purpose] = ready[-1].due_at
+                task = asyncio.create_task(self._visit(ready.popleft(), shares, purpose))
                 self._tasks.add(task)
             if self._tasks:
                 done, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -254,7 +283,7 @@ class WalkSpider(Spider):
         call = self.session.call
         if await call(frontier.recover, self.session.run) or await call(frontier.spread):
             return True
-        left = await call(frontier.backlog, names)
+        left = await call(frontier.backlog, names, None if self.obliged else self.price)
         if self.target is not None or not (left.due or left.leased):
             return False
         await asyncio.sleep(_POLL_SECONDS)
@@ -273,8 +302,9 @@ class WalkSpider(Spider):
 
     # A visit --------------------------------------------------------------------------------------------------------
 
-    async def _visit(self, lease: Lease) -> None:
+    async def _visit(self, lease: Lease, shares: Shares, purpose: frontier.Purpose) -> None:
         stream = lease.visit.stream
+        shares.charge(purpose, 1)
         lease = replace(lease, visit=replace(lease.visit, seen_at=datetime.now(UTC)))
         try:
             if stream.is_own:
@@ -284,7 +314,7 @@ class WalkSpider(Spider):
             elif stream.paging is Paging.SINGLE:
                 await self._visit_object(lease)
             else:
-                await self._visit_list(lease)
+                shares.charge(purpose, await self._visit_list(lease) - 1)
         except Interrupted:
             await self.session.call(frontier.release, [lease])
         except TransientHTTP as error:
@@ -295,33 +325,52 @@ class WalkSpider(Spider):
 
     async def _visit_object(self, lease: Lease) -> None:
         records = await self.read(lease.visit, "")
-        verdict = Verdict(certificate=None, revisit=lease.visit.stream.revisit, gone=records is None)
+        verdict = Verdict(certificate=None, gone=records is None, whole=records is not None)
         rows = normalise(lease.visit, records) if records else []
         await self._hand_over(PageCommit(lease, rows, len(records or ()), verdict=verdict))
 
-    async def _visit_list(self, lease: Lease) -> None:
+    async def _visit_list(self, lease: Lease) -> int:
+        """Go through a list; returns how many pages were read."""
         stream = lease.visit.stream
-        way = course(lease)
+        down_to = None
+        if self._may_look_deeper(lease):
+            down_to = await self.session.call(learning.deepest, lease, self._decay, self.price)
+        way = course(lease, down_to)
         if stream.paging is Paging.RANKING:
             lease = replace(lease, visit=replace(lease.visit, seen_at=way.state.seen_at))
         while True:
             if way.pages and self._enough():
                 await self.session.call(frontier.release, [lease])
-                return
+                return way.pages
             records = await self.read(lease.visit, way.query())
+            first = not way.pages
             result = way.step(records)
             await self._report_walk(stream, result, lease.visit.entity_id)
-            verdict = _verdict(stream, result, gone=records is None) if way.ended else None
+            verdict = way.verdict(result, absent=records is None) if way.ended else None
+            noted = lease.full and stream.holds is not None and (verdict is None or verdict.seen is None)
             page = PageCommit(
                 lease,
                 normalise(lease.visit, records) if records else [],
                 len(records or ()),
                 state=None if way.ended else way.kept(),
                 verdict=verdict,
+                seen=[stream.held(record) for record in records or ()] if noted else None,
+                first=first,
             )
             if not await self._hand_over(page) or way.ended:
-                return
+                return way.pages
             lease = replace(lease, position=lease.position + 1)
+
+    @staticmethod
+    def _may_look_deeper(lease: Lease) -> bool:
+        """Whether a visit begins to a list of comments that goes on below its head, and need not be read in full."""
+        leads = lease.visit.stream.leads
+        return (
+            lease.certificate is not None
+            and lease.state is None
+            and lease.held > PAGE_LIMIT
+            and any(lead.signal for lead in leads)
+        )
 
     async def _hand_over(self, commit: PageCommit) -> bool:
         """Send a page through the pipeline and wait until it is committed; whether the walk may go on."""
@@ -453,12 +502,6 @@ def _absent(stream: Stream, response: Response) -> bool:
         return stream.paging is not Paging.SINGLE and response.body.startswith(b"{")
     # A deleted comment that is asked for by its id.
     return response.status == 200 and stream.gone == "deleted" and response.body.strip() == b"null"
-
-
-def _verdict(stream: Stream, result: walk.Step, *, gone: bool) -> Verdict:
-    """How a list ended. That it is not found means something of its entity only where the catalogue says so."""
-    certificate = None if result.done is None else msgspec.json.encode(result.done).decode()
-    return Verdict(certificate=certificate, revisit=stream.revisit, gone=gone and bool(stream.opens_gone))
 
 
 def _target(arguments: dict[str, Any]) -> tuple[Kind, int] | None:

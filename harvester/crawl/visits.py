@@ -11,7 +11,8 @@ import msgspec
 from harvester.api.catalogue import PAGE_LIMIT
 from harvester.api.stream import Format, Paging, Stream
 from harvester.crawl import dates, pages, walk
-from harvester.warehouse.commit import Lease
+from harvester.crawl.revisit import look
+from harvester.warehouse.commit import Lease, Verdict
 
 _NOTHING_TO_PROVE = walk.Step()
 
@@ -42,6 +43,10 @@ class Course(ABC):
     def step(self, records: Sequence[Any] | None) -> walk.Step:
         """Take a page of records; None where the source says that there is no such list."""
 
+    @abstractmethod
+    def verdict(self, result: walk.Step, *, absent: bool) -> Verdict:
+        """How the visit ended; `absent`: the source says that there is no such list."""
+
     def kept(self) -> str:
         """The state as JSON, for the checkpoint."""
         return msgspec.json.encode(self.state).decode()
@@ -49,6 +54,31 @@ class Course(ABC):
 
 class CertifiedCourse(Course):
     """A way that ends with a verdict of its walk."""
+
+    def __init__(self, lease: Lease) -> None:
+        super().__init__(lease)
+        self._full = lease.full
+
+    def _proved(self, done: walk.Certificate, _: walk.Step) -> walk.Certificate:
+        """What to keep of a certificate."""
+        return done
+
+    def verdict(self, result: walk.Step, *, absent: bool) -> Verdict:
+        done = self._proved(result.done or walk.NOTHING, result)
+        # That a list is not found means something of its entity only where the catalogue says so, and of the things
+        # that it held nothing at all: that is for their place to tell.
+        whole = result.whole and not absent
+        seen = done.anchors if whole and done.single else None
+        return Verdict(
+            certificate=msgspec.json.encode(done).decode(),
+            gone=absent and bool(self.stream.opens_gone),
+            whole=whole and (seen is not None or self._full),
+            twice=whole and done.ground is walk.Ground.AGREEMENT,
+            fresh=result.fresh,
+            found=result.found if whole else None,
+            pages=self.pages,
+            seen=seen,
+        )
 
     @abstractmethod
     def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
@@ -63,17 +93,28 @@ class CertifiedCourse(Course):
 class OffsetCourse(CertifiedCourse):
     """By limit and offset: see `walk`."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, down_to: int | None = None) -> None:
         super().__init__(lease)
         # Of a thread every read is whole.
         last = None if self.stream.is_thread else _last(lease)
-        self.state = _kept(lease, walk.State) or walk.begin(self.listing, last)
+        self.state = _kept(lease, walk.State) or walk.begin(self.listing, last, down_to)
+
+        self._looked = [] if last is None else last.looked
+        self._began = int((lease.visit.seen_at or datetime.now(UTC)).timestamp())
+        self._lowest = 0
 
     def query(self) -> str:
         return f"?limit={PAGE_LIMIT}&offset={self.state.offset}"
 
     def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
+        if entries and entries[-1].key is not None:
+            self._lowest = entries[-1].key
         return walk.step(self.listing, self.state, entries, absent=absent)
+
+    def _proved(self, done: walk.Certificate, result: walk.Step) -> walk.Certificate:
+        if any(lead.signal for lead in self.stream.leads):
+            done.looked = look(self._looked, 0 if result.whole else self._lowest, self._began)
+        return done
 
 
 class DateCourse(CertifiedCourse):
@@ -142,18 +183,25 @@ class RankingCourse(Course):
         self.ended = not records or self.state.pages >= most or first + PAGE_LIMIT >= deepest
         return _NOTHING_TO_PROVE
 
+    def verdict(self, result: walk.Step, *, absent: bool) -> Verdict:
+        del result, absent
+        return Verdict(certificate=None, pages=self.pages)
+
 
 _COURSES: dict[Paging, type[Course]] = {
-    Paging.OFFSET: OffsetCourse,
     Paging.DATE: DateCourse,
     Paging.NUMBER: PageCourse,
     Paging.RANKING: RankingCourse,
 }
 
 
-def course(lease: Lease) -> Course:
-    """The way through the list of a lease, from where it was left, else from its last certificate."""
-    return _COURSES[lease.visit.stream.paging](lease)
+def course(lease: Lease, down_to: int | None = None) -> Course:
+    """The way through the list of a lease, from where it was left, else from its last certificate.
+
+    `down_to` is a key to which a list by offset is read although nothing new stands there.
+    """
+    paging = lease.visit.stream.paging
+    return OffsetCourse(lease, down_to) if paging is Paging.OFFSET else _COURSES[paging](lease)
 
 
 def listing(stream: Stream) -> walk.Listing:

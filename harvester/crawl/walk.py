@@ -77,6 +77,11 @@ class Certificate(Struct, kw_only=True):
     """Of a list that two full reads agreed on: how many items, and the sum of their mixed ids."""
     capped: bool = False
     """Whether the source stopped before the list ended."""
+    single: bool = False
+    """Whether `anchors` are all that the list held."""
+    looked: list[tuple[int, int]] = []
+    """Of a list of comments: (key, time in seconds) pairs, deeper and deeper, longer and longer ago. All items with at
+    least that key were last looked at, for new replies, at that time."""
 
 
 NOTHING = Certificate(ground=Ground.NONE, complete=False)
@@ -110,6 +115,17 @@ class State(Struct, kw_only=True, omit_defaults=True):
     pass_key: int | None = None
     until: Certificate | None = None
 
+    down_to: int | None = None
+    """A key below which an incremental walk of a keyed list goes on reading, for what may have changed there."""
+    found: int = 0
+    """Items that the certified part brought, each once."""
+    fresh: int = 0
+    """Those among them that the certificate it started from does not cover."""
+    met: bool = False
+    """Whether an item of that certificate was met, in a list without keys."""
+    whole: bool = False
+    """Of a list whose head is read again: whether the pass before that went to the end of the list."""
+
     contradicted: bool = False
     """Whether the source broke the order that is declared of the list."""
 
@@ -119,6 +135,8 @@ class State(Struct, kw_only=True, omit_defaults=True):
     count: int = 0
     total: int = 0
     before: tuple[int, int] | None = None
+    known_count: int | None = None
+    """How many items the certificate counted that it started from."""
 
 
 class Step(Struct, kw_only=True):
@@ -130,17 +148,27 @@ class Step(Struct, kw_only=True):
     """Whether the page broke the declared order."""
     crowded: bool = False
     """Whether more may stand in one second than a date cursor can pass."""
+    whole: bool = False
+    """With `done`: whether the walk showed each item that was in the list throughout, from its head to its end."""
+    fresh: int = 0
+    """With `done`: items that the last certificate does not cover; 0 for a first walk."""
+    found: int = 0
+    """With `done` and `whole`: items that the list held."""
 
 
-def begin(listing: Listing, last: Certificate | None = None) -> State:
-    """The state of a new walk: from the last certificate, or from nothing without one (a first walk, an audit)."""
-    state = State()
+def begin(listing: Listing, last: Certificate | None = None, down_to: int | None = None) -> State:
+    """The state of a new walk: from the last certificate, or from nothing without one (a first walk, an audit).
+
+    With `down_to` a walk that grows at its head reads on to that key, though nothing new can stand there.
+    """
+    state = State(down_to=down_to)
     if last is None or not last.complete:
         return state
     if not last.digest:
         if last.whole is not None:
             # Where no place proves anything, one more full read that agrees with the last two is enough.
             state.phase, state.before = "agree", last.whole
+            state.known_count = last.whole[0]
         return state
     state.until = last
     if listing.order is Order.OLDEST_FIRST:
@@ -160,7 +188,7 @@ def step(listing: Listing, state: State, page: Sequence[Entry], *, absent: bool 
     state.pages += 1
     if absent and state.offset == 0:
         _note_base(listing, state, page)
-        return _done(listing, state)
+        return _done(listing, state, whole=True)
     if state.phase == "agree":
         return _agree(listing, state, page)
     if listing.keyed and not _ordered(listing, page):
@@ -174,8 +202,8 @@ def step(listing: Listing, state: State, page: Sequence[Entry], *, absent: bool 
 
 
 def _forward(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
-    if state.until is not None and _unchanged(state, state.until, page):
-        return Step(done=state.until, certified=True)
+    if state.until is not None and state.down_to is None and _unchanged(state, state.until, page):
+        return Step(done=state.until, certified=True, whole=state.until.single, found=len(page))
     if not _certified(listing, state, page):
         return _step_back(state, page)
     known = set(state.anchors)
@@ -189,6 +217,8 @@ def _forward(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     state.lost = 0
     if new:
         state.beyond = False
+        state.found += len(new)
+        state.fresh += _fresh(listing, state, page, set(new))
     if page:
         state.anchors = [*state.anchors, *new][-_ANCHORS:]
         state.key = page[-1].key
@@ -197,7 +227,7 @@ def _forward(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
         return _end(listing, state)
     if short and state.quiet >= listing.empties:
         # A short page where lists are filtered before the limit, else nothing at all in a whole page or more.
-        return _end(listing, state)
+        return _end(listing, state, whole=state.until is None or listing.order is not Order.OLDEST_FIRST)
     if repeats and state.quiet > 1:
         # Full pages of what is known, again and again: the source ignores the offset.
         return Step(done=NOTHING)
@@ -272,11 +302,37 @@ def _arrived(listing: Listing, state: State, page: Sequence[Entry]) -> bool:
         return False
     if listing.keyed and until.key is not None:
         last = page[-1].key
-        return last is not None and last < until.key - listing.margin
+        stop = until.key - listing.margin
+        return last is not None and last < (stop if state.down_to is None else min(stop, state.down_to))
     places = {item: place for place, item in enumerate(until.anchors)}
     met = [places[entry.id] for entry in page if entry.id in places]
     in_order = all(one < other for one, other in pairwise(met))
     return in_order and len(met) >= _HEAD_EVIDENCE
+
+
+def _fresh(listing: Listing, state: State, page: Sequence[Entry], new: set[int]) -> int:
+    """How many items of a page the certificate that this walk started from does not cover."""
+    until = state.until
+    if until is None:
+        return 0
+    if listing.keyed and until.key is not None:
+        covered = set(until.anchors)
+        return sum(
+            entry.id in new
+            and entry.key is not None
+            and (entry.key > until.key or (entry.key == until.key and entry.id not in covered))
+            for entry in page
+        )
+    known = set(until.anchors)
+    places = [place for place, entry in enumerate(page) if entry.id in known]
+    if listing.order is Order.OLDEST_FIRST:
+        behind = page[places[-1] + 1 :] if places else page
+        return sum(entry.id in new for entry in behind)
+    if listing.order is Order.NEWEST_FIRST:
+        before = () if state.met else page[: places[0]] if places else page
+        state.met = state.met or bool(places)
+        return sum(entry.id in new for entry in before)
+    return sum(entry.id not in known for entry in page)
 
 
 def _unchanged(state: State, until: Certificate, page: Sequence[Entry]) -> bool:
@@ -311,20 +367,28 @@ def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
         )
 
 
-def _end(listing: Listing, state: State) -> Step:
+def _end(listing: Listing, state: State, *, whole: bool = False) -> Step:
+    state.whole = whole
     if listing.moves and state.pages > 1 and state.head_key is not None:
         state.phase = "recheck"
         state.offset = 0
         state.anchors = []
         return Step(certified=True)
-    return _done(listing, state)
+    return _done(listing, state, whole=whole)
 
 
-def _done(listing: Listing, state: State) -> Step:
+def _done(listing: Listing, state: State, *, whole: bool) -> Step:
     certificate = state.base or NOTHING
     if certificate.complete:
         certificate.ground = Ground.KEY if listing.keyed else Ground.IDENTITY
-    return Step(done=certificate, certified=certificate.complete)
+        certificate.single = whole and state.found == len(certificate.anchors)
+    return Step(
+        done=certificate,
+        certified=certificate.complete,
+        whole=whole and certificate.complete,
+        fresh=state.fresh,
+        found=state.found,
+    )
 
 
 def _recheck(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
@@ -343,7 +407,7 @@ def _recheck(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     last = page[-1].key if page else None
     if len(page) < listing.limit or last is None or state.head_key is None or last <= state.head_key:
         if state.offset == 0:
-            return _done(listing, state)
+            return _done(listing, state, whole=state.whole)
         state.head_key = state.pass_key
         state.offset = 0
         state.anchors = []
@@ -381,6 +445,9 @@ def _agree(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
         return Step(
             done=Certificate(ground=Ground.AGREEMENT, complete=True, digest=head, anchors=state.head, whole=result),
             certified=True,
+            whole=True,
+            fresh=max(0, state.count - state.known_count) if state.known_count is not None else 0,
+            found=state.count,
         )
     if state.read >= AGREEING_READS:
         return Step(done=NOTHING)

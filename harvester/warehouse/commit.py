@@ -19,9 +19,11 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
-from harvester.api.catalogue import DETAIL, OWNER_COLUMN
-from harvester.api.stream import Stream
+from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, PAGE_LIMIT, STREAMS
+from harvester.api.stream import Kind, Paging, Stream
+from harvester.warehouse.absence import ASKED_BY, acquit, note_sightings, tell_absences
 from harvester.warehouse.normalise import Rows, Visit
+from harvester.warehouse.rates import LANES, SETTLE
 from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, WRITTEN, metadata
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -57,26 +59,48 @@ class Lease:
     state: dict[str, Any] | None = None
     certificate: dict[str, Any] | None = None
     due_at: datetime | None = None
+    full: bool = False
+    """Whether a list that was visited before is to be read in full."""
+    suspects: bool = False
+    """Whether the last walk through the whole list missed some of its items."""
+    held: int = 0
+    """Items that the list is known to hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a visit ended: with a certificate (JSON), or with the entity gone; the next is due after `revisit` s."""
+    """How a visit ended: with a certificate (JSON), or with the entity `gone`.
+
+    `whole`: it is known what the list held throughout, `twice`: two reads of it agreed. `seen` are its items where they
+    are few, else they are in `crawl.sightings`. `found` counts them, where all were read; `fresh` those that are new
+    since the last visit; `pages` are the requests it took.
+    """
 
     certificate: str | None
-    revisit: float
     gone: bool = False
+    whole: bool = False
+    twice: bool = False
+    fresh: int = 0
+    found: int | None = None
+    pages: int = 1
+    seen: list[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PageCommit:
-    """All that one page changes; `state` is the walk's state after it, as JSON, while the walk goes on."""
+    """All that one page changes; `state` is the walk's state after it, as JSON, while the walk goes on.
+
+    `seen` are the items on the page, for a walk that must tell in the end what it did not show; `first` says that the
+    walk begins with this page.
+    """
 
     lease: Lease
     rows: list[Rows]
     items: int
     state: str | None = None
     verdict: Verdict | None = None
+    seen: list[int] | None = None
+    first: bool = False
 
 
 @dataclass(slots=True)
@@ -165,8 +189,10 @@ class Writer:
         with self.connection.transaction():
             depths = self._advance(pages)
             accepted = [page for page in pages if page.lease.token in depths]
-            self._store([rows for page in accepted for rows in page.rows], counts)
+            changed = self._store([rows for page in accepted for rows in page.rows], counts)
             self._mark_gone(accepted)
+            note_sightings(self.connection, accepted)
+            self._settle(accepted, changed)
             self._make_due(accepted, depths)
         return Outcome([page.lease.token in depths for page in pages], counts)
 
@@ -178,8 +204,12 @@ class Writer:
         )
         return dict(rows.fetchall())
 
-    def _store(self, rows: Sequence[Rows], counts: Counts) -> None:
-        """Stage all rows by one COPY, then write them table by table, referred-to tables first, sorted by key."""
+    def _store(self, rows: Sequence[Rows], counts: Counts) -> dict[str, set[int]]:
+        """Stage all rows by one COPY, then write them table by table, referred-to tables first, sorted by key.
+
+        Returns, by table, the ids of the things that were known and changed.
+        """
+        changed: dict[str, set[int]] = defaultdict(set)
         parts: dict[_Part, dict[tuple[Any, ...], tuple[Any, ...]]] = defaultdict(dict)
         for page in rows:
             if not set(KEY_COLUMNS[page.table]) <= set(page.columns):
@@ -199,8 +229,10 @@ class Writer:
             for number, part in enumerate(ordered):
                 for statement in part.history:
                     cursor.execute(statement, {"part": number})
-                inserted, updated = cursor.execute(part.upsert, {"part": number}).fetchone() or (0, 0)
+                inserted, updated, ids = cursor.execute(part.upsert, {"part": number}).fetchone() or (0, 0, None)
                 counts.add(part.table, inserted, updated, len(parts[part]) - inserted - updated)
+                changed[part.table].update(ids or ())
+        return changed
 
     def _mark_gone(self, pages: Sequence[PageCommit]) -> None:
         for page in pages:
@@ -214,6 +246,8 @@ class Writer:
             return
         table = next(reversed(visit.stream.writes))  # an object's own table is the last it writes
         place = OWNER_COLUMN.get(visit.stream.kind)
+        # A thing that is asked for when there is a reason was last seen by the walk that gave the reason.
+        last_seen_by = visit.stream.name if visit.stream.revisit < ONCE else DETAIL[visit.stream.kind]
         is_there = (
             sql.SQL(" AND EXISTS (SELECT FROM {} p WHERE p.id = t.{} AND p.gone_at IS NULL)").format(
                 sql.Identifier("scratch", place.removesuffix("_id") + "s"), sql.Identifier(place)
@@ -224,11 +258,32 @@ class Writer:
         whole = sql.SQL(" OR t.parent_id = %(id)s") if place else sql.SQL("")
         self.connection.execute(
             sql.SQL(
-                "UPDATE {} t SET gone_at = now(), gone_reason = %(reason)s"
+                "UPDATE {} t SET gone_at = coalesce(s.missed_at, now()), gone_reason = %(reason)s,"
+                " gone_after = coalesce(s.gone_after, greatest(t.first_seen_at, w.enumerated_at))"
+                " FROM (SELECT 1) one LEFT JOIN crawl.walks w ON w.stream = %(by)s AND w.entity_id = %(id)s"
+                " LEFT JOIN crawl.suspects s"
+                " ON s.stream = %(list)s AND s.entity_id = %(owner)s AND s.item_id = %(id)s"
                 " WHERE (t.id = %(id)s{}) AND t.gone_at IS NULL{}"
             ).format(sql.Identifier("scratch", table), whole, is_there),
-            {"id": visit.entity_id, "reason": visit.stream.gone},
+            {
+                "id": visit.entity_id,
+                "owner": visit.owner_id,
+                "reason": visit.stream.gone,
+                "by": last_seen_by,
+                "list": ASKED_BY.get(visit.stream.name),
+            },
         )
+        acquit(self.connection, visit)
+
+    def _settle(self, pages: Sequence[PageCommit], changed: dict[str, set[int]]) -> None:
+        """End the visits that ended: tell what vanished, learn how often new items come, place the next visit."""
+        ended = [
+            _settlement(page, changed, again=tell_absences(self.connection, page))
+            for page in pages
+            if page.verdict is not None
+        ]
+        if ended:
+            settle(self.connection, ended, None)
 
     def _make_due(self, pages: Sequence[PageCommit], depths: dict[UUID, int]) -> None:
         due: dict[tuple[str, int], tuple[int | None, int, int | None]] = {}
@@ -246,24 +301,51 @@ class Writer:
                 {"stream": stream, "entity_id": entity, "owner_id": owner, "depth": depth, "signal": signal}
                 for (stream, entity), (owner, depth, signal) in sorted(due.items())
             ]
-            self.connection.execute(_MAKE_DUE, [Jsonb(walks)])
+            self.connection.execute(_MAKE_DUE, {"walks": Jsonb(walks), "resting": _RESTING})
+
+
+def settle(connection: Connection, ended: Sequence[dict[str, Any]], now: datetime | None) -> None:
+    """Learn from visits and place the next ones (`rates.SETTLE`), at a time or, for None, now."""
+    connection.execute(SETTLE, {"pages": Jsonb(list(ended)), "now": now})
+
+
+def _settlement(page: PageCommit, changed: dict[str, set[int]], *, again: bool) -> dict[str, Any]:
+    """What the end of a visit means for its walk."""
+    visit, verdict = page.lease.visit, page.verdict
+    assert verdict is not None
+    stream = visit.stream
+    fresh = verdict.fresh
+    if stream.paging is Paging.SINGLE:
+        fresh = int(visit.entity_id in changed.get(next(reversed(stream.writes)), ()))
+    return {
+        "stream": stream.name,
+        "entity_id": visit.entity_id,
+        "kind": stream.kind.value,
+        "certificate": verdict.certificate,
+        "whole": verdict.whole,
+        "again": again,
+        "gone": verdict.gone,
+        "fresh": fresh,
+        "found": verdict.found,
+        # New items fill pages whenever they are read: only the rest is the price of a visit.
+        "cost": 1.0 if page.lease.full else max(1.0, verdict.pages - fresh / PAGE_LIMIT),
+        "revisit": stream.revisit,
+        "worth": stream.worth,
+        "rate": stream.rate,
+        "lane": LANES.get(stream.spider, 0),
+    }
 
 
 def _checkpoint(page: PageCommit) -> dict[str, Any]:
     """What a page changes of its walk."""
-    lease, verdict = page.lease, page.verdict
+    lease = page.lease
     return {
         "stream": lease.visit.stream.name,
         "entity_id": lease.visit.entity_id,
         "token": str(lease.token),
         "position": lease.position,
         "items": page.items,
-        "signal": lease.signal,
         "state": page.state,
-        "done": verdict is not None,
-        "certificate": verdict and verdict.certificate,
-        "revisit": verdict.revisit if verdict else 0.0,
-        "gone": verdict is not None and verdict.gone,
     }
 
 
@@ -307,39 +389,34 @@ _ADVANCE = """
 UPDATE crawl.walks AS w SET
     position = w.position + 1,
     items = w.items + v.items,
-    lease_until = CASE WHEN v.done THEN NULL ELSE now() + make_interval(secs => %(lease)s) END,
-    lease_token = CASE WHEN v.done THEN NULL ELSE w.lease_token END,
-    lease_run = CASE WHEN v.done THEN NULL ELSE w.lease_run END,
+    lease_until = now() + make_interval(secs => %(lease)s),
     state = v.state::jsonb,
-    certificate = CASE WHEN v.done THEN coalesce(v.certificate::jsonb, w.certificate) ELSE w.certificate END,
-    certified_from = CASE WHEN v.certificate IS NULL THEN w.certified_from ELSE w.begun_at END,
-    certified_at = CASE WHEN v.certificate IS NULL THEN w.certified_at ELSE now() END,
-    spread_depth = CASE WHEN v.done AND w.visits = 0 THEN w.begun_depth ELSE w.spread_depth END,
-    incremental = w.incremental OR v.done,
-    visits = w.visits + v.done::int,
     failures = 0,
-    last_error = NULL,
-    gone_at = CASE WHEN NOT v.done THEN w.gone_at WHEN v.gone THEN coalesce(w.gone_at, now()) END,
-    due_at = CASE WHEN NOT v.done OR w.signal IS DISTINCT FROM v.signal THEN w.due_at
-                  ELSE now() + make_interval(secs => v.revisit) END
+    last_error = NULL
 FROM jsonb_to_recordset(%(pages)s) AS v (
-    stream text, entity_id bigint, token uuid, position int, items int, signal int, state text, done bool,
-    certificate text, revisit float8, gone bool
+    stream text, entity_id bigint, token uuid, position int, items int, state text
 )
 WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token AND w.position = v.position
 RETURNING v.token, w.depth
 """
 
+_RESTING = [stream.name for stream in STREAMS.values() if stream.kind in (Kind.PROJECT, Kind.STUDIO)]
+"""What is visited again as soon as a thing that was gone is met."""
 _MAKE_DUE = """
 INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, depth, signal, due_at)
 SELECT v.*, now()
-FROM jsonb_to_recordset(%s) AS v (stream text, entity_id bigint, owner_id bigint, depth smallint, signal int)
+FROM jsonb_to_recordset(%(walks)s) AS v (stream text, entity_id bigint, owner_id bigint, depth smallint, signal int)
 ORDER BY 1, 2
 ON CONFLICT (stream, entity_id) DO UPDATE SET
     depth = greatest(w.depth, excluded.depth),
     signal = excluded.signal,
-    due_at = CASE WHEN w.signal IS DISTINCT FROM excluded.signal THEN now() ELSE w.due_at END
+    due_at = CASE
+        WHEN w.signal IS DISTINCT FROM excluded.signal THEN now()
+        WHEN w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s) THEN now()
+        ELSE w.due_at
+    END
 WHERE excluded.depth > w.depth OR w.signal IS DISTINCT FROM excluded.signal
+    OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))
 """
 
 
@@ -455,9 +532,10 @@ def _upsert(table: str, columns: tuple[str, ...], staged: sql.Composed, *, shows
         into.append(sql.SQL("gone_at"))
         values.append(sql.SQL("now()"))
         sets.append(sql.SQL("gone_at = coalesce(t.gone_at, excluded.gone_at)"))
+        sets.append(sql.SQL("gone_after = coalesce(t.gone_after, t.first_seen_at)"))
     elif shows and "gone_at" in target.c:
         changes.append(sql.SQL("t.gone_at IS NOT NULL"))
-        sets.append(sql.SQL("gone_at = NULL, gone_reason = NULL"))
+        sets.append(sql.SQL("gone_at = NULL, gone_after = NULL, gone_reason = NULL"))
         before = _absences(table, staged)
     conflict = (
         sql.SQL("DO UPDATE SET {} WHERE {}").format(sql.SQL(", ").join(sets), sql.SQL(" OR ").join(changes))
@@ -466,9 +544,12 @@ def _upsert(table: str, columns: tuple[str, ...], staged: sql.Composed, *, shows
     )
     return sql.SQL(
         "WITH {before}done AS (INSERT INTO {target} AS t ({into}) SELECT {values} FROM {staged} s ORDER BY {key}"
-        " ON CONFLICT ({key}) {conflict} RETURNING xmax = 0 AS new)"
-        " SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new) FROM done"
+        " ON CONFLICT ({key}) {conflict} RETURNING xmax = 0 AS new, {thing} AS thing)"
+        " SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new),"
+        " array_agg(thing) FILTER (WHERE NOT new) FROM done"
     ).format(
+        # Only of the things that are visited on their own is it asked whether they changed.
+        thing=sql.SQL("t.id" if table in ("users", "projects", "studios") else "NULL::bigint"),
         before=before,
         target=_identifier(target),
         into=sql.SQL(", ").join(into),
@@ -489,8 +570,9 @@ def _absences(table: str, staged: sql.Composed) -> sql.Composed:
     if any(_type(WRITTEN[table].c[column]) != "bigint" for column in key):
         return sql.Composed([])
     return sql.SQL(
-        "ended AS (INSERT INTO history.absences (kind, thing_id, other_id, gone_at, returned_at, gone_reason)"
-        " SELECT {kind}, t.{one}, {other}, t.gone_at, now(), t.gone_reason FROM {staged} s JOIN {table} t"
+        "ended AS (INSERT INTO history.absences"
+        " (kind, thing_id, other_id, gone_at, gone_after, returned_at, gone_reason)"
+        " SELECT {kind}, t.{one}, {other}, t.gone_at, t.gone_after, now(), t.gone_reason FROM {staged} s JOIN {table} t"
         " ON {same} WHERE t.gone_at < now()), "
     ).format(
         kind=sql.Literal(table),
@@ -505,26 +587,38 @@ def _absences(table: str, staged: sql.Composed) -> sql.Composed:
 def _supersede(table: str, log: str, columns: Sequence[str], staged: sql.Composed) -> sql.Composed | None:
     """Keep the version of the rows that is about to change: what was unknown before is no version of its own."""
     history = metadata.tables[f"history.{log}"]
-    kept = [c.name for c in history.columns if c.name in metadata.tables[f"scratch.{table}"].c]
+    key = KEY_COLUMNS[table]
+    # The key of the thing, by its name in the history: an id stands there under the name of the thing.
+    things = [
+        next((c.name for c in history.columns if c.name == one or (one == "id" and c.name.endswith("_id"))), one)
+        for one in key
+    ]
+    kept = [c.name for c in history.columns if c.name in WRITTEN[table].c and c.name not in key]
     watched = [column for column in kept if column in columns]
     if not watched:
         return None
-    thing = next(c.name for c in history.columns if c.name.endswith("_id") and c.name not in kept)
     kind = [sql.SQL("kind")] if "kind" in history.c else []
     kind_value = [sql.Literal(table.removesuffix("_comments"))] if kind else []
-    same_kind = sql.SQL(" AND h.kind = {}").format(kind_value[0]) if kind else sql.SQL("")
+    same = [
+        *(
+            sql.SQL("h.{} = t.{}").format(sql.Identifier(thing), sql.Identifier(one))
+            for thing, one in zip(things, key, strict=True)
+        ),
+        *(sql.SQL("h.kind = {}").format(value) for value in kind_value),
+    ]
     return sql.SQL(
-        "INSERT INTO {log} ({into}) SELECT {kind}t.id,"
-        " coalesce((SELECT max(h.valid_to) FROM {log} h WHERE h.{thing} = t.id{same_kind}), t.first_seen_at),"
+        "INSERT INTO {log} ({into}) SELECT {kind}{key},"
+        " coalesce((SELECT max(h.valid_to) FROM {log} h WHERE {same}), t.first_seen_at),"
         " statement_timestamp(), {kept}"
-        " FROM {staged} s JOIN {table} t ON t.id = s.id WHERE {changed}"
-        " ORDER BY t.id FOR UPDATE OF t"
+        " FROM {staged} s JOIN {table} t ON {joined} WHERE {changed}"
+        " ORDER BY {key} FOR UPDATE OF t"
     ).format(
         log=sql.Identifier("history", log),
-        into=sql.SQL(", ").join([*kind, *map(sql.Identifier, [thing, "valid_from", "valid_to", *kept])]),
+        into=sql.SQL(", ").join([*kind, *map(sql.Identifier, [*things, "valid_from", "valid_to", *kept])]),
         kind=sql.SQL("").join([*kind_value, *([sql.SQL(", ")] if kind else [])]),
-        thing=sql.Identifier(thing),
-        same_kind=same_kind,
+        key=sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(one)) for one in key),
+        same=sql.SQL(" AND ").join(same),
+        joined=sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(sql.Identifier(one)) for one in key),
         kept=sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(c)) for c in kept),
         staged=staged,
         table=sql.Identifier("scratch", table),

@@ -8,6 +8,7 @@ before) and `crawl` (the operator's); and `account`, what the operator's own acc
 from typing import Any
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -42,6 +43,7 @@ metadata = MetaData(
 SCHEMAS = {
     "scratch": "The public community as it is now.",
     "history": "What was superseded: earlier texts, settings and counters, each with the time it held.",
+    "analytics": "Views for analysts.",
     "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, the quarantine.",
     "account": "What the operator's own account is shown, if its session was given: in no view, report or dataset.",
 }
@@ -77,6 +79,7 @@ def _life() -> tuple[Column[Any], ...]:
     return (
         _time("first_seen_at", "When the row was first stored.", nullable=False, server_default=text("now()")),
         _time("gone_at", "When it was shown to be absent from the site; null while present."),
+        _time("gone_after", "When it was last known to be present: it vanished between this and gone_at."),
         _text("gone_reason", "What its absence means, as far as the site tells; null while present."),
         _json(
             "extra",
@@ -314,7 +317,7 @@ user_revisions = _superseded(
     "user_revisions",
     "Earlier names, countries and profile texts of users. The version in force is in scratch.users.",
     users,
-    ("username", "scratch_team", "country", "status", "bio"),
+    ("username", "scratch_team", "country", "status", "bio", "featured_project_id", "featured_label"),
 )
 project_revisions = _superseded(
     "project_revisions",
@@ -354,6 +357,16 @@ comment_revisions = _table(
     _text("visibility", "Visibility as the site stated it."),
     PrimaryKeyConstraint("kind", "comment_id", "valid_to"),
 )
+member_revisions = _table(
+    "history",
+    "member_revisions",
+    "Earlier roles in studios. The role in force is in scratch.studio_members.",
+    _big("studio_id", "The studio.", nullable=False),
+    _big("user_id", "The member.", nullable=False),
+    *_interval(),
+    _text("role", "host, manager or curator."),
+    PrimaryKeyConstraint("studio_id", "user_id", "valid_to"),
+)
 absences = _table(
     "history",
     "absences",
@@ -362,6 +375,7 @@ absences = _table(
     _big("thing_id", "The first column of the row's key.", nullable=False),
     _big("other_id", "The second column of the key of an edge, else 0.", nullable=False, server_default=text("0")),
     _time("gone_at", "When it was shown to be absent.", nullable=False),
+    _time("gone_after", "When it was last known to be present before."),
     _time("returned_at", "When it was seen again.", nullable=False),
     _text("gone_reason", "What the absence meant."),
     PrimaryKeyConstraint("kind", "thing_id", "other_id", "gone_at"),
@@ -430,6 +444,12 @@ runs = _table(
         nullable=False,
         server_default=text("'{}'"),
     ),
+    _json(
+        "spent",
+        "Requests by what they were for: see the shares of the budget.",
+        nullable=False,
+        server_default=text("'{}'"),
+    ),
     CheckConstraint("outcome IN ('done', 'bounded', 'interrupted', 'failed')", name="outcome"),
 )
 
@@ -458,7 +478,11 @@ walks = _table(
         server_default=text("-1"),
     ),
     Column("begun_depth", SmallInteger, comment="The depth when the walk under way began."),
-    _time("due_at", "When the next visit is due.", nullable=False),
+    _time(
+        "due_at",
+        "When a visit must take place at the latest: at once, for a second look, or to read the list in full again.",
+        nullable=False,
+    ),
     _int("signal", "For replies: the reply_count that made the visit due."),
     _bool(
         "incremental",
@@ -485,13 +509,82 @@ walks = _table(
     _int("failures", "Visits in a row that failed.", nullable=False, server_default=text("0")),
     _text("last_error", "Why the last one failed."),
     _time("gone_at", "When the entity answered 404."),
+    _time("visited_at", "When the last completed visit began."),
+    _time("enumerated_at", "When the last walk began that went through the whole list."),
+    _int("held", "Items that the list held then, and new ones since."),
+    Column(
+        "news",
+        REAL,
+        comment="New items seen since the first visit, earlier ones discounted (e-fold in 90 days).",
+        nullable=False,
+        server_default=text("0"),
+    ),
+    Column(
+        "exposure",
+        REAL,
+        comment="Days observed since the first visit, discounted alike.",
+        nullable=False,
+        server_default=text("0"),
+    ),
+    Column("stratum", SmallInteger, comment="Age of the entity and size of the list, as classes: see crawl.priors."),
+    Column(
+        "queue",
+        SmallInteger,
+        comment="The spider (times 32) and the class of its rate: first in, first out. Null: not scheduled.",
+    ),
     PrimaryKeyConstraint("stream", "entity_id"),
     # HOT updates: the checkpoint is rewritten with every page.
     postgresql_with={"fillfactor": 70},
 )
-Index(None, walks.c.due_at)
+Index("walks_new_idx", walks.c.due_at, postgresql_where=text("visits = 0"))
+Index("walks_due_idx", walks.c.due_at, postgresql_where=text("visits > 0"))
+Index("walks_queue_idx", walks.c.queue, walks.c.visited_at, postgresql_where=text("queue IS NOT NULL"))
 Index(None, walks.c.lease_run, postgresql_where=text("lease_run IS NOT NULL"))
+Index("walks_failing_idx", walks.c.stream, postgresql_where=text("failures > 0"))
 Index("walks_unspread_idx", walks.c.stream, postgresql_where=text("depth > spread_depth AND visits > 0"))
+
+sightings = _table(
+    "crawl",
+    "sightings",
+    "What a walk through a whole list has shown so far; empty once it ended.",
+    _text("stream", "The stream.", nullable=False),
+    _big("entity_id", "Whose list it is.", nullable=False),
+    _big("item_id", "The item.", nullable=False),
+    PrimaryKeyConstraint("stream", "entity_id", "item_id"),
+)
+suspects = _table(
+    "crawl",
+    "suspects",
+    "What one walk through a whole list did not show: gone if another walk, or asking for it, agrees.",
+    _text("stream", "The stream.", nullable=False),
+    _big("entity_id", "Whose list it is.", nullable=False),
+    _big("item_id", "The item.", nullable=False),
+    _time("gone_after", "When it was last known to be present.", nullable=False),
+    _time("missed_at", "When that walk ended.", nullable=False),
+    PrimaryKeyConstraint("stream", "entity_id", "item_id"),
+)
+priors = _table(
+    "crawl",
+    "priors",
+    "How many new items lists of a kind get: a gamma distribution of rates, fitted to what visits found.",
+    _text("stream", "The stream.", nullable=False),
+    Column("stratum", SmallInteger, comment="Age of the entity (times 8) and size of the list; -1 for all together."),
+    Column("shape", Double, comment="The shape of the gamma distribution.", nullable=False),
+    Column("rate", Double, comment="Its mean, in items per list and day.", nullable=False),
+    _big("lists", "Lists that it was fitted to.", nullable=False),
+    _time("fitted_at", "When.", nullable=False, server_default=text("now()")),
+    PrimaryKeyConstraint("stream", "stratum"),
+)
+reply_decay = _table(
+    "crawl",
+    "reply_decay",
+    "How the replies that a comment gets thin out with its age, fitted to what is held.",
+    Column("age_days", Double, primary_key=True, autoincrement=False, comment="The age from which this holds."),
+    _big("replies", "Replies that came at this age.", nullable=False),
+    Column("exposure", Double, comment="Days that comments were observed at this age, together.", nullable=False),
+    Column("hazard", Double, comment="Replies per comment and day at this age.", nullable=False),
+    _time("fitted_at", "When.", nullable=False, server_default=text("now()")),
+)
 
 quarantine = _table(
     "crawl",
@@ -664,5 +757,6 @@ TRACKED: dict[str, tuple[Table, ...]] = {
     "project_comments": (comment_revisions,),
     "studio_comments": (comment_revisions,),
     "profile_comments": (comment_revisions,),
+    "studio_members": (member_revisions,),
 }
 """Where the superseded versions of a table's rows go."""

@@ -87,7 +87,7 @@ def rows(lease: Lease, served: Any) -> list[Rows]:
 
 def visited(lease: Lease, served: Any) -> PageCommit:
     """The last page of a visit."""
-    return PageCommit(lease, rows(lease, served), 1, verdict=Verdict("{}", 3600.0))
+    return PageCommit(lease, rows(lease, served), 1, verdict=Verdict("{}"))
 
 
 def take(connection: Connection, run: int, stream: str) -> Lease:
@@ -282,7 +282,7 @@ def test_an_object_that_answers_404_is_gone_and_comes_back(connection: Connectio
     walked_project(connection, writer, run)
     frontier.refresh(connection, ["project"])
     lease = take(connection, run, "project")
-    writer.commit([PageCommit(lease, [], 0, verdict=Verdict(None, 3600.0, gone=True))])
+    writer.commit([PageCommit(lease, [], 0, verdict=Verdict(None, gone=True))])
     gone = one(connection, "SELECT gone_at FROM scratch.projects")
     assert gone is not None
     assert one(connection, "SELECT gone_at FROM crawl.walks WHERE stream = 'project'") == gone

@@ -18,11 +18,13 @@ CONTRACT = {
     "history": {
         "project_stats", "studio_stats", "user_revisions", "project_revisions", "studio_revisions",
         "comment_revisions", "rankings", "site_counts", "site_health", "message_counts", "absences",
+        "member_revisions",
     },
     "crawl": {
         "walks", "runs", "quarantine", "budget", "seeds", "designs", "draws", "erasures", "drift", "queries",
-        "alembic_version",
+        "alembic_version", "sightings", "suspects", "priors", "reply_decay",
     },
+    "analytics": {"coverage", "id_gaps"},
     "account": {"messages", "activity", "alerts", "projects", "states"},
 }  # fmt: skip
 

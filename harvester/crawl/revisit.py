@@ -1,0 +1,156 @@
+"""When a visit pays, and how deep: pure. What is learnt from visits is in `warehouse.rates`, in SQL.
+
+A visit is worth its request when it saves at least the price, in item-days of delay: a list that gets r items a day,
+last visited t days ago, has r * t items waiting, each for t / 2 days on average, so that a visit saves r * t^2 / 2.
+The same price holds for a page of comments below the head, where nothing new stands but new replies do.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+from math import sqrt
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DAY = 86_400.0
+DEEPEST_PAGES = 100
+"""Pages below the head that are looked at for replies, at most."""
+LOOKS = 24
+"""Depths that are told apart in what was last looked at when."""
+
+
+def interval(value: float, price: float) -> float:
+    """Days after which a list of a value (worth a day and request) is due for a price in item-days."""
+    return sqrt(2 * price / value)
+
+
+@dataclass(frozen=True, slots=True)
+class Decay:
+    """How many replies a comment gets in a day, by its age: `hazards[i]` holds from `ages[i]` days on."""
+
+    ages: tuple[float, ...]
+    hazards: tuple[float, ...]
+
+    def at(self, age: float) -> float:
+        """Replies per comment and day at an age in days."""
+        return self.hazards[max(0, bisect_right(self.ages, age) - 1)]
+
+
+PRIOR_DECAY = Decay(
+    ages=(0.0, 0.05, 0.25, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0),
+    hazards=tuple(
+        0.108 / (1 + (a + b) / 2)
+        for a, b in pairwise((0.0, 0.05, 0.25, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0))
+    ),
+)
+"""Until one was fitted: 0.64 replies a comment within a year, falling as 1 / (1 + age / 1 day)."""
+
+
+def deepest_look(
+    page_keys: Sequence[Sequence[int]],
+    looked: Sequence[tuple[int, int]],
+    now: float,
+    decay: Decay,
+    price: float,
+    worth: float = 1.0,
+) -> int | None:
+    """The key down to which a visit pays beyond the head; None where the head is enough.
+
+    Args:
+        page_keys: of each page below the head, from the top, the times of its comments (seconds since 1970).
+        looked: (key, time) pairs of `Certificate.looked`.
+        now: the time of the visit (seconds since 1970).
+        decay: the replies to expect.
+        price: item-days that a request must save.
+        worth: of one reply.
+
+    Pages are read from the head down without a gap, so the depth is the one at which all that is saved, less the price
+    of all its pages, is greatest.
+    """
+    best, best_key, gain = 0.0, None, 0.0
+    for keys in page_keys[:DEEPEST_PAGES]:
+        if not keys:
+            break
+        since = (now - _looked_at(keys[-1], looked)) / DAY
+        hazards = sum(decay.at((now - key) / DAY) for key in keys)
+        gain += worth * hazards * since**2 / 2 - price
+        if gain > best:
+            best, best_key = gain, keys[-1]
+    return best_key
+
+
+def _looked_at(key: int, looked: Sequence[tuple[int, int]]) -> float:
+    """When items with a key were last looked at; the beginning of time for a depth that never was."""
+    return next((float(at) for lowest, at in looked if key >= lowest), 0.0)
+
+
+def look(looked: Sequence[tuple[int, int]], lowest: int, at: int) -> list[tuple[int, int]]:
+    """What was looked at when, after a visit that went down to key `lowest`."""
+    deeper = [(key, when) for key, when in looked if key < lowest and when < at]
+    merged = [(lowest, at), *deeper]
+    while len(merged) > LOOKS:
+        # Two depths become one: the shallower is taken for as long ago as the deeper.
+        closest = min(range(1, len(merged) - 1), key=lambda n: merged[n][1] - merged[n + 1][1])
+        del merged[closest]
+    return merged
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lists of one class: how many, the value and the rate of each (items a day), and the requests a visit costs."""
+
+    stream: str
+    lists: int
+    value: float
+    rate: float
+    revisit: float
+    """Days after which they are visited whatever they are worth."""
+    cost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a price buys: visits and requests a day, delay in days, the share of lists without unseen items."""
+
+    visits: float
+    requests: float
+    delay: float
+    fresh: float
+
+
+def outlook(groups: Sequence[Group], price: float, shortest: float = 0.0) -> Outlook:
+    """What to expect when lists are visited at a price, no sooner than after `shortest` days.
+
+    New items come as a Poisson process and wait half an interval on average; a list is fresh until the first came.
+    """
+    visits = requests = items = waiting = fresh = lists = 0.0
+    for group in groups:
+        days = max(shortest, min(interval(group.value, price), group.revisit))
+        visits += group.lists / days
+        requests += group.lists * (group.cost / days + group.rate / 40)
+        items += group.lists * group.rate
+        waiting += group.lists * group.rate * days / 2
+        expected = group.rate * days
+        fresh += group.lists * ((1 - 2.718281828459045**-expected) / expected if expected > 1e-9 else 1.0)
+        lists += group.lists
+    return Outlook(visits, requests, waiting / items if items else 0.0, fresh / lists if lists else 1.0)
+
+
+def price_for(groups: Sequence[Group], requests: float, shortest: float = 0.0) -> float:
+    """The price at which visits to all lists take so many requests a day; infinite where even the least takes more."""
+    low, high = 1e-12, 1e12
+    if outlook(groups, high, shortest).requests > requests:
+        return float("inf")
+    if outlook(groups, low, shortest).requests <= requests:
+        return low
+    for _ in range(100):
+        middle = sqrt(low * high)
+        if outlook(groups, middle, shortest).requests > requests:
+            low = middle
+        else:
+            high = middle
+    return high

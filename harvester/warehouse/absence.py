@@ -1,0 +1,224 @@
+"""What vanished from a list: told only by a walk through the whole of it, and dated only once it is confirmed.
+
+A row that one such walk did not show is a suspect. It is gone when a second walk does not show it either, or when
+the thing itself is asked for and is not there; its absence is then dated to the end of the first of the two. What it
+vanished after is the last walk through the whole list that showed it. One absence alone never dates anything, nor
+does a walk that stopped before the end of the list.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from harvester.api.catalogue import STREAMS
+from harvester.api.stream import Holding, Paging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    import psycopg
+
+    from harvester.warehouse.commit import PageCommit
+    from harvester.warehouse.normalise import Visit
+
+    Connection = psycopg.Connection[tuple[Any, ...]]
+
+ASKED_BY: dict[str, str] = {
+    stream.holds.ask: stream.name
+    for stream in STREAMS.values()
+    if stream.holds is not None and stream.holds.ask is not None and not stream.holds.asks_known
+}
+"""The list from which a stream's things are asked for one by one."""
+
+
+def note_sightings(connection: Connection, pages: Iterable[PageCommit]) -> None:
+    """Keep what each page of a walk through a whole list showed, until the walk ends."""
+    noting = [page for page in pages if page.seen is not None]
+    for page in noting:
+        if page.first:
+            forget_sightings(connection, page)
+    if noting:
+        connection.execute(
+            "INSERT INTO crawl.sightings (stream, entity_id, item_id)"
+            " SELECT v.stream, v.entity_id, unnest(v.items) FROM jsonb_to_recordset(%s)"
+            " AS v (stream text, entity_id bigint, items bigint[]) ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING",
+            [Jsonb([_place(page) | {"items": page.seen} for page in noting])],
+        )
+
+
+def forget_sightings(connection: Connection, page: PageCommit) -> None:
+    """Drop what a walk showed."""
+    connection.execute(
+        "DELETE FROM crawl.sightings WHERE stream = %(stream)s AND entity_id = %(entity_id)s", _place(page)
+    )
+
+
+def tell_absences(connection: Connection, page: PageCommit) -> bool:
+    """Compare the rows of a list with what a walk through the whole of it showed, before its walk is settled.
+
+    Returns whether the list is to be read in full once more, to confirm what it did not show.
+    """
+    verdict, stream = page.verdict, page.lease.visit.stream
+    if verdict is None:
+        return False
+    if not verdict.gone:
+        acquit(connection, page.lease.visit)
+    holds = stream.holds
+    if holds is None or not verdict.whole or stream.paging is Paging.SINGLE:
+        return False
+    place = _place(page) | {"seen": verdict.seen}
+    missing: dict[int, datetime] = dict(connection.execute(_missing(stream.name), place).fetchall())
+    if verdict.seen is None or page.lease.full:
+        forget_sightings(connection, page)
+    if holds.asks_known:
+        if missing:
+            _ask_known(connection, holds, list(missing))
+        return False
+    if not missing and not page.lease.suspects:
+        return False
+    confirmed, waits = _confirmed(connection, page, holds, missing)
+    if confirmed:
+        _date(connection, holds, page, confirmed)
+    rest = {item: after for item, after in missing.items() if item not in confirmed}
+    connection.execute(
+        "DELETE FROM crawl.suspects WHERE stream = %(stream)s AND entity_id = %(entity_id)s"
+        " AND item_id <> ALL(%(rest)s)",
+        place | {"rest": list(rest)},
+    )
+    if not rest:
+        return False
+    _suspect(connection, page, rest)
+    if page.lease.suspects:
+        return waits  # what vanished since the first walk waits for the next one
+    if holds.ask is not None and len(rest) < verdict.pages:
+        _ask(connection, page, holds.ask, list(rest))
+        return False
+    return True
+
+
+def _place(page: PageCommit) -> dict[str, Any]:
+    return {"stream": page.lease.visit.stream.name, "entity_id": page.lease.visit.entity_id}
+
+
+@cache
+def _missing(stream: str) -> sql.Composed:
+    """The rows of a list that a walk through the whole of it did not show, and when each was last known to be there.
+
+    What was stored after the walk began proves nothing.
+    """
+    holds = STREAMS[stream].holds
+    assert holds is not None
+    return sql.SQL(
+        "SELECT t.{item}, greatest(t.first_seen_at, w.enumerated_at) FROM scratch.{table} t"
+        " JOIN crawl.walks w ON w.stream = %(stream)s AND w.entity_id = %(entity_id)s"
+        " WHERE t.{owner} = %(entity_id)s AND t.gone_at IS NULL AND {only} AND t.first_seen_at < w.begun_at"
+        " AND CASE WHEN %(seen)s::bigint[] IS NULL"
+        " THEN NOT EXISTS (SELECT FROM crawl.sightings s WHERE s.stream = %(stream)s"
+        " AND s.entity_id = %(entity_id)s AND s.item_id = t.{item})"
+        " ELSE t.{item} <> ALL(%(seen)s::bigint[]) END"
+    ).format(
+        item=sql.Identifier(holds.item),
+        table=sql.Identifier(holds.table),
+        owner=sql.Identifier(holds.owner),
+        only=sql.SQL(holds.only),  # the catalogue's own
+    )
+
+
+def _confirmed(
+    connection: Connection, page: PageCommit, holds: Holding, missing: dict[int, datetime]
+) -> tuple[dict[int, tuple[datetime | None, datetime]], bool]:
+    """Which of the missing a walk before this one missed too (item: since when, last known), and whether all wait."""
+    assert page.verdict is not None
+    if page.verdict.twice:
+        return {item: (None, after) for item, after in missing.items()}, False
+    if not page.lease.suspects or not missing:
+        return {}, False
+    place = _place(page) | {"missing": list(missing), "sibling": holds.sibling}
+    if holds.sibling is not None:
+        # What is not here may have gone there, and that list may not have been read since.
+        stale = connection.execute(
+            "UPDATE crawl.walks SET due_at = now(), incremental = false WHERE stream = %(sibling)s"
+            " AND entity_id = %(entity_id)s AND NOT coalesce(enumerated_at >= (SELECT max(missed_at)"
+            " FROM crawl.suspects WHERE stream = %(stream)s AND entity_id = %(entity_id)s), false)",
+            place,
+        ).rowcount
+        if stale:
+            return {}, True
+    rows = connection.execute(
+        "SELECT s.item_id, s.missed_at, s.gone_after FROM crawl.suspects s"
+        " JOIN crawl.walks w USING (stream, entity_id)"
+        " WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s AND s.missed_at <= w.begun_at"
+        " AND s.item_id = ANY(%(missing)s)",
+        place,
+    )
+    return {item: (missed, after) for item, missed, after in rows.fetchall()}, False
+
+
+def _date(
+    connection: Connection,
+    holds: Holding,
+    page: PageCommit,
+    confirmed: dict[int, tuple[datetime | None, datetime]],
+) -> None:
+    items = list(confirmed)
+    of_comments = holds.table.endswith("_comments")
+    values = {
+        "entity_id": page.lease.visit.entity_id,
+        "items": items,
+        "missed": [confirmed[item][0] for item in items],
+        "after": [confirmed[item][1] for item in items],
+        "reason": "deleted" if of_comments else "no longer listed",
+    }
+    found = sql.SQL("unnest(%(items)s::bigint[], %(missed)s::timestamptz[], %(after)s::timestamptz[])")
+    dated = sql.SQL(
+        "UPDATE scratch.{table} t SET gone_at = coalesce(v.missed, now()), gone_after = v.after,"
+        " gone_reason = %(reason)s FROM {found} AS v (item, missed, after)"
+        " WHERE {match} AND t.gone_at IS NULL"
+    )
+    table, item, owner = sql.Identifier(holds.table), sql.Identifier(holds.item), sql.Identifier(holds.owner)
+    match = sql.SQL("t.{} = %(entity_id)s AND t.{} = v.item").format(owner, item)
+    connection.execute(dated.format(table=table, found=found, match=match), values)
+    if of_comments:
+        # Replies go with the comment that they are on.
+        connection.execute(dated.format(table=table, found=found, match=sql.SQL("t.parent_id = v.item")), values)
+
+
+def _suspect(connection: Connection, page: PageCommit, rest: dict[int, datetime]) -> None:
+    connection.execute(
+        "INSERT INTO crawl.suspects (stream, entity_id, item_id, gone_after, missed_at)"
+        " SELECT %(stream)s, %(entity_id)s, v.item, v.after, now()"
+        " FROM unnest(%(items)s::bigint[], %(after)s::timestamptz[]) AS v (item, after) ON CONFLICT DO NOTHING",
+        _place(page) | {"items": list(rest), "after": list(rest.values())},
+    )
+
+
+def _ask(connection: Connection, page: PageCommit, stream: str, items: Sequence[int]) -> None:
+    """Make it due to ask for things themselves."""
+    connection.execute(
+        "INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, due_at)"
+        " SELECT %(ask)s, item, %(entity_id)s, now() FROM unnest(%(items)s::bigint[]) AS item ORDER BY item"
+        " ON CONFLICT (stream, entity_id) DO UPDATE SET due_at = now()",
+        {"ask": stream, "entity_id": page.lease.visit.entity_id, "items": items},
+    )
+
+
+def _ask_known(connection: Connection, holds: Holding, items: Sequence[int]) -> None:
+    """Ask again for things that are in scope, which alone can tell whether they are gone."""
+    connection.execute(
+        "UPDATE crawl.walks SET due_at = now() WHERE stream = %s AND entity_id = ANY(%s) AND due_at > now()",
+        [holds.ask, items],
+    )
+
+
+def acquit(connection: Connection, visit: Visit) -> None:
+    """A thing was asked for: whatever the answer, its list has no say any more."""
+    if visit.stream.name in ASKED_BY:
+        connection.execute(
+            "DELETE FROM crawl.suspects WHERE stream = %s AND entity_id = %s AND item_id = %s",
+            [ASKED_BY[visit.stream.name], visit.owner_id, visit.entity_id],
+        )

@@ -1,0 +1,88 @@
+"""The community as it was known at a time: one SQL function for each table, made from the schema.
+
+`python -m harvester.warehouse.as_of` prints them; `views/as_of.sql` holds what the newest migration creates. A row
+was there at a time when it had been seen by then and was not known to be gone; where the history keeps versions of a
+column, it has the value that was known then, and else today's. A comment is there while the page is that it stands on.
+"""
+
+import sys
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql
+
+from harvester.warehouse.tables import KEY_COLUMNS, SCRATCH_TABLES, TRACKED, WRITTEN
+
+_PLACES = {"project_comments": ("projects", "project_id"), "studio_comments": ("studios", "studio_id")}
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_LIFE = ("gone_at", "gone_after", "gone_reason")
+
+
+def functions() -> str:
+    """All functions, as SQL."""
+    return "\n".join(_function(table) for table in SCRATCH_TABLES if table.name not in ("news", "studio_activity"))
+
+
+def _function(table: Table) -> str:
+    versions: dict[str, str] = {}
+    key = KEY_COLUMNS[table.name]
+    joins = []
+    for number, log in enumerate(TRACKED.get(table.name, ())):
+        version = f"v{number}"
+        for column in log.c:
+            if column.name in table.c and column.name not in key:
+                versions[column.name] = version
+        same = [f"h.{_thing(log, one)} = t.{one}" for one in key]
+        if "kind" in log.c:
+            same.append(f"h.kind = '{table.name.removesuffix('_comments')}'")
+        joins.append(
+            f"LEFT JOIN LATERAL (\n    SELECT h.* FROM history.{log.name} h\n"
+            f"    WHERE {' AND '.join(same)} AND h.valid_to > $1\n    ORDER BY h.valid_to LIMIT 1\n) {version} ON true"
+        )
+    kept = [name for name in (column.name for column in table.c) if name not in _LIFE]
+    columns = [
+        f"CASE WHEN {versions[name]}.valid_to IS NULL THEN t.{name} ELSE {versions[name]}.{name} END"
+        if name in versions
+        else f"t.{name}"
+        for name in kept
+    ]
+    types = ", ".join(f"{one} {table.c[one].type.compile(dialect=_DIALECT).lower()}" for one in kept)
+    conditions = ["t.first_seen_at <= $1", *_there("t", table.name)]
+    if table.name in _PLACES:
+        place, own = _PLACES[table.name]
+        there = "\n        AND ".join([f"p.id = t.{own}", *_there("p", place)])
+        conditions.append(f"EXISTS (\n        SELECT FROM scratch.{place} p WHERE {there}\n    )")
+    return (
+        f"-- {table.name} as known at a time\n"
+        f"CREATE FUNCTION history.{table.name}_at(timestamptz) RETURNS TABLE ({types})\n"
+        "LANGUAGE sql STABLE AS $$\n"
+        "SELECT "
+        + ",\n    ".join(columns)
+        + f"\nFROM scratch.{table.name} t\n"
+        + "".join(f"{one}\n" for one in joins)
+        + "WHERE "
+        + "\n    AND ".join(conditions)
+        + "\n$$;\n\n"
+        f"COMMENT ON FUNCTION history.{table.name}_at IS 'scratch.{table.name} as known at a time.';\n"
+    )
+
+
+def _there(alias: str, table: str) -> list[str]:
+    """Conditions under which a row was not known to be gone at the time."""
+    key = KEY_COLUMNS[table]
+    assert len(key) <= 2
+    assert "gone_at" in WRITTEN[table].c
+    other = f"{alias}.{key[1]}" if len(key) > 1 else "0"
+    return [
+        f"({alias}.gone_at IS NULL OR {alias}.gone_at > $1)",
+        f"NOT EXISTS (SELECT FROM history.absences a WHERE a.kind = '{table}' AND a.thing_id = {alias}.{key[0]}"
+        f" AND a.other_id = {other} AND a.gone_at <= $1 AND a.returned_at > $1)",
+    ]
+
+
+def _thing(log: Table, name: str) -> str:
+    """The column of a history table that holds the key column of the table that it is the history of."""
+    return name if name in log.c else next(c.name for c in log.c if c.name.endswith("_id"))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(functions())

@@ -1,0 +1,141 @@
+"""How often new items come, in SQL: what a visit found becomes a rate, and the rate a class.
+
+New items of a list come as a Poisson process whose rate has a gamma prior: after n items in t days its mean is
+(shape + n) / (shape / mean + t). Both n and t are discounted, so that what was long ago counts less. The prior is
+that of the list's stratum (`crawl.priors`), else of its stream, else the rate of the catalogue.
+
+A visit that comes t days after the last one saves worth * rate * t^2 / 2 item-days of delay, and costs so many
+requests. Lists whose worth * rate / cost lies within a factor of two are one class, visited first in, first out;
+that loses at most 1.5% against exact order (a class is a factor of the square root of two in the interval).
+Sources: Cho and Garcia-Molina 2003 for the problem, Sia, Cho and Cho 2007 for delay as its measure.
+"""
+
+from harvester.api.catalogue import STREAMS
+
+NOW = "coalesce(%(now)s::timestamptz, now())"
+"""SQL: the time, which a simulation may set."""
+FORGET_DAYS = 90.0
+"""Days in which what was observed loses all but 1/e of its weight."""
+SHAPE = 0.25
+"""Of the prior, until one was fitted: most lists get next to nothing, a few get most."""
+CLASSES = 32
+FIRST_CLASS = -8
+"""The class 0 holds values from 2^8 worth a day on; each further one half as much, and the last all below 2^-23."""
+LANES: dict[str, int] = {
+    spider: lane for lane, spider in enumerate(dict.fromkeys(one.spider for one in STREAMS.values() if one.worth))
+}
+"""The spiders whose visits are scheduled, as numbers: a queue is a spider and a class."""
+SECOND_LOOK_DAYS = 1.5
+"""A young thing is visited again after so many days, whatever is known of its kind."""
+YOUNG_DAYS = 7.0
+AGES = (1, 7, 30, 180, 730)
+"""Days of age at which a stratum ends."""
+SIZES = (1, 10, 100, 1000)
+"""Items held at which a stratum ends."""
+
+
+def value_of(class_: int) -> float:
+    """Worth a day and request of the lists in a class: the middle of its range, in geometric terms."""
+    return float(2.0 ** -(class_ + FIRST_CLASS + 0.5))
+
+
+def queues(spiders: set[str]) -> list[int]:
+    """The queues of some spiders."""
+    return [LANES[spider] * CLASSES + class_ for spider in sorted(spiders & LANES.keys()) for class_ in range(CLASSES)]
+
+
+def mean(news: str, exposure: str, shape: str, rate: str) -> str:
+    """SQL: the mean of the rate, in items a day."""
+    return f"(({shape} + {news}) / ({shape} / {rate} + {exposure}))"
+
+
+def class_of(value: str) -> str:
+    """SQL: the class of a value (worth a day and request)."""
+    return f"least({CLASSES - 1}, greatest(0, floor(-log(2, greatest({value}, 1e-9)::numeric)) - ({FIRST_CLASS})))"
+
+
+def stratum(age: str, held: str) -> str:
+    """SQL: the stratum of a list from the time its owner came to be, and the items it holds."""
+    days = f"coalesce(extract(epoch FROM {NOW} - {age})::float8 / 86400, 1e9)"
+    ages = ", ".join(map(str, AGES))
+    sizes = ", ".join(map(str, SIZES))
+    return (
+        f"(width_bucket({days}, ARRAY[{ages}]::float8[]) * 8 + width_bucket({held}::float8, ARRAY[{sizes}]::float8[]))"
+    )
+
+
+BIRTH = """CASE v.kind
+    WHEN 'user' THEN (SELECT x.joined_at FROM scratch.users x WHERE x.id = o.entity_id)
+    WHEN 'project' THEN (SELECT coalesce(x.shared_at, x.created_at) FROM scratch.projects x WHERE x.id = o.entity_id)
+    WHEN 'studio' THEN (SELECT x.created_at FROM scratch.studios x WHERE x.id = o.entity_id)
+END"""
+"""SQL: when the entity of walk `o` came to be."""
+
+REST = """CASE v.kind
+    WHEN 'project' THEN EXISTS (SELECT FROM scratch.projects x WHERE x.id = o.entity_id AND x.gone_at IS NOT NULL)
+    WHEN 'studio' THEN EXISTS (SELECT FROM scratch.studios x WHERE x.id = o.entity_id AND x.gone_at IS NOT NULL)
+    ELSE false
+END"""
+"""SQL: whether the entity of walk `o` is gone, so that its lists rest until it is back."""
+
+SETTLE = f"""
+WITH found AS (
+    SELECT v.*, o.begun_at, o.visited_at,
+        extract(epoch FROM o.begun_at - o.visited_at)::float8 / 86400 AS gap,
+        coalesce(v.found, coalesce(o.held, 0) + v.fresh) AS held_now,
+        {BIRTH} AS birth, v.gone OR {REST} AS rests
+    FROM jsonb_to_recordset(%(pages)s) AS v (
+        stream text, entity_id bigint, kind text, certificate text, whole bool, again bool, gone bool,
+        fresh int, found int, cost float8, revisit float8, worth float8, rate float8, lane int
+    )
+    JOIN crawl.walks o ON o.stream = v.stream AND o.entity_id = v.entity_id
+), placed AS (
+    SELECT f.*, {stratum("f.birth", "f.held_now")} AS stratum FROM found f
+), known AS (
+    SELECT f.*, coalesce(p.shape, s.shape, {SHAPE}) AS shape, coalesce(p.rate, s.rate, f.rate) AS prior_rate
+    FROM placed f
+    LEFT JOIN crawl.priors p ON p.stream = f.stream AND p.stratum = f.stratum
+    LEFT JOIN crawl.priors s ON s.stream = f.stream AND s.stratum = -1
+), observed AS (
+    SELECT k.*,
+        CASE WHEN k.gap IS NULL THEN 0 ELSE w.news * exp(-k.gap / {FORGET_DAYS}) + k.fresh END AS news_now,
+        CASE WHEN k.gap IS NULL THEN 0 ELSE w.exposure * exp(-k.gap / {FORGET_DAYS}) + k.gap END AS exposure_now
+    FROM known k JOIN crawl.walks w ON w.stream = k.stream AND w.entity_id = k.entity_id
+)
+UPDATE crawl.walks AS w SET
+    lease_token = NULL,
+    lease_run = NULL,
+    lease_until = NULL,
+    state = NULL,
+    certificate = coalesce(v.certificate::jsonb, w.certificate),
+    certified_from = CASE WHEN v.certificate IS NULL THEN w.certified_from ELSE w.begun_at END,
+    certified_at = CASE WHEN v.certificate IS NULL THEN w.certified_at ELSE {NOW} END,
+    spread_depth = CASE WHEN w.visits = 0 THEN w.begun_depth ELSE w.spread_depth END,
+    incremental = (w.incremental OR v.whole) AND NOT v.again,
+    visits = w.visits + 1,
+    failures = 0,
+    last_error = NULL,
+    gone_at = CASE WHEN v.rests THEN coalesce(w.gone_at, {NOW}) END,
+    visited_at = w.begun_at,
+    enumerated_at = CASE WHEN v.whole THEN w.begun_at ELSE w.enumerated_at END,
+    held = v.held_now,
+    news = v.news_now,
+    exposure = v.exposure_now,
+    stratum = v.stratum,
+    queue = CASE WHEN v.worth > 0 AND NOT v.rests THEN v.lane * {CLASSES}
+        + {class_of("v.worth * " + mean("v.news_now", "v.exposure_now", "v.shape", "v.prior_rate") + " / v.cost")} END,
+    due_at = CASE
+        WHEN v.again THEN {NOW}
+        -- asked for again since this visit began: it is no answer to that
+        WHEN w.due_at <= {NOW} AND w.begun_at < w.due_at THEN w.due_at
+        WHEN w.visits = 0 AND v.worth > 0 AND v.birth > {NOW} - make_interval(secs => {YOUNG_DAYS * 86_400})
+            THEN {NOW} + make_interval(secs => {SECOND_LOOK_DAYS * 86_400})
+        ELSE greatest(
+            coalesce(CASE WHEN v.whole THEN w.begun_at ELSE w.enumerated_at END, {NOW})
+                + make_interval(secs => v.revisit),
+            {NOW} + make_interval(secs => least(v.revisit, 86400)))
+    END
+FROM observed v
+WHERE w.stream = v.stream AND w.entity_id = v.entity_id
+"""
+"""The end of visits: what they found becomes a rate, and the next visit is placed."""

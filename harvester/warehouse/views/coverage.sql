@@ -1,0 +1,72 @@
+-- What is known of each list and object in scope: a gap in the data can be told from a gap in the world.
+CREATE VIEW analytics.coverage AS
+SELECT
+    w.stream,
+    w.entity_id,
+    CASE
+        WHEN w.visits = 0 THEN 'not read yet'
+        WHEN w.gone_at IS NOT NULL THEN 'gone'
+        WHEN w.certificate IS NULL THEN 'read'
+        WHEN (w.certificate ->> 'complete')::boolean THEN 'certified'
+        ELSE 'unproved'
+    END AS state,
+    w.certificate ->> 'ground' AS ground,
+    w.certified_from,
+    w.certified_at,
+    w.enumerated_at,
+    w.held,
+    CASE WHEN t.timed THEN to_timestamp((w.certificate ->> 'key')::bigint) END AS newest_at,
+    -- A walk under way has a hole between what it read so far and what was certified before.
+    CASE WHEN t.timed AND w.state ? 'key' THEN to_timestamp((w.state ->> 'key')::bigint) END AS hole_before,
+    CASE WHEN t.timed AND w.state ? 'key' THEN to_timestamp((w.certificate ->> 'key')::bigint) END AS hole_after,
+    (w.certificate ->> 'capped')::boolean IS TRUE AS capped,
+    w.visited_at,
+    w.due_at
+FROM crawl.walks w
+CROSS JOIN LATERAL (
+    SELECT w.stream IN (
+        'project_comments', 'studio_comments', 'profile_comments', 'studio_activity', 'user_projects'
+    ) AS timed
+) t;
+
+COMMENT ON VIEW analytics.coverage IS
+    'Per list or object: what is certified, on which ground and when. All that stood in the list at certified_from is held.';
+
+CREATE FUNCTION analytics.gap_is_in(stream text, entity_id bigint, after timestamptz, before timestamptz) RETURNS text
+LANGUAGE sql STABLE AS $$
+SELECT CASE
+    WHEN c.state IS NULL THEN 'the data: not in scope'
+    WHEN c.state = 'not read yet' THEN 'the data: not read yet'
+    WHEN c.state = 'gone' THEN 'the world: the page itself is gone'
+    WHEN c.state = 'unproved' THEN 'unknown: no walk could be certified'
+    WHEN c.capped THEN 'unknown: the site serves no more than the newest pages'
+    WHEN c.hole_after < $4 AND c.hole_before > $3 THEN 'the data: a walk is under way'
+    WHEN c.certified_from >= $4 THEN 'the world'
+    WHEN c.certified_from > $3 THEN 'the world until the last visit, the data after it'
+    ELSE 'the data: not read since'
+END
+FROM (SELECT $1 AS stream, $2 AS entity_id) asked
+LEFT JOIN analytics.coverage c ON c.stream = asked.stream AND c.entity_id = asked.entity_id
+$$;
+
+COMMENT ON FUNCTION analytics.gap_is_in IS
+    'Whether nothing of a list lies between two times because nothing was there (the world) or because it was not read (the data).';
+
+-- Ids count up over the whole site: the share of them that is held says how much of a month the warehouse can have.
+CREATE VIEW analytics.id_gaps AS
+SELECT kind, date_trunc('month', created_at) AS month, count(*) AS held, min(id) AS lowest_id, max(id) AS highest_id,
+    max(id) - min(id) + 1 - count(*) AS ids_not_held,
+    round(count(*)::numeric / (max(id) - min(id) + 1), 6) AS share_held
+FROM (
+    SELECT 'project' AS kind, id, created_at FROM scratch.projects
+    UNION ALL SELECT 'studio', id, created_at FROM scratch.studios
+    UNION ALL SELECT 'user', id, joined_at FROM scratch.users
+    UNION ALL SELECT 'project comment', id, created_at FROM scratch.project_comments
+    UNION ALL SELECT 'studio comment', id, created_at FROM scratch.studio_comments
+    UNION ALL SELECT 'profile comment', id, created_at FROM scratch.profile_comments
+) things
+WHERE created_at IS NOT NULL
+GROUP BY 1, 2;
+
+COMMENT ON VIEW analytics.id_gaps IS
+    'Per kind and month: the ids from the lowest to the highest held, and how many of them are not.';
