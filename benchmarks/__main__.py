@@ -5,6 +5,7 @@ import sys
 
 BENCHMARKS = {
     "commit": ("benchmarks.commit_pages", "pages of comments into PostgreSQL, one by one and together"),
+    "lease": ("benchmarks.lease_many", "leases of 100 from ten million walks"),
     "sandbox": ("benchmarks.sandbox_speed", "requests that the sandbox answers on one core"),
 }
 

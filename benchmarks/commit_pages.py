@@ -15,6 +15,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
 from harvester.config import load
 from harvester.crawl import frontier
+from harvester.crawl.frontier import Purpose
 from harvester.warehouse import embedded, schema
 from harvester.warehouse.commit import PageCommit, Verdict, Writer
 from harvester.warehouse.connect import open_connection
@@ -75,7 +76,7 @@ def main() -> None:
                             " SELECT 'project_comments', unnest(%s::bigint[]), now()",
                             [list(numbers)],
                         )
-                        leases = frontier.lease(connection, run, [STREAM.name], PAGES)
+                        leases = frontier.lease(connection, run, [STREAM.name], PAGES, purpose=Purpose.NEW)
                         bodies = [body(lease.visit.entity_id) for lease in leases]
                         began = time.perf_counter()
                         pages = [

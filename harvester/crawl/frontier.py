@@ -5,6 +5,7 @@ each run holds an advisory lock for as long as its connection lives, so what a k
 once, not after a time-out.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from harvester import __version__
 from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, STREAMS
-from harvester.api.stream import Kind, Lead
+from harvester.api.stream import DAY, Kind, Lead
 from harvester.config import Settings
 from harvester.crawl.revisit import interval
 from harvester.warehouse import rates
@@ -31,6 +32,8 @@ _LONGEST_PAUSE = 6 * 3600
 """Seconds after which a visit that keeps failing is tried again, at most."""
 REST_SECONDS = 6 * 3600
 """Nothing that was visited within so many seconds is drawn for a re-check."""
+AHEAD_SECONDS = 90 * DAY
+"""How long before it must be a list may be read in full again, out of the share for audits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,53 @@ class Purpose(StrEnum):
     """Read in full before it must be, the one that waits longest first."""
 
 
+class Picker:
+    """Finds the visits that save most, and remembers how far it had to look in each queue for them."""
+
+    def __init__(self) -> None:
+        self._reach: dict[int, int] = {}
+
+    def pick(
+        self, connection: Connection, streams: Sequence[str], count: int, price: float, now: datetime | None = None
+    ) -> list[tuple[str, int]]:
+        """The `count` walks (stream, entity) whose visits save most, if that is at least the price.
+
+        A queue is first in, first out, so that its best stand at its head. Of each as many are looked at as were taken
+        from it last time, times two, and again while all of them are taken.
+        """
+        queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].worth})
+        while True:
+            reach = [self._reach.get(queue, _LEAST_REACH) for queue in queues]
+            values = _head_values(queues, reach, price, now)
+            with connection.transaction():
+                best = connection.execute(_HEADS, values).fetchall()[:count]
+            taken = Counter(queue for _, _, queue in best)
+            self._reach = {queue: min(count, max(_LEAST_REACH, 2 * number)) for queue, number in taken.items()}
+            # A queue of which all that was looked at is taken may have more.
+            if not any(taken[queue] == looked < count for queue, looked in zip(queues, reach, strict=True)):
+                return [(stream, entity) for stream, entity, _ in best]
+
+    def explain(self, connection: Connection, streams: Sequence[str], price: float) -> list[str]:
+        """The plan of the search, with what it read: for benchmarks."""
+        queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].worth})
+        values = _head_values(queues, [self._reach.get(queue, _LEAST_REACH) for queue in queues], price, None)
+        plan = connection.execute("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) " + _HEADS, values)
+        return [str(line) for (line,) in plan.fetchall()]
+
+
+def _head_values(queues: list[int], reach: list[int], price: float, now: datetime | None) -> dict[str, Any]:
+    return {
+        "queues": queues,
+        "roots": [sqrt(rates.value_of(queue % rates.CLASSES)) for queue in queues],
+        "ripe": [interval(rates.value_of(queue % rates.CLASSES), price) for queue in queues],
+        "reach": reach,
+        "now": now,
+    }
+
+
+_LEAST_REACH = 4
+
+
 def lease(
     connection: Connection,
     run: int,
@@ -139,16 +189,18 @@ def lease(
     *,
     purpose: Purpose = Purpose.DUE,
     price: float = 0.5,
+    picker: Picker | None = None,
     now: datetime | None = None,
 ) -> list[Lease]:
     """Take up to `count` walks for a purpose; with `only`, of these entities or on their pages, new or due.
 
     `since` is when the last walk that was leased had become due. What is due goes on from there as a rule, and the
     search for it need not pass by the places in the index of all that was done before. `price` is what a scheduled
-    visit must save, in item-days; `now` the time, None for the clock's.
+    visit must save, in item-days, and `picker` finds them; `now` is the time, None for the clock's.
     """
-    names = set(streams)
-    queues = rates.queues({STREAMS[name].spider for name in names if STREAMS[name].worth})
+    picked: list[tuple[str, int]] = []
+    if purpose is Purpose.SCHEDULED:
+        picked = (picker or Picker()).pick(connection, streams, count, price, now)
     values = {
         "streams": list(streams),
         "count": count,
@@ -156,16 +208,15 @@ def lease(
         "seconds": LEASE_SECONDS,
         "only": None if only is None else list(only),
         "since": since or datetime.min.replace(tzinfo=UTC),
-        "queues": queues,
-        "roots": [sqrt(rates.value_of(queue % rates.CLASSES)) for queue in queues],
-        "ripe": [interval(rates.value_of(queue % rates.CLASSES), price) for queue in queues],
+        "picked": [stream for stream, _ in picked],
+        "entities": [entity for _, entity in picked],
         "full": purpose is Purpose.AUDIT,
         "now": now,
     } | _STREAMS_OF
     with connection.transaction():
         rows = connection.execute(_LEASES[purpose], values).fetchall()
     if not rows and since is not None:
-        return lease(connection, run, streams, count, only, purpose=purpose, price=price, now=now)
+        return lease(connection, run, streams, count, only, purpose=purpose, now=now)
     leases = []
     for stream, entity, owner, username, host, asked, *rest in rows:
         query = None if asked is None else Query(*asked)
@@ -186,6 +237,7 @@ _STREAMS_OF: dict[str, Any] = {
     "in_full": [stream.name for stream in STREAMS.values() if stream.worth and stream.holds],
     "revisits": Jsonb({stream.name: stream.revisit for stream in STREAMS.values()}),
     "rested": REST_SECONDS,
+    "ahead": AHEAD_SECONDS,
 }
 
 _FREE = f"(w.lease_token IS NULL OR w.lease_until < {NOW})"
@@ -202,23 +254,9 @@ def _obliged(which: str) -> str:
 _CHOSEN = {
     Purpose.NEW: _obliged("w.visits = 0"),
     Purpose.DUE: _obliged("w.visits > 0"),
-    # Of each queue its longest unvisited walks, as many as its even share of the lease and some more; of all these the
-    # most valuable. A queue that would have given more than that gives them to the next lease.
     Purpose.SCHEDULED: f"""
-        SELECT w.stream, w.entity_id FROM (
-            SELECT h.stream, h.entity_id FROM (
-                SELECT q.queue, q.root, q.ripe, count(*) OVER () AS queues
-                FROM unnest(%(queues)s::smallint[], %(roots)s::float8[], %(ripe)s::float8[]) AS q (queue, root, ripe)
-                WHERE EXISTS (SELECT FROM crawl.walks w WHERE w.queue = q.queue
-                    AND w.visited_at <= {NOW} - make_interval(secs => 86400 * q.ripe))
-            ) q CROSS JOIN LATERAL (
-                SELECT w.stream, w.entity_id, extract(epoch FROM {NOW} - w.visited_at) * q.root AS score
-                FROM crawl.walks w
-                WHERE w.queue = q.queue AND w.visited_at <= {NOW} - make_interval(secs => 86400 * q.ripe)
-                    AND {_FREE} AND w.failures = 0
-                ORDER BY w.visited_at LIMIT 4 + 3 * %(count)s / q.queues
-            ) h ORDER BY h.score DESC LIMIT %(count)s
-        ) best JOIN crawl.walks w USING (stream, entity_id)
+        SELECT w.stream, w.entity_id FROM crawl.walks w
+        JOIN unnest(%(picked)s::text[], %(entities)s::bigint[]) AS p (stream, entity_id) USING (stream, entity_id)
         WHERE {_FREE} FOR UPDATE OF w SKIP LOCKED""",
     # Places in the table, drawn evenly: a row that is there is as likely as any other to stand on one of them.
     Purpose.RECHECK: f"""
@@ -234,10 +272,24 @@ _CHOSEN = {
     Purpose.AUDIT: f"""
         SELECT w.stream, w.entity_id FROM crawl.walks w
         WHERE w.due_at > {NOW} AND w.visits > 0 AND w.stream = ANY(%(streams)s) AND w.stream = ANY(%(in_full)s)
-            AND w.due_at < {NOW} + make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8 / 2)
+            AND w.due_at < {NOW} + make_interval(secs => %(ahead)s)
             AND w.state IS NULL AND w.failures = 0 AND {_FREE}
         ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED""",
 }
+
+_HEADS = f"""
+SELECT h.stream, h.entity_id, q.queue
+FROM unnest(%(queues)s::smallint[], %(roots)s::float8[], %(ripe)s::float8[], %(reach)s::int[])
+    AS q (queue, root, ripe, reach)
+CROSS JOIN LATERAL (
+    SELECT w.stream, w.entity_id, extract(epoch FROM {NOW} - w.visited_at) * q.root AS score
+    FROM crawl.walks w
+    WHERE w.queue = q.queue AND w.visited_at <= {NOW} - make_interval(secs => 86400 * q.ripe)
+        AND {_FREE} AND w.failures = 0
+    ORDER BY w.visited_at LIMIT q.reach
+) h
+ORDER BY h.score DESC
+"""
 
 _LEASE = f"""
 WITH due AS (@chosen), taken AS (

@@ -234,6 +234,7 @@ class WalkSpider(Spider):
         shares = Shares(self.session.settings.shares, obliged=self.obliged or only is not None)
         self.session.spent = shares.spent
         purpose = frontier.Purpose.NEW
+        picker = frontier.Picker()
         while True:
             while not self._enough() and len(self._tasks) < at_once:
                 if not ready:
@@ -247,6 +248,7 @@ class WalkSpider(Spider):
                             since.get(purpose),
                             purpose=purpose,
                             price=self.price,
+                            picker=picker,
                         )
                         if ready:
                             break

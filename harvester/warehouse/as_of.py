@@ -72,11 +72,12 @@ def _there(alias: str, table: str) -> list[str]:
     assert len(key) <= 2
     assert "gone_at" in WRITTEN[table].c
     other = f"{alias}.{key[1]}" if len(key) > 1 else "0"
-    return [
-        f"({alias}.gone_at IS NULL OR {alias}.gone_at > $1)",
-        f"NOT EXISTS (SELECT FROM history.absences a WHERE a.kind = '{table}' AND a.thing_id = {alias}.{key[0]}"
-        f" AND a.other_id = {other} AND a.gone_at <= $1 AND a.returned_at > $1)",
-    ]
+    absent = (
+        "NOT EXISTS (\n        SELECT FROM history.absences a WHERE a.kind = "
+        f"'{table}' AND a.thing_id = {alias}.{key[0]} AND a.other_id = {other}\n"
+        "            AND a.gone_at <= $1 AND a.returned_at > $1\n    )"
+    )
+    return [f"({alias}.gone_at IS NULL OR {alias}.gone_at > $1)", absent]
 
 
 def _thing(log: Table, name: str) -> str:

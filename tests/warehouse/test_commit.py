@@ -12,7 +12,7 @@ from harvester.api.catalogue import STREAMS, Kind
 from harvester.api.decode import decode
 from harvester.config import load
 from harvester.crawl import frontier
-from harvester.crawl.frontier import Seed
+from harvester.crawl.frontier import Purpose, Seed
 from harvester.warehouse.commit import Connection, Lease, PageCommit, Verdict, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.normalise import Rows, normalise
@@ -91,8 +91,14 @@ def visited(lease: Lease, served: Any) -> PageCommit:
 
 
 def take(connection: Connection, run: int, stream: str) -> Lease:
-    (one,) = frontier.lease(connection, run, [stream], 1)
+    (one,) = leased(connection, run, [stream], 1)
     return one
+
+
+def leased(connection: Connection, run: int, streams: list[str], count: int) -> list[Lease]:
+    """What is new, else what is due."""
+    new = frontier.lease(connection, run, streams, count, purpose=Purpose.NEW)
+    return new or frontier.lease(connection, run, streams, count, purpose=Purpose.DUE)
 
 
 def due(connection: Connection) -> dict[tuple[str, int], tuple[int, int | None]]:
@@ -188,7 +194,7 @@ def test_the_checkpoint_moves_with_the_rows_or_not_at_all(
 
 def test_one_page_that_cannot_be_stored_spoils_no_other(connection: Connection, writer: Writer, run: int) -> None:
     frontier.seed(connection, [Seed(Kind.PROJECT, 142), Seed(Kind.PROJECT, 143)])
-    good, bad = frontier.lease(connection, run, ["project"], 2)
+    good, bad = leased(connection, run, ["project"], 2)
     stats = {"views": 2**40, "loves": 0, "favorites": 0, "remixes": 0}
     outcome = writer.commit([visited(bad, project(143, stats=stats)), visited(good, project(142))])
     refusal, taken = outcome.taken
@@ -307,21 +313,21 @@ def test_the_leases_of_a_dead_run_are_free_at_once(connection: Connection, datab
     frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
     other = open_connection(database, autocommit=True)
     dead = frontier.begin_run(other, load(home="/dev/null"), "test")
-    assert frontier.lease(other, dead, ALL, 5)
-    assert not frontier.lease(connection, run, ALL, 5)
+    assert leased(other, dead, ALL, 5)
+    assert not leased(connection, run, ALL, 5)
     assert frontier.recover(connection, run) == 0
     other.close()
     while frontier.recover(connection, run) == 0:
         pass  # until the server has noticed that the connection is gone
-    assert len(frontier.lease(connection, run, ALL, 5)) == 1
+    assert len(leased(connection, run, ALL, 5)) == 1
 
 
 def test_two_workers_never_lease_the_same_walk(connection: Connection, database: str, run: int) -> None:
     frontier.seed(connection, [Seed(Kind.PROJECT, number) for number in range(1, 101)])
     with open_connection(database, autocommit=True) as other:
         second = frontier.begin_run(other, load(home="/dev/null"), "test")
-        mine = frontier.lease(connection, run, ALL, 60)
-        theirs = frontier.lease(other, second, ALL, 60)
+        mine = leased(connection, run, ALL, 60)
+        theirs = leased(other, second, ALL, 60)
     entities = [one.visit.entity_id for one in (*mine, *theirs)]
     assert sorted(entities) == list(range(1, 101))
 
@@ -366,7 +372,8 @@ def test_what_became_due_earlier_is_leased_in_the_end(connection: Connection, ru
     frontier.seed(connection, [Seed(Kind.PROJECT, 1)])
     connection.execute("UPDATE crawl.walks SET due_at = now() - interval '1 day'")
     frontier.seed(connection, [Seed(Kind.PROJECT, 2)])
-    (second,) = frontier.lease(connection, run, ALL, 5, since=one(connection, "SELECT max(due_at) FROM crawl.walks"))
+    latest = one(connection, "SELECT max(due_at) FROM crawl.walks")
+    (second,) = frontier.lease(connection, run, ALL, 5, since=latest, purpose=Purpose.NEW)
     assert second.visit.entity_id == 2
-    (first,) = frontier.lease(connection, run, ALL, 5, since=second.due_at)
+    (first,) = frontier.lease(connection, run, ALL, 5, since=second.due_at, purpose=Purpose.NEW)
     assert first.visit.entity_id == 1

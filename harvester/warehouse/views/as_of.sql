@@ -30,7 +30,10 @@ LEFT JOIN LATERAL (
 ) v1 ON true
 WHERE t.first_seen_at <= $1
     AND (t.gone_at IS NULL OR t.gone_at > $1)
-    AND NOT EXISTS (SELECT FROM history.absences a WHERE a.kind = 'studios' AND a.thing_id = t.id AND a.other_id = 0 AND a.gone_at <= $1 AND a.returned_at > $1)
+    AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'studios' AND a.thing_id = t.id AND a.other_id = 0
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
 $$;
 
 COMMENT ON FUNCTION history.studios_at IS 'scratch.studios as known at a time.';
@@ -58,7 +61,10 @@ LEFT JOIN LATERAL (
 ) v0 ON true
 WHERE t.first_seen_at <= $1
     AND (t.gone_at IS NULL OR t.gone_at > $1)
-    AND NOT EXISTS (SELECT FROM history.absences a WHERE a.kind = 'users' AND a.thing_id = t.id AND a.other_id = 0 AND a.gone_at <= $1 AND a.returned_at > $1)
+    AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'users' AND a.thing_id = t.id AND a.other_id = 0
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
 $$;
 
 COMMENT ON FUNCTION history.users_at IS 'scratch.users as known at a time.';
@@ -73,7 +79,10 @@ SELECT t.follower_id,
 FROM scratch.follows t
 WHERE t.first_seen_at <= $1
     AND (t.gone_at IS NULL OR t.gone_at > $1)
-    AND NOT EXISTS (SELECT FROM history.absences a WHERE a.kind = 'follows' AND a.thing_id = t.follower_id AND a.other_id = t.followee_id AND a.gone_at <= $1 AND a.returned_at > $1)
+    AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'follows' AND a.thing_id = t.follower_id AND a.other_id = t.followee_id
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
 $$;
 
 COMMENT ON FUNCTION history.follows_at IS 'scratch.follows as known at a time.';
@@ -102,7 +111,10 @@ LEFT JOIN LATERAL (
 ) v0 ON true
 WHERE t.first_seen_at <= $1
     AND (t.gone_at IS NULL OR t.gone_at > $1)
-    AND NOT EXISTS (SELECT FROM history.absences a WHERE a.kind = 'profile_comments' AND a.thing_id = t.id AND a.other_id = 0 AND a.gone_at <= $1 AND a.returned_at > $1)
+    AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'profile_comments' AND a.thing_id = t.id AND a.other_id = 0
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
 $$;
 
 COMMENT ON FUNCTION history.profile_comments_at IS 'scratch.profile_comments as known at a time.';
@@ -143,7 +155,10 @@ LEFT JOIN LATERAL (
 ) v1 ON true
 WHERE t.first_seen_at <= $1
     AND (t.gone_at IS NULL OR t.gone_at > $1)
-    AND NOT EXISTS (SELECT FROM history.absences a WHERE a.kind = 'projects' AND a.thing_id = t.id AND a.other_id = 0 AND a.gone_at <= $1 AND a.returned_at > $1)
+    AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'projects' AND a.thing_id = t.id AND a.other_id = 0
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
 $$;
 
 COMMENT ON FUNCTION history.projects_at IS 'scratch.projects as known at a time.';
@@ -172,11 +187,17 @@ LEFT JOIN LATERAL (
 ) v0 ON true
 WHERE t.first_seen_at <= $1
     AND (t.gone_at IS NULL OR t.gone_at > $1)
-    AND NOT EXISTS (SELECT FROM history.absences a WHERE a.kind = 'studio_comments' AND a.thing_id = t.id AND a.other_id = 0 AND a.gone_at <= $1 AND a.returned_at > $1)
+    AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'studio_comments' AND a.thing_id = t.id AND a.other_id = 0
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
     AND EXISTS (
         SELECT FROM scratch.studios p WHERE p.id = t.studio_id
         AND (p.gone_at IS NULL OR p.gone_at > $1)
-        AND NOT EXISTS (SELECT FROM history.absences a WHERE a.kind = 'studios' AND a.thing_id = p.id AND a.other_id = 0 AND a.gone_at <= $1 AND a.returned_at > $1)
+        AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'studios' AND a.thing_id = p.id AND a.other_id = 0
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
     )
 $$;
 
@@ -198,7 +219,10 @@ LEFT JOIN LATERAL (
 ) v0 ON true
 WHERE t.first_seen_at <= $1
     AND (t.gone_at IS NULL OR t.gone_at > $1)
-    AND NOT EXISTS (SELECT FROM history.absences a WHERE a.kind = 'studio_members' AND a.thing_id = t.studio_id AND a.other_id = t.user_id AND a.gone_at <= $1 AND a.returned_at > $1)
+    AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'studio_members' AND a.thing_id = t.studio_id AND a.other_id = t.user_id
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
 $$;
 
 COMMENT ON FUNCTION history.studio_members_at IS 'scratch.studio_members as known at a time.';
@@ -213,7 +237,10 @@ SELECT t.user_id,
 FROM scratch.favorites t
 WHERE t.first_seen_at <= $1
     AND (t.gone_at IS NULL OR t.gone_at > $1)
-    AND NOT EXISTS (SELECT FROM history.absences a WHERE a.kind = 'favorites' AND a.thing_id = t.user_id AND a.other_id = t.project_id AND a.gone_at <= $1 AND a.returned_at > $1)
+    AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'favorites' AND a.thing_id = t.user_id AND a.other_id = t.project_id
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
 $$;
 
 COMMENT ON FUNCTION history.favorites_at IS 'scratch.favorites as known at a time.';
@@ -242,11 +269,17 @@ LEFT JOIN LATERAL (
 ) v0 ON true
 WHERE t.first_seen_at <= $1
     AND (t.gone_at IS NULL OR t.gone_at > $1)
-    AND NOT EXISTS (SELECT FROM history.absences a WHERE a.kind = 'project_comments' AND a.thing_id = t.id AND a.other_id = 0 AND a.gone_at <= $1 AND a.returned_at > $1)
+    AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'project_comments' AND a.thing_id = t.id AND a.other_id = 0
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
     AND EXISTS (
         SELECT FROM scratch.projects p WHERE p.id = t.project_id
         AND (p.gone_at IS NULL OR p.gone_at > $1)
-        AND NOT EXISTS (SELECT FROM history.absences a WHERE a.kind = 'projects' AND a.thing_id = p.id AND a.other_id = 0 AND a.gone_at <= $1 AND a.returned_at > $1)
+        AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'projects' AND a.thing_id = p.id AND a.other_id = 0
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
     )
 $$;
 
@@ -263,7 +296,10 @@ SELECT t.studio_id,
 FROM scratch.studio_projects t
 WHERE t.first_seen_at <= $1
     AND (t.gone_at IS NULL OR t.gone_at > $1)
-    AND NOT EXISTS (SELECT FROM history.absences a WHERE a.kind = 'studio_projects' AND a.thing_id = t.studio_id AND a.other_id = t.project_id AND a.gone_at <= $1 AND a.returned_at > $1)
+    AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'studio_projects' AND a.thing_id = t.studio_id AND a.other_id = t.project_id
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
 $$;
 
 COMMENT ON FUNCTION history.studio_projects_at IS 'scratch.studio_projects as known at a time.';

@@ -1,0 +1,115 @@
+"""Leases of 100 from a frontier of ten million walks, and the plan that serves them.
+
+    python -m benchmarks lease [WALKS]
+
+The frontier stands in an embedded PostgreSQL with its default settings: lists in all classes of rate, a part of each
+ripe. After a warm-up, leases of each purpose are timed one by one, each settled as a visit would be; the median and
+the slowest are printed, and the plan of the scheduled one with what it read.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harvester.api.catalogue import STREAMS
+from harvester.config import load
+from harvester.crawl import frontier
+from harvester.crawl.frontier import Picker, Purpose
+from harvester.warehouse import embedded, rates, schema
+from harvester.warehouse.commit import Connection, Writer, settle
+from harvester.warehouse.connect import open_connection
+
+LEASES = 200
+NAMES = [stream.name for stream in STREAMS.values()]
+SCHEDULED = [stream for stream in STREAMS.values() if stream.worth]
+
+FILL = """
+INSERT INTO crawl.walks (stream, entity_id, due_at, visits, visited_at, enumerated_at, news, exposure, stratum, queue, held)
+SELECT s.stream, e, now() + make_interval(days => (1 + e %% 170)::int), 3,
+    now() - make_interval(secs => random() * 180 * 86400), now() - interval '90 days', 0, 100, 27,
+    s.lane * {classes} + 8 + floor(random() * 20), 5
+FROM unnest(%s::text[], %s::int[]) AS s (stream, lane), generate_series(%s::bigint, %s::bigint) e
+"""
+
+
+def fill(connection: Connection, walks: int) -> None:
+    """Make a frontier of walks that were all visited before, and some that are new or due."""
+    for index in ("walks_queue_idx", "walks_due_idx", "walks_new_idx"):
+        connection.execute(f"DROP INDEX crawl.{index}")
+    entities = walks // len(SCHEDULED)
+    connection.execute(
+        FILL.format(classes=rates.CLASSES),
+        [[one.name for one in SCHEDULED], [rates.LANES[one.spider] for one in SCHEDULED], 1, entities],
+    )
+    connection.execute("UPDATE crawl.walks SET visits = 0, due_at = now(), queue = NULL WHERE entity_id % 20 = 0")
+    connection.execute("UPDATE crawl.walks SET due_at = now() - interval '1 hour' WHERE entity_id % 20 = 1")
+    connection.execute("CREATE INDEX walks_new_idx ON crawl.walks (due_at) WHERE visits = 0")
+    connection.execute("CREATE INDEX walks_due_idx ON crawl.walks (due_at) WHERE visits > 0")
+    connection.execute("CREATE INDEX walks_queue_idx ON crawl.walks (queue, visited_at) WHERE queue IS NOT NULL")
+    connection.execute("VACUUM ANALYZE crawl.walks")
+
+
+def measure(connection: Connection, run: int, purpose: Purpose) -> list[float]:
+    """Milliseconds of each lease; what was leased is settled in between."""
+    took = []
+    picker = Picker()
+    since = None
+    for _ in range(LEASES):
+        began = time.perf_counter()
+        leases = frontier.lease(connection, run, NAMES, 100, since=since, purpose=purpose, picker=picker)
+        took.append(1000 * (time.perf_counter() - began))
+        if purpose in (Purpose.NEW, Purpose.DUE):
+            since = leases[-1].due_at
+        assert len(leases) >= (100 if purpose is not Purpose.RECHECK else 1), (purpose, len(leases))
+        ended = [
+            {
+                "stream": one.visit.stream.name, "entity_id": one.visit.entity_id, "kind": one.visit.stream.kind.value,
+                "certificate": None, "whole": True, "again": False, "gone": False, "fresh": 0, "found": 5, "cost": 1.0,
+                "revisit": one.visit.stream.revisit, "worth": one.visit.stream.worth, "rate": one.visit.stream.rate,
+                "lane": rates.LANES.get(one.visit.stream.spider, 0),
+            }
+            for one in leases
+        ]  # fmt: skip
+        with connection.transaction():
+            settle(connection, ended, None)
+    return took
+
+
+def main() -> None:
+    walks = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
+    with tempfile.TemporaryDirectory(prefix="harvester-bench-") as folder:
+        home = Path(folder)
+        url = embedded.up(home)
+        try:
+            schema.migrate(url)
+            with open_connection(url, autocommit=True) as connection:
+                began = time.perf_counter()
+                fill(connection, walks)
+                print(f"{walks:,} walks made in {time.perf_counter() - began:.0f} s", flush=True)
+                run = frontier.begin_run(connection, load(home=home), "bench")
+                Writer(connection)
+                for purpose in Purpose:
+                    took = measure(connection, run, purpose)
+                    print(
+                        f"lease of 100, {purpose:10} median {statistics.median(took):6.2f} ms,"
+                        f" 95% {sorted(took)[int(0.95 * LEASES)]:6.2f} ms, slowest {max(took):6.2f} ms",
+                        flush=True,
+                    )
+                    if purpose is Purpose.SCHEDULED:
+                        print(explain(connection))
+        finally:
+            embedded.down(home)
+
+
+def explain(connection: Connection) -> str:
+    """The plan by which scheduled visits are found, as it ran."""
+    picker = Picker()
+    picker.pick(connection, NAMES, 100, 0.5)
+    plan = picker.explain(connection, NAMES, 0.5)
+    return "\n".join(line for line in plan if "walks" in line or "Execution" in line)
+
+
+if __name__ == "__main__":
+    main()

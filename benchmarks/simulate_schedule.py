@@ -1,0 +1,285 @@
+"""Ninety virtual days of visits to 40,000 lists, scheduled by the project's own statements, against four others.
+
+    python -m benchmarks schedule [SEEDS]
+
+Each list gets new items at a rate of its own, drawn from a gamma distribution (shape 0.25, mean 0.05 a day), so that
+most get next to nothing. All were visited on day 0; from then on a budget of visits is spent, a twentieth of a day at
+a time. `frontier.lease` picks and `commit.settle` learns, over a real PostgreSQL and with the time of the simulation;
+`learning.fit` fits the priors once a virtual day. The others, in numpy:
+
+- round robin;
+- the largest expected count of new items, with a fitted prior;
+- the same value as ours with a fitted prior, in exact order and without the database;
+- the oracle: the same value with the true rates.
+
+Printed are the mean delay of an item (days from its appearance to the visit that sees it, or to the end), the share
+of lists without unseen items, the longest gap between two visits of a list, and how predicted counts compare with
+those that were found (the sum of both, and the p-value of a chi-square test of ten equally likely intervals).
+"""
+
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from harvester.api.catalogue import STREAMS
+from harvester.config import load
+from harvester.crawl import frontier, learning
+from harvester.crawl.frontier import Purpose
+from harvester.warehouse import embedded, rates, schema
+from harvester.warehouse.commit import Connection, Writer, settle
+from harvester.warehouse.connect import open_connection
+
+LISTS = 40_000
+DAYS = 90.0
+TICK = 0.05
+FLOOR_DAYS = 100.0
+BUDGETS = (0.02, 0.1)
+STREAM = STREAMS["project_comments"]
+NAMES = [STREAM.name]
+START = datetime(2026, 1, 1, tzinfo=UTC)
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+@dataclass
+class World:
+    """The lists, when each was visited last, and what the visits were worth."""
+
+    rates: Floats
+    rng: np.random.Generator
+    last: Floats = field(init=False)
+    waited: float = 0.0
+    longest: float = 0.0
+    stale: float = 0.0
+    """Sum over lists of the time during which they held something unseen, in expectation."""
+
+    def __post_init__(self) -> None:
+        self.last = np.zeros(len(self.rates))
+
+    def visit(self, lists: "np.ndarray[tuple[int], np.dtype[np.int64]]", day: float) -> tuple[Floats, Floats]:
+        """Visit lists; returns the gaps in days and how many new items each had."""
+        gaps = day - self.last[lists]
+        self._account(self.rates[lists], gaps)
+        self.last[lists] = day
+        return gaps, self.rng.poisson(self.rates[lists] * gaps).astype(float)
+
+    def end(self) -> tuple[float, float, float]:
+        """Mean delay, share of time fresh, longest gap."""
+        self._account(self.rates, DAYS - self.last)
+        return (
+            self.waited / (self.rates.sum() * DAYS),
+            1 - self.stale / (len(self.rates) * DAYS),
+            self.longest,
+        )
+
+    def _account(self, rate: Floats, gaps: Floats) -> None:
+        self.waited += float((rate * gaps**2).sum() / 2)
+        self.stale += float((gaps - np.where(rate > 0, -np.expm1(-rate * gaps) / np.maximum(rate, 1e-12), gaps)).sum())
+        self.longest = max(self.longest, float(gaps.max(initial=0.0)))
+
+
+def spend(budget: float, tick: int) -> int:
+    """Visits in a tick, so that fractions add up."""
+    per_tick = budget * LISTS * TICK
+    return int(per_tick * (tick + 1)) - int(per_tick * tick)
+
+
+class Beliefs:
+    """Counts and exposures with a fitted gamma prior, for the policies in numpy."""
+
+    def __init__(self) -> None:
+        self.n = np.zeros(LISTS)
+        self.t = np.zeros(LISTS)
+        self.shape, self.mean = rates.SHAPE, STREAM.rate
+
+    def learn(self, lists: "np.ndarray[tuple[int], np.dtype[np.int64]]", gaps: Floats, found: Floats) -> None:
+        decay = np.exp(-gaps / rates.FORGET_DAYS)
+        self.n[lists] = self.n[lists] * decay + found
+        self.t[lists] = self.t[lists] * decay + gaps
+
+    def fit(self) -> None:
+        seen = self.t > 0
+        n, t = self.n[seen], self.t[seen]
+        if n.sum() < 20:
+            return
+        mean = n.sum() / t.sum()
+        spread = ((n - mean * t) ** 2).sum() - n.sum()
+        self.mean = mean
+        self.shape = float(np.clip(mean**2 * (t**2).sum() / max(spread, 1e-9), 0.05, 10))
+
+    def rate(self) -> Floats:
+        return np.asarray((self.shape + self.n) / (self.shape / self.mean + self.t))
+
+
+def in_numpy(world: World, budget: float, policy: str) -> None:
+    """One of the policies to compare with."""
+    beliefs = Beliefs()
+    for tick in range(int(DAYS / TICK)):
+        day = (tick + 1) * TICK
+        count = spend(budget, tick)
+        if tick % int(1 / TICK) == 0:
+            beliefs.fit()
+        waiting = day - world.last
+        worth = {
+            "round robin": lambda waiting=waiting: waiting + 1e-9 * world.rng.random(LISTS),
+            "largest expected": lambda waiting=waiting: beliefs.rate() * waiting,
+            "exact order": lambda waiting=waiting: beliefs.rate() * waiting**2,
+            "oracle": lambda waiting=waiting: world.rates * waiting**2,
+        }[policy]()
+        if count:
+            best = np.argpartition(-worth, count)[:count]
+            gaps, found = world.visit(best, day)
+            beliefs.learn(best, gaps, found)
+
+
+@dataclass
+class Calibration:
+    """How what was predicted compares with what was found."""
+
+    predicted: float = 0.0
+    found: float = 0.0
+    bins: "np.ndarray[tuple[int], np.dtype[np.float64]]" = field(default_factory=lambda: np.zeros(10))
+
+    def add(self, shape: Floats, rate: Floats, gaps: Floats, found: Floats, rng: np.random.Generator) -> None:
+        """A gamma-Poisson mixture predicts a negative binomial count; its randomised rank is uniform if it is right."""
+        self.predicted += float((shape / rate * gaps).sum())
+        self.found += float(found.sum())
+        p = rate / (rate + gaps)
+        term = p**shape
+        below = np.zeros_like(term)
+        for count in range(int(found.max(initial=0)) + 1):
+            at = found == count
+            ranks = below[at] + term[at] * rng.random(int(at.sum()))
+            self.bins += np.histogram(np.clip(ranks, 0, 1), bins=10, range=(0, 1))[0]
+            below = below + term
+            term = term * (shape + count) / (count + 1) * (1 - p)
+
+
+def in_project(world: World, budget: float, connection: Connection, run: int) -> Calibration:
+    """The project's own scheduling."""
+    calibration = Calibration()
+    connection.execute("TRUNCATE crawl.walks, crawl.priors")
+    connection.execute(
+        "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT %s, n, %s FROM generate_series(0, %s) n",
+        [STREAM.name, START, LISTS - 1],
+    )
+    for _ in range(LISTS // 1000):
+        finish(connection, frontier.lease(connection, run, NAMES, 1000, purpose=Purpose.NEW, now=START), {}, START)
+    connection.execute("VACUUM ANALYZE crawl.walks")
+    owed = 0
+    picker = frontier.Picker()
+    for tick in range(int(DAYS / TICK)):
+        day = (tick + 1) * TICK
+        now = START + timedelta(days=day)
+        if tick % int(1 / TICK) == 0:
+            with connection.transaction():
+                learning.fit(connection)
+        owed += spend(budget, tick)
+        while owed >= 100 or (owed and tick == int(DAYS / TICK) - 1):
+            leases = frontier.lease(connection, run, NAMES, min(100, owed), purpose=Purpose.DUE, now=now)
+            if len(leases) < min(100, owed):
+                leases += frontier.lease(
+                    connection,
+                    run,
+                    NAMES,
+                    min(100, owed) - len(leases),
+                    purpose=Purpose.SCHEDULED,
+                    price=1e-9,
+                    picker=picker,
+                    now=now,
+                )
+            lists = np.array([one.visit.entity_id for one in leases])
+            believed = beliefs_of(connection, lists)
+            gaps, found = world.visit(lists, day)
+            calibration.add(believed[:, 0], believed[:, 1], gaps, found, world.rng)
+            finish(connection, leases, dict(zip(lists.tolist(), found.tolist(), strict=True)), now)
+            owed -= len(leases)
+    return calibration
+
+
+def beliefs_of(
+    connection: Connection, lists: "np.ndarray[tuple[int], np.dtype[np.int64]]"
+) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    """Shape and rate parameter of the posterior of lists, as the warehouse has them."""
+    rows = connection.execute(
+        "SELECT w.entity_id, s.shape + w.news, s.shape / s.rate + w.exposure FROM crawl.walks w"
+        " LEFT JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum"
+        " LEFT JOIN crawl.priors q ON q.stream = w.stream AND q.stratum = -1"
+        " CROSS JOIN LATERAL (SELECT coalesce(p.shape, q.shape, %s) AS shape, coalesce(p.rate, q.rate, %s) AS rate) s"
+        " WHERE w.stream = %s AND w.entity_id = ANY(%s)",
+        [rates.SHAPE, STREAM.rate, STREAM.name, lists.tolist()],
+    ).fetchall()
+    known = {row[0]: row[1:] for row in rows}
+    return np.array([known[one] for one in lists.tolist()])
+
+
+def finish(connection: Connection, leases: list[frontier.Lease], found: dict[int, float], now: datetime) -> None:
+    """The end of visits, as the writer settles them."""
+    ended = [
+        {
+            "stream": STREAM.name, "entity_id": one.visit.entity_id, "kind": "simulated", "certificate": None,
+            "whole": True, "again": False, "gone": False, "fresh": int(found.get(one.visit.entity_id, 0)),
+            "found": 5, "cost": 1.0, "revisit": FLOOR_DAYS * 86_400, "worth": STREAM.worth, "rate": STREAM.rate,
+            "lane": rates.LANES[STREAM.spider],
+        }
+        for one in leases
+    ]  # fmt: skip
+    with connection.transaction():
+        settle(connection, ended, now)
+
+
+def main() -> None:
+    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    policies = ("round robin", "largest expected", "exact order", "oracle")
+    with tempfile.TemporaryDirectory(prefix="harvester-bench-") as folder:
+        home = Path(folder)
+        url = embedded.up(home)
+        try:
+            schema.migrate(url)
+            with open_connection(url, autocommit=True) as connection:
+                connection.execute("SET synchronous_commit = off")
+                run = frontier.begin_run(connection, load(home=home), "bench")
+                Writer(connection)
+                for budget in BUDGETS:
+                    for seed in range(1, seeds + 1):
+                        compare(connection, run, budget, seed, policies)
+        finally:
+            embedded.down(home)
+
+
+def compare(connection: Connection, run: int, budget: float, seed: int, policies: tuple[str, ...]) -> None:
+    """One budget and seed, all policies on the same lists."""
+    true = np.random.default_rng(seed).gamma(0.25, 0.2, LISTS)
+    delays = {}
+    for policy in (*policies, "project"):
+        world = World(true, np.random.default_rng([seed, 1]))
+        began = time.perf_counter()
+        calibration = None
+        if policy == "project":
+            calibration = in_project(world, budget, connection, run)
+        else:
+            in_numpy(world, budget, policy)
+        delay, fresh, longest = world.end()
+        delays[policy] = delay
+        line = f"b={budget:<5} seed {seed}  {policy:17} delay {delay:6.2f} d  fresh {fresh:.3f}  longest gap {longest:5.1f} d"
+        if calibration is not None:
+            expected = calibration.bins.sum() / 10
+            chi = float(((calibration.bins - expected) ** 2 / expected).sum())
+            line += (
+                f"  predicted/found {calibration.predicted / calibration.found:.3f}, ranks off by"
+                f" {abs(calibration.bins / expected - 1).max():.1%} at most (chi-square {chi:.0f})"
+            )
+        print(line + f"  [{time.perf_counter() - began:.0f} s]", flush=True)
+    print(
+        f"b={budget:<5} seed {seed}  project: {delays['project'] / delays['oracle']:.2f} times the oracle,"
+        f" {delays['round robin'] / delays['project']:.2f} times better than round robin",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
