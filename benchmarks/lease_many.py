@@ -26,7 +26,8 @@ NAMES = [stream.name for stream in STREAMS.values()]
 SCHEDULED = [stream for stream in STREAMS.values() if stream.worth]
 
 FILL = """
-INSERT INTO crawl.walks (stream, entity_id, due_at, visits, visited_at, enumerated_at, news, exposure, stratum, queue, held)
+INSERT INTO crawl.walks
+    (stream, entity_id, due_at, visits, visited_at, enumerated_at, news, exposure, stratum, queue, held)
 SELECT s.stream, e, now() + make_interval(days => (1 + e %% 170)::int), 3,
     now() - make_interval(secs => random() * 180 * 86400), now() - interval '90 days', 0, 100, 27,
     s.lane * {classes} + 8 + floor(random() * 20), 5

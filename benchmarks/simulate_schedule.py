@@ -5,12 +5,17 @@
 Each list gets new items at a rate of its own, drawn from a gamma distribution (shape 0.25, mean 0.05 a day), so that
 most get next to nothing. All were visited on day 0; from then on a budget of visits is spent, a twentieth of a day at
 a time. `frontier.lease` picks and `commit.settle` learns, over a real PostgreSQL and with the time of the simulation;
-`learning.fit` fits the priors once a virtual day. The others, in numpy:
+`learning.fit` fits the priors once a virtual day. "project" are lists of comments half a year old: as in every crawl
+the first visit stores dated comments, and the rates of the past are learnt from them. "project, undated" are lists
+whose first visit shows nothing of the kind, as followers. The others know as little, and are in numpy:
 
 - round robin;
 - the largest expected count of new items, with a fitted prior;
 - the same value as ours with a fitted prior, in exact order and without the database;
 - the oracle: the same value with the true rates.
+
+The project also keeps its floor: no list may go unvisited for more than 80 days, which at the smaller budget takes
+most of the visits.
 
 Printed are the mean delay of an item (days from its appearance to the visit that sees it, or to the end), the share
 of lists without unseen items, the longest gap between two visits of a list, and how predicted counts compare with
@@ -37,7 +42,8 @@ from harvester.warehouse.connect import open_connection
 LISTS = 40_000
 DAYS = 90.0
 TICK = 0.05
-FLOOR_DAYS = 100.0
+FLOOR_DAYS = 80.0
+PAST_DAYS = 180.0
 BUDGETS = (0.02, 0.1)
 STREAM = STREAMS["project_comments"]
 NAMES = [STREAM.name]
@@ -159,16 +165,40 @@ class Calibration:
             term = term * (shape + count) / (count + 1) * (1 - p)
 
 
-def in_project(world: World, budget: float, connection: Connection, run: int) -> Calibration:
+def give_past(world: World, connection: Connection) -> None:
+    """Comments of the time before the first visit, as that visit stores them."""
+    connection.execute(
+        "INSERT INTO scratch.projects (id, shared_at) SELECT n, %s FROM generate_series(0, %s) n",
+        [START - timedelta(days=PAST_DAYS), LISTS - 1],
+    )
+    counts = world.rng.poisson(world.rates * PAST_DAYS)
+    number = 0
+    with (
+        connection.cursor() as cursor,
+        cursor.copy("COPY scratch.project_comments (id, project_id, created_at) FROM STDIN") as copy,
+    ):
+        for project, count in enumerate(counts.tolist()):
+            for ago in (world.rng.random(count) * PAST_DAYS).tolist():
+                number += 1
+                copy.write_row((number, project, START - timedelta(days=ago)))
+    connection.execute("VACUUM ANALYZE scratch.project_comments, scratch.projects")
+
+
+def in_project(world: World, budget: float, connection: Connection, run: int, *, dated: bool) -> Calibration:
     """The project's own scheduling."""
     calibration = Calibration()
-    connection.execute("TRUNCATE crawl.walks, crawl.priors")
+    connection.execute("TRUNCATE crawl.walks, crawl.priors, scratch.projects CASCADE")
+    if dated:
+        give_past(world, connection)
     connection.execute(
         "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT %s, n, %s FROM generate_series(0, %s) n",
         [STREAM.name, START, LISTS - 1],
     )
     for _ in range(LISTS // 1000):
-        finish(connection, frontier.lease(connection, run, NAMES, 1000, purpose=Purpose.NEW, now=START), {}, START)
+        new = frontier.lease(connection, run, NAMES, 1000, purpose=Purpose.NEW, now=START)
+        finish(connection, new, {}, START, first=dated)
+    # As if the first visits had been spread over months: the floors of all lists do not fall on one day.
+    connection.execute("UPDATE crawl.walks SET due_at = %s + random() * %s", [START, timedelta(days=FLOOR_DAYS)])
     connection.execute("VACUUM ANALYZE crawl.walks")
     owed = 0
     picker = frontier.Picker()
@@ -178,6 +208,8 @@ def in_project(world: World, budget: float, connection: Connection, run: int) ->
         if tick % int(1 / TICK) == 0:
             with connection.transaction():
                 learning.fit(connection)
+        if tick % int(5 / TICK) == 0:
+            connection.execute("VACUUM crawl.walks")  # autovacuum's work, which has no time here
         owed += spend(budget, tick)
         while owed >= 100 or (owed and tick == int(DAYS / TICK) - 1):
             leases = frontier.lease(connection, run, NAMES, min(100, owed), purpose=Purpose.DUE, now=now)
@@ -217,13 +249,16 @@ def beliefs_of(
     return np.array([known[one] for one in lists.tolist()])
 
 
-def finish(connection: Connection, leases: list[frontier.Lease], found: dict[int, float], now: datetime) -> None:
-    """The end of visits, as the writer settles them."""
+def finish(
+    connection: Connection, leases: list[frontier.Lease], found: dict[int, float], now: datetime, *, first: bool = False
+) -> None:
+    """The end of visits, as the writer settles them; `first` ones to lists whose items are dated show their past."""
     ended = [
         {
-            "stream": STREAM.name, "entity_id": one.visit.entity_id, "kind": "simulated", "certificate": None,
-            "whole": True, "again": False, "gone": False, "fresh": int(found.get(one.visit.entity_id, 0)),
-            "found": 5, "cost": 1.0, "revisit": FLOOR_DAYS * 86_400, "worth": STREAM.worth, "rate": STREAM.rate,
+            "stream": STREAM.name, "entity_id": one.visit.entity_id, "kind": "project",
+            "certificate": "{}" if first else None, "whole": True, "again": False, "gone": False,
+            "fresh": int(found.get(one.visit.entity_id, 0)), "found": 5, "cost": 1.0,
+            "revisit": FLOOR_DAYS * 86_400, "worth": STREAM.worth, "rate": STREAM.rate,
             "lane": rates.LANES[STREAM.spider],
         }
         for one in leases
@@ -255,17 +290,18 @@ def compare(connection: Connection, run: int, budget: float, seed: int, policies
     """One budget and seed, all policies on the same lists."""
     true = np.random.default_rng(seed).gamma(0.25, 0.2, LISTS)
     delays = {}
-    for policy in (*policies, "project"):
+    for policy in (*policies, "project, undated", "project"):
         world = World(true, np.random.default_rng([seed, 1]))
         began = time.perf_counter()
         calibration = None
-        if policy == "project":
-            calibration = in_project(world, budget, connection, run)
+        if policy.startswith("project"):
+            calibration = in_project(world, budget, connection, run, dated=policy == "project")
         else:
             in_numpy(world, budget, policy)
         delay, fresh, longest = world.end()
         delays[policy] = delay
-        line = f"b={budget:<5} seed {seed}  {policy:17} delay {delay:6.2f} d  fresh {fresh:.3f}  longest gap {longest:5.1f} d"
+        line = f"b={budget:<5} seed {seed}  {policy:17} delay {delay:6.2f} d  fresh {fresh:.3f}"
+        line += f"  longest gap {longest:5.1f} d"
         if calibration is not None:
             expected = calibration.bins.sum() / 10
             chi = float(((calibration.bins - expected) ** 2 / expected).sum())
@@ -274,11 +310,12 @@ def compare(connection: Connection, run: int, budget: float, seed: int, policies
                 f" {abs(calibration.bins / expected - 1).max():.1%} at most (chi-square {chi:.0f})"
             )
         print(line + f"  [{time.perf_counter() - began:.0f} s]", flush=True)
-    print(
-        f"b={budget:<5} seed {seed}  project: {delays['project'] / delays['oracle']:.2f} times the oracle,"
-        f" {delays['round robin'] / delays['project']:.2f} times better than round robin",
-        flush=True,
-    )
+    for policy in ("project, undated", "project"):
+        print(
+            f"b={budget:<5} seed {seed}  {policy}: {delays[policy] / delays['oracle']:.2f} times the oracle,"
+            f" {delays['round robin'] / delays[policy]:.2f} times better than round robin",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -250,6 +250,28 @@ def status(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def plan(
+    rate: Annotated[
+        float | None, typer.Option(help="Requests per second; HARVESTER_RATE unless given.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a budget buys: expected delay and freshness by stream, from the rates observed so far.
+
+    Before the first crawl the site's published totals stand in for them, and without a scope the whole site for it.
+
+    Example: `harvester plan --rate 2`
+    """
+    from harvester.crawl.plan import read_plan, show
+
+    facts = read_plan(settings(), rate)
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        show(Console(), facts)
+
+
+@app.command()
 def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
     users: Annotated[int, typer.Option(min=1, max=1_000_000, help="Users of the community.")] = 500,

@@ -245,7 +245,7 @@ _STREAMS = (
         ),
         worth=2.0,
         rate=0.00067,
-        holds=Holding("projects", "author_id", "id", ask="project", asks_known=True),
+        holds=Holding("projects", "author_id", "id", ask="project", asks_known=True, dated="shared_at"),
     ),
     Stream(
         name="user_favorites",
@@ -552,7 +552,14 @@ _STREAMS = (
         ),
         worth=1.0,
         rate=0.0009,
-        holds=Holding("project_comments", "project_id", "id", only="t.parent_id IS NULL", ask="project_comment"),
+        holds=Holding(
+            "project_comments",
+            "project_id",
+            "id",
+            only="t.parent_id IS NULL",
+            ask="project_comment",
+            dated="created_at",
+        ),
     ),
     Stream(
         name="studio_comments",
@@ -579,7 +586,9 @@ _STREAMS = (
         ),
         worth=1.0,
         rate=0.0028,
-        holds=Holding("studio_comments", "studio_id", "id", only="t.parent_id IS NULL", ask="studio_comment"),
+        holds=Holding(
+            "studio_comments", "studio_id", "id", only="t.parent_id IS NULL", ask="studio_comment", dated="created_at"
+        ),
     ),
     Stream(
         name="profile_comments",
@@ -608,7 +617,7 @@ _STREAMS = (
         ),
         worth=1.0,
         rate=0.00091,
-        holds=Holding("profile_comments", "user_id", "id", number=_id),
+        holds=Holding("profile_comments", "user_id", "id", number=_id, dated="created_at"),
     ),
     Stream(
         name="project_comment",

@@ -92,6 +92,8 @@ class Holding:
     """Whether only that stream can date an absence: the list is one place where the thing is shown, not the thing."""
     sibling: str | None = None
     """A list of the same entity to which what vanished here may have gone: it is read again before it is dated."""
+    dated: str | None = None
+    """The column that tells since when a thing is in the list, where that is known."""
     number: Callable[[Any], int] | None = None
     """`item` of a record, where that is not its identity."""
 

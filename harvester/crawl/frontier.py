@@ -147,15 +147,18 @@ class Picker:
         from it last time, times two, and again while all of them are taken.
         """
         queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].worth})
+        reach = {queue: min(count, self._reach.get(queue, _LEAST_REACH)) for queue in queues}
         while True:
-            reach = [self._reach.get(queue, _LEAST_REACH) for queue in queues]
-            values = _head_values(queues, reach, price, now)
+            values = _head_values(queues, list(reach.values()), price, now)
             with connection.transaction():
                 best = connection.execute(_HEADS, values).fetchall()[:count]
             taken = Counter(queue for _, _, queue in best)
-            self._reach = {queue: min(count, max(_LEAST_REACH, 2 * number)) for queue, number in taken.items()}
             # A queue of which all that was looked at is taken may have more.
-            if not any(taken[queue] == looked < count for queue, looked in zip(queues, reach, strict=True)):
+            short = [queue for queue, looked in reach.items() if taken[queue] == looked < count]
+            for queue in short:
+                reach[queue] = min(count, 2 * reach[queue])
+            if not short:
+                self._reach = {queue: max(_LEAST_REACH, 2 * number) for queue, number in taken.items()}
                 return [(stream, entity) for stream, entity, _ in best]
 
     def explain(self, connection: Connection, streams: Sequence[str], price: float) -> list[str]:

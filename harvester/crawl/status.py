@@ -1,14 +1,18 @@
 """What `harvester status` says: facts out of the warehouse, without a request."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from psycopg.types.json import Jsonb
 from rich.console import Console
 from rich.table import Table as Grid
 from sqlalchemy import Table
 
 from harvester.api.catalogue import STREAMS
 from harvester.config import Settings
+from harvester.crawl.learning import PARAMETERS
 from harvester.crawl.reconcile import reconcile
+from harvester.warehouse import rates
 from harvester.warehouse.commit import Connection
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
@@ -25,7 +29,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
         return {
             "seeds": _pairs(connection, "SELECT kind, count(*) FROM crawl.seeds GROUP BY 1 ORDER BY 1"),
             "rows": {name: _rows(connection, table) for name, table in WRITTEN.items() if table.schema != "account"},
-            "streams": _streams(connection),
+            "streams": _streams(connection, settings.price),
             "budget": _budget(connection, settings),
             "last_run": _one(
                 connection,
@@ -53,16 +57,38 @@ def read_status(settings: Settings) -> dict[str, Any]:
         }
 
 
-def _streams(connection: Connection) -> list[dict[str, Any]]:
-    rows = _all(
-        connection,
-        "SELECT stream, count(*) AS in_scope, count(*) FILTER (WHERE visits > 0) AS visited,"
-        " count(*) FILTER (WHERE due_at <= now() AND lease_token IS NULL) AS due,"
-        " count(*) FILTER (WHERE failures > 0) AS failing, count(gone_at) AS gone,"
-        " count(*) FILTER (WHERE certificate ->> 'ground' = 'none') AS uncertified,"
-        " min(certified_at) AS oldest_certificate, min(due_at) AS next_due"
-        " FROM crawl.walks GROUP BY stream",
-    )
+_STREAMS = f"""
+SELECT w.stream, count(*) AS in_scope, count(*) FILTER (WHERE w.visits > 0) AS visited,
+    count(*) FILTER (WHERE w.due_at <= now() AND w.lease_token IS NULL) AS due,
+    count(*) FILTER (WHERE x.late AND w.due_at > now()) AS pays,
+    count(*) FILTER (WHERE w.failures > 0) AS failing, count(w.gone_at) AS gone,
+    count(*) FILTER (WHERE w.certificate ->> 'ground' = 'none') AS uncertified,
+    1 - avg((w.due_at <= now() OR coalesce(x.late, false))::int)::float8 AS on_time,
+    sum({rates.mean("w.news", "w.exposure", "k.shape", "k.rate")} * x.waiting) AS expected_unseen,
+    min(w.certified_at) AS oldest_certificate, min(w.enumerated_at) AS oldest_enumeration, min(w.due_at) AS next_due
+FROM crawl.walks w
+LEFT JOIN jsonb_to_recordset(%s) AS v (stream text, rate float8) USING (stream)
+LEFT JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum
+LEFT JOIN crawl.priors s ON s.stream = w.stream AND s.stratum = -1
+CROSS JOIN LATERAL (
+    SELECT coalesce(p.shape, s.shape, {rates.SHAPE}) AS shape, coalesce(p.rate, s.rate, v.rate) AS rate
+) k
+LEFT JOIN LATERAL (
+    SELECT y.waiting,
+        y.waiting >= sqrt(2 * %s * 2 ^ (mod(w.queue, {rates.CLASSES}) + {rates.FIRST_CLASS} + 0.5)) AS late
+    FROM (SELECT extract(epoch FROM now() - w.visited_at)::float8 / 86400 AS waiting) y WHERE w.queue IS NOT NULL
+) x ON true
+GROUP BY w.stream
+"""
+
+
+def _streams(connection: Connection, price: float) -> list[dict[str, Any]]:
+    """By stream what is in scope, and how fresh it is.
+
+    `on_time` is the share of walks whose next visit is not due and would not pay yet, `expected_unseen` how many new
+    items are to be expected in their lists by now.
+    """
+    rows = _all(connection, _STREAMS, [Jsonb(PARAMETERS), price])
     order = list(STREAMS)
     return sorted(rows, key=lambda row: order.index(row["stream"]) if row["stream"] in order else len(order))
 
@@ -91,8 +117,8 @@ def _rows(connection: Connection, table: Table) -> int:
     return int(row[0])
 
 
-def _all(connection: Connection, query: str) -> list[dict[str, Any]]:
-    cursor = connection.execute(query)
+def _all(connection: Connection, query: str, values: Sequence[Any] | None = None) -> list[dict[str, Any]]:
+    cursor = connection.execute(query, values)
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -104,6 +130,9 @@ def _one(connection: Connection, query: str) -> dict[str, Any] | None:
 
 def _pairs(connection: Connection, query: str) -> dict[str, int]:
     return dict(connection.execute(query).fetchall())
+
+
+_TROUBLES = {"due": "due", "pays": "pays", "failing": "failing", "gone": "gone", "unproved": "uncertified"}
 
 
 def show(console: Console, facts: dict[str, Any]) -> None:
@@ -122,10 +151,15 @@ def show(console: Console, facts: dict[str, Any]) -> None:
             rows.add_row(name, f"{count:,}")
     if rows.row_count:
         console.print(rows)
-    streams = _listing("stream", "in scope", "visited", "due", "failing", "gone", "unproved", "next due (UTC)")
+    # What is nought throughout has no column.
+    shown = {"in scope": "in_scope", "visited": "visited"} | {
+        title: name for title, name in _TROUBLES.items() if any(row[name] for row in facts["streams"])
+    }
+    streams = _listing("stream", *shown, "on time", "unseen")
     for row in facts["streams"]:
-        numbers = (row[name] for name in ("in_scope", "visited", "due", "failing", "gone", "uncertified"))
-        streams.add_row(row["stream"], *(f"{number:,}" for number in numbers), f"{row['next_due']:%m-%d %H:%M}")
+        unseen = "" if row["expected_unseen"] is None else f"{row['expected_unseen']:,.1f}"
+        numbers = (f"{row[name]:,}" for name in shown.values())
+        streams.add_row(row["stream"], *numbers, f"{row['on_time']:.0%}", unseen)
     if streams.row_count:
         console.print(streams)
     budget = facts["budget"]

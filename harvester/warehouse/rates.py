@@ -2,7 +2,8 @@
 
 New items of a list come as a Poisson process whose rate has a gamma prior: after n items in t days its mean is
 (shape + n) / (shape / mean + t). Both n and t are discounted, so that what was long ago counts less. The prior is
-that of the list's stratum (`crawl.priors`), else of its stream, else the rate of the catalogue.
+that of the list's stratum (`crawl.priors`), else of its stream, else the rate of the catalogue. Where items are dated,
+the first visit shows at once how many came in the past: they count like those that later visits find.
 
 A visit that comes t days after the last one saves worth * rate * t^2 / 2 item-days of delay, and costs so many
 requests. Lists whose worth * rate / cost lies within a factor of two are one class, visited first in, first out;
@@ -78,19 +79,38 @@ REST = """CASE v.kind
 END"""
 """SQL: whether the entity of walk `o` is gone, so that its lists rest until it is back."""
 
+
+def _past() -> str:
+    """SQL: what a first visit shows of the time before it: the dated items of the list, discounted by their age."""
+    branches = [
+        f"""WHEN '{stream.name}' THEN (
+            SELECT coalesce(sum(exp(
+                -extract(epoch FROM {NOW} - t.{stream.holds.dated})::float8 / 86400 / {FORGET_DAYS})), 0)
+            FROM scratch.{stream.holds.table} t WHERE t.{stream.holds.owner} = o.entity_id AND {stream.holds.only}
+                AND t.gone_at IS NULL
+                AND t.{stream.holds.dated} > {NOW} - make_interval(days => {int(5 * FORGET_DAYS)}))"""
+        for stream in STREAMS.values()
+        if stream.holds is not None and stream.holds.dated is not None and stream.worth
+    ]
+    return "CASE v.stream " + "\n        ".join(branches) + " END"
+
+
 SETTLE = f"""
 WITH found AS (
     SELECT v.*, o.begun_at, o.visited_at,
         extract(epoch FROM o.begun_at - o.visited_at)::float8 / 86400 AS gap,
         coalesce(v.found, coalesce(o.held, 0) + v.fresh) AS held_now,
-        {BIRTH} AS birth, v.gone OR {REST} AS rests
+        {BIRTH} AS birth, v.gone OR {REST} AS rests,
+        CASE WHEN o.visits = 0 AND v.certificate IS NOT NULL THEN {_past()} END AS past
     FROM jsonb_to_recordset(%(pages)s) AS v (
         stream text, entity_id bigint, kind text, certificate text, whole bool, again bool, gone bool,
         fresh int, found int, cost float8, revisit float8, worth float8, rate float8, lane int
     )
     JOIN crawl.walks o ON o.stream = v.stream AND o.entity_id = v.entity_id
 ), placed AS (
-    SELECT f.*, {stratum("f.birth", "f.held_now")} AS stratum FROM found f
+    SELECT f.*, {stratum("f.birth", "f.held_now")} AS stratum,
+        {FORGET_DAYS} * (1 - exp(-extract(epoch FROM {NOW} - f.birth)::float8 / 86400 / {FORGET_DAYS})) AS lived
+    FROM found f
 ), known AS (
     SELECT f.*, coalesce(p.shape, s.shape, {SHAPE}) AS shape, coalesce(p.rate, s.rate, f.rate) AS prior_rate
     FROM placed f
@@ -98,8 +118,10 @@ WITH found AS (
     LEFT JOIN crawl.priors s ON s.stream = f.stream AND s.stratum = -1
 ), observed AS (
     SELECT k.*,
-        CASE WHEN k.gap IS NULL THEN 0 ELSE w.news * exp(-k.gap / {FORGET_DAYS}) + k.fresh END AS news_now,
-        CASE WHEN k.gap IS NULL THEN 0 ELSE w.exposure * exp(-k.gap / {FORGET_DAYS}) + k.gap END AS exposure_now
+        CASE WHEN k.gap IS NULL THEN CASE WHEN k.lived > 0 THEN coalesce(k.past, 0) ELSE 0 END
+            ELSE w.news * exp(-k.gap / {FORGET_DAYS}) + k.fresh END AS news_now,
+        CASE WHEN k.gap IS NULL THEN CASE WHEN k.past IS NOT NULL THEN greatest(k.lived, 0) ELSE 0 END
+            ELSE w.exposure * exp(-k.gap / {FORGET_DAYS}) + k.gap END AS exposure_now
     FROM known k JOIN crawl.walks w ON w.stream = k.stream AND w.entity_id = k.entity_id
 )
 UPDATE crawl.walks AS w SET
