@@ -67,7 +67,8 @@ def measure(connection: Connection, run: int, purpose: Purpose) -> list[float]:
         ended = [
             {
                 "stream": one.visit.stream.name, "entity_id": one.visit.entity_id, "kind": one.visit.stream.kind.value,
-                "certificate": None, "whole": True, "again": False, "gone": False, "fresh": 0, "found": 5, "cost": 1.0,
+                "certificate": None, "whole": True, "again": False, "gone": False, "listed": True,
+                "fresh": 0, "found": 5, "cost": 1.0,
                 "revisit": one.visit.stream.revisit, "worth": one.visit.stream.worth, "rate": one.visit.stream.rate,
                 "lane": rates.LANES.get(one.visit.stream.spider, 0),
             }

@@ -5,9 +5,9 @@
 Each list gets new items at a rate of its own, drawn from a gamma distribution (shape 0.25, mean 0.05 a day), so that
 most get next to nothing. All were visited on day 0; from then on a budget of visits is spent, a twentieth of a day at
 a time. `frontier.lease` picks and `commit.settle` learns, over a real PostgreSQL and with the time of the simulation;
-`learning.fit` fits the priors once a virtual day. "project" are lists of comments half a year old: as in every crawl
-the first visit stores dated comments, and the rates of the past are learnt from them. "project, undated" are lists
-whose first visit shows nothing of the kind, as followers. The others know as little, and are in numpy:
+`learning.fit` fits the priors once a virtual day. The lists are half a year old, and the first visit shows what it
+would show: dated items (as of comments), only how many there are (as of followers), or, for lists that are blank,
+nothing at all. The others, which start with nothing too, are in numpy:
 
 - round robin;
 - the largest expected count of new items, with a fitted prior;
@@ -32,6 +32,7 @@ from pathlib import Path
 import numpy as np
 
 from harvester.api.catalogue import STREAMS
+from harvester.api.stream import Stream
 from harvester.config import load
 from harvester.crawl import frontier, learning
 from harvester.crawl.frontier import Purpose
@@ -44,10 +45,12 @@ DAYS = 90.0
 TICK = 0.05
 FLOOR_DAYS = 80.0
 PAST_DAYS = 180.0
+OURS = ("project, blank", "project, undated", "project, dated")
 BUDGETS = (0.02, 0.1)
-STREAM = STREAMS["project_comments"]
-NAMES = [STREAM.name]
+DATED, UNDATED = STREAMS["project_comments"], STREAMS["project_studios"]
+NAMES = [DATED.name, UNDATED.name]
 START = datetime(2026, 1, 1, tzinfo=UTC)
+Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
@@ -100,7 +103,7 @@ class Beliefs:
     def __init__(self) -> None:
         self.n = np.zeros(LISTS)
         self.t = np.zeros(LISTS)
-        self.shape, self.mean = rates.SHAPE, STREAM.rate
+        self.shape, self.mean = rates.SHAPE, UNDATED.rate
 
     def learn(self, lists: "np.ndarray[tuple[int], np.dtype[np.int64]]", gaps: Floats, found: Floats) -> None:
         decay = np.exp(-gaps / rates.FORGET_DAYS)
@@ -165,13 +168,15 @@ class Calibration:
             term = term * (shape + count) / (count + 1) * (1 - p)
 
 
-def give_past(world: World, connection: Connection) -> None:
-    """Comments of the time before the first visit, as that visit stores them."""
+def give_past(world: World, connection: Connection, *, dated: bool) -> Counts:
+    """Comments of the time before the first visit, as that visit stores them; returns how many each list has."""
     connection.execute(
         "INSERT INTO scratch.projects (id, shared_at) SELECT n, %s FROM generate_series(0, %s) n",
         [START - timedelta(days=PAST_DAYS), LISTS - 1],
     )
     counts = world.rng.poisson(world.rates * PAST_DAYS)
+    if not dated:
+        return counts
     number = 0
     with (
         connection.cursor() as cursor,
@@ -182,21 +187,22 @@ def give_past(world: World, connection: Connection) -> None:
                 number += 1
                 copy.write_row((number, project, START - timedelta(days=ago)))
     connection.execute("VACUUM ANALYZE scratch.project_comments, scratch.projects")
+    return counts
 
 
-def in_project(world: World, budget: float, connection: Connection, run: int, *, dated: bool) -> Calibration:
+def in_project(world: World, budget: float, connection: Connection, run: int, kind: str) -> Calibration:
     """The project's own scheduling."""
     calibration = Calibration()
     connection.execute("TRUNCATE crawl.walks, crawl.priors, scratch.projects CASCADE")
-    if dated:
-        give_past(world, connection)
+    held = None if kind == "blank" else give_past(world, connection, dated=kind == "dated")
+    stream = DATED if kind == "dated" else UNDATED
     connection.execute(
         "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT %s, n, %s FROM generate_series(0, %s) n",
-        [STREAM.name, START, LISTS - 1],
+        [stream.name, START, LISTS - 1],
     )
     for _ in range(LISTS // 1000):
         new = frontier.lease(connection, run, NAMES, 1000, purpose=Purpose.NEW, now=START)
-        finish(connection, new, {}, START, first=dated)
+        finish(connection, new, {}, START, held)
     # As if the first visits had been spread over months: the floors of all lists do not fall on one day.
     connection.execute("UPDATE crawl.walks SET due_at = %s + random() * %s", [START, timedelta(days=FLOOR_DAYS)])
     connection.execute("VACUUM ANALYZE crawl.walks")
@@ -225,7 +231,7 @@ def in_project(world: World, budget: float, connection: Connection, run: int, *,
                     now=now,
                 )
             lists = np.array([one.visit.entity_id for one in leases])
-            believed = beliefs_of(connection, lists)
+            believed = beliefs_of(connection, stream, lists)
             gaps, found = world.visit(lists, day)
             calibration.add(believed[:, 0], believed[:, 1], gaps, found, world.rng)
             finish(connection, leases, dict(zip(lists.tolist(), found.tolist(), strict=True)), now)
@@ -234,7 +240,7 @@ def in_project(world: World, budget: float, connection: Connection, run: int, *,
 
 
 def beliefs_of(
-    connection: Connection, lists: "np.ndarray[tuple[int], np.dtype[np.int64]]"
+    connection: Connection, stream: Stream, lists: "np.ndarray[tuple[int], np.dtype[np.int64]]"
 ) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
     """Shape and rate parameter of the posterior of lists, as the warehouse has them."""
     rows = connection.execute(
@@ -243,23 +249,28 @@ def beliefs_of(
         " LEFT JOIN crawl.priors q ON q.stream = w.stream AND q.stratum = -1"
         " CROSS JOIN LATERAL (SELECT coalesce(p.shape, q.shape, %s) AS shape, coalesce(p.rate, q.rate, %s) AS rate) s"
         " WHERE w.stream = %s AND w.entity_id = ANY(%s)",
-        [rates.SHAPE, STREAM.rate, STREAM.name, lists.tolist()],
+        [rates.SHAPE, stream.rate, stream.name, lists.tolist()],
     ).fetchall()
     known = {row[0]: row[1:] for row in rows}
     return np.array([known[one] for one in lists.tolist()])
 
 
 def finish(
-    connection: Connection, leases: list[frontier.Lease], found: dict[int, float], now: datetime, *, first: bool = False
+    connection: Connection,
+    leases: list[frontier.Lease],
+    found: dict[int, float],
+    now: datetime,
+    held: Counts | None = None,
 ) -> None:
-    """The end of visits, as the writer settles them; `first` ones to lists whose items are dated show their past."""
+    """The end of visits, as the writer settles them; first ones show how much the lists hold, or nothing."""
     ended = [
         {
-            "stream": STREAM.name, "entity_id": one.visit.entity_id, "kind": "project",
-            "certificate": "{}" if first else None, "whole": True, "again": False, "gone": False,
-            "fresh": int(found.get(one.visit.entity_id, 0)), "found": 5, "cost": 1.0,
-            "revisit": FLOOR_DAYS * 86_400, "worth": STREAM.worth, "rate": STREAM.rate,
-            "lane": rates.LANES[STREAM.spider],
+            "stream": one.visit.stream.name, "entity_id": one.visit.entity_id, "kind": "project",
+            "certificate": None, "whole": True, "again": False, "gone": False, "listed": True,
+            "fresh": int(found.get(one.visit.entity_id, 0)),
+            "found": None if held is None else int(held[one.visit.entity_id]), "cost": 1.0,
+            "revisit": FLOOR_DAYS * 86_400, "worth": one.visit.stream.worth, "rate": one.visit.stream.rate,
+            "lane": rates.LANES[one.visit.stream.spider],
         }
         for one in leases
     ]  # fmt: skip
@@ -290,12 +301,12 @@ def compare(connection: Connection, run: int, budget: float, seed: int, policies
     """One budget and seed, all policies on the same lists."""
     true = np.random.default_rng(seed).gamma(0.25, 0.2, LISTS)
     delays = {}
-    for policy in (*policies, "project, undated", "project"):
+    for policy in (*policies, *OURS):
         world = World(true, np.random.default_rng([seed, 1]))
         began = time.perf_counter()
         calibration = None
         if policy.startswith("project"):
-            calibration = in_project(world, budget, connection, run, dated=policy == "project")
+            calibration = in_project(world, budget, connection, run, policy.split()[-1])
         else:
             in_numpy(world, budget, policy)
         delay, fresh, longest = world.end()
@@ -310,7 +321,7 @@ def compare(connection: Connection, run: int, budget: float, seed: int, policies
                 f" {abs(calibration.bins / expected - 1).max():.1%} at most (chi-square {chi:.0f})"
             )
         print(line + f"  [{time.perf_counter() - began:.0f} s]", flush=True)
-    for policy in ("project, undated", "project"):
+    for policy in OURS:
         print(
             f"b={budget:<5} seed {seed}  {policy}: {delays[policy] / delays['oracle']:.2f} times the oracle,"
             f" {delays['round robin'] / delays[policy]:.2f} times better than round robin",

@@ -325,6 +325,7 @@ def _settlement(page: PageCommit, changed: dict[str, set[int]], *, again: bool) 
         "whole": verdict.whole,
         "again": again,
         "gone": verdict.gone,
+        "listed": stream.paging is not Paging.SINGLE,
         "fresh": fresh,
         "found": verdict.found,
         # New items fill pages whenever they are read: only the rest is the price of a visit.

@@ -2,8 +2,9 @@
 
 New items of a list come as a Poisson process whose rate has a gamma prior: after n items in t days its mean is
 (shape + n) / (shape / mean + t). Both n and t are discounted, so that what was long ago counts less. The prior is
-that of the list's stratum (`crawl.priors`), else of its stream, else the rate of the catalogue. Where items are dated,
-the first visit shows at once how many came in the past: they count like those that later visits find.
+that of the list's stratum (`crawl.priors`), else of its stream, else the rate of the catalogue.
+The first visit shows a past: where items are dated, those of each day count like what later visits find; of other lists
+it is known how many items they hold and how old their owner is, which counts a third, since most grow fastest at first.
 
 A visit that comes t days after the last one saves worth * rate * t^2 / 2 item-days of delay, and costs so many
 requests. Lists whose worth * rate / cost lies within a factor of two are one class, visited first in, first out;
@@ -17,6 +18,8 @@ NOW = "coalesce(%(now)s::timestamptz, now())"
 """SQL: the time, which a simulation may set."""
 FORGET_DAYS = 90.0
 """Days in which what was observed loses all but 1/e of its weight."""
+UNDATED = 1 / 3
+"""What the past of a list without dates counts, against that of one with dates."""
 SHAPE = 0.25
 """Of the prior, until one was fitted: most lists get next to nothing, a few get most."""
 CLASSES = 32
@@ -101,16 +104,17 @@ WITH found AS (
         extract(epoch FROM o.begun_at - o.visited_at)::float8 / 86400 AS gap,
         coalesce(v.found, coalesce(o.held, 0) + v.fresh) AS held_now,
         {BIRTH} AS birth, v.gone OR {REST} AS rests,
-        CASE WHEN o.visits = 0 AND v.certificate IS NOT NULL THEN {_past()} END AS past
+        o.visits = 0 AND v.listed AND v.found IS NOT NULL AS shows_past,
+        CASE WHEN o.visits = 0 AND v.listed THEN {_past()} END AS past
     FROM jsonb_to_recordset(%(pages)s) AS v (
         stream text, entity_id bigint, kind text, certificate text, whole bool, again bool, gone bool,
-        fresh int, found int, cost float8, revisit float8, worth float8, rate float8, lane int
+        listed bool, fresh int, found int, cost float8, revisit float8, worth float8, rate float8, lane int
     )
     JOIN crawl.walks o ON o.stream = v.stream AND o.entity_id = v.entity_id
 ), placed AS (
-    SELECT f.*, {stratum("f.birth", "f.held_now")} AS stratum,
-        {FORGET_DAYS} * (1 - exp(-extract(epoch FROM {NOW} - f.birth)::float8 / 86400 / {FORGET_DAYS})) AS lived
-    FROM found f
+    SELECT f.*, {stratum("f.birth", "f.held_now")} AS stratum, a.age,
+        {FORGET_DAYS} * (1 - exp(-a.age / {FORGET_DAYS})) AS lived
+    FROM found f, LATERAL (SELECT greatest(extract(epoch FROM {NOW} - f.birth)::float8 / 86400, 1.0) AS age) a
 ), known AS (
     SELECT f.*, coalesce(p.shape, s.shape, {SHAPE}) AS shape, coalesce(p.rate, s.rate, f.rate) AS prior_rate
     FROM placed f
@@ -118,9 +122,15 @@ WITH found AS (
     LEFT JOIN crawl.priors s ON s.stream = f.stream AND s.stratum = -1
 ), observed AS (
     SELECT k.*,
-        CASE WHEN k.gap IS NULL THEN CASE WHEN k.lived > 0 THEN coalesce(k.past, 0) ELSE 0 END
+        CASE
+            WHEN k.gap IS NULL AND k.shows_past AND k.lived IS NOT NULL
+                THEN coalesce(k.past, k.found * k.lived / k.age * {UNDATED})
+            WHEN k.gap IS NULL THEN 0
             ELSE w.news * exp(-k.gap / {FORGET_DAYS}) + k.fresh END AS news_now,
-        CASE WHEN k.gap IS NULL THEN CASE WHEN k.past IS NOT NULL THEN greatest(k.lived, 0) ELSE 0 END
+        CASE
+            WHEN k.gap IS NULL AND k.shows_past AND k.lived IS NOT NULL
+                THEN k.lived * CASE WHEN k.past IS NULL THEN {UNDATED} ELSE 1 END
+            WHEN k.gap IS NULL THEN 0
             ELSE w.exposure * exp(-k.gap / {FORGET_DAYS}) + k.gap END AS exposure_now
     FROM known k JOIN crawl.walks w ON w.stream = k.stream AND w.entity_id = k.entity_id
 )

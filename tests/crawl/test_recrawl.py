@@ -1,0 +1,228 @@
+"""The second crawl and the hundredth: cheap, dated, and able to say what was known when."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harvester.api.catalogue import STREAMS
+from harvester.warehouse.tables import KEY_COLUMNS, TRACKED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PAGE = 40
+SIZES = [pytest.param(120, id="small"), pytest.param(2000, id="2000", marks=pytest.mark.soak)]
+COMMENTS = ("project_comments", "studio_comments", "profile_comments")
+# What a list shows of a thing it holds, below the part of it that is read again.
+EDITED_BELOW = {"studio_activity": {"project_title"}, **{table: {"reply_count"} for table in COMMENTS}}
+"""Tables whose list-borne columns may be behind after a refresh."""
+
+
+def removed(sandbox: Any) -> list[tuple[str, tuple[Any, ...]]]:
+    return [(table, tuple(key)) for table, *key in sandbox.lines("/sandbox/removed")]
+
+
+def churn(sandbox: Any, events: int) -> None:
+    sandbox.json(f"/sandbox/churn?events={events}", "POST")
+
+
+def scope(harvester: Any, sandbox: Any) -> None:
+    """Everybody who is new is put in scope, as the others were."""
+    harvester.seed_all(sandbox)
+
+
+@pytest.mark.parametrize("users", SIZES)
+def test_a_refresh_costs_what_it_must_and_an_audit_tells_the_rest(
+    users: int,
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    compare: Callable[..., Any],
+    assert_truth: Callable[..., Any],
+    record_property: Callable[[str, object], None],
+) -> None:
+    sandbox = start_sandbox(users=users, seed=5)
+    harvester = make_harvester(sandbox)
+    scope(harvester, sandbox)
+    harvester.crawl()
+    items = sum(assert_truth(harvester, sandbox).values())
+    before = {table: {row["id"] for row in sandbox.truth(table)} for table in COMMENTS}
+
+    churn(sandbox, items // 100)
+    scope(harvester, sandbox)
+    began = harvester.query("SELECT now()")[0][0]
+    sandbox.json("/sandbox/requests/reset", "POST")
+    harvester.crawl("--refresh")
+    requests = sandbox.requests()["total"]
+
+    # One for each list or object, threads that changed included, and the pages that new items fill.
+    visited = harvester.query("SELECT count(*) FROM crawl.walks WHERE visited_at >= %s", began)[0][0]
+    filled = sum(
+        len(new) // PAGE for table in COMMENTS for new in [{row["id"] for row in sandbox.truth(table)} - before[table]]
+    )
+    record_property("requests to the least possible", requests / (visited + filled))
+    assert requests <= 1.15 * (visited + filled)
+
+    gone = set(removed(sandbox))
+    left: Counter[str] = Counter()
+    for table, one in compare(harvester, sandbox, grown=True).items():
+        for key in one.extra:
+            assert (table, key) in gone or is_reply_of_gone(table, key, harvester, gone), (table, key)
+            left["deletions"] += 1
+        for key, columns in one.differ.items():
+            assert columns.keys() <= EDITED_BELOW.get(table, set()), (table, key, columns)
+            left["edits"] += 1
+        for key in one.missing:
+            # A reply to a comment below the head, or one whose comment lost another; or what is back below the head.
+            is_reply = table in COMMENTS and one.truth[key]["parent_id"] is not None
+            assert is_reply or (table, key) in gone, (table, key)
+            left["late replies" if is_reply else "returned"] += 1
+    record_property("left to the audit", dict(left))
+    print(f"{users} users: {requests / (visited + filled):.3f} times the least requests; left: {dict(left)}")
+
+    harvester.crawl("--audit")
+    assert_truth(harvester, sandbox, grown=True)
+    undated = [
+        f"SELECT '{table}', count(*) FROM scratch.{table} WHERE gone_at <= gone_after OR gone_at < first_seen_at"
+        for table in KEY_COLUMNS
+        if "." not in table and table not in ("rankings", "site_counts", "site_health", "message_counts")
+    ]
+    assert all(count == 0 for _, count in harvester.query(" UNION ALL ".join(undated)))
+    assert harvester.query("SELECT count(*) FROM crawl.suspects") == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.sightings") == [(0,)]
+
+
+def is_reply_of_gone(table: str, key: tuple[Any, ...], harvester: Any, gone: set[tuple[str, tuple[Any, ...]]]) -> bool:
+    if table not in COMMENTS:
+        return False
+    parent = harvester.query(f"SELECT parent_id FROM scratch.{table} WHERE id = %s", *key)[0][0]
+    return (table, (parent,)) in gone
+
+
+CYCLES = [pytest.param(60, 6, 3, id="6"), pytest.param(60, 30, 10, id="30", marks=pytest.mark.soak)]
+
+
+@pytest.mark.parametrize(("users", "cycles", "audit_every"), CYCLES)
+def test_cycles_of_churn_and_kills_end_in_the_truth(
+    users: int,
+    cycles: int,
+    audit_every: int,
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    assert_truth: Callable[..., Any],
+) -> None:
+    """Every absence is dated between the churn that brought it about, as seen by this clock, and the audit."""
+    rng = random.Random(7)
+    sandbox = start_sandbox(users=users, seed=7)
+    harvester = make_harvester(sandbox)
+    scope(harvester, sandbox)
+    harvester.crawl()
+    times: dict[tuple[str, tuple[Any, ...]], list[tuple[Any, Any]]] = {}
+    known = 0
+    for cycle in range(1, cycles + 1):
+        start = harvester.query("SELECT clock_timestamp()")[0][0]
+        churn(sandbox, 40)
+        end = harvester.query("SELECT clock_timestamp()")[0][0]
+        log = removed(sandbox)
+        for one in log[known:]:
+            times.setdefault(one, []).append((start, end))
+        known = len(log)
+        scope(harvester, sandbox)
+        sandbox.json("/sandbox/requests/reset", "POST")
+        process = harvester.start("crawl", "--refresh", "--json")
+        moment = rng.randrange(20, 600)
+        while sandbox.requests()["total"] < moment and process.poll() is None:
+            time.sleep(0.005)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        if cycle % audit_every:
+            continue
+        harvester.crawl("--audit")
+        assert_truth(harvester, sandbox, grown=True)
+        assert_dates(harvester, times)
+
+
+def assert_dates(harvester: Any, times: dict[tuple[str, tuple[Any, ...]], list[tuple[Any, Any]]]) -> None:
+    """What the community says that it removed, and is gone, went after the last sight and before the first absence."""
+    checked = 0
+    for table in ("follows", "favorites", "studio_projects", "studio_members", "project_comments", "studio_comments"):
+        columns = ", ".join(KEY_COLUMNS[table])
+        rows = harvester.query(
+            f"SELECT ARRAY[{columns}], gone_after, gone_at FROM scratch.{table} WHERE gone_at IS NOT NULL"
+        )
+        for key, after, at in rows:
+            changes = times.get((table, tuple(key)))
+            if changes:
+                assert any(after <= end and start <= at for start, end in changes), (table, key, after, at, changes)
+                checked += 1
+    assert checked > 3
+
+
+SNAPSHOTS = [pytest.param(3, id="3"), pytest.param(10, id="10", marks=pytest.mark.soak)]
+
+
+@pytest.mark.parametrize("snapshots", SNAPSHOTS)
+def test_the_community_as_known_at_a_time(
+    snapshots: int,
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    assert_truth: Callable[..., Any],
+) -> None:
+    """Snapshots of the truth are found again later, whatever changed, went and came back in the meantime."""
+    sandbox = start_sandbox(users=50, seed=9)
+    harvester = make_harvester(sandbox)
+    scope(harvester, sandbox)
+    harvester.crawl()
+    taken: list[tuple[Any, dict[str, list[dict[str, Any]]]]] = []
+    for number in range(snapshots):
+        if number:
+            churn(sandbox, 150)
+            scope(harvester, sandbox)
+            harvester.crawl("--audit")
+        assert_truth(harvester, sandbox, grown=True)
+        tables = {table: sandbox.truth(table) for table in sandbox.tables if table not in ("news", "studio_activity")}
+        taken.append((harvester.query("SELECT now()")[0][0], tables))
+    changed = 0
+    for at, tables in taken:
+        for table, truth in tables.items():
+            columns = tracked(table, truth)
+            then = set(harvester.query(f"SELECT {', '.join(columns)} FROM history.{table}_at(%s)", at))
+            true = {tuple(row[name] for name in columns) for row in truth}
+            assert then == true, (table, at, sorted(map(str, then ^ true))[:4])
+            now = set(harvester.query(f"SELECT {', '.join(columns)} FROM scratch.{table}"))
+            changed += now != true
+    assert changed > snapshots
+
+
+def tracked(table: str, truth: list[dict[str, Any]]) -> list[str]:
+    """The key of a table and the columns that the history keeps versions of."""
+    versions = {column.name for log in TRACKED.get(table, ()) for column in log.c}
+    served = truth[0].keys()
+    kept = [name for name in versions if name in served and not name.endswith("_at")]
+    return list(dict.fromkeys([*KEY_COLUMNS[table], *sorted(kept)]))
+
+
+def test_a_list_is_read_in_full_when_its_time_has_come(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
+    """Nothing goes longer without a whole reading than the catalogue says, and nothing else is visited for it."""
+    harvester = make_harvester(small_sandbox)
+    harvester("seed", "users", small_sandbox.seeds()["users"][0])
+    harvester.crawl()
+    assert harvester.crawl()["requests"] <= 1
+    days = STREAMS["user_followers"].revisit / 86_400
+    harvester.query(
+        "UPDATE crawl.walks SET enumerated_at = enumerated_at - make_interval(days => %s) RETURNING 1", int(days)
+    )
+    harvester.query(
+        "UPDATE crawl.walks SET due_at = now(), visited_at = enumerated_at WHERE stream = 'user_followers' RETURNING 1"
+    )
+    harvester.crawl()
+    read = harvester.query(
+        "SELECT now() - enumerated_at < interval '1 h' FROM crawl.walks WHERE stream = 'user_followers'"
+    )
+    assert read == [(True,)]
