@@ -103,7 +103,7 @@ class Beliefs:
     def __init__(self) -> None:
         self.n = np.zeros(LISTS)
         self.t = np.zeros(LISTS)
-        self.shape, self.mean = rates.SHAPE, UNDATED.rate
+        self.shape, self.mean = rates.SHAPE, DATED.rate
 
     def learn(self, lists: "np.ndarray[tuple[int], np.dtype[np.int64]]", gaps: Floats, found: Floats) -> None:
         decay = np.exp(-gaps / rates.FORGET_DAYS)
@@ -195,7 +195,7 @@ def in_project(world: World, budget: float, connection: Connection, run: int, ki
     calibration = Calibration()
     connection.execute("TRUNCATE crawl.walks, crawl.priors, scratch.projects CASCADE")
     held = None if kind == "blank" else give_past(world, connection, dated=kind == "dated")
-    stream = DATED if kind == "dated" else UNDATED
+    stream = UNDATED if kind == "undated" else DATED
     connection.execute(
         "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT %s, n, %s FROM generate_series(0, %s) n",
         [stream.name, START, LISTS - 1],

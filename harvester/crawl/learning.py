@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 _EVERY = "1 day"
 _LEAST_LISTS = 30
 """Lists that a stratum must have to get a prior of its own."""
-_PSEUDO_ITEMS = 5
-"""The weight of what was believed before, in items: a rate from fewer is mostly that belief."""
+_PSEUDO_ITEMS = 1
+"""The weight of what was believed before, in items."""
+_LEAST_ITEMS = 20
+"""Items that it takes to tell how rates are spread."""
 _PSEUDO_REPLIES = 10
 _MOVED = 2**0.5
 """The factor by which the rate of a stratum must move before its lists are classed anew."""
@@ -42,7 +44,7 @@ WITH totals AS (
     HAVING count(*) >= {_LEAST_LISTS}
 ), fitted AS (
     SELECT stream, stratum, lists, (n + {_PSEUDO_ITEMS}) / (t + {_PSEUDO_ITEMS} / before) AS rate,
-        CASE WHEN n < 4 * {_PSEUDO_ITEMS} THEN {rates.SHAPE}
+        CASE WHEN n < {_LEAST_ITEMS} THEN {rates.SHAPE}
             -- moments of the gamma-Poisson mixture: what the counts vary beyond Poisson is the variance of the rates
             ELSE least(10, greatest(0.05, (n / t) ^ 2 * tt
                 / greatest(nn - 2 * (n / t) * nt + (n / t) ^ 2 * tt - n, 1e-9))) END AS shape

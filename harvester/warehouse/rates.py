@@ -34,8 +34,9 @@ SECOND_LOOK_DAYS = 1.5
 YOUNG_DAYS = 7.0
 AGES = (1, 7, 30, 180, 730)
 """Days of age at which a stratum ends."""
-SIZES = (1, 10, 100, 1000)
-"""Items held at which a stratum ends."""
+ACTIVITIES = (1, 10, 100, 1000)
+"""Views of a project and followers of a studio at which a stratum ends. Never what the list itself holds: that is data,
+and a stratum that is chosen by the data counts them twice."""
 
 
 def value_of(class_: int) -> float:
@@ -58,13 +59,13 @@ def class_of(value: str) -> str:
     return f"least({CLASSES - 1}, greatest(0, floor(-log(2, greatest({value}, 1e-9)::numeric)) - ({FIRST_CLASS})))"
 
 
-def stratum(age: str, held: str) -> str:
-    """SQL: the stratum of a list from the time its owner came to be, and the items it holds."""
-    days = f"coalesce(extract(epoch FROM {NOW} - {age})::float8 / 86400, 1e9)"
+def stratum(age: str, activity: str) -> str:
+    """SQL: the stratum of a list from the age of its owner in days, and how much goes on there."""
     ages = ", ".join(map(str, AGES))
-    sizes = ", ".join(map(str, SIZES))
+    steps = ", ".join(map(str, ACTIVITIES))
     return (
-        f"(width_bucket({days}, ARRAY[{ages}]::float8[]) * 8 + width_bucket({held}::float8, ARRAY[{sizes}]::float8[]))"
+        f"(width_bucket(coalesce({age}, 1e9), ARRAY[{ages}]::float8[]) * 8"
+        f" + width_bucket(coalesce({activity}, 0)::float8, ARRAY[{steps}]::float8[]))"
     )
 
 
@@ -74,6 +75,12 @@ BIRTH = """CASE v.kind
     WHEN 'studio' THEN (SELECT x.created_at FROM scratch.studios x WHERE x.id = o.entity_id)
 END"""
 """SQL: when the entity of walk `o` came to be."""
+
+ACTIVITY = """CASE v.kind
+    WHEN 'project' THEN (SELECT x.views FROM scratch.projects x WHERE x.id = o.entity_id)
+    WHEN 'studio' THEN (SELECT x.follower_count FROM scratch.studios x WHERE x.id = o.entity_id)
+END"""
+"""SQL: how much goes on at the entity of walk `o`."""
 
 REST = """CASE v.kind
     WHEN 'project' THEN EXISTS (SELECT FROM scratch.projects x WHERE x.id = o.entity_id AND x.gone_at IS NOT NULL)
@@ -103,7 +110,7 @@ WITH found AS (
     SELECT v.*, o.begun_at, o.visited_at,
         extract(epoch FROM o.begun_at - o.visited_at)::float8 / 86400 AS gap,
         coalesce(v.found, coalesce(o.held, 0) + v.fresh) AS held_now,
-        {BIRTH} AS birth, v.gone OR {REST} AS rests,
+        {BIRTH} AS birth, {ACTIVITY} AS activity, v.gone OR {REST} AS rests,
         o.visits = 0 AND v.listed AND v.found IS NOT NULL AS shows_past,
         CASE WHEN o.visits = 0 AND v.listed THEN {_past()} END AS past
     FROM jsonb_to_recordset(%(pages)s) AS v (
@@ -112,7 +119,7 @@ WITH found AS (
     )
     JOIN crawl.walks o ON o.stream = v.stream AND o.entity_id = v.entity_id
 ), placed AS (
-    SELECT f.*, {stratum("f.birth", "f.held_now")} AS stratum, a.age,
+    SELECT f.*, {stratum("a.age", "f.activity")} AS stratum, a.age,
         {FORGET_DAYS} * (1 - exp(-a.age / {FORGET_DAYS})) AS lived
     FROM found f, LATERAL (SELECT greatest(extract(epoch FROM {NOW} - f.birth)::float8 / 86400, 1.0) AS age) a
 ), known AS (

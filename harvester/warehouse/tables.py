@@ -526,7 +526,9 @@ walks = _table(
         nullable=False,
         server_default=text("0"),
     ),
-    Column("stratum", SmallInteger, comment="Age of the entity and size of the list, as classes: see crawl.priors."),
+    Column(
+        "stratum", SmallInteger, comment="Age of the entity and how much goes on there, as classes: see crawl.priors."
+    ),
     Column(
         "queue",
         SmallInteger,
@@ -568,7 +570,7 @@ priors = _table(
     "priors",
     "How many new items lists of a kind get: a gamma distribution of rates, fitted to what visits found.",
     _text("stream", "The stream.", nullable=False),
-    Column("stratum", SmallInteger, comment="Age of the entity (times 8) and size of the list; -1 for all together."),
+    Column("stratum", SmallInteger, comment="Class of the entity's age (times 8) and activity; -1 for all together."),
     Column("shape", Double, comment="The shape of the gamma distribution.", nullable=False),
     Column("rate", Double, comment="Its mean, in items per list and day.", nullable=False),
     _big("lists", "Lists that it was fitted to.", nullable=False),

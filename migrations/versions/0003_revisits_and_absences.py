@@ -24,7 +24,7 @@ def upgrade():
             "stratum",
             sa.SmallInteger(),
             nullable=False,
-            comment="Age of the entity (times 8) and size of the list; -1 for all together.",
+            comment="Class of the entity's age (times 8) and activity; -1 for all together.",
         ),
         sa.Column("shape", sa.Double(), nullable=False, comment="The shape of the gamma distribution."),
         sa.Column("rate", sa.Double(), nullable=False, comment="Its mean, in items per list and day."),
@@ -149,7 +149,7 @@ def upgrade():
             "stratum",
             sa.SmallInteger(),
             nullable=True,
-            comment="Age of the entity and size of the list, as classes: see crawl.priors.",
+            comment="Age of the entity and how much goes on there, as classes: see crawl.priors.",
         ),
         schema="crawl",
     )
