@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
 
 from harvester import __version__
 from harvester.errors import UsageError
@@ -187,6 +188,10 @@ def load(**overrides: Any) -> Settings:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
     except UnicodeDecodeError:
         raise UsageError("the .env file is not UTF-8 text") from None
+    except SettingsError as error:
+        # Of a value that should be JSON and is not: the message names the field and not the value.
+        named = re.search(r'field "(\w+)"', str(error))
+        raise UsageError(f"{_PREFIX}{named[1].upper() if named else '?'}: not valid JSON") from None
     except OSError as error:
         raise UsageError(f"the .env file cannot be read: {error.strerror}") from None
     raise UsageError("; ".join(_one_line(problem["loc"], problem["msg"]) for problem in problems))

@@ -243,6 +243,8 @@ _STREAMS_OF: dict[str, Any] = {
     "ahead": AHEAD_SECONDS,
 }
 
+_MOST_ROWS = 291
+"""Places that a page of 8 kB has for rows, at most."""
 _FREE = f"(w.lease_token IS NULL OR w.lease_until < {NOW})"
 
 
@@ -265,13 +267,13 @@ _CHOSEN = {
     Purpose.RECHECK: f"""
         SELECT w.stream, w.entity_id FROM crawl.walks w
         WHERE w.ctid = ANY(ARRAY(
-                SELECT format('(%%s,%%s)', floor(random() * pages), 1 + floor(random() * 150))::tid
+                SELECT format('(%%s,%%s)', floor(random() * pages), 1 + floor(random() * {_MOST_ROWS}))::tid
                 FROM (SELECT pg_relation_size('crawl.walks') / current_setting('block_size')::int AS pages) size,
                     generate_series(1, 16 * %(count)s)
             ))
             AND w.queue IS NOT NULL AND w.stream = ANY(%(streams)s) AND w.failures = 0
             AND w.visited_at < {NOW} - make_interval(secs => %(rested)s) AND {_FREE}
-        LIMIT %(count)s FOR UPDATE SKIP LOCKED""",
+        ORDER BY random() LIMIT %(count)s FOR UPDATE SKIP LOCKED""",
     Purpose.AUDIT: f"""
         SELECT w.stream, w.entity_id FROM crawl.walks w
         WHERE w.due_at > {NOW} AND w.visits > 0 AND w.stream = ANY(%(streams)s) AND w.stream = ANY(%(in_full)s)

@@ -392,7 +392,7 @@ def _done(listing: Listing, state: State, *, whole: bool) -> Step:
 
 
 def _recheck(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
-    """Read the head again, down to where the walk began: what moved there in the meantime stands above that.
+    """Read the head again, down to below where the walk began: what moved there in the meantime stands above that.
 
     One page that reaches so far is one atomic read and ends the walk. A pass over several pages may be overtaken by
     moves in its turn and calls for another.
@@ -405,7 +405,8 @@ def _recheck(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
         _note_base(listing, state, page)
         state.head_key = began
     last = page[-1].key if page else None
-    if len(page) < listing.limit or last is None or state.head_key is None or last <= state.head_key:
+    # Strictly below: what entered in the same second as the old head may stand on the next page.
+    if len(page) < listing.limit or last is None or state.head_key is None or last < state.head_key:
         if state.offset == 0:
             return _done(listing, state, whole=state.whole)
         state.head_key = state.pass_key
