@@ -36,6 +36,7 @@ def _facts(stream: Stream) -> dict[str, Any]:
         "order": None if stream.paging is Paging.SINGLE else stream.order.value,
         "key": stream.key_name if stream.key else None,
         "revisit_days": round(stream.revisit / _SHORTEST, 1),
+        "worth": stream.worth,
         "writes": {table: list(columns) for table, columns in stream.writes.items()},
         "opens": list(stream.opens),
         "leads": [f"{lead.table}.{lead.met} -> {lead.kind.value}" for lead in stream.leads],
@@ -57,7 +58,7 @@ def entry(name: str) -> str:
         "",
         f"`GET {stream.path}` of {host}{served}.{known}",
         "",
-        f"- spider `{stream.spider}`; visits: {stream.kind.value}; again after {_days(stream.revisit)}",
+        f"- spider `{stream.spider}`; visits: {stream.kind.value}; again {_again(stream)}",
         f"- paging: {_paging(stream)}",
     ]
     lines += [
@@ -76,6 +77,13 @@ def entry(name: str) -> str:
         lines.append(f"- not found means: {stream.gone}{asked}")
     lines += [f"- {quirk}" for quirk in stream.quirks]
     return "\n".join(lines) + "\n"
+
+
+def _again(stream: Stream) -> str:
+    """When it is visited again."""
+    if not stream.worth:
+        return f"after {_days(stream.revisit)}"
+    return f"when it pays (a new item is worth {stream.worth:g} comments), and in full after {_days(stream.revisit)}"
 
 
 def _days(seconds: float) -> str:

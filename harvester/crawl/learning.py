@@ -25,7 +25,7 @@ _LEAST_ITEMS = 20
 """Items that it takes to tell how rates are spread."""
 _PSEUDO_REPLIES = 10
 _MOVED = 2**0.5
-"""The factor by which the rate of a stratum must move before its lists are classed anew."""
+"""The factor by which the rate of a stratum must move, since its lists were last classed, for them to be so anew."""
 
 PARAMETERS = [
     {"stream": stream.name, "worth": stream.worth, "rate": stream.rate, "lane": rates.LANES[stream.spider]}
@@ -43,22 +43,23 @@ WITH totals AS (
     GROUP BY GROUPING SETS ((w.stream, v.rate, w.stratum), (w.stream, v.rate))
     HAVING count(*) >= {_LEAST_LISTS}
 ), fitted AS (
-    SELECT stream, stratum, lists, (n + {_PSEUDO_ITEMS}) / (t + {_PSEUDO_ITEMS} / before) AS rate,
+    SELECT stream, stratum, lists, before, (n + {_PSEUDO_ITEMS}) / (t + {_PSEUDO_ITEMS} / before) AS rate,
         CASE WHEN n < {_LEAST_ITEMS} THEN {rates.SHAPE}
             -- moments of the gamma-Poisson mixture: what the counts vary beyond Poisson is the variance of the rates
             ELSE least(10, greatest(0.05, (n / t) ^ 2 * tt
                 / greatest(nn - 2 * (n / t) * nt + (n / t) ^ 2 * tt - n, 1e-9))) END AS shape
     FROM totals
+), compared AS (
+    SELECT f.*, abs(ln(f.rate / coalesce(p.classed_rate, f.before))) > ln({_MOVED}) AS moved
+    FROM fitted f LEFT JOIN crawl.priors p USING (stream, stratum)
 ), stored AS (
-    INSERT INTO crawl.priors AS p (stream, stratum, shape, rate, lists)
-    SELECT stream, stratum, shape, rate, lists FROM fitted
+    INSERT INTO crawl.priors AS p (stream, stratum, shape, rate, classed_rate, lists)
+    SELECT stream, stratum, shape, rate, CASE WHEN moved THEN rate ELSE before END, lists FROM compared
     ON CONFLICT (stream, stratum) DO UPDATE SET
-        shape = excluded.shape, rate = excluded.rate, lists = excluded.lists, fitted_at = now()
+        shape = excluded.shape, rate = excluded.rate, lists = excluded.lists, fitted_at = now(),
+        classed_rate = CASE WHEN excluded.classed_rate = excluded.rate THEN excluded.rate ELSE p.classed_rate END
 )
-SELECT f.stream, f.stratum FROM fitted f
-LEFT JOIN crawl.priors p USING (stream, stratum)
-JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, rate float8) USING (stream)
-WHERE f.stratum >= 0 AND abs(ln(f.rate / coalesce(p.rate, v.rate))) > ln({_MOVED})
+SELECT stream, stratum FROM compared WHERE stratum >= 0 AND moved
 """
 
 _CLASS_ANEW = f"""

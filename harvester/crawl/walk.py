@@ -381,7 +381,8 @@ def _done(listing: Listing, state: State, *, whole: bool) -> Step:
     certificate = state.base or NOTHING
     if certificate.complete:
         certificate.ground = Ground.KEY if listing.keyed else Ground.IDENTITY
-        certificate.single = whole and state.found == len(certificate.anchors)
+        on_one_page = len(certificate.anchors) < listing.limit or state.phase != "recheck"
+        certificate.single = whole and on_one_page and state.found == len(certificate.anchors)
     return Step(
         done=certificate,
         certified=certificate.complete,
@@ -401,6 +402,9 @@ def _recheck(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
         return _step_back(state, page)
     state.lost = 0
     if state.offset == 0:
+        if state.base is not None and state.base.digest == digest(_ids(page)):
+            # The head as it was when the walk, or the pass before, began: nothing moved there in the meantime.
+            return _done(listing, state, whole=state.whole)
         began, state.pass_key = state.head_key, page[0].key if page else None
         _note_base(listing, state, page)
         state.head_key = began

@@ -573,6 +573,7 @@ priors = _table(
     Column("stratum", SmallInteger, comment="Class of the entity's age (times 8) and activity; -1 for all together."),
     Column("shape", Double, comment="The shape of the gamma distribution.", nullable=False),
     Column("rate", Double, comment="Its mean, in items per list and day.", nullable=False),
+    Column("classed_rate", Double, comment="The mean when its lists were last put into classes.", nullable=False),
     _big("lists", "Lists that it was fitted to.", nullable=False),
     _time("fitted_at", "When.", nullable=False, server_default=text("now()")),
     PrimaryKeyConstraint("stream", "stratum"),

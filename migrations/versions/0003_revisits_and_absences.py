@@ -28,6 +28,12 @@ def upgrade():
         ),
         sa.Column("shape", sa.Double(), nullable=False, comment="The shape of the gamma distribution."),
         sa.Column("rate", sa.Double(), nullable=False, comment="Its mean, in items per list and day."),
+        sa.Column(
+            "classed_rate",
+            sa.Double(),
+            nullable=False,
+            comment="The mean when its lists were last put into classes.",
+        ),
         sa.Column("lists", sa.BigInteger(), nullable=False, comment="Lists that it was fitted to."),
         sa.Column(
             "fitted_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="When."

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PAGE = 40
-SIZES = [pytest.param(120, id="small"), pytest.param(2000, id="2000", marks=pytest.mark.soak)]
+SIZES = [pytest.param(70, id="small"), pytest.param(2000, id="2000", marks=pytest.mark.soak)]
 COMMENTS = ("project_comments", "studio_comments", "profile_comments")
 # What a list shows of a thing it holds, below the part of it that is read again.
 EDITED_BELOW = {"studio_activity": {"project_title"}, **{table: {"reply_count"} for table in COMMENTS}}
@@ -105,7 +105,7 @@ def is_reply_of_gone(table: str, key: tuple[Any, ...], harvester: Any, gone: set
     return (table, (parent,)) in gone
 
 
-CYCLES = [pytest.param(60, 6, 3, id="6"), pytest.param(60, 30, 10, id="30", marks=pytest.mark.soak)]
+CYCLES = [pytest.param(40, 4, 2, id="4"), pytest.param(60, 30, 10, id="30", marks=pytest.mark.soak)]
 
 
 @pytest.mark.parametrize(("users", "cycles", "audit_every"), CYCLES)
@@ -175,7 +175,7 @@ def test_the_community_as_known_at_a_time(
     assert_truth: Callable[..., Any],
 ) -> None:
     """Snapshots of the truth are found again later, whatever changed, went and came back in the meantime."""
-    sandbox = start_sandbox(users=50, seed=9)
+    sandbox = start_sandbox(users=30, seed=9)
     harvester = make_harvester(sandbox)
     scope(harvester, sandbox)
     harvester.crawl()
