@@ -18,8 +18,10 @@ PURE = (
     "harvester.api.text",
     "harvester.crawl.dates",
     "harvester.crawl.pages",
+    "harvester.crawl.revisit",
     "harvester.crawl.walk",
     "harvester.warehouse.normalise",
+    "harvester.warehouse.rates",
 )
 ENGINES = ("scrapy", "twisted", "psycopg", "sqlalchemy", "asyncio", "aiohttp")
 

@@ -1,0 +1,256 @@
+"""What vanished from a list: when it is told, when it is dated, and when it is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harvester.api.catalogue import STREAMS
+from harvester.config import load
+from harvester.crawl import frontier
+from harvester.crawl.frontier import Purpose
+from harvester.warehouse.commit import Connection, Lease, PageCommit, Verdict, Writer
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.normalise import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+HELD = (1, 2, 3)
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[Connection]:
+    with open_connection(database, autocommit=True) as opened:
+        yield opened
+
+
+class House:
+    """A studio whose lists were all read once, in full, an hour ago."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.writer = Writer(connection)
+        self.run = frontier.begin_run(connection, load(home="/dev/null"), "test")
+        connection.execute("INSERT INTO scratch.studios (id) VALUES (5)")
+        connection.execute("INSERT INTO scratch.users (id) SELECT generate_series(1, 9)")
+        connection.execute("INSERT INTO scratch.projects (id) SELECT generate_series(1, 9)")
+        hour = "now() - interval '1 hour'"
+        connection.execute(
+            "INSERT INTO scratch.studio_projects (studio_id, project_id, first_seen_at)"
+            f" SELECT 5, unnest(%s::int[]), {hour}",
+            [list(HELD)],
+        )
+        connection.execute(
+            "INSERT INTO scratch.studio_comments (id, studio_id, content, first_seen_at)"
+            f" SELECT n, 5, 'text', {hour} FROM unnest(%s::int[]) n",
+            [list(HELD)],
+        )
+        connection.execute(
+            "INSERT INTO scratch.studio_members (studio_id, user_id, role, first_seen_at)"
+            f" SELECT 5, n, CASE n WHEN 1 THEN 'host' ELSE 'curator' END, {hour} FROM unnest(%s::int[]) n",
+            [list(HELD)],
+        )
+        connection.execute(
+            "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, enumerated_at, visited_at, certificate)"
+            f" SELECT s, 5, now() + interval '9 days', 1, {hour}, {hour}, '{{}}' FROM unnest(%s::text[]) s",
+            [["studio_projects", "studio_comments", "studio_managers", "studio_curators"]],
+        )
+
+    def audit(self, stream: str) -> None:
+        frontier.refresh(self.connection, [stream], full=True)
+
+    def lease(self, stream: str) -> Lease:
+        (one,) = frontier.lease(self.connection, self.run, [stream], 1)
+        return one
+
+    def walk(self, stream: str, seen: Sequence[int], *, rows: list[Rows] | None = None, **verdict: Any) -> None:
+        """One visit through a list that shows `seen`, over two pages where they are kept in sightings."""
+        lease = self.lease(stream)
+        told = {"whole": True, "found": len(seen), "seen": list(seen), "pages": 1} | verdict
+        end = PageCommit(lease, rows or [], len(seen), verdict=Verdict("{}", **told))
+        assert self.writer.commit([end]).taken == [True]
+
+    def one(self, query: str) -> Any:
+        row = self.connection.execute(query).fetchone()  # type: ignore[call-overload]
+        return row and (row[0] if len(row) == 1 else row)
+
+    def gone(self, table: str, item: str) -> dict[int, str]:
+        query = f"SELECT {item}, gone_reason FROM scratch.{table} WHERE gone_at IS NOT NULL"
+        return dict(self.connection.execute(query).fetchall())
+
+    def is_due(self, stream: str) -> bool:
+        return bool(self.one(f"SELECT due_at <= now() FROM crawl.walks WHERE stream = '{stream}'"))
+
+
+@pytest.fixture
+def house(connection: Connection) -> House:
+    return House(connection)
+
+
+@pytest.mark.every_postgres
+def test_two_walks_that_agree_date_an_absence_between_their_reads(house: House) -> None:
+    house.audit("studio_projects")
+    house.walk("studio_projects", [1, 3])
+    assert house.gone("studio_projects", "project_id") == {}, "never from one absence"
+    first = house.one("SELECT missed_at FROM crawl.suspects")
+    assert house.is_due("studio_projects"), "it is read once more, at once"
+    lease = house.lease("studio_projects")
+    assert lease.full
+    assert lease.suspects
+    frontier.release(house.connection, [lease])
+    house.walk("studio_projects", [1, 3])
+    assert house.gone("studio_projects", "project_id") == {2: "no longer listed"}
+    dated = house.one(
+        "SELECT gone_at, gone_after, now() - gone_after FROM scratch.studio_projects WHERE gone_at IS NOT NULL"
+    )
+    assert dated[0] == first
+    assert 3500 < dated[2].total_seconds() < 3700, "it was last known from the walk before"
+    assert not house.is_due("studio_projects")
+    assert house.one("SELECT count(*) FROM crawl.suspects") == 0
+
+
+def test_what_the_second_walk_shows_is_not_gone(house: House) -> None:
+    house.audit("studio_projects")
+    house.walk("studio_projects", [1, 3])
+    house.walk("studio_projects", [1, 2, 3])
+    assert house.gone("studio_projects", "project_id") == {}
+    assert house.one("SELECT count(*) FROM crawl.suspects") == 0
+    # The next absence begins anew: one walk that missed it long ago confirms nothing.
+    house.audit("studio_projects")
+    house.walk("studio_projects", [1, 3])
+    assert house.gone("studio_projects", "project_id") == {}
+
+
+def test_a_walk_that_stopped_early_tells_nothing(house: House) -> None:
+    for _ in range(2):
+        house.audit("studio_projects")
+        house.walk("studio_projects", [1], whole=False)
+    assert house.gone("studio_projects", "project_id") == {}
+    assert house.one("SELECT count(*) FROM crawl.suspects") == 0
+
+
+def test_two_reads_in_one_walk_that_agree_are_enough(house: House) -> None:
+    house.audit("studio_projects")
+    house.walk("studio_projects", [1, 3], twice=True)
+    assert house.gone("studio_projects", "project_id") == {2: "no longer listed"}
+
+
+def test_what_was_stored_after_the_walk_began_is_left_alone(house: House) -> None:
+    for _ in range(2):
+        house.audit("studio_projects")
+        lease = house.lease("studio_projects")
+        house.connection.execute(
+            "INSERT INTO scratch.studio_projects (studio_id, project_id) VALUES (5, 4) ON CONFLICT DO NOTHING"
+        )
+        house.connection.execute("UPDATE scratch.studio_projects SET first_seen_at = now() WHERE project_id = 4")
+        verdict = Verdict("{}", whole=True, found=3, seen=[1, 2, 3])
+        house.writer.commit([PageCommit(lease, [], 3, verdict=verdict)])
+    assert house.gone("studio_projects", "project_id") == {}
+
+
+def test_a_walk_of_many_pages_remembers_what_each_showed(house: House) -> None:
+    for _ in range(2):
+        house.audit("studio_projects")
+        lease = house.lease("studio_projects")
+        # The walk is cut after a page and begun anew: what the cut one showed counts no more.
+        house.writer.commit([PageCommit(lease, [], 2, state="{}", seen=[1, 2], first=True)])
+        frontier.release(house.connection, [lease])
+        house.audit("studio_projects")
+        lease = house.lease("studio_projects")
+        house.writer.commit([PageCommit(lease, [], 1, state="{}", seen=[1], first=True)])
+        frontier.release(house.connection, [lease])
+        # Cut again, and gone on with: what it showed counts.
+        lease = house.lease("studio_projects")
+        assert lease.full
+        end = Verdict("{}", whole=True, found=2, pages=2)
+        house.writer.commit([PageCommit(lease, [], 1, seen=[3], verdict=end)])
+        assert house.one("SELECT count(*) FROM crawl.sightings") == 0
+    assert house.gone("studio_projects", "project_id") == {2: "no longer listed"}
+
+
+def test_few_comments_are_asked_for_one_by_one(house: House) -> None:
+    house.connection.execute("INSERT INTO scratch.studio_comments (id, studio_id, parent_id) VALUES (20, 5, 2)")
+    house.audit("studio_comments")
+    house.walk("studio_comments", [], pages=4)
+    assert house.gone("studio_comments", "id") == {}
+    asked = "SELECT array_agg(entity_id ORDER BY 1) FROM crawl.walks WHERE stream = 'studio_comment' AND owner_id = 5"
+    assert house.one(asked) == [1, 2, 3]
+    assert not house.is_due("studio_comments")
+    missed = house.one("SELECT min(missed_at) FROM crawl.suspects")
+    answers = {1: True, 2: False, 3: True}
+    for lease in frontier.lease(house.connection, house.run, ["studio_comment"], 5, purpose=Purpose.NEW):
+        there = answers[lease.visit.entity_id]
+        house.writer.commit([PageCommit(lease, [], 0, verdict=Verdict(None, whole=there, gone=not there))])
+    assert house.gone("studio_comments", "id") == {2: "deleted", 20: "deleted"}, "with its replies"
+    assert house.one("SELECT gone_at FROM scratch.studio_comments WHERE id = 2") == missed
+    assert house.one("SELECT count(*) FROM crawl.suspects") == 0, "what is there is no suspect"
+
+
+def test_many_comments_are_told_by_a_second_walk_with_their_replies(house: House) -> None:
+    house.connection.execute("INSERT INTO scratch.studio_comments (id, studio_id, parent_id) VALUES (20, 5, 2)")
+    house.audit("studio_comments")
+    house.walk("studio_comments", [1, 3])
+    house.walk("studio_comments", [1, 3])
+    assert house.gone("studio_comments", "id") == {2: "deleted", 20: "deleted"}
+
+
+def test_a_curator_who_was_promoted_is_not_gone(house: House) -> None:
+    """Both lists are read before anybody is told to have left, whichever comes first."""
+    house.audit("studio_curators")
+    house.walk("studio_curators", [3])
+    house.walk("studio_curators", [3])
+    assert house.gone("studio_members", "user_id") == {}
+    assert house.is_due("studio_managers"), "where the missing one may have gone is read first"
+    promoted = Rows("studio_members", ("studio_id", "user_id", "role"), [(5, 1, "host"), (5, 2, "manager")])
+    house.walk("studio_managers", [1, 2], rows=[promoted])
+    house.walk("studio_curators", [3])
+    assert house.gone("studio_members", "user_id") == {}
+    assert house.one("SELECT role FROM history.member_revisions WHERE user_id = 2") == "curator"
+    assert house.one("SELECT count(*) FROM history.absences") == 0
+
+
+def test_a_curator_who_left_is_gone_once_both_lists_were_read(house: House) -> None:
+    house.audit("studio_curators")
+    house.walk("studio_curators", [3])
+    house.walk("studio_curators", [3])
+    house.walk("studio_managers", [1])
+    house.walk("studio_curators", [3])
+    assert house.gone("studio_members", "user_id") == {2: "no longer listed"}
+
+
+def test_a_project_is_asked_for_and_never_dated_by_a_list(house: House) -> None:
+    connection = house.connection
+    connection.execute("UPDATE scratch.projects SET author_id = 1, first_seen_at = now() - interval '1 hour'")
+    connection.execute(
+        "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, enumerated_at)"
+        " SELECT s, e, now() + interval '9 days', 1, now() - interval '1 hour'"
+        " FROM (VALUES ('user_projects', 1), ('project', 7), ('project', 8)) v (s, e)"
+    )
+    for _ in range(2):
+        house.audit("user_projects")
+        house.walk("user_projects", [1, 2, 3, 4, 5, 6, 8, 9])
+    assert house.gone("projects", "id") == {}
+    due = connection.execute(
+        "SELECT entity_id FROM crawl.walks WHERE stream = 'project' AND due_at <= now()"
+    ).fetchall()
+    assert due == [(7,)]
+    lease = house.lease("project")
+    house.writer.commit([PageCommit(lease, [], 0, verdict=Verdict(None, gone=True))])
+    assert house.gone("projects", "id") == {7: STREAMS["project"].gone}
+    after = house.one("SELECT now() - gone_after FROM scratch.projects WHERE id = 7")
+    assert 3500 < after.total_seconds() < 3700
+
+
+def test_what_comes_back_is_reopened_and_its_absence_kept(house: House) -> None:
+    house.audit("studio_projects")
+    house.walk("studio_projects", [1, 3])
+    house.walk("studio_projects", [1, 3])
+    gone = house.one("SELECT gone_at, gone_after FROM scratch.studio_projects WHERE gone_at IS NOT NULL")
+    back = Rows("studio_projects", ("studio_id", "project_id"), [(5, 2)])
+    house.audit("studio_projects")
+    house.walk("studio_projects", [1, 2, 3], rows=[back])
+    assert house.gone("studio_projects", "project_id") == {}
+    kept = "SELECT gone_at, gone_after FROM history.absences WHERE kind = 'studio_projects' AND other_id = 2"
+    assert house.one(kept) == gone
