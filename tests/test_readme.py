@@ -51,7 +51,7 @@ def test_the_commands_and_queries_run() -> None:
         )
         assert result.returncode == 0, result.stderr[-2000:]
         assert "put in scope at depth 1" in result.stdout
-        assert result.stdout.count("nothing more is due") == 3
+        assert result.stdout.count("nothing more is due") == 4
         assert len(result.stdout.splitlines()) > 40
     finally:
         embedded.down(home)

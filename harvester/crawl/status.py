@@ -33,7 +33,8 @@ def read_status(settings: Settings) -> dict[str, Any]:
             "budget": _budget(connection, settings),
             "last_run": _one(
                 connection,
-                "SELECT id, command, started_at, ended_at, outcome, requests FROM crawl.runs ORDER BY id DESC LIMIT 1",
+                "SELECT id, command, started_at, ended_at, outcome, requests, spent FROM crawl.runs"
+                " ORDER BY id DESC LIMIT 1",
             ),
             "failures": _all(
                 connection,
@@ -174,7 +175,8 @@ def show(console: Console, facts: dict[str, Any]) -> None:
         outcome = run["outcome"] or "running, or killed"
         console.print(
             f"[bold]last run[/]  {run['command']}, {run['started_at']:%Y-%m-%d %H:%M} UTC: {outcome},"
-            f" {run['requests']:,} requests",
+            f" {run['requests']:,} requests"
+            + "".join(f", {count:,} {purpose}" for purpose, count in sorted(run["spent"].items())),
             highlight=False,
         )
     if (health := facts["health"]) and health["trouble"]:

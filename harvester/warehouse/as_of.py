@@ -12,7 +12,11 @@ from sqlalchemy.dialects import postgresql
 
 from harvester.warehouse.tables import KEY_COLUMNS, SCRATCH_TABLES, TRACKED, WRITTEN
 
-_PLACES = {"project_comments": ("projects", "project_id"), "studio_comments": ("studios", "studio_id")}
+_PLACES = {
+    "project_comments": ("projects", "project_id"),
+    "studio_comments": ("studios", "studio_id"),
+    "profile_comments": ("users", "user_id"),
+}
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _LIFE = ("gone_at", "gone_after", "gone_reason")
 

@@ -44,6 +44,8 @@ KEYS = {
 PLACES = {
     "project_comments": [("projects", "project_id")],
     "studio_comments": [("studios", "studio_id")],
+    "profile_comments": [("users", "user_id")],
+    "studio_activity": [("studios", "studio_id")],
 }
 
 
@@ -137,7 +139,7 @@ class Harvester:
             return connection.execute(statement, values or None).fetchall()  # type: ignore[call-overload,no-any-return]
 
     def rows(self, table: str, columns: list[str]) -> list[dict[str, Any]]:
-        # A comment is there while the page is that it stands on.
+        # What stands on a page is there while the page is.
         there = "".join(
             f" AND EXISTS (SELECT FROM scratch.{place} p WHERE p.id = t.{column} AND p.gone_at IS NULL)"
             for place, column in PLACES.get(table, ())

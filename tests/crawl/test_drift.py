@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def test_what_is_there_throughout_is_in_the_warehouse(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], keys_of: Callable[..., set[Any]]
 ) -> None:
-    sandbox = start_sandbox(users=200, seed=7)
+    sandbox = start_sandbox(users=140, seed=7)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     before = {table: keys_of(table, sandbox.truth(table)) for table in sandbox.tables}
@@ -20,12 +20,12 @@ def test_what_is_there_throughout_is_in_the_warehouse(
     sandbox.json("/sandbox/settings?churn_per_request=0", "POST")
     assert summary["outcome"] == "done"
     removed = {(table, *key) for table, *key in sandbox.lines("/sandbox/removed")}
-    assert len(removed) > 500, "nothing much happened"
+    assert len(removed) > 350, "nothing much happened"
     for table in sandbox.tables:
         after = keys_of(table, sandbox.truth(table))
         stable = {key for key in before[table] & after if (table, *key) not in removed}
         columns = sandbox.key_columns(table)
         kept = keys_of(table, harvester.rows(table, list(columns)))
-        assert len(stable) > 40 or table == "news"
+        assert len(stable) > 25 or table == "news"
         missed = stable - kept
         assert not missed, f"{table}: {len(missed)} of {len(stable)} missed, as {sorted(missed)[:3]}"

@@ -116,14 +116,14 @@ def assert_status_reconciles(harvester: Any, sandbox: Any) -> None:
 
 
 def test_one_seed_reaches_what_is_connected(
-    still_sandbox: Any, make_harvester: Callable[..., Any], assert_truth: Callable[..., Counter[str]]
+    small_sandbox: Any, make_harvester: Callable[..., Any], assert_truth: Callable[..., Counter[str]]
 ) -> None:
-    name = still_sandbox.seeds()["users"][0]
-    harvester = make_harvester(still_sandbox)
+    name = small_sandbox.seeds()["users"][0]
+    harvester = make_harvester(small_sandbox)
     harvester("seed", "users", name, "--depth", "50")
     harvester.crawl()
-    counts = assert_truth(harvester, still_sandbox, f"user:{name}")
-    assert counts["users"] > 150
+    counts = assert_truth(harvester, small_sandbox, f"user:{name}")
+    assert counts["users"] > 70
 
 
 def test_depth_0_is_the_seed_and_what_it_owns(still_sandbox: Any, make_harvester: Callable[..., Any]) -> None:

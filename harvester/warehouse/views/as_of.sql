@@ -115,6 +115,14 @@ WHERE t.first_seen_at <= $1
         SELECT FROM history.absences a WHERE a.kind = 'profile_comments' AND a.thing_id = t.id AND a.other_id = 0
             AND a.gone_at <= $1 AND a.returned_at > $1
     )
+    AND EXISTS (
+        SELECT FROM scratch.users p WHERE p.id = t.user_id
+        AND (p.gone_at IS NULL OR p.gone_at > $1)
+        AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'users' AND a.thing_id = p.id AND a.other_id = 0
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
+    )
 $$;
 
 COMMENT ON FUNCTION history.profile_comments_at IS 'scratch.profile_comments as known at a time.';
