@@ -1,6 +1,6 @@
 """Leases of 100 from a frontier of ten million walks, and the plan that serves them.
 
-    python -m benchmarks lease [WALKS]
+    python -m benchmarks lease, or python -m benchmarks.lease_many WALKS
 
 The frontier stands in an embedded PostgreSQL with its default settings: lists in all classes of rate, a part of each
 ripe. After a warm-up, leases of each purpose are timed one by one, each settled as a visit would be; the median and
