@@ -105,7 +105,7 @@ def is_reply_of_gone(table: str, key: tuple[Any, ...], harvester: Any, gone: set
     return (table, (parent,)) in gone
 
 
-CYCLES = [pytest.param(40, 4, 2, id="4"), pytest.param(60, 30, 10, id="30", marks=pytest.mark.soak)]
+CYCLES = [pytest.param(40, 2, 2, id="2"), pytest.param(60, 30, 10, id="30", marks=pytest.mark.soak)]
 
 
 @pytest.mark.parametrize(("users", "cycles", "audit_every"), CYCLES)
@@ -164,7 +164,7 @@ def assert_dates(harvester: Any, times: dict[tuple[str, tuple[Any, ...]], list[t
     assert checked > 3
 
 
-SNAPSHOTS = [pytest.param(3, id="3"), pytest.param(10, id="10", marks=pytest.mark.soak)]
+SNAPSHOTS = [pytest.param(2, id="2"), pytest.param(10, id="10", marks=pytest.mark.soak)]
 
 
 @pytest.mark.parametrize("snapshots", SNAPSHOTS)

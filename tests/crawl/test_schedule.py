@@ -268,9 +268,9 @@ def test_a_plan_before_the_first_crawl_and_after_it(small_sandbox: Any, make_har
     assert "whole site" in site["source"]
     assert sum(one["lists"] for one in site["streams"] if one["stream"] == "user") == 135_078_559
     assert site["price"] is None, "ten requests a second are not enough for the whole site"
-    harvester("seed", "users", *small_sandbox.seeds()["users"][:20])
+    harvester("seed", "users", *small_sandbox.seeds()["users"][:8])
     before = json.loads(harvester("plan", "--json").stdout)
-    assert before["new"]["walks"] == 20
+    assert before["new"]["walks"] == 8
     harvester.crawl()
     facts = json.loads(harvester("plan", "--rate", "0.002", "--json").stdout)
     assert {one["stream"] for one in facts["streams"]} >= {"user_projects", "profile_comments", "user_page"}
