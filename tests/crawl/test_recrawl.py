@@ -76,6 +76,9 @@ def test_a_refresh_costs_what_it_must_and_an_audit_tells_the_rest(
             assert (table, key) in gone or is_reply_of_gone(table, key, harvester, gone), (table, key)
             left["deletions"] += 1
         for key, columns in one.differ.items():
+            if table == "users" and columns.keys() == {"extra"} and shows_no_comment_yet(*columns["extra"]):
+                left["authors of late replies"] += 1
+                continue
             assert columns.keys() <= EDITED_BELOW.get(table, set()), (table, key, columns)
             left["edits"] += 1
         for key in one.missing:
@@ -96,6 +99,11 @@ def test_a_refresh_costs_what_it_must_and_an_audit_tells_the_rest(
     assert all(count == 0 for _, count in harvester.query(" UNION ALL ".join(undated)))
     assert harvester.query("SELECT count(*) FROM crawl.suspects") == [(0,)]
     assert harvester.query("SELECT count(*) FROM crawl.sightings") == [(0,)]
+
+
+def shows_no_comment_yet(true: dict[str, Any], kept: dict[str, Any]) -> bool:
+    """Whether all that is missing of a user is the picture that comes with comments."""
+    return {name for name in true if true[name] != kept.get(name)} == {"image"} and "image" not in kept
 
 
 def is_reply_of_gone(table: str, key: tuple[Any, ...], harvester: Any, gone: set[tuple[str, tuple[Any, ...]]]) -> bool:
