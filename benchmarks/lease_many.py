@@ -59,7 +59,7 @@ def measure(connection: Connection, run: int, purpose: Purpose) -> list[float]:
     since = None
     for _ in range(LEASES):
         began = time.perf_counter()
-        leases = frontier.lease(connection, run, NAMES, 100, since=since, purpose=purpose, picker=picker)
+        leases = frontier.lease(connection, run, NAMES, 100, since=since, purpose=purpose, price=0.5, picker=picker)
         took.append(1000 * (time.perf_counter() - began))
         if purpose in (Purpose.NEW, Purpose.DUE):
             since = leases[-1].due_at

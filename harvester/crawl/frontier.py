@@ -132,6 +132,10 @@ class Purpose(StrEnum):
     """Read in full before it must be, the one that waits longest first."""
 
 
+_LEAST_REACH = 4
+"""Walks of a queue that are looked at, at least."""
+
+
 class Picker:
     """Finds the visits that save most, and remembers how far it had to look in each queue for them."""
 
@@ -179,9 +183,6 @@ def _head_values(queues: list[int], reach: list[int], price: float, now: datetim
     }
 
 
-_LEAST_REACH = 4
-
-
 def lease(
     connection: Connection,
     run: int,
@@ -191,7 +192,7 @@ def lease(
     since: datetime | None = None,
     *,
     purpose: Purpose = Purpose.DUE,
-    price: float = 0.5,
+    price: float = 0.0,
     picker: Picker | None = None,
     now: datetime | None = None,
 ) -> list[Lease]:
@@ -199,7 +200,7 @@ def lease(
 
     `since` is when the last walk that was leased had become due. What is due goes on from there as a rule, and the
     search for it need not pass by the places in the index of all that was done before. `price` is what a scheduled
-    visit must save, in item-days, and `picker` finds them; `now` is the time, None for the clock's.
+    visit must save, in item-days (0: anything), and `picker` finds them; `now` is the time, None for the clock's.
     """
     picked: list[tuple[str, int]] = []
     if purpose is Purpose.SCHEDULED:

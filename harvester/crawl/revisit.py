@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
-from math import sqrt
+from math import expm1, sqrt
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def outlook(groups: Sequence[Group], price: float, shortest: float = 0.0) -> Out
         items += group.lists * group.rate
         waiting += group.lists * group.rate * days / 2
         expected = group.rate * days
-        fresh += group.lists * ((1 - 2.718281828459045**-expected) / expected if expected > 1e-9 else 1.0)
+        fresh += group.lists * (-expm1(-expected) / expected if expected > 1e-9 else 1.0)
         lists += group.lists
     return Outlook(visits, requests, waiting / items if items else 0.0, fresh / lists if lists else 1.0)
 

@@ -98,7 +98,6 @@ class OffsetCourse(CertifiedCourse):
         # Of a thread every read is whole.
         last = None if self.stream.is_thread else _last(lease)
         self.state = _kept(lease, walk.State) or walk.begin(self.listing, last, down_to)
-
         self._looked = [] if last is None else last.looked
         self._began = int((lease.visit.seen_at or datetime.now(UTC)).timestamp())
         self._lowest = 0

@@ -66,7 +66,7 @@ class House:
         return one
 
     def walk(self, stream: str, seen: Sequence[int], *, rows: list[Rows] | None = None, **verdict: Any) -> None:
-        """One visit through a list that shows `seen`, over two pages where they are kept in sightings."""
+        """One visit through a list, in one page that shows `seen`."""
         lease = self.lease(stream)
         told = {"whole": True, "found": len(seen), "seen": list(seen), "pages": 1} | verdict
         end = PageCommit(lease, rows or [], len(seen), verdict=Verdict("{}", **told))
