@@ -586,7 +586,10 @@ def _absences(table: str, staged: sql.Composed) -> sql.Composed:
 
 
 def _supersede(table: str, log: str, columns: Sequence[str], staged: sql.Composed) -> sql.Composed | None:
-    """Keep the version of the rows that is about to change: what was unknown before is no version of its own."""
+    """Keep the version of the rows that is about to change.
+
+    A value that was unknown before is no version of its own; one that was served as none is.
+    """
     history = metadata.tables[f"history.{log}"]
     key = KEY_COLUMNS[table]
     # The key of the thing, by its name in the history: an id stands there under the name of the thing.
@@ -624,6 +627,24 @@ def _supersede(table: str, log: str, columns: Sequence[str], staged: sql.Compose
         staged=staged,
         table=sql.Identifier("scratch", table),
         changed=sql.SQL(" OR ").join(
-            sql.SQL("(t.{0} IS NOT NULL AND t.{0} IS DISTINCT FROM s.{0})").format(sql.Identifier(c)) for c in watched
+            sql.SQL("(t.{0} IS DISTINCT FROM s.{0} AND (t.{0} IS NOT NULL OR {1}))").format(
+                sql.Identifier(column), _was_served(table, column)
+            )
+            for column in watched
         ),
     )
+
+
+def _was_served(table: str, column: str) -> sql.Composable:
+    """Whether a thing `t` was asked for before, and the answer held the column."""
+    by = [
+        stream.name
+        for stream in STREAMS.values()
+        if stream.paging is Paging.SINGLE and column in stream.writes.get(table, ())
+    ]
+    if not by:
+        return sql.SQL("false")
+    return sql.SQL(
+        "EXISTS (SELECT FROM crawl.walks w"
+        " WHERE w.stream = ANY({}) AND w.entity_id = t.id AND w.visited_at IS NOT NULL)"
+    ).format(sql.Literal(by))
