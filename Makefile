@@ -32,7 +32,7 @@ demo: $(STAMP) ## Run the whole pipeline on this machine alone
 	@$(BIN)/harvester demo $(DEMO_ARGS)
 
 test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k walk")
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
 soak: $(STAMP) ## Run the tests that take minutes
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)

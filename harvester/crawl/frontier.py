@@ -1,8 +1,9 @@
 """The frontier: what is in scope, what is due, who works on it. One row of `crawl.walks` for each list or object.
 
-A lease is a token on the row. It ends with the visit, with its time, or with the session of the run that took it:
-each run holds an advisory lock for as long as its connection lives, so what a killed worker had leased is free at
-once, not after a time-out.
+A lease is a token on the row. It ends with the visit, with its time, or with the run that took it: each run holds an
+advisory lock for as long as its connection lives, so what a killed worker had leased is free as soon as another looks,
+not after a time-out. No index holds the lease, so that taking it rewrites no index: what a run leased is not looked
+for, a lease of a run that ended is none.
 """
 
 from collections import Counter
@@ -62,18 +63,24 @@ def begin_run(connection: Connection, settings: Settings, command: str) -> int:
             " VALUES (%s, %s, %s, %s, %s) RETURNING id",
             [command, __version__, settings.api_url, settings.contact, settings.permission],
         ).fetchone()
-    assert row is not None
-    connection.execute("SELECT pg_advisory_lock(%s, %s)", [_ALIVE, row[0]])
-    connection.commit()
+        assert row is not None
+        # Before anybody sees the run, or it would be taken for one that lives no more.
+        connection.execute("SELECT pg_advisory_lock(%s, %s)", [_ALIVE, row[0]])
     return int(row[0])
+
+
+def resume_run(connection: Connection, run: int) -> None:
+    """Go on with a run over a new connection, whatever others thought of it meanwhile."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_lock(%s, %s)", [_ALIVE, run])
+        connection.execute("UPDATE crawl.runs SET ended_at = NULL, outcome = NULL WHERE id = %s", [run])
 
 
 def end_run(
     connection: Connection, run: int, outcome: str, requests: int, counts: Counts, spent: Mapping[str, int]
 ) -> None:
-    """Give back what the run still leases and record how it ended."""
+    """Record how a run ended, which frees what it still leases."""
     with connection.transaction():
-        _free(connection, run)
         _record(connection, run, requests, counts, spent)
         connection.execute("UPDATE crawl.runs SET ended_at = now(), outcome = %s WHERE id = %s", [outcome, run])
     connection.execute("SELECT pg_advisory_unlock(%s, %s)", [_ALIVE, run])
@@ -93,28 +100,22 @@ def _record(connection: Connection, run: int, requests: int, counts: Counts, spe
     )
 
 
-def _free(connection: Connection, run: int) -> int:
-    return connection.execute(
-        "UPDATE crawl.walks SET lease_token = NULL, lease_run = NULL, lease_until = NULL WHERE lease_run = %s",
-        [run],
-    ).rowcount
-
-
 def recover(connection: Connection, own: int) -> int:
-    """Free the walks of runs that live no more, and return how many. `own` is the run of this very session, 0 if none.
+    """Record the end of runs that live no more, which frees their walks; return how many those are.
 
-    To the session that holds it a lock looks free, so its own run is left out.
+    `own` is the run of this very session, 0 if none: to the session that holds it a lock looks free.
     """
-    freed = 0
+    dead = 0
     with connection.transaction():
-        runs = connection.execute(
-            "SELECT DISTINCT lease_run FROM crawl.walks WHERE lease_run <> %s ORDER BY 1", [own]
-        ).fetchall()
+        runs = connection.execute("SELECT id FROM crawl.runs WHERE ended_at IS NULL AND id <> %s", [own]).fetchall()
         for (run,) in runs:
-            dead = connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_ALIVE, run]).fetchone()
-            if dead is not None and dead[0]:
-                freed += _free(connection, run)
-    return freed
+            lock = connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_ALIVE, run]).fetchone()
+            if lock is not None and lock[0]:
+                dead += connection.execute(
+                    "UPDATE crawl.runs SET ended_at = now(), outcome = 'killed' WHERE id = %s AND ended_at IS NULL",
+                    [run],
+                ).rowcount
+    return dead
 
 
 class Purpose(StrEnum):
@@ -180,6 +181,7 @@ def _head_values(queues: list[int], reach: list[int], price: float, now: datetim
         "ripe": [interval(rates.value_of(queue % rates.CLASSES), price) for queue in queues],
         "reach": reach,
         "now": now,
+        "seconds": LEASE_SECONDS,
     }
 
 
@@ -244,9 +246,14 @@ _STREAMS_OF: dict[str, Any] = {
     "ahead": AHEAD_SECONDS,
 }
 
-_MOST_ROWS = 291
-"""Places that a page of 8 kB has for rows, at most."""
-_FREE = f"(w.lease_token IS NULL OR w.lease_until < {NOW})"
+_PLACES = 128
+"""Places for rows that are looked at in a page of 8 kB. A walk takes 120 bytes and two places at most, so that hardly
+any stands beyond; and each visit gives it another place."""
+_FREE = (
+    f"(w.lease_token IS NULL OR w.lease_until < {NOW} OR w.lease_run IN"
+    " (SELECT id FROM crawl.runs WHERE ended_at > now() - make_interval(secs => %(seconds)s)))"
+)
+"""Whether nobody works on a walk; what a run leased that ended longer ago than a lease lasts is free by its time."""
 
 
 def _obliged(which: str) -> str:
@@ -268,9 +275,9 @@ _CHOSEN = {
     Purpose.RECHECK: f"""
         SELECT w.stream, w.entity_id FROM crawl.walks w
         WHERE w.ctid = ANY(ARRAY(
-                SELECT format('(%%s,%%s)', floor(random() * pages), 1 + floor(random() * {_MOST_ROWS}))::tid
+                SELECT format('(%%s,%%s)', floor(random() * pages), 1 + floor(random() * {_PLACES}))::tid
                 FROM (SELECT pg_relation_size('crawl.walks') / current_setting('block_size')::int AS pages) size,
-                    generate_series(1, 16 * %(count)s)
+                    generate_series(1, 8 * %(count)s)
             ))
             AND w.queue IS NOT NULL AND w.stream = ANY(%(streams)s) AND w.failures = 0
             AND w.visited_at < {NOW} - make_interval(secs => %(rested)s) AND {_FREE}
@@ -330,34 +337,47 @@ ORDER BY t.due_at, t.stream, t.entity_id
 _LEASES = {purpose: _LEASE.replace("@chosen", chosen) for purpose, chosen in _CHOSEN.items()}
 
 
+_GIVE_BACK = """
+UPDATE crawl.walks w SET lease_token = NULL, lease_run = NULL, lease_until = NULL{more}
+FROM unnest(%(streams)s::text[], %(entities)s::bigint[], %(tokens)s::uuid[]) AS v (stream, entity_id, token)
+WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token
+"""
+
+
+def _held(leases: Sequence[Lease]) -> dict[str, Any]:
+    return {
+        "streams": [one.visit.stream.name for one in leases],
+        "entities": [one.visit.entity_id for one in leases],
+        "tokens": [one.token for one in leases],
+    }
+
+
 def release(connection: Connection, leases: Sequence[Lease]) -> None:
     """Give back walks that were not finished; what they committed stays."""
     with connection.transaction():
-        connection.execute(
-            "UPDATE crawl.walks SET lease_token = NULL, lease_run = NULL, lease_until = NULL"
-            " WHERE lease_token = ANY(%s)",
-            [[one.token for one in leases]],
-        )
+        connection.execute(_GIVE_BACK.format(more=""), _held(leases))
 
 
 def put_off(connection: Connection, lease_: Lease, reason: str) -> None:
     """Try a visit again later, the later the more often it failed; it goes on from its last committed page."""
     with connection.transaction():
-        connection.execute(
-            "UPDATE crawl.walks SET lease_token = NULL, lease_run = NULL, lease_until = NULL,"
-            " failures = failures + 1, last_error = %s,"
-            " due_at = now() + make_interval(secs => least(%s, 60 * 2 ^ least(failures, 20)))"
-            " WHERE lease_token = %s",
-            [reason, _LONGEST_PAUSE, lease_.token],
-        )
+        connection.execute(_PUT_OFF, {"reason": reason, "longest": _LONGEST_PAUSE} | _held([lease_]))
+
+
+_PUT_OFF = _GIVE_BACK.format(
+    more=""",
+    failures = w.failures + 1, last_error = %(reason)s,
+    due_at = now() + make_interval(secs => least(%(longest)s, 60 * 2 ^ least(w.failures, 20)))"""
+)
 
 
 def quarantine(connection: Connection, lease_: Lease, path: str, status: int | None, reason: str, body: bytes) -> None:
     """Keep a response that cannot be used, whole."""
     with connection.transaction():
         connection.execute(
-            "INSERT INTO crawl.quarantine (stream, entity_id, path, status, reason, body)"
-            " VALUES (%s, %s, %s, %s, %s, %s)",
+            "INSERT INTO crawl.quarantine AS q (stream, entity_id, path, status, reason, body)"
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (stream, entity_id, path) DO UPDATE SET seen_at = now(),"
+            " status = excluded.status, reason = excluded.reason, body = excluded.body, count = q.count + 1",
             [lease_.visit.stream.name, lease_.visit.entity_id, path, status, reason, body],
         )
 
@@ -395,17 +415,27 @@ def backlog(connection: Connection, streams: Sequence[str], price: float | None 
 MOST_COUNTED = 100_000
 """Nothing is counted further: a backlog of millions is told as more than this."""
 _BACKLOG = """
-SELECT
-    (SELECT count(*) FROM (SELECT FROM crawl.walks WHERE visits = 0 AND due_at <= now() AND lease_token IS NULL
-        AND stream = ANY(%(streams)s) LIMIT %(most)s) x)
-    + (SELECT count(*) FROM (SELECT FROM crawl.walks WHERE visits > 0 AND due_at <= now() AND lease_token IS NULL
-        AND stream = ANY(%(streams)s) LIMIT %(most)s) x)
-    + (SELECT count(*) FROM (
-        SELECT FROM unnest(%(queues)s::smallint[], %(ripe)s::float8[]) AS q (queue, ripe)
-        JOIN crawl.walks w ON w.queue = q.queue AND w.visited_at <= now() - make_interval(secs => 86400 * q.ripe)
-        WHERE w.lease_token IS NULL AND w.failures = 0 AND w.due_at > now() LIMIT %(most)s) x),
-    (SELECT count(*) FROM crawl.walks WHERE lease_run IS NOT NULL AND stream = ANY(%(streams)s)),
+SELECT sum(n) FILTER (WHERE is_free)::int, sum(n) FILTER (WHERE NOT is_free)::int,
     (SELECT count(*) FROM crawl.walks WHERE failures > 0 AND stream = ANY(%(streams)s))
+FROM (
+    SELECT is_free, count(*) AS n FROM (
+        SELECT lease_token IS NULL AS is_free FROM crawl.walks
+        WHERE visits = 0 AND due_at <= now() AND stream = ANY(%(streams)s) LIMIT %(most)s
+    ) new GROUP BY 1
+    UNION ALL
+    SELECT is_free, count(*) FROM (
+        SELECT lease_token IS NULL AS is_free FROM crawl.walks
+        WHERE visits > 0 AND due_at <= now() AND stream = ANY(%(streams)s) LIMIT %(most)s
+    ) due GROUP BY 1
+    UNION ALL
+    SELECT is_free, count(*) FROM (
+        SELECT w.lease_token IS NULL AS is_free
+        FROM unnest(%(queues)s::smallint[], %(ripe)s::float8[]) AS q (queue, ripe)
+        JOIN crawl.walks w ON w.queue = q.queue AND w.visited_at <= now() - make_interval(secs => 86400 * q.ripe)
+        WHERE w.failures = 0 AND w.due_at > now() LIMIT %(most)s
+    ) pays GROUP BY 1
+    UNION ALL VALUES (true, 0), (false, 0)
+) counted
 """
 
 
@@ -497,12 +527,16 @@ def refresh(
     names = [name for name in streams if STREAMS[name].revisit < ONCE and (full or not STREAMS[name].is_thread)]
     with connection.transaction():
         return connection.execute(
-            "UPDATE crawl.walks SET due_at = now(), incremental = incremental AND NOT %s,"
-            " state = CASE WHEN NOT %s THEN state END"
-            " WHERE stream = ANY(%s) AND lease_token IS NULL"
-            " AND (%s::bigint[] IS NULL OR coalesce(owner_id, entity_id) = ANY(%s))",
-            [full, full, names, only, only],
+            _REFRESH, {"full": full, "streams": names, "only": only, "seconds": LEASE_SECONDS, "now": None}
         ).rowcount
+
+
+_REFRESH = f"""
+UPDATE crawl.walks w SET due_at = {NOW}, incremental = incremental AND NOT %(full)s,
+    state = CASE WHEN NOT %(full)s THEN state END
+WHERE stream = ANY(%(streams)s) AND {_FREE}
+    AND (%(only)s::bigint[] IS NULL OR coalesce(owner_id, entity_id) = ANY(%(only)s))
+"""
 
 
 def spread(connection: Connection) -> int:

@@ -60,7 +60,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
 
 _STREAMS = f"""
 SELECT w.stream, count(*) AS in_scope, count(*) FILTER (WHERE w.visits > 0) AS visited,
-    count(*) FILTER (WHERE w.due_at <= now() AND w.lease_token IS NULL) AS due,
+    count(*) FILTER (WHERE w.due_at <= now() AND (w.lease_token IS NULL OR w.lease_until < now())) AS due,
     count(*) FILTER (WHERE x.late AND w.due_at > now()) AS pays,
     count(*) FILTER (WHERE w.failures > 0) AS failing, count(w.gone_at) AS gone,
     count(*) FILTER (WHERE w.certificate ->> 'ground' = 'none') AS uncertified,

@@ -430,13 +430,13 @@ runs = _table(
     "One row per run of a crawl.",
     _big("id", "The run.", Identity(always=True), primary_key=True),
     _time("started_at", "When it began.", nullable=False, server_default=text("now()")),
-    _time("ended_at", "When it ended; null while it runs, or if it was killed."),
+    _time("ended_at", "When it ended, or was found to live no more; null while it runs."),
     _text("command", "What was asked for.", nullable=False),
     _text("version", "The version of the harvester.", nullable=False),
     _text("api_url", "The API that was read.", nullable=False),
     _text("contact", "The contact that was stated to the site."),
     _text("permission", "What entitled the operator, as stated."),
-    _text("outcome", "done, bounded, interrupted or failed; null while it runs, or if it was killed."),
+    _text("outcome", "done, degraded, bounded, interrupted, failed or killed; null while it runs."),
     _big("requests", "Requests sent.", nullable=False, server_default=text("0")),
     _json(
         "counts",
@@ -450,8 +450,20 @@ runs = _table(
         nullable=False,
         server_default=text("'{}'"),
     ),
-    CheckConstraint("outcome IN ('done', 'bounded', 'interrupted', 'failed')", name="outcome"),
+    _json(
+        "answers",
+        "Responses by stream and status; - where none came.",
+        nullable=False,
+        server_default=text("'{}'"),
+    ),
+    _json("findings", "What is wrong with the run, in words; empty where nothing is.", server_default=text("'[]'")),
+    _big("crew", "The run of the command that started this one as a worker of its own; null elsewhere."),
+    CheckConstraint(
+        "outcome IN ('done', 'degraded', 'bounded', 'interrupted', 'failed', 'killed')",
+        name="outcome",
+    ),
 )
+Index(None, runs.c.ended_at)
 
 walks = _table(
     "crawl",
@@ -491,7 +503,7 @@ walks = _table(
         server_default=text("true"),
     ),
     Column("lease_token", UUID, comment="Whoever holds this may commit; null while nobody works on it."),
-    _big("lease_run", "The run that holds the lease.", ForeignKey("crawl.runs.id")),
+    _big("lease_run", "The run that holds the lease."),
     _time("lease_until", "When the lease may be taken over at the latest."),
     _int(
         "position",
@@ -541,7 +553,6 @@ walks = _table(
 Index("walks_new_idx", walks.c.due_at, postgresql_where=text("visits = 0"))
 Index("walks_due_idx", walks.c.due_at, postgresql_where=text("visits > 0"))
 Index("walks_queue_idx", walks.c.queue, walks.c.visited_at, postgresql_where=text("queue IS NOT NULL"))
-Index(None, walks.c.lease_run, postgresql_where=text("lease_run IS NOT NULL"))
 Index("walks_failing_idx", walks.c.stream, postgresql_where=text("failures > 0"))
 Index("walks_unspread_idx", walks.c.stream, postgresql_where=text("depth > spread_depth AND visits > 0"))
 
@@ -600,7 +611,9 @@ quarantine = _table(
     _text("path", "What was asked for, path and query.", nullable=False),
     _int("status", "The HTTP status."),
     _text("reason", "Why the response could not be used.", nullable=False),
-    Column("body", LargeBinary, comment="The response as it came."),
+    Column("body", LargeBinary, comment="The response as it came, the last one."),
+    _int("count", "How often such a response came.", nullable=False, server_default=text("1")),
+    UniqueConstraint("stream", "entity_id", "path"),
 )
 
 budget = _table(
@@ -611,6 +624,14 @@ budget = _table(
     _time("next_at", "When the next request may be sent.", nullable=False, server_default=text("now()")),
     _time("closed_until", "No request is sent before: the site asked for a pause."),
     _text("closed_reason", "Why."),
+    _int(
+        "trips",
+        "Pauses in a row, each longer, because nothing answered any more; 0 while the site answers.",
+        nullable=False,
+        server_default=text("0"),
+    ),
+    _time("probing_until", "One request is on its way to see whether the site answers again; others wait until then."),
+    _big("taken", "Places handed out so far.", nullable=False, server_default=text("0")),
     CheckConstraint("id = 1", name="one_row"),
 )
 
@@ -666,8 +687,9 @@ draws = _table(
 erasures = _table(
     "crawl",
     "erasures",
-    "People who are left out, as keyed hashes: nothing here tells who they are.",
-    _text("person", "HMAC of the user's id under the key of this installation.", primary_key=True),
+    "People who are left out, with what is theirs, as keyed hashes: nothing here tells who they are.",
+    _text("hash", "HMAC of the kind and the id, or the name, under the key of this installation.", primary_key=True),
+    _text("kind", "user, name, project, studio or comment.", nullable=False),
     _time("erased_at", "When.", nullable=False, server_default=text("now()")),
 )
 drift = _table(
