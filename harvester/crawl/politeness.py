@@ -1,11 +1,16 @@
 """What may leave this process, and when: only GET, only the two configured hosts, never faster than the budget.
 
 The budget is one row in Postgres that all workers of a warehouse share (generic cell rate algorithm): a worker takes
-the next free places of an even row of requests. When the site asks for a pause, the row is closed for everybody.
+the next free places of an even row of requests. When the site asks for a pause, the row is closed for everybody; and
+when it answers nothing any more, until one request has shown that it does again (a circuit breaker).
 """
 
 import asyncio
+import logging
+import math
 import random
+from collections import deque
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Self
@@ -31,8 +36,26 @@ ATTEMPTS = 5
 LONGEST_RETRY_AFTER = 3600.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
-_BLOCK_SECONDS = 0.2
+_BLOCK_SECONDS = 0.1
 """How much of the budget a worker takes at once."""
+_AHEAD_SECONDS = 0.25
+"""How long before its last place is used up a worker takes more: the warehouse may be busy with a page."""
+_LATE_SECONDS = 0.1
+"""Who is later than this does not leave, but takes another place."""
+_SLACK_SECONDS = 0.1
+"""Places nobody took that are not lost yet: a worker that could not ask in time catches up so much."""
+_UNLIMITED_BLOCK = 1_000
+_LOOK_SECONDS = 0.2
+"""How often a worker without a limit looks whether the budget was closed."""
+_LONGEST_LOOK_AWAY = 2.0
+FAILURE_STREAK = 16
+"""Requests in a row without an answer, of one worker, that open the circuit breaker: two of each walk at work."""
+FIRST_TRIP_SECONDS = 5.0
+LONGEST_TRIP_SECONDS = 600.0
+PROBE_SECONDS = 60.0
+"""How long the one request may take that finds out whether the site answers again."""
+
+logger = logging.getLogger(__name__)
 
 
 class PoliteMiddleware:
@@ -61,43 +84,93 @@ class PoliteMiddleware:
 
 
 class Pacer:
-    """Hands out the places of the shared budget, and keeps the pauses that the site asks for."""
+    """Hands out the places of the shared budget to those who wait, and keeps the pauses that all must keep.
+
+    A worker takes places for those who wait at the moment and no others, a few at a time and not far ahead, so that
+    one that dies takes few with it. Without a limit there are no places, yet the pauses hold.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._rate = session.settings.rate
-        self._turn = asyncio.Lock()
-        self._places: list[float] = []
+        self._block = max(1, int(self._rate * _BLOCK_SECONDS)) if self._rate else _UNLIMITED_BLOCK
+        self._waiting: deque[asyncio.Future[float]] = deque()
+        self._taker: asyncio.Task[None] | None = None
         self._closed_until = 0.0
+        self._unlimited_until = 0.0
+        self._failures = 0
+        self._probing = False
 
     async def wait(self) -> None:
         """Return when the next request may be sent.
 
-        Who held a place when a pause began takes another one after it: those who waited must not leave together.
+        Who held a place when a pause began takes another one after it: those who waited must not leave together. So
+        does who comes late to its place.
+
+        Raises:
+            Interrupted: the run is being stopped.
         """
         loop = asyncio.get_running_loop()
-        while True:
-            if self._rate:
-                await self._until(await self._place())
-            if loop.time() >= self._closed_until:
-                break
-            await self._until(self._closed_until)
-        if self._session.stopping.is_set():
-            raise Interrupted
+        while not self._session.stopping.is_set():
+            place = await self._place()
+            try:
+                await self._until(place)
+                if loop.time() < self._closed_until:
+                    await self._until(self._closed_until)
+                elif not self._rate or loop.time() - place <= _LATE_SECONDS:
+                    return
+            except Interrupted:
+                await self._give_back(1)
+                raise
+        raise Interrupted
 
     async def _place(self) -> float:
-        """The next place of this worker, a time of the loop."""
-        async with self._turn:
-            if not self._places:
-                self._places = await self._take()
-            return self._places.pop(0)
-
-    async def _take(self) -> list[float]:
+        """A time of the loop at which a request may be sent."""
         loop = asyncio.get_running_loop()
-        count = max(1, int(self._rate * _BLOCK_SECONDS))
-        first = await self._session.call(take_places, count, 1 / self._rate)
+        if not self._rate and loop.time() < min(self._unlimited_until, self._closed_until or math.inf):
+            return loop.time()
+        place: asyncio.Future[float] = loop.create_future()
+        self._waiting.append(place)
+        if self._taker is None or self._taker.done():
+            self._taker = asyncio.create_task(self._take())
+        return await place
+
+    async def _take(self) -> None:
+        """Take places for as long as anybody waits for one."""
+        try:
+            while waiting := sum(not place.done() for place in self._waiting):
+                now = await self._hand_out(min(waiting, self._block))
+                await self._until(now)
+        except Exception as error:  # noqa: BLE001  (told to all who wait)
+            while self._waiting:
+                place = self._waiting.popleft()
+                if not place.done():
+                    place.set_exception(error)
+
+    async def _hand_out(self, count: int) -> float:
+        """Give `count` who wait a place, if there are any to be had; return when to ask for more."""
+        loop = asyncio.get_running_loop()
+        interval = 1 / self._rate if self._rate else 0.0
+        grant = await self._session.call(take_places, count, interval)
         now = loop.time()
-        return [now + first + place / self._rate for place in range(count)]
+        if not grant.places:
+            return now + min(grant.seconds, _LONGEST_LOOK_AWAY)
+        self._probing = grant.is_probe
+        if not self._rate and not grant.is_probe:
+            self._unlimited_until = now + _LOOK_SECONDS
+        given = 0
+        while self._waiting and given < grant.places:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(now + grant.seconds + given * interval)
+                given += 1
+        if given < grant.places:
+            await self._give_back(grant.places - given)
+        return now + grant.seconds + (given - 1) * interval - _AHEAD_SECONDS
+
+    async def _give_back(self, count: int) -> None:
+        if self._rate:
+            await self._session.call(give_back, count / self._rate)
 
     async def _until(self, at: float) -> None:
         """Sleep until a time of the loop, or until the run is being stopped, which raises `Interrupted`."""
@@ -114,21 +187,105 @@ class Pacer:
         """Send nothing for a while, neither this worker nor another."""
         loop = asyncio.get_running_loop()
         self._closed_until = max(self._closed_until, loop.time() + seconds)
-        self._places.clear()
         await self._session.call(close_budget, seconds, reason)
 
+    async def answered(self, trouble: str | None) -> None:
+        """Tell what came of a request: an answer, or the reason why there is none.
 
-def take_places(connection: Connection, count: int, interval: float) -> float:
-    """Take the next `count` places, `interval` s apart; return the seconds from now to the first of them."""
+        Where nothing but failures comes, nobody asks for a while; then one request finds out whether that is over.
+        """
+        was_probe, self._probing = self._probing, False
+        if trouble is None:
+            self._failures = 0
+            if was_probe:
+                logger.warning("the site answers again")
+                await self._session.call(end_pauses)
+            return
+        self._failures += 1
+        if was_probe or self._failures >= FAILURE_STREAK:
+            self._failures = 0
+            seconds = await self._session.call(open_breaker, trouble)
+            logger.warning("nothing but failures (%s): no request for %.0f s", trouble, seconds)
+            self._closed_until = max(self._closed_until, asyncio.get_running_loop().time() + seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What became of asking for places: how many from when on, or in how many seconds to ask again if none."""
+
+    places: int
+    seconds: float
+    is_probe: bool
+
+
+_TAKE = """
+WITH b AS (
+    SELECT *, clock_timestamp() AS at FROM crawl.budget WHERE id = 1 FOR UPDATE
+), granted AS (
+    SELECT CASE
+            WHEN closed_until > at OR (trips > 0 AND probing_until > at) THEN 0
+            WHEN trips > 0 THEN 1
+            ELSE %(count)s
+        END AS places,
+        trips > 0 AS is_probe,
+        -- Nulls and what is past do not count.
+        greatest(closed_until, CASE WHEN trips > 0 THEN probing_until END) AS again,
+        greatest(next_at, at - make_interval(secs => %(slack)s), closed_until) AS first
+    FROM b
+)
+UPDATE crawl.budget SET
+    next_at = CASE WHEN places > 0 THEN first + make_interval(secs => places * %(interval)s) ELSE next_at END,
+    probing_until = CASE
+        WHEN places > 0 AND is_probe THEN clock_timestamp() + make_interval(secs => %(probe)s) ELSE probing_until
+    END,
+    taken = taken + places
+FROM granted WHERE id = 1
+RETURNING places, extract(epoch FROM CASE WHEN places > 0 THEN first ELSE again END - clock_timestamp())::float8,
+    is_probe
+"""
+
+
+def take_places(connection: Connection, count: int, interval: float) -> Grant:
+    """Take the next `count` places, `interval` s apart; while the budget is closed there are none.
+
+    After a pause because nothing answered, one place is given, and no other until its outcome is known.
+    """
+    values = {"count": count, "interval": interval, "slack": _SLACK_SECONDS, "probe": PROBE_SECONDS}
+    row = connection.execute(_TAKE, values).fetchone()
+    if row is None:
+        connection.execute("INSERT INTO crawl.budget (id) VALUES (1) ON CONFLICT DO NOTHING")
+        return take_places(connection, count, interval)
+    return Grant(row[0], max(0.0, row[1]), row[2])
+
+
+def give_back(connection: Connection, seconds: float) -> None:
+    """Give back places that nobody used, as the time they took in the row."""
+    connection.execute(
+        "UPDATE crawl.budget SET next_at = next_at - make_interval(secs => %s) WHERE next_at > clock_timestamp()",
+        [seconds],
+    )
+
+
+def open_breaker(connection: Connection, reason: str) -> float:
+    """Close the budget because nothing answers, for longer each time; return for how many seconds."""
     row = connection.execute(
-        "INSERT INTO crawl.budget AS b (id, next_at) VALUES (1, now() + make_interval(secs => %(block)s))"
-        " ON CONFLICT (id) DO UPDATE SET next_at ="
-        " greatest(b.next_at, clock_timestamp(), b.closed_until) + make_interval(secs => %(block)s)"
-        " RETURNING extract(epoch FROM b.next_at - clock_timestamp())::float8 - %(block)s",
-        {"block": count * interval},
+        "INSERT INTO crawl.budget AS b (id, trips, closed_until, closed_reason)"
+        " VALUES (1, 1, clock_timestamp() + make_interval(secs => %(first)s), %(reason)s) ON CONFLICT (id) DO UPDATE"
+        # Workers that notice together count once.
+        " SET trips = b.trips + (b.closed_until IS NULL OR b.closed_until < clock_timestamp())::int,"
+        " probing_until = NULL, closed_reason = excluded.closed_reason,"
+        " closed_until = greatest(b.closed_until, clock_timestamp() + make_interval(secs => least(%(longest)s,"
+        " %(first)s * 2 ^ least(b.trips - (b.trips > 0 AND b.closed_until > clock_timestamp())::int, 20))))"
+        " RETURNING extract(epoch FROM closed_until - clock_timestamp())::float8",
+        {"first": FIRST_TRIP_SECONDS, "longest": LONGEST_TRIP_SECONDS, "reason": reason},
     ).fetchone()
     assert row is not None
-    return max(0.0, float(row[0]))
+    return float(row[0])
+
+
+def end_pauses(connection: Connection) -> None:
+    """Open the budget for everybody: the site answers again."""
+    connection.execute("UPDATE crawl.budget SET trips = 0, probing_until = NULL, closed_until = NULL")
 
 
 def close_budget(connection: Connection, seconds: float, reason: str) -> None:

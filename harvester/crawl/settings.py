@@ -18,6 +18,7 @@ DOWNLOAD_MAXSIZE = 16 * 2**20  # default 1 GiB: the largest page is some 150 KiB
 DOWNLOAD_WARNSIZE = 0  # default 32 MiB: the limit above is the word
 DOWNLOAD_DELAY = 0  # default 0: the budget in the warehouse paces all workers together
 RETRY_ENABLED = False  # default True: a walk retries its own page, and may ask everybody to slow down
+DOWNLOAD_VERIFY_CERTIFICATES = True  # default False: who answers must prove to be the host that was asked
 REDIRECT_ENABLED = False  # default True: a redirect is never data (bans and maintenance redirect)
 COOKIES_ENABLED = False  # default True: nothing here has a session
 TELNETCONSOLE_ENABLED = False  # default True: no door into the process

@@ -23,6 +23,7 @@ from scrapy.exceptions import (
     DownloadConnectionRefusedError,
     DownloadFailedError,
     DownloadTimeoutError,
+    IgnoreRequest,
     ResponseDataLossError,
 )
 from scrapy.http import Response
@@ -74,7 +75,7 @@ class Page:
 class Unusable(Exception):  # noqa: N818
     """A response that came again and again and cannot be used."""
 
-    def __init__(self, path: str, status: int, body: bytes, reason: str) -> None:
+    def __init__(self, path: str, status: int | None, body: bytes, reason: str) -> None:
         super().__init__(reason)
         self.path = path
         self.status = status
@@ -436,6 +437,13 @@ class WalkSpider(Spider):
                 problem = error
                 await self._slow_down(error, attempt)
                 continue
+            except IgnoreRequest as error:
+                # Scrapy's words hold the address, which may hold a name.
+                forbidden = "robots.txt" in str(error)
+                reason = "robots.txt forbids to ask" if forbidden else "larger than any page may be"
+                problem = Unusable(path + query, None, b"", reason)
+                await asyncio.sleep(backoff(attempt))
+                continue
             if stream.is_own and response.status == 401:
                 self.account.forget_token()
             elif _absent(stream, response):
@@ -466,11 +474,15 @@ class WalkSpider(Spider):
         try:
             response = await self.crawler.engine.download_async(Request(url, headers=headers, dont_filter=True))
         except _BROKEN:
-            raise TransientHTTP(None) from None
-        if response.status in _ANSWERS:
-            return response
-        header = response.headers.get("Retry-After")
-        raise TransientHTTP(response.status, retry_after(header.decode("latin-1") if header else None))
+            error = TransientHTTP(None)
+        else:
+            if response.status in _ANSWERS:
+                await self.pacer.answered(None)
+                return response
+            header = response.headers.get("Retry-After")
+            error = TransientHTTP(response.status, retry_after(header.decode("latin-1") if header else None))
+        await self.pacer.answered(str(error))
+        raise error
 
     async def _slow_down(self, error: TransientHTTP, attempt: int) -> None:
         """Wait before the next attempt: everybody where the site asks for it, else this walk alone."""

@@ -14,7 +14,17 @@ from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 
 from harvester.config import load
-from harvester.crawl.politeness import Pacer, PoliteMiddleware, close_budget, retry_after, take_places
+from harvester.crawl.politeness import (
+    FIRST_TRIP_SECONDS,
+    Pacer,
+    PoliteMiddleware,
+    close_budget,
+    end_pauses,
+    give_back,
+    open_breaker,
+    retry_after,
+    take_places,
+)
 from harvester.crawl.session import Session
 from harvester.warehouse.connect import open_connection
 
@@ -187,33 +197,58 @@ def test_places_of_the_budget_are_evenly_spaced(database: str) -> None:
     with open_connection(database, autocommit=True) as connection:
         first = take_places(connection, 10, 1.0)
         second = take_places(connection, 1, 1.0)
-        assert first == 0
-        assert 9 < second <= 10
+        assert (first.places, first.seconds, second.places) == (10, 0, 1)
+        assert 9 - 0.1 < second.seconds <= 10
+        give_back(connection, 5.0)
+        assert 5 - 0.1 < take_places(connection, 1, 1.0).seconds <= 6
         close_budget(connection, 100, "told so")
-        assert 99 < take_places(connection, 1, 1.0) <= 100
+        closed = take_places(connection, 1, 1.0)
+        assert closed.places == 0
+        assert 99 < closed.seconds <= 100
 
 
-def test_nothing_but_get_to_the_configured_hosts_passes() -> None:
-    session = Session(
-        load(home="/dev/null", api_url="http://127.0.0.1:1", site_url="http://localhost:2", rate=0), "test"
-    )
-    middleware = PoliteMiddleware(session)
+def test_one_request_finds_out_whether_the_site_answers_again(database: str) -> None:
+    with open_connection(database, autocommit=True) as connection:
+        assert open_breaker(connection, "HTTP 500") == pytest.approx(FIRST_TRIP_SECONDS, abs=0.1)
+        assert open_breaker(connection, "HTTP 500") == pytest.approx(FIRST_TRIP_SECONDS, abs=0.2)
+        assert take_places(connection, 5, 0.01).places == 0
+        over = "UPDATE crawl.budget SET closed_until = now() - interval '1 s', next_at = now() - interval '1 s'"
+        connection.execute(over)
+        probe = take_places(connection, 5, 0.01)
+        assert (probe.places, probe.is_probe) == (1, True)
+        assert take_places(connection, 5, 0.01).places == 0
+        # It fails: the next pause is longer. It answers: all may go.
+        assert open_breaker(connection, "HTTP 500") == pytest.approx(2 * FIRST_TRIP_SECONDS, abs=0.1)
+        connection.execute(over)
+        assert take_places(connection, 5, 0.01).is_probe
+        end_pauses(connection)
+        granted = take_places(connection, 5, 0.01)
+        assert (granted.places, granted.is_probe) == (5, False)
 
-    async def ask(method: str, url: str) -> None:
-        await middleware.process_request(Request(url, method=method))
 
-    asyncio.run(ask("GET", "http://127.0.0.1:1/users/a"))
-    asyncio.run(ask("GET", "http://localhost:2/x"))
-    for method, url in (
+def test_nothing_but_get_to_the_configured_hosts_passes(database: str) -> None:
+    refused = (
         ("POST", "http://127.0.0.1:1/users/a"),
         ("HEAD", "http://127.0.0.1:1/users/a"),
         ("GET", "http://127.0.0.1:2/users/a"),
         ("GET", "http://127.0.0.1.evil.example:1/users/a"),
         ("GET", "http://169.254.169.254/"),
-    ):
-        with pytest.raises(IgnoreRequest):
-            asyncio.run(ask(method, url))
-    assert session.requests == 2
+    )
+
+    async def scenario() -> int:
+        chosen = load(database_url=database, api_url="http://127.0.0.1:1", site_url="http://localhost:2", rate=0)
+        session = Session(chosen, "test")
+        await session.open()
+        middleware = PoliteMiddleware(session)
+        for url in ("http://127.0.0.1:1/users/a", "http://localhost:2/x"):
+            await middleware.process_request(Request(url))
+        for method, url in refused:
+            with pytest.raises(IgnoreRequest):
+                await middleware.process_request(Request(url, method=method))
+        await session.close("done")
+        return session.requests
+
+    assert asyncio.run(scenario()) == 2
 
 
 @pytest.mark.parametrize(
