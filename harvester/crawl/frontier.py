@@ -55,13 +55,13 @@ class Backlog:
     put_off: int
 
 
-def begin_run(connection: Connection, settings: Settings, command: str) -> int:
-    """Record a run and take the lock that says it lives."""
+def begin_run(connection: Connection, settings: Settings, command: str, crew: int | None = None) -> int:
+    """Record a run and take the lock that says it lives; `crew` is the run that it works for, if any."""
     with connection.transaction():
         row = connection.execute(
-            "INSERT INTO crawl.runs (command, version, api_url, contact, permission)"
-            " VALUES (%s, %s, %s, %s, %s) RETURNING id",
-            [command, __version__, settings.api_url, settings.contact, settings.permission],
+            "INSERT INTO crawl.runs (command, version, api_url, contact, permission, crew)"
+            " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+            [command, __version__, settings.api_url, settings.contact, settings.permission, crew],
         ).fetchone()
         assert row is not None
         # Before anybody sees the run, or it would be taken for one that lives no more.
@@ -72,7 +72,8 @@ def begin_run(connection: Connection, settings: Settings, command: str) -> int:
 def resume_run(connection: Connection, run: int) -> None:
     """Go on with a run over a new connection, whatever others thought of it meanwhile."""
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_lock(%s, %s)", [_ALIVE, run])
+        # Where the server has not noticed yet that the old session is gone, that one still holds it.
+        connection.execute("SELECT pg_try_advisory_lock(%s, %s)", [_ALIVE, run])
         connection.execute("UPDATE crawl.runs SET ended_at = NULL, outcome = NULL WHERE id = %s", [run])
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
+from harvester.crawl.session import fail
 from harvester.crawl.spider import Page
 from harvester.errors import HarvesterError, WarehouseError
 
@@ -45,8 +46,7 @@ class WarehousePipeline:
         try:
             taken = await self.session.commit(item.commit)
         except Exception as error:  # noqa: BLE001  (handed to whoever waits for the page)
-            if not item.taken.done():
-                item.taken.set_exception(error)
+            fail(item.taken, error)
             return item
         if not item.taken.done():
             item.taken.set_result(taken)

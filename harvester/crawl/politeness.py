@@ -20,7 +20,7 @@ from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 
-from harvester.crawl.session import Session
+from harvester.crawl.session import Session, fail
 from harvester.warehouse.commit import Connection
 
 if TYPE_CHECKING:
@@ -143,9 +143,7 @@ class Pacer:
                 await self._until(now)
         except Exception as error:  # noqa: BLE001  (told to all who wait)
             while self._waiting:
-                place = self._waiting.popleft()
-                if not place.done():
-                    place.set_exception(error)
+                fail(self._waiting.popleft(), error)
 
     async def _hand_out(self, count: int) -> float:
         """Give `count` who wait a place, if there are any to be had; return when to ask for more."""

@@ -5,9 +5,13 @@ than once.
 """
 
 import asyncio
+import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import count
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
@@ -18,19 +22,30 @@ from harvester.errors import WarehouseError
 from harvester.warehouse.commit import Connection, Counts, PageCommit, Writer
 from harvester.warehouse.connect import connect
 from harvester.warehouse.normalise import Rows
-from harvester.warehouse.schema import check_schema
+from harvester.warehouse.schema import use_schema
 
 P = ParamSpec("P")
 T = TypeVar("T")
 _LARGEST_BATCH = 32
+RECOVERY_SECONDS = 120
+"""How long a crawl waits for a database that went away."""
+_ATTEMPTS = 6
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 5.0
+_GONE = (psycopg.OperationalError, psycopg.InterfaceError)
+"""The connection broke, or the server had no time or no room for this: later it may have."""
+_HOPELESS = (psycopg.errors.DiskFull, psycopg.errors.OutOfMemory, psycopg.errors.ReadOnlySqlTransaction)
+
+logger = logging.getLogger(__name__)
 
 
 class Session:
     """A run's access to the warehouse. `failure` is what made it unusable, if anything did."""
 
-    def __init__(self, settings: Settings, command: str) -> None:
+    def __init__(self, settings: Settings, command: str, crew: int | None = None) -> None:
         self.settings = settings
         self.command = command
+        self.crew = crew
         self.counts = Counts()
         self.requests = 0
         self.spent: Counter[Any] = Counter()
@@ -63,13 +78,47 @@ class Session:
     def _open(self) -> None:
         connection = connect(self.settings, autocommit=True)
         try:
-            check_schema(connection)
-            self.run = frontier.begin_run(connection, self.settings, self.command)
+            use_schema(connection)
+            self.run = frontier.begin_run(connection, self.settings, self.command, self.crew)
         except BaseException:
             connection.close()
             raise
+        self._use(connection)
+
+    def _use(self, connection: Connection) -> None:
         self._connection = connection
         self._writer = Writer(connection)
+
+    def _reopen(self) -> None:
+        """Connect again and go on with the run, once the database is back.
+
+        Raises:
+            WarehouseError: it is not within `RECOVERY_SECONDS`, or it has another schema now.
+        """
+        if self._connection is not None:
+            self._connection.close()
+        logger.warning("the database went away: waiting for it for %d s at most", RECOVERY_SECONDS)
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                connection = connect(self.settings, start=False, autocommit=True)
+                try:
+                    use_schema(connection)
+                    frontier.resume_run(connection, self.run)
+                    self._use(connection)
+                except BaseException:
+                    connection.close()
+                    raise
+            except (WarehouseError, *_GONE) as error:
+                if self.stopping.is_set() or time.monotonic() > deadline:
+                    words = str(error) if isinstance(error, WarehouseError) else type(error).__name__
+                    raise WarehouseError(f"the database went away during the crawl ({words})") from None
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                logger.warning("the database is back")
+                return
 
     async def close(self, outcome: str) -> None:
         """End the run: give leases back, record the outcome, disconnect."""
@@ -77,29 +126,48 @@ class Session:
             await asyncio.gather(self._committing, return_exceptions=True)
         try:
             if self._connection is not None:
-                await self._in_thread(self._close, outcome)
+                await self.call(frontier.end_run, self.run, outcome, self.requests, self.counts, self.spent)
+                self._connection.close()
+                self._connection = None
         finally:
             self._thread.shutdown(wait=False)
 
-    def _close(self, outcome: str) -> None:
-        assert self._connection is not None
-        with self._connection:
-            frontier.end_run(self._connection, self.run, outcome, self.requests, self.counts, self.spent)
-        self._connection = None
-
     async def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function of the frontier or the warehouse with the connection, in its thread."""
-        assert self._connection is not None, "the session is not open"
-        return await self._in_thread(function, self._connection, *args, **kwargs)
+        return await self._in_thread(lambda: self._persistently(lambda: function(self._connected(), *args, **kwargs)))
 
-    async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
+    def _connected(self) -> Connection:
+        assert self._connection is not None, "the session is not open"
+        return self._connection
+
+    def _persistently(self, work: Callable[[], T]) -> T:
+        """Do something that is one transaction, again if the database was in the way, over a new connection if need be.
+
+        What was committed although nobody was told is not done twice: a page is guarded by its place, and what is
+        leased twice is free again after the time of a lease.
+        """
+        for attempt in count():
+            try:
+                return work()
+            except _HOPELESS as error:
+                raise WarehouseError(f"the database has no room left ({_named(error)})") from None
+            except _GONE as error:
+                if self._connected().closed:
+                    self._reopen()
+                elif attempt < _ATTEMPTS:
+                    # A query's text may hold what people wrote: only the class of the failure is told.
+                    logger.warning("the database refused to answer (%s): again", _named(error))
+                    time.sleep(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
+                else:
+                    raise WarehouseError(f"the database refused to answer again and again ({_named(error)})") from None
+        raise AssertionError
+
+    async def _in_thread(self, function: Callable[[], T]) -> T:
         try:
-            return await loop.run_in_executor(self._thread, lambda: function(*args, **kwargs))
-        except psycopg.OperationalError as error:
-            # A query's text may hold what people wrote: only the class of the failure is told.
-            self.failure = WarehouseError(f"the database went away during the crawl ({type(error).__name__})")
-            raise self.failure from None
+            return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+        except WarehouseError as error:
+            self.failure = error
+            raise
 
     async def commit(self, page: PageCommit) -> bool | str:
         """Commit one page: True when taken, False when refused as late, else why it cannot be stored."""
@@ -111,21 +179,37 @@ class Session:
 
     async def store(self, rows: list[Rows]) -> None:
         """Store rows that belong to no walk."""
-        assert self._writer is not None
-        self.counts.merge(await self._in_thread(self._writer.store, rows))
+        self.counts.merge(await self._write(lambda writer: writer.store(rows)))
+
+    async def _write(self, work: Callable[[Writer], T]) -> T:
+        def write() -> T:
+            assert self._writer is not None
+            return work(self._writer)
+
+        return await self._in_thread(lambda: self._persistently(write))
 
     async def _commit_waiting(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
-            assert self._writer is not None
+            pages = [page for page, _ in batch]
             try:
-                outcome = await self._in_thread(self._writer.commit, [page for page, _ in batch])
+                outcome = await self._write(partial(Writer.commit, pages=pages))
             except Exception as error:  # noqa: BLE001  (handed to whoever waits for the page)
                 for _, done in batch:
-                    if not done.done():
-                        done.set_exception(error)
+                    fail(done, error)
                 continue
             self.counts.merge(outcome.counts)
             for (_, done), taken in zip(batch, outcome.taken, strict=True):
                 if not done.done():
                     done.set_result(taken)
+
+
+def fail(future: asyncio.Future[Any], error: Exception) -> None:
+    """Hand an error to whoever waits for a future; that nobody does any more is nothing to complain about."""
+    if not future.done():
+        future.set_exception(error)
+        future.exception()
+
+
+def _named(error: psycopg.Error) -> str:
+    return type(error).__name__

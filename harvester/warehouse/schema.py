@@ -33,6 +33,7 @@ VERSION_TABLE = "alembic_version"
 
 _NEWER = "the schema is newer than this harvester ({} is not known here): upgrade scratch-harvester"
 _MIGRATING = 0x5C7A7C8  # advisory lock: two processes that migrate at once take turns
+_IN_USE = 0x5C7A7CA  # advisory lock: shared by every crawl, and held alone by whoever changes the schema
 
 
 def script_folder() -> Path:
@@ -76,13 +77,28 @@ def check_schema(connection: psycopg.Connection[Any]) -> str:
     raise WarehouseError(_NEWER.format(found))
 
 
+def use_schema(connection: psycopg.Connection[Any]) -> None:
+    """As `check_schema`, and keep the schema as it is for as long as the connection lives.
+
+    Raises:
+        WarehouseError: as there, or the schema is being changed.
+    """
+    free = connection.execute("SELECT pg_try_advisory_lock_shared(%s)", [_IN_USE]).fetchone()
+    if not (free and free[0]):
+        raise WarehouseError("the schema is being migrated: try again when that is done")
+    check_schema(connection)
+
+
 def migrate(url: str, revision: str = "head") -> None:
     """Bring a database to a revision, at first from nothing. Changes nothing when it is there.
 
     Raises:
-        WarehouseError: unreachable, not allowed, or newer than this code.
+        WarehouseError: unreachable, not allowed, newer than this code, or in use by a crawl.
     """
     with _bound(url) as config:
+        if revision == "head" and _revision_of(config) == head():
+            return
+        _keep_crawls_out(config)
         command.upgrade(config, revision)
 
 
@@ -90,9 +106,10 @@ def downgrade(url: str, revision: str) -> None:
     """Bring a database back to an older revision; `base` removes everything.
 
     Raises:
-        WarehouseError: unreachable, not allowed, or newer than this code.
+        WarehouseError: unreachable, not allowed, newer than this code, or in use by a crawl.
     """
     with _bound(url) as config:
+        _keep_crawls_out(config)
         command.downgrade(config, revision)
 
 
@@ -130,6 +147,18 @@ def _bound(url: str) -> Iterator[Config]:
         raise WarehouseError(f"the schema cannot be migrated: {str(error.orig).splitlines()[0]}") from error
     finally:
         engine.dispose()
+
+
+def _revision_of(config: Config) -> str | None:
+    return revision(config.attributes["connection"].connection.dbapi_connection)
+
+
+def _keep_crawls_out(config: Config) -> None:
+    bound = config.attributes["connection"]
+    alone = bound.execute(sa.select(sa.func.pg_try_advisory_lock(_IN_USE))).scalar()
+    bound.commit()
+    if not alone:
+        raise WarehouseError("crawls are at work in this database: stop them before its schema is changed")
 
 
 def _known(scripts: ScriptDirectory) -> set[str]:

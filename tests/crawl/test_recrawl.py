@@ -79,6 +79,11 @@ def test_a_refresh_costs_what_it_must_and_an_audit_tells_the_rest(
             if table == "users" and columns.keys() == {"extra"} and shows_no_comment_yet(*columns["extra"]):
                 left["authors of late replies"] += 1
                 continue
+            if table == "studio_projects" and columns == {"added_by_id": (columns["added_by_id"][0], None)}:
+                # The project's own page names the studio; the studio's list, who added it, below its head.
+                assert key[1] not in before["projects"]
+                left["returned"] += 1
+                continue
             assert columns.keys() <= EDITED_BELOW.get(table, set()), (table, key, columns)
             left["edits"] += 1
         for key in one.missing:

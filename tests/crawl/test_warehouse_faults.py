@@ -1,0 +1,195 @@
+"""A warehouse that fails during a crawl: waited for where it can come back, left in order where it cannot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from harvester.errors import WarehouseError
+from harvester.warehouse import embedded, schema
+from harvester.warehouse.connect import open_connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HEAD = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+CUT = f"{HEAD} AND application_name = 'scratch-harvester' AND pid <> pg_backend_pid()"
+
+
+@contextmanager
+def meanwhile(act: Callable[[int], None], every: float) -> Iterator[list[int]]:
+    """Do something again and again while the block runs; the list holds the number of times."""
+    times: list[int] = []
+    over = threading.Event()
+
+    def repeat() -> None:
+        while not over.wait(every):
+            act(len(times))
+            times.append(len(times))
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        yield times
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_connections_that_are_cut_again_and_again(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=40, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    with (
+        psycopg.connect(harvester.database, autocommit=True) as other,
+        meanwhile(lambda _: bool(other.execute(CUT)), 0.4) as times,
+    ):
+        summary = harvester.crawl()
+    assert len(times) >= 3
+    assert summary["outcome"] == "done"
+    assert_truth(harvester, sandbox)
+
+
+@pytest.fixture
+def own_home() -> Iterator[Path]:
+    home = Path(tempfile.mkdtemp(prefix="harvester-test-"))
+    try:
+        yield home
+    finally:
+        embedded.down(home)
+        shutil.rmtree(home)
+
+
+def test_a_server_that_is_killed_and_comes_back(
+    own_home: Path,
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    assert_truth: Callable[..., Any],
+) -> None:
+    url = embedded.up(own_home)
+    schema.migrate(url)
+    sandbox = start_sandbox(users=40, seed=3)
+    harvester = make_harvester(sandbox, HARVESTER_DATABASE_URL=url)
+    harvester.database = url
+    harvester.seed_all(sandbox)
+    worker = harvester.start("crawl", "--json")
+    for kill in (signal.SIGKILL, signal.SIGINT):
+        until(sandbox, 150)
+        os.kill(int((own_home / "postgres" / "postmaster.pid").read_text().split()[0]), kill)
+        time.sleep(1)
+        embedded.up(own_home)
+        sandbox.json("/sandbox/requests/reset", "POST")
+    _, errors = worker.communicate(timeout=120)
+    assert worker.returncode == 0, errors
+    assert "the database is back" in errors
+    assert_truth(harvester, sandbox)
+
+
+def until(sandbox: Any, requests: int) -> None:
+    while sandbox.requests()["total"] < requests:
+        time.sleep(0.02)
+
+
+def test_statements_that_take_too_long_are_tried_again(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=20, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    with psycopg.connect(harvester.database, autocommit=True) as other:
+        name = psycopg.conninfo.conninfo_to_dict(harvester.database)["dbname"]
+        other.execute(f"ALTER DATABASE \"{name}\" SET statement_timeout = '300ms'")
+        sandbox.json("/sandbox/requests/reset", "POST")
+        worker = harvester.start("crawl", "--json")
+        until(sandbox, 20)
+        with other.transaction():
+            other.execute("LOCK TABLE scratch.users IN SHARE MODE")
+            time.sleep(1.5)
+        _, errors = worker.communicate(timeout=120)
+    assert worker.returncode == 0, errors
+    assert "QueryCanceled" in errors
+    assert_truth(harvester, sandbox)
+
+
+def test_the_schema_is_not_changed_under_a_crawl(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], database: str
+) -> None:
+    sandbox = start_sandbox(users=20, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    sandbox.json("/sandbox/settings?latency_ms=50", "POST")
+    sandbox.json("/sandbox/requests/reset", "POST")
+    worker = harvester.start("crawl", "--json")
+    until(sandbox, 5)
+    with pytest.raises(WarehouseError, match="crawls are at work"):
+        schema.downgrade(database, "0003")
+    schema.migrate(database)  # there is nothing to change
+    worker.send_signal(signal.SIGINT)
+    worker.communicate(timeout=60)
+    schema.downgrade(database, "0003")
+    assert "the schema is behind (0003" in harvester("crawl", ok=False).stderr
+
+
+def test_no_crawl_begins_while_the_schema_is_changed(database: str) -> None:
+    with open_connection(database, autocommit=True) as migrating, open_connection(database, autocommit=True) as crawl:
+        migrating.execute("SELECT pg_advisory_lock(%s)", [schema._IN_USE])
+        with pytest.raises(WarehouseError, match="being migrated"):
+            schema.use_schema(crawl)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A folder with room for little more than an empty database."""
+    folder = Path(tempfile.mkdtemp(prefix="harvester-test-disk-"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=160m,mode=0777", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        folder.rmdir()
+        pytest.skip("a small disk can only be made by root")
+    try:
+        yield folder
+    finally:
+        embedded.down(folder / "home")
+        subprocess.run(["umount", folder], check=True)
+        folder.rmdir()
+
+
+def test_a_full_disk_ends_the_crawl_and_loses_nothing(
+    small_disk: Path,
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    assert_truth: Callable[..., Any],
+) -> None:
+    home = small_disk / "home"
+    home.mkdir(mode=0o777)
+    url = embedded.up(home)
+    schema.migrate(url)
+    sandbox = start_sandbox(users=20, seed=3)
+    harvester = make_harvester(sandbox, HARVESTER_DATABASE_URL=url)
+    harvester.database = url
+    harvester.seed_all(sandbox)
+    filler = small_disk / "filler"
+    sandbox.json("/sandbox/requests/reset", "POST")
+    worker = harvester.start("crawl", "--json")
+    until(sandbox, 30)
+    subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=64k"], capture_output=True, check=False)
+    _, errors = worker.communicate(timeout=120)
+    assert worker.returncode == 1, errors
+    assert "the database" in errors
+    assert "Traceback" not in errors
+    filler.unlink()
+    embedded.up(home)
+    harvester.crawl()
+    assert_truth(harvester, sandbox)
