@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harvester import cli_db
-from harvester.cli_base import INTERRUPTED, Group
+from harvester.cli_base import DEGRADED, INTERRUPTED, Group
 from harvester.config import settings
 from harvester.errors import UsageError
 
@@ -24,6 +24,8 @@ app = typer.Typer(
 seed_app = typer.Typer(cls=Group, no_args_is_help=True, help="Put users, projects or studios in scope.")
 app.add_typer(cli_db.app, name="db")
 app.add_typer(seed_app, name="seed")
+
+_EXITS = {"interrupted": INTERRUPTED, "degraded": DEGRADED}
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 Depth = Annotated[
@@ -210,28 +212,28 @@ def crawl(
     audit: Annotated[bool, typer.Option("--audit", help="Read every list in scope again in full.")] = False,
     max_requests: Annotated[int | None, typer.Option(help="Begin nothing more after so many requests.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Begin nothing more after so many minutes.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes that share the work and the budget.")] = 1,
+    crew: Annotated[int | None, typer.Option(hidden=True, help="The run that this worker works for.")] = None,
+    obliged: Annotated[bool, typer.Option("--obliged", hidden=True, help="Visit nothing because it pays.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Work until nothing is due, or a bound is met. Ctrl-C finishes what is in flight; twice stops at once.
 
-    Example: `harvester crawl --max-minutes 30`
+    Ends with 3 when the crawl is done but something about it is wrong, compared with those before: it says what.
+
+    Example: `harvester crawl --max-minutes 30 --workers 2`
     """
+    from harvester.crawl.run import Order, work_for
     from harvester.crawl.run import crawl as run
 
-    summary = run(
-        settings(),
-        spider or [],
-        refresh=refresh,
-        audit=audit,
-        max_requests=max_requests,
-        max_minutes=max_minutes,
-    )
+    order = Order(tuple(spider or ()), refresh, audit, max_requests, max_minutes, workers)
+    summary = run(settings(), order) if crew is None else work_for(settings(), crew, order, obliged=obliged)
     if as_json:
         typer.echo(json.dumps(summary.as_json()))
     else:
         _show_summary(summary)
-    if summary.outcome == "interrupted":
-        raise typer.Exit(INTERRUPTED)
+    if summary.outcome in _EXITS:
+        raise typer.Exit(_EXITS[summary.outcome])
 
 
 @app.command()
@@ -315,6 +317,7 @@ def _show_summary(summary: Any) -> None:
         "done": "nothing more is due",
         "bounded": "bound met",
         "interrupted": "interrupted, nothing lost",
+        "degraded": "done, but something is wrong",
     }
     line = f"{words[summary.outcome]}: {summary.requests:,} requests in {summary.seconds:.1f} s"
     if summary.retries:
@@ -322,3 +325,5 @@ def _show_summary(summary: Any) -> None:
     if summary.put_off:
         line += f"; {summary.put_off:,} visits put off for later, see `harvester status`"
     console.print(line, highlight=False)
+    for finding in summary.findings:
+        console.print(f"[yellow]degraded[/]  {finding}", highlight=False)

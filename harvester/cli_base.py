@@ -15,6 +15,7 @@ from harvester.errors import HarvesterError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+DEGRADED = 3
 INTERRUPTED = 130
 
 
@@ -22,7 +23,7 @@ class Group(TyperGroup):
     """Commands that say what is wrong in one line."""
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
-        """Run and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+        """Run and exit: 0 done, 1 failed, 2 wrong usage, 3 done but degraded, 130 interrupted."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
         try:

@@ -73,7 +73,7 @@ class Account:
         """What the session page answers, asked for several times where it does not."""
         for attempt in range(ATTEMPTS):
             try:
-                return await self._spider.get(url, headers)
+                return await self._spider.get("session", url, headers)
             except TransientHTTP as error:
                 problem = error
                 await asyncio.sleep(backoff(attempt))

@@ -6,9 +6,9 @@ not after a time-out. No index holds the lease, so that taking it rewrites no in
 for, a lease of a run that ended is none.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from math import sqrt
@@ -77,28 +77,67 @@ def resume_run(connection: Connection, run: int) -> None:
         connection.execute("UPDATE crawl.runs SET ended_at = NULL, outcome = NULL WHERE id = %s", [run])
 
 
-def end_run(
-    connection: Connection, run: int, outcome: str, requests: int, counts: Counts, spent: Mapping[str, int]
-) -> None:
+@dataclass(slots=True)
+class Totals:
+    """The figures of a run, or of several together: as they stand in `crawl.runs`."""
+
+    requests: int = 0
+    counts: Counts = field(default_factory=Counts)
+    spent: Mapping[str, int] = field(default_factory=dict)
+    answers: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+def end_run(connection: Connection, run: int, outcome: str, totals: Totals, findings: Sequence[str] = ()) -> None:
     """Record how a run ended, which frees what it still leases."""
     with connection.transaction():
-        _record(connection, run, requests, counts, spent)
-        connection.execute("UPDATE crawl.runs SET ended_at = now(), outcome = %s WHERE id = %s", [outcome, run])
+        record_run(connection, run, totals)
+        connection.execute(
+            "UPDATE crawl.runs SET ended_at = now(), outcome = %s, findings = %s WHERE id = %s",
+            [outcome, Jsonb(list(findings)), run],
+        )
     connection.execute("SELECT pg_advisory_unlock(%s, %s)", [_ALIVE, run])
     connection.commit()
 
 
-def record_run(connection: Connection, run: int, requests: int, counts: Counts, spent: Mapping[str, int]) -> None:
+def record_run(connection: Connection, run: int, totals: Totals) -> None:
     """Write down how far a run is, so that a killed one leaves its figures."""
     with connection.transaction():
-        _record(connection, run, requests, counts, spent)
+        connection.execute(
+            "UPDATE crawl.runs SET requests = %s, counts = %s, spent = %s, answers = %s WHERE id = %s",
+            [
+                totals.requests,
+                Jsonb(totals.counts.as_json()),
+                Jsonb(dict(totals.spent)),
+                Jsonb({stream: dict(statuses) for stream, statuses in totals.answers.items()}),
+                run,
+            ],
+        )
 
 
-def _record(connection: Connection, run: int, requests: int, counts: Counts, spent: Mapping[str, int]) -> None:
-    connection.execute(
-        "UPDATE crawl.runs SET requests = %s, counts = %s, spent = %s WHERE id = %s",
-        [requests, Jsonb(counts.as_json()), Jsonb(dict(spent)), run],
-    )
+def sum_crew(connection: Connection, run: int) -> Totals:
+    """The figures of all workers of a run together, those that were killed included."""
+    rows = connection.execute(
+        "SELECT requests, counts, spent, answers FROM crawl.runs WHERE crew = %s", [run]
+    ).fetchall()
+    totals, spent = Totals(), Counter[str]()
+    answers: dict[str, Counter[str]] = defaultdict(Counter)
+    for requests, counts, purposes, answered in rows:
+        totals.requests += requests
+        for table, numbers in counts.items():
+            totals.counts.add(table, numbers["inserted"], numbers["updated"], numbers["unchanged"])
+        spent.update(purposes)
+        for stream, statuses in answered.items():
+            answers[stream].update(statuses)
+    totals.spent, totals.answers = spent, answers
+    return totals
+
+
+def requests_of_the_killed(connection: Connection, run: int) -> int:
+    """What the workers of a run that were killed had sent."""
+    row = connection.execute(
+        "SELECT coalesce(sum(requests), 0)::int FROM crawl.runs WHERE crew = %s AND outcome = 'killed'", [run]
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def recover(connection: Connection, own: int) -> int:

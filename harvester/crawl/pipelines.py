@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
+from harvester.crawl.checks import findings
 from harvester.crawl.session import fail
 from harvester.crawl.spider import Page
 from harvester.errors import HarvesterError, WarehouseError
@@ -56,4 +57,7 @@ class WarehousePipeline:
         """End the run."""
         if self.session.is_open:
             with suppress(WarehouseError):  # known as the session's failure
-                await self.session.close(self.spider.outcome)
+                outcome = self.spider.outcome
+                if outcome in ("done", "bounded") and self.session.crew is None:
+                    self.spider.findings = await self.session.call(findings, self.session.run, self.session.totals)
+                await self.session.close(self.spider.outcome, self.spider.findings)

@@ -2,6 +2,8 @@
 
 import sys
 import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -12,19 +14,33 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from scrapy.crawler import Crawler
-
-    from harvester.crawl.spider import WalkSpider
+    from harvester.crawl.spider import Bounds
 
 _LINE_SECONDS = 10.0
 _REFRESHES_PER_SECOND = 4
 
 
-class Progress:
-    """Shows the figures of a crawl while it runs, on standard error."""
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How far a crawl is; `rate` is its budget, `tables` rows inserted, updated and unchanged."""
 
-    def __init__(self, crawler: "Crawler", *, shown: bool) -> None:
-        self._crawler = crawler
+    elapsed: float
+    requests: int
+    tables: Mapping[str, Sequence[int]]
+    due: int
+    rate: float
+    bounds: "Bounds"
+    stopping: bool
+    retries: int = 0
+    put_off: int = 0
+    trouble: str | None = None
+
+
+class Progress:
+    """Shows the figures of a crawl while it runs, on standard error; None while there are none."""
+
+    def __init__(self, figures: Callable[[], Figures | None], *, shown: bool) -> None:
+        self._figures = figures
         self._shown = shown
         self._console = Console(stderr=True)
         self._ended = threading.Event()
@@ -56,65 +72,59 @@ class Progress:
         if self._thread is not None:
             self._thread.join()
 
-    @property
-    def _spider(self) -> "WalkSpider | None":
-        """The spider, once Scrapy has made it."""
-        return self._crawler.spider  # type: ignore[return-value]
-
     def _lines(self) -> None:
         while not self._ended.wait(_LINE_SECONDS):
-            if self._spider is not None:
-                sys.stderr.write(_line(self._spider) + "\n")
+            if (figures := self._figures()) is not None:
+                sys.stderr.write(_line(figures) + "\n")
                 sys.stderr.flush()
 
     def _table(self) -> Group:
-        spider = self._spider
-        if spider is None:
+        figures = self._figures()
+        if figures is None:
             return Group(Text("starting", style="cyan"))
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("table")
         for name in ("inserted", "updated", "unchanged"):
             table.add_column(name, justify="right")
-        for name, numbers in sorted(spider.session.counts.tables.copy().items()):
+        for name, numbers in sorted(figures.tables.items()):
             table.add_row(name, *(f"{number:,}" for number in numbers))
-        status = Text(_line(spider), style="cyan")
-        if spider.stopping:
+        status = Text(_line(figures), style="cyan")
+        if figures.stopping:
             status.append("  stopping: finishing what is in flight", style="yellow")
         return Group(status, table)
 
 
-def _line(spider: "WalkSpider") -> str:
-    counts = list(spider.session.counts.tables.values())
-    budget = f" of {spider.session.settings.rate:g}" if spider.session.settings.rate else ""
+def _line(figures: Figures) -> str:
+    budget = f" of {figures.rate:g}" if figures.rate else ""
     parts = [
-        _clock(spider.elapsed),
-        f"{spider.session.requests:,} requests ({_rate(spider):.1f}/s{budget})",
-        f"{sum(sum(numbers[:2]) for numbers in counts):,} rows written",
-        f"{spider.left.due:,} due",
+        _clock(figures.elapsed),
+        f"{figures.requests:,} requests ({_rate(figures):.1f}/s{budget})",
+        f"{sum(sum(numbers[:2]) for numbers in figures.tables.values()):,} rows written",
+        f"{figures.due:,} due",
     ]
-    if spider.trouble:
-        parts.append(f"waiting: the site reports trouble ({spider.trouble})")
-    if spider.retries or spider.put_off:
-        parts.append(f"{spider.retries:,} retries, {spider.put_off:,} put off")
-    if left := _time_left(spider):
+    if figures.trouble:
+        parts.append(f"waiting: the site reports trouble ({figures.trouble})")
+    if figures.retries or figures.put_off:
+        parts.append(f"{figures.retries:,} retries, {figures.put_off:,} put off")
+    if left := _time_left(figures):
         parts.append(left)
     return "  ".join(parts)
 
 
-def _rate(spider: "WalkSpider") -> float:
-    return spider.session.requests / max(spider.elapsed, 0.001)
+def _rate(figures: Figures) -> float:
+    return figures.requests / max(figures.elapsed, 0.001)
 
 
-def _time_left(spider: "WalkSpider") -> str:
+def _time_left(figures: Figures) -> str:
     """The time to the nearest bound, or to the end of the backlog as it stands."""
     estimates = []
-    if spider.bounds.seconds is not None:
-        estimates.append(spider.bounds.seconds - spider.elapsed)
-    if spider.session.requests and spider.elapsed:
-        if spider.bounds.requests is not None:
-            estimates.append((spider.bounds.requests - spider.session.requests) / _rate(spider))
-        if not estimates and spider.left.due:
-            return f"at least {_clock(spider.left.due / _rate(spider))} left"
+    if figures.bounds.seconds is not None:
+        estimates.append(figures.bounds.seconds - figures.elapsed)
+    if figures.requests and figures.elapsed:
+        if figures.bounds.requests is not None:
+            estimates.append((figures.bounds.requests - figures.requests) / _rate(figures))
+        if not estimates and figures.due:
+            return f"at least {_clock(figures.due / _rate(figures))} left"
     return f"{_clock(max(0.0, min(estimates)))} left" if estimates else ""
 
 

@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -15,7 +16,8 @@ from harvester.api.catalogue import STREAMS, streams_of
 from harvester.api.stream import Stream
 from harvester.config import Settings
 from harvester.crawl import frontier
-from harvester.crawl.progress import Progress
+from harvester.crawl.crew import Crew
+from harvester.crawl.progress import Figures, Progress
 from harvester.crawl.session import Session
 from harvester.crawl.spider import Bounds, WalkSpider
 from harvester.errors import UsageError
@@ -23,6 +25,8 @@ from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
 
 INTERRUPTED = 130
+MOST_WORKERS = 64
+"""More processes on one machine than any budget or database would take."""
 
 
 class HarvestSpider(WalkSpider):
@@ -44,9 +48,11 @@ class Summary:
     requests: int
     retries: int
     put_off: int
+    replaced: int
     seconds: float
     counts: dict[str, dict[str, int]]
     backlog: int
+    findings: list[str]
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -58,16 +64,29 @@ def spider_names(settings: Settings) -> list[str]:
     return sorted({stream.spider for stream in STREAMS.values() if settings.session or not stream.is_own})
 
 
-def crawl(
-    settings: Settings,
-    spiders: Sequence[str] = (),
-    *,
-    refresh: bool = False,
-    audit: bool = False,
-    max_requests: int | None = None,
-    max_minutes: float | None = None,
-    progress: bool = True,
-) -> Summary:
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a crawl is asked to do."""
+
+    spiders: tuple[str, ...] = ()
+    refresh: bool = False
+    audit: bool = False
+    max_requests: int | None = None
+    max_minutes: float | None = None
+    workers: int = 1
+
+    @property
+    def command(self) -> str:
+        """As `crawl.runs` has it."""
+        return "crawl" + " --refresh" * self.refresh + " --audit" * self.audit
+
+    @property
+    def bounds(self) -> Bounds:
+        """When to stop although more is due."""
+        return Bounds(self.max_requests, None if self.max_minutes is None else 60 * self.max_minutes)
+
+
+def crawl(settings: Settings, order: Order, *, progress: bool = True) -> Summary:
     """Visit what is due until nothing is, or a bound is met. Runs once a process, as event loops do.
 
     With `refresh` everything in scope is due, incrementally; with `audit` too, and every list is read in full.
@@ -76,34 +95,78 @@ def crawl(
         UsageError: an unknown spider, a bound that is none, or hosts that may not be crawled.
         WarehouseError: the database is unusable, at the start or on the way.
     """
-    chosen = tuple(dict.fromkeys(spiders)) or tuple(spider_names(settings))
-    for name in chosen:
-        if name not in spider_names(settings):
-            raise UsageError(f"no spider is called {name!r}: there are {', '.join(spider_names(settings))}")
-    if refresh and audit:
-        raise UsageError("--refresh and --audit exclude each other: an audit visits everything too")
-    if (max_requests is not None and max_requests < 1) or (max_minutes is not None and not max_minutes > 0):
-        raise UsageError("--max-requests and --max-minutes: above 0")
-    settings.check_crawl_allowed()
-    if refresh or audit:
-        names = [stream.name for spider in chosen for stream in streams_of(spider)]
+    chosen = _checked(settings, order)
+    obliged = order.refresh or order.audit
+    names = [stream.name for spider in chosen for stream in streams_of(spider)]
+    if obliged:
         with connect(settings, autocommit=True) as connection:
             check_schema(connection)
             frontier.recover(connection, 0)
-            frontier.refresh(connection, names, full=audit)
-    session = Session(settings, "crawl" + " --refresh" * refresh + " --audit" * audit)
-    bounds = Bounds(max_requests, None if max_minutes is None else 60 * max_minutes)
+            frontier.refresh(connection, names, full=order.audit)
+    if order.workers > 1:
+        return _with_a_crew(settings, order, names, progress=progress)
+    session = Session(settings, order.command)
     spider = run_spider(
-        HarvestSpider, session=session, bounds=bounds, progress=progress, chosen=chosen, obliged=refresh or audit
+        HarvestSpider, session=session, bounds=order.bounds, progress=progress, chosen=chosen, obliged=obliged
     )
+    return _summary(spider)
+
+
+def work_for(settings: Settings, crew: int, order: Order, *, obliged: bool) -> Summary:
+    """Be one worker of several: as `crawl`, without what is done once for all of them."""
+    session = Session(settings, "crawl", crew)
+    chosen = _checked(settings, order)
+    spider = run_spider(
+        HarvestSpider, session=session, bounds=order.bounds, progress=False, chosen=chosen, obliged=obliged
+    )
+    return _summary(spider)
+
+
+def _checked(settings: Settings, order: Order) -> tuple[str, ...]:
+    """The spiders of an order that makes sense."""
+    chosen = tuple(dict.fromkeys(order.spiders)) or tuple(spider_names(settings))
+    for name in chosen:
+        if name not in spider_names(settings):
+            raise UsageError(f"no spider is called {name!r}: there are {', '.join(spider_names(settings))}")
+    if order.refresh and order.audit:
+        raise UsageError("--refresh and --audit exclude each other: an audit visits everything too")
+    requests, minutes = order.max_requests, order.max_minutes
+    if (requests is not None and requests < 1) or (minutes is not None and not minutes > 0):
+        raise UsageError("--max-requests and --max-minutes: above 0")
+    if not 1 <= order.workers <= MOST_WORKERS:
+        raise UsageError(f"--workers: 1 to {MOST_WORKERS}")
+    settings.check_crawl_allowed()
+    return chosen
+
+
+def _with_a_crew(settings: Settings, order: Order, names: list[str], *, progress: bool) -> Summary:
+    crew = Crew(settings, order.spiders, names, order.workers, order.bounds, obliged=order.refresh or order.audit)
+    began = time.monotonic()
+    outcome = crew.work(order.command, progress=progress)
+    return Summary(
+        outcome=outcome,
+        requests=crew.totals.requests,
+        retries=crew.retries,
+        put_off=crew.put_off,
+        replaced=crew.replaced,
+        seconds=round(time.monotonic() - began, 3),
+        counts=crew.totals.counts.as_json(),
+        backlog=crew.left,
+        findings=crew.findings,
+    )
+
+
+def _summary(spider: HarvestSpider) -> Summary:
     return Summary(
         outcome=spider.outcome,
-        requests=session.requests,
+        requests=spider.session.requests,
         retries=spider.retries,
         put_off=spider.put_off,
+        replaced=0,
         seconds=round(spider.elapsed, 3),
-        counts=session.counts.as_json(),
+        counts=spider.session.counts.as_json(),
         backlog=spider.left.due,
+        findings=spider.findings,
     )
 
 
@@ -119,12 +182,17 @@ def run_spider(
     process = AsyncCrawlerProcess(_scrapy_settings())
     crawler = process.create_crawler(type(spider_class.__name__, (spider_class,), attributes))
     running = process.crawl(crawler, session=session, bounds=bounds)
-    with _signals(crawler), Progress(crawler, shown=progress):
+    with _signals(crawler), Progress(lambda: _figures(crawler), shown=progress):
         process.start(install_signal_handlers=False)
     if session.failure is not None:
         raise session.failure
     running.result()  # whatever else went wrong
     return crawler.spider
+
+
+def _figures(crawler: Crawler) -> Figures | None:
+    spider = crawler.spider  # there is none until Scrapy has made it
+    return spider.figures() if isinstance(spider, WalkSpider) else None
 
 
 def _scrapy_settings() -> ScrapySettings:

@@ -7,8 +7,8 @@ than once.
 import asyncio
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
@@ -50,6 +50,8 @@ class Session:
         self.requests = 0
         self.spent: Counter[Any] = Counter()
         """Visits and further pages, by what they were for."""
+        self.answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        """Responses by stream and status; `-` where none came."""
         self.run = 0
         self.failure: Exception | None = None
         self._connection: Connection | None = None
@@ -120,13 +122,18 @@ class Session:
                 logger.warning("the database is back")
                 return
 
-    async def close(self, outcome: str) -> None:
+    @property
+    def totals(self) -> frontier.Totals:
+        """The figures of the run so far."""
+        return frontier.Totals(self.requests, self.counts, self.spent, self.answers)
+
+    async def close(self, outcome: str, findings: Sequence[str] = ()) -> None:
         """End the run: give leases back, record the outcome, disconnect."""
         if self._committing is not None:
             await asyncio.gather(self._committing, return_exceptions=True)
         try:
             if self._connection is not None:
-                await self.call(frontier.end_run, self.run, outcome, self.requests, self.counts, self.spent)
+                await self.call(frontier.end_run, self.run, outcome, self.totals, findings)
                 self._connection.close()
                 self._connection = None
         finally:

@@ -36,6 +36,7 @@ from harvester.config import settings as environment
 from harvester.crawl import frontier, learning, walk
 from harvester.crawl.account import Account
 from harvester.crawl.politeness import ATTEMPTS, Interrupted, Pacer, PoliteMiddleware, backoff, retry_after
+from harvester.crawl.progress import Figures
 from harvester.crawl.revisit import PRIOR_DECAY
 from harvester.crawl.session import Session
 from harvester.crawl.shares import Shares
@@ -110,6 +111,8 @@ class WalkSpider(Spider):
         self.put_off = 0
         self.retries = 0
         self.left = frontier.Backlog(0, 0, 0)
+        self.findings: list[str] = []
+        """What is wrong with the run, once it ended."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._out: asyncio.Queue[Page | None] = asyncio.Queue()
         self._began = 0.0
@@ -151,7 +154,24 @@ class WalkSpider(Spider):
             return "failed"
         if self.stopping:
             return "interrupted"
+        if self.findings:
+            return "degraded"
         return "bounded" if self.bounded else "done"
+
+    def figures(self) -> Figures:
+        """How far the crawl is, for whoever looks on. May be called from another thread."""
+        return Figures(
+            elapsed=self.elapsed,
+            requests=self.session.requests,
+            tables=self.session.counts.tables.copy(),
+            due=self.left.due,
+            rate=self.session.settings.rate,
+            bounds=self.bounds,
+            stopping=self.stopping,
+            retries=self.retries,
+            put_off=self.put_off,
+            trouble=self.trouble,
+        )
 
     # The crawl ------------------------------------------------------------------------------------------------------
 
@@ -223,9 +243,10 @@ class WalkSpider(Spider):
         while True:
             await self._flush_drift()
             self.left = await self.session.call(frontier.backlog, names, self.price)
-            await self.session.call(
-                frontier.record_run, self.session.run, self.session.requests, self.session.counts, self.session.spent
-            )
+            await self.session.call(frontier.record_run, self.session.run, self.session.totals)
+            if self._enough():
+                # Nobody waits for a place that a pause may keep from it for minutes.
+                self.session.stopping.set()
             await asyncio.sleep(_WATCH_SECONDS)
 
     async def _walk_all(self, names: list[str], only: list[int] | None) -> None:
@@ -432,7 +453,7 @@ class WalkSpider(Spider):
             self.retries += attempt > 0
             try:
                 headers = await self.account.headers() if stream.is_own else {}
-                response = await self.get(self._base(stream) + path + query, headers)
+                response = await self.get(stream.name, self._base(stream) + path + query, headers)
             except TransientHTTP as error:
                 problem = error
                 await self._slow_down(error, attempt)
@@ -468,14 +489,16 @@ class WalkSpider(Spider):
         settings = self.session.settings
         return settings.api_url if stream.host is Host.API else settings.site_url
 
-    async def get(self, url: str, headers: dict[str, str]) -> Response:
-        """One request. Raises `TransientHTTP` where the server gave no answer to it."""
+    async def get(self, name: str, url: str, headers: dict[str, str]) -> Response:
+        """One request of the stream `name`. Raises `TransientHTTP` where the server gave no answer to it."""
         assert self.crawler.engine is not None
         try:
             response = await self.crawler.engine.download_async(Request(url, headers=headers, dont_filter=True))
         except _BROKEN:
+            self.session.answers[name]["-"] += 1
             error = TransientHTTP(None)
         else:
+            self.session.answers[name][str(response.status)] += 1
             if response.status in _ANSWERS:
                 await self.pacer.answered(None)
                 return response

@@ -1,0 +1,185 @@
+"""Several workers as one command: each a process of its own, one budget, one report.
+
+A worker is what `harvester crawl` is, and needs no other; workers may as well be started on other machines. One that
+is killed is replaced: what it had committed stays, and what it had leased is free for the others.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import psycopg
+from rich.console import Console
+
+from harvester.config import Settings
+from harvester.crawl import frontier
+from harvester.crawl.checks import findings
+from harvester.crawl.progress import Figures, Progress
+from harvester.crawl.spider import Bounds
+from harvester.errors import HarvesterError, WarehouseError
+from harvester.warehouse.commit import Connection
+from harvester.warehouse.connect import connect
+
+_LOOK_SECONDS = 0.2
+_FIGURES_SECONDS = 2.0
+_SOON_SECONDS = 5.0
+_MOST_SOON = 5
+"""Workers in a row that may be killed within so few seconds of their start before it is given up."""
+_FINE = (0, 3, 130)
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: subprocess.Popen[str]
+    started: float
+    most_requests: int | None
+
+
+@dataclass(slots=True)
+class Crew:
+    """Workers that run together for one command, until each has ended."""
+
+    settings: Settings
+    spiders: tuple[str, ...]
+    streams: list[str]
+    size: int
+    bounds: Bounds
+    obliged: bool
+    run: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    retries: int = 0
+    put_off: int = 0
+    replaced: int = 0
+    totals: frontier.Totals = field(default_factory=frontier.Totals)
+    findings: list[str] = field(default_factory=list)
+    left: int = 0
+    stopping: bool = False
+    _workers: list[_Worker] = field(default_factory=list)
+    _began: float = 0.0
+    _figures: Figures | None = None
+    _looked: float = 0.0
+
+    def work(self, command: str, *, progress: bool) -> str:
+        """Run them all to their end and return the outcome.
+
+        Raises:
+            HarvesterError: a worker failed, or each was killed as soon as it was started.
+        """
+        with connect(self.settings, autocommit=True) as connection:
+            self.run = frontier.begin_run(connection, self.settings, f"{command} --workers {self.size}")
+            self._began = time.monotonic()
+            before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+            try:
+                for share in _shares(self.bounds.requests, self.size):
+                    self._start(share)
+                with Progress(lambda: self._figures, shown=progress):
+                    self._watch(connection)
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+                for worker in self._workers:  # only if something went wrong here
+                    worker.process.terminate()
+        outcome = next((one for one in ("failed", "interrupted", "bounded") if self.outcomes[one]), "done")
+        with connect(self.settings, autocommit=True) as connection:
+            self.totals = frontier.sum_crew(connection, self.run)
+            self.left = frontier.backlog(connection, self.streams, self.settings.price).due
+            if outcome in ("done", "bounded"):
+                self.findings = findings(connection, self.run, self.totals)
+            outcome = "degraded" if self.findings else outcome
+            frontier.end_run(connection, self.run, outcome, self.totals, self.findings)
+        if outcome == "failed":
+            raise HarvesterError("a worker failed: see above; the others went on to their end")
+        return outcome
+
+    def _start(self, most_requests: int | None) -> None:
+        left = None
+        if self.bounds.seconds is not None:
+            left = max(0.01, (self.bounds.seconds - (time.monotonic() - self._began)) / 60)
+        options = ["--json", "--crew", str(self.run), *(["--obliged"] if self.obliged else [])]
+        options += [part for name in self.spiders for part in ("--spider", name)]
+        options += [] if most_requests is None else ["--max-requests", str(most_requests)]
+        options += [] if left is None else ["--max-minutes", str(left)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harvester", "crawl", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # a Ctrl-C comes from us, once
+        )
+        self._workers.append(_Worker(process, time.monotonic(), most_requests))
+
+    def _stop(self, number: int, _: FrameType | None) -> None:
+        """Pass the signal on: the first one finishes what is in flight, the second stops at once."""
+        self.stopping = True
+        for worker in self._workers:
+            with suppress(ProcessLookupError):
+                worker.process.send_signal(number)
+
+    def _watch(self, connection: Connection) -> None:
+        soon = 0
+        while self._workers:
+            time.sleep(_LOOK_SECONDS)
+            self._look(connection)
+            for worker in [one for one in self._workers if one.process.poll() is not None]:
+                self._workers.remove(worker)
+                code = worker.process.returncode
+                if code >= 0:
+                    self._ended(worker, code)
+                    continue
+                if self.stopping:
+                    self.outcomes["interrupted"] += 1
+                    continue
+                soon = soon + 1 if time.monotonic() - worker.started < _SOON_SECONDS else 0
+                if soon > _MOST_SOON:
+                    raise HarvesterError("workers are killed as soon as they are started: is there memory enough?")
+                self._replace(connection, worker)
+
+    def _ended(self, worker: _Worker, code: int) -> None:
+        summary: dict[str, Any] = {}
+        with suppress(ValueError):
+            summary = json.loads(worker.process.communicate()[0])
+        self.retries += summary.get("retries", 0)
+        self.put_off += summary.get("put_off", 0)
+        self.outcomes[summary.get("outcome", "failed") if code in _FINE else "failed"] += 1
+
+    def _replace(self, connection: Connection, worker: _Worker) -> None:
+        self.replaced += 1
+        Console(stderr=True).print("a worker was killed: another takes its place", style="yellow")
+        left = worker.most_requests
+        if left is not None:
+            with suppress(psycopg.Error):
+                left = max(1, left - frontier.requests_of_the_killed(connection, self.run) // self.replaced)
+        self._start(left)
+
+    def _look(self, connection: Connection) -> None:
+        """Read the figures of all from the warehouse, now and then; while it is away, the old ones stay."""
+        now = time.monotonic()
+        if now - self._looked < _FIGURES_SECONDS:
+            return
+        self._looked = now
+        with suppress(psycopg.Error, WarehouseError):
+            total = frontier.sum_crew(connection, self.run)
+            left = frontier.backlog(connection, self.streams, self.settings.price)
+            self._figures = Figures(
+                elapsed=now - self._began,
+                requests=total.requests,
+                tables=total.counts.tables,
+                due=left.due,
+                rate=self.settings.rate,
+                bounds=self.bounds,
+                stopping=self.stopping,
+            )
+
+
+def _shares(requests: int | None, size: int) -> list[int | None]:
+    """What each worker may spend of a bound for all; no more workers than requests."""
+    if requests is None:
+        return [None] * size
+    return [requests // size + (number < requests % size) for number in range(min(size, requests))]

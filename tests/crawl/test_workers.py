@@ -1,0 +1,150 @@
+"""Several workers on one warehouse: one community, one budget, and no worker that is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def children(process: Any) -> list[int]:
+    """The workers that a command started."""
+    return [child.pid for child in psutil.Process(process.pid).children() if "--crew" in child.cmdline()]
+
+
+def test_workers_together_do_what_one_does(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=40, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    sandbox.json("/sandbox/requests/reset", "POST")
+    summary = harvester.crawl("--workers", "3")
+    assert summary["outcome"] == "done"
+    assert summary["requests"] == sandbox.requests()["total"]
+    assert_truth(harvester, sandbox)
+    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE visits <> 1") == [(0,)]
+    runs = harvester.query(
+        "SELECT command, outcome, crew IS NULL FROM crawl.runs WHERE command LIKE 'crawl%' ORDER BY id"
+    )
+    assert runs == [("crawl --workers 3", "done", True), *[("crawl", "done", False)] * 3]
+
+
+def test_a_worker_that_is_killed_is_replaced(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=60, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    sandbox.json("/sandbox/settings?latency_ms=5", "POST")
+    sandbox.json("/sandbox/requests/reset", "POST")
+    command = harvester.start("crawl", "--workers", "2", "--json")
+    for moment in (150, 400):
+        while sandbox.requests()["total"] < moment:
+            time.sleep(0.01)
+        os.kill(random.Random(moment).choice(children(command)), signal.SIGKILL)
+    output, errors = command.communicate(timeout=120)
+    assert command.returncode == 0, errors
+    assert json.loads(output)["replaced"] == 2
+    assert "another takes its place" in errors
+    assert_truth(harvester, sandbox)
+
+
+def test_an_interrupt_reaches_all_workers_once(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=40, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    sandbox.json("/sandbox/settings?latency_ms=20", "POST")
+    sandbox.json("/sandbox/requests/reset", "POST")
+    command = harvester.start("crawl", "--workers", "2", "--json")
+    while sandbox.requests()["total"] < 100:
+        time.sleep(0.01)
+    command.send_signal(signal.SIGINT)
+    output, errors = command.communicate(timeout=60)
+    assert command.returncode == 130, errors
+    assert json.loads(output)["outcome"] == "interrupted"
+    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE lease_token IS NOT NULL") == [(0,)]
+    harvester.crawl()
+    assert_truth(harvester, sandbox)
+
+
+def test_a_bound_on_requests_holds_for_all_together(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=40, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    summary = harvester.crawl("--workers", "3", "--max-requests", "100")
+    assert summary["outcome"] == "bounded"
+    assert 100 <= summary["requests"] <= 100 + 3 * 8
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "65", "many"])
+def test_a_number_of_workers_that_is_none(make_harvester: Callable[..., Any], small_sandbox: Any, number: str) -> None:
+    result = make_harvester(small_sandbox)("crawl", "--workers", number, ok=False)
+    assert result.returncode == 2
+    assert "--workers" in result.stderr
+
+
+BUDGETS = [
+    pytest.param(1, 60, 12.0, id="1"),
+    pytest.param(4, 60, 12.0, id="4"),
+    pytest.param(16, 60, 25.0, id="16", marks=pytest.mark.soak),
+]
+
+
+@pytest.mark.parametrize(("workers", "rate", "seconds"), BUDGETS)
+def test_the_budget_is_kept_and_used(
+    workers: int, rate: int, seconds: float, start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    """Over any 10 s at most 2% more than the rate leave, and at least 95% while there is work: by the site's log."""
+    sandbox = start_sandbox(users=300, seed=2)
+    harvester = make_harvester(sandbox, HARVESTER_RATE=str(rate))
+    harvester.seed_all(sandbox)
+    sandbox.json("/sandbox/requests/reset", "POST")
+    command = harvester.start("crawl", "--workers", str(workers), "--max-minutes", str(seconds / 60), "--json")
+    _, errors = command.communicate(timeout=200)
+    assert command.returncode == 0, errors
+    assert_budget(sandbox, rate)
+
+
+def assert_budget(sandbox: Any, rate: float, used: float = 0.95) -> None:
+    times = sorted(at for at, *_ in sandbox.lines("/sandbox/requests/log"))
+    window = 10.0
+    at_work = times[-1] - times[0]
+    assert at_work >= 8, "too short to say anything"
+    length = min(window, at_work)
+    counts = [sum(start <= at < start + length for at in times) for start in times if start + length <= times[-1]]
+    assert max(counts, default=len(times)) <= 1.02 * rate * length + 1
+    assert len(times) >= used * rate * at_work
+
+
+@pytest.mark.soak
+def test_the_budget_is_kept_while_workers_start_and_die(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    rate = 60
+    sandbox = start_sandbox(users=600, seed=2)
+    harvester = make_harvester(sandbox, HARVESTER_RATE=str(rate))
+    harvester.seed_all(sandbox)
+    sandbox.json("/sandbox/requests/reset", "POST")
+    command = harvester.start("crawl", "--workers", "4", "--max-minutes", "1", "--json")
+    rng = random.Random(5)
+    while command.poll() is None:
+        time.sleep(5)
+        if alive := children(command):
+            os.kill(rng.choice(alive), signal.SIGKILL)
+    _, errors = command.communicate(timeout=200)
+    assert command.returncode == 0, errors
+    assert_budget(sandbox, rate)
