@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harvester import cli_db
+from harvester import cli_db, cli_quarantine
 from harvester.cli_base import DEGRADED, INTERRUPTED, Group
 from harvester.config import settings
 from harvester.errors import UsageError
@@ -24,6 +24,7 @@ app = typer.Typer(
 seed_app = typer.Typer(cls=Group, no_args_is_help=True, help="Put users, projects or studios in scope.")
 app.add_typer(cli_db.app, name="db")
 app.add_typer(seed_app, name="seed")
+app.add_typer(cli_quarantine.app, name="quarantine")
 
 _EXITS = {"interrupted": INTERRUPTED, "degraded": DEGRADED}
 

@@ -20,6 +20,7 @@ _EMOJI = pattern(r"/(?:easter_eggs|emoji)/([a-z0-9-]+)\.png")
 _AVATAR = pattern(r"/(?:user|avatars)/(\d+)(?:_\d+x\d+)?\.png")
 _MENTION = pattern(r"/users/[^/]+/?")
 _DOCUMENT = pattern(r"(?i)<(?:!doctype|html|head|body)\b")
+_BOX = pattern(r"<div\b")
 _SILENT = frozenset({"script", "style"})
 _LARGEST_ID = 2**63 - 1
 _EMPTY_PARTS = frozenset({"html", "head", "body", "ul", "p"})
@@ -67,6 +68,7 @@ def decode_page(body: bytes) -> list[PageComment]:
         raise DecodeError(f"{_STREAM}: the body is not UTF-8 ({error.reason})") from None
     if not text.strip():
         return []
+    _check_whole(text)
     # libxml2 ends a text at a NUL, whether it stands there or is written as an entity.
     page = Selector(text=text.replace("\x00", "\N{REPLACEMENT CHARACTER}"), type="html").root
     found = [
@@ -90,6 +92,12 @@ def decode_page(body: bytes) -> list[PageComment]:
             thread.reply_count += 1
         comments.append(comment)
     return comments
+
+
+def _check_whole(text: str) -> None:
+    """A page that was cut on its way still parses, with fewer comments: but its boxes are not all closed."""
+    if len(_BOX.findall(text)) > text.count("</div>"):
+        raise DecodeError(f"{_STREAM}: the page is cut off")
 
 
 def _check_empty(page: Any, text: str) -> None:

@@ -475,7 +475,12 @@ class WalkSpider(Spider):
                     records = decode(stream, response.body, departures)
                     for departure in departures:
                         await self._report(stream, departure)
-                    return records
+                    if not _repeats_itself(stream, records) or attempt == attempts - 1:
+                        return records
+                    # Something else may be missing in its place: asked again, and taken only if it stays so.
+                    await self._report(stream, Departure("-", "an item twice on one page", ""))
+                    await asyncio.sleep(backoff(0))
+                    continue
                 reason = f"HTTP {response.status} without the API's own words"
             except DecodeError as error:
                 reason = str(error)
@@ -539,6 +544,12 @@ def _absent(stream: Stream, response: Response) -> bool:
         return stream.paging is not Paging.SINGLE and response.body.startswith(b"{")
     # A deleted comment that is asked for by its id.
     return response.status == 200 and stream.gone == "deleted" and response.body.strip() == b"null"
+
+
+def _repeats_itself(stream: Stream, records: list[Record]) -> bool:
+    if stream.paging is not Paging.OFFSET:
+        return False
+    return len({stream.identity(record) for record in records}) < len(records)
 
 
 def _target(arguments: dict[str, Any]) -> tuple[Kind, int] | None:

@@ -52,12 +52,14 @@ class Requests:
     def __init__(self) -> None:
         self.by_route: Counter[str] = Counter()
         self.by_status: Counter[int] = Counter()
+        self.by_fault: Counter[str] = Counter()
         self.log: deque[tuple[float, str, str, int]] = deque(maxlen=LOG_MAX)
 
     def reset(self) -> None:
         """Forget all."""
         self.by_route.clear()
         self.by_status.clear()
+        self.by_fault.clear()
         self.log.clear()
 
 
@@ -92,12 +94,16 @@ class Application:
             await self._control.answer(scope, send)
             return
         self._live(self.churn_per_request)
-        status, headers, body, route = self._answer(scope["method"], path, query, scope.get("headers", ()))
         fault = self.faults.draw()
+        status, headers, body, route = self._answer(scope["method"], path, query, scope.get("headers", ()))
+        if fault == "no-offset" or (fault == "endless" and body == b"[]"):
+            status, headers, body, _ = self._answer("GET", path, failing.first_page(query), scope.get("headers", ()))
         seen = failing.status_of(fault, status) if fault else status
         requests = self.requests
         requests.by_route[route] += 1
         requests.by_status[seen] += 1
+        if fault:
+            requests.by_fault[fault] += 1
         whole = f"{path}?{query.decode('latin-1')}" if query else path
         requests.log.append((time.monotonic(), scope["method"], whole, seen))
         if self.latency_ms:

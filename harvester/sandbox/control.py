@@ -93,7 +93,8 @@ class Control:
         requests = self._app.requests
         by_status = {str(status): count for status, count in sorted(requests.by_status.items())}
         total = sum(requests.by_status.values())
-        return _JSON, _encode({"total": total, "by_route": dict(requests.by_route), "by_status": by_status})
+        by_route, by_fault = dict(requests.by_route), dict(requests.by_fault)
+        return _JSON, _encode({"total": total, "by_route": by_route, "by_status": by_status, "by_fault": by_fault})
 
     def _log(self, _: Query) -> tuple[bytes, bytes]:
         return _LINES, _lines(self._app.requests.log)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
+import re
+import time
+from email.utils import formatdate
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +18,8 @@ if TYPE_CHECKING:
 
 STALL_SECONDS = 5.0
 SLOW_SECONDS = 2.0
+LARGE = 17 * 2**20
+"""Bytes of a body that is too large, as it is sent or once it is unpacked."""
 _SLOW_PARTS = 20
 _JSON = (b"content-type", b"application/json; charset=utf-8")
 _HTML = (b"content-type", b"text/html; charset=utf-8")
@@ -48,6 +55,7 @@ _INSTEAD: dict[str, tuple[int, Headers, bytes]] = {
     "500": (500, [_JSON], b'{"code":"InternalError","message":""}'),
     "502": (502, [_HTML], b"<html><head><title>502 Bad Gateway</title></head><body></body></html>\n"),
     "503-maintenance": (503, [_JSON], b'{"status":"unavailable; maintenance"}'),
+    "503-busy": (503, [_JSON], b'{"code":"ServiceUnavailable","message":"upstream is overloaded"}'),
     "503-varnish": (503, [_HTML], _VARNISH),
     "504": (504, [_HTML], b"<html><head><title>504 Gateway Time-out</title></head><body></body></html>\n"),
     "html": (200, [_HTML], _TROUBLE),
@@ -56,13 +64,50 @@ _INSTEAD: dict[str, tuple[int, Headers, bytes]] = {
     "garbage": (200, [_JSON], b'{"unexpected":[{"id":"not a number"},17,null],"limit":{}}'),
     "null": (200, [_JSON], b"null"),
 }
+_IN_AN_ID = re.compile(rb'("id": ?)(\d+)')
+
+
+def _each_id(body: bytes, value: bytes) -> bytes:
+    """The body with every id replaced; a body without one (a page of HTML, an empty list) is cut instead."""
+    changed, count = _IN_AN_ID.subn(rb"\g<1>" + value, body)
+    return changed if count else body[: len(body) * 2 // 3]
+
+
+def _after_start(body: bytes, junk: bytes) -> bytes:
+    return body[:1] + junk + body[1:]
+
+
+def _doubled(body: bytes) -> bytes:
+    """The first item of a list stands there twice, and the last one not."""
+    try:
+        items = json.loads(body)
+    except ValueError:
+        return body
+    if not isinstance(items, list) or len(items) < 2:
+        return body
+    return json.dumps([items[0], *items[:-1]]).encode()
+
+
+# What the true answer's body becomes.
+_CHANGED: dict[str, Callable[[bytes], bytes]] = {
+    "nulls": lambda body: _each_id(body, b"null"),
+    "strings": lambda body: _each_id(body, rb'"\g<2>"'),
+    "huge-ids": lambda body: _each_id(body, b"18446744073709551617"),
+    "nul": lambda body: _after_start(body, b"\0"),
+    "surrogate": lambda body: _after_start(body, b'"\xed\xa0\x80"'),
+    "double": _doubled,
+    "large": lambda body: body + b" " * LARGE,
+}
 # Ways of sending the true answer badly.
-_SENDING = ("truncate", "reset", "stall", "slow")
-NAMES = (*_INSTEAD, *_SENDING)
+_SENDING = ("truncate", "reset", "stall", "slow", "bomb", "type", "429-date")
+_ASKED = ("no-offset", "endless")
+"""Where the answer is that to another question: the first page, always or where the list is over."""
+NAMES = (*_INSTEAD, *_CHANGED, *_SENDING, *_ASKED)
+_RETRY_SECONDS = 1.0
 
 
 def parse(spec: str) -> dict[str, float]:
-    """Read `500=0.05,429=0.02`: how likely each fault is, of all API responses.
+    """Read `500=0.05,429=0.02`: how likely each fault is, of all API responses; `all=0.3`: each alike.
 
     Raises:
         ValueError: If a name is unknown, a probability is no number in 0..1, or they sum to more than 1.
@@ -70,6 +115,10 @@ def parse(spec: str) -> dict[str, float]:
     chances: dict[str, float] = {}
     for item in filter(None, (part.strip() for part in spec.split(","))):
         name, _, number = item.partition("=")
+        if name.strip() == "all" and number:
+            share = parse(f"500={number}")["500"] / len(NAMES)
+            chances |= dict.fromkeys(NAMES, share)
+            continue
         name = name.strip()
         try:
             chance = float(number)
@@ -77,11 +126,14 @@ def parse(spec: str) -> dict[str, float]:
             chance = -1.0
         if name not in NAMES or not 0.0 <= chance <= 1.0:
             known = ", ".join(NAMES)
-            raise ValueError(f"{item!r} is no fault: write NAME=PROBABILITY (0 to 1), with NAME one of {known}")
+            raise ValueError(f"{item!r} is no fault: write NAME=PROBABILITY (0 to 1), with NAME all or one of {known}")
         chances[name] = chance
     if sum(chances.values()) > 1.0 + 1e-9:
         raise ValueError(f"the probabilities of {spec!r} sum to more than 1; known names: {', '.join(NAMES)}")
     return chances
+
+
+_BOMB = gzip.compress(b" " * LARGE)
 
 
 class Faults:
@@ -120,7 +172,14 @@ def status_of(fault: str, status: int) -> int:
     """The status that a client sees of a response of this status; 0 if it sees none."""
     if fault in _INSTEAD:
         return _INSTEAD[fault][0]
-    return {"truncate": 200, "stall": 0}.get(fault, status)
+    return {"truncate": 200, "bomb": 200, "stall": 0, "429-date": 429}.get(fault, status)
+
+
+def first_page(query: bytes) -> bytes:
+    """The same query for the first page of the list."""
+    return re.sub(
+        rb"(offset|page)=\d+", lambda found: found[1] + b"=" + (b"0" if found[1] == b"offset" else b"1"), query
+    )
 
 
 async def send_fault(
@@ -132,6 +191,15 @@ async def send_fault(
     """
     if fault in _INSTEAD:
         status, headers, body = _INSTEAD[fault]
+    elif fault in _CHANGED:
+        body = _CHANGED[fault](body)
+    elif fault == "429-date":
+        at = formatdate(time.time() + _RETRY_SECONDS, usegmt=True)
+        status, headers, body = 429, [_HTML, (b"retry-after", at.encode())], b"<h1>429 Too Many Requests</h1>"
+    elif fault == "bomb":
+        status, headers, body = 200, [*headers, (b"content-encoding", b"gzip")], _BOMB
+    elif fault == "type":
+        headers = [(b"content-type", b"application/octet-stream")]
     elif fault == "truncate":
         status, body = 200, body[: max(1, len(body) * 2 // 3)]
     elif fault == "stall":

@@ -1,0 +1,77 @@
+"""Responses that were set aside: what they are, and another try once they can be read or better ones come."""
+
+from typing import Any
+
+from harvester.api.catalogue import STREAMS
+from harvester.api.decode import decode
+from harvester.errors import DecodeError, UsageError
+from harvester.warehouse.commit import Connection
+
+
+def cases(connection: Connection, stream: str | None = None, most: int = 50) -> list[dict[str, Any]]:
+    """The newest cases, without their bodies.
+
+    Raises:
+        UsageError: there is no such stream.
+    """
+    if stream is not None and stream not in STREAMS:
+        raise UsageError(f"no stream is called {stream!r}: see `harvester streams`")
+    cursor = connection.execute(
+        "SELECT id, seen_at, stream, entity_id, path, status, reason, count, length(body) AS bytes"
+        " FROM crawl.quarantine WHERE %(stream)s::text IS NULL OR stream = %(stream)s"
+        " ORDER BY seen_at DESC, id DESC LIMIT %(most)s",
+        {"stream": stream, "most": most},
+    )
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def body(connection: Connection, case: int) -> bytes:
+    """The response of a case, as it came.
+
+    Raises:
+        UsageError: there is no such case.
+    """
+    row = connection.execute("SELECT body FROM crawl.quarantine WHERE id = %s", [case]).fetchone()
+    if row is None:
+        raise UsageError(f"no case has the number {case}: see `harvester quarantine list`")
+    return bytes(row[0] or b"")
+
+
+def retry(connection: Connection) -> dict[str, int]:
+    """Visit again what failed, and drop the cases that are none any more; returns how many of each.
+
+    A case is none where its response can be read by now, or where the list or object was visited since. What failed
+    for other reasons is due again too. The visits themselves are for the next crawl.
+    """
+    with connection.transaction():
+        rows = connection.execute("SELECT id, stream, body FROM crawl.quarantine ORDER BY id").fetchall()
+        readable = [
+            case for case, stream, kept in rows if stream in STREAMS and _is_readable(stream, bytes(kept or b""))
+        ]
+        again = connection.execute(
+            "UPDATE crawl.walks w SET due_at = now() WHERE failures > 0"
+            " OR EXISTS (SELECT FROM crawl.quarantine q WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id)"
+            " AND coalesce(w.visited_at, '-infinity') < q.seen_at)"
+        ).rowcount
+        overtaken = connection.execute(
+            "DELETE FROM crawl.quarantine q USING crawl.walks w WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id)"
+            " AND w.visited_at > q.seen_at AND q.id <> ALL(%s)",
+            [readable],
+        ).rowcount
+        connection.execute("DELETE FROM crawl.quarantine WHERE id = ANY(%s)", [readable])
+        left = connection.execute("SELECT count(*) FROM crawl.quarantine").fetchone()
+    return {
+        "due_again": again,
+        "readable_now": len(readable),
+        "visited_since": overtaken,
+        "left": int(left[0]) if left else 0,
+    }
+
+
+def _is_readable(stream: str, response: bytes) -> bool:
+    try:
+        decode(STREAMS[stream], response)
+    except DecodeError:
+        return False
+    return True
