@@ -23,7 +23,9 @@ app = typer.Typer(
 )
 seed_app = typer.Typer(cls=Group, no_args_is_help=True, help="Put users, projects or studios in scope.")
 app.add_typer(cli_db.app, name="db")
+forget_app = typer.Typer(cls=Group, no_args_is_help=True, help="Erase a person, for good.")
 app.add_typer(seed_app, name="seed")
+app.add_typer(forget_app, name="forget")
 app.add_typer(cli_quarantine.app, name="quarantine")
 
 _EXITS = {"interrupted": INTERRUPTED, "degraded": DEGRADED}
@@ -272,6 +274,50 @@ def plan(
         typer.echo(json.dumps(facts))
     else:
         show(Console(), facts)
+
+
+@forget_app.command("user")
+def forget_user(
+    name: Annotated[str, typer.Argument(help="The username.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would go, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a person from every table, and leave them out of all later crawls, replays and datasets.
+
+    Only a keyed hash stays, made with `secret.key` in HARVESTER_HOME. There is no way back.
+
+    Example: `harvester forget user somebody --dry-run`
+    """
+    from harvester.warehouse.connect import connect
+    from harvester.warehouse.erasure import forget
+    from harvester.warehouse.schema import check_schema
+
+    home = settings().home
+    with connect(settings(), autocommit=True) as connection:
+        check_schema(connection)
+        if not (dry_run or yes):
+            _show_erasure(forget(connection, home, name, rehearse=True), "would go")
+            typer.confirm("Remove all this for good?", abort=True)
+        erasure = forget(connection, home, name, rehearse=dry_run)
+    if as_json:
+        typer.echo(json.dumps(erasure.as_json() | {"known": erasure.user_id is not None, "dry_run": dry_run}))
+    else:
+        _show_erasure(erasure, "would go" if dry_run else "is gone")
+
+
+def _show_erasure(erasure: Any, what: str) -> None:
+    console = Console()
+    if erasure.user_id is None:
+        console.print("nobody of this name is in the warehouse; the name is left out from now on")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in (what, "rows deleted", "emptied", "texts redacted"):
+        table.add_column(column, justify="left" if column == what else "right")
+    for name in sorted({*erasure.deleted, *erasure.emptied, *erasure.redacted}):
+        counts = (part[name] for part in (erasure.deleted, erasure.emptied, erasure.redacted))
+        table.add_row(name, *(f"{count:,}" if count else "" for count in counts))
+    if table.row_count:
+        console.print(table, highlight=False)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from harvester.crawl.spider import Unusable, WalkSpider
 from harvester.errors import HarvesterError, Stop, TransientHTTP, UsageError
 from harvester.warehouse.commit import Writer
 from harvester.warehouse.connect import connect
+from harvester.warehouse.erasure import NAME, load_rule
 from harvester.warehouse.normalise import Query, Rows, Visit, normalise
 from harvester.warehouse.schema import check_schema
 
@@ -25,6 +26,7 @@ _USERNAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 """Names are 3 to 20 characters today; older ones differ in length."""
 _LARGEST_ID = 2**63 - 1
 DEEPEST = 1000
+_ERASED = "one of these is left out of this warehouse at the person's wish (harvester forget): nothing was seeded"
 MODES = ("popular", "trending")
 
 
@@ -45,6 +47,11 @@ def seed_users(settings: Settings, names: Sequence[str], depth: int) -> tuple[in
             raise UsageError(f"{name!r} is no username: letters, digits, _ and - only")
     _check_depth(depth)
     settings.check_crawl_allowed()
+    with connect(settings, autocommit=True) as connection:
+        check_schema(connection)
+        rule = load_rule(connection, settings.home)
+        if any(rule.names(NAME, name) for name in names):
+            raise UsageError(_ERASED)
     session = Session(settings, f"seed users ({len(names)})")
     spider = run_spider(LookupSpider, session=session, progress=len(names) > 50, names=list(dict.fromkeys(names)))
     if spider.outcome == "interrupted":
@@ -105,8 +112,11 @@ def _check_depth(depth: int) -> None:
 def _store(settings: Settings, seeds: list[Seed], found: dict[str, list[Rows] | None]) -> tuple[int, int]:
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
+        rule = load_rule(connection, settings.home)
+        if any(rule.names(seed.kind.value, seed.entity_id) for seed in seeds):
+            raise UsageError(_ERASED)
         with connection.transaction():
-            Writer(connection).store(rows for part in found.values() for rows in part or ())
+            Writer(connection, rule).store(rows for part in found.values() for rows in part or ())
             return frontier.seed(connection, seeds)
 
 

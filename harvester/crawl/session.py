@@ -21,6 +21,7 @@ from harvester.crawl import frontier
 from harvester.errors import WarehouseError
 from harvester.warehouse.commit import Connection, Counts, PageCommit, Writer
 from harvester.warehouse.connect import connect
+from harvester.warehouse.erasure import load_rule
 from harvester.warehouse.normalise import Rows
 from harvester.warehouse.schema import use_schema
 
@@ -82,14 +83,14 @@ class Session:
         try:
             use_schema(connection)
             self.run = frontier.begin_run(connection, self.settings, self.command, self.crew)
+            self._use(connection)
         except BaseException:
             connection.close()
             raise
-        self._use(connection)
 
     def _use(self, connection: Connection) -> None:
+        self._writer = Writer(connection, load_rule(connection, self.settings.home))
         self._connection = connection
-        self._writer = Writer(connection)
 
     def _reopen(self) -> None:
         """Connect again and go on with the run, once the database is back.

@@ -95,6 +95,8 @@ class Application:
             return
         self._live(self.churn_per_request)
         fault = self.faults.draw()
+        if fault == "huge-ids" and path == "/news":
+            fault = None  # its ids are beyond 64 bits anyway: this would be no fault that anybody could tell
         status, headers, body, route = self._answer(scope["method"], path, query, scope.get("headers", ()))
         if fault == "no-offset" or (fault == "endless" and body == b"[]"):
             status, headers, body, _ = self._answer("GET", path, failing.first_page(query), scope.get("headers", ()))

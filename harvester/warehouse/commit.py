@@ -7,7 +7,7 @@ is tried alone and the one that fails is set aside.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql
 from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, PAGE_LIMIT, STREAMS
 from harvester.api.stream import Kind, Paging, Stream
 from harvester.warehouse.absence import ASKED_BY, acquit, note_sightings, tell_absences
+from harvester.warehouse.erasure import Rule, load_rule
 from harvester.warehouse.normalise import Rows, Visit
 from harvester.warehouse.rates import LANES, SETTLE
 from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, WRITTEN, metadata
@@ -140,8 +141,10 @@ class Outcome:
 class Writer:
     """Commits pages over one connection, on which it keeps its staging table."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, rule: Rule | None = None) -> None:
         self.connection = connection
+        self.rule = load_rule(connection, None) if rule is None else rule
+        """Who is left out of all that is written here."""
         connection.execute(_STAGE)
         self._transactions = 0
         for setting in _PLANNING:
@@ -149,6 +152,8 @@ class Writer:
 
     def commit(self, pages: Sequence[PageCommit]) -> Outcome:
         """Store pages; see the module. Raises psycopg errors other than of a page's own data."""
+        if self.rule:
+            pages = [_without_the_erased(page, self.rule) for page in pages]
         try:
             return self._retried(lambda: self._commit(pages))
         except (psycopg.DataError, psycopg.IntegrityError) as error:
@@ -163,7 +168,7 @@ class Writer:
 
     def store(self, rows: Iterable[Rows]) -> Counts:
         """Store rows that belong to no walk, in one transaction."""
-        return self._retried(lambda: self._store_alone(list(rows)))
+        return self._retried(lambda: self._store_alone(self.rule.apply(list(rows))))
 
     def _retried(self, work: Callable[[], T]) -> T:
         """Run a transaction again when another one was in its way."""
@@ -302,6 +307,13 @@ class Writer:
                 for (stream, entity), (owner, depth, signal) in sorted(due.items())
             ]
             self.connection.execute(_MAKE_DUE, {"walks": Jsonb(walks), "resting": _RESTING})
+
+
+def _without_the_erased(page: PageCommit, rule: Rule) -> PageCommit:
+    verdict = page.verdict
+    if verdict is not None:
+        verdict = replace(verdict, certificate=rule.of_walk(verdict.certificate))
+    return replace(page, rows=rule.apply(page.rows), state=rule.of_walk(page.state), verdict=verdict)
 
 
 def settle(connection: Connection, ended: Sequence[dict[str, Any]], now: datetime | None) -> None:

@@ -32,6 +32,7 @@ VERSION_SCHEMA = "crawl"
 VERSION_TABLE = "alembic_version"
 
 _NEWER = "the schema is newer than this harvester ({} is not known here): upgrade scratch-harvester"
+_AT_WORK = "crawls are at work in this database: stop them first"
 _MIGRATING = 0x5C7A7C8  # advisory lock: two processes that migrate at once take turns
 _IN_USE = 0x5C7A7CA  # advisory lock: shared by every crawl, and held alone by whoever changes the schema
 
@@ -153,12 +154,23 @@ def _revision_of(config: Config) -> str | None:
     return revision(config.attributes["connection"].connection.dbapi_connection)
 
 
+def keep_crawls_out(connection: psycopg.Connection[Any]) -> None:
+    """Let no crawl begin before the transaction ends.
+
+    Raises:
+        WarehouseError: one is at work.
+    """
+    alone = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [_IN_USE]).fetchone()
+    if not (alone and alone[0]):
+        raise WarehouseError(_AT_WORK)
+
+
 def _keep_crawls_out(config: Config) -> None:
     bound = config.attributes["connection"]
     alone = bound.execute(sa.select(sa.func.pg_try_advisory_lock(_IN_USE))).scalar()
     bound.commit()
     if not alone:
-        raise WarehouseError("crawls are at work in this database: stop them before its schema is changed")
+        raise WarehouseError(_AT_WORK)
 
 
 def _known(scripts: ScriptDirectory) -> set[str]:

@@ -42,7 +42,7 @@ def test_requests_are_counted_but_not_those_under_sandbox(own):
     assert [row[1:] for row in log][2] == ["GET", f"/users/{name}/followers?limit=41", 400]
     assert [row[0] for row in log] == sorted(row[0] for row in log)
     own.request("/sandbox/requests/reset", "POST")
-    assert own.get("/sandbox/requests").json() == {"total": 0, "by_route": {}, "by_status": {}}
+    assert own.get("/sandbox/requests").json() == {"total": 0, "by_route": {}, "by_status": {}, "by_fault": {}}
     assert own.get("/sandbox/requests/log").lines() == []
 
 

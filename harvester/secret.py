@@ -1,0 +1,54 @@
+"""The secret key of an installation: what makes keyed hashes mean something here and nothing elsewhere.
+
+It stands in `secret.key` under HARVESTER_HOME, readable by its owner alone. Machines that share a warehouse need the
+same one.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+import stat
+from typing import TYPE_CHECKING
+
+from harvester.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "secret.key"
+_BYTES = 32
+
+
+def secret_key(home: Path) -> bytes:
+    """The key, made at the first call.
+
+    Raises:
+        UsageError: the file cannot be read or written, others may read it, or it holds no key.
+    """
+    path = home / NAME
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            pass
+        else:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(_BYTES) + "\n")
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise UsageError(f"{path} can be read by others: chmod 600 it")
+        key = bytes.fromhex(path.read_text().strip())
+    except OSError as error:
+        raise UsageError(f"the secret key in {path} cannot be used: {error.strerror}") from None
+    except ValueError:
+        key = b""
+    if len(key) != _BYTES:
+        raise UsageError(f"{path} holds no key: {2 * _BYTES} hexadecimal digits")
+    return key
+
+
+def keyed_hash(key: bytes, kind: str, value: object) -> str:
+    """What stands for a thing of a kind, for who holds the key: HMAC-SHA256 in hexadecimal."""
+    return hmac.digest(key, f"{kind} {value}".encode(), "sha256").hex()
