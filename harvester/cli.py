@@ -1,6 +1,7 @@
 """The command line: each command a few lines that call a function elsewhere."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -274,6 +275,32 @@ def plan(
         typer.echo(json.dumps(facts))
     else:
         show(Console(), facts)
+
+
+@app.command()
+def replay(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="WARC files of HARVESTER_ARCHIVE.")],
+    as_json: AsJson = False,
+) -> None:
+    """Fill an empty warehouse from archives, without a request: the same rows, dated as they were.
+
+    Whoever was erased is left out.
+
+    Example: `HARVESTER_DATABASE_URL=postgresql:///again harvester replay archive/*.warc.gz`
+    """
+    from harvester.crawl.replay import replay as run
+
+    def tell(done: Any) -> None:
+        typer.echo(f"{done.pages:,} pages", err=True)
+
+    done = run(settings(), files, tell=tell)
+    if as_json:
+        typer.echo(json.dumps(done.as_json()))
+        return
+    typer.echo(
+        f"{done.pages:,} pages replayed; {done.unused:,} responses were not used or are of people who were erased,"
+        f" {done.out_of_step:,} fit no walk"
+    )
 
 
 @forget_app.command("user")

@@ -62,10 +62,15 @@ class Settings(BaseSettings):
         default=None, description="session cookie of the operator's own account; its own lists are read with it"
     )
 
-    @field_validator("home")
+    archive: Path | None = Field(
+        default=None,
+        description="folder in which every response is kept as WARC, for `harvester replay`; none if unset",
+    )
+
+    @field_validator("home", "archive")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+    def _absolute(cls, folder: Path | None) -> Path | None:
+        return None if folder is None else folder.expanduser().absolute()
 
     @field_validator("database_url")
     @classmethod

@@ -271,6 +271,30 @@ def lease(
     return leases
 
 
+def lease_this(connection: Connection, run: int, stream: str, entity: int, *, owner: int | None, full: bool) -> Lease:
+    """Take one walk, whoever holds it, put in scope if need be; `full`: its list is to be read in full."""
+    with connection.transaction():
+        connection.execute(
+            "INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, due_at) VALUES (%s, %s, %s, now())"
+            " ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s",
+            [stream, entity, owner, full],
+        )
+        picker = _Picked([(stream, entity)])
+        (leased,) = lease(connection, run, [stream], 1, purpose=Purpose.SCHEDULED, picker=picker)
+    return leased
+
+
+class _Picked(Picker):
+    """Finds what it was told."""
+
+    def __init__(self, walks: list[tuple[str, int]]) -> None:
+        super().__init__()
+        self._walks = walks
+
+    def pick(self, *_: Any, **__: Any) -> list[tuple[str, int]]:
+        return self._walks
+
+
 def _named(*kinds: Kind) -> list[str]:
     return [stream.name for stream in STREAMS.values() if stream.kind in kinds]
 

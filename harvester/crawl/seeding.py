@@ -10,6 +10,7 @@ from harvester.api.catalogue import PAGE_LIMIT, RANKING_DEPTH, STREAMS
 from harvester.api.stream import Kind
 from harvester.config import Settings
 from harvester.crawl import frontier
+from harvester.crawl.archive import Part
 from harvester.crawl.frontier import Seed
 from harvester.crawl.politeness import Interrupted
 from harvester.crawl.run import run_spider
@@ -140,7 +141,7 @@ class LookupSpider(WalkSpider):
             async with at_once:
                 visit = Visit(STREAMS["user"], 0, username=name)
                 try:
-                    records = await self.read(visit, "")
+                    records = await self.read(visit, "", part=Part(alone=True))
                 except TransientHTTP as error:
                     raise HarvesterError(
                         f"{self.session.settings.api_url} could not be asked ({error}): nothing was seeded"

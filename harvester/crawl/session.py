@@ -18,6 +18,7 @@ import psycopg
 
 from harvester.config import Settings
 from harvester.crawl import frontier
+from harvester.crawl.archive import Archive
 from harvester.errors import WarehouseError
 from harvester.warehouse.commit import Connection, Counts, PageCommit, Writer
 from harvester.warehouse.connect import connect
@@ -62,6 +63,7 @@ class Session:
         self._committing: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.stopping = asyncio.Event()
+        self.archive: Archive | None = None
 
     def stop(self) -> None:
         """Wake whoever waits for a place in the budget, so that they give up. Safe in a signal handler."""
@@ -91,6 +93,8 @@ class Session:
     def _use(self, connection: Connection) -> None:
         self._writer = Writer(connection, load_rule(connection, self.settings.home))
         self._connection = connection
+        if self.archive is None and self.settings.archive is not None:
+            self.archive = Archive(self.settings.archive, self.run)
 
     def _reopen(self) -> None:
         """Connect again and go on with the run, once the database is back.
@@ -138,6 +142,8 @@ class Session:
                 self._connection.close()
                 self._connection = None
         finally:
+            if self.archive is not None:
+                self.archive.close()
             self._thread.shutdown(wait=False)
 
     async def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -35,14 +35,15 @@ from harvester.api.stream import Host, Kind, Paging, Stream
 from harvester.config import settings as environment
 from harvester.crawl import frontier, learning, walk
 from harvester.crawl.account import Account
+from harvester.crawl.archive import Part
 from harvester.crawl.politeness import ATTEMPTS, Interrupted, Pacer, PoliteMiddleware, backoff, retry_after
 from harvester.crawl.progress import Figures
 from harvester.crawl.revisit import PRIOR_DECAY
 from harvester.crawl.session import Session
 from harvester.crawl.shares import Shares
-from harvester.crawl.visits import course
+from harvester.crawl.visits import course, take_object, take_page
 from harvester.errors import DecodeError, TransientHTTP, UsageError
-from harvester.warehouse.commit import Lease, PageCommit, Verdict
+from harvester.warehouse.commit import Lease, PageCommit
 from harvester.warehouse.normalise import Visit, normalise
 
 logger = logging.getLogger(__name__)
@@ -227,7 +228,7 @@ class WalkSpider(Spider):
         """What is wrong at the site; None where all is well, or where it does not say."""
         visit = Visit(STREAMS["health"], 0, seen_at=datetime.now(UTC))
         try:
-            records = await self.read(visit, "", _HEALTH_ATTEMPTS)
+            records = await self.read(visit, "", _HEALTH_ATTEMPTS, Part(alone=True))
         except TransientHTTP as error:
             return str(error)
         except Unusable as error:
@@ -348,10 +349,8 @@ class WalkSpider(Spider):
             await self._later(lease, str(error))
 
     async def _visit_object(self, lease: Lease) -> None:
-        records = await self.read(lease.visit, "")
-        verdict = Verdict(certificate=None, gone=records is None, whole=records is not None)
-        rows = normalise(lease.visit, records) if records else []
-        await self._hand_over(PageCommit(lease, rows, len(records or ()), verdict=verdict))
+        records = await self.read(lease.visit, "", part=Part(first=True, full=lease.full))
+        await self._hand_over(take_object(lease, records))
 
     async def _visit_list(self, lease: Lease) -> int:
         """Go through a list; returns how many pages were read."""
@@ -362,28 +361,18 @@ class WalkSpider(Spider):
         way = course(lease, down_to)
         if stream.paging is Paging.RANKING:
             lease = replace(lease, visit=replace(lease.visit, seen_at=way.state.seen_at))
+        part = Part(first=True, full=lease.full, down_to=down_to)
         while True:
             if way.pages and self._enough():
                 await self.session.call(frontier.release, [lease])
                 return way.pages
-            records = await self.read(lease.visit, way.query())
-            first = not way.pages
-            result = way.step(records)
+            records = await self.read(lease.visit, way.query(), part=part)
+            page, result = take_page(lease, way, records)
             await self._report_walk(stream, result, lease.visit.entity_id)
-            verdict = way.verdict(result, absent=records is None) if way.ended else None
-            noted = lease.full and stream.holds is not None and (verdict is None or verdict.seen is None)
-            page = PageCommit(
-                lease,
-                normalise(lease.visit, records) if records else [],
-                len(records or ()),
-                state=None if way.ended else way.kept(),
-                verdict=verdict,
-                seen=[stream.held(record) for record in records or ()] if noted else None,
-                first=first,
-            )
             if not await self._hand_over(page) or way.ended:
                 return way.pages
             lease = replace(lease, position=lease.position + 1)
+            part = Part()
 
     @staticmethod
     def _may_look_deeper(lease: Lease) -> bool:
@@ -437,8 +426,12 @@ class WalkSpider(Spider):
 
     # A request ------------------------------------------------------------------------------------------------------
 
-    async def read(self, visit: Visit, query: str, attempts: int = ATTEMPTS) -> list[Record] | None:
+    async def read(
+        self, visit: Visit, query: str, attempts: int = ATTEMPTS, part: Part | None = None
+    ) -> list[Record] | None:
         """The records at an address of the visited entity; None where the source says that there is nothing.
+
+        `part` tells an archive what the response is for; without it, it is kept and replayed by nobody.
 
         Raises:
             TransientHTTP: no answer after several attempts.
@@ -467,7 +460,8 @@ class WalkSpider(Spider):
                 continue
             if stream.is_own and response.status == 401:
                 self.account.forget_token()
-            elif _absent(stream, response):
+            elif is_absent(stream, response.status, response.body):
+                self._archive(response, visit, query, part)
                 return None
             try:
                 if response.status == 200:
@@ -476,19 +470,26 @@ class WalkSpider(Spider):
                     for departure in departures:
                         await self._report(stream, departure)
                     if not _repeats_itself(stream, records) or attempt == attempts - 1:
+                        self._archive(response, visit, query, part)
                         return records
                     # Something else may be missing in its place: asked again, and taken only if it stays so.
                     await self._report(stream, Departure("-", "an item twice on one page", ""))
+                    self._archive(response, visit, query, None)
                     await asyncio.sleep(backoff(0))
                     continue
                 reason = f"HTTP {response.status} without the API's own words"
             except DecodeError as error:
                 reason = str(error)
+            self._archive(response, visit, query, None)
             # Cut or garbled on the way, perhaps: only what comes again and again is set aside.
             problem = Unusable(path + query, response.status, response.body, reason)
             if attempt < attempts - 1:
                 await asyncio.sleep(backoff(attempt))
         raise problem
+
+    def _archive(self, response: Response, visit: Visit, query: str, part: Part | None) -> None:
+        if self.session.archive is not None and not visit.stream.is_own:
+            self.session.archive.keep(response, visit, query, part)
 
     def _base(self, stream: Stream) -> str:
         settings = self.session.settings
@@ -530,20 +531,20 @@ class WalkSpider(Spider):
         return self._pacer
 
 
-def _absent(stream: Stream, response: Response) -> bool:
+def is_absent(stream: Stream, status: int, body: bytes) -> bool:
     """Whether the API says in its own words that there is nothing: a 404 page of a proxy says no such thing.
 
     Lists that one may not see answer 403 in places; an object that does is no object gone.
     """
     if stream.host is Host.SITE:
         # The site's pages have no code to tell one reason from another.
-        return response.status == 404 or (response.status == 403 and stream.paging is not Paging.SINGLE)
-    if response.status == 404:
-        return b'"NotFound' in response.body
-    if response.status == 403:
-        return stream.paging is not Paging.SINGLE and response.body.startswith(b"{")
+        return status == 404 or (status == 403 and stream.paging is not Paging.SINGLE)
+    if status == 404:
+        return b'"NotFound' in body
+    if status == 403:
+        return stream.paging is not Paging.SINGLE and body.startswith(b"{")
     # A deleted comment that is asked for by its id.
-    return response.status == 200 and stream.gone == "deleted" and response.body.strip() == b"null"
+    return status == 200 and stream.gone == "deleted" and body.strip() == b"null"
 
 
 def _repeats_itself(stream: Stream, records: list[Record]) -> bool:

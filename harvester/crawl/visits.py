@@ -12,7 +12,8 @@ from harvester.api.catalogue import PAGE_LIMIT
 from harvester.api.stream import Format, Paging, Stream
 from harvester.crawl import dates, pages, walk
 from harvester.crawl.revisit import look
-from harvester.warehouse.commit import Lease, Verdict
+from harvester.warehouse.commit import Lease, PageCommit, Verdict
+from harvester.warehouse.normalise import normalise
 
 _NOTHING_TO_PROVE = walk.Step()
 
@@ -201,6 +202,32 @@ def course(lease: Lease, down_to: int | None = None) -> Course:
     """
     paging = lease.visit.stream.paging
     return OffsetCourse(lease, down_to) if paging is Paging.OFFSET else _COURSES[paging](lease)
+
+
+def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:
+    """What a visit of an object commits; None: the source says that there is no such thing."""
+    verdict = Verdict(certificate=None, gone=records is None, whole=records is not None)
+    rows = normalise(lease.visit, records) if records else []
+    return PageCommit(lease, rows, len(records or ()), verdict=verdict)
+
+
+def take_page(lease: Lease, way: Course, records: Sequence[Any] | None) -> tuple[PageCommit, walk.Step]:
+    """What a page of a list commits, and how the walk saw it; None: the source says that there is no such list."""
+    first = not way.pages
+    result = way.step(records)
+    verdict = way.verdict(result, absent=records is None) if way.ended else None
+    stream = lease.visit.stream
+    noted = lease.full and stream.holds is not None and (verdict is None or verdict.seen is None)
+    page = PageCommit(
+        lease,
+        normalise(lease.visit, records) if records else [],
+        len(records or ()),
+        state=None if way.ended else way.kept(),
+        verdict=verdict,
+        seen=[stream.held(record) for record in records or ()] if noted else None,
+        first=first,
+    )
+    return page, result
 
 
 def listing(stream: Stream) -> walk.Listing:

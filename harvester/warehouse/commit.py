@@ -537,6 +537,10 @@ def _upsert(table: str, columns: tuple[str, ...], staged: sql.Composed, *, shows
     ]
     into: list[sql.Composable] = [sql.Identifier(column) for column in columns]
     values = list(into)
+    if "first_seen_at" in target.c:
+        # As the column's default is, but by a name that a replay gives another meaning.
+        into.append(sql.SQL("first_seen_at"))
+        values.append(sql.SQL("now()"))
     before: sql.Composable = sql.SQL("")
     if "extra" in columns:
         changes.append(sql.SQL("NOT t.extra @> excluded.extra"))

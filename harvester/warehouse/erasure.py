@@ -8,6 +8,7 @@ replies hang from it; a studio that the person hosts stays without its host and 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[tuple[Any, ...]]
 
 USER, NAME, PROJECT = "user", "name", "project"
+_FILE = "erased.txt"
 _THIS_KEY = "key"
 """The kind of the one hash that tells whether a key is the one that the others were made with."""
 REMOVED = "[erased]"
@@ -102,6 +104,17 @@ class Rule:
                 self._known.clear()
             self._known[place] = found
         return found
+
+    def hides(self, kind: str, entity: int, owner: int | None, username: str | None) -> bool:
+        """Whether a visit of an entity of a kind, or on a page of `owner`, is one of somebody who was erased."""
+        if not self:
+            return False
+        of_project = kind.startswith(PROJECT)
+        return (
+            self.names(NAME, username)
+            or (kind == USER and self.names(USER, entity))
+            or (of_project and self.names(PROJECT, entity if owner is None else owner))
+        )
 
     def apply(self, pages: Sequence[Rows]) -> list[Rows]:
         """The rows of a page without the erased: by table, what is theirs dropped and what names them emptied."""
@@ -189,15 +202,30 @@ def load_rule(connection: Connection, home: Path | None) -> Rule:
         UsageError: the key cannot be read.
     """
     hashes = {each for (each,) in connection.execute("SELECT hash FROM crawl.erasures").fetchall()}
-    if not hashes:
+    remembered = _remembered(home)
+    if not (hashes or remembered):
         return Rule(b"", ())
-    key = None if home is None else secret_key(home)
-    if key is None or keyed_hash(key, _THIS_KEY, "") not in hashes:
+    key = b"" if home is None else secret_key(home)
+    if hashes and keyed_hash(key, _THIS_KEY, "") not in hashes:
         raise WarehouseError(
             "this warehouse leaves people out by another secret key than the one here: copy secret.key from the"
             " machine on which `harvester forget` ran into HARVESTER_HOME"
         )
-    return Rule(key, hashes)
+    return Rule(key, hashes | remembered)
+
+
+def _remembered(home: Path | None) -> set[str]:
+    """The hashes that stand beside the key, so that a warehouse that is made anew leaves the same people out."""
+    try:
+        return set() if home is None else set((home / _FILE).read_text().split())
+    except OSError:
+        return set()
+
+
+def _remember(home: Path, hashes: Iterable[str]) -> None:
+    descriptor = os.open(home / _FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.writelines(f"{each}\n" for each in hashes)
 
 
 @dataclass(slots=True)
@@ -229,11 +257,13 @@ def forget(connection: Connection, home: Path, name: str, *, rehearse: bool = Fa
     erasure = Erasure(None if row is None else int(row[0]))
     with connection.transaction(force_rollback=rehearse):
         keep_crawls_out(connection)
-        _remove(connection, home, name, erasure)
+        hashes = _remove(connection, home, name, erasure)
+        if not rehearse:
+            _remember(home, hashes)
     return erasure
 
 
-def _remove(connection: Connection, home: Path, name: str, erasure: Erasure) -> None:
+def _remove(connection: Connection, home: Path, name: str, erasure: Erasure) -> list[str]:
     load_rule(connection, home)
     key = secret_key(home)
     user = erasure.user_id
@@ -261,6 +291,7 @@ def _remove(connection: Connection, home: Path, name: str, erasure: Erasure) -> 
     connection.cursor().executemany(
         "INSERT INTO crawl.erasures (hash, kind) VALUES (%s, %s) ON CONFLICT DO NOTHING", sorted(hashes.items())
     )
+    return sorted(hashes)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,17 @@ branch_labels = None
 depends_on = None
 
 
+# The clock of a replay, for sessions that look names up in this schema first.
+CLOCK = ("now", "statement_timestamp")
+
+
 def upgrade():
+    for name in CLOCK:
+        op.execute(
+            f"CREATE FUNCTION crawl.{name}() RETURNS timestamptz LANGUAGE sql STABLE"
+            " RETURN pg_catalog.current_setting('harvester.moment')::timestamptz"
+        )
+        op.execute(f"COMMENT ON FUNCTION crawl.{name} IS 'The time of the page that is replayed.'")
     op.add_column(
         "budget",
         sa.Column(
@@ -154,6 +164,8 @@ def upgrade():
 
 
 def downgrade():
+    for name in CLOCK:
+        op.execute(f"DROP FUNCTION crawl.{name}")
     op.execute("UPDATE crawl.walks SET lease_run = NULL, lease_token = NULL, lease_until = NULL")
     op.create_foreign_key(
         op.f("walks_lease_run_fkey"),

@@ -1,0 +1,139 @@
+"""The warehouse made anew out of archives: the same walks, the same commits, no request.
+
+Pages are taken in the order in which they came. Time stands where it stood then: the functions of the schema `crawl`
+that are named like the clock's come before them in this session, and tell the time of the page.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harvester.api.decode import decode
+from harvester.api.stream import Paging
+from harvester.config import Settings
+from harvester.crawl import frontier
+from harvester.crawl.archive import Archived, read_archives
+from harvester.crawl.spider import is_absent
+from harvester.crawl.visits import Course, course, take_object, take_page
+from harvester.errors import DecodeError, UsageError
+from harvester.warehouse.commit import Connection, Counts, Lease, Writer
+from harvester.warehouse.connect import connect
+from harvester.warehouse.erasure import load_rule
+from harvester.warehouse.normalise import normalise
+from harvester.warehouse.schema import use_schema
+
+_AS_IT_WAS = "SET search_path = crawl, pg_catalog"
+"""Names of the clock's functions are looked up in `crawl` first: see the migration that makes them."""
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What became of the responses of archives."""
+
+    pages: int = 0
+    unused: int = 0
+    out_of_step: int = 0
+    counts: Counts = field(default_factory=Counts)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        numbers = {name: getattr(self, name) for name in ("pages", "unused", "out_of_step")}
+        return numbers | {"counts": self.counts.as_json()}
+
+
+def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replayed], None] = lambda _: None) -> Replayed:
+    """Fill an empty warehouse from archives; `tell` is called now and then.
+
+    Raises:
+        UsageError: a file is no archive, or the warehouse is not empty.
+        WarehouseError: the database cannot be used.
+    """
+    with connect(settings, autocommit=True) as connection:
+        use_schema(connection)
+        held = connection.execute("SELECT EXISTS (SELECT FROM scratch.users) OR EXISTS (SELECT FROM crawl.walks)")
+        if (held.fetchone() or (True,))[0]:
+            raise UsageError("the warehouse is not empty: replay into a new database (HARVESTER_DATABASE_URL)")
+        run = frontier.begin_run(connection, settings, f"replay ({len(paths)} files)")
+        connection.execute(_AS_IT_WAS)
+        work = _Replay(connection, run, Writer(connection, load_rule(connection, settings.home)))
+        outcome = "failed"
+        try:
+            for number, response in enumerate(read_archives(paths)):
+                work.take(response)
+                if number % 500 == 0:
+                    tell(work.done)
+            outcome = "done"
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            connection.execute("RESET search_path")
+            totals = frontier.Totals(0, work.done.counts, Counter())
+            frontier.end_run(connection, run, outcome, totals)
+    return work.done
+
+
+@dataclass(slots=True)
+class _Replay:
+    connection: Connection
+    run: int
+    writer: Writer
+    done: Replayed = field(default_factory=Replayed)
+    _open: dict[tuple[str, int], tuple[Lease, Course | None]] = field(default_factory=dict)
+
+    def take(self, response: Archived) -> None:
+        """Store what a response was used for."""
+        part, visit = response.part, response.visit
+        if part is None or self._is_erased(response):
+            self.done.unused += 1
+            return
+        self.connection.execute("SELECT set_config('harvester.moment', %s, false)", [response.at.isoformat()])
+        stream = visit.stream
+        try:
+            absent = is_absent(stream, response.status, response.body)
+            records = None if absent else decode(stream, response.body)
+        except DecodeError:
+            self.done.out_of_step += 1
+            return
+        if part.alone:
+            self.done.counts.merge(self.writer.store(normalise(visit, records or ())))
+            self.done.pages += 1
+            return
+        key = (stream.name, visit.entity_id)
+        if part.first:
+            self._lease(response)
+        lease, way = self._open.get(key, (None, None))
+        if lease is None or (way is not None and way.query() != response.query):
+            self.done.out_of_step += 1
+            return
+        page = take_object(lease, records) if way is None else take_page(lease, way, records)[0]
+        outcome = self.writer.commit([page])
+        self.done.counts.merge(outcome.counts)
+        if outcome.taken == [True]:
+            self.done.pages += 1
+        else:
+            self.done.out_of_step += 1
+        if way is None or way.ended:
+            del self._open[key]
+        else:
+            self._open[key] = (replace(lease, position=lease.position + 1), way)
+
+    def _is_erased(self, response: Archived) -> bool:
+        visit = response.visit
+        return self.writer.rule.hides(visit.stream.kind.value, visit.entity_id, visit.owner_id, visit.username)
+
+    def _lease(self, response: Archived) -> None:
+        """Take the walk of a response as its visit did, from where it is now."""
+        part, visit = response.part, response.visit
+        assert part is not None
+        key = (visit.stream.name, visit.entity_id)
+        lease = frontier.lease_this(self.connection, self.run, *key, owner=visit.owner_id, full=part.full)
+        lease = replace(lease, visit=visit)
+        way: Course | None = None
+        if visit.stream.paging is not Paging.SINGLE:
+            way = course(lease, part.down_to)
+            if visit.stream.paging is Paging.RANKING and visit.seen_at is not None:
+                way.state.seen_at = visit.seen_at
+        self._open[key] = (lease, way)
