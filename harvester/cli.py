@@ -1,6 +1,7 @@
 """The command line: each command a few lines that call a function elsewhere."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -217,6 +218,9 @@ def crawl(
     max_requests: Annotated[int | None, typer.Option(help="Begin nothing more after so many requests.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Begin nothing more after so many minutes.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that share the work and the budget.")] = 1,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Log one JSON line an event, instead of progress.")
+    ] = False,
     crew: Annotated[int | None, typer.Option(hidden=True, help="The run that this worker works for.")] = None,
     obliged: Annotated[bool, typer.Option("--obliged", hidden=True, help="Visit nothing because it pays.")] = False,
     as_json: AsJson = False,
@@ -230,6 +234,8 @@ def crawl(
     from harvester.crawl.run import Order, work_for
     from harvester.crawl.run import crawl as run
 
+    if log_json:
+        os.environ["HARVESTER_LOG_JSON"] = "1"  # for workers of our own too
     order = Order(tuple(spider or ()), refresh, audit, max_requests, max_minutes, workers)
     summary = run(settings(), order) if crew is None else work_for(settings(), crew, order, obliged=obliged)
     if as_json:
@@ -253,6 +259,32 @@ def status(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(facts, default=str))
     else:
         show(Console(), facts)
+
+
+@app.command()
+def metrics(
+    serve: Annotated[
+        int | None, typer.Option("--serve", min=1, max=65535, metavar="PORT", help="Answer scrapes on this port.")
+    ] = None,
+    address: Annotated[str, typer.Option(help="The address to answer on.")] = "127.0.0.1",
+) -> None:
+    """Figures for Prometheus, of all workers together: printed once, or served.
+
+    Example: `harvester metrics --serve 9187`
+    """
+    from harvester.crawl.metrics import exposition, registry
+
+    if serve is None:
+        typer.echo(exposition(settings()).decode(), nl=False)
+        return
+    from prometheus_client import start_http_server
+
+    try:
+        _, thread = start_http_server(serve, address, registry(settings()))
+    except OSError as error:
+        raise UsageError(f"port {serve} cannot be used: {error.strerror}") from None
+    typer.echo(f"ready http://{address}:{serve}/metrics")
+    thread.join()
 
 
 @app.command()

@@ -96,6 +96,28 @@ def migrate(
         typer.echo(f"schema at {schema.revision(connection) or 'base'}")
 
 
+@app.command(epilog="Example: harvester db roles")
+def roles(*, as_json: AsJson = False) -> None:
+    """Make roles with no more rights than they need, harvester_crawler and harvester_reader.
+
+    They have no login. To let somebody in: CREATE ROLE me LOGIN PASSWORD '...' IN ROLE harvester_reader.
+    """
+    from harvester.warehouse import schema
+    from harvester.warehouse.roles import make_roles
+
+    with open_connection(database_url(settings())) as connection:
+        schema.check_schema(connection)
+        try:
+            made = make_roles(connection)
+        except psycopg.errors.InsufficientPrivilege:
+            raise WarehouseError("only the owner of the tables, who may create roles, can do this") from None
+    for name, rights in made.items():
+        if not as_json:
+            typer.echo(f"{name}  {rights}")
+    if as_json:
+        typer.echo(json.dumps(made))
+
+
 @app.command(epilog="Example: harvester db check --json")
 def check(*, as_json: AsJson = False) -> None:
     """Test the connection, the server's version, the schema's version and that the tables are as declared."""

@@ -67,6 +67,8 @@ class Settings(BaseSettings):
         description="folder in which every response is kept as WARC, for `harvester replay`; none if unset",
     )
 
+    log_json: bool = Field(default=False, description="logs as one JSON line an event, as `crawl --log-json`")
+
     @field_validator("home", "archive")
     @classmethod
     def _absolute(cls, folder: Path | None) -> Path | None:

@@ -5,6 +5,7 @@ is killed is replaced: what it had committed stays, and what it had leased is fr
 """
 
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -16,7 +17,6 @@ from types import FrameType
 from typing import Any
 
 import psycopg
-from rich.console import Console
 
 from harvester.config import Settings
 from harvester.crawl import frontier
@@ -24,8 +24,11 @@ from harvester.crawl.checks import findings
 from harvester.crawl.progress import Figures, Progress
 from harvester.crawl.spider import Bounds
 from harvester.errors import HarvesterError, WarehouseError
+from harvester.logs import log_as_json
 from harvester.warehouse.commit import Connection
 from harvester.warehouse.connect import connect
+
+logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.2
 _FIGURES_SECONDS = 2.0
@@ -75,11 +78,13 @@ class Crew:
         with connect(self.settings, autocommit=True) as connection:
             self.run = frontier.begin_run(connection, self.settings, f"{command} --workers {self.size}")
             self._began = time.monotonic()
+            if self.settings.log_json:
+                log_as_json()
             before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
             try:
                 for share in _shares(self.bounds.requests, self.size):
                     self._start(share)
-                with Progress(lambda: self._figures, shown=progress):
+                with Progress(lambda: self._figures, shown=progress, as_json=self.settings.log_json):
                     self._watch(connection)
             finally:
                 for number, handler in before.items():
@@ -151,7 +156,7 @@ class Crew:
 
     def _replace(self, connection: Connection, worker: _Worker) -> None:
         self.replaced += 1
-        Console(stderr=True).print("a worker was killed: another takes its place", style="yellow")
+        logger.warning("a worker was killed: another takes its place")
         left = worker.most_requests
         if left is not None:
             with suppress(psycopg.Error):

@@ -1,9 +1,10 @@
 """What a running crawl shows: a live table on a terminal, a line every few seconds elsewhere."""
 
+import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -13,8 +14,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harvester.logs import event
+
 if TYPE_CHECKING:
     from harvester.crawl.spider import Bounds
+
+logger = logging.getLogger(__name__)
 
 _LINE_SECONDS = 10.0
 _REFRESHES_PER_SECOND = 4
@@ -39,9 +44,10 @@ class Figures:
 class Progress:
     """Shows the figures of a crawl while it runs, on standard error; None while there are none."""
 
-    def __init__(self, figures: Callable[[], Figures | None], *, shown: bool) -> None:
+    def __init__(self, figures: Callable[[], Figures | None], *, shown: bool, as_json: bool = False) -> None:
         self._figures = figures
-        self._shown = shown
+        self._shown = shown or as_json
+        self._as_json = as_json
         self._console = Console(stderr=True)
         self._ended = threading.Event()
         self._live: Live | None = None
@@ -50,7 +56,7 @@ class Progress:
     def __enter__(self) -> Self:
         if not self._shown:
             return self
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._as_json:
             self._live = Live(
                 console=self._console,
                 get_renderable=self._table,
@@ -74,7 +80,11 @@ class Progress:
 
     def _lines(self) -> None:
         while not self._ended.wait(_LINE_SECONDS):
-            if (figures := self._figures()) is not None:
+            figures = self._figures()
+            if figures is not None and self._as_json:
+                facts = asdict(figures)
+                event(logger, "progress", **{name: facts[name] for name in facts if name not in ("bounds", "stopping")})
+            elif figures is not None:
                 sys.stderr.write(_line(figures) + "\n")
                 sys.stderr.flush()
 

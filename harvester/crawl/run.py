@@ -1,5 +1,6 @@
 """A crawl from the command line: all chosen spiders together in one process, with progress and a clean stop."""
 
+import logging
 import os
 import signal
 import time
@@ -21,8 +22,11 @@ from harvester.crawl.progress import Figures, Progress
 from harvester.crawl.session import Session
 from harvester.crawl.spider import Bounds, WalkSpider
 from harvester.errors import UsageError
+from harvester.logs import event, log_as_json
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
+
+logger = logging.getLogger(__name__)
 
 INTERRUPTED = 130
 MOST_WORKERS = 64
@@ -179,11 +183,18 @@ def run_spider(
     **attributes: Any,
 ) -> Any:
     """Run one spider to its end under Scrapy's engine, and return it. Raises what made it fail."""
-    process = AsyncCrawlerProcess(_scrapy_settings())
+    as_json = session.settings.log_json
+    if as_json:
+        log_as_json()
+    process = AsyncCrawlerProcess(_scrapy_settings(as_json=as_json))
     crawler = process.create_crawler(type(spider_class.__name__, (spider_class,), attributes))
     running = process.crawl(crawler, session=session, bounds=bounds)
-    with _signals(crawler), Progress(lambda: _figures(crawler), shown=progress):
+    with _signals(crawler), Progress(lambda: _figures(crawler), shown=progress, as_json=as_json):
         process.start(install_signal_handlers=False)
+    if as_json:
+        spider = crawler.spider
+        outcome = spider.outcome if isinstance(spider, WalkSpider) else "failed"
+        event(logger, "run ended", run=session.run, outcome=outcome, requests=session.requests)
     if session.failure is not None:
         raise session.failure
     running.result()  # whatever else went wrong
@@ -195,9 +206,10 @@ def _figures(crawler: Crawler) -> Figures | None:
     return spider.figures() if isinstance(spider, WalkSpider) else None
 
 
-def _scrapy_settings() -> ScrapySettings:
+def _scrapy_settings(*, as_json: bool) -> ScrapySettings:
     settings = ScrapySettings()
     settings.setmodule("harvester.crawl.settings", priority="project")
+    settings.set("LOG_INSTALL_ROOT_HANDLER", not as_json, priority="cmdline")
     return settings
 
 

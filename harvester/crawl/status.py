@@ -33,8 +33,8 @@ def read_status(settings: Settings) -> dict[str, Any]:
             "budget": _budget(connection, settings),
             "last_run": _one(
                 connection,
-                "SELECT id, command, started_at, ended_at, outcome, requests, spent FROM crawl.runs"
-                " ORDER BY id DESC LIMIT 1",
+                "SELECT id, command, started_at, ended_at, outcome, findings, requests, spent FROM crawl.runs"
+                " WHERE crew IS NULL ORDER BY id DESC LIMIT 1",
             ),
             "failures": _all(
                 connection,
@@ -97,8 +97,10 @@ def _streams(connection: Connection, price: float) -> list[dict[str, Any]]:
 def _budget(connection: Connection, settings: Settings) -> dict[str, Any]:
     row = _one(
         connection,
-        "SELECT (SELECT coalesce(sum(requests), 0)::bigint FROM crawl.runs WHERE started_at > now() - interval '1 day')"
+        "SELECT (SELECT coalesce(sum(requests), 0)::bigint FROM crawl.runs r"
+        " WHERE started_at > now() - interval '1 day' AND NOT EXISTS (SELECT FROM crawl.runs w WHERE w.crew = r.id))"
         " AS requests_of_runs_of_the_last_day,"
+        " coalesce((SELECT trips FROM crawl.budget), 0) AS breaker_trips,"
         " (SELECT closed_until FROM crawl.budget WHERE closed_until > now()) AS closed_until,"
         " (SELECT closed_reason FROM crawl.budget WHERE closed_until > now()) AS closed_reason",
     )
@@ -171,6 +173,8 @@ def show(console: Console, facts: dict[str, Any]) -> None:
     )
     if budget["closed_until"]:
         console.print(f"[yellow]closed until {budget['closed_until']:%H:%M:%S}: {budget['closed_reason']}[/]")
+    if budget["breaker_trips"]:
+        console.print(f"[yellow]nothing answered: pause {budget['breaker_trips']} in a row[/]")
     if run := facts["last_run"]:
         outcome = run["outcome"] or "running, or killed"
         console.print(
@@ -179,6 +183,8 @@ def show(console: Console, facts: dict[str, Any]) -> None:
             + "".join(f", {count:,} {purpose}" for purpose, count in sorted(run["spent"].items())),
             highlight=False,
         )
+        for finding in run["findings"] or ():
+            console.print(f"[yellow]degraded[/]  {finding}", highlight=False)
     if (health := facts["health"]) and health["trouble"]:
         console.print(f"[yellow]the site reported trouble[/]  {health['trouble']}", highlight=False)
     _show_reconcile(console, facts["reconcile"])

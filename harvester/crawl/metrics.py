@@ -1,0 +1,98 @@
+"""Figures for Prometheus, all out of the warehouse: one exporter speaks for all workers, wherever they run."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from harvester.config import Settings
+from harvester.crawl.status import read_status
+from harvester.warehouse.connect import connect
+
+_RESPONSES = """
+SELECT stream, status, sum(count::bigint) FROM crawl.runs,
+    jsonb_each(answers) AS s (stream, statuses), jsonb_each_text(statuses) AS a (status, count)
+WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.crew = runs.id)
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+"""By the workers where a run had some: what the run itself holds is their sum."""
+_ROWS = """
+SELECT name, fate, sum(count::bigint) FROM crawl.runs,
+    jsonb_each(counts) AS t (name, outcomes), jsonb_each_text(outcomes) AS o (fate, count)
+WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.crew = runs.id)
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+_RUNS = "SELECT coalesce(outcome, 'running'), count(*) FROM crawl.runs WHERE crew IS NULL GROUP BY 1 ORDER BY 1"
+_BUDGET = """
+SELECT taken, trips, greatest(0, extract(epoch FROM closed_until - now()))::float8,
+    greatest(0, extract(epoch FROM next_at - now()))::float8 FROM crawl.budget
+"""
+
+
+class Warehouse(Collector):
+    """Reads the figures at each scrape."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they are now."""
+        facts = read_status(self._settings)
+        with connect(self._settings, autocommit=True) as connection:
+            yield _counter("responses", "Responses of the source; status - where none came.", ["stream", "status"],
+                           connection.execute(_RESPONSES).fetchall())  # fmt: skip
+            yield _counter("rows_written", "Rows by table, and what became of them.", ["table", "outcome"],
+                           connection.execute(_ROWS).fetchall())  # fmt: skip
+            yield _counter("runs", "Runs by outcome.", ["outcome"], connection.execute(_RUNS).fetchall())
+            taken, trips, closed, ahead = connection.execute(_BUDGET).fetchone() or (0, 0, 0, 0)
+        yield _gauge("rows", "Rows present.", ["table"], facts["rows"].items())
+        for name, key, text in (
+            ("walks", "in_scope", "Lists and objects in scope."),
+            ("walks_due", "due", "Visits that are due now."),
+            ("walks_paying", "pays", "Visits that pay now, beside those that are due."),
+            ("walks_failing", "failing", "Lists and objects whose last visit failed."),
+            ("walks_uncertified", "uncertified", "Lists read without proof that nothing was skipped."),
+            ("on_time_ratio", "on_time", "Share of visits that are not late."),
+            ("unseen_items_expected", "expected_unseen", "New items that are to be expected by now."),
+        ):
+            rows = [(one["stream"], one[key]) for one in facts["streams"] if one[key] is not None]
+            yield _gauge(name, text, ["stream"], rows)
+        yield _gauge("quarantine", "Responses that were set aside.", ["stream"], facts["quarantine"].items())
+        drift: dict[str, int] = {}
+        for one in facts["drift"]:
+            drift[one["stream"]] = drift.get(one["stream"], 0) + 1
+        yield _gauge("drift", "Ways in which the source departs from what is declared.", ["stream"], drift.items())
+        yield _counter("budget_places", "Requests that the budget allowed.", [], [(taken or 0,)])
+        yield _gauge("budget_rate", "Requests per second that are allowed; 0: no limit.", [], [(self._settings.rate,)])
+        yield _gauge("budget_closed_seconds", "Seconds for which no request may be sent.", [], [(closed or 0,)])
+        yield _gauge("budget_ahead_seconds", "Seconds until the next free place.", [], [(ahead or 0,)])
+        yield _gauge("breaker_trips", "Pauses in a row because nothing answered.", [], [(trips or 0,)])
+
+
+def exposition(settings: Settings) -> bytes:
+    """All metrics in the text format of Prometheus."""
+    return generate_latest(registry(settings))
+
+
+def registry(settings: Settings) -> CollectorRegistry:
+    """A registry with the warehouse's figures and nothing else."""
+    made = CollectorRegistry(auto_describe=False)
+    made.register(Warehouse(settings))
+    return made
+
+
+def _gauge(name: str, text: str, labels: list[str], rows: Any) -> Metric:
+    return _filled(GaugeMetricFamily(f"harvester_{name}", text, labels=labels), rows)
+
+
+def _counter(name: str, text: str, labels: list[str], rows: Any) -> Metric:
+    return _filled(CounterMetricFamily(f"harvester_{name}", text, labels=labels), rows)
+
+
+def _filled(family: Any, rows: Any) -> Metric:
+    for *labels, value in rows:
+        family.add_metric([str(label) for label in labels], float(value))
+    assert isinstance(family, Metric)
+    return family

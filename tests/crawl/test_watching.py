@@ -1,0 +1,104 @@
+"""What an operator sees from outside: metrics, logs for machines, and runs that say what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from harvester.crawl.checks import findings
+from harvester.crawl.frontier import Totals
+from harvester.warehouse.connect import open_connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_metrics_agree_with_what_the_site_was_asked(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
+    harvester = make_harvester(small_sandbox)
+    harvester.seed_all(small_sandbox)
+    small_sandbox.json("/sandbox/requests/reset", "POST")
+    before = samples(harvester("metrics").stdout)
+    harvester.crawl("--workers", "2")
+    after = samples(harvester("metrics").stdout)
+    asked = sum(value for name, value in after.items() if name[0] == "harvester_responses_total") - sum(
+        value for name, value in before.items() if name[0] == "harvester_responses_total"
+    )
+    assert asked == small_sandbox.requests()["total"]
+    assert (
+        after["harvester_rows", "users"]
+        == harvester.query("SELECT count(*) FROM scratch.users WHERE gone_at IS NULL")[0][0]
+    )
+    assert after["harvester_walks_due", "user"] == 0
+    assert after["harvester_breaker_trips",] == 0
+    assert after["harvester_runs_total", "done"] >= 1
+    server = harvester.start("metrics", "--serve", str(free_port()))
+    try:
+        url = re.search(r"http\S+", server.stdout.readline())
+        assert url is not None
+        with urllib.request.urlopen(url[0], timeout=20) as answer:
+            assert samples(answer.read().decode()).keys() == after.keys()
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_logs_as_json_are_json_and_hold_no_name(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=20, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    sandbox.json("/sandbox/settings?faults=500=0.1,garbage=0.1", "POST")
+    result = harvester("crawl", "--log-json", "--workers", "2", "--json", ok=False)
+    events = [json.loads(line) for line in result.stderr.splitlines()]
+    assert [event["outcome"] for event in events if event["event"] == "run ended"] == ["done", "done"]
+    assert all({"at", "level", "logger", "event"} <= event.keys() for event in events)
+    assert not [name for name in sandbox.seeds()["users"] if name in result.stderr]
+
+
+def test_a_run_that_is_unlike_those_before_says_so(database: str) -> None:
+    with open_connection(database, autocommit=True) as connection:
+        for number in range(4):
+            connection.execute(
+                "INSERT INTO crawl.runs (command, version, api_url, outcome, ended_at, requests, answers, counts)"
+                " VALUES ('crawl', '0', 'x', 'done', now(), 100, %s, %s)",
+                [
+                    json.dumps({"project_comments": {"200": 97 + number % 2, "500": 2}}),
+                    json.dumps({"project_comments": {"inserted": 500, "updated": 1, "unchanged": 10}}),
+                ],
+            )
+        ((run,),) = connection.execute(
+            "INSERT INTO crawl.runs (command, version, api_url) VALUES ('crawl', '0', 'x') RETURNING id"
+        ).fetchall()
+        usual = Totals(100, answers={"project_comments": {"200": 98, "500": 2}})
+        usual.counts.add("project_comments", 3, 0, 400)
+        assert findings(connection, run, usual) == []
+        empty = Totals(100, answers={"project_comments": {"200": 98, "500": 2}})
+        assert [one for one in findings(connection, run, empty) if one.startswith("no row of project_comments")]
+        failing = Totals(100, answers={"project_comments": {"200": 60, "429": 30, "-": 10}})
+        failing.counts.add("project_comments", 3, 0, 400)
+        assert findings(connection, run, failing) == ["40% of the requests had no answer, 2% usually"]
+        connection.execute(
+            "INSERT INTO crawl.quarantine (stream, entity_id, path, reason) VALUES ('user', 1, '/users/x', 'no JSON')"
+        )
+        assert findings(connection, run, usual) == ["1 responses were set aside, of user and perhaps others"]
