@@ -123,10 +123,11 @@ def test_another_key_would_let_the_erased_back_in(
 
 
 def test_who_was_never_met_is_left_out_too(
-    small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], tmp_path: Path
 ) -> None:
-    harvester = make_harvester(small_sandbox, HARVESTER_HOME=str(tmp_path))
-    rows = small_sandbox.truth("users")
+    sandbox = start_sandbox(users=15, seed=3)
+    harvester = make_harvester(sandbox, HARVESTER_HOME=str(tmp_path))
+    rows = sandbox.truth("users")
     person = rows[0]
     assert json.loads(harvester("forget", "user", person["username"], "--yes", "--json").stdout)["known"] is False
     harvester("seed", "users", *[row["username"] for row in rows[1:]])

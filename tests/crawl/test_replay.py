@@ -54,7 +54,7 @@ def test_a_replayed_archive_gives_the_same_tables(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], second_database: str, tmp_path: Path
 ) -> None:
     """Seeds, rankings, a killed run, faults, changes, a refresh and an audit: all of it again, and dated as it was."""
-    sandbox = start_sandbox(users=30, seed=3)
+    sandbox = start_sandbox(users=20, seed=3)
     harvester = make_harvester(sandbox, HARVESTER_ARCHIVE=str(tmp_path / "archive"), HARVESTER_HOME=str(tmp_path))
     harvester.seed_all(sandbox)
     harvester("seed", "explore")
@@ -89,17 +89,18 @@ def test_a_replayed_archive_gives_the_same_tables(
 
 
 def test_who_was_erased_is_not_replayed(
-    small_sandbox: Any, make_harvester: Callable[..., Any], second_database: str, tmp_path: Path
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], second_database: str, tmp_path: Path
 ) -> None:
-    harvester = make_harvester(small_sandbox, HARVESTER_ARCHIVE=str(tmp_path / "archive"), HARVESTER_HOME=str(tmp_path))
-    harvester.seed_all(small_sandbox)
+    sandbox = start_sandbox(users=15, seed=3)
+    harvester = make_harvester(sandbox, HARVESTER_ARCHIVE=str(tmp_path / "archive"), HARVESTER_HOME=str(tmp_path))
+    harvester.seed_all(sandbox)
     harvester.crawl()
     ((person, name),) = harvester.query(
         "SELECT author_id, username FROM scratch.project_comments c JOIN scratch.users u ON u.id = author_id"
         " GROUP BY 1, 2 ORDER BY count(*) DESC LIMIT 1"
     )
     harvester("forget", "user", name, "--yes")
-    again = make_harvester(small_sandbox, HARVESTER_DATABASE_URL=second_database, HARVESTER_HOME=str(tmp_path))
+    again = make_harvester(sandbox, HARVESTER_DATABASE_URL=second_database, HARVESTER_HOME=str(tmp_path))
     again.database = second_database
     again("replay", *map(str, (tmp_path / "archive").glob("*.warc.gz")))
     assert again.query("SELECT count(*) FROM scratch.users WHERE id = %s", person) == [(0,)]
