@@ -145,26 +145,6 @@ def test_no_name_and_no_secret_in_the_log(recorder: Recorder, make_harvester: Ca
     assert "example.org" not in result.stderr
 
 
-def test_the_budget_is_held_by_two_workers_together(
-    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
-) -> None:
-    rate = 40
-    sandbox = start_sandbox(users=60, seed=2)
-    harvester = make_harvester(sandbox, HARVESTER_RATE=str(rate))
-    harvester.seed_all(sandbox)
-    sandbox.json("/sandbox/requests/reset", "POST")
-    workers = [harvester.start("crawl", "--max-requests", "120", "--json") for _ in range(2)]
-    for worker in workers:
-        _, errors = worker.communicate(timeout=120)
-        assert worker.returncode == 0, errors
-    times = sorted(at for at, *_ in sandbox.lines("/sandbox/requests/log"))
-    assert len(times) >= 240
-    for window in (0.5, 1.0, 2.0):
-        most = max(sum(start <= at < start + window for at in times) for start in times)
-        # A request may arrive late and meet the next ones: a block of the budget for each worker, no more.
-        assert most <= rate * window + 8, f"{most} requests in {window} s"
-
-
 def test_who_waited_for_the_end_of_a_pause_does_not_leave_with_all_the_others(database: str) -> None:
     rate = 50
 

@@ -1,0 +1,140 @@
+"""Hostile input: no crash, no hang, and nothing stored that cannot be read back."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harvester.api.catalogue import STREAMS
+from harvester.warehouse.commit import Writer
+from harvester.warehouse.connect import open_connection
+
+HERE = Path(__file__).parent
+_SPEC = importlib.util.spec_from_file_location("targets", HERE / "targets.py")
+assert _SPEC is not None
+targets: Any = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(targets)  # type: ignore[union-attr]
+
+JUNK = [
+    b"",
+    b"null",
+    b"\0",
+    b"\xff",
+    b'"\\ud800"',
+    b"1e999",
+    b"-1",
+    b"9" * 30,
+    b"[",
+    b"{}",
+    b"true",
+    b'"\\u0000"',
+    b"<li>",
+]
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> bytes:
+    """A stream (one byte) and its documented response, with parts cut out, doubled, or replaced by junk."""
+    first, *rest = draw(st.sampled_from(targets.corpus()))
+    body = bytearray(rest)
+    stream = first if draw(st.integers(0, 9)) else draw(st.integers(0, 255))
+    for _ in range(draw(st.integers(0, 6))):
+        start = draw(st.integers(0, len(body)))
+        end = min(len(body), start + draw(st.sampled_from([0, 1, 2, 8, 64, 400])))
+        part = draw(st.one_of(st.sampled_from(JUNK), st.binary(max_size=12), st.just(bytes(body[start:end]) * 2)))
+        body[start:end] = part
+    return bytes([stream]) + bytes(body)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(bodies())
+def test_any_body_is_rows_or_refused(data: bytes) -> None:
+    targets.decoding(data)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.binary(min_size=3, max_size=2000))
+def test_any_pages_end_a_walk_or_go_on(data: bytes) -> None:
+    targets.walking(data)
+
+
+def test_what_is_taken_of_hostile_bodies_is_stored_and_read_back(database: str) -> None:
+    """A row that the normaliser makes is refused by the database for its references at most, never for its values."""
+    stored = 0
+    with open_connection(database, autocommit=True) as connection:
+        writer = Writer(connection)
+
+        @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(bodies())
+        def store(data: bytes) -> None:
+            nonlocal stored
+            rows = targets.rows_of(list(STREAMS.values())[data[0] % len(STREAMS)], data[1:])
+            try:
+                counts = writer.store(rows)
+            except (psycopg.errors.ForeignKeyViolation, psycopg.errors.CheckViolation, psycopg.errors.NotNullViolation):
+                return
+            stored += sum(sum(numbers) for numbers in counts.tables.values())
+
+        store()
+        assert stored > 100
+        connection.execute("SELECT to_jsonb(u) FROM scratch.users u").fetchall()
+        connection.execute("SELECT to_jsonb(c) FROM scratch.comments c").fetchall()
+
+
+WORDS = st.one_of(
+    st.sampled_from(
+        ["--depth", "--json", "--spider", "--max-requests", "--workers", "--refresh", "-1", "1e9", "users", ""]
+    ),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12),
+    st.integers(-(2**70), 2**70).map(str),
+)
+
+
+def test_any_arguments_end_in_a_line_and_a_status() -> None:
+    """Each command with arguments that make no sense: a status and no exception. There is no database to reach."""
+    from typer.main import get_command
+
+    from harvester.cli import app
+
+    command = get_command(app)
+
+    @settings(max_examples=150, deadline=None)
+    @given(
+        st.sampled_from([["seed", "users"], ["seed", "projects"], ["crawl"], ["quarantine", "show"], ["forget", "user"],
+                         ["streams"], ["plan"], ["replay"]]),
+        st.lists(WORDS, max_size=4),
+    )  # fmt: skip
+    def run(name: list[str], arguments: list[str]) -> None:
+        with pytest.raises(SystemExit) as ended:
+            command.main([*name, *arguments])
+        assert ended.value.code in (0, 1, 2)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARVESTER_DATABASE_URL", "postgresql://127.0.0.1:1/none")
+        from harvester.config import settings as chosen
+
+        chosen.cache_clear()
+        run()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("target", ["decoding", "walking"])
+def test_a_million_inputs(target: str, tmp_path: Path) -> None:
+    seeds = tmp_path / "corpus"
+    seeds.mkdir()
+    for number, data in enumerate(targets.corpus()):
+        (seeds / str(number)).write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, HERE / "with_atheris.py", target, "-runs=1000000", "-timeout=10", "-max_len=8192", str(seeds)],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Done 1000000 runs" in done.stderr

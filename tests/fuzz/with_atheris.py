@@ -1,0 +1,17 @@
+"""Coverage-guided fuzzing of one target: `python tests/fuzz/with_atheris.py decoding -runs=1000000`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import atheris
+
+sys.path.insert(0, str(Path(__file__).parent))
+with atheris.instrument_imports(include=["harvester"]):
+    import targets
+
+if __name__ == "__main__":
+    target = targets.TARGETS[sys.argv.pop(1)]
+    atheris.Setup(sys.argv, target)
+    atheris.Fuzz()
