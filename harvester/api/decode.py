@@ -5,6 +5,7 @@ is left out of its record (a wrong value is kept with the undeclared ones), and 
 Only where a thing can no longer be told from another, or placed in its list, is the response as a whole refused.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -140,7 +141,7 @@ def _kind(value: Any) -> str:
 
 
 def _example(value: Any) -> str:
-    return msgspec.json.encode(value).decode()[:_EXAMPLE_LENGTH]
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))[:_EXAMPLE_LENGTH]  # of any size, unlike msgspec
 
 
 @cache

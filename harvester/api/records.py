@@ -6,9 +6,14 @@ collects them in `unknown`. Shapes: the API reference; what it leaves unsaid is 
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+Id = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""What a bigint holds."""
+Number = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+"""What an integer holds."""
 
 
 class Record(Struct, kw_only=True):
@@ -30,19 +35,19 @@ class UserHistory(Record, kw_only=True):
 class Profile(Record, kw_only=True):
     """A user's profile. `id` is the profile's own number, not the user's."""
 
-    id: int
+    id: Id
     images: dict[str, str]
     status: str
     bio: str
     country: str
-    membership_label: int | UnsetType = UNSET
-    membership_avatar_badge: int | UnsetType = UNSET
+    membership_label: Number | UnsetType = UNSET
+    membership_avatar_badge: Number | UnsetType = UNSET
 
 
 class User(Record, kw_only=True):
     """A user as `/users/<name>` and the lists of users serve it. The documented object has no `scratchteam`."""
 
-    id: int
+    id: Id
     username: str
     scratchteam: bool | UnsetType = UNSET
     history: UserHistory
@@ -52,16 +57,16 @@ class User(Record, kw_only=True):
 class AuthorProfile(Record, kw_only=True):
     """The profile inside a project's author: always without its id."""
 
-    id: int | None
+    id: Id | None
     images: dict[str, str]
-    membership_label: int | UnsetType = UNSET
-    membership_avatar_badge: int | UnsetType = UNSET
+    membership_label: Number | UnsetType = UNSET
+    membership_avatar_badge: Number | UnsetType = UNSET
 
 
 class AnonymousAuthor(Record, kw_only=True):
     """The author inside the lists of one user: no name, and `joined` and `scratchteam` are dummies."""
 
-    id: int
+    id: Id
     scratchteam: bool
     history: UserHistory
     profile: AuthorProfile
@@ -84,23 +89,23 @@ class ProjectHistory(Record, kw_only=True):
 class ProjectStats(Record, kw_only=True):
     """The counters of a project. `remixes` is true in `/projects/<id>` alone and 0 elsewhere."""
 
-    views: int
-    loves: int
-    favorites: int
-    remixes: int
+    views: Number
+    loves: Number
+    favorites: Number
+    remixes: Number
 
 
 class Remix(Record, kw_only=True):
     """What a project was remixed from: its direct parent and the root of the tree."""
 
-    parent: int | None
-    root: int | None
+    parent: Id | None
+    root: Id | None
 
 
 class BaseProject(Record, kw_only=True):
     """What every full project object holds."""
 
-    id: int
+    id: Id
     title: str
     description: str
     instructions: str
@@ -138,9 +143,9 @@ class StudioHistory(Record, kw_only=True):
 class BaseStudio(Record, kw_only=True):
     """What every studio object holds; `host` is a user's id."""
 
-    id: int
+    id: Id
     title: str
-    host: int
+    host: Id
     description: str
     visibility: str
     public: bool
@@ -153,10 +158,10 @@ class BaseStudio(Record, kw_only=True):
 class StudioStats(Record, kw_only=True):
     """The counters of a studio: `comments` and `projects` are cut at 100, `followers` is exact."""
 
-    comments: int
-    followers: int
-    managers: int
-    projects: int
+    comments: Number
+    followers: Number
+    managers: Number
+    projects: Number
 
 
 class Studio(BaseStudio, kw_only=True):
@@ -174,26 +179,26 @@ class ListedStudio(BaseStudio, kw_only=True):
 class StudioProject(Record, kw_only=True):
     """An entry of a studio's list of projects; `actor_id` is who added it."""
 
-    id: int
+    id: Id
     title: str
     image: str
-    creator_id: int
+    creator_id: Id
     username: str
     avatar: dict[str, str]
-    actor_id: int
-    creator_membership_label: int | UnsetType = UNSET
-    creator_membership_avatar_badge: int | UnsetType = UNSET
+    actor_id: Id
+    creator_membership_label: Number | UnsetType = UNSET
+    creator_membership_avatar_badge: Number | UnsetType = UNSET
 
 
 class CommentAuthor(Record, kw_only=True):
     """Who wrote a comment."""
 
-    id: int
+    id: Id
     username: str
     scratchteam: bool
     image: str
-    membership_label: int | UnsetType = UNSET
-    membership_avatar_badge: int | UnsetType = UNSET
+    membership_label: Number | UnsetType = UNSET
+    membership_avatar_badge: Number | UnsetType = UNSET
 
 
 class Comment(Record, kw_only=True):
@@ -205,22 +210,22 @@ class Comment(Record, kw_only=True):
 
     essential: ClassVar[tuple[str, ...]] = ("id", "datetime_created")
 
-    id: int
-    parent_id: int | None
-    commentee_id: int | None = None
+    id: Id
+    parent_id: Id | None
+    commentee_id: Id | None = None
     content: str
     datetime_created: datetime
     datetime_modified: datetime
     visibility: str
     author: CommentAuthor
-    reply_count: int
+    reply_count: Number
 
 
 class NamedUser(Record, kw_only=True):
     """The user inside `/users/all/<name>/`; the Scratch Team's names end in `*` there."""
 
     username: str
-    pk: int
+    pk: Id
 
 
 class FeaturedProject(Record, kw_only=True):
@@ -228,7 +233,7 @@ class FeaturedProject(Record, kw_only=True):
 
     creator: str
     thumbnail_url: str
-    id: int
+    id: Id
     datetime_modified: str
     title: str
 
@@ -238,13 +243,13 @@ class UserAll(Record, kw_only=True):
 
     essential: ClassVar[tuple[str, ...]] = ("user",)
 
-    id: int
+    id: Id
     user: NamedUser
     thumbnail_url: str
-    featured_project: int | None
+    featured_project: Id | None
     featured_project_data: FeaturedProject | None
     featured_project_label_name: str
-    featured_project_label_id: int | None
+    featured_project_label_id: Id | None
 
 
 class Count(Record, kw_only=True):
@@ -252,7 +257,7 @@ class Count(Record, kw_only=True):
 
     essential: ClassVar[tuple[str, ...]] = ("count",)
 
-    count: int
+    count: Number
 
 
 class NameCheck(Record, kw_only=True):
@@ -280,22 +285,22 @@ class Activity(Record, kw_only=True):
     id: str
     datetime_created: datetime
     type: str
-    actor_id: int
+    actor_id: Id
     actor_username: str
-    project_id: int | None = None
+    project_id: Id | None = None
     project_title: str | None = None
     username: str | None = None
     recipient_username: str | None = None
     former_host_username: str | UnsetType | None = UNSET
     admin_actor: bool | UnsetType = UNSET
-    actor_membership_label: int | UnsetType = UNSET
-    recipient_membership_label: int | UnsetType = UNSET
+    actor_membership_label: Number | UnsetType = UNSET
+    recipient_membership_label: Number | UnsetType = UNSET
 
 
 class RankedRemix(Record, kw_only=True):
     """Where a ranked project comes from: the root alone, if anything."""
 
-    root: int | UnsetType | None = UNSET
+    root: Id | UnsetType | None = UNSET
 
 
 class RankedProject(BaseProject, kw_only=True):
@@ -303,14 +308,14 @@ class RankedProject(BaseProject, kw_only=True):
 
     author: Author
     remix: RankedRemix  # type: ignore[assignment]  # a narrower object than elsewhere
-    position: int = field(default=0, name=":position:")
+    position: Number = field(default=0, name=":position:")
     """The place in the ranking, from 0: whoever reads the pages fills it in."""
 
 
 class RankedStudio(ListedStudio, kw_only=True):
     """A studio in explore and search: its visibility is a dummy."""
 
-    position: int = field(default=0, name=":position:")
+    position: Number = field(default=0, name=":position:")
 
 
 class FrontPageItem(Record, kw_only=True):
@@ -319,16 +324,16 @@ class FrontPageItem(Record, kw_only=True):
     essential: ClassVar[tuple[str, ...]] = ("id", "type")
 
     row: str
-    position: int
+    position: Number
     type: str
-    id: int
+    id: Id
     title: str
     thumbnail_url: str
     creator: str | UnsetType = UNSET
-    love_count: int | UnsetType = UNSET
-    remixers_count: int | UnsetType = UNSET
+    love_count: Number | UnsetType = UNSET
+    remixers_count: Number | UnsetType = UNSET
     curator_name: str | UnsetType = UNSET
-    gallery_id: int | UnsetType = UNSET
+    gallery_id: Id | UnsetType = UNSET
     gallery_title: str | UnsetType = UNSET
 
 
@@ -337,7 +342,7 @@ class NewsItem(Record, kw_only=True):
 
     essential: ClassVar[tuple[str, ...]] = ("id", "headline")
 
-    id: int
+    id: Id
     stamp: datetime
     headline: str
     url: str
@@ -355,7 +360,7 @@ class Health(Record, kw_only=True):
     load: list[float]
     sql: dict[str, Any]
     cache: dict[str, Any]
-    timestamp: int
+    timestamp: Id
 
 
 class Message(Record, kw_only=True):
@@ -363,23 +368,23 @@ class Message(Record, kw_only=True):
 
     essential: ClassVar[tuple[str, ...]] = ("id", "type")
 
-    id: int
+    id: Id
     datetime_created: datetime
     type: str
-    actor_id: int
+    actor_id: Id
     actor_username: str
 
 
 class Alert(Record, kw_only=True):
     """A message of the site's moderators to the own account."""
 
-    id: int
+    id: Id
 
 
 class AccountProject(Record, kw_only=True):
     """A project in a list made for the own account; everything else about it is kept as served."""
 
-    id: int
+    id: Id
     title: str
 
 

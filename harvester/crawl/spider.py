@@ -120,6 +120,8 @@ class WalkSpider(Spider):
         self._pacer: Pacer | None = None
         self._drift: Counter[tuple[str, str, str]] = Counter()
         self._decay = PRIOR_DECAY
+        self._answers: dict[tuple[str, int], tuple[str, int, bytes]] = {}
+        """The last response of each visit under way: path, status and body."""
         self.trouble: str | None = None
         """What the site says is wrong with it, while the crawl waits for that."""
         self.account = Account(self)
@@ -347,6 +349,8 @@ class WalkSpider(Spider):
         except Unusable as error:
             await self.session.call(frontier.quarantine, lease, error.path, error.status, str(error), error.body)
             await self._later(lease, str(error))
+        finally:
+            self._answers.pop((stream.name, lease.visit.entity_id), None)
 
     async def _visit_object(self, lease: Lease) -> None:
         records = await self.read(lease.visit, "", part=Part(first=True, full=lease.full))
@@ -391,7 +395,10 @@ class WalkSpider(Spider):
         self._out.put_nowait(page)
         taken = await page.taken
         if isinstance(taken, str):
-            await self._later(commit.lease, taken)
+            # The decoder took it, and the database does not.
+            visit = commit.lease.visit
+            path, status, body = self._answers.get((visit.stream.name, visit.entity_id), ("", 200, b""))
+            raise Unusable(path, status, body, taken)
         return taken is True
 
     async def _later(self, lease: Lease, reason: str) -> None:
@@ -458,6 +465,8 @@ class WalkSpider(Spider):
                 problem = Unusable(path + query, None, b"", reason)
                 await asyncio.sleep(backoff(attempt))
                 continue
+            if not stream.is_own:
+                self._answers[stream.name, visit.entity_id] = (path + query, response.status, response.body)
             if stream.is_own and response.status == 401:
                 self.account.forget_token()
             elif is_absent(stream, response.status, response.body):

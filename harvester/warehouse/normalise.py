@@ -136,16 +136,16 @@ def _author_extra(project: Any, _: Visit) -> dict[str, Any]:
 
 
 def _project_extra(project: r.BaseProject, _: Visit) -> dict[str, Any]:
-    return {"image": project.image, "images": project.images} | _unknown(
+    return _extra(image=project.image, images=project.images) | _unknown(
         here=project, history=project.history, stats=project.stats, remix=project.remix
     )
 
 
 def _studio_extra(studio: Any, _: Visit) -> dict[str, Any]:
-    kept = {"image": studio.image} | _unknown(here=studio, history=studio.history)
+    kept = _extra(image=studio.image) | _unknown(here=studio, history=studio.history)
     if isinstance(studio, r.Studio):
         kept |= _unknown(stats=studio.stats)
-    elif studio.stats:
+    elif studio.stats and studio.stats is not UNSET:
         kept["stats"] = studio.stats
     return kept
 
@@ -180,18 +180,18 @@ def _rest(record: r.Record, *columns: str) -> dict[str, Any]:
 
 
 def _ranked_project_extra(project: r.RankedProject, _: Visit) -> dict[str, Any]:
-    return {"image": project.image, "images": project.images} | _unknown(
+    return _extra(image=project.image, images=project.images) | _unknown(
         here=project, history=project.history, stats=project.stats, remix=project.remix
     )
 
 
 def _featured_extra(page: r.UserAll, _: Visit) -> dict[str, Any]:
     data = page.featured_project_data
-    return {
-        "thumbnail_url": page.thumbnail_url,
-        "featured_project_label_id": page.featured_project_label_id,
-        "featured_project_data": None if data is None else _rest(data),
-    } | _unknown(here=page, user=page.user)
+    return _extra(
+        thumbnail_url=page.thumbnail_url,
+        featured_project_label_id=page.featured_project_label_id,
+        featured_project_data=_rest(data) if isinstance(data, r.Record) else data,
+    ) | _unknown(here=page, user=page.user)
 
 
 def _page_commenter_extra(comment: PageComment, _: Visit) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
 from harvester.sandbox.faults import NAMES
 
 if TYPE_CHECKING:
@@ -94,3 +96,23 @@ def test_a_page_that_is_no_page_of_comments_is_set_aside(
     assert all("Whoops" in body for *_, body in kept)
     assert harvester.query("SELECT count(*) FROM scratch.profile_comments") == [(0,)]
     assert harvester.query("SELECT count(*) FROM scratch.users WHERE gone_at IS NOT NULL") == [(0,)]
+
+
+def test_a_page_that_the_database_refuses_is_set_aside_whole(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=12, seed=5)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    project = sandbox.seeds()["projects"][0]
+    refusing = f"ALTER TABLE scratch.projects ADD CONSTRAINT refusing CHECK (id <> {project} OR views IS NULL)"
+    with psycopg.connect(harvester.database, autocommit=True) as connection:
+        connection.execute(refusing)
+        assert harvester("crawl", ok=False).returncode == 3
+        kept = harvester.query("SELECT path, reason, convert_from(body, 'UTF8') FROM crawl.quarantine ORDER BY 1")
+        assert f"/projects/{project}" in {path for path, _, _ in kept}
+        assert all("CheckViolation" in reason and str(project) in body for _, reason, body in kept)
+        connection.execute("ALTER TABLE scratch.projects DROP CONSTRAINT refusing")
+    harvester("quarantine", "retry")
+    harvester("crawl")
+    assert_truth(harvester, sandbox)
