@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from msgspec import UNSET, UnsetType, structs
+from msgspec import UNSET, structs
 
 from harvester.api import records as r
 from harvester.api.profile_html import PageComment
@@ -67,7 +67,7 @@ def normalise(visit: Visit, records: Sequence[r.Record]) -> list[Rows]:
     for table, columns, getters in _plan(visit.stream):
         try:
             values = [tuple([get(record, visit) for get in getters]) for record in records]
-        except AttributeError:
+        except (AttributeError, TypeError):
             values = [tuple([_got(get, record, visit) for get in getters]) for record in records]
         shows = visit.stream.proves(table)
         if any(UNSET in row for row in values):
@@ -81,10 +81,16 @@ def _got(get: Getter, record: r.Record, visit: Visit) -> Any:
     """A value, or UNSET where the part of the record that holds it was not served."""
     try:
         return get(record, visit)
-    except AttributeError as error:
-        if isinstance(error.obj, UnsetType):
+    except (AttributeError, TypeError):
+        if _lacks(record):
             return UNSET
         raise
+
+
+def _lacks(record: Any) -> bool:
+    """Whether a part of a record was not served."""
+    parts = [getattr(record, one.name) for one in structs.fields(record)]
+    return any(part is UNSET or (isinstance(part, r.Record) and _lacks(part)) for part in parts)
 
 
 def _without_gaps(table: str, columns: tuple[str, ...], values: list[tuple[Any, ...]], *, shows: bool) -> list[Rows]:

@@ -126,14 +126,14 @@ def test_any_arguments_end_in_a_line_and_a_status() -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("target", ["decoding", "walking"])
-def test_a_million_inputs(target: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("target", "longest"), [("decoding", 8192), ("walking", 400)])
+def test_a_million_inputs(target: str, longest: int, tmp_path: Path) -> None:
     seeds = tmp_path / "corpus"
     seeds.mkdir()
-    for number, data in enumerate(targets.corpus()):
+    for number, data in enumerate(targets.corpus() if target == "decoding" else ()):
         (seeds / str(number)).write_bytes(data)
     done = subprocess.run(
-        [sys.executable, HERE / "with_atheris.py", target, "-runs=1000000", "-timeout=10", "-max_len=8192", str(seeds)],
+        [sys.executable, HERE / "with_atheris.py", target, "-runs=1000000", "-timeout=10", f"-max_len={longest}", str(seeds)],
         capture_output=True, text=True, cwd=tmp_path, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
