@@ -132,9 +132,8 @@ def test_a_million_inputs(target: str, longest: int, tmp_path: Path) -> None:
     seeds.mkdir()
     for number, data in enumerate(targets.corpus() if target == "decoding" else ()):
         (seeds / str(number)).write_bytes(data)
-    done = subprocess.run(
-        [sys.executable, HERE / "with_atheris.py", target, "-runs=1000000", "-timeout=10", f"-max_len={longest}", str(seeds)],
-        capture_output=True, text=True, cwd=tmp_path, check=False,
-    )  # fmt: skip
+    options = ["-runs=1000000", "-timeout=10", f"-max_len={longest}", str(seeds)]
+    command = [sys.executable, HERE / "with_atheris.py", target, *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Done 1000000 runs" in done.stderr
