@@ -3,6 +3,8 @@
 PYTHON ?= python3
 EXTRAS ?=
 PYTEST_ARGS ?=
+# Tests wait for processes of their own half of the time: three at once keep two cores busy.
+JOBS ?= 3
 BENCH_ARGS ?=
 DEMO_ARGS ?=
 
@@ -32,7 +34,7 @@ demo: $(STAMP) ## Run the whole pipeline on this machine alone
 	@$(BIN)/harvester demo $(DEMO_ARGS)
 
 test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k walk")
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 soak: $(STAMP) ## Run the tests that take minutes
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)

@@ -4,7 +4,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_TOLD = ("elapsed", "requests", "due", "rate", "retries", "put_off", "trouble")
 _LINE_SECONDS = 10.0
 _REFRESHES_PER_SECOND = 4
 
@@ -82,8 +83,12 @@ class Progress:
         while not self._ended.wait(_LINE_SECONDS):
             figures = self._figures()
             if figures is not None and self._as_json:
-                facts = asdict(figures)
-                event(logger, "progress", **{name: facts[name] for name in facts if name not in ("bounds", "stopping")})
+                event(
+                    logger,
+                    "progress",
+                    **{name: getattr(figures, name) for name in _TOLD},
+                    tables={table: list(numbers) for table, numbers in figures.tables.items()},
+                )
             elif figures is not None:
                 sys.stderr.write(_line(figures) + "\n")
                 sys.stderr.flush()

@@ -211,6 +211,7 @@ class WalkSpider(Spider):
             await self._walk_all(names, only)
         finally:
             watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
             await self._flush_drift()
 
     async def _wait_for_health(self) -> None:
@@ -285,8 +286,9 @@ class WalkSpider(Spider):
                 self._tasks.add(task)
             if self._tasks:
                 done, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
+                # Each is looked at: several may have failed at once.
+                if failed := [error for error in [task.exception() for task in done] if error is not None]:
+                    raise failed[0]
             elif self._enough() or not await self._more(names):
                 break
         if ready:

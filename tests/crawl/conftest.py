@@ -236,7 +236,7 @@ def still_sandbox(start_sandbox: Callable[..., Sandbox]) -> Sandbox:
 @pytest.fixture(scope="session")
 def small_sandbox(start_sandbox: Callable[..., Sandbox]) -> Sandbox:
     """A community of 120 users that no test may change."""
-    return start_sandbox(users=60, seed=1)
+    return start_sandbox(users=120, seed=1)
 
 
 @pytest.fixture

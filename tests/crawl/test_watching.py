@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from harvester.crawl import progress
 from harvester.crawl.checks import findings
 from harvester.crawl.frontier import Totals
+from harvester.crawl.spider import Bounds
+from harvester.warehouse.commit import Counts
 from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
 
 def samples(text: str) -> dict[tuple[str, ...], float]:
@@ -74,6 +80,23 @@ def test_logs_as_json_are_json_and_hold_no_name(
     assert [event["outcome"] for event in events if event["event"] == "run ended"] == ["done", "done"]
     assert all({"at", "level", "logger", "event"} <= event.keys() for event in events)
     assert not [name for name in sandbox.seeds()["users"] if name in result.stderr]
+
+
+def test_progress_is_an_event_too(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.02)
+    counts = Counts()
+    counts.add("users", 3, 2, 1)
+    figures = progress.Figures(1.0, 7, counts.tables, 4, 5.0, Bounds(), stopping=False)
+    told = threading.Event()
+
+    def look() -> progress.Figures:
+        if caplog.records:
+            told.set()
+        return figures
+
+    with caplog.at_level("INFO", logger="harvester"), progress.Progress(look, shown=False, as_json=True):
+        assert told.wait(20)
+    assert (caplog.records[0].getMessage(), caplog.records[0].__dict__["tables"]) == ("progress", {"users": [3, 2, 1]})
 
 
 def test_a_run_that_is_unlike_those_before_says_so(database: str) -> None:
