@@ -24,11 +24,10 @@ from harvester.config import Settings
 from harvester.crawl.revisit import interval
 from harvester.warehouse import rates
 from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts, Lease
+from harvester.warehouse.locks import ALIVE
 from harvester.warehouse.normalise import Query, Visit
 from harvester.warehouse.rates import NOW
 
-_ALIVE = 0x5C7A7C9
-"""Class of the advisory locks that say which runs live."""
 _LONGEST_PAUSE = 6 * 3600
 """Seconds after which a visit that keeps failing is tried again, at most."""
 REST_SECONDS = 6 * 3600
@@ -65,7 +64,7 @@ def begin_run(connection: Connection, settings: Settings, command: str, crew: in
         ).fetchone()
         assert row is not None
         # Before anybody sees the run, or it would be taken for one that lives no more.
-        connection.execute("SELECT pg_advisory_lock(%s, %s)", [_ALIVE, row[0]])
+        connection.execute("SELECT pg_advisory_lock(%s, %s)", [ALIVE, row[0]])
     return int(row[0])
 
 
@@ -73,7 +72,7 @@ def resume_run(connection: Connection, run: int) -> None:
     """Go on with a run over a new connection, whatever others thought of it meanwhile."""
     with connection.transaction():
         # Where the server has not noticed yet that the old session is gone, that one still holds it.
-        connection.execute("SELECT pg_try_advisory_lock(%s, %s)", [_ALIVE, run])
+        connection.execute("SELECT pg_try_advisory_lock(%s, %s)", [ALIVE, run])
         connection.execute("UPDATE crawl.runs SET ended_at = NULL, outcome = NULL WHERE id = %s", [run])
 
 
@@ -95,7 +94,7 @@ def end_run(connection: Connection, run: int, outcome: str, totals: Totals, find
             "UPDATE crawl.runs SET ended_at = now(), outcome = %s, findings = %s WHERE id = %s",
             [outcome, Jsonb(list(findings)), run],
         )
-    connection.execute("SELECT pg_advisory_unlock(%s, %s)", [_ALIVE, run])
+    connection.execute("SELECT pg_advisory_unlock(%s, %s)", [ALIVE, run])
     connection.commit()
 
 
@@ -149,7 +148,7 @@ def recover(connection: Connection, own: int) -> int:
     with connection.transaction():
         runs = connection.execute("SELECT id FROM crawl.runs WHERE ended_at IS NULL AND id <> %s", [own]).fetchall()
         for (run,) in runs:
-            lock = connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_ALIVE, run]).fetchone()
+            lock = connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [ALIVE, run]).fetchone()
             if lock is not None and lock[0]:
                 dead += connection.execute(
                     "UPDATE crawl.runs SET ended_at = now(), outcome = 'killed' WHERE id = %s AND ended_at IS NULL",

@@ -12,6 +12,7 @@ from harvester.api.catalogue import PAGE_LIMIT, STREAMS
 from harvester.crawl import revisit
 from harvester.crawl.revisit import PRIOR_DECAY, Decay, deepest_look
 from harvester.warehouse import rates
+from harvester.warehouse.locks import FITTING
 
 if TYPE_CHECKING:
     from harvester.warehouse.commit import Connection, Lease
@@ -111,7 +112,7 @@ def learn(connection: Connection, *, anew: bool = False) -> Decay:
     """Fit what is to be expected to what was found, once a day, and return how replies decay. `anew`: fit now."""
     with connection.transaction():
         # One of several workers fits, the others go on with what there is.
-        mine = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [_FITTING]).fetchone()
+        mine = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [FITTING]).fetchone()
         fitted = connection.execute(
             "SELECT EXISTS (SELECT FROM crawl.reply_decay WHERE fitted_at > now() - %s::interval)", [_EVERY]
         ).fetchone()
@@ -119,9 +120,6 @@ def learn(connection: Connection, *, anew: bool = False) -> Decay:
             fit(connection)
         rows = connection.execute("SELECT age_days, hazard FROM crawl.reply_decay ORDER BY 1").fetchall()
     return Decay(tuple(age for age, _ in rows), tuple(hazard for _, hazard in rows)) if rows else PRIOR_DECAY
-
-
-_FITTING = 0x5C7A7CA  # advisory lock
 
 
 def fit(connection: Connection) -> None:

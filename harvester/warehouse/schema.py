@@ -22,6 +22,7 @@ from psycopg import sql
 import harvester
 from harvester.errors import WarehouseError
 from harvester.warehouse.connect import open_connection
+from harvester.warehouse.locks import IN_USE, MIGRATING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +34,6 @@ VERSION_TABLE = "alembic_version"
 
 _NEWER = "the schema is newer than this harvester ({} is not known here): upgrade scratch-harvester"
 _AT_WORK = "crawls are at work in this database: stop them first"
-_MIGRATING = 0x5C7A7C8  # advisory lock: two processes that migrate at once take turns
-_IN_USE = 0x5C7A7CA  # advisory lock: shared by every crawl, and held alone by whoever changes the schema
 
 
 def script_folder() -> Path:
@@ -84,7 +83,7 @@ def use_schema(connection: psycopg.Connection[Any]) -> None:
     Raises:
         WarehouseError: as there, or the schema is being changed.
     """
-    free = connection.execute("SELECT pg_try_advisory_lock_shared(%s)", [_IN_USE]).fetchone()
+    free = connection.execute("SELECT pg_try_advisory_lock_shared(%s)", [IN_USE]).fetchone()
     if not (free and free[0]):
         raise WarehouseError("the schema is being migrated: try again when that is done")
     check_schema(connection)
@@ -138,7 +137,7 @@ def _bound(url: str) -> Iterator[Config]:
     engine = sa.create_engine("postgresql+psycopg://", creator=lambda: open_connection(url), poolclass=sa.NullPool)
     try:
         with engine.connect() as bound:
-            bound.execute(sa.select(sa.func.pg_advisory_lock(_MIGRATING)))
+            bound.execute(sa.select(sa.func.pg_advisory_lock(MIGRATING)))
             bound.commit()
             config.attributes["connection"] = bound
             yield config
@@ -160,14 +159,14 @@ def keep_crawls_out(connection: psycopg.Connection[Any]) -> None:
     Raises:
         WarehouseError: one is at work.
     """
-    alone = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [_IN_USE]).fetchone()
+    alone = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [IN_USE]).fetchone()
     if not (alone and alone[0]):
         raise WarehouseError(_AT_WORK)
 
 
 def _keep_crawls_out(config: Config) -> None:
     bound = config.attributes["connection"]
-    alone = bound.execute(sa.select(sa.func.pg_try_advisory_lock(_IN_USE))).scalar()
+    alone = bound.execute(sa.select(sa.func.pg_try_advisory_lock(IN_USE))).scalar()
     bound.commit()
     if not alone:
         raise WarehouseError(_AT_WORK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 import urllib.request
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,8 @@ def test_a_token_that_is_refused_is_asked_for_anew(me: Me, make_harvester: Calla
     me.sandbox.json("/sandbox/settings?latency_ms=150", "POST")
     me.sandbox.json("/sandbox/requests/reset", "POST")
     process = harvester.start("crawl", "--spider", "account")
+    while me.sandbox.requests()["total"] < 3:
+        time.sleep(0.01)
     for _ in range(4):
         me.sandbox.json("/sandbox/tokens/reset", "POST")
         with suppress(subprocess.TimeoutExpired):

@@ -19,6 +19,7 @@ import pytest
 from harvester.errors import WarehouseError
 from harvester.warehouse import embedded, schema
 from harvester.warehouse.connect import open_connection
+from harvester.warehouse.locks import IN_USE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,7 +146,7 @@ def test_the_schema_is_not_changed_under_a_crawl(
 
 def test_no_crawl_begins_while_the_schema_is_changed(database: str) -> None:
     with open_connection(database, autocommit=True) as migrating, open_connection(database, autocommit=True) as crawl:
-        migrating.execute("SELECT pg_advisory_lock(%s)", [schema._IN_USE])
+        migrating.execute("SELECT pg_advisory_lock(%s)", [IN_USE])
         with pytest.raises(WarehouseError, match="being migrated"):
             schema.use_schema(crawl)
 

@@ -1,0 +1,10 @@
+"""The numbers of the advisory locks in a warehouse, all in one place: no two may be alike."""
+
+MIGRATING = 0x5C7A7C8
+"""Two processes that migrate at once take turns."""
+ALIVE = 0x5C7A7C9
+"""With the number of a run: held for as long as the run lives."""
+IN_USE = 0x5C7A7CA
+"""Shared by every crawl, and held alone by whoever changes the schema or erases somebody."""
+FITTING = 0x5C7A7CB
+"""One worker fits the priors, the others go on."""
