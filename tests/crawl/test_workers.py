@@ -98,7 +98,7 @@ def test_a_number_of_workers_that_is_none(make_harvester: Callable[..., Any], sm
 
 
 BUDGETS = [
-    pytest.param(1, 60, 12.0, id="1"),
+    pytest.param(1, 60, 12.0, id="1", marks=pytest.mark.soak),
     pytest.param(4, 60, 12.0, id="4"),
     pytest.param(16, 60, 25.0, id="16", marks=pytest.mark.soak),
 ]
