@@ -97,6 +97,17 @@ def embedded_server() -> Iterator[Server]:
         shutil.rmtree(home)
 
 
+@pytest.fixture
+def own_home() -> Iterator[Path]:
+    """The home of an embedded server that a test may stop, kill and fill as it likes."""
+    home = Path(tempfile.mkdtemp(prefix="harvester-test-"))
+    try:
+        yield home
+    finally:
+        embedded.down(home)
+        shutil.rmtree(home)
+
+
 @pytest.fixture(scope="session")
 def pg15_server() -> Iterator[Server]:
     """PostgreSQL 15 on a TCP port with passwords, as a server elsewhere would be."""

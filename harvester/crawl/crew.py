@@ -35,7 +35,7 @@ _FIGURES_SECONDS = 2.0
 _SOON_SECONDS = 5.0
 _MOST_SOON = 5
 """Workers in a row that may be killed within so few seconds of their start before it is given up."""
-_FINE = (0, 3, 130)
+_FINE = (0, 130)
 
 
 @dataclass(slots=True)
@@ -68,6 +68,7 @@ class Crew:
     _began: float = 0.0
     _figures: Figures | None = None
     _looked: float = 0.0
+    _lost: int = 0
 
     def work(self, command: str, *, progress: bool) -> str:
         """Run them all to their end and return the outcome.
@@ -160,7 +161,9 @@ class Crew:
         left = worker.most_requests
         if left is not None:
             with suppress(psycopg.Error):
-                left = max(1, left - frontier.requests_of_the_killed(connection, self.run) // self.replaced)
+                frontier.recover(connection, self.run)
+                killed = frontier.requests_of_the_killed(connection, self.run)
+                left, self._lost = max(1, left - (killed - self._lost)), killed
         self._start(left)
 
     def _look(self, connection: Connection) -> None:

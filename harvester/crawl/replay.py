@@ -60,7 +60,7 @@ def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replaye
         work = _Replay(connection, run, Writer(connection, load_rule(connection, settings.home)))
         outcome = "failed"
         try:
-            for number, response in enumerate(read_archives(paths)):
+            for number, response in enumerate(read_archives(paths), 1):
                 work.take(response)
                 if number % 500 == 0:
                     tell(work.done)

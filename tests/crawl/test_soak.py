@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -18,23 +15,14 @@ import pytest
 from harvester.warehouse import embedded, schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
 SECONDS = 600
 RATE = 120
 KILL_EVERY = 4.0
 RESTARTS = {200: signal.SIGINT, 400: signal.SIGKILL}
 """Seconds after which the server is restarted, and the signal that ends it: a fast shutdown, and none at all."""
-
-
-@pytest.fixture
-def own_home() -> Iterator[Path]:
-    home = Path(tempfile.mkdtemp(prefix="harvester-test-"))
-    try:
-        yield home
-    finally:
-        embedded.down(home)
-        shutil.rmtree(home)
 
 
 class Trouble(threading.Thread):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -62,16 +61,6 @@ def test_connections_that_are_cut_again_and_again(
     assert len(times) >= 3
     assert summary["outcome"] == "done"
     assert_truth(harvester, sandbox)
-
-
-@pytest.fixture
-def own_home() -> Iterator[Path]:
-    home = Path(tempfile.mkdtemp(prefix="harvester-test-"))
-    try:
-        yield home
-    finally:
-        embedded.down(home)
-        shutil.rmtree(home)
 
 
 def test_a_server_that_is_killed_and_comes_back(
