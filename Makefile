@@ -1,7 +1,8 @@
 # All that a fresh machine needs is Python >= 3.11: uv is fetched when it is missing, and `uv sync` makes .venv from uv.lock.
 
 PYTHON ?= python3
-EXTRAS ?=
+# Airflow comes with the tests only: it is larger than all the rest.
+EXTRAS ?= dataset report
 PYTEST_ARGS ?=
 # Tests wait for processes of their own half of the time: three at once keep two cores busy.
 JOBS ?= 3
@@ -13,6 +14,7 @@ BIN := .venv/bin
 # Beside the cache of uv, so that a second checkout needs no network.
 TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/scratch-harvester/tools
 STAMP := .venv/.synced
+TESTED := .venv/.tested
 # The cache of uv may lie on another file system: copying works everywhere, hard links warn there.
 export UV_LINK_MODE ?= copy
 # Trust what the system trusts, as pip does: behind a proxy that matters.
@@ -33,21 +35,21 @@ help: ## Show this list
 demo: $(STAMP) ## Run the whole pipeline on this machine alone
 	@$(BIN)/harvester demo $(DEMO_ARGS)
 
-test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k walk")
+test: $(TESTED) ## Run the tests (PYTEST_ARGS="-k walk")
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
-soak: $(STAMP) ## Run the tests that take minutes
+soak: $(TESTED) ## Run the tests that take minutes
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
 
-bench: $(STAMP) ## Measure what the documentation claims
+bench: $(TESTED) ## Measure what the documentation claims
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-lint: $(STAMP) ## Check style, formatting and types
+lint: $(TESTED) ## Check style, formatting and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-docs: $(STAMP) ## Make what the documentation draws from the code
+docs: $(TESTED) ## Make what the documentation draws from the code
 	@$(BIN)/python -m harvester.api.reference > docs/endpoints.md
 
 clean: ## Remove caches and build products (.venv stays)
@@ -57,17 +59,25 @@ clean: ## Remove caches and build products (.venv stays)
 # uv: the one on PATH, else a private one in TOOLS. Debian without python3-venv has no ensurepip, and its pip refuses
 # to touch the system (PEP 668) but may fill a folder. Offline first: a warm cache needs no network, and the lock file
 # fixes every hash, so both ways give the same .venv.
+define SYNC
+set -e; \
+if command -v uv >/dev/null 2>&1; then uv=uv; \
+elif [ -x "$(TOOLS)/bin/uv" ]; then uv="$(TOOLS)/bin/uv"; \
+elif [ -x "$(TOOLS)/lib/bin/uv" ]; then uv="$(TOOLS)/lib/bin/uv"; \
+elif $(PYTHON) -m venv "$(TOOLS)" >/dev/null 2>&1 && "$(TOOLS)/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
+then uv="$(TOOLS)/bin/uv"; \
+elif $(PYTHON) -m pip --version >/dev/null 2>&1 && \
+     $(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$(TOOLS)/lib" uv; \
+then uv="$(TOOLS)/lib/bin/uv"; \
+else echo "make: cannot fetch uv: install the package python3-venv (or uv itself) and check the network" >&2; exit 1; fi; \
+sync="sync --locked --quiet $(1) $(if $(filter-out python3,$(PYTHON)),--python $(PYTHON))"; \
+"$$uv" $$sync --offline 2>/dev/null || "$$uv" $$sync
+endef
+
 $(STAMP): pyproject.toml uv.lock
-	@set -e; \
-	if command -v uv >/dev/null 2>&1; then uv=uv; \
-	elif [ -x "$(TOOLS)/bin/uv" ]; then uv="$(TOOLS)/bin/uv"; \
-	elif [ -x "$(TOOLS)/lib/bin/uv" ]; then uv="$(TOOLS)/lib/bin/uv"; \
-	elif $(PYTHON) -m venv "$(TOOLS)" >/dev/null 2>&1 && "$(TOOLS)/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
-	then uv="$(TOOLS)/bin/uv"; \
-	elif $(PYTHON) -m pip --version >/dev/null 2>&1 && \
-	     $(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$(TOOLS)/lib" uv; \
-	then uv="$(TOOLS)/lib/bin/uv"; \
-	else echo "make: cannot fetch uv: install the package python3-venv (or uv itself) and check the network" >&2; exit 1; fi; \
-	sync="sync --locked --quiet $(foreach extra,$(EXTRAS),--extra $(extra)) $(if $(filter-out python3,$(PYTHON)),--python $(PYTHON))"; \
-	"$$uv" $$sync --offline 2>/dev/null || "$$uv" $$sync
+	@$(call SYNC,$(foreach extra,$(EXTRAS),--extra $(extra)) --no-dev)
+	@touch $@
+
+$(TESTED): $(STAMP)
+	@$(call SYNC,--all-extras)
 	@touch $@

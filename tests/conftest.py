@@ -1,4 +1,4 @@
-"""PostgreSQL servers that the suite starts itself, and a database of one's own for each test that asks.
+"""The real things: PostgreSQL servers that the suite starts itself, `harvester` and the sandbox as processes.
 
 `database` is a fresh copy of a migrated template. Such a test runs on the embedded server; with
 `@pytest.mark.every_postgres` it runs on PostgreSQL 15 as well, the oldest that is supported.
@@ -6,15 +6,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
+import urllib.request
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -24,7 +28,7 @@ from harvester.config import Settings, settings
 from harvester.warehouse import embedded, schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PG15 = Path("/usr/lib/postgresql/15/bin")
 
@@ -171,3 +175,299 @@ def database(postgres_server: Server) -> Iterator[str]:
     url = postgres_server.create(postgres_server.template())
     yield url
     postgres_server.drop(url)
+
+
+# harvester and the sandbox -----------------------------------------------------------------------------------------
+
+TABLES = (
+    "users",
+    "projects",
+    "studios",
+    "project_comments",
+    "studio_comments",
+    "follows",
+    "favorites",
+    "studio_projects",
+    "studio_members",
+    "profile_comments",
+    "studio_activity",
+    "news",
+)
+KEYS = {
+    "studio_activity": ("studio_id", "id"),
+    "news": ("id", "headline"),
+    "follows": ("follower_id", "followee_id"),
+    "favorites": ("user_id", "project_id"),
+    "studio_projects": ("studio_id", "project_id"),
+    "studio_members": ("studio_id", "user_id"),
+}
+
+
+PLACES = {
+    "project_comments": [("projects", "project_id")],
+    "studio_comments": [("studios", "studio_id")],
+    "profile_comments": [("users", "user_id")],
+    "studio_activity": [("studios", "studio_id")],
+}
+
+
+def key_of(table: str, row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in KEYS.get(table, ("id",)))
+
+
+@dataclass
+class Sandbox:
+    """A running sandbox, and what it says of itself."""
+
+    url: str
+    process: subprocess.Popen[str]
+
+    def call(self, method: str, path: str) -> bytes:
+        request = urllib.request.Request(self.url + path, method=method)
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            body: bytes = answer.read()
+        return body
+
+    def json(self, path: str, method: str = "GET") -> Any:
+        return json.loads(self.call(method, path))
+
+    def lines(self, path: str) -> list[Any]:
+        return [json.loads(line) for line in self.call("GET", path).splitlines()]
+
+    def truth(self, table: str, *seeds: str) -> list[dict[str, Any]]:
+        query = "&".join(f"from={seed}" for seed in seeds)
+        return self.lines(f"/sandbox/truth/{table}" + (f"?{query}" if query else ""))
+
+    def seeds(self) -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = self.json("/sandbox/seeds")
+        return found
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return TABLES
+
+    def key_columns(self, table: str) -> tuple[str, ...]:
+        return KEYS.get(table, ("id",))
+
+    def requests(self) -> dict[str, Any]:
+        counts: dict[str, Any] = self.json("/sandbox/requests")
+        return counts
+
+
+@dataclass
+class Harvester:
+    """The command line in one environment."""
+
+    database: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "harvester", *arguments]
+
+    def env(self) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("HARVESTER_")}
+        return clean | {"HARVESTER_DATABASE_URL": self.database, "COLUMNS": "200"} | self.environment
+
+    def __call__(self, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+        result = subprocess.run(
+            self.command(*arguments), env=self.env(), capture_output=True, text=True, timeout=400, check=False
+        )
+        if ok:
+            assert result.returncode == 0, result.stderr[-3000:]
+        return result
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments),
+            env=self.env(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def crawl(self, *arguments: str) -> dict[str, Any]:
+        summary: dict[str, Any] = json.loads(self("crawl", "--json", *arguments).stdout)
+        return summary
+
+    def seed_all(self, sandbox: Sandbox) -> None:
+        seeds = sandbox.seeds()
+        for kind, things in seeds.items():
+            if things:
+                self("seed", kind, *map(str, things))
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.database, options="-c timezone=UTC") as connection:
+            return connection.execute(statement, values or None).fetchall()  # type: ignore[call-overload,no-any-return]
+
+    def rows(self, table: str, columns: list[str]) -> list[dict[str, Any]]:
+        # What stands on a page is there while the page is.
+        there = "".join(
+            f" AND EXISTS (SELECT FROM scratch.{place} p WHERE p.id = t.{column} AND p.gone_at IS NULL)"
+            for place, column in PLACES.get(table, ())
+        )
+        found = self.query(f"SELECT {', '.join(columns)} FROM scratch.{table} t WHERE gone_at IS NULL{there}")
+        return [dict(zip(columns, map(_as_served, row), strict=True)) for row in found]
+
+
+def _as_served(value: Any) -> Any:
+    if hasattr(value, "isoformat"):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return value
+
+
+@dataclass
+class Difference:
+    """How one table departs from the truth."""
+
+    truth: dict[tuple[Any, ...], dict[str, Any]]
+    missing: set[tuple[Any, ...]]
+    extra: set[tuple[Any, ...]]
+    differ: dict[tuple[Any, ...], dict[str, tuple[Any, Any]]]
+    """By key and column: what is true, and what is kept."""
+
+
+def differences(harvester: Harvester, sandbox: Sandbox, *seeds: str, grown: bool = False) -> dict[str, Difference]:
+    """Each table compared with the truth, field by field; with `grown`, `extra` may keep what is served no more."""
+    found = {}
+    for table in TABLES:
+        truth = {key_of(table, row): row for row in sandbox.truth(table, *seeds)}
+        columns = list(next(iter(truth.values()))) if truth else list(KEYS.get(table, ("id",)))
+        kept = {key_of(table, row): row for row in harvester.rows(table, columns)}
+        differ = {
+            key: different
+            for key, row in truth.items()
+            if key in kept and row != kept[key] and (different := _differ(row, kept[key], grown=grown))
+        }
+        found[table] = Difference(truth, truth.keys() - kept.keys(), kept.keys() - truth.keys(), differ)
+    return found
+
+
+def _differ(true: dict[str, Any], kept: dict[str, Any], *, grown: bool) -> dict[str, tuple[Any, Any]]:
+    return {
+        name: (value, kept[name])
+        for name, value in true.items()
+        if value != kept[name] and not (grown and name == "extra" and value.items() <= kept[name].items())
+    }
+
+
+def compare_with_truth(harvester: Harvester, sandbox: Sandbox, *seeds: str, grown: bool = False) -> Counter[str]:
+    """Each table equals the truth: nothing missing, nothing extra, field by field. Returns the rows by table."""
+    counts: Counter[str] = Counter()
+    for table, one in differences(harvester, sandbox, *seeds, grown=grown).items():
+        counts[table] = len(one.truth)
+        assert not one.missing, f"{table}: {len(one.missing)} of {len(one.truth)} missing, as {sorted(one.missing)[:3]}"
+        assert not one.extra, f"{table}: {len(one.extra)} extra, as {sorted(one.extra)[:3]}"
+        assert not one.differ, f"{table}: {len(one.differ)} differ, as {list(one.differ.items())[:2]}"
+    return counts
+
+
+@pytest.fixture(scope="session")
+def start_sandbox() -> Iterator[Callable[..., Sandbox]]:
+    """Starts sandboxes, and ends them with the session."""
+    running: list[Sandbox] = []
+
+    def start(**options: Any) -> Sandbox:
+        arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harvester", "sandbox", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        word, _, url = process.stdout.readline().strip().partition(" ")
+        assert word == "ready"
+        running.append(Sandbox(url, process))
+        return running[-1]
+
+    yield start
+    for sandbox in running:
+        sandbox.process.terminate()
+        sandbox.process.wait(timeout=30)
+        assert sandbox.process.stdout is not None
+        sandbox.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def still_sandbox(start_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    """A community of 250 users that no test may change."""
+    return start_sandbox(users=250, seed=1)
+
+
+@pytest.fixture(scope="session")
+def small_sandbox(start_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    """A community of 120 users that no test may change."""
+    return start_sandbox(users=120, seed=1)
+
+
+@pytest.fixture
+def second_database(postgres_server: Any) -> Iterator[str]:
+    """Another empty warehouse beside the test's own."""
+    url = postgres_server.create(postgres_server.template())
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture(scope="session")
+def keys_of() -> Callable[..., set[tuple[Any, ...]]]:
+    return lambda table, rows: {key_of(table, row) for row in rows}
+
+
+@pytest.fixture
+def make_harvester(database: str) -> Callable[[Sandbox], Harvester]:
+    """A command line bound to the test's own database and a sandbox."""
+
+    def make(sandbox: Sandbox, **environment: str) -> Harvester:
+        return Harvester(
+            environment.pop("HARVESTER_DATABASE_URL", database),
+            {"HARVESTER_API_URL": sandbox.url, "HARVESTER_SITE_URL": sandbox.url, "HARVESTER_RATE": "0"} | environment,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def compare() -> Callable[..., dict[str, Difference]]:
+    return differences
+
+
+@pytest.fixture(scope="session")
+def assert_truth() -> Callable[..., Counter[str]]:
+    return compare_with_truth
+
+
+@dataclass
+class Harvest:
+    """A harvested community: a warehouse of the test's own, and its sandbox, which no test changes."""
+
+    harvester: Harvester
+    sandbox: Sandbox
+
+
+@pytest.fixture(scope="session")
+def _harvested(embedded_server: Server, start_sandbox: Callable[..., Sandbox]) -> tuple[Sandbox, str]:
+    """80 users, harvested, changed, refreshed and audited once: there is history, and there are tombstones."""
+    sandbox = start_sandbox(users=80, seed=1)
+    database = embedded_server.create(embedded_server.template())
+    harvester = Harvester(
+        database,
+        {"HARVESTER_API_URL": sandbox.url, "HARVESTER_SITE_URL": sandbox.url, "HARVESTER_RATE": "0"},
+    )
+    harvester.seed_all(sandbox)
+    harvester("seed", "explore", "--pages", "1")
+    harvester.crawl()
+    for mode in ("--refresh", "--audit"):
+        sandbox.json("/sandbox/churn?events=160", "POST")
+        harvester.crawl(mode)
+    return sandbox, psycopg.conninfo.conninfo_to_dict(database)["dbname"]
+
+
+@pytest.fixture
+def harvest(embedded_server: Server, _harvested: tuple[Sandbox, str]) -> Iterator[Harvest]:
+    """A copy of a harvested warehouse of 80 users with history and tombstones."""
+    sandbox, template = _harvested
+    database = embedded_server.create(template)
+    environment = {"HARVESTER_API_URL": sandbox.url, "HARVESTER_SITE_URL": sandbox.url, "HARVESTER_RATE": "0"}
+    yield Harvest(Harvester(database, environment), sandbox)
+    embedded_server.drop(database)

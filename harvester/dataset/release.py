@@ -1,0 +1,110 @@
+"""What a release of a dataset is: made by `build`, told by its descriptions, read again by `verify` and `diff`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Profile(StrEnum):
+    """Who may be given a dataset, and so what is left in it."""
+
+    OPEN = "open"
+    """Anybody: keyed pseudonyms, coarse times, binned counts, no text."""
+    RESTRICTED = "restricted"
+    """Whoever signed an agreement: pseudonyms, exact times, redacted text."""
+    INTERNAL = "internal"
+    """Nobody else: the tables as they are."""
+
+
+class Type(StrEnum):
+    """The types that columns of a dataset have, the same in every format."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    MONTH = "month"
+    """Text, as 2026-06."""
+    TIME = "datetime"
+    """UTC, to the microsecond."""
+    JSON = "json"
+    """Text that holds JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a dataset.
+
+    `treatment` says what was done to the values of the warehouse, in words; None: nothing.
+    """
+
+    name: str
+    type: Type
+    comment: str
+    treatment: str | None = None
+    required: bool = False
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """Columns that refer to another resource of the same release, every value of which is there."""
+
+    fields: tuple[str, ...]
+    resource: str
+    referred: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a release; `path` is relative to its folder, with forward slashes."""
+
+    path: str
+    format: str
+    """parquet, csv.gz or jsonl.gz"""
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A table of a release, in each of its formats."""
+
+    name: str
+    comment: str
+    fields: tuple[Field, ...]
+    primary_key: tuple[str, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+    rows: int
+    files: tuple[File, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """All that is said of a release. Nothing in it depends on when or where it was built: same input, same bytes."""
+
+    name: str
+    """The date of its state and a number, as 2026.06.0."""
+    profile: Profile
+    as_of: datetime
+    resources: tuple[Resource, ...]
+    parameters: dict[str, Any]
+    """What was asked for: bounds in days, tombstone mode, k, text mode."""
+    design: dict[str, Any] = field(default_factory=dict)
+    """How what is in scope was drawn: see `crawl.designs`; empty for whatever was seeded by hand."""
+    coverage: dict[str, Any] = field(default_factory=dict)
+    """What is certified, censored and missing."""
+    anonymity: dict[str, Any] = field(default_factory=dict)
+    """What was suppressed so that each combination of quasi-identifiers is shared by k people."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Runs behind it: how many, from when to when, which API, contact and permission, version of the harvester."""
+    previous: str | None = None
+    """The release before it, and what became of it."""
+    changes: dict[str, Any] = field(default_factory=dict)
+    """By resource: rows added, changed, withdrawn since the previous release."""
