@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,9 @@ from harvester.config import settings
 app = typer.Typer(cls=Group, no_args_is_help=True, help="Figures for analysts: schema analytics.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+
+_OTHER_COLUMNS = 75
+"""Characters of a line that the list needs for all but what a relation holds."""
 
 
 @app.command(epilog="Example: harvester analytics refresh && harvester db psql -c 'TABLE analytics.remix_trees'")
@@ -35,6 +39,7 @@ def refresh(
     from harvester.warehouse.analytics import refresh as bring_up_to_date
     from harvester.warehouse.connect import connect
 
+    console = Console(stderr=True)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -44,7 +49,7 @@ def refresh(
     )
     with (
         connect(settings(), autocommit=True) as connection,
-        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         task = progress.add_task("", total=None)
 
@@ -79,6 +84,8 @@ def list_relations(*, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(found, default=str))
         return
+    console = Console()
+    rest = max(console.width - _OTHER_COLUMNS, 20)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("subject", "relation", "rows", "read", "as of", "what it holds"):
         table.add_column(name, justify="right" if name in ("rows", "read") else "left", no_wrap=True)
@@ -89,9 +96,9 @@ def list_relations(*, as_json: AsJson = False) -> None:
             "" if one["row_count"] is None else f"{one['row_count']:,}",
             "" if one["share_read"] is None else f"{one['share_read']:.1%}",
             _as_of(one),
-            escape(one["said"] or ""),
+            escape(shorten(one["said"] or "", rest, placeholder=" ...")),
         )
-    Console().print(table, highlight=False)
+    console.print(table, highlight=False)
 
 
 def _as_of(one: dict[str, Any]) -> str:

@@ -231,7 +231,7 @@ def _refresh_keys(connection: Connection, name: str, tell: Tell) -> int | None:
         which = sql.SQL("{} AND {} = ANY(%s::{}[])").format(
             sql.SQL(part.only),
             sql.Identifier(part.key),
-            sql.Identifier(part.type),
+            sql.SQL(part.type),
         )
         # A pass over all events finds those of any number of days.
         size = len(changed) if part.key == "day" else _BATCH

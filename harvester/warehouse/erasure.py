@@ -429,7 +429,13 @@ class _Work:
                     self._replace(table, column.name, names, REMOVED, "::jsonb")
                     if numbers:
                         self._replace(table, column.name, numbers, "0", "::jsonb")
-                elif isinstance(column.type, Text) and column.name not in ("stream", "kind", "outcome", "role", "relation"):
+                elif isinstance(column.type, Text) and column.name not in (
+                    "stream",
+                    "kind",
+                    "outcome",
+                    "role",
+                    "relation",
+                ):
                     self._replace(table, column.name, names, REMOVED, "")
 
     def _replace(self, table: Table, column: str, pattern: str, by: str, cast: str) -> None:

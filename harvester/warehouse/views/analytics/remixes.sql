@@ -29,15 +29,18 @@ COMMENT ON COLUMN analytics.remix_edges.parent_id IS 'What it was made from. It 
 COMMENT ON COLUMN analytics.remix_edges.is_assumed IS
     'Whether its parent is unknown, and parent_id is the root of its tree.';
 
+-- OFFSET 0: the edges of a few projects are looked up one by one. Planned as a join, all edges would be read.
 CREATE FUNCTION analytics.remix_roots(projects bigint[]) RETURNS SETOF bigint
 LANGUAGE sql STABLE AS $$
 WITH RECURSIVE climb AS (
     SELECT DISTINCT unnest($1) AS project_id
     UNION
-    SELECT e.parent_id FROM climb JOIN analytics.remix_edges e ON e.project_id = climb.project_id
+    SELECT e.parent_id
+    FROM climb
+    CROSS JOIN LATERAL (SELECT parent_id FROM analytics.remix_edges WHERE project_id = climb.project_id OFFSET 0) e
 )
 SELECT project_id FROM climb
-WHERE NOT EXISTS (SELECT FROM analytics.remix_edges e WHERE e.project_id = climb.project_id)
+WHERE NOT EXISTS (SELECT FROM analytics.remix_edges e WHERE e.project_id = climb.project_id OFFSET 0)
 $$;
 
 COMMENT ON FUNCTION analytics.remix_roots IS 'The roots of the trees of remixes that projects are in, as known now.';
@@ -48,10 +51,11 @@ LANGUAGE sql STABLE AS $$
 WITH RECURSIVE tree AS (
     SELECT root AS project_id, NULL::bigint AS parent_id, root AS root_id, 0 AS depth, false AS is_assumed
     FROM (SELECT DISTINCT unnest($1) AS root) asked
-    WHERE EXISTS (SELECT FROM analytics.remix_edges e WHERE e.parent_id = root)
+    WHERE EXISTS (SELECT FROM analytics.remix_edges e WHERE e.parent_id = root OFFSET 0)
     UNION ALL
     SELECT e.project_id, e.parent_id, tree.root_id, tree.depth + 1, e.is_assumed
-    FROM tree JOIN analytics.remix_edges e ON e.parent_id = tree.project_id
+    FROM tree
+    CROSS JOIN LATERAL (SELECT * FROM analytics.remix_edges WHERE parent_id = tree.project_id OFFSET 0) e
 ) CYCLE project_id SET is_met USING path
 SELECT project_id, parent_id, root_id, depth, is_assumed FROM tree WHERE NOT is_met
 $$;
