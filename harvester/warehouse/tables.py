@@ -771,6 +771,7 @@ threads = _table(
     _big("place_id", "The project, studio or user that it stands on.", nullable=False),
     _big("author_id", "Who wrote it; null for one that was removed. Soft reference to users."),
     _time("started_at", "When it was written."),
+    _bool("is_gone", "Whether it is gone itself.", nullable=False),
     _count("replies", "Replies that are known."),
     _count("own_replies", "Replies by the author of the thread."),
     _count("gone_replies", "Replies that are gone."),

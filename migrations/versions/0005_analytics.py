@@ -191,6 +191,7 @@ def upgrade():
             comment="Who wrote it; null for one that was removed. Soft reference to users.",
         ),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True, comment="When it was written."),
+        sa.Column("is_gone", sa.Boolean(), nullable=False, comment="Whether it is gone itself."),
         sa.Column("replies", sa.Integer(), nullable=False, comment="Replies that are known."),
         sa.Column("own_replies", sa.Integer(), nullable=False, comment="Replies by the author of the thread."),
         sa.Column("gone_replies", sa.Integer(), nullable=False, comment="Replies that are gone."),

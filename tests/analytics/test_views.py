@@ -191,19 +191,19 @@ def test_threads_and_how_long_an_answer_takes(connection: Connection) -> None:
         (10, 11, None, 3, "2026-02-11 00:00Z", None),
     )  # fmt: skip
     # The id 1 again: a removed comment on a profile, which keeps its replies.
-    comments(connection, "profile", "user_id", (1, 2, None, None, None, None), (2, 2, 1, 3, "2026-01-05 00:00Z", None))
+    comments(connection, "profile", "user_id", (1, 2, None, None, None, GONE), (2, 2, 1, 3, "2026-01-05 00:00Z", None))
     refresh(connection)
     threads = connection.execute(
-        "SELECT kind, thread_id, place_id, author_id, replies, own_replies, gone_replies, repliers,"
+        "SELECT kind, thread_id, place_id, author_id, is_gone, replies, own_replies, gone_replies, repliers,"
         " first_reply_at - started_at, first_answer_at - started_at, last_reply_at - started_at"
         " FROM analytics.threads ORDER BY 1, 2"
     ).fetchall()
     hour = timedelta(hours=1)
     assert threads == [
-        ("profile", 1, 2, None, 1, 0, 0, 1, None, None, None),
-        ("project", 1, 11, 1, 3, 1, 1, 3, hour / 6, hour, 24 * hour),
-        ("project", 5, 11, 2, 1, 0, 0, 1, 3 * hour, 3 * hour, 3 * hour),
-        ("project", 7, 11, 3, 1, 1, 0, 1, timedelta(seconds=5), None, timedelta(seconds=5)),
+        ("profile", 1, 2, None, True, 1, 0, 0, 1, None, None, None),
+        ("project", 1, 11, 1, False, 3, 1, 1, 3, hour / 6, hour, 24 * hour),
+        ("project", 5, 11, 2, False, 1, 0, 0, 1, 3 * hour, 3 * hour, 3 * hour),
+        ("project", 7, 11, 3, False, 1, 1, 0, 1, timedelta(seconds=5), None, timedelta(seconds=5)),
     ]
     latency = connection.execute(
         "SELECT kind, month::text, comments, replied, answered, share_answered::float8, median_wait, ninth_decile_wait"
