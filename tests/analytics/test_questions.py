@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -264,15 +267,25 @@ ANSWERS: tuple[Callable[[Truth], Rows], ...] = (
 )  # fmt: skip
 
 
+def follow_along(sandbox: Any, harvester: Any) -> None:
+    """The commands of the page, with a sandbox and a database of the test's own."""
+    block = re.search(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert block is not None
+    first, *commands, last = block[1].strip().split("\n")
+    assert first == "harvester sandbox --port 8602 --users 80 --seed 1 &"
+    assert last == "harvester db psql"
+    script = "\n".join(["set -e", *commands]).replace("http://127.0.0.1:8602", sandbox.url)
+    environment = harvester.env() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_the_answers_of_the_page_are_those_of_sql_and_of_the_truth(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:
     sandbox = start_sandbox(users=80, seed=1)
     harvester = make_harvester(sandbox)
-    harvester.seed_all(sandbox)
-    harvester("seed", "explore")
-    harvester.crawl()
-    harvester("analytics", "refresh")
+    follow_along(sandbox, harvester)
     truth = Truth(sandbox.truth)
     questions = {int(number): (query, table) for number, query, table in QUESTION.findall(PAGE.read_text())}
     assert list(questions) == list(range(1, len(ANSWERS) + 1))
