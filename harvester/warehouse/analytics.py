@@ -253,14 +253,14 @@ def _replace(connection: Connection, name: str, which: sql.Composable, keys: lis
 
 
 def _refresh_trees(connection: Connection, tell: Tell) -> int | None:
-    """Make the trees anew that a changed project is in, was in, or names."""
+    """Make the trees anew that a changed project or its parent is in or was in; others cannot have changed."""
     tell("remix_nodes", 0, 1)
     connection.execute(
         "CREATE TEMPORARY TABLE stale ON COMMIT DROP AS"
         " WITH changed AS (SELECT c.id, c.parent_id, c.root_id FROM pg_temp.changed_projects c"
         " WHERE c.parent_id IS NOT NULL OR c.root_id IS NOT NULL"
         " OR EXISTS (SELECT FROM analytics.remix_nodes n WHERE n.project_id = c.id)),"
-        " touched AS (SELECT id FROM changed UNION SELECT parent_id FROM changed UNION SELECT root_id FROM changed),"
+        " touched AS (SELECT id FROM changed UNION SELECT parent_id FROM changed),"
         " trees AS (SELECT DISTINCT n.root_id FROM touched t JOIN analytics.remix_nodes n ON n.project_id = t.id)"
         " SELECT id AS project_id FROM touched WHERE id IS NOT NULL"
         " UNION SELECT n.project_id FROM trees JOIN analytics.remix_nodes n USING (root_id)"
