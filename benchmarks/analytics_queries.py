@@ -106,13 +106,14 @@ QUERIES = {
         WHERE ranking = 'explore/projects?q=tag1&mode=trending&language=en'""",
     "stays of one project": "SELECT * FROM analytics.ranking_stays WHERE kind = 'project' AND thing_id = 1",
     "stays in all rankings": "SELECT ranking, avg(sightings) FROM analytics.ranking_stays GROUP BY 1",
+    "readings of all rankings": "SELECT * FROM analytics.ranking_readings",
     "countries in all rankings": "SELECT * FROM analytics.ranking_countries",
     "freshness": "SELECT * FROM analytics.freshness",
     "gaps in the ids": "SELECT * FROM analytics.id_gaps",
 }
 LARGE = re.compile(
     r"Seq Scan on (users|projects|studios|\w+_comments|follows|favorites|studio_\w+|project_stats|walks|user_months"
-    r"|remix_nodes|threads|follow_degrees)\b"
+    r"|remix_nodes|remix_trees|threads|follow_degrees|ranking_stays|rankings)\b"
 )
 BY_KEY = ("one ", "of one", "life of", "stays of", "moves in")
 
