@@ -21,7 +21,7 @@ from harvester.crawl import frontier
 from harvester.crawl.archive import Archive
 from harvester.errors import WarehouseError
 from harvester.warehouse.commit import Connection, Counts, PageCommit, Writer
-from harvester.warehouse.connect import connect
+from harvester.warehouse.connect import connect, refusal
 from harvester.warehouse.erasure import load_rule
 from harvester.warehouse.normalise import Rows
 from harvester.warehouse.schema import use_schema
@@ -86,6 +86,9 @@ class Session:
             use_schema(connection)
             self.run = frontier.begin_run(connection, self.settings, self.command, self.crew)
             self._use(connection)
+        except psycopg.Error as error:
+            connection.close()
+            raise WarehouseError(refusal(error)) from None
         except BaseException:
             connection.close()
             raise
