@@ -32,6 +32,7 @@ from harvester.api.catalogue import DETAIL, PAGE_LIMIT, STREAMS, streams_of
 from harvester.api.decode import Departure, decode
 from harvester.api.records import Record
 from harvester.api.stream import Host, Kind, Paging, Stream
+from harvester.api.text import without_tokens
 from harvester.config import settings as environment
 from harvester.crawl import frontier, learning, walk
 from harvester.crawl.account import Account
@@ -81,7 +82,7 @@ class Unusable(Exception):  # noqa: N818
         super().__init__(reason)
         self.path = path
         self.status = status
-        self.body = body
+        self.body = without_tokens(body)
 
 
 @dataclass(slots=True)
@@ -209,6 +210,7 @@ class WalkSpider(Spider):
             if (await self.session.call(frontier.backlog, names, self.price)).due:
                 await self._wait_for_health()
             await self._walk_all(names, only)
+            self.left = await self.session.call(frontier.backlog, names, self.price)
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
