@@ -1,8 +1,9 @@
 """The raw archive: every response as it came, in WARC files, with what is needed to make the same rows of it again.
 
 Only the body, its type, the status and the address are kept: no header of ours, no cookie, no token, and nothing that
-was read with the operator's own session. A record of a page that was used says what it was used for; others (faults, garbage)
-are kept and not replayed. No index is kept: `warcio index` makes one, so that there is none to erase a person from.
+was read with the operator's own session. A record of a page that was used says what it was used for; others (faults,
+garbage) are kept and not replayed. No index is kept: `warcio index` makes one, so that there is none to erase a person
+from.
 """
 
 from __future__ import annotations

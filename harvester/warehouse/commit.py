@@ -313,7 +313,8 @@ def _without_the_erased(page: PageCommit, rule: Rule) -> PageCommit:
     verdict = page.verdict
     if verdict is not None:
         verdict = replace(verdict, certificate=rule.of_walk(verdict.certificate))
-    return replace(page, rows=rule.apply(page.rows), state=rule.of_walk(page.state), verdict=verdict)
+    seen = rule.of_list(page.lease.visit.stream, page.seen)
+    return replace(page, rows=rule.apply(page.rows), state=rule.of_walk(page.state), verdict=verdict, seen=seen)
 
 
 def settle(connection: Connection, ended: Sequence[dict[str, Any]], now: datetime | None) -> None:
