@@ -58,7 +58,7 @@ _BROKEN = (
     ResponseDataLossError,
     OSError,
 )
-_ANSWERS = (200, 400, 401, 403, 404, 410)
+ANSWERS = (200, 400, 401, 403, 404, 410)
 """Statuses whose body is looked at; all others (429, 5xx, redirects, unheard-of ones) are no answer."""
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
@@ -518,7 +518,7 @@ class WalkSpider(Spider):
             error = TransientHTTP(None)
         else:
             self.session.answers[name][str(response.status)] += 1
-            if response.status in _ANSWERS:
+            if response.status in ANSWERS:
                 await self.pacer.answered(None)
                 return response
             header = response.headers.get("Retry-After")
