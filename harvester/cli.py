@@ -360,14 +360,14 @@ def forget_user(
             typer.confirm("Remove all this for good?", abort=True)
         erasure = forget(connection, home, name, rehearse=dry_run)
     if as_json:
-        typer.echo(json.dumps(erasure.as_json() | {"known": erasure.user_id is not None, "dry_run": dry_run}))
+        typer.echo(json.dumps(erasure.as_json() | {"known": bool(erasure.users), "dry_run": dry_run}))
     else:
         _show_erasure(erasure, "would go" if dry_run else "is gone")
 
 
 def _show_erasure(erasure: Any, what: str) -> None:
     console = Console()
-    if erasure.user_id is None:
+    if not erasure.users:
         console.print("nobody of this name is in the warehouse; the name is left out from now on")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in (what, "rows deleted", "emptied", "texts redacted"):

@@ -176,8 +176,11 @@ def _date(
     }
     found = sql.SQL("unnest(%(items)s::bigint[], %(missed)s::timestamptz[], %(after)s::timestamptz[])")
     dated = sql.SQL(
-        "UPDATE scratch.{table} t SET gone_at = coalesce(v.missed, now()), gone_after = v.after,"
-        " gone_reason = %(reason)s FROM {found} AS v (item, missed, after)"
+        "UPDATE scratch.{table} t SET"
+        # A reply may have been met later than its comment was last seen, or even missed.
+        " gone_at = CASE WHEN v.missed > t.first_seen_at THEN v.missed ELSE now() END,"
+        " gone_after = greatest(v.after, t.first_seen_at), gone_reason = %(reason)s"
+        " FROM {found} AS v (item, missed, after)"
         " WHERE {match} AND t.gone_at IS NULL"
     )
     table, item, owner = sql.Identifier(holds.table), sql.Identifier(holds.item), sql.Identifier(holds.owner)

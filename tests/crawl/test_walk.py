@@ -262,6 +262,38 @@ def test_an_incremental_walk_without_its_stop_rule_misses_what_is_new(monkeypatc
     assert miss() > 30
 
 
+@pytest.mark.parametrize(
+    ("back", "in_order", "guard"),
+    [(2, True, {"_HEAD_EVIDENCE": 1}), (5, False, {"pairwise": lambda _: ()})],
+    ids=["few in order", "many in another"],
+)
+def test_who_comes_back_to_the_head_hides_nobody_new(
+    back: int, in_order: bool, guard: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Followers who left and followed again stand among the new ones: neither few of them nor many in another order
+    show an incremental walk that it has arrived."""
+
+    def miss() -> int:
+        found = 0
+        for seed in range(40):
+            source = Source(NEWEST, random.Random(seed), length=80)
+            first = run(source)
+            returning = sorted(source.rng.sample(source.raw[:LIMIT], back), reverse=not in_order)
+            for _ in range(14):
+                source.insert()
+            for entry in returning:
+                source.raw.remove(entry)
+                source.raw.insert(2, entry)
+            second = run(source, first.certificate)
+            found += bool(source.visible() - first.returned - second.returned)
+        return found
+
+    assert miss() == 0
+    for name, value in guard.items():
+        monkeypatch.setattr(walk, name, value)
+    assert miss() > 30
+
+
 def test_without_the_recheck_moved_items_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     def miss() -> int:
         return sum(bool(run(Source(SHARED, random.Random(seed), length=200, moves=0.5)).missed) for seed in range(60))

@@ -196,6 +196,24 @@ def test_many_comments_are_told_by_a_second_walk_with_their_replies(house: House
     assert house.gone("studio_comments", "id") == {2: "deleted", 20: "deleted"}
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_reply_was_there_when_it_was_met(house: House, asked: bool) -> None:
+    """Its comment was last known an hour ago, and missed before the reply came: between the two it was not gone."""
+    house.audit("studio_comments")
+    house.walk("studio_comments", [1, 3], pages=4 if asked else 1)
+    house.connection.execute("INSERT INTO scratch.studio_comments (id, studio_id, parent_id) VALUES (20, 5, 2)")
+    if asked:
+        (lease,) = frontier.lease(house.connection, house.run, ["studio_comment"], 1, purpose=Purpose.NEW)
+        house.writer.commit([PageCommit(lease, [], 0, verdict=Verdict(None, gone=True))])
+    else:
+        house.walk("studio_comments", [1, 3])
+    assert house.gone("studio_comments", "id") == {2: "deleted", 20: "deleted"}
+    assert house.one(
+        "SELECT bool_and(first_seen_at <= gone_after AND gone_after < gone_at) FROM scratch.studio_comments"
+        " WHERE gone_at IS NOT NULL"
+    )
+
+
 def test_a_curator_who_was_promoted_is_not_gone(house: House) -> None:
     """Both lists are read before anybody is told to have left, whichever comes first."""
     house.audit("studio_curators")
