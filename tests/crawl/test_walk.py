@@ -195,6 +195,16 @@ def test_certificates_are_the_rule(name: str) -> None:
     assert proved >= 57
 
 
+@pytest.mark.parametrize("name", ["newest", "oldest", "unknown", "shared"])
+def test_certificates_are_the_rule_where_items_are_hidden_too(name: str) -> None:
+    """Behind a short page the next one is placed so near that what leaves meanwhile draws nothing past it."""
+    for seed in range(60):
+        source = Source(LISTINGS[name], random.Random(seed), length=120, hidden_share=0.3, deletes=0.1)
+        outcome = run(source)
+        assert not outcome.missed
+        assert outcome.certificate.ground in (Ground.KEY, Ground.IDENTITY), seed
+
+
 @pytest.mark.parametrize("churn", SHRINKING, ids=str)
 @pytest.mark.parametrize("name", ["newest by key", "newest", "oldest", "shared"])
 def test_without_the_certificate_items_are_missed(name: str, churn: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,6 +375,17 @@ def test_a_contradicted_order_is_reported_and_read_until_two_reads_agree(length:
     if length > 1:
         assert outcome.contradicted
         assert outcome.certificate.ground is Ground.AGREEMENT
+
+
+def test_where_the_order_was_contradicted_an_unchanged_head_proves_nothing() -> None:
+    """The source keeps the order on the first page alone: what is new may stand anywhere."""
+    source = Source(NEWEST_KEYED, random.Random(1), length=60)
+    source.raw[LIMIT:] = reversed(source.raw[LIMIT:])
+    source.versions = [list(source.raw)]
+    outcome = run(source)
+    assert outcome.contradicted
+    source.raw.append((source.next_id, source.clock + 1))
+    assert run(source, outcome.certificate).returned == source.visible()
 
 
 @pytest.mark.parametrize("name", LISTINGS, ids=str)
