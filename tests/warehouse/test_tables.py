@@ -10,6 +10,7 @@ from harvester.warehouse.tables import SCHEMAS, metadata
 
 every_postgres = pytest.mark.every_postgres
 
+SAMPLING = {"samples", "sample_strata", "sample_units"}
 CONTRACT = {
     "scratch": {
         "users", "projects", "studios", "project_comments", "studio_comments", "profile_comments", "follows",
@@ -22,9 +23,9 @@ CONTRACT = {
     },
     "crawl": {
         "walks", "runs", "quarantine", "budget", "seeds", "designs", "draws", "erasures", "drift", "queries",
-        "alembic_version", "sightings", "suspects", "priors", "reply_decay",
+        "alembic_version", "sightings", "suspects", "priors", "reply_decay", "strata",
     },
-    "analytics": {"coverage", "id_gaps"},
+    "analytics": {"coverage", "id_gaps", *SAMPLING},
     "account": {"messages", "activity", "alerts", "projects", "states"},
 }  # fmt: skip
 
