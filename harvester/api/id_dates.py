@@ -4,6 +4,7 @@ Each pair is an object whose id and date are both public; between two of them id
 """
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 PROJECTS: tuple[tuple[int, str], ...] = (
     (142, "2007-03-07"),
@@ -31,7 +32,7 @@ STUDIOS: tuple[tuple[int, str], ...] = (
 def first_id_of(year: int, known: tuple[tuple[int, str], ...]) -> int | None:
     """About the first id that was given out in a year; None where the year began before or after all that is known."""
     at = datetime(year, 1, 1, tzinfo=UTC)
-    for (id_before, before), (id_after, after) in zip(known, known[1:], strict=False):
+    for (id_before, before), (id_after, after) in pairwise(known):
         begin, end = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (before, after))
         if begin <= at < end:
             return id_before + round((id_after - id_before) * ((at - begin) / (end - begin)))

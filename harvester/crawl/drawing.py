@@ -7,6 +7,7 @@ and a longer draw begins with the shorter one.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 from math import expm1, log1p, sqrt
 
 SMALLEST = 2
@@ -70,7 +71,7 @@ def draw(seed: int, stratum: Stratum, count: int, skip: Collection[int] = ()) ->
 def cut(first: int, last: int, parts: int) -> list[Stratum]:
     """A range of ids in parts of equal width."""
     edges = [first + (last - first + 1) * part // parts for part in range(parts + 1)]
-    return [Stratum(str(n + 1), begin, end - 1) for n, (begin, end) in enumerate(zip(edges, edges[1:], strict=False))]
+    return [Stratum(str(n + 1), begin, end - 1) for n, (begin, end) in enumerate(pairwise(edges))]
 
 
 def allocate(
@@ -114,4 +115,3 @@ def inclusion(parts: Sequence[tuple[int, int, int]]) -> float:
             return 1.0
         missed += sum(log1p(-drawn / (size - place)) for place in range(own))
     return -expm1(missed)
-

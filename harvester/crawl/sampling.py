@@ -8,6 +8,7 @@ that anybody can see: such a miss is one request, and an outcome. Authors and wa
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
@@ -232,9 +233,9 @@ def _strata(plan: IdPlan, last: int) -> list[Stratum]:
             raise UsageError(f"--strata {numbers[0]}: between 1 and {min(_MOST_STRATA, last - first + 1)} parts")
         return cut(first, last, numbers[0])
     edges = [first, *numbers, last + 1]
-    if any(one >= other for one, other in zip(edges, edges[1:], strict=False)) or len(edges) > _MOST_STRATA:
+    if any(one >= other for one, other in pairwise(edges)) or len(edges) > _MOST_STRATA:
         raise UsageError(f"--strata: ascending ids between {first} and {last}, {_MOST_STRATA} at most")
-    return [Stratum(f"{one}-{other - 1}", one, other - 1) for one, other in zip(edges, edges[1:], strict=False)]
+    return [Stratum(f"{one}-{other - 1}", one, other - 1) for one, other in pairwise(edges)]
 
 
 def _certain(connection: Connection, plan: IdPlan, last: int) -> list[int]:
@@ -282,9 +283,7 @@ def _add_design(
     return int(row[0])
 
 
-def _add_strata(
-    connection: Connection, design: int, strata: Iterable[tuple[str, int | None, int | None, int]]
-) -> None:
+def _add_strata(connection: Connection, design: int, strata: Iterable[tuple[str, int | None, int | None, int]]) -> None:
     connection.cursor().executemany(
         "INSERT INTO crawl.strata (design_id, stratum, first_id, last_id, frame_size) VALUES (%s, %s, %s, %s, %s)",
         [(design, *one) for one in strata],
@@ -371,7 +370,7 @@ def rotate(connection: Connection, design: int, rule: Rule | None = None) -> Non
                 "SELECT stratum, first_id, last_id FROM crawl.strata WHERE design_id = %s ORDER BY first_id", [design]
             )
         }
-        probabilities = dict(
+        probabilities: dict[str, float] = dict(
             connection.execute(
                 "SELECT stratum, max(inclusion_probability) FROM crawl.draws WHERE design_id = %s GROUP BY 1", [design]
             ).fetchall()
@@ -398,9 +397,7 @@ def rotate(connection: Connection, design: int, rule: Rule | None = None) -> Non
         )
 
 
-def _newcomers(
-    connection: Connection, design: int, kind: str, parameters: dict[str, Any], wave: int
-) -> list[_Unit]:
+def _newcomers(connection: Connection, design: int, kind: str, parameters: dict[str, Any], wave: int) -> list[_Unit]:
     """Units among the ids that are newer than the frame; none where the frame was given, or is too little older."""
     if parameters["frame"] == "given":
         return []
@@ -418,9 +415,7 @@ def _newcomers(
     parameters["up_to"] = newest
     _add_strata(connection, design, [(stratum.name, stratum.first, stratum.last, stratum.size)])
     chosen = draw(int(parameters["seed"]), stratum, count)
-    return [
-        _Unit(each, stratum.name, count / stratum.size, n % parameters["groups"]) for n, each in enumerate(chosen)
-    ]
+    return [_Unit(each, stratum.name, count / stratum.size, n % parameters["groups"]) for n, each in enumerate(chosen)]
 
 
 # Authors ------------------------------------------------------------------------------------------------------------
@@ -444,7 +439,7 @@ def _advance_authors(connection: Connection, design: int, parent: int, depth: in
         [design, parent],
     ).fetchall()
     done = _open(connection, _OF_AUTHORS, [user for (user,) in taken], depth) if taken else 0
-    waiting = connection.execute(_AUTHORS_KNOWN, [parent, design]).fetchall()
+    waiting = connection.execute(_AUTHORS_KNOWN, {"parent": parent, "design": design, "certain": CERTAIN}).fetchall()
     if waiting:
         frame = {
             name: (drawn, size)
@@ -475,21 +470,25 @@ def _advance_authors(connection: Connection, design: int, parent: int, depth: in
 _OF_AUTHORS = ("user", "user_projects")
 # Both were visited since the draw. Projects are those that the frame holds, by the stratum of their ids.
 _AUTHORS_KNOWN = """
+WITH sure AS MATERIALIZED (
+    SELECT coalesce(array_agg(entity_id), '{}') AS ids FROM crawl.draws
+    WHERE design_id = %(parent)s AND stratum = %(certain)s
+)
 SELECT d.position, u.id IS NOT NULL AND v.gone_at IS NULL, b.weight, (
     SELECT jsonb_object_agg(x.stratum, x.n) FROM (
-        SELECT coalesce(c.stratum, s.stratum) AS stratum, count(*) AS n FROM scratch.projects p
-        LEFT JOIN crawl.draws c ON c.design_id = b.design_id AND c.stratum = 'certain' AND c.entity_id = p.id
-        LEFT JOIN crawl.strata s ON s.design_id = b.design_id AND p.id BETWEEN s.first_id AND s.last_id
-        WHERE p.author_id = d.entity_id AND p.gone_at IS NULL AND p.public IS NOT FALSE
-            AND (c.stratum IS NOT NULL OR s.stratum IS NOT NULL)
+        SELECT CASE WHEN p.id = ANY(sure.ids) THEN %(certain)s ELSE s.stratum END AS stratum, count(*) AS n
+        FROM scratch.projects p
+        LEFT JOIN crawl.strata s ON s.design_id = %(parent)s AND p.id BETWEEN s.first_id AND s.last_id
+        WHERE p.author_id = d.entity_id AND p.gone_at IS NULL AND p.public IS NOT FALSE AND s.stratum IS NOT NULL
         GROUP BY 1
     ) x)
 FROM crawl.draws d
-JOIN crawl.draws b ON b.design_id = %s AND b.position = d.position
+JOIN crawl.draws b ON b.design_id = %(parent)s AND b.position = d.position
 JOIN crawl.walks v ON v.stream = 'user' AND v.entity_id = d.entity_id AND v.visited_at >= d.drawn_at
 JOIN crawl.walks l ON l.stream = 'user_projects' AND l.entity_id = d.entity_id AND l.visited_at >= d.drawn_at
 LEFT JOIN scratch.users u ON u.id = d.entity_id
-WHERE d.design_id = %s AND d.outcome IS NULL
+CROSS JOIN sure
+WHERE d.design_id = %(design)s AND d.outcome IS NULL
 """
 
 
@@ -594,9 +593,7 @@ def _advance_walks(
             steps.append((design, position, place.user, place.walk, outcome, measure or None, weight))
             place.step, place.user = place.step + 1, target
         moving = [place for place in moving if place.step < length]
-    opened = [
-        (design, place.walk * length + place.step, place.user, place.walk, None, None, None) for place in waiting
-    ]
+    opened = [(design, place.walk * length + place.step, place.user, place.walk, None, None, None) for place in waiting]
     _add_steps(connection, steps, opened)
     new = [place.user for place in waiting]
     fresh = connection.execute(

@@ -312,7 +312,7 @@ class WalkSpider(Spider):
         call = self.session.call
         if await call(frontier.recover, self.session.run) or await call(frontier.spread):
             return True
-        if self.target is None and await call(sampling.advance):
+        if self.target is None and await call(sampling.advance) > 0:
             return True
         left = await call(frontier.backlog, names, None if self.obliged else self.price)
         if self.target is not None or not (left.due or left.leased):

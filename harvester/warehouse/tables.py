@@ -673,7 +673,9 @@ designs = _table(
     _time("drawn_at", "When.", nullable=False, server_default=text("now()")),
     _text("kind", "What it draws: project, studio or user.", nullable=False, server_default=text("'project'")),
     _big(
-        "parent_id", "For authors and walks: the design from whose hits they come or start.", ForeignKey("crawl.designs.id")
+        "parent_id",
+        "For authors and walks: the design from whose hits they come or start.",
+        ForeignKey("crawl.designs.id"),
     ),
     Column(
         "depth",

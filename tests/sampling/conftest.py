@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from harvester.crawl.sampling import Graph
 from harvester.sandbox.community import Community
 from harvester.sandbox.truth import truth
 from harvester.warehouse.outcomes import note_outcomes
@@ -44,6 +45,8 @@ class Population:
     """Users who say that they live there."""
     within_reach: set[int]
     """Users that a walk on follows can come to."""
+    graph: Graph
+    """What walks remember from one draw to the next: it never changes."""
 
     def visit(self, design: int) -> None:
         """What a crawl would find of the ids that are drawn, recorded as a crawl records it."""
@@ -116,6 +119,7 @@ def load(connection: psycopg.Connection[Any], community: Community) -> Populatio
         authors,
         {user for user, country in countries.items() if country == "United States"},
         reach(neighbours, set(authors)),
+        Graph(),
     )
 
 

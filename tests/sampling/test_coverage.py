@@ -3,7 +3,7 @@
 Each draw is made by the project's own code in a warehouse that holds a population whole, its outcomes are recorded as a
 crawl records them, and the estimates are compared with the truth. Everything is rolled back after each draw. Of 200
 draws the share has an error of 1.5 points itself, so the quick part asks for what 95% allows but for once in a
-thousand times, and the long part makes 2,000 draws, whose error is 0.5 points, and asks for 93 to 97%.
+thousand times, and the long part makes 1,000 draws, whose error is 0.7 points, and asks for 93 to 97%.
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harvester.crawl.sampling import Graph, IdPlan, WalkPlan, advance, draw_authors, draw_ids, draw_walks, rotate
+from harvester.crawl.sampling import IdPlan, WalkPlan, advance, draw_authors, draw_ids, draw_walks, rotate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.sampling.conftest import Population
-
-Held = dict[str, tuple[dict[str, Any], dict[str, float]]]
-"""By variable: the estimates, and the true figures that are looked at."""
 
 
 def loved(population: Population) -> tuple[dict[int, Any], dict[str, float]]:
@@ -90,15 +87,13 @@ def authors(population: Population, seed: int) -> Iterator[tuple[str, dict[str, 
     yield "american", population.estimates(design, values), figures(values)
 
 
-def walks(
-    population: Population, seed: int, graph: Graph = Graph()
-) -> Iterator[tuple[str, dict[str, Any], dict[str, float]]]:
+def walks(population: Population, seed: int) -> Iterator[tuple[str, dict[str, Any], dict[str, float]]]:
     connection = population.connection
     parent = draw_ids(connection, IdPlan(count=2000, seed=seed, up_to=population.last_id))
     population.visit(parent)
     plan = WalkPlan(parent=parent, steps=60, walks=20, burn_in=20, restart=1.0, seed=seed)
     design = draw_walks(connection, plan)
-    advance(connection, graph)
+    advance(connection, population.graph)
     values = {user: user in population.american for user in population.within_reach}
     yield "american", population.estimates(design, values), {"mean": figures(values)["mean"]}
 
@@ -121,17 +116,16 @@ def coverage(population: Population, design: Callable[..., Any], draws: range) -
 
 @pytest.mark.parametrize("name", DESIGNS)
 def test_the_interval_holds_the_truth(population: Population, name: str) -> None:
-    draws = 40
-    held = coverage(population, DESIGNS[name], range(draws))
-    # Of 40 draws 33 or fewer hold it once in a thousand times.
+    held = coverage(population, DESIGNS[name], range(25))
     assert held
-    assert min(held.values()) >= 34, held
+    # Of 25 draws 19 or fewer would hold it once in a thousand times.
+    assert min(held.values()) >= 20, held
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", DESIGNS)
 def test_the_interval_holds_the_truth_95_times_in_a_hundred(population: Population, name: str) -> None:
-    draws = 2000
+    draws = 1000
     shares = {key: times / draws for key, times in coverage(population, DESIGNS[name], range(draws)).items()}
     print(name, {f"{variable} {figure}": round(share, 4) for (variable, figure), share in shares.items()})
     assert all(0.93 <= share <= 0.97 for share in shares.values()), shares
