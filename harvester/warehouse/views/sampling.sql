@@ -171,7 +171,7 @@ WITH about AS (
         SELECT
             sqrt(sum(c * greatest(0, (dd - d * d / n) / (n - 1)))) AS size_error,
             sqrt(sum(c * greatest(0, (zz - z * z / n) / (n - 1)))) AS total_error,
-            sqrt(sum(c * greatest(0, ((zz - 2 * r * dz + r * r * dd) - (z - r * d) ^ 2 / n) / (n - 1)))) / s.size AS mean_error
+            sqrt(sum(c * greatest(0, ((zz - 2 * r * dz + r * r * dd) - (z - r * d) ^ 2 / n) / (n - 1)))) / nullif(s.size, 0) AS mean_error
         FROM (
             SELECT t.*, m * m * (1 - n / m) / n AS c, s.total / nullif(s.size, 0) AS r
             FROM strata t WHERE n >= 2 AND n < m
@@ -210,7 +210,7 @@ WITH about AS (
     END AS reach
     FROM figures f
 )
-SELECT figure, CASE WHEN is_sound THEN estimate END, CASE WHEN is_sound THEN error END,
+SELECT figure, CASE WHEN is_sound THEN estimate END, CASE WHEN is_sound AND estimate IS NOT NULL THEN error END,
     CASE WHEN is_sound THEN reach[1] END, CASE WHEN is_sound THEN reach[2] END, units
 FROM bounded ORDER BY place
 $$;
