@@ -244,6 +244,18 @@ def test_only_a_number_that_there_is_can_be_asked_for(database: str, y: str) -> 
             rows(connection, design, [1, 1], [2.0, 3.0])
 
 
+def test_every_view_column_and_function_is_explained(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        silent = connection.execute(
+            "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
+            " WHERE c.relnamespace = 'analytics'::regnamespace AND c.relname LIKE 'sample%'"
+            " AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid) IS NULL)"
+            " UNION ALL SELECT proname, '' FROM pg_proc WHERE pronamespace = 'analytics'::regnamespace"
+            " AND obj_description(oid) IS NULL"
+        ).fetchall()
+    assert silent == []
+
+
 def test_the_designs_of_another_version_stay(blank_database: str) -> None:
     """Migrated down and up again, a design is still there."""
     from harvester.warehouse import schema

@@ -21,6 +21,20 @@ LEFT JOIN (
 
 COMMENT ON VIEW analytics.samples IS
     'One row per sampling design: what it draws, from which frame, and how far it is.';
+COMMENT ON COLUMN analytics.samples.design_id IS 'The design.';
+COMMENT ON COLUMN analytics.samples.name IS 'uniform, stratified, panel, authors or walk.';
+COMMENT ON COLUMN analytics.samples.kind IS 'What it draws: project, studio or user.';
+COMMENT ON COLUMN analytics.samples.parent_id IS 'For authors and walks: the design from whose hits they come or start.';
+COMMENT ON COLUMN analytics.samples.depth IS 'Hops from a hit that are walked too; -1: the hit alone, without its lists.';
+COMMENT ON COLUMN analytics.samples.parameters IS 'Its parameters, frame and seed. Whoever has the seed can draw the same ids: not for a dataset with pseudonyms.';
+COMMENT ON COLUMN analytics.samples.drawn_at IS 'When it was drawn or begun.';
+COMMENT ON COLUMN analytics.samples.frame_size IS 'Ids that could be drawn; null where there is no list of them (authors, walks).';
+COMMENT ON COLUMN analytics.samples.drawn IS 'Units drawn, those that were replaced left out.';
+COMMENT ON COLUMN analytics.samples.visited IS 'Of these, units with an outcome.';
+COMMENT ON COLUMN analytics.samples.hits IS 'Of these, hits.';
+COMMENT ON COLUMN analytics.samples.misses IS 'Of these, misses; steps of a burn-in are neither.';
+COMMENT ON COLUMN analytics.samples.replaced IS 'Units that others replaced, in a panel.';
+COMMENT ON COLUMN analytics.samples.is_complete IS 'Whether all is drawn and visited.';
 
 -- One row per stratum of a design that draws ids.
 CREATE VIEW analytics.sample_strata AS
@@ -34,6 +48,15 @@ GROUP BY s.design_id, s.stratum;
 
 COMMENT ON VIEW analytics.sample_strata IS
     'One row per stratum of a design: its ids, how many were drawn and visited, hits and misses.';
+COMMENT ON COLUMN analytics.sample_strata.design_id IS 'The design.';
+COMMENT ON COLUMN analytics.sample_strata.stratum IS 'The stratum.';
+COMMENT ON COLUMN analytics.sample_strata.first_id IS 'Its first id; null for what was taken for sure.';
+COMMENT ON COLUMN analytics.sample_strata.last_id IS 'Its last id.';
+COMMENT ON COLUMN analytics.sample_strata.frame_size IS 'How many ids it has, without those that were taken for sure.';
+COMMENT ON COLUMN analytics.sample_strata.drawn IS 'How many were drawn, those that were replaced left out.';
+COMMENT ON COLUMN analytics.sample_strata.visited IS 'Of these, how many have an outcome.';
+COMMENT ON COLUMN analytics.sample_strata.hits IS 'Of these, hits.';
+COMMENT ON COLUMN analytics.sample_strata.misses IS 'Of these, misses.';
 
 -- One row per draw, with all that a dataset has to say of how a row came into it.
 CREATE VIEW analytics.sample_units AS
@@ -47,6 +70,25 @@ LEFT JOIN analytics.sample_strata s
 
 COMMENT ON VIEW analytics.sample_units IS
     'One row per draw of a design, misses included: stratum, cluster, inclusion probability, weight, outcome, and the frame, hits and misses of its stratum.';
+COMMENT ON COLUMN analytics.sample_units.design_id IS 'The design.';
+COMMENT ON COLUMN analytics.sample_units.design IS 'uniform, stratified, panel, authors or walk.';
+COMMENT ON COLUMN analytics.sample_units.kind IS 'What was drawn: project, studio or user.';
+COMMENT ON COLUMN analytics.sample_units.position IS 'The place in the draw: with the seed it tells the id.';
+COMMENT ON COLUMN analytics.sample_units.entity_id IS 'What was drawn; authors and users of a walk may come more than once.';
+COMMENT ON COLUMN analytics.sample_units.stratum IS 'The stratum it was drawn from; null in a walk.';
+COMMENT ON COLUMN analytics.sample_units.cluster_id IS 'What was drawn independently: the project, an author''s project, the number of the walk.';
+COMMENT ON COLUMN analytics.sample_units.inclusion_probability IS 'The first-order inclusion probability; null where it is known up to a factor only (walks).';
+COMMENT ON COLUMN analytics.sample_units.weight IS 'What one draw stands for; of a walk up to a common factor; null where there is no hit to weigh.';
+COMMENT ON COLUMN analytics.sample_units.measure IS 'Of an author: projects in the frame. Of a step: degree plus restart times projects.';
+COMMENT ON COLUMN analytics.sample_units.outcome IS 'hit, not found, gone, not public; of walks also burn-in and isolated; null until visited.';
+COMMENT ON COLUMN analytics.sample_units.panel_group IS 'Of a rotating panel: the part that is replaced together.';
+COMMENT ON COLUMN analytics.sample_units.drawn_at IS 'When it was drawn.';
+COMMENT ON COLUMN analytics.sample_units.visited_at IS 'When the outcome was recorded.';
+COMMENT ON COLUMN analytics.sample_units.replaced_at IS 'When another took its place, in a panel.';
+COMMENT ON COLUMN analytics.sample_units.frame_size IS 'Ids of the stratum.';
+COMMENT ON COLUMN analytics.sample_units.drawn IS 'Draws from the stratum.';
+COMMENT ON COLUMN analytics.sample_units.hits IS 'Hits of the stratum.';
+COMMENT ON COLUMN analytics.sample_units.misses IS 'Misses of the stratum.';
 
 CREATE FUNCTION analytics.t95(freedom double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE AS $$
