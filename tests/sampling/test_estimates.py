@@ -206,6 +206,14 @@ def test_replicate_weights_tell_the_same_error(database: str) -> None:
         once = connection.execute(weights, [design]).fetchall()
         assert connection.execute(weights, [design]).fetchall() == once
         assert len(once) == 3 * len(hits)
+        # Drawn again among eight hits, all stand for the whole each time.
+        few = draw_ids(connection, IdPlan(count=8, seed=1, first=1000, up_to=1799))
+        found = connection.execute("SELECT entity_id FROM crawl.draws WHERE design_id = %s", [few]).fetchall()
+        store(connection, few, {entity: 2 for (entity,) in found})
+        sums = connection.execute(
+            "SELECT sum(weight) FROM analytics.replicate_weights(%s, 20) GROUP BY replicate", [few]
+        ).fetchall()
+        assert [each for (each,) in sums] == pytest.approx([800.0] * 20)
         # On average they are the weights themselves.
         means = connection.execute(
             "SELECT avg(r.weight), min(u.weight) FROM analytics.replicate_weights(%s, 400) r"
