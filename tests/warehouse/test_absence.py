@@ -123,6 +123,23 @@ def test_what_the_second_walk_shows_is_not_gone(house: House) -> None:
     assert house.gone("studio_projects", "project_id") == {}
 
 
+def test_what_an_earlier_audit_left_does_not_end_the_next_one_early(house: House) -> None:
+    """Under change an audit leaves suspects. The next one dates them, and reads once more for what it missed itself."""
+    house.audit("studio_projects")
+    house.walk("studio_projects", [1, 3])
+    house.walk("studio_projects", [1])
+    assert house.gone("studio_projects", "project_id") == {2: "no longer listed"}
+    assert not house.is_due("studio_projects"), "what vanished since the first walk waits, or this would never end"
+    house.run = frontier.begin_run(house.connection, load(home="/dev/null"), "the next audit")
+    house.audit("studio_projects")
+    house.walk("studio_projects", [])
+    assert house.gone("studio_projects", "project_id").keys() == {2, 3}
+    assert house.is_due("studio_projects")
+    house.walk("studio_projects", [])
+    assert house.gone("studio_projects", "project_id").keys() == {1, 2, 3}
+    assert house.one("SELECT count(*) FROM crawl.suspects") == 0
+
+
 def test_a_walk_that_stopped_early_tells_nothing(house: House) -> None:
     for _ in range(2):
         house.audit("studio_projects")
