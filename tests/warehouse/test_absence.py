@@ -205,6 +205,15 @@ def test_few_comments_are_asked_for_one_by_one(house: House) -> None:
     assert house.one("SELECT count(*) FROM crawl.suspects") == 0, "what is there is no suspect"
 
 
+def test_a_comment_is_not_gone_because_its_page_is(house: House) -> None:
+    house.audit("studio_comments")
+    house.walk("studio_comments", [1, 3], pages=4)
+    (lease,) = frontier.lease(house.connection, house.run, ["studio_comment"], 1, purpose=Purpose.NEW)
+    house.connection.execute("UPDATE scratch.studios SET gone_at = now()")
+    house.writer.commit([PageCommit(lease, [], 0, verdict=Verdict(None, gone=True))])
+    assert house.gone("studio_comments", "id") == {}
+
+
 def test_many_comments_are_told_by_a_second_walk_with_their_replies(house: House) -> None:
     house.connection.execute("INSERT INTO scratch.studio_comments (id, studio_id, parent_id) VALUES (20, 5, 2)")
     house.audit("studio_comments")
