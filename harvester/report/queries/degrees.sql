@@ -1,0 +1,22 @@
+-- Users by how many follow them, and by how many they follow, where that list was read whole.
+WITH bins AS (
+    SELECT b AS least, lead(b) OVER (ORDER BY b) AS next FROM unnest({bins}) b
+),
+degrees AS (
+    SELECT 'user_followers' AS stream, followee_id AS user_id, count(*) AS degree
+    FROM scratch.follows WHERE gone_at IS NULL GROUP BY followee_id
+    UNION ALL
+    SELECT 'user_following', follower_id, count(*) FROM scratch.follows WHERE gone_at IS NULL GROUP BY follower_id
+),
+users AS (
+    SELECT w.stream, coalesce(d.degree, 0) AS degree
+    FROM crawl.walks w LEFT JOIN degrees d ON d.stream = w.stream AND d.user_id = w.entity_id
+    WHERE w.stream IN ('user_followers', 'user_following') AND w.gone_at IS NULL
+        AND w.certificate ->> 'complete' = 'true'
+)
+SELECT least AS number_from, next - 1 AS number_to,
+    count(*) FILTER (WHERE stream = 'user_followers') AS users_followed_by_so_many,
+    count(*) FILTER (WHERE stream = 'user_following') AS users_following_so_many
+FROM bins LEFT JOIN users ON degree >= least AND (degree < next OR next IS NULL)
+GROUP BY least, next
+ORDER BY least
