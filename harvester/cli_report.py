@@ -48,7 +48,9 @@ def report(
         run(settings(), address=address, port=_port(target), patience=patience)
         return
     if target is None and not as_json:
-        raise UsageError("name the file to write, or --serve, or --json for the facts alone. See `harvester report --help`.")
+        raise UsageError(
+            "name the file to write, or --serve, or --json for the facts alone. See `harvester report --help`."
+        )
     found = page.read(settings(), at=None if at is None else _moment(at), patience=patience)
     size = None if target is None else page.write(page.render(found), target)
     if as_json:

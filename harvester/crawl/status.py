@@ -135,7 +135,9 @@ def _rows(connection: Connection, table: Table) -> int:
     return int(row[0])
 
 
-def _all(connection: Connection, query: str, values: Sequence[Any] | Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+def _all(
+    connection: Connection, query: str, values: Sequence[Any] | Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     cursor = connection.execute(query, values)
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

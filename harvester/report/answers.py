@@ -46,7 +46,9 @@ def ask(connection: Connection, query: str, values: Mapping[str, Any] | Sequence
     sql = cursor.mogrify(query, values)
     try:
         with connection.transaction():
-            connection.execute("SELECT set_config('statement_timeout', %s, true)", [f"{max(1, round(patience * 1000))}ms"])
+            connection.execute(
+                "SELECT set_config('statement_timeout', %s, true)", [f"{max(1, round(patience * 1000))}ms"]
+            )
             cursor.execute(query, values)
             columns = tuple(column.name for column in cursor.description or ())
             rows = tuple(dict(zip(columns, row, strict=True)) for row in cursor.fetchall())

@@ -130,7 +130,7 @@ Chart = Columns | Bars | Stack | Matrix | Calendar
 
 
 def scale_for(most: float) -> tuple[float, tuple[Tick, ...]]:
-    """The end of a scale that begins at zero and holds `most`, and its ticks: round numbers, whole where they may be."""
+    """The end of a scale that begins at zero and holds `most`, and its ticks: round numbers, whole ones if they may."""
     if most <= 0:
         return 1.0, (Tick(0.0, "0"),)
     raw = most / _TICKS
@@ -206,7 +206,7 @@ def matrix(
         Line(
             line,
             tuple(
-                Mark(column, value, f"{line}, {names[column]}: {percent(value)} {what}", number=percent(value))
+                Mark(column, value, f"{line}, {names[column]}: {percent(value)} {what}", number=percent(value)[:-1])
                 for column, value in enumerate(values)
                 if value is not None
             ),
@@ -232,7 +232,8 @@ def calendar(
     caption: str = "",
 ) -> Calendar:
     """Squares by column, row, number and name."""
-    across, down = (1 + max((square[part] for square in squares), default=0) for part in (0, 1))
+    across = 1 + max((x for x, *_ in squares), default=0)
+    down = 1 + max((y for _, y, *_ in squares), default=0)
     bounds = shades(max((square[2] for square in squares), default=0))
     cells = tuple(
         Cell(
@@ -244,7 +245,7 @@ def calendar(
         for x, y, number, name in squares
     )
     ranges = [(low + 1, high) for low, high in pairwise((0, *bounds))]
-    legend = ("0", *(plain(high) if low == high else f"{plain(low)}–{plain(high)}" for low, high in ranges))
+    legend = ("0", *(plain(high) if low == high else f"{plain(low)}\N{EN DASH}{plain(high)}" for low, high in ranges))
     total = sum(square[2] for square in squares)
     return Calendar(
         cells,

@@ -205,7 +205,7 @@ def notices(report: Report) -> list[Notice]:
     waiting, whole = _waiting(answers["backlog"].rows)
     if not at_work and whole and 100 * waiting / whole > _TOLERATED:
         found.append(Notice("bad", f"{percent(100 * waiting / whole)} of what is in scope waits for a visit."))
-    slow = sorted({name for name, one in (answers | dict(report.rows)).items() if one.trouble})
+    slow = sorted({name for name, one in (*answers.items(), *report.rows.items()) if one.trouble})
     if slow:
         found.append(Notice("bad", f"Left out of this page, see below why: {', '.join(slow)}."))
     if not runs:
@@ -301,7 +301,13 @@ def render(report: Report, *, live: bool = False) -> str:
 
 def policy(*, live: bool = False) -> str:
     """What a browser may do with the page: show it, and nothing else; if it is live, run its one script."""
-    rules = ["default-src 'none'", "style-src 'unsafe-inline'", "img-src data:", "base-uri 'none'", "form-action 'none'"]
+    rules = [
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
     if live:
         digest = base64.b64encode(hashlib.sha256(_file("live.js").encode()).digest()).decode()
         rules += [f"script-src 'sha256-{digest}'", "connect-src 'self'"]

@@ -58,6 +58,11 @@ def _share(part: float, whole: float) -> float:
     return 100 * part / whole if whole else 0.0
 
 
+def _part(part: float, whole: float) -> str:
+    """A share in words."""
+    return percent(_share(part, whole))
+
+
 def _total(rows: Rows, *names: str) -> int:
     return sum(int(row[name]) for row in rows for name in names)
 
@@ -98,7 +103,9 @@ def _draw_written(rows: Rows, moment: Moment) -> tuple[Chart, ...]:
 
 def _say_requests(rows: Rows, moment: Moment) -> str:
     most = max(rows, key=lambda row: row["requests_per_second"])
-    limit = f"The budget allows {moment.rate:g}" if moment.rate else "No limit is set, which only loopback hosts may have"
+    limit = (
+        f"The budget allows {moment.rate:g}" if moment.rate else "No limit is set, which only loopback hosts may have"
+    )
     return (
         f"{limit}. The busiest stretch sent {plain(float(most['requests_per_second']))} a second, on average over"
         f" {length(moment.step)}."
@@ -108,8 +115,8 @@ def _say_requests(rows: Rows, moment: Moment) -> str:
 def _say_written(rows: Rows, moment: Moment) -> str:
     most = max(rows, key=lambda row: row["rows_per_hour"])
     return (
-        f"New and changed rows. At its fastest the crawl wrote {charts.short(float(most['rows_per_hour']))} rows an hour,"
-        f" on average over {length(moment.step)}."
+        f"New and changed rows. At its fastest the crawl wrote {charts.short(float(most['rows_per_hour']))}"
+        f" rows an hour, on average over {length(moment.step)}."
     )
 
 
@@ -127,7 +134,7 @@ def _draw_purposes(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     total = _total(rows, "requests")
     return (
         charts.bars(
-            [(_PURPOSES.get(row["purpose"], row["purpose"]), _share(row["requests"], total)) for row in rows],
+            [(str(_PURPOSES.get(row["purpose"], row["purpose"])), _share(row["requests"], total)) for row in rows],
             "of the requests",
             share=True,
         ),
@@ -141,10 +148,10 @@ def _draw_answers(rows: Rows, _: Moment) -> tuple[Chart, ...]:
 
 def _say_answers(rows: Rows, _: Moment) -> str:
     answered = _total(tuple(row for row in rows if row["kind"] == "answered"), "responses")
+    every = _total(rows, "responses")
     return (
-        f"{percent(_share(answered, _total(rows, 'responses')))} of {plain(_total(rows, 'responses'))} responses held what"
-        " was asked for. The others are below; \N{LEFT SINGLE QUOTATION MARK}not there\N{RIGHT SINGLE QUOTATION MARK} is"
-        " an answer too, and no fault."
+        f"{_part(answered, every)} of {plain(every)} responses held what was asked for. The others are below;"
+        " that something is not there is an answer too, and no fault."
     )
 
 
@@ -177,7 +184,9 @@ def _say_backlog(rows: Rows, _: Moment) -> str:
     if not late:
         said = f"Nothing is late among {counted(whole, 'list')} and objects in scope."
     else:
-        said = f"{plain(late)} of {counted(whole, 'list')} and objects in scope ({percent(_share(late, whole))}) wait for a visit."
+        said = (
+            f"{plain(late)} of {counted(whole, 'list')} and objects in scope ({_part(late, whole)}) wait for a visit."
+        )
     return f"{said} About {plain(round(unseen, 1))} new items are to be expected in them that nobody has seen yet."
 
 
@@ -187,7 +196,7 @@ _AGES = {
     "within_a_month": "30 days",
     "within_half_a_year": "180 days",
     "older": "older",
-    "unproved": "un\N{SOFT HYPHEN}proved",
+    "unproved": "no proof",
     "not_read_yet": "not read",
     "gone": "gone",
 }
@@ -216,8 +225,8 @@ def _say_coverage(rows: Rows, _: Moment) -> str:
     there = _total(rows, "in_scope") - _total(rows, "gone")
     sure = sum(known(row) for row in rows)
     return (
-        f"{percent(_share(sure, there))} of {plain(there)} lists and objects that still exist were read, lists whole and"
-        f" with proof that nothing was skipped; {plain(_total(rows, 'unproved'))} without proof,"
+        f"{_part(sure, there)} of {plain(there)} lists and objects that still exist were read, lists whole and with"
+        f" proof that nothing was skipped; {plain(_total(rows, 'unproved'))} without proof,"
         f" {plain(_total(rows, 'not_read_yet'))} not yet."
     )
 
@@ -335,8 +344,8 @@ def _say_calendar(rows: Rows, _: Moment) -> str:
     most = max(rows, key=lambda row: row["acts"])
     busy = sum(row["acts"] > 0 for row in rows)
     return (
-        f"{plain(_total(rows, 'acts'))} comments, shared projects and events in studios up to {rows[-1]['day']:%Y-%m-%d},"
-        f" on {plain(busy)} of {plain(len(rows))} days; {plain(most['acts'])} on the busiest, {most['day']:%Y-%m-%d}."
+        f"{plain(_total(rows, 'acts'))} comments, shared projects and events in studios up to"
+        f" {rows[-1]['day']:%Y-%m-%d}, on {plain(busy)} of {plain(len(rows))} days; {plain(most['acts'])} on the busiest, {most['day']:%Y-%m-%d}."
     )
 
 
@@ -353,7 +362,7 @@ def _say_hours(rows: Rows, _: Moment) -> str:
     by_hour = [sum(row["comments"] for row in rows if row["hour"] == hour) for hour in range(24)]
     hour = max(range(24), key=by_hour.__getitem__)
     return (
-        f"Most comments, {percent(_share(by_hour[hour], sum(by_hour)))} of all, are written between {hour:02}:00 and"
+        f"Most comments, {_part(by_hour[hour], sum(by_hour))} of all, are written between {hour:02}:00 and"
         f" {(hour + 1) % 24:02}:00 UTC. Where their authors live it is another hour."
     )
 
@@ -372,14 +381,13 @@ def _draw_retention(rows: Rows, _: Moment) -> tuple[Chart, ...]:
 
 
 def _say_retention(rows: Rows, _: Moment) -> str:
-    later = [row for row in rows if row["year"] == 1]
-    first = [row for row in rows if row["year"] == 0]
+    first, later = (tuple(row for row in rows if row["year"] == year) for year in (0, 1))
     if not later:
         return "No cohort has been there for two years."
     return (
-        f"Of those who joined, {percent(_share(_total(tuple(first), 'active'), _total(tuple(first), 'users')))} did"
-        f" something in their first year and {percent(_share(_total(tuple(later), 'active'), _total(tuple(later), 'users')))}"
-        " in their second: wrote a comment, shared a project or acted in a studio."
+        f"Of those who joined, {_part(_total(first, 'active'), _total(first, 'users'))} did something in their first"
+        f" year and {_part(_total(later, 'active'), _total(later, 'users'))} in their second: wrote a comment, shared a"
+        " project or acted in a studio."
     )
 
 
@@ -395,7 +403,7 @@ def _range(low: int) -> str:
     if index + 1 == len(BINS):
         return f"{plain(low)} or more"
     high = BINS[index + 1] - 1
-    return plain(low) if high == low else f"{plain(low)}–{plain(high)}"
+    return plain(low) if high == low else f"{plain(low)}\N{EN DASH}{plain(high)}"
 
 
 def _say_remixes(rows: Rows, _: Moment) -> str:
@@ -403,14 +411,14 @@ def _say_remixes(rows: Rows, _: Moment) -> str:
     small = _total(tuple(row for row in rows if row["projects_from"] == 2), "trees")
     return (
         f"{counted(trees, 'tree')} of {plain(projects)} projects, the first ones counted."
-        f" {percent(_share(small, trees))} of the trees hold two or three."
+        f" {_part(small, trees)} of the trees hold two or three."
     )
 
 
 def _say_depths(rows: Rows, _: Moment) -> str:
     total = _total(rows, "remixes")
     return (
-        f"{percent(_share(rows[0]['remixes'], total))} of {counted(total, 'remix', 'remixes')} were made"
+        f"{_part(rows[0]['remixes'], total)} of {counted(total, 'remix', 'remixes')} were made"
         f" from the first project of their tree; the deepest is {counted(rows[-1]['depth'], 'step')} away from it."
     )
 
@@ -433,8 +441,8 @@ def _say_degrees(rows: Rows, _: Moment) -> str:
     nobody = _total(rows[:1], "users_followed_by_so_many")
     many = _total(tuple(row for row in rows if row["number_from"] >= 16), "users_followed_by_so_many")
     return (
-        f"Nobody follows {percent(_share(nobody, users))} of {counted(users, 'user')};"
-        f" {percent(_share(many, users))} have 16 followers or more."
+        f"Nobody follows {_part(nobody, users)} of {counted(users, 'user')};"
+        f" {_part(many, users)} have 16 followers or more."
     )
 
 
@@ -455,7 +463,7 @@ _EVENTS = {
 def _say_events(rows: Rows, _: Moment) -> str:
     total = _total(rows, "events")
     first = _EVENTS.get(rows[0]["type"], rows[0]["type"])
-    return f"{counted(total, 'event')} in studios; {percent(_share(rows[0]['events'], total))} of them are of one kind: {first}."
+    return f"{counted(total, 'event')} in studios; {_part(rows[0]['events'], total)} are of one kind: {first}."
 
 
 _QUIET = ("a week", "a month", "three months", "a year", "longer ago")
@@ -464,7 +472,7 @@ _QUIET = ("a week", "a month", "three months", "a year", "longer ago")
 def _say_life(rows: Rows, _: Moment) -> str:
     total = _total(rows, "studios")
     alive = _total(rows[:2], "studios")
-    return f"In {percent(_share(alive, total))} of {counted(total, 'studio')} something happened in the newest 30 days."
+    return f"In {_part(alive, total)} of {counted(total, 'studio')} something happened in the newest 30 days."
 
 
 def _draw_life(rows: Rows, _: Moment) -> tuple[Chart, ...]:
@@ -480,7 +488,7 @@ def _say_rankings(rows: Rows, _: Moment) -> str:
     again, kept = _total(rows, "places_read_again"), _total(rows, "kept")
     if not again:
         return "Each ranking was read once so far: what stays in them shows from the second reading on."
-    return f"{percent(_share(kept, again))} of the places were held by something that stood in the same ranking one reading before."
+    return f"{_part(kept, again)} of the places were held by what stood in the same ranking one reading before."
 
 
 def _draw_rankings(rows: Rows, _: Moment) -> tuple[Chart, ...]:
@@ -507,22 +515,28 @@ def _draw_answered(rows: Rows, _: Moment) -> tuple[Chart, ...]:
 
 def _say_answered(rows: Rows, _: Moment) -> str:
     total = _total(rows, "replies")
-    return f"{percent(_share(_total(rows[:3], 'replies'), total))} of {counted(total, 'reply', 'replies')} come within an hour of the comment."
+    soon = _part(_total(rows[:3], "replies"), total)
+    return f"{soon} of {counted(total, 'reply', 'replies')} come within an hour of the comment."
 
 
 def _draw_countries(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     total = _total(rows, "users")
-    return (
-        charts.bars([(row["country"], _share(row["users"], total)) for row in rows], "of the users", share=True),
-    )
+    return (charts.bars([(row["country"], _share(row["users"], total)) for row in rows], "of the users", share=True),)
 
 
 def _say_countries(rows: Rows, _: Moment) -> str:
     total = _total(rows, "users")
     return (
-        f"{percent(_share(rows[0]['users'], total))} of {counted(total, 'user')} name"
+        f"{_part(rows[0]['users'], total)} of {counted(total, 'user')} name"
         f" {rows[0]['country']}. People declare it themselves, and the first entries of the site's list"
         " are chosen too often."
+    )
+
+
+def _say_gone(rows: Rows, _: Moment) -> str:
+    return (
+        f"{counted(_total(rows, 'gone'), 'thing')} that stood on the site once stand there no more. What is gone stays"
+        " in the warehouse, dated, until its owner is erased."
     )
 
 
@@ -539,8 +553,8 @@ COMMUNITY = (
         _draw_growth,
         lambda rows: (
             f"{counted(_total(rows, 'users_joined'), 'user')}, {counted(_total(rows, 'projects_shared'), 'project')},"
-            f" {counted(_total(rows, 'comments_written'), 'comment')}, {counted(_total(rows, 'studios_begun'), 'studio')},"
-            " gone ones included"
+            f" {counted(_total(rows, 'comments_written'), 'comment')},"
+            f" {counted(_total(rows, 'studios_begun'), 'studio')}, gone ones included"
         ),
         streams=("user", "user_projects", *_WRITTEN),
         wide=True,
@@ -667,7 +681,7 @@ COMMUNITY = (
         "No event in a studio is held yet.",
         _say_events,
         lambda rows, _: (
-            charts.bars([(_EVENTS.get(row["type"], row["type"]), row["events"]) for row in rows[:12]], "events"),
+            charts.bars([(str(_EVENTS.get(row["type"], row["type"])), row["events"]) for row in rows[:12]], "events"),
         ),
         lambda rows: counted(_total(rows, "events"), "event"),
         streams=("studio_activity",),
@@ -685,6 +699,17 @@ COMMUNITY = (
             f" {plain(_total(rows, 'places_read_again'))} places read again"
         ),
         note="Rankings are sightings: no list to be complete of.",
+    ),
+    Panel(
+        "gone",
+        "What is gone",
+        "things by what their absence means",
+        ("gone",),
+        "Nothing is known to be gone.",
+        _say_gone,
+        lambda rows, _: (charts.bars([(f"{row['what']}, {row['reason']}", row["gone"]) for row in rows], "things"),),
+        lambda rows: counted(_total(rows, "gone"), "tombstone"),
+        note="Found by audits and by visits to the things themselves: what was not read again may be gone too.",
     ),
     Panel(
         "countries",
@@ -707,4 +732,3 @@ def length(seconds: float) -> str:
         if span >= size:
             return counted(round(span / size), name)
     return counted(round(span), "second")
-
