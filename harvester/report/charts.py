@@ -161,7 +161,7 @@ def columns(
         for index, (value, name) in enumerate(zip(values, names, strict=True))
     )
     labelled = [index for index, label in enumerate(labels) if label]
-    fitting = max(1, _LETTERS // max([len(label) for label in labels], default=1))
+    fitting = max(1, _LETTERS // max([1, *map(len, labels)]))
     kept = labelled[:: max(1, ceil(len(labelled) / fitting))]
     below = tuple(Tick((index + 0.5) * room, labels[index]) for index in kept)
     highest = max(range(len(values)), key=lambda index: values[index], default=None)

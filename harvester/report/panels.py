@@ -345,7 +345,8 @@ def _say_calendar(rows: Rows, _: Moment) -> str:
     busy = sum(row["acts"] > 0 for row in rows)
     return (
         f"{plain(_total(rows, 'acts'))} comments, shared projects and events in studios up to"
-        f" {rows[-1]['day']:%Y-%m-%d}, on {plain(busy)} of {plain(len(rows))} days; {plain(most['acts'])} on the busiest, {most['day']:%Y-%m-%d}."
+        f" {rows[-1]['day']:%Y-%m-%d}, on {plain(busy)} of {plain(len(rows))} days;"
+        f" {plain(most['acts'])} on the busiest, {most['day']:%Y-%m-%d}."
     )
 
 
