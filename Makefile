@@ -51,6 +51,7 @@ lint: $(TESTED) ## Check style, formatting and types
 
 docs: $(TESTED) ## Make what the documentation draws from the code
 	@$(BIN)/python -m harvester.api.reference > docs/endpoints.md
+	@$(BIN)/python -m harvester.report.dictionary > docs/dictionary.md
 
 clean: ## Remove caches and build products (.venv stays)
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build dist

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harvester import cli_db, cli_quarantine, cli_report
+from harvester import cli_analytics, cli_db, cli_quarantine, cli_report
 from harvester.cli_base import DEGRADED, INTERRUPTED, Group
 from harvester.config import settings
 from harvester.errors import UsageError
@@ -30,6 +30,7 @@ app.add_typer(seed_app, name="seed")
 app.add_typer(forget_app, name="forget")
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.command()(cli_report.report)
+app.add_typer(cli_analytics.app, name="analytics")
 
 _EXITS = {"interrupted": INTERRUPTED, "degraded": DEGRADED}
 
