@@ -19,7 +19,7 @@ from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.tables import WRITTEN
 
-_EXACT_BELOW = 1_000_000
+EXACT_BELOW = 1_000_000
 """Rows above which a table is counted by the planner's estimate."""
 
 
@@ -123,7 +123,7 @@ def count_query(connection: Connection, table: Table) -> str:
     """How to count the rows that are present: by the planner's estimate where there are many."""
     name = table.fullname
     row = connection.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [name]).fetchone()
-    if row is not None and row[0] > _EXACT_BELOW:
+    if row is not None and row[0] > EXACT_BELOW:
         return f"SELECT reltuples::bigint AS rows FROM pg_class WHERE oid = '{name}'::regclass"
     present = " WHERE gone_at IS NULL" if "gone_at" in table.c else ""
     return f"SELECT count(*) AS rows FROM {name}{present}"

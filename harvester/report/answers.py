@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import ClientCursor
 
+from harvester.crawl.status import EXACT_BELOW
+from harvester.warehouse.analytics import COPIES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from harvester.warehouse.commit import Connection
 
@@ -31,13 +35,44 @@ class Answer:
     columns: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
     trouble: str | None = None
+    as_of: datetime | None = None
+    """When the tables of schema analytics that it was taken from were brought up to date; None: it is live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Where heavy figures are taken from: their views, or in a large warehouse the tables that are copies of them."""
+
+    relations: Mapping[str, str]
+    refreshed_at: datetime | None = None
+
+    @classmethod
+    def find(cls, connection: Connection) -> Figures:
+        """Views where they are quick, and copies, as of their last refresh, where the views would take minutes."""
+        row = connection.execute(
+            "SELECT max(c.reltuples) > %s, (SELECT min(refreshed_at) FROM analytics.refreshes) FROM pg_class c"
+            " WHERE c.relnamespace = 'scratch'::regnamespace AND c.relkind = 'r'",
+            [EXACT_BELOW],
+        ).fetchone()
+        large, refreshed_at = row or (False, None)
+        if not (large and refreshed_at):
+            return cls({name: f"analytics.live_{name}" for name in COPIES})
+        return cls({name: f"analytics.{name}" for name in COPIES}, refreshed_at)
 
 
 @cache
-def source(name: str) -> str:
-    """The text of a query, with names for values in it."""
+def _text(name: str) -> str:
     text = files("harvester.report").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8").strip()
     return text.replace("{fewest}", str(FEWEST)).replace("{bins}", f"ARRAY{list(BINS)}")
+
+
+def source(name: str, figures: Figures) -> tuple[str, datetime | None]:
+    """The text of a query, with names for values in it, and as of when its figures are if they are not live."""
+    text = _text(name)
+    used = [relation for relation in figures.relations if f"{{{relation}}}" in text]
+    for relation in used:
+        text = text.replace(f"{{{relation}}}", figures.relations[relation])
+    return text, figures.refreshed_at if used else None
 
 
 def ask(connection: Connection, query: str, values: Mapping[str, Any] | Sequence[Any], patience: float) -> Answer:

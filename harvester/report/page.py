@@ -11,7 +11,7 @@ import contextlib
 import errno
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -27,7 +27,7 @@ from harvester import __version__
 from harvester.config import is_loopback
 from harvester.crawl import status
 from harvester.errors import UsageError
-from harvester.report.answers import Answer, ask, source
+from harvester.report.answers import Answer, Figures, ask, source
 from harvester.report.charts import percent, plain, short
 from harvester.report.panels import COMMUNITY, HEALTH, Moment, Panel, backlog_parts, counted, known, length
 from harvester.warehouse.connect import connect
@@ -120,8 +120,11 @@ def _read(connection: Connection, settings: Settings, at: datetime | None, patie
     moment = moment_of(row[0], row[1], settings.rate)
     values = {"at": moment.at, "since": moment.since, "step": moment.step, "rate": moment.rate}
 
+    figures = Figures.find(connection)
+
     def answer(name: str) -> Answer:
-        return ask(connection, source(name), values, patience)
+        text, as_of = source(name, figures)
+        return replace(ask(connection, text, values, patience), as_of=as_of)
 
     answers = {name: answer(name) for name in ("budget", "runs", "quarantine", "drift", "reciprocity", "pace")}
     answers["requests"] = answers["written"] = answers.pop("pace")
@@ -134,7 +137,7 @@ def _read(connection: Connection, settings: Settings, at: datetime | None, patie
 
 
 def _in_order(answer: Answer) -> Answer:
-    return Answer(answer.sql, answer.columns, tuple(status.in_order(answer.rows)), answer.trouble)
+    return replace(answer, rows=tuple(status.in_order(answer.rows)))
 
 
 def moment_of(at: datetime, first: datetime | None, rate: float) -> Moment:
@@ -159,6 +162,7 @@ def facts(report: Report) -> dict[str, Any]:
             name: {
                 "rows": [{column: _as_json(value) for column, value in row.items()} for row in answer.rows],
                 "trouble": answer.trouble,
+                "as_of": _as_json(answer.as_of),
             }
             for name, answer in sorted(report.answers.items())
         },
@@ -281,7 +285,7 @@ def render(report: Report, *, live: bool = False) -> str:
     """The page. With `live` it holds the script that asks `harvester report --serve` for what is new."""
     return _template().render(
         policy=policy(live=live),
-        at=f"{report.moment.at:%Y-%m-%d %H:%M:%S} UTC",
+        at=_moment(report.moment.at),
         made_up=report.made_up,
         version=__version__,
         notices=notices(report),
@@ -335,6 +339,10 @@ def write(page: str, target: str) -> int:
     return len(body)
 
 
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _shown(report: Report, panel: Panel) -> dict[str, Any]:
     answer = report.answers[panel.name]
     used = answer.rows
@@ -353,6 +361,7 @@ def _shown(report: Report, panel: Panel) -> dict[str, Any]:
         "trouble": answer.trouble,
         "charts": panel.draw(used, report.moment) if filled else (),
         "sample": "; ".join(part for part in sample if part),
+        "as_of": _moment(answer.as_of or report.moment.at),
         "sql": answer.sql,
         "columns": answer.columns,
         "rows": used,

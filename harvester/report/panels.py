@@ -387,8 +387,8 @@ def _say_retention(rows: Rows, _: Moment) -> str:
         return "No cohort has been there for two years."
     return (
         f"Of those who joined, {_part(_total(first, 'active'), _total(first, 'users'))} did something in their first"
-        f" year and {_part(_total(later, 'active'), _total(later, 'users'))} in their second: wrote a comment, shared a"
-        " project or acted in a studio."
+        f" year and {_part(_total(later, 'active'), _total(later, 'users'))} in their second: wrote a comment or"
+        " shared a project."
     )
 
 
@@ -506,18 +506,20 @@ _WAITS = ("a minute", "10 minutes", "an hour", "a day", "a week", "longer")
 
 
 def _draw_answered(rows: Rows, _: Moment) -> tuple[Chart, ...]:
-    total = _total(rows, "replies")
+    total = _total(rows, "comments")
     return (
         charts.bars(
-            [(_WAITS[row["class"] - 1], _share(row["replies"], total)) for row in rows], "of the replies", share=True
+            [(_WAITS[row["class"] - 1], _share(row["comments"], total)) for row in rows],
+            "of the answered comments",
+            share=True,
         ),
     )
 
 
 def _say_answered(rows: Rows, _: Moment) -> str:
-    total = _total(rows, "replies")
-    soon = _part(_total(rows[:3], "replies"), total)
-    return f"{soon} of {counted(total, 'reply', 'replies')} come within an hour of the comment."
+    total = _total(rows, "comments")
+    soon = _part(_total(rows[:3], "comments"), total)
+    return f"{soon} of {counted(total, 'comment')} that somebody else answered had an answer within an hour."
 
 
 def _draw_countries(rows: Rows, _: Moment) -> tuple[Chart, ...]:
@@ -586,19 +588,19 @@ COMMUNITY = (
     Panel(
         "answered",
         "How soon a comment is answered",
-        "percent of the replies that came within",
-        ("replies",),
-        "No reply is held yet.",
+        "percent of the answered comments whose first answer came within",
+        ("comments",),
+        "No answered comment is held yet.",
         _say_answered,
         _draw_answered,
-        lambda rows: f"{counted(_total(rows, 'replies'), 'reply', 'replies')}, each against its comment",
+        lambda rows: counted(_total(rows, "comments"), "comment") + " with an answer by somebody else",
         streams=(*_WRITTEN, "project_replies", "studio_replies"),
-        note="Each bar leaves out what the bars above it hold.",
+        note="Each bar leaves out what the bars above it hold. Recent comments may still be answered.",
     ),
     Panel(
         "retention",
         "Who stays",
-        "percent of those who joined in a year who were active in their 1st, 2nd, … year",
+        "percent of those who joined in a year who were active in their 1st, 2nd, … twelve months",
         ("users",),
         "No cohort is large and old enough yet.",
         _say_retention,
@@ -607,8 +609,8 @@ COMMUNITY = (
             f"{counted(sum({row['cohort']: row['users'] for row in rows}.values()), 'user')} in"
             f" {counted(len({row['cohort'] for row in rows}), 'cohort')} of {FEWEST} or more"
         ),
-        streams=("user_projects", *_WRITTEN, "studio_activity"),
-        note="What people do outside the places in scope is not seen.",
+        streams=("user_projects", *_WRITTEN),
+        note="Comments outside the places in scope are not seen, so these are lower bounds.",
         wide=True,
     ),
     Panel(

@@ -18,14 +18,16 @@ SMALL = """
 const found = new Set();
 for (const one of document.querySelectorAll("body *")) {
     const own = [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim());
-    if (own && one.tagName !== "title" && one.getClientRects().length && parseFloat(getComputedStyle(one).fontSize) < 11)
+    const shown = own && one.tagName !== "title" && one.getClientRects().length;
+    if (shown && parseFloat(getComputedStyle(one).fontSize) < 11)
         found.add(one.className + ": " + one.textContent.trim());
 }
 return [...found];
 """
 OVERLAPS = """
 const found = [];
-for (const group of document.querySelectorAll(".scale, .below, .above, .side, .matrix .line, .numbers, .frame, .runs li")) {
+const groups = ".scale, .below, .above, .side, .matrix .line, .numbers, .frame, .runs li";
+for (const group of document.querySelectorAll(groups)) {
     const boxes = [...group.children].filter(one => !one.classList.contains("ghost") && one.textContent.trim())
         .map(one => { const range = document.createRange(); range.selectNodeContents(one);
                       return [one.textContent.trim(), range.getBoundingClientRect()]; })
@@ -61,10 +63,10 @@ for (const one of document.querySelectorAll("body *")) {
     const own = [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim());
     if (!own || one.closest(".ghost, svg") || !one.getClientRects().length) continue;
     let under = one, back = [0, 0, 0, 0];
-    while (under && back[3] < 255) { back = rgba(getComputedStyle(under).backgroundColor); under = under.parentElement; }
+    for (; under && back[3] < 255; under = under.parentElement) back = rgba(getComputedStyle(under).backgroundColor);
     const [a, b] = [light(rgba(getComputedStyle(one).color)), light(back)].sort((x, y) => y - x);
-    if ((a + 0.05) / (b + 0.05) < 4.5)
-        found.push(one.className + ": " + one.textContent.trim().slice(0, 30) + " " + ((a + 0.05) / (b + 0.05)).toFixed(2));
+    const contrast = (a + 0.05) / (b + 0.05);
+    if (contrast < 4.5) found.push(`${one.className}: ${one.textContent.trim().slice(0, 30)} ${contrast.toFixed(2)}`);
 }
 return found;
 """
@@ -186,7 +188,8 @@ def test_the_page_may_ask_for_nothing_even_if_it_wanted(opened, browser):
         image.src = "http://127.0.0.1:9/pixel";
         const script = document.body.appendChild(document.createElement("script"));
         script.textContent = "window.ran = true";
-        document.body.insertAdjacentHTML("beforeend", "<iframe src='http://127.0.0.1:9/'></iframe><img onerror='window.ran = true' src=x>");
+        document.body.insertAdjacentHTML("beforeend", "<iframe src='http://127.0.0.1:9/'></iframe>");
+        document.body.insertAdjacentHTML("beforeend", "<img onerror='window.ran = true' src=x>");
         return fetch("http://127.0.0.1:9/").catch(() => 0).then(() => new Promise(done => setTimeout(done, 200)))
             .then(() => [window.ran ?? false, ...refused]);
         """

@@ -6,6 +6,7 @@ import re
 import threading
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -58,6 +59,29 @@ def _all(harvest: Any, table: str, *columns: str) -> list[dict[str, Any]]:
     for row in there:
         row |= {name: _time(row[name]) for name in columns if name.endswith("_at") and row[name]}
     return there + _gone(harvest, table, *columns)
+
+
+def _months(before: datetime, after: datetime) -> int:
+    return 12 * (after.year - before.year) + after.month - before.month
+
+
+def _tree(projects: list[dict[str, Any]]) -> dict[int, tuple[int, int]]:
+    """Of each project in a tree of remixes its root and the steps to it; a parent not held hangs from the root."""
+    above: dict[int, int] = {}
+    for row in sorted(projects, key=lambda row: row["id"]):
+        if parent := row["parent_id"] or row["root_id"]:
+            above[row["id"]] = parent
+    for row in sorted(projects, key=lambda row: row["id"]):
+        if row["parent_id"] and row["root_id"] not in (None, row["parent_id"]):
+            above.setdefault(row["parent_id"], row["root_id"])
+
+    def climb(project: int) -> tuple[int, int]:
+        if project not in above:
+            return project, 0
+        root, depth = climb(above[project])
+        return root, depth + 1
+
+    return {project: climb(project) for project in above.keys() | set(above.values())}
 
 
 def test_what_is_there_equals_the_truth(harvest, look_at):
@@ -125,20 +149,12 @@ def test_what_was_and_is_equals_the_truth(harvest, look_at):
     hours = Counter((row["created_at"].isoweekday(), row["created_at"].hour) for row in written if row["created_at"])
     assert {(row["weekday"], row["hour"]): row["comments"] for row in page.rows("hours") if row["comments"]} == hours
 
-    sizes = Counter(row["root_id"] for row in projects if row["root_id"])
+    tree = _tree(projects)
+    sizes = Counter(root for root, _ in tree.values())
+    assert len(sizes) > 3
     trees = {row["projects_from"]: row["trees"] for row in page.rows("remix_sizes")}
-    assert trees == _binned(1 + number for number in sizes.values())
-
-    parents = {row["id"]: (row["parent_id"], row["root_id"]) for row in projects if row["root_id"]}
-
-    def depth(project: int) -> int | None:
-        parent, root = parents[project]
-        if parent == root:
-            return 1
-        above = depth(parent) if parent in parents else None
-        return None if above is None else above + 1
-
-    depths = Counter(found for project in parents if (found := depth(project)) is not None)
+    assert trees == _binned(sizes.values())
+    depths = Counter(depth for _, depth in tree.values() if depth)
     assert {row["depth"]: row["remixes"] for row in page.rows("remix_depths")} == depths
 
     types = Counter(row["type"] for row in events)
@@ -155,26 +171,28 @@ def test_what_was_and_is_equals_the_truth(harvest, look_at):
     assert {row["class"]: row["studios"] for row in page.rows("studio_life") if row["studios"]} == quiet
 
     waits: Counter[int] = Counter()
+    limits = (60, 600, 3600, 86_400, 604_800, float("inf"))
     for rows in comments.values():
-        by_id = {row["id"]: row["created_at"] for row in rows}
+        by_id = {row["id"]: row for row in rows}
+        first: dict[int, float] = {}
         for row in rows:
-            if row["parent_id"] and row["created_at"] and by_id.get(row["parent_id"]):
-                wait = (row["created_at"] - by_id[row["parent_id"]]).total_seconds()
-                limits = (60, 600, 3600, 86_400, 604_800, float("inf"))
-                waits[next(index for index, most in enumerate(limits, 1) if wait <= most)] += 1
-    assert {row["class"]: row["replies"] for row in page.rows("answered") if row["replies"]} == waits
+            asked = by_id.get(row["parent_id"])
+            if asked and row["author_id"] not in (None, asked["author_id"]) and row["created_at"]:
+                wait = (row["created_at"] - asked["created_at"]).total_seconds()
+                first[asked["id"]] = min(wait, first.get(asked["id"], wait))
+        waits.update(next(index for index, most in enumerate(limits, 1) if wait <= most) for wait in first.values())
+    assert sum(waits.values()) > 20
+    assert {row["class"]: row["comments"] for row in page.rows("answered") if row["comments"]} == waits
 
     joined = {row["id"]: row["joined_at"] for row in users if row["joined_at"] and row["id"] in read}
     cohorts = Counter(at.year for at in joined.values())
     active: dict[tuple[int, int], set[int]] = defaultdict(set)
     done = [(row["author_id"], row["created_at"]) for row in written]
     done += [(row["author_id"], row["shared_at"]) for row in projects]
-    done += [(row["actor_id"], row["created_at"]) for row in events]
-    end = max(at for _, at in done if at)
+    end = max(at for _, at in done if at).replace(day=1, hour=0, minute=0, second=0)
     for user, at in done:
-        if at and user in joined and at >= joined[user]:
-            year = int((at - joined[user]).total_seconds() // 31_557_600)
-            active[joined[user].year, year].add(user)
+        if at and user in joined and (months := _months(joined[user], at)) >= 0:
+            active[joined[user].year, months // 12].add(user)
     expected = {
         (cohort, year): (users_in, len(active[cohort, year]))
         for cohort, users_in in cohorts.items()
@@ -193,7 +211,7 @@ def test_rankings_keep_what_stood_there_before(harvest, look_at):
     again = kept = 0
     for one in readings.values():
         times = sorted(one)
-        for before, after in zip(times, times[1:], strict=False):
+        for before, after in pairwise(times):
             again += len(one[after])
             kept += len(one[after] & one[before])
     rows = look_at(harvest.harvester.database).rows("rankings")
@@ -264,7 +282,8 @@ def test_nobody_is_on_the_page(harvest, look_at):
         row[column]
         for table, column in (
             ("projects", "title"), ("projects", "description"), ("projects", "instructions"), ("studios", "title"),
-            ("studios", "description"), ("users", "bio"), ("users", "status"), *((table, "content") for table in COMMENTS),
+            ("studios", "description"), ("users", "bio"), ("users", "status"),
+            *((table, "content") for table in COMMENTS),
         )
         for row in harvest.sandbox.truth(table)
         if row[column] and len(row[column]) > 6
@@ -284,7 +303,8 @@ def test_a_group_of_few_is_not_shown_apart(database, look_at):
         for number, country in enumerate(countries):
             year = 2010 if country == "Iceland" else 2011
             connection.execute(
-                "INSERT INTO scratch.users (id, country, joined_at) VALUES (%s, %s, make_timestamptz(%s, 5, 1, 0, 0, 0))",
+                "INSERT INTO scratch.users (id, country, joined_at)"
+                " VALUES (%s, %s, make_timestamptz(%s, 5, 1, 0, 0, 0))",
                 [number, country, year],
             )
             connection.execute(

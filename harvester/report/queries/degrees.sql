@@ -2,15 +2,9 @@
 WITH bins AS (
     SELECT b AS least, lead(b) OVER (ORDER BY b) AS next FROM unnest({bins}) b
 ),
-degrees AS (
-    SELECT 'user_followers' AS stream, followee_id AS user_id, count(*) AS degree
-    FROM scratch.follows WHERE gone_at IS NULL GROUP BY followee_id
-    UNION ALL
-    SELECT 'user_following', follower_id, count(*) FROM scratch.follows WHERE gone_at IS NULL GROUP BY follower_id
-),
 users AS (
-    SELECT w.stream, coalesce(d.degree, 0) AS degree
-    FROM crawl.walks w LEFT JOIN degrees d ON d.stream = w.stream AND d.user_id = w.entity_id
+    SELECT w.stream, coalesce(CASE w.stream WHEN 'user_followers' THEN followers ELSE following END, 0) AS degree
+    FROM crawl.walks w LEFT JOIN {follow_degrees} d ON d.user_id = w.entity_id
     WHERE w.stream IN ('user_followers', 'user_following') AND w.gone_at IS NULL
         AND w.certificate ->> 'complete' = 'true'
 )

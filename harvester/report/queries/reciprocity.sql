@@ -1,11 +1,4 @@
--- How many follow relations go both ways, among those of which the way back would be known.
-SELECT count(*) AS follows, count(*) FILTER (WHERE back.follower_id IS NOT NULL) AS mutual
-FROM scratch.follows f
-LEFT JOIN scratch.follows back
-    ON back.follower_id = f.followee_id AND back.followee_id = f.follower_id AND back.gone_at IS NULL
-WHERE f.gone_at IS NULL AND EXISTS (
-    SELECT FROM crawl.walks w WHERE w.certificate ->> 'complete' = 'true' AND (
-        (w.stream = 'user_following' AND w.entity_id = f.followee_id)
-        OR (w.stream = 'user_followers' AND w.entity_id = f.follower_id)
-    )
-)
+-- How many follow relations go both ways, among those of users all of whose followers are known.
+SELECT coalesce(sum(following), 0)::bigint AS follows, coalesce(sum(mutual), 0)::bigint AS mutual
+FROM {follow_degrees} d
+JOIN crawl.walks w ON w.stream = 'user_followers' AND w.entity_id = d.user_id AND w.certificate ->> 'complete' = 'true'

@@ -1,28 +1,25 @@
--- By the year of joining: the share of users who did something in the first, second, ... year after they joined.
--- Years that are not over for the whole cohort are left out, and cohorts of fewer than {fewest} users.
-WITH acts AS (
-    SELECT author_id AS user_id, created_at AS at FROM scratch.project_comments
-    UNION ALL SELECT author_id, created_at FROM scratch.studio_comments
-    UNION ALL SELECT author_id, created_at FROM scratch.profile_comments
-    UNION ALL SELECT author_id, shared_at FROM scratch.projects
-    UNION ALL SELECT actor_id, created_at FROM scratch.studio_activity
-),
-members AS (
-    SELECT u.id, u.joined_at, extract(year FROM u.joined_at AT TIME ZONE 'UTC')::int AS cohort
+-- By the year of joining: the share of users who wrote a comment or shared a project in the first twelve months from
+-- the one in which they joined on, in the next twelve, and so on. Years that are not over for the whole cohort are left
+-- out, and cohorts of fewer than {fewest} users.
+WITH members AS (
+    SELECT u.id, date_trunc('month', u.joined_at AT TIME ZONE 'UTC')::date AS joined
     FROM scratch.users u
     JOIN crawl.walks w ON w.stream = 'user_projects' AND w.entity_id = u.id AND w.visits > 0
     WHERE u.joined_at IS NOT NULL
 ),
-cohorts AS (SELECT cohort, count(*) AS users FROM members GROUP BY cohort HAVING count(*) >= {fewest}),
+cohorts AS (
+    SELECT extract(year FROM joined)::int AS cohort, count(*) AS users FROM members GROUP BY 1 HAVING count(*) >= {fewest}
+),
 active AS (
-    SELECT DISTINCT m.cohort, m.id, floor(extract(epoch FROM a.at - m.joined_at) / 31557600)::int AS year
-    FROM acts a JOIN members m ON m.id = a.user_id
-    WHERE a.at >= m.joined_at
+    SELECT DISTINCT extract(year FROM joined)::int AS cohort, m.id,
+        (12 * (extract(year FROM a.month) - extract(year FROM joined))
+            + extract(month FROM a.month) - extract(month FROM joined))::int / 12 AS year
+    FROM {user_months} a JOIN members m ON m.id = a.user_id AND a.month >= m.joined
 )
 SELECT c.cohort, c.users, year, count(a.id) AS active, round(100.0 * count(a.id) / c.users, 1) AS percent
 FROM cohorts c
 CROSS JOIN generate_series(0, 9) AS year
 LEFT JOIN active a USING (cohort, year)
-WHERE make_timestamptz(c.cohort + year + 2, 1, 1, 0, 0, 0, 'UTC') <= (SELECT max(at) FROM acts)
+WHERE make_date(c.cohort + year + 2, 1, 1) <= (SELECT max(month) FROM {user_months})
 GROUP BY c.cohort, c.users, year
 ORDER BY c.cohort, year
