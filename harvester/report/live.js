@@ -35,7 +35,6 @@
           swap(block, fresh);
         }
       }
-      document.documentElement.dataset.renewed = page.getElementById("as-of").textContent;
     } catch {
       lost.hidden = false;
     }
