@@ -66,13 +66,13 @@ def _text(name: str) -> str:
     return text.replace("{fewest}", str(FEWEST)).replace("{bins}", f"ARRAY{list(BINS)}")
 
 
-def source(name: str, figures: Figures) -> tuple[str, datetime | None]:
-    """The text of a query, with names for values in it, and as of when its figures are if they are not live."""
+def source(name: str, figures: Figures) -> tuple[str, bool]:
+    """The text of a query, with names for values in it, and whether it asks for heavy figures."""
     text = _text(name)
     used = [relation for relation in figures.relations if f"{{{relation}}}" in text]
     for relation in used:
         text = text.replace(f"{{{relation}}}", figures.relations[relation])
-    return text, figures.refreshed_at if used else None
+    return text, bool(used)
 
 
 def ask(connection: Connection, query: str, values: Mapping[str, Any] | Sequence[Any], patience: float) -> Answer:

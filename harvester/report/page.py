@@ -123,8 +123,11 @@ def _read(connection: Connection, settings: Settings, at: datetime | None, patie
     figures = Figures.find(connection)
 
     def answer(name: str) -> Answer:
-        text, as_of = source(name, figures)
-        return replace(ask(connection, text, values, patience), as_of=as_of)
+        text, heavy = source(name, figures)
+        found = ask(connection, text, values, patience)
+        if heavy and found.trouble and figures.refreshed_at is None:
+            return replace(found, trouble=f"{found.trouble}; after `harvester analytics refresh` it is quick")
+        return replace(found, as_of=figures.refreshed_at if heavy else None)
 
     answers = {name: answer(name) for name in ("budget", "runs", "quarantine", "drift", "reciprocity", "pace")}
     answers["requests"] = answers["written"] = answers.pop("pace")

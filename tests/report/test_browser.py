@@ -192,7 +192,7 @@ def test_the_page_may_ask_for_nothing_even_if_it_wanted(opened, browser):
         image.src = elsewhere + "pixel";
         const script = document.body.appendChild(document.createElement("script"));
         script.textContent = "window.ran = true";
-        document.body.insertAdjacentHTML("beforeend", `<iframe src='${elsewhere}'></iframe>`);
+        document.body.insertAdjacentHTML("beforeend", "<iframe src='http://127.0.0.1:9/'></iframe>");
         document.body.insertAdjacentHTML("beforeend", "<img onerror='window.ran = true' src=x>");
         return fetch(elsewhere).catch(() => 0).then(() => new Promise(done => setTimeout(done, 200)))
             .then(() => [window.ran ?? false, ...refused]);
