@@ -387,6 +387,11 @@ SELECT relname::text FROM pg_class WHERE relnamespace = 'analytics'::regnamespac
 UNION SELECT proname::text FROM pg_proc WHERE pronamespace = 'analytics'::regnamespace
 """
 # Of coverage itself.
+SAMPLES = {
+    "samples", "sample_strata", "sample_units", "estimate", "estimate_from_draws", "estimate_from_walks", "t95",
+    "interval95", "replicate_weights",
+}  # fmt: skip
+"""Samples state their own design."""
 NO_FIGURES = {"coverage", "gap_is_in", "id_gaps", "freshness", "stream_freshness", "refreshes"}
 
 
