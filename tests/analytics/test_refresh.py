@@ -84,7 +84,7 @@ def test_after_changes_an_audit_and_an_erasure(
         assert all(whole for whole, _ in how(connection).values())
         assert_up_to_date(connection)
         harvester("analytics", "refresh")
-        assert set(how(connection).values()) == {(False, 0)}
+        assert {one for name, one in how(connection).items() if name != "cohorts"} == {(False, 0)}
 
 
 @pytest.mark.every_postgres
@@ -166,7 +166,7 @@ def test_marks_of_another_server_mean_nothing(database: str) -> None:
     with open_connection(database, autocommit=True) as connection:
         refresh(connection)
         refresh(connection)
-        assert not any(whole for whole, _ in how(connection).values())
+        assert not any(whole for name, (whole, _) in how(connection).items() if name != "cohorts")
         # As a dump that was read back: the same values, written by another transaction.
         connection.execute("CREATE TEMPORARY TABLE dump AS TABLE analytics.refreshes")
         connection.execute("DELETE FROM analytics.refreshes")
