@@ -32,8 +32,9 @@ from harvester.api.catalogue import DETAIL, PAGE_LIMIT, STREAMS, streams_of
 from harvester.api.decode import Departure, decode
 from harvester.api.records import Record
 from harvester.api.stream import Host, Kind, Paging, Stream
+from harvester.api.text import without_tokens
 from harvester.config import settings as environment
-from harvester.crawl import frontier, learning, walk
+from harvester.crawl import frontier, learning, sampling, walk
 from harvester.crawl.account import Account
 from harvester.crawl.archive import Part
 from harvester.crawl.politeness import ATTEMPTS, Interrupted, Pacer, PoliteMiddleware, backoff, retry_after
@@ -57,7 +58,7 @@ _BROKEN = (
     ResponseDataLossError,
     OSError,
 )
-_ANSWERS = (200, 400, 401, 403, 404, 410)
+ANSWERS = (200, 400, 401, 403, 404, 410)
 """Statuses whose body is looked at; all others (429, 5xx, redirects, unheard-of ones) are no answer."""
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
@@ -81,7 +82,7 @@ class Unusable(Exception):  # noqa: N818
         super().__init__(reason)
         self.path = path
         self.status = status
-        self.body = body
+        self.body = without_tokens(body)
 
 
 @dataclass(slots=True)
@@ -209,6 +210,7 @@ class WalkSpider(Spider):
             if (await self.session.call(frontier.backlog, names, self.price)).due:
                 await self._wait_for_health()
             await self._walk_all(names, only)
+            self.left = await self.session.call(frontier.backlog, names, self.price)
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
@@ -311,6 +313,8 @@ class WalkSpider(Spider):
         """Whether there is more to do although nothing could be leased: freed, newly in scope, or others' to come."""
         call = self.session.call
         if await call(frontier.recover, self.session.run) or await call(frontier.spread):
+            return True
+        if self.target is None and await call(sampling.advance) > 0:
             return True
         left = await call(frontier.backlog, names, None if self.obliged else self.price)
         if self.target is not None or not (left.due or left.leased):
@@ -516,7 +520,7 @@ class WalkSpider(Spider):
             error = TransientHTTP(None)
         else:
             self.session.answers[name][str(response.status)] += 1
-            if response.status in _ANSWERS:
+            if response.status in ANSWERS:
                 await self.pacer.answered(None)
                 return response
             header = response.headers.get("Retry-After")

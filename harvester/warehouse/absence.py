@@ -77,10 +77,11 @@ def tell_absences(connection: Connection, page: PageCommit) -> bool:
         forget_sightings(connection, page)
     if holds.asks_known:
         if missing:
-            _ask_known(connection, holds, list(missing))
+            _ask_known(connection, page, holds, list(missing))
         return False
     if not missing and not page.lease.suspects:
         return False
+    is_second = page.lease.suspects and _are_of_this_run(connection, page)
     confirmed, waits = _confirmed(connection, page, holds, missing)
     if confirmed:
         _date(connection, holds, page, confirmed)
@@ -93,12 +94,24 @@ def tell_absences(connection: Connection, page: PageCommit) -> bool:
     if not rest:
         return False
     _suspect(connection, page, rest)
-    if page.lease.suspects:
+    if is_second:
         return waits  # what vanished since the first walk waits for the next one
     if holds.ask is not None and len(rest) < verdict.pages:
         _ask(connection, page, holds.ask, list(rest))
         return False
     return True
+
+
+def _are_of_this_run(connection: Connection, page: PageCommit) -> bool:
+    """Whether the suspects of a list are those of a read just before this one, and not left by an earlier audit."""
+    row = connection.execute(
+        "SELECT max(s.missed_at) >= greatest(max(r.started_at), max(w.begun_at) - interval '1 day')"
+        " FROM crawl.suspects s JOIN crawl.walks w USING (stream, entity_id)"
+        " LEFT JOIN crawl.runs r ON r.id = w.lease_run"
+        " WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s",
+        _place(page),
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _place(page: PageCommit) -> dict[str, Any]:
@@ -176,8 +189,11 @@ def _date(
     }
     found = sql.SQL("unnest(%(items)s::bigint[], %(missed)s::timestamptz[], %(after)s::timestamptz[])")
     dated = sql.SQL(
-        "UPDATE scratch.{table} t SET gone_at = coalesce(v.missed, now()), gone_after = v.after,"
-        " gone_reason = %(reason)s FROM {found} AS v (item, missed, after)"
+        "UPDATE scratch.{table} t SET"
+        # A reply may have been met later than its comment was last seen, or even missed.
+        " gone_at = CASE WHEN v.missed > t.first_seen_at THEN v.missed ELSE now() END,"
+        " gone_after = greatest(v.after, t.first_seen_at), gone_reason = %(reason)s"
+        " FROM {found} AS v (item, missed, after)"
         " WHERE {match} AND t.gone_at IS NULL"
     )
     table, item, owner = sql.Identifier(holds.table), sql.Identifier(holds.item), sql.Identifier(holds.owner)
@@ -207,11 +223,24 @@ def _ask(connection: Connection, page: PageCommit, stream: str, items: Sequence[
     )
 
 
-def _ask_known(connection: Connection, holds: Holding, items: Sequence[int]) -> None:
-    """Ask again for things that are in scope, which alone can tell whether they are gone."""
+def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: list[int]) -> None:
+    """Ask again for things that are in scope, which alone can tell whether they are gone.
+
+    What the list's entity owns is in scope although no read of the list ever showed it, but another one did.
+    """
+    stream = page.lease.visit.stream
+    place = _place(page) | {"ask": holds.ask, "items": items}
+    if any(lead.table == holds.table and lead.hop == 0 for lead in stream.leads):
+        connection.execute(
+            "INSERT INTO crawl.walks (stream, entity_id, depth, due_at) SELECT %(ask)s, item, w.depth, now()"
+            " FROM unnest(%(items)s::bigint[]) AS item JOIN crawl.walks w"
+            " ON w.stream = %(stream)s AND w.entity_id = %(entity_id)s ORDER BY item ON CONFLICT DO NOTHING",
+            place,
+        )
     connection.execute(
-        "UPDATE crawl.walks SET due_at = now() WHERE stream = %s AND entity_id = ANY(%s) AND due_at > now()",
-        [holds.ask, items],
+        "UPDATE crawl.walks SET due_at = now() WHERE stream = %(ask)s AND entity_id = ANY(%(items)s)"
+        " AND due_at > now()",
+        place,
     )
 
 

@@ -24,6 +24,7 @@ from harvester.api.stream import Kind, Paging, Stream
 from harvester.warehouse.absence import ASKED_BY, acquit, note_sightings, tell_absences
 from harvester.warehouse.erasure import Rule, load_rule
 from harvester.warehouse.normalise import Rows, Visit
+from harvester.warehouse.outcomes import note_outcomes
 from harvester.warehouse.rates import LANES, SETTLE
 from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, WRITTEN, metadata
 
@@ -196,6 +197,14 @@ class Writer:
             accepted = [page for page in pages if page.lease.token in depths]
             changed = self._store([rows for page in accepted for rows in page.rows], counts)
             self._mark_gone(accepted)
+            note_outcomes(
+                self.connection,
+                [
+                    (page.lease.visit.stream.name, page.lease.visit.entity_id, page.verdict.gone)
+                    for page in accepted
+                    if page.verdict is not None
+                ],
+            )
             note_sightings(self.connection, accepted)
             self._settle(accepted, changed)
             self._make_due(accepted, depths)
@@ -263,8 +272,9 @@ class Writer:
         whole = sql.SQL(" OR t.parent_id = %(id)s") if place else sql.SQL("")
         self.connection.execute(
             sql.SQL(
-                "UPDATE {} t SET gone_at = coalesce(s.missed_at, now()), gone_reason = %(reason)s,"
-                " gone_after = coalesce(s.gone_after, greatest(t.first_seen_at, w.enumerated_at))"
+                "UPDATE {} t SET gone_reason = %(reason)s,"
+                " gone_at = CASE WHEN s.missed_at > t.first_seen_at THEN s.missed_at ELSE now() END,"
+                " gone_after = greatest(t.first_seen_at, coalesce(s.gone_after, w.enumerated_at))"
                 " FROM (SELECT 1) one LEFT JOIN crawl.walks w ON w.stream = %(by)s AND w.entity_id = %(id)s"
                 " LEFT JOIN crawl.suspects s"
                 " ON s.stream = %(list)s AND s.entity_id = %(owner)s AND s.item_id = %(id)s"
@@ -296,7 +306,9 @@ class Writer:
             depth = depths[page.lease.token]
             visit = page.lease.visit
             if page.verdict is not None:
-                for stream in visit.stream.opens_gone if page.verdict.gone else visit.stream.opens:
+                # Below depth 0 a thing is read alone, without its lists.
+                opens = visit.stream.opens if depth >= 0 else ()
+                for stream in visit.stream.opens_gone if page.verdict.gone else opens:
                     _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None))
             for stream, entity, owner, hop, signal in _met(visit.stream, page.rows):
                 if depth >= hop:
@@ -313,7 +325,8 @@ def _without_the_erased(page: PageCommit, rule: Rule) -> PageCommit:
     verdict = page.verdict
     if verdict is not None:
         verdict = replace(verdict, certificate=rule.of_walk(verdict.certificate))
-    return replace(page, rows=rule.apply(page.rows), state=rule.of_walk(page.state), verdict=verdict)
+    seen = rule.of_list(page.lease.visit.stream, page.seen)
+    return replace(page, rows=rule.apply(page.rows), state=rule.of_walk(page.state), verdict=verdict, seen=seen)
 
 
 def settle(connection: Connection, ended: Sequence[dict[str, Any]], now: datetime | None) -> None:
