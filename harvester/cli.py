@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harvester import cli_db, cli_quarantine
+from harvester import cli_dataset, cli_db, cli_quarantine
 from harvester.cli_base import DEGRADED, INTERRUPTED, Group
 from harvester.config import settings
 from harvester.errors import UsageError
@@ -29,6 +29,7 @@ forget_app = typer.Typer(cls=Group, no_args_is_help=True, help="Erase a person, 
 app.add_typer(seed_app, name="seed")
 app.add_typer(forget_app, name="forget")
 app.add_typer(cli_quarantine.app, name="quarantine")
+app.add_typer(cli_dataset.app, name="dataset")
 
 _EXITS = {"interrupted": INTERRUPTED, "degraded": DEGRADED}
 
