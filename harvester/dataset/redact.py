@@ -136,8 +136,8 @@ def _by_rules(text: str) -> Iterator[Span]:
 
 def _usernames(text: str, names: Names) -> Iterator[Span]:
     """Known usernames. One that may be an ordinary word counts only where the words around it make it a name."""
-    small = text.lower() if len(text.lower()) == len(text) else text
-    credited = {match.start("user") for match in PLAIN_NAME.finditer(small)}
+    folded = _Folded(text)
+    credited = {folded.places[match.start(match.lastgroup or 0)] for match in PLAIN_NAME.finditer(folded.small)}
     for match in _CANDIDATE.finditer(text):
         name = match[0]
         distinct = (
@@ -201,8 +201,8 @@ def _fold(character: str) -> str:
     return character
 
 
-# Letters of other alphabets that pass for Latin ones, and Turkish ones that small letters would tear apart.
-_LOOK_ALIKE = dict(zip("аеорсухіѕԁАЕОРСХІ’‘´`ıİ“”", "aeopcyxisdAEOPCXI''''iI\"\"", strict=True))
+# Letters of other alphabets that pass for Latin ones, those that small letters would tear apart, and signs of ordinals.
+_LOOK_ALIKE = dict(zip("аеорсухіѕԁАЕОРСХІ’‘´`ıİ“”ßº°", "aeopcyxisdAEOPCXI''''iI\"\"soo", strict=True))
 
 
 @cache

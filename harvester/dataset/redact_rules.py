@@ -26,10 +26,10 @@ _WORDS_OF_AGE = (
 _DIGIT = r"[0-9oil]"
 _AGE = rf"(?P<age>(?:[1il]{_GAP}{_DIGIT}(?![0-9])|[5-9](?![0-9])|(?:{_WORDS_OF_AGE})(?![a-z]))(?:[.,]5| and a half| 1/2)?)"
 _KANJI = "[一二三四五六七八九十]{1,3}"
-_AGE_CJK = rf"(?P<age>1{_GAP}[0-9](?![0-9])|[5-9](?![0-9])|{_KANJI})"
+_AGE_CJK = rf"(?P<age>[1il]{_GAP}{_DIGIT}(?![0-9])|[5-9](?![0-9])|{_KANJI})"
 _NOT_WORD = r"(?<![a-z0-9])"
 _COUNTED = (  # what is counted in a game, and so is no age
-    r"(?! ?(?:%|/|x\b|:|level|lvl|lives|life|point|pts|time|min|sec|hour|hr|day|week|month|follower|sub|view|love|fave|player"
+    r"(?! ?(?:%|/|x\b|:[0-9]|level|lvl|lives|life|point|pts|time|min|sec|hour|hr|day|week|month|follower|sub|view|love|fave|player"
     r"|project|sprite|block|try|tries|vidas|puntos|niveles|veces|horas|dias|fases|pontos|seguidor|punkt|leben|mal\b|stunden"
     r"|tag|fois|vies|heures|jours|puan|can\b|bolum|kez|saat|gun))"
 )
@@ -40,7 +40,7 @@ _MONTH = (
     "(?:jan(?:uary|uar|vier|eiro)?|feb(?:ruary|ruar|rero)?|fev(?:rier|ereiro)?|mar(?:ch|zo|s|co|t)?|marz|apr(?:il)?|abr(?:il)?"
     "|avril|may(?:o|is)?|mai(?:o)?|jun(?:e|i|io|ho)?|juin|jul(?:y|i|io|ho)?|juillet|aug(?:ust)?|ago(?:sto)?|aout|sep(?:t"
     "|tember|tiembre|tembre)?|set(?:embro)?|oct(?:ober|ubre|obre)?|okt(?:ober)?|out(?:ubro)?|nov(?:ember|iembre|embre|embro)?"
-    "|dec(?:ember|embre)?|dez(?:ember|embro)?|dic(?:iembre)?|ocak|subat|nisan|haziran|temmuz|agustos|eylul|ekim|kasim|aralik)"
+    "|dec(?:ember|embre)?|dez(?:ember|embro)?|dic(?:iembre)?|ocak|subat|nisan|haziran|temmuz|agustos|eylul|ekim|kasim|aralik)(?![a-z])"
 )
 _DAY = r"[0-3]?[0-9](?:st|nd|rd|th|er|\.|º|°)?"
 _DATE = (
@@ -58,10 +58,10 @@ _NO_NAME = (
     r"(?!(?:a|an|the|so|not|new|just|from|in|at|on|to|my|me|your|you|it|its|this|that|here|there|going|making|working|trying|very"
     r"|really|also|back|now|good|bad|ok|okay|sorry|happy|sad|bored|done|gonna|only|still|always|never|sure|glad|stuck|and|or|but"
     r"|if|when|what|who|is|are|was|im|i|we|he|she|they|later|maybe|please|pls|plz|be|getting|having|doing|playing|using|looking"
-    r"|confused|excited|tired|like|with|for|of|no|yes|one|up|out|first|next|back|sprite|variable|broken|tag|changed"
+    r"|confused|excited|tired|called|number|named|like|with|for|of|no|yes|one|up|out|first|next|back|sprite|variable|broken|tag|changed"
     r"|el|un|una|de|del|muy|nuevo|nueva|yo|tu|mi|que|bueno|buena|o|os|as|um|uma|da|do|dos|novo|nova|bom|boa|muito|eu"
     r"|der|die|das|ein|eine|neu|nicht|auch|sehr|gut|schon|bei|hier|gerade|fast|fertig|erst|so|am|im|auf|aus|fan"
-    r"|le|les|une|nouveau|nouvelle|bon|bonne|pas|tres|trop|en|au|moi|je|ben|bir|cok|de|da|yeni|bu)(?![a-z]))"
+    r"|le|les|une|nouveau|nouvelle|bon|bonne|pas|tres|trop|en|au|moi|je|ne|nee|ben|al|bir|cok|de|da|yeni|bu)(?![a-z]))"
 )
 _NAME = rf"{_NO_NAME}(?P<proper_name>[a-z][a-z'-]{{1,19}})(?![a-z0-9_])"
 _NAME_CJK = "(?P<name>[ぁ-んァ-ヶー一-龯a-z]{1,8}?)"
@@ -95,7 +95,11 @@ _SERVICE_NAMES = (
 _SHORT_SERVICES = "insta|ig|snap|sc|dc|disc|yt|tt|wpp|zap|zapzap|wp|fb|kik|psn|rblx|twt|ticktock|インスタ|ディスコード|ライン|ユーチューブ"
 _SERVICE = rf"(?<![a-z])(?:{'|'.join(map(_spaced, _SERVICE_NAMES))}|ins ta|{_SHORT_SERVICES})(?![a-z])"
 _HANDLE = r"(?P<handle>[@#]?(?=[a-z0-9_.#-]*[a-z])(?=[a-z0-9_.#-]*[0-9_.#-])[a-z0-9_](?:[a-z0-9_.#-]*[a-z0-9_]))"
-_ANY_HANDLE = r"(?P<handle>@?[a-z0-9_][a-z0-9_.#-]{2,31})"
+_ANY_HANDLE = (
+    r"(?!(?:is|its|ist|est|esta|dan|den|tan|ten|adresim|hesabim|kanalim|adim|adi|kullanici|name|user|username|account|channel|mine|my"
+    r"|style|game|video|videos|link|server|group|and|or|but|the|too|please|pls|para|por|que|und|oder|pour|avec|icin|ama)(?![a-z0-9_]))"
+    r"(?P<handle>@?[a-z0-9_][a-z0-9_.#-]{2,31})"
+)
 _CALLED = (
     r"(?: (?:name|user ?name|user|id|tag|handle|account|acc|channel|canal|conta|konto|compte|pseudo|profile|perfil|nick|usuario"
     r"|nombre|kullanici adi?m?|adim|adresim|hesabim|kanalim|のid|id))?"
@@ -122,11 +126,11 @@ _SOURCES: list[tuple[str, str]] = [
         r"(?<![a-z0-9@.-])(?:[a-z0-9-]{2,}\.)+(?:com|net|org|io|gg|me|co|edu|gov|tv|be|ly|app|dev|xyz|info|site|online|game|games"
         r"|de|fr|es|uk|br|pt|jp|tr|ru|eu|us|ca|au|nl|it|pl|to|gl|cc|ws|link|page|club|fun)(?![a-z0-9])(?:[/?:][^\s　-鿿]*)?",
     ),
-    ("link", r"[a-z0-9-]{2,} ?[(\[]?(?: |\()(?:dot|punto|ponto|punkt|point|nokta)(?: |\)|\]) ?(?:com|net|org|io|gg|co|de|fr|es)(?![a-z])"),
+    ("link", r"(?<![a-z0-9-])[a-z0-9-]{2,} ?[(\[]?(?: |\()(?:dot|punto|ponto|punkt|point|nokta)(?: |\)|\]) ?(?:com|net|org|io|gg|co|de|fr|es)(?![a-z])"),
     ("link", r"(?<![a-z0-9])/?(?:users|projects|studios)/[a-z0-9_-]+/?"),
     (
         "email",
-        r"[a-z0-9_.+-]+ ?(?:@|[(\[] ?at ?[)\]]| at | arroba ) ?[a-z0-9-]+(?: ?[.,] ?| ?[(\[] ?dot ?[)\]] ?| dot | punto | ponto )"
+        r"(?<![a-z0-9_.+-])[a-z0-9_.+-]+ ?(?:@|[(\[] ?at ?[)\]]| at | arroba ) ?[a-z0-9-]+(?: ?[.,] ?| ?[(\[] ?dot ?[)\]] ?| dot | punto | ponto )"
         r"(?:[a-z0-9-]+[.,])?(?:com|net|org|edu|gov|de|fr|es|uk|br|pt|jp|tr|co|me|us|ca|au|info|mx|ar|cl)(?![a-z])",
     ),
     ("mention", r"@ ?[a-z0-9_-]{2,30}"),
@@ -163,16 +167,16 @@ _SOURCES: list[tuple[str, str]] = [
     ("birthday", rf"{_NOT_WORD}(?P<date>(?:19|20)[0-9]{{2}})(?![0-9])[^.!?\n]{{0,12}}?{_BIRTH}"),
     ("birthday", r"(?<![0-9./-])[0-3]?[0-9][./-][0-3]?[0-9][./-](?:19|20)?[0-9]{2}(?![0-9./-])"),
     # School and class
-    ("school", rf"(?P<school>(?:{_NO_SCHOOL}[a-z][a-z'.-]* ){{1,4}}(?:{_SCHOOL_WORD}))(?![a-z])"),
+    ("school", rf"(?<![a-z'.-])(?P<school>(?:{_NO_SCHOOL}[a-z][a-z'.-]* ){{1,4}}(?:{_SCHOOL_WORD}))(?![a-z])"),
     ("school", rf"(?:go to|goes to|attend|at|from|school is|school:) (?P<school>(?:{_NO_SCHOOL}[a-z][a-z'.-]* ){{1,3}}school)(?![a-z])"),
     (
         "school",
         r"(?<![a-z])(?P<proper>(?:colegio|escuela|instituto|liceo|escola|colegio|ecole|college|lycee|grundschule|realschule"
         r"|hauptschule|gesamtschule|gymnasium|mittelschule)(?: (?:de|la|las|los|del|el|san|santa|santo|do|da|dos|des|du|les|am|im|an"
-        r"|der)){0,3} (?!(?:is|es|ist|est|e|del|de|level|nivel|niveau|nivel|fase)(?![a-z]))[a-z0-9][a-z0-9'.-]+)",
+        r"|der)){0,3} (?!(?:is|es|ist|est|e|c'est|del|de|level|nivel|niveau|fase)(?![a-z]))[a-z0-9][a-z0-9'.-]+)",
     ),
-    ("school", r"(?P<school>[a-z]+-?(?:gymnasium|grundschule|realschule|oberschule|gesamtschule)|[a-z]{4,}schule)(?![a-z])"),
-    ("school", r"(?P<school>(?:[a-z]+ ){1,2}(?:ilk ?okulu?|orta ?okulu?|lisesi))"),
+    ("school", r"(?<![a-z])(?P<school>[a-z]+-?(?:gymnasium|grundschule|realschule|oberschule|gesamtschule)|[a-z]{4,}schule)(?![a-z])"),
+    ("school", r"(?<![a-z])(?P<school>(?:[a-z]+ ){1,2}(?:ilk ?okulu?|orta ?okulu?|lisesi))"),
     ("school", rf"{_NOT_WORD}(?P<grade>{_ORDINAL})[ -]?(?:grade|graders?|form|year|klasse|klas|sinif[a-z]*|grado|ano|primaria|secundaria|serie|annee)(?![a-z])"),
     ("school", rf"(?:grade|year|class|klasse|sinif|grado|serie) (?P<grade>1?[0-9]|{_ORDINAL})(?![a-z0-9])"),
     ("school", rf"{_NOT_WORD}(?P<grade>[1-9][0-2]?) (?:sinif[a-z]*)"),
@@ -208,15 +212,17 @@ _SOURCES: list[tuple[str, str]] = [
     ("place", r"(?:address|adresse|direccion|endereco|adresim|evim|住所|家)(?: (?:is|es|e|ist|est|c'est))?(?:は|:)? ?(?P<place>[^.!?\n]{3,50}?)(?=です|だよ|[!?\n]| lol| xd|$)"),
     ("place", rf"{_NOT_WORD}(?P<place>[0-9]{{1,5}} (?:[a-z']+ ){{1,3}}(?:{_STREET_WORD}))(?![a-z])"),
     ("place", r"(?<![a-z])(?P<place>(?:calle|avenida|av\.|avda|rua|travessa|praca|plaza|paseo)(?: (?:de|la|el|los|las|do|da|das|dos|del))* [a-z']+(?: [a-z']+)?,? ?(?:n[o.º°]? ?)?[0-9]{1,5})"),
-    ("place", r"(?P<place>(?:[a-z]+(?:stras?se|str\.?|weg|gasse|platz|allee)) [0-9]{1,4} ?[a-d]?)(?![a-z0-9])"),
+    ("place", r"(?<![a-z])(?P<place>(?:[a-z]+(?:stras?se|str\.?|weg|gasse|platz|allee)) [0-9]{1,4} ?[a-d]?)(?![a-z0-9])"),
     ("place", r"(?P<proper>[0-9]{1,4},? (?:rue|avenue|boulevard|bd|allee|chemin|impasse|place|route)(?: (?:de|des|du|la|le|les|l'))* ?[a-z']+)"),
-    ("place", r"(?P<place>[a-z]+ (?:sokak|sokagi|sk\.?|caddesi|cad\.?|mahallesi|mah\.?|bulvari)(?:,? (?:no:? ?)?[0-9]{1,4})?)"),
+    ("place", r"(?<![a-z])(?P<place>[a-z]+ (?:sokak|sokagi|sk\.?|caddesi|cad\.?|mahallesi|mah\.?|bulvari)(?![a-z])(?:,? (?:no:? ?)?[0-9]{1,4})?)"),
     ("place", r"(?P<place>[一-龯ぁ-んァ-ヶー]{1,8}(?:[0-9]+-[0-9]+(?:-[0-9]+)?|[0-9]+丁目(?:[0-9]+番地?)?(?:[0-9]+号)?))"),
     # Handles of other services
     ("handle", rf"{_SERVICE}[^\n]{{0,30}}?(?<![a-z0-9_.#]){_HANDLE}"),
     ("handle", rf"{_SERVICE}{_CALLED}(?: ?(?:is|its|it's|:|=|→|->|-|es|e|ist|est|c'est|は|の|で|como) ?| ){_ANY_HANDLE}(?![a-z0-9])"),
     ("handle", rf"(?<![a-z0-9_.#]){_HANDLE} (?:on|en|no|na|auf|bei|sur|da|de|in) (?:my |mi |meu |mein |mon )?{_SERVICE}"),
     ("handle", rf"(?:im|i'm|i am|search|find|add|cherche|busca|procura|suche|ajoute) {_NO_NAME}{_ANY_HANDLE} (?:on|en|no|na|auf|sur) {_SERVICE}"),
+    ("handle", rf"{_SERVICE}[ のではをに→]{{1,2}}[ぁ-んァ-ヶー一-龯]{{0,10}}(?:id)? ?{_ANY_HANDLE}"),
+    ("handle", rf"{_SERVICE}(?: ?'?(?:da|de|dan|den|tan|ten|ta|te))? (?:ekle|ekleyin|takip et|takip edin|ara|aratin) {_ANY_HANDLE}"),
     ("handle", rf"{_SERVICE}[^\n]{{0,20}}?(?:mine is|mine:|its|it's|i am|im|i'm|bin ich|je suis|soy|sou|eu sou|ich|adim) {_ANY_HANDLE}"),
 ]
 
@@ -230,7 +236,9 @@ LEARN_NAME = re.compile(
 """A capital where a name would stand: seen in text whose capitals are kept."""
 
 PLAIN_NAME = re.compile(
-    r"(?:by|from|credits? to|credit|thanks|follow|followed|copied|ask|where is|who is|gracias|creditos a|copiaste a|sigan a|sigue a"
-    r"|creditos pra|copiou o|sigam|von|folgt|hast|de|copie|suivez|merci)[: ]+(?P<user>[a-z0-9_-]{2,30})(?![a-z0-9_-])"
+    r"(?:(?:by|from|credits? to|credit|thanks|follow|followed|copied|ask|where is|who is|gracias|creditos a|copiaste a|sigan a"
+    r"|sigue a|creditos pra|copiou o|sigam|von|folgt|hast|de|copie|suivez|merci)[: ]+(?P<user>[a-z0-9_-]{2,30})(?![a-z0-9_-])"
+    r"|(?<![a-z0-9_-])(?P<friend>[a-z0-9_-]{2,30})(?: (?:is|es|e|ist|est) (?:my|mi|meu|mein|mon)(?![a-z])| benim|さん| ?は友)"
+    r"|(?<![a-z0-9_-])(?P<maker>[a-z0-9_-]{2,30}) tarafindan)"
 )
-"""Words before a username that may be an ordinary word."""
+"""Words around a username that may be an ordinary word."""
