@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 
 from harvester.config import Settings, load
-from harvester.dataset.build import Request, _Build
+from harvester.dataset.build import Build, Request
 from harvester.dataset.release import Profile
 from harvester.dataset.rows import query
 from harvester.dataset.snapshot import open_snapshot
@@ -69,8 +69,8 @@ def by_build(settings: Settings, folder: Path) -> float:
     request = Request(folder, Profile.INTERNAL, formats=("parquet",), is_allowed=True).settled()
     began = time.perf_counter()
     with open_snapshot(settings) as snapshot:
-        build = _Build(settings, snapshot, request, folder, lambda _: None)
-        build._write(query(project_comments, build.selection))
+        build = Build(settings, snapshot, request, folder, lambda _: None)
+        build.write(query(project_comments, build.selection))
     took = time.perf_counter() - began
     shutil.rmtree(folder)
     return took

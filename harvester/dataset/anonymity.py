@@ -457,7 +457,7 @@ def query(ladder: Ladder) -> Query:
         treatment = f"{pseudonym} Null where fewer than k people's trees or threads look alike."
         made.append(Made(Field(name, Type.STRING, comment, treatment), f"encode({alias_of(name)}.p, 'hex')"))
         joins += f" LEFT JOIN known_{table.name} {alias_of(name)} ON {alias_of(name)}.id = c.{name}"
-        keys.append(ForeignKey((name,), table.name, ("id",)))
+        keys.append(ForeignKey((name,), str(table.name), ("id",)))
     made += [Made(one, f'c."{one.name}"') for one in ladder.fields]
     if table.name == "projects":
         cluster = next(one for one in DESIGN_FIELDS if one.name == "cluster_id")
@@ -466,7 +466,7 @@ def query(ladder: Ladder) -> Query:
     sql = (
         f"SELECT {columns} FROM cells_{table.name} c JOIN known_{table.name} own ON own.id = c.id{joins} ORDER BY own.p"
     )
-    return Query(table.name, str(table.comment), sql, tuple(made), ("id",), tuple(keys))
+    return Query(str(table.name), str(table.comment), sql, tuple(made), ("id",), tuple(keys))
 
 
 def queries(selection: Selection) -> list[Query]:

@@ -128,7 +128,7 @@ def build(settings: Settings, request: Request, tell: Callable[[str], None] = la
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
-            release = _Build(settings, snapshot, request, unfinished, tell).release()
+            release = Build(settings, snapshot, request, unfinished, tell).release()
             _describe(unfinished, release)
             if request.profile is Profile.OPEN:
                 unfinished.chmod(0o755)  # the others stay their owner's alone
@@ -157,7 +157,7 @@ def _check_free(folder: Path) -> None:
         raise UsageError(f"{folder} is there and not empty: a release gets a folder of its own")
 
 
-class _Build:
+class Build:
     """One build, step by step."""
 
     def __init__(
@@ -211,7 +211,7 @@ class _Build:
         main, teasers = [], []
         for query in self._queries():
             self.tell(query.name)
-            resource, teaser = self._write(query)
+            resource, teaser = self.write(query)
             main.append(resource)
             teasers.append(teaser)
         withdrawn, changes = self._compare()
@@ -314,7 +314,7 @@ class _Build:
 
         return rows.queries(tables(self.request.profile), self.selection)
 
-    def _write(self, query: Query) -> tuple[Resource, Resource]:
+    def write(self, query: Query) -> tuple[Resource, Resource]:
         """A table, and its teaser."""
         from harvester.dataset.files import Format, Writing, ahead, schema_of  # noqa: PLC0415
 
@@ -383,11 +383,12 @@ class _Build:
     def _names(self) -> Names:
         from harvester.dataset.redact import Names  # noqa: PLC0415
 
-        known = (name for (name,) in self.snapshot.facts.execute(
-            "SELECT username FROM scratch.users WHERE username IS NOT NULL"
-            " UNION SELECT username FROM history.user_revisions WHERE username IS NOT NULL"
-        ))  # fmt: skip
-        return Names(known, self._pseudonym_of)
+        with self.snapshot.facts.cursor("names") as cursor:  # on the server: the names do not fit here
+            cursor.execute(
+                "SELECT username FROM scratch.users WHERE username IS NOT NULL"
+                " UNION SELECT username FROM history.user_revisions WHERE username IS NOT NULL"
+            )
+            return Names((name for (name,) in cursor), self._pseudonym_of)
 
     @lru_cache(maxsize=100_000)  # noqa: B019  (the same)
     def _pseudonym_of(self, name: str) -> str:

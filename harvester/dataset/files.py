@@ -104,7 +104,7 @@ def _is_whole(kind: pa.DataType) -> bool:
 
 def _repeats(column: pa.Array) -> bool:
     """Whether a text has few values, judged by the first rows of a file."""
-    return pa.types.is_string(column.type) and pc.count_distinct(column).as_py() * 8 <= len(column)
+    return bool(pa.types.is_string(column.type) and pc.count_distinct(column).as_py() * 8 <= len(column))
 
 
 class _Gzip:

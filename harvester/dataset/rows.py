@@ -330,7 +330,7 @@ class _Builder:
 
     def __init__(self, table: Table, selection: Selection) -> None:
         self.table, self.selection = table, selection
-        self.name = table.name
+        self.name = str(table.name)  # SQLAlchemy's names are of a class of their own
         self.is_plain = selection.is_plain
         self.joins: list[str] = []
         self.foreign_keys: list[ForeignKey] = []
@@ -348,7 +348,7 @@ class _Builder:
         return f"({' OR '.join(own)})"
 
     def query(self) -> Query:
-        selection, key = self.selection, KEY_COLUMNS[self.name]
+        selection, key = self.selection, tuple(map(str, KEY_COLUMNS[self.name]))
         made = [one for name, column in COLUMNS[self.name].items() for one in self._made(name, column)]
         made += self._added()
         where = []

@@ -1,4 +1,5 @@
-"""A harvested community as datasets of each profile, built once, with the truth that it equals."""
+"""A harvested community as datasets of each profile, built once, with the truth that it equals; and a small release
+made up by hand, to describe, verify and compare."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from made_up_release import make_release, rows
 
 from harvester.config import load
 from harvester.dataset.build import Request, build
@@ -77,3 +79,15 @@ def truth(_harvested: tuple[Any, str]) -> Callable[[str], list[dict[str, Any]]]:
         return known[table]
 
     return rows
+
+
+@pytest.fixture
+def tables() -> dict[str, list[dict]]:
+    return rows()
+
+
+@pytest.fixture
+def release_folder(tmp_path, tables) -> Path:
+    folder = tmp_path / "release"
+    make_release(folder, tables)
+    return folder

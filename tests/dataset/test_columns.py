@@ -1,4 +1,4 @@
-"""Each column of the community's tables has a treatment under each profile, for a stated reason where it is left out."""
+"""Each column of the community's tables has a treatment under each profile, and a reason where it is left out."""
 
 from __future__ import annotations
 
