@@ -7,6 +7,7 @@ the rows.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import tempfile
@@ -17,14 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harvester.dataset import facts
-from harvester.dataset.columns import ENTITIES, tables
+from harvester.dataset.columns import ENTITIES, KINDS, tables
 from harvester.dataset.pseudonyms import Key, Scope, derive
 from harvester.dataset.release import Field, Profile, Release, Resource, Type
 from harvester.dataset.rows import Selection, Text, Tombstones, kept
 from harvester.dataset.snapshot import need_libraries, open_snapshot
 from harvester.errors import UsageError
 from harvester.secret import secret_key
-from harvester.warehouse.erasure import NAME, PROJECT, USER, load_rule
+from harvester.warehouse.erasure import NAME, USER, load_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -262,22 +263,23 @@ class Build:
     def _find_erased(self) -> None:
         """Tables of the erased: `forget` took them out, but a warehouse may be an older copy."""
         snapshot, rule = self.snapshot, self.rule
-        for table, of in (("users", "username"), ("projects", "author_id")):
+        for table, of in (("users", "username"), ("projects", "author_id"), ("studios", "host_id")):
+            kind = KINDS[table]
             snapshot.run(f"CREATE TEMP TABLE erased_{table} (id bigint PRIMARY KEY) ON COMMIT DROP")
             for page in snapshot.pages(f"scratch.{table}", of):
                 found = [
                     thing
                     for thing, other in zip(page["id"].to_pylist(), page[of].to_pylist(), strict=True)
-                    if (
-                        rule.names(USER, thing) or rule.names(NAME, other)
-                        if table == "users"
-                        else rule.names(PROJECT, thing) or rule.names(USER, other)
-                    )
+                    if rule.names(kind, thing) or rule.names(NAME if kind == USER else USER, other)
                 ]
                 if found:
                     snapshot.put(f"erased_{table}", _table({"id": found}, "int64"))
         snapshot.run(
             "INSERT INTO erased_projects SELECT p.id FROM scratch.projects p JOIN erased_users e ON e.id = p.author_id"
+            " ON CONFLICT DO NOTHING"
+        )
+        snapshot.run(
+            "INSERT INTO erased_studios SELECT s.id FROM scratch.studios s JOIN erased_users e ON e.id = s.host_id"
             " ON CONFLICT DO NOTHING"
         )
 
@@ -366,10 +368,13 @@ class Build:
             elif one.is_name and self.rule:
                 columns.append(_each(column, self._not_erased))
             elif self.rule and one.field.type is Type.JSON:
-                columns.append(_each(plain(column, pa.string()), self.rule.said))
+                columns.append(_each(plain(column, pa.string()), self._said_in_json))
             else:
                 columns.append(plain(column, schema.field(len(columns)).type))
         return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    def _said_in_json(self, text: str) -> str:
+        return json.dumps(self.rule.said(json.loads(text)), ensure_ascii=False)
 
     def _not_erased(self, name: str) -> str | None:
         return None if self.rule.names(NAME, name) else name

@@ -279,7 +279,7 @@ def source(table: str, selection: Selection) -> str:
             else f"s.{name}"
             for name in columns
         ]
-        relation = f"(SELECT {', '.join(parts)} FROM {relation} s LEFT JOIN erased_users e ON e.id = s.host_id)"
+        relation = f"(SELECT {', '.join(parts)} FROM {relation} s LEFT JOIN erased_studios e ON e.id = s.id)"
     return relation
 
 

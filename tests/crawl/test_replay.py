@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import time
 from bisect import bisect
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from harvester.crawl.archive import read_archives
 from harvester.warehouse.tables import metadata
 
 if TYPE_CHECKING:
@@ -79,6 +81,9 @@ def test_a_replayed_archive_gives_the_same_tables(
     files = sorted(map(str, (tmp_path / "archive").glob("*.warc.gz")))
     assert len(files) > 4
     assert all(Path(file).stat().st_mode & 0o777 == 0o600 for file in files)
+    bodies = [one.body for one in read_archives(list(map(Path, files)))]
+    assert sum(b'"project_token":"' in body for body in bodies) > 10
+    assert not any(re.search(rb'"project_token":"\d', body) for body in bodies)
     again = make_harvester(sandbox, HARVESTER_DATABASE_URL=second_database, HARVESTER_HOME=str(tmp_path))
     sandbox.json("/sandbox/requests/reset", "POST")
     random.Random(1).shuffle(files)

@@ -10,7 +10,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import psycopg
 import pytest
+
+from harvester.api.stream import Kind
+from harvester.config import load
+from harvester.crawl import frontier
+from harvester.crawl.crew import Crew
+from harvester.crawl.spider import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +95,25 @@ def test_a_bound_on_requests_holds_for_all_together(
     summary = harvester.crawl("--workers", "3", "--max-requests", "100")
     assert summary["outcome"] == "bounded"
     assert 100 <= summary["requests"] <= 100 + 3 * 8
+
+
+def test_the_figures_of_all_come_again_after_the_database_was_away(database: str) -> None:
+    crew = Crew(load(database_url=database), (), ["project"], 2, Bounds(), obliged=False)
+    with psycopg.connect(database, autocommit=True) as other:
+        for due in (1, 2):
+            frontier.seed(other, [frontier.Seed(Kind.PROJECT, due)])
+            crew._looked = 0.0
+            crew._look()
+            assert crew._figures is not None
+            assert crew._figures.due == due
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+    crew.settings = load(database_url="postgresql://127.0.0.1:9/x")
+    crew._looked = 0.0
+    crew._look()
+    assert crew._figures.due == 2, "while it is away, the old ones stay"
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "65", "many"])
