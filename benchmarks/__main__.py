@@ -7,6 +7,7 @@ BENCHMARKS = {
     "commit": ("benchmarks.commit_pages", "pages of comments into PostgreSQL, one by one and together"),
     "lease": ("benchmarks.lease_many", "leases of 100 from ten million walks"),
     "schedule": ("benchmarks.simulate_schedule", "ninety simulated days of visits, against other rules"),
+    "dataset": ("benchmarks.dataset_export", "ten million comments as Parquet, against COPY of the same rows"),
     "sandbox": ("benchmarks.sandbox_speed", "requests that the sandbox answers on one core"),
 }
 

@@ -160,7 +160,7 @@ class Rule:
         if rows.table == "studios" and names("host_id", USER):
             emptied.update(_HOSTED)
         return tuple(
-            ({} if column == "extra" else None) if column in emptied else self._said(value)
+            ({} if column == "extra" else None) if column in emptied else self.said(value)
             for column, value in zip(rows.columns, row, strict=True)
         )
 
@@ -183,14 +183,14 @@ class Rule:
             return REMOVED
         return word
 
-    def _said(self, value: Any) -> Any:
+    def said(self, value: Any) -> Any:
         """A value without the names of the erased."""
         if isinstance(value, str):
             return _TOKEN.sub(self._word, value)
         if isinstance(value, dict):
-            return {name: self._said(inner) for name, inner in value.items()}
+            return {name: self.said(inner) for name, inner in value.items()}
         if isinstance(value, list):
-            return [self._said(inner) for inner in value]
+            return [self.said(inner) for inner in value]
         return value
 
 
