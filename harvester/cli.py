@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harvester import cli_analytics, cli_db, cli_quarantine, cli_report, cli_sampling
+from harvester import cli_analytics, cli_dataset, cli_db, cli_quarantine, cli_report, cli_sampling
 from harvester.cli_base import DEGRADED, INTERRUPTED, Group
 from harvester.config import settings
 from harvester.errors import UsageError
@@ -32,6 +32,7 @@ app.add_typer(forget_app, name="forget")
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.command()(cli_report.report)
 app.add_typer(cli_analytics.app, name="analytics")
+app.add_typer(cli_dataset.app, name="dataset")
 
 _EXITS = {"interrupted": INTERRUPTED, "degraded": DEGRADED}
 

@@ -183,7 +183,7 @@ class Rule:
         if rows.table == "rankings" and served["kind"] == STUDIO and names("thing_id", STUDIO):
             emptied.add("extra")
         return tuple(
-            ({} if column == "extra" else None) if column in emptied else self._said(value)
+            ({} if column == "extra" else None) if column in emptied else self.said(value)
             for column, value in served.items()
         )
 
@@ -214,17 +214,17 @@ class Rule:
             return REMOVED
         return word
 
-    def _said(self, value: Any) -> Any:
+    def said(self, value: Any) -> Any:
         """A value without the names of the erased."""
         if isinstance(value, str):
             return _TOKEN.sub(self._word, value)
         if isinstance(value, dict):
             return {
-                name: 0 if type(inner) is int and name.endswith("id") and self.names(USER, inner) else self._said(inner)
+                name: 0 if type(inner) is int and name.endswith("id") and self.names(USER, inner) else self.said(inner)
                 for name, inner in value.items()
             }
         if isinstance(value, list):
-            return [self._said(inner) for inner in value]
+            return [self.said(inner) for inner in value]
         return value
 
 
