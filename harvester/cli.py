@@ -50,7 +50,7 @@ def demo(
     users: Annotated[int, typer.Option(min=20, max=100_000, help="Users of the made-up community.")] = 200,
     seed: Annotated[int, typer.Option(help="The community is the same for the same seed.")] = 1,
 ) -> None:
-    """Run the whole pipeline on this machine alone: database, sandbox, crawl, change, crawl again, report.
+    """Run the whole pipeline on this machine alone: database, sandbox, crawl, change, crawl again, dataset, report.
 
     Example: `harvester demo --users 500`
     """

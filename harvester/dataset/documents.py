@@ -302,7 +302,8 @@ def _redaction(release: Release) -> str:
     if release.parameters.get("text") != "redacted":
         return ""
     # Here, for the corpus and the rules are read only where a text was redacted.
-    from harvester.dataset.recall import stated, table as recall_table  # noqa: PLC0415
+    from harvester.dataset.recall import stated  # noqa: PLC0415
+    from harvester.dataset.recall import table as recall_table
 
     return _fill("redaction.md", recall=recall_table(stated()))
 
