@@ -51,7 +51,7 @@ _LICENCE = {
     Profile.OPEN: "This profile holds no text, title or project, only facts about them. No right beyond that in the law"
     " is granted or claimed for their selection.",
     Profile.RESTRICTED: "This profile holds redacted texts. Whoever received it is bound by the agreement they signed,"
-    " and may not publish texts whose `content_licence` is empty.",
+    " and may not publish texts whose `licence` is empty.",
     Profile.INTERNAL: "This profile is not meant to leave the operator's team; no licence to it is granted.",
 }
 
@@ -302,9 +302,9 @@ def _redaction(release: Release) -> str:
     if release.parameters.get("text") != "redacted":
         return ""
     # Here, for the corpus and the rules are read only where a text was redacted.
-    from harvester.dataset.recall import stated, table as recall_table  # noqa: PLC0415
+    from harvester.dataset import recall  # noqa: PLC0415
 
-    return _fill("redaction.md", recall=recall_table(stated()))
+    return _fill("redaction.md", recall=recall.table(recall.stated()))
 
 
 def _pseudonyms(release: Release) -> str:
