@@ -266,7 +266,8 @@ def _datasheet(release: Release) -> str:
         for column in one.fields
         if column.treatment
     ]
-    within = parameters.get("seen_within", parameters.get("seen_within_days"))
+    within = parameters.get("seen_within_days")
+    bound = UNKNOWN if "seen_within_days" not in parameters else "none" if within is None else f"{_text(within)} days"
     return _fill(
         "DATASHEET.md",
         title=title(release),
@@ -277,7 +278,7 @@ def _datasheet(release: Release) -> str:
         resources=_resource_table(release),
         sample="A part: by a probability design, recorded as follows." if release.design else _NO_DESIGN,
         design=facts(release.design, 3),
-        seen_within=UNKNOWN if within is None else f"{_text(within)} days",
+        seen_within=bound,
         profile=release.profile.value,
         profile_text=_HOLDS[release.profile],
         upset=_UPSET[release.profile],
