@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 # Airflow comes with the tests only: it is larger than all the rest.
-EXTRAS ?= dataset report
+EXTRAS ?= dataset
 PYTEST_ARGS ?=
 # Tests wait for processes of their own half of the time: three at once keep two cores busy.
 JOBS ?= 3

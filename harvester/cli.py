@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harvester import cli_analytics, cli_dataset, cli_db, cli_quarantine
+from harvester import cli_analytics, cli_dataset, cli_db, cli_quarantine, cli_report, cli_sampling
 from harvester.cli_base import DEGRADED, INTERRUPTED, Group
 from harvester.config import settings
 from harvester.errors import UsageError
@@ -27,8 +27,10 @@ seed_app = typer.Typer(cls=Group, no_args_is_help=True, help="Put users, project
 app.add_typer(cli_db.app, name="db")
 forget_app = typer.Typer(cls=Group, no_args_is_help=True, help="Erase a person, for good.")
 app.add_typer(seed_app, name="seed")
+cli_sampling.register(seed_app)
 app.add_typer(forget_app, name="forget")
 app.add_typer(cli_quarantine.app, name="quarantine")
+app.command()(cli_report.report)
 app.add_typer(cli_analytics.app, name="analytics")
 app.add_typer(cli_dataset.app, name="dataset")
 
@@ -48,7 +50,7 @@ def demo(
     users: Annotated[int, typer.Option(min=20, max=100_000, help="Users of the made-up community.")] = 200,
     seed: Annotated[int, typer.Option(help="The community is the same for the same seed.")] = 1,
 ) -> None:
-    """Run the whole pipeline on this machine alone: database, sandbox, crawl, change, crawl again.
+    """Run the whole pipeline on this machine alone: database, sandbox, crawl, change, crawl again, report.
 
     Example: `harvester demo --users 500`
     """

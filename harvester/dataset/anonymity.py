@@ -26,13 +26,13 @@ from harvester.dataset.release import Field, ForeignKey, Type
 from harvester.dataset.rows import (
     CONTENT_TIMES,
     DESIGN_FIELDS,
-    DESIGNS,
     LICENCE_FIELD,
     Made,
     Query,
     Selection,
     Tombstones,
     alias_of,
+    designs,
     licence,
     source,
 )
@@ -212,11 +212,11 @@ def _work_steps(counts: Sequence[str], plain: Step, scarce: Step) -> tuple[tuple
 def projects(selection: Selection) -> Ladder:
     """When a project was made and how it fared; whether it is a remix."""
     counts = ("views", "loves", "favorites", "remixes")
-    designs = [one for one in DESIGN_FIELDS if one.name != "cluster_id"]
+    design = [one for one in DESIGN_FIELDS if one.name != "cluster_id"]
     facts = {name: f"t.{name}" for name in (*counts, "created_at")}
     facts |= {"is_remix": "t.parent_id IS NOT NULL", "licence": licence(*CONTENT_TIMES["projects"])}
-    facts |= {one.name: f"draw.{one.name}" for one in designs}
-    plain = {name: name for name in ("gone", "licence", *(one.name for one in designs))}
+    facts |= {one.name: f"draw.{one.name}" for one in design}
+    plain = {name: name for name in ("gone", "licence", *(one.name for one in design))}
     return Ladder(
         "projects",
         (
@@ -224,12 +224,12 @@ def projects(selection: Selection) -> Ladder:
             _field("is_remix", "Whether it is a remix.", Type.BOOLEAN),
             *(_field(name, f"{name.capitalize()}: exact below 10, above in bins.") for name in counts),
             LICENCE_FIELD,
-            *designs,
+            *design,
             *_gone(selection),
         ),
         f"SELECT k.id, coalesce(t.author_id, -t.id) AS person, k.gone, t.parent_id, t.root_id, {_of_the_living(facts)}"
         f" FROM kept_projects k JOIN {source('projects', selection)} t ON t.id = k.id"
-        f" LEFT JOIN {DESIGNS} draw ON draw.entity_id = t.id",
+        f" LEFT JOIN {designs(numbered=True)} draw ON draw.entity_id = t.id",
         _work_steps(counts, plain, {"is_remix": "is_remix"}),
     )
 

@@ -232,7 +232,7 @@ class Build:
                 "formats": [str(one) for one in self.formats],
                 "as_of": "asked for" if request.as_of else "as it is",
             },
-            design=facts.designs(snapshot.facts),
+            design=facts.designs(snapshot.facts, with_seeds=not self.selection.hashed),
             coverage=facts.coverage(snapshot.facts),
             anonymity=anonymity,
             provenance=facts.provenance(snapshot.facts, to_the_day=is_open),

@@ -61,10 +61,12 @@ SELECT count(*) AS runs, min(started_at) AS first, max(coalesce(ended_at, starte
     string_agg(DISTINCT version, ', ' ORDER BY version) AS crawled_by
 FROM crawl.runs WHERE crew IS NULL
 """
+# The parameters hold the seed, and ids between which was drawn: with them it is known what was drawn.
 _DESIGNS = """
-SELECT g.id AS design_id, g.name, g.parameters::text AS parameters, g.drawn_at::date::text AS drawn_on,
-    count(d.*) AS drawn, count(*) FILTER (WHERE d.outcome = 'hit') AS hits,
-    count(*) FILTER (WHERE d.outcome <> 'hit') AS misses
+SELECT g.id AS design_id, g.name, g.kind, g.drawn_at::date::text AS drawn_on, g.parent_id AS of_design,
+    (SELECT sum(frame_size)::bigint FROM crawl.strata s WHERE s.design_id = g.id) AS frame_size,
+    count(d.design_id) AS drawn, count(*) FILTER (WHERE d.outcome = 'hit') AS hits,
+    count(*) FILTER (WHERE d.outcome <> 'hit') AS misses{0}
 FROM crawl.designs g LEFT JOIN crawl.draws d ON d.design_id = g.id GROUP BY g.id ORDER BY g.id
 """
 
@@ -87,9 +89,9 @@ def coverage(connection: Connection) -> dict[str, Any]:
     }
 
 
-def designs(connection: Connection) -> dict[str, Any]:
+def designs(connection: Connection, *, with_seeds: bool) -> dict[str, Any]:
     """How what is in scope was drawn; empty for whatever was seeded by hand."""
-    drawn = _rows(connection, _DESIGNS)
+    drawn = _rows(connection, _DESIGNS.format(", g.parameters::text AS parameters" if with_seeds else ""))
     return {"designs": drawn} if drawn else {}
 
 

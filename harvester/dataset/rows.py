@@ -230,20 +230,30 @@ LICENCE_FIELD = Field(
 )
 DESIGN_FIELDS = (
     Field("design_id", Type.INTEGER, "The newest design that drew the project; null for one that none drew."),
-    Field("stratum", Type.STRING, "The stratum it was drawn from."),
+    Field("stratum", Type.STRING, "The stratum it was drawn from; numbered in `open`."),
     Field("inclusion_probability", Type.NUMBER, "The first-order inclusion probability."),
     Field("weight", Type.NUMBER, "How many things of the population it stands for."),
     Field("cluster_id", Type.STRING, "What was drawn independently, with all that belongs to it: a project."),
 )
-# By name out of the whole row: a design may come to say what it draws, and a draw its weight and cluster.
 DESIGNS = """(
-    SELECT DISTINCT ON (d.entity_id) d.entity_id, d.design_id, d.stratum, d.inclusion_probability,
-        coalesce((to_jsonb(d) ->> 'weight')::float8, 1 / nullif(d.inclusion_probability, 0)) AS weight,
-        to_jsonb(d) ->> 'cluster_id' AS cluster_id
-    FROM crawl.draws d JOIN crawl.designs g ON g.id = d.design_id
-    WHERE d.outcome = 'hit' AND coalesce(to_jsonb(g) ->> 'kind', 'project') = 'project'
+    SELECT DISTINCT ON (d.entity_id) d.entity_id, d.design_id, {stratum} AS stratum,
+        d.inclusion_probability, d.weight, d.cluster_id
+    FROM crawl.draws d JOIN crawl.designs g ON g.id = d.design_id{strata}
+    WHERE d.outcome = 'hit' AND d.replaced_at IS NULL AND g.kind = 'project'
     ORDER BY d.entity_id, d.design_id DESC, d.position
 )"""
+_NUMBERED = """ JOIN (
+        SELECT design_id, stratum, dense_rank() OVER (PARTITION BY design_id ORDER BY stratum COLLATE "C") AS number
+        FROM crawl.draws GROUP BY 1, 2
+    ) s ON s.design_id = d.design_id AND s.stratum IS NOT DISTINCT FROM d.stratum"""
+
+
+def designs(*, numbered: bool = False) -> str:
+    """The newest draw of each project, as SQL in place of a table.
+
+    Strata can be named by the ids between which they lie: `numbered` says which is which without the names.
+    """
+    return DESIGNS.format(stratum="s.number::text" if numbered else "d.stratum", strata=_NUMBERED if numbered else "")
 
 
 def key_of(table: str) -> tuple[str, str]:
@@ -455,10 +465,10 @@ class _Builder:
         if self.name in CONTENT_TIMES:
             added.append(Made(LICENCE_FIELD, self._masked(licence(*CONTENT_TIMES[self.name]))))
         if self.name == "projects":
-            self.joins.append(f"LEFT JOIN {DESIGNS} draw ON draw.entity_id = t.id")
+            self.joins.append(f"LEFT JOIN {designs()} draw ON draw.entity_id = t.id")
             if self.selection.hashed:
-                self.joins.append("LEFT JOIN known_projects cluster ON cluster.id = draw.cluster_id::bigint")
-            cluster = "encode(cluster.p, 'hex')" if self.selection.hashed else "draw.cluster_id"
+                self.joins.append("LEFT JOIN known_projects cluster ON cluster.id = draw.cluster_id")
+            cluster = "encode(cluster.p, 'hex')" if self.selection.hashed else "draw.cluster_id::text"
             added += [Made(one, cluster if one.name == "cluster_id" else f"draw.{one.name}") for one in DESIGN_FIELDS]
         return added
 

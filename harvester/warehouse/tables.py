@@ -483,7 +483,7 @@ walks = _table(
     Column(
         "depth",
         SmallInteger,
-        comment="Hops from here that are walked too, as seeded.",
+        comment="Hops from here that are walked too, as seeded; -1: it alone, without its lists.",
         nullable=False,
         server_default=text("0"),
     ),
@@ -673,22 +673,65 @@ designs = _table(
     "designs",
     "How a sample was drawn.",
     _big("id", "The design.", Identity(always=True), primary_key=True),
-    _text("name", "The kind of design.", nullable=False),
+    _text("name", "The kind of design: uniform, stratified, panel, authors or walk.", nullable=False),
     _json("parameters", "Its parameters, frame and seed.", nullable=False),
     _time("drawn_at", "When.", nullable=False, server_default=text("now()")),
+    _text("kind", "What it draws: project, studio or user.", nullable=False, server_default=text("'project'")),
+    _big(
+        "parent_id",
+        "For authors and walks: the design from whose hits they come or start.",
+        ForeignKey("crawl.designs.id"),
+    ),
+    Column(
+        "depth",
+        SmallInteger,
+        nullable=False,
+        server_default=text("-1"),
+        comment="Hops from a hit that are walked too; -1: the hit alone, without its lists.",
+    ),
+    _time("completed_at", "When the last unit was drawn; null while authors or steps of a walk are to come."),
+    CheckConstraint("name IN ('uniform', 'stratified', 'panel', 'authors', 'walk')", name="name"),
+    CheckConstraint("kind IN ('project', 'studio', 'user')", name="kind"),
+)
+strata = _table(
+    "crawl",
+    "strata",
+    "The frame of a design in parts: intervals of ids, each sampled on its own.",
+    _big("design_id", "The design.", ForeignKey("crawl.designs.id")),
+    _text("stratum", "The part."),
+    _big("first_id", "Its first id; null for what is taken with certainty, which the others leave out."),
+    _big("last_id", "Its last id."),
+    _big("frame_size", "How many ids it has.", nullable=False),
+    PrimaryKeyConstraint("design_id", "stratum"),
 )
 draws = _table(
     "crawl",
     "draws",
     "What a design drew, misses included.",
     _big("design_id", "The design.", ForeignKey("crawl.designs.id")),
-    _big("position", "The place in the draw, from 0."),
+    _big("position", "The place in the draw, from 0; of an author, that of the project; of a walk, walk after walk."),
     _big("entity_id", "What was drawn.", nullable=False),
     _text("stratum", "The stratum it was drawn from."),
-    Column("inclusion_probability", Double, comment="The first-order inclusion probability."),
+    Column(
+        "inclusion_probability",
+        Double,
+        comment="The first-order inclusion probability; null where it is known up to a factor only (walks).",
+    ),
     _text("outcome", "hit, or the kind of miss; null until visited."),
+    _big("cluster_id", "What was drawn independently: the project, an author's project, the number of the walk."),
+    Column("weight", Double, comment="What one draw stands for; of a walk up to a common factor."),
+    Column(
+        "measure",
+        Double,
+        comment="Of an author: projects in the frame. Of a step: degree plus restart times projects.",
+    ),
+    Column("panel_group", SmallInteger, comment="Of a rotating panel: the part that is replaced together."),
+    _time("drawn_at", "When.", nullable=False, server_default=text("now()")),
+    _time("visited_at", "When the outcome was recorded: with the first visit after the draw."),
+    _time("replaced_at", "When another took its place in a rotating panel."),
     PrimaryKeyConstraint("design_id", "position"),
 )
+Index("draws_open_idx", draws.c.entity_id, postgresql_where=text("outcome IS NULL"))
 erasures = _table(
     "crawl",
     "erasures",
@@ -745,6 +788,15 @@ user_months = _table(
     _count("projects", "Projects last shared in that month, those that are gone included."),
     _count("comments", "Comments and replies of all three kinds written in that month, those that are gone included."),
     PrimaryKeyConstraint("user_id", "month"),
+)
+cohorts = _table(
+    "analytics",
+    "cohorts",
+    "Users by the month in which they joined; those of whom that was never served are left out.",
+    Column("cohort", Date, primary_key=True, comment="The first day of the month in which they joined, in UTC."),
+    _count("users", "Users that are known, those that are gone included."),
+    _count("gone_users", "Users that are gone."),
+    _count("read_users", "Users whose list of projects was read: of the others little is known."),
 )
 cohort_activity = _table(
     "analytics",
@@ -874,6 +926,25 @@ ranking_stays = _table(
     Column("mean_position", Numeric, comment="The mean of its places.", nullable=False),
     PrimaryKeyConstraint("ranking", "kind", "thing_id"),
     Index(None, "kind", "thing_id"),
+)
+ranking_countries = _table(
+    "analytics",
+    "ranking_countries",
+    "From which countries the things in each ranking come, as their authors or hosts declare.",
+    _text("ranking", "The ranking, with its query, mode and language."),
+    _text(
+        "language", "The language that it was asked for in; any for the front page, which knows none.", nullable=False
+    ),
+    _text("kind", "project or studio."),
+    _text(
+        "country",
+        "The country that the author of the project, or the host of the studio, declares; unknown while not read.",
+    ),
+    _big("things", "Different things.", nullable=False),
+    _big("authors", "Different authors or hosts.", nullable=False),
+    _big("sightings", "Their sightings, a reading that showed one counted once.", nullable=False),
+    _count("best_position", "The best place that any of them had, from 0."),
+    PrimaryKeyConstraint("ranking", "kind", "country"),
 )
 refreshes = _table(
     "analytics",

@@ -473,20 +473,29 @@ def test_what_a_design_drew_has_its_weight(builder: Any, truth: Any) -> None:
     drawn = [row["id"] for row in truth("projects")][:3]
     live = {row["id"] for row in truth("users")}
     shown = [row["id"] for row in truth("projects") if row["id"] in drawn and row["author_id"] in live]
-    values = ", ".join(f"(1, {number}, {one}, 'recent', 0.25, 'hit')" for number, one in enumerate(drawn))
+    values = ", ".join(f"(1, {number}, {one}, 'recent', 0.25, 4, {one}, 'hit')" for number, one in enumerate(drawn))
     execute(
         builder,
         "INSERT INTO crawl.designs (name, parameters) VALUES ('stratified', '{\"frame\": 100}')",
-        "INSERT INTO crawl.draws (design_id, position, entity_id, stratum, inclusion_probability, outcome) VALUES"
-        f" {values}, (1, 9, 999, 'recent', 0.25, 'not found')",
+        "INSERT INTO crawl.draws"
+        " (design_id, position, entity_id, stratum, inclusion_probability, weight, cluster_id, outcome) VALUES"
+        f" {values}, (1, 9, 999, 'recent', 0.25, NULL, 999, 'not found')",
     )
     release = builder("design", RESTRICTED)
     weighted = {row["id"]: row for row in builder.rows("design", "projects") if row["design_id"] is not None}
     assert set(weighted) == pseudonyms(builder, "design", "project", shown)
     for row in weighted.values():
         assert (row["stratum"], row["inclusion_probability"], row["weight"]) == ("recent", 0.25, 4.0)
+        assert row["cluster_id"] == row["id"]
     told = release.design["designs"][0]
     assert (told["drawn"], told["hits"], told["misses"]) == (4, 3, 1)
+    assert "parameters" not in told
+    builder("design-open", OPEN, k=2)
+    strata = Counter(row["stratum"] for row in builder.rows("design-open", "projects"))
+    assert strata.keys() <= {None, "1"}, "numbered"
+    builder("design-internal", INTERNAL)
+    by_id = {row["id"]: row for row in builder.rows("design-internal", "projects")}
+    assert {by_id[one]["cluster_id"] for one in drawn} == set(map(str, drawn))
 
 
 def test_the_teaser_is_the_same_part_of_each_table(builder: Any) -> None:

@@ -10,6 +10,7 @@ from harvester.warehouse.tables import SCHEMAS, metadata
 
 every_postgres = pytest.mark.every_postgres
 
+SAMPLING = {"samples", "sample_strata", "sample_units"}
 CONTRACT = {
     "scratch": {
         "users", "projects", "studios", "project_comments", "studio_comments", "profile_comments", "follows",
@@ -22,7 +23,7 @@ CONTRACT = {
     },
     "crawl": {
         "walks", "runs", "quarantine", "budget", "seeds", "designs", "draws", "erasures", "drift", "queries",
-        "alembic_version", "sightings", "suspects", "priors", "reply_decay",
+        "alembic_version", "sightings", "suspects", "priors", "reply_decay", "strata",
     },
     "analytics": {
         "coverage", "id_gaps", "freshness", "stream_freshness", "refreshes",
@@ -31,10 +32,11 @@ CONTRACT = {
         *("follow_degrees", "studio_figures", "life_curves", "ranking_stays"),
         *("live_daily_activity", "live_user_months", "live_cohort_activity", "live_countries", "live_remix_nodes"),
         *("live_remix_trees", "live_threads", "live_follow_degrees", "live_studio_figures", "live_life_curves"),
-        "live_ranking_stays",
+        "live_ranking_stays", "live_cohorts", "live_ranking_countries",
         "monthly_activity", "cohorts", "cohort_retention", "remix_edges", "reply_latency", "follow_network",
         "degree_distribution", "studio_memberships", "project_life", "ranking_moves", "ranking_readings",
         "ranking_countries",
+        *SAMPLING,
     },
     "account": {"messages", "activity", "alerts", "projects", "states"},
 }  # fmt: skip
