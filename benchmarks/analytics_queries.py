@@ -115,7 +115,7 @@ LARGE = re.compile(
     r"Seq Scan on (users|projects|studios|\w+_comments|follows|favorites|studio_\w+|project_stats|walks|user_months"
     r"|remix_nodes|remix_trees|threads|follow_degrees|ranking_stays|rankings)\b"
 )
-BY_KEY = ("one ", "of one", "life of", "stays of", "moves in")
+BY_KEY = ("one ", "of one", "life of", "stays of")
 
 
 def sizes(comments: int) -> dict[str, int]:

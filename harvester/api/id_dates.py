@@ -1,6 +1,7 @@
 """Which id was given out when: ids of the site run together with time.
 
-Each pair is an object whose id and date are both public; between two of them ids are taken to grow evenly.
+Each pair is an object whose id and date are both public; between two of them ids are taken to grow evenly. The sandbox
+has its own clock: it shares nothing with what it is there to test.
 """
 
 from datetime import UTC, datetime

@@ -32,6 +32,8 @@ _BATCH = 20_000
 """Keys in one statement."""
 _TOO_MANY = 500_000
 """Keys from which on it is quicker to make a table anew in one pass."""
+_MEMORY = "128MB"
+"""For each sort and each hash of a refresh: with 4 MB, the default, all that is large goes by way of disk."""
 _OLDEST = 1_000_000_000
 """Transactions after which `xmin`, a number of 32 bits, may not be compared any more."""
 _COMMENTS = ("project", "studio", "profile")
@@ -93,6 +95,7 @@ COPIES: dict[str, tuple[Part, ...]] = {
             ),
         ),
     ),
+    "cohorts": (),
     "cohort_activity": (),
     "countries": (),
     "remix_nodes": (),  # by trees: see _refresh_trees
@@ -132,14 +135,17 @@ COPIES: dict[str, tuple[Part, ...]] = {
         )
         for kind in ("project", "studio")
     ),
+    "ranking_countries": (),
     "life_curves": (),
 }
 """The tables that are copies of views, and in which parts they are brought up to date; in the order in which they rest
 on each other."""
 
 SUMS: dict[str, tuple[str, ...]] = {
+    "cohorts": (),  # each time: whose projects were read is told by the frontier, which never rests
     "cohort_activity": ("users", *_BY_USER),
     "countries": ("users", *_BY_USER),
+    "ranking_countries": ("rankings", "projects", "studios", "users"),
     "life_curves": ("projects", "project_stats"),
 }
 """Small tables that sum up large ones, and are made anew if anything changed in some tables."""
@@ -185,6 +191,7 @@ def refresh(connection: Connection, *, whole: bool = False, tell: Tell = lambda 
 
 
 def _refresh(connection: Connection, tell: Tell, *, whole: bool) -> Iterator[Refreshed]:
+    connection.execute(f"SET LOCAL work_mem = '{_MEMORY}'")
     newest = _one(connection, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
     marks = {} if whole else _marks(connection, newest)
     oldest = min(marks.values(), default=None)
@@ -212,6 +219,8 @@ def _refresh(connection: Connection, tell: Tell, *, whole: bool) -> Iterator[Ref
 def _bring_up_to_date(connection: Connection, name: str, tell: Tell) -> int | None:
     """Make anew what a change concerns, and return the rows that were written; None where all is to be made anew."""
     if name in SUMS:
+        if not SUMS[name]:
+            return None
         changed = " UNION ALL ".join(f"(SELECT 1 FROM pg_temp.changed_{table} LIMIT 1)" for table in SUMS[name])
         return None if _one(connection, f"SELECT count(*) FROM ({changed}) any_of_them") else 0
     return _refresh_trees(connection, tell) if name == "remix_nodes" else _refresh_keys(connection, name, tell)

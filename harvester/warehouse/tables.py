@@ -789,6 +789,15 @@ user_months = _table(
     _count("comments", "Comments and replies of all three kinds written in that month, those that are gone included."),
     PrimaryKeyConstraint("user_id", "month"),
 )
+cohorts = _table(
+    "analytics",
+    "cohorts",
+    "Users by the month in which they joined; those of whom that was never served are left out.",
+    Column("cohort", Date, primary_key=True, comment="The first day of the month in which they joined, in UTC."),
+    _count("users", "Users that are known, those that are gone included."),
+    _count("gone_users", "Users that are gone."),
+    _count("read_users", "Users whose list of projects was read: of the others little is known."),
+)
 cohort_activity = _table(
     "analytics",
     "cohort_activity",
@@ -917,6 +926,25 @@ ranking_stays = _table(
     Column("mean_position", Numeric, comment="The mean of its places.", nullable=False),
     PrimaryKeyConstraint("ranking", "kind", "thing_id"),
     Index(None, "kind", "thing_id"),
+)
+ranking_countries = _table(
+    "analytics",
+    "ranking_countries",
+    "From which countries the things in each ranking come, as their authors or hosts declare.",
+    _text("ranking", "The ranking, with its query, mode and language."),
+    _text(
+        "language", "The language that it was asked for in; any for the front page, which knows none.", nullable=False
+    ),
+    _text("kind", "project or studio."),
+    _text(
+        "country",
+        "The country that the author of the project, or the host of the studio, declares; unknown while not read.",
+    ),
+    _big("things", "Different things.", nullable=False),
+    _big("authors", "Different authors or hosts.", nullable=False),
+    _big("sightings", "Their sightings, a reading that showed one counted once.", nullable=False),
+    _count("best_position", "The best place that any of them had, from 0."),
+    PrimaryKeyConstraint("ranking", "kind", "country"),
 )
 refreshes = _table(
     "analytics",

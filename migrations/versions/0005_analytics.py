@@ -15,12 +15,12 @@ FILES = (
     "freshness",
 )  # fmt: skip
 COPIES = (
-    "daily_activity", "user_months", "cohort_activity", "countries", "remix_nodes", "remix_trees", "threads",
-    "follow_degrees", "studio_figures", "life_curves", "ranking_stays",
+    "daily_activity", "user_months", "cohorts", "cohort_activity", "countries", "remix_nodes", "remix_trees", "threads",
+    "follow_degrees", "studio_figures", "life_curves", "ranking_stays", "ranking_countries",
 )  # fmt: skip
 VIEWS = (
-    "freshness", "stream_freshness", "ranking_countries", "ranking_readings", "ranking_moves", "studio_memberships",
-    "degree_distribution", "follow_network", "reply_latency", "cohort_retention", "cohorts", "monthly_activity",
+    "freshness", "stream_freshness", "ranking_readings", "ranking_moves", "studio_memberships",
+    "degree_distribution", "follow_network", "reply_latency", "cohort_retention", "monthly_activity",
     *(f"live_{name}" for name in COPIES), "project_life",
 )  # fmt: skip
 
@@ -63,6 +63,23 @@ def upgrade():
         sa.PrimaryKeyConstraint("cohort", "month", name=op.f("cohort_activity_pkey")),
         schema="analytics",
         comment="How many users of each cohort were active in each month, summed up from user_months.",
+    )
+    op.create_table(
+        "cohorts",
+        sa.Column(
+            "cohort", sa.Date(), nullable=False, comment="The first day of the month in which they joined, in UTC."
+        ),
+        sa.Column("users", sa.Integer(), nullable=False, comment="Users that are known, those that are gone included."),
+        sa.Column("gone_users", sa.Integer(), nullable=False, comment="Users that are gone."),
+        sa.Column(
+            "read_users",
+            sa.Integer(),
+            nullable=False,
+            comment="Users whose list of projects was read: of the others little is known.",
+        ),
+        sa.PrimaryKeyConstraint("cohort", name=op.f("cohorts_pkey")),
+        schema="analytics",
+        comment="Users by the month in which they joined; those of whom that was never served are left out.",
     )
     op.create_table(
         "countries",
@@ -150,6 +167,37 @@ def upgrade():
         sa.PrimaryKeyConstraint("older_than_days", name=op.f("life_curves_pkey")),
         schema="analytics",
         comment="Counters of projects by age, in classes that double: each version counts at the age at which it was first seen. Projects that are visited more often count more often; views are so uneven that a mean follows the few.",
+    )
+    op.create_table(
+        "ranking_countries",
+        sa.Column("ranking", sa.Text(), nullable=False, comment="The ranking, with its query, mode and language."),
+        sa.Column(
+            "language",
+            sa.Text(),
+            nullable=False,
+            comment="The language that it was asked for in; any for the front page, which knows none.",
+        ),
+        sa.Column("kind", sa.Text(), nullable=False, comment="project or studio."),
+        sa.Column(
+            "country",
+            sa.Text(),
+            nullable=False,
+            comment="The country that the author of the project, or the host of the studio, declares; unknown while not read.",
+        ),
+        sa.Column("things", sa.BigInteger(), nullable=False, comment="Different things."),
+        sa.Column("authors", sa.BigInteger(), nullable=False, comment="Different authors or hosts."),
+        sa.Column(
+            "sightings",
+            sa.BigInteger(),
+            nullable=False,
+            comment="Their sightings, a reading that showed one counted once.",
+        ),
+        sa.Column(
+            "best_position", sa.Integer(), nullable=False, comment="The best place that any of them had, from 0."
+        ),
+        sa.PrimaryKeyConstraint("ranking", "kind", "country", name=op.f("ranking_countries_pkey")),
+        schema="analytics",
+        comment="From which countries the things in each ranking come, as their authors or hosts declare.",
     )
     op.create_table(
         "ranking_stays",
@@ -411,9 +459,11 @@ def downgrade():
     op.drop_table("refreshes", schema="analytics")
     op.drop_index(op.f("ranking_stays_kind_thing_id_idx"), table_name="ranking_stays", schema="analytics")
     op.drop_table("ranking_stays", schema="analytics")
+    op.drop_table("ranking_countries", schema="analytics")
     op.drop_table("life_curves", schema="analytics")
     op.drop_table("follow_degrees", schema="analytics")
     op.drop_table("daily_activity", schema="analytics")
     op.drop_table("countries", schema="analytics")
+    op.drop_table("cohorts", schema="analytics")
     op.drop_table("cohort_activity", schema="analytics")
     op.execute("COMMENT ON SCHEMA analytics IS 'Views for analysts.'")

@@ -60,6 +60,7 @@ def test_after_changes_an_audit_and_an_erasure(
     sandbox = start_sandbox(users=25, seed=5)
     harvester = make_harvester(sandbox, HARVESTER_HOME=str(tmp_path))
     harvester.seed_all(sandbox)
+    harvester("seed", "explore", "--pages", "1")
     harvester.crawl()
     with psycopg.connect(harvester.database, autocommit=True) as connection:
         first = {one["relation"]: one for one in json.loads(harvester("analytics", "refresh", "--json").stdout)}
@@ -83,7 +84,7 @@ def test_after_changes_an_audit_and_an_erasure(
         assert all(whole for whole, _ in how(connection).values())
         assert_up_to_date(connection)
         harvester("analytics", "refresh")
-        assert set(how(connection).values()) == {(False, 0)}
+        assert {one for name, one in how(connection).items() if name != "cohorts"} == {(False, 0)}
 
 
 @pytest.mark.every_postgres
@@ -165,7 +166,7 @@ def test_marks_of_another_server_mean_nothing(database: str) -> None:
     with open_connection(database, autocommit=True) as connection:
         refresh(connection)
         refresh(connection)
-        assert not any(whole for whole, _ in how(connection).values())
+        assert not any(whole for name, (whole, _) in how(connection).items() if name != "cohorts")
         # As a dump that was read back: the same values, written by another transaction.
         connection.execute("CREATE TEMPORARY TABLE dump AS TABLE analytics.refreshes")
         connection.execute("DELETE FROM analytics.refreshes")

@@ -32,7 +32,7 @@ CONTRACT = {
         *("follow_degrees", "studio_figures", "life_curves", "ranking_stays"),
         *("live_daily_activity", "live_user_months", "live_cohort_activity", "live_countries", "live_remix_nodes"),
         *("live_remix_trees", "live_threads", "live_follow_degrees", "live_studio_figures", "live_life_curves"),
-        "live_ranking_stays",
+        "live_ranking_stays", "live_cohorts", "live_ranking_countries",
         "monthly_activity", "cohorts", "cohort_retention", "remix_edges", "reply_latency", "follow_network",
         "degree_distribution", "studio_memberships", "project_life", "ranking_moves", "ranking_readings",
         "ranking_countries",

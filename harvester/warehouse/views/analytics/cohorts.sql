@@ -26,7 +26,7 @@ GROUP BY 1, 2;
 COMMENT ON VIEW analytics.live_user_months IS
     'Defines analytics.user_months, and is always up to date: quick for one user, slow for all.';
 
-CREATE VIEW analytics.cohorts AS
+CREATE VIEW analytics.live_cohorts AS
 SELECT
     date_trunc('month', u.joined_at AT TIME ZONE 'UTC')::date AS cohort,
     count(*)::integer AS users,
@@ -37,12 +37,8 @@ LEFT JOIN crawl.walks w ON w.stream = 'user_projects' AND w.entity_id = u.id
 WHERE u.joined_at IS NOT NULL
 GROUP BY 1;
 
-COMMENT ON VIEW analytics.cohorts IS
-    'Users by the month in which they joined. Users whose month of joining was never served are left out.';
-COMMENT ON COLUMN analytics.cohorts.cohort IS 'The first day of the month in which they joined, in UTC.';
-COMMENT ON COLUMN analytics.cohorts.users IS 'Users that are known, those that are gone included.';
-COMMENT ON COLUMN analytics.cohorts.gone_users IS 'Users that are gone.';
-COMMENT ON COLUMN analytics.cohorts.read_users IS 'Users whose list of projects was read: of the others little is known.';
+COMMENT ON VIEW analytics.live_cohorts IS
+    'Defines analytics.cohorts: counts all users, and asks for each whether its projects were read, at each look.';
 
 CREATE VIEW analytics.live_cohort_activity AS
 SELECT

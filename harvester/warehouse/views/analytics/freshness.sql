@@ -49,7 +49,7 @@ FROM (
     FROM (VALUES
         ('activity', '{daily_activity, monthly_activity}'::text[], '{live_daily_activity}'::text[],
             '{user, user_projects, project, studio, project_comments, project_replies, studio_comments, studio_replies, profile_comments, studio_activity}'::text[]),
-        ('cohorts', '{user_months, cohort_activity, cohort_retention}', '{live_user_months, live_cohort_activity, cohorts}',
+        ('cohorts', '{user_months, cohorts, cohort_activity, cohort_retention}', '{live_user_months, live_cohorts, live_cohort_activity}',
             '{user, user_projects, project_comments, project_replies, studio_comments, studio_replies, profile_comments}'),
         ('countries', '{countries}', '{live_countries}',
             '{user, user_projects, project_comments, project_replies, studio_comments, studio_replies, profile_comments}'),
@@ -62,7 +62,7 @@ FROM (
         ('studios', '{studio_figures}', '{live_studio_figures, studio_memberships, studio_overlap}',
             '{studio_projects, studio_managers, studio_curators, studio_comments, studio_replies, user_studios, project_studios}'),
         ('life', '{life_curves}', '{live_life_curves, project_life}', '{project, user_projects}'),
-        ('rankings', '{ranking_stays, ranking_countries}', '{live_ranking_stays, ranking_moves, ranking_readings}',
+        ('rankings', '{ranking_stays, ranking_countries}', '{live_ranking_stays, live_ranking_countries, ranking_moves, ranking_readings}',
             '{explore_projects, explore_studios, search_projects, search_studios, front_page}')
     ) AS subjects (subject, refreshed, live, streams)
     CROSS JOIN LATERAL (

@@ -62,7 +62,7 @@ COMMENT ON COLUMN analytics.ranking_readings.first_read_at IS 'The first time.';
 COMMENT ON COLUMN analytics.ranking_readings.last_read_at IS 'The last time.';
 COMMENT ON COLUMN analytics.ranking_readings.sightings IS 'Places that were read, all readings together.';
 
-CREATE VIEW analytics.ranking_countries AS
+CREATE VIEW analytics.live_ranking_countries AS
 SELECT
     s.ranking,
     coalesce(substring(s.ranking FROM '[?&]language=([^&]*)'), 'any') AS language,
@@ -78,15 +78,5 @@ LEFT JOIN scratch.studios t ON s.kind = 'studio' AND t.id = s.thing_id
 LEFT JOIN scratch.users u ON u.id = coalesce(p.author_id, t.host_id)
 GROUP BY 1, 2, 3, 4;
 
-COMMENT ON VIEW analytics.ranking_countries IS
-    'From which countries the things in each ranking come, as their authors or hosts declare; as of the last refresh.';
-COMMENT ON COLUMN analytics.ranking_countries.ranking IS 'The ranking, with its query, mode and language.';
-COMMENT ON COLUMN analytics.ranking_countries.language IS
-    'The language that it was asked for in; any for the front page, which knows none.';
-COMMENT ON COLUMN analytics.ranking_countries.kind IS 'project or studio.';
-COMMENT ON COLUMN analytics.ranking_countries.country IS
-    'The country that the author of the project, or the host of the studio, declares; unknown while not read.';
-COMMENT ON COLUMN analytics.ranking_countries.things IS 'Different things.';
-COMMENT ON COLUMN analytics.ranking_countries.authors IS 'Different authors or hosts.';
-COMMENT ON COLUMN analytics.ranking_countries.sightings IS 'Their sightings, a reading that showed one counted once.';
-COMMENT ON COLUMN analytics.ranking_countries.best_position IS 'The best place that any of them had, from 0.';
+COMMENT ON VIEW analytics.live_ranking_countries IS
+    'Defines analytics.ranking_countries: asks for the author of each thing in analytics.ranking_stays at each look.';
