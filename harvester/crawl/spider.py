@@ -313,7 +313,8 @@ class WalkSpider(Spider):
         if await call(frontier.recover, self.session.run) or await call(frontier.spread):
             return True
         left = await call(frontier.backlog, names, None if self.obliged else self.price)
-        if self.target is not None or not (left.due or left.leased):
+        one_share = len(self.session.settings.shares) == 1  # what is due may be of another: not for this run
+        if self.target is not None or one_share or not (left.due or left.leased):
             return False
         await asyncio.sleep(_POLL_SECONDS)
         return True
