@@ -566,7 +566,8 @@ def _repeats_itself(stream: Stream, records: list[Record]) -> bool:
 
 
 def _target(arguments: dict[str, Any]) -> tuple[Kind, int] | None:
-    """What `-a project=142` or `-a studio=5` asks for."""
+    """What `-a project=142` or `-a studio=5` asks for; scrapyd adds arguments of its own, such as `_job`."""
+    arguments = {name: value for name, value in arguments.items() if not name.startswith("_")}
     kinds = {"project": Kind.PROJECT, "studio": Kind.STUDIO}
     unknown = arguments.keys() - kinds.keys()
     if unknown or len(arguments) > 1:

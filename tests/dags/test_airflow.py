@@ -24,8 +24,9 @@ PASSWORD = "correct horse/battery"  # the embedded server does not ask for one: 
 
 PARSE = """
 import json, sys
-from airflow.dag_processing.dagbag import DagBag
-bag = DagBag(sys.argv[1], safe_mode=False)
+from pathlib import Path
+from airflow.dag_processing.dagbag import BundleDagBag
+bag = BundleDagBag(sys.argv[1], bundle_path=Path(sys.argv[1]), bundle_name="dags-folder", safe_mode=False)
 print(json.dumps({
     "errors": bag.import_errors,
     "tasks": {name: {
@@ -158,7 +159,7 @@ def test_each_dag_runs_against_a_sandbox(
     assert [index for name, task, index, _ in states if (name, task) == ("harvest_hourly", "crawl")] == [0, 1]
     assert result.returncode == 0, said[-2000:]
     assert assert_truth(harvester, sandbox)["projects"] > 20
-    runs = harvester.query("SELECT command, outcome FROM crawl.runs ORDER BY id")
+    runs = harvester.query("SELECT command, outcome FROM crawl.runs WHERE command LIKE 'crawl%' ORDER BY id")
     assert runs == [("crawl", "done"), ("crawl", "done"), ("crawl --share audit", "done")]
     # Neither what was printed, nor Airflow's database with its templates and results, nor a log holds the secret.
     kept = [path.read_bytes() for path in airflow.home.rglob("*") if path.is_file()]

@@ -89,14 +89,14 @@ def test_settings_reach_a_command_as_they_are_and_findings_are_told(tmp_path: Pa
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGALRM])
 def test_a_task_that_is_killed_or_late_loses_nothing(
     ending: signal.Signals,
-    start_sandbox: Callable[..., Any],
+    small_sandbox: Any,
     make_harvester: Callable[..., Any],
     assert_truth: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
-    sandbox = start_sandbox(users=20, seed=4)
-    harvester = make_harvester(sandbox, HARVESTER_RATE="40", AIRFLOW_HOME=str(tmp_path))
-    harvester.seed_all(sandbox)
+    harvester = make_harvester(small_sandbox, HARVESTER_RATE="4", AIRFLOW_HOME=str(tmp_path))
+    name = small_sandbox.seeds()["users"][0]
+    harvester("seed", "users", name)
     process = python(RUN, harvester.env(), "crawl", "--json")
     try:
         deadline = time.monotonic() + 60
@@ -113,7 +113,7 @@ def test_a_task_that_is_killed_or_late_loses_nothing(
     assert harvester.query("SELECT outcome FROM crawl.runs ORDER BY id DESC LIMIT 1") == [("interrupted",)]
     harvester.environment["HARVESTER_RATE"] = "0"
     assert harvester.crawl()["outcome"] == "done"
-    assert_truth(harvester, sandbox)
+    assert_truth(harvester, small_sandbox, f"user:{name}")
 
 
 def test_failures_are_told_apart(make_harvester: Callable[..., Any], small_sandbox: Any, tmp_path: Path) -> None:
