@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 # Airflow comes with the tests only: it is larger than all the rest.
-EXTRAS ?= dataset report
+EXTRAS ?= dataset
 PYTEST_ARGS ?=
 # Tests wait for processes of their own half of the time: three at once keep two cores busy.
 JOBS ?= 3
@@ -51,6 +51,7 @@ lint: $(TESTED) ## Check style, formatting and types
 
 docs: $(TESTED) ## Make what the documentation draws from the code
 	@$(BIN)/python -m harvester.api.reference > docs/endpoints.md
+	@$(BIN)/python -m harvester.report.dictionary > docs/dictionary.md
 
 clean: ## Remove caches and build products (.venv stays)
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build dist

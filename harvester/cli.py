@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harvester import cli_db, cli_quarantine
+from harvester import cli_analytics, cli_db, cli_quarantine, cli_report
 from harvester.cli_base import DEGRADED, INTERRUPTED, Group
 from harvester.config import settings
 from harvester.errors import UsageError
@@ -29,6 +29,8 @@ forget_app = typer.Typer(cls=Group, no_args_is_help=True, help="Erase a person, 
 app.add_typer(seed_app, name="seed")
 app.add_typer(forget_app, name="forget")
 app.add_typer(cli_quarantine.app, name="quarantine")
+app.command()(cli_report.report)
+app.add_typer(cli_analytics.app, name="analytics")
 
 _EXITS = {"interrupted": INTERRUPTED, "degraded": DEGRADED}
 
@@ -46,7 +48,7 @@ def demo(
     users: Annotated[int, typer.Option(min=20, max=100_000, help="Users of the made-up community.")] = 200,
     seed: Annotated[int, typer.Option(help="The community is the same for the same seed.")] = 1,
 ) -> None:
-    """Run the whole pipeline on this machine alone: database, sandbox, crawl, change, crawl again.
+    """Run the whole pipeline on this machine alone: database, sandbox, crawl, change, crawl again, report.
 
     Example: `harvester demo --users 500`
     """

@@ -27,7 +27,7 @@ _DEPTH = 20
 
 
 def run(settings: Settings, *, users: int, seed: int) -> None:
-    """Start a database and a sandbox, harvest it, let it change, harvest again, and show what changed.
+    """Start a database and a sandbox, harvest it, let it change, harvest again, show what changed, make a page of it.
 
     Everything is kept in `demo` under HARVESTER_HOME, made anew each time; the database is stopped at the end.
     """
@@ -63,6 +63,8 @@ def run(settings: Settings, *, users: int, seed: int) -> None:
                 _show_changes(console, connection, before)
             _say(console, "Status", "harvester status")
             _harvester(environment, "status")
+            _say(console, "A page to look at", f"harvester report {home / 'report.html'}")
+            _harvester(environment, "report", str(home / "report.html"))
     finally:
         embedded.down(home)
     console.print(

@@ -1,6 +1,7 @@
 """What `harvester status` says: facts out of the warehouse, without a request."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -18,7 +19,7 @@ from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.tables import WRITTEN
 
-_EXACT_BELOW = 1_000_000
+EXACT_BELOW = 1_000_000
 """Rows above which a table is counted by the planner's estimate."""
 
 
@@ -58,17 +59,18 @@ def read_status(settings: Settings) -> dict[str, Any]:
         }
 
 
-_STREAMS = f"""
+STREAMS_QUERY = f"""
 SELECT w.stream, count(*) AS in_scope, count(*) FILTER (WHERE w.visits > 0) AS visited,
-    count(*) FILTER (WHERE w.due_at <= now() AND (w.lease_token IS NULL OR w.lease_until < now())) AS due,
-    count(*) FILTER (WHERE x.late AND w.due_at > now()) AS pays,
+    count(*) FILTER (WHERE w.due_at <= t.now AND (w.lease_token IS NULL OR w.lease_until < t.now)) AS due,
+    count(*) FILTER (WHERE x.late AND w.due_at > t.now) AS pays,
     count(*) FILTER (WHERE w.failures > 0) AS failing, count(w.gone_at) AS gone,
     count(*) FILTER (WHERE w.certificate ->> 'ground' = 'none') AS uncertified,
-    1 - avg((w.due_at <= now() OR coalesce(x.late, false))::int)::float8 AS on_time,
+    1 - avg((w.due_at <= t.now OR coalesce(x.late, false))::int)::float8 AS on_time,
     sum({rates.mean("w.news", "w.exposure", "k.shape", "k.rate")} * x.waiting) AS expected_unseen,
     min(w.certified_at) AS oldest_certificate, min(w.enumerated_at) AS oldest_enumeration, min(w.due_at) AS next_due
 FROM crawl.walks w
-LEFT JOIN jsonb_to_recordset(%s) AS v (stream text, rate float8) USING (stream)
+CROSS JOIN (SELECT coalesce(%(at)s, now()) AS now) t
+LEFT JOIN jsonb_to_recordset(%(rates)s) AS v (stream text, rate float8) USING (stream)
 LEFT JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum
 LEFT JOIN crawl.priors s ON s.stream = w.stream AND s.stratum = -1
 CROSS JOIN LATERAL (
@@ -76,11 +78,22 @@ CROSS JOIN LATERAL (
 ) k
 LEFT JOIN LATERAL (
     SELECT y.waiting,
-        y.waiting >= sqrt(2 * %s * 2 ^ (mod(w.queue, {rates.CLASSES}) + {rates.FIRST_CLASS} + 0.5)) AS late
-    FROM (SELECT extract(epoch FROM now() - w.visited_at)::float8 / 86400 AS waiting) y WHERE w.queue IS NOT NULL
+        y.waiting >= sqrt(2 * %(price)s * 2 ^ (mod(w.queue, {rates.CLASSES}) + {rates.FIRST_CLASS} + 0.5)) AS late
+    FROM (SELECT extract(epoch FROM t.now - w.visited_at)::float8 / 86400 AS waiting) y WHERE w.queue IS NOT NULL
 ) x ON true
 GROUP BY w.stream
 """
+
+
+def stream_values(price: float, at: datetime | None = None) -> dict[str, Any]:
+    """The values of `STREAMS_QUERY`: the price of a visit, and the moment, which is now unless given."""
+    return {"rates": Jsonb(PARAMETERS), "price": price, "at": at}
+
+
+def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with a `stream` in the order of the catalogue."""
+    order = list(STREAMS)
+    return sorted(rows, key=lambda row: order.index(row["stream"]) if row["stream"] in order else len(order))
 
 
 def _streams(connection: Connection, price: float) -> list[dict[str, Any]]:
@@ -89,9 +102,7 @@ def _streams(connection: Connection, price: float) -> list[dict[str, Any]]:
     `on_time` is the share of walks whose next visit is not due and would not pay yet, `expected_unseen` how many new
     items are to be expected in their lists by now.
     """
-    rows = _all(connection, _STREAMS, [Jsonb(PARAMETERS), price])
-    order = list(STREAMS)
-    return sorted(rows, key=lambda row: order.index(row["stream"]) if row["stream"] in order else len(order))
+    return in_order(_all(connection, STREAMS_QUERY, stream_values(price)))
 
 
 def _budget(connection: Connection, settings: Settings) -> dict[str, Any]:
@@ -108,19 +119,25 @@ def _budget(connection: Connection, settings: Settings) -> dict[str, Any]:
     return {"rate": settings.rate} | row
 
 
-def _rows(connection: Connection, table: Table) -> int:
+def count_query(connection: Connection, table: Table) -> str:
+    """How to count the rows that are present: by the planner's estimate where there are many."""
     name = table.fullname
-    estimate = connection.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [name])
-    row = estimate.fetchone()
-    if row is not None and row[0] > _EXACT_BELOW:
-        return int(row[0])
+    row = connection.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [name]).fetchone()
+    if row is not None and row[0] > EXACT_BELOW:
+        return f"SELECT reltuples::bigint AS rows FROM pg_class WHERE oid = '{name}'::regclass"
     present = " WHERE gone_at IS NULL" if "gone_at" in table.c else ""
-    row = connection.execute(f"SELECT count(*) FROM {name}{present}").fetchone()
+    return f"SELECT count(*) AS rows FROM {name}{present}"
+
+
+def _rows(connection: Connection, table: Table) -> int:
+    row = connection.execute(count_query(connection, table)).fetchone()
     assert row is not None
     return int(row[0])
 
 
-def _all(connection: Connection, query: str, values: Sequence[Any] | None = None) -> list[dict[str, Any]]:
+def _all(
+    connection: Connection, query: str, values: Sequence[Any] | Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     cursor = connection.execute(query, values)
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

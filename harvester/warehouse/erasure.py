@@ -72,6 +72,13 @@ MENTIONED: dict[str, dict[str, str]] = {
     "users": {"featured_project_id": PROJECT},
 }
 """Columns that name the person in somebody else's row: they are emptied."""
+DERIVED: dict[str, dict[str, str]] = {
+    "user_months": {"user_id": USER},
+    "follow_degrees": {"user_id": USER},
+    "threads": {"author_id": USER, "place_id": USER},
+    "remix_nodes": {"project_id": PROJECT, "parent_id": PROJECT, "root_id": PROJECT},
+}
+"""Columns of `analytics` that name the person: such a row goes, and the next refresh makes all of them anew."""
 _HOSTED = ("host_id", "title", "description")
 """What is emptied of a studio that the person hosts."""
 _SAID = ("author_id", "commentee_id", "content", "content_served", "created_at", "modified_at", "visibility")
@@ -280,6 +287,7 @@ def _remove(connection: Connection, home: Path, name: str, erasure: Erasure) -> 
         projects = [project for (project,) in found]
     known: dict[str, list[Any]] = {USER: [] if user is None else [user], PROJECT: projects, NAME: sorted(names)}
     work = _Work(connection, erasure, known)
+    work.figures()
     work.comments()
     work.history()
     work.rows()
@@ -301,6 +309,19 @@ class _Work:
     connection: Connection
     erasure: Erasure
     known: dict[str, list[Any]]
+
+    def figures(self) -> None:
+        """What was worked out of the person's own rows, before these go; sums over many people are made anew later."""
+        for table, columns in DERIVED.items():
+            for column, kind in columns.items():
+                self._delete(f"analytics.{table}", f"{column} = ANY(%s)", self.known[kind])
+        self._delete("analytics.threads", "place_id = ANY(%s)", self.known[PROJECT])
+        for table in COMMENTS:
+            # When the person replied is told by the thread.
+            replied = f"SELECT parent_id FROM scratch.{table} WHERE author_id = ANY(%s) AND parent_id IS NOT NULL"
+            kind = table.removesuffix("_comments")
+            self._delete("analytics.threads", f"kind = %s AND thread_id IN ({replied})", kind, self.known[USER])
+        self.connection.execute("UPDATE analytics.refreshes SET mark = NULL")
 
     def comments(self) -> None:
         """What stands on pages of the person goes; comments of theirs elsewhere go, or are emptied if replied to."""
@@ -408,7 +429,13 @@ class _Work:
                     self._replace(table, column.name, names, REMOVED, "::jsonb")
                     if numbers:
                         self._replace(table, column.name, numbers, "0", "::jsonb")
-                elif isinstance(column.type, Text) and column.name not in ("stream", "kind", "outcome", "role"):
+                elif isinstance(column.type, Text) and column.name not in (
+                    "stream",
+                    "kind",
+                    "outcome",
+                    "role",
+                    "relation",
+                ):
                     self._replace(table, column.name, names, REMOVED, "")
 
     def _replace(self, table: Table, column: str, pattern: str, by: str, cast: str) -> None:

@@ -10,3 +10,5 @@ FITTING = 0x5C7A7CB
 """One worker fits the priors, the others go on."""
 MAINTAINING = 0x5C7A7CE
 """One maintenance at a time."""
+REFRESHING = 0x5C7A7CC
+"""One refresh of `analytics` at a time."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from harvester.warehouse.tables import READER, SCHEMAS
+from harvester.warehouse.tables import READER, SCHEMAS, metadata
 
 if TYPE_CHECKING:
     from typing import Any
@@ -45,12 +45,15 @@ def make_roles(connection: psycopg.Connection[Any]) -> dict[str, str]:
             for right in ("SELECT, INSERT, UPDATE, DELETE ON TABLES", "USAGE ON SEQUENCES"):
                 _grant(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {{schema}} GRANT {right} TO {{role}}", connection, schema)
         _grant("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}", connection, "analytics")
+        for table in metadata.tables.values():
+            if table.schema == "analytics":  # what a refresh writes; the rest of the schema are views
+                _grant(f"GRANT INSERT, UPDATE, DELETE ON {table.fullname} TO {{role}}", connection, "analytics")
         # Which version the schema has is for whoever migrates to say.
         connection.execute(
             sql.SQL("REVOKE INSERT, UPDATE, DELETE ON crawl.alembic_version FROM {}").format(sql.Identifier(CRAWLER))
         )
     return {
-        CRAWLER: "reads and writes rows of " + ", ".join(_WRITTEN),
+        CRAWLER: f"reads and writes rows of {', '.join(_WRITTEN)}, and refreshes analytics",
         READER: "reads scratch, history and analytics",
     }
 

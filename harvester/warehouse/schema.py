@@ -33,7 +33,7 @@ VERSION_SCHEMA = "crawl"
 VERSION_TABLE = "alembic_version"
 
 _NEWER = "the schema is newer than this harvester ({} is not known here): upgrade scratch-harvester"
-_AT_WORK = "crawls are at work in this database: stop them first"
+_AT_WORK = "crawls, or a refresh of analytics, are at work in this database: stop them first"
 
 
 def script_folder() -> Path:

@@ -1,8 +1,9 @@
 """The schema of the warehouse: the one definition, commented table by table and column by column.
 
 The data dictionary is made from these comments, Alembic compares the database with this metadata, and the writer
-takes names and types of columns from it. Four schemas: `scratch` (the site as it is now), `history` (what it was
-before) and `crawl` (the operator's); and `account`, what the operator's own account is shown, for nobody else.
+takes names and types of columns from it. Five schemas: `scratch` (the site as it is now), `history` (what it was
+before) and `crawl` (the operator's); `analytics`, figures that are too heavy to be worked out at each look; and
+`account`, what the operator's own account is shown, for nobody else.
 """
 
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -43,7 +45,7 @@ metadata = MetaData(
 SCHEMAS = {
     "scratch": "The public community as it is now.",
     "history": "What was superseded: earlier texts, settings and counters, each with the time it held.",
-    "analytics": "Views for analysts.",
+    "analytics": "For analysts: views, and tables of what is heavy to work out, as of the last refresh.",
     "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, the quarantine.",
     "account": "What the operator's own account is shown, if its session was given: in no view, report or dataset.",
 }
@@ -139,6 +141,8 @@ projects = _table(
     *_life(),
     Index(None, "author_id"),
     Index(None, "parent_id"),
+    # Trees are found by their root too. Only remixes enter it, which are few.
+    Index(None, "root_id", postgresql_where=text("root_id IS NOT NULL")),
 )
 
 studios = _table(
@@ -706,6 +710,114 @@ drift = _table(
     PrimaryKeyConstraint("stream", "field", "change"),
 )
 
+# analytics ----------------------------------------------------------------------------------------------------------
+#
+# Each table is a copy of the view analytics.live_<name>, which defines it (harvester/warehouse/views/analytics).
+
+
+def _count(name: str, comment: str) -> Column[Any]:
+    return _int(name, comment, nullable=False)
+
+
+daily_activity = _table(
+    "analytics",
+    "daily_activity",
+    "What happened on each day (UTC), by stream, as far as it was read: what is gone by now counts, and is told apart.",
+    _text(
+        "stream",
+        "users (who joined), projects (last shared), studios (created), project_comments, studio_comments,"
+        " profile_comments, or studio_activity.",
+    ),
+    Column("day", Date, comment="The day, in UTC."),
+    _count("items", "How many of them."),
+    _count("actors", "How many different people did it: who joined, shared, hosts, wrote or acted."),
+    _count("replies", "How many of the items are replies; 0 for what is no comment."),
+    _count("gone", "How many of the items are gone themselves. What stands on a page that is gone is not counted."),
+    PrimaryKeyConstraint("stream", "day"),
+)
+user_months = _table(
+    "analytics",
+    "user_months",
+    "What each user did in each month in which they did anything public that was read.",
+    _big("user_id", "The user. Soft reference to users."),
+    Column("month", Date, comment="The first day of the month, in UTC."),
+    _count("projects", "Projects last shared in that month, those that are gone included."),
+    _count("comments", "Comments and replies of all three kinds written in that month, those that are gone included."),
+    PrimaryKeyConstraint("user_id", "month"),
+)
+remix_nodes = _table(
+    "analytics",
+    "remix_nodes",
+    "Trees of remixes, one row for each project in one. Projects that are gone, or that were never seen, have their"
+    " place too; projects without a remix are in no tree.",
+    _big("project_id", "The project. Soft reference to projects: it may never have been seen.", primary_key=True),
+    _big("parent_id", "What it hangs from; null for the root. Soft reference to projects."),
+    _big("root_id", "The root of its tree. Soft reference to projects.", nullable=False),
+    _count("depth", "Steps from the root, which has 0."),
+    _bool(
+        "is_assumed",
+        "Whether its parent is unknown, so that it hangs from the root that it or its first remix states: its depth is"
+        " the least it can be.",
+        nullable=False,
+    ),
+    Index(None, "root_id"),
+)
+threads = _table(
+    "analytics",
+    "threads",
+    "Comments that have replies, with what their thread holds; replies that are gone count.",
+    _text("kind", "project, studio or profile: ids of the three kinds collide."),
+    _big("thread_id", "The comment at the top. Soft reference to the comments of its kind."),
+    _big("place_id", "The project, studio or user that it stands on.", nullable=False),
+    _big("author_id", "Who wrote it; null for one that was removed. Soft reference to users."),
+    _time("started_at", "When it was written."),
+    _count("replies", "Replies that are known."),
+    _count("own_replies", "Replies by the author of the thread."),
+    _count("gone_replies", "Replies that are gone."),
+    _count("repliers", "How many different people replied."),
+    _time("first_reply_at", "When the first reply was written."),
+    _time("first_answer_at", "When the first reply by somebody else than the author was written; null without one."),
+    _time("last_reply_at", "When the last reply was written."),
+    PrimaryKeyConstraint("kind", "thread_id"),
+    Index(None, "kind", "place_id"),
+)
+follow_degrees = _table(
+    "analytics",
+    "follow_degrees",
+    "Each user's place in the network of followers: edges that are known and not gone. Who has none is left out.",
+    _big("user_id", "The user. Soft reference to users.", primary_key=True),
+    _count("followers", "Users that follow the user."),
+    _count("following", "Users that the user follows."),
+    _count("mutual", "Users that the user follows and that follow back."),
+)
+studio_figures = _table(
+    "analytics",
+    "studio_figures",
+    "What each studio holds that has anything: members, projects and comments that are known and not gone.",
+    _big("studio_id", "The studio. Soft reference to studios.", primary_key=True),
+    _count("projects", "Projects in it."),
+    _count("adders", "Different people who added them, as far as the studio's own list was read."),
+    _count("members", "Its host, managers and curators."),
+    _count("managers", "Its managers, without the host."),
+    _count("curators", "Its curators."),
+    _count("comments", "Comments and replies in it."),
+    _count("commenters", "Different people who wrote them."),
+    _time("first_comment_at", "When the first of them was written."),
+    _time("last_comment_at", "When the last of them was written."),
+)
+refreshes = _table(
+    "analytics",
+    "refreshes",
+    "When each table of this schema was last brought up to date, and how.",
+    Column("relation", Text, comment="The table.", primary_key=True),
+    _time("refreshed_at", "It holds what the warehouse held then.", nullable=False),
+    _bool("whole", "Whether it was made anew, not only where something had changed.", nullable=False),
+    _big("written", "Rows that were written by that.", nullable=False),
+    _big("row_count", "Rows that it has.", nullable=False),
+    _big("mark", "Rows of older transactions than this one were all seen; null: next time all is made anew."),
+    _big("written_by", "The transaction that wrote this row: a copy of it in another server tells itself by that."),
+)
+
 # account ------------------------------------------------------------------------------------------------------------
 
 
@@ -759,6 +871,39 @@ account_states = _own(
     _time("seen_at", "When it was read."),
     PrimaryKeyConstraint("account_id", "stream", "thing_id"),
 )
+
+SOFT_REFERENCES: dict[str, str] = {
+    "scratch.users.featured_project_id": "scratch.projects",
+    "scratch.projects.parent_id": "scratch.projects",
+    "scratch.projects.root_id": "scratch.projects",
+    "scratch.studios.host_id": "scratch.users",
+    "scratch.project_comments.commentee_id": "scratch.users",
+    "scratch.studio_comments.commentee_id": "scratch.users",
+    "scratch.profile_comments.commentee_id": "scratch.users",
+    "scratch.studio_projects.added_by_id": "scratch.users",
+    "scratch.studio_activity.actor_id": "scratch.users",
+    "scratch.studio_activity.project_id": "scratch.projects",
+    "history.user_revisions.user_id": "scratch.users",
+    "history.user_revisions.featured_project_id": "scratch.projects",
+    "history.project_revisions.project_id": "scratch.projects",
+    "history.project_stats.project_id": "scratch.projects",
+    "history.studio_revisions.studio_id": "scratch.studios",
+    "history.studio_revisions.host_id": "scratch.users",
+    "history.studio_stats.studio_id": "scratch.studios",
+    "history.member_revisions.studio_id": "scratch.studios",
+    "history.member_revisions.user_id": "scratch.users",
+    "analytics.user_months.user_id": "scratch.users",
+    "analytics.remix_nodes.project_id": "scratch.projects",
+    "analytics.remix_nodes.parent_id": "scratch.projects",
+    "analytics.remix_nodes.root_id": "scratch.projects",
+    "analytics.threads.author_id": "scratch.users",
+    "analytics.follow_degrees.user_id": "scratch.users",
+    "analytics.studio_figures.studio_id": "scratch.studios",
+    "crawl.walks.lease_run": "crawl.runs",
+    "crawl.runs.crew": "crawl.runs",
+}
+"""Columns that refer to one table without a foreign key: what they name may never have been read. What may refer to one
+of several tables (`kind`, `stream`) is told by the column's comment alone."""
 
 SCRATCH_TABLES = tuple(table for table in metadata.sorted_tables if table.schema == "scratch")
 """In the order in which rows may be written: what is referred to comes first."""

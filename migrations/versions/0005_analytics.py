@@ -1,14 +1,268 @@
-"""The schema `analytics`: plain SQL files, applied in the order of their names."""
+"""Figures for analysts: tables of what is heavy to work out, and views, as plain SQL files, one a subject."""
+
+from importlib.resources import files
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+# The order matters to `freshness` alone, which speaks of the others.
+FILES = (
+    "earlier", "activity", "cohorts", "countries", "remixes", "threads", "network", "studios", "life", "rankings",
+    "freshness",
+)  # fmt: skip
+COPIES = ("daily_activity", "user_months", "remix_nodes", "threads", "follow_degrees", "studio_figures")
+VIEWS = (
+    "freshness", "stream_freshness", "ranking_countries", "ranking_stays", "ranking_moves", "life_curves",
+    "project_life", "studio_memberships", "degree_distribution", "follow_network", "reply_latency", "remix_trees",
+    "countries", "cohort_retention", "cohorts", "monthly_activity", *(f"live_{name}" for name in COPIES),
+)  # fmt: skip
+
+# A copy and the view that defines it have the same columns: what they mean is said once.
+SAME_COMMENTS = """
+DO $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT c.relname, a.attname, col_description(c.oid, a.attnum) AS said
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+        WHERE c.relnamespace = 'analytics'::regnamespace AND c.relkind = 'r'
+            AND to_regclass('analytics.live_' || c.relname) IS NOT NULL
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN analytics.%I.%I IS %L', 'live_' || one.relname, one.attname, one.said);
+    END LOOP;
+END $$
+"""
+
 
 def upgrade():
-    pass
+    op.execute(
+        "COMMENT ON SCHEMA analytics IS 'For analysts: views, and tables of what is heavy to work out, as of the last refresh.'"
+    )
+    op.create_table(
+        "daily_activity",
+        sa.Column(
+            "stream",
+            sa.Text(),
+            nullable=False,
+            comment="users (who joined), projects (last shared), studios (created), project_comments, studio_comments, profile_comments, or studio_activity.",
+        ),
+        sa.Column("day", sa.Date(), nullable=False, comment="The day, in UTC."),
+        sa.Column("items", sa.Integer(), nullable=False, comment="How many of them."),
+        sa.Column(
+            "actors",
+            sa.Integer(),
+            nullable=False,
+            comment="How many different people did it: who joined, shared, hosts, wrote or acted.",
+        ),
+        sa.Column(
+            "replies",
+            sa.Integer(),
+            nullable=False,
+            comment="How many of the items are replies; 0 for what is no comment.",
+        ),
+        sa.Column(
+            "gone",
+            sa.Integer(),
+            nullable=False,
+            comment="How many of the items are gone themselves. What stands on a page that is gone is not counted.",
+        ),
+        sa.PrimaryKeyConstraint("stream", "day", name=op.f("daily_activity_pkey")),
+        schema="analytics",
+        comment="What happened on each day (UTC), by stream, as far as it was read: what is gone by now counts, and is told apart.",
+    )
+    op.create_table(
+        "follow_degrees",
+        sa.Column("user_id", sa.BigInteger(), nullable=False, comment="The user. Soft reference to users."),
+        sa.Column("followers", sa.Integer(), nullable=False, comment="Users that follow the user."),
+        sa.Column("following", sa.Integer(), nullable=False, comment="Users that the user follows."),
+        sa.Column("mutual", sa.Integer(), nullable=False, comment="Users that the user follows and that follow back."),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("follow_degrees_pkey")),
+        schema="analytics",
+        comment="Each user's place in the network of followers: edges that are known and not gone. Who has none is left out.",
+    )
+    op.create_table(
+        "refreshes",
+        sa.Column("relation", sa.Text(), nullable=False, comment="The table."),
+        sa.Column(
+            "refreshed_at", sa.DateTime(timezone=True), nullable=False, comment="It holds what the warehouse held then."
+        ),
+        sa.Column(
+            "whole",
+            sa.Boolean(),
+            nullable=False,
+            comment="Whether it was made anew, not only where something had changed.",
+        ),
+        sa.Column("written", sa.BigInteger(), nullable=False, comment="Rows that were written by that."),
+        sa.Column("row_count", sa.BigInteger(), nullable=False, comment="Rows that it has."),
+        sa.Column(
+            "mark",
+            sa.BigInteger(),
+            nullable=True,
+            comment="Rows of older transactions than this one were all seen; null: next time all is made anew.",
+        ),
+        sa.Column(
+            "written_by",
+            sa.BigInteger(),
+            nullable=True,
+            comment="The transaction that wrote this row: a copy of it in another server tells itself by that.",
+        ),
+        sa.PrimaryKeyConstraint("relation", name=op.f("refreshes_pkey")),
+        schema="analytics",
+        comment="When each table of this schema was last brought up to date, and how.",
+    )
+    op.create_table(
+        "remix_nodes",
+        sa.Column(
+            "project_id",
+            sa.BigInteger(),
+            nullable=False,
+            comment="The project. Soft reference to projects: it may never have been seen.",
+        ),
+        sa.Column(
+            "parent_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="What it hangs from; null for the root. Soft reference to projects.",
+        ),
+        sa.Column(
+            "root_id", sa.BigInteger(), nullable=False, comment="The root of its tree. Soft reference to projects."
+        ),
+        sa.Column("depth", sa.Integer(), nullable=False, comment="Steps from the root, which has 0."),
+        sa.Column(
+            "is_assumed",
+            sa.Boolean(),
+            nullable=False,
+            comment="Whether its parent is unknown, so that it hangs from the root that it or its first remix states: its depth is the least it can be.",
+        ),
+        sa.PrimaryKeyConstraint("project_id", name=op.f("remix_nodes_pkey")),
+        schema="analytics",
+        comment="Trees of remixes, one row for each project in one. Projects that are gone, or that were never seen, have their place too; projects without a remix are in no tree.",
+    )
+    op.create_index(op.f("remix_nodes_root_id_idx"), "remix_nodes", ["root_id"], unique=False, schema="analytics")
+    op.create_table(
+        "studio_figures",
+        sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The studio. Soft reference to studios."),
+        sa.Column("projects", sa.Integer(), nullable=False, comment="Projects in it."),
+        sa.Column(
+            "adders",
+            sa.Integer(),
+            nullable=False,
+            comment="Different people who added them, as far as the studio's own list was read.",
+        ),
+        sa.Column("members", sa.Integer(), nullable=False, comment="Its host, managers and curators."),
+        sa.Column("managers", sa.Integer(), nullable=False, comment="Its managers, without the host."),
+        sa.Column("curators", sa.Integer(), nullable=False, comment="Its curators."),
+        sa.Column("comments", sa.Integer(), nullable=False, comment="Comments and replies in it."),
+        sa.Column("commenters", sa.Integer(), nullable=False, comment="Different people who wrote them."),
+        sa.Column(
+            "first_comment_at", sa.DateTime(timezone=True), nullable=True, comment="When the first of them was written."
+        ),
+        sa.Column(
+            "last_comment_at", sa.DateTime(timezone=True), nullable=True, comment="When the last of them was written."
+        ),
+        sa.PrimaryKeyConstraint("studio_id", name=op.f("studio_figures_pkey")),
+        schema="analytics",
+        comment="What each studio holds that has anything: members, projects and comments that are known and not gone.",
+    )
+    op.create_table(
+        "threads",
+        sa.Column(
+            "kind", sa.Text(), nullable=False, comment="project, studio or profile: ids of the three kinds collide."
+        ),
+        sa.Column(
+            "thread_id",
+            sa.BigInteger(),
+            nullable=False,
+            comment="The comment at the top. Soft reference to the comments of its kind.",
+        ),
+        sa.Column(
+            "place_id", sa.BigInteger(), nullable=False, comment="The project, studio or user that it stands on."
+        ),
+        sa.Column(
+            "author_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="Who wrote it; null for one that was removed. Soft reference to users.",
+        ),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True, comment="When it was written."),
+        sa.Column("replies", sa.Integer(), nullable=False, comment="Replies that are known."),
+        sa.Column("own_replies", sa.Integer(), nullable=False, comment="Replies by the author of the thread."),
+        sa.Column("gone_replies", sa.Integer(), nullable=False, comment="Replies that are gone."),
+        sa.Column("repliers", sa.Integer(), nullable=False, comment="How many different people replied."),
+        sa.Column(
+            "first_reply_at", sa.DateTime(timezone=True), nullable=True, comment="When the first reply was written."
+        ),
+        sa.Column(
+            "first_answer_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the first reply by somebody else than the author was written; null without one.",
+        ),
+        sa.Column(
+            "last_reply_at", sa.DateTime(timezone=True), nullable=True, comment="When the last reply was written."
+        ),
+        sa.PrimaryKeyConstraint("kind", "thread_id", name=op.f("threads_pkey")),
+        schema="analytics",
+        comment="Comments that have replies, with what their thread holds; replies that are gone count.",
+    )
+    op.create_index(
+        op.f("threads_kind_place_id_idx"), "threads", ["kind", "place_id"], unique=False, schema="analytics"
+    )
+    op.create_table(
+        "user_months",
+        sa.Column("user_id", sa.BigInteger(), nullable=False, comment="The user. Soft reference to users."),
+        sa.Column("month", sa.Date(), nullable=False, comment="The first day of the month, in UTC."),
+        sa.Column(
+            "projects",
+            sa.Integer(),
+            nullable=False,
+            comment="Projects last shared in that month, those that are gone included.",
+        ),
+        sa.Column(
+            "comments",
+            sa.Integer(),
+            nullable=False,
+            comment="Comments and replies of all three kinds written in that month, those that are gone included.",
+        ),
+        sa.PrimaryKeyConstraint("user_id", "month", name=op.f("user_months_pkey")),
+        schema="analytics",
+        comment="What each user did in each month in which they did anything public that was read.",
+    )
+    op.create_index(
+        op.f("projects_root_id_idx"),
+        "projects",
+        ["root_id"],
+        unique=False,
+        schema="scratch",
+        postgresql_where=sa.text("root_id IS NOT NULL"),
+    )
+    for name in FILES:
+        op.execute((files("harvester") / "warehouse" / "views" / "analytics" / f"{name}.sql").read_text())
+    op.execute(SAME_COMMENTS)
 
 
 def downgrade():
-    pass
+    op.execute("DROP FUNCTION analytics.studio_overlap, analytics.remix_tree, analytics.remix_roots")
+    op.execute("DROP VIEW " + ", ".join(f"analytics.{name}" for name in (*VIEWS, "remix_edges")))
+    op.drop_index(
+        op.f("projects_root_id_idx"),
+        table_name="projects",
+        schema="scratch",
+        postgresql_where=sa.text("root_id IS NOT NULL"),
+    )
+    op.drop_table("user_months", schema="analytics")
+    op.drop_index(op.f("threads_kind_place_id_idx"), table_name="threads", schema="analytics")
+    op.drop_table("threads", schema="analytics")
+    op.drop_table("studio_figures", schema="analytics")
+    op.drop_index(op.f("remix_nodes_root_id_idx"), table_name="remix_nodes", schema="analytics")
+    op.drop_table("remix_nodes", schema="analytics")
+    op.drop_table("refreshes", schema="analytics")
+    op.drop_table("follow_degrees", schema="analytics")
+    op.drop_table("daily_activity", schema="analytics")
+    op.execute("COMMENT ON SCHEMA analytics IS 'Views for analysts.'")

@@ -49,6 +49,7 @@ def crawled(start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any
     harvester.crawl()
     sandbox.json("/sandbox/churn?events=200", "POST")
     harvester.crawl("--refresh")
+    harvester("analytics", "refresh")
     return sandbox, harvester
 
 
@@ -90,12 +91,16 @@ def test_nothing_of_a_person_is_left_and_nothing_comes_back(crawled: tuple[Any, 
     assert done == counted | {"dry_run": False}
     assert done["deleted"]["scratch.users"] == 1
     assert done["deleted"]["scratch.projects"] >= 1
+    assert done["deleted"]["analytics.user_months"] >= 1
+    assert done["deleted"]["analytics.threads"] >= 1
     assert traces(harvester.database, person, texts) == []
     assert (tmp_path / "secret.key").stat().st_mode & 0o777 == 0o600
 
     for mode in ("--refresh", "--audit"):
         harvester.crawl(mode)
         assert traces(harvester.database, person, texts) == [], mode
+    harvester("analytics", "refresh")
+    assert traces(harvester.database, person, texts) == []
     refused = harvester("seed", "users", person["username"], ok=False)
     assert refused.returncode == 2
     assert person["username"] not in refused.stderr.replace(f"harvester seed users {person['username']}", "")

@@ -57,6 +57,7 @@ def test_a_crawl_needs_no_more_than_the_crawlers_rights(
     crawler.crawl("--audit")
     crawler("status")
     crawler("quarantine", "retry")
+    crawler("analytics", "refresh")
     assert_truth(crawler, sandbox, grown=True)
     for statement in ("DROP TABLE scratch.users", "TRUNCATE crawl.walks", "CREATE TABLE scratch.x (a int)"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -69,6 +70,7 @@ def test_a_crawl_needs_no_more_than_the_crawlers_rights(
     assert "Traceback" not in downgrade.stderr
     reader = make_harvester(sandbox, HARVESTER_DATABASE_URL=logins("harvester_reader"))
     assert reader.query("SELECT count(*) FROM scratch.users")[0][0] >= 20
+    assert reader.query("SELECT count(*) FROM analytics.threads")[0][0] >= 1
     for table in ("crawl.walks", "crawl.quarantine", "account.messages", "crawl.erasures"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             reader.query(f"SELECT * FROM {table}")

@@ -24,7 +24,14 @@ CONTRACT = {
         "walks", "runs", "quarantine", "budget", "seeds", "designs", "draws", "erasures", "drift", "queries",
         "alembic_version", "sightings", "suspects", "priors", "reply_decay",
     },
-    "analytics": {"coverage", "id_gaps"},
+    "analytics": {
+        "coverage", "id_gaps", "freshness", "stream_freshness", "refreshes",
+        "daily_activity", "user_months", "remix_nodes", "threads", "follow_degrees", "studio_figures",
+        "live_daily_activity", "live_user_months", "live_remix_nodes", "live_threads", "live_follow_degrees",
+        "live_studio_figures", "monthly_activity", "cohorts", "cohort_retention", "countries", "remix_edges",
+        "remix_trees", "reply_latency", "follow_network", "degree_distribution", "studio_memberships", "project_life",
+        "life_curves", "ranking_moves", "ranking_stays", "ranking_countries",
+    },
     "account": {"messages", "activity", "alerts", "projects", "states"},
 }  # fmt: skip
 

@@ -1,0 +1,94 @@
+"""What the page asks the warehouse: each question a file in `queries/`, each with a limit of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import ClientCursor
+
+from harvester.crawl.status import EXACT_BELOW
+from harvester.warehouse.analytics import COPIES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from harvester.warehouse.commit import Connection
+
+FEWEST = 5
+"""People below which a group is not shown apart: a country, a cohort."""
+BINS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+"""From where each class of a count goes: each is twice as wide as the one before."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query gave. `sql` can be run as it stands; `trouble` says why there are no rows."""
+
+    sql: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
+    trouble: str | None = None
+    as_of: datetime | None = None
+    """When the tables of schema analytics that it was taken from were brought up to date; None: it is live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Where heavy figures are taken from: their views, or in a large warehouse the tables that are copies of them."""
+
+    relations: Mapping[str, str]
+    refreshed_at: datetime | None = None
+
+    @classmethod
+    def find(cls, connection: Connection) -> Figures:
+        """Views where they are quick, and copies, as of their last refresh, where the views would take minutes."""
+        row = connection.execute(
+            "SELECT max(c.reltuples) > %s, (SELECT min(refreshed_at) FROM analytics.refreshes) FROM pg_class c"
+            " WHERE c.relnamespace = 'scratch'::regnamespace AND c.relkind = 'r'",
+            [EXACT_BELOW],
+        ).fetchone()
+        large, refreshed_at = row or (False, None)
+        if not (large and refreshed_at):
+            return cls({name: f"analytics.live_{name}" for name in COPIES})
+        return cls({name: f"analytics.{name}" for name in COPIES}, refreshed_at)
+
+
+@cache
+def _text(name: str) -> str:
+    text = files("harvester.report").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8").strip()
+    return text.replace("{fewest}", str(FEWEST)).replace("{bins}", f"ARRAY{list(BINS)}")
+
+
+def source(name: str, figures: Figures) -> tuple[str, bool]:
+    """The text of a query, with names for values in it, and whether it asks for heavy figures."""
+    text = _text(name)
+    used = [relation for relation in figures.relations if f"{{{relation}}}" in text]
+    for relation in used:
+        text = text.replace(f"{{{relation}}}", figures.relations[relation])
+    return text, bool(used)
+
+
+def ask(connection: Connection, query: str, values: Mapping[str, Any] | Sequence[Any], patience: float) -> Answer:
+    """Run a query, but no longer than `patience` seconds. It is rolled back alone: the next one goes on."""
+    cursor = ClientCursor(connection)
+    sql = cursor.mogrify(query, values)
+    try:
+        with connection.transaction():
+            connection.execute(
+                "SELECT set_config('statement_timeout', %s, true)", [f"{max(1, round(patience * 1000))}ms"]
+            )
+            cursor.execute(query, values)
+            columns = tuple(column.name for column in cursor.description or ())
+            rows = tuple(dict(zip(columns, row, strict=True)) for row in cursor.fetchall())
+    except psycopg.errors.QueryCanceled:
+        return Answer(sql, trouble=f"took longer than {patience:g} s, and was left out")
+    except psycopg.errors.InsufficientPrivilege:
+        return Answer(sql, trouble="may not be read by the role of this connection")
+    return Answer(sql, columns, rows)

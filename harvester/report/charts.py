@@ -1,0 +1,281 @@
+"""Charts as numbers: where each mark stands, in shares of the room that the page has for it. Pure.
+
+The page draws them as SVG that is stretched and as text that is not: a mark keeps its place and a letter its size on a
+screen of any width. A library that lays out the whole picture (Vega, say) fixes its width when it draws, or draws in
+the browser, which takes a script of 900 kB that no strict policy of contents admits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, floor, log10
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TICKS = 4
+"""Steps of a scale, about."""
+_LETTERS = 22
+"""Letters of labels below columns that fit a phone side by side."""
+_SHADES = 4
+"""Shades of a calendar, beside none at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A label and where it stands, in percent of the room."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A bar: where it begins and how far it goes, in percent of the room; what it says."""
+
+    start: float
+    size: float
+    says: str
+    name: str = ""
+    number: str = ""
+    tone: int = 0
+    """Which colour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Columns over time, from zero. `rule` is a level to compare them with."""
+
+    marks: tuple[Mark, ...]
+    width: float
+    scale: tuple[Tick, ...]
+    below: tuple[Tick, ...]
+    says: str
+    caption: str = ""
+    rule: Tick | None = None
+    kind: str = "columns"
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Bars side by side, from zero, each with its name before it and its number behind it."""
+
+    marks: tuple[Mark, ...]
+    says: str
+    caption: str = ""
+    kind: str = "bars"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of a stack or a matrix."""
+
+    name: str
+    marks: tuple[Mark, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Parts of a whole, line by line; all wholes are equally long."""
+
+    lines: tuple[Line, ...]
+    series: tuple[str, ...]
+    says: str
+    head: str = ""
+    caption: str = ""
+    kind: str = "stack"
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Shares as shades, each with its number. The size of a mark is its share in percent."""
+
+    lines: tuple[Line, ...]
+    columns: tuple[str, ...]
+    says: str
+    head: str = ""
+    caption: str = ""
+    kind: str = "matrix"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A square of a calendar."""
+
+    x: int
+    y: int
+    shade: int
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Squares in shades; `legend` says what each shade stands for, from none on."""
+
+    cells: tuple[Cell, ...]
+    across: int
+    down: int
+    top: tuple[Tick, ...]
+    side: tuple[Tick, ...]
+    legend: tuple[str, ...]
+    says: str
+    caption: str = ""
+    kind: str = "calendar"
+
+
+Chart = Columns | Bars | Stack | Matrix | Calendar
+
+
+def scale_for(most: float) -> tuple[float, tuple[Tick, ...]]:
+    """The end of a scale that begins at zero and holds `most`, and its ticks: round numbers, whole ones if they may."""
+    if most <= 0:
+        return 1.0, (Tick(0.0, "0"),)
+    raw = most / _TICKS
+    power = 10.0 ** floor(log10(raw))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * 0.999)
+    if most >= 1 and step < 1:
+        step = 1.0
+    count = ceil(most / step - 1e-9)
+    end = step * count
+    return end, tuple(Tick(100 * index / count, short(step * index)) for index in range(count + 1))
+
+
+def columns(
+    values: Sequence[float],
+    names: Sequence[str],
+    labels: Sequence[str],
+    unit: str,
+    *,
+    caption: str = "",
+    rule: tuple[float, str] | None = None,
+) -> Columns:
+    """Columns from zero. `names` tell what each is, `labels` stand below: empty ones do not, nor do more than fit."""
+    level = rule[0] if rule else 0.0
+    end, scale = scale_for(max([*values, level], default=0.0))
+    room = 100 / max(1, len(values))
+    marks = tuple(
+        Mark(index * room, 100 * value / end, f"{name}: {plain(value)} {unit}")
+        for index, (value, name) in enumerate(zip(values, names, strict=True))
+    )
+    labelled = [index for index, label in enumerate(labels) if label]
+    fitting = max(1, _LETTERS // max([1, *map(len, labels)]))
+    kept = labelled[:: max(1, ceil(len(labelled) / fitting))]
+    below = tuple(Tick((index + 0.5) * room, labels[index]) for index in kept)
+    highest = max(range(len(values)), key=lambda index: values[index], default=None)
+    says = f"{len(values)} columns of {unit}"
+    if highest is not None:
+        says += f", from {names[0]} to {names[-1]}; the highest is {plain(values[highest])} at {names[highest]}"
+    return Columns(marks, room, scale, below, says, caption, Tick(100 * level / end, rule[1]) if rule else None)
+
+
+def bars(pairs: Sequence[tuple[str, float]], unit: str, *, caption: str = "", share: bool = False) -> Bars:
+    """Bars from zero. With `share` the numbers are percentages, and a full bar is 100."""
+    end = 100.0 if share else max([value for _, value in pairs], default=0.0) or 1.0
+    marks = tuple(
+        Mark(0.0, 100 * value / end, f"{name}: {plain(value)} {unit}", name, percent(value) if share else plain(value))
+        for name, value in pairs
+    )
+    return Bars(marks, f"{len(pairs)} bars of {unit}: " + "; ".join(mark.says for mark in marks), caption)
+
+
+def stack(
+    lines: Sequence[tuple[str, Sequence[int], str]], series: Sequence[str], unit: str, *, head: str = ""
+) -> Stack:
+    """Each line a whole of parts; a line is its name, the parts and a note."""
+    made = []
+    for name, parts, note in lines:
+        whole = sum(parts) or 1
+        start = 0.0
+        marks = []
+        for tone, (part, called) in enumerate(zip(parts, series, strict=True)):
+            size = 100 * part / whole
+            marks.append(Mark(start, size, f"{name}, {called}: {plain(part)} of {plain(whole)} {unit}", tone=tone))
+            start += size
+        made.append(Line(name, tuple(marks), note))
+    return Stack(tuple(made), tuple(series), f"{len(lines)} lines, each divided into {', '.join(series)}", head)
+
+
+def matrix(
+    lines: Sequence[tuple[str, Sequence[float | None], str]], names: Sequence[str], what: str, *, head: str = ""
+) -> Matrix:
+    """Percentages as shades; None leaves a square out."""
+    made = [
+        Line(
+            line,
+            tuple(
+                Mark(column, value, f"{line}, {names[column]}: {percent(value)} {what}", number=percent(value)[:-1])
+                for column, value in enumerate(values)
+                if value is not None
+            ),
+            note,
+        )
+        for line, values, note in lines
+    ]
+    return Matrix(tuple(made), tuple(names), f"{len(made)} lines by {len(names)} columns: percent {what}", head)
+
+
+def shades(most: int) -> tuple[int, ...]:
+    """The highest number of each shade: every shade spans the same factor, for few days are much busier than most."""
+    bounds = [max(1, round(most ** ((index + 1) / _SHADES))) for index in range(_SHADES)] if most else []
+    return tuple(dict.fromkeys(bounds))
+
+
+def calendar(
+    squares: Sequence[tuple[int, int, int, str]],
+    unit: str,
+    *,
+    top: Sequence[tuple[int, str]],
+    side: Sequence[tuple[int, str]],
+    caption: str = "",
+) -> Calendar:
+    """Squares by column, row, number and name."""
+    across = 1 + max((x for x, *_ in squares), default=0)
+    down = 1 + max((y for _, y, *_ in squares), default=0)
+    bounds = shades(max((square[2] for square in squares), default=0))
+    cells = tuple(
+        Cell(
+            x,
+            y,
+            sum(number > bound for bound in (0, *bounds[:-1])) if number else 0,
+            f"{name}: {plain(number)} {unit}",
+        )
+        for x, y, number, name in squares
+    )
+    ranges = [(low + 1, high) for low, high in pairwise((0, *bounds))]
+    legend = ("0", *(plain(high) if low == high else f"{plain(low)}\N{EN DASH}{plain(high)}" for low, high in ranges))
+    total = sum(square[2] for square in squares)
+    return Calendar(
+        cells,
+        across,
+        down,
+        tuple(Tick(100 * x / across, label) for x, label in top),
+        tuple(Tick(100 * (y + 0.5) / down, label) for y, label in side),
+        legend,
+        f"{len(cells)} squares in {len(legend)} shades, {plain(total)} {unit} together",
+        caption,
+    )
+
+
+def plain(number: float) -> str:
+    """A number in full: 1,234,567 or 3.25."""
+    return f"{number:,.0f}" if number == int(number) else f"{number:,.2f}".rstrip("0").rstrip(".")
+
+
+def short(number: float) -> str:
+    """A number for an axis or a headline: 950, 12.5 k, 164 M."""
+    for size, letter, least in ((1e9, "G", 0.9995e9), (1e6, "M", 0.9995e6), (1e3, "k", 1e4)):
+        if number >= least:
+            return f"{number / size:,.3g}\N{NO-BREAK SPACE}{letter}"
+    return plain(number) if number >= 1 or number == 0 else f"{number:.3g}"
+
+
+def percent(number: float) -> str:
+    """A percentage without false precision; what is not nought, and not all, is not rounded to it."""
+    if 0 < number < 1:
+        return "<1%"
+    if 99 < number < 100:
+        return ">99%"
+    return f"{number:.0f}%"

@@ -1,0 +1,206 @@
+"""The data dictionary, `docs/dictionary.md`: what a migrated database says of itself, with a diagram per schema.
+
+    python -m harvester.report.dictionary > docs/dictionary.md
+
+It starts an embedded server of its own for that, migrates an empty database, and reads the catalogue of PostgreSQL:
+comments, types, keys and foreign keys. References without a foreign key are those of `tables.SOFT_REFERENCES`.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harvester.warehouse import embedded, schema
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.tables import SCHEMAS, SOFT_REFERENCES, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import psycopg
+
+    Connection = psycopg.Connection[tuple[Any, ...]]
+
+_HEAD = """# Data dictionary
+
+Made from the comments of the schema by `make docs`; a test compares the two. `\\d+ scratch.projects` in `harvester db
+psql` says the same of one table.
+
+All times are `timestamptz` in UTC, all ids `bigint` as the site gives them. In the diagrams a solid line is a foreign
+key, which always leads to a row; a dotted line is a *soft reference*: what it names may be gone, or may never have been
+read. The columns of a diagram are keys and references alone.
+
+"""
+_KINDS = {"r": "table", "v": "view", "m": "materialised view"}
+_LIVE = "live_"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a relation. `refers` is the relation that it leads to, `soft` whether without a foreign key."""
+
+    name: str
+    type: str
+    required: bool
+    key: bool
+    said: str
+    refers: str | None
+    soft: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table or view with its columns."""
+
+    schema: str
+    name: str
+    kind: str
+    said: str
+    columns: tuple[Column, ...]
+
+    @property
+    def full_name(self) -> str:
+        """With its schema."""
+        return f"{self.schema}.{self.name}"
+
+
+_COLUMNS = """
+SELECT n.nspname::text, c.relname::text, c.relkind::text, coalesce(obj_description(c.oid, 'pg_class'), ''),
+    a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p' AND a.attnum = ANY(k.conkey)),
+    coalesce(col_description(c.oid, a.attnum), ''),
+    (SELECT k.confrelid::regclass::text FROM pg_constraint k
+     WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.conkey = ARRAY[a.attnum] LIMIT 1)
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'v', 'm') AND c.relname <> 'alembic_version'
+ORDER BY 1, c.relkind = 'v', 2, a.attnum
+"""
+_FUNCTIONS = """
+SELECT p.proname::text, pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid),
+    coalesce(obj_description(p.oid, 'pg_proc'), '')
+FROM pg_proc p WHERE p.pronamespace = %s::regnamespace ORDER BY 1, 2
+"""
+
+
+def read(connection: Connection) -> list[Relation]:
+    """All relations of the warehouse: tables in the order in which they are declared, then views by name."""
+    found: dict[str, Relation] = {}
+    for row in connection.execute(_COLUMNS, [list(SCHEMAS)]).fetchall():
+        in_schema, name, kind, said, column, type_, required, key, meaning, refers = row
+        full_name = f"{in_schema}.{name}"
+        soft = SOFT_REFERENCES.get(f"{full_name}.{column}") if refers is None else None
+        one = Column(column, type_, required, key, meaning, refers or soft, refers is None)
+        before = found.get(full_name)
+        columns = (*before.columns, one) if before else (one,)
+        found[full_name] = Relation(in_schema, name, _KINDS[kind], said, columns)
+    declared = [table.fullname for table in metadata.tables.values()]
+    order = {name: place for place, name in enumerate(declared)}
+    return sorted(found.values(), key=lambda one: order.get(one.full_name, len(order)))
+
+
+def diagram(relations: Iterable[Relation], in_schema: str) -> str:
+    """The tables of a schema as a diagram of Mermaid: their keys and references, and what these lead to."""
+    tables = [one for one in relations if one.schema == in_schema and one.kind == "table"]
+    lines = ["erDiagram"]
+    elsewhere = sorted(
+        {column.refers for one in tables for column in one.columns if column.refers} - {one.full_name for one in tables}
+    )
+    lines += [f'    {_entity(name, in_schema)}["{name}"]' for name in elsewhere]
+    for one in tables:
+        lines.append(f"    {one.name} {{")
+        for column in one.columns:
+            marks = [mark for mark, is_so in (("PK", column.key), ("FK", column.refers and not column.soft)) if is_so]
+            if marks or column.refers:
+                shown = [column.type.replace(" with time zone", "tz").replace(" ", "_"), column.name, ", ".join(marks)]
+                lines.append(f"        {' '.join(filter(None, shown))}")
+        lines.append("    }")
+    for one in tables:
+        for column in one.columns:
+            if column.refers:
+                line = ".." if column.soft else "--"
+                end = "||" if column.required and not column.soft else "|o"
+                lines.append(f"    {_entity(column.refers, in_schema)} {end}{line}o{{ {one.name} : {column.name}")
+    return "\n".join(["```mermaid", *lines, "```"])
+
+
+def _entity(full_name: str, in_schema: str) -> str:
+    home, _, name = full_name.partition(".")
+    return name if home == in_schema else f"{home}_{name}"
+
+
+def page(connection: Connection) -> str:
+    """`docs/dictionary.md`."""
+    relations = read(connection)
+    parts = []
+    for name, said in SCHEMAS.items():
+        own = [one for one in relations if one.schema == name]
+        links = ", ".join(f"[{one.name}](#{_anchor(one.full_name)})" for one in own)
+        parts += [f"## Schema {name}\n\n{said}\n\n{links}\n", f"{diagram(relations, name)}\n"]
+        parts += [_entry(one, own) for one in own]
+        functions = connection.execute(_FUNCTIONS, [name]).fetchall()
+        if functions:
+            rows = "\n".join(f"| `{_signature(name, *row[:3])}` | {_cell(row[3])} |" for row in functions)
+            parts.append(f"### Functions of {name}\n\n| function | meaning |\n| --- | --- |\n{rows}\n")
+    return _HEAD + "\n".join(parts)
+
+
+def _anchor(full_name: str) -> str:
+    return full_name.replace(".", "")
+
+
+def _entry(one: Relation, others: Iterable[Relation]) -> str:
+    """A relation as Markdown; one that only defines a copy is as short as that."""
+    head = f"### {one.full_name}\n\n{one.kind.capitalize()}. {one.said}\n"
+    copy = one.name.removeprefix(_LIVE)
+    if one.name.startswith(_LIVE) and any(other.name == copy for other in others):
+        return f"{head}\nIts columns are those of [{copy}](#{_anchor(f'{one.schema}.{copy}')}).\n"
+    rows = [f"| `{column.name}` | {_type(column)} | {_cell(column.said)}{_leads(column)} |" for column in one.columns]
+    return "\n".join([head, "| column | type | meaning |", "| --- | --- | --- |", *rows, ""])
+
+
+def _type(column: Column) -> str:
+    short = column.type.replace("timestamp with time zone", "timestamptz")
+    if column.key:
+        return f"{short}, key"
+    return f"{short}, never null" if column.required else short
+
+
+def _leads(column: Column) -> str:
+    if column.refers is None or column.soft:
+        return ""
+    return f" Foreign key to [{column.refers}](#{_anchor(column.refers)})."
+
+
+def _signature(in_schema: str, name: str, arguments: str, result: str) -> str:
+    returned = result.replace("timestamp with time zone", "timestamptz")
+    if returned.startswith("TABLE(") and in_schema == "history":
+        returned = "rows"  # of the table that it is named after
+    asked = arguments.replace("timestamp with time zone", "timestamptz")
+    return f"{in_schema}.{name}({asked}) -> {returned}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def main() -> None:
+    """Print the page, from a database made for it."""
+    with tempfile.TemporaryDirectory(prefix="harvester-dictionary-") as folder:
+        home = Path(folder)
+        url = embedded.up(home)
+        try:
+            schema.migrate(url)
+            with open_connection(url) as connection:
+                sys.stdout.write(page(connection))
+        finally:
+            embedded.down(home)
+
+
+if __name__ == "__main__":
+    main()

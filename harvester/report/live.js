@@ -1,0 +1,48 @@
+"use strict";
+// Takes over block by block what the server renders anew; what a reader opened or stands on stays as it was.
+(() => {
+  const lost = document.getElementById("lost");
+  const shown = new Map();
+  let tag = null;
+
+  function swap(block, fresh) {
+    for (const one of block.querySelectorAll("details[open]")) {
+      const again = fresh.querySelector(`#${CSS.escape(one.id)}`);
+      if (again) again.open = true;
+    }
+    const scrolled = [...block.querySelectorAll(".scroll, pre")].map((one) => [one.scrollTop, one.scrollLeft]);
+    const focused = block.contains(document.activeElement) ? document.activeElement.closest("details")?.id : null;
+    block.replaceWith(fresh);
+    [...fresh.querySelectorAll(".scroll, pre")].forEach((one, index) => {
+      [one.scrollTop, one.scrollLeft] = scrolled[index] ?? [0, 0];
+    });
+    if (focused) document.querySelector(`#${CSS.escape(focused)} > summary`)?.focus({ preventScroll: true });
+  }
+
+  async function renew() {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch(location.pathname, { cache: "no-store", headers: tag ? { "If-None-Match": tag } : {} });
+      lost.hidden = answer.ok || answer.status === 304;
+      if (!answer.ok) return;
+      tag = answer.headers.get("ETag");
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const fresh of page.querySelectorAll("[data-block]")) {
+        const block = document.getElementById(fresh.id);
+        const text = fresh.outerHTML;
+        if (block && shown.get(fresh.id) !== text) {
+          shown.set(fresh.id, text);
+          swap(block, fresh);
+        }
+      }
+    } catch {
+      lost.hidden = false;
+    }
+  }
+
+  async function forever() {
+    await renew();
+    setTimeout(forever, 3000);
+  }
+  setTimeout(forever, 3000);
+})();

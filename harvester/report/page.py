@@ -1,0 +1,415 @@
+"""`harvester report`: one page about the crawl and the community, made from one snapshot of the warehouse.
+
+The page is a single file that asks nothing of the network: style and charts stand in it, its policy of contents (CSP)
+admits nothing else, and there is no script. The same warehouse at the same moment gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import errno
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import jinja2
+from psycopg import IsolationLevel
+
+from harvester import __version__
+from harvester.config import is_loopback
+from harvester.crawl import status
+from harvester.errors import UsageError
+from harvester.report.answers import Answer, Figures, ask, source
+from harvester.report.charts import percent, plain, short
+from harvester.report.panels import COMMUNITY, HEALTH, Moment, Panel, backlog_parts, counted, known, length
+from harvester.warehouse.connect import connect
+from harvester.warehouse.schema import check_schema
+from harvester.warehouse.tables import WRITTEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from harvester.config import Settings
+    from harvester.report.answers import Row
+    from harvester.warehouse.commit import Connection
+
+PATIENCE = 10.0
+"""Seconds that one query may take."""
+_PAST = timedelta(days=28)
+_STEPS = (10, 30, 60, 300, 900, 3600, 10_800, 43_200, 86_400)
+"""Seconds that a column of the pace may stand for: the first is taken with which the past fits."""
+_MOST_STEPS = 56
+_TOLERATED = 5.0
+"""Percent of what is in scope that may wait for a visit before the head of the page says so."""
+_COUNTED = (
+    "users",
+    "projects",
+    "studios",
+    "project_comments",
+    "studio_comments",
+    "profile_comments",
+    "follows",
+    "favorites",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the page says: answers by name of the query or panel, and how many rows the tables hold."""
+
+    moment: Moment
+    answers: Mapping[str, Answer]
+    rows: Mapping[str, Answer]
+    made_up: bool
+    """Whether what was crawled last is a host of this machine: a sandbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A big number and the words that it needs."""
+
+    number: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What an operator should know first. Its tone is good, bad, live or plain."""
+
+    tone: str
+    text: str
+
+
+def read(settings: Settings, *, at: datetime | None = None, patience: float = PATIENCE, start: bool = True) -> Report:
+    """Ask everything, of one snapshot.
+
+    Args:
+        settings: whose warehouse.
+        at: the moment from which ages are counted; now unless given. The tables are as they are in any case.
+        patience: seconds that one query may take; the answer to one that takes longer is left out.
+        start: whether to start an embedded server that is down.
+
+    Raises:
+        WarehouseError: the database is unusable.
+    """
+    with connect(settings, start=start) as connection:
+        check_schema(connection)
+        connection.rollback()
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        return _read(connection, settings, at, patience)
+
+
+def _read(connection: Connection, settings: Settings, at: datetime | None, patience: float) -> Report:
+    row = connection.execute(
+        "SELECT t.at, (SELECT min(started_at) FROM crawl.runs"
+        " WHERE coalesce(ended_at, t.at) > t.at - %(past)s AND started_at < t.at),"
+        " (SELECT api_url FROM crawl.runs ORDER BY id DESC LIMIT 1)"
+        " FROM (SELECT coalesce(%(at)s, now()) AS at) t",
+        {"at": at, "past": _PAST},
+    ).fetchone()
+    assert row is not None
+    moment = moment_of(row[0], row[1], settings.rate)
+    values = {"at": moment.at, "since": moment.since, "step": moment.step, "rate": moment.rate}
+
+    figures = Figures.find(connection)
+
+    def answer(name: str) -> Answer:
+        text, heavy = source(name, figures)
+        found = ask(connection, text, values, patience)
+        if heavy and found.trouble and figures.refreshed_at is None:
+            return replace(found, trouble=f"{found.trouble}; after `harvester analytics refresh` it is quick")
+        return replace(found, as_of=figures.refreshed_at if heavy else None)
+
+    answers = {name: answer(name) for name in ("budget", "runs", "quarantine", "drift", "reciprocity", "pace")}
+    answers["requests"] = answers["written"] = answers.pop("pace")
+    backlog = ask(connection, status.STREAMS_QUERY, status.stream_values(settings.price, moment.at), patience)
+    answers["backlog"] = _in_order(backlog)
+    answers["coverage"] = _in_order(answer("coverage"))
+    answers |= {panel.name: answer(panel.name) for panel in (*HEALTH, *COMMUNITY) if panel.name not in answers}
+    rows = {name: ask(connection, status.count_query(connection, WRITTEN[name]), {}, patience) for name in _COUNTED}
+    return Report(moment, answers, rows, is_loopback(urlsplit(row[2] or "").hostname or ""))
+
+
+def _in_order(answer: Answer) -> Answer:
+    return replace(answer, rows=tuple(status.in_order(answer.rows)))
+
+
+def moment_of(at: datetime, first: datetime | None, rate: float) -> Moment:
+    """The moment of a page, and the steps in which it shows the pace since `first`, four weeks at most."""
+    first = max(first or at, at - _PAST)
+    span = (at - first).total_seconds()
+    step = next((step for step in _STEPS if span <= step * (_MOST_STEPS - 1)), _STEPS[-1])
+    since = datetime.fromtimestamp(first.timestamp() // step * step, UTC)
+    return Moment(at, since, step, rate)
+
+
+# What is said --------------------------------------------------------------------------------------------------------
+
+
+def facts(report: Report) -> dict[str, Any]:
+    """The page as `--json` prints it: the rows behind each panel, what is at its head, and what is wrong."""
+    return {
+        "at": report.moment.at.isoformat(),
+        "notices": [{"tone": one.tone, "text": one.text} for one in notices(report)],
+        "rows": {name: _count(answer) for name, answer in report.rows.items()},
+        "answers": {
+            name: {
+                "rows": [{column: _as_json(value) for column, value in row.items()} for row in answer.rows],
+                "trouble": answer.trouble,
+                "as_of": _as_json(answer.as_of),
+            }
+            for name, answer in sorted(report.answers.items())
+        },
+    }
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float):
+        return round(value, 6)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _count(answer: Answer) -> int | None:
+    return int(answer.rows[0]["rows"]) if answer.rows else None
+
+
+def _first(answer: Answer) -> Row:
+    return answer.rows[0] if answer.rows else {}
+
+
+def notices(report: Report) -> list[Notice]:
+    """What to know first: what is at work, and what is wrong; one good word if nothing is."""
+    answers, at = report.answers, report.moment.at
+    found: list[Notice] = []
+    runs = answers["runs"].rows
+    if at_work := [run for run in runs if run["ended_at"] is None]:
+        sent = sum(run["requests"] for run in at_work)
+        found.append(Notice("live", f"A crawl is at work: {counted(sent, 'request')} so far."))
+    if (ended := [run for run in runs if run["ended_at"] is not None]) and ended[0]["outcome"] in _WRONG:
+        findings = "; ".join(ended[0]["findings"])
+        found.append(Notice("bad", f"The last run ended {ended[0]['outcome']}{': ' if findings else ''}{findings}."))
+    budget = _first(answers["budget"])
+    if budget.get("closed_until"):
+        until = f"{budget['closed_until']:%H:%M:%S}"
+        found.append(Notice("bad", f"The site asked for a pause: no request is sent before {until} UTC."))
+    if budget.get("pauses_in_a_row"):
+        found.append(Notice("bad", f"The site does not answer: pause {budget['pauses_in_a_row']} in a row."))
+    if cases := _first(answers["quarantine"]).get("cases", 0):
+        found.append(Notice("bad", f"{counted(cases, 'response')} could not be used and wait in quarantine."))
+    if failing := sum(row["failing"] for row in answers["backlog"].rows):
+        found.append(Notice("bad", f"The last visit to {counted(failing, 'list')} failed; they are asked again."))
+    waiting, whole = _waiting(answers["backlog"].rows)
+    if not at_work and whole and 100 * waiting / whole > _TOLERATED:
+        found.append(Notice("bad", f"{percent(100 * waiting / whole)} of what is in scope waits for a visit."))
+    slow = sorted({name for name, one in (*answers.items(), *report.rows.items()) if one.trouble})
+    if slow:
+        found.append(Notice("bad", f"Left out of this page, see below why: {', '.join(slow)}."))
+    if not runs:
+        found.append(Notice("plain", "Nothing has been crawled yet: `harvester seed` and `harvester crawl` begin."))
+    if ended and not any(notice.tone == "bad" for notice in found):
+        ago = length(max(0.0, (at - ended[0]["ended_at"]).total_seconds()))
+        found.append(Notice("good", f"All is well. The last run ended {ended[0]['outcome']} {ago} ago."))
+    return found
+
+
+_WRONG = ("degraded", "failed", "killed")
+
+
+def _waiting(rows: Iterable[Row]) -> tuple[int, int]:
+    """Lists and objects that wait for a visit, and all."""
+    parts = [backlog_parts(row) for row in rows]
+    return sum(sum(one[1:]) for one in parts), sum(sum(one) for one in parts)
+
+
+def _health_numbers(report: Report) -> list[Number]:
+    answers = report.answers
+    numbers = []
+    if budget := _first(answers["budget"]):
+        sent, allowed = int(budget["requests_of_the_last_day"]), int(budget["budget_of_a_day"])
+        used = f", {percent(100 * sent / allowed)} of the budget" if allowed else "; no limit is set"
+        numbers.append(Number(short(sent), f"requests in the last 24 hours{used}"))
+    if ended := [run for run in answers["runs"].rows if run["ended_at"] and run["rows_new"] + run["rows_changed"]]:
+        run = ended[0]
+        seconds = max(0.001, (run["ended_at"] - run["started_at"]).total_seconds())
+        pace = round((run["rows_new"] + run["rows_changed"]) * 3600 / seconds)
+        numbers.append(Number(short(pace), "rows an hour, new and changed, in the latest run that wrote any"))
+    coverage = answers["coverage"].rows
+    if there := sum(row["in_scope"] - row["gone"] for row in coverage):
+        share = 100 * sum(known(row) for row in coverage) / there
+        numbers.append(Number(percent(share), f"of {plain(there)} lists and objects read, lists whole and with proof"))
+    if answers["backlog"].rows:
+        numbers.append(Number(short(_waiting(answers["backlog"].rows)[0]), "wait for a visit"))
+    if not answers["quarantine"].trouble:
+        numbers.append(Number(short(_first(answers["quarantine"]).get("cases", 0)), "responses in quarantine"))
+    return numbers
+
+
+def _community_numbers(report: Report) -> list[Number]:
+    counts = {name: _count(answer) or 0 for name, answer in report.rows.items()}
+    comments = sum(counts[name] for name in counts if name.endswith("_comments"))
+    numbers = [
+        Number(short(counts["users"]), "users"),
+        Number(short(counts["projects"]), "shared projects"),
+        Number(short(comments), "comments"),
+        Number(short(counts["studios"]), "studios"),
+        Number(short(counts["follows"]), "follow relations"),
+    ]
+    if (mutual := _first(report.answers["reciprocity"])) and mutual["follows"]:
+        share = 100 * mutual["mutual"] / mutual["follows"]
+        numbers.append(Number(percent(share), "of follow relations go both ways"))
+    return numbers
+
+
+def _coverage_of(report: Report, streams: tuple[str, ...]) -> str:
+    """How much of what a panel rests on was read."""
+    rows = [row for row in report.answers["coverage"].rows if row["stream"] in streams]
+    there = sum(row["in_scope"] - row["gone"] for row in rows)
+    if not there:
+        return ""
+    share = percent(100 * sum(known(row) for row in rows) / there)
+    return f"{share} of {plain(there)} lists behind it read whole, with proof"
+
+
+# How it is shown -----------------------------------------------------------------------------------------------------
+
+
+def render(report: Report, *, live: bool = False) -> str:
+    """The page. With `live` it holds the script that asks `harvester report --serve` for what is new."""
+    return _template().render(
+        policy=policy(live=live),
+        at=_moment(report.moment.at),
+        made_up=report.made_up,
+        version=__version__,
+        notices=notices(report),
+        health=_health_numbers(report),
+        community=_community_numbers(report),
+        health_panels=[_shown(report, panel) for panel in HEALTH],
+        community_panels=[_shown(report, panel) for panel in COMMUNITY],
+        runs=[_run(run) for run in report.answers["runs"].rows],
+        runs_sql=report.answers["runs"].sql,
+        runs_trouble=report.answers["runs"].trouble,
+        quarantine=report.answers["quarantine"],
+        drift=report.answers["drift"],
+        style=_file("page.css"),
+        script=_file("live.js") if live else "",
+    )
+
+
+def policy(*, live: bool = False) -> str:
+    """What a browser may do with the page: show it, and nothing else; if it is live, run its one script."""
+    rules = [
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    if live:
+        digest = base64.b64encode(hashlib.sha256(_file("live.js").encode()).digest()).decode()
+        rules += [f"script-src 'sha256-{digest}'", "connect-src 'self'"]
+    return "; ".join(rules)
+
+
+def write(page: str, target: str) -> int:
+    """Write a page to a file, whole or not at all, and return how many bytes it has.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
+    path = Path(target)
+    body = page.encode()
+    made = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        made.write_bytes(body)
+        made.replace(path)
+    except (OSError, ValueError) as error:
+        with contextlib.suppress(OSError, ValueError):
+            made.unlink()
+        raise UsageError(f"{target} cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    return len(body)
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _shown(report: Report, panel: Panel) -> dict[str, Any]:
+    answer = report.answers[panel.name]
+    used = answer.rows
+    filled = any(row[name] for row in used for name in panel.counts)
+    sample = []
+    if filled:
+        sample = [panel.sample(used), _coverage_of(report, panel.streams)]
+    return {
+        "name": panel.name,
+        "title": panel.title,
+        "unit": panel.unit,
+        "wide": panel.wide,
+        "note": panel.note,
+        "says": panel.say(used, report.moment) if filled else "",
+        "nothing": panel.nothing,
+        "trouble": answer.trouble,
+        "charts": panel.draw(used, report.moment) if filled else (),
+        "sample": "; ".join(part for part in sample if part),
+        "as_of": _moment(answer.as_of or report.moment.at),
+        "sql": answer.sql,
+        "columns": answer.columns,
+        "rows": used,
+    }
+
+
+def _run(run: Row) -> dict[str, Any]:
+    ended = run["ended_at"]
+    took = length((ended - run["started_at"]).total_seconds()) if ended else "at work"
+    tone = "bad" if run["outcome"] in _WRONG else "live" if ended is None else "plain"
+    return {**run, "took": took, "tone": tone}
+
+
+def cell(value: Any) -> str:
+    """A value in a table of the page."""
+    if value is None:
+        return "\N{EN DASH}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        return str(value)
+    return plain(round(float(value), 2)) if not isinstance(value, int) else plain(value)
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("harvester.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "cell": cell,
+        "longest": lambda labels: max(labels, key=len, default=""),
+        "spaced": lambda name: name.replace("_", " "),
+        # Two decimals are a hundredth of a pixel on a phone.
+        "at": lambda number: f"{number:.2f}".rstrip("0").rstrip("."),
+    }
+    return environment.get_template("page.html.jinja")
+
+
+@cache
+def _file(name: str) -> str:
+    return files("harvester.report").joinpath(name).read_text(encoding="utf-8").strip()

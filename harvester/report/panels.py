@@ -1,0 +1,737 @@
+"""What the page shows: each panel asks one question and says in words, a chart and a table what came of it. Pure.
+
+No panel holds a name, a text or an id of anybody or anything in the community. Groups of people are shown from
+`FEWEST` on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from harvester.report import charts
+from harvester.report.answers import BINS, FEWEST, Row
+from harvester.report.charts import percent, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from harvester.report.charts import Chart
+
+Rows = tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What panels know beside their rows: when it is, and how finely the past is cut."""
+
+    at: datetime
+    since: datetime
+    step: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A question and the way to tell its answer.
+
+    `say` puts the answer into a sentence, `sample` tells what it rests on, `streams` are the lists that must have been
+    read for it. Where the columns `counts` are nought throughout there is no answer yet, and `nothing` says so.
+    """
+
+    name: str
+    title: str
+    unit: str
+    counts: tuple[str, ...]
+    nothing: str
+    say: Callable[[Rows, Moment], str]
+    draw: Callable[[Rows, Moment], tuple[Chart, ...]]
+    sample: Callable[[Rows], str]
+    streams: tuple[str, ...] = ()
+    note: str = ""
+    wide: bool = False
+
+
+def _share(part: float, whole: float) -> float:
+    return 100 * part / whole if whole else 0.0
+
+
+def _part(part: float, whole: float) -> str:
+    """A share in words."""
+    return percent(_share(part, whole))
+
+
+def _total(rows: Rows, *names: str) -> int:
+    return sum(int(row[name]) for row in rows for name in names)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with what it counts: `1 user`, `2 users`."""
+    return f"{plain(number)} {one if number == 1 else many or one + 's'}"
+
+
+# The crawl -----------------------------------------------------------------------------------------------------------
+
+
+def _time(at: datetime, step: int) -> str:
+    return f"{at:%H:%M:%S}" if step < 60 else f"{at:%H:%M}" if step < 43_200 else f"{at.day} {at:%b}"
+
+
+def _dated(at: datetime, step: int) -> str:
+    return f"{at:%Y-%m-%d} {at:%H:%M:%S}" if step < 60 else f"{at:%Y-%m-%d %H:%M}"
+
+
+def _pace_times(rows: Rows, moment: Moment) -> tuple[list[str], list[str]]:
+    names = [_dated(row["since"], moment.step) for row in rows]
+    return names, [_time(row["since"], moment.step) for row in rows]
+
+
+def _draw_requests(rows: Rows, moment: Moment) -> tuple[Chart, ...]:
+    names, labels = _pace_times(rows, moment)
+    rule = (moment.rate, f"budget {moment.rate:g}") if moment.rate else None
+    return (
+        charts.columns([float(row["requests_per_second"]) for row in rows], names, labels, "requests/s", rule=rule),
+    )
+
+
+def _draw_written(rows: Rows, moment: Moment) -> tuple[Chart, ...]:
+    names, labels = _pace_times(rows, moment)
+    return (charts.columns([float(row["rows_per_hour"]) for row in rows], names, labels, "rows/hour"),)
+
+
+def _say_requests(rows: Rows, moment: Moment) -> str:
+    most = max(rows, key=lambda row: row["requests_per_second"])
+    limit = (
+        f"The budget allows {moment.rate:g}" if moment.rate else "No limit is set, which only loopback hosts may have"
+    )
+    return (
+        f"{limit}. The busiest stretch sent {plain(float(most['requests_per_second']))} a second, on average over"
+        f" {length(moment.step)}."
+    )
+
+
+def _say_written(rows: Rows, moment: Moment) -> str:
+    most = max(rows, key=lambda row: row["rows_per_hour"])
+    return (
+        f"New and changed rows. At its fastest the crawl wrote {charts.short(float(most['rows_per_hour']))}"
+        f" rows an hour, on average over {length(moment.step)}."
+    )
+
+
+_PURPOSES = {
+    "new": "first visits",
+    "due": "visits that had to be",
+    "scheduled": "visits that paid",
+    "recheck": "drawn at random",
+    "audit": "read again in full",
+    "seed": "looking up seeds",
+}
+
+
+def _draw_purposes(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    total = _total(rows, "requests")
+    return (
+        charts.bars(
+            [(str(_PURPOSES.get(row["purpose"], row["purpose"])), _share(row["requests"], total)) for row in rows],
+            "of the requests",
+            share=True,
+        ),
+    )
+
+
+def _draw_answers(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    others = [(row["kind"], row["responses"]) for row in rows if row["kind"] != "answered"]
+    return (charts.bars(others, "responses"),) if others else ()
+
+
+def _say_answers(rows: Rows, _: Moment) -> str:
+    answered = _total(tuple(row for row in rows if row["kind"] == "answered"), "responses")
+    every = _total(rows, "responses")
+    return (
+        f"{_part(answered, every)} of {plain(every)} responses held what was asked for. The others are below;"
+        " that something is not there is an answer too, and no fault."
+    )
+
+
+def backlog_parts(row: Row) -> tuple[int, int, int, int]:
+    """Of the lists of a stream: on time, worth a visit by now, due again, not read yet."""
+    late = round((1 - row["on_time"]) * row["in_scope"])
+    unread = row["in_scope"] - row["visited"]
+    return row["in_scope"] - late, row["pays"], max(0, late - row["pays"] - unread), min(unread, late)
+
+
+_BACKLOG = ("on time", "worth a visit", "due again", "not read yet")
+
+
+def _draw_backlog(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    """Streams of which nothing waits are one line together."""
+    parts = [(row["stream"], backlog_parts(row)) for row in rows]
+    lines = [(stream, one, plain(sum(one))) for stream, one in parts if any(one[1:])]
+    if idle := [one for _, one in parts if not any(one[1:])]:
+        name = f"{len(idle)} others" if lines else f"all {len(idle)} streams"
+        together = sum(sum(one) for one in idle)
+        lines.append((name, (together, 0, 0, 0), plain(together)))
+    return (charts.stack(lines, _BACKLOG, "lists", head="in scope"),)
+
+
+def _say_backlog(rows: Rows, _: Moment) -> str:
+    parts = [backlog_parts(row) for row in rows]
+    late = sum(sum(one[1:]) for one in parts)
+    whole = sum(sum(one) for one in parts)
+    unseen = sum(row["expected_unseen"] or 0 for row in rows)
+    if not late:
+        said = f"Nothing is late among {counted(whole, 'list')} and objects in scope."
+    else:
+        said = (
+            f"{plain(late)} of {counted(whole, 'list')} and objects in scope ({_part(late, whole)}) wait for a visit."
+        )
+    return f"{said} About {plain(round(unseen, 1))} new items are to be expected in them that nobody has seen yet."
+
+
+_AGES = {
+    "within_a_day": "1 day",
+    "within_a_week": "1 week",
+    "within_a_month": "30 days",
+    "within_half_a_year": "180 days",
+    "older": "older",
+    "unproved": "no proof",
+    "not_read_yet": "not read",
+    "gone": "gone",
+}
+_KNOWN = tuple(_AGES)[:5]
+
+
+def known(row: Row) -> int:
+    """Lists and objects of a stream of which it is known how they stood at a time."""
+    return sum(row[name] for name in _KNOWN)
+
+
+def _draw_coverage(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    lines = [
+        (
+            row["stream"],
+            [_share(row[name], row["in_scope"]) if row[name] else None for name in _AGES],
+            plain(row["in_scope"]),
+        )
+        for row in rows
+    ]
+    names = tuple(_AGES.values())
+    return (charts.matrix(lines, names, "of what is in scope", head="in scope"),)
+
+
+def _say_coverage(rows: Rows, _: Moment) -> str:
+    there = _total(rows, "in_scope") - _total(rows, "gone")
+    sure = sum(known(row) for row in rows)
+    return (
+        f"{_part(sure, there)} of {plain(there)} lists and objects that still exist were read, lists whole and with"
+        f" proof that nothing was skipped; {plain(_total(rows, 'unproved'))} without proof,"
+        f" {plain(_total(rows, 'not_read_yet'))} not yet."
+    )
+
+
+HEALTH = (
+    Panel(
+        "requests",
+        "Requests against the budget",
+        "requests per second",
+        ("requests_per_second",),
+        "Nothing has been asked in the last four weeks.",
+        _say_requests,
+        _draw_requests,
+        lambda rows: f"{counted(len(rows), 'step')}; requests of a run are spread evenly over its time",
+        wide=True,
+    ),
+    Panel(
+        "written",
+        "Rows written",
+        "new and changed rows per hour",
+        ("rows_per_hour",),
+        "Nothing has been written in the last four weeks.",
+        _say_written,
+        _draw_written,
+        lambda rows: f"{counted(len(rows), 'step')}; rows of a run are spread evenly over its time",
+        wide=True,
+    ),
+    Panel(
+        "backlog",
+        "What waits for a visit",
+        "share of the lists and objects of each stream",
+        ("in_scope",),
+        "Nothing is in scope yet: `harvester seed` puts it there.",
+        _say_backlog,
+        _draw_backlog,
+        lambda rows: counted(_total(rows, "in_scope"), "list") + " and objects in scope",
+        wide=True,
+    ),
+    Panel(
+        "coverage",
+        "Coverage map",
+        "percent of the lists and objects of each stream, by how old what is known of them is",
+        ("in_scope",),
+        "Nothing is in scope yet: `harvester seed` puts it there.",
+        _say_coverage,
+        _draw_coverage,
+        lambda rows: counted(_total(rows, "in_scope"), "list") + " and objects in scope",
+        note="A column holds what is younger than its head and older than the head before it.",
+        wide=True,
+    ),
+    Panel(
+        "answers",
+        "What was not answered",
+        "responses in four weeks",
+        ("responses",),
+        "Nothing has been asked in the last four weeks.",
+        _say_answers,
+        _draw_answers,
+        lambda rows: counted(_total(rows, "responses"), "response"),
+    ),
+    Panel(
+        "purposes",
+        "What requests were for",
+        "percent of the requests of four weeks",
+        ("requests",),
+        "No crawl has run in the last four weeks.",
+        lambda rows, _: (
+            f"{plain(_total(rows, 'requests'))} requests of crawls. Most went to"
+            f" {_PURPOSES.get(rows[0]['purpose'], rows[0]['purpose'])}."
+        ),
+        _draw_purposes,
+        lambda rows: counted(_total(rows, "requests"), "request"),
+    ),
+)
+
+
+# The community -------------------------------------------------------------------------------------------------------
+
+_GROWN = {
+    "users_joined": "users who joined",
+    "projects_shared": "projects shared",
+    "comments_written": "comments written",
+    "studios_begun": "studios begun",
+}
+
+
+def _draw_growth(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    names = [f"{row['quarter'].year} quarter {(row['quarter'].month + 2) // 3}" for row in rows]
+    labels = [str(row["quarter"].year) if row["quarter"].month == 1 else "" for row in rows]
+    return tuple(
+        charts.columns([row[column] for row in rows], names, labels, what, caption=what)
+        for column, what in _GROWN.items()
+    )
+
+
+def _say_growth(rows: Rows, _: Moment) -> str:
+    busiest = max(rows, key=lambda row: row["projects_shared"])
+    return (
+        f"From {rows[0]['quarter'].year} to {rows[-1]['quarter'].year}. The quarter from which most projects are held"
+        f" began in {busiest['quarter']:%B %Y}. The last quarter is not over."
+    )
+
+
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def _draw_calendar(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    squares = [(index // 7, index % 7, row["acts"], f"{row['day']:%Y-%m-%d}") for index, row in enumerate(rows)]
+    firsts = [(index // 7, row["day"]) for index, row in enumerate(rows) if row["day"].day == 1]
+    top = [(week, f"{day:%b}") for week, day in firsts[::2] if week < 51]
+    return (charts.calendar(squares, "acts", top=top, side=[(row, _WEEKDAYS[row]) for row in (0, 2, 4, 6)]),)
+
+
+def _say_calendar(rows: Rows, _: Moment) -> str:
+    most = max(rows, key=lambda row: row["acts"])
+    busy = sum(row["acts"] > 0 for row in rows)
+    return (
+        f"{plain(_total(rows, 'acts'))} comments, shared projects and events in studios up to"
+        f" {rows[-1]['day']:%Y-%m-%d}, on {plain(busy)} of {plain(len(rows))} days;"
+        f" {plain(most['acts'])} on the busiest, {most['day']:%Y-%m-%d}."
+    )
+
+
+def _draw_hours(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    squares = [
+        (row["hour"], row["weekday"] - 1, row["comments"], f"{_WEEKDAYS[row['weekday'] - 1]} {row['hour']:02}:00")
+        for row in rows
+    ]
+    top = [(hour, f"{hour:02}h") for hour in range(0, 24, 4)]
+    return (charts.calendar(squares, "comments", top=top, side=list(enumerate(_WEEKDAYS))),)
+
+
+def _say_hours(rows: Rows, _: Moment) -> str:
+    by_hour = [sum(row["comments"] for row in rows if row["hour"] == hour) for hour in range(24)]
+    hour = max(range(24), key=by_hour.__getitem__)
+    return (
+        f"Most comments, {_part(by_hour[hour], sum(by_hour))} of all, are written between {hour:02}:00 and"
+        f" {(hour + 1) % 24:02}:00 UTC. Where their authors live it is another hour."
+    )
+
+
+def _draw_retention(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    lines = []
+    for cohort in dict.fromkeys(row["cohort"] for row in rows):
+        found = {row["year"]: row for row in rows if row["cohort"] == cohort}
+        shares = [float(found[year]["percent"]) if year in found else None for year in range(10)]
+        lines.append((str(cohort), shares, plain(next(iter(found.values()))["users"])))
+    return (
+        charts.matrix(
+            lines, tuple(str(year + 1) for year in range(10)), "active in that year after joining", head="users"
+        ),
+    )
+
+
+def _say_retention(rows: Rows, _: Moment) -> str:
+    first, later = (tuple(row for row in rows if row["year"] == year) for year in (0, 1))
+    if not later:
+        return "No cohort has been there for two years."
+    return (
+        f"Of those who joined, {_part(_total(first, 'active'), _total(first, 'users'))} did something in their first"
+        f" year and {_part(_total(later, 'active'), _total(later, 'users'))} in their second: wrote a comment or"
+        " shared a project."
+    )
+
+
+def _binned(rows: Rows, start: str, value: str) -> list[tuple[str, float]]:
+    """Rows by class as names and values, empty classes between them included."""
+    by_start = {row[start]: row[value] for row in rows}
+    shown = [low for low in BINS if min(by_start) <= low <= max(by_start)]
+    return [(_range(low), by_start.get(low, 0)) for low in shown]
+
+
+def _range(low: int) -> str:
+    index = BINS.index(low)
+    if index + 1 == len(BINS):
+        return f"{plain(low)} or more"
+    high = BINS[index + 1] - 1
+    return plain(low) if high == low else f"{plain(low)}\N{EN DASH}{plain(high)}"
+
+
+def _say_remixes(rows: Rows, _: Moment) -> str:
+    trees, projects = _total(rows, "trees"), _total(rows, "projects")
+    small = _total(tuple(row for row in rows if row["projects_from"] == 2), "trees")
+    return (
+        f"{counted(trees, 'tree')} of {plain(projects)} projects, the first ones counted."
+        f" {_part(small, trees)} of the trees hold two or three."
+    )
+
+
+def _say_depths(rows: Rows, _: Moment) -> str:
+    total = _total(rows, "remixes")
+    return (
+        f"{_part(rows[0]['remixes'], total)} of {counted(total, 'remix', 'remixes')} were made"
+        f" from the first project of their tree; the deepest is {counted(rows[-1]['depth'], 'step')} away from it."
+    )
+
+
+def _draw_degrees(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    made = []
+    for column, caption in (
+        ("users_followed_by_so_many", "followers"),
+        ("users_following_so_many", "users followed"),
+    ):
+        total = _total(rows, column)
+        last = max((index for index, row in enumerate(rows) if row[column]), default=-1)
+        pairs = [(_range(row["number_from"]), _share(row[column], total)) for row in rows[: last + 1]]
+        made.append(charts.bars(pairs, "of the users", caption=caption, share=True))
+    return tuple(made)
+
+
+def _say_degrees(rows: Rows, _: Moment) -> str:
+    users = _total(rows, "users_followed_by_so_many")
+    nobody = _total(rows[:1], "users_followed_by_so_many")
+    many = _total(tuple(row for row in rows if row["number_from"] >= 16), "users_followed_by_so_many")
+    return (
+        f"Nobody follows {_part(nobody, users)} of {counted(users, 'user')};"
+        f" {_part(many, users)} have 16 followers or more."
+    )
+
+
+_EVENTS = {
+    "addprojecttostudio": "project added",
+    "removeprojectstudio": "project removed",
+    "becomecurator": "curator joined",
+    "removecuratorstudio": "member removed",
+    "becomeownerstudio": "curator promoted",
+    "becomehoststudio": "host changed",
+    "updatestudio": "title or text edited",
+    "userjoin": "user joined",
+    "userleft": "user left",
+    "studiocommented": "comment written",
+}
+
+
+def _say_events(rows: Rows, _: Moment) -> str:
+    total = _total(rows, "events")
+    first = _EVENTS.get(rows[0]["type"], rows[0]["type"])
+    return f"{counted(total, 'event')} in studios; {_part(rows[0]['events'], total)} are of one kind: {first}."
+
+
+_QUIET = ("a week", "a month", "three months", "a year", "longer ago")
+
+
+def _say_life(rows: Rows, _: Moment) -> str:
+    total = _total(rows, "studios")
+    alive = _total(rows[:2], "studios")
+    return f"In {_part(alive, total)} of {counted(total, 'studio')} something happened in the newest 30 days."
+
+
+def _draw_life(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    total = _total(rows, "studios")
+    return (
+        charts.bars(
+            [(_QUIET[row["class"] - 1], _share(row["studios"], total)) for row in rows], "of the studios", share=True
+        ),
+    )
+
+
+def _say_rankings(rows: Rows, _: Moment) -> str:
+    again, kept = _total(rows, "places_read_again"), _total(rows, "kept")
+    if not again:
+        return "Each ranking was read once so far: what stays in them shows from the second reading on."
+    return f"{_part(kept, again)} of the places were held by what stood in the same ranking one reading before."
+
+
+def _draw_rankings(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    pairs = [
+        (row["place"].replace("_", " ").replace("front-page/", "front page: ").replace("/", " "), row)
+        for row in rows
+        if row["places_read_again"]
+    ]
+    kept = [(name, _share(row["kept"], row["places_read_again"])) for name, row in pairs]
+    return (charts.bars(kept, "of the places kept", share=True),) if kept else ()
+
+
+_WAITS = ("a minute", "10 minutes", "an hour", "a day", "a week", "longer")
+
+
+def _draw_answered(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    total = _total(rows, "comments")
+    return (
+        charts.bars(
+            [(_WAITS[row["class"] - 1], _share(row["comments"], total)) for row in rows],
+            "of the answered comments",
+            share=True,
+        ),
+    )
+
+
+def _say_answered(rows: Rows, _: Moment) -> str:
+    total = _total(rows, "comments")
+    soon = _part(_total(rows[:3], "comments"), total)
+    return f"{soon} of {counted(total, 'comment')} that somebody else answered had an answer within an hour."
+
+
+def _draw_countries(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    total = _total(rows, "users")
+    return (charts.bars([(row["country"], _share(row["users"], total)) for row in rows], "of the users", share=True),)
+
+
+def _say_countries(rows: Rows, _: Moment) -> str:
+    total = _total(rows, "users")
+    return (
+        f"{_part(rows[0]['users'], total)} of {counted(total, 'user')} name"
+        f" {rows[0]['country']}. People declare it themselves, and the first entries of the site's list"
+        " are chosen too often."
+    )
+
+
+def _say_gone(rows: Rows, _: Moment) -> str:
+    return (
+        f"{counted(_total(rows, 'gone'), 'thing')} that stood on the site once stand there no more. What is gone stays"
+        " in the warehouse, dated, until its owner is erased."
+    )
+
+
+_WRITTEN = ("project_comments", "studio_comments", "profile_comments")
+
+COMMUNITY = (
+    Panel(
+        "growth",
+        "Growth",
+        "per quarter, in UTC, of those held here",
+        tuple(_GROWN),
+        "Nothing is held yet.",
+        _say_growth,
+        _draw_growth,
+        lambda rows: (
+            f"{counted(_total(rows, 'users_joined'), 'user')}, {counted(_total(rows, 'projects_shared'), 'project')},"
+            f" {counted(_total(rows, 'comments_written'), 'comment')},"
+            f" {counted(_total(rows, 'studios_begun'), 'studio')}, gone ones included"
+        ),
+        streams=("user", "user_projects", *_WRITTEN),
+        wide=True,
+    ),
+    Panel(
+        "calendar",
+        "Activity calendar",
+        "comments, shared projects and events in studios per day, in UTC",
+        ("acts",),
+        "Nothing is held yet.",
+        _say_calendar,
+        _draw_calendar,
+        lambda rows: f"{counted(_total(rows, 'acts'), 'act')} on {counted(len(rows), 'day')}",
+        streams=("user_projects", *_WRITTEN, "studio_activity"),
+        wide=True,
+    ),
+    Panel(
+        "hours",
+        "Days and hours",
+        "comments by day of the week and hour, in UTC",
+        ("comments",),
+        "No comment is held yet.",
+        _say_hours,
+        _draw_hours,
+        lambda rows: counted(_total(rows, "comments"), "comment"),
+        streams=_WRITTEN,
+    ),
+    Panel(
+        "answered",
+        "How soon a comment is answered",
+        "percent of the answered comments whose first answer came within",
+        ("comments",),
+        "No answered comment is held yet.",
+        _say_answered,
+        _draw_answered,
+        lambda rows: counted(_total(rows, "comments"), "comment") + " with an answer by somebody else",
+        streams=(*_WRITTEN, "project_replies", "studio_replies"),
+        note="Each bar leaves out what the bars above it hold. Recent comments may still be answered.",
+    ),
+    Panel(
+        "retention",
+        "Who stays",
+        "percent of those who joined in a year who were active in their 1st, 2nd, … twelve months",
+        ("users",),
+        "No cohort is large and old enough yet.",
+        _say_retention,
+        _draw_retention,
+        lambda rows: (
+            f"{counted(sum({row['cohort']: row['users'] for row in rows}.values()), 'user')} in"
+            f" {counted(len({row['cohort'] for row in rows}), 'cohort')} of {FEWEST} or more"
+        ),
+        streams=("user_projects", *_WRITTEN),
+        note="Comments outside the places in scope are not seen, so these are lower bounds.",
+        wide=True,
+    ),
+    Panel(
+        "remix_sizes",
+        "Trees of remixes",
+        "trees by the number of projects in them",
+        ("trees",),
+        "No remix is held yet.",
+        _say_remixes,
+        lambda rows, _: (charts.bars(_binned(rows, "projects_from", "trees"), "trees"),),
+        lambda rows: counted(_total(rows, "trees"), "tree") + ", unshared projects kept",
+        streams=("project_remixes", "user_projects"),
+    ),
+    Panel(
+        "remix_depths",
+        "How deep remixing goes",
+        "remixes by steps from the first project",
+        ("remixes",),
+        "No remix is held yet.",
+        _say_depths,
+        lambda rows, _: (charts.bars([(counted(row["depth"], "step"), row["remixes"]) for row in rows], "remixes"),),
+        lambda rows: f"{plain(_total(rows, 'remixes'))} remixes whose way to the first project is held",
+        streams=("project_remixes", "user_projects"),
+    ),
+    Panel(
+        "degrees",
+        "The follower network",
+        "percent of the users with so many",
+        ("users_followed_by_so_many", "users_following_so_many"),
+        "No list of followers was read yet.",
+        _say_degrees,
+        _draw_degrees,
+        lambda rows: (
+            f"{counted(_total(rows, 'users_followed_by_so_many'), 'list')} of followers,"
+            f" {plain(_total(rows, 'users_following_so_many'))} of users followed, read whole"
+        ),
+        streams=("user_followers", "user_following"),
+        note="Each class is twice as wide as the one before it.",
+        wide=True,
+    ),
+    Panel(
+        "studio_life",
+        "How lively studios are",
+        "percent of the studios whose last event was within",
+        ("studios",),
+        "No event in a studio is held yet.",
+        _say_life,
+        _draw_life,
+        lambda rows: counted(_total(rows, "studios"), "studio") + " with events",
+        streams=("studio_activity",),
+        note="Counted back from the newest event held. Each bar leaves out what the bars above it hold.",
+    ),
+    Panel(
+        "studio_sizes",
+        "How large studios are",
+        "studios by the number of projects in them",
+        ("studios",),
+        "No studio was read yet.",
+        lambda rows, _: (
+            f"{counted(_total(rows, 'studios'), 'studio')} hold {plain(_total(rows, 'projects'))} places for projects."
+        ),
+        lambda rows, _: (charts.bars(_binned(rows, "projects_from", "studios"), "studios"),),
+        lambda rows: counted(_total(rows, "studios"), "studio") + " whose projects were read whole",
+        streams=("studio_projects",),
+    ),
+    Panel(
+        "studio_events",
+        "What happens in studios",
+        "events by kind",
+        ("events",),
+        "No event in a studio is held yet.",
+        _say_events,
+        lambda rows, _: (
+            charts.bars([(str(_EVENTS.get(row["type"], row["type"])), row["events"]) for row in rows[:12]], "events"),
+        ),
+        lambda rows: counted(_total(rows, "events"), "event"),
+        streams=("studio_activity",),
+    ),
+    Panel(
+        "rankings",
+        "What stays in rankings",
+        "percent of the places held by what stood there one reading before",
+        ("readings",),
+        "No ranking was read in the last 90 days: `harvester seed explore` puts one in scope.",
+        _say_rankings,
+        _draw_rankings,
+        lambda rows: (
+            f"{counted(_total(rows, 'readings'), 'reading')} in 90 days,"
+            f" {plain(_total(rows, 'places_read_again'))} places read again"
+        ),
+        note="Rankings are sightings: no list to be complete of.",
+    ),
+    Panel(
+        "gone",
+        "What is gone",
+        "things by what their absence means",
+        ("gone",),
+        "Nothing is known to be gone.",
+        _say_gone,
+        lambda rows, _: (charts.bars([(f"{row['what']}, {row['reason']}", row["gone"]) for row in rows], "things"),),
+        lambda rows: counted(_total(rows, "gone"), "tombstone"),
+        note="Found by audits and by visits to the things themselves: what was not read again may be gone too.",
+    ),
+    Panel(
+        "countries",
+        "Countries",
+        "percent of the users who name one",
+        ("users",),
+        "No country is known yet.",
+        _say_countries,
+        _draw_countries,
+        lambda rows: f"{counted(_total(rows, 'users'), 'user')}; countries of fewer than {FEWEST} are taken together",
+        streams=("user",),
+    ),
+)
+
+
+def length(seconds: float) -> str:
+    """A span in words, as `3 minutes`."""
+    span = timedelta(seconds=seconds).total_seconds()
+    for size, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if span >= size:
+            return counted(round(span / size), name)
+    return counted(round(span), "second")

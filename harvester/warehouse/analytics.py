@@ -1,0 +1,353 @@
+"""Figures that are heavy to work out: tables of schema `analytics`, brought up to date where something has changed.
+
+Each table is a copy of the view `analytics.live_<name>`, which alone says what it holds. What has changed since the
+last refresh is told by the rows themselves: `xmin` is the transaction that last wrote a row, and a refresh remembers
+from which one on (`mark`) it may not have seen everything. So a crawl pays nothing for it, no index and no trigger; a
+refresh pays one look through the tables. Of what changed it takes the keys (a user, a thread, a day), and makes the
+rows of these keys anew. Nothing is deleted from `scratch` but by an erasure, after which all is made anew.
+
+A refresh is one transaction with one snapshot: whoever reads sees all tables as of the same moment, and a refresh that
+is killed has not been.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from harvester.warehouse.locks import REFRESHING
+from harvester.warehouse.schema import use_schema
+from harvester.warehouse.tables import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Connection = psycopg.Connection[tuple[Any, ...]]
+    Tell = Callable[[str, int, int], None]
+
+_BATCH = 20_000
+"""Keys in one statement."""
+_TOO_MANY = 500_000
+"""Keys from which on it is quicker to make a table anew in one pass."""
+_OLDEST = 1_000_000_000
+"""Transactions after which `xmin`, a number of 32 bits, may not be compared any more."""
+_COMMENTS = ("project", "studio", "profile")
+
+_CHANGED: dict[str, tuple[str, ...]] = {
+    "users": ("joined_at",),
+    "projects": ("id", "author_id", "parent_id", "root_id", "shared_at"),
+    "studios": ("created_at",),
+    "project_comments": ("id", "parent_id", "author_id", "created_at"),
+    "profile_comments": ("id", "parent_id", "author_id", "created_at"),
+    "studio_activity": ("created_at",),
+    "follows": ("follower_id", "followee_id"),
+    "studio_projects": ("studio_id",),
+    "studio_members": ("studio_id",),
+    "studio_comments": ("id", "parent_id", "author_id", "created_at", "studio_id"),
+}
+"""What is asked of the rows that have changed, by table of `scratch`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of a copy that can be made anew key by key, and the query for the keys of what has changed."""
+
+    key: str
+    type: str
+    changed: str
+    only: str = "true"
+
+
+def _days(table: str, time: str, *, also: str = "") -> Part:
+    day = f"SELECT DISTINCT ({time} AT TIME ZONE 'UTC')::date FROM {{}} WHERE {time} IS NOT NULL"
+    changed = day.format(f"pg_temp.changed_{table}") + (f" UNION {day.format(also)}" if also else "")
+    return Part("day", "date", changed, f"stream = '{table}'")
+
+
+_RESHARED = (
+    "(SELECT h.shared_at FROM history.project_revisions h JOIN pg_temp.changed_projects c ON c.id = h.project_id) h"
+)
+
+COPIES: dict[str, tuple[Part, ...]] = {
+    "daily_activity": (
+        _days("users", "joined_at"),
+        # What was shared again left the day on which it was shared before.
+        _days("projects", "shared_at", also=_RESHARED),
+        _days("studios", "created_at"),
+        *(_days(f"{kind}_comments", "created_at") for kind in _COMMENTS),
+        _days("studio_activity", "created_at"),
+    ),
+    "user_months": (
+        Part(
+            "user_id",
+            "bigint",
+            " UNION ".join(
+                f"SELECT author_id FROM pg_temp.changed_{table} WHERE author_id IS NOT NULL"
+                for table in ("projects", *(f"{kind}_comments" for kind in _COMMENTS))
+            ),
+        ),
+    ),
+    "remix_nodes": (),  # by trees: see _refresh_trees
+    "threads": tuple(
+        Part(
+            "thread_id",
+            "bigint",
+            f"SELECT DISTINCT coalesce(parent_id, id) FROM pg_temp.changed_{kind}_comments",
+            f"kind = '{kind}'",
+        )
+        for kind in _COMMENTS
+    ),
+    "follow_degrees": (
+        Part(
+            "user_id",
+            "bigint",
+            "SELECT follower_id FROM pg_temp.changed_follows UNION SELECT followee_id FROM pg_temp.changed_follows",
+        ),
+    ),
+    "studio_figures": (
+        Part(
+            "studio_id",
+            "bigint",
+            " UNION ".join(
+                f"SELECT studio_id FROM pg_temp.changed_{table}"
+                for table in ("studio_projects", "studio_members", "studio_comments")
+            ),
+        ),
+    ),
+}
+"""The tables that are copies of views, and in which parts they are brought up to date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What became of one table: rows written, rows it has, and whether it was made anew."""
+
+    relation: str
+    whole: bool
+    written: int
+    row_count: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "relation": self.relation,
+            "whole": self.whole,
+            "written": self.written,
+            "row_count": self.row_count,
+        }
+
+
+def refresh(connection: Connection, *, whole: bool = False, tell: Tell = lambda *_: None) -> list[Refreshed]:
+    """Bring all tables up to date; a second refresh at the same time waits for the first. `tell` hears of progress.
+
+    Needs a connection of its own with autocommit, and may run while crawls do.
+
+    Raises:
+        WarehouseError: no schema, or one that is being changed.
+    """
+    use_schema(connection)  # keeps erasures out too: nobody is written back
+    connection.execute("SELECT pg_advisory_lock(%s)", [REFRESHING])
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    try:
+        with connection.transaction():
+            return list(_refresh(connection, tell, whole=whole))
+    finally:
+        if not connection.closed:
+            connection.isolation_level = None
+            connection.execute("SELECT pg_advisory_unlock(%s)", [REFRESHING])
+
+
+def _refresh(connection: Connection, tell: Tell, *, whole: bool) -> Iterator[Refreshed]:
+    newest = _one(connection, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+    marks = {} if whole else _marks(connection, newest)
+    oldest = min(marks.values(), default=None)
+    if oldest is not None:
+        _find_changed(connection, oldest, tell)
+    for name in COPIES:
+        done = None
+        if name in marks:
+            done = _refresh_trees(connection, tell) if name == "remix_nodes" else _refresh_keys(connection, name, tell)
+        anew = done is None
+        if done is None:
+            done = _make_anew(connection, name, tell)
+        connection.execute(sql.SQL("ANALYZE {}").format(_table(name)))
+        rows = _one(connection, sql.SQL("SELECT count(*) FROM {}").format(_table(name)))
+        connection.execute(
+            "INSERT INTO analytics.refreshes AS r"
+            " (relation, refreshed_at, whole, written, row_count, mark, written_by)"
+            " VALUES (%s, now(), %s, %s, %s, %s, pg_current_xact_id()::text::bigint)"
+            " ON CONFLICT (relation) DO UPDATE SET refreshed_at = excluded.refreshed_at, whole = excluded.whole,"
+            " written = excluded.written, row_count = excluded.row_count, mark = excluded.mark,"
+            " written_by = excluded.written_by",
+            [name, anew, done, rows, newest],
+        )
+        yield Refreshed(name, anew, done, rows)
+
+
+def _marks(connection: Connection, newest: int) -> dict[str, int]:
+    """From which transaction on each table may not have seen everything; without those that must be made anew.
+
+    A row that came here from another server, by a dump, was written by another transaction than it says: its mark
+    means nothing here.
+    """
+    rows = connection.execute(
+        "SELECT relation, mark FROM analytics.refreshes"
+        " WHERE mark IS NOT NULL AND written_by %% 4294967296 = xmin::text::bigint AND mark BETWEEN %s AND %s",
+        [newest - _OLDEST, newest],
+    )
+    return {name: mark for name, mark in rows.fetchall() if name in COPIES}
+
+
+def _find_changed(connection: Connection, mark: int, tell: Tell) -> None:
+    """Gather what is asked of each row that was written since, in temporary tables."""
+    for number, (table, columns) in enumerate(_CHANGED.items()):
+        tell("what has changed", number, len(_CHANGED))
+        temporary = sql.Identifier(f"changed_{table}")
+        connection.execute(
+            sql.SQL(
+                "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} t"
+                " WHERE age(t.xmin) <= (SELECT age({}::xid))"
+            ).format(
+                temporary,
+                sql.SQL(", ").join(map(sql.Identifier, columns)),
+                sql.Identifier("scratch", table),
+                sql.Literal(str(mark % 2**32)),
+            )
+        )
+        connection.execute(sql.SQL("ANALYZE {}").format(temporary))
+
+
+def _refresh_keys(connection: Connection, name: str, tell: Tell) -> int | None:
+    """Make the rows of changed keys anew; None where that would take longer than making all of them."""
+    keys = [[key for (key,) in connection.execute(sql.SQL(part.changed)).fetchall()] for part in COPIES[name]]
+    total = sum(map(len, keys))
+    if total > _TOO_MANY:
+        return None
+    written = done = 0
+    for part, changed in zip(COPIES[name], keys, strict=True):
+        which = sql.SQL("{} AND {} = ANY(%s::{}[])").format(
+            sql.SQL(part.only),
+            sql.Identifier(part.key),
+            sql.SQL(part.type),
+        )
+        # A pass over all events finds those of any number of days.
+        size = len(changed) if part.key == "day" else _BATCH
+        for start in range(0, len(changed), max(size, 1)):
+            tell(name, done + start, total)
+            written += _replace(connection, name, which, changed[start : start + size])
+        done += len(changed)
+    return written
+
+
+def _replace(connection: Connection, name: str, which: sql.Composable, keys: list[Any]) -> int:
+    connection.execute(sql.SQL("DELETE FROM {} WHERE {}").format(_table(name), which), [keys])
+    return connection.execute(
+        sql.SQL("INSERT INTO {table} ({columns}) SELECT {columns} FROM {live} WHERE {which}").format(
+            table=_table(name), columns=_columns(name), live=_live(name), which=which
+        ),
+        [keys],
+    ).rowcount
+
+
+def _refresh_trees(connection: Connection, tell: Tell) -> int | None:
+    """Make the trees anew that a changed project is in, was in, or names."""
+    tell("remix_nodes", 0, 1)
+    connection.execute(
+        "CREATE TEMPORARY TABLE stale ON COMMIT DROP AS"
+        " WITH changed AS (SELECT c.id, c.parent_id, c.root_id FROM pg_temp.changed_projects c"
+        " WHERE c.parent_id IS NOT NULL OR c.root_id IS NOT NULL"
+        " OR EXISTS (SELECT FROM analytics.remix_nodes n WHERE n.project_id = c.id)),"
+        " touched AS (SELECT id FROM changed UNION SELECT parent_id FROM changed UNION SELECT root_id FROM changed),"
+        " trees AS (SELECT DISTINCT n.root_id FROM touched t JOIN analytics.remix_nodes n ON n.project_id = t.id)"
+        " SELECT id AS project_id FROM touched WHERE id IS NOT NULL"
+        " UNION SELECT n.project_id FROM trees JOIN analytics.remix_nodes n USING (root_id)"
+    )
+    if _one(connection, "SELECT count(*) FROM pg_temp.stale") > _TOO_MANY:
+        return None
+    connection.execute("ANALYZE stale")
+    connection.execute("DELETE FROM analytics.remix_nodes n USING pg_temp.stale s WHERE n.project_id = s.project_id")
+    roots = [
+        root
+        for (root,) in connection.execute(
+            "SELECT analytics.remix_roots((SELECT array_agg(project_id) FROM pg_temp.stale))"
+        ).fetchall()
+    ]
+    written = 0
+    for start in range(0, len(roots), _BATCH):
+        tell("remix_nodes", start, len(roots))
+        batch = roots[start : start + _BATCH]
+        connection.execute("DELETE FROM analytics.remix_nodes WHERE root_id = ANY(%s::bigint[])", [batch])
+        written += connection.execute(
+            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM analytics.remix_tree(%s::bigint[])").format(
+                _table("remix_nodes"), _columns("remix_nodes"), _columns("remix_nodes")
+            ),
+            [batch],
+        ).rowcount
+    return written
+
+
+def _make_anew(connection: Connection, name: str, tell: Tell) -> int:
+    """Make all rows of a table anew. Those before are deleted, not truncated: readers go on with them meanwhile."""
+    tell(name, 0, 1)
+    connection.execute(sql.SQL("DELETE FROM {}").format(_table(name)))
+    return connection.execute(
+        sql.SQL("INSERT INTO {table} ({columns}) SELECT {columns} FROM {live}").format(
+            table=_table(name), columns=_columns(name), live=_live(name)
+        )
+    ).rowcount
+
+
+def _table(name: str) -> sql.Identifier:
+    return sql.Identifier("analytics", name)
+
+
+def _live(name: str) -> sql.Identifier:
+    return sql.Identifier("analytics", f"live_{name}")
+
+
+def _columns(name: str) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(column.name) for column in metadata.tables[f"analytics.{name}"].columns)
+
+
+def _one(connection: Connection, query: str | sql.Composed) -> int:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+_RELATIONS = """
+SELECT
+    f.relation,
+    f.kind,
+    f.said,
+    coalesce(s.subject, 'coverage') AS subject,
+    s.in_scope,
+    s.read,
+    s.share_read::float8,
+    s.oldest_read_at,
+    s.newest_read_at,
+    coalesce(s.is_live, f.relation <> 'refreshes') AS is_live,
+    s.refreshed_at,
+    r.row_count
+FROM (
+    SELECT relname::text AS relation, CASE relkind WHEN 'r' THEN 'table' ELSE 'view' END AS kind,
+        obj_description(oid, 'pg_class') AS said
+    FROM pg_class WHERE relnamespace = 'analytics'::regnamespace AND relkind IN ('r', 'v', 'm')
+    UNION ALL
+    SELECT DISTINCT ON (proname) proname::text, 'function', obj_description(oid, 'pg_proc')
+    FROM pg_proc WHERE pronamespace = 'analytics'::regnamespace
+) f
+LEFT JOIN analytics.freshness s USING (relation)
+LEFT JOIN analytics.refreshes r USING (relation)
+ORDER BY subject, relation LIKE 'live\\_%', relation
+"""
+
+
+def relations(connection: Connection) -> list[dict[str, Any]]:
+    """What there is in schema `analytics`, with what it means and how fresh it is."""
+    cursor = connection.execute(_RELATIONS)
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -1,0 +1,74 @@
+-- Studios: who runs them, what they hold, and which of them have members and projects in common.
+
+CREATE VIEW analytics.live_studio_figures AS
+SELECT
+    studio_id,
+    count(*) FILTER (WHERE what = 'project')::integer AS projects,
+    count(DISTINCT person_id) FILTER (WHERE what = 'project')::integer AS adders,
+    count(*) FILTER (WHERE what = 'member')::integer AS members,
+    count(*) FILTER (WHERE role = 'manager')::integer AS managers,
+    count(*) FILTER (WHERE role = 'curator')::integer AS curators,
+    count(*) FILTER (WHERE what = 'comment')::integer AS comments,
+    count(DISTINCT person_id) FILTER (WHERE what = 'comment')::integer AS commenters,
+    min(said_at) AS first_comment_at,
+    max(said_at) AS last_comment_at
+FROM (
+    SELECT studio_id, 'project' AS what, added_by_id AS person_id, NULL AS role, NULL::timestamptz AS said_at
+    FROM scratch.studio_projects WHERE gone_at IS NULL
+    UNION ALL
+    SELECT studio_id, 'member', user_id, role, NULL FROM scratch.studio_members WHERE gone_at IS NULL
+    UNION ALL
+    SELECT studio_id, 'comment', author_id, NULL, created_at FROM scratch.studio_comments WHERE gone_at IS NULL
+) parts
+GROUP BY 1;
+
+COMMENT ON VIEW analytics.live_studio_figures IS
+    'Defines analytics.studio_figures, and is always up to date: quick for one studio, slow for all.';
+
+CREATE VIEW analytics.studio_memberships AS
+SELECT
+    user_id,
+    count(*)::integer AS studios,
+    count(*) FILTER (WHERE role = 'host')::integer AS hosts,
+    count(*) FILTER (WHERE role = 'manager')::integer AS manages,
+    count(*) FILTER (WHERE role = 'curator')::integer AS curates
+FROM scratch.studio_members
+WHERE gone_at IS NULL
+GROUP BY 1;
+
+COMMENT ON VIEW analytics.studio_memberships IS
+    'In how many studios each member of any has a part, and in which role; always up to date.';
+COMMENT ON COLUMN analytics.studio_memberships.user_id IS 'The user.';
+COMMENT ON COLUMN analytics.studio_memberships.studios IS 'Studios of which the user is host, manager or curator.';
+COMMENT ON COLUMN analytics.studio_memberships.hosts IS 'Studios that the user hosts.';
+COMMENT ON COLUMN analytics.studio_memberships.manages IS 'Studios that the user manages without being the host.';
+COMMENT ON COLUMN analytics.studio_memberships.curates IS 'Studios in which the user is a curator.';
+
+CREATE FUNCTION analytics.studio_overlap(studio bigint)
+RETURNS TABLE (other_id bigint, shared_members integer, shared_projects integer, member_jaccard numeric)
+LANGUAGE sql STABLE AS $$
+SELECT
+    other_id,
+    members::integer,
+    projects::integer,
+    round(members / nullif(
+        (SELECT count(*) FROM scratch.studio_members m WHERE m.studio_id = $1 AND m.gone_at IS NULL)
+        + (SELECT count(*) FROM scratch.studio_members m WHERE m.studio_id = other_id AND m.gone_at IS NULL)
+        - members, 0)::numeric, 4)
+FROM (
+    SELECT other_id, count(*) FILTER (WHERE is_member) AS members, count(*) FILTER (WHERE NOT is_member) AS projects
+    FROM (
+        SELECT b.studio_id AS other_id, true AS is_member
+        FROM scratch.studio_members a JOIN scratch.studio_members b ON b.user_id = a.user_id
+        WHERE a.studio_id = $1 AND b.studio_id <> $1 AND a.gone_at IS NULL AND b.gone_at IS NULL
+        UNION ALL
+        SELECT b.studio_id, false
+        FROM scratch.studio_projects a JOIN scratch.studio_projects b ON b.project_id = a.project_id
+        WHERE a.studio_id = $1 AND b.studio_id <> $1 AND a.gone_at IS NULL AND b.gone_at IS NULL
+    ) both_have
+    GROUP BY 1
+) others
+$$;
+
+COMMENT ON FUNCTION analytics.studio_overlap IS
+    'Studios that have members or projects in common with one, always up to date: how many, and the common members as a share of the members of either (Jaccard).';

@@ -1,0 +1,512 @@
+"""What the page says is what the warehouse holds, and what the source's own truth says; and it says of nobody who."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from harvester.report.answers import BINS, FEWEST
+from harvester.report.page import cell
+from harvester.report.panels import COMMUNITY, HEALTH, Panel
+
+PANELS: tuple[Panel, ...] = (*HEALTH, *COMMUNITY)
+COMMENTS = ("project_comments", "studio_comments", "profile_comments")
+MOMENT = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _bin(number: int) -> int:
+    return max(low for low in BINS if low <= number)
+
+
+def _binned(numbers: Any) -> dict[int, int]:
+    return dict(Counter(map(_bin, numbers)))
+
+
+def _gone(harvest: Any, table: str, *columns: str) -> list[dict[str, Any]]:
+    """What is in a table and no more on the site."""
+    found = harvest.harvester.query(f"SELECT {', '.join(columns)} FROM scratch.{table} WHERE gone_at IS NOT NULL")
+    return [dict(zip(columns, row, strict=True)) for row in found]
+
+
+def _met(harvest: Any) -> set[int]:
+    """Users of whom more than an id is known: who came after the seeds is in scope of no walk, and met by chance."""
+    return {row[0] for row in harvest.harvester.query("SELECT id FROM scratch.users WHERE joined_at IS NOT NULL")}
+
+
+def _read(harvest: Any) -> set[int]:
+    """Users whose own lists were read."""
+    return {
+        row[0]
+        for row in harvest.harvester.query("SELECT entity_id FROM crawl.walks WHERE stream = 'user' AND visits > 0")
+    }
+
+
+def _all(harvest: Any, table: str, *columns: str) -> list[dict[str, Any]]:
+    """What is on the site by its own truth, and the tombstones of what was."""
+    there = [{name: row[name] for name in columns} for row in harvest.sandbox.truth(table)]
+    for row in there:
+        row |= {name: _time(row[name]) for name in columns if name.endswith("_at") and row[name]}
+    return there + _gone(harvest, table, *columns)
+
+
+def _months(before: datetime, after: datetime) -> int:
+    return 12 * (after.year - before.year) + after.month - before.month
+
+
+def _tree(projects: list[dict[str, Any]]) -> dict[int, tuple[int, int]]:
+    """Of each project in a tree of remixes its root and the steps to it; a parent not held hangs from the root."""
+    above: dict[int, int] = {}
+    for row in sorted(projects, key=lambda row: row["id"]):
+        if parent := row["parent_id"] or row["root_id"]:
+            above[row["id"]] = parent
+    for row in sorted(projects, key=lambda row: row["id"]):
+        if row["parent_id"] and row["root_id"] not in (None, row["parent_id"]):
+            above.setdefault(row["parent_id"], row["root_id"])
+
+    def climb(project: int) -> tuple[int, int]:
+        if project not in above:
+            return project, 0
+        root, depth = climb(above[project])
+        return root, depth + 1
+
+    return {project: climb(project) for project in above.keys() | set(above.values())}
+
+
+def test_what_is_there_equals_the_truth(harvest, look_at):
+    page = look_at(harvest.harvester.database)
+    truth = {table: harvest.sandbox.truth(table) for table in ("users", "follows", "studios", "studio_projects")}
+    met, read = _met(harvest), _read(harvest)
+    truth["users"] = [row for row in truth["users"] if row["id"] in met]
+    counted = page.facts["rows"]
+    assert 70 < len(truth["users"]) <= counted["users"]
+    for table in ("projects", "studios", "follows", "favorites", *COMMENTS):
+        assert counted[table] == len(harvest.sandbox.truth(table)), table
+
+    countries = Counter(row["country"] for row in truth["users"] if row["country"])
+    shown = {row["country"]: row["users"] for row in page.rows("countries")}
+    assert shown.pop("all others") == sum(countries[name] for name in countries if name not in shown)
+    assert shown == {name: number for name, number in countries.items() if number >= FEWEST}
+    assert page.rows("countries")[-1]["country"] == "all others"
+
+    follows = {(row["follower_id"], row["followee_id"]) for row in truth["follows"]}
+    (mutual,) = page.rows("reciprocity")
+    assert mutual == {"follows": len(follows), "mutual": sum((b, a) in follows for a, b in follows)}
+    for place, column in ((1, "users_followed_by_so_many"), (0, "users_following_so_many")):
+        degrees = Counter(pair[place] for pair in follows)
+        expected = _binned(degrees[row["id"]] for row in truth["users"] if row["id"] in read)
+        assert {row["number_from"]: row[column] for row in page.rows("degrees") if row[column]} == expected, column
+
+    held = Counter(row["studio_id"] for row in truth["studio_projects"])
+    expected = _binned(held[row["id"]] for row in truth["studios"])
+    assert {row["projects_from"]: row["studios"] for row in page.rows("studio_sizes")} == expected
+
+
+def test_what_was_and_is_equals_the_truth(harvest, look_at):
+    page = look_at(harvest.harvester.database)
+    comments = {table: _all(harvest, table, "id", "parent_id", "author_id", "created_at") for table in COMMENTS}
+    projects = _all(harvest, "projects", "id", "author_id", "parent_id", "root_id", "shared_at")
+    met, read = _met(harvest), _read(harvest)
+    users = [row for row in _all(harvest, "users", "id", "joined_at") if row["id"] in met]
+    events = _all(harvest, "studio_activity", "studio_id", "type", "actor_id", "created_at")
+    written = [row for rows in comments.values() for row in rows]
+
+    quarters: dict[str, Counter[str]] = defaultdict(Counter)
+    for name, rows, column in (
+        ("users_joined", users, "joined_at"),
+        ("projects_shared", projects, "shared_at"),
+        ("studios_begun", _all(harvest, "studios", "created_at"), "created_at"),
+        ("comments_written", written, "created_at"),
+    ):
+        for row in rows:
+            if at := row[column]:
+                quarters[f"{at.year}-{(at.month - 1) // 3 * 3 + 1:02}-01"][name] += 1
+    growth = {row.pop("quarter"): row for row in page.rows("growth")}
+    assert {
+        quarter: {name: n for name, n in row.items() if n} for quarter, row in growth.items() if any(row.values())
+    } == {quarter: dict(names) for quarter, names in quarters.items()}
+    assert list(growth) == sorted(growth)
+
+    acts = [row["created_at"] for row in (*written, *events)] + [row["shared_at"] for row in projects]
+    days = Counter(at.date() for at in acts if at)
+    calendar = {datetime.fromisoformat(row["day"]).date(): row["acts"] for row in page.rows("calendar")}
+    assert max(calendar) == max(days)
+    assert min(calendar).weekday() == 0
+    assert calendar == {day: days[day] for day in calendar}
+    assert 52 * 7 < len(calendar) <= 53 * 7
+
+    hours = Counter((row["created_at"].isoweekday(), row["created_at"].hour) for row in written if row["created_at"])
+    assert {(row["weekday"], row["hour"]): row["comments"] for row in page.rows("hours") if row["comments"]} == hours
+
+    tree = _tree(projects)
+    sizes = Counter(root for root, _ in tree.values())
+    assert len(sizes) > 3
+    trees = {row["projects_from"]: row["trees"] for row in page.rows("remix_sizes")}
+    assert trees == _binned(sizes.values())
+    depths = Counter(depth for _, depth in tree.values() if depth)
+    assert {row["depth"]: row["remixes"] for row in page.rows("remix_depths")} == depths
+
+    types = Counter(row["type"] for row in events)
+    assert {row["type"]: row["events"] for row in page.rows("studio_events")} == types
+
+    newest = max(row["created_at"] for row in events)
+    last: dict[int, datetime] = {}
+    for row in events:
+        last[row["studio_id"]] = max(row["created_at"], last.get(row["studio_id"], row["created_at"]))
+    quiet = Counter(
+        next(index for index, most in enumerate((7, 30, 90, 365, 40_000), 1) if newest - at <= timedelta(days=most))
+        for at in last.values()
+    )
+    assert {row["class"]: row["studios"] for row in page.rows("studio_life") if row["studios"]} == quiet
+
+    waits: Counter[int] = Counter()
+    limits = (60, 600, 3600, 86_400, 604_800, float("inf"))
+    for rows in comments.values():
+        by_id = {row["id"]: row for row in rows}
+        first: dict[int, float] = {}
+        for row in rows:
+            asked = by_id.get(row["parent_id"])
+            if asked and row["author_id"] not in (None, asked["author_id"]) and row["created_at"]:
+                wait = (row["created_at"] - asked["created_at"]).total_seconds()
+                first[asked["id"]] = min(wait, first.get(asked["id"], wait))
+        waits.update(next(index for index, most in enumerate(limits, 1) if wait <= most) for wait in first.values())
+    assert sum(waits.values()) > 20
+    assert {row["class"]: row["comments"] for row in page.rows("answered") if row["comments"]} == waits
+
+    joined = {row["id"]: row["joined_at"] for row in users if row["joined_at"] and row["id"] in read}
+    cohorts = Counter(at.year for at in joined.values())
+    active: dict[tuple[int, int], set[int]] = defaultdict(set)
+    done = [(row["author_id"], row["created_at"]) for row in written]
+    done += [(row["author_id"], row["shared_at"]) for row in projects]
+    end = max(at for _, at in done if at).replace(day=1, hour=0, minute=0, second=0)
+    for user, at in done:
+        if at and user in joined and (months := _months(joined[user], at)) >= 0:
+            active[joined[user].year, months // 12].add(user)
+    expected = {
+        (cohort, year): (users_in, len(active[cohort, year]))
+        for cohort, users_in in cohorts.items()
+        for year in range(10)
+        if users_in >= FEWEST and datetime(cohort + year + 2, 1, 1, tzinfo=UTC) <= end
+    }
+    assert {(row["cohort"], row["year"]): (row["users"], row["active"]) for row in page.rows("retention")} == expected
+
+
+def test_rankings_keep_what_stood_there_before(harvest, look_at):
+    readings: dict[str, dict[datetime, set[tuple[str, int]]]] = defaultdict(lambda: defaultdict(set))
+    for ranking, seen_at, kind, thing in harvest.harvester.query(
+        "SELECT ranking, seen_at, kind, thing_id FROM history.rankings"
+    ):
+        readings[ranking][seen_at].add((kind, thing))
+    again = kept = 0
+    for one in readings.values():
+        times = sorted(one)
+        for before, after in pairwise(times):
+            again += len(one[after])
+            kept += len(one[after] & one[before])
+    rows = look_at(harvest.harvester.database).rows("rankings")
+    assert again
+    assert sum(row["places_read_again"] for row in rows) == again
+    assert sum(row["kept"] for row in rows) == kept
+    assert not any("q=" in row["place"] for row in rows)
+
+
+def test_coverage_and_backlog_hold_every_list(harvest, look_at):
+    page = look_at(harvest.harvester.database)
+    lists = dict(harvest.harvester.query("SELECT stream, count(*) FROM crawl.walks GROUP BY 1"))
+    for row in page.rows("coverage"):
+        parts = [number for name, number in row.items() if name not in ("stream", "in_scope")]
+        assert sum(parts) == row["in_scope"] == lists[row["stream"]], row
+    assert {row["stream"] for row in page.rows("coverage")} == lists.keys()
+    status = harvest.harvester("status", "--json").stdout
+    assert f'"in_scope": {lists["user_projects"]}' in status
+    assert {row["stream"]: row["in_scope"] for row in page.rows("backlog")} == lists
+    # Half a year on everything is late, and nothing is fresh.
+    later = look_at(harvest.harvester.database, at=datetime.now(UTC) + timedelta(days=200))
+    assert not any(row["within_a_day"] or row["within_half_a_year"] for row in later.rows("coverage"))
+    assert any("waits for a visit" in one["text"] for one in later.facts["notices"])
+    assert not any("waits for a visit" in one["text"] for one in page.facts["notices"])
+
+
+def test_each_source_query_run_as_shown_gives_the_figures_shown(harvest, look_at):
+    page = look_at(harvest.harvester.database)
+    shown = []
+    for panel in PANELS:
+        sql = page.tree.css(f"#{panel.name}-source code::text").get()
+        with psycopg.connect(harvest.harvester.database) as connection:
+            # As an analyst's psql would have it, who knows nothing of our settings.
+            connection.execute("SET timezone = 'Pacific/Auckland'")
+            cursor = connection.execute(sql.encode())
+            names = [column.name for column in cursor.description or ()]
+            rows = {tuple(cell(_utc(value)) for value in row) for row in cursor.fetchall()}
+        head = [name.replace(" ", "_") for name in page.tree.css(f"#{panel.name}-figures th::text").getall()]
+        table = {
+            tuple(" ".join(one.css("::text").getall()) for one in row.css("td"))
+            for row in page.tree.css(f"#{panel.name}-figures tbody tr")
+        }
+        if not page.text(f"#{panel.name} .nothing"):
+            assert head == names, panel.name
+            assert table == rows, panel.name
+            shown.append(panel.name)
+    assert shown == [panel.name for panel in PANELS]
+
+
+def _utc(value: Any) -> Any:
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
+
+
+def test_the_same_warehouse_at_the_same_moment_is_the_same_page(harvest, look_at):
+    pages = {look_at(harvest.harvester.database, at=MOMENT).html for _ in range(2)}
+    assert len(pages) == 1
+    assert look_at(harvest.harvester.database, at=MOMENT + timedelta(days=1)).html not in pages
+
+
+def test_nobody_is_on_the_page(harvest, look_at):
+    page = look_at(harvest.harvester.database)
+    said = page.text("body")
+    words = set(re.findall(r"[\w-]+", said))
+    names = {row["username"] for row in harvest.sandbox.truth("users")}
+    assert len(names) > 50
+    assert not names & words
+    texts = {
+        row[column]
+        for table, column in (
+            ("projects", "title"), ("projects", "description"), ("projects", "instructions"), ("studios", "title"),
+            ("studios", "description"), ("users", "bio"), ("users", "status"),
+            *((table, "content") for table in COMMENTS),
+        )
+        for row in harvest.sandbox.truth(table)
+        if row[column] and len(row[column]) > 6
+    }  # fmt: skip
+    assert len(texts) > 100
+    assert not {text for text in texts if text in said}
+    numbers = set(re.findall(r"\d+", page.html.replace(",", "")))
+    ids = {
+        str(row["id"]) for table in ("users", "projects", "studios", *COMMENTS) for row in harvest.sandbox.truth(table)
+    }
+    assert not {number for number in numbers & ids if len(number) > 5}
+
+
+def test_a_group_of_few_is_not_shown_apart(database, look_at):
+    with psycopg.connect(database) as connection:
+        countries = ["Iceland"] * FEWEST + ["Malta"] * (FEWEST - 1)
+        for number, country in enumerate(countries):
+            year = 2010 if country == "Iceland" else 2011
+            connection.execute(
+                "INSERT INTO scratch.users (id, country, joined_at)"
+                " VALUES (%s, %s, make_timestamptz(%s, 5, 1, 0, 0, 0))",
+                [number, country, year],
+            )
+            connection.execute(
+                "INSERT INTO crawl.walks (stream, entity_id, due_at, visits) VALUES ('user_projects', %s, now(), 1)",
+                [number],
+            )
+        connection.execute("INSERT INTO scratch.projects (id, author_id, shared_at) VALUES (1, 0, '2026-01-01')")
+    page = look_at(database)
+    assert "Iceland" in page.html
+    assert "Malta" not in page.html
+    assert page.rows("countries")[-1] == {"country": "all others", "users": FEWEST - 1, "countries": 1}
+    assert {row["cohort"] for row in page.rows("retention")} == {2010}
+
+
+def test_a_large_warehouse_is_shown_as_of_its_last_refresh(harvest, look_at, monkeypatch):
+    database = harvest.harvester.database
+    live = look_at(database)
+    assert live.report.answers["growth"].as_of is None
+    assert "analytics.live_daily_activity" in live.report.answers["growth"].sql
+    harvest.harvester("analytics", "refresh")
+    (refreshed_at,) = harvest.harvester.query("SELECT min(refreshed_at) FROM analytics.refreshes")[0]
+    with psycopg.connect(database) as connection:
+        connection.execute("INSERT INTO scratch.users (id, joined_at) VALUES (1, '2000-01-01'), (2, '2000-01-01')")
+        connection.execute("INSERT INTO scratch.follows (follower_id, followee_id) VALUES (1, 2)")
+        connection.commit()
+        connection.execute("ANALYZE")
+    assert look_at(database).rows("growth")[0]["quarter"] == "2000-01-01"
+    monkeypatch.setattr("harvester.report.answers.EXACT_BELOW", 10)
+    page = look_at(database)
+    for name in (
+        "growth",
+        "calendar",
+        "retention",
+        "remix_sizes",
+        "remix_depths",
+        "degrees",
+        "studio_sizes",
+        "answered",
+    ):
+        assert page.rows(name) == live.rows(name), name
+        assert page.report.answers[name].as_of == refreshed_at
+        assert f"as of {refreshed_at:%Y-%m-%d %H:%M:%S} UTC" in page.text(f"#{name} .sample")
+        assert "live_" not in page.report.answers[name].sql
+    assert page.report.answers["hours"].as_of is None
+
+
+@pytest.mark.every_postgres
+def test_an_empty_warehouse_has_a_page(database, look_at):
+    page = look_at(database)
+    for panel in PANELS:
+        assert page.text(f"#{panel.name} .nothing") == panel.nothing
+    assert not page.tree.css(".mark")
+    assert "Nothing has been crawled yet" in page.text("#notices")
+    assert all(answer["trouble"] is None for answer in page.facts["answers"].values())
+
+
+def test_what_takes_too_long_is_left_out_and_told(harvest, look_at):
+    database = harvest.harvester.database
+    with psycopg.connect(database) as lock:
+        lock.execute("LOCK TABLE scratch.follows IN ACCESS EXCLUSIVE MODE")
+        page = look_at(database, patience=0.5)
+    told = "took longer than 0.5 s, and was left out; after `harvester analytics refresh` it is quick"
+    assert {name for name, one in page.facts["answers"].items() if one["trouble"]} == {"degrees", "reciprocity", "gone"}
+    assert page.facts["answers"]["degrees"]["trouble"] == told
+    assert page.facts["answers"]["gone"]["trouble"] == told.partition(";")[0]
+    assert page.text("#degrees .nothing") == f"This {told}."
+    assert page.tree.css("#degrees-source code")
+    assert page.facts["rows"]["follows"] is None
+    assert page.tree.css("#countries .mark")
+    assert "degrees, follows, gone, reciprocity" in page.text("#notices")
+
+
+def test_whatever_the_warehouse_holds_stays_text(database, look_at):
+    hostile = "<script>alert(1)</script>\"'&<b onload=x>"
+    with psycopg.connect(database) as connection:
+        for number in range(FEWEST):
+            connection.execute("INSERT INTO scratch.users (id, country) VALUES (%s, %s)", [number, hostile])
+        connection.execute(
+            "INSERT INTO crawl.runs (command, version, api_url, outcome, ended_at, findings, answers, spent, requests)"
+            " VALUES (%(x)s, '1', 'https://x', 'degraded', now(), %(f)s, %(a)s, %(s)s, 5)",
+            {
+                "x": hostile,
+                "f": Jsonb([hostile]),
+                "a": Jsonb({hostile: {hostile: 3}}),
+                "s": Jsonb({hostile: 5}),
+            },
+        )
+        connection.execute(
+            "INSERT INTO crawl.drift (stream, field, change) VALUES (%(x)s, %(x)s, %(x)s)", {"x": hostile}
+        )
+        connection.execute(
+            "INSERT INTO crawl.quarantine (stream, entity_id, path, reason) VALUES (%(x)s, 1, %(x)s, %(x)s)",
+            {"x": hostile},
+        )
+        connection.execute(
+            "INSERT INTO history.rankings (ranking, seen_at, position, kind, thing_id)"
+            " SELECT %s, now() - make_interval(secs => n), 0, 'project', 1 FROM generate_series(1, 2) n",
+            [hostile],
+        )
+        connection.execute("INSERT INTO scratch.studios (id) VALUES (1)")
+        connection.execute("INSERT INTO scratch.studio_activity (studio_id, id, type) VALUES (1, '1', %s)", [hostile])
+        connection.execute("INSERT INTO crawl.walks (stream, entity_id, due_at) VALUES (%s, 1, now())", [hostile])
+    page = look_at(database)
+    assert not page.tree.css("script")
+    assert not page.tree.css("b, [onload]")
+    assert hostile in page.tree.css("#countries .name::text").getall()
+    assert page.html.count("&lt;script&gt;") >= 10
+    assert hostile.replace("'", "'") in " ".join(page.tree.css("#countries-figures td::text").getall())
+
+
+def _run(connection: Any, began: str, ended: str | None, requests: int, rows: int, **more: Any) -> int:
+    row = connection.execute(
+        "INSERT INTO crawl.runs (command, version, api_url, started_at, ended_at, requests, counts, outcome, crew)"
+        " VALUES ('crawl', '1', %s, %s, %s, %s, %s, %s, %s) RETURNING id",
+        [
+            more.get("api_url", "https://api.example.org"), began, ended, requests,
+            Jsonb({"users": {"inserted": rows, "updated": 0, "unchanged": 9}}), more.get("outcome"), more.get("crew"),
+        ],
+    ).fetchone()  # fmt: skip
+    return int(row[0])
+
+
+def test_the_pace_adds_up_to_what_the_runs_sent_and_wrote(database, look_at):
+    at = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    with psycopg.connect(database) as connection:
+        crew = _run(connection, "2026-06-01 08:00Z", "2026-06-01 09:30Z", 9_000, 900, outcome="done")
+        for _ in range(2):
+            _run(connection, "2026-06-01 08:00Z", "2026-06-01 09:30Z", 4_500, 450, outcome="done", crew=crew)
+        _run(connection, "2026-06-01 11:00Z", None, 1_800, 180)
+        _run(connection, "2026-04-01 11:00Z", "2026-04-01 11:10Z", 777, 77, outcome="done")
+    page = look_at(database, at=at, rate=2.0)
+    steps = page.rows("requests")
+    step = page.report.moment.step
+    assert step == 300
+    sent = sum(row["requests_per_second"] * step for row in steps)
+    assert abs(sent - 10_800) <= 0.005 * step * len(steps)
+    assert abs(sum(row["rows_per_hour"] * step / 3600 for row in steps) - 1_080) <= len(steps)
+    at_nine = next(row for row in steps if row["since"].startswith("2026-06-01T09:00"))
+    assert at_nine == {"since": at_nine["since"], "requests_per_second": 1.67, "rows_per_hour": 600}
+    (budget,) = page.rows("budget")
+    assert budget["requests_of_the_last_day"] == 10_800
+    assert budget["budget_of_a_day"] == 172_800
+    assert "6% of the budget" in page.text("#health-numbers")
+    assert page.tree.css("#requests .rule")
+    assert "budget 2" in page.text("#requests .ruled")
+    assert page.facts["notices"][0] == {"tone": "live", "text": "A crawl is at work: 1,800 requests so far."}
+    assert not page.report.made_up
+
+
+def test_what_is_wrong_stands_at_the_head(database, look_at):
+    with psycopg.connect(database) as connection:
+        _run(connection, "2026-06-01 08:00Z", "2026-06-01 09:00Z", 10, 1, outcome="done")
+    page = look_at(database, at=datetime(2026, 6, 1, 12, tzinfo=UTC))
+    assert page.facts["notices"] == [{"tone": "good", "text": "All is well. The last run ended done 3 hours ago."}]
+    with psycopg.connect(database) as connection:
+        _run(connection, "2026-06-01 10:00Z", "2026-06-01 11:00Z", 10, 1, outcome="degraded")
+        connection.execute(
+            """UPDATE crawl.runs SET findings = '["no row of users, 9 usually"]' WHERE outcome = 'degraded'"""
+        )
+        connection.execute("INSERT INTO crawl.budget (id, closed_until, trips) VALUES (1, '2026-06-01 12:30Z', 3)")
+        connection.execute(
+            "INSERT INTO crawl.quarantine (stream, entity_id, path, reason) VALUES ('user', 7, '/users/x', 'no JSON')"
+        )
+        connection.execute(
+            "INSERT INTO crawl.walks (stream, entity_id, due_at, failures, visits, visited_at)"
+            " VALUES ('user', 7, '2026-07-01', 2, 1, '2026-06-01')"
+        )
+    page = look_at(database, at=datetime(2026, 6, 1, 12, tzinfo=UTC))
+    assert [one["text"] for one in page.facts["notices"]] == [
+        "The last run ended degraded: no row of users, 9 usually.",
+        "The site asked for a pause: no request is sent before 12:30:00 UTC.",
+        "The site does not answer: pause 3 in a row.",
+        "1 response could not be used and wait in quarantine.",
+        "The last visit to 1 list failed; they are asked again.",
+    ]
+    assert {one["tone"] for one in page.facts["notices"]} == {"bad"}
+    assert "no row of users, 9 usually" in page.text("#runs")
+    assert "user" in page.text("#quarantine td")
+    assert "/users/x" not in page.html
+
+
+def test_an_open_transaction_is_not_in_the_way(harvest, look_at):
+    """All figures are of one snapshot: what is written while they are read does not show in some of them."""
+    database = harvest.harvester.database
+    stop = threading.Event()
+
+    def write() -> None:
+        with psycopg.connect(database, autocommit=True) as connection:
+            number = -1
+            while not stop.wait(0.005):
+                connection.execute("INSERT INTO scratch.users (id, joined_at) VALUES (%s, now())", [number])
+                number -= 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(2):
+            page = look_at(database)
+            gone = sum(row["gone"] for row in page.rows("gone") if row["what"] == "users")
+            undated = harvest.harvester.query("SELECT count(*) FROM scratch.users WHERE joined_at IS NULL")[0][0]
+            joined = sum(row["users_joined"] for row in page.rows("growth"))
+            assert page.facts["rows"]["users"] == joined + undated - gone
+    finally:
+        stop.set()
+        writer.join()
