@@ -7,6 +7,7 @@ BENCHMARKS = {
     "commit": ("benchmarks.commit_pages", "pages of comments into PostgreSQL, one by one and together"),
     "lease": ("benchmarks.lease_many", "leases of 100 from ten million walks"),
     "schedule": ("benchmarks.simulate_schedule", "ninety simulated days of visits, against other rules"),
+    "analytics": ("benchmarks.analytics_queries", "each question of analytics over ten million comments"),
     "sandbox": ("benchmarks.sandbox_speed", "requests that the sandbox answers on one core"),
 }
 

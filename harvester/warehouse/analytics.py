@@ -47,8 +47,10 @@ _CHANGED: dict[str, tuple[str, ...]] = {
     "studio_projects": ("studio_id",),
     "studio_members": ("studio_id",),
     "studio_comments": ("id", "parent_id", "author_id", "created_at", "studio_id"),
+    "history.project_stats": ("project_id",),
+    "history.rankings": ("kind", "thing_id"),
 }
-"""What is asked of the rows that have changed, by table of `scratch`."""
+"""What is asked of the rows that have changed, by table of `scratch` or another schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ _RESHARED = (
     "(SELECT h.shared_at FROM history.project_revisions h JOIN pg_temp.changed_projects c ON c.id = h.project_id) h"
 )
 
+_BY_USER = ("projects", "project_comments", "studio_comments", "profile_comments")
+
 COPIES: dict[str, tuple[Part, ...]] = {
     "daily_activity": (
         _days("users", "joined_at"),
@@ -85,12 +89,14 @@ COPIES: dict[str, tuple[Part, ...]] = {
             "user_id",
             "bigint",
             " UNION ".join(
-                f"SELECT author_id FROM pg_temp.changed_{table} WHERE author_id IS NOT NULL"
-                for table in ("projects", *(f"{kind}_comments" for kind in _COMMENTS))
+                f"SELECT author_id FROM pg_temp.changed_{table} WHERE author_id IS NOT NULL" for table in _BY_USER
             ),
         ),
     ),
+    "cohort_activity": (),
+    "countries": (),
     "remix_nodes": (),  # by trees: see _refresh_trees
+    "remix_trees": (Part("root_id", "bigint", "SELECT root_id FROM pg_temp.changed_trees"),),
     "threads": tuple(
         Part(
             "thread_id",
@@ -117,8 +123,26 @@ COPIES: dict[str, tuple[Part, ...]] = {
             ),
         ),
     ),
+    "ranking_stays": tuple(
+        Part(
+            "thing_id",
+            "bigint",
+            f"SELECT DISTINCT thing_id FROM pg_temp.changed_rankings WHERE kind = '{kind}'",
+            f"kind = '{kind}'",
+        )
+        for kind in ("project", "studio")
+    ),
+    "life_curves": (),
 }
-"""The tables that are copies of views, and in which parts they are brought up to date."""
+"""The tables that are copies of views, and in which parts they are brought up to date; in the order in which they rest
+on each other."""
+
+SUMS: dict[str, tuple[str, ...]] = {
+    "cohort_activity": ("users", *_BY_USER),
+    "countries": ("users", *_BY_USER),
+    "life_curves": ("projects", "project_stats"),
+}
+"""Small tables that sum up large ones, and are made anew if anything changed in some tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +191,7 @@ def _refresh(connection: Connection, tell: Tell, *, whole: bool) -> Iterator[Ref
     if oldest is not None:
         _find_changed(connection, oldest, tell)
     for name in COPIES:
-        done = None
-        if name in marks:
-            done = _refresh_trees(connection, tell) if name == "remix_nodes" else _refresh_keys(connection, name, tell)
+        done = _bring_up_to_date(connection, name, tell) if name in marks else None
         anew = done is None
         if done is None:
             done = _make_anew(connection, name, tell)
@@ -187,6 +209,14 @@ def _refresh(connection: Connection, tell: Tell, *, whole: bool) -> Iterator[Ref
         yield Refreshed(name, anew, done, rows)
 
 
+def _bring_up_to_date(connection: Connection, name: str, tell: Tell) -> int | None:
+    """Make anew what a change concerns, and return the rows that were written; None where all is to be made anew."""
+    if name in SUMS:
+        changed = " UNION ALL ".join(f"(SELECT 1 FROM pg_temp.changed_{table} LIMIT 1)" for table in SUMS[name])
+        return None if _one(connection, f"SELECT count(*) FROM ({changed}) any_of_them") else 0
+    return _refresh_trees(connection, tell) if name == "remix_nodes" else _refresh_keys(connection, name, tell)
+
+
 def _marks(connection: Connection, newest: int) -> dict[str, int]:
     """From which transaction on each table may not have seen everything; without those that must be made anew.
 
@@ -198,14 +228,18 @@ def _marks(connection: Connection, newest: int) -> dict[str, int]:
         " WHERE mark IS NOT NULL AND written_by %% 4294967296 = xmin::text::bigint AND mark BETWEEN %s AND %s",
         [newest - _OLDEST, newest],
     )
-    return {name: mark for name, mark in rows.fetchall() if name in COPIES}
+    found = {name: mark for name, mark in rows.fetchall() if name in COPIES}
+    if "remix_nodes" not in found:
+        found.pop("remix_trees", None)  # which is told by the nodes what to do
+    return found
 
 
 def _find_changed(connection: Connection, mark: int, tell: Tell) -> None:
     """Gather what is asked of each row that was written since, in temporary tables."""
     for number, (table, columns) in enumerate(_CHANGED.items()):
         tell("what has changed", number, len(_CHANGED))
-        temporary = sql.Identifier(f"changed_{table}")
+        in_schema, _, name = table.rpartition(".")
+        temporary = sql.Identifier(f"changed_{name}")
         connection.execute(
             sql.SQL(
                 "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} t"
@@ -213,7 +247,7 @@ def _find_changed(connection: Connection, mark: int, tell: Tell) -> None:
             ).format(
                 temporary,
                 sql.SQL(", ").join(map(sql.Identifier, columns)),
-                sql.Identifier("scratch", table),
+                sql.Identifier(in_schema or "scratch", name),
                 sql.Literal(str(mark % 2**32)),
             )
         )
@@ -252,22 +286,24 @@ def _replace(connection: Connection, name: str, which: sql.Composable, keys: lis
     ).rowcount
 
 
-def _refresh_trees(connection: Connection, tell: Tell) -> int | None:
-    """Make the trees anew that a changed project is in, was in, or names."""
+def _refresh_trees(connection: Connection, tell: Tell) -> int:
+    """Make the trees anew that a changed project or its parent is in or was in; others cannot have changed."""
     tell("remix_nodes", 0, 1)
     connection.execute(
         "CREATE TEMPORARY TABLE stale ON COMMIT DROP AS"
         " WITH changed AS (SELECT c.id, c.parent_id, c.root_id FROM pg_temp.changed_projects c"
         " WHERE c.parent_id IS NOT NULL OR c.root_id IS NOT NULL"
         " OR EXISTS (SELECT FROM analytics.remix_nodes n WHERE n.project_id = c.id)),"
-        " touched AS (SELECT id FROM changed UNION SELECT parent_id FROM changed UNION SELECT root_id FROM changed),"
+        " touched AS (SELECT id FROM changed UNION SELECT parent_id FROM changed),"
         " trees AS (SELECT DISTINCT n.root_id FROM touched t JOIN analytics.remix_nodes n ON n.project_id = t.id)"
         " SELECT id AS project_id FROM touched WHERE id IS NOT NULL"
         " UNION SELECT n.project_id FROM trees JOIN analytics.remix_nodes n USING (root_id)"
     )
-    if _one(connection, "SELECT count(*) FROM pg_temp.stale") > _TOO_MANY:
-        return None
     connection.execute("ANALYZE stale")
+    connection.execute(
+        "CREATE TEMPORARY TABLE changed_trees ON COMMIT DROP AS SELECT DISTINCT root_id FROM analytics.remix_nodes n"
+        " JOIN pg_temp.stale s USING (project_id)"
+    )
     connection.execute("DELETE FROM analytics.remix_nodes n USING pg_temp.stale s WHERE n.project_id = s.project_id")
     roots = [
         root
@@ -279,6 +315,10 @@ def _refresh_trees(connection: Connection, tell: Tell) -> int | None:
     for start in range(0, len(roots), _BATCH):
         tell("remix_nodes", start, len(roots))
         batch = roots[start : start + _BATCH]
+        connection.execute(
+            "INSERT INTO pg_temp.changed_trees SELECT unnest(%s::bigint[]) EXCEPT SELECT root_id FROM changed_trees",
+            [batch],
+        )
         connection.execute("DELETE FROM analytics.remix_nodes WHERE root_id = ANY(%s::bigint[])", [batch])
         written += connection.execute(
             sql.SQL("INSERT INTO {} ({}) SELECT {} FROM analytics.remix_tree(%s::bigint[])").format(

@@ -76,6 +76,8 @@ DERIVED: dict[str, dict[str, str]] = {
     "user_months": {"user_id": USER},
     "follow_degrees": {"user_id": USER},
     "threads": {"author_id": USER, "place_id": USER},
+    "remix_trees": {"root_id": PROJECT},
+    "ranking_stays": {"thing_id": PROJECT},
     "remix_nodes": {"project_id": PROJECT, "parent_id": PROJECT, "root_id": PROJECT},
 }
 """Columns of `analytics` that name the person: such a row goes, and the next refresh makes all of them anew."""

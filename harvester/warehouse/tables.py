@@ -23,6 +23,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -745,6 +746,30 @@ user_months = _table(
     _count("comments", "Comments and replies of all three kinds written in that month, those that are gone included."),
     PrimaryKeyConstraint("user_id", "month"),
 )
+cohort_activity = _table(
+    "analytics",
+    "cohort_activity",
+    "How many users of each cohort were active in each month, summed up from user_months.",
+    Column("cohort", Date, comment="The first day of the month in which they joined, in UTC."),
+    Column("month", Date, comment="The first day of the month in which they were active."),
+    _count("active", "Users that last shared a project or wrote a comment in that month."),
+    _count("sharing", "Users that last shared a project in that month."),
+    _count("commenting", "Users that wrote a comment in that month."),
+    PrimaryKeyConstraint("cohort", "month"),
+)
+countries = _table(
+    "analytics",
+    "countries",
+    "Users and what they did, by the country that they declare.",
+    _text("country", "The country as declared; unknown while the profile was not read.", primary_key=True),
+    _big("users", "Users that are known, those that are gone included.", nullable=False),
+    Column("share", Numeric, comment="users as a share of all.", nullable=False),
+    _big("gone_users", "Users that are gone.", nullable=False),
+    _big("sharers", "Users that shared a project.", nullable=False),
+    _big("commenters", "Users that wrote a comment.", nullable=False),
+    _big("projects", "Projects that they shared.", nullable=False),
+    _big("comments", "Comments that they wrote.", nullable=False),
+)
 remix_nodes = _table(
     "analytics",
     "remix_nodes",
@@ -762,6 +787,21 @@ remix_nodes = _table(
     ),
     Index(None, "root_id"),
 )
+remix_trees = _table(
+    "analytics",
+    "remix_trees",
+    "Each tree of remixes: how large, how deep and how broad.",
+    _big("root_id", "What all the others come from. Soft reference to projects.", primary_key=True),
+    _count("nodes", "Projects in the tree, the root and those that are gone included."),
+    _count("depth", "Steps from the root to the farthest remix."),
+    _count("breadth", "The most projects that are equally far from the root."),
+    _count("direct_remixes", "Remixes of the root itself."),
+    _count("gone", "Projects of the tree that are gone."),
+    _count("never_seen", "Projects of which nothing is known but that others came from them."),
+    _count("assumed", "Projects whose parent is unknown: they hang from the root."),
+    _time("first_shared_at", "When the first of its projects was last shared."),
+    _time("last_shared_at", "When the last of its projects was last shared."),
+)
 threads = _table(
     "analytics",
     "threads",
@@ -771,6 +811,7 @@ threads = _table(
     _big("place_id", "The project, studio or user that it stands on.", nullable=False),
     _big("author_id", "Who wrote it; null for one that was removed. Soft reference to users."),
     _time("started_at", "When it was written."),
+    _bool("is_gone", "Whether it is gone itself.", nullable=False),
     _count("replies", "Replies that are known."),
     _count("own_replies", "Replies by the author of the thread."),
     _count("gone_replies", "Replies that are gone."),
@@ -804,6 +845,35 @@ studio_figures = _table(
     _count("commenters", "Different people who wrote them."),
     _time("first_comment_at", "When the first of them was written."),
     _time("last_comment_at", "When the last of them was written."),
+)
+life_curves = _table(
+    "analytics",
+    "life_curves",
+    "Counters of projects by age, in classes that double: each version counts at the age at which it was first seen."
+    " Projects that are visited more often count more often; views are so uneven that a mean follows the few.",
+    _int("older_than_days", "The age from which the class begins; the first day is left out.", primary_key=True),
+    _count("younger_than_days", "The age at which it ends."),
+    _big("projects", "Projects that were seen at such an age.", nullable=False),
+    _big("versions", "Versions of their counters.", nullable=False),
+    Column("mean_views", Numeric, comment="Mean of the views."),
+    Column("mean_loves", Numeric, comment="Mean of the loves."),
+    Column("mean_favorites", Numeric, comment="Mean of the favorites."),
+    Column("share_viewed_ten_times", Numeric, comment="Share of the versions with ten views or more."),
+)
+ranking_stays = _table(
+    "analytics",
+    "ranking_stays",
+    "How long and how high each thing stood in each ranking, by the readings that showed it.",
+    _text("ranking", "The ranking, with its query, mode and language."),
+    _text("kind", "project or studio."),
+    _big("thing_id", "What stood there. Soft reference to projects or studios."),
+    _time("first_seen_at", "The first reading that showed it.", nullable=False),
+    _time("last_seen_at", "The last reading that showed it.", nullable=False),
+    _count("sightings", "Readings that showed it; ranking_readings tells of how many."),
+    _count("best_position", "The best place that it had, from 0."),
+    Column("mean_position", Numeric, comment="The mean of its places.", nullable=False),
+    PrimaryKeyConstraint("ranking", "kind", "thing_id"),
+    Index(None, "kind", "thing_id"),
 )
 refreshes = _table(
     "analytics",
@@ -896,6 +966,7 @@ SOFT_REFERENCES: dict[str, str] = {
     "analytics.remix_nodes.project_id": "scratch.projects",
     "analytics.remix_nodes.parent_id": "scratch.projects",
     "analytics.remix_nodes.root_id": "scratch.projects",
+    "analytics.remix_trees.root_id": "scratch.projects",
     "analytics.threads.author_id": "scratch.users",
     "analytics.follow_degrees.user_id": "scratch.users",
     "analytics.studio_figures.studio_id": "scratch.studios",

@@ -10,16 +10,18 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-# The order matters to `freshness` alone, which speaks of the others.
 FILES = (
     "earlier", "activity", "cohorts", "countries", "remixes", "threads", "network", "studios", "life", "rankings",
     "freshness",
 )  # fmt: skip
-COPIES = ("daily_activity", "user_months", "remix_nodes", "threads", "follow_degrees", "studio_figures")
+COPIES = (
+    "daily_activity", "user_months", "cohort_activity", "countries", "remix_nodes", "remix_trees", "threads",
+    "follow_degrees", "studio_figures", "life_curves", "ranking_stays",
+)  # fmt: skip
 VIEWS = (
-    "freshness", "stream_freshness", "ranking_countries", "ranking_stays", "ranking_moves", "life_curves",
-    "project_life", "studio_memberships", "degree_distribution", "follow_network", "reply_latency", "remix_trees",
-    "countries", "cohort_retention", "cohorts", "monthly_activity", *(f"live_{name}" for name in COPIES),
+    "freshness", "stream_freshness", "ranking_countries", "ranking_readings", "ranking_moves", "studio_memberships",
+    "degree_distribution", "follow_network", "reply_latency", "cohort_retention", "cohorts", "monthly_activity",
+    *(f"live_{name}" for name in COPIES), "project_life",
 )  # fmt: skip
 
 # A copy and the view that defines it have the same columns: what they mean is said once.
@@ -43,6 +45,45 @@ END $$
 def upgrade():
     op.execute(
         "COMMENT ON SCHEMA analytics IS 'For analysts: views, and tables of what is heavy to work out, as of the last refresh.'"
+    )
+    op.create_table(
+        "cohort_activity",
+        sa.Column(
+            "cohort", sa.Date(), nullable=False, comment="The first day of the month in which they joined, in UTC."
+        ),
+        sa.Column("month", sa.Date(), nullable=False, comment="The first day of the month in which they were active."),
+        sa.Column(
+            "active",
+            sa.Integer(),
+            nullable=False,
+            comment="Users that last shared a project or wrote a comment in that month.",
+        ),
+        sa.Column("sharing", sa.Integer(), nullable=False, comment="Users that last shared a project in that month."),
+        sa.Column("commenting", sa.Integer(), nullable=False, comment="Users that wrote a comment in that month."),
+        sa.PrimaryKeyConstraint("cohort", "month", name=op.f("cohort_activity_pkey")),
+        schema="analytics",
+        comment="How many users of each cohort were active in each month, summed up from user_months.",
+    )
+    op.create_table(
+        "countries",
+        sa.Column(
+            "country",
+            sa.Text(),
+            nullable=False,
+            comment="The country as declared; unknown while the profile was not read.",
+        ),
+        sa.Column(
+            "users", sa.BigInteger(), nullable=False, comment="Users that are known, those that are gone included."
+        ),
+        sa.Column("share", sa.Numeric(), nullable=False, comment="users as a share of all."),
+        sa.Column("gone_users", sa.BigInteger(), nullable=False, comment="Users that are gone."),
+        sa.Column("sharers", sa.BigInteger(), nullable=False, comment="Users that shared a project."),
+        sa.Column("commenters", sa.BigInteger(), nullable=False, comment="Users that wrote a comment."),
+        sa.Column("projects", sa.BigInteger(), nullable=False, comment="Projects that they shared."),
+        sa.Column("comments", sa.BigInteger(), nullable=False, comment="Comments that they wrote."),
+        sa.PrimaryKeyConstraint("country", name=op.f("countries_pkey")),
+        schema="analytics",
+        comment="Users and what they did, by the country that they declare.",
     )
     op.create_table(
         "daily_activity",
@@ -85,6 +126,61 @@ def upgrade():
         sa.PrimaryKeyConstraint("user_id", name=op.f("follow_degrees_pkey")),
         schema="analytics",
         comment="Each user's place in the network of followers: edges that are known and not gone. Who has none is left out.",
+    )
+    op.create_table(
+        "life_curves",
+        sa.Column(
+            "older_than_days",
+            sa.Integer(),
+            nullable=False,
+            comment="The age from which the class begins; the first day is left out.",
+        ),
+        sa.Column("younger_than_days", sa.Integer(), nullable=False, comment="The age at which it ends."),
+        sa.Column("projects", sa.BigInteger(), nullable=False, comment="Projects that were seen at such an age."),
+        sa.Column("versions", sa.BigInteger(), nullable=False, comment="Versions of their counters."),
+        sa.Column("mean_views", sa.Numeric(), nullable=True, comment="Mean of the views."),
+        sa.Column("mean_loves", sa.Numeric(), nullable=True, comment="Mean of the loves."),
+        sa.Column("mean_favorites", sa.Numeric(), nullable=True, comment="Mean of the favorites."),
+        sa.Column(
+            "share_viewed_ten_times",
+            sa.Numeric(),
+            nullable=True,
+            comment="Share of the versions with ten views or more.",
+        ),
+        sa.PrimaryKeyConstraint("older_than_days", name=op.f("life_curves_pkey")),
+        schema="analytics",
+        comment="Counters of projects by age, in classes that double: each version counts at the age at which it was first seen. Projects that are visited more often count more often; views are so uneven that a mean follows the few.",
+    )
+    op.create_table(
+        "ranking_stays",
+        sa.Column("ranking", sa.Text(), nullable=False, comment="The ranking, with its query, mode and language."),
+        sa.Column("kind", sa.Text(), nullable=False, comment="project or studio."),
+        sa.Column(
+            "thing_id",
+            sa.BigInteger(),
+            nullable=False,
+            comment="What stood there. Soft reference to projects or studios.",
+        ),
+        sa.Column(
+            "first_seen_at", sa.DateTime(timezone=True), nullable=False, comment="The first reading that showed it."
+        ),
+        sa.Column(
+            "last_seen_at", sa.DateTime(timezone=True), nullable=False, comment="The last reading that showed it."
+        ),
+        sa.Column(
+            "sightings",
+            sa.Integer(),
+            nullable=False,
+            comment="Readings that showed it; ranking_readings tells of how many.",
+        ),
+        sa.Column("best_position", sa.Integer(), nullable=False, comment="The best place that it had, from 0."),
+        sa.Column("mean_position", sa.Numeric(), nullable=False, comment="The mean of its places."),
+        sa.PrimaryKeyConstraint("ranking", "kind", "thing_id", name=op.f("ranking_stays_pkey")),
+        schema="analytics",
+        comment="How long and how high each thing stood in each ranking, by the readings that showed it.",
+    )
+    op.create_index(
+        op.f("ranking_stays_kind_thing_id_idx"), "ranking_stays", ["kind", "thing_id"], unique=False, schema="analytics"
     )
     op.create_table(
         "refreshes",
@@ -146,6 +242,54 @@ def upgrade():
     )
     op.create_index(op.f("remix_nodes_root_id_idx"), "remix_nodes", ["root_id"], unique=False, schema="analytics")
     op.create_table(
+        "remix_trees",
+        sa.Column(
+            "root_id",
+            sa.BigInteger(),
+            nullable=False,
+            comment="What all the others come from. Soft reference to projects.",
+        ),
+        sa.Column(
+            "nodes",
+            sa.Integer(),
+            nullable=False,
+            comment="Projects in the tree, the root and those that are gone included.",
+        ),
+        sa.Column("depth", sa.Integer(), nullable=False, comment="Steps from the root to the farthest remix."),
+        sa.Column(
+            "breadth", sa.Integer(), nullable=False, comment="The most projects that are equally far from the root."
+        ),
+        sa.Column("direct_remixes", sa.Integer(), nullable=False, comment="Remixes of the root itself."),
+        sa.Column("gone", sa.Integer(), nullable=False, comment="Projects of the tree that are gone."),
+        sa.Column(
+            "never_seen",
+            sa.Integer(),
+            nullable=False,
+            comment="Projects of which nothing is known but that others came from them.",
+        ),
+        sa.Column(
+            "assumed",
+            sa.Integer(),
+            nullable=False,
+            comment="Projects whose parent is unknown: they hang from the root.",
+        ),
+        sa.Column(
+            "first_shared_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the first of its projects was last shared.",
+        ),
+        sa.Column(
+            "last_shared_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the last of its projects was last shared.",
+        ),
+        sa.PrimaryKeyConstraint("root_id", name=op.f("remix_trees_pkey")),
+        schema="analytics",
+        comment="Each tree of remixes: how large, how deep and how broad.",
+    )
+    op.create_table(
         "studio_figures",
         sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The studio. Soft reference to studios."),
         sa.Column("projects", sa.Integer(), nullable=False, comment="Projects in it."),
@@ -191,6 +335,7 @@ def upgrade():
             comment="Who wrote it; null for one that was removed. Soft reference to users.",
         ),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True, comment="When it was written."),
+        sa.Column("is_gone", sa.Boolean(), nullable=False, comment="Whether it is gone itself."),
         sa.Column("replies", sa.Integer(), nullable=False, comment="Replies that are known."),
         sa.Column("own_replies", sa.Integer(), nullable=False, comment="Replies by the author of the thread."),
         sa.Column("gone_replies", sa.Integer(), nullable=False, comment="Replies that are gone."),
@@ -260,9 +405,15 @@ def downgrade():
     op.drop_index(op.f("threads_kind_place_id_idx"), table_name="threads", schema="analytics")
     op.drop_table("threads", schema="analytics")
     op.drop_table("studio_figures", schema="analytics")
+    op.drop_table("remix_trees", schema="analytics")
     op.drop_index(op.f("remix_nodes_root_id_idx"), table_name="remix_nodes", schema="analytics")
     op.drop_table("remix_nodes", schema="analytics")
     op.drop_table("refreshes", schema="analytics")
+    op.drop_index(op.f("ranking_stays_kind_thing_id_idx"), table_name="ranking_stays", schema="analytics")
+    op.drop_table("ranking_stays", schema="analytics")
+    op.drop_table("life_curves", schema="analytics")
     op.drop_table("follow_degrees", schema="analytics")
     op.drop_table("daily_activity", schema="analytics")
+    op.drop_table("countries", schema="analytics")
+    op.drop_table("cohort_activity", schema="analytics")
     op.execute("COMMENT ON SCHEMA analytics IS 'Views for analysts.'")

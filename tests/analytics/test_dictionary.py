@@ -54,7 +54,7 @@ def test_the_diagrams_tell_foreign_keys_from_soft_references(database: str) -> N
 
 
 def test_soft_references_are_what_the_comments_call_so() -> None:
-    several = {"history.rankings.thing_id", "analytics.threads.thread_id"}
+    several = {"history.rankings.thing_id", "analytics.threads.thread_id", "analytics.ranking_stays.thing_id"}
     called = {
         f"{table.fullname}.{column.name}"
         for table in metadata.tables.values()

@@ -191,19 +191,19 @@ def test_threads_and_how_long_an_answer_takes(connection: Connection) -> None:
         (10, 11, None, 3, "2026-02-11 00:00Z", None),
     )  # fmt: skip
     # The id 1 again: a removed comment on a profile, which keeps its replies.
-    comments(connection, "profile", "user_id", (1, 2, None, None, None, None), (2, 2, 1, 3, "2026-01-05 00:00Z", None))
+    comments(connection, "profile", "user_id", (1, 2, None, None, None, GONE), (2, 2, 1, 3, "2026-01-05 00:00Z", None))
     refresh(connection)
     threads = connection.execute(
-        "SELECT kind, thread_id, place_id, author_id, replies, own_replies, gone_replies, repliers,"
+        "SELECT kind, thread_id, place_id, author_id, is_gone, replies, own_replies, gone_replies, repliers,"
         " first_reply_at - started_at, first_answer_at - started_at, last_reply_at - started_at"
         " FROM analytics.threads ORDER BY 1, 2"
     ).fetchall()
     hour = timedelta(hours=1)
     assert threads == [
-        ("profile", 1, 2, None, 1, 0, 0, 1, None, None, None),
-        ("project", 1, 11, 1, 3, 1, 1, 3, hour / 6, hour, 24 * hour),
-        ("project", 5, 11, 2, 1, 0, 0, 1, 3 * hour, 3 * hour, 3 * hour),
-        ("project", 7, 11, 3, 1, 1, 0, 1, timedelta(seconds=5), None, timedelta(seconds=5)),
+        ("profile", 1, 2, None, True, 1, 0, 0, 1, None, None, None),
+        ("project", 1, 11, 1, False, 3, 1, 1, 3, hour / 6, hour, 24 * hour),
+        ("project", 5, 11, 2, False, 1, 0, 0, 1, 3 * hour, 3 * hour, 3 * hour),
+        ("project", 7, 11, 3, False, 1, 1, 0, 1, timedelta(seconds=5), None, timedelta(seconds=5)),
     ]
     latency = connection.execute(
         "SELECT kind, month::text, comments, replied, answered, share_answered::float8, median_wait, ninth_decile_wait"
@@ -296,6 +296,7 @@ def test_the_life_of_projects(connection: Connection) -> None:
         (1, "2026-01-12 00:00:00+00", True, 10.0, 40, True),
         (2, "2026-01-05 00:00:00+00", True, 4.0, 7, True),
     ]
+    refresh(connection)
     curves = connection.execute("SELECT * FROM analytics.life_curves ORDER BY 1").fetchall()
     assert [tuple(map(float, row)) for row in curves] == [
         (1, 2, 1, 1, 10.0, 1.0, 1.0, 1.0),
@@ -319,6 +320,7 @@ def test_rankings_over_time_and_where_they_come_from(connection: Connection) -> 
         (front, "2026-01-01", 0, "studio", 11), (front, "2026-01-01", 1, "project", 11),
         (front, "2026-01-01", 2, "project", 99),
     )  # fmt: skip
+    refresh(connection)
     moves = connection.execute(
         "SELECT seen_at::date::text, position, thing_id, previous_seen_at::date::text, previous_position, rise"
         " FROM analytics.ranking_moves WHERE ranking = %s AND previous_position IS NOT NULL ORDER BY 1",
@@ -326,15 +328,20 @@ def test_rankings_over_time_and_where_they_come_from(connection: Connection) -> 
     ).fetchall()
     assert moves == [("2026-01-02", 0, 12, "2026-01-01", 1, 1), ("2026-01-03", 3, 12, "2026-01-02", 0, -3)]
     stays = connection.execute(
-        "SELECT kind, thing_id, first_seen_at::date::text, last_seen_at::date::text, sightings, readings,"
+        "SELECT kind, thing_id, first_seen_at::date::text, last_seen_at::date::text, sightings,"
         " best_position, mean_position::float8 FROM analytics.ranking_stays WHERE ranking = %s ORDER BY 2",
         [explore],
     ).fetchall()
     assert stays == [
-        ("project", 11, "2026-01-01", "2026-01-01", 1, 3, 0, 0.0),
-        ("project", 12, "2026-01-01", "2026-01-03", 3, 3, 0, 1.33),
-        ("project", 13, "2026-01-02", "2026-01-02", 1, 3, 1, 1.0),
+        ("project", 11, "2026-01-01", "2026-01-01", 1, 0, 0.0),
+        ("project", 12, "2026-01-01", "2026-01-03", 3, 0, 1.33),
+        ("project", 13, "2026-01-02", "2026-01-02", 1, 1, 1.0),
     ]
+    readings = connection.execute(
+        "SELECT language, readings, first_read_at::date::text, last_read_at::date::text, sightings"
+        " FROM analytics.ranking_readings ORDER BY ranking"
+    ).fetchall()
+    assert readings == [("ja", 3, "2026-01-01", "2026-01-03", 5), ("any", 1, "2026-01-01", "2026-01-01", 3)]
     countries = connection.execute("SELECT * FROM analytics.ranking_countries ORDER BY 1, 3, 4").fetchall()
     assert countries == [
         (explore, "ja", "project", "Chile", 2, 1, 4, 0),
@@ -366,7 +373,7 @@ def test_how_fresh_a_figure_is_stands_beside_it(connection: Connection) -> None:
     assert after is not None
     assert after[:7] == before[:7]
     assert after[7] is not None
-    live = connection.execute(ask, ["ranking_stays"]).fetchone()
+    live = connection.execute(ask, ["ranking_moves"]).fetchone()
     assert live == (0, 0, None, 0, None, None, True, None)
     by_stream = connection.execute(
         "SELECT in_scope, read, share_read::float8, certified, gone, failing, median_read_at::date::text"

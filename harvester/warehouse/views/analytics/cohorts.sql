@@ -44,19 +44,23 @@ COMMENT ON COLUMN analytics.cohorts.users IS 'Users that are known, those that a
 COMMENT ON COLUMN analytics.cohorts.gone_users IS 'Users that are gone.';
 COMMENT ON COLUMN analytics.cohorts.read_users IS 'Users whose list of projects was read: of the others little is known.';
 
+CREATE VIEW analytics.live_cohort_activity AS
+SELECT
+    date_trunc('month', u.joined_at AT TIME ZONE 'UTC')::date AS cohort,
+    m.month,
+    count(*)::integer AS active,
+    (count(*) FILTER (WHERE m.projects > 0))::integer AS sharing,
+    (count(*) FILTER (WHERE m.comments > 0))::integer AS commenting
+FROM analytics.user_months m
+JOIN scratch.users u ON u.id = m.user_id
+WHERE u.joined_at IS NOT NULL
+GROUP BY 1, 2;
+
+COMMENT ON VIEW analytics.live_cohort_activity IS
+    'Defines analytics.cohort_activity: sums up analytics.user_months at each look.';
+
 CREATE VIEW analytics.cohort_retention AS
-WITH newest AS (SELECT max(month) AS month FROM analytics.user_months),
-active AS (
-    SELECT
-        date_trunc('month', u.joined_at AT TIME ZONE 'UTC')::date AS cohort,
-        m.month,
-        count(*)::integer AS active,
-        (count(*) FILTER (WHERE m.projects > 0))::integer AS sharing,
-        (count(*) FILTER (WHERE m.comments > 0))::integer AS commenting
-    FROM analytics.user_months m
-    JOIN scratch.users u ON u.id = m.user_id
-    GROUP BY 1, 2
-)
+WITH newest AS (SELECT max(month) AS month FROM analytics.cohort_activity)
 SELECT
     c.cohort,
     n.number AS month_number,
@@ -74,7 +78,7 @@ CROSS JOIN LATERAL generate_series(
         + extract(month FROM newest.month) - extract(month FROM c.cohort))::integer
 ) AS n (number)
 CROSS JOIN LATERAL (SELECT (c.cohort + make_interval(months => n.number))::date AS month) x
-LEFT JOIN active a ON a.cohort = c.cohort AND a.month = x.month;
+LEFT JOIN analytics.cohort_activity a ON a.cohort = c.cohort AND a.month = x.month;
 
 COMMENT ON VIEW analytics.cohort_retention IS
     'How many users of each cohort were active in each month after joining, as of the last refresh. Months without activity have their row, up to the newest month with any.';

@@ -2,7 +2,7 @@
 --
 -- Nobody checks a country: the first entries of the site's list of countries are far too frequent.
 
-CREATE VIEW analytics.countries AS
+CREATE VIEW analytics.live_countries AS
 SELECT
     coalesce(u.country, 'unknown') AS country,
     count(*) AS users,
@@ -18,13 +18,5 @@ LEFT JOIN (
 ) m ON m.user_id = u.id
 GROUP BY 1;
 
-COMMENT ON VIEW analytics.countries IS
-    'Users and what they did, by the country that they declare; what they did is as of the last refresh.';
-COMMENT ON COLUMN analytics.countries.country IS 'The country as declared; unknown while the profile was not read.';
-COMMENT ON COLUMN analytics.countries.users IS 'Users that are known, those that are gone included.';
-COMMENT ON COLUMN analytics.countries.share IS 'users as a share of all.';
-COMMENT ON COLUMN analytics.countries.gone_users IS 'Users that are gone.';
-COMMENT ON COLUMN analytics.countries.sharers IS 'Users that shared a project.';
-COMMENT ON COLUMN analytics.countries.commenters IS 'Users that wrote a comment.';
-COMMENT ON COLUMN analytics.countries.projects IS 'Projects that they shared.';
-COMMENT ON COLUMN analytics.countries.comments IS 'Comments that they wrote.';
+COMMENT ON VIEW analytics.live_countries IS
+    'Defines analytics.countries: sums up scratch.users and analytics.user_months at each look.';

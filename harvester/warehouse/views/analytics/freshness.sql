@@ -49,11 +49,11 @@ FROM (
     FROM (VALUES
         ('activity', '{daily_activity, monthly_activity}'::text[], '{live_daily_activity}'::text[],
             '{user, user_projects, project, studio, project_comments, project_replies, studio_comments, studio_replies, profile_comments, studio_activity}'::text[]),
-        ('cohorts', '{user_months, cohort_retention}', '{live_user_months, cohorts}',
+        ('cohorts', '{user_months, cohort_activity, cohort_retention}', '{live_user_months, live_cohort_activity, cohorts}',
             '{user, user_projects, project_comments, project_replies, studio_comments, studio_replies, profile_comments}'),
-        ('countries', '{countries}', '{}',
+        ('countries', '{countries}', '{live_countries}',
             '{user, user_projects, project_comments, project_replies, studio_comments, studio_replies, profile_comments}'),
-        ('remixes', '{remix_nodes, remix_trees}', '{live_remix_nodes, remix_edges, remix_roots, remix_tree}',
+        ('remixes', '{remix_nodes, remix_trees}', '{live_remix_nodes, live_remix_trees, remix_edges, remix_roots, remix_tree}',
             '{project, project_remixes, user_projects}'),
         ('threads', '{threads, reply_latency}', '{live_threads}',
             '{project_comments, project_replies, studio_comments, studio_replies, profile_comments}'),
@@ -61,8 +61,8 @@ FROM (
             '{user_followers, user_following}'),
         ('studios', '{studio_figures}', '{live_studio_figures, studio_memberships, studio_overlap}',
             '{studio_projects, studio_managers, studio_curators, studio_comments, studio_replies, user_studios, project_studios}'),
-        ('life', '{}', '{project_life, life_curves}', '{project, user_projects}'),
-        ('rankings', '{}', '{ranking_moves, ranking_stays, ranking_countries}',
+        ('life', '{life_curves}', '{live_life_curves, project_life}', '{project, user_projects}'),
+        ('rankings', '{ranking_stays, ranking_countries}', '{live_ranking_stays, ranking_moves, ranking_readings}',
             '{explore_projects, explore_studios, search_projects, search_studios, front_page}')
     ) AS subjects (subject, refreshed, live, streams)
     CROSS JOIN LATERAL (

@@ -41,7 +41,7 @@ COMMENT ON COLUMN analytics.project_life.favorites IS 'Favorites; null while not
 COMMENT ON COLUMN analytics.project_life.remixes IS 'Remixes; null while not served.';
 COMMENT ON COLUMN analytics.project_life.is_current IS 'Whether these are the values in force.';
 
-CREATE VIEW analytics.life_curves AS
+CREATE VIEW analytics.live_life_curves AS
 SELECT
     b.older_than AS older_than_days,
     2 * b.older_than AS younger_than_days,
@@ -60,13 +60,5 @@ CROSS JOIN LATERAL (
 WHERE v.age_days >= 1
 GROUP BY 1, 2;
 
-COMMENT ON VIEW analytics.life_curves IS
-    'Counters of all projects by age, in classes that double: each version counts at the age at which it was first seen. Projects that are visited more often count more often; views are so uneven that a mean follows the few.';
-COMMENT ON COLUMN analytics.life_curves.older_than_days IS 'Age from which the class begins; the first day is left out.';
-COMMENT ON COLUMN analytics.life_curves.younger_than_days IS 'Age at which it ends.';
-COMMENT ON COLUMN analytics.life_curves.projects IS 'Projects that were seen at such an age.';
-COMMENT ON COLUMN analytics.life_curves.versions IS 'Versions of their counters.';
-COMMENT ON COLUMN analytics.life_curves.mean_views IS 'Mean of the views.';
-COMMENT ON COLUMN analytics.life_curves.mean_loves IS 'Mean of the loves.';
-COMMENT ON COLUMN analytics.life_curves.mean_favorites IS 'Mean of the favorites.';
-COMMENT ON COLUMN analytics.life_curves.share_viewed_ten_times IS 'Share of the versions with ten views or more.';
+COMMENT ON VIEW analytics.live_life_curves IS
+    'Defines analytics.life_curves: reads the whole history of counters at each look.';

@@ -26,45 +26,41 @@ COMMENT ON COLUMN analytics.ranking_moves.previous_seen_at IS 'When it was seen 
 COMMENT ON COLUMN analytics.ranking_moves.previous_position IS 'The place that it had then.';
 COMMENT ON COLUMN analytics.ranking_moves.rise IS 'Places gained since then; negative for places lost.';
 
-CREATE VIEW analytics.ranking_stays AS
+CREATE VIEW analytics.live_ranking_stays AS
 SELECT
-    s.ranking,
-    s.kind,
-    s.thing_id,
-    s.first_seen_at,
-    s.last_seen_at,
-    s.sightings,
-    r.readings,
-    s.best_position,
-    s.mean_position
-FROM (
-    SELECT
-        ranking,
-        kind,
-        thing_id,
-        min(seen_at) AS first_seen_at,
-        max(seen_at) AS last_seen_at,
-        count(DISTINCT seen_at)::integer AS sightings,
-        min(position) AS best_position,
-        round(avg(position), 2) AS mean_position
-    FROM history.rankings
-    GROUP BY 1, 2, 3
-) s
-JOIN (
-    SELECT ranking, count(DISTINCT seen_at)::integer AS readings FROM history.rankings GROUP BY 1
-) r USING (ranking);
+    ranking,
+    kind,
+    thing_id,
+    min(seen_at) AS first_seen_at,
+    max(seen_at) AS last_seen_at,
+    count(DISTINCT seen_at)::integer AS sightings,
+    min(position) AS best_position,
+    round(avg(position), 2) AS mean_position
+FROM history.rankings
+GROUP BY 1, 2, 3;
 
-COMMENT ON VIEW analytics.ranking_stays IS
-    'How long and how high each thing stood in each ranking; always up to date.';
-COMMENT ON COLUMN analytics.ranking_stays.ranking IS 'The ranking, with its query, mode and language.';
-COMMENT ON COLUMN analytics.ranking_stays.kind IS 'project or studio.';
-COMMENT ON COLUMN analytics.ranking_stays.thing_id IS 'What stood there.';
-COMMENT ON COLUMN analytics.ranking_stays.first_seen_at IS 'The first reading that showed it.';
-COMMENT ON COLUMN analytics.ranking_stays.last_seen_at IS 'The last reading that showed it.';
-COMMENT ON COLUMN analytics.ranking_stays.sightings IS 'Readings that showed it.';
-COMMENT ON COLUMN analytics.ranking_stays.readings IS 'Readings of the ranking in all, whether they showed it or not.';
-COMMENT ON COLUMN analytics.ranking_stays.best_position IS 'The best place that it had, from 0.';
-COMMENT ON COLUMN analytics.ranking_stays.mean_position IS 'The mean of its places.';
+COMMENT ON VIEW analytics.live_ranking_stays IS
+    'Defines analytics.ranking_stays, and is always up to date: quick for one thing, slow for all.';
+
+CREATE VIEW analytics.ranking_readings AS
+SELECT
+    ranking,
+    coalesce(substring(ranking FROM '[?&]language=([^&]*)'), 'any') AS language,
+    count(DISTINCT seen_at)::integer AS readings,
+    min(seen_at) AS first_read_at,
+    max(seen_at) AS last_read_at,
+    count(*) AS sightings
+FROM history.rankings
+GROUP BY ranking;
+
+COMMENT ON VIEW analytics.ranking_readings IS 'How often each ranking was read; always up to date.';
+COMMENT ON COLUMN analytics.ranking_readings.ranking IS 'The ranking, with its query, mode and language.';
+COMMENT ON COLUMN analytics.ranking_readings.language IS
+    'The language that it was asked for in; any for the front page, which knows none.';
+COMMENT ON COLUMN analytics.ranking_readings.readings IS 'How often it was read.';
+COMMENT ON COLUMN analytics.ranking_readings.first_read_at IS 'The first time.';
+COMMENT ON COLUMN analytics.ranking_readings.last_read_at IS 'The last time.';
+COMMENT ON COLUMN analytics.ranking_readings.sightings IS 'Places that were read, all readings together.';
 
 CREATE VIEW analytics.ranking_countries AS
 SELECT
@@ -76,18 +72,14 @@ SELECT
     count(DISTINCT u.id) AS authors,
     sum(s.sightings)::bigint AS sightings,
     min(s.best_position) AS best_position
-FROM (
-    SELECT ranking, kind, thing_id, count(*) AS sightings, min(position) AS best_position
-    FROM history.rankings
-    GROUP BY 1, 2, 3
-) s
+FROM analytics.ranking_stays s
 LEFT JOIN scratch.projects p ON s.kind = 'project' AND p.id = s.thing_id
 LEFT JOIN scratch.studios t ON s.kind = 'studio' AND t.id = s.thing_id
 LEFT JOIN scratch.users u ON u.id = coalesce(p.author_id, t.host_id)
 GROUP BY 1, 2, 3, 4;
 
 COMMENT ON VIEW analytics.ranking_countries IS
-    'From which countries the things in each ranking come, as their authors or hosts declare; always up to date.';
+    'From which countries the things in each ranking come, as their authors or hosts declare; as of the last refresh.';
 COMMENT ON COLUMN analytics.ranking_countries.ranking IS 'The ranking, with its query, mode and language.';
 COMMENT ON COLUMN analytics.ranking_countries.language IS
     'The language that it was asked for in; any for the front page, which knows none.';
@@ -96,5 +88,5 @@ COMMENT ON COLUMN analytics.ranking_countries.country IS
     'The country that the author of the project, or the host of the studio, declares; unknown while not read.';
 COMMENT ON COLUMN analytics.ranking_countries.things IS 'Different things.';
 COMMENT ON COLUMN analytics.ranking_countries.authors IS 'Different authors or hosts.';
-COMMENT ON COLUMN analytics.ranking_countries.sightings IS 'Their sightings, all readings together.';
+COMMENT ON COLUMN analytics.ranking_countries.sightings IS 'Their sightings, a reading that showed one counted once.';
 COMMENT ON COLUMN analytics.ranking_countries.best_position IS 'The best place that any of them had, from 0.';

@@ -76,7 +76,7 @@ SELECT project_id, parent_id, root_id, depth, is_assumed FROM tree;
 COMMENT ON VIEW analytics.live_remix_nodes IS
     'Defines analytics.remix_nodes, and is always up to date: it climbs down all trees at each look.';
 
-CREATE VIEW analytics.remix_trees AS
+CREATE VIEW analytics.live_remix_trees AS
 SELECT
     root_id,
     sum(nodes)::integer AS nodes,
@@ -104,15 +104,5 @@ FROM (
 ) levels
 GROUP BY 1;
 
-COMMENT ON VIEW analytics.remix_trees IS
-    'Each tree of remixes: how large, how deep and how broad. Its shape is as of the last refresh.';
-COMMENT ON COLUMN analytics.remix_trees.root_id IS 'The project that all the others come from.';
-COMMENT ON COLUMN analytics.remix_trees.nodes IS 'Projects in the tree, the root and those that are gone included.';
-COMMENT ON COLUMN analytics.remix_trees.depth IS 'Steps from the root to the farthest remix.';
-COMMENT ON COLUMN analytics.remix_trees.breadth IS 'The most projects that are equally far from the root.';
-COMMENT ON COLUMN analytics.remix_trees.direct_remixes IS 'Remixes of the root itself.';
-COMMENT ON COLUMN analytics.remix_trees.gone IS 'Projects of the tree that are gone.';
-COMMENT ON COLUMN analytics.remix_trees.never_seen IS 'Projects of which nothing is known but that others came from them.';
-COMMENT ON COLUMN analytics.remix_trees.assumed IS 'Projects whose parent is unknown: they hang from the root.';
-COMMENT ON COLUMN analytics.remix_trees.first_shared_at IS 'When the first of its projects was last shared.';
-COMMENT ON COLUMN analytics.remix_trees.last_shared_at IS 'When the last of its projects was last shared.';
+COMMENT ON VIEW analytics.live_remix_trees IS
+    'Defines analytics.remix_trees: sums up the nodes of each tree in analytics.remix_nodes at each look.';

@@ -6,6 +6,7 @@
 CREATE VIEW analytics.live_threads AS
 SELECT
     'project' AS kind, t.id AS thread_id, t.project_id AS place_id, t.author_id, t.created_at AS started_at,
+    t.gone_at IS NOT NULL AS is_gone,
     count(*)::integer AS replies,
     count(*) FILTER (WHERE r.author_id = t.author_id)::integer AS own_replies,
     count(r.gone_at)::integer AS gone_replies,
@@ -18,6 +19,7 @@ GROUP BY t.id
 UNION ALL
 SELECT
     'studio', t.id, t.studio_id, t.author_id, t.created_at,
+    t.gone_at IS NOT NULL,
     count(*)::integer,
     count(*) FILTER (WHERE r.author_id = t.author_id)::integer,
     count(r.gone_at)::integer,
@@ -30,6 +32,7 @@ GROUP BY t.id
 UNION ALL
 SELECT
     'profile', t.id, t.user_id, t.author_id, t.created_at,
+    t.gone_at IS NOT NULL,
     count(*)::integer,
     count(*) FILTER (WHERE r.author_id = t.author_id)::integer,
     count(r.gone_at)::integer,

@@ -1,0 +1,224 @@
+"""Every question of `analytics` over ten million rows: how long it takes, and which indexes it uses.
+
+    python -m benchmarks analytics, or python -m benchmarks.analytics_queries ROWS
+
+ROWS are comments; users, projects, follows, versions of counters, sightings in rankings and walks are in proportion, so
+that all tables together hold about three times as many. An embedded PostgreSQL with its default settings is filled by
+`generate_series`, one refresh makes everything anew, a small change is made and a second one follows it. Then each view
+is read as a whole and by a key, as an analyst would, with a limit of ten seconds; the plan by key must read no table
+from end to end. The numbers of the refresh have no limit: it is the price of the rest.
+"""
+
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harvester.warehouse import embedded, schema
+from harvester.warehouse.analytics import refresh
+from harvester.warehouse.commit import Connection
+from harvester.warehouse.connect import open_connection
+
+LIMIT = 10.0
+CHANGED = 1000
+
+# A power law by the inverse of its distribution: few of the low ids get most.
+SKEWED = "1 + floor(power(random(), 3) * {})::bigint"
+FILL = {
+    "users": """
+        INSERT INTO scratch.users (id, username, joined_at, country)
+        SELECT g, 'user' || g, now() - random() * interval '10 years', 'Country ' || (power(random(), 4) * 200)::int
+        FROM generate_series(1, {users}) g""",
+    "projects": """
+        INSERT INTO scratch.projects (id, author_id, title, created_at, shared_at, views, loves, favorites, remixes,
+            parent_id, root_id)
+        SELECT g, {user}, 'Project ' || g, x.at, x.at, x.views, x.views / 20, x.views / 25, 0, x.parent,
+            CASE WHEN x.parent < {projects} / 10 THEN x.parent END
+        FROM generate_series(1, {projects}) g CROSS JOIN LATERAL (
+            SELECT now() - random() * interval '8 years' AS at, (1 / (random() + 0.0001))::int AS views,
+                CASE WHEN g > 10 AND random() < 0.15 THEN 1 + floor(power(random(), 2) * (g - 1))::bigint END AS parent
+        ) x""",
+    "studios": """
+        INSERT INTO scratch.studios (id, host_id, title, created_at)
+        SELECT g, {user}, 'Studio ' || g, now() - random() * interval '8 years' FROM generate_series(1, {studios}) g""",
+    "follows": """
+        INSERT INTO scratch.follows (follower_id, followee_id)
+        SELECT 1 + floor(random() * {users})::bigint, {user} FROM generate_series(1, {follows}) g ON CONFLICT DO NOTHING
+        """,
+    "studio_projects": """
+        INSERT INTO scratch.studio_projects (studio_id, project_id, added_by_id)
+        SELECT {studio}, {project}, {user} FROM generate_series(1, {placements}) g ON CONFLICT DO NOTHING""",
+    "studio_members": """
+        INSERT INTO scratch.studio_members (studio_id, user_id, role)
+        SELECT {studio}, {user}, 'curator' FROM generate_series(1, {placements} / 4) g ON CONFLICT DO NOTHING""",
+    **{
+        f"{kind}_comments": f"""
+        INSERT INTO scratch.{kind}_comments (id, {place}_id, parent_id, author_id, content, created_at, visibility)
+        SELECT g, {{{place}}}, CASE WHEN g % 10 > 6 THEN g - g % 10 END, {{user}}, repeat('hello ', 8),
+            now() - interval '6 years' * (1 - g::float8 / {{{kind}_comments}}) + (g % 10) * interval '7 minutes',
+            'visible'
+        FROM generate_series(10, {{{kind}_comments}}) g"""
+        for kind, place in (("project", "project"), ("studio", "studio"), ("profile", "user"))
+    },
+    "project_stats": """
+        INSERT INTO history.project_stats (project_id, valid_from, valid_to, views, loves, favorites)
+        SELECT p, now() - interval '1 year' + v * interval '30 days', now() - interval '1 year' + (v + 1) * interval
+            '30 days', v * 3, v, v
+        FROM generate_series(1, {versions} / 10) p, generate_series(1, 10) v""",
+    "rankings": """
+        INSERT INTO history.rankings (ranking, seen_at, position, kind, thing_id)
+        SELECT 'explore/projects?q=tag' || r || '&mode=trending&language=en', now() - d * interval '1 day', p,
+            'project', 1 + (r * 7919 + d / 7 * 104729 + p * 31)::bigint % {projects}
+        FROM generate_series(1, 20) r, generate_series(1, {sightings} / 4000) d, generate_series(0, 199) p""",
+    "walks": """
+        INSERT INTO crawl.walks (stream, entity_id, due_at, visits, visited_at, certificate)
+        SELECT s, g, now() + interval '9 days', 1 + g % 3, now() - random() * interval '90 days',
+            '{{"ground": "key", "complete": true, "key": 1700000000}}'
+        FROM unnest('{{user_projects, user_followers, user_following, project, project_comments}}'::text[]) s,
+            generate_series(1, {walks} / 5) g""",
+}
+
+QUERIES = {
+    "activity by month": "SELECT * FROM analytics.monthly_activity",
+    "activity, one year of days": """SELECT day, sum(items) FROM analytics.daily_activity
+        WHERE day > now() - interval '1 year' GROUP BY 1""",
+    "cohorts": "SELECT * FROM analytics.cohorts",
+    "cohort retention": "SELECT * FROM analytics.cohort_retention",
+    "countries": "SELECT * FROM analytics.countries",
+    "all trees of remixes": "SELECT * FROM analytics.remix_trees ORDER BY nodes DESC LIMIT 100",
+    "one tree of remixes": "SELECT * FROM analytics.remix_trees WHERE root_id = {some}",
+    "one tree, as it is now": "SELECT count(*) FROM analytics.remix_tree('{{{some}}}')",
+    "reply latency": "SELECT * FROM analytics.reply_latency",
+    "threads of one project": "SELECT * FROM analytics.threads WHERE kind = 'project' AND place_id = {some}",
+    "one thread, as it is now": "SELECT * FROM analytics.live_threads WHERE kind = 'project' AND thread_id = 1000",
+    "the network": "SELECT * FROM analytics.follow_network",
+    "degrees": "SELECT * FROM analytics.degree_distribution",
+    "one user, as it is now": "SELECT * FROM analytics.live_follow_degrees WHERE user_id = {some}",
+    "months of one user, as it is now": "SELECT * FROM analytics.live_user_months WHERE user_id = {some}",
+    "studios by their commenters": "SELECT * FROM analytics.studio_figures ORDER BY commenters DESC LIMIT 100",
+    "one studio, as it is now": "SELECT * FROM analytics.live_studio_figures WHERE studio_id = {some}",
+    "all memberships": "SELECT studios, count(*) FROM analytics.studio_memberships GROUP BY 1",
+    "overlap of one studio": "SELECT * FROM analytics.studio_overlap({some})",
+    "life of one project": "SELECT * FROM analytics.project_life WHERE project_id = 10",
+    "life curves": "SELECT * FROM analytics.life_curves",
+    "moves in one ranking": """SELECT * FROM analytics.ranking_moves
+        WHERE ranking = 'explore/projects?q=tag1&mode=trending&language=en'""",
+    "stays of one project": "SELECT * FROM analytics.ranking_stays WHERE kind = 'project' AND thing_id = 1",
+    "stays in all rankings": "SELECT ranking, avg(sightings) FROM analytics.ranking_stays GROUP BY 1",
+    "readings of all rankings": "SELECT * FROM analytics.ranking_readings",
+    "countries in all rankings": "SELECT * FROM analytics.ranking_countries",
+    "freshness": "SELECT * FROM analytics.freshness",
+    "gaps in the ids": "SELECT * FROM analytics.id_gaps",
+}
+LARGE = re.compile(
+    r"Seq Scan on (users|projects|studios|\w+_comments|follows|favorites|studio_\w+|project_stats|walks|user_months"
+    r"|remix_nodes|remix_trees|threads|follow_degrees|ranking_stays|rankings)\b"
+)
+BY_KEY = ("one ", "of one", "life of", "stays of", "moves in")
+
+
+def sizes(comments: int) -> dict[str, int]:
+    return {
+        "project_comments": comments * 4 // 10,
+        "profile_comments": comments * 3 // 10,
+        "studio_comments": comments * 3 // 10,
+        "users": comments // 5,
+        "projects": comments // 2,
+        "studios": comments // 50,
+        "follows": comments // 2,
+        "placements": comments // 5,
+        "versions": comments // 2,
+        "sightings": comments // 2,
+        "walks": comments // 2,
+    }
+
+
+def fill(connection: Connection, size: dict[str, int]) -> int:
+    """Fill all tables without their foreign keys being checked row by row; returns the rows."""
+    values = size | {name: SKEWED.format(size[f"{name}s"]) for name in ("user", "project", "studio")}
+    connection.execute("SET session_replication_role = replica")
+    rows = 0
+    for name, statement in FILL.items():
+        began = time.perf_counter()
+        made = connection.execute(statement.format(**values)).rowcount
+        rows += made
+        print(f"  {name:18} {made:12,} rows in {time.perf_counter() - began:6.1f} s", flush=True)
+    connection.execute("SET session_replication_role = origin")
+    connection.execute("VACUUM ANALYZE")
+    return rows
+
+
+def change(connection: Connection, size: dict[str, int]) -> None:
+    """What a short crawl would bring."""
+    connection.execute(
+        "INSERT INTO scratch.project_comments (id, project_id, author_id, created_at)"
+        " SELECT 10 * %(size)s + g, 1 + g, 1 + g, now() FROM generate_series(1, %(changed)s) g",
+        {"size": size["project_comments"], "changed": CHANGED},
+    )
+    connection.execute(
+        "INSERT INTO scratch.projects (id, author_id, shared_at, parent_id, root_id)"
+        " SELECT 10 * %(size)s + g, 1 + g, now(), 1000 + g, 1000 + g FROM generate_series(1, %(changed)s / 10) g",
+        {"size": size["projects"], "changed": CHANGED},
+    )
+    connection.execute("UPDATE scratch.follows SET gone_at = now() WHERE followee_id BETWEEN 50 AND 60")
+
+
+def timed_refresh(connection: Connection, what: str) -> None:
+    began = last = time.perf_counter()
+    parts: dict[str, float] = {}
+    before = ""
+
+    def tell(name: str, *_: int) -> None:
+        nonlocal last, before
+        now = time.perf_counter()
+        if before:
+            parts[before] = parts.get(before, 0) + now - last
+        last, before = now, name
+
+    done = refresh(connection, tell=tell)
+    tell("")
+    written = sum(one.written for one in done)
+    print(f"{what}: {time.perf_counter() - began:.1f} s, {written:,} rows written")
+    print("  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in parts.items()), flush=True)
+
+
+def main() -> None:
+    comments = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
+    size = sizes(comments)
+    wrong = []
+    with tempfile.TemporaryDirectory(prefix="harvester-bench-") as folder:
+        home = Path(folder)
+        url = embedded.up(home)
+        try:
+            schema.migrate(url)
+            with open_connection(url, autocommit=True) as connection:
+                print(f"{comments:,} comments, {fill(connection, size):,} rows in all", flush=True)
+                timed_refresh(connection, "refresh of everything")
+                change(connection, size)
+                timed_refresh(connection, f"refresh after {CHANGED:,} comments, {CHANGED // 10} remixes, 11 people")
+                for what, query in QUERIES.items():
+                    statement = query.format(some=size["studios"] // 2)
+                    plan, seconds = explain(connection, statement)
+                    indexes = sorted(set(re.findall(r"Index (?:Only )?Scan (?:Backward )?(?:using|on) (\w+)", plan)))
+                    print(f"{what:36} {seconds:7.3f} s  {', '.join(indexes) or 'one pass'}", flush=True)
+                    if seconds > LIMIT:
+                        wrong.append(f"{what} takes {seconds:.1f} s")
+                    if any(mark in what for mark in BY_KEY) and (scan := LARGE.search(plan)):
+                        wrong.append(f"{what} reads all of {scan[1]}")
+        finally:
+            embedded.down(home)
+    sys.exit("; ".join(wrong) or 0)
+
+
+def explain(connection: Connection, statement: str) -> tuple[str, float]:
+    """The plan as it ran, and how long it took."""
+    began = time.perf_counter()
+    connection.execute(statement).fetchall()
+    seconds = time.perf_counter() - began
+    plan = "\n".join(line for (line,) in connection.execute(f"EXPLAIN {statement}").fetchall())
+    return plan, seconds
+
+
+if __name__ == "__main__":
+    main()

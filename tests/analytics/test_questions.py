@@ -1,0 +1,300 @@
+"""docs/questions.md: each answer is what the page prints, and what plain Python makes of the sandbox's own truth."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from itertools import combinations
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+PAGE = Path(__file__).parents[2] / "docs" / "questions.md"
+QUESTION = re.compile(r"^## (\d+)\. [^\n]*\n.*?```sql\n(.*?)```\n\n((?:\|[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
+KINDS = ("profile", "project", "studio")
+Rows = list[tuple[Any, ...]]
+
+
+def as_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as the page prints them."""
+    lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
+    lines += ["| " + " | ".join("" if value is None else str(value) for value in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def rounded(value: Fraction | float, places: int) -> Decimal:
+    exact = Fraction(value)
+    return (Decimal(exact.numerator) / exact.denominator).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+
+
+def most(rows: Rows, by: int, *then: int) -> Rows:
+    """The five with most of a column."""
+    return sorted(rows, key=lambda row: (-row[by], *(row[place] for place in then)))[:5]
+
+
+class Truth:
+    """What the sandbox serves, as it knows it itself."""
+
+    def __init__(self, table: Callable[[str], list[dict[str, Any]]]) -> None:
+        self.users, self.projects, self.studios = table("users"), table("projects"), table("studios")
+        self.comments = [{"kind": kind, **row} for kind in KINDS for row in table(f"{kind}_comments")]
+        self.follows = {(row["follower_id"], row["followee_id"]) for row in table("follows")}
+        self.studio_projects, self.studio_members = table("studio_projects"), table("studio_members")
+        self.rankings = table("rankings")
+        for rows in (self.users, self.projects, self.studios, self.comments):
+            for row in rows:
+                row |= {name: datetime.fromisoformat(row[name]) for name in row if name.endswith("_at") and row[name]}
+
+    def user_country(self) -> dict[int, str]:
+        return {user["id"]: user["country"] for user in self.users}
+
+    def threads(self) -> dict[tuple[str, int], tuple[dict[str, Any] | None, list[dict[str, Any]]]]:
+        tops = {(one["kind"], one["id"]): one for one in self.comments}
+        replies = defaultdict(list)
+        for one in self.comments:
+            if one["parent_id"] is not None:
+                replies[one["kind"], one["parent_id"]].append(one)
+        return {key: (tops.get(key), found) for key, found in replies.items()}
+
+    def trees(self) -> dict[int, dict[int, int]]:
+        """Depths of the projects of each tree, by its root. The community never loses a parent without its remix."""
+        parent = {one["id"]: one["parent_id"] for one in self.projects}
+        for one in self.projects:
+            # Nothing else is known of a project that is not shared.
+            if one["parent_id"] is not None and one["parent_id"] not in parent:
+                parent[one["parent_id"]] = one["root_id"] if one["root_id"] != one["parent_id"] else None
+        trees: dict[int, dict[int, int]] = defaultdict(dict)
+        for project in parent:
+            path = [project]
+            while (up := parent.get(path[-1])) is not None:
+                path.append(up)
+            trees[path[-1]][project] = len(path) - 1
+            trees[path[-1]][path[-1]] = 0
+        return {root: nodes for root, nodes in trees.items() if len(nodes) > 1}
+
+
+def months_between(earlier: datetime, later: datetime) -> int:
+    return 12 * (later.year - earlier.year) + later.month - earlier.month
+
+
+def growth(truth: Truth) -> Rows:
+    return sorted(Counter(user["joined_at"].year for user in truth.users).items())
+
+
+def countries(truth: Truth) -> Rows:
+    sharers = {project["author_id"] for project in truth.projects}
+    commenters = {comment["author_id"] for comment in truth.comments}
+    rows = []
+    for country, users in Counter(truth.user_country().values()).items():
+        people = {user for user, where in truth.user_country().items() if where == country}
+        rows.append((country, users, len(people & sharers), len(people & commenters)))
+    return most(rows, 1, 0)
+
+
+def sharing(truth: Truth) -> Rows:
+    sharers = {project["author_id"] for project in truth.projects}
+    people = len(truth.users)
+    return [
+        (people, len(sharers), rounded(Fraction(len(sharers), people), 3),
+         rounded(Fraction(len(truth.projects), len(sharers)), 2))
+    ]  # fmt: skip
+
+
+def staying(truth: Truth) -> Rows:
+    joined = {user["id"]: user["joined_at"] for user in truth.users if user["joined_at"].year in (2024, 2025)}
+    events = [(one["author_id"], one["shared_at"]) for one in truth.projects]
+    events += [(one["author_id"], one["created_at"]) for one in truth.comments]
+    newest = max(at for _, at in events)
+    active = {(user, months_between(joined[user], at)) for user, at in events if user in joined}
+    rows = []
+    for number in range(7):
+        whole = {user for user, at in joined.items() if months_between(at, newest) > number}
+        stayed = sum((user, number) in active for user in whole)
+        rows.append((number, len(whole), stayed, rounded(Fraction(stayed, len(whole)), 3)))
+    return rows
+
+
+def busy_days(truth: Truth) -> Rows:
+    days = Counter(comment["created_at"].date() for comment in truth.comments)
+    return most(list(days.items()), 1, 0)
+
+
+def hours(truth: Truth) -> Rows:
+    return sorted(Counter(comment["created_at"].hour // 6 * 6 for comment in truth.comments).items())
+
+
+def talk(truth: Truth) -> Rows:
+    rows = []
+    for kind in KINDS:
+        replies = [comment["parent_id"] is not None for comment in truth.comments if comment["kind"] == kind]
+        rows.append((kind, len(replies), sum(replies), rounded(Fraction(sum(replies), len(replies)), 3)))
+    return rows
+
+
+def waits(truth: Truth) -> Rows:
+    found = defaultdict(list)
+    for (kind, _), (top, replies) in truth.threads().items():
+        answers = [one["created_at"] for one in replies if top and one["author_id"] != top["author_id"]]
+        if top and answers:
+            found[kind].append(Fraction((min(answers) - top["created_at"]).total_seconds()))
+    return [(kind, len(found[kind]), rounded(Fraction(median(found[kind])) / 3600, 1)) for kind in KINDS]
+
+
+def conversations(truth: Truth) -> Rows:
+    rows = [
+        (kind, thread, len(replies), len({one["author_id"] for one in replies}),
+         sum(top is not None and one["author_id"] == top["author_id"] for one in replies))
+        for (kind, thread), (top, replies) in truth.threads().items()
+    ]  # fmt: skip
+    return most(rows, 2, 0, 1)
+
+
+def wide_trees(truth: Truth) -> Rows:
+    shared = {project["id"] for project in truth.projects}
+    rows = [
+        (root, len(nodes), max(nodes.values()), max(Counter(nodes.values()).values()), len(nodes.keys() - shared))
+        for root, nodes in truth.trees().items()
+    ]
+    return most(rows, 1, 0)
+
+
+def deep_trees(truth: Truth) -> Rows:
+    return sorted(Counter(depth for nodes in truth.trees().values() for depth in nodes.values()).items())
+
+
+def remix_share(truth: Truth) -> Rows:
+    years: dict[int, list[bool]] = defaultdict(list)
+    for project in truth.projects:
+        years[project["shared_at"].year].append(project["parent_id"] is not None)
+    return [(year, len(found), sum(found)) for year, found in sorted(years.items()) if year >= 2021]
+
+
+def loves(truth: Truth) -> Rows:
+    classes = {"1 to 9": (1, 9), "10 to 99": (10, 99), "100 and more": (100, 10**9)}
+    rows = []
+    for name, (least, greatest) in classes.items():
+        seen = [project for project in truth.projects if least <= project["views"] <= greatest]
+        if seen:
+            views, loved = sum(one["views"] for one in seen), sum(one["loves"] for one in seen)
+            rows.append((name, len(seen), rounded(Fraction(100 * loved, views), 1)))
+    return rows
+
+
+def mutual(truth: Truth) -> Rows:
+    people = {user for edge in truth.follows for user in edge}
+    both = sum((followee, follower) in truth.follows for follower, followee in truth.follows)
+    return [(len(people), len(truth.follows), both, rounded(Fraction(both, len(truth.follows)), 4))]
+
+
+def followed(truth: Truth) -> Rows:
+    people = {user for edge in truth.follows for user in edge}
+    rows = [
+        (
+            user,
+            sum(followee == user for _, followee in truth.follows),
+            sum(follower == user for follower, _ in truth.follows),
+            sum(follower == user and (followee, user) in truth.follows for follower, followee in truth.follows),
+        )
+        for user in people
+    ]
+    return most(rows, 1, 0)
+
+
+def attention(truth: Truth) -> Rows:
+    followers = Counter(followee for _, followee in truth.follows)
+    degrees = (followers[user["id"]] for user in truth.users)
+    return sorted(Counter(1 << (degree.bit_length() - 1) if degree else 0 for degree in degrees).items())
+
+
+def same_people(truth: Truth) -> Rows:
+    members: dict[int, set[int]] = defaultdict(set)
+    for row in truth.studio_members:
+        members[row["studio_id"]].add(row["user_id"])
+    rows = [
+        (one, other, len(common), rounded(Fraction(len(common), len(members[one] | members[other])), 4))
+        for one, other in combinations(sorted(members), 2)
+        if (common := members[one] & members[other])
+    ]
+    return most(rows, 2, 0, 1)
+
+
+def alive(truth: Truth) -> Rows:
+    rows = []
+    for studio in truth.studios:
+        key = studio["id"]
+        added = [row["added_by_id"] for row in truth.studio_projects if row["studio_id"] == key]
+        said = [row["author_id"] for row in truth.comments if row.get("studio_id") == key]
+        members = sum(row["studio_id"] == key for row in truth.studio_members)
+        rows.append((key, len(added), len(set(added)), members, len(said), len(set(said))))
+    return most(rows, 5, 0)
+
+
+def trending(truth: Truth) -> Rows:
+    author = {project["id"]: project["author_id"] for project in truth.projects}
+    places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for row in truth.rankings:
+        if row["ranking"] == "explore/projects?q=*&mode=trending&language=en":
+            who = author[row["thing_id"]]
+            places[truth.user_country()[who]].append((row["position"], who))
+    rows = [(country, len(found), len({who for _, who in found}), min(found)[0]) for country, found in places.items()]
+    return most(rows, 1, 0)
+
+
+def trust(truth: Truth) -> Rows:
+    """All is in scope: each user has two lists of followers, each project a page, and so on; all was read."""
+    users, projects, studios = len(truth.users), len(truth.projects), len(truth.studios)
+    threads = {key for key in truth.threads() if key[0] == "studio"}
+    scope = {"network": 2 * users, "remixes": users + 2 * projects}
+    # Projects, managers, curators and comments; the studios of users and of projects; threads one by one.
+    scope["studios"] = 4 * studios + users + projects + len(threads)
+    return [(subject, lists, lists, rounded(1, 6)) for subject, lists in sorted(scope.items())]
+
+
+ANSWERS: tuple[Callable[[Truth], Rows], ...] = (
+    growth, countries, sharing, staying, busy_days, hours, talk, waits, conversations, wide_trees, deep_trees,
+    remix_share, loves, mutual, followed, attention, same_people, alive, trending, trust,
+)  # fmt: skip
+
+
+def follow_along(sandbox: Any, harvester: Any) -> None:
+    """The commands of the page, with a sandbox and a database of the test's own."""
+    block = re.search(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert block is not None
+    first, *commands, last = block[1].strip().split("\n")
+    assert first == "harvester sandbox --port 8602 --users 80 --seed 1 &"
+    assert last == "harvester db psql"
+    script = "\n".join(["set -e", *commands]).replace("http://127.0.0.1:8602", sandbox.url)
+    environment = harvester.env() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_answers_of_the_page_are_those_of_sql_and_of_the_truth(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=80, seed=1)
+    harvester = make_harvester(sandbox)
+    follow_along(sandbox, harvester)
+    truth = Truth(sandbox.truth)
+    questions = {int(number): (query, table) for number, query, table in QUESTION.findall(PAGE.read_text())}
+    assert list(questions) == list(range(1, len(ANSWERS) + 1))
+    with psycopg.connect(harvester.database, autocommit=True, options="-c timezone=UTC") as connection:
+        connection.execute("SET ROLE harvester_reader")
+        for number, (query, table) in questions.items():
+            cursor = connection.execute(query)
+            columns = [column.name for column in cursor.description or ()]
+            answered = as_table(columns, cursor.fetchall())
+            assert answered == table, f"question {number} is answered otherwise than the page prints"
+            computed = as_table(columns, ANSWERS[number - 1](truth))
+            assert answered == computed, f"question {number}, from the truth"
