@@ -8,6 +8,7 @@ BENCHMARKS = {
     "lease": ("benchmarks.lease_many", "leases of 100 from ten million walks"),
     "schedule": ("benchmarks.simulate_schedule", "ninety simulated days of visits, against other rules"),
     "analytics": ("benchmarks.analytics_queries", "each question of analytics over ten million comments"),
+    "dataset": ("benchmarks.dataset_export", "ten million comments as Parquet, against COPY of the same rows"),
     "sandbox": ("benchmarks.sandbox_speed", "requests that the sandbox answers on one core"),
 }
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harvester import cli_analytics, cli_db, cli_quarantine, cli_report
+from harvester import cli_analytics, cli_dataset, cli_db, cli_quarantine, cli_report
 from harvester.cli_base import DEGRADED, INTERRUPTED, Group
 from harvester.config import settings
 from harvester.errors import UsageError
@@ -31,6 +31,7 @@ app.add_typer(forget_app, name="forget")
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.command()(cli_report.report)
 app.add_typer(cli_analytics.app, name="analytics")
+app.add_typer(cli_dataset.app, name="dataset")
 
 _EXITS = {"interrupted": INTERRUPTED, "degraded": DEGRADED}
 
@@ -387,14 +388,14 @@ def forget_user(
             typer.confirm("Remove all this for good?", abort=True)
         erasure = forget(connection, home, name, rehearse=dry_run)
     if as_json:
-        typer.echo(json.dumps(erasure.as_json() | {"known": erasure.user_id is not None, "dry_run": dry_run}))
+        typer.echo(json.dumps(erasure.as_json() | {"known": bool(erasure.users), "dry_run": dry_run}))
     else:
         _show_erasure(erasure, "would go" if dry_run else "is gone")
 
 
 def _show_erasure(erasure: Any, what: str) -> None:
     console = Console()
-    if erasure.user_id is None:
+    if not erasure.users:
         console.print("nobody of this name is in the warehouse; the name is left out from now on")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in (what, "rows deleted", "emptied", "texts redacted"):

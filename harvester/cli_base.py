@@ -6,11 +6,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import typer
 from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
 from harvester.errors import HarvesterError
+from harvester.warehouse.connect import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +44,9 @@ class Group(TyperGroup):
         except BrokenPipeError:
             # Whoever read our output has gone (`| head`): what is left goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 1
+        except psycopg.Error as error:
+            self._say(refusal(error))
             code = 1
         sys.exit(code if isinstance(code, int) else 0)
 

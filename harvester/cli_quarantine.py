@@ -23,7 +23,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 def list_cases(
     *,
     stream: Annotated[str | None, typer.Option(help="Only this stream.")] = None,
-    most: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
+    most: Annotated[int, typer.Option(min=1, max=1_000_000, help="The newest so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """The cases: what was asked for, when, and why the response could not be used."""

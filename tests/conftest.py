@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -310,6 +311,11 @@ class Harvester:
         return [dict(zip(columns, map(_as_served, row), strict=True)) for row in found]
 
 
+def environment_of(sandbox: Sandbox) -> dict[str, str]:
+    """The settings with which a sandbox is crawled, as fast as it answers."""
+    return {"HARVESTER_API_URL": sandbox.url, "HARVESTER_SITE_URL": sandbox.url, "HARVESTER_RATE": "0"}
+
+
 def _as_served(value: Any) -> Any:
     if hasattr(value, "isoformat"):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -421,7 +427,7 @@ def make_harvester(database: str) -> Callable[[Sandbox], Harvester]:
     def make(sandbox: Sandbox, **environment: str) -> Harvester:
         return Harvester(
             environment.pop("HARVESTER_DATABASE_URL", database),
-            {"HARVESTER_API_URL": sandbox.url, "HARVESTER_SITE_URL": sandbox.url, "HARVESTER_RATE": "0"} | environment,
+            environment_of(sandbox) | environment,
         )
 
     return make
@@ -445,21 +451,43 @@ class Harvest:
     sandbox: Sandbox
 
 
+_CHANGES = 400
+
+
 @pytest.fixture(scope="session")
-def _harvested(embedded_server: Server, start_sandbox: Callable[..., Sandbox]) -> tuple[Sandbox, str]:
-    """80 users, harvested, changed, refreshed and audited once: there is history, and there are tombstones."""
+def _harvested(
+    embedded_server: Server, start_sandbox: Callable[..., Sandbox], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Sandbox, str]:
+    """80 users, harvested, changed, refreshed and audited once: it equals the truth, there is history, and
+    there are tombstones.
+
+    Tests that run side by side harvest once: the first leaves a dump for the others. The sandbox is the same for the
+    same seed and changes, so each has one of its own.
+    """
     sandbox = start_sandbox(users=80, seed=1)
-    database = embedded_server.create(embedded_server.template())
-    harvester = Harvester(
-        database,
-        {"HARVESTER_API_URL": sandbox.url, "HARVESTER_SITE_URL": sandbox.url, "HARVESTER_RATE": "0"},
-    )
-    harvester.seed_all(sandbox)
-    harvester("seed", "explore", "--pages", "1")
-    harvester.crawl()
-    for mode in ("--refresh", "--audit"):
-        sandbox.json("/sandbox/churn?events=160", "POST")
-        harvester.crawl(mode)
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    dump = folder / "harvested.dump"
+    with (folder / "harvested.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if dump.exists():
+            embedded_server.template()  # which also makes the roles
+            database = embedded_server.create()
+            subprocess.run([embedded.binary("pg_restore"), "-d", database, dump], check=True)
+            for _ in range(2):
+                sandbox.json(f"/sandbox/churn?events={_CHANGES}", "POST")
+        else:
+            database = embedded_server.create(embedded_server.template())
+            harvester = Harvester(database, environment_of(sandbox))
+            harvester.seed_all(sandbox)
+            harvester("seed", "explore", "--pages", "1")
+            harvester.crawl()
+            for mode in ("--refresh", "--audit"):
+                sandbox.json(f"/sandbox/churn?events={_CHANGES}", "POST")
+                harvester.seed_all(sandbox)  # whoever is new
+                harvester.crawl(mode)
+            subprocess.run([embedded.binary("pg_dump"), "-Fc", "-f", dump, database], check=True)
     return sandbox, psycopg.conninfo.conninfo_to_dict(database)["dbname"]
 
 
@@ -468,6 +496,5 @@ def harvest(embedded_server: Server, _harvested: tuple[Sandbox, str]) -> Iterato
     """A copy of a harvested warehouse of 80 users with history and tombstones."""
     sandbox, template = _harvested
     database = embedded_server.create(template)
-    environment = {"HARVESTER_API_URL": sandbox.url, "HARVESTER_SITE_URL": sandbox.url, "HARVESTER_RATE": "0"}
-    yield Harvest(Harvester(database, environment), sandbox)
+    yield Harvest(Harvester(database, environment_of(sandbox)), sandbox)
     embedded_server.drop(database)

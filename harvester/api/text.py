@@ -16,3 +16,11 @@ def as_read(served: str) -> str:
         return served
     # Emoji first: a typed `<img` is served encoded, so only the site's own images match.
     return html.unescape(_EMOJI.sub(r":\1:", served))
+
+
+_TOKENS = re.compile(rb'("project_token"\s*:\s*")[^"]*')
+
+
+def without_tokens(body: bytes) -> bytes:
+    """A response without the secrets of the moment that it may hold: what is kept whole is kept without them."""
+    return _TOKENS.sub(rb"\1", body)

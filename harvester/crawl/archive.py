@@ -1,8 +1,9 @@
 """The raw archive: every response as it came, in WARC files, with what is needed to make the same rows of it again.
 
-Only the body, its type, the status and the address are kept: no header of ours, no cookie, and nothing that was read
-with the operator's own session. A record of a page that was used says what it was used for; others (faults, garbage)
-are kept and not replayed. No index is kept: `warcio index` makes one, so that there is none to erase a person from.
+Only the body, its type, the status and the address are kept: no header of ours, no cookie, no token, and nothing that
+was read with the operator's own session. A record of a page that was used says what it was used for; others (faults,
+garbage) are kept and not replayed. No index is kept: `warcio index` makes one, so that there is none to erase a person
+from.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from warcio.warcwriter import WARCWriter
 
 from harvester import __version__
 from harvester.api.catalogue import STREAMS
+from harvester.api.text import without_tokens
 from harvester.errors import HarvesterError, UsageError
 from harvester.warehouse.normalise import Query, Visit
 
@@ -111,7 +113,7 @@ class Archive:
             record = writer.create_warc_record(
                 response.url,
                 "response",
-                payload=BytesIO(response.body),
+                payload=BytesIO(without_tokens(response.body)),
                 http_headers=StatusAndHeaders(f"{response.status} -", [("Content-Type", kind)], protocol="HTTP/1.1"),
                 warc_headers_dict={
                     "WARC-Date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",

@@ -9,15 +9,17 @@ from typing import Any
 
 from harvester.api.catalogue import STREAMS
 from harvester.crawl.frontier import Totals
+from harvester.crawl.spider import ANSWERS
 from harvester.warehouse.commit import Connection
 
 _EARLIER = 10
 """Runs before this one that it is compared with."""
 _ENOUGH = 50
 """Requests below which shares say nothing."""
+_ANSWERED = {str(status) for status in ANSWERS}
+"""All else is no answer: a redirect to a login page, too, or a status that nobody has heard of."""
 _TOLERATED = 0.05
 """Share of requests that may go without an answer."""
-_FAILED = ("-", "429", "500", "502", "503", "504")
 
 
 def findings(connection: Connection, run: int, total: Totals) -> list[str]:
@@ -48,7 +50,9 @@ def _unanswered(total: Totals, earlier: list[dict[str, dict[str, int]]]) -> list
 def _asked(answers: Mapping[str, Mapping[str, int]]) -> tuple[int, int]:
     """Requests, and those without an answer."""
     every = sum(sum(statuses.values()) for statuses in answers.values())
-    failed = sum(count for statuses in answers.values() for status, count in statuses.items() if status in _FAILED)
+    failed = sum(
+        count for statuses in answers.values() for status, count in statuses.items() if status not in _ANSWERED
+    )
     return every, failed
 
 

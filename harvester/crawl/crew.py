@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -28,6 +29,7 @@ from harvester.logs import log_as_json
 from harvester.warehouse.commit import Connection
 from harvester.warehouse.connect import connect
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.2
@@ -87,7 +89,7 @@ class Crew:
                 for share in _shares(self.bounds.requests, self.size):
                     self._start(share)
                 with Progress(lambda: self._figures, shown=progress, as_json=self.settings.log_json):
-                    self._watch(connection)
+                    self._watch()
             finally:
                 for number, handler in before.items():
                     signal.signal(number, handler)
@@ -130,11 +132,11 @@ class Crew:
             with suppress(ProcessLookupError):
                 worker.process.send_signal(number)
 
-    def _watch(self, connection: Connection) -> None:
+    def _watch(self) -> None:
         soon = 0
         while self._workers:
             time.sleep(_LOOK_SECONDS)
-            self._look(connection)
+            self._look()
             for worker in [one for one in self._workers if one.process.poll() is not None]:
                 self._workers.remove(worker)
                 code = worker.process.returncode
@@ -147,7 +149,7 @@ class Crew:
                 soon = soon + 1 if time.monotonic() - worker.started < _SOON_SECONDS else 0
                 if soon > _MOST_SOON:
                     raise HarvesterError("workers are killed as soon as they are started: is there memory enough?")
-                self._replace(connection, worker)
+                self._replace(worker)
 
     def _ended(self, worker: _Worker, code: int) -> None:
         summary: dict[str, Any] = {}
@@ -157,35 +159,47 @@ class Crew:
         self.put_off += summary.get("put_off", 0)
         self.outcomes[summary.get("outcome", "failed") if code in _FINE else "failed"] += 1
 
-    def _replace(self, connection: Connection, worker: _Worker) -> None:
+    def _replace(self, worker: _Worker) -> None:
         self.replaced += 1
         logger.warning("a worker was killed: another takes its place")
         left = worker.most_requests
         if left is not None:
-            with suppress(psycopg.Error):
-                frontier.recover(connection, self.run)
-                killed = frontier.requests_of_the_killed(connection, self.run)
+            killed = self._told(self._killed)
+            if killed is not None:
                 left, self._lost = max(1, left - (killed - self._lost)), killed
         self._start(left)
 
-    def _look(self, connection: Connection) -> None:
+    def _told(self, question: Callable[[Connection], T]) -> T | None:
+        """An answer out of the warehouse; none while it is away, for which the workers wait too."""
+        with (
+            suppress(psycopg.Error, WarehouseError),
+            connect(self.settings, start=False, autocommit=True) as connection,
+        ):
+            return question(connection)
+        return None
+
+    def _killed(self, connection: Connection) -> int:
+        frontier.recover(connection, self.run)
+        return frontier.requests_of_the_killed(connection, self.run)
+
+    def _look(self) -> None:
         """Read the figures of all from the warehouse, now and then; while it is away, the old ones stay."""
         now = time.monotonic()
-        if now - self._looked < _FIGURES_SECONDS:
-            return
-        self._looked = now
-        with suppress(psycopg.Error, WarehouseError):
-            total = frontier.sum_crew(connection, self.run)
-            left = frontier.backlog(connection, self.streams, self.settings.price)
-            self._figures = Figures(
-                elapsed=now - self._began,
-                requests=total.requests,
-                tables=total.counts.tables,
-                due=left.due,
-                rate=self.settings.rate,
-                bounds=self.bounds,
-                stopping=self.stopping,
-            )
+        if now - self._looked >= _FIGURES_SECONDS:
+            self._looked = now
+            self._figures = self._told(self._figures_now) or self._figures
+
+    def _figures_now(self, connection: Connection) -> Figures:
+        total = frontier.sum_crew(connection, self.run)
+        return Figures(
+            elapsed=time.monotonic() - self._began,
+            requests=total.requests,
+            tables=total.counts.tables,
+            due=frontier.backlog(connection, self.streams, self.settings.price).due,
+            rate=self.settings.rate,
+            bounds=self.bounds,
+            stopping=self.stopping,
+        )
 
 
 def _shares(requests: int | None, size: int) -> list[int | None]:

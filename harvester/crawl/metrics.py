@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from harvester.config import Settings
 from harvester.crawl.status import read_status
+from harvester.errors import WarehouseError
 from harvester.warehouse.connect import connect
 
 _RESPONSES = """
@@ -32,13 +34,24 @@ SELECT taken, trips, greatest(0, extract(epoch FROM closed_until - now()))::floa
 
 
 class Warehouse(Collector):
-    """Reads the figures at each scrape."""
+    """Reads the figures at each scrape. With `patient`, a warehouse that is away is a figure too, and no error."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, patient: bool) -> None:
         self._settings = settings
+        self._patient = patient
 
     def collect(self) -> Iterator[Metric]:
         """The metrics as they are now."""
+        try:
+            found = list(self._figures())
+        except (WarehouseError, psycopg.Error):
+            if not self._patient:
+                raise
+            found = []
+        yield _gauge("up", "Whether the warehouse can be read.", [], [(bool(found),)])
+        yield from found
+
+    def _figures(self) -> Iterator[Metric]:
         facts = read_status(self._settings)
         with connect(self._settings, autocommit=True) as connection:
             yield _counter("responses", "Responses of the source; status - where none came.", ["stream", "status"],
@@ -73,13 +86,13 @@ class Warehouse(Collector):
 
 def exposition(settings: Settings) -> bytes:
     """All metrics in the text format of Prometheus."""
-    return generate_latest(registry(settings))
+    return generate_latest(registry(settings, patient=False))
 
 
-def registry(settings: Settings) -> CollectorRegistry:
+def registry(settings: Settings, *, patient: bool = True) -> CollectorRegistry:
     """A registry with the warehouse's figures and nothing else."""
     made = CollectorRegistry(auto_describe=False)
-    made.register(Warehouse(settings))
+    made.register(Warehouse(settings, patient=patient))
     return made
 
 

@@ -20,8 +20,8 @@ from harvester.config import Settings
 from harvester.crawl import frontier
 from harvester.crawl.archive import Archive
 from harvester.errors import WarehouseError
-from harvester.warehouse.commit import Connection, Counts, PageCommit, Writer
-from harvester.warehouse.connect import connect
+from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts, PageCommit, Writer
+from harvester.warehouse.connect import connect, refusal
 from harvester.warehouse.erasure import load_rule
 from harvester.warehouse.normalise import Rows
 from harvester.warehouse.schema import use_schema
@@ -86,11 +86,16 @@ class Session:
             use_schema(connection)
             self.run = frontier.begin_run(connection, self.settings, self.command, self.crew)
             self._use(connection)
+        except psycopg.Error as error:
+            connection.close()
+            raise WarehouseError(refusal(error)) from None
         except BaseException:
             connection.close()
             raise
 
     def _use(self, connection: Connection) -> None:
+        # A worker that hangs with a transaction open would keep its rows from all others for as long as it hangs.
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{LEASE_SECONDS}s'")
         self._writer = Writer(connection, load_rule(connection, self.settings.home))
         self._connection = connection
         if self.archive is None and self.settings.archive is not None:
@@ -165,9 +170,11 @@ class Session:
                 return work()
             except _HOPELESS as error:
                 raise WarehouseError(f"the database has no room left ({_named(error)})") from None
-            except _GONE as error:
+            except psycopg.Error as error:
                 if self._connected().closed:
                     self._reopen()
+                elif not isinstance(error, _GONE):
+                    raise
                 elif attempt < _ATTEMPTS:
                     # A query's text may hold what people wrote: only the class of the failure is told.
                     logger.warning("the database refused to answer (%s): again", _named(error))

@@ -32,6 +32,7 @@ from harvester.api.catalogue import DETAIL, PAGE_LIMIT, STREAMS, streams_of
 from harvester.api.decode import Departure, decode
 from harvester.api.records import Record
 from harvester.api.stream import Host, Kind, Paging, Stream
+from harvester.api.text import without_tokens
 from harvester.config import settings as environment
 from harvester.crawl import frontier, learning, walk
 from harvester.crawl.account import Account
@@ -57,7 +58,7 @@ _BROKEN = (
     ResponseDataLossError,
     OSError,
 )
-_ANSWERS = (200, 400, 401, 403, 404, 410)
+ANSWERS = (200, 400, 401, 403, 404, 410)
 """Statuses whose body is looked at; all others (429, 5xx, redirects, unheard-of ones) are no answer."""
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
@@ -81,7 +82,7 @@ class Unusable(Exception):  # noqa: N818
         super().__init__(reason)
         self.path = path
         self.status = status
-        self.body = body
+        self.body = without_tokens(body)
 
 
 @dataclass(slots=True)
@@ -209,6 +210,7 @@ class WalkSpider(Spider):
             if (await self.session.call(frontier.backlog, names, self.price)).due:
                 await self._wait_for_health()
             await self._walk_all(names, only)
+            self.left = await self.session.call(frontier.backlog, names, self.price)
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
@@ -517,7 +519,7 @@ class WalkSpider(Spider):
             error = TransientHTTP(None)
         else:
             self.session.answers[name][str(response.status)] += 1
-            if response.status in _ANSWERS:
+            if response.status in ANSWERS:
                 await self.pacer.answered(None)
                 return response
             header = response.headers.get("Retry-After")

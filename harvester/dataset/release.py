@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from datetime import datetime
+CC_BY_SA_BEFORE = date(2026, 1, 22)
+"""Content of an earlier date is under CC BY-SA 2.0; the terms of that day grant others no licence to later content."""
 
 
 class Profile(StrEnum):

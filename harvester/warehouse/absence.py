@@ -77,7 +77,7 @@ def tell_absences(connection: Connection, page: PageCommit) -> bool:
         forget_sightings(connection, page)
     if holds.asks_known:
         if missing:
-            _ask_known(connection, holds, list(missing))
+            _ask_known(connection, page, holds, list(missing))
         return False
     if not missing and not page.lease.suspects:
         return False
@@ -176,8 +176,11 @@ def _date(
     }
     found = sql.SQL("unnest(%(items)s::bigint[], %(missed)s::timestamptz[], %(after)s::timestamptz[])")
     dated = sql.SQL(
-        "UPDATE scratch.{table} t SET gone_at = coalesce(v.missed, now()), gone_after = v.after,"
-        " gone_reason = %(reason)s FROM {found} AS v (item, missed, after)"
+        "UPDATE scratch.{table} t SET"
+        # A reply may have been met later than its comment was last seen, or even missed.
+        " gone_at = CASE WHEN v.missed > t.first_seen_at THEN v.missed ELSE now() END,"
+        " gone_after = greatest(v.after, t.first_seen_at), gone_reason = %(reason)s"
+        " FROM {found} AS v (item, missed, after)"
         " WHERE {match} AND t.gone_at IS NULL"
     )
     table, item, owner = sql.Identifier(holds.table), sql.Identifier(holds.item), sql.Identifier(holds.owner)
@@ -207,11 +210,24 @@ def _ask(connection: Connection, page: PageCommit, stream: str, items: Sequence[
     )
 
 
-def _ask_known(connection: Connection, holds: Holding, items: Sequence[int]) -> None:
-    """Ask again for things that are in scope, which alone can tell whether they are gone."""
+def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: list[int]) -> None:
+    """Ask again for things that are in scope, which alone can tell whether they are gone.
+
+    What the list's entity owns is in scope although no read of the list ever showed it, but another one did.
+    """
+    stream = page.lease.visit.stream
+    place = _place(page) | {"ask": holds.ask, "items": items}
+    if any(lead.table == holds.table and lead.hop == 0 for lead in stream.leads):
+        connection.execute(
+            "INSERT INTO crawl.walks (stream, entity_id, depth, due_at) SELECT %(ask)s, item, w.depth, now()"
+            " FROM unnest(%(items)s::bigint[]) AS item JOIN crawl.walks w"
+            " ON w.stream = %(stream)s AND w.entity_id = %(entity_id)s ORDER BY item ON CONFLICT DO NOTHING",
+            place,
+        )
     connection.execute(
-        "UPDATE crawl.walks SET due_at = now() WHERE stream = %s AND entity_id = ANY(%s) AND due_at > now()",
-        [holds.ask, items],
+        "UPDATE crawl.walks SET due_at = now() WHERE stream = %(ask)s AND entity_id = ANY(%(items)s)"
+        " AND due_at > now()",
+        place,
     )
 
 

@@ -263,8 +263,9 @@ class Writer:
         whole = sql.SQL(" OR t.parent_id = %(id)s") if place else sql.SQL("")
         self.connection.execute(
             sql.SQL(
-                "UPDATE {} t SET gone_at = coalesce(s.missed_at, now()), gone_reason = %(reason)s,"
-                " gone_after = coalesce(s.gone_after, greatest(t.first_seen_at, w.enumerated_at))"
+                "UPDATE {} t SET gone_reason = %(reason)s,"
+                " gone_at = CASE WHEN s.missed_at > t.first_seen_at THEN s.missed_at ELSE now() END,"
+                " gone_after = greatest(t.first_seen_at, coalesce(s.gone_after, w.enumerated_at))"
                 " FROM (SELECT 1) one LEFT JOIN crawl.walks w ON w.stream = %(by)s AND w.entity_id = %(id)s"
                 " LEFT JOIN crawl.suspects s"
                 " ON s.stream = %(list)s AND s.entity_id = %(owner)s AND s.item_id = %(id)s"
@@ -313,7 +314,8 @@ def _without_the_erased(page: PageCommit, rule: Rule) -> PageCommit:
     verdict = page.verdict
     if verdict is not None:
         verdict = replace(verdict, certificate=rule.of_walk(verdict.certificate))
-    return replace(page, rows=rule.apply(page.rows), state=rule.of_walk(page.state), verdict=verdict)
+    seen = rule.of_list(page.lease.visit.stream, page.seen)
+    return replace(page, rows=rule.apply(page.rows), state=rule.of_walk(page.state), verdict=verdict, seen=seen)
 
 
 def settle(connection: Connection, ended: Sequence[dict[str, Any]], now: datetime | None) -> None:

@@ -83,6 +83,16 @@ def open_connection(url: str, **options: Any) -> psycopg.Connection[tuple[Any, .
     return connection
 
 
+def refusal(error: psycopg.Error) -> str:
+    """What the database did not do, by the class of its refusal: its own words may quote what somebody wrote."""
+    name = type(error).__name__
+    if name == "InsufficientPrivilege":
+        return "the database's role may not do this: see `harvester db roles`"
+    if name == "ReadOnlySqlTransaction":
+        return "the database takes no writes: it is read-only, or a standby"
+    return f"the database did not do what was asked ({name})"
+
+
 def check_server_version(version: int, place: str) -> None:
     """Refuse a server that is too old.
 

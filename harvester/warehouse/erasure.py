@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
+    from harvester.api.stream import Stream
     from harvester.warehouse.normalise import Rows
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
-USER, NAME, PROJECT = "user", "name", "project"
+USER, NAME, PROJECT, STUDIO = "user", "name", "project", "studio"
 _FILE = "erased.txt"
 _THIS_KEY = "key"
 """The kind of the one hash that tells whether a key is the one that the others were made with."""
@@ -83,11 +84,15 @@ DERIVED: dict[str, dict[str, str]] = {
 """Columns of `analytics` that name the person: such a row goes, and the next refresh makes all of them anew."""
 _HOSTED = ("host_id", "title", "description")
 """What is emptied of a studio that the person hosts."""
+_EVENTS = ("account.messages", "account.activity")
+"""Tables whose `extra` names a project, and tells what it is called."""
+_FEATURED = "featured_project_data"
+"""What `extra` of a user holds of the project that they feature."""
 _SAID = ("author_id", "commentee_id", "content", "content_served", "created_at", "modified_at", "visibility")
 """What is emptied of a comment of the person that others replied to."""
 _TELLING_LENGTH = 10
 """Names from this length on, or with a digit or a dash, are taken for the person wherever they stand as a word."""
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{2,60}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 class Rule:
@@ -160,18 +165,34 @@ class Rule:
 
         if any(names(column, kind) for column, kind in OWNED.get(rows.table, {}).items()):
             return None
+        served = dict(zip(rows.columns, row, strict=True))
+        extra = served.get("extra") or {}
+        if rows.table in _EVENTS and self.names(PROJECT, extra.get("project_id")):
+            return None
         emptied = {column for column, kind in MENTIONED.get(rows.table, {}).items() if names(column, kind)}
+        if "featured_project_id" in emptied:
+            served["extra"] = {name: value for name, value in extra.items() if name != _FEATURED}
         if rows.table in COMMENTS and names("author_id", USER):
-            replies = row[rows.columns.index("reply_count")] if "reply_count" in rows.columns else 0
-            if not replies:
+            if not served.get("reply_count"):
                 return None
             emptied.update(_SAID, ("extra",))
-        if rows.table == "studios" and names("host_id", USER):
+        # Where it is not told who hosts a studio, it is as it was.
+        of_theirs = "host_id" not in served and names("id", STUDIO)
+        if rows.table == "studios" and (of_theirs or names("host_id", USER)):
             emptied.update(_HOSTED)
+        if rows.table == "rankings" and served["kind"] == STUDIO and names("thing_id", STUDIO):
+            emptied.add("extra")
         return tuple(
-            ({} if column == "extra" else None) if column in emptied else self._said(value)
-            for column, value in zip(rows.columns, row, strict=True)
+            ({} if column == "extra" else None) if column in emptied else self.said(value)
+            for column, value in served.items()
         )
+
+    def of_list(self, stream: Stream, items: list[int] | None) -> list[int] | None:
+        """The items that a page of a list showed, without the erased."""
+        kind = None if stream.holds is None else OWNED.get(stream.holds.table, {}).get(stream.holds.item)
+        if not self or items is None or kind is None:
+            return items
+        return [item for item in items if not self.names(kind, item)]
 
     def of_walk(self, kept: str | None) -> str | None:
         """The state or the certificate of a walk, as JSON, without the erased among the items that it remembers."""
@@ -179,10 +200,11 @@ class Rule:
             return kept
         walk = json.loads(kept)
         for part in (walk, walk.get("base"), walk.get("until")):
-            if part and "anchors" in part:
-                part["anchors"] = [
-                    item for item in part["anchors"] if not (self.names(USER, item) or self.names(PROJECT, item))
-                ]
+            for remembered in ("anchors", "head", "known"):
+                if part and remembered in part:
+                    part[remembered] = [
+                        item for item in part[remembered] if not (self.names(USER, item) or self.names(PROJECT, item))
+                    ]
         return json.dumps(walk)
 
     def _word(self, found: re.Match[str]) -> str:
@@ -192,14 +214,17 @@ class Rule:
             return REMOVED
         return word
 
-    def _said(self, value: Any) -> Any:
+    def said(self, value: Any) -> Any:
         """A value without the names of the erased."""
         if isinstance(value, str):
             return _TOKEN.sub(self._word, value)
         if isinstance(value, dict):
-            return {name: self._said(inner) for name, inner in value.items()}
+            return {
+                name: 0 if type(inner) is int and name.endswith("id") and self.names(USER, inner) else self.said(inner)
+                for name, inner in value.items()
+            }
         if isinstance(value, list):
-            return [self._said(inner) for inner in value]
+            return [self.said(inner) for inner in value]
         return value
 
 
@@ -241,7 +266,8 @@ def _remember(home: Path, hashes: Iterable[str]) -> None:
 class Erasure:
     """What an erasure removed: rows by table, what was emptied, and texts in which a name was replaced."""
 
-    user_id: int | None
+    users: list[int]
+    """Ids of the person: of who has the name or, if nobody has, of who had it."""
     deleted: Counter[str] = field(default_factory=Counter)
     emptied: Counter[str] = field(default_factory=Counter)
     redacted: Counter[str] = field(default_factory=Counter)
@@ -262,8 +288,13 @@ def forget(connection: Connection, home: Path, name: str, *, rehearse: bool = Fa
     """
     if not _TOKEN.fullmatch(name):
         raise UsageError(f"{name!r} is no username: letters, digits, _ and - only")
-    row = connection.execute("SELECT id FROM scratch.users WHERE lower(username) = lower(%s)", [name]).fetchone()
-    erasure = Erasure(None if row is None else int(row[0]))
+    found = connection.execute(
+        "WITH now AS (SELECT id FROM scratch.users WHERE lower(username) = %(name)s) SELECT id FROM now"
+        " UNION SELECT user_id FROM history.user_revisions"
+        " WHERE lower(username) = %(name)s AND NOT EXISTS (SELECT FROM now) ORDER BY 1",
+        {"name": name.lower()},
+    ).fetchall()
+    erasure = Erasure([user for (user,) in found])
     with connection.transaction(force_rollback=rehearse):
         keep_crawls_out(connection)
         hashes = _remove(connection, home, name, erasure)
@@ -275,19 +306,22 @@ def forget(connection: Connection, home: Path, name: str, *, rehearse: bool = Fa
 def _remove(connection: Connection, home: Path, name: str, erasure: Erasure) -> list[str]:
     load_rule(connection, home)
     key = secret_key(home)
-    user = erasure.user_id
-    names = {name.lower()}
-    projects: list[int] = []
-    if user is not None:
-        names |= {
-            earlier.lower()
-            for (earlier,) in connection.execute(
-                "SELECT username FROM history.user_revisions WHERE user_id = %s AND username IS NOT NULL", [user]
-            )
-        }
-        found = connection.execute("SELECT id FROM scratch.projects WHERE author_id = %s", [user]).fetchall()
-        projects = [project for (project,) in found]
-    known: dict[str, list[Any]] = {USER: [] if user is None else [user], PROJECT: projects, NAME: sorted(names)}
+    users = erasure.users
+
+    def told(query: str) -> list[Any]:
+        return [value for (value,) in connection.execute(query, {"users": users}).fetchall()]
+
+    names = told(
+        "SELECT lower(username) FROM scratch.users WHERE id = ANY(%(users)s) AND username IS NOT NULL"
+        " UNION SELECT lower(username) FROM history.user_revisions"
+        " WHERE user_id = ANY(%(users)s) AND username IS NOT NULL"
+    )
+    known: dict[str, list[Any]] = {
+        USER: users,
+        NAME: sorted({name.lower(), *names}),
+        PROJECT: told("SELECT id FROM scratch.projects WHERE author_id = ANY(%(users)s)"),
+        STUDIO: told("SELECT id FROM scratch.studios WHERE host_id = ANY(%(users)s)"),
+    }
     work = _Work(connection, erasure, known)
     work.figures()
     work.comments()
@@ -377,6 +411,22 @@ class _Work:
 
     def rows(self) -> None:
         """Rows that are the person's, and columns of others that name them."""
+        self._count(
+            self.erasure.emptied,
+            "scratch.users",
+            self.connection.execute(
+                f"UPDATE scratch.users SET extra = extra - '{_FEATURED}' WHERE featured_project_id = ANY(%s)"
+                f" AND extra ? '{_FEATURED}'",
+                [self.known[PROJECT]],
+            ).rowcount,
+        )
+        for table in _EVENTS:
+            self._delete(table, "(extra ->> 'project_id') = ANY(%s::text[])", list(map(str, self.known[PROJECT])))
+        done = self.connection.execute(
+            "UPDATE history.rankings SET extra = '{}' WHERE kind = %s AND thing_id = ANY(%s) AND extra <> '{}'",
+            [STUDIO, self.known[STUDIO]],
+        )
+        self._count(self.erasure.emptied, "history.rankings", done.rowcount)
         for table, columns in MENTIONED.items():
             for column, kind in columns.items():
                 self._empty(WRITTEN[table].fullname, column, self.known[kind])
@@ -411,6 +461,8 @@ class _Work:
         numbers = _numbers(users + projects)
         anywhere = "|".join(filter(None, (_words(self.known[NAME]), numbers)))
         self._delete("crawl.quarantine", "encode(body, 'escape') ~* %s OR path ~* %s", anywhere, anywhere)
+        # An example tells what was served, or whose list it was.
+        self._empty_examples(anywhere)
         if numbers:
             # What a list ended with may be the person: such a list is read in full the next time.
             self.connection.execute(
@@ -418,6 +470,10 @@ class _Work:
                 " WHERE certificate::text ~ %(numbers)s OR state::text ~ %(numbers)s",
                 {"numbers": numbers},
             )
+
+    def _empty_examples(self, pattern: str) -> None:
+        done = self.connection.execute("UPDATE crawl.drift SET example = '' WHERE example ~* %s", [pattern])
+        self._count(self.erasure.emptied, "crawl.drift", done.rowcount)
 
     def texts(self) -> None:
         """The names in texts of others, and ids in what has no column of its own."""
@@ -483,5 +539,5 @@ def _words(names: Sequence[str]) -> str:
 
 
 def _numbers(ids: Sequence[int]) -> str:
-    """A pattern for ids among other digits; empty for none."""
-    return f"(?<![0-9.])({'|'.join(map(str, ids))})(?![0-9.])" if ids else ""
+    """A pattern for ids among other digits, and sizes of pictures as 90x90; empty for none."""
+    return f"(?<![0-9.x])({'|'.join(map(str, ids))})(?![0-9.x])" if ids else ""

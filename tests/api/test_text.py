@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.api.text import as_read
+from harvester.api.text import as_read, without_tokens
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,9 @@ def test_as_a_reader_sees_it(served: str, read: str) -> None:
 @given(st.text(st.characters(exclude_categories=("C",))))
 def test_what_is_encoded_once_is_decoded_once(typed: str) -> None:
     assert as_read(html.escape(typed)) == typed
+
+
+def test_a_secret_of_the_moment_is_not_kept_not_even_of_a_cut_response() -> None:
+    served = b'{"id":1,"project_token" : "17_ab","title":"project_token"}'
+    assert without_tokens(served) == b'{"id":1,"project_token" : "","title":"project_token"}'
+    assert without_tokens(b'{"project_token":"17_a') == b'{"project_token":"'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from harvester.cli import app
@@ -122,6 +123,7 @@ def test_the_real_host_without_a_contact_or_a_permission(
         (("sandbox", "--faults", "nope=1"), "nope"),
         (("sandbox", "--faults", "500=2"), "500"),
         (("sandbox", "--port", "99999"), "--port"),
+        (("quarantine", "list", "--most", "9" * 20), "--most"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -137,6 +139,27 @@ def test_a_database_without_a_schema(
         result = harvester(*command, ok=False)
         assert result.returncode == 1
         assert result.stderr == "harvester: the database has no schema yet: run `harvester db migrate`\n"
+
+
+@pytest.mark.parametrize(
+    ("setting", "command", "word"),
+    [
+        ("default_transaction_read_only = on", "crawl", "read-only"),
+        ("default_transaction_read_only = on", "quarantine retry", "read-only"),
+        ("role = harvester_reader", "crawl", "db roles"),
+        ("role = harvester_reader", "status", "db roles"),
+    ],
+)
+def test_a_database_that_refuses(
+    small_sandbox: Any, make_harvester: Callable[..., Any], database: str, setting: str, command: str, word: str
+) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute(f'ALTER DATABASE "{name}" SET {setting}')
+    result = make_harvester(small_sandbox)(*command.split(), ok=False)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert word in result.stderr
 
 
 def test_every_command_has_help_with_an_example(still_sandbox: Any, make_harvester: Callable[..., Any]) -> None:

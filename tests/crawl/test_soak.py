@@ -25,6 +25,18 @@ RESTARTS = {200: signal.SIGINT, 400: signal.SIGKILL}
 """Seconds after which the server is restarted, and the signal that ends it: a fast shutdown, and none at all."""
 
 
+def own_workers() -> list[psutil.Process]:
+    """The workers of the crawls that this test started, and of nobody else's."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "--crew" in process.cmdline():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
 class Trouble(threading.Thread):
     """Kills a worker every few seconds, restarts the server, and notes how much memory the workers take."""
 
@@ -42,7 +54,7 @@ class Trouble(threading.Thread):
         due = dict(RESTARTS)
         while not self.over.wait(KILL_EVERY):
             elapsed = time.monotonic() - began
-            workers = [one for one in psutil.process_iter(["cmdline"]) if "--crew" in (one.info["cmdline"] or ())]
+            workers = own_workers()
             for worker in workers:
                 try:
                     self.memory.append((elapsed, worker.memory_info().rss))

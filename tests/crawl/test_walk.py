@@ -195,6 +195,16 @@ def test_certificates_are_the_rule(name: str) -> None:
     assert proved >= 57
 
 
+@pytest.mark.parametrize("name", ["newest", "oldest", "unknown", "shared"])
+def test_certificates_are_the_rule_where_items_are_hidden_too(name: str) -> None:
+    """Behind a short page the next one is placed so near that what leaves meanwhile draws nothing past it."""
+    for seed in range(60):
+        source = Source(LISTINGS[name], random.Random(seed), length=120, hidden_share=0.3, deletes=0.1)
+        outcome = run(source)
+        assert not outcome.missed
+        assert outcome.certificate.ground in (Ground.KEY, Ground.IDENTITY), seed
+
+
 @pytest.mark.parametrize("churn", SHRINKING, ids=str)
 @pytest.mark.parametrize("name", ["newest by key", "newest", "oldest", "shared"])
 def test_without_the_certificate_items_are_missed(name: str, churn: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,6 +269,38 @@ def test_an_incremental_walk_without_its_stop_rule_misses_what_is_new(monkeypatc
     assert miss() == 0
     known = set(range(1, 81))
     monkeypatch.setattr(walk, "_arrived", lambda _listing, _state, page: any(entry.id in known for entry in page))
+    assert miss() > 30
+
+
+@pytest.mark.parametrize(
+    ("back", "in_order", "guard"),
+    [(2, True, {"_HEAD_EVIDENCE": 1}), (5, False, {"pairwise": lambda _: ()})],
+    ids=["few in order", "many in another"],
+)
+def test_who_comes_back_to_the_head_hides_nobody_new(
+    back: int, in_order: bool, guard: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Followers who left and followed again stand among the new ones: neither few of them nor many in another order
+    show an incremental walk that it has arrived."""
+
+    def miss() -> int:
+        found = 0
+        for seed in range(40):
+            source = Source(NEWEST, random.Random(seed), length=80)
+            first = run(source)
+            returning = sorted(source.rng.sample(source.raw[:LIMIT], back), reverse=not in_order)
+            for _ in range(14):
+                source.insert()
+            for entry in returning:
+                source.raw.remove(entry)
+                source.raw.insert(2, entry)
+            second = run(source, first.certificate)
+            found += bool(source.visible() - first.returned - second.returned)
+        return found
+
+    assert miss() == 0
+    for name, value in guard.items():
+        monkeypatch.setattr(walk, name, value)
     assert miss() > 30
 
 
@@ -333,6 +375,17 @@ def test_a_contradicted_order_is_reported_and_read_until_two_reads_agree(length:
     if length > 1:
         assert outcome.contradicted
         assert outcome.certificate.ground is Ground.AGREEMENT
+
+
+def test_where_the_order_was_contradicted_an_unchanged_head_proves_nothing() -> None:
+    """The source keeps the order on the first page alone: what is new may stand anywhere."""
+    source = Source(NEWEST_KEYED, random.Random(1), length=60)
+    source.raw[LIMIT:] = reversed(source.raw[LIMIT:])
+    source.versions = [list(source.raw)]
+    outcome = run(source)
+    assert outcome.contradicted
+    source.raw.append((source.next_id, source.clock + 1))
+    assert run(source, outcome.certificate).returned == source.visible()
 
 
 @pytest.mark.parametrize("name", LISTINGS, ids=str)

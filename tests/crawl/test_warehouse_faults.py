@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from harvester.config import load
+from harvester.crawl.session import Session
 from harvester.errors import WarehouseError
 from harvester.warehouse import embedded, schema
 from harvester.warehouse.connect import open_connection
@@ -112,6 +115,47 @@ def test_statements_that_take_too_long_are_tried_again(
     assert worker.returncode == 0, errors
     assert "QueryCanceled" in errors
     assert_truth(harvester, sandbox)
+
+
+def test_a_worker_that_hangs_with_a_transaction_open_keeps_nobody_out(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are free after the time of a lease; when it wakes it begins that transaction anew."""
+    monkeypatch.setattr("harvester.crawl.session.LEASE_SECONDS", 1)
+    held, taken = threading.Event(), threading.Event()
+    began: list[int] = []
+
+    def hang(connection: Any) -> int:
+        began.append(1)
+        with connection.transaction():
+            connection.execute("UPDATE crawl.budget SET taken = taken + 1")
+            if len(began) == 1:
+                held.set()
+                assert taken.wait(60)
+            return connection.execute("SELECT taken FROM crawl.budget").fetchone()[0]
+
+    def other() -> None:
+        held.wait()
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("SET lock_timeout = '50s'")
+            connection.execute("UPDATE crawl.budget SET taken = taken + 10")
+        taken.set()
+
+    async def scenario() -> int:
+        chosen = load(database_url=database, api_url="http://127.0.0.1:1", site_url="http://127.0.0.1:1", rate=0)
+        session = Session(chosen, "test")
+        await session.open()
+        counted = await session.call(hang)
+        await session.close("done")
+        return counted
+
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO crawl.budget (id, taken) VALUES (1, 0)")
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert asyncio.run(scenario()) == 11
+    thread.join()
+    assert len(began) == 2
 
 
 def test_the_schema_is_not_changed_under_a_crawl(

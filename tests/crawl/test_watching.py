@@ -8,19 +8,22 @@ import threading
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from harvester.config import load
 from harvester.crawl import progress
 from harvester.crawl.checks import findings
 from harvester.crawl.frontier import Totals
+from harvester.crawl.metrics import exposition, registry
 from harvester.crawl.spider import Bounds
+from harvester.errors import WarehouseError
 from harvester.warehouse.commit import Counts
 from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
 
 def samples(text: str) -> dict[tuple[str, ...], float]:
@@ -48,6 +51,7 @@ def test_metrics_agree_with_what_the_site_was_asked(small_sandbox: Any, make_har
     )
     assert after["harvester_walks_due", "user"] == 0
     assert after["harvester_breaker_trips",] == 0
+    assert after["harvester_up",] == 1
     assert after["harvester_runs_total", "done"] >= 1
     server = harvester.start("metrics", "--serve", str(free_port()))
     try:
@@ -58,6 +62,13 @@ def test_metrics_agree_with_what_the_site_was_asked(small_sandbox: Any, make_har
     finally:
         server.kill()
         server.communicate()
+
+
+def test_a_warehouse_that_is_away_is_a_figure_and_no_error() -> None:
+    away = load(database_url="postgresql://me:hunter2@127.0.0.1:9/x")
+    assert samples(generate_latest(registry(away)).decode()) == {("harvester_up",): 0.0}
+    with pytest.raises(WarehouseError):
+        exposition(away)
 
 
 def free_port() -> int:
@@ -121,7 +132,20 @@ def test_a_run_that_is_unlike_those_before_says_so(database: str) -> None:
         failing = Totals(100, answers={"project_comments": {"200": 60, "429": 30, "-": 10}})
         failing.counts.add("project_comments", 3, 0, 400)
         assert findings(connection, run, failing) == ["40% of the requests had no answer, 2% usually"]
+        banned = Totals(100, answers={"project_comments": {"200": 60, "302": 40}})
+        banned.counts.add("project_comments", 3, 0, 400)
+        assert findings(connection, run, banned) == ["40% of the requests had no answer, 2% usually"]
+        connection.execute(
+            "INSERT INTO crawl.walks (stream, entity_id, due_at, visited_at, certificate) SELECT 'user_followers', n,"
+            " now(), now(), jsonb_build_object('ground', CASE WHEN n > 5 THEN 'identity' ELSE 'none' END)"
+            " FROM generate_series(1, 60) n"
+        )
+        unproved = "5 of 60 lists were read without proof that nothing was skipped"
+        assert findings(connection, run, usual) == [unproved]
         connection.execute(
             "INSERT INTO crawl.quarantine (stream, entity_id, path, reason) VALUES ('user', 1, '/users/x', 'no JSON')"
         )
-        assert findings(connection, run, usual) == ["1 responses were set aside, of user and perhaps others"]
+        assert findings(connection, run, usual) == [
+            "1 responses were set aside, of user and perhaps others",
+            unproved,
+        ]

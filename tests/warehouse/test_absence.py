@@ -27,7 +27,7 @@ def connection(database: str) -> Iterator[Connection]:
 
 
 class House:
-    """A studio whose lists were all read once, in full, an hour ago."""
+    """A studio whose lists were all read in full an hour ago, and before."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -36,20 +36,20 @@ class House:
         connection.execute("INSERT INTO scratch.studios (id) VALUES (5)")
         connection.execute("INSERT INTO scratch.users (id) SELECT generate_series(1, 9)")
         connection.execute("INSERT INTO scratch.projects (id) SELECT generate_series(1, 9)")
-        hour = "now() - interval '1 hour'"
+        hour, before = "now() - interval '1 hour'", "now() - interval '2 hours'"
         connection.execute(
             "INSERT INTO scratch.studio_projects (studio_id, project_id, first_seen_at)"
-            f" SELECT 5, unnest(%s::int[]), {hour}",
+            f" SELECT 5, unnest(%s::int[]), {before}",
             [list(HELD)],
         )
         connection.execute(
             "INSERT INTO scratch.studio_comments (id, studio_id, content, first_seen_at)"
-            f" SELECT n, 5, 'text', {hour} FROM unnest(%s::int[]) n",
+            f" SELECT n, 5, 'text', {before} FROM unnest(%s::int[]) n",
             [list(HELD)],
         )
         connection.execute(
             "INSERT INTO scratch.studio_members (studio_id, user_id, role, first_seen_at)"
-            f" SELECT 5, n, CASE n WHEN 1 THEN 'host' ELSE 'curator' END, {hour} FROM unnest(%s::int[]) n",
+            f" SELECT 5, n, CASE n WHEN 1 THEN 'host' ELSE 'curator' END, {before} FROM unnest(%s::int[]) n",
             [list(HELD)],
         )
         connection.execute(
@@ -196,6 +196,24 @@ def test_many_comments_are_told_by_a_second_walk_with_their_replies(house: House
     assert house.gone("studio_comments", "id") == {2: "deleted", 20: "deleted"}
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_reply_was_there_when_it_was_met(house: House, asked: bool) -> None:
+    """Its comment was last known an hour ago, and missed before the reply came: between the two it was not gone."""
+    house.audit("studio_comments")
+    house.walk("studio_comments", [1, 3], pages=4 if asked else 1)
+    house.connection.execute("INSERT INTO scratch.studio_comments (id, studio_id, parent_id) VALUES (20, 5, 2)")
+    if asked:
+        (lease,) = frontier.lease(house.connection, house.run, ["studio_comment"], 1, purpose=Purpose.NEW)
+        house.writer.commit([PageCommit(lease, [], 0, verdict=Verdict(None, gone=True))])
+    else:
+        house.walk("studio_comments", [1, 3])
+    assert house.gone("studio_comments", "id") == {2: "deleted", 20: "deleted"}
+    assert house.one(
+        "SELECT bool_and(first_seen_at <= gone_after AND gone_after < gone_at) FROM scratch.studio_comments"
+        " WHERE gone_at IS NOT NULL"
+    )
+
+
 def test_a_curator_who_was_promoted_is_not_gone(house: House) -> None:
     """Both lists are read before anybody is told to have left, whichever comes first."""
     house.audit("studio_curators")
@@ -241,6 +259,25 @@ def test_a_project_is_asked_for_and_never_dated_by_a_list(house: House) -> None:
     assert house.gone("projects", "id") == {7: STREAMS["project"].gone}
     after = house.one("SELECT now() - gone_after FROM scratch.projects WHERE id = 7")
     assert 3500 < after.total_seconds() < 3700
+
+
+def test_what_somebody_owns_is_asked_for_though_no_list_of_theirs_ever_showed_it(house: House) -> None:
+    """A favorite of another that was unshared before its author's projects were read; a remix is nobody's own."""
+    house.connection.execute(
+        "UPDATE scratch.projects SET author_id = 1, parent_id = nullif(4, id), first_seen_at = now() - interval '1 h'"
+    )
+    house.connection.execute(
+        "INSERT INTO crawl.walks (stream, entity_id, depth, due_at, visits)"
+        " VALUES ('user_projects', 1, 2, now(), 1), ('project_remixes', 4, 2, now(), 1)"
+    )
+    asked = "SELECT array_agg((entity_id, depth)::text ORDER BY entity_id) FROM crawl.walks WHERE stream = 'project'"
+    house.audit("project_remixes")
+    house.walk("project_remixes", [1, 2])
+    assert house.one(asked) is None
+    house.audit("user_projects")
+    house.walk("user_projects", [1, 2, 3, 4, 5, 6, 8])
+    assert house.one(asked) == ["(7,2)", "(9,2)"]
+    assert house.is_due("project")
 
 
 def test_what_comes_back_is_reopened_and_its_absence_kept(house: House) -> None:

@@ -1,0 +1,546 @@
+"""Build a release: one moment of the warehouse, what a profile allows of it, described, in a folder of its own.
+
+Rows stream from the database to the files; what a release needs beside them (who is in it, pseudonyms, cells) stands
+in temporary tables of the same transaction. Nothing is sorted, joined or held here, so that memory does not grow with
+the rows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harvester.dataset import facts
+from harvester.dataset.columns import ENTITIES, KINDS, tables
+from harvester.dataset.pseudonyms import Key, Scope, derive
+from harvester.dataset.release import Field, Profile, Release, Resource, Type
+from harvester.dataset.rows import Selection, Text, Tombstones, kept
+from harvester.dataset.snapshot import need_libraries, open_snapshot
+from harvester.errors import UsageError
+from harvester.secret import secret_key
+from harvester.warehouse.erasure import NAME, USER, load_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import pyarrow as pa
+
+    from harvester.config import Settings
+    from harvester.dataset.redact import Names
+    from harvester.dataset.rows import Made, Query
+    from harvester.dataset.snapshot import Snapshot
+
+SEEN_WITHIN = 400
+K = 10
+SHARE = 100
+"""The teaser holds one in so many."""
+_NAME = re.compile(r"\d{4}\.(0[1-9]|1[0-2])\.(0|[1-9]\d*)")
+FEATURES: dict[str, tuple[Type, str]] = {
+    "length": (Type.INTEGER, "characters"),
+    "words": (Type.INTEGER, "words"),
+    "emoji_count": (Type.INTEGER, "emojis"),
+    "language_script": (Type.STRING, "the script that most letters are of"),
+    "question": (Type.BOOLEAN, "whether it asks"),
+    "link_count": (Type.INTEGER, "links"),
+    "mention_count": (Type.INTEGER, "mentions of users"),
+}
+WITHDRAWN = (
+    Field("resource", Type.STRING, "The resource of the previous release.", required=True),
+    Field("id", Type.STRING, "What it was called there: whoever holds that release should drop it.", required=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for; what is None follows from the profile."""
+
+    folder: Path
+    profile: Profile = Profile.OPEN
+    as_of: datetime | None = None
+    seen_within: int | None = None
+    tombstones: Tombstones | None = None
+    text: Text | None = None
+    k: int | None = None
+    previous: Path | None = None
+    name: str | None = None
+    scope: Scope = Scope.RELEASE
+    formats: tuple[str, ...] = ("parquet", "csv", "jsonl")
+    is_allowed: bool = False
+
+    def settled(self) -> Request:
+        """The same with nothing open.
+
+        Raises:
+            UsageError: it makes no sense, or is not allowed.
+        """
+        profile, is_internal = self.profile, self.profile is Profile.INTERNAL
+        if is_internal and not self.is_allowed:
+            raise UsageError(
+                "internal holds people's names and words as they are: it is for those alone who run the warehouse;"
+                " with --i-am-allowed you say that this is so"
+            )
+        modes = {
+            Profile.OPEN: (Text.NONE,),
+            Profile.RESTRICTED: (Text.REDACTED, Text.FEATURES, Text.NONE),
+            Profile.INTERNAL: (Text.FULL, Text.REDACTED, Text.FEATURES, Text.NONE),
+        }[profile]
+        text = self.text or modes[0]
+        if text not in modes:
+            why = (
+                "its texts, or lengths of them, tell which they are" if profile is Profile.OPEN else "full is internal"
+            )
+            raise UsageError(f"--text {text} does not go with {profile} ({why}): {', '.join(modes)}")
+        if self.k is not None and (profile is not Profile.OPEN or self.k < 2):
+            raise UsageError("--k is a number of people from 2 on, and of the profile open alone")
+        if self.seen_within is not None and self.seen_within < 1:
+            raise UsageError("--seen-within is a number of days from 1 on")
+        if self.name is not None and not _NAME.fullmatch(self.name):
+            raise UsageError("--release is the year and month of the state and a number, such as 2026.06.0")
+        if self.as_of is not None and self.as_of > datetime.now(UTC):
+            raise UsageError("--as-of lies in the future")
+        return replace(
+            self,
+            text=text,
+            tombstones=self.tombstones or (Tombstones.FLAGS if is_internal else Tombstones.DROP),
+            seen_within=self.seen_within if is_internal else self.seen_within or SEEN_WITHIN,
+            k=(self.k or K) if profile is Profile.OPEN else None,
+        )
+
+
+def build(settings: Settings, request: Request, tell: Callable[[str], None] = lambda _: None) -> Release:
+    """Write a release into a folder, whole or not at all.
+
+    Raises:
+        UsageError: the request makes no sense, or the folder is not empty.
+        WarehouseError: the database cannot be used.
+    """
+    need_libraries()
+    request = request.settled()
+    folder = request.folder.absolute()
+    _check_free(folder)
+    with open_snapshot(settings) as snapshot:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            release = Build(settings, snapshot, request, unfinished, tell).release()
+            _describe(unfinished, release)
+            if request.profile is Profile.OPEN:
+                unfinished.chmod(0o755)  # the others stay their owner's alone
+            unfinished.rename(folder)
+        except OSError as error:
+            raise UsageError(f"{folder} cannot be written: {error.strerror}") from None
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return release
+
+
+def _describe(folder: Path, release: Release) -> None:
+    from harvester.dataset.describe import describe  # noqa: PLC0415
+
+    describe(folder, release)
+
+
+def _check_free(folder: Path) -> None:
+    try:
+        is_free = not folder.exists() or not any(folder.iterdir())
+    except NotADirectoryError:
+        is_free = False
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be read: {error.strerror}") from None
+    if not is_free:
+        raise UsageError(f"{folder} is there and not empty: a release gets a folder of its own")
+
+
+class Build:
+    """One build, step by step."""
+
+    def __init__(
+        self, settings: Settings, snapshot: Snapshot, request: Request, folder: Path, tell: Callable[[str], None]
+    ) -> None:
+        from harvester.dataset.files import Format  # noqa: PLC0415
+
+        self.settings, self.snapshot, self.request, self.folder, self.tell = settings, snapshot, request, folder, tell
+        self.formats = tuple(Format(one) for one in request.formats)
+        self.as_of = request.as_of or facts.state_at(snapshot.facts)
+        self.previous = _previous(request)
+        self.name = self._name()
+        self.rule = load_rule(snapshot.facts, settings.home)
+        assert request.tombstones is not None
+        assert request.text is not None
+        since = None if request.seen_within is None else self.as_of - timedelta(days=request.seen_within)
+        self.selection = Selection(
+            request.profile, request.tombstones, request.text, request.as_of, since, erased=bool(self.rule)
+        )
+        self.key = self._key(self.name, request.scope)
+
+    def _name(self) -> str:
+        request, previous = self.request, self.previous
+        name = request.name or f"{self.as_of:%Y.%m}.0"
+        if previous is not None and request.name is None and previous.name.startswith(f"{self.as_of:%Y.%m}."):
+            name = f"{self.as_of:%Y.%m}.{int(previous.name.rpartition('.')[2]) + 1}"
+        if previous is not None and previous.name == name:
+            raise UsageError(f"{name} is the name of the previous release: a name is not used again")
+        return name
+
+    def _key(self, name: str, scope: Scope) -> Key | None:
+        if not self.selection.hashed:
+            return None
+        return derive(secret_key(self.settings.home), self.request.profile, scope, name)
+
+    def release(self) -> Release:
+        """Settle who is in, write all resources, and tell of it."""
+        request, snapshot = self.request, self.snapshot
+        is_open = request.profile is Profile.OPEN
+        anonymity: dict[str, Any] = {}
+        if not self.selection.is_plain:
+            self._settle()
+        if is_open:
+            from harvester.dataset import anonymity as cells  # noqa: PLC0415
+
+            self.tell("making rows alike")
+            assert request.k is not None
+            anonymity = cells.make_cells(snapshot, self.selection, request.k).as_json()
+        if not self.selection.is_plain:
+            self._name_things()
+        main, teasers = [], []
+        for query in self._queries():
+            self.tell(query.name)
+            resource, teaser = self.write(query)
+            main.append(resource)
+            teasers.append(teaser)
+        withdrawn, changes = self._compare()
+        as_of = self.as_of.astimezone(UTC)
+        return Release(
+            name=self.name,
+            profile=request.profile,
+            as_of=as_of.replace(hour=0, minute=0, second=0, microsecond=0) if is_open else as_of,
+            resources=(*main, *teasers, *withdrawn),
+            parameters={
+                "seen_within_days": request.seen_within,
+                "tombstones": str(request.tombstones),
+                "text": str(request.text),
+                "k": request.k,
+                "key": str(request.scope) if self.key else None,
+                "key_id": self.key.fingerprint if self.key else None,
+                "formats": [str(one) for one in self.formats],
+                "as_of": "asked for" if request.as_of else "as it is",
+            },
+            design=facts.designs(snapshot.facts),
+            coverage=facts.coverage(snapshot.facts),
+            anonymity=anonymity,
+            provenance=facts.provenance(snapshot.facts, to_the_day=is_open),
+            previous=None if self.previous is None else self.previous.name,
+            changes=changes,
+        )
+
+    # who is in -------------------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Make `kept_<table>`, of what is referred to first."""
+        self.tell("who and what is in")
+        if self.rule:
+            self._find_erased()
+        for table in self._entities():
+            self.snapshot.run(f"CREATE TEMP TABLE kept_{table} ON COMMIT DROP AS {kept(table, self.selection)}")
+            self._index(f"kept_{table}")
+
+    def _entities(self) -> list[str]:
+        held = {table.name for table in tables(self.request.profile)}
+        return [table for table in ENTITIES.values() if table in held]
+
+    def _index(self, table: str) -> None:
+        order = ' COLLATE "C"' if table.endswith("studio_activity") else ""
+        self.snapshot.run(f"CREATE UNIQUE INDEX ON {table} (id{order})")
+        self.snapshot.run(f"ANALYZE {table}")
+
+    def _find_erased(self) -> None:
+        """Tables of the erased: `forget` took them out, but a warehouse may be an older copy."""
+        snapshot, rule = self.snapshot, self.rule
+        for table, of in (("users", "username"), ("projects", "author_id"), ("studios", "host_id")):
+            kind = KINDS[table]
+            snapshot.run(f"CREATE TEMP TABLE erased_{table} (id bigint PRIMARY KEY) ON COMMIT DROP")
+            for page in snapshot.pages(f"scratch.{table}", of):
+                found = [
+                    thing
+                    for thing, other in zip(page["id"].to_pylist(), page[of].to_pylist(), strict=True)
+                    if rule.names(kind, thing) or rule.names(NAME if kind == USER else USER, other)
+                ]
+                if found:
+                    snapshot.put(f"erased_{table}", _table({"id": found}, "int64"))
+        snapshot.run(
+            "INSERT INTO erased_projects SELECT p.id FROM scratch.projects p JOIN erased_users e ON e.id = p.author_id"
+            " ON CONFLICT DO NOTHING"
+        )
+        snapshot.run(
+            "INSERT INTO erased_studios SELECT s.id FROM scratch.studios s JOIN erased_users e ON e.id = s.host_id"
+            " ON CONFLICT DO NOTHING"
+        )
+
+    def _name_things(self) -> None:
+        """Make `known_<table>`: what stands for each id that is kept."""
+        self.tell("pseudonyms")
+        for kind, table in ENTITIES.items():
+            if table not in self._entities():
+                continue
+            if self.key is None:
+                self.snapshot.run(f"ALTER TABLE kept_{table} RENAME TO known_{table}")
+                continue
+            self._make_pseudonyms(f"known_{table}", f"kept_{table}", kind, self.key)
+
+    def _make_pseudonyms(self, table: str, of: str, kind: str, key: Key) -> None:
+        import pyarrow as pa  # noqa: PLC0415
+
+        snapshot = self.snapshot
+        type_of_id = "text" if kind == "event" else "bigint"
+        snapshot.run(f"CREATE TEMP TABLE {table} (id {type_of_id}, gone boolean, p bytea) ON COMMIT DROP")
+        for page in snapshot.pages(of, "gone", type_of_id):
+            pseudonyms = pa.array(key.many(kind, page["id"].to_pylist()), pa.binary())
+            snapshot.put(table, page.append_column("p", pseudonyms))
+        self._index(table)
+
+    # writing ---------------------------------------------------------------------------------------------------------
+
+    def _queries(self) -> list[Query]:
+        if self.request.profile is Profile.OPEN:
+            from harvester.dataset import anonymity  # noqa: PLC0415
+
+            return anonymity.queries(self.selection)
+        from harvester.dataset import rows  # noqa: PLC0415
+
+        return rows.queries(tables(self.request.profile), self.selection)
+
+    def write(self, query: Query) -> tuple[Resource, Resource]:
+        """A table, and its teaser."""
+        from harvester.dataset.files import Format, Writing, ahead, schema_of  # noqa: PLC0415
+
+        fields = [field for one in query.columns for field in _fields(one)]
+        schema = schema_of(fields)
+        first = schema.get_field_index(query.primary_key[0])
+        teaser_format = Format.CSV if Format.CSV in self.formats else self.formats[0]
+        batches = self.snapshot.batches(query.sql)
+        with (
+            Writing(self.folder, f"data/{query.name}", fields, self.formats) as writing,
+            Writing(self.folder, f"teaser/{query.name}", fields, [teaser_format]) as teaser,
+        ):
+            for batch in ahead(batches):
+                rows = self._finished(batch, query.columns, schema)
+                writing.write(rows)
+                teaser.write(rows.filter(_in_teaser(rows.column(first), is_hex=self.selection.hashed)))
+        resource = Resource(
+            query.name,
+            query.comment,
+            tuple(fields),
+            query.primary_key,
+            query.foreign_keys,
+            writing.rows,
+            writing.files(),
+        )
+        return resource, replace(
+            resource,
+            name=f"teaser_{query.name}",
+            comment=f"One in {SHARE} rows of {query.name}, by the hash of its key: to look at before the rest.",
+            foreign_keys=(),
+            rows=teaser.rows,
+            files=teaser.files(),
+        )
+
+    def _finished(self, batch: pa.RecordBatch, made: Sequence[Made], schema: pa.Schema) -> pa.RecordBatch:
+        """Rows in the types of the resource, with what is left of the texts."""
+        import pyarrow as pa  # noqa: PLC0415
+
+        from harvester.dataset.files import plain  # noqa: PLC0415
+
+        columns: list[pa.Array] = []
+        for column, one in zip(batch.columns, made, strict=True):
+            if one.text is Text.FEATURES:
+                columns += _features(column)
+            elif one.text is Text.REDACTED:
+                columns.append(_each(column, self._redacted))
+            elif one.text is Text.FULL and self.rule:
+                columns.append(_each(column, self.rule.said))
+            elif one.is_name and self.rule:
+                columns.append(_each(column, self._not_erased))
+            elif self.rule and one.field.type is Type.JSON:
+                columns.append(_each(plain(column, pa.string()), self._said_in_json))
+            else:
+                columns.append(plain(column, schema.field(len(columns)).type))
+        return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    def _said_in_json(self, text: str) -> str:
+        return json.dumps(self.rule.said(json.loads(text)), ensure_ascii=False)
+
+    def _not_erased(self, name: str) -> str | None:
+        return None if self.rule.names(NAME, name) else name
+
+    def _redacted(self, text: str) -> str:
+        from harvester.dataset.redact import redact  # noqa: PLC0415
+
+        return redact(self.rule.said(text), self._names())
+
+    @lru_cache(maxsize=1)  # noqa: B019  (lives as long as the build)
+    def _names(self) -> Names:
+        from harvester.dataset.redact import Names  # noqa: PLC0415
+
+        with self.snapshot.facts.cursor("names") as cursor:  # on the server: the names do not fit here
+            cursor.execute(
+                "SELECT username FROM scratch.users WHERE username IS NOT NULL"
+                " UNION SELECT username FROM history.user_revisions WHERE username IS NOT NULL"
+            )
+            return Names((name for (name,) in cursor), self._pseudonym_of)
+
+    @lru_cache(maxsize=100_000)  # noqa: B019  (the same)
+    def _pseudonym_of(self, name: str) -> str:
+        """What stands for a username in a text: its user's pseudonym."""
+        row = self.snapshot.facts.execute(
+            "SELECT id FROM scratch.users WHERE lower(username) = lower(%s) ORDER BY id LIMIT 1", [name]
+        ).fetchone()
+        if self.key is None or row is None:
+            return "user"
+        return self.key.one("user", row[0]).hex()
+
+    # against the previous release ------------------------------------------------------------------------------------
+
+    def _compare(self) -> tuple[list[Resource], dict[str, Any]]:
+        """What the previous release had and this one has not, under its names there; and how much is new."""
+        from harvester.dataset.files import Format, Writing, ahead, schema_of  # noqa: PLC0415
+
+        previous, folder = self.previous, self.request.previous
+        if previous is None or folder is None:
+            return [], {}
+        self.tell("what was withdrawn")
+        held = {resource.name: resource for resource in previous.resources}
+        changes, found = {}, []
+        for kind, table in ENTITIES.items():
+            if table not in self._entities() or table not in held or table == "studio_activity":
+                continue
+            self._remember(table, kind, folder, held[table], previous)
+            count = "SELECT count(*) FROM {0} a WHERE NOT EXISTS (SELECT FROM {1} b WHERE b.id = a.id)"
+            changes[table] = {
+                "added": self.snapshot.one(count.format(f"now_{table}", f"before_{table}")),
+                "withdrawn": self.snapshot.one(count.format(f"before_{table}", f"now_{table}")),
+            }
+            found.append(
+                f"SELECT '{table}' AS resource, id FROM before_{table} b"
+                f" WHERE NOT EXISTS (SELECT FROM now_{table} n WHERE n.id = b.id)"
+            )
+        sql = f'SELECT resource, id FROM ({" UNION ALL ".join(found)}) w ORDER BY resource COLLATE "C", id COLLATE "C"'
+        with Writing(self.folder, "withdrawn", WITHDRAWN, [Format.CSV]) as writing:
+            for batch in ahead(self.snapshot.batches(sql)):
+                writing.write(batch.cast(schema_of(WITHDRAWN)))
+        resource = Resource(
+            "withdrawn",
+            f"What {previous.name} held and this release does not, as it was called there.",
+            WITHDRAWN,
+            ("resource", "id"),
+            (),
+            writing.rows,
+            writing.files(),
+        )
+        return [resource], changes
+
+    def _remember(self, table: str, kind: str, folder: Path, resource: Resource, previous: Release) -> None:
+        """Make `before_<table>`, ids of the previous release, and `now_<table>`, this one's as they would be there."""
+        import pyarrow as pa  # noqa: PLC0415
+
+        snapshot = self.snapshot
+        for name in ("before", "now"):
+            snapshot.run(f"CREATE TEMP TABLE {name}_{table} (id text) ON COMMIT DROP")
+        for ids in _ids(folder, resource):
+            snapshot.put(f"before_{table}", pa.table({"id": ids}))
+        if self.key is None:
+            relation = f"scratch.{table}" if self.selection.is_plain else f"known_{table}"
+            snapshot.run(f"INSERT INTO now_{table} SELECT id::text FROM {relation}")
+        else:
+            key = derive(
+                secret_key(self.settings.home),
+                previous.profile,
+                Scope(previous.parameters["key"]),
+                previous.name,
+            )
+            for page in snapshot.pages(f"known_{table}", "gone"):
+                names = [pseudonym.hex() for pseudonym in key.many(kind, page["id"].to_pylist())]
+                snapshot.put(f"now_{table}", pa.table({"id": names}))
+        for name in ("before", "now"):
+            snapshot.run(f"CREATE INDEX ON {name}_{table} (id)")
+            snapshot.run(f"ANALYZE {name}_{table}")
+
+
+def _previous(request: Request) -> Release | None:
+    if request.previous is None:
+        return None
+    from harvester.dataset.describe import read_release  # noqa: PLC0415
+
+    previous = read_release(request.previous)
+    if previous.profile is not request.profile:
+        raise UsageError(f"{request.previous} is {previous.profile}, not {request.profile}: like is compared with like")
+    return previous
+
+
+def _fields(made: Made) -> list[Field]:
+    """The columns that one becomes."""
+    if made.text is not Text.FEATURES:
+        return [made.field]
+    return [
+        Field(f"{made.field.name}_{name}", kind, f"Of the text `{made.field.name}`: {what}.", "A feature of the text.")
+        for name, (kind, what) in FEATURES.items()
+    ]
+
+
+def _features(column: pa.Array) -> list[pa.Array]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    from harvester.dataset.files import ARROW_TYPES  # noqa: PLC0415
+    from harvester.dataset.redact import features  # noqa: PLC0415
+
+    found = [None if text is None else features(text) for text in column.to_pylist()]
+    return [
+        pa.array([None if one is None else one[name] for one in found], ARROW_TYPES[kind])
+        for name, (kind, _) in FEATURES.items()
+    ]
+
+
+def _each(column: pa.Array, change: Callable[[str], str | None]) -> pa.Array:
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.array([None if text is None else change(text) for text in column.to_pylist()], pa.string())
+
+
+def _in_teaser(keys: pa.Array, *, is_hex: bool) -> pa.Array:
+    """Which rows one in `SHARE` takes: by the pseudonym itself, which is a hash, else by a hash of the key."""
+    from zlib import crc32  # noqa: PLC0415
+
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    if is_hex:
+        return pc.less(keys, f"{2**128 // SHARE:032x}")
+    if pa.types.is_integer(keys.type):
+        # Fibonacci hashing: the high bits of a product that overflows.
+        spread = keys.to_numpy(zero_copy_only=False).astype("uint64") * 0x9E3779B97F4A7C15
+        return pa.array(spread < 2**64 // SHARE)
+    return pa.array([crc32(key.encode()) < 2**32 // SHARE for key in keys.to_pylist()], pa.bool_())
+
+
+def _ids(folder: Path, resource: Resource) -> Iterator[pa.Array]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    from harvester.dataset.read import batches, best_file  # noqa: PLC0415
+
+    file = best_file(resource)
+    if file is None:
+        return
+    for batch in batches(folder, resource, file, ("id",)):
+        yield batch.column(0).cast(pa.string())
+
+
+def _table(columns: dict[str, Iterable[Any]], kind: str) -> pa.Table:
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.table({name: pa.array(values, pa.type_for_alias(kind)) for name, values in columns.items()})

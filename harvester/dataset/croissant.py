@@ -1,0 +1,224 @@
+"""A release as MLCommons Croissant 1.1, with its vocabularies of responsible use and provenance. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harvester.dataset.documents import UNKNOWN, known, main_tables, summary, title
+from harvester.dataset.read import best_file
+from harvester.dataset.release import CC_BY_SA_BEFORE, Profile, Type
+
+if TYPE_CHECKING:
+    from harvester.dataset.release import Field, File, Release, Resource
+
+CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
+RAI_CONFORMS_TO = "http://mlcommons.org/croissant/RAI/1.0"
+
+_TYPES = {
+    Type.STRING: "sc:Text",
+    Type.INTEGER: "sc:Integer",
+    Type.NUMBER: "sc:Float",
+    Type.BOOLEAN: "sc:Boolean",
+    Type.DATE: "sc:Date",
+    Type.MONTH: "sc:Text",
+    Type.TIME: "sc:DateTime",
+    Type.JSON: "sc:Text",
+}
+_MEDIA = {
+    "csv.gz": "text/csv",
+    "parquet": "application/x-parquet",  # the name that its readers know
+    "jsonl.gz": "application/jsonlines",
+}
+_CROISSANT_TERMS = """
+arrayShape citeAs column containedIn equivalentProperty extract field fileObject fileProperty fileSet format includes
+isArray isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate
+separator source subField transform
+"""
+# What Croissant 1.1 declares, and PROV and DUO beside it.
+_CONTEXT = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "sc": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "dct": "http://purl.org/dc/terms/",
+    "prov": "http://www.w3.org/ns/prov#",
+    "duo": "http://purl.obolibrary.org/obo/DUO_",
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "description": {"@container": "@language"},
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "name": {"@container": "@language"},
+    **{term: f"cr:{term}" for term in _CROISSANT_TERMS.split()},
+}
+# (term of the Data Use Ontology, its name)
+_USES = {
+    Profile.OPEN: [("0000042", "general research use"), ("0000046", "non-commercial use only")],
+    Profile.RESTRICTED: [
+        ("0000042", "general research use"),
+        ("0000046", "non-commercial use only"),
+        ("0000021", "ethics approval required"),
+        ("0000026", "user specific restriction"),
+    ],
+    Profile.INTERNAL: [("0000026", "user specific restriction")],
+}
+
+
+def croissant(release: Release, version: str) -> dict[str, Any]:
+    """The JSON-LD document."""
+    tables = main_tables(release)
+    date = f"{release.as_of:%Y-%m-%d}"
+    described: dict[str, Any] = {
+        "@context": dict(sorted(_CONTEXT.items())),
+        "@type": "sc:Dataset",
+        "conformsTo": [CONFORMS_TO, RAI_CONFORMS_TO],
+        "name": title(release),
+        "description": summary(release),
+        "url": f"urn:scratch-harvester:{release.profile}:{release.name}",
+        "version": version,
+        "datePublished": date,
+        "dateModified": date,
+        "creator": {"@type": "sc:Organization", "name": f"The operator of the harvest ({known(release, 'contact')})"},
+        "keywords": ["scratch", "online community", "children", "remix", "comments"],
+        "inLanguage": "mul",
+        "isLiveDataset": False,
+        "citeAs": f"{title(release)}, harvested with scratch-harvester {known(release, 'harvester')}.",
+        "license": [
+            "https://spdx.org/licenses/CC-BY-SA-2.0.html",
+            {
+                "@type": "sc:CreativeWork",
+                "name": "Licences by date of content",
+                "description": f"CC BY-SA 2.0 for content from before {CC_BY_SA_BEFORE}; none known for later content.",
+                "url": "LICENCE.md",
+            },
+        ],
+        "usageInfo": [
+            {
+                "@type": "sc:DefinedTerm",
+                "@id": f"duo:{code}",
+                "name": name,
+                "termCode": f"DUO_{code}",
+                "inDefinedTermSet": "http://purl.obolibrary.org/obo/duo.owl",
+            }
+            for code, name in _USES[release.profile]
+        ],
+        **_responsible(release),
+        **_provenance(release),
+        "distribution": [_file(file) for one in release.resources for file in one.files],
+        "recordSet": [_record_set(one, {other.name for other in tables}) for one in tables],
+    }
+    return described
+
+
+def _responsible(release: Release) -> dict[str, Any]:
+    first, last = release.provenance.get("first"), release.provenance.get("last")
+    treated = [
+        f"{one.name}.{field.name}: {field.treatment}"
+        for one in main_tables(release)
+        for field in one.fields
+        if field.treatment
+    ]
+    told: dict[str, Any] = {
+        "rai:dataCollection": "Read from the public Scratch API in walks through its lists, whose pages overlap and are"
+        " certified by key or identity.",
+        "rai:dataCollectionType": ["Web API", "Observational"],
+        "rai:dataCollectionMissingData": "What was not visible when last visited, or not visited within the bound, is"
+        " left out; people who asked to be forgotten are absent; lists without a certificate may be incomplete. See"
+        " COVERAGE.md.",
+        "rai:dataPreprocessingProtocol": treated or ["None: values are as in the warehouse."],
+        "rai:dataBiases": [
+            "Without a probability design what is in it was found from seeds and represents those.",
+            "Active people and their surroundings are over-represented wherever links were followed.",
+            "Country is what people picked; the first entries of the list are too frequent.",
+        ],
+        "rai:dataLimitations": [
+            "Counters are of the last visit of each row, not of one moment.",
+            "Deleted and unshared content is missing on purpose.",
+        ],
+        "rai:dataUseCases": ["Research on participation, remixing and conversation in an online community."],
+        "rai:dataSocialImpact": "Most people in it are children. It must not be used to identify, contact, rank or"
+        " profile anybody.",
+        "rai:personalSensitiveInformation": ["Age group: mostly minors", "Country as stated", *_personal(release)],
+        "rai:dataReleaseMaintenancePlan": "A release is never altered; the next one lists what was withdrawn, and"
+        " supersedes it.",
+    }
+    if first and last:
+        told["rai:dataCollectionTimeframe"] = [str(first), str(last)]
+    return told
+
+
+def _personal(release: Release) -> list[str]:
+    return {
+        Profile.OPEN: ["Pseudonyms instead of names and ids"],
+        Profile.RESTRICTED: ["Pseudonyms instead of names and ids", "Texts that were redacted by rules"],
+        Profile.INTERNAL: ["Usernames", "Ids", "Texts"],
+    }[release.profile]
+
+
+def _provenance(release: Release) -> dict[str, Any]:
+    api = known(release, "api")
+    activity: dict[str, Any] = {
+        "@type": "prov:Activity",
+        "@id": "harvest",
+        "name": "harvest and release",
+        "prov:wasAssociatedWith": {
+            "@type": "prov:SoftwareAgent",
+            "@id": "scratch-harvester",
+            "name": f"scratch-harvester {known(release, 'harvester')}",
+        },
+    }
+    for key, term in (("first", "prov:startedAtTime"), ("last", "prov:endedAtTime")):
+        if release.provenance.get(key):
+            activity[term] = str(release.provenance[key])
+    sources = [{"@id": api if api != UNKNOWN else "urn:scratch:api", "name": "The public Scratch API"}]
+    if release.previous is not None:
+        # What it replaces, by the name it was given: dct:replaces is the pointer of a superseded release.
+        activity["dct:replaces"] = release.previous
+    return {"prov:wasDerivedFrom": sources, "prov:wasGeneratedBy": activity}
+
+
+def _file(file: File) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileObject",
+        "@id": file.path,
+        "name": file.path,
+        "contentUrl": file.path,
+        "contentSize": f"{file.bytes} B",
+        "encodingFormat": [_MEDIA[file.format], "application/gzip"]
+        if file.format.endswith(".gz")
+        else _MEDIA[file.format],
+        "sha256": file.sha256,
+    }
+
+
+def _record_set(resource: Resource, tables: set[str]) -> dict[str, Any]:
+    file = best_file(resource)
+    assert file is not None
+    record_set: dict[str, Any] = {
+        "@type": "cr:RecordSet",
+        "@id": resource.name,
+        "name": resource.name,
+        "description": resource.comment,
+        "field": [_field(resource, field, file, tables) for field in resource.fields],
+    }
+    if resource.primary_key:
+        record_set["key"] = [{"@id": f"{resource.name}/{name}"} for name in resource.primary_key]
+    return record_set
+
+
+def _field(resource: Resource, field: Field, file: File, tables: set[str]) -> dict[str, Any]:
+    how = {"jsonPath": f"$.{field.name}"} if file.format == "jsonl.gz" else {"column": field.name}
+    entry: dict[str, Any] = {
+        "@type": "cr:Field",
+        "@id": f"{resource.name}/{field.name}",
+        "name": field.name,
+        "description": field.comment if field.treatment is None else f"{field.comment} {field.treatment}",
+        "dataType": _TYPES[field.type],
+        "source": {"fileObject": {"@id": file.path}, "extract": how},
+    }
+    for key in resource.foreign_keys:
+        # A reference is of one field; keys of several are in the data package.
+        if key.fields == (field.name,) and key.resource in tables:
+            entry["references"] = {"field": {"@id": f"{key.resource}/{key.referred[0]}"}}
+    return entry

@@ -1,0 +1,123 @@
+"""The descriptions of a release: the same release gives the same bytes, whenever and wherever they are written.
+
+`manifest.json` is the one that is read again: it holds the whole `Release`, and the hash of every other description.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from harvester.dataset.croissant import croissant
+from harvester.dataset.datapackage import data_package
+from harvester.dataset.documents import documents
+from harvester.dataset.release import Release
+from harvester.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST = "manifest.json"
+CHECKSUMS = "SHA256SUMS"
+SCHEMA_VERSION = "1.0.0"
+"""Of the tables that a release has. New rows need none; a column more is a minor step, one less or other a major."""
+
+_NAME = re.compile(r"(\d{4})\.(0[1-9]|1[0-2])\.(\d+)")
+
+
+class Description(msgspec.Struct, frozen=True):
+    """A descriptive file as the manifest knows it."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What `manifest.json` holds."""
+
+    schema_version: str
+    rows: int
+    bytes: int
+    release: Release
+    descriptions: tuple[Description, ...]
+
+
+def describe(folder: Path, release: Release) -> None:
+    """Write all descriptive files of a release into the folder of its data.
+
+    Raises:
+        UsageError: the name of the release is no date and number.
+    """
+    for name, content in render(release).items():
+        (folder / name).write_bytes(content)
+
+
+def render(release: Release) -> dict[str, bytes]:
+    """Every descriptive file by its name. Pure.
+
+    Raises:
+        UsageError: the name of the release is no date and number.
+    """
+    version = version_of(release.name)
+    files = {name: text.encode() for name, text in documents(release).items()}
+    files["datapackage.json"] = _json(data_package(release, version))
+    files["croissant.json"] = _json(croissant(release, version))
+    told = tuple(Description(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in sorted(files.items()))
+    data_files = [file for one in release.resources for file in one.files]
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        rows=sum(one.rows for one in release.resources),
+        bytes=sum(file.bytes for file in data_files),
+        release=release,
+        descriptions=told,
+    )
+    files[MANIFEST] = _json(msgspec.to_builtins(manifest))
+    sums = {file.path: file.sha256 for file in data_files} | {one.path: one.sha256 for one in told}
+    sums[MANIFEST] = hashlib.sha256(files[MANIFEST]).hexdigest()
+    files[CHECKSUMS] = "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items())).encode()
+    return files
+
+
+def version_of(name: str) -> str:
+    """The name of a release as a semantic version: 2026.06.0 is 2026.6.0.
+
+    Raises:
+        UsageError: the name is no date and number.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise UsageError("a release is named by year, month and a number, as 2026.06.0")
+    return ".".join(str(int(part)) for part in match.groups())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What is said of the release in a folder.
+
+    Raises:
+        UsageError: the folder holds no release, or its manifest is damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except OSError as error:
+        raise UsageError(f"{folder} holds no release: {MANIFEST} cannot be read ({error.strerror})") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        raise UsageError(f"{path} is damaged, or was written by another version") from None
+
+
+def read_release(folder: Path) -> Release:
+    """The release in a folder.
+
+    Raises:
+        UsageError: the folder holds no release, or its manifest is damaged.
+    """
+    return read_manifest(folder).release
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

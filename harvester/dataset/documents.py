@@ -1,0 +1,308 @@
+"""The documents of a release that people read, in Markdown. Pure: a release in, texts out, no clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from harvester.dataset.release import CC_BY_SA_BEFORE, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harvester.dataset.release import Release, Resource
+
+UNKNOWN = "not known"
+
+_OPEN_TO = {
+    Profile.OPEN: "Anybody.",
+    Profile.RESTRICTED: "Only people who signed an agreement with the operator not to identify anybody, not to pass"
+    " it on, to protect it, and to delete it when their work is done.",
+    Profile.INTERNAL: "Nobody outside the operator's own team.",
+}
+_HOLDS = {
+    Profile.OPEN: "Ids are keyed pseudonyms, times and counts are coarse, and there is no text and no link.",
+    Profile.RESTRICTED: "Ids are keyed pseudonyms, times are exact, and texts are redacted by rules that do not find"
+    " everything.",
+    Profile.INTERNAL: "The tables are as they are in the warehouse.",
+}
+_IDENTIFY = {
+    Profile.OPEN: "Not directly: names, ids, links and texts are absent or replaced by pseudonyms, times and counts are"
+    " coarse. Somebody who holds the whole public site could still recognise unusual people by the shape of what they"
+    " did. Combinations of country and month of joining that too few people share were made coarser:",
+    Profile.RESTRICTED: "With effort, yes: exact times and redacted texts can be matched with the public site. That is"
+    " why an agreement is needed.",
+    Profile.INTERNAL: "Yes: usernames and ids are in it.",
+}
+_UPSET = {
+    Profile.OPEN: "Hardly by reading it: there is no text.",
+    Profile.RESTRICTED: "Yes: comments are as they were written, save for what was redacted.",
+    Profile.INTERNAL: "Yes: texts are as they were written.",
+}
+_SENSITIVE = {
+    Profile.OPEN: "",
+    Profile.RESTRICTED: ", but people may have written about anything",
+    Profile.INTERNAL: ", but people may have written about anything",
+}
+_LICENCE = {
+    Profile.OPEN: "This profile holds no text, title or project, only facts about them. No right beyond that in the law"
+    " is granted or claimed for their selection.",
+    Profile.RESTRICTED: "This profile holds redacted texts. Whoever received it is bound by the agreement they signed,"
+    " and may not publish texts whose `content_licence` is empty.",
+    Profile.INTERNAL: "This profile is not meant to leave the operator's team; no licence to it is granted.",
+}
+
+_SCHEMA_NOTE = (
+    "Every format holds the same columns in the same order. Files are sorted by the key. Times are UTC; an empty value"
+    " means that nothing is known, or that it was taken out."
+)
+_COVERAGE_NOTE = (
+    "What is absent from this release is absent from the world only where a list was read whole and certified. A list"
+    " without a certificate may have more items than are here."
+)
+_NO_DESIGN = (
+    "A part: what the operator put in scope, and what was met from there. No probability design was used, so no figure"
+    " of it estimates one of the whole site."
+)
+
+
+def documents(release: Release) -> dict[str, str]:
+    """Each document by its file name."""
+    return {
+        "CHANGELOG.md": _changelog(release),
+        "COVERAGE.md": _coverage(release),
+        "DATASHEET.md": _datasheet(release),
+        "LICENCE.md": _fill(
+            "LICENCE.md",
+            licence_changed=CC_BY_SA_BEFORE.isoformat(),
+            licence_profile=_LICENCE[release.profile],
+        ),
+        "README.md": _readme(release),
+        "SCHEMA.md": _schema(release),
+    }
+
+
+def title(release: Release) -> str:
+    """What a release is called in full."""
+    return f"Scratch community data {release.name} ({release.profile})"
+
+
+def summary(release: Release) -> str:
+    """A release in one paragraph."""
+    rows = sum(one.rows for one in release.resources if not is_extra(one))
+    return (
+        f"The public Scratch community as harvested: {rows:,} rows in {len(main_tables(release))} tables, as of"
+        f" {release.as_of:%Y-%m-%d %H:%M} UTC. Profile {release.profile}: {_HOLDS[release.profile]}"
+    )
+
+
+def is_extra(resource: Resource) -> bool:
+    """Whether a table is no data of its own: a teaser, or the list of what was withdrawn."""
+    return resource.name == "withdrawn" or any(file.path.startswith("teaser/") for file in resource.files)
+
+
+def main_tables(release: Release) -> list[Resource]:
+    """The tables of a release without teasers and the list of what was withdrawn."""
+    return [one for one in release.resources if not is_extra(one)]
+
+
+def known(release: Release, key: str) -> str:
+    """A fact of the provenance, or that it is not known."""
+    value = release.provenance.get(key)
+    return UNKNOWN if value in (None, "", [], {}) else _text(value)
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table; numbers are set right."""
+    rows = [list(row) for row in rows]
+    numeric = [bool(rows) and all(isinstance(row[n], int | float) for row in rows) for n in range(len(headers))]
+    lines = [headers, ["--:" if one else "---" for one in numeric], *([_text(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def facts(value: Any, level: int = 2) -> str:
+    """Nested facts as headings, lists and tables, in their own order."""
+    if isinstance(value, Mapping):
+        flat = [(key, one) for key, one in value.items() if not _is_nested(one)]
+        parts = ["\n".join(f"- {_words(key)}: {_text(one)}" for key, one in flat)] if flat else []
+        for key, one in value.items():
+            if _is_nested(one):
+                parts.append(f"{'#' * min(level, 6)} {_words(key).capitalize()}\n\n{facts(one, level + 1)}")
+        return "\n\n".join(parts)
+    if _is_nested(value):
+        if all(isinstance(one, Mapping) for one in value):
+            headers = list(dict.fromkeys(key for one in value for key in one))
+            return table([_words(key) for key in headers], [[one.get(key) for key in headers] for one in value])
+        return "\n".join(f"- {_text(one)}" for one in value)
+    return _text(value)
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, Mapping | list | tuple) and bool(value)
+
+
+def _words(key: object) -> str:
+    return str(key).replace("_", " ")
+
+
+def _text(value: Any) -> str:
+    """A value in a cell or a sentence: on one line, and nothing in it is Markdown."""
+    match value:
+        case None | "" | [] | {} | ():
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.4g}"
+        case list() | tuple():
+            return ", ".join(_text(one) for one in value)
+        case Mapping():
+            return json.dumps(value, default=str)
+    return " ".join(str(value).split()).replace("|", "\\|")
+
+
+def _fill(name: str, **values: str) -> str:
+    template = resources.files("harvester.dataset").joinpath("templates", name).read_text(encoding="utf-8")
+    return Template(template).substitute(values)
+
+
+def _resource_table(release: Release) -> str:
+    return table(
+        ["table", "rows", "one row is"], [(f"`{one.name}`", one.rows, one.comment) for one in release.resources]
+    )
+
+
+def _readme(release: Release) -> str:
+    first = next(iter(main_tables(release)), None) or release.resources[0]
+    by_format = {file.format: file.path for file in first.files}
+    readers = {
+        "parquet": 'read_parquet("{}")',
+        "csv.gz": 'read_csv("{}")',
+        "jsonl.gz": 'read_json("{}", lines=True)',
+    }
+    reader = next(how.format(by_format[kind]) for kind, how in readers.items() if kind in by_format)
+    return _fill(
+        "README.md",
+        title=title(release),
+        summary=summary(release),
+        resources=_resource_table(release),
+        first=first.name,
+        reader=reader,
+    )
+
+
+def _schema(release: Release) -> str:
+    parts = [
+        f"# Schema of {title(release)}",
+        _SCHEMA_NOTE,
+    ]
+    for one in release.resources:
+        parts.append(f"## {one.name}\n\n{one.comment}")
+        told = [f"- Rows: {one.rows:,}", f"- Key: {', '.join(f'`{name}`' for name in one.primary_key) or 'none'}"]
+        told += [
+            f"- ({', '.join(f'`{name}`' for name in key.fields)}) refers to `{key.resource}`"
+            f" ({', '.join(f'`{name}`' for name in key.referred)})"
+            for key in one.foreign_keys
+        ]
+        told.append(f"- Files: {', '.join(f'`{file.path}`' for file in one.files)}")
+        parts.append("\n".join(told))
+        rows = []
+        for column in one.fields:
+            meaning = column.comment
+            if column.categories:
+                meaning += f" One of: {', '.join(column.categories)}."
+            rows.append((f"`{column.name}`", column.type.value, column.required, meaning, column.treatment))
+        parts.append(table(["column", "type", "always there", "meaning", "what was done to it"], rows))
+    return _joined(parts)
+
+
+def _changelog(release: Release) -> str:
+    parts = [f"# What changed in {title(release)}"]
+    if release.previous is None:
+        parts.append("This release was compared with none before it.")
+    else:
+        parts.append(f"Compared with release {release.previous}:")
+        columns = list(
+            dict.fromkeys(["added", "changed", "withdrawn", *(k for c in release.changes.values() for k in c)])
+        )
+        rows = [(f"`{name}`", *(count.get(key) for key in columns)) for name, count in release.changes.items()]
+        parts.append(table(["table", *columns], rows) if rows else "What changed was not counted.")
+        parts.append(
+            "*Withdrawn* rows were in the earlier release and are not in this one: deleted, no longer visible, not seen"
+            " lately, or of somebody who asked to be forgotten."
+        )
+        if any(one.name == "withdrawn" for one in release.resources):
+            parts.append(
+                "`withdrawn` lists their pseudonyms in the earlier release. Remove them from it, or delete it."
+            )
+    return _joined(parts)
+
+
+def _coverage(release: Release) -> str:
+    parts = [
+        f"# Coverage of {title(release)}",
+        _COVERAGE_NOTE,
+    ]
+    parts.append(
+        facts(release.coverage) if release.coverage else "Nothing was recorded about coverage: take none for granted."
+    )
+    if release.anonymity:
+        parts.append(f"## Made coarser for anonymity\n\n{facts(release.anonymity, 3)}")
+    return _joined(parts)
+
+
+def _datasheet(release: Release) -> str:
+    first, last = release.provenance.get("first"), release.provenance.get("last")
+    runs = release.provenance.get("runs")
+    parameters = release.parameters
+    treated = [
+        (f"`{one.name}.{column.name}`", column.treatment)
+        for one in main_tables(release)
+        for column in one.fields
+        if column.treatment
+    ]
+    within = parameters.get("seen_within", parameters.get("seen_within_days"))
+    return _fill(
+        "DATASHEET.md",
+        title=title(release),
+        harvester=f"version {known(release, 'harvester')}",
+        contact=known(release, "contact"),
+        permission=known(release, "permission"),
+        api=known(release, "api"),
+        resources=_resource_table(release),
+        sample="A part: by a probability design, recorded as follows." if release.design else _NO_DESIGN,
+        design=facts(release.design, 3),
+        seen_within=UNKNOWN if within is None else f"{_text(within)} days",
+        profile=release.profile.value,
+        profile_text=_HOLDS[release.profile],
+        upset=_UPSET[release.profile],
+        identify=_IDENTIFY[release.profile],
+        anonymity=facts(release.anonymity, 3) or "Nothing was recorded about suppression.",
+        sensitive=_SENSITIVE[release.profile],
+        runs="The number of runs is not known." if runs is None else f"Runs behind it: {_text(runs)}.",
+        timeframe=f"From {first} to {last}." if first and last else "The dates of the runs are not known.",
+        as_of=f"{release.as_of:%Y-%m-%d %H:%M} UTC",
+        preprocessing="Parameters: " + "; ".join(f"{_words(k)} {_text(v)}" for k, v in parameters.items()) + "."
+        if parameters
+        else "No parameters were recorded.",
+        treatments=table(["column", "what was done"], treated) if treated else "None: values are as in the warehouse.",
+        pseudonyms=_pseudonyms(release),
+        distribution=_OPEN_TO[release.profile],
+    )
+
+
+def _pseudonyms(release: Release) -> str:
+    if release.profile is Profile.INTERNAL:
+        return "are not used: ids are those of the site"
+    if release.parameters.get("key") == "project":
+        return "are the same in all releases of this project"
+    return "differ between releases, which cannot be joined by them"
+
+
+def _joined(parts: list[str]) -> str:
+    return "\n\n".join(part for part in parts if part) + "\n"

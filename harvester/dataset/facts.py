@@ -1,0 +1,115 @@
+"""What a release says of its own making: coverage, designs, the runs behind it. No id, and no name of anybody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import dict_row
+
+from harvester import __version__
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import psycopg
+
+    Connection = psycopg.Connection[tuple[Any, ...]]
+
+# While a run is under way the state is that of now; else that in which the last one left it, however often it is read.
+_STATE = """
+SELECT CASE WHEN bool_or(ended_at IS NULL) IS NOT FALSE THEN now() ELSE max(ended_at) END FROM crawl.runs
+"""
+_LISTS = """
+SELECT stream, count(*) AS lists,
+    count(*) FILTER (WHERE state = 'certified') AS certified,
+    count(*) FILTER (WHERE state = 'unproved') AS unproved,
+    count(*) FILTER (WHERE state = 'read') AS read,
+    count(*) FILTER (WHERE state = 'not read yet') AS not_read_yet,
+    count(*) FILTER (WHERE state = 'gone') AS gone,
+    count(*) FILTER (WHERE capped) AS capped_by_the_site,
+    count(*) FILTER (WHERE hole_before IS NOT NULL) AS with_a_hole
+FROM analytics.coverage WHERE stream NOT LIKE 'account%' GROUP BY 1 ORDER BY 1
+"""
+_FAILED = """
+SELECT stream, count(*) AS failing FROM crawl.walks WHERE failures > 0 GROUP BY 1 ORDER BY 1
+"""
+_IDS = """
+SELECT kind, extract(year FROM month)::int AS year, sum(held)::bigint AS held, sum(ids_not_held)::bigint AS not_held
+FROM analytics.id_gaps GROUP BY 1, 2 ORDER BY 1, 2
+"""
+_CENSORED = """
+SELECT '{0}' AS kind, count(*) AS gone, count(gone_after) AS between_two_reads,
+    extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY gone_at - gone_after)) / 86400 AS median_days
+FROM scratch.{0} WHERE gone_at IS NOT NULL
+"""
+_TABLES = (
+    "users",
+    "projects",
+    "studios",
+    "project_comments",
+    "studio_comments",
+    "profile_comments",
+    "follows",
+    "favorites",
+)
+_RUNS = """
+SELECT count(*) AS runs, min(started_at) AS first, max(coalesce(ended_at, started_at)) AS last,
+    coalesce(sum(requests), 0)::bigint AS requests,
+    string_agg(DISTINCT api_url, ', ' ORDER BY api_url) AS api,
+    string_agg(DISTINCT contact, ', ' ORDER BY contact) AS contact,
+    string_agg(DISTINCT permission, ', ' ORDER BY permission) AS permission,
+    string_agg(DISTINCT version, ', ' ORDER BY version) AS crawled_by
+FROM crawl.runs WHERE crew IS NULL
+"""
+_DESIGNS = """
+SELECT g.id AS design_id, g.name, g.parameters::text AS parameters, g.drawn_at::date::text AS drawn_on,
+    count(d.*) AS drawn, count(*) FILTER (WHERE d.outcome = 'hit') AS hits,
+    count(*) FILTER (WHERE d.outcome <> 'hit') AS misses
+FROM crawl.designs g LEFT JOIN crawl.draws d ON d.design_id = g.id GROUP BY g.id ORDER BY g.id
+"""
+
+
+def state_at(connection: Connection) -> datetime:
+    """The moment whose state the warehouse holds."""
+    row = connection.execute(_STATE).fetchone()
+    assert row is not None
+    moment: datetime = row[0]
+    return moment
+
+
+def coverage(connection: Connection) -> dict[str, Any]:
+    """What is certified, what failed, which ids are not held, and how well absences are dated."""
+    return {
+        "lists": _rows(connection, _LISTS),
+        "failing": _rows(connection, _FAILED),
+        "ids_by_year": _rows(connection, _IDS),
+        "absences": [row for table in _TABLES for row in _rows(connection, _CENSORED.format(table))],
+    }
+
+
+def designs(connection: Connection) -> dict[str, Any]:
+    """How what is in scope was drawn; empty for whatever was seeded by hand."""
+    drawn = _rows(connection, _DESIGNS)
+    return {"designs": drawn} if drawn else {}
+
+
+def provenance(connection: Connection, *, to_the_day: bool) -> dict[str, Any]:
+    """The runs behind a release."""
+    found = _rows(connection, _RUNS)[0]
+    for name in ("first", "last"):
+        if found[name] is not None:
+            found[name] = (found[name].date() if to_the_day else found[name]).isoformat()
+    return found | {"harvester": __version__}
+
+
+def _rows(connection: Connection, query: str) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        found = cursor.execute(query).fetchall()
+    return [{name: _plain(value) for name, value in row.items()} for row in found]
+
+
+def _plain(value: Any) -> Any:
+    """Numbers as JSON has them; `numeric` comes as Decimal."""
+    if value is None or isinstance(value, str | int | float) or hasattr(value, "isoformat"):
+        return value
+    return round(float(value), 3)

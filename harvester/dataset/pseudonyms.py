@@ -1,0 +1,60 @@
+"""Pseudonyms: HMAC-SHA256 of kind and id, cut to 128 bits, under a key that is derived and never stored.
+
+A plain hash of an id is no pseudonym: there are so few ids that all of them are tried in seconds. The key is derived
+from `secret.key` and the release, so that two releases cannot be joined; or, where a study needs to follow things
+over releases, from the project alone. Destroying `secret.key` makes the way back impossible, for the owner too.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harvester.dataset.release import Profile
+
+BYTES = 16
+"""128 bits."""
+
+
+class Scope(StrEnum):
+    """What a key is derived for."""
+
+    RELEASE = "release"
+    """Pseudonyms of two releases have nothing in common."""
+    PROJECT = "project"
+    """The same thing has the same pseudonym in all releases of a profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A derived key. It is in no log, no database and no argument list."""
+
+    _key: bytes
+
+    def __repr__(self) -> str:
+        return "Key(...)"
+
+    @property
+    def fingerprint(self) -> str:
+        """What may be published of it: equal for equal keys, and no way back."""
+        return hmac.digest(self._key, b"fingerprint", "sha256").hex()[:16]
+
+    def one(self, kind: str, value: Any) -> bytes:
+        """The pseudonym of one thing."""
+        return hmac.digest(self._key, f"{kind} {value}".encode(), "sha256")[:BYTES]
+
+    def many(self, kind: str, values: Iterable[Any]) -> list[bytes]:
+        """The pseudonyms of many."""
+        key, start = self._key, f"{kind} ".encode()
+        return [hmac.digest(key, start + str(value).encode(), "sha256")[:BYTES] for value in values]
+
+
+def derive(secret: bytes, profile: Profile, scope: Scope, release: str) -> Key:
+    """The key of a release, or of all releases of a profile; open and restricted ones never share one."""
+    of = f"dataset {profile} {scope}" + (f" {release}" if scope is Scope.RELEASE else "")
+    return Key(hmac.digest(secret, of.encode(), "sha256"))

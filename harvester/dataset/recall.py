@@ -1,0 +1,100 @@
+"""How much the redaction of texts finds: measured on made-up comments, by kind and language.
+
+`python -m harvester.dataset.recall` prints the table. A value counts as found only if every character of it is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from harvester.dataset.corpus import HELD_OUT, KINDS, LANGUAGES, PARTS, USERNAMES, comments
+from harvester.dataset.redact import Names, find
+
+if TYPE_CHECKING:
+    from harvester.dataset.corpus import Comment
+
+
+class Score(NamedTuple):
+    """Values that should be found and were; finds that should be made, of those made."""
+
+    values: int
+    found: int
+    finds: int
+    right: int
+
+    @property
+    def recall(self) -> float:
+        """The share of values that were found."""
+        return self.found / self.values if self.values else 1.0
+
+    @property
+    def precision(self) -> float:
+        """The share of finds that touch a value of any kind."""
+        return self.right / self.finds if self.finds else 1.0
+
+
+def measure(part: str = HELD_OUT) -> dict[tuple[str, str], Score]:
+    """The score of each kind and language, of all kinds of a language (`all`), and of a kind in all languages."""
+    names = known_names(part)
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for comment in comments(part):
+        for kind, what in _judge(comment, names):
+            for one in (kind, "all"):
+                for language in (comment.language, "all"):
+                    counts[one, language, what] += 1
+    return {
+        (kind, language): Score(*(counts[kind, language, what] for what in ("value", "found", "find", "right")))
+        for kind in (*KINDS, "all")
+        for language in (*LANGUAGES, "all")
+    }
+
+
+def known_names(part: str) -> Names:
+    """The usernames that a warehouse would know."""
+    return Names(USERNAMES[part], lambda name: f"p{len(name)}")
+
+
+def _judge(comment: Comment, names: Names) -> list[tuple[str, str]]:
+    spans = find(comment.text, names)
+    covered = {place for span in spans for place in range(span.start, span.end)}
+    told = []
+    for label in comment.labels:
+        told.append((label.kind, "value"))
+        if covered.issuperset(range(label.start, label.end)):
+            told.append((label.kind, "found"))
+    for span in spans:
+        told.append((span.kind, "find"))
+        if any(span.start < label.end and label.start < span.end for label in comment.labels):
+            told.append((span.kind, "right"))
+    return told
+
+
+def tables(part: str = HELD_OUT) -> str:
+    """Recall by kind and language, and precision by kind, in Markdown."""
+    scores = measure(part)
+    lines = [
+        f"| {' | '.join(['kind', *LANGUAGES, 'all', 'precision'])} |",
+        f"|{' --- |'}{' --: |' * (len(LANGUAGES) + 2)}",
+    ]
+    for kind in (*KINDS, "all"):
+        cells = [f"{_percent(scores[kind, language].recall)}" for language in (*LANGUAGES, "all")]
+        lines.append(f"| {' | '.join([kind, *cells, _percent(scores[kind, 'all'].precision)])} |")
+    return "\n".join(lines)
+
+
+def _percent(share: float) -> str:
+    """In whole percent, rounded down: what is stated is never more than what was measured."""
+    return f"{int(share * 100 + 1e-9)}%"
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m harvester.dataset.recall", description=__doc__)
+    parser.add_argument("--part", choices=PARTS, default=HELD_OUT, help="which templates (default: those held out)")
+    sys.stdout.write(tables(parser.parse_args().part) + "\n")
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,232 @@
+"""What is left of what people write: features of a text, or the text without what tells who and where they are.
+
+The rules work offline, in English, Spanish, Portuguese, German, French, Japanese and Turkish, all at once: nobody says
+which language a comment is in. They look for what children give away, as children write it ("im 1 0", "dis cord"), and
+would rather take out too much. They do not find everything: `harvester.dataset.recall` says how much.
+
+Text is matched in a folded form: small letters without accents, symbols as one sign, nothing invisible. Each character of
+it knows where it came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from array import array
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from harvester.dataset.redact_rules import LEARN_NAME, PLAIN_NAME, RULES, SYMBOL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+_SCRATCH_EMOJI = re.compile(r":[a-z0-9]+(?:-[a-z0-9]+)*:")
+_WORD = re.compile(r"\w+")
+_CANDIDATE = re.compile(r"[A-Za-z0-9_-]{2,30}")
+_DISTINCT_LENGTH = 8
+_SCRIPTS = {
+    "LATIN": "Latn",
+    "CYRILLIC": "Cyrl",
+    "GREEK": "Grek",
+    "ARABIC": "Arab",
+    "HEBREW": "Hebr",
+    "HIRAGANA": "Jpan",
+    "KATAKANA": "Jpan",
+    "KATAKANA-HIRAGANA": "Jpan",
+    "CJK": "Hani",
+    "HANGUL": "Kore",
+    "THAI": "Thai",
+    "DEVANAGARI": "Deva",
+}
+_UNKNOWN_SCRIPT, _NO_SCRIPT = "Zzzz", "Zyyy"
+
+
+class Span(NamedTuple):
+    """A part of a text, and what it tells."""
+
+    start: int
+    end: int
+    kind: str
+
+
+class Names:
+    """Known usernames, eight bytes each, and what stands for one.
+
+    Names are held as hashes, sorted: ten million take 80 MB. Capitals make no difference, as on the site.
+    """
+
+    def __init__(self, usernames: Iterable[str], pseudonym: Callable[[str], str]) -> None:
+        hashes = array("Q", (_hash(name) for name in usernames))
+        self._hashes = np.unique(np.frombuffer(hashes, dtype=np.uint64)) if hashes else np.zeros(0, np.uint64)
+        self._pseudonym = pseudonym
+
+    def __contains__(self, name: str) -> bool:
+        value = np.uint64(_hash(name))
+        place = int(np.searchsorted(self._hashes, value))
+        return place < len(self._hashes) and self._hashes[place] == value
+
+    def stand_in(self, name: str) -> str:
+        """What is written for a name: its pseudonym where it is known, so that threads can be followed."""
+        return f"@{self._pseudonym(name.lower())}" if name in self else "@[user]"
+
+
+def redact(text: str, names: Names) -> str:
+    """The text with each thing that tells who or where somebody is replaced by its kind in brackets."""
+    parts, done = [], 0
+    for span in find(text, names):
+        if span.kind in {"mention", "user"}:
+            written = names.stand_in(text[span.start : span.end].lstrip("@ \u3000"))
+        else:
+            written = f"[{span.kind}]"
+        parts += [text[done : span.start], written]
+        done = span.end
+    return "".join(parts) + text[done:]
+
+
+def find(text: str, names: Names) -> list[Span]:
+    """What must not be published, in order and without overlaps: where two finds meet, the longer one counts."""
+    spans: list[Span] = []
+    found = [*_by_rules(text), *_usernames(text, names)]
+    for span in sorted(found, key=lambda one: (one.start, one.start - one.end)):
+        if spans and span.start < spans[-1].end:
+            last = spans[-1]
+            longer = last if last.end - last.start >= span.end - span.start else span
+            spans[-1] = Span(last.start, max(last.end, span.end), longer.kind)
+        else:
+            spans.append(span)
+    return spans
+
+
+def features(text: str) -> dict[str, Any]:
+    """What can be told of a text without the text.
+
+    `language_script` is the ISO 15924 code of the script that most of its letters are of: Zyyy where it has none.
+    """
+    plain = _SCRATCH_EMOJI.sub(" ", text)
+    folded = _Folded(plain)
+    kinds = [kind for kind, pattern in RULES if kind in {"link", "mention"} for _ in pattern.finditer(folded.small)]
+    return {
+        "length": len(text),
+        "words": len(_WORD.findall(plain)),
+        "emoji_count": len(_SCRATCH_EMOJI.findall(text)) + sum(map(_is_emoji, plain)),
+        "language_script": _script(plain),
+        "question": any(mark in text for mark in "?？؟;"),
+        "link_count": kinds.count("link"),
+        "mention_count": kinds.count("mention"),
+    }
+
+
+def _by_rules(text: str) -> Iterator[Span]:
+    folded = _Folded(text)
+    for kind, pattern in RULES:
+        for match in pattern.finditer(folded.small):
+            group = match.lastgroup or 0
+            if match.start(group) < match.end(group):
+                start, end = match.span(group)
+                if group in {"proper", "proper_name"}:
+                    end = folded.end_of_proper_noun(end)
+                yield folded.span(start, end, kind)
+    for match in LEARN_NAME.finditer(folded.cased):
+        yield folded.span(*match.span("name"), "name")
+
+
+def _usernames(text: str, names: Names) -> Iterator[Span]:
+    """Known usernames. One that may be an ordinary word counts only where the words around it make it a name."""
+    folded = _Folded(text)
+    credited = {folded.places[match.start(match.lastgroup or 0)] for match in PLAIN_NAME.finditer(folded.small)}
+    for match in _CANDIDATE.finditer(text):
+        name = match[0]
+        distinct = (
+            len(name) >= _DISTINCT_LENGTH or not name.isalpha() or not (name.islower() or name.istitle() or name.isupper())
+        )
+        if (distinct or match.start() in credited) and name in names:
+            yield Span(*match.span(), "user")
+
+
+class _Folded:
+    """A text as rules see it. `small` and `cased` are alike but for capitals; `places` leads back to the text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.places: list[int] = []
+        cased = []
+        for place, character in enumerate(text):
+            fold = _fold(character)
+            if fold:
+                cased.append(fold)
+                self.places.append(place)
+        self.cased = "".join(cased)
+        self.small = "".join(map(_small, cased))
+
+    def span(self, start: int, end: int, kind: str) -> Span:
+        """A part of the folded text in the text; what is invisible behind it belongs to it."""
+        last = self.places[end] if end < len(self.places) else len(self._text)
+        while last > self.places[end - 1] + 1 and self._text[last - 1].isspace():
+            last -= 1
+        return Span(self.places[start], last, kind)
+
+    def end_of_proper_noun(self, end: int) -> int:
+        """The end of a name that goes on in words with capitals, joined by small words such as `de la`."""
+        going_on = _PROPER_TAIL.match(self.cased, end)
+        return going_on.end() if going_on else end
+
+
+_PROPER_TAIL = re.compile(r"(?:[ .'-]+(?:(?:de|la|las|los|el|do|da|dos|das|des|du|am|im|of|and|y|e) )*[A-Z][\w'.-]*){1,4}")
+
+
+@cache
+def _small(character: str) -> str:
+    small = character.lower()
+    return small if len(small) == 1 else character
+
+
+@cache
+def _fold(character: str) -> str:
+    """One character for one: without accent or width, symbols alike; "" for what is not seen."""
+    category = unicodedata.category(character)
+    if category in {"Mn", "Me", "Cf", "Cc"}:
+        return " " if character in "\n\t\r" else ""
+    if character in _LOOK_ALIKE:
+        return _LOOK_ALIKE[character]
+    if category in {"So", "Sk", "Co", "Cn", "Cs"} and not character.isascii():
+        return SYMBOL
+    if category == "Zs":
+        return " "
+    if ord(character) < 0x250 or 0x1E00 <= ord(character) < 0x1F00 or 0xFF00 <= ord(character) < 0xFF60:  # Latin, wide
+        return unicodedata.normalize("NFKD", character)[:1]
+    return character
+
+
+# Letters of other alphabets that pass for Latin ones, those that small letters would tear apart, and signs of ordinals.
+_LOOK_ALIKE = dict(zip("аеорсухіѕԁАЕОРСХІ’‘´`ıİ“”ßº°", "aeopcyxisdAEOPCXI''''iI\"\"soo", strict=True))
+
+
+@cache
+def _is_emoji(character: str) -> bool:
+    return unicodedata.category(character) == "So" and not character.isascii()
+
+
+def _script(text: str) -> str:
+    counts: dict[str, int] = {}
+    for character in text:
+        if character.isalpha():
+            script = _script_of(character)
+            counts[script] = counts.get(script, 0) + 1
+    if not counts:
+        return _NO_SCRIPT
+    if "Jpan" in counts and "Hani" in counts:
+        counts["Jpan"] += counts.pop("Hani")
+    return max(sorted(counts), key=counts.__getitem__)
+
+
+@cache
+def _script_of(character: str) -> str:
+    return _SCRIPTS.get(unicodedata.name(character, "").split(" ")[0], _UNKNOWN_SCRIPT)
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.lower().encode(), digest_size=8).digest(), "big")

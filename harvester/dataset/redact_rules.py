@@ -1,0 +1,244 @@
+"""The rules of redaction: what children give away, and the words around it, in seven languages.
+
+Patterns see folded text (`redact`): small letters, no accents, `¤` for any symbol. The last named group of a match is what
+is taken out, or all of it. A group `proper` goes on over capitals behind it.
+"""
+
+# ruff: noqa: RUF001  (letters that look like others are what they are for)
+
+from __future__ import annotations
+
+import re
+
+SYMBOL = "¤"
+
+# --- Numbers as children write them --------------------------------------------------------------------------------
+_GAP = rf"[ ._\-*~'/{SYMBOL}]{{0,3}}"
+_WORDS_OF_AGE = (
+    # 5 to 19; a language's own words count in every language
+    "five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
+    "|cinco|seis|siete|ocho|nueve|diez|once|doce|trece|catorce|quince|dieciseis|diecisiete"
+    "|sete|oito|nove|dez|onze|doze|treze|catorze|quatorze|quinze|dezesseis"
+    "|funf|sechs|sieben|acht|neun|zehn|elf|zwolf|dreizehn|vierzehn|funfzehn|sechzehn"
+    "|cinq|sept|huit|neuf|dix|douze|treize|seize"
+    "|on (?:bir|iki|uc|dort|bes|alti)|bes|alti|yedi|sekiz|dokuz|on"
+)
+_DIGIT = r"[0-9oil]"
+_AGE = rf"(?P<age>(?:[1il]{_GAP}{_DIGIT}(?![0-9])|[5-9](?![0-9])|(?:{_WORDS_OF_AGE})(?![a-z]))(?:[.,]5| and a half| 1/2)?)"
+_KANJI = "[一二三四五六七八九十]{1,3}"
+_AGE_CJK = rf"(?P<age>[1il]{_GAP}{_DIGIT}(?![0-9])|[5-9](?![0-9])|{_KANJI})"
+_NOT_WORD = r"(?<![a-z0-9])"
+_COUNTED = (  # what is counted in a game, and so is no age
+    r"(?! ?(?:%|/|x\b|:[0-9]|level|lvl|lives|life|point|pts|time|min|sec|hour|hr|day|week|month|follower|sub|view|love|fave|player"
+    r"|project|sprite|block|try|tries|vidas|puntos|niveles|veces|horas|dias|fases|pontos|seguidor|punkt|leben|mal\b|stunden"
+    r"|tag|fois|vies|heures|jours|puan|can\b|bolum|kez|saat|gun))"
+)
+_FILLERS = r"(?:(?:only|just|almost|nearly|about|actually|currently|still|like|a|an|already|also|now) )*"
+
+# --- Dates ---------------------------------------------------------------------------------------------------------
+_MONTH = (
+    "(?:jan(?:uary|uar|vier|eiro)?|feb(?:ruary|ruar|rero)?|fev(?:rier|ereiro)?|mar(?:ch|zo|s|co|t)?|marz|apr(?:il)?|abr(?:il)?"
+    "|avril|may(?:o|is)?|mai(?:o)?|jun(?:e|i|io|ho)?|juin|jul(?:y|i|io|ho)?|juillet|aug(?:ust)?|ago(?:sto)?|aout|sep(?:t"
+    "|tember|tiembre|tembre)?|set(?:embro)?|oct(?:ober|ubre|obre)?|okt(?:ober)?|out(?:ubro)?|nov(?:ember|iembre|embre|embro)?"
+    "|dec(?:ember|embre)?|dez(?:ember|embro)?|dic(?:iembre)?|ocak|subat|nisan|haziran|temmuz|agustos|eylul|ekim|kasim|aralik)(?![a-z])"
+)
+_DAY = r"[0-3]?[0-9](?:st|nd|rd|th|er|\.|º|°)?"
+_DATE = (
+    rf"(?:{_DAY} (?:of |de |di )?{_MONTH}|{_MONTH} (?:the )?{_DAY}|[0-9]{{1,2}}[./-][0-9]{{1,2}}(?:[./-](?:19|20)?[0-9]{{2}})?"
+    r"|[0-9]{1,2} ?月 ?[0-9]{1,2} ?日?)(?:,? ?(?:de |of )?(?:19|20)[0-9]{2})?(?![0-9])"
+)
+_BIRTH = (
+    "(?:birth ?day|b[- ]?day|birth date|born|cumple(?:anos)?|naci(?:[oó]|da|do)?|fecha de nacimiento|aniversario|niver|nasci"
+    "|geburtstag|geb(?:oren|\\.)|anniv(?:ersaire)?|ne+s? (?:le|en)|naissance|dogum|dogdum|誕生日|たんじょうび|生まれ)"
+)
+
+# --- Words that introduce, and words that are no name ----------------------------------------------------------------
+_IS = r"(?: ?(?:'s|s|is|is the|=|:|-|->|→|it's|its|es|e|ist|c'est|est|le|la|est le|は|を|の)? ?)"
+_NO_NAME = (
+    r"(?!(?:a|an|the|so|not|new|just|from|in|at|on|to|my|me|your|you|it|its|this|that|here|there|going|making|working|trying|very"
+    r"|really|also|back|now|good|bad|ok|okay|sorry|happy|sad|bored|done|gonna|only|still|always|never|sure|glad|stuck|and|or|but"
+    r"|if|when|what|who|is|are|was|im|i|we|he|she|they|later|maybe|please|pls|plz|be|getting|having|doing|playing|using|looking"
+    r"|confused|excited|tired|called|number|named|like|with|for|of|no|yes|one|up|out|first|next|back|sprite|variable|broken|tag|changed"
+    r"|el|un|una|de|del|muy|nuevo|nueva|yo|tu|mi|que|bueno|buena|o|os|as|um|uma|da|do|dos|novo|nova|bom|boa|muito|eu"
+    r"|der|die|das|ein|eine|neu|nicht|auch|sehr|gut|schon|bei|hier|gerade|fast|fertig|erst|so|am|im|auf|aus|fan"
+    r"|le|les|une|nouveau|nouvelle|bon|bonne|pas|tres|trop|en|au|moi|je|ne|nee|ben|al|bir|cok|de|da|yeni|bu)(?![a-z]))"
+)
+_NAME = rf"{_NO_NAME}(?P<proper_name>[a-z][a-z'-]{{1,19}})(?![a-z0-9_])"
+_NAME_CJK = "(?P<name>[ぁ-んァ-ヶー一-龯a-z]{1,8}?)"
+
+# --- Places ----------------------------------------------------------------------------------------------------------
+_NO_PLACE = (
+    r"(?!(?:the|a|an|my|your|our|his|her|their|this|that|it|here|there|scratch|level|space|middle|corner|front|game|home|school"
+    r"|where|which|what|youtube|roblox|minecraft|discord|scratch|which|you|u|me|la|el|un|una|mi|tu|su|este|esta|aqui|o|os|as|um"
+    r"|uma|meu|minha|der|die|das|dem|den|einem|einer|meinem|le|les|une|mon|ma|ici|scratch|team|bed|love|peace|fear)(?![a-z]))"
+)
+_PLACE = rf"{_NO_PLACE}(?P<proper>[a-z][a-z'.-]{{2,24}}(?: (?:city|town|beach|hills|springs|falls|county|state|island))?)"
+_STREET_WORD = (
+    "street|st|road|rd|avenue|ave|lane|ln|drive|dr|court|ct|way|close|blvd|boulevard|crescent|terrace|square|sokak|sokagi"
+    "|caddesi|cad|mahallesi|bulvari"
+)
+
+# --- Services --------------------------------------------------------------------------------------------------------
+_LEET = {"a": "a4@", "e": "e3", "i": "i1!l", "o": "o0", "s": "s5$", "t": "t7", "l": "l1", "b": "b8", "g": "g9"}
+
+
+def _spaced(name: str) -> str:
+    """A word with letters replaced by look-alikes and something between them."""
+    letters = [f"[{re.escape(_LEET[one])}]" if one in _LEET else re.escape(one) for one in name]
+    return rf"[ ._*\-{SYMBOL}]?".join(letters)
+
+
+_SERVICE_NAMES = (
+    "discord instagram snapchat tiktok roblox youtube whatsapp facebook telegram twitch twitter minecraft fortnite skype"
+    " messenger pinterest wattpad steam xbox playstation gmail hangouts signal viber line"
+).split()
+_SHORT_SERVICES = "insta|ig|snap|sc|dc|disc|yt|tt|wpp|zap|zapzap|wp|fb|kik|psn|rblx|twt|ticktock|インスタ|ディスコード|ライン|ユーチューブ"
+_SERVICE = rf"(?<![a-z])(?:{'|'.join(map(_spaced, _SERVICE_NAMES))}|ins ta|{_SHORT_SERVICES})(?![a-z])"
+_HANDLE = r"(?P<handle>[@#]?(?=[a-z0-9_.#-]*[a-z])(?=[a-z0-9_.#-]*[0-9_.#-])[a-z0-9_](?:[a-z0-9_.#-]*[a-z0-9_]))"
+_ANY_HANDLE = (
+    r"(?!(?:is|its|ist|est|esta|dan|den|tan|ten|adresim|hesabim|kanalim|adim|adi|kullanici|name|user|username|account|channel|mine|my"
+    r"|style|game|video|videos|link|server|group|and|or|but|the|too|please|pls|para|por|que|und|oder|pour|avec|icin|ama)(?![a-z0-9_]))"
+    r"(?P<handle>@?[a-z0-9_][a-z0-9_.#-]{2,31})"
+)
+_CALLED = (
+    r"(?: (?:name|user ?name|user|id|tag|handle|account|acc|channel|canal|conta|konto|compte|pseudo|profile|perfil|nick|usuario"
+    r"|nombre|kullanici adi?m?|adim|adresim|hesabim|kanalim|のid|id))?"
+)
+
+# --- Schools ---------------------------------------------------------------------------------------------------------
+_SCHOOL_WORD = r"(?:elementary|primary|middle|high|secondary|junior high|senior high|grammar|preparatory|prep)(?: school)?|academy|college"
+_NO_SCHOOL = r"(?!(?:the|my|a|an|our|your|this|that|same|his|her|their|to|at|in|i|for|of|is)(?![a-z]))"
+_ORDINAL = (
+    "[1-9][0-2]? ?(?:st|nd|rd|th)|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth"
+    "|primer[oa]?|segund[oa]|tercer[oa]?|cuart[oa]|quint[oa]|sext[oa]|septim[oa]|octav[oa]"
+    "|[1-9] ?(?:[oº°a]|ro|do|to|mo|vo|er|eme|e)|terceir[oa]|quart[oa]|setim[oa]|oitav[oa]|non[oa]"
+    "|sixieme|cinquieme|quatrieme|troisieme|seconde"
+    r"|[1-9][0-3]?\.|ersten|zweiten|dritten|vierten|funften|sechsten|siebten|achten|neunten|zehnten"
+    "|birinci|ikinci|ucuncu|dorduncu|besinci|altinci|yedinci|sekizinci"
+)
+
+_SOURCES: list[tuple[str, str]] = [
+    # Links, mail, mentions
+    ("link", r"(?:https?|hxxps?|ftp)[: ]{1,2}/{1,2}[^\s　-鿿]+"),
+    ("link", r"(?<![a-z0-9])www[. ]+[a-z0-9-]+(?:\.[a-z0-9-]+)*(?:/[^\s　-鿿]*)?"),
+    (
+        "link",
+        r"(?<![a-z0-9@.-])(?:[a-z0-9-]{2,}\.)+(?:com|net|org|io|gg|me|co|edu|gov|tv|be|ly|app|dev|xyz|info|site|online|game|games"
+        r"|de|fr|es|uk|br|pt|jp|tr|ru|eu|us|ca|au|nl|it|pl|to|gl|cc|ws|link|page|club|fun)(?![a-z0-9])(?:[/?:][^\s　-鿿]*)?",
+    ),
+    ("link", r"(?<![a-z0-9-])[a-z0-9-]{2,} ?[(\[]?(?: |\()(?:dot|punto|ponto|punkt|point|nokta)(?: |\)|\]) ?(?:com|net|org|io|gg|co|de|fr|es)(?![a-z])"),
+    ("link", r"(?<![a-z0-9])/?(?:users|projects|studios)/[a-z0-9_-]+/?"),
+    (
+        "email",
+        r"(?<![a-z0-9_.+-])[a-z0-9_.+-]+ ?(?:@|[(\[] ?at ?[)\]]| at | arroba ) ?[a-z0-9-]+(?: ?[.,] ?| ?[(\[] ?dot ?[)\]] ?| dot | punto | ponto )"
+        r"(?:[a-z0-9-]+[.,])?(?:com|net|org|edu|gov|de|fr|es|uk|br|pt|jp|tr|co|me|us|ca|au|info|mx|ar|cl)(?![a-z])",
+    ),
+    ("mention", r"@ ?[a-z0-9_-]{2,30}"),
+    # Phones: seven digits or more with little between them, or as many words for digits
+    ("phone", rf"(?<![0-9])(?![0-9]{{1,3}}(?:[,. ][0-9]{{3}})+(?![0-9]|[-. {SYMBOL}][0-9]))\+?\(?(?:[0-9][ ()._\-*~/{SYMBOL}]{{0,3}}){{6,14}}[0-9](?![0-9])"),
+    (
+        "phone",
+        r"(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|um|dois"
+        r"|quatro|sete|oito|nove|meia|null|eins|zwei|zwo|drei|vier|funf|sechs|sieben|acht|neun|un|deux|trois|quatre|cinq|six|sept"
+        r"|huit|neuf|sifir|bir|iki|uc|dort|bes|alti|yedi|sekiz|dokuz|ゼロ|いち|に|さん|よん|ご|ろく|なな|はち|きゅう)"
+        r"[ ,.\-]*){7,}(?<![ ,.\-])",
+    ),
+    # Ages
+    ("age", rf"{_NOT_WORD}i ?'?(?: a)?m {_FILLERS}(?:turning )?{_AGE}{_COUNTED}"),
+    ("age", rf"{_NOT_WORD}(?:we|they|you|u)(?:'re| are|r) (?:both |all |only |just )*{_AGE}{_COUNTED}"),
+    ("age", rf"{_NOT_WORD}(?:he|she|bro|brother|sis|sister|friend|cousin)(?:'s| is) {_FILLERS}{_AGE}{_COUNTED}"),
+    ("age", rf"{_NOT_WORD}(?:turn|turns|turned|turning|became) {_AGE}{_COUNTED}"),
+    ("age", rf"(?:i'?ll|i will|gonna|going to|about to) (?:be|turn) {_AGE}{_COUNTED}"),
+    ("age", rf"(?:when|since|as) (?:i|he|she|we) (?:was|were|am) {_FILLERS}{_AGE}{_COUNTED}"),
+    ("age", rf"{_NOT_WORD}{_AGE} ?-?(?:years?|yrs?|yr)(?:[ -]?old|s|[ -]?olds)?(?![a-z])"),
+    ("age", rf"{_NOT_WORD}{_AGE} ?(?:y/?o|yo|yrs)(?![a-z])"),
+    ("age", rf"{_NOT_WORD}(?:age|aged|edad|idade|alter|yas|yasim|age actuel|年齢|歳)(?: ?(?:is|:|=|es|e|ist|est|c'est|は|の) ?| ){_AGE}{_COUNTED}"),
+    ("age", rf"(?:年齢|歳|とし|ねんれい)(?:は|:| )? ?{_AGE_CJK}"),
+    ("age", rf"{_AGE_CJK} ?(?:歳|才|さい)"),
+    ("age", rf"{_NOT_WORD}(?:tengo|tenho|tinha|tenia|j ?'?ai|j ?'?avais|j ?'?aurai|avoir|ai)(?: (?:solo|ya|apenas|que|so|ja|deja|bientot|seulement))* {_AGE}{_COUNTED}"),
+    ("age", rf"{_NOT_WORD}{_AGE} (?:anos|anios|anitos|aninhos|ans|jahre|jahren|yas[a-z]*)(?![a-z])"),
+    ("age", rf"{_NOT_WORD}(?:cumpl[a-z]+|(?:vou )?fa(?:zer|co)|completar|completei|vou ter|fiz)(?: (?:los|ya))? {_AGE}{_COUNTED}"),
+    ("age", rf"{_NOT_WORD}(?:(?:ich )?bin|(?:ich )?werd(?:e)?|(?:wir )?sind|wurde|war)(?: (?:erst|schon|jetzt|gerade|fast|morgen|bald|auch|beide|heute|nur|noch))* {_AGE}{_COUNTED}(?! ?(?:uhr|von))"),
+    ("age", rf"{_NOT_WORD}{_AGE} (?:geworden|oldum|olacagim|bastim|basiyorum)"),
+    # Birthdays
+    ("birthday", rf"{_BIRTH}[^.!?\n]{{0,24}}?{_NOT_WORD}(?P<date>{_DATE})"),
+    ("birthday", rf"{_NOT_WORD}(?P<date>{_DATE})[^.!?\n]{{0,30}}?{_BIRTH}"),
+    ("birthday", rf"{_BIRTH}[^.!?\n]{{0,12}}?{_NOT_WORD}(?P<date>(?:19|20)[0-9]{{2}})(?![0-9])"),
+    ("birthday", rf"{_NOT_WORD}(?P<date>(?:19|20)[0-9]{{2}})(?![0-9])[^.!?\n]{{0,12}}?{_BIRTH}"),
+    ("birthday", r"(?<![0-9./-])[0-3]?[0-9][./-][0-3]?[0-9][./-](?:19|20)?[0-9]{2}(?![0-9./-])"),
+    # School and class
+    ("school", rf"(?<![a-z'.-])(?P<school>(?:{_NO_SCHOOL}[a-z][a-z'.-]* ){{1,4}}(?:{_SCHOOL_WORD}))(?![a-z])"),
+    ("school", rf"(?:go to|goes to|attend|at|from|school is|school:) (?P<school>(?:{_NO_SCHOOL}[a-z][a-z'.-]* ){{1,3}}school)(?![a-z])"),
+    (
+        "school",
+        r"(?<![a-z])(?P<proper>(?:colegio|escuela|instituto|liceo|escola|colegio|ecole|college|lycee|grundschule|realschule"
+        r"|hauptschule|gesamtschule|gymnasium|mittelschule)(?: (?:de|la|las|los|del|el|san|santa|santo|do|da|dos|des|du|les|am|im|an"
+        r"|der)){0,3} (?!(?:is|es|ist|est|e|c'est|del|de|level|nivel|niveau|fase)(?![a-z]))[a-z0-9][a-z0-9'.-]+)",
+    ),
+    ("school", r"(?<![a-z])(?P<school>[a-z]+-?(?:gymnasium|grundschule|realschule|oberschule|gesamtschule)|[a-z]{4,}schule)(?![a-z])"),
+    ("school", r"(?<![a-z])(?P<school>(?:[a-z]+ ){1,2}(?:ilk ?okulu?|orta ?okulu?|lisesi))"),
+    ("school", rf"{_NOT_WORD}(?P<grade>{_ORDINAL})[ -]?(?:grade|graders?|form|year|klasse|klas|sinif[a-z]*|grado|ano|primaria|secundaria|serie|annee)(?![a-z])"),
+    ("school", rf"(?:grade|year|class|klasse|sinif|grado|serie) (?P<grade>1?[0-9]|{_ORDINAL})(?![a-z0-9])"),
+    ("school", rf"{_NOT_WORD}(?P<grade>[1-9][0-2]?) (?:sinif[a-z]*)"),
+    ("school", rf"(?:estoy en|voy en|estou no|to no|vou pro|suis en|passe en|rentre en|entre en) (?P<grade>{_ORDINAL}|c[mpe][12]?|terminale)(?![a-z])"),
+    ("school", r"(?P<school>[ぁ-んァ-ヶー一-龯0-9]{1,8}?(?:小学校|中学校|高校|高等学校))"),
+    ("school", r"(?P<grade>[1-6一二三四五六] ?年生|[小中高][1-6一二三四五六])"),
+    # First names
+    ("name", rf"{_NOT_WORD}(?:(?:my|irl|real|full|first) )+name(?:'?s| is|:| =| irl is| irl)? ?(?:is )?{_NAME}"),
+    ("name", rf"{_NOT_WORD}(?:irl|real|first) name ?[:=]? ?{_NAME}"),
+    ("name", rf"{_NOT_WORD}(?:the )?name(?:'s| is) {_NAME}"),
+    ("name", rf"{_NOT_WORD}(?:im called|i'm called|i am called|call me|calls me|called me|known as) {_NAME}"),
+    ("name", rf"{_NOT_WORD}(?:hi+|hey+|hello|hola|oi|ola|hallo|salut|coucou|bonjour|selam|merhaba)[,! ]+(?:i'?m|i am|im|its|it's|this is|soy|yo soy|(?:eu )?sou(?: [ao])?|ich bin|(?:moi )?c'est|je suis|ben) {_NAME}"),
+    ("name", rf"{_NOT_WORD}(?:me llamo|me llaman|me dicen|llamame|llamarme|(?:mi|mi verdadero|mi primer) nombre(?: [a-z]+)?(?: es|:)|(?:meu|o meu) nome(?: de verdade| real)?(?: e|:)|me chamo|me chamar de|me chama de|me chame de) {_NAME}"),
+    ("name", rf"{_NOT_WORD}(?:(?:ich )?heis?se|mein (?:[a-z]+ )?name ist|nennt? mich|nennen mich) {_NAME}"),
+    ("name", rf"{_NOT_WORD}(?:je ?m'? ?appell?e|j ?'?m'?appell?e|mon (?:[a-z]+ )?(?:prenom|nom)(?: est| c'est|:)|appell?ez?[- ]moi|moi c'est) {_NAME}"),
+    ("name", rf"{_NOT_WORD}(?:(?:benim )?(?:[a-z]+ )?(?:adim|ismim)|bana) {_NAME}"),
+    ("name", rf"(?:名前|なまえ|本名|ニックネーム)(?:は|:|が| ) ?{_NAME_CJK}(?=です|だよ|だ[。!！]|といい|って|$|[\s。、!！:{SYMBOL}])"),
+    ("name", r"(?:^|[はがの、。\s!])(?P<name>[ぁ-んァ-ヶー一-龯a-z]{2,8}?)(?:って呼|と呼ん|っていう|っていい|といいます|と言います|ともうし|と申し)"),
+    # Places
+    ("place", rf"{_NOT_WORD}(?:live|lives|living|stay|staying|based|grew up|born|moved|moving)(?: (?:here|back))? (?:in|at|near|to|around|by|outside) {_PLACE}"),
+    ("place", rf"{_NOT_WORD}(?:im|i'm|i am|am|are|is|come|came|comes|anyone|anybody|someone|else|people|greetings|hello|hi|hey|we're|were|you|u|also) from {_PLACE}"),
+    ("place", rf"{_NOT_WORD}(?:vivo|vivimos|vive|viven|resido|me mude|mudamos|nos mudamos) (?:en|a) {_PLACE}"),
+    ("place", rf"{_NOT_WORD}(?:soy|somos|eres|saludos|vengo|alguien|gente)(?: (?:mas|tambien))? (?:de|desde|del) {_PLACE}"),
+    ("place", rf"{_NOT_WORD}(?:moro|moramos|mora|vivo|mudei|mudamos) (?:em|no|na|pra|para|perto de|aqui em) {_PLACE}"),
+    ("place", rf"{_NOT_WORD}(?:sou|somos|alguem|oi|ola|saudacoes|abracos) (?:aqui )?(?:de|do|da) {_PLACE}"),
+    ("place", rf"{_NOT_WORD}(?:wohnen?|lebe|leben|komme|kommen|bin|gruse|gruss|jemand|noch wer)(?: [a-z]+)? (?:in|aus|bei|nahe|an) {_PLACE}"),
+    ("place", rf"{_NOT_WORD}(?:nach) {_PLACE} (?:gezogen|umgezogen)"),
+    ("place", rf"{_NOT_WORD}(?:j ?'?habite|habite|on habite|j'vis|je vis|demenage)(?: (?:a|en|au|aux|pres de|vers|dans))? {_PLACE}"),
+    ("place", rf"{_NOT_WORD}(?:suis|viens|vient|venez|bonjour|salut|coucou|quelqu'un) (?:de|d'|du) ?{_PLACE}"),
+    ("place", r"(?P<place>[a-z]{3,20})'?(?: ?[dt][ae](?:n|yim)?)? (?:yasiyor|oturuyor|oturan|yasayan|selam|geliyorum)[a-z]*"),
+    ("place", r"(?:^|[ ])ben (?P<place>[a-z]{3,20}?)(?:li|lu)(?:yim|yum)"),
+    ("place", r"(?P<place>[一-龯ぁ-んァ-ヶー]{2,8}?)(?:に(?:すんで|住ん|引っ越)|から来|在住|出身|住み)"),
+    ("place", r"(?:address|adresse|direccion|endereco|adresim|evim|住所|家)(?: (?:is|es|e|ist|est|c'est))?(?:は|:)? ?(?P<place>[^.!?\n]{3,50}?)(?=です|だよ|[!?\n]| lol| xd|$)"),
+    ("place", rf"{_NOT_WORD}(?P<place>[0-9]{{1,5}} (?:[a-z']+ ){{1,3}}(?:{_STREET_WORD}))(?![a-z])"),
+    ("place", r"(?<![a-z])(?P<place>(?:calle|avenida|av\.|avda|rua|travessa|praca|plaza|paseo)(?: (?:de|la|el|los|las|do|da|das|dos|del))* [a-z']+(?: [a-z']+)?,? ?(?:n[o.º°]? ?)?[0-9]{1,5})"),
+    ("place", r"(?<![a-z])(?P<place>(?:[a-z]+(?:stras?se|str\.?|weg|gasse|platz|allee)) [0-9]{1,4} ?[a-d]?)(?![a-z0-9])"),
+    ("place", r"(?P<proper>[0-9]{1,4},? (?:rue|avenue|boulevard|bd|allee|chemin|impasse|place|route)(?: (?:de|des|du|la|le|les|l'))* ?[a-z']+)"),
+    ("place", r"(?<![a-z])(?P<place>[a-z]+ (?:sokak|sokagi|sk\.?|caddesi|cad\.?|mahallesi|mah\.?|bulvari)(?![a-z])(?:,? (?:no:? ?)?[0-9]{1,4})?)"),
+    ("place", r"(?P<place>[一-龯ぁ-んァ-ヶー]{1,8}(?:[0-9]+-[0-9]+(?:-[0-9]+)?|[0-9]+丁目(?:[0-9]+番地?)?(?:[0-9]+号)?))"),
+    # Handles of other services
+    ("handle", rf"{_SERVICE}[^\n]{{0,30}}?(?<![a-z0-9_.#]){_HANDLE}"),
+    ("handle", rf"{_SERVICE}{_CALLED}(?: ?(?:is|its|it's|:|=|→|->|-|es|e|ist|est|c'est|は|の|で|como) ?| ){_ANY_HANDLE}(?![a-z0-9])"),
+    ("handle", rf"(?<![a-z0-9_.#]){_HANDLE} (?:on|en|no|na|auf|bei|sur|da|de|in) (?:my |mi |meu |mein |mon )?{_SERVICE}"),
+    ("handle", rf"(?:im|i'm|i am|search|find|add|cherche|busca|procura|suche|ajoute) {_NO_NAME}{_ANY_HANDLE} (?:on|en|no|na|auf|sur) {_SERVICE}"),
+    ("handle", rf"{_SERVICE}[ のではをに→]{{1,2}}[ぁ-んァ-ヶー一-龯]{{0,10}}(?:id)? ?{_ANY_HANDLE}"),
+    ("handle", rf"{_SERVICE}(?: ?'?(?:da|de|dan|den|tan|ten|ta|te))? (?:ekle|ekleyin|takip et|takip edin|ara|aratin) {_ANY_HANDLE}"),
+    ("handle", rf"{_SERVICE}[^\n]{{0,20}}?(?:mine is|mine:|its|it's|i am|im|i'm|bin ich|je suis|soy|sou|eu sou|ich|adim) {_ANY_HANDLE}"),
+]
+
+RULES: list[tuple[str, re.Pattern[str]]] = [(kind, re.compile(source)) for kind, source in _SOURCES]
+
+LEARN_NAME = re.compile(
+    r"(?<![A-Za-z])(?:I'?m|i'?m|I am|i am|soy|sou|ich bin|Ich bin) "
+    r"(?!(?:I|A|The|So|Not|From|In|At|Scratch|Level|OK|Ok|English|British|American|German|French|Spanish)\b)"
+    r"(?P<name>[A-Z][a-z]{1,14})(?![A-Za-z0-9_])(?! (?:Level|Grade|School))"
+)
+"""A capital where a name would stand: seen in text whose capitals are kept."""
+
+PLAIN_NAME = re.compile(
+    r"(?:(?:by|from|credits? to|credit|thanks|follow|followed|copied|ask|where is|who is|gracias|creditos a|copiaste a|sigan a"
+    r"|sigue a|creditos pra|copiou o|sigam|von|folgt|hast|de|copie|suivez|merci)[: ]+(?P<user>[a-z0-9_-]{2,30})(?![a-z0-9_-])"
+    r"|(?<![a-z0-9_-])(?P<friend>[a-z0-9_-]{2,30})(?: (?:is|es|e|ist|est) (?:my|mi|meu|mein|mon)(?![a-z])| benim|さん| ?は友)"
+    r"|(?<![a-z0-9_-])(?P<maker>[a-z0-9_-]{2,30}) tarafindan)"
+)
+"""Words around a username that may be an ordinary word."""

@@ -1,0 +1,473 @@
+"""The SQL of a release: which rows are in it, and what each table of it is selected with.
+
+Who is in is settled first, from what is referred to down to what refers: `kept_<table>` holds ids, and whether each is
+a tombstone; `known_<table>` holds the same with what stands for the id in this release. All further tables are joins.
+A release that takes everything as it is needs none of that and reads the tables themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, Boolean, DateTime, Double, Integer
+from sqlalchemy.dialects.postgresql import JSONB
+
+from harvester.dataset.columns import (
+    COLUMNS,
+    ENTITIES,
+    KINDS,
+    PLACES,
+    Column,
+    Keep,
+    Left,
+    Life,
+    Named,
+    Own,
+    Reference,
+    Said,
+)
+from harvester.dataset.release import CC_BY_SA_BEFORE, Field, ForeignKey, Profile, Type
+from harvester.warehouse.tables import KEY_COLUMNS, SCRATCH_TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Table
+    from sqlalchemy.types import TypeEngine
+
+LICENCE = "CC-BY-SA-2.0"
+
+
+class Tombstones(StrEnum):
+    """What is left of what is gone."""
+
+    DROP = "drop"
+    """Nothing."""
+    ID_ONLY = "id-only"
+    """That it was there, and when and why it went."""
+    FLAGS = "flags"
+    """The row, but nothing that somebody wrote; in `internal` the row as it was last seen."""
+
+
+class Text(StrEnum):
+    """What is left of what people wrote."""
+
+    NONE = "none"
+    FEATURES = "features"
+    REDACTED = "redacted"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows a release takes, and in what state.
+
+    `at` is given where the past is asked for; `since` is the bound of what counts as confirmed. `erased`: whether
+    somebody is left out by a rule.
+    """
+
+    profile: Profile
+    tombstones: Tombstones
+    text: Text
+    at: datetime | None = None
+    since: datetime | None = None
+    erased: bool = False
+
+    @property
+    def hashed(self) -> bool:
+        """Whether ids are pseudonyms."""
+        return self.profile is not Profile.INTERNAL
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the tables are taken as they are."""
+        return (
+            not self.hashed
+            and self.tombstones is Tombstones.FLAGS
+            and self.at is None
+            and self.since is None
+            and not self.erased
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A column as it is read: its SQL, and what is done to it on the way to the files."""
+
+    field: Field
+    sql: str
+    text: Text | None = None
+    """Somebody's words, and what is to be left of them."""
+    is_name: bool = False
+    """A username as it is, which the rule of erasures must see."""
+
+    def selected(self) -> str:
+        """The entry of a SELECT list."""
+        return f'{self.sql} AS "{self.field.name}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """How a resource is read, in the order of its key."""
+
+    name: str
+    comment: str
+    sql: str
+    columns: tuple[Made, ...]
+    primary_key: tuple[str, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+
+
+_BY_NAME = {table.name: table for table in SCRATCH_TABLES}
+_TYPES: tuple[tuple[type[TypeEngine[Any]], Type], ...] = (
+    (BigInteger, Type.INTEGER),
+    (Integer, Type.INTEGER),
+    (Boolean, Type.BOOLEAN),
+    (DateTime, Type.TIME),
+    (Double, Type.NUMBER),
+    (JSONB, Type.JSON),
+)
+_NOT_AT = ("news", "studio_activity")
+"""Tables that do not change but by growing; the others have a function for the past."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shows:
+    """A stream whose visits show a row: whose list it is, what the row is in it, and which visits count."""
+
+    stream: str
+    entity: str
+    item: str
+    is_list: bool = True
+
+    def when(self) -> str:
+        """A list confirms what it holds when it was read as a whole; an object whenever it was read."""
+        return "enumerated_at" if self.is_list else "visited_at"
+
+
+SHOWN_BY: dict[str, tuple[_Shows, ...]] = {
+    "users": (_Shows("user", "t.id", "t.id", is_list=False), _Shows("user_page", "t.id", "t.id", is_list=False)),
+    "projects": (_Shows("project", "t.id", "t.id", is_list=False), _Shows("user_projects", "t.author_id", "t.id")),
+    "studios": (_Shows("studio", "t.id", "t.id", is_list=False),),
+    "project_comments": (
+        _Shows("project_comments", "t.project_id", "t.id"),
+        _Shows("project_replies", "t.parent_id", "t.id", is_list=False),
+    ),
+    "studio_comments": (
+        _Shows("studio_comments", "t.studio_id", "t.id"),
+        _Shows("studio_replies", "t.parent_id", "t.id", is_list=False),
+    ),
+    "profile_comments": (_Shows("profile_comments", "t.user_id", "t.id"),),
+    "follows": (
+        _Shows("user_followers", "t.followee_id", "t.follower_id"),
+        _Shows("user_following", "t.follower_id", "t.followee_id"),
+    ),
+    "favorites": (_Shows("user_favorites", "t.user_id", "t.project_id"),),
+    "studio_projects": (
+        _Shows("studio_projects", "t.studio_id", "t.project_id"),
+        _Shows("project_studios", "t.project_id", "t.studio_id"),
+    ),
+    "studio_members": (
+        _Shows("studio_managers", "t.studio_id", "t.user_id"),
+        _Shows("studio_curators", "t.studio_id", "t.user_id"),
+        _Shows("user_studios", "t.user_id", "t.studio_id"),
+    ),
+    "studio_activity": (),
+    "news": (),
+}
+"""What confirms that a row is visible still, beside its being met for the first time. What is dated for good, and
+cannot be taken back at the site, is confirmed by its page."""
+
+
+def confirmed(table: str, since: datetime) -> str:
+    """The condition under which a row was confirmed visible since a time, and is not under suspicion.
+
+    It was met for the first time since then, or a visit since then showed it: its own, or one that read as a whole a
+    list that holds it. What a full read did not show, and is not settled yet, is not confirmed.
+    """
+    if not SHOWN_BY[table]:
+        return "true"
+    at = moment(since)
+    seen = [f"t.first_seen_at >= {at}"]
+    suspect = []
+    for one in SHOWN_BY[table]:
+        seen.append(
+            f"EXISTS (SELECT FROM crawl.walks w WHERE w.stream = '{one.stream}' AND w.entity_id = {one.entity}"
+            f" AND w.{one.when()} >= {at} AND w.gone_at IS NULL)"
+        )
+        suspect.append(
+            f"NOT EXISTS (SELECT FROM crawl.suspects s WHERE s.stream = '{one.stream}'"
+            f" AND s.entity_id = {one.entity} AND s.item_id = {one.item})"
+        )
+    return f"({' OR '.join(seen)}) AND {' AND '.join(suspect)}"
+
+
+def moment(time: datetime) -> str:
+    """A time as SQL."""
+    return f"'{time.isoformat()}'::timestamptz"
+
+
+def licence(*times: str) -> str:
+    """The licence of what was made at some times, as SQL: that of the latest."""
+    latest = times[0] if len(times) == 1 else f"greatest({', '.join(times)})"
+    return f"CASE WHEN {latest} < '{CC_BY_SA_BEFORE}T00:00:00+00:00' THEN '{LICENCE}' END"
+
+
+CONTENT_TIMES: dict[str, tuple[str, ...]] = {
+    "projects": ("t.created_at", "t.modified_at", "t.shared_at"),
+    "studios": ("t.created_at", "t.modified_at"),
+    **dict.fromkeys(PLACES, ("t.created_at",)),
+}
+"""When what is in a row was made. Profile texts are undated, and edges are no works."""
+LICENCE_FIELD = Field(
+    "licence",
+    Type.STRING,
+    f"The licence under which the content may be passed on; null where none is known, as from {CC_BY_SA_BEFORE} on.",
+    "Derived from the newest date of the content.",
+)
+DESIGN_FIELDS = (
+    Field("design_id", Type.INTEGER, "The newest design that drew the project; null for one that none drew."),
+    Field("stratum", Type.STRING, "The stratum it was drawn from."),
+    Field("inclusion_probability", Type.NUMBER, "The first-order inclusion probability."),
+    Field("weight", Type.NUMBER, "How many things of the population it stands for."),
+    Field("cluster_id", Type.STRING, "What was drawn independently, with all that belongs to it: a project."),
+)
+# By name out of the whole row: a design may come to say what it draws, and a draw its weight and cluster.
+DESIGNS = """(
+    SELECT DISTINCT ON (d.entity_id) d.entity_id, d.design_id, d.stratum, d.inclusion_probability,
+        coalesce((to_jsonb(d) ->> 'weight')::float8, 1 / nullif(d.inclusion_probability, 0)) AS weight,
+        to_jsonb(d) ->> 'cluster_id' AS cluster_id
+    FROM crawl.draws d JOIN crawl.designs g ON g.id = d.design_id
+    WHERE d.outcome = 'hit' AND coalesce(to_jsonb(g) ->> 'kind', 'project') = 'project'
+    ORDER BY d.entity_id, d.design_id DESC, d.position
+)"""
+
+
+def key_of(table: str) -> tuple[str, str]:
+    """What identifies a row of an entity among its kind, as SQL, and its type."""
+    return ("t.studio_id || '/' || t.id", "text") if table == "studio_activity" else ("t.id", "bigint")
+
+
+def source(table: str, selection: Selection) -> str:
+    """A table in the state that is asked for, as SQL in place of a table.
+
+    Whatever is gone by now is a tombstone to `open` and `restricted`, however far back the past lies that they show;
+    and what its author has replaced since then is not shown.
+    """
+    columns = [column.name for column in _BY_NAME[table].columns]
+    if selection.at is None:
+        relation = f"scratch.{table}"
+    elif table in _NOT_AT:
+        at = moment(selection.at)
+        relation = (
+            f"(SELECT * FROM scratch.{table} WHERE first_seen_at <= {at} AND (gone_at IS NULL OR gone_at > {at}))"
+        )
+    else:
+        parts = [_then(table, name, selection) for name in columns]
+        same = " AND ".join(f"g.{key} = f.{key}" for key in KEY_COLUMNS[table])
+        relation = (
+            f"(SELECT {', '.join(parts)} FROM history.{table}_at({moment(selection.at)}) f"
+            f" JOIN scratch.{table} g ON {same})"
+        )
+    if table == "studios" and selection.erased:
+        parts = [
+            f"CASE WHEN e.id IS NULL THEN s.{name} END AS {name}"
+            if name in ("host_id", "title", "description")
+            else f"s.{name}"
+            for name in columns
+        ]
+        relation = f"(SELECT {', '.join(parts)} FROM {relation} s LEFT JOIN erased_studios e ON e.id = s.id)"
+    return relation
+
+
+def _then(table: str, name: str, selection: Selection) -> str:
+    if name in ("gone_at", "gone_after", "gone_reason"):
+        kind = "text" if name == "gone_reason" else "timestamptz"
+        return f"g.{name}" if selection.hashed else f"NULL::{kind} AS {name}"
+    if selection.hashed and isinstance(COLUMNS[table][name].restricted, Said):
+        return f"CASE WHEN f.{name} IS NOT DISTINCT FROM g.{name} THEN f.{name} END AS {name}"
+    return f"f.{name}"
+
+
+def alias_of(column: str) -> str:
+    """What a joined thing is called: `user` alone is a word of SQL."""
+    return f"the_{column.removesuffix('_id')}"
+
+
+def needed(table: str) -> list[tuple[str, str]]:
+    """The columns without whose thing a row is not in a release, with the table of that thing."""
+    found = []
+    for name, column in COLUMNS[table].items():
+        if isinstance(column.restricted, Reference) and column.restricted.needed:
+            found.append((name, ENTITIES[column.restricted.kind]))
+    return found
+
+
+def kept(table: str, selection: Selection) -> str:
+    """The query of `kept_<table>`: the ids of an entity that are in the release, and which of them are tombstones."""
+    joins, where = "", []
+    gone = ["t.gone_at IS NOT NULL"]
+    for name, referred in needed(table):
+        joins += f" LEFT JOIN kept_{referred} {alias_of(name)} ON {alias_of(name)}.id = t.{name}"
+        where.append(f"(t.{name} IS NULL OR {alias_of(name)}.id IS NOT NULL)")
+        gone.append(f"coalesce({alias_of(name)}.gone, false)")
+    if selection.since is not None:
+        where.append(confirmed(table, selection.since))
+    if selection.erased and table in ("users", "projects"):
+        where.append(f"NOT EXISTS (SELECT FROM erased_{table} e WHERE e.id = t.id)")
+    is_gone = f"({' OR '.join(gone)})"
+    if selection.tombstones is Tombstones.DROP:
+        where.append(f"NOT {is_gone}")
+    conditions = f" WHERE {' AND '.join(where)}" if where else ""
+    return f"SELECT {key_of(table)[0]} AS id, {is_gone} AS gone FROM {source(table, selection)} t{joins}{conditions}"
+
+
+class _Builder:
+    """The query of one table under `restricted` or `internal`."""
+
+    def __init__(self, table: Table, selection: Selection) -> None:
+        self.table, self.selection = table, selection
+        self.name = str(table.name)  # SQLAlchemy's names are of a class of their own
+        self.is_plain = selection.is_plain
+        self.joins: list[str] = []
+        self.foreign_keys: list[ForeignKey] = []
+        self.order: dict[str, str] = {}
+        self.shows_gone = selection.tombstones is not Tombstones.DROP
+        self.gone = self._gone()
+
+    def _gone(self) -> str:
+        if self.is_plain:
+            return "false"
+        if self.name in KINDS:
+            self.joins.append(f"JOIN known_{self.name} own ON own.id = {key_of(self.name)[0]}")
+            return "own.gone"
+        own = ["t.gone_at IS NOT NULL", *(f"{alias_of(name)}.gone" for name, _ in needed(self.name))]
+        return f"({' OR '.join(own)})"
+
+    def query(self) -> Query:
+        selection, key = self.selection, tuple(map(str, KEY_COLUMNS[self.name]))
+        made = [one for name, column in COLUMNS[self.name].items() for one in self._made(name, column)]
+        made += self._added()
+        where = []
+        if not self.is_plain and self.name not in KINDS:
+            if selection.since is not None:
+                where.append(confirmed(self.name, selection.since))
+            if not self.shows_gone:
+                where.append(f"NOT {self.gone}")
+        relation = source(self.name, selection)
+        sql = (
+            f"SELECT {', '.join(one.selected() for one in made)} FROM {relation} t "
+            + " ".join(self.joins)
+            + (f" WHERE {' AND '.join(where)}" if where else "")
+            + f" ORDER BY {', '.join(self.order[name] for name in key)}"
+        )
+        return Query(self.name, str(self.table.comment), sql, tuple(made), key, tuple(self.foreign_keys))
+
+    def _made(self, name: str, column: Column) -> list[Made]:
+        treatment = column.under(self.selection.profile)
+        comment = str(self.table.c[name].comment)
+        is_key = name in KEY_COLUMNS[self.name]
+        kind = next((to for of, to in _TYPES if isinstance(self.table.c[name].type, of)), Type.STRING)
+        self.order[name] = f't.{name} COLLATE "C"' if kind is Type.STRING else f"t.{name}"
+        if isinstance(treatment, Left):
+            return []
+        if isinstance(treatment, Own):
+            return [self._id(name, comment, kind, "own")]
+        if isinstance(treatment, Reference):
+            return [self._reference(name, comment, kind, treatment)]
+        if isinstance(treatment, Named):
+            return [self._named(name, comment)]
+        if isinstance(treatment, Said):
+            return self._said(name, comment)
+        if isinstance(treatment, Life):
+            field = Field(name, kind, comment)
+            return [Made(field, f"t.{name}")] if self.shows_gone else []
+        assert isinstance(treatment, Keep)
+        sql = f"t.{name}" if is_key else self._masked(f"t.{name}")
+        is_name = not self.selection.hashed and name.endswith("username")
+        return [Made(Field(name, kind, comment, required=is_key), sql, is_name=is_name)]
+
+    def _id(self, name: str, comment: str, kind: Type, alias: str) -> Made:
+        is_key = name in KEY_COLUMNS[self.name]
+        if not self.selection.hashed:
+            return Made(Field(name, kind, comment, required=is_key), f"t.{name}")
+        self.order[name] = f"{alias}.p"
+        field = Field(name, Type.STRING, comment, "Pseudonym: HMAC-SHA256, 128 bits.", required=is_key)
+        return Made(field, f"encode({alias}.p, 'hex')")
+
+    def _reference(self, name: str, comment: str, kind: Type, treatment: Reference) -> Made:
+        is_key = name in KEY_COLUMNS[self.name]
+        referred = ENTITIES[treatment.kind]
+        if self.is_plain:
+            if self.table.c[name].foreign_keys:
+                self.foreign_keys.append(ForeignKey((name,), referred, ("id",)))
+            return Made(Field(name, kind, comment, required=is_key), f"t.{name}")
+        self.foreign_keys.append(ForeignKey((name,), referred, ("id",)))
+        alias = alias_of(name)
+        self.joins.append(
+            f"{'JOIN' if treatment.needed and self.name not in KINDS else 'LEFT JOIN'} known_{referred} {alias}"
+            f" ON {alias}.id = t.{name}"
+        )
+        made = self._id(name, comment, kind, alias)
+        if not self.selection.hashed:
+            made = Made(made.field, f"{alias}.id")
+        return made if is_key else Made(made.field, self._masked(made.sql))
+
+    def _named(self, name: str, comment: str) -> Made:
+        alias = f"of_{name}"
+        self.joins.append(
+            "LEFT JOIN LATERAL (SELECT u.id FROM scratch.users u"
+            f" WHERE lower(u.username) = lower(t.{name}) ORDER BY u.id LIMIT 1) {alias}_id ON true"
+            f" LEFT JOIN known_users {alias} ON {alias}.id = {alias}_id.id"
+        )
+        shown = f"{name.removesuffix('username')}user_id"
+        self.foreign_keys.append(ForeignKey((shown,), "users", ("id",)))
+        field = Field(shown, Type.STRING, comment, "The pseudonym of whose name it is.")
+        return Made(field, self._masked(f"encode({alias}.p, 'hex')"))
+
+    def _said(self, name: str, comment: str) -> list[Made]:
+        mode = self.selection.text
+        if mode is Text.NONE:
+            return []
+        is_kept = not self.shows_gone or not self.selection.hashed
+        sql = self._masked(f"t.{name}") if is_kept else f"CASE WHEN NOT {self.gone} THEN t.{name} END"
+        treatment = {
+            Text.FULL: None,
+            Text.REDACTED: "Names, links, numbers and what tells who or where somebody is are replaced.",
+            Text.FEATURES: "Features of the text; the text itself is not here.",
+        }[mode]
+        return [Made(Field(name, Type.STRING, comment, treatment), sql, text=mode)]
+
+    def _masked(self, sql: str) -> str:
+        """A value that a tombstone without a content does not have."""
+        if self.selection.tombstones is not Tombstones.ID_ONLY or self.gone == "false":
+            return sql
+        return f"CASE WHEN NOT {self.gone} THEN {sql} END"
+
+    def _added(self) -> list[Made]:
+        added = []
+        if self.shows_gone and self.selection.hashed:
+            comment = "Whether it is gone: itself, what it stands on, or whoever made it."
+            added.append(Made(Field("gone", Type.BOOLEAN, comment, "Derived."), self.gone))
+        if self.name in CONTENT_TIMES:
+            added.append(Made(LICENCE_FIELD, self._masked(licence(*CONTENT_TIMES[self.name]))))
+        if self.name == "projects":
+            self.joins.append(f"LEFT JOIN {DESIGNS} draw ON draw.entity_id = t.id")
+            if self.selection.hashed:
+                self.joins.append("LEFT JOIN known_projects cluster ON cluster.id = draw.cluster_id::bigint")
+            cluster = "encode(cluster.p, 'hex')" if self.selection.hashed else "draw.cluster_id"
+            added += [Made(one, cluster if one.name == "cluster_id" else f"draw.{one.name}") for one in DESIGN_FIELDS]
+        return added
+
+
+def query(table: Table, selection: Selection) -> Query:
+    """How a table is read under `restricted` or `internal`."""
+    return _Builder(table, selection).query()
+
+
+def queries(tables: Sequence[Table], selection: Selection) -> list[Query]:
+    """How all tables of a release are read."""
+    return [query(table, selection) for table in tables]

@@ -1,0 +1,133 @@
+"""One moment of the warehouse, read over two connections that share it: facts by psycopg, rows as Arrow by ADBC.
+
+What belongs to one release alone (who is kept, pseudonyms, cells) stands in temporary tables of the second one and
+goes with it.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from harvester.errors import UsageError, WarehouseError
+from harvester.warehouse.connect import APPLICATION_NAME, database_url, open_connection
+from harvester.warehouse.schema import check_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from harvester.config import Settings
+
+MISSING = "datasets need PyArrow and ADBC: install scratch-harvester[dataset]"
+PAGE = 250_000
+"""Ids that are in memory at a time while pseudonyms are made."""
+
+
+def need_libraries() -> None:
+    """Make sure that the extra `dataset` is installed.
+
+    Raises:
+        UsageError: it is not.
+    """
+    try:
+        import adbc_driver_postgresql.dbapi  # noqa: F401, PLC0415
+        import pyarrow as pa  # noqa: F401, PLC0415
+    except ImportError:
+        raise UsageError(MISSING) from None
+
+
+class Snapshot:
+    """Statements over one moment of the warehouse; see `open_snapshot`."""
+
+    def __init__(self, facts: psycopg.Connection[tuple[Any, ...]], arrow: Any) -> None:
+        self.facts = facts
+        self._arrow = arrow
+
+    def run(self, statement: str) -> None:
+        """Execute a statement that returns nothing."""
+        with self._plain_words(), self._arrow.cursor() as cursor:
+            cursor.execute(statement)
+
+    def one(self, query: str) -> Any:
+        """The one value that a query returns."""
+        with self._plain_words(), self._arrow.cursor() as cursor:
+            cursor.execute(query)
+            row = cursor.fetchone()
+        return None if row is None else row[0]
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """All rows of a query that returns few."""
+        with self._plain_words(), self._arrow.cursor() as cursor:
+            cursor.execute(query)
+            found: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
+        return found
+
+    def batches(self, query: str) -> Iterator[pa.RecordBatch]:
+        """The rows of a query, as the server sends them (binary COPY)."""
+        with self._plain_words(), self._arrow.cursor() as cursor:
+            cursor.execute(query)
+            yield from cursor.fetch_record_batch()
+
+    def put(self, table: str, rows: pa.Table) -> None:
+        """Append rows to a temporary table (binary COPY)."""
+        with self._plain_words(), self._arrow.cursor() as cursor:
+            cursor.adbc_ingest(table, rows, mode="append", temporary=True)
+
+    def pages(self, table: str, columns: str, kind: str = "bigint") -> Iterator[pa.Table]:
+        """A table in pages, in the order of its indexed column `id`; other statements may run between them."""
+        after: Any = None
+        order = 'id COLLATE "C"' if kind == "text" else "id"
+        while True:
+            literal = "'" + str(after).replace("'", "''") + "'" if kind == "text" else after
+            where = "" if after is None else f"WHERE {order} > {literal}"
+            with self._plain_words(), self._arrow.cursor() as cursor:
+                cursor.execute(f"SELECT id, {columns} FROM {table} {where} ORDER BY {order} LIMIT {PAGE}")
+                page = cursor.fetch_arrow_table()
+            if page.num_rows:
+                after = page["id"][-1].as_py()
+                yield page
+            if page.num_rows < PAGE:
+                return
+
+    @contextmanager
+    def _plain_words(self) -> Iterator[None]:
+        import adbc_driver_manager as adbc  # noqa: PLC0415
+
+        try:
+            yield
+        except adbc.Error as error:
+            code = error.sqlstate or "no SQLSTATE"
+            raise WarehouseError(f"the database gave up on a query of the dataset ({code})") from error
+
+
+@contextmanager
+def open_snapshot(settings: Settings) -> Iterator[Snapshot]:
+    """One REPEATABLE READ moment; nothing that is done in it stays.
+
+    Raises:
+        UsageError: the extra `dataset` is not installed.
+        WarehouseError: the database cannot be used.
+    """
+    need_libraries()
+    import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415
+
+    url = database_url(settings)
+    with open_connection(url) as facts:
+        check_schema(facts)
+        facts.rollback()
+        facts.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        row = facts.execute("SELECT pg_export_snapshot()").fetchone()
+        assert row is not None
+        with adbc.connect(url) as arrow:
+            snapshot = Snapshot(facts, arrow)
+            snapshot.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            snapshot.run(f"SET TRANSACTION SNAPSHOT '{row[0]}'")
+            for setting in ("timezone = 'UTC'", f"application_name = '{APPLICATION_NAME}'", "work_mem = '64MB'"):
+                snapshot.run(f"SET LOCAL {setting}")
+            yield snapshot
+            arrow.rollback()
+        facts.rollback()

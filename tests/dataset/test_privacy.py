@@ -1,0 +1,269 @@
+"""What a release for others may not hold, looked for byte by byte and tried with the truth in hand."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from collections import Counter, defaultdict
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    Truth = Callable[[str], list[dict[str, Any]]]
+
+THINGS = ("users", "projects", "studios", "project_comments", "studio_comments", "profile_comments", "studio_activity")
+TEXTS = ("title", "description", "instructions", "content", "content_served", "status", "bio", "featured_label")
+
+
+def plain_text(path: Path) -> str:
+    """All that a file holds, as text: decompressed, statistics and names of columns included."""
+    if path.name.endswith(".gz"):
+        return gzip.decompress(path.read_bytes()).decode()
+    if path.suffix == ".parquet":
+        file = pq.ParquetFile(path)
+        sink = pa.BufferOutputStream()
+        pa_csv.write_csv(file.read(), sink)
+        raw = path.read_bytes().decode("latin-1")  # whatever stands uncompressed beside the rows
+        return f"{sink.getvalue().to_pybytes().decode()}\n{file.metadata.metadata}\n{raw}"
+    return path.read_text()
+
+
+def everything(folder: Path) -> dict[str, str]:
+    files = {str(path.relative_to(folder)): plain_text(path) for path in folder.rglob("*") if path.is_file()}
+    assert {name.rpartition(".")[2] for name in files} >= {"parquet", "gz", "json"}
+    return files
+
+
+def strings(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from strings(inner)
+
+
+@pytest.fixture(scope="session")
+def secrets_of(truth: Truth) -> dict[str, set[str]]:
+    """What the source has and no release for anybody may have, by kind."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for table in THINGS:
+        for row in truth(table):
+            for name, value in row.items():
+                if name == "username" or name.endswith("_username"):
+                    found["name"] |= {value} - {None}
+                elif name == "id" or name.endswith("_id"):
+                    found["id"] |= {str(value)} if value is not None else set()
+                elif name.endswith("_at") and value is not None:
+                    found["time"] |= {value[:19], value[:19].replace("T", " ")}
+                elif name in TEXTS:
+                    found["text"] |= {value} - {None}
+            found["url"] |= {text for text in strings(row) if "://" in text}
+    found["mention"] = {f"@{name}" for name in found["name"]}
+    assert all(len(found[kind]) > 60 for kind in ("name", "id", "time", "text", "url")), {
+        k: len(v) for k, v in found.items()
+    }
+    return found
+
+
+def test_open_holds_nothing_of_the_source(built: Any, secrets_of: dict[str, set[str]]) -> None:
+    tokens = re.compile(r"[A-Za-z0-9_-]+")
+    for name, text in everything(built.folder / "open").items():
+        words = set(tokens.findall(text)) | set(re.findall(r"\d+", re.sub(r"\b[0-9a-f]{16,}\b", "", text)))
+        data = name.startswith(("data", "teaser"))
+        assert not {one for one in secrets_of["name"] & words if len(one) > 3}, name
+        # A short id may be a count or a year: what is not short is no id by chance.
+        assert not {one for one in secrets_of["id"] & words if len(one) > 4}, name
+        for kind in ("url", "mention", "time"):
+            assert not {one for one in secrets_of[kind] if one in text}, (name, kind)
+        assert not {one for one in secrets_of["text"] if len(one) > 11 and one in text}, name
+        if data and not name.endswith(".parquet"):
+            assert not re.search(r"\d:\d\d|https?:|@", text), name
+
+
+def test_restricted_holds_no_name_and_no_id(built: Any, secrets_of: dict[str, set[str]]) -> None:
+    for name, text in everything(built.folder / "restricted").items():
+        if name.startswith(("data", "teaser")) and not name.endswith(".parquet"):
+            cells = set(re.split(r'[,"\n:{}]+', text))
+            assert not {one for one in secrets_of["name"] & cells if len(one) > 3}, name
+            assert not {one for one in secrets_of["id"] & cells if len(one) > 4}, name
+            assert not {one for one in secrets_of["url"] if one in text}, name
+
+
+def test_the_search_finds_what_it_looks_for(built: Any, secrets_of: dict[str, set[str]]) -> None:
+    """The same search over `internal` finds nearly all: it is not blind."""
+    text = "\n".join(plain_text(path) for path in (built.folder / "internal/data").glob("*.csv.gz"))
+    for kind in ("name", "id", "time", "text", "url"):
+        sought = {one for one in secrets_of[kind] if len(one) > 4 and not set(one) & set('"\n')}
+        found = {one for one in sought if one in text}
+        # Times are looked for in two spellings.
+        assert len(found) > (0.4 if kind == "time" else 0.85) * len(sought), kind
+
+
+# linkage -------------------------------------------------------------------------------------------------------------
+
+
+def holds(released: Any, true: Any) -> bool:
+    """Whether a released value is what could have become of a true one: a time, a count or a label."""
+    if released is None:
+        return True
+    if isinstance(true, str) and re.match(r"\d{4}-\d\d-\d\dT", true):
+        quarter = re.fullmatch(r"(\d{4})-Q(\d)", released)
+        if quarter:
+            return true.startswith(quarter[1]) and (int(true[5:7]) + 2) // 3 == int(quarter[2])
+        return true.startswith(released)
+    if isinstance(true, int) and not isinstance(true, bool) and isinstance(released, str):
+        low, _, high = released.partition("-")
+        return int(low) <= true and (true <= int(high) if high else "-" in released or true == int(low))
+    return bool(released == true)
+
+
+class Attack:
+    """Somebody with the whole public site, and rows of a release.
+
+    For each row they find all things that it can be: by its values, then by what its edges lead to, until nothing
+    more is excluded. Somebody is re-identified by a row that can be theirs alone.
+    """
+
+    def __init__(self, released: list[dict[str, Any]], true: list[dict[str, Any]], compared: dict[str, str]) -> None:
+        self.released = {row["id"]: row for row in released}
+        self.true = {row["id"]: row for row in true}
+        self.candidates = {
+            pseudonym: {
+                key for key, thing in self.true.items() if all(holds(row[a], thing[b]) for a, b in compared.items())
+            }
+            for pseudonym, row in self.released.items()
+        }
+
+    def follow(self, edge: str, rounds: int = 3) -> None:
+        """Exclude what does not fit at the other end of an edge, and what has fewer children than the row."""
+        children = Counter(row[edge] for row in self.released.values() if row[edge])
+        true_children = Counter(row[edge] for row in self.true.values() if row[edge])
+        for pseudonym, number in children.items():
+            if pseudonym in self.candidates:
+                self.candidates[pseudonym] &= {
+                    key for key in self.candidates[pseudonym] if true_children[key] >= number
+                }
+        for _ in range(rounds):
+            for pseudonym, row in self.released.items():
+                if row[edge] in self.candidates:
+                    ends = self.candidates[row[edge]]
+                    mine = self.candidates[pseudonym]
+                    self.candidates[pseudonym] = {key for key in mine if self.true[key][edge] in ends}
+                    starts = {self.true[key][edge] for key in self.candidates[pseudonym]}
+                    self.candidates[row[edge]] = ends & starts
+
+    def people(self, owner: str) -> set[Any]:
+        """Who is re-identified."""
+        found = set()
+        for things in self.candidates.values():
+            owners = {self.true[key][owner] for key in things}
+            if len(owners) == 1:
+                found |= owners
+        return found
+
+
+def with_degrees(truth: Truth) -> list[dict[str, Any]]:
+    """Users with what is counted of them."""
+    followers = Counter(row["followee_id"] for row in truth("follows"))
+    following = Counter(row["follower_id"] for row in truth("follows"))
+    projects = Counter(row["author_id"] for row in truth("projects"))
+    with (resources.files("harvester.dataset") / "regions.csv").open() as file:
+        regions = {row["country"]: row["region"] for row in csv.DictReader(file)}
+    return [
+        row
+        | {
+            "region": regions.get(row["country"]),
+            "followers_count": followers[row["id"]],
+            "following_count": following[row["id"]],
+            "projects_count": projects[row["id"]],
+        }
+        for row in truth("users")
+    ]
+
+
+def with_replies(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row | {"is_reply": row["parent_id"] is not None} for row in rows]
+
+
+PERSON = {"country": "country", "region": "region", "joined": "joined_at"} | {
+    name: name for name in ("followers_count", "following_count", "projects_count")
+}
+COUNTS = {name: name for name in ("views", "loves", "favorites", "remixes")}
+
+
+def re_identified(release: Callable[[str], list[dict[str, Any]]], truth: Truth) -> set[Any]:
+    """Everybody whom the truth finds in a release, by their own row or by a thing of theirs."""
+    users = Attack(release("users"), with_degrees(truth), PERSON)
+    found = users.people("id")
+    projects = Attack(release("projects"), truth("projects"), {"created": "created_at", **COUNTS})
+    projects.follow("parent_id")
+    projects.follow("root_id")
+    found |= projects.people("author_id")
+    studios = Attack(release("studios"), truth("studios"), {"created": "created_at", "project_count": "project_count"})
+    found |= studios.people("host_id")
+    for table in ("project_comments", "studio_comments", "profile_comments"):
+        comments = Attack(release(table), with_replies(truth(table)), {"created": "created_at", "is_reply": "is_reply"})
+        comments.follow("parent_id")
+        found |= comments.people("author_id")
+    return found
+
+
+def test_the_truth_re_identifies_nobody_in_open(built: Any, truth: Truth) -> None:
+    found = re_identified(lambda table: built.rows("open", table), truth)
+    assert len(found) < 0.01 * len(truth("users")), f"{len(found)} of {len(truth('users'))}"
+
+
+def test_the_attack_finds_people_where_they_are_not_hidden(built: Any, truth: Truth) -> None:
+    """The same attack on pseudonyms with exact times and edges, as `restricted` has them, finds nearly everybody."""
+    columns = {"created_at": "created", "joined_at": "joined"}
+
+    def exact(table: str) -> list[dict[str, Any]]:
+        rows = [
+            {
+                columns.get(name, name): value.strftime("%Y-%m-%dT%H:%M:%S") if hasattr(value, "strftime") else value
+                for name, value in row.items()
+            }
+            for row in built.rows("restricted", table)
+        ]
+        return [dict.fromkeys(PERSON) | {"is_reply": row.get("parent_id") is not None} | row for row in rows]
+
+    found = re_identified(exact, truth)
+    assert len(found) > 0.9 * len(truth("users"))
+
+
+def test_k_people_share_the_values_of_each_row(built: Any) -> None:
+    for table in ("users", "projects", "studios"):
+        rows = built.rows("open", table)
+        alike = Counter(tuple(value for name, value in row.items() if not name.endswith("id")) for row in rows)
+        assert rows, table
+        assert min(alike.values()) >= 10, (table, alike.most_common()[-1])
+
+
+def test_the_account_of_what_was_suppressed_adds_up(built: Any) -> None:
+    release = built.releases["open"]
+    for resource in release.resources:
+        if resource.name in release.anonymity:
+            told = release.anonymity[resource.name]
+            assert told["rows"] - told["left_out"] == resource.rows == sum(one["rows"] for one in told["kept_by_step"])
+    assert release.anonymity["k"] == 10
+
+
+def test_order_tells_nothing(built: Any) -> None:
+    """Rows stand in the order of their pseudonyms, whatever the ids were."""
+    for profile in ("open", "restricted"):
+        for table in ("users", "projects", "project_comments"):
+            pseudonyms = [row["id"] for row in built.rows(profile, table)]
+            assert pseudonyms == sorted(pseudonyms)
+            assert all(re.fullmatch(r"[0-9a-f]{32}", one) for one in pseudonyms)
