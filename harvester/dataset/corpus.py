@@ -52,12 +52,47 @@ _HANDLES = {
     HELD_OUT: ("noah.exe", "ava_gamer08", "Priya#0420", "its.dylan", "chloecat11", "tyronebeats"),
 }
 _SERVICES = {
-    TUNED: ("discord", "insta", "snap", "tiktok", "roblox", "youtube", "Instagram", "dis cord", "disc0rd", "r0blox", "yt"),
-    HELD_OUT: ("Discord", "snapchat", "tik tok", "d1scord", "insta", "Roblox", "youtube", "d i s c o r d", "sn@p", "dc"),
+    TUNED: (
+        "discord",
+        "insta",
+        "snap",
+        "tiktok",
+        "roblox",
+        "youtube",
+        "Instagram",
+        "dis cord",
+        "disc0rd",
+        "r0blox",
+        "yt",
+    ),
+    HELD_OUT: (
+        "Discord",
+        "snapchat",
+        "tik tok",
+        "d1scord",
+        "insta",
+        "Roblox",
+        "youtube",
+        "d i s c o r d",
+        "sn@p",
+        "dc",
+    ),
 }
 _EMAILS = {
-    TUNED: ("jake2010@gmail.com", "mia.l@hotmail.com", "leo at gmail dot com", "zoe(at)yahoo.com", "sam99 @ outlook.com"),
-    HELD_OUT: ("ava.smith@icloud.com", "noah08@gmail,com", "kay AT yahoo DOT com", "priya@school.edu", "max77[at]gmail.com"),
+    TUNED: (
+        "jake2010@gmail.com",
+        "mia.l@hotmail.com",
+        "leo at gmail dot com",
+        "zoe(at)yahoo.com",
+        "sam99 @ outlook.com",
+    ),
+    HELD_OUT: (
+        "ava.smith@icloud.com",
+        "noah08@gmail,com",
+        "kay AT yahoo DOT com",
+        "priya@school.edu",
+        "max77[at]gmail.com",
+    ),
 }
 _LINKS = {
     TUNED: (
@@ -159,9 +194,19 @@ def _age(chance: random.Random, part: str, words: list[str]) -> str:
     word = words[age - 7]
     forms = [digits, digits, digits, digits, word, word]
     if part == TUNED:
-        forms += [" ".join(digits), digits.replace("0", "O").replace("1", "l", 1), "\ufe0f\u20e3".join(digits) + "\ufe0f\u20e3"]
+        forms += [
+            " ".join(digits),
+            digits.replace("0", "O").replace("1", "l", 1),
+            "\ufe0f\u20e3".join(digits) + "\ufe0f\u20e3",
+        ]
     else:
-        forms += ["😎".join(digits), ".".join(digits), digits.translate(_FULL_WIDTH), "\u200b".join(digits), word.upper()]
+        forms += [
+            "😎".join(digits),
+            ".".join(digits),
+            digits.translate(_FULL_WIDTH),
+            "\u200b".join(digits),
+            word.upper(),
+        ]
     return chance.choice(forms)
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from harvester.dataset.redact_lists import ORDINARY, first_names, kana_names, places, places_in_han
 from harvester.dataset.redact_rules import LEARN_NAME, PLAIN_NAME, RULES, SYMBOL
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 
 _SCRATCH_EMOJI = re.compile(r":[a-z0-9]+(?:-[a-z0-9]+)*:")
 _WORD = re.compile(r"\w+")
+_LATIN_WORD = re.compile(r"[A-Za-z]+")
+_PLACE_SUFFIX = re.compile(r"(?:li|lu|lilar|lular|liyim|luyum|da|de|ta|te|dan|den|tan|ten|ya|ye|er)$")
+_QUIET = " .:'\"(-¡¿!?,~"
+_ENDS = (".", "!", "?", "\n", "")
+_SHORT, _WORDS_OF_A_PLACE = 3, 3
 _CANDIDATE = re.compile(r"[A-Za-z0-9_-]{2,30}")
 _DISTINCT_LENGTH = 8
 _SCRIPTS = {
@@ -90,7 +96,7 @@ def redact(text: str, names: Names) -> str:
 def find(text: str, names: Names) -> list[Span]:
     """What must not be published, in order and without overlaps: where two finds meet, the longer one counts."""
     spans: list[Span] = []
-    found = [*_by_rules(text), *_usernames(text, names)]
+    found = [*_by_rules(text), *_by_lists(text), *_usernames(text, names)]
     for span in sorted(found, key=lambda one: (one.start, one.start - one.end)):
         if spans and span.start < spans[-1].end:
             last = spans[-1]
@@ -134,6 +140,37 @@ def _by_rules(text: str) -> Iterator[Span]:
         yield folded.span(*match.span("name"), "name")
 
 
+def _by_lists(text: str) -> Iterator[Span]:
+    """First names and large places. One that is an ordinary word too counts only with a capital inside a sentence."""
+    folded = _Folded(text)
+    words = list(_LATIN_WORD.finditer(folded.cased))
+    shouted = folded.cased.isupper()
+    for number, word in enumerate(words):
+        small = word[0].lower()
+        is_capital = word[0][0].isupper() and not shouted
+        opens = not folded.cased[: word.start()].rstrip(_QUIET) or folded.cased[: word.start()].rstrip()[-1:] in _ENDS
+        certain = (small not in ORDINARY and len(small) > _SHORT) or (is_capital and not opens)
+        if small in first_names() and certain:
+            yield folded.span(*word.span(), "name")
+        for last in words[number : number + _WORDS_OF_A_PLACE]:
+            if last is word and not certain:
+                continue
+            for end in _ends(folded.small, word.start(), last.end()):
+                if folded.small[word.start() : end] in places():
+                    yield folded.span(word.start(), last.end(), "place")
+    if not text.isascii():
+        for pattern, kind in ((kana_names(), "name"), (places_in_han(), "place")):
+            yield from (folded.span(*match.span(), kind) for match in pattern.finditer(folded.cased))
+
+
+def _ends(small: str, start: int, end: int) -> Iterator[int]:
+    """Where a word may end, before what Turkish and German put behind a place."""
+    yield end
+    suffix = _PLACE_SUFFIX.search(small, start, end)
+    if suffix and suffix.start() - start > _SHORT:
+        yield suffix.start()
+
+
 def _usernames(text: str, names: Names) -> Iterator[Span]:
     """Known usernames. One that may be an ordinary word counts only where the words around it make it a name."""
     folded = _Folded(text)
@@ -141,7 +178,9 @@ def _usernames(text: str, names: Names) -> Iterator[Span]:
     for match in _CANDIDATE.finditer(text):
         name = match[0]
         distinct = (
-            len(name) >= _DISTINCT_LENGTH or not name.isalpha() or not (name.islower() or name.istitle() or name.isupper())
+            len(name) >= _DISTINCT_LENGTH
+            or not name.isalpha()
+            or not (name.islower() or name.istitle() or name.isupper())
         )
         if (distinct or match.start() in credited) and name in names:
             yield Span(*match.span(), "user")
@@ -175,7 +214,9 @@ class _Folded:
         return going_on.end() if going_on else end
 
 
-_PROPER_TAIL = re.compile(r"(?:[ .'-]+(?:(?:de|la|las|los|el|do|da|dos|das|des|du|am|im|of|and|y|e) )*[A-Z][\w'.-]*){1,4}")
+_PROPER_TAIL = re.compile(
+    r"(?:[ .'-]+(?:(?:de|la|las|los|el|do|da|dos|das|des|du|am|im|of|and|y|e) )*[A-Z][\w'.-]*){1,4}"
+)
 
 
 @cache

@@ -24,7 +24,9 @@ _WORDS_OF_AGE = (
     "|on (?:bir|iki|uc|dort|bes|alti)|bes|alti|yedi|sekiz|dokuz|on"
 )
 _DIGIT = r"[0-9oil]"
-_AGE = rf"(?P<age>(?:[1il]{_GAP}{_DIGIT}(?![0-9])|[5-9](?![0-9])|(?:{_WORDS_OF_AGE})(?![a-z]))(?:[.,]5| and a half| 1/2)?)"
+_AGE = (
+    rf"(?P<age>(?:[1il]{_GAP}{_DIGIT}(?![0-9])|[5-9](?![0-9])|(?:{_WORDS_OF_AGE})(?![a-z]))(?:[.,]5| and a half| 1/2)?)"
+)
 _KANJI = "[一二三四五六七八九十]{1,3}"
 _AGE_CJK = rf"(?P<age>[1il]{_GAP}{_DIGIT}(?![0-9])|[5-9](?![0-9])|{_KANJI})"
 _NOT_WORD = r"(?<![a-z0-9])"
@@ -49,7 +51,8 @@ _DATE = (
 )
 _BIRTH = (
     "(?:birth ?day|b[- ]?day|birth date|born|cumple(?:anos)?|naci(?:[oó]|da|do)?|fecha de nacimiento|aniversario|niver|nasci"
-    "|geburtstag|geb(?:oren|\\.)|anniv(?:ersaire)?|ne+s? (?:le|en)|naissance|dogum|dogdum|誕生日|たんじょうび|生まれ)"
+    "|geburtstag|geb(?:oren|\\.)|anniv(?:ersaire)?|ne+s? (?:le|en)|naissance|dogum|dogdum|hbd|special day"
+    "|(?:my|mi|meu|mein|mon) (?:day|dia|tag|jour)|parabens|feliz|jahrgang|benim gunum|誕生日|たんじょうび|生まれ|うまれ|大きくなる)"
 )
 
 # --- Words that introduce, and words that are no name ----------------------------------------------------------------
@@ -72,7 +75,9 @@ _NO_PLACE = (
     r"|where|which|what|youtube|roblox|minecraft|discord|scratch|which|you|u|me|la|el|un|una|mi|tu|su|este|esta|aqui|o|os|as|um"
     r"|uma|meu|minha|der|die|das|dem|den|einem|einer|meinem|le|les|une|mon|ma|ici|scratch|team|bed|love|peace|fear)(?![a-z]))"
 )
-_PLACE = rf"{_NO_PLACE}(?P<proper>[a-z][a-z'.-]{{2,24}}(?: (?:city|town|beach|hills|springs|falls|county|state|island))?)"
+_PLACE = (
+    rf"{_NO_PLACE}(?P<proper>[a-z][a-z'.-]{{2,24}}(?: (?:city|town|beach|hills|springs|falls|county|state|island))?)"
+)
 _STREET_WORD = (
     "street|st|road|rd|avenue|ave|lane|ln|drive|dr|court|ct|way|close|blvd|boulevard|crescent|terrace|square|sokak|sokagi"
     "|caddesi|cad|mahallesi|bulvari"
@@ -97,7 +102,7 @@ _SERVICE = rf"(?<![a-z])(?:{'|'.join(map(_spaced, _SERVICE_NAMES))}|ins ta|{_SHO
 _HANDLE = r"(?P<handle>[@#]?(?=[a-z0-9_.#-]*[a-z])(?=[a-z0-9_.#-]*[0-9_.#-])[a-z0-9_](?:[a-z0-9_.#-]*[a-z0-9_]))"
 _ANY_HANDLE = (
     r"(?!(?:is|its|ist|est|esta|dan|den|tan|ten|adresim|hesabim|kanalim|adim|adi|kullanici|name|user|username|account|channel|mine|my"
-    r"|style|game|video|videos|link|server|group|and|or|but|the|too|please|pls|para|por|que|und|oder|pour|avec|icin|ama)(?![a-z0-9_]))"
+    r"|style|instead|gel|var|game|video|videos|link|server|group|and|or|but|the|too|please|pls|para|por|que|und|oder|pour|avec|icin|ama)(?![a-z0-9_]))"
     r"(?P<handle>@?[a-z0-9_][a-z0-9_.#-]{2,31})"
 )
 _CALLED = (
@@ -126,7 +131,10 @@ _SOURCES: list[tuple[str, str]] = [
         r"(?<![a-z0-9@.-])(?:[a-z0-9-]{2,}\.)+(?:com|net|org|io|gg|me|co|edu|gov|tv|be|ly|app|dev|xyz|info|site|online|game|games"
         r"|de|fr|es|uk|br|pt|jp|tr|ru|eu|us|ca|au|nl|it|pl|to|gl|cc|ws|link|page|club|fun)(?![a-z0-9])(?:[/?:][^\s　-鿿]*)?",
     ),
-    ("link", r"(?<![a-z0-9-])[a-z0-9-]{2,} ?[(\[]?(?: |\()(?:dot|punto|ponto|punkt|point|nokta)(?: |\)|\]) ?(?:com|net|org|io|gg|co|de|fr|es)(?![a-z])"),
+    (
+        "link",
+        r"(?<![a-z0-9-])[a-z0-9-]{2,} ?[(\[]?(?: |\()(?:dot|punto|ponto|punkt|point|nokta)(?: |\)|\]) ?(?:com|net|org|io|gg|co|de|fr|es)(?![a-z])",
+    ),
     ("link", r"(?<![a-z0-9])/?(?:users|projects|studios)/[a-z0-9_-]+/?"),
     (
         "email",
@@ -135,7 +143,10 @@ _SOURCES: list[tuple[str, str]] = [
     ),
     ("mention", r"@ ?[a-z0-9_-]{2,30}"),
     # Phones: seven digits or more with little between them, or as many words for digits
-    ("phone", rf"(?<![0-9])(?![0-9]{{1,3}}(?:[,. ][0-9]{{3}})+(?![0-9]|[-. {SYMBOL}][0-9]))\+?\(?(?:[0-9][ ()._\-*~/{SYMBOL}]{{0,3}}){{6,14}}[0-9](?![0-9])"),
+    (
+        "phone",
+        rf"(?<![0-9])(?![0-9]{{1,3}}(?:[,. ][0-9]{{3}})+(?![0-9]|[-. {SYMBOL}][0-9]))\+?\(?(?:[0-9][ ()._\-*~/{SYMBOL}]{{0,3}}){{6,14}}[0-9](?![0-9])",
+    ),
     (
         "phone",
         r"(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|um|dois"
@@ -152,35 +163,72 @@ _SOURCES: list[tuple[str, str]] = [
     ("age", rf"(?:when|since|as) (?:i|he|she|we) (?:was|were|am) {_FILLERS}{_AGE}{_COUNTED}"),
     ("age", rf"{_NOT_WORD}{_AGE} ?-?(?:years?|yrs?|yr)(?:[ -]?old|s|[ -]?olds)?(?![a-z])"),
     ("age", rf"{_NOT_WORD}{_AGE} ?(?:y/?o|yo|yrs)(?![a-z])"),
-    ("age", rf"{_NOT_WORD}(?:age|aged|edad|idade|alter|yas|yasim|age actuel|年齢|歳)(?: ?(?:is|:|=|es|e|ist|est|c'est|は|の) ?| ){_AGE}{_COUNTED}"),
+    (
+        "age",
+        rf"{_NOT_WORD}(?:age|aged|edad|idade|alter|yas|yasim|age actuel|年齢|歳)(?: ?(?:is|:|=|es|e|ist|est|c'est|は|の) ?| ){_AGE}{_COUNTED}",
+    ),
     ("age", rf"(?:年齢|歳|とし|ねんれい)(?:は|:| )? ?{_AGE_CJK}"),
     ("age", rf"{_AGE_CJK} ?(?:歳|才|さい)"),
-    ("age", rf"{_NOT_WORD}(?:tengo|tenho|tinha|tenia|j ?'?ai|j ?'?avais|j ?'?aurai|avoir|ai)(?: (?:solo|ya|apenas|que|so|ja|deja|bientot|seulement))* {_AGE}{_COUNTED}"),
+    (
+        "age",
+        rf"{_NOT_WORD}(?:tengo|tenho|tinha|tenia|j ?'?ai|j ?'?avais|j ?'?aurai|avoir|ai)(?: (?:solo|ya|apenas|que|so|ja|deja|bientot|seulement))* {_AGE}{_COUNTED}",
+    ),
     ("age", rf"{_NOT_WORD}{_AGE} (?:anos|anios|anitos|aninhos|ans|jahre|jahren|yas[a-z]*)(?![a-z])"),
-    ("age", rf"{_NOT_WORD}(?:cumpl[a-z]+|(?:vou )?fa(?:zer|co)|completar|completei|vou ter|fiz)(?: (?:los|ya))? {_AGE}{_COUNTED}"),
-    ("age", rf"{_NOT_WORD}(?:(?:ich )?bin|(?:ich )?werd(?:e)?|(?:wir )?sind|wurde|war)(?: (?:erst|schon|jetzt|gerade|fast|morgen|bald|auch|beide|heute|nur|noch))* {_AGE}{_COUNTED}(?! ?(?:uhr|von))"),
+    (
+        "age",
+        rf"{_NOT_WORD}(?:cumpl[a-z]+|(?:vou )?fa(?:zer|co)|completar|completei|vou ter|fiz)(?: (?:los|ya))? {_AGE}{_COUNTED}",
+    ),
+    (
+        "age",
+        rf"{_NOT_WORD}(?:(?:ich )?bin|(?:ich )?werd(?:e)?|(?:wir )?sind|wurde|war)(?: (?:erst|schon|jetzt|gerade|fast|morgen|bald|auch|beide|heute|nur|noch))* {_AGE}{_COUNTED}(?! ?(?:uhr|von))",
+    ),
     ("age", rf"{_NOT_WORD}{_AGE} (?:geworden|oldum|olacagim|bastim|basiyorum)"),
+    (
+        "age",
+        rf"{_NOT_WORD}{_AGE},? (?:and (?:you|u)|u ?\?|y tu|e (?:vc|voce|tu)|und du|et toi|ve sen|ya sen|sen)(?![a-z])",
+    ),
+    ("age", rf"(?:^|[\s,])(?:me(?! on )|yo|ps yo|eu|ich|moi|ben|bende) {_AGE}{_COUNTED}(?![a-z0-9])"),
+    (
+        "age",
+        rf"(?:guess|my age|how old|edad|idade|alter|yas)[^\n]{{0,16}}? (?:its|it's|is|es|ist|c'est) {_AGE}{_COUNTED}",
+    ),
+    ("age", rf"(?:bad|good|great|smart|young|old|talented) for (?:a |an |being |someone )?{_AGE}{_COUNTED}"),
+    ("age", rf"(?:werde?|bin) ich (?:schon |erst |jetzt )*{_AGE}{_COUNTED}"),
+    ("age", rf"(?:^|[^0-9一-龯]){_AGE_CJK}(?:です|になっ|になり|になる|だよ)"),
     # Birthdays
     ("birthday", rf"{_BIRTH}[^.!?\n]{{0,24}}?{_NOT_WORD}(?P<date>{_DATE})"),
     ("birthday", rf"{_NOT_WORD}(?P<date>{_DATE})[^.!?\n]{{0,30}}?{_BIRTH}"),
     ("birthday", rf"{_BIRTH}[^.!?\n]{{0,12}}?{_NOT_WORD}(?P<date>(?:19|20)[0-9]{{2}})(?![0-9])"),
     ("birthday", rf"{_NOT_WORD}(?P<date>(?:19|20)[0-9]{{2}})(?![0-9])[^.!?\n]{{0,12}}?{_BIRTH}"),
+    ("birthday", r"(?<![a-z])(?:soy|sou|suis|bin|class) (?:del?|do|of|ano) (?P<date>20[01][0-9])(?![0-9])"),
     ("birthday", r"(?<![0-9./-])[0-3]?[0-9][./-][0-3]?[0-9][./-](?:19|20)?[0-9]{2}(?![0-9./-])"),
     # School and class
     ("school", rf"(?<![a-z'.-])(?P<school>(?:{_NO_SCHOOL}[a-z][a-z'.-]* ){{1,4}}(?:{_SCHOOL_WORD}))(?![a-z])"),
-    ("school", rf"(?:go to|goes to|attend|at|from|school is|school:) (?P<school>(?:{_NO_SCHOOL}[a-z][a-z'.-]* ){{1,3}}school)(?![a-z])"),
+    (
+        "school",
+        rf"(?:go to|goes to|attend|at|from|school is|school:) (?P<school>(?:{_NO_SCHOOL}[a-z][a-z'.-]* ){{1,3}}school)(?![a-z])",
+    ),
     (
         "school",
         r"(?<![a-z])(?P<proper>(?:colegio|escuela|instituto|liceo|escola|colegio|ecole|college|lycee|grundschule|realschule"
         r"|hauptschule|gesamtschule|gymnasium|mittelschule)(?: (?:de|la|las|los|del|el|san|santa|santo|do|da|dos|des|du|les|am|im|an"
         r"|der)){0,3} (?!(?:is|es|ist|est|e|c'est|del|de|level|nivel|niveau|fase)(?![a-z]))[a-z0-9][a-z0-9'.-]+)",
     ),
-    ("school", r"(?<![a-z])(?P<school>[a-z]+-?(?:gymnasium|grundschule|realschule|oberschule|gesamtschule)|[a-z]{4,}schule)(?![a-z])"),
+    (
+        "school",
+        r"(?<![a-z])(?P<school>[a-z]+-?(?:gymnasium|grundschule|realschule|oberschule|gesamtschule)|[a-z]{4,}schule)(?![a-z])",
+    ),
     ("school", r"(?<![a-z])(?P<school>(?:[a-z]+ ){1,2}(?:ilk ?okulu?|orta ?okulu?|lisesi))"),
-    ("school", rf"{_NOT_WORD}(?P<grade>{_ORDINAL})[ -]?(?:grade|graders?|form|year|klasse|klas|sinif[a-z]*|grado|ano|primaria|secundaria|serie|annee)(?![a-z])"),
+    (
+        "school",
+        rf"{_NOT_WORD}(?P<grade>{_ORDINAL})[ -]?(?:grade|graders?|form|year|klasse|klas|sinif[a-z]*|grado|ano|primaria|secundaria|serie|annee)(?![a-z])",
+    ),
     ("school", rf"(?:grade|year|class|klasse|sinif|grado|serie) (?P<grade>1?[0-9]|{_ORDINAL})(?![a-z0-9])"),
     ("school", rf"{_NOT_WORD}(?P<grade>[1-9][0-2]?) (?:sinif[a-z]*)"),
-    ("school", rf"(?:estoy en|voy en|estou no|to no|vou pro|suis en|passe en|rentre en|entre en) (?P<grade>{_ORDINAL}|c[mpe][12]?|terminale)(?![a-z])"),
+    (
+        "school",
+        rf"(?:estoy en|voy en|estou no|to no|vou pro|suis en|passe en|rentre en|entre en) (?P<grade>{_ORDINAL}|c[mpe][12]?|terminale)(?![a-z])",
+    ),
     ("school", r"(?P<school>[ぁ-んァ-ヶー一-龯0-9]{1,8}?(?:小学校|中学校|高校|高等学校))"),
     ("school", r"(?P<grade>[1-6一二三四五六] ?年生|[小中高][1-6一二三四五六])"),
     # First names
@@ -188,42 +236,134 @@ _SOURCES: list[tuple[str, str]] = [
     ("name", rf"{_NOT_WORD}(?:irl|real|first) name ?[:=]? ?{_NAME}"),
     ("name", rf"{_NOT_WORD}(?:the )?name(?:'s| is) {_NAME}"),
     ("name", rf"{_NOT_WORD}(?:im called|i'm called|i am called|call me|calls me|called me|known as) {_NAME}"),
-    ("name", rf"{_NOT_WORD}(?:hi+|hey+|hello|hola|oi|ola|hallo|salut|coucou|bonjour|selam|merhaba)[,! ]+(?:i'?m|i am|im|its|it's|this is|soy|yo soy|(?:eu )?sou(?: [ao])?|ich bin|(?:moi )?c'est|je suis|ben) {_NAME}"),
-    ("name", rf"{_NOT_WORD}(?:me llamo|me llaman|me dicen|llamame|llamarme|(?:mi|mi verdadero|mi primer) nombre(?: [a-z]+)?(?: es|:)|(?:meu|o meu) nome(?: de verdade| real)?(?: e|:)|me chamo|me chamar de|me chama de|me chame de) {_NAME}"),
+    (
+        "name",
+        rf"{_NOT_WORD}(?:hi+|hey+|hello|hola|oi|ola|hallo|salut|coucou|bonjour|selam|merhaba)[,! ]+(?:i'?m|i am|im|its|it's|this is|soy|yo soy|(?:eu )?sou(?: [ao])?|ich bin|(?:moi )?c'est|je suis|ben) {_NAME}",
+    ),
+    (
+        "name",
+        rf"{_NOT_WORD}(?:me llamo|me llaman|me dicen|llamame|llamarme|(?:mi|mi verdadero|mi primer) nombre(?: [a-z]+)?(?: es|:)|(?:meu|o meu) nome(?: de verdade| real)?(?: e|:)|me chamo|me chamar de|me chama de|me chame de) {_NAME}",
+    ),
     ("name", rf"{_NOT_WORD}(?:(?:ich )?heis?se|mein (?:[a-z]+ )?name ist|nennt? mich|nennen mich) {_NAME}"),
-    ("name", rf"{_NOT_WORD}(?:je ?m'? ?appell?e|j ?'?m'?appell?e|mon (?:[a-z]+ )?(?:prenom|nom)(?: est| c'est|:)|appell?ez?[- ]moi|moi c'est) {_NAME}"),
+    (
+        "name",
+        rf"{_NOT_WORD}(?:je ?m'? ?appell?e|j ?'?m'?appell?e|mon (?:[a-z]+ )?(?:prenom|nom)(?: est| c'est|:)|appell?ez?[- ]moi|moi c'est) {_NAME}",
+    ),
     ("name", rf"{_NOT_WORD}(?:(?:benim )?(?:[a-z]+ )?(?:adim|ismim)|bana) {_NAME}"),
-    ("name", rf"(?:名前|なまえ|本名|ニックネーム)(?:は|:|が| ) ?{_NAME_CJK}(?=です|だよ|だ[。!！]|といい|って|$|[\s。、!！:{SYMBOL}])"),
-    ("name", r"(?:^|[はがの、。\s!])(?P<name>[ぁ-んァ-ヶー一-龯a-z]{2,8}?)(?:って呼|と呼ん|っていう|っていい|といいます|と言います|ともうし|と申し)"),
+    (
+        "name",
+        rf"(?:名前|なまえ|本名|ニックネーム)(?:は|:|が| ) ?{_NAME_CJK}(?=です|だよ|だ[。!！]|といい|って|$|[\s。、!！:{SYMBOL}])",
+    ),
+    (
+        "name",
+        r"(?:^|[はがの、。\s!])(?P<name>[ぁ-んァ-ヶー一-龯a-z]{2,8}?)(?:って呼|と呼ん|っていう|っていい|といいます|と言います|ともうし|と申し)",
+    ),
+    (
+        "name",
+        rf"(?:(?<![a-z])(?:love|sincerely|yours|signed|greetings|firma|assinado|atentamente|signe|bisous|imza|sevgiler|lg|vg|mfg|~)"
+        rf"|~)[,: ]+{_NAME}",
+    ),
+    ("name", rf"{_NOT_WORD}(?:aqui e|sou) [ao] {_NAME}"),
+    ("name", rf"{_NOT_WORD}(?:ich bins|hier ist|hier spricht|ici c'est|its me|it's me|aqui esta) {_NAME}"),
+    (
+        "name",
+        rf"{_NOT_WORD}(?:friends|mom|mum|dad|family|everyone|everybody) (?:just )?(?:call|calls|know) me (?:as )?{_NAME}",
+    ),
+    ("name", rf"{_NOT_WORD}arkadaslarim (?:bana )?{_NAME} der"),
+    ("name", rf"{_NOT_WORD}ben {_NAME} (?:[a-z0-9]+ )?sinif"),
+    ("name", r"(?:^|\s|は|を|が)(?P<name>[ぁ-んァ-ヶー一-龯]{2,6}?)(?:と呼|って呼|だよー|より(?=$|[\s。!！:]))"),
     # Places
-    ("place", rf"{_NOT_WORD}(?:live|lives|living|stay|staying|based|grew up|born|moved|moving)(?: (?:here|back))? (?:in|at|near|to|around|by|outside) {_PLACE}"),
-    ("place", rf"{_NOT_WORD}(?:im|i'm|i am|am|are|is|come|came|comes|anyone|anybody|someone|else|people|greetings|hello|hi|hey|we're|were|you|u|also) from {_PLACE}"),
-    ("place", rf"{_NOT_WORD}(?:vivo|vivimos|vive|viven|resido|me mude|mudamos|nos mudamos) (?:en|a) {_PLACE}"),
-    ("place", rf"{_NOT_WORD}(?:soy|somos|eres|saludos|vengo|alguien|gente)(?: (?:mas|tambien))? (?:de|desde|del) {_PLACE}"),
-    ("place", rf"{_NOT_WORD}(?:moro|moramos|mora|vivo|mudei|mudamos) (?:em|no|na|pra|para|perto de|aqui em) {_PLACE}"),
+    (
+        "place",
+        rf"{_NOT_WORD}(?:live|lives|living|here|stay|staying|based|grew up|born|moved|moving)(?: (?:here|back))? (?:in|at|near|to|around|by|outside) {_PLACE}",
+    ),
+    (
+        "place",
+        rf"{_NOT_WORD}(?:im|i'm|i am|am|are|is|come|came|comes|anyone|anybody|someone|else|people|greetings|hello|hi|hey|we're|were|you|u|also) from {_PLACE}",
+    ),
+    (
+        "place",
+        rf"{_NOT_WORD}(?:vivo|vivimos|vive|viven|resido|naci|aca|aqui|los|me mude|mudamos|nos mudamos) (?:en|a) {_PLACE}",
+    ),
+    (
+        "place",
+        rf"{_NOT_WORD}(?:soy|somos|eres|saludos|vengo|alguien|gente)(?: (?:mas|tambien))? (?:de|desde|del) {_PLACE}",
+    ),
+    (
+        "place",
+        rf"{_NOT_WORD}(?:moro|moramos|mora|vivo|nasci|aqui|galera|mudei|mudamos) (?:em|no|na|pra|para|perto de|aqui em) {_PLACE}",
+    ),
     ("place", rf"{_NOT_WORD}(?:sou|somos|alguem|oi|ola|saudacoes|abracos) (?:aqui )?(?:de|do|da) {_PLACE}"),
-    ("place", rf"{_NOT_WORD}(?:wohnen?|lebe|leben|komme|kommen|bin|gruse|gruss|jemand|noch wer)(?: [a-z]+)? (?:in|aus|bei|nahe|an) {_PLACE}"),
+    (
+        "place",
+        rf"{_NOT_WORD}(?:wohnen?|lebe|leben|komme|kommen|bin|gruse|gruss|jemand|noch wer)(?: [a-z]+)? (?:in|aus|bei|nahe|an) {_PLACE}",
+    ),
     ("place", rf"{_NOT_WORD}(?:nach) {_PLACE} (?:gezogen|umgezogen)"),
-    ("place", rf"{_NOT_WORD}(?:j ?'?habite|habite|on habite|j'vis|je vis|demenage)(?: (?:a|en|au|aux|pres de|vers|dans))? {_PLACE}"),
-    ("place", rf"{_NOT_WORD}(?:suis|viens|vient|venez|bonjour|salut|coucou|quelqu'un) (?:de|d'|du) ?{_PLACE}"),
-    ("place", r"(?P<place>[a-z]{3,20})'?(?: ?[dt][ae](?:n|yim)?)? (?:yasiyor|oturuyor|oturan|yasayan|selam|geliyorum)[a-z]*"),
+    (
+        "place",
+        rf"{_NOT_WORD}(?:j ?'?habite|habite|on habite|j'vis|je vis|demenage)(?: (?:a|en|au|aux|pres de|vers|dans))? {_PLACE}",
+    ),
+    ("place", rf"{_NOT_WORD}(?:suis|viens|vient|venez|gens|bonjour|salut|coucou|quelqu'un) (?:de|d'|du) ?{_PLACE}"),
+    (
+        "place",
+        r"(?P<place>[a-z]{3,20})'?(?: ?[dt][ae](?:n|yim)?)? (?:yasiyor|oturuyor|oturan|yasayan|selam|geliyorum)[a-z]*",
+    ),
     ("place", r"(?:^|[ ])ben (?P<place>[a-z]{3,20}?)(?:li|lu)(?:yim|yum)"),
-    ("place", r"(?P<place>[一-龯ぁ-んァ-ヶー]{2,8}?)(?:に(?:すんで|住ん|引っ越)|から来|在住|出身|住み)"),
-    ("place", r"(?:address|adresse|direccion|endereco|adresim|evim|住所|家)(?: (?:is|es|e|ist|est|c'est))?(?:は|:)? ?(?P<place>[^.!?\n]{3,50}?)(?=です|だよ|[!?\n]| lol| xd|$)"),
+    (
+        "place",
+        r"(?P<place>[一-龯ぁ-んァ-ヶー]{2,8}?)(?:に(?:すんで|住ん|引っ越)|から来|在住|出身|住み|生まれ|民です|市は|県は)",
+    ),
+    (
+        "place",
+        r"(?:address|adresse|direccion|endereco|adresim|evim|住所|家)(?: (?:is|es|e|ist|est|c'est))?(?:は|:)? ?(?P<place>[^.!?\n]{3,50}?)(?=です|だよ|[!?\n]| lol| xd|$)",
+    ),
     ("place", rf"{_NOT_WORD}(?P<place>[0-9]{{1,5}} (?:[a-z']+ ){{1,3}}(?:{_STREET_WORD}))(?![a-z])"),
-    ("place", r"(?<![a-z])(?P<place>(?:calle|avenida|av\.|avda|rua|travessa|praca|plaza|paseo)(?: (?:de|la|el|los|las|do|da|das|dos|del))* [a-z']+(?: [a-z']+)?,? ?(?:n[o.º°]? ?)?[0-9]{1,5})"),
-    ("place", r"(?<![a-z])(?P<place>(?:[a-z]+(?:stras?se|str\.?|weg|gasse|platz|allee)) [0-9]{1,4} ?[a-d]?)(?![a-z0-9])"),
-    ("place", r"(?P<proper>[0-9]{1,4},? (?:rue|avenue|boulevard|bd|allee|chemin|impasse|place|route)(?: (?:de|des|du|la|le|les|l'))* ?[a-z']+)"),
-    ("place", r"(?<![a-z])(?P<place>[a-z]+ (?:sokak|sokagi|sk\.?|caddesi|cad\.?|mahallesi|mah\.?|bulvari)(?![a-z])(?:,? (?:no:? ?)?[0-9]{1,4})?)"),
-    ("place", r"(?P<place>[一-龯ぁ-んァ-ヶー]{1,8}(?:[0-9]+-[0-9]+(?:-[0-9]+)?|[0-9]+丁目(?:[0-9]+番地?)?(?:[0-9]+号)?))"),
+    (
+        "place",
+        r"(?<![a-z])(?P<place>(?:calle|avenida|av\.|avda|rua|travessa|praca|plaza|paseo)(?: (?:de|la|el|los|las|do|da|das|dos|del))* [a-z']+(?: [a-z']+)?,? ?(?:n[o.º°]? ?)?[0-9]{1,5})",
+    ),
+    (
+        "place",
+        r"(?<![a-z])(?P<place>(?:[a-z]+(?:stras?se|str\.?|weg|gasse|platz|allee)) [0-9]{1,4} ?[a-d]?)(?![a-z0-9])",
+    ),
+    (
+        "place",
+        r"(?P<proper>[0-9]{1,4},? (?:rue|avenue|boulevard|bd|allee|chemin|impasse|place|route)(?: (?:de|des|du|la|le|les|l'))* ?[a-z']+)",
+    ),
+    (
+        "place",
+        r"(?<![a-z])(?P<place>[a-z]+ (?:sokak|sokagi|sk\.?|caddesi|cad\.?|mahallesi|mah\.?|bulvari)(?![a-z])(?:,? (?:no:? ?)?[0-9]{1,4})?)",
+    ),
+    (
+        "place",
+        r"(?P<place>[一-龯ぁ-んァ-ヶー]{1,8}(?:[0-9]+-[0-9]+(?:-[0-9]+)?|[0-9]+丁目(?:[0-9]+番地?)?(?:[0-9]+号)?))",
+    ),
     # Handles of other services
     ("handle", rf"{_SERVICE}[^\n]{{0,30}}?(?<![a-z0-9_.#]){_HANDLE}"),
-    ("handle", rf"{_SERVICE}{_CALLED}(?: ?(?:is|its|it's|:|=|→|->|-|es|e|ist|est|c'est|は|の|で|como) ?| ){_ANY_HANDLE}(?![a-z0-9])"),
-    ("handle", rf"(?<![a-z0-9_.#]){_HANDLE} (?:on|en|no|na|auf|bei|sur|da|de|in) (?:my |mi |meu |mein |mon )?{_SERVICE}"),
-    ("handle", rf"(?:im|i'm|i am|search|find|add|cherche|busca|procura|suche|ajoute) {_NO_NAME}{_ANY_HANDLE} (?:on|en|no|na|auf|sur) {_SERVICE}"),
+    ("handle", rf"(?<![a-z0-9_.#]){_HANDLE}[^\n]{{0,24}}?{_SERVICE}"),
+    (
+        "handle",
+        rf"{_SERVICE}{_CALLED}(?: ?(?:is|its|it's|:|=|→|->|-|es|e|ist|est|c'est|は|の|で|como) ?| ){_ANY_HANDLE}(?![a-z0-9])",
+    ),
+    (
+        "handle",
+        rf"(?<![a-z0-9_.#]){_HANDLE} (?:on|en|no|na|auf|bei|sur|da|de|in) (?:my |mi |meu |mein |mon )?{_SERVICE}",
+    ),
+    (
+        "handle",
+        rf"(?:im|i'm|i am|search|find|add|cherche|busca|procura|suche|ajoute) {_NO_NAME}{_ANY_HANDLE} (?:on|en|no|na|auf|sur) {_SERVICE}",
+    ),
     ("handle", rf"{_SERVICE}[ のではをに→]{{1,2}}[ぁ-んァ-ヶー一-龯]{{0,10}}(?:id)? ?{_ANY_HANDLE}"),
-    ("handle", rf"{_SERVICE}(?: ?'?(?:da|de|dan|den|tan|ten|ta|te))? (?:ekle|ekleyin|takip et|takip edin|ara|aratin) {_ANY_HANDLE}"),
-    ("handle", rf"{_SERVICE}[^\n]{{0,20}}?(?:mine is|mine:|its|it's|i am|im|i'm|bin ich|je suis|soy|sou|eu sou|ich|adim) {_ANY_HANDLE}"),
+    (
+        "handle",
+        rf"{_SERVICE}(?: ?'?(?:da|de|dan|den|tan|ten|ta|te))? (?:ekle|ekleyin|takip et|takip edin|ara|aratin) {_ANY_HANDLE}",
+    ),
+    ("handle", rf"{_SERVICE}[^\n]{{0,24}}?[,?!(]+ ?(?:(?:yo|o meu|ich|moi|me|mine|benim|i am|im) )?{_ANY_HANDLE}"),
+    ("handle", rf"{_SERVICE} ?[ぁ-ん]{{1,6}}[?!？！]? ?{_ANY_HANDLE}"),
+    (
+        "handle",
+        rf"{_SERVICE}[^\n]{{0,20}}?(?:mine is|mine:|its|it's|i am|im|i'm|bin ich|je suis|soy|sou|eu sou|ich|adim) {_ANY_HANDLE}",
+    ),
 ]
 
 RULES: list[tuple[str, re.Pattern[str]]] = [(kind, re.compile(source)) for kind, source in _SOURCES]
