@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harvester import cli_analytics, cli_dataset, cli_db, cli_quarantine, cli_report
+from harvester import cli_analytics, cli_dataset, cli_db, cli_quarantine, cli_report, cli_sampling
 from harvester.cli_base import DEGRADED, INTERRUPTED, Group
 from harvester.config import settings
 from harvester.errors import UsageError
@@ -27,6 +27,7 @@ seed_app = typer.Typer(cls=Group, no_args_is_help=True, help="Put users, project
 app.add_typer(cli_db.app, name="db")
 forget_app = typer.Typer(cls=Group, no_args_is_help=True, help="Erase a person, for good.")
 app.add_typer(seed_app, name="seed")
+cli_sampling.register(seed_app)
 app.add_typer(forget_app, name="forget")
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.command()(cli_report.report)

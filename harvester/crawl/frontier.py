@@ -548,6 +548,7 @@ def open_site(connection: Connection) -> None:
         connection.execute(
             "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT s, 0, now() FROM unnest(%s::text[]) s"
             " WHERE EXISTS (SELECT FROM crawl.seeds) OR EXISTS (SELECT FROM crawl.queries)"
+            " OR EXISTS (SELECT FROM crawl.designs)"
             " ON CONFLICT (stream, entity_id) DO NOTHING",
             [["news", "project_count"]],
         )

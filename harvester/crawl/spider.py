@@ -34,7 +34,7 @@ from harvester.api.records import Record
 from harvester.api.stream import Host, Kind, Paging, Stream
 from harvester.api.text import without_tokens
 from harvester.config import settings as environment
-from harvester.crawl import frontier, learning, walk
+from harvester.crawl import frontier, learning, sampling, walk
 from harvester.crawl.account import Account
 from harvester.crawl.archive import Part
 from harvester.crawl.politeness import ATTEMPTS, Interrupted, Pacer, PoliteMiddleware, backoff, retry_after
@@ -313,6 +313,8 @@ class WalkSpider(Spider):
         """Whether there is more to do although nothing could be leased: freed, newly in scope, or others' to come."""
         call = self.session.call
         if await call(frontier.recover, self.session.run) or await call(frontier.spread):
+            return True
+        if self.target is None and await call(sampling.advance) > 0:
             return True
         left = await call(frontier.backlog, names, None if self.obliged else self.price)
         one_share = len(self.session.settings.shares) == 1  # what is due may be of another: not for this run

@@ -13,6 +13,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.config import Settings
 from harvester.crawl.learning import PARAMETERS
 from harvester.crawl.reconcile import reconcile
+from harvester.crawl.sampling import read_designs
 from harvester.warehouse import rates
 from harvester.warehouse.commit import Connection
 from harvester.warehouse.connect import connect
@@ -52,6 +53,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
                 connection,
                 "SELECT stream, query, mode, language, pages, depth FROM crawl.queries ORDER BY 1, 2, 3, 4",
             ),
+            "samples": read_designs(connection),
             "health": _one(
                 connection, "SELECT seen_at, trouble FROM history.site_health ORDER BY seen_at DESC LIMIT 1"
             ),
@@ -165,6 +167,12 @@ def show(console: Console, facts: dict[str, Any]) -> None:
     for row in facts["rankings"]:
         asked = f" q={row['query']} {row['mode']} {row['language']}, {row['pages']} pages" if row["query"] else ""
         console.print(f"[bold]ranking[/]  {row['stream']}{asked}", highlight=False)
+    for one in facts["samples"]:
+        console.print(
+            f"[bold]sample[/]  design {one['design_id']} ({one['name']}): {one['visited']:,} of {one['drawn']:,}"
+            f" visited, {one['hits']:,} hits" + ("" if one["is_complete"] else ", not complete"),
+            highlight=False,
+        )
     rows = _listing("table", "rows")
     for name, count in facts["rows"].items():
         if count:

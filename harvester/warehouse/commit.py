@@ -24,6 +24,7 @@ from harvester.api.stream import Kind, Paging, Stream
 from harvester.warehouse.absence import ASKED_BY, acquit, note_sightings, tell_absences
 from harvester.warehouse.erasure import Rule, load_rule
 from harvester.warehouse.normalise import Rows, Visit
+from harvester.warehouse.outcomes import note_outcomes
 from harvester.warehouse.rates import LANES, SETTLE
 from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, WRITTEN, metadata
 
@@ -196,6 +197,14 @@ class Writer:
             accepted = [page for page in pages if page.lease.token in depths]
             changed = self._store([rows for page in accepted for rows in page.rows], counts)
             self._mark_gone(accepted)
+            note_outcomes(
+                self.connection,
+                [
+                    (page.lease.visit.stream.name, page.lease.visit.entity_id, page.verdict.gone)
+                    for page in accepted
+                    if page.verdict is not None
+                ],
+            )
             note_sightings(self.connection, accepted)
             self._settle(accepted, changed)
             self._make_due(accepted, depths)
@@ -297,7 +306,9 @@ class Writer:
             depth = depths[page.lease.token]
             visit = page.lease.visit
             if page.verdict is not None:
-                for stream in visit.stream.opens_gone if page.verdict.gone else visit.stream.opens:
+                # Below depth 0 a thing is read alone, without its lists.
+                opens = visit.stream.opens if depth >= 0 else ()
+                for stream in visit.stream.opens_gone if page.verdict.gone else opens:
                     _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None))
             for stream, entity, owner, hop, signal in _met(visit.stream, page.rows):
                 if depth >= hop:

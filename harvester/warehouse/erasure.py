@@ -454,7 +454,14 @@ class _Work:
             self._delete(table, "item_id = ANY(%s)", users + projects)
             self._delete(table, "stream = ANY(%s) AND entity_id = ANY(%s)", _streams(Kind.USER), users)
             self._delete(table, "stream = ANY(%s) AND entity_id = ANY(%s)", of_projects, projects)
-        self._delete("crawl.draws", "entity_id = ANY(%s)", users + projects)
+        of = "design_id IN (SELECT id FROM crawl.designs WHERE kind = %s) AND entity_id = ANY(%s)"
+        self._delete("crawl.draws", of, USER, users)
+        # A number that came up by chance, as of a project that never was: a gap in the draw would tell more.
+        done = self.connection.execute(
+            f"UPDATE crawl.draws SET outcome = 'not found', visited_at = coalesce(visited_at, now()) WHERE {of}",
+            [PROJECT, projects],
+        )
+        self._count(self.erasure.emptied, "crawl.draws", done.rowcount)
         asked = "SELECT stream, id FROM crawl.queries WHERE lower(query) = ANY(%s)"
         self._delete("crawl.walks", f"(stream, entity_id) IN ({asked})", self.known[NAME])
         self._delete("crawl.queries", "lower(query) = ANY(%s)", self.known[NAME])

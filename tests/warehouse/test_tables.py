@@ -10,6 +10,7 @@ from harvester.warehouse.tables import SCHEMAS, metadata
 
 every_postgres = pytest.mark.every_postgres
 
+SAMPLING = {"samples", "sample_strata", "sample_units"}
 CONTRACT = {
     "scratch": {
         "users", "projects", "studios", "project_comments", "studio_comments", "profile_comments", "follows",
@@ -22,7 +23,7 @@ CONTRACT = {
     },
     "crawl": {
         "walks", "runs", "quarantine", "budget", "seeds", "designs", "draws", "erasures", "drift", "queries",
-        "alembic_version", "sightings", "suspects", "priors", "reply_decay",
+        "alembic_version", "sightings", "suspects", "priors", "reply_decay", "strata",
     },
     "analytics": {
         "coverage", "id_gaps", "freshness", "stream_freshness", "refreshes",
@@ -34,7 +35,7 @@ CONTRACT = {
         "live_ranking_stays",
         "monthly_activity", "cohorts", "cohort_retention", "remix_edges", "reply_latency", "follow_network",
         "degree_distribution", "studio_memberships", "project_life", "ranking_moves", "ranking_readings",
-        "ranking_countries",
+        "ranking_countries", *SAMPLING,
     },
     "account": {"messages", "activity", "alerts", "projects", "states"},
 }  # fmt: skip

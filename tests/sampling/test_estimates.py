@@ -1,0 +1,278 @@
+"""Estimates by formulas that are written out here once more, on small numbers."""
+
+from __future__ import annotations
+
+from math import exp, log, sqrt
+from statistics import variance
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from harvester.crawl.sampling import IdPlan, WalkPlan, advance, draw_ids, draw_walks
+from harvester.warehouse.outcomes import note_outcomes
+
+T_QUANTILES = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706, 9: 2.2622, 19: 2.0930, 30: 2.0423, 10**6: 1.9600}
+
+
+def rows(connection: psycopg.Connection[Any], *arguments: Any) -> dict[str, tuple[float, ...]]:
+    marks = ", ".join(["%s"] * len(arguments))
+    found = connection.execute(f"SELECT * FROM analytics.estimate({marks})", list(arguments)).fetchall()
+    return {figure: numbers for figure, *numbers in found}
+
+
+def store(connection: psycopg.Connection[Any], design: int, hits: dict[int, int]) -> None:
+    """Projects with so many views; whatever else was drawn is a miss."""
+    connection.execute("INSERT INTO scratch.users (id, username) VALUES (1, 'somebody') ON CONFLICT DO NOTHING")
+    for project, views in hits.items():
+        connection.execute(
+            "INSERT INTO scratch.projects (id, author_id, views, loves, public) VALUES (%s, 1, %s, %s, %s)",
+            [project, views, views // 2, views % 2 == 0],
+        )
+    drawn = connection.execute("SELECT entity_id FROM crawl.draws WHERE design_id = %s", [design]).fetchall()
+    note_outcomes(connection, [("project", entity, entity not in hits) for (entity,) in drawn])
+
+
+@pytest.mark.every_postgres
+def test_a_stratified_estimate_is_that_of_the_books(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        design = draw_ids(connection, IdPlan(count=40, seed=1, up_to=300, strata="101,201"))
+        drawn: dict[str, list[int]] = {}
+        for stratum, entity in connection.execute("SELECT stratum, entity_id FROM crawl.draws ORDER BY position"):
+            drawn.setdefault(stratum, []).append(entity)
+        assert {name: len(ids) for name, ids in drawn.items()} == {"1-100": 14, "101-200": 13, "201-300": 13}
+        hits = {
+            entity: 2 * (place + 3 * part)
+            for part, ids in enumerate(drawn.values())
+            for place, entity in enumerate(ids[: 4 + part])
+        }
+        store(connection, design, hits)
+        found = rows(connection, design, "views")
+        values = list(hits.items())
+        assert rows(connection, design, [one for one, _ in values], [float(y) for _, y in values]) == found
+
+        frame = 100
+        size = sum(frame * sum(entity in hits for entity in ids) / len(ids) for ids in drawn.values())
+        total = sum(frame * sum(hits.get(entity, 0) for entity in ids) / len(ids) for ids in drawn.values())
+        mean = total / size
+
+        def error(value: Any) -> float:
+            parts = (
+                frame**2 * (1 - len(ids) / frame) * variance([value(entity) for entity in ids]) / len(ids)
+                for ids in drawn.values()
+            )
+            return sqrt(sum(parts))
+
+        size_error = error(lambda entity: float(entity in hits))
+        total_error = error(lambda entity: float(hits.get(entity, 0)))
+        mean_error = error(lambda entity: hits[entity] - mean if entity in hits else 0.0) / size
+        assert found["size"][:2] == pytest.approx((size, size_error))
+        assert found["total"][:2] == pytest.approx((total, total_error))
+        assert found["mean"][:2] == pytest.approx((mean, mean_error))
+        assert {numbers[4] for numbers in found.values()} == {len(hits)}
+        # On the log scale for what is positive, with 15 hits less 3 strata; on the logit scale for a share.
+        reach = exp(2.1788 * mean_error / mean)
+        assert found["mean"][2:4] == pytest.approx((mean / reach, mean * reach), rel=1e-4)
+        share, share_error = size / 300, size_error / 300
+        reach = 2.0262 * share_error / (share * (1 - share))
+        bounds = [300 / (1 + exp(-log(share / (1 - share)) + sign * reach)) for sign in (1, -1)]
+        assert found["size"][2:4] == pytest.approx(bounds, rel=1e-4)
+
+        # What has no value is outside of the population that is meant.
+        some = [project for project, views in hits.items() if views > 6]
+        part = rows(connection, design, some, [1.0] * len(some))
+        assert part["size"][:2] == part["total"][:2]
+        assert part["size"][0] < size
+        assert part["mean"][0] == 1
+        # The column says the same for those who do not care how: a share, of which the mean is one.
+        assert rows(connection, design, "public")["mean"][0] == 1.0
+        assert set(rows(connection, design, "comments")) == {"size", "total", "mean"}
+        reader = "SET ROLE harvester_reader"
+        connection.execute(reader)
+        assert rows(connection, design, "views") == found
+
+
+def test_a_census_has_no_error_and_nothing_seen_is_no_proof(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        whole = draw_ids(connection, IdPlan(count=30, seed=1, up_to=30))
+        store(connection, whole, {3: 4, 7: 0, 30: 2})
+        found = rows(connection, whole, "views")
+        assert found["size"] == [3, 0, 3, 3, 3]
+        assert found["total"] == [6, 0, 6, 6, 3]
+        assert found["mean"] == [2, 0, 2, 2, 3]
+        nothing = draw_ids(connection, IdPlan(count=50, seed=1, first=1000, up_to=1999))
+        store(connection, nothing, {})
+        found = rows(connection, nothing, "views")
+        assert found["size"][:3] == [0, 0, 0]
+        assert found["size"][3] == pytest.approx(1000 * (1 - 0.025 ** (1 / 50)))
+        assert found["mean"][:4] == [None] * 4
+        # Half visited: what was not visited yet counts as not drawn.
+        half = draw_ids(connection, IdPlan(count=40, seed=1, first=2000, up_to=2999))
+        drawn = connection.execute("SELECT entity_id FROM crawl.draws WHERE design_id = %s", [half]).fetchall()
+        assert rows(connection, half, "views")["size"][0] is None, "nothing was visited"
+        connection.execute("INSERT INTO scratch.projects (id, views) VALUES (%s, 8)", drawn[0])
+        note_outcomes(connection, [("project", entity, n > 0) for n, (entity,) in enumerate(drawn[:20])])
+        assert rows(connection, half, "views")["size"][0] == 1000 / 20
+
+
+def test_the_outcome_of_the_first_visit_stays(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO scratch.projects (id, public) VALUES (1, true), (2, false), (3, true)")
+        design = draw_ids(connection, IdPlan(count=5, seed=1, up_to=5))
+        visits = [("project", 1, False), ("project", 2, False), ("project", 3, True), ("project", 4, True)]
+        note_outcomes(connection, [*visits, ("studio", 5, False), ("project_comments", 5, False)])
+        read = "SELECT entity_id, outcome FROM crawl.draws WHERE design_id = %s ORDER BY 1"
+        was = [(1, "hit"), (2, "not public"), (3, "gone"), (4, "not found"), (5, None)]
+        assert connection.execute(read, [design]).fetchall() == was
+        note_outcomes(connection, [("project", 1, True), ("project", 4, False)])
+        assert connection.execute(read, [design]).fetchall() == was
+
+
+def test_walks_vary_as_walks_do(database: str) -> None:
+    """Each step weighed by the inverse of its measure; the error from what whole walks sum up to."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO scratch.users (id, username, scratch_team) SELECT i, 'u' || i, i % 3 = 0"
+            " FROM generate_series(1, 30) i"
+        )
+        connection.execute("INSERT INTO scratch.projects (id, author_id) SELECT i, i FROM generate_series(1, 30) i")
+        connection.execute(
+            "INSERT INTO scratch.follows (follower_id, followee_id)"
+            " SELECT i, j FROM generate_series(1, 30) i, generate_series(1, 30) j"
+            " WHERE i <> j AND (i * j) % 7 < 2"
+        )
+        connection.execute(
+            "INSERT INTO crawl.walks (stream, entity_id, due_at, visits) SELECT s, i, now(), 1"
+            " FROM generate_series(1, 30) i, unnest(ARRAY['user', 'user_followers', 'user_following']) s"
+        )
+        parent = draw_ids(connection, IdPlan(count=30, seed=1, up_to=30))
+        note_outcomes(connection, [("project", each, False) for each in range(1, 31)])
+        design = draw_walks(connection, WalkPlan(parent=parent, steps=15, walks=6, burn_in=3, seed=4))
+        assert advance(connection) == 6 * 18
+        assert advance(connection) == 0
+        steps = connection.execute(
+            "SELECT cluster_id, entity_id, weight, measure FROM crawl.draws WHERE outcome = 'hit' AND design_id = %s",
+            [design],
+        ).fetchall()
+        assert len(steps) == 90
+        degrees = dict(
+            connection.execute(
+                "SELECT id, (SELECT count(DISTINCT CASE WHEN follower_id = id THEN followee_id ELSE follower_id END)"
+                " FROM scratch.follows WHERE id IN (follower_id, followee_id)) FROM scratch.users"
+            ).fetchall()
+        )
+        assert all(measure == degrees[user] and weight == 1 / measure for _, user, weight, measure in steps)
+        whole = sum(weight for _, _, weight, _ in steps)
+        mean = sum(weight * (user % 3 == 0) for _, user, weight, _ in steps) / whole
+        sums = [
+            sum(weight * ((user % 3 == 0) - mean) for walk, user, weight, _ in steps if walk == each)
+            for each in range(6)
+        ]
+        error = sqrt(6 / 5 * sum(one * one for one in sums)) / whole
+        found = rows(connection, design, "scratch_team")
+        assert found["mean"][:2] == pytest.approx((mean, error))
+        assert found["mean"][4] == 90
+        # Jackknife's brother: walks drawn again.
+        spread = replicated(connection, design, lambda user: float(user % 3 == 0))
+        assert spread == pytest.approx(error, rel=0.35)
+
+
+def replicated(connection: psycopg.Connection[Any], design: int, value: Any, times: int = 200) -> float:
+    """The error of a mean as replicate weights tell it."""
+    units = connection.execute(
+        "SELECT r.replicate, u.entity_id, r.weight FROM analytics.replicate_weights(%s, %s) r"
+        " JOIN analytics.sample_units u ON u.design_id = %s AND u.position = r.position",
+        [design, times, design],
+    ).fetchall()
+    sums = {n: [0.0, 0.0] for n in range(1, times + 1)}
+    for replicate, entity, weight in units:
+        assert weight >= 0
+        sums[replicate][0] += weight * value(entity)
+        sums[replicate][1] += weight
+    means = [total / size for total, size in sums.values()]
+    return sqrt(variance(means))
+
+
+def test_replicate_weights_tell_the_same_error(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        design = draw_ids(connection, IdPlan(count=200, seed=1, up_to=800, strata="2"))
+        drawn = connection.execute("SELECT entity_id FROM crawl.draws ORDER BY position").fetchall()
+        hits = {entity: 2 * (entity * 7 % 20) for n, (entity,) in enumerate(drawn) if n % 3 == 0}
+        store(connection, design, hits)
+        mean_error = rows(connection, design, "views")["mean"][1]
+        assert replicated(connection, design, hits.__getitem__) == pytest.approx(mean_error, rel=0.15)
+        weights = "SELECT * FROM analytics.replicate_weights(%s, 3) ORDER BY 1, 2"
+        once = connection.execute(weights, [design]).fetchall()
+        assert connection.execute(weights, [design]).fetchall() == once
+        assert len(once) == 3 * len(hits)
+        # Drawn again among eight hits, all stand for the whole each time.
+        few = draw_ids(connection, IdPlan(count=8, seed=1, first=1000, up_to=1799))
+        found = connection.execute("SELECT entity_id FROM crawl.draws WHERE design_id = %s", [few]).fetchall()
+        store(connection, few, {entity: 2 for (entity,) in found})
+        sums = connection.execute(
+            "SELECT sum(weight) FROM analytics.replicate_weights(%s, 20) GROUP BY replicate", [few]
+        ).fetchall()
+        assert [each for (each,) in sums] == pytest.approx([800.0] * 20)
+        # On average they are the weights themselves.
+        means = connection.execute(
+            "SELECT avg(r.weight), min(u.weight) FROM analytics.replicate_weights(%s, 400) r"
+            " JOIN analytics.sample_units u ON u.design_id = %s AND u.position = r.position",
+            [design, design],
+        ).fetchone()
+        assert means is not None
+        assert means[0] == pytest.approx(means[1], rel=0.02)
+
+
+@pytest.mark.every_postgres
+def test_quantiles_and_intervals(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        for freedom, quantile in T_QUANTILES.items():
+            found = connection.execute("SELECT analytics.t95(%s)", [freedom]).fetchone()
+            assert found is not None
+            assert found[0] == pytest.approx(quantile, rel=1e-3), freedom
+        ask = "SELECT analytics.interval95(%s, %s, %s, %s)"
+        assert connection.execute(ask, [0.999, 0.2, 3, "share"]).fetchone()[0][1] <= 1  # type: ignore[index]
+        assert connection.execute(ask, [0.01, 9, 3, "positive"]).fetchone()[0][0] >= 0  # type: ignore[index]
+        assert connection.execute(ask, [5, 1, 1e6, "any"]).fetchone()[0] == pytest.approx([3.04, 6.96], abs=0.001)  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "y",
+    ["nothing", "title", "id", "author_id", "views) FROM scratch.users; --", "xmin", "ctid", 'views"', "projects"],
+)
+def test_only_a_number_that_there_is_can_be_asked_for(database: str, y: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        design = draw_ids(connection, IdPlan(count=5, seed=1, up_to=50))
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            rows(connection, design, y)
+        with pytest.raises(psycopg.errors.InvalidParameterValue):
+            rows(connection, design + 1, "views")
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="each id once"):
+            rows(connection, design, [1, 1], [2.0, 3.0])
+
+
+def test_every_view_column_and_function_is_explained(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        silent = connection.execute(
+            "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
+            " WHERE c.relnamespace = 'analytics'::regnamespace AND c.relname LIKE 'sample%'"
+            " AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid) IS NULL)"
+            " UNION ALL SELECT proname, '' FROM pg_proc WHERE pronamespace = 'analytics'::regnamespace"
+            " AND obj_description(oid) IS NULL"
+        ).fetchall()
+    assert silent == []
+
+
+def test_the_designs_of_another_version_stay(blank_database: str) -> None:
+    """Migrated down and up again, a design is still there."""
+    from harvester.warehouse import schema
+
+    schema.migrate(blank_database)
+    with psycopg.connect(blank_database, autocommit=True) as connection:
+        connection.execute("INSERT INTO crawl.designs (name, parameters) VALUES ('uniform', %s)", [Jsonb({"seed": 1})])
+        connection.execute("INSERT INTO crawl.draws (design_id, position, entity_id) VALUES (1, 0, 5)")
+    schema.downgrade(blank_database, "0005")
+    schema.migrate(blank_database)
+    with psycopg.connect(blank_database) as connection:
+        assert connection.execute("SELECT drawn, kind FROM analytics.samples").fetchall() == [(1, "project")]
