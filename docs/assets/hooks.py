@@ -1,6 +1,6 @@
 """What MkDocs does beside its plugins when it builds the site: the order of the pages, and the diagrams.
 
-Diagrams are drawn by Mermaid when the site is built and stand in the page as SVG, so that no reader's browser runs a
+Mermaid diagrams are drawn when the site is built and stand in the page as SVG, so that no reader's browser runs a
 script for them.
 """
 
@@ -11,7 +11,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mermaidx
+import mmdr
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -38,7 +38,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def draw(source: str, _language: str, css_class: str, *_: Any, **__: Any) -> str:
     """A diagram as a picture of its own, at its own size: two on a page share no name and no style."""
-    svg = mermaidx.render(source).svg()
+    svg = mmdr.render(source).svg()
     width = re.search(r'viewBox="\S+ \S+ ([\d.]+)', svg)
     size = f' width="{float(width[1]):.0f}"' if width else ""
     kind = source.split(maxsplit=1)[0]
