@@ -81,6 +81,7 @@ def tell_absences(connection: Connection, page: PageCommit) -> bool:
         return False
     if not missing and not page.lease.suspects:
         return False
+    is_second = page.lease.suspects and _are_of_this_run(connection, page)
     confirmed, waits = _confirmed(connection, page, holds, missing)
     if confirmed:
         _date(connection, holds, page, confirmed)
@@ -93,12 +94,24 @@ def tell_absences(connection: Connection, page: PageCommit) -> bool:
     if not rest:
         return False
     _suspect(connection, page, rest)
-    if page.lease.suspects:
+    if is_second:
         return waits  # what vanished since the first walk waits for the next one
     if holds.ask is not None and len(rest) < verdict.pages:
         _ask(connection, page, holds.ask, list(rest))
         return False
     return True
+
+
+def _are_of_this_run(connection: Connection, page: PageCommit) -> bool:
+    """Whether the suspects of a list are those of a read just before this one, and not left by an earlier audit."""
+    row = connection.execute(
+        "SELECT max(s.missed_at) >= greatest(max(r.started_at), max(w.begun_at) - interval '1 day')"
+        " FROM crawl.suspects s JOIN crawl.walks w USING (stream, entity_id)"
+        " LEFT JOIN crawl.runs r ON r.id = w.lease_run"
+        " WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s",
+        _place(page),
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _place(page: PageCommit) -> dict[str, Any]:

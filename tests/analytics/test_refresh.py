@@ -60,6 +60,7 @@ def test_after_changes_an_audit_and_an_erasure(
     sandbox = start_sandbox(users=25, seed=5)
     harvester = make_harvester(sandbox, HARVESTER_HOME=str(tmp_path))
     harvester.seed_all(sandbox)
+    harvester("seed", "explore", "--pages", "1")
     harvester.crawl()
     with psycopg.connect(harvester.database, autocommit=True) as connection:
         first = {one["relation"]: one for one in json.loads(harvester("analytics", "refresh", "--json").stdout)}

@@ -15,7 +15,9 @@ from scrapy.exceptions import IgnoreRequest
 
 from harvester.config import load
 from harvester.crawl.politeness import (
+    FAILURE_STREAK,
     FIRST_TRIP_SECONDS,
+    Interrupted,
     Pacer,
     PoliteMiddleware,
     close_budget,
@@ -185,6 +187,72 @@ def test_places_of_the_budget_are_evenly_spaced(database: str) -> None:
         closed = take_places(connection, 1, 1.0)
         assert closed.places == 0
         assert 99 < closed.seconds <= 100
+
+
+def test_places_that_nobody_took_are_lost(database: str) -> None:
+    """After a quiet time there is no burst to make up for it."""
+    with open_connection(database, autocommit=True) as connection:
+        take_places(connection, 1, 1.0)
+        connection.execute("UPDATE crawl.budget SET next_at = now() - interval '10 s'")
+        assert take_places(connection, 1, 1.0).seconds == 0
+        assert take_places(connection, 1, 1.0).seconds > 0.5
+
+
+def paced(database: str, scenario: Callable[[Session, Pacer], Any], rate: float = 50) -> tuple[Any, ...]:
+    """Run something with a pacer; returns what the budget is then: places taken, trips, seconds it is booked ahead."""
+
+    async def run() -> None:
+        chosen = load(database_url=database, api_url="http://127.0.0.1:1", site_url="http://127.0.0.1:1", rate=rate)
+        session = Session(chosen, "test")
+        await session.open()
+        await scenario(session, Pacer(session))
+        await session.close("done")
+
+    asyncio.run(run())
+    with open_connection(database, autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT taken, trips, extract(epoch FROM next_at - clock_timestamp())::float8 FROM crawl.budget"
+        ).fetchone()
+    assert row is not None
+    return row
+
+
+def test_who_comes_late_to_a_place_takes_another(database: str) -> None:
+    async def scenario(_: Session, pacer: Pacer) -> None:
+        until, waited = pacer._until, []
+
+        async def late(at: float) -> None:
+            await until(at)
+            if not waited:
+                waited.append(at)
+                time.sleep(0.5)  # noqa: ASYNC251  (the loop is what is late)
+
+        pacer._until = late  # type: ignore[method-assign]
+        await pacer.wait()
+
+    assert paced(database, scenario)[0] == 2
+
+
+def test_a_place_that_is_not_used_is_given_back(database: str) -> None:
+    async def scenario(session: Session, pacer: Pacer) -> None:
+        await pacer.wait()
+        waiting = asyncio.create_task(pacer.wait())
+        await asyncio.sleep(1)  # its place is 100 s away
+        session.stop()
+        with pytest.raises(Interrupted):
+            await waiting
+
+    assert paced(database, scenario, rate=0.01)[2] < 100.5
+
+
+def test_a_streak_of_failures_and_nothing_less_opens_the_breaker(database: str) -> None:
+    async def scenario(_: Session, pacer: Pacer) -> None:
+        for streak in (FAILURE_STREAK - 1, FAILURE_STREAK):
+            await pacer.answered(None)
+            for _ in range(streak):
+                await pacer.answered("HTTP 500")
+
+    assert paced(database, scenario)[1] == 1
 
 
 def test_one_request_finds_out_whether_the_site_answers_again(database: str) -> None:

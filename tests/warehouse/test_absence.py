@@ -123,6 +123,23 @@ def test_what_the_second_walk_shows_is_not_gone(house: House) -> None:
     assert house.gone("studio_projects", "project_id") == {}
 
 
+def test_what_an_earlier_audit_left_does_not_end_the_next_one_early(house: House) -> None:
+    """Under change an audit leaves suspects. The next one dates them, and reads once more for what it missed itself."""
+    house.audit("studio_projects")
+    house.walk("studio_projects", [1, 3])
+    house.walk("studio_projects", [1])
+    assert house.gone("studio_projects", "project_id") == {2: "no longer listed"}
+    assert not house.is_due("studio_projects"), "what vanished since the first walk waits, or this would never end"
+    house.run = frontier.begin_run(house.connection, load(home="/dev/null"), "the next audit")
+    house.audit("studio_projects")
+    house.walk("studio_projects", [])
+    assert house.gone("studio_projects", "project_id").keys() == {2, 3}
+    assert house.is_due("studio_projects")
+    house.walk("studio_projects", [])
+    assert house.gone("studio_projects", "project_id").keys() == {1, 2, 3}
+    assert house.one("SELECT count(*) FROM crawl.suspects") == 0
+
+
 def test_a_walk_that_stopped_early_tells_nothing(house: House) -> None:
     for _ in range(2):
         house.audit("studio_projects")
@@ -186,6 +203,15 @@ def test_few_comments_are_asked_for_one_by_one(house: House) -> None:
     assert house.gone("studio_comments", "id") == {2: "deleted", 20: "deleted"}, "with its replies"
     assert house.one("SELECT gone_at FROM scratch.studio_comments WHERE id = 2") == missed
     assert house.one("SELECT count(*) FROM crawl.suspects") == 0, "what is there is no suspect"
+
+
+def test_a_comment_is_not_gone_because_its_page_is(house: House) -> None:
+    house.audit("studio_comments")
+    house.walk("studio_comments", [1, 3], pages=4)
+    (lease,) = frontier.lease(house.connection, house.run, ["studio_comment"], 1, purpose=Purpose.NEW)
+    house.connection.execute("UPDATE scratch.studios SET gone_at = now()")
+    house.writer.commit([PageCommit(lease, [], 0, verdict=Verdict(None, gone=True))])
+    assert house.gone("studio_comments", "id") == {}
 
 
 def test_many_comments_are_told_by_a_second_walk_with_their_replies(house: House) -> None:

@@ -220,11 +220,15 @@ def test_a_list_does_not_overwrite_what_a_better_response_said(
         "profile": {"id": 29, "images": {}, "status": "s", "bio": "b", "country": "c"},
     }
     writer.commit([visited(take(connection, run, "user"), user)])
+    assert one(connection, "SELECT extra FROM scratch.users") == {"images": {}}
+    connection.execute('UPDATE scratch.users SET extra = extra || \'{"group": "by another response"}\'')
     listed = project(title="by the list", stats={"views": 11, "loves": 2, "favorites": 1, "remixes": 0})
     writer.commit([visited(take(connection, run, "user_projects"), [listed])])
     assert one(connection, "SELECT title, views, remixes FROM scratch.projects") == ("by the list", 11, 3)
     known = one(connection, "SELECT username, scratch_team, joined_at::date::text, profile_id FROM scratch.users")
     assert known == ("mres", True, "2007-03-07", 29)
+    extra = one(connection, "SELECT extra FROM scratch.users")
+    assert extra.items() >= {"images": {"90x90": "u"}, "group": "by another response"}.items()
 
 
 def test_superseded_versions_are_kept_with_their_time(connection: Connection, writer: Writer, run: int) -> None:

@@ -35,7 +35,8 @@ CONTRACT = {
         "live_ranking_stays",
         "monthly_activity", "cohorts", "cohort_retention", "remix_edges", "reply_latency", "follow_network",
         "degree_distribution", "studio_memberships", "project_life", "ranking_moves", "ranking_readings",
-        "ranking_countries", *SAMPLING,
+        "ranking_countries",
+        *SAMPLING,
     },
     "account": {"messages", "activity", "alerts", "projects", "states"},
 }  # fmt: skip
