@@ -35,7 +35,7 @@ class Builder:
     def settings(self) -> Settings:
         return load(database_url=self.database, home=self.home)
 
-    def __call__(self, name: str, profile: Profile = Profile.OPEN, **options: Any) -> Release:
+    def __call__(self, name: str, profile: Profile = Profile.OPEN, /, **options: Any) -> Release:
         tell = options.pop("tell", lambda _: None)
         request = Request(self.folder / name, profile, is_allowed=profile is Profile.INTERNAL, **options)
         self.releases[name] = build(self.settings, request, tell)

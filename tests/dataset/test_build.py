@@ -129,7 +129,7 @@ def test_all_formats_hold_the_same_rows(built: Any) -> None:
             names = [one.name for one in resource.fields]
             texts = [one.name for one in resource.fields if one.type in (Type.STRING, Type.JSON)]
             stem = built.folder / profile / f"data/{resource.name}"
-            lines = gzip.decompress(stem.with_suffix(".jsonl.gz").read_bytes()).decode().splitlines()
+            lines = gzip.decompress(stem.with_suffix(".jsonl.gz").read_bytes()).splitlines()
             as_json = [json.loads(line) for line in lines]
             as_csv = pa_csv.read_csv(
                 stem.with_suffix(".csv.gz"),
@@ -190,7 +190,7 @@ def test_every_file_opens_with_the_promised_types(built: Any) -> None:
                 else:
                     columns = ", ".join(f"'{name}': '{kind}'" for name, kind in ducks.items())
                     duck = duckdb.sql(f"SELECT * FROM read_json('{path}', columns={{{columns}}}, format='nd')")
-                    panda = pd.read_json(path, lines=True, convert_dates=False, dtype=False) if resource.rows else None
+                    panda = pd.read_json(path, lines=True, dtype=False) if resource.rows else None
                     polar = None  # reads no compressed lines
                 assert len(duck) == resource.rows, file.path
                 assert dict(zip(duck.columns, map(str, duck.types), strict=True)) == ducks, file.path
@@ -347,12 +347,8 @@ def test_a_list_that_was_read_as_a_whole_confirms_what_it_holds(builder: Any, tr
 
 @pytest.mark.parametrize("profile", [RESTRICTED, INTERNAL])
 def test_tombstones(builder: Any, profile: Profile) -> None:
-    gone = {
-        row[0]
-        for row in psycopg.connect(builder.database).execute(
-            "SELECT id FROM scratch.projects WHERE gone_at IS NOT NULL"
-        )
-    }
+    with psycopg.connect(builder.database) as connection:
+        gone = {one for (one,) in connection.execute("SELECT id FROM scratch.projects WHERE gone_at IS NOT NULL")}
     assert gone
     for mode in Tombstones:
         builder(f"{mode}", profile, tombstones=mode)
@@ -376,7 +372,9 @@ def test_tombstones(builder: Any, profile: Profile) -> None:
 def test_the_state_at_a_time(builder: Any) -> None:
     """`internal` as of then is what history says; what is gone by now is in nothing for others."""
     with psycopg.connect(builder.database, options="-c timezone=UTC") as connection:
-        (then,) = connection.execute("SELECT min(ended_at) FROM crawl.runs").fetchone()
+        (then,) = connection.execute(
+            "SELECT ended_at FROM crawl.runs ORDER BY ended_at DESC OFFSET 1 LIMIT 1"
+        ).fetchone()
         true = connection.execute("SELECT id, title, views FROM history.projects_at(%s) ORDER BY id", [then]).fetchall()
         now = connection.execute("SELECT id, title, views FROM scratch.projects ORDER BY id").fetchall()
         gone = {row[0] for row in connection.execute("SELECT id FROM scratch.projects WHERE gone_at > %s", [then])}
@@ -430,7 +428,8 @@ def test_releases_cannot_be_joined_unless_asked_for(builder: Any) -> None:
 
 def test_what_is_withdrawn_is_listed_under_its_old_name(builder: Any) -> None:
     builder("old", RESTRICTED, name="2026.01.0")
-    before = {row[0] for row in psycopg.connect(builder.database).execute("SELECT id FROM scratch.projects")}
+    with psycopg.connect(builder.database) as connection:
+        before = {one for (one,) in connection.execute("SELECT id FROM scratch.projects")}
     kept = {one for one in before if pseudonyms(builder, "old", "project", [one]) & ids(builder, "old", "projects")}
     going = sorted(kept)[:2]
     execute(

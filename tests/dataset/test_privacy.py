@@ -81,7 +81,7 @@ def test_open_holds_nothing_of_the_source(built: Any, secrets_of: dict[str, set[
     tokens = re.compile(r"[A-Za-z0-9_-]+")
     for name, text in everything(built.folder / "open").items():
         words = set(tokens.findall(text)) | set(re.findall(r"\d+", re.sub(r"\b[0-9a-f]{16,}\b", "", text)))
-        data = name.startswith(("data", "teaser"))
+        data = name.startswith(("data/", "teaser/"))
         assert not {one for one in secrets_of["name"] & words if len(one) > 3}, name
         # A short id may be a count or a year: what is not short is no id by chance.
         assert not {one for one in secrets_of["id"] & words if len(one) > 4}, name
@@ -94,7 +94,7 @@ def test_open_holds_nothing_of_the_source(built: Any, secrets_of: dict[str, set[
 
 def test_restricted_holds_no_name_and_no_id(built: Any, secrets_of: dict[str, set[str]]) -> None:
     for name, text in everything(built.folder / "restricted").items():
-        if name.startswith(("data", "teaser")) and not name.endswith(".parquet"):
+        if name.startswith(("data/", "teaser/")) and not name.endswith(".parquet"):
             cells = set(re.split(r'[,"\n:{}]+', text))
             assert not {one for one in secrets_of["name"] & cells if len(one) > 3}, name
             assert not {one for one in secrets_of["id"] & cells if len(one) > 4}, name
