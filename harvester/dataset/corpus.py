@@ -1,8 +1,10 @@
 """A labelled corpus of made-up comments, by which the redaction of texts is judged.
 
-Comments are drawn from `corpus.toml`, where templates and fillers stand in two parts: the rules were tuned with one, and
-are judged by the other. Nobody wrote any of it; every draw is the same on every machine.
+Comments are drawn from `corpus.toml`, where templates and fillers stand in two parts: the rules were tuned with one,
+and are judged by the other. Nobody wrote any of it; every draw is the same on every machine.
 """
+
+# ruff: noqa: RUF001  (digits that look like others are what children write)
 
 from __future__ import annotations
 

@@ -227,9 +227,9 @@ def _changelog(release: Release) -> str:
         parts.append("This release was compared with none before it.")
     else:
         parts.append(f"Compared with release {release.previous}:")
-        columns = list(
-            dict.fromkeys(["added", "changed", "withdrawn", *(k for c in release.changes.values() for k in c)])
-        )
+        told = {key for counts in release.changes.values() for key in counts}
+        columns = [key for key in ("added", "changed", "withdrawn") if key in told]
+        columns += sorted(told.difference(columns))
         rows = [(f"`{name}`", *(count.get(key) for key in columns)) for name, count in release.changes.items()]
         parts.append(table(["table", *columns], rows) if rows else "What changed was not counted.")
         parts.append(
@@ -291,9 +291,20 @@ def _datasheet(release: Release) -> str:
         if parameters
         else "No parameters were recorded.",
         treatments=table(["column", "what was done"], treated) if treated else "None: values are as in the warehouse.",
+        redaction=_redaction(release),
         pseudonyms=_pseudonyms(release),
         distribution=_OPEN_TO[release.profile],
     )
+
+
+def _redaction(release: Release) -> str:
+    """What is known of redaction, where there is any."""
+    if release.parameters.get("text") != "redacted":
+        return ""
+    # Here, for the corpus and the rules are read only where a text was redacted.
+    from harvester.dataset.recall import stated, table as recall_table  # noqa: PLC0415
+
+    return _fill("redaction.md", recall=recall_table(stated()))
 
 
 def _pseudonyms(release: Release) -> str:

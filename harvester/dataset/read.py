@@ -13,24 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from harvester.dataset.release import Type
+from harvester.dataset.files import ARROW_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from harvester.dataset.release import File, Resource
-
-ARROW: dict[Type, pa.DataType] = {
-    Type.STRING: pa.string(),
-    Type.INTEGER: pa.int64(),
-    Type.NUMBER: pa.float64(),
-    Type.BOOLEAN: pa.bool_(),
-    Type.DATE: pa.date32(),
-    Type.MONTH: pa.string(),
-    Type.TIME: pa.timestamp("us", tz="UTC"),
-    Type.JSON: pa.string(),
-}
 
 _BATCH = 65_536
 _FORMATS = ("parquet", "jsonl.gz", "csv.gz")  # CSV last: it cannot tell "" from nothing
@@ -42,7 +31,7 @@ class Unreadable(Exception):  # noqa: N818  (says what a file is, and is reporte
 
 def arrow_schema(resource: Resource) -> pa.Schema:
     """The columns of a resource as Arrow has them."""
-    return pa.schema([pa.field(field.name, ARROW[field.type]) for field in resource.fields])
+    return pa.schema([pa.field(field.name, ARROW_TYPES[field.type]) for field in resource.fields])
 
 
 def best_file(resource: Resource, others: Resource | None = None) -> File | None:

@@ -1,13 +1,17 @@
 """How much the redaction of texts finds: measured on made-up comments, by kind and language.
 
 `python -m harvester.dataset.recall` prints the table. A value counts as found only if every character of it is gone.
+What is stated of it stands in `recall.json` (`--write` measures it anew); the datasheet and docs/datasets.md repeat that.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections import Counter
+from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harvester.dataset.corpus import HELD_OUT, KINDS, LANGUAGES, PARTS, USERNAMES, comments
@@ -15,6 +19,9 @@ from harvester.dataset.redact import Names, find
 
 if TYPE_CHECKING:
     from harvester.dataset.corpus import Comment
+
+
+STATED = "recall.json"
 
 
 class Score(NamedTuple):
@@ -72,28 +79,43 @@ def _judge(comment: Comment, names: Names) -> list[tuple[str, str]]:
     return told
 
 
-def tables(part: str = HELD_OUT) -> str:
-    """Recall by kind and language, and precision by kind, in Markdown."""
+def percentages(part: str = HELD_OUT) -> dict[str, dict[str, int]]:
+    """Recall by kind and language, and precision by kind, in whole percent.
+
+    Rounded down: what is stated is never more than what was measured.
+    """
     scores = measure(part)
-    lines = [
-        f"| {' | '.join(['kind', *LANGUAGES, 'all', 'precision'])} |",
-        f"|{' --- |'}{' --: |' * (len(LANGUAGES) + 2)}",
-    ]
-    for kind in (*KINDS, "all"):
-        cells = [f"{_percent(scores[kind, language].recall)}" for language in (*LANGUAGES, "all")]
-        lines.append(f"| {' | '.join([kind, *cells, _percent(scores[kind, 'all'].precision)])} |")
+    return {
+        kind: {language: int(scores[kind, language].recall * 100 + 1e-9) for language in (*LANGUAGES, "all")}
+        | {"precision": int(scores[kind, "all"].precision * 100 + 1e-9)}
+        for kind in (*KINDS, "all")
+    }
+
+
+def stated() -> dict[str, dict[str, int]]:
+    """What the datasheet and the documentation say: the figures of the part that was held out."""
+    text = resources.files("harvester.dataset").joinpath(STATED).read_text(encoding="utf-8")
+    figures: dict[str, dict[str, int]] = json.loads(text)
+    return figures
+
+
+def table(figures: dict[str, dict[str, int]]) -> str:
+    """The figures in Markdown."""
+    columns = (*LANGUAGES, "all", "precision")
+    lines = [f"| {' | '.join(['kind', *columns])} |", f"| --- |{' --: |' * len(columns)}"]
+    lines += [f"| {' | '.join([kind, *(f'{row[name]}%' for name in columns)])} |" for kind, row in figures.items()]
     return "\n".join(lines)
-
-
-def _percent(share: float) -> str:
-    """In whole percent, rounded down: what is stated is never more than what was measured."""
-    return f"{int(share * 100 + 1e-9)}%"
 
 
 def _main() -> None:
     parser = argparse.ArgumentParser(prog="python -m harvester.dataset.recall", description=__doc__)
     parser.add_argument("--part", choices=PARTS, default=HELD_OUT, help="which templates (default: those held out)")
-    sys.stdout.write(tables(parser.parse_args().part) + "\n")
+    parser.add_argument("--write", action="store_true", help=f"write what was measured of those held out to {STATED}")
+    options = parser.parse_args()
+    if options.write:
+        text = json.dumps(percentages(), indent=1) + "\n"
+        Path(__file__).with_name(STATED).write_text(text, encoding="utf-8")
+    sys.stdout.write(table(percentages(options.part)) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ The rules work offline, in English, Spanish, Portuguese, German, French, Japanes
 which language a comment is in. They look for what children give away, as children write it ("im 1 0", "dis cord"), and
 would rather take out too much. They do not find everything: `harvester.dataset.recall` says how much.
 
-Text is matched in a folded form: small letters without accents, symbols as one sign, nothing invisible. Each character of
-it knows where it came from.
+Text is matched in a folded form: small letters without accents, symbols as one sign, nothing invisible. Each character
+of it knows where it came from.
 """
+
+# ruff: noqa: RUF001  (letters that look like others are what is looked for)
 
 from __future__ import annotations
 

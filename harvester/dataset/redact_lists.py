@@ -1,4 +1,6 @@
-"""What is known by heart: first names (from Faker) and large places. What is in no list is found by the words around it."""
+"""What is known by heart: first names (from Faker), large places. The rest is found by the words around it."""
+
+# ruff: noqa: E501, RUF001, SIM905  (lists of words; letters that look like others)
 
 from __future__ import annotations
 
@@ -56,7 +58,7 @@ def first_names() -> frozenset[str]:
     except ImportError:
         raise UsageError("redaction needs the extra `dataset`: pip install 'scratch-harvester[dataset]'") from None
     names = {part for one in modules for name in one.Provider.first_names for part in folded(name).split()}
-    return frozenset(name for name in names if name.isascii() and len(name) > 2)  # noqa: PLR2004 (shorter ones are words)
+    return frozenset(name for name in names if name.isascii() and len(name) > 2)
 
 
 @cache

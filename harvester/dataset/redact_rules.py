@@ -4,7 +4,7 @@ Patterns see folded text (`redact`): small letters, no accents, `¤` for any sym
 is taken out, or all of it. A group `proper` goes on over capitals behind it.
 """
 
-# ruff: noqa: RUF001  (letters that look like others are what they are for)
+# ruff: noqa: E501, ISC004, RUF001, SIM905  (patterns in columns; letters that look like others are what they are for)
 
 from __future__ import annotations
 
