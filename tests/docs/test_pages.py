@@ -21,7 +21,7 @@ from harvester.config import Settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TOP = Path(__file__).parent.parent
+TOP = Path(__file__).parent.parent.parent
 README = TOP / "README.md"
 PAGES = sorted((TOP / "docs").glob("*.md"))
 ALONE = (README, TOP / "docs" / "tutorial.md")
