@@ -118,6 +118,35 @@ def roles(*, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(made))
 
 
+@app.command(epilog="Example: harvester db maintain --keep-days 30 --dry-run")
+def maintain(
+    keep_days: Annotated[
+        int, typer.Option(min=1, max=36_500, help="Days for which runs and quarantined responses are kept.")
+    ] = 90,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be done, and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete quarantined responses and records of runs that are old, and vacuum what changed.
+
+    Of runs the newest 50 stay, and the first and the last under each version, API, contact and permission, so that
+    it can be told later what entitled a crawl. Nothing else is deleted: no row of scratch or history, no walk.
+    """
+    from harvester.warehouse.maintenance import maintain as run
+
+    with open_connection(database_url(settings()), autocommit=True) as connection:
+        done = run(connection, keep_days=keep_days, rehearse=dry_run, tell=lambda table: typer.echo(table, err=True))
+    if as_json:
+        typer.echo(json.dumps(done.as_json() | {"dry_run": dry_run}))
+        return
+    verb = "would be" if dry_run else "were"
+    for table, count in done.deleted.items():
+        typer.echo(f"{count:,} rows of {table} {verb} deleted")
+    typer.echo(f"{len(done.vacuumed):,} tables {verb} vacuumed and analysed")
+    if done.not_ours:
+        typer.echo(f"{len(done.not_ours):,} are left to their owner and to autovacuum")
+
+
 @app.command(epilog="Example: harvester db check --json")
 def check(*, as_json: AsJson = False) -> None:
     """Test the connection, the server's version, the schema's version and that the tables are as declared."""

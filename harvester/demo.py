@@ -27,7 +27,7 @@ _DEPTH = 20
 
 
 def run(settings: Settings, *, users: int, seed: int) -> None:
-    """Start a database and a sandbox, harvest it, let it change, harvest again, show what changed, make a dataset and a page of it.
+    """Start a database and a sandbox, harvest it, let it change, harvest again, show what changed, publish it.
 
     Everything is kept in `demo` under HARVESTER_HOME, made anew each time; the database is stopped at the end.
     """
