@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harvester import cli_analytics, cli_dataset, cli_db, cli_quarantine, cli_report, cli_sampling
-from harvester.cli_base import DEGRADED, INTERRUPTED, Group
-from harvester.config import settings
+from harvester.cli_base import DEGRADED, INTERRUPTED, Group, settings
 from harvester.errors import UsageError
 
 app = typer.Typer(
