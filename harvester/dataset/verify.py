@@ -1,6 +1,7 @@
 """Is a release what it says it is? Everything that is wrong is named, not only the first thing.
 
-Files are streamed; what is held is one batch, a byte a row, and a few million keys at a time of a table that others refer to.
+Files are streamed; what is held is one batch, a byte a row, and of a table that others refer to a few million keys at
+a time.
 """
 
 from __future__ import annotations
