@@ -26,6 +26,8 @@ README = TOP / "README.md"
 PAGES = sorted((TOP / "docs").glob("*.md"))
 ALONE = (README, TOP / "docs" / "tutorial.md")
 """Pages that bring a sandbox and a warehouse of their own."""
+ELSEWHERE = {"questions.md": "tests/analytics/test_questions.py", "sampling.md": "tests/sampling/test_docs.py"}
+"""Pages that a test of their own runs: the answers are compared there, and a thousandth is drawn."""
 BLOCK = re.compile(
     r"^(?:<!-- not run: (?P<reason>.+?) -->\n)?```(?P<language>sh|sql)\n(?P<text>.*?)^```", re.DOTALL | re.MULTILINE
 )
@@ -83,7 +85,9 @@ def test_a_page_that_brings_its_own_warehouse(page: Path, own_home: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if page not in ALONE and blocks(page)], ids=lambda page: page.name
+    "page",
+    [page for page in PAGES if page not in ALONE and page.name not in ELSEWHERE and blocks(page)],
+    ids=lambda page: page.name,
 )
 def test_a_page_on_a_harvested_warehouse(page: Path, harvest: Any, tmp_path: Path) -> None:
     environment = harvest.harvester.environment | {
@@ -99,6 +103,11 @@ def test_every_block_is_run_or_says_why_not(page: Path) -> None:
     text = page.read_text()
     seen = len(list(BLOCK.finditer(text)))
     assert seen == len(re.findall(r"^\s*(?:```|~~~)\s*(?:sh|bash|shell|console|sql)\b", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize(("page", "test"), ELSEWHERE.items())
+def test_what_is_run_elsewhere_is_run_there(page: str, test: str) -> None:
+    assert f'"{page}"' in (TOP / test).read_text()
 
 
 def test_every_variable_is_documented() -> None:
