@@ -52,9 +52,11 @@ lint: $(TESTED) ## Check style, formatting, types, and the dependencies for know
 	@$(BIN)/mypy
 	@$(AUDIT)
 
-docs: $(TESTED) ## Make what the documentation draws from the code
+docs: $(TESTED) ## Build the documentation as a site, what it draws from the code made anew
 	@$(BIN)/python -m harvester.api.reference > docs/endpoints.md
 	@$(BIN)/python -m harvester.report.dictionary > docs/dictionary.md
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "build/site/index.html"
 
 clean: ## Remove caches and build products (.venv stays)
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build dist

@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harvester import cli_analytics, cli_dataset, cli_db, cli_quarantine, cli_report, cli_sampling
-from harvester.cli_base import DEGRADED, INTERRUPTED, Group
-from harvester.config import settings
+from harvester.cli_base import DEGRADED, INTERRUPTED, Group, settings
 from harvester.errors import UsageError
 
 app = typer.Typer(
@@ -50,7 +49,7 @@ def demo(
     users: Annotated[int, typer.Option(min=20, max=100_000, help="Users of the made-up community.")] = 200,
     seed: Annotated[int, typer.Option(help="The community is the same for the same seed.")] = 1,
 ) -> None:
-    """Run the whole pipeline on this machine alone: database, sandbox, crawl, change, crawl again, report.
+    """Run the whole pipeline on this machine alone: database, sandbox, crawl, change, crawl again, dataset, report.
 
     Example: `harvester demo --users 500`
     """
@@ -219,6 +218,10 @@ def crawl(
         bool, typer.Option("--refresh", help="Visit everything in scope once now, incrementally.")
     ] = False,
     audit: Annotated[bool, typer.Option("--audit", help="Read every list in scope again in full.")] = False,
+    share: Annotated[
+        str | None,
+        typer.Option(help="Spend all on one share of HARVESTER_SHARES: discovery, scheduled, recheck or audit."),
+    ] = None,
     max_requests: Annotated[int | None, typer.Option(help="Begin nothing more after so many requests.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Begin nothing more after so many minutes.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that share the work and the budget.")] = 1,
@@ -240,7 +243,7 @@ def crawl(
 
     if log_json:
         os.environ["HARVESTER_LOG_JSON"] = "1"  # for workers of our own too
-    order = Order(tuple(spider or ()), refresh, audit, max_requests, max_minutes, workers)
+    order = Order(tuple(spider or ()), refresh, audit, max_requests, max_minutes, workers, share)
     summary = run(settings(), order) if crew is None else work_for(settings(), crew, order, obliged=obliged)
     if as_json:
         typer.echo(json.dumps(summary.as_json()))
@@ -263,6 +266,27 @@ def status(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(facts, default=str))
     else:
         show(Console(), facts)
+
+
+@app.command()
+def learn(as_json: AsJson = False) -> None:
+    """Fit what lists are expected to bring to what visits have found. The first crawl of a day does it unasked.
+
+    Example: `harvester learn`, by night, so that no crawl has to
+    """
+    from harvester.crawl.learning import learn as fit
+    from harvester.warehouse.connect import connect
+    from harvester.warehouse.schema import use_schema
+
+    with connect(settings(), autocommit=True) as connection:
+        use_schema(connection)
+        fit(connection, anew=True)
+        row = connection.execute("SELECT count(*), coalesce(sum(lists), 0)::bigint FROM crawl.priors").fetchone()
+    priors, lists = row or (0, 0)
+    if as_json:
+        typer.echo(json.dumps({"priors": priors, "lists": lists}))
+    else:
+        typer.echo(f"{priors:,} priors, fitted to {lists:,} lists")
 
 
 @app.command()

@@ -6,19 +6,26 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import typer
 from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
 from harvester.errors import HarvesterError
-from harvester.warehouse.connect import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harvester.config import Settings
+
 DEGRADED = 3
 INTERRUPTED = 130
+
+
+def settings() -> Settings:
+    """The settings of this process. Read by the commands that need them: help needs none."""
+    from harvester.config import settings as read
+
+    return read()
 
 
 class Group(TyperGroup):
@@ -45,8 +52,11 @@ class Group(TyperGroup):
             # Whoever read our output has gone (`| head`): what is left goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
-        except psycopg.Error as error:
-            self._say(refusal(error))
+        except Exception as error:
+            words = _refusal(error)
+            if words is None:
+                raise
+            self._say(words)
             code = 1
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -58,3 +68,13 @@ def _one_line(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "harvester"
     return f"{' '.join(error.format_message().split())} See `{command} --help`."
+
+
+def _refusal(error: Exception) -> str | None:
+    """What the database refused, in words; None for any other error. Its driver is not loaded for the sake of this."""
+    psycopg = sys.modules.get("psycopg")
+    if psycopg is None or not isinstance(error, psycopg.Error):
+        return None
+    from harvester.warehouse.connect import refusal
+
+    return refusal(error)

@@ -12,8 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harvester.cli_base import Group
-from harvester.config import settings
+from harvester.cli_base import Group, settings
 from harvester.errors import UsageError
 
 if TYPE_CHECKING:

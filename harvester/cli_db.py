@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
-import psycopg
 import typer
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from harvester.cli_base import Group
-from harvester.config import Settings, settings
+from harvester.cli_base import Group, settings
 from harvester.errors import UsageError, WarehouseError
-from harvester.warehouse import embedded
-from harvester.warehouse.connect import database_url, open_connection
+
+if TYPE_CHECKING:
+    from harvester.config import Settings
 
 app = typer.Typer(
     cls=Group,
@@ -30,6 +28,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 @app.command(epilog="Example: harvester db up")
 def up(*, as_json: AsJson = False) -> None:
     """Start the embedded server, if it does not run, and leave it running."""
+    from harvester.warehouse import embedded
+
     home = _embedded(settings(), "started").home
     embedded.up(home)
     now = embedded.status(home)
@@ -42,6 +42,8 @@ def up(*, as_json: AsJson = False) -> None:
 @app.command(epilog="Example: harvester db down")
 def down() -> None:
     """Stop the embedded server. The data stay."""
+    from harvester.warehouse import embedded
+
     home = _embedded(settings(), "stopped").home
     typer.echo("stopped" if embedded.down(home) else f"was not running in {home / 'postgres'}")
 
@@ -52,6 +54,8 @@ def url() -> None:
 
     With HARVESTER_DATABASE_URL it is that URL, with its password.
     """
+    from harvester.warehouse.connect import database_url
+
     typer.echo(database_url(settings()))
 
 
@@ -61,6 +65,12 @@ def url() -> None:
 )
 def psql(context: typer.Context) -> NoReturn:
     """Open psql on the database; all further arguments go to psql."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    from harvester.warehouse import embedded
+    from harvester.warehouse.connect import database_url
+
     given = conninfo_to_dict(database_url(settings()))
     given["options"] = f"{given.get('options', '')} -c timezone=UTC".strip()
     # By the environment: arguments, and a password among them, would be seen by everybody in `ps`.
@@ -87,6 +97,7 @@ def migrate(
 ) -> None:
     """Bring the schema to the version that this harvester knows."""
     from harvester.warehouse import schema
+    from harvester.warehouse.connect import database_url, open_connection
 
     if down and revision == "head":
         raise UsageError("--down needs the revision to go back to")
@@ -102,14 +113,17 @@ def roles(*, as_json: AsJson = False) -> None:
 
     They have no login. To let somebody in: CREATE ROLE me LOGIN PASSWORD '...' IN ROLE harvester_reader.
     """
+    from psycopg.errors import InsufficientPrivilege
+
     from harvester.warehouse import schema
+    from harvester.warehouse.connect import connect
     from harvester.warehouse.roles import make_roles
 
-    with open_connection(database_url(settings())) as connection:
+    with connect(settings()) as connection:
         schema.check_schema(connection)
         try:
             made = make_roles(connection)
-        except psycopg.errors.InsufficientPrivilege:
+        except InsufficientPrivilege:
             raise WarehouseError("only the owner of the tables, who may create roles, can do this") from None
     for name, rights in made.items():
         if not as_json:
@@ -118,10 +132,41 @@ def roles(*, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(made))
 
 
+@app.command(epilog="Example: harvester db maintain --keep-days 30 --dry-run")
+def maintain(
+    keep_days: Annotated[
+        int, typer.Option(min=1, max=36_500, help="Days for which runs and quarantined responses are kept.")
+    ] = 90,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be done, and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete quarantined responses and records of runs that are old, and vacuum what changed.
+
+    Of runs the newest 50 stay, and the first and the last under each version, API, contact and permission, so that
+    it can be told later what entitled a crawl. Nothing else is deleted: no row of scratch or history, no walk.
+    """
+    from harvester.warehouse.connect import connect
+    from harvester.warehouse.maintenance import maintain as run
+
+    with connect(settings(), autocommit=True) as connection:
+        done = run(connection, keep_days=keep_days, rehearse=dry_run, tell=lambda table: typer.echo(table, err=True))
+    if as_json:
+        typer.echo(json.dumps(done.as_json() | {"dry_run": dry_run}))
+        return
+    verb = "would be" if dry_run else "were"
+    for table, count in done.deleted.items():
+        typer.echo(f"{count:,} rows of {table} {verb} deleted")
+    typer.echo(f"{len(done.vacuumed):,} tables {verb} vacuumed and analysed")
+    if done.not_ours:
+        typer.echo(f"{len(done.not_ours):,} are left to their owner and to autovacuum")
+
+
 @app.command(epilog="Example: harvester db check --json")
 def check(*, as_json: AsJson = False) -> None:
     """Test the connection, the server's version, the schema's version and that the tables are as declared."""
     from harvester.warehouse import schema
+    from harvester.warehouse.connect import database_url, open_connection
 
     target = database_url(settings())
     with open_connection(target) as connection:

@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harvester.cli_base import Group
-from harvester.config import settings
+from harvester.cli_base import Group, settings
 
 app = typer.Typer(cls=Group, no_args_is_help=True, help="Responses that could not be used, kept whole.")
 

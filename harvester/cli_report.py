@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harvester.config import settings
+from harvester.cli_base import settings
 from harvester.errors import UsageError
 
 _PORT = 8600

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harvester.config import settings
+from harvester.cli_base import settings
 from harvester.errors import UsageError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]

@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
-from harvester import __version__
+import harvester
 from harvester.errors import UsageError
 
 _PREFIX = "HARVESTER_"
@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     @property
     def user_agent(self) -> str:
         """An honest name with the contact: `scratch-harvester/0.1.0 (+mail@example.org)`."""
-        return f"scratch-harvester/{__version__}" + (f" (+{self.contact})" if self.contact else "")
+        return f"scratch-harvester/{harvester.__version__}" + (f" (+{self.contact})" if self.contact else "")
 
     def check_crawl_allowed(self) -> None:
         """Refuse public hosts unless the operator says who they are and what entitles them.

@@ -27,7 +27,7 @@ _DEPTH = 20
 
 
 def run(settings: Settings, *, users: int, seed: int) -> None:
-    """Start a database and a sandbox, harvest it, let it change, harvest again, show what changed, make a page of it.
+    """Start a database and a sandbox, harvest it, let it change, harvest again, show what changed, publish it.
 
     Everything is kept in `demo` under HARVESTER_HOME, made anew each time; the database is stopped at the end.
     """
@@ -63,6 +63,10 @@ def run(settings: Settings, *, users: int, seed: int) -> None:
                 _show_changes(console, connection, before)
             _say(console, "Status", "harvester status")
             _harvester(environment, "status")
+            dataset = home / "dataset"
+            _say(console, "A dataset that anybody may have", f"harvester dataset build {dataset}")
+            _harvester(environment, "dataset", "build", str(dataset))
+            _harvester(environment, "dataset", "verify", str(dataset))
             _say(console, "A page to look at", f"harvester report {home / 'report.html'}")
             _harvester(environment, "report", str(home / "report.html"))
     finally:

@@ -498,3 +498,71 @@ def harvest(embedded_server: Server, _harvested: tuple[Sandbox, str]) -> Iterato
     database = embedded_server.create(template)
     yield Harvest(Harvester(database, environment_of(sandbox)), sandbox)
     embedded_server.drop(database)
+
+
+# The browser ---------------------------------------------------------------------------------------------------------
+
+CHROMIUM, CHROMEDRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+
+
+@dataclass
+class Browser:
+    """Chromium, with what it says and asks for."""
+
+    driver: Any
+
+    def open(self, url: str, *, width: int = 1280, dark: bool = False) -> None:
+        for kind in ("browser", "performance"):
+            self.driver.get_log(kind)
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500},
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.driver.get(url)
+
+    def run(self, script: str, *values: Any) -> Any:
+        return self.driver.execute_script(script, *values)
+
+    def said(self) -> list[str]:
+        """What stands in the console by now."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def asked_for(self) -> list[str]:
+        """The addresses that were asked for since the last page was opened."""
+        messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        return [one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window, as the report and the documentation are looked at."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    if not (CHROMIUM.exists() and CHROMEDRIVER.exists()):
+        if os.environ.get("HARVESTER_TEST_CHROMIUM") == "required":
+            pytest.fail(f"Chromium is required: {CHROMIUM} or {CHROMEDRIVER} is missing")
+        pytest.skip(f"Chromium is not here: {CHROMIUM}, {CHROMEDRIVER}")
+    profile = tempfile.mkdtemp(prefix="harvester-test-chromium-")
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={profile}",
+    ):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(CHROMEDRIVER)))
+    try:
+        yield Browser(driver)
+    finally:
+        driver.quit()
+        shutil.rmtree(profile, ignore_errors=True)

@@ -57,6 +57,7 @@ class Crew:
     size: int
     bounds: Bounds
     obliged: bool
+    share: str | None = None
     run: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     retries: int = 0
@@ -112,6 +113,7 @@ class Crew:
             left = max(0.01, (self.bounds.seconds - (time.monotonic() - self._began)) / 60)
         options = ["--json", "--crew", str(self.run), *(["--obliged"] if self.obliged else [])]
         options += [part for name in self.spiders for part in ("--spider", name)]
+        options += [] if self.share is None else ["--share", self.share]
         options += [] if most_requests is None else ["--max-requests", str(most_requests)]
         options += [] if left is None else ["--max-minutes", str(left)]
         process = subprocess.Popen(

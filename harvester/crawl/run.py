@@ -20,6 +20,7 @@ from harvester.crawl import frontier
 from harvester.crawl.crew import Crew
 from harvester.crawl.progress import Figures, Progress
 from harvester.crawl.session import Session
+from harvester.crawl.shares import PURPOSES
 from harvester.crawl.spider import Bounds, WalkSpider
 from harvester.errors import UsageError
 from harvester.logs import event, log_as_json
@@ -78,11 +79,13 @@ class Order:
     max_requests: int | None = None
     max_minutes: float | None = None
     workers: int = 1
+    share: str | None = None
 
     @property
     def command(self) -> str:
         """As `crawl.runs` has it."""
-        return "crawl" + " --refresh" * self.refresh + " --audit" * self.audit
+        share = "" if self.share is None else f" --share {self.share}"
+        return "crawl" + " --refresh" * self.refresh + " --audit" * self.audit + share
 
     @property
     def bounds(self) -> Bounds:
@@ -100,6 +103,7 @@ def crawl(settings: Settings, order: Order, *, progress: bool = True) -> Summary
         WarehouseError: the database is unusable, at the start or on the way.
     """
     chosen = _checked(settings, order)
+    settings = _budgeted(settings, order)
     obliged = order.refresh or order.audit
     names = [stream.name for spider in chosen for stream in streams_of(spider)]
     if obliged:
@@ -118,8 +122,8 @@ def crawl(settings: Settings, order: Order, *, progress: bool = True) -> Summary
 
 def work_for(settings: Settings, crew: int, order: Order, *, obliged: bool) -> Summary:
     """Be one worker of several: as `crawl`, without what is done once for all of them."""
-    session = Session(settings, "crawl", crew)
     chosen = _checked(settings, order)
+    session = Session(_budgeted(settings, order), "crawl", crew)
     spider = run_spider(
         HarvestSpider, session=session, bounds=order.bounds, progress=False, chosen=chosen, obliged=obliged
     )
@@ -134,6 +138,10 @@ def _checked(settings: Settings, order: Order) -> tuple[str, ...]:
             raise UsageError(f"no spider is called {name!r}: there are {', '.join(spider_names(settings))}")
     if order.refresh and order.audit:
         raise UsageError("--refresh and --audit exclude each other: an audit visits everything too")
+    if order.share is not None and order.share not in PURPOSES:
+        raise UsageError(f"--share {order.share}: one of {', '.join(PURPOSES)}")
+    if order.share is not None and (order.refresh or order.audit):
+        raise UsageError("--share excludes --refresh and --audit: they divide no budget")
     requests, minutes = order.max_requests, order.max_minutes
     if (requests is not None and requests < 1) or (minutes is not None and not minutes > 0):
         raise UsageError("--max-requests and --max-minutes: above 0")
@@ -143,8 +151,14 @@ def _checked(settings: Settings, order: Order) -> tuple[str, ...]:
     return chosen
 
 
+def _budgeted(settings: Settings, order: Order) -> Settings:
+    """The settings, with one share instead of all where the order names one."""
+    return settings if order.share is None else settings.model_copy(update={"shares": {order.share: 1.0}})
+
+
 def _with_a_crew(settings: Settings, order: Order, names: list[str], *, progress: bool) -> Summary:
-    crew = Crew(settings, order.spiders, names, order.workers, order.bounds, obliged=order.refresh or order.audit)
+    obliged = order.refresh or order.audit
+    crew = Crew(settings, order.spiders, names, order.workers, order.bounds, obliged=obliged, share=order.share)
     began = time.monotonic()
     outcome = crew.work(order.command, progress=progress)
     return Summary(

@@ -2,7 +2,7 @@
 
 Each share of `HARVESTER_SHARES` is kept by weighted fair queueing: the next lease is for whatever is furthest behind
 its share and has anything to do. A share that has nothing to do is left to the others; re-checks and audits, of which
-there is no end, take no more than theirs.
+there is no end, take no more than theirs, unless theirs is the only one.
 """
 
 from collections import Counter
@@ -44,5 +44,6 @@ class Shares:
             spent[_SHARE_OF[purpose]] += requests
         total, whole = spent.total(), sum(self._weights.values())
         for name in sorted(self._weights, key=lambda name: spent[name] / self._weights[name]):
-            if name not in _ENDLESS or spent[name] < total * self._weights[name] / whole:
+            alone = self._weights[name] == whole
+            if name not in _ENDLESS or alone or spent[name] < total * self._weights[name] / whole:
                 yield from PURPOSES[name]

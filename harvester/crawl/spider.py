@@ -317,7 +317,8 @@ class WalkSpider(Spider):
         if self.target is None and await call(sampling.advance) > 0:
             return True
         left = await call(frontier.backlog, names, None if self.obliged else self.price)
-        if self.target is not None or not (left.due or left.leased):
+        one_share = len(self.session.settings.shares) == 1  # what is due may be of another: not for this run
+        if self.target is not None or one_share or not (left.due or left.leased):
             return False
         await asyncio.sleep(_POLL_SECONDS)
         return True
@@ -569,7 +570,8 @@ def _repeats_itself(stream: Stream, records: list[Record]) -> bool:
 
 
 def _target(arguments: dict[str, Any]) -> tuple[Kind, int] | None:
-    """What `-a project=142` or `-a studio=5` asks for."""
+    """What `-a project=142` or `-a studio=5` asks for; scrapyd adds arguments of its own, such as `_job`."""
+    arguments = {name: value for name, value in arguments.items() if not name.startswith("_")}
     kinds = {"project": Kind.PROJECT, "studio": Kind.STUDIO}
     unknown = arguments.keys() - kinds.keys()
     if unknown or len(arguments) > 1:

@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -126,19 +127,27 @@ def build(settings: Settings, request: Request, tell: Callable[[str], None] = la
     folder = request.folder.absolute()
     _check_free(folder)
     with open_snapshot(settings) as snapshot:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
-            release = Build(settings, snapshot, request, unfinished, tell).release()
-            _describe(unfinished, release)
-            if request.profile is Profile.OPEN:
-                unfinished.chmod(0o755)  # the others stay their owner's alone
-            unfinished.rename(folder)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with _unfinished(folder) as unfinished:
+                release = Build(settings, snapshot, request, unfinished, tell).release()
+                _describe(unfinished, release)
+                if request.profile is Profile.OPEN:
+                    unfinished.chmod(0o755)  # the others stay their owner's alone
+                unfinished.rename(folder)
         except OSError as error:
-            raise UsageError(f"{folder} cannot be written: {error.strerror}") from None
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            raise UsageError(f"{folder} cannot be written: {error.strerror or 'no reason given'}") from None
     return release
+
+
+@contextmanager
+def _unfinished(folder: Path) -> Iterator[Path]:
+    """A folder beside another, to be renamed to it; nothing is left of one that was not."""
+    place = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _describe(folder: Path, release: Release) -> None:

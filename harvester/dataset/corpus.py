@@ -133,7 +133,7 @@ class Comment(NamedTuple):
     labels: tuple[Label, ...]
 
 
-def comments(part: str, each: int = 200, harmless: int = 600) -> Iterator[Comment]:
+def comments(part: str, each: int = 120, harmless: int = 300) -> Iterator[Comment]:
     """The comments of a part: so many of each kind in each language, and so many harmless ones."""
     templates = _templates()
     for language in LANGUAGES:

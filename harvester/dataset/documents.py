@@ -51,7 +51,7 @@ _LICENCE = {
     Profile.OPEN: "This profile holds no text, title or project, only facts about them. No right beyond that in the law"
     " is granted or claimed for their selection.",
     Profile.RESTRICTED: "This profile holds redacted texts. Whoever received it is bound by the agreement they signed,"
-    " and may not publish texts whose `content_licence` is empty.",
+    " and may not publish texts whose `licence` is empty.",
     Profile.INTERNAL: "This profile is not meant to leave the operator's team; no licence to it is granted.",
 }
 
@@ -266,7 +266,8 @@ def _datasheet(release: Release) -> str:
         for column in one.fields
         if column.treatment
     ]
-    within = parameters.get("seen_within", parameters.get("seen_within_days"))
+    within = parameters.get("seen_within_days")
+    bound = UNKNOWN if "seen_within_days" not in parameters else "none" if within is None else f"{_text(within)} days"
     return _fill(
         "DATASHEET.md",
         title=title(release),
@@ -277,7 +278,7 @@ def _datasheet(release: Release) -> str:
         resources=_resource_table(release),
         sample="A part: by a probability design, recorded as follows." if release.design else _NO_DESIGN,
         design=facts(release.design, 3),
-        seen_within=UNKNOWN if within is None else f"{_text(within)} days",
+        seen_within=bound,
         profile=release.profile.value,
         profile_text=_HOLDS[release.profile],
         upset=_UPSET[release.profile],
@@ -302,9 +303,9 @@ def _redaction(release: Release) -> str:
     if release.parameters.get("text") != "redacted":
         return ""
     # Here, for the corpus and the rules are read only where a text was redacted.
-    from harvester.dataset.recall import stated, table as recall_table  # noqa: PLC0415
+    from harvester.dataset import recall  # noqa: PLC0415
 
-    return _fill("redaction.md", recall=recall_table(stated()))
+    return _fill("redaction.md", recall=recall.table(recall.stated()))
 
 
 def _pseudonyms(release: Release) -> str:

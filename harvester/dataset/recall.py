@@ -1,7 +1,7 @@
 """How much the redaction of texts finds: measured on made-up comments, by kind and language.
 
 `python -m harvester.dataset.recall` prints the table. A value counts as found only if every character of it is gone.
-What is stated of it stands in `recall.json` (`--write` measures it anew); the datasheet and docs/datasets.md repeat that.
+What is stated of it stands in `recall.json` (`--write` measures anew); the datasheet and docs/datasets.md repeat it.
 """
 
 from __future__ import annotations
@@ -79,12 +79,11 @@ def _judge(comment: Comment, names: Names) -> list[tuple[str, str]]:
     return told
 
 
-def percentages(part: str = HELD_OUT) -> dict[str, dict[str, int]]:
+def percentages(scores: dict[tuple[str, str], Score]) -> dict[str, dict[str, int]]:
     """Recall by kind and language, and precision by kind, in whole percent.
 
     Rounded down: what is stated is never more than what was measured.
     """
-    scores = measure(part)
     return {
         kind: {language: int(scores[kind, language].recall * 100 + 1e-9) for language in (*LANGUAGES, "all")}
         | {"precision": int(scores[kind, "all"].precision * 100 + 1e-9)}
@@ -113,9 +112,9 @@ def _main() -> None:
     parser.add_argument("--write", action="store_true", help=f"write what was measured of those held out to {STATED}")
     options = parser.parse_args()
     if options.write:
-        text = json.dumps(percentages(), indent=1) + "\n"
+        text = json.dumps(percentages(measure()), indent=1) + "\n"
         Path(__file__).with_name(STATED).write_text(text, encoding="utf-8")
-    sys.stdout.write(table(percentages(options.part)) + "\n")
+    sys.stdout.write(table(percentages(measure(options.part))) + "\n")
 
 
 if __name__ == "__main__":

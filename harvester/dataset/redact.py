@@ -32,7 +32,7 @@ _WORD = re.compile(r"\w+")
 _LATIN_WORD = re.compile(r"[A-Za-z]+")
 _PLACE_SUFFIX = re.compile(r"(?:li|lu|lilar|lular|liyim|luyum|da|de|ta|te|dan|den|tan|ten|ya|ye|er)$")
 _QUIET = " .:'\"(-¡¿!?,~"
-_ENDS = (".", "!", "?", "\n", "")
+_ENDS = (".", "!", "?")
 _SHORT, _WORDS_OF_A_PLACE = 3, 3
 _CANDIDATE = re.compile(r"[A-Za-z0-9_-]{2,30}")
 _DISTINCT_LENGTH = 8
@@ -98,7 +98,8 @@ def redact(text: str, names: Names) -> str:
 def find(text: str, names: Names) -> list[Span]:
     """What must not be published, in order and without overlaps: where two finds meet, the longer one counts."""
     spans: list[Span] = []
-    found = [*_by_rules(text), *_by_lists(text), *_usernames(text, names)]
+    folded = _Folded(text)
+    found = [*_by_rules(folded), *_by_lists(folded), *_usernames(text, folded, names)]
     for span in sorted(found, key=lambda one: (one.start, one.start - one.end)):
         if spans and span.start < spans[-1].end:
             last = spans[-1]
@@ -128,8 +129,7 @@ def features(text: str) -> dict[str, Any]:
     }
 
 
-def _by_rules(text: str) -> Iterator[Span]:
-    folded = _Folded(text)
+def _by_rules(folded: _Folded) -> Iterator[Span]:
     for kind, pattern in RULES:
         for match in pattern.finditer(folded.small):
             group = match.lastgroup or 0
@@ -142,15 +142,14 @@ def _by_rules(text: str) -> Iterator[Span]:
         yield folded.span(*match.span("name"), "name")
 
 
-def _by_lists(text: str) -> Iterator[Span]:
+def _by_lists(folded: _Folded) -> Iterator[Span]:
     """First names and large places. One that is an ordinary word too counts only with a capital inside a sentence."""
-    folded = _Folded(text)
     words = list(_LATIN_WORD.finditer(folded.cased))
     shouted = folded.cased.isupper()
     for number, word in enumerate(words):
         small = word[0].lower()
         is_capital = word[0][0].isupper() and not shouted
-        opens = not folded.cased[: word.start()].rstrip(_QUIET) or folded.cased[: word.start()].rstrip()[-1:] in _ENDS
+        opens = _opens(folded.cased, word.start())
         certain = (small not in ORDINARY and len(small) > _SHORT) or (is_capital and not opens)
         if small in first_names() and certain:
             yield folded.span(*word.span(), "name")
@@ -160,9 +159,15 @@ def _by_lists(text: str) -> Iterator[Span]:
             for end in _ends(folded.small, word.start(), last.end()):
                 if folded.small[word.start() : end] in places():
                     yield folded.span(word.start(), last.end(), "place")
-    if not text.isascii():
+    if not folded.cased.isascii():
         for pattern, kind in ((kana_names(), "name"), (places_in_han(), "place")):
             yield from (folded.span(*match.span(), kind) for match in pattern.finditer(folded.cased))
+
+
+def _opens(text: str, place: int) -> bool:
+    """Whether a sentence begins here, where a capital tells nothing."""
+    before = text[max(0, place - 8) : place]
+    return not before.strip(_QUIET) or before.rstrip()[-1:] in _ENDS
 
 
 def _ends(small: str, start: int, end: int) -> Iterator[int]:
@@ -173,9 +178,8 @@ def _ends(small: str, start: int, end: int) -> Iterator[int]:
         yield suffix.start()
 
 
-def _usernames(text: str, names: Names) -> Iterator[Span]:
+def _usernames(text: str, folded: _Folded, names: Names) -> Iterator[Span]:
     """Known usernames. One that may be an ordinary word counts only where the words around it make it a name."""
-    folded = _Folded(text)
     credited = {folded.places[match.start(match.lastgroup or 0)] for match in PLAIN_NAME.finditer(folded.small)}
     for match in _CANDIDATE.finditer(text):
         name = match[0]

@@ -1,6 +1,7 @@
 """Is a release what it says it is? Everything that is wrong is named, not only the first thing.
 
-Files are streamed; what is held is one batch, and of a table that others refer to a few million keys at a time.
+Files are streamed; what is held is one batch, a byte a row, and of a table that others refer to a few million keys at
+a time.
 """
 
 from __future__ import annotations
@@ -236,7 +237,7 @@ def _foreign_keys(folder: Path, release: Release, unreadable: set[str]) -> Itera
 
 
 def _unreferred(folder: Path, resource: Resource, file: File, referred: Resource, other: File, key: ForeignKey) -> int:
-    """How many rows refer to nothing. The referred keys are held a part at a time, and a bit for each row."""
+    """How many rows refer to nothing. The referred keys are held a part at a time, and a byte for each row."""
     found = np.zeros(0, dtype=bool)
     filled = False
     for known in _parts(folder, referred, other, key.referred):

@@ -8,5 +8,7 @@ IN_USE = 0x5C7A7CA
 """Shared by every crawl, and held alone by whoever changes the schema or erases somebody."""
 FITTING = 0x5C7A7CB
 """One worker fits the priors, the others go on."""
+MAINTAINING = 0x5C7A7CE
+"""One maintenance at a time."""
 REFRESHING = 0x5C7A7CC
 """One refresh of `analytics` at a time."""

@@ -165,3 +165,7 @@ def test_shares_are_kept_while_there_is_work_and_given_away_when_there_is_none()
     idle = Shares(weights, obliged=False)
     assert {Purpose.RECHECK, Purpose.AUDIT}.isdisjoint(idle.order())
     assert list(Shares(weights, obliged=True).order()) == [Purpose.NEW, Purpose.DUE]
+    only = Shares({"audit": 1}, obliged=False)
+    for _ in range(5):  # a share that is the only one has no other to keep to
+        assert list(only.order()) == [Purpose.AUDIT]
+        only.charge(Purpose.AUDIT, 1)

@@ -328,3 +328,40 @@ def test_shares_and_prices_that_are_none(
     assert refused.returncode == 2
     assert message in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_one_share_alone_reads_ahead_of_time_and_nothing_else(harvest: Any, workers: str) -> None:
+    harvester = harvest.harvester
+    soon = harvester.query(
+        "UPDATE crawl.walks SET due_at = now() + interval '30 days' WHERE stream = 'profile_comments' AND visits > 0"
+        " RETURNING entity_id"
+    )
+    harvester.query("UPDATE crawl.walks SET due_at = now() WHERE stream = 'user' RETURNING 1")
+    began = harvester.query("SELECT now()")[0][0]
+    summary = harvester.crawl("--share", "audit", "--workers", workers)
+    assert summary["outcome"] == "done"
+    ((spent,),) = harvester.query("SELECT spent FROM crawl.runs WHERE crew IS NULL ORDER BY id DESC LIMIT 1")
+    assert set(spent) == {"audit"}
+    visited = harvester.query("SELECT stream, count(*) FROM crawl.walks WHERE visited_at >= %s GROUP BY 1", began)
+    assert visited == [("profile_comments", len(soon))]
+
+
+@pytest.mark.parametrize("options", [("--share", "audits"), ("--share", "audit", "--refresh")])
+def test_a_share_that_makes_no_sense_is_refused(
+    options: tuple[str, ...], small_sandbox: Any, make_harvester: Callable[..., Any]
+) -> None:
+    refused = make_harvester(small_sandbox)("crawl", *options, ok=False)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+
+
+def test_priors_are_fitted_when_asked(harvest: Any) -> None:
+    harvester = harvest.harvester
+    harvester.query("UPDATE crawl.priors SET fitted_at = now() - interval '1 hour' RETURNING 1")
+    facts = json.loads(harvester("learn", "--json").stdout)
+    count, lists, oldest = harvester.query(
+        "SELECT count(*), sum(lists)::bigint, min(fitted_at) > now() - interval '5 minutes' FROM crawl.priors"
+    )[0]
+    assert facts == {"priors": count, "lists": lists}
+    assert (count > 0, oldest) == (True, True)

@@ -124,7 +124,7 @@ def make_release(folder: Path, tables: dict[str, list[dict]], **changes) -> Rele
             "profile": Profile.OPEN,
             "as_of": datetime(2026, 6, 2, tzinfo=UTC),
             "resources": tuple(resources),
-            "parameters": {"seen_within": 400, "k": 10, "key": "release", "key_id": "0123456789abcdef"},
+            "parameters": {"seen_within_days": 400, "k": 10, "key": "release", "key_id": "0123456789abcdef"},
             "coverage": {"lists": [{"stream": "followers", "certified": 40, "not_certified": 2}], "id gaps": 3},
             "anonymity": {"k": 10, "suppressed": {"country": 2}},
             "provenance": {

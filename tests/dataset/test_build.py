@@ -553,6 +553,7 @@ def test_the_command_builds_and_says_what_it_built(harvest: Any, tmp_path: Path)
     key = (tmp_path / "home/secret.key").read_text().strip()
     for path in (tmp_path / "out").rglob("*"):
         assert not path.is_file() or key.encode() not in path.read_bytes()
+    (tmp_path / "file").touch()
     refused = {
         ("dataset", "build", "out"): "not empty",
         ("dataset", "build", "new", "--profile", "internal"): "--i-am-allowed",
@@ -564,6 +565,7 @@ def test_the_command_builds_and_says_what_it_built(harvest: Any, tmp_path: Path)
         ("dataset", "build", "new", "--release", "first"): "--release",
         ("dataset", "build", "new", "--format", "xls"): "--format",
         ("dataset", "build", "new", "--previous", "nowhere"): "nowhere",
+        ("dataset", "build", "file/new"): "cannot be",
     }
     # One process for all: each start of the program costs most of a second.
     code = (

@@ -120,6 +120,7 @@ def test_the_documents_state_the_figures_of_the_release(tmp_path, tables):
     assert "| followers | 40 | 2 |" in texts["COVERAGE.md"]
     assert "- id gaps: 3" in texts["COVERAGE.md"]
     assert "- draws: 1,000" in texts["DATASHEET.md"]
+    assert "(bound: 400 days)" in texts["DATASHEET.md"]
     assert "2026-01-22" in texts["LICENCE.md"]
     assert "| `comments` | 200 |" in texts["README.md"]
     assert "| `user` | string | yes | Who. | A keyed pseudonym. |" in texts["SCHEMA.md"]

@@ -3,7 +3,7 @@ SELECT CASE WHEN users >= {fewest} AND place <= 15 THEN country ELSE 'all others
     sum(users)::bigint AS users, count(*) AS countries
 FROM (
     SELECT country, users, row_number() OVER (ORDER BY users DESC, country) AS place
-    FROM (SELECT country, users - gone_users AS users FROM analytics.countries WHERE country <> 'unknown') c
+    FROM (SELECT country, users - gone_users AS users FROM {countries} WHERE country <> 'unknown') c
     WHERE users > 0
 ) named
 GROUP BY 1

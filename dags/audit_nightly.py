@@ -1,0 +1,41 @@
+"""Every night: read the lists in full whose time is nearest, which dates what vanished, and learn from the day."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Asset, dag, task
+from harvester_command import DEFAULTS, harvester, option, tell
+
+AUDITED = Asset("scratch_audited")
+
+
+@dag(
+    schedule="10 2 * * *",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULTS,
+    tags=["harvester"],
+    doc_md=__doc__,
+)
+def audit_nightly() -> None:
+    @task(execution_timeout=timedelta(hours=6))
+    def audit() -> dict[str, Any]:
+        return harvester("crawl", "--share", "audit", "--max-minutes", str(option("audit_minutes")))
+
+    @task(execution_timeout=timedelta(hours=1), outlets=[AUDITED])
+    def learn() -> dict[str, Any]:
+        return harvester("learn")
+
+    @task(retries=0, trigger_rule="none_failed")
+    def findings(crawl: dict[str, Any]) -> None:
+        tell([crawl])
+
+    audited = audit()
+    audited >> learn()
+    findings(audited)  # type: ignore[arg-type]
+
+
+audit_nightly()
