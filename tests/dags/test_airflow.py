@@ -70,7 +70,7 @@ class Airflow:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
             cwd=self.home,
         )
