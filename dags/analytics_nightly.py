@@ -20,7 +20,7 @@ from harvester_command import DEFAULTS, harvester
 )
 def analytics_nightly() -> None:
     @task(execution_timeout=timedelta(hours=6), outlets=[Asset("scratch_analytics")])
-    def refresh() -> dict[str, Any]:
+    def refresh() -> Any:
         return harvester("analytics", "refresh")
 
     refresh()

@@ -22,11 +22,11 @@ AUDITED = Asset("scratch_audited")
 )
 def audit_nightly() -> None:
     @task(execution_timeout=timedelta(hours=6))
-    def audit() -> dict[str, Any]:
+    def audit() -> Any:
         return harvester("crawl", "--share", "audit", "--max-minutes", str(option("audit_minutes")))
 
     @task(execution_timeout=timedelta(hours=1), outlets=[AUDITED])
-    def learn() -> dict[str, Any]:
+    def learn() -> Any:
         return harvester("learn")
 
     @task(retries=0, trigger_rule="none_failed")

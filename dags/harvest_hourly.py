@@ -29,7 +29,7 @@ def harvest_hourly() -> None:
         return list(range(1, option("workers") + 1))
 
     @task(execution_timeout=timedelta(hours=1), outlets=[HARVESTED], map_index_template="worker {{ worker }}")
-    def crawl(worker: int) -> dict[str, Any]:  # noqa: ARG001  (its name on the page)
+    def crawl(worker: int) -> Any:  # noqa: ARG001  (its name on the page)
         return harvester("crawl", "--max-minutes", str(option("minutes")))
 
     # A task of its own, so that it is seen and alerts nobody twice: the crawl itself is done.

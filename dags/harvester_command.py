@@ -54,7 +54,7 @@ GRACE_SECONDS = 60
 log = logging.getLogger("airflow.task")
 
 
-def harvester(*arguments: str) -> dict[str, Any]:
+def harvester(*arguments: str) -> Any:
     """Run a command with `--json` under the settings from Airflow, and return what it prints.
 
     A degraded crawl counts as done: what it read is stored, and reading it again would not mend it. Its findings are
@@ -86,7 +86,7 @@ def folder_of(release: str) -> tuple[Path, list[Path]]:
     if not (datasets := option("datasets")):
         raise AirflowFailException(f"say where datasets go: `datasets` in the Airflow variable {VARIABLE!r}")
     folder = Path(datasets) / release
-    return folder, sorted(other for other in folder.parent.glob("????-??") if other.name < release)
+    return folder, sorted(other for other in folder.parent.glob("????.??.*") if other.name < release)
 
 
 def option(name: str) -> Any:
@@ -148,7 +148,7 @@ def database_url(connection: Any) -> str:
     return url + (f"?{urlencode(extras, quote_via=quote)}" if extras else "")
 
 
-def run(arguments: list[str], variables: dict[str, str]) -> dict[str, Any]:
+def run(arguments: list[str], variables: dict[str, str]) -> Any:
     """Run `harvester` with these arguments in an environment, and return the JSON that it prints.
 
     Whatever ends this process in order (a signal, a timeout) ends the command in order too: it finishes what is in
@@ -182,7 +182,7 @@ def run(arguments: list[str], variables: dict[str, str]) -> dict[str, Any]:
     return judge(status, output, said)
 
 
-def judge(status: int, output: str, said: deque[str]) -> dict[str, Any]:
+def judge(status: int, output: str, said: deque[str]) -> Any:
     """What a command printed, if its exit status is a good one.
 
     Raises:
@@ -193,8 +193,8 @@ def judge(status: int, output: str, said: deque[str]) -> dict[str, Any]:
         stopped = status < 0 or status == INTERRUPTED
         what = f"was stopped ({status}): nothing is lost" if stopped else f"failed ({status}): {why}"
         raise (AirflowFailException if status == USAGE else AirflowException)(f"harvester {what}")
-    facts: dict[str, Any] = json.loads(output)
-    for finding in facts.get("findings", []):
+    facts = json.loads(output)
+    for finding in facts.get("findings", []) if isinstance(facts, dict) else []:
         log.warning("degraded: %s", finding)
     log.info("%s", json.dumps(facts))
     return facts

@@ -20,7 +20,7 @@ from harvester_command import DEFAULTS, harvester, option
 )
 def maintain_weekly() -> None:
     @task(execution_timeout=timedelta(hours=6))
-    def maintain() -> dict[str, Any]:
+    def maintain() -> Any:
         return harvester("db", "maintain", "--keep-days", str(option("keep_days")))
 
     maintain()

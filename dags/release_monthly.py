@@ -26,17 +26,16 @@ from harvester_command import DEFAULTS, folder_of, harvester
 def release_monthly() -> None:
     @task(execution_timeout=timedelta(hours=12))
     def build() -> str:
-        run = get_current_context()["dag_run"]
-        month = f"{run.logical_date or run.run_after:%Y-%m}"
-        folder, earlier = folder_of(month)
+        name = f"{get_current_context()['dag_run'].run_after:%Y.%m}.0"
+        folder, earlier = folder_of(name)
         # The build moves a finished dataset to its place: what is there is whole, and a second try has nothing to do.
         if not folder.exists():
             previous = ["--previous", str(earlier[-1])] if earlier else []
-            harvester("dataset", "build", str(folder), "--profile", "open", "--release", month, *previous)
+            harvester("dataset", "build", str(folder), "--profile", "open", "--release", name, *previous)
         return str(folder)
 
     @task(execution_timeout=timedelta(hours=6), outlets=[Asset("scratch_dataset")])
-    def verify(folder: str) -> dict[str, Any]:
+    def verify(folder: str) -> Any:
         return harvester("dataset", "verify", str(Path(folder)))
 
     verify(build())  # type: ignore[arg-type]

@@ -59,6 +59,7 @@ for wrong in ("ratee", "database_url", "session"):
     else:
         raise AssertionError(wrong)
 facts = judge(3, json.dumps({"findings": ["no row of users"]}), deque())  # degraded is done
+assert judge(0, "[1, 2]", deque()) == [1, 2]  # some commands print a list
 tell([{"findings": []}])
 try:
     tell([{"findings": []}, facts, facts])
