@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from harvester.crawl.archive import read_archives
-from harvester.crawl.settings import CONCURRENT_REQUESTS
 from harvester.warehouse.tables import metadata
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ def assert_same(first: str, second: str) -> None:
 
 def without_unstored(mine: list[Any], theirs: list[Any], runs: list[tuple[Any, bool]]) -> list[Any]:
     """The replayed rows but for those that a killed run had read and not stored: at most one for each of its walks."""
+    from harvester.crawl.settings import CONCURRENT_REQUESTS
+
     begun = [at for at, _ in runs]
 
     def run_of(pair: Any) -> int:
