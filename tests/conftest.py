@@ -21,6 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PG15 = Path("/usr/lib/postgresql/15/bin")
+
+# No test asserts on wall-clock time: the default gives each example 200 ms, the first one's imports included.
+hypothesis.settings.register_profile("suite", parent=hypothesis.settings())
+hypothesis.settings.load_profile("suite")
+# A failing example fails its test: the patch that hypothesis would write of it, with the libcst that Airflow brings,
+# ends the whole session (AttributeError: __provides__).
+sys.modules["hypothesis.extra._patching"] = None  # type: ignore[assignment]
 
 
 @dataclass

@@ -59,7 +59,7 @@ def walk(source: Source, last: Certificate | None, changes: int, *, below: int =
     raise AssertionError("the walk does not end")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.integers(0, 10**6), st.integers(0, 4))
 def test_nothing_is_skipped(seed: int, changes: int) -> None:
     source = Source(seed, crowd=LISTING.limit - 1)

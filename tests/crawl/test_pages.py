@@ -71,7 +71,7 @@ def walk(
     raise AssertionError("the walk does not end")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.05, 0.3]))
 def test_what_is_certified_was_read(seed: int, chance: float) -> None:
     source = Source(seed)

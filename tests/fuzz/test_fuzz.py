@@ -54,13 +54,13 @@ def bodies(draw: st.DrawFn) -> bytes:
     return bytes([stream]) + bytes(body)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(bodies())
 def test_any_body_is_rows_or_refused(data: bytes) -> None:
     targets.decoding(data)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.binary(min_size=3, max_size=2000))
 def test_any_pages_end_a_walk_or_go_on(data: bytes) -> None:
     targets.walking(data)
@@ -72,7 +72,7 @@ def test_what_is_taken_of_hostile_bodies_is_stored_and_read_back(database: str) 
     with open_connection(database, autocommit=True) as connection:
         writer = Writer(connection)
 
-        @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=300, suppress_health_check=list(HealthCheck))
         @given(bodies())
         def store(data: bytes) -> None:
             nonlocal stored
@@ -106,7 +106,7 @@ def test_any_arguments_end_in_a_line_and_a_status() -> None:
 
     command = get_command(app)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(
         st.sampled_from([["seed", "users"], ["seed", "projects"], ["crawl"], ["quarantine", "show"], ["forget", "user"],
                          ["streams"], ["plan"], ["replay"]]),

@@ -59,7 +59,7 @@ def lists(community):
     return [(path, raw) for path, raw, _ in lists_of(community)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(which=st.integers(0, 11), limit=st.integers(1, 40))
 def test_pages_join_to_the_list(client, lists, which, limit):
     path, raw = lists[which]
