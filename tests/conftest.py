@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 PG15 = Path("/usr/lib/postgresql/15/bin")
 
 # No test asserts on wall-clock time: the default gives each example 200 ms, the first one's imports included.
-hypothesis.settings.register_profile("suite", parent=hypothesis.settings())
+hypothesis.settings.register_profile("suite", parent=hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("suite")
 # A failing example fails its test: the patch that hypothesis would write of it, with the libcst that Airflow brings,
 # ends the whole session (AttributeError: __provides__).
