@@ -19,7 +19,7 @@ ALLOWED = PUBLIC | {"HARVESTER_CONTACT": "me@example.org", "HARVESTER_PERMISSION
 
 @pytest.fixture
 def refused(
-    still_sandbox: Any,
+    small_sandbox: Any,
     make_harvester: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -30,8 +30,8 @@ def refused(
     """
 
     def run(*arguments: str, code: int, reactor: bool = False, **environment: str) -> str:
-        harvester = make_harvester(still_sandbox, **environment)
-        before = still_sandbox.requests()["total"]
+        harvester = make_harvester(small_sandbox, **environment)
+        before = small_sandbox.requests()["total"]
         if reactor:
             result = harvester(*arguments, ok=False)
             status, output, errors = result.returncode, result.stdout, result.stderr
@@ -47,8 +47,8 @@ def refused(
         assert errors.count("\n") == 1, errors
         assert errors.startswith("harvester: ")
         if code == 2:
-            assert still_sandbox.requests()["total"] == before
-        own = make_harvester(still_sandbox)
+            assert small_sandbox.requests()["total"] == before
+        own = make_harvester(small_sandbox)
         assert own.query("SELECT count(*) FROM crawl.seeds") == [(0,)]
         assert own.query("SELECT count(*) FROM crawl.walks") == [(0,)]
         assert own.query("SELECT count(*) FROM scratch.users") == [(0,)]
@@ -57,8 +57,8 @@ def refused(
     return run
 
 
-def test_an_unknown_user(refused: Callable[..., str], still_sandbox: Any) -> None:
-    known = still_sandbox.seeds()["users"][0]
+def test_an_unknown_user(refused: Callable[..., str], small_sandbox: Any) -> None:
+    known = small_sandbox.seeds()["users"][0]
     assert "no user is called nobody-at-all" in refused("seed", "users", known, "nobody-at-all", code=1, reactor=True)
 
 
@@ -132,9 +132,9 @@ def test_wrong_usage(refused: Callable[..., str], arguments: tuple[str, ...], wo
 
 
 def test_a_database_without_a_schema(
-    still_sandbox: Any, make_harvester: Callable[..., Any], blank_database: str
+    small_sandbox: Any, make_harvester: Callable[..., Any], blank_database: str
 ) -> None:
-    harvester = make_harvester(still_sandbox, HARVESTER_DATABASE_URL=blank_database)
+    harvester = make_harvester(small_sandbox, HARVESTER_DATABASE_URL=blank_database)
     for command in (("crawl",), ("status",), ("seed", "projects", "1")):
         result = harvester(*command, ok=False)
         assert result.returncode == 1
@@ -162,8 +162,8 @@ def test_a_database_that_refuses(
     assert word in result.stderr
 
 
-def test_every_command_has_help_with_an_example(still_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
-    harvester = make_harvester(still_sandbox)
+def test_every_command_has_help_with_an_example(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
+    harvester = make_harvester(small_sandbox)
     commands = ["demo", "crawl", "status", "streams", "sandbox"]
     commands += [f"seed {what}" for what in ("users", "projects", "studios", "explore", "search", "front-page")]
     commands += [f"db {name}" for name in ("up", "down", "url", "psql", "migrate", "check")]

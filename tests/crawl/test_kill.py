@@ -8,10 +8,12 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KILLS = 20
+KILLS = [pytest.param(120, 6, id="6"), pytest.param(250, 20, id="20", marks=pytest.mark.soak)]
 
 
 def asked(sandbox: Any) -> int:
@@ -20,35 +22,42 @@ def asked(sandbox: Any) -> int:
     return int(counts["total"] - counts["by_route"].get("/health", 0))
 
 
-def test_killed_twenty_times(
-    still_sandbox: Any, make_harvester: Callable[..., Any], assert_truth: Callable[..., Any], second_database: str
+@pytest.mark.parametrize(("users", "kills"), KILLS)
+def test_killed_again_and_again(
+    users: int,
+    kills: int,
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    assert_truth: Callable[..., Any],
+    second_database: str,
 ) -> None:
-    undisturbed = make_harvester(still_sandbox, HARVESTER_DATABASE_URL=second_database)
-    undisturbed.seed_all(still_sandbox)
-    still_sandbox.json("/sandbox/requests/reset", "POST")
+    sandbox = start_sandbox(users=users, seed=1)
+    undisturbed = make_harvester(sandbox, HARVESTER_DATABASE_URL=second_database)
+    undisturbed.seed_all(sandbox)
+    sandbox.json("/sandbox/requests/reset", "POST")
     undisturbed.crawl()
-    least = asked(still_sandbox)
+    least = asked(sandbox)
 
-    harvester = make_harvester(still_sandbox)
-    harvester.seed_all(still_sandbox)
-    still_sandbox.json("/sandbox/requests/reset", "POST")
-    moments = sorted(random.Random(4).sample(range(least // 50, least), KILLS))
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    sandbox.json("/sandbox/requests/reset", "POST")
+    moments = sorted(random.Random(4).sample(range(least // 50, least), kills))
     for moment in moments:
         process = harvester.start("crawl", "--json")
-        while still_sandbox.requests()["total"] < moment and process.poll() is None:
+        while sandbox.requests()["total"] < moment and process.poll() is None:
             time.sleep(0.005)
         assert process.poll() is None, process.communicate()
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
     harvester.crawl()
 
-    assert_truth(harvester, still_sandbox)
+    assert_truth(harvester, sandbox)
     assert harvester.query("SELECT count(*) FROM crawl.walks WHERE visits <> 1") == [(0,)]
     assert harvester.query("SELECT count(*) FROM crawl.walks WHERE lease_token IS NOT NULL") == [(0,)]
-    assert harvester.query("SELECT count(*) FROM crawl.runs WHERE outcome = 'killed'") == [(KILLS,)]
+    assert harvester.query("SELECT count(*) FROM crawl.runs WHERE outcome = 'killed'") == [(kills,)]
     for table in ("scratch.project_comments", "scratch.users", "scratch.follows", "history.project_stats"):
         assert harvester.query(f"SELECT count(*) FROM {table}") == undisturbed.query(f"SELECT count(*) FROM {table}")
-    assert asked(still_sandbox) < 1.03 * least
+    assert asked(sandbox) < 1.03 * least
 
 
 def test_one_interrupt_finishes_what_is_in_flight(

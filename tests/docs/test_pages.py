@@ -76,7 +76,11 @@ def run(page: Path, folder: Path, more: Mapping[str, str]) -> str:
     return result.stdout
 
 
-@pytest.mark.parametrize("page", ALONE, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [README, pytest.param(TOP / "docs" / "tutorial.md", marks=pytest.mark.soak)],
+    ids=lambda page: page.name,
+)
 def test_a_page_that_brings_its_own_warehouse(page: Path, own_home: Path) -> None:
     said = run(page, own_home, {"HARVESTER_HOME": str(own_home)})
     assert "put in scope at depth 1" in said

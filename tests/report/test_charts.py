@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harvester.report import charts
 from harvester.report.page import moment_of
 
-numbers = st.lists(st.one_of(st.integers(0, 10**9), st.floats(0, 1e9, allow_nan=False)), min_size=1, max_size=60)
+numbers = st.lists(st.one_of(st.integers(0, 10**9), st.floats(0, 1e9, allow_subnormal=False)), min_size=1, max_size=60)
 
 
 @given(st.floats(1e-3, 1e12))
