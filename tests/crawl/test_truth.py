@@ -75,7 +75,7 @@ def assert_site_is_known(harvester: Any, sandbox: Any) -> None:
     assert set(harvester.query("SELECT user_id, count FROM history.message_counts")) == messages
     gone = {(row["id"], row["gone_reason"]) for row in sandbox.truth("gone_users")}
     assert set(harvester.query("SELECT id, gone_reason FROM scratch.users WHERE gone_at IS NOT NULL")) == gone
-    assert len(gone) > 2
+    assert len(gone) > 3
     removed = harvester.query(
         "SELECT count(*), count(*) FILTER (WHERE gone_reason = 'removed' AND content IS NULL AND author_id IS NOT NULL)"
         " FROM scratch.profile_comments WHERE gone_at IS NOT NULL"
