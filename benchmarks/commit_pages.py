@@ -17,7 +17,7 @@ from harvester.api.decode import decode
 from harvester.config import load
 from harvester.crawl import frontier
 from harvester.crawl.frontier import Purpose
-from harvester.warehouse import commit, embedded, schema, tables
+from harvester.warehouse import embedded, schema, staging, tables
 from harvester.warehouse.commit import PageCommit, Verdict, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.normalise import normalise
@@ -66,8 +66,8 @@ def main() -> None:
                 first = 1
                 for _ in range(ROUNDS):
                     for (together, history), measured in rates.items():
-                        commit.TRACKED = tables.TRACKED if history else {}
-                        commit._part.cache_clear()  # noqa: SLF001
+                        staging.TRACKED = tables.TRACKED if history else {}
+                        staging._part.cache_clear()  # noqa: SLF001
                         numbers = range(first, first + PAGES)
                         first += PAGES
                         connection.execute(

@@ -5,32 +5,28 @@ page changes nothing. Pages that wait at the same time share a transaction; wher
 is tried alone and the one that fails is set aside.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
-from sqlalchemy import Column, Table
-from sqlalchemy.dialects import postgresql
 
 from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, PAGE_LIMIT, STREAMS
 from harvester.api.stream import Kind, Paging, Stream
+from harvester.warehouse import staging
 from harvester.warehouse.absence import ASKED_BY, acquit, note_sightings, tell_absences
 from harvester.warehouse.erasure import Rule, load_rule
 from harvester.warehouse.normalise import Rows, Visit
 from harvester.warehouse.outcomes import note_outcomes
 from harvester.warehouse.rates import LANES, SETTLE
-from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, WRITTEN, metadata
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 LEASE_SECONDS = 120
 """How long a worker may be silent before another takes over its walk; each page renews it."""
@@ -146,7 +142,7 @@ class Writer:
         self.connection = connection
         self.rule = load_rule(connection, None) if rule is None else rule
         """Who is left out of all that is written here."""
-        connection.execute(_STAGE)
+        staging.prepare(connection)
         self._transactions = 0
         for setting in _PLANNING:
             connection.execute(setting)
@@ -219,33 +215,11 @@ class Writer:
         return dict(rows.fetchall())
 
     def _store(self, rows: Sequence[Rows], counts: Counts) -> dict[str, set[int]]:
-        """Stage all rows by one COPY, then write them table by table, referred-to tables first, sorted by key.
-
-        Returns, by table, the ids of the things that were known and changed.
-        """
+        """Write rows, and return, by table, the ids of the things that were known and changed."""
         changed: dict[str, set[int]] = defaultdict(set)
-        parts: dict[_Part, dict[tuple[Any, ...], tuple[Any, ...]]] = defaultdict(dict)
-        for page in rows:
-            if not set(KEY_COLUMNS[page.table]) <= set(page.columns):
-                continue  # a thing whose identity was not served
-            part = _part(page.table, page.columns, page.shows)
-            staged = parts[part]
-            for values in page.values:
-                staged[tuple([values[place] for place in part.key_places])] = values
-        ordered = sorted((part for part in parts if parts[part]), key=lambda part: part.order)
-        with self.connection.cursor() as cursor:
-            if ordered:
-                with cursor.copy(_COPY) as copy:
-                    copy.set_types(_STAGE_TYPES)
-                    for number, part in enumerate(ordered):
-                        for key in sorted(parts[part]):
-                            copy.write_row(part.staged(number, parts[part][key]))
-            for number, part in enumerate(ordered):
-                for statement in part.history:
-                    cursor.execute(statement, {"part": number})
-                inserted, updated, ids = cursor.execute(part.upsert, {"part": number}).fetchone() or (0, 0, None)
-                counts.add(part.table, inserted, updated, len(parts[part]) - inserted - updated)
-                changed[part.table].update(ids or ())
+        for written in staging.write(self.connection, rows):
+            counts.add(written.table, written.inserted, written.updated, written.unchanged)
+            changed[written.table].update(written.changed)
         return changed
 
     def _mark_gone(self, pages: Sequence[PageCommit]) -> None:
@@ -432,6 +406,10 @@ _MAKE_DUE = """
 INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, depth, signal, due_at)
 SELECT v.*, now()
 FROM jsonb_to_recordset(%(walks)s) AS v (stream text, entity_id bigint, owner_id bigint, depth smallint, signal int)
+LEFT JOIN crawl.walks w USING (stream, entity_id)
+-- What is there just so is not even locked.
+WHERE w.stream IS NULL OR v.depth > w.depth OR w.signal IS DISTINCT FROM v.signal
+    OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))
 ORDER BY 1, 2
 ON CONFLICT (stream, entity_id) DO UPDATE SET
     depth = greatest(w.depth, excluded.depth),
@@ -444,236 +422,3 @@ ON CONFLICT (stream, entity_id) DO UPDATE SET
 WHERE excluded.depth > w.depth OR w.signal IS DISTINCT FROM excluded.signal
     OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))
 """
-
-
-# One staging table serves all tables: emptying nine of them cost 3 ms of every commit, one costs 0.6 ms. Its columns
-# are places by type; a part, which is a table with the columns that a stream may write, gives its own names to them.
-
-_STAGE_NAME = sql.Identifier("pg_temp", "stage")
-
-
-def _type(column: Column[Any]) -> str:
-    """A column's type as Postgres names it, whole numbers of any size as one."""
-    name = column.type.compile(dialect=_DIALECT).lower()
-    return {"integer": "bigint", "smallint": "bigint", "timestamp with time zone": "timestamptz"}.get(name, name)
-
-
-def _places() -> dict[str, int]:
-    """How many staging columns of each type the widest table needs."""
-    widest: Counter[str] = Counter()
-    for table in WRITTEN.values():
-        widest |= Counter(_type(column) for column in table.columns)
-    return dict(sorted(widest.items()))
-
-
-_COLUMNS = [(f"{kind}_{number}", kind) for kind, most in _places().items() for number in range(most)]
-_STAGE_TYPES = ["smallint", *(kind for _, kind in _COLUMNS)]
-_STAGE = sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} (part smallint, {}) ON COMMIT DELETE ROWS").format(
-    _STAGE_NAME,
-    sql.SQL(", ").join(sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in _COLUMNS),
-)
-_COPY = sql.SQL("COPY {} FROM STDIN").format(_STAGE_NAME)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """How rows of one table with one set of columns are staged and written."""
-
-    table: str
-    order: tuple[int, tuple[str, ...]]
-    key_places: tuple[int, ...]
-    stage_places: tuple[int, ...]
-    json_place: int | None
-    history: tuple[sql.Composed, ...]
-    upsert: sql.Composed
-
-    def staged(self, number: int, values: tuple[Any, ...]) -> list[Any]:
-        """A row of the staging table."""
-        row: list[Any] = [None] * (1 + len(_COLUMNS))
-        row[0] = number
-        for place, value in zip(self.stage_places, values, strict=True):
-            row[place] = value
-        if self.json_place is not None:
-            row[self.json_place] = Jsonb(row[self.json_place])
-        return row
-
-
-@cache
-def _part(table: str, columns: tuple[str, ...], shows: bool) -> _Part:
-    declared = WRITTEN[table].c
-    taken: Counter[str] = Counter()
-    names = []
-    for column in columns:
-        kind = _type(declared[column])
-        names.append(f"{kind}_{taken[kind]}")
-        taken[kind] += 1
-    stage_names = [name for name, _ in _COLUMNS]
-    places = tuple(1 + stage_names.index(name) for name in names)
-    staged = sql.SQL("(SELECT {} FROM {} WHERE part = %(part)s)").format(
-        sql.SQL(", ").join(
-            sql.SQL("{}::{} AS {}").format(
-                sql.Identifier(name),
-                sql.SQL(declared[column].type.compile(dialect=_DIALECT)),
-                sql.Identifier(column),
-            )
-            for name, column in zip(names, columns, strict=True)
-        ),
-        _STAGE_NAME,
-    )
-    return _Part(
-        table=table,
-        order=(list(WRITTEN).index(table), columns),
-        key_places=tuple(columns.index(column) for column in KEY_COLUMNS[table]),
-        stage_places=places,
-        json_place=places[columns.index("extra")] if "extra" in columns else None,
-        history=tuple(filter(None, (_supersede(table, log.name, columns, staged) for log in TRACKED.get(table, ())))),
-        upsert=_upsert(table, columns, staged, shows=shows),
-    )
-
-
-def _upsert(table: str, columns: tuple[str, ...], staged: sql.Composed, *, shows: bool) -> sql.Composed:
-    """Insert, or update where something differs; an unchanged row is not rewritten. Counts both.
-
-    Where the rows are shown to be at the site, what was gone is back, and the absence goes to the history; where they
-    come with a `gone_reason`, they are gone.
-    """
-    target = WRITTEN[table]
-    key = KEY_COLUMNS[table]
-    plain = [column for column in columns if column not in key and column not in ("extra", "seen_at")]
-    changes: list[sql.Composable] = [
-        sql.SQL("t.{0} IS DISTINCT FROM excluded.{0}").format(sql.Identifier(column)) for column in plain
-    ]
-    sets: list[sql.Composable] = [
-        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column))
-        for column in columns
-        if column not in key and column != "extra"
-    ]
-    into: list[sql.Composable] = [sql.Identifier(column) for column in columns]
-    values = list(into)
-    if "first_seen_at" in target.c:
-        # As the column's default is, but by a name that a replay gives another meaning.
-        into.append(sql.SQL("first_seen_at"))
-        values.append(sql.SQL("now()"))
-    before: sql.Composable = sql.SQL("")
-    if "extra" in columns:
-        changes.append(sql.SQL("NOT t.extra @> excluded.extra"))
-        sets.append(sql.SQL("extra = t.extra || excluded.extra"))
-    if "gone_reason" in columns:
-        into.append(sql.SQL("gone_at"))
-        values.append(sql.SQL("now()"))
-        sets.append(sql.SQL("gone_at = coalesce(t.gone_at, excluded.gone_at)"))
-        sets.append(sql.SQL("gone_after = coalesce(t.gone_after, t.first_seen_at)"))
-    elif shows and "gone_at" in target.c:
-        changes.append(sql.SQL("t.gone_at IS NOT NULL"))
-        sets.append(sql.SQL("gone_at = NULL, gone_after = NULL, gone_reason = NULL"))
-        before = _absences(table, staged)
-    conflict = (
-        sql.SQL("DO UPDATE SET {} WHERE {}").format(sql.SQL(", ").join(sets), sql.SQL(" OR ").join(changes))
-        if changes
-        else sql.SQL("DO NOTHING")
-    )
-    return sql.SQL(
-        "WITH {before}done AS (INSERT INTO {target} AS t ({into}) SELECT {values} FROM {staged} s ORDER BY {key}"
-        " ON CONFLICT ({key}) {conflict} RETURNING xmax = 0 AS new, {thing} AS thing)"
-        " SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new),"
-        " array_agg(thing) FILTER (WHERE NOT new) FROM done"
-    ).format(
-        # Only of the things that are visited on their own is it asked whether they changed.
-        thing=sql.SQL("t.id" if table in ("users", "projects", "studios") else "NULL::bigint"),
-        before=before,
-        target=_identifier(target),
-        into=sql.SQL(", ").join(into),
-        values=sql.SQL(", ").join(values),
-        staged=staged,
-        key=sql.SQL(", ").join(map(sql.Identifier, key)),
-        conflict=conflict,
-    )
-
-
-def _identifier(table: Table) -> sql.Identifier:
-    return sql.Identifier(table.schema or "", table.name)
-
-
-def _absences(table: str, staged: sql.Composed) -> sql.Composed:
-    """A part of the upsert that keeps the absences which it ends, of tables whose key is one id or two."""
-    key = KEY_COLUMNS[table]
-    if any(_type(WRITTEN[table].c[column]) != "bigint" for column in key):
-        return sql.Composed([])
-    return sql.SQL(
-        "ended AS (INSERT INTO history.absences"
-        " (kind, thing_id, other_id, gone_at, gone_after, returned_at, gone_reason)"
-        " SELECT {kind}, t.{one}, {other}, t.gone_at, t.gone_after, now(), t.gone_reason FROM {staged} s JOIN {table} t"
-        " ON {same} WHERE t.gone_at < now()), "
-    ).format(
-        kind=sql.Literal(table),
-        one=sql.Identifier(key[0]),
-        other=sql.SQL("t.{}").format(sql.Identifier(key[1])) if len(key) > 1 else sql.SQL("0"),
-        staged=staged,
-        table=_identifier(WRITTEN[table]),
-        same=sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(sql.Identifier(column)) for column in key),
-    )
-
-
-def _supersede(table: str, log: str, columns: Sequence[str], staged: sql.Composed) -> sql.Composed | None:
-    """Keep the version of the rows that is about to change.
-
-    A value that was unknown before is no version of its own; one that was served as none is.
-    """
-    history = metadata.tables[f"history.{log}"]
-    key = KEY_COLUMNS[table]
-    # The key of the thing, by its name in the history: an id stands there under the name of the thing.
-    things = [
-        next((c.name for c in history.columns if c.name == one or (one == "id" and c.name.endswith("_id"))), one)
-        for one in key
-    ]
-    kept = [c.name for c in history.columns if c.name in WRITTEN[table].c and c.name not in key]
-    watched = [column for column in kept if column in columns]
-    if not watched:
-        return None
-    kind = [sql.SQL("kind")] if "kind" in history.c else []
-    kind_value = [sql.Literal(table.removesuffix("_comments"))] if kind else []
-    same = [
-        *(
-            sql.SQL("h.{} = t.{}").format(sql.Identifier(thing), sql.Identifier(one))
-            for thing, one in zip(things, key, strict=True)
-        ),
-        *(sql.SQL("h.kind = {}").format(value) for value in kind_value),
-    ]
-    return sql.SQL(
-        "INSERT INTO {log} ({into}) SELECT {kind}{key},"
-        " coalesce((SELECT max(h.valid_to) FROM {log} h WHERE {same}), t.first_seen_at),"
-        " statement_timestamp(), {kept}"
-        " FROM {staged} s JOIN {table} t ON {joined} WHERE {changed}"
-        " ORDER BY {key} FOR UPDATE OF t"
-    ).format(
-        log=sql.Identifier("history", log),
-        into=sql.SQL(", ").join([*kind, *map(sql.Identifier, [*things, "valid_from", "valid_to", *kept])]),
-        kind=sql.SQL("").join([*kind_value, *([sql.SQL(", ")] if kind else [])]),
-        key=sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(one)) for one in key),
-        same=sql.SQL(" AND ").join(same),
-        joined=sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(sql.Identifier(one)) for one in key),
-        kept=sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(c)) for c in kept),
-        staged=staged,
-        table=sql.Identifier("scratch", table),
-        changed=sql.SQL(" OR ").join(
-            sql.SQL("(t.{0} IS DISTINCT FROM s.{0} AND (t.{0} IS NOT NULL OR {1}))").format(
-                sql.Identifier(column), _was_served(table, column)
-            )
-            for column in watched
-        ),
-    )
-
-
-def _was_served(table: str, column: str) -> sql.Composable:
-    """Whether a thing `t` was asked for before, and the answer held the column."""
-    by = [
-        stream.name
-        for stream in STREAMS.values()
-        if stream.paging is Paging.SINGLE and column in stream.writes.get(table, ())
-    ]
-    if not by:
-        return sql.SQL("false")
-    return sql.SQL(
-        "EXISTS (SELECT FROM crawl.walks w"
-        " WHERE w.stream = ANY({}) AND w.entity_id = t.id AND w.visited_at IS NOT NULL)"
-    ).format(sql.Literal(by))
