@@ -16,8 +16,11 @@ Number = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 """What an integer holds."""
 
 
-class Record(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Base of all records; `unknown` holds what was served and is not declared, by field name (see `decode`)."""
+class Record(Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """Base of all records; `unknown` holds what was served and is not declared, by field name (see `decode`).
+
+    What is made of JSON holds no cycles: the garbage collector need not look at it.
+    """
 
     essential: ClassVar[tuple[str, ...]] = ("id",)
     """Fields without which a record is of no use, whatever else it holds."""
