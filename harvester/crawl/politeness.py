@@ -49,7 +49,7 @@ _LOOK_SECONDS = 0.2
 """How often a worker without a limit looks whether the budget was closed."""
 _LONGEST_LOOK_AWAY = 2.0
 FAILURE_STREAK = 16
-"""Requests in a row without an answer, of one worker, that open the circuit breaker: two of each walk at work."""
+"""Requests in a row without an answer, of one worker, that open the circuit breaker."""
 FIRST_TRIP_SECONDS = 5.0
 LONGEST_TRIP_SECONDS = 600.0
 PROBE_SECONDS = 60.0

@@ -1,5 +1,6 @@
 """A crawl from the command line: all chosen spiders together in one process, with progress and a clean stop."""
 
+import gc
 import logging
 import os
 import signal
@@ -200,6 +201,8 @@ def run_spider(
     as_json = session.settings.log_json
     if as_json:
         log_as_json()
+    # What is there now stays until the end: the garbage collector need not look at it again and again.
+    gc.freeze()
     process = AsyncCrawlerProcess(_scrapy_settings(as_json=as_json))
     crawler = process.create_crawler(type(spider_class.__name__, (spider_class,), attributes))
     running = process.crawl(crawler, session=session, bounds=bounds)

@@ -60,6 +60,8 @@ _BROKEN = (
 )
 ANSWERS = (200, 400, 401, 403, 404, 410)
 """Statuses whose body is looked at; all others (429, 5xx, redirects, unheard-of ones) are no answer."""
+_AS_WRITTEN = {"verbatim_url": True}
+"""Addresses are written as they are to be sent: nobody need look for what to quote in them."""
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
 _HEALTH_ATTEMPTS = 2
@@ -515,7 +517,8 @@ class WalkSpider(Spider):
         """One request of the stream `name`. Raises `TransientHTTP` where the server gave no answer to it."""
         assert self.crawler.engine is not None
         try:
-            response = await self.crawler.engine.download_async(Request(url, headers=headers, dont_filter=True))
+            request = Request(url, headers=headers, dont_filter=True, meta=_AS_WRITTEN.copy())
+            response = await self.crawler.engine.download_async(request)
         except _BROKEN:
             self.session.answers[name]["-"] += 1
             error = TransientHTTP(None)

@@ -178,11 +178,13 @@ def _commenter_extra(comment: r.Comment, _: Visit) -> dict[str, Any]:
 
 def _rest(record: r.Record, *columns: str) -> dict[str, Any]:
     """All that a record holds but what has columns of its own."""
-    served = {field.name: getattr(record, field.name) for field in structs.fields(record)}
-    left_out = {"unknown", *columns}
-    return {name: value for name, value in served.items() if name not in left_out and value is not UNSET} | (
-        record.unknown
-    )
+    served = {name: getattr(record, name) for name in _field_names(type(record)) if name not in columns}
+    return {name: value for name, value in served.items() if value is not UNSET} | record.unknown
+
+
+@cache
+def _field_names(record: type[r.Record]) -> tuple[str, ...]:
+    return tuple(field.name for field in structs.fields(record) if field.name != "unknown")
 
 
 def _ranked_project_extra(project: r.RankedProject, _: Visit) -> dict[str, Any]:
