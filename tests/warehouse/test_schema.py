@@ -1,6 +1,7 @@
 """Schema versions, over two migrations made up for the test."""
 
 import pytest
+from alembic.script import ScriptDirectory
 
 from harvester.errors import WarehouseError
 from harvester.warehouse import schema
@@ -35,6 +36,11 @@ def scripts(tmp_path, monkeypatch):
     (tmp_path / "versions/second.py").write_text(MIGRATION.format("second", "first"))
     monkeypatch.setattr(schema, "script_folder", lambda: tmp_path)
     return tmp_path
+
+
+def test_the_names_of_the_files_tell_the_revisions_that_alembic_knows():
+    known = ScriptDirectory(str(schema.script_folder())).walk_revisions()
+    assert schema.revisions() == [script.revision for script in reversed(list(known))]
 
 
 def check(url):
