@@ -58,21 +58,49 @@ def forget_sightings(connection: Connection, page: PageCommit) -> None:
     )
 
 
-def tell_absences(connection: Connection, page: PageCommit) -> bool:
-    """Compare the rows of a list with what a walk through the whole of it showed, before its walk is settled.
+def tell_all_absences(connection: Connection, pages: Sequence[PageCommit]) -> list[bool]:
+    """Compare the rows of lists with what walks through the whole of them showed, before the walks are settled.
 
-    Returns whether the list is to be read in full once more, to confirm what it did not show.
+    Returns for each page whether its list is to be read in full once more, to confirm what it did not show.
     """
+    wholes: dict[str, list[dict[str, Any]]] = {}
+    for page in pages:
+        if _tells(page):
+            assert page.verdict is not None
+            lists = wholes.setdefault(page.lease.visit.stream.name, [])
+            lists.append({"entity_id": page.lease.visit.entity_id, "seen": page.verdict.seen})
+    # Hardly any misses something: those that do not are told apart together.
+    missing = {
+        (stream, entity)
+        for stream, lists in wholes.items()
+        for (entity,) in connection.execute(_missing(stream)[0], {"stream": stream, "lists": Jsonb(lists)})
+    }
+    return [
+        tell_absences(connection, page, misses=(page.lease.visit.stream.name, page.lease.visit.entity_id) in missing)
+        for page in pages
+    ]
+
+
+def _tells(page: PageCommit) -> bool:
+    """Whether a page ends a walk through the whole of a list whose rows are kept."""
+    stream, verdict = page.lease.visit.stream, page.verdict
+    return stream.holds is not None and stream.paging is not Paging.SINGLE and verdict is not None and verdict.whole
+
+
+def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> bool:
+    """As `tell_all_absences`, of a page whose list `misses` something or does not."""
     verdict, stream = page.verdict, page.lease.visit.stream
     if verdict is None:
         return False
     if not verdict.gone:
         acquit(connection, page.lease.visit)
     holds = stream.holds
-    if holds is None or not verdict.whole or stream.paging is Paging.SINGLE:
+    if holds is None or not _tells(page):
         return False
     place = _place(page) | {"seen": verdict.seen}
-    missing: dict[int, datetime] = dict(connection.execute(_missing(stream.name), place).fetchall())
+    missing: dict[int, datetime] = {}
+    if misses:
+        missing = dict(connection.execute(_missing(stream.name)[1], place).fetchall())
     if verdict.seen is None or page.lease.full:
         forget_sightings(connection, page)
     if holds.asks_known:
@@ -119,27 +147,40 @@ def _place(page: PageCommit) -> dict[str, Any]:
 
 
 @cache
-def _missing(stream: str) -> sql.Composed:
-    """The rows of a list that a walk through the whole of it did not show, and when each was last known to be there.
+def _missing(stream: str) -> tuple[bytes, bytes]:
+    """SQL: which of several lists hold rows that a walk through the whole of them did not show; and these rows of one.
 
-    What was stored after the walk began proves nothing.
+    Of each row it is told when it was last known to be there. What was stored after the walk began proves nothing.
     """
     holds = STREAMS[stream].holds
     assert holds is not None
-    return sql.SQL(
-        "SELECT t.{item}, greatest(t.first_seen_at, w.enumerated_at) FROM scratch.{table} t"
-        " JOIN crawl.walks w ON w.stream = %(stream)s AND w.entity_id = %(entity_id)s"
-        " WHERE t.{owner} = %(entity_id)s AND t.gone_at IS NULL AND {only} AND t.first_seen_at < w.begun_at"
-        " AND CASE WHEN %(seen)s::bigint[] IS NULL"
+    names = {
+        "item": sql.Identifier(holds.item),
+        "table": sql.Identifier(holds.table),
+        "owner": sql.Identifier(holds.owner),
+        "only": sql.SQL(holds.only),  # the catalogue's own
+    }
+    unseen = (
+        " WHERE t.gone_at IS NULL AND {only} AND t.first_seen_at < w.begun_at"
+        " AND CASE WHEN l.seen IS NULL"
         " THEN NOT EXISTS (SELECT FROM crawl.sightings s WHERE s.stream = %(stream)s"
-        " AND s.entity_id = %(entity_id)s AND s.item_id = t.{item})"
-        " ELSE t.{item} <> ALL(%(seen)s::bigint[]) END"
-    ).format(
-        item=sql.Identifier(holds.item),
-        table=sql.Identifier(holds.table),
-        owner=sql.Identifier(holds.owner),
-        only=sql.SQL(holds.only),  # the catalogue's own
+        " AND s.entity_id = l.entity_id AND s.item_id = t.{item})"
+        " ELSE t.{item} <> ALL(l.seen) END"
     )
+    joined = (
+        " JOIN crawl.walks w ON w.stream = %(stream)s AND w.entity_id = l.entity_id"
+        " JOIN scratch.{table} t ON t.{owner} = l.entity_id"
+    )
+    several = (
+        "SELECT DISTINCT l.entity_id FROM jsonb_to_recordset(%(lists)s) AS l (entity_id bigint, seen bigint[])"
+        + joined
+        + unseen
+    )
+    one = (
+        "SELECT t.{item}, greatest(t.first_seen_at, w.enumerated_at)"
+        " FROM (SELECT %(entity_id)s::bigint AS entity_id, %(seen)s::bigint[] AS seen) l" + joined + unseen
+    )
+    return sql.SQL(several).format(**names).as_bytes(), sql.SQL(one).format(**names).as_bytes()
 
 
 def _confirmed(

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, PAGE_LIMIT, STREAMS
 from harvester.api.stream import Kind, Paging, Stream
 from harvester.warehouse import staging
-from harvester.warehouse.absence import ASKED_BY, acquit, note_sightings, tell_absences
+from harvester.warehouse.absence import ASKED_BY, acquit, note_sightings, tell_all_absences
 from harvester.warehouse.erasure import Rule, load_rule
 from harvester.warehouse.normalise import Rows, Visit
 from harvester.warehouse.outcomes import note_outcomes
@@ -266,13 +266,11 @@ class Writer:
 
     def _settle(self, pages: Sequence[PageCommit], changed: dict[str, set[int]]) -> None:
         """End the visits that ended: tell what vanished, learn how often new items come, place the next visit."""
-        ended = [
-            _settlement(page, changed, again=tell_absences(self.connection, page))
-            for page in pages
-            if page.verdict is not None
-        ]
+        ended = [page for page in pages if page.verdict is not None]
         if ended:
-            settle(self.connection, ended, None)
+            again = tell_all_absences(self.connection, ended)
+            settlements = [_settlement(*one, changed) for one in zip(ended, again, strict=True)]
+            settle(self.connection, settlements, None)
 
     def _make_due(self, pages: Sequence[PageCommit], depths: dict[UUID, int]) -> None:
         due: dict[tuple[str, int], tuple[int | None, int, int | None]] = {}
@@ -308,7 +306,7 @@ def settle(connection: Connection, ended: Sequence[dict[str, Any]], now: datetim
     connection.execute(SETTLE, {"pages": Jsonb(list(ended)), "now": now})
 
 
-def _settlement(page: PageCommit, changed: dict[str, set[int]], *, again: bool) -> dict[str, Any]:
+def _settlement(page: PageCommit, again: bool, changed: dict[str, set[int]]) -> dict[str, Any]:
     """What the end of a visit means for its walk."""
     visit, verdict = page.lease.visit, page.verdict
     assert verdict is not None
