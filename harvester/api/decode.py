@@ -28,6 +28,8 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _parse = msgspec.json.Decoder().decode
 
 
+NEW_FIELD = "new field"
+"""The change that harms nothing: what is not declared is kept beside the rest."""
 _EXAMPLE_LENGTH = 120
 _NOTED = "nul_replaced_in"
 
@@ -191,7 +193,7 @@ def _keep_unknown(served: dict[str, Any], record: Record, place: str, found: lis
     if not served.keys() <= declared:
         new = served.keys() - declared
         record.unknown = record.unknown | {name: served[name] for name in new}
-        found += [Departure(place + name, "new field", _example(served[name])) for name in sorted(new - {_NOTED})]
+        found += [Departure(place + name, NEW_FIELD, _example(served[name])) for name in sorted(new - {_NOTED})]
     for name in nested:
         part = served.get(name)
         if isinstance(part, dict):

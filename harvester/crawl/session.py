@@ -81,17 +81,23 @@ class Session:
         await self._in_thread(self._open)
 
     def _open(self) -> None:
-        connection = connect(self.settings, autocommit=True)
-        try:
-            use_schema(connection)
-            self.run = frontier.begin_run(connection, self.settings, self.command, self.crew)
-            self._use(connection)
-        except psycopg.Error as error:
-            connection.close()
-            raise WarehouseError(refusal(error)) from None
-        except BaseException:
-            connection.close()
-            raise
+        for attempt in count():
+            connection = connect(self.settings, autocommit=True)
+            try:
+                use_schema(connection)
+                self.run = self.run or frontier.begin_run(connection, self.settings, self.command, self.crew)
+                self._use(connection)
+            except psycopg.Error as error:
+                was_cut = connection.closed and isinstance(error, _GONE)
+                connection.close()
+                if not was_cut or attempt == _ATTEMPTS:
+                    raise WarehouseError(refusal(error)) from None
+                time.sleep(_FIRST_PAUSE)
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return
 
     def _use(self, connection: Connection) -> None:
         # A worker that hangs with a transaction open would keep its rows from all others for as long as it hangs.

@@ -29,7 +29,7 @@ from scrapy.exceptions import (
 from scrapy.http import Response
 
 from harvester.api.catalogue import DETAIL, PAGE_LIMIT, STREAMS, streams_of
-from harvester.api.decode import Departure, decode
+from harvester.api.decode import NEW_FIELD, Departure, decode
 from harvester.api.records import Record
 from harvester.api.stream import Host, Kind, Paging, Stream
 from harvester.api.text import without_tokens
@@ -62,6 +62,8 @@ ANSWERS = (200, 400, 401, 403, 404, 410)
 """Statuses whose body is looked at; all others (429, 5xx, redirects, unheard-of ones) are no answer."""
 _AS_WRITTEN = {"verbatim_url": True}
 """Addresses are written as they are to be sent: nobody need look for what to quote in them."""
+_DOUBTS = 2
+"""How often a response that departs from what is declared is asked for again, before that is how the API is now."""
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
 _HEALTH_ATTEMPTS = 2
@@ -424,6 +426,13 @@ class WalkSpider(Spider):
             change = "more than a page of items in one second: what is beyond cannot be read"
             await self._report(stream, Departure(stream.key_name, change, f"{stream.kind.value} {entity}"))
 
+    def _is_doubtful(self, stream: Stream, departures: list[Departure]) -> bool:
+        """Whether a response has what no other has had: it may be garbled, and is asked for again before it counts."""
+        return any(
+            departure.change != NEW_FIELD and (stream.name, departure.field, departure.change) not in self._drift
+            for departure in departures
+        )
+
     async def _report(self, stream: Stream, departure: Departure) -> None:
         """Record a departure: the first of its kind at once and with a warning, the others in passing."""
         place = (stream.name, departure.field, departure.change)
@@ -485,6 +494,10 @@ class WalkSpider(Spider):
                 if response.status == 200:
                     departures: list[Departure] = []
                     records = decode(stream, response.body, departures)
+                    if attempt < _DOUBTS and self._is_doubtful(stream, departures):
+                        self._archive(response, visit, query, None)
+                        await asyncio.sleep(backoff(0))
+                        continue
                     for departure in departures:
                         await self._report(stream, departure)
                     if not _repeats_itself(stream, records) or attempt == attempts - 1:
