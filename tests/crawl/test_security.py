@@ -136,7 +136,7 @@ def test_a_host_that_cannot_be_found(small_sandbox: Any, make_harvester: Callabl
 def test_secrets_are_in_no_argument_and_no_log(
     logins: Any, start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:
-    """A worker gets the database's password by the environment: `ps` shows arguments to everybody."""
+    """A worker gets the database's password by the environment: `ps` shows arguments to everybody. Nobody listens."""
     import psutil
 
     sandbox = start_sandbox(users=20, seed=3)
@@ -148,17 +148,20 @@ def test_secrets_are_in_no_argument_and_no_log(
     sandbox.json("/sandbox/settings?latency_ms=50", "POST")
     command = harvester.start("crawl", "--workers", "2", "--log-json", "--json")
     seen: list[str] = []
+    listening = 0
     while command.poll() is None:
         for process in [psutil.Process(command.pid), *psutil.Process(command.pid).children(recursive=True)]:
             try:
                 seen.append(" ".join(process.cmdline()))
+                listening += sum(one.status == psutil.CONN_LISTEN for one in process.net_connections("inet"))
             except psutil.Error:
                 continue
-        if any("--crew" in line for line in seen):
+        if any("--crew" in line for line in seen) and sandbox.requests()["total"] > 20:
             command.terminate()
             break
     output, errors = command.communicate(timeout=60)
     assert any("--crew" in line for line in seen)
+    assert not listening, "a crawl has no door: Scrapy's console and its remote control are left out"
     for text in (*seen, output, errors):
         assert "long enough" not in text
         assert "long%20enough" not in text
