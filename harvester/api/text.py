@@ -6,7 +6,7 @@ from functools import lru_cache
 
 _EMOJI = re.compile(r'<img src="/images/emoji/([a-z0-9-]+)\.png" class="emoji" alt="[^"]*">')
 
-_COMMON = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&amp;": "&"}
+_COMMON = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
 """What the API writes as entities. The ampersand is last: what comes of it is not decoded again."""
 
 
