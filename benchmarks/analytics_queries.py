@@ -1,20 +1,32 @@
 """Every question of `analytics` over ten million rows: how long it takes, and which indexes it uses.
 
-    python -m benchmarks analytics, or python -m benchmarks.analytics_queries ROWS
+    python -m benchmarks analytics, or python -m benchmarks.analytics_queries ROWS [--home DIR] [--steps STEP...]
 
 ROWS are comments; users, projects, follows, versions of counters, sightings in rankings and walks are in proportion, so
-that all tables together hold about three times as many. An embedded PostgreSQL with its default settings is filled by
+that all tables together hold about four times as many. An embedded PostgreSQL with its default settings is filled by
 `generate_series`, one refresh makes everything anew, a small change is made and a second one follows it. Then each view
-is read as a whole and by a key, as an analyst would, with a limit of ten seconds; the plan by key must read no table
-from end to end. The numbers of the refresh have no limit: it is the price of the rest.
+is read as a whole and by a key, as an analyst would, and so are the twenty questions of docs/questions.md and what the
+report asks, all with a limit of ten seconds; the plan by key must read no table from end to end. The numbers of the
+refresh have no limit: it is the price of the rest.
+
+With `--home` the warehouse stays there, and `--steps` takes some of the steps alone (tables by name, vacuum,
+refresh, change, views, questions, report): what prepares it need not wait for a machine at rest, and the questions do.
 """
 
+import argparse
 import re
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 
+from psycopg import ClientCursor
+
+from harvester.report.answers import Figures, source
+from harvester.report.page import moment_of
 from harvester.warehouse import embedded, schema
 from harvester.warehouse.analytics import refresh
 from harvester.warehouse.commit import Connection
@@ -22,6 +34,7 @@ from harvester.warehouse.connect import open_connection
 
 LIMIT = 10.0
 CHANGED = 1000
+QUESTIONS = Path(__file__).parents[1] / "docs" / "questions.md"
 
 # A power law by the inverse of its distribution: few of the low ids get most.
 SKEWED = "1 + floor(power(random(), 3) * {})::bigint"
@@ -52,6 +65,12 @@ FILL = {
     "studio_members": """
         INSERT INTO scratch.studio_members (studio_id, user_id, role)
         SELECT {studio}, {user}, 'curator' FROM generate_series(1, {placements} / 4) g ON CONFLICT DO NOTHING""",
+    "studio_activity": """
+        INSERT INTO scratch.studio_activity (studio_id, id, type, actor_id, created_at)
+        SELECT {studio}, 'event-' || g,
+            (ARRAY['addprojecttostudio', 'becomecurator', 'updatestudio'])[1 + (random() * 2)::int], {user},
+            now() - random() * interval '6 years'
+        FROM generate_series(1, {placements}) g ON CONFLICT DO NOTHING""",
     **{
         f"{kind}_comments": f"""
         INSERT INTO scratch.{kind}_comments (id, {place}_id, parent_id, author_id, content, created_at, visibility)
@@ -134,19 +153,15 @@ def sizes(comments: int) -> dict[str, int]:
     }
 
 
-def fill(connection: Connection, size: dict[str, int]) -> int:
-    """Fill all tables without their foreign keys being checked row by row; returns the rows."""
+def fill(connection: Connection, size: dict[str, int], names: list[str]) -> None:
+    """Fill tables without their foreign keys being checked row by row."""
     values = size | {name: SKEWED.format(size[f"{name}s"]) for name in ("user", "project", "studio")}
     connection.execute("SET session_replication_role = replica")
-    rows = 0
-    for name, statement in FILL.items():
+    for name in names:
         began = time.perf_counter()
-        made = connection.execute(statement.format(**values)).rowcount
-        rows += made
+        made = connection.execute(FILL[name].format(**values)).rowcount
         print(f"  {name:18} {made:12,} rows in {time.perf_counter() - began:6.1f} s", flush=True)
     connection.execute("SET session_replication_role = origin")
-    connection.execute("VACUUM ANALYZE")
-    return rows
 
 
 def change(connection: Connection, size: dict[str, int]) -> None:
@@ -183,36 +198,82 @@ def timed_refresh(connection: Connection, what: str) -> None:
     print("  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in parts.items()), flush=True)
 
 
+def questions() -> dict[str, str]:
+    """The SQL of docs/questions.md, by the heading of the question."""
+    found = re.findall(r"^## (\d+\. [^\n]*)\n.*?```sql\n(.*?)```", QUESTIONS.read_text(), re.MULTILINE | re.DOTALL)
+    return {what: statement.strip().rstrip(";") for what, statement in found}
+
+
+def of_the_report(connection: Connection) -> dict[str, str]:
+    """What the report asks, with the values of a page that is made now."""
+    figures = Figures.find(connection)
+    moment = moment_of(datetime.now(UTC), None, 5.0)
+    values = {"at": moment.at, "since": moment.since, "step": moment.step, "rate": moment.rate}
+    names = sorted(path.name.removesuffix(".sql") for path in (files("harvester.report") / "queries").iterdir())
+    cursor = ClientCursor(connection)
+    return {f"report: {name}": cursor.mogrify(source(name, figures)[0], values) for name in names}
+
+
+PARTS = ("views", "questions", "report")
+STEPS = (*FILL, "vacuum", "refresh", "change", *PARTS)
+
+
 def main() -> None:
-    comments = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
-    size = sizes(comments)
-    wrong = []
-    with tempfile.TemporaryDirectory(prefix="harvester-bench-") as folder:
-        home = Path(folder)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.analytics_queries")
+    parser.add_argument("rows", type=int, nargs="?", default=10_000_000)
+    parser.add_argument("--home", type=Path, help="where the warehouse stays; else it is removed at the end")
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS)
+    options = parser.parse_args()
+    size = sizes(options.rows)
+    wrong: list[str] = []
+    with ExitStack() as stack:
+        if options.home is None:
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harvester-bench-")))
+            stack.callback(embedded.down, home)
+        else:
+            home = options.home
+            home.mkdir(parents=True, exist_ok=True)
         url = embedded.up(home)
-        try:
-            schema.migrate(url)
-            with open_connection(url, autocommit=True) as connection:
-                print(f"{comments:,} comments, {fill(connection, size):,} rows in all", flush=True)
-                timed_refresh(connection, "refresh of everything")
-                change(connection, size)
-                timed_refresh(connection, f"refresh after {CHANGED:,} comments, {CHANGED // 10} remixes, 11 people")
-                for what, query in QUERIES.items():
-                    statement = query.format(some=size["studios"] // 2)
-                    plan, seconds = explain(connection, statement)
-                    indexes = sorted(set(re.findall(r"Index (?:Only )?Scan (?:Backward )?(?:using|on) (\w+)", plan)))
-                    print(f"{what:36} {seconds:7.3f} s  {', '.join(indexes) or 'one pass'}", flush=True)
-                    if seconds > LIMIT:
-                        wrong.append(f"{what} takes {seconds:.1f} s")
-                    if any(mark in what for mark in BY_KEY) and (scan := LARGE.search(plan)):
-                        wrong.append(f"{what} reads all of {scan[1]}")
-        finally:
-            embedded.down(home)
+        schema.migrate(url)
+        connection = stack.enter_context(open_connection(url, autocommit=True))
+        fill(connection, size, [name for name in FILL if name in options.steps])
+        if "vacuum" in options.steps:
+            connection.execute("VACUUM ANALYZE")
+            print(f"{options.rows:,} comments, {_rows(connection):,} rows in all", flush=True)
+        if "refresh" in options.steps:
+            timed_refresh(connection, "refresh of everything")
+        if "change" in options.steps:
+            change(connection, size)
+            timed_refresh(connection, f"refresh after {CHANGED:,} comments, {CHANGED // 10} remixes, 11 people")
+        asked: dict[str, str] = {}
+        if "views" in options.steps:
+            asked |= {what: query.format(some=size["studios"] // 2) for what, query in QUERIES.items()}
+        if "questions" in options.steps:
+            asked |= questions()
+        if "report" in options.steps:
+            asked |= of_the_report(connection)
+        for what, statement in asked.items():
+            plan, seconds = explain(connection, statement)
+            indexes = sorted(set(re.findall(r"Index (?:Only )?Scan (?:Backward )?(?:using|on) (\w+)", plan)))
+            print(f"{what:60} {seconds:7.3f} s  {', '.join(indexes) or 'one pass'}", flush=True)
+            if seconds > LIMIT:
+                wrong.append(f"{what} takes {seconds:.1f} s")
+            if any(mark in what for mark in BY_KEY) and what in QUERIES and (scan := LARGE.search(plan)):
+                wrong.append(f"{what} reads all of {scan[1]}")
     sys.exit("; ".join(wrong) or 0)
 
 
+def _rows(connection: Connection) -> int:
+    row = connection.execute(
+        "SELECT sum(reltuples)::bigint FROM pg_class WHERE relkind = 'r' AND reltuples > 0"
+        " AND relnamespace IN ('scratch'::regnamespace, 'history'::regnamespace, 'crawl'::regnamespace)"
+    ).fetchone()
+    assert row is not None
+    return int(row[0] or 0)
+
+
 def explain(connection: Connection, statement: str) -> tuple[str, float]:
-    """The plan as it ran, and how long it took."""
+    """The plan of a statement, and how long it took."""
     began = time.perf_counter()
     connection.execute(statement).fetchall()
     seconds = time.perf_counter() - began
