@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from harvester.dataset.redact_lists import ORDINARY, first_names, kana_names, places, places_in_han
-from harvester.dataset.redact_rules import LEARN_NAME, PLAIN_NAME, RULES, SYMBOL
+from harvester.dataset.redact_rules import LEARN_NAME, NEEDED, PLAIN_NAME, RULES, SYMBOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -117,7 +117,7 @@ def features(text: str) -> dict[str, Any]:
     """
     plain = _SCRATCH_EMOJI.sub(" ", text)
     folded = _Folded(plain)
-    kinds = [kind for kind, pattern in RULES if kind in {"link", "mention"} for _ in pattern.finditer(folded.small)]
+    kinds = [kind for kind, pattern, _ in RULES if kind in {"link", "mention"} for _ in pattern.finditer(folded.small)]
     return {
         "length": len(text),
         "words": len(_WORD.findall(plain)),
@@ -130,7 +130,10 @@ def features(text: str) -> dict[str, Any]:
 
 
 def _by_rules(folded: _Folded) -> Iterator[Span]:
-    for kind, pattern in RULES:
+    missing = [needs for needs in NEEDED if not needs.search(folded.small)]
+    for kind, pattern, needs in RULES:
+        if needs in missing:
+            continue
         for match in pattern.finditer(folded.small):
             group = match.lastgroup or 0
             if match.start(group) < match.end(group):

@@ -9,6 +9,7 @@ is taken out, or all of it. A group `proper` goes on over capitals behind it.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 SYMBOL = "¤"
 
@@ -366,7 +367,22 @@ _SOURCES: list[tuple[str, str]] = [
     ),
 ]
 
-RULES: list[tuple[str, re.Pattern[str]]] = [(kind, re.compile(source)) for kind, source in _SOURCES]
+
+
+class Rule(NamedTuple):
+    """What is looked for, and a part of it without which it cannot be there: most texts are done with these few."""
+
+    kind: str
+    pattern: re.Pattern[str]
+    needs: re.Pattern[str] | None
+
+
+_PARTS = {part: re.compile(part) for part in (_SERVICE, _AGE, _BIRTH)}
+NEEDED = tuple(_PARTS.values())
+RULES = [
+    Rule(kind, re.compile(source), next((needs for part, needs in _PARTS.items() if part in source), None))
+    for kind, source in _SOURCES
+]
 
 LEARN_NAME = re.compile(
     r"(?<![A-Za-z])(?:I'?m|i'?m|I am|i am|soy|sou|ich bin|Ich bin) "

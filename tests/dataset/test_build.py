@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -615,57 +614,6 @@ def test_a_key_shows_nothing_of_itself() -> None:
     assert len(key.one("user", 1)) * 8 >= 128
     assert {key.one("user", 1), key.one("project", 1)} == set(key.many("user", [1]) + key.many("project", [1]))
     assert len({key.one(kind, 1) for kind in ENTITIES}) == len(ENTITIES)
-
-
-@pytest.mark.soak
-def test_memory_does_not_grow_with_the_rows(blank_database: str, tmp_path: Path) -> None:
-    """Ten times the rows in the same memory, in each profile."""
-    from harvester.warehouse import schema
-
-    schema.migrate(blank_database)
-    code = (
-        "import sys, resource\nfrom pathlib import Path\nfrom harvester.config import load\n"
-        "from harvester.dataset.build import Request, build\nfrom harvester.dataset.release import Profile\n"
-        "profile = Profile(sys.argv[2])\n"
-        "build(load(), Request(Path(sys.argv[1]), profile, formats=('parquet', 'csv', 'jsonl'), is_allowed=True))\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
-    )
-    environment = os.environ | {"HARVESTER_DATABASE_URL": blank_database, "HARVESTER_HOME": str(tmp_path / "home")}
-    peaks: dict[tuple[str, int], int] = {}
-    for start, rows in ((1, 300_000), (300_001, 3_000_000)):
-        with psycopg.connect(blank_database, autocommit=True) as connection:
-            connection.execute("ALTER TABLE scratch.project_comments DISABLE TRIGGER ALL")
-            connection.execute(
-                "INSERT INTO scratch.users (id, username, joined_at, country)"
-                " SELECT g, 'u' || g, '2015-01-01'::timestamptz + g * interval '1 minute', 'Chile'"
-                " FROM generate_series(%s::int, %s::int) g",
-                [start, rows],
-            )
-            connection.execute(
-                "INSERT INTO scratch.projects (id, author_id, title, created_at, views, loves, favorites, remixes)"
-                " SELECT g, g, 'p', '2016-01-01'::timestamptz + g * interval '1 minute', g %% 50, g %% 3, g %% 2, 0"
-                " FROM generate_series(%s::int, %s::int) g",
-                [start, rows],
-            )
-            connection.execute(
-                "INSERT INTO scratch.project_comments (id, project_id, author_id, content, created_at)"
-                " SELECT g, g, g, 'nice one ' || g, '2017-01-01'::timestamptz + g * interval '1 minute'"
-                " FROM generate_series(%s::int, %s::int) g",
-                [start, rows],
-            )
-            connection.execute("ANALYZE")
-        for profile in map(str, Profile):
-            told = subprocess.run(
-                [sys.executable, "-c", code, str(tmp_path / f"{profile}-{rows}"), profile],
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            peaks[profile, rows] = int(told.stdout)
-    print(peaks)
-    for profile in map(str, Profile):
-        assert peaks[profile, 3_000_000] < peaks[profile, 300_000] + 150, peaks
 
 
 def test_the_defaults_of_a_request_follow_the_profile(tmp_path: Path) -> None:
