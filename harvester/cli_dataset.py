@@ -68,6 +68,10 @@ def build(
     formats: Annotated[
         str, typer.Option("--format", help="Any of parquet, csv, jsonl, with commas.")
     ] = "parquet,csv,jsonl",
+    design: Annotated[
+        int | None,
+        typer.Option(metavar="ID", help="The sample whose weights are told; the newest of each kind of thing."),
+    ] = None,
     i_am_allowed: Annotated[
         bool, typer.Option("--i-am-allowed", help="internal: that you may hold people's names and words.")
     ] = False,
@@ -96,6 +100,7 @@ def build(
         _one_of("--key", Scope, key),
         _formats(formats),
         i_am_allowed,
+        design,
     )
     made = run(settings(), request, tell=lambda what: typer.echo(what, err=True))
     if as_json:

@@ -32,7 +32,7 @@ from harvester.dataset.rows import (
     Selection,
     Tombstones,
     alias_of,
-    designs,
+    drawn,
     licence,
     source,
 )
@@ -229,7 +229,7 @@ def projects(selection: Selection) -> Ladder:
         ),
         f"SELECT k.id, coalesce(t.author_id, -t.id) AS person, k.gone, t.parent_id, t.root_id, {_of_the_living(facts)}"
         f" FROM kept_projects k JOIN {source('projects', selection)} t ON t.id = k.id"
-        f" LEFT JOIN {designs(numbered=True)} draw ON draw.entity_id = t.id",
+        f" LEFT JOIN {drawn('projects', selection, numbered=True)} draw ON draw.entity_id = t.id",
         _work_steps(counts, plain, {"is_remix": "is_remix"}),
     )
 
@@ -443,6 +443,39 @@ def _place_threads(snapshot: Snapshot, ladder: Ladder, k: int, account: Account)
     _tell(snapshot, ladder, counts, account)
     account.tables[table]["threads_kept_whole"] = sum(whole)
     account.tables[table]["comments_cut_from_threads"] = sum(cut)
+
+
+def withdraw(snapshot: Snapshot, table: str, k: int) -> None:
+    """Make `withdrawn_<table>`: what holders of the release before should drop.
+
+    Everybody can see who left the site between two releases. A list of what is gone, and nothing else, would say which
+    rows were theirs, and whose are those beside them in a thread. So what looks alike there goes together: a tree or
+    a thread as a whole, and with it those of k other people that look like it.
+    """
+    snapshot.run(
+        f"CREATE TEMP TABLE nodes_{table} ON COMMIT DROP AS"
+        " SELECT coalesce(b.root_id, b.parent_id, b.id) AS tree, b.id, n.id IS NOT NULL AS is_there, n.person,"
+        " md5(b.looks || coalesce(p.looks, '-') || coalesce(r.looks, '-')"
+        "   || coalesce((b.parent_id = b.root_id)::text, '-')) AS looks"
+        f" FROM before_{table} b LEFT JOIN before_{table} p ON p.id = b.parent_id"
+        f" LEFT JOIN before_{table} r ON r.id = b.root_id LEFT JOIN now_{table} n ON n.id = b.id"
+    )
+    snapshot.run(
+        f"CREATE TEMP TABLE before_trees_{table} ON COMMIT DROP AS SELECT tree, bool_and(is_there) AS is_there,"
+        " coalesce(min(person) FILTER (WHERE id = tree), min(person)) AS person,"
+        " md5(string_agg(looks, ',' ORDER BY looks COLLATE \"C\")) AS looks"
+        f" FROM nodes_{table} GROUP BY 1"
+    )
+    snapshot.run(
+        f"CREATE TEMP TABLE withdrawn_{table} ON COMMIT DROP AS"
+        " WITH others AS (SELECT tree, looks, min(tree) OVER (PARTITION BY looks, person) AS first"
+        f"  FROM before_trees_{table} WHERE is_there"
+        f"  AND looks IN (SELECT looks FROM before_trees_{table} WHERE NOT is_there)),"
+        ' chosen AS (SELECT tree, dense_rank() OVER (PARTITION BY looks ORDER BY first COLLATE "C") AS place'
+        "  FROM others)"
+        f" SELECT id FROM nodes_{table} WHERE tree IN (SELECT tree FROM before_trees_{table} WHERE NOT is_there"
+        f"  UNION ALL SELECT tree FROM chosen WHERE place <= {k})"
+    )
 
 
 def query(ladder: Ladder) -> Query:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.dataset import facts
 from harvester.dataset.columns import ENTITIES, KINDS, tables
-from harvester.dataset.pseudonyms import Key, Scope, derive
+from harvester.dataset.pseudonyms import Key, Scope, derive, key_of, salt_of
 from harvester.dataset.release import Field, Profile, Release, Resource, Type
 from harvester.dataset.rows import Selection, Text, Tombstones, kept
 from harvester.dataset.snapshot import need_libraries, open_snapshot
@@ -74,6 +74,8 @@ class Request:
     scope: Scope = Scope.RELEASE
     formats: tuple[str, ...] = ("parquet", "csv", "jsonl")
     is_allowed: bool = False
+    design: int | None = None
+    """The sample whose weights are told, of those that draw the same kind of thing; None: the newest."""
 
     def settled(self) -> Request:
         """The same with nothing open.
@@ -100,6 +102,11 @@ class Request:
             raise UsageError(f"--text {text} does not go with {profile} ({why}): {', '.join(modes)}")
         if self.k is not None and (profile is not Profile.OPEN or self.k < 2):
             raise UsageError("--k is a number of people from 2 on, and of the profile open alone")
+        if profile is Profile.OPEN and self.scope is Scope.PROJECT:
+            raise UsageError(
+                "--key project does not go with open: rows that k people share in each of two releases are hardly"
+                " anybody's but one's when they can be followed from one to the other"
+            )
         if self.seen_within is not None and self.seen_within < 1:
             raise UsageError("--seen-within is a number of days from 1 on")
         if self.name is not None and not _NAME.fullmatch(self.name):
@@ -185,9 +192,16 @@ class Build:
         assert request.text is not None
         since = None if request.seen_within is None else self.as_of - timedelta(days=request.seen_within)
         self.selection = Selection(
-            request.profile, request.tombstones, request.text, request.as_of, since, erased=bool(self.rule)
+            request.profile,
+            request.tombstones,
+            request.text,
+            request.as_of,
+            since,
+            erased=bool(self.rule),
+            designs=self._designs(),
         )
-        self.key = self._key(self.name, request.scope)
+        self.salt = self._salt()
+        self.key = self._key()
 
     def _name(self) -> str:
         request, previous = self.request, self.previous
@@ -198,10 +212,29 @@ class Build:
             raise UsageError(f"{name} is the name of the previous release: a name is not used again")
         return name
 
-    def _key(self, name: str, scope: Scope) -> Key | None:
+    def _designs(self) -> tuple[tuple[str, int], ...]:
+        connection, asked = self.snapshot.facts, self.request.design
+        found = facts.newest_designs(connection)
+        if asked is not None:
+            kind = facts.kind_of_design(connection, asked)
+            if kind is None:
+                raise UsageError(f"--design {asked}: there is no such design; `harvester seed sample --list` tells")
+            found[kind] = asked
+        return tuple(found.items())
+
+    def _salt(self) -> str | None:
+        """Whatever makes a release another one gives it other pseudonyms, though it should bear the same name."""
+        if self.request.scope is not Scope.RELEASE:
+            return None
+        state = facts.state_at(self.snapshot.facts).isoformat()
+        made_of = (self.selection.as_text(), self.request.k, self.as_of.isoformat(), state, self.rule.fingerprint)
+        return salt_of(secret_key(self.settings.home), *made_of)
+
+    def _key(self) -> Key | None:
         if not self.selection.hashed:
             return None
-        return derive(secret_key(self.settings.home), self.request.profile, scope, name)
+        request = self.request
+        return derive(secret_key(self.settings.home), request.profile, request.scope, self.name, self.salt or "")
 
     def release(self) -> Release:
         """Settle who is in, write all resources, and tell of it."""
@@ -238,11 +271,13 @@ class Build:
                 "k": request.k,
                 "key": str(request.scope) if self.key else None,
                 "key_id": self.key.fingerprint if self.key else None,
+                "key_salt": self.salt if self.key else None,
                 "formats": [str(one) for one in self.formats],
+                "designs": dict(self.selection.designs),
                 "as_of": "asked for" if request.as_of else "as it is",
             },
             design=facts.designs(snapshot.facts, with_seeds=not self.selection.hashed),
-            coverage=facts.coverage(snapshot.facts),
+            coverage=facts.coverage(snapshot.facts, fewest=request.k),
             anonymity=anonymity,
             provenance=facts.provenance(snapshot.facts, to_the_day=is_open),
             previous=None if self.previous is None else self.previous.name,
@@ -430,15 +465,14 @@ class Build:
             if table not in self._entities() or table not in held or table == "studio_activity":
                 continue
             self._remember(table, kind, folder, held[table], previous)
-            count = "SELECT count(*) FROM {0} a WHERE NOT EXISTS (SELECT FROM {1} b WHERE b.id = a.id)"
             changes[table] = {
-                "added": self.snapshot.one(count.format(f"now_{table}", f"before_{table}")),
-                "withdrawn": self.snapshot.one(count.format(f"before_{table}", f"now_{table}")),
+                "added": self.snapshot.one(
+                    f"SELECT count(*) FROM now_{table} n WHERE NOT EXISTS"
+                    f" (SELECT FROM before_{table} b WHERE b.id = n.id)"
+                ),
+                "withdrawn": self.snapshot.one(f"SELECT count(*) FROM withdrawn_{table}"),
             }
-            found.append(
-                f"SELECT '{table}' AS resource, id FROM before_{table} b"
-                f" WHERE NOT EXISTS (SELECT FROM now_{table} n WHERE n.id = b.id)"
-            )
+            found.append(f"SELECT '{table}' AS resource, id FROM withdrawn_{table}")
         sql = f'SELECT resource, id FROM ({" UNION ALL ".join(found)}) w ORDER BY resource COLLATE "C", id COLLATE "C"'
         with Writing(self.folder, "withdrawn", WITHDRAWN, [Format.CSV]) as writing:
             for batch in ahead(self.snapshot.batches(sql)):
@@ -455,30 +489,40 @@ class Build:
         return [resource], changes
 
     def _remember(self, table: str, kind: str, folder: Path, resource: Resource, previous: Release) -> None:
-        """Make `before_<table>`, ids of the previous release, and `now_<table>`, this one's as they would be there."""
+        """Make `withdrawn_<table>`: what holders of the previous release should drop.
+
+        `before_<table>` has what that release holds, `now_<table>` what this one does, as it would be called there.
+        """
         import pyarrow as pa  # noqa: PLC0415
 
-        snapshot = self.snapshot
-        for name in ("before", "now"):
-            snapshot.run(f"CREATE TEMP TABLE {name}_{table} (id text) ON COMMIT DROP")
-        for ids in _ids(folder, resource):
-            snapshot.put(f"before_{table}", pa.table({"id": ids}))
+        snapshot, is_open = self.snapshot, previous.profile is Profile.OPEN
+        of_people = ", person bigint" if is_open else ""
+        looks = ", parent_id text, root_id text, looks text" if is_open else ""
+        snapshot.run(f"CREATE TEMP TABLE before_{table} (id text{looks}) ON COMMIT DROP")
+        snapshot.run(f"CREATE TEMP TABLE now_{table} (id text{of_people}) ON COMMIT DROP")
+        for rows in _told(folder, resource, with_looks=is_open):
+            snapshot.put(f"before_{table}", rows)
         if self.key is None:
             relation = f"scratch.{table}" if self.selection.is_plain else f"known_{table}"
             snapshot.run(f"INSERT INTO now_{table} SELECT id::text FROM {relation}")
         else:
-            key = derive(
-                secret_key(self.settings.home),
-                previous.profile,
-                Scope(previous.parameters["key"]),
-                previous.name,
-            )
-            for page in snapshot.pages(f"known_{table}", "gone"):
+            key = key_of(secret_key(self.settings.home), previous)
+            for page in snapshot.pages(*((f"cells_{table}", "person") if is_open else (f"known_{table}", "gone"))):
                 names = [pseudonym.hex() for pseudonym in key.many(kind, page["id"].to_pylist())]
-                snapshot.put(f"now_{table}", pa.table({"id": names}))
+                people = {"person": page["person"]} if is_open else {}
+                snapshot.put(f"now_{table}", pa.table({"id": names, **people}))
         for name in ("before", "now"):
             snapshot.run(f"CREATE INDEX ON {name}_{table} (id)")
             snapshot.run(f"ANALYZE {name}_{table}")
+        if is_open:
+            from harvester.dataset import anonymity  # noqa: PLC0415
+
+            anonymity.withdraw(snapshot, table, previous.parameters["k"])
+        else:
+            snapshot.run(
+                f"CREATE TEMP TABLE withdrawn_{table} ON COMMIT DROP AS SELECT id FROM before_{table} b"
+                f" WHERE NOT EXISTS (SELECT FROM now_{table} n WHERE n.id = b.id)"
+            )
 
 
 def _previous(request: Request) -> Release | None:
@@ -537,16 +581,26 @@ def _in_teaser(keys: pa.Array, *, is_hex: bool) -> pa.Array:
     return pa.array([crc32(key.encode()) < 2**32 // SHARE for key in keys.to_pylist()], pa.bool_())
 
 
-def _ids(folder: Path, resource: Resource) -> Iterator[pa.Array]:
+def _told(folder: Path, resource: Resource, *, with_looks: bool) -> Iterator[pa.Table]:
+    """The ids of a table of a release; with their looks: what their edges are, and all other values as one text."""
     import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
 
-    from harvester.dataset.read import batches, best_file  # noqa: PLC0415
+    from harvester.dataset.read import batches, best_file, joined  # noqa: PLC0415
 
     file = best_file(resource)
     if file is None:
         return
-    for batch in batches(folder, resource, file, ("id",)):
-        yield batch.column(0).cast(pa.string())
+    columns = tuple(one.name for one in resource.fields) if with_looks else ("id",)
+    edges = ("parent_id", "root_id")
+    values = [name for name in columns if name not in ("id", "cluster_id", *edges)]
+    for batch in batches(folder, resource, file, columns):
+        told = {"id": batch.column("id").cast(pa.string())}
+        if with_looks:
+            nothing = pa.nulls(batch.num_rows, pa.string())
+            told |= {name: batch.column(name) if name in columns else nothing for name in edges}
+            told["looks"] = pc.replace_substring(joined(batch, values), "\x00", "\x02")  # PostgreSQL takes no NUL
+        yield pa.table(told)
 
 
 def _table(columns: dict[str, Iterable[Any]], kind: str) -> pa.Table:

@@ -79,14 +79,43 @@ def state_at(connection: Connection) -> datetime:
     return moment
 
 
-def coverage(connection: Connection) -> dict[str, Any]:
-    """What is certified, what failed, which ids are not held, and how well absences are dated."""
-    return {
+def coverage(connection: Connection, *, fewest: int | None = None) -> dict[str, Any]:
+    """What is certified, what failed, which ids are not held, and how well absences are dated.
+
+    With `fewest` no number below it is told, but for 0, and no time to less than a day: one thing that is gone, and to
+    the second how long nobody had looked, is somebody's.
+    """
+    told = {
         "lists": _rows(connection, _LISTS),
         "failing": _rows(connection, _FAILED),
         "ids_by_year": _rows(connection, _IDS),
         "absences": [row for table in _TABLES for row in _rows(connection, _CENSORED.format(table))],
     }
+    if fewest is None:
+        return told
+    rough = {name: [_rough(row, fewest) for row in rows] for name, rows in told.items()}
+    return {"numbers_left_out": f"from 1 to {fewest - 1}", **rough}
+
+
+def _rough(row: dict[str, Any], fewest: int) -> dict[str, Any]:
+    def told(name: str, value: Any) -> Any:
+        if name == "median_days":
+            return round(value) if value is not None and row["between_two_reads"] >= fewest else None
+        is_few = isinstance(value, int) and name != "year" and 0 < value < fewest
+        return None if is_few else value
+
+    return {name: told(name, value) for name, value in row.items()}
+
+
+def newest_designs(connection: Connection) -> dict[str, int]:
+    """The newest sample of each kind of thing."""
+    return dict(connection.execute("SELECT kind, max(id) FROM crawl.designs GROUP BY 1 ORDER BY 1").fetchall())
+
+
+def kind_of_design(connection: Connection, design: int) -> str | None:
+    """What a design draws; None where there is none of that number."""
+    row = connection.execute("SELECT kind FROM crawl.designs WHERE id = %s", [design]).fetchone()
+    return None if row is None else row[0]
 
 
 def designs(connection: Connection, *, with_seeds: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harvester.dataset.release import Profile
+    from harvester.dataset.release import Profile, Release
 
 BYTES = 16
 """128 bits."""
@@ -54,7 +54,21 @@ class Key:
         return [hmac.digest(key, start + str(value).encode(), "sha256")[:BYTES] for value in values]
 
 
-def derive(secret: bytes, profile: Profile, scope: Scope, release: str) -> Key:
-    """The key of a release, or of all releases of a profile; open and restricted ones never share one."""
-    of = f"dataset {profile} {scope}" + (f" {release}" if scope is Scope.RELEASE else "")
+def derive(secret: bytes, profile: Profile, scope: Scope, release: str, salt: str = "") -> Key:
+    """The key of a release, or of all releases of a profile; open and restricted ones never share one.
+
+    The salt tells releases of one name apart: of another state, or asked for otherwise.
+    """
+    of = f"dataset {profile} {scope}" + (f" {release} {salt}" if scope is Scope.RELEASE else "")
     return Key(hmac.digest(secret, of.encode(), "sha256"))
+
+
+def salt_of(secret: bytes, *what: object) -> str:
+    """What is published of all that makes a release what it is: the same for the same, and no way back."""
+    return hmac.digest(secret, f"dataset salt {what}".encode(), "sha256").hex()[:16]
+
+
+def key_of(secret: bytes, release: Release) -> Key:
+    """The key of a release that was made."""
+    told = release.parameters
+    return derive(secret, release.profile, Scope(told["key"]), release.name, told["key_salt"])

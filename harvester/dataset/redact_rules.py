@@ -368,7 +368,6 @@ _SOURCES: list[tuple[str, str]] = [
 ]
 
 
-
 class Rule(NamedTuple):
     """What is looked for, and a part of it without which it cannot be there: most texts are done with these few."""
 

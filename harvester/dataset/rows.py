@@ -75,11 +75,18 @@ class Selection:
     at: datetime | None = None
     since: datetime | None = None
     erased: bool = False
+    designs: tuple[tuple[str, int], ...] = ()
+    """The sample whose weights are told of each kind of thing: one alone, for those of two do not add up."""
 
     @property
     def hashed(self) -> bool:
         """Whether ids are pseudonyms."""
         return self.profile is not Profile.INTERNAL
+
+    def as_text(self) -> str:
+        """All of it but what the database shall not see, in words that change when it does."""
+        since = None if self.since is None else self.since.isoformat()
+        return f"{self.profile} {self.tombstones} {self.text} {self.at} {since} {self.designs}"
 
     @property
     def is_plain(self) -> bool:
@@ -229,18 +236,25 @@ LICENCE_FIELD = Field(
     "Derived from the newest date of the content.",
 )
 DESIGN_FIELDS = (
-    Field("design_id", Type.INTEGER, "The newest design that drew the project; null for one that none drew."),
+    Field("design_id", Type.INTEGER, "The design that drew it; null for what that did not draw."),
     Field("stratum", Type.STRING, "The stratum it was drawn from; numbered in `open`."),
-    Field("inclusion_probability", Type.NUMBER, "The first-order inclusion probability."),
-    Field("weight", Type.NUMBER, "How many things of the population it stands for."),
-    Field("cluster_id", Type.STRING, "What was drawn independently, with all that belongs to it: a project."),
+    Field("inclusion_probability", Type.NUMBER, "The first-order inclusion probability; null where it is not known."),
+    Field("weight", Type.NUMBER, "How many things of the population it stands for, all its draws together."),
+    Field("cluster_id", Type.STRING, "What was drawn independently, with all that belongs to it: the thing itself."),
 )
-DESIGNS = """(
-    SELECT DISTINCT ON (d.entity_id) d.entity_id, d.design_id, {stratum} AS stratum,
-        d.inclusion_probability, d.weight, d.cluster_id
-    FROM crawl.draws d JOIN crawl.designs g ON g.id = d.design_id{strata}
-    WHERE d.outcome = 'hit' AND d.replaced_at IS NULL AND g.kind = 'project'
-    ORDER BY d.entity_id, d.design_id DESC, d.position
+DESIGNED: dict[str, tuple[Field, ...]] = {
+    # Somebody is drawn with each project, or at each step, that leads to them: there may be several of both.
+    "users": tuple(one for one in DESIGN_FIELDS if one.name not in ("stratum", "cluster_id")),
+    "projects": DESIGN_FIELDS,
+    "studios": DESIGN_FIELDS,
+}
+"""What a release says of how a row was drawn, by table."""
+_DRAWN = """(
+    SELECT d.entity_id, d.design_id, min({stratum}) AS stratum, max(d.inclusion_probability) AS inclusion_probability,
+        sum(d.weight) AS weight, min(d.cluster_id) AS cluster_id
+    FROM crawl.draws d{strata}
+    WHERE {which} AND d.outcome = 'hit' AND d.replaced_at IS NULL
+    GROUP BY 1, 2
 )"""
 _NUMBERED = """ JOIN (
         SELECT design_id, stratum, dense_rank() OVER (PARTITION BY design_id ORDER BY stratum COLLATE "C") AS number
@@ -248,12 +262,17 @@ _NUMBERED = """ JOIN (
     ) s ON s.design_id = d.design_id AND s.stratum IS NOT DISTINCT FROM d.stratum"""
 
 
-def designs(*, numbered: bool = False) -> str:
-    """The newest draw of each project, as SQL in place of a table.
+def drawn(table: str, selection: Selection, *, numbered: bool = False) -> str:
+    """What the sample that is told of drew of a table, as SQL in place of a table.
 
     Strata can be named by the ids between which they lie: `numbered` says which is which without the names.
     """
-    return DESIGNS.format(stratum="s.number::text" if numbered else "d.stratum", strata=_NUMBERED if numbered else "")
+    design = dict(selection.designs).get(KINDS[table])
+    return _DRAWN.format(
+        stratum="s.number::text" if numbered else "d.stratum",
+        strata=_NUMBERED if numbered else "",
+        which="false" if design is None else f"d.design_id = {design}",
+    )
 
 
 def key_of(table: str) -> tuple[str, str]:
@@ -458,18 +477,21 @@ class _Builder:
         return f"CASE WHEN NOT {self.gone} THEN {sql} END"
 
     def _added(self) -> list[Made]:
-        added = []
-        if self.shows_gone and self.selection.hashed:
+        added, selection = [], self.selection
+        if self.shows_gone and selection.hashed:
             comment = "Whether it is gone: itself, what it stands on, or whoever made it."
             added.append(Made(Field("gone", Type.BOOLEAN, comment, "Derived."), self.gone))
         if self.name in CONTENT_TIMES:
             added.append(Made(LICENCE_FIELD, self._masked(licence(*CONTENT_TIMES[self.name]))))
-        if self.name == "projects":
-            self.joins.append(f"LEFT JOIN {designs()} draw ON draw.entity_id = t.id")
-            if self.selection.hashed:
-                self.joins.append("LEFT JOIN known_projects cluster ON cluster.id = draw.cluster_id")
-            cluster = "encode(cluster.p, 'hex')" if self.selection.hashed else "draw.cluster_id::text"
-            added += [Made(one, cluster if one.name == "cluster_id" else f"draw.{one.name}") for one in DESIGN_FIELDS]
+        if self.name in DESIGNED:
+            self.joins.append(f"LEFT JOIN {drawn(self.name, selection)} draw ON draw.entity_id = t.id")
+            cluster = "draw.cluster_id::text"
+            if selection.hashed:
+                self.joins.append(f"LEFT JOIN known_{self.name} cluster ON cluster.id = draw.cluster_id")
+                cluster = "encode(cluster.p, 'hex')"
+            added += [
+                Made(one, cluster if one.name == "cluster_id" else f"draw.{one.name}") for one in DESIGNED[self.name]
+            ]
         return added
 
 

@@ -7,6 +7,7 @@ replies hang from it; a studio that the person hosts stays without its host and 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -105,6 +106,11 @@ class Rule:
 
     def __bool__(self) -> bool:
         return bool(self._hashes)
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal rules."""
+        return hashlib.sha256("\n".join(sorted(self._hashes)).encode()).hexdigest()
 
     def names(self, kind: str, value: Any) -> bool:
         """Whether a value of a kind is of somebody who was erased."""

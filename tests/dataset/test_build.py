@@ -22,7 +22,7 @@ import pytest
 from harvester.config import load
 from harvester.dataset import files
 from harvester.dataset.columns import ENTITIES
-from harvester.dataset.pseudonyms import Scope, derive
+from harvester.dataset.pseudonyms import Scope, derive, key_of
 from harvester.dataset.release import Field, Profile, Type
 from harvester.dataset.rows import Text, Tombstones
 from harvester.errors import UsageError
@@ -56,7 +56,7 @@ def ids(builder: Any, name: str, table: str) -> set[Any]:
 
 def pseudonyms(builder: Any, name: str, kind: str, values: Any) -> set[str]:
     release = builder.releases[name]
-    key = derive(secret_key(builder.home), release.profile, Scope(release.parameters["key"]), release.name)
+    key = key_of(secret_key(builder.home), release)
     return {key.one(kind, value).hex() for value in values}
 
 
@@ -230,7 +230,7 @@ def test_keys_are_unique_and_references_hold(built: Any) -> None:
 
 def test_restricted_is_the_truth_under_pseudonyms(built: Any, truth: Any) -> None:
     """All users, follows and comments of the truth, by pseudonyms that the key gives; exact times and counts."""
-    key = derive(secret_key(built.home), RESTRICTED, Scope.RELEASE, built.releases["restricted"].name)
+    key = key_of(secret_key(built.home), built.releases["restricted"])
 
     def user(value: Any) -> str:
         return key.one("user", value).hex()
@@ -421,8 +421,16 @@ def test_releases_cannot_be_joined_unless_asked_for(builder: Any) -> None:
     assert not users["release-0"] & users["release-1"]
     assert users["project-0"] == users["project-1"]
     assert len({one.parameters["key_id"] for one in builder.releases.values()}) == 3
-    builder("open", OPEN, name="2026.01.0", scope=Scope.PROJECT)
-    assert not ids(builder, "open", "users") & users["project-0"]
+    builder("open", OPEN, name="2026.01.0")
+    assert not ids(builder, "open", "users") & (users["project-0"] | users["release-0"])
+    # Nor by giving the same name to another state, or to the same state made coarser.
+    builder("coarser", OPEN, name="2026.01.0", k=11)
+    execute(builder, "UPDATE crawl.runs SET ended_at = now() WHERE ended_at IS NOT NULL")
+    builder("later", OPEN, name="2026.01.0")
+    released = [ids(builder, name, "users") for name in ("open", "coarser", "later")]
+    assert sum(map(len, released)) == len(set().union(*released)) > 0
+    with pytest.raises(UsageError, match="does not go with open"):
+        builder("followed", OPEN, scope=Scope.PROJECT)
 
 
 def test_what_is_withdrawn_is_listed_under_its_old_name(builder: Any) -> None:

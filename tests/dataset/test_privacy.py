@@ -9,10 +9,15 @@ from collections import Counter, defaultdict
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+
+from harvester.dataset.columns import KINDS
+from harvester.dataset.pseudonyms import key_of
+from harvester.secret import secret_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -241,6 +246,71 @@ def test_the_attack_finds_people_where_they_are_not_hidden(built: Any, truth: Tr
 
     found = re_identified(exact, truth)
     assert len(found) > 0.9 * len(truth("users"))
+
+
+# two releases ---------------------------------------------------------------------------------------------------------
+
+
+def looks_of(rows: list[dict[str, Any]]) -> dict[str, tuple[str, Any]]:
+    """Of each row of a release the tree or thread it is in, and how that looks as a whole."""
+    edges = ("id", "cluster_id", "parent_id", "root_id")
+    values = {row["id"]: tuple(value for name, value in row.items() if name not in edges) for row in rows}
+    trees: dict[str, list[Any]] = defaultdict(list)
+    within = {row["id"]: row.get("root_id") or row.get("parent_id") or row["id"] for row in rows}
+    for row in rows:
+        ends = tuple(values.get(row.get(name)) for name in ("parent_id", "root_id"))
+        trees[within[row["id"]]].append((values[row["id"]], ends, row.get("parent_id") == row.get("root_id")))
+    looks = {tree: tuple(sorted(nodes, key=repr)) for tree, nodes in trees.items()}
+    return {one: (tree, looks[tree]) for one, tree in within.items()}
+
+
+def test_who_left_between_two_releases_is_hidden_among_those_who_did_not(builder: Any, truth: Truth) -> None:
+    """Whoever holds both releases, and knows who left: what is withdrawn is not theirs alone."""
+    owners = {"users": "id", "projects": "author_id", "studios": "host_id"}
+    owners |= dict.fromkeys(("project_comments", "studio_comments", "profile_comments"), "author_id")
+    builder("before", name="2026.01.0")
+    key = key_of(secret_key(builder.home), builder.releases["before"])
+    of_whom = {
+        key.one(KINDS[table], row["id"]).hex(): row[owner] for table, owner in owners.items() for row in truth(table)
+    }
+    held = {table: builder.rows("before", table) for table in owners}
+    writers = Counter(of_whom[row["id"]] for table in owners for row in held[table] if row["id"] in of_whom)
+    (leaver, rows), *_ = writers.most_common()
+    assert rows > 3
+    with psycopg.connect(builder.database, autocommit=True) as connection:
+        connection.execute("UPDATE scratch.users SET gone_at = now(), gone_reason = 'gone' WHERE id = %s", [leaver])
+    builder("after", name="2026.02.0", previous=builder.folder / "before")
+    lines = gzip.decompress((builder.folder / "after/withdrawn.csv.gz").read_bytes()).decode().splitlines()[1:]
+    withdrawn = [tuple(line.replace('"', "").split(",")) for line in lines]
+    theirs = {one for one, owner in of_whom.items() if owner == leaver}
+    # A studio stays without its host.
+    assert theirs & {one for _, one in withdrawn} >= theirs & {
+        row["id"] for table in owners for row in held[table] if table != "studios"
+    }
+    for table in owners:
+        looks = looks_of(held[table])
+        people: dict[Any, set[Any]] = defaultdict(set)
+        for tree, look in {looks[one] for name, one in withdrawn if name == table}:
+            people[look].add(of_whom[tree])
+        assert all(len(found) >= 10 for found in people.values()), (table, [len(found) for found in people.values()])
+        # Nothing is withdrawn that nobody's leaving touches, and a tree goes as a whole.
+        gone = {looks[one][0] for name, one in withdrawn if name == table}
+        assert gone == {looks[one][0] for one in looks if (table, one) in withdrawn}
+        assert {one for one, (tree, _) in looks.items() if tree in gone} == {
+            w for name, w in withdrawn if name == table
+        }
+
+
+def test_what_is_said_of_coverage_tells_of_nothing_alone(built: Any) -> None:
+    told = built.releases["open"].coverage
+    rows = [row for name, rows in told.items() if name != "numbers_left_out" for row in rows]
+    numbers = [
+        value for row in rows for name, value in row.items() if name != "year" and isinstance(value, int | float)
+    ]
+    assert len(numbers) > 50
+    assert not [one for one in numbers if 0 < one < 10 or one != round(one)]
+    exact = built.releases["restricted"].coverage
+    assert any(0 < row["lists"] < 10 for row in exact["lists"]), "there is something to leave out"
 
 
 def test_k_people_share_the_values_of_each_row(built: Any) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -112,8 +114,10 @@ def test_a_sample_ends_with_the_outcomes_of_the_truth(sampled_sandbox: Any, make
     assert (total, error) == (len(comments), 0)
 
 
-def test_authors_and_walks_go_on_with_the_crawl(sampled_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
-    harvester = make_harvester(sampled_sandbox)
+def test_authors_and_walks_go_on_with_the_crawl(
+    sampled_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Any
+) -> None:
+    harvester = make_harvester(sampled_sandbox, HARVESTER_HOME=str(tmp_path / "home"))
     _, frame = narrow(sampled_sandbox, 12)
     parent = drawn(harvester, "--projects", "75", "--seed", "5", *frame, "--allocation", "equal")["design_id"]
     authors = drawn(harvester, "--authors-of", str(parent))["design_id"]
@@ -133,8 +137,9 @@ def test_authors_and_walks_go_on_with_the_crawl(sampled_sandbox: Any, make_harve
         "SELECT cluster_id, entity_id, measure, weight FROM crawl.draws WHERE design_id = %s", authors
     )
     assert {project: author for project, author, _, _ in rows} == sampled
+    in_frame = Counter(of for each, of in projects.items() if min(sampled) - 50 <= each <= frame_end)
     for _, author, own, weight in rows:
-        true = sum(of == author and min(sampled) - 50 <= each <= frame_end for each, of in projects.items())
+        true = in_frame[author]
         assert own == true
         assert weight == pytest.approx(1 / true), "each hit stands for itself"
 
@@ -156,6 +161,35 @@ def test_authors_and_walks_go_on_with_the_crawl(sampled_sandbox: Any, make_harve
         if after is not None and after[0] == number:
             assert after[1] in neighbours.get(user, set()) | set(sampled.values())
     assert harvester.query("SELECT count(*) FROM analytics.estimate(%s, 'scratch_team')", walk) == [(1,)]
+
+    # A dataset says of each row how it was drawn, of one sample alone.
+    rows_of = {}
+    for name, options in {"newest": (), "authors": ("--design", str(authors))}.items():
+        folder = tmp_path / name
+        done = command(
+            harvester, "dataset", "build", str(folder), "--profile", "internal", "--i-am-allowed",
+            "--format", "parquet", *options,
+        )  # fmt: skip
+        assert done.exit_code == 0, done.stderr
+        for table in ("users", "projects"):
+            rows_of[name, table] = [
+                row for row in pq.read_table(folder / f"data/{table}.parquet").to_pylist() if row["design_id"]
+            ]
+    for name in ("newest", "authors"):
+        assert {row["id"]: row["design_id"] for row in rows_of[name, "projects"]} == dict.fromkeys(sampled, parent)
+        ((size,),) = harvester.query(
+            "SELECT estimate FROM analytics.estimate(%s, 'views') WHERE figure = 'size'", parent
+        )
+        assert sum(row["weight"] for row in rows_of[name, "projects"]) == pytest.approx(size)
+    times = Counter(sampled.values())
+    assert {row["id"]: row["weight"] for row in rows_of["authors", "users"]} == {
+        author: pytest.approx(n / in_frame[author]) for author, n in times.items()
+    }
+    met_by_steps = {user for _, user, outcome, _, _ in steps if outcome == "hit"}
+    assert {row["id"] for row in rows_of["newest", "users"]} == met_by_steps
+    assert {row["design_id"] for row in rows_of["newest", "users"]} == {walk}
+    refused = command(harvester, "dataset", "build", str(tmp_path / "no"), "--design", "99")
+    assert (refused.exit_code, "no such design" in refused.stderr) == (2, True)
     # Nothing beyond: those who were met by the way are not walked.
     met = {user for _, user, _, _, _ in steps} | set(sampled.values())
     walked = harvester.query("SELECT DISTINCT entity_id FROM crawl.walks WHERE stream = 'user'")
