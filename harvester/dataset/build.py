@@ -240,19 +240,9 @@ class Build:
         """Settle who is in, write all resources, and tell of it."""
         request, snapshot = self.request, self.snapshot
         is_open = request.profile is Profile.OPEN
-        anonymity: dict[str, Any] = {}
-        if not self.selection.is_plain:
-            self._settle()
-        if is_open:
-            from harvester.dataset import anonymity as cells  # noqa: PLC0415
-
-            self.tell("making rows alike")
-            assert request.k is not None
-            anonymity = cells.make_cells(snapshot, self.selection, request.k).as_json()
-        if not self.selection.is_plain:
-            self._name_things()
+        anonymity = self.prepare()
         main, teasers = [], []
-        for query in self._queries():
+        for query in self.queries():
             self.tell(query.name)
             resource, teaser = self.write(query)
             main.append(resource)
@@ -283,6 +273,20 @@ class Build:
             previous=None if self.previous is None else self.previous.name,
             changes=changes,
         )
+
+    def prepare(self) -> dict[str, Any]:
+        """Settle who is in, and what stands for whom; returns an account of what was suppressed."""
+        anonymity: dict[str, Any] = {}
+        if self.selection.is_plain:
+            return anonymity
+        self._settle()
+        if self.request.k is not None:
+            from harvester.dataset import anonymity as cells  # noqa: PLC0415
+
+            self.tell("making rows alike")
+            anonymity = cells.make_cells(self.snapshot, self.selection, self.request.k).as_json()
+        self._name_things()
+        return anonymity
 
     # who is in -------------------------------------------------------------------------------------------------------
 
@@ -351,7 +355,8 @@ class Build:
 
     # writing ---------------------------------------------------------------------------------------------------------
 
-    def _queries(self) -> list[Query]:
+    def queries(self) -> list[Query]:
+        """How each table is read, once all is prepared."""
         if self.request.profile is Profile.OPEN:
             from harvester.dataset import anonymity  # noqa: PLC0415
 
