@@ -30,6 +30,8 @@ GROUP = 1 << 17
 """Rows that are written together: a row group of Parquet."""
 AHEAD = 4
 """Batches that wait while one is written."""
+_OBJECTS = 1 << 13
+"""Rows that are Python's objects at a time."""
 _GZIP_LEVEL = 6
 
 ARROW_TYPES: dict[Type, pa.DataType] = {
@@ -154,7 +156,8 @@ class _Jsonl:
             for column in rows.columns
         ]
         as_text = pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
-        self._gzip.file.write(self._encoder.encode_lines(as_text.to_pylist()))
+        for start in range(0, rows.num_rows, _OBJECTS):
+            self._gzip.file.write(self._encoder.encode_lines(as_text.slice(start, _OBJECTS).to_pylist()))
 
     def close(self) -> None:
         self._gzip.close()

@@ -24,6 +24,9 @@ _WORDS_OF_AGE = (
     "|cinq|sept|huit|neuf|dix|douze|treize|seize"
     "|on (?:bir|iki|uc|dort|bes|alti)|bes|alti|yedi|sekiz|dokuz|on"
 )
+_ORDINAL_AGE = (
+    "seventh|eighth|nine?th|tenth|eleventh|twel(?:f|v)?th|thirteenth|fourteenth|fifteenth|sixteenth|[5-9]th|1[0-9]th"
+)
 _DIGIT = r"[0-9oil]"
 _AGE = (
     rf"(?P<age>(?:[1il]{_GAP}{_DIGIT}(?![0-9])|[5-9](?![0-9])|(?:{_WORDS_OF_AGE})(?![a-z]))(?:[.,]5| and a half| 1/2)?)"
@@ -36,7 +39,9 @@ _COUNTED = (  # what is counted in a game, and so is no age
     r"|project|sprite|block|try|tries|vidas|puntos|niveles|veces|horas|dias|fases|pontos|seguidor|punkt|leben|mal\b|stunden"
     r"|tag|fois|vies|heures|jours|puan|can\b|bolum|kez|saat|gun))"
 )
-_FILLERS = r"(?:(?:only|just|almost|nearly|about|actually|currently|still|like|a|an|already|also|now) )*"
+_FILLERS = r"(?:(?:only|just|barely|almost|nearly|about|actually|currently|literally|still|like|a|an|already|also|even|now|turning) )*"
+_ENDS = r"(?= ?(?:$|[.!?,;:)&\n]|lol|xd|haha|and |but |so |btw|rn|now|too|dont|don't|u ?\?))"
+"""Where a number that nothing follows stands alone."""
 
 # --- Dates ---------------------------------------------------------------------------------------------------------
 _MONTH = (
@@ -45,15 +50,22 @@ _MONTH = (
     "|tember|tiembre|tembre)?|set(?:embro)?|oct(?:ober|ubre|obre)?|okt(?:ober)?|out(?:ubro)?|nov(?:ember|iembre|embre|embro)?"
     "|dec(?:ember|embre)?|dez(?:ember|embro)?|dic(?:iembre)?|ocak|subat|nisan|haziran|temmuz|agustos|eylul|ekim|kasim|aralik)(?![a-z])"
 )
-_DAY = r"[0-3]?[0-9](?:st|nd|rd|th|er|\.|º|°)?"
+_DAY = (
+    r"(?:[0-3]?[0-9](?:st|nd|rd|th|er|\.|º|°)?|(?:twenty|thirty)[ -](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)"
+    "|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth"
+    "|seventeenth|eighteenth|nineteenth|twentieth|thirtieth|primero|primeiro|premier|ersten|uno|dos|tres|cuatro|dois|quatro"
+    f"|deux|trois|quatre|zweiten|dritten|vierten|veinte|treinta|vinte|vingt|trente|yirmi|otuz"
+    f"|{_WORDS_OF_AGE.removesuffix('|on')})"
+)
 _DATE = (
     rf"(?:{_DAY} (?:of |de |di )?{_MONTH}|{_MONTH} (?:the )?{_DAY}|[0-9]{{1,2}}[./-][0-9]{{1,2}}(?:[./-](?:19|20)?[0-9]{{2}})?"
     r"|[0-9]{1,2} ?月 ?[0-9]{1,2} ?日?)(?:,? ?(?:de |of )?(?:19|20)[0-9]{2})?(?![0-9])"
 )
 _BIRTH = (
-    "(?:birth ?day|b[- ]?day|birth date|born|cumple(?:anos)?|naci(?:[oó]|da|do)?|fecha de nacimiento|aniversario|niver|nasci"
-    "|geburtstag|geb(?:oren|\\.)|anniv(?:ersaire)?|ne+s? (?:le|en)|naissance|dogum|dogdum|hbd|special day"
-    "|(?:my|mi|meu|mein|mon) (?:day|dia|tag|jour)|parabens|feliz|jahrgang|benim gunum|誕生日|たんじょうび|生まれ|うまれ|大きくなる)"
+    "(?:birth ?day|b[- ]?day|birth date|born|turn(?:s|ed|ing)?(?= (?:older|[0-9]|a year|on))|(?<=i )turn|celebrat|cake day"
+    "|cumpl(?:e|eanos|o|i|imos|ire|ir|es|ia)(?: ?anos)?|(?:faco|faz|fiz|fazer|completo|completei) (?:[a-z0-9]+ )?anos|naci(?:[oó]|da|do)?|fecha de nacimiento|aniversario|niver|nasci"
+    "|geburtstag|geb(?:oren|\\.)|werd(?:e|en)? (?:ich )?(?:[0-9]+|alter)|anniv(?:ersaire)?|je fete|fete mes|ne+s? (?:le|en)|naissance|dogum|dogdum|dogmus|yasima|hbd|special day"
+    "|(?:my|mi|meu|mein|mon) (?:day|dia|tag|jour)|parabens|feliz|jahrgang|benim gunum|誕生日|たんじょうび|生まれ|うまれ|大きくなる|おめでとう|バースデー|歳になる|才になる)"
 )
 
 # --- Words that introduce, and words that are no name ----------------------------------------------------------------
@@ -66,6 +78,11 @@ _NO_NAME = (
     r"|el|un|una|de|del|muy|nuevo|nueva|yo|tu|mi|que|bueno|buena|o|os|as|um|uma|da|do|dos|novo|nova|bom|boa|muito|eu"
     r"|der|die|das|ein|eine|neu|nicht|auch|sehr|gut|schon|bei|hier|gerade|fast|fertig|erst|so|am|im|auf|aus|fan"
     r"|le|les|une|nouveau|nouvelle|bon|bonne|pas|tres|trop|en|au|moi|je|ne|nee|ben|al|bir|cok|de|da|yeni|bu)(?![a-z]))"
+)
+_NAME_SURE = (
+    # Behind `my name is` nearly every word is one.
+    r"(?!(?:not|a|an|the|is|was|my|so|in|on|too|just|like|irl|also|tag|sprite|variable|for|of|broken|changed|here|thing|block|nicht|ein|eine|der|die|das|auch|no|el|la|un|una|que|es|pas|le"
+    r"|une|bu|cok|o|os|da|do|e|de)(?![a-z]))(?P<proper_name>[a-z][a-z'-]{1,19})(?![a-z0-9_])"
 )
 _NAME = rf"{_NO_NAME}(?P<proper_name>[a-z][a-z'-]{{1,19}})(?![a-z0-9_])"
 _NAME_CJK = "(?P<name>[ぁ-んァ-ヶー一-龯a-z]{1,8}?)"
@@ -157,19 +174,46 @@ _SOURCES: list[tuple[str, str]] = [
     ),
     # Ages
     ("age", rf"{_NOT_WORD}i ?'?(?: a)?m {_FILLERS}(?:turning )?{_AGE}{_COUNTED}"),
+    ("age", rf"(?:^|[\s,.!?])am {_FILLERS}{_AGE}{_COUNTED}"),
+    ("age", rf"{_NOT_WORD}(?P<age>(?:{_WORDS_OF_AGE}) ?(?=y/?o(?![a-z])))"),
+    ("age", rf"{_NOT_WORD}(?:asl|a/s/l)[^a-z0-9]{{0,4}}{_AGE}"),
+    ("age", rf"(?:^|[.!?,\n] ?|so |ok |hey |hi |wow |um )(?:also |just )?{_AGE} here(?![a-z])"),
+    ("age", rf"(?:in|join|to|of) (?:the )?{_AGE}(?:s|'s)? (?:club|gang|squad|crew|team|group)(?![a-z])"),
+    ("age", rf"{_NOT_WORD}(?P<age>{_ORDINAL_AGE})[ -](?:birth ?day|b[- ]?day)"),
+    ("age", rf"{_NOT_WORD}(?:at|by|from|since|of|for) (?:the )?(?:age|ages) (?:of )?{_AGE}"),
+    (
+        "age",
+        rf"{_NOT_WORD}{_AGE},? (?:in|on|this|next|come) (?:{_MONTH}|summer|spring|fall|autumn|winter|month|week|year)",
+    ),
+    (
+        "age",
+        rf"{_NOT_WORD}(?:look|sound|act|seem|looks|sounds|acts)(?: to be| like| like ur| like you're| like a| like an)? {_AGE}{_COUNTED}",
+    ),
+    ("age", rf"{_NOT_WORD}(?:only|barely|literally|me too|same)[, ]+(?:im |i'm )?{_AGE}{_ENDS}"),
+    (
+        "age",
+        rf"{_NOT_WORD}(?:mit|con|com|avec|a|a los|aos|mis|meus|mes|tener|ter|avoir) {_AGE}(?= ?(?:schon|noch so|anos|anitos|aninhos|ans|jahr))",
+    ),
     ("age", rf"{_NOT_WORD}(?:we|they|you|u)(?:'re| are|r) (?:both |all |only |just )*{_AGE}{_COUNTED}"),
     ("age", rf"{_NOT_WORD}(?:he|she|bro|brother|sis|sister|friend|cousin)(?:'s| is) {_FILLERS}{_AGE}{_COUNTED}"),
     ("age", rf"{_NOT_WORD}(?:turn|turns|turned|turning|became) {_AGE}{_COUNTED}"),
-    ("age", rf"(?:i'?ll|i will|gonna|going to|about to) (?:be|turn) {_AGE}{_COUNTED}"),
+    (
+        "age",
+        rf"(?:i ?'?l{{1,2}}|i will|i wanna|imma|ima|gonna|going to|about to|until im|till im) (?:be |b |turn )?(?:like |finally )?{_AGE}{_COUNTED}",
+    ),
     ("age", rf"(?:when|since|as) (?:i|he|she|we) (?:was|were|am) {_FILLERS}{_AGE}{_COUNTED}"),
     ("age", rf"{_NOT_WORD}{_AGE} ?-?(?:years?|yrs?|yr)(?:[ -]?old|s|[ -]?olds)?(?![a-z])"),
     ("age", rf"{_NOT_WORD}{_AGE} ?(?:y/?o|yo|yrs)(?![a-z])"),
     (
         "age",
-        rf"{_NOT_WORD}(?:age|aged|edad|idade|alter|yas|yasim|age actuel|年齢|歳)(?: ?(?:is|:|=|es|e|ist|est|c'est|は|の) ?| ){_AGE}{_COUNTED}",
+        rf"{_NOT_WORD}(?:age|aged|edad|idade|alter|yas|yasim|age actuel|年齢|歳)(?: ?(?:is|was|of|:|=|es|e|ist|est|c'est|は|の) ?| ){_AGE}{_COUNTED}",
     ),
     ("age", rf"(?:年齢|歳|とし|ねんれい)(?:は|:| )? ?{_AGE_CJK}"),
     ("age", rf"{_AGE_CJK} ?(?:歳|才|さい)"),
+    (
+        "age",
+        rf"(?:小学生|中学生|幼稚園|同い年|同じ年|年長)[だでの、。です ]{{0,4}}{_AGE_CJK}(?![0-9]|年|月|回|個|人|点|時|分|面)",
+    ),
     (
         "age",
         rf"{_NOT_WORD}(?:tengo|tenho|tinha|tenia|j ?'?ai|j ?'?avais|j ?'?aurai|avoir|ai)(?: (?:solo|ya|apenas|que|so|ja|deja|bientot|seulement))* {_AGE}{_COUNTED}",
@@ -199,7 +243,8 @@ _SOURCES: list[tuple[str, str]] = [
     # Birthdays
     ("birthday", rf"{_BIRTH}[^.!?\n]{{0,24}}?{_NOT_WORD}(?P<date>{_DATE})"),
     ("birthday", rf"{_NOT_WORD}(?P<date>{_DATE})[^.!?\n]{{0,30}}?{_BIRTH}"),
-    ("birthday", rf"{_BIRTH}[^.!?\n]{{0,12}}?{_NOT_WORD}(?P<date>(?:19|20)[0-9]{{2}})(?![0-9])"),
+    ("birthday", rf"{_BIRTH}[^.!?\n]{{0,24}}?{_NOT_WORD}(?P<date>(?:19|20)[0-9]{{2}})(?![0-9])"),
+    ("birthday", rf"{_BIRTH}[^.!?\n]{{0,16}}?{_NOT_WORD}(?P<date>{_MONTH})"),
     ("birthday", rf"{_NOT_WORD}(?P<date>(?:19|20)[0-9]{{2}})(?![0-9])[^.!?\n]{{0,12}}?{_BIRTH}"),
     ("birthday", r"(?<![a-z])(?:soy|sou|suis|bin|class) (?:del?|do|of|ano) (?P<date>20[01][0-9])(?![0-9])"),
     ("birthday", r"(?<![0-9./-])[0-3]?[0-9][./-][0-3]?[0-9][./-](?:19|20)?[0-9]{2}(?![0-9./-])"),
@@ -228,12 +273,26 @@ _SOURCES: list[tuple[str, str]] = [
     ("school", rf"{_NOT_WORD}(?P<grade>[1-9][0-2]?) (?:sinif[a-z]*)"),
     (
         "school",
+        rf"{_NOT_WORD}(?:finish(?:ed|ing)?|start(?:ed|ing)?|entering|going (?:in)?to|i'?m in|am in|in|into|passed|failed|repeating"
+        rf"|graduated|done with) (?P<grade>(?:[1-9]|1[0-2]) ?(?:st|nd|rd|th)|sixth|seventh|eighth|ninth|tenth|fifth|fourth){_ENDS}",
+    ),
+    (
+        "school",
+        rf"{_NOT_WORD}(?:paso|pase|pasar|entro|entre|entrar|subo|voy|estoy|curso|termine|acabe|repito|passei|entrei|vou|estou|curso)"
+        rf" (?:(?:a|en|al|pro|para o|no|o) )?(?P<grade>{_ORDINAL})(?![a-z0-9])(?! (?:nivel|lugar|parte|fase))",
+    ),
+    (
+        "school",
+        rf"{_NOT_WORD}en (?P<grade>c[mpe][12]?|[3-6] ?(?:e|eme)|sixieme|cinquieme|quatrieme|troisieme|terminale)(?![a-z0-9])",
+    ),
+    (
+        "school",
         rf"(?:estoy en|voy en|estou no|to no|vou pro|suis en|passe en|rentre en|entre en) (?P<grade>{_ORDINAL}|c[mpe][12]?|terminale)(?![a-z])",
     ),
     ("school", r"(?P<school>[ぁ-んァ-ヶー一-龯0-9]{1,8}?(?:小学校|中学校|高校|高等学校))"),
     ("school", r"(?P<grade>[1-6一二三四五六] ?年生|[小中高][1-6一二三四五六])"),
     # First names
-    ("name", rf"{_NOT_WORD}(?:(?:my|irl|real|full|first) )+name(?:'?s| is|:| =| irl is| irl)? ?(?:is )?{_NAME}"),
+    ("name", rf"{_NOT_WORD}(?:(?:my|irl|real|full|first) )+name(?:'?s| is|:| =| irl is| irl)? ?(?:is )?{_NAME_SURE}"),
     ("name", rf"{_NOT_WORD}(?:irl|real|first) name ?[:=]? ?{_NAME}"),
     ("name", rf"{_NOT_WORD}(?:the )?name(?:'s| is) {_NAME}"),
     ("name", rf"{_NOT_WORD}(?:im called|i'm called|i am called|call me|calls me|called me|known as) {_NAME}"),
@@ -245,7 +304,10 @@ _SOURCES: list[tuple[str, str]] = [
         "name",
         rf"{_NOT_WORD}(?:me llamo|me llaman|me dicen|llamame|llamarme|(?:mi|mi verdadero|mi primer) nombre(?: [a-z]+)?(?: es|:)|(?:meu|o meu) nome(?: de verdade| real)?(?: e|:)|me chamo|me chamar de|me chama de|me chame de) {_NAME}",
     ),
-    ("name", rf"{_NOT_WORD}(?:(?:ich )?heis?se|mein (?:[a-z]+ )?name ist|nennt? mich|nennen mich) {_NAME}"),
+    (
+        "name",
+        rf"{_NOT_WORD}(?:(?:ich )?heis?se|mein (?:[a-z]+ )?(?:vor)?name(?: ist|:)|nennt? mich|nennen mich) {_NAME_SURE}",
+    ),
     (
         "name",
         rf"{_NOT_WORD}(?:je ?m'? ?appell?e|j ?'?m'?appell?e|mon (?:[a-z]+ )?(?:prenom|nom)(?: est| c'est|:)|appell?ez?[- ]moi|moi c'est) {_NAME}",
@@ -272,6 +334,7 @@ _SOURCES: list[tuple[str, str]] = [
     ),
     ("name", rf"{_NOT_WORD}arkadaslarim (?:bana )?{_NAME} der"),
     ("name", rf"{_NOT_WORD}ben {_NAME} (?:[a-z0-9]+ )?sinif"),
+    ("name", r"(?P<name>[ぁ-んァ-ヶー]{2,8}?)[、, がは]{1,2}(?:本当の名前|本名|リアルの名前)"),
     ("name", r"(?:^|\s|は|を|が)(?P<name>[ぁ-んァ-ヶー一-龯]{2,6}?)(?:と呼|って呼|だよー|より(?=$|[\s。!！:]))"),
     # Places
     (
@@ -300,6 +363,8 @@ _SOURCES: list[tuple[str, str]] = [
         rf"{_NOT_WORD}(?:wohnen?|lebe|leben|komme|kommen|bin|gruse|gruss|jemand|noch wer)(?: [a-z]+)? (?:in|aus|bei|nahe|an) {_PLACE}",
     ),
     ("place", rf"{_NOT_WORD}(?:nach) {_PLACE} (?:gezogen|umgezogen)"),
+    ("place", rf"{_NOT_WORD}(?:who'?s|whos|anyone|anybody|people|kids|snow|raining|hot|cold) (?:here )?in {_PLACE}"),
+    ("place", rf"{_NOT_WORD}(?:home|back|trip|drive|driving|flying|fly) to {_PLACE}"),
     (
         "place",
         rf"{_NOT_WORD}(?:j ?'?habite|habite|on habite|j'vis|je vis|demenage)(?: (?:a|en|au|aux|pres de|vers|dans))? {_PLACE}",
@@ -360,6 +425,12 @@ _SOURCES: list[tuple[str, str]] = [
         rf"{_SERVICE}(?: ?'?(?:da|de|dan|den|tan|ten|ta|te))? (?:ekle|ekleyin|takip et|takip edin|ara|aratin) {_ANY_HANDLE}",
     ),
     ("handle", rf"{_SERVICE}[^\n]{{0,24}}?[,?!(]+ ?(?:(?:yo|o meu|ich|moi|me|mine|benim|i am|im) )?{_ANY_HANDLE}"),
+    (
+        "handle",
+        rf"(?<![a-z0-9_.#])(?P<handle>(?!(?:this|that|what|here|there|it|which|not|and|the)(?![a-z]))[a-z0-9_][a-z0-9_.#-]{{4,31}})"
+        rf" ?(?:<-+|=|is|ist|est|es|ese es|e|esse e|c'est|benim|が私の|は私の) ?(?:my |mi |meu |mein |mon )?{_SERVICE}",
+    ),
+    ("handle", rf"{_SERVICE} (?:da|de|ta|te) (?P<handle>[a-z0-9_][a-z0-9_.#-]{{3,31}}) (?:diye|olarak|adiyla)"),
     ("handle", rf"{_SERVICE} ?[ぁ-ん]{{1,6}}[?!？！]? ?{_ANY_HANDLE}"),
     (
         "handle",
