@@ -7,8 +7,9 @@ shape of a tree of remixes. So
 - nothing leads from one resource to another: no author of a project or comment, no place of a comment, no edges;
 - a row takes the first step of its **ladder** at which its values are shared by the rows of at least k different
   people (of what is not placed yet, so that placing some never leaves others alone); what no step suits is left out;
-- a tree of remixes, or a thread, keeps its edges where the trees, or threads, of at least k people look alike, node
-  by node; otherwise the edges are cut.
+- a tree of remixes, or a thread, keeps its edges where trees, or threads, look alike, node by node, and each node of
+  theirs is of at least k people among them (somebody who answers everybody is known by the answers); otherwise the
+  edges are cut.
 
 What fits a row of a release then fits at least k people. Trees are compared by the multiset of their edges, each with
 what stands at its two ends, which tells apart all that can be told apart by counting; `tests/dataset` attacks the
@@ -289,26 +290,32 @@ def _label(ladder: Ladder, step: Step) -> str:
     return f"ROW({_values(ladder, step)}, 0)::text"
 
 
-def place(snapshot: Snapshot, name: str, relation: str, labels: Sequence[str], k: int) -> list[int]:
+def place(
+    snapshot: Snapshot, name: str, relation: str, labels: Sequence[str], k: int, parts: Sequence[str] = ()
+) -> list[int]:
     """Place things at the first step whose label k people share, and count them by step.
 
     Args:
         snapshot: Where.
         name: What to call the temporary table `placed_<name>` (id, step).
-        relation: The things: a table with `id` and `person`.
+        relation: The things: a table with `id` and `person`; a row for each part of a thing that has parts.
         labels: What things must share, as SQL, step by step.
         k: How many people.
+        parts: What a part looks like, as SQL, step by step: the parts that look alike in things that look alike must be
+            of k people too.
     """
     snapshot.run(f"CREATE TEMP TABLE placed_{name} (id bigint PRIMARY KEY, step int) ON COMMIT DROP")
     counts = []
     for step, label in enumerate(labels):
+        part = parts[step] if parts else "''"
         snapshot.run(
-            f"CREATE TEMP TABLE step_now ON COMMIT DROP AS SELECT t.id, t.person, {label} AS label FROM {relation} t"
-            f" WHERE NOT EXISTS (SELECT FROM placed_{name} p WHERE p.id = t.id)"
+            f"CREATE TEMP TABLE step_now ON COMMIT DROP AS SELECT t.id, t.person, {label} AS label, {part} AS part"
+            f" FROM {relation} t WHERE NOT EXISTS (SELECT FROM placed_{name} p WHERE p.id = t.id)"
         )
         snapshot.run(
-            f"INSERT INTO placed_{name} SELECT n.id, {step} FROM step_now n JOIN ("
-            f"SELECT label FROM step_now GROUP BY 1 HAVING count(DISTINCT person) >= {k}) shared USING (label)"
+            f"INSERT INTO placed_{name} SELECT {'DISTINCT ' if parts else ''}n.id, {step} FROM step_now n JOIN ("
+            "SELECT label FROM (SELECT label, count(DISTINCT person) AS people FROM step_now GROUP BY label, part)"
+            f" alike GROUP BY 1 HAVING min(people) >= {k}) shared USING (label)"
         )
         counts.append(int(snapshot.one(f"SELECT count(*) FROM placed_{name} WHERE step = {step}")))
         snapshot.run("DROP TABLE step_now")
@@ -380,7 +387,7 @@ def _cut_trees(snapshot: Snapshot, k: int, account: Account) -> None:
     row = "(to_jsonb({0}) - '{{id,person,parent_id,root_id}}'::text[])::text"
     snapshot.run(
         "CREATE TEMP TABLE trees ON COMMIT DROP AS"
-        " SELECT coalesce(c.root_id, c.parent_id, c.id) AS id, c.id AS node,"
+        " SELECT coalesce(c.root_id, c.parent_id, c.id) AS id, c.id AS node, c.person,"
         f" md5({row.format('c')} || coalesce({row.format('p')}, '') || coalesce({row.format('r')}, '')"
         "   || coalesce(c.parent_id = c.root_id, false)) AS looks"
         " FROM cells_projects c LEFT JOIN cells_projects p ON p.id = c.parent_id"
@@ -388,11 +395,13 @@ def _cut_trees(snapshot: Snapshot, k: int, account: Account) -> None:
     )
     snapshot.run(
         "CREATE TEMP TABLE shapes ON COMMIT DROP AS"
-        " SELECT g.id, coalesce(f.author_id, -g.id) AS person, g.looks, g.nodes"
-        " FROM (SELECT id, md5(string_agg(looks, ',' ORDER BY looks COLLATE \"C\")) AS looks, count(*) AS nodes"
-        " FROM trees GROUP BY 1) g LEFT JOIN scratch.projects f ON f.id = g.id"
+        " SELECT id, md5(string_agg(looks, ',' ORDER BY looks COLLATE \"C\")) AS looks, count(*) AS nodes"
+        " FROM trees GROUP BY 1"
     )
-    kept_whole = place(snapshot, "shapes", "shapes", ["t.looks"], k)[0]
+    snapshot.run("ANALYZE trees")
+    snapshot.run("ANALYZE shapes")
+    nodes = "(SELECT n.id, n.person, n.looks AS part, s.looks FROM trees n JOIN shapes s USING (id))"
+    kept_whole = place(snapshot, "shapes", nodes, ["t.looks"], k, ["t.part"])[0]
     snapshot.run(
         "UPDATE cells_projects c SET parent_id = NULL, root_id = NULL FROM trees t"
         " WHERE t.node = c.id AND NOT EXISTS (SELECT FROM placed_shapes p WHERE p.id = t.id)"
@@ -415,11 +424,21 @@ def _place_threads(snapshot: Snapshot, ladder: Ladder, k: int, account: Account)
         for number, (_, step) in enumerate(ladder.steps)
     )
     snapshot.run(
-        f"CREATE TEMP TABLE threads_{table} ON COMMIT DROP AS SELECT coalesce(parent_id, id) AS id,"
-        f" min(person) FILTER (WHERE parent_id IS NULL) AS person, {looks} FROM facts_{table} GROUP BY 1"
+        f"CREATE TEMP TABLE threads_{table} ON COMMIT DROP AS SELECT coalesce(parent_id, id) AS id, {looks}"
+        f" FROM facts_{table} GROUP BY 1"
     )
-    labels = [f"t.looks_{number}" for number in range(len(ladder.steps))]
-    whole = place(snapshot, f"threads_{table}", f"threads_{table}", labels, k)
+    snapshot.run(f"ANALYZE threads_{table}")
+    steps = [step for _, step in ladder.steps]
+    labels = [f"t.looks_{number}" for number in range(len(steps))]
+    columns = ", ".join(
+        f"s.looks_{number}, {_label(ladder, step)} AS part_{number}" for number, step in enumerate(steps)
+    )
+    comments = (
+        f"(SELECT s.id, f.person, f.parent_id IS NULL AS is_top, {columns} FROM facts_{table} f"
+        f" JOIN threads_{table} s ON s.id = coalesce(f.parent_id, f.id))"
+    )
+    parts = [f"t.part_{number} || t.is_top" for number in range(len(steps))]
+    whole = place(snapshot, f"threads_{table}", comments, labels, k, parts)
     snapshot.run(
         f"CREATE TEMP TABLE cut_{table} ON COMMIT DROP AS SELECT f.* FROM facts_{table} f"
         f" WHERE NOT EXISTS (SELECT FROM placed_threads_{table} p WHERE p.id = coalesce(f.parent_id, f.id))"
@@ -449,8 +468,8 @@ def withdraw(snapshot: Snapshot, table: str, k: int) -> None:
     """Make `withdrawn_<table>`: what holders of the release before should drop.
 
     Everybody can see who left the site between two releases. A list of what is gone, and nothing else, would say which
-    rows were theirs, and whose are those beside them in a thread. So what looks alike there goes together: a tree or
-    a thread as a whole, and with it those of k other people that look like it.
+    rows were theirs, and whose are those beside them in a thread. So what looks alike there goes together: with a tree
+    or a thread all that look like it, with a row by itself those of k other people.
     """
     snapshot.run(
         f"CREATE TEMP TABLE nodes_{table} ON COMMIT DROP AS"
@@ -463,18 +482,18 @@ def withdraw(snapshot: Snapshot, table: str, k: int) -> None:
     snapshot.run(
         f"CREATE TEMP TABLE before_trees_{table} ON COMMIT DROP AS SELECT tree, bool_and(is_there) AS is_there,"
         " coalesce(min(person) FILTER (WHERE id = tree), min(person)) AS person,"
-        " md5(string_agg(looks, ',' ORDER BY looks COLLATE \"C\")) AS looks"
+        " md5(string_agg(looks, ',' ORDER BY looks COLLATE \"C\")) AS looks, count(*) AS nodes"
         f" FROM nodes_{table} GROUP BY 1"
     )
     snapshot.run(
         f"CREATE TEMP TABLE withdrawn_{table} ON COMMIT DROP AS"
-        " WITH others AS (SELECT tree, looks, min(tree) OVER (PARTITION BY looks, person) AS first"
+        " WITH others AS (SELECT tree, looks, nodes, min(tree) OVER (PARTITION BY looks, person) AS first"
         f"  FROM before_trees_{table} WHERE is_there"
         f"  AND looks IN (SELECT looks FROM before_trees_{table} WHERE NOT is_there)),"
-        ' chosen AS (SELECT tree, dense_rank() OVER (PARTITION BY looks ORDER BY first COLLATE "C") AS place'
+        ' chosen AS (SELECT tree, nodes, dense_rank() OVER (PARTITION BY looks ORDER BY first COLLATE "C") AS place'
         "  FROM others)"
         f" SELECT id FROM nodes_{table} WHERE tree IN (SELECT tree FROM before_trees_{table} WHERE NOT is_there"
-        f"  UNION ALL SELECT tree FROM chosen WHERE place <= {k})"
+        f"  UNION ALL SELECT tree FROM chosen WHERE place <= {k} OR nodes > 1)"
     )
 
 

@@ -313,6 +313,31 @@ def test_what_is_said_of_coverage_tells_of_nothing_alone(built: Any) -> None:
     assert any(0 < row["lists"] < 10 for row in exact["lists"]), "there is something to leave out"
 
 
+def test_who_answers_everybody_is_not_known_by_the_answers(builder: Any) -> None:
+    """Twelve threads of twelve people look alike, and one person wrote all the replies: they lose their threads."""
+    with psycopg.connect(builder.database, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO scratch.users (id, username) SELECT g, 'person' || g FROM generate_series(1, 40) g;"
+            "INSERT INTO scratch.projects (id, author_id) SELECT g, g FROM generate_series(1, 40) g;"
+            "INSERT INTO scratch.project_comments (id, project_id, author_id, parent_id, created_at)"
+            # One person answers 1 to 12 on a day of its own; different people answer 21 to 32 on another.
+            " SELECT g, 40, g, NULL, '2001-01-01'::timestamptz + (g > 20)::int * interval '1 year'"
+            " FROM generate_series(1, 32) g WHERE g NOT BETWEEN 13 AND 20"
+            " UNION ALL SELECT 100 + g, 40, CASE WHEN g > 20 THEN g - 20 ELSE 40 END, g,"
+            " '2001-01-01'::timestamptz + (g > 20)::int * interval '1 year'"
+            " FROM generate_series(1, 32) g WHERE g NOT BETWEEN 13 AND 20"
+        )
+    builder("answers")
+    key = key_of(secret_key(builder.home), builder.releases["answers"])
+    rows = {row["id"]: row for row in builder.rows("answers", "project_comments")}
+    of_one, of_many = (
+        [rows.get(key.one("project_comment", 100 + g).hex()) for g in numbers]
+        for numbers in (range(1, 13), range(21, 33))
+    )
+    assert all(row is not None and row["parent_id"] for row in of_many), "there is something to keep"
+    assert not [row for row in of_one if row is not None and row["parent_id"]]
+
+
 def test_k_people_share_the_values_of_each_row(built: Any) -> None:
     for table in ("users", "projects", "studios"):
         rows = built.rows("open", table)
