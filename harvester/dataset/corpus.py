@@ -1,7 +1,8 @@
 """A labelled corpus of made-up comments, by which the redaction of texts is judged.
 
-Comments are drawn from `corpus.toml`, where templates and fillers stand in two parts: the rules were tuned with one,
-and are judged by the other. Nobody wrote any of it; every draw is the same on every machine.
+Comments are drawn from `corpus.toml`, where templates and fillers stand in three parts: the rules were tuned with the
+first, improved when the misses of the second had been seen, and are judged by the third, written afterwards. Nobody
+wrote any of it; every draw is the same on every machine.
 """
 
 # ruff: noqa: RUF001  (digits that look like others are what children write)
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TUNED, HELD_OUT = PARTS = "tuned", "held_out"
+TUNED, HELD_OUT, FRESH = PARTS = "tuned", "held_out", "fresh"
 LANGUAGES = ("en", "es", "pt", "de", "fr", "ja", "tr")
 KINDS = ("age", "birthday", "school", "name", "place", "handle", "phone", "email", "link", "mention", "user")
 HARMLESS = "harmless"
@@ -43,15 +44,22 @@ _KIND_OF_SLOT = {
 _AROUND = {
     TUNED: (("", "", "", "omg ", "hi! ", "hello ", "... "), ("", "", "", " lol", "!!", " 😀", " :meow:", " xd")),
     HELD_OUT: (("", "", "", "wow, ", "hey ", "um ", "ok so "), ("", "", "", " haha", "!", " ❤️", " :pizza:", " ^^")),
+    FRESH: (("", "", "", "yo ", "btw ", "haha ", "so, "), ("", "", "", " :)", "!!!", " 🎉", " :tada:", " pls")),
 }
 USERNAMES = {
     TUNED: ("CoolCat_123", "pixelpanda", "dragonfire99", "Star-Gazer", "luna4eva", "TheGameMaker", "max", "-Mystic-"),
     HELD_OUT: ("blue_fox77", "waffleking", "ninja2012x", "Code-Wizard", "mrpotato", "ArtByKay", "sam", "__echo__"),
+    FRESH: ("red_panda5", "noodleking", "sharkboy2013", "Pixel-Poet", "msbanana", "DrawWithJo", "kit", "_-nova-_"),
 }
-_STRANGERS = {TUNED: ("somebody1", "best-friend_x"), HELD_OUT: ("new_kid9", "LostAccount")}
+_STRANGERS = {
+    TUNED: ("somebody1", "best-friend_x"),
+    HELD_OUT: ("new_kid9", "LostAccount"),
+    FRESH: ("some_one7", "GoneForever"),
+}
 _HANDLES = {
     TUNED: ("jake_2011", "mia.plays", "Leo#1234", "xX_zoe_Xx", "oliverpro12", "sophiedraws"),
     HELD_OUT: ("noah.exe", "ava_gamer08", "Priya#0420", "its.dylan", "chloecat11", "tyronebeats"),
+    FRESH: ("freya_09", "jasper.codes", "Nia#7781", "real.devon", "amelia2k12", "keiradances"),
 }
 _SERVICES = {
     TUNED: (
@@ -79,6 +87,18 @@ _SERVICES = {
         "sn@p",
         "dc",
     ),
+    FRESH: (
+        "discord",
+        "Snapchat",
+        "TikTok",
+        "dis-cord",
+        "instagram",
+        "roblox",
+        "YouTube",
+        "disc0rd",
+        "twitch",
+        "insta",
+    ),
 }
 _EMAILS = {
     TUNED: (
@@ -94,6 +114,13 @@ _EMAILS = {
         "kay AT yahoo DOT com",
         "priya@school.edu",
         "max77[at]gmail.com",
+    ),
+    FRESH: (
+        "freya.b@gmail.com",
+        "jasper12@yahoo.co.uk",
+        "nia at outlook dot com",
+        "dev0n@proton.me",
+        "kit(at)mail.com",
     ),
 }
 _LINKS = {
@@ -112,6 +139,14 @@ _LINKS = {
         "bit.ly/3xYz",
         "hxxps://foo.example.com",
         "cool-site (dot) net",
+    ),
+    FRESH: (
+        "https://game.example.net/a/b",
+        "tinyurl.com/2p9x",
+        "www.play-it-here.org",
+        "scratch.mit.edu/studios/998877",
+        "itch.io/my-game",
+        "funsite dot net",
     ),
 }
 
@@ -195,7 +230,9 @@ def _age(chance: random.Random, part: str, words: list[str]) -> str:
     digits = str(age)
     word = words[age - 7]
     forms = [digits, digits, digits, digits, word, word]
-    if part == TUNED:
+    if part == FRESH:
+        forms += ["-".join(digits), f"{digits}.5", "\u3000".join(digits), digits.translate(_FULL_WIDTH), word.title()]
+    elif part == TUNED:
         forms += [
             " ".join(digits),
             digits.replace("0", "O").replace("1", "l", 1),

@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from harvester.dataset.corpus import HELD_OUT, KINDS, LANGUAGES, PARTS, USERNAMES, comments
+from harvester.dataset.corpus import FRESH, KINDS, LANGUAGES, PARTS, USERNAMES, comments
 from harvester.dataset.redact import Names, find
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Score(NamedTuple):
         return self.right / self.finds if self.finds else 1.0
 
 
-def measure(part: str = HELD_OUT) -> dict[tuple[str, str], Score]:
+def measure(part: str = FRESH) -> dict[tuple[str, str], Score]:
     """The score of each kind and language, of all kinds of a language (`all`), and of a kind in all languages."""
     names = known_names(part)
     counts: Counter[tuple[str, str, str]] = Counter()
@@ -91,11 +91,11 @@ def percentages(scores: dict[tuple[str, str], Score]) -> dict[str, dict[str, int
     }
 
 
-def stated() -> dict[str, dict[str, int]]:
-    """What the datasheet and the documentation say: the figures of the part that was held out."""
+def stated(part: str = FRESH) -> dict[str, dict[str, int]]:
+    """What the documentation says of a part; the datasheet repeats what is said of the one that judges."""
     text = resources.files("harvester.dataset").joinpath(STATED).read_text(encoding="utf-8")
-    figures: dict[str, dict[str, int]] = json.loads(text)
-    return figures
+    figures: dict[str, dict[str, dict[str, int]]] = json.loads(text)
+    return figures[part]
 
 
 def table(figures: dict[str, dict[str, int]]) -> str:
@@ -108,11 +108,13 @@ def table(figures: dict[str, dict[str, int]]) -> str:
 
 def _main() -> None:
     parser = argparse.ArgumentParser(prog="python -m harvester.dataset.recall", description=__doc__)
-    parser.add_argument("--part", choices=PARTS, default=HELD_OUT, help="which templates (default: those held out)")
-    parser.add_argument("--write", action="store_true", help=f"write what was measured of those held out to {STATED}")
+    parser.add_argument("--part", choices=PARTS, default=FRESH, help="which templates (default: those that judge)")
+    parser.add_argument(
+        "--write", action="store_true", help=f"write what was measured of all that were not tuned with to {STATED}"
+    )
     options = parser.parse_args()
     if options.write:
-        text = json.dumps(percentages(measure()), indent=1) + "\n"
+        text = json.dumps({part: percentages(measure(part)) for part in PARTS[1:]}, indent=1) + "\n"
         Path(__file__).with_name(STATED).write_text(text, encoding="utf-8")
     sys.stdout.write(table(percentages(measure(options.part))) + "\n")
 
