@@ -37,7 +37,9 @@ _NOT_WORD = r"(?<![a-z0-9])"
 _COUNTED = (  # what is counted in a game, and so is no age
     r"(?! ?(?:%|/|x\b|:[0-9]|level|lvl|lives|life|point|pts|time|min|sec|hour|hr|day|week|month|follower|sub|view|love|fave|player"
     r"|project|sprite|block|try|tries|vidas|puntos|niveles|veces|horas|dias|fases|pontos|seguidor|punkt|leben|mal\b|stunden"
-    r"|tag|fois|vies|heures|jours|puan|can\b|bolum|kez|saat|gun))"
+    r"|tag|fois|vies|heures|jours|puan|can\b|bolum|kez|saat|gun"
+    r"|coin|moned|moeda|munze|piece|altin|degre|grad|key|gem|star|estrell|estrel|stern|etoile|step|paso|passo|schritt|pas\b|attack|ataque"
+    r"|angriff|attaque|saldiri|frame|clone|costume|sound|screen|world|wave|boss|enem|bug|people|person|like|line|color|letter|word))"
 )
 _FILLERS = r"(?:(?:only|just|barely|almost|nearly|about|actually|currently|literally|still|like|a|an|already|also|even|now|turning) )*"
 _ENDS = r"(?= ?(?:$|[.!?,;:)&\n]|lol|xd|haha|and |but |so |btw|rn|now|too|dont|don't|u ?\?))"
@@ -46,7 +48,7 @@ _ENDS = r"(?= ?(?:$|[.!?,;:)&\n]|lol|xd|haha|and |but |so |btw|rn|now|too|dont|d
 # --- Dates ---------------------------------------------------------------------------------------------------------
 _MONTH = (
     "(?:jan(?:uary|uar|vier|eiro)?|feb(?:ruary|ruar|rero)?|fev(?:rier|ereiro)?|mar(?:ch|zo|s|co|t)?|marz|apr(?:il)?|abr(?:il)?"
-    "|avril|may(?:o|is)?|mai(?:o)?|jun(?:e|i|io|ho)?|juin|jul(?:y|i|io|ho)?|juillet|aug(?:ust)?|ago(?:sto)?|aout|sep(?:t"
+    "|avril|may(?:o|is)?|mai(?:o)?|enero|jun(?:e|i|io|ho)?|juin|jul(?:y|i|io|ho)?|juillet|aug(?:ust)?|ago(?:sto)?|aout|sep(?:t"
     "|tember|tiembre|tembre)?|set(?:embro)?|oct(?:ober|ubre|obre)?|okt(?:ober)?|out(?:ubro)?|nov(?:ember|iembre|embre|embro)?"
     "|dec(?:ember|embre)?|dez(?:ember|embro)?|dic(?:iembre)?|ocak|subat|nisan|haziran|temmuz|agustos|eylul|ekim|kasim|aralik)(?![a-z])"
 )
@@ -58,7 +60,7 @@ _DAY = (
     f"|{_WORDS_OF_AGE.removesuffix('|on')})"
 )
 _DATE = (
-    rf"(?:{_DAY} (?:of |de |di )?{_MONTH}|{_MONTH} (?:the )?{_DAY}|[0-9]{{1,2}}[./-][0-9]{{1,2}}(?:[./-](?:19|20)?[0-9]{{2}})?"
+    rf"(?:(?:the )?{_DAY} (?:of |de |di )?{_MONTH}|{_MONTH} (?:the )?{_DAY}|[0-9]{{1,2}}[./-][0-9]{{1,2}}(?:[./-](?:19|20)?[0-9]{{2}})?"
     r"|[0-9]{1,2} ?月 ?[0-9]{1,2} ?日?)(?:,? ?(?:de |of )?(?:19|20)[0-9]{2})?(?![0-9])"
 )
 _BIRTH = (
@@ -176,6 +178,28 @@ _SOURCES: list[tuple[str, str]] = [
     ("age", rf"{_NOT_WORD}i ?'?(?: a)?m {_FILLERS}(?:turning )?{_AGE}{_COUNTED}"),
     ("age", rf"(?:^|[\s,.!?])am {_FILLERS}{_AGE}{_COUNTED}"),
     ("age", rf"{_NOT_WORD}(?P<age>(?:{_WORDS_OF_AGE}) ?(?=y/?o(?![a-z])))"),
+    (
+        "age",
+        rf"{_NOT_WORD}(?:being|says?|said|think|thought|thinks|older than|younger than|over|under|above|below) (?:that )?{_AGE}{_COUNTED}",
+    ),
+    (
+        "age",
+        rf"(?:when|since|until|till|til|before|after|wish|if) (?:i|u|you|he|she|we|they) (?:was|were|am|are|is|turned|turn|hit) {_FILLERS}{_AGE}{_COUNTED}",
+    ),
+    (
+        "age",
+        rf"{_NOT_WORD}{_AGE} (?:is|are|was)(?: way| kinda| a bit| pretty| still)? (?:too|so|really|very|pretty|kinda|still)? ?(?:young|old|little|small|hard|fun|scary|the best|the worst)",
+    ),
+    (
+        "age",
+        rf"(?:bro|brother|sis|sister|friend|bff|bestie|cousin|son|daughter|kid|girl|boy|nephew|niece|hermano|hermana|hermanito|primo|prima"
+        rf"|amigo|amiga|irmao|irma|bruder|schwester|cousine|freund|freundin|frere|soeur|cousin|copain|copine|ami|amie|kardesim|abim|ablam"
+        rf"|kuzenim|arkadasim)[ ,(]{{1,3}}(?:(?:is|ist|es|e|est|wird|de|of|a|who's|whos|who is|hes|shes|tiene|tem|hat|il a|elle a) )*{_AGE}{_COUNTED}",
+    ),
+    (
+        "age",
+        rf"(?:^|[\s,])(?:yo|eu|ich|moi|ben) (?:tambien|tb|tbn|tbm|tambem|auch|aussi|de|da|solo|so|erst|que) {_AGE}{_COUNTED}(?![a-z0-9])",
+    ),
     ("age", rf"{_NOT_WORD}(?:asl|a/s/l)[^a-z0-9]{{0,4}}{_AGE}"),
     ("age", rf"(?:^|[.!?,\n] ?|so |ok |hey |hi |wow |um )(?:also |just )?{_AGE} here(?![a-z])"),
     ("age", rf"(?:in|join|to|of) (?:the )?{_AGE}(?:s|'s)? (?:club|gang|squad|crew|team|group)(?![a-z])"),
@@ -232,7 +256,7 @@ _SOURCES: list[tuple[str, str]] = [
         "age",
         rf"{_NOT_WORD}{_AGE},? (?:and (?:you|u)|u ?\?|y tu|e (?:vc|voce|tu)|und du|et toi|ve sen|ya sen|sen)(?![a-z])",
     ),
-    ("age", rf"(?:^|[\s,])(?:me(?! on )|yo|ps yo|eu|ich|moi|ben|bende) {_AGE}{_COUNTED}(?![a-z0-9])"),
+    ("age", rf"(?:^|[\s,])(?:me(?! on )|yo|ps yo|eu|ich|moi|ben|bende) (?![li][oil] ){_AGE}{_COUNTED}(?![a-z0-9])"),
     (
         "age",
         rf"(?:guess|my age|how old|edad|idade|alter|yas)[^\n]{{0,16}}? (?:its|it's|is|es|ist|c'est) {_AGE}{_COUNTED}",
@@ -246,7 +270,15 @@ _SOURCES: list[tuple[str, str]] = [
     ("birthday", rf"{_BIRTH}[^.!?\n]{{0,24}}?{_NOT_WORD}(?P<date>(?:19|20)[0-9]{{2}})(?![0-9])"),
     ("birthday", rf"{_BIRTH}[^.!?\n]{{0,16}}?{_NOT_WORD}(?P<date>{_MONTH})"),
     ("birthday", rf"{_NOT_WORD}(?P<date>(?:19|20)[0-9]{{2}})(?![0-9])[^.!?\n]{{0,12}}?{_BIRTH}"),
-    ("birthday", r"(?<![a-z])(?:soy|sou|suis|bin|class) (?:del?|do|of|ano) (?P<date>20[01][0-9])(?![0-9])"),
+    (
+        "birthday",
+        r"(?<![a-z])(?:soy|sou|suis|bin|class|im|i'm) (?:(?:del?|do|of|ano|da|von|from|a) )?(?P<date>20[01][0-9])(?![0-9])",
+    ),
+    ("birthday", r"(?<![0-9])(?P<date>20[01][0-9])'?s? (?:baby|babies|kid|kids|born|liner|jahrgang|model)(?![a-z])"),
+    ("birthday", r"(?:came|come|arrived|entered)[^.!?\n]{0,16} world[^.!?\n]{0,8}(?P<date>20[01][0-9])(?![0-9])"),
+    ("birthday", rf"(?<![a-z])(?:b|dob|d\.o\.b)[.:]? ?(?P<date>{_DATE})"),
+    ("birthday", rf"{_BIRTH}[^.?\n]{{0,24}}?{_NOT_WORD}(?P<date>{_DATE})"),
+    ("birthday", rf"(?:party|cake|presents?|fiesta|festa|feier|fete)[^.?\n]{{0,20}}?{_NOT_WORD}(?P<date>{_DATE})"),
     ("birthday", r"(?<![0-9./-])[0-3]?[0-9][./-][0-3]?[0-9][./-](?:19|20)?[0-9]{2}(?![0-9./-])"),
     # School and class
     ("school", rf"(?<![a-z'.-])(?P<school>(?:{_NO_SCHOOL}[a-z][a-z'.-]* ){{1,4}}(?:{_SCHOOL_WORD}))(?![a-z])"),
@@ -273,6 +305,10 @@ _SOURCES: list[tuple[str, str]] = [
     ("school", rf"{_NOT_WORD}(?P<grade>[1-9][0-2]?) (?:sinif[a-z]*)"),
     (
         "school",
+        rf"(?:maestr[oa]|profe|profesora?|professora?|alumn[oa]|alun[oa]|estudiante) de[l]? (?P<grade>{_ORDINAL})(?![a-z0-9])",
+    ),
+    (
+        "school",
         rf"{_NOT_WORD}(?:finish(?:ed|ing)?|start(?:ed|ing)?|entering|going (?:in)?to|i'?m in|am in|in|into|passed|failed|repeating"
         rf"|graduated|done with) (?P<grade>(?:[1-9]|1[0-2]) ?(?:st|nd|rd|th)|sixth|seventh|eighth|ninth|tenth|fifth|fourth){_ENDS}",
     ),
@@ -283,7 +319,7 @@ _SOURCES: list[tuple[str, str]] = [
     ),
     (
         "school",
-        rf"{_NOT_WORD}en (?P<grade>c[mpe][12]?|[3-6] ?(?:e|eme)|sixieme|cinquieme|quatrieme|troisieme|terminale)(?![a-z0-9])",
+        rf"{_NOT_WORD}(?:en|de|des|du|les) (?P<grade>c[mpe][12]?|[3-6] ?(?:e|eme)|sixieme|cinquieme|quatrieme|troisieme|terminale)(?![a-z0-9])",
     ),
     (
         "school",
@@ -292,7 +328,40 @@ _SOURCES: list[tuple[str, str]] = [
     ("school", r"(?P<school>[ぁ-んァ-ヶー一-龯0-9]{1,8}?(?:小学校|中学校|高校|高等学校))"),
     ("school", r"(?P<grade>[1-6一二三四五六] ?年生|[小中高][1-6一二三四五六])"),
     # First names
-    ("name", rf"{_NOT_WORD}(?:(?:my|irl|real|full|first) )+name(?:'?s| is|:| =| irl is| irl)? ?(?:is )?{_NAME_SURE}"),
+    (
+        "name",
+        rf"{_NOT_WORD}(?:(?:my|irl|real|full|first) )+name(?:'?s| is|:| =| irl is| irl)? ?(?:is )?(?:(?:actually|really|just|like) )?{_NAME_SURE}",
+    ),
+    (
+        "name",
+        rf"{_NOT_WORD}(?:hey+|hi+|hello|sup|yo|hola|ola|oi+|hallo|salut|coucou|selam|merhaba)[,! ]+{_NAME} (?:here|por aqui|aqui|hier|ici|ben|burada)(?![a-z])",
+    ),
+    (
+        "name",
+        rf"{_NOT_WORD}{_NAME} (?:is|es|e|ist|est) (?:my|mi|meu|mein|mon) (?:real|first|irl|actual|true|verdadero|vrai|echter) ?(?:name|nombre|nome|nom|prenom)?",
+    ),
+    ("name", rf"{_NOT_WORD}(?:its|it's|this is) {_NAME} (?:btw|from|again|here)(?![a-z])"),
+    (
+        "name",
+        rf"{_NOT_WORD}(?:yours truly|your friend|your pal|from your friend|con carino|com carinho|liebe grusse|viele grusse|bisous|sevgiler)[,: ]+{_NAME}",
+    ),
+    (
+        "name",
+        rf"{_NOT_WORD}(?:m'?appell?ent|m'?appell?e|se llama|se chama|heisst|nennen mich|sagen|dicen|chamam de|diyor|derler) {_NAME}",
+    ),
+    ("name", rf"{_NOT_WORD}(?:vrai )?prenom ?[:=] ?{_NAME}"),
+    (
+        "name",
+        r"(?:どうも|はじめまして|初めまして|こんにちは|こんばんは|やあ|よろしく)[、。 !！]*(?P<name>[ぁ-んァ-ヶー一-龯]{2,8}?)(?:です|だよ|と申)",
+    ),
+    (
+        "name",
+        r"(?:^|[、。 !！])(?P<name>[ぁ-んァ-ヶー一-龯]{2,8}?)(?:です|だよ)[、。 !！]*(?:よろしく|初めまして|はじめまして)",
+    ),
+    (
+        "name",
+        r"(?:みんな|友達|家族|ママ|パパ|先生)(?:に|から|は)(?P<name>[ぁ-んァ-ヶー一-龯]{2,8}?)(?:と呼|って呼|っていわ|と言わ)",
+    ),
     ("name", rf"{_NOT_WORD}(?:irl|real|first) name ?[:=]? ?{_NAME}"),
     ("name", rf"{_NOT_WORD}(?:the )?name(?:'s| is) {_NAME}"),
     ("name", rf"{_NOT_WORD}(?:im called|i'm called|i am called|call me|calls me|called me|known as) {_NAME}"),
@@ -364,6 +433,15 @@ _SOURCES: list[tuple[str, str]] = [
     ),
     ("place", rf"{_NOT_WORD}(?:nach) {_PLACE} (?:gezogen|umgezogen)"),
     ("place", rf"{_NOT_WORD}(?:who'?s|whos|anyone|anybody|people|kids|snow|raining|hot|cold) (?:here )?in {_PLACE}"),
+    (
+        "place",
+        rf"{_NOT_WORD}(?:raised|snowing|raining|sunny|stuck|school|summer|winter|weekend|family|house|grandma|nana|dad|mom) in {_PLACE}",
+    ),
+    ("place", rf"{_NOT_WORD}(?:visiting|moved here|hi all|mail|us) from {_PLACE}"),
+    (
+        "place",
+        rf"{_NOT_WORD}(?:viaje|viajar|voy|vamos|viajo|vou|part|pars|partons|suis nee?|nee?|ici|fahren|fahre|reise) (?:a|pra|para|en|nach|em) {_PLACE}",
+    ),
     ("place", rf"{_NOT_WORD}(?:home|back|trip|drive|driving|flying|fly) to {_PLACE}"),
     (
         "place",
@@ -386,7 +464,7 @@ _SOURCES: list[tuple[str, str]] = [
     ("place", rf"{_NOT_WORD}(?P<place>[0-9]{{1,5}} (?:[a-z']+ ){{1,3}}(?:{_STREET_WORD}))(?![a-z])"),
     (
         "place",
-        r"(?<![a-z])(?P<place>(?:calle|avenida|av\.|avda|rua|travessa|praca|plaza|paseo)(?: (?:de|la|el|los|las|do|da|das|dos|del))* [a-z']+(?: [a-z']+)?,? ?(?:n[o.º°]? ?)?[0-9]{1,5})",
+        r"(?<![a-z])(?P<place>(?:calle|avenida|av\.|avda|rua|travessa|praca|plaza|paseo)(?: (?:de|la|el|los|las|do|da|das|dos|del))* [a-z']+(?: (?:de |del |da |do )?[a-z']+){0,2},? ?(?:n[o.º°]? ?)?[0-9]{1,5})",
     ),
     (
         "place",
@@ -429,6 +507,11 @@ _SOURCES: list[tuple[str, str]] = [
         "handle",
         rf"(?<![a-z0-9_.#])(?P<handle>(?!(?:this|that|what|here|there|it|which|not|and|the)(?![a-z]))[a-z0-9_][a-z0-9_.#-]{{4,31}})"
         rf" ?(?:<-+|=|is|ist|est|es|ese es|e|esse e|c'est|benim|が私の|は私の) ?(?:my |mi |meu |mein |mon )?{_SERVICE}",
+    ),
+    ("handle", rf"{_SERVICE}(?: me)? (?:as|at|by|under|@) {_ANY_HANDLE}"),
+    (
+        "handle",
+        rf"(?:find|add|search|look up|follow|text|dm|message) (?:me|for)?[, ]+{_NO_NAME}{_ANY_HANDLE},? (?:over )?(?:on|in|at) {_SERVICE}",
     ),
     ("handle", rf"{_SERVICE} (?:da|de|ta|te) (?P<handle>[a-z0-9_][a-z0-9_.#-]{{3,31}}) (?:diye|olarak|adiyla)"),
     ("handle", rf"{_SERVICE} ?[ぁ-ん]{{1,6}}[?!？！]? ?{_ANY_HANDLE}"),
