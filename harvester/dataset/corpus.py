@@ -49,17 +49,17 @@ _AROUND = {
 USERNAMES = {
     TUNED: ("CoolCat_123", "pixelpanda", "dragonfire99", "Star-Gazer", "luna4eva", "TheGameMaker", "max", "-Mystic-"),
     HELD_OUT: ("blue_fox77", "waffleking", "ninja2012x", "Code-Wizard", "mrpotato", "ArtByKay", "sam", "__echo__"),
-    FRESH: ("red_panda5", "noodleking", "sharkboy2013", "Pixel-Poet", "msbanana", "DrawWithJo", "kit", "_-nova-_"),
+    FRESH: ("tiny_otter9", "pancakelord", "comet2014z", "Loop-Master", "drpickle", "SketchyLou", "rob", "x_Ember_x"),
 }
 _STRANGERS = {
     TUNED: ("somebody1", "best-friend_x"),
     HELD_OUT: ("new_kid9", "LostAccount"),
-    FRESH: ("some_one7", "GoneForever"),
+    FRESH: ("nobody_4u", "OldFriend-1"),
 }
 _HANDLES = {
     TUNED: ("jake_2011", "mia.plays", "Leo#1234", "xX_zoe_Xx", "oliverpro12", "sophiedraws"),
     HELD_OUT: ("noah.exe", "ava_gamer08", "Priya#0420", "its.dylan", "chloecat11", "tyronebeats"),
-    FRESH: ("freya_09", "jasper.codes", "Nia#7781", "real.devon", "amelia2k12", "keiradances"),
+    FRESH: ("imogen.k", "caleb_2k13", "Rohan#3310", "the.sienna", "brodyplays7", "matildaart"),
 }
 _SERVICES = {
     TUNED: (
@@ -87,18 +87,7 @@ _SERVICES = {
         "sn@p",
         "dc",
     ),
-    FRESH: (
-        "discord",
-        "Snapchat",
-        "TikTok",
-        "dis-cord",
-        "instagram",
-        "roblox",
-        "YouTube",
-        "disc0rd",
-        "twitch",
-        "insta",
-    ),
+    FRESH: ("Discord", "snapchat", "tiktok", "disc ord", "Insta", "ROBLOX", "youtube", "whatsapp", "r0blox", "twitch"),
 }
 _EMAILS = {
     TUNED: (
@@ -116,11 +105,11 @@ _EMAILS = {
         "max77[at]gmail.com",
     ),
     FRESH: (
-        "freya.b@gmail.com",
-        "jasper12@yahoo.co.uk",
-        "nia at outlook dot com",
-        "dev0n@proton.me",
-        "kit(at)mail.com",
+        "imogen.w@gmail.com",
+        "caleb9@hotmail.co.uk",
+        "rohan at yahoo dot com",
+        "si3nna@mail.com",
+        "lou[at]icloud.com",
     ),
 }
 _LINKS = {
@@ -141,12 +130,12 @@ _LINKS = {
         "cool-site (dot) net",
     ),
     FRESH: (
-        "https://game.example.net/a/b",
-        "tinyurl.com/2p9x",
-        "www.play-it-here.org",
-        "scratch.mit.edu/studios/998877",
-        "itch.io/my-game",
-        "funsite dot net",
+        "https://sub.example.org/play?x=1",
+        "goo.gl/abc12",
+        "www.best-game-ever.com",
+        "scratch.mit.edu/users/tiny_otter9",
+        "my-page.github.io/game",
+        "gamehub dot io",
     ),
 }
 
@@ -231,7 +220,7 @@ def _age(chance: random.Random, part: str, words: list[str]) -> str:
     word = words[age - 7]
     forms = [digits, digits, digits, digits, word, word]
     if part == FRESH:
-        forms += ["-".join(digits), f"{digits}.5", "\u3000".join(digits), digits.translate(_FULL_WIDTH), word.title()]
+        forms += ["*".join(digits), f"{digits} 1/2", " ".join(digits), digits.translate(_FULL_WIDTH), word.title()]
     elif part == TUNED:
         forms += [
             " ".join(digits),
