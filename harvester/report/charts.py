@@ -29,6 +29,8 @@ class Tick:
 
     at: float
     label: str
+    wide: bool = False
+    """Whether it is shown only where there is more room than on a phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +164,12 @@ def columns(
     )
     labelled = [index for index, label in enumerate(labels) if label]
     fitting = max(1, _LETTERS // max([1, *map(len, labels)]))
-    kept = labelled[:: max(1, ceil(len(labelled) / fitting))]
-    below = tuple(Tick((index + 0.5) * room, labels[index]) for index in kept)
+    finer = max(1, ceil(len(labelled) / (3 * fitting)))
+    every = 3 * finer if len(labelled) > fitting else finer
+    below = tuple(
+        Tick((index + 0.5) * room, labels[index], bool(place * finer % every))
+        for place, index in enumerate(labelled[::finer])
+    )
     highest = max(range(len(values)), key=lambda index: values[index], default=None)
     says = f"{len(values)} columns of {unit}"
     if highest is not None:

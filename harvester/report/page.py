@@ -219,7 +219,7 @@ def notices(report: Report) -> list[Notice]:
         found.append(Notice("plain", "Nothing has been crawled yet: `harvester seed` and `harvester crawl` begin."))
     if ended and not any(notice.tone == "bad" for notice in found):
         ago = length(max(0.0, (at - ended[0]["ended_at"]).total_seconds()))
-        found.append(Notice("good", f"All is well. The last run ended {ended[0]['outcome']} {ago} ago."))
+        found.append(Notice("good", f"All is well. The last run ended {ago} ago, {ended[0]['outcome']}."))
     return found
 
 

@@ -187,6 +187,8 @@ def _say_backlog(rows: Rows, _: Moment) -> str:
         said = (
             f"{plain(late)} of {counted(whole, 'list')} and objects in scope ({_part(late, whole)}) wait for a visit."
         )
+    if round(unseen, 1) == 0:
+        return said
     return f"{said} About {plain(round(unseen, 1))} new items are to be expected in them that nobody has seen yet."
 
 
@@ -570,7 +572,7 @@ COMMUNITY = (
         "Nothing is held yet.",
         _say_calendar,
         _draw_calendar,
-        lambda rows: f"{counted(_total(rows, 'acts'), 'act')} on {counted(len(rows), 'day')}",
+        lambda rows: f"{plain(_total(rows, 'acts'))} comments, shared projects and events; {counted(len(rows), 'day')}",
         streams=("user_projects", *_WRITTEN, "studio_activity"),
         wide=True,
     ),
@@ -670,7 +672,8 @@ COMMUNITY = (
         ("studios",),
         "No studio was read yet.",
         lambda rows, _: (
-            f"{counted(_total(rows, 'studios'), 'studio')} hold {plain(_total(rows, 'projects'))} places for projects."
+            f"{counted(_total(rows, 'studios'), 'studio')} hold {plain(_total(rows, 'projects'))} projects; one that is in"
+            " several counts in each."
         ),
         lambda rows, _: (charts.bars(_binned(rows, "projects_from", "studios"), "studios"),),
         lambda rows: counted(_total(rows, "studios"), "studio") + " whose projects were read whole",

@@ -50,7 +50,13 @@ def test_columns_are_as_high_as_their_numbers(values):
 def test_labels_below_columns_fit_a_phone(labels):
     made = charts.columns([1] * len(labels), labels, labels, "things")
     assert made.below
-    assert len(made.below) == 1 or sum(len(tick.label) for tick in made.below) <= 22 + len(max(labels, key=len))
+    shown = [tick for tick in made.below if not tick.wide]
+    assert shown
+    assert len(shown) == 1 or sum(len(tick.label) for tick in shown) <= 22 + len(max(labels, key=len))
+    # Where there is room three times as many stand between them, evenly.
+    assert len(made.below) <= 3 * len(shown)
+    steps = [later.at - tick.at for tick, later in pairwise(made.below)]
+    assert not steps or max(steps) - min(steps) < 1e-6
 
 
 @given(numbers)

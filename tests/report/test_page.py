@@ -469,7 +469,7 @@ def test_what_is_wrong_stands_at_the_head(database, look_at):
     with psycopg.connect(database) as connection:
         _run(connection, "2026-06-01 08:00Z", "2026-06-01 09:00Z", 10, 1, outcome="done")
     page = look_at(database, at=datetime(2026, 6, 1, 12, tzinfo=UTC))
-    assert page.facts["notices"] == [{"tone": "good", "text": "All is well. The last run ended done 3 hours ago."}]
+    assert page.facts["notices"] == [{"tone": "good", "text": "All is well. The last run ended 3 hours ago, done."}]
     with psycopg.connect(database) as connection:
         _run(connection, "2026-06-01 10:00Z", "2026-06-01 11:00Z", 10, 1, outcome="degraded")
         connection.execute(
