@@ -672,8 +672,8 @@ COMMUNITY = (
         ("studios",),
         "No studio was read yet.",
         lambda rows, _: (
-            f"{counted(_total(rows, 'studios'), 'studio')} hold {plain(_total(rows, 'projects'))} projects; one that is in"
-            " several counts in each."
+            f"{counted(_total(rows, 'studios'), 'studio')} hold {plain(_total(rows, 'projects'))} projects;"
+            " one that is in several counts in each."
         ),
         lambda rows, _: (charts.bars(_binned(rows, "projects_from", "studios"), "studios"),),
         lambda rows: counted(_total(rows, "studios"), "studio") + " whose projects were read whole",
