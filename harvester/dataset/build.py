@@ -485,7 +485,8 @@ class Build:
                 writing.write(batch.cast(schema_of(WITHDRAWN)))
         resource = Resource(
             "withdrawn",
-            f"What {previous.name} held and this release does not, as it was called there.",
+            f"What {previous.name} held and this release does not, as it was called there"
+            + ("; with others that look alike, so that nobody is known by having left." if self.request.k else "."),
             WITHDRAWN,
             ("resource", "id"),
             (),
