@@ -221,6 +221,12 @@ def _schema(release: Release) -> str:
     return _joined(parts)
 
 
+_AND_OTHERS = (
+    " Others that looked like them there are withdrawn too, so that nobody is known by having left, and may be in this"
+    " release under another name."
+)
+
+
 def _changelog(release: Release) -> str:
     parts = [f"# What changed in {title(release)}"]
     if release.previous is None:
@@ -234,7 +240,7 @@ def _changelog(release: Release) -> str:
         parts.append(table(["table", *columns], rows) if rows else "What changed was not counted.")
         parts.append(
             "*Withdrawn* rows were in the earlier release and are not in this one: deleted, no longer visible, not seen"
-            " lately, or of somebody who asked to be forgotten."
+            " lately, or of somebody who asked to be forgotten." + (_AND_OTHERS if release.parameters.get("k") else "")
         )
         if any(one.name == "withdrawn" for one in release.resources):
             parts.append(
