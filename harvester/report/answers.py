@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FEWEST = 5
 """People below which a group is not shown apart: a country, a cohort."""
+PEOPLE = 20_000
+"""People that are asked about where all would take too long."""
 BINS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 """From where each class of a count goes: each is twice as wide as the one before."""
 
@@ -45,19 +47,23 @@ class Figures:
 
     relations: Mapping[str, str]
     refreshed_at: datetime | None = None
+    one_in: int = 1
+    """Of how many users one is asked about, where what each of them did is looked at."""
 
     @classmethod
     def find(cls, connection: Connection) -> Figures:
         """Views where they are quick, and copies, as of their last refresh, where the views would take minutes."""
         row = connection.execute(
-            "SELECT max(c.reltuples) > %s, (SELECT min(refreshed_at) FROM analytics.refreshes) FROM pg_class c"
+            "SELECT max(c.reltuples) > %s, (SELECT min(refreshed_at) FROM analytics.refreshes),"
+            " max(c.reltuples) FILTER (WHERE c.relname = 'users') FROM pg_class c"
             " WHERE c.relnamespace = 'scratch'::regnamespace AND c.relkind = 'r'",
             [EXACT_BELOW],
         ).fetchone()
-        large, refreshed_at = row or (False, None)
+        large, refreshed_at, users = row or (False, None, 0)
+        one_in = max(1, round(users / PEOPLE)) if large else 1
         if not (large and refreshed_at):
-            return cls({name: f"analytics.live_{name}" for name in COPIES})
-        return cls({name: f"analytics.{name}" for name in COPIES}, refreshed_at)
+            return cls({name: f"analytics.live_{name}" for name in COPIES}, one_in=one_in)
+        return cls({name: f"analytics.{name}" for name in COPIES}, refreshed_at, one_in)
 
 
 @cache
@@ -72,7 +78,7 @@ def source(name: str, figures: Figures) -> tuple[str, bool]:
     used = [relation for relation in figures.relations if f"{{{relation}}}" in text]
     for relation in used:
         text = text.replace(f"{{{relation}}}", figures.relations[relation])
-    return text, bool(used)
+    return text.replace("{one_in}", str(figures.one_in)), bool(used)
 
 
 def ask(connection: Connection, query: str, values: Mapping[str, Any] | Sequence[Any], patience: float) -> Answer:

@@ -610,6 +610,7 @@ COMMUNITY = (
         lambda rows: (
             f"{counted(sum({row['cohort']: row['users'] for row in rows}.values()), 'user')} in"
             f" {counted(len({row['cohort'] for row in rows}), 'cohort')} of {FEWEST} or more"
+            + (f", one user in {rows[0]['one_in']} by id" if rows[0]["one_in"] > 1 else "")
         ),
         streams=("user_projects", *_WRITTEN),
         note="Comments outside the places in scope are not seen, so these are lower bounds.",

@@ -361,6 +361,22 @@ def test_a_large_warehouse_is_shown_as_of_its_last_refresh(harvest, look_at, mon
         assert "live_" not in page.report.answers[name].sql
     assert page.report.answers["hours"].as_of is None
 
+    # Of very many people one in so many is asked about.
+    assert "one user in" not in page.text("#retention .sample")
+    monkeypatch.setattr("harvester.report.answers.PEOPLE", 41)
+    page = look_at(database)
+    assert "one user in 2 by id" in page.text("#retention .sample")
+    half = dict(
+        harvest.harvester.query(
+            "SELECT extract(year FROM joined_at AT TIME ZONE 'UTC')::int, count(*) FROM scratch.users u"
+            " JOIN crawl.walks w ON w.stream = 'user_projects' AND w.entity_id = u.id AND w.visits > 0"
+            " WHERE u.id % 2 = 0 GROUP BY 1"
+        )
+    )
+    shown = {row["cohort"]: row["users"] for row in page.rows("retention")}
+    assert shown
+    assert shown == {cohort: half[cohort] for cohort in shown}
+
 
 @pytest.mark.every_postgres
 def test_an_empty_warehouse_has_a_page(database, look_at):
