@@ -59,7 +59,8 @@ def derive(secret: bytes, profile: Profile, scope: Scope, release: str, salt: st
 
     The salt tells releases of one name apart: of another state, or asked for otherwise.
     """
-    of = f"dataset {profile} {scope}" + (f" {release} {salt}" if scope is Scope.RELEASE else "")
+    named = (release, salt) if scope is Scope.RELEASE else ()
+    of = " ".join(("dataset", profile, scope, *filter(None, named)))
     return Key(hmac.digest(secret, of.encode(), "sha256"))
 
 
@@ -71,4 +72,4 @@ def salt_of(secret: bytes, *what: object) -> str:
 def key_of(secret: bytes, release: Release) -> Key:
     """The key of a release that was made."""
     told = release.parameters
-    return derive(secret, release.profile, Scope(told["key"]), release.name, told["key_salt"])
+    return derive(secret, release.profile, Scope(told["key"]), release.name, told.get("key_salt") or "")
