@@ -121,7 +121,8 @@ QUERIES = {
     "overlap of one studio": "SELECT * FROM analytics.studio_overlap({some})",
     "life of one project": "SELECT * FROM analytics.project_life WHERE project_id = 10",
     "life curves": "SELECT * FROM analytics.life_curves",
-    "moves in one ranking": """SELECT * FROM analytics.ranking_moves
+    # A twentieth of all sightings: whether by the index or in one pass is the planner's to choose.
+    "moves in a ranking": """SELECT * FROM analytics.ranking_moves
         WHERE ranking = 'explore/projects?q=tag1&mode=trending&language=en'""",
     "stays of one project": "SELECT * FROM analytics.ranking_stays WHERE kind = 'project' AND thing_id = 1",
     "stays in all rankings": "SELECT ranking, avg(sightings) FROM analytics.ranking_stays GROUP BY 1",
