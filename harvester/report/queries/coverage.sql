@@ -1,18 +1,28 @@
 -- By stream: how old what is known of its lists and objects is, and of how many nothing is proved or known.
-SELECT stream, count(*) AS in_scope,
-    count(*) FILTER (WHERE known AND age <= interval '1 day') AS within_a_day,
-    count(*) FILTER (WHERE known AND age > interval '1 day' AND age <= interval '7 days') AS within_a_week,
-    count(*) FILTER (WHERE known AND age > interval '7 days' AND age <= interval '30 days') AS within_a_month,
-    count(*) FILTER (WHERE known AND age > interval '30 days' AND age <= interval '180 days') AS within_half_a_year,
-    count(*) FILTER (WHERE known AND age > interval '180 days') AS older,
-    count(*) FILTER (WHERE state = 'unproved') AS unproved,
-    count(*) FILTER (WHERE state = 'not read yet') AS not_read_yet,
-    count(*) FILTER (WHERE state = 'gone') AS gone
+SELECT stream, sum(number)::bigint AS in_scope,
+    coalesce(sum(number) FILTER (WHERE state IN ('certified', 'read') AND class = 1), 0)::bigint AS within_a_day,
+    coalesce(sum(number) FILTER (WHERE state IN ('certified', 'read') AND class = 2), 0)::bigint AS within_a_week,
+    coalesce(sum(number) FILTER (WHERE state IN ('certified', 'read') AND class = 3), 0)::bigint AS within_a_month,
+    coalesce(sum(number) FILTER (WHERE state IN ('certified', 'read') AND class = 4), 0)::bigint AS within_half_a_year,
+    coalesce(sum(number) FILTER (WHERE state IN ('certified', 'read') AND class = 5), 0)::bigint AS older,
+    coalesce(sum(number) FILTER (WHERE state = 'unproved'), 0)::bigint AS unproved,
+    coalesce(sum(number) FILTER (WHERE state = 'not read yet'), 0)::bigint AS not_read_yet,
+    coalesce(sum(number) FILTER (WHERE state = 'gone'), 0)::bigint AS gone
 FROM (
-    -- A list is known as of when the walk behind its certificate began, an object as of its last visit.
-    SELECT stream, state, state IN ('certified', 'read') AS known,
-        %(at)s - coalesce(CASE WHEN state = 'certified' THEN certified_from END, visited_at) AS age
-    FROM analytics.coverage
-) lists
+    -- A list is known as of when the walk behind its certificate began, an object as of its last visit. There are
+    -- millions of both: each is put into its class once.
+    SELECT stream, state, CASE
+            WHEN coalesce(certified_from, visited_at) >= %(at)s - interval '1 day' THEN 1
+            WHEN coalesce(certified_from, visited_at) >= %(at)s - interval '7 days' THEN 2
+            WHEN coalesce(certified_from, visited_at) >= %(at)s - interval '30 days' THEN 3
+            WHEN coalesce(certified_from, visited_at) >= %(at)s - interval '180 days' THEN 4
+            WHEN coalesce(certified_from, visited_at) IS NOT NULL THEN 5
+        END AS class, count(*) AS number
+    FROM (
+        SELECT stream, state, visited_at, CASE WHEN state = 'certified' THEN certified_from END AS certified_from
+        FROM analytics.coverage
+    ) lists
+    GROUP BY 1, 2, 3
+) classes
 GROUP BY stream
 ORDER BY stream
