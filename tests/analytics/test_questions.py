@@ -221,11 +221,13 @@ def same_people(truth: Truth) -> Rows:
     members: dict[int, set[int]] = defaultdict(set)
     for row in truth.studio_members:
         members[row["studio_id"]].add(row["user_id"])
-    rows = [
-        (one, other, len(common), rounded(Fraction(len(common), len(members[one] | members[other])), 4))
-        for one, other in combinations(sorted(members), 2)
-        if (common := members[one] & members[other])
-    ]
+    large = sorted(members, key=lambda studio: (-len(members[studio]), studio))[:25]
+    rows = []
+    for pair in combinations(sorted(members), 2):
+        common, either = (getattr(members[pair[0]], how)(members[pair[1]]) for how in ("intersection", "union"))
+        if common and set(pair) & set(large):
+            one, other = pair if pair[0] in large else reversed(pair)
+            rows.append((one, other, len(common), rounded(Fraction(len(common), len(either)), 4)))
     return most(rows, 2, 0, 1)
 
 
