@@ -16,11 +16,12 @@ import pytest
 from harvester.dataset.release import Profile
 from harvester.warehouse.connect import APPLICATION_NAME
 
-FEW, MANY = 1_000_000, 10_000_000
+FEW, MANY = 300_000, 3_000_000
 """Comments; a tenth as many users, projects and follows."""
-CONSTANT = 96
-"""Megabytes by which the peak for many rows may lie above that for few: eight bytes a username, the list of row groups
-in a Parquet file, and what an allocator keeps."""
+CONSTANT = {"build": 192, "database": 320}
+"""Megabytes by which the peak for many rows may lie above that for few. With few the batches that wait between the
+database and the files do not fill yet what they may, nor do the sorts and hashes of the database reach the size from
+which on they go by way of disk."""
 
 BUILD = """
 import json, resource, sys
@@ -105,4 +106,4 @@ def test_memory_does_not_grow_with_the_rows(database: str, tmp_path: Path, profi
         assert rows["project_comments"] > 0.9 * end
         print(f"{profile}: {rows['project_comments']:,} comments, MB at most: {found[end]}", flush=True)
     for what, most in found[MANY].items():
-        assert most < found[FEW][what] + CONSTANT, found
+        assert most < found[FEW][what] + CONSTANT[what], found
