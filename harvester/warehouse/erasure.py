@@ -3,6 +3,9 @@
 What is known of an erased person is a keyed hash of the id, of each name, and of each project: enough to recognise
 them when they are met again, and nothing else. A comment that others replied to stays as an empty place, since their
 replies hang from it; a studio that the person hosts stays without its host and its texts.
+
+Where somebody was erased, what a project is called is kept only together with who made it: a title that comes without
+its author, in the activity of a studio, may be one of theirs.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from harvester.warehouse.schema import keep_crawls_out
 from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, WRITTEN, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy import Table
@@ -88,6 +91,8 @@ _EVENTS = ("account.messages", "account.activity")
 """Tables whose `extra` names a project, and tells what it is called."""
 _FEATURED = "featured_project_data"
 """What `extra` of a user holds of the project that they feature."""
+_ID = r"^[0-9]{1,18}$"
+_HAS_AUTHOR = "SELECT FROM scratch.projects p WHERE p.author_id IS NOT NULL AND p.id ="
 _SAID = ("author_id", "commentee_id", "content", "content_served", "created_at", "modified_at", "visibility")
 """What is emptied of a comment of the person that others replied to."""
 _TELLING_LENGTH = 10
@@ -154,6 +159,7 @@ class Rule:
                 met.update(
                     (PROJECT, row[of]) for row in rows.values if (USER, row[by]) in met or self.names(USER, row[by])
                 )
+            met.update((PROJECT, project) for project, name in _credits(rows) if self.names(NAME, name))
         return met
 
     def _without(self, rows: Rows, row: tuple[Any, ...], also: set[tuple[str, Any]]) -> tuple[Any, ...] | None:
@@ -186,6 +192,22 @@ class Rule:
             ({} if column == "extra" else None) if column in emptied else self.said(value)
             for column, value in served.items()
         )
+
+    def title_less(self, connection: Connection, pages: Sequence[Rows]) -> list[Rows]:
+        """The rows of a page without the titles of projects whose author nobody told yet."""
+        asked = {project for rows in pages for row in rows.values for project in _titled(rows, row)} if self else set()
+        if not asked:
+            return list(pages)
+        found = connection.execute(
+            f"SELECT v.id FROM unnest(%s::bigint[]) AS v (id) WHERE NOT EXISTS ({_HAS_AUTHOR} v.id)", [list(asked)]
+        )
+        strange = {project for (project,) in found.fetchall()}
+        return [
+            replace(
+                rows, values=[_untitled(rows, row) if strange & set(_titled(rows, row)) else row for row in rows.values]
+            )
+            for rows in pages
+        ]
 
     def of_list(self, stream: Stream, items: list[int] | None) -> list[int] | None:
         """The items that a page of a list showed, without the erased."""
@@ -226,6 +248,42 @@ class Rule:
         if isinstance(value, list):
             return [self.said(inner) for inner in value]
         return value
+
+
+def _credits(rows: Rows) -> Iterator[tuple[int, str]]:
+    """Projects with the name of who made them, where a row that is about something else tells."""
+    if rows.table not in ("users", "rankings"):
+        return
+    for row in rows.values:
+        served = dict(zip(rows.columns, row, strict=True))
+        told = served.get("extra") or {}
+        if rows.table == "users":
+            told = told.get(_FEATURED)
+            project = told.get("id") if isinstance(told, dict) else None
+        else:
+            project = served["thing_id"] if served["kind"] == PROJECT else None
+        if isinstance(project, int) and isinstance(told.get("creator"), str):
+            yield project, told["creator"]
+
+
+def _titled(rows: Rows, row: tuple[Any, ...]) -> Iterator[int]:
+    """The project that a row names by its title, and without its author."""
+    if rows.table not in ("studio_activity", *_EVENTS):
+        return
+    served = dict(zip(rows.columns, row, strict=True))
+    told, title = (served.get("extra") or {}, "title") if rows.table in _EVENTS else (served, "project_title")
+    project = told.get("project_id")
+    if told.get(title) and isinstance(project, int) and 0 <= project < 2**63:
+        yield project
+
+
+def _untitled(rows: Rows, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    served = dict(zip(rows.columns, row, strict=True))
+    if rows.table in _EVENTS:
+        served["extra"] = {name: value for name, value in served["extra"].items() if name != "title"}
+    else:
+        served["project_title"] = None
+    return tuple(served.values())
 
 
 def load_rule(connection: Connection, home: Path | None) -> Rule:
@@ -308,18 +366,27 @@ def _remove(connection: Connection, home: Path, name: str, erasure: Erasure) -> 
     key = secret_key(home)
     users = erasure.users
 
-    def told(query: str) -> list[Any]:
-        return [value for (value,) in connection.execute(query, {"users": users}).fetchall()]
+    def told(query: str, **more: Any) -> list[Any]:
+        return [value for (value,) in connection.execute(query, {"users": users} | more).fetchall()]
 
     names = told(
         "SELECT lower(username) FROM scratch.users WHERE id = ANY(%(users)s) AND username IS NOT NULL"
         " UNION SELECT lower(username) FROM history.user_revisions"
         " WHERE user_id = ANY(%(users)s) AND username IS NOT NULL"
     )
+    names = sorted({name.lower(), *names})
     known: dict[str, list[Any]] = {
         USER: users,
-        NAME: sorted({name.lower(), *names}),
-        PROJECT: told("SELECT id FROM scratch.projects WHERE author_id = ANY(%(users)s)"),
+        NAME: names,
+        PROJECT: told(
+            "SELECT id FROM scratch.projects WHERE author_id = ANY(%(users)s)"
+            " UNION SELECT thing_id FROM history.rankings"
+            " WHERE kind = 'project' AND lower(extra ->> 'creator') = ANY(%(names)s)"
+            f" UNION SELECT (extra -> '{_FEATURED}' ->> 'id')::bigint FROM scratch.users"
+            f" WHERE lower(extra -> '{_FEATURED}' ->> 'creator') = ANY(%(names)s)"
+            f" AND extra -> '{_FEATURED}' ->> 'id' ~ '{_ID}'",
+            names=names,
+        ),
         STUDIO: told("SELECT id FROM scratch.studios WHERE host_id = ANY(%(users)s)"),
     }
     work = _Work(connection, erasure, known)
@@ -327,6 +394,7 @@ def _remove(connection: Connection, home: Path, name: str, erasure: Erasure) -> 
     work.comments()
     work.history()
     work.rows()
+    work.titles()
     work.frontier()
     work.texts()
     hashes = {keyed_hash(key, _THIS_KEY, ""): _THIS_KEY}
@@ -439,6 +507,21 @@ class _Work:
             for column, kind in OWNED.get(table, {}).items():
                 value = f"lower({column})" if kind == NAME else column
                 self._delete(WRITTEN[table].fullname, f"{value} = ANY(%s)", self.known[kind])
+
+    def titles(self) -> None:
+        """What projects are called of which nobody told who made them: who is erased may have."""
+        done = self.connection.execute(
+            "UPDATE scratch.studio_activity a SET project_title = NULL"
+            f" WHERE project_title IS NOT NULL AND NOT EXISTS ({_HAS_AUTHOR} a.project_id)"
+        )
+        self._count(self.erasure.emptied, "scratch.studio_activity", done.rowcount)
+        for table in _EVENTS:
+            done = self.connection.execute(
+                f"UPDATE {table} a SET extra = extra - 'title' WHERE extra ? 'title' AND extra ? 'project_id'"
+                f" AND NOT EXISTS ({_HAS_AUTHOR} CASE WHEN a.extra ->> 'project_id' ~ '{_ID}'"
+                " THEN (a.extra ->> 'project_id')::bigint END)"
+            )
+            self._count(self.erasure.emptied, table, done.rowcount)
 
     def frontier(self) -> None:
         """Walks, seeds and what was set aside."""

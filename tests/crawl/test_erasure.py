@@ -175,6 +175,21 @@ def erased(database: str, tmp_path: Path) -> Iterator[Any]:
             "INSERT INTO history.rankings (ranking, seen_at, position, kind, thing_id, extra)"
             " VALUES ('front-page/x', now(), 0, 'studio', 555, '{\"title\": \"ours\"}')"
         )
+        connection.execute("INSERT INTO scratch.projects (id, author_id, title) VALUES (77, 7, 'of other')")
+        connection.execute(
+            "INSERT INTO history.rankings (ranking, seen_at, position, kind, thing_id, extra)"
+            " VALUES ('front-page/x', now(), 1, 'project', 56, '{\"creator\": \"Someone5\"}')"
+        )
+        connection.execute("INSERT INTO scratch.projects (id, title) VALUES (56, 'mine on the front page')")
+        connection.execute(
+            "INSERT INTO scratch.studio_activity (studio_id, id, project_id, project_title)"
+            " VALUES (555, 'a', 77, 'of other'), (555, 'b', 58, 'mine that was never met'), (555, 'c', 56, 'mine')"
+        )
+        connection.execute(
+            "INSERT INTO account.activity (account_id, type, id, actor_id, extra) VALUES"
+            """ (1, 'love', 3, 7, '{"project_id": 58, "title": "mine"}'),"""
+            """ (1, 'love', 4, 7, '{"project_id": "x", "title": "of who knows whom"}')"""
+        )
         assert forget(connection, tmp_path, "Someone5").users == [5]
         yield connection
 
@@ -205,6 +220,52 @@ def test_what_only_mentions_the_erased_is_kept_without_them(erased: Any, tmp_pat
     assert kept("studios", id=555, host_id=7, title="theirs") == {"id": 555, "host_id": 7, "title": "theirs"}
     ranked = {"ranking": "x", "kind": "studio", "thing_id": 555, "extra": {"title": "ours"}}
     assert kept("rankings", **ranked) == ranked | {"extra": {}}
+
+
+def test_a_title_is_kept_only_with_who_made_the_project(erased: Any, tmp_path: Path) -> None:
+    """The activity of a studio tells what a project is called, and not whose it is."""
+    kept = "SELECT id, project_title FROM scratch.studio_activity ORDER BY 1"
+    assert erased.execute(kept).fetchall() == [("a", "of other"), ("b", None)]
+    writer = Writer(erased, load_rule(erased, tmp_path))
+    columns = ("studio_id", "id", "project_id", "project_title")
+    for _ in range(2):
+        writer.store(
+            [
+                Rows("studio_activity", columns, [(555, "d", 77, "of other"), (555, "e", 59, "mine"), (555, "f", None, None)]),
+                Rows("account.activity", ("account_id", "type", "id", "extra"), [
+                    (1, "love", 5, {"project_id": 59, "title": "mine", "n": 1}), (1, "follow", 6, {"title": "a word"}),
+                    (1, "love", 7, {"project_id": 2**64, "title": "no id"}),
+                ]),
+            ]
+        )  # fmt: skip
+    assert erased.execute(kept).fetchall() == [
+        ("a", "of other"), ("b", None), ("d", "of other"), ("e", None), ("f", None),
+    ]  # fmt: skip
+    left = erased.execute("SELECT id, extra FROM account.activity WHERE id BETWEEN 3 AND 7 ORDER BY 1").fetchall()
+    assert [extra for _, extra in left] == [
+        {"project_id": 58}, {"project_id": "x"}, {"project_id": 59, "n": 1}, {"title": "a word"},
+        {"project_id": 2**64, "title": "no id"},
+    ]  # fmt: skip
+    # Once it is told who made it, and that it is nobody who was erased, its title is kept.
+    writer.store([Rows("projects", ("id", "author_id"), [(59, 7)])])
+    writer.store([Rows("studio_activity", columns, [(555, "e", 59, "of other too")])])
+    assert erased.execute("SELECT project_title FROM scratch.studio_activity WHERE id = 'e'").fetchone() == (
+        "of other too",
+    )
+
+
+def test_who_made_a_project_is_told_by_what_shows_it(erased: Any, tmp_path: Path) -> None:
+    """The front page and whoever features a project name its author, whom nothing else tells."""
+    rule = load_rule(erased, tmp_path)
+    ranked = ("ranking", "kind", "thing_id", "extra")
+    pages = [
+        Rows("rankings", ranked, [("x", "project", 60, {"creator": "SOMEONE5"}), ("x", "studio", 61, {})]),
+        Rows("projects", ("id", "title"), [(60, "mine"), (62, "of other")]),
+    ]
+    assert [rows.values for rows in rule.apply(pages)] == [[("x", "studio", 61, {})], [(62, "of other")]]
+    featured = {"featured_project_data": {"id": 63, "title": "mine", "creator": "someone5"}, "thumbnail_url": "t"}
+    (rows,) = rule.apply([Rows("users", ("id", "featured_project_id", "extra"), [(7, 63, featured)])])
+    assert rows.values == [(7, None, {"thumbnail_url": "t"})]
 
 
 def test_a_walk_under_way_remembers_no_erased(erased: Any, tmp_path: Path) -> None:

@@ -203,8 +203,32 @@ def test_one_page_that_cannot_be_stored_spoils_no_other(connection: Connection, 
     refusal, taken = outcome.taken
     assert taken is True
     assert isinstance(refusal, str)
-    assert "out of range" in refusal
+    assert refusal == "NumericValueOutOfRange: refused"
     assert one(connection, "SELECT array_agg(id) FROM scratch.projects") == [142]
+
+
+SECRET = "my name is nobody else's business"
+REFUSALS = [
+    ("CHECK (title::int > 0)", "InvalidTextRepresentation: refused"),
+    ("CHECK (title = '')", "CheckViolation: projects.refusing"),
+]
+
+
+@pytest.mark.parametrize(("constraint", "reason"), REFUSALS)
+def test_a_refusal_tells_the_place_and_never_the_value(
+    connection: Connection, writer: Writer, run: int, constraint: str, reason: str
+) -> None:
+    connection.execute(f"ALTER TABLE scratch.projects ADD CONSTRAINT refusing {constraint}")
+    frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
+    page = visited(take(connection, run, "project"), project(title=SECRET))
+    assert writer.commit([page]).taken == [reason]
+
+
+def test_a_column_that_may_not_be_empty_is_named(connection: Connection, writer: Writer, run: int) -> None:
+    frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
+    connection.execute("ALTER TABLE scratch.projects ALTER gone_reason SET NOT NULL")
+    page = visited(take(connection, run, "project"), project(title=SECRET))
+    assert writer.commit([page]).taken == ["NotNullViolation: projects.gone_reason"]
 
 
 def test_a_list_does_not_overwrite_what_a_better_response_said(
