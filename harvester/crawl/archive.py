@@ -44,13 +44,14 @@ class Part:
     """What a response is to its visit.
 
     `first`: the first one under its lease; `full`: the list is read in full; `down_to`: see `visits.course`; `alone`:
-    it belongs to no walk, its rows are stored as they are.
+    it belongs to no walk, its rows are stored as they are; `position`: how many pages of its walk were stored before.
     """
 
     first: bool = False
     full: bool = False
     down_to: int | None = None
     alone: bool = False
+    position: int | None = None
 
 
 class Kept(msgspec.Struct, omit_defaults=True):
@@ -65,6 +66,7 @@ class Kept(msgspec.Struct, omit_defaults=True):
     seen_at: datetime | None = None
     asked: tuple[str, str, str, int] | None = None
     part: tuple[bool, bool, int | None, bool] | None = None
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class Archive:
             seen_at=visit.seen_at,
             asked=None if asked is None else (asked.query, asked.mode, asked.language, asked.pages),
             part=None if part is None else (part.first, part.full, part.down_to, part.alone),
+            position=None if part is None else part.position,
         )
         try:
             writer = self._open()
@@ -194,5 +197,5 @@ def _archived(record: Any, described: str) -> Archived:
         body=record.content_stream().read(),
         visit=visit,
         query=kept.query,
-        part=None if kept.part is None else Part(*kept.part),
+        part=None if kept.part is None else Part(*kept.part, position=kept.position),
     )

@@ -2,7 +2,7 @@
 
 A cursor that is a value, not a place, is not moved by what enters or leaves the list: the next page begins with the
 whole second in which the last one ended, so nothing between them can be skipped. What it cannot pass is a second with
-more items than a page holds: the walk says so, goes on below it, and gives no certificate. The cursor never moves up, so that
+more items than a page holds: the walk says so, goes on below it, and gives no certificate. The cursor never moves up:
 a source that answers whatever it likes cannot keep a walk for ever.
 """
 
@@ -12,7 +12,6 @@ from itertools import pairwise
 from msgspec import Struct
 
 from harvester.crawl.walk import NOTHING, Certificate, Entry, Ground, Listing, Step, digest
-
 
 _MOST_STILL = 3
 """Pages in a row with something new that leave the cursor where it is, after which the list is given up. One may: what

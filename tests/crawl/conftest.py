@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-UNLIKE: dict[str, str] = {}
+UNLIKE: dict[str, str] = {
+    "test_warehouse_faults.py::test_the_schema_is_not_changed_under_a_crawl": (
+        "it ends with the schema taken back to an earlier one, which an archive is not replayed into"
+    ),
+}
 """By `file::test`: why the replay of a test's archive cannot give its tables."""
 
 TIMES = {"first_seen_at", "gone_at", "gone_after", "valid_from", "valid_to", "seen_at", "returned_at"}
@@ -76,9 +80,8 @@ def _text(served: dict[str, Any]) -> str:
 
 def compare_warehouses(first: str, second: str) -> int:
     """Equal in all that was served; returns how many rows that are. A row is dated when its page is committed, and a
-    replayed one when its page came: how far that is apart depends on the machine, but it is one and the same run. What
-    a killed run had kept and was about to store, the replay stores too: dated in that run, and of what is observed
-    anew each time a row more."""
+    replayed one when its page came: how far that is apart depends on the machine, but it is one and the same run. Of
+    what is observed anew each time, and was read last of all by a run that was killed, there may be a row more."""
     runs = Runs.of(first)
     compared = 0
     for table in metadata.sorted_tables:
@@ -95,9 +98,7 @@ def compare_warehouses(first: str, second: str) -> int:
             for name, at in seen.items():
                 assert (at is None) == (again[name] is None), (table.fullname, served, name)
                 if at is not None:
-                    run, replayed = runs.number(at), runs.number(again[name])
-                    unstored = replayed < run and runs.was_killed(replayed)
-                    assert run == replayed or unstored, (table.fullname, served, name, at, again[name])
+                    assert runs.number(at) == runs.number(again[name]), (table.fullname, served, name, at, again[name])
     return compared
 
 

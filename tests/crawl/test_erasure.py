@@ -228,16 +228,15 @@ def test_a_title_is_kept_only_with_who_made_the_project(erased: Any, tmp_path: P
     assert erased.execute(kept).fetchall() == [("a", "of other"), ("b", None)]
     writer = Writer(erased, load_rule(erased, tmp_path))
     columns = ("studio_id", "id", "project_id", "project_title")
+    titled = [(555, "d", 77, "of other"), (555, "e", 59, "mine"), (555, "f", None, None)]
+    events = [
+        (1, "love", 5, {"project_id": 59, "title": "mine", "n": 1}),
+        (1, "follow", 6, {"title": "a word"}),
+        (1, "love", 7, {"project_id": 2**64, "title": "no id"}),
+    ]
     for _ in range(2):
-        writer.store(
-            [
-                Rows("studio_activity", columns, [(555, "d", 77, "of other"), (555, "e", 59, "mine"), (555, "f", None, None)]),
-                Rows("account.activity", ("account_id", "type", "id", "extra"), [
-                    (1, "love", 5, {"project_id": 59, "title": "mine", "n": 1}), (1, "follow", 6, {"title": "a word"}),
-                    (1, "love", 7, {"project_id": 2**64, "title": "no id"}),
-                ]),
-            ]
-        )  # fmt: skip
+        writer.store([Rows("studio_activity", columns, titled)])
+        writer.store([Rows("account.activity", ("account_id", "type", "id", "extra"), events)])
     assert erased.execute(kept).fetchall() == [
         ("a", "of other"), ("b", None), ("d", "of other"), ("e", None), ("f", None),
     ]  # fmt: skip

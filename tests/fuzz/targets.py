@@ -180,9 +180,9 @@ def paging(data: bytes) -> None:
 WORDS = (
     "--json", "--help", "--depth", "--spider", "--max-requests", "--max-minutes", "--workers", "--refresh", "--audit",
     "--share", "--query", "--mode", "--language", "--pages", "--things", "--stream", "--most", "--rate", "--projects",
-    "--dry-run", "--yes", "--seed", "--port", "--users", "--profile", "--keep-days", "--", "-", "", "0", "-1", "1e9", "nan",
-    "inf", "142", "9" * 30, "projects", "users", "popular", "trending", "someone", "a b", "\n", "\x1b[31m", "[bold]",
-    "\udcff", "é", "=", "--depth=", "--depth=3", "--json=1", "x" * 300, "/dev/null", "audit", "en",
+    "--dry-run", "--yes", "--seed", "--port", "--users", "--profile", "--keep-days", "--", "-", "", "0", "-1", "1e9",
+    "nan", "inf", "142", "9" * 30, "projects", "users", "popular", "trending", "someone", "a b", "\n", "\x1b[31m",
+    "[bold]", "\udcff", "é", "=", "--depth=", "--depth=3", "--json=1", "x" * 300, "/dev/null", "audit", "en",
 )  # fmt: skip
 """What arguments are made of, besides the names of commands and of options."""
 AT_WORK = {"demo", "sandbox", "metrics", "report", "replay", "streams", "db", "dataset"}
