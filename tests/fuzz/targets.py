@@ -187,18 +187,24 @@ WORDS = (
 """What arguments are made of, besides the names of commands and of options."""
 AT_WORK = {"demo", "sandbox", "metrics", "report", "replay", "streams", "db", "dataset"}
 """Commands that serve, write, or read files before they ask the database: of these only the arguments are read."""
+LOGGING = "--log-json"
+"""An option that is left out: it changes the process for good."""
 STATUSES = {0, 1, 2, 3, 130}
+NOWHERE = {
+    "HARVESTER_DATABASE_URL": "postgresql://127.0.0.1:1/none",
+    "HARVESTER_HOME": "/dev/null/nothing",
+    "HARVESTER_CONTACT": "",
+}
+"""The environment of `commanding`."""
 
 
 @cache
 def command_line() -> tuple[Any, tuple[tuple[str, ...], ...], tuple[str, ...]]:
-    """The commands with nothing to reach: no database answers, and those `AT_WORK` end where their work begins."""
+    """The commands, where those `AT_WORK` end before they begin; their names; and the words that they know."""
     from typer.main import get_command
 
     from harvester.cli import app
 
-    os.environ["HARVESTER_DATABASE_URL"] = "postgresql://127.0.0.1:1/none"
-    os.environ["HARVESTER_HOME"] = "/dev/null/nothing"
     root = get_command(app)
     names: list[tuple[str, ...]] = []
     words = list(WORDS)
@@ -207,7 +213,7 @@ def command_line() -> tuple[Any, tuple[tuple[str, ...], ...], tuple[str, ...]]:
         for name, inner in getattr(command, "commands", {}).items():
             visit(inner, (*path, name))
         names.append(path)
-        words.extend(option for part in command.params for option in part.opts if option.startswith("-"))
+        words.extend(option for part in command.params for option in part.opts if option not in (part.name, LOGGING))
         if path and path[0] in AT_WORK and command.callback is not None:
             command.callback = lambda **_: None
 
@@ -232,19 +238,23 @@ def arguments_of(data: bytes) -> list[str]:
 
 
 def commanding(data: bytes) -> None:
-    """Any arguments: an exit status that is documented and, where it is not 0, one line that says why."""
+    """Any arguments where there is no database: a documented exit status and, where it is not 0, a line that says why.
+
+    Each command checks what it was given before it asks the database, which is as far as it gets (see `NOWHERE`).
+    """
     root, _, _ = command_line()
     arguments = arguments_of(data)
-    said = io.StringIO()
+    shown, said = io.StringIO(), io.StringIO()
     try:
-        with redirect_stdout(io.StringIO()), redirect_stderr(said):
+        with redirect_stdout(shown), redirect_stderr(said):
             root.main(arguments)
     except SystemExit as ended:
         status = ended.code
     assert status in STATUSES, (arguments, status)
-    text = said.getvalue()
-    lines = text.splitlines()
-    if status and not text.lstrip().startswith("Usage:"):  # a group alone shows what it has
+    lines = said.getvalue().splitlines()
+    if status and not any(lines):
+        assert "Usage:" in shown.getvalue(), arguments  # a group alone shows what it has
+    elif status:
         assert len(lines) == 1, (arguments, lines)
         assert lines[0].startswith("harvester: "), (arguments, lines)
         assert lines[0].isprintable(), (arguments, lines)
