@@ -236,6 +236,9 @@ PLACES = {
     "studio_comments": [("studios", "studio_id")],
     "profile_comments": [("users", "user_id")],
     "studio_activity": [("studios", "studio_id")],
+    "favorites": [("projects", "project_id")],
+    "studio_projects": [("studios", "studio_id"), ("projects", "project_id")],
+    "studio_members": [("studios", "studio_id")],
 }
 
 
@@ -329,7 +332,7 @@ class Harvester:
             return connection.execute(statement, values or None).fetchall()  # type: ignore[call-overload,no-any-return]
 
     def rows(self, table: str, columns: list[str]) -> list[dict[str, Any]]:
-        # What stands on a page is there while the page is.
+        # What stands on a page, or links a project or a studio, is there while these are.
         there = "".join(
             f" AND EXISTS (SELECT FROM scratch.{place} p WHERE p.id = t.{column} AND p.gone_at IS NULL)"
             for place, column in PLACES.get(table, ())
