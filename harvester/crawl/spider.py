@@ -593,7 +593,7 @@ def _target(arguments: dict[str, Any]) -> tuple[Kind, int] | None:
     if unknown or len(arguments) > 1:
         raise UsageError("a spider takes one argument: -a project=ID or -a studio=ID")
     for name, value in arguments.items():
-        if not str(value).isdigit():
+        if not (str(value).isascii() and str(value).isdigit()):
             raise UsageError(f"{name}: an id is a whole number")
         return kinds[name], int(value)
     return None
