@@ -105,7 +105,7 @@ def test_what_is_no_archive_of_ours_is_refused(tmp_path: Path) -> None:
         writer.write_record(about)
         about.raw_stream.close()
         headers = StatusAndHeaders("200 OK", [], protocol="HTTP/1.1")
-        writer.write_record(writer.create_warc_record("http://x/", "response", BytesIO(b"{}"), 2, "", headers))
+        writer.write_record(writer.create_warc_record("http://x/", "response", BytesIO(b"{}"), 2, http_headers=headers))
     (path,) = written(tmp_path / "ours", b"{}")
     damaged = tmp_path / "damaged.warc.gz"
     text = gzip.decompress(path.read_bytes())
