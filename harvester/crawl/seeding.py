@@ -103,6 +103,8 @@ def seed_rankings(
         wanted = [(f"{way}_{thing}", query) for thing in things]
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
+        if load_rule(connection, settings.home).names(NAME, query.query.strip()):
+            raise UsageError(_ERASED)
         new = sum(frontier.seed_query(connection, stream, one, depth) for stream, one in wanted)
     return [stream for stream, _ in wanted], new, len(wanted) - new
 

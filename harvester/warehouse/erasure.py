@@ -97,6 +97,8 @@ _SAID = ("author_id", "commentee_id", "content", "content_served", "created_at",
 """What is emptied of a comment of the person that others replied to."""
 _TELLING_LENGTH = 10
 """Names from this length on, or with a digit or a dash, are taken for the person wherever they stand as a word."""
+_CALLED = ("@", "/users/", "?q=")
+"""What stands before a name, of whatever kind, that is meant for the person; the last in the name of a search."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
@@ -231,7 +233,7 @@ class Rule:
 
     def _word(self, found: re.Match[str]) -> str:
         word, text = found[0], found.string
-        is_called = text.endswith(("@", "/users/"), 0, found.start())
+        is_called = text.endswith(_CALLED, 0, found.start())
         if (is_called or _is_telling(word)) and self.names(NAME, word):
             return REMOVED
         return word
@@ -242,12 +244,18 @@ class Rule:
             return _TOKEN.sub(self._word, value)
         if isinstance(value, dict):
             return {
-                name: 0 if type(inner) is int and name.endswith("id") and self.names(USER, inner) else self.said(inner)
+                name: 0
+                if type(inner) is int and name.endswith("id") and self.names(USER, inner)
+                else self._field(inner)
                 for name, inner in value.items()
             }
         if isinstance(value, list):
-            return [self.said(inner) for inner in value]
+            return [self._field(inner) for inner in value]
         return value
+
+    def _field(self, value: Any) -> Any:
+        """A value out of JSON without the names of the erased: a field that holds nothing but a name names them."""
+        return REMOVED if isinstance(value, str) and self.names(NAME, value) else self.said(value)
 
 
 def _credits(rows: Rows) -> Iterator[tuple[int, str]]:
@@ -549,7 +557,7 @@ class _Work:
         self._delete("crawl.walks", f"(stream, entity_id) IN ({asked})", self.known[NAME])
         self._delete("crawl.queries", "lower(query) = ANY(%s)", self.known[NAME])
         numbers = _numbers(users + projects)
-        anywhere = "|".join(filter(None, (_words(self.known[NAME]), numbers)))
+        anywhere = "|".join(filter(None, (_words(self.known[NAME]), _fields(self.known[NAME]), numbers)))
         self._delete("crawl.quarantine", "encode(body, 'escape') ~* %s OR path ~* %s", anywhere, anywhere)
         # An example tells what was served, or whose list it was.
         self._empty_examples(anywhere)
@@ -568,14 +576,16 @@ class _Work:
     def texts(self) -> None:
         """The names in texts of others, and ids in what has no column of its own."""
         names = _words(self.known[NAME])
+        fields = _fields(self.known[NAME])
         numbers = _numbers(self.known[USER])
         for table in metadata.sorted_tables:
             if table.name == "erasures":
                 continue
             for column in table.columns:
                 if isinstance(column.type, JSONB):
-                    self._replace(table, column.name, names, REMOVED, "::jsonb")
-                    if numbers:
+                    ours = table.schema == "crawl"  # words and figures of our own
+                    self._replace(table, column.name, names if ours else f"{fields}|{names}", REMOVED, "::jsonb")
+                    if numbers and not ours:
                         self._replace(table, column.name, numbers, "0", "::jsonb")
                 elif isinstance(column.type, Text) and column.name not in (
                     "stream",
@@ -623,9 +633,16 @@ def _words(names: Sequence[str]) -> str:
     """A pattern for names in texts: as mentions and links, and as words where no word of a language is meant."""
     patterns = []
     for name in names:
-        before = r"(?<![A-Za-z0-9_-])" if _is_telling(name) else r"(?<=@|/users/)"
+        called = "|".join(map(re.escape, _CALLED))
+        before = r"(?<![A-Za-z0-9_-])" if _is_telling(name) else f"(?<={called})"
         patterns.append(f"{before}{name}(?![A-Za-z0-9_-])")
     return "|".join(patterns)
+
+
+def _fields(names: Sequence[str]) -> str:
+    """A pattern for names that are all that a field of JSON holds, or all of a text; names of fields are no names."""
+    either = "|".join(names)
+    return rf'(?<=")({either})(?="\s*([,\]}}]|$))|^({either})$'
 
 
 def _numbers(ids: Sequence[int]) -> str:

@@ -267,6 +267,73 @@ def test_who_made_a_project_is_told_by_what_shows_it(erased: Any, tmp_path: Path
     assert rows.values == [(7, None, {"thumbnail_url": "t"})]
 
 
+def test_a_name_that_is_an_ordinary_word_is_found_where_it_is_a_name(database: str, tmp_path: Path) -> None:
+    """`Anna` in a text is anybody; as all that a field holds, in a mention, a link or a search it is the person."""
+    body = b'[{"id":"becomecurator-1","actor_id":7,"username":"anna"}]'
+    with open_connection(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO scratch.users (id, username) VALUES (12, 'Anna'), (7, 'other')")
+        connection.execute(
+            "INSERT INTO scratch.profile_comments (id, user_id, author_id, content, extra)"
+            " VALUES (1, 7, 7, 'anna is a name, @anna',"
+            """ '{"commentee_username": "anna", "anna": 1, "more": ["Anna", "anna b"]}')"""
+        )
+        connection.execute(
+            "INSERT INTO history.rankings (ranking, seen_at, position, kind, thing_id)"
+            " VALUES ('search/projects?q=anna&mode=popular&language=en', now(), 0, 'project', 9)"
+        )
+        connection.execute(
+            "INSERT INTO crawl.quarantine (stream, entity_id, path, status, reason, body)"
+            " VALUES ('studio_activity', 4, '/studios/4', 200, 'x', %s), ('project', 4, '/x', 200, 'x', 'anna'),"
+            """ ('project', 6, '/x', 200, 'x', '{"anna": 1}')""",
+            [body],
+        )
+        connection.execute(
+            "INSERT INTO crawl.drift (stream, field, change, example) VALUES ('user', 'x', 'new field', 'anna'),"
+            " ('user', 'y', 'new field', 'annals')"
+        )
+        connection.execute(
+            "INSERT INTO crawl.runs (command, version, api_url, requests, counts, spent, answers)"
+            """ VALUES ('crawl', '1', 'x', 12, '{"users": {"inserted": 12}}', '{}', '{"user": {"200": 12}}')"""
+        )
+        forget(connection, tmp_path, "anna")
+        texts = connection.execute("SELECT content, extra FROM scratch.profile_comments").fetchall()
+        assert texts == [
+            (
+                "anna is a name, @[erased]",
+                {"commentee_username": "[erased]", "anna": 1, "more": ["[erased]", "anna b"]},
+            )
+        ]
+        assert connection.execute("SELECT ranking FROM history.rankings").fetchall() == [
+            ("search/projects?q=[erased]&mode=popular&language=en",)
+        ]
+        assert connection.execute("SELECT entity_id FROM crawl.quarantine").fetchall() == [(6,)]
+        assert connection.execute("SELECT example FROM crawl.drift ORDER BY field").fetchall() == [("",), ("annals",)]
+        # Figures that are the same number as an id stay what they are.
+        assert connection.execute("SELECT requests, counts, answers FROM crawl.runs").fetchall() == [
+            (12, {"users": {"inserted": 12}}, {"user": {"200": 12}})
+        ]
+        # And what comes later.
+        (rows,) = load_rule(connection, tmp_path).apply(
+            [Rows("profile_comments", ("id", "content", "extra"), [
+                (2, "anna and @Anna", {"commentee_username": "ANNA", "list": ["anna", "annals"]})
+            ])]
+        )  # fmt: skip
+        assert rows.values == [
+            (2, "anna and @[erased]", {"commentee_username": "[erased]", "list": ["[erased]", "annals"]})
+        ]
+
+
+def test_a_search_for_who_was_erased_is_refused(
+    small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path
+) -> None:
+    harvester = make_harvester(small_sandbox, HARVESTER_HOME=str(tmp_path))
+    harvester("forget", "user", "anna", "--yes")
+    refused = harvester("seed", "search", "--query", "Anna", ok=False)
+    assert refused.returncode == 2
+    assert "left out" in refused.stderr
+    assert harvester.query("SELECT count(*) FROM crawl.queries") == [(0,)]
+
+
 def test_a_walk_under_way_remembers_no_erased(erased: Any, tmp_path: Path) -> None:
     run = frontier.begin_run(erased, load(home=tmp_path), "test")
     lease = frontier.lease_this(erased, run, "user_followers", 7, owner=None, full=True)
