@@ -149,11 +149,10 @@ class Writer:
 
     def commit(self, pages: Sequence[PageCommit]) -> Outcome:
         """Store pages; see the module. Raises psycopg errors other than of a page's own data."""
-        if self.rule:
-            pages = [_without_the_erased(self.connection, page, self.rule) for page in pages]
         try:
-            return self._retried(lambda: self._commit(pages))
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            kept = [_without_the_erased(self.connection, page, self.rule) for page in pages] if self.rule else pages
+            return self._retried(lambda: self._commit(kept))
+        except (psycopg.DataError, psycopg.IntegrityError, RecursionError) as error:
             if len(pages) == 1:
                 return Outcome([_reason(error)], Counts())
         whole = Outcome([], Counts())
@@ -384,8 +383,10 @@ def _met(stream: Stream, pages: Iterable[Rows]) -> Iterable[tuple[str, int, int 
                     yield target, values[met], values[owner], lead.hop, values[signal]
 
 
-def _reason(error: psycopg.Error) -> str:
+def _reason(error: psycopg.Error | RecursionError) -> str:
     """Why the database refused a row, and where: its own words may quote a value, which may be somebody's text."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
     diag = error.diag
     place = ".".join(filter(None, (diag.table_name, diag.column_name or diag.constraint_name)))
     return f"{type(error).__name__}: {place or 'refused'}"

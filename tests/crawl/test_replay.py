@@ -91,3 +91,9 @@ def test_a_file_that_is_no_archive(small_sandbox: Any, make_harvester: Callable[
         assert refused.returncode == 2
         assert name in refused.stderr
         assert "Traceback" not in refused.stderr
+
+
+def test_each_test_that_is_unlike_its_replay_is_there(unlike: dict[str, str]) -> None:
+    for name in unlike:
+        file, _, function = name.partition("::")
+        assert f"\ndef {function}(" in (Path(__file__).parent / file).read_text(), name
