@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harvester.crawl import quarantine
+from harvester.config import load
+from harvester.crawl import frontier, quarantine
 from harvester.errors import UsageError
 from harvester.warehouse.connect import open_connection
 
@@ -78,3 +79,14 @@ def test_a_case_is_shown_byte_for_byte(connection: Any) -> None:
     assert quarantine.body(connection, numbers[6]) == b""
     with pytest.raises(UsageError, match="no case has the number"):
         quarantine.body(connection, max(numbers.values()) + 1)
+
+
+def test_the_same_failure_again_is_one_case_with_its_newest_response(connection: Any) -> None:
+    run = frontier.begin_run(connection, load(home="/dev/null"), "test")
+    lease = frontier.lease_this(connection, run, "project", 142, owner=None, full=False)
+    for path, status, body in (("/a", 200, b"first"), ("/a", 403, b"second"), ("/b", None, b"")):
+        frontier.quarantine(connection, lease, path, status, f"why {status}", body)
+    kept = connection.execute(
+        "SELECT path, status, reason, body, count FROM crawl.quarantine WHERE stream = 'project' ORDER BY path"
+    ).fetchall()
+    assert kept == [("/a", 403, "why 403", b"second", 2), ("/b", None, "why None", b"", 1)]
