@@ -42,7 +42,7 @@ test: $(TESTED) ## Run the tests (PYTEST_ARGS="-k walk")
 
 soak: $(TESTED) ## Run the tests that take minutes, and the crawl tests from replay
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --replayed tests/crawl $(PYTEST_ARGS)
+	@$(if $(PYTEST_ARGS),,$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --replayed tests/crawl)
 
 bench: $(TESTED) ## Measure what the documentation claims
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
