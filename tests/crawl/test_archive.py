@@ -117,6 +117,9 @@ def test_what_is_no_archive_of_ours_is_refused(tmp_path: Path) -> None:
             list(read_archives([path, damaged]))
     with pytest.raises(UsageError, match="is no archive of this project"):
         list(read_archives([tmp_path / "theirs.warc.gz"]))
+    damaged.write_bytes(gzip.compress(text.replace(b"scratch-harvester", b"something-else")))
+    with pytest.raises(UsageError, match="is no archive of this project"):
+        next(read_archives([damaged]))
     with pytest.raises(UsageError, match="cannot be read"):
         list(read_archives([tmp_path / "nowhere"]))
 
