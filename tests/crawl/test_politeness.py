@@ -260,6 +260,17 @@ def test_a_streak_of_failures_and_nothing_less_opens_the_breaker(database: str) 
     assert paced(database, scenario)[1] == 1
 
 
+def test_failures_with_an_answer_between_them_are_no_streak(database: str) -> None:
+    async def scenario(_: Session, pacer: Pacer) -> None:
+        await pacer.wait()
+        for _streak in range(3):
+            for _ in range(FAILURE_STREAK - 1):
+                await pacer.answered("HTTP 500")
+            await pacer.answered(None)
+
+    assert paced(database, scenario)[1] == 0
+
+
 def test_one_request_finds_out_whether_the_site_answers_again(database: str) -> None:
     with open_connection(database, autocommit=True) as connection:
         assert open_breaker(connection, "HTTP 500") == pytest.approx(FIRST_TRIP_SECONDS, abs=0.1)
