@@ -306,6 +306,17 @@ def test_what_the_list_at_the_other_end_shows_is_no_suspect(house: House, stream
     assert house.gone(table, item) == {}
 
 
+def test_what_a_second_walk_shows_again_makes_no_third_one(house: House) -> None:
+    """A list has no say in its own suspects before it ends: what vanished between its two walks waits for the next."""
+    house.audit("studio_projects")
+    house.walk("studio_projects", [1, 3])
+    shown = Rows("studio_projects", ("studio_id", "project_id"), [(5, 2), (5, 3)])
+    house.walk("studio_projects", [2, 3], rows=[shown])
+    assert house.one("SELECT array_agg(item_id) FROM crawl.suspects") == [1]
+    assert not house.is_due("studio_projects")
+    assert house.gone("studio_projects", "project_id") == {}
+
+
 def test_a_project_is_asked_for_and_never_dated_by_a_list(house: House) -> None:
     connection = house.connection
     connection.execute("UPDATE scratch.projects SET author_id = 1, first_seen_at = now() - interval '1 hour'")
