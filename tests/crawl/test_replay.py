@@ -11,7 +11,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harvester.crawl.archive import read_archives
+from scrapy.http import Response
+
+from harvester.api.catalogue import STREAMS
+from harvester.crawl.archive import Archive, Part, read_archives
+from harvester.crawl.replay import _unstored
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.normalise import Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,3 +103,15 @@ def test_each_test_that_is_unlike_its_replay_is_there(unlike: dict[str, str]) ->
     for name in unlike:
         file, _, function = name.partition("::")
         assert f"\ndef {function}(" in (Path(__file__).parent / file).read_text(), name
+
+
+def test_a_page_that_was_read_again_at_the_same_place_had_not_been_stored(database: str, tmp_path: Path) -> None:
+    archive = Archive(tmp_path, 1)
+    one, other = Visit(STREAMS["user_followers"], 5), Visit(STREAMS["user_followers"], 6)
+    read = [(one, 0), (other, 0), (one, 1), (other, None), (one, 1), (one, 2), (other, 1), (one, 2)]
+    for visit, position in read:
+        part = None if position is None else Part(position=position)
+        archive.keep(Response("http://x/", body=b"[]"), visit, "", part)
+    archive.close()
+    with open_connection(database, autocommit=True) as connection:
+        assert _unstored(connection, list(tmp_path.glob("*.warc.gz"))) == {3, 6}
