@@ -40,8 +40,9 @@ demo: $(STAMP) ## Run the whole pipeline on this machine alone
 test: $(TESTED) ## Run the tests (PYTEST_ARGS="-k walk")
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
-soak: $(TESTED) ## Run the tests that take minutes
+soak: $(TESTED) ## Run the tests that take minutes, and the crawl tests from replay
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+	@$(if $(PYTEST_ARGS),,$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --replayed tests/crawl)
 
 bench: $(TESTED) ## Measure what the documentation claims
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -61,13 +61,18 @@ class Group(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
     def _say(self, text: str) -> None:
-        typer.echo(f"harvester: {text}", err=True)
+        typer.echo(f"harvester: {_printable(text)}", err=True)
+
+
+def _printable(text: str) -> str:
+    """One line for a terminal: what somebody typed may hold what moves its cursor, or is no character at all."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in " ".join(text.split()))
 
 
 def _one_line(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "harvester"
-    return f"{' '.join(error.format_message().split())} See `{command} --help`."
+    return f"{error.format_message()} See `{command} --help`."
 
 
 def _refusal(error: Exception) -> str | None:

@@ -2,6 +2,8 @@
 
 `database` is a fresh copy of a migrated template. Such a test runs on the embedded server; with
 `@pytest.mark.every_postgres` it runs on PostgreSQL 15 as well, the oldest that is supported.
+
+With `--replayed` each crawl test also makes its warehouse again out of an archive of what it read: see `tests/crawl`.
 """
 
 from __future__ import annotations
@@ -74,6 +76,23 @@ class Server:
     def _execute(self, statement: str, *names: str) -> None:
         with psycopg.connect(self.database_url("postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--replayed", action="store_true", help="archive what each crawl test reads, replay it, and compare all tables"
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    replayed = [
+        how
+        for report in terminalreporter.getreports("passed")
+        for name, how in report.user_properties
+        if name == "replayed"
+    ]
+    if replayed:
+        terminalreporter.write_line(", ".join(f"{n} {how}" for how, n in sorted(Counter(replayed).items())))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -217,6 +236,9 @@ PLACES = {
     "studio_comments": [("studios", "studio_id")],
     "profile_comments": [("users", "user_id")],
     "studio_activity": [("studios", "studio_id")],
+    "favorites": [("projects", "project_id")],
+    "studio_projects": [("studios", "studio_id"), ("projects", "project_id")],
+    "studio_members": [("studios", "studio_id")],
 }
 
 
@@ -310,7 +332,7 @@ class Harvester:
             return connection.execute(statement, values or None).fetchall()  # type: ignore[call-overload,no-any-return]
 
     def rows(self, table: str, columns: list[str]) -> list[dict[str, Any]]:
-        # What stands on a page is there while the page is.
+        # What stands on a page, or links a project or a studio, is there while these are.
         there = "".join(
             f" AND EXISTS (SELECT FROM scratch.{place} p WHERE p.id = t.{column} AND p.gone_at IS NULL)"
             for place, column in PLACES.get(table, ())
@@ -463,8 +485,24 @@ _CHANGES = 400
 
 
 @pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that is the same for tests that run side by side."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def harvest_archive(request: pytest.FixtureRequest, shared_folder: Path) -> Path | None:
+    """Where what the harvest read is archived; None without `--replayed`."""
+    return shared_folder / "harvested" if request.config.getoption("replayed") else None
+
+
+@pytest.fixture(scope="session")
 def _harvested(
-    embedded_server: Server, start_sandbox: Callable[..., Sandbox], tmp_path_factory: pytest.TempPathFactory
+    embedded_server: Server,
+    start_sandbox: Callable[..., Sandbox],
+    shared_folder: Path,
+    harvest_archive: Path | None,
 ) -> tuple[Sandbox, str]:
     """80 users, harvested, changed, refreshed and audited once: it equals the truth, there is history, and
     there are tombstones.
@@ -473,11 +511,8 @@ def _harvested(
     same seed and changes, so each has one of its own.
     """
     sandbox = start_sandbox(users=80, seed=1)
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    dump = folder / "harvested.dump"
-    with (folder / "harvested.lock").open("w") as lock:
+    dump = shared_folder / "harvested.dump"
+    with (shared_folder / "harvested.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if dump.exists():
             embedded_server.template()  # which also makes the roles
@@ -488,6 +523,8 @@ def _harvested(
         else:
             database = embedded_server.create(embedded_server.template())
             harvester = Harvester(database, environment_of(sandbox))
+            if harvest_archive is not None:
+                harvester.environment["HARVESTER_ARCHIVE"] = str(harvest_archive)
             harvester.seed_all(sandbox)
             harvester("seed", "explore", "--pages", "1")
             harvester.crawl()

@@ -50,6 +50,13 @@ def decode(stream: Stream, body: bytes, departures: list[Departure] | None = Non
     `departures`. Raises `DecodeError` when the body is not of the stream's format or holds something without its
     identity or its key; the message names the place and never quotes the content.
     """
+    try:
+        return _decode(stream, body, departures)
+    except RecursionError:
+        raise DecodeError(f"{stream.name}: the body is nested too deeply") from None
+
+
+def _decode(stream: Stream, body: bytes, departures: list[Departure] | None) -> list[Record]:
     if stream.format is not Format.JSON:
         return _HTML[stream.format](body)
     records = _as_declared(stream, body)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,13 +45,14 @@ class Part:
     """What a response is to its visit.
 
     `first`: the first one under its lease; `full`: the list is read in full; `down_to`: see `visits.course`; `alone`:
-    it belongs to no walk, its rows are stored as they are.
+    it belongs to no walk, its rows are stored as they are; `position`: how many pages of its walk were stored before.
     """
 
     first: bool = False
     full: bool = False
     down_to: int | None = None
     alone: bool = False
+    position: int | None = None
 
 
 class Kept(msgspec.Struct, omit_defaults=True):
@@ -65,6 +67,7 @@ class Kept(msgspec.Struct, omit_defaults=True):
     seen_at: datetime | None = None
     asked: tuple[str, str, str, int] | None = None
     part: tuple[bool, bool, int | None, bool] | None = None
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +109,17 @@ class Archive:
             seen_at=visit.seen_at,
             asked=None if asked is None else (asked.query, asked.mode, asked.language, asked.pages),
             part=None if part is None else (part.first, part.full, part.down_to, part.alone),
+            position=None if part is None else part.position,
         )
         try:
             writer = self._open()
+            body = without_tokens(response.body)
             kind = (response.headers.get("Content-Type") or b"").decode("latin-1")
             record = writer.create_warc_record(
                 response.url,
                 "response",
-                payload=BytesIO(without_tokens(response.body)),
+                payload=BytesIO(body),
+                length=len(body),  # or it is copied first, a large one into a file of everybody's folder for such
                 http_headers=StatusAndHeaders(f"{response.status} -", [("Content-Type", kind)], protocol="HTTP/1.1"),
                 warc_headers_dict={
                     "WARC-Date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
@@ -134,7 +140,9 @@ class Archive:
             self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
             self._writer = WARCWriter(self._file, gzip=True, warc_version="1.1")
             info = {"software": f"scratch-harvester/{__version__}", "format": "WARC File Format 1.1"}
-            self._writer.write_record(self._writer.create_warcinfo_record(path.name, info))
+            record = self._writer.create_warcinfo_record(path.name, info)
+            self._writer.write_record(record)
+            record.raw_stream.close()
         return self._writer
 
     def close(self) -> None:
@@ -163,18 +171,33 @@ def read_archives(paths: Sequence[Path]) -> Iterator[Archived]:
 def _read(path: Path, file: BinaryIO) -> Iterator[Archived]:
     ours = not path.stat().st_size  # a run that was killed at once leaves an empty file
     try:
-        for record in ArchiveIterator(file):
-            if record.rec_type == "warcinfo":
-                ours = b"scratch-harvester" in record.content_stream().read()
-            described = record.rec_headers.get_header(_VISIT)
-            if ours and record.rec_type == "response" and described is not None:
-                yield _archived(record, described)
-    except EOFError:
-        pass  # cut off: what is whole was read
-    except (ArchiveLoadFailed, msgspec.DecodeError, OSError, KeyError, ValueError) as error:
+        for member in _members(file):
+            for record in ArchiveIterator(BytesIO(member)):
+                if record.rec_type == "warcinfo":
+                    ours = b"scratch-harvester" in record.content_stream().read()
+                described = record.rec_headers.get_header(_VISIT)
+                if ours and record.rec_type == "response" and described is not None:
+                    yield _archived(record, described)
+    except (ArchiveLoadFailed, msgspec.DecodeError, zlib.error, OSError, KeyError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as an archive ({type(error).__name__})") from None
     if not ours:
         raise UsageError(f"{path} is no archive of this project")
+
+
+def _members(file: BinaryIO) -> Iterator[bytes]:
+    """What is packed in a file, record by record; one that has no end is left out: a part of it would look whole.
+
+    Raises:
+        zlib.error: it is not packed, or damaged.
+    """
+    unpacker, parts = zlib.decompressobj(wbits=31), []
+    while chunk := file.read(2**16):
+        while chunk:
+            parts.append(unpacker.decompress(chunk))
+            chunk = unpacker.unused_data
+            if unpacker.eof:
+                yield b"".join(parts)
+                unpacker, parts = zlib.decompressobj(wbits=31), []
 
 
 def _archived(record: Any, described: str) -> Archived:
@@ -194,5 +217,5 @@ def _archived(record: Any, described: str) -> Archived:
         body=record.content_stream().read(),
         visit=visit,
         query=kept.query,
-        part=None if kept.part is None else Part(*kept.part),
+        part=None if kept.part is None else Part(*kept.part, position=kept.position),
     )

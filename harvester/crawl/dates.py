@@ -2,7 +2,8 @@
 
 A cursor that is a value, not a place, is not moved by what enters or leaves the list: the next page begins with the
 whole second in which the last one ended, so nothing between them can be skipped. What it cannot pass is a second with
-more items than a page holds: the walk says so, goes on below it, and gives no certificate.
+more items than a page holds: the walk says so, goes on below it, and gives no certificate. The cursor never moves up:
+a source that answers whatever it likes cannot keep a walk for ever.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,10 @@ from msgspec import Struct
 
 from harvester.crawl.walk import NOTHING, Certificate, Entry, Ground, Listing, Step, digest
 
+_MOST_STILL = 3
+"""Pages in a row with something new that leave the cursor where it is, after which the list is given up. One may: what
+stands in the last second."""
+
 
 class State(Struct, kw_only=True, omit_defaults=True):
     """All that a walk must remember between two pages. `before` is the cursor: seconds since 1970, None at the head."""
@@ -19,6 +24,8 @@ class State(Struct, kw_only=True, omit_defaults=True):
     pages: int = 0
     before: int | None = None
     known: list[int] = []
+    still: int = 0
+    """Pages in a row that did not move the cursor."""
     flawed: bool = False
     """Whether a certificate is out of reach: a crowded second, or a broken order."""
     base: Certificate | None = None
@@ -58,7 +65,14 @@ def step(listing: Listing, state: State, page: Sequence[Entry], *, absent: bool 
     state.known = ids
     crowded = len(page) >= listing.limit and max(keys) == min(keys)
     state.flawed = state.flawed or crowded
-    state.before = min(keys) - crowded
+    before = min(keys) - crowded
+    if state.before is not None and before >= state.before:
+        state.still += 1
+        if state.still >= _MOST_STILL:
+            state.flawed = True
+            return _done(state, contradiction=contradiction)
+    else:
+        state.before, state.still = before, 0
     return Step(certified=not crowded and not contradiction, contradiction=contradiction, crowded=crowded)
 
 

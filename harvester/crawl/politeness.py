@@ -307,7 +307,7 @@ def retry_after(value: str | None) -> float | None:
     if not value:
         return None
     text = value.strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():  # a superscript is a digit too, and no number
         return min(float(text), LONGEST_RETRY_AFTER)
     try:
         at = parsedate_to_datetime(text)

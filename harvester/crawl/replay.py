@@ -1,6 +1,8 @@
 """The warehouse made anew out of archives: the same walks, the same commits, no request.
 
-Pages are taken in the order in which they came. Time stands where it stood then: the functions of the schema `crawl`
+Pages are taken in the order in which they came, and those left out that were read and not stored: by a run that was
+killed, that had lost its lease, or that the database refused. Such a page was read again at the same place of its walk.
+Time stands where it stood then: the functions of the schema `crawl`
 that are named like the clock's come before them in this session, and tell the time of the page.
 """
 
@@ -56,12 +58,16 @@ def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replaye
         if (held.fetchone() or (True,))[0]:
             raise UsageError("the warehouse is not empty: replay into a new database (HARVESTER_DATABASE_URL)")
         run = frontier.begin_run(connection, settings, f"replay ({len(paths)} files)")
-        connection.execute(_AS_IT_WAS)
         work = _Replay(connection, run, Writer(connection, load_rule(connection, settings.home)))
         outcome = "failed"
         try:
+            unstored = _unstored(connection, paths)
+            connection.execute(_AS_IT_WAS)
             for number, response in enumerate(read_archives(paths), 1):
-                work.take(response)
+                if number in unstored:
+                    work.done.unused += 1
+                else:
+                    work.take(response)
                 if number % 500 == 0:
                     tell(work.done)
             outcome = "done"
@@ -73,6 +79,24 @@ def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replaye
             totals = frontier.Totals(0, work.done.counts, Counter())
             frontier.end_run(connection, run, outcome, totals)
     return work.done
+
+
+def _unstored(connection: Connection, paths: Sequence[Path]) -> set[int]:
+    """Which responses, counted from 1, were read for a walk that was then where it was before."""
+    with connection.transaction():
+        connection.execute(
+            "CREATE TEMP TABLE pages (number bigint, stream text, entity_id bigint, position int) ON COMMIT DROP"
+        )
+        with connection.cursor() as cursor:
+            with cursor.copy("COPY pg_temp.pages FROM STDIN") as copy:
+                for number, one in enumerate(read_archives(paths), 1):
+                    if one.part is not None and one.part.position is not None:
+                        copy.write_row([number, one.visit.stream.name, one.visit.entity_id, one.part.position])
+            found = cursor.execute(
+                "SELECT number FROM (SELECT number, position, lead(position) OVER walk AS after FROM pg_temp.pages"
+                " WINDOW walk AS (PARTITION BY stream, entity_id ORDER BY number)) read WHERE after = position"
+            )
+            return {number for (number,) in found.fetchall()}
 
 
 @dataclass(slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from scrapy.http import Response
+
 from harvester.api.catalogue import PAGE_LIMIT, RANKING_DEPTH, STREAMS
 from harvester.api.stream import Kind
 from harvester.config import Settings
@@ -101,6 +103,8 @@ def seed_rankings(
         wanted = [(f"{way}_{thing}", query) for thing in things]
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
+        if load_rule(connection, settings.home).names(NAME, query.query.strip()):
+            raise UsageError(_ERASED)
         new = sum(frontier.seed_query(connection, stream, one, depth) for stream, one in wanted)
     return [stream for stream, _ in wanted], new, len(wanted) - new
 
@@ -127,7 +131,10 @@ def _id_in(rows: list[Rows] | None) -> int:
 
 
 class LookupSpider(WalkSpider):
-    """Looks users up by name; `found` holds their rows, or None for a name that nobody has."""
+    """Looks users up by name; `found` holds their rows, or None for a name that nobody has.
+
+    What was read is archived in the end: where one name leads nowhere nothing is stored, and nothing is to be replayed.
+    """
 
     name = "lookup"
     names: Sequence[str] = ()
@@ -135,6 +142,18 @@ class LookupSpider(WalkSpider):
 
     async def _work(self) -> None:
         self.found: dict[str, list[Rows] | None] = {}
+        self._read: list[tuple[Response, Visit, str, Part | None]] = []
+        try:
+            await self._look_up()
+        finally:
+            is_used = len(self.found) == len(self.names) and None not in self.found.values()
+            for response, visit, query, part in self._read:
+                super()._archive(response, visit, query, part if is_used else None)
+
+    def _archive(self, response: Response, visit: Visit, query: str, part: Part | None) -> None:
+        self._read.append((response, visit, query, part))
+
+    async def _look_up(self) -> None:
         at_once = asyncio.Semaphore(self.crawler.settings.getint("CONCURRENT_REQUESTS"))
 
         async def look_up(name: str) -> None:

@@ -364,7 +364,7 @@ class WalkSpider(Spider):
             self._answers.pop((stream.name, lease.visit.entity_id), None)
 
     async def _visit_object(self, lease: Lease) -> None:
-        records = await self.read(lease.visit, "", part=Part(first=True, full=lease.full))
+        records = await self.read(lease.visit, "", part=Part(first=True, full=lease.full, position=lease.position))
         await self._hand_over(take_object(lease, records))
 
     async def _visit_list(self, lease: Lease) -> int:
@@ -376,7 +376,7 @@ class WalkSpider(Spider):
         way = course(lease, down_to)
         if stream.paging is Paging.RANKING:
             lease = replace(lease, visit=replace(lease.visit, seen_at=way.state.seen_at))
-        part = Part(first=True, full=lease.full, down_to=down_to)
+        part = Part(first=True, full=lease.full, down_to=down_to, position=lease.position)
         while True:
             if way.pages and self._enough():
                 await self.session.call(frontier.release, [lease])
@@ -387,7 +387,7 @@ class WalkSpider(Spider):
             if not await self._hand_over(page) or way.ended:
                 return way.pages
             lease = replace(lease, position=lease.position + 1)
-            part = Part()
+            part = Part(position=lease.position)
 
     @staticmethod
     def _may_look_deeper(lease: Lease) -> bool:
@@ -593,7 +593,7 @@ def _target(arguments: dict[str, Any]) -> tuple[Kind, int] | None:
     if unknown or len(arguments) > 1:
         raise UsageError("a spider takes one argument: -a project=ID or -a studio=ID")
     for name, value in arguments.items():
-        if not str(value).isdigit():
+        if not (str(value).isascii() and str(value).isdigit()):
             raise UsageError(f"{name}: an id is a whole number")
         return kinds[name], int(value)
     return None

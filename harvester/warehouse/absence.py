@@ -4,6 +4,9 @@ A row that one such walk did not show is a suspect. It is gone when a second wal
 the thing itself is asked for and is not there; its absence is then dated to the end of the first of the two. What it
 vanished after is the last walk through the whole list that showed it. One absence alone never dates anything, nor
 does a walk that stopped before the end of the list.
+
+Two lists may show the same link, one at each of its ends. What one of them shows is there, whatever the other missed
+before: it is no suspect any more.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from psycopg.types.json import Jsonb
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.stream import Holding, Paging
+from harvester.warehouse.tables import KEY_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +38,19 @@ ASKED_BY: dict[str, str] = {
     if stream.holds is not None and stream.holds.ask is not None and not stream.holds.asks_known
 }
 """The list from which a stream's things are asked for one by one."""
+
+
+def _lists_of_links() -> dict[str, list[tuple[str, str, str]]]:
+    """By table of links, the lists that show them: stream, and the columns of the list's entity and of the item."""
+    shown: dict[str, list[tuple[str, str, str]]] = {}
+    for stream in STREAMS.values():
+        holds = stream.holds
+        if holds is not None and len(KEY_COLUMNS[holds.table]) == 2:
+            shown.setdefault(holds.table, []).append((stream.name, holds.owner, holds.item))
+    return {table: lists for table, lists in shown.items() if len(lists) > 1}
+
+
+_LISTS_OF_LINKS = _lists_of_links()
 
 
 def note_sightings(connection: Connection, pages: Iterable[PageCommit]) -> None:
@@ -140,6 +157,27 @@ def _are_of_this_run(connection: Connection, page: PageCommit) -> bool:
         _place(page),
     ).fetchone()
     return bool(row and row[0])
+
+
+def acquit_links(connection: Connection, pages: Iterable[PageCommit]) -> None:
+    """What a page shows of links is there: the other lists that missed it before have to miss it twice anew."""
+    shown = [
+        {"stream": stream, "entity_id": row[of], "item_id": row[what]}
+        for page in pages
+        for rows in page.rows
+        if rows.shows
+        for stream, owner, item in _LISTS_OF_LINKS.get(rows.table, ())
+        if stream != page.lease.visit.stream.name and {owner, item} <= set(rows.columns)
+        for of, what in [(rows.columns.index(owner), rows.columns.index(item))]
+        for row in rows.values
+    ]
+    if shown:
+        connection.execute(
+            "DELETE FROM crawl.suspects s USING jsonb_to_recordset(%s)"
+            " AS v (stream text, entity_id bigint, item_id bigint)"
+            " WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = v.item_id",
+            [Jsonb(shown)],
+        )
 
 
 def _place(page: PageCommit) -> dict[str, Any]:

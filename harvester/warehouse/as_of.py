@@ -2,7 +2,9 @@
 
 `python -m harvester.warehouse.as_of` prints them; `views/as_of.sql` holds what the newest migration creates. A row
 was there at a time when it had been seen by then and was not known to be gone; where the history keeps versions of a
-column, it has the value that was known then, and else today's. A comment is there while the page is that it stands on.
+column, it has the value that was known then, and else today's. A comment is there while the page is that it stands on,
+and what links a project or a studio to somebody or something while these are: nobody is shown it any more, and no list
+is left that could tell whether it is gone. (Who is gone stays in the lists of others.)
 """
 
 import sys
@@ -13,10 +15,14 @@ from sqlalchemy.dialects import postgresql
 from harvester.warehouse.tables import KEY_COLUMNS, SCRATCH_TABLES, TRACKED, WRITTEN
 
 _PLACES = {
-    "project_comments": ("projects", "project_id"),
-    "studio_comments": ("studios", "studio_id"),
-    "profile_comments": ("users", "user_id"),
+    "project_comments": (("projects", "project_id"),),
+    "studio_comments": (("studios", "studio_id"),),
+    "profile_comments": (("users", "user_id"),),
+    "favorites": (("projects", "project_id"),),
+    "studio_projects": (("studios", "studio_id"), ("projects", "project_id")),
+    "studio_members": (("studios", "studio_id"),),
 }
+"""The tables, and the columns that refer to them, of what has to be there for a row to be."""
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _LIFE = ("gone_at", "gone_after", "gone_reason")
 
@@ -51,8 +57,7 @@ def _function(table: Table) -> str:
     ]
     types = ", ".join(f"{one} {table.c[one].type.compile(dialect=_DIALECT).lower()}" for one in kept)
     conditions = ["t.first_seen_at <= $1", *_there("t", table.name)]
-    if table.name in _PLACES:
-        place, own = _PLACES[table.name]
+    for place, own in _PLACES.get(table.name, ()):
         there = "\n        AND ".join([f"p.id = t.{own}", *_there("p", place)])
         conditions.append(f"EXISTS (\n        SELECT FROM scratch.{place} p WHERE {there}\n    )")
     return (

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, PAGE_LIMIT, STREAMS
 from harvester.api.stream import Kind, Paging, Stream
 from harvester.warehouse import staging
-from harvester.warehouse.absence import ASKED_BY, acquit, note_sightings, tell_all_absences
+from harvester.warehouse.absence import ASKED_BY, acquit, acquit_links, note_sightings, tell_all_absences
 from harvester.warehouse.erasure import Rule, load_rule
 from harvester.warehouse.normalise import Rows, Visit
 from harvester.warehouse.outcomes import note_outcomes
@@ -149,11 +149,10 @@ class Writer:
 
     def commit(self, pages: Sequence[PageCommit]) -> Outcome:
         """Store pages; see the module. Raises psycopg errors other than of a page's own data."""
-        if self.rule:
-            pages = [_without_the_erased(page, self.rule) for page in pages]
         try:
-            return self._retried(lambda: self._commit(pages))
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            kept = [_without_the_erased(self.connection, page, self.rule) for page in pages] if self.rule else pages
+            return self._retried(lambda: self._commit(kept))
+        except (psycopg.DataError, psycopg.IntegrityError, RecursionError) as error:
             if len(pages) == 1:
                 return Outcome([_reason(error)], Counts())
         whole = Outcome([], Counts())
@@ -165,7 +164,7 @@ class Writer:
 
     def store(self, rows: Iterable[Rows]) -> Counts:
         """Store rows that belong to no walk, in one transaction."""
-        return self._retried(lambda: self._store_alone(self.rule.apply(list(rows))))
+        return self._retried(lambda: self._store_alone(_ruled(self.connection, list(rows), self.rule)))
 
     def _retried(self, work: Callable[[], T]) -> T:
         """Run a transaction again when another one was in its way."""
@@ -202,6 +201,7 @@ class Writer:
                 ],
             )
             note_sightings(self.connection, accepted)
+            acquit_links(self.connection, accepted)
             self._settle(accepted, changed)
             self._make_due(accepted, depths)
         return Outcome([page.lease.token in depths for page in pages], counts)
@@ -293,12 +293,18 @@ class Writer:
             self.connection.execute(_MAKE_DUE, {"walks": Jsonb(walks), "resting": _RESTING})
 
 
-def _without_the_erased(page: PageCommit, rule: Rule) -> PageCommit:
+def _ruled(connection: Connection, rows: list[Rows], rule: Rule) -> list[Rows]:
+    return rule.title_less(connection, rule.apply(rows))
+
+
+def _without_the_erased(connection: Connection, page: PageCommit, rule: Rule) -> PageCommit:
     verdict = page.verdict
     if verdict is not None:
         verdict = replace(verdict, certificate=rule.of_walk(verdict.certificate))
     seen = rule.of_list(page.lease.visit.stream, page.seen)
-    return replace(page, rows=rule.apply(page.rows), state=rule.of_walk(page.state), verdict=verdict, seen=seen)
+    return replace(
+        page, rows=_ruled(connection, page.rows, rule), state=rule.of_walk(page.state), verdict=verdict, seen=seen
+    )
 
 
 def settle(connection: Connection, ended: Sequence[dict[str, Any]], now: datetime | None) -> None:
@@ -377,9 +383,13 @@ def _met(stream: Stream, pages: Iterable[Rows]) -> Iterable[tuple[str, int, int 
                     yield target, values[met], values[owner], lead.hop, values[signal]
 
 
-def _reason(error: psycopg.Error) -> str:
-    """Why the database refused a row, without the row: its values may be somebody's text."""
-    return f"{type(error).__name__}: {error.diag.message_primary or 'refused'}"
+def _reason(error: psycopg.Error | RecursionError) -> str:
+    """Why the database refused a row, and where: its own words may quote a value, which may be somebody's text."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    diag = error.diag
+    place = ".".join(filter(None, (diag.table_name, diag.column_name or diag.constraint_name)))
+    return f"{type(error).__name__}: {place or 'refused'}"
 
 
 # One JSON parameter, not arrays: the types of lists of numbers and nulls vary, and each variant is planned anew.

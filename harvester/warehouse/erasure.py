@@ -3,6 +3,9 @@
 What is known of an erased person is a keyed hash of the id, of each name, and of each project: enough to recognise
 them when they are met again, and nothing else. A comment that others replied to stays as an empty place, since their
 replies hang from it; a studio that the person hosts stays without its host and its texts.
+
+Where somebody was erased, what a project is called is kept only together with who made it: a title that comes without
+its author, in the activity of a studio, may be one of theirs.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from harvester.warehouse.schema import keep_crawls_out
 from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, WRITTEN, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy import Table
@@ -89,10 +92,14 @@ _EVENTS = ("account.messages", "account.activity")
 """Tables whose `extra` names a project, and tells what it is called."""
 _FEATURED = "featured_project_data"
 """What `extra` of a user holds of the project that they feature."""
+_ID = r"^[0-9]{1,18}$"
+_HAS_AUTHOR = "SELECT FROM scratch.projects p WHERE p.author_id IS NOT NULL AND p.id ="
 _SAID = ("author_id", "commentee_id", "content", "content_served", "created_at", "modified_at", "visibility")
 """What is emptied of a comment of the person that others replied to."""
 _TELLING_LENGTH = 10
 """Names from this length on, or with a digit or a dash, are taken for the person wherever they stand as a word."""
+_CALLED = ("@", "/users/", "?q=")
+"""What stands before a name, of whatever kind, that is meant for the person; the last in the name of a search."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
@@ -160,6 +167,7 @@ class Rule:
                 met.update(
                     (PROJECT, row[of]) for row in rows.values if (USER, row[by]) in met or self.names(USER, row[by])
                 )
+            met.update((PROJECT, project) for project, name in _credits(rows) if self.names(NAME, name))
         return met
 
     def _without(self, rows: Rows, row: tuple[Any, ...], also: set[tuple[str, Any]]) -> tuple[Any, ...] | None:
@@ -193,6 +201,22 @@ class Rule:
             for column, value in served.items()
         )
 
+    def title_less(self, connection: Connection, pages: Sequence[Rows]) -> list[Rows]:
+        """The rows of a page without the titles of projects whose author nobody told yet."""
+        asked = {project for rows in pages for row in rows.values for project in _titled(rows, row)} if self else set()
+        if not asked:
+            return list(pages)
+        found = connection.execute(
+            f"SELECT v.id FROM unnest(%s::bigint[]) AS v (id) WHERE NOT EXISTS ({_HAS_AUTHOR} v.id)", [list(asked)]
+        )
+        strange = {project for (project,) in found.fetchall()}
+        return [
+            replace(
+                rows, values=[_untitled(rows, row) if strange & set(_titled(rows, row)) else row for row in rows.values]
+            )
+            for rows in pages
+        ]
+
     def of_list(self, stream: Stream, items: list[int] | None) -> list[int] | None:
         """The items that a page of a list showed, without the erased."""
         kind = None if stream.holds is None else OWNED.get(stream.holds.table, {}).get(stream.holds.item)
@@ -215,7 +239,7 @@ class Rule:
 
     def _word(self, found: re.Match[str]) -> str:
         word, text = found[0], found.string
-        is_called = text.endswith(("@", "/users/"), 0, found.start())
+        is_called = text.endswith(_CALLED, 0, found.start())
         if (is_called or _is_telling(word)) and self.names(NAME, word):
             return REMOVED
         return word
@@ -226,12 +250,54 @@ class Rule:
             return _TOKEN.sub(self._word, value)
         if isinstance(value, dict):
             return {
-                name: 0 if type(inner) is int and name.endswith("id") and self.names(USER, inner) else self.said(inner)
+                name: 0
+                if type(inner) is int and name.endswith("id") and self.names(USER, inner)
+                else self._field(inner)
                 for name, inner in value.items()
             }
         if isinstance(value, list):
-            return [self.said(inner) for inner in value]
+            return [self._field(inner) for inner in value]
         return value
+
+    def _field(self, value: Any) -> Any:
+        """A value out of JSON without the names of the erased: a field that holds nothing but a name names them."""
+        return REMOVED if isinstance(value, str) and self.names(NAME, value) else self.said(value)
+
+
+def _credits(rows: Rows) -> Iterator[tuple[int, str]]:
+    """Projects with the name of who made them, where a row that is about something else tells."""
+    if rows.table not in ("users", "rankings"):
+        return
+    for row in rows.values:
+        served = dict(zip(rows.columns, row, strict=True))
+        told = served.get("extra") or {}
+        if rows.table == "users":
+            told = told.get(_FEATURED)
+            project = told.get("id") if isinstance(told, dict) else None
+        else:
+            project = served["thing_id"] if served["kind"] == PROJECT else None
+        if isinstance(project, int) and isinstance(told.get("creator"), str):
+            yield project, told["creator"]
+
+
+def _titled(rows: Rows, row: tuple[Any, ...]) -> Iterator[int]:
+    """The project that a row names by its title, and without its author."""
+    if rows.table not in ("studio_activity", *_EVENTS):
+        return
+    served = dict(zip(rows.columns, row, strict=True))
+    told, title = (served.get("extra") or {}, "title") if rows.table in _EVENTS else (served, "project_title")
+    project = told.get("project_id")
+    if told.get(title) and isinstance(project, int) and 0 <= project < 2**63:
+        yield project
+
+
+def _untitled(rows: Rows, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    served = dict(zip(rows.columns, row, strict=True))
+    if rows.table in _EVENTS:
+        served["extra"] = {name: value for name, value in served["extra"].items() if name != "title"}
+    else:
+        served["project_title"] = None
+    return tuple(served.values())
 
 
 def load_rule(connection: Connection, home: Path | None) -> Rule:
@@ -314,18 +380,27 @@ def _remove(connection: Connection, home: Path, name: str, erasure: Erasure) -> 
     key = secret_key(home)
     users = erasure.users
 
-    def told(query: str) -> list[Any]:
-        return [value for (value,) in connection.execute(query, {"users": users}).fetchall()]
+    def told(query: str, **more: Any) -> list[Any]:
+        return [value for (value,) in connection.execute(query, {"users": users} | more).fetchall()]
 
     names = told(
         "SELECT lower(username) FROM scratch.users WHERE id = ANY(%(users)s) AND username IS NOT NULL"
         " UNION SELECT lower(username) FROM history.user_revisions"
         " WHERE user_id = ANY(%(users)s) AND username IS NOT NULL"
     )
+    names = sorted({name.lower(), *names})
     known: dict[str, list[Any]] = {
         USER: users,
-        NAME: sorted({name.lower(), *names}),
-        PROJECT: told("SELECT id FROM scratch.projects WHERE author_id = ANY(%(users)s)"),
+        NAME: names,
+        PROJECT: told(
+            "SELECT id FROM scratch.projects WHERE author_id = ANY(%(users)s)"
+            " UNION SELECT thing_id FROM history.rankings"
+            " WHERE kind = 'project' AND lower(extra ->> 'creator') = ANY(%(names)s)"
+            f" UNION SELECT (extra -> '{_FEATURED}' ->> 'id')::bigint FROM scratch.users"
+            f" WHERE lower(extra -> '{_FEATURED}' ->> 'creator') = ANY(%(names)s)"
+            f" AND extra -> '{_FEATURED}' ->> 'id' ~ '{_ID}'",
+            names=names,
+        ),
         STUDIO: told("SELECT id FROM scratch.studios WHERE host_id = ANY(%(users)s)"),
     }
     work = _Work(connection, erasure, known)
@@ -333,6 +408,7 @@ def _remove(connection: Connection, home: Path, name: str, erasure: Erasure) -> 
     work.comments()
     work.history()
     work.rows()
+    work.titles()
     work.frontier()
     work.texts()
     hashes = {keyed_hash(key, _THIS_KEY, ""): _THIS_KEY}
@@ -446,6 +522,21 @@ class _Work:
                 value = f"lower({column})" if kind == NAME else column
                 self._delete(WRITTEN[table].fullname, f"{value} = ANY(%s)", self.known[kind])
 
+    def titles(self) -> None:
+        """What projects are called of which nobody told who made them: who is erased may have."""
+        done = self.connection.execute(
+            "UPDATE scratch.studio_activity a SET project_title = NULL"
+            f" WHERE project_title IS NOT NULL AND NOT EXISTS ({_HAS_AUTHOR} a.project_id)"
+        )
+        self._count(self.erasure.emptied, "scratch.studio_activity", done.rowcount)
+        for table in _EVENTS:
+            done = self.connection.execute(
+                f"UPDATE {table} a SET extra = extra - 'title' WHERE extra ? 'title' AND extra ? 'project_id'"
+                f" AND NOT EXISTS ({_HAS_AUTHOR} CASE WHEN a.extra ->> 'project_id' ~ '{_ID}'"
+                " THEN (a.extra ->> 'project_id')::bigint END)"
+            )
+            self._count(self.erasure.emptied, table, done.rowcount)
+
     def frontier(self) -> None:
         """Walks, seeds and what was set aside."""
         users, projects = self.known[USER], self.known[PROJECT]
@@ -472,7 +563,7 @@ class _Work:
         self._delete("crawl.walks", f"(stream, entity_id) IN ({asked})", self.known[NAME])
         self._delete("crawl.queries", "lower(query) = ANY(%s)", self.known[NAME])
         numbers = _numbers(users + projects)
-        anywhere = "|".join(filter(None, (_words(self.known[NAME]), numbers)))
+        anywhere = "|".join(filter(None, (_words(self.known[NAME]), _fields(self.known[NAME]), numbers)))
         self._delete("crawl.quarantine", "encode(body, 'escape') ~* %s OR path ~* %s", anywhere, anywhere)
         # An example tells what was served, or whose list it was.
         self._empty_examples(anywhere)
@@ -491,14 +582,16 @@ class _Work:
     def texts(self) -> None:
         """The names in texts of others, and ids in what has no column of its own."""
         names = _words(self.known[NAME])
+        fields = _fields(self.known[NAME])
         numbers = _numbers(self.known[USER])
         for table in metadata.sorted_tables:
             if table.name == "erasures":
                 continue
             for column in table.columns:
                 if isinstance(column.type, JSONB):
-                    self._replace(table, column.name, names, REMOVED, "::jsonb")
-                    if numbers:
+                    ours = table.schema == "crawl"  # words and figures of our own
+                    self._replace(table, column.name, names if ours else f"{fields}|{names}", REMOVED, "::jsonb")
+                    if numbers and not ours:
                         self._replace(table, column.name, numbers, "0", "::jsonb")
                 elif isinstance(column.type, Text) and column.name not in (
                     "stream",
@@ -546,9 +639,16 @@ def _words(names: Sequence[str]) -> str:
     """A pattern for names in texts: as mentions and links, and as words where no word of a language is meant."""
     patterns = []
     for name in names:
-        before = r"(?<![A-Za-z0-9_-])" if _is_telling(name) else r"(?<=@|/users/)"
+        called = "|".join(map(re.escape, _CALLED))
+        before = r"(?<![A-Za-z0-9_-])" if _is_telling(name) else f"(?<={called})"
         patterns.append(f"{before}{name}(?![A-Za-z0-9_-])")
     return "|".join(patterns)
+
+
+def _fields(names: Sequence[str]) -> str:
+    """A pattern for names that are all that a field of JSON holds, or all of a text; names of fields are no names."""
+    either = "|".join(names)
+    return rf'(?<=")({either})(?="\s*([,\]}}]|$))|^({either})$'
 
 
 def _numbers(ids: Sequence[int]) -> str:

@@ -175,6 +175,21 @@ def erased(database: str, tmp_path: Path) -> Iterator[Any]:
             "INSERT INTO history.rankings (ranking, seen_at, position, kind, thing_id, extra)"
             " VALUES ('front-page/x', now(), 0, 'studio', 555, '{\"title\": \"ours\"}')"
         )
+        connection.execute("INSERT INTO scratch.projects (id, author_id, title) VALUES (77, 7, 'of other')")
+        connection.execute(
+            "INSERT INTO history.rankings (ranking, seen_at, position, kind, thing_id, extra)"
+            " VALUES ('front-page/x', now(), 1, 'project', 56, '{\"creator\": \"Someone5\"}')"
+        )
+        connection.execute("INSERT INTO scratch.projects (id, title) VALUES (56, 'mine on the front page')")
+        connection.execute(
+            "INSERT INTO scratch.studio_activity (studio_id, id, project_id, project_title)"
+            " VALUES (555, 'a', 77, 'of other'), (555, 'b', 58, 'mine that was never met'), (555, 'c', 56, 'mine')"
+        )
+        connection.execute(
+            "INSERT INTO account.activity (account_id, type, id, actor_id, extra) VALUES"
+            """ (1, 'love', 3, 7, '{"project_id": 58, "title": "mine"}'),"""
+            """ (1, 'love', 4, 7, '{"project_id": "x", "title": "of who knows whom"}')"""
+        )
         assert forget(connection, tmp_path, "Someone5").users == [5]
         yield connection
 
@@ -205,6 +220,118 @@ def test_what_only_mentions_the_erased_is_kept_without_them(erased: Any, tmp_pat
     assert kept("studios", id=555, host_id=7, title="theirs") == {"id": 555, "host_id": 7, "title": "theirs"}
     ranked = {"ranking": "x", "kind": "studio", "thing_id": 555, "extra": {"title": "ours"}}
     assert kept("rankings", **ranked) == ranked | {"extra": {}}
+
+
+def test_a_title_is_kept_only_with_who_made_the_project(erased: Any, tmp_path: Path) -> None:
+    """The activity of a studio tells what a project is called, and not whose it is."""
+    kept = "SELECT id, project_title FROM scratch.studio_activity ORDER BY 1"
+    assert erased.execute(kept).fetchall() == [("a", "of other"), ("b", None)]
+    writer = Writer(erased, load_rule(erased, tmp_path))
+    columns = ("studio_id", "id", "project_id", "project_title")
+    titled = [(555, "d", 77, "of other"), (555, "e", 59, "mine"), (555, "f", None, None)]
+    events = [
+        (1, "love", 5, {"project_id": 59, "title": "mine", "n": 1}),
+        (1, "follow", 6, {"title": "a word"}),
+        (1, "love", 7, {"project_id": 2**64, "title": "no id"}),
+    ]
+    for _ in range(2):
+        writer.store([Rows("studio_activity", columns, titled)])
+        writer.store([Rows("account.activity", ("account_id", "type", "id", "extra"), events)])
+    assert erased.execute(kept).fetchall() == [
+        ("a", "of other"), ("b", None), ("d", "of other"), ("e", None), ("f", None),
+    ]  # fmt: skip
+    left = erased.execute("SELECT id, extra FROM account.activity WHERE id BETWEEN 3 AND 7 ORDER BY 1").fetchall()
+    assert [extra for _, extra in left] == [
+        {"project_id": 58}, {"project_id": "x"}, {"project_id": 59, "n": 1}, {"title": "a word"},
+        {"project_id": 2**64, "title": "no id"},
+    ]  # fmt: skip
+    # Once it is told who made it, and that it is nobody who was erased, its title is kept.
+    writer.store([Rows("projects", ("id", "author_id"), [(59, 7)])])
+    writer.store([Rows("studio_activity", columns, [(555, "e", 59, "of other too")])])
+    assert erased.execute("SELECT project_title FROM scratch.studio_activity WHERE id = 'e'").fetchone() == (
+        "of other too",
+    )
+
+
+def test_who_made_a_project_is_told_by_what_shows_it(erased: Any, tmp_path: Path) -> None:
+    """The front page and whoever features a project name its author, whom nothing else tells."""
+    rule = load_rule(erased, tmp_path)
+    ranked = ("ranking", "kind", "thing_id", "extra")
+    pages = [
+        Rows("rankings", ranked, [("x", "project", 60, {"creator": "SOMEONE5"}), ("x", "studio", 61, {})]),
+        Rows("projects", ("id", "title"), [(60, "mine"), (62, "of other")]),
+    ]
+    assert [rows.values for rows in rule.apply(pages)] == [[("x", "studio", 61, {})], [(62, "of other")]]
+    featured = {"featured_project_data": {"id": 63, "title": "mine", "creator": "someone5"}, "thumbnail_url": "t"}
+    (rows,) = rule.apply([Rows("users", ("id", "featured_project_id", "extra"), [(7, 63, featured)])])
+    assert rows.values == [(7, None, {"thumbnail_url": "t"})]
+
+
+def test_a_name_that_is_an_ordinary_word_is_found_where_it_is_a_name(database: str, tmp_path: Path) -> None:
+    """`Anna` in a text is anybody; as all that a field holds, in a mention, a link or a search it is the person."""
+    body = b'[{"id":"becomecurator-1","actor_id":7,"username":"anna"}]'
+    with open_connection(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO scratch.users (id, username) VALUES (12, 'Anna'), (7, 'other')")
+        connection.execute(
+            "INSERT INTO scratch.profile_comments (id, user_id, author_id, content, extra)"
+            " VALUES (1, 7, 7, 'anna is a name, @anna',"
+            """ '{"commentee_username": "anna", "anna": 1, "more": ["Anna", "anna b"]}')"""
+        )
+        connection.execute(
+            "INSERT INTO history.rankings (ranking, seen_at, position, kind, thing_id)"
+            " VALUES ('search/projects?q=anna&mode=popular&language=en', now(), 0, 'project', 9)"
+        )
+        connection.execute(
+            "INSERT INTO crawl.quarantine (stream, entity_id, path, status, reason, body)"
+            " VALUES ('studio_activity', 4, '/studios/4', 200, 'x', %s), ('project', 4, '/x', 200, 'x', 'anna'),"
+            """ ('project', 6, '/x', 200, 'x', '{"anna": 1}')""",
+            [body],
+        )
+        connection.execute(
+            "INSERT INTO crawl.drift (stream, field, change, example) VALUES ('user', 'x', 'new field', 'anna'),"
+            " ('user', 'y', 'new field', 'annals')"
+        )
+        connection.execute(
+            "INSERT INTO crawl.runs (command, version, api_url, requests, counts, spent, answers)"
+            """ VALUES ('crawl', '1', 'x', 12, '{"users": {"inserted": 12}}', '{}', '{"user": {"200": 12}}')"""
+        )
+        forget(connection, tmp_path, "anna")
+        texts = connection.execute("SELECT content, extra FROM scratch.profile_comments").fetchall()
+        assert texts == [
+            (
+                "anna is a name, @[erased]",
+                {"commentee_username": "[erased]", "anna": 1, "more": ["[erased]", "anna b"]},
+            )
+        ]
+        assert connection.execute("SELECT ranking FROM history.rankings").fetchall() == [
+            ("search/projects?q=[erased]&mode=popular&language=en",)
+        ]
+        assert connection.execute("SELECT entity_id FROM crawl.quarantine").fetchall() == [(6,)]
+        assert connection.execute("SELECT example FROM crawl.drift ORDER BY field").fetchall() == [("",), ("annals",)]
+        # Figures that are the same number as an id stay what they are.
+        assert connection.execute("SELECT requests, counts, answers FROM crawl.runs").fetchall() == [
+            (12, {"users": {"inserted": 12}}, {"user": {"200": 12}})
+        ]
+        # And what comes later.
+        (rows,) = load_rule(connection, tmp_path).apply(
+            [Rows("profile_comments", ("id", "content", "extra"), [
+                (2, "anna and @Anna", {"commentee_username": "ANNA", "list": ["anna", "annals"]})
+            ])]
+        )  # fmt: skip
+        assert rows.values == [
+            (2, "anna and @[erased]", {"commentee_username": "[erased]", "list": ["[erased]", "annals"]})
+        ]
+
+
+def test_a_search_for_who_was_erased_is_refused(
+    small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path
+) -> None:
+    harvester = make_harvester(small_sandbox, HARVESTER_HOME=str(tmp_path))
+    harvester("forget", "user", "anna", "--yes")
+    refused = harvester("seed", "search", "--query", "Anna", ok=False)
+    assert refused.returncode == 2
+    assert "left out" in refused.stderr
+    assert harvester.query("SELECT count(*) FROM crawl.queries") == [(0,)]
 
 
 def test_a_walk_under_way_remembers_no_erased(erased: Any, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 
@@ -17,9 +19,12 @@ from harvester.config import load
 from harvester.crawl.politeness import (
     FAILURE_STREAK,
     FIRST_TRIP_SECONDS,
+    LONGEST_RETRY_AFTER,
+    LONGEST_TRIP_SECONDS,
     Interrupted,
     Pacer,
     PoliteMiddleware,
+    backoff,
     close_budget,
     end_pauses,
     give_back,
@@ -255,6 +260,17 @@ def test_a_streak_of_failures_and_nothing_less_opens_the_breaker(database: str) 
     assert paced(database, scenario)[1] == 1
 
 
+def test_failures_with_an_answer_between_them_are_no_streak(database: str) -> None:
+    async def scenario(_: Session, pacer: Pacer) -> None:
+        await pacer.wait()
+        for _streak in range(3):
+            for _ in range(FAILURE_STREAK - 1):
+                await pacer.answered("HTTP 500")
+            await pacer.answered(None)
+
+    assert paced(database, scenario)[1] == 0
+
+
 def test_one_request_finds_out_whether_the_site_answers_again(database: str) -> None:
     with open_connection(database, autocommit=True) as connection:
         assert open_breaker(connection, "HTTP 500") == pytest.approx(FIRST_TRIP_SECONDS, abs=0.1)
@@ -305,6 +321,31 @@ def test_nothing_but_get_to_the_configured_hosts_passes(database: str) -> None:
 )
 def test_retry_after_in_seconds(header: str | None, seconds: float | None) -> None:
     assert retry_after(header) == seconds
+
+
+@given(
+    st.text(st.characters(max_codepoint=255), max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, [0-9²]+ [A-Z][a-z]{2} .*")
+)
+@example("\xb2")
+def test_any_header_is_a_number_of_seconds_or_none(header: str) -> None:
+    seconds = retry_after(header)
+    assert seconds is None or 0 <= seconds <= LONGEST_RETRY_AFTER
+
+
+def test_a_walk_that_fails_waits_longer_each_time_and_a_minute_at_most() -> None:
+    for attempt, ceiling in ((0, 0.5), (1, 1.0), (3, 4.0), (30, 60.0)):
+        pauses = [backoff(attempt) for _ in range(200)]
+        assert ceiling / 2 <= min(pauses) < 0.7 * ceiling
+        assert 0.8 * ceiling < max(pauses) <= ceiling
+
+
+def test_the_breaker_opens_for_ten_minutes_at_most_and_no_pause_shortens_another(database: str) -> None:
+    with open_connection(database, autocommit=True) as connection:
+        open_breaker(connection, "HTTP 500")
+        connection.execute("UPDATE crawl.budget SET trips = 40, closed_until = now() - interval '1 s'")
+        assert open_breaker(connection, "HTTP 500") == pytest.approx(LONGEST_TRIP_SECONDS, abs=0.5)
+        close_budget(connection, 1.0, "told so")
+        assert take_places(connection, 1, 1.0).seconds > LONGEST_TRIP_SECONDS - 5
 
 
 def test_retry_after_as_a_date() -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
-from harvester.crawl import walk
+from harvester.crawl import dates, pages, walk
 from harvester.crawl.spider import is_absent
 from harvester.errors import DecodeError
 from harvester.warehouse.normalise import Query, Rows, Visit, normalise
@@ -105,4 +110,154 @@ def walking(data: bytes) -> None:
             return
 
 
-TARGETS = {"decoding": decoding, "walking": walking}
+def site(data: bytes) -> list[list[walk.Entry]]:
+    """What a hostile site answers, page after page and then again from the first: items with times as it likes."""
+    first, *rest = data or b"\0"
+    size = 1 + first % 8
+    pages = [rest[place : place + size] for place in range(0, len(rest), size)] or [[]]
+    # In every seventh a part of the one before it, without a time of its own.
+    return [[walk.Entry(n, None if n % 7 == 6 else n // 4) for n in page if n != 255] for page in pages]
+
+
+def kept(state: Any, kind: Any) -> Any:
+    """A state as the next worker has it, out of the checkpoint."""
+    again = msgspec.convert(json.loads(msgspec.json.encode(state)), kind)
+    assert again == state
+    return again
+
+
+def certificate_of(data: bytes, place: int) -> walk.Certificate | None:
+    """What an earlier walk may have left."""
+    if place & 1:
+        return None
+    return walk.Certificate(ground=walk.Ground.KEY, complete=bool(place & 2), key=place >> 2, digest=data.hex()[:16])
+
+
+def dating(data: bytes) -> None:
+    """Any answers to a walk by a date: it ends, it never asks for what is younger than what it asked before."""
+    if len(data) < 3:
+        return
+    listing = walk.Listing(order=walk.Order.NEWEST_FIRST, keyed=True, margin=data[0] % 4, limit=1 + data[1] % 8)
+    state = dates.begin(certificate_of(data[3:], data[2]))
+    answers = site(data[3:])
+    for number in range(10_000):
+        before = state.before
+        # By the cursor, as a site does, or whatever comes next, as none should.
+        place = number if data[0] & 128 or before is None else before
+        result = dates.step(listing, state, answers[place % len(answers)], absent=data[1] == 255 and not number)
+        if result.done is not None:
+            assert result.done.complete or not result.whole
+            return
+        assert state.before is not None
+        assert before is None or state.before <= before
+        state = kept(state, dates.State)
+    raise AssertionError("a walk without an end")
+
+
+def paging(data: bytes) -> None:
+    """Any answers to a walk by page number: it ends, and it asks for no page below the first or beyond the last."""
+    if len(data) < 3:
+        return
+    listing = walk.Listing(order=walk.Order.NEWEST_FIRST, keyed=True, margin=data[0] % 4, empties=1 + data[0] % 3)
+    deepest = None if data[1] & 1 else 1 + (data[1] >> 1) % 8
+    state = pages.begin(certificate_of(data[3:], data[2]))
+    answers = site(data[3:])
+    for number in range(10_000):
+        assert 1 <= state.page <= (deepest or state.page)
+        # By the number, as a site does, or whatever comes next, as none should. Without a cap the list ends somewhere.
+        place = number if data[0] & 128 else state.page - 1
+        page = [] if deepest is None and state.page > len(answers) else answers[place % len(answers)]
+        result = pages.step(listing, state, page, absent=data[1] == 255 and not number, deepest=deepest)
+        if result.done is not None:
+            assert result.certified or not result.whole
+            return
+        state = kept(state, pages.State)
+    raise AssertionError("a walk without an end")
+
+
+# The command line ----------------------------------------------------------------------------------------------------
+
+WORDS = (
+    "--json", "--help", "--depth", "--spider", "--max-requests", "--max-minutes", "--workers", "--refresh", "--audit",
+    "--share", "--query", "--mode", "--language", "--pages", "--things", "--stream", "--most", "--rate", "--projects",
+    "--dry-run", "--yes", "--seed", "--port", "--users", "--profile", "--keep-days", "--", "-", "", "0", "-1", "1e9",
+    "nan", "inf", "142", "9" * 30, "projects", "users", "popular", "trending", "someone", "a b", "\n", "\x1b[31m",
+    "[bold]", "\udcff", "é", "=", "--depth=", "--depth=3", "--json=1", "x" * 300, "/dev/null", "audit", "en",
+)  # fmt: skip
+"""What arguments are made of, besides the names of commands and of options."""
+AT_WORK = {"demo", "sandbox", "metrics", "report", "replay", "streams", "db", "dataset"}
+"""Commands that serve, write, or read files before they ask the database: of these only the arguments are read."""
+LOGGING = "--log-json"
+"""An option that is left out: it changes the process for good."""
+STATUSES = {0, 1, 2, 3, 130}
+NOWHERE = {
+    "HARVESTER_DATABASE_URL": "postgresql://127.0.0.1:1/none",
+    "HARVESTER_HOME": "/dev/null/nothing",
+    "HARVESTER_CONTACT": "",
+}
+"""The environment of `commanding`."""
+
+
+@cache
+def command_line() -> tuple[Any, tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    """The commands, where those `AT_WORK` end before they begin; their names; and the words that they know."""
+    from typer.main import get_command
+
+    from harvester.cli import app
+
+    root = get_command(app)
+    names: list[tuple[str, ...]] = []
+    words = list(WORDS)
+
+    def visit(command: Any, path: tuple[str, ...]) -> None:
+        for name, inner in getattr(command, "commands", {}).items():
+            visit(inner, (*path, name))
+        names.append(path)
+        words.extend(option for part in command.params for option in part.opts if option not in (part.name, LOGGING))
+        if path and path[0] in AT_WORK and command.callback is not None:
+            command.callback = lambda **_: None
+
+    visit(root, ())
+    return root, tuple(names), tuple(dict.fromkeys(words))
+
+
+def arguments_of(data: bytes) -> list[str]:
+    """Arguments out of bytes: a command, then words that are known, and between them whatever else."""
+    _, names, words = command_line()
+    made = list(names[data[0] % len(names)]) if data else []
+    rest = data[1:]
+    while rest:
+        first, rest = rest[0], rest[1:]
+        if first < 240:
+            made.append(words[first % len(words)])
+        else:
+            size = first - 239
+            made.append(os.fsdecode(rest[:size].replace(b"\0", b"")))
+            rest = rest[size:]
+    return made
+
+
+def commanding(data: bytes) -> None:
+    """Any arguments where there is no database: a documented exit status and, where it is not 0, a line that says why.
+
+    Each command checks what it was given before it asks the database, which is as far as it gets (see `NOWHERE`).
+    """
+    root, _, _ = command_line()
+    arguments = arguments_of(data)
+    shown, said = io.StringIO(), io.StringIO()
+    try:
+        with redirect_stdout(shown), redirect_stderr(said):
+            root.main(arguments)
+    except SystemExit as ended:
+        status = ended.code
+    assert status in STATUSES, (arguments, status)
+    lines = said.getvalue().splitlines()
+    if status and not any(lines):
+        assert "Usage:" in shown.getvalue(), arguments  # a group alone shows what it has
+    elif status:
+        assert len(lines) == 1, (arguments, lines)
+        assert lines[0].startswith("harvester: "), (arguments, lines)
+        assert lines[0].isprintable(), (arguments, lines)
+
+
+TARGETS = {"decoding": decoding, "walking": walking, "dating": dating, "paging": paging, "commanding": commanding}

@@ -66,6 +66,19 @@ def test_any_pages_end_a_walk_or_go_on(data: bytes) -> None:
     targets.walking(data)
 
 
+@pytest.mark.parametrize("name", STREAMS)
+def test_what_is_nested_without_end_is_refused(name: str) -> None:
+    """Before the parser gives up, and before what is written of it."""
+    number = list(STREAMS).index(name)
+    body = targets.corpus()[number][1:]
+    end = body.rfind(b"}")
+    for deep in (b"[" * 100_000, b'{"a":' * 100_000, b"<div>" * 100_000):
+        targets.rows_of(STREAMS[name], deep)
+        targets.rows_of(STREAMS[name], body[:end] + b',"new":' + deep + body[end:])
+    new = b"[" * 5_000 + b"]" * 5_000
+    assert targets.rows_of(STREAMS[name], b'[{"new":' + new + b"}]") == []
+
+
 def test_what_is_taken_of_hostile_bodies_is_stored_and_read_back(database: str) -> None:
     """A row that the normaliser makes is refused by the database for its references at most, never for its values."""
     stored = 0
@@ -89,44 +102,38 @@ def test_what_is_taken_of_hostile_bodies_is_stored_and_read_back(database: str) 
         connection.execute("SELECT to_jsonb(c) FROM scratch.comments c").fetchall()
 
 
-WORDS = st.one_of(
-    st.sampled_from(
-        ["--depth", "--json", "--spider", "--max-requests", "--workers", "--refresh", "-1", "1e9", "users", ""]
-    ),
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12),
-    st.integers(-(2**70), 2**70).map(str),
-)
+@settings(max_examples=500)
+@given(st.binary(min_size=3, max_size=120))
+def test_any_answers_end_a_walk_by_a_date(data: bytes) -> None:
+    targets.dating(data)
+
+
+@settings(max_examples=500)
+@given(st.binary(min_size=3, max_size=120))
+def test_any_answers_end_a_walk_by_page_number(data: bytes) -> None:
+    targets.paging(data)
 
 
 def test_any_arguments_end_in_a_line_and_a_status() -> None:
-    """Each command with arguments that make no sense: a status and no exception. There is no database to reach."""
-    from typer.main import get_command
+    from harvester.config import settings as chosen
 
-    from harvester.cli import app
-
-    command = get_command(app)
-
-    @settings(max_examples=150)
-    @given(
-        st.sampled_from([["seed", "users"], ["seed", "projects"], ["crawl"], ["quarantine", "show"], ["forget", "user"],
-                         ["streams"], ["plan"], ["replay"]]),
-        st.lists(WORDS, max_size=4),
-    )  # fmt: skip
-    def run(name: list[str], arguments: list[str]) -> None:
-        with pytest.raises(SystemExit) as ended:
-            command.main([*name, *arguments])
-        assert ended.value.code in (0, 1, 2)
+    @settings(max_examples=400)
+    @given(st.binary(max_size=60))
+    def run(data: bytes) -> None:
+        targets.commanding(data)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HARVESTER_DATABASE_URL", "postgresql://127.0.0.1:1/none")
-        from harvester.config import settings as chosen
-
+        for name, value in targets.NOWHERE.items():
+            patch.setenv(name, value)
         chosen.cache_clear()
         run()
 
 
+MILLIONS = [("decoding", 8192), ("walking", 400), ("dating", 200), ("paging", 60), ("commanding", 120)]
+
+
 @pytest.mark.soak
-@pytest.mark.parametrize(("target", "longest"), [("decoding", 8192), ("walking", 400)])
+@pytest.mark.parametrize(("target", "longest"), MILLIONS)
 def test_a_million_inputs(target: str, longest: int, tmp_path: Path) -> None:
     seeds = tmp_path / "corpus"
     seeds.mkdir()

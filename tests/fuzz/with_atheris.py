@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ with atheris.instrument_imports(include=["harvester"]):
     import targets
 
 if __name__ == "__main__":
+    os.environ.update(targets.NOWHERE)
     target = targets.TARGETS[sys.argv.pop(1)]
     atheris.Setup(sys.argv, target)
     atheris.Fuzz()

@@ -264,6 +264,59 @@ def test_a_curator_who_left_is_gone_once_both_lists_were_read(house: House) -> N
     assert house.gone("studio_members", "user_id") == {2: "no longer listed"}
 
 
+LINKS = [
+    ("studio_projects", "project_id", "project_studios"),
+    ("user_followers", "follower_id", "user_following"),
+    ("studio_curators", "user_id", "user_studios"),
+]
+
+
+@pytest.mark.parametrize(("stream", "item", "sibling"), LINKS)
+def test_what_the_list_at_the_other_end_shows_is_no_suspect(house: House, stream: str, item: str, sibling: str) -> None:
+    """Shown by one list after the other missed it: two reads have to miss it anew, and it is dated by these."""
+    table = STREAMS[stream].holds.table  # type: ignore[union-attr]
+    other = {"project_id": "studio_id", "follower_id": "followee_id", "user_id": "studio_id"}[item]
+    house.connection.execute("INSERT INTO scratch.follows (follower_id, followee_id) VALUES (1, 5), (2, 5), (3, 5)")
+    house.connection.execute("UPDATE scratch.follows SET first_seen_at = now() - interval '2 hours'")
+    house.connection.execute(
+        "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, enumerated_at)"
+        " SELECT s, e, now() + interval '9 days', 1, now() - interval '1 hour' FROM (VALUES ('user_followers', 5),"
+        " ('user_following', 2), ('project_studios', 2), ('user_studios', 2)) v (s, e)"
+    )
+    rest = [one for one in HELD if one != 2]
+    house.audit(stream)
+    house.walk(stream, rest)
+    assert house.one("SELECT array_agg(item_id) FROM crawl.suspects") == [2]
+    missed = house.one("SELECT now()")
+    house.audit(sibling)
+    house.walk(sibling, [5], rows=[Rows(table, (other, item), [(5, 2)])])
+    assert house.one("SELECT count(*) FROM crawl.suspects") == 0
+    house.audit("studio_managers")
+    house.walk("studio_managers", [1])
+    house.walk(stream, rest)
+    assert house.gone(table, item) == {}
+    house.audit("studio_managers")
+    house.walk("studio_managers", [1])
+    house.walk(stream, rest)
+    assert house.gone(table, item) == {2: "no longer listed"}
+    assert house.one(f"SELECT gone_at FROM scratch.{table} WHERE gone_at IS NOT NULL") > missed
+    # And it is back as soon as any list shows it.
+    house.audit(sibling)
+    house.walk(sibling, [5], rows=[Rows(table, (other, item), [(5, 2)])])
+    assert house.gone(table, item) == {}
+
+
+def test_what_a_second_walk_shows_again_makes_no_third_one(house: House) -> None:
+    """A list has no say in its own suspects before it ends: what vanished between its two walks waits for the next."""
+    house.audit("studio_projects")
+    house.walk("studio_projects", [1, 3])
+    shown = Rows("studio_projects", ("studio_id", "project_id"), [(5, 2), (5, 3)])
+    house.walk("studio_projects", [2, 3], rows=[shown])
+    assert house.one("SELECT array_agg(item_id) FROM crawl.suspects") == [1]
+    assert not house.is_due("studio_projects")
+    assert house.gone("studio_projects", "project_id") == {}
+
+
 def test_a_project_is_asked_for_and_never_dated_by_a_list(house: House) -> None:
     connection = house.connection
     connection.execute("UPDATE scratch.projects SET author_id = 1, first_seen_at = now() - interval '1 hour'")

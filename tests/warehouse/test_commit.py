@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from harvester.crawl import frontier
 from harvester.crawl.frontier import Purpose, Seed
 from harvester.warehouse.commit import Connection, Lease, PageCommit, Verdict, Writer
 from harvester.warehouse.connect import open_connection
+from harvester.warehouse.erasure import forget, load_rule
 from harvester.warehouse.normalise import Rows, normalise
 
 pytestmark = pytest.mark.every_postgres
@@ -203,8 +205,51 @@ def test_one_page_that_cannot_be_stored_spoils_no_other(connection: Connection, 
     refusal, taken = outcome.taken
     assert taken is True
     assert isinstance(refusal, str)
-    assert "out of range" in refusal
+    assert refusal == "NumericValueOutOfRange: refused"
     assert one(connection, "SELECT array_agg(id) FROM scratch.projects") == [142]
+
+
+SECRET = "my name is nobody else's business"
+REFUSALS = [
+    ("CHECK (title::int > 0)", "InvalidTextRepresentation: refused"),
+    ("CHECK (title = '')", "CheckViolation: projects.refusing"),
+]
+
+
+@pytest.mark.parametrize(("constraint", "reason"), REFUSALS)
+def test_a_refusal_tells_the_place_and_never_the_value(
+    connection: Connection, writer: Writer, run: int, constraint: str, reason: str
+) -> None:
+    connection.execute(f"ALTER TABLE scratch.projects ADD CONSTRAINT refusing {constraint}")
+    frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
+    page = visited(take(connection, run, "project"), project(title=SECRET))
+    assert writer.commit([page]).taken == [reason]
+
+
+def test_a_column_that_may_not_be_empty_is_named(connection: Connection, writer: Writer, run: int) -> None:
+    frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
+    connection.execute("ALTER TABLE scratch.projects ALTER gone_reason SET NOT NULL")
+    page = visited(take(connection, run, "project"), project(title=SECRET))
+    assert writer.commit([page]).taken == ["NotNullViolation: projects.gone_reason"]
+
+
+@pytest.mark.parametrize("levels", [300, 900, 20_000])
+def test_what_is_nested_without_end_spoils_no_other_page(
+    connection: Connection, run: int, tmp_path: Path, levels: int
+) -> None:
+    """Deeper than can be written, or than the names of who was erased can be looked for in: set aside, no more."""
+    forget(connection, tmp_path, "somebody")
+    deep: list[Any] = []
+    for _ in range(levels):
+        deep = [deep]
+    frontier.seed(connection, [Seed(Kind.PROJECT, 142), Seed(Kind.PROJECT, 143)])
+    good, bad = leased(connection, run, ["project"], 2)
+    page = visited(bad, project(143))
+    (rows,) = [rows for rows in page.rows if rows.table == "projects"]
+    extra = rows.columns.index("extra")
+    rows.values[0] = (*rows.values[0][:extra], {"deep": deep}, *rows.values[0][extra + 1 :])
+    outcome = Writer(connection, load_rule(connection, tmp_path)).commit([page, visited(good, project(142))])
+    assert outcome.taken == [True if levels < 500 else "nested too deeply", True]
 
 
 def test_a_list_does_not_overwrite_what_a_better_response_said(

@@ -65,6 +65,48 @@ def test_a_gap_in_the_data_is_told_from_a_gap_in_the_world(database: str) -> Non
             connection.execute("SELECT * FROM crawl.walks")
 
 
+LINKED = {
+    "history.studio_projects_at(now())": "project_id",
+    "history.favorites_at(now())": "project_id",
+    "history.studio_members_at(now())": "studio_id",
+    "analytics.studio_memberships": "studios",
+    "analytics.studio_overlap(1)": "other_id",
+}
+
+
+def test_what_links_a_studio_or_a_project_is_there_while_these_are(database: str) -> None:
+    """Studio 2 and project 5 are gone, and no list is left that could show that their links are."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO scratch.users (id) VALUES (8)")
+        for table, ids in (("studios", (1, 2, 3)), ("projects", (4, 5))):
+            for number in ids:
+                connection.execute(f"INSERT INTO scratch.{table} (id) VALUES (%s)", [number])
+        for studio in (1, 2, 3):
+            connection.execute("INSERT INTO scratch.studio_projects (studio_id, project_id) VALUES (%s, 5)", [studio])
+            connection.execute(
+                "INSERT INTO scratch.studio_members (studio_id, user_id, role) VALUES (%s, 8, 'curator')", [studio]
+            )
+        connection.execute("INSERT INTO scratch.studio_projects (studio_id, project_id) VALUES (1, 4), (2, 4)")
+        connection.execute("INSERT INTO scratch.favorites (user_id, project_id) VALUES (8, 4), (8, 5)")
+
+        def told() -> dict[str, list[int]]:
+            asked = {what: f"SELECT {column} FROM {what} ORDER BY 1" for what, column in LINKED.items()}
+            return {what: [row[0] for row in connection.execute(ask).fetchall()] for what, ask in asked.items()}
+
+        before = connection.execute("SELECT clock_timestamp()").fetchone()
+        assert [*told().values()] == [[4, 4, 5, 5, 5], [4, 5], [1, 2, 3], [3], [2, 3]]
+        shared = "SELECT shared_projects FROM analytics.studio_overlap(1) WHERE other_id = 3"
+        assert connection.execute(shared).fetchone() == (1,)
+        for table, number in (("studios", 2), ("projects", 5)):
+            connection.execute(
+                f"UPDATE scratch.{table} SET gone_at = clock_timestamp(), gone_after = now() WHERE id = {number}"
+            )
+        assert [*told().values()] == [[4], [4], [1, 3], [2], [3]]
+        assert connection.execute(shared).fetchone() == (0,)
+        then = connection.execute("SELECT count(*) FROM history.studio_projects_at(%s)", before).fetchone()
+        assert then == (5,), "they were there before"
+
+
 def test_the_ids_that_are_not_held_are_counted_by_month(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         for number, at in ((10, "2026-01-02"), (13, "2026-01-30"), (20, "2026-02-01")):

@@ -231,6 +231,14 @@ WHERE t.first_seen_at <= $1
         SELECT FROM history.absences a WHERE a.kind = 'studio_members' AND a.thing_id = t.studio_id AND a.other_id = t.user_id
             AND a.gone_at <= $1 AND a.returned_at > $1
     )
+    AND EXISTS (
+        SELECT FROM scratch.studios p WHERE p.id = t.studio_id
+        AND (p.gone_at IS NULL OR p.gone_at > $1)
+        AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'studios' AND a.thing_id = p.id AND a.other_id = 0
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
+    )
 $$;
 
 COMMENT ON FUNCTION history.studio_members_at IS 'scratch.studio_members as known at a time.';
@@ -248,6 +256,14 @@ WHERE t.first_seen_at <= $1
     AND NOT EXISTS (
         SELECT FROM history.absences a WHERE a.kind = 'favorites' AND a.thing_id = t.user_id AND a.other_id = t.project_id
             AND a.gone_at <= $1 AND a.returned_at > $1
+    )
+    AND EXISTS (
+        SELECT FROM scratch.projects p WHERE p.id = t.project_id
+        AND (p.gone_at IS NULL OR p.gone_at > $1)
+        AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'projects' AND a.thing_id = p.id AND a.other_id = 0
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
     )
 $$;
 
@@ -307,6 +323,22 @@ WHERE t.first_seen_at <= $1
     AND NOT EXISTS (
         SELECT FROM history.absences a WHERE a.kind = 'studio_projects' AND a.thing_id = t.studio_id AND a.other_id = t.project_id
             AND a.gone_at <= $1 AND a.returned_at > $1
+    )
+    AND EXISTS (
+        SELECT FROM scratch.studios p WHERE p.id = t.studio_id
+        AND (p.gone_at IS NULL OR p.gone_at > $1)
+        AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'studios' AND a.thing_id = p.id AND a.other_id = 0
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
+    )
+    AND EXISTS (
+        SELECT FROM scratch.projects p WHERE p.id = t.project_id
+        AND (p.gone_at IS NULL OR p.gone_at > $1)
+        AND NOT EXISTS (
+        SELECT FROM history.absences a WHERE a.kind = 'projects' AND a.thing_id = p.id AND a.other_id = 0
+            AND a.gone_at <= $1 AND a.returned_at > $1
+    )
     )
 $$;
 

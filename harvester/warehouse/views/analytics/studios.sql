@@ -32,8 +32,8 @@ SELECT
     count(*) FILTER (WHERE role = 'host')::integer AS hosts,
     count(*) FILTER (WHERE role = 'manager')::integer AS manages,
     count(*) FILTER (WHERE role = 'curator')::integer AS curates
-FROM scratch.studio_members
-WHERE gone_at IS NULL
+FROM scratch.studio_members m
+WHERE gone_at IS NULL AND EXISTS (SELECT FROM scratch.studios s WHERE s.id = m.studio_id AND s.gone_at IS NULL)
 GROUP BY 1;
 
 COMMENT ON VIEW analytics.studio_memberships IS
@@ -60,10 +60,13 @@ FROM (
     FROM (
         SELECT b.studio_id AS other_id, true AS is_member
         FROM scratch.studio_members a JOIN scratch.studio_members b ON b.user_id = a.user_id
+        JOIN scratch.studios s ON s.id = b.studio_id AND s.gone_at IS NULL
         WHERE a.studio_id = $1 AND b.studio_id <> $1 AND a.gone_at IS NULL AND b.gone_at IS NULL
         UNION ALL
         SELECT b.studio_id, false
         FROM scratch.studio_projects a JOIN scratch.studio_projects b ON b.project_id = a.project_id
+        JOIN scratch.studios s ON s.id = b.studio_id AND s.gone_at IS NULL
+        JOIN scratch.projects p ON p.id = a.project_id AND p.gone_at IS NULL
         WHERE a.studio_id = $1 AND b.studio_id <> $1 AND a.gone_at IS NULL AND b.gone_at IS NULL
     ) both_have
     GROUP BY 1

@@ -1,0 +1,92 @@
+"""What becomes of cases when they are tried again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harvester.config import load
+from harvester.crawl import frontier, quarantine
+from harvester.errors import UsageError
+from harvester.warehouse.connect import open_connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+READABLE, GARBAGE = b'{"count": 3}', b"<html>"
+CASES = {
+    # entity: the body, seconds between the case and the last visit (None: never visited), failures of the walk
+    1: (READABLE, None, 1),
+    2: (READABLE, 5, 0),
+    3: (GARBAGE, 5, 0),
+    4: (GARBAGE, -5, 0),
+    5: (GARBAGE, None, 0),
+    6: (None, -5, 1),
+}
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[Any]:
+    with open_connection(database, autocommit=True) as opened:
+        for entity, (body, since, failures) in CASES.items():
+            opened.execute(
+                "INSERT INTO crawl.quarantine (stream, entity_id, path, status, reason, body, seen_at)"
+                " VALUES ('user_messages', %s, '/x', 200, 'why', %s, now() - make_interval(mins => %s))",
+                [entity, body, entity],
+            )
+            opened.execute(
+                "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, failures, visited_at)"
+                " VALUES ('user_messages', %s, now() + interval '1 day', 1, %s,"
+                " now() - make_interval(mins => %s) + make_interval(secs => %s))",
+                [entity, failures, entity, since],
+            )
+        for entity, failures in ((7, 1), (8, 0)):  # without a case: one that failed, one that did not
+            opened.execute(
+                "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, failures)"
+                " VALUES ('user_messages', %s, now() + interval '1 day', 1, %s)",
+                [entity, failures],
+            )
+        yield opened
+
+
+def test_what_can_be_read_or_was_visited_since_is_no_case(connection: Any) -> None:
+    counts = quarantine.retry(connection)
+    assert counts == {"due_again": 5, "readable_now": 2, "visited_since": 1, "left": 3}
+    left = connection.execute("SELECT array_agg(entity_id ORDER BY 1) FROM crawl.quarantine").fetchone()
+    assert left == ([4, 5, 6],)
+    due = connection.execute("SELECT array_agg(entity_id ORDER BY 1) FROM crawl.walks WHERE due_at <= now()").fetchone()
+    assert due == ([1, 4, 5, 6, 7],)
+
+
+def test_a_stream_that_there_is_no_more_is_left_to_a_person(connection: Any) -> None:
+    connection.execute("UPDATE crawl.quarantine SET stream = 'earlier_stream'")
+    assert quarantine.retry(connection)["left"] == len(CASES)
+
+
+def test_the_newest_cases_come_first(connection: Any) -> None:
+    assert [one["entity_id"] for one in quarantine.cases(connection)] == list(CASES)
+    assert [one["entity_id"] for one in quarantine.cases(connection, most=2)] == [1, 2]
+    assert quarantine.cases(connection, "user_messages", 1)[0]["bytes"] == len(READABLE)
+    assert quarantine.cases(connection, "project") == []
+    with pytest.raises(UsageError, match="no stream is called"):
+        quarantine.cases(connection, "projectz")
+
+
+def test_a_case_is_shown_byte_for_byte(connection: Any) -> None:
+    numbers = dict(connection.execute("SELECT entity_id, id FROM crawl.quarantine").fetchall())
+    assert quarantine.body(connection, numbers[3]) == GARBAGE
+    assert quarantine.body(connection, numbers[6]) == b""
+    with pytest.raises(UsageError, match="no case has the number"):
+        quarantine.body(connection, max(numbers.values()) + 1)
+
+
+def test_the_same_failure_again_is_one_case_with_its_newest_response(connection: Any) -> None:
+    run = frontier.begin_run(connection, load(home="/dev/null"), "test")
+    lease = frontier.lease_this(connection, run, "project", 142, owner=None, full=False)
+    for path, status, body in (("/a", 200, b"first"), ("/a", 403, b"second"), ("/b", None, b"")):
+        frontier.quarantine(connection, lease, path, status, f"why {status}", body)
+    kept = connection.execute(
+        "SELECT path, status, reason, body, count FROM crawl.quarantine WHERE stream = 'project' ORDER BY path"
+    ).fetchall()
+    assert kept == [("/a", 403, "why 403", b"second", 2), ("/b", None, "why None", b"", 1)]
