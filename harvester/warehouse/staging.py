@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
+_Staged = dict[Any, tuple[Any, ...]]
+"""Rows by key."""
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _STAGE_NAME = sql.Identifier("pg_temp", "stage")
 _VISITED = ("users", "projects", "studios")
@@ -57,28 +59,44 @@ def prepare(connection: Connection) -> None:
 
 
 def write(connection: Connection, rows: Iterable[Rows]) -> Iterator[Written]:
-    """Write rows within a transaction, referred-to tables first, sorted by key; of several with one key the last."""
-    parts: defaultdict[_Part, dict[Any, tuple[Any, ...]]] = defaultdict(dict)
+    """Write rows within a transaction, referred-to tables first, sorted by key.
+
+    What two pages say of one thing is written one after the other where it differs, so that a history has both.
+    """
+    parts: defaultdict[_Part, list[_Staged]] = defaultdict(list)
     for page in rows:
         if not page.values or not set(KEY_COLUMNS[page.table]) <= set(page.columns):
             continue  # nothing, or a thing whose identity was not served
         part = _part(page.table, page.columns, page.shows)
-        staged, key = parts[part], part.key
+        rounds, key = parts[part], part.key
         for values in page.values:
-            staged[key(values)] = values
-    ordered = sorted(parts, key=lambda part: part.order)
+            _stage(rounds, key(values), values)
+    ordered = [(part, staged) for part in sorted(parts, key=lambda part: part.order) for staged in parts[part]]
     if not ordered:
         return
     with connection.cursor() as cursor:
         with cursor.copy(_COPY) as copy:
             copy.set_types(_STAGE_TYPES)
-            for number, part in enumerate(ordered):
-                staged, place = parts[part], part.place
+            for number, (part, staged) in enumerate(ordered):
+                place = part.place
                 for key in sorted(staged):
                     copy.write_row(place(number, staged[key]))
-        for number, part in enumerate(ordered):
+        for number, (part, staged) in enumerate(ordered):
             inserted, updated, ids = cursor.execute(part.statement, {"part": number}).fetchone() or (0, 0, None)
-            yield Written(part.table, inserted, updated, len(parts[part]) - inserted - updated, ids or [])
+            yield Written(part.table, inserted, updated, len(staged) - inserted - updated, ids or [])
+
+
+def _stage(rounds: list[_Staged], key: Any, values: tuple[Any, ...]) -> None:
+    """Put a row into the first round that has none of its key, unless the round before has the same."""
+    before = None
+    for staged in rounds:
+        if key not in staged:
+            if values != before:
+                staged[key] = values
+            return
+        before = staged[key]
+    if values != before:
+        rounds.append({key: values})
 
 
 def _type(column: Column[Any]) -> str:
