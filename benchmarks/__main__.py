@@ -1,9 +1,10 @@
-"""Run the benchmarks: `make bench`, or `make bench BENCH_ARGS=commit` for one of them."""
+"""Run the benchmarks: `make bench`, or `make bench BENCH_ARGS=commit` for one of them; `--record` keeps what they find."""
 
 import runpy
 import sys
 
 BENCHMARKS = {
+    "ingest": ("benchmarks.ingest_pages", "pages of comments from memory, new and unchanged, against COPY"),
     "commit": ("benchmarks.commit_pages", "pages of comments into PostgreSQL, one by one and together"),
     "lease": ("benchmarks.lease_many", "leases of 100 from ten million walks"),
     "schedule": ("benchmarks.simulate_schedule", "ninety simulated days of visits, against other rules"),
@@ -15,13 +16,16 @@ BENCHMARKS = {
 
 def main() -> None:
     # These two take half an hour each.
-    chosen = sys.argv[1:] or [name for name in BENCHMARKS if name not in ("schedule", "analytics")]
+    options = [word for word in sys.argv[1:] if word.startswith("--")]
+    chosen = [word for word in sys.argv[1:] if word not in options] or [
+        name for name in BENCHMARKS if name not in ("schedule", "analytics")
+    ]
     for name in chosen:
         if name not in BENCHMARKS:
             sys.exit(f"no benchmark is called {name}: there are {', '.join(BENCHMARKS)}")
         module, title = BENCHMARKS[name]
         print(f"== {name}: {title}", flush=True)
-        sys.argv = [module]
+        sys.argv = [module, *options]
         runpy.run_module(module, run_name="__main__")
 
 
