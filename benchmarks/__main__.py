@@ -1,9 +1,10 @@
-"""Run the benchmarks: `make bench`, or `make bench BENCH_ARGS=commit` for one of them; `--record` keeps what they find."""
+"""Run the benchmarks: `make bench`, or `make bench BENCH_ARGS=commit` for one; `--record` keeps what they find."""
 
 import runpy
 import sys
 
 BENCHMARKS = {
+    "pipeline": ("benchmarks.pipeline", "one walk by this project, dlt, Scrapy and by hand"),
     "ingest": ("benchmarks.ingest_pages", "pages of comments from memory, new and unchanged, against COPY"),
     "commit": ("benchmarks.commit_pages", "pages of comments into PostgreSQL, one by one and together"),
     "lease": ("benchmarks.lease_many", "leases of 100 from ten million walks"),

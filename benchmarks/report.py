@@ -1,4 +1,4 @@
-"""What a benchmark found: printed as a table and, with `--record`, kept as JSON, of which `docs/benchmarks.md` is made."""
+"""What a benchmark found: printed as a table and, with `--record`, kept as JSON for `docs/benchmarks.md`."""
 
 import json
 import os
