@@ -6,6 +6,8 @@ import sys
 BENCHMARKS = {
     "pipeline": ("benchmarks.pipeline", "one walk by this project, dlt, Scrapy and by hand"),
     "ingest": ("benchmarks.ingest_pages", "pages of comments from memory, new and unchanged, against COPY"),
+    "cost": ("benchmarks.page_cost", "what a page costs, in figures that are the same on every machine"),
+    "growth": ("benchmarks.growth", "ingest, lease, refresh and questions at 10^5 to 5·10^7 rows"),
     "commit": ("benchmarks.commit_pages", "pages of comments into PostgreSQL, one by one and together"),
     "lease": ("benchmarks.lease_many", "leases of 100 from ten million walks"),
     "schedule": ("benchmarks.simulate_schedule", "ninety simulated days of visits, against other rules"),

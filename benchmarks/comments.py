@@ -17,7 +17,7 @@ import msgspec
 from harvester.sandbox.text import comment_json, username
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 AUTHORS = 100_000
 REPLIED = 0.25
@@ -42,23 +42,21 @@ class List:
         return b"[%b]" % b",".join(self.items[first : first + most])
 
 
-def lists(first: int, count: int, length: int = LENGTH) -> Iterator[List]:
-    """The lists of `count` projects from the id `first` on, the same at every call."""
-    for project in range(first, first + count):
+def lists(projects: Iterable[int], first_id: int = 1, length: int = LENGTH, authors: int = AUTHORS) -> Iterator[List]:
+    """A list for each project, the same at every call; ids go on from `first_id`, the later the newer."""
+    for number, project in enumerate(projects):
         chance = random.Random(project)
-        newest = BEGAN + timedelta(minutes=project)
+        newest = BEGAN + timedelta(minutes=project % 500_000)
+        last = first_id + (number + 1) * length - 1
         yield List(
             project,
-            [
-                _item(project * 1_000 + length - place, newest - timedelta(minutes=17 * place), chance)
-                for place in range(length)
-            ],
+            [_item(last - place, newest - timedelta(minutes=17 * place), chance, authors) for place in range(length)],
         )
 
 
-def _item(number: int, at: datetime, chance: random.Random) -> bytes:
+def _item(number: int, at: datetime, chance: random.Random, authors: int) -> bytes:
     # Few write most of all comments: the inverse of a power law.
-    author = 1 + int(AUTHORS * chance.random() ** 3)
+    author = 1 + int(authors * chance.random() ** 3)
     replies = int(1 / chance.random() ** 0.5) if chance.random() < REPLIED else 0
     time = f"{at:%Y-%m-%dT%H:%M:%S}.000Z"
     return (

@@ -40,7 +40,7 @@ TARGETS = {"new": 50_000, "unchanged": 120_000}
 
 def new_lists(connection: Connection, first: int) -> dict[int, List]:
     """Lists of projects that are known, as a crawl would know them, and none of whose comments is."""
-    made = {one.project: one for one in comments.lists(first, LISTS)}
+    made = {one.project: one for one in comments.lists(range(first, first + LISTS), first * comments.LENGTH)}
     connection.execute("INSERT INTO scratch.users (id, username) VALUES (1, 'user1') ON CONFLICT DO NOTHING")
     connection.execute(
         "INSERT INTO scratch.projects (id, author_id) SELECT unnest(%s::bigint[]), 1 ON CONFLICT DO NOTHING",

@@ -1,0 +1,136 @@
+"""What a warehouse costs as it grows: ingest, lease, refresh and questions at 10^5 to 5·10^7 rows.
+
+    python -m benchmarks growth, or python -m benchmarks.growth ROWS...
+
+Rows are those of all tables together, filled by `generate_series` in the proportions of `analytics_queries`; one in
+five is a walk. At each size, with caches as they are after that: pages of new comments by authors and on projects from
+all over the warehouse, 32 a transaction; leases of 100 due and of 100 scheduled visits; a refresh of all figures, and
+one after a small change; and the ten slowest questions of `analytics`. Nothing else runs meanwhile, autovacuum apart.
+"""
+
+import random
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+
+from benchmarks import comments
+from benchmarks.analytics_queries import QUERIES, change, fill, sizes, timed_refresh
+from benchmarks.ingest_pages import STREAM, batches, by_two_threads
+from benchmarks.lease_many import fill as fill_walks
+from benchmarks.lease_many import measure as lease
+from benchmarks.report import ROUNDS, median, publish
+from benchmarks.warehouse import new_warehouse
+from harvester.config import load
+from harvester.crawl import frontier
+from harvester.crawl.frontier import Purpose
+from harvester.warehouse.commit import Connection, Writer
+from harvester.warehouse.connect import open_connection
+
+SIZES = (100_000, 1_000_000, 10_000_000, 50_000_000)
+LISTS = 192
+LEASES = 100
+SLOWEST = 10
+
+
+@dataclass
+class Found:
+    """What was measured at one size."""
+
+    rows: int = 0
+    ingest: list[float] = field(default_factory=list)
+    leases: dict[str, list[float]] = field(default_factory=dict)
+    refresh: float = 0
+    follow_up: float = 0
+    questions: dict[str, float] = field(default_factory=dict)
+
+
+def ingest(connection: Connection, run: int, size: dict[str, int], number: int) -> float:
+    """Rows a second of new comments on projects from all over the warehouse."""
+    chance = random.Random(number)
+    projects = chance.sample(range(1, size["projects"] + 1), LISTS)
+    first = 100 * size["project_comments"] + number * LISTS * comments.LENGTH
+    served = {one.project: one for one in comments.lists(projects, first, authors=size["users"])}
+    connection.execute("DELETE FROM crawl.walks WHERE stream = %s AND entity_id = ANY(%s)", [STREAM.name, projects])
+    connection.execute(
+        "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT %s, unnest(%s::bigint[]), now()",
+        [STREAM.name, projects],
+    )
+    leases = frontier.lease(connection, run, [STREAM.name], LISTS, projects, purpose=Purpose.NEW)
+    writer = Writer(connection)
+    began = time.perf_counter()
+    rows = by_two_threads(writer, batches(leases, served, 32))
+    return rows / (time.perf_counter() - began)
+
+
+def questions(connection: Connection, size: dict[str, int]) -> dict[str, float]:
+    """Seconds of each question."""
+    took = {}
+    for what, query in QUERIES.items():
+        began = time.perf_counter()
+        connection.execute(query.format(some=size["studios"] // 2)).fetchall()
+        took[what] = time.perf_counter() - began
+    return took
+
+
+def prepare(connection: Connection, rows: int) -> tuple[dict[str, int], Found]:
+    """Fill the warehouse with so many rows."""
+    walks = rows // 5
+    size = sizes(int((rows - walks) * 0.288)) | {"walks": 0}
+    found = Found(rows=fill(connection, size) + walks)
+    fill_walks(connection, walks)
+    return size | {"walks": walks}, found
+
+
+def measure(connection: Connection, run: int, size: dict[str, int], found: Found) -> None:
+    """All of it at one size."""
+    found.refresh = timed_refresh(connection, f"{found.rows:,} rows: refresh of everything")
+    change(connection, size)
+    found.follow_up = timed_refresh(connection, "refresh after a small change")
+    found.questions = questions(connection, size)
+    # The first warms what the others find warm.
+    found.ingest = [ingest(connection, run, size, number) for number in range(ROUNDS + 1)][1:]
+    for purpose in (Purpose.DUE, Purpose.SCHEDULED):
+        times = min(LEASES, size["walks"] // 20 // 100)
+        found.leases[purpose.value] = lease(connection, run, purpose, times)
+
+
+def tell(found: dict[int, Found]) -> None:
+    """The table, a column for each size."""
+    most = found[max(found)]
+    slowest = sorted(most.questions, key=lambda what: -most.questions[what])[:SLOWEST]
+    lines = [
+        ["new comments, rows/s", *(f"{median(one.ingest):,.0f}" for one in found.values())],
+        *(
+            [f"lease of 100, {purpose}, ms", *(f"{median(one.leases[purpose]):.1f}" for one in found.values())]
+            for purpose in most.leases
+        ),
+        ["refresh of everything, s", *(f"{one.refresh:.1f}" for one in found.values())],
+        ["refresh after a small change, s", *(f"{one.follow_up:.2f}" for one in found.values())],
+        *([f"{what}, s", *(f"{one.questions[what]:.3f}" for one in found.values())] for what in slowest),
+    ]
+    publish(
+        "growth",
+        "What grows with the warehouse",
+        ["rows", *(f"{one.rows:,}" for one in found.values())],
+        lines,
+        notes=[
+            f"Ingest and leases: medians of {ROUNDS} rounds and of up to {LEASES} leases.",
+            f"The last {SLOWEST} lines are the slowest questions of analytics at the largest size.",
+        ],
+        figures={str(size): asdict(one) for size, one in found.items()},
+    )
+
+
+def main() -> None:
+    given = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    found: dict[int, Found] = {}
+    for rows in given or SIZES:
+        with new_warehouse() as (home, url), open_connection(url, autocommit=True) as connection:
+            size, found[rows] = prepare(connection, rows)
+            run = frontier.begin_run(connection, load(home=home), "bench")
+            measure(connection, run, size, found[rows])
+    tell(found)
+
+
+if __name__ == "__main__":
+    main()
