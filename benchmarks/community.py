@@ -10,7 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,11 @@ class Run:
     server: float
     memory: int
     said: str
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """All but what it said."""
+        return {name: value for name, value in asdict(self).items() if name != "said"}
 
 
 class Community:

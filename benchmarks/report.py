@@ -21,7 +21,7 @@ from harvester.warehouse import embedded
 
 RESULTS = Path(__file__).with_name("results")
 ROUNDS = 5
-_PACKAGES = ("scratch-harvester", "scrapy", "psycopg", "sqlalchemy", "msgspec", "uvloop")
+_PACKAGES = ("scrapy", "psycopg", "sqlalchemy", "msgspec", "uvloop")
 
 
 def publish(
@@ -36,10 +36,7 @@ def publish(
 ) -> None:
     """Print a table with what has to be known of it; `figures` are the numbers behind it, for the plot and for readers
     of the JSON, `packages` other programs that were measured, as `NAME VERSION`."""
-    table = Table(*columns, box=SIMPLE_HEAD, title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*row)
-    Console(width=160).print(table, *notes, sep="\n")
+    show(title, columns, rows, notes)
     if "--record" in sys.argv:
         found = {
             "title": title, "columns": columns, "rows": rows, "notes": notes, "figures": figures or {},
@@ -48,6 +45,14 @@ def publish(
         }  # fmt: skip
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+
+
+def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> None:
+    """Print a table."""
+    table = Table(*columns, box=SIMPLE_HEAD, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=160).print(table, *notes, sep="\n")
 
 
 def machine() -> str:

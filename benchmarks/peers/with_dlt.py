@@ -106,6 +106,8 @@ def settings(url: str) -> dict[str, Any]:
 
 def main() -> None:
     url, database, names = sys.argv[1:]
+    # dlt insists on a password and a host, which a local socket has not; libpq takes the host of the query then.
+    database = database.replace("@/", ":-@localhost/")
     pipeline = dlt.pipeline(
         "community",
         pipelines_dir=str(Path(names).parent / "dlt"),
