@@ -15,16 +15,21 @@ BENCHMARKS = {
     "schedule": ("benchmarks.simulate_schedule", "ninety simulated days of visits, against other rules"),
     "analytics": ("benchmarks.analytics_queries", "each question of analytics over ten million comments"),
     "dataset": ("benchmarks.dataset_export", "ten million comments as Parquet, against COPY of the same rows"),
+    "page": ("benchmarks.page", "docs/benchmarks.md and its plots, of what was kept with --record"),
     "sandbox": ("benchmarks.sandbox_speed", "requests that the sandbox answers on one core"),
 }
 
 
+LONG = ("schedule", "analytics", "growth")
+"""Half an hour each, or more: only run when they are named."""
+
+
 def main() -> None:
-    # These two take half an hour each.
     options = [word for word in sys.argv[1:] if word.startswith("--")]
-    chosen = [word for word in sys.argv[1:] if word not in options] or [
-        name for name in BENCHMARKS if name not in ("schedule", "analytics")
-    ]
+    chosen = [word for word in sys.argv[1:] if word not in options]
+    chosen = chosen or [name for name in BENCHMARKS if name not in (*LONG, "page")]
+    if "--record" in options and chosen[-1] != "page":
+        chosen.append("page")
     for name in chosen:
         if name not in BENCHMARKS:
             sys.exit(f"no benchmark is called {name}: there are {', '.join(BENCHMARKS)}")

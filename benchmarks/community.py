@@ -9,7 +9,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -123,15 +123,18 @@ class Community:
     @contextmanager
     def on_cores(self, cores: Sequence[int]) -> Iterator[None]:
         """Let all that is started from here on, the database and the server use these cores only."""
-        servers = [self._mirror, self._postmaster, *self._postmaster.children()]
         before = psutil.Process().cpu_affinity()
-        for process in (psutil.Process(), *servers):
-            process.cpu_affinity(list(cores))
+        assert before is not None
+        self._bind(cores)
         try:
             yield
         finally:
-            for process in (psutil.Process(), *servers):
-                process.cpu_affinity(before)
+            self._bind(before)
+
+    def _bind(self, cores: Sequence[int]) -> None:
+        for process in (psutil.Process(), self._mirror, self._postmaster, *self._postmaster.children()):
+            with suppress(psutil.NoSuchProcess):  # a backend that ended meanwhile
+                process.cpu_affinity(list(cores))
 
 
 def cpu_of(process: psutil.Process) -> float:
