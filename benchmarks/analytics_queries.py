@@ -180,7 +180,7 @@ def change(connection: Connection, size: dict[str, int]) -> None:
     connection.execute("UPDATE scratch.follows SET gone_at = now() WHERE followee_id BETWEEN 50 AND 60")
 
 
-def timed_refresh(connection: Connection, what: str) -> float:
+def timed_refresh(connection: Connection, what: str) -> None:
     began = last = time.perf_counter()
     parts: dict[str, float] = {}
     before = ""
@@ -195,10 +195,8 @@ def timed_refresh(connection: Connection, what: str) -> float:
     done = refresh(connection, tell=tell)
     tell("")
     written = sum(one.written for one in done)
-    took = last - began
-    print(f"{what}: {took:.1f} s, {written:,} rows written")
+    print(f"{what}: {time.perf_counter() - began:.1f} s, {written:,} rows written")
     print("  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in parts.items()), flush=True)
-    return took
 
 
 def questions() -> dict[str, str]:

@@ -11,10 +11,11 @@ after a small change; and the ten slowest questions of `analytics`. Nothing else
 import random
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
 from benchmarks import comments
-from benchmarks.analytics_queries import QUERIES, change, fill, sizes, timed_refresh
+from benchmarks.analytics_queries import FILL, QUERIES, SKEWED, change, sizes
 from benchmarks.ingest_pages import STREAM, batches, by_two_threads
 from benchmarks.lease_many import fill as fill_walks
 from benchmarks.lease_many import measure as lease
@@ -23,10 +24,13 @@ from benchmarks.warehouse import new_warehouse
 from harvester.config import load
 from harvester.crawl import frontier
 from harvester.crawl.frontier import Purpose
+from harvester.warehouse.analytics import refresh
 from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
 
 SIZES = (100_000, 1_000_000, 10_000_000, 50_000_000)
+COMMENTS = 0.288
+"""Comments a row that is no walk."""
 LISTS = 192
 LEASES = 100
 SLOWEST = 10
@@ -71,25 +75,35 @@ def questions(connection: Connection, size: dict[str, int]) -> dict[str, float]:
     return took
 
 
-def prepare(connection: Connection, rows: int) -> tuple[dict[str, int], Found]:
-    """Fill the warehouse with so many rows, and the tables of figures from them."""
+def fill(connection: Connection, size: dict[str, int]) -> Iterator[tuple[str, int]]:
+    """Fill table after table, and tell which has got how many rows."""
+    values = size | {name: SKEWED.format(size[f"{name}s"]) for name in ("user", "project", "studio")}
+    connection.execute("SET session_replication_role = replica")
+    for name, statement in FILL.items():
+        yield name, connection.execute(statement.format(**values)).rowcount
+    connection.execute("SET session_replication_role = origin")
+    fill_walks(connection, size["frontier"])
+    yield "frontier", size["frontier"]
+    connection.execute("VACUUM ANALYZE")
+
+
+def proportions(rows: int) -> dict[str, int]:
+    """How many of each kind make so many rows."""
     walks = rows // 5
-    size = sizes(int((rows - walks) * 0.288)) | {"walks": 0}
-    found = Found(rows=fill(connection, size) + walks)
-    fill_walks(connection, walks)
-    timed_refresh(connection, f"{found.rows:,} rows: refresh of everything")
-    return size | {"walks": walks}, found
+    return sizes(int((rows - walks) * COMMENTS)) | {"walks": 0, "frontier": walks}
 
 
 def measure(connection: Connection, run: int, size: dict[str, int], found: Found) -> None:
     """All of it at one size."""
     change(connection, size)
-    found.refresh = timed_refresh(connection, "refresh after a small change")
+    began = time.perf_counter()
+    refresh(connection)
+    found.refresh = time.perf_counter() - began
     found.questions = questions(connection, size)
     # The first warms what the others find warm.
     found.ingest = [ingest(connection, run, size, number) for number in range(ROUNDS + 1)][1:]
     for purpose in (Purpose.DUE, Purpose.SCHEDULED):
-        times = min(LEASES, size["walks"] // 20 // 100)
+        times = min(LEASES, size["frontier"] // 20 // 100)
         found.leases[purpose.value] = lease(connection, run, purpose, times)
 
 
@@ -124,7 +138,9 @@ def main() -> None:
     found: dict[int, Found] = {}
     for rows in given or SIZES:
         with new_warehouse() as (home, url), open_connection(url, autocommit=True) as connection:
-            size, found[rows] = prepare(connection, rows)
+            size = proportions(rows)
+            found[rows] = Found(sum(made for _, made in fill(connection, size)))
+            refresh(connection)
             run = frontier.begin_run(connection, load(home=home), "bench")
             measure(connection, run, size, found[rows])
     tell(found)
