@@ -15,7 +15,7 @@ from harvester.config import Settings, load
 from harvester.crawl import frontier
 from harvester.crawl.run import HarvestSpider, run_spider
 from harvester.crawl.session import Session
-from harvester.warehouse import commit
+from harvester.warehouse import staging
 from harvester.warehouse.connect import connect
 
 WALK = ("user", "user_projects", "project", "project_comments", "project_replies")
@@ -37,7 +37,7 @@ def main() -> None:
     url, database, _, *words = sys.argv[1:]
     settings = load(api_url=url, site_url=url, database_url=database, rate=0)
     if "without-history" in words:
-        commit.TRACKED = {}
+        staging.TRACKED = {}
     obliged = bool({"refresh", "audit"} & set(words))
     if obliged:
         make_due(settings, full="audit" in words)
