@@ -20,6 +20,7 @@ DOCS = HERE.parent / "docs"
 WORDS = HERE / "page.md"
 # The same picture for the same figures, in letters that stay letters.
 mpl.rcParams |= {"svg.hashsalt": "benchmarks", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}
+NOT_YET = "Not measured yet."
 COLOUR, OTHER = "#3f51b5", "#9fa8da"
 
 
@@ -91,7 +92,8 @@ def main() -> None:
     for name, draw in DRAWN.items():
         if name in kept:
             draw(kept[name])
-    page = re.sub(r"\{\{(\w+)\}\}", lambda place: table(kept[place[1]]), WORDS.read_text(encoding="utf-8"))
+    tables = {name: table(found) for name, found in kept.items()}
+    page = re.sub(r"\{\{(\w+)\}\}", lambda place: tables.get(place[1], NOT_YET), WORDS.read_text(encoding="utf-8"))
     (DOCS / "benchmarks.md").write_text(page, encoding="utf-8")
 
 
