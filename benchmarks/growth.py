@@ -137,7 +137,7 @@ def tell(found: dict[int, Found]) -> None:
         lines,
         notes=[
             f"Ingest and leases: medians of {ROUNDS} rounds and of up to {LEASES} leases.",
-            f"The last {SLOWEST} lines are the slowest questions of analytics at the largest size at which they were asked.",
+            f"The last {SLOWEST} lines are the slowest questions of analytics where most rows were asked for them.",
         ],
         figures={str(size): asdict(one) for size, one in found.items()},
     )
