@@ -98,7 +98,7 @@ def measure(connection: Connection, run: int, size: dict[str, int], found: Found
     # The first warms what the others find warm.
     found.ingest = [ingest(connection, run, size, number) for number in range(ROUNDS + 1)][1:]
     for purpose in (Purpose.DUE, Purpose.SCHEDULED):
-        times = min(LEASES, size["frontier"] // 20 // 100)
+        times = min(LEASES, size["frontier"] // 25 // 100)  # one in twenty is due, and some were taken
         found.leases[purpose.value] = lease(connection, run, purpose, times)
 
 
