@@ -8,93 +8,47 @@ import re
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-
-from benchmarks.report import RESULTS, median
-
-mpl.use("svg")
-from matplotlib import pyplot as plt
+from benchmarks.report import RESULTS
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
-WORDS = HERE / "page.md"
-# The same picture for the same figures, in letters that stay letters.
-mpl.rcParams |= {"svg.hashsalt": "benchmarks", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}
 NOT_YET = "Not measured yet."
-COLOUR, OTHER = "#3f51b5", "#9fa8da"
+PLOTS = {
+    "pipeline": "Rows per second, and CPU per 100,000 rows, of four programs",
+    "growth": "New comments per second, and the time of a lease, by size",
+}
+"""What has a plot, and what it shows."""
 
 
-def table(found: dict[str, Any]) -> str:
-    """A table in Markdown, with what has to be known of it."""
+def table(name: str, found: dict[str, Any]) -> str:
+    """A table in Markdown, below its plot if it has one, with what has to be known of it."""
+    plot = [f"![{PLOTS[name]}](assets/benchmarks-{name}.svg)", ""] if name in PLOTS else []
     head = [found["columns"], ["---", *("---:" for _ in found["columns"][1:])]]
     lines = ["| " + " | ".join(cells) + " |" for cells in [*head, *found["rows"]]]
-    about = (
-        f"Measured {found['measured']} by `{found['command']}` on {found['machine']}; {', '.join(found['versions'])}."
-    )
-    return "\n".join([*lines, "", *found["notes"], "", about])
+    versions = ", ".join(found["versions"])
+    about = f"Measured {found['measured']} by `{found['command']}` on {found['machine']}; {versions}."
+    return "\n".join([*plot, *lines, "", *found["notes"], "", about])
 
 
-def save(name: str) -> None:
-    plt.tight_layout()
-    plt.savefig(DOCS / "assets" / f"benchmarks-{name}.svg", metadata={"Date": None})
-    plt.close()
+def page(kept: dict[str, Any]) -> str:
+    """The page, of what was kept of each benchmark."""
+    tables = {name: table(name, found) for name, found in kept.items()}
+    words = (HERE / "page.md").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: tables.get(place[1], NOT_YET), words)
 
 
-def draw_pipeline(found: dict[str, Any]) -> None:
-    """Rows a second of each program, every round a dot, and what 100,000 rows cost."""
-    programs = list(found["figures"])
-    _, places = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
-    rates = {name: [one["rows"] / one["walk"] for one in runs] for name, runs in found["figures"].items()}
-    costs = {
-        name: median([100_000 * one["cpu"] / one["rows"] for one in runs]) for name, runs in found["figures"].items()
-    }
-    colours = [COLOUR, *[OTHER] * (len(programs) - 1)]
-    for place, values, title in (
-        (places[0], {name: median(found) for name, found in rates.items()}, "rows per second"),
-        (places[1], costs, "CPU seconds per 100,000 rows"),
-    ):
-        bars = place.barh(programs, list(values.values()), color=colours)
-        place.bar_label(bars, fmt="{:,.0f}", padding=3)
-        place.set_title(title, fontsize=10)
-        place.margins(x=0.2)
-        place.spines[["top", "right"]].set_visible(False)
-    for name, values in rates.items():
-        places[0].plot(values, [name] * len(values), "|", color="black", markersize=8)
-    places[0].invert_yaxis()
-    save("pipeline")
-
-
-def draw_growth(found: dict[str, Any]) -> None:
-    """Ingest and leases by size, both as a share of what they are at the smallest size."""
-    sizes = [one["rows"] for one in found["figures"].values()]
-    _, places = plt.subplots(1, 2, figsize=(9, 2.6))
-    rates = [median(one["ingest"]) for one in found["figures"].values()]
-    places[0].plot(sizes, rates, "o-", color=COLOUR)
-    places[0].set_title("new comments per second", fontsize=10)
-    for purpose in next(iter(found["figures"].values()))["leases"]:
-        waits = [median(one["leases"][purpose]) for one in found["figures"].values()]
-        places[1].plot(sizes, waits, "o-", label=purpose)
-    places[1].set_title("lease of 100 walks, ms", fontsize=10)
-    places[1].legend(frameon=False)
-    for place in places:
-        place.set_xscale("log")
-        place.set_ylim(bottom=0)
-        place.set_xlabel("rows in the warehouse")
-        place.spines[["top", "right"]].set_visible(False)
-    save("growth")
-
-
-DRAWN = {"pipeline": draw_pipeline, "growth": draw_growth}
+def kept() -> dict[str, Any]:
+    """What was kept, by benchmark."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
 
 
 def main() -> None:
-    kept = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
-    for name, draw in DRAWN.items():
-        if name in kept:
-            draw(kept[name])
-    tables = {name: table(found) for name, found in kept.items()}
-    page = re.sub(r"\{\{(\w+)\}\}", lambda place: tables.get(place[1], NOT_YET), WORDS.read_text(encoding="utf-8"))
-    (DOCS / "benchmarks.md").write_text(page, encoding="utf-8")
+    from benchmarks.plots import DRAWN  # noqa: PLC0415  (what only writes the page needs no matplotlib)
+
+    found = kept()
+    for name in DRAWN.keys() & found.keys():
+        DRAWN[name](found[name])
+    (DOCS / "benchmarks.md").write_text(page(found), encoding="utf-8")
 
 
 if __name__ == "__main__":
