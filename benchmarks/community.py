@@ -139,9 +139,13 @@ class Community:
 
 def cpu_of(process: psutil.Process) -> float:
     """Seconds of CPU of a process and of all that it started, those that ended included."""
-    own = process.cpu_times()
-    living = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-    return own.children_user + own.children_system + sum(one.user + one.system for one in living)
+    while True:
+        try:
+            living = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+        except psutil.NoSuchProcess:
+            continue  # it ended meanwhile, and is told among those that ended
+        own = process.cpu_times()
+        return own.children_user + own.children_system + sum(one.user + one.system for one in living)
 
 
 @contextmanager
