@@ -66,10 +66,11 @@ class Community:
         return psycopg.connect(self.at(database), autocommit=True)
 
     def environment(self, database: str) -> dict[str, str]:
-        """The settings with which `harvester` crawls the community as fast as it can."""
+        """The settings with which a program crawls the community as fast as it can."""
         return os.environ | {
             "HARVESTER_DATABASE_URL": self.at(database), "HARVESTER_API_URL": self.url,
             "HARVESTER_SITE_URL": self.url, "HARVESTER_RATE": "0",
+            "RUNTIME__LOG_LEVEL": "ERROR",  # dlt's: it warns of columns that were empty throughout
         }  # fmt: skip
 
     def seed(self) -> None:

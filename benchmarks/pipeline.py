@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.community import EMPTY, SEEDED, Community, Run, new_community
 from benchmarks.report import ROUNDS, median, publish
 
-USERS = 600
+USERS = 250
 OURS = "this project"
 PROGRAMS = {
     OURS: "benchmarks.peers.ours",

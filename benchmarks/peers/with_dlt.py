@@ -106,7 +106,6 @@ def settings(url: str) -> dict[str, Any]:
 
 def main() -> None:
     url, database, names = sys.argv[1:]
-    dlt.config["runtime.log_level"] = "ERROR"  # else it warns of columns that were empty throughout
     # dlt insists on a password and a host, which a local socket has not; libpq takes the host of the query then.
     database = database.replace("@/", ":-@localhost/")
     pipeline = dlt.pipeline(
