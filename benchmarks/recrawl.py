@@ -13,7 +13,7 @@ import sys
 from benchmarks.community import SEEDED, Community, Run, new_community
 from benchmarks.report import ROUNDS, median, publish
 
-USERS = 150
+USERS = 100
 OURS = "benchmarks.peers.ours"
 CRAWLS = {"the first crawl": (), "unchanged, --refresh": ("refresh",), "unchanged, --audit": ("audit",)}
 HISTORIES = {"with": (), "without": ("without-history",)}
