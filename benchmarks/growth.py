@@ -3,8 +3,8 @@
     python -m benchmarks growth, or python -m benchmarks.growth ROWS...
 
 Rows are those of all tables together, filled by `generate_series` in the proportions of `analytics_queries`; one in
-five is a walk. At each size, with caches as they are after that: pages of new comments by authors and on projects from
-all over the warehouse, 32 a transaction; leases of 100 due and of 100 scheduled visits; a refresh of the figures
+five is a walk. Each size is a database of one server: pages of new comments on projects from all over it, by authors
+who were met before, go into them in turns, 32 a transaction; then at each size leases of 100 due and of 100 scheduled visits; a refresh of the figures
 after a small change; and the ten slowest questions of `analytics`. Nothing else runs meanwhile, autovacuum apart.
 """
 
@@ -12,6 +12,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 
 from benchmarks import comments
@@ -25,6 +26,7 @@ from harvester.config import load
 from harvester.crawl import frontier
 from harvester.crawl.frontier import Purpose
 from harvester.warehouse.analytics import refresh
+from harvester.warehouse.embedded import DATABASE
 from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
 
@@ -60,6 +62,10 @@ def ingest(connection: Connection, run: int, size: dict[str, int], number: int) 
     )
     leases = frontier.lease(connection, run, [STREAM.name], LISTS, projects, purpose=Purpose.NEW)
     writer = Writer(connection)
+    pages = list(batches(leases, served, 32))
+    # Whoever writes was met before, as most are: that they are new is no part of what grows.
+    for batch in pages:
+        writer.store([rows for page in batch for rows in page.rows if rows.table == "users"])
     began = time.perf_counter()
     rows = by_two_threads(writer, batches(leases, served, 32))
     return rows / (time.perf_counter() - began)
@@ -93,13 +99,10 @@ def proportions(rows: int) -> dict[str, int]:
     return sizes(int((rows - walks) * COMMENTS)) | {"walks": 0, "frontier": walks}
 
 
-def measure(connection: Connection, run: int, size: dict[str, int], found: Found) -> None:
-    """What a crawl asks of the warehouse at one size."""
-    # The first warms what the others find warm.
-    found.ingest = [ingest(connection, run, size, number) for number in range(ROUNDS + 1)][1:]
-    for purpose in (Purpose.DUE, Purpose.SCHEDULED):
-        times = min(LEASES, size["frontier"] // 40 // 100)  # one in twenty is due
-        found.leases[purpose.value] = lease(connection, run, purpose, times)
+def measure_leases(connection: Connection, run: int, size: dict[str, int]) -> dict[str, list[float]]:
+    """Milliseconds of leases of 100, by purpose."""
+    times = min(LEASES, size["frontier"] // 40 // 100)  # one in twenty is due
+    return {purpose.value: lease(connection, run, purpose, times) for purpose in (Purpose.DUE, Purpose.SCHEDULED)}
 
 
 def measure_questions(connection: Connection, size: dict[str, int], found: Found) -> None:
@@ -111,12 +114,19 @@ def measure_questions(connection: Connection, size: dict[str, int], found: Found
     found.questions = questions(connection, size)
 
 
+def shares(one: Found, least: Found) -> list[float]:
+    """Its rates of ingest as shares of those at the smallest size."""
+    return [rate / first for rate, first in zip(one.ingest, least.ingest, strict=True)]
+
+
 def tell(found: dict[int, Found]) -> None:
     """The table, a column for each size."""
     most = max(found.values(), key=lambda one: (bool(one.questions), one.rows))
+    least = found[min(found)]
     slowest = sorted(most.questions, key=lambda what: -most.questions[what])[:SLOWEST]
     lines = [
         ["new comments, rows/s", *(f"{median(one.ingest):,.0f}" for one in found.values())],
+        ["of the smallest, same round", *(f"{median(shares(one, least)):.2f}" for one in found.values())],
         *(
             [f"lease of 100, {purpose}, ms", *(f"{median(one.leases[purpose]):.1f}" for one in found.values())]
             for purpose in most.leases
@@ -150,14 +160,25 @@ def tell(found: dict[int, Found]) -> None:
 
 
 def main() -> None:
-    given = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    sizes_ = [int(word) for word in sys.argv[1:] if word.isdigit()] or SIZES
     found: dict[int, Found] = {}
-    for rows in given or SIZES:
-        with new_warehouse() as (home, url), open_connection(url, autocommit=True) as connection:
+    places: dict[int, tuple[Connection, int, dict[str, int]]] = {}
+    with new_warehouse() as (home, url), ExitStack() as stack:
+        for rows in sizes_:
+            with open_connection(url.replace(f"/{DATABASE}?", "/postgres?"), autocommit=True) as server:
+                server.execute(f"CREATE DATABASE of_{rows} TEMPLATE {DATABASE}")
+            place = url.replace(f"/{DATABASE}?", f"/of_{rows}?")
+            connection = stack.enter_context(open_connection(place, autocommit=True))
             size = proportions(rows)
             found[rows] = Found(sum(made for _, made in fill(connection, size)))
-            run = frontier.begin_run(connection, load(home=home), "bench")
-            measure(connection, run, size, found[rows])
+            places[rows] = connection, frontier.begin_run(connection, load(home=home), "bench"), size
+        for number in range(ROUNDS + 1):
+            for rows, (connection, run, size) in places.items():
+                rate = ingest(connection, run, size, number)
+                if number:  # the first warms what the others find warm
+                    found[rows].ingest.append(rate)
+        for rows, (connection, run, size) in places.items():
+            found[rows].leases = measure_leases(connection, run, size)
             refresh(connection)
             measure_questions(connection, size, found[rows])
     tell(found)
