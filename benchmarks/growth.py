@@ -4,8 +4,9 @@
 
 Rows are those of all tables together, filled by `generate_series` in the proportions of `analytics_queries`; one in
 five is a walk. Each size is a database of one server: pages of new comments on projects from all over it, by authors
-who were met before, go into them in turns, 32 a transaction; then at each size leases of 100 due and of 100 scheduled visits; a refresh of the figures
-after a small change; and the ten slowest questions of `analytics`. Nothing else runs meanwhile, autovacuum apart.
+who were met before, go into them in turns, 32 a transaction; then at each size leases of 100 due and of 100 scheduled
+visits; a refresh of the figures after a small change; and the ten slowest questions of `analytics`. Nothing else runs
+meanwhile, autovacuum apart.
 """
 
 import random
@@ -26,9 +27,9 @@ from harvester.config import load
 from harvester.crawl import frontier
 from harvester.crawl.frontier import Purpose
 from harvester.warehouse.analytics import refresh
-from harvester.warehouse.embedded import DATABASE
 from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
+from harvester.warehouse.embedded import DATABASE
 
 SIZES = (100_000, 1_000_000, 10_000_000, 50_000_000)
 COMMENTS = 0.288
