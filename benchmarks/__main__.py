@@ -1,27 +1,41 @@
-"""Run the benchmarks: `make bench`, or `make bench BENCH_ARGS=commit` for one of them."""
+"""Run the benchmarks: `make bench`, or `make bench BENCH_ARGS=commit` for one; `--record` keeps what they find."""
 
 import runpy
 import sys
 
 BENCHMARKS = {
+    "pipeline": ("benchmarks.pipeline", "one walk by this project, dlt, Scrapy and by hand"),
+    "ingest": ("benchmarks.ingest_pages", "pages of comments from memory, new and unchanged, against COPY"),
+    "cost": ("benchmarks.page_cost", "what a page costs, in figures that are the same on every machine"),
+    "recrawl": ("benchmarks.recrawl", "a crawl, and crawls of what has not changed, with history and without"),
+    "workers": ("benchmarks.workers", "one, two and four worker processes on two cores"),
+    "growth": ("benchmarks.growth", "ingest, lease, refresh and questions at 10^5 to 5·10^7 rows"),
     "commit": ("benchmarks.commit_pages", "pages of comments into PostgreSQL, one by one and together"),
     "lease": ("benchmarks.lease_many", "leases of 100 from ten million walks"),
     "schedule": ("benchmarks.simulate_schedule", "ninety simulated days of visits, against other rules"),
     "analytics": ("benchmarks.analytics_queries", "each question of analytics over ten million comments"),
     "dataset": ("benchmarks.dataset_export", "ten million comments as Parquet, against COPY of the same rows"),
+    "page": ("benchmarks.page", "docs/benchmarks.md and its plots, of what was kept with --record"),
     "sandbox": ("benchmarks.sandbox_speed", "requests that the sandbox answers on one core"),
 }
 
 
+LONG = ("schedule", "analytics", "growth")
+"""Half an hour each, or more: only run when they are named."""
+
+
 def main() -> None:
-    # These two take half an hour each.
-    chosen = sys.argv[1:] or [name for name in BENCHMARKS if name not in ("schedule", "analytics")]
+    options = [word for word in sys.argv[1:] if word.startswith("--")]
+    chosen = [word for word in sys.argv[1:] if word not in options]
+    chosen = chosen or [name for name in BENCHMARKS if name not in (*LONG, "page")]
+    if "--record" in options and chosen[-1] != "page":
+        chosen.append("page")
     for name in chosen:
         if name not in BENCHMARKS:
             sys.exit(f"no benchmark is called {name}: there are {', '.join(BENCHMARKS)}")
         module, title = BENCHMARKS[name]
         print(f"== {name}: {title}", flush=True)
-        sys.argv = [module]
+        sys.argv = [module, *options]
         runpy.run_module(module, run_name="__main__")
 
 

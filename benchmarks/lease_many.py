@@ -52,12 +52,12 @@ def fill(connection: Connection, walks: int) -> None:
     connection.execute("VACUUM ANALYZE crawl.walks")
 
 
-def measure(connection: Connection, run: int, purpose: Purpose) -> list[float]:
+def measure(connection: Connection, run: int, purpose: Purpose, times: int = LEASES) -> list[float]:
     """Milliseconds of each lease; what was leased is settled in between."""
     took = []
     picker = Picker()
     since = None
-    for _ in range(LEASES):
+    for _ in range(times):
         began = time.perf_counter()
         leases = frontier.lease(connection, run, NAMES, 100, since=since, purpose=purpose, price=0.5, picker=picker)
         took.append(1000 * (time.perf_counter() - began))

@@ -1,0 +1,189 @@
+"""What a warehouse costs as it grows: ingest, lease, refresh and questions at 10^5 to 5·10^7 rows.
+
+    python -m benchmarks growth, or python -m benchmarks.growth ROWS...
+
+Rows are those of all tables together, filled by `generate_series` in the proportions of `analytics_queries`; one in
+five is a walk. Each size is a database of one server: pages of new comments on projects from all over it, by authors
+who were met before, go into them in turns, 32 a transaction; then at each size leases of 100 due and of 100 scheduled
+visits; a refresh of the figures after a small change; and the ten slowest questions of `analytics`. Nothing else runs
+meanwhile, autovacuum apart.
+"""
+
+import random
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+
+from benchmarks import comments
+from benchmarks.analytics_queries import FILL, QUERIES, SKEWED, change, sizes
+from benchmarks.ingest_pages import STREAM, batches, by_two_threads
+from benchmarks.lease_many import fill as fill_walks
+from benchmarks.lease_many import measure as lease
+from benchmarks.report import ROUNDS, median, publish
+from benchmarks.warehouse import new_warehouse
+from harvester.config import load
+from harvester.crawl import frontier
+from harvester.crawl.frontier import Purpose
+from harvester.warehouse.analytics import refresh
+from harvester.warehouse.commit import Connection, Writer
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.embedded import DATABASE
+
+SIZES = (100_000, 1_000_000, 10_000_000, 50_000_000)
+COMMENTS = 0.288
+"""Comments a row that is no walk."""
+LISTS = 192
+LEASES = 100
+SLOWEST = 10
+
+
+@dataclass
+class Found:
+    """What was measured at one size."""
+
+    rows: int = 0
+    ingest: list[float] = field(default_factory=list)
+    leases: dict[str, list[float]] = field(default_factory=dict)
+    refresh: float | None = None
+    questions: dict[str, float] = field(default_factory=dict)
+
+
+def ingest(connection: Connection, run: int, size: dict[str, int], number: int) -> float:
+    """Rows a second of new comments on projects from all over the warehouse."""
+    chance = random.Random(number)
+    projects = chance.sample(range(1, size["projects"] + 1), LISTS)
+    first = 100 * size["project_comments"] + number * LISTS * comments.LENGTH
+    served = {one.project: one for one in comments.lists(projects, first, authors=size["users"])}
+    connection.execute("DELETE FROM crawl.walks WHERE stream = %s AND entity_id = ANY(%s)", [STREAM.name, projects])
+    connection.execute(
+        "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT %s, unnest(%s::bigint[]), now()",
+        [STREAM.name, projects],
+    )
+    leases = frontier.lease(connection, run, [STREAM.name], LISTS, projects, purpose=Purpose.NEW)
+    writer = Writer(connection)
+    pages = list(batches(leases, served, 32))
+    # Whoever writes was met before, as most are: that they are new is no part of what grows.
+    for batch in pages:
+        writer.store([rows for page in batch for rows in page.rows if rows.table == "users"])
+    began = time.perf_counter()
+    rows = by_two_threads(writer, batches(leases, served, 32))
+    return rows / (time.perf_counter() - began)
+
+
+def questions(connection: Connection, size: dict[str, int]) -> dict[str, float]:
+    """Seconds of each question."""
+    took = {}
+    for what, query in QUERIES.items():
+        began = time.perf_counter()
+        connection.execute(query.format(some=size["studios"] // 2)).fetchall()
+        took[what] = time.perf_counter() - began
+    return took
+
+
+def fill(connection: Connection, size: dict[str, int]) -> Iterator[tuple[str, int]]:
+    """Fill table after table, and tell which has got how many rows."""
+    values = size | {name: SKEWED.format(size[f"{name}s"]) for name in ("user", "project", "studio")}
+    connection.execute("SET session_replication_role = replica")
+    for name, statement in FILL.items():
+        yield name, connection.execute(statement.format(**values)).rowcount
+    connection.execute("SET session_replication_role = origin")
+    fill_walks(connection, size["frontier"])
+    yield "frontier", size["frontier"]
+    connection.execute("VACUUM ANALYZE")
+
+
+def proportions(rows: int) -> dict[str, int]:
+    """How many of each kind make so many rows."""
+    walks = rows // 5
+    return sizes(int((rows - walks) * COMMENTS)) | {"walks": 0, "frontier": walks}
+
+
+def measure_leases(connection: Connection, run: int, size: dict[str, int]) -> dict[str, list[float]]:
+    """Milliseconds of leases of 100, by purpose."""
+    times = min(LEASES, size["frontier"] // 40 // 100)  # one in twenty is due
+    return {purpose.value: lease(connection, run, purpose, times) for purpose in (Purpose.DUE, Purpose.SCHEDULED)}
+
+
+def measure_questions(connection: Connection, size: dict[str, int], found: Found) -> None:
+    """What an analyst asks, once the figures were made, and what they cost after a small change."""
+    change(connection, size)
+    began = time.perf_counter()
+    refresh(connection)
+    found.refresh = time.perf_counter() - began
+    found.questions = questions(connection, size)
+
+
+def shares(one: Found, least: Found) -> list[float]:
+    """Its rates of ingest as shares of those at the smallest size."""
+    return [rate / first for rate, first in zip(one.ingest, least.ingest, strict=True)]
+
+
+def tell(found: dict[int, Found]) -> None:
+    """The table, a column for each size."""
+    most = max(found.values(), key=lambda one: (bool(one.questions), one.rows))
+    least = found[min(found)]
+    slowest = sorted(most.questions, key=lambda what: -most.questions[what])[:SLOWEST]
+    lines = [
+        ["new comments, rows/s", *(f"{median(one.ingest):,.0f}" for one in found.values())],
+        ["of the smallest, same round", *(f"{median(shares(one, least)):.2f}" for one in found.values())],
+        *(
+            [f"lease of 100, {purpose}, ms", *(f"{median(one.leases[purpose]):.1f}" for one in found.values())]
+            for purpose in most.leases
+        ),
+        *(
+            [
+                "refresh after a small change, s",
+                *("" if one.refresh is None else f"{one.refresh:.2f}" for one in found.values()),
+            ]
+            for _ in slowest[:1]
+        ),
+        *(
+            [f"{what}, s", *(f"{one.questions[what]:.3f}" if one.questions else "" for one in found.values())]
+            for what in slowest
+        ),
+    ]
+    publish(
+        "growth",
+        "What grows with the warehouse",
+        ["rows", *(f"{one.rows:,}" for one in found.values())],
+        lines,
+        notes=[
+            f"Ingest and leases: medians of {ROUNDS} rounds and of up to {LEASES} leases.",
+            *(
+                f"The last {SLOWEST} lines are the slowest questions of analytics at the largest size."
+                for _ in slowest[:1]
+            ),
+        ],
+        figures={str(size): asdict(one) for size, one in found.items()},
+    )
+
+
+def main() -> None:
+    sizes_ = [int(word) for word in sys.argv[1:] if word.isdigit()] or SIZES
+    found: dict[int, Found] = {}
+    places: dict[int, tuple[Connection, int, dict[str, int]]] = {}
+    with new_warehouse() as (home, url), ExitStack() as stack:
+        for rows in sizes_:
+            with open_connection(url.replace(f"/{DATABASE}?", "/postgres?"), autocommit=True) as server:
+                server.execute(f"CREATE DATABASE of_{rows} TEMPLATE {DATABASE}")
+            place = url.replace(f"/{DATABASE}?", f"/of_{rows}?")
+            connection = stack.enter_context(open_connection(place, autocommit=True))
+            size = proportions(rows)
+            found[rows] = Found(sum(made for _, made in fill(connection, size)))
+            places[rows] = connection, frontier.begin_run(connection, load(home=home), "bench"), size
+        for number in range(ROUNDS + 1):
+            for rows, (connection, run, size) in places.items():
+                rate = ingest(connection, run, size, number)
+                if number:  # the first warms what the others find warm
+                    found[rows].ingest.append(rate)
+        for rows, (connection, run, size) in places.items():
+            found[rows].leases = measure_leases(connection, run, size)
+            refresh(connection)
+            measure_questions(connection, size, found[rows])
+    tell(found)
+
+
+if __name__ == "__main__":
+    main()

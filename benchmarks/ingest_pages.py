@@ -1,0 +1,168 @@
+"""Pages of comments from memory into PostgreSQL, new and unchanged, against raw COPY of the same rows.
+
+    python -m benchmarks ingest
+
+Lists of 190 comments are read in five pages each as a crawl reads them: decoded, normalised, led through their walk,
+committed with checkpoint, history and what they make due. A walk of all lists together takes two threads, as in a
+crawl: one prepares pages, one commits them by so many a transaction; `alone` is the same in one thread, page by page,
+as a replay does. Unchanged rows are the same lists walked anew. COPY writes the same rows of comments, encoded
+beforehand, into a table with the same columns and no index, key or default. All ways take turns on one server.
+"""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from benchmarks import comments
+from benchmarks.comments import List
+from benchmarks.report import ROUNDS, median, publish, spread
+from benchmarks.warehouse import new_warehouse
+from harvester.api.catalogue import STREAMS
+from harvester.api.decode import decode
+from harvester.config import load
+from harvester.crawl import frontier
+from harvester.crawl.frontier import Purpose
+from harvester.crawl.visits import course, take_page
+from harvester.warehouse.commit import Connection, Lease, PageCommit, Writer
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.normalise import normalise
+
+if TYPE_CHECKING:
+    from harvester.warehouse.commit import Outcome
+
+STREAM = STREAMS["project_comments"]
+LISTS = 192
+TOGETHER = (1, 8, 32)
+TARGETS = {"new": 50_000, "unchanged": 120_000}
+
+
+def new_lists(connection: Connection, first: int) -> dict[int, List]:
+    """Lists of projects that are known, as a crawl would know them, and none of whose comments is."""
+    made = {one.project: one for one in comments.lists(range(first, first + LISTS), first * comments.LENGTH)}
+    connection.execute("INSERT INTO scratch.users (id, username) VALUES (1, 'user1') ON CONFLICT DO NOTHING")
+    connection.execute(
+        "INSERT INTO scratch.projects (id, author_id) SELECT unnest(%s::bigint[]), 1 ON CONFLICT DO NOTHING",
+        [list(made)],
+    )
+    return made
+
+
+def leases_of(connection: Connection, run: int, projects: dict[int, List]) -> list[Lease]:
+    """First visits of lists, whatever was found of them before."""
+    connection.execute("DELETE FROM crawl.walks WHERE stream = %s", [STREAM.name])
+    connection.execute(
+        "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT %s, unnest(%s::bigint[]), now()",
+        [STREAM.name, list(projects)],
+    )
+    return frontier.lease(connection, run, [STREAM.name], len(projects), purpose=Purpose.NEW)
+
+
+def batches(leases: list[Lease], served: dict[int, List], together: int) -> Iterator[list[PageCommit]]:
+    """The pages of walks, `together` of which are led side by side."""
+    for start in range(0, len(leases), together):
+        walks = [(lease, course(lease)) for lease in leases[start : start + together]]
+        while walks:
+            pages = []
+            for lease, way in walks:
+                records = decode(STREAM, served[lease.visit.entity_id].page(way.query()))
+                pages.append(take_page(lease, way, records)[0])
+            yield pages
+            walks = [(replace(lease, position=lease.position + 1), way) for lease, way in walks if not way.ended]
+
+
+def by_two_threads(writer: Writer, pages: Iterator[list[PageCommit]]) -> int:
+    """Commit what is prepared meanwhile; returns the rows of comments that were taken."""
+    rows = 0
+    with ThreadPoolExecutor(1) as thread:
+        committing: Future[Outcome] | None = None
+        for batch in pages:
+            if committing is not None:
+                rows += _taken(committing.result())
+            committing = thread.submit(writer.commit, batch)
+        if committing is not None:
+            rows += _taken(committing.result())
+    return rows
+
+
+def by_one_thread(writer: Writer, pages: Iterator[list[PageCommit]]) -> int:
+    """Prepare and commit in turns."""
+    return sum(_taken(writer.commit(batch)) for batch in pages)
+
+
+def _taken(outcome: "Outcome") -> int:
+    assert all(one is True for one in outcome.taken), outcome.taken
+    return sum(outcome.counts.tables["project_comments"])
+
+
+def pages_per_cpu_second(served: dict[int, List], leases: list[Lease]) -> float:
+    """Full pages that are decoded and normalised in a second of CPU."""
+    bodies = [(lease.visit, served[lease.visit.entity_id].page("?limit=40&offset=0")) for lease in leases]
+    began = time.thread_time()
+    for visit, body in bodies:
+        normalise(visit, decode(STREAM, body))
+    return len(bodies) / (time.thread_time() - began)
+
+
+def copied(connection: Connection, first: int, form: str) -> float:
+    """Rows a second that COPY writes of the lists from the project `first` on."""
+    columns = [name for (name,) in connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'scratch.project_comments'::regclass AND attnum > 0"
+        " AND NOT attisdropped ORDER BY attnum"
+    ).fetchall()]  # fmt: skip
+    source = f"SELECT {', '.join(columns)} FROM scratch.project_comments WHERE project_id >= {first}"
+    with connection.cursor().copy(f"COPY ({source}) TO STDOUT (FORMAT {form})") as copy:
+        blocks = [bytes(block) for block in copy]
+    connection.execute("CREATE TABLE IF NOT EXISTS public.bare (LIKE scratch.project_comments)")
+    connection.execute("TRUNCATE public.bare")
+    cursor = connection.cursor()
+    began = time.perf_counter()
+    with cursor.copy(f"COPY public.bare FROM STDIN (FORMAT {form})") as copy:
+        for block in blocks:
+            copy.write(block)
+    return cursor.rowcount / (time.perf_counter() - began)
+
+
+def main() -> None:
+    ways = {f"{together} together": (together, by_two_threads) for together in TOGETHER} | {"alone": (1, by_one_thread)}
+    rates: dict[tuple[str, str], list[float]] = {}
+    with new_warehouse() as (home, url), open_connection(url, autocommit=True) as connection:
+        run = frontier.begin_run(connection, load(home=home), "bench")
+        writer = Writer(connection)
+        first = 1
+        for _ in range(ROUNDS):
+            for way, (together, take) in ways.items():
+                served = new_lists(connection, first)
+                for kind in ("new", "unchanged"):
+                    leases = leases_of(connection, run, served)
+                    began = time.perf_counter()
+                    rows = take(writer, batches(leases, served, together))
+                    rates.setdefault((way, kind), []).append(rows / (time.perf_counter() - began))
+                rates.setdefault(("decode", ""), []).append(pages_per_cpu_second(served, leases))
+                for form in ("text", "binary"):
+                    rates.setdefault(("COPY", form), []).append(copied(connection, first, form))
+                first += LISTS
+                print(".", end="", flush=True)
+    print()
+    rows = [[f"COPY, {form}", spread(rates["COPY", form]), "", ""] for form in ("text", "binary")]
+    for (way, kind), found in rates.items():
+        if kind in TARGETS:
+            shares = [median(found) / median(rates["COPY", form]) for form in ("text", "binary")]
+            rows.append([f"{kind} rows, {way}", spread(found), *(f"{share:.2f}" for share in shares)])
+    rows.append(["decode and normalise, pages of 40 a second of CPU", spread(rates["decode", ""]), "", ""])
+    publish(
+        "ingest",
+        "Pages of comments from memory into PostgreSQL",
+        ["", "rows/s: median (least to most)", "of COPY, text", "of COPY, binary"],
+        rows,
+        notes=[
+            f"{ROUNDS} rounds of {LISTS} lists of {comments.LENGTH} comments in five pages each way.",
+            "Promised: 50,000 new and 120,000 unchanged rows/s, 1,000 pages a second of CPU.",
+        ],
+        figures={"/".join(key): found for key, found in rates.items()},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""This project, one worker, with the streams that the others read: what `harvester crawl` runs, of fewer streams.
+
+The command line chooses spiders, and the spider `users`, say, also reads whom people follow. What is visited is due in
+the warehouse already; keys, history, checkpoints, certificates and the budget are as ever. More words may follow:
+`refresh` or `audit`, as the options of `harvester crawl`, and `without-history`, which leaves out the statements that
+keep what was before. Prints the counts of rows by table as JSON.
+"""
+
+import json
+import sys
+
+from harvester.api.catalogue import STREAMS
+from harvester.api.stream import Stream
+from harvester.config import Settings, load
+from harvester.crawl import frontier
+from harvester.crawl.run import HarvestSpider, run_spider
+from harvester.crawl.session import Session
+from harvester.warehouse import staging
+from harvester.warehouse.connect import connect
+
+WALK = ("user", "user_projects", "project", "project_comments", "project_replies")
+
+
+class SameWalk(HarvestSpider):
+    """The streams of the comparison."""
+
+    def own_streams(self) -> tuple[Stream, ...]:
+        return tuple(STREAMS[name] for name in WALK)
+
+
+def make_due(settings: Settings, *, full: bool) -> None:
+    with connect(settings, autocommit=True) as connection:
+        frontier.refresh(connection, WALK, full=full)
+
+
+def main() -> None:
+    url, database, _, *words = sys.argv[1:]
+    settings = load(api_url=url, site_url=url, database_url=database, rate=0)
+    if "without-history" in words:
+        staging.TRACKED = {}
+    obliged = bool({"refresh", "audit"} & set(words))
+    if obliged:
+        make_due(settings, full="audit" in words)
+    session = Session(settings, "bench")
+    run_spider(SameWalk, session=session, progress=False, obliged=obliged)
+    print(json.dumps(session.counts.as_json()))
+
+
+if __name__ == "__main__":
+    main()
