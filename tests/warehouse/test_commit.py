@@ -292,6 +292,17 @@ def test_superseded_versions_are_kept_with_their_time(connection: Connection, wr
     assert views == [(10,), (20,)]
 
 
+def test_two_versions_that_come_in_one_transaction_are_two(connection: Connection, writer: Writer, run: int) -> None:
+    walked_project(connection, writer, run)
+    frontier.refresh(connection, ["project"])
+    page = visited(take(connection, run, "project"), project(title="second"))
+    again = normalise(page.lease.visit, decode(page.lease.visit.stream, json.dumps(project(title="third")).encode()))
+    writer.commit([replace(page, rows=[*page.rows, *page.rows, *again])])
+    texts = connection.execute("SELECT title FROM history.project_revisions ORDER BY valid_to").fetchall()
+    assert texts == [("t",), ("second",)]
+    assert one(connection, "SELECT title FROM scratch.projects") == "third"
+
+
 def test_what_was_unknown_before_is_no_version(connection: Connection, writer: Writer, run: int) -> None:
     walked_project(connection, writer, run)
     frontier.seed(connection, [Seed(Kind.USER, 167)])
