@@ -268,7 +268,7 @@ class WalkSpider(Spider):
         purpose = frontier.Purpose.NEW
         picker = frontier.Picker()
         while True:
-            while not self._enough() and len(self._tasks) < at_once:
+            while not self._enough() and len(self._tasks) < self._at_once(at_once):
                 if not ready:
                     for purpose in shares.order():
                         ready += await self.session.call(
@@ -337,6 +337,10 @@ class WalkSpider(Spider):
         ):
             self.bounded = True
         return self.bounded
+
+    def _at_once(self, most: int) -> int:
+        """How many walks to lead at once: none that a bound on requests leaves nothing for."""
+        return most if self.bounds.requests is None else min(most, self.bounds.requests - self.session.requests)
 
     # A visit --------------------------------------------------------------------------------------------------------
 
