@@ -42,7 +42,7 @@ _AHEAD_SECONDS = 0.25
 """How long before its last place is used up a worker takes more: the warehouse may be busy with a page."""
 _LATE_SECONDS = 0.1
 """Who is later than this does not leave, but takes another place."""
-_SLACK_SECONDS = 0.1
+_SLACK_SECONDS = 0.05
 """Places nobody took that are not lost yet: a worker that could not ask in time catches up so much."""
 _UNLIMITED_BLOCK = 1_000
 _LOOK_SECONDS = 0.2

@@ -8,10 +8,10 @@ BOT_NAME = "scratch-harvester"
 SPIDER_MODULES = ["harvester.crawl.spiders"]
 USER_AGENT = _chosen.user_agent  # default: Scrapy's own name; an operator states who it is and how to reach them
 
-# default 16; walks at once: what the budget allows in a second, so that a site that is slow is not asked by ever more.
+# default 16; walks at once: what the budget allows while one answer comes: a slow site is not asked by ever more.
 # Without a limit 64: pages that wait at the same time share a transaction, so that 64 take 2.5 s of CPU where 8 take 6,
 # and while one half is committed the other is fetched.
-CONCURRENT_REQUESTS = min(64, max(8, int(_chosen.rate or 64)))
+CONCURRENT_REQUESTS = min(64, max(8, int(_chosen.rate / 4))) if _chosen.rate else 64
 CONCURRENT_REQUESTS_PER_DOMAIN = CONCURRENT_REQUESTS  # default 8: there is but one
 CONCURRENT_ITEMS = 1  # default 100: Scrapy starts that many tasks per response, 564 against 996 requests/s
 DOWNLOAD_TIMEOUT = 30  # default 180 s: a list that takes longer is asked again
