@@ -9,8 +9,7 @@ SPIDER_MODULES = ["harvester.crawl.spiders"]
 USER_AGENT = _chosen.user_agent  # default: Scrapy's own name; an operator states who it is and how to reach them
 
 # default 16; walks at once: what the budget allows while one answer comes: a slow site is not asked by ever more.
-# Without a limit 64: pages that wait at the same time share a transaction, so that 64 take 2.5 s of CPU where 8 take 6,
-# and while one half is committed the other is fetched.
+# Without a limit 64: pages that wait at the same time share a transaction, and 64 take half the CPU a page of 8.
 CONCURRENT_REQUESTS = min(64, max(8, int(_chosen.rate / 4))) if _chosen.rate else 64
 CONCURRENT_REQUESTS_PER_DOMAIN = CONCURRENT_REQUESTS  # default 8: there is but one
 CONCURRENT_ITEMS = 1  # default 100: Scrapy starts that many tasks per response, 564 against 996 requests/s
@@ -25,6 +24,7 @@ COOKIES_ENABLED = False  # default True: nothing here has a session
 TELNETCONSOLE_ENABLED = False  # default True: no door into the process
 TWISTED_REACTOR_ENABLED = False  # default True: the event loop alone, 1,892 against 2,390 requests/s
 ASYNCIO_EVENT_LOOP = "uvloop.Loop"  # default: asyncio's own, 2,390 against 2,579 requests/s
+# default: Twisted's, which needs the reactor
 DOWNLOAD_HANDLERS = dict.fromkeys(("http", "https"), "harvester.crawl.download.DownloadHandler")
 ROBOTSTXT_OBEY = bool(_chosen.public_hosts)  # default False: asked of hosts that are not this machine
 AUTOTHROTTLE_ENABLED = False  # default False: it does not know other workers, and never slows on 429
