@@ -12,6 +12,7 @@ from harvester.api.catalogue import PAGE_LIMIT, STREAMS
 from harvester.crawl import revisit
 from harvester.crawl.revisit import PRIOR_DECAY, Decay, deepest_look
 from harvester.warehouse import rates
+from harvester.warehouse.commit import plan_freely
 from harvester.warehouse.locks import FITTING
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def learn(connection: Connection, *, anew: bool = False) -> Decay:
 
 def fit(connection: Connection) -> None:
     """Fit priors and decay, and class the lists anew whose stratum moved."""
+    plan_freely(connection)
     streams = Jsonb(PARAMETERS)
     moved = connection.execute(_FIT, {"streams": streams}).fetchall()
     if moved:

@@ -28,7 +28,7 @@ from harvester.warehouse.schema import use_schema
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_LARGEST_BATCH = 32
+_LARGEST_BATCH = 64
 RECOVERY_SECONDS = 120
 """How long a crawl waits for a database that went away."""
 _ATTEMPTS = 6

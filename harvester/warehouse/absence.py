@@ -199,24 +199,24 @@ def _missing(stream: str) -> tuple[bytes, bytes]:
         "only": sql.SQL(holds.only),  # the catalogue's own
     }
     unseen = (
-        " WHERE t.gone_at IS NULL AND {only} AND t.first_seen_at < w.begun_at"
+        " scratch.{table} t WHERE t.{owner} = l.entity_id AND {only}"
+        " AND t.gone_at IS NULL AND t.first_seen_at < w.begun_at"
         " AND CASE WHEN l.seen IS NULL"
         " THEN NOT EXISTS (SELECT FROM crawl.sightings s WHERE s.stream = %(stream)s"
-        " AND s.entity_id = l.entity_id AND s.item_id = t.{item})"
+        " AND s.entity_id = l.entity_id AND s.item_id = t.{item} OFFSET 0)"
         " ELSE t.{item} <> ALL(l.seen) END"
     )
-    joined = (
-        " JOIN crawl.walks w ON w.stream = %(stream)s AND w.entity_id = l.entity_id"
-        " JOIN scratch.{table} t ON t.{owner} = l.entity_id"
-    )
+    # List by list and item by item (the limits and the offset say so): no plan goes through all that is stored.
     several = (
-        "SELECT DISTINCT l.entity_id FROM jsonb_to_recordset(%(lists)s) AS l (entity_id bigint, seen bigint[])"
-        + joined
-        + unseen
+        "SELECT l.entity_id FROM jsonb_to_recordset(%(lists)s) AS l (entity_id bigint, seen bigint[])"
+        " CROSS JOIN LATERAL (SELECT begun_at FROM crawl.walks"
+        " WHERE stream = %(stream)s AND entity_id = l.entity_id LIMIT 1) w"
+        " CROSS JOIN LATERAL (SELECT 1 FROM" + unseen + " LIMIT 1) one"
     )
     one = (
         "SELECT t.{item}, greatest(t.first_seen_at, w.enumerated_at)"
-        " FROM (SELECT %(entity_id)s::bigint AS entity_id, %(seen)s::bigint[] AS seen) l" + joined + unseen
+        " FROM (SELECT %(entity_id)s::bigint AS entity_id, %(seen)s::bigint[] AS seen) l"
+        " JOIN crawl.walks w ON w.stream = %(stream)s AND w.entity_id = l.entity_id," + unseen
     )
     return sql.SQL(several).format(**names).as_bytes(), sql.SQL(one).format(**names).as_bytes()
 

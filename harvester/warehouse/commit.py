@@ -31,17 +31,17 @@ T = TypeVar("T")
 LEASE_SECONDS = 120
 """How long a worker may be silent before another takes over its walk; each page renews it."""
 _ATTEMPTS = 8
-_PLANNING = tuple(
-    f"SET {setting}"
-    for setting in (
-        "enable_hashjoin = off",
-        "enable_mergejoin = off",
-        "enable_bitmapscan = off",
-        "random_page_cost = 1.1",
-    )
-)
+_PLANNING = {
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
+    "enable_seqscan": "off",
+    "jit": "off",
+    "random_page_cost": "1.1",
+}
 """Every join here is a few staged rows against the rows of their keys, and a lease reads one index in order; a planner
-without statistics of tables that fill while it looks does not know that (a lease by bitmap took 37 ms, not 1)."""
+without statistics of tables that fill while it looks does not know that: a lease by bitmap took 37 ms, not 1. Compiling
+a plan, which before version 18 seems dear because the staging table is read through, takes longer than running it."""
 _REPLAN_EVERY = 200
 """Transactions after which plans are made anew: one that was made while a table was empty, and kept, scans it."""
 
@@ -144,15 +144,15 @@ class Writer:
         """Who is left out of all that is written here."""
         staging.prepare(connection)
         self._transactions = 0
-        for setting in _PLANNING:
-            connection.execute(setting)
+        for setting, value in _PLANNING.items():
+            connection.execute(f"SET {setting} = {value}")
 
     def commit(self, pages: Sequence[PageCommit]) -> Outcome:
         """Store pages; see the module. Raises psycopg errors other than of a page's own data."""
         try:
             kept = [_without_the_erased(self.connection, page, self.rule) for page in pages] if self.rule else pages
             return self._retried(lambda: self._commit(kept))
-        except (psycopg.DataError, psycopg.IntegrityError, RecursionError) as error:
+        except (psycopg.DataError, psycopg.IntegrityError, OverflowError, RecursionError) as error:
             if len(pages) == 1:
                 return Outcome([_reason(error)], Counts())
         whole = Outcome([], Counts())
@@ -282,15 +282,20 @@ class Writer:
                 opens = visit.stream.opens if depth >= 0 else ()
                 for stream in visit.stream.opens_gone if page.verdict.gone else opens:
                     _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None))
-            for stream, entity, owner, hop, signal in _met(visit.stream, page.rows):
-                if depth >= hop:
-                    _raise(due, (stream, entity), (owner, depth - hop, signal))
+            for stream, entity, owner, left, signal in _met(visit.stream, page.rows, depth):
+                _raise(due, (stream, entity), (owner, left, signal))
         if due:
             walks = [
                 {"stream": stream, "entity_id": entity, "owner_id": owner, "depth": depth, "signal": signal}
                 for (stream, entity), (owner, depth, signal) in sorted(due.items())
             ]
             self.connection.execute(_MAKE_DUE, {"walks": Jsonb(walks), "resting": _RESTING})
+
+
+def plan_freely(connection: Connection) -> None:
+    """Let the planner choose as ever until the transaction ends, for what reads whole tables over this connection."""
+    for setting in _PLANNING:
+        connection.execute(f"SET LOCAL {setting} = DEFAULT")
 
 
 def _ruled(connection: Connection, rows: list[Rows], rule: Rule) -> list[Rows]:
@@ -363,30 +368,33 @@ def _raise(
         due[key] = found
 
 
-def _met(stream: Stream, pages: Iterable[Rows]) -> Iterable[tuple[str, int, int | None, int, int | None]]:
-    """What the rows of a page lead to: (stream, entity, owner, hop, signal)."""
+def _met(stream: Stream, pages: Iterable[Rows], depth: int) -> Iterable[tuple[str, int, int | None, int, int | None]]:
+    """What the rows of a page lead to within a depth: (stream, entity, owner, depth that is left, signal)."""
     for rows in pages:
         for lead in stream.leads:
-            if lead.table != rows.table or lead.met not in rows.columns:
+            left = depth - lead.hop
+            if left < 0 or lead.table != rows.table or lead.met not in rows.columns:
                 continue
             met = rows.columns.index(lead.met)
             target = DETAIL[lead.kind]
             if lead.signal is None:
                 for values in rows.values:
                     if values[met] is not None:
-                        yield target, values[met], None, lead.hop, None
+                        yield target, values[met], None, left, None
                 continue
             signal = rows.columns.index(lead.signal)
             owner = rows.columns.index(OWNER_COLUMN[lead.kind])
             for values in rows.values:
                 if values[signal]:
-                    yield target, values[met], values[owner], lead.hop, values[signal]
+                    yield target, values[met], values[owner], left, values[signal]
 
 
-def _reason(error: psycopg.Error | RecursionError) -> str:
+def _reason(error: psycopg.Error | OverflowError | RecursionError) -> str:
     """Why the database refused a row, and where: its own words may quote a value, which may be somebody's text."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
+    if isinstance(error, OverflowError):
+        return "a number is too large"
     diag = error.diag
     place = ".".join(filter(None, (diag.table_name, diag.column_name or diag.constraint_name)))
     return f"{type(error).__name__}: {place or 'refused'}"

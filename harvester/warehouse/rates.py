@@ -82,12 +82,13 @@ ACTIVITY = """CASE v.kind
 END"""
 """SQL: how much goes on at the entity of walk `o`."""
 
-REST = """CASE v.kind
-    WHEN 'project' THEN EXISTS (SELECT FROM scratch.projects x WHERE x.id = o.entity_id AND x.gone_at IS NOT NULL)
-    WHEN 'studio' THEN EXISTS (SELECT FROM scratch.studios x WHERE x.id = o.entity_id AND x.gone_at IS NOT NULL)
-    ELSE false
-END"""
-"""SQL: whether the entity of walk `o` is gone, so that its lists rest until it is back."""
+REST = """coalesce(CASE v.kind
+    WHEN 'project' THEN (SELECT x.gone_at IS NOT NULL FROM scratch.projects x WHERE x.id = o.entity_id)
+    WHEN 'studio' THEN (SELECT x.gone_at IS NOT NULL FROM scratch.studios x WHERE x.id = o.entity_id)
+END, false)"""
+"""SQL: whether the entity of walk `o` is gone, so that its lists rest until it is back.
+
+Not by EXISTS: for that a planner may look up all that is gone, once for all walks."""
 
 
 def _past() -> str:
@@ -106,7 +107,7 @@ def _past() -> str:
 
 
 SETTLE = f"""
-WITH found AS (
+WITH found AS MATERIALIZED (
     SELECT v.*, o.begun_at, o.visited_at,
         extract(epoch FROM o.begun_at - o.visited_at)::float8 / 86400 AS gap,
         coalesce(v.found, coalesce(o.held, 0) + v.fresh) AS held_now,
@@ -118,7 +119,7 @@ WITH found AS (
         listed bool, fresh int, found int, cost float8, revisit float8, worth float8, rate float8, lane int
     )
     JOIN crawl.walks o ON o.stream = v.stream AND o.entity_id = v.entity_id
-), placed AS (
+), placed AS MATERIALIZED (
     SELECT f.*, {stratum("a.age", "f.activity")} AS stratum, a.age,
         {FORGET_DAYS} * (1 - exp(-a.age / {FORGET_DAYS})) AS lived
     FROM found f, LATERAL (SELECT greatest(extract(epoch FROM {NOW} - f.birth)::float8 / 86400, 1.0) AS age) a
@@ -127,7 +128,7 @@ WITH found AS (
     FROM placed f
     LEFT JOIN crawl.priors p ON p.stream = f.stream AND p.stratum = f.stratum
     LEFT JOIN crawl.priors s ON s.stream = f.stream AND s.stratum = -1
-), observed AS (
+), observed AS MATERIALIZED (
     SELECT k.*,
         CASE
             WHEN k.gap IS NULL AND k.shows_past AND k.lived IS NOT NULL

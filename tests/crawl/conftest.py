@@ -34,7 +34,7 @@ UNLIKE: dict[str, str] = {
 """By `file::test`: why the replay of a test's archive cannot give its tables."""
 
 TIMES = {"first_seen_at", "gone_at", "gone_after", "valid_from", "valid_to", "seen_at", "returned_at"}
-AT_ONCE = 32
+AT_ONCE = 128
 """Walks of a worker at once, at most: see `harvester/crawl/settings.py`."""
 OBSERVED = {"rankings", "site_counts", "site_health", "message_counts"}
 """What is kept once for each time that it was read."""

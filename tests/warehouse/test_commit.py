@@ -1,6 +1,7 @@
 """Pages into a real database: what is taken, refused, counted, superseded and made due."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,47 @@ def test_whoever_is_met_within_the_depth_is_walked_too(connection: Connection, w
     assert due(connection)["user", 167] == (1, None)
 
 
+def test_no_table_is_read_through_for_pages_while_there_is_next_to_nothing_in_it(
+    connection: Connection, writer: Writer, run: int
+) -> None:
+    def visit(first: int) -> None:
+        """Projects and their comments, together as a crawl without a limit stores them."""
+        numbers = range(first, first + 20)
+        frontier.seed(connection, [Seed(Kind.PROJECT, number) for number in numbers])
+        for stream, what in (("project", project), ("project_comments", lambda number: [comment(number, replies=1)])):
+            pages = []
+            for lease in leased(connection, run, [stream], len(numbers)):
+                number = lease.visit.entity_id
+                whole = Verdict("{}", whole=True, found=1, seen=[number])
+                pages.append(PageCommit(lease, rows(lease, what(number)), 1, verdict=whole))
+            before = read_through(connection)
+            assert writer.commit(pages).taken == [True] * len(numbers)
+            read.update(read_through(connection) - before)
+
+    read: Counter[str] = Counter()
+    # The more walks there are, the better a look through a table of a few rows seems: for each of many lists.
+    connection.execute(
+        "INSERT INTO crawl.walks (stream, entity_id, due_at)"
+        " SELECT 'user', n, now() + interval '1 day' FROM generate_series(1, 20000) n"
+    )
+    for first in range(1, 400, 20):
+        visit(first)
+    assert not read
+
+
+def read_through(connection: Connection) -> Counter[str]:
+    """How often each table was read from end to end."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    return Counter(
+        dict(
+            connection.execute(
+                "SELECT schemaname || '.' || relname, seq_scan FROM pg_stat_user_tables"
+                " WHERE schemaname IN ('scratch', 'crawl', 'history')"
+            ).fetchall()
+        )
+    )
+
+
 def test_counts_tell_new_changed_and_unchanged_apart(connection: Connection, writer: Writer, run: int) -> None:
     walked_project(connection, writer, run)
     before = connection.execute("SELECT xmin, ctid, * FROM scratch.projects").fetchall()
@@ -194,18 +236,22 @@ def test_the_checkpoint_moves_with_the_rows_or_not_at_all(
     assert one(connection, "SELECT position, visits FROM crawl.walks") == (0, 0)
 
 
-def test_one_page_that_cannot_be_stored_spoils_no_other(connection: Connection, writer: Writer, run: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "reason"), [(2**40, "NumericValueOutOfRange: refused"), (2**70, "a number is too large")]
+)
+def test_one_page_that_cannot_be_stored_spoils_no_other(
+    connection: Connection, writer: Writer, run: int, number: int, reason: str
+) -> None:
     frontier.seed(connection, [Seed(Kind.PROJECT, 142), Seed(Kind.PROJECT, 143)])
     good, bad = leased(connection, run, ["project"], 2)
     page = visited(bad, project(143))
     (rows,) = [rows for rows in page.rows if rows.table == "projects"]
     views = rows.columns.index("views")
-    rows.values[0] = (*rows.values[0][:views], 2**40, *rows.values[0][views + 1 :])
+    rows.values[0] = (*rows.values[0][:views], number, *rows.values[0][views + 1 :])
     outcome = writer.commit([page, visited(good, project(142))])
     refusal, taken = outcome.taken
     assert taken is True
-    assert isinstance(refusal, str)
-    assert refusal == "NumericValueOutOfRange: refused"
+    assert refusal == reason
     assert one(connection, "SELECT array_agg(id) FROM scratch.projects") == [142]
 
 
