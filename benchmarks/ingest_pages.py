@@ -5,13 +5,16 @@
 Lists of 190 comments are read in five pages each as a crawl reads them: decoded, normalised, led through their walk,
 committed with checkpoint, history and what they make due. A walk of all lists together takes two threads, as in a
 crawl: one prepares pages, one commits them by so many a transaction; `alone` is the same in one thread, page by page,
-as a replay does. Unchanged rows are the same lists walked anew. COPY writes the same rows of comments, encoded
-beforehand, into a table with the same columns and no index, key or default. All ways take turns on one server.
+as a replay does; of two workers each is a process with lists of its own. Unchanged rows are the same lists walked
+anew. COPY writes the same rows of comments, encoded beforehand, into a table with the same columns and no index, key or
+default. All ways take turns on one server.
 """
 
+import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -30,11 +33,19 @@ from harvester.warehouse.connect import open_connection
 from harvester.warehouse.normalise import normalise
 
 if TYPE_CHECKING:
+    from multiprocessing.queues import Queue
+    from multiprocessing.synchronize import Barrier
+
     from harvester.warehouse.commit import Outcome
 
 STREAM = STREAMS["project_comments"]
 LISTS = 192
-TOGETHER = (1, 8, 32)
+TOGETHER = (1, 8, 64)
+WORKERS = 2
+FAR = 1_000_000
+"""Projects of one worker are so far from those of the next."""
+WAIT = 120
+"""Seconds after which a worker that does not come is given up."""
 TARGETS = {"new": 50_000, "unchanged": 120_000}
 
 
@@ -51,12 +62,14 @@ def new_lists(connection: Connection, first: int) -> dict[int, List]:
 
 def leases_of(connection: Connection, run: int, projects: dict[int, List]) -> list[Lease]:
     """First visits of lists, whatever was found of them before."""
-    connection.execute("DELETE FROM crawl.walks WHERE stream = %s", [STREAM.name])
+    connection.execute(
+        "DELETE FROM crawl.walks WHERE stream = %s AND entity_id = ANY(%s)", [STREAM.name, list(projects)]
+    )
     connection.execute(
         "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT %s, unnest(%s::bigint[]), now()",
         [STREAM.name, list(projects)],
     )
-    return frontier.lease(connection, run, [STREAM.name], len(projects), purpose=Purpose.NEW)
+    return frontier.lease(connection, run, [STREAM.name], len(projects), list(projects), purpose=Purpose.NEW)
 
 
 def batches(leases: list[Lease], served: dict[int, List], together: int) -> Iterator[list[PageCommit]]:
@@ -96,6 +109,47 @@ def _taken(outcome: "Outcome") -> int:
     return sum(outcome.counts.tables["project_comments"])
 
 
+def work(url: str, number: int, gate: "Barrier", told: "Queue[tuple[int, float, float]]") -> None:
+    """One of several workers: takes its own lists whenever the gate opens, and tells the rows, begin and end of it."""
+    with open_connection(url, autocommit=True) as connection:
+        run = frontier.begin_run(connection, load(), "bench")
+        writer = Writer(connection)
+        for turn in range(ROUNDS):
+            gate.wait(WAIT)
+            served = new_lists(connection, FAR * (number + 1) + turn * LISTS)
+            for _ in TARGETS:
+                leases = leases_of(connection, run, served)
+                gate.wait(WAIT)
+                began = time.perf_counter()
+                rows = by_two_threads(writer, batches(leases, served, TOGETHER[-1]))
+                told.put((rows, began, time.perf_counter()))
+
+
+@contextmanager
+def workers(url: str) -> Iterator[Callable[[], dict[str, float]]]:
+    """Start workers; what is yielded lets them work in turn, and returns the rows a second of all of them together."""
+    gate, told = multiprocessing.Barrier(WORKERS + 1), multiprocessing.Queue()
+    processes = [multiprocessing.Process(target=work, args=(url, number, gate, told)) for number in range(WORKERS)]
+
+    def turn() -> dict[str, float]:
+        gate.wait(WAIT)
+        rates = {}
+        for kind in TARGETS:
+            gate.wait(WAIT)
+            rows, began, ended = zip(*[told.get(timeout=WAIT) for _ in processes], strict=True)
+            rates[kind] = sum(rows) / (max(ended) - min(began))
+        return rates
+
+    for process in processes:
+        process.start()
+    try:
+        yield turn
+    finally:
+        gate.abort()
+        for process in processes:
+            process.join()
+
+
 def pages_per_cpu_second(served: dict[int, List], leases: list[Lease]) -> float:
     """Full pages that are decoded and normalised in a second of CPU."""
     bodies = [(lease.visit, served[lease.visit.entity_id].page("?limit=40&offset=0")) for lease in leases]
@@ -127,14 +181,18 @@ def copied(connection: Connection, first: int, form: str) -> float:
 def main() -> None:
     ways = {f"{together} together": (together, by_two_threads) for together in TOGETHER} | {"alone": (1, by_one_thread)}
     rates: dict[tuple[str, str], list[float]] = {}
-    with new_warehouse() as (home, url), open_connection(url, autocommit=True) as connection:
+    with (
+        new_warehouse() as (home, url),
+        workers(url) as by_workers,
+        open_connection(url, autocommit=True) as connection,
+    ):
         run = frontier.begin_run(connection, load(home=home), "bench")
         writer = Writer(connection)
         first = 1
         for _ in range(ROUNDS):
             for way, (together, take) in ways.items():
                 served = new_lists(connection, first)
-                for kind in ("new", "unchanged"):
+                for kind in TARGETS:
                     leases = leases_of(connection, run, served)
                     began = time.perf_counter()
                     rows = take(writer, batches(leases, served, together))
@@ -143,7 +201,9 @@ def main() -> None:
                 for form in ("text", "binary"):
                     rates.setdefault(("COPY", form), []).append(copied(connection, first, form))
                 first += LISTS
-                print(".", end="", flush=True)
+            for kind, rate in by_workers().items():
+                rates.setdefault((f"{WORKERS} workers, {TOGETHER[-1]} together", kind), []).append(rate)
+            print(".", end="", flush=True)
     print()
     rows = [[f"COPY, {form}", spread(rates["COPY", form]), "", ""] for form in ("text", "binary")]
     for (way, kind), found in rates.items():

@@ -155,6 +155,14 @@ class Settings(BaseSettings):
         return tuple(dict.fromkeys(host for host in hosts if not is_loopback(host)))
 
     @property
+    def at_once(self) -> int:
+        """Walks that a worker leads at once: what the budget allows while one answer comes, no more for a slow site.
+
+        Without a limit, pages that wait at the same time share a transaction of up to 64 while 64 more are asked for.
+        """
+        return min(64, max(8, int(self.rate / 4))) if self.rate else 128
+
+    @property
     def user_agent(self) -> str:
         """An honest name with the contact: `scratch-harvester/0.1.0 (+mail@example.org)`."""
         return f"scratch-harvester/{harvester.__version__}" + (f" (+{self.contact})" if self.contact else "")

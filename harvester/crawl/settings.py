@@ -8,9 +8,7 @@ BOT_NAME = "scratch-harvester"
 SPIDER_MODULES = ["harvester.crawl.spiders"]
 USER_AGENT = _chosen.user_agent  # default: Scrapy's own name; an operator states who it is and how to reach them
 
-# default 16; walks at once: what the budget allows while one answer comes: a slow site is not asked by ever more.
-# Without a limit 128: pages that wait at the same time share a transaction of up to 64, while 64 more are asked for.
-CONCURRENT_REQUESTS = min(64, max(8, int(_chosen.rate / 4))) if _chosen.rate else 128
+CONCURRENT_REQUESTS = _chosen.at_once  # default 16
 CONCURRENT_REQUESTS_PER_DOMAIN = CONCURRENT_REQUESTS  # default 8: there is but one
 CONCURRENT_ITEMS = 1  # default 100: Scrapy starts that many tasks per response, 564 against 996 requests/s
 DOWNLOAD_TIMEOUT = 30  # default 180 s: a list that takes longer is asked again

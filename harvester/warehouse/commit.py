@@ -38,10 +38,12 @@ _PLANNING = {
     "enable_seqscan": "off",
     "jit": "off",
     "random_page_cost": "1.1",
+    "plan_cache_mode": "force_generic_plan",
 }
 """Every join here is a few staged rows against the rows of their keys, and a lease reads one index in order; a planner
 without statistics of tables that fill while it looks does not know that: a lease by bitmap took 37 ms, not 1. Compiling
-a plan, which before version 18 seems dear because the staging table is read through, takes longer than running it."""
+a plan, which before version 18 seems dear because the staging table is read through, takes longer than running it; so
+does making one anew for each value."""
 _REPLAN_EVERY = 200
 """Transactions after which plans are made anew: one that was made while a table was empty, and kept, scans it."""
 

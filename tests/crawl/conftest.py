@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from harvester.config import load
 from harvester.warehouse.tables import metadata
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ UNLIKE: dict[str, str] = {
 """By `file::test`: why the replay of a test's archive cannot give its tables."""
 
 TIMES = {"first_seen_at", "gone_at", "gone_after", "valid_from", "valid_to", "seen_at", "returned_at"}
-AT_ONCE = 128
-"""Walks of a worker at once, at most: see `harvester/crawl/settings.py`."""
 OBSERVED = {"rankings", "site_counts", "site_health", "message_counts"}
 """What is kept once for each time that it was read."""
 
@@ -129,7 +128,7 @@ def without_unstored(mine: list[Any], theirs: list[Any], runs: Runs) -> list[Any
         else:
             assert runs.was_killed(place[1]), (served, seen, "of a run that was not killed")
             more += 1
-    assert more <= AT_ONCE * sum(runs.killed)
+    assert more <= load(rate=0).at_once * sum(runs.killed)
     return kept
 
 
