@@ -7,6 +7,7 @@ BENCHMARKS = {
     "pipeline": ("benchmarks.pipeline", "one walk by this project, dlt, Scrapy and by hand"),
     "ingest": ("benchmarks.ingest_pages", "pages of comments from memory, new and unchanged, against COPY"),
     "cost": ("benchmarks.page_cost", "what a page costs, in figures that are the same on every machine"),
+    "replay": ("benchmarks.replay", "the archive of a crawl made a warehouse again, against COPY"),
     "recrawl": ("benchmarks.recrawl", "a crawl, and crawls of what has not changed, with history and without"),
     "workers": ("benchmarks.workers", "one, two and four worker processes on two cores"),
     "growth": ("benchmarks.growth", "ingest, lease, refresh and questions at 10^5 to 5·10^7 rows"),

@@ -21,6 +21,9 @@ from harvester.errors import UsageError
 _PREFIX = "HARVESTER_"
 _POSTGRES_SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 
+MOST_AT_ONCE = 128
+"""Walks that a worker leads at once where nothing limits it: a site of one's own."""
+
 
 class Settings(BaseSettings):
     """What the environment says, checked. Made by `settings()`, or by `load()` with overrides."""
@@ -160,7 +163,7 @@ class Settings(BaseSettings):
 
         Without a limit, pages that wait at the same time share a transaction of up to 64 while 64 more are asked for.
         """
-        return min(64, max(8, int(self.rate / 4))) if self.rate else 128
+        return min(64, max(8, int(self.rate / 4))) if self.rate else MOST_AT_ONCE
 
     @property
     def user_agent(self) -> str:

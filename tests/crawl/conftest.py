@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from harvester.config import load
+from harvester.config import MOST_AT_ONCE
 from harvester.warehouse.tables import metadata
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def without_unstored(mine: list[Any], theirs: list[Any], runs: Runs) -> list[Any
         else:
             assert runs.was_killed(place[1]), (served, seen, "of a run that was not killed")
             more += 1
-    assert more <= load(rate=0).at_once * sum(runs.killed)
+    assert more <= MOST_AT_ONCE * sum(runs.killed)
     return kept
 
 
