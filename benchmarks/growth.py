@@ -160,6 +160,11 @@ def tell(found: dict[int, Found]) -> None:
     )
 
 
+def of(url: str, rows: int) -> str:
+    """The URL of the database of one size."""
+    return url.replace(f"/{DATABASE}?", f"/of_{rows}?")
+
+
 def main() -> None:
     sizes_ = [int(word) for word in sys.argv[1:] if word.isdigit()] or SIZES
     found: dict[int, Found] = {}
@@ -168,8 +173,7 @@ def main() -> None:
         for rows in sizes_:
             with open_connection(url.replace(f"/{DATABASE}?", "/postgres?"), autocommit=True) as server:
                 server.execute(f"CREATE DATABASE of_{rows} TEMPLATE {DATABASE}")
-            place = url.replace(f"/{DATABASE}?", f"/of_{rows}?")
-            connection = stack.enter_context(open_connection(place, autocommit=True))
+            connection = stack.enter_context(open_connection(of(url, rows), autocommit=True))
             size = proportions(rows)
             found[rows] = Found(sum(made for _, made in fill(connection, size)))
             places[rows] = connection, frontier.begin_run(connection, load(home=home), "bench"), size
@@ -180,8 +184,10 @@ def main() -> None:
                     found[rows].ingest.append(rate)
         for rows, (connection, run, size) in places.items():
             found[rows].leases = measure_leases(connection, run, size)
-            refresh(connection)
-            measure_questions(connection, size, found[rows])
+            # Over a connection of its own: on that of a writer, plans are not for what reads whole tables.
+            with open_connection(of(url, rows), autocommit=True) as analyst:
+                refresh(analyst)
+                measure_questions(analyst, size, found[rows])
     tell(found)
 
 
