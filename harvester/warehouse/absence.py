@@ -11,6 +11,7 @@ before: it is no suspect any more.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +88,12 @@ def tell_all_absences(connection: Connection, pages: Sequence[PageCommit]) -> li
             lists = wholes.setdefault(page.lease.visit.stream.name, [])
             lists.append({"entity_id": page.lease.visit.entity_id, "seen": page.verdict.seen})
     # Hardly any misses something: those that do not are told apart together.
-    missing = {
-        (stream, entity)
-        for stream, lists in wholes.items()
-        for (entity,) in connection.execute(_missing(stream)[0], {"stream": stream, "lists": Jsonb(lists)})
-    }
+    with connection.pipeline() if wholes else nullcontext():  # one wait for all
+        found = [
+            connection.execute(_missing(stream)[0], {"stream": stream, "lists": Jsonb(lists)})
+            for stream, lists in wholes.items()
+        ]
+    missing = {(stream, entity) for stream, cursor in zip(wholes, found, strict=True) for (entity,) in cursor}
     return [
         tell_absences(connection, page, misses=(page.lease.visit.stream.name, page.lease.visit.entity_id) in missing)
         for page in pages

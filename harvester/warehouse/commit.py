@@ -204,8 +204,11 @@ class Writer:
             )
             note_sightings(self.connection, accepted)
             acquit_links(self.connection, accepted)
-            self._settle(accepted, changed)
-            self._make_due(accepted, depths)
+            ended = self._settlements(accepted, changed)
+            with self.connection.pipeline():  # one wait for both
+                if ended:
+                    settle(self.connection, ended, None)
+                self._make_due(accepted, depths)
         return Outcome([page.lease.token in depths for page in pages], counts)
 
     def _advance(self, pages: Sequence[PageCommit]) -> dict[UUID, int]:
@@ -266,13 +269,11 @@ class Writer:
         )
         acquit(self.connection, visit)
 
-    def _settle(self, pages: Sequence[PageCommit], changed: dict[str, set[int]]) -> None:
-        """End the visits that ended: tell what vanished, learn how often new items come, place the next visit."""
+    def _settlements(self, pages: Sequence[PageCommit], changed: dict[str, set[int]]) -> list[dict[str, Any]]:
+        """What is to be learned from the visits that ended, once it is told what vanished."""
         ended = [page for page in pages if page.verdict is not None]
-        if ended:
-            again = tell_all_absences(self.connection, ended)
-            settlements = [_settlement(*one, changed) for one in zip(ended, again, strict=True)]
-            settle(self.connection, settlements, None)
+        again = tell_all_absences(self.connection, ended)
+        return [_settlement(*one, changed) for one in zip(ended, again, strict=True)]
 
     def _make_due(self, pages: Sequence[PageCommit], depths: dict[UUID, int]) -> None:
         due: dict[tuple[str, int], tuple[int | None, int, int | None]] = {}

@@ -88,19 +88,20 @@ def write(connection: Connection, rows: Iterable[Rows]) -> Iterator[Written]:
     if not ordered:
         return
     places = tuple(sorted({place for part, _ in ordered for place in part.places}))
-    with connection.cursor() as cursor:
-        with cursor.copy(_copy(places)) as copy:
-            copy.set_types(_types(places))
-            for number, (part, staged) in enumerate(ordered):
-                layout, extra = _layout(part, places), part.extra
-                for key in sorted(staged):
-                    values = staged[key]
-                    if extra is not None:
-                        values = (*values[:extra], _as_json(values[extra]), *values[extra + 1 :])
-                    copy.write_row(layout((number, None, *values)))
+    with connection.cursor() as cursor, cursor.copy(_copy(places)) as copy:
+        copy.set_types(_types(places))
         for number, (part, staged) in enumerate(ordered):
-            inserted, updated, ids = cursor.execute(part.statement, {"part": number}).fetchone() or (0, 0, None)
-            yield Written(part.table, inserted, updated, len(staged) - inserted - updated, ids or [])
+            layout, extra = _layout(part, places), part.extra
+            for key in sorted(staged):
+                values = staged[key]
+                if extra is not None:
+                    values = (*values[:extra], _as_json(values[extra]), *values[extra + 1 :])
+                copy.write_row(layout((number, None, *values)))
+    with connection.pipeline():  # one wait for all
+        done = [connection.execute(part.statement, {"part": number}) for number, (part, _) in enumerate(ordered)]
+    for (part, staged), cursor in zip(ordered, done, strict=True):
+        inserted, updated, ids = cursor.fetchone() or (0, 0, None)
+        yield Written(part.table, inserted, updated, len(staged) - inserted - updated, ids or [])
 
 
 def _stage(rounds: list[_Staged], key: Any, values: tuple[Any, ...]) -> None:
