@@ -17,7 +17,7 @@ from contextlib import nullcontext
 from benchmarks.community import SEEDED, Community, Run, new_community
 from benchmarks.report import median, publish
 
-USERS = 500
+USERS = 1000
 ROUNDS = 3
 SPIDERS = ("users", "projects", "comments", "replies")
 WAYS = {"1 worker, all on one core": (1, 1), "1 worker": (1, 2), "2 workers": (2, 2), "4 workers": (4, 2)}

@@ -184,8 +184,8 @@ class Picker:
 
     def pick(
         self, connection: Connection, streams: Sequence[str], count: int, price: float, now: datetime | None = None
-    ) -> list[tuple[str, int]]:
-        """The `count` walks (stream, entity) whose visits save most, if that is at least the price.
+    ) -> list[tuple[str, int, str]]:
+        """The `count` walks (stream, entity, place in the table) whose visits save most, if that is at least the price.
 
         A queue is first in, first out, so that its best stand at its head. Of each as many are looked at as were taken
         from it last time, times two, and again while all of them are taken.
@@ -196,14 +196,14 @@ class Picker:
             values = _head_values(queues, list(reach.values()), price, now)
             with connection.transaction():
                 best = connection.execute(_HEADS, values).fetchall()[:count]
-            taken = Counter(queue for _, _, queue in best)
+            taken = Counter(queue for *_, queue in best)
             # A queue of which all that was looked at is taken may have more.
             short = [queue for queue, looked in reach.items() if taken[queue] == looked < count]
             for queue in short:
                 reach[queue] = min(count, 2 * reach[queue])
             if not short:
                 self._reach = {queue: max(_LEAST_REACH, 2 * number) for queue, number in taken.items()}
-                return [(stream, entity) for stream, entity, _ in best]
+                return [(stream, entity, place) for stream, entity, place, _ in best]
 
     def explain(self, connection: Connection, streams: Sequence[str], price: float) -> list[str]:
         """The plan of the search, with what it read: for benchmarks."""
@@ -243,7 +243,7 @@ def lease(
     search for it need not pass by the places in the index of all that was done before. `price` is what a scheduled
     visit must save, in item-days (0: anything), and `picker` finds them; `now` is the time, None for the clock's.
     """
-    picked: list[tuple[str, int]] = []
+    picked: list[tuple[str, int, str]] = []
     if purpose is Purpose.SCHEDULED:
         picked = (picker or Picker()).pick(connection, streams, count, price, now)
     values = {
@@ -253,8 +253,9 @@ def lease(
         "seconds": LEASE_SECONDS,
         "only": None if only is None else list(only),
         "since": since or datetime.min.replace(tzinfo=UTC),
-        "picked": [stream for stream, _ in picked],
-        "entities": [entity for _, entity in picked],
+        "picked": [stream for stream, _, _ in picked],
+        "entities": [entity for _, entity, _ in picked],
+        "places": [place for _, _, place in picked],
         "full": purpose is Purpose.AUDIT,
         "now": now,
     } | _STREAMS_OF
@@ -273,12 +274,14 @@ def lease(
 def lease_this(connection: Connection, run: int, stream: str, entity: int, *, owner: int | None, full: bool) -> Lease:
     """Take one walk, whoever holds it, put in scope if need be; `full`: its list is to be read in full."""
     with connection.transaction():
-        connection.execute(
+        row = connection.execute(
             "INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, due_at) VALUES (%s, %s, %s, now())"
-            " ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s",
+            " ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s"
+            " RETURNING w.ctid::text",
             [stream, entity, owner, full],
-        )
-        picker = _Picked([(stream, entity)])
+        ).fetchone()
+        assert row is not None
+        picker = _Picked([(stream, entity, row[0])])
         (leased,) = lease(connection, run, [stream], 1, purpose=Purpose.SCHEDULED, picker=picker)
     return leased
 
@@ -286,11 +289,11 @@ def lease_this(connection: Connection, run: int, stream: str, entity: int, *, ow
 class _Picked(Picker):
     """Finds what it was told."""
 
-    def __init__(self, walks: list[tuple[str, int]]) -> None:
+    def __init__(self, walks: list[tuple[str, int, str]]) -> None:
         super().__init__()
         self._walks = walks
 
-    def pick(self, *_: Any, **__: Any) -> list[tuple[str, int]]:
+    def pick(self, *_: Any, **__: Any) -> list[tuple[str, int, str]]:
         return self._walks
 
 
@@ -330,9 +333,12 @@ def _obliged(which: str) -> str:
 _CHOSEN = {
     Purpose.NEW: _obliged("w.visits = 0"),
     Purpose.DUE: _obliged("w.visits > 0"),
+    # By the places where they were just seen: the key of each would be looked up in a leaf of its own of a large index.
+    # A walk that has moved since is left for the next lease.
     Purpose.SCHEDULED: f"""
-        SELECT w.stream, w.entity_id FROM crawl.walks w
-        JOIN unnest(%(picked)s::text[], %(entities)s::bigint[]) AS p (stream, entity_id) USING (stream, entity_id)
+        SELECT w.ctid AS place FROM crawl.walks w
+        JOIN unnest(%(places)s::text[]::tid[], %(picked)s::text[], %(entities)s::bigint[])
+            AS p (place, stream, entity_id) ON w.ctid = p.place AND w.stream = p.stream AND w.entity_id = p.entity_id
         WHERE {_FREE} FOR UPDATE OF w SKIP LOCKED""",
     # Places in the table, drawn evenly: a row that is there is as likely as any other to stand on one of them.
     Purpose.RECHECK: f"""
@@ -354,11 +360,11 @@ _CHOSEN = {
 }
 
 _HEADS = f"""
-SELECT h.stream, h.entity_id, q.queue
+SELECT h.stream, h.entity_id, h.place, q.queue
 FROM unnest(%(queues)s::smallint[], %(roots)s::float8[], %(ripe)s::float8[], %(reach)s::int[])
     AS q (queue, root, ripe, reach)
 CROSS JOIN LATERAL (
-    SELECT w.stream, w.entity_id, extract(epoch FROM {NOW} - w.visited_at) * q.root AS score
+    SELECT w.stream, w.entity_id, w.ctid::text AS place, extract(epoch FROM {NOW} - w.visited_at) * q.root AS score
     FROM crawl.walks w
     WHERE w.queue = q.queue AND w.visited_at <= {NOW} - make_interval(secs => 86400 * q.ripe)
         AND {_FREE} AND w.failures = 0
@@ -378,7 +384,7 @@ WITH due AS (@chosen), taken AS (
             <= {NOW} - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8), false),
         begun_at = CASE WHEN w.state IS NULL THEN {NOW} ELSE w.begun_at END,
         begun_depth = CASE WHEN w.state IS NULL THEN w.depth ELSE w.begun_depth END
-    FROM due WHERE w.stream = due.stream AND w.entity_id = due.entity_id
+    FROM due WHERE @same
     RETURNING w.*
 )
 SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id,
@@ -397,7 +403,13 @@ LEFT JOIN scratch.studios s ON t.stream = ANY(%(of_studios)s) AND s.id = t.entit
 LEFT JOIN crawl.queries q ON t.stream = ANY(%(of_queries)s) AND q.id = t.entity_id
 ORDER BY t.due_at, t.stream, t.entity_id
 """
-_LEASES = {purpose: _LEASE.replace("@chosen", chosen) for purpose, chosen in _CHOSEN.items()}
+_BY_KEY = "w.stream = due.stream AND w.entity_id = due.entity_id"
+_LEASES = {
+    purpose: _LEASE.replace("@chosen", chosen).replace(
+        "@same", "w.ctid = due.place" if purpose is Purpose.SCHEDULED else _BY_KEY
+    )
+    for purpose, chosen in _CHOSEN.items()
+}
 
 
 _GIVE_BACK = """
