@@ -16,6 +16,10 @@ Number = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 """What an integer holds."""
 
 
+Moment = Annotated[datetime, Meta(tz=True)]
+"""A time with its zone: without one it is none."""
+
+
 class Record(Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Base of all records; `unknown` holds what was served and is not declared, by field name (see `decode`).
 
@@ -32,7 +36,7 @@ class Record(Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
 class UserHistory(Record, kw_only=True):
     """When the account was registered."""
 
-    joined: datetime
+    joined: Moment
 
 
 class Profile(Record, kw_only=True):
@@ -84,9 +88,9 @@ class Author(AnonymousAuthor, kw_only=True):
 class ProjectHistory(Record, kw_only=True):
     """The dates of a project; `shared` is null for one that was never shared."""
 
-    created: datetime
-    modified: datetime
-    shared: datetime | None
+    created: Moment
+    modified: Moment
+    shared: Moment | None
 
 
 class ProjectStats(Record, kw_only=True):
@@ -139,8 +143,8 @@ class ListedProject(BaseProject, kw_only=True):
 class StudioHistory(Record, kw_only=True):
     """The dates of a studio."""
 
-    created: datetime
-    modified: datetime
+    created: Moment
+    modified: Moment
 
 
 class BaseStudio(Record, kw_only=True):
@@ -217,8 +221,8 @@ class Comment(Record, kw_only=True):
     parent_id: Id | None
     commentee_id: Id | None = None
     content: str
-    datetime_created: datetime
-    datetime_modified: datetime
+    datetime_created: Moment
+    datetime_modified: Moment
     visibility: str
     author: CommentAuthor
     reply_count: Number
@@ -286,7 +290,7 @@ class Activity(Record, kw_only=True):
     essential: ClassVar[tuple[str, ...]] = ("id", "datetime_created")
 
     id: str
-    datetime_created: datetime
+    datetime_created: Moment
     type: str
     actor_id: Id
     actor_username: str
@@ -346,7 +350,7 @@ class NewsItem(Record, kw_only=True):
     essential: ClassVar[tuple[str, ...]] = ("id", "headline")
 
     id: Id
-    stamp: datetime
+    stamp: Moment
     headline: str
     url: str
     image: str
@@ -372,7 +376,7 @@ class Message(Record, kw_only=True):
     essential: ClassVar[tuple[str, ...]] = ("id", "type")
 
     id: Id
-    datetime_created: datetime
+    datetime_created: Moment
     type: str
     actor_id: Id
     actor_username: str

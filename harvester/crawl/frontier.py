@@ -243,24 +243,25 @@ def lease(
     search for it need not pass by the places in the index of all that was done before. `price` is what a scheduled
     visit must save, in item-days (0: anything), and `picker` finds them; `now` is the time, None for the clock's.
     """
-    picked: list[tuple[str, int, str]] = []
-    if purpose is Purpose.SCHEDULED:
-        picked = (picker or Picker()).pick(connection, streams, count, price, now)
-    values = {
+    values: dict[str, Any] = {
         "streams": list(streams),
         "count": count,
         "run": run,
         "seconds": LEASE_SECONDS,
         "only": None if only is None else list(only),
         "since": since or datetime.min.replace(tzinfo=UTC),
-        "picked": [stream for stream, _, _ in picked],
-        "entities": [entity for _, entity, _ in picked],
-        "places": [place for _, _, place in picked],
         "full": purpose is Purpose.AUDIT,
         "now": now,
     } | _STREAMS_OF
-    with connection.transaction():
-        rows = connection.execute(_LEASES[purpose], values).fetchall()
+    for _ in range(2):
+        picked: list[tuple[str, int, str]] = []
+        if purpose is Purpose.SCHEDULED:
+            picked = (picker or Picker()).pick(connection, streams, count, price, now)
+            values |= {name: [walk[at] for walk in picked] for at, name in enumerate(("picked", "entities", "places"))}
+        with connection.transaction():
+            rows = connection.execute(_LEASES[purpose], values).fetchall()
+        if rows or not picked:
+            break  # else all that was picked has moved or was taken since
     if not rows and since is not None:
         return lease(connection, run, streams, count, only, purpose=purpose, now=now)
     leases = []

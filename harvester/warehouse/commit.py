@@ -154,7 +154,7 @@ class Writer:
         try:
             kept = [_without_the_erased(self.connection, page, self.rule) for page in pages] if self.rule else pages
             return self._retried(lambda: self._commit(kept))
-        except (psycopg.DataError, psycopg.IntegrityError, OverflowError, RecursionError) as error:
+        except (psycopg.DataError, psycopg.IntegrityError, RecursionError) as error:
             if len(pages) == 1:
                 return Outcome([_reason(error)], Counts())
         whole = Outcome([], Counts())
@@ -205,10 +205,12 @@ class Writer:
             note_sightings(self.connection, accepted)
             acquit_links(self.connection, accepted)
             ended = self._settlements(accepted, changed)
+            due = _made_due(accepted, depths)
             with self.connection.pipeline():  # one wait for both
                 if ended:
                     settle(self.connection, ended, None)
-                self._make_due(accepted, depths)
+                if due:
+                    self.connection.execute(_MAKE_DUE, {"walks": Jsonb(due), "resting": _RESTING})
         return Outcome([page.lease.token in depths for page in pages], counts)
 
     def _advance(self, pages: Sequence[PageCommit]) -> dict[UUID, int]:
@@ -274,25 +276,6 @@ class Writer:
         ended = [page for page in pages if page.verdict is not None]
         again = tell_all_absences(self.connection, ended)
         return [_settlement(*one, changed) for one in zip(ended, again, strict=True)]
-
-    def _make_due(self, pages: Sequence[PageCommit], depths: dict[UUID, int]) -> None:
-        due: dict[tuple[str, int], tuple[int | None, int, int | None]] = {}
-        for page in pages:
-            depth = depths[page.lease.token]
-            visit = page.lease.visit
-            if page.verdict is not None:
-                # Below depth 0 a thing is read alone, without its lists.
-                opens = visit.stream.opens if depth >= 0 else ()
-                for stream in visit.stream.opens_gone if page.verdict.gone else opens:
-                    _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None))
-            for stream, entity, owner, left, signal in _met(visit.stream, page.rows, depth):
-                _raise(due, (stream, entity), (owner, left, signal))
-        if due:
-            walks = [
-                {"stream": stream, "entity_id": entity, "owner_id": owner, "depth": depth, "signal": signal}
-                for (stream, entity), (owner, depth, signal) in sorted(due.items())
-            ]
-            self.connection.execute(_MAKE_DUE, {"walks": Jsonb(walks), "resting": _RESTING})
 
 
 def plan_freely(connection: Connection) -> None:
@@ -361,6 +344,25 @@ def _checkpoint(page: PageCommit) -> dict[str, Any]:
     }
 
 
+def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict[str, Any]]:
+    """The walks that pages make due."""
+    due: dict[tuple[str, int], tuple[int | None, int, int | None]] = {}
+    for page in pages:
+        depth = depths[page.lease.token]
+        visit = page.lease.visit
+        if page.verdict is not None:
+            # Below depth 0 a thing is read alone, without its lists.
+            opens = visit.stream.opens if depth >= 0 else ()
+            for stream in visit.stream.opens_gone if page.verdict.gone else opens:
+                _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None))
+        for stream, entity, owner, left, signal in _met(visit.stream, page.rows, depth):
+            _raise(due, (stream, entity), (owner, left, signal))
+    return [
+        {"stream": stream, "entity_id": entity, "owner_id": owner, "depth": depth, "signal": signal}
+        for (stream, entity), (owner, depth, signal) in sorted(due.items())
+    ]
+
+
 def _raise(
     due: dict[tuple[str, int], tuple[int | None, int, int | None]],
     key: tuple[str, int],
@@ -392,12 +394,10 @@ def _met(stream: Stream, pages: Iterable[Rows], depth: int) -> Iterable[tuple[st
                     yield target, values[met], values[owner], left, values[signal]
 
 
-def _reason(error: psycopg.Error | OverflowError | RecursionError) -> str:
+def _reason(error: psycopg.Error | RecursionError) -> str:
     """Why the database refused a row, and where: its own words may quote a value, which may be somebody's text."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    if isinstance(error, OverflowError):
-        return "a number is too large"
     diag = error.diag
     place = ".".join(filter(None, (diag.table_name, diag.column_name or diag.constraint_name)))
     return f"{type(error).__name__}: {place or 'refused'}"

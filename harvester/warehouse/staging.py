@@ -18,6 +18,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import psycopg
 from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
@@ -28,7 +29,6 @@ from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, WRITTEN, metadata
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    import psycopg
     from sqlalchemy import Column, Table
 
     from harvester.warehouse.normalise import Rows
@@ -69,6 +69,7 @@ def write(connection: Connection, rows: Iterable[Rows]) -> Iterator[Written]:
     """Write rows within a transaction, referred-to tables first, sorted by key.
 
     What two pages say of one thing is written one after the other where it differs, so that a history has both.
+    Raises psycopg.DataError for a value that its column cannot hold.
     """
     parts: defaultdict[_Part, list[_Staged]] = defaultdict(list)
     for page in rows:
@@ -88,6 +89,20 @@ def write(connection: Connection, rows: Iterable[Rows]) -> Iterator[Written]:
     if not ordered:
         return
     places = tuple(sorted({place for part, _ in ordered for place in part.places}))
+    try:
+        _send(connection, places, ordered)
+    except (TypeError, ValueError, OverflowError):
+        # What does not fit the type of its column is found here already, not by the server.
+        raise psycopg.DataError("a value that its column cannot hold") from None
+    with connection.pipeline():  # one wait for all
+        done = [connection.execute(part.statement, {"part": number}) for number, (part, _) in enumerate(ordered)]
+    for (part, staged), cursor in zip(ordered, done, strict=True):
+        inserted, updated, ids = cursor.fetchone() or (0, 0, None)
+        yield Written(part.table, inserted, updated, len(staged) - inserted - updated, ids or [])
+
+
+def _send(connection: Connection, places: tuple[str, ...], ordered: Sequence[tuple[_Part, _Staged]]) -> None:
+    """Fill the staging table, each part under its number."""
     with connection.cursor() as cursor, cursor.copy(_copy(places)) as copy:
         copy.set_types(_types(places))
         for number, (part, staged) in enumerate(ordered):
@@ -97,11 +112,6 @@ def write(connection: Connection, rows: Iterable[Rows]) -> Iterator[Written]:
                 if extra is not None:
                     values = (*values[:extra], _as_json(values[extra]), *values[extra + 1 :])
                 copy.write_row(layout((number, None, *values)))
-    with connection.pipeline():  # one wait for all
-        done = [connection.execute(part.statement, {"part": number}) for number, (part, _) in enumerate(ordered)]
-    for (part, staged), cursor in zip(ordered, done, strict=True):
-        inserted, updated, ids = cursor.fetchone() or (0, 0, None)
-        yield Written(part.table, inserted, updated, len(staged) - inserted - updated, ids or [])
 
 
 def _stage(rounds: list[_Staged], key: Any, values: tuple[Any, ...]) -> None:

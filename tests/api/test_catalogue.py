@@ -229,20 +229,22 @@ def test_what_departs_is_left_out_and_told() -> None:
     served = response(stream)
     del served[0]["visibility"]
     served[0]["reply_count"] = "7"
+    served[0]["datetime_modified"] = "2022-06-02T00:38:43"  # of no zone
     del served[0]["author"]["scratchteam"]
     departures: list[Departure] = []
     rows = normalise(visit(stream), decode(stream, json.dumps(served).encode(), departures))
     assert set(departures) == {
         Departure("visibility", "missing field", ""),
         Departure("reply_count", "type changed to string", '"7"'),
+        Departure("datetime_modified", "type changed to string", '"2022-06-02T00:38:43"'),
         Departure("author.scratchteam", "missing field", ""),
     }
     comments = [part for part in rows if part.table == "studio_comments"]
     (lacking,) = [part for part in comments if "visibility" not in part.columns]
     first = dict(zip(lacking.columns, lacking.values[0], strict=True))
     assert first["id"] == served[0]["id"]
-    assert first["extra"] == {"reply_count": "7"}
-    assert "reply_count" not in first
+    assert first["extra"] == {"reply_count": "7", "datetime_modified": "2022-06-02T00:38:43"}
+    assert not {"reply_count", "modified_at"} & set(first)
     assert sum(len(part.values) for part in comments) == len(served)
 
 

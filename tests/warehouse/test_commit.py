@@ -229,7 +229,7 @@ def test_the_checkpoint_moves_with_the_rows_or_not_at_all(
     def fail(*_: Any) -> None:
         raise psycopg.errors.QueryCanceled
 
-    monkeypatch.setattr(writer, "_make_due", fail)
+    monkeypatch.setattr("harvester.warehouse.commit._made_due", fail)
     with pytest.raises(psycopg.errors.QueryCanceled):
         writer.commit([visited(lease, project())])
     assert one(connection, "SELECT count(*) FROM scratch.projects") == 0
@@ -237,10 +237,11 @@ def test_the_checkpoint_moves_with_the_rows_or_not_at_all(
 
 
 @pytest.mark.parametrize(
-    ("number", "reason"), [(2**40, "NumericValueOutOfRange: refused"), (2**70, "a number is too large")]
+    ("number", "reason"),
+    [(2**40, "NumericValueOutOfRange: refused"), (2**70, "DataError: refused"), (1.5, "DataError: refused")],
 )
 def test_one_page_that_cannot_be_stored_spoils_no_other(
-    connection: Connection, writer: Writer, run: int, number: int, reason: str
+    connection: Connection, writer: Writer, run: int, number: float, reason: str
 ) -> None:
     frontier.seed(connection, [Seed(Kind.PROJECT, 142), Seed(Kind.PROJECT, 143)])
     good, bad = leased(connection, run, ["project"], 2)
