@@ -1,4 +1,4 @@
-"""Run the benchmarks: `make bench`, or `make bench BENCH_ARGS=commit` for one; `--record` keeps what they find."""
+"""Run the benchmarks: `make bench`, or `make bench BENCH_ARGS=ingest` for one; `--record` keeps what they find."""
 
 import runpy
 import sys
@@ -11,7 +11,6 @@ BENCHMARKS = {
     "recrawl": ("benchmarks.recrawl", "a crawl, and crawls of what has not changed, with history and without"),
     "workers": ("benchmarks.workers", "one, two and four worker processes on two cores"),
     "growth": ("benchmarks.growth", "ingest, lease, refresh and questions at 10^5 to 5·10^7 rows"),
-    "commit": ("benchmarks.commit_pages", "pages of comments into PostgreSQL, one by one and together"),
     "lease": ("benchmarks.lease_many", "leases of 100 from ten million walks"),
     "schedule": ("benchmarks.simulate_schedule", "ninety simulated days of visits, against other rules"),
     "analytics": ("benchmarks.analytics_queries", "each question of analytics over ten million comments"),
