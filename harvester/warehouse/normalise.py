@@ -386,7 +386,7 @@ _MADE: dict[type[r.Record], dict[str, dict[str, Getter]]] = {
             "id": "id",
             "author_id": "creator_id",
             "title": "title",
-            "extra": lambda e, _: {"image": e.image} | e.unknown,
+            "extra": lambda e, _: _extra(image=e.image) | e.unknown,
         },
     },
     r.Comment: {

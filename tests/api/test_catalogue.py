@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from harvester.api import records as r
 from harvester.api.catalogue import DETAIL, LEFT, OWNER_COLUMN, STREAMS, streams_of
@@ -255,6 +256,16 @@ def test_without_identity_or_key_a_page_is_refused(lost: str) -> None:
     del served[-1][lost]
     with pytest.raises(DecodeError):
         decode(stream, json.dumps(served).encode())
+
+
+def test_what_is_not_served_is_not_kept_beside_the_rest_either() -> None:
+    stream = STREAMS["studio_projects"]
+    served = response(stream)
+    del served[0]["image"]
+    rows = normalise(visit(stream), decode(stream, json.dumps(served).encode()))
+    kept = [dict(zip(part.columns, values, strict=True)).get("extra", {}) for part in rows for values in part.values]
+    assert kept
+    assert not any(value is UNSET for extra in kept for value in extra.values())
 
 
 def test_a_part_that_is_not_served_costs_its_own_columns() -> None:
