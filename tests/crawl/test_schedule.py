@@ -95,6 +95,26 @@ def test_nothing_is_visited_that_does_not_save_the_price(connection: Connection,
     assert not frontier.lease(connection, run, NAMES, 10, purpose=Purpose.SCHEDULED, price=price, now=START)
 
 
+def test_what_moved_between_the_pick_and_the_lease_is_picked_again(connection: Connection, run: int) -> None:
+    class Disturbed(Picker):
+        """All walks move after the first pick, as they do when lists are classed anew."""
+
+        moved = False
+
+        def pick(self, *arguments: Any, **options: Any) -> list[tuple[str, int, str]]:
+            found = super().pick(*arguments, **options)
+            if not self.moved:
+                connection.execute("UPDATE crawl.walks SET held = held")
+                self.moved = True
+            return found
+
+    fill(connection, [(n, 12, 10.0 + n) for n in range(20)])
+    leases = frontier.lease(
+        connection, run, NAMES, 20, purpose=Purpose.SCHEDULED, price=1e-6, now=START, picker=Disturbed()
+    )
+    assert sorted(lease.visit.entity_id for lease in leases) == list(range(20))
+
+
 def test_two_workers_pick_different_visits(connection: Connection, run: int, database: str) -> None:
     fill(connection, [(n, 12, 10.0 + n) for n in range(50)])
     with open_connection(database, autocommit=True) as other:
