@@ -7,6 +7,7 @@ is tried alone and the one that fails is set aside.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -206,7 +207,7 @@ class Writer:
             acquit_links(self.connection, accepted)
             ended = self._settlements(accepted, changed)
             due = _made_due(accepted, depths)
-            with self.connection.pipeline():  # one wait for both
+            with self.connection.pipeline() if ended or due else nullcontext():  # one wait for both
                 if ended:
                     settle(self.connection, ended, None)
                 if due:
