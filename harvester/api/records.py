@@ -3,6 +3,9 @@
 A field is required unless the API is known to leave it out, so that a response of another shape fails to
 decode instead of filling the warehouse with blanks. Fields without a place here are not lost: `decode`
 collects them in `unknown`. Shapes: the API reference; what it leaves unsaid is cited where it matters.
+
+A value may be null, which is stored as such, unless things are identified, placed or asked for by it: ids of the
+things themselves, usernames, the key of a list. An optional field is UNSET where it was not served, never None.
 """
 
 from datetime import datetime
@@ -18,6 +21,16 @@ Number = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 
 Moment = Annotated[datetime, Meta(tz=True)]
 """A time with its zone: without one it is none."""
+Name = str
+"""A username: lists are asked for by it."""
+Text = str | None
+Flag = bool | None
+Figure = Number | None
+Date = Moment | None
+Images = dict[str, Text] | None
+"""Addresses of pictures by their size."""
+Reference = Id | None
+"""The id of another thing."""
 
 
 class Record(Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -36,27 +49,27 @@ class Record(Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
 class UserHistory(Record, kw_only=True):
     """When the account was registered."""
 
-    joined: Moment
+    joined: Date
 
 
 class Profile(Record, kw_only=True):
     """A user's profile. `id` is the profile's own number, not the user's."""
 
-    id: Id
-    images: dict[str, str]
-    status: str
-    bio: str
-    country: str
-    membership_label: Number | UnsetType = UNSET
-    membership_avatar_badge: Number | UnsetType = UNSET
+    id: Reference
+    images: Images
+    status: Text
+    bio: Text
+    country: Text
+    membership_label: Figure | UnsetType = UNSET
+    membership_avatar_badge: Figure | UnsetType = UNSET
 
 
 class User(Record, kw_only=True):
     """A user as `/users/<name>` and the lists of users serve it. The documented object has no `scratchteam`."""
 
     id: Id
-    username: str
-    scratchteam: bool | UnsetType = UNSET
+    username: Name
+    scratchteam: Flag | UnsetType = UNSET
     history: UserHistory
     profile: Profile
 
@@ -64,17 +77,17 @@ class User(Record, kw_only=True):
 class AuthorProfile(Record, kw_only=True):
     """The profile inside a project's author: always without its id."""
 
-    id: Id | None
-    images: dict[str, str]
-    membership_label: Number | UnsetType = UNSET
-    membership_avatar_badge: Number | UnsetType = UNSET
+    id: Reference
+    images: Images
+    membership_label: Figure | UnsetType = UNSET
+    membership_avatar_badge: Figure | UnsetType = UNSET
 
 
 class AnonymousAuthor(Record, kw_only=True):
     """The author inside the lists of one user: no name, and `joined` and `scratchteam` are dummies."""
 
     id: Id
-    scratchteam: bool
+    scratchteam: Flag
     history: UserHistory
     profile: AuthorProfile
 
@@ -82,46 +95,46 @@ class AnonymousAuthor(Record, kw_only=True):
 class Author(AnonymousAuthor, kw_only=True):
     """The author of a project where the name is served; `joined` and `scratchteam` are dummies here too."""
 
-    username: str
+    username: Name
 
 
 class ProjectHistory(Record, kw_only=True):
     """The dates of a project; `shared` is null for one that was never shared."""
 
     created: Moment
-    modified: Moment
-    shared: Moment | None
+    modified: Date
+    shared: Date
 
 
 class ProjectStats(Record, kw_only=True):
     """The counters of a project. `remixes` is true in `/projects/<id>` alone and 0 elsewhere."""
 
-    views: Number
-    loves: Number
-    favorites: Number
-    remixes: Number
+    views: Figure
+    loves: Figure
+    favorites: Figure
+    remixes: Figure
 
 
 class Remix(Record, kw_only=True):
     """What a project was remixed from: its direct parent and the root of the tree."""
 
-    parent: Id | None
-    root: Id | None
+    parent: Reference
+    root: Reference
 
 
 class BaseProject(Record, kw_only=True):
     """What every full project object holds."""
 
     id: Id
-    title: str
-    description: str
-    instructions: str
-    visibility: str
-    public: bool
-    comments_allowed: bool
-    is_published: bool
-    image: str
-    images: dict[str, str]
+    title: Text
+    description: Text
+    instructions: Text
+    visibility: Text
+    public: Flag
+    comments_allowed: Flag
+    is_published: Flag
+    image: Text
+    images: Images
     history: ProjectHistory
     stats: ProjectStats
     remix: Remix
@@ -131,7 +144,7 @@ class Project(BaseProject, kw_only=True):
     """A project in `/projects/<id>` and in the list of remixes. The token is a secret of the moment."""
 
     author: Author
-    project_token: str | UnsetType = UNSET
+    project_token: Text | UnsetType = UNSET
 
 
 class ListedProject(BaseProject, kw_only=True):
@@ -143,32 +156,32 @@ class ListedProject(BaseProject, kw_only=True):
 class StudioHistory(Record, kw_only=True):
     """The dates of a studio."""
 
-    created: Moment
-    modified: Moment
+    created: Date
+    modified: Date
 
 
 class BaseStudio(Record, kw_only=True):
     """What every studio object holds; `host` is a user's id."""
 
     id: Id
-    title: str
-    host: Id
-    description: str
-    visibility: str
-    public: bool
-    open_to_all: bool
-    comments_allowed: bool
-    image: str
+    title: Text
+    host: Reference
+    description: Text
+    visibility: Text
+    public: Flag
+    open_to_all: Flag
+    comments_allowed: Flag
+    image: Text
     history: StudioHistory
 
 
 class StudioStats(Record, kw_only=True):
     """The counters of a studio: `comments` and `projects` are cut at 100, `followers` is exact."""
 
-    comments: Number
-    followers: Number
-    managers: Number
-    projects: Number
+    comments: Figure
+    followers: Figure
+    managers: Figure
+    projects: Figure
 
 
 class Studio(BaseStudio, kw_only=True):
@@ -187,25 +200,25 @@ class StudioProject(Record, kw_only=True):
     """An entry of a studio's list of projects; `actor_id` is who added it."""
 
     id: Id
-    title: str
-    image: str
+    title: Text
+    image: Text
     creator_id: Id
-    username: str
-    avatar: dict[str, str]
-    actor_id: Id
-    creator_membership_label: Number | UnsetType = UNSET
-    creator_membership_avatar_badge: Number | UnsetType = UNSET
+    username: Name
+    avatar: Images
+    actor_id: Reference
+    creator_membership_label: Figure | UnsetType = UNSET
+    creator_membership_avatar_badge: Figure | UnsetType = UNSET
 
 
 class CommentAuthor(Record, kw_only=True):
     """Who wrote a comment."""
 
     id: Id
-    username: str
-    scratchteam: bool
-    image: str
-    membership_label: Number | UnsetType = UNSET
-    membership_avatar_badge: Number | UnsetType = UNSET
+    username: Name
+    scratchteam: Flag
+    image: Text
+    membership_label: Figure | UnsetType = UNSET
+    membership_avatar_badge: Figure | UnsetType = UNSET
 
 
 class Comment(Record, kw_only=True):
@@ -218,31 +231,31 @@ class Comment(Record, kw_only=True):
     essential: ClassVar[tuple[str, ...]] = ("id", "datetime_created")
 
     id: Id
-    parent_id: Id | None
-    commentee_id: Id | None = None
-    content: str
+    parent_id: Reference
+    commentee_id: Reference | UnsetType = UNSET
+    content: Text
     datetime_created: Moment
-    datetime_modified: Moment
-    visibility: str
+    datetime_modified: Date
+    visibility: Text
     author: CommentAuthor
-    reply_count: Number
+    reply_count: Figure
 
 
 class NamedUser(Record, kw_only=True):
     """The user inside `/users/all/<name>/`; the Scratch Team's names end in `*` there."""
 
-    username: str
+    username: Name
     pk: Id
 
 
 class FeaturedProject(Record, kw_only=True):
     """The featured project as a profile shows it; its time has no zone (UTC)."""
 
-    creator: str
-    thumbnail_url: str
-    id: Id
-    datetime_modified: str
-    title: str
+    creator: Text
+    thumbnail_url: Text
+    id: Reference
+    datetime_modified: Text
+    title: Text
 
 
 class UserAll(Record, kw_only=True):
@@ -250,13 +263,13 @@ class UserAll(Record, kw_only=True):
 
     essential: ClassVar[tuple[str, ...]] = ("user",)
 
-    id: Id
+    id: Reference
     user: NamedUser
-    thumbnail_url: str
-    featured_project: Id | None
+    thumbnail_url: Text
+    featured_project: Reference
     featured_project_data: FeaturedProject | None
-    featured_project_label_name: str
-    featured_project_label_id: Id | None
+    featured_project_label_name: Text
+    featured_project_label_id: Reference
 
 
 class Count(Record, kw_only=True):
@@ -272,7 +285,7 @@ class NameCheck(Record, kw_only=True):
 
     essential: ClassVar[tuple[str, ...]] = ("msg",)
 
-    username: str
+    username: Text
     msg: str
 
 
@@ -291,23 +304,23 @@ class Activity(Record, kw_only=True):
 
     id: str
     datetime_created: Moment
-    type: str
-    actor_id: Id
-    actor_username: str
-    project_id: Id | None = None
-    project_title: str | None = None
-    username: str | None = None
-    recipient_username: str | None = None
-    former_host_username: str | UnsetType | None = UNSET
-    admin_actor: bool | UnsetType = UNSET
-    actor_membership_label: Number | UnsetType = UNSET
-    recipient_membership_label: Number | UnsetType = UNSET
+    type: Text
+    actor_id: Reference
+    actor_username: Text
+    project_id: Reference | UnsetType = UNSET
+    project_title: Text | UnsetType = UNSET
+    username: Text | UnsetType = UNSET
+    recipient_username: Text | UnsetType = UNSET
+    former_host_username: Text | UnsetType = UNSET
+    admin_actor: Flag | UnsetType = UNSET
+    actor_membership_label: Figure | UnsetType = UNSET
+    recipient_membership_label: Figure | UnsetType = UNSET
 
 
 class RankedRemix(Record, kw_only=True):
     """Where a ranked project comes from: the root alone, if anything."""
 
-    root: Id | UnsetType | None = UNSET
+    root: Reference | UnsetType = UNSET
 
 
 class RankedProject(BaseProject, kw_only=True):
@@ -334,14 +347,14 @@ class FrontPageItem(Record, kw_only=True):
     position: Number
     type: str
     id: Id
-    title: str
-    thumbnail_url: str
-    creator: str | UnsetType = UNSET
-    love_count: Number | UnsetType = UNSET
-    remixers_count: Number | UnsetType = UNSET
-    curator_name: str | UnsetType = UNSET
-    gallery_id: Id | UnsetType = UNSET
-    gallery_title: str | UnsetType = UNSET
+    title: Text
+    thumbnail_url: Text
+    creator: Text | UnsetType = UNSET
+    love_count: Figure | UnsetType = UNSET
+    remixers_count: Figure | UnsetType = UNSET
+    curator_name: Text | UnsetType = UNSET
+    gallery_id: Reference | UnsetType = UNSET
+    gallery_title: Text | UnsetType = UNSET
 
 
 class NewsItem(Record, kw_only=True):
@@ -350,11 +363,11 @@ class NewsItem(Record, kw_only=True):
     essential: ClassVar[tuple[str, ...]] = ("id", "headline")
 
     id: Id
-    stamp: Moment
+    stamp: Date
     headline: str
-    url: str
-    image: str
-    copy: str
+    url: Text
+    image: Text
+    copy: Text
 
 
 class Health(Record, kw_only=True):
@@ -362,12 +375,12 @@ class Health(Record, kw_only=True):
 
     essential: ClassVar[tuple[str, ...]] = ("cache",)
 
-    version: str
-    uptime: float
-    load: list[float]
+    version: Text
+    uptime: float | None
+    load: list[float | None]
     sql: dict[str, Any]
     cache: dict[str, Any]
-    timestamp: Id
+    timestamp: Reference
 
 
 class Message(Record, kw_only=True):
@@ -378,8 +391,8 @@ class Message(Record, kw_only=True):
     id: Id
     datetime_created: Moment
     type: str
-    actor_id: Id
-    actor_username: str
+    actor_id: Reference
+    actor_username: Text
 
 
 class Alert(Record, kw_only=True):
@@ -392,7 +405,7 @@ class AccountProject(Record, kw_only=True):
     """A project in a list made for the own account; everything else about it is kept as served."""
 
     id: Id
-    title: str
+    title: Text
 
 
 class AccountState(Record, kw_only=True):

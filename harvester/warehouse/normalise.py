@@ -261,8 +261,12 @@ def ranking_name(visit: Visit) -> str:
     return f"{path}?q={asked.query}&mode={asked.mode}&language={asked.language}"
 
 
-def _content_served(comment: r.Comment, _: Visit) -> str | None:
-    return None if as_read(comment.content) == comment.content else comment.content
+def _content(comment: r.Comment, _: Visit) -> str | None:
+    return None if comment.content is None else as_read(comment.content)
+
+
+def _content_served(comment: r.Comment, visit: Visit) -> str | None:
+    return None if _content(comment, visit) == comment.content else comment.content
 
 
 def _member_role(user: r.User, visit: Visit) -> str:
@@ -342,7 +346,7 @@ _COMMENTS: dict[str, Getter] = {
     "parent_id": "parent_id",
     "author_id": "author.id",
     "commentee_id": "commentee_id",
-    "content": lambda c, _: as_read(c.content),
+    "content": _content,
     "content_served": _content_served,
     "created_at": "datetime_created",
     "modified_at": "datetime_modified",

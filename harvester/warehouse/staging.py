@@ -333,7 +333,8 @@ def _ended(table: str) -> sql.Composed:
 def _superseded(table: str, log: str, columns: Sequence[str]) -> sql.Composed | None:
     """Keep the version of the rows that is about to change.
 
-    A value that was unknown before is no version of its own; one that was served as none is.
+    A value that was unknown before is no version of its own. One that was served as null is: what was asked for itself
+    holds the column as served, and so does what had another value before.
     """
     history = metadata.tables[f"history.{log}"]
     key = KEY_COLUMNS[table]
@@ -371,8 +372,14 @@ def _superseded(table: str, log: str, columns: Sequence[str]) -> sql.Composed | 
         kept=sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(c)) for c in kept),
         table=sql.Identifier("scratch", table),
         changed=sql.SQL(" OR ").join(
-            sql.SQL("(t.{0} IS DISTINCT FROM s.{0} AND (t.{0} IS NOT NULL OR {1}))").format(
-                sql.Identifier(column), _was_served(table, column)
+            sql.SQL(
+                "(t.{0} IS DISTINCT FROM s.{0} AND (t.{0} IS NOT NULL OR {1}"
+                " OR EXISTS (SELECT FROM {2} h WHERE {3} AND h.{0} IS NOT NULL)))"
+            ).format(
+                sql.Identifier(column),
+                _was_served(table, column),
+                sql.Identifier("history", log),
+                sql.SQL(" AND ").join(same),
             )
             for column in watched
         ),

@@ -1,5 +1,6 @@
 """One sweep over the whole catalogue: a forgotten part fails by the name of its stream."""
 
+import contextlib
 import copy
 import json
 import re
@@ -8,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, ValidationError, convert, structs
 
 from harvester.api import records as r
 from harvester.api.catalogue import DETAIL, LEFT, OWNER_COLUMN, STREAMS, streams_of
 from harvester.api.decode import Departure, decode
+from harvester.api.decode import _as_declared as as_declared
 from harvester.api.stream import Format, Order, Paging, Stream
 from harvester.errors import DecodeError
 from harvester.warehouse.commit import Writer
@@ -103,6 +105,13 @@ def test_the_documented_example_decodes(stream: Stream) -> None:
     assert departures == []
     served = [item["id"] for item in items(response(stream), stream) if "id" in item]
     assert [record.id for record in records if hasattr(record, "id")] == served
+
+
+@pytest.mark.parametrize(
+    "stream", [one for one in JSON_STREAMS if not one.unpack and not one.is_own], ids=lambda stream: stream.name
+)
+def test_the_documented_example_is_decoded_in_one_step(stream: Stream) -> None:
+    assert as_declared(stream, body(stream)) is not None
 
 
 @every_stream
@@ -287,6 +296,156 @@ def test_a_field_that_is_not_served_leaves_its_column_alone() -> None:
     assert "scratch_team" not in without.columns
     (with_it,) = normalise(visit(stream), decode(stream, json.dumps(served | {"scratchteam": True}).encode()))
     assert dict(zip(with_it.columns, with_it.values[0], strict=True))["scratch_team"] is True
+
+
+def filled(stream: Stream) -> Any:
+    """The documented example with a value for each field that it leaves out or shows as null."""
+    served = response(stream)
+    optional = [field for field in structs.fields(stream.record) if not field.required and field.encode_name[0] != ":"]
+    for item in items(served, stream):
+        for field in optional:
+            item.setdefault(field.encode_name, _sample(field.type))
+    for path, values in leaves(served).items():
+        if None in values:
+            served = _with_leaf(served, path, "2020-01-01T00:00:00.000Z" if ".history." in f".{path}" else 4711)
+    return served
+
+
+def _sample(hint: Any) -> Any:
+    for value in (True, 4711, "sample"):
+        with contextlib.suppress(ValidationError):
+            return convert(value, hint)
+    raise AssertionError(hint)
+
+
+_DELETED = object()
+
+
+def _with_leaf(value: Any, path: str, new: Any) -> Any:
+    """A copy of a response with another value at a path of `leaves`, or without what stands there."""
+    return _changed(value, re.findall(r"\[\]|[^.\[\]]+", path), new)
+
+
+def _changed(value: Any, path: list[str], new: Any) -> Any:
+    if not path:
+        return new
+    if path[0] == "[]":
+        return [made for item in value if (made := _changed(item, path[1:], new)) is not _DELETED]
+    if not isinstance(value, dict) or path[0] not in value:
+        return value
+    made = {name: _changed(part, path[1:], new) if name == path[0] else part for name, part in value.items()}
+    return {name: part for name, part in made.items() if part is not _DELETED}
+
+
+def _columns(stream: Stream, served: Any) -> dict[tuple[str, str], list[Any]]:
+    """The values of each column that a response writes."""
+    made: dict[tuple[str, str], list[Any]] = {}
+    for part in normalise(visit(stream), decode(stream, json.dumps(served).encode())):
+        for place, column in enumerate(part.columns):
+            made.setdefault((part.table, column), []).extend(values[place] for values in part.values)
+    return made
+
+
+def nullable(stream: Stream) -> dict[str, set[tuple[str, str]]]:
+    """The leaves of a response that may be null, with the columns that each feeds.
+
+    Checks that the others identify or place a thing, that null empties just the columns that are left alone where the
+    leaf is missing, and that neither departs from what is declared.
+    """
+    served, found = filled(stream), {}
+    before = _columns(stream, served)
+    for path in leaves(served):
+        name = path.removeprefix("[].")
+        departures: list[Departure] = []
+        try:
+            decode(stream, json.dumps(_with_leaf(served, path, None)).encode(), departures)
+        except DecodeError:
+            assert name.rpartition("[].")[2] in (*stream.record.essential, *stream.key_name.split()), path
+            continue
+        after = _columns(stream, _with_leaf(served, path, None))
+        emptied = {place for place, values in after.items() if None in values and None not in before[place]}
+        if name == stream.key_name:
+            fed = emptied  # without its key a page is refused
+        else:
+            without = _columns(stream, _with_leaf(served, path, _DELETED))
+            fed = {place for place in before if place not in without}
+        if departures and not stream.is_own:
+            assert fed & {place for place in fed if place[1] in (*KEY_COLUMNS[place[0]], *_IDENTITIES)}, path
+            continue
+        assert all(set(after[place]) == {None} for place in fed), path
+        assert emptied <= fed, path
+        found[path] = fed
+    return found
+
+
+_IDENTITIES = ("username", "author_id", "created_at")
+"""Columns that are no key, and yet never emptied: lists are asked for and placed by them."""
+_NOT_SERVED = ("extra", "gone_reason", "kind", "role", "seen_at", "trouble")
+"""Columns that no single leaf feeds."""
+EXEMPLIFIED = [
+    stream for stream in JSON_STREAMS if stream.paging is not Paging.RANKING and items(response(stream), stream)
+]
+
+
+@pytest.mark.parametrize("stream", EXEMPLIFIED, ids=lambda stream: stream.name)
+def test_null_is_a_value_and_missing_is_not(stream: Stream) -> None:
+    """A leaf that is served as null empties the columns that it feeds; one that is missing writes none of them."""
+    fed = {column for columns in nullable(stream).values() for column in columns}
+    for table, columns in stream.writes.items():
+        may_be_null = {column for column in columns if WRITTEN[table].c[column].nullable}
+        may_be_null -= {*_IDENTITIES, *_NOT_SERVED, *KEY_COLUMNS[table]}
+        assert {(table, column) for column in may_be_null} <= fed
+
+
+def test_null_replaces_what_was_stored_and_missing_leaves_it(database: str) -> None:
+    """In the warehouse, for all streams; the history keeps what was replaced, and the null as a version too."""
+    with open_connection(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO scratch.users (id) VALUES (700)")
+        for table in ("projects", "studios"):
+            connection.execute(f"INSERT INTO scratch.{table} (id) VALUES (700), (800)")
+        for kind in ("project", "studio"):
+            connection.execute(f"INSERT INTO scratch.{kind}_comments (id, {kind}_id) VALUES (4711, 800)")
+        writer = Writer(connection)
+
+        def stored(served: Any) -> dict[tuple[str, str], list[Any]]:
+            """What stands in the columns that are fed, once a response was written."""
+            rows = normalise(visit(stream), decode(stream, json.dumps(served).encode()))
+            writer.store(rows)
+            found: dict[tuple[str, str], list[Any]] = {}
+            for part in rows:
+                key = KEY_COLUMNS[part.table]
+                named = [column for table, column in fed if table == part.table]
+                statement = (
+                    f"SELECT {', '.join(named) or 'NULL'} FROM {WRITTEN[part.table].fullname}"
+                    f" WHERE ({', '.join(key)}) = ({', '.join(['%s'] * len(key))})"
+                )
+                for values in part.values:
+                    row = dict(zip(part.columns, values, strict=True))
+                    (kept,) = connection.execute(statement, [row[name] for name in key]).fetchall()
+                    for column, value in zip(named, kept, strict=False):
+                        found.setdefault((part.table, column), []).append(value)
+            return found
+
+        for stream in EXEMPLIFIED:
+            feeds = nullable(stream)
+            fed = {column for columns in feeds.values() for column in columns}
+            full = null = missing = filled(stream)
+            for path in feeds:
+                null = _with_leaf(null, path, None)
+                if path != f"[].{stream.key_name}":
+                    missing = _with_leaf(missing, path, _DELETED)
+            before = stored(full)
+            emptied = stored(null)
+            assert all(set(values) == {None} for values in emptied.values()), stream.name
+            assert stored(full) == before
+            assert stored(missing) == before, stream.name
+        for table, column in (
+            ("user_revisions", "country"),
+            ("project_revisions", "title"),
+            ("studio_stats", "project_count"),
+        ):
+            versions = f"SELECT array_agg(DISTINCT {column} IS NULL ORDER BY {column} IS NULL) FROM history.{table}"
+            assert connection.execute(versions).fetchall() == [([False, True],)], table
 
 
 @every_json_stream
