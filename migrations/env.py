@@ -17,8 +17,10 @@ def include_name(name, kind, _parents):
 
 
 def run(connection):
+    is_within = connection.in_transaction()  # of `harvester db migrate`, which commits tables and views together
     connection.execute(sa.schema.CreateSchema(VERSION_SCHEMA, if_not_exists=True))
-    connection.commit()
+    if not is_within:
+        connection.commit()
     context.configure(
         connection=connection,
         target_metadata=metadata,

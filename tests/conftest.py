@@ -30,6 +30,7 @@ from psycopg import sql
 
 from harvester.config import Settings, settings
 from harvester.warehouse import embedded, schema
+from harvester.warehouse.roles import make_roles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +71,8 @@ class Server:
         if self._template is None:
             url = self.create()
             schema.migrate(url)
+            with psycopg.connect(url) as connection:
+                make_roles(connection)
             self._template = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
         return self._template
 

@@ -1,6 +1,7 @@
 """Roles with no more rights than they need: the owner migrates, the crawler reads and writes rows, the reader reads.
 
-Neither role has a login: an operator makes logins of their own and grants them one of the two.
+Neither role has a login: an operator makes logins of their own and grants them one of the two. Roles are the server's,
+not the database's: `harvester db roles` makes them, and each migration gives those that exist their rights.
 """
 
 from __future__ import annotations
@@ -18,46 +19,63 @@ if TYPE_CHECKING:
 
 CRAWLER = "harvester_crawler"
 _WRITTEN = ("scratch", "history", "crawl", "account")
+_READ = ("scratch", "history", "analytics")
+_PURPOSES = {
+    CRAWLER: "May crawl: read and write rows, change no table.",
+    READER: "May read the community and its history, and nothing else.",
+}
 
 
 def make_roles(connection: psycopg.Connection[Any]) -> dict[str, str]:
-    """Make the roles where they are missing and give them their rights; returns each with what it may.
+    """Make the roles where they are missing and give them their rights; return what each may do.
 
-    The reader's rights come with the schema. Must be run by the owner of the tables, who may create roles.
+    Must be run by the owner of the tables, who may create roles.
     """
     with connection.transaction():
-        known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [CRAWLER]).fetchone()
-        if known is None:
-            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(CRAWLER)))
-        connection.execute(
-            sql.SQL("COMMENT ON ROLE {} IS 'May crawl: read and write rows, change no table.'").format(
-                sql.Identifier(CRAWLER)
-            )
-        )
-        for schema in SCHEMAS:
-            _grant("GRANT USAGE ON SCHEMA {schema} TO {role}", connection, schema)
-        for schema in _WRITTEN:
-            for right in (
-                "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema}",
-                "USAGE ON ALL SEQUENCES IN SCHEMA {schema}",
-            ):
-                _grant(f"GRANT {right} TO {{role}}", connection, schema)
-            for right in ("SELECT, INSERT, UPDATE, DELETE ON TABLES", "USAGE ON SEQUENCES"):
-                _grant(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {{schema}} GRANT {right} TO {{role}}", connection, schema)
-        _grant("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}", connection, "analytics")
-        for table in metadata.tables.values():
-            if table.schema == "analytics":  # what a refresh writes; the rest of the schema are views
-                _grant(f"GRANT INSERT, UPDATE, DELETE ON {table.fullname} TO {{role}}", connection, "analytics")
-        # Which version the schema has is for whoever migrates to say.
-        connection.execute(
-            sql.SQL("REVOKE INSERT, UPDATE, DELETE ON crawl.alembic_version FROM {}").format(sql.Identifier(CRAWLER))
-        )
+        for role, purpose in _PURPOSES.items():
+            if not _exists(connection, role):
+                connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+            # Refused to those who may not create roles, as the grants of somebody who owns nothing are not.
+            connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(sql.Identifier(role), sql.Literal(purpose)))
+        grant_rights(connection)
     return {
         CRAWLER: f"reads and writes rows of {', '.join(_WRITTEN)}, and refreshes analytics",
         READER: "reads scratch, history and analytics",
     }
 
 
-def _grant(statement: str, connection: psycopg.Connection[Any], schema: str) -> None:
-    names = {"schema": sql.Identifier(schema), "role": sql.Identifier(CRAWLER)}
+def grant_rights(connection: psycopg.Connection[Any]) -> None:
+    """Give the roles that exist their rights on all tables and views. Must be run by the owner of these."""
+    if _exists(connection, CRAWLER):
+        _grant_to_crawler(connection)
+    if _exists(connection, READER):
+        for schema in _READ:
+            _grant("GRANT USAGE ON SCHEMA {schema} TO {role}", connection, schema, READER)
+            _grant("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}", connection, schema, READER)
+
+
+def _grant_to_crawler(connection: psycopg.Connection[Any]) -> None:
+    for schema in SCHEMAS:
+        _grant("GRANT USAGE ON SCHEMA {schema} TO {role}", connection, schema, CRAWLER)
+    for schema in _WRITTEN:
+        for right in (
+            "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema}",
+            "USAGE ON ALL SEQUENCES IN SCHEMA {schema}",
+        ):
+            _grant(f"GRANT {right} TO {{role}}", connection, schema, CRAWLER)
+    _grant("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}", connection, "analytics", CRAWLER)
+    for table in metadata.tables.values():
+        if table.schema == "analytics":  # what a refresh writes; the rest of the schema are views
+            _grant(f"GRANT INSERT, UPDATE, DELETE ON {table.fullname} TO {{role}}", connection, "analytics", CRAWLER)
+    # Only the owner states which version the schema has.
+    for kept in ("alembic_version", "sql_parts"):
+        _grant(f"REVOKE INSERT, UPDATE, DELETE ON {{schema}}.{kept} FROM {{role}}", connection, "crawl", CRAWLER)
+
+
+def _exists(connection: psycopg.Connection[Any], role: str) -> bool:
+    return connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone() is not None
+
+
+def _grant(statement: str, connection: psycopg.Connection[Any], schema: str, role: str) -> None:
+    names = {"schema": sql.Identifier(schema), "role": sql.Identifier(role)}
     connection.execute(sql.SQL(statement).format(**names))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from psycopg import sql
 
 import harvester
 from harvester.errors import WarehouseError
+from harvester.warehouse import roles, sql_parts
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.locks import IN_USE, MIGRATING
 
@@ -30,6 +32,11 @@ VERSION_SCHEMA = "crawl"
 VERSION_TABLE = "alembic_version"
 
 _NEWER = "the schema is newer than this harvester ({} is not known here): upgrade scratch-harvester"
+_UNRELEASED = re.compile(r"000[1-7]")
+_NOT_RELEASED = (
+    "the database was made by a harvester that was never released, and cannot be migrated: crawl into an empty one, or"
+    " `harvester replay` your archive into it"
+)
 _AT_WORK = "crawls, or a refresh of analytics, are at work in this database: stop them first"
 
 
@@ -70,12 +77,20 @@ def check_schema(connection: psycopg.Connection[Any]) -> str:
     if found is None:
         raise WarehouseError("the database has no schema yet: run `harvester db migrate`")
     if found == newest:
+        if changed := sql_parts.stale(connection):
+            raise WarehouseError(
+                f"the views are not those of this harvester ({changed[0]}): run `harvester db migrate`"
+            )
         return found
     if found in revisions():
         raise WarehouseError(
             f"the schema is behind ({found}, this harvester knows {newest}): run `harvester db migrate`"
         )
-    raise WarehouseError(_NEWER.format(found))
+    raise WarehouseError(_unknown(found))
+
+
+def _unknown(found: str) -> str:
+    return _NOT_RELEASED if _UNRELEASED.fullmatch(found) else _NEWER.format(found)
 
 
 def use_schema(connection: psycopg.Connection[Any]) -> None:
@@ -91,18 +106,30 @@ def use_schema(connection: psycopg.Connection[Any]) -> None:
 
 
 def migrate(url: str, revision: str = "head") -> None:
-    """Bring a database to a revision, at first from nothing. Changes nothing when it is there.
+    """Bring a database to a revision, at first from nothing, with the views and functions of this code.
+
+    Tables, views, functions and the rights of those roles that exist change in one transaction. Changes nothing when
+    all is there.
 
     Raises:
-        WarehouseError: unreachable, not allowed, newer than this code, or in use by a crawl.
+        WarehouseError: unreachable, not allowed, newer than this code, or in use by a crawl; or somebody's own view
+            uses one that has to be made again.
     """
     from alembic import command
 
     with _bound(url) as config:
-        if revision == "head" and _revision_of(config) == head():
+        connection = _driver_connection(config)
+        is_there = _revision_of(config) in (revision, head())
+        if is_there and not sql_parts.stale(connection):
             return
         _keep_crawls_out(config)
-        command.upgrade(config, revision)
+        with config.attributes["connection"].begin():
+            if not is_there:
+                sql_parts.drop(connection)  # a column that a view shows cannot be altered
+                command.upgrade(config, revision)
+            if _revision_of(config) == head():
+                sql_parts.apply(connection)
+                roles.grant_rights(connection)
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -115,7 +142,9 @@ def downgrade(url: str, revision: str) -> None:
 
     with _bound(url) as config:
         _keep_crawls_out(config)
-        command.downgrade(config, revision)
+        with config.attributes["connection"].begin():
+            sql_parts.drop(_driver_connection(config))
+            command.downgrade(config, revision)
 
 
 def drift(url: str) -> str | None:
@@ -141,7 +170,7 @@ def _bound(url: str) -> Iterator[Config]:
     with open_connection(url) as connection:
         found = revision(connection)
         if found is not None and found not in revisions():
-            raise WarehouseError(_NEWER.format(found))
+            raise WarehouseError(_unknown(found))
     logging.getLogger("alembic").setLevel(logging.WARNING)  # default: a line per step at INFO
     config = Config(stdout=io.StringIO())
     config.set_main_option("script_location", str(script_folder()).replace("%", "%%"))
@@ -161,8 +190,14 @@ def _bound(url: str) -> Iterator[Config]:
         engine.dispose()
 
 
+def _driver_connection(config: Config) -> psycopg.Connection[Any]:
+    """Return the connection below SQLAlchemy's: both share its transaction."""
+    connection: psycopg.Connection[Any] = config.attributes["connection"].connection.dbapi_connection
+    return connection
+
+
 def _revision_of(config: Config) -> str | None:
-    return revision(config.attributes["connection"].connection.dbapi_connection)
+    return revision(_driver_connection(config))
 
 
 def keep_crawls_out(connection: psycopg.Connection[Any]) -> None:

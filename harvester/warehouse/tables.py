@@ -31,7 +31,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 metadata = MetaData(
     naming_convention={
@@ -740,6 +740,17 @@ erasures = _table(
     _text("kind", "user, name, project, studio or comment.", nullable=False),
     _time("erased_at", "When.", nullable=False, server_default=text("now()")),
 )
+sql_parts = _table(
+    "crawl",
+    "sql_parts",
+    "The SQL files of views and functions, as `harvester db migrate` last applied them.",
+    Column("name", Text, primary_key=True, comment="The file, without its ending."),
+    _text("digest", "SHA-256 of its text.", nullable=False),
+    Column("views", ARRAY(Text), nullable=False, comment="The views that it made."),
+    Column("functions", ARRAY(Text), nullable=False, comment="The functions that it made, with their argument types."),
+    _time("applied_at", "When it was applied.", nullable=False, server_default=text("now()")),
+)
+
 drift = _table(
     "crawl",
     "drift",

@@ -65,7 +65,7 @@ def test_a_crawl_needs_no_more_than_the_crawlers_rights(
     refused = crawler("db", "roles", ok=False)
     assert refused.returncode == 1
     assert "only the owner" in refused.stderr
-    downgrade = crawler("db", "migrate", "--down", "0003", ok=False)
+    downgrade = crawler("db", "migrate", "--down", "base", ok=False)
     assert downgrade.returncode == 1
     assert "Traceback" not in downgrade.stderr
     reader = make_harvester(sandbox, HARVESTER_DATABASE_URL=logins("harvester_reader"))

@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.types.json import Jsonb
 
 from harvester.crawl.sampling import IdPlan, WalkPlan, advance, draw_ids, draw_walks
 from harvester.warehouse.outcomes import note_outcomes
@@ -262,17 +261,3 @@ def test_every_view_column_and_function_is_explained(database: str) -> None:
             " AND obj_description(oid) IS NULL"
         ).fetchall()
     assert silent == []
-
-
-def test_the_designs_of_another_version_stay(blank_database: str) -> None:
-    """Migrated down and up again, a design is still there."""
-    from harvester.warehouse import schema
-
-    schema.migrate(blank_database)
-    with psycopg.connect(blank_database, autocommit=True) as connection:
-        connection.execute("INSERT INTO crawl.designs (name, parameters) VALUES ('uniform', %s)", [Jsonb({"seed": 1})])
-        connection.execute("INSERT INTO crawl.draws (design_id, position, entity_id) VALUES (1, 0, 5)")
-    schema.downgrade(blank_database, "0005")
-    schema.migrate(blank_database)
-    with psycopg.connect(blank_database) as connection:
-        assert connection.execute("SELECT drawn, kind FROM analytics.samples").fetchall() == [(1, "project")]

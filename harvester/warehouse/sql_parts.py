@@ -1,0 +1,162 @@
+"""Views, functions and their comments: SQL files that are re-applied where their text changed, not migrated.
+
+Alembic changes tables. Each file below `views/` is a part; `crawl.sql_parts` holds the digest of the text that was
+applied and the views and functions that it made. A part whose digest differs is dropped and made again, together with
+the parts whose views use its own. A view of an analyst's own that uses one of them is never dropped: it stops the
+change with a message that names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from harvester.errors import WarehouseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import psycopg
+
+    Connection = psycopg.Connection[Any]
+
+PARTS = (
+    "clock",
+    "comments",
+    "as_of",
+    "coverage",
+    "analytics/activity",
+    "analytics/cohorts",
+    "analytics/countries",
+    "analytics/remixes",
+    "analytics/threads",
+    "analytics/network",
+    "analytics/studios",
+    "analytics/life",
+    "analytics/rankings",
+    "analytics/freshness",
+    "sampling",
+    "analytics/live_comments",
+)
+"""The files, without their ending, in the order in which they can be applied."""
+_MADE = re.compile(r"^CREATE (VIEW|FUNCTION) (\w+)\.(\w+)", re.MULTILINE)
+
+
+def _texts() -> dict[str, str]:
+    return {name: _text(name) for name in PARTS}
+
+
+@cache
+def _text(name: str) -> str:
+    return (files("harvester") / "warehouse" / "views" / f"{name}.sql").read_text()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def stale(connection: Connection) -> list[str]:
+    """List the parts of which a database has another text than this code, or which this code no longer has."""
+    applied = _applied(connection)
+    wanted = {name: _digest(text) for name, text in _texts().items()}
+    changed = [name for name, digest in wanted.items() if applied.get(name) != digest]
+    return changed + sorted(applied.keys() - wanted.keys())
+
+
+def apply(connection: Connection) -> list[str]:
+    """Make the views and functions as this code states them, within the caller's transaction; return the parts applied.
+
+    Raises:
+        WarehouseError: somebody's own view uses one that has to be made again.
+    """
+    changed = stale(connection)
+    if not changed:
+        return []
+    dropped = drop(connection, changed)
+    # A part that makes nothing comments on what the others make.
+    made = {name: set(_MADE.findall(_texts()[name])) for name in PARTS}
+    again = [name for name in PARTS if name in dropped or not made[name]]
+    for name in again:
+        connection.execute(_texts()[name])
+        connection.execute(
+            "INSERT INTO crawl.sql_parts (name, digest, views, functions) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, views = excluded.views,"
+            " functions = excluded.functions, applied_at = now()",
+            [name, _digest(_texts()[name]), *_identities(connection, made[name])],
+        )
+    return again
+
+
+def drop(connection: Connection, names: Iterable[str] | None = None) -> set[str]:
+    """Drop the views and functions of some parts, or of all, and of those that use them; return the parts dropped.
+
+    Raises:
+        WarehouseError: somebody's own view uses one of them.
+    """
+    if not _has_table(connection):
+        return set(names or ())
+    rows = connection.execute("SELECT name, views, functions FROM crawl.sql_parts").fetchall()
+    views: dict[str, list[str]] = {name: made for name, made, _ in rows}
+    functions: dict[str, list[str]] = {name: made for name, _, made in rows}
+    part_of = {view: name for name, made in views.items() for view in made}
+    wanted = set(views if names is None else names)
+    while True:
+        users = _users_of(connection, [view for name in wanted for view in views.get(name, ())])
+        for user, used in users:
+            if user not in part_of:
+                raise WarehouseError(
+                    f"your view {user} uses {used}, which has to be made again: keep its definition,"
+                    f" DROP VIEW {user}, run `harvester db migrate`, and create it again"
+                )
+        more = {part_of[user] for user, _ in users} - wanted
+        if not more:
+            break
+        wanted |= more
+    for kind, made in (("VIEW", views), ("FUNCTION", functions)):
+        if objects := [each for name in wanted for each in made.get(name, ())]:
+            # One statement: they may use each other.
+            connection.execute(sql.SQL(f"DROP {kind} IF EXISTS " + ", ".join(objects)))
+    connection.execute("DELETE FROM crawl.sql_parts WHERE name = ANY(%s)", [list(wanted)])
+    return wanted
+
+
+def _has_table(connection: Connection) -> bool:
+    row = connection.execute("SELECT to_regclass('crawl.sql_parts') IS NOT NULL").fetchone()
+    return bool(row and row[0])
+
+
+def _applied(connection: Connection) -> dict[str, str]:
+    if not _has_table(connection):
+        return {}
+    return dict(connection.execute("SELECT name, digest FROM crawl.sql_parts").fetchall())
+
+
+def _identities(connection: Connection, made: set[tuple[str, str, str]]) -> tuple[list[str], list[str]]:
+    """Name the views and the functions, these with the types of their arguments, as DROP takes them."""
+    views = connection.execute(
+        "SELECT format('%%I.%%I', s, v) FROM unnest(%s::text[], %s::text[]) AS x (s, v) ORDER BY 1",
+        [[schema for kind, schema, _ in made if kind == "VIEW"], [name for kind, _, name in made if kind == "VIEW"]],
+    ).fetchall()
+    functions = connection.execute(
+        "SELECT format('%%I.%%I(%%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid))"
+        " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " WHERE n.nspname || '.' || p.proname = ANY(%s) ORDER BY 1",
+        [[f"{schema}.{name}" for kind, schema, name in made if kind == "FUNCTION"]],
+    ).fetchall()
+    return [name for (name,) in views], [name for (name,) in functions]
+
+
+def _users_of(connection: Connection, views: list[str]) -> list[tuple[str, str]]:
+    """Find the views, plain or materialized, whose definition uses one of some views: (user, used)."""
+    return connection.execute(
+        "SELECT DISTINCT format('%%I.%%I', n.nspname, c.relname), v FROM unnest(%s::text[]) AS v"
+        " JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass(v)"
+        " AND d.classid = 'pg_rewrite'::regclass JOIN pg_rewrite r ON r.oid = d.objid AND r.ev_class <> d.refobjid"
+        " JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 1, 2",
+        [views],
+    ).fetchall()

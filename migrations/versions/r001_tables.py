@@ -1,0 +1,2330 @@
+"""The tables. Views, functions, comments on them and grants are re-applied by `harvester db migrate` (`sql_parts`).
+
+While no version is released, this migration is changed in place and stays the only one.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "r001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+SCHEMAS = {
+    "scratch": "The public community as it is now.",
+    "history": "What was superseded: earlier texts, settings and counters, each with the time it held.",
+    "analytics": "For analysts: views, and tables of what is heavy to work out, as of the last refresh.",
+    "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, the quarantine.",
+    "account": "What the operator's own account is shown, if its session was given: in no view, report or dataset.",
+}
+
+
+def upgrade():
+    for name, comment in SCHEMAS.items():
+        op.execute(sa.schema.CreateSchema(name, if_not_exists=True))
+        quoted = comment.replace("'", "''")
+        op.execute(f"COMMENT ON SCHEMA {name} IS '{quoted}'")
+    op.create_table(
+        "activity",
+        sa.Column("account_id", sa.BigInteger(), nullable=False, comment="The user's id of the account."),
+        sa.Column("type", sa.Text(), nullable=False, comment="The kind of event."),
+        sa.Column("id", sa.BigInteger(), nullable=False, comment="Its id among those of its kind."),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=True, comment="When it happened."),
+        sa.Column("actor_id", sa.BigInteger(), nullable=True, comment="Who acted."),
+        sa.Column("actor_username", sa.Text(), nullable=True, comment="The name of who acted."),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="All other fields, as served.",
+        ),
+        sa.PrimaryKeyConstraint("account_id", "type", "id", name=op.f("activity_pkey")),
+        schema="account",
+        comment="What the users did whom the account follows.",
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("account_id", sa.BigInteger(), nullable=False, comment="The user's id of the account."),
+        sa.Column("id", sa.BigInteger(), nullable=False, comment="The alert."),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="All other fields, as served.",
+        ),
+        sa.PrimaryKeyConstraint("account_id", "id", name=op.f("alerts_pkey")),
+        schema="account",
+        comment="Messages of the site's moderators to the account.",
+    )
+    op.create_table(
+        "messages",
+        sa.Column("account_id", sa.BigInteger(), nullable=False, comment="The user's id of the account."),
+        sa.Column("type", sa.Text(), nullable=False, comment="The kind of event."),
+        sa.Column("id", sa.BigInteger(), nullable=False, comment="Its id among those of its kind."),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=True, comment="When it happened."),
+        sa.Column("actor_id", sa.BigInteger(), nullable=True, comment="Who acted."),
+        sa.Column("actor_username", sa.Text(), nullable=True, comment="The name of who acted."),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="All other fields, as served.",
+        ),
+        sa.PrimaryKeyConstraint("account_id", "type", "id", name=op.f("messages_pkey")),
+        schema="account",
+        comment="Messages to the account.",
+    )
+    op.create_table(
+        "projects",
+        sa.Column("account_id", sa.BigInteger(), nullable=False, comment="The user's id of the account."),
+        sa.Column("list", sa.Text(), nullable=False, comment="The stream."),
+        sa.Column("id", sa.BigInteger(), nullable=False, comment="The project."),
+        sa.Column("title", sa.Text(), nullable=True, comment="Its title."),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True, comment="When it was last listed."),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="All other fields, as served.",
+        ),
+        sa.PrimaryKeyConstraint("account_id", "list", "id", name=op.f("projects_pkey")),
+        schema="account",
+        comment="Projects that are listed for the account: loved or shared by whom it follows, recently viewed.",
+    )
+    op.create_table(
+        "states",
+        sa.Column("account_id", sa.BigInteger(), nullable=False, comment="The user's id of the account."),
+        sa.Column("stream", sa.Text(), nullable=False, comment="The stream."),
+        sa.Column("thing_id", sa.BigInteger(), nullable=False, comment="The project or studio; 0 for none."),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True, comment="When it was read."),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="All other fields, as served.",
+        ),
+        sa.PrimaryKeyConstraint("account_id", "stream", "thing_id", name=op.f("states_pkey")),
+        schema="account",
+        comment="Objects about the account: its invites, the visibility of a project of its own, its role in a studio, whether it loves a project.",
+    )
+    op.create_table(
+        "cohort_activity",
+        sa.Column(
+            "cohort", sa.Date(), nullable=False, comment="The first day of the month in which they joined, in UTC."
+        ),
+        sa.Column("month", sa.Date(), nullable=False, comment="The first day of the month in which they were active."),
+        sa.Column(
+            "active",
+            sa.Integer(),
+            nullable=False,
+            comment="Users that last shared a project or wrote a comment in that month.",
+        ),
+        sa.Column("sharing", sa.Integer(), nullable=False, comment="Users that last shared a project in that month."),
+        sa.Column("commenting", sa.Integer(), nullable=False, comment="Users that wrote a comment in that month."),
+        sa.PrimaryKeyConstraint("cohort", "month", name=op.f("cohort_activity_pkey")),
+        schema="analytics",
+        comment="How many users of each cohort were active in each month, summed up from user_months.",
+    )
+    op.create_table(
+        "cohorts",
+        sa.Column(
+            "cohort", sa.Date(), nullable=False, comment="The first day of the month in which they joined, in UTC."
+        ),
+        sa.Column("users", sa.Integer(), nullable=False, comment="Users that are known, those that are gone included."),
+        sa.Column("gone_users", sa.Integer(), nullable=False, comment="Users that are gone."),
+        sa.Column(
+            "read_users",
+            sa.Integer(),
+            nullable=False,
+            comment="Users whose list of projects was read: of the others little is known.",
+        ),
+        sa.PrimaryKeyConstraint("cohort", name=op.f("cohorts_pkey")),
+        schema="analytics",
+        comment="Users by the month in which they joined; those of whom that was never served are left out.",
+    )
+    op.create_table(
+        "countries",
+        sa.Column(
+            "country",
+            sa.Text(),
+            nullable=False,
+            comment="The country as declared; unknown while the profile was not read.",
+        ),
+        sa.Column(
+            "users", sa.BigInteger(), nullable=False, comment="Users that are known, those that are gone included."
+        ),
+        sa.Column("share", sa.Numeric(), nullable=False, comment="users as a share of all."),
+        sa.Column("gone_users", sa.BigInteger(), nullable=False, comment="Users that are gone."),
+        sa.Column("sharers", sa.BigInteger(), nullable=False, comment="Users that shared a project."),
+        sa.Column("commenters", sa.BigInteger(), nullable=False, comment="Users that wrote a comment."),
+        sa.Column("projects", sa.BigInteger(), nullable=False, comment="Projects that they shared."),
+        sa.Column("comments", sa.BigInteger(), nullable=False, comment="Comments that they wrote."),
+        sa.PrimaryKeyConstraint("country", name=op.f("countries_pkey")),
+        schema="analytics",
+        comment="Users and what they did, by the country that they declare.",
+    )
+    op.create_table(
+        "daily_activity",
+        sa.Column(
+            "stream",
+            sa.Text(),
+            nullable=False,
+            comment="users (who joined), projects (last shared), studios (created), project_comments, studio_comments, profile_comments, or studio_activity.",
+        ),
+        sa.Column("day", sa.Date(), nullable=False, comment="The day, in UTC."),
+        sa.Column("items", sa.Integer(), nullable=False, comment="How many of them."),
+        sa.Column(
+            "actors",
+            sa.Integer(),
+            nullable=False,
+            comment="How many different people did it: who joined, shared, hosts, wrote or acted.",
+        ),
+        sa.Column(
+            "replies",
+            sa.Integer(),
+            nullable=False,
+            comment="How many of the items are replies; 0 for what is no comment.",
+        ),
+        sa.Column(
+            "gone",
+            sa.Integer(),
+            nullable=False,
+            comment="How many of the items are gone themselves. What stands on a page that is gone is not counted.",
+        ),
+        sa.PrimaryKeyConstraint("stream", "day", name=op.f("daily_activity_pkey")),
+        schema="analytics",
+        comment="What happened on each day (UTC), by stream, as far as it was read: what is gone by now counts, and is told apart.",
+    )
+    op.create_table(
+        "follow_degrees",
+        sa.Column("user_id", sa.BigInteger(), nullable=False, comment="The user. Soft reference to users."),
+        sa.Column("followers", sa.Integer(), nullable=False, comment="Users that follow the user."),
+        sa.Column("following", sa.Integer(), nullable=False, comment="Users that the user follows."),
+        sa.Column("mutual", sa.Integer(), nullable=False, comment="Users that the user follows and that follow back."),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("follow_degrees_pkey")),
+        schema="analytics",
+        comment="Each user's place in the network of followers: edges that are known and not gone. Who has none is left out.",
+    )
+    op.create_table(
+        "life_curves",
+        sa.Column(
+            "older_than_days",
+            sa.Integer(),
+            nullable=False,
+            comment="The age from which the class begins; the first day is left out.",
+        ),
+        sa.Column("younger_than_days", sa.Integer(), nullable=False, comment="The age at which it ends."),
+        sa.Column("projects", sa.BigInteger(), nullable=False, comment="Projects that were seen at such an age."),
+        sa.Column("versions", sa.BigInteger(), nullable=False, comment="Versions of their counters."),
+        sa.Column("mean_views", sa.Numeric(), nullable=True, comment="Mean of the views."),
+        sa.Column("mean_loves", sa.Numeric(), nullable=True, comment="Mean of the loves."),
+        sa.Column("mean_favorites", sa.Numeric(), nullable=True, comment="Mean of the favorites."),
+        sa.Column(
+            "share_viewed_ten_times",
+            sa.Numeric(),
+            nullable=True,
+            comment="Share of the versions with ten views or more.",
+        ),
+        sa.PrimaryKeyConstraint("older_than_days", name=op.f("life_curves_pkey")),
+        schema="analytics",
+        comment="Counters of projects by age, in classes that double: each version counts at the age at which it was first seen. Projects that are visited more often count more often; views are so uneven that a mean follows the few.",
+    )
+    op.create_table(
+        "ranking_countries",
+        sa.Column("ranking", sa.Text(), nullable=False, comment="The ranking, with its query, mode and language."),
+        sa.Column(
+            "language",
+            sa.Text(),
+            nullable=False,
+            comment="The language that it was asked for in; any for the front page, which knows none.",
+        ),
+        sa.Column("kind", sa.Text(), nullable=False, comment="project or studio."),
+        sa.Column(
+            "country",
+            sa.Text(),
+            nullable=False,
+            comment="The country that the author of the project, or the host of the studio, declares; unknown while not read.",
+        ),
+        sa.Column("things", sa.BigInteger(), nullable=False, comment="Different things."),
+        sa.Column("authors", sa.BigInteger(), nullable=False, comment="Different authors or hosts."),
+        sa.Column(
+            "sightings",
+            sa.BigInteger(),
+            nullable=False,
+            comment="Their sightings, a reading that showed one counted once.",
+        ),
+        sa.Column(
+            "best_position", sa.Integer(), nullable=False, comment="The best place that any of them had, from 0."
+        ),
+        sa.PrimaryKeyConstraint("ranking", "kind", "country", name=op.f("ranking_countries_pkey")),
+        schema="analytics",
+        comment="From which countries the things in each ranking come, as their authors or hosts declare.",
+    )
+    op.create_table(
+        "ranking_stays",
+        sa.Column("ranking", sa.Text(), nullable=False, comment="The ranking, with its query, mode and language."),
+        sa.Column("kind", sa.Text(), nullable=False, comment="project or studio."),
+        sa.Column(
+            "thing_id",
+            sa.BigInteger(),
+            nullable=False,
+            comment="What stood there. Soft reference to projects or studios.",
+        ),
+        sa.Column(
+            "first_seen_at", sa.DateTime(timezone=True), nullable=False, comment="The first reading that showed it."
+        ),
+        sa.Column(
+            "last_seen_at", sa.DateTime(timezone=True), nullable=False, comment="The last reading that showed it."
+        ),
+        sa.Column(
+            "sightings",
+            sa.Integer(),
+            nullable=False,
+            comment="Readings that showed it; ranking_readings tells of how many.",
+        ),
+        sa.Column("best_position", sa.Integer(), nullable=False, comment="The best place that it had, from 0."),
+        sa.Column("mean_position", sa.Numeric(), nullable=False, comment="The mean of its places."),
+        sa.PrimaryKeyConstraint("ranking", "kind", "thing_id", name=op.f("ranking_stays_pkey")),
+        schema="analytics",
+        comment="How long and how high each thing stood in each ranking, by the readings that showed it.",
+    )
+    op.create_index(
+        op.f("ranking_stays_kind_thing_id_idx"), "ranking_stays", ["kind", "thing_id"], unique=False, schema="analytics"
+    )
+    op.create_table(
+        "refreshes",
+        sa.Column("relation", sa.Text(), nullable=False, comment="The table."),
+        sa.Column(
+            "refreshed_at", sa.DateTime(timezone=True), nullable=False, comment="It holds what the warehouse held then."
+        ),
+        sa.Column(
+            "whole",
+            sa.Boolean(),
+            nullable=False,
+            comment="Whether it was made anew, not only where something had changed.",
+        ),
+        sa.Column("written", sa.BigInteger(), nullable=False, comment="Rows that were written by that."),
+        sa.Column("row_count", sa.BigInteger(), nullable=False, comment="Rows that it has."),
+        sa.Column(
+            "mark",
+            sa.BigInteger(),
+            nullable=True,
+            comment="Rows of older transactions than this one were all seen; null: next time all is made anew.",
+        ),
+        sa.Column(
+            "written_by",
+            sa.BigInteger(),
+            nullable=True,
+            comment="The transaction that wrote this row: a copy of it in another server tells itself by that.",
+        ),
+        sa.PrimaryKeyConstraint("relation", name=op.f("refreshes_pkey")),
+        schema="analytics",
+        comment="When each table of this schema was last brought up to date, and how.",
+    )
+    op.create_table(
+        "remix_nodes",
+        sa.Column(
+            "project_id",
+            sa.BigInteger(),
+            nullable=False,
+            comment="The project. Soft reference to projects: it may never have been seen.",
+        ),
+        sa.Column(
+            "parent_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="What it hangs from; null for the root. Soft reference to projects.",
+        ),
+        sa.Column(
+            "root_id", sa.BigInteger(), nullable=False, comment="The root of its tree. Soft reference to projects."
+        ),
+        sa.Column("depth", sa.Integer(), nullable=False, comment="Steps from the root, which has 0."),
+        sa.Column(
+            "is_assumed",
+            sa.Boolean(),
+            nullable=False,
+            comment="Whether its parent is unknown, so that it hangs from the root that it or its first remix states: its depth is the least it can be.",
+        ),
+        sa.PrimaryKeyConstraint("project_id", name=op.f("remix_nodes_pkey")),
+        schema="analytics",
+        comment="Trees of remixes, one row for each project in one. Projects that are gone, or that were never seen, have their place too; projects without a remix are in no tree.",
+    )
+    op.create_index(op.f("remix_nodes_root_id_idx"), "remix_nodes", ["root_id"], unique=False, schema="analytics")
+    op.create_table(
+        "remix_trees",
+        sa.Column(
+            "root_id",
+            sa.BigInteger(),
+            nullable=False,
+            comment="What all the others come from. Soft reference to projects.",
+        ),
+        sa.Column(
+            "nodes",
+            sa.Integer(),
+            nullable=False,
+            comment="Projects in the tree, the root and those that are gone included.",
+        ),
+        sa.Column("depth", sa.Integer(), nullable=False, comment="Steps from the root to the farthest remix."),
+        sa.Column(
+            "breadth", sa.Integer(), nullable=False, comment="The most projects that are equally far from the root."
+        ),
+        sa.Column("direct_remixes", sa.Integer(), nullable=False, comment="Remixes of the root itself."),
+        sa.Column("gone", sa.Integer(), nullable=False, comment="Projects of the tree that are gone."),
+        sa.Column(
+            "never_seen",
+            sa.Integer(),
+            nullable=False,
+            comment="Projects of which nothing is known but that others came from them.",
+        ),
+        sa.Column(
+            "assumed",
+            sa.Integer(),
+            nullable=False,
+            comment="Projects whose parent is unknown: they hang from the root.",
+        ),
+        sa.Column(
+            "first_shared_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the first of its projects was last shared.",
+        ),
+        sa.Column(
+            "last_shared_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the last of its projects was last shared.",
+        ),
+        sa.PrimaryKeyConstraint("root_id", name=op.f("remix_trees_pkey")),
+        schema="analytics",
+        comment="Each tree of remixes: how large, how deep and how broad.",
+    )
+    op.create_table(
+        "studio_figures",
+        sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The studio. Soft reference to studios."),
+        sa.Column("projects", sa.Integer(), nullable=False, comment="Projects in it."),
+        sa.Column(
+            "adders",
+            sa.Integer(),
+            nullable=False,
+            comment="Different people who added them, as far as the studio's own list was read.",
+        ),
+        sa.Column("members", sa.Integer(), nullable=False, comment="Its host, managers and curators."),
+        sa.Column("managers", sa.Integer(), nullable=False, comment="Its managers, without the host."),
+        sa.Column("curators", sa.Integer(), nullable=False, comment="Its curators."),
+        sa.Column("comments", sa.Integer(), nullable=False, comment="Comments and replies in it."),
+        sa.Column("commenters", sa.Integer(), nullable=False, comment="Different people who wrote them."),
+        sa.Column(
+            "first_comment_at", sa.DateTime(timezone=True), nullable=True, comment="When the first of them was written."
+        ),
+        sa.Column(
+            "last_comment_at", sa.DateTime(timezone=True), nullable=True, comment="When the last of them was written."
+        ),
+        sa.PrimaryKeyConstraint("studio_id", name=op.f("studio_figures_pkey")),
+        schema="analytics",
+        comment="What each studio holds that has anything: members, projects and comments that are known and not gone.",
+    )
+    op.create_table(
+        "threads",
+        sa.Column(
+            "kind", sa.Text(), nullable=False, comment="project, studio or profile: ids of the three kinds collide."
+        ),
+        sa.Column(
+            "thread_id",
+            sa.BigInteger(),
+            nullable=False,
+            comment="The comment at the top. Soft reference to the comments of its kind.",
+        ),
+        sa.Column(
+            "place_id", sa.BigInteger(), nullable=False, comment="The project, studio or user that it stands on."
+        ),
+        sa.Column(
+            "author_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="Who wrote it; null for one that was removed. Soft reference to users.",
+        ),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True, comment="When it was written."),
+        sa.Column("is_gone", sa.Boolean(), nullable=False, comment="Whether it is gone itself."),
+        sa.Column("replies", sa.Integer(), nullable=False, comment="Replies that are known."),
+        sa.Column("own_replies", sa.Integer(), nullable=False, comment="Replies by the author of the thread."),
+        sa.Column("gone_replies", sa.Integer(), nullable=False, comment="Replies that are gone."),
+        sa.Column("repliers", sa.Integer(), nullable=False, comment="How many different people replied."),
+        sa.Column(
+            "first_reply_at", sa.DateTime(timezone=True), nullable=True, comment="When the first reply was written."
+        ),
+        sa.Column(
+            "first_answer_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the first reply by somebody else than the author was written; null without one.",
+        ),
+        sa.Column(
+            "last_reply_at", sa.DateTime(timezone=True), nullable=True, comment="When the last reply was written."
+        ),
+        sa.PrimaryKeyConstraint("kind", "thread_id", name=op.f("threads_pkey")),
+        schema="analytics",
+        comment="Comments that have replies, with what their thread holds; replies that are gone count.",
+    )
+    op.create_index(
+        op.f("threads_kind_place_id_idx"), "threads", ["kind", "place_id"], unique=False, schema="analytics"
+    )
+    op.create_table(
+        "user_months",
+        sa.Column("user_id", sa.BigInteger(), nullable=False, comment="The user. Soft reference to users."),
+        sa.Column("month", sa.Date(), nullable=False, comment="The first day of the month, in UTC."),
+        sa.Column(
+            "projects",
+            sa.Integer(),
+            nullable=False,
+            comment="Projects last shared in that month, those that are gone included.",
+        ),
+        sa.Column(
+            "comments",
+            sa.Integer(),
+            nullable=False,
+            comment="Comments and replies of all three kinds written in that month, those that are gone included.",
+        ),
+        sa.PrimaryKeyConstraint("user_id", "month", name=op.f("user_months_pkey")),
+        schema="analytics",
+        comment="What each user did in each month in which they did anything public that was read.",
+    )
+    op.create_table(
+        "budget",
+        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False, comment="Always 1."),
+        sa.Column(
+            "next_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When the next request may be sent.",
+        ),
+        sa.Column(
+            "closed_until",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="No request is sent before: the site asked for a pause.",
+        ),
+        sa.Column("closed_reason", sa.Text(), nullable=True, comment="Why."),
+        sa.Column(
+            "trips",
+            sa.Integer(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="Pauses in a row, each longer, because nothing answered any more; 0 while the site answers.",
+        ),
+        sa.Column(
+            "probing_until",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="One request is on its way to see whether the site answers again; others wait until then.",
+        ),
+        sa.Column(
+            "taken", sa.BigInteger(), server_default=sa.text("0"), nullable=False, comment="Places handed out so far."
+        ),
+        sa.CheckConstraint("id = 1", name=op.f("budget_one_row_check")),
+        sa.PrimaryKeyConstraint("id", name=op.f("budget_pkey")),
+        schema="crawl",
+        comment="One row: the request budget that all workers share (generic cell rate algorithm).",
+    )
+    op.create_table(
+        "designs",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="The design."),
+        sa.Column(
+            "name",
+            sa.Text(),
+            nullable=False,
+            comment="The kind of design: uniform, stratified, panel, authors or walk.",
+        ),
+        sa.Column(
+            "parameters",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="Its parameters, frame and seed.",
+        ),
+        sa.Column(
+            "drawn_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="When."
+        ),
+        sa.Column(
+            "kind",
+            sa.Text(),
+            server_default=sa.text("'project'"),
+            nullable=False,
+            comment="What it draws: project, studio or user.",
+        ),
+        sa.Column(
+            "parent_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="For authors and walks: the design from whose hits they come or start.",
+        ),
+        sa.Column(
+            "depth",
+            sa.SmallInteger(),
+            server_default=sa.text("-1"),
+            nullable=False,
+            comment="Hops from a hit that are walked too; -1: the hit alone, without its lists.",
+        ),
+        sa.Column(
+            "completed_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the last unit was drawn; null while authors or steps of a walk are to come.",
+        ),
+        sa.CheckConstraint("kind IN ('project', 'studio', 'user')", name=op.f("designs_kind_check")),
+        sa.CheckConstraint(
+            "name IN ('uniform', 'stratified', 'panel', 'authors', 'walk')", name=op.f("designs_name_check")
+        ),
+        sa.ForeignKeyConstraint(["parent_id"], ["crawl.designs.id"], name=op.f("designs_parent_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("designs_pkey")),
+        schema="crawl",
+        comment="How a sample was drawn.",
+    )
+    op.create_table(
+        "sql_parts",
+        sa.Column("name", sa.Text(), nullable=False, comment="The file, without its ending."),
+        sa.Column("digest", sa.Text(), nullable=False, comment="SHA-256 of its text."),
+        sa.Column("views", postgresql.ARRAY(sa.Text()), nullable=False, comment="The views that it made."),
+        sa.Column(
+            "functions",
+            postgresql.ARRAY(sa.Text()),
+            nullable=False,
+            comment="The functions that it made, with their argument types.",
+        ),
+        sa.Column(
+            "applied_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When it was applied.",
+        ),
+        sa.PrimaryKeyConstraint("name", name=op.f("sql_parts_pkey")),
+        schema="crawl",
+        comment="The SQL files of views and functions, as `harvester db migrate` last applied them.",
+    )
+    op.create_table(
+        "drift",
+        sa.Column("stream", sa.Text(), nullable=False, comment="The stream."),
+        sa.Column("field", sa.Text(), nullable=False, comment="The field, or the list's order."),
+        sa.Column("change", sa.Text(), nullable=False, comment="What is different."),
+        sa.Column(
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When first seen.",
+        ),
+        sa.Column(
+            "last_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When last seen.",
+        ),
+        sa.Column("count", sa.BigInteger(), server_default=sa.text("1"), nullable=False, comment="How often."),
+        sa.Column("example", sa.Text(), nullable=True, comment="One example."),
+        sa.PrimaryKeyConstraint("stream", "field", "change", name=op.f("drift_pkey")),
+        schema="crawl",
+        comment="Where the source departs from what is declared of it.",
+    )
+    op.create_table(
+        "erasures",
+        sa.Column(
+            "hash",
+            sa.Text(),
+            nullable=False,
+            comment="HMAC of the kind and the id, or the name, under the key of this installation.",
+        ),
+        sa.Column("kind", sa.Text(), nullable=False, comment="user, name, project, studio or comment."),
+        sa.Column(
+            "erased_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="When."
+        ),
+        sa.PrimaryKeyConstraint("hash", name=op.f("erasures_pkey")),
+        schema="crawl",
+        comment="People who are left out, with what is theirs, as keyed hashes: nothing here tells who they are.",
+    )
+    op.create_table(
+        "priors",
+        sa.Column("stream", sa.Text(), nullable=False, comment="The stream."),
+        sa.Column(
+            "stratum",
+            sa.SmallInteger(),
+            nullable=False,
+            comment="Class of the entity's age (times 8) and activity; -1 for all together.",
+        ),
+        sa.Column("shape", sa.Double(), nullable=False, comment="The shape of the gamma distribution."),
+        sa.Column("rate", sa.Double(), nullable=False, comment="Its mean, in items per list and day."),
+        sa.Column(
+            "classed_rate", sa.Double(), nullable=False, comment="The mean when its lists were last put into classes."
+        ),
+        sa.Column("lists", sa.BigInteger(), nullable=False, comment="Lists that it was fitted to."),
+        sa.Column(
+            "fitted_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="When."
+        ),
+        sa.PrimaryKeyConstraint("stream", "stratum", name=op.f("priors_pkey")),
+        schema="crawl",
+        comment="How many new items lists of a kind get: a gamma distribution of rates, fitted to what visits found.",
+    )
+    op.create_table(
+        "quarantine",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="The case."),
+        sa.Column(
+            "seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="When."
+        ),
+        sa.Column("stream", sa.Text(), nullable=False, comment="The stream."),
+        sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="The entity that was visited."),
+        sa.Column("path", sa.Text(), nullable=False, comment="What was asked for, path and query."),
+        sa.Column("status", sa.Integer(), nullable=True, comment="The HTTP status."),
+        sa.Column("reason", sa.Text(), nullable=False, comment="Why the response could not be used."),
+        sa.Column("body", sa.LargeBinary(), nullable=True, comment="The response as it came, the last one."),
+        sa.Column(
+            "count",
+            sa.Integer(),
+            server_default=sa.text("1"),
+            nullable=False,
+            comment="How often such a response came.",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("quarantine_pkey")),
+        sa.UniqueConstraint("stream", "entity_id", "path", name=op.f("quarantine_stream_entity_id_path_key")),
+        schema="crawl",
+        comment="Responses that could not be used, whole.",
+    )
+    op.create_table(
+        "queries",
+        sa.Column(
+            "id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="The entity_id of its walk."
+        ),
+        sa.Column("stream", sa.Text(), nullable=False, comment="The stream."),
+        sa.Column(
+            "query",
+            sa.Text(),
+            server_default=sa.text("''"),
+            nullable=False,
+            comment="The word that is looked for; * is everything.",
+        ),
+        sa.Column("mode", sa.Text(), server_default=sa.text("''"), nullable=False, comment="popular or trending."),
+        sa.Column(
+            "language",
+            sa.Text(),
+            server_default=sa.text("''"),
+            nullable=False,
+            comment="The language that the ranking is asked for in.",
+        ),
+        sa.Column(
+            "pages", sa.Integer(), server_default=sa.text("1"), nullable=False, comment="Pages of 40 that are read."
+        ),
+        sa.Column("depth", sa.SmallInteger(), nullable=False, comment="Hops from what is found that are walked too."),
+        sa.Column(
+            "seeded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When it was first put in scope.",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("queries_pkey")),
+        sa.UniqueConstraint("stream", "query", "mode", "language", name=op.f("queries_stream_query_mode_language_key")),
+        schema="crawl",
+        comment="Rankings that the operator put in scope: explore, search, the front page.",
+    )
+    op.create_table(
+        "reply_decay",
+        sa.Column(
+            "age_days", sa.Double(), autoincrement=False, nullable=False, comment="The age from which this holds."
+        ),
+        sa.Column("replies", sa.BigInteger(), nullable=False, comment="Replies that came at this age."),
+        sa.Column(
+            "exposure", sa.Double(), nullable=False, comment="Days that comments were observed at this age, together."
+        ),
+        sa.Column("hazard", sa.Double(), nullable=False, comment="Replies per comment and day at this age."),
+        sa.Column(
+            "fitted_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="When."
+        ),
+        sa.PrimaryKeyConstraint("age_days", name=op.f("reply_decay_pkey")),
+        schema="crawl",
+        comment="How the replies that a comment gets thin out with its age, fitted to what is held.",
+    )
+    op.create_table(
+        "runs",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="The run."),
+        sa.Column(
+            "started_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When it began.",
+        ),
+        sa.Column(
+            "ended_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it ended, or was found to live no more; null while it runs.",
+        ),
+        sa.Column("command", sa.Text(), nullable=False, comment="What was asked for."),
+        sa.Column("version", sa.Text(), nullable=False, comment="The version of the harvester."),
+        sa.Column("api_url", sa.Text(), nullable=False, comment="The API that was read."),
+        sa.Column("contact", sa.Text(), nullable=True, comment="The contact that was stated to the site."),
+        sa.Column("permission", sa.Text(), nullable=True, comment="What entitled the operator, as stated."),
+        sa.Column(
+            "outcome",
+            sa.Text(),
+            nullable=True,
+            comment="done, degraded, bounded, interrupted, failed or killed; null while it runs.",
+        ),
+        sa.Column("requests", sa.BigInteger(), server_default=sa.text("0"), nullable=False, comment="Requests sent."),
+        sa.Column(
+            "counts",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Rows inserted, updated and unchanged by table.",
+        ),
+        sa.Column(
+            "spent",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Requests by what they were for: see the shares of the budget.",
+        ),
+        sa.Column(
+            "answers",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Responses by stream and status; - where none came.",
+        ),
+        sa.Column(
+            "findings",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'[]'"),
+            nullable=True,
+            comment="What is wrong with the run, in words; empty where nothing is.",
+        ),
+        sa.Column(
+            "crew",
+            sa.BigInteger(),
+            nullable=True,
+            comment="The run of the command that started this one as a worker of its own; null elsewhere.",
+        ),
+        sa.CheckConstraint(
+            "outcome IN ('done', 'degraded', 'bounded', 'interrupted', 'failed', 'killed')",
+            name=op.f("runs_outcome_check"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("runs_pkey")),
+        schema="crawl",
+        comment="One row per run of a crawl.",
+    )
+    op.create_index(op.f("runs_ended_at_idx"), "runs", ["ended_at"], unique=False, schema="crawl")
+    op.create_table(
+        "seeds",
+        sa.Column("kind", sa.Text(), nullable=False, comment="user, project or studio."),
+        sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="Which one."),
+        sa.Column("depth", sa.SmallInteger(), nullable=False, comment="Hops from it that are walked too."),
+        sa.Column(
+            "seeded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When it was first seeded.",
+        ),
+        sa.CheckConstraint("kind IN ('user', 'project', 'studio')", name=op.f("seeds_kind_check")),
+        sa.CheckConstraint("depth >= 0", name=op.f("seeds_depth_check")),
+        sa.PrimaryKeyConstraint("kind", "entity_id", name=op.f("seeds_pkey")),
+        schema="crawl",
+        comment="What the operator put in scope.",
+    )
+    op.create_table(
+        "sightings",
+        sa.Column("stream", sa.Text(), nullable=False, comment="The stream."),
+        sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="Whose list it is."),
+        sa.Column("item_id", sa.BigInteger(), nullable=False, comment="The item."),
+        sa.PrimaryKeyConstraint("stream", "entity_id", "item_id", name=op.f("sightings_pkey")),
+        schema="crawl",
+        comment="What a walk through a whole list has shown so far; empty once it ended.",
+    )
+    op.create_table(
+        "suspects",
+        sa.Column("stream", sa.Text(), nullable=False, comment="The stream."),
+        sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="Whose list it is."),
+        sa.Column("item_id", sa.BigInteger(), nullable=False, comment="The item."),
+        sa.Column(
+            "gone_after", sa.DateTime(timezone=True), nullable=False, comment="When it was last known to be present."
+        ),
+        sa.Column("missed_at", sa.DateTime(timezone=True), nullable=False, comment="When that walk ended."),
+        sa.PrimaryKeyConstraint("stream", "entity_id", "item_id", name=op.f("suspects_pkey")),
+        schema="crawl",
+        comment="What one walk through a whole list did not show: gone if another walk, or asking for it, agrees.",
+    )
+    op.create_table(
+        "walks",
+        sa.Column("stream", sa.Text(), nullable=False, comment="The stream of the catalogue."),
+        sa.Column(
+            "entity_id",
+            sa.BigInteger(),
+            nullable=False,
+            comment="The user, project, studio or comment that is visited.",
+        ),
+        sa.Column(
+            "owner_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="For replies: the project or studio on whose page the thread stands. Of the own account: its user id.",
+        ),
+        sa.Column(
+            "depth",
+            sa.SmallInteger(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="Hops from here that are walked too, as seeded; -1: it alone, without its lists.",
+        ),
+        sa.Column(
+            "spread_depth",
+            sa.SmallInteger(),
+            server_default=sa.text("-1"),
+            nullable=False,
+            comment="The depth with which what this walk met was put in scope; -1 before its first visit.",
+        ),
+        sa.Column("begun_depth", sa.SmallInteger(), nullable=True, comment="The depth when the walk under way began."),
+        sa.Column(
+            "due_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When a visit must take place at the latest: at once, for a second look, or to read the list in full again.",
+        ),
+        sa.Column(
+            "signal", sa.Integer(), nullable=True, comment="For replies: the reply_count that made the visit due."
+        ),
+        sa.Column(
+            "incremental",
+            sa.Boolean(),
+            server_default=sa.text("true"),
+            nullable=False,
+            comment="Whether the next visit may go on from the certificate.",
+        ),
+        sa.Column(
+            "lease_token",
+            sa.UUID(),
+            nullable=True,
+            comment="Whoever holds this may commit; null while nobody works on it.",
+        ),
+        sa.Column("lease_run", sa.BigInteger(), nullable=True, comment="The run that holds the lease."),
+        sa.Column(
+            "lease_until",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the lease may be taken over at the latest.",
+        ),
+        sa.Column(
+            "position",
+            sa.Integer(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="Pages committed since the walk was made: a page that expects another number is refused.",
+        ),
+        sa.Column(
+            "state",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="The walk between two of its pages; null while none is under way.",
+        ),
+        sa.Column(
+            "certificate",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="What the last complete walk proved, from where the next one goes on.",
+        ),
+        sa.Column(
+            "certified_from",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the walk behind the certificate began.",
+        ),
+        sa.Column("certified_at", sa.DateTime(timezone=True), nullable=True, comment="When it ended."),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=True, comment="When the walk under way began."),
+        sa.Column("visits", sa.Integer(), server_default=sa.text("0"), nullable=False, comment="Walks completed."),
+        sa.Column(
+            "items",
+            sa.BigInteger(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="Items that its pages held, all visits together.",
+        ),
+        sa.Column(
+            "failures",
+            sa.Integer(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="Visits in a row that failed.",
+        ),
+        sa.Column("last_error", sa.Text(), nullable=True, comment="Why the last one failed."),
+        sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True, comment="When the entity answered 404."),
+        sa.Column(
+            "visited_at", sa.DateTime(timezone=True), nullable=True, comment="When the last completed visit began."
+        ),
+        sa.Column(
+            "enumerated_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the last walk began that went through the whole list.",
+        ),
+        sa.Column("held", sa.Integer(), nullable=True, comment="Items that the list held then, and new ones since."),
+        sa.Column(
+            "news",
+            sa.REAL(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="New items seen since the first visit, earlier ones discounted (e-fold in 90 days).",
+        ),
+        sa.Column(
+            "exposure",
+            sa.REAL(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="Days observed since the first visit, discounted alike.",
+        ),
+        sa.Column(
+            "stratum",
+            sa.SmallInteger(),
+            nullable=True,
+            comment="Age of the entity and how much goes on there, as classes: see crawl.priors.",
+        ),
+        sa.Column(
+            "queue",
+            sa.SmallInteger(),
+            nullable=True,
+            comment="The spider (times 32) and the class of its rate: first in, first out. Null: not scheduled.",
+        ),
+        sa.PrimaryKeyConstraint("stream", "entity_id", name=op.f("walks_pkey")),
+        schema="crawl",
+        comment="The frontier and the checkpoints: one row for each list or object in scope.",
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_index(
+        "walks_due_idx", "walks", ["due_at"], unique=False, schema="crawl", postgresql_where=sa.text("visits > 0")
+    )
+    op.create_index(
+        "walks_failing_idx", "walks", ["stream"], unique=False, schema="crawl", postgresql_where=sa.text("failures > 0")
+    )
+    op.create_index(
+        "walks_new_idx", "walks", ["due_at"], unique=False, schema="crawl", postgresql_where=sa.text("visits = 0")
+    )
+    op.create_index(
+        "walks_queue_idx",
+        "walks",
+        ["queue", "visited_at"],
+        unique=False,
+        schema="crawl",
+        postgresql_where=sa.text("queue IS NOT NULL"),
+    )
+    op.create_index(
+        "walks_unspread_idx",
+        "walks",
+        ["stream"],
+        unique=False,
+        schema="crawl",
+        postgresql_where=sa.text("depth > spread_depth AND visits > 0"),
+    )
+    op.create_table(
+        "absences",
+        sa.Column("kind", sa.Text(), nullable=False, comment="The table in scratch."),
+        sa.Column("thing_id", sa.BigInteger(), nullable=False, comment="The first column of the row's key."),
+        sa.Column(
+            "other_id",
+            sa.BigInteger(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="The second column of the key of an edge, else 0.",
+        ),
+        sa.Column("gone_at", sa.DateTime(timezone=True), nullable=False, comment="When it was shown to be absent."),
+        sa.Column(
+            "gone_after",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last known to be present before.",
+        ),
+        sa.Column("returned_at", sa.DateTime(timezone=True), nullable=False, comment="When it was seen again."),
+        sa.Column("gone_reason", sa.Text(), nullable=True, comment="What the absence meant."),
+        sa.PrimaryKeyConstraint("kind", "thing_id", "other_id", "gone_at", name=op.f("absences_pkey")),
+        schema="history",
+        comment="Absences that ended: things that were gone and came back. One that lasts is in the row itself.",
+    )
+    op.create_table(
+        "comment_revisions",
+        sa.Column("kind", sa.Text(), nullable=False, comment="project, studio or profile."),
+        sa.Column("comment_id", sa.BigInteger(), nullable=False, comment="The id in the table of that kind."),
+        sa.Column(
+            "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
+        ),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
+        sa.Column("content", sa.Text(), nullable=True, comment="The text as a reader saw it."),
+        sa.Column("content_served", sa.Text(), nullable=True, comment="The text as served, where it differed."),
+        sa.Column("visibility", sa.Text(), nullable=True, comment="Visibility as the site stated it."),
+        sa.PrimaryKeyConstraint("kind", "comment_id", "valid_to", name=op.f("comment_revisions_pkey")),
+        schema="history",
+        comment="Earlier texts and visibilities of comments. The version in force is in scratch.",
+    )
+    op.create_table(
+        "member_revisions",
+        sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The studio."),
+        sa.Column("user_id", sa.BigInteger(), nullable=False, comment="The member."),
+        sa.Column(
+            "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
+        ),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
+        sa.Column("role", sa.Text(), nullable=True, comment="host, manager or curator."),
+        sa.PrimaryKeyConstraint("studio_id", "user_id", "valid_to", name=op.f("member_revisions_pkey")),
+        schema="history",
+        comment="Earlier roles in studios. The role in force is in scratch.studio_members.",
+    )
+    op.create_table(
+        "project_revisions",
+        sa.Column("project_id", sa.BigInteger(), nullable=False, comment="The id in scratch.projects."),
+        sa.Column(
+            "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
+        ),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
+        sa.Column("title", sa.Text(), nullable=True, comment="The title."),
+        sa.Column("description", sa.Text(), nullable=True, comment="The text `Notes and Credits`."),
+        sa.Column("instructions", sa.Text(), nullable=True, comment="The text `Instructions`."),
+        sa.Column("visibility", sa.Text(), nullable=True, comment="Visibility as the site states it, such as visible."),
+        sa.Column("public", sa.Boolean(), nullable=True, comment="Whether the project is public."),
+        sa.Column("comments_allowed", sa.Boolean(), nullable=True, comment="Whether its author lets others comment."),
+        sa.Column("is_published", sa.Boolean(), nullable=True, comment="Whether it is published."),
+        sa.Column(
+            "shared_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last shared; null for one that never was.",
+        ),
+        sa.PrimaryKeyConstraint("project_id", "valid_to", name=op.f("project_revisions_pkey")),
+        schema="history",
+        comment="Earlier texts and settings of projects. The version in force is in scratch.projects.",
+    )
+    op.create_table(
+        "project_stats",
+        sa.Column("project_id", sa.BigInteger(), nullable=False, comment="The id in scratch.projects."),
+        sa.Column(
+            "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
+        ),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
+        sa.Column("views", sa.Integer(), nullable=True, comment="Views."),
+        sa.Column("loves", sa.Integer(), nullable=True, comment="Loves."),
+        sa.Column("favorites", sa.Integer(), nullable=True, comment="Favorites."),
+        sa.Column(
+            "remixes",
+            sa.Integer(),
+            nullable=True,
+            comment="Remixes, as the project's own page states them; lists serve 0 and are not believed.",
+        ),
+        sa.PrimaryKeyConstraint("project_id", "valid_to", name=op.f("project_stats_pkey")),
+        schema="history",
+        comment="Earlier counters of projects. Those in force are in scratch.projects.",
+    )
+    op.create_table(
+        "rankings",
+        sa.Column(
+            "ranking",
+            sa.Text(),
+            nullable=False,
+            comment="Which ranking, with its query, mode and language; or a row of the front page.",
+        ),
+        sa.Column(
+            "seen_at", sa.DateTime(timezone=True), nullable=False, comment="When the reading of the ranking began."
+        ),
+        sa.Column("position", sa.Integer(), nullable=False, comment="The place, from 0."),
+        sa.Column("kind", sa.Text(), nullable=False, comment="project or studio."),
+        sa.Column(
+            "thing_id",
+            sa.BigInteger(),
+            nullable=False,
+            comment="What stood there. Soft reference to projects or studios.",
+        ),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="What else stood there, by its served name.",
+        ),
+        sa.PrimaryKeyConstraint("ranking", "seen_at", "position", name=op.f("rankings_pkey")),
+        schema="history",
+        comment="Sightings in rankings (explore, search, front page), which hold no list to be complete of.",
+    )
+    op.create_index(
+        op.f("rankings_kind_thing_id_idx"), "rankings", ["kind", "thing_id"], unique=False, schema="history"
+    )
+    op.create_table(
+        "site_counts",
+        sa.Column("name", sa.Text(), nullable=False, comment="What is counted."),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False, comment="When."),
+        sa.Column("count", sa.BigInteger(), nullable=False, comment="The number."),
+        sa.PrimaryKeyConstraint("name", "seen_at", name=op.f("site_counts_pkey")),
+        schema="history",
+        comment="What the site states of itself.",
+    )
+    op.create_table(
+        "site_health",
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False, comment="When."),
+        sa.Column("trouble", sa.Text(), nullable=True, comment="What is wrong; null while all is well."),
+        sa.Column("version", sa.Text(), nullable=True, comment="The version of the API."),
+        sa.Column("uptime", sa.Double(), nullable=True, comment="Seconds since its server started."),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Load, database pools and cache, as served.",
+        ),
+        sa.PrimaryKeyConstraint("seen_at", name=op.f("site_health_pkey")),
+        schema="history",
+        comment="What the API said of its own servers, at the start of each run.",
+    )
+    op.create_table(
+        "studio_revisions",
+        sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The id in scratch.studios."),
+        sa.Column(
+            "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
+        ),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
+        sa.Column(
+            "host_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="Who hosts it. Soft reference to users: only the id is served.",
+        ),
+        sa.Column("title", sa.Text(), nullable=True, comment="The title."),
+        sa.Column("description", sa.Text(), nullable=True, comment="The description."),
+        sa.Column("visibility", sa.Text(), nullable=True, comment="Visibility as the site states it."),
+        sa.Column("public", sa.Boolean(), nullable=True, comment="Whether the studio is public."),
+        sa.Column("open_to_all", sa.Boolean(), nullable=True, comment="Whether anyone may add projects."),
+        sa.Column("comments_allowed", sa.Boolean(), nullable=True, comment="Whether commenting is open."),
+        sa.PrimaryKeyConstraint("studio_id", "valid_to", name=op.f("studio_revisions_pkey")),
+        schema="history",
+        comment="Earlier texts and settings of studios. The version in force is in scratch.studios.",
+    )
+    op.create_table(
+        "studio_stats",
+        sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The id in scratch.studios."),
+        sa.Column(
+            "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
+        ),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
+        sa.Column(
+            "comment_count",
+            sa.Integer(),
+            nullable=True,
+            comment="Comments as the site states them: 100 means 100 or more.",
+        ),
+        sa.Column("follower_count", sa.Integer(), nullable=True, comment="Followers, exact."),
+        sa.Column("manager_count", sa.Integer(), nullable=True, comment="Managers, the host included; 40 at most."),
+        sa.Column(
+            "project_count",
+            sa.Integer(),
+            nullable=True,
+            comment="Projects as the site states them: 100 means 100 or more, unshared ones may count.",
+        ),
+        sa.PrimaryKeyConstraint("studio_id", "valid_to", name=op.f("studio_stats_pkey")),
+        schema="history",
+        comment="Earlier counters of studios. Those in force are in scratch.studios.",
+    )
+    op.create_table(
+        "user_revisions",
+        sa.Column("user_id", sa.BigInteger(), nullable=False, comment="The id in scratch.users."),
+        sa.Column(
+            "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
+        ),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
+        sa.Column(
+            "username",
+            sa.Text(),
+            nullable=True,
+            comment="The name as shown; looked up without regard to case. Null while only the id is known.",
+        ),
+        sa.Column(
+            "scratch_team", sa.Boolean(), nullable=True, comment="Whether the account belongs to the Scratch Team."
+        ),
+        sa.Column(
+            "country",
+            sa.Text(),
+            nullable=True,
+            comment="The country, as declared by the person; first entries of the site's list are inflated.",
+        ),
+        sa.Column("status", sa.Text(), nullable=True, comment="The profile's text `What I'm working on`."),
+        sa.Column("bio", sa.Text(), nullable=True, comment="The profile's text `About me`."),
+        sa.Column(
+            "featured_project_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="The project shown on the profile. Soft reference to projects.",
+        ),
+        sa.Column("featured_label", sa.Text(), nullable=True, comment="The label over the featured project."),
+        sa.PrimaryKeyConstraint("user_id", "valid_to", name=op.f("user_revisions_pkey")),
+        schema="history",
+        comment="Earlier names, countries and profile texts of users. The version in force is in scratch.users.",
+    )
+    op.create_table(
+        "news",
+        sa.Column("id", sa.Text(), nullable=False, comment="The id as served; beyond 64-bit floats, so kept as text."),
+        sa.Column("headline", sa.Text(), nullable=False, comment="The headline."),
+        sa.Column("url", sa.Text(), nullable=True, comment="Where it leads."),
+        sa.Column("image", sa.Text(), nullable=True, comment="The picture."),
+        sa.Column("copy", sa.Text(), nullable=True, comment="The text."),
+        sa.Column(
+            "stamp", sa.DateTime(timezone=True), nullable=True, comment="The time as served, which is years off."
+        ),
+        sa.Column(
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When the row was first stored.",
+        ),
+        sa.Column(
+            "gone_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was shown to be absent from the site; null while present.",
+        ),
+        sa.Column(
+            "gone_after",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last known to be present: it vanished between this and gone_at.",
+        ),
+        sa.Column(
+            "gone_reason",
+            sa.Text(),
+            nullable=True,
+            comment="What its absence means, as far as the site tells; null while present.",
+        ),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Served fields that have no column here, by their served name.",
+        ),
+        sa.PrimaryKeyConstraint("id", "headline", name=op.f("news_pkey")),
+        schema="scratch",
+        comment="The site's announcements. Ids are used again for other items, so the headline is part of the key.",
+    )
+    op.create_table(
+        "studios",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False, comment="The studio's id at the site."),
+        sa.Column(
+            "host_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="Who hosts it. Soft reference to users: only the id is served.",
+        ),
+        sa.Column("title", sa.Text(), nullable=True, comment="The title."),
+        sa.Column("description", sa.Text(), nullable=True, comment="The description."),
+        sa.Column("visibility", sa.Text(), nullable=True, comment="Visibility as the site states it."),
+        sa.Column("public", sa.Boolean(), nullable=True, comment="Whether the studio is public."),
+        sa.Column("open_to_all", sa.Boolean(), nullable=True, comment="Whether anyone may add projects."),
+        sa.Column("comments_allowed", sa.Boolean(), nullable=True, comment="Whether commenting is open."),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=True, comment="When it was created."),
+        sa.Column("modified_at", sa.DateTime(timezone=True), nullable=True, comment="When it was last changed."),
+        sa.Column(
+            "comment_count",
+            sa.Integer(),
+            nullable=True,
+            comment="Comments as the site states them: 100 means 100 or more.",
+        ),
+        sa.Column("follower_count", sa.Integer(), nullable=True, comment="Followers, exact."),
+        sa.Column("manager_count", sa.Integer(), nullable=True, comment="Managers, the host included; 40 at most."),
+        sa.Column(
+            "project_count",
+            sa.Integer(),
+            nullable=True,
+            comment="Projects as the site states them: 100 means 100 or more, unshared ones may count.",
+        ),
+        sa.Column(
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When the row was first stored.",
+        ),
+        sa.Column(
+            "gone_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was shown to be absent from the site; null while present.",
+        ),
+        sa.Column(
+            "gone_after",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last known to be present: it vanished between this and gone_at.",
+        ),
+        sa.Column(
+            "gone_reason",
+            sa.Text(),
+            nullable=True,
+            comment="What its absence means, as far as the site tells; null while present.",
+        ),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Served fields that have no column here, by their served name.",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("studios_pkey")),
+        schema="scratch",
+        comment="Studios.",
+    )
+    op.create_table(
+        "users",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False, comment="The user's id at the site."),
+        sa.Column(
+            "username",
+            sa.Text(),
+            nullable=True,
+            comment="The name as shown; looked up without regard to case. Null while only the id is known.",
+        ),
+        sa.Column("joined_at", sa.DateTime(timezone=True), nullable=True, comment="When the account was registered."),
+        sa.Column(
+            "scratch_team", sa.Boolean(), nullable=True, comment="Whether the account belongs to the Scratch Team."
+        ),
+        sa.Column(
+            "country",
+            sa.Text(),
+            nullable=True,
+            comment="The country, as declared by the person; first entries of the site's list are inflated.",
+        ),
+        sa.Column("status", sa.Text(), nullable=True, comment="The profile's text `What I'm working on`."),
+        sa.Column("bio", sa.Text(), nullable=True, comment="The profile's text `About me`."),
+        sa.Column(
+            "profile_id", sa.BigInteger(), nullable=True, comment="The id of the profile, which is not the user's id."
+        ),
+        sa.Column(
+            "featured_project_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="The project shown on the profile. Soft reference to projects.",
+        ),
+        sa.Column("featured_label", sa.Text(), nullable=True, comment="The label over the featured project."),
+        sa.Column(
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When the row was first stored.",
+        ),
+        sa.Column(
+            "gone_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was shown to be absent from the site; null while present.",
+        ),
+        sa.Column(
+            "gone_after",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last known to be present: it vanished between this and gone_at.",
+        ),
+        sa.Column(
+            "gone_reason",
+            sa.Text(),
+            nullable=True,
+            comment="What its absence means, as far as the site tells; null while present.",
+        ),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Served fields that have no column here, by their served name.",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("users_pkey")),
+        schema="scratch",
+        comment="Accounts. Whoever was met has a row; a column is null until a response with authority over it was read.",
+    )
+    op.create_index(
+        "users_lower_username_idx", "users", [sa.literal_column("lower(username)")], unique=False, schema="scratch"
+    )
+    op.create_table(
+        "draws",
+        sa.Column("design_id", sa.BigInteger(), nullable=False, comment="The design."),
+        sa.Column(
+            "position",
+            sa.BigInteger(),
+            nullable=False,
+            comment="The place in the draw, from 0; of an author, that of the project; of a walk, walk after walk.",
+        ),
+        sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="What was drawn."),
+        sa.Column("stratum", sa.Text(), nullable=True, comment="The stratum it was drawn from."),
+        sa.Column(
+            "inclusion_probability",
+            sa.Double(),
+            nullable=True,
+            comment="The first-order inclusion probability; null where it is known up to a factor only (walks).",
+        ),
+        sa.Column("outcome", sa.Text(), nullable=True, comment="hit, or the kind of miss; null until visited."),
+        sa.Column(
+            "cluster_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="What was drawn independently: the project, an author's project, the number of the walk.",
+        ),
+        sa.Column(
+            "weight", sa.Double(), nullable=True, comment="What one draw stands for; of a walk up to a common factor."
+        ),
+        sa.Column(
+            "measure",
+            sa.Double(),
+            nullable=True,
+            comment="Of an author: projects in the frame. Of a step: degree plus restart times projects.",
+        ),
+        sa.Column(
+            "panel_group",
+            sa.SmallInteger(),
+            nullable=True,
+            comment="Of a rotating panel: the part that is replaced together.",
+        ),
+        sa.Column(
+            "drawn_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="When."
+        ),
+        sa.Column(
+            "visited_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the outcome was recorded: with the first visit after the draw.",
+        ),
+        sa.Column(
+            "replaced_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When another took its place in a rotating panel.",
+        ),
+        sa.ForeignKeyConstraint(["design_id"], ["crawl.designs.id"], name=op.f("draws_design_id_fkey")),
+        sa.PrimaryKeyConstraint("design_id", "position", name=op.f("draws_pkey")),
+        schema="crawl",
+        comment="What a design drew, misses included.",
+    )
+    op.create_index(
+        "draws_open_idx",
+        "draws",
+        ["entity_id"],
+        unique=False,
+        schema="crawl",
+        postgresql_where=sa.text("outcome IS NULL"),
+    )
+    op.create_table(
+        "strata",
+        sa.Column("design_id", sa.BigInteger(), nullable=False, comment="The design."),
+        sa.Column("stratum", sa.Text(), nullable=False, comment="The part."),
+        sa.Column(
+            "first_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="Its first id; null for what is taken with certainty, which the others leave out.",
+        ),
+        sa.Column("last_id", sa.BigInteger(), nullable=True, comment="Its last id."),
+        sa.Column("frame_size", sa.BigInteger(), nullable=False, comment="How many ids it has."),
+        sa.ForeignKeyConstraint(["design_id"], ["crawl.designs.id"], name=op.f("strata_design_id_fkey")),
+        sa.PrimaryKeyConstraint("design_id", "stratum", name=op.f("strata_pkey")),
+        schema="crawl",
+        comment="The frame of a design in parts: intervals of ids, each sampled on its own.",
+    )
+    op.create_table(
+        "message_counts",
+        sa.Column("user_id", sa.BigInteger(), nullable=False, comment="The user."),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False, comment="When."),
+        sa.Column("count", sa.Integer(), nullable=False, comment="The number."),
+        sa.ForeignKeyConstraint(["user_id"], ["scratch.users.id"], name=op.f("message_counts_user_id_fkey")),
+        sa.PrimaryKeyConstraint("user_id", "seen_at", name=op.f("message_counts_pkey")),
+        schema="history",
+        comment="How many unread messages a user has, which the site shows to everybody.",
+    )
+    op.create_table(
+        "follows",
+        sa.Column("follower_id", sa.BigInteger(), nullable=False, comment="Who follows."),
+        sa.Column("followee_id", sa.BigInteger(), nullable=False, comment="Who is followed."),
+        sa.Column(
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When the row was first stored.",
+        ),
+        sa.Column(
+            "gone_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was shown to be absent from the site; null while present.",
+        ),
+        sa.Column(
+            "gone_after",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last known to be present: it vanished between this and gone_at.",
+        ),
+        sa.Column(
+            "gone_reason",
+            sa.Text(),
+            nullable=True,
+            comment="What its absence means, as far as the site tells; null while present.",
+        ),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Served fields that have no column here, by their served name.",
+        ),
+        sa.ForeignKeyConstraint(["followee_id"], ["scratch.users.id"], name=op.f("follows_followee_id_fkey")),
+        sa.ForeignKeyConstraint(["follower_id"], ["scratch.users.id"], name=op.f("follows_follower_id_fkey")),
+        sa.PrimaryKeyConstraint("follower_id", "followee_id", name=op.f("follows_pkey")),
+        schema="scratch",
+        comment="Who follows whom. The site serves no dates.",
+    )
+    op.create_index(op.f("follows_followee_id_idx"), "follows", ["followee_id"], unique=False, schema="scratch")
+    op.create_table(
+        "profile_comments",
+        sa.Column(
+            "id",
+            sa.BigInteger(),
+            autoincrement=False,
+            nullable=False,
+            comment="The comment's id; ids of the three kinds collide.",
+        ),
+        sa.Column("user_id", sa.BigInteger(), nullable=False, comment="The user whose profile it stands on."),
+        sa.Column(
+            "parent_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="The comment it replies to; null at the top of a thread.",
+        ),
+        sa.Column("author_id", sa.BigInteger(), nullable=True, comment="Who wrote it."),
+        sa.Column(
+            "commentee_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="Whom a reply addresses; may be null. Soft reference to users.",
+        ),
+        sa.Column(
+            "content", sa.Text(), nullable=True, comment="The text as a reader sees it; an emoji stands as :name:."
+        ),
+        sa.Column(
+            "content_served",
+            sa.Text(),
+            nullable=True,
+            comment="The text as served, where it differs from what a reader sees.",
+        ),
+        sa.Column(
+            "created_at", sa.DateTime(timezone=True), nullable=True, comment="When it was written, to the second."
+        ),
+        sa.Column(
+            "modified_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the site last touched it; a second after its creation in one of four.",
+        ),
+        sa.Column("visibility", sa.Text(), nullable=True, comment="Visibility as the site states it."),
+        sa.Column(
+            "reply_count",
+            sa.Integer(),
+            nullable=True,
+            comment="Replies as the site states them: above 0 if there are any, else not exact.",
+        ),
+        sa.Column(
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When the row was first stored.",
+        ),
+        sa.Column(
+            "gone_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was shown to be absent from the site; null while present.",
+        ),
+        sa.Column(
+            "gone_after",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last known to be present: it vanished between this and gone_at.",
+        ),
+        sa.Column(
+            "gone_reason",
+            sa.Text(),
+            nullable=True,
+            comment="What its absence means, as far as the site tells; null while present.",
+        ),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Served fields that have no column here, by their served name.",
+        ),
+        sa.ForeignKeyConstraint(["author_id"], ["scratch.users.id"], name=op.f("profile_comments_author_id_fkey")),
+        sa.ForeignKeyConstraint(
+            ["parent_id"],
+            ["scratch.profile_comments.id"],
+            name=op.f("profile_comments_parent_id_fkey"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["scratch.users.id"], name=op.f("profile_comments_user_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("profile_comments_pkey")),
+        schema="scratch",
+        comment="Comments on profiles, with their replies.",
+    )
+    op.create_index(
+        op.f("profile_comments_author_id_idx"), "profile_comments", ["author_id"], unique=False, schema="scratch"
+    )
+    op.create_index(
+        op.f("profile_comments_parent_id_idx"),
+        "profile_comments",
+        ["parent_id"],
+        unique=False,
+        schema="scratch",
+        postgresql_where=sa.text("parent_id IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("profile_comments_user_id_created_at_idx"),
+        "profile_comments",
+        ["user_id", "created_at"],
+        unique=False,
+        schema="scratch",
+    )
+    op.create_table(
+        "projects",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False, comment="The project's id at the site."),
+        sa.Column("author_id", sa.BigInteger(), nullable=True, comment="Who shared it."),
+        sa.Column("title", sa.Text(), nullable=True, comment="The title."),
+        sa.Column("description", sa.Text(), nullable=True, comment="The text `Notes and Credits`."),
+        sa.Column("instructions", sa.Text(), nullable=True, comment="The text `Instructions`."),
+        sa.Column("visibility", sa.Text(), nullable=True, comment="Visibility as the site states it, such as visible."),
+        sa.Column("public", sa.Boolean(), nullable=True, comment="Whether the project is public."),
+        sa.Column("comments_allowed", sa.Boolean(), nullable=True, comment="Whether its author lets others comment."),
+        sa.Column("is_published", sa.Boolean(), nullable=True, comment="Whether it is published."),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=True, comment="When it was created."),
+        sa.Column(
+            "modified_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last saved; the site has touched many at once, so no sign of change.",
+        ),
+        sa.Column(
+            "shared_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last shared; null for one that never was.",
+        ),
+        sa.Column("views", sa.Integer(), nullable=True, comment="Views."),
+        sa.Column("loves", sa.Integer(), nullable=True, comment="Loves."),
+        sa.Column("favorites", sa.Integer(), nullable=True, comment="Favorites."),
+        sa.Column(
+            "remixes",
+            sa.Integer(),
+            nullable=True,
+            comment="Remixes, as the project's own page states them; lists serve 0 and are not believed.",
+        ),
+        sa.Column(
+            "parent_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="The project it was remixed from. Soft reference: the parent may be unshared.",
+        ),
+        sa.Column(
+            "root_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="The first project of its tree of remixes. Soft reference.",
+        ),
+        sa.Column(
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When the row was first stored.",
+        ),
+        sa.Column(
+            "gone_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was shown to be absent from the site; null while present.",
+        ),
+        sa.Column(
+            "gone_after",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last known to be present: it vanished between this and gone_at.",
+        ),
+        sa.Column(
+            "gone_reason",
+            sa.Text(),
+            nullable=True,
+            comment="What its absence means, as far as the site tells; null while present.",
+        ),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Served fields that have no column here, by their served name.",
+        ),
+        sa.ForeignKeyConstraint(["author_id"], ["scratch.users.id"], name=op.f("projects_author_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("projects_pkey")),
+        schema="scratch",
+        comment="Projects that are or were shared.",
+    )
+    op.create_index(op.f("projects_author_id_idx"), "projects", ["author_id"], unique=False, schema="scratch")
+    op.create_index(op.f("projects_parent_id_idx"), "projects", ["parent_id"], unique=False, schema="scratch")
+    op.create_index(
+        op.f("projects_root_id_idx"),
+        "projects",
+        ["root_id"],
+        unique=False,
+        schema="scratch",
+        postgresql_where=sa.text("root_id IS NOT NULL"),
+    )
+    op.create_table(
+        "studio_activity",
+        sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The studio."),
+        sa.Column("id", sa.Text(), nullable=False, comment="The event's id as served: type-number."),
+        sa.Column("type", sa.Text(), nullable=True, comment="The kind of event."),
+        sa.Column("actor_id", sa.BigInteger(), nullable=True, comment="Who acted. Soft reference to users."),
+        sa.Column("actor_username", sa.Text(), nullable=True, comment="The name of who acted, as served."),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=True, comment="When it happened, to the second."),
+        sa.Column("project_id", sa.BigInteger(), nullable=True, comment="The project concerned. Soft reference."),
+        sa.Column("project_title", sa.Text(), nullable=True, comment="Its title at the time."),
+        sa.Column(
+            "username",
+            sa.Text(),
+            nullable=True,
+            comment="The other person concerned: the inviter of a new curator, or who was removed.",
+        ),
+        sa.Column("recipient_username", sa.Text(), nullable=True, comment="Who was promoted."),
+        sa.Column(
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When the row was first stored.",
+        ),
+        sa.Column(
+            "gone_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was shown to be absent from the site; null while present.",
+        ),
+        sa.Column(
+            "gone_after",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last known to be present: it vanished between this and gone_at.",
+        ),
+        sa.Column(
+            "gone_reason",
+            sa.Text(),
+            nullable=True,
+            comment="What its absence means, as far as the site tells; null while present.",
+        ),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Served fields that have no column here, by their served name.",
+        ),
+        sa.ForeignKeyConstraint(["studio_id"], ["scratch.studios.id"], name=op.f("studio_activity_studio_id_fkey")),
+        sa.PrimaryKeyConstraint("studio_id", "id", name=op.f("studio_activity_pkey")),
+        schema="scratch",
+        comment="What happened in a studio.",
+    )
+    op.create_index(
+        op.f("studio_activity_studio_id_created_at_idx"),
+        "studio_activity",
+        ["studio_id", "created_at"],
+        unique=False,
+        schema="scratch",
+    )
+    op.create_table(
+        "studio_comments",
+        sa.Column(
+            "id",
+            sa.BigInteger(),
+            autoincrement=False,
+            nullable=False,
+            comment="The comment's id; ids of the three kinds collide.",
+        ),
+        sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The studio it stands in."),
+        sa.Column(
+            "parent_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="The comment it replies to; null at the top of a thread.",
+        ),
+        sa.Column("author_id", sa.BigInteger(), nullable=True, comment="Who wrote it."),
+        sa.Column(
+            "commentee_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="Whom a reply addresses; may be null. Soft reference to users.",
+        ),
+        sa.Column(
+            "content", sa.Text(), nullable=True, comment="The text as a reader sees it; an emoji stands as :name:."
+        ),
+        sa.Column(
+            "content_served",
+            sa.Text(),
+            nullable=True,
+            comment="The text as served, where it differs from what a reader sees.",
+        ),
+        sa.Column(
+            "created_at", sa.DateTime(timezone=True), nullable=True, comment="When it was written, to the second."
+        ),
+        sa.Column(
+            "modified_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the site last touched it; a second after its creation in one of four.",
+        ),
+        sa.Column("visibility", sa.Text(), nullable=True, comment="Visibility as the site states it."),
+        sa.Column(
+            "reply_count",
+            sa.Integer(),
+            nullable=True,
+            comment="Replies as the site states them: above 0 if there are any, else not exact.",
+        ),
+        sa.Column(
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When the row was first stored.",
+        ),
+        sa.Column(
+            "gone_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was shown to be absent from the site; null while present.",
+        ),
+        sa.Column(
+            "gone_after",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last known to be present: it vanished between this and gone_at.",
+        ),
+        sa.Column(
+            "gone_reason",
+            sa.Text(),
+            nullable=True,
+            comment="What its absence means, as far as the site tells; null while present.",
+        ),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Served fields that have no column here, by their served name.",
+        ),
+        sa.ForeignKeyConstraint(["author_id"], ["scratch.users.id"], name=op.f("studio_comments_author_id_fkey")),
+        sa.ForeignKeyConstraint(
+            ["parent_id"], ["scratch.studio_comments.id"], name=op.f("studio_comments_parent_id_fkey")
+        ),
+        sa.ForeignKeyConstraint(["studio_id"], ["scratch.studios.id"], name=op.f("studio_comments_studio_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("studio_comments_pkey")),
+        schema="scratch",
+        comment="Comments in studios, with their replies.",
+    )
+    op.create_index(
+        op.f("studio_comments_author_id_idx"), "studio_comments", ["author_id"], unique=False, schema="scratch"
+    )
+    op.create_index(
+        op.f("studio_comments_parent_id_idx"),
+        "studio_comments",
+        ["parent_id"],
+        unique=False,
+        schema="scratch",
+        postgresql_where=sa.text("parent_id IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("studio_comments_studio_id_created_at_idx"),
+        "studio_comments",
+        ["studio_id", "created_at"],
+        unique=False,
+        schema="scratch",
+    )
+    op.create_table(
+        "studio_members",
+        sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The studio."),
+        sa.Column("user_id", sa.BigInteger(), nullable=False, comment="The member."),
+        sa.Column(
+            "role",
+            sa.Text(),
+            nullable=True,
+            comment="host, manager or curator; null while known from the member's own list alone.",
+        ),
+        sa.Column(
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When the row was first stored.",
+        ),
+        sa.Column(
+            "gone_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was shown to be absent from the site; null while present.",
+        ),
+        sa.Column(
+            "gone_after",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last known to be present: it vanished between this and gone_at.",
+        ),
+        sa.Column(
+            "gone_reason",
+            sa.Text(),
+            nullable=True,
+            comment="What its absence means, as far as the site tells; null while present.",
+        ),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Served fields that have no column here, by their served name.",
+        ),
+        sa.CheckConstraint("role IN ('host', 'manager', 'curator')", name=op.f("studio_members_role_check")),
+        sa.ForeignKeyConstraint(["studio_id"], ["scratch.studios.id"], name=op.f("studio_members_studio_id_fkey")),
+        sa.ForeignKeyConstraint(["user_id"], ["scratch.users.id"], name=op.f("studio_members_user_id_fkey")),
+        sa.PrimaryKeyConstraint("studio_id", "user_id", name=op.f("studio_members_pkey")),
+        schema="scratch",
+        comment="Who runs a studio. Each member has one role, the highest.",
+    )
+    op.create_index(op.f("studio_members_user_id_idx"), "studio_members", ["user_id"], unique=False, schema="scratch")
+    op.create_table(
+        "favorites",
+        sa.Column("user_id", sa.BigInteger(), nullable=False, comment="Whose favorite it is."),
+        sa.Column("project_id", sa.BigInteger(), nullable=False, comment="The project."),
+        sa.Column(
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When the row was first stored.",
+        ),
+        sa.Column(
+            "gone_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was shown to be absent from the site; null while present.",
+        ),
+        sa.Column(
+            "gone_after",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last known to be present: it vanished between this and gone_at.",
+        ),
+        sa.Column(
+            "gone_reason",
+            sa.Text(),
+            nullable=True,
+            comment="What its absence means, as far as the site tells; null while present.",
+        ),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Served fields that have no column here, by their served name.",
+        ),
+        sa.ForeignKeyConstraint(["project_id"], ["scratch.projects.id"], name=op.f("favorites_project_id_fkey")),
+        sa.ForeignKeyConstraint(["user_id"], ["scratch.users.id"], name=op.f("favorites_user_id_fkey")),
+        sa.PrimaryKeyConstraint("user_id", "project_id", name=op.f("favorites_pkey")),
+        schema="scratch",
+        comment="Which projects a user marked as favorite. The site serves no dates.",
+    )
+    op.create_index(op.f("favorites_project_id_idx"), "favorites", ["project_id"], unique=False, schema="scratch")
+    op.create_table(
+        "project_comments",
+        sa.Column(
+            "id",
+            sa.BigInteger(),
+            autoincrement=False,
+            nullable=False,
+            comment="The comment's id; ids of the three kinds collide.",
+        ),
+        sa.Column("project_id", sa.BigInteger(), nullable=False, comment="The project it stands on."),
+        sa.Column(
+            "parent_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="The comment it replies to; null at the top of a thread.",
+        ),
+        sa.Column("author_id", sa.BigInteger(), nullable=True, comment="Who wrote it."),
+        sa.Column(
+            "commentee_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="Whom a reply addresses; may be null. Soft reference to users.",
+        ),
+        sa.Column(
+            "content", sa.Text(), nullable=True, comment="The text as a reader sees it; an emoji stands as :name:."
+        ),
+        sa.Column(
+            "content_served",
+            sa.Text(),
+            nullable=True,
+            comment="The text as served, where it differs from what a reader sees.",
+        ),
+        sa.Column(
+            "created_at", sa.DateTime(timezone=True), nullable=True, comment="When it was written, to the second."
+        ),
+        sa.Column(
+            "modified_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the site last touched it; a second after its creation in one of four.",
+        ),
+        sa.Column("visibility", sa.Text(), nullable=True, comment="Visibility as the site states it."),
+        sa.Column(
+            "reply_count",
+            sa.Integer(),
+            nullable=True,
+            comment="Replies as the site states them: above 0 if there are any, else not exact.",
+        ),
+        sa.Column(
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When the row was first stored.",
+        ),
+        sa.Column(
+            "gone_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was shown to be absent from the site; null while present.",
+        ),
+        sa.Column(
+            "gone_after",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last known to be present: it vanished between this and gone_at.",
+        ),
+        sa.Column(
+            "gone_reason",
+            sa.Text(),
+            nullable=True,
+            comment="What its absence means, as far as the site tells; null while present.",
+        ),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Served fields that have no column here, by their served name.",
+        ),
+        sa.ForeignKeyConstraint(["author_id"], ["scratch.users.id"], name=op.f("project_comments_author_id_fkey")),
+        sa.ForeignKeyConstraint(
+            ["parent_id"], ["scratch.project_comments.id"], name=op.f("project_comments_parent_id_fkey")
+        ),
+        sa.ForeignKeyConstraint(["project_id"], ["scratch.projects.id"], name=op.f("project_comments_project_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("project_comments_pkey")),
+        schema="scratch",
+        comment="Comments on projects, with their replies.",
+    )
+    op.create_index(
+        op.f("project_comments_author_id_idx"), "project_comments", ["author_id"], unique=False, schema="scratch"
+    )
+    op.create_index(
+        op.f("project_comments_parent_id_idx"),
+        "project_comments",
+        ["parent_id"],
+        unique=False,
+        schema="scratch",
+        postgresql_where=sa.text("parent_id IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("project_comments_project_id_created_at_idx"),
+        "project_comments",
+        ["project_id", "created_at"],
+        unique=False,
+        schema="scratch",
+    )
+    op.create_table(
+        "studio_projects",
+        sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The studio."),
+        sa.Column("project_id", sa.BigInteger(), nullable=False, comment="The project."),
+        sa.Column(
+            "added_by_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="Who added it; null until the studio's own list was read. Soft reference to users.",
+        ),
+        sa.Column(
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When the row was first stored.",
+        ),
+        sa.Column(
+            "gone_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was shown to be absent from the site; null while present.",
+        ),
+        sa.Column(
+            "gone_after",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last known to be present: it vanished between this and gone_at.",
+        ),
+        sa.Column(
+            "gone_reason",
+            sa.Text(),
+            nullable=True,
+            comment="What its absence means, as far as the site tells; null while present.",
+        ),
+        sa.Column(
+            "extra",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Served fields that have no column here, by their served name.",
+        ),
+        sa.ForeignKeyConstraint(["project_id"], ["scratch.projects.id"], name=op.f("studio_projects_project_id_fkey")),
+        sa.ForeignKeyConstraint(["studio_id"], ["scratch.studios.id"], name=op.f("studio_projects_studio_id_fkey")),
+        sa.PrimaryKeyConstraint("studio_id", "project_id", name=op.f("studio_projects_pkey")),
+        schema="scratch",
+        comment="Which projects are in which studio.",
+    )
+    op.create_index(
+        op.f("studio_projects_project_id_idx"), "studio_projects", ["project_id"], unique=False, schema="scratch"
+    )
+
+
+def downgrade():
+    op.drop_index(op.f("studio_projects_project_id_idx"), table_name="studio_projects", schema="scratch")
+    op.drop_table("studio_projects", schema="scratch")
+    op.drop_index(op.f("project_comments_project_id_created_at_idx"), table_name="project_comments", schema="scratch")
+    op.drop_index(
+        op.f("project_comments_parent_id_idx"),
+        table_name="project_comments",
+        schema="scratch",
+        postgresql_where=sa.text("parent_id IS NOT NULL"),
+    )
+    op.drop_index(op.f("project_comments_author_id_idx"), table_name="project_comments", schema="scratch")
+    op.drop_table("project_comments", schema="scratch")
+    op.drop_index(op.f("favorites_project_id_idx"), table_name="favorites", schema="scratch")
+    op.drop_table("favorites", schema="scratch")
+    op.drop_index(op.f("studio_members_user_id_idx"), table_name="studio_members", schema="scratch")
+    op.drop_table("studio_members", schema="scratch")
+    op.drop_index(op.f("studio_comments_studio_id_created_at_idx"), table_name="studio_comments", schema="scratch")
+    op.drop_index(
+        op.f("studio_comments_parent_id_idx"),
+        table_name="studio_comments",
+        schema="scratch",
+        postgresql_where=sa.text("parent_id IS NOT NULL"),
+    )
+    op.drop_index(op.f("studio_comments_author_id_idx"), table_name="studio_comments", schema="scratch")
+    op.drop_table("studio_comments", schema="scratch")
+    op.drop_index(op.f("studio_activity_studio_id_created_at_idx"), table_name="studio_activity", schema="scratch")
+    op.drop_table("studio_activity", schema="scratch")
+    op.drop_index(
+        op.f("projects_root_id_idx"),
+        table_name="projects",
+        schema="scratch",
+        postgresql_where=sa.text("root_id IS NOT NULL"),
+    )
+    op.drop_index(op.f("projects_parent_id_idx"), table_name="projects", schema="scratch")
+    op.drop_index(op.f("projects_author_id_idx"), table_name="projects", schema="scratch")
+    op.drop_table("projects", schema="scratch")
+    op.drop_index(op.f("profile_comments_user_id_created_at_idx"), table_name="profile_comments", schema="scratch")
+    op.drop_index(
+        op.f("profile_comments_parent_id_idx"),
+        table_name="profile_comments",
+        schema="scratch",
+        postgresql_where=sa.text("parent_id IS NOT NULL"),
+    )
+    op.drop_index(op.f("profile_comments_author_id_idx"), table_name="profile_comments", schema="scratch")
+    op.drop_table("profile_comments", schema="scratch")
+    op.drop_index(op.f("follows_followee_id_idx"), table_name="follows", schema="scratch")
+    op.drop_table("follows", schema="scratch")
+    op.drop_table("message_counts", schema="history")
+    op.drop_table("strata", schema="crawl")
+    op.drop_index("draws_open_idx", table_name="draws", schema="crawl", postgresql_where=sa.text("outcome IS NULL"))
+    op.drop_table("draws", schema="crawl")
+    op.drop_index("users_lower_username_idx", table_name="users", schema="scratch")
+    op.drop_table("users", schema="scratch")
+    op.drop_table("studios", schema="scratch")
+    op.drop_table("news", schema="scratch")
+    op.drop_table("user_revisions", schema="history")
+    op.drop_table("studio_stats", schema="history")
+    op.drop_table("studio_revisions", schema="history")
+    op.drop_table("site_health", schema="history")
+    op.drop_table("site_counts", schema="history")
+    op.drop_index(op.f("rankings_kind_thing_id_idx"), table_name="rankings", schema="history")
+    op.drop_table("rankings", schema="history")
+    op.drop_table("project_stats", schema="history")
+    op.drop_table("project_revisions", schema="history")
+    op.drop_table("member_revisions", schema="history")
+    op.drop_table("comment_revisions", schema="history")
+    op.drop_table("absences", schema="history")
+    op.drop_index(
+        "walks_unspread_idx",
+        table_name="walks",
+        schema="crawl",
+        postgresql_where=sa.text("depth > spread_depth AND visits > 0"),
+    )
+    op.drop_index("walks_queue_idx", table_name="walks", schema="crawl", postgresql_where=sa.text("queue IS NOT NULL"))
+    op.drop_index("walks_new_idx", table_name="walks", schema="crawl", postgresql_where=sa.text("visits = 0"))
+    op.drop_index("walks_failing_idx", table_name="walks", schema="crawl", postgresql_where=sa.text("failures > 0"))
+    op.drop_index("walks_due_idx", table_name="walks", schema="crawl", postgresql_where=sa.text("visits > 0"))
+    op.drop_table("walks", schema="crawl")
+    op.drop_table("suspects", schema="crawl")
+    op.drop_table("sightings", schema="crawl")
+    op.drop_table("seeds", schema="crawl")
+    op.drop_index(op.f("runs_ended_at_idx"), table_name="runs", schema="crawl")
+    op.drop_table("runs", schema="crawl")
+    op.drop_table("reply_decay", schema="crawl")
+    op.drop_table("queries", schema="crawl")
+    op.drop_table("quarantine", schema="crawl")
+    op.drop_table("priors", schema="crawl")
+    op.drop_table("erasures", schema="crawl")
+    op.drop_table("drift", schema="crawl")
+    op.drop_table("sql_parts", schema="crawl")
+    op.drop_table("designs", schema="crawl")
+    op.drop_table("budget", schema="crawl")
+    op.drop_table("user_months", schema="analytics")
+    op.drop_index(op.f("threads_kind_place_id_idx"), table_name="threads", schema="analytics")
+    op.drop_table("threads", schema="analytics")
+    op.drop_table("studio_figures", schema="analytics")
+    op.drop_table("remix_trees", schema="analytics")
+    op.drop_index(op.f("remix_nodes_root_id_idx"), table_name="remix_nodes", schema="analytics")
+    op.drop_table("remix_nodes", schema="analytics")
+    op.drop_table("refreshes", schema="analytics")
+    op.drop_index(op.f("ranking_stays_kind_thing_id_idx"), table_name="ranking_stays", schema="analytics")
+    op.drop_table("ranking_stays", schema="analytics")
+    op.drop_table("ranking_countries", schema="analytics")
+    op.drop_table("life_curves", schema="analytics")
+    op.drop_table("follow_degrees", schema="analytics")
+    op.drop_table("daily_activity", schema="analytics")
+    op.drop_table("countries", schema="analytics")
+    op.drop_table("cohorts", schema="analytics")
+    op.drop_table("cohort_activity", schema="analytics")
+    op.drop_table("states", schema="account")
+    op.drop_table("projects", schema="account")
+    op.drop_table("messages", schema="account")
+    op.drop_table("alerts", schema="account")
+    op.drop_table("activity", schema="account")
+    # The schema crawl stays: the version of the schema is kept in it.
+    for name in ("account", "analytics", "history", "scratch"):
+        op.execute(f"DROP SCHEMA {name}")
