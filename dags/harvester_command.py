@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from airflow.sdk import Connection, Variable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
 
 from harvester.config import Settings
+from harvester.processes import start_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -152,20 +152,15 @@ def run(arguments: list[str], variables: dict[str, str]) -> Any:
     """Run `harvester` with these arguments in an environment, and return the JSON that it prints.
 
     Whatever ends this process in order (a signal, a timeout) ends the command in order too: it finishes what is in
-    flight. The command is in a session of its own, so that one signal reaches it once.
+    flight. So does the death of this process. The command is in a session of its own, so that one signal reaches it
+    once.
 
     Raises:
         AirflowException: it failed, or was stopped.
     """
     log.info("harvester %s", " ".join(arguments))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "harvester", *arguments],
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+    process = start_command(
+        arguments, variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
     said: deque[str] = deque(maxlen=1)
     reader = threading.Thread(target=_follow, args=(process, said), daemon=True)
@@ -179,6 +174,8 @@ def run(arguments: list[str], variables: dict[str, str]) -> Any:
         raise
     finally:
         reader.join(GRACE_SECONDS)
+        if process.stdin:
+            process.stdin.close()
     return judge(status, output, said)
 
 

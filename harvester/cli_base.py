@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-import typer
 from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
+from harvester import output, processes
 from harvester.errors import HarvesterError
 
 if TYPE_CHECKING:
@@ -32,41 +31,38 @@ class Group(TyperGroup):
     """Commands that say what is wrong in one line."""
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
-        """Run and exit: 0 done, 1 failed, 2 wrong usage, 3 done but degraded, 130 interrupted."""
+        """Run and exit: 0 done, 1 failed, 2 wrong usage, 3 done but degraded, 130 interrupted.
+
+        A command whose reader has gone (`| head`) ends by SIGPIPE, as other programs do.
+        """
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
+        output.prepare()
+        processes.stop_with_starter()
         try:
             code = super().main(args, standalone_mode=False, **extra)
+            output.flush()
+        except output.ReaderGoneError:
+            output.end_by_broken_pipe()
         except HarvesterError as error:
-            self._say(str(error))
+            output.complain(str(error))
             code = error.exit_code
         except TyperException as error:
             if type(error).__name__ == "NoArgsIsHelpError":
-                typer.echo(error.format_message(), err=True)
+                output.complain(error.format_message(), as_it_is=True)
             else:
-                self._say(_one_line(error))
+                output.complain(_one_line(error))
             code = error.exit_code
         except (KeyboardInterrupt, Abort):
             code = INTERRUPTED
-        except BrokenPipeError:
-            # Whoever read our output has gone (`| head`): what is left goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 1
         except Exception as error:
             words = _refusal(error)
             if words is None:
                 raise
-            self._say(words)
+            output.complain(words)
             code = 1
+        output.give_up()
         sys.exit(code if isinstance(code, int) else 0)
-
-    def _say(self, text: str) -> None:
-        typer.echo(f"harvester: {_printable(text)}", err=True)
-
-
-def _printable(text: str) -> str:
-    """One line for a terminal: what somebody typed may hold what moves its cursor, or is no character at all."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in " ".join(text.split()))
 
 
 def _one_line(error: TyperException) -> str:

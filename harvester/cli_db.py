@@ -77,7 +77,10 @@ def psql(context: typer.Context) -> NoReturn:
     variables = {
         each.keyword.decode(): each.envvar.decode() for each in psycopg.pq.Conninfo.get_defaults() if each.envvar
     }
-    environment = os.environ | {variables[name]: str(value) for name, value in given.items() if name in variables}
+    # As libpq has them, in UTF-8: the charset of the locale may lack what a path or a password holds.
+    environment = os.environb | {
+        variables[name].encode(): str(value).encode() for name, value in given.items() if name in variables
+    }
     others = {name: str(value) for name, value in given.items() if name not in variables}
     try:
         program = str(embedded.binary("psql"))
@@ -85,8 +88,10 @@ def psql(context: typer.Context) -> NoReturn:
         program = shutil.which("psql") or ""
     if not program:
         raise WarehouseError("there is no psql on this machine: install a PostgreSQL client")
-    arguments = [*(["-d", make_conninfo("", **others)] if others else []), *context.args]
-    os.execve(program, ["psql", *arguments], environment)  # noqa: S606  (no shell: arguments as they are)
+    arguments: list[str | bytes] = ["psql", *context.args]
+    if others:
+        arguments[1:1] = ["-d", make_conninfo("", **others).encode()]
+    os.execve(program, arguments, environment)  # noqa: S606  (no shell: arguments as they are)
 
 
 @app.command(epilog="Example: harvester db migrate")

@@ -3,12 +3,11 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from harvester.config import Settings, load
 from harvester.errors import HarvesterError
+from harvester.processes import handle_end, start_command
 from harvester.warehouse import embedded
 from harvester.warehouse.commit import Connection
 from harvester.warehouse.connect import connect
@@ -31,6 +31,15 @@ def run(settings: Settings, *, users: int, seed: int) -> None:
 
     Everything is kept in `demo` under HARVESTER_HOME, made anew each time; the database is stopped at the end.
     """
+    with handle_end(_interrupt):  # a SIGTERM or SIGHUP too leaves no database running
+        _run(settings, users=users, seed=seed)
+
+
+def _interrupt(_: int) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(settings: Settings, *, users: int, seed: int) -> None:
     console = Console()
     home = settings.home / "demo"
     _say(console, "A database", f"an embedded PostgreSQL in {home}")
@@ -93,8 +102,8 @@ def _start_afresh(home: Path) -> None:
 @contextmanager
 def _sandbox(users: int, seed: int) -> Iterator[str]:
     """The sandbox as a process of its own, ended at the end."""
-    command = [sys.executable, "-m", "harvester", "sandbox", "--users", str(users), "--seed", str(seed)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    command = ["sandbox", "--users", str(users), "--seed", str(seed)]
+    with start_command(command, stdout=PIPE, start_new_session=True) as process:
         assert process.stdout is not None
         try:
             line = process.stdout.readline().split()
@@ -114,8 +123,8 @@ def _call(url: str, method: str, path: str) -> Any:
 def _harvester(environment: dict[str, str], *arguments: str) -> None:
     """Run a command as an operator would; its output is ours."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HARVESTER_")}
-    command = [sys.executable, "-m", "harvester", *arguments]
-    code = subprocess.run(command, env=kept | environment, check=False).returncode
+    with start_command(arguments, kept | environment) as process:
+        code = process.wait()
     if code == 130:
         raise KeyboardInterrupt
     if code:

@@ -5,6 +5,7 @@
 | `Stop`     | `UsageError`     | a setting, an option or an argument makes no sense  | 2    |
 |            | `WarehouseError` | the database is unreachable, refuses, or its schema | 1    |
 |            |                  | is not the one that this version knows              |      |
+|            | `OutputError`    | standard output takes no more                       | 1    |
 | `Retry`    | `TransientHTTP`  | 429, 5xx, a timeout, a broken connection            | -    |
 |            | `WarehouseBusy`  | a deadlock, a serialisation failure, a lock timeout | -    |
 | `SetAside` | `DecodeError`    | a response is not what its endpoint serves          | -    |
@@ -39,6 +40,10 @@ class UsageError(Stop):
 
 class WarehouseError(Stop):
     """The database cannot be used as it is."""
+
+
+class OutputError(Stop):
+    """Standard output takes no more of what a command prints."""
 
 
 class Retry(HarvesterError):

@@ -35,11 +35,11 @@ def secret_key(home: Path) -> bytes:
         except FileExistsError:
             pass
         else:
-            with os.fdopen(descriptor, "w") as file:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(secrets.token_hex(_BYTES) + "\n")
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise UsageError(f"{path} can be read by others: chmod 600 it")
-        key = bytes.fromhex(path.read_text().strip())
+        key = bytes.fromhex(path.read_text("ascii").strip())
     except OSError as error:
         raise UsageError(f"the secret key in {path} cannot be used: {error.strerror}") from None
     except ValueError:

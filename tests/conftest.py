@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
@@ -399,6 +401,25 @@ def compare_with_truth(harvester: Harvester, sandbox: Sandbox, *seeds: str, grow
         assert not one.extra, f"{table}: {len(one.extra)} extra, as {sorted(one.extra)[:3]}"
         assert not one.differ, f"{table}: {len(one.differ)} differ, as {list(one.differ.items())[:2]}"
     return counts
+
+
+@pytest.fixture(scope="session")
+def wait_for_end() -> Callable[..., None]:
+    """Waits until processes that are not our children have ended; a container may have nobody who reaps them."""
+
+    def is_over(process: psutil.Process) -> bool:
+        try:
+            return process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    def wait(*processes: psutil.Process) -> None:
+        deadline = time.monotonic() + 60
+        while left := [process for process in processes if not is_over(process)]:
+            assert time.monotonic() < deadline, left
+            time.sleep(0.02)
+
+    return wait
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,18 @@
 """Several workers as one command: each a process of its own, one budget, one report.
 
 A worker is what `harvester crawl` is, and needs no other; workers may as well be started on other machines. One that
-is killed is replaced: what it had committed stays, and what it had leased is free for the others.
+is killed is replaced: what it had committed stays, and what it had leased is free for the others. When this process is
+gone, its workers finish what is in flight and end.
 """
 
 import json
 import logging
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import FrameType
+from subprocess import PIPE, Popen
 from typing import Any, TypeVar
 
 import psycopg
@@ -26,6 +24,7 @@ from harvester.crawl.progress import Figures, Progress
 from harvester.crawl.spider import Bounds
 from harvester.errors import HarvesterError, WarehouseError
 from harvester.logs import log_as_json
+from harvester.processes import handle_end, start_command
 from harvester.warehouse.commit import Connection
 from harvester.warehouse.connect import connect
 
@@ -42,7 +41,7 @@ _FINE = (0, 130)
 
 @dataclass(slots=True)
 class _Worker:
-    process: subprocess.Popen[str]
+    process: Popen[str]
     started: float
     most_requests: int | None
 
@@ -84,15 +83,13 @@ class Crew:
             self._began = time.monotonic()
             if self.settings.log_json:
                 log_as_json()
-            before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
             try:
-                for share in _shares(self.bounds.requests, self.size):
-                    self._start(share)
-                with Progress(lambda: self._figures, shown=progress, as_json=self.settings.log_json):
-                    self._watch()
+                with handle_end(self._stop):
+                    for share in _shares(self.bounds.requests, self.size):
+                        self._start(share)
+                    with Progress(lambda: self._figures, shown=progress, as_json=self.settings.log_json):
+                        self._watch()
             finally:
-                for number, handler in before.items():
-                    signal.signal(number, handler)
                 for worker in self._workers:  # only if something went wrong here
                     worker.process.terminate()
         outcome = next((one for one in ("failed", "interrupted", "bounded") if self.outcomes[one]), "done")
@@ -116,17 +113,15 @@ class Crew:
         options += [] if self.share is None else ["--share", self.share]
         options += [] if most_requests is None else ["--max-requests", str(most_requests)]
         options += [] if left is None else ["--max-minutes", str(left)]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "harvester", "crawl", *options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
+        process = start_command(
+            ["crawl", *options],
+            stdout=PIPE,
             start_new_session=True,  # a Ctrl-C comes from us, once
         )
         self._workers.append(_Worker(process, time.monotonic(), most_requests))
 
-    def _stop(self, number: int, _: FrameType | None) -> None:
-        """Pass the signal on: the first one finishes what is in flight, the second stops at once."""
+    def _stop(self, number: int) -> None:
+        """Pass the signal on: the first one finishes what is in flight, a second Ctrl-C stops at once."""
         self.stopping = True
         for worker in self._workers:
             with suppress(ProcessLookupError):

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 from scrapy.crawler import AsyncCrawlerProcess, Crawler
@@ -25,6 +24,7 @@ from harvester.crawl.shares import PURPOSES
 from harvester.crawl.spider import Bounds, WalkSpider
 from harvester.errors import UsageError
 from harvester.logs import event, log_as_json
+from harvester.processes import handle_end, say
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
 
@@ -232,23 +232,20 @@ def _scrapy_settings(*, as_json: bool) -> ScrapySettings:
 
 @contextmanager
 def _signals(crawler: Crawler) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) finishes what is in flight; the second stops at once.
+    """The first Ctrl-C (or SIGTERM, or SIGHUP) finishes what is in flight; the second stops at once.
 
+    A SIGHUP is never the second one: a closed terminal and the end of the starter may tell the same thing twice.
     Either way nothing is lost: a page is in the warehouse with its checkpoint, or not at all.
     """
 
-    def stop(number: int, _: FrameType | None) -> None:
+    def stop(number: int) -> None:
         spider = crawler.spider
-        if not isinstance(spider, WalkSpider) or spider.stopping:
-            os.write(2, b"stopped at once\n")
+        if not isinstance(spider, WalkSpider) or (spider.stopping and number != signal.SIGHUP):
+            say("stopped at once")
             os._exit(INTERRUPTED)
         if number == signal.SIGINT:
-            os.write(2, b"finishing what is in flight; press Ctrl-C again to stop at once\n")
+            say("finishing what is in flight; press Ctrl-C again to stop at once")
         spider.stop()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handle_end(stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import signal
 import socket
 import time
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import uvicorn
 
 from harvester.config import is_loopback
 from harvester.errors import HarvesterError, UsageError
+from harvester.processes import handle_end
 from harvester.report.page import policy, read, render
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _host(header: str) -> str:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that says when it answers, and ends in order on SIGINT and SIGTERM."""
+    """uvicorn that says when it answers, and ends in order on SIGINT, SIGTERM and SIGHUP."""
 
     ready = ""
 
@@ -118,19 +118,12 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         # uvicorn's own raises the signal again after a clean end; it has been heeded by then.
-        def end(*_: object) -> None:
-            self.should_exit = True
-
-        before = {each: signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with handle_end(lambda _: setattr(self, "should_exit", True)):
             yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
 
 
 def serve(settings: Settings, *, address: str, port: int, patience: float) -> None:
-    """Serve the page until SIGINT or SIGTERM; prints `ready URL` once it answers.
+    """Serve the page until SIGINT, SIGTERM or SIGHUP; prints `ready URL` once it answers.
 
     Raises:
         UsageError: the address or the port cannot be used.

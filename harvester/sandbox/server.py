@@ -31,7 +31,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that says when it answers, and ends with status 0 on SIGINT and SIGTERM."""
+    """uvicorn that says when it answers, and ends with status 0 on SIGINT, SIGTERM and SIGHUP."""
 
     def __init__(self, config: uvicorn.Config, app: Application, ready: str) -> None:
         super().__init__(config)
@@ -56,11 +56,17 @@ class _Server(uvicorn.Server):
 
 @contextlib.contextmanager
 def _signals_do(end: Callable[[], None]) -> Iterator[None]:
-    """Let SIGINT and SIGTERM call `end`; in the main thread, the only one that may say so."""
+    """Let SIGINT, SIGTERM and SIGHUP call `end`; in the main thread, the only one that may say so.
+
+    An ignored SIGHUP stays so (nohup).
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {each: signal.signal(each, lambda *_: end()) for each in (signal.SIGINT, signal.SIGTERM)}
+    caught = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        caught.append(signal.SIGHUP)
+    before = {each: signal.signal(each, lambda *_: end()) for each in caught}
     try:
         yield
     finally:
@@ -86,7 +92,7 @@ def serve(
     churn: float = 0.0,
     faults: str = "",
 ) -> None:
-    """Serve a synthetic community until SIGINT or SIGTERM.
+    """Serve a synthetic community until SIGINT, SIGTERM or SIGHUP.
 
     Prints `ready http://HOST:PORT` on standard output once it answers, and nothing else.
 

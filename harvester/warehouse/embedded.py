@@ -80,6 +80,7 @@ _ORPHAN_TIMEOUT = 10
 _LOCK_TIMEOUT = _START_TIMEOUT + _STOP_TIMEOUT
 # Told before what followed from them.
 _CAUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOMEM)
+_ADMIN_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on the PATH of cron and of `su`
 _LOG_LIMIT = 1_000_000  # bytes kept of the log before it is turned over
 
 
@@ -186,7 +187,8 @@ class _Server:
         Process id, data folder, start time, port, socket folder, host, shared memory, state.
         """
         try:
-            return [line.strip() for line in (self.data / "postmaster.pid").read_text().splitlines()]
+            written = os.fsdecode((self.data / "postmaster.pid").read_bytes())  # it holds paths
+            return [line.strip() for line in written.split("\n")] if written else []
         except FileNotFoundError:
             return []
 
@@ -217,7 +219,7 @@ class _Server:
         raise WarehouseError(f"no folder is short enough for a socket, not even {folders[-1]}")
 
     def url(self) -> str:
-        return f"postgresql://{ROLE}@/{DATABASE}?host={quote(str(self.socket_folder()), safe='/')}"
+        return _url(self.socket_folder(), DATABASE)
 
     def orphans(self) -> list[psutil.Process]:
         """Server processes that still work in the data folder; a zombie that nobody reaps does not."""
@@ -231,7 +233,7 @@ class _Server:
             version = self.data / "PG_VERSION"
             if not version.exists():
                 raise WarehouseError(f"{self.data} is not empty, and no PostgreSQL data folder: move it away")
-            if (found := version.read_text().strip()) != str(MAJOR):
+            if (found := version.read_text("ascii", "replace").strip()) != str(MAJOR):
                 raise WarehouseError(
                     f"{self.data} was made by PostgreSQL {found}, this harvester brings {MAJOR}:"
                     " dump it with the former and restore it with this one"
@@ -256,7 +258,7 @@ class _Server:
                 "--builtin-locale=C.UTF-8",
                 cwd=unfinished,
             )
-            with (unfinished / "postgresql.conf").open("a") as conf:
+            with (unfinished / "postgresql.conf").open("a", encoding="ascii") as conf:
                 conf.write("\ninclude_if_exists = 'harvester.conf'\n")
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -314,9 +316,8 @@ class _Server:
             settings["dynamic_shared_memory_type"] = "mmap"
         lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items()]
         conf = self.data / "harvester.conf"
-        conf.write_text(
-            "# Written at each start by `harvester db up`. Use ALTER SYSTEM to change a setting.\n" + "".join(lines)
-        )
+        head = "# Written at each start by `harvester db up`. Use ALTER SYSTEM to change a setting.\n"
+        conf.write_bytes(os.fsencode(head + "".join(lines)))
         if account is not None:
             os.chown(conf, account.pw_uid, account.pw_gid)
 
@@ -371,7 +372,7 @@ class _Server:
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             check=False,
             **as_account,
@@ -387,7 +388,7 @@ class _Server:
 def _locked(home: Path) -> Iterator[None]:
     # As root the server has another owner, who must pass through the home: search permission, no more.
     home.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
-    with (home / "postgres.lock").open("a") as lock:
+    with (home / "postgres.lock").open("a", encoding="ascii") as lock:
         deadline = time.monotonic() + _LOCK_TIMEOUT
         while True:
             try:
@@ -419,12 +420,7 @@ def _account(folder: Path) -> pwd.struct_passwd | None:
     except KeyError:
         if owner != 0:
             raise WarehouseError(f"{folder} belongs to user {owner}, who has no account here") from None
-    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
-    try:
-        made = subprocess.run(command, capture_output=True, text=True, check=False)
-        complaint = made.stderr.strip()
-    except FileNotFoundError:
-        complaint = "there is no useradd"
+    complaint = _make_account(ACCOUNT)
     try:
         return pwd.getpwnam(ACCOUNT)  # also when another process was faster
     except KeyError:
@@ -432,6 +428,18 @@ def _account(folder: Path) -> pwd.struct_passwd | None:
             f"PostgreSQL does not run as root, and the account {ACCOUNT} cannot be created ({complaint}):"
             " run as another user, or set HARVESTER_DATABASE_URL"
         ) from None
+
+
+def _make_account(name: str) -> str:
+    """Make a system account; return what useradd said of it, nothing if all went well."""
+    program = shutil.which("useradd", path=f"{os.environ.get('PATH', os.defpath)}:{_ADMIN_PATH}")
+    if program is None:
+        return "there is no useradd"
+    command = [program, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name]
+    made = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
+    return made.stderr.strip()
 
 
 def _let_pass(folder: Path, account: pwd.struct_passwd) -> None:
@@ -490,10 +498,12 @@ def _complaint(text: str) -> str:
     return lines[-1] if lines else "no reason given"
 
 
+def _url(socket_folder: Path, database: str) -> str:
+    return f"postgresql://{ROLE}@/{database}?host={quote(os.fsencode(socket_folder), safe='/')}"
+
+
 def _connection(socket_folder: Path, database: str) -> psycopg.Connection[tuple[Any, ...]]:
-    return psycopg.connect(
-        host=str(socket_folder), port=_PORT, user=ROLE, dbname=database, connect_timeout=10, autocommit=True
-    )
+    return psycopg.connect(_url(socket_folder, database), port=_PORT, connect_timeout=10, autocommit=True)
 
 
 def _accepts(socket_folder: Path) -> bool:

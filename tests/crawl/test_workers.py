@@ -86,6 +86,30 @@ def test_an_interrupt_reaches_all_workers_once(
     assert_truth(harvester, sandbox)
 
 
+def test_workers_end_with_their_command_however_it_went(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], wait_for_end: Callable[..., None]
+) -> None:
+    """Its terminal is closed, or it is killed: what is in flight is finished, and nothing stays leased."""
+    sandbox = start_sandbox(users=40, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    sandbox.json("/sandbox/settings?latency_ms=20", "POST")
+    for number, code in ((signal.SIGHUP, 130), (signal.SIGKILL, -signal.SIGKILL)):
+        sandbox.json("/sandbox/requests/reset", "POST")
+        command = harvester.start("crawl", "--workers", "2", "--json")
+        while sandbox.requests()["total"] < 50:
+            time.sleep(0.01)
+        workers = [psutil.Process(each) for each in children(command)]
+        assert len(workers) == 2
+        command.send_signal(number)
+        command.communicate(timeout=60)  # until the workers, which have the same standard error, have ended too
+        assert command.returncode == code
+        wait_for_end(*workers)
+        assert harvester.query("SELECT count(*) FROM crawl.walks WHERE lease_token IS NOT NULL") == [(0,)]
+        outcomes = harvester.query("SELECT outcome FROM crawl.runs WHERE crew IS NOT NULL ORDER BY id DESC LIMIT 2")
+        assert outcomes == [("interrupted",)] * 2
+
+
 def test_a_bound_on_requests_holds_for_all_together(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 if TYPE_CHECKING:
@@ -122,6 +123,25 @@ def test_a_task_that_is_killed_or_late_loses_nothing(
         held, due = ({tuple(row.values()) for row in one.rows(table, key)} for one in (harvester, undisturbed))
         assert held == due, table
     assert len(harvester.rows("users", ["id"])) > 5
+
+
+def test_a_command_ends_with_the_process_of_its_task(
+    small_sandbox: Any, make_harvester: Callable[..., Any], wait_for_end: Callable[..., None], tmp_path: Path
+) -> None:
+    harvester = make_harvester(small_sandbox, HARVESTER_RATE="4", AIRFLOW_HOME=str(tmp_path))
+    harvester("seed", "users", small_sandbox.seeds()["users"][0])
+    process = python(RUN, harvester.env(), "crawl", "--json")
+    try:
+        while not harvester.query("SELECT FROM crawl.walks WHERE visits > 0 LIMIT 1"):
+            assert process.poll() is None
+            time.sleep(0.1)
+        command = psutil.Process(process.pid).children()
+        assert len(command) == 1
+    finally:
+        process.kill()
+        process.communicate()
+    wait_for_end(*command)
+    assert harvester.query("SELECT outcome FROM crawl.runs ORDER BY id DESC LIMIT 1") == [("interrupted",)]
 
 
 def test_failures_are_told_apart(make_harvester: Callable[..., Any], small_sandbox: Any, tmp_path: Path) -> None:

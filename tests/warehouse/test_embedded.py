@@ -233,3 +233,9 @@ def test_a_reason_from_the_log_when_it_does_not_start(home):
         conf.write("shared_buffers = 'much'\n")
     with pytest.raises(WarehouseError, match=r"does not start: [^\n]+$"):
         embedded.up(home)
+
+
+def test_the_account_is_made_under_the_path_of_cron(monkeypatch):
+    """The account that is asked for is there, or may not be made: either shows that useradd was found."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert "useradd: " in embedded._make_account("root")

@@ -1,0 +1,100 @@
+r"""Standard output and standard error of a command: closed, full, or of a charset that lacks letters.
+
+- One that is closed is `/dev/null`: without that, the next file or socket that is opened would take its number.
+- Standard output that takes no more (a full disk) raises `OutputError`; a reader that has gone, `ReaderGoneError`.
+- What is written to a standard error that takes no more is lost; the command goes on.
+- A character that the charset lacks is written as its escape: `\xe9`.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import sys
+from typing import Any
+
+from harvester.errors import OutputError
+
+_STDOUT, _STDERR = 1, 2
+_BROKEN_PIPE_STATUS = 141
+
+
+class ReaderGoneError(OutputError):
+    """The reader of a pipe has closed it, as `head` does when it has seen enough."""
+
+
+class _Stdout(io.FileIO):
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise ReaderGoneError("the reader of standard output is gone") from None
+            raise OutputError(f"standard output takes no more ({error.strerror}): the rest of it is lost") from None
+
+
+class _Stderr(io.FileIO):
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def prepare() -> None:
+    """Make the standard streams of this process usable. Streams that somebody replaced, such as a test, are left."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _text(_Stdout(_STDOUT, "w", closefd=False), sys.stdout)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _text(_Stderr(_STDERR, "w", closefd=False), sys.stderr, line_buffering=True)
+
+
+def _text(raw: io.FileIO, before: Any, *, line_buffering: bool = False) -> io.TextIOWrapper:
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding="utf-8" if before is None else before.encoding,
+        errors="backslashreplace",
+        line_buffering=line_buffering or raw.isatty(),
+    )
+
+
+def flush() -> None:
+    """Write what is still held back.
+
+    Raises:
+        OutputError: standard output does not take it.
+    """
+    sys.stdout.flush()
+
+
+def complain(text: str, *, as_it_is: bool = False) -> None:
+    """Say on standard error what is wrong, in one line unless `as_it_is`."""
+    sys.stderr.write(f"{text}\n" if as_it_is else f"harvester: {_printable(text)}\n")
+    sys.stderr.flush()
+
+
+def give_up() -> None:
+    """Write what can be written; let the rest go nowhere, so that the interpreter does not fail over it at its end."""
+    try:
+        flush()
+    except (OutputError, OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+
+
+def end_by_broken_pipe() -> None:
+    """End as a program does that writes to a reader that has gone: by SIGPIPE, status 141 in a shell."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+    os._exit(_BROKEN_PIPE_STATUS)  # the first process of a container gets no such signal
+
+
+def _printable(text: str) -> str:
+    """One line for a terminal: what somebody typed may hold what moves its cursor, or is no character at all."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in " ".join(text.split()))
