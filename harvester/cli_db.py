@@ -69,10 +69,9 @@ def psql(context: typer.Context) -> NoReturn:
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
     from harvester.warehouse import embedded
-    from harvester.warehouse.connect import database_url
+    from harvester.warehouse.connect import DATE_STYLE, ENCODING, TIME_ZONE, database_url
 
-    given = conninfo_to_dict(database_url(settings()))
-    given["options"] = f"{given.get('options', '')} -c timezone=UTC".strip()
+    given = conninfo_to_dict(database_url(settings())) | {"client_encoding": ENCODING}
     # By the environment: arguments, and a password among them, would be seen by everybody in `ps`.
     variables = {
         each.keyword.decode(): each.envvar.decode() for each in psycopg.pq.Conninfo.get_defaults() if each.envvar
@@ -81,6 +80,7 @@ def psql(context: typer.Context) -> NoReturn:
     environment = os.environb | {
         variables[name].encode(): str(value).encode() for name, value in given.items() if name in variables
     }
+    environment |= {b"PGTZ": TIME_ZONE.encode(), b"PGDATESTYLE": DATE_STYLE.encode()}
     others = {name: str(value) for name, value in given.items() if name not in variables}
     try:
         program = str(embedded.binary("psql"))

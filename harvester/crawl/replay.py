@@ -21,7 +21,7 @@ from harvester.crawl.spider import is_absent
 from harvester.crawl.visits import Course, course, take_object, take_page
 from harvester.errors import DecodeError, UsageError
 from harvester.warehouse.commit import Connection, Counts, Lease, Writer
-from harvester.warehouse.connect import connect
+from harvester.warehouse.connect import NO_SCHEMAS, connect
 from harvester.warehouse.erasure import load_rule
 from harvester.warehouse.normalise import normalise
 from harvester.warehouse.schema import use_schema
@@ -75,7 +75,7 @@ def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replaye
             outcome = "interrupted"
             raise
         finally:
-            connection.execute("RESET search_path")
+            connection.execute("SELECT set_config('search_path', %s, false)", [NO_SCHEMAS])
             totals = frontier.Totals(0, work.done.counts, Counter())
             frontier.end_run(connection, run, outcome, totals)
     return work.done

@@ -25,6 +25,7 @@ from harvester.warehouse.connect import connect, refusal
 from harvester.warehouse.erasure import load_rule
 from harvester.warehouse.normalise import Rows
 from harvester.warehouse.schema import use_schema
+from harvester.warehouse.sqlstates import PASSING, Cause, cause_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,9 +35,7 @@ RECOVERY_SECONDS = 120
 _ATTEMPTS = 6
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
-_GONE = (psycopg.OperationalError, psycopg.InterfaceError)
-"""The connection broke, or the server had no time or no room for this: later it may have."""
-_HOPELESS = (psycopg.errors.DiskFull, psycopg.errors.OutOfMemory, psycopg.errors.ReadOnlySqlTransaction)
+_HOPELESS = frozenset({Cause.STORAGE, Cause.READ_ONLY, Cause.RIGHTS})
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +87,7 @@ class Session:
                 self.run = self.run or frontier.begin_run(connection, self.settings, self.command, self.crew)
                 self._use(connection)
             except psycopg.Error as error:
-                was_cut = connection.closed and isinstance(error, _GONE)
+                was_cut = connection.closed and cause_of(error) in PASSING
                 connection.close()
                 if not was_cut or attempt == _ATTEMPTS:
                     raise WarehouseError(refusal(error)) from None
@@ -128,7 +127,9 @@ class Session:
                 except BaseException:
                     connection.close()
                     raise
-            except (WarehouseError, *_GONE) as error:
+            except (WarehouseError, psycopg.Error) as error:
+                if isinstance(error, psycopg.Error) and cause_of(error) not in PASSING:
+                    raise WarehouseError(refusal(error)) from None
                 if self.stopping.is_set() or time.monotonic() > deadline:
                     words = str(error) if isinstance(error, WarehouseError) else type(error).__name__
                     raise WarehouseError(f"the database went away during the crawl ({words})") from None
@@ -174,12 +175,13 @@ class Session:
         for attempt in count():
             try:
                 return work()
-            except _HOPELESS as error:
-                raise WarehouseError(f"the database has no room left ({_named(error)})") from None
             except psycopg.Error as error:
+                cause = cause_of(error)
+                if cause in _HOPELESS:
+                    raise WarehouseError(refusal(error)) from None
                 if self._connected().closed:
                     self._reopen()
-                elif not isinstance(error, _GONE):
+                elif cause not in PASSING:
                     raise
                 elif attempt < _ATTEMPTS:
                     # A query's text may hold what people wrote: only the class of the failure is told.

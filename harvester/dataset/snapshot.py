@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from harvester.errors import UsageError, WarehouseError
-from harvester.warehouse.connect import APPLICATION_NAME, database_url, open_connection
+from harvester.warehouse.connect import APPLICATION_NAME, PREPARE, database_url, open_connection, refused
 from harvester.warehouse.schema import check_schema
+from harvester.warehouse.sqlstates import cause_of_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,8 +101,7 @@ class Snapshot:
         try:
             yield
         except adbc.Error as error:
-            code = error.sqlstate or "no SQLSTATE"
-            raise WarehouseError(f"the database gave up on a query of the dataset ({code})") from error
+            raise WarehouseError(refused(cause_of_state(error.sqlstate), error.sqlstate or "no SQLSTATE")) from error
 
 
 @contextmanager
@@ -124,9 +124,11 @@ def open_snapshot(settings: Settings) -> Iterator[Snapshot]:
         assert row is not None
         with adbc.connect(url) as arrow:
             snapshot = Snapshot(facts, arrow)
+            snapshot.run(PREPARE)
+            arrow.commit()  # a snapshot is imported before the first query of a transaction
             snapshot.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             snapshot.run(f"SET TRANSACTION SNAPSHOT '{row[0]}'")
-            for setting in ("timezone = 'UTC'", f"application_name = '{APPLICATION_NAME}'", "work_mem = '64MB'"):
+            for setting in (f"application_name = '{APPLICATION_NAME}'", "work_mem = '64MB'"):
                 snapshot.run(f"SET LOCAL {setting}")
             yield snapshot
             arrow.rollback()

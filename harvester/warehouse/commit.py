@@ -25,6 +25,7 @@ from harvester.warehouse.erasure import Rule, load_rule
 from harvester.warehouse.normalise import Rows, Visit
 from harvester.warehouse.outcomes import note_outcomes
 from harvester.warehouse.rates import LANES, SETTLE
+from harvester.warehouse.sqlstates import Cause, cause_of
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
@@ -155,7 +156,9 @@ class Writer:
         try:
             kept = [_without_the_erased(self.connection, page, self.rule) for page in pages] if self.rule else pages
             return self._retried(lambda: self._commit(kept))
-        except (psycopg.DataError, psycopg.IntegrityError, RecursionError) as error:
+        except (psycopg.Error, RecursionError) as error:
+            if isinstance(error, psycopg.Error) and cause_of(error) is not Cause.DATA:
+                raise
             if len(pages) == 1:
                 return Outcome([_reason(error)], Counts())
         whole = Outcome([], Counts())
@@ -174,8 +177,8 @@ class Writer:
         for attempt in range(_ATTEMPTS):
             try:
                 return work()
-            except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
-                if attempt == _ATTEMPTS - 1:
+            except psycopg.Error as error:
+                if cause_of(error) is not Cause.CONTENTION or attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError
 

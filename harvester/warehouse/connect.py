@@ -1,7 +1,14 @@
-"""The way into the warehouse: which database, a connection to it, and plain words when it does not work."""
+"""The way into the warehouse: which database, a connection to it, and plain words when it does not work.
+
+Every connection begins with `PREPARE`: environment, role and database may have other defaults than the statements and
+the driver rely on. What a client cannot set is checked: the server's version, the encoding of the database, and that
+the session is its own, which behind a pooler in transaction mode it is not.
+"""
 
 from __future__ import annotations
 
+import selectors
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -9,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from harvester.errors import WarehouseError
 from harvester.warehouse import embedded
+from harvester.warehouse.sqlstates import Cause, cause_of
 
 if TYPE_CHECKING:
     from harvester.config import Settings
@@ -17,6 +25,29 @@ OLDEST_SERVER = 15
 APPLICATION_NAME = "scratch-harvester"
 CONNECT_TIMEOUT = 10  # seconds; libpq waits for ever by default
 
+ENCODING = "UTF8"
+DATE_STYLE = "ISO, MDY"
+TIME_ZONE = "UTC"
+NO_SCHEMAS = ""
+"""The search path: all names are qualified, so nothing that stands in another schema is taken for one of ours."""
+_SESSION = {
+    "client_encoding": ENCODING,
+    "DateStyle": DATE_STYLE,
+    "IntervalStyle": "postgres",
+    "TimeZone": TIME_ZONE,
+    "standard_conforming_strings": "on",
+    "search_path": NO_SCHEMAS,
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "quote_all_identifiers": "off",
+    "default_transaction_isolation": "read committed",
+}
+"""What every session is set to. The driver reads times and intervals of one style alone, a commit that waited for a
+row goes on with what it finds (read committed), and literals, names and numbers read the same everywhere."""
+PREPARE = "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
+"""Sent after connecting, not with the startup packet: poolers refuse `options`, and this outdoes every default."""
+_POOLER_TRIES = 5
+_POOLER_PATIENCE = 3.0  # seconds
 _EMBEDDED_DOWN = "the embedded PostgreSQL is not running: `harvester db up` starts it"
 
 
@@ -49,7 +80,7 @@ def engine_url(url: str) -> str:
 
 
 def connect(settings: Settings, *, start: bool = True, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
-    """A connection to the warehouse, in UTC. `options` go to `psycopg.connect`.
+    """Connect to the warehouse. `options` go to `psycopg.connect`.
 
     Raises:
         WarehouseError: in one line, what does not work and what to do; never a password.
@@ -57,8 +88,8 @@ def connect(settings: Settings, *, start: bool = True, **options: Any) -> psycop
     return open_connection(database_url(settings, start=start), **options)
 
 
-def open_connection(url: str, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
-    """A connection by URL, otherwise as `connect`."""
+def open_connection(url: str, *, autocommit: bool = False, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
+    """Connect by URL, otherwise as `connect`."""
     url = libpq_url(url)
     try:
         given = conninfo_to_dict(url)
@@ -69,28 +100,114 @@ def open_connection(url: str, **options: Any) -> psycopg.Connection[tuple[Any, .
         ) from None
     settled: dict[str, Any] = {"application_name": APPLICATION_NAME, "connect_timeout": CONNECT_TIMEOUT}
     settled = {name: value for name, value in settled.items() if name not in given} | options
-    settled["options"] = f"{settled.get('options', given.get('options', ''))} -c timezone=UTC".strip()
-    try:
-        connection = psycopg.connect(url, **settled)
-    except psycopg.OperationalError as error:
-        # `from None`: a chained traceback would print libpq's own words.
-        raise WarehouseError(_in_plain_words(error, given)) from None
+    settled["client_encoding"] = ENCODING
+    connection = _connected(url, given, settled)
     try:
         check_server_version(connection.info.server_version, _place(given))
-    except WarehouseError:
+        pid = _prepare(connection, _place(given))
+        if pid != connection.info.backend_pid:
+            _refuse_shared_sessions(connection, url, given, settled)
+        connection.autocommit = autocommit
+    except psycopg.Error as error:
+        connection.close()
+        raise WarehouseError(refusal(error)) from None
+    except BaseException:
         connection.close()
         raise
     return connection
 
 
+def _connected(url: str, given: dict[str, Any], settled: dict[str, Any]) -> psycopg.Connection[tuple[Any, ...]]:
+    try:
+        return psycopg.connect(url, autocommit=True, **settled)
+    except psycopg.OperationalError as error:
+        # `from None`: a chained traceback would print libpq's own words.
+        raise WarehouseError(_in_plain_words(error, given)) from None
+
+
+def _prepare(connection: psycopg.Connection[Any], place: str) -> int:
+    """Set a new session to what is relied on, and return the number of its server process.
+
+    Raises:
+        WarehouseError: the database is not encoded in UTF-8.
+    """
+    row = connection.execute(
+        f"{PREPARE}, current_setting('server_encoding'), current_database(), pg_backend_pid()"
+    ).fetchone()
+    assert row is not None
+    *_, encoding, name, pid = row
+    if encoding != ENCODING:
+        raise WarehouseError(
+            f"{place}: the database {name} is encoded in {encoding}, which cannot hold all texts: "
+            "create one with ENCODING 'UTF8' TEMPLATE template0"
+        )
+    return int(pid)
+
+
+def _refuse_shared_sessions(
+    connection: psycopg.Connection[Any], url: str, given: dict[str, Any], settled: dict[str, Any]
+) -> None:
+    """Refuse a pooler that lends a server process for one transaction: locks and temporary tables would not be kept.
+
+    A pooler makes up the process number that it tells when a connection begins, which is how it was noticed. Whether
+    it keeps a process for each session is seen by a second connection: the process of the first is lent to nobody else
+    as long as the first is open, and the first one always has the same.
+
+    Raises:
+        WarehouseError: it does not.
+    """
+    place, mine = _place(given), _pid_within(connection, CONNECT_TIMEOUT)
+    try:
+        second = _connected(url, given, settled)
+    except WarehouseError:
+        return  # it takes no more connections
+    with closing(second):
+        for _ in range(_POOLER_TRIES):
+            theirs = _pid_within(second, _POOLER_PATIENCE)
+            if theirs == mine or _pid_within(connection, CONNECT_TIMEOUT) != mine:
+                raise WarehouseError(
+                    f"{place} is a pooler in transaction mode: locks and temporary tables need a session of their own."
+                    " Set pool_mode = session, or connect to PostgreSQL directly"
+                )
+            if theirs is None:
+                return  # it waits for a process although the first connection is idle: that one keeps its own
+
+
+def _pid_within(connection: psycopg.Connection[Any], seconds: float) -> int | None:
+    """The server process behind a connection; None where the pooler has none to lend within some seconds."""
+    pgconn = connection.pgconn
+    pgconn.send_query(b"SELECT pg_backend_pid()")
+    with selectors.DefaultSelector() as selector:
+        selector.register(pgconn.socket, selectors.EVENT_READ)
+        if not selector.select(seconds):
+            return None
+    result = pgconn.get_result()
+    while pgconn.get_result() is not None:
+        pass
+    value = None if result is None else result.get_value(0, 0)
+    return None if value is None else int(value)
+
+
 def refusal(error: psycopg.Error) -> str:
-    """What the database did not do, by the class of its refusal: its own words may quote what somebody wrote."""
-    name = type(error).__name__
-    if name == "InsufficientPrivilege":
-        return "the database's role may not do this: see `harvester db roles`"
-    if name == "ReadOnlySqlTransaction":
-        return "the database takes no writes: it is read-only, or a standby"
-    return f"the database did not do what was asked ({name})"
+    """Say in one line why the database refused something: its own words may quote what somebody wrote."""
+    return refused(cause_of(error), type(error).__name__)
+
+
+def refused(cause: Cause, name: str) -> str:
+    """Say what an error of a cause, with a name or code, means and what to do."""
+    return _REFUSALS[cause].format(name)
+
+
+_REFUSALS = {
+    Cause.CONTENTION: "other transactions were in the way again and again ({}): try again",
+    Cause.BUSY: "the database had no time, lock or connection to spare ({}): try again later",
+    Cause.CONNECTION: "the connection to the database broke ({}): try again",
+    Cause.STORAGE: "the database has no room left, or its storage fails ({})",
+    Cause.READ_ONLY: "the database takes no writes: it is read-only, or a standby",
+    Cause.RIGHTS: "the database's role may not do this: see `harvester db roles`",
+    Cause.DATA: "the database cannot hold a value that was to be stored ({})",
+    Cause.DEFECT: "the database did not do what was asked ({})",
+}
 
 
 def check_server_version(version: int, place: str) -> None:
@@ -141,6 +258,11 @@ def _in_plain_words(error: psycopg.OperationalError, given: dict[str, Any]) -> s
         return f"{place} cannot be reached: no server listens there"
     if "timeout" in text or "timed out" in text:
         return f"{place} cannot be reached: no answer within {CONNECT_TIMEOUT} s"
+    if "startup parameter" in text or "for parameter" in text:
+        return (
+            f"{place} refuses a setting that the connection begins with: look for it in HARVESTER_DATABASE_URL,"
+            " PGOPTIONS, PGGEQO, PGTZ and PGDATESTYLE"
+        )
     if "SSL" in text or "certificate" in text:
         return f"{place} cannot be reached: the encrypted connection failed, see sslmode"
     if pgconn is not None and pgconn.used_password:

@@ -184,7 +184,7 @@ def _bound(url: str) -> Iterator[Config]:
             yield config
     except CommandError as error:
         raise WarehouseError(f"the schema cannot be migrated: {' '.join(str(error).split())}") from None
-    except sa.exc.ProgrammingError as error:
+    except sa.exc.DBAPIError as error:
         raise WarehouseError(f"the schema cannot be migrated: {str(error.orig).splitlines()[0]}") from error
     finally:
         engine.dispose()

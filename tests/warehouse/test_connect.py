@@ -1,8 +1,10 @@
 import socket
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from psycopg import sql
 
 from harvester.config import load
 from harvester.errors import UsageError, WarehouseError
@@ -20,7 +22,7 @@ def refused(url):
         connect(load(database_url=url))
     message = str(caught.value)
     assert "\n" not in message
-    assert caught.value.__suppress_context__
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
     for secret in ("correct horse", "correct%20horse", "hunter2"):
         assert secret not in message
     return message
@@ -41,6 +43,87 @@ def test_options_are_passed_on_and_joined(blank_database):
         assert connection.info.parameter_status("application_name") == "mine"
         assert connection.execute("SHOW work_mem").fetchone() == ("5MB",)
         assert connection.execute("SHOW timezone").fetchone() == ("UTC",)
+
+
+HOSTILE = {
+    "client_encoding": "LATIN1",
+    "DateStyle": "SQL, DMY",
+    "IntervalStyle": "iso_8601",
+    "TimeZone": "Asia/Kathmandu",
+    "standard_conforming_strings": "off",
+    "search_path": "elsewhere, public",
+    "bytea_output": "escape",
+    "extra_float_digits": "-10",
+    "quote_all_identifiers": "on",
+    "default_transaction_isolation": "serializable",
+}
+ENVIRONMENT = {
+    "PGCLIENTENCODING": "LATIN1",
+    "PGDATESTYLE": "German, DMY",
+    "PGTZ": "America/St_Johns",
+    "PGOPTIONS": "-c IntervalStyle=sql_standard -c search_path=elsewhere -c standard_conforming_strings=off",
+}
+
+
+@pytest.mark.every_postgres
+@pytest.mark.parametrize("where", ["database", "role", "environment"])
+def test_a_session_is_the_same_whatever_its_defaults_are(blank_database, monkeypatch, where):
+    with psycopg.connect(blank_database, autocommit=True) as owner:
+        kind, name = owner.execute(
+            "SELECT %s, CASE %s WHEN 'role' THEN user ELSE current_database() END", [where] * 2
+        ).fetchone()
+        for setting, value in HOSTILE.items() if where != "environment" else ():
+            statement = "ALTER {} {} SET {} = {}".format(
+                kind, "{}", setting, "'" + "', '".join(value.split(", ")) + "'"
+            )
+            owner.execute(sql.SQL(statement).format(sql.Identifier(name)))
+        for variable, value in ENVIRONMENT.items() if where == "environment" else ():
+            monkeypatch.setenv(variable, value)
+        try:
+            with connect(load(database_url=blank_database)) as connection:
+                found = {name: connection.execute(f"SHOW {name}").fetchone()[0] for name in HOSTILE}
+                assert connection.execute("SHOW transaction_isolation").fetchone() == ("read committed",)
+                emoji, moment, span, digits = connection.execute(
+                    "SELECT '😀', '2024-02-03 04:05:06.5Z'::timestamptz, '-1 day 2 hours'::interval, 0.1::float8 + 0.2"
+                ).fetchone()
+        finally:
+            for setting in HOSTILE if where == "role" else ():
+                owner.execute(sql.SQL(f"ALTER ROLE {{}} RESET {setting}").format(sql.Identifier(name)))
+    assert found == {
+        "client_encoding": "UTF8",
+        "DateStyle": "ISO, MDY",
+        "IntervalStyle": "postgres",
+        "TimeZone": "UTC",
+        "standard_conforming_strings": "on",
+        "search_path": "",
+        "bytea_output": "hex",
+        "extra_float_digits": "1",
+        "quote_all_identifiers": "off",
+        "default_transaction_isolation": "read committed",
+    }
+    assert emoji == "😀"
+    assert moment == datetime(2024, 2, 3, 4, 5, 6, 500_000, tzinfo=UTC)
+    assert span == timedelta(days=-1, hours=2)
+    assert digits == 0.1 + 0.2
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_is_not_utf8(embedded_server, encoding):
+    name = f"in_{encoding.lower()}"
+    with psycopg.connect(embedded_server.database_url("postgres"), autocommit=True) as owner:
+        owner.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+        try:
+            message = refused(embedded_server.database_url(name))
+        finally:
+            owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    assert f"{name} is encoded in {encoding}" in message
+    assert "ENCODING 'UTF8'" in message
+
+
+def test_a_setting_that_a_server_refuses(blank_database, monkeypatch):
+    with monkeypatch.context() as environment:
+        environment.setenv("PGTZ", "Nowhere/Land")
+        assert "PGTZ" in refused(blank_database)
 
 
 @pytest.mark.every_postgres

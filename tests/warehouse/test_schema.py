@@ -23,8 +23,8 @@ MIGRATION = """
 from alembic import op
 revision = {0!r}
 down_revision = {1!r}
-def upgrade(): op.execute("CREATE TABLE {0} (id int)")
-def downgrade(): op.execute("DROP TABLE {0}")
+def upgrade(): op.execute("CREATE TABLE public.{0} (id int)")
+def downgrade(): op.execute("DROP TABLE public.{0}")
 """
 
 
@@ -86,7 +86,7 @@ def test_drift(scripts, blank_database):
     schema.migrate(blank_database)
     assert "remove_table" in schema.drift(blank_database)
     with open_connection(blank_database) as connection:
-        connection.execute("DROP TABLE first, second")
+        connection.execute("DROP TABLE public.first, public.second")
     assert schema.drift(blank_database) is None
 
 

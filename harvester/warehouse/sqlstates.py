@@ -1,0 +1,78 @@
+"""Why the database refused something, by SQLSTATE: the one table of what to do about each kind of error.
+
+Python's class of an error does not tell: `psycopg.OperationalError` is a broken connection and a text that is too long
+for an index alike. The codes are those of appendix A of PostgreSQL's documentation.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import psycopg
+
+
+class Cause(Enum):
+    """A kind of error, named by what it says; the value is what to do about it."""
+
+    CONTENTION = "run the transaction again: another one was in its way"
+    BUSY = "try again later: the server had no time, lock or connection to spare"
+    CONNECTION = "connect again: the connection or the server went away"
+    STORAGE = "stop: the server has no room left, or its storage fails"
+    READ_ONLY = "stop: the database takes no writes"
+    RIGHTS = "stop: the role may not do this"
+    DATA = "set aside what was to be written: the database cannot hold it"
+    DEFECT = "stop: the statement or the state of the session is wrong"
+
+
+CAUSES: dict[str, Cause] = {
+    "08": Cause.CONNECTION,
+    "21": Cause.DATA,
+    "22": Cause.DATA,
+    "23": Cause.DATA,
+    "25006": Cause.READ_ONLY,
+    "25P03": Cause.CONNECTION,  # idle in a transaction for too long: the server closed the connection
+    "25P04": Cause.CONNECTION,  # a transaction that took too long, alike
+    "28": Cause.RIGHTS,
+    "40": Cause.CONTENTION,
+    "40002": Cause.DATA,
+    "40003": Cause.CONNECTION,
+    "42501": Cause.RIGHTS,
+    "53": Cause.STORAGE,
+    "53300": Cause.BUSY,
+    "54": Cause.DATA,
+    "55006": Cause.BUSY,
+    "55P03": Cause.BUSY,
+    "57": Cause.BUSY,
+    "57P01": Cause.CONNECTION,
+    "57P02": Cause.CONNECTION,
+    "57P03": Cause.CONNECTION,
+    "57P04": Cause.CONNECTION,
+    "57P05": Cause.CONNECTION,
+    "58": Cause.STORAGE,
+    "72": Cause.CONTENTION,
+    "XX001": Cause.STORAGE,
+    "XX002": Cause.STORAGE,
+}
+"""By SQLSTATE, or by its class (the first two characters) for all others of it. What is missing is a `DEFECT`."""
+
+PASSING = frozenset({Cause.CONTENTION, Cause.BUSY, Cause.CONNECTION})
+"""The same transaction may succeed later."""
+
+
+def cause_of(error: psycopg.Error) -> Cause:
+    """Classify an error of psycopg.
+
+    libpq and psycopg raise some errors without a SQLSTATE: a lost connection, and a value that no type fits.
+    """
+    if error.sqlstate is None and isinstance(error, psycopg.DataError):
+        return Cause.DATA
+    if error.sqlstate is None and not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return Cause.DEFECT
+    return cause_of_state(error.sqlstate)
+
+
+def cause_of_state(state: str | None) -> Cause:
+    """Classify a SQLSTATE; an error without one did not come from a server."""
+    if state is None:
+        return Cause.CONNECTION
+    return CAUSES.get(state) or CAUSES.get(state[:2], Cause.DEFECT)
