@@ -14,6 +14,7 @@ from rich.table import Table
 
 from harvester.cli_base import Group, settings
 from harvester.errors import UsageError
+from harvester.output import printable, shown
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -102,6 +103,13 @@ def build(
         i_am_allowed,
         design,
     )
+    if previous is not None:
+        from harvester.dataset.snapshot import need_libraries
+
+        need_libraries()
+        from harvester.dataset.read import limit_memory
+
+        limit_memory()
     made = run(settings(), request, tell=lambda what: typer.echo(what, err=True))
     if as_json:
         typer.echo(json.dumps(_facts(folder, made)))
@@ -172,14 +180,16 @@ def verify(folder: Folder, *, as_json: AsJson = False) -> None:
     from harvester.dataset.snapshot import need_libraries
 
     need_libraries()
+    from harvester.dataset.read import limit_memory
     from harvester.dataset.verify import verify as check
 
+    limit_memory()
     problems = check(folder)
     if as_json:
         typer.echo(json.dumps({"valid": not problems, "problems": [asdict(one) for one in problems]}))
     elif problems:
         for one in problems:
-            typer.echo(f"{one.path}: {one.what}")
+            typer.echo(printable(f"{one.path}: {one.what}"))
         typer.echo(f"{len(problems):,} {'thing is' if len(problems) == 1 else 'things are'} wrong")
     else:
         typer.echo("all is as it says")
@@ -202,14 +212,16 @@ def diff(
 
     need_libraries()
     from harvester.dataset.diff import diff as compare
+    from harvester.dataset.read import limit_memory
 
+    limit_memory()
     found = compare(older, newer)
     if as_json:
         typer.echo(json.dumps(asdict(found)))
         return
     typer.echo(f"from {found.older} to {found.newer}")
     for line in found.schema:
-        typer.echo(line)
+        typer.echo(printable(line))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("table")
     for name in ("added", "removed", "changed", "unchanged"):
@@ -218,8 +230,8 @@ def diff(
     for name, one in found.tables.items():
         most = sorted(one.columns.items(), key=lambda item: (-item[1], item[0]))[:3]
         table.add_row(
-            name,
+            shown(name),
             *(f"{count:,}" for count in (one.added, one.removed, one.changed, one.unchanged)),
-            ", ".join(f"{column} {count:,}" for column, count in most),
+            shown(", ".join(f"{column} {count:,}" for column, count in most)),
         )
     Console().print(table, highlight=False)

@@ -76,7 +76,7 @@ def flush() -> None:
 
 def complain(text: str, *, as_it_is: bool = False) -> None:
     """Say on standard error what is wrong, in one line unless `as_it_is`."""
-    sys.stderr.write(f"{text}\n" if as_it_is else f"harvester: {_printable(text)}\n")
+    sys.stderr.write(f"{text}\n" if as_it_is else f"harvester: {printable(text)}\n")
     sys.stderr.flush()
 
 
@@ -95,6 +95,20 @@ def end_by_broken_pipe() -> None:
     os._exit(_BROKEN_PIPE_STATUS)  # the first process of a container gets no such signal
 
 
-def _printable(text: str) -> str:
-    """One line for a terminal: what somebody typed may hold what moves its cursor, or is no character at all."""
+def printable(text: str) -> str:
+    """One line for a terminal: whatever moves its cursor, changes its colours or is no character is escaped."""
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in " ".join(text.split()))
+
+
+def shown(facts: Any) -> Any:
+    """Facts with every text in them printable, and with no markup of `rich` in it."""
+    from rich.markup import escape  # noqa: PLC0415  (not loaded where nothing of it is shown)
+
+    match facts:
+        case str():
+            return escape(printable(facts))
+        case dict():
+            return {shown(name): shown(value) for name, value in facts.items()}
+        case list() | tuple():
+            return [shown(one) for one in facts]
+    return facts

@@ -538,9 +538,16 @@ def _previous(request: Request) -> Release | None:
     from harvester.dataset.describe import read_release  # noqa: PLC0415
 
     previous = read_release(request.previous)
+    if previous.profile is Profile.OPEN and not _is_k(previous.parameters.get("k")):
+        raise UsageError(f"{request.previous} is open, and does not say how many people share a row")
     if previous.profile is not request.profile:
         raise UsageError(f"{request.previous} is {previous.profile}, not {request.profile}: like is compared with like")
     return previous
+
+
+def _is_k(value: object) -> bool:
+    """Whether something out of a manifest is a number of people: it goes into statements as it is."""
+    return type(value) is int and 2 <= value < 2**31
 
 
 def _fields(made: Made) -> list[Field]:
@@ -593,7 +600,7 @@ def _told(folder: Path, resource: Resource, *, with_looks: bool) -> Iterator[pa.
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
-    from harvester.dataset.read import batches, best_file, joined  # noqa: PLC0415
+    from harvester.dataset.read import TROUBLE, Unreadable, batches, best_file, check_intact, joined  # noqa: PLC0415
 
     file = best_file(resource)
     if file is None:
@@ -601,13 +608,18 @@ def _told(folder: Path, resource: Resource, *, with_looks: bool) -> Iterator[pa.
     columns = tuple(one.name for one in resource.fields) if with_looks else ("id",)
     edges = ("parent_id", "root_id")
     values = [name for name in columns if name not in ("id", "cluster_id", *edges)]
-    for batch in batches(folder, resource, file, columns):
-        told = {"id": batch.column("id").cast(pa.string())}
-        if with_looks:
-            nothing = pa.nulls(batch.num_rows, pa.string())
-            told |= {name: batch.column(name) if name in columns else nothing for name in edges}
-            told["looks"] = pc.replace_substring(joined(batch, values), "\x00", "\x02")  # PostgreSQL takes no NUL
-        yield pa.table(told)
+    try:
+        check_intact(folder, file)
+        for batch in batches(folder, resource, file, columns):
+            told = {"id": batch.column("id").cast(pa.string())}
+            if with_looks:
+                nothing = pa.nulls(batch.num_rows, pa.string())
+                told |= {name: batch.column(name) if name in columns else nothing for name in edges}
+                told["looks"] = pc.replace_substring(joined(batch, values), "\x00", "\x02")  # PostgreSQL takes no NUL
+            yield pa.table(told)
+    except (Unreadable, *TROUBLE, KeyError) as error:
+        why = error if isinstance(error, Unreadable) else type(error).__name__
+        raise UsageError(f"{file.path} of the previous release: {why}; `harvester dataset verify` tells more") from None
 
 
 def _table(columns: dict[str, Iterable[Any]], kind: str) -> pa.Table:

@@ -17,6 +17,7 @@ from harvester.dataset.datapackage import data_package
 from harvester.dataset.documents import documents
 from harvester.dataset.release import Release
 from harvester.errors import UsageError
+from harvester.untrusted import open_beneath, read_bounded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,10 @@ CHECKSUMS = "SHA256SUMS"
 SCHEMA_VERSION = "1.0.0"
 """Of the tables that a release has. New rows need none; a column more is a minor step, one less or other a major."""
 
-_NAME = re.compile(r"(\d{4})\.(0[1-9]|1[0-2])\.(\d+)")
+LARGEST_DOCUMENT = 16 * 2**20
+"""Bytes of a description above which it is not read."""
+
+_NAME = re.compile(r"([0-9]{4})\.(0[1-9]|1[0-2])\.([0-9]{1,9})")
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -103,11 +107,20 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        return msgspec.json.decode(read_document(folder, MANIFEST), type=Manifest)
     except OSError as error:
         raise UsageError(f"{folder} holds no release: {MANIFEST} cannot be read ({error.strerror})") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+    except (msgspec.MsgspecError, RecursionError, ValueError):
         raise UsageError(f"{path} is damaged, or was written by another version") from None
+
+
+def read_document(folder: Path, name: str) -> bytes:
+    """The bytes of a description of the release in a folder.
+
+    Raises:
+        OSError: it cannot be read, is no regular file below the folder, or is larger than `LARGEST_DOCUMENT`.
+    """
+    return read_bounded(open_beneath(folder, name), LARGEST_DOCUMENT)
 
 
 def read_release(folder: Path) -> Release:

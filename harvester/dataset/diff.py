@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from harvester.dataset.describe import read_release
 from harvester.dataset.documents import is_extra
-from harvester.dataset.read import Unreadable, batches, best_file, disorder, joined
+from harvester.dataset.read import TROUBLE, Unreadable, batches, best_file, check_intact, disorder, joined
 from harvester.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ def diff(older: Path, newer: Path) -> Difference:
             continue  # told as a change of the schema
         try:
             tables[name] = _compare(older, before[name], newer, after[name])
-        except Unreadable as error:
-            raise UsageError(f"{name} cannot be compared: {error}; `harvester dataset verify` tells more") from None
+        except (Unreadable, *TROUBLE) as error:
+            why = error if isinstance(error, Unreadable) else type(error).__name__  # others may quote a cell
+            raise UsageError(f"{name} cannot be compared: {why}; `harvester dataset verify` tells more") from None
     for name in before.keys() ^ after.keys():
         gone = name in before
         rows = (before if gone else after)[name].rows
@@ -105,6 +106,8 @@ def _compare(older: Path, before: Resource, newer: Path, after: Resource) -> Cha
     old, new = best_file(before, after), best_file(after, before)
     if old is None or new is None:
         raise Unreadable("the releases have no format in common")
+    check_intact(older, old)
+    check_intact(newer, new)
     types = {one.name: one.type for one in before.fields}
     common = [one.name for one in after.fields if types.get(one.name) is one.type]
     if not before.primary_key or not set(before.primary_key) <= set(common):

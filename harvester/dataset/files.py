@@ -44,8 +44,15 @@ ARROW_TYPES: dict[Type, pa.DataType] = {
     Type.TIME: pa.timestamp("us", tz="UTC"),
     Type.JSON: pa.string(),
 }
-RUNS_IN_SPREADSHEETS = r"^([=+\-@\t\r])"
-"""What a spreadsheet takes for a formula: such a cell of a CSV file begins with an apostrophe."""
+_UNSEEN = r"\s\pZ\pC\x{00AD}\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{2800}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}"
+"""Blanks, controls, the byte order mark and other characters without a width, as a class of RE2."""
+_SIGNS = r"=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}\x{FE62}-\x{FE64}\x{FE66}\x{FE6B}\x{2212}"
+"""What begins a formula: the signs, small, full-width and the mathematical minus."""
+_RUNS_IN_SPREADSHEETS = rf"^('*(?:[\t\r\n]|[{_UNSEEN}]*[{_SIGNS}]))"
+"""What a spreadsheet takes for a formula: such a text in a CSV file has an apostrophe before it.
+
+So has what begins with apostrophes and goes on like that, so that taking one off gives back each text.
+"""
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # Arrow's %S has the microseconds
 
 
@@ -141,7 +148,15 @@ def _csv_cells(column: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(column.type):
         return pc.strftime(column, format=_TIME_FORMAT)
     if pa.types.is_string(column.type):
-        return pc.replace_substring_regex(column, pattern=RUNS_IN_SPREADSHEETS, replacement=r"'\1")
+        return pc.replace_substring_regex(column, pattern=_RUNS_IN_SPREADSHEETS, replacement=r"'\1", max_replacements=1)
+    return column
+
+
+def cells_as_text(column: pa.Array) -> pa.Array:
+    """A column of a CSV file without the apostrophes that keep its texts from being formulas."""
+    if pa.types.is_string(column.type):
+        guarded = _RUNS_IN_SPREADSHEETS.replace("^(", "^'(", 1)
+        return pc.replace_substring_regex(column, pattern=guarded, replacement=r"\1", max_replacements=1)
     return column
 
 

@@ -1,11 +1,17 @@
-"""The files of a release as Arrow batches of the promised types, whatever their format: streamed, never whole."""
+"""The files of a release as Arrow batches of the promised types, whatever their format: streamed, never whole.
+
+A release may come from anybody. Only regular files below its folder are opened, nothing is unpacked of a file whose
+size or hash is not the one in the manifest (`check_intact`), and no more is than the promised rows, each of a bounded
+length.
+"""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
+import resource as limits
 import zlib
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 import pyarrow as pa
@@ -13,15 +19,34 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from harvester.dataset.files import ARROW_TYPES
+from harvester.dataset.files import ARROW_TYPES, cells_as_text
+from harvester.untrusted import open_beneath
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from io import BufferedReader
     from pathlib import Path
 
     from harvester.dataset.release import File, Resource
 
+LONGEST_ROW = 16 * 2**20
+"""Bytes of a line of CSV or JSON above which a file is not read: as much as a whole response may have."""
+MEMORY = 4 * 2**30
+"""Bytes that a command may use that reads a release: 47 kB of Parquet can stand for 65 GB of text."""
+TROUBLE = (
+    pa.ArrowException,
+    msgspec.MsgspecError,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+)
+"""What comes of reading a file that is damaged, or made to do damage."""
 _BATCH = 65_536
+_BLOCK = 2**22
 _FORMATS = ("parquet", "jsonl.gz", "csv.gz")  # CSV last: it cannot tell "" from nothing
 
 
@@ -49,15 +74,56 @@ def batches(
     Raises:
         Unreadable: the file is damaged, or its columns or types are not those of the resource.
     """
-    schema = arrow_schema(resource)
+    schema, rows = arrow_schema(resource), 0
+    if file.format not in _READERS:
+        raise Unreadable(f"the format {file.format} is not known")
     try:
-        for batch in _READERS[file.format](folder / file.path, schema, columns):
-            yield batch if columns is None else batch.select(columns)
-    except KeyError:
-        raise Unreadable(f"the format {file.format} is not known") from None
-    except (pa.ArrowException, msgspec.MsgspecError, zlib.error, EOFError, OSError, ValueError) as error:
-        # Messages of readers may quote a cell: what kind of trouble it is has to do.
-        raise Unreadable(f"cannot be read as {file.format} ({type(error).__name__})") from None
+        with open_beneath(folder, file.path) as opened:
+            for batch in _READERS[file.format](opened, schema, columns):
+                rows += batch.num_rows
+                if rows > resource.rows:
+                    raise Unreadable(f"has more rows than the {resource.rows:,} that are promised")
+                batch.validate(full=True)
+                yield batch if columns is None else batch.select(columns)
+    except TROUBLE as error:
+        raise unreadable(file, error) from None
+
+
+def unreadable(file: File, error: Exception) -> Unreadable:
+    """What a reader said, in words: its own message may quote a cell, so what kind of trouble it is has to do."""
+    return Unreadable(f"cannot be read as {file.format} ({type(error).__name__})")
+
+
+def check_intact(folder: Path, file: File) -> None:
+    """Compare a file's size and hash with the manifest's, before anything is made of what it holds.
+
+    Raises:
+        Unreadable: they differ, or the file cannot be opened.
+    """
+    try:
+        with open_beneath(folder, file.path) as opened:
+            if found := mismatch(opened, file.bytes, file.sha256):
+                raise Unreadable(found)
+    except OSError as error:
+        raise Unreadable(f"cannot be opened: {error.strerror}") from None
+
+
+def mismatch(opened: BufferedReader, size: int, sha256: str) -> str | None:
+    """How a file differs from what is said of it; a file of another size is not read at all."""
+    found = opened.seek(0, 2)
+    if found != size:
+        return f"has {found:,} bytes, not {size:,}"
+    opened.seek(0)
+    if hashlib.file_digest(opened, "sha256").hexdigest() != sha256:
+        return "has another SHA-256 than the manifest says"
+    return None
+
+
+def limit_memory() -> None:
+    """Let this process use `MEMORY` bytes and no more, for good: what needs more fails instead of the machine."""
+    hard = limits.getrlimit(limits.RLIMIT_DATA)[1]
+    bound = MEMORY if hard == limits.RLIM_INFINITY else min(MEMORY, hard)
+    limits.setrlimit(limits.RLIMIT_DATA, (bound, bound))
 
 
 def joined(batch: pa.RecordBatch, names: Iterable[str]) -> pa.StringArray:
@@ -78,16 +144,18 @@ def disorder(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[int, int]:
     return pc.sum(ties).as_py() or 0, pc.sum(inverted).as_py() or 0
 
 
-def _parquet(path: Path, schema: pa.Schema, columns: tuple[str, ...] | None) -> Iterator[pa.RecordBatch]:
-    with pyarrow.parquet.ParquetFile(path) as file:
+def _parquet(opened: BinaryIO, schema: pa.Schema, columns: tuple[str, ...] | None) -> Iterator[pa.RecordBatch]:
+    with pyarrow.parquet.ParquetFile(opened) as file:
         _same_columns(file.schema_arrow, schema)
         wanted = None if columns is None else list(columns)
         yield from file.iter_batches(_BATCH, columns=wanted)
 
 
-def _csv(path: Path, schema: pa.Schema, columns: tuple[str, ...] | None) -> Iterator[pa.RecordBatch]:
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as text:
-        _same_names(text.readline().rstrip("\r\n").replace('"', "").split(","), schema)
+def _csv(opened: BinaryIO, schema: pa.Schema, columns: tuple[str, ...] | None) -> Iterator[pa.RecordBatch]:
+    with gzip.open(opened) as packed:
+        head = packed.readline(LONGEST_ROW)
+    _same_names(head.decode().rstrip("\r\n").replace('"', "").split(","), schema)
+    opened.seek(0)
     convert = pyarrow.csv.ConvertOptions(
         column_types=schema,
         null_values=[""],
@@ -97,24 +165,26 @@ def _csv(path: Path, schema: pa.Schema, columns: tuple[str, ...] | None) -> Iter
         include_columns=columns,
     )
     with (
-        pa.input_stream(path, compression="gzip") as stream,
+        pa.input_stream(opened, compression="gzip") as stream,
         pyarrow.csv.open_csv(
             stream,
-            read_options=pyarrow.csv.ReadOptions(block_size=1 << 22),
+            # A row that is longer than a block is an error of the reader's.
+            read_options=pyarrow.csv.ReadOptions(block_size=LONGEST_ROW),
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
             convert_options=convert,
         ) as reader,
     ):
-        yield from reader
+        for batch in reader:
+            yield pa.RecordBatch.from_arrays([cells_as_text(one) for one in batch.columns], schema=batch.schema)
 
 
-def _jsonl(path: Path, schema: pa.Schema, columns: tuple[str, ...] | None) -> Iterator[pa.RecordBatch]:  # noqa: ARG001
+def _jsonl(opened: BinaryIO, schema: pa.Schema, columns: tuple[str, ...] | None) -> Iterator[pa.RecordBatch]:  # noqa: ARG001
     times = [field.name for field in schema if pa.types.is_temporal(field.type)]
     names = set(schema.names)
-    decode = msgspec.json.Decoder(dict).decode
-    with gzip.open(path, "rb") as lines:
-        while chunk := list(islice(lines, _BATCH)):
-            rows = [decode(line) for line in chunk]
+    decode = msgspec.json.Decoder(dict).decode_lines
+    with gzip.open(opened, "rb") as packed:
+        for lines in _lines(packed):
+            rows = decode(lines)
             if any(row.keys() - names for row in rows):
                 raise Unreadable("has keys that are no columns")
             arrays = []
@@ -125,6 +195,19 @@ def _jsonl(path: Path, schema: pa.Schema, columns: tuple[str, ...] | None) -> It
                 else:
                     arrays.append(pa.array(values, field.type))
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _lines(packed: gzip.GzipFile) -> Iterator[bytes]:
+    """Whole lines, some megabytes at a time."""
+    rest = b""
+    while block := packed.read(_BLOCK):
+        whole, newline, rest = (rest + block).rpartition(b"\n")
+        if len(rest) > LONGEST_ROW:
+            raise Unreadable(f"has a line of more than {LONGEST_ROW:,} bytes")
+        if newline:
+            yield whole
+    if rest:
+        yield rest
 
 
 _READERS = {"parquet": _parquet, "csv.gz": _csv, "jsonl.gz": _jsonl}

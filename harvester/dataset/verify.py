@@ -1,16 +1,17 @@
 """Is a release what it says it is? Everything that is wrong is named, not only the first thing.
 
 Files are streamed; what is held is one batch, a byte a row, and of a table that others refer to a few million keys at
-a time.
+a time. A release may come from anybody: a file that is not what the manifest says is named and not looked into.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,19 +21,21 @@ import pyarrow.compute as pc
 
 from harvester.dataset.croissant import croissant
 from harvester.dataset.datapackage import data_package
-from harvester.dataset.describe import CHECKSUMS, MANIFEST, read_manifest, version_of
-from harvester.dataset.read import Unreadable, batches, best_file, disorder, joined
+from harvester.dataset.describe import CHECKSUMS, MANIFEST, read_document, read_manifest, version_of
+from harvester.dataset.read import TROUBLE, Unreadable, batches, best_file, disorder, joined, mismatch, unreadable
 from harvester.dataset.release import Type
 from harvester.errors import UsageError
+from harvester.untrusted import is_beneath, open_beneath
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from harvester.dataset.describe import Description, Manifest
     from harvester.dataset.release import File, ForeignKey, Release, Resource
 
 _BATCHES_AT_A_TIME = 64  # of 65,536 rows: some four million keys, a few hundred megabytes
+_SENSELESS = (ValueError, TypeError, LookupError, AttributeError, AssertionError, OverflowError)
 _MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 
 
@@ -50,27 +53,34 @@ def verify(folder: Path) -> list[Problem]:
     Raises:
         UsageError: the folder holds no release.
     """
-    if not (folder / MANIFEST).is_file():
-        raise UsageError(f"{folder} holds no release: it has no {MANIFEST}")
     try:
         manifest = read_manifest(folder)
         version_of(manifest.release.name)
     except UsageError:
+        if not os.path.lexists(folder / MANIFEST):
+            raise UsageError(f"{folder} holds no release: it has no {MANIFEST}") from None
         return [Problem(MANIFEST, "is damaged, or was written by another version")]
-    declared = list(_declarations(manifest.release))
+    declared = list(_declarations(manifest))
     if declared:
         return declared
-    problems = [*_folder(folder, manifest), *_checksums(folder, manifest)]
-    unreadable: set[str] = set()
+    found = _Found(folder, manifest)
+    problems = [*found.compare(), *_checksums(folder, manifest)]
     for one in manifest.release.resources:
-        problems += _resource(folder, one, unreadable)
-    problems += _foreign_keys(folder, manifest.release, unreadable)
-    problems += _descriptions(folder, manifest)
+        problems += _resource(folder, one, found.intact)
+    problems += _foreign_keys(folder, manifest.release, found.intact)
+    problems += _descriptions(folder, manifest, found.intact)
     return problems
 
 
-def _declarations(release: Release) -> Iterator[Problem]:
+def _declarations(manifest: Manifest) -> Iterator[Problem]:
     """What makes no sense in the manifest itself."""
+    release = manifest.release
+    paths = [one.path for one in manifest.descriptions]
+    paths += [file.path for one in release.resources for file in one.files]
+    if len({*paths, MANIFEST, CHECKSUMS}) < len(paths) + 2:
+        yield Problem(MANIFEST, "lists a file twice")
+    if not all(is_beneath(one.path) for one in manifest.descriptions):
+        yield Problem(MANIFEST, "a description lies outside the folder")
     tables = {one.name: one for one in release.resources}
     if len(tables) < len(release.resources):
         yield Problem(MANIFEST, "has two tables of one name")
@@ -86,8 +96,7 @@ def _declarations(release: Release) -> Iterator[Problem]:
             if not there or not set(key.fields) <= set(names) or len(key.fields) != len(key.referred):
                 yield Problem(MANIFEST, f"table {one.name} refers to what is not in the release")
         for file in one.files:
-            path = PurePosixPath(file.path)
-            if path.is_absolute() or ".." in path.parts:
+            if not is_beneath(file.path):
                 yield Problem(MANIFEST, f"a file of table {one.name} lies outside the folder")
 
 
@@ -96,54 +105,85 @@ def _listed(manifest: Manifest) -> dict[str, File | Description]:
     return files | {file.path: file for one in manifest.release.resources for file in one.files}
 
 
-def _folder(folder: Path, manifest: Manifest) -> Iterator[Problem]:
-    """Files that are missing, too many, or of another size or hash."""
-    listed = _listed(manifest)
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    for path in sorted(present - listed.keys() - {MANIFEST, CHECKSUMS}):
-        yield Problem(path, "is not part of the release")
-    for path, file in sorted(listed.items()):
-        if path not in present:
-            yield Problem(path, "is missing")
-            continue
-        size = (folder / path).stat().st_size
-        if size != file.bytes:
-            yield Problem(path, f"has {size:,} bytes, not {file.bytes:,}")
-        if _sha256(folder / path) != file.sha256:
-            yield Problem(path, "has another SHA-256 than the manifest says")
+class _Found:
+    """What lies in the folder. `intact` has the paths of the files that are just what the manifest says of them."""
 
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.intact: set[str] = set()
+        self._folder = folder
+        self._listed = _listed(manifest)
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    def compare(self) -> Iterator[Problem]:
+        """Name what is missing, too much, no regular file, or of another size or hash."""
+        odd: list[Problem] = []
+        present = set(self._walk(odd))
+        yield from odd
+        for path in sorted(present - self._listed.keys() - {MANIFEST, CHECKSUMS}):
+            yield Problem(path, "is not part of the release")
+        told = {one.path for one in odd}
+        for path, file in sorted(self._listed.items()):
+            if path not in present:
+                if path not in told:
+                    yield Problem(path, "is missing")
+                continue
+            try:
+                with open_beneath(self._folder, path) as opened:
+                    differs = mismatch(opened, file.bytes, file.sha256)
+            except OSError as error:
+                differs = f"cannot be opened: {error.strerror}"
+            if differs:
+                yield Problem(path, differs)
+            else:
+                self.intact.add(path)
+
+    def _walk(self, odd: list[Problem]) -> Iterator[str]:
+        """The regular files; whatever is neither one nor a folder goes to `odd`."""
+
+        def cannot(error: OSError) -> None:
+            odd.append(Problem(os.path.relpath(error.filename, self._folder), f"cannot be read: {error.strerror}"))
+
+        for place, folders, files in os.walk(self._folder, onerror=cannot):
+            for name in sorted([*folders, *files]):
+                path = os.path.join(place, name)  # noqa: PTH118  (of any bytes)
+                relative = os.path.relpath(path, self._folder)
+                mode = os.lstat(path).st_mode
+                if stat.S_ISREG(mode):
+                    yield relative
+                elif stat.S_ISLNK(mode):
+                    odd.append(Problem(relative, "is a symbolic link, which is not followed"))
+                elif not stat.S_ISDIR(mode):
+                    odd.append(Problem(relative, "is not a regular file"))
 
 
 def _checksums(folder: Path, manifest: Manifest) -> Iterator[Problem]:
-    sums = {path: file.sha256 for path, file in _listed(manifest).items()} | {MANIFEST: _sha256(folder / MANIFEST)}
-    expected = "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items()))
     try:
-        found = (folder / CHECKSUMS).read_bytes()
-    except OSError:
+        found = read_document(folder, CHECKSUMS)
+        told = hashlib.sha256(read_document(folder, MANIFEST)).hexdigest()
+    except FileNotFoundError:
         yield Problem(CHECKSUMS, "is missing")
         return
+    except OSError as error:
+        yield Problem(CHECKSUMS, f"cannot be read: {error.strerror}")
+        return
+    sums = {path: file.sha256 for path, file in _listed(manifest).items()} | {MANIFEST: told}
+    expected = "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items()))
     if found != expected.encode():
         yield Problem(CHECKSUMS, f"does not agree with {MANIFEST}")
 
 
-def _resource(folder: Path, resource: Resource, unreadable: set[str]) -> Iterator[Problem]:
-    """Every format of a table by itself, and whether the formats say the same. Notes what cannot be read."""
+def _resource(folder: Path, resource: Resource, intact: set[str]) -> Iterator[Problem]:
+    """Every format of a table by itself, and whether the formats say the same. What cannot be read is not intact."""
     digests = {}
     for file in resource.files:
-        if not (folder / file.path).is_file():
-            unreadable.add(file.path)  # told as missing
-            continue
+        if file.path not in intact:
+            continue  # told
         check = _Table(resource)
         try:
             for batch in batches(folder, resource, file):
                 check.take(batch)
-        except Unreadable as error:
-            unreadable.add(file.path)
-            yield Problem(file.path, str(error))
+        except (Unreadable, *TROUBLE) as error:
+            intact.remove(file.path)
+            yield Problem(file.path, str(error if isinstance(error, Unreadable) else unreadable(file, error)))
             continue
         wrong = list(check.problems())
         yield from (Problem(file.path, what) for what in wrong)
@@ -162,12 +202,6 @@ class _Table:
         self._rows = 0
         self._wrong: dict[str, int] = {}
         self._last: tuple[Any, ...] | None = None
-        # Text apart from keys is left out: CSV tells no "" from nothing, and guards against formulas.
-        self._digested = [
-            field.name
-            for field in resource.fields
-            if field.name in resource.primary_key or field.type not in {Type.STRING, Type.JSON}
-        ]
 
     def take(self, batch: pa.RecordBatch) -> None:
         self._rows += batch.num_rows
@@ -185,8 +219,8 @@ class _Table:
                 self._count(f"column {field.name} is no JSON", sum(map(_is_no_json, column.drop_null().to_pylist())))
         if self._resource.primary_key and batch.num_rows:
             self._check_order(batch)
-        if self._digested:
-            self.digest.update("\n".join(joined(batch, tuple(self._digested)).to_pylist()).encode() + b"\n")
+        told = pa.RecordBatch.from_arrays([_as_in_csv(one) for one in batch.columns], names=batch.schema.names)
+        self.digest.update("\n".join(joined(told, told.schema.names).to_pylist()).encode() + b"\n")
 
     def _check_order(self, batch: pa.RecordBatch) -> None:
         key = self._resource.primary_key
@@ -216,22 +250,33 @@ def _false(flags: pa.BooleanArray) -> int:
     return int(pc.sum(pc.invert(flags)).as_py() or 0)
 
 
+def _as_in_csv(column: pa.Array) -> pa.Array:
+    """A column as every format can tell it: CSV tells no empty text from nothing."""
+    if not pa.types.is_string(column.type):
+        return column
+    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+
+
 def _is_no_json(text: str) -> bool:
     try:
         msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return True
     return False
 
 
-def _foreign_keys(folder: Path, release: Release, unreadable: set[str]) -> Iterator[Problem]:
+def _foreign_keys(folder: Path, release: Release, intact: set[str]) -> Iterator[Problem]:
     tables = {one.name: one for one in release.resources}
     for one in release.resources:
         for key in one.foreign_keys:
             here, there = best_file(one), best_file(tables[key.resource])
-            if here is None or there is None or {here.path, there.path} & unreadable:
+            if here is None or there is None or not {here.path, there.path} <= intact:
                 continue  # what is wrong with them has been told, and what they hold is not known
-            lost = _unreferred(folder, one, here, tables[key.resource], there, key)
+            try:
+                lost = _unreferred(folder, one, here, tables[key.resource], there, key)
+            except (Unreadable, *TROUBLE):
+                yield Problem(here.path, f"{', '.join(key.fields)} cannot be looked up in {key.resource}")
+                continue
             if lost:
                 yield Problem(here.path, f"{', '.join(key.fields)} is not in {key.resource} ({lost:,} times)")
 
@@ -268,23 +313,28 @@ def _parts(folder: Path, resource: Resource, file: File, names: tuple[str, ...])
         yield pa.concat_arrays([joined(batch, names) for batch in some])
 
 
-def _descriptions(folder: Path, manifest: Manifest) -> Iterator[Problem]:
+def _descriptions(folder: Path, manifest: Manifest, intact: set[str]) -> Iterator[Problem]:
     """Whether the descriptions for machines say of the files what the manifest says."""
     release = manifest.release
     version = version_of(release.name)
-    for name, expected, told in (
-        ("datapackage.json", data_package(release, version), _package_facts),
-        ("croissant.json", croissant(release, version), _croissant_facts),
-    ):
+    described: tuple[tuple[str, Callable[[Release, str], Any], Callable[[Any], dict[str, Any]]], ...] = (
+        ("datapackage.json", data_package, _package_facts),
+        ("croissant.json", croissant, _croissant_facts),
+    )
+    for name, expected, told in described:
+        if name not in intact:
+            continue  # told
         try:
-            found = told(json.loads((folder / name).read_bytes()))
-        except OSError:
-            continue  # told as missing
-        except (ValueError, TypeError, KeyError, AttributeError):
+            facts = told(expected(release, version))
+        except _SENSELESS:
+            yield Problem(MANIFEST, f"says what {name} cannot say")
+            continue
+        try:
+            found = told(json.loads(read_document(folder, name)))
+        except (*_SENSELESS, OSError, RecursionError):
             yield Problem(name, "is damaged")
             continue
-        facts = told(expected)
-        for what in sorted(facts.keys() | found.keys()):
+        for what in sorted(facts.keys() | found.keys(), key=str):
             if facts.get(what) != found.get(what):
                 yield Problem(name, f"says of {what} something else than {MANIFEST}")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
+import io
 import json
 import subprocess
 import sys
+import unicodedata
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,12 +21,15 @@ import psycopg
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harvester.config import load
 from harvester.dataset import files
 from harvester.dataset.columns import ENTITIES
 from harvester.dataset.pseudonyms import Scope, derive, key_of
-from harvester.dataset.release import Field, Profile, Type
+from harvester.dataset.read import batches
+from harvester.dataset.release import Field, Profile, Resource, Type
 from harvester.dataset.rows import Text, Tombstones
 from harvester.errors import UsageError
 from harvester.secret import secret_key
@@ -547,6 +553,47 @@ def test_cells_that_a_spreadsheet_would_run_are_defused(tmp_path: Path) -> None:
     assert ',"plain"' in text
     lines = gzip.decompress((tmp_path / "x.jsonl.gz").read_bytes()).splitlines()
     assert [json.loads(line)["said"] for line in lines] == said
+
+
+UNSEEN = (
+    " \t\n\r\v\f\0\x1f\x85\xa0\xad\u1680\u180e\u2003\u200b\u200d\u200f\u2028\u202e\u2060\u2066\u2800\u3000\u3164"
+    "\ufeff\ufe0f"
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    said=st.lists(
+        st.builds(
+            "".join,
+            st.tuples(
+                st.text("'", max_size=2),
+                st.text(UNSEEN, max_size=3),
+                st.sampled_from("=+-@\uff1d\uff0b\uff0d\uff20'a1"),
+                st.text(st.characters(codec="utf-8"), max_size=5),
+            ),
+        ),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_no_text_of_a_csv_begins_a_formula_and_each_is_read_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, said: list[str]
+) -> None:
+    """Whatever a program strips or folds before it looks at a cell: blanks, what has no width, full width."""
+    folder = tmp_path_factory.mktemp("csv")
+    fields = (Field("id", Type.INTEGER, "", required=True), Field("said", Type.STRING, ""))
+    rows = pa.record_batch({"id": [-1 - n for n in range(len(said))], "said": said}).cast(files.schema_of(fields))
+    with files.Writing(folder, "x", fields, [files.Format.CSV]) as writing:
+        writing.write(rows)
+    resource = Resource("x", "", fields, ("id",), (), len(said), writing.files())
+    read_back = [row for batch in batches(folder, resource, resource.files[0]) for row in batch.to_pylist()]
+    assert read_back == rows.to_pylist()
+    text = gzip.decompress((folder / "x.csv.gz").read_bytes()).decode()
+    for number, cell in csv.reader(io.StringIO(text, newline=""), strict=True):
+        seen = "".join(one for one in unicodedata.normalize("NFKC", cell) if one.isprintable()).strip()
+        assert number == "id" or int(number) < 0, "numbers stay numbers"
+        assert not seen.startswith(("=", "+", "-", "@")), ascii(cell)
 
 
 def test_the_command_builds_and_says_what_it_built(harvest: Any, tmp_path: Path) -> None:
