@@ -62,7 +62,9 @@ def _front_page_items(served: dict[str, Any]) -> Iterator[Any]:
             yield {"row": row, "position": position} | item if isinstance(item, dict) else item
 
 
-USER = ("id", "username", "joined_at", "scratch_team", "country", "status", "bio", "profile_id", "extra")
+USER = (
+    "id", "username", "joined_at", "scratch_team", "country", "status", "bio", "profile_id", "gone_reason", "extra",
+)  # fmt: skip
 NAMED_AUTHOR = ("id", "username", "extra")
 ANONYMOUS_AUTHOR = ("id", "extra")
 COMMENT_AUTHOR = ("id", "username", "scratch_team", "extra")

@@ -8,7 +8,8 @@ A value may be null, which is stored as such, unless things are identified, plac
 things themselves, usernames, the key of a list. An optional field is UNSET where it was not served, never None.
 """
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -46,6 +47,13 @@ class Record(Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
     unknown: dict[str, Any] = field(default_factory=dict, name=":unknown:")
 
 
+PLACEHOLDER_DATES = frozenset({datetime(1900, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC)})
+"""Dates of registration that are none: of an author inside a project, and of an account erased under the GDPR."""
+ERASED = "erased under the GDPR"
+"""Why such an account is gone: for good, whatever else is served of it."""
+_ERASED_NAME = re.compile(r"gdpr\d+", re.ASCII | re.IGNORECASE)
+
+
 class UserHistory(Record, kw_only=True):
     """When the account was registered."""
 
@@ -72,6 +80,14 @@ class User(Record, kw_only=True):
     scratchteam: Flag | UnsetType = UNSET
     history: UserHistory
     profile: Profile
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the account was erased under the GDPR: it has a made-up name and date of registration then.
+
+        The name alone proves nothing, for anybody may register one like it.
+        """
+        return self.history.joined in PLACEHOLDER_DATES and _ERASED_NAME.fullmatch(self.username) is not None
 
 
 class AuthorProfile(Record, kw_only=True):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Boolean, DateTime, Double, Integer
 from sqlalchemy.dialects.postgresql import JSONB
 
+from harvester.api.records import ERASED
 from harvester.dataset.columns import (
     COLUMNS,
     ENTITIES,
@@ -137,6 +138,9 @@ _TYPES: tuple[tuple[type[TypeEngine[Any]], Type], ...] = (
     (Double, Type.NUMBER),
     (JSONB, Type.JSON),
 )
+_IS_ERASED = f"(gone_reason IS NOT DISTINCT FROM '{ERASED}')"
+_OF_NOBODY = ("id", "first_seen_at", "gone_at", "gone_after", "gone_reason")
+"""Columns of a user that tell nothing of the person."""
 _NOT_AT = ("news", "studio_activity")
 """Tables that do not change but by growing; the others have a function for the past."""
 
@@ -284,7 +288,8 @@ def source(table: str, selection: Selection) -> str:
     """A table in the state that is asked for, as SQL in place of a table.
 
     Whatever is gone by now is a tombstone to `open` and `restricted`, however far back the past lies that they show;
-    and what its author has replaced since then is not shown.
+    and what its author has replaced since then is not shown. An account that was erased at the site has nothing there
+    but its place.
     """
     columns = [column.name for column in _BY_NAME[table].columns]
     if selection.at is None:
@@ -301,6 +306,11 @@ def source(table: str, selection: Selection) -> str:
             f"(SELECT {', '.join(parts)} FROM history.{table}_at({moment(selection.at)}) f"
             f" JOIN scratch.{table} g ON {same})"
         )
+    if table == "users" and selection.hashed:
+        parts = [
+            name if name in _OF_NOBODY else f"CASE WHEN NOT {_IS_ERASED} THEN {name} END AS {name}" for name in columns
+        ]
+        relation = f"(SELECT {', '.join(parts)} FROM {relation} s)"
     if table == "studios" and selection.erased:
         parts = [
             f"CASE WHEN e.id IS NULL THEN s.{name} END AS {name}"

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from msgspec import UNSET, structs
+from msgspec import UNSET, UnsetType, structs
 
 from harvester.api import records as r
 from harvester.api.profile_html import PageComment
 from harvester.api.stream import Kind, Stream
 from harvester.api.text import as_read
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +99,18 @@ def _lacks(record: Any) -> bool:
 
 
 def _without_gaps(table: str, columns: tuple[str, ...], values: list[tuple[Any, ...]], *, shows: bool) -> list[Rows]:
-    parts: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+    parts: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
     for row in values:
-        served = tuple(column for column, value in zip(columns, row, strict=True) if value is not UNSET)
-        if served:
-            parts.setdefault(served, []).append(tuple(value for value in row if value is not UNSET))
-    return [Rows(table, served, rows, shows) for served, rows in parts.items()]
+        parts.setdefault(tuple([place for place, value in enumerate(row) if value is not UNSET]), []).append(row)
+    return [
+        Rows(table, _picked(columns, places), [_picked(row, places) for row in rows], shows)
+        for places, rows in parts.items()
+        if places
+    ]
+
+
+def _picked(values: tuple[T, ...], places: tuple[int, ...]) -> tuple[T, ...]:
+    return tuple([values[place] for place in places])
 
 
 class _Plan(NamedTuple):
@@ -167,6 +175,15 @@ def _user_extra(user: r.User, _: Visit) -> dict[str, Any]:
         membership_label=profile.membership_label,
         membership_avatar_badge=profile.membership_avatar_badge,
     ) | _unknown(here=user, history=user.history, profile=profile)
+
+
+def _joined(user: r.User, _: Visit) -> datetime | UnsetType | None:
+    joined = user.history.joined
+    return UNSET if joined in r.PLACEHOLDER_DATES else joined
+
+
+def _end_of_account(user: r.User, _: Visit) -> str | UnsetType:
+    return r.ERASED if user.is_erased else UNSET
 
 
 def _author_extra(project: Any, _: Visit) -> dict[str, Any]:
@@ -290,12 +307,13 @@ def _account(_: Any, visit: Visit) -> int | None:
 _USERS: dict[str, Getter] = {
     "id": "id",
     "username": "username",
-    "joined_at": "history.joined",
+    "joined_at": _joined,
     "scratch_team": "scratchteam",
     "country": "profile.country",
     "status": "profile.status",
     "bio": "profile.bio",
     "profile_id": "profile.id",
+    "gone_reason": _end_of_account,
     "extra": _user_extra,
 }
 _AUTHORS: dict[str, Getter] = {

@@ -22,8 +22,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
-from harvester.api.catalogue import STREAMS
-from harvester.api.stream import Paging
+from harvester.api.catalogue import DETAIL, STREAMS
+from harvester.api.records import ERASED
+from harvester.api.stream import Kind, Paging
 from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, WRITTEN, metadata
 
 if TYPE_CHECKING:
@@ -227,13 +228,21 @@ def _statement(table: str, columns: tuple[str, ...], staged: sql.Composed, *, sh
     """Compare, keep what is superseded, insert or update; returns the numbers of both, and what was updated.
 
     Where the rows are shown to be at the site, what was gone is back, and the absence goes to the history; where they
-    come with a `gone_reason`, they are gone.
+    come with a `gone_reason`, they are gone. An account that was erased stays so.
     """
     target = WRITTEN[table]
     key = KEY_COLUMNS[table]
     plain = [column for column in columns if column not in key and column not in ("extra", "seen_at")]
+
+    def becomes(column: str, new: str) -> sql.Composable:
+        """The value of a column of a known row `t` once the row `new` is written."""
+        value = sql.SQL("{}.{}").format(sql.SQL(new), sql.Identifier(column))
+        if column == "gone_reason" and table == "users":
+            return sql.SQL("CASE WHEN {} THEN t.gone_reason ELSE {} END").format(_IS_ERASED, value)
+        return value
+
     sets: list[sql.Composable] = [
-        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column))
+        sql.SQL("{} = {}").format(sql.Identifier(column), becomes(column, "excluded"))
         for column in columns
         if column not in key and column != "extra"
     ]
@@ -251,19 +260,25 @@ def _statement(table: str, columns: tuple[str, ...], staged: sql.Composed, *, sh
         into.append(sql.SQL("gone_at"))
         values.append(sql.SQL("now()"))
         sets.append(sql.SQL("gone_at = coalesce(t.gone_at, excluded.gone_at)"))
-        sets.append(sql.SQL("gone_after = coalesce(t.gone_after, t.first_seen_at)"))
+        sets.append(sql.SQL("gone_after = coalesce(t.gone_after, {})").format(_last_seen(table)))
         returns = False
+    elif returns and table == "users":
+        kept_by_the_erased = "{0} = CASE WHEN {1} THEN t.{0} END"
+        sets += [
+            sql.SQL(kept_by_the_erased).format(sql.Identifier(column), _IS_ERASED)
+            for column in ("gone_at", "gone_after", "gone_reason")
+        ]
     elif returns:
         sets.append(sql.SQL("gone_at = NULL, gone_after = NULL, gone_reason = NULL"))
 
     def differs(new: str) -> sql.Composable:
         changes: list[sql.Composable] = [
-            sql.SQL("t.{0} IS DISTINCT FROM {1}.{0}").format(sql.Identifier(column), sql.SQL(new)) for column in plain
+            sql.SQL("t.{} IS DISTINCT FROM {}").format(sql.Identifier(column), becomes(column, new)) for column in plain
         ]
         if "extra" in columns:
             changes.append(sql.SQL("NOT t.extra @> {}.extra").format(sql.SQL(new)))
         if returns:
-            changes.append(sql.SQL("t.gone_at IS NOT NULL"))
+            changes.append(_came_back(table))
         return sql.SQL(" OR ").join(changes) if changes else sql.SQL("false")
 
     return sql.SQL(
@@ -301,6 +316,24 @@ def _statement(table: str, columns: tuple[str, ...], staged: sql.Composed, *, sh
     )
 
 
+_IS_ERASED = sql.SQL("t.gone_reason IS NOT DISTINCT FROM {}").format(sql.Literal(ERASED))
+
+
+def _came_back(table: str) -> sql.Composable:
+    """Whether a thing `t` that is shown was gone, and can return."""
+    gone = sql.SQL("t.gone_at IS NOT NULL")
+    return sql.SQL("({} AND NOT ({}))").format(gone, _IS_ERASED) if table == "users" else gone
+
+
+def _last_seen(table: str) -> sql.Composable:
+    """When a thing `t` was last known to be present: when it was last visited, else when it was first met."""
+    if table not in _VISITED:
+        return sql.SQL("t.first_seen_at")
+    return sql.SQL(
+        "greatest(t.first_seen_at, (SELECT w.visited_at FROM crawl.walks w WHERE w.stream = {} AND w.entity_id = t.id))"
+    ).format(sql.Literal(DETAIL[Kind(table.removesuffix("s"))]))
+
+
 def _identifier(table: Table) -> sql.Identifier:
     return sql.Identifier(table.schema or "", table.name)
 
@@ -320,8 +353,9 @@ def _ended(table: str) -> sql.Composed:
         "ended AS (INSERT INTO history.absences"
         " (kind, thing_id, other_id, gone_at, gone_after, returned_at, gone_reason)"
         " SELECT {kind}, t.{one}, {other}, t.gone_at, t.gone_after, now(), t.gone_reason FROM s JOIN {table} t"
-        " ON {same} WHERE t.gone_at < now()), "
+        " ON {same} WHERE {back} AND t.gone_at < now()), "
     ).format(
+        back=_came_back(table),
         kind=sql.Literal(table),
         one=sql.Identifier(key[0]),
         other=sql.SQL("t.{}").format(sql.Identifier(key[1])) if len(key) > 1 else sql.SQL("0"),

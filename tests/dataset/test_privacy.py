@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
 import re
 from collections import Counter, defaultdict
 from importlib import resources
@@ -15,9 +16,16 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
+from harvester.api.catalogue import STREAMS
+from harvester.api.decode import decode
 from harvester.dataset.columns import KINDS
 from harvester.dataset.pseudonyms import key_of
+from harvester.dataset.release import Profile
+from harvester.dataset.rows import Tombstones
 from harvester.secret import secret_key
+from harvester.warehouse.commit import Writer
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.normalise import Visit, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -362,3 +370,60 @@ def test_order_tells_nothing(built: Any) -> None:
             pseudonyms = [row["id"] for row in built.rows(profile, table)]
             assert pseudonyms == sorted(pseudonyms)
             assert all(re.fullmatch(r"[0-9a-f]{32}", one) for one in pseudonyms)
+
+
+def test_who_was_erased_under_the_gdpr_leaves_nothing_of_what_they_were(builder: Any) -> None:
+    """Not in a state of before, where tombstones are told, nor in the words of others; the warehouse keeps it."""
+    with open_connection(builder.database, autocommit=True) as connection:
+
+        def one(query: str, *values: Any) -> Any:
+            row = connection.execute(query, values).fetchone()
+            assert row is not None
+            return row[0] if len(row) == 1 else row
+
+        person, profile = one(
+            "SELECT id, profile_id FROM scratch.users u WHERE gone_at IS NULL"
+            " AND id IN (SELECT author_id FROM scratch.projects WHERE gone_at IS NULL) ORDER BY id LIMIT 1"
+        )
+        comment = one(
+            "SELECT id FROM scratch.project_comments WHERE author_id <> %s AND gone_at IS NULL ORDER BY id LIMIT 1",
+            person,
+        )
+        connection.execute(
+            "UPDATE scratch.users SET username = 'zyxkid_77', country = 'Tonga', bio = 'zyxbio', status = 'zyxstatus',"
+            " joined_at = '2011-11-11 11:11:11Z', extra = '{\"hobby\": \"zyxextra\"}' WHERE id = %s",
+            [person],
+        )
+        connection.execute("UPDATE scratch.users SET country = 'Chad' WHERE country = 'Tonga' AND id <> %s", [person])
+        connection.execute("UPDATE scratch.project_comments SET content = 'hi @zyxkid_77' WHERE id = %s", [comment])
+        then = one("SELECT now()")
+        served = {
+            "id": person,
+            "username": "gdpr0000077",
+            "history": {"joined": "2000-01-01T00:00:00.000Z"},
+            "profile": {"id": profile, "images": {}, "status": "", "bio": "", "country": None},
+        }
+        stream = STREAMS["user"]
+        records = decode(stream, json.dumps(served).encode())
+        Writer(connection).store(normalise(Visit(stream, person), records))
+        kept = "SELECT username, country, bio FROM history.user_revisions WHERE user_id = %s AND valid_to > %s"
+        assert one(kept, person, then) == ("zyxkid_77", "Tonga", "zyxbio")
+
+    for profile, name, at in (
+        (Profile.OPEN, "open-then", then),
+        (Profile.RESTRICTED, "restricted-then", then),
+        (Profile.RESTRICTED, "restricted-now", None),
+    ):
+        builder(name, profile, tombstones=Tombstones.FLAGS, as_of=at)
+        for file, text in everything(builder.folder / name).items():
+            found = re.findall(r"(?i)zyx(?:kid|bio|status|extra)|Tonga|2011-11-11|gdpr0000", text)
+            assert not found, (name, file)
+    for name in ("now", "then"):
+        (row,) = [
+            row for row in builder.rows(f"restricted-{name}", "users") if row["gone_reason"] == "erased under the GDPR"
+        ]
+        told = {column for column, value in row.items() if value is not None}
+        assert told <= {"id", "first_seen_at", "gone_at", "gone_after", "gone_reason", "gone"} | set(DESIGN)
+
+
+DESIGN = ("design_id", "inclusion_probability", "weight")

@@ -363,6 +363,55 @@ def test_what_was_unknown_before_is_no_version(connection: Connection, writer: W
     assert one(connection, "SELECT count(*) FROM history.user_revisions") == 0
 
 
+def test_an_account_erased_under_the_gdpr_is_gone_for_good(connection: Connection, writer: Writer, run: int) -> None:
+    """Its made-up date replaces nothing, what it was stays in the history, and no page of the site brings it back."""
+    frontier.seed(connection, [Seed(Kind.USER, 5), Seed(Kind.USER, 6)])
+
+    def served(name: str, joined: str, number: int = 5, **profile: Any) -> dict[str, Any]:
+        profile = {"id": 29, "images": {}, "status": "", "bio": "", "country": None} | profile
+        return {"id": number, "username": name, "history": {"joined": joined}, "profile": profile}
+
+    placeholder = "2000-01-01T00:00:00.000Z"
+    before = served("kid", "2013-05-06T07:08:09.000Z", country="Poland", bio="my bio")
+    # A name like it is anybody's to choose.
+    alike = served("gdpr7", "2013-05-06T07:08:09.000Z", 6)
+    for _ in range(2):
+        visits = {lease.visit.entity_id: lease for lease in leased(connection, run, ["user"], 2)}
+        writer.commit([visited(visits[5], before), visited(visits[6], alike)])
+        frontier.refresh(connection, ["user"])
+    account = (
+        "SELECT username, country, bio, extract(year FROM joined_at)::int, gone_reason FROM scratch.users WHERE id = 5"
+    )
+    assert one(connection, account) == ("kid", "Poland", "my bio", 2013, None)
+    visits = {lease.visit.entity_id: lease for lease in leased(connection, run, ["user"], 2)}
+    erased = served("gdpr0000001", placeholder)
+    writer.commit([visited(visits[5], erased)])
+    gone = ("gdpr0000001", None, "", 2013, "erased under the GDPR")
+    assert one(connection, account) == gone
+    assert one(connection, "SELECT gone_after < gone_at FROM scratch.users WHERE id = 5")
+    assert one(connection, "SELECT gone_after > first_seen_at FROM scratch.users WHERE id = 5")
+    assert one(connection, "SELECT gone_at FROM scratch.users WHERE id = 6") is None
+    assert one(connection, "SELECT username, country, bio FROM history.user_revisions") == ("kid", "Poland", "my bio")
+
+    # What the site's pages say of the name afterwards, and the account where it was never known before.
+    page, check = (
+        replace(visits[5].visit, stream=STREAMS["user_page"]),
+        replace(visits[5].visit, stream=STREAMS["username_check"]),
+    )
+    writer.store(
+        normalise(
+            page, decode(page.stream, b"<html><div id='profile-data'><span class='group'>Scratcher</span></div></html>")
+        )
+    )
+    writer.store(normalise(check, decode(check.stream, b'{"username": "gdpr0000001", "msg": "valid username"}')))
+    writer.store(
+        normalise(visits[6].visit, decode(STREAMS["user"], json.dumps(served("gdpr2", placeholder, 8)).encode()))
+    )
+    assert one(connection, account) == gone
+    assert one(connection, "SELECT count(*) FROM history.absences") == 0
+    assert one(connection, "SELECT joined_at, gone_reason FROM scratch.users WHERE id = 8") == (None, gone[-1])
+
+
 def test_replies_are_due_when_their_count_changes_and_only_then(
     connection: Connection, writer: Writer, run: int
 ) -> None:
