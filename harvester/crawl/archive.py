@@ -15,18 +15,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import msgspec
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
-from warcio.statusandheaders import StatusAndHeaders
+from warcio.statusandheaders import StatusAndHeaders, StatusAndHeadersParserException
 from warcio.warcwriter import WARCWriter
 
 from harvester import __version__
 from harvester.api.catalogue import STREAMS
 from harvester.api.text import without_tokens
 from harvester.errors import HarvesterError, UsageError
+from harvester.untrusted import open_regular
 from harvester.warehouse.normalise import Query, Visit
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
 
 LARGEST_FILE = 512 * 2**20
 """Bytes after which another file is begun."""
+LARGEST_RECORD = 17 * 2**20
+"""Bytes of a record, unpacked, above which an archive is refused: a response has 16 MiB at most."""
+_LARGEST_HEADERS = 2**16
+_END = b"\r\n\r\n"
+"""Of the headers of a record, and of the record."""
 _VISIT = "Harvester-Visit"
 
 
@@ -55,19 +61,25 @@ class Part:
     position: int | None = None
 
 
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""What a bigint of the database holds."""
+Place = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+Words = Annotated[str, msgspec.Meta(pattern=r"\A[^\0]*\Z", max_length=10_000)]
+
+
 class Kept(msgspec.Struct, omit_defaults=True):
     """What the archive says of a response besides itself."""
 
     stream: str
-    entity_id: int
-    query: str
-    owner_id: int | None = None
-    username: str | None = None
-    host_id: int | None = None
-    seen_at: datetime | None = None
-    asked: tuple[str, str, str, int] | None = None
-    part: tuple[bool, bool, int | None, bool] | None = None
-    position: int | None = None
+    entity_id: Number
+    query: Words
+    owner_id: Number | None = None
+    username: Words | None = None
+    host_id: Number | None = None
+    seen_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    asked: tuple[Words, Words, Words, Place] | None = None
+    part: tuple[bool, bool, Number | None, bool] | None = None
+    position: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,53 +167,117 @@ class Archive:
 def read_archives(paths: Sequence[Path]) -> Iterator[Archived]:
     """The responses of archives, all files together in the order in which they came.
 
-    A file that ends in the middle of a record, as a killed run leaves it, is read as far as it goes.
+    A file that ends in the middle of a record, as a killed run leaves it, is read as far as it goes. What is held of a
+    file is one record.
 
     Raises:
-        UsageError: a file that cannot be read, or is no archive of this project.
+        UsageError: a file that cannot be read, is no regular file, or is no archive of this project; the message says
+            at which byte.
     """
     with ExitStack() as stack:
         try:
-            files = [(path, stack.enter_context(path.open("rb"))) for path in paths]
+            files = [(path, stack.enter_context(open_regular(path))) for path in paths]
         except OSError as error:
             raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from None
         yield from heapq.merge(*(_read(path, file) for path, file in files), key=lambda one: one.at)
 
 
+class _DamagedError(Exception):
+    """A record is not as this project writes it."""
+
+
+_TROUBLE = (
+    ArchiveLoadFailed,
+    StatusAndHeadersParserException,
+    msgspec.DecodeError,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+"""What the reader of WARC, which believes its headers, and that of JSON raise."""
+
+
 def _read(path: Path, file: BinaryIO) -> Iterator[Archived]:
-    ours = not path.stat().st_size  # a run that was killed at once leaves an empty file
+    ours = not os.fstat(file.fileno()).st_size  # a run that was killed at once leaves an empty file
+    start = 0
     try:
-        for member in _members(file):
+        for began, member in _members(file):
+            start = began
+            _check_record(member)
             for record in ArchiveIterator(BytesIO(member)):
                 if record.rec_type == "warcinfo":
-                    ours = b"scratch-harvester" in record.content_stream().read()
+                    ours = b"scratch-harvester" in record.raw_stream.read()
                 described = record.rec_headers.get_header(_VISIT)
                 if ours and record.rec_type == "response" and described is not None:
                     yield _archived(record, described)
-    except (ArchiveLoadFailed, msgspec.DecodeError, zlib.error, OSError, KeyError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read as an archive ({type(error).__name__})") from None
+    except _DamagedError as error:
+        raise UsageError(f"{path} cannot be read as an archive: the record at byte {start:,} {error}") from None
+    except _TROUBLE as error:
+        why = f"{type(error).__name__} at or after byte {start:,}"
+        raise UsageError(f"{path} cannot be read as an archive ({why})") from None
     if not ours:
         raise UsageError(f"{path} is no archive of this project")
 
 
-def _members(file: BinaryIO) -> Iterator[bytes]:
-    """What is packed in a file, record by record; one that has no end is left out: a part of it would look whole.
+def _members(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """What is packed in a file, record by record, with the byte at which each begins.
+
+    One that has no end is left out: a part of it would look whole.
 
     Raises:
         zlib.error: it is not packed, or damaged.
+        _DamagedError: a record unpacks to more than `LARGEST_RECORD`.
     """
-    unpacker, parts = zlib.decompressobj(wbits=31), []
+    unpacker, parts, size, start = zlib.decompressobj(wbits=31), [], 0, 0
     while chunk := file.read(2**16):
         while chunk:
-            parts.append(unpacker.decompress(chunk))
+            parts.append(unpacker.decompress(chunk, LARGEST_RECORD + 1 - size))
+            size += len(parts[-1])
+            if size > LARGEST_RECORD:
+                raise _DamagedError(f"unpacks to more than {LARGEST_RECORD:,} bytes (from byte {start:,} on)")
             chunk = unpacker.unused_data
             if unpacker.eof:
-                yield b"".join(parts)
-                unpacker, parts = zlib.decompressobj(wbits=31), []
+                yield start, b"".join(parts)
+                start = file.tell() - len(chunk)
+                unpacker, parts, size = zlib.decompressobj(wbits=31), [], 0
+
+
+def _check_record(member: bytes) -> None:
+    """Check the frame of a record: one in each member, whose headers are short and whose length is what they say.
+
+    Raises:
+        _DamagedError: it is none.
+    """
+    head, end, block = member.partition(_END)
+    if not member.startswith(b"WARC/") or not end:
+        raise _DamagedError("is no WARC record")
+    if len(head) > _LARGEST_HEADERS:
+        raise _DamagedError(f"has more than {_LARGEST_HEADERS:,} bytes of headers")
+    headers = [(name.lower(), value.strip()) for name, _, value in (one.partition(b":") for one in head.splitlines())]
+    if (b"warc-type", b"response") in headers and b"warc-target-uri" not in dict(headers):
+        raise _DamagedError("has no address")
+    lengths = [value for name, value in headers if name == b"content-length"]
+    if lengths != [b"%d" % (len(block) - len(_END))] or not block.endswith(_END):
+        raise _DamagedError("has another length than it says")
 
 
 def _archived(record: Any, described: str) -> Archived:
     kept = msgspec.json.decode(described.encode(), type=Kept)
+    if kept.stream not in STREAMS:
+        raise _DamagedError("is of no stream of this version")
+    at = datetime.fromisoformat(record.rec_headers.get_header("WARC-Date") or "")
+    if at.tzinfo is None:
+        raise _DamagedError("has a date without a time zone")
+    http = record.http_headers
+    if http is None or not (http.get_statuscode() or "").isdecimal():
+        raise _DamagedError("is no HTTP response with a status")
+    if http.get_header("Content-Encoding") or http.get_header("Transfer-Encoding"):
+        raise _DamagedError("is packed once more")
     visit = Visit(
         STREAMS[kept.stream],
         kept.entity_id,
@@ -212,9 +288,9 @@ def _archived(record: Any, described: str) -> Archived:
         None if kept.asked is None else Query(*kept.asked),
     )
     return Archived(
-        at=datetime.fromisoformat(record.rec_headers.get_header("WARC-Date")),
-        status=int(record.http_headers.get_statuscode()),
-        body=record.content_stream().read(),
+        at=at,
+        status=int(http.get_statuscode()[:9]),
+        body=record.raw_stream.read(),
         visit=visit,
         query=kept.query,
         part=None if kept.part is None else Part(*kept.part, position=kept.position),

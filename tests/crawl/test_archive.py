@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import gzip
+import os
 import random
+import re
+import zlib
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scrapy.http import Response
 
 from harvester.api.catalogue import STREAMS
-from harvester.crawl.archive import Archive, Part, read_archives
+from harvester.crawl.archive import LARGEST_RECORD, Archive, Part, read_archives
 from harvester.errors import HarvesterError, UsageError
 from harvester.warehouse.normalise import Query, Visit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 VISIT = Visit(STREAMS["project"], 142)
@@ -93,6 +100,77 @@ def test_a_file_that_was_cut_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
         list(read_archives([path]))
 
 
+def packed(records: list[bytes]) -> bytes:
+    """An archive of these records, each with the length that it says it has."""
+    return b"".join(gzip.compress(record) for record in records)
+
+
+def records_of(path: Path) -> list[bytes]:
+    """The records of an archive, unpacked."""
+    data, found = path.read_bytes(), []
+    while data:
+        unpacker = zlib.decompressobj(wbits=31)
+        found.append(unpacker.decompress(data))
+        data = unpacker.unused_data
+    return found
+
+
+def block(record: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """A record with another block, of the length that it says."""
+    head, _, rest = record.partition(b"\r\n\r\n")
+    body = change(rest[:-4])
+    head = re.sub(rb"Content-Length: \d+", b"Content-Length: %d" % len(body), head)
+    return head + b"\r\n\r\n" + body + b"\r\n\r\n"
+
+
+DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "another stream": (lambda r: r.replace(b'"stream":"project"', b'"stream":"nothing"'), "is of no stream"),
+    "an id that is none": (lambda r: r.replace(b'"entity_id":142', b'"entity_id":"x"'), "ValidationError"),
+    "an id of 70 bits": (lambda r: r.replace(b'"entity_id":142', b'"entity_id":%d' % 2**70), "ValidationError"),
+    "a place of 70 bits": (lambda r: r.replace(b'"position":3', b'"position":%d' % 2**70), "ValidationError"),
+    "a query with a NUL": (lambda r: r.replace(b'"query":""', b'"query":"a\\u0000"'), "ValidationError"),
+    "no address": (lambda r: re.sub(rb"WARC-Target-URI: [^\r]*\r\n", b"", r), "has no address"),
+    "no date": (lambda r: re.sub(rb"WARC-Date: [^\r]*\r\n", b"", r), "ValueError"),
+    "a date that is none": (lambda r: re.sub(rb"(WARC-Date: )[^\r]*", rb"\1soon", r), "ValueError"),
+    "a date of no zone": (lambda r: re.sub(rb"(WARC-Date: [^Z]*)Z", rb"\1", r), "without a time zone"),
+    "no length": (lambda r: re.sub(rb"Content-Length: [^\r]*\r\n", b"", r), "has another length"),
+    "two lengths": (lambda r: r.replace(b"WARC-Date", b"Content-Length: 1\r\nWARC-Date"), "has another length"),
+    "too long a length": (lambda r: re.sub(rb"(Content-Length: )", rb"\g<1>1", r), "has another length"),
+    "too short a length": (lambda r: re.sub(rb"(Content-Length: \d)\d+", rb"\1", r), "has another length"),
+    "no end": (lambda r: r[:-4], "has another length"),
+    "two records in one": (lambda r: r + r, "has another length"),
+    "headers without end": (lambda r: r.replace(b"WARC-Date", b"X: y\r\n" * 20_000 + b"WARC-Date"), "of headers"),
+    "a status that is none": (lambda r: block(r, lambda b: b.replace(b" 200 ", b" two ")), "with a status"),
+    "no HTTP": (lambda r: block(r, lambda _: b""), "as an archive"),
+    "a body that is packed": (
+        lambda r: block(r, lambda b: b.replace(b"Content-Type", b"Content-Encoding: gzip\r\nContent-Type")),
+        "is packed once more",
+    ),
+    "a record that is packed twice": (gzip.compress, "is no WARC record"),
+    "no record": (lambda _: b"not an archive at all", "is no WARC record"),
+    "a record that unpacks without end": (
+        lambda r: block(r, lambda b: b + bytes(LARGEST_RECORD)),
+        "unpacks to more than 17,825,792 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_record_that_is_not_ours_is_refused_with_its_place(tmp_path: Path, what: str) -> None:
+    """In one line, and the one before it is read."""
+    (path,) = written(tmp_path, b'{"id":1}', b'{"id":2}')
+    change, words = DAMAGE[what]
+    about, one, two = records_of(path)
+    assert change(two) != two
+    path.write_bytes(packed([about, one, change(two)]))
+    read = []
+    with pytest.raises(UsageError) as refused:
+        read.extend(one.body for one in read_archives([path]))
+    assert words in str(refused.value), refused.value
+    assert f"byte {len(packed([about, one])):,}" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
 def test_what_is_no_archive_of_ours_is_refused(tmp_path: Path) -> None:
     from io import BytesIO
 
@@ -107,21 +185,39 @@ def test_what_is_no_archive_of_ours_is_refused(tmp_path: Path) -> None:
         headers = StatusAndHeaders("200 OK", [], protocol="HTTP/1.1")
         writer.write_record(writer.create_warc_record("http://x/", "response", BytesIO(b"{}"), 2, http_headers=headers))
     (path,) = written(tmp_path / "ours", b"{}")
-    damaged = tmp_path / "damaged.warc.gz"
-    text = gzip.decompress(path.read_bytes())
-    for kind in (b'"stream":"project"', b'"entity_id":142'):
-        damaged.write_bytes(
-            gzip.compress(text.replace(kind, kind.replace(b"project", b"nothing").replace(b"142", b"{}")))
-        )
-        with pytest.raises(UsageError, match="damaged"):
-            list(read_archives([path, damaged]))
     with pytest.raises(UsageError, match="is no archive of this project"):
         list(read_archives([tmp_path / "theirs.warc.gz"]))
-    damaged.write_bytes(gzip.compress(text.replace(b"scratch-harvester", b"something-else")))
+    about, response = records_of(path)
+    other = tmp_path / "other.warc.gz"
+    other.write_bytes(
+        packed([block(about, lambda body: body.replace(b"scratch-harvester", b"something-else")), response])
+    )
     with pytest.raises(UsageError, match="is no archive of this project"):
-        next(read_archives([damaged]))
+        next(read_archives([other]))
     with pytest.raises(UsageError, match="cannot be read"):
         list(read_archives([tmp_path / "nowhere"]))
+    (tmp_path / "link").symlink_to(path)
+    os.mkfifo(tmp_path / "fifo")
+    for name, why in (("link", "symbolic link"), ("fifo", "not a regular file"), ("ours", "not a regular file")):
+        with pytest.raises(UsageError, match=f"{name} cannot be read: .*{why}"):
+            list(read_archives([path, tmp_path / name]))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_change_of_a_record_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    for old in tmp_path.glob("*.gz"):
+        old.unlink()
+    (path,) = written(tmp_path, b'{"id":1}')
+    about, one = records_of(path)
+    record = bytearray(one)
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(record) - 1))
+        what = data.draw(st.sampled_from([b"", b"\r\n", b"\r\n\r\n", b"\0", b"\xff", b"9", b":", b"{", b"W"]))
+        record[place : place + data.draw(st.integers(0, 30))] = what
+    path.write_bytes(packed([about, bytes(record)]))
+    with suppress(UsageError):
+        assert len(list(read_archives([path]))) <= 1
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
