@@ -365,7 +365,8 @@ def replay(
 
 @forget_app.command("user")
 def forget_user(
-    name: Annotated[str, typer.Argument(help="The username.")],
+    name: Annotated[str | None, typer.Argument(help="The username.")] = None,
+    user: Annotated[int | None, typer.Option("--id", help="The user's id, instead of a name.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would go, and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
@@ -373,6 +374,8 @@ def forget_user(
     """Remove a person from every table, and leave them out of all later crawls, replays and datasets.
 
     Only a keyed hash stays, made with `secret.key` in HARVESTER_HOME. There is no way back.
+
+    By id it is certain who is meant: a name may have been several people's.
 
     Example: `harvester forget user somebody --dry-run`
     """
@@ -384,19 +387,19 @@ def forget_user(
     with connect(settings(), autocommit=True) as connection:
         check_schema(connection)
         if not (dry_run or yes):
-            _show_erasure(forget(connection, home, name, rehearse=True), "would go")
+            _show_erasure(forget(connection, home, name, user=user, rehearse=True), "would go")
             typer.confirm("Remove all this for good?", abort=True)
-        erasure = forget(connection, home, name, rehearse=dry_run)
+        erasure = forget(connection, home, name, user=user, rehearse=dry_run)
     if as_json:
-        typer.echo(json.dumps(erasure.as_json() | {"known": bool(erasure.users), "dry_run": dry_run}))
+        typer.echo(json.dumps(erasure.as_json() | {"known": erasure.known, "dry_run": dry_run}))
     else:
         _show_erasure(erasure, "would go" if dry_run else "is gone")
 
 
 def _show_erasure(erasure: Any, what: str) -> None:
     console = Console()
-    if not erasure.users:
-        console.print("nobody of this name is in the warehouse; the name is left out from now on")
+    if not erasure.known:
+        console.print("the person is not in the warehouse, and is left out from now on")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in (what, "rows deleted", "emptied", "texts redacted"):
         table.add_column(column, justify="left" if column == what else "right")

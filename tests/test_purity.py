@@ -10,6 +10,7 @@ import pytest
 PURE = (
     "harvester.api.catalogue",
     "harvester.api.decode",
+    "harvester.api.names",
     "harvester.api.profile_html",
     "harvester.api.profile_page",
     "harvester.api.records",

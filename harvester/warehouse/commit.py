@@ -295,10 +295,14 @@ def _ruled(connection: Connection, rows: list[Rows], rule: Rule) -> list[Rows]:
 def _without_the_erased(connection: Connection, page: PageCommit, rule: Rule) -> PageCommit:
     verdict = page.verdict
     if verdict is not None:
-        verdict = replace(verdict, certificate=rule.of_walk(verdict.certificate))
+        verdict = replace(verdict, certificate=rule.of_walk(page.lease.visit.stream, verdict.certificate))
     seen = rule.of_list(page.lease.visit.stream, page.seen)
     return replace(
-        page, rows=_ruled(connection, page.rows, rule), state=rule.of_walk(page.state), verdict=verdict, seen=seen
+        page,
+        rows=_ruled(connection, page.rows, rule),
+        state=rule.of_walk(page.lease.visit.stream, page.state),
+        verdict=verdict,
+        seen=seen,
     )
 
 

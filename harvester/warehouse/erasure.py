@@ -16,14 +16,18 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import psycopg
 from psycopg import sql
 from sqlalchemy import Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from harvester.api.catalogue import STREAMS
+from harvester.api.names import fold, is_distinctive, replaced, spellings
 from harvester.api.stream import Kind
 from harvester.errors import UsageError, WarehouseError
 from harvester.secret import keyed_hash, secret_key
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Table
+    from sqlalchemy import Column, Table
 
     from harvester.api.stream import Stream
     from harvester.warehouse.normalise import Rows
@@ -42,6 +46,8 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[tuple[Any, ...]]
 
 USER, NAME, PROJECT, STUDIO = "user", "name", "project", "studio"
+_OTHER = "other name"
+"""The kind of a name of somebody else that could be read as a plural or an ornament of an erased one."""
 _FILE = "erased.txt"
 _THIS_KEY = "key"
 """The kind of the one hash that tells whether a key is the one that the others were made with."""
@@ -77,10 +83,16 @@ MENTIONED: dict[str, dict[str, str]] = {
     "users": {"featured_project_id": PROJECT},
 }
 """Columns that name the person in somebody else's row: they are emptied."""
+ONLY: dict[str, tuple[str, tuple[str, ...]]] = {
+    "rankings": ("kind", (PROJECT,)),
+    "ranking_stays": ("kind", (PROJECT,)),
+    "account.states": ("stream", tuple(stream.name for stream in STREAMS.values() if stream.kind is Kind.PROJECT)),
+}
+"""Tables with ids of several kinds: the column that tells the kind, and its values for ids of projects."""
 DERIVED: dict[str, dict[str, str]] = {
     "user_months": {"user_id": USER},
     "follow_degrees": {"user_id": USER},
-    "threads": {"author_id": USER, "place_id": USER},
+    "threads": {"author_id": USER},
     "remix_trees": {"root_id": PROJECT},
     "ranking_stays": {"thing_id": PROJECT},
     "remix_nodes": {"project_id": PROJECT, "parent_id": PROJECT, "root_id": PROJECT},
@@ -93,14 +105,38 @@ _EVENTS = ("account.messages", "account.activity")
 _FEATURED = "featured_project_data"
 """What `extra` of a user holds of the project that they feature."""
 _ID = r"^[0-9]{1,18}$"
+_USERNAME = re.compile("[A-Za-z0-9_-]{1,60}")
+_IS_ID = re.compile("[0-9]{1,18}")
 _HAS_AUTHOR = "SELECT FROM scratch.projects p WHERE p.author_id IS NOT NULL AND p.id ="
 _SAID = ("author_id", "commentee_id", "content", "content_served", "created_at", "modified_at", "visibility")
 """What is emptied of a comment of the person that others replied to."""
-_TELLING_LENGTH = 10
-"""Names from this length on, or with a digit or a dash, are taken for the person wherever they stand as a word."""
-_CALLED = ("@", "/users/", "?q=")
-"""What stands before a name, of whatever kind, that is meant for the person; the last in the name of a search."""
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_NAMES = frozenset(column for columns in OWNED.values() for column, kind in columns.items() if kind == NAME)
+"""Columns that hold a username and nothing else."""
+_TERMS = frozenset({
+    "stream", "kind", "outcome", "role", "relation", "visibility", "gone_reason", "type", "list", "change", "field",
+    "mode", "language", "command", "version", "name", "stratum", "closed_reason", "hash", "id", "country", "api_url",
+})  # fmt: skip
+"""Columns with words of ours or of the site, and keys: `project_comments` is no username there."""
+_RANKING = "ranking"
+"""The column with the name of a ranking, which holds what was searched for among words of ours."""
+_FIGURES = ("counts", "spent", "answers", "findings", "parameters", "state", "certificate")
+"""Columns of `crawl` with figures of ours, as JSON."""
+_REMEMBERED = ("anchors", "head", "known")
+"""Where the state and the certificate of a walk hold items of its list."""
+_KEYS = ("key", "head_key", "pass_key", "down_to")
+"""Where they hold the key of an item, which is its id in a list that is ordered by ids."""
+_ID_FIELD = re.compile("(?:^|_)ids?$|Ids?$")
+_NO_USER = re.compile("project|studio|gallery|comment_|parent|profile|message|activity|title|video")
+"""Fields of ids that are of something else than a user."""
+_PICTURE = re.compile(r"(/(?:user|avatars)/)([0-9]{1,18})(?=[_.])")
+"""The id of a user in the address of their picture."""
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?')
+"""A string of JSON, and whether it is the name of a field."""
+_NUMBER = re.compile(r"(?<![0-9.x])[0-9]{1,18}(?![0-9.x])")
+"""A number that may be an id, in what can't be read as JSON; sizes of pictures as 90x90 are none."""
+_HIDING = r"[&%\\\x01-\x08\x0b\x0c\x0e-\x1f\x7f]"
+"""What a name can be hidden with in a text of ASCII characters (`harvester.api.names`)."""
+_json = msgspec.json.Encoder(decimal_format="number")
 
 
 class Rule:
@@ -177,9 +213,11 @@ class Rule:
             value = row[rows.columns.index(column)]
             return (kind, value) in also or self.names(kind, value)
 
-        if any(names(column, kind) for column, kind in OWNED.get(rows.table, {}).items()):
-            return None
         served = dict(zip(rows.columns, row, strict=True))
+        if _tells_kind(rows.table, served) and any(
+            names(column, kind) for column, kind in OWNED.get(rows.table, {}).items()
+        ):
+            return None
         extra = served.get("extra") or {}
         if rows.table in _EVENTS and self.names(PROJECT, extra.get("project_id")):
             return None
@@ -197,9 +235,17 @@ class Rule:
         if rows.table == "rankings" and served["kind"] == STUDIO and names("thing_id", STUDIO):
             emptied.add("extra")
         return tuple(
-            ({} if column == "extra" else None) if column in emptied else self.said(value)
+            ({} if column == "extra" else None) if column in emptied else self.of_column(column, value)
             for column, value in served.items()
         )
+
+    def of_column(self, column: str, value: Any) -> Any:
+        """Take the names of the erased out of the value of a column."""
+        if value is None or column in _TERMS or column in _NAMES:
+            return value
+        if column == _RANKING:
+            return replaced(value, REMOVED, self._is_name, words=False)
+        return self.said(value)
 
     def title_less(self, connection: Connection, pages: Sequence[Rows]) -> list[Rows]:
         """The rows of a page without the titles of projects whose author nobody told yet."""
@@ -218,50 +264,88 @@ class Rule:
         ]
 
     def of_list(self, stream: Stream, items: list[int] | None) -> list[int] | None:
-        """The items that a page of a list showed, without the erased."""
-        kind = None if stream.holds is None else OWNED.get(stream.holds.table, {}).get(stream.holds.item)
+        """Leave the erased out of the items that a page of a list showed."""
+        kind = _item_kind(stream)
         if not self or items is None or kind is None:
             return items
         return [item for item in items if not self.names(kind, item)]
 
-    def of_walk(self, kept: str | None) -> str | None:
-        """The state or the certificate of a walk, as JSON, without the erased among the items that it remembers."""
-        if not self or kept is None:
+    def of_walk(self, stream: Stream, kept: str | None) -> str | None:
+        """Leave the erased out of the items that the state or the certificate of a walk, as JSON, remembers."""
+        kind = _item_kind(stream)
+        if not self or kept is None or kind is None:
             return kept
         walk = json.loads(kept)
         for part in (walk, walk.get("base"), walk.get("until")):
-            for remembered in ("anchors", "head", "known"):
+            for remembered in _REMEMBERED:
                 if part and remembered in part:
-                    part[remembered] = [
-                        item for item in part[remembered] if not (self.names(USER, item) or self.names(PROJECT, item))
-                    ]
+                    part[remembered] = [item for item in part[remembered] if not self.names(kind, item)]
         return json.dumps(walk)
 
-    def _word(self, found: re.Match[str]) -> str:
-        word, text = found[0], found.string
-        is_called = text.endswith(_CALLED, 0, found.start())
-        if (is_called or _is_telling(word)) and self.names(NAME, word):
-            return REMOVED
-        return word
+    def in_walk(self, stream: Stream, walk: Any) -> bool:
+        """Tell whether the state or the certificate of a walk remembers somebody erased, or something of theirs."""
+        kind = _item_kind(stream)
+        if kind is None or not walk:
+            return False
+        places = (*_REMEMBERED, *(_KEYS if stream.key_name == "id" else ()))
+        held = [
+            part[place]
+            for part in (walk, walk.get("base"), walk.get("until"))
+            if part
+            for place in places
+            if place in part
+        ]
+        return any(self.names(kind, item) for items in held for item in (items if isinstance(items, list) else [items]))
 
     def said(self, value: Any) -> Any:
-        """A value without the names of the erased."""
+        """Take the names of the erased out of a text, and their ids too out of what was read from JSON.
+
+        A field that holds nothing but a name names them; names of fields are no names.
+        """
         if isinstance(value, str):
-            return _TOKEN.sub(self._word, value)
-        if isinstance(value, dict):
-            return {
-                name: 0
-                if type(inner) is int and name.endswith("id") and self.names(USER, inner)
-                else self._field(inner)
-                for name, inner in value.items()
-            }
-        if isinstance(value, list):
-            return [self._field(inner) for inner in value]
+            return replaced(value, REMOVED, self._is_name, self._is_other)
+        if isinstance(value, dict | list):
+            return self._field("", value)
         return value
 
-    def _field(self, value: Any) -> Any:
-        """A value out of JSON without the names of the erased: a field that holds nothing but a name names them."""
-        return REMOVED if isinstance(value, str) and self.names(NAME, value) else self.said(value)
+    def _field(self, field: str, value: Any) -> Any:
+        """A value out of JSON; `field` is its name, or that of the object or list that holds it."""
+        if isinstance(value, dict):
+            return {name: self._field(f"{field}_id" if name == "id" else name, inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._field(field, inner) for inner in value]
+        if self._is_id(field, value):
+            return type(value)(0)
+        if isinstance(value, str):
+            return REMOVED if self._is_name(fold(value)) else _PICTURE.sub(self._picture, self.said(value))
+        return value
+
+    def _is_id(self, field: str, value: Any) -> bool:
+        if not _ID_FIELD.search(field) or _NO_USER.search(field):
+            return False
+        if isinstance(value, str):
+            return _IS_ID.fullmatch(value) is not None and self.names(USER, int(value))
+        return type(value) is int and self.names(USER, value)
+
+    def _picture(self, found: re.Match[str]) -> str:
+        return found[1] + "0" if self.names(USER, int(found[2])) else found[0]
+
+    def _is_name(self, name: str) -> bool:
+        return self.names(NAME, name)
+
+    def _is_other(self, name: str) -> bool:
+        return self.names(_OTHER, name)
+
+
+def _tells_kind(table: str, row: dict[str, Any]) -> bool:
+    """Tell whether the ids of a row are of the kind that `OWNED` says, in a table that holds several kinds."""
+    column, values = ONLY.get(table, ("", ()))
+    return not column or row.get(column) in values
+
+
+def _item_kind(stream: Stream) -> str | None:
+    """What the items of a list are, of the kinds that an erasure knows."""
+    return None if stream.holds is None else OWNED.get(stream.holds.table, {}).get(stream.holds.item)
 
 
 def _credits(rows: Rows) -> Iterator[tuple[int, str]]:
@@ -340,6 +424,8 @@ class Erasure:
 
     users: list[int]
     """Ids of the person: of who has the name or, if nobody has, of who had it."""
+    known: bool = False
+    """Whether the person is in the warehouse."""
     deleted: Counter[str] = field(default_factory=Counter)
     emptied: Counter[str] = field(default_factory=Counter)
     redacted: Counter[str] = field(default_factory=Counter)
@@ -349,24 +435,27 @@ class Erasure:
         return {"deleted": dict(self.deleted), "emptied": dict(self.emptied), "redacted": dict(self.redacted)}
 
 
-def forget(connection: Connection, home: Path, name: str, *, rehearse: bool = False) -> Erasure:
-    """Remove a person by name, in one transaction, and keep the rule that leaves them out from now on.
+def forget(
+    connection: Connection, home: Path, name: str | None = None, *, user: int | None = None, rehearse: bool = False
+) -> Erasure:
+    """Remove a person by name or by id, in one transaction, and keep the rule that leaves them out from now on.
 
     With `rehearse` everything is counted and nothing kept.
 
     Raises:
-        UsageError: a name that cannot be one.
+        UsageError: a name that cannot be one, or that several accounts had.
         WarehouseError: a crawl is at work, which could store the person anew.
     """
-    if not _TOKEN.fullmatch(name):
-        raise UsageError(f"{name!r} is no username: letters, digits, _ and - only")
-    found = connection.execute(
-        "WITH now AS (SELECT id FROM scratch.users WHERE lower(username) = %(name)s) SELECT id FROM now"
-        " UNION SELECT user_id FROM history.user_revisions"
-        " WHERE lower(username) = %(name)s AND NOT EXISTS (SELECT FROM now) ORDER BY 1",
-        {"name": name.lower()},
-    ).fetchall()
-    erasure = Erasure([user for (user,) in found])
+    if (name is None) == (user is None):
+        raise UsageError("say who it is by a name or by --id")
+    if user is not None:
+        if not 0 < user < 2**63:
+            raise UsageError(f"{user} is no id of a user")
+        users = [user]
+    else:
+        assert name is not None
+        users = _of_name(connection, name)
+    erasure = Erasure(users, known=_is_known(connection, users))
     with connection.transaction(force_rollback=rehearse):
         keep_crawls_out(connection)
         hashes = _remove(connection, home, name, erasure)
@@ -375,35 +464,72 @@ def forget(connection: Connection, home: Path, name: str, *, rehearse: bool = Fa
     return erasure
 
 
-def _remove(connection: Connection, home: Path, name: str, erasure: Erasure) -> list[str]:
+def _of_name(connection: Connection, name: str) -> list[int]:
+    """Who has a name or, if nobody has, who had it."""
+    if not _USERNAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no username: letters, digits, _ and - only; another one goes by --id")
+    users = _values(
+        connection,
+        "WITH now AS (SELECT id FROM scratch.users WHERE lower(username) = %(name)s) SELECT id FROM now"
+        " UNION SELECT user_id FROM history.user_revisions"
+        " WHERE lower(username) = %(name)s AND NOT EXISTS (SELECT FROM now) ORDER BY 1",
+        name=name.lower(),
+    )
+    if len(users) > 1:
+        raise UsageError(f"several accounts had the name: say which by --id, one of {', '.join(map(str, users))}")
+    return users
+
+
+def _is_known(connection: Connection, users: list[int]) -> bool:
+    return bool(_values(connection, "SELECT id FROM scratch.users WHERE id = ANY(%(users)s)", users=users))
+
+
+def _values(connection: Connection, query: str, **values: Any) -> list[Any]:
+    """Run a query of one column."""
+    return [value for (value,) in connection.execute(query, values).fetchall()]
+
+
+def _remove(connection: Connection, home: Path, name: str | None, erasure: Erasure) -> list[str]:
     load_rule(connection, home)
     key = secret_key(home)
     users = erasure.users
-
-    def told(query: str, **more: Any) -> list[Any]:
-        return [value for (value,) in connection.execute(query, {"users": users} | more).fetchall()]
-
+    told = partial(_values, connection, users=users)
+    # A name that somebody else has now is theirs, whoever had it before.
     names = told(
-        "SELECT lower(username) FROM scratch.users WHERE id = ANY(%(users)s) AND username IS NOT NULL"
-        " UNION SELECT lower(username) FROM history.user_revisions"
-        " WHERE user_id = ANY(%(users)s) AND username IS NOT NULL"
+        "SELECT name FROM (SELECT lower(username) FROM scratch.users WHERE id = ANY(%(users)s)"
+        " UNION SELECT lower(username) FROM history.user_revisions WHERE user_id = ANY(%(users)s)) n (name)"
+        " WHERE name <> '' AND NOT EXISTS"
+        " (SELECT FROM scratch.users o WHERE lower(o.username) = name AND NOT o.id = ANY(%(users)s))"
     )
-    names = sorted({name.lower(), *names})
+    names = sorted({*names, *([] if name is None else [name.lower()])})
     known: dict[str, list[Any]] = {
         USER: users,
         NAME: names,
         PROJECT: told(
             "SELECT id FROM scratch.projects WHERE author_id = ANY(%(users)s)"
-            " UNION SELECT thing_id FROM history.rankings"
+            " UNION (SELECT thing_id FROM history.rankings"
             " WHERE kind = 'project' AND lower(extra ->> 'creator') = ANY(%(names)s)"
             f" UNION SELECT (extra -> '{_FEATURED}' ->> 'id')::bigint FROM scratch.users"
             f" WHERE lower(extra -> '{_FEATURED}' ->> 'creator') = ANY(%(names)s)"
-            f" AND extra -> '{_FEATURED}' ->> 'id' ~ '{_ID}'",
+            f" AND extra -> '{_FEATURED}' ->> 'id' ~ '{_ID}'"
+            " EXCEPT SELECT id FROM scratch.projects WHERE NOT author_id = ANY(%(users)s))",
             names=names,
         ),
         STUDIO: told("SELECT id FROM scratch.studios WHERE host_id = ANY(%(users)s)"),
     }
-    work = _Work(connection, erasure, known)
+    read = set(map(fold, names)) - {""}
+    read -= set(
+        told(
+            "SELECT lower(username) FROM scratch.users WHERE lower(username) = ANY(%(read)s)"
+            " AND NOT id = ANY(%(users)s)",
+            read=sorted(read),
+        )
+    )
+    hashes = {keyed_hash(key, _THIS_KEY, ""): _THIS_KEY}
+    kept = known | {NAME: sorted({*names, *read}), _OTHER: _alike(connection, users, read)}
+    for kind, values in kept.items():
+        hashes |= {keyed_hash(key, kind, value): kind for value in values}
+    work = _Work(connection, erasure, known, Rule(key, hashes))
     work.figures()
     work.comments()
     work.history()
@@ -411,29 +537,43 @@ def _remove(connection: Connection, home: Path, name: str, erasure: Erasure) -> 
     work.titles()
     work.frontier()
     work.texts()
-    hashes = {keyed_hash(key, _THIS_KEY, ""): _THIS_KEY}
-    for kind, values in known.items():
-        hashes |= {keyed_hash(key, kind, value): kind for value in values}
     connection.cursor().executemany(
         "INSERT INTO crawl.erasures (hash, kind) VALUES (%s, %s) ON CONFLICT DO NOTHING", sorted(hashes.items())
     )
     return sorted(hashes)
 
 
+def _alike(connection: Connection, users: list[int], names: Iterable[str]) -> list[str]:
+    """Find the names of other people that could be read as a plural or an ornament of one of the (folded) `names`."""
+    distinctive = {name for name in names if is_distinctive(name)}
+    others = _values(
+        connection,
+        "SELECT username FROM scratch.users WHERE NOT id = ANY(%(users)s)"
+        " AND EXISTS (SELECT FROM unnest(%(names)s::text[]) n (name) WHERE strpos(lower(username), name) > 0)",
+        users=users,
+        names=sorted(distinctive),
+    )
+    return sorted(
+        {fold(other) for other in others if any(name in distinctive for name, _, _ in spellings(fold(other)))}
+    )
+
+
 @dataclass(slots=True)
 class _Work:
-    """The statements of one erasure; `known` are ids and names by kind."""
+    """The statements of one erasure; `known` are ids and names by kind, and `rule` recognises these alone."""
 
     connection: Connection
     erasure: Erasure
     known: dict[str, list[Any]]
+    rule: Rule
 
     def figures(self) -> None:
         """What was worked out of the person's own rows, before these go; sums over many people are made anew later."""
         for table, columns in DERIVED.items():
             for column, kind in columns.items():
-                self._delete(f"analytics.{table}", f"{column} = ANY(%s)", self.known[kind])
-        self._delete("analytics.threads", "place_id = ANY(%s)", self.known[PROJECT])
+                self._delete(f"analytics.{table}", f"{column} = ANY(%s){_only(table)}", self.known[kind])
+        for place, kind in (("profile", USER), ("project", PROJECT)):
+            self._delete("analytics.threads", "kind = %s AND place_id = ANY(%s)", place, self.known[kind])
         for table in COMMENTS:
             # When the person replied is told by the thread.
             replied = f"SELECT parent_id FROM scratch.{table} WHERE author_id = ANY(%s) AND parent_id IS NOT NULL"
@@ -520,7 +660,12 @@ class _Work:
         for table in reversed(WRITTEN):
             for column, kind in OWNED.get(table, {}).items():
                 value = f"lower({column})" if kind == NAME else column
-                self._delete(WRITTEN[table].fullname, f"{value} = ANY(%s)", self.known[kind])
+                self._delete(WRITTEN[table].fullname, f"{value} = ANY(%s){_only(table)}", self.known[kind])
+        # Earlier names of others: one that was taken over by the person, or from them.
+        done = self.connection.execute(
+            "UPDATE history.user_revisions SET username = NULL WHERE lower(username) = ANY(%s)", [self.known[NAME]]
+        )
+        self._count(self.erasure.emptied, "history.user_revisions", done.rowcount)
 
     def titles(self) -> None:
         """What projects are called of which nobody told who made them: who is erased may have."""
@@ -548,9 +693,11 @@ class _Work:
         self._delete("crawl.seeds", "kind = 'user' AND entity_id = ANY(%s)", users)
         self._delete("crawl.seeds", "kind = 'project' AND entity_id = ANY(%s)", projects)
         for table in ("crawl.suspects", "crawl.sightings"):
-            self._delete(table, "item_id = ANY(%s)", users + projects)
+            for kind, values in ((USER, users), (PROJECT, projects)):
+                lists = [stream.name for stream in STREAMS.values() if _item_kind(stream) == kind]
+                self._delete(table, "stream = ANY(%s) AND item_id = ANY(%s)", lists, values)
             self._delete(table, "stream = ANY(%s) AND entity_id = ANY(%s)", _streams(Kind.USER), users)
-            self._delete(table, "stream = ANY(%s) AND entity_id = ANY(%s)", of_projects, projects)
+            self._delete(table, "stream = ANY(%s) AND entity_id = ANY(%s)", _streams(Kind.PROJECT), projects)
         of = "design_id IN (SELECT id FROM crawl.designs WHERE kind = %s) AND entity_id = ANY(%s)"
         self._delete("crawl.draws", of, USER, users)
         # A number that came up by chance, as of a project that never was: a gap in the draw would tell more.
@@ -562,56 +709,121 @@ class _Work:
         asked = "SELECT stream, id FROM crawl.queries WHERE lower(query) = ANY(%s)"
         self._delete("crawl.walks", f"(stream, entity_id) IN ({asked})", self.known[NAME])
         self._delete("crawl.queries", "lower(query) = ANY(%s)", self.known[NAME])
-        numbers = _numbers(users + projects)
-        anywhere = "|".join(filter(None, (_words(self.known[NAME]), _fields(self.known[NAME]), numbers)))
-        self._delete("crawl.quarantine", "encode(body, 'escape') ~* %s OR path ~* %s", anywhere, anywhere)
-        # An example tells what was served, or whose list it was.
-        self._empty_examples(anywhere)
-        if numbers:
-            # What a list ended with may be the person: such a list is read in full the next time.
-            self.connection.execute(
-                "UPDATE crawl.walks SET certificate = NULL, state = NULL"
-                " WHERE certificate::text ~ %(numbers)s OR state::text ~ %(numbers)s",
-                {"numbers": numbers},
-            )
+        self._walks()
+        self._set_aside()
 
-    def _empty_examples(self, pattern: str) -> None:
-        done = self.connection.execute("UPDATE crawl.drift SET example = '' WHERE example ~* %s", [pattern])
-        self._count(self.erasure.emptied, "crawl.drift", done.rowcount)
+    def _walks(self) -> None:
+        """Reset each list that remembers the person or something of theirs: it is read in full the next time."""
+        # Ids stand in JSON as they are written here: only walks with one of the digits in it are looked at.
+        numbers = [str(value) for kind in (USER, PROJECT) for value in self.known[kind]]
+        walks = self.connection.execute(
+            "SELECT stream, entity_id, state, certificate FROM crawl.walks WHERE stream = ANY(%s)"
+            " AND EXISTS (SELECT FROM unnest(%s::text[]) n (number)"
+            " WHERE strpos(certificate::text, number) > 0 OR strpos(state::text, number) > 0)",
+            [[stream.name for stream in STREAMS.values() if _item_kind(stream) is not None], numbers],
+        ).fetchall()
+        for stream, entity, *kept in walks:
+            if any(self.rule.in_walk(STREAMS[stream], walk) for walk in kept):
+                done = self.connection.execute(
+                    "UPDATE crawl.walks SET certificate = NULL, state = NULL WHERE stream = %s AND entity_id = %s",
+                    [stream, entity],
+                )
+                self._count(self.erasure.emptied, "crawl.walks", done.rowcount)
+
+    def _set_aside(self) -> None:
+        """Drop quarantined responses that are of the person or name them, and empty such examples of drift."""
+        users, projects = self.known[USER], self.known[PROJECT]
+        self._delete("crawl.quarantine", "stream = ANY(%s) AND entity_id = ANY(%s)", _streams(Kind.USER), users)
+        self._delete("crawl.quarantine", "stream = ANY(%s) AND entity_id = ANY(%s)", _streams(Kind.PROJECT), projects)
+        for table, columns, change in (
+            ("crawl.quarantine", "path, reason, body", "DELETE FROM crawl.quarantine"),
+            ("crawl.drift", "example", "UPDATE crawl.drift SET example = ''"),
+        ):
+            self._lock(table)
+            rows = self._rows(f"SELECT ctid::text, {columns} FROM {table}")
+            theirs = [[place] for place, *texts in rows if any(map(self._is_theirs, texts))]
+            self.connection.cursor().executemany(f"{change} WHERE ctid = %s::tid", theirs)
+            counter = self.erasure.deleted if change.startswith("DELETE") else self.erasure.emptied
+            self._count(counter, table, len(theirs))
+
+    def _is_theirs(self, served: str | bytes | None) -> bool:
+        """Tell whether something that was served, of whatever form, holds a name or an id of the person."""
+        if not served:
+            return False
+        text = served if isinstance(served, str) else served.decode(errors="replace")
+        strings = (string for string, is_field in _STRING.findall(text) if not is_field)
+        if any(self.rule.names(NAME, fold(value)) for value in (text.strip(), *strings)):
+            return True
+        if self.rule.said(text) != text:
+            return True
+        try:
+            ids = _ids(json.loads(text))
+        except (ValueError, RecursionError):
+            ids = map(int, _NUMBER.findall(text))
+        return any(self.rule.names(kind, number) for number in ids for kind in (USER, PROJECT))
 
     def texts(self) -> None:
-        """The names in texts of others, and ids in what has no column of its own."""
-        names = _words(self.known[NAME])
-        fields = _fields(self.known[NAME])
-        numbers = _numbers(self.known[USER])
+        """Take the names out of texts of others, and ids out of what has no column of its own."""
         for table in metadata.sorted_tables:
-            if table.name == "erasures":
-                continue
-            for column in table.columns:
-                if isinstance(column.type, JSONB):
-                    ours = table.schema == "crawl"  # words and figures of our own
-                    self._replace(table, column.name, names if ours else f"{fields}|{names}", REMOVED, "::jsonb")
-                    if numbers and not ours:
-                        self._replace(table, column.name, numbers, "0", "::jsonb")
-                elif isinstance(column.type, Text) and column.name not in (
-                    "stream",
-                    "kind",
-                    "outcome",
-                    "role",
-                    "relation",
-                ):
-                    self._replace(table, column.name, names, REMOVED, "")
+            columns = [column.name for column in table.columns if _holds_texts(table, column)]
+            if columns:
+                self._redact(table, columns)
 
-    def _replace(self, table: Table, column: str, pattern: str, by: str, cast: str) -> None:
-        done = self.connection.execute(
+    def _redact(self, table: Table, columns: list[str]) -> None:
+        self._lock(table.fullname)
+        found = sql.SQL(" OR ").join(
             sql.SQL(
-                "UPDATE {table} SET {column} = regexp_replace({column}::text, %(pattern)s, %(by)s, 'gi')"
-                + cast
-                + " WHERE {column}::text ~* %(pattern)s"
-            ).format(table=sql.Identifier(table.schema or "", table.name), column=sql.Identifier(column)),
-            {"pattern": pattern, "by": by},
+                'lower({text} COLLATE "C") LIKE ANY(%(names)s) OR {text} ~ %(hiding)s'
+                " OR octet_length({text}) > char_length({text})"
+            ).format(text=sql.SQL("{}::text").format(sql.Identifier(column)))
+            for column in columns
         )
-        self._count(self.erasure.redacted, table.fullname, done.rowcount)
+        place = sql.Identifier(table.schema or "", table.name)
+        # As much as may hold a name or an id: which does is told by the rule, as for what is stored later.
+        asked = [_like(value) for value in (*map(fold, self.known[NAME]), *map(str, self.known[USER]))]
+        query = sql.SQL("SELECT ctid::text, {} FROM {} WHERE {}").format(
+            sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(column)) for column in columns), place, found
+        )
+        change = sql.SQL("UPDATE {} SET {} WHERE ctid = %s::tid").format(
+            place,
+            sql.SQL(", ").join(
+                sql.SQL("{} = %s" + ("::jsonb" if isinstance(table.c[column].type, JSONB) else "")).format(
+                    sql.Identifier(column)
+                )
+                for column in columns
+            ),
+        )
+        changed = 0
+        with self.connection.cursor() as cursor:
+            for where, *texts in self._rows(query, {"names": asked, "hiding": _HIDING}):
+                kept = [
+                    self._kept_json(text)
+                    if isinstance(table.c[column].type, JSONB)
+                    else self.rule.of_column(column, text)
+                    for column, text in zip(columns, texts, strict=True)
+                ]
+                if kept != texts:
+                    cursor.execute(change, [*kept, where])
+                    changed += 1
+        self._count(self.erasure.redacted, table.fullname, changed)
+
+    def _kept_json(self, text: str | None) -> str | None:
+        """JSON without the person; the same text where it held nothing of them."""
+        if text is None:
+            return None
+        value = json.loads(text, parse_float=Decimal, parse_int=_whole)
+        kept = self.rule.said(value)
+        return text if kept == value else _json.encode(kept).decode()
+
+    def _rows(self, query: Any, values: Any = None) -> Iterator[Any]:
+        """The rows of a query, read in parts: a table may be larger than the memory."""
+        with self.connection.cursor("erasure") as cursor:
+            cursor.itersize = 1000
+            yield from cursor.execute(query, values)
+
+    def _lock(self, table: str) -> None:
+        """Keep other writers out, who would move rows to another place."""
+        self.connection.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
 
     def _delete(self, table: str, which: str, *values: Any) -> None:
         done = self.connection.execute(f"DELETE FROM {table} WHERE {which}", list(values))
@@ -631,26 +843,39 @@ def _streams(*kinds: Kind) -> list[str]:
     return [stream.name for stream in STREAMS.values() if stream.kind in kinds]
 
 
-def _is_telling(name: str) -> bool:
-    return len(name) >= _TELLING_LENGTH or re.search(r"[0-9_-]", name) is not None
+def _only(table: str) -> str:
+    """A condition on the rows whose ids are of the kind that is declared."""
+    column, values = ONLY.get(table, ("", ()))
+    return f" AND {column} IN ({', '.join(map(repr, values))})" if column else ""
 
 
-def _words(names: Sequence[str]) -> str:
-    """A pattern for names in texts: as mentions and links, and as words where no word of a language is meant."""
-    patterns = []
-    for name in names:
-        called = "|".join(map(re.escape, _CALLED))
-        before = r"(?<![A-Za-z0-9_-])" if _is_telling(name) else f"(?<={called})"
-        patterns.append(f"{before}{name}(?![A-Za-z0-9_-])")
-    return "|".join(patterns)
+def _holds_texts(table: Table, column: Column[Any]) -> bool:
+    if table.name == "erasures" or column.name in _TERMS | _NAMES:
+        return False
+    if isinstance(column.type, JSONB):
+        return not (table.schema == "crawl" and column.name in _FIGURES)
+    return isinstance(column.type, Text)
 
 
-def _fields(names: Sequence[str]) -> str:
-    """A pattern for names that are all that a field of JSON holds, or all of a text; names of fields are no names."""
-    either = "|".join(names)
-    return rf'(?<=")({either})(?="\s*([,\]}}]|$))|^({either})$'
+def _ids(value: Any, field: str = "") -> Iterator[int]:
+    """List the ids in a value out of JSON, of whatever kind."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _ids(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _ids(inner, field)
+    elif type(value) is int and (not field or _ID_FIELD.search(field)):
+        yield value
+    elif isinstance(value, str) and ("/" in value or _ID_FIELD.search(field)):
+        yield from map(int, _NUMBER.findall(value))
 
 
-def _numbers(ids: Sequence[int]) -> str:
-    """A pattern for ids among other digits, and sizes of pictures as 90x90; empty for none."""
-    return f"(?<![0-9.x])({'|'.join(map(str, ids))})(?![0-9.x])" if ids else ""
+def _like(literal: str) -> str:
+    """A pattern of LIKE for whatever holds a literal."""
+    return "%" + re.sub(r"([\\%_])", r"\\\1", literal) + "%"
+
+
+def _whole(digits: str) -> int | Decimal:
+    """A whole number out of JSON; one that is too large for msgspec keeps its digits as a Decimal."""
+    return int(digits) if len(digits) < 19 else Decimal(digits)
