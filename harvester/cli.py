@@ -60,15 +60,24 @@ def demo(
 
 @seed_app.command("users")
 def seed_users(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...")], depth: Depth = 0, as_json: AsJson = False
+    names: Annotated[list[str], typer.Argument(metavar="NAME...")],
+    by_id: Annotated[
+        bool,
+        typer.Option("--by-id", help="Ids are given instead, of users whose names the warehouse knows. Asks nothing."),
+    ] = False,
+    depth: Depth = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Put users in scope by name: their lists, their projects and the comments on these.
 
     Example: `harvester seed users griffpatch mres --depth 1`
     """
+    from harvester.api.stream import Kind
+    from harvester.crawl.seeding import seed_ids
     from harvester.crawl.seeding import seed_users as seed
 
-    _seeded("user", seed(settings(), names, depth), depth, as_json=as_json)
+    counts = seed_ids(settings(), Kind.USER, names, depth) if by_id else seed(settings(), names, depth)
+    _seeded("user", counts, depth, as_json=as_json)
 
 
 @seed_app.command("projects")

@@ -45,6 +45,7 @@ class Account:
 
         Raises:
             UsageError: the site does not know the session (any more).
+            HarvesterError: the session page does not answer, or something else does in its place.
         """
         user = await self._known()
         await self._spider.session.call(frontier.open_account, user.id)
@@ -88,10 +89,13 @@ class Account:
         }
         response = await self._answer(settings.site_url + _PATH, headers)
         try:
-            user = msgspec.json.decode(response.body, type=_Session).user if response.status == 200 else None
+            user = msgspec.json.decode(response.body, type=_Session).user
         except msgspec.DecodeError:
-            user = None
-        if user is None:
+            raise HarvesterError(
+                f"what answers at {settings.site_url}{_PATH} is not the site's session page, but a login page, a ban or"
+                f" another service perhaps (HTTP {response.status}): nothing was crawled"
+            ) from None
+        if user is None or response.status != 200:
             raise UsageError(
                 "HARVESTER_SESSION: the site does not know this session (any more); log in and copy it anew"
             )

@@ -19,7 +19,7 @@ from harvester.crawl.run import run_spider
 from harvester.crawl.session import Session
 from harvester.crawl.spider import Unusable, WalkSpider
 from harvester.errors import HarvesterError, Stop, TransientHTTP, UsageError
-from harvester.warehouse.commit import Writer
+from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import connect
 from harvester.warehouse.erasure import NAME, load_rule
 from harvester.warehouse.normalise import Query, Rows, Visit, normalise
@@ -47,7 +47,9 @@ def seed_users(settings: Settings, names: Sequence[str], depth: int) -> tuple[in
     """
     for name in names:
         if not _USERNAME.fullmatch(name):
-            raise UsageError(f"{name!r} is no username: letters, digits, _ and - only")
+            raise UsageError(
+                f"{name!r} is no username: letters, digits, _ and - only. For an older name, seed the user's id with --by-id"
+            )
     _check_depth(depth)
     settings.check_crawl_allowed()
     with connect(settings, autocommit=True) as connection:
@@ -63,18 +65,25 @@ def seed_users(settings: Settings, names: Sequence[str], depth: int) -> tuple[in
     if missing:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise NotFoundError(f"no user is called {missing[0]}{spider.why}{others}: nothing was seeded")
-    return _store(settings, [Seed(Kind.USER, _id_in(rows), depth) for rows in spider.found.values()], spider.found)
+    found = [rows for rows in spider.found.values() if rows is not None]
+    return _store(settings, [Seed(Kind.USER, _id_in(rows), depth) for rows in found], found)
 
 
 def seed_ids(settings: Settings, kind: Kind, ids: Sequence[str], depth: int) -> tuple[int, int]:
-    """Put projects or studios in scope by id, without a request; return how many are new and how many were known."""
+    """Put users, projects or studios in scope by id, without a request; return how many are new and known.
+
+    A user's page is asked for by name, so that the warehouse has to know the name already: from a list, a comment.
+
+    Raises:
+        UsageError: an id that cannot be one. NotFoundError: a user whom the warehouse does not know.
+    """
     numbers = []
     for text in ids:
         if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= _LARGEST_ID:
             raise UsageError(f"{text!r} is no {kind.value} id: a whole number above 0")
         numbers.append(int(text))
     _check_depth(depth)
-    return _store(settings, [Seed(kind, number, depth) for number in dict.fromkeys(numbers)], {})
+    return _store(settings, [Seed(kind, number, depth) for number in dict.fromkeys(numbers)])
 
 
 def seed_rankings(
@@ -114,19 +123,32 @@ def _check_depth(depth: int) -> None:
         raise UsageError(f"--depth {depth}: between 0 and {DEEPEST}")
 
 
-def _store(settings: Settings, seeds: list[Seed], found: dict[str, list[Rows] | None]) -> tuple[int, int]:
+def _store(settings: Settings, seeds: list[Seed], found: Sequence[list[Rows]] = ()) -> tuple[int, int]:
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
         rule = load_rule(connection, settings.home)
         if any(rule.names(seed.kind.value, seed.entity_id) for seed in seeds):
             raise UsageError(_ERASED)
         with connection.transaction():
-            Writer(connection, rule).store(rows for part in found.values() for rows in part or ())
+            Writer(connection, rule).store(rows for part in found for rows in part)
+            _check_names_known(connection, [seed.entity_id for seed in seeds if seed.kind is Kind.USER])
             return frontier.seed(connection, seeds)
 
 
-def _id_in(rows: list[Rows] | None) -> int:
-    assert rows is not None
+def _check_names_known(connection: Connection, users: list[int]) -> None:
+    row = connection.execute(
+        "SELECT min(id) FROM unnest(%s::bigint[]) AS wanted (id)"
+        " WHERE NOT EXISTS (SELECT FROM scratch.users u WHERE u.id = wanted.id AND u.username IS NOT NULL)",
+        [users],
+    ).fetchone()
+    if row is not None and row[0] is not None:
+        raise NotFoundError(
+            f"the warehouse knows no name of user {row[0]}, and a user's page is asked for by name: nothing was seeded."
+            " Seed a project or a studio on which the user stands, run `harvester crawl`, and try again"
+        )
+
+
+def _id_in(rows: list[Rows]) -> int:
     return int(rows[0].values[0][rows[0].columns.index("id")])
 
 
@@ -165,7 +187,15 @@ class LookupSpider(WalkSpider):
                     raise HarvesterError(
                         f"{self.session.settings.api_url} could not be asked ({error}): nothing was seeded"
                     ) from None
-                self.found[name] = None if records is None else normalise(visit, records)
+                except Unusable as error:
+                    raise self._not_the_api(str(error)) from None
+                if records is None:
+                    self.found[name] = None
+                    return
+                served: Any = records[0]
+                if str(served.username).lower() != name.lower():
+                    raise self._not_the_api(f"{name} was asked for, and somebody else was served")
+                self.found[name] = normalise(visit, records)
 
         results = await asyncio.gather(*map(look_up, self.names), return_exceptions=True)
         for result in results:
@@ -176,11 +206,17 @@ class LookupSpider(WalkSpider):
         self.found = {name: self.found[name] for name in self.names}
         await self._ask_why(next((name for name, rows in self.found.items() if rows is None), None))
 
+    def _not_the_api(self, reason: str) -> HarvesterError:
+        return HarvesterError(
+            f"what answers at {self.session.settings.api_url} is not the API, but a login page, a ban or another service"
+            f" perhaps ({reason}): nothing was seeded"
+        )
+
     async def _ask_why(self, name: str | None) -> None:
         """What the site says of the first name that nobody has."""
         if name is None:
             return
-        with suppress(HarvesterError, Unusable):
+        with suppress(HarvesterError):
             records: Any = await self.read(Visit(STREAMS["username_check"], 0, username=name), "")
             meanings = {"username exists": " any more: the account was deleted or banned", "valid username": ""}
             self.why = meanings.get(records[0].msg, ", which can be no name") if records else ""

@@ -43,7 +43,7 @@ from harvester.crawl.revisit import PRIOR_DECAY
 from harvester.crawl.session import Session
 from harvester.crawl.shares import Shares
 from harvester.crawl.visits import course, take_object, take_page
-from harvester.errors import DecodeError, TransientHTTP, UsageError
+from harvester.errors import DecodeError, SetAside, TransientHTTP, UsageError
 from harvester.warehouse.commit import Lease, PageCommit
 from harvester.warehouse.normalise import Visit, normalise
 
@@ -79,7 +79,7 @@ class Page:
     taken: "asyncio.Future[bool | str]"
 
 
-class Unusable(Exception):  # noqa: N818
+class Unusable(SetAside):
     """A response that came again and again and cannot be used."""
 
     def __init__(self, path: str, status: int | None, body: bytes, reason: str) -> None:
