@@ -20,6 +20,7 @@ from msgspec import UNSET
 from harvester.api import profile_html, profile_page
 from harvester.api.records import Record
 from harvester.api.stream import Format, Paging, Stream
+from harvester.api.text import without_token_fields
 from harvester.errors import DecodeError
 
 _NUL = "\x00"
@@ -105,6 +106,7 @@ def _items(stream: Stream, body: bytes) -> list[Any]:
         served = _parse(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DecodeError(f"{stream.name}: the body is not JSON ({error})") from None
+    served = without_token_fields(served)
     if _NUL_IN_JSON in body:
         served = _without_nul(served)
     if stream.unpack is not None:

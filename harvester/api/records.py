@@ -18,6 +18,8 @@ Id = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """What a bigint holds."""
 Number = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 """What an integer holds."""
+LargeNumber = Id
+"""A number that may pass 2^31, such as that of all projects."""
 
 
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -293,7 +295,7 @@ class Count(Record, kw_only=True):
 
     essential: ClassVar[tuple[str, ...]] = ("count",)
 
-    count: Number
+    count: LargeNumber
 
 
 class NameCheck(Record, kw_only=True):

@@ -3,6 +3,7 @@
 import html
 import re
 from functools import lru_cache
+from typing import Any
 
 _EMOJI = re.compile(r'<img src="/images/emoji/([a-z0-9-]+)\.png" class="emoji" alt="[^"]*">')
 
@@ -21,9 +22,28 @@ def as_read(served: str) -> str:
     return html.unescape(text)
 
 
-_TOKENS = re.compile(rb'("project_token"\s*:\s*")[^"]*')
+_FIELD = "project_token"
+# The quotes have a backslash where JSON stands within a string.
+_NAMED = re.compile(rb'(project_token\\*"\s*:\s*(?:\\*")?)[^"\\,}\]]*')
+_SHAPE = r"\d{9,}_[0-9a-f]{64,}"
+_SHAPED_BYTES, _SHAPED = re.compile(_SHAPE.encode()), re.compile(_SHAPE)
 
 
 def without_tokens(body: bytes) -> bytes:
-    """A response without the secrets of the moment that it may hold: what is kept whole is kept without them."""
-    return _TOKENS.sub(rb"\1", body)
+    """A response without the tokens of projects, which are secrets of the moment; all else of it byte for byte.
+
+    What a `project_token` holds becomes empty wherever it stands, in a response that was cut too, and so does what has
+    the form of one under another name.
+    """
+    return _SHAPED_BYTES.sub(b"", _NAMED.sub(rb"\1", body))
+
+
+def without_token_fields(value: Any) -> Any:
+    """What was parsed, without its fields called `project_token` and without text that has the form of one."""
+    if isinstance(value, str):
+        return _SHAPED.sub("", value)
+    if isinstance(value, list):
+        return [without_token_fields(part) for part in value]
+    if isinstance(value, dict):
+        return {name: without_token_fields(part) for name, part in value.items() if name != _FIELD}
+    return value

@@ -458,19 +458,31 @@ def quarantine(connection: Connection, lease_: Lease, path: str, status: int | N
         )
 
 
+def known_drift(connection: Connection) -> set[tuple[str, str, str]]:
+    """Where the source is known to depart from what is declared: stream, field and change."""
+    return set(connection.execute("SELECT stream, field, change FROM crawl.drift").fetchall())
+
+
 def report_drift(
-    connection: Connection, stream: str, place: str, change: str, example: str = "", count: int = 1
+    connection: Connection, run: int, stream: str, place: str, change: str, example: str = "", count: int = 1
 ) -> bool:
-    """Record where the source departs from what is declared; whether it is the first time."""
+    """Record where the source departs from what is declared; whether no worker of the run had seen it before."""
     with connection.transaction():
+        before = connection.execute(
+            "SELECT d.last_seen_at >= r.started_at FROM crawl.drift d, crawl.runs r"
+            " WHERE (d.stream, d.field, d.change) = (%s, %s, %s)"
+            " AND r.id = (SELECT coalesce(crew, id) FROM crawl.runs WHERE id = %s) FOR UPDATE OF d",
+            [stream, place, change, run],
+        ).fetchone()
         row = connection.execute(
             "INSERT INTO crawl.drift AS d (stream, field, change, example, count) VALUES (%s, %s, %s, %s, %s)"
             " ON CONFLICT (stream, field, change)"
-            " DO UPDATE SET count = d.count + excluded.count, last_seen_at = now()"
+            " DO UPDATE SET count = d.count + excluded.count, last_seen_at = clock_timestamp()"
             " RETURNING xmax = 0",
             [stream, place, change, example, count],
         ).fetchone()
-    return bool(row and row[0])
+    is_new = bool(row and row[0])
+    return is_new if before is None else not before[0]
 
 
 def backlog(connection: Connection, streams: Sequence[str], price: float | None = None) -> Backlog:

@@ -47,9 +47,7 @@ def seed_users(settings: Settings, names: Sequence[str], depth: int) -> tuple[in
     """
     for name in names:
         if not _USERNAME.fullmatch(name):
-            raise UsageError(
-                f"{name!r} is no username: letters, digits, _ and - only. For an older name, seed the user's id with --by-id"
-            )
+            raise UsageError(f"{name!r} is no username: letters, digits, _ and - only; for an older name see --by-id")
     _check_depth(depth)
     settings.check_crawl_allowed()
     with connect(settings, autocommit=True) as connection:
@@ -208,8 +206,8 @@ class LookupSpider(WalkSpider):
 
     def _not_the_api(self, reason: str) -> HarvesterError:
         return HarvesterError(
-            f"what answers at {self.session.settings.api_url} is not the API, but a login page, a ban or another service"
-            f" perhaps ({reason}): nothing was seeded"
+            f"what answers at {self.session.settings.api_url} is not the API, but a login page, a ban or another"
+            f" service perhaps ({reason}): nothing was seeded"
         )
 
     async def _ask_why(self, name: str | None) -> None:

@@ -63,7 +63,10 @@ ANSWERS = (200, 400, 401, 403, 404, 410)
 _AS_WRITTEN = {"verbatim_url": True}
 """Addresses are written as they are to be sent: nobody need look for what to quote in them."""
 _DOUBTS = 2
-"""How often a response that departs from what is declared is asked for again, before that is how the API is now."""
+"""How often a response that departs from what is declared is asked for again, before that is how the API is now.
+
+It is so only if each answer departs in the same way: cut and garbled responses differ from each other.
+"""
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
 _HEALTH_ATTEMPTS = 2
@@ -124,6 +127,8 @@ class WalkSpider(Spider):
         self._began = 0.0
         self._pacer: Pacer | None = None
         self._drift: Counter[tuple[str, str, str]] = Counter()
+        """Departures that were told in this run: how often each was met since the warehouse was told."""
+        self._known_drift: set[tuple[str, str, str]] = set()
         self._decay = PRIOR_DECAY
         self._answers: dict[tuple[str, int], tuple[str, int, bytes]] = {}
         """The last response of each visit under way: path, status and body."""
@@ -196,6 +201,7 @@ class WalkSpider(Spider):
 
     async def _drive(self) -> None:
         try:
+            self._known_drift = await self.session.call(frontier.known_drift)
             await self._work()
         except asyncio.CancelledError:
             raise
@@ -430,28 +436,31 @@ class WalkSpider(Spider):
             change = "more than a page of items in one second: what is beyond cannot be read"
             await self._report(stream, Departure(stream.key_name, change, f"{stream.kind.value} {entity}"))
 
-    def _is_doubtful(self, stream: Stream, departures: list[Departure]) -> bool:
-        """Whether a response has what no other has had: it may be garbled, and is asked for again before it counts."""
-        return any(
-            departure.change != NEW_FIELD and (stream.name, departure.field, departure.change) not in self._drift
-            for departure in departures
-        )
+    def _is_doubtful(self, stream: Stream, departures: list[Departure], seen: Counter[tuple[str, str]]) -> bool:
+        """Whether a response has what none had before: it may be garbled, and is asked for again before it counts.
+
+        `seen` counts in how many answers to the same request each departure was.
+        """
+        places = {(departure.field, departure.change) for departure in departures if departure.change != NEW_FIELD}
+        seen.update(places)
+        return any(seen[place] <= _DOUBTS and (stream.name, *place) not in self._known_drift for place in places)
 
     async def _report(self, stream: Stream, departure: Departure) -> None:
-        """Record a departure: the first of its kind at once and with a warning, the others in passing."""
+        """Record a departure: the first of its kind in this run at once and with a warning, the others in passing."""
         place = (stream.name, departure.field, departure.change)
         if place in self._drift:
             self._drift[place] += 1
             return
         self._drift[place] = 0
-        if await self.session.call(frontier.report_drift, *place, departure.example):
+        self._known_drift.add(place)
+        if await self.session.call(frontier.report_drift, self.session.run, *place, departure.example):
             logger.warning("%s: %s: %s (see `harvester status`)", *place)
 
     async def _flush_drift(self) -> None:
         for place, count in list(self._drift.items()):
             if count:
                 self._drift[place] -= count
-                await self.session.call(frontier.report_drift, *place, count=count)
+                await self.session.call(frontier.report_drift, self.session.run, *place, count=count)
 
     # A request ------------------------------------------------------------------------------------------------------
 
@@ -471,6 +480,7 @@ class WalkSpider(Spider):
             username=quote(visit.username or "", safe=""), id=visit.entity_id, owner=visit.owner_id
         )
         problem: Exception = TransientHTTP(None)
+        departed: Counter[tuple[str, str]] = Counter()
         for attempt in range(attempts):
             self.retries += attempt > 0
             try:
@@ -498,7 +508,7 @@ class WalkSpider(Spider):
                 if response.status == 200:
                     departures: list[Departure] = []
                     records = decode(stream, response.body, departures)
-                    if attempt < _DOUBTS and self._is_doubtful(stream, departures):
+                    if self._is_doubtful(stream, departures, departed) and attempt < attempts - 1:
                         self._archive(response, visit, query, None)
                         await asyncio.sleep(backoff(0))
                         continue

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DEPTH = 10_000  # every offset from here on answers an empty list (scratch-rest-api issue 13)
 MODES = ("popular", "trending")
-FIRST_COUNT = 1_186_786_402
+FIRST_COUNT = 2**31 - 100  # 1.19 billion in 2025, and growing past what an integer of 32 bits holds
 _ROW = 20
 EVERYTHING = "*"
 

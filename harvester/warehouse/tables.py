@@ -423,7 +423,7 @@ message_counts = _table(
     "How many unread messages a user has, which the site shows to everybody.",
     _big("user_id", "The user.", ForeignKey("scratch.users.id"), nullable=False),
     _time("seen_at", "When.", nullable=False),
-    _int("count", "The number.", nullable=False),
+    _big("count", "The number.", nullable=False),
     PrimaryKeyConstraint("user_id", "seen_at"),
 )
 

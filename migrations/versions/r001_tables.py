@@ -1538,7 +1538,7 @@ def upgrade():
         "message_counts",
         sa.Column("user_id", sa.BigInteger(), nullable=False, comment="The user."),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False, comment="When."),
-        sa.Column("count", sa.Integer(), nullable=False, comment="The number."),
+        sa.Column("count", sa.BigInteger(), nullable=False, comment="The number."),
         sa.ForeignKeyConstraint(["user_id"], ["scratch.users.id"], name=op.f("message_counts_user_id_fkey")),
         sa.PrimaryKeyConstraint("user_id", "seen_at", name=op.f("message_counts_pkey")),
         schema="history",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.api.text import as_read, without_tokens
+from harvester.api.text import as_read, without_token_fields, without_tokens
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,14 @@ def test_a_secret_of_the_moment_is_not_kept_not_even_of_a_cut_response() -> None
     served = b'{"id":1,"project_token" : "17_ab","title":"project_token"}'
     assert without_tokens(served) == b'{"id":1,"project_token" : "","title":"project_token"}'
     assert without_tokens(b'{"project_token":"17_a') == b'{"project_token":"'
+    assert (
+        without_tokens(rb'{"a":"{\"project_token\":\"17_a\",\"b\":1}"}') == rb'{"a":"{\"project_token\":\"\",\"b\":1}"}'
+    )
+    assert without_tokens(b'{"project_token": 17, "b": 1}') == b'{"project_token": , "b": 1}'
+
+
+def test_what_has_the_form_of_such_a_secret_is_kept_under_no_name() -> None:
+    token = f"1700000000_{'0123456789abcdef' * 8}"
+    assert without_tokens(f'{{"key":"{token}","id":1700000000}}'.encode()) == b'{"key":"","id":1700000000}'
+    served = {"a": [{"project_token": {"x": 1}, "b": f"?t={token}"}], "project_token": None}
+    assert without_token_fields(served) == {"a": [{"b": "?t="}]}

@@ -1,4 +1,4 @@
-"""Users put in scope: from behind something that is not the API, and by id."""
+"""Users put in scope: from behind something that is not the API, by id, and from a page that departs."""
 
 from __future__ import annotations
 
@@ -23,11 +23,17 @@ SOMEBODY = {
     "history": {"joined": "2014-01-01T00:00:00.000Z"},
     "profile": {"id": 1, "images": {}, "status": "", "bio": "", "country": "Chile"},
 }
+TOKEN = f"1700000000_{'0123456789abcdef' * 8}"
+ODD = SOMEBODY | {
+    "profile": {"id": 1, "images": {}, "status": "", "country": "Chile"},  # without `bio`
+    "sparkle": {"level": [{"project_token": "hunter2", "deep": 1}], "of_today": TOKEN},
+}
 ANSWERS: dict[str, tuple[int, str, bytes]] = {
     "login": (200, "text/html", LOGIN),
     "ban": (403, "text/html", b"<h1>Forbidden</h1>"),
     "nonsense": (200, "application/json", b'{"ok": true}'),
     "somebody": (200, "application/json", json.dumps(SOMEBODY).encode()),
+    "odd": (200, "application/json", json.dumps(ODD).encode()),
     "nothing": (404, "application/json", b'{"code":"NotFound","message":""}'),
 }
 
@@ -104,3 +110,24 @@ def test_a_user_with_an_odd_name_is_seeded_by_id(
     assert service.asked == []
     harvester("crawl", "--max-requests", "5")
     assert f"/nothing/users/{quote(name, safe='')}" in service.asked
+
+
+def test_a_page_that_departs_in_a_known_way_is_read_once_and_its_tokens_are_kept_nowhere(
+    service: Service, make_harvester: Callable[..., Any]
+) -> None:
+    harvester = make_harvester(SimpleNamespace(url=f"{service.url}/odd"))
+    asked = []
+    for _ in range(2):
+        before = len(service.asked)
+        said = harvester("seed", "users", "somebody").stderr
+        assert said.count("user: profile.bio: missing field") == 1
+        assert said.count("user: sparkle: new field") == 1
+        asked.append(len(service.asked) - before)
+    assert asked == [3, 1]
+    kept = {"level": [{"deep": 1}], "of_today": ""}
+    assert harvester.query("SELECT extra->'sparkle' FROM scratch.users") == [(kept,)]
+    drift = harvester.query("SELECT field, change, example FROM crawl.drift ORDER BY field")
+    assert drift == [
+        ("profile.bio", "missing field", ""),
+        ("sparkle", "new field", '{"level":[{"deep":1}],"of_today":""}'),
+    ]
