@@ -27,6 +27,7 @@ from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts, Lease
 from harvester.warehouse.locks import ALIVE
 from harvester.warehouse.normalise import Query, Visit
 from harvester.warehouse.rates import NOW
+from harvester.warehouse.tables import LONGEST_KEY
 
 _LONGEST_PAUSE = 6 * 3600
 """Seconds after which a visit that keeps failing is tried again, at most."""
@@ -479,7 +480,7 @@ def report_drift(
             " ON CONFLICT (stream, field, change)"
             " DO UPDATE SET count = d.count + excluded.count, last_seen_at = clock_timestamp()"
             " RETURNING xmax = 0",
-            [stream, place, change, example, count],
+            [stream, place[:LONGEST_KEY], change[:LONGEST_KEY], example, count],
         ).fetchone()
     is_new = bool(row and row[0])
     return is_new if before is None else not before[0]

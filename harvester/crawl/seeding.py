@@ -24,6 +24,7 @@ from harvester.warehouse.connect import connect
 from harvester.warehouse.erasure import NAME, load_rule
 from harvester.warehouse.normalise import Query, Rows, Visit, normalise
 from harvester.warehouse.schema import check_schema
+from harvester.warehouse.tables import LONGEST_KEY
 
 _USERNAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 """Names are 3 to 20 characters today; older ones differ in length."""
@@ -97,9 +98,11 @@ def seed_rankings(
     _check_depth(depth)
     if way == "search" and not query.query.strip():
         raise UsageError("seed search: --query says what to look for")
+    if len(query.query) > LONGEST_KEY:
+        raise UsageError(f"--query: {LONGEST_KEY} characters at most")
     if query.mode not in MODES:
         raise UsageError(f"--mode {query.mode}: {' or '.join(MODES)}")
-    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", query.language):
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}", query.language):
         raise UsageError(f"--language {query.language!r}: a language code such as en or pt-br")
     deepest = RANKING_DEPTH // PAGE_LIMIT
     if not 1 <= query.pages <= deepest:

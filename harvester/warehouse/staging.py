@@ -25,7 +25,7 @@ from sqlalchemy.dialects import postgresql
 from harvester.api.catalogue import DETAIL, STREAMS
 from harvester.api.records import ERASED
 from harvester.api.stream import Kind, Paging
-from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, WRITTEN, metadata
+from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, UNIQUE, WRITTEN, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -285,7 +285,7 @@ def _statement(table: str, columns: tuple[str, ...], staged: sql.Composed, *, sh
         "WITH s AS MATERIALIZED (SELECT v.* FROM {staged} v LEFT JOIN {target} t ON {same}"
         " WHERE t.{first} IS NULL OR {differs}), {kept}"
         "done AS (INSERT INTO {target} AS t ({into}) SELECT {values} FROM s {after} ORDER BY {key}"
-        " ON CONFLICT ({key}) {conflict} RETURNING xmax = 0 AS new, {thing} AS thing)"
+        " ON CONFLICT ({unique}) {conflict} RETURNING xmax = 0 AS new, {thing} AS thing)"
         " SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new),"
         " array_agg(thing) FILTER (WHERE NOT new) FROM done"
     ).format(
@@ -310,6 +310,7 @@ def _statement(table: str, columns: tuple[str, ...], staged: sql.Composed, *, sh
         into=sql.SQL(", ").join(into),
         values=sql.SQL(", ").join(values),
         key=sql.SQL(", ").join(map(sql.Identifier, key)),
+        unique=sql.SQL(UNIQUE[table]),
         conflict=sql.SQL("DO UPDATE SET {} WHERE {}").format(sql.SQL(", ").join(sets), differs("excluded"))
         if plain or "extra" in columns or returns
         else sql.SQL("DO NOTHING"),

@@ -51,6 +51,11 @@ SCHEMAS = {
     "account": "What the operator's own account is shown, if its session was given: in no view, report or dataset.",
 }
 READER = "harvester_reader"
+LONGEST_KEY = 200
+"""Characters of an id, a type or a name that is part of a key. A text of any length is in no B-tree: where one is
+looked up, or part of a key, its hash is."""
+LONGEST_RANKING = 600
+"""Characters of the name of a ranking, which holds what is searched for."""
 
 
 def _big(name: str, comment: str, *args: Any, **kw: Any) -> Column[Any]:
@@ -63,6 +68,18 @@ def _int(name: str, comment: str, **kw: Any) -> Column[Any]:
 
 def _text(name: str, comment: str, **kw: Any) -> Column[Any]:
     return Column(name, Text, comment=comment, **kw)
+
+
+def _key_text(name: str, comment: str, *, longest: int = LONGEST_KEY, **kw: Any) -> Column[Any]:
+    """Make a column of text that a B-tree holds: an entry of one has room for 2,704 bytes."""
+    return Column(
+        name,
+        Text,
+        CheckConstraint(f"length({name}) <= {longest}", name=f"{name}_length"),
+        comment=comment,
+        nullable=False,
+        **kw,
+    )
 
 
 def _bool(name: str, comment: str, **kw: Any) -> Column[Any]:
@@ -114,7 +131,7 @@ users = _table(
     _big("featured_project_id", "The project shown on the profile. Soft reference to projects."),
     _text("featured_label", "The label over the featured project."),
     *_life(),
-    Index("users_lower_username_idx", text("lower(username)")),
+    Index("users_lower_username_idx", text("lower(username)"), postgresql_using="hash"),
 )
 
 projects = _table(
@@ -266,7 +283,7 @@ studio_activity = _table(
     "studio_activity",
     "What happened in a studio.",
     _big("studio_id", "The studio.", ForeignKey("scratch.studios.id")),
-    _text("id", "The event's id as served: type-number."),
+    _key_text("id", "The event's id as served: type-number."),
     _text("type", "The kind of event."),
     _big("actor_id", "Who acted. Soft reference to users."),
     _text("actor_username", "The name of who acted, as served."),
@@ -280,18 +297,20 @@ studio_activity = _table(
     Index(None, "studio_id", "created_at"),
 )
 
+_HASHED_HEADLINE = "hashtextextended(headline, 0)"
 news = _table(
     "scratch",
     "news",
     "The site's announcements. Ids are used again for other items, so the headline is part of the key.",
-    Column("id", Text, comment="The id as served; beyond 64-bit floats, so kept as text."),
-    _text("headline", "The headline."),
+    _key_text("id", "The id as served; beyond 64-bit floats, so kept as text."),
+    _text("headline", "The headline.", nullable=False),
     _text("url", "Where it leads."),
     _text("image", "The picture."),
     _text("copy", "The text."),
     _time("stamp", "The time as served, which is years off."),
     *_life(),
-    PrimaryKeyConstraint("id", "headline"),
+    Index("news_id_headline_key", "id", text(_HASHED_HEADLINE), unique=True),
+    info={"key": ("id", "headline"), "unique": f"id, {_HASHED_HEADLINE}"},
 )
 
 # history ------------------------------------------------------------------------------------------------------------
@@ -389,7 +408,11 @@ rankings = _table(
     "history",
     "rankings",
     "Sightings in rankings (explore, search, front page), which hold no list to be complete of.",
-    _text("ranking", "Which ranking, with its query, mode and language; or a row of the front page.", nullable=False),
+    _key_text(
+        "ranking",
+        "Which ranking, with its query, mode and language; or a row of the front page.",
+        longest=LONGEST_RANKING,
+    ),
     _time("seen_at", "When the reading of the ranking began.", nullable=False),
     _int("position", "The place, from 0.", nullable=False),
     _text("kind", "project or studio.", nullable=False),
@@ -659,9 +682,9 @@ queries = _table(
     "Rankings that the operator put in scope: explore, search, the front page.",
     _big("id", "The entity_id of its walk.", Identity(always=True), primary_key=True),
     _text("stream", "The stream.", nullable=False),
-    _text("query", "The word that is looked for; * is everything.", nullable=False, server_default=text("''")),
+    _key_text("query", "The word that is looked for; * is everything.", server_default=text("''")),
     _text("mode", "popular or trending.", nullable=False, server_default=text("''")),
-    _text("language", "The language that the ranking is asked for in.", nullable=False, server_default=text("''")),
+    _key_text("language", "The language that the ranking is asked for in.", server_default=text("''")),
     _int("pages", "Pages of 40 that are read.", nullable=False, server_default=text("1")),
     Column("depth", SmallInteger, nullable=False, comment="Hops from what is found that are walked too."),
     _time("seeded_at", "When it was first put in scope.", nullable=False, server_default=text("now()")),
@@ -756,8 +779,8 @@ drift = _table(
     "drift",
     "Where the source departs from what is declared of it.",
     _text("stream", "The stream.", nullable=False),
-    _text("field", "The field, or the list's order.", nullable=False),
-    _text("change", "What is different.", nullable=False),
+    _key_text("field", "The field, or the list's order."),
+    _key_text("change", "What is different."),
     _time("first_seen_at", "When first seen.", nullable=False, server_default=text("now()")),
     _time("last_seen_at", "When last seen.", nullable=False, server_default=text("now()")),
     _big("count", "How often.", nullable=False, server_default=text("1")),
@@ -824,7 +847,7 @@ countries = _table(
     "analytics",
     "countries",
     "Users and what they did, by the country that they declare.",
-    _text("country", "The country as declared; unknown while the profile was not read.", primary_key=True),
+    _text("country", "The country as declared; unknown while the profile was not read.", nullable=False),
     _big("users", "Users that are known, those that are gone included.", nullable=False),
     Column("share", Numeric, comment="users as a share of all.", nullable=False),
     _big("gone_users", "Users that are gone.", nullable=False),
@@ -942,20 +965,21 @@ ranking_countries = _table(
     "analytics",
     "ranking_countries",
     "From which countries the things in each ranking come, as their authors or hosts declare.",
-    _text("ranking", "The ranking, with its query, mode and language."),
+    _text("ranking", "The ranking, with its query, mode and language.", nullable=False),
     _text(
         "language", "The language that it was asked for in; any for the front page, which knows none.", nullable=False
     ),
-    _text("kind", "project or studio."),
+    _text("kind", "project or studio.", nullable=False),
     _text(
         "country",
         "The country that the author of the project, or the host of the studio, declares; unknown while not read.",
+        nullable=False,
     ),
     _big("things", "Different things.", nullable=False),
     _big("authors", "Different authors or hosts.", nullable=False),
     _big("sightings", "Their sightings, a reading that showed one counted once.", nullable=False),
     _count("best_position", "The best place that any of them had, from 0."),
-    PrimaryKeyConstraint("ranking", "kind", "country"),
+    Index(None, "ranking", "kind"),
 )
 refreshes = _table(
     "analytics",
@@ -988,7 +1012,7 @@ def _events(name: str, comment: str) -> Table:
     return _own(
         name,
         comment,
-        _text("type", "The kind of event.", nullable=False),
+        _key_text("type", "The kind of event."),
         _big("id", "Its id among those of its kind.", nullable=False),
         _time("created_at", "When it happened."),
         _big("actor_id", "Who acted."),
@@ -1070,8 +1094,13 @@ WRITTEN: dict[str, Table] = {
 """Tables that pages write, by the name that the catalogue uses, in the order in which they may be written."""
 
 KEY_COLUMNS: dict[str, tuple[str, ...]] = {
-    name: tuple(column.name for column in table.primary_key.columns) for name, table in WRITTEN.items()
+    name: table.info.get("key") or tuple(column.name for column in table.primary_key.columns)
+    for name, table in WRITTEN.items()
 }
+UNIQUE: dict[str, str] = {
+    name: table.info.get("unique", ", ".join(KEY_COLUMNS[name])) for name, table in WRITTEN.items()
+}
+"""What is unique in a table, as its index has it: the key, of which a long text is hashed."""
 
 TRACKED: dict[str, tuple[Table, ...]] = {
     "users": (user_revisions,),

@@ -41,6 +41,7 @@ def upgrade():
             nullable=False,
             comment="All other fields, as served.",
         ),
+        sa.CheckConstraint("length(type) <= 200", name=op.f("activity_type_length_check")),
         sa.PrimaryKeyConstraint("account_id", "type", "id", name=op.f("activity_pkey")),
         schema="account",
         comment="What the users did whom the account follows.",
@@ -75,6 +76,7 @@ def upgrade():
             nullable=False,
             comment="All other fields, as served.",
         ),
+        sa.CheckConstraint("length(type) <= 200", name=op.f("messages_type_length_check")),
         sa.PrimaryKeyConstraint("account_id", "type", "id", name=op.f("messages_pkey")),
         schema="account",
         comment="Messages to the account.",
@@ -166,7 +168,6 @@ def upgrade():
         sa.Column("commenters", sa.BigInteger(), nullable=False, comment="Users that wrote a comment."),
         sa.Column("projects", sa.BigInteger(), nullable=False, comment="Projects that they shared."),
         sa.Column("comments", sa.BigInteger(), nullable=False, comment="Comments that they wrote."),
-        sa.PrimaryKeyConstraint("country", name=op.f("countries_pkey")),
         schema="analytics",
         comment="Users and what they did, by the country that they declare.",
     )
@@ -263,9 +264,15 @@ def upgrade():
         sa.Column(
             "best_position", sa.Integer(), nullable=False, comment="The best place that any of them had, from 0."
         ),
-        sa.PrimaryKeyConstraint("ranking", "kind", "country", name=op.f("ranking_countries_pkey")),
         schema="analytics",
         comment="From which countries the things in each ranking come, as their authors or hosts declare.",
+    )
+    op.create_index(
+        op.f("ranking_countries_ranking_kind_idx"),
+        "ranking_countries",
+        ["ranking", "kind"],
+        unique=False,
+        schema="analytics",
     )
     op.create_table(
         "ranking_stays",
@@ -629,6 +636,8 @@ def upgrade():
         ),
         sa.Column("count", sa.BigInteger(), server_default=sa.text("1"), nullable=False, comment="How often."),
         sa.Column("example", sa.Text(), nullable=True, comment="One example."),
+        sa.CheckConstraint("length(field) <= 200", name=op.f("drift_field_length_check")),
+        sa.CheckConstraint("length(change) <= 200", name=op.f("drift_change_length_check")),
         sa.PrimaryKeyConstraint("stream", "field", "change", name=op.f("drift_pkey")),
         schema="crawl",
         comment="Where the source departs from what is declared of it.",
@@ -727,6 +736,8 @@ def upgrade():
             nullable=False,
             comment="When it was first put in scope.",
         ),
+        sa.CheckConstraint("length(query) <= 200", name=op.f("queries_query_length_check")),
+        sa.CheckConstraint("length(language) <= 200", name=op.f("queries_language_length_check")),
         sa.PrimaryKeyConstraint("id", name=op.f("queries_pkey")),
         sa.UniqueConstraint("stream", "query", "mode", "language", name=op.f("queries_stream_query_mode_language_key")),
         schema="crawl",
@@ -1151,6 +1162,7 @@ def upgrade():
             nullable=False,
             comment="What else stood there, by its served name.",
         ),
+        sa.CheckConstraint("length(ranking) <= 600", name=op.f("rankings_ranking_length_check")),
         sa.PrimaryKeyConstraint("ranking", "seen_at", "position", name=op.f("rankings_pkey")),
         schema="history",
         comment="Sightings in rankings (explore, search, front page), which hold no list to be complete of.",
@@ -1309,9 +1321,16 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
-        sa.PrimaryKeyConstraint("id", "headline", name=op.f("news_pkey")),
+        sa.CheckConstraint("length(id) <= 200", name=op.f("news_id_length_check")),
         schema="scratch",
         comment="The site's announcements. Ids are used again for other items, so the headline is part of the key.",
+    )
+    op.create_index(
+        "news_id_headline_key",
+        "news",
+        ["id", sa.literal_column("hashtextextended(headline, 0)")],
+        unique=True,
+        schema="scratch",
     )
     op.create_table(
         "studios",
@@ -1448,7 +1467,12 @@ def upgrade():
         comment="Accounts. Whoever was met has a row; a column is null until a response with authority over it was read.",
     )
     op.create_index(
-        "users_lower_username_idx", "users", [sa.literal_column("lower(username)")], unique=False, schema="scratch"
+        "users_lower_username_idx",
+        "users",
+        [sa.literal_column("lower(username)")],
+        unique=False,
+        schema="scratch",
+        postgresql_using="hash",
     )
     op.create_table(
         "draws",
@@ -1840,6 +1864,7 @@ def upgrade():
             comment="Served fields that have no column here, by their served name.",
         ),
         sa.ForeignKeyConstraint(["studio_id"], ["scratch.studios.id"], name=op.f("studio_activity_studio_id_fkey")),
+        sa.CheckConstraint("length(id) <= 200", name=op.f("studio_activity_id_length_check")),
         sa.PrimaryKeyConstraint("studio_id", "id", name=op.f("studio_activity_pkey")),
         schema="scratch",
         comment="What happened in a studio.",
@@ -2262,9 +2287,10 @@ def downgrade():
     op.drop_table("strata", schema="crawl")
     op.drop_index("draws_open_idx", table_name="draws", schema="crawl", postgresql_where=sa.text("outcome IS NULL"))
     op.drop_table("draws", schema="crawl")
-    op.drop_index("users_lower_username_idx", table_name="users", schema="scratch")
+    op.drop_index("users_lower_username_idx", table_name="users", schema="scratch", postgresql_using="hash")
     op.drop_table("users", schema="scratch")
     op.drop_table("studios", schema="scratch")
+    op.drop_index("news_id_headline_key", table_name="news", schema="scratch")
     op.drop_table("news", schema="scratch")
     op.drop_table("user_revisions", schema="history")
     op.drop_table("studio_stats", schema="history")
@@ -2313,6 +2339,7 @@ def downgrade():
     op.drop_table("refreshes", schema="analytics")
     op.drop_index(op.f("ranking_stays_kind_thing_id_idx"), table_name="ranking_stays", schema="analytics")
     op.drop_table("ranking_stays", schema="analytics")
+    op.drop_index(op.f("ranking_countries_ranking_kind_idx"), table_name="ranking_countries", schema="analytics")
     op.drop_table("ranking_countries", schema="analytics")
     op.drop_table("life_curves", schema="analytics")
     op.drop_table("follow_degrees", schema="analytics")

@@ -1,24 +1,31 @@
 """Pages into a real database: what is taken, refused, counted, superseded and made due."""
 
 import json
+import random
+import string
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+from sqlalchemy import Boolean, Column, DateTime, Double, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from harvester.api.catalogue import STREAMS, Kind
 from harvester.api.decode import decode
 from harvester.config import load
 from harvester.crawl import frontier
 from harvester.crawl.frontier import Purpose, Seed
+from harvester.warehouse.analytics import refresh
 from harvester.warehouse.commit import Connection, Lease, PageCommit, Verdict, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.erasure import forget, load_rule
 from harvester.warehouse.normalise import Rows, normalise
+from harvester.warehouse.tables import WRITTEN
 
 pytestmark = pytest.mark.every_postgres
 ALL = list(STREAMS)
@@ -536,3 +543,42 @@ def test_what_became_due_earlier_is_leased_in_the_end(connection: Connection, ru
     assert second.visit.entity_id == 2
     (first,) = frontier.lease(connection, run, ALL, 5, since=second.due_at, purpose=Purpose.NEW)
     assert first.visit.entity_id == 1
+
+
+# Texts of any length --------------------------------------------------------------------------------------------------
+
+WORDS = {"role": "host", "kind": "project", "list": "own_loves", "stream": "own_loves", "name": "projects"}
+
+
+def written_columns(table: Table) -> list[Column[Any]]:
+    return [one for one in table.columns if one.name not in ("first_seen_at", "gone_at", "gone_after", "gone_reason")]
+
+
+def a_row(table: Table, text: str) -> tuple[Any, ...]:
+    """Make a row with the text in each column of text, but for ids and words, which are bounded."""
+    values = {
+        Text: text, Boolean: True, JSONB: {"more": text}, DateTime: datetime(2024, 1, 1, tzinfo=UTC), Double: 1.0,
+    }  # fmt: skip
+    return tuple(
+        WORDS.get(one.name) or ("1" if one.constraints else values.get(type(one.type), 1))
+        for one in written_columns(table)
+    )
+
+
+def test_texts_of_any_length_are_stored_superseded_and_found(connection: Connection, writer: Writer) -> None:
+    """Random letters: what repeats itself is compressed, and fits an index after all."""
+    texts = ["".join(random.Random(seed).choices(string.ascii_letters, k=100_000)) for seed in (1, 2, 2)]
+    for text in texts:
+        names = {table: tuple(column.name for column in written_columns(one)) for table, one in WRITTEN.items()}
+        writer.store([Rows(table, names[table], [a_row(one, text)]) for table, one in WRITTEN.items()])
+    for table, declared in WRITTEN.items():
+        found = connection.execute(f"SELECT {', '.join(names[table])} FROM {declared.fullname}").fetchall()  # type: ignore[call-overload]
+        expected = [a_row(declared, texts[-1])]
+        # The headline is part of the key: another one is another item.
+        assert found == ([a_row(declared, texts[0])] if table == "news" else []) + expected, table
+    assert one(connection, "SELECT username FROM history.user_revisions") == texts[0]
+    for name in (texts[1], texts[1].swapcase()):
+        row = connection.execute("SELECT id FROM scratch.users WHERE lower(username) = lower(%s)", [name]).fetchone()
+        assert row == (1,)
+    refresh(connection)
+    assert one(connection, "SELECT country FROM analytics.countries") == texts[-1]

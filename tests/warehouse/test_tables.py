@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 import pytest
 
@@ -93,3 +95,31 @@ def test_every_row_of_the_community_tells_when_it_was_seen() -> None:
     for table in metadata.sorted_tables:
         if table.schema == "scratch":
             assert {"first_seen_at", "gone_at", "extra"} <= set(table.c.keys()), table.name
+
+
+OURS = {
+    "stream", "kind", "stratum", "hash", "relation", "list", "name", "version_num", "mode", "path",
+    "ranking",  # in analytics: a copy of what is bounded in history
+}  # fmt: skip
+"""Columns of words of this project's own, a few characters each."""
+
+
+@every_postgres
+def test_no_btree_holds_a_text_of_any_length(database: str) -> None:
+    """An entry of a B-tree has room for 2,704 bytes: 600 characters that are four bytes each."""
+    with psycopg.connect(database) as connection:
+        found = connection.execute(
+            "SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid, a.attnum, true),"
+            " array(SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.conrelid = i.indrelid)"
+            " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " JOIN pg_attribute a ON a.attrelid = i.indexrelid AND NOT a.attisdropped"
+            " WHERE n.nspname = ANY(%s) AND m.amname <> 'hash'"
+            " AND a.atttypid IN ('text'::regtype, 'varchar'::regtype, 'jsonb'::regtype, 'bytea'::regtype)",
+            [list(SCHEMAS)],
+        ).fetchall()
+    assert len(found) > 20
+    for index, column, constraints in found:
+        bounds = [re.fullmatch(rf"CHECK \(\(length\({column}\) <= (\d+)\)\)", one) for one in constraints]
+        longest = min((int(bound[1]) for bound in bounds if bound), default=None)
+        assert column in OURS or (longest is not None and longest <= 600), (index, column)
