@@ -2,7 +2,8 @@
 
 An entry states how a list pages and in which order, what a response decodes to, which columns it may write
 (its authority) and what it makes due next. Columns that a response is known to fill with dummies are absent
-from its `writes`, so a list can never overwrite what a better response said.
+from its `writes`, so a list can never overwrite what a better response said; a `weak` stream fills only what no better
+one has told.
 Facts without a source of their own: the API reference; `docs/endpoints.md` cites the others.
 
 The `rate` of a stream, which counts until something was observed: new items of June 2024 over the things there were
@@ -97,6 +98,12 @@ RANKED_STUDIO = (
     "id", "host_id", "title", "description", "open_to_all", "created_at", "modified_at", "extra",
 )  # fmt: skip
 RANKING = ("ranking", "seen_at", "position", "kind", "thing_id")
+INDEXED_STUDIO = ("created_at", "modified_at", "extra")
+INDEXED_PROJECT = ("views", "loves", "favorites", "shared_at", *INDEXED_STUDIO)
+_INDEX = (
+    "Answers from an index of its own, whose counters can be months behind the page and which may not know a project"
+    " for days (community documentation)."
+)
 
 _AUTHOR_DUMMIES = ("author.scratchteam", "author.history.joined", "author.profile.id")
 _RANKED_DUMMIES = tuple(
@@ -127,7 +134,8 @@ def _ranking(name: str, way: str, things: str) -> Stream:
         paging=Paging.RANKING,
         deepest=RANKING_DEPTH,
         record=r.RankedProject if projects else r.RankedStudio,
-        writes=made | {"rankings": RANKING},
+        writes=made | {"rankings": (*RANKING, *(INDEXED_PROJECT if projects else INDEXED_STUDIO))},
+        weak=tuple(made),
         revisit=DAY,
         leads=_FOUND[:1] if projects else _FOUND[1:],
         dummies=_RANKED_DUMMIES if projects else lies,
@@ -137,6 +145,7 @@ def _ranking(name: str, way: str, things: str) -> Stream:
                 "issue 13)."
             ),
             "`visibility`, `public`, `comments_allowed` and `is_published` are dummies (reference).",
+            _INDEX,
             "An empty answer is no news: explore was broken for long stretches (scratchattach).",
         ),
     )
@@ -698,10 +707,11 @@ _STREAMS = (
         unpack=_front_page,
         record=r.FrontPageItem,
         writes={
-            "rankings": (*RANKING, "extra"),
+            "rankings": (*RANKING, "loves", "extra"),
             "projects": ("id", "title"),
             "studios": ("id", "title"),
         },
+        weak=("projects", "studios"),
         revisit=DAY,
         leads=_FOUND,
         quirks=(

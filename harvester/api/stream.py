@@ -151,8 +151,11 @@ class Stream:
     """What it means for the entity when this object is not found; None: nothing."""
     opens_gone: tuple[str, ...] = ()
     """Streams of the same entity that become due when it is not found."""
+    weak: tuple[str, ...] = ()
+    """Tables of which it only fills what no better response has told: it answers from an index that lags."""
     shows: tuple[str, ...] | None = None
-    """Tables whose rows this response proves to be present at the site; None: all that it writes but users."""
+    """Tables whose rows this response proves to be present at the site; None: all that it writes but users and those of
+    which it is a weak source."""
     dummies: tuple[str, ...] = ()
     """Paths of served fields that hold dummies here or are never stored, with `[]` for a list's items."""
     documented: str = ""
@@ -176,7 +179,7 @@ class Stream:
 
     def proves(self, table: str) -> bool:
         """Whether a row of `table` in this response shows that the thing is there, not only that it is named."""
-        return table != "users" if self.shows is None else table in self.shows
+        return table != "users" and table not in self.weak if self.shows is None else table in self.shows
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Records -> rows: pure. Which columns a stream may write stands in the catalogue; how they are made, here."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
@@ -48,13 +48,15 @@ class Query:
 class Rows:
     """Rows of one table with the columns that their stream may write, in that order.
 
-    `shows`: whether the response proves that the things are there, so that what was gone is back.
+    `shows`: whether the response proves that the things are there, so that what was gone is back. `weak`: whether only
+    that is written which no better response has told.
     """
 
     table: str
     columns: tuple[str, ...]
     values: list[tuple[Any, ...]]
     shows: bool = True
+    weak: bool = False
 
 
 _Made = Callable[[Any, Visit], Any]
@@ -74,11 +76,8 @@ def normalise(visit: Visit, records: Sequence[r.Record]) -> list[Rows]:
             values = [(*served(record), *[get(record, visit) for get in further]) for record in records]
         except (AttributeError, TypeError):
             values = [tuple([_got(get, record, visit) for get in getters]) for record in records]
-        shows = visit.stream.proves(table)
-        if any(UNSET in row for row in values):
-            made += _without_gaps(table, columns, values, shows=shows)
-        else:
-            made.append(Rows(table, columns, values, shows))
+        rows = Rows(table, columns, values, visit.stream.proves(table), table in visit.stream.weak)
+        made += _without_gaps(rows) if any(UNSET in row for row in values) else [rows]
     return made
 
 
@@ -98,13 +97,13 @@ def _lacks(record: Any) -> bool:
     return any(part is UNSET or (isinstance(part, r.Record) and _lacks(part)) for part in parts)
 
 
-def _without_gaps(table: str, columns: tuple[str, ...], values: list[tuple[Any, ...]], *, shows: bool) -> list[Rows]:
+def _without_gaps(rows: Rows) -> list[Rows]:
     parts: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
-    for row in values:
+    for row in rows.values:
         parts.setdefault(tuple([place for place, value in enumerate(row) if value is not UNSET]), []).append(row)
     return [
-        Rows(table, _picked(columns, places), [_picked(row, places) for row in rows], shows)
-        for places, rows in parts.items()
+        replace(rows, columns=_picked(rows.columns, places), values=[_picked(row, places) for row in values])
+        for places, values in parts.items()
         if places
     ]
 
@@ -380,6 +379,8 @@ _RANKINGS: dict[str, Getter] = {
     "seen_at": _seen,
     "position": "position",
     "thing_id": "id",
+    "created_at": "history.created",
+    "modified_at": "history.modified",
 }
 _SHOWN = {"gallery": "studio"}
 _EVENTS: dict[str, Getter] = {
@@ -495,15 +496,28 @@ _MADE: dict[type[r.Record], dict[str, dict[str, Getter]]] = {
     r.RankedProject: {
         "users": _AUTHORS,
         "projects": _PROJECTS | {"extra": _ranked_project_extra},
-        "rankings": _RANKINGS | {"kind": lambda _, __: "project"},
+        "rankings": _RANKINGS
+        | {
+            "kind": lambda _, __: "project",
+            "views": "stats.views",
+            "loves": "stats.loves",
+            "favorites": "stats.favorites",
+            "shared_at": "history.shared",
+            "extra": lambda p, _: _extra(title=p.title, description=p.description, instructions=p.instructions),
+        },
     },
-    r.RankedStudio: {"studios": _STUDIOS, "rankings": _RANKINGS | {"kind": lambda _, __: "studio"}},
+    r.RankedStudio: {
+        "studios": _STUDIOS,
+        "rankings": _RANKINGS
+        | {"kind": lambda _, __: "studio", "extra": lambda s, _: _extra(title=s.title, description=s.description)},
+    },
     r.FrontPageItem: {
         "rankings": _RANKINGS
         | {
             "ranking": lambda i, _: f"front-page/{i.row}",
             "kind": lambda i, _: _SHOWN.get(i.type, i.type),
-            "extra": lambda i, _: _rest(i, "row", "position", "id"),
+            "loves": "love_count",
+            "extra": lambda i, _: _rest(i, "row", "position", "id", "love_count"),
         },
         "projects": {"id": lambda i, _: i.id if i.type == "project" else UNSET, "title": "title"},
         "studios": {"id": lambda i, _: i.id if i.type == "gallery" else UNSET, "title": "title"},

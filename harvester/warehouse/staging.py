@@ -46,7 +46,8 @@ _STAGED_AS = {
     "jsonb": "text",
     "timestamp with time zone": "timestamptz",
 }
-_VISITED = ("users", "projects", "studios")
+_DETAIL_OF = {"users": DETAIL[Kind.USER], "projects": DETAIL[Kind.PROJECT], "studios": DETAIL[Kind.STUDIO]}
+_VISITED = tuple(_DETAIL_OF)
 """Tables of the things that are visited on their own: only of these is it asked which have changed."""
 
 
@@ -76,7 +77,7 @@ def write(connection: Connection, rows: Iterable[Rows]) -> Iterator[Written]:
     for page in rows:
         if not page.values or not set(KEY_COLUMNS[page.table]) <= set(page.columns):
             continue  # nothing, or a thing whose identity was not served
-        part = _part(page.table, page.columns, page.shows)
+        part = _part(page.table, page.columns, page.shows, page.weak)
         rounds, key = parts[part], part.key
         if not rounds:
             rounds.append({})
@@ -169,7 +170,7 @@ class _Part:
     """How rows of one table with one set of columns are staged and written. `key` tells its rows apart."""
 
     table: str
-    order: tuple[int, tuple[str, ...]]
+    order: tuple[int, bool, tuple[str, ...]]
     key: Callable[[tuple[Any, ...]], Any]
     statement: bytes
     places: tuple[str, ...]
@@ -195,7 +196,7 @@ def _as_json(value: Any) -> str:
 
 
 @cache
-def _part(table: str, columns: tuple[str, ...], shows: bool) -> _Part:
+def _part(table: str, columns: tuple[str, ...], shows: bool, weak: bool) -> _Part:
     declared = WRITTEN[table].c
     taken: Counter[str] = Counter()
     names = []
@@ -216,19 +217,20 @@ def _part(table: str, columns: tuple[str, ...], shows: bool) -> _Part:
     )
     return _Part(
         table=table,
-        order=(list(WRITTEN).index(table), columns),
+        order=(list(WRITTEN).index(table), not weak, columns),  # a better response has the last word
         key=itemgetter(*(columns.index(column) for column in KEY_COLUMNS[table])),
-        statement=_statement(table, columns, staged, shows=shows).as_bytes(),
+        statement=_statement(table, columns, staged, shows=shows, weak=weak).as_bytes(),
         places=tuple(names),
         extra=columns.index("extra") if "extra" in columns else None,
     )
 
 
-def _statement(table: str, columns: tuple[str, ...], staged: sql.Composed, *, shows: bool) -> sql.Composed:
+def _statement(table: str, columns: tuple[str, ...], staged: sql.Composed, *, shows: bool, weak: bool) -> sql.Composed:
     """Compare, keep what is superseded, insert or update; returns the numbers of both, and what was updated.
 
     Where the rows are shown to be at the site, what was gone is back, and the absence goes to the history; where they
-    come with a `gone_reason`, they are gone. An account that was erased stays so.
+    come with a `gone_reason`, they are gone. An account that was erased stays so. Of `weak` rows only that is written
+    which no better response has told, see `_fills`.
     """
     target = WRITTEN[table]
     key = KEY_COLUMNS[table]
@@ -239,8 +241,13 @@ def _statement(table: str, columns: tuple[str, ...], staged: sql.Composed, *, sh
         value = sql.SQL("{}.{}").format(sql.SQL(new), sql.Identifier(column))
         if column == "gone_reason" and table == "users":
             return sql.SQL("CASE WHEN {} THEN t.gone_reason ELSE {} END").format(_IS_ERASED, value)
+        if weak:
+            return sql.SQL("CASE WHEN {} THEN {} ELSE t.{} END").format(
+                _fills(table, column), value, sql.Identifier(column)
+            )
         return value
 
+    marked = [column for column in plain if column in WEAK_COLUMNS.get(table, ())]
     sets: list[sql.Composable] = [
         sql.SQL("{} = {}").format(sql.Identifier(column), becomes(column, "excluded"))
         for column in columns
@@ -253,8 +260,31 @@ def _statement(table: str, columns: tuple[str, ...], staged: sql.Composed, *, sh
         into.append(sql.SQL("first_seen_at"))
         values.append(sql.SQL("now()"))
     if "extra" in columns:
-        sets.append(sql.SQL("extra = t.extra || excluded.extra"))
-    kept = [part for log in TRACKED.get(table, ()) if (part := _superseded(table, log.name, columns)) is not None]
+        sets.append(sql.SQL("extra = excluded.extra || t.extra" if weak else "extra = t.extra || excluded.extra"))
+    if weak:
+        into.append(sql.SQL("from_index"))
+        values.append(sql.Literal(marked))
+        filled = [
+            sql.SQL(
+                "CASE WHEN t.{0} IS NULL AND excluded.{0} IS NOT NULL AND {1} AND {2} <> ALL (t.from_index)"
+                " THEN {2} END"
+            ).format(sql.Identifier(column), _fills(table, column), sql.Literal(column))
+            for column in marked
+        ]
+        sets.append(
+            sql.SQL("from_index = t.from_index || array_remove(ARRAY[{}]::text[], NULL)").format(
+                sql.SQL(", ").join(filled)
+            )
+        )
+    elif marked:
+        sets.append(
+            sql.SQL(
+                "from_index = CASE WHEN t.from_index = '{{}}' THEN t.from_index"
+                " ELSE ARRAY(SELECT c FROM unnest(t.from_index) c WHERE c <> ALL ({})) END"
+            ).format(sql.Literal(marked))
+        )
+    logs = () if weak else TRACKED.get(table, ())  # what the index said is kept with the ranking
+    kept = [part for log in logs if (part := _superseded(table, log.name, columns)) is not None]
     returns = shows and "gone_at" in target.c
     if "gone_reason" in columns:
         into.append(sql.SQL("gone_at"))
@@ -276,10 +306,14 @@ def _statement(table: str, columns: tuple[str, ...], staged: sql.Composed, *, sh
             sql.SQL("t.{} IS DISTINCT FROM {}").format(sql.Identifier(column), becomes(column, new)) for column in plain
         ]
         if "extra" in columns:
-            changes.append(sql.SQL("NOT t.extra @> {}.extra").format(sql.SQL(new)))
+            change = "t.extra IS DISTINCT FROM {}.extra || t.extra" if weak else "NOT t.extra @> {}.extra"
+            changes.append(sql.SQL(change).format(sql.SQL(new)))
+        if marked and not weak:
+            changes.append(sql.SQL("t.from_index && {}").format(sql.Literal(marked)))
         if returns:
             changes.append(_came_back(table))
-        return sql.SQL(" OR ").join(changes) if changes else sql.SQL("false")
+        either = sql.SQL(" OR ").join(changes) if changes else sql.SQL("false")
+        return sql.SQL("NOT {} AND ({})").format(_was_read(table), either) if weak else either
 
     return sql.SQL(
         "WITH s AS MATERIALIZED (SELECT v.* FROM {staged} v LEFT JOIN {target} t ON {same}"
@@ -332,7 +366,42 @@ def _last_seen(table: str) -> sql.Composable:
         return sql.SQL("t.first_seen_at")
     return sql.SQL(
         "greatest(t.first_seen_at, (SELECT w.visited_at FROM crawl.walks w WHERE w.stream = {} AND w.entity_id = t.id))"
-    ).format(sql.Literal(DETAIL[Kind(table.removesuffix("s"))]))
+    ).format(sql.Literal(_DETAIL_OF[table]))
+
+
+WEAK_COLUMNS: dict[str, tuple[str, ...]] = {
+    table: tuple(dict.fromkeys(c for stream in STREAMS.values() if table in stream.weak for c in stream.writes[table]))
+    for table in _VISITED
+}
+"""Columns that weak streams fill, by table; with the key and `extra`, which are never marked."""
+
+
+def _was_read(table: str) -> sql.Composable:
+    """Whether the page of a thing `t` itself was read."""
+    return sql.SQL(
+        "EXISTS (SELECT FROM crawl.walks w WHERE w.stream = {} AND w.entity_id = t.id AND w.visited_at IS NOT NULL)"
+    ).format(sql.Literal(_DETAIL_OF[table]))
+
+
+def _fills(table: str, column: str) -> sql.Composable:
+    """Whether a weak response may write a column of a thing `t`: the value is the index's, or none was ever served."""
+    logs = [log for log in TRACKED[table] if column in log.c]
+    known = [
+        sql.SQL(" AND NOT EXISTS (SELECT FROM {} h WHERE {} AND h.{} IS NOT NULL)").format(
+            _identifier(log), _same_thing(table, log.name), sql.Identifier(column)
+        )
+        for log in logs
+    ]
+    return sql.SQL("({} = ANY (t.from_index) OR (t.{} IS NULL{}))").format(
+        sql.Literal(column), sql.Identifier(column), sql.SQL("").join(known)
+    )
+
+
+def _from_index(table: str, column: str) -> sql.Composable:
+    """Whether the value of a column of a thing `t` is the index's."""
+    if column not in WEAK_COLUMNS.get(table, ()):
+        return sql.SQL("false")
+    return sql.SQL("{} = ANY (t.from_index)").format(sql.Literal(column))
 
 
 def _identifier(table: Table) -> sql.Identifier:
@@ -369,28 +438,18 @@ def _superseded(table: str, log: str, columns: Sequence[str]) -> sql.Composed | 
     """Keep the version of the rows that is about to change.
 
     A value that was unknown before is no version of its own. One that was served as null is: what was asked for itself
-    holds the column as served, and so does what had another value before.
+    holds the column as served, and so does what had another value before. What the index said is no version.
     """
     history = metadata.tables[f"history.{log}"]
     key = KEY_COLUMNS[table]
-    # The key of the thing, by its name in the history: an id stands there under the name of the thing.
-    things = [
-        next((c.name for c in history.columns if c.name == one or (one == "id" and c.name.endswith("_id"))), one)
-        for one in key
-    ]
+    things = _things(table, log)
     kept = [c.name for c in history.columns if c.name in WRITTEN[table].c and c.name not in key]
     watched = [column for column in kept if column in columns]
     if not watched:
         return None
     kind = [sql.SQL("kind")] if "kind" in history.c else []
     kind_value = [sql.Literal(table.removesuffix("_comments"))] if kind else []
-    same = [
-        *(
-            sql.SQL("h.{} = t.{}").format(sql.Identifier(thing), sql.Identifier(one))
-            for thing, one in zip(things, key, strict=True)
-        ),
-        *(sql.SQL("h.kind = {}").format(value) for value in kind_value),
-    ]
+    same = _same_thing(table, log)
     return sql.SQL(
         "INSERT INTO {log} ({into}) SELECT {kind}{key},"
         " coalesce((SELECT max(h.valid_to) FROM {log} h WHERE {same}), t.first_seen_at),"
@@ -402,23 +461,49 @@ def _superseded(table: str, log: str, columns: Sequence[str]) -> sql.Composed | 
         into=sql.SQL(", ").join([*kind, *map(sql.Identifier, [*things, "valid_from", "valid_to", *kept])]),
         kind=sql.SQL("").join([*kind_value, *([sql.SQL(", ")] if kind else [])]),
         key=sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(one)) for one in key),
-        same=sql.SQL(" AND ").join(same),
+        same=same,
         joined=_same(key, "s"),
-        kept=sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(c)) for c in kept),
+        kept=sql.SQL(", ").join(
+            sql.SQL("CASE WHEN NOT {} THEN t.{} END").format(_from_index(table, c), sql.Identifier(c))
+            if c in WEAK_COLUMNS.get(table, ())
+            else sql.SQL("t.{}").format(sql.Identifier(c))
+            for c in kept
+        ),
         table=sql.Identifier("scratch", table),
         changed=sql.SQL(" OR ").join(
             sql.SQL(
-                "(t.{0} IS DISTINCT FROM s.{0} AND (t.{0} IS NOT NULL OR {1}"
+                "(t.{0} IS DISTINCT FROM s.{0} AND NOT {4} AND (t.{0} IS NOT NULL OR {1}"
                 " OR EXISTS (SELECT FROM {2} h WHERE {3} AND h.{0} IS NOT NULL)))"
             ).format(
                 sql.Identifier(column),
                 _was_served(table, column),
                 sql.Identifier("history", log),
-                sql.SQL(" AND ").join(same),
+                same,
+                _from_index(table, column),
             )
             for column in watched
         ),
     )
+
+
+def _things(table: str, log: str) -> list[str]:
+    """The key of a thing, by its names in a history: an id stands there under the name of the thing."""
+    columns = metadata.tables[f"history.{log}"].columns
+    return [
+        next((c.name for c in columns if c.name == one or (one == "id" and c.name.endswith("_id"))), one)
+        for one in KEY_COLUMNS[table]
+    ]
+
+
+def _same_thing(table: str, log: str) -> sql.Composed:
+    """The condition under which a row `h` of a history is of a thing `t`."""
+    same = [
+        sql.SQL("h.{} = t.{}").format(sql.Identifier(thing), sql.Identifier(one))
+        for thing, one in zip(_things(table, log), KEY_COLUMNS[table], strict=True)
+    ]
+    if "kind" in metadata.tables[f"history.{log}"].c:
+        same.append(sql.SQL("h.kind = {}").format(sql.Literal(table.removesuffix("_comments"))))
+    return sql.SQL(" AND ").join(same)
 
 
 def _was_served(table: str, column: str) -> sql.Composable:

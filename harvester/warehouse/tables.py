@@ -94,6 +94,17 @@ def _json(name: str, comment: str, **kw: Any) -> Column[Any]:
     return Column(name, JSONB, comment=comment, **kw)
 
 
+def _from_index() -> Column[Any]:
+    return Column(
+        "from_index",
+        ARRAY(Text),
+        comment="Columns whose value is the one of the site's index (explore, search, front page), which may lag by"
+        " months; empty as soon as better responses have told them all.",
+        nullable=False,
+        server_default=text("'{}'"),
+    )
+
+
 def _life() -> tuple[Column[Any], ...]:
     """The columns that every row of `scratch` ends with."""
     return (
@@ -130,6 +141,7 @@ users = _table(
     _big("profile_id", "The id of the profile, which is not the user's id."),
     _big("featured_project_id", "The project shown on the profile. Soft reference to projects."),
     _text("featured_label", "The label over the featured project."),
+    _from_index(),
     *_life(),
     Index("users_lower_username_idx", text("lower(username)"), postgresql_using="hash"),
 )
@@ -156,6 +168,7 @@ projects = _table(
     _int("remixes", "Remixes, as the project's own page states them; lists serve 0 and are not believed."),
     _big("parent_id", "The project it was remixed from. Soft reference: the parent may be unshared."),
     _big("root_id", "The first project of its tree of remixes. Soft reference."),
+    _from_index(),
     *_life(),
     Index(None, "author_id"),
     Index(None, "parent_id"),
@@ -181,6 +194,7 @@ studios = _table(
     _int("follower_count", "Followers, exact."),
     _int("manager_count", "Managers, the host included; 40 at most."),
     _int("project_count", "Projects as the site states them: 100 means 100 or more, unshared ones may count."),
+    _from_index(),
     *_life(),
 )
 
@@ -407,7 +421,8 @@ absences = _table(
 rankings = _table(
     "history",
     "rankings",
-    "Sightings in rankings (explore, search, front page), which hold no list to be complete of.",
+    "Sightings in rankings (explore, search, front page), which hold no list to be complete of, with what the index"
+    " that answers says of the thing: it may lag by months behind the thing's own page.",
     _key_text(
         "ranking",
         "Which ranking, with its query, mode and language; or a row of the front page.",
@@ -417,7 +432,13 @@ rankings = _table(
     _int("position", "The place, from 0.", nullable=False),
     _text("kind", "project or studio.", nullable=False),
     _big("thing_id", "What stood there. Soft reference to projects or studios.", nullable=False),
-    _json("extra", "What else stood there, by its served name.", nullable=False, server_default=text("'{}'")),
+    _int("views", "Views of a project, as the index says."),
+    _int("loves", "Loves of a project, as the index says."),
+    _int("favorites", "Favorites of a project, as the index says."),
+    _time("created_at", "When it was created, as the index says."),
+    _time("modified_at", "When it was last saved, as the index says."),
+    _time("shared_at", "When a project was last shared, as the index says."),
+    _json("extra", "Texts and what else stood there, by its served name.", nullable=False, server_default=text("'{}'")),
     PrimaryKeyConstraint("ranking", "seen_at", "position"),
     Index(None, "kind", "thing_id"),
 )

@@ -1155,17 +1155,35 @@ def upgrade():
             nullable=False,
             comment="What stood there. Soft reference to projects or studios.",
         ),
+        sa.Column("views", sa.Integer(), nullable=True, comment="Views of a project, as the index says."),
+        sa.Column("loves", sa.Integer(), nullable=True, comment="Loves of a project, as the index says."),
+        sa.Column("favorites", sa.Integer(), nullable=True, comment="Favorites of a project, as the index says."),
+        sa.Column(
+            "created_at", sa.DateTime(timezone=True), nullable=True, comment="When it was created, as the index says."
+        ),
+        sa.Column(
+            "modified_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was last saved, as the index says.",
+        ),
+        sa.Column(
+            "shared_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When a project was last shared, as the index says.",
+        ),
         sa.Column(
             "extra",
             postgresql.JSONB(astext_type=sa.Text()),
             server_default=sa.text("'{}'"),
             nullable=False,
-            comment="What else stood there, by its served name.",
+            comment="Texts and what else stood there, by its served name.",
         ),
         sa.CheckConstraint("length(ranking) <= 600", name=op.f("rankings_ranking_length_check")),
         sa.PrimaryKeyConstraint("ranking", "seen_at", "position", name=op.f("rankings_pkey")),
         schema="history",
-        comment="Sightings in rankings (explore, search, front page), which hold no list to be complete of.",
+        comment="Sightings in rankings (explore, search, front page), which hold no list to be complete of, with what the index that answers says of the thing: it may lag by months behind the thing's own page.",
     )
     op.create_index(
         op.f("rankings_kind_thing_id_idx"), "rankings", ["kind", "thing_id"], unique=False, schema="history"
@@ -1364,6 +1382,13 @@ def upgrade():
             comment="Projects as the site states them: 100 means 100 or more, unshared ones may count.",
         ),
         sa.Column(
+            "from_index",
+            sa.ARRAY(sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Columns whose value is the one of the site's index (explore, search, front page), which may lag by months; empty as soon as better responses have told them all.",
+        ),
+        sa.Column(
             "first_seen_at",
             sa.DateTime(timezone=True),
             server_default=sa.text("now()"),
@@ -1430,6 +1455,13 @@ def upgrade():
             comment="The project shown on the profile. Soft reference to projects.",
         ),
         sa.Column("featured_label", sa.Text(), nullable=True, comment="The label over the featured project."),
+        sa.Column(
+            "from_index",
+            sa.ARRAY(sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Columns whose value is the one of the site's index (explore, search, front page), which may lag by months; empty as soon as better responses have told them all.",
+        ),
         sa.Column(
             "first_seen_at",
             sa.DateTime(timezone=True),
@@ -1766,6 +1798,13 @@ def upgrade():
             sa.BigInteger(),
             nullable=True,
             comment="The first project of its tree of remixes. Soft reference.",
+        ),
+        sa.Column(
+            "from_index",
+            sa.ARRAY(sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Columns whose value is the one of the site's index (explore, search, front page), which may lag by months; empty as soon as better responses have told them all.",
         ),
         sa.Column(
             "first_seen_at",

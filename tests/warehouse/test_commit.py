@@ -5,7 +5,7 @@ import random
 import string
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,7 +24,7 @@ from harvester.warehouse.analytics import refresh
 from harvester.warehouse.commit import Connection, Lease, PageCommit, Verdict, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.erasure import forget, load_rule
-from harvester.warehouse.normalise import Rows, normalise
+from harvester.warehouse.normalise import Query, Rows, Visit, normalise
 from harvester.warehouse.tables import WRITTEN
 
 pytestmark = pytest.mark.every_postgres
@@ -417,6 +417,73 @@ def test_an_account_erased_under_the_gdpr_is_gone_for_good(connection: Connectio
     assert one(connection, account) == gone
     assert one(connection, "SELECT count(*) FROM history.absences") == 0
     assert one(connection, "SELECT joined_at, gone_reason FROM scratch.users WHERE id = 8") == (None, gone[-1])
+
+
+def test_the_index_fills_only_what_no_better_response_told(connection: Connection, writer: Writer, run: int) -> None:
+    """Explore lags: what it says is kept with the ranking, fills gaps, is marked, and never overwrites or revives."""
+
+    def said(stream: str, *served: dict[str, Any], entity: int = 0, days: int = 0) -> list[Rows]:
+        seen = datetime(2026, 6, 1, tzinfo=UTC) + timedelta(days=days)
+        visit = Visit(STREAMS[stream], entity, seen_at=seen, query=Query("cats", "popular", "en", 1))
+        return normalise(visit, decode(STREAMS[stream], json.dumps(served[0] if entity == 142 else served).encode()))
+
+    def indexed(views: int, **more: Any) -> dict[str, Any]:
+        return project(stats={"views": views, "loves": 0, "favorites": 0, "remixes": 0}, remix={"root": None}) | more
+
+    def kept(columns: str) -> Any:
+        return one(connection, f"SELECT {columns} FROM scratch.projects WHERE id = 142")
+
+    # Known from the index alone: its newest value counts.
+    writer.store(said("explore_projects", indexed(3, title="old")))
+    writer.store(said("search_projects", indexed(4, title="older"), days=1))
+    assert kept("title, views, 'views' = ANY (from_index), gone_at, public") == ("older", 4, True, None, None)
+    assert one(connection, "SELECT username, from_index FROM scratch.users WHERE id = 167") == ("mres", ["username"])
+
+    # A list tells some of it better: that is left alone from then on, the rest is still the index's.
+    entry = {
+        "id": 142,
+        "title": "new",
+        "image": "p",
+        "creator_id": 167,
+        "username": "named",
+        "avatar": {},
+        "actor_id": 167,
+    }
+    connection.execute("INSERT INTO scratch.studios (id) VALUES (1)")
+    writer.store(said("studio_projects", entry, entity=1))
+    writer.store(said("explore_projects", indexed(5, title="old"), days=2))
+    assert kept("title, views, 'title' = ANY (from_index), 'views' = ANY (from_index)") == ("new", 5, False, True)
+    assert one(connection, "SELECT username, from_index FROM scratch.users WHERE id = 167") == ("named", [])
+
+    # A list says that a text is none now: the index does not know that yet.
+    writer.store(said("user_favorites", project(description="d"), entity=167))
+    writer.store(said("user_favorites", project(description=None), entity=167))
+    writer.store(said("explore_projects", indexed(5, description="d"), days=3))
+    assert kept("description, from_index") == (None, [])
+
+    # In one transaction too the page has the last word, and what the index said is no version of the project.
+    page = project(instructions=None, title="page")
+    writer.store([*said("project", page, entity=142), *said("explore_projects", indexed(6), days=4)])
+    assert kept("title, views, instructions, from_index") == ("page", 10, None, [])
+    titles = connection.execute("SELECT title FROM history.project_revisions ORDER BY valid_to").fetchall()
+    assert titles == [("new",), ("t",), ("t",)]
+    assert one(connection, "SELECT count(*) FROM history.project_stats") == 0
+    views = connection.execute("SELECT views, extra ->> 'title' FROM history.rankings ORDER BY seen_at").fetchall()
+    assert views == [(3, "old"), (4, "older"), (5, "old"), (5, "t"), (6, "t")]
+
+    # Once its page was read the index writes nothing, whatever the page left empty, and what is gone stays so.
+    frontier.seed(connection, [Seed(Kind.PROJECT, 143)])
+    lease = take(connection, run, "project")
+    page = project(143, instructions=None)
+    stale = said("explore_projects", indexed(99, id=143, instructions="old", new_field="new"), days=5)
+    writer.commit([PageCommit(lease, [*rows(lease, page), *stale], 1, verdict=Verdict("{}"))])
+    connection.execute("UPDATE scratch.projects SET gone_at = now() WHERE id = 143")
+    connection.execute("UPDATE scratch.projects SET extra = extra - 'new_field' WHERE id = 143")
+    whole = "SELECT to_jsonb(p) FROM scratch.projects p WHERE id = 143"
+    before = one(connection, whole)
+    assert (before["instructions"], before["views"], before["from_index"]) == (None, 10, [])
+    writer.store(stale)
+    assert one(connection, whole) == before
 
 
 def test_replies_are_due_when_their_count_changes_and_only_then(

@@ -36,7 +36,7 @@ CONTRACT = {
         *("live_remix_trees", "live_threads", "live_follow_degrees", "live_studio_figures", "live_life_curves"),
         "live_ranking_stays", "live_cohorts", "live_ranking_countries",
         "monthly_activity", "cohorts", "cohort_retention", "remix_edges", "reply_latency", "follow_network",
-        "degree_distribution", "studio_memberships", "project_life", "ranking_moves", "ranking_readings",
+        "degree_distribution", "studio_memberships", "project_life", "ranking_moves", "ranking_readings", "index_lag",
         "ranking_countries",
         *SAMPLING,
     },

@@ -1,5 +1,5 @@
 -- studios as known at a time
-CREATE FUNCTION history.studios_at(timestamptz) RETURNS TABLE (id bigint, host_id bigint, title text, description text, visibility text, public boolean, open_to_all boolean, comments_allowed boolean, created_at timestamp with time zone, modified_at timestamp with time zone, comment_count integer, follower_count integer, manager_count integer, project_count integer, first_seen_at timestamp with time zone, extra jsonb)
+CREATE FUNCTION history.studios_at(timestamptz) RETURNS TABLE (id bigint, host_id bigint, title text, description text, visibility text, public boolean, open_to_all boolean, comments_allowed boolean, created_at timestamp with time zone, modified_at timestamp with time zone, comment_count integer, follower_count integer, manager_count integer, project_count integer, from_index text[], first_seen_at timestamp with time zone, extra jsonb)
 LANGUAGE sql STABLE AS $$
 SELECT t.id,
     CASE WHEN v0.valid_to IS NULL THEN t.host_id ELSE v0.host_id END,
@@ -15,6 +15,7 @@ SELECT t.id,
     CASE WHEN v1.valid_to IS NULL THEN t.follower_count ELSE v1.follower_count END,
     CASE WHEN v1.valid_to IS NULL THEN t.manager_count ELSE v1.manager_count END,
     CASE WHEN v1.valid_to IS NULL THEN t.project_count ELSE v1.project_count END,
+    t.from_index,
     t.first_seen_at,
     t.extra
 FROM scratch.studios t
@@ -39,7 +40,7 @@ $$;
 COMMENT ON FUNCTION history.studios_at IS 'scratch.studios as known at a time.';
 
 -- users as known at a time
-CREATE FUNCTION history.users_at(timestamptz) RETURNS TABLE (id bigint, username text, joined_at timestamp with time zone, scratch_team boolean, country text, status text, bio text, profile_id bigint, featured_project_id bigint, featured_label text, first_seen_at timestamp with time zone, extra jsonb)
+CREATE FUNCTION history.users_at(timestamptz) RETURNS TABLE (id bigint, username text, joined_at timestamp with time zone, scratch_team boolean, country text, status text, bio text, profile_id bigint, featured_project_id bigint, featured_label text, from_index text[], first_seen_at timestamp with time zone, extra jsonb)
 LANGUAGE sql STABLE AS $$
 SELECT t.id,
     CASE WHEN v0.valid_to IS NULL THEN t.username ELSE v0.username END,
@@ -51,6 +52,7 @@ SELECT t.id,
     t.profile_id,
     CASE WHEN v0.valid_to IS NULL THEN t.featured_project_id ELSE v0.featured_project_id END,
     CASE WHEN v0.valid_to IS NULL THEN t.featured_label ELSE v0.featured_label END,
+    t.from_index,
     t.first_seen_at,
     t.extra
 FROM scratch.users t
@@ -128,7 +130,7 @@ $$;
 COMMENT ON FUNCTION history.profile_comments_at IS 'scratch.profile_comments as known at a time.';
 
 -- projects as known at a time
-CREATE FUNCTION history.projects_at(timestamptz) RETURNS TABLE (id bigint, author_id bigint, title text, description text, instructions text, visibility text, public boolean, comments_allowed boolean, is_published boolean, created_at timestamp with time zone, modified_at timestamp with time zone, shared_at timestamp with time zone, views integer, loves integer, favorites integer, remixes integer, parent_id bigint, root_id bigint, first_seen_at timestamp with time zone, extra jsonb)
+CREATE FUNCTION history.projects_at(timestamptz) RETURNS TABLE (id bigint, author_id bigint, title text, description text, instructions text, visibility text, public boolean, comments_allowed boolean, is_published boolean, created_at timestamp with time zone, modified_at timestamp with time zone, shared_at timestamp with time zone, views integer, loves integer, favorites integer, remixes integer, parent_id bigint, root_id bigint, from_index text[], first_seen_at timestamp with time zone, extra jsonb)
 LANGUAGE sql STABLE AS $$
 SELECT t.id,
     t.author_id,
@@ -148,6 +150,7 @@ SELECT t.id,
     CASE WHEN v1.valid_to IS NULL THEN t.remixes ELSE v1.remixes END,
     t.parent_id,
     t.root_id,
+    t.from_index,
     t.first_seen_at,
     t.extra
 FROM scratch.projects t

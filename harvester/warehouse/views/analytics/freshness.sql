@@ -62,7 +62,7 @@ FROM (
         ('studios', '{studio_figures}', '{live_studio_figures, studio_memberships, studio_overlap}',
             '{studio_projects, studio_managers, studio_curators, studio_comments, studio_replies, user_studios, project_studios}'),
         ('life', '{life_curves}', '{live_life_curves, project_life}', '{project, user_projects}'),
-        ('rankings', '{ranking_stays, ranking_countries}', '{live_ranking_stays, live_ranking_countries, ranking_moves, ranking_readings}',
+        ('rankings', '{ranking_stays, ranking_countries}', '{live_ranking_stays, live_ranking_countries, ranking_moves, ranking_readings, index_lag}',
             '{explore_projects, explore_studios, search_projects, search_studios, front_page}')
     ) AS subjects (subject, refreshed, live, streams)
     CROSS JOIN LATERAL (

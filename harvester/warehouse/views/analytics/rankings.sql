@@ -80,3 +80,43 @@ GROUP BY 1, 2, 3, 4;
 
 COMMENT ON VIEW analytics.live_ranking_countries IS
     'Defines analytics.ranking_countries: asks for the author of each thing in analytics.ranking_stays at each look.';
+
+CREATE VIEW analytics.index_lag AS
+SELECT
+    p.id AS project_id,
+    r.ranking,
+    r.seen_at,
+    r.views AS index_views,
+    p.views,
+    r.loves AS index_loves,
+    p.loves,
+    r.favorites AS index_favorites,
+    p.favorites,
+    CASE
+        WHEN (r.views, r.loves, r.favorites) IS NOT DISTINCT FROM (p.views, p.loves, p.favorites) THEN 0
+        ELSE extract(epoch FROM r.seen_at - (
+            SELECT max(h.valid_to) FROM history.project_stats h
+            WHERE h.project_id = p.id AND h.views <= r.views AND h.valid_to <= r.seen_at
+        )) / 86400
+    END AS days_behind
+FROM scratch.projects p
+JOIN LATERAL (
+    SELECT * FROM history.rankings r
+    WHERE r.kind = 'project' AND r.thing_id = p.id AND r.views IS NOT NULL
+    ORDER BY r.seen_at DESC, r.ranking, r.position LIMIT 1
+) r ON true
+WHERE p.views IS NOT NULL AND p.from_index = '{}';
+
+COMMENT ON VIEW analytics.index_lag IS
+    'What the index behind explore and search said last of each project, beside what the project''s own page and lists say; always up to date.';
+COMMENT ON COLUMN analytics.index_lag.project_id IS 'The project.';
+COMMENT ON COLUMN analytics.index_lag.ranking IS 'The ranking that showed it last, with its query, mode and language.';
+COMMENT ON COLUMN analytics.index_lag.seen_at IS 'When that ranking was read.';
+COMMENT ON COLUMN analytics.index_lag.index_views IS 'Views, as the index said.';
+COMMENT ON COLUMN analytics.index_lag.views IS 'Views, as the project''s page or a list said last.';
+COMMENT ON COLUMN analytics.index_lag.index_loves IS 'Loves, as the index said.';
+COMMENT ON COLUMN analytics.index_lag.loves IS 'Loves, as the project''s page or a list said last.';
+COMMENT ON COLUMN analytics.index_lag.index_favorites IS 'Favorites, as the index said.';
+COMMENT ON COLUMN analytics.index_lag.favorites IS 'Favorites, as the project''s page or a list said last.';
+COMMENT ON COLUMN analytics.index_lag.days_behind IS
+    'Days by which the index was behind at least: since the counters that it said were superseded; null where they are older than anything that was read.';
