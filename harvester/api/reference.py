@@ -38,6 +38,7 @@ def _facts(stream: Stream) -> dict[str, Any]:
         "revisit_days": round(stream.revisit / _SHORTEST, 1),
         "worth": stream.worth,
         "writes": {table: list(columns) for table, columns in stream.writes.items()},
+        "weak": list(stream.weak),
         "opens": list(stream.opens),
         "leads": [f"{lead.table}.{lead.met} -> {lead.kind.value}" for lead in stream.leads],
         "gone": stream.gone,
@@ -62,7 +63,8 @@ def entry(name: str) -> str:
         f"- paging: {_paging(stream)}",
     ]
     lines += [
-        f"- authority over `{table}`: " + ", ".join(f"`{column}`" for column in columns)
+        f"- {'weak ' if table in stream.weak else ''}authority over `{table}`: "
+        + ", ".join(f"`{column}`" for column in columns)
         for table, columns in stream.writes.items()
     ]
     if stream.dummies:

@@ -110,6 +110,7 @@ _MACHINE = "when the harvester met it says nothing of the community"
 _SERVED = "whatever else was served: addresses of images, names"
 _SAME = "the same for all that is visible, or nearly"
 _PLACE = "the number of comments by place tells which place it is"
+_INDEX = "how little of a thing was read says nothing of the community"
 _AUTHOR = "the days on which somebody did things tell who it is"
 
 
@@ -186,6 +187,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "profile_id": _inner("a second id of the person at the site"),
         "featured_project_id": _ref("project", _AUTHOR),
         "featured_label": _said(),
+        "from_index": _keep(_INDEX),
         **_life(),
     },
     "projects": {
@@ -207,6 +209,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "remixes": _coarse(),
         "parent_id": Column(Reference("project"), Reference("project"), Reference("project")),
         "root_id": Column(Reference("project"), Reference("project"), Reference("project")),
+        "from_index": _keep(_INDEX),
         **_life(),
     },
     "studios": {
@@ -224,6 +227,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "follower_count": _coarse(),
         "manager_count": _keep("members are people"),
         "project_count": _coarse(),
+        "from_index": _keep(_INDEX),
         **_life(),
     },
     "project_comments": _comments("project_comment", "project_id", "project"),

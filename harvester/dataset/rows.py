@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Boolean, DateTime, Double, Integer
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Double, Integer
 from sqlalchemy.dialects.postgresql import JSONB
 
 from harvester.api.records import ERASED
@@ -425,7 +425,10 @@ class _Builder:
             field = Field(name, kind, comment)
             return [Made(field, f"t.{name}")] if self.shows_gone else []
         assert isinstance(treatment, Keep)
-        sql = f"t.{name}" if is_key else self._masked(f"t.{name}")
+        value = f"t.{name}"
+        if isinstance(self.table.c[name].type, ARRAY):
+            value = f"nullif(array_to_string({value}, ' '), '')"
+        sql = value if is_key else self._masked(value)
         is_name = not self.selection.hashed and name.endswith("username")
         return [Made(Field(name, kind, comment, required=is_key), sql, is_name=is_name)]
 

@@ -353,6 +353,35 @@ def test_rankings_over_time_and_where_they_come_from(connection: Connection) -> 
 
 
 @pytest.mark.every_postgres
+def test_the_index_beside_the_page(connection: Connection) -> None:
+    """What explore said last, and since when the page has known better: at least."""
+    fill(
+        connection, "scratch.projects", "id, views, loves, favorites, from_index",
+        (11, 9, 2, 1, []), (12, 5, 1, 1, []), (13, 7, 0, 0, []), (14, 3, 0, 0, ["views"]), (15, 1, 0, 0, []),
+    )  # fmt: skip
+    fill(
+        connection, "history.project_stats", "project_id, valid_from, valid_to, views, loves, favorites, remixes",
+        (11, "2026-01-01", "2026-02-01", 4, 1, 1, 0), (11, "2026-02-01", "2026-03-01", 6, 1, 1, 0),
+    )  # fmt: skip
+    explore, front = "explore/projects?q=*&mode=popular&language=en", "front-page/newest"
+    fill(
+        connection, "history.rankings", "ranking, seen_at, position, kind, thing_id, views, loves, favorites",
+        (explore, "2026-03-05", 0, "project", 11, 1, 0, 0), (explore, "2026-03-11", 0, "project", 11, 5, 1, 1),
+        (explore, "2026-03-11", 1, "project", 12, 5, 1, 1), (explore, "2026-03-11", 2, "project", 13, 6, 0, 0),
+        (explore, "2026-03-11", 3, "project", 14, 3, 0, 0), (front, "2026-03-12", 0, "project", 15, None, 0, None),
+    )  # fmt: skip
+    lag = connection.execute(
+        "SELECT project_id, seen_at::date::text, index_views, views, days_behind::float8"
+        " FROM analytics.index_lag ORDER BY 1"
+    ).fetchall()
+    assert lag == [
+        (11, "2026-03-11", 5, 9, 38.0),  # it says no more than was superseded on the first of February
+        (12, "2026-03-11", 5, 5, 0.0),
+        (13, "2026-03-11", 6, 7, None),
+    ]
+
+
+@pytest.mark.every_postgres
 def test_how_fresh_a_figure_is_stands_beside_it(connection: Connection) -> None:
     certificate = '{"ground": "key", "complete": true}'
     fill(
