@@ -618,7 +618,8 @@ WORDS = {"role": "host", "kind": "project", "list": "own_loves", "stream": "own_
 
 
 def written_columns(table: Table) -> list[Column[Any]]:
-    return [one for one in table.columns if one.name not in ("first_seen_at", "gone_at", "gone_after", "gone_reason")]
+    own = ("from_index", "first_seen_at", "gone_at", "gone_after", "gone_reason")
+    return [one for one in table.columns if one.name not in own]
 
 
 def a_row(table: Table, text: str) -> tuple[Any, ...]:
