@@ -12,6 +12,7 @@ from rich.table import Table
 from harvester import cli_analytics, cli_dataset, cli_db, cli_quarantine, cli_report, cli_sampling
 from harvester.cli_base import DEGRADED, INTERRUPTED, Group, settings
 from harvester.errors import UsageError
+from harvester.output import shown
 
 app = typer.Typer(
     cls=Group,
@@ -471,5 +472,5 @@ def _show_summary(summary: Any) -> None:
     if summary.put_off:
         line += f"; {summary.put_off:,} visits put off for later, see `harvester status`"
     console.print(line, highlight=False)
-    for finding in summary.findings:
+    for finding in shown(summary.findings):
         console.print(f"[yellow]degraded[/]  {finding}", highlight=False)

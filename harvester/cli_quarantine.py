@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from harvester.cli_base import Group, settings
+from harvester.output import printable, shown
 
 app = typer.Typer(cls=Group, no_args_is_help=True, help="Responses that could not be used, kept whole.")
 
@@ -42,7 +42,7 @@ def list_cases(
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("case", "last seen", "stream", "entity", "status", "times", "bytes", "reason"):
         table.add_column(name, justify="right" if name in ("case", "entity", "times", "bytes") else "left")
-    for one in found:
+    for one in shown(found):
         table.add_row(
             str(one["id"]),
             f"{one['seen_at']:%Y-%m-%d %H:%M}",
@@ -51,21 +51,26 @@ def list_cases(
             str(one["status"] or "-"),
             f"{one['count']:,}",
             f"{one['bytes'] or 0:,}",
-            escape(one["reason"]),
+            one["reason"],
         )
     Console().print(table, highlight=False)
 
 
 @app.command(epilog="Example: harvester quarantine show 12 > response.json")
 def show(case: Annotated[int, typer.Argument(help="The number of the case.")]) -> None:
-    """Write the response of a case to standard output, byte for byte."""
+    """Write the response of a case to standard output, byte for byte; what a terminal would obey is escaped on one."""
     from harvester.crawl.quarantine import body
     from harvester.warehouse.connect import connect
     from harvester.warehouse.schema import check_schema
 
     with connect(settings(), autocommit=True) as connection:
         check_schema(connection)
-        sys.stdout.buffer.write(body(connection, case))
+        response = body(connection, case)
+    if sys.stdout.isatty():
+        for line in response.decode(errors="replace").splitlines():
+            typer.echo(printable(line))
+    else:
+        sys.stdout.buffer.write(response)
 
 
 @app.command(epilog="Example: harvester quarantine retry && harvester crawl")

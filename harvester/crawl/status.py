@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from sqlalchemy import Table
 
+from harvester import output
 from harvester.api.catalogue import STREAMS
 from harvester.config import Settings
 from harvester.crawl.learning import PARAMETERS
@@ -159,6 +160,7 @@ _TROUBLES = {"due": "due", "pays": "pays", "failing": "failing", "gone": "gone",
 
 def show(console: Console, facts: dict[str, Any]) -> None:
     """Print the facts for a person."""
+    facts = output.shown(facts)
     seeds = (
         ", ".join(f"{count:,} {kind}s" for kind, count in facts["seeds"].items())
         or "nothing yet: `harvester seed --help`"
