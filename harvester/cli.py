@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harvester import cli_analytics, cli_dataset, cli_db, cli_quarantine, cli_report, cli_sampling
-from harvester.cli_base import DEGRADED, INTERRUPTED, Group, settings
+from harvester.cli_base import DEGRADED, INTERRUPTED, AllowHost, Group, settings
 from harvester.errors import UsageError
 from harvester.output import shown
 
@@ -304,25 +304,21 @@ def metrics(
     serve: Annotated[
         int | None, typer.Option("--serve", min=1, max=65535, metavar="PORT", help="Answer scrapes on this port.")
     ] = None,
-    address: Annotated[str, typer.Option(help="The address to answer on.")] = "127.0.0.1",
+    address: Annotated[
+        str, typer.Option(help="The address to answer on; any other than this machine's own lets others in.")
+    ] = "127.0.0.1",
+    allow_host: AllowHost = None,
 ) -> None:
     """Figures for Prometheus, of all workers together: printed once, or served.
 
     Example: `harvester metrics --serve 9187`
     """
-    from harvester.crawl.metrics import exposition, registry
+    from harvester.crawl import metrics
 
     if serve is None:
-        typer.echo(exposition(settings()).decode(), nl=False)
-        return
-    from prometheus_client import start_http_server
-
-    try:
-        _, thread = start_http_server(serve, address, registry(settings()))
-    except OSError as error:
-        raise UsageError(f"port {serve} cannot be used: {error.strerror}") from None
-    typer.echo(f"ready http://{address}:{serve}/metrics")
-    thread.join()
+        typer.echo(metrics.exposition(settings()).decode(), nl=False)
+    else:
+        metrics.serve(settings(), address=address, port=serve, names=allow_host or ())
 
 
 @app.command()

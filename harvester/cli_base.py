@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
     from harvester.config import Settings
 
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(help="With --serve: a further name by which a client may ask for it, that of a proxy say."),
+]
 DEGRADED = 3
 INTERRUPTED = 130
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harvester.cli_base import settings
+from harvester.cli_base import AllowHost, settings
 from harvester.errors import UsageError
 
 _PORT = 8600
@@ -23,6 +23,7 @@ def report(
     address: Annotated[
         str, typer.Option(help="The address to serve on; any other than this machine's own lets others in.")
     ] = "127.0.0.1",
+    allow_host: AllowHost = None,
     at: Annotated[
         str | None,
         typer.Option(help="The moment from which ages are counted, as 2026-06-01T12:00Z; now unless given."),
@@ -45,7 +46,7 @@ def report(
 
         if at is not None or as_json:
             raise UsageError("--serve shows what is now, as a page: neither --at nor --json goes with it")
-        run(settings(), address=address, port=_port(target), patience=patience)
+        run(settings(), address=address, port=_port(target), patience=patience, names=allow_host or ())
         return
     if target is None and not as_json:
         raise UsageError(

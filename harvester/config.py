@@ -103,6 +103,10 @@ class Settings(BaseSettings):
             sound = False
         if not sound or parts.query or parts.fragment or parts.username is not None:
             raise ValueError("must be an absolute http:// or https:// URL, without user, query or fragment")
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            raise ValueError(
+                "must be https:// for a host that is not this machine: without TLS anybody between can answer"
+            )
         return url.rstrip("/")
 
     @field_validator("rate")

@@ -126,6 +126,14 @@ def test_a_base_is_an_absolute_http_url(url):
         load(api_url=url)
 
 
+@pytest.mark.parametrize("url", ["http://api.scratch.mit.edu", "http://10.0.0.1:1", "http://localhost.example.org"])
+def test_a_public_host_is_asked_with_tls_alone(url):
+    for name in ("api_url", "site_url"):
+        with pytest.raises(UsageError, match=rf"^HARVESTER_{name.upper()}: must be https://"):
+            load(**{name: url})
+    assert load(api_url="https://10.0.0.1").api_url == "https://10.0.0.1"
+
+
 def test_a_trailing_slash_of_a_base_is_dropped():
     assert load(api_url="http://localhost:1/").api_url == "http://localhost:1"
 

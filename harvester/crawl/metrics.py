@@ -1,13 +1,14 @@
 """Figures for Prometheus, all out of the warehouse: one exporter speaks for all workers, wherever they run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from harvester import http_server
 from harvester.config import Settings
 from harvester.crawl.status import read_status
 from harvester.errors import WarehouseError
@@ -87,6 +88,19 @@ class Warehouse(Collector):
 def exposition(settings: Settings) -> bytes:
     """All metrics in the text format of Prometheus."""
     return generate_latest(registry(settings, patient=False))
+
+
+def serve(settings: Settings, *, address: str, port: int, names: Sequence[str] = ()) -> None:
+    """Answer scrapes until SIGINT, SIGTERM or SIGHUP; prints `ready URL` once it does.
+
+    Raises:
+        UsageError: the address or the port cannot be used.
+    """
+    found = registry(settings)
+    kind = http_server.Kind("/metrics", CONTENT_TYPE_LATEST)
+    app = http_server.Application(lambda: generate_latest(found).decode(), kind, (address, *names))
+    with http_server.listen(address, port) as listener:
+        http_server.serve(app, listener, kind.path)
 
 
 def registry(settings: Settings, *, patient: bool = True) -> CollectorRegistry:

@@ -1,10 +1,14 @@
-"""The paths under `/sandbox/`: the truth, churn, settings and counts, for tests. Loopback clients only."""
+"""The paths under `/sandbox/`: the truth, churn, settings and counts, for tests. Loopback clients only.
+
+A page of somebody else's that this machine's browser shows is a loopback client too. So what asks by a name that is not
+this machine's (which its owner may have made to point here), or says that it comes from another page, gets nothing.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -52,7 +56,7 @@ class Control:
 
     def _respond(self, scope: dict[str, Any]) -> tuple[int, bytes, bytes]:
         client = scope.get("client")
-        if client is None or not ipaddress.ip_address(client[0]).is_loopback:
+        if client is None or not _is_loopback(client[0]) or not _is_from_here(dict(scope["headers"])):
             return 404, _JSON, b'{"code":"NotFound","message":""}'
         name, method = scope["path"].removeprefix("/sandbox/"), scope["method"]
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -126,6 +130,25 @@ class Control:
 
 
 _SETTINGS = ("churn", "churn_per_request", "latency_ms", "trouble")
+
+
+def _is_from_here(headers: dict[bytes, bytes]) -> bool:
+    """Whether a request is for this machine by its own name, and from no page elsewhere."""
+    host = headers.get(b"host", b"").decode("latin-1")
+    origin = headers.get(b"origin", b"").decode("latin-1")
+    try:
+        is_here = _is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
+    site = headers.get(b"sec-fetch-site", b"none").decode("latin-1")
+    return is_here and origin in ("", f"http://{host}") and site in ("none", "same-origin")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _rate(name: str, value: str) -> float:

@@ -21,8 +21,45 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+LONGEST_HEAD = 2**18
+"""Bytes before a connection is closed, while no request is complete; uvicorn takes as many at a time."""
+HEAD_SECONDS = 10.0
+"""For which a client may take to send its first request."""
+MOST_CONNECTIONS = 4_096
+
+
 class _Protocol(HttpToolsProtocol):
-    """HTTP that lets the application close the connection without an answer, which ASGI has no word for."""
+    """HTTP that lets the application close the connection without an answer, which ASGI has no word for.
+
+    A connection is closed whose first request does not come soon, or has a longer head than any client sends.
+    """
+
+    _head: int | None = 0
+    """Bytes of the request whose head is not there yet; None while one is answered."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(HEAD_SECONDS, self._end_unless_asked)
+
+    def _end_unless_asked(self) -> None:
+        if self.cycle is None:  # until the head of a request is there, whatever its type says
+            self.transport.close()  # type: ignore[unreachable]
+
+    def data_received(self, data: bytes) -> None:
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > LONGEST_HEAD:
+                self.transport.abort()
+                return
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        self._head = None
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        self._head = 0
+        super().on_response_complete()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -130,6 +167,7 @@ def serve(
             log_level="critical",
             server_header=False,
             proxy_headers=False,
+            limit_concurrency=MOST_CONNECTIONS,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=1,
         )

@@ -119,7 +119,7 @@ def test_a_host_that_cannot_prove_its_name_is_asked_nothing(
 
 
 def test_a_host_that_cannot_be_found(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
-    url = "http://no-such-host.invalid"
+    url = "https://no-such-host.invalid"
     harvester = make_harvester(
         small_sandbox,
         HARVESTER_API_URL=url,

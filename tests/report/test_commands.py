@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from harvester import http_server
+
 
 def test_the_command_writes_one_file_and_tells_its_facts(harvest, tmp_path):
     file = tmp_path / "page.html"
@@ -104,6 +106,7 @@ def test_a_served_page_renews_itself_while_a_crawl_is_at_work(make_harvester, st
         # A page elsewhere that makes a name of its own point here gets nothing.
         assert _ask(url, host="evil.example")[::2] == (421, b"ask for this page by the address of this machine\n")
         assert _ask(url, host="localhost:1")[0] == 200
+        assert _ask(url, origin="http://evil.example")[::2] == (403, b"not for pages of others\n")
 
         # The warehouse goes: the page says that it is no longer renewed, and nothing else changes on it.
         name = psycopg.conninfo.conninfo_to_dict(harvester.database)["dbname"]
@@ -128,18 +131,16 @@ def test_a_served_page_renews_itself_while_a_crawl_is_at_work(make_harvester, st
 def test_a_page_is_made_once_for_all_who_ask_and_not_too_often(monkeypatch):
     import asyncio
 
-    from harvester.report import serve
-
     made = []
     clock = [1000.0]
-    monkeypatch.setattr(serve.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(http_server.time, "monotonic", lambda: clock[0])
 
     def make():
         made.append(clock[0])
         clock[0] += 3.0
         return f"page {len(made)}"
 
-    app = serve.Application(make, None)
+    app = http_server.Application(make, http_server.Kind("/", "text/plain"))
 
     async def ask():
         return (await app.renew()).body

@@ -39,12 +39,13 @@ class Client:
         self, path: str, method: str = "GET", client: str = "127.0.0.1", headers: dict[str, str] | None = None
     ) -> Answer:
         path, _, query = path.partition("?")
+        sent = {"Host": "127.0.0.1:1"} | (headers or {})
         scope = {
             "type": "http",
             "method": method,
             "path": path,
             "query_string": query.encode(),
-            "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+            "headers": [(name.lower().encode(), value.encode()) for name, value in sent.items()],
             "client": (client, 1),
         }
         messages: list[dict[str, Any]] = []

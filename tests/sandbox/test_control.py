@@ -72,3 +72,35 @@ def test_control_is_for_this_machine_only(own):
     assert own.request("/sandbox/seeds", client="::1").status == 200
     assert own.request("/sandbox/seeds", client="192.0.2.1").status == 404
     assert own.request("/", client="192.0.2.1").status == 200
+
+
+LOCAL = {"Host": "localhost:1"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (LOCAL, 200),
+        ({"Host": "[::1]:1"}, 200),
+        ({"Host": "127.0.0.1"}, 200),
+        ({"Host": "rebound.example:1"}, 404),
+        ({"Host": "127.0.0.1.example"}, 404),
+        ({"Host": "192.0.2.1"}, 404),
+        ({"Host": ""}, 404),
+        ({"Host": "[::1"}, 404),
+        (LOCAL | {"Origin": "http://localhost:1"}, 200),
+        (LOCAL | {"Origin": "http://localhost:2"}, 404),
+        (LOCAL | {"Origin": "http://elsewhere.example"}, 404),
+        (LOCAL | {"Origin": "null"}, 404),
+        (LOCAL | {"Sec-Fetch-Site": "none"}, 200),
+        (LOCAL | {"Sec-Fetch-Site": "cross-site"}, 404),
+        (LOCAL | {"Sec-Fetch-Site": "same-site"}, 404),
+    ],
+)
+def test_control_is_for_no_page_of_somebody_elses(own, headers, status):
+    """A browser of this machine is a loopback client: by a name that was made to point here, or from another page."""
+    before = len(own.get("/sandbox/removed").lines())
+    for method, path in (("GET", "/sandbox/seeds"), ("POST", "/sandbox/churn?events=300")):
+        assert own.request(path, method, headers=headers).status == status
+    assert (len(own.get("/sandbox/removed").lines()) > before) is (status == 200)
+    assert own.request("/", headers=headers).status == 200

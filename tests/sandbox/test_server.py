@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import re
@@ -112,3 +113,24 @@ def test_it_ends_quietly_while_it_still_starts():
         command = [sys.executable, "-c", code, name]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sent"),
+    [(0.5, [b"", b"GET / HTTP/1.1\r\nHost: "]), (600, [b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 60_000])],
+)
+def test_a_head_that_is_slow_or_endless_ends_its_connection(seconds, sent):
+    code = f"import harvester.sandbox.server as server; server.HEAD_SECONDS = {seconds}; server.serve(users=20)"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        address = ("127.0.0.1", int(process.stdout.readline().rpartition(":")[2]))
+        for head in sent:
+            # It may be closed while it is sent to.
+            with socket.create_connection(address, timeout=20) as slow, contextlib.suppress(ConnectionError):
+                slow.sendall(head)
+                assert slow.recv(100) == b""
+        with connected(address[1]) as connection:
+            assert get(connection, "/")[0] == 200
+    finally:
+        process.kill()
+        process.communicate()
