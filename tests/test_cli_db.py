@@ -91,3 +91,33 @@ def test_migrate_and_check(db, blank_database):
 
 def test_back_needs_a_revision(db):
     assert db("migrate", "--down").returncode == 2
+
+
+def test_an_owner_who_may_not_create_roles_migrates(db, own_home):
+    """Roles are the server's: `db roles` makes them or gives those that an administrator made their rights."""
+    admin_url = embedded.up(own_home)
+    owner_url = admin_url.replace("harvester@", "plain@").replace(f"/{embedded.DATABASE}?", "/theirs?")
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute("CREATE ROLE plain LOGIN NOSUPERUSER NOCREATEROLE")
+        admin.execute("CREATE DATABASE theirs OWNER plain")
+        migrated = db("migrate", HARVESTER_DATABASE_URL=owner_url)
+        assert (migrated.returncode, migrated.stderr) == (0, "")
+        assert admin.execute("SELECT FROM pg_roles WHERE rolname LIKE 'harvester\\_%'").fetchall() == []
+        refused = db("roles", HARVESTER_DATABASE_URL=owner_url)
+        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+        assert "CREATE ROLE harvester_crawler; CREATE ROLE harvester_reader;" in refused.stderr
+        admin.execute("CREATE ROLE harvester_crawler")
+        admin.execute("CREATE ROLE harvester_reader")
+        granted = db("roles", HARVESTER_DATABASE_URL=owner_url)
+        assert (granted.returncode, granted.stderr) == (0, "")
+    with psycopg.connect(owner_url.replace("plain@", "harvester@")) as admin:
+        admin.execute("SET ROLE harvester_reader")
+        assert admin.execute("SELECT count(*) FROM scratch.users").fetchone() == (0,)
+        admin.execute("SET ROLE harvester_crawler")
+        admin.execute("DELETE FROM crawl.walks")
+        # The schema's owner is somebody else than who may create roles.
+        admin.execute("RESET ROLE")
+        admin.execute("CREATE ROLE maker LOGIN CREATEROLE IN ROLE harvester_crawler")
+        admin.commit()
+    refused = db("roles", HARVESTER_DATABASE_URL=owner_url.replace("plain@", "maker@"))
+    assert "only the owner of the tables" in refused.stderr

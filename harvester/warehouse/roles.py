@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 from psycopg import sql
 
+from harvester.errors import WarehouseError
 from harvester.warehouse.tables import READER, SCHEMAS, metadata
 
 if TYPE_CHECKING:
     from typing import Any
-
-    import psycopg
 
 CRAWLER = "harvester_crawler"
 _WRITTEN = ("scratch", "history", "crawl", "account")
@@ -29,19 +29,40 @@ _PURPOSES = {
 def make_roles(connection: psycopg.Connection[Any]) -> dict[str, str]:
     """Make the roles where they are missing and give them their rights; return what each may do.
 
-    Must be run by the owner of the tables, who may create roles.
+    Raises:
+        WarehouseError: the tables belong to somebody else, or a role is missing and may not be made.
     """
+    if not _owns_the_tables(connection):
+        raise WarehouseError("only the owner of the tables can give rights on them")  # GRANT itself would only warn
     with connection.transaction():
         for role, purpose in _PURPOSES.items():
             if not _exists(connection, role):
-                connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
-            # Refused to those who may not create roles, as the grants of somebody who owns nothing are not.
-            connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(sql.Identifier(role), sql.Literal(purpose)))
+                _make(connection, role, purpose)
         grant_rights(connection)
     return {
         CRAWLER: f"reads and writes rows of {', '.join(_WRITTEN)}, and refreshes analytics",
         READER: "reads scratch, history and analytics",
     }
+
+
+def _make(connection: psycopg.Connection[Any], role: str, purpose: str) -> None:
+    try:
+        connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+    except psycopg.errors.InsufficientPrivilege:
+        raise WarehouseError(
+            f"this role may not create roles: have an administrator run CREATE ROLE {CRAWLER}; CREATE ROLE {READER};"
+            " and repeat the command"
+        ) from None
+    connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(sql.Identifier(role), sql.Literal(purpose)))
+
+
+def _owns_the_tables(connection: psycopg.Connection[Any]) -> bool:
+    row = connection.execute(
+        "SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class"
+        " WHERE relnamespace = ANY(%s::regnamespace[]) AND relkind = 'r'",
+        [list(SCHEMAS)],
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def grant_rights(connection: psycopg.Connection[Any]) -> None:
