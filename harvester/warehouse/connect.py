@@ -238,6 +238,8 @@ def _in_plain_words(error: psycopg.OperationalError, given: dict[str, Any]) -> s
         given.get("dbname", given.get("user", "the default")),
     )
     pgconn = error.pgconn
+    if "requirepeer" in text:
+        return f"{place} belongs to another user than the one who has to answer there: nothing was asked of it"
     if "password authentication failed" in text:
         return f"{place} refused the password of {user}: check HARVESTER_DATABASE_URL"
     if pgconn is not None and pgconn.needs_password:

@@ -14,10 +14,12 @@ calls `up`, and it stays until `down`.
 - It listens on a Unix socket only, in a folder that its owner alone may enter: that is the whole of its
   access control, so the connections themselves are trusted. The folder is the data folder; when that path
   does not fit into a socket address (103 bytes on the strictest system) or holds a comma, it is
-  `harvester-<hash>` in the folder for temporary files, with mode 0700.
+  `harvester-<hash>` in the folder for temporary files, with mode 0700. A folder that others could write to or
+  replace is refused before each connection, and the URL tells libpq whose server has to answer (`requirepeer`).
 - PostgreSQL refuses to run as root. Then the server runs as the owner of the data folder, at first the system
   account `scratch-harvester`, which is created; folders above the data and the binaries that it could not
-  pass are given the search permission (o+x), and no other.
+  pass are given the search permission (o+x), and no other. They are noted in `postgres.opened`, and `down`
+  takes the permission back.
 - Settings stand in `harvester.conf`, written anew at each start. `ALTER SYSTEM` goes on top of them.
 """
 
@@ -27,6 +29,7 @@ import contextlib
 import dataclasses
 import errno
 import fcntl
+import grp
 import hashlib
 import os
 import pwd
@@ -112,6 +115,7 @@ def up(home: Path) -> str:
     with _disk_errors(home), _locked(home):
         server = _Server(home)
         server.create()
+        server.open_parents(server.data)
         for _ in range(_ATTEMPTS):
             if server.live_postmaster() is None:
                 server.heal()
@@ -120,7 +124,7 @@ def up(home: Path) -> str:
                 break
         else:
             raise WarehouseError(f"the embedded PostgreSQL in {server.data} does not stay up: {server.reason(0)}")
-        _create_database(server.socket_folder())
+        server.create_database()
         return server.url()
 
 
@@ -134,10 +138,11 @@ def down(home: Path) -> bool:
         return False
     with _disk_errors(home), _locked(home):
         server = _Server(home)
-        if server.live_postmaster() is None:
-            return False
-        server.stop()
-        return True
+        was_running = server.live_postmaster() is not None
+        if was_running:
+            server.stop()
+        server.close_parents()
+        return was_running
 
 
 def status(home: Path) -> Status:
@@ -145,7 +150,7 @@ def status(home: Path) -> Status:
     server = _Server(home)
     with _disk_errors(home):
         pid = server.live_postmaster()
-        running = pid is not None and _accepts(server.socket_folder())
+        running = pid is not None and server.accepts()
         return Status(running, pid, server.data, server.url() if running else None)
 
 
@@ -178,6 +183,7 @@ class _Server:
         self.home = home
         self.data = home / "postgres"
         self.log = self.data / "server.log"
+        self.opened = home / "postgres.opened"
 
     # What there is
 
@@ -218,8 +224,33 @@ class _Server:
                 return folder
         raise WarehouseError(f"no folder is short enough for a socket, not even {folders[-1]}")
 
-    def url(self) -> str:
-        return _url(self.socket_folder(), DATABASE)
+    def url(self, database: str = DATABASE) -> str:
+        """The libpq URL of a database of the running server.
+
+        Raises:
+            WarehouseError: another user could answer in its place.
+        """
+        folder, owner = self.socket_folder(), self.data.stat().st_uid
+        _check_private(folder, owner)
+        url = f"postgresql://{ROLE}@/{database}?host={quote(os.fsencode(folder), safe='/')}"
+        try:
+            return f"{url}&requirepeer={quote(pwd.getpwuid(owner).pw_name, safe='')}"
+        except KeyError:
+            return url  # a user without a name, as containers have: libpq knows peers by name only
+
+    def connection(self, database: str) -> psycopg.Connection[tuple[Any, ...]]:
+        return psycopg.connect(self.url(database), port=_PORT, connect_timeout=10, autocommit=True)
+
+    def accepts(self) -> bool:
+        try:
+            self.connection("postgres").close()
+        except psycopg.OperationalError as error:
+            if "requirepeer" in str(error):
+                raise WarehouseError(
+                    f"a server of another user answers at {self.socket_folder()}, not the embedded PostgreSQL"
+                ) from None
+            return False
+        return True
 
     def orphans(self) -> list[psutil.Process]:
         """Server processes that still work in the data folder; a zombie that nobody reaps does not."""
@@ -245,7 +276,7 @@ class _Server:
         account = _account(unfinished)
         if account is not None:
             os.chown(unfinished, account.pw_uid, account.pw_gid)
-            _let_pass(unfinished, account)
+            self.open_parents(unfinished)
         try:
             self.run(
                 "initdb",
@@ -287,8 +318,6 @@ class _Server:
 
     def start(self) -> None:
         account = _account(self.data)
-        if account is not None:
-            _let_pass(self.data, account)
         folder = self.wanted_socket_folder()
         if folder != self.data:
             _private_folder(folder, self.data.stat().st_uid)
@@ -327,7 +356,7 @@ class _Server:
         pg_ctl has waited; but the server may have been started by a process that was killed meanwhile.
         """
         deadline = time.monotonic() + _START_TIMEOUT
-        while not _accepts(self.socket_folder()):
+        while not self.accepts():
             pid = self.live_postmaster()
             if pid is None:
                 return False
@@ -343,6 +372,38 @@ class _Server:
                 )
             time.sleep(0.05)
         return True
+
+    def create_database(self) -> None:
+        with self.connection("postgres") as connection:
+            if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).rowcount:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+
+    def open_parents(self, folder: Path) -> None:
+        """As root: let the server's account reach its data and the binaries, and note what was closed before."""
+        account = _account(folder)
+        if account is None:
+            return
+        program = binary("postgres")
+        for above in dict.fromkeys((*folder.resolve().parents, *program.resolve().parents)):
+            found = above.stat()
+            if found.st_uid != account.pw_uid and not found.st_mode & stat.S_IXOTH:
+                with open(self.opened, "ab", opener=_private_file) as noted:  # first: a kill must not lose it
+                    noted.write(os.fsencode(above) + b"\0")
+                above.chmod(stat.S_IMODE(found.st_mode) | stat.S_IXOTH)
+        _let_read(program)
+
+    def close_parents(self) -> None:
+        """Take back what `open_parents` gave. Another server that needs it gets it again from its next `up`."""
+        try:
+            with open(self.opened, "rb", opener=_private_file) as noted:
+                is_ours = os.fstat(noted.fileno()).st_uid == os.geteuid()
+                paths = noted.read().split(b"\0")[:-1] if is_ours else []
+        except FileNotFoundError:
+            return
+        for path in (Path(os.fsdecode(each)) for each in paths):
+            with contextlib.suppress(FileNotFoundError):
+                path.chmod(stat.S_IMODE(path.stat().st_mode) & ~stat.S_IXOTH)
+        self.opened.unlink()
 
     def stop(self) -> None:
         try:
@@ -442,14 +503,12 @@ def _make_account(name: str) -> str:
     return made.stderr.strip()
 
 
-def _let_pass(folder: Path, account: pwd.struct_passwd) -> None:
-    """As root: let the server's account reach its data and the binaries."""
-    program = binary("postgres")
-    for path in (folder.resolve(), program.resolve()):
-        for above in path.parents:
-            mode = above.stat().st_mode
-            if above.stat().st_uid != account.pw_uid and not mode & stat.S_IXOTH:
-                above.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+def _private_file(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _let_read(program: Path) -> None:
+    """As root: let the server's account read the binaries."""
     if program.parent.stat().st_mode & 0o005 != 0o005:
         # Installed under a strict umask. Programs and their libraries hold nothing private: let them be read.
         package = program.parents[2]
@@ -469,6 +528,35 @@ def _private_folder(folder: Path, owner: int) -> None:
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or stat.S_IMODE(found.st_mode) != 0o700:
             raise WarehouseError(f"{folder} is not a private folder of the server's own: remove it") from None
+
+
+def _check_private(folder: Path, owner: int) -> None:
+    """Refuse a folder in which, or in whose place, another user than `owner`, root and ourselves could put a socket.
+
+    Raises:
+        WarehouseError: it names the folder or the one above it that others may write to.
+    """
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o022:
+        raise WarehouseError(f"{folder} holds the socket of the embedded PostgreSQL, open to others: chmod 700 it")
+    for above in {*folder.parents, *folder.resolve().parents}:
+        found = above.lstat()
+        may_write = found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and not _is_own_group(found))
+        is_open = may_write and not found.st_mode & stat.S_ISVTX and not stat.S_ISLNK(found.st_mode)
+        if is_open or found.st_uid not in (0, os.geteuid(), owner):
+            raise WarehouseError(
+                f"others may write to {above} and could answer in place of the embedded PostgreSQL below it:"
+                " chmod go-w it, or move HARVESTER_HOME"
+            )
+
+
+def _is_own_group(found: os.stat_result) -> bool:
+    """Whether the group of a folder is that of its owner alone, as most systems give to each user."""
+    try:
+        owner, group = pwd.getpwuid(found.st_uid), grp.getgrgid(found.st_gid)
+    except KeyError:
+        return False
+    return owner.pw_gid == group.gr_gid and set(group.gr_mem) <= {owner.pw_name}
 
 
 def _works_in(pid: int, folder: Path) -> bool:
@@ -496,25 +584,3 @@ def _complaint(text: str) -> str:
             if mark in line:
                 return line.partition(mark)[2].strip()
     return lines[-1] if lines else "no reason given"
-
-
-def _url(socket_folder: Path, database: str) -> str:
-    return f"postgresql://{ROLE}@/{database}?host={quote(os.fsencode(socket_folder), safe='/')}"
-
-
-def _connection(socket_folder: Path, database: str) -> psycopg.Connection[tuple[Any, ...]]:
-    return psycopg.connect(_url(socket_folder, database), port=_PORT, connect_timeout=10, autocommit=True)
-
-
-def _accepts(socket_folder: Path) -> bool:
-    try:
-        _connection(socket_folder, "postgres").close()
-    except psycopg.OperationalError:
-        return False
-    return True
-
-
-def _create_database(socket_folder: Path) -> None:
-    with _connection(socket_folder, "postgres") as connection:
-        if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).rowcount:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))

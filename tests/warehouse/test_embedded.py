@@ -1,6 +1,7 @@
 """The embedded server, on real processes: each test has a home of its own."""
 
 import os
+import pwd
 import resource
 import shutil
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 from harvester.errors import WarehouseError
 from harvester.warehouse import embedded
+from harvester.warehouse.connect import open_connection
 
 UP = """
 import sys
@@ -189,6 +191,51 @@ def test_a_name_that_a_shell_would_change(home):
 def test_nobody_else_can_reach_the_data_or_the_socket(home):
     embedded.up(home)
     assert (home / "postgres").stat().st_mode & 0o077 == 0
+
+
+def test_a_socket_that_others_could_put_there_is_not_asked(home):
+    url = embedded.up(home)
+    for place, mode in {home: 0o777, home.parent: 0o773, home / "postgres": 0o722}.items():
+        before = place.stat().st_mode
+        place.chmod(mode)
+        for ask_for in (embedded.up, embedded.url):
+            with pytest.raises(WarehouseError, match=rf"^[^\n]*/{place.name} [^\n]*chmod"):
+                ask_for(home)
+        place.chmod(0o1777 if place == home.parent else before)  # in a sticky folder nobody takes another's place
+        assert embedded.url(home) == url
+        place.chmod(before)
+
+
+def test_a_server_of_another_user_is_not_asked(home, monkeypatch):
+    """The user who has to answer is told to libpq; here one who does not."""
+    url = embedded.up(home)
+    own = pwd.getpwuid((home / "postgres").stat().st_uid).pw_name
+    assert f"requirepeer={own}" in url
+    with pytest.raises(WarehouseError, match="belongs to another user than the one who has to answer"):
+        open_connection(url.replace(f"requirepeer={own}", "requirepeer=daemon"))
+    daemon = pwd.getpwnam("daemon")
+    with monkeypatch.context() as patch:
+        patch.setattr(embedded.pwd, "getpwuid", lambda _: daemon)
+        with pytest.raises(WarehouseError, match="a server of another user answers"):
+            embedded.status(home)
+
+
+def test_folders_above_are_as_they_were_after_down(home):
+    """As root they are opened for the account of the server, as far as it has to pass; otherwise never."""
+    inner = home.parent / "closed" / "deeper" / "home"
+    inner.parent.mkdir(parents=True)
+    folders = (inner.parents[1], inner.parent)
+    for folder in folders:
+        folder.chmod(0o700)
+    opened = 0o701 if os.geteuid() == 0 else 0o700
+    try:
+        assert ask(embedded.up(inner), "SELECT 1") == [(1,)]
+        assert [folder.stat().st_mode & 0o777 for folder in folders] == [opened] * 2
+        os.kill(postmaster(inner), signal.SIGKILL)
+        embedded.up(inner)
+    finally:
+        embedded.down(inner)
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700] * 2
 
 
 def test_a_removed_socket_is_told_and_repaired_by_down_and_up(home):
