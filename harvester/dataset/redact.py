@@ -224,7 +224,7 @@ class _Folded:
 
 
 _PROPER_TAIL = re.compile(
-    r"(?:[ .'-]+(?:(?:de|la|las|los|el|do|da|dos|das|des|du|am|im|of|and|y|e) )*[A-Z][\w'.-]*){1,4}"
+    r"(?:[ .'-]{1,8}(?:(?:de|la|las|los|el|do|da|dos|das|des|du|am|im|of|and|y|e) ){0,8}[A-Z][\w'.-]{0,64}){1,4}"
 )
 
 

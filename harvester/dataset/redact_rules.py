@@ -119,7 +119,10 @@ _SERVICE_NAMES = (
 ).split()
 _SHORT_SERVICES = "insta|ig|snap|sc|dc|disc|yt|tt|wpp|zap|zapzap|wp|fb|kik|psn|rblx|twt|ticktock|インスタ|ディスコード|ライン|ユーチューブ"
 _SERVICE = rf"(?<![a-z])(?:{'|'.join(map(_spaced, _SERVICE_NAMES))}|ins ta|{_SHORT_SERVICES})(?![a-z])"
-_HANDLE = r"(?P<handle>[@#]?(?=[a-z0-9_.#-]*[a-z])(?=[a-z0-9_.#-]*[0-9_.#-])[a-z0-9_](?:[a-z0-9_.#-]*[a-z0-9_]))"
+_HANDLE = (
+    # Atomic: what follows is tried behind the whole run alone, not behind each of its parts.
+    r"(?P<handle>(?>[@#]?(?=[a-z0-9_.#-]*[a-z])(?=[a-z0-9_.#-]*[0-9_.#-])[a-z0-9_](?:[a-z0-9_.#-]*[a-z0-9_])))"
+)
 _ANY_HANDLE = (
     r"(?!(?:is|its|ist|est|esta|dan|den|tan|ten|adresim|hesabim|kanalim|adim|adi|kullanici|name|user|username|account|channel|mine|my"
     r"|style|instead|gel|var|game|video|videos|link|server|group|and|or|but|the|too|please|pls|para|por|que|und|oder|pour|avec|icin|ama)(?![a-z0-9_]))"
@@ -144,12 +147,12 @@ _ORDINAL = (
 
 _SOURCES: list[tuple[str, str]] = [
     # Links, mail, mentions
-    ("link", r"(?:https?|hxxps?|ftp)[: ]{1,2}/{1,2}[^\s　-鿿]+"),
-    ("link", r"(?<![a-z0-9])www[. ]+[a-z0-9-]+(?:\.[a-z0-9-]+)*(?:/[^\s　-鿿]*)?"),
+    ("link", r"(?:https?|hxxps?|ftp)[: ]{1,2}/{1,2}[^\s　-鿿]++"),
+    ("link", r"(?<![a-z0-9])www[. ]+[a-z0-9-]+(?:\.[a-z0-9-]+)*(?:/[^\s　-鿿]*+)?"),
     (
         "link",
         r"(?<![a-z0-9@.-])(?:[a-z0-9-]{2,}\.)+(?:com|net|org|io|gg|me|co|edu|gov|tv|be|ly|app|dev|xyz|info|site|online|game|games"
-        r"|de|fr|es|uk|br|pt|jp|tr|ru|eu|us|ca|au|nl|it|pl|to|gl|cc|ws|link|page|club|fun)(?![a-z0-9])(?:[/?:][^\s　-鿿]*)?",
+        r"|de|fr|es|uk|br|pt|jp|tr|ru|eu|us|ca|au|nl|it|pl|to|gl|cc|ws|link|page|club|fun)(?![a-z0-9])(?:[/?:][^\s　-鿿]*+)?",
     ),
     (
         "link",
@@ -522,6 +525,31 @@ _SOURCES: list[tuple[str, str]] = [
 ]
 
 
+_MOST_LETTERS, _MOST_GROUPS = 64, 8
+_QUANTIFIER = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\)?[*+][?+]?|\)?\{[0-9]+,\}|.", re.DOTALL)
+
+
+def bounded(source: str) -> str:
+    """Bound each repetition of a pattern, but possessive ones (`*+`): it then takes linear time on any text.
+
+    A character is repeated 64 times at most, the length of a label of a domain and of the local part of an address;
+    a group 8 times.
+    """
+
+    def bound(found: re.Match[str]) -> str:
+        part = found[0]
+        most, close = (_MOST_GROUPS, ")") if part[0] == ")" else (_MOST_LETTERS, "")
+        repeat = part[len(close) :]
+        if repeat.endswith(",}"):
+            least = int(repeat[1:-2])
+            return f"{close}{{{least},{least + most}}}"
+        if repeat[:1] not in ("*", "+") or repeat[1:] == "+":
+            return part
+        return f"{close}{{{int(repeat[0] == '+')},{most}}}{repeat[1:]}"
+
+    return _QUANTIFIER.sub(bound, source)
+
+
 class Rule(NamedTuple):
     """What is looked for, and a part of it without which it cannot be there: most texts are done with these few."""
 
@@ -530,10 +558,10 @@ class Rule(NamedTuple):
     needs: re.Pattern[str] | None
 
 
-_PARTS = {part: re.compile(part) for part in (_SERVICE, _AGE, _BIRTH)}
+_PARTS = {part: re.compile(bounded(part)) for part in (_SERVICE, _AGE, _BIRTH)}
 NEEDED = tuple(_PARTS.values())
 RULES = [
-    Rule(kind, re.compile(source), next((needs for part, needs in _PARTS.items() if part in source), None))
+    Rule(kind, re.compile(bounded(source)), next((needs for part, needs in _PARTS.items() if part in source), None))
     for kind, source in _SOURCES
 ]
 
@@ -546,7 +574,7 @@ LEARN_NAME = re.compile(
 
 PLAIN_NAME = re.compile(
     r"(?:(?:by|from|credits? to|credit|thanks|follow|followed|copied|ask|where is|who is|gracias|creditos a|copiaste a|sigan a"
-    r"|sigue a|creditos pra|copiou o|sigam|von|folgt|hast|de|copie|suivez|merci)[: ]+(?P<user>[a-z0-9_-]{2,30})(?![a-z0-9_-])"
+    r"|sigue a|creditos pra|copiou o|sigam|von|folgt|hast|de|copie|suivez|merci)[: ]{1,8}(?P<user>[a-z0-9_-]{2,30})(?![a-z0-9_-])"
     r"|(?<![a-z0-9_-])(?P<friend>[a-z0-9_-]{2,30})(?: (?:is|es|e|ist|est) (?:my|mi|meu|mein|mon)(?![a-z])| benim|さん| ?は友)"
     r"|(?<![a-z0-9_-])(?P<maker>[a-z0-9_-]{2,30}) tarafindan)"
 )
