@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from re import compile as pattern
 from typing import Any
 
+from lxml.etree import iterwalk
 from parsel import Selector
 
 from harvester.api.records import Record
@@ -20,6 +21,9 @@ _EMOJI = pattern(r"/(?:easter_eggs|emoji)/([a-z0-9-]+)\.png")
 _AVATAR = pattern(r"/(?:user|avatars)/(\d+)(?:_\d+x\d+)?\.png")
 _MENTION = pattern(r"/users/[^/]+/?")
 _DOCUMENT = pattern(r"(?i)<(?:!doctype|html|head|body)\b")
+_TAG_LENGTH = 10_000
+_LONG_TAG = pattern(rf"<[^<>]{{{_TAG_LENGTH}}}")
+"""A tag that is longer than any of the site: the parser compares each attribute of one with all others."""
 _BOX = pattern(r"<div\b")
 _SILENT = frozenset({"script", "style"})
 _LARGEST_ID = 2**63 - 1
@@ -71,19 +75,16 @@ def decode_page(body: bytes) -> list[PageComment]:
     _check_whole(text)
     # libxml2 ends a text at a NUL, whether it stands there or is written as an entity.
     page = Selector(text=text.replace("\x00", "\N{REPLACEMENT CHARACTER}"), type="html").root
-    found = [
-        node for node in page.iter("div") if node.get("data-comment-id") is not None and "comment" in _classes(node)
-    ]
-    places = [node for node in page.iter("li") if _classes(node) & {"top-level-reply", "reply"}]
-    if len(found) != len(places):
-        raise DecodeError(f"{_STREAM}: {len(places)} places hold {len(found)} comments")
+    found, places = _found(page)
+    if len(found) != places:
+        raise DecodeError(f"{_STREAM}: {places} places hold {len(found)} comments")
     if not found:
         _check_empty(page, text)
     comments: list[PageComment] = []
     thread: PageComment | None = None
-    for number, node in enumerate(found):
+    for number, (node, place) in enumerate(found):
         try:
-            comment = _comment(node, thread)
+            comment = _comment(node, place, thread)
         except _Broken as error:
             raise DecodeError(f"{_STREAM}: comment {number} has no {error}") from None
         if comment.parent_id is None:
@@ -94,8 +95,23 @@ def decode_page(body: bytes) -> list[PageComment]:
     return comments
 
 
+def _found(page: Any) -> tuple[list[tuple[Any, Any]], int]:
+    """The comments of a page, each with the innermost place that holds it, and the number of places."""
+    found, around, places = [], [], 0
+    for event, node in iterwalk(page, events=("start", "end"), tag=("div", "li")):
+        if node.tag == "li":
+            if _classes(node) & {"top-level-reply", "reply"}:
+                places += event == "start"
+                around.append(node) if event == "start" else around.pop()
+        elif event == "start" and node.get("data-comment-id") is not None and "comment" in _classes(node):
+            found.append((node, around[-1] if around else None))
+    return found, places
+
+
 def _check_whole(text: str) -> None:
     """A page that was cut on its way still parses, with fewer comments: but its boxes are not all closed."""
+    if _LONG_TAG.search(text):
+        raise DecodeError(f"{_STREAM}: a tag has more than {_TAG_LENGTH:,} characters")
     if len(_BOX.findall(text)) > text.count("</div>"):
         raise DecodeError(f"{_STREAM}: the page is cut off")
 
@@ -107,9 +123,8 @@ def _check_empty(page: Any, text: str) -> None:
         raise DecodeError(f"{_STREAM}: the body is no page of comments")
 
 
-def _comment(node: Any, thread: PageComment | None) -> PageComment:
-    """One comment. `thread` is the last one at the top, to which a reply belongs."""
-    place = next((one for one in node.iterancestors("li") if _classes(one) & {"top-level-reply", "reply"}), None)
+def _comment(node: Any, place: Any, thread: PageComment | None) -> PageComment:
+    """One comment at its place. `thread` is the last one at the top, to which a reply belongs."""
     if place is None:
         raise _Broken("place")
     is_reply = "reply" in _classes(place)
@@ -174,28 +189,39 @@ def _as_read(content: Any) -> tuple[str | None, str]:
 
 
 def _text(node: Any) -> Iterator[str]:
-    """What a reader sees of an element: emoji as `:name:`, line breaks, no scripts, and no other comment."""
-    yield node.text or ""
-    for child in node:
-        if isinstance(child.tag, str) and child.tag not in _SILENT and child.get("data-comment-id") is None:
-            emoji = _EMOJI.search(child.get("src") or "") if child.tag == "img" else None
-            if emoji is not None:
-                yield f":{emoji[1]}:"
-            elif child.tag == "br":
-                yield "\n"
-            else:
-                yield from _text(child)
-        yield child.tail or ""
+    """What a reader sees of an element: emoji as `:name:`, line breaks, no scripts, and no other comment.
+
+    Elements are walked through without recursion: markup may be nested as deep as it likes.
+    """
+    walk = iterwalk(node, events=("start", "end", "comment", "pi"))
+    for event, child in walk:
+        if event != "start":
+            if child is not node:
+                yield child.tail or ""
+            continue
+        emoji = _EMOJI.search(child.get("src") or "") if child.tag == "img" else None
+        if child is node:
+            yield node.text or ""
+        elif child.tag in _SILENT or child.get("data-comment-id") is not None:
+            walk.skip_subtree()
+        elif emoji is not None or child.tag == "br":
+            yield f":{emoji[1]}:" if emoji is not None else "\n"
+            walk.skip_subtree()
+        else:
+            yield child.text or ""
 
 
 def _parts(node: Any) -> Iterator[Any]:
     """The elements of a comment, without those of a reply that broken markup has put inside it."""
-    for child in node:
-        if isinstance(child.tag, str) and child.get("data-comment-user") is None and "replies" in _classes(child):
+    walk = iterwalk(node, events=("start",))
+    for _, child in walk:
+        if child is node:
             continue
-        if isinstance(child.tag, str) and "comment" not in _classes(child):
+        is_reply = child.get("data-comment-user") is None and "replies" in _classes(child)
+        if is_reply or "comment" in _classes(child):
+            walk.skip_subtree()
+        else:
             yield child
-            yield from _parts(child)
 
 
 def _first(node: Any, name: str) -> Any:

@@ -19,13 +19,22 @@ def as_read(served: str) -> str:
         return served
     # Emoji first: a typed `<img` is served encoded, so only the site's own images match.
     text = _EMOJI.sub(r":\1:", served) if "<" in served else served
-    return html.unescape(text)
+    return html.unescape(_LARGE.sub(_in_range, text) if "&#" in text else text)
 
 
+def _in_range(reference: re.Match[str]) -> str:
+    """A reference to a character by more digits than Python makes a number of, with few."""
+    base, digits = "x" if reference["hex"] else "", reference[reference.lastgroup or 0].lstrip("0") or "0"
+    return f"&#{base}{digits if len(digits) < _DIGITS else '9' * _DIGITS}"
+
+
+_DIGITS = 9
+"""Digits from which on a number without zeros before it is no character, in decimal and in hexadecimal."""
+_LARGE = re.compile(rf"&#(?:(?P<decimal>[0-9]{{{_DIGITS},}})|[xX](?P<hex>[0-9a-fA-F]{{{_DIGITS},}}))")
 _FIELD = "project_token"
 # The quotes have a backslash where JSON stands within a string.
 _NAMED = re.compile(rb'(project_token\\*"\s*:\s*(?:\\*")?)[^"\\,}\]]*')
-_SHAPE = r"\d{9,}_[0-9a-f]{64,}"
+_SHAPE = r"(?<!\d)\d{9,}_[0-9a-f]{64,}"
 _SHAPED_BYTES, _SHAPED = re.compile(_SHAPE.encode()), re.compile(_SHAPE)
 
 

@@ -258,3 +258,25 @@ def test_a_page_that_was_cut_never_gives_a_wrong_comment() -> None:
             continue
         assert part == expected[: len(part)]
     assert refused > 10
+
+
+ONE = (Path(__file__).parent / "profile_comment.html").read_text()
+
+
+@pytest.mark.parametrize("tag", ["b", "div", "ul", "table"])
+def test_markup_may_be_nested_deeply(tag: str) -> None:
+    """What the parser cuts off, at some 2,000 elements, makes it another page; nothing fails in between."""
+    for depth in (300, 900, 1500, 50_000):
+        page = ONE.replace('<div class="content">', f'<div class="content">{f"<{tag}>" * depth}x{f"</{tag}>" * depth}')
+        if depth > 2000:
+            with pytest.raises(DecodeError):
+                decode_page(page.encode())
+        else:
+            assert decode_page(page.encode())[0].content.startswith("x")
+
+
+def test_a_tag_longer_than_any_of_the_site_makes_it_another_page() -> None:
+    """The parser compares each attribute of a tag with all others."""
+    page = ONE.replace('<div class="content">', f'<div class="content"><a {" ".join(f"x{n}=1" for n in range(5000))}>')
+    with pytest.raises(DecodeError, match="a tag has more than 10,000 characters"):
+        decode_page(page.encode())

@@ -70,3 +70,18 @@ def test_what_has_the_form_of_such_a_secret_is_kept_under_no_name() -> None:
     assert without_tokens(f'{{"key":"{token}","id":1700000000}}'.encode()) == b'{"key":"","id":1700000000}'
     served = {"a": [{"project_token": {"x": 1}, "b": f"?t={token}"}], "project_token": None}
     assert without_token_fields(served) == {"a": [{"b": "?t="}]}
+
+
+@pytest.mark.parametrize(
+    ("served", "read"),
+    [
+        (f"&#{'9' * 5000};", "\N{REPLACEMENT CHARACTER}"),
+        (f"&#x{'f' * 5000};x", "\N{REPLACEMENT CHARACTER}x"),
+        (f"&#{'0' * 5000}65;", "A"),
+        (f"&#X{'0' * 5000}41", "A"),
+        ("&#000000065;&#000000000;&#123456789abc", "A\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}abc"),
+    ],
+)
+def test_a_reference_may_have_any_number_of_digits(served: str, read: str) -> None:
+    """Python makes no number of more than 4,300 digits."""
+    assert as_read(served) == read

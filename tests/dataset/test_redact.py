@@ -4,6 +4,8 @@ import re
 import string
 from itertools import pairwise
 from pathlib import Path
+from re import _constants as sre
+from re import _parser
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 
 from harvester.dataset import corpus
 from harvester.dataset.recall import measure, percentages, stated, table
-from harvester.dataset.redact import Names, features, find, redact
+from harvester.dataset.redact import _PROPER_TAIL, Names, features, find, redact
+from harvester.dataset.redact_rules import LEARN_NAME, PLAIN_NAME, RULES, bounded
 
 NAMES = Names(["CoolCat_123", "luna", "griffpatch", "Max"], lambda name: f"<{name}>")
 
@@ -83,6 +86,44 @@ def test_there_are_several_thousand_in_each_language():
         for comment in corpus.comments(part):
             counts[comment.language] += 1
     assert min(counts.values()) > 3000
+
+
+# cost ----------------------------------------------------------------------------------------------------------------
+
+
+def _repeats(tree):
+    """Each repetition in a parsed pattern: its kind, its upper bound, and whether it is the last part of it."""
+    for part, (operation, argument) in enumerate(tree):
+        is_last = part == len(tree) - 1
+        if operation in (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT):
+            yield operation, argument[1], is_last
+            yield from ((kind, most, last and is_last) for kind, most, last in _repeats(argument[2]))
+        inner = {sre.SUBPATTERN: lambda a: [a[3]], sre.ATOMIC_GROUP: lambda a: [a], sre.BRANCH: lambda a: a[1],
+                 sre.ASSERT: lambda a: [a[1]], sre.ASSERT_NOT: lambda a: [a[1]]}  # fmt: skip
+        for branch in inner.get(operation, lambda _: ())(argument):
+            yield from ((kind, most, last and is_last) for kind, most, last in _repeats(branch))
+
+
+@pytest.mark.parametrize("rule", [*RULES, LEARN_NAME, PLAIN_NAME, _PROPER_TAIL], ids=lambda rule: str(rule)[:30])
+def test_each_rule_takes_linear_time(rule):
+    """What is tried from one place of a text has a bound, but for what a match ends with, which is never given back."""
+    pattern = getattr(rule, "pattern", rule)
+    source = pattern if isinstance(pattern, str) else pattern.pattern
+    for kind, most, is_last in _repeats(_parser.parse(source)):
+        assert most <= 80 or (kind is sre.POSSESSIVE_REPEAT and is_last), source
+
+
+def test_a_pattern_is_bounded_wherever_it_repeats():
+    assert bounded(r"a*b+?c++[a*+]+(?:x|y)*(z){2,}\+\*[^]+]*[^\]+]+(?:a{2})+d{1,3}") == (
+        r"a{0,64}b{1,64}?c++[a*+]{1,64}(?:x|y){0,8}(z){2,10}\+\*[^]+]{0,64}[^\]+]{1,64}(?:a{2}){1,8}d{1,3}"
+    )
+
+
+def test_a_hostile_text_is_redacted():
+    """Each of these took minutes or longer, in rules whose repetitions had no bound."""
+    for part in ("-", "a-", "_-", "a.", "1 ", "@a", "a@a", "im ", "la ", "A la ", "\u200b", "(", "~"):
+        text = part * (20_000 // len(part))
+        assert find(f"{text} www.x.com", NAMES)[-1].kind == "link"
 
 
 # what is written instead ---------------------------------------------------------------------------------------------
