@@ -23,6 +23,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from harvester.dataset.columns import PLACES
+from harvester.dataset.facts import coarse
 from harvester.dataset.release import Field, ForeignKey, Type
 from harvester.dataset.rows import (
     CONTENT_TIMES,
@@ -104,8 +105,11 @@ class Account:
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """By table: rows placed at each step, and left out."""
-        return {"k": self.k, **self.tables}
+        """By table: rows placed at each step, exact as the release shows them; and, coarse, those there were."""
+        return {"k": self.k} | {
+            table: {name: coarse(told, self.k) if isinstance(told, int) else told for name, told in numbers.items()}
+            for table, numbers in self.tables.items()
+        }
 
 
 def regions(snapshot: Snapshot) -> None:
@@ -375,7 +379,7 @@ def _tell(snapshot: Snapshot, ladder: Ladder, counts: list[int], account: Accoun
         "rows": rows,
         "left_out": rows - sum(counts),
         "kept_by_step": [
-            {"kept": words, "rows": number, "share": round(number / rows, 4)}
+            {"kept": words, "rows": number, "share": round(number / sum(counts), 4)}
             for (words, _), number in zip(ladder.steps, counts, strict=True)
             if number
         ],

@@ -267,7 +267,7 @@ class Build:
                 "designs": dict(self.selection.designs),
                 "as_of": "asked for" if request.as_of else "as it is",
             },
-            design=facts.designs(snapshot.facts, with_seeds=not self.selection.hashed),
+            design=facts.designs(snapshot.facts, with_seeds=not self.selection.hashed, fewest=request.k),
             coverage=facts.coverage(snapshot.facts, fewest=request.k),
             anonymity=anonymity,
             provenance=facts.provenance(snapshot.facts, to_the_day=is_open),
@@ -471,11 +471,11 @@ class Build:
             if table not in self._entities() or table not in held or table == "studio_activity":
                 continue
             self._remember(table, kind, folder, held[table], previous)
+            added = self.snapshot.one(
+                f"SELECT count(*) FROM now_{table} n WHERE NOT EXISTS (SELECT FROM before_{table} b WHERE b.id = n.id)"
+            )
             changes[table] = {
-                "added": self.snapshot.one(
-                    f"SELECT count(*) FROM now_{table} n WHERE NOT EXISTS"
-                    f" (SELECT FROM before_{table} b WHERE b.id = n.id)"
-                ),
+                "added": added if self.request.k is None else facts.coarse(added, self.request.k),
                 "withdrawn": self.snapshot.one(f"SELECT count(*) FROM withdrawn_{table}"),
             }
             found.append(f"SELECT '{table}' AS resource, id FROM withdrawn_{table}")

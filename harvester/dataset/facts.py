@@ -82,8 +82,8 @@ def state_at(connection: Connection) -> datetime:
 def coverage(connection: Connection, *, fewest: int | None = None) -> dict[str, Any]:
     """What is certified, what failed, which ids are not held, and how well absences are dated.
 
-    With `fewest` no number below it is told, but for 0, and no time to less than a day: one thing that is gone, and to
-    the second how long nobody had looked, is somebody's.
+    With `fewest` numbers are `coarse`, and no time is told to less than a day: one thing that is gone, and to the
+    second how long nobody had looked, is somebody's.
     """
     told = {
         "lists": _rows(connection, _LISTS),
@@ -94,15 +94,22 @@ def coverage(connection: Connection, *, fewest: int | None = None) -> dict[str, 
     if fewest is None:
         return told
     rough = {name: [_rough(row, fewest) for row in rows] for name, rows in told.items()}
-    return {"numbers_left_out": f"from 1 to {fewest - 1}", **rough}
+    return {"numbers": f"from {fewest} on rounded down to a multiple of {fewest}; below it none but 0", **rough}
 
 
-def _rough(row: dict[str, Any], fewest: int) -> dict[str, Any]:
+def coarse(number: int, fewest: int) -> int | None:
+    """A number of things that tells of no few of them: 0, None below `fewest`, else the multiple of it below.
+
+    Rounded, for else what is left out is the difference of two numbers that are told.
+    """
+    return None if 0 < number < fewest else number - number % fewest
+
+
+def _rough(row: dict[str, Any], fewest: int, exact: tuple[str, ...] = ("year",)) -> dict[str, Any]:
     def told(name: str, value: Any) -> Any:
         if name == "median_days":
             return round(value) if value is not None and row["between_two_reads"] >= fewest else None
-        is_few = isinstance(value, int) and name != "year" and 0 < value < fewest
-        return None if is_few else value
+        return coarse(value, fewest) if isinstance(value, int) and name not in exact else value
 
     return {name: told(name, value) for name, value in row.items()}
 
@@ -118,9 +125,14 @@ def kind_of_design(connection: Connection, design: int) -> str | None:
     return None if row is None else row[0]
 
 
-def designs(connection: Connection, *, with_seeds: bool) -> dict[str, Any]:
-    """How what is in scope was drawn; empty for whatever was seeded by hand."""
+_OF_THE_OPERATOR = ("design_id", "of_design", "frame_size", "drawn")
+
+
+def designs(connection: Connection, *, with_seeds: bool, fewest: int | None = None) -> dict[str, Any]:
+    """How what is in scope was drawn; empty for whatever was seeded by hand. With `fewest` hits are `coarse`."""
     drawn = _rows(connection, _DESIGNS.format(", g.parameters::text AS parameters" if with_seeds else ""))
+    if fewest is not None:
+        drawn = [_rough(row, fewest, _OF_THE_OPERATOR) for row in drawn]
     return {"designs": drawn} if drawn else {}
 
 

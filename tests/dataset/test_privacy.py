@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 from collections import Counter, defaultdict
+from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ import pytest
 from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
 from harvester.dataset.columns import KINDS
+from harvester.dataset.describe import render
+from harvester.dataset.facts import coverage
 from harvester.dataset.pseudonyms import key_of
 from harvester.dataset.release import Profile
 from harvester.dataset.rows import Tombstones
@@ -28,7 +31,7 @@ from harvester.warehouse.connect import open_connection
 from harvester.warehouse.normalise import Visit, normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     Truth = Callable[[str], list[dict[str, Any]]]
@@ -311,7 +314,7 @@ def test_who_left_between_two_releases_is_hidden_among_those_who_did_not(builder
 
 def test_what_is_said_of_coverage_tells_of_nothing_alone(built: Any) -> None:
     told = built.releases["open"].coverage
-    rows = [row for name, rows in told.items() if name != "numbers_left_out" for row in rows]
+    rows = [row for name, rows in told.items() if name != "numbers" for row in rows]
     numbers = [
         value for row in rows for name, value in row.items() if name != "year" and isinstance(value, int | float)
     ]
@@ -359,8 +362,88 @@ def test_the_account_of_what_was_suppressed_adds_up(built: Any) -> None:
     for resource in release.resources:
         if resource.name in release.anonymity:
             told = release.anonymity[resource.name]
-            assert told["rows"] - told["left_out"] == resource.rows == sum(one["rows"] for one in told["kept_by_step"])
+            assert resource.rows == sum(one["rows"] for one in told["kept_by_step"])
+            assert sum(one["share"] for one in told["kept_by_step"]) == pytest.approx(1, abs=0.01)
+            # What there was and what was left out are told so that their difference is no exact number either.
+            assert told["rows"] % 10 == (told["left_out"] or 0) % 10 == 0
+            assert abs(told["rows"] - (told["left_out"] or 0) - resource.rows) < 20
     assert release.anonymity["k"] == 10
+
+
+# What may be less than k in a manifest of `open`, and why. A path that ends otherwise holds a count of things.
+MAY_BE_SMALL = {
+    r"/(bytes|sha256|schema_version)$": "of files",
+    r"/share$": "a share of rows that are all in the release",
+    r"/design/designs/\d+/(design_id|of_design|drawn|frame_size)$": "what the operator asked for",
+    r"/parameters/": "what the operator asked for",
+    r"/provenance/(runs|requests)$": "the operator's own",
+    r"/coverage/ids_by_year/\d+/year$": "a year",
+    r"/coverage/absences/\d+/median_days$": "days, of k things or more",
+    r"^/release/resources/\d+/rows$": "of a teaser: rows by their hash, each of which k people share",
+}
+
+
+def small_numbers(told: Any, k: int, path: str = "") -> Iterator[tuple[str, float]]:
+    """Each number from 0 to k, both apart, with the path to it."""
+    if isinstance(told, dict):
+        for name, value in told.items():
+            yield from small_numbers(value, k, f"{path}/{name}")
+    elif isinstance(told, list):
+        for place, value in enumerate(told):
+            yield from small_numbers(value, k, f"{path}/{place}")
+    elif isinstance(told, int | float) and not isinstance(told, bool) and 0 < told < k:
+        yield path, told
+
+
+def test_no_count_below_k_stands_anywhere_in_an_open_release(builder: Any) -> None:
+    """In the manifest, and so in what is made of it; with k so large that there is much to leave out."""
+    k = 25
+    with psycopg.connect(builder.database, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO crawl.designs (name, parameters) VALUES ('uniform', '{}');"
+            "INSERT INTO crawl.draws"
+            " (design_id, position, entity_id, outcome, inclusion_probability, weight, cluster_id)"
+            " SELECT (SELECT max(id) FROM crawl.designs), place - 1, id,"
+            " CASE WHEN place <= 7 THEN 'hit' ELSE 'never' END, 0.5, 2, id"
+            " FROM (SELECT id, row_number() OVER () AS place FROM scratch.projects LIMIT 60) drawn"
+        )
+        builder("first", k=k)
+        # Some are new, and some leave: fewer than k of each.
+        connection.execute(
+            "INSERT INTO scratch.users (id, username, joined_at) SELECT g, 'new' || g, '2020-01-01'"
+            " FROM generate_series(900000001, 900000005) g;"
+            "UPDATE scratch.projects SET gone_at = now() WHERE id IN (SELECT id FROM scratch.projects LIMIT 3)"
+        )
+    release = builder("second", k=k, previous=builder.folder / "first")
+    folder = builder.folder / "second"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    teasers = {f"/release/resources/{n}/rows" for n, one in enumerate(release.resources) if "teaser" in one.name}
+    found = list(small_numbers(manifest, k))
+    for path, number in found:
+        reason = next((why for pattern, why in MAY_BE_SMALL.items() if re.search(pattern, path)), None)
+        assert reason is not None, (path, number)
+        assert not reason.startswith("of a teaser") or path in teasers, (path, number)
+    # The documents tell nothing that the manifest does not, but for what is the same in every release.
+    empty = replace(
+        release,
+        resources=tuple(replace(one, rows=0) for one in release.resources),
+        coverage={}, anonymity={}, design={}, changes={},
+    )  # fmt: skip
+    fixed = render(empty)
+    may = {f"{number:,}" for path, number in found}
+    for name, text in render(release).items():
+        small = {one for one in re.findall(r"(?<![\w.,/:-])\d+(?![\w.,/:-]\d|\w|-)", text.decode()) if 0 < int(one) < k}
+        same = set(re.findall(r"\d+", fixed[name].decode()))
+        assert small <= same | may, (name, small - same - may)
+    assert release.design["designs"][0]["hits"] is None
+    assert release.changes["users"]["added"] in (None, 0)
+    exact = facts_of(builder)
+    assert any(0 < row["gone"] < k for row in exact["lists"]), "there is something to leave out"
+
+
+def facts_of(builder: Any) -> dict[str, Any]:
+    with psycopg.connect(builder.database) as connection:
+        return coverage(connection)
 
 
 def test_order_tells_nothing(built: Any) -> None:
