@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import stat
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -203,6 +205,7 @@ def load(**overrides: Any) -> Settings:
     Raises:
         UsageError: a value is malformed; the message names the variables and never repeats a value.
     """
+    _check_env_file()
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -217,6 +220,26 @@ def load(**overrides: Any) -> Settings:
     except OSError as error:
         raise UsageError(f"the .env file cannot be read: {error.strerror}") from None
     raise UsageError("; ".join(_one_line(problem["loc"], problem["msg"]) for problem in problems))
+
+
+def _check_env_file() -> None:
+    """Refuse a `.env` that somebody else put here: it could send a session or a database's password elsewhere.
+
+    Raises:
+        UsageError: it belongs to neither this user nor root (for root, who may work in somebody's folder: nor to the
+            folder's owner), or others can write it.
+    """
+    if (name := Settings.model_config.get("env_file")) is None:
+        return
+    try:
+        found, folder = Path(str(name)).stat(), Path().stat()
+    except OSError:
+        return
+    mine = os.geteuid()
+    if found.st_uid not in {0, mine, folder.st_uid if mine == 0 else mine}:
+        raise UsageError("the .env file here belongs to somebody else: remove it, or make it your own")
+    if found.st_mode & stat.S_IWOTH:
+        raise UsageError("the .env file here can be written by others: chmod o-w it")
 
 
 @cache

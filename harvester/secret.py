@@ -13,19 +13,22 @@ import stat
 from typing import TYPE_CHECKING
 
 from harvester.errors import UsageError
+from harvester.untrusted import open_regular, read_bounded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "secret.key"
 _BYTES = 32
+_LARGEST = 1_000
 
 
 def secret_key(home: Path) -> bytes:
     """The key, made at the first call.
 
     Raises:
-        UsageError: the file cannot be read or written, others may read it, or it holds no key.
+        UsageError: the file cannot be read or written, is somebody else's or no regular file, others may read or
+            replace it, or it holds no key.
     """
     path = home / NAME
     try:
@@ -35,11 +38,18 @@ def secret_key(home: Path) -> bytes:
         except FileExistsError:
             pass
         else:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_hex(_BYTES) + "\n")
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            with os.fdopen(descriptor, "w", encoding="ascii") as new:
+                new.write(secrets.token_hex(_BYTES) + "\n")
+        if home.stat().st_mode & stat.S_IWOTH:
+            raise UsageError(f"{home} can be written by others, who could replace the key in it: chmod o-w it")
+        file = open_regular(path)
+        found = os.fstat(file.fileno())
+        text = read_bounded(file, _LARGEST)
+        if stat.S_IMODE(found.st_mode) & 0o077:
             raise UsageError(f"{path} can be read by others: chmod 600 it")
-        key = bytes.fromhex(path.read_text("ascii").strip())
+        if os.geteuid() not in (0, found.st_uid):
+            raise UsageError(f"{path} belongs to somebody else, who knows the key: see HARVESTER_HOME")
+        key = bytes.fromhex(text.decode("ascii").strip())
     except OSError as error:
         raise UsageError(f"the secret key in {path} cannot be used: {error.strerror}") from None
     except ValueError:

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from harvester import __version__
@@ -200,3 +202,38 @@ def test_the_user_agent_names_the_contact():
         == f"scratch-harvester/{__version__} (+https://example.org/bot)"
     )
     assert load(**LOCAL).user_agent == f"scratch-harvester/{__version__}"
+
+
+def test_an_env_file_of_somebody_elses_is_refused(tmp_path, monkeypatch):
+    """It could send a session to another host. Root works in folders of others: there their owner's is taken."""
+    monkeypatch.setitem(Settings.model_config, "env_file", ".env")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("HARVESTER_RATE=3\n")
+    assert load().rate == 3
+    (tmp_path / ".env").chmod(0o646)
+    with pytest.raises(UsageError, match=r"\.env file here can be written by others"):
+        load()
+    (tmp_path / ".env").chmod(0o644)
+    owners, real = {}, os.stat
+
+    def stat(path, **options):
+        found = list(real(path, **options))
+        found[4] = owners.get(str(path), found[4])
+        return os.stat_result(found)
+
+    monkeypatch.setattr(os, "stat", stat)
+    for owners[".env"], owners["."], me, is_taken in (
+        (1, 1, 1, True),
+        (0, 1, 1, True),
+        (2, 1, 1, False),
+        (2, 2, 1, False),
+        (2, 2, 0, True),
+        (2, 0, 0, False),
+        (0, 2, 0, True),
+    ):
+        monkeypatch.setattr(os, "geteuid", lambda me=me: me)
+        if is_taken:
+            assert load().rate == 3
+        else:
+            with pytest.raises(UsageError, match=r"\.env file here belongs to somebody else"):
+                load()

@@ -7,6 +7,9 @@ from harvester.api.decode import decode
 from harvester.errors import DecodeError, UsageError
 from harvester.warehouse.commit import Connection
 
+_AT_A_TIME = 8
+"""Responses that are held at a time."""
+
 
 def cases(connection: Connection, stream: str | None = None, most: int = 50) -> list[dict[str, Any]]:
     """The newest cases, without their bodies.
@@ -45,10 +48,12 @@ def retry(connection: Connection) -> dict[str, int]:
     for other reasons is due again too. The visits themselves are for the next crawl.
     """
     with connection.transaction():
-        rows = connection.execute("SELECT id, stream, body FROM crawl.quarantine ORDER BY id").fetchall()
-        readable = [
-            case for case, stream, kept in rows if stream in STREAMS and _is_readable(stream, bytes(kept or b""))
-        ]
+        with connection.cursor("cases") as cases_:  # on the server: a response has up to 16 MiB
+            cases_.itersize = _AT_A_TIME
+            cases_.execute("SELECT id, stream, body FROM crawl.quarantine ORDER BY id")
+            readable = [
+                case for case, stream, kept in cases_ if stream in STREAMS and _is_readable(stream, bytes(kept or b""))
+            ]
         again = connection.execute(
             "UPDATE crawl.walks w SET due_at = now() WHERE failures > 0"
             " OR EXISTS (SELECT FROM crawl.quarantine q WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id)"

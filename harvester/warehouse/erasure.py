@@ -31,6 +31,7 @@ from harvester.api.names import fold, is_distinctive, replaced, spellings
 from harvester.api.stream import Kind
 from harvester.errors import UsageError, WarehouseError
 from harvester.secret import keyed_hash, secret_key
+from harvester.untrusted import open_regular
 from harvester.warehouse.schema import keep_crawls_out
 from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, WRITTEN, metadata
 
@@ -405,15 +406,26 @@ def load_rule(connection: Connection, home: Path | None) -> Rule:
 
 
 def _remembered(home: Path | None) -> set[str]:
-    """The hashes that stand beside the key, so that a warehouse that is made anew leaves the same people out."""
-    try:
-        return set() if home is None else set((home / _FILE).read_text().split())
-    except OSError:
+    """The hashes that stand beside the key, so that a warehouse that is made anew leaves the same people out.
+
+    Raises:
+        UsageError: they are there and cannot be read: without them the erased would be harvested again.
+    """
+    if home is None:
         return set()
+    try:
+        with open_regular(home / _FILE) as file:
+            return set(file.read().decode("ascii").split())
+    except FileNotFoundError:
+        return set()
+    except OSError as error:
+        raise UsageError(f"{home / _FILE}, by which people are left out, cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{home / _FILE}, by which people are left out, holds no hashes") from None
 
 
 def _remember(home: Path, hashes: Iterable[str]) -> None:
-    descriptor = os.open(home / _FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(home / _FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.writelines(f"{each}\n" for each in hashes)
 

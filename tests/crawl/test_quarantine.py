@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -90,3 +91,20 @@ def test_the_same_failure_again_is_one_case_with_its_newest_response(connection:
         "SELECT path, status, reason, body, count FROM crawl.quarantine WHERE stream = 'project' ORDER BY path"
     ).fetchall()
     assert kept == [("/a", 403, "why 403", b"second", 2), ("/b", None, "why None", b"", 1)]
+
+
+def test_responses_are_not_held_all_at_once(connection: Any) -> None:
+    """A site that serves garbage fills the quarantine with responses of up to 16 MiB each."""
+    size = 2**20
+    connection.execute(
+        "INSERT INTO crawl.quarantine (stream, entity_id, path, reason, body)"
+        " SELECT 'user_messages', 100 + g, '/x', 'why', convert_to(repeat('x', %s), 'UTF8')"
+        " FROM generate_series(1, 40) g",
+        [size],
+    )
+    tracemalloc.start()
+    try:
+        assert quarantine.retry(connection)["left"] == 43
+        assert tracemalloc.get_traced_memory()[1] < 20 * size
+    finally:
+        tracemalloc.stop()
