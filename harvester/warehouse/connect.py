@@ -46,7 +46,9 @@ _SESSION = {
 row goes on with what it finds (read committed), and literals, names and numbers read the same everywhere."""
 PREPARE = "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
 """Sent after connecting, not with the startup packet: poolers refuse `options`, and this outdoes every default."""
-_POOLER_TRIES = 5
+_ASKED = (0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0)
+"""Which of two connections is asked in turn for its server process: without a period (Thue-Morse), so that no other
+client of a pooler keeps in step with it."""
 _POOLER_PATIENCE = 3.0  # seconds
 _EMBEDDED_DOWN = "the embedded PostgreSQL is not running: `harvester db up` starts it"
 
@@ -149,31 +151,33 @@ def _refuse_shared_sessions(
 ) -> None:
     """Refuse a pooler that lends a server process for one transaction: locks and temporary tables would not be kept.
 
-    A pooler makes up the process number that it tells when a connection begins, which is how it was noticed. Whether
-    it keeps a process for each session is seen by a second connection: the process of the first is lent to nobody else
-    as long as the first is open, and the first one always has the same.
+    A pooler makes up the process number that it tells when a connection begins, which is how it was noticed. Where it
+    keeps a process for each session, two connections that are open together have one each, always the same.
 
     Raises:
         WarehouseError: it does not.
     """
-    place, mine = _place(given), _pid_within(connection, CONNECT_TIMEOUT)
+    place = _place(given)
     try:
         second = _connected(url, given, settled)
     except WarehouseError:
         return  # it takes no more connections
     with closing(second):
-        for _ in range(_POOLER_TRIES):
-            theirs = _pid_within(second, _POOLER_PATIENCE)
-            if theirs == mine or _pid_within(connection, CONNECT_TIMEOUT) != mine:
+        seen: tuple[set[int], set[int]] = (set(), set())
+        for which in _ASKED:
+            # The first has had a process already: in a pool that is busy it waits for one.
+            pid = _pid_within(second, _POOLER_PATIENCE) if which else _pid_within(connection, None)
+            if pid is None:
+                return  # no process is left for the second connection: the first one keeps its own
+            seen[which].add(pid)
+            if len(seen[which]) > 1 or seen[0] & seen[1]:
                 raise WarehouseError(
                     f"{place} is a pooler in transaction mode: locks and temporary tables need a session of their own."
                     " Set pool_mode = session, or connect to PostgreSQL directly"
                 )
-            if theirs is None:
-                return  # it waits for a process although the first connection is idle: that one keeps its own
 
 
-def _pid_within(connection: psycopg.Connection[Any], seconds: float) -> int | None:
+def _pid_within(connection: psycopg.Connection[Any], seconds: float | None) -> int | None:
     """The server process behind a connection; None where the pooler has none to lend within some seconds."""
     pgconn = connection.pgconn
     pgconn.send_query(b"SELECT pg_backend_pid()")

@@ -1,13 +1,17 @@
 import socket
+import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from databases import HOSTILE, HOSTILE_ENVIRONMENT, make_hostile, pooler
 from psycopg import sql
 
 from harvester.config import load
 from harvester.errors import UsageError, WarehouseError
+from harvester.warehouse import schema
 from harvester.warehouse.connect import (
     check_server_version,
     connect,
@@ -45,50 +49,26 @@ def test_options_are_passed_on_and_joined(blank_database):
         assert connection.execute("SHOW timezone").fetchone() == ("UTC",)
 
 
-HOSTILE = {
-    "client_encoding": "LATIN1",
-    "DateStyle": "SQL, DMY",
-    "IntervalStyle": "iso_8601",
-    "TimeZone": "Asia/Kathmandu",
-    "standard_conforming_strings": "off",
-    "search_path": "elsewhere, public",
-    "bytea_output": "escape",
-    "extra_float_digits": "-10",
-    "quote_all_identifiers": "on",
-    "default_transaction_isolation": "serializable",
-}
-ENVIRONMENT = {
-    "PGCLIENTENCODING": "LATIN1",
-    "PGDATESTYLE": "German, DMY",
-    "PGTZ": "America/St_Johns",
-    "PGOPTIONS": "-c IntervalStyle=sql_standard -c search_path=elsewhere -c standard_conforming_strings=off",
-}
-
-
 @pytest.mark.every_postgres
 @pytest.mark.parametrize("where", ["database", "role", "environment"])
 def test_a_session_is_the_same_whatever_its_defaults_are(blank_database, monkeypatch, where):
-    with psycopg.connect(blank_database, autocommit=True) as owner:
-        kind, name = owner.execute(
-            "SELECT %s, CASE %s WHEN 'role' THEN user ELSE current_database() END", [where] * 2
-        ).fetchone()
-        for setting, value in HOSTILE.items() if where != "environment" else ():
-            statement = "ALTER {} {} SET {} = {}".format(
-                kind, "{}", setting, "'" + "', '".join(value.split(", ")) + "'"
-            )
-            owner.execute(sql.SQL(statement).format(sql.Identifier(name)))
-        for variable, value in ENVIRONMENT.items() if where == "environment" else ():
+    role = psycopg.conninfo.conninfo_to_dict(blank_database)["user"]
+    if where == "environment":
+        for variable, value in HOSTILE_ENVIRONMENT.items():
             monkeypatch.setenv(variable, value)
-        try:
-            with connect(load(database_url=blank_database)) as connection:
-                found = {name: connection.execute(f"SHOW {name}").fetchone()[0] for name in HOSTILE}
-                assert connection.execute("SHOW transaction_isolation").fetchone() == ("read committed",)
-                emoji, moment, span, digits = connection.execute(
-                    "SELECT '😀', '2024-02-03 04:05:06.5Z'::timestamptz, '-1 day 2 hours'::interval, 0.1::float8 + 0.2"
-                ).fetchone()
-        finally:
-            for setting in HOSTILE if where == "role" else ():
-                owner.execute(sql.SQL(f"ALTER ROLE {{}} RESET {setting}").format(sql.Identifier(name)))
+    else:
+        make_hostile(blank_database, where, role if where == "role" else None)
+    try:
+        with connect(load(database_url=blank_database)) as connection:
+            found = {name: connection.execute(f"SHOW {name}").fetchone()[0] for name in HOSTILE}
+            assert connection.execute("SHOW transaction_isolation").fetchone() == ("read committed",)
+            emoji, moment, span, digits = connection.execute(
+                "SELECT '😀', '2024-02-03 04:05:06.5Z'::timestamptz, '-1 day 2 hours'::interval, 0.1::float8 + 0.2"
+            ).fetchone()
+    finally:
+        if where == "role":
+            with psycopg.connect(blank_database, autocommit=True) as owner:
+                owner.execute(sql.SQL("ALTER ROLE {} RESET ALL").format(sql.Identifier(role)))
     assert found == {
         "client_encoding": "UTF8",
         "DateStyle": "ISO, MDY",
@@ -200,3 +180,44 @@ def test_the_embedded_server_is_not_started_against_ones_will(tmp_path):
 def test_a_connection_by_url(blank_database):
     with open_connection(blank_database) as connection:
         assert isinstance(connection, psycopg.Connection)
+
+
+@pytest.mark.parametrize(("mode", "size"), [("transaction", 1), ("transaction", 5), ("statement", 5)])
+def test_a_pooler_that_keeps_no_session_is_refused(embedded_server, blank_database, mode, size):
+    with pooler(embedded_server.database_url("postgres"), mode, size) as pooled:
+        url = pooled(blank_database)
+        with psycopg.connect(url, autocommit=True, prepare_threshold=None) as other, busy(other) as rounds:
+            for _ in range(5):
+                message = refused(url)
+                assert "pooler in transaction mode" in message
+                assert "pool_mode = session, or connect to PostgreSQL directly" in message
+        assert rounds
+        with pytest.raises(WarehouseError, match="pool_mode = session"):
+            schema.migrate(url)
+
+
+def test_a_pooler_that_keeps_sessions_is_used(embedded_server, blank_database, monkeypatch):
+    with pooler(embedded_server.database_url("postgres"), "session", 2) as pooled:
+        url = pooled(blank_database)
+        with open_connection(url) as first, open_connection(url) as second:  # for the check of which none is left
+            assert first.execute("SHOW timezone").fetchone() == second.execute("SHOW timezone").fetchone() == ("UTC",)
+        monkeypatch.setenv("PGOPTIONS", "-c work_mem=5MB")
+        assert "PGOPTIONS" in refused(url)
+
+
+@contextmanager
+def busy(connection):
+    """Use a connection all the time; the list holds what it was used for."""
+    over, rounds = threading.Event(), []
+
+    def use():
+        while not over.is_set():
+            rounds.append(connection.execute("SELECT pg_backend_pid()").fetchone())
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    try:
+        yield rounds
+    finally:
+        over.set()
+        thread.join()
