@@ -41,9 +41,11 @@ demo: $(STAMP) ## Run the whole pipeline on this machine alone
 test: $(TESTED) ## Run the tests (PYTEST_ARGS="-k walk")
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
-soak: $(TESTED) ## Run the tests that take minutes, and the crawl tests from replay
+soak: $(TESTED) ## Run the tests that take minutes, and the crawl tests from replay and in other surroundings
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
 	@$(if $(PYTEST_ARGS),,$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --replayed tests/crawl)
+	@$(if $(PYTEST_ARGS),,$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --hostile tests/crawl)
+	@$(if $(PYTEST_ARGS),,$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --pooled tests/crawl)
 
 bench: $(BENCHED) ## Measure what the documentation claims (BENCH_ARGS="pipeline --record")
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -4,6 +4,8 @@
 `@pytest.mark.every_postgres` it runs on PostgreSQL 15 as well, the oldest that is supported.
 
 With `--replayed` each crawl test also makes its warehouse again out of an archive of what it read: see `tests/crawl`.
+With `--hostile` databases and the environment of commands have defaults that nobody expects, with `--pooled` crawl
+tests reach their database through pgbouncer in session mode.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import hypothesis
 import psutil
 import psycopg
 import pytest
+from databases import HOSTILE_ENVIRONMENT, OWN_ENVIRONMENT, make_hostile, pooler
 from psycopg import sql
 
 from harvester.config import Settings, settings
@@ -53,6 +56,7 @@ class Server:
 
     url: str
     password: str | None = None
+    hostile: bool = False
     _numbers: Iterator[int] = field(default_factory=count)
     _template: str | None = None
 
@@ -63,6 +67,8 @@ class Server:
         """Make a database and return its URL."""
         name = f"test_{next(self._numbers)}"
         self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
+        if self.hostile:
+            make_hostile(self.database_url(name))
         return self.database_url(name)
 
     def drop(self, url: str) -> None:
@@ -87,6 +93,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--replayed", action="store_true", help="archive what each crawl test reads, replay it, and compare all tables"
     )
+    parser.addoption(
+        "--hostile",
+        action="store_true",
+        help="databases and environment with other defaults than the product relies on",
+    )
+    parser.addoption("--pooled", action="store_true", help="reach databases through pgbouncer in session mode")
+
+
+COMMANDS_ENVIRONMENT: dict[str, str] = {}
+"""What commands get beside the environment of the tests."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("hostile"):
+        os.environ.update(OWN_ENVIRONMENT)
+        COMMANDS_ENVIRONMENT.update(HOSTILE_ENVIRONMENT)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -119,11 +141,12 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def embedded_server() -> Iterator[Server]:
+def embedded_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     # Not tmp_path: pytest closes its folders to other users, and as root the server is another user.
     home = Path(tempfile.mkdtemp(prefix="harvester-test-"))
     try:
-        server = Server(embedded.up(home).replace(f"/{embedded.DATABASE}?", "/{}?"))
+        url = embedded.up(home).replace(f"/{embedded.DATABASE}?", "/{}?")
+        server = Server(url, hostile=request.config.getoption("hostile"))
         with psycopg.connect(server.database_url("postgres"), autocommit=True) as connection:
             # No test cuts the power: processes are killed, and what they wrote stays with the kernel.
             connection.execute("ALTER SYSTEM SET fsync = off")
@@ -302,7 +325,8 @@ class Harvester:
 
     def env(self) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("HARVESTER_")}
-        return clean | {"HARVESTER_DATABASE_URL": self.database, "COLUMNS": "200"} | self.environment
+        own = {"HARVESTER_DATABASE_URL": self.database, "COLUMNS": "200"}
+        return clean | COMMANDS_ENVIRONMENT | own | self.environment
 
     def __call__(self, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
         result = subprocess.run(
@@ -333,7 +357,7 @@ class Harvester:
                 self("seed", kind, *map(str, things))
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.database, options="-c timezone=UTC") as connection:
+        with psycopg.connect(self.database, options=OWN_ENVIRONMENT["PGOPTIONS"]) as connection:
             return connection.execute(statement, values or None).fetchall()  # type: ignore[call-overload,no-any-return]
 
     def rows(self, table: str, columns: list[str]) -> list[dict[str, Any]]:
@@ -474,15 +498,26 @@ def keys_of() -> Callable[..., set[tuple[Any, ...]]]:
     return lambda table, rows: {key_of(table, row) for row in rows}
 
 
+@pytest.fixture(scope="session")
+def pooled(request: pytest.FixtureRequest, embedded_server: Server) -> Iterator[Callable[[str], str] | None]:
+    """The function that makes the pooler's URL of a database's; None without `--pooled`."""
+    if not request.config.getoption("pooled"):
+        yield None
+        return
+    with pooler(embedded_server.database_url("postgres"), "session") as through:
+        yield through
+
+
 @pytest.fixture
-def make_harvester(database: str) -> Callable[[Sandbox], Harvester]:
+def make_harvester(database: str, pooled: Callable[[str], str] | None) -> Callable[[Sandbox], Harvester]:
     """A command line bound to the test's own database and a sandbox."""
 
     def make(sandbox: Sandbox, **environment: str) -> Harvester:
-        return Harvester(
-            environment.pop("HARVESTER_DATABASE_URL", database),
-            environment_of(sandbox) | environment,
-        )
+        through = {} if pooled is None else {"HARVESTER_DATABASE_URL": pooled(database)}
+        url = environment.pop("HARVESTER_DATABASE_URL", None)
+        if url is not None:
+            return Harvester(url, environment_of(sandbox) | environment)
+        return Harvester(database, environment_of(sandbox) | through | environment)
 
     return make
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from harvester.errors import UsageError, WarehouseError
 from harvester.warehouse.connect import APPLICATION_NAME, PREPARE, database_url, open_connection, refused
@@ -120,9 +121,10 @@ def open_snapshot(settings: Settings) -> Iterator[Snapshot]:
         check_schema(facts)
         facts.rollback()
         facts.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        row = facts.execute("SELECT pg_export_snapshot()").fetchone()
+        row = facts.execute("SELECT pg_export_snapshot(), pg_backend_pid()").fetchone()
         assert row is not None
-        with adbc.connect(url) as arrow:
+        is_direct = row[1] == facts.info.backend_pid
+        with adbc.connect(_with_plain_names(url) if is_direct else url) as arrow:
             snapshot = Snapshot(facts, arrow)
             snapshot.run(PREPARE)
             arrow.commit()  # a snapshot is imported before the first query of a transaction
@@ -133,3 +135,12 @@ def open_snapshot(settings: Settings) -> Iterator[Snapshot]:
             yield snapshot
             arrow.rollback()
         facts.rollback()
+
+
+def _with_plain_names(url: str) -> str:
+    """Add the one setting that ADBC needs before a statement can be sent: it looks up types by unquoted names.
+
+    A pooler refuses `options`.
+    """
+    given = conninfo_to_dict(url)
+    return make_conninfo(url, options=f"{given.get('options', '')} -c quote_all_identifiers=off".strip())

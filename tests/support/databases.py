@@ -42,8 +42,9 @@ OWN_ENVIRONMENT = {
     "PGCLIENTENCODING": "UTF8",
     "PGDATESTYLE": "ISO, MDY",
     "PGTZ": "UTC",
-    "PGOPTIONS": "-c IntervalStyle=postgres -c search_path=public -c standard_conforming_strings=on"
-    " -c quote_all_identifiers=off -c extra_float_digits=1 -c default_transaction_isolation=read\\ committed",
+    "PGOPTIONS": "-c timezone=UTC -c datestyle=ISO -c client_encoding=UTF8 -c IntervalStyle=postgres"
+    " -c search_path=public -c standard_conforming_strings=on -c quote_all_identifiers=off -c extra_float_digits=1"
+    " -c default_transaction_isolation=read\\ committed",
 }
 """What connections of the tests themselves need in a hostile database."""
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
