@@ -169,12 +169,48 @@ def _edit_project(community: Community) -> bool:
     if project is None:
         return False
     community.projects.version[project] += 1
+    community.projects.nulls -= {(project, "description"), (project, "instructions")}
     community.projects.modified[project] = community.now
     return True
 
 
 def _edit_profile(community: Community) -> bool:
-    community.users.version[_user(community)] += 1
+    user = _user(community)
+    community.users.version[user] += 1
+    community.users.nulls -= {(user, "bio"), (user, "status"), (user, "country")}
+    return True
+
+
+def _clear_profile(community: Community) -> bool:
+    """What stood in a profile is served as null from now on."""
+    community.users.nulls.add((_user(community), community.random.choice(("bio", "status", "country"))))
+    return True
+
+
+def _clear_project(community: Community) -> bool:
+    project = _project(community)
+    if project is None:
+        return False
+    community.projects.nulls.add((project, community.random.choice(("description", "instructions"))))
+    return True
+
+
+def _clear_studio(community: Community) -> bool:
+    studio = _studio(community)
+    if studio is None:
+        return False
+    community.studios.nulls.add((studio, "description"))
+    return True
+
+
+def _index(community: Community) -> bool:
+    """The index behind explore and search reads something again, or for the first time."""
+    if len(community.studios) and community.random.random() < 0.2:
+        community.index.read_studio(community, _one(community, len(community.studios)))
+        return True
+    if not len(community.projects):
+        return False
+    community.index.read_project(community, _one(community, len(community.projects)))
     return True
 
 
@@ -183,6 +219,7 @@ def _edit_studio(community: Community) -> bool:
     if studio is None:
         return False
     community.studios.version[studio] += 1
+    community.studios.nulls.discard((studio, "description"))
     community.studios.modified[studio] = community.now
     activity.record(community, studio, activity.UPDATE, community.studios.host[studio])
     return True
@@ -476,6 +513,10 @@ _EVENTS: dict[str, tuple[float, Event]] = {
     "share_again": (0.5, _share_again),
     "edit_project": (3.0, _edit_project),
     "edit_profile": (2.0, _edit_profile),
+    "clear_profile": (0.6, _clear_profile),
+    "clear_project": (0.4, _clear_project),
+    "clear_studio": (0.2, _clear_studio),
+    "index": (3.0, _index),
     "views": (14.0, _views),
     "love": (8.0, _love),
     "favorite": (8.0, _favorite),

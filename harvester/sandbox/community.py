@@ -6,9 +6,10 @@ from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
 
-from harvester.sandbox import chance, churn, generate
+from harvester.sandbox import chance, churn, generate, index
 from harvester.sandbox.clock import NOW
 from harvester.sandbox.details import Countries
+from harvester.sandbox.index import Index
 from harvester.sandbox.news import News
 from harvester.sandbox.tables import Comments, Lists, Projects, Studios, Users
 
@@ -64,7 +65,9 @@ class Community:
         self._none_is_missing = chance.salt(seed, "none is 404")
         self._deleted_is_null = chance.salt(seed, "deleted is null")
         self.news = News(seed)
+        self.index = Index()
         generate.fill(self, users)
+        index.fill(self)
 
     def churn(self, events: int = 1) -> Counter[str]:
         """Let the community live for a number of events. Returns how many of which type happened."""

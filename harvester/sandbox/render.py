@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from harvester.sandbox.activity import Event
     from harvester.sandbox.community import Community
+    from harvester.sandbox.index import StudioEntry
     from harvester.sandbox.tables import Comments
 
 _CDN = b"https://cdn2.scratch.mit.edu/get_image/"
@@ -36,21 +37,21 @@ _FLAGS = (b"false", b"true")
 
 _USER = (
     b'{"id":%d,"username":"%b","scratchteam":%b,"history":{"joined":"%b"},'
-    b'"profile":{"id":%d,"images":%b,"status":"%b","bio":"%b","country":"%b"%b}}'
+    b'"profile":{"id":%d,"images":%b,"status":%b,"bio":%b,"country":%b%b}}'
 )
 _AUTHOR = (
     b'{"id":%d,%b"scratchteam":false,"history":{"joined":"1900-01-01T00:00:00.000Z"},'
     b'"profile":{"id":null,"images":%b%b}}'
 )
 _PROJECT = (
-    b'{"id":%d,"title":"%b","description":"%b","instructions":"%b","visibility":"visible","public":true,'
+    b'{"id":%d,"title":"%b","description":%b,"instructions":%b,"visibility":"visible","public":true,'
     b'"comments_allowed":%b,"is_published":true,"author":%b,'
     b'"image":"' + _CDN + b'project/%d_480x360.png","images":%b,'
     b'"history":{"created":"%b","modified":"%b","shared":"%b"},'
     b'"stats":{"views":%d,"loves":%d,"favorites":%d,"remixes":%d},"remix":{"parent":%b,"root":%b}%b}'
 )
 _STUDIO = (
-    b'{"id":%d,"title":"%b","host":%d,"description":"%b","visibility":"visible","public":true,'
+    b'{"id":%d,"title":"%b","host":%d,"description":%b,"visibility":"visible","public":true,'
     b'"open_to_all":%b,"comments_allowed":%b,"image":"' + _CDN + b'gallery/%d_170x100.png",'
     b'"history":{"created":"%b","modified":"%b"},"stats":%b}'
 )
@@ -60,7 +61,7 @@ _STUDIO_PROJECT = (
     b'"creator_id":%d,"username":"%b","avatar":%b,"actor_id":%d%b}'
 )
 _RANKED_PROJECT = (
-    b'{"id":%d,"title":"%b","description":"%b","instructions":"%b","visibility":"notvisible","public":false,'
+    b'{"id":%d,"title":"%b","description":%b,"instructions":%b,"visibility":"notvisible","public":false,'
     b'"comments_allowed":false,"is_published":false,"author":%b,'
     b'"image":"' + _CDN + b'project/%d_480x360.png","images":%b,'
     b'"history":{"created":"%b","modified":"%b","shared":"%b"},'
@@ -84,7 +85,7 @@ class Renderer:
 
     def __init__(self, community: Community) -> None:
         self._community = community
-        self._countries = [text.json_inside(name) for name in community.countries.names]
+        self._countries = [b'"%b"' % text.json_inside(name) for name in community.countries.names]
 
     def user(self, row: int) -> bytes:
         """A user as `/users/<name>` and the lists of users serve it."""
@@ -98,9 +99,9 @@ class Renderer:
             iso(users.joined[row]),
             users.profile_id(row),
             _USER_IMAGES.replace(b"@", b"%d" % user_id),
-            text.STATUS.json(users.status(row)),
-            text.BIO.json(users.bio(row)),
-            self._countries[users.country[row]],
+            text.STATUS.served(users.status(row)),
+            text.BIO.served(users.bio(row)),
+            b"null" if (row, "country") in users.nulls else self._countries[users.country[row]],
             _BADGES % badges if badges else b"",
         )
 
@@ -126,8 +127,8 @@ class Renderer:
         return _PROJECT % (
             project_id,
             text.PROJECT_TITLE.json(projects.title(row)),
-            text.DESCRIPTION.json(projects.description(row)),
-            text.INSTRUCTIONS.json(projects.instructions(row)),
+            text.DESCRIPTION.served(projects.description(row)),
+            text.INSTRUCTIONS.served(projects.instructions(row)),
             _FLAGS[projects.comments_allowed(row)],
             self._author(projects.author[row], named=named),
             project_id,
@@ -150,52 +151,53 @@ class Renderer:
         digest = hashlib.sha512(b"%d %d %d" % (self._community.seed, project_id, expires)).hexdigest()
         return b',"project_token":"%d_%b"' % (expires, digest.encode())
 
-    def studio(self, row: int, *, whole: bool = False) -> bytes:
-        """A studio; its stats are empty but in `/studios/<id>` (`whole`)."""
+    def studio(self, row: int, *, whole: bool = False, entry: StudioEntry | None = None) -> bytes:
+        """A studio; its stats are empty but in `/studios/<id>` (`whole`). `entry`: as the index has it."""
         studios = self._community.studios
         studio_id = studios.id[row]
+        version, modified = (None, studios.modified[row]) if entry is None else (entry.version, entry.modified)
         return _STUDIO % (
             studio_id,
-            text.STUDIO_TITLE.json(studios.title(row)),
+            text.STUDIO_TITLE.json(studios.title(row, version)),
             self._community.users.id[studios.host[row]],
-            text.STUDIO_DESCRIPTION.json(studios.description(row)),
+            text.STUDIO_DESCRIPTION.served(studios.description(row, version)),
             _FLAGS[studios.open_to_all(row)],
             _FLAGS[studios.comments_allowed(row)],
             studio_id,
             iso(studios.created[row]),
-            iso(studios.modified[row]),
+            iso(modified),
             _STUDIO_STATS % studio_stats(self._community, row) if whole else b"{}",
         )
 
     def ranked_project(self, row: int) -> bytes:
-        """A project in explore and search: flags that lie, no parent."""
+        """A project in explore and search: as the index has it, flags that lie, no parent."""
         community = self._community
-        projects = community.projects
-        project_id, modified = projects.id[row], projects.modified[row]
+        projects, entry = community.projects, community.index.projects[row]
+        project_id, modified = projects.id[row], entry.modified
         root = projects.root[row]
         return _RANKED_PROJECT % (
             project_id,
-            text.PROJECT_TITLE.json(projects.title(row)),
-            text.DESCRIPTION.json(projects.description(row)),
-            text.INSTRUCTIONS.json(projects.instructions(row)),
+            text.PROJECT_TITLE.json(projects.title(row, entry.version)),
+            text.DESCRIPTION.served(projects.description(row, entry.version)),
+            text.INSTRUCTIONS.served(projects.instructions(row, entry.version)),
             self._author(projects.author[row], named=True),
             project_id,
             _PROJECT_IMAGES.replace(b"@", b"%d" % project_id).replace(b"~", b"%d" % modified),
             iso(projects.created[row]),
             iso(modified),
-            iso(projects.shared_at[row]),
-            projects.views[row],
-            projects.loves[row],
-            len(community.favoriters.get(row, ())),
+            iso(entry.shared_at),
+            entry.views,
+            entry.loves,
+            entry.favorites,
             b"%d" % projects.id[root] if root >= 0 else b"null",
         )
 
     def ranked_studio(self, row: int) -> bytes:
-        """A studio in explore and search: flags that lie."""
+        """A studio in explore and search: as the index has it, flags that lie."""
         studios = self._community.studios
         commenting = b'"comments_allowed":%b' % _FLAGS[studios.comments_allowed(row)]
         return (
-            self.studio(row)
+            self.studio(row, entry=self._community.index.studios[row])
             .replace(b'"visibility":"visible","public":true', b'"visibility":"notvisible","public":false', 1)
             .replace(commenting, b'"comments_allowed":false', 1)
         )

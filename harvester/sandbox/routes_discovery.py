@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harvester.sandbox.community import Community
+    from harvester.sandbox.index import ProjectEntry
 
 DEPTH = 10_000  # every offset from here on answers an empty list (scratch-rest-api issue 13)
 MODES = ("popular", "trending")
@@ -25,37 +26,41 @@ EVERYTHING = "*"
 
 
 def ranked_projects(api: Api, query: str, mode: str) -> list[int]:
-    """Shared projects whose title holds the query, in the order of a mode."""
+    """Shared projects whose title holds the query, in the order of a mode, all as the index has them."""
     community = api.community
-    projects = community.projects
+    projects, entries = community.projects, community.index.projects
     word = query.lower()
     found = [
         row
-        for row in range(len(projects))
-        if projects.is_shared[row]
-        and (word == EVERYTHING or word in text.PROJECT_TITLE.text(projects.title(row)).lower())
+        for row, entry in entries.items()
+        if projects.is_shared[row] and (word == EVERYTHING or word in _title(community, row, entry).lower())
     ]
     if mode == "popular":
-        return sorted(found, key=lambda row: (-projects.views[row], projects.id[row]))
+        return sorted(found, key=lambda row: (-entries[row].views, projects.id[row]))
     now = community.now
     return sorted(
         found,
-        key=lambda row: (-(1 + projects.loves[row]) / (2 + (now - projects.shared_at[row]) / DAY), projects.id[row]),
+        key=lambda row: (-(1 + entries[row].loves) / (2 + (now - entries[row].shared_at) / DAY), projects.id[row]),
     )
 
 
+def _title(community: Community, row: int, entry: ProjectEntry) -> str:
+    return text.PROJECT_TITLE.text(community.projects.title(row, entry.version))
+
+
 def ranked_studios(api: Api, query: str, mode: str) -> list[int]:
-    """Open studios whose title holds the query, in the order of a mode."""
-    studios = api.community.studios
+    """Open studios whose title holds the query, in the order of a mode, all as the index has them."""
+    studios, entries = api.community.studios, api.community.index.studios
     word = query.lower()
     found = [
         row
-        for row in range(len(studios))
-        if studios.is_open[row] and (word == EVERYTHING or word in text.STUDIO_TITLE.text(studios.title(row)).lower())
+        for row, entry in entries.items()
+        if studios.is_open[row]
+        and (word == EVERYTHING or word in text.STUDIO_TITLE.text(studios.title(row, entry.version)).lower())
     ]
     if mode == "popular":
-        return sorted(found, key=lambda row: (-studios.followers[row], studios.id[row]))
-    return sorted(found, key=lambda row: (-studios.modified[row], studios.id[row]))
+        return sorted(found, key=lambda row: (-entries[row].followers, studios.id[row]))
+    return sorted(found, key=lambda row: (-entries[row].modified, studios.id[row]))
 
 
 def _asked(query: str) -> tuple[Page, str, str]:
@@ -111,12 +116,14 @@ def front_page(api: Api) -> dict[str, list[dict[str, object]]]:
     salt = chance.salt(community.seed, "front page")
     picked = sorted(popular[:200], key=lambda row: chance.share(community.projects.id[row], salt))
     remixed = sorted(popular, key=lambda row: (-community.remix_count(row), row))
-    users = community.users.name
+    users, known = community.users.name, community.index.projects
     design = studios[0] if studios else -1
-    inside = community.visible_projects(community.studio_projects.get(design, ()))[:_ROW]
+    inside = [row for row in community.visible_projects(community.studio_projects.get(design, ())) if row in known][
+        :_ROW
+    ]
     gallery = {}
     if design >= 0:
-        title = text.STUDIO_TITLE.text(community.studios.title(design))
+        title = text.STUDIO_TITLE.text(community.studios.title(design, community.index.studios[design].version))
         gallery = {"gallery_id": community.studios.id[design], "gallery_title": title}
     return {
         "community_newest_projects": [],
@@ -134,14 +141,14 @@ def front_page(api: Api) -> dict[str, list[dict[str, object]]]:
 
 
 def _entry(community: Community, row: int, **more: object) -> dict[str, object]:
-    projects = community.projects
+    projects, entry = community.projects, community.index.projects[row]
     return {
         "thumbnail_url": f"//cdn.scratch.mit.edu/static/site/projects/thumbnails/{projects.id[row]}.png",
-        "title": text.PROJECT_TITLE.text(projects.title(row)),
+        "title": _title(community, row, entry),
         "creator": community.users.name[projects.author[row]],
         "type": "project",
         "id": projects.id[row],
-        "love_count": projects.loves[row],
+        "love_count": entry.loves,
         **more,
     }
 
@@ -153,7 +160,7 @@ def _studio_entries(community: Community, rows: list[int]) -> Iterator[dict[str,
             "thumbnail_url": f"//cdn.scratch.mit.edu/static/site/galleries/thumbnails/{studio_id}.png",
             "type": "gallery",
             "id": studio_id,
-            "title": text.STUDIO_TITLE.text(community.studios.title(row)),
+            "title": text.STUDIO_TITLE.text(community.studios.title(row, community.index.studios[row].version)),
         }
 
 

@@ -42,6 +42,7 @@ class Users:
         self.badges: dict[int, tuple[int, int]] = {}  # members: label, avatar badge
         self.gone: set[int] = set()  # deleted or banned: the site's pages know them no more, the API does
         self.featured: dict[int, tuple[int, int]] = {}  # row of the featured project, label (-1: the default one)
+        self.nulls: set[tuple[int, str]] = set()  # rows with what is served of them as null
         self.read_messages: Counter[int] = Counter()  # by how many the unread messages differ from the first number
         self._bio = chance.salt(seed, "bio")
         self._status = chance.salt(seed, "status")
@@ -72,13 +73,13 @@ class Users:
     def _chance(self, row: int, salt: int) -> int:
         return chance.scramble((self.id[row] ^ salt) + (self.version[row] << 40))
 
-    def bio(self, row: int) -> int:
-        """The chance that stands for the bio, for `text.BIO`."""
-        return self._chance(row, self._bio)
+    def bio(self, row: int) -> int | None:
+        """The chance that stands for the bio, for `text.BIO`; None for null."""
+        return None if (row, "bio") in self.nulls else self._chance(row, self._bio)
 
-    def status(self, row: int) -> int:
-        """The chance that stands for the status, for `text.STATUS`."""
-        return self._chance(row, self._status)
+    def status(self, row: int) -> int | None:
+        """The chance that stands for the status, for `text.STATUS`; None for null."""
+        return None if (row, "status") in self.nulls else self._chance(row, self._status)
 
     def messages(self, row: int) -> int:
         """Unread messages, which everybody may count."""
@@ -107,26 +108,28 @@ class Projects:
         self.root = integers()
         self.version = integers()
         self.is_shared = bytearray()
+        self.nulls: set[tuple[int, str]] = set()  # rows with what is served of them as null
         self.by_id: dict[int, int] = {}
         self._salts = {name: chance.salt(seed, f"project {name}") for name in ("title", "text", "help", "flags")}
 
     def __len__(self) -> int:
         return len(self.id)
 
-    def _chance(self, row: int, purpose: str) -> int:
-        return chance.scramble((self.id[row] ^ self._salts[purpose]) + (self.version[row] << 40))
+    def _chance(self, row: int, purpose: str, version: int | None) -> int:
+        number = self.version[row] if version is None else version
+        return chance.scramble((self.id[row] ^ self._salts[purpose]) + (number << 40))
 
-    def title(self, row: int) -> int:
-        """The chance that stands for the title, for `text.PROJECT_TITLE`."""
-        return self._chance(row, "title")
+    def title(self, row: int, version: int | None = None) -> int:
+        """The chance that stands for the title, of now or of a version, for `text.PROJECT_TITLE`."""
+        return self._chance(row, "title", version)
 
-    def description(self, row: int) -> int:
-        """The chance that stands for the description, for `text.DESCRIPTION`."""
-        return self._chance(row, "text")
+    def description(self, row: int, version: int | None = None) -> int | None:
+        """The chance that stands for the description, for `text.DESCRIPTION`; None for null, which no version is."""
+        return None if version is None and (row, "description") in self.nulls else self._chance(row, "text", version)
 
-    def instructions(self, row: int) -> int:
-        """The chance that stands for the instructions, for `text.INSTRUCTIONS`."""
-        return self._chance(row, "help")
+    def instructions(self, row: int, version: int | None = None) -> int | None:
+        """The chance that stands for the instructions, for `text.INSTRUCTIONS`; None for null."""
+        return None if version is None and (row, "instructions") in self.nulls else self._chance(row, "help", version)
 
     def comments_allowed(self, row: int) -> bool:
         """Whether comments are open; 4 in 100 are closed."""
@@ -144,22 +147,24 @@ class Studios:
         self.followers = integers()
         self.version = integers()
         self.is_open = bytearray()
+        self.nulls: set[tuple[int, str]] = set()  # rows with what is served of them as null
         self.by_id: dict[int, int] = {}
         self._salts = {name: chance.salt(seed, f"studio {name}") for name in ("title", "text", "open", "flags")}
 
     def __len__(self) -> int:
         return len(self.id)
 
-    def _chance(self, row: int, purpose: str) -> int:
-        return chance.scramble((self.id[row] ^ self._salts[purpose]) + (self.version[row] << 40))
+    def _chance(self, row: int, purpose: str, version: int | None) -> int:
+        number = self.version[row] if version is None else version
+        return chance.scramble((self.id[row] ^ self._salts[purpose]) + (number << 40))
 
-    def title(self, row: int) -> int:
-        """The chance that stands for the title, for `text.STUDIO_TITLE`."""
-        return self._chance(row, "title")
+    def title(self, row: int, version: int | None = None) -> int:
+        """The chance that stands for the title, of now or of a version, for `text.STUDIO_TITLE`."""
+        return self._chance(row, "title", version)
 
-    def description(self, row: int) -> int:
-        """The chance that stands for the description, for `text.STUDIO_DESCRIPTION`."""
-        return self._chance(row, "text")
+    def description(self, row: int, version: int | None = None) -> int | None:
+        """The chance that stands for the description, for `text.STUDIO_DESCRIPTION`; None for null."""
+        return None if version is None and (row, "description") in self.nulls else self._chance(row, "text", version)
 
     def open_to_all(self, row: int) -> bool:
         """Whether anyone may add projects; 3 in 10 studios are so."""

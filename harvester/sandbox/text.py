@@ -198,6 +198,14 @@ class Wording:
         """The text as JSON without quotes."""
         return b"".join([piece.json for piece in self.pieces(chance)])
 
+    def served(self, chance: int | None) -> bytes:
+        """The text as JSON; null for None."""
+        return b"null" if chance is None else b'"%b"' % self.json(chance)
+
+    def text_or_none(self, chance: int | None) -> str | None:
+        """The text as a person wrote it; None for null."""
+        return None if chance is None else self.text(chance)
+
     def text(self, chance: int) -> str:
         """The text as a person wrote it."""
         return "".join([piece.text for piece in self.pieces(chance)])

@@ -127,9 +127,9 @@ def _users(view: _View) -> Iterator[Row]:
             "username": users.name[row],
             "joined_at": _time(users.joined[row]),
             "scratch_team": row in users.team,
-            "country": countries[users.country[row]],
-            "status": text.STATUS.text(users.status(row)),
-            "bio": text.BIO.text(users.bio(row)),
+            "country": None if (row, "country") in users.nulls else countries[users.country[row]],
+            "status": text.STATUS.text_or_none(users.status(row)),
+            "bio": text.BIO.text_or_none(users.bio(row)),
             "profile_id": users.profile_id(row),
             "featured_project_id": featured["featured_project"],
             "featured_label": featured["featured_project_label_name"],
@@ -210,6 +210,8 @@ def _rankings(view: _View) -> Iterator[Row]:
                 "position": position,
                 "kind": kind,
                 "thing_id": entry["id"],
+                **_UNINDEXED,
+                "loves": entry.get("love_count"),
             }
     for way, kind, query, mode in _STOCK:
         ranked = (ranked_projects if kind == "project" else ranked_studios)(api, query, mode)
@@ -220,7 +222,28 @@ def _rankings(view: _View) -> Iterator[Row]:
                 "position": position,
                 "kind": kind,
                 "thing_id": ids[row],
+                **(_indexed_project if kind == "project" else _indexed_studio)(view.community, row),
             }
+
+
+_UNINDEXED: Row = dict.fromkeys(("views", "loves", "favorites", "created_at", "modified_at", "shared_at"))
+
+
+def _indexed_project(community: Community, row: int) -> Row:
+    entry = community.index.projects[row]
+    return {
+        "views": entry.views,
+        "loves": entry.loves,
+        "favorites": entry.favorites,
+        "created_at": _time(community.projects.created[row]),
+        "modified_at": _time(entry.modified),
+        "shared_at": _time(entry.shared_at),
+    }
+
+
+def _indexed_studio(community: Community, row: int) -> Row:
+    modified = _time(community.index.studios[row].modified)
+    return _UNINDEXED | {"created_at": _time(community.studios.created[row]), "modified_at": modified}
 
 
 def _site_counts(view: _View) -> Iterator[Row]:
@@ -251,8 +274,8 @@ def _projects(view: _View) -> Iterator[Row]:
             "id": project_id,
             "author_id": community.users.id[projects.author[row]],
             "title": text.PROJECT_TITLE.text(projects.title(row)),
-            "description": text.DESCRIPTION.text(projects.description(row)),
-            "instructions": text.INSTRUCTIONS.text(projects.instructions(row)),
+            "description": text.DESCRIPTION.text_or_none(projects.description(row)),
+            "instructions": text.INSTRUCTIONS.text_or_none(projects.instructions(row)),
             "visibility": "visible",
             "public": True,
             "comments_allowed": projects.comments_allowed(row),
@@ -281,7 +304,7 @@ def _studios(view: _View) -> Iterator[Row]:
             "id": studios.id[row],
             "host_id": community.users.id[studios.host[row]],
             "title": text.STUDIO_TITLE.text(studios.title(row)),
-            "description": text.STUDIO_DESCRIPTION.text(studios.description(row)),
+            "description": text.STUDIO_DESCRIPTION.text_or_none(studios.description(row)),
             "visibility": "visible",
             "public": True,
             "open_to_all": studios.open_to_all(row),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,26 +25,45 @@ def test_every_sighting_in_a_ranking_is_kept_with_its_place(
     for way, arguments in STOCK:
         harvester("seed", way, *arguments, "--pages", "250")
     harvester.crawl("--spider", "discovery")
-    truth = {(row["ranking"], row["position"], row["kind"], row["thing_id"]) for row in small_sandbox.truth("rankings")}
+    columns = ["ranking", "position", "kind", "thing_id", "views", "loves", "favorites"]
+    dates = ["created_at", "modified_at", "shared_at"]
+    truth = {
+        (*(row[name] for name in columns), *(row[name] and datetime.fromisoformat(row[name]) for name in dates))
+        for row in small_sandbox.truth("rankings")
+    }
     assert len(truth) > 300
-    sightings = "SELECT ranking, position, kind, thing_id FROM history.rankings"
+    sightings = f"SELECT {', '.join([*columns, *dates])} FROM history.rankings"
     assert set(harvester.query(sightings)) == truth
     assert harvester.query(
         "SELECT max(n) FROM (SELECT count(DISTINCT seen_at) n FROM history.rankings GROUP BY ranking) s"
     )
 
     # What was found is in scope, and whatever lies in these answers was not believed.
-    found = {(kind, thing) for _, _, kind, thing in truth}
+    found = {(kind, thing) for _, _, kind, thing, *_ in truth}
     due = harvester.query("SELECT stream, entity_id FROM crawl.walks WHERE stream IN ('project', 'studio')")
     assert set(due) == found
     flags = "SELECT count(*) FROM scratch.{} WHERE visibility IS NOT NULL OR public IS NOT NULL"
     assert harvester.query(flags.format("projects")) == harvester.query(flags.format("studios")) == [(0,)]
+    marks = "SELECT count(*) FILTER (WHERE from_index = '{{}}'), count(*) FROM scratch.{}"
+    assert harvester.query(marks.format("projects"))[0][0] == 0
     harvester.crawl("--max-requests", "60")
-    assert harvester.query("SELECT count(*) FROM scratch.projects WHERE visibility = 'visible'")[0][0] > 0
+    ((read, all_known),) = harvester.query(marks.format("projects"))
+    assert 0 < read < all_known
+    assert harvester.query("SELECT count(*) FROM scratch.projects WHERE visibility = 'visible'") == [(read,)]
 
     # A second reading is a second sighting of everything.
     harvester.crawl("--spider", "discovery", "--refresh")
     assert len(harvester.query(sightings)) == 2 * len(truth)
+
+    # What was read itself is as its page says, whatever the index says; the view tells both apart.
+    true = {row["id"]: (row["title"], row["views"]) for row in small_sandbox.truth("projects")}
+    projects = harvester.query("SELECT id, title, views FROM scratch.projects WHERE from_index = '{}'")
+    assert len(projects) == read
+    assert all((title, views) == true[number] for number, title, views in projects)
+    lag = harvester.query("SELECT project_id, index_views, views FROM analytics.index_lag")
+    assert {number for number, *_ in lag} <= {number for number, *_ in projects}
+    assert any(indexed < views for _, indexed, views in lag)
+    assert all(indexed <= views == true[number][1] for number, indexed, views in lag)
 
 
 def test_pages_bound_a_ranking_and_a_second_seed_deepens_it(

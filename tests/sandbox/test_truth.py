@@ -19,6 +19,9 @@ def as_read(served):
     return html.unescape(IMAGE.sub(r":\1:", served))
 
 
+INDEXED = ("views", "loves", "favorites", "created_at", "modified_at", "shared_at")
+
+
 class PageReader(HTMLParser):
     """Reads a page of comments by its marks alone: one dictionary a comment, texts as a browser shows them."""
 
@@ -184,6 +187,8 @@ class Reader:
                 kind = "studio" if entry["type"] == "gallery" else "project"
                 sighted.append(
                     {"ranking": f"front-page/{row}", "position": place, "kind": kind, "thing_id": entry["id"]}
+                    | dict.fromkeys(INDEXED)
+                    | {"loves": entry.get("love_count")}
                 )
         for way, query in (("explore", "*"), ("search", "cat")):
             for kind in ("project", "studio"):
@@ -196,7 +201,14 @@ class Reader:
                     for place, entry in enumerate(found):
                         assert (entry["visibility"], entry["public"]) == ("notvisible", False)
                         row = {"ranking": name, "position": place, "kind": kind, "thing_id": entry["id"]}
-                        sighted.append(row)
+                        stats, dates = entry["stats"], entry["history"]
+                        counters = {name: stats.get(name) for name in ("views", "loves", "favorites")}
+                        sighted.append(
+                            row
+                            | counters
+                            | {"created_at": dates["created"], "modified_at": dates["modified"]}
+                            | {"shared_at": dates.get("shared")}
+                        )
 
     def activity(self, place, studio_id):
         columns = (
