@@ -18,8 +18,10 @@ def test_three_of_ten_answers_are_faults(
 ) -> None:
     """Every fault there is, mixed: what can be asked again is, what cannot is put off, and nothing wrong is kept."""
     sandbox = start_sandbox(users=12, seed=3)
+    sandbox.json("/sandbox/churn?events=300", "POST")  # texts are cleared, and the index behind explore lags
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
+    harvester("seed", "explore")
     sandbox.json("/sandbox/requests/reset", "POST")
     sandbox.json("/sandbox/settings?faults=all=0.3", "POST")
     summary = json.loads(harvester("crawl", "--json", ok=False).stdout)

@@ -134,17 +134,21 @@ def test_cycles_of_churn_and_kills_end_in_the_truth(
     make_harvester: Callable[..., Any],
     assert_truth: Callable[..., Any],
 ) -> None:
-    """Every absence is dated between the churn that brought it about, as seen by this clock, and the audit."""
+    """Every absence is dated between the churn that brought it about, as seen by this clock, and the audit.
+
+    Rankings are read too, of an index that lags, and texts are cleared.
+    """
     rng = random.Random(7)
     sandbox = start_sandbox(users=users, seed=7)
     harvester = make_harvester(sandbox)
+    harvester("seed", "explore")
     scope(harvester, sandbox)
     harvester.crawl()
     times: dict[tuple[str, tuple[Any, ...]], list[tuple[Any, Any]]] = {}
     known = 0
     for cycle in range(1, cycles + 1):
         start = harvester.query("SELECT clock_timestamp()")[0][0]
-        churn(sandbox, 40)
+        churn(sandbox, 120)
         end = harvester.query("SELECT clock_timestamp()")[0][0]
         log = removed(sandbox)
         for one in log[known:]:
@@ -163,6 +167,9 @@ def test_cycles_of_churn_and_kills_end_in_the_truth(
         harvester.crawl("--audit")
         assert_truth(harvester, sandbox, grown=True)
         assert_dates(harvester, times)
+        for table, text in (("users", "bio"), ("projects", "description")):
+            assert any(row[text] is None for row in sandbox.truth(table)), table
+        assert any(behind for (behind,) in harvester.query("SELECT index_views < views FROM analytics.index_lag"))
 
 
 def assert_dates(harvester: Any, times: dict[tuple[str, tuple[Any, ...]], list[tuple[Any, Any]]]) -> None:
