@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from benchmarks import comments
@@ -69,7 +70,9 @@ def leases_of(connection: Connection, run: int, projects: dict[int, List]) -> li
         "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT %s, unnest(%s::bigint[]), now()",
         [STREAM.name, list(projects)],
     )
-    return frontier.lease(connection, run, [STREAM.name], len(projects), list(projects), purpose=Purpose.NEW)
+    leases = frontier.lease(connection, run, [STREAM.name], len(projects), list(projects), purpose=Purpose.NEW)
+    now = datetime.now(UTC)
+    return [replace(lease, visit=replace(lease.visit, seen_at=now)) for lease in leases]
 
 
 def batches(leases: list[Lease], served: dict[int, List], together: int) -> Iterator[list[PageCommit]]:

@@ -18,6 +18,8 @@ import sys
 import tempfile
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +126,8 @@ def _leases(connection: Connection, run: int, projects: list[int]) -> list[Lease
         [STREAM.name, projects],
     )
     leases = frontier.lease(connection, run, [STREAM.name], len(projects), purpose=Purpose.NEW)
+    now = datetime.now(UTC)
+    leases = [replace(lease, visit=replace(lease.visit, seen_at=now)) for lease in leases]
     return sorted(leases, key=lambda lease: lease.visit.entity_id)
 
 

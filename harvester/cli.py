@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harvester import cli_analytics, cli_dataset, cli_db, cli_quarantine, cli_report, cli_sampling
+from harvester import cli_analytics, cli_dataset, cli_db, cli_network, cli_quarantine, cli_report, cli_sampling
 from harvester.cli_base import DEGRADED, INTERRUPTED, AllowHost, Group, settings
 from harvester.errors import UsageError
 from harvester.output import shown
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 seed_app = typer.Typer(cls=Group, no_args_is_help=True, help="Put users, projects or studios in scope.")
 app.add_typer(cli_db.app, name="db")
+app.add_typer(cli_network.app, name="network")
 forget_app = typer.Typer(cls=Group, no_args_is_help=True, help="Erase a person, for good.")
 app.add_typer(seed_app, name="seed")
 cli_sampling.register(seed_app)

@@ -31,7 +31,7 @@ from harvester.untrusted import open_regular
 from harvester.warehouse.normalise import Query, Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from scrapy.http import Response
@@ -95,11 +95,12 @@ class Archived:
 
 
 class Archive:
-    """Writes the responses of one run, file after file."""
+    """Writes the responses of one run, file after file. `now` gives the time, by the database's clock."""
 
-    def __init__(self, folder: Path, run: int) -> None:
+    def __init__(self, folder: Path, run: int, now: Callable[[], datetime]) -> None:
         self._folder = folder
         self._run = run
+        self._now = now
         self._file: BinaryIO | None = None
         self._writer: Any = None
         self._number = 0
@@ -134,7 +135,7 @@ class Archive:
                 length=len(body),  # or it is copied first, a large one into a file of everybody's folder for such
                 http_headers=StatusAndHeaders(f"{response.status} -", [("Content-Type", kind)], protocol="HTTP/1.1"),
                 warc_headers_dict={
-                    "WARC-Date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+                    "WARC-Date": self._date(),
                     _VISIT: msgspec.json.encode(kept).decode(),
                 },
             )
@@ -153,9 +154,13 @@ class Archive:
             self._writer = WARCWriter(self._file, gzip=True, warc_version="1.1")
             info = {"software": f"scratch-harvester/{__version__}", "format": "WARC File Format 1.1"}
             record = self._writer.create_warcinfo_record(path.name, info)
+            record.rec_headers.replace_header("WARC-Date", self._date())
             self._writer.write_record(record)
             record.raw_stream.close()
         return self._writer
+
+    def _date(self) -> str:
+        return f"{self._now().astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
     def close(self) -> None:
         """End the file."""

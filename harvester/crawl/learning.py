@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
@@ -142,6 +141,7 @@ def deepest(connection: Connection, lease: Lease, decay: Decay, price: float) ->
     holds = lease.visit.stream.holds
     assert holds is not None
     assert lease.certificate is not None
+    assert lease.visit.seen_at is not None
     with connection.transaction():
         rows: list[tuple[Any, ...]] = connection.execute(
             sql.SQL(
@@ -153,4 +153,4 @@ def deepest(connection: Connection, lease: Lease, decay: Decay, price: float) ->
     keys = [key for (key,) in rows if key is not None]
     pages = [keys[first : first + PAGE_LIMIT] for first in range(0, len(keys), PAGE_LIMIT)]
     looked = [(key, at) for key, at in lease.certificate.get("looked", ())]
-    return deepest_look(pages, looked, datetime.now(UTC).timestamp(), decay, price)
+    return deepest_look(pages, looked, lease.visit.seen_at.timestamp(), decay, price)

@@ -302,17 +302,26 @@ def backoff(attempt: int) -> float:
     return random.uniform(ceiling / 2, ceiling)
 
 
-def retry_after(value: str | None) -> float | None:
-    """Seconds of a `Retry-After` header, given in seconds or as a date (RFC 9110, 10.2.3); None if there is none."""
+def retry_after(value: str | None, date: str | None, now: datetime) -> float | None:
+    """Seconds of a `Retry-After` header, given in seconds or as a date (RFC 9110, 10.2.3); None if there is none.
+
+    A date counts from the `date` of the same response, by the same clock; from `now` where it has none.
+    """
     if not value:
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():  # a superscript is a digit too, and no number
         return min(float(text), LONGEST_RETRY_AFTER)
+    at = _moment(text)
+    if at is None:
+        return None
+    return min(max(0.0, (at - (_moment(date) or now)).total_seconds()), LONGEST_RETRY_AFTER)
+
+
+def _moment(text: str | None) -> datetime | None:
+    """The moment of an HTTP date, None if it is none."""
     try:
-        at = parsedate_to_datetime(text)
+        at = parsedate_to_datetime(text or "")
     except ValueError:
         return None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return min(max(0.0, (at - datetime.now(UTC)).total_seconds()), LONGEST_RETRY_AFTER)
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

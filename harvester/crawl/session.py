@@ -10,6 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -40,6 +41,11 @@ _HOPELESS = frozenset({Cause.STORAGE, Cause.READ_ONLY, Cause.RIGHTS})
 logger = logging.getLogger(__name__)
 
 
+def _elapsed() -> float:
+    """Seconds since some moment, those included that the machine slept, which Linux's `monotonic` leaves out."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class Session:
     """A run's access to the warehouse. `failure` is what made it unusable, if anything did."""
 
@@ -55,6 +61,8 @@ class Session:
         """Responses by stream and status; `-` where none came."""
         self.run = 0
         self.failure: Exception | None = None
+        self._began: tuple[datetime, float] | None = None
+        """The database's clock when the run began, and `_elapsed` then."""
         self._connection: Connection | None = None
         self._writer: Writer | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="warehouse")
@@ -98,13 +106,26 @@ class Session:
             else:
                 return
 
+    def now(self) -> datetime:
+        """The time by the database's clock: as it was when the run began, plus what has passed since.
+
+        The clock of this machine may be days off, or be set while the run is at work: no row is dated by it.
+        """
+        assert self._began is not None, "the session is not open"
+        at, elapsed = self._began
+        return at + timedelta(seconds=_elapsed() - elapsed)
+
     def _use(self, connection: Connection) -> None:
+        if self._began is None:
+            row = connection.execute("SELECT clock_timestamp()").fetchone()
+            assert row is not None
+            self._began = row[0], _elapsed()
         # A worker that hangs with a transaction open would keep its rows from all others for as long as it hangs.
         connection.execute(f"SET idle_in_transaction_session_timeout = '{LEASE_SECONDS}s'")
         self._writer = Writer(connection, load_rule(connection, self.settings.home))
         self._connection = connection
         if self.archive is None and self.settings.archive is not None:
-            self.archive = Archive(self.settings.archive, self.run)
+            self.archive = Archive(self.settings.archive, self.run, self.now)
 
     def _reopen(self) -> None:
         """Connect again and go on with the run, once the database is back.

@@ -12,8 +12,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from scrapy import Request, Spider
@@ -46,6 +45,9 @@ from harvester.crawl.visits import course, take_object, take_page
 from harvester.errors import DecodeError, SetAside, TransientHTTP, UsageError
 from harvester.warehouse.commit import Lease, PageCommit
 from harvester.warehouse.normalise import Visit, normalise
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 logger = logging.getLogger(__name__)
 
@@ -241,7 +243,7 @@ class WalkSpider(Spider):
 
     async def _ask_health(self) -> str | None:
         """What is wrong at the site; None where all is well, or where it does not say."""
-        visit = Visit(STREAMS["health"], 0, seen_at=datetime.now(UTC))
+        visit = Visit(STREAMS["health"], 0, seen_at=self.session.now())
         try:
             records = await self.read(visit, "", _HEALTH_ATTEMPTS, Part(alone=True))
         except TransientHTTP as error:
@@ -353,7 +355,7 @@ class WalkSpider(Spider):
     async def _visit(self, lease: Lease, shares: Shares, purpose: frontier.Purpose) -> None:
         stream = lease.visit.stream
         shares.charge(purpose, 1)
-        lease = replace(lease, visit=replace(lease.visit, seen_at=datetime.now(UTC)))
+        lease = replace(lease, visit=replace(lease.visit, seen_at=self.session.now()))
         try:
             if stream.is_own:
                 lease = replace(lease, visit=self.account.visit(lease.visit))
@@ -554,8 +556,11 @@ class WalkSpider(Spider):
             if response.status in ANSWERS:
                 await self.pacer.answered(None)
                 return response
-            header = response.headers.get("Retry-After")
-            error = TransientHTTP(response.status, retry_after(header.decode("latin-1") if header else None))
+            wait, date = (
+                header.decode("latin-1") if (header := response.headers.get(name)) else None
+                for name in ("Retry-After", "Date")
+            )
+            error = TransientHTTP(response.status, retry_after(wait, date, self.session.now()))
         await self.pacer.answered(str(error))
         raise error
 

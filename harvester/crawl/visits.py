@@ -100,7 +100,7 @@ class OffsetCourse(CertifiedCourse):
         last = None if self.stream.is_thread else _last(lease)
         self.state = _kept(lease, walk.State) or walk.begin(self.listing, last, down_to)
         self._looked = [] if last is None else last.looked
-        self._began = int((lease.visit.seen_at or datetime.now(UTC)).timestamp())
+        self._began = int(_seen_at(lease).timestamp())
         self._lowest = 0
 
     def query(self) -> str:
@@ -161,7 +161,7 @@ class RankingCourse(Course):
     def __init__(self, lease: Lease) -> None:
         super().__init__(lease)
         self.asked = lease.visit.query
-        self.state = _kept(lease, Sightings) or Sightings(datetime.now(UTC))
+        self.state = _kept(lease, Sightings) or Sightings(_seen_at(lease))
 
     def query(self) -> str:
         if self.asked is None or self.stream.deepest is None:
@@ -251,6 +251,11 @@ def entries(stream: Stream, records: Sequence[Any]) -> list[walk.Entry]:
             walk.Entry(stream.identity(record), key(record) if record.parent_id is None else None) for record in records
         ]
     return [walk.Entry(stream.identity(record), key(record)) for record in records]
+
+
+def _seen_at(lease: Lease) -> datetime:
+    assert lease.visit.seen_at is not None, "a visit has a time"
+    return lease.visit.seen_at
 
 
 def _kept(lease: Lease, kind: Any) -> Any:

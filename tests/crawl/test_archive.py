@@ -9,6 +9,7 @@ import re
 import zlib
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+clock = partial(datetime.now, UTC)
+
 VISIT = Visit(STREAMS["project"], 142)
 QUERY = Visit(
     STREAMS["search_projects"], 3, 5, "someone", 9, datetime(2026, 1, 2, tzinfo=UTC), Query("cats", "popular", "en", 2)
@@ -37,7 +40,7 @@ def response(body: bytes = b"{}", status: int = 200) -> Response:
 
 
 def written(folder: Path, *bodies: bytes, run: int = 1) -> list[Path]:
-    archive = Archive(folder, run)
+    archive = Archive(folder, run, clock)
     for body in bodies:
         archive.keep(response(body), VISIT, "", Part(first=True, position=3))
     archive.close()
@@ -45,7 +48,7 @@ def written(folder: Path, *bodies: bytes, run: int = 1) -> list[Path]:
 
 
 def test_what_was_kept_is_read_as_it_was(tmp_path: Path) -> None:
-    archive = Archive(tmp_path / "new", 7)
+    archive = Archive(tmp_path / "new", 7, clock)
     part = Part(first=True, full=True, down_to=12, position=4)
     archive.keep(response(b'{"project_token":"1_secret"}'), VISIT, "?limit=40", part)
     archive.keep(response(b"\0\xff", 503), QUERY, "?offset=40", None)
@@ -72,7 +75,7 @@ def test_a_file_that_is_large_enough_is_ended(tmp_path: Path, monkeypatch: pytes
 
 
 def test_several_files_are_read_in_the_order_in_which_responses_came(tmp_path: Path) -> None:
-    one, other = Archive(tmp_path, 1), Archive(tmp_path, 2)
+    one, other = Archive(tmp_path, 1, clock), Archive(tmp_path, 2, clock)
     for number in range(6):
         (one, other)[number % 2].keep(response(bytes([number])), VISIT, "", None)
     one.close()

@@ -8,6 +8,8 @@ import random
 import re
 import signal
 import time
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +108,7 @@ def test_each_test_that_is_unlike_its_replay_is_there(unlike: dict[str, str]) ->
 
 
 def test_a_page_that_was_read_again_at_the_same_place_had_not_been_stored(database: str, tmp_path: Path) -> None:
-    archive = Archive(tmp_path, 1)
+    archive = Archive(tmp_path, 1, partial(datetime.now, UTC))
     one, other = Visit(STREAMS["user_followers"], 5), Visit(STREAMS["user_followers"], 6)
     read = [(one, 0), (other, 0), (one, 1), (other, None), (one, 1), (one, 2), (other, 1), (one, 2)]
     for visit, position in read:

@@ -1,0 +1,90 @@
+"""A machine whose clock is off: rows are dated by the database's clock."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import harvester.crawl
+from harvester.crawl.archive import read_archives
+from harvester.warehouse.tables import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OFF = """
+import datetime, importlib, pkgutil, sys, time
+import harvester.crawl, harvester.warehouse
+from harvester.cli import app
+
+real, off = datetime.datetime, datetime.timedelta(days=int(sys.argv[1]))
+
+class Shifted(real):
+    @classmethod
+    def now(cls, tz=None):
+        return real.now(tz) + off
+
+for package in (harvester.crawl, harvester.warehouse):
+    for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        module = importlib.import_module(found.name)
+        if getattr(module, "datetime", None) is real:
+            module.datetime = Shifted
+now = time.time
+time.time = lambda: now() + off.total_seconds()
+app(sys.argv[2:], prog_name="harvester")
+"""
+OURS = {"first_seen_at", "gone_at", "gone_after", "seen_at", "returned_at", "valid_from", "valid_to"}
+
+
+def test_rows_and_archives_are_dated_by_the_clock_of_the_database(
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    sandbox = start_sandbox(users=40, seed=3)
+    harvester = make_harvester(sandbox, HARVESTER_ARCHIVE=str(tmp_path))
+    began = harvester.query("SELECT clock_timestamp()")[0][0]
+
+    def crawl(days: int, *arguments: str) -> None:
+        command = [sys.executable, "-c", OFF, str(days), *arguments]
+        result = subprocess.run(command, env=harvester.env(), capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+
+    harvester.seed_all(sandbox)
+    crawl(-400, "seed", "users", sandbox.seeds()["users"][0], "--depth", "1")
+    harvester("seed", "front-page")
+    crawl(-400, "crawl")
+    sandbox.json("/sandbox/churn?events=150", "POST")
+    crawl(400, "crawl", "--refresh")
+    crawl(-400, "crawl", "--audit")
+    ended = harvester.query("SELECT clock_timestamp()")[0][0]
+    compared: Counter[str] = Counter()
+    for table in metadata.sorted_tables:
+        for column in table.columns if table.schema in ("scratch", "history") else ():
+            if column.name in OURS:
+                ((first, last, count),) = harvester.query(
+                    f"SELECT min({column.name}), max({column.name}), count({column.name}) FROM {table.fullname}"
+                )
+                assert not count or began <= first <= last <= ended, (table.fullname, column.name, first, last)
+                compared[column.name] += count
+    assert min(compared[name] for name in ("first_seen_at", "gone_at", "seen_at", "valid_from", "valid_to")) > 10
+    archived = list(read_archives(sorted(tmp_path.glob("*.warc.gz"))))
+    assert all(began <= one.at <= ended for one in archived)
+    assert all(one.visit.seen_at is None or began <= one.visit.seen_at <= ended for one in archived)
+
+
+@pytest.mark.parametrize("path", sorted(Path(harvester.crawl.__path__[0]).glob("*.py")), ids=lambda path: path.stem)
+def test_a_crawl_asks_no_clock_of_its_machine(path: Path) -> None:
+    clocks = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"), ("time", "time")}
+    asked = {
+        (node.value.id, node.attr)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    assert not asked & clocks
