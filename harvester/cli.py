@@ -424,6 +424,7 @@ def sandbox(
     seed: Annotated[int, typer.Option(help="The community is the same for the same seed.")] = 1,
     churn: Annotated[float, typer.Option(min=0, help="Changes per second while it runs.")] = 0.0,
     faults: Annotated[str, typer.Option(help="How it fails: name=probability,... as in 500=0.05,429=0.02")] = "",
+    odd: Annotated[float, typer.Option(min=0, max=1, help="Share of items that cannot be used as served.")] = 0.0,
 ) -> None:
     """Serve a made-up community as the API would; prints `ready URL` once it answers.
 
@@ -432,7 +433,7 @@ def sandbox(
     from harvester.sandbox.server import serve
 
     try:
-        serve(port=port, users=users, seed=seed, churn=churn, faults=faults)
+        serve(port=port, users=users, seed=seed, churn=churn, faults=faults, odd=odd)
     except (ValueError, OSError) as error:
         raise UsageError(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""`harvester quarantine`: responses that could not be used."""
+"""`harvester quarantine`: responses and items that could not be used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.table import Table
 from harvester.cli_base import Group, settings
 from harvester.output import printable, shown
 
-app = typer.Typer(cls=Group, no_args_is_help=True, help="Responses that could not be used, kept whole.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Responses and items that could not be used, kept whole.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 
@@ -25,7 +25,7 @@ def list_cases(
     most: Annotated[int, typer.Option(min=1, max=1_000_000, help="The newest so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """The cases: what was asked for, when, and why the response could not be used."""
+    """List the cases: what was asked for, when, and why the response or one item of it could not be used."""
     from harvester.crawl.quarantine import cases
     from harvester.warehouse.connect import connect
     from harvester.warehouse.schema import check_schema
@@ -40,14 +40,15 @@ def list_cases(
         typer.echo("nothing is in quarantine")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("case", "last seen", "stream", "entity", "status", "times", "bytes", "reason"):
-        table.add_column(name, justify="right" if name in ("case", "entity", "times", "bytes") else "left")
+    for name in ("case", "last seen", "stream", "entity", "item", "status", "times", "bytes", "reason"):
+        table.add_column(name, justify="right" if name in ("case", "entity", "item", "times", "bytes") else "left")
     for one in shown(found):
         table.add_row(
             str(one["id"]),
             f"{one['seen_at']:%Y-%m-%d %H:%M}",
             one["stream"],
             str(one["entity_id"]),
+            "-" if one["item_id"] is None else str(one["item_id"]) if one["item_id"] >= 0 else f"no. {one['position']}",
             str(one["status"] or "-"),
             f"{one['count']:,}",
             f"{one['bytes'] or 0:,}",
@@ -58,7 +59,7 @@ def list_cases(
 
 @app.command(epilog="Example: harvester quarantine show 12 > response.json")
 def show(case: Annotated[int, typer.Argument(help="The number of the case.")]) -> None:
-    """Write the response of a case to standard output, byte for byte; what a terminal would obey is escaped on one."""
+    """Write the response or the item of a case byte for byte; what a terminal would obey is escaped on one."""
     from harvester.crawl.quarantine import body
     from harvester.warehouse.connect import connect
     from harvester.warehouse.schema import check_schema

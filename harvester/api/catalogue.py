@@ -614,7 +614,7 @@ _STREAMS = (
         key=_created,
         key_name="datetime_created",
         empties=3,  # empty pages were seen before pages with content
-        identity=lambda comment: 2 * comment.id + (comment.content is None),  # one that was removed is another one
+        identity=lambda comment: profile_html.identity(comment.id, removed=comment.content is None),
         margin=60,
         deepest=PROFILE_PAGES,
         record=profile_html.PageComment,

@@ -2,13 +2,16 @@
 
 A response that departs from what is declared is used as far as it can be: a field that is missing or of another type
 is left out of its record (a wrong value is kept with the undeclared ones), and every departure is told to the caller.
-Only where a thing can no longer be told from another, or placed in its list, is the response as a whole refused.
+An item that can no longer be told from another, or placed in its list, is set aside alone; its neighbours are used. The
+response as a whole is refused where it is of another shape, or where most of its items cannot be used. What can be
+repaired without doubt is: a lone surrogate or a NUL becomes U+FFFD, noted beside the text; a byte order mark is cut.
 
 A response that is just as declared, as nearly all are, goes from bytes to records in one step; any other is taken
 apart.
 """
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -18,21 +21,32 @@ import msgspec
 from msgspec import UNSET
 
 from harvester.api import profile_html, profile_page
+from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.api.stream import Format, Paging, Stream
-from harvester.api.text import without_token_fields
+from harvester.api.text import without_token_fields, without_tokens
 from harvester.errors import DecodeError
 
 _NUL = "\x00"
 _NUL_IN_JSON = b"\\u0000"
+_SURROGATE_IN_JSON = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPES = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+"""An escape in JSON: a pair of surrogates, a surrogate alone (group 1), or any other."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _parse = msgspec.json.Decoder().decode
 
 
 NEW_FIELD = "new field"
-"""The change that harms nothing: what is not declared is kept beside the rest."""
+MARKED = "a byte order mark before the body"
+HARMLESS = frozenset({NEW_FIELD, MARKED})
+"""Changes after which the response can be used as a whole: nothing is asked again for them."""
 _EXAMPLE_LENGTH = 120
-_NOTED = "nul_replaced_in"
+_NOTED = "replaced_in"
+MOST_ALONE = 2
+"""Items of one response that may be unusable whatever their share; more than these and than half are a bad response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,50 +58,96 @@ class Departure:
     example: str
 
 
-def decode(stream: Stream, body: bytes, departures: list[Departure] | None = None) -> list[Record]:
-    """The records of one response, in the order they were served.
+def decode(
+    stream: Stream, body: bytes, departures: list[Departure] | None = None, aside: list[OddItem] | None = None
+) -> list[Record]:
+    """Decode one response into records, in the order in which they were served.
 
     An object gives one record, a list as many as it has entries. What departs from the declared shape is added to
-    `departures`. Raises `DecodeError` when the body is not of the stream's format or holds something without its
-    identity or its key; the message names the place and never quotes the content.
+    `departures`, an item of a list that cannot be used to `aside`; without `aside` it is an error. Raises `DecodeError`
+    when the body is not of the stream's format or most of its items cannot be used; the message names the place and
+    never quotes the content.
     """
     try:
-        return _decode(stream, body, departures)
+        return _decode(stream, body, departures, aside)
     except RecursionError:
         raise DecodeError(f"{stream.name}: the body is nested too deeply") from None
 
 
-def _decode(stream: Stream, body: bytes, departures: list[Departure] | None) -> list[Record]:
-    if stream.format is not Format.JSON:
-        return _HTML[stream.format](body)
-    records = _as_declared(stream, body)
-    if records is not None:
-        return records
-    served = _items(stream, body)
+def is_bad_response(unusable: int, items: int) -> bool:
+    """Tell whether so many unusable items of a response make it one that cannot be used as a whole."""
+    return unusable > max(MOST_ALONE, items // 2)
+
+
+def without_mark(body: bytes) -> bytes:
+    """Cut a byte order mark off the start of a body."""
+    return body.removeprefix(_BYTE_ORDER_MARK)
+
+
+def _decode(
+    stream: Stream, body: bytes, departures: list[Departure] | None, aside: list[OddItem] | None
+) -> list[Record]:
     found: list[Departure] = []
-    declared = [_declared_part(stream.record, item) for item in served]
-    try:
-        records = msgspec.convert(declared, list[stream.record])  # type: ignore[name-defined]
-    except (msgspec.ValidationError, ValueError, OverflowError) as error:
-        records = [_lenient(stream.record, item, "", found) for item in declared]
-        _check_identities(stream, records, error)
-    for item, record in zip(served, records, strict=True):
-        _keep_unknown(item, record, "", found)
+    if body.startswith(_BYTE_ORDER_MARK):
+        body = without_mark(body)
+        found.append(Departure("-", MARKED, ""))
+    if stream.format is Format.JSON:
+        records, unusable = _from_json(stream, body, found)
+    else:
+        unusable = []
+        records = _HTML[stream.format](body, unusable)
+    if unusable:
+        alone = aside is not None and stream.paging is not Paging.SINGLE
+        faulty = sum(not one.dependent for one in unusable)
+        if not alone or is_bad_response(faulty, faulty + len(records)):
+            first = unusable[0]
+            raise DecodeError(f"{stream.name}: item {first.position}: {first.reason}")
+        aside += unusable  # type: ignore[operator]  # it is no None
     if departures is not None and not stream.is_own:
         departures += found
     return records
 
 
-_HTML: dict[Format, Callable[[bytes], list[Any]]] = {
+def _from_json(stream: Stream, body: bytes, found: list[Departure]) -> tuple[list[Record], list[OddItem]]:
+    """Decode JSON into records and items that cannot be used."""
+    records = _as_declared(stream, body)
+    if records is not None:
+        return records, []
+    served = _items(stream, body)
+    unusable = [
+        _set_aside(place, "an object is due", item) for place, item in enumerate(served) if not isinstance(item, dict)
+    ]
+    places = [place for place, item in enumerate(served) if isinstance(item, dict)]
+    declared = [_declared_part(stream.record, served[place]) for place in places]
+    used = places
+    try:
+        records = msgspec.convert(declared, list[stream.record])  # type: ignore[name-defined]
+    except (msgspec.ValidationError, ValueError, OverflowError):
+        records, used = [], []
+        for place, item in zip(places, declared, strict=True):
+            departs: list[Departure] = []
+            record = _lenient(stream.record, item, "", departs)
+            if lost := _lost(stream, record):
+                unusable.append(_unusable(stream, place, served[place], record, lost, departs))
+                continue
+            records.append(record)
+            used.append(place)
+            found += departs
+    for place, record in zip(used, records, strict=True):
+        _keep_unknown(served[place], record, "", found)
+    return records, sorted(unusable, key=lambda one: one.position)
+
+
+_HTML: dict[Format, Callable[[bytes, list[OddItem]], list[Any]]] = {
     Format.COMMENT_PAGE: profile_html.decode_page,
-    Format.PROFILE_PAGE: profile_page.decode_page,
+    Format.PROFILE_PAGE: lambda body, _: profile_page.decode_page(body),
 }
 
 
 def _as_declared(stream: Stream, body: bytes) -> list[Record] | None:
     """The records of a response that departs in nothing from what is declared; None for any other."""
     if stream.unpack is not None or _NUL_IN_JSON in body:
-        return None
+        return None  # a lone surrogate is refused by the decoder itself
     try:
         served = _decoder(stream).decode(body)
     except (msgspec.DecodeError, ValueError, OverflowError):
@@ -101,7 +161,9 @@ def _decoder(stream: Stream) -> msgspec.json.Decoder[Any]:
 
 
 def _items(stream: Stream, body: bytes) -> list[Any]:
-    """The body as JSON, as a list of what becomes a record each."""
+    """Parse the body as JSON into a list of what becomes a record each."""
+    if _SURROGATE_IN_JSON.search(body):
+        body = _ESCAPES.sub(lambda escape: _NUL_IN_JSON if escape[1] else escape[0], body)
     try:
         served = _parse(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -112,11 +174,9 @@ def _items(stream: Stream, body: bytes) -> list[Any]:
     if stream.unpack is not None:
         served = stream.unpack(served)
     if stream.paging is Paging.SINGLE:
-        served = [served]
-    elif not isinstance(served, list):
+        return [served]
+    if not isinstance(served, list):
         raise DecodeError(f"{stream.name}: a list is due, {type(served).__name__} was served")
-    if not all(isinstance(item, dict) for item in served):
-        raise DecodeError(f"{stream.name}: objects are due, something else was served")
     return served
 
 
@@ -148,19 +208,42 @@ def _lenient(record: type[Record], served: dict[str, Any], place: str, found: li
     return made
 
 
-def _check_identities(stream: Stream, records: list[Record], error: Exception) -> None:
-    """Refuse a page on which something has no identity or no key."""
-    for record in records:
-        lost = [name for name in record.essential if getattr(record, name) is UNSET]
-        try:
-            if stream.paging is not Paging.SINGLE and not lost:
-                stream.identity(record)
-                if stream.key is not None:
-                    stream.key(record)
-        except (AttributeError, TypeError):
-            lost = [stream.key_name]
-        if lost:
-            raise DecodeError(f"{stream.name}: {error}") from None
+def _lost(stream: Stream, record: Record) -> list[str]:
+    """Name the fields for lack of which a record has no identity or no key."""
+    lost = [name for name in record.essential if getattr(record, name) is UNSET]
+    if lost or stream.paging is Paging.SINGLE:
+        return lost
+    read = [stream.identity] if stream.key is None else [stream.identity, stream.key]
+    return [] if None not in [_read(part, record) for part in read] else [stream.key_name]
+
+
+def _read(part: Callable[[Any], int], record: Record) -> int | None:
+    """Read an identity or a key; None where its fields were not served."""
+    try:
+        return part(record)
+    except (AttributeError, TypeError):
+        return None
+
+
+def _unusable(
+    stream: Stream, place: int, served: Any, record: Record, lost: list[str], departs: list[Departure]
+) -> OddItem:
+    """Set an item aside, with what tells it from others as far as that can be read."""
+    changes = [f"{one.field}: {one.change}" for one in departs if one.field.partition(".")[0] in lost]
+    reason = "; ".join(changes) or f"{lost[0]}: cannot be read"
+    return _set_aside(
+        place,
+        reason,
+        served,
+        identity=_read(stream.identity, record),
+        key=None if stream.key is None else _read(stream.key, record),
+        held=_read(stream.held, record),
+    )
+
+
+def _set_aside(place: int, reason: str, served: Any, **known: Any) -> OddItem:
+    text = json.dumps(served, ensure_ascii=False, separators=(",", ":"))
+    return OddItem(place, reason, without_tokens(text.encode()), **known)
 
 
 def _record_in(hint: Any) -> type[Record] | None:
@@ -210,7 +293,7 @@ def _keep_unknown(served: dict[str, Any], record: Record, place: str, found: lis
 
 
 def _without_nul(value: Any) -> Any:
-    """`value` with NUL, which Postgres refuses in text, replaced by U+FFFD and noted beside it."""
+    """Replace NUL, which Postgres refuses in text, by U+FFFD, and note beside it where."""
     if isinstance(value, str):
         return value.replace(_NUL, _REPLACEMENT)
     if isinstance(value, list):

@@ -13,6 +13,7 @@ from typing import Any
 from lxml.etree import iterwalk
 from parsel import Selector
 
+from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.errors import DecodeError
 
@@ -20,11 +21,15 @@ _STREAM = "profile_comments"
 _EMOJI = pattern(r"/(?:easter_eggs|emoji)/([a-z0-9-]+)\.png")
 _AVATAR = pattern(r"/(?:user|avatars)/(\d+)(?:_\d+x\d+)?\.png")
 _MENTION = pattern(r"/users/[^/]+/?")
+_USER = pattern(r"/users/([A-Za-z0-9_-]+)/?")
 _DOCUMENT = pattern(r"(?i)<(?:!doctype|html|head|body)\b")
 _TAG_LENGTH = 10_000
 _LONG_TAG = pattern(rf"<[^<>]{{{_TAG_LENGTH}}}")
 """A tag that is longer than any of the site: the parser compares each attribute of one with all others."""
 _BOX = pattern(r"<div\b")
+_PLACES = frozenset({"top-level-reply", "reply"})
+_MOST_KEPT = 4
+"""How much larger than its page all that is set aside of it may be: comments nested in each other end here."""
 _SILENT = frozenset({"script", "style"})
 _LARGEST_ID = 2**63 - 1
 _EMPTY_PARTS = frozenset({"html", "head", "body", "ul", "p"})
@@ -61,10 +66,11 @@ class _Broken(Exception):  # noqa: N818
     """A comment without one of its parts."""
 
 
-def decode_page(body: bytes) -> list[PageComment]:
-    """The comments of a page in the order served, each thread followed by its replies.
+def decode_page(body: bytes, aside: list[OddItem] | None = None) -> list[PageComment]:
+    """Read the comments of a page in the order served, each thread followed by its replies.
 
-    Raises `DecodeError` for what is no such page; the message names the place and never quotes the content.
+    A comment that lacks a part is added to `aside`, with the replies to it; without `aside` it is an error. Raises
+    `DecodeError` for what is no such page; the message names the place and never quotes the content.
     """
     try:
         text = body.decode()
@@ -75,37 +81,56 @@ def decode_page(body: bytes) -> list[PageComment]:
     _check_whole(text)
     # libxml2 ends a text at a NUL, whether it stands there or is written as an entity.
     page = Selector(text=text.replace("\x00", "\N{REPLACEMENT CHARACTER}"), type="html").root
-    found, places = _found(page)
-    if len(found) != places:
-        raise DecodeError(f"{_STREAM}: {places} places hold {len(found)} comments")
+    found = _found(page)
     if not found:
         _check_empty(page, text)
     comments: list[PageComment] = []
     thread: PageComment | None = None
+    kept = 0
     for number, (node, place) in enumerate(found):
+        is_reply = place is not None and "reply" in _classes(place)
         try:
-            comment = _comment(node, place, thread)
+            comment = _comment(node, place, thread if is_reply else None)
         except _Broken as error:
-            raise DecodeError(f"{_STREAM}: comment {number} has no {error}") from None
-        if comment.parent_id is None:
-            thread = comment
-        elif thread is not None and comment.content is not None:
-            thread.reply_count += 1
-        comments.append(comment)
+            if aside is None:
+                raise DecodeError(f"{_STREAM}: comment {number} has no {error}") from None
+            aside.append(_set_aside(node, place, number, f"no {error}", dependent=is_reply and thread is None))
+            kept += len(aside[-1].body)
+            if kept > _MOST_KEPT * len(body):
+                raise DecodeError(f"{_STREAM}: comments that cannot be read stand within others") from None
+            if not is_reply:
+                thread = None
+        else:
+            if not is_reply:
+                thread = comment
+            elif thread is not None and comment.content is not None:
+                thread.reply_count += 1
+            comments.append(comment)
     return comments
 
 
-def _found(page: Any) -> tuple[list[tuple[Any, Any]], int]:
-    """The comments of a page, each with the innermost place that holds it, and the number of places."""
-    found, around, places = [], [], 0
+def _found(page: Any) -> list[tuple[Any, Any]]:
+    """Find the comments of a page, each with its place: the innermost list element around it that holds no other.
+
+    A place without a comment stands for itself, among the others.
+    """
+    found, around, taken = [], [], set()
     for event, node in iterwalk(page, events=("start", "end"), tag=("div", "li")):
         if node.tag == "li":
-            if _classes(node) & {"top-level-reply", "reply"}:
-                places += event == "start"
+            if _classes(node) & _PLACES:
                 around.append(node) if event == "start" else around.pop()
+                if event == "start":
+                    found.append((node, node))
         elif event == "start" and node.get("data-comment-id") is not None and "comment" in _classes(node):
-            found.append((node, around[-1] if around else None))
-    return found, places
+            place = around[-1] if around and around[-1] not in taken else None
+            taken.add(place)
+            found.append((node, place))
+    return [(node, place) for node, place in found if node is not place or node not in taken]
+
+
+def identity(comment: int, *, removed: bool) -> int:
+    """Tell a comment from the others of its list; one that was removed is another one."""
+    return 2 * comment + removed
 
 
 def _check_whole(text: str) -> None:
@@ -123,17 +148,33 @@ def _check_empty(page: Any, text: str) -> None:
         raise DecodeError(f"{_STREAM}: the body is no page of comments")
 
 
+def _set_aside(node: Any, place: Any, number: int, reason: str, *, dependent: bool) -> OddItem:
+    served = Selector(root=node, type="html").get().encode()
+    try:
+        comment = _number(node.get("data-comment-id"), "id")
+    except _Broken:
+        return OddItem(number, reason, served, dependent=dependent)
+    known = identity(comment, removed=_is_removed(node, place))
+    return OddItem(number, reason, served, known, held=comment, dependent=dependent)
+
+
+def _is_removed(node: Any, place: Any) -> bool:
+    return "removed" in _classes(node) or (place is not None and "removed" in _classes(place))
+
+
 def _comment(node: Any, place: Any, thread: PageComment | None) -> PageComment:
-    """One comment at its place. `thread` is the last one at the top, to which a reply belongs."""
+    """Read one comment at its place. `thread` is the one at the top to which a reply belongs."""
     if place is None:
         raise _Broken("place")
+    if place is node:
+        raise _Broken("comment")
     is_reply = "reply" in _classes(place)
     if is_reply and thread is None:
         raise _Broken("thread")
     content = _first(node, "content")
     if content is None:
         raise _Broken("content")
-    removed = "removed" in _classes(place) | _classes(node)
+    removed = _is_removed(node, place)
     commentee, read = _as_read(content)
     return PageComment(
         id=_number(node.get("data-comment-id"), "id"),
@@ -148,21 +189,24 @@ def _comment(node: Any, place: Any, thread: PageComment | None) -> PageComment:
 
 
 def _author(node: Any) -> PageAuthor:
-    link = next((one for one in _parts(node) if one.get("data-comment-user")), None)
-    if link is None:
+    """Read who wrote a comment, from whichever of its links and pictures are there."""
+    shown = _first(node, "name")
+    name = next((one.get("data-comment-user") for one in _parts(node) if one.get("data-comment-user")), None)
+    if name is None and shown is not None:
+        links = (_USER.fullmatch(one.get("href") or "") for one in shown.iter("a"))
+        name = next((link[1] for link in links if link), None)
+    if name is None:
         raise _Broken("author")
     picture = next((one.get("src") for one in _parts(node) if one.tag == "img" and "avatar" in _classes(one)), None)
+    avatar = _AVATAR.search(picture or "")  # any other picture stands there until the page has loaded
     answer = next((one.get("data-commentee-id") for one in _parts(node) if one.get("data-commentee-id")), None)
     if answer is None:
-        known = _AVATAR.search(picture or "")
-        answer = known[1] if known else None
-    name = _first(node, "name")
-    shown = "" if name is None else "".join(name.itertext()).strip()
+        answer = avatar[1] if avatar else None
     return PageAuthor(
         id=_number(answer, "id of its author"),
-        username=link.get("data-comment-user").strip().removesuffix("*"),
-        scratchteam=shown.endswith("*"),
-        image=f"https:{picture}" if picture and picture.startswith("//") else picture,
+        username=name.strip().removesuffix("*"),
+        scratchteam=shown is not None and "".join(shown.itertext()).strip().endswith("*"),
+        image=None if picture is None or avatar is None else f"https:{picture}" if picture[:2] == "//" else picture,
     )
 
 

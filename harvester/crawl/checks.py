@@ -59,7 +59,7 @@ def _asked(answers: Mapping[str, Mapping[str, int]]) -> tuple[int, int]:
 def _set_aside(connection: Connection, run: int) -> list[str]:
     row = connection.execute(
         "SELECT count(*), min(q.stream) FROM crawl.quarantine q, crawl.runs r"
-        " WHERE r.id = %s AND q.seen_at >= r.started_at",
+        " WHERE r.id = %s AND q.seen_at >= r.started_at AND q.item_id IS NULL",
         [run],
     ).fetchone()
     count, stream = row or (0, None)

@@ -395,7 +395,9 @@ SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id,
     CASE WHEN t.incremental THEN t.certificate END, t.due_at,
     t.visits > 0 AND NOT t.incremental,
     EXISTS (SELECT FROM crawl.suspects x WHERE x.stream = t.stream AND x.entity_id = t.entity_id),
-    coalesce(t.held, 0)
+    coalesce(t.held, 0),
+    ARRAY(SELECT x.item_id FROM crawl.quarantine x
+        WHERE x.stream = t.stream AND x.entity_id = t.entity_id AND x.item_id IS NOT NULL)
 FROM taken t
 LEFT JOIN scratch.projects p
     ON t.stream = ANY(%(of_projects)s) AND p.id = coalesce(t.owner_id, t.entity_id)
@@ -453,7 +455,8 @@ def quarantine(connection: Connection, lease_: Lease, path: str, status: int | N
     with connection.transaction():
         connection.execute(
             "INSERT INTO crawl.quarantine AS q (stream, entity_id, path, status, reason, body)"
-            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (stream, entity_id, path) DO UPDATE SET seen_at = now(),"
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (stream, entity_id, path) WHERE item_id IS NULL"
+            " DO UPDATE SET seen_at = now(),"
             " status = excluded.status, reason = excluded.reason, body = excluded.body, count = q.count + 1",
             [lease_.visit.stream.name, lease_.visit.entity_id, path, status, reason, body],
         )

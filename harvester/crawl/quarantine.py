@@ -1,4 +1,4 @@
-"""Responses that were set aside: what they are, and another try once they can be read or better ones come."""
+"""Responses and items that were set aside: what they are, and another try once they can be read or better ones come."""
 
 from typing import Any
 
@@ -20,7 +20,8 @@ def cases(connection: Connection, stream: str | None = None, most: int = 50) -> 
     if stream is not None and stream not in STREAMS:
         raise UsageError(f"no stream is called {stream!r}: see `harvester streams`")
     cursor = connection.execute(
-        "SELECT id, seen_at, stream, entity_id, path, status, reason, count, length(body) AS bytes"
+        "SELECT id, seen_at, stream, entity_id, path, status, reason, count, length(body) AS bytes,"
+        " item_id, position"
         " FROM crawl.quarantine WHERE %(stream)s::text IS NULL OR stream = %(stream)s"
         " ORDER BY seen_at DESC, id DESC LIMIT %(most)s",
         {"stream": stream, "most": most},
@@ -30,7 +31,7 @@ def cases(connection: Connection, stream: str | None = None, most: int = 50) -> 
 
 
 def body(connection: Connection, case: int) -> bytes:
-    """The response of a case, as it came.
+    """Return the response of a case, or the one item, as it came.
 
     Raises:
         UsageError: there is no such case.
@@ -45,23 +46,26 @@ def retry(connection: Connection) -> dict[str, int]:
     """Visit again what failed, and drop the cases that are none any more; returns how many of each.
 
     A case is none where its response can be read by now, or where the list or object was visited since. What failed
-    for other reasons is due again too. The visits themselves are for the next crawl.
+    for other reasons is due again too. A list of which an item was set aside is read in full again: the item is a case
+    until that read shows it to be usable or gone. The visits themselves are for the next crawl.
     """
     with connection.transaction():
         with connection.cursor("cases") as cases_:  # on the server: a response has up to 16 MiB
             cases_.itersize = _AT_A_TIME
-            cases_.execute("SELECT id, stream, body FROM crawl.quarantine ORDER BY id")
+            cases_.execute("SELECT id, stream, body FROM crawl.quarantine WHERE item_id IS NULL ORDER BY id")
             readable = [
                 case for case, stream, kept in cases_ if stream in STREAMS and _is_readable(stream, bytes(kept or b""))
             ]
         again = connection.execute(
-            "UPDATE crawl.walks w SET due_at = now() WHERE failures > 0"
+            "UPDATE crawl.walks w SET due_at = now(), incremental = incremental AND NOT EXISTS (SELECT FROM"
+            " crawl.quarantine q WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id) AND q.item_id IS NOT NULL)"
+            " WHERE failures > 0"
             " OR EXISTS (SELECT FROM crawl.quarantine q WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id)"
-            " AND coalesce(w.visited_at, '-infinity') < q.seen_at)"
+            " AND (q.item_id IS NOT NULL OR coalesce(w.visited_at, '-infinity') < q.seen_at))"
         ).rowcount
         overtaken = connection.execute(
             "DELETE FROM crawl.quarantine q USING crawl.walks w WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id)"
-            " AND w.visited_at > q.seen_at AND q.id <> ALL(%s)",
+            " AND q.item_id IS NULL AND w.visited_at > q.seen_at AND q.id <> ALL(%s)",
             [readable],
         ).rowcount
         connection.execute("DELETE FROM crawl.quarantine WHERE id = ANY(%s)", [readable])
@@ -76,7 +80,7 @@ def retry(connection: Connection) -> dict[str, int]:
 
 def _is_readable(stream: str, response: bytes) -> bool:
     try:
-        decode(STREAMS[stream], response)
+        decode(STREAMS[stream], response, None, [])
     except DecodeError:
         return False
     return True

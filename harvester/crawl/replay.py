@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harvester.api.decode import decode
 from harvester.api.stream import Paging
@@ -25,6 +25,9 @@ from harvester.warehouse.connect import NO_SCHEMAS, connect
 from harvester.warehouse.erasure import load_rule
 from harvester.warehouse.normalise import normalise
 from harvester.warehouse.schema import use_schema
+
+if TYPE_CHECKING:
+    from harvester.api.odd_item import OddItem
 
 _AS_IT_WAS = "SET search_path = crawl, pg_catalog"
 """Names of the clock's functions are looked up in `crawl` first: see the migration that makes them."""
@@ -115,9 +118,10 @@ class _Replay:
             return
         self.connection.execute("SELECT set_config('harvester.moment', %s, false)", [response.at.isoformat()])
         stream = visit.stream
+        aside: list[OddItem] = []
         try:
             absent = is_absent(stream, response.status, response.body)
-            records = None if absent else decode(stream, response.body)
+            records = None if absent else decode(stream, response.body, None, None if part.alone else aside)
         except DecodeError:
             self.done.out_of_step += 1
             return
@@ -132,7 +136,7 @@ class _Replay:
         if lease is None or (way is not None and way.query() != response.query):
             self.done.out_of_step += 1
             return
-        page = take_object(lease, records) if way is None else take_page(lease, way, records)[0]
+        page = take_object(lease, records) if way is None else take_page(lease, way, records, aside)[0]
         outcome = self.writer.commit([page])
         self.done.counts.merge(outcome.counts)
         if outcome.taken == [True]:

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from scrapy import Request, Spider
 from scrapy.exceptions import (
@@ -28,7 +27,8 @@ from scrapy.exceptions import (
 from scrapy.http import Response
 
 from harvester.api.catalogue import DETAIL, PAGE_LIMIT, STREAMS, streams_of
-from harvester.api.decode import NEW_FIELD, Departure, decode
+from harvester.api.decode import HARMLESS, Departure, decode, without_mark
+from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.api.stream import Host, Kind, Paging, Stream
 from harvester.api.text import without_tokens
@@ -41,7 +41,7 @@ from harvester.crawl.progress import Figures
 from harvester.crawl.revisit import PRIOR_DECAY
 from harvester.crawl.session import Session
 from harvester.crawl.shares import Shares
-from harvester.crawl.visits import course, take_object, take_page
+from harvester.crawl.visits import address, course, take_object, take_page
 from harvester.errors import DecodeError, SetAside, TransientHTTP, UsageError
 from harvester.warehouse.commit import Lease, PageCommit
 from harvester.warehouse.normalise import Visit, normalise
@@ -389,12 +389,14 @@ class WalkSpider(Spider):
         if stream.paging is Paging.RANKING:
             lease = replace(lease, visit=replace(lease.visit, seen_at=way.state.seen_at))
         part = Part(first=True, full=lease.full, down_to=down_to, position=lease.position)
+        odd = set(lease.aside)
         while True:
             if way.pages and self._enough():
                 await self.session.call(frontier.release, [lease])
                 return way.pages
-            records = await self.read(lease.visit, way.query(), part=part)
-            page, result = take_page(lease, way, records)
+            aside: list[OddItem] = []
+            records = await self.read(lease.visit, way.query(), part=part, aside=aside, odd=odd)
+            page, result = take_page(lease, way, records, aside)
             await self._report_walk(stream, result, lease.visit.entity_id)
             if not await self._hand_over(page) or way.ended:
                 return way.pages
@@ -443,7 +445,7 @@ class WalkSpider(Spider):
 
         `seen` counts in how many answers to the same request each departure was.
         """
-        places = {(departure.field, departure.change) for departure in departures if departure.change != NEW_FIELD}
+        places = {(departure.field, departure.change) for departure in departures if departure.change not in HARMLESS}
         seen.update(places)
         return any(seen[place] <= _DOUBTS and (stream.name, *place) not in self._known_drift for place in places)
 
@@ -467,20 +469,27 @@ class WalkSpider(Spider):
     # A request ------------------------------------------------------------------------------------------------------
 
     async def read(
-        self, visit: Visit, query: str, attempts: int = ATTEMPTS, part: Part | None = None
+        self,
+        visit: Visit,
+        query: str,
+        attempts: int = ATTEMPTS,
+        part: Part | None = None,
+        *,
+        aside: list[OddItem] | None = None,
+        odd: set[int] | None = None,
     ) -> list[Record] | None:
-        """The records at an address of the visited entity; None where the source says that there is nothing.
+        """Read the records at an address of the visited entity; None where the source says that there is nothing.
 
-        `part` tells an archive what the response is for; without it, it is kept and replayed by nobody.
+        `part` tells an archive what the response is for; without it, it is kept and replayed by nobody. Items that
+        cannot be used are added to `aside`, once they came twice; `odd` tells by their numbers which did before, and is
+        added to. Without `aside` they are an error.
 
         Raises:
             TransientHTTP: no answer after several attempts.
             Unusable: answers that are not what the endpoint serves, each time.
         """
         stream = visit.stream
-        path = stream.path.format(
-            username=quote(visit.username or "", safe=""), id=visit.entity_id, owner=visit.owner_id
-        )
+        path = address(visit, "")
         problem: Exception = TransientHTTP(None)
         departed: Counter[tuple[str, str]] = Counter()
         for attempt in range(attempts):
@@ -509,8 +518,14 @@ class WalkSpider(Spider):
             try:
                 if response.status == 200:
                     departures: list[Departure] = []
-                    records = decode(stream, response.body, departures)
-                    if self._is_doubtful(stream, departures, departed) and attempt < attempts - 1:
+                    unusable: list[OddItem] = []
+                    records = decode(stream, response.body, departures, None if aside is None else unusable)
+                    came = {one.number for one in unusable}
+                    is_odd = odd is not None and not came <= odd and attempt < attempts - 1
+                    if odd is not None:
+                        odd |= came
+                    is_doubtful = self._is_doubtful(stream, departures, departed) and attempt < attempts - 1
+                    if is_odd or is_doubtful:
                         self._archive(response, visit, query, None)
                         await asyncio.sleep(backoff(0))
                         continue
@@ -518,6 +533,8 @@ class WalkSpider(Spider):
                         await self._report(stream, departure)
                     if not _repeats_itself(stream, records) or attempt == attempts - 1:
                         self._archive(response, visit, query, part)
+                        if aside is not None:
+                            aside += unusable
                         return records
                     # Something else may be missing in its place: asked again, and taken only if it stays so.
                     await self._report(stream, Departure("-", "an item twice on one page", ""))
@@ -587,6 +604,7 @@ def is_absent(stream: Stream, status: int, body: bytes) -> bool:
 
     Lists that one may not see answer 403 in places; an object that does is no object gone.
     """
+    body = without_mark(body)
     if stream.host is Host.SITE:
         # The site's pages have no code to tell one reason from another.
         return status == 404 or (status == 403 and stream.paging is not Paging.SINGLE)

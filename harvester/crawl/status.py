@@ -44,7 +44,14 @@ def read_status(settings: Settings) -> dict[str, Any]:
                 "SELECT stream, entity_id, failures, last_error, due_at FROM crawl.walks"
                 " WHERE failures > 0 ORDER BY failures DESC, stream, entity_id LIMIT 10",
             ),
-            "quarantine": _pairs(connection, "SELECT stream, count(*) FROM crawl.quarantine GROUP BY 1 ORDER BY 1"),
+            "quarantine": _pairs(
+                connection, "SELECT stream, count(*) FROM crawl.quarantine WHERE item_id IS NULL GROUP BY 1 ORDER BY 1"
+            ),
+            "set_aside": _all(
+                connection,
+                "SELECT stream, count(*) AS items, count(DISTINCT entity_id) AS lists FROM crawl.quarantine"
+                " WHERE item_id IS NOT NULL GROUP BY 1 ORDER BY 1",
+            ),
             "drift": _all(
                 connection,
                 "SELECT stream, field, change, count, first_seen_at, last_seen_at, example"
@@ -223,6 +230,12 @@ def show(console: Console, facts: dict[str, Any]) -> None:
         )
     for stream, count in facts["quarantine"].items():
         console.print(f"[yellow]quarantine[/]  {count:,} responses of {stream}", highlight=False)
+    for row in facts["set_aside"]:
+        console.print(
+            f"[yellow]set aside[/]  {row['items']:,} items of {row['lists']:,} lists of {row['stream']}:"
+            " the certificates of these lists have as many holes",
+            highlight=False,
+        )
     for row in facts["drift"]:
         console.print(
             f"[yellow]drift[/]  {row['stream']}.{row['field']}: {row['change']} ({row['count']:,} times)",

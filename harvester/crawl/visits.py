@@ -3,18 +3,20 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
 from harvester.api.catalogue import PAGE_LIMIT
+from harvester.api.odd_item import OddItem
 from harvester.api.stream import Format, Paging, Stream
 from harvester.crawl import dates, pages, walk
 from harvester.crawl.revisit import look
 from harvester.warehouse.commit import Lease, PageCommit, Verdict
-from harvester.warehouse.normalise import normalise
+from harvester.warehouse.normalise import Visit, normalise
 
+T = TypeVar("T")
 _NOTHING_TO_PROVE = walk.Step()
 
 
@@ -41,8 +43,8 @@ class Course(ABC):
         """The query string of the next page."""
 
     @abstractmethod
-    def step(self, records: Sequence[Any] | None) -> walk.Step:
-        """Take a page of records; None where the source says that there is no such list."""
+    def step(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> walk.Step:
+        """Take a page of records, and what was set aside of it; None where the source has no such list."""
 
     @abstractmethod
     def verdict(self, result: walk.Step, *, absent: bool) -> Verdict:
@@ -85,8 +87,8 @@ class CertifiedCourse(Course):
     def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
         """Take a page as the walk sees it."""
 
-    def step(self, records: Sequence[Any] | None) -> walk.Step:
-        result = self._step(entries(self.stream, records or ()), absent=records is None)
+    def step(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> walk.Step:
+        result = self._step(entries(self.stream, records or (), aside), absent=records is None)
         self.ended = result.done is not None
         return result
 
@@ -107,8 +109,7 @@ class OffsetCourse(CertifiedCourse):
         return f"?limit={PAGE_LIMIT}&offset={self.state.offset}"
 
     def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
-        if entries and entries[-1].key is not None:
-            self._lowest = entries[-1].key
+        self._lowest = next((entry.key for entry in reversed(entries) if entry.key is not None), self._lowest)
         return walk.step(self.listing, self.state, entries, absent=absent)
 
     def _proved(self, done: walk.Certificate, result: walk.Step) -> walk.Certificate:
@@ -172,15 +173,16 @@ class RankingCourse(Course):
         )
         return f"?{words}&limit={PAGE_LIMIT}&offset={self.state.pages * PAGE_LIMIT}"
 
-    def step(self, records: Sequence[Any] | None) -> walk.Step:
+    def step(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> walk.Step:
         first = self.state.pages * PAGE_LIMIT
         if self.stream.deepest is not None:
-            for place, record in enumerate(records or ()):
-                record.position = first + place
+            for place, one in enumerate(as_served(records or (), aside)):
+                if not isinstance(one, OddItem):
+                    one.position = first + place
         self.state.pages += 1
         most = self.asked.pages if self.asked is not None else 1
         deepest = self.stream.deepest or 1
-        self.ended = not records or self.state.pages >= most or first + PAGE_LIMIT >= deepest
+        self.ended = not (records or aside) or self.state.pages >= most or first + PAGE_LIMIT >= deepest
         return _NOTHING_TO_PROVE
 
     def verdict(self, result: walk.Step, *, absent: bool) -> Verdict:
@@ -211,10 +213,16 @@ def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:
     return PageCommit(lease, rows, len(records or ()), verdict=verdict)
 
 
-def take_page(lease: Lease, way: Course, records: Sequence[Any] | None) -> tuple[PageCommit, walk.Step]:
-    """What a page of a list commits, and how the walk saw it; None: the source says that there is no such list."""
+def take_page(
+    lease: Lease, way: Course, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()
+) -> tuple[PageCommit, walk.Step]:
+    """Make the commit of a page of a list, and tell how the walk saw it.
+
+    `records` is None where the source says that there is no such list; `aside` are the items that cannot be used.
+    """
     first = not way.pages
-    result = way.step(records)
+    path = address(lease.visit, way.query())
+    result = way.step(records, aside)
     verdict = way.verdict(result, absent=records is None) if way.ended else None
     stream = lease.visit.stream
     noted = lease.full and stream.holds is not None and (verdict is None or verdict.seen is None)
@@ -224,8 +232,13 @@ def take_page(lease: Lease, way: Course, records: Sequence[Any] | None) -> tuple
         len(records or ()),
         state=None if way.ended else way.kept(),
         verdict=verdict,
-        seen=[stream.held(record) for record in records or ()] if noted else None,
+        seen=[*map(stream.held, records or ()), *(one.held for one in aside if one.held is not None)]
+        if noted
+        else None,
         first=first,
+        path=path,
+        records=records or (),
+        aside=aside,
     )
     return page, result
 
@@ -241,9 +254,32 @@ def listing(stream: Stream) -> walk.Listing:
     )
 
 
-def entries(stream: Stream, records: Sequence[Any]) -> list[walk.Entry]:
+def address(visit: Visit, query: str) -> str:
+    """Return the path and query at which a page of the visited entity is asked for."""
+    path = visit.stream.path.format(
+        username=quote(visit.username or "", safe=""), id=visit.entity_id, owner=visit.owner_id
+    )
+    return path + query
+
+
+def as_served(records: Sequence[T], aside: Sequence[OddItem]) -> list[T | OddItem]:
+    """Return the items of a page in the order served, those that cannot be used among the others."""
+    if not aside:
+        return list(records)
+    at = {one.position: one for one in aside}
+    rest = iter(records)
+    return [at[place] if place in at else next(rest) for place in range(len(records) + len(at))]
+
+
+def entries(stream: Stream, records: Sequence[Any], aside: Sequence[OddItem] = ()) -> list[walk.Entry]:
     """A page as the walk sees it: identities and keys. A reply on a page of comments stands where its thread does."""
     key = stream.key
+    if aside:
+        made = entries(stream, records)
+        return [
+            walk.Entry(one.number, one.key, one.identity is None) if isinstance(one, OddItem) else one
+            for one in as_served(made, aside)
+        ]
     if key is None:
         return [walk.Entry(stream.identity(record)) for record in records]
     if stream.format is Format.COMMENT_PAGE:

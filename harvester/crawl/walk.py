@@ -53,10 +53,15 @@ class Listing(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True, array_like=True):
-    """One item of a page: its identity, and its sort key where the list shows one."""
+    """One item of a page: its identity, and its sort key where the list shows one.
+
+    A `hole` is an item whose identity cannot be read: it keeps its place on the page and counts as one item, but that
+    it stands on two pages proves nothing. Its `id` is a number made of its bytes.
+    """
 
     id: int
     key: int | None = None
+    hole: bool = False
 
 
 class Certificate(Struct, kw_only=True):
@@ -221,7 +226,7 @@ def _forward(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
         state.fresh += _fresh(listing, state, page, set(new))
     if page:
         state.anchors = [*state.anchors, *new][-_ANCHORS:]
-        state.key = page[-1].key
+        state.key = _last_key(page, state.key)
     _note_base(listing, state, page)
     if page and _arrived(listing, state, page):
         return _end(listing, state)
@@ -259,11 +264,21 @@ def _certified(listing: Listing, state: State, page: Sequence[Entry]) -> bool:
         # Nothing where the last certified item is due proves that the list shrank, not that it ended.
         return not state.at_anchor
     places = {item: place for place, item in enumerate(state.anchors)}
-    common = [places[entry.id] for entry in page if entry.id in places]
+    common = [places[entry.id] for entry in page if entry.id in places and not entry.hole]
     if common and all(one < other for one, other in pairwise(common)):
         return True
-    first = page[0].key
+    first = _first_key(page)
     return listing.keyed and first is not None and state.key is not None and _before(listing, first, state.key)
+
+
+def _first_key(page: Sequence[Entry]) -> int | None:
+    """Return the key of the first item that shows one: what stands before it on the page is nearer to the head."""
+    return next((entry.key for entry in page if entry.key is not None), None)
+
+
+def _last_key(page: Sequence[Entry], otherwise: int | None = None) -> int | None:
+    """Return the key of the last item that shows one: what stands behind it on the page is further from the head."""
+    return next((entry.key for entry in reversed(page) if entry.key is not None), otherwise)
 
 
 def _before(listing: Listing, one: int, other: int) -> bool:
@@ -277,11 +292,13 @@ def _ordered(listing: Listing, page: Sequence[Entry]) -> bool:
 
 
 def _overlap(listing: Listing, page: Sequence[Entry]) -> int:
-    """Places of a full page to read again: its last item, with all that tie with it as far as half a page."""
+    """Places of a full page to read again: its last known item, with all that tie with it as far as half a page."""
+    known = next((n for n, entry in enumerate(reversed(page), 1) if not entry.hole), len(page))
     if not listing.keyed:
-        return 1
-    ties = next((n for n, entry in enumerate(reversed(page)) if entry.key != page[-1].key), len(page))
-    return min(max(1, ties), listing.limit // 2)
+        return min(known, listing.limit // 2)
+    last = _last_key(page)
+    ties = next((n for n, entry in enumerate(reversed(page)) if entry.key not in (None, last)), len(page))
+    return min(max(known, ties), listing.limit // 2)
 
 
 def _step_back(state: State, page: Sequence[Entry]) -> Step:
@@ -301,11 +318,11 @@ def _arrived(listing: Listing, state: State, page: Sequence[Entry]) -> bool:
     if until is None or listing.order is not Order.NEWEST_FIRST or not until.anchors:
         return False
     if listing.keyed and until.key is not None:
-        last = page[-1].key
+        last = _last_key(page)
         stop = until.key - listing.margin
         return last is not None and last < (stop if state.down_to is None else min(stop, state.down_to))
     places = {item: place for place, item in enumerate(until.anchors)}
-    met = [places[entry.id] for entry in page if entry.id in places]
+    met = [places[entry.id] for entry in page if entry.id in places and not entry.hole]
     in_order = all(one < other for one, other in pairwise(met))
     return in_order and len(met) >= _HEAD_EVIDENCE
 
@@ -324,7 +341,7 @@ def _fresh(listing: Listing, state: State, page: Sequence[Entry], new: set[int])
             for entry in page
         )
     known = set(until.anchors)
-    places = [place for place, entry in enumerate(page) if entry.id in known]
+    places = [place for place, entry in enumerate(page) if entry.id in known and not entry.hole]
     if listing.order is Order.OLDEST_FIRST:
         behind = page[places[-1] + 1 :] if places else page
         return sum(entry.id in new for entry in behind)
@@ -357,7 +374,7 @@ def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
                 key=state.key,
             )
     elif state.offset == 0:
-        state.head_key = page[0].key if page else None
+        state.head_key = _first_key(page)
         state.base = Certificate(
             ground=Ground.IDENTITY,
             complete=True,
@@ -405,10 +422,10 @@ def _recheck(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
         if state.base is not None and state.base.digest == digest(_ids(page)):
             # The head as it was when the walk, or the pass before, began: nothing moved there in the meantime.
             return _done(listing, state, whole=state.whole)
-        began, state.pass_key = state.head_key, page[0].key if page else None
+        began, state.pass_key = state.head_key, _first_key(page)
         _note_base(listing, state, page)
         state.head_key = began
-    last = page[-1].key if page else None
+    last = _last_key(page)
     # Strictly below: what entered in the same second as the old head may stand on the next page.
     if len(page) < listing.limit or last is None or state.head_key is None or last < state.head_key:
         if state.offset == 0:

@@ -85,6 +85,7 @@ class Application:
         self._api = Api(community)
         self._control = Control(self)
         self._owed = 0.0
+        self._garbled: set[tuple[str, bytes]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's signature)
         if scope["type"] != "http":
@@ -97,6 +98,10 @@ class Application:
         fault = self.faults.draw()
         if fault == "huge-ids" and path == "/news":
             fault = None  # its ids are beyond 64 bits anyway: this would be no fault that anybody could tell
+        if fault == "odd-item":
+            # What is garbled on the way comes right the next time.
+            fault = None if (path, query) in self._garbled else fault
+            self._garbled.add((path, query))
         status, headers, body, route = self._answer(scope["method"], path, query, scope.get("headers", ()))
         if fault == "no-offset" or (fault == "endless" and body == b"[]"):
             status, headers, body, _ = self._answer("GET", path, failing.first_page(query), scope.get("headers", ()))
@@ -161,6 +166,15 @@ class Application:
     @trouble.setter
     def trouble(self, value: float) -> None:
         self._api.trouble = int(value)
+
+    @property
+    def odd(self) -> float:
+        """Return the share of items that cannot be used as they are served."""
+        return self.community.odd
+
+    @odd.setter
+    def odd(self, value: float) -> None:
+        self.community.odd = value
 
     async def keep_alive(self) -> None:
         """Let the community live at `churn` events per second until cancelled."""

@@ -30,10 +30,11 @@ class Community:
         ValueError: If there would be nobody, or the seed is negative.
     """
 
-    def __init__(self, users: int = 500, seed: int = 1) -> None:
+    def __init__(self, users: int = 500, seed: int = 1, odd: float = 0.0) -> None:
         if users < 1 or seed < 0:
             raise ValueError(f"a community needs at least 1 user and a seed from 0, not {users} and {seed}")
         self.seed = seed
+        self.odd = odd  # the share of items that are odd, see `odd`
         self.now = NOW
         self.token_series = 0  # tokens of an earlier one are refused
         self.changes = 0  # events so far: what was computed before is stale after one

@@ -129,7 +129,7 @@ class Control:
         return _JSON, _encode(now | {"faults": app.faults.spec})
 
 
-_SETTINGS = ("churn", "churn_per_request", "latency_ms", "trouble")
+_SETTINGS = ("churn", "churn_per_request", "latency_ms", "trouble", "odd")
 
 
 def _is_from_here(headers: dict[bytes, bytes]) -> bool:

@@ -88,6 +88,18 @@ def _doubled(body: bytes) -> bytes:
     return json.dumps([items[0], *items[:-1]]).encode()
 
 
+def _with_an_odd_item(body: bytes) -> bytes:
+    """One item of a list has no id; in the first answer at its address alone, see `app`."""
+    try:
+        items = json.loads(body)
+    except ValueError:
+        return body
+    if not isinstance(items, list) or not items or "id" not in items[len(items) // 2]:
+        return body
+    items[len(items) // 2]["id"] = None
+    return json.dumps(items).encode()
+
+
 # What the true answer's body becomes.
 _CHANGED: dict[str, Callable[[bytes], bytes]] = {
     "nulls": lambda body: _each_id(body, b"null"),
@@ -96,6 +108,8 @@ _CHANGED: dict[str, Callable[[bytes], bytes]] = {
     "nul": lambda body: _after_start(body, b"\0"),
     "surrogate": lambda body: _after_start(body, b'"\xed\xa0\x80"'),
     "double": _doubled,
+    "odd-item": _with_an_odd_item,
+    "bom": lambda body: b"\xef\xbb\xbf" + body,
     "large": lambda body: body + b" " * LARGE,
 }
 # Ways of sending the true answer badly.

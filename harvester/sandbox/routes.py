@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from harvester.sandbox import odd
 from harvester.sandbox.clock import NOW
 from harvester.sandbox.render import Renderer, listed
 
@@ -154,6 +155,10 @@ class Api:
         return None if self.community.none_is_missing(entity_id) else EMPTY
 
 
+def _link(api: Api, kind: str, one: int, other: int, served: bytes) -> bytes:
+    return odd.without_id(served) if odd.is_lost_link(api.community, kind, one, other) else served
+
+
 def _id(value: str) -> int:
     """A number in a path, or -1, which nothing has."""
     return int(value) if value.isascii() and value.isdigit() and len(value) <= _DIGITS_MAX else -1
@@ -280,20 +285,26 @@ def user_favorites(api: Api, page: Page, name: str) -> bytes | None:
     row = api.user(name)
     if row is None:
         return None
-    window = page.of_reversed(api.community.favorites.get(row, ()))
-    return listed(map(api.render.project, api.community.visible_projects(window)))
+    window = api.community.visible_projects(page.of_reversed(api.community.favorites.get(row, ())))
+    return listed([_link(api, "favorite", row, project, api.render.project(project)) for project in window])
 
 
 @route("/users/{user}/followers", is_list=True)
 def user_followers(api: Api, page: Page, name: str) -> bytes | None:
     row = api.user(name)
-    return None if row is None else api.users(page.of_reversed(api.community.followers.get(row, ())))
+    if row is None:
+        return None
+    window = page.of_reversed(api.community.followers.get(row, ()))
+    return listed([_link(api, "follow", user, row, api.render.user(user)) for user in window])
 
 
 @route("/users/{user}/following", is_list=True)
 def user_following(api: Api, page: Page, name: str) -> bytes | None:
     row = api.user(name)
-    return None if row is None else api.users(page.of_reversed(api.community.following.get(row, ())))
+    if row is None:
+        return None
+    window = page.of_reversed(api.community.following.get(row, ()))
+    return listed([_link(api, "follow", row, user, api.render.user(user)) for user in window])
 
 
 @route("/users/{user}/studios/curate", is_list=True)
@@ -399,7 +410,8 @@ def studio_activity(api: Api, query: str, studio_id: str) -> bytes | None:
         return None
     events = api.community.activity.get(row, [])
     end = len(events) if before is None else bisect_right(events, before, key=lambda event: event.created)
-    return listed(map(api.render.event, events[max(0, end - page.limit) : end][::-1]))
+    window = events[max(0, end - page.limit) : end][::-1]
+    return listed([odd.event(api.community, event, api.render.event(event)) for event in window])
 
 
 def _instant(text: str | None) -> int | None:
@@ -418,7 +430,7 @@ def _threads(api: Api, page: Page, comments: Comments, owner: int | None) -> byt
     if owner is None:
         return None
     window = page.of_reversed(comments.threads.get(owner, ()))
-    return listed([api.render.comment(comments, row) for row in window])
+    return listed([odd.comment(api.community, comments, row, api.render.comment(comments, row)) for row in window])
 
 
 def _comment(api: Api, comments: Comments, owner: int | None, comment_id: str) -> bytes | None:
@@ -434,7 +446,10 @@ def _replies(api: Api, page: Page, comments: Comments, owner: int | None, commen
     row = comments.by_id.get(_id(comment_id))
     if owner is None or row is None or comments.owner[row] != owner or comments.is_deleted[row]:
         return None
-    return listed([api.render.comment(comments, reply) for reply in page.of(comments.replies.get(row, ()))])
+    window = page.of(comments.replies.get(row, ()))
+    return listed(
+        [odd.comment(api.community, comments, reply, api.render.comment(comments, reply)) for reply in window]
+    )
 
 
 @route("/users/{user}/projects/{project}/comments", is_list=True)

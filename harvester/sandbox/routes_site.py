@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harvester.sandbox import chance, text
+from harvester.sandbox import chance, odd, text
 from harvester.sandbox.clock import iso
 from harvester.sandbox.routes import HTML, Api, Refused, route
 
@@ -61,7 +61,7 @@ def _one(community: Community, comments: Comments, row: int, thread: int) -> str
     if commentee >= 0 and not comments.is_deleted[row]:
         name = users.name[commentee]
         content = f'<a href="/users/{name}">@{name}</a>\n{" " * 20}{content}'
-    return _COMMENT.format(
+    served = _COMMENT.format(
         id=comments.id[row],
         name=users.name[author],
         avatar=f"//cdn2.scratch.mit.edu/get_image/user/{users.id[author]}_60x60.png",
@@ -72,6 +72,7 @@ def _one(community: Community, comments: Comments, row: int, thread: int) -> str
         thread=comments.id[thread],
         author=users.id[author],
     )
+    return odd.on_profile(community, comments, row, served)
 
 
 def _page(community: Community, comments: Comments, threads: Iterable[int]) -> bytes:

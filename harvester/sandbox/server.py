@@ -128,6 +128,7 @@ def serve(
     seed: int = 1,
     churn: float = 0.0,
     faults: str = "",
+    odd: float = 0.0,
 ) -> None:
     """Serve a synthetic community until SIGINT, SIGTERM or SIGHUP.
 
@@ -140,6 +141,7 @@ def serve(
         seed: Which community.
         churn: Events per second.
         faults: What goes wrong, as `NAME=PROBABILITY,...` (see `harvester.sandbox.faults`).
+        odd: The share of items that cannot be used as they are served (see `harvester.sandbox.odd`).
 
     Raises:
         OSError: If the port is taken or the address is not this machine's.
@@ -151,7 +153,7 @@ def serve(
     listener = _listen(host, port)
     # Told to end while it still makes the community, it just ends.
     with listener, _signals_do(sys.exit):
-        app = Application(Community(users, seed), failing)
+        app = Application(Community(users, seed, odd), failing)
         app.churn = churn
         shown = f"[{host}]" if ":" in host else host
         served: Any = app  # uvicorn's types want an unspecified ASGI of three versions

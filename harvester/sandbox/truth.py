@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harvester.sandbox import text
+from harvester.sandbox import odd, text
 from harvester.sandbox.clock import iso
 from harvester.sandbox.render import event_fields
 from harvester.sandbox.routes import Api
@@ -91,12 +91,14 @@ class _View:
             for owner in self.live_users:
                 shown = set(comments.threads.get(owner, [])[-PAGES * THREADS :])
                 for row in comments.visible(owner):
-                    if (comments.parent[row] if comments.parent[row] >= 0 else row) in shown:
+                    is_shown = (comments.parent[row] if comments.parent[row] >= 0 else row) in shown
+                    if is_shown and not odd.is_lost(self.community, comments, row):
                         yield comments, row
             return
         for owner in self.projects if kind == "project" else self.studios:
             for row in comments.visible(owner):
-                yield comments, row
+                if not odd.is_lost(self.community, comments, row):
+                    yield comments, row
 
 
 def _time(second: int) -> str:
@@ -110,7 +112,12 @@ def _user_images(user_id: int) -> dict[str, str]:
 def _users(view: _View) -> Iterator[Row]:
     users, countries = view.community.users, view.community.countries.names
     kinds = ("project", "studio", "profile")
-    commenters = {comments.author[row] for kind in kinds for comments, row in view.comments(kind)}
+    commenters = {
+        comments.author[row]
+        for kind in kinds
+        for comments, row in view.comments(kind)
+        if odd.shows_picture(view.community, comments, row)
+    }
     commenters |= set(_removed_authors(view))
     for row in view.live_users:
         user_id = users.id[row]
@@ -146,7 +153,8 @@ def _removed_authors(view: _View) -> Iterator[int]:
     for owner in view.live_users:
         for thread in comments.threads.get(owner, [])[-PAGES * THREADS :]:
             for row in (thread, *comments.replies.get(thread, ())):
-                if comments.is_deleted[row]:
+                shown = odd.shows_picture(view.community, comments, row)
+                if comments.is_deleted[row] and shown and not odd.is_lost(view.community, comments, row):
                     yield comments.author[row]
 
 
@@ -167,7 +175,10 @@ def _profile_comments(view: _View) -> Iterator[Row]:
             "created_at": _time(comments.created[row]),
             "modified_at": None,
             "visibility": "visible",
-            "reply_count": comments.reply_count(row) if parent < 0 else 0,
+            "reply_count": sum(
+                not comments.is_deleted[reply] and not odd.is_lost(view.community, comments, reply)
+                for reply in comments.replies.get(row, ())
+            ),
             "extra": {"commentee_username": users.name[commentee]} if addressed else {},
         }
 
@@ -179,6 +190,8 @@ def _studio_activity(view: _View) -> Iterator[Row]:
     community = view.community
     for studio in view.studios:
         for event in community.activity.get(studio, ()):
+            if odd.is_lost_event(community, event):
+                continue
             fields = event_fields(community, event)
             row = {"studio_id": community.studios.id[studio], "id": fields.pop("id")}
             row["created_at"] = fields.pop("datetime_created")
@@ -327,19 +340,21 @@ def _comment_rows(kind: str) -> Callable[[_View], Iterator[Row]]:
         for comments, row in view.comments(kind):
             parent, commentee = comments.parent[row], comments.commentee[row]
             seen, served = text.comment_text_and_served(comments.content(row), comments.created[row])
+            is_repaired = odd.is_repaired(community, comments, row)
+            repaired = odd.REPLACED if is_repaired else ""
             yield {
                 "id": comments.id[row],
                 f"{kind}_id": owners[comments.owner[row]],
                 "parent_id": comments.id[parent] if parent >= 0 else None,
                 "author_id": user_id[comments.author[row]],
                 "commentee_id": user_id[commentee] if commentee >= 0 else None,
-                "content": seen,
-                "content_served": served if served != seen else None,
+                "content": seen + repaired,
+                "content_served": served + repaired if served != seen else None,
                 "created_at": _time(comments.created[row]),
                 "modified_at": _time(comments.modified(row)),
                 "visibility": "visible",
                 "reply_count": comments.reply_count(row),
-                "extra": {},
+                "extra": {"replaced_in": ["content"]} if is_repaired else {},
             }
 
     return rows
@@ -349,7 +364,8 @@ def _follows(view: _View) -> Iterator[Row]:
     ids, within = view.community.users.id, set(view.users)
     for followee, followers in sorted(view.community.followers.items()):
         for follower in followers:
-            if followee in within or follower in within:
+            is_lost = odd.is_lost_link(view.community, "follow", follower, followee)
+            if (followee in within or follower in within) and not is_lost:
                 yield {"follower_id": ids[follower], "followee_id": ids[followee]}
 
 
@@ -357,7 +373,8 @@ def _favorites(view: _View) -> Iterator[Row]:
     community = view.community
     for user in view.users:
         for project in community.visible_projects(community.favorites.get(user, ())):
-            yield {"user_id": community.users.id[user], "project_id": community.projects.id[project]}
+            if not odd.is_lost_link(community, "favorite", user, project):
+                yield {"user_id": community.users.id[user], "project_id": community.projects.id[project]}
 
 
 def _studio_projects(view: _View) -> Iterator[Row]:
@@ -456,30 +473,36 @@ def _seed_row(community: Community, kind: str, name: str | int) -> tuple[str, in
     raise ValueError(f"no kind {kind!r}: user:NAME, project:ID or studio:ID")
 
 
-def _commenters(comments: Comments, owner: int) -> Iterator[tuple[str, int]]:
+def _commenters(community: Community, comments: Comments, owner: int) -> Iterator[tuple[str, int]]:
     for row in comments.visible(owner):
-        yield "user", comments.author[row]
+        if not odd.is_lost(community, comments, row):
+            yield "user", comments.author[row]
 
 
 def _from_user(community: Community, row: int) -> Iterator[tuple[str, int]]:
     for project in community.shared.get(row, ()):
         yield "project", project
     for project in community.visible_projects(community.favorites.get(row, ())):
-        yield "project", project
-    for user in (*community.followers.get(row, ()), *community.following.get(row, ())):
-        yield "user", user
+        if not odd.is_lost_link(community, "favorite", row, project):
+            yield "project", project
+    links = [(user, row) for user in community.followers.get(row, ())]
+    links += [(row, user) for user in community.following.get(row, ())]
+    for follower, followee in links:
+        if not odd.is_lost_link(community, "follow", follower, followee):
+            yield "user", followee if follower == row else follower
     for studio in community.visible_studios(community.member_studios.get(row, ())):
         yield "studio", studio
     if row not in community.users.gone:
         comments = community.profile_comments
         for thread in comments.threads.get(row, [])[-PAGES * THREADS :]:
             for each in (thread, *comments.replies.get(thread, ())):
-                yield "user", comments.author[each]
+                if not odd.is_lost(community, comments, each):
+                    yield "user", comments.author[each]
 
 
 def _from_project(community: Community, row: int) -> Iterator[tuple[str, int]]:
     yield "user", community.projects.author[row]
-    yield from _commenters(community.project_comments, row)
+    yield from _commenters(community, community.project_comments, row)
     for remix in community.visible_projects(community.remixes.get(row, ())):
         yield "project", remix
     for studio in community.visible_studios(community.project_studios.get(row, ())):
@@ -492,7 +515,7 @@ def _from_studio(community: Community, row: int) -> Iterator[tuple[str, int]]:
     members = (*community.managers.get(row, ()), *community.curators.get(row, ()))
     for user in (community.studios.host[row], *members):
         yield "user", user
-    yield from _commenters(community.studio_comments, row)
+    yield from _commenters(community, community.studio_comments, row)
 
 
 _LEADS_TO: dict[str, Callable[[Community, int], Iterator[tuple[str, int]]]] = {

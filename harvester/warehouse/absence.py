@@ -3,7 +3,8 @@
 A row that one such walk did not show is a suspect. It is gone when a second walk does not show it either, or when
 the thing itself is asked for and is not there; its absence is then dated to the end of the first of the two. What it
 vanished after is the last walk through the whole list that showed it. One absence alone never dates anything, nor
-does a walk that stopped before the end of the list.
+does a walk that stopped before the end of the list; nor two walks that showed an item which could not be identified
+and may be the missing one.
 
 Two lists may show the same link, one at each of its ends. What one of them shows is there, whatever the other missed
 before: it is no suspect any more.
@@ -19,7 +20,8 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from harvester.api.catalogue import STREAMS
-from harvester.api.stream import Holding, Paging
+from harvester.api.stream import Holding, Paging, Stream
+from harvester.warehouse.set_aside import possibly_hidden
 from harvester.warehouse.tables import KEY_COLUMNS
 
 if TYPE_CHECKING:
@@ -52,6 +54,13 @@ def _lists_of_links() -> dict[str, list[tuple[str, str, str]]]:
 
 
 _LISTS_OF_LINKS = _lists_of_links()
+
+
+_NO_UNKNOWN = (
+    " AND NOT EXISTS (SELECT FROM crawl.quarantine q WHERE q.stream = s.stream AND q.entity_id = s.entity_id"
+    " AND q.item_id < 0)"
+)
+"""SQL: that a list `s` holds no item that cannot be identified. Else it must stay known since when it lacks another."""
 
 
 def note_sightings(connection: Connection, pages: Iterable[PageCommit]) -> None:
@@ -128,8 +137,11 @@ def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> 
         return False
     if not missing and not page.lease.suspects:
         return False
+    hidden = possibly_hidden(connection, page, missing, _other_lists(stream))
     is_second = page.lease.suspects and _are_of_this_run(connection, page)
-    confirmed, waits = _confirmed(connection, page, holds, missing)
+    confirmed, waits = _confirmed(
+        connection, page, holds, {item: after for item, after in missing.items() if item not in hidden}
+    )
     if confirmed:
         _date(connection, holds, page, confirmed)
     rest = {item: after for item, after in missing.items() if item not in confirmed}
@@ -141,12 +153,22 @@ def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> 
     if not rest:
         return False
     _suspect(connection, page, rest)
-    if is_second:
+    if hidden and holds.ask is not None:
+        _ask(connection, page, holds.ask, sorted(hidden))
+    open_ = [item for item in rest if item not in hidden]  # of the others, another read could tell no more
+    if is_second or not open_:
         return waits  # what vanished since the first walk waits for the next one
-    if holds.ask is not None and len(rest) < verdict.pages:
-        _ask(connection, page, holds.ask, list(rest))
+    if holds.ask is not None and len(open_) < verdict.pages:
+        _ask(connection, page, holds.ask, open_)
         return False
     return True
+
+
+def _other_lists(stream: Stream) -> list[str]:
+    """Name the lists that show the links of a list at their other end."""
+    holds = stream.holds
+    assert holds is not None
+    return [name for name, owner, _ in _LISTS_OF_LINKS.get(holds.table, ()) if owner == holds.item]
 
 
 def _are_of_this_run(connection: Connection, page: PageCommit) -> bool:
@@ -177,7 +199,7 @@ def acquit_links(connection: Connection, pages: Iterable[PageCommit]) -> None:
         connection.execute(
             "DELETE FROM crawl.suspects s USING jsonb_to_recordset(%s)"
             " AS v (stream text, entity_id bigint, item_id bigint)"
-            " WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = v.item_id",
+            " WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = v.item_id" + _NO_UNKNOWN,
             [Jsonb(shown)],
         )
 
@@ -329,6 +351,6 @@ def acquit(connection: Connection, visit: Visit) -> None:
     """A thing was asked for: whatever the answer, its list has no say any more."""
     if visit.stream.name in ASKED_BY:
         connection.execute(
-            "DELETE FROM crawl.suspects WHERE stream = %s AND entity_id = %s AND item_id = %s",
+            "DELETE FROM crawl.suspects s WHERE stream = %s AND entity_id = %s AND item_id = %s" + _NO_UNKNOWN,
             [ASKED_BY[visit.stream.name], visit.owner_id, visit.entity_id],
         )

@@ -2,7 +2,7 @@
 
 A page is refused when its lease was lost or when it is not the page that its walk expects next: a late or doubled
 page changes nothing. Pages that wait at the same time share a transaction; where one of them cannot be stored, each
-is tried alone and the one that fails is set aside.
+is tried alone. Of a page that fails alone, the items are set aside that the database refuses, and the rest is stored.
 """
 
 from collections import defaultdict
@@ -18,13 +18,17 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, PAGE_LIMIT, STREAMS
+from harvester.api.decode import is_bad_response
+from harvester.api.odd_item import OddItem
+from harvester.api.records import Record
 from harvester.api.stream import Kind, Paging, Stream
 from harvester.warehouse import staging
 from harvester.warehouse.absence import ASKED_BY, acquit, acquit_links, note_sightings, tell_all_absences
 from harvester.warehouse.erasure import Rule, load_rule
-from harvester.warehouse.normalise import Rows, Visit
+from harvester.warehouse.normalise import Rows, Visit, normalise
 from harvester.warehouse.outcomes import note_outcomes
 from harvester.warehouse.rates import LANES, SETTLE
+from harvester.warehouse.set_aside import record_set_aside, without_refused
 from harvester.warehouse.sqlstates import Cause, cause_of
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -67,6 +71,8 @@ class Lease:
     """Whether the last walk through the whole list missed some of its items."""
     held: int = 0
     """Items that the list is known to hold."""
+    aside: Sequence[int] = ()
+    """Items of the list that were set aside (`OddItem.number`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,8 @@ class PageCommit:
     """All that one page changes; `state` is the walk's state after it, as JSON, while the walk goes on.
 
     `seen` are the items on the page, for a walk that must tell in the end what it did not show; `first` says that the
-    walk begins with this page.
+    walk begins with this page. `records` are what the rows were made of, of a page of a list at `path`; `aside` are its
+    items that could not be used.
     """
 
     lease: Lease
@@ -103,6 +110,9 @@ class PageCommit:
     verdict: Verdict | None = None
     seen: list[int] | None = None
     first: bool = False
+    path: str = ""
+    records: Sequence[Record] = ()
+    aside: Sequence[OddItem] = ()
 
 
 @dataclass(slots=True)
@@ -157,10 +167,10 @@ class Writer:
             kept = [_without_the_erased(self.connection, page, self.rule) for page in pages] if self.rule else pages
             return self._retried(lambda: self._commit(kept))
         except (psycopg.Error, RecursionError) as error:
-            if isinstance(error, psycopg.Error) and cause_of(error) is not Cause.DATA:
+            if not _is_of_data(error):
                 raise
             if len(pages) == 1:
-                return Outcome([_reason(error)], Counts())
+                return self._commit_in_part(pages[0], _reason(error))
         whole = Outcome([], Counts())
         for page in pages:
             part = self.commit([page])
@@ -171,6 +181,75 @@ class Writer:
     def store(self, rows: Iterable[Rows]) -> Counts:
         """Store rows that belong to no walk, in one transaction."""
         return self._retried(lambda: self._store_alone(_ruled(self.connection, list(rows), self.rule)))
+
+    def _commit_in_part(self, page: PageCommit, reason: str) -> Outcome:
+        """Store a page that cannot be stored whole without those of its items that the database refuses.
+
+        The page is refused whole where that is most of it, or where what it was read for is not in the warehouse.
+        """
+        if not page.records:
+            return Outcome([reason], Counts())
+        refused = self._retried(lambda: self._refused(page))
+        none_left = len(refused) == len(page.records)
+        if (
+            not refused
+            or is_bad_response(len(refused) + len(page.aside), len(page.records) + len(page.aside))
+            or (none_left and not self._is_known(page.lease.visit))
+        ):
+            return Outcome([reason], Counts())
+        rest = without_refused(page, refused)
+        return self.commit([replace(rest, rows=normalise(rest.lease.visit, rest.records))])
+
+    def _refused(self, page: PageCommit) -> dict[int, str]:
+        """Find which records of a page cannot be stored beside the others, by halving; return why, by their index."""
+        refused: dict[int, str] = {}
+        with self.connection.transaction(force_rollback=True):
+            waiting = [list(range(len(page.records)))]
+            while waiting:
+                part = waiting.pop()
+                reason = self._try(page, part)
+                if reason is None:
+                    continue
+                if len(part) == 1:
+                    refused[part[0]] = reason
+                else:
+                    half = len(part) // 2
+                    waiting += [part[half:], part[:half]]
+            # What refers to a record that was stored after it can be stored by now.
+            again = True
+            while again:
+                usable = [index for index in refused if self._try(page, [index]) is None]
+                again = bool(usable)
+                for index in usable:
+                    del refused[index]
+        return refused
+
+    def _try(self, page: PageCommit, part: Sequence[int]) -> str | None:
+        """Store some records of a page; return why they cannot be, and then nothing of them is."""
+        visit = page.lease.visit
+        try:
+            with self.connection.transaction():
+                rows = normalise(visit, [page.records[index] for index in part])
+                self.connection.execute("SET CONSTRAINTS ALL DEFERRED")
+                staging.clear(self.connection)
+                self._store(_ruled(self.connection, rows, self.rule), Counts())
+                self.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        except (psycopg.Error, RecursionError) as error:
+            if not _is_of_data(error):
+                raise
+            return _reason(error)
+        return None
+
+    def _is_known(self, visit: Visit) -> bool:
+        """Tell whether the visited thing itself is in the warehouse, so that its items can refer to it."""
+        table = next(reversed(STREAMS[DETAIL[visit.stream.kind]].writes)) if visit.stream.kind in DETAIL else None
+        if table is None:
+            return True
+        found = self.connection.execute(
+            sql.SQL("SELECT EXISTS (SELECT FROM scratch.{} WHERE id = %s)").format(sql.Identifier(table)),
+            [visit.entity_id],
+        ).fetchone()
+        return bool(found and found[0])
 
     def _retried(self, work: Callable[[], T]) -> T:
         """Run a transaction again when another one was in its way."""
@@ -207,6 +286,7 @@ class Writer:
                 ],
             )
             note_sightings(self.connection, accepted)
+            record_set_aside(self.connection, accepted)
             acquit_links(self.connection, accepted)
             ended = self._settlements(accepted, changed)
             due = _made_due(accepted, depths)
@@ -303,6 +383,7 @@ def _without_the_erased(connection: Connection, page: PageCommit, rule: Rule) ->
         state=rule.of_walk(page.lease.visit.stream, page.state),
         verdict=verdict,
         seen=seen,
+        aside=[one for one in page.aside if not rule.is_named_in(one.body)],
     )
 
 
@@ -400,6 +481,10 @@ def _met(stream: Stream, pages: Iterable[Rows], depth: int) -> Iterable[tuple[st
             for values in rows.values:
                 if values[signal]:
                     yield target, values[met], values[owner], left, values[signal]
+
+
+def _is_of_data(error: psycopg.Error | RecursionError) -> bool:
+    return isinstance(error, RecursionError) or cause_of(error) is Cause.DATA
 
 
 def _reason(error: psycopg.Error | RecursionError) -> str:

@@ -25,8 +25,9 @@ KEPT_RUNS = 50
 """The newest runs stay whatever their age: a run compares itself with those before it."""
 
 _OLD: dict[str, str] = {
+    # An item that was set aside stays for as long as its list has a hole there.
     "crawl.quarantine": """
-        DELETE FROM crawl.quarantine WHERE seen_at < now() - make_interval(days => %(days)s)""",
+        DELETE FROM crawl.quarantine WHERE item_id IS NULL AND seen_at < now() - make_interval(days => %(days)s)""",
     # What entitled a crawl stays on record: the first and the last run under each statement.
     "crawl.runs": """
         WITH told AS (

@@ -67,6 +67,11 @@ def prepare(connection: Connection) -> None:
     connection.execute(_STAGE)
 
 
+def clear(connection: Connection) -> None:
+    """Empty the staging table, which the end of a transaction does otherwise."""
+    connection.execute(sql.SQL("DELETE FROM {}").format(_STAGE_NAME))
+
+
 def write(connection: Connection, rows: Iterable[Rows]) -> Iterator[Written]:
     """Write rows within a transaction, referred-to tables first, sorted by key.
 

@@ -652,17 +652,29 @@ reply_decay = _table(
 quarantine = _table(
     "crawl",
     "quarantine",
-    "Responses that could not be used, whole.",
+    "Responses that could not be used, whole, and items of lists that could not.",
     _big("id", "The case.", Identity(always=True), primary_key=True),
-    _time("seen_at", "When.", nullable=False, server_default=text("now()")),
+    _time(
+        "first_seen_at",
+        "When it came first; of an item, when the visit began that showed it first.",
+        nullable=False,
+        server_default=text("now()"),
+    ),
+    _time("seen_at", "When it came last.", nullable=False, server_default=text("now()")),
     _text("stream", "The stream.", nullable=False),
     _big("entity_id", "The entity that was visited.", nullable=False),
     _text("path", "What was asked for, path and query.", nullable=False),
     _int("status", "The HTTP status."),
-    _text("reason", "Why the response could not be used.", nullable=False),
-    Column("body", LargeBinary, comment="The response as it came, the last one."),
-    _int("count", "How often such a response came.", nullable=False, server_default=text("1")),
-    UniqueConstraint("stream", "entity_id", "path"),
+    _text("reason", "Why the response or the item could not be used.", nullable=False),
+    Column("body", LargeBinary, comment="The response as it came, the last one; of an item, the item alone."),
+    _int("count", "How often it came.", nullable=False, server_default=text("1")),
+    _big(
+        "item_id",
+        "Of one item of a list: what its list knows it by, or a number below 0 made of its bytes; null: a response.",
+    ),
+    _int("position", "Of one item: its place on the page that was asked for, from 0."),
+    Index(None, "stream", "entity_id", "path", unique=True, postgresql_where=text("item_id IS NULL")),
+    Index(None, "stream", "entity_id", "item_id", unique=True, postgresql_where=text("item_id IS NOT NULL")),
 )
 
 budget = _table(

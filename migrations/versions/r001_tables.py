@@ -684,25 +684,63 @@ def upgrade():
         "quarantine",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="The case."),
         sa.Column(
-            "seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="When."
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When it came first; of an item, when the visit began that showed it first.",
+        ),
+        sa.Column(
+            "seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When it came last.",
         ),
         sa.Column("stream", sa.Text(), nullable=False, comment="The stream."),
         sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="The entity that was visited."),
         sa.Column("path", sa.Text(), nullable=False, comment="What was asked for, path and query."),
         sa.Column("status", sa.Integer(), nullable=True, comment="The HTTP status."),
-        sa.Column("reason", sa.Text(), nullable=False, comment="Why the response could not be used."),
-        sa.Column("body", sa.LargeBinary(), nullable=True, comment="The response as it came, the last one."),
+        sa.Column("reason", sa.Text(), nullable=False, comment="Why the response or the item could not be used."),
         sa.Column(
-            "count",
+            "body",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="The response as it came, the last one; of an item, the item alone.",
+        ),
+        sa.Column("count", sa.Integer(), server_default=sa.text("1"), nullable=False, comment="How often it came."),
+        sa.Column(
+            "item_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="Of one item of a list: what its list knows it by, or a number below 0 made of its bytes;"
+            " null: a response.",
+        ),
+        sa.Column(
+            "position",
             sa.Integer(),
-            server_default=sa.text("1"),
-            nullable=False,
-            comment="How often such a response came.",
+            nullable=True,
+            comment="Of one item: its place on the page that was asked for, from 0.",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("quarantine_pkey")),
-        sa.UniqueConstraint("stream", "entity_id", "path", name=op.f("quarantine_stream_entity_id_path_key")),
         schema="crawl",
-        comment="Responses that could not be used, whole.",
+        comment="Responses that could not be used, whole, and items of lists that could not.",
+    )
+    op.create_index(
+        op.f("quarantine_stream_entity_id_item_id_idx"),
+        "quarantine",
+        ["stream", "entity_id", "item_id"],
+        unique=True,
+        schema="crawl",
+        postgresql_where=sa.text("item_id IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("quarantine_stream_entity_id_path_idx"),
+        "quarantine",
+        ["stream", "entity_id", "path"],
+        unique=True,
+        schema="crawl",
+        postgresql_where=sa.text("item_id IS NULL"),
     )
     op.create_table(
         "queries",
@@ -2361,6 +2399,8 @@ def downgrade():
     op.drop_table("runs", schema="crawl")
     op.drop_table("reply_decay", schema="crawl")
     op.drop_table("queries", schema="crawl")
+    op.drop_index(op.f("quarantine_stream_entity_id_path_idx"), table_name="quarantine", schema="crawl")
+    op.drop_index(op.f("quarantine_stream_entity_id_item_id_idx"), table_name="quarantine", schema="crawl")
     op.drop_table("quarantine", schema="crawl")
     op.drop_table("priors", schema="crawl")
     op.drop_table("erasures", schema="crawl")

@@ -17,7 +17,7 @@ def test_three_of_ten_answers_are_faults(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:
     """Every fault there is, mixed: what can be asked again is, what cannot is put off, and nothing wrong is kept."""
-    sandbox = start_sandbox(users=12, seed=3)
+    sandbox = start_sandbox(users=12, seed=3, odd=0.02)
     sandbox.json("/sandbox/churn?events=300", "POST")  # texts are cleared, and the index behind explore lags
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
@@ -34,7 +34,8 @@ def test_three_of_ten_answers_are_faults(
         harvester("crawl", ok=False)
     assert_truth(harvester, sandbox)
     retried = json.loads(harvester("quarantine", "retry", "--json").stdout)
-    assert retried["left"] == 0
+    odd = harvester.query("SELECT count(*) FROM crawl.quarantine WHERE item_id IS NOT NULL")[0][0]
+    assert retried["left"] == odd > 0
     assert harvester.query("SELECT count(*) FROM crawl.walks WHERE failures > 0") == [(0,)]
 
 

@@ -33,7 +33,7 @@ def test_killed_again_and_again(
     assert_truth: Callable[..., Any],
     second_database: str,
 ) -> None:
-    sandbox = start_sandbox(users=users, seed=1)
+    sandbox = start_sandbox(users=users, seed=1, odd=0.02)
     undisturbed = make_harvester(sandbox, HARVESTER_DATABASE_URL=second_database)
     undisturbed.seed_all(sandbox)
     sandbox.json("/sandbox/requests/reset", "POST")

@@ -47,7 +47,7 @@ def test_a_refresh_costs_what_it_must_and_an_audit_tells_the_rest(
     assert_truth: Callable[..., Any],
     record_property: Callable[[str, object], None],
 ) -> None:
-    sandbox = start_sandbox(users=users, seed=5)
+    sandbox = start_sandbox(users=users, seed=5, odd=0.02)
     harvester = make_harvester(sandbox)
     scope(harvester, sandbox)
     harvester.crawl()
@@ -139,7 +139,7 @@ def test_cycles_of_churn_and_kills_end_in_the_truth(
     Rankings are read too, of an index that lags, and texts are cleared.
     """
     rng = random.Random(7)
-    sandbox = start_sandbox(users=users, seed=7)
+    sandbox = start_sandbox(users=users, seed=7, odd=0.02)
     harvester = make_harvester(sandbox)
     harvester("seed", "explore")
     scope(harvester, sandbox)

@@ -33,7 +33,7 @@ def test_a_replayed_archive_gives_the_same_tables(
     assert_same_warehouse: Callable[[str, str], int],
 ) -> None:
     """Seeds, rankings, a killed run, faults, changes, a refresh and an audit: all of it again, and dated as it was."""
-    sandbox = start_sandbox(users=20, seed=3)
+    sandbox = start_sandbox(users=20, seed=3, odd=0.02)
     harvester = make_harvester(sandbox, HARVESTER_ARCHIVE=str(tmp_path / "archive"), HARVESTER_HOME=str(tmp_path))
     assert "nothing was seeded" in harvester("seed", "users", sandbox.seeds()["users"][0], "nobody", ok=False).stderr
     harvester.seed_all(sandbox)

@@ -456,3 +456,45 @@ def test_a_source_that_ignores_the_offset_ends_without_a_certificate() -> None:
             break
     assert result.done is not None
     assert not result.done.complete
+
+
+def test_that_an_unknown_item_stands_on_two_pages_proves_nothing() -> None:
+    """Items without an identity look alike: only what is known to be the same ties one page to the next."""
+    listing = walk.Listing(order=walk.Order.OLDEST_FIRST, limit=4)
+    hole = Entry(-1, None, hole=True)
+    served = [Entry(1), Entry(2), Entry(3), hole, Entry(4), hole, *map(Entry, range(5, 12))]
+    state, found = walk.begin(listing), set()
+    for number in range(40):
+        if number == 1:
+            del served[:3]
+        page = served[state.offset : state.offset + listing.limit]
+        found.update(entry.id for entry in page)
+        result = walk.step(listing, state, page)
+        if result.done is not None:
+            break
+    assert result.certified
+    assert set(range(4, 12)) <= found
+
+
+@pytest.mark.parametrize("listing", [NEWEST_KEYED, walk.Listing(order=walk.Order.OLDEST_FIRST)])
+@pytest.mark.parametrize("every", [3, 40])
+def test_holes_cost_a_walk_nothing_but_themselves(listing: walk.Listing, every: int) -> None:
+    """A list with holes takes as many pages as one without, is read to its end, and stands unchanged the next time."""
+
+    def read(holes: bool, last: walk.Certificate | None = None) -> tuple[int, walk.Step]:
+        served = [
+            Entry(-number, None, hole=True)
+            if holes and number % every == 0
+            else Entry(number, 1000 - number if listing.keyed else None)
+            for number in range(1, 500)
+        ]
+        state, result = walk.begin(listing, last), walk.Step()
+        while result.done is None:
+            result = walk.step(listing, state, served[state.offset : state.offset + listing.limit])
+        assert result.certified
+        return state.pages, result
+
+    pages, result = read(holes=True)
+    assert (result.whole, result.found) == (True, 499)
+    assert pages <= read(holes=False)[0] + 1
+    assert read(holes=True, last=result.done)[0] == 1

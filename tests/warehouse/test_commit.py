@@ -650,3 +650,55 @@ def test_texts_of_any_length_are_stored_superseded_and_found(connection: Connect
         assert row == (1,)
     refresh(connection)
     assert one(connection, "SELECT country FROM analytics.countries") == texts[-1]
+
+
+def page_of(lease: Lease, served: list[dict[str, Any]]) -> PageCommit:
+    """The last page of a list, as a visit makes it."""
+    records = decode(lease.visit.stream, json.dumps(served).encode())
+    made = normalise(lease.visit, records)
+    return PageCommit(lease, made, len(records), verdict=Verdict("{}"), path="/comments?offset=0", records=records)
+
+
+def test_what_the_database_refuses_of_a_page_is_set_aside_alone(
+    writer: Writer, connection: Connection, run: int
+) -> None:
+    """The rest is stored, whatever the order: a reply that stands before its comment is none of the refused."""
+    frontier.seed(connection, [frontier.Seed(Kind.PROJECT, 142)])
+    writer.commit([visited(take(connection, run, "project"), project())])
+    served = [comment(number, parent=30 if number == 2 else None) for number in range(1, 31)]
+    served[6] = comment(7, parent=10**9)
+    connection.execute("ALTER TABLE scratch.project_comments ADD CONSTRAINT refusing CHECK (id <> 20)")
+    lease = take(connection, run, "project_comments")
+    outcome = writer.commit([page_of(lease, served)])
+    assert outcome.taken == [True]
+    assert outcome.counts.as_json()["project_comments"]["inserted"] == 28
+    kept = connection.execute(
+        "SELECT item_id, position, path, body, reason FROM crawl.quarantine ORDER BY item_id"
+    ).fetchall()
+    assert [row[:3] for row in kept] == [(7, 6, "/comments?offset=0"), (20, 19, "/comments?offset=0")]
+    assert json.loads(kept[0][3]) == served[6]
+    assert "parent_id" in kept[0][4]
+
+    # What came right is stored the next time, and is no case any more.
+    connection.execute("ALTER TABLE scratch.project_comments DROP CONSTRAINT refusing")
+    connection.execute("UPDATE crawl.walks SET due_at = now()")
+    lease = take(connection, run, "project_comments")
+    assert sorted(lease.aside) == [7, 20]
+    served[6] = comment(7)
+    assert writer.commit([page_of(lease, served)]).taken == [True]
+    assert connection.execute("SELECT count(*) FROM crawl.quarantine").fetchone() == (0,)
+    assert connection.execute("SELECT count(*) FROM scratch.project_comments").fetchone() == (30,)
+
+
+def test_a_page_whose_place_is_not_in_the_warehouse_is_refused_whole(
+    writer: Writer, connection: Connection, run: int
+) -> None:
+    frontier.seed(connection, [frontier.Seed(Kind.PROJECT, 142)])
+    writer.commit([visited(take(connection, run, "project"), project())])
+    lease = take(connection, run, "project_comments")
+    for table in ("history.project_stats", "scratch.projects"):
+        connection.execute(f"DELETE FROM {table}")
+    for served in ([comment(1)], [comment(number) for number in range(1, 9)]):
+        (reason,) = writer.commit([page_of(lease, served)]).taken
+        assert "ForeignKeyViolation" in str(reason)
+    assert connection.execute("SELECT count(*) FROM crawl.quarantine").fetchone() == (0,)

@@ -20,9 +20,14 @@ SELECT
     CASE WHEN t.timed AND w.state ? 'key' THEN to_timestamp((w.state ->> 'key')::bigint) END AS hole_before,
     CASE WHEN t.timed AND w.state ? 'key' THEN to_timestamp((w.certificate ->> 'key')::bigint) END AS hole_after,
     (w.certificate ->> 'capped')::boolean IS TRUE AS capped,
+    -- Items that stand in the list and could not be used; `harvester quarantine list` shows them.
+    coalesce(h.holes, 0) AS holes,
     w.visited_at,
     w.due_at
 FROM crawl.walks w
+LEFT JOIN (
+    SELECT stream, entity_id, count(*)::int AS holes FROM crawl.quarantine WHERE item_id IS NOT NULL GROUP BY 1, 2
+) h ON h.stream = w.stream AND h.entity_id = w.entity_id
 CROSS JOIN LATERAL (
     SELECT w.stream IN (
         'project_comments', 'studio_comments', 'profile_comments', 'studio_activity', 'user_projects'
@@ -30,7 +35,7 @@ CROSS JOIN LATERAL (
 ) t;
 
 COMMENT ON VIEW analytics.coverage IS
-    'Per list or object: what is certified, on which ground and when. All that stood in the list at certified_from is held.';
+    'Per list or object: what is certified, on which ground and when. All that stood in the list at certified_from is held, but for the holes.';
 
 CREATE FUNCTION analytics.gap_is_in(stream text, entity_id bigint, after timestamptz, before timestamptz) RETURNS text
 LANGUAGE sql STABLE AS $$
