@@ -11,7 +11,7 @@ from rich.table import Table
 
 from harvester import cli_analytics, cli_dataset, cli_db, cli_network, cli_quarantine, cli_report, cli_sampling
 from harvester.cli_base import DEGRADED, INTERRUPTED, AllowHost, Group, settings
-from harvester.errors import UsageError
+from harvester.errors import UsageError, WarehouseError
 from harvester.output import shown
 
 app = typer.Typer(
@@ -376,6 +376,9 @@ def forget_user(
     user: Annotated[int | None, typer.Option("--id", help="The user's id, instead of a name.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would go, and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    rewrite: Annotated[
+        bool, typer.Option(help="Write the files of the tables again, so that nothing deleted is left in them.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Remove a person from every table, and leave them out of all later crawls, replays and datasets.
@@ -397,10 +400,29 @@ def forget_user(
             _show_erasure(forget(connection, home, name, user=user, rehearse=True), "would go")
             typer.confirm("Remove all this for good?", abort=True)
         erasure = forget(connection, home, name, user=user, rehearse=dry_run)
+        if not as_json:
+            _show_erasure(erasure, "would go" if dry_run else "is gone")
+        rewritten = _rewrite(connection, erasure.touched) if rewrite and not dry_run else []
     if as_json:
-        typer.echo(json.dumps(erasure.as_json() | {"known": erasure.known, "dry_run": dry_run}))
-    else:
-        _show_erasure(erasure, "would go" if dry_run else "is gone")
+        facts = {"known": erasure.known, "rewritten": rewritten, "dry_run": dry_run}
+        typer.echo(json.dumps(erasure.as_json() | facts))
+
+
+def _rewrite(connection: Any, tables: list[str]) -> list[str]:
+    """Rewrite the tables of an erasure, and say which are left and what to do about them."""
+    from harvester.warehouse.maintenance import rewrite
+
+    later = "rows that were removed are still in the files: run `harvester db maintain --rewrite`"
+    try:
+        done = rewrite(connection, tables, tell=lambda table: typer.echo(f"rewriting {table}", err=True))
+    except WarehouseError as error:
+        typer.echo(f"{error}; {later} afterwards", err=True)
+        return []
+    if done.not_ours:
+        typer.echo(f"{', '.join(done.not_ours)}: {later} as the owner of the tables", err=True)
+    if done.busy:
+        typer.echo(f"{', '.join(done.busy)}: being read, {later} afterwards", err=True)
+    return done.rewritten
 
 
 def _show_erasure(erasure: Any, what: str) -> None:

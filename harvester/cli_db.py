@@ -139,6 +139,12 @@ def maintain(
         int, typer.Option(min=1, max=36_500, help="Days for which runs and quarantined responses are kept.")
     ] = 90,
     *,
+    rewrite: Annotated[
+        bool,
+        typer.Option(
+            "--rewrite", help="Write all tables' files again, so that nothing deleted is left; not in a crawl."
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be done, and change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -151,14 +157,22 @@ def maintain(
     from harvester.warehouse.maintenance import maintain as run
 
     with connect(settings(), autocommit=True) as connection:
-        done = run(connection, keep_days=keep_days, rehearse=dry_run, tell=lambda table: typer.echo(table, err=True))
+        done = run(
+            connection,
+            keep_days=keep_days,
+            rehearse=dry_run,
+            whole=rewrite,
+            tell=lambda table: typer.echo(table, err=True),
+        )
     if as_json:
         typer.echo(json.dumps(done.as_json() | {"dry_run": dry_run}))
         return
     verb = "would be" if dry_run else "were"
     for table, count in done.deleted.items():
         typer.echo(f"{count:,} rows of {table} {verb} deleted")
-    typer.echo(f"{len(done.vacuumed):,} tables {verb} vacuumed and analysed")
+    typer.echo(f"{len(done.vacuumed):,} tables {verb} {'rewritten' if rewrite else 'vacuumed and analysed'}")
+    if done.busy:
+        typer.echo(f"{len(done.busy):,} are being read: run the command again later")
     if done.not_ours:
         typer.echo(f"{len(done.not_ours):,} are left to their owner and to autovacuum")
 

@@ -451,6 +451,11 @@ class Erasure:
     emptied: Counter[str] = field(default_factory=Counter)
     redacted: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def touched(self) -> list[str]:
+        """The tables of which rows were changed or removed."""
+        return sorted({*self.deleted, *self.emptied, *self.redacted})
+
     def as_json(self) -> dict[str, dict[str, int]]:
         """For `--json`: counts by table."""
         return {"deleted": dict(self.deleted), "emptied": dict(self.emptied), "redacted": dict(self.redacted)}

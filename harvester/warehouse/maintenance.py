@@ -5,20 +5,20 @@ Nothing of `scratch` and `history` is deleted here, nor a walk, a seed, a design
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from psycopg import sql
 
 from harvester.errors import WarehouseError
-from harvester.warehouse.locks import MAINTAINING
+from harvester.warehouse.locks import IN_USE, MAINTAINING
 from harvester.warehouse.schema import use_schema
-from harvester.warehouse.tables import SCHEMAS
+from harvester.warehouse.tables import SCHEMAS, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import psycopg
+    from collections.abc import Callable, Iterable
 
 KEEP_DAYS = 90
 KEPT_RUNS = 50
@@ -50,6 +50,25 @@ ORDER BY 1, 2
 """
 
 
+_LOCK_TIMEOUT = "30s"
+"""How long a table is waited for: who reads it, a build of a dataset say, may take hours."""
+
+
+@dataclass(slots=True)
+class Rewriting:
+    """Tables whose files were written again, and those that were not."""
+
+    rewritten: list[str] = field(default_factory=list)
+    not_ours: list[str] = field(default_factory=list)
+    """Tables of another owner, who alone may rewrite them."""
+    busy: list[str] = field(default_factory=list)
+    """Tables that somebody was reading for longer than they were waited for."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
 @dataclass(slots=True)
 class Maintenance:
     """What was done, or would be."""
@@ -58,6 +77,8 @@ class Maintenance:
     vacuumed: list[str] = field(default_factory=list)
     not_ours: list[str] = field(default_factory=list)
     """Changed tables of another owner, who alone may vacuum them."""
+    busy: list[str] = field(default_factory=list)
+    """Tables that could not be rewritten, since somebody was reading them."""
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -69,16 +90,18 @@ def maintain(
     *,
     keep_days: int = KEEP_DAYS,
     rehearse: bool = False,
+    whole: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Maintenance:
     """Delete what is older than `keep_days` from the operator's tables, then vacuum and analyse whatever changed.
 
-    Safe during a crawl and safe to repeat. `connection` must be in autocommit mode.
+    Safe during a crawl and safe to repeat, but for `whole`. `connection` must be in autocommit mode.
 
     Args:
         connection: to the warehouse.
         keep_days: age in days up to which runs and quarantined responses stay.
         rehearse: count, and change nothing.
+        whole: rewrite each table's files as `rewrite` does, instead of vacuuming what changed.
         tell: is given the name of each table before it is vacuumed, which may take long.
 
     Raises:
@@ -93,6 +116,11 @@ def maintain(
     for table, statement in _OLD.items():
         with connection.transaction(force_rollback=rehearse):
             done.deleted[table] = connection.execute(statement, values).rowcount
+    if whole:
+        tables = [table.fullname for table in metadata.sorted_tables]
+        written = Rewriting(rewritten=tables) if rehearse else rewrite(connection, tables, tell=tell)
+        done.vacuumed, done.not_ours, done.busy = written.rewritten, written.not_ours, written.busy
+        return done
     connection.execute("SELECT pg_stat_force_next_flush()")
     for schema, name, ours in connection.execute(_CHANGED, [list(SCHEMAS)]).fetchall():
         table = f"{schema}.{name}"
@@ -104,3 +132,54 @@ def maintain(
             tell(table)
             connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(schema, name)))
     return done
+
+
+def rewrite(
+    connection: psycopg.Connection[Any], tables: Iterable[str], *, tell: Callable[[str], None] = lambda _: None
+) -> Rewriting:
+    """Write the files of tables and their indexes again, so that nothing of deleted rows is left in them.
+
+    Each table is locked while it is rewritten and needs as much free space as it takes. `connection` must be in
+    autocommit mode.
+
+    Args:
+        connection: to the warehouse.
+        tables: names with their schema.
+        tell: is given the name of each table before it is rewritten, which may take long.
+
+    Raises:
+        WarehouseError: a crawl is at work.
+    """
+    alone = connection.execute("SELECT pg_try_advisory_lock(%s)", [IN_USE]).fetchone()
+    if not (alone and alone[0]):
+        raise WarehouseError("tables are not rewritten while crawls, or a refresh of analytics, are at work")
+    done = Rewriting()
+    try:
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", [_LOCK_TIMEOUT])
+        for table in tables:
+            ours = connection.execute(
+                "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = %s::regclass", [table]
+            ).fetchone()
+            if not (ours and ours[0]):
+                done.not_ours.append(table)
+                continue
+            tell(table)
+            try:
+                _vacuum_full(connection, *table.split("."))
+            except psycopg.errors.LockNotAvailable:
+                done.busy.append(table)
+            else:
+                done.rewritten.append(table)
+        # What the planner knows of columns, their most common values among it, and files that are no longer used.
+        with suppress(psycopg.errors.InsufficientPrivilege, psycopg.errors.LockNotAvailable):
+            _vacuum_full(connection, "pg_catalog", "pg_statistic")
+            connection.execute("CHECKPOINT")
+    finally:
+        connection.execute("RESET lock_timeout")
+        connection.execute("SELECT pg_advisory_unlock(%s)", [IN_USE])
+    return done
+
+
+def _vacuum_full(connection: psycopg.Connection[Any], schema: str, table: str) -> None:
+    analyse = "FULL" if schema == "pg_catalog" else "FULL, ANALYZE"
+    connection.execute(sql.SQL("VACUUM ({}) {}").format(sql.SQL(analyse), sql.Identifier(schema, table)))

@@ -101,7 +101,7 @@ def use_schema(connection: psycopg.Connection[Any]) -> None:
     """
     free = connection.execute("SELECT pg_try_advisory_lock_shared(%s)", [IN_USE]).fetchone()
     if not (free and free[0]):
-        raise WarehouseError("the schema is being migrated: try again when that is done")
+        raise WarehouseError("the schema is being migrated, or tables are rewritten: try again when that is done")
     check_schema(connection)
 
 

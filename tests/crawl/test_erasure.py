@@ -99,7 +99,8 @@ def test_nothing_of_a_person_is_left_and_nothing_comes_back(crawled: tuple[Any, 
     counted = json.loads(harvester("forget", "user", person["username"], "--dry-run", "--json").stdout)
     assert everything(harvester.database) == before
     done = json.loads(harvester("forget", "user", person["username"].upper(), "--yes", "--json").stdout)
-    assert done == counted | {"dry_run": False}
+    assert {"scratch.users", "scratch.projects", "scratch.project_comments"} <= set(done["rewritten"])
+    assert done == counted | {"rewritten": done["rewritten"], "dry_run": False}
     assert done["deleted"]["scratch.users"] == 1
     assert done["deleted"]["scratch.projects"] >= 1
     assert done["deleted"]["analytics.user_months"] >= 1

@@ -9,13 +9,18 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from harvester.cli import app
 from harvester.errors import UsageError
+from harvester.warehouse import embedded, maintenance, schema
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.erasure import NAME, REMOVED, USER, forget, load_rule
+from harvester.warehouse.locks import IN_USE
 from harvester.warehouse.tables import metadata
 
 if TYPE_CHECKING:
@@ -259,3 +264,54 @@ def test_a_name_that_went_to_somebody_else_is_theirs(strangers: Any, tmp_path: P
     assert [name for name in ("renamed5", "luna12") if rule.names(NAME, name)] == ["renamed5"]
     assert strangers.execute("SELECT content FROM scratch.project_comments ORDER BY id").fetchall() == before
     assert strangers.execute("SELECT count(*) FROM scratch.users WHERE username = 'luna12'").fetchone() == (1,)
+
+
+def test_no_byte_of_the_person_is_left_in_the_files(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of tables, of indexes and of what the planner knows of columns; what WAL and backups keep is documented."""
+    monkeypatch.setenv("HARVESTER_HOME", str(own_home))
+    url = embedded.up(own_home)
+    schema.migrate(url)
+    told = [b"Somebody_373", b"somebody_373", b"a bio of theirs", b"a title of theirs"]
+    with open_connection(url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO scratch.users (id, username, bio) VALUES (5, 'Somebody_373', 'a bio of theirs')"
+        )
+        connection.execute("UPDATE scratch.users SET bio = 'another bio'")
+        connection.execute(
+            "INSERT INTO scratch.users (id, username) SELECT n, 'other' || n FROM generate_series(6, 50) n"
+        )
+        connection.execute("INSERT INTO scratch.projects (id, author_id, title) VALUES (1, 5, 'a title of theirs')")
+        connection.execute(
+            "INSERT INTO scratch.profile_comments (id, user_id, author_id, content)"
+            " SELECT n, 6, 7, 'hi @somebody_373 ' || repeat(md5(n::text), 300) FROM generate_series(1, 30) n"
+        )
+        connection.execute("ANALYZE")
+        connection.execute("CHECKPOINT")
+        assert left_in_files(own_home, told) == told
+        reader = psycopg.connect(url)
+        reader.execute("SELECT FROM scratch.users")  # in a transaction
+        monkeypatch.setattr(maintenance, "_LOCK_TIMEOUT", "100ms")
+        erased = CliRunner().invoke(app, ["forget", "user", "somebody_373", "--yes"])
+        assert erased.exit_code == 0, erased.output
+        assert "scratch.users: being read" in erased.output
+        assert "harvester db maintain --rewrite" in erased.output
+        assert "rewriting scratch.profile_comments" in erased.output
+        assert left_in_files(own_home, told) != []
+        connection.execute("SELECT pg_advisory_lock_shared(%s)", [IN_USE])  # as a crawl has it
+        refused = CliRunner().invoke(app, ["db", "maintain", "--rewrite"])
+        assert (refused.exit_code, "while crawls" in refused.output) == (1, True)
+        connection.execute("SELECT pg_advisory_unlock_shared(%s)", [IN_USE])
+        reader.close()
+        done = CliRunner().invoke(app, ["db", "maintain", "--rewrite", "--json"])
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.stdout)["busy"] == []
+        assert left_in_files(own_home, told) == []
+        kept = "SELECT count(*), count(*) FILTER (WHERE content LIKE 'hi @[erased] %') FROM scratch.profile_comments"
+        assert connection.execute(kept).fetchone() == (30, 30)
+
+
+def left_in_files(home: Path, told: list[bytes]) -> list[bytes]:
+    """What stands in the files of tables and indexes of the embedded server of a home."""
+    (base,) = home.rglob("base")
+    held = b"".join(file.read_bytes() for file in base.rglob("*") if file.is_file())
+    return [text for text in told if text in held]
