@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, AnyStr, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 
@@ -159,6 +159,11 @@ class Session:
             else:
                 logger.warning("the database is back")
                 return
+
+    def without_erased(self, served: AnyStr) -> AnyStr:
+        """What was served, or nothing of it where it holds a name or an id of somebody who was erased."""
+        assert self._writer is not None
+        return served[:0] if self._writer.rule.is_named_in(served) else served
 
     @property
     def totals(self) -> frontier.Totals:

@@ -370,7 +370,8 @@ class WalkSpider(Spider):
         except TransientHTTP as error:
             await self._later(lease, str(error))
         except Unusable as error:
-            await self.session.call(frontier.quarantine, lease, error.path, error.status, str(error), error.body)
+            body = self.session.without_erased(error.body)
+            await self.session.call(frontier.quarantine, lease, error.path, error.status, str(error), body)
             await self._later(lease, str(error))
         finally:
             self._answers.pop((stream.name, lease.visit.entity_id), None)
@@ -457,7 +458,8 @@ class WalkSpider(Spider):
             return
         self._drift[place] = 0
         self._known_drift.add(place)
-        if await self.session.call(frontier.report_drift, self.session.run, *place, departure.example):
+        example = self.session.without_erased(departure.example)
+        if await self.session.call(frontier.report_drift, self.session.run, *place, example):
             logger.warning("%s: %s: %s (see `harvester status`)", *place)
 
     async def _flush_drift(self) -> None:

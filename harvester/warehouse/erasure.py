@@ -133,7 +133,7 @@ _PICTURE = re.compile(r"(/(?:user|avatars)/)([0-9]{1,18})(?=[_.])")
 """The id of a user in the address of their picture."""
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?')
 """A string of JSON, and whether it is the name of a field."""
-_NUMBER = re.compile(r"(?<![0-9.x])[0-9]{1,18}(?![0-9.x])")
+_NUMBER = re.compile(r"(?<![0-9A-Za-z.])[0-9]{1,18}(?![0-9A-Za-z]|\.[0-9])")
 """A number that may be an id, in what can't be read as JSON; sizes of pictures as 90x90 are none."""
 _HIDING = r"[&%\\\x01-\x08\x0b\x0c\x0e-\x1f\x7f]"
 """What a name can be hidden with in a text of ASCII characters (`harvester.api.names`)."""
@@ -339,6 +339,23 @@ class Rule:
 
     def _picture(self, found: re.Match[str]) -> str:
         return found[1] + "0" if self.names(USER, int(found[2])) else found[0]
+
+    def is_named_in(self, served: str | bytes | None) -> bool:
+        """Tell whether something that was served, of whatever form, holds a name or an id of somebody erased."""
+        if not (self and served):
+            return False
+        text = served if isinstance(served, str) else served.decode(errors="replace")
+        try:
+            value = json.loads(text)
+            if self._field("", value) != value:
+                return True
+            ids = _ids(value)
+        except (ValueError, RecursionError):
+            strings = (string for string, is_field in _STRING.findall(text) if not is_field)
+            if any(self._is_name(fold(string)) for string in (text.strip(), *strings)) or self.said(text) != text:
+                return True
+            ids = map(int, _NUMBER.findall(text))
+        return any(self.names(kind, number) for number in ids for kind in (USER, PROJECT))
 
     def _is_name(self, name: str) -> bool:
         return self.names(NAME, name)
@@ -767,26 +784,10 @@ class _Work:
         ):
             self._lock(table)
             rows = self._rows(f"SELECT ctid::text, {columns} FROM {table}")
-            theirs = [[place] for place, *texts in rows if any(map(self._is_theirs, texts))]
+            theirs = [[place] for place, *texts in rows if any(map(self.rule.is_named_in, texts))]
             self.connection.cursor().executemany(f"{change} WHERE ctid = %s::tid", theirs)
             counter = self.erasure.deleted if change.startswith("DELETE") else self.erasure.emptied
             self._count(counter, table, len(theirs))
-
-    def _is_theirs(self, served: str | bytes | None) -> bool:
-        """Tell whether something that was served, of whatever form, holds a name or an id of the person."""
-        if not served:
-            return False
-        text = served if isinstance(served, str) else served.decode(errors="replace")
-        strings = (string for string, is_field in _STRING.findall(text) if not is_field)
-        if any(self.rule.names(NAME, fold(value)) for value in (text.strip(), *strings)):
-            return True
-        if self.rule.said(text) != text:
-            return True
-        try:
-            ids = _ids(json.loads(text))
-        except (ValueError, RecursionError):
-            ids = map(int, _NUMBER.findall(text))
-        return any(self.rule.names(kind, number) for number in ids for kind in (USER, PROJECT))
 
     def texts(self) -> None:
         """Take the names out of texts of others, and ids out of what has no column of its own."""
@@ -876,7 +877,7 @@ def _only(table: str) -> str:
 
 
 def _holds_texts(table: Table, column: Column[Any]) -> bool:
-    if table.name == "erasures" or column.name in _TERMS | _NAMES:
+    if table.name in ("erasures", "sql_parts") or column.name in _TERMS | _NAMES:
         return False
     if isinstance(column.type, JSONB):
         return not (table.schema == "crawl" and column.name in _FIGURES)

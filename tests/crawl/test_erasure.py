@@ -11,6 +11,7 @@ import pytest
 
 from harvester.config import load
 from harvester.crawl import frontier
+from harvester.crawl.session import Session
 from harvester.warehouse.commit import PageCommit, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.erasure import forget, load_rule
@@ -344,3 +345,28 @@ def test_a_walk_under_way_remembers_no_erased(erased: Any, tmp_path: Path) -> No
     assert erased.execute("SELECT item_id FROM crawl.sightings").fetchall() == [(8,)]
     (kept,) = erased.execute("SELECT state FROM crawl.walks").fetchone()
     assert kept == {"head": [8], "anchors": [8], "base": {"anchors": []}}
+
+
+@pytest.mark.parametrize(
+    ("served", "is_theirs"),
+    [
+        (b'{"username": "SOMEONE5"}', True),
+        (b'{"author": {"id": 5}}', True),
+        (b'[{"id": 55, "title": "x"}]', True),
+        (b'<a href="/users/someone5/">', True),
+        (b"cut off: {id: 55, ti", True),
+        ("%73omeone5", True),
+        (b'{"count": 5, "someone5": 1, "id": 7}', False),
+        ("it was user 5.", True),
+        ("someone55, 5x5 and 5.5", False),
+        (b"\xff\xfe", False),
+        ("", False),
+    ],
+)
+def test_what_is_set_aside_later_holds_nothing_of_the_erased(
+    erased: Any, tmp_path: Path, served: str | bytes, *, is_theirs: bool
+) -> None:
+    """Of a response that cannot be used, and of an example of drift, nothing is kept that names them."""
+    session = Session(load(home=tmp_path), "test")
+    session._use(erased)
+    assert session.without_erased(served) == (served[:0] if is_theirs else served)
