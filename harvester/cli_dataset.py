@@ -168,7 +168,7 @@ def _show(folder: Path, made: Any) -> None:
         table.add_row(resource.name, f"{resource.rows:,}", f"{size:,.0f}", f"{left_out:,}" if left_out else "")
     console = Console()
     console.print(table, highlight=False)
-    console.print(f"release {made.name} ({made.profile}) in {folder}", highlight=False, soft_wrap=True)
+    console.print(f"release {made.name} ({made.profile}) in {shown(str(folder))}", highlight=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: harvester dataset verify releases/2026.06.0")
@@ -219,7 +219,7 @@ def diff(
     if as_json:
         typer.echo(json.dumps(asdict(found)))
         return
-    typer.echo(f"from {found.older} to {found.newer}")
+    typer.echo(printable(f"from {found.older} to {found.newer}"))
     for line in found.schema:
         typer.echo(printable(line))
     table = Table(box=None, pad_edge=False, header_style="bold")

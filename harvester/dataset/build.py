@@ -535,11 +535,17 @@ class Build:
 def _previous(request: Request) -> Release | None:
     if request.previous is None:
         return None
-    from harvester.dataset.describe import read_release  # noqa: PLC0415
+    from harvester.dataset.describe import read_release, version_of  # noqa: PLC0415
 
     previous = read_release(request.previous)
+    version_of(previous.name)
     if previous.profile is Profile.OPEN and not _is_k(previous.parameters.get("k")):
         raise UsageError(f"{request.previous} is open, and does not say how many people share a row")
+    try:
+        if previous.profile is not Profile.INTERNAL:
+            key_of(b"", previous)
+    except (LookupError, TypeError, ValueError):
+        raise UsageError(f"{request.previous} does not say how its pseudonyms were made") from None
     if previous.profile is not request.profile:
         raise UsageError(f"{request.previous} is {previous.profile}, not {request.profile}: like is compared with like")
     return previous

@@ -146,7 +146,11 @@ class _Found:
             for name in sorted([*folders, *files]):
                 path = os.path.join(place, name)  # noqa: PTH118  (of any bytes)
                 relative = os.path.relpath(path, self._folder)
-                mode = os.lstat(path).st_mode
+                try:
+                    mode = os.lstat(path).st_mode
+                except OSError as error:  # it is gone again, or too deep
+                    odd.append(Problem(relative, f"cannot be read: {error.strerror}"))
+                    continue
                 if stat.S_ISREG(mode):
                     yield relative
                 elif stat.S_ISLNK(mode):

@@ -10,6 +10,8 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections import defaultdict
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from hypothesis import strategies as st
 from made_up_release import make_release, rows, told
 
 from harvester.dataset import read
-from harvester.dataset.build import Request, _previous
+from harvester.dataset.build import Request, _previous, _told
 from harvester.dataset.describe import describe, read_release
 from harvester.dataset.diff import diff
 from harvester.dataset.verify import verify
@@ -94,6 +96,20 @@ def listen(path):
 
 def first_file(told):
     return told["release"]["resources"][0]["files"][0]
+
+
+DEEP = "d" * 250
+
+
+def bury(path):
+    """Make folders deeper than a path can tell."""
+    here = os.open(path, os.O_RDONLY)
+    for _ in range(18):
+        os.mkdir(DEEP, dir_fd=here)
+        below = os.open(DEEP, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
 
 
 LINK = "is a symbolic link, which is not followed"
@@ -186,6 +202,11 @@ def test_a_trick_is_named_and_nothing_outside_is_opened(folder, what):
     for path, words in expected:
         assert any(one.path == path and words in one.what for one in found), (path, words, found)
     assert {one.path for one in found} == {path for path, _ in expected}
+
+
+def test_folders_deeper_than_a_path_can_tell_are_told(folder):
+    bury(folder)
+    assert {one.what for one in verified(folder)} == {"cannot be read: File name too long"}
 
 
 def test_what_is_swapped_while_it_is_opened_leads_nowhere(folder, monkeypatch):
@@ -320,6 +341,52 @@ def test_every_mutation_is_told(sound, tmp_path, name, mutation, place, value):
     except UsageError:
         assert name == "manifest.json"
         assert mutation in ("delete", "rename")
+
+
+ODD_VALUES = (
+    """null true -1 0 1.5 9223372036854775808 1e400 "" "x" "\\u001b[2J" "../x" "users" "open" "٣" [] [[]] {} {"a":1}"""
+)
+
+
+def leaves(told, path=()):
+    """The path to each value of a manifest, containers too; not to what is prose."""
+    if path and path[-1] not in ("comment", "treatment"):
+        yield path
+    items = told.items() if isinstance(told, dict) else enumerate(told) if isinstance(told, list) else ()
+    for name, value in items:
+        yield from leaves(value, (*path, name))
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_manifest_is_judged_and_no_command_fails_over_it(sound, tmp_path, data):
+    """Whatever stands in it, under a true hash: told or taken, never a traceback."""
+    folder = tmp_path / "release"
+    if not folder.exists():
+        shutil.copytree(sound, folder)
+    told = json.loads((sound / "manifest.json").read_text())
+    for _ in range(data.draw(st.integers(1, 2))):
+        by_name = defaultdict(list)
+        for path in leaves(told):
+            by_name[next(part for part in reversed(path) if isinstance(part, str))].append(path)
+        *path, last = data.draw(st.sampled_from(by_name[data.draw(st.sampled_from(sorted(by_name)))]))
+        place = told
+        for name in path:
+            place = place[name]
+        if data.draw(st.integers(0, 4)) == 0:
+            del place[last]
+        else:
+            place[last] = json.loads(data.draw(st.sampled_from(ODD_VALUES.split())))
+    (folder / "manifest.json").write_bytes(json.dumps(told).encode())
+    verified(folder)
+    for command in (
+        lambda: diff(sound, folder),
+        lambda: _previous(Request(folder, previous=folder)),
+        lambda: [list(_told(folder, one, with_looks=False)) for one in read_release(folder).resources],
+        lambda: [list(_told(folder, one, with_looks=True)) for one in read_release(folder).resources],
+    ):
+        with suppress(UsageError):
+            command()
 
 
 def test_the_commands_print_nothing_that_a_terminal_obeys(folder, tmp_path):
