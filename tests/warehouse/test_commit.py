@@ -702,3 +702,17 @@ def test_a_page_whose_place_is_not_in_the_warehouse_is_refused_whole(
         (reason,) = writer.commit([page_of(lease, served)]).taken
         assert "ForeignKeyViolation" in str(reason)
     assert connection.execute("SELECT count(*) FROM crawl.quarantine").fetchone() == (0,)
+
+
+def test_an_error_of_the_data_that_psycopg_calls_operational_costs_its_page_alone(
+    connection: Connection, writer: Writer, run: int
+) -> None:
+    connection.execute("CREATE INDEX of_an_operator ON scratch.projects (title)")
+    frontier.seed(connection, [Seed(Kind.PROJECT, number) for number in (1, 2, 3)])
+    titles = {1: "a", 2: "".join(random.Random(1).choices(string.ascii_letters, k=6_000)), 3: "c"}
+    leases = leased(connection, run, ["project"], 3)
+    pages = [visited(lease, project(lease.visit.entity_id, title=titles[lease.visit.entity_id])) for lease in leases]
+    taken = dict(zip([lease.visit.entity_id for lease in leases], writer.commit(pages).taken, strict=True))
+    assert str(taken.pop(2)).startswith("ProgramLimitExceeded")
+    assert taken == {1: True, 3: True}
+    assert one(connection, "SELECT array_agg(title ORDER BY id) FROM scratch.projects") == ["a", "c"]

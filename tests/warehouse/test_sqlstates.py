@@ -83,9 +83,8 @@ def test_connections_that_end(blank_database: str) -> None:
         second.execute("SELECT pg_terminate_backend(%s)", [first.info.backend_pid])
         told_by_the_server, known_by_the_driver = error_of(first, "SELECT 1"), error_of(first, "SELECT 1")
         assert {cause_of(told_by_the_server), cause_of(known_by_the_driver)} == {Cause.CONNECTION}
-        second.execute("SET idle_in_transaction_session_timeout = '10ms'")
-        second.execute("SELECT 1")
         with open_connection(blank_database, autocommit=True) as third:
+            second.execute("SET idle_in_transaction_session_timeout = '10ms'")  # it is in a transaction
             while third.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [second.info.backend_pid]).rowcount:
                 pass
         assert cause_of(error_of(second, "SELECT 1")) is Cause.CONNECTION
