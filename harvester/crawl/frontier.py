@@ -27,7 +27,7 @@ from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts, Lease
 from harvester.warehouse.locks import ALIVE
 from harvester.warehouse.normalise import Query, Visit
 from harvester.warehouse.rates import NOW
-from harvester.warehouse.tables import LONGEST_KEY
+from harvester.warehouse.tables import HASHED_PATH, LONGEST_KEY
 
 _LONGEST_PAUSE = 6 * 3600
 """Seconds after which a visit that keeps failing is tried again, at most."""
@@ -455,7 +455,7 @@ def quarantine(connection: Connection, lease_: Lease, path: str, status: int | N
     with connection.transaction():
         connection.execute(
             "INSERT INTO crawl.quarantine AS q (stream, entity_id, path, status, reason, body)"
-            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (stream, entity_id, path) WHERE item_id IS NULL"
+            f" VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (stream, entity_id, {HASHED_PATH}) WHERE item_id IS NULL"
             " DO UPDATE SET seen_at = now(),"
             " status = excluded.status, reason = excluded.reason, body = excluded.body, count = q.count + 1",
             [lease_.visit.stream.name, lease_.visit.entity_id, path, status, reason, body],

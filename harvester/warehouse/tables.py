@@ -649,6 +649,8 @@ reply_decay = _table(
     _time("fitted_at", "When.", nullable=False, server_default=text("now()")),
 )
 
+HASHED_PATH = "hashtextextended(path, 0)"
+"""The path of a response as its index has it: a name in it may be of any length."""
 quarantine = _table(
     "crawl",
     "quarantine",
@@ -673,7 +675,14 @@ quarantine = _table(
         "Of one item of a list: what its list knows it by, or a number below 0 made of its bytes; null: a response.",
     ),
     _int("position", "Of one item: its place on the page that was asked for, from 0."),
-    Index(None, "stream", "entity_id", "path", unique=True, postgresql_where=text("item_id IS NULL")),
+    Index(
+        "quarantine_stream_entity_id_path_idx",
+        "stream",
+        "entity_id",
+        text(HASHED_PATH),
+        unique=True,
+        postgresql_where=text("item_id IS NULL"),
+    ),
     Index(None, "stream", "entity_id", "item_id", unique=True, postgresql_where=text("item_id IS NOT NULL")),
 )
 

@@ -735,9 +735,9 @@ def upgrade():
         postgresql_where=sa.text("item_id IS NOT NULL"),
     )
     op.create_index(
-        op.f("quarantine_stream_entity_id_path_idx"),
+        "quarantine_stream_entity_id_path_idx",
         "quarantine",
-        ["stream", "entity_id", "path"],
+        ["stream", "entity_id", sa.literal_column("hashtextextended(path, 0)")],
         unique=True,
         schema="crawl",
         postgresql_where=sa.text("item_id IS NULL"),
@@ -2399,7 +2399,7 @@ def downgrade():
     op.drop_table("runs", schema="crawl")
     op.drop_table("reply_decay", schema="crawl")
     op.drop_table("queries", schema="crawl")
-    op.drop_index(op.f("quarantine_stream_entity_id_path_idx"), table_name="quarantine", schema="crawl")
+    op.drop_index("quarantine_stream_entity_id_path_idx", table_name="quarantine", schema="crawl")
     op.drop_index(op.f("quarantine_stream_entity_id_item_id_idx"), table_name="quarantine", schema="crawl")
     op.drop_table("quarantine", schema="crawl")
     op.drop_table("priors", schema="crawl")

@@ -98,7 +98,7 @@ def test_every_row_of_the_community_tells_when_it_was_seen() -> None:
 
 
 OURS = {
-    "stream", "kind", "stratum", "hash", "relation", "list", "name", "version_num", "mode", "path",
+    "stream", "kind", "stratum", "hash", "relation", "list", "name", "version_num", "mode",
     "ranking",  # in analytics: a copy of what is bounded in history
 }  # fmt: skip
 """Columns of words of this project's own, a few characters each."""
