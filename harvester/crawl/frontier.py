@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 from harvester import __version__
 from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, STREAMS
 from harvester.api.stream import DAY, Kind, Lead
+from harvester.api.text import without_tokens
 from harvester.config import Settings
 from harvester.crawl.revisit import interval
 from harvester.warehouse import rates
@@ -451,14 +452,14 @@ _PUT_OFF = _GIVE_BACK.format(
 
 
 def quarantine(connection: Connection, lease_: Lease, path: str, status: int | None, reason: str, body: bytes) -> None:
-    """Keep a response that cannot be used, whole."""
+    """Keep a response that cannot be used, whole but for the tokens of projects."""
     with connection.transaction():
         connection.execute(
             "INSERT INTO crawl.quarantine AS q (stream, entity_id, path, status, reason, body)"
             f" VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (stream, entity_id, {HASHED_PATH}) WHERE item_id IS NULL"
             " DO UPDATE SET seen_at = now(),"
             " status = excluded.status, reason = excluded.reason, body = excluded.body, count = q.count + 1",
-            [lease_.visit.stream.name, lease_.visit.entity_id, path, status, reason, body],
+            [lease_.visit.stream.name, lease_.visit.entity_id, path, status, reason, without_tokens(body)],
         )
 
 

@@ -31,7 +31,6 @@ from harvester.api.decode import HARMLESS, Departure, decode, without_mark
 from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.api.stream import Host, Kind, Paging, Stream
-from harvester.api.text import without_tokens
 from harvester.config import settings as environment
 from harvester.crawl import frontier, learning, sampling, walk
 from harvester.crawl.account import Account
@@ -91,7 +90,7 @@ class Unusable(SetAside):
         super().__init__(reason)
         self.path = path
         self.status = status
-        self.body = without_tokens(body)
+        self.body = body
 
 
 @dataclass(slots=True)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import tracemalloc
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
+from harvester.api.catalogue import STREAMS
 from harvester.config import load
 from harvester.crawl import frontier, quarantine
 from harvester.errors import UsageError
+from harvester.warehouse.commit import Lease
 from harvester.warehouse.connect import open_connection
+from harvester.warehouse.normalise import Visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +53,13 @@ def connection(database: str) -> Iterator[Any]:
                 [entity, failures],
             )
         yield opened
+
+
+def test_a_response_is_kept_without_the_token_of_its_project(connection: Any) -> None:
+    lease = Lease(Visit(STREAMS["project"], 9), uuid4(), 0)
+    frontier.quarantine(connection, lease, "/projects/9", 200, "why", b'{"id": null, "project_token": "1_secret"}')
+    (number,) = connection.execute("SELECT id FROM crawl.quarantine WHERE entity_id = 9").fetchone()
+    assert quarantine.body(connection, number) == b'{"id": null, "project_token": ""}'
 
 
 def test_what_can_be_read_or_was_visited_since_is_no_case(connection: Any) -> None:
