@@ -64,13 +64,15 @@ def test_an_unknown_user(refused: Callable[..., str], small_sandbox: Any) -> Non
 
 @pytest.mark.parametrize("name", ["a/b", "..", "a?b", "a b", "cat\N{CAT FACE}", "", "%2e%2e", "a" * 61, "x\ny"])
 def test_a_name_that_cannot_be_one(refused: Callable[..., str], name: str) -> None:
-    assert "no username" in refused("seed", "users", name, code=2)
+    said = refused("seed", "users", name, code=2)
+    assert "no username" in said
+    assert "--by-id" in said
 
 
 @pytest.mark.parametrize("number", ["abc", "1.5", "0", "1e3", "99999999999999999999", "\N{SUPERSCRIPT TWO}", "-5"])
-@pytest.mark.parametrize("kind", ["projects", "studios"])
+@pytest.mark.parametrize("kind", ["projects", "studios", "users --by-id"])
 def test_an_id_that_is_no_number(refused: Callable[..., str], kind: str, number: str) -> None:
-    said = refused("seed", kind, "142", number, code=2)
+    said = refused("seed", *kind.split(), "142", number, code=2)
     assert "id: a whole number above 0" in said or "No such option" in said
 
 

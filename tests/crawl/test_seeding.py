@@ -100,9 +100,6 @@ def test_a_user_with_an_odd_name_is_seeded_by_id(
     refused = harvester("seed", "users", "--by-id", "12", "13", ok=False)
     assert refused.returncode == 1
     assert refused.stderr.startswith("harvester: the warehouse knows no name of user 12, and")
-    assert harvester("seed", "users", "--by-id", name, ok=False).returncode == 2
-    refused = harvester("seed", "users", name, ok=False)
-    assert (refused.returncode, "--by-id" in refused.stderr) == (2, True)
     assert harvester.query("SELECT count(*) FROM crawl.seeds") == [(0,)]
     with psycopg.connect(database) as connection:
         connection.execute("INSERT INTO scratch.users (id, username) VALUES (12, %s)", [name])
