@@ -56,7 +56,7 @@ class Control:
 
     def _respond(self, scope: dict[str, Any]) -> tuple[int, bytes, bytes]:
         client = scope.get("client")
-        if client is None or not _is_loopback(client[0]) or not _is_from_here(dict(scope["headers"])):
+        if client is None or not is_loopback(client[0]) or not _is_from_here(dict(scope["headers"])):
             return 404, _JSON, b'{"code":"NotFound","message":""}'
         name, method = scope["path"].removeprefix("/sandbox/"), scope["method"]
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -137,14 +137,15 @@ def _is_from_here(headers: dict[bytes, bytes]) -> bool:
     host = headers.get(b"host", b"").decode("latin-1")
     origin = headers.get(b"origin", b"").decode("latin-1")
     try:
-        is_here = _is_loopback(urlsplit(f"//{host}").hostname or "")
+        is_here = is_loopback(urlsplit(f"//{host}").hostname or "")
     except ValueError:
         return False
     site = headers.get(b"sec-fetch-site", b"none").decode("latin-1")
     return is_here and origin in ("", f"http://{host}") and site in ("none", "same-origin")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address or a name is this machine's own."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from harvester.sandbox.app import DROP, Application
 from harvester.sandbox.community import Community
+from harvester.sandbox.control import is_loopback
 from harvester.sandbox.faults import Faults
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ def serve(
         raise ValueError(f"churn={churn}: events per second, from 0")
     failing = Faults(faults, seed)
     listener = _listen(host, port)
+    if not is_loopback(host):
+        print(f"Anybody who reaches {host} can use this sandbox, but for its controls.", file=sys.stderr, flush=True)  # noqa: T201
     # Told to end while it still makes the community, it just ends.
     with listener, _signals_do(sys.exit):
         app = Application(Community(users, seed, odd), failing)

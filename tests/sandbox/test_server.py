@@ -134,3 +134,11 @@ def test_a_head_that_is_slow_or_endless_ends_its_connection(seconds, sent):
     finally:
         process.kill()
         process.communicate()
+
+
+def test_it_says_that_others_can_reach_it():
+    command = [sys.executable, "-m", "harvester.sandbox", "--users", "20", "--host", "0.0.0.0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline().startswith("ready http://0.0.0.0:")
+    process.kill()
+    assert process.communicate()[1].startswith("Anybody who reaches 0.0.0.0 can use this sandbox")
