@@ -140,10 +140,6 @@ _HIDING = r"[&%\\\x01-\x08\x0b\x0c\x0e-\x1f\x7f]"
 _json = msgspec.json.Encoder(decimal_format="number")
 
 
-_NAME_OR_ID = re.compile(r"(?a)\b[\w-]{1,30}\b")
-"""What may be a username or an id in a text that was served."""
-
-
 class Rule:
     """Who is left out of what is stored. Without an erasure it changes nothing and costs nothing."""
 
@@ -172,11 +168,6 @@ class Rule:
                 self._known.clear()
             self._known[place] = found
         return found
-
-    def is_named_in(self, body: bytes) -> bool:
-        """Tell whether a text that was served names somebody who was erased, by name or by id."""
-        words = set(_NAME_OR_ID.findall(body.decode(errors="replace")))
-        return any(self.names(NAME, word) or (word.isdigit() and self.names(USER, int(word))) for word in words)
 
     def hides(self, kind: str, entity: int, owner: int | None, username: str | None) -> bool:
         """Whether a visit of an entity of a kind, or on a page of `owner`, is one of somebody who was erased."""

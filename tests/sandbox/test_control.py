@@ -16,6 +16,7 @@ def test_settings(own):
         "churn_per_request": 0.0,
         "latency_ms": 0.0,
         "trouble": 0.0,
+        "odd": 0.0,
         "faults": "",
     }
     now = own.request("/sandbox/settings?churn_per_request=0.5&faults=429%3D0.25", "POST").json()
