@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from harvester.sandbox import faults as failing
 from harvester.sandbox import routes_account, routes_discovery, routes_site  # noqa: F401  (they add their routes)
 from harvester.sandbox.control import Control
-from harvester.sandbox.routes import HTML, JSON, Api, BadRequest, Page, Refused, find
+from harvester.sandbox.routes import EMPTY, HTML, JSON, Api, BadRequest, Page, Refused, find
+from harvester.sandbox.states import States
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -36,9 +37,12 @@ _HTML_HEADERS: Headers = [(b"content-type", HTML)]
 REFUSED = {
     401: b'{"code":"Unauthorized","message":""}',
     403: b'{"code":"Forbidden","message":""}',
+    404: NOT_FOUND,
     503: b'{"status":"unavailable; maintenance"}',
 }
 _UNROUTED = "other"
+_ALWAYS = ("/", "/health", "/robots.txt")
+"""Paths that answer whatever the state of the server is."""
 DROP = "sandbox.drop"  # in the scope: closes the connection at once
 
 
@@ -81,6 +85,7 @@ class Application:
         self.churn = 0.0  # events per second of wall clock, applied by `keep_alive`
         self.churn_per_request = churn_per_request
         self.latency_ms = latency_ms
+        self.states = States()
         self.requests = Requests()
         self._api = Api(community)
         self._control = Control(self)
@@ -102,7 +107,10 @@ class Application:
             # What is garbled on the way comes right the next time.
             fault = None if (path, query) in self._garbled else fault
             self._garbled.add((path, query))
+        path = self.states.path(self.community, path)
         status, headers, body, route = self._answer(scope["method"], path, query, scope.get("headers", ()))
+        if fault == "empty" and status == 200 and failing.is_later_page(query):
+            body = EMPTY if headers[0][1] == JSON else b"\n\n"
         if fault == "no-offset" or (fault == "endless" and body == b"[]"):
             status, headers, body, _ = self._answer("GET", path, failing.first_page(query), scope.get("headers", ()))
         seen = failing.status_of(fault, status) if fault else status
@@ -111,7 +119,7 @@ class Application:
         requests.by_status[seen] += 1
         if fault:
             requests.by_fault[fault] += 1
-        whole = f"{path}?{query.decode('latin-1')}" if query else path
+        whole = f"{scope['path']}?{query.decode('latin-1')}" if query else scope["path"]
         requests.log.append((time.monotonic(), scope["method"], whole, seen))
         if self.latency_ms:
             await asyncio.sleep(self.latency_ms / 1_000)
@@ -131,12 +139,19 @@ class Application:
             return 405, _JSON_HEADERS, NOT_ALLOWED, route.path if route else _UNROUTED
         if route is None:
             return 404, _JSON_HEADERS, NOT_FOUND, _UNROUTED
+        if self.states.everything in REFUSED and path not in _ALWAYS:
+            status = int(self.states.everything)
+            return (
+                (status, _HTML_HEADERS, NO_PAGE, route.path)
+                if route.is_html
+                else (status, _JSON_HEADERS, REFUSED[status], route.path)
+            )
         try:
             if route.is_list:
-                page = Page.parse(query.decode("latin-1")) if query else Page()
-                body = route.answer(self._api, page, *parameters)
+                page = self.states.window(Page.parse(query.decode("latin-1")) if query else Page())
+                body = EMPTY if page is None else route.answer(self._api, page, *parameters)
             elif route.takes == "query":
-                body = route.answer(self._api, query.decode("latin-1"), *parameters)
+                body = route.answer(self._api, self.states.query(query.decode("latin-1")), *parameters)
             elif route.takes == "headers":
                 body = route.answer(self._api, _headers(sent), query.decode("latin-1"), *parameters)
             else:
@@ -157,6 +172,10 @@ class Application:
             whole = int(self._owed)
             self._owed -= whole
             self.community.churn(whole)
+
+    def set_state(self, name: str, value: float) -> None:
+        """Put the server into a state: see `States`."""
+        setattr(self.states, name, int(value))
 
     @property
     def trouble(self) -> float:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from harvester.sandbox.states import EVERYTHING, States
 from harvester.sandbox.truth import closure, truth
 
 if TYPE_CHECKING:
@@ -124,12 +125,16 @@ class Control:
         if "faults" in values:
             app.faults.configure(values["faults"])
         for name, number in numbers.items():
-            setattr(app, name, number)
-        now = {name: getattr(app, name) for name in _SETTINGS}
+            if name in vars(app.states):
+                app.set_state(name, number)
+            else:
+                setattr(app, name, number)
+        now = {name: getattr(app, name) for name in _SETTINGS} | vars(app.states)
         return _JSON, _encode(now | {"faults": app.faults.spec})
 
 
 _SETTINGS = ("churn", "churn_per_request", "latency_ms", "trouble", "odd")
+_STATES = tuple(vars(States()))
 
 
 def _is_from_here(headers: dict[bytes, bytes]) -> bool:
@@ -153,11 +158,15 @@ def is_loopback(host: str) -> bool:
 
 
 def _rate(name: str, value: str) -> float:
-    if name not in _SETTINGS:
-        raise ValueError(f"no setting {name!r}: one of {', '.join(_SETTINGS)}, faults")
+    if name not in _SETTINGS + _STATES:
+        raise ValueError(f"no setting {name!r}: one of {', '.join(_SETTINGS + _STATES)}, faults")
     number = float(value)
     if not 0.0 <= number < float("inf"):
         raise ValueError(f"{name}={value}: a number from 0")
+    if name in _STATES and number != int(number):
+        raise ValueError(f"{name}={value}: a whole number")
+    if name == "everything" and number not in EVERYTHING:
+        raise ValueError(f"everything={value}: one of {', '.join(map(str, EVERYTHING))}")
     return number
 
 

@@ -114,8 +114,9 @@ _CHANGED: dict[str, Callable[[bytes], bytes]] = {
 }
 # Ways of sending the true answer badly.
 _SENDING = ("truncate", "reset", "stall", "slow", "bomb", "type", "429-date")
-_ASKED = ("no-offset", "endless")
-"""Where the answer is that to another question: the first page, always or where the list is over."""
+_ASKED = ("no-offset", "endless", "empty")
+"""Where the answer is that to another question: the first page, always or where the list is over; an empty page for any
+but the first."""
 NAMES = (*_INSTEAD, *_CHANGED, *_SENDING, *_ASKED)
 _RETRY_SECONDS = 1.0
 
@@ -187,6 +188,11 @@ def status_of(fault: str, status: int) -> int:
     if fault in _INSTEAD:
         return _INSTEAD[fault][0]
     return {"truncate": 200, "bomb": 200, "stall": 0, "429-date": 429}.get(fault, status)
+
+
+def is_later_page(query: bytes) -> bool:
+    """Return whether a query asks for another page of a list than the first."""
+    return re.search(rb"dateLimit=|offset=[1-9]|page=(?!1\b)", query) is not None
 
 
 def first_page(query: bytes) -> bytes:

@@ -17,11 +17,24 @@ def test_settings(own):
         "latency_ms": 0.0,
         "trouble": 0.0,
         "odd": 0.0,
+        "page_max": 0,
+        "offset_max": 0,
+        "list_max": 0,
+        "everything": 0,
         "faults": "",
     }
     now = own.request("/sandbox/settings?churn_per_request=0.5&faults=429%3D0.25", "POST").json()
     assert (now["churn_per_request"], now["faults"]) == (0.5, "429=0.25")
-    for bad in ("speed=1", "churn=x", "churn=-1", "churn=inf", "faults=nope%3D1", "churn=3&faults=nope%3D1"):
+    for bad in (
+        "speed=1",
+        "churn=x",
+        "churn=-1",
+        "churn=inf",
+        "faults=nope%3D1",
+        "churn=3&faults=nope%3D1",
+        "page_max=1.5",
+        "everything=5",
+    ):
         answer = own.request(f"/sandbox/settings?{bad}", "POST")
         assert answer.status == 400
         assert answer.json()["message"]

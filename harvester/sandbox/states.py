@@ -1,0 +1,64 @@
+"""States of the whole server, which last until they are changed: pages cut short, places refused, nothing found."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harvester.sandbox.community import Community
+    from harvester.sandbox.routes import Page
+
+NOT_FOUND = 404
+FORBIDDEN = 403
+SOMEBODY_ELSE = 1
+EVERYTHING = (0, SOMEBODY_ELSE, FORBIDDEN, NOT_FOUND)
+_LIMIT = re.compile(r"\blimit=(\d+)")
+_USER = re.compile(r"^((?:/site-api/users/all|/site-api/comments/user|/users|/accounts/checkusername)/)[^/]+")
+_ID = re.compile(r"^(.*/(?:projects|studios)/)\d+")
+
+
+class States:
+    """What holds for every response. A number of 0 means that the state does not hold.
+
+    Attributes:
+        page_max: Items on a page of a list at most, whatever limit is asked for.
+        offset_max: The first offset at which every list answers an empty page.
+        list_max: Items from the head of each list that are served at all.
+        everything: 404 or 403, and every path answers that, in the API's own words; 1, and every path answers with the
+            page of somebody else.
+    """
+
+    def __init__(self) -> None:
+        self.page_max = 0
+        self.offset_max = 0
+        self.list_max = 0
+        self.everything = 0
+
+    def window(self, page: Page) -> Page | None:
+        """Return the part of a list that is served for the part that is asked for; None for an empty page."""
+        limit, offset = page
+        if self.offset_max and offset >= self.offset_max:
+            return None
+        if self.page_max:
+            limit = min(limit, self.page_max)
+        if self.list_max:
+            limit = min(limit, self.list_max - offset)
+        return page._replace(limit=limit) if limit > 0 else None
+
+    def query(self, query: str) -> str:
+        """Return a query with the limit that is kept to."""
+        if not self.page_max:
+            return query
+        return _LIMIT.sub(lambda found: f"limit={min(int(found[1]), self.page_max)}", query)
+
+    def path(self, community: Community, path: str) -> str:
+        """Return the path that is answered in place of another one: the same of the first of all users or things."""
+        if self.everything != SOMEBODY_ELSE:
+            return path
+        users, projects, studios = community.users, community.projects, community.studios
+        first = users.name[projects.author[projects.is_shared.index(True)]]
+        path = _USER.sub(rf"\g<1>{first}", path)
+        kind = "studios" if "/studios/" in path else "projects"
+        thing = studios.id[0] if kind == "studios" else projects.id[projects.is_shared.index(True)]
+        return _ID.sub(rf"\g<1>{thing}", path)
