@@ -24,7 +24,7 @@ from warcio.statusandheaders import StatusAndHeaders, StatusAndHeadersParserExce
 from warcio.warcwriter import WARCWriter
 
 from harvester import __version__
-from harvester.api.catalogue import STREAMS
+from harvester.api.catalogue import PAGE_LIMIT, STREAMS
 from harvester.api.text import without_tokens
 from harvester.errors import HarvesterError, UsageError
 from harvester.untrusted import open_regular
@@ -50,8 +50,9 @@ _VISIT = "Harvester-Visit"
 class Part:
     """What a response is to its visit.
 
-    `first`: the first one under its lease; `full`: the list is read in full; `down_to`: see `visits.course`; `alone`:
-    it belongs to no walk, its rows are stored as they are; `position`: how many pages of its walk were stored before.
+    `first`: the first one under its lease; `full`: the list is read in full; `down_to` and `served`: see
+    `visits.course`; `alone`: it belongs to no walk, its rows are stored as they are; `position`: how many pages of its
+    walk were stored before.
     """
 
     first: bool = False
@@ -59,6 +60,7 @@ class Part:
     down_to: int | None = None
     alone: bool = False
     position: int | None = None
+    served: int = PAGE_LIMIT
 
 
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -80,6 +82,7 @@ class Kept(msgspec.Struct, omit_defaults=True):
     asked: tuple[Words, Words, Words, Place] | None = None
     part: tuple[bool, bool, Number | None, bool] | None = None
     position: Place | None = None
+    served: Place = PAGE_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ class Archive:
             asked=None if asked is None else (asked.query, asked.mode, asked.language, asked.pages),
             part=None if part is None else (part.first, part.full, part.down_to, part.alone),
             position=None if part is None else part.position,
+            served=PAGE_LIMIT if part is None else part.served,
         )
         try:
             writer = self._open()
@@ -298,5 +302,5 @@ def _archived(record: Any, described: str) -> Archived:
         body=record.raw_stream.read(),
         visit=visit,
         query=kept.query,
-        part=None if kept.part is None else Part(*kept.part, position=kept.position),
+        part=None if kept.part is None else Part(*kept.part, position=kept.position, served=kept.served),
     )

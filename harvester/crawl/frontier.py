@@ -393,7 +393,7 @@ WITH due AS (@chosen), taken AS (
 SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id,
     CASE WHEN q.id IS NOT NULL THEN jsonb_build_array(q.query, q.mode, q.language, q.pages) END,
     t.lease_token, t.position, t.signal, t.state,
-    CASE WHEN t.incremental THEN t.certificate END, t.due_at,
+    t.certificate, t.due_at,
     t.visits > 0 AND NOT t.incremental,
     EXISTS (SELECT FROM crawl.suspects x WHERE x.stream = t.stream AND x.entity_id = t.entity_id),
     coalesce(t.held, 0),

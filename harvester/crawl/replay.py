@@ -161,7 +161,7 @@ class _Replay:
         lease = replace(lease, visit=visit)
         way: Course | None = None
         if visit.stream.paging is not Paging.SINGLE:
-            way = course(lease, part.down_to)
+            way = course(lease, part.down_to, part.served)
             if visit.stream.paging is Paging.RANKING and visit.seen_at is not None:
                 way.state.seen_at = visit.seen_at
         self._open[key] = (lease, way)

@@ -8,7 +8,7 @@ the one before is committed.
 import asyncio
 import logging
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -68,6 +68,9 @@ _DOUBTS = 2
 
 It is so only if each answer departs in the same way: cut and garbled responses differ from each other.
 """
+_REMEMBERED_PAGES = 32
+"""Pages of a stream that tell how long the pages are that the source serves. A longer memory would notice a clamp
+later; a shorter one would ask more often behind pages that are as long as the longest remembered."""
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
 _HEALTH_ATTEMPTS = 2
@@ -130,6 +133,8 @@ class WalkSpider(Spider):
         self._drift: Counter[tuple[str, str, str]] = Counter()
         """Departures that were told in this run: how often each was met since the warehouse was told."""
         self._known_drift: set[tuple[str, str, str]] = set()
+        self._lengths: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=_REMEMBERED_PAGES))
+        """By stream, how many items its last pages had: a shorter one was not cut short by the source."""
         self._decay = PRIOR_DECAY
         self._answers: dict[tuple[str, int], tuple[str, int, bytes]] = {}
         """The last response of each visit under way: path, status and body."""
@@ -385,10 +390,12 @@ class WalkSpider(Spider):
         down_to = None
         if self._may_look_deeper(lease):
             down_to = await self.session.call(learning.deepest, lease, self._decay, self.price)
-        way = course(lease, down_to)
+        lengths = self._lengths[stream.name]
+        served = max(lengths, default=0)
+        way = course(lease, down_to, served)
         if stream.paging is Paging.RANKING:
             lease = replace(lease, visit=replace(lease.visit, seen_at=way.state.seen_at))
-        part = Part(first=True, full=lease.full, down_to=down_to, position=lease.position)
+        part = Part(first=True, full=lease.full, down_to=down_to, position=lease.position, served=served)
         odd = set(lease.aside)
         while True:
             if way.pages and self._enough():
@@ -396,6 +403,7 @@ class WalkSpider(Spider):
                 return way.pages
             aside: list[OddItem] = []
             records = await self.read(lease.visit, way.query(), part=part, aside=aside, odd=odd)
+            lengths.append(len(records or ()) + len(aside))
             page, result = take_page(lease, way, records, aside)
             await self._report_walk(stream, result, lease.visit.entity_id)
             if not await self._hand_over(page) or way.ended:
@@ -409,6 +417,7 @@ class WalkSpider(Spider):
         leads = lease.visit.stream.leads
         return (
             lease.certificate is not None
+            and not lease.full
             and lease.state is None
             and lease.held > PAGE_LIMIT
             and any(lead.signal for lead in leads)

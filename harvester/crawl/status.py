@@ -75,6 +75,8 @@ SELECT w.stream, count(*) AS in_scope, count(*) FILTER (WHERE w.visits > 0) AS v
     count(*) FILTER (WHERE x.late AND w.due_at > t.now) AS pays,
     count(*) FILTER (WHERE w.failures > 0) AS failing, count(w.gone_at) AS gone,
     count(*) FILTER (WHERE w.certificate ->> 'ground' = 'none') AS uncertified,
+    count(*) FILTER (WHERE w.certificate @> '{{"complete": true, "capped": false, "confirmed": false}}')
+        AS ends_seen_once,
     1 - avg((w.due_at <= t.now OR coalesce(x.late, false))::int)::float8 AS on_time,
     sum({rates.mean("w.news", "w.exposure", "k.shape", "k.rate")} * x.waiting) AS expected_unseen,
     min(w.certified_at) AS oldest_certificate, min(w.enumerated_at) AS oldest_enumeration, min(w.due_at) AS next_due
@@ -162,7 +164,14 @@ def _pairs(connection: Connection, query: str) -> dict[str, int]:
     return dict(connection.execute(query).fetchall())
 
 
-_TROUBLES = {"due": "due", "pays": "pays", "failing": "failing", "gone": "gone", "unproved": "uncertified"}
+_TROUBLES = {
+    "due": "due",
+    "pays": "pays",
+    "failing": "failing",
+    "gone": "gone",
+    "unproved": "uncertified",
+    "end seen once": "ends_seen_once",
+}
 
 
 def show(console: Console, facts: dict[str, Any]) -> None:

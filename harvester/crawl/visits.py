@@ -96,12 +96,14 @@ class CertifiedCourse(Course):
 class OffsetCourse(CertifiedCourse):
     """By limit and offset: see `walk`."""
 
-    def __init__(self, lease: Lease, down_to: int | None = None) -> None:
+    def __init__(self, lease: Lease, down_to: int | None = None, served: int = PAGE_LIMIT) -> None:
         super().__init__(lease)
+        self.listing = msgspec.structs.replace(self.listing, served=served)
+        last = _last(lease)
         # Of a thread every read is whole.
-        last = None if self.stream.is_thread else _last(lease)
-        self.state = _kept(lease, walk.State) or walk.begin(self.listing, last, down_to)
-        self._looked = [] if last is None else last.looked
+        full = lease.full or self.stream.is_thread
+        self.state = _kept(lease, walk.State) or walk.begin(self.listing, last, down_to, full=full)
+        self._looked = [] if last is None or full else last.looked
         self._began = int(_seen_at(lease).timestamp())
         self._lowest = 0
 
@@ -121,9 +123,10 @@ class OffsetCourse(CertifiedCourse):
 class DateCourse(CertifiedCourse):
     """By a date: see `dates`."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, served: int = PAGE_LIMIT) -> None:
         super().__init__(lease)
-        self.state = _kept(lease, dates.State) or dates.begin(_last(lease))
+        self.listing = msgspec.structs.replace(self.listing, served=served)
+        self.state = _kept(lease, dates.State) or dates.begin(_last(lease), full=lease.full)
 
     def query(self) -> str:
         if self.state.before is None:
@@ -140,7 +143,7 @@ class PageCourse(CertifiedCourse):
 
     def __init__(self, lease: Lease) -> None:
         super().__init__(lease)
-        self.state = _kept(lease, pages.State) or pages.begin(_last(lease))
+        self.state = _kept(lease, pages.State) or pages.begin(_last(lease), full=lease.full)
 
     def query(self) -> str:
         return f"?page={self.state.page}"
@@ -190,20 +193,21 @@ class RankingCourse(Course):
         return Verdict(certificate=None, pages=self.pages)
 
 
-_COURSES: dict[Paging, type[Course]] = {
-    Paging.DATE: DateCourse,
-    Paging.NUMBER: PageCourse,
-    Paging.RANKING: RankingCourse,
-}
+def course(lease: Lease, down_to: int | None = None, served: int = PAGE_LIMIT) -> Course:
+    """Return the way through the list of a lease, from where it was left, else from its last certificate.
 
-
-def course(lease: Lease, down_to: int | None = None) -> Course:
-    """The way through the list of a lease, from where it was left, else from its last certificate.
-
-    `down_to` is a key to which a list by offset is read although nothing new stands there.
+    `down_to` is a key to which a list by offset is read although nothing new stands there; `served` is how many items
+    the longest page has that the source has lately served of such lists.
     """
-    paging = lease.visit.stream.paging
-    return OffsetCourse(lease, down_to) if paging is Paging.OFFSET else _COURSES[paging](lease)
+    match lease.visit.stream.paging:
+        case Paging.OFFSET:
+            return OffsetCourse(lease, down_to, served)
+        case Paging.DATE:
+            return DateCourse(lease, served)
+        case Paging.NUMBER:
+            return PageCourse(lease)
+        case _:
+            return RankingCourse(lease)
 
 
 def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:

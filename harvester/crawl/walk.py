@@ -11,6 +11,12 @@ that nothing was skipped between two pages:
 Without a ground the walk steps back, twice as far each time, and reads again. Where items are hidden after limit
 and offset, or where the source contradicts its declared order, no such proof exists: the walk then reads the
 list in full until two reads agree, and its certificate says so.
+
+The source may serve pages that are shorter than the limit asked for. A page is full when it is as long as the longest
+page that the source has lately served; only a shorter one can be the end of a list.
+
+A source may refuse to serve places beyond some offset although the list goes on there. It then contradicts itself: one
+page shows an item at a place at which another page, asked for again, is empty. Such a list is `capped`.
 """
 
 import hashlib
@@ -19,6 +25,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from harvester.api.catalogue import PAGE_LIMIT
 from harvester.api.stream import Order
@@ -28,6 +35,14 @@ _HEAD_EVIDENCE = 3
 """Known items, in their known order, that show an incremental walk of a list without key that it has arrived."""
 _LOST_STEPS = 12
 """Steps back in a row after which a boundary is given up: twelve doublings span 4,096 places."""
+SMALLEST_CLAMP = 4
+"""A page shorter than this fraction of the limit (a fourth) is never taken for one that the source cut short."""
+DENIALS = 2
+"""Times that an empty page must be served again, where another page shows an item, before the list counts as capped."""
+_TAIL = 3
+"""Last items of a list that a certificate remembers."""
+_CONFIRMATION_STEPS = 3
+"""Steps back in a row, from half a page to four, after which the end of a list is looked for from its head."""
 AGREEING_READS = 6
 """Full reads after which a list that never repeats itself is left without a certificate."""
 
@@ -50,6 +65,8 @@ class Listing(Struct, frozen=True):
     moves: bool = False
     margin: int = 0
     limit: int = PAGE_LIMIT
+    served: int = PAGE_LIMIT
+    """Items on the longest page that the source has lately served of such lists."""
 
 
 class Entry(Struct, frozen=True, array_like=True):
@@ -82,6 +99,13 @@ class Certificate(Struct, kw_only=True):
     """Of a list that two full reads agreed on: how many items, and the sum of their mixed ids."""
     capped: bool = False
     """Whether the source stopped before the list ended."""
+    end: int = 0
+    """The place behind the last item, when the end of the list was last seen."""
+    tail: list[int] | None = None
+    """The last items of the list then; None where no walk has seen its end."""
+    tail_key: int | None = None
+    confirmed: bool = False
+    """Whether two visits, one after the other, saw the list end behind the same item."""
     single: bool = False
     """Whether `anchors` are all that the list held."""
     looked: list[tuple[int, int]] = []
@@ -119,6 +143,26 @@ class State(Struct, kw_only=True, omit_defaults=True):
     head_key: int | None = None
     pass_key: int | None = None
     until: Certificate | None = None
+
+    longest: int = 0
+    """Items on the longest page so far."""
+    cut: int = 0
+    """Items on the page before, if it may have been cut short."""
+    clamped: int = 0
+    """Items to which the source cuts its pages, once the page behind one of them has shown that; else 0."""
+    empty_at: int | None = None
+    """The first place at which an empty page was served where an item was due."""
+    denied: int = 0
+    """Times that a place which holds an item was asked for again and was empty."""
+    capped: bool = False
+
+    # The end of the list: what this walk saw of it, and what the certificate before said.
+    end: int = 0
+    tail: list[int] | None = None
+    tail_key: int | None = None
+    earlier_tail: list[int] | None = None
+    proved: Certificate | None = None
+    """The certificate of this walk, while it looks once behind the end that an earlier one saw."""
 
     down_to: int | None = None
     """A key below which an incremental walk of a keyed list goes on reading, for what may have changed there."""
@@ -161,13 +205,19 @@ class Step(Struct, kw_only=True):
     """With `done` and `whole`: items that the list held."""
 
 
-def begin(listing: Listing, last: Certificate | None = None, down_to: int | None = None) -> State:
-    """The state of a new walk: from the last certificate, or from nothing without one (a first walk, an audit).
+def begin(
+    listing: Listing, last: Certificate | None = None, down_to: int | None = None, *, full: bool = False
+) -> State:
+    """Return the state of a new walk: from the last certificate, or from the head of the list without one.
 
-    With `down_to` a walk that grows at its head reads on to that key, though nothing new can stand there.
+    With `down_to` a walk that grows at its head reads on to that key, though nothing new can stand there. With `full`
+    it reads the whole list, and the last certificate only tells where the list was seen to end.
     """
     state = State(down_to=down_to)
     if last is None or not last.complete:
+        return state
+    state.earlier_tail = last.tail
+    if full:
         return state
     if not last.digest:
         if last.whole is not None:
@@ -175,7 +225,7 @@ def begin(listing: Listing, last: Certificate | None = None, down_to: int | None
             state.phase, state.before = "agree", last.whole
             state.known_count = last.whole[0]
         return state
-    state.until = last
+    state.until = replace(last)
     if listing.order is Order.OLDEST_FIRST:
         state.offset = last.offset
         state.anchors = list(last.anchors)
@@ -191,8 +241,12 @@ def step(listing: Listing, state: State, page: Sequence[Entry], *, absent: bool 
     `absent` says that the source knows no such list, which in places means that it is empty.
     """
     state.pages += 1
+    state.longest = max(state.longest, len(page))
+    if len(page) > state.clamped:
+        state.clamped = 0
     if absent and state.offset == 0:
         _note_base(listing, state, page)
+        state.tail = []
         return _done(listing, state, whole=True)
     if state.phase == "agree":
         return _agree(listing, state, page)
@@ -203,20 +257,38 @@ def step(listing: Listing, state: State, page: Sequence[Entry], *, absent: bool 
         return fall
     if state.phase == "recheck":
         return _recheck(listing, state, page)
+    if state.phase == "confirm":
+        return _confirm(listing, state, page)
     return _forward(listing, state, page)
+
+
+def _size(listing: Listing, state: State) -> int:
+    """Return how many items a page has that may have been cut short: a shorter one was not."""
+    return min(listing.limit, max(listing.limit // SMALLEST_CLAMP, listing.served, state.longest))
+
+
+def _reach(listing: Listing, state: State) -> int:
+    """Return how many places of the list a page looks at, the hidden ones included."""
+    return state.clamped or listing.limit
 
 
 def _forward(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     if state.until is not None and state.down_to is None and _unchanged(state, state.until, page):
-        return Step(done=state.until, certified=True, whole=state.until.single, found=len(page))
+        return _still(listing, state, state.until, page)
+    if not page and state.at_anchor and state.offset == state.empty_at and state.denied:
+        return _denied(listing, state)
     if not _certified(listing, state, page):
         return _step_back(state, page)
-    known = set(state.anchors)
-    new = [entry.id for entry in page if entry.id not in known]
-    short = len(page) < listing.limit
+    if page and state.empty_at is not None and state.offset >= state.empty_at:
+        state.empty_at, state.denied = None, 0  # served, this time
+    new = _unread(listing, state, page)
+    short = len(page) < _size(listing, state)
+    _learn_clamp(state, page, new)
     if state.beyond and short and not new:
         # The certified part was found again, but not what follows it: hidden items stand between.
         return _fall_back(state)
+    if page and state.empty_at is not None and not new and _contradicts(state, page):
+        return _ask_again(listing, state, page)
     repeats = not new and not short and not state.lost
     state.quiet = 0 if page and not repeats else state.quiet + 1
     state.lost = 0
@@ -227,12 +299,18 @@ def _forward(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     if page:
         state.anchors = [*state.anchors, *new][-_ANCHORS:]
         state.key = _last_key(page, state.key)
+        state.end = state.offset + len(page)
     _note_base(listing, state, page)
     if page and _arrived(listing, state, page):
-        return _end(listing, state)
+        behind = _behind(state.earlier_tail, page)
+        if not behind:
+            return _end(listing, state, saw_end=short and behind is not None)
+        # The list goes on behind what was its end: the walk does too.
+        state.until = None
     if short and state.quiet >= listing.empties:
         # A short page where lists are filtered before the limit, else nothing at all in a whole page or more.
-        return _end(listing, state, whole=state.until is None or listing.order is not Order.OLDEST_FIRST)
+        whole = state.until is None or listing.order is not Order.OLDEST_FIRST
+        return _end(listing, state, whole=whole, saw_end=True)
     if repeats and state.quiet > 1:
         # Full pages of what is known, again and again: the source ignores the offset.
         return Step(done=NOTHING)
@@ -240,17 +318,84 @@ def _forward(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     return Step(certified=True)
 
 
+def _still(listing: Listing, state: State, until: Certificate, page: Sequence[Entry]) -> Step:
+    """End a walk whose first page is as it was, once the end of the list is confirmed."""
+    result = Step(done=until, certified=True, whole=until.single, found=len(page))
+    if until.confirmed or until.capped or until.tail is None:
+        return result
+    behind = () if listing.order is Order.OLDEST_FIRST else _behind(until.tail, page)
+    if behind is not None and not behind and len(page) < listing.limit:
+        until.confirmed = True
+        return result
+    return _look_behind(listing, state, until)
+
+
+def _learn_clamp(state: State, page: Sequence[Entry], new: Sequence[int]) -> None:
+    """Conclude that the page before was cut short, where this one continues it without a hidden place between."""
+    if state.cut == len(page) and new and state.lost == 0 and len(page) - len(new) == state.back:
+        state.clamped = state.cut
+    state.cut = 0
+
+
+def _unread(listing: Listing, state: State, page: Sequence[Entry]) -> list[int]:
+    """Return what of a certified page stands behind the certified part, or in it and was not read there."""
+    known = set(state.anchors)
+    first = next((place for place, entry in enumerate(page) if entry.id in known and not entry.hole), None)
+    if state.offset and first is not None:
+        page = page[first:]
+    elif state.offset and state.key is not None and listing.keyed:
+        page = [entry for entry in page if entry.key is None or not _before(listing, entry.key, state.key)]
+    return [entry.id for entry in page if entry.id not in known]
+
+
+def _contradicts(state: State, page: Sequence[Entry]) -> bool:
+    """Return whether a page shows an item at or behind a place at which an empty page was served."""
+    return state.empty_at is not None and state.offset + len(page) > state.empty_at
+
+
+def _ask_again(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
+    """Ask once more at a place that was empty and holds an item, of which there is nothing new before that place."""
+    assert state.empty_at is not None
+    if listing.order is Order.OLDEST_FIRST:
+        state.base = Certificate(
+            ground=Ground.IDENTITY,
+            complete=True,
+            offset=state.offset,
+            digest=digest(_ids(page)),
+            anchors=_ids(page),
+            key=_last_key(page),
+        )
+    state.boundary = state.offset + len(page)
+    state.back = state.boundary - state.empty_at
+    state.offset = state.empty_at
+    state.at_anchor = True
+    state.denied += 1
+    state.lost = 0
+    return Step(certified=True)
+
+
+def _denied(listing: Listing, state: State) -> Step:
+    """Count one more empty page where an item is; after `DENIALS` of them the source serves no deeper place."""
+    state.denied += 1
+    if state.denied <= DENIALS:
+        return Step()
+    state.capped = True
+    return _end(listing, state)
+
+
 def _advance(listing: Listing, state: State, page: Sequence[Entry]) -> None:
     """Place the next page: over the last item of this one, wherever that still looks further."""
-    if len(page) == listing.limit:
-        state.boundary = state.offset + listing.limit
+    reach = _reach(listing, state)
+    if len(page) >= _size(listing, state):
+        state.cut = len(page) if len(page) < listing.limit else 0
+        state.boundary = state.offset + len(page)
         state.back = _overlap(listing, page)
         state.offset = state.boundary - state.back
         state.at_anchor = True
         return
     # Behind a short page hidden items may stand, and behind those the rest. An empty page tells that a page's length
     # holds nothing; it is placed where only so many deletions since this page could have drawn an item past it.
-    ahead = min(max(len(page), listing.limit // 2), listing.limit - listing.limit // 5) if page else listing.limit
+    ahead = min(max(len(page), reach // 2), reach - reach // 5) if page else reach
     state.boundary = state.offset + len(page)
     state.back = 0
     state.offset += ahead
@@ -295,16 +440,18 @@ def _overlap(listing: Listing, page: Sequence[Entry]) -> int:
     """Places of a full page to read again: its last known item, with all that tie with it as far as half a page."""
     known = next((n for n, entry in enumerate(reversed(page), 1) if not entry.hole), len(page))
     if not listing.keyed:
-        return min(known, listing.limit // 2)
+        return min(known, max(1, len(page) // 2))
     last = _last_key(page)
     ties = next((n for n, entry in enumerate(reversed(page)) if entry.key not in (None, last)), len(page))
-    return min(max(known, ties), listing.limit // 2)
+    return min(max(known, ties), max(1, len(page) // 2))
 
 
 def _step_back(state: State, page: Sequence[Entry]) -> Step:
     state.lost += 1
     if state.lost > _LOST_STEPS:
         return _fall_back(state)
+    if not page:
+        state.empty_at = state.offset if state.empty_at is None else min(state.empty_at, state.offset)
     state.beyond = state.beyond or bool(page)
     state.back = max(1, 2 * state.back)
     state.offset = max(0, state.boundary - state.back)
@@ -362,7 +509,7 @@ def _unchanged(state: State, until: Certificate, page: Sequence[Entry]) -> bool:
 
 def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
     """Remember the page from which the next walk will go on: the head, or the last page of a list that grows there."""
-    short = len(page) < listing.limit
+    short = len(page) < _size(listing, state)
     if listing.order is Order.OLDEST_FIRST:
         if short and (page or state.offset == 0):
             state.base = Certificate(
@@ -384,7 +531,22 @@ def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
         )
 
 
-def _end(listing: Listing, state: State, *, whole: bool = False) -> Step:
+def _behind(tail: list[int] | None, page: Sequence[Entry]) -> Sequence[Entry] | None:
+    """Return what of a page stands behind the end that a list had; None where the page does not show that end.
+
+    An empty page shows the end of a list that was empty.
+    """
+    if not tail:
+        return () if tail is not None and not page else None
+    places = [place for place, entry in enumerate(page) if entry.id in tail]
+    # One of several may have moved to the head of its list.
+    return page[places[-1] + 1 :] if len(places) >= min(2, len(tail)) else None
+
+
+def _end(listing: Listing, state: State, *, whole: bool = False, saw_end: bool = False) -> Step:
+    """End the reading; a list in which an item can move to the head has its head read again."""
+    if saw_end:
+        state.tail, state.tail_key = state.anchors[-_TAIL:], state.key
     state.whole = whole
     if listing.moves and state.pages > 1 and state.head_key is not None:
         state.phase = "recheck"
@@ -398,8 +560,13 @@ def _done(listing: Listing, state: State, *, whole: bool) -> Step:
     certificate = state.base or NOTHING
     if certificate.complete:
         certificate.ground = Ground.KEY if listing.keyed else Ground.IDENTITY
-        on_one_page = len(certificate.anchors) < listing.limit or state.phase != "recheck"
+        size = _size(listing, state)
+        on_one_page = len(certificate.anchors) < size or state.phase != "recheck"
         certificate.single = whole and on_one_page and state.found == len(certificate.anchors)
+        if certificate.single and listing.order is Order.UNKNOWN and len(certificate.anchors) < listing.limit:
+            certificate.digest = digest(certificate.anchors)
+        if not _tell_end(state, certificate):
+            return _look_behind(listing, state, certificate)
     return Step(
         done=certificate,
         certified=certificate.complete,
@@ -407,6 +574,72 @@ def _done(listing: Listing, state: State, *, whole: bool) -> Step:
         fresh=state.fresh,
         found=state.found,
     )
+
+
+def _tell_end(state: State, certificate: Certificate) -> bool:
+    """Write into a certificate where the list ends; return whether that need not be confirmed by another request."""
+    until = state.until
+    if state.capped:
+        certificate.capped = True
+    elif state.tail is not None:
+        certificate.end, certificate.tail, certificate.tail_key = state.end, state.tail, state.tail_key
+        earlier = state.earlier_tail
+        certificate.confirmed = earlier is not None and (state.tail[-1] in earlier if state.tail else not earlier)
+    elif until is not None:
+        certificate.end, certificate.tail, certificate.tail_key = until.end + state.fresh, until.tail, until.tail_key
+        certificate.capped, certificate.confirmed = until.capped, until.confirmed
+        return until.capped or until.confirmed or not until.tail
+    return True
+
+
+def _look_behind(listing: Listing, state: State, certificate: Certificate) -> Step:
+    """Place one page over the end that an earlier visit saw, so that half of it looks further."""
+    state.proved = certificate
+    state.phase = "confirm"
+    state.lost = 0
+    state.boundary = certificate.end
+    state.back = max(1, _reach(listing, state) // 2)
+    state.offset = max(0, state.boundary - state.back)
+    state.at_anchor = True
+    return Step(certified=True)
+
+
+def _confirm(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
+    """Take a page that shows the end of the list again, or shows that the list goes on: then read it in full."""
+    proved = state.proved
+    assert proved is not None
+    full = len(page) >= _size(listing, state)
+    behind = _behind(proved.tail, page)
+    first, last = _first_key(page), proved.tail_key
+    if behind is None and listing.keyed and first is not None and last is not None and _before(listing, first, last):
+        behind = [entry for entry in page if entry.key is None or not _before(listing, entry.key, last)]
+    if behind is None:
+        state.lost += 1
+        if state.lost > _CONFIRMATION_STEPS or (state.offset == 0 and not full):
+            return _begin_again(state)
+        if full:
+            state.offset += len(page)
+        else:
+            state.back *= 2
+            state.offset = max(0, state.boundary - state.back)
+        return Step()
+    if behind:
+        return _begin_again(state)
+    if full:
+        state.boundary = state.offset + len(page)
+        state.back = 1
+        state.offset = state.boundary - 1
+        return Step(certified=True)
+    proved.confirmed = True
+    return Step(done=proved, certified=True, fresh=state.fresh, found=state.found)
+
+
+def _begin_again(state: State) -> Step:
+    """Read the list in full, from its head: its end is not where it was."""
+    again = State(pages=state.pages, longest=state.longest, clamped=state.clamped, earlier_tail=state.earlier_tail)
+    for name in state.__struct_fields__:
+        setattr(state, name, getattr(again, name))
+    return Step()
 
 
 def _recheck(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
@@ -427,7 +660,8 @@ def _recheck(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
         state.head_key = began
     last = _last_key(page)
     # Strictly below: what entered in the same second as the old head may stand on the next page.
-    if len(page) < listing.limit or last is None or state.head_key is None or last < state.head_key:
+    short = len(page) < _size(listing, state)
+    if short or last is None or state.head_key is None or last < state.head_key:
         if state.offset == 0:
             return _done(listing, state, whole=state.whole)
         state.head_key = state.pass_key
@@ -444,37 +678,78 @@ def _recheck(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
 def _fall_back(state: State) -> Step:
     """Give up on proof by place: read the list in full until two reads agree."""
     state.phase = "agree"
-    state.offset = state.quiet = 0
+    state.offset = state.quiet = state.denied = state.back = state.cut = 0
     state.anchors = []
+    state.at_anchor = False
     return Step()
 
 
 def _agree(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
+    reach, full = _reach(listing, state), len(page) >= _size(listing, state)
     if state.offset == 0:
         state.head = _ids(page)
-    state.count += len(page)
-    state.total = (state.total + sum(mix(entry.id) for entry in page)) % 2**63
+    known = set(state.anchors)
+    new = [entry.id for entry in page if entry.id not in known]
+    state.count += len(new)
+    state.total = (state.total + sum(map(mix, new))) % 2**63
     state.quiet = 0 if page else state.quiet + 1
-    state.offset += listing.limit
-    if state.quiet < max(1, listing.empties):
+    was_full = state.back > 0
+    if state.at_anchor and page and not new:
+        # The last item of a full page, and nothing behind it: the empty page before this one was one of the end's.
+        state.at_anchor, state.denied, state.back, state.quiet = False, 0, 0, 1
+        state.offset = state.end + reach
+    elif page:
+        state.end = state.offset + len(page)
+        state.anchors = _ids(page)
+        state.at_anchor, state.denied = False, 0
+        state.back = int(full and bool(new))
+        if state.cut == len(page) and len(page) - len(new) == 1 < len(page):
+            state.clamped = state.cut
+        # Behind a page that may have been cut short the next one begins with its last item.
+        state.cut = len(page) if full and len(page) < listing.limit else 0
+        state.offset += max(1, len(page) - 1) if state.cut and new else reach
+    elif state.at_anchor:
+        # Empty, over the last item of a full page: not the end of the list.
+        state.denied += 1
+        if state.denied <= DENIALS:
+            return Step()
+        state.capped = True
+    elif was_full:
+        state.at_anchor = True
+        state.offset = state.end - 1
+        return Step()
+    else:
+        state.offset += reach
+    if state.quiet < max(1, listing.empties) and not state.capped:
         return Step()
     result = (state.count, state.total)
     state.read += 1
     if result == state.before:
         # What enters, enters at the head: while that stands, the rest needs no third reading.
         trusted = listing.order is Order.NEWEST_FIRST and not state.contradicted
-        head = digest(state.head) if trusted else ""
+        certificate = Certificate(
+            ground=Ground.AGREEMENT,
+            complete=True,
+            digest=digest(state.head) if trusted else "",
+            anchors=state.head,
+            whole=result,
+        )
+        if not state.capped:
+            state.tail = state.anchors[-_TAIL:]
+        _tell_end(state, certificate)
         return Step(
-            done=Certificate(ground=Ground.AGREEMENT, complete=True, digest=head, anchors=state.head, whole=result),
+            done=certificate,
             certified=True,
-            whole=True,
+            whole=not state.capped,
             fresh=max(0, state.count - state.known_count) if state.known_count is not None else 0,
             found=state.count,
         )
     if state.read >= AGREEING_READS:
         return Step(done=NOTHING)
     state.before = result
-    state.offset = state.quiet = state.count = state.total = 0
+    state.offset = state.quiet = state.count = state.total = state.denied = state.back = state.cut = 0
+    state.anchors = []
+    state.at_anchor = state.capped = False
     return Step()
 
 

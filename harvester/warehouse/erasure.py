@@ -122,9 +122,9 @@ _RANKING = "ranking"
 """The column with the name of a ranking, which holds what was searched for among words of ours."""
 _FIGURES = ("counts", "spent", "answers", "findings", "parameters", "state", "certificate")
 """Columns of `crawl` with figures of ours, as JSON."""
-_REMEMBERED = ("anchors", "head", "known")
+_REMEMBERED = ("anchors", "head", "known", "tail", "earlier_tail")
 """Where the state and the certificate of a walk hold items of its list."""
-_KEYS = ("key", "head_key", "pass_key", "down_to")
+_KEYS = ("key", "head_key", "pass_key", "down_to", "tail_key")
 """Where they hold the key of an item, which is its id in a list that is ordered by ids."""
 _ID_FIELD = re.compile("(?:^|_)ids?$|Ids?$")
 _NO_USER = re.compile("project|studio|gallery|comment_|parent|profile|message|activity|title|video")
@@ -277,9 +277,9 @@ class Rule:
         if not self or kept is None or kind is None:
             return kept
         walk = json.loads(kept)
-        for part in (walk, walk.get("base"), walk.get("until")):
+        for part in (walk, walk.get("base"), walk.get("until"), walk.get("proved")):
             for remembered in _REMEMBERED:
-                if part and remembered in part:
+                if part and part.get(remembered):
                     part[remembered] = [item for item in part[remembered] if not self.names(kind, item)]
         return json.dumps(walk)
 
@@ -291,10 +291,10 @@ class Rule:
         places = (*_REMEMBERED, *(_KEYS if stream.key_name == "id" else ()))
         held = [
             part[place]
-            for part in (walk, walk.get("base"), walk.get("until"))
+            for part in (walk, walk.get("base"), walk.get("until"), walk.get("proved"))
             if part
             for place in places
-            if place in part
+            if part.get(place)
         ]
         return any(self.names(kind, item) for items in held for item in (items if isinstance(items, list) else [items]))
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harvester.api.stream import Order
 from harvester.crawl import pages
-from harvester.crawl.walk import Certificate, Entry, Listing
+from harvester.crawl.walk import Certificate, Entry, Listing, Step
+
+if TYPE_CHECKING:
+    import pytest
 
 LISTING = Listing(order=Order.NEWEST_FIRST, keyed=True, empties=3, margin=60)
 SIZE = 4
@@ -108,13 +112,36 @@ def test_the_cap_is_told() -> None:
     assert certificate.complete
 
 
-def test_an_unchanged_first_page_is_enough_later() -> None:
+def test_an_unchanged_first_page_is_enough_once_the_end_is_confirmed() -> None:
+    """The page behind the last one of several is asked for once; a list of one page has none such."""
     for seed in range(20):
         source = Source(seed)
-        _, last = walk(source, None, 0.0)
-        assert last.complete
+        _, first = walk(source, None, 0.0)
+        assert first.complete
+        assert not first.confirmed
+        _, last = walk(source, first, 0.0)
+        assert last.confirmed == (not last.capped and last.end > 1)
         state = pages.begin(last)
         assert pages.step(LISTING, state, source.page(1) or [], deepest=DEEPEST).done == last
+
+
+def found_later(seed: int) -> bool:
+    """Whether a list that ended early at first is found as a whole at the next visit."""
+    source = Source(seed)
+    while len(source.threads) < 30:
+        source.add()
+    source.blank, whole = set(), source.threads[:30]
+    source.threads = whole[:10]
+    read, first = walk(source, None, 0.0)
+    source.threads = whole
+    again, _ = walk(source, first, 0.0)
+    return read | again == {thread.id for thread in whole}
+
+
+def test_a_list_served_short_is_found_out_at_the_next_visit(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(found_later(seed) for seed in range(10))
+    monkeypatch.setattr(pages, "_confirm", lambda _state, proved, _: Step(done=proved))
+    assert not any(found_later(seed) for seed in range(10))
 
 
 def test_a_broken_order_is_told_and_read_to_the_end() -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harvester.api.catalogue import ONCE, STREAMS
-from harvester.api.stream import Kind
+from harvester.api.catalogue import ONCE, PAGE_LIMIT, STREAMS
+from harvester.api.stream import Kind, Order, Paging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +41,9 @@ def test_everything_seeded(
     assert harvester.query("SELECT stream FROM crawl.walks WHERE certificate ->> 'ground' = 'none'") == []
     assert harvester.query("SELECT count(*) FROM history.project_revisions") == [(0,)]
 
-    # A refresh with nothing changed: no row rewritten, and one request per list or object. (Two lists in which more
-    # than a page is hidden, and which do not grow at their head, have no proof by place: they are read once in full.)
+    # A refresh with nothing changed: no row rewritten, and one request per list or object, and one more, once, for each
+    # list whose end its first page does not show. (Two lists in which more than a page is hidden, and which do not grow
+    # at their head, have no proof by place: they are read once in full.)
     larger_sandbox.json("/sandbox/requests/reset", "POST")
     walks = harvester.query("SELECT count(*) FROM crawl.walks WHERE stream = ANY(%s)", HEAD_STREAMS)[0][0]
     unproved = (
@@ -53,6 +54,8 @@ def test_everything_seeded(
     exceptions = harvester.query(unproved)
     assert len(exceptions) <= 2
     read_before = harvester.query(positions.format(unproved))[0][0]
+    unconfirmed = ends_to_confirm(harvester)
+    assert len(unconfirmed) > 10
     rewritten = "SELECT max(xmin::text::bigint) FROM scratch.{}"
     before = {table: harvester.query(rewritten.format(table)) for table in counts}
     again = harvester.crawl("--refresh")
@@ -64,7 +67,35 @@ def test_everything_seeded(
     asked = larger_sandbox.requests()
     assert again["requests"] == asked["total"]
     of_the_site = sum(asked["by_route"].get(route, 0) for route in SITE_ROUTES)
-    assert again["requests"] - of_the_site - read_again == walks - len(exceptions)
+    assert again["requests"] - of_the_site - read_again == walks - len(exceptions) + len(unconfirmed)
+    assert ends_to_confirm(harvester) == []
+    once = {row["stream"]: row["ends_seen_once"] for row in json.loads(harvester("status", "--json").stdout)["streams"]}
+    assert {stream for stream, count in once.items() if count} == {
+        "profile_comments",  # lists of one page, behind which nothing is asked for
+        "project_replies",  # a refresh reads those threads alone that have changed
+        "studio_replies",
+    }
+
+
+def ends_to_confirm(harvester: Any) -> list[tuple[str, int]]:
+    """The lists that a visit can go on from and whose first page does not show the end that was seen of them."""
+    rows = harvester.query(
+        "SELECT stream, entity_id, certificate FROM crawl.walks WHERE certificate ->> 'digest' <> ''"
+        " AND certificate ->> 'confirmed' = 'false' AND certificate ->> 'capped' = 'false'"
+    )
+    return [
+        (name, entity)
+        for name, entity, certificate in rows
+        for stream in [STREAMS[name]]
+        if (
+            certificate["end"] > 1
+            if stream.paging is Paging.NUMBER
+            else stream.order is not Order.OLDEST_FIRST
+            and (
+                len(certificate["anchors"]) == PAGE_LIMIT or not set(certificate["tail"]) <= set(certificate["anchors"])
+            )
+        )
+    ]
 
 
 def assert_site_is_known(harvester: Any, sandbox: Any) -> None:
