@@ -300,6 +300,6 @@ def _without_nul(value: Any) -> Any:
         return [_without_nul(part) for part in value]
     if isinstance(value, dict):
         clean = {_without_nul(name): _without_nul(part) for name, part in value.items()}
-        replaced = sorted(name for name, part in value.items() if isinstance(part, str) and _NUL in part)
+        replaced = sorted(_without_nul(name) for name, part in value.items() if isinstance(part, str) and _NUL in part)
         return clean | {_NOTED: replaced} if replaced else clean
     return value

@@ -94,6 +94,12 @@ def test_lone_surrogates_and_nul_are_replaced_and_noted(text: str, upper: bool) 
     assert record.unknown == ({"replaced_in": ["content"]} if repaired != json.loads(json.dumps(text)) else {})
 
 
+def test_nul_in_the_name_of_a_field_is_replaced_and_noted() -> None:
+    (record,) = decode(COMMENTS, json.dumps([comment(1, **{"a\0b": "x\0y"})]).encode(), [], [])
+    name = f"a{REPLACEMENT}b"
+    assert record.unknown == {name: f"x{REPLACEMENT}y", "replaced_in": [name]}
+
+
 def test_a_byte_order_mark_is_cut_and_told() -> None:
     body = json.dumps([comment(1)]).encode()
     departures: list[Departure] = []
