@@ -146,7 +146,7 @@ SUMS: dict[str, tuple[str, ...]] = {
     "cohort_activity": ("users", *_BY_USER),
     "countries": ("users", *_BY_USER),
     "ranking_countries": ("rankings", "projects", "studios", "users"),
-    "life_curves": ("projects", "project_stats"),
+    "life_curves": (),  # each time: a visit that changes nothing confirms what is known
 }
 """Small tables that sum up large ones, and are made anew if anything changed in some tables."""
 

@@ -977,16 +977,16 @@ studio_figures = _table(
 life_curves = _table(
     "analytics",
     "life_curves",
-    "Counters of projects by age, in classes that double: each version counts at the age at which it was first seen."
-    " Projects that are visited more often count more often; views are so uneven that a mean follows the few.",
+    "Counters of projects by age, in classes that double. Each project counts once in each class in which its counters"
+    " are known: with those at the beginning of the class, or at its first visit within it. A version counts as long as"
+    " a later visit confirms it or shows another. Views are so uneven that a mean follows the few.",
     _int("older_than_days", "The age from which the class begins; the first day is left out.", primary_key=True),
     _count("younger_than_days", "The age at which it ends."),
-    _big("projects", "Projects that were seen at such an age.", nullable=False),
-    _big("versions", "Versions of their counters.", nullable=False),
+    _big("projects", "Projects whose counters at such an age are known.", nullable=False),
     Column("mean_views", Numeric, comment="Mean of the views."),
     Column("mean_loves", Numeric, comment="Mean of the loves."),
     Column("mean_favorites", Numeric, comment="Mean of the favorites."),
-    Column("share_viewed_ten_times", Numeric, comment="Share of the versions with ten views or more."),
+    Column("share_viewed_ten_times", Numeric, comment="Share of the projects with ten views or more."),
 )
 ranking_stays = _table(
     "analytics",

@@ -222,8 +222,9 @@ def upgrade():
             comment="The age from which the class begins; the first day is left out.",
         ),
         sa.Column("younger_than_days", sa.Integer(), nullable=False, comment="The age at which it ends."),
-        sa.Column("projects", sa.BigInteger(), nullable=False, comment="Projects that were seen at such an age."),
-        sa.Column("versions", sa.BigInteger(), nullable=False, comment="Versions of their counters."),
+        sa.Column(
+            "projects", sa.BigInteger(), nullable=False, comment="Projects whose counters at such an age are known."
+        ),
         sa.Column("mean_views", sa.Numeric(), nullable=True, comment="Mean of the views."),
         sa.Column("mean_loves", sa.Numeric(), nullable=True, comment="Mean of the loves."),
         sa.Column("mean_favorites", sa.Numeric(), nullable=True, comment="Mean of the favorites."),
@@ -231,11 +232,11 @@ def upgrade():
             "share_viewed_ten_times",
             sa.Numeric(),
             nullable=True,
-            comment="Share of the versions with ten views or more.",
+            comment="Share of the projects with ten views or more.",
         ),
         sa.PrimaryKeyConstraint("older_than_days", name=op.f("life_curves_pkey")),
         schema="analytics",
-        comment="Counters of projects by age, in classes that double: each version counts at the age at which it was first seen. Projects that are visited more often count more often; views are so uneven that a mean follows the few.",
+        comment="Counters of projects by age, in classes that double. Each project counts once in each class in which its counters are known: with those at the beginning of the class, or at its first visit within it. A version counts as long as a later visit confirms it or shows another. Views are so uneven that a mean follows the few.",
     )
     op.create_table(
         "ranking_countries",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from random import Random
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -299,11 +303,72 @@ def test_the_life_of_projects(connection: Connection) -> None:
     refresh(connection)
     curves = connection.execute("SELECT * FROM analytics.life_curves ORDER BY 1").fetchall()
     assert [tuple(map(float, row)) for row in curves] == [
-        (1, 2, 1, 1, 10.0, 1.0, 1.0, 1.0),
-        (2, 4, 1, 1, 20.0, 2.0, 1.0, 1.0),
-        (4, 8, 1, 1, 7.0, 1.0, 0.0, 0.0),
-        (8, 16, 1, 1, 40.0, 4.0, 3.0, 1.0),
+        (1, 2, 1, 10.0, 1.0, 1.0, 1.0),
+        (2, 4, 1, 10.0, 1.0, 1.0, 1.0),
+        (4, 8, 2, 13.5, 1.5, 0.5, 0.5),
+        (8, 16, 1, 20.0, 2.0, 1.0, 1.0),
     ]
+    # A visit that found the same confirms it; one that found nothing does not.
+    fill(
+        connection, "crawl.walks", "stream, entity_id, due_at, visited_at",
+        ("project", 1, "2027-01-01", "2026-01-12 00:00Z"), ("project", 2, "2027-01-01", "2026-01-10 00:00Z"),
+    )  # fmt: skip
+    refresh(connection)
+    classes = "SELECT older_than_days, projects, mean_views::float8 FROM analytics.life_curves ORDER BY 1"
+    assert connection.execute(classes).fetchall() == [(1, 1, 10.0), (2, 1, 10.0), (4, 2, 13.5), (8, 2, 13.5)]
+    connection.execute("UPDATE scratch.projects SET gone_at = '2026-01-10', gone_after = '2026-01-06' WHERE id = 2")
+    refresh(connection)
+    assert connection.execute(classes).fetchall() == [(1, 1, 10.0), (2, 1, 10.0), (4, 2, 13.5), (8, 1, 20.0)]
+
+
+def test_life_curves_equal_a_count_by_hand_over_random_visits(connection: Connection) -> None:
+    """For each project and class: the value at the beginning of the class if visits before and after know it.
+
+    Else that of the first visit within the class. Most projects never change, and are visited at random ages.
+    """
+    random = Random(7)
+    born = datetime(2026, 1, 1, tzinfo=UTC)
+    known: dict[int, list[int]] = defaultdict(list)
+    for project in range(1, 151):
+        growth = random.choice((0, 0, 0, 3, 50))
+        ages = sorted(random.uniform(0.2, 90) for _ in range(random.randint(1, 6)))
+        visits = [(born + timedelta(days=age), int(5 + growth * age**0.5)) for age in ages]
+        for older_than in (2**n for n in range(14)):
+            begin, end = (born + timedelta(days=days) for days in (older_than, 2 * older_than))
+            before = [views for at, views in visits if at <= begin]
+            within = [views for at, views in visits if begin <= at < end]
+            if before and visits[-1][0] >= begin:
+                known[older_than].append(before[-1])
+            elif within:
+                known[older_than].append(within[0])
+        versions = [visits[0], *(visit for last, visit in pairwise(visits) if visit[1] != last[1])]
+        fill(
+            connection, "scratch.projects", "id, shared_at, first_seen_at, views",
+            (project, born, visits[0][0], visits[-1][1]),
+        )  # fmt: skip
+        for (since, views), (until, _) in pairwise(versions):
+            fill(
+                connection, "history.project_stats", "project_id, valid_from, valid_to, views",
+                (project, since, until, views),
+            )  # fmt: skip
+        fill(
+            connection, "crawl.walks", "stream, entity_id, due_at, visited_at",
+            ("project", project, "2027-01-01", visits[-1][0]),
+        )  # fmt: skip
+    found = connection.execute(
+        "SELECT older_than_days, projects, mean_views::float8, share_viewed_ten_times::float8"
+        " FROM analytics.live_life_curves ORDER BY 1"
+    ).fetchall()
+    assert found == [
+        (
+            older_than,
+            len(views),
+            pytest.approx(fmean(views), abs=0.01),
+            pytest.approx(fmean(v >= 10 for v in views), abs=1e-4),
+        )
+        for older_than, views in sorted(known.items())
+    ]
+    assert len(found) > 6
 
 
 @pytest.mark.every_postgres

@@ -13,16 +13,21 @@ SELECT
     v.loves,
     v.favorites,
     v.remixes,
-    v.seen_until IS NULL AS is_current
+    v.seen_until IS NULL AS is_current,
+    v.known_until,
+    extract(epoch FROM v.known_until - v.born_at)::double precision / 86400 AS known_age_days
 FROM (
-    SELECT s.project_id, s.valid_from AS seen_from, s.valid_to AS seen_until, s.views, s.loves, s.favorites, s.remixes,
-        coalesce(p.shared_at, p.created_at) AS born_at
+    SELECT s.project_id, s.valid_from AS seen_from, s.valid_to AS seen_until, s.valid_to AS known_until,
+        s.views, s.loves, s.favorites, s.remixes, coalesce(p.shared_at, p.created_at) AS born_at
     FROM history.project_stats s
     JOIN scratch.projects p ON p.id = s.project_id
     UNION ALL
-    SELECT p.id, coalesce(h.superseded_at, p.first_seen_at), NULL, p.views, p.loves, p.favorites, p.remixes,
-        coalesce(p.shared_at, p.created_at)
+    SELECT p.id, coalesce(h.superseded_at, p.first_seen_at), NULL,
+        -- A visit that found nothing confirms nothing.
+        greatest(coalesce(h.superseded_at, p.first_seen_at), least(w.visited_at, p.gone_after)),
+        p.views, p.loves, p.favorites, p.remixes, coalesce(p.shared_at, p.created_at)
     FROM scratch.projects p
+    LEFT JOIN crawl.walks w ON w.stream = 'project' AND w.entity_id = p.id
     LEFT JOIN (SELECT project_id, max(valid_to) AS superseded_at FROM history.project_stats GROUP BY 1) h
         ON h.project_id = p.id
 ) v
@@ -40,24 +45,29 @@ COMMENT ON COLUMN analytics.project_life.loves IS 'Loves; null while not served.
 COMMENT ON COLUMN analytics.project_life.favorites IS 'Favorites; null while not served.';
 COMMENT ON COLUMN analytics.project_life.remixes IS 'Remixes; null while not served.';
 COMMENT ON COLUMN analytics.project_life.is_current IS 'Whether these are the values in force.';
+COMMENT ON COLUMN analytics.project_life.known_until IS
+    'Until when they are known to have held: of earlier values the visit that showed others, of those in force the last visit that found the project.';
+COMMENT ON COLUMN analytics.project_life.known_age_days IS 'Its age then.';
 
 CREATE VIEW analytics.live_life_curves AS
 SELECT
-    b.older_than AS older_than_days,
-    2 * b.older_than AS younger_than_days,
-    count(DISTINCT v.project_id) AS projects,
-    count(*) AS versions,
-    round(avg(v.views), 2) AS mean_views,
-    round(avg(v.loves), 2) AS mean_loves,
-    round(avg(v.favorites), 2) AS mean_favorites,
-    round(avg((v.views >= 10)::integer), 4) AS share_viewed_ten_times
-FROM analytics.project_life v
-CROSS JOIN LATERAL (
-    SELECT (2 ^ (width_bucket(
-        v.age_days, '{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192}'::double precision[]
-    ) - 1))::integer AS older_than
-) b
-WHERE v.age_days >= 1
+    s.older_than AS older_than_days,
+    2 * s.older_than AS younger_than_days,
+    count(*) AS projects,
+    round(avg(s.views), 2) AS mean_views,
+    round(avg(s.loves), 2) AS mean_loves,
+    round(avg(s.favorites), 2) AS mean_favorites,
+    round(avg((s.views >= 10)::integer), 4) AS share_viewed_ten_times
+FROM (
+    -- Of each project the first version that held within the class.
+    SELECT DISTINCT ON (v.project_id, b.older_than) v.project_id, b.older_than, v.views, v.loves, v.favorites
+    FROM analytics.project_life v
+    CROSS JOIN LATERAL (
+        SELECT (2 ^ n)::integer AS older_than FROM generate_series(0, 13) AS n
+        WHERE v.age_days < 2 * 2 ^ n AND CASE WHEN v.is_current THEN v.known_age_days >= 2 ^ n ELSE v.known_age_days > 2 ^ n END
+    ) b
+    ORDER BY v.project_id, b.older_than, v.seen_from
+) s
 GROUP BY 1, 2;
 
 COMMENT ON VIEW analytics.live_life_curves IS
