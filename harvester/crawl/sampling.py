@@ -7,6 +7,7 @@ that anybody can see: such a miss is one request, and an outcome. Authors and wa
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -318,17 +319,28 @@ def _add_units(
                     outcome,
                 )
             )
-    _open(connection, [kind], [one.entity for one in units if one.entity not in hidden], depth)
+    # Strata side by side: each has been visited for as large a part as any other, whenever the crawl stops.
+    sizes = Counter(one.stratum for one in units)
+    taken: Counter[str] = Counter()
+    turns = []
+    for one in units:
+        taken[one.stratum] += 1
+        turns.append((taken[one.stratum] / sizes[one.stratum], one.stratum, one.entity))
+    _open(connection, [kind], [entity for *_, entity in sorted(turns) if entity not in hidden], depth)
 
 
 def _open(connection: Connection, streams: Sequence[str], entities: Sequence[int], depth: int) -> int:
-    """Make walks due now, at a depth at least; returns how many."""
+    """Make visits due now, at a depth at least and in the order given; return how many.
+
+    Each is due a microsecond after the one before, so that what is visited first is the beginning of a random order.
+    """
     return connection.execute(
         "INSERT INTO crawl.walks AS w (stream, entity_id, depth, due_at)"
-        " SELECT s, e, %s, now() FROM unnest(%s::text[]) s, (SELECT DISTINCT unnest(%s::bigint[]) AS e) e"
+        " SELECT s, e.id, %s, now() - (%s - e.place) * interval '1 microsecond' FROM unnest(%s::text[]) s,"
+        " (SELECT id, min(place) AS place FROM unnest(%s::bigint[]) WITH ORDINALITY AS x (id, place) GROUP BY 1) e"
         " ORDER BY 1, 2 ON CONFLICT (stream, entity_id) DO UPDATE"
-        " SET depth = greatest(w.depth, excluded.depth), due_at = least(w.due_at, now())",
-        [depth, list(streams), list(entities)],
+        " SET depth = greatest(w.depth, excluded.depth), due_at = least(w.due_at, excluded.due_at)",
+        [depth, len(entities), list(streams), list(entities)],
     ).rowcount
 
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from harvester.crawl.drawing import chance
 from harvester.crawl.sampling import Graph
 from harvester.sandbox.community import Community
 from harvester.sandbox.truth import truth
 from harvester.warehouse.outcomes import note_outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 IDS_PER_PROJECT = 6.4
 USERS = 2000
@@ -48,13 +49,30 @@ class Population:
     graph: Graph
     """What walks remember from one draw to the next: it never changes."""
 
-    def visit(self, design: int) -> None:
-        """What a crawl would find of the ids that are drawn, recorded as a crawl records it."""
+    def visit(self, design: int, part: float = 1.0, failing: Callable[[int], float] = lambda _: 0.0) -> None:
+        """Record what a crawl would find of the ids that are drawn, as a crawl records it.
+
+        Args:
+            design: The design.
+            part: The share of the draws that are visited, in the order in which they are due.
+            failing: How likely the visit of an id is to fail again and again.
+        """
         held = set(self.projects)
         drawn = self.connection.execute(
-            "SELECT entity_id FROM crawl.draws WHERE design_id = %s AND outcome IS NULL", [design]
+            "SELECT d.entity_id FROM crawl.draws d"
+            " JOIN crawl.walks w ON w.stream = 'project' AND w.entity_id = d.entity_id"
+            " WHERE d.design_id = %s AND d.outcome IS NULL AND d.replaced_at IS NULL ORDER BY w.due_at",
+            [design],
         ).fetchall()
-        note_outcomes(self.connection, [("project", entity, entity not in held) for (entity,) in drawn])
+        visited = [entity for (entity,) in drawn[: int(part * len(drawn))]]
+        failed = [entity for entity in visited if chance("fails", design, entity) < failing(entity)]
+        self.connection.execute(
+            "UPDATE crawl.walks SET failures = 3 WHERE stream = 'project' AND entity_id = ANY(%s)", [failed]
+        )
+        lost = set(failed)
+        note_outcomes(
+            self.connection, [("project", entity, entity not in held) for entity in visited if entity not in lost]
+        )
 
     def estimates(self, design: int, values: dict[int, Any]) -> dict[str, Any]:
         """By figure: estimate, error, low and high."""

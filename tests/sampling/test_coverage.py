@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harvester.crawl.drawing import chance
 from harvester.crawl.sampling import IdPlan, WalkPlan, advance, draw_authors, draw_ids, draw_walks, rotate
 
 if TYPE_CHECKING:
@@ -99,7 +100,80 @@ def walks(population: Population, seed: int) -> Iterator[tuple[str, dict[str, An
     yield "sharing", population.estimates(design, values), {"mean": figures(values)["mean"]}
 
 
-DESIGNS = {each.__name__: each for each in (uniform, stratified, clusters, panel, authors, walks)}
+def half_visited(population: Population, seed: int) -> Iterator[tuple[str, dict[str, Any], dict[str, float]]]:
+    """Half of a stratified draw, visited in its order; the strata differ in weight by far."""
+    plan = IdPlan(count=3000, seed=seed, up_to=population.last_id, strata="4", allocation="equal")
+    design = draw_ids(population.connection, plan)
+    population.visit(design, part=0.5)
+    values, true = loved(population)
+    yield "loved", population.estimates(design, values), true
+
+
+def failing_by_age(population: Population, seed: int) -> Iterator[tuple[str, dict[str, Any], dict[str, float]]]:
+    """One unit in five cannot be visited, the old ones more often."""
+    design = draw_ids(population.connection, IdPlan(count=1500, seed=seed, up_to=population.last_id))
+    population.visit(design, failing=lambda entity: 0.4 * (1 - entity / population.last_id))
+    values, true = loved(population)
+    yield "loved", population.estimates(design, values), true
+
+
+def unequal(population: Population, seed: int) -> Iterator[tuple[str, dict[str, Any], dict[str, float]]]:
+    """As many draws from a twentieth of the frame as from each of the rest."""
+    last = population.last_id
+    plan = IdPlan(count=1500, seed=seed, up_to=last, strata=f"{last // 20},{last // 4}", allocation="equal")
+    design = draw_ids(population.connection, plan)
+    population.visit(design)
+    values, true = loved(population)
+    yield "loved", population.estimates(design, values), true
+
+
+def authors_that_fail(population: Population, seed: int) -> Iterator[tuple[str, dict[str, Any], dict[str, float]]]:
+    """Authors of whom one in five cannot be visited."""
+    connection = population.connection
+    parent = draw_ids(connection, IdPlan(count=2500, seed=seed, up_to=population.last_id))
+    population.visit(parent)
+    design = draw_authors(connection, parent)
+    advance(connection)
+    lost = [user for user in population.authors if chance("fails", seed, user) < 0.2]
+    connection.execute("UPDATE crawl.walks SET failures = 3 WHERE stream = 'user' AND entity_id = ANY(%s)", [lost])
+    connection.execute(
+        "UPDATE crawl.walks SET visits = visits + 1, visited_at = now()"
+        " WHERE due_at <= now() AND NOT (stream = 'user' AND entity_id = ANY(%s))",
+        [lost],
+    )
+    advance(connection)
+    values = {user: user in population.american for user in population.authors}
+    yield "american", population.estimates(design, values), figures(values)
+
+
+def lists_that_fail(population: Population, seed: int) -> Iterator[tuple[str, dict[str, Any], dict[str, float]]]:
+    """Comments of sampled projects, the list of one in five of which cannot be read."""
+    connection = population.connection
+    plan = IdPlan(count=2500, seed=seed, up_to=population.last_id, certain=100, depth=0)
+    design = draw_ids(connection, plan)
+    population.visit(design)
+    connection.execute(
+        "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, failures, certificate)"
+        " SELECT 'project_comments', entity_id, now(), 1, CASE WHEN lost THEN 3 ELSE 0 END,"
+        " CASE WHEN NOT lost THEN jsonb_build_object('complete', true) END"
+        " FROM (SELECT entity_id, stratum <> 'certain' AND hashint8(entity_id) %% 5 = 0 AS lost FROM crawl.draws"
+        " WHERE design_id = %s AND outcome = 'hit') d",
+        [design],
+    )
+    true = figures({project: population.comments[project] for project in population.projects})
+    found = connection.execute(
+        "SELECT figure, estimate, standard_error, low, high FROM analytics.estimate(%s, 'comments')", [design]
+    ).fetchall()
+    yield "comments", {figure: numbers for figure, *numbers in found}, true
+
+
+DESIGNS = {
+    each.__name__: each
+    for each in (
+        *(uniform, stratified, clusters, panel, authors, walks),
+        *(half_visited, failing_by_age, unequal, authors_that_fail, lists_that_fail),
+    )
+}
 
 
 def coverage(population: Population, design: Callable[..., Any], draws: range) -> Counter[tuple[str, str]]:

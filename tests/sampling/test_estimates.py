@@ -70,13 +70,27 @@ def test_a_stratified_estimate_is_that_of_the_books(database: str) -> None:
         assert found["total"][:2] == pytest.approx((total, total_error))
         assert found["mean"][:2] == pytest.approx((mean, mean_error))
         assert {numbers[4] for numbers in found.values()} == {len(hits)}
-        # On the log scale for what is positive, with 15 hits less 3 strata; on the logit scale for a share.
-        reach = exp(2.1788 * mean_error / mean)
-        assert found["mean"][2:4] == pytest.approx((mean / reach, mean * reach), rel=1e-4)
+
+        # On the log scale for what is positive, on the logit scale for a share; degrees of freedom by Satterthwaite.
+        def quantile(value: Any, known: Any) -> float:
+            parts = [
+                (frame**2 * (1 - len(ids) / frame) * variance([value(entity) for entity in ids]) / len(ids), known(ids))
+                for ids in drawn.values()
+            ]
+            freedom = sum(part for part, _ in parts) ** 2 / sum(part**2 / (n - 1) for part, n in parts)
+            (found,) = connection.execute("SELECT analytics.t95(%s)", [freedom]).fetchone() or (None,)
+            return float(found)
+
+        reach = quantile(
+            lambda entity: hits[entity] - mean if entity in hits else 0.0, lambda ids: sum(one in hits for one in ids)
+        )
+        reach = exp(reach * mean_error / mean)
+        assert found["mean"][2:4] == pytest.approx((mean / reach, mean * reach), rel=1e-6)
         share, share_error = size / 300, size_error / 300
-        reach = 2.0262 * share_error / (share * (1 - share))
+        reach = quantile(lambda entity: float(entity in hits), len) * share_error / (share * (1 - share))
         bounds = [300 / (1 + exp(-log(share / (1 - share)) + sign * reach)) for sign in (1, -1)]
-        assert found["size"][2:4] == pytest.approx(bounds, rel=1e-4)
+        assert found["size"][2:4] == pytest.approx(bounds, rel=1e-6)
+        assert {tuple(numbers[5:]) for numbers in found.values()} == {(40, 40, 0, None)}
 
         # What has no value is outside of the population that is meant.
         some = [project for project, views in hits.items() if views > 6]
@@ -86,7 +100,6 @@ def test_a_stratified_estimate_is_that_of_the_books(database: str) -> None:
         assert part["mean"][0] == 1
         # The column says the same for those who do not care how: a share, of which the mean is one.
         assert rows(connection, design, "public")["mean"][0] == 1.0
-        assert set(rows(connection, design, "comments")) == {"size", "total", "mean"}
         reader = "SET ROLE harvester_reader"
         connection.execute(reader)
         assert rows(connection, design, "views") == found
@@ -97,22 +110,146 @@ def test_a_census_has_no_error_and_nothing_seen_is_no_proof(database: str) -> No
         whole = draw_ids(connection, IdPlan(count=30, seed=1, up_to=30))
         store(connection, whole, {3: 4, 7: 0, 30: 2})
         found = rows(connection, whole, "views")
-        assert found["size"] == [3, 0, 3, 3, 3]
-        assert found["total"] == [6, 0, 6, 6, 3]
-        assert found["mean"] == [2, 0, 2, 2, 3]
+        assert found["size"][:5] == [3, 0, 3, 3, 3]
+        assert found["total"][:5] == [6, 0, 6, 6, 3]
+        assert found["mean"][:5] == [2, 0, 2, 2, 3]
         nothing = draw_ids(connection, IdPlan(count=50, seed=1, first=1000, up_to=1999))
         store(connection, nothing, {})
         found = rows(connection, nothing, "views")
         assert found["size"][:3] == [0, 0, 0]
         assert found["size"][3] == pytest.approx(1000 * (1 - 0.025 ** (1 / 50)))
         assert found["mean"][:4] == [None] * 4
-        # Half visited: what was not visited yet counts as not drawn.
+
+
+def test_an_unfinished_draw_is_estimated_in_its_order_alone(database: str) -> None:
+    """Half visited in the order of the draw is a smaller sample; visited in another order it is none."""
+    with psycopg.connect(database, autocommit=True) as connection:
         half = draw_ids(connection, IdPlan(count=40, seed=1, first=2000, up_to=2999))
-        drawn = connection.execute("SELECT entity_id FROM crawl.draws WHERE design_id = %s", [half]).fetchall()
-        assert rows(connection, half, "views")["size"][0] is None, "nothing was visited"
-        connection.execute("INSERT INTO scratch.projects (id, views) VALUES (%s, 8)", drawn[0])
-        note_outcomes(connection, [("project", entity, n > 0) for n, (entity,) in enumerate(drawn[:20])])
-        assert rows(connection, half, "views")["size"][0] == 1000 / 20
+        drawn = [
+            entity
+            for (entity,) in connection.execute(
+                "SELECT entity_id FROM crawl.draws WHERE design_id = %s ORDER BY position", [half]
+            )
+        ]
+        due = connection.execute(
+            "SELECT entity_id FROM crawl.walks WHERE stream = 'project' AND due_at <= now() ORDER BY due_at"
+        ).fetchall()
+        assert [entity for (entity,) in due] == drawn, "visits come in the order of the draw"
+        nothing = rows(connection, half, "views")["size"]
+        assert nothing[0] is None
+        assert nothing[8] == "no estimate: nothing of stratum all is visited in its turn"
+        for project in (drawn[0], drawn[30]):
+            connection.execute("INSERT INTO scratch.projects (id, views) VALUES (%s, 8)", [project])
+        note_outcomes(connection, [("project", entity, n > 0) for n, entity in enumerate(drawn[:20])])
+        # A unit that was visited out of its turn counts once its turn has come.
+        note_outcomes(connection, [("project", drawn[30], False)])
+        found = rows(connection, half, "views")["size"]
+        assert found[0] == 1000 / 20
+        assert (found[5], found[6], found[7]) == (20, 40, 0)
+        assert found[8] == "the first 20 of 40 draws, in their random order"
+
+
+def test_an_interval_that_the_data_cannot_carry_is_null_and_says_why(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        one = draw_ids(connection, IdPlan(count=50, seed=1, up_to=1000))
+        first = connection.execute("SELECT min(entity_id) FROM crawl.draws").fetchone()
+        assert first is not None
+        store(connection, one, {first[0]: 18})
+        found = rows(connection, one, "views")
+        assert found["mean"][:4] == [18, 0, None, None]
+        assert found["mean"][8] == "no interval: fewer than two hits, or no two that differ"
+        assert found["size"][2] < 20 < found["size"][3]
+        alike = draw_ids(connection, IdPlan(count=50, seed=1, first=1001, up_to=2000))
+        drawn = connection.execute("SELECT entity_id FROM crawl.draws WHERE design_id = %s", [alike]).fetchall()
+        store(connection, alike, {entity: 0 for (entity,) in drawn[:10]})
+        found = rows(connection, alike, "views")
+        assert found["total"][:4] == [0, 0, 0, None], "that ten have no views is no proof that nobody has"
+        assert found["mean"][:4] == [0, 0, None, None]
+        # A share of none of ten is another matter: the rule of three.
+        shares = rows(connection, alike, [entity for (entity,) in drawn[:10]], [0.0] * 10)
+        assert shares["mean"][2:4] == pytest.approx([0, 1 - 0.025 ** (1 / 10)])
+        # Where the weights differ, so many draws know as much as fewer of equal weight (Kish).
+        unequal = draw_ids(
+            connection, IdPlan(count=60, seed=1, first=3001, up_to=7000, strata="3101,5001", allocation="equal")
+        )
+        store(connection, unequal, {})
+        effective = 4000**2 / sum(size**2 / 20 for size in (100, 1900, 2000))
+        assert rows(connection, unequal, "views")["size"][3] == pytest.approx(4000 * (1 - 0.025 ** (1 / effective)))
+
+
+def test_what_cannot_be_visited_is_weighed_within_its_class(database: str) -> None:
+    """By hand: 200 draws of 2,000 ids; of the older half one in four fails, and the older half has twice the hits."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        design = draw_ids(connection, IdPlan(count=200, seed=1, up_to=2000))
+        drawn = sorted(
+            entity
+            for (entity,) in connection.execute("SELECT entity_id FROM crawl.draws WHERE design_id = %s", [design])
+        )
+        classes = [drawn[20 * n : 20 * (n + 1)] for n in range(10)]
+        failed = {entity for ids in classes[:5] for entity in ids[::4]}
+        hits = {entity: n for k, ids in enumerate(classes) for n, entity in enumerate(ids[1 :: 4 if k < 5 else 8], 1)}
+        store_some(connection, design, {one: views for one, views in hits.items() if one not in failed}, failed)
+        connection.execute(
+            "UPDATE crawl.walks SET failures = 3 WHERE stream = 'project' AND entity_id = ANY(%s)", [list(failed)]
+        )
+        found = rows(connection, design, "views")
+        expected = total = first = second = 0.0
+        whole = [0.0, 0.0]
+        for ids in classes:
+            answered = [entity for entity in ids if entity not in failed]
+            weight = len(ids) / len(answered)
+            y = [float(entity in hits) for entity in answered]
+            expected += 2000 / 200 * weight * sum(y)
+            total += 2000 / 200 * weight * sum(hits.get(entity, 0) for entity in answered)
+            whole = [whole[0] + weight * sum(y), whole[1] + weight * sum(one * one for one in y)]
+            second += 10**2 * 20**2 * (1 - len(answered) / 20) * variance(y) / len(answered)
+        first = 2000**2 * (1 - 0.1) / 200 * (whole[1] - whole[0] ** 2 / 200) / 199
+        assert found["size"][:2] == pytest.approx((expected, sqrt(first + second)))
+        assert found["total"][0] == pytest.approx(total)
+        assert found["size"][7] == len(failed)
+        assert "could not be visited or read" in found["size"][8]
+        table = connection.execute("SELECT * FROM analytics.nonresponse(%s)", [design]).fetchall()
+        assert [(row[1], row[4], row[5]) for row in table] == [(n + 1, 20, 5 if n < 5 else 0) for n in range(10)]
+        assert [row[8] for row in table] == pytest.approx([20 / 15] * 5 + [1.0] * 5)
+
+
+def store_some(connection: psycopg.Connection[Any], design: int, hits: dict[int, int], failed: set[int]) -> None:
+    """As `store`, without an outcome for what could not be visited."""
+    for project, views in hits.items():
+        connection.execute("INSERT INTO scratch.projects (id, views, public) VALUES (%s, %s, true)", [project, views])
+    drawn = connection.execute("SELECT entity_id FROM crawl.draws WHERE design_id = %s", [design]).fetchall()
+    note_outcomes(connection, [("project", entity, entity not in hits) for (entity,) in drawn if entity not in failed])
+
+
+def test_lists_that_were_not_read_are_not_empty(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        design = draw_ids(connection, IdPlan(count=40, seed=1, up_to=400))
+        drawn = [entity for (entity,) in connection.execute("SELECT entity_id FROM crawl.draws ORDER BY position")]
+        hits = drawn[:20:2]
+        store(connection, design, dict.fromkeys(hits, 4))
+        found = rows(connection, design, "comments")
+        assert found["total"][0] is None, "no list of a hit was read"
+        assert "nothing of stratum all" in found["total"][8]
+        for project in hits:
+            connection.execute(
+                "INSERT INTO scratch.project_comments (id, project_id, reply_count) VALUES (%s, %s, 1)",
+                [project, project],
+            )
+            connection.execute(
+                "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, certificate)"
+                " VALUES ('project_comments', %s, now(), 1, '{\"complete\": true}')",
+                [project],
+            )
+        assert rows(connection, design, "comments")["total"][:2] == pytest.approx((100, 28.8), abs=3)
+        # A thread that is due holds more.
+        waiting = "INSERT INTO crawl.walks (stream, entity_id, due_at, visits) VALUES ('project_replies', %s, now(), 0)"
+        connection.execute(waiting, [hits[5]])
+        assert rows(connection, design, "comments")["total"][5] == 10
+        # One that cannot be read leaves its project out, and another counts for it.
+        connection.execute("UPDATE crawl.walks SET failures = 2 WHERE stream = 'project_replies'")
+        found = rows(connection, design, "comments")
+        assert found["total"][:1] == [100]
+        assert (found["total"][4], found["total"][7]) == (9, 1)
 
 
 def test_the_outcome_of_the_first_visit_stays(database: str) -> None:

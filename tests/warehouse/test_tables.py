@@ -12,7 +12,7 @@ from harvester.warehouse.tables import SCHEMAS, metadata
 
 every_postgres = pytest.mark.every_postgres
 
-SAMPLING = {"samples", "sample_strata", "sample_units"}
+SAMPLING = {"samples", "sample_strata", "sample_units", "sample_visits"}
 CONTRACT = {
     "scratch": {
         "users", "projects", "studios", "project_comments", "studio_comments", "profile_comments", "follows",

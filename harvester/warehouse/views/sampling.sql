@@ -90,6 +90,46 @@ COMMENT ON COLUMN analytics.sample_units.drawn IS 'Draws from the stratum.';
 COMMENT ON COLUMN analytics.sample_units.hits IS 'Hits of the stratum.';
 COMMENT ON COLUMN analytics.sample_units.misses IS 'Misses of the stratum.';
 
+-- What became of the visits that a draw asks for: analysts may not see the frontier itself.
+CREATE VIEW analytics.sample_visits AS
+SELECT d.design_id, d.position, d.stratum, d.entity_id, d.outcome, d.measure, d.replaced_at,
+    CASE
+        WHEN d.outcome IS NOT NULL THEN 'visited'
+        WHEN (
+            SELECT bool_or(w.failures > 0) FROM crawl.walks w
+            WHERE w.stream = ANY(CASE WHEN g.name = 'authors' THEN ARRAY['user', 'user_projects'] ELSE ARRAY[g.kind] END)
+                AND w.entity_id = d.entity_id
+        ) THEN 'failed'
+        ELSE 'waiting'
+    END AS visit,
+    CASE
+        WHEN d.outcome IS DISTINCT FROM 'hit' THEN NULL
+        WHEN l.failures > 0 OR t.failed THEN 'failed'
+        WHEN (l.certificate ->> 'complete')::boolean AND NOT t.waits THEN 'read'
+        ELSE 'waiting'
+    END AS comments
+FROM crawl.draws d
+JOIN crawl.designs g ON g.id = d.design_id
+LEFT JOIN crawl.walks l ON l.stream = g.kind || '_comments' AND l.entity_id = d.entity_id
+LEFT JOIN LATERAL (
+    SELECT coalesce(bool_or(r.failures > 0), false) AS failed, coalesce(bool_or(r.visits = 0), false) AS waits
+    FROM scratch.comments c JOIN crawl.walks r ON r.stream = g.kind || '_replies' AND r.entity_id = c.id
+    WHERE d.outcome = 'hit' AND c.kind = g.kind AND c.place_id = d.entity_id AND c.parent_id IS NULL
+) t ON true;
+
+COMMENT ON VIEW analytics.sample_visits IS
+    'One row per draw of a design: whether it could be visited, and of a hit whether its comments could be read.';
+COMMENT ON COLUMN analytics.sample_visits.design_id IS 'The design.';
+COMMENT ON COLUMN analytics.sample_visits.position IS 'The place in the draw.';
+COMMENT ON COLUMN analytics.sample_visits.stratum IS 'The stratum it was drawn from; null in a random walk.';
+COMMENT ON COLUMN analytics.sample_visits.entity_id IS 'What was drawn.';
+COMMENT ON COLUMN analytics.sample_visits.outcome IS 'hit, not found, gone, not public; null until visited.';
+COMMENT ON COLUMN analytics.sample_visits.measure IS 'Of an author: projects in the frame.';
+COMMENT ON COLUMN analytics.sample_visits.replaced_at IS 'When another took its place, in a panel.';
+COMMENT ON COLUMN analytics.sample_visits.visit IS 'visited, failed (tried, and no usable answer so far) or waiting.';
+COMMENT ON COLUMN analytics.sample_visits.comments IS
+    'Of a hit: read (its list has a certificate and no thread waits), failed or waiting; null of what is no hit.';
+
 CREATE FUNCTION analytics.t95(freedom double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE AS $$
 -- Exact for 1 and 2 degrees of freedom, else the expansion in their inverse: to 0.1% from 3 on.
@@ -128,10 +168,86 @@ $$;
 COMMENT ON FUNCTION analytics.interval95 IS
     'A 95% interval around an estimate: on the logit scale for a share, on the log scale for what is positive, else symmetric.';
 
-CREATE FUNCTION analytics.estimate(design bigint, ids bigint[], y double precision[])
+CREATE FUNCTION analytics.sample_response(design bigint, list text DEFAULT NULL)
+RETURNS TABLE (
+    stratum text, "position" bigint, entity_id bigint, status text, class integer, factor double precision
+)
+LANGUAGE sql STABLE AS $$
+WITH about AS (
+    SELECT s.name = 'authors' AS is_of_authors, CASE WHEN s.name = 'authors' THEN s.parent_id ELSE s.design_id END AS base
+    FROM analytics.samples s WHERE s.design_id = $1
+), asked AS (
+    SELECT b.stratum, b.position, b.entity_id AS drawn_id,
+        CASE WHEN a.is_of_authors THEN d.entity_id ELSE b.entity_id END AS entity_id,
+        -- An author counts for 1 / projects with each project drawn.
+        CASE WHEN a.is_of_authors THEN 1 / d.measure ELSE 1 END AS factor,
+        CASE
+            WHEN b.outcome IS NULL THEN b.visit
+            WHEN b.outcome <> 'hit' THEN 'miss'
+            WHEN a.is_of_authors THEN CASE
+                WHEN d.outcome = 'hit' THEN 'hit'
+                WHEN d.outcome IS NOT NULL THEN 'miss'
+                WHEN d.visit = 'failed' THEN 'unread'
+                ELSE 'waiting' END
+            WHEN $2 IS DISTINCT FROM 'comments' OR b.comments = 'read' THEN 'hit'
+            WHEN b.comments = 'failed' THEN 'unread'
+            ELSE 'waiting'
+        END AS status
+    FROM about a
+    JOIN analytics.sample_visits b ON b.design_id = a.base AND b.replaced_at IS NULL
+    LEFT JOIN analytics.sample_visits d ON a.is_of_authors AND d.design_id = $1 AND d.position = b.position
+), ordered AS (
+    SELECT *, row_number() OVER (PARTITION BY a.stratum ORDER BY a.position) AS place,
+        min(a.position) FILTER (WHERE a.status = 'waiting') OVER (PARTITION BY a.stratum) AS first_waiting
+    FROM asked a
+), reached AS (
+    -- The first units of a random order are a random sample themselves; those visited out of turn wait for theirs.
+    SELECT *, count(*) OVER (PARTITION BY o.stratum) AS n,
+        row_number() OVER (PARTITION BY o.stratum ORDER BY o.drawn_id) - 1 AS age
+    FROM ordered o WHERE o.first_waiting IS NULL OR o.position < o.first_waiting
+), classed AS (
+    -- Ids run with time: classes of equal size by age, of twenty units at least.
+    SELECT *, (r.age * least(10, greatest(1, r.n / 20)) / r.n)::integer + 1 AS fine FROM reached r
+), sound AS (
+    -- A class whose answers are too few to speak for the rest is put together with its whole stratum.
+    SELECT x.stratum, bool_and(
+        x.answered >= 5 AND (x.unread = 0 OR x.hits >= 5)) AS is_sound
+    FROM (
+        SELECT c.stratum, c.fine, count(*) FILTER (WHERE c.status <> 'failed') AS answered,
+            count(*) FILTER (WHERE c.status = 'unread') AS unread, count(*) FILTER (WHERE c.status = 'hit') AS hits
+        FROM classed c GROUP BY 1, 2
+    ) x GROUP BY 1
+)
+SELECT c.stratum, c.position, c.entity_id, c.status, CASE WHEN s.is_sound THEN c.fine ELSE 0 END, c.factor
+FROM classed c JOIN sound s ON s.stratum = c.stratum
+$$;
+
+COMMENT ON FUNCTION analytics.sample_response IS
+    'The units of a sample of ids or authors that an estimate rests on, in the order of the draw up to the first that still waits: miss, hit, failed (could not be visited) or unread (a hit whose author, or whose list, could not be); class is that of stratum and age within which answers stand for what failed.';
+
+CREATE FUNCTION analytics.nonresponse(design bigint, list text DEFAULT NULL)
+RETURNS TABLE (
+    stratum text, class integer, first_position bigint, last_position bigint, reached bigint, failed bigint, hits bigint,
+    unread bigint, weight_of_visited double precision, weight_of_read double precision
+)
+LANGUAGE sql STABLE AS $$
+SELECT r.stratum, r.class, min(r.position), max(r.position), count(*), count(*) FILTER (WHERE r.status = 'failed'),
+    count(*) FILTER (WHERE r.status IN ('hit', 'unread')), count(*) FILTER (WHERE r.status = 'unread'),
+    count(*)::float8 / nullif(count(*) FILTER (WHERE r.status <> 'failed'), 0),
+    count(*) FILTER (WHERE r.status IN ('hit', 'unread'))::float8 / nullif(count(*) FILTER (WHERE r.status = 'hit'), 0)
+FROM analytics.sample_response($1, $2) r
+GROUP BY 1, 2 ORDER BY 1, 2
+$$;
+
+COMMENT ON FUNCTION analytics.nonresponse IS
+    'What could not be visited or read of a sample, by stratum and class of age, and by how much those that could be count more for it.';
+
+CREATE FUNCTION analytics.estimate(
+    design bigint, ids bigint[], y double precision[], list text DEFAULT NULL, is_share boolean DEFAULT NULL
+)
 RETURNS TABLE (
     figure text, estimate double precision, standard_error double precision, low double precision,
-    high double precision, units bigint
+    high double precision, units bigint, reached bigint, drawn bigint, nonresponse bigint, note text
 )
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -145,107 +261,126 @@ BEGIN
         RAISE EXCEPTION 'one value for each id, and each id once' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF about.name = 'walk' THEN
+        IF NOT about.is_complete THEN
+            RAISE EXCEPTION 'the random walks of design % are not at their end', design
+                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run `harvester crawl` until nothing is due.';
+        END IF;
         RETURN QUERY SELECT * FROM analytics.estimate_from_walks(design, ids, y);
     ELSE
-        RETURN QUERY SELECT * FROM analytics.estimate_from_draws(design, ids, y);
+        RETURN QUERY SELECT * FROM analytics.estimate_from_draws(design, ids, y, list, is_share);
     END IF;
 END
 $$;
 
-COMMENT ON FUNCTION analytics.estimate(bigint, bigint[], double precision[]) IS
-    'Size, total and mean of a population from a sample, each with its standard error and 95% interval: y by id of the sampled things; whatever has no y, or null, is outside of the population that is meant.';
+COMMENT ON FUNCTION analytics.estimate(bigint, bigint[], double precision[], text, boolean) IS
+    'Size, total and mean of a population from a sample, each with its standard error and 95% interval: y by id of the sampled things; what has no y, or null, is outside of the population that is meant. With list comments a unit counts once that list of it is read. An interval that the data cannot carry is null, and note says why.';
 
-CREATE FUNCTION analytics.estimate_from_draws(design bigint, ids bigint[], y double precision[])
+CREATE FUNCTION analytics.estimate_from_draws(
+    design bigint, ids bigint[], y double precision[], list text, is_share boolean
+)
 RETURNS TABLE (
     figure text, estimate double precision, standard_error double precision, low double precision,
-    high double precision, units bigint
+    high double precision, units bigint, reached bigint, drawn bigint, nonresponse bigint, note text
 )
 LANGUAGE sql STABLE AS $$
 WITH about AS (
     SELECT s.name = 'authors' AS is_of_authors, CASE WHEN s.name = 'authors' THEN s.parent_id ELSE s.design_id END AS base
     FROM analytics.samples s WHERE s.design_id = $1
-), answered AS (
-    -- What was drawn and brought something that counts: an author counts for 1 / projects with each project drawn.
-    SELECT b.stratum, d.entity_id, CASE WHEN a.is_of_authors THEN 1 / d.measure ELSE 1 END AS factor
-    FROM about a
-    JOIN analytics.sample_units d ON d.design_id = $1 AND d.outcome = 'hit'
-    JOIN analytics.sample_units b ON b.design_id = a.base AND b.position = d.position AND b.replaced_at IS NULL
-), unanswered AS (
-    -- An author who was not visited yet counts as not drawn.
-    SELECT d.stratum, count(*) AS n
-    FROM about a
-    JOIN analytics.sample_units b ON b.design_id = a.base AND b.outcome = 'hit' AND b.replaced_at IS NULL
-    LEFT JOIN analytics.sample_units d ON d.design_id = $1 AND d.position = b.position
-    WHERE a.is_of_authors AND d.outcome IS NULL
-    GROUP BY d.stratum
 ), valued AS (
-    SELECT w.stratum, w.factor AS d, w.factor * v.value AS z, v.value
-    FROM answered w JOIN unnest($2, $3) AS v (id, value) ON v.id = w.entity_id
-    WHERE v.value IS NOT NULL
-), strata AS (
-    SELECT s.stratum, s.frame_size::double precision AS m, (s.visited - coalesce(u.n, 0))::double precision AS n,
-        coalesce(v.hits, 0) AS hits, coalesce(v.d, 0) AS d, coalesce(v.z, 0) AS z,
-        coalesce(v.dd, 0) AS dd, coalesce(v.dz, 0) AS dz, coalesce(v.zz, 0) AS zz
-    FROM about a
-    JOIN analytics.sample_strata s ON s.design_id = a.base
-    LEFT JOIN unanswered u ON u.stratum = s.stratum
-    LEFT JOIN (
-        SELECT stratum, count(*) AS hits, sum(v.d) AS d, sum(v.z) AS z, sum(v.d * v.d) AS dd, sum(v.d * v.z) AS dz,
-            sum(v.z * v.z) AS zz
-        FROM valued v GROUP BY 1
-    ) v ON v.stratum = s.stratum
+    SELECT r.stratum, r.class, r.status, CASE WHEN r.status = 'hit' THEN v.value END AS value,
+        CASE WHEN r.status = 'hit' AND v.value IS NOT NULL THEN r.factor ELSE 0 END AS d,
+        CASE WHEN r.status = 'hit' AND v.value IS NOT NULL THEN r.factor * v.value ELSE 0 END AS z
+    FROM analytics.sample_response($1, $4) r
+    LEFT JOIN unnest($2, $3) AS v (id, value) ON v.id = r.entity_id
+), classes AS (
+    -- n units, r of them visited; h hits, k of them read.
+    SELECT v.stratum, v.class, count(*)::float8 AS n, count(*) FILTER (WHERE v.status <> 'failed')::float8 AS r,
+        count(*) FILTER (WHERE v.status IN ('hit', 'unread'))::float8 AS h,
+        count(*) FILTER (WHERE v.status = 'hit')::float8 AS k, count(v.value) AS hits,
+        sum(v.d) AS d, sum(v.z) AS z, sum(v.d * v.d) AS dd, sum(v.d * v.z) AS dz, sum(v.z * v.z) AS zz
+    FROM valued v GROUP BY 1, 2
+), weighed AS (
+    SELECT c.*, s.frame_size::float8 AS m, sum(c.n) OVER (PARTITION BY c.stratum) AS n_of_stratum,
+        c.n / nullif(c.r, 0) AS a, CASE WHEN c.h = 0 THEN 1 ELSE c.h / nullif(c.k, 0) END AS b
+    FROM about o JOIN analytics.sample_strata s ON s.design_id = o.base JOIN classes c ON c.stratum = s.stratum
+), weights AS (
+    SELECT w.*, w.m / w.n_of_stratum * w.a * w.b AS w FROM weighed w
 ), sums AS (
-    SELECT sum(m / n * d) AS size, sum(m / n * z) AS total, sum(hits)::bigint AS units,
-        count(*) FILTER (WHERE n < 1 OR (n < 2 AND n < m)) = 0 AS is_sound,
+    SELECT sum(w * d) AS size, sum(w * z) AS total, sum(w * z) / nullif(sum(w * d), 0) AS mean, sum(hits)::bigint AS units,
+        sum(n)::bigint AS reached, sum(n - r + h - k)::bigint AS nonresponse, bool_or(w IS NULL) AS is_mute,
         -- What was taken whole has no error, and its part of an estimate no interval.
-        coalesce(sum(d) FILTER (WHERE n >= m), 0) AS sure_size, coalesce(sum(z) FILTER (WHERE n >= m), 0) AS sure_total,
-        coalesce(sum(m) FILTER (WHERE n < m), 0) AS left_frame, coalesce(sum(n) FILTER (WHERE n < m), 0) AS left_draws,
-        coalesce(sum(hits) FILTER (WHERE n < m), 0) AS left_hits,
-        greatest(1, coalesce(sum(hits) FILTER (WHERE n < m), 0) - count(*) FILTER (WHERE n < m AND hits > 0)) AS freedom_of_mean,
-        greatest(1, coalesce(sum(n) FILTER (WHERE n < m), 0) - count(*) FILTER (WHERE n < m)) AS freedom_of_size
-    FROM (SELECT stratum, m, nullif(n, 0) AS n, hits, d, z FROM strata) s
+        coalesce(sum(w * d) FILTER (WHERE n_of_stratum >= m), 0) AS sure_size,
+        coalesce(sum(w * z) FILTER (WHERE n_of_stratum >= m), 0) AS sure_total,
+        coalesce(sum(m * n / n_of_stratum) FILTER (WHERE n_of_stratum < m), 0) AS left_frame,
+        sum(hits) FILTER (WHERE n_of_stratum < m OR r < n OR k < h) AS left_hits,
+        -- Kish: so many units of equal weight know as much.
+        sum(m / n_of_stratum * a * r) FILTER (WHERE n_of_stratum < m) ^ 2
+            / nullif(sum((m / n_of_stratum * a) ^ 2 * r) FILTER (WHERE n_of_stratum < m), 0) AS effective_draws,
+        sum(w * hits) ^ 2 / nullif(sum(w * w * hits), 0) AS effective_hits
+    FROM weights
+), parts AS (
+    SELECT w.*, f.figure, f.s, f.ss
+    FROM weights w CROSS JOIN sums u CROSS JOIN LATERAL (
+        VALUES ('size', w.d, w.dd), ('total', w.z, w.zz),
+            ('mean', w.z - u.mean * w.d, w.zz - 2 * u.mean * w.dz + u.mean ^ 2 * w.dd)
+    ) AS f (figure, s, ss)
+), strata AS (
+    -- The variance of the draw, of who could be visited, and of which hits could be read.
+    SELECT p.figure, p.stratum, min(p.m) AS m, sum(p.n) AS n, sum(p.hits) AS hits,
+        CASE WHEN sum(p.n) >= min(p.m) THEN 0 WHEN sum(p.n) < 2 THEN NULL ELSE
+            min(p.m) ^ 2 * (1 - sum(p.n) / min(p.m)) / sum(p.n)
+            * greatest(0, sum(p.a * p.b * p.ss) - sum(p.a * p.b * p.s) ^ 2 / sum(p.n)) / (sum(p.n) - 1)
+        END
+        + (min(p.m) / sum(p.n)) ^ 2 * sum(
+            CASE WHEN p.r = p.n THEN 0 WHEN p.r < 2 THEN NULL ELSE
+                p.n ^ 2 * (1 - p.r / p.n) / p.r * greatest(0, p.b * p.ss - (p.b * p.s) ^ 2 / p.r) / (p.r - 1) END
+            + CASE WHEN p.k = p.h THEN 0 WHEN p.k < 2 THEN NULL ELSE
+                p.a ^ 2 * p.h ^ 2 * (1 - p.k / p.h) / p.k * greatest(0, p.ss - p.s ^ 2 / p.k) / (p.k - 1) END
+        ) AS v
+    FROM parts p GROUP BY p.figure, p.stratum
 ), errors AS (
-    SELECT s.*, f.*, s.total / nullif(s.size, 0) AS mean,
-        (SELECT bool_and(value IN (0, 1)) FROM valued) AS is_share,
-        (SELECT bool_and(value >= 0) FROM valued) AS is_positive,
-        a.is_of_authors
-    FROM sums s CROSS JOIN about a CROSS JOIN LATERAL (
-        SELECT
-            sqrt(sum(c * greatest(0, (dd - d * d / n) / (n - 1)))) AS size_error,
-            sqrt(sum(c * greatest(0, (zz - z * z / n) / (n - 1)))) AS total_error,
-            sqrt(sum(c * greatest(0, ((zz - 2 * r * dz + r * r * dd) - (z - r * d) ^ 2 / n) / (n - 1)))) / nullif(s.size, 0) AS mean_error
-        FROM (
-            SELECT t.*, m * m * (1 - n / m) / n AS c, s.total / nullif(s.size, 0) AS r
-            FROM strata t WHERE n >= 2 AND n < m
-        ) t
-    ) f
+    -- Satterthwaite: what is known of each stratum's variance counts by its part of the whole.
+    SELECT t.figure, CASE WHEN bool_and(t.v IS NOT NULL) THEN sqrt(sum(t.v)) END AS error,
+        sum(t.v) ^ 2 / nullif(sum(t.v ^ 2 / greatest(1, CASE WHEN t.figure = 'size' THEN t.n ELSE t.hits END - 1)), 0) AS freedom,
+        min(t.stratum) FILTER (WHERE t.v IS NULL) AS alone
+    FROM strata t GROUP BY 1
+), kinds AS (
+    SELECT coalesce($5, bool_and(value IN (0, 1))) AS is_share, bool_and(value >= 0) AS is_positive FROM valued WHERE value IS NOT NULL
+), missing AS (
+    SELECT count(*) FILTER (WHERE c.stratum IS NULL) AS strata, min(s.stratum) FILTER (WHERE c.stratum IS NULL) AS first,
+        sum(s.drawn)::bigint AS drawn
+    FROM about o JOIN analytics.sample_strata s ON s.design_id = o.base
+    LEFT JOIN (SELECT DISTINCT stratum FROM classes) c ON c.stratum = s.stratum
 ), figures AS (
-    SELECT 1 AS place, 'size' AS figure, size AS estimate, coalesce(size_error, 0) AS error, sure_size AS sure,
-        freedom_of_size AS freedom,
-        CASE WHEN is_of_authors THEN 'positive' ELSE 'count' END AS scale, e.* FROM errors e
-    UNION ALL
-    SELECT 2, 'total', total, coalesce(total_error, 0), sure_total, freedom_of_mean,
-        CASE WHEN is_share AND NOT is_of_authors THEN 'count' WHEN is_positive THEN 'positive' ELSE 'any' END, e.*
-    FROM errors e
-    UNION ALL
-    SELECT 3, 'mean', mean, coalesce(mean_error, 0), 0, freedom_of_mean,
-        CASE WHEN is_share THEN 'share' WHEN is_positive THEN 'positive' ELSE 'any' END, e.*
-    FROM errors e
+    SELECT f.place, f.figure, f.estimate, f.sure, e.error / CASE WHEN f.figure = 'mean' THEN nullif(u.size, 0) ELSE 1 END AS error,
+        greatest(1, e.freedom) AS freedom, e.alone, u.*, m.drawn, m.strata AS strata_missing, m.first AS first_missing,
+        CASE
+            WHEN f.figure = 'size' THEN CASE WHEN o.is_of_authors THEN 'positive' ELSE 'count' END
+            WHEN k.is_share AND f.figure = 'mean' THEN 'share'
+            WHEN k.is_share AND NOT o.is_of_authors THEN 'count'
+            WHEN k.is_positive THEN 'positive' ELSE 'any' END AS scale
+    FROM about o CROSS JOIN sums u CROSS JOIN kinds k CROSS JOIN missing m
+    CROSS JOIN LATERAL (
+        VALUES (1, 'size', u.size, u.sure_size), (2, 'total', u.total, u.sure_total), (3, 'mean', u.mean, 0)
+    ) AS f (place, figure, estimate, sure)
+    LEFT JOIN errors e ON e.figure = f.figure
 ), bounded AS (
     SELECT f.*, CASE
+        WHEN error IS NULL THEN ARRAY[NULL, NULL]::float8[]
+        WHEN left_frame = 0 AND nonresponse = 0 THEN ARRAY[estimate, estimate]
         -- None at all of n, or all of them: the largest share that brings that about once in forty times.
-        WHEN scale = 'count' AND estimate - sure = 0 AND left_draws > 0
-            THEN ARRAY[sure, sure + left_frame * (1 - 0.025 ^ (1 / left_draws))]
-        WHEN scale = 'count' AND estimate - sure >= left_frame AND left_draws > 0
-            THEN ARRAY[sure + left_frame * 0.025 ^ (1 / left_draws), sure + left_frame]
-        WHEN scale = 'count' AND left_draws > 0
+        WHEN scale = 'count' AND estimate - sure <= 0 AND left_frame > 0
+            THEN ARRAY[sure, sure + left_frame * (1 - 0.025 ^ (1 / effective_draws))]
+        WHEN scale = 'count' AND estimate - sure >= left_frame AND left_frame > 0
+            THEN ARRAY[sure + left_frame * 0.025 ^ (1 / effective_draws), sure + left_frame]
+        WHEN scale = 'count' AND left_frame > 0
             THEN (SELECT ARRAY[sure + left_frame * i[1], sure + left_frame * i[2]] FROM analytics.interval95(
                 (estimate - sure) / left_frame, error / left_frame, freedom, 'share') i)
-        WHEN scale = 'share' AND estimate = 0 AND left_hits > 0 THEN ARRAY[0, 1 - 0.025 ^ (1 / left_hits::float8)]
-        WHEN scale = 'share' AND estimate = 1 AND left_hits > 0 THEN ARRAY[0.025 ^ (1 / left_hits::float8), 1]
+        WHEN scale = 'share' AND estimate = 0 THEN ARRAY[0, 1 - 0.025 ^ (1 / effective_hits)]
+        WHEN scale = 'share' AND estimate = 1 THEN ARRAY[0.025 ^ (1 / effective_hits), 1]
         -- Nothing seen among what was drawn by chance: no upper bound is known.
-        WHEN scale = 'positive' AND figure <> 'mean' AND estimate - sure = 0 AND left_draws > 0
-            THEN ARRAY[sure, NULL]
+        WHEN scale = 'positive' AND figure <> 'mean' AND estimate - sure <= 0 THEN ARRAY[sure, NULL]
+        WHEN error = 0 OR left_hits < 2 THEN ARRAY[NULL, NULL]::float8[]
         WHEN figure = 'mean' THEN analytics.interval95(estimate, error, freedom, scale)
         ELSE (SELECT ARRAY[sure + i[1], sure + i[2]]
               FROM analytics.interval95(estimate - sure, error, freedom, scale) i)
@@ -253,17 +388,29 @@ WITH about AS (
     FROM figures f
 )
 SELECT figure, CASE WHEN is_sound THEN estimate END, CASE WHEN is_sound AND estimate IS NOT NULL THEN error END,
-    CASE WHEN is_sound THEN reach[1] END, CASE WHEN is_sound THEN reach[2] END, units
-FROM bounded ORDER BY place
+    CASE WHEN is_sound THEN reach[1] END, CASE WHEN is_sound THEN reach[2] END, coalesce(units, 0), coalesce(reached, 0), drawn,
+    coalesce(nonresponse, 0),
+    nullif(concat_ws('; ',
+        CASE WHEN strata_missing > 0 THEN format('no estimate: nothing of stratum %s is visited in its turn', first_missing) END,
+        CASE WHEN is_mute THEN 'no estimate: a stratum has hits, and none of them could be read' END,
+        CASE WHEN is_sound AND reached < drawn THEN format('the first %s of %s draws, in their random order', reached, drawn) END,
+        CASE WHEN is_sound AND nonresponse > 0 THEN format('%s units could not be visited or read: others of their stratum and age count for them', nonresponse) END,
+        CASE WHEN is_sound AND error IS NULL AND estimate IS NOT NULL THEN format('no interval: stratum %s has fewer than two draws or answers', alone) END,
+        CASE WHEN is_sound AND error IS NOT NULL AND estimate IS NOT NULL AND reach[1] IS NULL AND reach[2] IS NULL
+            THEN 'no interval: fewer than two hits, or no two that differ' END,
+        CASE WHEN is_sound AND reach[1] IS NOT NULL AND reach[2] IS NULL THEN 'no upper bound: no hit among what was drawn by chance' END
+    ), '')
+FROM (SELECT *, strata_missing = 0 AND is_mute IS NOT TRUE AND size IS NOT NULL AS is_sound FROM bounded) b
+ORDER BY place
 $$;
 
 COMMENT ON FUNCTION analytics.estimate_from_draws IS
-    'Estimates from draws of ids, and of the authors of what was drawn: stratified expansion and ratio estimators, linearised, with finite populations corrected for. Use analytics.estimate.';
+    'Estimates from draws of ids, and of the authors of what was drawn: stratified expansion and ratio estimators with a second phase for what could not be visited or read, linearised, with finite populations corrected for. Use analytics.estimate.';
 
 CREATE FUNCTION analytics.estimate_from_walks(design bigint, ids bigint[], y double precision[])
 RETURNS TABLE (
     figure text, estimate double precision, standard_error double precision, low double precision,
-    high double precision, units bigint
+    high double precision, units bigint, reached bigint, drawn bigint, nonresponse bigint, note text
 )
 LANGUAGE sql STABLE AS $$
 WITH steps AS (
@@ -282,8 +429,9 @@ WITH steps AS (
         CASE WHEN walks > 1 THEN sqrt(squares * walks / (walks - 1)) / a.w END AS error
     FROM sums a, walks
 )
-SELECT 'mean', mean, error, reach[1], reach[2], units
-FROM result CROSS JOIN LATERAL (
+SELECT 'mean', mean, error, reach[1], reach[2], units, d.drawn, d.drawn, 0::bigint,
+    CASE WHEN mean IS NOT NULL AND error IS NULL THEN 'no interval: one random walk has no variance' END
+FROM result CROSS JOIN (SELECT s.drawn FROM analytics.samples s WHERE s.design_id = $1) d CROSS JOIN LATERAL (
     SELECT analytics.interval95(mean, error, freedom,
         CASE WHEN is_share THEN 'share' WHEN is_positive THEN 'positive' ELSE 'any' END) AS reach
 ) i
@@ -295,12 +443,14 @@ COMMENT ON FUNCTION analytics.estimate_from_walks IS
 CREATE FUNCTION analytics.estimate(design bigint, y text)
 RETURNS TABLE (
     figure text, estimate double precision, standard_error double precision, low double precision,
-    high double precision, units bigint
+    high double precision, units bigint, reached bigint, drawn bigint, nonresponse bigint, note text
 )
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     thing text := (SELECT s.kind FROM analytics.samples s WHERE s.design_id = $1);
     value text;
+    list text;
+    is_share boolean := false;
     ids bigint[];
     found double precision[];
 BEGIN
@@ -314,7 +464,9 @@ BEGIN
             AND NOT a.attisdropped AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype)
             AND a.attname <> 'id' AND a.attname !~ '_id$'
     );
+    is_share := coalesce(value LIKE '%::int', false);
     IF value IS NULL AND y = 'comments' AND thing IN ('project', 'studio') THEN
+        list := 'comments';
         value := format(
             '(SELECT count(*) FROM scratch.%1$I c WHERE c.%2$I = t.id AND c.gone_at IS NULL)',
             thing || '_comments', thing || '_id');
@@ -330,7 +482,7 @@ BEGIN
         'SELECT array_agg(t.id), array_agg((%s)::double precision) FROM scratch.%I t'
         ' WHERE t.id IN (SELECT u.entity_id FROM analytics.sample_units u WHERE u.design_id = $1 AND u.outcome = ''hit'')',
         value, thing || 's') INTO ids, found USING design;
-    RETURN QUERY SELECT * FROM analytics.estimate(design, coalesce(ids, '{}'), coalesce(found, '{}'));
+    RETURN QUERY SELECT * FROM analytics.estimate(design, coalesce(ids, '{}'), coalesce(found, '{}'), list, is_share);
 END
 $$;
 
