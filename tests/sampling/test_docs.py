@@ -46,6 +46,10 @@ def crawl(connection: psycopg.Connection[Any]) -> None:
         "INSERT INTO scratch.project_comments (id, project_id) SELECT id, id FROM scratch.projects WHERE mod(id, 3) = 0"
         " ON CONFLICT DO NOTHING"
     )
+    connection.execute(
+        "INSERT INTO crawl.walks (stream, entity_id, due_at, certificate)"
+        " SELECT 'project_comments', id, now(), '{\"complete\": true}' FROM scratch.projects ON CONFLICT DO NOTHING"
+    )
     note_outcomes(connection, [("project", entity, entity % 5 > 0) for entity in drawn])
     goes_on = 1
     while goes_on:
