@@ -287,7 +287,7 @@ WITH about AS (
     SELECT s.name = 'authors' AS is_of_authors, CASE WHEN s.name = 'authors' THEN s.parent_id ELSE s.design_id END AS base
     FROM analytics.samples s WHERE s.design_id = $1
 ), valued AS (
-    SELECT r.stratum, r.class, r.status, CASE WHEN r.status = 'hit' THEN v.value END AS value,
+    SELECT r.stratum, r.class, r.entity_id, r.status, CASE WHEN r.status = 'hit' THEN v.value END AS value,
         CASE WHEN r.status = 'hit' AND v.value IS NOT NULL THEN r.factor ELSE 0 END AS d,
         CASE WHEN r.status = 'hit' AND v.value IS NOT NULL THEN r.factor * v.value ELSE 0 END AS z
     FROM analytics.sample_response($1, $4) r
@@ -325,7 +325,7 @@ WITH about AS (
             ('mean', w.z - u.mean * w.d, w.zz - 2 * u.mean * w.dz + u.mean ^ 2 * w.dd)
     ) AS f (figure, s, ss)
 ), strata AS (
-    -- The variance of the draw, of who could be visited, and of which hits could be read.
+    -- The variance of the draw, and of what could be visited.
     SELECT p.figure, p.stratum, min(p.m) AS m, sum(p.n) AS n, sum(p.hits) AS hits,
         CASE WHEN sum(p.n) >= min(p.m) THEN 0 WHEN sum(p.n) < 2 THEN NULL ELSE
             min(p.m) ^ 2 * (1 - sum(p.n) / min(p.m)) / sum(p.n)
@@ -334,16 +334,32 @@ WITH about AS (
         + (min(p.m) / sum(p.n)) ^ 2 * sum(
             CASE WHEN p.r = p.n THEN 0 WHEN p.r < 2 THEN NULL ELSE
                 p.n ^ 2 * (1 - p.r / p.n) / p.r * greatest(0, p.b * p.ss - (p.b * p.s) ^ 2 / p.r) / (p.r - 1) END
-            + CASE WHEN p.k = p.h THEN 0 WHEN p.k < 2 THEN NULL ELSE
-                p.a ^ 2 * p.h ^ 2 * (1 - p.k / p.h) / p.k * greatest(0, p.ss - p.s ^ 2 / p.k) / (p.k - 1) END
         ) AS v
     FROM parts p GROUP BY p.figure, p.stratum
+), read_rates AS (
+    SELECT w.stratum, sum(w.k) / sum(w.h) AS rate FROM weights w GROUP BY 1 HAVING sum(w.k) < sum(w.h)
+), read AS (
+    -- The variance of which hits could be read. An author is read with all of their projects that were drawn, or with none.
+    SELECT g.figure, CASE WHEN count(*) > 1 THEN sum(g.e ^ 2) * count(*) / (count(*) - 1) END AS v,
+        -- Where few authors have most of it, no more than these few tell how it varies.
+        1 + sum(g.e ^ 2) ^ 2 / nullif(sum(g.e ^ 4), 0) AS n
+    FROM (
+        SELECT p.figure, v.entity_id, sum(p.w * sqrt(1 - q.rate) * (
+            CASE p.figure WHEN 'size' THEN v.d WHEN 'total' THEN v.z ELSE v.z - u.mean * v.d END - p.s / p.k)) AS e
+        FROM sums u CROSS JOIN read_rates q
+        JOIN parts p ON p.stratum = q.stratum
+        JOIN valued v ON v.stratum = p.stratum AND v.class = p.class AND v.status = 'hit'
+        GROUP BY 1, 2
+    ) g GROUP BY 1
+), components AS (
+    SELECT t.figure, t.stratum, t.v, CASE WHEN t.figure = 'size' THEN t.n ELSE t.hits END AS n FROM strata t
+    UNION ALL SELECT r.figure, 'of what could be read', r.v, r.n FROM read r
 ), errors AS (
     -- Satterthwaite: what is known of each stratum's variance counts by its part of the whole.
     SELECT t.figure, CASE WHEN bool_and(t.v IS NOT NULL) THEN sqrt(sum(t.v)) END AS error,
-        sum(t.v) ^ 2 / nullif(sum(t.v ^ 2 / greatest(1, CASE WHEN t.figure = 'size' THEN t.n ELSE t.hits END - 1)), 0) AS freedom,
+        sum(t.v) ^ 2 / nullif(sum(t.v ^ 2 / greatest(1, t.n - 1)), 0) AS freedom,
         min(t.stratum) FILTER (WHERE t.v IS NULL) AS alone
-    FROM strata t GROUP BY 1
+    FROM components t GROUP BY 1
 ), kinds AS (
     SELECT coalesce($5, bool_and(value IN (0, 1))) AS is_share, bool_and(value >= 0) AS is_positive FROM valued WHERE value IS NOT NULL
 ), missing AS (
