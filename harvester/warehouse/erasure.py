@@ -433,7 +433,7 @@ def _remembered(home: Path | None) -> set[str]:
     try:
         with open_regular(home / _FILE) as file:
             return set(file.read().decode("ascii").split())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # nor could it be written where there is no folder
         return set()
     except OSError as error:
         raise UsageError(f"{home / _FILE}, by which people are left out, cannot be read: {error.strerror}") from None
