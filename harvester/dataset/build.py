@@ -615,8 +615,8 @@ def _told(folder: Path, resource: Resource, *, with_looks: bool) -> Iterator[pa.
     edges = ("parent_id", "root_id")
     values = [name for name in columns if name not in ("id", "cluster_id", *edges)]
     try:
-        check_intact(folder, file)
-        for batch in batches(folder, resource, file, columns):
+        stamp = check_intact(folder, file)
+        for batch in batches(folder, resource, file, columns, stamp):
             told = {"id": batch.column("id").cast(pa.string())}
             if with_looks:
                 nothing = pa.nulls(batch.num_rows, pa.string())

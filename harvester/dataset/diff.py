@@ -106,15 +106,14 @@ def _compare(older: Path, before: Resource, newer: Path, after: Resource) -> Cha
     old, new = best_file(before, after), best_file(after, before)
     if old is None or new is None:
         raise Unreadable("the releases have no format in common")
-    check_intact(older, old)
-    check_intact(newer, new)
+    stamps = check_intact(older, old), check_intact(newer, new)
     types = {one.name: one.type for one in before.fields}
     common = [one.name for one in after.fields if types.get(one.name) is one.type]
     if not before.primary_key or not set(before.primary_key) <= set(common):
         raise Unreadable("it has no key of the same type in both")
     change = Change()
-    left = _Rows(batches(older, before, old), before.primary_key)
-    right = _Rows(batches(newer, after, new), after.primary_key)
+    left = _Rows(batches(older, before, old, stamp=stamps[0]), before.primary_key)
+    right = _Rows(batches(newer, after, new, stamp=stamps[1]), after.primary_key)
     while not (left.is_empty and right.is_empty):
         # Whatever sorts up to here is complete on both sides: no later batch can hold it.
         bound = min(rows.last for rows in (left, right) if not rows.is_empty)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import resource as limits
 import zlib
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 import msgspec
 import pyarrow as pa
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
 
+    from harvester.dataset.describe import Description
     from harvester.dataset.release import File, Resource
 
 LONGEST_ROW = 16 * 2**20
@@ -66,27 +68,49 @@ def best_file(resource: Resource, others: Resource | None = None) -> File | None
     return next((formats[name] for name in _FORMATS if name in formats and name in allowed), None)
 
 
+class Stamp(NamedTuple):
+    """What changes when a file is written or another takes its place; nobody can set `changed_ns`, the `ctime`."""
+
+    device: int
+    inode: int
+    size: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, opened: BufferedReader) -> Self:
+        """The stamp of an open file."""
+        found = os.fstat(opened.fileno())
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns)
+
+
 def batches(
-    folder: Path, resource: Resource, file: File, columns: tuple[str, ...] | None = None
+    folder: Path, resource: Resource, file: File, columns: tuple[str, ...] | None = None, stamp: Stamp | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a file, in its order.
+    """The rows of a file, in its order; of the very file that was compared with the manifest, if its stamp is given.
 
     Raises:
-        Unreadable: the file is damaged, or its columns or types are not those of the resource.
+        Unreadable: the file is damaged, its columns or types are not those of the resource, or it has changed.
     """
     schema, rows = arrow_schema(resource), 0
     if file.format not in _READERS:
         raise Unreadable(f"the format {file.format} is not known")
     try:
         with open_beneath(folder, file.path) as opened:
+            _check_unchanged(opened, stamp)
             for batch in _READERS[file.format](opened, schema, columns):
                 rows += batch.num_rows
                 if rows > resource.rows:
                     raise Unreadable(f"has more rows than the {resource.rows:,} that are promised")
                 batch.validate(full=True)
                 yield batch if columns is None else batch.select(columns)
+            _check_unchanged(opened, stamp)
     except TROUBLE as error:
         raise unreadable(file, error) from None
+
+
+def _check_unchanged(opened: BufferedReader, stamp: Stamp | None) -> None:
+    if stamp is not None and Stamp.of(opened) != stamp:
+        raise Unreadable("changed while it was read")
 
 
 def unreadable(file: File, error: Exception) -> Unreadable:
@@ -94,21 +118,24 @@ def unreadable(file: File, error: Exception) -> Unreadable:
     return Unreadable(f"cannot be read as {file.format} ({type(error).__name__})")
 
 
-def check_intact(folder: Path, file: File) -> None:
-    """Compare a file's size and hash with the manifest's, before anything is made of what it holds.
+def check_intact(folder: Path, file: File | Description) -> Stamp:
+    """Compare a file's size and hash with the manifest's, before anything is made of what it holds; give its stamp.
 
     Raises:
         Unreadable: they differ, or the file cannot be opened.
     """
     try:
         with open_beneath(folder, file.path) as opened:
-            if found := mismatch(opened, file.bytes, file.sha256):
+            stamp = Stamp.of(opened)
+            if found := _mismatch(opened, file.bytes, file.sha256):
                 raise Unreadable(found)
+            _check_unchanged(opened, stamp)
+            return stamp
     except OSError as error:
         raise Unreadable(f"cannot be opened: {error.strerror}") from None
 
 
-def mismatch(opened: BufferedReader, size: int, sha256: str) -> str | None:
+def _mismatch(opened: BufferedReader, size: int, sha256: str) -> str | None:
     """How a file differs from what is said of it; a file of another size is not read at all."""
     found = opened.seek(0, 2)
     if found != size:
@@ -156,6 +183,7 @@ def _csv(opened: BinaryIO, schema: pa.Schema, columns: tuple[str, ...] | None) -
         head = packed.readline(LONGEST_ROW)
     _same_names(head.decode().rstrip("\r\n").replace('"', "").split(","), schema)
     opened.seek(0)
+    own = os.fdopen(os.dup(opened.fileno()), "rb")  # which the stream closes
     convert = pyarrow.csv.ConvertOptions(
         column_types=schema,
         null_values=[""],
@@ -165,7 +193,7 @@ def _csv(opened: BinaryIO, schema: pa.Schema, columns: tuple[str, ...] | None) -
         include_columns=columns,
     )
     with (
-        pa.input_stream(opened, compression="gzip") as stream,
+        pa.input_stream(own, compression="gzip") as stream,
         pyarrow.csv.open_csv(
             stream,
             # A row that is longer than a block is an error of the reader's.

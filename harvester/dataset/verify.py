@@ -22,16 +22,17 @@ import pyarrow.compute as pc
 from harvester.dataset.croissant import croissant
 from harvester.dataset.datapackage import data_package
 from harvester.dataset.describe import CHECKSUMS, MANIFEST, read_document, read_manifest, version_of
-from harvester.dataset.read import TROUBLE, Unreadable, batches, best_file, disorder, joined, mismatch, unreadable
+from harvester.dataset.read import TROUBLE, Unreadable, batches, best_file, check_intact, disorder, joined, unreadable
 from harvester.dataset.release import Type
 from harvester.errors import UsageError
-from harvester.untrusted import is_beneath, open_beneath
+from harvester.untrusted import is_beneath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from harvester.dataset.describe import Description, Manifest
+    from harvester.dataset.read import Stamp
     from harvester.dataset.release import File, ForeignKey, Release, Resource
 
 _BATCHES_AT_A_TIME = 64  # of 65,536 rows: some four million keys, a few hundred megabytes
@@ -106,10 +107,10 @@ def _listed(manifest: Manifest) -> dict[str, File | Description]:
 
 
 class _Found:
-    """What lies in the folder. `intact` has the paths of the files that are just what the manifest says of them."""
+    """What lies in the folder. `intact` has the files that are just what the manifest says of them, by path."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
-        self.intact: set[str] = set()
+        self.intact: dict[str, Stamp] = {}
         self._folder = folder
         self._listed = _listed(manifest)
 
@@ -127,14 +128,9 @@ class _Found:
                     yield Problem(path, "is missing")
                 continue
             try:
-                with open_beneath(self._folder, path) as opened:
-                    differs = mismatch(opened, file.bytes, file.sha256)
-            except OSError as error:
-                differs = f"cannot be opened: {error.strerror}"
-            if differs:
-                yield Problem(path, differs)
-            else:
-                self.intact.add(path)
+                self.intact[path] = check_intact(self._folder, file)
+            except Unreadable as error:
+                yield Problem(path, str(error))
 
     def _walk(self, odd: list[Problem]) -> Iterator[str]:
         """The regular files; whatever is neither one nor a folder goes to `odd`."""
@@ -175,7 +171,7 @@ def _checksums(folder: Path, manifest: Manifest) -> Iterator[Problem]:
         yield Problem(CHECKSUMS, f"does not agree with {MANIFEST}")
 
 
-def _resource(folder: Path, resource: Resource, intact: set[str]) -> Iterator[Problem]:
+def _resource(folder: Path, resource: Resource, intact: dict[str, Stamp]) -> Iterator[Problem]:
     """Every format of a table by itself, and whether the formats say the same. What cannot be read is not intact."""
     digests = {}
     for file in resource.files:
@@ -183,10 +179,10 @@ def _resource(folder: Path, resource: Resource, intact: set[str]) -> Iterator[Pr
             continue  # told
         check = _Table(resource)
         try:
-            for batch in batches(folder, resource, file):
+            for batch in batches(folder, resource, file, stamp=intact[file.path]):
                 check.take(batch)
         except (Unreadable, *TROUBLE) as error:
-            intact.remove(file.path)
+            del intact[file.path]
             yield Problem(file.path, str(error if isinstance(error, Unreadable) else unreadable(file, error)))
             continue
         wrong = list(check.problems())
@@ -269,15 +265,15 @@ def _is_no_json(text: str) -> bool:
     return False
 
 
-def _foreign_keys(folder: Path, release: Release, intact: set[str]) -> Iterator[Problem]:
+def _foreign_keys(folder: Path, release: Release, intact: dict[str, Stamp]) -> Iterator[Problem]:
     tables = {one.name: one for one in release.resources}
     for one in release.resources:
         for key in one.foreign_keys:
             here, there = best_file(one), best_file(tables[key.resource])
-            if here is None or there is None or not {here.path, there.path} <= intact:
+            if here is None or there is None or not {here.path, there.path} <= intact.keys():
                 continue  # what is wrong with them has been told, and what they hold is not known
             try:
-                lost = _unreferred(folder, one, here, tables[key.resource], there, key)
+                lost = _unreferred(folder, one, here, tables[key.resource], there, key, intact)
             except (Unreadable, *TROUBLE):
                 yield Problem(here.path, f"{', '.join(key.fields)} cannot be looked up in {key.resource}")
                 continue
@@ -285,13 +281,21 @@ def _foreign_keys(folder: Path, release: Release, intact: set[str]) -> Iterator[
                 yield Problem(here.path, f"{', '.join(key.fields)} is not in {key.resource} ({lost:,} times)")
 
 
-def _unreferred(folder: Path, resource: Resource, file: File, referred: Resource, other: File, key: ForeignKey) -> int:
+def _unreferred(
+    folder: Path,
+    resource: Resource,
+    file: File,
+    referred: Resource,
+    other: File,
+    key: ForeignKey,
+    intact: dict[str, Stamp],
+) -> int:
     """How many rows refer to nothing. The referred keys are held a part at a time, and a byte for each row."""
     found = np.zeros(0, dtype=bool)
     filled = False
-    for known in _parts(folder, referred, other, key.referred):
+    for known in _parts(batches(folder, referred, other, key.referred, intact[other.path]), key.referred):
         start, seen = 0, []
-        for batch in batches(folder, resource, file, tuple(dict.fromkeys(key.fields))):
+        for batch in batches(folder, resource, file, tuple(dict.fromkeys(key.fields)), intact[file.path]):
             hits = pc.is_in(joined(batch, key.fields), value_set=known).to_numpy(zero_copy_only=False)
             for name in key.fields:
                 # As in SQL: a key of which a part is null refers to nothing, and need not.
@@ -308,16 +312,15 @@ def _unreferred(folder: Path, resource: Resource, file: File, referred: Resource
     return int((~found).sum())
 
 
-def _parts(folder: Path, resource: Resource, file: File, names: tuple[str, ...]) -> Iterator[pa.Array]:
+def _parts(whole: Iterator[pa.RecordBatch], names: tuple[str, ...]) -> Iterator[pa.Array]:
     """The keys of a table, some millions at a time; at least one part, which may be empty."""
-    whole = batches(folder, resource, file, names)
     some = list(islice(whole, _BATCHES_AT_A_TIME))
     yield pa.concat_arrays([pa.array([], pa.string()), *(joined(batch, names) for batch in some)])
     while some := list(islice(whole, _BATCHES_AT_A_TIME)):
         yield pa.concat_arrays([joined(batch, names) for batch in some])
 
 
-def _descriptions(folder: Path, manifest: Manifest, intact: set[str]) -> Iterator[Problem]:
+def _descriptions(folder: Path, manifest: Manifest, intact: Collection[str]) -> Iterator[Problem]:
     """Whether the descriptions for machines say of the files what the manifest says."""
     release = manifest.release
     version = version_of(release.name)

@@ -237,6 +237,30 @@ def test_what_is_swapped_while_it_is_opened_leads_nowhere(folder, monkeypatch):
         open_beneath(folder, "data/users.parquet")
 
 
+@pytest.mark.parametrize("what", ["written", "replaced"])
+def test_what_changes_after_it_was_compared_is_not_taken(sound, folder, monkeypatch, what):
+    """Its hash was right when it was compared; its size and its time of modification are kept."""
+    path = folder / "users.parquet"
+    compared = read.check_intact
+
+    def change_then(place, file):
+        stamp = compared(place, file)
+        if place == folder and file.path == path.name:
+            before = path.stat()
+            if what == "replaced":
+                path.unlink()
+            flip(path, 5, 1) if what == "written" else shutil.copy(sound / path.name, path)
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return stamp
+
+    for module in ("verify", "diff"):
+        monkeypatch.setattr(f"harvester.dataset.{module}.check_intact", change_then)
+    assert [(one.path, one.what) for one in verify(folder)] == [(path.name, "changed while it was read")]
+    shutil.copy(sound / path.name, path)
+    with pytest.raises(UsageError, match="users cannot be compared: changed while it was read"):
+        diff(sound, folder)
+
+
 @pytest.fixture
 def bombs(tmp_path):
     """Files of some kilobytes that unpack to much more, each under its true size and hash."""
