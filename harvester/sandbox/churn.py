@@ -479,7 +479,7 @@ def _delete_user(community: Community) -> bool:
 
 
 def _restore_user(community: Community) -> bool:
-    gone = sorted(community.users.gone)
+    gone = sorted(community.users.gone - community.users.erased)
     if not gone:
         return False
     community.users.gone.discard(gone[_one(community, len(gone))])

@@ -72,6 +72,7 @@ _COMMENT = (
     b'"visibility":"visible","author":%b,"reply_count":%d}'
 )
 _COMMENTER = b'{"id":%d,"username":"%b","scratchteam":%b,"image":"' + _CDN + b'user/%d_60x60.png"%b}'
+ERASED_JOINED = b"2000-01-01T00:00:00.000Z"
 STATS_MAX = 100  # where the counts of comments and projects of a studio stop
 
 
@@ -96,7 +97,7 @@ class Renderer:
             user_id,
             users.name[row].encode(),
             _FLAGS[row in users.team],
-            iso(users.joined[row]),
+            ERASED_JOINED if row in users.erased else iso(users.joined[row]),
             users.profile_id(row),
             _USER_IMAGES.replace(b"@", b"%d" % user_id),
             text.STATUS.served(users.status(row)),

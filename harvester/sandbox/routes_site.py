@@ -151,7 +151,7 @@ def studio_comments(api: Api, query: str, studio_id: str) -> bytes | None:
 def profile(api: Api, name: str) -> bytes | None:
     """The site's own page of a user: the one answer that knows who is gone."""
     row = api.user(name)
-    if row is None or row in api.community.users.gone:
+    if row is None or not api.community.users.has_page(row):
         return None
     shown = api.community.users.name[row]
     group = "Scratch Team" if row in api.community.users.team else "Scratcher"

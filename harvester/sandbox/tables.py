@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Lists = dict[int, list[int]]
 NOBODY = -1
+EMPTY = 0
+"""The chance that stands for no text."""
 REPLIES_MAX = 25  # the site refuses more in one thread
 MANAGERS_MAX = 40  # the host among them
 
@@ -40,6 +42,7 @@ class Users:
         self.by_id: dict[int, int] = {}
         self.team: set[int] = set()
         self.badges: dict[int, tuple[int, int]] = {}  # members: label, avatar badge
+        self.erased: set[int] = set()  # under the GDPR: all of them are gone too
         self.gone: set[int] = set()  # deleted or banned: the site's pages know them no more, the API does
         self.featured: dict[int, tuple[int, int]] = {}  # row of the featured project, label (-1: the default one)
         self.nulls: set[tuple[int, str]] = set()  # rows with what is served of them as null
@@ -75,11 +78,26 @@ class Users:
 
     def bio(self, row: int) -> int | None:
         """The chance that stands for the bio, for `text.BIO`; None for null."""
-        return None if (row, "bio") in self.nulls else self._chance(row, self._bio)
+        return EMPTY if row in self.erased else None if (row, "bio") in self.nulls else self._chance(row, self._bio)
 
     def status(self, row: int) -> int | None:
         """The chance that stands for the status, for `text.STATUS`; None for null."""
-        return None if (row, "status") in self.nulls else self._chance(row, self._status)
+        return (
+            EMPTY if row in self.erased else None if (row, "status") in self.nulls else self._chance(row, self._status)
+        )
+
+    def erase(self, row: int) -> None:
+        """Leave of an account what is left under the GDPR: a made-up name and date, no texts, no country."""
+        del self.by_name[self.name[row].lower()]
+        self.name[row] = name = f"gdpr{len(self.erased) + 1:07d}"
+        self.by_name[name] = row
+        self.erased.add(row)
+        self.gone.add(row)
+        self.nulls.add((row, "country"))
+
+    def has_page(self, row: int) -> bool:
+        """Whether the site's own page of an account answers; of those that were erased some do."""
+        return row not in self.gone or (row in self.erased and self.id[row] % 2 == 0)
 
     def messages(self, row: int) -> int:
         """Unread messages, which everybody may count."""

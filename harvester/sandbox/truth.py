@@ -273,7 +273,8 @@ def _gone_users(view: _View) -> Iterator[Row]:
     users = view.community.users
     for row in view.users:
         if row in users.gone:
-            yield {"id": users.id[row], "gone_reason": "deleted or banned"}
+            reason = "erased under the GDPR" if row in users.erased else "deleted or banned"
+            yield {"id": users.id[row], "gone_reason": reason}
 
 
 def _projects(view: _View) -> Iterator[Row]:

@@ -107,6 +107,13 @@ def assert_site_is_known(harvester: Any, sandbox: Any) -> None:
     gone = {(row["id"], row["gone_reason"]) for row in sandbox.truth("gone_users")}
     assert set(harvester.query("SELECT id, gone_reason FROM scratch.users WHERE gone_at IS NOT NULL")) == gone
     assert len(gone) > 3
+    # Who was erased under the GDPR is not what the made-up fields say, whether the site's own page answers or not.
+    erased = harvester.query(
+        "SELECT username ~ '^gdpr[0-9]{7}$', joined_at, country, bio, status, extra ? 'group' FROM scratch.users"
+        " WHERE gone_reason = 'erased under the GDPR'"
+    )
+    assert {row[:5] for row in erased} == {(True, None, None, "", "")}
+    assert {has_page for *_, has_page in erased} == {True, False}
     removed = harvester.query(
         "SELECT count(*), count(*) FILTER (WHERE gone_reason = 'removed' AND content IS NULL AND author_id IS NOT NULL)"
         " FROM scratch.profile_comments WHERE gone_at IS NOT NULL"

@@ -102,7 +102,12 @@ class Reader:
         count = self.client.get(f"/users/{name}/messages/count").json()["count"]
         self.rows["message_counts"].append({"user_id": served["id"], "count": count})
         page = self.client.get(f"/users/{name}/")
-        if page.status == 404:
+        is_erased = served["history"]["joined"] == "2000-01-01T00:00:00.000Z"
+        if is_erased:
+            self.rows["gone_users"].append({"id": served["id"], "gone_reason": "erased under the GDPR"})
+            assert re.fullmatch(r"gdpr\d{7}", served["username"])
+            assert (profile["country"], profile["status"], profile["bio"]) == (None, "", "")
+        elif page.status == 404:
             self.rows["gone_users"].append({"id": served["id"], "gone_reason": "deleted or banned"})
             assert self.client.get(f"/accounts/checkusername/{name}").json()["msg"] == "username exists"
             assert self.client.get(f"/site-api/comments/user/{name}/").status == 403
@@ -117,7 +122,7 @@ class Reader:
             self.profile_comments(name, served["id"])
         self.rows["users"] += (
             []
-            if page.status == 404
+            if is_erased or page.status == 404
             else [
                 {
                     "id": served["id"],
