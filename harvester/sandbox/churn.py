@@ -27,10 +27,14 @@ LATE = 0.01  # comments whose time is before that of one with a lower id
 LIST_WALK = 64
 
 
-def step(community: Community) -> str:
-    """One event; the clock moves on first. Returns its type."""
+def step(community: Community, type_: str | None = None) -> str:
+    """One event, of a type if given; the clock moves on first. Returns its type. Raises ValueError: it cannot be."""
     random = community.random
     community.now += 1 + int(random.expovariate(1.0))
+    if type_ is not None:
+        if type_ not in _EVENTS or not any(_EVENTS[type_][1](community) for _ in range(LIST_WALK)):
+            raise ValueError(f"type={type_}: nothing of that kind can happen")
+        return type_
     while True:
         name = random.choices(_NAMES, cum_weights=_CUMULATED)[0]
         # Not everything is possible in every community: where nothing can be removed, something else happens.
@@ -107,6 +111,41 @@ def _new_user(community: Community) -> bool:
     users, random = community.users, community.random
     country = random.choices(range(len(community.countries.names)), weights=community.countries.accounts.tolist())[0]
     users.add(_next_id(community, users.id[-1], 5), community.now, country)
+    return True
+
+
+def _new_name(community: Community) -> int | None:
+    """Somebody takes another name, which leaves the old one free. Returns the row."""
+    user = _user(community)
+    if user in community.users.gone or user in community.users.team:
+        return None
+    community.users.rename(user, community.now)
+    return user
+
+
+def _rename(community: Community) -> bool:
+    return _new_name(community) is not None
+
+
+def _rename_and_reuse(community: Community) -> bool:
+    """A newcomer takes the old name at once."""
+    user = _new_name(community)
+    if user is None:
+        return False
+    users = community.users
+    old = users.earlier[user][-1][1]
+    users.add(_next_id(community, users.id[-1], 5), community.now, users.country[user], old)
+    return True
+
+
+def _swap_names(community: Community) -> bool:
+    """Two accounts have each other's name."""
+    users = community.users
+    user, other = _user(community), _one(community, len(users))
+    if user == other or {user, other} & (users.gone | users.team):
+        return False
+    name = users.name[other]
+    users.rename(other, community.now, users.rename(user, community.now, name))
     return True
 
 
@@ -549,6 +588,9 @@ _EVENTS: dict[str, tuple[float, Event]] = {
     "feature_project": (0.5, _feature_project),
     "messages": (1.0, _messages),
     "post_news": (0.1, _post_news),
+    "rename": (0.1, _rename),
+    "rename_and_reuse": (0.15, _rename_and_reuse),
+    "swap_names": (0.05, _swap_names),
 }
 _NAMES = list(_EVENTS)
 _CUMULATED = list(accumulate(weight for weight, _ in _EVENTS.values()))

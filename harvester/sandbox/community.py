@@ -70,10 +70,14 @@ class Community:
         generate.fill(self, users)
         index.fill(self)
 
-    def churn(self, events: int = 1) -> Counter[str]:
-        """Let the community live for a number of events. Returns how many of which type happened."""
+    def churn(self, events: int = 1, type_: str | None = None) -> Counter[str]:
+        """Let the community live for a number of events, all of one type if given. Returns how many of which happened.
+
+        Raises:
+            ValueError: If there is no such type, or nothing of it can happen.
+        """
         self.changes += events
-        return Counter(churn.step(self) for _ in range(events))
+        return Counter(churn.step(self, type_) for _ in range(events))
 
     def comments(self, kind: str) -> Comments:
         """The comments of kind `project`, `studio` or `profile`."""

@@ -113,10 +113,11 @@ class Control:
         return _JSON, b"{}"
 
     def _churn(self, query: Query) -> tuple[bytes, bytes]:
-        events = int(dict(query).get("events", "1"))
+        asked = dict(query)
+        events = int(asked.get("events", "1"))
         if not 0 <= events <= EVENTS_MAX:
             raise ValueError(f"events={events}: 0 to {EVENTS_MAX}")
-        return _JSON, _encode(dict(self._app.community.churn(events)))
+        return _JSON, _encode(dict(self._app.community.churn(events, asked.get("type"))))
 
     def _settings(self, query: Query) -> tuple[bytes, bytes]:
         app = self._app

@@ -257,7 +257,7 @@ def event_fields(community: Community, event: Event) -> dict[str, object]:
         "id": f"{event.type}-{event.number}",
         "actor_id": users.id[event.actor],
     }
-    other = users.name[event.other] if event.other >= 0 else None
+    other = users.name_at(event.other, event.created) if event.other >= 0 else None
     if event.project >= 0:
         fields["project_id"] = community.projects.id[event.project]
         title = event.title
@@ -272,7 +272,7 @@ def event_fields(community: Community, event: Event) -> dict[str, object]:
         fields |= {"former_host_username": None, "admin_actor": bool(event.flag)}
     if event.type == activity.UNKNOWN:
         fields["sparkle_level"] = event.flag
-    fields |= {"type": event.type, "actor_username": users.name[event.actor]}
+    fields |= {"type": event.type, "actor_username": users.name_at(event.actor, event.created)}
     if event.actor in users.badges:
         fields["actor_membership_label"] = users.badges[event.actor][0]
     if "recipient_username" in fields and event.other in users.badges:

@@ -59,7 +59,7 @@ def _one(community: Community, comments: Comments, row: int, thread: int) -> str
     author, commentee = comments.author[row], comments.commentee[row]
     content = "[deleted]" if comments.is_deleted[row] else text.page_text(comments.content(row))[1]
     if commentee >= 0 and not comments.is_deleted[row]:
-        name = users.name[commentee]
+        name = users.name_at(commentee, comments.created[row])
         content = f'<a href="/users/{name}">@{name}</a>\n{" " * 20}{content}'
     served = _COMMENT.format(
         id=comments.id[row],

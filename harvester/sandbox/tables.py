@@ -38,6 +38,7 @@ class Users:
         self.name: list[str] = []
         self.country = integers()  # index into `Countries.names`
         self.version = integers()  # how often the profile was edited
+        self.earlier: dict[int, list[tuple[int, str]]] = {}  # names that were given up, and when
         self.by_name: dict[str, int] = {}  # in lower case: names are looked up without regard to case
         self.by_id: dict[int, int] = {}
         self.team: set[int] = set()
@@ -56,14 +57,33 @@ class Users:
     def __len__(self) -> int:
         return len(self.id)
 
-    def add(self, user_id: int, joined: int, country: int) -> int:
-        """A new user with a name nobody has. Returns the row."""
-        row = len(self.id)
+    def _free_name(self, user_id: int) -> str:
+        """A name nobody has."""
         attempt = 0
         name = text.username(chance.scramble(user_id ^ self._name))
         while name.lower() in self.by_name:
             attempt += 1
             name = text.username(chance.scramble((user_id ^ self._name) + attempt))
+        return name
+
+    def rename(self, row: int, when: int, name: str | None = None) -> str:
+        """Give a user another name, which nobody may have. Returns the old one, which is free now."""
+        old, new = self.name[row], name or self._free_name(self.id[row])
+        if self.by_name[old.lower()] == row:
+            del self.by_name[old.lower()]
+        self.earlier.setdefault(row, []).append((when, old))
+        self.name[row] = new
+        self.by_name[new.lower()] = row
+        return old
+
+    def name_at(self, row: int, when: int) -> str:
+        """The name of a user at a time, as what was written then has it."""
+        return next((name for until, name in self.earlier.get(row, ()) if when < until), self.name[row])
+
+    def add(self, user_id: int, joined: int, country: int, name: str | None = None) -> int:
+        """A new user with a name nobody has. Returns the row."""
+        row = len(self.id)
+        name = name or self._free_name(user_id)
         self.id.append(user_id)
         self.joined.append(joined)
         self.country.append(country)

@@ -163,14 +163,14 @@ def _profile_comments(view: _View) -> Iterator[Row]:
     for comments, row in view.comments("profile"):
         parent, commentee = comments.parent[row], comments.commentee[row]
         content = text.page_text(comments.content(row))[0]
-        addressed = commentee >= 0
+        addressed = users.name_at(commentee, comments.created[row]) if commentee >= 0 else None
         yield {
             "id": comments.id[row],
             "user_id": users.id[comments.owner[row]],
             "parent_id": comments.id[parent] if parent >= 0 else None,
             "author_id": users.id[comments.author[row]],
             "commentee_id": None,
-            "content": f"@{users.name[commentee]} {content}".rstrip() if addressed else content,
+            "content": f"@{addressed} {content}".rstrip() if addressed else content,
             "content_served": None,
             "created_at": _time(comments.created[row]),
             "modified_at": None,
@@ -179,7 +179,7 @@ def _profile_comments(view: _View) -> Iterator[Row]:
                 not comments.is_deleted[reply] and not odd.is_lost(view.community, comments, reply)
                 for reply in comments.replies.get(row, ())
             ),
-            "extra": {"commentee_username": users.name[commentee]} if addressed else {},
+            "extra": {"commentee_username": addressed} if addressed else {},
         }
 
 

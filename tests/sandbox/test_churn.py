@@ -158,5 +158,8 @@ def test_churn_on_demand(new_client):
     assert sum(counts.values()) == 300
     assert {json.dumps(row) for row in client.get("/sandbox/truth/projects").lines()} != before
     assert [tuple(row) for row in client.get("/sandbox/removed").lines()] == client.community.removed
+    of_one = client.request("/sandbox/churn?events=3&type=rename_and_reuse", "POST").json()
+    assert of_one == {"rename_and_reuse": 3}
+    assert client.request("/sandbox/churn?type=nothing", "POST").status == 400
     for events in ("x", "-1", "9999999999", ""):
         assert client.request(f"/sandbox/churn?events={events}", "POST").status == 400
