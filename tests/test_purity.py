@@ -18,6 +18,7 @@ PURE = (
     "harvester.api.stream",
     "harvester.api.text",
     "harvester.crawl.dates",
+    "harvester.crawl.names",
     "harvester.crawl.pages",
     "harvester.crawl.revisit",
     "harvester.crawl.walk",

@@ -1,9 +1,12 @@
 """What an entry of the catalogue is made of: the kinds of things, of pages and of orders, and the entry itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from msgspec import UNSET
 
 from harvester.api import records as r
 
@@ -153,6 +156,8 @@ class Stream:
     """Streams of the same entity that become due when it is not found."""
     weak: tuple[str, ...] = ()
     """Tables of which it only fills what no better response has told: it answers from an index that lags."""
+    answers_for: Callable[[Any], Any] | None = None
+    """The id of the visited entity as a record shows it; None where no record shows one."""
     shows: tuple[str, ...] | None = None
     """Tables whose rows this response proves to be present at the site; None: all that it writes but users and those of
     which it is a weak source."""
@@ -166,6 +171,34 @@ class Stream:
     def is_thread(self) -> bool:
         """Whether this stream reads the replies of one comment."""
         return self.kind in (Kind.PROJECT_THREAD, Kind.STUDIO_THREAD) and self.paging is Paging.OFFSET
+
+    @property
+    def is_by_name(self) -> bool:
+        """Whether a user is asked for by name: whoever has the name then is the one who answers."""
+        return self.kind is Kind.USER and "{username}" in self.path
+
+    @property
+    def is_by_owner_name(self) -> bool:
+        """Whether the name of its author stands in the address of a project: under another name it is not found."""
+        return self.kind in (Kind.PROJECT, Kind.PROJECT_THREAD) and "{username}" in self.path
+
+    def answers_for_another(self, entity: int, records: Sequence[Any]) -> bool:
+        """Whether the records show whom or what they are about, and none of them is about this entity."""
+        shown = self._shown(records)
+        return bool(shown) and entity not in shown
+
+    def answers_for_it(self, entity: int, records: Sequence[Any]) -> bool:
+        """Whether the records show that they are about this entity."""
+        return entity in self._shown(records)
+
+    def _shown(self, records: Sequence[Any]) -> set[int]:
+        """The ids that records show; a part of a record that was not served shows none."""
+        shown: set[Any] = set()
+        if self.answers_for is not None:
+            for record in records:
+                with suppress(AttributeError):
+                    shown.add(self.answers_for(record))
+        return shown - {None, UNSET}
 
     @property
     def is_own(self) -> bool:

@@ -52,7 +52,7 @@ class Part:
 
     `first`: the first one under its lease; `full`: the list is read in full; `down_to` and `served`: see
     `visits.course`; `alone`: it belongs to no walk, its rows are stored as they are; `position`: how many pages of its
-    walk were stored before.
+    walk were stored before; `proven`: the name that was asked for was shown to be the account's.
     """
 
     first: bool = False
@@ -61,6 +61,7 @@ class Part:
     alone: bool = False
     position: int | None = None
     served: int = PAGE_LIMIT
+    proven: bool = False
 
 
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -83,6 +84,7 @@ class Kept(msgspec.Struct, omit_defaults=True):
     part: tuple[bool, bool, Number | None, bool] | None = None
     position: Place | None = None
     served: Place = PAGE_LIMIT
+    proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class Archive:
             part=None if part is None else (part.first, part.full, part.down_to, part.alone),
             position=None if part is None else part.position,
             served=PAGE_LIMIT if part is None else part.served,
+            proven=part is not None and part.proven,
         )
         try:
             writer = self._open()
@@ -302,5 +305,7 @@ def _archived(record: Any, described: str) -> Archived:
         body=record.raw_stream.read(),
         visit=visit,
         query=kept.query,
-        part=None if kept.part is None else Part(*kept.part, position=kept.position, served=kept.served),
+        part=None
+        if kept.part is None
+        else Part(*kept.part, position=kept.position, served=kept.served, proven=kept.proven),
     )

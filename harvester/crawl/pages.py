@@ -14,6 +14,9 @@ from msgspec.structs import replace
 
 from harvester.crawl.walk import AGREEING_READS, NOTHING, Certificate, Entry, Ground, Listing, Step, digest, mix
 
+_ANCHORS = 10
+"""Threads of the first page that a certificate names: one that is met again shows whose list it is."""
+
 
 class State(Struct, kw_only=True, omit_defaults=True):
     """All that a walk must remember between two pages. `page` is asked for next, from 1."""
@@ -61,7 +64,8 @@ def step(
     keys = [entry.key for entry in page if entry.key is not None]
     if state.page == 1:
         key = keys[0] if keys else None
-        state.base = Certificate(ground=Ground.IDENTITY, complete=True, digest=digest(ids), key=key)
+        heads = [entry.id for entry in page if entry.key is not None][:_ANCHORS]
+        state.base = Certificate(ground=Ground.IDENTITY, complete=True, digest=digest(ids), anchors=heads, key=key)
         if state.pages == 1 and state.until is not None and state.until.digest == state.base.digest:
             return _arrive(state, state.until)
     contradiction = any(later > earlier for earlier, later in pairwise(keys))

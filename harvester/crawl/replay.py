@@ -137,6 +137,8 @@ class _Replay:
             self.done.out_of_step += 1
             return
         page = take_object(lease, records) if way is None else take_page(lease, way, records, aside)[0]
+        if page.verdict is not None:
+            page = replace(page, verdict=replace(page.verdict, proven=part.proven))
         outcome = self.writer.commit([page])
         self.done.counts.merge(outcome.counts)
         if outcome.taken == [True]:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from scrapy import Request, Spider
 from scrapy.exceptions import (
@@ -35,13 +36,15 @@ from harvester.config import settings as environment
 from harvester.crawl import frontier, learning, sampling, walk
 from harvester.crawl.account import Account
 from harvester.crawl.archive import Part
+from harvester.crawl.names import is_recent, same_name
 from harvester.crawl.politeness import ATTEMPTS, Interrupted, Pacer, PoliteMiddleware, backoff, retry_after
 from harvester.crawl.progress import Figures
 from harvester.crawl.revisit import PRIOR_DECAY
 from harvester.crawl.session import Session
 from harvester.crawl.shares import Shares
-from harvester.crawl.visits import address, course, take_object, take_page
+from harvester.crawl.visits import address, course, object_in_doubt, page_in_doubt, take_object, take_page, would_date
 from harvester.errors import DecodeError, SetAside, TransientHTTP, UsageError
+from harvester.warehouse import names
 from harvester.warehouse.commit import Lease, PageCommit
 from harvester.warehouse.normalise import Visit, normalise
 
@@ -138,6 +141,10 @@ class WalkSpider(Spider):
         self._decay = PRIOR_DECAY
         self._answers: dict[tuple[str, int], tuple[str, int, bytes]] = {}
         """The last response of each visit under way: path, status and body."""
+        self._held: dict[tuple[str, int], tuple[Response, Visit, str, Part]] = {}
+        """The page of each visit under way that is not archived yet."""
+        self._ready: deque[Lease] = deque()
+        self._proving: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
         self.trouble: str | None = None
         """What the site says is wrong with it, while the crawl waits for that."""
         self.account = Account(self)
@@ -273,7 +280,7 @@ class WalkSpider(Spider):
 
     async def _walk_all(self, names: list[str], only: list[int] | None) -> None:
         at_once = self.crawler.settings.getint("CONCURRENT_REQUESTS")
-        ready: deque[Lease] = deque()
+        ready = self._ready
         since: dict[frontier.Purpose, datetime | None] = {}
         shares = Shares(self.session.settings.shares, obliged=self.obliged or only is not None)
         self.session.spent = shares.spent
@@ -364,7 +371,7 @@ class WalkSpider(Spider):
             if stream.is_own:
                 lease = replace(lease, visit=self.account.visit(lease.visit))
             if "{username}" in stream.path and lease.visit.username is None:
-                await self._later(lease, "the name of the user is not known yet")
+                await self.session.call(names.wait, stream.name, lease.visit.entity_id)
             elif stream.paging is Paging.SINGLE:
                 await self._visit_object(lease)
             else:
@@ -378,11 +385,13 @@ class WalkSpider(Spider):
             await self.session.call(frontier.quarantine, lease, error.path, error.status, str(error), body)
             await self._later(lease, str(error))
         finally:
-            self._answers.pop((stream.name, lease.visit.entity_id), None)
+            self._forget_answer(lease.visit)
 
     async def _visit_object(self, lease: Lease) -> None:
         records = await self.read(lease.visit, "", part=Part(first=True, full=lease.full, position=lease.position))
-        await self._hand_over(take_object(lease, records))
+        page = take_object(lease, records)
+        if not object_in_doubt(lease, records) or await self._is_its_own(lease, absent=records is None):
+            await self._hand_over(page)
 
     async def _visit_list(self, lease: Lease) -> int:
         """Go through a list; returns how many pages were read."""
@@ -397,6 +406,8 @@ class WalkSpider(Spider):
             lease = replace(lease, visit=replace(lease.visit, seen_at=way.state.seen_at))
         part = Part(first=True, full=lease.full, down_to=down_to, position=lease.position, served=served)
         odd = set(lease.aside)
+        seconds = lease.proven_seconds
+        proven = lease.anchors is None and seconds is not None and seconds <= self.elapsed
         while True:
             if way.pages and self._enough():
                 await self.session.call(frontier.release, [lease])
@@ -405,6 +416,14 @@ class WalkSpider(Spider):
             records = await self.read(lease.visit, way.query(), part=part, aside=aside, odd=odd)
             lengths.append(len(records or ()) + len(aside))
             page, result = take_page(lease, way, records, aside)
+            if page_in_doubt(lease, records, page, begins=part.first):
+                first = lease.anchors is None and not would_date(lease, page)
+                if not await self._is_its_own(lease, absent=records is None, first=first):
+                    return way.pages
+                proven = True
+            if stream.is_by_name and page.verdict is not None:
+                shown = stream.answers_for_it(lease.visit.entity_id, records or ())
+                page = replace(page, verdict=replace(page.verdict, proven=proven or shown))
             await self._report_walk(stream, result, lease.visit.entity_id)
             if not await self._hand_over(page) or way.ended:
                 return way.pages
@@ -423,14 +442,62 @@ class WalkSpider(Spider):
             and any(lead.signal for lead in leads)
         )
 
+    async def _is_its_own(self, lease: Lease, *, absent: bool, first: bool = False) -> bool:
+        """Whether an answer by name counts, which is asked of the user or the project itself; else the visit ends.
+
+        `absent`: the answer says that nothing is there, which counts where the thing itself is not found either.
+        `first`: a name that was proven recently will do.
+        """
+        visit, call = lease.visit, self.session.call
+        entity = visit.entity_id if visit.stream.is_by_name or visit.owner_id is None else visit.owner_id
+        name = DETAIL[Kind.USER if visit.stream.is_by_name else Kind.PROJECT]
+        async with self._proving.setdefault((name, entity), asyncio.Lock()):
+            found: bool | None = first and is_recent(await call(names.proven_seconds, entity))
+            if not found:
+                found = await self._ask_itself(name, entity, visit.username)
+        present = await call(names.present, name, entity)
+        if found is None or not same_name(present, visit.username):
+            logger.info("%s %s: the name is not the account's any more", visit.stream.name, visit.entity_id)
+            await call(frontier.release, [lease])
+            return False
+        if not found and not absent:
+            await self._later(lease, "the account itself is not found")
+        return found or absent
+
+    async def _ask_itself(self, name: str, entity: int, username: str | None) -> bool | None:
+        """Visit a user or a project for the sake of its name: whether it is found; None where that is another's now."""
+        call = self.session.call
+        place = (name, entity)
+        lease = next((one for one in self._ready if (one.visit.stream.name, one.visit.entity_id) == place), None)
+        if lease is None:
+            lease = await call(frontier.lease_this, self.session.run, name, entity, owner=None, full=False)
+        else:
+            self._ready.remove(lease)
+        visit = replace(lease.visit, seen_at=self.session.now())
+        if visit.stream.is_by_name and not same_name(visit.username, username):
+            await call(frontier.release, [lease])
+            return None
+        try:
+            records = await self.read(visit, "", part=Part(first=True, position=lease.position))
+            page = take_object(replace(lease, visit=visit), records)
+            await self._hand_over(page)
+        except (Interrupted, TransientHTTP, Unusable):
+            await call(frontier.release, [lease])
+            raise
+        finally:
+            self._forget_answer(visit)
+        assert page.verdict is not None
+        return None if page.verdict.lost else not page.verdict.gone
+
     async def _hand_over(self, commit: PageCommit) -> bool:
         """Send a page through the pipeline and wait until it is committed; whether the walk may go on."""
+        visit = commit.lease.visit
+        self._keep(visit, proven=commit.verdict is not None and commit.verdict.proven)
         page = Page(commit, asyncio.get_running_loop().create_future())
         self._out.put_nowait(page)
         taken = await page.taken
         if isinstance(taken, str):
             # The decoder took it, and the database does not.
-            visit = commit.lease.visit
             path, status, body = self._answers.get((visit.stream.name, visit.entity_id), ("", 200, b""))
             raise Unusable(path, status, body, taken)
         return taken is True
@@ -523,13 +590,14 @@ class WalkSpider(Spider):
             if stream.is_own and response.status == 401:
                 self.account.forget_token()
             elif is_absent(stream, response.status, response.body):
-                self._archive(response, visit, query, part)
+                self._use(response, visit, query, part)
                 return None
             try:
                 if response.status == 200:
                     departures: list[Departure] = []
                     unusable: list[OddItem] = []
-                    records = decode(stream, response.body, departures, None if aside is None else unusable)
+                    found = decode(stream, response.body, departures, None if aside is None else unusable)
+                    records = _about_it(visit, found)
                     came = {one.number for one in unusable}
                     is_odd = odd is not None and not came <= odd and attempt < attempts - 1
                     if odd is not None:
@@ -542,7 +610,7 @@ class WalkSpider(Spider):
                     for departure in departures:
                         await self._report(stream, departure)
                     if not _repeats_itself(stream, records) or attempt == attempts - 1:
-                        self._archive(response, visit, query, part)
+                        self._use(response, visit, query, part)
                         if aside is not None:
                             aside += unusable
                         return records
@@ -564,6 +632,27 @@ class WalkSpider(Spider):
     def _archive(self, response: Response, visit: Visit, query: str, part: Part | None) -> None:
         if self.session.archive is not None and not visit.stream.is_own:
             self.session.archive.keep(response, visit, query, part)
+
+    def _use(self, response: Response, visit: Visit, query: str, part: Part | None) -> None:
+        """Hold back a page for the archive until it is handed over: it may yet prove to be another account's."""
+        if part is None or part.alone:
+            self._archive(response, visit, query, part)
+        elif self.session.archive is not None:
+            self._held[visit.stream.name, visit.entity_id] = (response, visit, query, part)
+
+    def _keep(self, visit: Visit, *, proven: bool) -> None:
+        """Archive the page that was held back, as one that is used."""
+        if held := self._held.pop((visit.stream.name, visit.entity_id), None):
+            response, visit, query, part = held
+            self._archive(response, visit, query, replace(part, proven=proven))
+
+    def _forget_answer(self, visit: Visit) -> None:
+        """Drop the last answer of a visit that ended; what was held back of it was not used."""
+        key = (visit.stream.name, visit.entity_id)
+        self._answers.pop(key, None)
+        if held := self._held.pop(key, None):
+            response, visit, query, _ = held
+            self._archive(response, visit, query, None)
 
     def _base(self, stream: Stream) -> str:
         settings = self.session.settings
@@ -624,6 +713,14 @@ def is_absent(stream: Stream, status: int, body: bytes) -> bool:
         return stream.paging is not Paging.SINGLE and body.startswith(b"{")
     # A deleted comment that is asked for by its id.
     return status == 200 and stream.gone == "deleted" and body.strip() == b"null"
+
+
+def _about_it(visit: Visit, records: list[Record]) -> list[Record]:
+    """The records of what was asked for by its id. Raises `DecodeError` where they are about another thing."""
+    stream = visit.stream
+    if not stream.is_by_name and stream.answers_for_another(visit.entity_id, records):
+        raise DecodeError(f"about another {stream.kind.value} than was asked for")
+    return records
 
 
 def _repeats_itself(stream: Stream, records: list[Record]) -> bool:

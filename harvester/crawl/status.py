@@ -52,6 +52,12 @@ def read_status(settings: Settings) -> dict[str, Any]:
                 "SELECT stream, count(*) AS items, count(DISTINCT entity_id) AS lists FROM crawl.quarantine"
                 " WHERE item_id IS NOT NULL GROUP BY 1 ORDER BY 1",
             ),
+            "names": _one(
+                connection,
+                "SELECT count(*) FILTER (WHERE found_at IS NULL) AS waiting, count(*) AS changed,"
+                " coalesce(sum(retracted), 0)::bigint AS retracted, min(noticed_at) FILTER (WHERE found_at IS NULL)"
+                " AS waiting_since FROM crawl.name_changes",
+            ),
             "drift": _all(
                 connection,
                 "SELECT stream, field, change, count, first_seen_at, last_seen_at, example"
@@ -235,6 +241,13 @@ def show(console: Console, facts: dict[str, Any]) -> None:
         console.print(
             f"[yellow]failing[/]  {row['stream']} {row['entity_id']}: {row['last_error']}"
             f" ({row['failures']} times; again {row['due_at']:%Y-%m-%d %H:%M} UTC)",
+            highlight=False,
+        )
+    if (names := facts["names"])["changed"]:
+        since = f" since {names['waiting_since']:%Y-%m-%d}" if names["waiting"] else ""
+        console.print(
+            f"[bold]names[/]  {names['changed']:,} accounts changed theirs, {names['retracted']:,} rows retracted;"
+            f" {names['waiting']:,} wait{since} until their present name is met",
             highlight=False,
         )
     for stream, count in facts["quarantine"].items():

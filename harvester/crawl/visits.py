@@ -8,10 +8,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from harvester.api.catalogue import PAGE_LIMIT
+from harvester.api.catalogue import DETAIL, PAGE_LIMIT
 from harvester.api.odd_item import OddItem
 from harvester.api.stream import Format, Paging, Stream
 from harvester.crawl import dates, pages, walk
+from harvester.crawl.names import connects, is_recent
 from harvester.crawl.revisit import look
 from harvester.warehouse.commit import Lease, PageCommit, Verdict
 from harvester.warehouse.normalise import Visit, normalise
@@ -212,7 +213,15 @@ def course(lease: Lease, down_to: int | None = None, served: int = PAGE_LIMIT) -
 
 def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:
     """What a visit of an object commits; None: the source says that there is no such thing."""
-    verdict = Verdict(certificate=None, gone=records is None, whole=records is not None)
+    stream, entity = lease.visit.stream, lease.visit.entity_id
+    lost = stream.is_by_name and stream.answers_for_another(entity, records or ())
+    verdict = Verdict(
+        certificate=None,
+        gone=records is None,
+        whole=records is not None and not lost,
+        lost=lost,
+        proven=stream.is_by_name and stream.answers_for_it(entity, records or ()),
+    )
     rows = normalise(lease.visit, records) if records else []
     return PageCommit(lease, rows, len(records or ()), verdict=verdict)
 
@@ -245,6 +254,56 @@ def take_page(
         aside=aside,
     )
     return page, result
+
+
+def object_in_doubt(lease: Lease, records: Sequence[Any] | None) -> bool:
+    """Whether the answer about an object counts only once the name in its address is proven."""
+    stream, found = lease.visit.stream, records or ()
+    if stream.name == DETAIL.get(stream.kind):
+        return False
+    if stream.is_by_name and stream.answers_for is None and stream.gone is not None:
+        # It shows no id, and tells whether the account is there: only what it changes of that counts.
+        is_first = lease.position == 0 and is_recent(lease.proven_seconds)
+        return (records is None) != lease.known_gone and not is_first
+    if stream.is_by_name:
+        return stream.answers_for_another(lease.visit.entity_id, found)
+    return stream.is_by_owner_name and stream.gone is not None and records is None
+
+
+def page_in_doubt(lease: Lease, records: Sequence[Any] | None, page: PageCommit, *, begins: bool) -> bool:
+    """Whether a page of a list counts only once the name in its address is proven; `begins`: it is the visit's first.
+
+    That is: it is another account's, it is not found although it held something, it does not connect with what is
+    certified of the list, or it would date what it does not show.
+    """
+    stream = lease.visit.stream
+    if not (stream.is_by_name or stream.is_by_owner_name):
+        return False
+    if records is None:
+        return bool(lease.anchors)
+    if not stream.is_by_name:
+        return False
+    if stream.answers_for is not None:
+        return stream.answers_for_another(lease.visit.entity_id, records)
+    return would_date(lease, page) or (begins and _may_be_another(lease, records))
+
+
+def would_date(lease: Lease, page: PageCommit) -> bool:
+    """Whether a page ends a walk that may date what it did not show."""
+    return page.verdict is not None and page.verdict.whole and (lease.suspects or page.verdict.twice)
+
+
+def _may_be_another(lease: Lease, records: Sequence[Any]) -> bool:
+    """Whether the first page of a visit may be of another account."""
+    if not records:
+        return False
+    if lease.anchors is None:
+        return not is_recent(lease.proven_seconds)
+    stream = lease.visit.stream
+    exclusive = stream.holds is not None and stream.holds.table.endswith("_comments")
+    page = [entry.id for entry in entries(stream, records)]
+    # Where a walk was left nothing tells how long ago that was.
+    return lease.state is not None or not connects(lease.anchors, page, exclusive=exclusive)
 
 
 def listing(stream: Stream) -> walk.Listing:

@@ -53,7 +53,8 @@ def _lists_of_links() -> dict[str, list[tuple[str, str, str]]]:
     return {table: lists for table, lists in shown.items() if len(lists) > 1}
 
 
-_LISTS_OF_LINKS = _lists_of_links()
+LISTS_OF_LINKS = _lists_of_links()
+"""By table of links, the lists that show them: see `_lists_of_links`."""
 
 
 _NO_UNKNOWN = (
@@ -168,7 +169,7 @@ def _other_lists(stream: Stream) -> list[str]:
     """Name the lists that show the links of a list at their other end."""
     holds = stream.holds
     assert holds is not None
-    return [name for name, owner, _ in _LISTS_OF_LINKS.get(holds.table, ()) if owner == holds.item]
+    return [name for name, owner, _ in LISTS_OF_LINKS.get(holds.table, ()) if owner == holds.item]
 
 
 def _are_of_this_run(connection: Connection, page: PageCommit) -> bool:
@@ -190,7 +191,7 @@ def acquit_links(connection: Connection, pages: Iterable[PageCommit]) -> None:
         for page in pages
         for rows in page.rows
         if rows.shows
-        for stream, owner, item in _LISTS_OF_LINKS.get(rows.table, ())
+        for stream, owner, item in LISTS_OF_LINKS.get(rows.table, ())
         if stream != page.lease.visit.stream.name and {owner, item} <= set(rows.columns)
         for of, what in [(rows.columns.index(owner), rows.columns.index(item))]
         for row in rows.values

@@ -22,7 +22,7 @@ from harvester.api.decode import is_bad_response
 from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.api.stream import Kind, Paging, Stream
-from harvester.warehouse import staging
+from harvester.warehouse import names, staging
 from harvester.warehouse.absence import ASKED_BY, acquit, acquit_links, note_sightings, tell_all_absences
 from harvester.warehouse.erasure import Rule, load_rule
 from harvester.warehouse.normalise import Rows, Visit, normalise
@@ -73,15 +73,22 @@ class Lease:
     """Items that the list is known to hold."""
     aside: Sequence[int] = ()
     """Items of the list that were set aside (`OddItem.number`)."""
+    anchors: list[int] | None = None
+    """Of a list by name: the items that its certificate names, also where it is read in full; None without one."""
+    proven_seconds: float | None = None
+    """Of a visit by name: how long ago the name was proven; None where it never was, or is to be proven anew."""
+    known_gone: bool = False
+    """Of a visit by name: whether the account is known to be gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """How a visit ended: with a certificate (JSON), or with the entity `gone`.
 
-    `whole`: it is known what the list held throughout, `twice`: two reads of it agreed. `seen` are its items where they
-    are few, else they are in `crawl.sightings`. `found` counts them, where all were read; `fresh` those that are new
-    since the last visit; `pages` are the requests it took.
+    `lost`: the name that was asked for is another account's now. `proven`: what the list stored rests on a name that
+    was shown to be the account's. `whole`: it is known what the list held throughout, `twice`: two reads of it agreed.
+    `seen` are its items where they are few, else they are in `crawl.sightings`. `found` counts them, where all were
+    read; `fresh` those that are new since the last visit; `pages` are the requests it took.
     """
 
     certificate: str | None
@@ -92,6 +99,8 @@ class Verdict:
     found: int | None = None
     pages: int = 1
     seen: list[int] | None = None
+    lost: bool = False
+    proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +273,8 @@ class Writer:
     def _store_alone(self, rows: list[Rows]) -> Counts:
         counts = Counts()
         with self.connection.transaction():
-            self._store(rows, counts)
+            _, renamed = self._store(rows, counts)
+            names.follow(self.connection, renamed)
         return counts
 
     def _commit(self, pages: Sequence[PageCommit]) -> Outcome:
@@ -275,7 +285,7 @@ class Writer:
         with self.connection.transaction():
             depths = self._advance(pages)
             accepted = [page for page in pages if page.lease.token in depths]
-            changed = self._store([rows for page in accepted for rows in page.rows], counts)
+            changed, renamed = self._store([rows for page in accepted for rows in page.rows], counts)
             self._mark_gone(accepted)
             note_outcomes(
                 self.connection,
@@ -295,6 +305,11 @@ class Writer:
                     settle(self.connection, ended, None)
                 if due:
                     self.connection.execute(_MAKE_DUE, {"walks": Jsonb(due), "resting": _RESTING})
+            # Last: what was said of lists that were read under another name does not hold.
+            names.follow(self.connection, renamed)
+            for page in accepted:
+                if page.verdict is not None and page.verdict.lost:
+                    names.lose(self.connection, page.lease.visit)
         return Outcome([page.lease.token in depths for page in pages], counts)
 
     def _advance(self, pages: Sequence[PageCommit]) -> dict[UUID, int]:
@@ -305,13 +320,15 @@ class Writer:
         )
         return dict(rows.fetchall())
 
-    def _store(self, rows: Sequence[Rows], counts: Counts) -> dict[str, set[int]]:
-        """Write rows, and return, by table, the ids of the things that were known and changed."""
+    def _store(self, rows: Sequence[Rows], counts: Counts) -> tuple[dict[str, set[int]], list[int]]:
+        """Write rows; return, by table, the ids of the things that were known and changed, and who has a new name."""
         changed: dict[str, set[int]] = defaultdict(set)
+        renamed: list[int] = []
         for written in staging.write(self.connection, rows):
             counts.add(written.table, written.inserted, written.updated, written.unchanged)
             changed[written.table].update(written.changed)
-        return changed
+            renamed += written.renamed
+        return changed, renamed
 
     def _mark_gone(self, pages: Sequence[PageCommit]) -> None:
         for page in pages:
@@ -335,6 +352,8 @@ class Writer:
             else sql.SQL("")
         )
         whole = sql.SQL(" OR t.parent_id = %(id)s") if place else sql.SQL("")
+        # That nobody has a name that is not the account's any more says nothing of the account.
+        is_named = sql.SQL(" AND lower(t.username) = lower(%(username)s)") if visit.stream.is_by_name else sql.SQL("")
         self.connection.execute(
             sql.SQL(
                 "UPDATE {} t SET gone_reason = %(reason)s,"
@@ -343,14 +362,15 @@ class Writer:
                 " FROM (SELECT 1) one LEFT JOIN crawl.walks w ON w.stream = %(by)s AND w.entity_id = %(id)s"
                 " LEFT JOIN crawl.suspects s"
                 " ON s.stream = %(list)s AND s.entity_id = %(owner)s AND s.item_id = %(id)s"
-                " WHERE (t.id = %(id)s{}) AND t.gone_at IS NULL{}"
-            ).format(sql.Identifier("scratch", table), whole, is_there),
+                " WHERE (t.id = %(id)s{}) AND t.gone_at IS NULL{}{}"
+            ).format(sql.Identifier("scratch", table), whole, is_there, is_named),
             {
                 "id": visit.entity_id,
                 "owner": visit.owner_id,
                 "reason": visit.stream.gone,
                 "by": last_seen_by,
                 "list": ASKED_BY.get(visit.stream.name),
+                "username": visit.username,
             },
         )
         acquit(self.connection, visit)
@@ -408,6 +428,7 @@ def _settlement(page: PageCommit, again: bool, changed: dict[str, set[int]]) -> 
         "whole": verdict.whole,
         "again": again,
         "gone": verdict.gone,
+        "proven": verdict.proven,
         "listed": stream.paging is not Paging.SINGLE,
         "fresh": fresh,
         "found": verdict.found,
@@ -439,7 +460,7 @@ def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict
     for page in pages:
         depth = depths[page.lease.token]
         visit = page.lease.visit
-        if page.verdict is not None:
+        if page.verdict is not None and not page.verdict.lost:
             # Below depth 0 a thing is read alone, without its lists.
             opens = visit.stream.opens if depth >= 0 else ()
             for stream in visit.stream.opens_gone if page.verdict.gone else opens:

@@ -116,7 +116,7 @@ WITH found AS MATERIALIZED (
         CASE WHEN o.visits = 0 AND v.listed THEN {_past()} END AS past
     FROM jsonb_to_recordset(%(pages)s) AS v (
         stream text, entity_id bigint, kind text, certificate text, whole bool, again bool, gone bool,
-        listed bool, fresh int, found int, cost float8, revisit float8, worth float8, rate float8, lane int
+        proven bool, listed bool, fresh int, found int, cost float8, revisit float8, worth float8, rate float8, lane int
     )
     JOIN crawl.walks o ON o.stream = v.stream AND o.entity_id = v.entity_id
 ), placed AS MATERIALIZED (
@@ -157,6 +157,7 @@ UPDATE crawl.walks AS w SET
     last_error = NULL,
     gone_at = CASE WHEN v.rests THEN coalesce(w.gone_at, {NOW}) END,
     visited_at = w.begun_at,
+    proven_at = CASE WHEN v.proven THEN {NOW} ELSE w.proven_at END,
     enumerated_at = CASE WHEN v.whole THEN w.begun_at ELSE w.enumerated_at END,
     held = v.held_now,
     news = v.news_now,

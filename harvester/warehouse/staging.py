@@ -46,6 +46,8 @@ _STAGED_AS = {
     "jsonb": "text",
     "timestamp with time zone": "timestamptz",
 }
+NAME_UNKNOWN = "waits: the present name of the account is not known"
+"""`last_error` of a visit by name that waits until the account is met with a name."""
 _DETAIL_OF = {"users": DETAIL[Kind.USER], "projects": DETAIL[Kind.PROJECT], "studios": DETAIL[Kind.STUDIO]}
 _VISITED = tuple(_DETAIL_OF)
 """Tables of the things that are visited on their own: only of these is it asked which have changed."""
@@ -60,6 +62,8 @@ class Written:
     updated: int
     unchanged: int
     changed: list[int]
+    renamed: list[int]
+    """Users with another name than before, and those whose name was lost and is met."""
 
 
 def prepare(connection: Connection) -> None:
@@ -73,7 +77,7 @@ def clear(connection: Connection) -> None:
 
 
 def write(connection: Connection, rows: Iterable[Rows]) -> Iterator[Written]:
-    """Write rows within a transaction, referred-to tables first, sorted by key.
+    """Write rows within a transaction, referred-to tables first, sorted by key. Once in each: see `clear`.
 
     What two pages say of one thing is written one after the other where it differs, so that a history has both.
     Raises psycopg.DataError for a value that its column cannot hold.
@@ -104,8 +108,9 @@ def write(connection: Connection, rows: Iterable[Rows]) -> Iterator[Written]:
     with connection.pipeline():  # one wait for all
         done = [connection.execute(part.statement, {"part": number}) for number, (part, _) in enumerate(ordered)]
     for (part, staged), cursor in zip(ordered, done, strict=True):
-        inserted, updated, ids = cursor.fetchone() or (0, 0, None)
-        yield Written(part.table, inserted, updated, len(staged) - inserted - updated, ids or [])
+        inserted, updated, ids, renamed = cursor.fetchone() or (0, 0, None, None)
+        unchanged = len(staged) - inserted - updated
+        yield Written(part.table, inserted, updated, unchanged, ids or [], renamed or [])
 
 
 def _send(connection: Connection, places: tuple[str, ...], ordered: Sequence[tuple[_Part, _Staged]]) -> None:
@@ -290,6 +295,7 @@ def _statement(table: str, columns: tuple[str, ...], staged: sql.Composed, *, sh
         )
     logs = () if weak else TRACKED.get(table, ())  # what the index said is kept with the ranking
     kept = [part for log in logs if (part := _superseded(table, log.name, columns)) is not None]
+    names = table == "users" and "username" in columns and not weak
     returns = shows and "gone_at" in target.c
     if "gone_reason" in columns:
         into.append(sql.SQL("gone_at"))
@@ -321,13 +327,15 @@ def _statement(table: str, columns: tuple[str, ...], staged: sql.Composed, *, sh
         return sql.SQL("NOT {} AND ({})").format(_was_read(table), either) if weak else either
 
     return sql.SQL(
-        "WITH s AS MATERIALIZED (SELECT v.* FROM {staged} v LEFT JOIN {target} t ON {same}"
+        "WITH s AS MATERIALIZED (SELECT v.*{renamed} FROM {staged} v LEFT JOIN {target} t ON {same}"
         " WHERE t.{first} IS NULL OR {differs}), {kept}"
         "done AS (INSERT INTO {target} AS t ({into}) SELECT {values} FROM s {after} ORDER BY {key}"
         " ON CONFLICT ({unique}) {conflict} RETURNING xmax = 0 AS new, {thing} AS thing)"
         " SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new),"
-        " array_agg(thing) FILTER (WHERE NOT new) FROM done"
+        " array_agg(thing) FILTER (WHERE NOT new), {whoever} FROM done"
     ).format(
+        renamed=_RENAMED if names else sql.SQL(""),
+        whoever=sql.SQL("(SELECT array_agg(id) FROM s WHERE renamed)" if names else "NULL::bigint[]"),
         staged=staged,
         target=_identifier(target),
         same=_same(key, "v"),
@@ -407,6 +415,14 @@ def _from_index(table: str, column: str) -> sql.Composable:
     if column not in WEAK_COLUMNS.get(table, ()):
         return sql.SQL("false")
     return sql.SQL("{} = ANY (t.from_index)").format(sql.Literal(column))
+
+
+_RENAMED = sql.SQL(
+    ", v.username IS NOT NULL AND CASE WHEN t.username IS NOT NULL THEN lower(t.username) <> lower(v.username)"
+    " ELSE EXISTS (SELECT FROM crawl.walks w WHERE w.stream = 'user' AND w.entity_id = t.id"
+    f" AND w.last_error = '{NAME_UNKNOWN}') END AS renamed"
+)
+"""SQL: whether a user `t` is met with another name than before, or with one and visits wait for that."""
 
 
 def _identifier(table: Table) -> sql.Identifier:

@@ -571,6 +571,11 @@ walks = _table(
     _text("last_error", "Why the last one failed."),
     _time("gone_at", "When the entity answered 404."),
     _time("visited_at", "When the last completed visit began."),
+    _time(
+        "proven_at",
+        "Of what is asked for by a user's name: until when what was stored of it rests on a name that was shown to be"
+        " the account's.",
+    ),
     _time("enumerated_at", "When the last walk began that went through the whole list."),
     _int("held", "Items that the list held then, and new ones since."),
     Column(
@@ -613,6 +618,16 @@ sightings = _table(
     _big("entity_id", "Whose list it is.", nullable=False),
     _big("item_id", "The item.", nullable=False),
     PrimaryKeyConstraint("stream", "entity_id", "item_id"),
+)
+name_changes = _table(
+    "crawl",
+    "name_changes",
+    "Accounts whose name was seen to be another one, or another account's.",
+    _big("user_id", "The account.", nullable=False),
+    _time("noticed_at", "When that was noticed.", nullable=False),
+    _time("found_at", "When its present name was met; null while its visits by name wait for that."),
+    _int("retracted", "Rows taken back that its lists had stored since its name was proven last.", nullable=False),
+    PrimaryKeyConstraint("user_id", "noticed_at"),
 )
 suspects = _table(
     "crawl",

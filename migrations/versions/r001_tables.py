@@ -898,6 +898,26 @@ def upgrade():
         comment="What a walk through a whole list has shown so far; empty once it ended.",
     )
     op.create_table(
+        "name_changes",
+        sa.Column("user_id", sa.BigInteger(), nullable=False, comment="The account."),
+        sa.Column("noticed_at", sa.DateTime(timezone=True), nullable=False, comment="When that was noticed."),
+        sa.Column(
+            "found_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When its present name was met; null while its visits by name wait for that.",
+        ),
+        sa.Column(
+            "retracted",
+            sa.Integer(),
+            nullable=False,
+            comment="Rows taken back that its lists had stored since its name was proven last.",
+        ),
+        sa.PrimaryKeyConstraint("user_id", "noticed_at", name=op.f("name_changes_pkey")),
+        schema="crawl",
+        comment="Accounts whose name was seen to be another one, or another account's.",
+    )
+    op.create_table(
         "suspects",
         sa.Column("stream", sa.Text(), nullable=False, comment="The stream."),
         sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="Whose list it is."),
@@ -1015,6 +1035,12 @@ def upgrade():
         sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True, comment="When the entity answered 404."),
         sa.Column(
             "visited_at", sa.DateTime(timezone=True), nullable=True, comment="When the last completed visit began."
+        ),
+        sa.Column(
+            "proven_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="Of what is asked for by a user's name: until when what was stored of it rests on a name that was shown to be the account's.",
         ),
         sa.Column(
             "enumerated_at",
@@ -2394,6 +2420,7 @@ def downgrade():
     op.drop_index("walks_due_idx", table_name="walks", schema="crawl", postgresql_where=sa.text("visits > 0"))
     op.drop_table("walks", schema="crawl")
     op.drop_table("suspects", schema="crawl")
+    op.drop_table("name_changes", schema="crawl")
     op.drop_table("sightings", schema="crawl")
     op.drop_table("seeds", schema="crawl")
     op.drop_index(op.f("runs_ended_at_idx"), table_name="runs", schema="crawl")

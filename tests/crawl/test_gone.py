@@ -51,7 +51,8 @@ def test_each_absence_is_dated_and_each_return_kept(
     assert returned
     kept = harvester.query("SELECT kind, thing_id, gone_at < returned_at, gone_reason FROM history.absences")
     assert {(kind, thing) for kind, thing, _, _ in kept} >= returned
-    assert all(ordered and reason == REASONS.get(kind, "removed") for kind, _, ordered, reason in kept)
+    links = dict.fromkeys(("follows", "favorites", "studio_projects", "studio_members"), "no longer listed")
+    assert all(ordered and reason == (REASONS | links).get(kind, "removed") for kind, _, ordered, reason in kept)
 
 
 def test_a_deleted_comment_is_asked_for_by_its_id(

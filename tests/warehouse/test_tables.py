@@ -25,7 +25,7 @@ CONTRACT = {
     },
     "crawl": {
         "walks", "runs", "quarantine", "budget", "seeds", "designs", "draws", "erasures", "drift", "queries",
-        "alembic_version", "sql_parts", "sightings", "suspects", "priors", "reply_decay", "strata",
+        "alembic_version", "sql_parts", "sightings", "suspects", "name_changes", "priors", "reply_decay", "strata",
     },
     "analytics": {
         "coverage", "id_gaps", "freshness", "stream_freshness", "refreshes",

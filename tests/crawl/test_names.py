@@ -1,0 +1,170 @@
+"""Accounts whose name changes or goes to another one: their lists hold what is theirs, and wait for their name."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
+
+from harvester.api.catalogue import STREAMS
+from harvester.crawl.names import connects
+from harvester.crawl.spider import _about_it
+from harvester.errors import DecodeError
+from harvester.warehouse.normalise import Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DOUBTS = (
+    "from harvester.crawl import spider; spider.page_in_doubt = lambda *_, **__: False;"
+    " spider.object_in_doubt = lambda *_: False"
+)
+"""Takes the doubts off: no list and no absence by name waits for a proof of the name."""
+IDS = f"{DOUBTS}; from harvester.api.stream import Stream; Stream.answers_for_another = lambda *_: False"
+"""Takes all guards off: what an answer shows of whose it is is not looked at."""
+
+
+def without(guard: str, harvester: Any) -> Any:
+    """The same command line with guards taken off."""
+
+    @dataclass
+    class Unguarded(type(harvester)):  # type: ignore[misc]
+        def command(self, *arguments: str) -> list[str]:
+            start = "from harvester.cli import app; app(prog_name='harvester')"
+            return [sys.executable, "-c", f"{guard}; {start}", *arguments]
+
+    return Unguarded(harvester.database, harvester.environment)
+
+
+SIZES = [pytest.param(120, id="small"), pytest.param(400, id="400", marks=pytest.mark.soak)]
+
+
+@pytest.mark.parametrize("users", SIZES)
+def test_the_guard_costs_hardly_a_request(
+    users: int,
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    postgres_server: Any,
+    record_property: Callable[[str, object], None],
+) -> None:
+    sandbox = start_sandbox(users=users, seed=21)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    harvester.crawl()
+    items = sum(len(sandbox.truth(table)) for table in sandbox.tables)
+    sandbox.json(f"/sandbox/churn?events={items // 100}", "POST")
+    copy = postgres_server.create(conninfo_to_dict(harvester.database)["dbname"])
+    unguarded = without(DOUBTS, make_harvester(sandbox, HARVESTER_DATABASE_URL=copy))
+    try:
+        requests = [one.crawl("--refresh")["requests"] for one in (harvester, unguarded)]
+    finally:
+        postgres_server.drop(copy)
+    record_property("requests of a refresh with and without the guard", requests)
+    print(requests)
+    assert requests[1] <= requests[0] <= 1.02 * requests[1]
+
+
+def false_facts(harvester: Any, sandbox: Any) -> dict[str, int]:
+    """What is kept against the truth: rows that never were, and rows of what is there that are gone."""
+    removed = {(table, *key) for table, *key in sandbox.lines("/sandbox/removed")}
+    found: Counter[str] = Counter()
+    for table in ("follows", "favorites", "studio_members", "profile_comments", "projects", "users"):
+        key = sandbox.key_columns(table)
+        true = {(table, *(row[name] for name in key)) for row in sandbox.truth(table)}
+        rows = harvester.query(f"SELECT {', '.join(key)}, gone_reason FROM scratch.{table}")
+        kept = {(table, *row[:-1]): row[-1] for row in rows}
+        found[f"{table} that never were"] += sum(
+            one not in true | removed and reason != "removed" for one, reason in kept.items()
+        )
+        found[f"{table} wrongly gone"] += sum(
+            reason is not None and one in true and one not in removed for one, reason in kept.items()
+        )
+    return dict(+found)
+
+
+def test_lists_by_name_are_whose_they_were_asked_for(
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    postgres_server: Any,
+    assert_truth: Callable[..., Any],
+) -> None:
+    """A name goes to a newcomer. Nothing of it is the account's, which waits until its present name is met."""
+    sandbox = start_sandbox(users=15, seed=23)
+    harvester = make_harvester(sandbox)
+    followed = Counter(row["followee_id"] for row in sandbox.truth("follows"))
+    authors = {row["author_id"] for row in sandbox.truth("projects")}
+    person = next(user for user, _ in followed.most_common() if user in authors)
+    name = name_of(sandbox, person)
+    harvester("seed", "users", name)
+    harvester.crawl("--spider", "users", "--spider", "comments")
+    sandbox.json("/sandbox/churn?events=3&type=swap_names", "POST")
+    while name_of(sandbox, person) == name or name not in sandbox.seeds()["users"]:
+        sandbox.json("/sandbox/churn?type=rename_and_reuse", "POST")
+    for type_, events in (("rename", 2), ("favorite", 100), ("follow", 25)):
+        sandbox.json(f"/sandbox/churn?events={events}&type={type_}", "POST")
+    copy = postgres_server.create(conninfo_to_dict(harvester.database)["dbname"])
+    unguarded = without(IDS, make_harvester(sandbox, HARVESTER_DATABASE_URL=copy))
+    try:
+        for mode in ("--refresh", "--audit"):
+            unguarded.crawl(mode, "--spider", "users")
+        wrong = false_facts(unguarded, sandbox)
+        assert {fact.partition(" ")[2] for fact in wrong} == {"that never were", "wrongly gone"}
+    finally:
+        postgres_server.drop(copy)
+    for mode in ("--refresh", "--audit"):
+        harvester.crawl(mode, "--spider", "users")
+        assert false_facts(harvester, sandbox) == {}
+        assert json.loads(harvester("status", "--json").stdout)["names"]["waiting"] == 1
+        assert "1 wait since" in harvester("status").stdout
+    assert harvester.query("SELECT username FROM scratch.users WHERE id = %s", person) == [(None,)]
+    versions = harvester.query("SELECT username FROM history.user_revisions WHERE user_id = %s", person)
+    assert (name,) in versions
+
+    harvester.crawl("--refresh")  # a project of the account shows its name
+    assert harvester.query("SELECT username FROM scratch.users WHERE id = %s", person) == [(name_of(sandbox, person),)]
+    assert json.loads(harvester("status", "--json").stdout)["names"]["waiting"] == 0
+    harvester.seed_all(sandbox)
+    harvester.crawl("--audit")
+    assert false_facts(harvester, sandbox) == {}
+    assert_truth(harvester, sandbox, grown=True)
+
+
+def name_of(sandbox: Any, person: int) -> str:
+    return next(row["username"] for row in sandbox.truth("users") if row["id"] == person)
+
+
+BY_ID = [name for name, stream in STREAMS.items() if stream.answers_for is not None and not stream.is_by_name]
+
+
+@pytest.mark.parametrize("name", BY_ID)
+def test_an_answer_about_another_thing_is_set_aside(name: str) -> None:
+    record = SimpleNamespace(id=142)
+    assert _about_it(Visit(STREAMS[name], 142), [record]) == [record]
+    with pytest.raises(DecodeError, match="about another"):
+        _about_it(Visit(STREAMS[name], 143), [record])
+
+
+@given(st.lists(st.integers(0, 10**6), unique=True, min_size=6, max_size=40), st.integers(0, 20), st.data())
+def test_a_list_connects_with_what_was_certified_of_it(items: list[int], new: int, data: st.DataObject) -> None:
+    """New items at its head and up to half of the old ones gone: it is the same list."""
+    left = [item for item in items if item not in set(data.draw(st.lists(st.sampled_from(items), max_size=3)))]
+    page = [*range(-new, 0), *left]
+    assert connects(items, page, exclusive=False)
+    assert connects(items, page, exclusive=True)
+
+
+@given(st.lists(st.integers(0, 50), unique=True, min_size=1), st.lists(st.integers(51, 99), unique=True, min_size=1))
+def test_a_list_that_shares_a_few_does_not(theirs: list[int], others: list[int]) -> None:
+    """Two accounts that like the same two things, and other ones before, between and after."""
+    assert not connects(theirs, [*others, *theirs[:2]], exclusive=False)
+    assert not connects(theirs, [one for pair in zip(theirs, others, strict=False) for one in pair], exclusive=False)
+    assert connects(theirs, [*others, *theirs[:1]], exclusive=True)
+    assert not connects(theirs, others, exclusive=True)
