@@ -95,7 +95,7 @@ class Session:
                 self.run = self.run or frontier.begin_run(connection, self.settings, self.command, self.crew)
                 self._use(connection)
             except psycopg.Error as error:
-                was_cut = connection.closed and cause_of(error) in PASSING
+                was_cut = cause_of(error) is Cause.CONNECTION
                 connection.close()
                 if not was_cut or attempt == _ATTEMPTS:
                     raise WarehouseError(refusal(error)) from None
@@ -205,7 +205,8 @@ class Session:
                 cause = cause_of(error)
                 if cause in _HOPELESS:
                     raise WarehouseError(refusal(error)) from None
-                if self._connected().closed:
+                # A pooler's connection stays open when the server's behind it is cut, and is of no use any more.
+                if self._connected().closed or cause is Cause.CONNECTION:
                     self._reopen()
                 elif cause not in PASSING:
                     raise
