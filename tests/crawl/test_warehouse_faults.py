@@ -188,7 +188,7 @@ def test_no_crawl_begins_while_the_schema_is_changed(database: str) -> None:
 def small_disk() -> Iterator[Path]:
     """A folder with room for little more than an empty database."""
     folder = Path(tempfile.mkdtemp(prefix="harvester-test-disk-"))
-    mount = ["mount", "-t", "tmpfs", "-o", "size=160m,mode=0777", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=160m,mode=0755", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         folder.rmdir()
         pytest.skip("a small disk can only be made by root")
