@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from harvester.api.names import fold, mentions
 from harvester.dataset.redact_lists import ORDINARY, first_names, kana_names, places, places_in_han
 from harvester.dataset.redact_rules import LEARN_NAME, NEEDED, PLAIN_NAME, RULES, SYMBOL
 
@@ -87,7 +88,7 @@ def redact(text: str, names: Names) -> str:
     parts, done = [], 0
     for span in find(text, names):
         if span.kind in {"mention", "user"}:
-            written = names.stand_in(text[span.start : span.end].lstrip("@ \u3000"))
+            written = names.stand_in(fold(text[span.start : span.end]).lstrip("@ "))
         else:
             written = f"[{span.kind}]"
         parts += [text[done : span.start], written]
@@ -182,7 +183,7 @@ def _ends(small: str, start: int, end: int) -> Iterator[int]:
 
 
 def _usernames(text: str, folded: _Folded, names: Names) -> Iterator[Span]:
-    """Known usernames. One that may be an ordinary word counts only where the words around it make it a name."""
+    """Known usernames, hidden ones too. One that may be a word counts only where the words around it make it a name."""
     credited = {folded.places[match.start(match.lastgroup or 0)] for match in PLAIN_NAME.finditer(folded.small)}
     for match in _CANDIDATE.finditer(text):
         name = match[0]
@@ -193,6 +194,8 @@ def _usernames(text: str, folded: _Folded, names: Names) -> Iterator[Span]:
         )
         if (distinct or match.start() in credited) and name in names:
             yield Span(*match.span(), "user")
+    for start, end in mentions(text, names.__contains__):
+        yield Span(start, end, "user")
 
 
 class _Folded:

@@ -727,7 +727,7 @@ class _Work:
         self._delete("crawl.seeds", "kind = 'user' AND entity_id = ANY(%s)", users)
         self._delete("crawl.seeds", "kind = 'project' AND entity_id = ANY(%s)", projects)
         self._delete("crawl.name_changes", "user_id = ANY(%s)", users)
-        for table in ("crawl.suspects", "crawl.sightings"):
+        for table in ("crawl.suspects", "crawl.sightings", "crawl.quarantine"):
             for kind, values in ((USER, users), (PROJECT, projects)):
                 lists = [stream.name for stream in STREAMS.values() if _item_kind(stream) == kind]
                 self._delete(table, "stream = ANY(%s) AND item_id = ANY(%s)", lists, values)
@@ -767,9 +767,6 @@ class _Work:
 
     def _set_aside(self) -> None:
         """Drop quarantined responses that are of the person or name them, and empty such examples of drift."""
-        users, projects = self.known[USER], self.known[PROJECT]
-        self._delete("crawl.quarantine", "stream = ANY(%s) AND entity_id = ANY(%s)", _streams(Kind.USER), users)
-        self._delete("crawl.quarantine", "stream = ANY(%s) AND entity_id = ANY(%s)", _streams(Kind.PROJECT), projects)
         for table, columns, change in (
             ("crawl.quarantine", "path, reason, body", "DELETE FROM crawl.quarantine"),
             ("crawl.drift", "example", "UPDATE crawl.drift SET example = ''"),

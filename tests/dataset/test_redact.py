@@ -136,6 +136,8 @@ def test_a_hostile_text_is_redacted():
         ("thanks @coolcat_123!", "thanks @<coolcat_123>!"),
         ("made by coolcat_123", "made by @<coolcat_123>"),
         ("@nobody_here hi", "@[user] hi"),
+        ("\uff43\uff4f\uff4f\uff4ccat_123 次cool\u200bcat_123次", "@<coolcat_123> 次@<coolcat_123>次"),
+        ("%63oolcat_123 _coolcat_123_ coolcat_123s", "@[user] _@<coolcat_123>_ @<coolcat_123>s"),
         ("by griffpatch", "by @<griffpatch>"),
         ("the luna eclipse", "the luna eclipse"),  # an ordinary word is no name by itself
         ("credit to luna", "credit to @<luna>"),
