@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from harvester.api.catalogue import STREAMS
+from harvester.crawl.control import NOT_BELIEVED
 from harvester.crawl.frontier import Totals
 from harvester.crawl.spider import ANSWERS
 from harvester.warehouse.commit import Connection
@@ -16,7 +17,7 @@ _EARLIER = 10
 """Runs before this one that it is compared with."""
 _ENOUGH = 50
 """Requests below which shares say nothing."""
-_ANSWERED = {str(status) for status in ANSWERS}
+_ANSWERED = {str(status) for status in ANSWERS} | {NOT_BELIEVED}
 """All else is no answer: a redirect to a login page, too, or a status that nobody has heard of."""
 _TOLERATED = 0.05
 """Share of requests that may go without an answer."""
@@ -30,10 +31,21 @@ def findings(connection: Connection, run: int, total: Totals) -> list[str]:
         [run, _ENOUGH, _EARLIER],
     ).fetchall()
     return [
+        *_disbelieved(total),
         *_unanswered(total, [answers for answers, _, _ in earlier]),
         *_set_aside(connection, run),
         *_empty(total, [counts for _, counts, _ in earlier]),
         *_unproved(connection, run),
+    ]
+
+
+def _disbelieved(total: Totals) -> list[str]:
+    """Streams of which the source said that known things are not there, and was not believed."""
+    doubted = {stream: statuses.get(NOT_BELIEVED, 0) for stream, statuses in total.answers.items()}
+    return [
+        f"{stream}: {count:,} answers that something is not there were not believed, and are asked for again"
+        for stream, count in sorted(doubted.items())
+        if count
     ]
 
 

@@ -9,9 +9,10 @@ import asyncio
 import logging
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -33,9 +34,10 @@ from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.api.stream import Host, Kind, Paging, Stream
 from harvester.config import settings as environment
-from harvester.crawl import frontier, learning, sampling, walk
+from harvester.crawl import absences, frontier, learning, sampling, walk
 from harvester.crawl.account import Account
 from harvester.crawl.archive import Part
+from harvester.crawl.control import CANDIDATES, NOT_BELIEVED, WAIT_SECONDS, Control
 from harvester.crawl.names import is_recent, same_name
 from harvester.crawl.politeness import ATTEMPTS, Interrupted, Pacer, PoliteMiddleware, backoff, retry_after
 from harvester.crawl.progress import Figures
@@ -74,6 +76,7 @@ It is so only if each answer departs in the same way: cut and garbled responses 
 _REMEMBERED_PAGES = 32
 """Pages of a stream that tell how long the pages are that the source serves. A longer memory would notice a clamp
 later; a shorter one would ask more often behind pages that are as long as the longest remembered."""
+_ALL_MISSING = "not there, and neither is what must be there: asked again later"
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
 _HEALTH_ATTEMPTS = 2
@@ -87,6 +90,10 @@ class Page:
 
     commit: PageCommit
     taken: "asyncio.Future[bool | str]"
+
+
+class NotBelieved(Exception):  # noqa: N818
+    """An answer that something is not there, by a site that may say so of everything."""
 
 
 class Unusable(SetAside):
@@ -148,6 +155,9 @@ class WalkSpider(Spider):
         self.trouble: str | None = None
         """What the site says is wrong with it, while the crawl waits for that."""
         self.account = Account(self)
+        self.control = Control()
+        self._controls: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By stream, held while a known thing is asked for."""
 
     def own_streams(self) -> tuple[Stream, ...]:
         """The streams this spider visits."""
@@ -215,6 +225,7 @@ class WalkSpider(Spider):
     async def _drive(self) -> None:
         try:
             self._known_drift = await self.session.call(frontier.known_drift)
+            self.control = Control(await self.session.call(absences.usual_shares, self.session.run))
             await self._work()
         except asyncio.CancelledError:
             raise
@@ -378,7 +389,7 @@ class WalkSpider(Spider):
                 shares.charge(purpose, await self._visit_list(lease) - 1)
         except Interrupted:
             await self.session.call(frontier.release, [lease])
-        except TransientHTTP as error:
+        except (TransientHTTP, NotBelieved) as error:
             await self._later(lease, str(error))
         except Unusable as error:
             body = self.session.without_erased(error.body)
@@ -388,7 +399,8 @@ class WalkSpider(Spider):
             self._forget_answer(lease.visit)
 
     async def _visit_object(self, lease: Lease) -> None:
-        records = await self.read(lease.visit, "", part=Part(first=True, full=lease.full, position=lease.position))
+        part = Part(first=True, full=lease.full, position=lease.position)
+        records = await self.read(lease.visit, "", part=part, doubt=partial(self._doubt, lease))
         page = take_object(lease, records)
         if not object_in_doubt(lease, records) or await self._is_its_own(lease, absent=records is None):
             await self._hand_over(page)
@@ -413,7 +425,8 @@ class WalkSpider(Spider):
                 await self.session.call(frontier.release, [lease])
                 return way.pages
             aside: list[OddItem] = []
-            records = await self.read(lease.visit, way.query(), part=part, aside=aside, odd=odd)
+            doubt = partial(self._doubt, lease, later_page=bool(way.pages))
+            records = await self.read(lease.visit, way.query(), part=part, aside=aside, odd=odd, doubt=doubt)
             lengths.append(len(records or ()) + len(aside))
             page, result = take_page(lease, way, records, aside)
             if page_in_doubt(lease, records, page, begins=part.first):
@@ -429,6 +442,61 @@ class WalkSpider(Spider):
                 return way.pages
             lease = replace(lease, position=lease.position + 1)
             part = Part(position=lease.position)
+
+    async def _doubt(self, lease: Lease, *, later_page: bool = False) -> str | None:
+        """Return why not to believe that something is not there, else None: see `control`.
+
+        With `later_page` another page of the same list was found.
+        """
+        visit, control = lease.visit, self.control
+        name, at = visit.stream.name, time.monotonic()
+        if visit.stream.is_own or (later_page and control.has_found()):
+            return None
+        is_known = not later_page and await self.session.call(absences.is_known, lease)
+        if not is_known and control.has_found():
+            return None
+        if is_known and control.miss(name):
+            return "not there, like far more of what is known than usual: asked again later"
+        while is_known and not control.has_found_since(name, at) and time.monotonic() < at + WAIT_SECONDS:
+            if len(self._tasks) < 2:
+                break  # no other visit is under way
+            await asyncio.sleep(_POLL_SECONDS)
+        async with self._controls[name]:
+            if control.has_found_since(name, at):
+                return None
+            if control.is_doubted(name):
+                return _ALL_MISSING
+            found, asked = await self._ask_known(visit, at)
+            if found:
+                return None
+            if asked == CANDIDATES or not await self._site_answers():
+                control.doubt(name)
+                return _ALL_MISSING
+        if not is_known or await self.session.call(absences.was_missed_before, lease, self.session.run):
+            return None
+        return "not there for the first time, and nothing is known to compare with: asked again in a later run"
+
+    async def _ask_known(self, visit: Visit, at: float) -> tuple[bool, int]:
+        """Ask for things of the same stream that were there at their last visit.
+
+        Returns whether one of them is there, and how many are not.
+        """
+        missing = 0
+        for known in await self.session.call(absences.known_present, visit, CANDIDATES):
+            with suppress(TransientHTTP, Unusable):
+                if await self.read(known, "", _HEALTH_ATTEMPTS) is not None and self.control.has_found_since(
+                    visit.stream.name, at
+                ):
+                    return True, missing
+                missing += 1
+        return False, missing
+
+    async def _site_answers(self) -> bool:
+        """Return whether the site finds anything at all, asking for its news if nothing else told."""
+        if not self.control.has_found():
+            with suppress(TransientHTTP, Unusable):
+                await self.read(Visit(STREAMS["news"], 0), "", _HEALTH_ATTEMPTS)
+        return self.control.has_found()
 
     @staticmethod
     def _may_look_deeper(lease: Lease) -> bool:
@@ -554,6 +622,7 @@ class WalkSpider(Spider):
         *,
         aside: list[OddItem] | None = None,
         odd: set[int] | None = None,
+        doubt: Callable[[], Awaitable[str | None]] | None = None,
     ) -> list[Record] | None:
         """Read the records at an address of the visited entity; None where the source says that there is nothing.
 
@@ -563,6 +632,7 @@ class WalkSpider(Spider):
 
         Raises:
             TransientHTTP: no answer after several attempts.
+            NotBelieved: the source says that there is nothing, and `doubt` tells why not to believe it.
             Unusable: answers that are not what the endpoint serves, each time.
         """
         stream = visit.stream
@@ -571,6 +641,7 @@ class WalkSpider(Spider):
         departed: Counter[tuple[str, str]] = Counter()
         for attempt in range(attempts):
             self.retries += attempt > 0
+            began = time.monotonic()
             try:
                 headers = await self.account.headers() if stream.is_own else {}
                 response = await self.get(stream.name, self._base(stream) + path + query, headers)
@@ -590,6 +661,12 @@ class WalkSpider(Spider):
             if stream.is_own and response.status == 401:
                 self.account.forget_token()
             elif is_absent(stream, response.status, response.body):
+                if doubt is not None and (why_not := await doubt()) is not None:
+                    answers = self.session.answers[stream.name]
+                    answers[str(response.status)] -= 1
+                    answers[NOT_BELIEVED] += 1
+                    self._archive(response, visit, query, None)
+                    raise NotBelieved(why_not)
                 self._use(response, visit, query, part)
                 return None
             try:
@@ -609,6 +686,12 @@ class WalkSpider(Spider):
                         continue
                     for departure in departures:
                         await self._report(stream, departure)
+                    if (
+                        stream.name != "health"
+                        and not stream.is_own
+                        and not stream.answers_for_another(visit.entity_id, records)
+                    ):
+                        self.control.found(stream.name, began)
                     if not _repeats_itself(stream, records) or attempt == attempts - 1:
                         self._use(response, visit, query, part)
                         if aside is not None:

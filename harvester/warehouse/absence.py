@@ -348,6 +348,21 @@ def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: 
     )
 
 
+def acquit_objects(connection: Connection, pages: Iterable[PageCommit]) -> None:
+    """Forget that an earlier run missed an object: whether it is there is known now."""
+    known = [
+        _place(page)
+        for page in pages
+        if page.lease.suspects and page.verdict is not None and page.lease.visit.stream.paging is Paging.SINGLE
+    ]
+    if known:
+        connection.execute(
+            "DELETE FROM crawl.suspects s USING jsonb_to_recordset(%s) AS v (stream text, entity_id bigint)"
+            " WHERE s.stream = v.stream AND s.entity_id = v.entity_id",
+            [Jsonb(known)],
+        )
+
+
 def acquit(connection: Connection, visit: Visit) -> None:
     """A thing was asked for: whatever the answer, its list has no say any more."""
     if visit.stream.name in ASKED_BY:

@@ -23,7 +23,14 @@ from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.api.stream import Kind, Paging, Stream
 from harvester.warehouse import names, staging
-from harvester.warehouse.absence import ASKED_BY, acquit, acquit_links, note_sightings, tell_all_absences
+from harvester.warehouse.absence import (
+    ASKED_BY,
+    acquit,
+    acquit_links,
+    acquit_objects,
+    note_sightings,
+    tell_all_absences,
+)
 from harvester.warehouse.erasure import Rule, load_rule
 from harvester.warehouse.normalise import Rows, Visit, normalise
 from harvester.warehouse.outcomes import note_outcomes
@@ -287,6 +294,7 @@ class Writer:
             accepted = [page for page in pages if page.lease.token in depths]
             changed, renamed = self._store([rows for page in accepted for rows in page.rows], counts)
             self._mark_gone(accepted)
+            acquit_objects(self.connection, accepted)
             note_outcomes(
                 self.connection,
                 [

@@ -1,0 +1,133 @@
+"""What the warehouse knows that tells whether an answer "not there" is believed: see `control`."""
+
+from __future__ import annotations
+
+from random import random
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from harvester.api.catalogue import STREAMS
+from harvester.api.stream import Kind, Paging, Stream
+from harvester.warehouse.normalise import Visit
+
+if TYPE_CHECKING:
+    from harvester.warehouse.commit import Connection, Lease
+
+_EARLIER = 10
+"""Runs before this one that tell what is usual."""
+
+
+def usual_shares(connection: Connection, run: int) -> dict[str, float]:
+    """Return by stream the share of answers that were "not there", of those that were that or an answer."""
+    rows = connection.execute(
+        "SELECT a.stream,"
+        " sum(n.count::int) FILTER (WHERE n.status IN ('403', '404', '410'))::float8 / sum(n.count::int)"
+        " FROM (SELECT answers FROM crawl.runs WHERE id < %s AND crew IS NULL AND outcome IN ('done', 'bounded')"
+        " ORDER BY id DESC LIMIT %s) r, jsonb_each(r.answers) AS a (stream, statuses),"
+        " jsonb_each_text(a.statuses) AS n (status, count)"
+        " WHERE n.status IN ('200', '403', '404', '410') GROUP BY 1 HAVING sum(n.count::int) > 0",
+        [run, _EARLIER],
+    ).fetchall()
+    return {stream: share or 0.0 for stream, share in rows}
+
+
+def is_known(connection: Connection, lease: Lease) -> bool:
+    """Return whether the absence of what is visited would date something, or empty a list that held something."""
+    visit = lease.visit
+    stream = visit.stream
+    if stream.paging is not Paging.SINGLE:
+        return lease.held > 0 or stream.is_thread
+    if stream.gone is None:
+        return False
+    row = connection.execute(
+        sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE id = %s AND gone_at IS NULL)").format(_table(stream)),
+        [visit.entity_id],
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _table(stream: Stream) -> sql.Identifier:
+    """The table of an object, which is the last that its stream writes."""
+    return sql.Identifier("scratch", next(reversed(stream.writes)))
+
+
+def known_present(connection: Connection, visit: Visit, count: int) -> list[Visit]:
+    """Return visits of up to `count` other things of the same stream that were there when they were last seen."""
+    stream = visit.stream
+    is_comment = stream.paging is Paging.SINGLE and stream.kind in (Kind.PROJECT_THREAD, Kind.STUDIO_THREAD)
+    query = _COMMENTS[stream.kind] if is_comment else _WALKS
+    values = {"stream": stream.name, "entity": visit.entity_id, "count": count, "share": random()}
+    values |= {"listed": stream.paging is not Paging.SINGLE}
+    rows = connection.execute(query, values).fetchall()
+    return [
+        Visit(stream, entity, owner, username)
+        for entity, owner, username in rows
+        if username is not None or "{username}" not in stream.path
+    ]
+
+
+# From a place by chance on, and from the beginning where too few follow.
+_WALKS = f"""
+WITH place AS (
+    SELECT low + floor(%(share)s * (high - low))::bigint AS id FROM (
+        SELECT min(entity_id) AS low, max(entity_id) AS high FROM crawl.walks WHERE stream = %(stream)s
+    ) ends
+)
+SELECT w.entity_id, w.owner_id, u.username
+FROM (
+    (SELECT w.* FROM crawl.walks w, place WHERE w.stream = %(stream)s AND w.entity_id >= place.id
+        AND w.entity_id <> %(entity)s AND w.visits > 0 AND w.failures = 0 AND w.gone_at IS NULL
+        AND (w.held > 0 OR NOT %(listed)s) ORDER BY w.entity_id LIMIT %(count)s)
+    UNION ALL
+    (SELECT w.* FROM crawl.walks w, place WHERE w.stream = %(stream)s AND w.entity_id < place.id
+        AND w.entity_id <> %(entity)s AND w.visits > 0 AND w.failures = 0 AND w.gone_at IS NULL
+        AND (w.held > 0 OR NOT %(listed)s) ORDER BY w.entity_id LIMIT %(count)s)
+) w
+LEFT JOIN scratch.projects p ON %(stream)s = ANY(ARRAY{
+    [stream.name for stream in STREAMS.values() if stream.kind in (Kind.PROJECT, Kind.PROJECT_THREAD)]
+}) AND p.id = coalesce(w.owner_id, w.entity_id)
+LEFT JOIN scratch.users u ON u.id = CASE WHEN %(stream)s = ANY(ARRAY{
+    [stream.name for stream in STREAMS.values() if stream.kind is Kind.USER]
+}) THEN w.entity_id ELSE p.author_id END
+LIMIT %(count)s
+"""
+
+
+def _comments(kind: str, author: str) -> str:
+    """SQL: the newest comments of a kind that are there, on pages that are there."""
+    return f"""
+SELECT c.id, c.{kind}_id, u.username
+FROM (
+    SELECT * FROM scratch.{kind}_comments
+    WHERE id <> %(entity)s AND gone_at IS NULL AND parent_id IS NULL ORDER BY id DESC LIMIT 20 * %(count)s
+) c
+JOIN scratch.{kind}s p ON p.id = c.{kind}_id AND p.gone_at IS NULL
+LEFT JOIN scratch.users u ON u.id = p.{author}
+LIMIT %(count)s
+"""
+
+
+_COMMENTS = {
+    Kind.PROJECT_THREAD: _comments("project", "author_id"),
+    Kind.STUDIO_THREAD: _comments("studio", "host_id"),
+}
+
+
+def was_missed_before(connection: Connection, lease: Lease, run: int) -> bool:
+    """Return whether an earlier run missed the same thing; else note that this one did."""
+    place = {"stream": lease.visit.stream.name, "entity": lease.visit.entity_id, "run": run}
+    with connection.transaction():
+        connection.execute(
+            "INSERT INTO crawl.suspects (stream, entity_id, item_id, gone_after, missed_at)"
+            " SELECT stream, entity_id, entity_id, coalesce(visited_at, now()), clock_timestamp() FROM crawl.walks"
+            " WHERE stream = %(stream)s AND entity_id = %(entity)s ON CONFLICT DO NOTHING",
+            place,
+        )
+        row = connection.execute(
+            "SELECT s.missed_at < r.started_at FROM crawl.suspects s, crawl.runs r"
+            " WHERE s.stream = %(stream)s AND s.entity_id = %(entity)s AND s.item_id = %(entity)s"
+            " AND r.id = (SELECT coalesce(crew, id) FROM crawl.runs WHERE id = %(run)s)",
+            place,
+        ).fetchone()
+    return bool(row and row[0])

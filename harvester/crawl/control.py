@@ -1,0 +1,89 @@
+"""Whether an answer that something is not there is believed: a site in trouble may say that of everything.
+
+That a known thing is missing is believed once the same stream has found something by a request that was begun later.
+Where no visit does that by itself, a thing that was present at its last visit is asked for. And where far more of the
+known things are missing than usual, none of them is believed missing until a later run. An absence that changes nothing
+that is known needs no more than that the site found anything within the last minute.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FRESH_SECONDS = 60.0
+"""How long an answer tells how the site is."""
+CANDIDATES = 3
+"""Known things of a stream that are asked for at most; where all are missing, the fault is the site's."""
+NOT_BELIEVED = "not believed"
+"""What `crawl.runs.answers` counts such an answer as, in place of its status."""
+WAIT_SECONDS = 2.0
+"""How long to wait for a visit under way to find something, before a known thing is asked for."""
+_PLAUSIBLE = 0.2
+"""Share of known things that may be missing in any run."""
+_TIMES_USUAL = 3
+_IMPROBABLE = math.log(1e6)
+"""Minus the logarithm of the probability below which so many missing things are no chance."""
+
+
+class Control:
+    """What the answers of this run tell about the site.
+
+    Args:
+        usual: By stream the share of answers, in the runs before, that said that something is not there.
+    """
+
+    def __init__(self, usual: Mapping[str, float] | None = None) -> None:
+        self._usual = usual or {}
+        self._found_at: dict[str, float] = {}
+        self._doubted_at: dict[str, float] = {}
+        self._found: Counter[str] = Counter()
+        self._missing: Counter[str] = Counter()
+
+    def found(self, stream: str, began: float) -> None:
+        """Note that something of a stream was there, by a request begun at a time of the monotonic clock."""
+        self._found_at[stream] = max(began, self._found_at.get(stream, began))
+        self._found[stream] += 1
+        self._doubted_at.pop(stream, None)
+
+    def doubt(self, stream: str) -> None:
+        """Note that what must be there was not."""
+        self._doubted_at[stream] = time.monotonic()
+
+    def has_found(self) -> bool:
+        """Return whether anything was found within the last minute."""
+        return any(time.monotonic() - at < FRESH_SECONDS for at in self._found_at.values())
+
+    def has_found_since(self, stream: str, at: float) -> bool:
+        """Return whether something of a stream was found by a request begun after a time of the monotonic clock."""
+        return self._found_at.get(stream, -math.inf) > at
+
+    def is_doubted(self, stream: str) -> bool:
+        """Return whether what must be there was missing within the last minute."""
+        return time.monotonic() - self._doubted_at.get(stream, -math.inf) < FRESH_SECONDS
+
+    def miss(self, stream: str) -> bool:
+        """Count one more known thing of a stream as missing; return whether too many are for that to be chance."""
+        self._missing[stream] += 1
+        share = min(0.9, max(_PLAUSIBLE, _TIMES_USUAL * self._usual.get(stream, 0.0)))
+        return leaps(self._missing[stream], self._missing[stream] + self._found[stream], share)
+
+
+def leaps(missing: int, asked: int, share: float) -> bool:
+    """Return whether `missing` of `asked` things is improbable where each is missing with probability `share`.
+
+    By Chernoff's bound on the binomial distribution, exp(-asked * KL(missing / asked, share)), which is never below the
+    probability itself: of few things even all may be missing.
+    """
+    if not asked or missing <= share * asked:
+        return False
+    seen = missing / asked
+    divergence = seen * math.log(seen / share)
+    if seen < 1:
+        divergence += (1 - seen) * math.log((1 - seen) / (1 - share))
+    return asked * divergence > _IMPROBABLE

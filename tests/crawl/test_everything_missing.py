@@ -1,0 +1,80 @@
+"""Nobody is gone because everybody is: a site that says "not there" to everything dates nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GONE = {"users": "user_page", "projects": "project", "studios": "studio"}
+
+
+def gone(harvester: Any) -> set[tuple[str, int]]:
+    return {
+        (table, thing)
+        for table in GONE
+        for (thing,) in harvester.query(f"SELECT id FROM scratch.{table} WHERE gone_at IS NOT NULL")
+    }
+
+
+def really_gone(harvester: Any, sandbox: Any) -> set[tuple[str, int]]:
+    """The things in scope that the site does not have."""
+    return {
+        (table, entity)
+        for table, stream in GONE.items()
+        for there in [{row["id"] for row in sandbox.truth(table)}]
+        for (entity,) in harvester.query("SELECT entity_id FROM crawl.walks WHERE stream = %s", stream)
+        if entity not in there
+    }
+
+
+@pytest.mark.parametrize("status", [404, 403])
+def test_a_site_that_finds_nothing_dates_nothing(
+    status: int, start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+) -> None:
+    """Refused everything, the run says degraded and keeps all; after that, those who really went are dated."""
+    sandbox = start_sandbox(users=25, seed=11)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    harvester.crawl()
+    before, held = gone(harvester), rows(harvester)
+    lists = harvester.query(CERTIFIED)
+    sandbox.json("/sandbox/churn?events=1000", "POST")
+    sandbox.json(f"/sandbox/settings?everything={status}", "POST")
+    sandbox.json("/sandbox/requests/reset", "POST")
+    result = harvester("crawl", "--refresh", "--json", ok=False)
+    summary = json.loads(result.stdout)
+    assert (result.returncode, summary["outcome"]) == (3, "degraded")
+    if status == 404:
+        assert any("were not believed" in finding for finding in summary["findings"])
+    assert gone(harvester) == before
+    assert rows(harvester) == held
+    assert harvester.query(CERTIFIED) == lists
+    visits = harvester.query("SELECT count(*) FROM crawl.walks WHERE failures > 0")[0][0]
+    asked = sandbox.requests()["total"]
+    if status == 404:
+        assert asked < 1.2 * visits, "a control for each stream, not for each visit"
+
+    sandbox.json("/sandbox/settings?everything=0", "POST")
+    harvester.seed_all(sandbox)
+    harvester.crawl("--audit")
+    assert gone(harvester) == really_gone(harvester, sandbox) > before
+    assert_truth(harvester, sandbox, grown=True)
+    assert harvester.query("SELECT count(*) FROM crawl.suspects WHERE entity_id = item_id") == [(0,)]
+
+
+CERTIFIED = (
+    "SELECT stream, entity_id, certificate ->> 'digest', held FROM crawl.walks"
+    " WHERE certificate IS NOT NULL AND held > 0 ORDER BY 1, 2"
+)
+
+
+def rows(harvester: Any) -> list[tuple[int, ...]]:
+    return [
+        harvester.query(f"SELECT count(*), count(gone_at) FROM scratch.{table}")[0]
+        for table in (*GONE, "follows", "favorites", "studio_projects", "project_comments", "studio_comments")
+    ]
