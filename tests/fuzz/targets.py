@@ -45,7 +45,7 @@ def rows_of(stream: Stream, body: bytes) -> list[Rows]:
     visit = Visit(stream, 7, 5, "someone", 9, SEEN, Query("cats", "popular", "en", 1))
     is_absent(stream, 200, body)
     try:
-        records = decode(stream, body, [])
+        records = decode(stream, body, [], [])
     except DecodeError:
         return []
     return normalise(visit, records)
@@ -103,7 +103,11 @@ def walking(data: bytes) -> None:
     rest = data[3:]
     for place in range(0, len(rest), 40):
         page = rest[place : place + 40]
-        entries = [walk.Entry(number, number // 3 if listing.keyed else None) for number in page if number % 7]
+        entries = [
+            walk.Entry(number, number // 3 if listing.keyed and number % 11 else None, hole=number % 11 == 0)
+            for number in page
+            if number % 7
+        ]
         result = walk.step(listing, state, entries, absent=page[:1] == b"\xff")
         assert state.offset >= 0
         if result.done is not None:
