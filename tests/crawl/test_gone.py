@@ -12,7 +12,9 @@ REASONS = {"users": "deleted or banned", "projects": "unshared or deleted", "stu
 
 
 def gone(harvester: Any, table: str) -> dict[int, str]:
-    return dict(harvester.query(f"SELECT id, gone_reason FROM scratch.{table} WHERE gone_at IS NOT NULL"))
+    found = harvester.query(f"SELECT id, gone_reason FROM scratch.{table} WHERE gone_at IS NOT NULL")
+    # An account that gave its name up is not found until it is met under the present one.
+    return {thing: reason for thing, reason in found if reason not in ("not found", "never existed")}
 
 
 def known(harvester: Any, table: str) -> set[int]:
