@@ -271,7 +271,7 @@ class FeaturedProject(Record, kw_only=True):
 
     creator: Text
     thumbnail_url: Text
-    id: Reference
+    id: Id
     datetime_modified: Text
     title: Text
 
@@ -281,7 +281,7 @@ class UserAll(Record, kw_only=True):
 
     essential: ClassVar[tuple[str, ...]] = ("user",)
 
-    id: Reference
+    id: Id
     user: NamedUser
     thumbnail_url: Text
     featured_project: Reference
