@@ -457,10 +457,12 @@ class WalkSpider(Spider):
             return None
         if is_known and control.miss(name):
             return "not there, like far more of what is known than usual: asked again later"
-        while is_known and not control.has_found_since(name, at) and time.monotonic() < at + WAIT_SECONDS:
-            if len(self._tasks) < 2:
-                break  # no other visit is under way
+        while not (control.has_found_since(name, at) if is_known else control.has_found()):
+            if len(self._tasks) < 2 or time.monotonic() > at + WAIT_SECONDS:
+                break  # no other visit is under way, or none tells
             await asyncio.sleep(_POLL_SECONDS)
+        if not is_known and control.has_found():
+            return None
         async with self._controls[name]:
             if control.has_found_since(name, at):
                 return None
