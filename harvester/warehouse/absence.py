@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from harvester.api.catalogue import STREAMS
+from harvester.api.catalogue import PAGE_LIMIT, STREAMS
 from harvester.api.stream import Holding, Paging, Stream
 from harvester.warehouse.set_aside import possibly_hidden
 from harvester.warehouse.tables import KEY_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
     import psycopg
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
+_APART_SECONDS = 6 * 3600
+"""How far apart two reads must lie that both miss most of a list: a site has served lists short for an hour."""
 ASKED_BY: dict[str, str] = {
     stream.holds.ask: stream.name
     for stream in STREAMS.values()
@@ -139,9 +141,14 @@ def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> 
     if not missing and not page.lease.suspects:
         return False
     hidden = possibly_hidden(connection, page, missing, _other_lists(stream))
+    is_short = _is_served_short(page, missing)
     is_second = page.lease.suspects and _are_of_this_run(connection, page)
     confirmed, waits = _confirmed(
-        connection, page, holds, {item: after for item, after in missing.items() if item not in hidden}
+        connection,
+        page,
+        holds,
+        {item: after for item, after in missing.items() if item not in hidden},
+        apart=_APART_SECONDS if is_short else 0,
     )
     if confirmed:
         _date(connection, holds, page, confirmed)
@@ -157,7 +164,7 @@ def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> 
     if hidden and holds.ask is not None:
         _ask(connection, page, holds.ask, sorted(hidden))
     open_ = [item for item in rest if item not in hidden]  # of the others, another read could tell no more
-    if is_second or not open_:
+    if is_second or is_short or not open_:
         return waits  # what vanished since the first walk waits for the next one
     if holds.ask is not None and len(open_) < verdict.pages:
         _ask(connection, page, holds.ask, open_)
@@ -246,12 +253,21 @@ def _missing(stream: str) -> tuple[bytes, bytes]:
     return sql.SQL(several).format(**names).as_bytes(), sql.SQL(one).format(**names).as_bytes()
 
 
-def _confirmed(
-    connection: Connection, page: PageCommit, holds: Holding, missing: dict[int, datetime]
-) -> tuple[dict[int, tuple[datetime | None, datetime]], bool]:
-    """Which of the missing a walk before this one missed too (item: since when, last known), and whether all wait."""
+def _is_served_short(page: PageCommit, missing: Collection[int]) -> bool:
+    """Tell whether a list may have been served in part: more than a page is missing, and more than was shown."""
     assert page.verdict is not None
-    if page.verdict.twice:
+    return len(missing) > max(PAGE_LIMIT, page.verdict.found or 0)
+
+
+def _confirmed(
+    connection: Connection, page: PageCommit, holds: Holding, missing: dict[int, datetime], *, apart: float
+) -> tuple[dict[int, tuple[datetime | None, datetime]], bool]:
+    """Which of the missing a walk before this one missed too (item: since when, last known), and whether all wait.
+
+    `apart` is how many seconds must lie between the two.
+    """
+    assert page.verdict is not None
+    if page.verdict.twice and not apart:
         return {item: (None, after) for item, after in missing.items()}, False
     if not page.lease.suspects or not missing:
         return {}, False
@@ -269,9 +285,9 @@ def _confirmed(
     rows = connection.execute(
         "SELECT s.item_id, s.missed_at, s.gone_after FROM crawl.suspects s"
         " JOIN crawl.walks w USING (stream, entity_id)"
-        " WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s AND s.missed_at <= w.begun_at"
-        " AND s.item_id = ANY(%(missing)s)",
-        place,
+        " WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s"
+        " AND s.missed_at <= w.begun_at - make_interval(secs => %(apart)s) AND s.item_id = ANY(%(missing)s)",
+        place | {"apart": apart},
     )
     return {item: (missed, after) for item, missed, after in rows.fetchall()}, False
 

@@ -370,3 +370,39 @@ def test_what_comes_back_is_reopened_and_its_absence_kept(house: House) -> None:
     assert house.gone("studio_projects", "project_id") == {}
     kept = "SELECT gone_at, gone_after FROM history.absences WHERE kind = 'studio_projects' AND other_id = 2"
     assert house.one(kept) == gone
+
+
+def test_a_list_that_lost_most_of_itself_is_dated_by_reads_hours_apart(house: House) -> None:
+    """A site that serves its lists short for an hour answers each full read of that hour alike."""
+    house.connection.execute("INSERT INTO scratch.projects (id) SELECT generate_series(10, 199)")
+    house.connection.execute(
+        "INSERT INTO scratch.studio_projects (studio_id, project_id, first_seen_at)"
+        " SELECT 5, n, now() - interval '2 hours' FROM generate_series(10, 199) n"
+    )
+    head = list(range(150, 200))
+    house.audit("studio_projects")
+    house.walk("studio_projects", head)
+    assert not house.is_due("studio_projects"), "another read at once could tell no more"
+    house.audit("studio_projects")
+    house.walk("studio_projects", head)
+    house.audit("studio_projects")
+    house.walk("studio_projects", head, twice=True)
+    assert house.gone("studio_projects", "project_id") == {}
+    # Half of it back an hour later: that half is there, and the rest is missing still.
+    house.audit("studio_projects")
+    house.walk("studio_projects", list(range(60, 200)))
+    assert house.gone("studio_projects", "project_id").keys() == {*HELD, *range(10, 60)}
+
+
+def test_most_of_a_list_is_gone_once_it_is_missing_for_hours(house: House) -> None:
+    house.connection.execute("INSERT INTO scratch.projects (id) SELECT generate_series(10, 99)")
+    house.connection.execute(
+        "INSERT INTO scratch.studio_projects (studio_id, project_id, first_seen_at)"
+        " SELECT 5, n, now() - interval '9 hours' FROM generate_series(10, 99) n"
+    )
+    house.audit("studio_projects")
+    house.walk("studio_projects", [])
+    house.connection.execute("UPDATE crawl.suspects SET missed_at = missed_at - interval '7 hours'")
+    house.audit("studio_projects")
+    house.walk("studio_projects", [])
+    assert len(house.gone("studio_projects", "project_id")) == 93
