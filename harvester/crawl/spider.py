@@ -28,7 +28,7 @@ from scrapy.exceptions import (
 )
 from scrapy.http import Response
 
-from harvester.api.catalogue import DETAIL, PAGE_LIMIT, STREAMS, streams_of
+from harvester.api.catalogue import DETAIL, ONCE, PAGE_LIMIT, STREAMS, streams_of
 from harvester.api.decode import HARMLESS, Departure, decode, without_mark
 from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
@@ -455,7 +455,9 @@ class WalkSpider(Spider):
         is_known = not later_page and await self.session.call(absences.is_known, lease)
         if not is_known and control.has_found():
             return None
-        if is_known and control.miss(name):
+        # What a list missed is asked for alone: most of that is missing as a rule, and the list is evidence of its own.
+        is_usual = visit.stream.revisit >= ONCE
+        if is_known and not is_usual and control.miss(name):
             return "not there, like far more of what is known than usual: asked again later"
         while not (control.has_found_since(name, at) if is_known else control.has_found()):
             if len(self._tasks) < 2 or time.monotonic() > at + WAIT_SECONDS:
