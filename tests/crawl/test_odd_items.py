@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from harvester.warehouse.tables import KEY_COLUMNS
@@ -62,11 +64,14 @@ def test_what_cannot_be_used_is_set_aside_alone(
     asked = sandbox.json(path)
     assert asked[row["position"]] == json.loads(body)
 
-    # A refresh asks for nothing twice.
+    # A refresh asks for nothing twice, but for the page that proves whose name it is.
     sandbox.json("/sandbox/requests/reset", "POST")
     again = harvester.crawl("--refresh")
     addresses = [address for _, _, address, _ in sandbox.lines("/sandbox/requests/log")]
-    assert len(addresses) == len(set(addresses)) == again["requests"]
+    assert len(addresses) == again["requests"]
+    twice = [address for address, times in Counter(addresses).items() if times > 1]
+    assert len(twice) <= 2
+    assert all(re.fullmatch("/users/[^/]+", address) for address in twice), twice
     assert harvester.query(ITEMS) == [(len(kept),)]
 
     # Served as they should be, they are had after the next full read, and no hole is left.

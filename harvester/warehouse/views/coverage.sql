@@ -89,6 +89,7 @@ COMMENT ON COLUMN analytics.coverage.newest_at IS 'The time of the newest item u
 COMMENT ON COLUMN analytics.coverage.hole_before IS 'A walk is under way: what is older than this is not read yet,';
 COMMENT ON COLUMN analytics.coverage.hole_after IS 'down to this.';
 COMMENT ON COLUMN analytics.coverage.capped IS 'Whether the site serves no more than the newest pages.';
+COMMENT ON COLUMN analytics.coverage.holes IS 'Items of the list that could not be used and are set aside.';
 COMMENT ON COLUMN analytics.coverage.visited_at IS 'When the last completed visit began.';
 COMMENT ON COLUMN analytics.coverage.due_at IS 'When the next visit must take place at the latest.';
 COMMENT ON COLUMN analytics.id_gaps.kind IS 'project, studio, user, project comment, studio comment or profile comment.';
