@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +98,10 @@ def compare_warehouses(first: str, second: str) -> int:
         if table.name in OBSERVED:
             theirs = without_unstored(mine, theirs, runs)
         lost, more = _apart([_text(served) for served, _ in mine], [_text(served) for served, _ in theirs])
+        if lost and len(lost) == len(more) and table.name in _NOW:
+            now = _NOW[table.name]
+            if values(lost, theirs, second, now) and values(more, mine, first, now):
+                continue
         assert not lost, f"{table.fullname}: replayed without {len(lost)}, as {lost[:3]} (and with {more[:3]})"
         assert not more, f"{table.fullname}: replayed with {len(more)} more, as {more[:3]}"
         compared += len(mine)
@@ -107,6 +111,33 @@ def compare_warehouses(first: str, second: str) -> int:
                 if at is not None:
                     assert runs.number(at) == runs.number(again[name]), (table.fullname, served, name, at, again[name])
     return compared
+
+
+_NOW = {f"{thing}_revisions": f"scratch.{thing}s" for thing in ("user", "project", "studio")}
+
+
+def values(lost: list[str], kept: list[Any], database: str, now: str) -> bool:
+    """Tell whether each value of some lost versions stands in a kept one of the same thing, or in its present row.
+
+    Two pages that share a transaction are stored in the order of their columns, and replayed in the order in which they
+    came. Where both change one thing, the version between them differs, and the values do not.
+    """
+    (key,) = (name for name in json.loads(lost[0]) if name in ("user_id", "project_id", "studio_id"))
+    versions = [json.loads(version) for version in lost]
+    known: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for served, _ in kept:
+        known[served[key]].append(served)
+    things = [version[key] for version in versions]
+    with psycopg.connect(database) as connection:
+        present = connection.execute(f"SELECT id, to_jsonb(t) FROM {now} t WHERE id = ANY(%s)", [things])
+        for thing, row in present.fetchall():
+            known[thing].append(row)
+    return all(
+        any(json.dumps(other.get(name), default=str) == json.dumps(value) for other in known[version[key]])
+        for version in versions
+        for name, value in version.items()
+        if name != key and not name.endswith("_at")
+    )
 
 
 def _apart(mine: list[str], theirs: list[str]) -> tuple[list[str], list[str]]:
