@@ -333,7 +333,7 @@ class Harvester:
             self.command(*arguments), env=self.env(), capture_output=True, text=True, timeout=400, check=False
         )
         if ok:
-            assert result.returncode == 0, result.stderr[-3000:]
+            assert result.returncode == 0, result.stderr[-3000:] + result.stdout[-3000:]
         return result
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

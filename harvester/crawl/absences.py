@@ -36,8 +36,10 @@ def is_known(connection: Connection, lease: Lease) -> bool:
     """Return whether the absence of what is visited would date something, or empty a list that held something."""
     visit = lease.visit
     stream = visit.stream
+    if stream.is_thread:
+        return False  # its comment is asked for then, which alone dates anything
     if stream.paging is not Paging.SINGLE:
-        return lease.held > 0 or stream.is_thread
+        return lease.held > 0
     if stream.gone is None:
         return False
     row = connection.execute(

@@ -482,7 +482,8 @@ UNION SELECT proname::text FROM pg_proc WHERE pronamespace = 'analytics'::regnam
 """
 # Of coverage itself.
 SAMPLES = {
-    "samples", "sample_strata", "sample_units", "sample_visits", "sample_response", "nonresponse", "estimate", "estimate_from_draws", "estimate_from_walks", "t95",
+    "samples", "sample_strata", "sample_units", "sample_visits", "sample_response", "nonresponse",
+    "estimate", "estimate_from_draws", "estimate_from_walks", "t95",
     "interval95", "replicate_weights",
 }  # fmt: skip
 """Samples state their own design."""
