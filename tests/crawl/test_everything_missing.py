@@ -32,7 +32,7 @@ def really_gone(harvester: Any, sandbox: Any) -> set[tuple[str, int]]:
     }
 
 
-@pytest.mark.parametrize("status", [404, 403])
+@pytest.mark.parametrize("status", [404, pytest.param(403, marks=pytest.mark.soak)])
 def test_a_site_that_finds_nothing_dates_nothing(
     status: int, start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:

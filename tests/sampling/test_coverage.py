@@ -192,7 +192,11 @@ def coverage(population: Population, design: Callable[..., Any], draws: range) -
     return held
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+SLOW = ("unequal", "authors_that_fail", "lists_that_fail")
+"""Designs whose draws take seconds: those are left to the soak."""
+
+
+@pytest.mark.parametrize("name", [name for name in DESIGNS if name not in SLOW])
 def test_the_interval_holds_the_truth(population: Population, name: str) -> None:
     held = coverage(population, DESIGNS[name], range(24))
     assert held
