@@ -233,7 +233,7 @@ def _as_read(content: Any) -> tuple[str | None, str]:
 
 
 def _text(node: Any) -> Iterator[str]:
-    """What a reader sees of an element: emoji as `:name:`, line breaks, no scripts, and no other comment.
+    """Yield the text that a reader sees: emoji as `:name:`, line breaks, no scripts, and no other comment.
 
     Elements are walked through without recursion: markup may be nested as deep as it likes.
     """

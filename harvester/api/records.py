@@ -85,7 +85,7 @@ class User(Record, kw_only=True):
 
     @property
     def is_erased(self) -> bool:
-        """Whether the account was erased under the GDPR: it has a made-up name and date of registration then.
+        """Return whether the account was erased under the GDPR: it has a made-up name and date of registration then.
 
         The name alone proves nothing, for anybody may register one like it.
         """

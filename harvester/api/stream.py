@@ -174,12 +174,12 @@ class Stream:
 
     @property
     def is_by_name(self) -> bool:
-        """Whether a user is asked for by name: whoever has the name then is the one who answers."""
+        """Return whether a user is asked for by name: the present holder of the name answers."""
         return self.kind is Kind.USER and "{username}" in self.path
 
     @property
     def is_by_owner_name(self) -> bool:
-        """Whether the name of its author stands in the address of a project: under another name it is not found."""
+        """Return whether the address of a project holds its author's name: under another name it is not found."""
         return self.kind in (Kind.PROJECT, Kind.PROJECT_THREAD) and "{username}" in self.path
 
     def answers_for_another(self, entity: int, records: Sequence[Any]) -> bool:
