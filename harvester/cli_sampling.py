@@ -1,4 +1,4 @@
-"""`harvester seed sample` and `harvester seed rotate`: samples whose units have known probabilities."""
+"""`harvester seed sample` and `harvester seed wave`: samples whose units have known probabilities."""
 
 import json
 import secrets
@@ -17,7 +17,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 def register(app: typer.Typer) -> None:
     """Add the two commands to a group."""
     app.command("sample")(sample)
-    app.command("rotate")(rotate)
+    app.command("wave")(wave)
 
 
 def sample(
@@ -61,7 +61,7 @@ def sample(
         int, typer.Option(min=0, metavar="K", help="Take the K with the most comments known for sure.")
     ] = 0,
     rotate: Annotated[
-        str | None, typer.Option(metavar="1/P", help="For --panel: the part that `seed rotate` replaces.")
+        str | None, typer.Option(metavar="1/P", help="For --panel: the part that each `seed wave` replaces.")
     ] = None,
     walks: Annotated[int, typer.Option(help="For --walk: how many walks.")] = 10,
     burn_in: Annotated[int, typer.Option(help="For --walk: first steps that do not count.")] = 20,
@@ -125,17 +125,19 @@ def sample(
     _drawn(sampling.sample(settings(), plan, deep), as_json=as_json)
 
 
-def rotate(
-    design: Annotated[int, typer.Argument(metavar="DESIGN", help="A panel that was drawn with --rotate.")],
+def wave(
+    design: Annotated[int, typer.Argument(metavar="DESIGN", help="A design that was drawn with --panel.")],
     as_json: AsJson = False,
 ) -> None:
-    """Replace the next part of a rotating panel. What was replaced stays recorded.
+    """Begin the next wave of a panel: visit its units again, the next part of a rotating one replaced.
 
-    Example: `harvester seed rotate 3`
+    The outcomes of the wave that ends stay recorded.
+
+    Example: `harvester seed wave 3`
     """
-    from harvester.crawl.sampling import replace_part
+    from harvester.crawl.sampling import next_wave
 
-    _drawn(replace_part(settings(), design), as_json=as_json)
+    _drawn(next_wave(settings(), design), as_json=as_json)
 
 
 def _groups(rotate: str | None) -> int:
@@ -169,7 +171,7 @@ def _show(designs: list[dict[str, Any]], *, as_json: bool) -> None:
         typer.echo("no sample was drawn yet: `harvester seed sample --help`")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    numbers = ("frame_size", "drawn", "visited", "hits", "misses", "replaced")
+    numbers = ("frame_size", "wave", "drawn", "visited", "hits", "misses", "replaced")
     for column in ("design", "kind", "of"):
         table.add_column(column, no_wrap=True)
     for column in numbers:

@@ -103,11 +103,11 @@ def sample(settings: Settings, plan: IdPlan | WalkPlan | int, depth: int = ALONE
         return next(one for one in read_designs(connection) if one["design_id"] == design)
 
 
-def replace_part(settings: Settings, design: int) -> dict[str, Any]:
-    """Rotate a panel; returns how the design stands. Raises `UsageError`: it is none that rotates."""
+def next_wave(settings: Settings, design: int) -> dict[str, Any]:
+    """Begin the next wave of a panel; returns how the design stands. Raises `UsageError`: it is no panel."""
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
-        rotate(connection, design, load_rule(connection, settings.home))
+        start_wave(connection, design, load_rule(connection, settings.home))
         return next(one for one in read_designs(connection) if one["design_id"] == design)
 
 
@@ -156,7 +156,6 @@ def draw_ids(connection: Connection, plan: IdPlan, rule: Rule | None = None) -> 
                 "pilot": plan.pilot,
                 "certain": plan.certain or None,
                 "groups": plan.groups or None,
-                "wave": 0 if plan.groups else None,
             }.items()
             if value is not None
         }
@@ -170,7 +169,10 @@ def draw_ids(connection: Connection, plan: IdPlan, rule: Rule | None = None) -> 
         if certain:
             _add_strata(connection, design, [(CERTAIN, None, None, len(certain))])
             units += [_Unit(each, CERTAIN, 1.0) for each in certain]
-        _add_units(connection, design, plan.kind, plan.depth, units, rule)
+        _add_units(connection, design, plan.kind, units, rule)
+        _open_in_turn(connection, plan.kind, plan.depth, units, rule)
+        if plan.panel:
+            connection.execute("INSERT INTO crawl.waves (design_id, wave) VALUES (%s, 0)", [design])
     return design
 
 
@@ -292,16 +294,10 @@ def _add_strata(connection: Connection, design: int, strata: Iterable[tuple[str,
 
 
 def _add_units(
-    connection: Connection,
-    design: int,
-    kind: str,
-    depth: int,
-    units: Sequence[_Unit],
-    rule: Rule | None,
-    begin: int = 0,
+    connection: Connection, design: int, kind: str, units: Sequence[_Unit], rule: Rule | None, begin: int = 0
 ) -> None:
-    """Record what was drawn and make it due. Who was erased is an id like one that is not found, and is not asked."""
-    hidden = {one.entity for one in units if rule and rule.names(kind, one.entity)}
+    """Record what was drawn. Who was erased is an id like one that is not found."""
+    hidden = _erased(kind, units, rule)
     columns = "design_id, position, entity_id, stratum, inclusion_probability, weight, cluster_id, panel_group, outcome"
     with connection.cursor().copy(f"COPY crawl.draws ({columns}) FROM STDIN") as copy:
         for position, one in enumerate(units, begin):
@@ -319,7 +315,18 @@ def _add_units(
                     outcome,
                 )
             )
-    # Strata side by side: each has been visited for as large a part as any other, whenever the crawl stops.
+
+
+def _erased(kind: str, units: Iterable[_Unit], rule: Rule | None) -> set[int]:
+    return {one.entity for one in units if rule and rule.names(kind, one.entity)}
+
+
+def _open_in_turn(connection: Connection, kind: str, depth: int, units: Sequence[_Unit], rule: Rule | None) -> None:
+    """Make units due in the order given, but for those that were erased, of which the site is not asked.
+
+    Strata go side by side: each has been visited for as large a part as any other, whenever the crawl stops.
+    """
+    hidden = _erased(kind, units, rule)
     sizes = Counter(one.stratum for one in units)
     taken: Counter[str] = Counter()
     turns = []
@@ -351,62 +358,111 @@ def _known_design(connection: Connection, design: int | None, kind: str) -> dict
     return found
 
 
+def _check_parent(connection: Connection, design: int) -> None:
+    if _known_design(connection, design, "project")["name"] == "panel":
+        raise UsageError(
+            f"design {design} is a panel, whose hits change with each wave: draw authors of another design"
+        )
+
+
 # Panels -------------------------------------------------------------------------------------------------------------
 
 
-def rotate(connection: Connection, design: int, rule: Rule | None = None) -> None:
-    """Replace the next part of a rotating panel, and draw among the ids given out since the last draw alike.
+def start_wave(connection: Connection, design: int, rule: Rule | None = None) -> None:
+    """Begin the next wave of a panel: keep the outcomes of the one that ends, and make every unit due again.
 
-    What is new comes from ids of the same stratum that were never drawn. Newer ids are a stratum of their own, sampled
-    as densely as the first one, so that the panel stands for the frame of today.
+    Of a rotating panel the next part is replaced, by ids of the same stratum that were never drawn. Ids that were given
+    out since the last draw are a stratum of their own, sampled as densely as the first one, so that the panel stands
+    for the frame of today. A panel that does not rotate keeps its units and its frame.
     """
     with connection.transaction():
         row = connection.execute(
             "SELECT kind, depth, parameters FROM crawl.designs WHERE id = %s AND name = 'panel' FOR UPDATE", [design]
         ).fetchone()
-        if row is None or "groups" not in row[2]:
-            raise UsageError(f"design {design} is no rotating panel: see `harvester seed sample --list`")
+        if row is None:
+            raise UsageError(f"design {design} is no panel: see `harvester seed sample --list`")
         kind, depth, parameters = row
-        group, wave = parameters["wave"] % parameters["groups"], parameters["wave"] + 1
-        drawn: dict[str, set[int]] = {}
-        outgoing: dict[str, int] = {}
-        for stratum, entity, goes in connection.execute(
-            "SELECT stratum, entity_id, replaced_at IS NULL AND panel_group = %s FROM crawl.draws WHERE design_id = %s",
-            [group, design],
-        ):
-            drawn.setdefault(stratum, set()).add(entity)
-            outgoing[stratum] = outgoing.get(stratum, 0) + goes
-        strata = {
-            name: Stratum(name, first, last)
-            for name, first, last in connection.execute(
-                "SELECT stratum, first_id, last_id FROM crawl.strata WHERE design_id = %s ORDER BY first_id", [design]
-            )
-        }
-        probabilities: dict[str, float] = dict(
-            connection.execute(
-                "SELECT stratum, max(inclusion_probability) FROM crawl.draws WHERE design_id = %s GROUP BY 1", [design]
-            ).fetchall()
-        )
-        units: list[_Unit] = []
-        for name, stratum in strata.items():
-            left = stratum.size - len(drawn[name])
-            if left < outgoing[name]:
-                raise UsageError(f"design {design}: no more than {left} of stratum {name} were never drawn")
-            seed = int(parameters["seed"]) + wave
-            new = draw(seed, stratum, outgoing[name], drawn[name])
-            units += [_Unit(each, name, probabilities[name], group) for each in new]
-        units += _newcomers(connection, design, kind, parameters, wave)
+        ends = connection.execute("SELECT max(wave) FROM crawl.waves WHERE design_id = %s", [design]).fetchone()
+        assert ends is not None
+        wave = ends[0] + 1
         connection.execute(
-            "UPDATE crawl.draws SET replaced_at = now()"
-            " WHERE design_id = %s AND panel_group = %s AND replaced_at IS NULL",
-            [design, group],
+            "INSERT INTO crawl.wave_outcomes (design_id, wave, position, visit, outcome, visited_at)"
+            " SELECT design_id, wave, position, visit, outcome, visited_at FROM analytics.sample_visits"
+            " WHERE design_id = %s AND wave = %s",
+            [design, ends[0]],
         )
+        new = _rotate(connection, design, kind, parameters, wave) if "groups" in parameters else []
+        connection.execute("INSERT INTO crawl.waves (design_id, wave) VALUES (%s, %s)", [design, wave])
+        kept, hits = _keep(connection, design, kind, rule)
         begin = connection.execute("SELECT max(position) + 1 FROM crawl.draws WHERE design_id = %s", [design])
-        _add_units(connection, design, kind, depth, units, rule, (begin.fetchone() or (0,))[0])
+        _add_units(connection, design, kind, new, rule, (begin.fetchone() or (0,))[0])
+        _open_in_turn(connection, kind, depth, [*kept, *new], rule)
+        if depth > ALONE:
+            _open(connection, [f"{kind}_comments"], hits, depth)
         connection.execute(
             "UPDATE crawl.designs SET parameters = parameters || %s WHERE id = %s",
-            [Jsonb({"wave": wave, "up_to": parameters["up_to"]}), design],
+            [Jsonb({"up_to": parameters["up_to"]}), design],
         )
+
+
+def _keep(connection: Connection, design: int, kind: str, rule: Rule | None) -> tuple[list[_Unit], list[int]]:
+    """Forget the outcomes of the units that stay, in the order of the draw; return them, and which were hits."""
+    rows = connection.execute(
+        "SELECT entity_id, stratum, inclusion_probability, panel_group, outcome FROM crawl.draws"
+        " WHERE design_id = %s AND replaced_at IS NULL ORDER BY position",
+        [design],
+    ).fetchall()
+    kept = [_Unit(*row[:4]) for row in rows]
+    hidden = _erased(kind, kept, rule)
+    hits = [entity for entity, *_, outcome in rows if outcome == "hit" and entity not in hidden]
+    connection.execute(
+        "UPDATE crawl.draws SET outcome = CASE WHEN entity_id = ANY(%(hidden)s) THEN 'not found' END,"
+        " visited_at = CASE WHEN entity_id = ANY(%(hidden)s) THEN now() END"
+        " WHERE design_id = %(design)s AND replaced_at IS NULL",
+        {"hidden": list(hidden), "design": design},
+    )
+    # What failed in the wave that ends did not fail in this one.
+    connection.execute(
+        "UPDATE crawl.walks SET failures = 0 WHERE stream = ANY(%s) AND entity_id = ANY(%s) AND failures > 0",
+        [[kind, f"{kind}_comments"], [one.entity for one in kept]],
+    )
+    return kept, hits
+
+
+def _rotate(connection: Connection, design: int, kind: str, parameters: dict[str, Any], wave: int) -> list[_Unit]:
+    """Take the next part out of a panel; return what replaces it, and a part of what is newer than the frame."""
+    group = (wave - 1) % parameters["groups"]
+    drawn: dict[str, set[int]] = {}
+    outgoing: dict[str, int] = {}
+    for stratum, entity, goes in connection.execute(
+        "SELECT stratum, entity_id, replaced_at IS NULL AND panel_group = %s FROM crawl.draws WHERE design_id = %s",
+        [group, design],
+    ):
+        drawn.setdefault(stratum, set()).add(entity)
+        outgoing[stratum] = outgoing.get(stratum, 0) + goes
+    strata = {
+        name: Stratum(name, first, last)
+        for name, first, last in connection.execute(
+            "SELECT stratum, first_id, last_id FROM crawl.strata WHERE design_id = %s ORDER BY first_id", [design]
+        )
+    }
+    probabilities: dict[str, float] = dict(
+        connection.execute(
+            "SELECT stratum, max(inclusion_probability) FROM crawl.draws WHERE design_id = %s GROUP BY 1", [design]
+        ).fetchall()
+    )
+    units: list[_Unit] = []
+    for name, stratum in strata.items():
+        left = stratum.size - len(drawn[name])
+        if left < outgoing[name]:
+            raise UsageError(f"design {design}: no more than {left} of stratum {name} were never drawn")
+        chosen = draw(int(parameters["seed"]) + wave, stratum, outgoing[name], drawn[name])
+        units += [_Unit(each, name, probabilities[name], group) for each in chosen]
+    connection.execute(
+        "UPDATE crawl.draws SET replaced_at = now() WHERE design_id = %s AND panel_group = %s AND replaced_at IS NULL",
+        [design, group],
+    )
+    return units + _newcomers(connection, design, kind, parameters, wave)
 
 
 def _newcomers(connection: Connection, design: int, kind: str, parameters: dict[str, Any], wave: int) -> list[_Unit]:
@@ -436,7 +492,7 @@ def _newcomers(connection: Connection, design: int, kind: str, parameters: dict[
 def draw_authors(connection: Connection, parent: int, depth: int = ALONE) -> int:
     """Make the authors of a design's hits a sample of their own; `advance` takes them as they become known."""
     with connection.transaction():
-        _known_design(connection, parent, "project")
+        _check_parent(connection, parent)
         return _add_design(connection, "authors", "user", {}, depth=depth, parent=parent)
 
 
@@ -516,7 +572,7 @@ def draw_walks(connection: Connection, plan: WalkPlan) -> int:
     if not 0 <= plan.restart <= 1e6:
         raise UsageError(f"--restart {plan.restart}: 0 or more")
     with connection.transaction():
-        _known_design(connection, plan.parent, "project")
+        _check_parent(connection, plan.parent)
         kept = {name: getattr(plan, name) for name in ("seed", "steps", "walks", "burn_in", "restart")}
         return _add_design(connection, "walk", "user", kept, depth=plan.depth, parent=plan.parent)
 

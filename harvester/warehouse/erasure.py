@@ -741,6 +741,13 @@ class _Work:
             [PROJECT, projects],
         )
         self._count(self.erasure.emptied, "crawl.draws", done.rowcount)
+        done = self.connection.execute(
+            "UPDATE crawl.wave_outcomes o SET visit = 'visited', outcome = 'not found',"
+            " visited_at = coalesce(o.visited_at, now()) FROM crawl.draws d"
+            f" WHERE d.design_id = o.design_id AND d.position = o.position AND d.{of}",
+            [PROJECT, projects],
+        )
+        self._count(self.erasure.emptied, "crawl.wave_outcomes", done.rowcount)
         asked = "SELECT stream, id FROM crawl.queries WHERE lower(query) = ANY(%s)"
         self._delete("crawl.walks", f"(stream, entity_id) IN ({asked})", self.known[NAME])
         self._delete("crawl.queries", "lower(query) = ANY(%s)", self.known[NAME])

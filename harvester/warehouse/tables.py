@@ -797,7 +797,7 @@ draws = _table(
         Double,
         comment="The first-order inclusion probability; null where it is known up to a factor only (walks).",
     ),
-    _text("outcome", "hit, or the kind of miss; null until visited."),
+    _text("outcome", "hit, or the kind of miss; null until visited. Of a panel: in the current wave."),
     _big("cluster_id", "What was drawn independently: the project, an author's project, the number of the walk."),
     Column("weight", Double, comment="What one draw stands for; of a walk up to a common factor."),
     Column(
@@ -807,11 +807,32 @@ draws = _table(
     ),
     Column("panel_group", SmallInteger, comment="Of a rotating panel: the part that is replaced together."),
     _time("drawn_at", "When.", nullable=False, server_default=text("now()")),
-    _time("visited_at", "When the outcome was recorded: with the first visit after the draw."),
+    _time("visited_at", "When the outcome was recorded: with the first visit after the draw or the start of the wave."),
     _time("replaced_at", "When another took its place in a rotating panel."),
     PrimaryKeyConstraint("design_id", "position"),
 )
 Index("draws_open_idx", draws.c.entity_id, postgresql_where=text("outcome IS NULL"))
+waves = _table(
+    "crawl",
+    "waves",
+    "The waves of a panel: each visits every unit that stands in the panel once more.",
+    _big("design_id", "The panel.", ForeignKey("crawl.designs.id")),
+    _int("wave", "The wave; 0 is that of the draw."),
+    _time("started_at", "When it began.", nullable=False, server_default=text("now()")),
+    PrimaryKeyConstraint("design_id", "wave"),
+)
+wave_outcomes = _table(
+    "crawl",
+    "wave_outcomes",
+    "What became of the units of a panel in the waves before the current one, whose outcomes are in crawl.draws.",
+    _big("design_id", "The panel.", ForeignKey("crawl.designs.id")),
+    _int("wave", "The wave."),
+    _big("position", "The place in the draw."),
+    _text("visit", "visited, failed or waiting, when the next wave began.", nullable=False),
+    _text("outcome", "hit, or the kind of miss; null where it was not visited."),
+    _time("visited_at", "When the outcome was recorded."),
+    PrimaryKeyConstraint("design_id", "wave", "position"),
+)
 erasures = _table(
     "crawl",
     "erasures",

@@ -1588,7 +1588,12 @@ def upgrade():
             nullable=True,
             comment="The first-order inclusion probability; null where it is known up to a factor only (walks).",
         ),
-        sa.Column("outcome", sa.Text(), nullable=True, comment="hit, or the kind of miss; null until visited."),
+        sa.Column(
+            "outcome",
+            sa.Text(),
+            nullable=True,
+            comment="hit, or the kind of miss; null until visited. Of a panel: in the current wave.",
+        ),
         sa.Column(
             "cluster_id",
             sa.BigInteger(),
@@ -1617,7 +1622,7 @@ def upgrade():
             "visited_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="When the outcome was recorded: with the first visit after the draw.",
+            comment="When the outcome was recorded: with the first visit after the draw or the start of the wave.",
         ),
         sa.Column(
             "replaced_at",
@@ -1637,6 +1642,46 @@ def upgrade():
         unique=False,
         schema="crawl",
         postgresql_where=sa.text("outcome IS NULL"),
+    )
+    op.create_table(
+        "waves",
+        sa.Column("design_id", sa.BigInteger(), nullable=False, comment="The panel."),
+        sa.Column("wave", sa.Integer(), nullable=False, comment="The wave; 0 is that of the draw."),
+        sa.Column(
+            "started_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When it began.",
+        ),
+        sa.ForeignKeyConstraint(["design_id"], ["crawl.designs.id"], name=op.f("waves_design_id_fkey")),
+        sa.PrimaryKeyConstraint("design_id", "wave", name=op.f("waves_pkey")),
+        schema="crawl",
+        comment="The waves of a panel: each visits every unit that stands in the panel once more.",
+    )
+    op.create_table(
+        "wave_outcomes",
+        sa.Column("design_id", sa.BigInteger(), nullable=False, comment="The panel."),
+        sa.Column("wave", sa.Integer(), nullable=False, comment="The wave."),
+        sa.Column("position", sa.BigInteger(), nullable=False, comment="The place in the draw."),
+        sa.Column(
+            "visit",
+            sa.Text(),
+            nullable=False,
+            comment="visited, failed or waiting, when the next wave began.",
+        ),
+        sa.Column(
+            "outcome",
+            sa.Text(),
+            nullable=True,
+            comment="hit, or the kind of miss; null where it was not visited.",
+        ),
+        sa.Column("visited_at", sa.DateTime(timezone=True), nullable=True, comment="When the outcome was recorded."),
+        sa.ForeignKeyConstraint(["design_id"], ["crawl.designs.id"], name=op.f("wave_outcomes_design_id_fkey")),
+        sa.PrimaryKeyConstraint("design_id", "wave", "position", name=op.f("wave_outcomes_pkey")),
+        schema="crawl",
+        comment="What became of the units of a panel in the waves before the current one, whose outcomes are in"
+        " crawl.draws.",
     )
     op.create_table(
         "strata",
@@ -2389,6 +2434,8 @@ def downgrade():
     op.drop_table("follows", schema="scratch")
     op.drop_table("message_counts", schema="history")
     op.drop_table("strata", schema="crawl")
+    op.drop_table("wave_outcomes", schema="crawl")
+    op.drop_table("waves", schema="crawl")
     op.drop_index("draws_open_idx", table_name="draws", schema="crawl", postgresql_where=sa.text("outcome IS NULL"))
     op.drop_table("draws", schema="crawl")
     op.drop_index("users_lower_username_idx", table_name="users", schema="scratch", postgresql_using="hash")

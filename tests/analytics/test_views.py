@@ -482,7 +482,8 @@ UNION SELECT proname::text FROM pg_proc WHERE pronamespace = 'analytics'::regnam
 """
 # Of coverage itself.
 SAMPLES = {
-    "samples", "sample_strata", "sample_units", "sample_visits", "sample_response", "nonresponse",
+    "samples", "sample_strata", "sample_units", "sample_visits", "sample_waves", "sample_response", "nonresponse",
+    "sample_numbers", "weighed_units", "change",
     "estimate", "estimate_from_draws", "estimate_from_walks", "t95",
     "interval95", "replicate_weights",
 }  # fmt: skip

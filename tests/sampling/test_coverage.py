@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harvester.crawl.drawing import chance
-from harvester.crawl.sampling import IdPlan, WalkPlan, advance, draw_authors, draw_ids, draw_walks, rotate
+from harvester.crawl.sampling import IdPlan, WalkPlan, advance, draw_authors, draw_ids, draw_walks, start_wave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +69,7 @@ def panel(population: Population, seed: int) -> Iterator[tuple[str, dict[str, An
     design = draw_ids(population.connection, plan)
     population.visit(design)
     for _ in range(2):
-        rotate(population.connection, design)
+        start_wave(population.connection, design)
     population.visit(design)
     values, true = loved(population)
     yield "loved", population.estimates(design, values), true

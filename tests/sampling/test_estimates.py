@@ -6,10 +6,12 @@ from math import exp, log, sqrt
 from statistics import variance
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 
-from harvester.crawl.sampling import IdPlan, WalkPlan, advance, draw_ids, draw_walks
+from harvester.crawl.sampling import IdPlan, WalkPlan, advance, draw_authors, draw_ids, draw_walks, start_wave
+from harvester.errors import UsageError
 from harvester.warehouse.outcomes import note_outcomes
 
 T_QUANTILES = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706, 9: 2.2622, 19: 2.0930, 30: 2.0423, 10**6: 1.9600}
@@ -398,3 +400,152 @@ def test_every_view_column_and_function_is_explained(database: str) -> None:
             " AND obj_description(oid) IS NULL"
         ).fetchall()
     assert silent == []
+
+
+def visit_wave(connection: psycopg.Connection[Any], design: int, views: dict[int, int], failed: Any = ()) -> None:
+    """Record what a crawl finds in a wave: the projects that there are then, with so many views."""
+    drawn = connection.execute(
+        "SELECT entity_id FROM crawl.draws WHERE design_id = %s AND replaced_at IS NULL AND outcome IS NULL", [design]
+    ).fetchall()
+    for (project,) in drawn:
+        if project in views and project not in failed:
+            connection.execute(
+                "WITH old AS (SELECT id, views FROM scratch.projects WHERE id = %(id)s), kept AS ("
+                " INSERT INTO history.project_stats (project_id, valid_from, valid_to, views)"
+                " SELECT id, now() - interval '1 day', now(), views FROM old)"
+                " INSERT INTO scratch.projects (id, views, public) VALUES (%(id)s, %(views)s, true)"
+                " ON CONFLICT (id) DO UPDATE SET views = excluded.views",
+                {"id": project, "views": views[project]},
+            )
+    connection.execute(
+        "UPDATE crawl.walks SET failures = 2 WHERE stream = 'project' AND entity_id = ANY(%s)", [list(failed)]
+    )
+    note_outcomes(connection, [("project", entity, entity not in views) for (entity,) in drawn if entity not in failed])
+
+
+def test_each_wave_of_a_panel_has_outcomes_and_estimates_of_its_own(database: str) -> None:
+    """Against the definition, in numpy: expansion in each wave, and the variance of a change under rotation.
+
+    Two samples of n1 and n2 units, n12 of them in both, have the covariance M² (n12 / (n1 n2) - 1 / M) S12.
+    """
+    with psycopg.connect(database, autocommit=True) as connection:
+        frame = 900
+        design = draw_ids(connection, IdPlan(count=240, seed=1, up_to=frame, panel=True, groups=4))
+        first = {project: project % 50 for project in range(1, frame + 1) if project % 3}
+        # A third of the projects are deleted in between, some are new, and the others are seen more.
+        second = {project: 2 * views + 1 for project, views in first.items() if project % 7 > 1}
+        second |= {project: 1 for project in range(1, frame + 1) if project % 30 == 0}
+        visit_wave(connection, design, first)
+        start_wave(connection, design)
+        before = rows(connection, design, "views", 0)
+        assert [row[0] for row in rows(connection, design, "views").values()] == [None] * 3, "nothing is visited yet"
+        visit_wave(connection, design, second)
+        assert rows(connection, design, "views", 0) == before, "what happened since says nothing of the first wave"
+        assert rows(connection, design, "views", 1) == rows(connection, design, "views")
+
+        position: dict[int, dict[int, int]] = {0: {}, 1: {}}
+        for wave, place, entity in connection.execute(
+            "SELECT wave, position, entity_id FROM analytics.sample_visits WHERE design_id = %s", [design]
+        ):
+            position[wave][place] = entity
+        assert [len(units) for units in position.values()] == [240, 240]
+        both = sorted(position[0].keys() & position[1].keys())
+        assert len(both) == 180
+        values = {
+            wave: {place: (float(entity in views), float(views.get(entity, 0))) for place, entity in units.items()}
+            for (wave, units), views in zip(position.items(), (first, second), strict=True)
+        }
+        found = {wave: rows(connection, design, "views", wave) for wave in (0, 1)}
+        change = {
+            name: numbers
+            for name, *numbers in connection.execute("SELECT * FROM analytics.change(%s, 'views')", [design])
+        }
+        size = {wave: frame * np.mean([d for d, _ in units.values()]) for wave, units in values.items()}
+        ratio = {
+            wave: sum(z for _, z in units.values()) / sum(d for d, _ in units.values())
+            for wave, units in values.items()
+        }
+
+        def residual(figure: str, wave: int, d: float, z: float) -> float:
+            if figure == "mean":
+                return (z - ratio[wave] * d) / float(size[wave])
+            return d if figure == "size" else z
+
+        for figure in ("size", "total", "mean"):
+            e = {
+                wave: {place: residual(figure, wave, *one) for place, one in units.items()}
+                for wave, units in values.items()
+            }
+            spread = {wave: float(np.var(list(units.values()), ddof=1)) for wave, units in e.items()}
+            truth = {
+                wave: ratio[wave] if figure == "mean" else frame * np.mean(list(e[wave].values())) for wave in (0, 1)
+            }
+            for wave in (0, 1):
+                error = frame * sqrt((1 - 240 / frame) * spread[wave] / 240)
+                assert found[wave][figure][:2] == pytest.approx((truth[wave], error))
+            correlation = np.corrcoef([e[0][place] for place in both], [e[1][place] for place in both])[0, 1]
+            shared = frame**2 * (180 / 240**2 - 1 / frame) * correlation * sqrt(spread[0] * spread[1])
+            error = sqrt(found[0][figure][1] ** 2 + found[1][figure][1] ** 2 - 2 * shared)
+            assert change[figure][:4] == pytest.approx((truth[0], truth[1], truth[1] - truth[0], error))
+            assert change[figure][4] < change[figure][2] < change[figure][5]
+            assert change[figure][6:] == [180, None]
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="has no wave 2"):
+            rows(connection, design, "views", 2)
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="does not come before"):
+            connection.execute("SELECT * FROM analytics.change(%s, 'views', 1, 1)", [design])
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="is not kept"):
+            rows(connection, design, "comments", 0)
+        connection.execute("SET ROLE harvester_reader")
+        assert rows(connection, design, "views", 0) == before
+        assert connection.execute("SELECT count(*) FROM analytics.change(%s, 'views')", [design]).fetchone() == (3,)
+
+
+def test_a_wave_that_failed_or_waits_is_not_that_of_the_wave_before(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        design = draw_ids(connection, IdPlan(count=60, seed=1, up_to=600, panel=True))
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="has one wave"):
+            connection.execute("SELECT * FROM analytics.change(%s, 'views')", [design])
+        there = {project: 1 for project in range(1, 601) if project % 2}
+        drawn = [
+            entity for (entity,) in connection.execute("SELECT entity_id FROM crawl.draws ORDER BY position").fetchall()
+        ]
+        visit_wave(connection, design, there, failed=set(drawn[5:10]))
+        start_wave(connection, design)
+        waves = "SELECT wave, visit, count(*) FROM analytics.sample_visits GROUP BY 1, 2 ORDER BY 1, 2"
+        assert connection.execute(waves).fetchall() == [(0, "failed", 5), (0, "visited", 55), (1, "waiting", 60)]
+        assert rows(connection, design, "views", 0)["size"][7] == 5
+        due = connection.execute(
+            "SELECT entity_id FROM crawl.walks WHERE stream = 'project' AND due_at <= now() ORDER BY due_at"
+        ).fetchall()
+        assert [entity for (entity,) in due] == drawn, "a panel that does not rotate keeps its units and their order"
+        note_outcomes(connection, [("project", entity, entity not in there) for entity in drawn[:20]])
+        assert rows(connection, design, "views", 1)["size"][5:7] == [20, 60]
+        ((change, overlap, note),) = connection.execute(
+            "SELECT change, overlap, note FROM analytics.change(%s, 'views') WHERE figure = 'size'", [design]
+        ).fetchall()
+        one, other = (rows(connection, design, "views", wave)["size"] for wave in (0, 1))
+        assert (change, overlap) == (pytest.approx(other[0] - one[0]), 20)
+        assert "wave 1: the first 20 of 60 draws" in note
+        with pytest.raises(UsageError, match="is a panel"):
+            draw_authors(connection, design)
+
+
+def test_lists_of_a_wave_are_read_in_it(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        design = draw_ids(connection, IdPlan(count=40, seed=1, up_to=400, panel=True, depth=0))
+        there = dict.fromkeys(range(1, 401), 1)
+        visit_wave(connection, design, there)
+        read = (
+            "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, visited_at, certificate)"
+            " SELECT 'project_comments', entity_id, now() + interval '1 day', 1, now(), '{\"complete\": true}'"
+            " FROM crawl.draws ON CONFLICT (stream, entity_id) DO UPDATE SET visited_at = now()"
+        )
+        connection.execute(read)
+        assert rows(connection, design, "comments")["size"][0] == 400
+        start_wave(connection, design)
+        visit_wave(connection, design, there)
+        lists = "SELECT count(*) FROM crawl.walks WHERE stream = 'project_comments' AND due_at <= now()"
+        assert connection.execute(lists).fetchone() == (40,)
+        assert rows(connection, design, "comments")["size"][0] is None, "what was read a wave ago"
+        connection.execute(read)
+        assert rows(connection, design, "comments")["size"][0] == 400

@@ -201,7 +201,7 @@ def test_a_panel_rotates(database: str, make_harvester: Callable[..., Any], samp
     panel = str(drawn(harvester, "--panel", "120", "--rotate", "1/12", "--up-to", "5000", "--seed", "2")["design_id"])
     first = outcomes(harvester, int(panel))
     for wave in range(1, 13):
-        facts = facts_of(harvester, "seed", "rotate", panel)
+        facts = facts_of(harvester, "seed", "wave", panel)
         assert (facts["drawn"], facts["replaced"]) == (120, 10 * wave)
     kept = harvester.query("SELECT entity_id FROM crawl.draws WHERE replaced_at IS NULL")
     assert not {entity for (entity,) in kept} & first.keys()
@@ -210,11 +210,50 @@ def test_a_panel_rotates(database: str, make_harvester: Callable[..., Any], samp
     harvester.query("INSERT INTO scratch.projects (id) VALUES (1000) RETURNING id")
     panel = str(drawn(harvester, "--panel", "100", "--rotate", "1/2")["design_id"])
     harvester.query("INSERT INTO scratch.projects (id) VALUES (1500) RETURNING id")
-    facts_of(harvester, "seed", "rotate", panel)
+    facts_of(harvester, "seed", "wave", panel)
     assert harvester.query(
         "SELECT stratum, first_id, last_id, drawn FROM analytics.sample_strata WHERE design_id = %s ORDER BY 2",
         int(panel),
     ) == [("all", 1, 1000, 100), ("wave 1", 1001, 1500, 50)]
+
+
+def test_a_wave_tells_of_its_own_time(start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]) -> None:
+    """Panels of ten ids around a project each: after deaths the first wave tells of then, the second of now."""
+    sandbox = start_sandbox(users=60, seed=3)
+    harvester = make_harvester(sandbox)
+    ids = sorted(row["id"] for row in sandbox.truth("projects"))[::4][:6]
+    panels = {}
+    for each in ids:
+        frame = ("--from", str(each - 4), "--up-to", str(each + 5), "--seed", "1")
+        panels[drawn(harvester, "--panel", "10", *frame)["design_id"]] = range(each - 4, each + 6)
+
+    def sizes(wave: int) -> dict[int, float]:
+        return {
+            panel: harvester.query(
+                "SELECT estimate FROM analytics.estimate(%s, 'views', %s) WHERE figure = 'size'", panel, wave
+            )[0][0]
+            for panel in panels
+        }
+
+    def true() -> dict[int, float]:
+        shared = [row["id"] for row in sandbox.truth("projects")]
+        return {panel: sum(project in frame for project in shared) for panel, frame in panels.items()}
+
+    harvester.crawl()
+    before = true()
+    assert sizes(0) == before
+    sandbox.json("/sandbox/churn?events=1500", "POST")
+    after = true()
+    assert any(after[panel] < before[panel] for panel in panels), "some die"
+    for panel in panels:
+        facts = facts_of(harvester, "seed", "wave", str(panel))
+        assert (facts["wave"], facts["drawn"], facts["visited"]) == (1, 10, 0)
+    harvester.crawl()
+    assert (sizes(0), sizes(1)) == (before, after)
+    assert harvester.query(
+        "SELECT sum(change) FROM unnest(%s::bigint[]) p, LATERAL analytics.change(p, 'views') WHERE figure = 'size'",
+        list(panels),
+    ) == [(sum(after.values()) - sum(before.values()),)]
 
 
 def test_the_same_seed_draws_the_same(make_harvester: Callable[..., Any], sampled_sandbox: Any) -> None:
@@ -275,7 +314,7 @@ def test_what_cannot_be_drawn_is_refused_in_a_line(make_harvester: Callable[...,
         assert result.exit_code == 2, (options, result.output)
         assert said in result.stderr, (options, result.stderr)
         assert len(result.stderr.splitlines()) == 1
-    assert command(harvester, "seed", "rotate", "1").exit_code == 2
+    assert command(harvester, "seed", "wave", "1").exit_code == 2
     assert harvester.query("SELECT count(*) FROM crawl.designs") == [(0,)]
 
 
@@ -285,7 +324,10 @@ def test_who_was_erased_is_a_miss(sampled_sandbox: Any, make_harvester: Callable
     options = ("--projects", "36", "--seed", "5", *frame, "--allocation", "equal")
     design = drawn(harvester, *options)["design_id"]
     authors = drawn(harvester, "--authors-of", str(design))["design_id"]
+    around = ("--from", str(ids[0] - 2), "--up-to", str(ids[0] + 3), "--seed", "1")
+    panel = drawn(harvester, "--panel", "6", *around)["design_id"]
     harvester.crawl()
+    facts_of(harvester, "seed", "wave", str(panel))
     ((project, user, name),) = harvester.query(
         "SELECT p.id, u.id, u.username FROM scratch.projects p JOIN scratch.users u ON u.id = p.author_id"
         " WHERE p.id = %s",
@@ -297,6 +339,10 @@ def test_who_was_erased_is_a_miss(sampled_sandbox: Any, make_harvester: Callable
     assert outcomes(harvester, design)[project] == "not found"
     assert user not in outcomes(harvester, authors)
     assert len(outcomes(harvester, design)) == 36, "a gap would tell who is missing"
+    waves = "SELECT DISTINCT outcome FROM analytics.sample_visits WHERE design_id = %s AND entity_id = %s"
+    assert harvester.query(waves, panel, project) == [("not found",)]
+    facts_of(harvester, "seed", "wave", str(panel))
+    assert harvester.query(waves, panel, project) == [("not found",)]
     # Drawn again it is a miss from the start, and nobody asks for it.
     again = drawn(harvester, *options)["design_id"]
     assert outcomes(harvester, again)[project] == "not found"

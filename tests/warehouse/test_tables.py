@@ -12,7 +12,7 @@ from harvester.warehouse.tables import SCHEMAS, metadata
 
 every_postgres = pytest.mark.every_postgres
 
-SAMPLING = {"samples", "sample_strata", "sample_units", "sample_visits"}
+SAMPLING = {"samples", "sample_strata", "sample_units", "sample_visits", "sample_waves"}
 CONTRACT = {
     "scratch": {
         "users", "projects", "studios", "project_comments", "studio_comments", "profile_comments", "follows",
@@ -26,6 +26,7 @@ CONTRACT = {
     "crawl": {
         "walks", "runs", "quarantine", "budget", "seeds", "designs", "draws", "erasures", "drift", "queries",
         "alembic_version", "sql_parts", "sightings", "suspects", "name_changes", "priors", "reply_decay", "strata",
+        "waves", "wave_outcomes",
     },
     "analytics": {
         "coverage", "id_gaps", "freshness", "stream_freshness", "refreshes",

@@ -3,13 +3,14 @@
 -- One row per design: its frame, and how far it is. What was replaced in a panel counts no more.
 CREATE VIEW analytics.samples AS
 SELECT g.id AS design_id, g.name, g.kind, g.parent_id, g.depth, g.parameters, g.drawn_at,
-    s.frame_size, coalesce(d.drawn, 0) AS drawn, coalesce(d.visited, 0) AS visited, coalesce(d.hits, 0) AS hits,
-    coalesce(d.misses, 0) AS misses, coalesce(d.replaced, 0) AS replaced,
+    s.frame_size, coalesce(w.wave, 0) AS wave, coalesce(d.drawn, 0) AS drawn, coalesce(d.visited, 0) AS visited,
+    coalesce(d.hits, 0) AS hits, coalesce(d.misses, 0) AS misses, coalesce(d.replaced, 0) AS replaced,
     g.completed_at IS NOT NULL AND coalesce(d.drawn, 0) = coalesce(d.visited, 0) AS is_complete
 FROM crawl.designs g
 LEFT JOIN (
     SELECT design_id, sum(frame_size)::bigint AS frame_size FROM crawl.strata GROUP BY 1
 ) s ON s.design_id = g.id
+LEFT JOIN (SELECT design_id, max(wave) AS wave FROM crawl.waves GROUP BY 1) w ON w.design_id = g.id
 LEFT JOIN (
     SELECT design_id, count(*) FILTER (WHERE replaced_at IS NULL) AS drawn,
         count(outcome) FILTER (WHERE replaced_at IS NULL) AS visited,
@@ -29,6 +30,7 @@ COMMENT ON COLUMN analytics.samples.depth IS 'Hops from a hit that are walked to
 COMMENT ON COLUMN analytics.samples.parameters IS 'Its parameters, frame and seed. Whoever has the seed can draw the same ids: not for a dataset with pseudonyms.';
 COMMENT ON COLUMN analytics.samples.drawn_at IS 'When it was drawn or begun.';
 COMMENT ON COLUMN analytics.samples.frame_size IS 'Ids that could be drawn; null where there is no list of them (authors, walks).';
+COMMENT ON COLUMN analytics.samples.wave IS 'Of a panel: the current wave, of which visited, hits and misses tell; else 0.';
 COMMENT ON COLUMN analytics.samples.drawn IS 'Units drawn, those that were replaced left out.';
 COMMENT ON COLUMN analytics.samples.visited IS 'Of these, units with an outcome.';
 COMMENT ON COLUMN analytics.samples.hits IS 'Of these, hits.';
@@ -90,9 +92,9 @@ COMMENT ON COLUMN analytics.sample_units.drawn IS 'Draws from the stratum.';
 COMMENT ON COLUMN analytics.sample_units.hits IS 'Hits of the stratum.';
 COMMENT ON COLUMN analytics.sample_units.misses IS 'Misses of the stratum.';
 
--- What became of the visits that a draw asks for: analysts may not see the frontier itself.
+-- What became of the visits that a draw asks for, wave by wave: analysts may not see the frontier itself.
 CREATE VIEW analytics.sample_visits AS
-SELECT d.design_id, d.position, d.stratum, d.entity_id, d.outcome, d.measure, d.replaced_at,
+SELECT d.design_id, coalesce(v.wave, 0) AS wave, d.position, d.stratum, d.entity_id, d.outcome, d.visited_at, d.measure,
     CASE
         WHEN d.outcome IS NOT NULL THEN 'visited'
         WHEN (
@@ -105,30 +107,63 @@ SELECT d.design_id, d.position, d.stratum, d.entity_id, d.outcome, d.measure, d.
     CASE
         WHEN d.outcome IS DISTINCT FROM 'hit' THEN NULL
         WHEN l.failures > 0 OR t.failed THEN 'failed'
-        WHEN (l.certificate ->> 'complete')::boolean AND NOT t.waits THEN 'read'
+        -- What was read in an earlier wave is to be read again.
+        WHEN (l.certificate ->> 'complete')::boolean AND NOT t.waits
+            AND (v.wave IS NULL OR v.wave = 0 OR l.visited_at >= v.started_at) THEN 'read'
         ELSE 'waiting'
     END AS comments
 FROM crawl.draws d
 JOIN crawl.designs g ON g.id = d.design_id
+LEFT JOIN (
+    SELECT design_id, max(wave) AS wave, max(started_at) AS started_at FROM crawl.waves GROUP BY 1
+) v ON v.design_id = d.design_id
 LEFT JOIN crawl.walks l ON l.stream = g.kind || '_comments' AND l.entity_id = d.entity_id
 LEFT JOIN LATERAL (
     SELECT coalesce(bool_or(r.failures > 0), false) AS failed, coalesce(bool_or(r.visits = 0), false) AS waits
     FROM scratch.comments c JOIN crawl.walks r ON r.stream = g.kind || '_replies' AND r.entity_id = c.id
     WHERE d.outcome = 'hit' AND c.kind = g.kind AND c.place_id = d.entity_id AND c.parent_id IS NULL
-) t ON true;
+) t ON true
+WHERE d.replaced_at IS NULL
+UNION ALL
+SELECT o.design_id, o.wave, o.position, d.stratum, d.entity_id, o.outcome, o.visited_at, d.measure, o.visit, NULL
+FROM crawl.wave_outcomes o JOIN crawl.draws d ON d.design_id = o.design_id AND d.position = o.position;
 
 COMMENT ON VIEW analytics.sample_visits IS
-    'One row per draw of a design: whether it could be visited, and of a hit whether its comments could be read.';
+    'One row per draw of a design, of a panel per unit and wave: whether it could be visited, and of a hit whether its comments could be read.';
 COMMENT ON COLUMN analytics.sample_visits.design_id IS 'The design.';
+COMMENT ON COLUMN analytics.sample_visits.wave IS 'The wave of a panel; else 0.';
 COMMENT ON COLUMN analytics.sample_visits.position IS 'The place in the draw.';
 COMMENT ON COLUMN analytics.sample_visits.stratum IS 'The stratum it was drawn from; null in a random walk.';
 COMMENT ON COLUMN analytics.sample_visits.entity_id IS 'What was drawn.';
 COMMENT ON COLUMN analytics.sample_visits.outcome IS 'hit, not found, gone, not public; null until visited.';
+COMMENT ON COLUMN analytics.sample_visits.visited_at IS 'When the outcome was recorded.';
 COMMENT ON COLUMN analytics.sample_visits.measure IS 'Of an author: projects in the frame.';
-COMMENT ON COLUMN analytics.sample_visits.replaced_at IS 'When another took its place, in a panel.';
-COMMENT ON COLUMN analytics.sample_visits.visit IS 'visited, failed (tried, and no usable answer so far) or waiting.';
+COMMENT ON COLUMN analytics.sample_visits.visit IS 'visited, failed (tried, and no usable answer so far) or waiting; of an earlier wave, as when the next one began.';
 COMMENT ON COLUMN analytics.sample_visits.comments IS
-    'Of a hit: read (its list has a certificate and no thread waits), failed or waiting; null of what is no hit.';
+    'Of a hit: read (its list has a certificate and no thread waits), failed or waiting; null of what is no hit, and of earlier waves.';
+
+-- One row per wave and stratum; what is no panel has wave 0 alone.
+CREATE VIEW analytics.sample_waves AS
+SELECT v.design_id, v.wave, coalesce(w.started_at, g.drawn_at) AS started_at, v.stratum, s.frame_size, count(*) AS drawn,
+    count(v.outcome) AS visited, count(*) FILTER (WHERE v.outcome = 'hit') AS hits,
+    count(*) FILTER (WHERE v.outcome <> 'hit') AS misses
+FROM analytics.sample_visits v
+JOIN crawl.designs g ON g.id = v.design_id
+JOIN crawl.strata s ON s.design_id = v.design_id AND s.stratum = v.stratum
+LEFT JOIN crawl.waves w ON w.design_id = v.design_id AND w.wave = v.wave
+GROUP BY v.design_id, v.wave, w.started_at, g.drawn_at, v.stratum, s.frame_size;
+
+COMMENT ON VIEW analytics.sample_waves IS
+    'One row per wave and stratum of a design that draws ids: how many units stood in it, and what became of them in that wave.';
+COMMENT ON COLUMN analytics.sample_waves.design_id IS 'The design.';
+COMMENT ON COLUMN analytics.sample_waves.wave IS 'The wave of a panel; else 0.';
+COMMENT ON COLUMN analytics.sample_waves.started_at IS 'When the wave began.';
+COMMENT ON COLUMN analytics.sample_waves.stratum IS 'The stratum.';
+COMMENT ON COLUMN analytics.sample_waves.frame_size IS 'How many ids it has.';
+COMMENT ON COLUMN analytics.sample_waves.drawn IS 'How many units of it stood in the wave.';
+COMMENT ON COLUMN analytics.sample_waves.visited IS 'Of these, how many have an outcome in the wave.';
+COMMENT ON COLUMN analytics.sample_waves.hits IS 'Of these, hits.';
+COMMENT ON COLUMN analytics.sample_waves.misses IS 'Of these, misses.';
 
 CREATE FUNCTION analytics.t95(freedom double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE AS $$
@@ -168,13 +203,14 @@ $$;
 COMMENT ON FUNCTION analytics.interval95 IS
     'A 95% interval around an estimate: on the logit scale for a share, on the log scale for what is positive, else symmetric.';
 
-CREATE FUNCTION analytics.sample_response(design bigint, list text DEFAULT NULL)
+CREATE FUNCTION analytics.sample_response(design bigint, list text DEFAULT NULL, wave integer DEFAULT NULL)
 RETURNS TABLE (
     stratum text, "position" bigint, entity_id bigint, status text, class integer, factor double precision
 )
 LANGUAGE sql STABLE AS $$
 WITH about AS (
-    SELECT s.name = 'authors' AS is_of_authors, CASE WHEN s.name = 'authors' THEN s.parent_id ELSE s.design_id END AS base
+    SELECT s.name = 'authors' AS is_of_authors, CASE WHEN s.name = 'authors' THEN s.parent_id ELSE s.design_id END AS base,
+        coalesce($3, s.wave) AS wave
     FROM analytics.samples s WHERE s.design_id = $1
 ), asked AS (
     SELECT b.stratum, b.position, b.entity_id AS drawn_id,
@@ -194,7 +230,7 @@ WITH about AS (
             ELSE 'waiting'
         END AS status
     FROM about a
-    JOIN analytics.sample_visits b ON b.design_id = a.base AND b.replaced_at IS NULL
+    JOIN analytics.sample_visits b ON b.design_id = a.base AND b.wave = a.wave
     LEFT JOIN analytics.sample_visits d ON a.is_of_authors AND d.design_id = $1 AND d.position = b.position
 ), ordered AS (
     SELECT *, row_number() OVER (PARTITION BY a.stratum ORDER BY a.position) AS place,
@@ -225,7 +261,7 @@ $$;
 COMMENT ON FUNCTION analytics.sample_response IS
     'The units of a sample of ids or authors that an estimate rests on, in the order of the draw up to the first that still waits: miss, hit, failed (could not be visited) or unread (a hit whose author, or whose list, could not be); class is that of stratum and age within which answers stand for what failed.';
 
-CREATE FUNCTION analytics.nonresponse(design bigint, list text DEFAULT NULL)
+CREATE FUNCTION analytics.nonresponse(design bigint, list text DEFAULT NULL, wave integer DEFAULT NULL)
 RETURNS TABLE (
     stratum text, class integer, first_position bigint, last_position bigint, reached bigint, failed bigint, hits bigint,
     unread bigint, weight_of_visited double precision, weight_of_read double precision
@@ -235,7 +271,7 @@ SELECT r.stratum, r.class, min(r.position), max(r.position), count(*), count(*) 
     count(*) FILTER (WHERE r.status IN ('hit', 'unread')), count(*) FILTER (WHERE r.status = 'unread'),
     count(*)::float8 / nullif(count(*) FILTER (WHERE r.status <> 'failed'), 0),
     count(*) FILTER (WHERE r.status IN ('hit', 'unread'))::float8 / nullif(count(*) FILTER (WHERE r.status = 'hit'), 0)
-FROM analytics.sample_response($1, $2) r
+FROM analytics.sample_response($1, $2, $3) r
 GROUP BY 1, 2 ORDER BY 1, 2
 $$;
 
@@ -243,7 +279,8 @@ COMMENT ON FUNCTION analytics.nonresponse IS
     'What could not be visited or read of a sample, by stratum and class of age, and by how much those that could be count more for it.';
 
 CREATE FUNCTION analytics.estimate(
-    design bigint, ids bigint[], y double precision[], list text DEFAULT NULL, is_share boolean DEFAULT NULL
+    design bigint, ids bigint[], y double precision[], list text DEFAULT NULL, is_share boolean DEFAULT NULL,
+    wave integer DEFAULT NULL
 )
 RETURNS TABLE (
     figure text, estimate double precision, standard_error double precision, low double precision,
@@ -260,6 +297,14 @@ BEGIN
     IF cardinality(ids) <> cardinality(y) OR cardinality(ids) <> (SELECT count(DISTINCT i) FROM unnest(ids) i) THEN
         RAISE EXCEPTION 'one value for each id, and each id once' USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF wave NOT BETWEEN 0 AND about.wave THEN
+        RAISE EXCEPTION 'design % has no wave %', design, wave USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'analytics.sample_waves has the waves of a panel.';
+    END IF;
+    IF list IS NOT NULL AND wave < about.wave THEN
+        RAISE EXCEPTION 'whether the % of wave % of design % had been read is not kept', list, wave, design
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Lists are estimated in the current wave alone.';
+    END IF;
     IF about.name = 'walk' THEN
         IF NOT about.is_complete THEN
             RAISE EXCEPTION 'the random walks of design % are not at their end', design
@@ -267,16 +312,56 @@ BEGIN
         END IF;
         RETURN QUERY SELECT * FROM analytics.estimate_from_walks(design, ids, y);
     ELSE
-        RETURN QUERY SELECT * FROM analytics.estimate_from_draws(design, ids, y, list, is_share);
+        RETURN QUERY SELECT * FROM analytics.estimate_from_draws(design, ids, y, list, is_share, wave);
     END IF;
 END
 $$;
 
-COMMENT ON FUNCTION analytics.estimate(bigint, bigint[], double precision[], text, boolean) IS
-    'Size, total and mean of a population from a sample, each with its standard error and 95% interval: y by id of the sampled things; what has no y, or null, is outside of the population that is meant. With list comments a unit counts once that list of it is read. An interval that the data cannot carry is null, and note says why.';
+COMMENT ON FUNCTION analytics.estimate(bigint, bigint[], double precision[], text, boolean, integer) IS
+    'Size, total and mean of a population from a sample, each with its standard error and 95% interval: y by id of the sampled things; what has no y, or null, is outside of the population that is meant. With list comments a unit counts once that list of it is read. Of a panel: the population at the time of a wave, the current one unless said, from the units that stood in it and what became of them in that wave. An interval that the data cannot carry is null, and note says why.';
+
+CREATE FUNCTION analytics.weighed_units(
+    design bigint, ids bigint[], y double precision[], list text DEFAULT NULL, wave integer DEFAULT NULL
+)
+RETURNS TABLE (
+    stratum text, class integer, "position" bigint, entity_id bigint, status text, value double precision,
+    d double precision, z double precision, m double precision, n_of_stratum double precision, n double precision,
+    r double precision, h double precision, k double precision, a double precision, b double precision,
+    w double precision
+)
+LANGUAGE sql STABLE AS $$
+WITH about AS (
+    SELECT CASE WHEN s.name = 'authors' THEN s.parent_id ELSE s.design_id END AS base, coalesce($5, s.wave) AS wave
+    FROM analytics.samples s WHERE s.design_id = $1
+), valued AS (
+    SELECT r.stratum, r.class, r.position, r.entity_id, r.status, CASE WHEN r.status = 'hit' THEN v.value END AS value,
+        CASE WHEN r.status = 'hit' AND v.value IS NOT NULL THEN r.factor ELSE 0 END AS d,
+        CASE WHEN r.status = 'hit' AND v.value IS NOT NULL THEN r.factor * v.value ELSE 0 END AS z
+    FROM analytics.sample_response($1, $4, $5) r
+    LEFT JOIN unnest($2, $3) AS v (id, value) ON v.id = r.entity_id
+), classes AS (
+    SELECT c.*, sum(c.n) OVER (PARTITION BY c.stratum) AS n_of_stratum, c.n / nullif(c.r, 0) AS a,
+        CASE WHEN c.h = 0 THEN 1 ELSE c.h / nullif(c.k, 0) END AS b
+    FROM (
+        SELECT v.stratum, v.class, count(*)::float8 AS n, count(*) FILTER (WHERE v.status <> 'failed')::float8 AS r,
+            count(*) FILTER (WHERE v.status IN ('hit', 'unread'))::float8 AS h,
+            count(*) FILTER (WHERE v.status = 'hit')::float8 AS k
+        FROM valued v GROUP BY 1, 2
+    ) c
+)
+SELECT v.stratum, v.class, v.position, v.entity_id, v.status, v.value, v.d, v.z, s.frame_size::float8, c.n_of_stratum,
+    c.n, c.r, c.h, c.k, c.a, c.b, s.frame_size / c.n_of_stratum * c.a * c.b
+FROM about o
+JOIN analytics.sample_waves s ON s.design_id = o.base AND s.wave = o.wave
+JOIN classes c ON c.stratum = s.stratum
+JOIN valued v ON v.stratum = c.stratum AND v.class = c.class
+$$;
+
+COMMENT ON FUNCTION analytics.weighed_units IS
+    'The units that an estimate rests on, with what they add to it: d to the size, z to the total, each times the weight w. Of the stratum m ids and n_of_stratum units, of the class n units, r of them visited, h hits, k of them read; a and b are the weights of those that were visited and read.';
 
 CREATE FUNCTION analytics.estimate_from_draws(
-    design bigint, ids bigint[], y double precision[], list text, is_share boolean
+    design bigint, ids bigint[], y double precision[], list text, is_share boolean, wave integer
 )
 RETURNS TABLE (
     figure text, estimate double precision, standard_error double precision, low double precision,
@@ -284,27 +369,15 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE AS $$
 WITH about AS (
-    SELECT s.name = 'authors' AS is_of_authors, CASE WHEN s.name = 'authors' THEN s.parent_id ELSE s.design_id END AS base
+    SELECT s.name = 'authors' AS is_of_authors, CASE WHEN s.name = 'authors' THEN s.parent_id ELSE s.design_id END AS base,
+        coalesce($6, s.wave) AS wave
     FROM analytics.samples s WHERE s.design_id = $1
-), valued AS (
-    SELECT r.stratum, r.class, r.entity_id, r.status, CASE WHEN r.status = 'hit' THEN v.value END AS value,
-        CASE WHEN r.status = 'hit' AND v.value IS NOT NULL THEN r.factor ELSE 0 END AS d,
-        CASE WHEN r.status = 'hit' AND v.value IS NOT NULL THEN r.factor * v.value ELSE 0 END AS z
-    FROM analytics.sample_response($1, $4) r
-    LEFT JOIN unnest($2, $3) AS v (id, value) ON v.id = r.entity_id
-), classes AS (
-    -- n units, r of them visited; h hits, k of them read.
-    SELECT v.stratum, v.class, count(*)::float8 AS n, count(*) FILTER (WHERE v.status <> 'failed')::float8 AS r,
-        count(*) FILTER (WHERE v.status IN ('hit', 'unread'))::float8 AS h,
-        count(*) FILTER (WHERE v.status = 'hit')::float8 AS k, count(v.value) AS hits,
-        sum(v.d) AS d, sum(v.z) AS z, sum(v.d * v.d) AS dd, sum(v.d * v.z) AS dz, sum(v.z * v.z) AS zz
-    FROM valued v GROUP BY 1, 2
-), weighed AS (
-    SELECT c.*, s.frame_size::float8 AS m, sum(c.n) OVER (PARTITION BY c.stratum) AS n_of_stratum,
-        c.n / nullif(c.r, 0) AS a, CASE WHEN c.h = 0 THEN 1 ELSE c.h / nullif(c.k, 0) END AS b
-    FROM about o JOIN analytics.sample_strata s ON s.design_id = o.base JOIN classes c ON c.stratum = s.stratum
+), valued AS MATERIALIZED (
+    SELECT * FROM analytics.weighed_units($1, $2, $3, $4, $6)
 ), weights AS (
-    SELECT w.*, w.m / w.n_of_stratum * w.a * w.b AS w FROM weighed w
+    SELECT v.stratum, v.class, v.m, v.n_of_stratum, v.n, v.r, v.h, v.k, v.a, v.b, v.w, count(v.value) AS hits,
+        sum(v.d) AS d, sum(v.z) AS z, sum(v.d * v.d) AS dd, sum(v.d * v.z) AS dz, sum(v.z * v.z) AS zz
+    FROM valued v GROUP BY v.stratum, v.class, v.m, v.n_of_stratum, v.n, v.r, v.h, v.k, v.a, v.b, v.w
 ), sums AS (
     SELECT sum(w * d) AS size, sum(w * z) AS total, sum(w * z) / nullif(sum(w * d), 0) AS mean, sum(hits)::bigint AS units,
         sum(n)::bigint AS reached, sum(n - r + h - k)::bigint AS nonresponse, bool_or(w IS NULL) AS is_mute,
@@ -365,8 +438,8 @@ WITH about AS (
 ), missing AS (
     SELECT count(*) FILTER (WHERE c.stratum IS NULL) AS strata, min(s.stratum) FILTER (WHERE c.stratum IS NULL) AS first,
         sum(s.drawn)::bigint AS drawn
-    FROM about o JOIN analytics.sample_strata s ON s.design_id = o.base
-    LEFT JOIN (SELECT DISTINCT stratum FROM classes) c ON c.stratum = s.stratum
+    FROM about o JOIN analytics.sample_waves s ON s.design_id = o.base AND s.wave = o.wave
+    LEFT JOIN (SELECT DISTINCT stratum FROM weights) c ON c.stratum = s.stratum
 ), figures AS (
     SELECT f.place, f.figure, f.estimate, f.sure, e.error / CASE WHEN f.figure = 'mean' THEN nullif(u.size, 0) ELSE 1 END AS error,
         greatest(1, e.freedom) AS freedom, e.alone, u.*, m.drawn, m.strata AS strata_missing, m.first AS first_missing,
@@ -456,54 +529,175 @@ $$;
 COMMENT ON FUNCTION analytics.estimate_from_walks IS
     'A mean over users from random walks, each step weighed by what makes it likely (Hansen and Hurwitz); its error from the differences between walks. Use analytics.estimate.';
 
-CREATE FUNCTION analytics.estimate(design bigint, y text)
-RETURNS TABLE (
-    figure text, estimate double precision, standard_error double precision, low double precision,
-    high double precision, units bigint, reached bigint, drawn bigint, nonresponse bigint, note text
+CREATE FUNCTION analytics.sample_numbers(
+    design bigint, number text, wave integer DEFAULT NULL,
+    OUT ids bigint[], OUT y double precision[], OUT list text, OUT is_share boolean
 )
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    thing text := (SELECT s.kind FROM analytics.samples s WHERE s.design_id = $1);
+    about analytics.samples;
     value text;
-    list text;
-    is_share boolean := false;
-    ids bigint[];
-    found double precision[];
+    things text;
 BEGIN
-    IF thing IS NULL THEN
+    SELECT * INTO about FROM analytics.samples s WHERE s.design_id = $1;
+    IF about.design_id IS NULL THEN
         RAISE EXCEPTION 'there is no design %', design USING ERRCODE = 'invalid_parameter_value';
     END IF;
     value := (
         SELECT CASE WHEN a.atttypid = 'bool'::regtype THEN format('t.%I::int', a.attname) ELSE format('t.%I', a.attname) END
         FROM pg_catalog.pg_attribute a
-        WHERE a.attrelid = ('scratch.' || thing || 's')::regclass AND a.attname = $2 AND a.attnum > 0
+        WHERE a.attrelid = ('scratch.' || about.kind || 's')::regclass AND a.attname = number AND a.attnum > 0
             AND NOT a.attisdropped AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype)
             AND a.attname <> 'id' AND a.attname !~ '_id$'
     );
     is_share := coalesce(value LIKE '%::int', false);
-    IF value IS NULL AND y = 'comments' AND thing IN ('project', 'studio') THEN
+    IF value IS NULL AND number = 'comments' AND about.kind IN ('project', 'studio') THEN
         list := 'comments';
         value := format(
             '(SELECT count(*) FROM scratch.%1$I c WHERE c.%2$I = t.id AND c.gone_at IS NULL)',
-            thing || '_comments', thing || '_id');
-    ELSIF value IS NULL AND y = 'projects' AND thing = 'user' THEN
+            about.kind || '_comments', about.kind || '_id');
+    ELSIF value IS NULL AND number = 'projects' AND about.kind = 'user' THEN
         value := '(SELECT count(*) FROM scratch.projects p'
             ' WHERE p.author_id = t.id AND p.gone_at IS NULL AND p.public IS NOT FALSE)';
     END IF;
     IF value IS NULL THEN
-        RAISE EXCEPTION 'a % has no number called %', thing, y USING ERRCODE = 'undefined_column',
+        RAISE EXCEPTION 'a % has no number called %', about.kind, number USING ERRCODE = 'undefined_column',
             HINT = 'A column of whole numbers or of true and false, comments of a project or studio, projects of a user.';
     END IF;
+    -- Of an earlier wave, as it was when it was visited in that wave.
+    things := CASE WHEN wave < about.wave THEN format('history.%I(u.visited_at)', about.kind || 's_at')
+        ELSE format('scratch.%I', about.kind || 's') END;
     EXECUTE format(
-        'SELECT array_agg(t.id), array_agg((%s)::double precision) FROM scratch.%I t'
-        ' WHERE t.id IN (SELECT u.entity_id FROM analytics.sample_units u WHERE u.design_id = $1 AND u.outcome = ''hit'')',
-        value, thing || 's') INTO ids, found USING design;
-    RETURN QUERY SELECT * FROM analytics.estimate(design, coalesce(ids, '{}'), coalesce(found, '{}'), list, is_share);
+        'SELECT coalesce(array_agg(x.id), ''{}''), coalesce(array_agg(x.value), ''{}'') FROM ('
+        ' SELECT DISTINCT t.id, (%s)::double precision AS value FROM analytics.sample_visits u CROSS JOIN %s t'
+        ' WHERE u.design_id = $1 AND u.wave = $2 AND u.outcome = ''hit'' AND t.id = u.entity_id) x', value, things)
+        INTO ids, y USING design, coalesce(wave, about.wave);
 END
 $$;
 
-COMMENT ON FUNCTION analytics.estimate(bigint, text) IS
+COMMENT ON FUNCTION analytics.sample_numbers IS
+    'A number that the hits of a sample have, by id: a column of scratch.projects, studios or users, comments, or projects; of an earlier wave of a panel as it was when the unit was visited in it. list and is_share are what analytics.estimate needs to know of it.';
+
+CREATE FUNCTION analytics.estimate(design bigint, y text, wave integer DEFAULT NULL)
+RETURNS TABLE (
+    figure text, estimate double precision, standard_error double precision, low double precision,
+    high double precision, units bigint, reached bigint, drawn bigint, nonresponse bigint, note text
+)
+LANGUAGE sql STABLE AS $$
+SELECT e.* FROM analytics.sample_numbers($1, $2, $3) n
+CROSS JOIN LATERAL analytics.estimate($1, n.ids, n.y, n.list, n.is_share, $3) e
+$$;
+
+COMMENT ON FUNCTION analytics.estimate(bigint, text, integer) IS
     'As the other one, of a number that the sampled things have: a column of scratch.projects, studios or users, comments, or projects.';
+
+CREATE FUNCTION analytics.change(
+    design bigint, from_wave integer, to_wave integer, ids_from bigint[], y_from double precision[],
+    ids_to bigint[], y_to double precision[], is_share boolean DEFAULT NULL
+)
+RETURNS TABLE (
+    figure text, before double precision, after double precision, change double precision,
+    standard_error double precision, low double precision, high double precision, overlap bigint, note text
+)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    IF from_wave >= to_wave THEN
+        RAISE EXCEPTION 'wave % does not come before wave %', from_wave, to_wave USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RETURN QUERY WITH waves AS (
+        SELECT 1 AS place, e.* FROM analytics.estimate($1, $4, $5, NULL, $8, $2) e
+        UNION ALL SELECT 2, e.* FROM analytics.estimate($1, $6, $7, NULL, $8, $3) e
+    ), units AS MATERIALIZED (
+        SELECT 1 AS place, u.* FROM analytics.weighed_units($1, $4, $5, NULL, $2) u
+        UNION ALL SELECT 2, u.* FROM analytics.weighed_units($1, $6, $7, NULL, $3) u
+    ), residuals AS (
+        -- What a unit adds to the figure, linearised.
+        SELECT w.figure, u.place, u.stratum, u.position, u.m, u.n_of_stratum AS n, u.w, u.a * u.b AS response,
+            u.status NOT IN ('failed', 'unread') AS is_known,
+            CASE w.figure WHEN 'size' THEN u.d WHEN 'total' THEN u.z
+                ELSE (u.z - w.estimate * u.d) / nullif(z.estimate, 0) END AS e
+        FROM units u JOIN waves w ON w.place = u.place JOIN waves z ON z.place = u.place AND z.figure = 'size'
+    ), spreads AS (
+        SELECT r.figure, r.place, r.stratum, min(r.m) AS m, min(r.n) AS n, sum(r.response * r.e) / min(r.n) AS mean,
+            (sum(r.response * r.e ^ 2) - sum(r.response * r.e) ^ 2 / min(r.n)) / nullif(min(r.n) - 1, 0) AS s2
+        FROM residuals r WHERE r.is_known GROUP BY 1, 2, 3
+    ), both_waves AS (
+        SELECT r.figure, r.stratum, count(*) AS n,
+            corr(r.e, o.e) FILTER (WHERE r.is_known AND o.is_known) AS correlation
+        FROM residuals r JOIN residuals o
+            ON o.figure = r.figure AND o.position = r.position AND r.place = 1 AND o.place = 2
+        GROUP BY 1, 2
+    ), covariances AS (
+        SELECT b.figure, sum(b.n)::bigint AS overlap, sum(
+            f.m ^ 2 * (b.n / (f.n * t.n) - 1 / f.m) * coalesce(b.correlation, 0)
+            * sqrt(greatest(0, f.s2) * greatest(0, t.s2))) AS covariance
+        FROM both_waves b
+        JOIN spreads f ON f.figure = b.figure AND f.stratum = b.stratum AND f.place = 1
+        JOIN spreads t ON t.figure = b.figure AND t.stratum = b.stratum AND t.place = 2
+        GROUP BY 1
+    ), moved AS (
+        -- By how much each unit moves the change. Where few of them make most of it, no more than these tell how it varies.
+        SELECT g.figure, count(*) AS n, count(*) FILTER (WHERE g.g <> 0) AS moving, sum(g.g ^ 2) AS squares,
+            sum(g.g ^ 4) AS fourths
+        FROM (
+            SELECT r.figure, r.position, sum(CASE r.place WHEN 1 THEN -1 ELSE 1 END * r.w * (r.e - p.mean)) AS g
+            FROM residuals r JOIN spreads p ON p.figure = r.figure AND p.place = r.place AND p.stratum = r.stratum
+            WHERE r.is_known GROUP BY 1, 2
+        ) g GROUP BY 1
+    ), changes AS (
+        SELECT b.figure, b.estimate AS was, a.estimate AS becomes, a.estimate - b.estimate AS moves,
+            CASE WHEN b.estimate IS NOT NULL AND a.estimate IS NOT NULL THEN sqrt(greatest(0,
+                b.standard_error ^ 2 + a.standard_error ^ 2 - 2 * coalesce(c.covariance, 0))) END AS error,
+            greatest(1, least(m.n - 1, 2 / nullif(m.fourths / nullif(m.squares, 0) ^ 2 - 1.0 / m.n, 0))) AS freedom,
+            coalesce(c.overlap, 0) AS overlap, m.moving,
+            concat_ws('; ', 'wave ' || $2 || ': ' || b.note, 'wave ' || $3 || ': ' || a.note) AS notes,
+            CASE b.figure WHEN 'size' THEN 1 WHEN 'total' THEN 2 ELSE 3 END AS place
+        FROM waves b JOIN waves a ON a.figure = b.figure AND b.place = 1 AND a.place = 2
+        LEFT JOIN covariances c ON c.figure = b.figure LEFT JOIN moved m ON m.figure = b.figure
+    )
+    SELECT c.figure, c.was, c.becomes, c.moves, c.error, i.reach[1], i.reach[2], c.overlap, nullif(concat_ws('; ',
+        nullif(c.notes, ''), CASE WHEN c.error IS NOT NULL AND i.reach[1] IS NULL
+            THEN 'no interval: fewer than two units differ' END), '')
+    FROM changes c CROSS JOIN LATERAL (
+        SELECT CASE WHEN c.moving < 2 OR c.error = 0 THEN NULL
+            ELSE analytics.interval95(c.moves, c.error, c.freedom, 'any') END AS reach
+    ) i ORDER BY c.place;
+END
+$$;
+
+COMMENT ON FUNCTION analytics.change(bigint, integer, integer, bigint[], double precision[], bigint[], double precision[], boolean) IS
+    'By how much size, total and mean of a population changed between two waves of a panel: the difference of the estimates as of each wave, with y as it was in each. Its variance is that of both less twice their covariance, which the units that stood in both waves tell.';
+
+CREATE FUNCTION analytics.change(design bigint, y text, from_wave integer DEFAULT NULL, to_wave integer DEFAULT NULL)
+RETURNS TABLE (
+    figure text, before double precision, after double precision, change double precision,
+    standard_error double precision, low double precision, high double precision, overlap bigint, note text
+)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    last_wave integer := coalesce($4, (SELECT s.wave FROM analytics.samples s WHERE s.design_id = $1));
+    first_wave integer := coalesce($3, last_wave - 1);
+    earlier record;
+    later record;
+BEGIN
+    IF last_wave < 1 THEN
+        RAISE EXCEPTION 'design % has one wave: no change', $1 USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Begin the next one of a panel with `harvester seed wave`.';
+    END IF;
+    earlier := analytics.sample_numbers($1, $2, first_wave);
+    later := analytics.sample_numbers($1, $2, last_wave);
+    IF earlier.list IS NOT NULL THEN
+        RAISE EXCEPTION 'whether the % of an earlier wave had been read is not kept', earlier.list
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    RETURN QUERY SELECT * FROM analytics.change(
+        $1, first_wave, last_wave, earlier.ids, earlier.y, later.ids, later.y, earlier.is_share);
+END
+$$;
+
+COMMENT ON FUNCTION analytics.change(bigint, text, integer, integer) IS
+    'As the other one, of a column of scratch.projects or studios; between the last two waves unless said.';
 
 CREATE FUNCTION analytics.replicate_weights(design bigint, replicates integer DEFAULT 100)
 RETURNS TABLE ("position" bigint, replicate integer, weight double precision)
