@@ -224,7 +224,6 @@ _STREAMS = (
             "user_page",
         ),
         gone="not found",
-        opens_gone=("username_check",),
         quirks=(
             (
                 "A deleted or banned user still answers 200 here and stays in lists (scratchattach, ScratchAddons "
@@ -368,7 +367,6 @@ _STREAMS = (
         writes={"users": ("id", "extra")},
         revisit=90 * DAY,
         gone="deleted or banned",
-        opens_gone=("username_check",),
         shows=("users",),
         quirks=("The one answer that tells a live account from a deleted or banned one (scratchattach).",),
     ),
@@ -383,8 +381,12 @@ _STREAMS = (
         writes={"users": ("id", "gone_reason", "extra")},
         revisit=ONCE,
         shows=(),
+        says_free=lambda check: check.msg == "valid username",
         dummies=("username",),
-        quirks=("Asked only about a user that was not found.",),
+        quirks=(
+            "Asked only about a user that is not found, before that counts: the name of a deleted account stays taken, "
+            "so that one whose name is free has another name now.",
+        ),
     ),
     Stream(
         name="project",

@@ -158,6 +158,8 @@ class Stream:
     """Tables of which it only fills what no better response has told: it answers from an index that lags."""
     answers_for: Callable[[Any], Any] | None = None
     """The id of the visited entity as a record shows it; None where no record shows one."""
+    says_free: Callable[[Any], bool] | None = None
+    """Whether a record says that nobody has the name that was asked for; None where none says so."""
     shows: tuple[str, ...] | None = None
     """Tables whose rows this response proves to be present at the site; None: all that it writes but users and those of
     which it is a weak source."""
@@ -190,6 +192,10 @@ class Stream:
     def answers_for_it(self, entity: int, records: Sequence[Any]) -> bool:
         """Whether the records show that they are about this entity."""
         return entity in self._shown(records)
+
+    def finds_name_free(self, records: Sequence[Any]) -> bool:
+        """Return whether the records say that nobody has the name that was asked for."""
+        return self.says_free is not None and any(map(self.says_free, records))
 
     def _shown(self, records: Sequence[Any]) -> set[int]:
         """The ids that records show; a part of a record that was not served shows none."""

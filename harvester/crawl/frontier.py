@@ -276,13 +276,17 @@ def lease(
 
 
 def lease_this(connection: Connection, run: int, stream: str, entity: int, *, owner: int | None, full: bool) -> Lease:
-    """Take one walk, whoever holds it, put in scope if need be; `full`: its list is to be read in full."""
+    """Take one walk, whoever holds it, put in scope if need be; `full`: its list is to be read in full.
+
+    What is only asked for a reason does not become due by that.
+    """
     with connection.transaction():
         row = connection.execute(
-            "INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, due_at) VALUES (%s, %s, %s, now())"
+            "INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, due_at)"
+            " VALUES (%s, %s, %s, now() + make_interval(secs => %s))"
             " ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s"
             " RETURNING w.ctid::text",
-            [stream, entity, owner, full],
+            [stream, entity, owner, ONCE if STREAMS[stream].revisit >= ONCE else 0, full],
         ).fetchone()
         assert row is not None
         picker = _Picked([(stream, entity, row[0])])

@@ -47,7 +47,7 @@ from harvester.crawl.shares import Shares
 from harvester.crawl.visits import address, course, object_in_doubt, page_in_doubt, take_object, take_page, would_date
 from harvester.errors import DecodeError, SetAside, TransientHTTP, UsageError
 from harvester.warehouse import names
-from harvester.warehouse.commit import Lease, PageCommit
+from harvester.warehouse.commit import Lease, PageCommit, Verdict
 from harvester.warehouse.normalise import Visit, normalise
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ It is so only if each answer departs in the same way: cut and garbled responses 
 _REMEMBERED_PAGES = 32
 """Pages of a stream that tell how long the pages are that the source serves. A longer memory would notice a clamp
 later; a shorter one would ask more often behind pages that are as long as the longest remembered."""
+_NAME_CHECK = "username_check"
 _ALL_MISSING = "not there, and neither is what must be there: asked again later"
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
@@ -401,6 +402,9 @@ class WalkSpider(Spider):
     async def _visit_object(self, lease: Lease) -> None:
         part = Part(first=True, full=lease.full, position=lease.position)
         records = await self.read(lease.visit, "", part=part, doubt=partial(self._doubt, lease))
+        if records is None and not lease.known_gone and await self._has_another_name(lease.visit):
+            await self.session.call(frontier.release, [lease])
+            return
         page = take_object(lease, records)
         if not object_in_doubt(lease, records) or await self._is_its_own(lease, absent=records is None):
             await self._hand_over(page)
@@ -476,7 +480,9 @@ class WalkSpider(Spider):
             if asked == CANDIDATES or not await self._site_answers():
                 control.doubt(name)
                 return _ALL_MISSING
-        if not is_known or await self.session.call(absences.was_missed_before, lease, self.session.run):
+        if not is_known or await self._has_lost_its_name(visit):
+            return None
+        if await self.session.call(absences.was_missed_before, lease, self.session.run):
             return None
         return "not there for the first time, and nothing is known to compare with: asked again in a later run"
 
@@ -520,24 +526,53 @@ class WalkSpider(Spider):
         `absent`: the answer says that nothing is there, which counts where the thing itself is not found either.
         `first`: a name that was proven recently will do.
         """
-        visit, call = lease.visit, self.session.call
-        entity = visit.entity_id if visit.stream.is_by_name or visit.owner_id is None else visit.owner_id
-        name = DETAIL[Kind.USER if visit.stream.is_by_name else Kind.PROJECT]
-        async with self._proving.setdefault((name, entity), asyncio.Lock()):
-            found: bool | None = first and is_recent(await call(names.proven_seconds, entity))
-            if not found:
-                found = await self._ask_itself(name, entity, visit.username)
-        present = await call(names.present, name, entity)
-        if found is None or not same_name(present, visit.username):
+        visit = lease.visit
+        found = await self._find_itself(visit, first=first)
+        if found is None:
             logger.info("%s %s: the name is not the account's any more", visit.stream.name, visit.entity_id)
-            await call(frontier.release, [lease])
+            await self.session.call(frontier.release, [lease])
             return False
         if not found and not absent:
             await self._later(lease, "the account itself is not found")
         return found or absent
 
-    async def _ask_itself(self, name: str, entity: int, username: str | None) -> bool | None:
-        """Visit a user or a project for the sake of its name: whether it is found; None where that is another's now."""
+    async def _find_itself(self, visit: Visit, *, first: bool = False) -> bool | None:
+        """Ask for the user or the project itself whose name is in an address, and return whether it is found.
+
+        None: the name is not the account's any more. `first`: a name that was proven recently will do.
+        """
+        call = self.session.call
+        entity = visit.entity_id if visit.stream.is_by_name or visit.owner_id is None else visit.owner_id
+        name = DETAIL[Kind.USER if visit.stream.is_by_name else Kind.PROJECT]
+        async with self._proving.setdefault((name, entity), asyncio.Lock()):
+            found: bool | None = first and is_recent(await call(names.proven_seconds, entity))
+            if not found:
+                verdict = await self._visit_now(name, entity, visit.username)
+                found = None if verdict is None or verdict.lost else not verdict.gone
+        return found if same_name(await call(names.present, name, entity), visit.username) else None
+
+    async def _has_lost_its_name(self, visit: Visit) -> bool:
+        """Ask whether something is not there because the name in its address is not the account's any more."""
+        if visit.stream.name == DETAIL[Kind.USER]:
+            return await self._has_another_name(visit)
+        if not (visit.stream.is_by_name or visit.stream.is_by_owner_name):
+            return False
+        with suppress(NotBelieved):
+            return await self._find_itself(visit) is None
+        return False
+
+    async def _has_another_name(self, visit: Visit) -> bool:
+        """Ask about the name of a user that is not found: where nobody has it, the account has another name."""
+        if visit.stream.name != DETAIL[Kind.USER]:
+            return False
+        verdict = await self._visit_now(_NAME_CHECK, visit.entity_id, visit.username)
+        return verdict is None or verdict.lost
+
+    async def _visit_now(self, name: str, entity: int, username: str | None) -> Verdict | None:
+        """Visit an object out of its turn; return how that ended.
+
+        None: the account is not called `username` any more, or has lost that name.
+        """
         call = self.session.call
         place = (name, entity)
         lease = next((one for one in self._ready if (one.visit.stream.name, one.visit.entity_id) == place), None)
@@ -550,16 +585,19 @@ class WalkSpider(Spider):
             await call(frontier.release, [lease])
             return None
         try:
-            records = await self.read(visit, "", part=Part(first=True, position=lease.position))
+            doubt = partial(self._doubt, lease)
+            records = await self.read(visit, "", part=Part(first=True, position=lease.position), doubt=doubt)
+            if records is None and not lease.known_gone and await self._has_another_name(visit):
+                await call(frontier.release, [lease])
+                return None
             page = take_object(replace(lease, visit=visit), records)
             await self._hand_over(page)
-        except (Interrupted, TransientHTTP, Unusable):
+        except (Interrupted, TransientHTTP, NotBelieved, Unusable):
             await call(frontier.release, [lease])
             raise
         finally:
             self._forget_answer(visit)
-        assert page.verdict is not None
-        return None if page.verdict.lost else not page.verdict.gone
+        return page.verdict
 
     async def _hand_over(self, commit: PageCommit) -> bool:
         """Send a page through the pipeline and wait until it is committed; whether the walk may go on."""

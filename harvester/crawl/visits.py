@@ -214,16 +214,16 @@ def course(lease: Lease, down_to: int | None = None, served: int = PAGE_LIMIT) -
 def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:
     """What a visit of an object commits; None: the source says that there is no such thing."""
     stream, entity = lease.visit.stream, lease.visit.entity_id
-    lost = stream.is_by_name and stream.answers_for_another(entity, records or ())
+    found = records or ()
+    lost = stream.is_by_name and (stream.answers_for_another(entity, found) or stream.finds_name_free(found))
     verdict = Verdict(
         certificate=None,
         gone=records is None,
         whole=records is not None and not lost,
         lost=lost,
-        proven=stream.is_by_name and stream.answers_for_it(entity, records or ()),
+        proven=stream.is_by_name and stream.answers_for_it(entity, found),
     )
-    rows = normalise(lease.visit, records) if records else []
-    return PageCommit(lease, rows, len(records or ()), verdict=verdict)
+    return PageCommit(lease, normalise(lease.visit, found), len(found), verdict=verdict)
 
 
 def take_page(

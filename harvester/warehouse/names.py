@@ -1,7 +1,8 @@
 """Accounts whose name is not theirs any more: what they wait for, and what is taken back of their lists.
 
 See "Who answers is who was asked" in `docs/concepts.md`. A name is lost when an answer by name shows another account's
-id. It is found when any response shows the account with a name.
+id, or when the account is not found and the site says that its name is free. It is found when any response shows the
+account with a name.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
-from harvester.api.catalogue import STREAMS
+from harvester.api.catalogue import ONCE, STREAMS
 from harvester.warehouse import staging
 from harvester.warehouse.absence import LISTS_OF_LINKS
 from harvester.warehouse.normalise import Rows
@@ -33,8 +34,10 @@ BY_NAME = [stream.name for stream in STREAMS.values() if stream.is_by_name]
 BY_OWNER_NAME = [stream.name for stream in STREAMS.values() if stream.is_by_owner_name]
 _PROVING = [name for name in BY_NAME if STREAMS[name].answers_for is not None]
 _LISTS = [name for name in BY_NAME if STREAMS[name].holds is not None and name not in _PROVING]
-_NOT_FOUND = [STREAMS["user"].gone, "never existed"]
+_NOT_FOUND = STREAMS["user"].gone
 """What an account is said to be gone for because nobody had its name."""
+_BY_THEMSELVES = [name for name in BY_NAME if STREAMS[name].revisit < ONCE]
+"""What is visited by name without a reason of its own."""
 _OBSERVED = "user_messages"
 
 PROVEN_SECONDS = f"CASE WHEN n.due_at > {NOW} THEN extract(epoch FROM {NOW} - n.proven_at)::float8 END"
@@ -75,7 +78,7 @@ def proven_seconds(connection: Connection, user: int) -> float | None:
 
 
 def lose(connection: Connection, visit: Visit) -> None:
-    """Take from an account the name that is another one's now, unless it is known under yet another one already.
+    """Take from an account the name that is not its own now, unless it is known under another one already.
 
     What its lists stored since the name was proven is retracted; its visits by name wait.
     """
@@ -105,7 +108,7 @@ def follow(connection: Connection, renamed: Sequence[int]) -> None:
         connection.execute(
             "UPDATE crawl.walks SET due_at = now(), last_error = NULL"
             " WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s",
-            _of(user),
+            {"streams": _BY_THEMSELVES, "user": user},
         )
         connection.execute(_OF_PROJECTS, {"streams": BY_OWNER_NAME, "user": user, "waits": NAME_UNKNOWN})
 
@@ -142,7 +145,7 @@ def _retract(connection: Connection, user: int) -> int:
     What they showed again is gone again. The lists that show the same links from their other end are due in full, and
     so are the account's own: of those nothing is certified any more.
     """
-    values = _of(user) | {"proving": _PROVING, "reasons": _NOT_FOUND}
+    values = _of(user) | {"proving": _PROVING, "reason": _NOT_FOUND}
     rows = 0
     for name in _LISTS:
         holds = STREAMS[name].holds
@@ -188,7 +191,7 @@ _FORGET_PAGE = "UPDATE scratch.users SET extra = extra - 'group' WHERE id = %(us
 """The site's page does not show whose it is."""
 _IS_THERE = """
 UPDATE scratch.users u SET gone_at = NULL, gone_after = NULL, gone_reason = NULL
-WHERE u.id = %(user)s AND u.gone_at IS NOT NULL AND (u.gone_reason = ANY(%(reasons)s) OR EXISTS (
+WHERE u.id = %(user)s AND u.gone_at IS NOT NULL AND (u.gone_reason = %(reason)s OR EXISTS (
     SELECT FROM crawl.walks w WHERE w.stream = 'user' AND w.entity_id = u.id AND w.gone_at IS NOT NULL
 ))
 """

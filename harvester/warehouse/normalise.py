@@ -266,7 +266,8 @@ def _trouble(health: r.Health, _: Visit) -> str | None:
     return "; ".join(found) or None
 
 
-_NAME_MEANS = {"username exists": "deleted or banned", "valid username": "never existed"}
+_NAME_MEANS = {"username exists": "deleted or banned"}
+"""What it means for an account that is not found, by what the site says of its name."""
 
 
 def ranking_name(visit: Visit) -> str:

@@ -29,7 +29,9 @@ DOUBTS = (
 )
 """Takes the doubts off: no list and no absence by name waits for a proof of the name."""
 IDS = f"{DOUBTS}; from harvester.api.stream import Stream; Stream.answers_for_another = lambda *_: False"
-"""Takes all guards off: what an answer shows of whose it is is not looked at."""
+"""Takes all guards off but one: what an answer shows of whose it is is not looked at."""
+FREE = "from harvester.api.stream import Stream; Stream.finds_name_free = lambda *_: False"
+"""Takes that guard off: that the site says that a name is free is not looked at."""
 
 
 def without(guard: str, harvester: Any) -> Any:
@@ -135,6 +137,45 @@ def test_lists_by_name_are_whose_they_were_asked_for(
     harvester.crawl("--audit")
     assert false_facts(harvester, sandbox) == {}
     assert_truth(harvester, sandbox, grown=True)
+
+
+def test_whose_name_nobody_has_waits_and_is_not_gone(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], postgres_server: Any
+) -> None:
+    sandbox = start_sandbox(users=15, seed=23)
+    harvester = make_harvester(sandbox)
+    links = [tuple(row.values()) for row in sandbox.truth("follows")]
+    author, project = next(
+        (row["author_id"], row["id"])
+        for row in sandbox.truth("projects")
+        if sum(row["author_id"] in link for link in links) < 4
+    )
+    # Nobody whom a list of the others would show under the new name.
+    near = {user for link in links if author in link for user in link}
+    seeds = [row["username"] for row in sandbox.truth("users") if row["id"] not in near][:3]
+    name = name_of(sandbox, author)
+    harvester("seed", "users", name, *seeds)
+    harvester.crawl("--spider", "users")
+    while name_of(sandbox, author) == name:
+        sandbox.json("/sandbox/churn?type=rename", "POST")
+    copy = postgres_server.create(conninfo_to_dict(harvester.database)["dbname"])
+    unguarded = without(FREE, make_harvester(sandbox, HARVESTER_DATABASE_URL=copy))
+    try:
+        unguarded("crawl", "--refresh", "--spider", "users", ok=False)
+        assert false_facts(unguarded, sandbox)["users wrongly gone"]
+    finally:
+        postgres_server.drop(copy)
+    for mode in ("--refresh", "--audit"):
+        harvester.crawl(mode, "--spider", "users")
+        assert false_facts(harvester, sandbox) == {}
+        assert harvester.query("SELECT username, gone_at FROM scratch.users WHERE id = %s", author) == [(None, None)]
+        (waiting,) = harvester.query(
+            "SELECT count(*) FROM scratch.users u JOIN crawl.name_changes c ON c.user_id = u.id WHERE u.username IS NULL"
+        )
+        assert json.loads(harvester("status", "--json").stdout)["names"]["waiting"] == waiting[0] > 0
+    harvester("seed", "projects", str(project))
+    harvester.crawl("--spider", "projects")
+    assert harvester.query("SELECT username FROM scratch.users WHERE id = %s", author) == [(name_of(sandbox, author),)]
 
 
 def name_of(sandbox: Any, person: int) -> str:

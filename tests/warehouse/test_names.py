@@ -144,6 +144,28 @@ def test_an_account_that_is_met_under_another_name_is_not_gone(house: House) -> 
     assert house.rows("SELECT count(*) FROM scratch.follows WHERE gone_at IS NULL") == [(1,)]
 
 
+def test_whose_name_is_free_is_not_gone_and_waits(house: House) -> None:
+    house.visit("user", 5, user(5, "alice"))
+    house.visit("user_followers", 5, fans(11), proven=True)
+    house.visit("username_check", 5, {"username": "alice", "msg": "valid username"})
+    assert house.rows("SELECT username, gone_at, gone_reason FROM scratch.users WHERE id = 5") == [(None, None, None)]
+    assert set(house.by_name.values()) == {(False, NAME_UNKNOWN)}
+    assert house.rows("SELECT count(*) FROM scratch.follows WHERE gone_at IS NULL") == [(1,)]
+    house.meet(5, "alice_5")
+    due = house.by_name
+    assert due.pop("username_check") == (False, NAME_UNKNOWN), "asked only where the account is not found"
+    assert set(due.values()) == {(True, None)}
+
+
+def test_whose_name_is_taken_is_gone_since_it_was_last_seen(house: House) -> None:
+    house.visit("user", 5, user(5, "alice"))
+    house.visit("username_check", 5, {"username": "alice", "msg": "username exists"})
+    house.visit("user", 5, None)
+    found = house.rows("SELECT username, gone_at > gone_after, gone_reason FROM scratch.users WHERE id = 5")
+    assert found == [("alice", True, "deleted or banned")]
+    assert house.by_name["username_check"] == (False, None)
+
+
 def test_a_swap_leaves_each_with_its_own(house: House) -> None:
     """Each answers under the other's name, at the same time."""
     house.meet(6, "bob")
