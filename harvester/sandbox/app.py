@@ -11,7 +11,7 @@ from harvester.sandbox import faults as failing
 from harvester.sandbox import routes_account, routes_discovery, routes_site  # noqa: F401  (they add their routes)
 from harvester.sandbox.control import Control
 from harvester.sandbox.routes import EMPTY, HTML, JSON, Api, BadRequest, Page, Refused, find
-from harvester.sandbox.states import States
+from harvester.sandbox.states import SOMEBODY_ELSE, States
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -107,8 +107,12 @@ class Application:
             # What is garbled on the way comes right the next time.
             fault = None if (path, query) in self._garbled else fault
             self._garbled.add((path, query))
-        path = self.states.path(self.community, path)
-        status, headers, body, route = self._answer(scope["method"], path, query, scope.get("headers", ()))
+        everything = self.states.begin()
+        if everything == SOMEBODY_ELSE:
+            path = self.states.path(self.community, path)
+        status, headers, body, route = self._answer(
+            scope["method"], path, query, scope.get("headers", ()), refused=everything if everything in REFUSED else 0
+        )
         if fault == "empty" and status == 200 and failing.is_later_page(query):
             body = EMPTY if headers[0][1] == JSON else b"\n\n"
         if fault == "no-offset" or (fault == "endless" and body == b"[]"):
@@ -131,21 +135,18 @@ class Application:
         await send({"type": "http.response.body", "body": body})
 
     def _answer(
-        self, method: str, path: str, query: bytes, sent: Iterable[tuple[bytes, bytes]]
+        self, method: str, path: str, query: bytes, sent: Iterable[tuple[bytes, bytes]], *, refused: int = 0
     ) -> tuple[int, Headers, bytes, str]:
-        """Status, headers, body and the name of the route."""
+        """Return status, headers, body and the name of the route; with `refused` the status for every path."""
         route, parameters = find(path)
         if method != "GET":
             return 405, _JSON_HEADERS, NOT_ALLOWED, route.path if route else _UNROUTED
         if route is None:
             return 404, _JSON_HEADERS, NOT_FOUND, _UNROUTED
-        if self.states.everything in REFUSED and path not in _ALWAYS:
-            status = int(self.states.everything)
-            return (
-                (status, _HTML_HEADERS, NO_PAGE, route.path)
-                if route.is_html
-                else (status, _JSON_HEADERS, REFUSED[status], route.path)
-            )
+        if refused and path not in _ALWAYS:
+            if route.is_html:
+                return refused, _HTML_HEADERS, NO_PAGE, route.path
+            return refused, _JSON_HEADERS, REFUSED[refused], route.path
         try:
             if route.is_list:
                 page = self.states.window(Page.parse(query.decode("latin-1")) if query else Page())
@@ -158,8 +159,8 @@ class Application:
                 body = route.answer(self._api, *parameters)
         except BadRequest:
             return 400, _JSON_HEADERS, BAD_REQUEST, route.path
-        except Refused as refused:
-            return refused.status, _JSON_HEADERS, REFUSED[refused.status], route.path
+        except Refused as error:
+            return error.status, _JSON_HEADERS, REFUSED[error.status], route.path
         if body is None and route.is_html:
             return 404, _HTML_HEADERS, NO_PAGE, route.path
         if body is None:

@@ -27,6 +27,7 @@ class States:
         list_max: Items from the head of each list that are served at all.
         everything: 404 or 403, and every path answers that, in the API's own words; 1, and every path answers with the
             page of somebody else.
+        everything_after: Requests that are still answered before `everything` holds.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,14 @@ class States:
         self.offset_max = 0
         self.list_max = 0
         self.everything = 0
+        self.everything_after = 0
+
+    def begin(self) -> int:
+        """Count a request, and return what every path answers to it: see `everything`."""
+        if not self.everything or not self.everything_after:
+            return self.everything
+        self.everything_after -= 1
+        return 0
 
     def window(self, page: Page) -> Page | None:
         """Return the part of a list that is served for the part that is asked for; None for an empty page."""
@@ -52,10 +61,9 @@ class States:
             return query
         return _LIMIT.sub(lambda found: f"limit={min(int(found[1]), self.page_max)}", query)
 
-    def path(self, community: Community, path: str) -> str:
-        """Return the path that is answered in place of another one: the same of the first of all users or things."""
-        if self.everything != SOMEBODY_ELSE:
-            return path
+    @staticmethod
+    def path(community: Community, path: str) -> str:
+        """Return the path that is answered where somebody else is: the same of the first of all users or things."""
         users, projects, studios = community.users, community.projects, community.studios
         first = users.name[projects.author[projects.is_shared.index(True)]]
         path = _USER.sub(rf"\g<1>{first}", path)

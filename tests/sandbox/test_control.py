@@ -21,6 +21,7 @@ def test_settings(own):
         "offset_max": 0,
         "list_max": 0,
         "everything": 0,
+        "everything_after": 0,
         "faults": "",
     }
     now = own.request("/sandbox/settings?churn_per_request=0.5&faults=429%3D0.25", "POST").json()

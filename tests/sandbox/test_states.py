@@ -67,6 +67,12 @@ def test_everything_is_refused_in_the_words_of_the_api(server, followers, state,
     assert server.get("/health").status == 200
 
 
+def test_a_state_begins_after_so_many_requests(server, followers, state):
+    path, _ = followers
+    state("everything=404&everything_after=2")
+    assert [server.get(path).status for _ in range(4)] == [200, 200, 404, 404]
+
+
 def test_everything_is_the_page_of_somebody_else(server, state):
     seeds = server.get("/sandbox/seeds").json()
     paths = {
