@@ -384,8 +384,8 @@ _STREAMS = (
         says_free=lambda check: check.msg == "valid username",
         dummies=("username",),
         quirks=(
-            "Asked only about a user that is not found, before that counts: the name of a deleted account stays taken, "
-            "so that one whose name is free has another name now.",
+            "Asked only about a user that is not found, before that counts.",
+            "The name of a deleted account stays taken: one whose name is free has another name now.",
         ),
     ),
     Stream(

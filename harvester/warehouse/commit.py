@@ -92,8 +92,9 @@ class Lease:
 class Verdict:
     """How a visit ended: with a certificate (JSON), or with the entity `gone`.
 
-    `lost`: the name that was asked for is another account's now, or nobody's. `proven`: what the list stored rests on a name that
-    was shown to be the account's. `whole`: it is known what the list held throughout, `twice`: two reads of it agreed.
+    `lost`: the name that was asked for is another account's now, or nobody's. `proven`: what the list stored rests on a
+    name that was shown to be the account's. `whole`: it is known what the list held throughout, `twice`: two reads of
+    it agreed.
     `seen` are its items where they are few, else they are in `crawl.sightings`. `found` counts them, where all were
     read; `fresh` those that are new since the last visit; `pages` are the requests it took.
     """

@@ -170,7 +170,7 @@ def test_whose_name_nobody_has_waits_and_is_not_gone(
         assert false_facts(harvester, sandbox) == {}
         assert harvester.query("SELECT username, gone_at FROM scratch.users WHERE id = %s", author) == [(None, None)]
         (waiting,) = harvester.query(
-            "SELECT count(*) FROM scratch.users u JOIN crawl.name_changes c ON c.user_id = u.id WHERE u.username IS NULL"
+            "SELECT count(*) FROM crawl.name_changes c JOIN scratch.users u ON u.id = c.user_id AND u.username IS NULL"
         )
         assert json.loads(harvester("status", "--json").stdout)["names"]["waiting"] == waiting[0] > 0
     harvester("seed", "projects", str(project))
