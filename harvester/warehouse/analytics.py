@@ -36,12 +36,11 @@ _MEMORY = "128MB"
 """For each sort and each hash of a refresh: with 4 MB, the default, all that is large goes by way of disk."""
 _OLDEST = 1_000_000_000
 """Transactions after which `xmin`, a number of 32 bits, may not be compared any more."""
-_COMMENTS = ("project", "studio", "profile")
 
 _CHANGED: dict[str, tuple[str, ...]] = {
-    "users": ("joined_at",),
-    "projects": ("id", "author_id", "parent_id", "root_id", "shared_at"),
-    "studios": ("created_at",),
+    "users": ("id", "joined_at", "gone_at"),
+    "projects": ("id", "author_id", "parent_id", "root_id", "shared_at", "gone_at"),
+    "studios": ("id", "created_at", "gone_at"),
     "project_comments": ("id", "parent_id", "author_id", "created_at"),
     "profile_comments": ("id", "parent_id", "author_id", "created_at"),
     "studio_activity": ("created_at",),
@@ -50,7 +49,7 @@ _CHANGED: dict[str, tuple[str, ...]] = {
     "studio_members": ("studio_id",),
     "studio_comments": ("id", "parent_id", "author_id", "created_at", "studio_id"),
     "history.project_stats": ("project_id",),
-    "history.rankings": ("kind", "thing_id"),
+    "history.rankings": ("ranking", "seen_at", "kind", "thing_id"),
 }
 """What is asked of the rows that have changed, by table of `scratch` or another schema."""
 
@@ -65,6 +64,18 @@ class Part:
     only: str = "true"
 
 
+_PLACES = {"project": ("projects", "project_id"), "studio": ("studios", "studio_id"), "profile": ("users", "user_id")}
+"""By kind of comments: the table of the pages on which they stand, and the column that names the page."""
+
+
+def _on_flipped(table: str, places: str, column: str) -> str:
+    """Rows of a table that stand on pages which are gone or came back: what is there of them may have changed."""
+    return (
+        f"(SELECT r.* FROM scratch.{table} r JOIN pg_temp.changed_{places} c ON c.id = r.{column} WHERE c.gone_at"
+        f" IS NOT NULL OR EXISTS (SELECT FROM history.absences a WHERE a.kind = '{places}' AND a.thing_id = c.id)) r"
+    )
+
+
 def _days(table: str, time: str, *, also: str = "") -> Part:
     day = f"SELECT DISTINCT ({time} AT TIME ZONE 'UTC')::date FROM {{}} WHERE {time} IS NOT NULL"
     changed = day.format(f"pg_temp.changed_{table}") + (f" UNION {day.format(also)}" if also else "")
@@ -75,6 +86,13 @@ _RESHARED = (
     "(SELECT h.shared_at FROM history.project_revisions h JOIN pg_temp.changed_projects c ON c.id = h.project_id) h"
 )
 
+_CUT_STAYS = (
+    "SELECT thing_id FROM (SELECT DISTINCT ranking, seen_at FROM pg_temp.changed_rankings) c"
+    " JOIN analytics.ranking_stays s USING (ranking)"
+    " WHERE c.seen_at > coalesce(s.absent_before, '-infinity') AND c.seen_at < coalesce(s.absent_after, 'infinity')"
+)
+"""Things whose stay a reading bounds that did not show them."""
+
 _BY_USER = ("projects", "project_comments", "studio_comments", "profile_comments")
 
 COPIES: dict[str, tuple[Part, ...]] = {
@@ -83,8 +101,11 @@ COPIES: dict[str, tuple[Part, ...]] = {
         # What was shared again left the day on which it was shared before.
         _days("projects", "shared_at", also=_RESHARED),
         _days("studios", "created_at"),
-        *(_days(f"{kind}_comments", "created_at") for kind in _COMMENTS),
-        _days("studio_activity", "created_at"),
+        *(
+            _days(f"{kind}_comments", "created_at", also=_on_flipped(f"{kind}_comments", *place))
+            for kind, place in _PLACES.items()
+        ),
+        _days("studio_activity", "created_at", also=_on_flipped("studio_activity", *_PLACES["studio"])),
     ),
     "user_months": (
         Part(
@@ -104,11 +125,13 @@ COPIES: dict[str, tuple[Part, ...]] = {
         Part(
             "thread_id",
             "bigint",
-            f"SELECT DISTINCT coalesce(parent_id, id) FROM pg_temp.changed_{kind}_comments",
+            f"SELECT coalesce(parent_id, id) FROM pg_temp.changed_{kind}_comments"
+            f" UNION SELECT r.parent_id FROM {_on_flipped(f'{kind}_comments', *place)} WHERE r.parent_id IS NOT NULL",
             f"kind = '{kind}'",
         )
-        for kind in _COMMENTS
+        for kind, place in _PLACES.items()
     ),
+    "reply_latency": (),
     "follow_degrees": (
         Part(
             "user_id",
@@ -123,14 +146,16 @@ COPIES: dict[str, tuple[Part, ...]] = {
             " UNION ".join(
                 f"SELECT studio_id FROM pg_temp.changed_{table}"
                 for table in ("studio_projects", "studio_members", "studio_comments")
-            ),
+            )
+            + " UNION SELECT id FROM pg_temp.changed_studios"
+            + f" UNION SELECT studio_id FROM {_on_flipped('studio_projects', *_PLACES['project'])}",
         ),
     ),
     "ranking_stays": tuple(
         Part(
             "thing_id",
             "bigint",
-            f"SELECT DISTINCT thing_id FROM pg_temp.changed_rankings WHERE kind = '{kind}'",
+            f"SELECT thing_id FROM pg_temp.changed_rankings WHERE kind = '{kind}' UNION {_CUT_STAYS} AND kind = '{kind}'",
             f"kind = '{kind}'",
         )
         for kind in ("project", "studio")
@@ -143,7 +168,8 @@ on each other."""
 
 SUMS: dict[str, tuple[str, ...]] = {
     "cohorts": (),  # each time: whose projects were read is told by the frontier, which never rests
-    "cohort_activity": ("users", *_BY_USER),
+    "cohort_activity": (),  # each time, like the next one: a visit that finds nothing new is an observation
+    "reply_latency": (),
     "countries": ("users", *_BY_USER),
     "ranking_countries": ("rankings", "projects", "studios", "users"),
     "life_curves": (),  # each time: a visit that changes nothing confirms what is known

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PARTS = (
     "clock",
     "comments",
+    "present",
     "as_of",
     "coverage",
     "analytics/activity",

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    Interval,
     LargeBinary,
     MetaData,
     Numeric,
@@ -888,7 +889,7 @@ daily_activity = _table(
     _count("items", "How many of them."),
     _count("actors", "How many different people did it: who joined, shared, hosts, wrote or acted."),
     _count("replies", "How many of the items are replies; 0 for what is no comment."),
-    _count("gone", "How many of the items are gone themselves. What stands on a page that is gone is not counted."),
+    _count("gone", "How many of the items are gone by now, themselves or with the page that they stand on."),
     PrimaryKeyConstraint("stream", "day"),
 )
 user_months = _table(
@@ -913,12 +914,13 @@ cohorts = _table(
 cohort_activity = _table(
     "analytics",
     "cohort_activity",
-    "How many users of each cohort were active in each month, summed up from user_months.",
+    "How many users of each cohort were active in each month, of those observed until its end; from user_months.",
     Column("cohort", Date, comment="The first day of the month in which they joined, in UTC."),
-    Column("month", Date, comment="The first day of the month in which they were active."),
-    _count("active", "Users that last shared a project or wrote a comment in that month."),
-    _count("sharing", "Users that last shared a project in that month."),
-    _count("commenting", "Users that wrote a comment in that month."),
+    Column("month", Date, comment="The first day of the month in which they were active or not."),
+    _count("observable", "Users whose list of projects was read whole after the month was over."),
+    _count("active", "How many of these last shared a project or wrote a comment in that month."),
+    _count("sharing", "How many of them last shared a project in that month."),
+    _count("commenting", "How many of them wrote a comment in that month."),
     PrimaryKeyConstraint("cohort", "month"),
 )
 countries = _table(
@@ -949,6 +951,7 @@ remix_nodes = _table(
         " the least it can be.",
         nullable=False,
     ),
+    _bool("is_depth_known", "Whether no parent on the way to the root is assumed: depth is exact.", nullable=False),
     Index(None, "root_id"),
 )
 remix_trees = _table(
@@ -975,10 +978,10 @@ threads = _table(
     _big("place_id", "The project, studio or user that it stands on.", nullable=False),
     _big("author_id", "Who wrote it; null for one that was removed. Soft reference to users."),
     _time("started_at", "When it was written."),
-    _bool("is_gone", "Whether it is gone itself.", nullable=False),
+    _bool("is_gone", "Whether it is gone, itself or with the page that it stands on.", nullable=False),
     _count("replies", "Replies that are known."),
     _count("own_replies", "Replies by the author of the thread."),
-    _count("gone_replies", "Replies that are gone."),
+    _count("gone_replies", "Replies that are gone, themselves or with the page."),
     _count("repliers", "How many different people replied."),
     _time("first_reply_at", "When the first reply was written."),
     _time("first_answer_at", "When the first reply by somebody else than the author was written; null without one."),
@@ -986,10 +989,37 @@ threads = _table(
     PrimaryKeyConstraint("kind", "thread_id"),
     Index(None, "kind", "place_id"),
 )
+reply_latency = _table(
+    "analytics",
+    "reply_latency",
+    "How soon comments are answered, by kind and by the month in which they were written: shares by Kaplan and Meier, in"
+    " which a comment counts as waiting until it was last observed (see reply_waits).",
+    _text("kind", "project, studio or profile; any for all of them together.", nullable=False),
+    Column("month", Date, comment="The first day of the month in which the thread began, in UTC; null for all months."),
+    _big("comments", "Comments that are no replies.", nullable=False),
+    _big(
+        "unread",
+        "How many of them have replies of which none was read: nothing is known of their wait.",
+        nullable=False,
+    ),
+    _big("observable", "Comments of whose wait something is known: all that follows is of these.", nullable=False),
+    _big("answered", "How many of them were answered while they were observed.", nullable=False),
+    *(
+        Column(
+            f"answered_in_{span}",
+            Numeric,
+            comment=f"Share that is answered within {span.replace('_', ' ')}; null while none was observed for so long.",
+        )
+        for span in ("a_minute", "ten_minutes", "an_hour", "a_day", "a_week")
+    ),
+    Column("median_wait", Interval, comment="Half of what is answered within a week is answered within this time."),
+    Column("ninth_decile_wait", Interval, comment="Nine tenths of what is answered within a week, within this time."),
+)
 follow_degrees = _table(
     "analytics",
     "follow_degrees",
-    "Each user's place in the network of followers: edges that are known and not gone. Who has none is left out.",
+    "Each user's place in the network of followers: edges that are known and not gone, so each number is a lower bound but"
+    " where the list was read whole (see follow_lists). Who has none is left out.",
     _big("user_id", "The user. Soft reference to users.", primary_key=True),
     _count("followers", "Users that follow the user."),
     _count("following", "Users that the user follows."),
@@ -998,7 +1028,7 @@ follow_degrees = _table(
 studio_figures = _table(
     "analytics",
     "studio_figures",
-    "What each studio holds that has anything: members, projects and comments that are known and not gone.",
+    "What each studio holds that is there and has anything: members, projects and comments that are known and not gone.",
     _big("studio_id", "The studio. Soft reference to studios.", primary_key=True),
     _count("projects", "Projects in it."),
     _count("adders", "Different people who added them, as far as the studio's own list was read."),
@@ -1027,16 +1057,22 @@ life_curves = _table(
 ranking_stays = _table(
     "analytics",
     "ranking_stays",
-    "How long and how high each thing stood in each ranking, by the readings that showed it.",
+    "How long and how high each thing stood in each ranking, by the readings that showed it: one row for each stay, which"
+    " ends with the first reading that did not.",
     _text("ranking", "The ranking, with its query, mode and language."),
     _text("kind", "project or studio."),
     _big("thing_id", "What stood there. Soft reference to projects or studios."),
+    _int("stay", "The number of the stay among those of the thing in this ranking, from 1."),
+    _time(
+        "absent_before", "The reading before, which did not show it; null where the stay began before the first one."
+    ),
     _time("first_seen_at", "The first reading that showed it.", nullable=False),
     _time("last_seen_at", "The last reading that showed it.", nullable=False),
-    _count("sightings", "Readings that showed it; ranking_readings tells of how many."),
+    _time("absent_after", "The next reading, which did not show it; null while there is none: the stay may go on."),
+    _count("sightings", "Readings in a row that showed it; ranking_readings tells of how many."),
     _count("best_position", "The best place that it had, from 0."),
     Column("mean_position", Numeric, comment="The mean of its places.", nullable=False),
-    PrimaryKeyConstraint("ranking", "kind", "thing_id"),
+    PrimaryKeyConstraint("ranking", "kind", "thing_id", "stay"),
     Index(None, "kind", "thing_id"),
 )
 ranking_countries = _table(

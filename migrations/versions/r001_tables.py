@@ -121,18 +121,30 @@ def upgrade():
         sa.Column(
             "cohort", sa.Date(), nullable=False, comment="The first day of the month in which they joined, in UTC."
         ),
-        sa.Column("month", sa.Date(), nullable=False, comment="The first day of the month in which they were active."),
+        sa.Column(
+            "month", sa.Date(), nullable=False, comment="The first day of the month in which they were active or not."
+        ),
+        sa.Column(
+            "observable",
+            sa.Integer(),
+            nullable=False,
+            comment="Users whose list of projects was read whole after the month was over.",
+        ),
         sa.Column(
             "active",
             sa.Integer(),
             nullable=False,
-            comment="Users that last shared a project or wrote a comment in that month.",
+            comment="How many of these last shared a project or wrote a comment in that month.",
         ),
-        sa.Column("sharing", sa.Integer(), nullable=False, comment="Users that last shared a project in that month."),
-        sa.Column("commenting", sa.Integer(), nullable=False, comment="Users that wrote a comment in that month."),
+        sa.Column(
+            "sharing", sa.Integer(), nullable=False, comment="How many of them last shared a project in that month."
+        ),
+        sa.Column(
+            "commenting", sa.Integer(), nullable=False, comment="How many of them wrote a comment in that month."
+        ),
         sa.PrimaryKeyConstraint("cohort", "month", name=op.f("cohort_activity_pkey")),
         schema="analytics",
-        comment="How many users of each cohort were active in each month, summed up from user_months.",
+        comment="How many users of each cohort were active in each month, of those observed until its end; from user_months.",
     )
     op.create_table(
         "cohorts",
@@ -197,7 +209,7 @@ def upgrade():
             "gone",
             sa.Integer(),
             nullable=False,
-            comment="How many of the items are gone themselves. What stands on a page that is gone is not counted.",
+            comment="How many of the items are gone by now, themselves or with the page that they stand on.",
         ),
         sa.PrimaryKeyConstraint("stream", "day", name=op.f("daily_activity_pkey")),
         schema="analytics",
@@ -211,7 +223,7 @@ def upgrade():
         sa.Column("mutual", sa.Integer(), nullable=False, comment="Users that the user follows and that follow back."),
         sa.PrimaryKeyConstraint("user_id", name=op.f("follow_degrees_pkey")),
         schema="analytics",
-        comment="Each user's place in the network of followers: edges that are known and not gone. Who has none is left out.",
+        comment="Each user's place in the network of followers: edges that are known and not gone, so each number is a lower bound but where the list was read whole (see follow_lists). Who has none is left out.",
     )
     op.create_table(
         "life_curves",
@@ -286,22 +298,40 @@ def upgrade():
             comment="What stood there. Soft reference to projects or studios.",
         ),
         sa.Column(
+            "stay",
+            sa.Integer(),
+            nullable=False,
+            comment="The number of the stay among those of the thing in this ranking, from 1.",
+        ),
+        sa.Column(
+            "absent_before",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="The reading before, which did not show it; null where the stay began before the first one.",
+        ),
+        sa.Column(
             "first_seen_at", sa.DateTime(timezone=True), nullable=False, comment="The first reading that showed it."
         ),
         sa.Column(
             "last_seen_at", sa.DateTime(timezone=True), nullable=False, comment="The last reading that showed it."
         ),
         sa.Column(
+            "absent_after",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="The next reading, which did not show it; null while there is none: the stay may go on.",
+        ),
+        sa.Column(
             "sightings",
             sa.Integer(),
             nullable=False,
-            comment="Readings that showed it; ranking_readings tells of how many.",
+            comment="Readings in a row that showed it; ranking_readings tells of how many.",
         ),
         sa.Column("best_position", sa.Integer(), nullable=False, comment="The best place that it had, from 0."),
         sa.Column("mean_position", sa.Numeric(), nullable=False, comment="The mean of its places."),
-        sa.PrimaryKeyConstraint("ranking", "kind", "thing_id", name=op.f("ranking_stays_pkey")),
+        sa.PrimaryKeyConstraint("ranking", "kind", "thing_id", "stay", name=op.f("ranking_stays_pkey")),
         schema="analytics",
-        comment="How long and how high each thing stood in each ranking, by the readings that showed it.",
+        comment="How long and how high each thing stood in each ranking, by the readings that showed it: one row for each stay, which ends with the first reading that did not.",
     )
     op.create_index(
         op.f("ranking_stays_kind_thing_id_idx"), "ranking_stays", ["kind", "thing_id"], unique=False, schema="analytics"
@@ -360,6 +390,12 @@ def upgrade():
             nullable=False,
             comment="Whether its parent is unknown, so that it hangs from the root that it or its first remix states: its depth is the least it can be.",
         ),
+        sa.Column(
+            "is_depth_known",
+            sa.Boolean(),
+            nullable=False,
+            comment="Whether no parent on the way to the root is assumed: depth is exact.",
+        ),
         sa.PrimaryKeyConstraint("project_id", name=op.f("remix_nodes_pkey")),
         schema="analytics",
         comment="Trees of remixes, one row for each project in one. Projects that are gone, or that were never seen, have their place too; projects without a remix are in no tree.",
@@ -414,6 +450,81 @@ def upgrade():
         comment="Each tree of remixes: how large, how deep and how broad.",
     )
     op.create_table(
+        "reply_latency",
+        sa.Column(
+            "kind", sa.Text(), nullable=False, comment="project, studio or profile; any for all of them together."
+        ),
+        sa.Column(
+            "month",
+            sa.Date(),
+            nullable=True,
+            comment="The first day of the month in which the thread began, in UTC; null for all months.",
+        ),
+        sa.Column("comments", sa.BigInteger(), nullable=False, comment="Comments that are no replies."),
+        sa.Column(
+            "unread",
+            sa.BigInteger(),
+            nullable=False,
+            comment="How many of them have replies of which none was read: nothing is known of their wait.",
+        ),
+        sa.Column(
+            "observable",
+            sa.BigInteger(),
+            nullable=False,
+            comment="Comments of whose wait something is known: all that follows is of these.",
+        ),
+        sa.Column(
+            "answered",
+            sa.BigInteger(),
+            nullable=False,
+            comment="How many of them were answered while they were observed.",
+        ),
+        sa.Column(
+            "answered_in_a_minute",
+            sa.Numeric(),
+            nullable=True,
+            comment="Share that is answered within a minute; null while none was observed for so long.",
+        ),
+        sa.Column(
+            "answered_in_ten_minutes",
+            sa.Numeric(),
+            nullable=True,
+            comment="Share that is answered within ten minutes; null while none was observed for so long.",
+        ),
+        sa.Column(
+            "answered_in_an_hour",
+            sa.Numeric(),
+            nullable=True,
+            comment="Share that is answered within an hour; null while none was observed for so long.",
+        ),
+        sa.Column(
+            "answered_in_a_day",
+            sa.Numeric(),
+            nullable=True,
+            comment="Share that is answered within a day; null while none was observed for so long.",
+        ),
+        sa.Column(
+            "answered_in_a_week",
+            sa.Numeric(),
+            nullable=True,
+            comment="Share that is answered within a week; null while none was observed for so long.",
+        ),
+        sa.Column(
+            "median_wait",
+            sa.Interval(),
+            nullable=True,
+            comment="Half of what is answered within a week is answered within this time.",
+        ),
+        sa.Column(
+            "ninth_decile_wait",
+            sa.Interval(),
+            nullable=True,
+            comment="Nine tenths of what is answered within a week, within this time.",
+        ),
+        schema="analytics",
+        comment="How soon comments are answered, by kind and by the month in which they were written: shares by Kaplan and Meier, in which a comment counts as waiting until it was last observed (see reply_waits).",
+    )
+    op.create_table(
         "studio_figures",
         sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The studio. Soft reference to studios."),
         sa.Column("projects", sa.Integer(), nullable=False, comment="Projects in it."),
@@ -436,7 +547,7 @@ def upgrade():
         ),
         sa.PrimaryKeyConstraint("studio_id", name=op.f("studio_figures_pkey")),
         schema="analytics",
-        comment="What each studio holds that has anything: members, projects and comments that are known and not gone.",
+        comment="What each studio holds that is there and has anything: members, projects and comments that are known and not gone.",
     )
     op.create_table(
         "threads",
@@ -459,10 +570,17 @@ def upgrade():
             comment="Who wrote it; null for one that was removed. Soft reference to users.",
         ),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True, comment="When it was written."),
-        sa.Column("is_gone", sa.Boolean(), nullable=False, comment="Whether it is gone itself."),
+        sa.Column(
+            "is_gone",
+            sa.Boolean(),
+            nullable=False,
+            comment="Whether it is gone, itself or with the page that it stands on.",
+        ),
         sa.Column("replies", sa.Integer(), nullable=False, comment="Replies that are known."),
         sa.Column("own_replies", sa.Integer(), nullable=False, comment="Replies by the author of the thread."),
-        sa.Column("gone_replies", sa.Integer(), nullable=False, comment="Replies that are gone."),
+        sa.Column(
+            "gone_replies", sa.Integer(), nullable=False, comment="Replies that are gone, themselves or with the page."
+        ),
         sa.Column("repliers", sa.Integer(), nullable=False, comment="How many different people replied."),
         sa.Column(
             "first_reply_at", sa.DateTime(timezone=True), nullable=True, comment="When the first reply was written."
@@ -2487,6 +2605,7 @@ def downgrade():
     op.drop_index(op.f("threads_kind_place_id_idx"), table_name="threads", schema="analytics")
     op.drop_table("threads", schema="analytics")
     op.drop_table("studio_figures", schema="analytics")
+    op.drop_table("reply_latency", schema="analytics")
     op.drop_table("remix_trees", schema="analytics")
     op.drop_index(op.f("remix_nodes_root_id_idx"), table_name="remix_nodes", schema="analytics")
     op.drop_table("remix_nodes", schema="analytics")

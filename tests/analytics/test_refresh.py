@@ -143,6 +143,67 @@ def test_what_another_day_a_share_and_a_reply_leave_behind(database: str) -> Non
 
 
 @pytest.mark.every_postgres
+def test_what_is_gone_with_its_page_and_what_a_later_reading_ends(database: str) -> None:
+    """A row changes, and the figures of others with it: what stands on a page, and what a ranking shows no more."""
+    with psycopg.connect(database, autocommit=True) as other, open_connection(database, autocommit=True) as connection:
+        other.execute("INSERT INTO scratch.users (id, joined_at) VALUES (1, '2026-01-01'), (2, '2026-01-01')")
+        other.execute("INSERT INTO scratch.projects (id, author_id) VALUES (11, 1), (12, 1)")
+        other.execute("INSERT INTO scratch.studios (id, host_id) VALUES (11, 1), (12, 1)")
+        other.execute("INSERT INTO scratch.studio_projects (studio_id, project_id) VALUES (11, 11), (12, 12)")
+        other.execute("INSERT INTO scratch.studio_activity (studio_id, id, created_at) VALUES (11, 'x', '2026-01-01')")
+        for kind, column, place in (
+            ("project", "project_id", 11),
+            ("studio", "studio_id", 11),
+            ("profile", "user_id", 2),
+        ):
+            other.execute(
+                f"INSERT INTO scratch.{kind}_comments (id, {column}, author_id, parent_id, created_at)"
+                " VALUES (1, %(place)s, 1, NULL, '2026-01-01'), (2, %(place)s, 2, 1, '2026-01-02')",
+                {"place": place},
+            )
+
+        def read_ranking(day: str, *things: int) -> None:
+            for position, thing in enumerate(things):
+                other.execute(
+                    "INSERT INTO history.rankings (ranking, seen_at, position, kind, thing_id)"
+                    " VALUES ('x', %s, %s, 'project', %s)",
+                    [day, position, thing],
+                )
+
+        def stays() -> list[tuple[Any, ...]]:
+            assert_up_to_date(connection)
+            return connection.execute(
+                "SELECT thing_id, extract(day FROM first_seen_at)::int, extract(day FROM absent_after)::int"
+                " FROM analytics.ranking_stays ORDER BY 1, 2"
+            ).fetchall()
+
+        read_ranking("2026-01-01", 11, 12)
+        refresh(connection)
+        for table, key, change in (
+            ("projects", 11, "gone_at = now()"), ("studios", 11, "gone_at = now()"), ("users", 2, "gone_at = now()"),
+            ("projects", 11, "gone_at = NULL"), ("studios", 11, "gone_at = NULL"), ("users", 2, "gone_at = NULL"),
+        ):  # fmt: skip
+            other.execute(f"UPDATE scratch.{table} SET {change} WHERE id = {key}")
+            if "NULL" in change:
+                # As the crawl does, when it finds again what was gone.
+                other.execute(
+                    "INSERT INTO history.absences (kind, thing_id, gone_at, returned_at)"
+                    " VALUES (%s, %s, now() - interval '1 second', now())",
+                    [table, key],
+                )
+            refresh(connection)
+            assert_up_to_date(connection)
+        read_ranking("2026-01-03", 11)
+        refresh(connection)
+        assert stays() == [(11, 1, None), (12, 1, 3)]
+        # A reading of an archive comes late: it cuts a stay in two.
+        read_ranking("2026-01-02", 12)
+        refresh(connection)
+        assert stays() == [(11, 1, 2), (11, 3, None), (12, 1, 3)]
+        assert not any(whole for name, (whole, _) in how(connection).items() if name not in SUMS)
+
+
+@pytest.mark.every_postgres
 def test_what_was_not_committed_yet_is_found_the_next_time(database: str) -> None:
     follow = "INSERT INTO scratch.follows (follower_id, followee_id) VALUES (%s, %s)"
     with psycopg.connect(database) as slow, open_connection(database, autocommit=True) as connection:

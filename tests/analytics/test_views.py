@@ -42,6 +42,7 @@ def comments(connection: Connection, kind: str, place: str, *rows: tuple[Any, ..
 
 
 GONE = "2026-06-01"
+WHOLE = '{"ground": "key", "complete": true}'
 
 
 @pytest.mark.every_postgres
@@ -77,8 +78,10 @@ def test_activity_and_cohorts(connection: Connection) -> None:
         (21, "addproject-2", 1, "2026-01-06 06:00Z"),
     )  # fmt: skip
     fill(
-        connection, "crawl.walks", "stream, entity_id, due_at, visits",
-        ("user_projects", 1, "2026-01-01", 2), ("user_projects", 2, "2026-01-01", 0),
+        connection, "crawl.walks", "stream, entity_id, due_at, visits, certified_from, certificate",
+        ("user_projects", 1, "2026-01-01", 2, "2026-03-15 00:00Z", WHOLE),
+        ("user_projects", 2, "2026-01-01", 0, None, None),
+        ("user_projects", 3, "2026-01-01", 1, "2026-04-01 00:00Z", WHOLE),
     )  # fmt: skip
     refresh(connection)
 
@@ -110,17 +113,17 @@ def test_activity_and_cohorts(connection: Connection) -> None:
         (1, january, 2, 2), (2, january, 0, 1), (2, march, 1, 0), (3, march, 0, 1), (4, march, 0, 1),
     ]  # fmt: skip
     cohorts = connection.execute("SELECT cohort, users, gone_users, read_users FROM analytics.cohorts ORDER BY 1")
-    assert cohorts.fetchall() == [(january, 2, 1, 1), (february, 1, 0, 0)]
+    assert cohorts.fetchall() == [(january, 2, 1, 1), (february, 1, 0, 1)]
     retention = connection.execute(
-        "SELECT cohort, month_number, users, active, sharing, commenting, share_active::float8, is_complete"
+        "SELECT cohort, month_number, users, observable, active, sharing, commenting, share_active::float8, is_complete"
         " FROM analytics.cohort_retention ORDER BY 1, 2"
     ).fetchall()
+    # What user 2 did is not counted: whether others of whom as little was read did anything is not known.
     assert retention == [
-        (january, 0, 2, 2, 1, 2, 1.0, True),
-        (january, 1, 2, 0, 0, 0, 0.0, True),
-        (january, 2, 2, 1, 1, 0, 0.5, False),
-        (february, 0, 1, 0, 0, 0, 0.0, True),
-        (february, 1, 1, 1, 0, 1, 1.0, False),
+        (january, 0, 2, 1, 1, 1, 1, 1.0, False),
+        (january, 1, 2, 1, 0, 0, 0, 0.0, False),
+        (february, 0, 1, 1, 0, 0, 0, 0.0, True),
+        (february, 1, 1, 1, 1, 0, 1, 1.0, True),
     ]
     countries = connection.execute("SELECT * FROM analytics.countries ORDER BY country").fetchall()
     assert [(*row[:2], float(row[2]), *row[3:]) for row in countries] == [
@@ -210,13 +213,26 @@ def test_threads_and_how_long_an_answer_takes(connection: Connection) -> None:
         ("project", 7, 11, 3, False, 1, 1, 0, 1, timedelta(seconds=5), None, timedelta(seconds=5)),
     ]
     latency = connection.execute(
-        "SELECT kind, month::text, comments, replied, answered, share_answered::float8, median_wait, ninth_decile_wait"
-        " FROM analytics.reply_latency WHERE comments > 0 ORDER BY 1, 2"
+        "SELECT kind, month::text, comments, observable, answered, answered_in_an_hour::float8,"
+        " answered_in_a_week::float8, median_wait, ninth_decile_wait FROM analytics.reply_latency ORDER BY 1, 2"
     ).fetchall()
     assert latency == [
-        ("project", "2026-01-01", 4, 3, 2, 0.5, 2 * hour, 2.8 * hour),
-        ("project", "2026-02-01", 1, 0, 0, 0.0, None, None),
+        ("any", None, 5, 5, 2, 0.2, 0.4, hour, 3 * hour),
+        ("project", "2026-01-01", 4, 4, 2, 0.25, 0.5, hour, 3 * hour),
+        ("project", "2026-02-01", 1, 1, 0, 0.0, 0.0, None, None),
+        ("project", None, 5, 5, 2, 0.2, 0.4, hour, 3 * hour),
     ]
+    # First read half an hour after it was written, and with its whole list two hours after: no answer by then.
+    connection.execute("UPDATE scratch.project_comments SET first_seen_at = created_at + interval '30 minutes'")
+    fill(
+        connection, "crawl.walks", "stream, entity_id, due_at, enumerated_at, certificate",
+        ("project_comments", 11, "2027-01-01", "2026-02-01 00:00Z", WHOLE),
+    )  # fmt: skip
+    waits = "SELECT thread_id, waited, is_answered FROM analytics.reply_waits ORDER BY 1"
+    assert connection.execute(waits).fetchall()[:2] == [(1, hour, True), (5, 2 * hour, False)]
+    # What has replies of which none was read tells nothing.
+    connection.execute("UPDATE scratch.project_comments SET reply_count = 1 WHERE id = 9")
+    assert (9, None, None) in connection.execute(waits).fetchall()
 
 
 @pytest.mark.every_postgres
@@ -231,13 +247,17 @@ def test_the_network_of_followers(connection: Connection) -> None:
         "SELECT user_id, followers, following, mutual FROM analytics.follow_degrees ORDER BY 1"
     ).fetchall()
     assert degrees == [(1, 3, 1, 1), (2, 1, 1, 1), (3, 0, 2, 0), (4, 1, 1, 0)]
+    fill(
+        connection, "crawl.walks", "stream, entity_id, due_at, certificate",
+        ("user_followers", 1, "2027-01-01", WHOLE), ("user_followers", 3, "2027-01-01", WHOLE),
+        ("user_followers", 2, "2027-01-01", None), ("user_following", 5, "2027-01-01", WHOLE),
+    )  # fmt: skip
     network = connection.execute("SELECT * FROM analytics.follow_network").fetchone()
     assert network is not None
-    assert (*network[:3], float(network[3]), *network[4:]) == (4, 5, 2, 0.4, 3, 4, 3, 2)
+    # Of the three edges from users 1 and 3 it is known whether they are returned.
+    assert (*network[:4], float(network[4]), *network[5:]) == (4, 5, 3, 1, 0.3333, 3, 4, 3, 2)
     distribution = connection.execute("SELECT direction, degree, users FROM analytics.degree_distribution").fetchall()
-    assert sorted(distribution) == [
-        ("followers", 0, 1), ("followers", 1, 2), ("followers", 3, 1), ("following", 1, 3), ("following", 2, 1),
-    ]  # fmt: skip
+    assert sorted(distribution) == [("followers", 0, 1), ("followers", 3, 1), ("following", 0, 1)]
 
 
 @pytest.mark.every_postgres
@@ -394,13 +414,14 @@ def test_rankings_over_time_and_where_they_come_from(connection: Connection) -> 
     assert moves == [("2026-01-02", 0, 12, "2026-01-01", 1, 1), ("2026-01-03", 3, 12, "2026-01-02", 0, -3)]
     stays = connection.execute(
         "SELECT kind, thing_id, first_seen_at::date::text, last_seen_at::date::text, sightings,"
-        " best_position, mean_position::float8 FROM analytics.ranking_stays WHERE ranking = %s ORDER BY 2",
+        " best_position, mean_position::float8, absent_before IS NULL, absent_after::date::text"
+        " FROM analytics.ranking_stays WHERE ranking = %s ORDER BY 2",
         [explore],
     ).fetchall()
     assert stays == [
-        ("project", 11, "2026-01-01", "2026-01-01", 1, 0, 0.0),
-        ("project", 12, "2026-01-01", "2026-01-03", 3, 0, 1.33),
-        ("project", 13, "2026-01-02", "2026-01-02", 1, 1, 1.0),
+        ("project", 11, "2026-01-01", "2026-01-01", 1, 0, 0.0, True, "2026-01-02"),
+        ("project", 12, "2026-01-01", "2026-01-03", 3, 0, 1.33, True, None),
+        ("project", 13, "2026-01-02", "2026-01-02", 1, 1, 1.0, False, "2026-01-03"),
     ]
     readings = connection.execute(
         "SELECT language, readings, first_read_at::date::text, last_read_at::date::text, sightings"

@@ -17,6 +17,8 @@ CONTRACT = {
     "scratch": {
         "users", "projects", "studios", "project_comments", "studio_comments", "profile_comments", "follows",
         "favorites", "studio_projects", "studio_members", "studio_activity", "news", "comments",
+        "present_users", "present_projects", "present_studios", "present_comments", "present_follows",
+        "present_favorites", "present_studio_projects", "present_studio_members",
     },
     "history": {
         "project_stats", "studio_stats", "user_revisions", "project_revisions", "studio_revisions",
@@ -38,7 +40,7 @@ CONTRACT = {
         "live_ranking_stays", "live_cohorts", "live_ranking_countries",
         "monthly_activity", "cohorts", "cohort_retention", "remix_edges", "reply_latency", "follow_network",
         "degree_distribution", "studio_memberships", "project_life", "ranking_moves", "ranking_readings", "index_lag",
-        "ranking_countries",
+        "ranking_countries", "live_reply_latency", "reply_waits", "follow_lists", "ranking_survival",
         *SAMPLING,
     },
     "account": {"messages", "activity", "alerts", "projects", "states"},

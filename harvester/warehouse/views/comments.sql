@@ -1,16 +1,19 @@
 -- All comments with their kind: the ids of the three kinds collide, so (kind, id) is the key.
 CREATE VIEW scratch.comments AS
-SELECT 'project' AS kind, id, project_id AS place_id, parent_id, author_id, commentee_id, content, content_served,
-       created_at, modified_at, visibility, reply_count, first_seen_at, gone_at, gone_reason, extra
-FROM scratch.project_comments
+SELECT 'project' AS kind, c.id, c.project_id AS place_id, c.parent_id, c.author_id, c.commentee_id, c.content, c.content_served,
+       c.created_at, c.modified_at, c.visibility, c.reply_count, c.first_seen_at, c.gone_at, c.gone_after, c.gone_reason, c.extra,
+       c.gone_at IS NULL AND p.gone_at IS NULL AS is_present
+FROM scratch.project_comments c LEFT JOIN scratch.projects p ON p.id = c.project_id
 UNION ALL
-SELECT 'studio', id, studio_id, parent_id, author_id, commentee_id, content, content_served,
-       created_at, modified_at, visibility, reply_count, first_seen_at, gone_at, gone_reason, extra
-FROM scratch.studio_comments
+SELECT 'studio', c.id, c.studio_id, c.parent_id, c.author_id, c.commentee_id, c.content, c.content_served,
+       c.created_at, c.modified_at, c.visibility, c.reply_count, c.first_seen_at, c.gone_at, c.gone_after, c.gone_reason, c.extra,
+       c.gone_at IS NULL AND p.gone_at IS NULL
+FROM scratch.studio_comments c LEFT JOIN scratch.studios p ON p.id = c.studio_id
 UNION ALL
-SELECT 'profile', id, user_id, parent_id, author_id, commentee_id, content, content_served,
-       created_at, modified_at, visibility, reply_count, first_seen_at, gone_at, gone_reason, extra
-FROM scratch.profile_comments;
+SELECT 'profile', c.id, c.user_id, c.parent_id, c.author_id, c.commentee_id, c.content, c.content_served,
+       c.created_at, c.modified_at, c.visibility, c.reply_count, c.first_seen_at, c.gone_at, c.gone_after, c.gone_reason, c.extra,
+       c.gone_at IS NULL AND p.gone_at IS NULL
+FROM scratch.profile_comments c LEFT JOIN scratch.users p ON p.id = c.user_id;
 
 COMMENT ON VIEW scratch.comments IS
     'Comments of all kinds; place_id is the project, studio or user they stand on.';
@@ -28,5 +31,8 @@ COMMENT ON COLUMN scratch.comments.visibility IS 'Visibility as the site states 
 COMMENT ON COLUMN scratch.comments.reply_count IS 'Replies as the site states them: above 0 if there are any, else not exact.';
 COMMENT ON COLUMN scratch.comments.first_seen_at IS 'When the row was first stored.';
 COMMENT ON COLUMN scratch.comments.gone_at IS 'When it was shown to be absent; null while present.';
+COMMENT ON COLUMN scratch.comments.gone_after IS 'When it was last known to be present.';
 COMMENT ON COLUMN scratch.comments.gone_reason IS 'What its absence means; null while present.';
 COMMENT ON COLUMN scratch.comments.extra IS 'Served fields that have no column here.';
+COMMENT ON COLUMN scratch.comments.is_present IS
+    'Whether it is there for a reader: neither it nor the project, studio or user that it stands on is gone.';

@@ -59,7 +59,7 @@ COMMENT ON FUNCTION analytics.gap_is_in IS
 
 -- Ids count up over the whole site: the share of them that is held says how much of a month the warehouse can have.
 CREATE VIEW analytics.id_gaps AS
-SELECT kind, date_trunc('month', created_at) AS month, count(*) AS held, min(id) AS lowest_id, max(id) AS highest_id,
+SELECT kind, date_trunc('month', created_at AT TIME ZONE 'UTC')::date AS month, count(*) AS held, min(id) AS lowest_id, max(id) AS highest_id,
     max(id) - min(id) + 1 - count(*) AS ids_not_held,
     round(count(*)::numeric / (max(id) - min(id) + 1), 6) AS share_held
 FROM (
@@ -93,7 +93,7 @@ COMMENT ON COLUMN analytics.coverage.holes IS 'Items of the list that could not 
 COMMENT ON COLUMN analytics.coverage.visited_at IS 'When the last completed visit began.';
 COMMENT ON COLUMN analytics.coverage.due_at IS 'When the next visit must take place at the latest.';
 COMMENT ON COLUMN analytics.id_gaps.kind IS 'project, studio, user, project comment, studio comment or profile comment.';
-COMMENT ON COLUMN analytics.id_gaps.month IS 'The month in which they were created, in UTC.';
+COMMENT ON COLUMN analytics.id_gaps.month IS 'The first day of the month in which they were created, in UTC.';
 COMMENT ON COLUMN analytics.id_gaps.held IS 'Rows that are held.';
 COMMENT ON COLUMN analytics.id_gaps.lowest_id IS 'The lowest id of them.';
 COMMENT ON COLUMN analytics.id_gaps.highest_id IS 'The highest.';

@@ -1,7 +1,8 @@
 -- What happened on each day, by stream: the definition of the table analytics.daily_activity, and months of it.
 --
 -- An event counts on the day on which it took place in the world, not on the one on which it was read. What is gone by
--- now took place all the same. A day that is not read to its end shows less than there was: see analytics.freshness.
+-- now took place all the same, and is told apart by the rule of scratch.present_comments and its like. A day that is not
+-- read to its end shows less than there was: see analytics.freshness.
 
 CREATE VIEW analytics.live_daily_activity AS
 SELECT
@@ -10,21 +11,19 @@ SELECT
     count(*)::integer AS items,
     count(DISTINCT actor_id)::integer AS actors,
     count(*) FILTER (WHERE is_reply)::integer AS replies,
-    count(gone_at)::integer AS gone
+    count(*) FILTER (WHERE NOT is_present)::integer AS gone
 FROM (
-    SELECT 'users' AS stream, joined_at AS happened_at, id AS actor_id, false AS is_reply, gone_at FROM scratch.users
+    SELECT 'users' AS stream, joined_at AS happened_at, id AS actor_id, false AS is_reply, gone_at IS NULL AS is_present
+    FROM scratch.users
     UNION ALL
-    SELECT 'projects', shared_at, author_id, false, gone_at FROM scratch.projects
+    SELECT 'projects', shared_at, author_id, false, gone_at IS NULL FROM scratch.projects
     UNION ALL
-    SELECT 'studios', created_at, host_id, false, gone_at FROM scratch.studios
+    SELECT 'studios', created_at, host_id, false, gone_at IS NULL FROM scratch.studios
     UNION ALL
-    SELECT 'project_comments', created_at, author_id, parent_id IS NOT NULL, gone_at FROM scratch.project_comments
+    SELECT kind || '_comments', created_at, author_id, parent_id IS NOT NULL, is_present FROM scratch.comments
     UNION ALL
-    SELECT 'studio_comments', created_at, author_id, parent_id IS NOT NULL, gone_at FROM scratch.studio_comments
-    UNION ALL
-    SELECT 'profile_comments', created_at, author_id, parent_id IS NOT NULL, gone_at FROM scratch.profile_comments
-    UNION ALL
-    SELECT 'studio_activity', created_at, actor_id, false, gone_at FROM scratch.studio_activity
+    SELECT 'studio_activity', a.created_at, a.actor_id, false, a.gone_at IS NULL AND s.gone_at IS NULL
+    FROM scratch.studio_activity a LEFT JOIN scratch.studios s ON s.id = a.studio_id
 ) events
 WHERE happened_at IS NOT NULL
 GROUP BY 1, 2;
@@ -50,7 +49,7 @@ COMMENT ON COLUMN analytics.monthly_activity.stream IS 'As in daily_activity.';
 COMMENT ON COLUMN analytics.monthly_activity.month IS 'The first day of the month, in UTC.';
 COMMENT ON COLUMN analytics.monthly_activity.items IS 'How many things happened.';
 COMMENT ON COLUMN analytics.monthly_activity.replies IS 'How many of them are replies.';
-COMMENT ON COLUMN analytics.monthly_activity.gone IS 'How many of them are gone themselves.';
+COMMENT ON COLUMN analytics.monthly_activity.gone IS 'How many of them are gone by now, themselves or with the page that they stand on.';
 COMMENT ON COLUMN analytics.monthly_activity.days IS 'Days of the month on which anything happened.';
 COMMENT ON COLUMN analytics.monthly_activity.most_actors_in_a_day IS
     'Different people on the busiest day; people of a month cannot be added up from those of its days.';

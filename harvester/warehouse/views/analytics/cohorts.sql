@@ -1,8 +1,10 @@
 -- Users by the month in which they joined, and how many of them were active so many months later.
 --
--- Active means public activity that was read: a project last shared in that month, or a comment written in it. The
--- comments of a user are known only from places that were read, so activity is a lower bound; whoever was met only
--- because of a comment was active by construction. Compare cohorts by their read_users, or take a sample by design.
+-- Active means public activity that was read: a project last shared in that month, or a comment written in it. A month of
+-- a user is observable if the user's list of projects was read whole after the month was over; shares are of these users
+-- alone, and nothing that others did counts. Two biases stay, and have opposite signs: comments are known only from
+-- places that were read, and whoever was met because of what they did was active by construction. Take a sample by
+-- design where that matters.
 
 CREATE VIEW analytics.live_user_months AS
 SELECT
@@ -41,50 +43,62 @@ COMMENT ON VIEW analytics.live_cohorts IS
     'Defines analytics.cohorts: counts all users, and asks for each whether its projects were read, at each look.';
 
 CREATE VIEW analytics.live_cohort_activity AS
-SELECT
-    date_trunc('month', u.joined_at AT TIME ZONE 'UTC')::date AS cohort,
-    m.month,
-    count(*)::integer AS active,
-    (count(*) FILTER (WHERE m.projects > 0))::integer AS sharing,
-    (count(*) FILTER (WHERE m.comments > 0))::integer AS commenting
-FROM analytics.user_months m
-JOIN scratch.users u ON u.id = m.user_id
-WHERE u.joined_at IS NOT NULL
-GROUP BY 1, 2;
+WITH members AS (
+    -- Of each user the last month that was over when the proved reading of their projects began.
+    SELECT u.id, date_trunc('month', u.joined_at AT TIME ZONE 'UTC')::date AS cohort,
+        (date_trunc('month', w.certified_from AT TIME ZONE 'UTC') - interval '1 month')::date AS last_month
+    FROM scratch.users u
+    JOIN crawl.walks w ON w.stream = 'user_projects' AND w.entity_id = u.id
+    WHERE u.joined_at IS NOT NULL AND (w.certificate ->> 'complete')::boolean
+),
+observed AS (
+    SELECT cohort, x.month::date AS month, sum(users)::integer AS observable
+    FROM (SELECT cohort, last_month, count(*) AS users FROM members GROUP BY 1, 2) ends
+    CROSS JOIN LATERAL generate_series(cohort::timestamp, last_month::timestamp, interval '1 month') x (month)
+    GROUP BY 1, 2
+),
+done AS (
+    SELECT u.cohort, m.month, count(*)::integer AS active,
+        (count(*) FILTER (WHERE m.projects > 0))::integer AS sharing,
+        (count(*) FILTER (WHERE m.comments > 0))::integer AS commenting
+    FROM members u JOIN analytics.user_months m ON m.user_id = u.id AND m.month BETWEEN u.cohort AND u.last_month
+    GROUP BY 1, 2
+)
+SELECT cohort, month, observable, coalesce(active, 0) AS active, coalesce(sharing, 0) AS sharing,
+    coalesce(commenting, 0) AS commenting
+FROM observed LEFT JOIN done USING (cohort, month);
 
 COMMENT ON VIEW analytics.live_cohort_activity IS
-    'Defines analytics.cohort_activity: sums up analytics.user_months at each look.';
+    'Defines analytics.cohort_activity: sums up analytics.user_months, and asks until when each user was observed, at each look.';
 
 CREATE VIEW analytics.cohort_retention AS
-WITH newest AS (SELECT max(month) AS month FROM analytics.cohort_activity)
 SELECT
     c.cohort,
-    n.number AS month_number,
+    (12 * (extract(year FROM a.month) - extract(year FROM c.cohort))
+        + extract(month FROM a.month) - extract(month FROM c.cohort))::integer AS month_number,
     c.users,
     c.read_users,
-    coalesce(a.active, 0) AS active,
-    coalesce(a.sharing, 0) AS sharing,
-    coalesce(a.commenting, 0) AS commenting,
-    round(coalesce(a.active, 0)::numeric / c.users, 4) AS share_active,
-    x.month < newest.month AS is_complete
-FROM analytics.cohorts c
-CROSS JOIN newest
-CROSS JOIN LATERAL generate_series(
-    0, (12 * (extract(year FROM newest.month) - extract(year FROM c.cohort))
-        + extract(month FROM newest.month) - extract(month FROM c.cohort))::integer
-) AS n (number)
-CROSS JOIN LATERAL (SELECT (c.cohort + make_interval(months => n.number))::date AS month) x
-LEFT JOIN analytics.cohort_activity a ON a.cohort = c.cohort AND a.month = x.month;
+    a.observable,
+    a.active,
+    a.sharing,
+    a.commenting,
+    round(a.active::numeric / a.observable, 4) AS share_active,
+    a.observable = c.users AS is_complete
+FROM analytics.cohorts c JOIN analytics.cohort_activity a USING (cohort);
 
 COMMENT ON VIEW analytics.cohort_retention IS
-    'How many users of each cohort were active in each month after joining, as of the last refresh. Months without activity have their row, up to the newest month with any.';
+    'How many users of each cohort were active in each month after joining, of those observed until its end, as of the last refresh. A cohort has a row for each month up to the last that is observable for any of its users.';
 COMMENT ON COLUMN analytics.cohort_retention.cohort IS 'The first day of the month in which they joined, in UTC.';
 COMMENT ON COLUMN analytics.cohort_retention.month_number IS 'Months after that one, which has 0.';
 COMMENT ON COLUMN analytics.cohort_retention.users IS 'Users of the cohort that are known.';
 COMMENT ON COLUMN analytics.cohort_retention.read_users IS 'Users of the cohort whose list of projects was read.';
-COMMENT ON COLUMN analytics.cohort_retention.active IS 'Users that shared a project or wrote a comment in that month.';
-COMMENT ON COLUMN analytics.cohort_retention.sharing IS 'Users that last shared a project in that month.';
-COMMENT ON COLUMN analytics.cohort_retention.commenting IS 'Users that wrote a comment in that month.';
-COMMENT ON COLUMN analytics.cohort_retention.share_active IS 'active / users: a lower bound, since not all is read.';
+COMMENT ON COLUMN analytics.cohort_retention.observable IS
+    'Users of the cohort whose list of projects was read whole after the month was over: the others may have been active unseen.';
+COMMENT ON COLUMN analytics.cohort_retention.active IS
+    'Observable users that last shared a project or wrote a comment in that month.';
+COMMENT ON COLUMN analytics.cohort_retention.sharing IS 'Observable users that last shared a project in that month.';
+COMMENT ON COLUMN analytics.cohort_retention.commenting IS 'Observable users that wrote a comment in that month.';
+COMMENT ON COLUMN analytics.cohort_retention.share_active IS
+    'active / observable. Comments in places that were not read are missing in it.';
 COMMENT ON COLUMN analytics.cohort_retention.is_complete IS
-    'Whether the month is over, judged by the newest month with activity.';
+    'Whether the month is observable for every user of the cohort.';

@@ -55,14 +55,14 @@ FROM (
             '{user, user_projects, project_comments, project_replies, studio_comments, studio_replies, profile_comments}'),
         ('remixes', '{remix_nodes, remix_trees}', '{live_remix_nodes, live_remix_trees, remix_edges, remix_roots, remix_tree}',
             '{project, project_remixes, user_projects}'),
-        ('threads', '{threads, reply_latency}', '{live_threads}',
+        ('threads', '{threads, reply_latency}', '{live_threads, live_reply_latency, reply_waits}',
             '{project_comments, project_replies, studio_comments, studio_replies, profile_comments}'),
-        ('network', '{follow_degrees, follow_network, degree_distribution}', '{live_follow_degrees}',
+        ('network', '{follow_degrees, follow_lists, follow_network, degree_distribution}', '{live_follow_degrees}',
             '{user_followers, user_following}'),
         ('studios', '{studio_figures}', '{live_studio_figures, studio_memberships, studio_overlap}',
             '{studio_projects, studio_managers, studio_curators, studio_comments, studio_replies, user_studios, project_studios}'),
         ('life', '{life_curves}', '{live_life_curves, project_life}', '{project, user_projects}'),
-        ('rankings', '{ranking_stays, ranking_countries}', '{live_ranking_stays, live_ranking_countries, ranking_moves, ranking_readings, index_lag}',
+        ('rankings', '{ranking_stays, ranking_survival, ranking_countries}', '{live_ranking_stays, live_ranking_countries, ranking_moves, ranking_readings, index_lag}',
             '{explore_projects, explore_studios, search_projects, search_studios, front_page}')
     ) AS subjects (subject, refreshed, live, streams)
     CROSS JOIN LATERAL (

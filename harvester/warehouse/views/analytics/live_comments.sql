@@ -1,14 +1,19 @@
--- A kept table and the view that defines it have the same columns: their meaning is stated once, at the table.
+-- A kept table and the view that defines it, or a table and the view of what is present of it, have the same columns:
+-- their meaning is stated once, at the table.
 DO $$
 DECLARE
     kept record;
 BEGIN
     FOR kept IN
-        SELECT c.relname, a.attname, col_description(c.oid, a.attnum) AS meaning
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-        WHERE c.relnamespace = 'analytics'::regnamespace AND c.relkind = 'r'
-            AND to_regclass('analytics.live_' || c.relname) IS NOT NULL
+        SELECT n.nspname, c.relname, a.attname, col_description(c.oid, a.attnum) AS meaning,
+            CASE n.nspname WHEN 'analytics' THEN 'live_' ELSE 'present_' END AS prefix
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE (n.nspname = 'analytics' AND c.relkind = 'r' AND to_regclass('analytics.live_' || c.relname) IS NOT NULL)
+            OR (n.nspname = 'scratch' AND to_regclass('scratch.present_' || c.relname) IS NOT NULL)
     LOOP
-        EXECUTE format('COMMENT ON COLUMN analytics.%I.%I IS %L', 'live_' || kept.relname, kept.attname, kept.meaning);
+        EXECUTE format(
+            'COMMENT ON COLUMN %I.%I.%I IS %L', kept.nspname, kept.prefix || kept.relname, kept.attname, kept.meaning
+        );
     END LOOP;
 END $$;

@@ -1,6 +1,8 @@
 -- Rankings over time: what stood where, how it moved, and where its authors say they come from.
 --
--- A ranking is what the site chose to show at the moment of a reading; nothing is known of the time between readings.
+-- A ranking is what the site chose to show at the moment of a reading; nothing is known of the time between readings. What
+-- was missing in a reading and came back has two stays. A stay that was there at the first reading began before it, and
+-- one that was there at the last goes on.
 
 CREATE VIEW analytics.ranking_moves AS
 SELECT
@@ -28,19 +30,74 @@ COMMENT ON COLUMN analytics.ranking_moves.rise IS 'Places gained since then; neg
 
 CREATE VIEW analytics.live_ranking_stays AS
 SELECT
-    ranking,
-    kind,
-    thing_id,
-    min(seen_at) AS first_seen_at,
-    max(seen_at) AS last_seen_at,
-    count(DISTINCT seen_at)::integer AS sightings,
-    min(position) AS best_position,
-    round(avg(position), 2) AS mean_position
-FROM history.rankings
-GROUP BY 1, 2, 3;
+    s.ranking,
+    s.kind,
+    s.thing_id,
+    s.stay,
+    (array_agg(s.read_before ORDER BY s.seen_at))[1] AS absent_before,
+    min(s.seen_at) AS first_seen_at,
+    max(s.seen_at) AS last_seen_at,
+    (SELECT min(n.seen_at) FROM history.rankings n WHERE n.ranking = s.ranking AND n.seen_at > max(s.seen_at)) AS absent_after,
+    count(DISTINCT s.seen_at)::integer AS sightings,
+    min(s.position) AS best_position,
+    round(avg(s.position), 2) AS mean_position
+FROM (
+    SELECT ranking, kind, thing_id, seen_at, position, read_before,
+        (count(*) FILTER (WHERE last_seen_at IS NULL OR last_seen_at < read_before) OVER stay)::integer AS stay
+    FROM (
+        SELECT r.ranking, r.kind, r.thing_id, r.seen_at, r.position, b.read_before,
+            lag(r.seen_at) OVER (PARTITION BY r.ranking, r.kind, r.thing_id ORDER BY r.seen_at, r.position) AS last_seen_at
+        FROM history.rankings r
+        CROSS JOIN LATERAL (
+            SELECT max(x.seen_at) AS read_before FROM history.rankings x
+            WHERE x.ranking = r.ranking AND x.seen_at < r.seen_at
+        ) b
+    ) sightings
+    WINDOW stay AS (PARTITION BY ranking, kind, thing_id ORDER BY seen_at, position)
+) s
+GROUP BY 1, 2, 3, 4;
 
 COMMENT ON VIEW analytics.live_ranking_stays IS
     'Defines analytics.ranking_stays, and is always up to date: quick for one thing, slow for all.';
+
+CREATE VIEW analytics.ranking_survival AS
+WITH stays AS (
+    SELECT ranking, sightings, absent_before IS NOT NULL AS is_observable, absent_after IS NOT NULL AS is_over
+    FROM analytics.ranking_stays
+),
+lengths AS (
+    SELECT ranking, sightings, count(*) FILTER (WHERE is_over) AS ended,
+        sum(count(*)) OVER (PARTITION BY ranking ORDER BY sightings DESC) AS lasting
+    FROM stays WHERE is_observable
+    GROUP BY 1, 2
+),
+curve AS (
+    -- The share of stays that are over after so many readings.
+    SELECT ranking, sightings,
+        CASE WHEN bool_or(ended = lasting) OVER upto THEN 1
+            ELSE 1 - exp(sum(ln(CASE WHEN ended < lasting THEN 1 - ended / lasting::double precision ELSE 1 END)) OVER upto)
+        END AS share
+    FROM lengths
+    WINDOW upto AS (PARTITION BY ranking ORDER BY sightings)
+)
+SELECT
+    s.ranking,
+    count(*)::integer AS stays,
+    (count(*) FILTER (WHERE is_observable))::integer AS observable,
+    (count(*) FILTER (WHERE is_observable AND is_over))::integer AS ended,
+    (SELECT min(c.sightings) FROM curve c WHERE c.ranking = s.ranking AND c.share >= 0.5 - 1e-9) AS median_readings
+FROM stays s
+GROUP BY 1;
+
+COMMENT ON VIEW analytics.ranking_survival IS
+    'For how many readings things stay in each ranking, as of the last refresh: by Kaplan and Meier, so that stays that go on count for as long as they were seen.';
+COMMENT ON COLUMN analytics.ranking_survival.ranking IS 'The ranking, with its query, mode and language.';
+COMMENT ON COLUMN analytics.ranking_survival.stays IS 'Stays of things in it.';
+COMMENT ON COLUMN analytics.ranking_survival.observable IS
+    'Stays that began after the first reading: how long the others had been there is not known.';
+COMMENT ON COLUMN analytics.ranking_survival.ended IS 'How many of these were over at the last reading.';
+COMMENT ON COLUMN analytics.ranking_survival.median_readings IS
+    'Half of the observable stays are over after so many readings in a row; null while less than half are.';
 
 CREATE VIEW analytics.ranking_readings AS
 SELECT
@@ -68,7 +125,7 @@ SELECT
     coalesce(substring(s.ranking FROM '[?&]language=([^&]*)'), 'any') AS language,
     s.kind,
     coalesce(u.country, 'unknown') AS country,
-    count(*) AS things,
+    count(DISTINCT s.thing_id) AS things,
     count(DISTINCT u.id) AS authors,
     sum(s.sightings)::bigint AS sightings,
     min(s.best_position) AS best_position

@@ -46,18 +46,22 @@ $$;
 COMMENT ON FUNCTION analytics.remix_roots IS 'The roots of the trees of remixes that projects are in, as known now.';
 
 CREATE FUNCTION analytics.remix_tree(roots bigint[])
-RETURNS TABLE (project_id bigint, parent_id bigint, root_id bigint, depth integer, is_assumed boolean)
+RETURNS TABLE (
+    project_id bigint, parent_id bigint, root_id bigint, depth integer, is_assumed boolean, is_depth_known boolean
+)
 LANGUAGE sql STABLE AS $$
 WITH RECURSIVE tree AS (
-    SELECT root AS project_id, NULL::bigint AS parent_id, root AS root_id, 0 AS depth, false AS is_assumed
+    SELECT root AS project_id, NULL::bigint AS parent_id, root AS root_id, 0 AS depth, false AS is_assumed,
+        true AS is_depth_known
     FROM (SELECT DISTINCT unnest($1) AS root) asked
     WHERE EXISTS (SELECT FROM analytics.remix_edges e WHERE e.parent_id = root OFFSET 0)
     UNION ALL
-    SELECT e.project_id, e.parent_id, tree.root_id, tree.depth + 1, e.is_assumed
+    SELECT e.project_id, e.parent_id, tree.root_id, tree.depth + 1, e.is_assumed,
+        tree.is_depth_known AND NOT e.is_assumed
     FROM tree
     CROSS JOIN LATERAL (SELECT * FROM analytics.remix_edges WHERE parent_id = tree.project_id OFFSET 0) e
 ) CYCLE project_id SET is_met USING path
-SELECT project_id, parent_id, root_id, depth, is_assumed FROM tree WHERE NOT is_met
+SELECT project_id, parent_id, root_id, depth, is_assumed, is_depth_known FROM tree WHERE NOT is_met
 $$;
 
 COMMENT ON FUNCTION analytics.remix_tree IS
@@ -65,13 +69,15 @@ COMMENT ON FUNCTION analytics.remix_tree IS
 
 CREATE VIEW analytics.live_remix_nodes AS
 WITH RECURSIVE tree AS (
-    SELECT r.project_id, NULL::bigint AS parent_id, r.project_id AS root_id, 0 AS depth, false AS is_assumed
+    SELECT r.project_id, NULL::bigint AS parent_id, r.project_id AS root_id, 0 AS depth, false AS is_assumed,
+        true AS is_depth_known
     FROM (SELECT parent_id FROM analytics.remix_edges EXCEPT SELECT project_id FROM analytics.remix_edges) r (project_id)
     UNION ALL
-    SELECT e.project_id, e.parent_id, tree.root_id, tree.depth + 1, e.is_assumed
+    SELECT e.project_id, e.parent_id, tree.root_id, tree.depth + 1, e.is_assumed,
+        tree.is_depth_known AND NOT e.is_assumed
     FROM tree JOIN analytics.remix_edges e ON e.parent_id = tree.project_id
 )
-SELECT project_id, parent_id, root_id, depth, is_assumed FROM tree;
+SELECT project_id, parent_id, root_id, depth, is_assumed, is_depth_known FROM tree;
 
 COMMENT ON VIEW analytics.live_remix_nodes IS
     'Defines analytics.remix_nodes, and is always up to date: it climbs down all trees at each look.';

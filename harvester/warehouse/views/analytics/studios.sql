@@ -1,4 +1,6 @@
 -- Studios: who runs them, what they hold, and which of them have members and projects in common.
+--
+-- All of what is there: a studio that is gone is in no figure, and what is gone counts in none.
 
 CREATE VIEW analytics.live_studio_figures AS
 SELECT
@@ -14,11 +16,11 @@ SELECT
     max(said_at) AS last_comment_at
 FROM (
     SELECT studio_id, 'project' AS what, added_by_id AS person_id, NULL AS role, NULL::timestamptz AS said_at
-    FROM scratch.studio_projects WHERE gone_at IS NULL
+    FROM scratch.present_studio_projects
     UNION ALL
-    SELECT studio_id, 'member', user_id, role, NULL FROM scratch.studio_members WHERE gone_at IS NULL
+    SELECT studio_id, 'member', user_id, role, NULL FROM scratch.present_studio_members
     UNION ALL
-    SELECT studio_id, 'comment', author_id, NULL, created_at FROM scratch.studio_comments WHERE gone_at IS NULL
+    SELECT place_id, 'comment', author_id, NULL, created_at FROM scratch.present_comments WHERE kind = 'studio'
 ) parts
 GROUP BY 1;
 
@@ -32,8 +34,7 @@ SELECT
     count(*) FILTER (WHERE role = 'host')::integer AS hosts,
     count(*) FILTER (WHERE role = 'manager')::integer AS manages,
     count(*) FILTER (WHERE role = 'curator')::integer AS curates
-FROM scratch.studio_members m
-WHERE gone_at IS NULL AND EXISTS (SELECT FROM scratch.studios s WHERE s.id = m.studio_id AND s.gone_at IS NULL)
+FROM scratch.present_studio_members
 GROUP BY 1;
 
 COMMENT ON VIEW analytics.studio_memberships IS
@@ -52,22 +53,19 @@ SELECT
     members::integer,
     projects::integer,
     round(members / nullif(
-        (SELECT count(*) FROM scratch.studio_members m WHERE m.studio_id = $1 AND m.gone_at IS NULL)
-        + (SELECT count(*) FROM scratch.studio_members m WHERE m.studio_id = other_id AND m.gone_at IS NULL)
+        (SELECT count(*) FROM scratch.present_studio_members m WHERE m.studio_id = $1)
+        + (SELECT count(*) FROM scratch.present_studio_members m WHERE m.studio_id = other_id)
         - members, 0)::numeric, 4)
 FROM (
     SELECT other_id, count(*) FILTER (WHERE is_member) AS members, count(*) FILTER (WHERE NOT is_member) AS projects
     FROM (
         SELECT b.studio_id AS other_id, true AS is_member
-        FROM scratch.studio_members a JOIN scratch.studio_members b ON b.user_id = a.user_id
-        JOIN scratch.studios s ON s.id = b.studio_id AND s.gone_at IS NULL
-        WHERE a.studio_id = $1 AND b.studio_id <> $1 AND a.gone_at IS NULL AND b.gone_at IS NULL
+        FROM scratch.present_studio_members a JOIN scratch.present_studio_members b ON b.user_id = a.user_id
+        WHERE a.studio_id = $1 AND b.studio_id <> $1
         UNION ALL
         SELECT b.studio_id, false
-        FROM scratch.studio_projects a JOIN scratch.studio_projects b ON b.project_id = a.project_id
-        JOIN scratch.studios s ON s.id = b.studio_id AND s.gone_at IS NULL
-        JOIN scratch.projects p ON p.id = a.project_id AND p.gone_at IS NULL
-        WHERE a.studio_id = $1 AND b.studio_id <> $1 AND a.gone_at IS NULL AND b.gone_at IS NULL
+        FROM scratch.present_studio_projects a JOIN scratch.present_studio_projects b ON b.project_id = a.project_id
+        WHERE a.studio_id = $1 AND b.studio_id <> $1
     ) both_have
     GROUP BY 1
 ) others

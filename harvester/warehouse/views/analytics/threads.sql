@@ -1,85 +1,164 @@
 -- Threads of comments: what they hold, and how long a comment waits for an answer.
 --
--- An answer is a reply by somebody else than the author of the thread. Whoever has not been answered yet may still be:
--- waits of recent threads are cut off by the day of the reading.
+-- An answer is a reply by somebody else than the author of the thread. Who has not been answered yet may still be: a
+-- comment counts as waiting until it was last observed, and shares of comments answered within a time are those of
+-- Kaplan and Meier.
 
 CREATE VIEW analytics.live_threads AS
 SELECT
     'project' AS kind, t.id AS thread_id, t.project_id AS place_id, t.author_id, t.created_at AS started_at,
-    t.gone_at IS NOT NULL AS is_gone,
+    t.gone_at IS NOT NULL OR min(p.gone_at) IS NOT NULL AS is_gone,
     count(*)::integer AS replies,
     count(*) FILTER (WHERE r.author_id = t.author_id)::integer AS own_replies,
-    count(r.gone_at)::integer AS gone_replies,
+    count(*) FILTER (WHERE r.gone_at IS NOT NULL OR p.gone_at IS NOT NULL)::integer AS gone_replies,
     count(DISTINCT r.author_id)::integer AS repliers,
     min(r.created_at) AS first_reply_at,
     min(r.created_at) FILTER (WHERE r.author_id <> t.author_id) AS first_answer_at,
     max(r.created_at) AS last_reply_at
 FROM scratch.project_comments r JOIN scratch.project_comments t ON t.id = r.parent_id
+LEFT JOIN scratch.projects p ON p.id = t.project_id
 GROUP BY t.id
 UNION ALL
 SELECT
     'studio', t.id, t.studio_id, t.author_id, t.created_at,
-    t.gone_at IS NOT NULL,
+    t.gone_at IS NOT NULL OR min(p.gone_at) IS NOT NULL,
     count(*)::integer,
     count(*) FILTER (WHERE r.author_id = t.author_id)::integer,
-    count(r.gone_at)::integer,
+    count(*) FILTER (WHERE r.gone_at IS NOT NULL OR p.gone_at IS NOT NULL)::integer,
     count(DISTINCT r.author_id)::integer,
     min(r.created_at),
     min(r.created_at) FILTER (WHERE r.author_id <> t.author_id),
     max(r.created_at)
 FROM scratch.studio_comments r JOIN scratch.studio_comments t ON t.id = r.parent_id
+LEFT JOIN scratch.studios p ON p.id = t.studio_id
 GROUP BY t.id
 UNION ALL
 SELECT
     'profile', t.id, t.user_id, t.author_id, t.created_at,
-    t.gone_at IS NOT NULL,
+    t.gone_at IS NOT NULL OR min(p.gone_at) IS NOT NULL,
     count(*)::integer,
     count(*) FILTER (WHERE r.author_id = t.author_id)::integer,
-    count(r.gone_at)::integer,
+    count(*) FILTER (WHERE r.gone_at IS NOT NULL OR p.gone_at IS NOT NULL)::integer,
     count(DISTINCT r.author_id)::integer,
     min(r.created_at),
     min(r.created_at) FILTER (WHERE r.author_id <> t.author_id),
     max(r.created_at)
 FROM scratch.profile_comments r JOIN scratch.profile_comments t ON t.id = r.parent_id
+LEFT JOIN scratch.users p ON p.id = t.user_id
 GROUP BY t.id;
 
 COMMENT ON VIEW analytics.live_threads IS
     'Defines analytics.threads, and is always up to date: quick for one thread, slow for all.';
 
-CREATE VIEW analytics.reply_latency AS
+CREATE VIEW analytics.reply_waits AS
 SELECT
-    o.kind,
-    o.month,
-    o.comments,
-    coalesce(t.replied, 0) AS replied,
-    coalesce(t.answered, 0) AS answered,
-    round(coalesce(t.answered, 0)::numeric / nullif(o.comments, 0), 4) AS share_answered,
-    t.median_wait,
-    t.ninth_decile_wait
-FROM (
-    SELECT replace(stream, '_comments', '') AS kind, month, items - replies AS comments
-    FROM analytics.monthly_activity
-    WHERE stream LIKE '%\_comments'
+    c.kind,
+    c.id AS thread_id,
+    c.place_id,
+    c.created_at AS started_at,
+    o.observed_until,
+    t.thread_id IS NULL AND c.reply_count > 0 AS is_unread,
+    CASE WHEN e.is_observable THEN coalesce(t.first_answer_at <= o.observed_until, false) END AS is_answered,
+    CASE WHEN e.is_observable
+        THEN greatest(least(t.first_answer_at, o.observed_until) - c.created_at, interval '0 seconds') END AS waited
+FROM scratch.comments c
+LEFT JOIN crawl.walks w ON w.stream = c.kind || '_comments' AND w.entity_id = c.place_id
+LEFT JOIN analytics.live_threads t ON t.kind = c.kind AND t.thread_id = c.id
+CROSS JOIN LATERAL (
+    -- When it was read itself, or its whole list was; and no later than it was known to be there. Not when its answer
+    -- was read: of those that stay without one nobody would know as much. What was gone when it was first met is shown
+    -- for the sake of its replies.
+    SELECT CASE WHEN c.gone_at IS NULL THEN r.read_at WHEN c.gone_after IS NOT NULL THEN least(r.read_at, c.gone_after) END
+        AS observed_until
+    FROM (
+        SELECT greatest(c.first_seen_at, CASE WHEN (w.certificate ->> 'complete')::boolean THEN w.enumerated_at END)
+            AS read_at
+    ) r
 ) o
-LEFT JOIN (
-    SELECT
-        kind,
-        date_trunc('month', started_at AT TIME ZONE 'UTC')::date AS month,
-        count(*) AS replied,
-        count(first_answer_at) AS answered,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY first_answer_at - started_at) AS median_wait,
-        percentile_cont(0.9) WITHIN GROUP (ORDER BY first_answer_at - started_at) AS ninth_decile_wait
-    FROM analytics.threads
-    GROUP BY 1, 2
-) t USING (kind, month);
+CROSS JOIN LATERAL (
+    SELECT c.author_id IS NOT NULL AND c.created_at < o.observed_until
+        AND NOT (t.thread_id IS NULL AND coalesce(c.reply_count, 0) > 0) AS is_observable
+) e
+WHERE c.parent_id IS NULL AND c.created_at IS NOT NULL;
 
-COMMENT ON VIEW analytics.reply_latency IS
-    'How many comments were answered and how long they waited, by kind and by the month in which they were written, as of the last refresh.';
-COMMENT ON COLUMN analytics.reply_latency.kind IS 'project, studio or profile.';
-COMMENT ON COLUMN analytics.reply_latency.month IS 'The first day of the month in which the thread began, in UTC.';
-COMMENT ON COLUMN analytics.reply_latency.comments IS 'Comments that are no replies.';
-COMMENT ON COLUMN analytics.reply_latency.replied IS 'How many of them have a reply.';
-COMMENT ON COLUMN analytics.reply_latency.answered IS 'How many of them have a reply by somebody else than their author.';
-COMMENT ON COLUMN analytics.reply_latency.share_answered IS 'answered / comments.';
-COMMENT ON COLUMN analytics.reply_latency.median_wait IS 'Half of the answered ones had their first answer within this time.';
-COMMENT ON COLUMN analytics.reply_latency.ninth_decile_wait IS 'Nine of ten of the answered ones had it within this time.';
+COMMENT ON VIEW analytics.reply_waits IS
+    'How long each comment at the top of a thread waited for its first answer by somebody else, as far as it was observed; always up to date: it reads all comments at each look.';
+COMMENT ON COLUMN analytics.reply_waits.kind IS 'project, studio or profile: ids of the three kinds collide.';
+COMMENT ON COLUMN analytics.reply_waits.thread_id IS 'The comment.';
+COMMENT ON COLUMN analytics.reply_waits.place_id IS 'The project, studio or user that it stands on.';
+COMMENT ON COLUMN analytics.reply_waits.started_at IS 'When it was written.';
+COMMENT ON COLUMN analytics.reply_waits.observed_until IS
+    'Until when it is known whether it was answered: when it was first read or the whole list that it stands in last was, but no later than it was last there; null for one that was gone when it was first met.';
+COMMENT ON COLUMN analytics.reply_waits.is_unread IS
+    'Whether it has replies that were never read: nothing is known of its wait.';
+COMMENT ON COLUMN analytics.reply_waits.is_answered IS
+    'Whether it was answered by then; null where nothing is known of its wait.';
+COMMENT ON COLUMN analytics.reply_waits.waited IS
+    'From its writing to the first answer, or to observed_until while there was none; null where nothing is known of it.';
+
+CREATE VIEW analytics.live_reply_latency AS
+WITH waits AS (
+    SELECT kind, date_trunc('month', started_at AT TIME ZONE 'UTC')::date AS month, is_unread, is_answered,
+        extract(epoch FROM waited)::double precision AS seconds
+    FROM analytics.reply_waits
+),
+counts AS (
+    SELECT coalesce(kind, 'any') AS kind, month,
+        count(*) AS comments,
+        count(*) FILTER (WHERE is_unread) AS unread,
+        count(is_answered) AS observable,
+        count(*) FILTER (WHERE is_answered) AS answered,
+        max(seconds) AS longest
+    FROM waits
+    GROUP BY GROUPING SETS ((kind, month), (kind), ())
+),
+times AS (
+    SELECT coalesce(kind, 'any') AS kind, month, seconds, count(*) FILTER (WHERE is_answered) AS answered,
+        sum(count(*)) OVER (PARTITION BY kind, month, grouping(month) ORDER BY seconds DESC) AS waiting
+    FROM waits
+    WHERE seconds IS NOT NULL
+    GROUP BY GROUPING SETS ((kind, month, seconds), (kind, seconds), (seconds))
+),
+curve AS (
+    -- The share answered by each time: 1 - the product of (1 - answered / waiting) over the times up to it.
+    SELECT kind, month, seconds,
+        CASE WHEN bool_or(answered = waiting) OVER upto THEN 1
+            ELSE 1 - exp(sum(ln(CASE WHEN answered < waiting THEN 1 - answered / waiting::double precision ELSE 1 END)) OVER upto)
+        END AS share
+    FROM times
+    WINDOW upto AS (PARTITION BY kind, month ORDER BY seconds)
+),
+week AS (
+    SELECT kind, month, max(share) AS share FROM curve WHERE seconds <= 604800 GROUP BY 1, 2
+),
+figures AS (
+    SELECT c.kind, c.month,
+        max(c.share) FILTER (WHERE c.seconds <= 60) AS in_a_minute,
+        max(c.share) FILTER (WHERE c.seconds <= 600) AS in_ten_minutes,
+        max(c.share) FILTER (WHERE c.seconds <= 3600) AS in_an_hour,
+        max(c.share) FILTER (WHERE c.seconds <= 86400) AS in_a_day,
+        max(c.share) FILTER (WHERE c.seconds <= 604800) AS in_a_week,
+        -- A tolerance: products of many shares are as exact as floating point is.
+        min(c.seconds) FILTER (WHERE w.share > 0 AND c.share >= 0.5 * w.share - 1e-9) AS half,
+        min(c.seconds) FILTER (WHERE w.share > 0 AND c.share >= 0.9 * w.share - 1e-9) AS ninth
+    FROM curve c LEFT JOIN week w ON w.kind = c.kind AND w.month IS NOT DISTINCT FROM c.month
+    GROUP BY 1, 2
+)
+SELECT
+    n.kind,
+    n.month,
+    n.comments,
+    n.unread,
+    n.observable,
+    n.answered,
+    CASE WHEN n.longest >= 60 OR in_a_minute = 1 THEN round(coalesce(in_a_minute, 0)::numeric, 6) END AS answered_in_a_minute,
+    CASE WHEN n.longest >= 600 OR in_ten_minutes = 1 THEN round(coalesce(in_ten_minutes, 0)::numeric, 6) END AS answered_in_ten_minutes,
+    CASE WHEN n.longest >= 3600 OR in_an_hour = 1 THEN round(coalesce(in_an_hour, 0)::numeric, 6) END AS answered_in_an_hour,
+    CASE WHEN n.longest >= 86400 OR in_a_day = 1 THEN round(coalesce(in_a_day, 0)::numeric, 6) END AS answered_in_a_day,
+    CASE WHEN n.longest >= 604800 OR in_a_week = 1 THEN round(coalesce(in_a_week, 0)::numeric, 6) END AS answered_in_a_week,
+    CASE WHEN n.longest >= 604800 OR in_a_week = 1 THEN make_interval(secs => half) END AS median_wait,
+    CASE WHEN n.longest >= 604800 OR in_a_week = 1 THEN make_interval(secs => ninth) END AS ninth_decile_wait
+FROM counts n LEFT JOIN figures f ON f.kind = n.kind AND f.month IS NOT DISTINCT FROM n.month;
+
+COMMENT ON VIEW analytics.live_reply_latency IS
+    'Defines analytics.reply_latency: asks of every thread until when it was observed, at each look.';
