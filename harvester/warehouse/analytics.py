@@ -155,7 +155,8 @@ COPIES: dict[str, tuple[Part, ...]] = {
         Part(
             "thing_id",
             "bigint",
-            f"SELECT thing_id FROM pg_temp.changed_rankings WHERE kind = '{kind}' UNION {_CUT_STAYS} AND kind = '{kind}'",
+            f"SELECT thing_id FROM pg_temp.changed_rankings WHERE kind = '{kind}'"
+            f" UNION {_CUT_STAYS} AND kind = '{kind}'",
             f"kind = '{kind}'",
         )
         for kind in ("project", "studio")

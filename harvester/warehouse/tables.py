@@ -992,14 +992,14 @@ threads = _table(
 reply_latency = _table(
     "analytics",
     "reply_latency",
-    "How soon comments are answered, by kind and by the month in which they were written: shares by Kaplan and Meier, in"
-    " which a comment counts as waiting until it was last observed (see reply_waits).",
+    "How soon comments are answered, by kind and by the month in which they were written: shares by Kaplan and Meier,"
+    " in which a comment counts as waiting until it was last observed (see reply_waits).",
     _text("kind", "project, studio or profile; any for all of them together.", nullable=False),
     Column("month", Date, comment="The first day of the month in which the thread began, in UTC; null for all months."),
     _big("comments", "Comments that are no replies.", nullable=False),
     _big(
         "unread",
-        "How many of them have replies of which none was read: nothing is known of their wait.",
+        "How many have replies of which none was read: nothing is known of their wait.",
         nullable=False,
     ),
     _big("observable", "Comments of whose wait something is known: all that follows is of these.", nullable=False),
@@ -1008,7 +1008,7 @@ reply_latency = _table(
         Column(
             f"answered_in_{span}",
             Numeric,
-            comment=f"Share that is answered within {span.replace('_', ' ')}; null while none was observed for so long.",
+            comment=f"Share answered within {span.replace('_', ' ')}; null while none was observed for so long.",
         )
         for span in ("a_minute", "ten_minutes", "an_hour", "a_day", "a_week")
     ),
@@ -1018,8 +1018,8 @@ reply_latency = _table(
 follow_degrees = _table(
     "analytics",
     "follow_degrees",
-    "Each user's place in the network of followers: edges that are known and not gone, so each number is a lower bound but"
-    " where the list was read whole (see follow_lists). Who has none is left out.",
+    "Each user's place in the network of followers: edges that are known and not gone, so each number is a lower bound"
+    " but where the list was read whole (see follow_lists). Who has none is left out.",
     _big("user_id", "The user. Soft reference to users.", primary_key=True),
     _count("followers", "Users that follow the user."),
     _count("following", "Users that the user follows."),
@@ -1028,7 +1028,7 @@ follow_degrees = _table(
 studio_figures = _table(
     "analytics",
     "studio_figures",
-    "What each studio holds that is there and has anything: members, projects and comments that are known and not gone.",
+    "What each studio holds that is there and has anything: members, projects and comments, known and not gone.",
     _big("studio_id", "The studio. Soft reference to studios.", primary_key=True),
     _count("projects", "Projects in it."),
     _count("adders", "Different people who added them, as far as the studio's own list was read."),
@@ -1057,8 +1057,8 @@ life_curves = _table(
 ranking_stays = _table(
     "analytics",
     "ranking_stays",
-    "How long and how high each thing stood in each ranking, by the readings that showed it: one row for each stay, which"
-    " ends with the first reading that did not.",
+    "How long and how high each thing stood in each ranking, by the readings that showed it: one row for each stay,"
+    " which ends with the first reading that did not.",
     _text("ranking", "The ranking, with its query, mode and language."),
     _text("kind", "project or studio."),
     _big("thing_id", "What stood there. Soft reference to projects or studios."),

@@ -465,7 +465,7 @@ def upgrade():
             "unread",
             sa.BigInteger(),
             nullable=False,
-            comment="How many of them have replies of which none was read: nothing is known of their wait.",
+            comment="How many have replies of which none was read: nothing is known of their wait.",
         ),
         sa.Column(
             "observable",
@@ -483,31 +483,31 @@ def upgrade():
             "answered_in_a_minute",
             sa.Numeric(),
             nullable=True,
-            comment="Share that is answered within a minute; null while none was observed for so long.",
+            comment="Share answered within a minute; null while none was observed for so long.",
         ),
         sa.Column(
             "answered_in_ten_minutes",
             sa.Numeric(),
             nullable=True,
-            comment="Share that is answered within ten minutes; null while none was observed for so long.",
+            comment="Share answered within ten minutes; null while none was observed for so long.",
         ),
         sa.Column(
             "answered_in_an_hour",
             sa.Numeric(),
             nullable=True,
-            comment="Share that is answered within an hour; null while none was observed for so long.",
+            comment="Share answered within an hour; null while none was observed for so long.",
         ),
         sa.Column(
             "answered_in_a_day",
             sa.Numeric(),
             nullable=True,
-            comment="Share that is answered within a day; null while none was observed for so long.",
+            comment="Share answered within a day; null while none was observed for so long.",
         ),
         sa.Column(
             "answered_in_a_week",
             sa.Numeric(),
             nullable=True,
-            comment="Share that is answered within a week; null while none was observed for so long.",
+            comment="Share answered within a week; null while none was observed for so long.",
         ),
         sa.Column(
             "median_wait",
@@ -547,7 +547,7 @@ def upgrade():
         ),
         sa.PrimaryKeyConstraint("studio_id", name=op.f("studio_figures_pkey")),
         schema="analytics",
-        comment="What each studio holds that is there and has anything: members, projects and comments that are known and not gone.",
+        comment="What each studio holds that is there and has anything: members, projects and comments, known and not gone.",
     )
     op.create_table(
         "threads",

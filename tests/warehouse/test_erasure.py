@@ -139,7 +139,8 @@ def strangers(database: str) -> Iterator[Any]:
             put("analytics.threads", kind=kind, thread_id=PERSON, place_id=OWN_PROJECT - (kind == "project"),
                 is_gone=False, replies=0, own_replies=0, gone_replies=0, repliers=0)  # fmt: skip
         put("analytics.ranking_stays", ranking="x", kind="studio", thing_id=OWN_PROJECT, stay=1,
-            first_seen_at="2021-01-01", last_seen_at="2021-01-01", best_position=1, mean_position=1, sightings=1)  # fmt: skip
+            first_seen_at="2021-01-01", last_seen_at="2021-01-01", best_position=1, mean_position=1,
+            sightings=1)  # fmt: skip
         yield connection
 
 
