@@ -12,7 +12,7 @@ from rich.table import Table
 from harvester import cli_analytics, cli_dataset, cli_db, cli_network, cli_quarantine, cli_report, cli_sampling
 from harvester.cli_base import DEGRADED, INTERRUPTED, AllowHost, Group, settings
 from harvester.errors import UsageError, WarehouseError
-from harvester.output import shown
+from harvester.output import printable, shown
 
 app = typer.Typer(
     cls=Group,
@@ -245,6 +245,8 @@ def crawl(
 ) -> None:
     """Work until nothing is due, or a bound is met. Ctrl-C finishes what is in flight; twice stops at once.
 
+    All workers of a warehouse, on whatever machines, share one rate of requests: see `harvester rate`.
+
     Ends with 3 when the crawl is done but something about it is wrong, compared with those before: it says what.
 
     Example: `harvester crawl --max-minutes 30 --workers 2`
@@ -323,9 +325,45 @@ def metrics(
 
 
 @app.command()
+def rate(
+    requests_per_second: Annotated[
+        float | None,
+        typer.Argument(metavar="[REQUESTS_PER_SECOND]", help="The new rate; 0: unlimited, for loopback hosts only."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show or change the rate of requests, which the warehouse holds for all its workers, on whatever machines.
+
+    The first crawl of a warehouse records HARVESTER_RATE, 5 requests per second unless it is set. Later crawls need no
+    HARVESTER_RATE, and are refused where it is set to another rate. A change is recorded with its time, user, host and
+    database role; workers that run follow it at once.
+
+    Example: `harvester rate 2`
+    """
+    from harvester.crawl.request_rate import change_rate, describe, read_changes
+
+    is_changed = requests_per_second is not None and change_rate(settings(), requests_per_second)
+    changes = read_changes(settings())
+    if as_json:
+        now = changes[0].rate if changes else None
+        typer.echo(json.dumps({"rate": now, "changed": is_changed, "changes": [one.as_json() for one in changes]}))
+        return
+    if not changes:
+        typer.echo(f"not recorded yet: the first crawl records HARVESTER_RATE, {describe(settings().rate)}")
+    for place, one in enumerate(changes):
+        words = printable(f"{one.changed_at:%Y-%m-%d %H:%M} UTC by {one.changed_by}, role {one.database_role}")
+        typer.echo(f"{describe(one.rate)}{'' if place else ', now'}, since {words}")
+    if changes and settings().rate_is_set and settings().rate != changes[0].rate:
+        typer.echo(
+            f"HARVESTER_RATE is {describe(settings().rate)}: unset it, or crawls from here are refused", err=True
+        )
+
+
+@app.command()
 def plan(
     rate: Annotated[
-        float | None, typer.Option(help="Requests per second; HARVESTER_RATE unless given.", show_default=False)
+        float | None,
+        typer.Option(help="Requests per second; unless given, the warehouse's (`harvester rate`).", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -51,7 +51,8 @@ class Settings(BaseSettings):
     site_url: str = Field(default="https://scratch.mit.edu", description="base of the site")
     rate: float = Field(
         default=5.0,
-        description="requests per second over all workers of a warehouse; 0 = unlimited, loopback hosts only",
+        description="requests per second over all workers of a warehouse; 0 = unlimited, loopback hosts only;"
+        " recorded by the first run, changed by `harvester rate`",
     )
     contact: str | None = Field(default=None, description="e-mail or URL, put in the User-Agent")
     permission: str | None = Field(default=None, description="what entitles the operator to crawl public hosts")
@@ -114,7 +115,7 @@ class Settings(BaseSettings):
     @field_validator("rate")
     @classmethod
     def _rate(cls, rate: float) -> float:
-        if not math.isfinite(rate) or rate < 0:
+        if not is_rate(rate):
             raise ValueError("must be a number of requests per second, 0 or more")
         return rate
 
@@ -162,6 +163,11 @@ class Settings(BaseSettings):
         """The configured hosts that are not this machine's own."""
         hosts = [urlsplit(url).hostname or "" for url in (self.api_url, self.site_url)]
         return tuple(dict.fromkeys(host for host in hosts if not is_loopback(host)))
+
+    @property
+    def rate_is_set(self) -> bool:
+        """Whether the environment names a rate, rather than leave it to the warehouse."""
+        return "rate" in self.model_fields_set
 
     @property
     def at_once(self) -> int:
@@ -246,6 +252,11 @@ def _check_env_file() -> None:
 def settings() -> Settings:
     """The settings of this process, read once. `settings.cache_clear()` makes the next call read again."""
     return load()
+
+
+def is_rate(number: float) -> bool:
+    """Whether a number is a rate of requests: 0 (unlimited) or more, and finite."""
+    return math.isfinite(number) and number >= 0
 
 
 def is_loopback(host: str) -> bool:

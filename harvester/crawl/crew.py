@@ -21,12 +21,14 @@ from harvester.config import Settings
 from harvester.crawl import frontier
 from harvester.crawl.checks import findings
 from harvester.crawl.progress import Figures, Progress
+from harvester.crawl.request_rate import adopt_rate
 from harvester.crawl.spider import Bounds
 from harvester.errors import HarvesterError, WarehouseError
 from harvester.logs import log_as_json
 from harvester.processes import handle_end, start_command
 from harvester.warehouse.commit import Connection
 from harvester.warehouse.connect import connect
+from harvester.warehouse.schema import check_schema
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -79,6 +81,8 @@ class Crew:
             HarvesterError: a worker failed, or each was killed as soon as it was started.
         """
         with connect(self.settings, autocommit=True) as connection:
+            check_schema(connection)
+            self.settings = adopt_rate(connection, self.settings)
             self.run = frontier.begin_run(connection, self.settings, f"{command} --workers {self.size}")
             self._began = time.monotonic()
             if self.settings.log_json:

@@ -30,7 +30,8 @@ GROUP BY 1, 2 ORDER BY 1, 2
 _RUNS = "SELECT coalesce(outcome, 'running'), count(*) FROM crawl.runs WHERE crew IS NULL GROUP BY 1 ORDER BY 1"
 _BUDGET = """
 SELECT taken, trips, greatest(0, extract(epoch FROM closed_until - now()))::float8,
-    greatest(0, extract(epoch FROM next_at - now()))::float8 FROM crawl.budget
+    greatest(0, extract(epoch FROM next_at - now()))::float8
+FROM crawl.budget
 """
 
 
@@ -79,7 +80,9 @@ class Warehouse(Collector):
             drift[one["stream"]] = drift.get(one["stream"], 0) + 1
         yield _gauge("drift", "Ways in which the source departs from what is declared.", ["stream"], drift.items())
         yield _counter("budget_places", "Requests that the budget allowed.", [], [(taken or 0,)])
-        yield _gauge("budget_rate", "Requests per second that are allowed; 0: no limit.", [], [(self._settings.rate,)])
+        yield _gauge(
+            "budget_rate", "Requests per second that are allowed; 0: no limit.", [], [(facts["budget"]["rate"],)]
+        )
         yield _gauge("budget_closed_seconds", "Seconds for which no request may be sent.", [], [(closed or 0,)])
         yield _gauge("budget_ahead_seconds", "Seconds until the next free place.", [], [(ahead or 0,)])
         yield _gauge("breaker_trips", "Pauses in a row because nothing answered.", [], [(trips or 0,)])

@@ -12,6 +12,7 @@ from rich.table import Table as Grid
 from harvester.api.catalogue import ONCE, STREAMS
 from harvester.api.stream import DAY, Kind
 from harvester.crawl.learning import PARAMETERS
+from harvester.crawl.request_rate import read_rate
 from harvester.crawl.revisit import Group, outlook, price_for
 from harvester.errors import UsageError
 from harvester.warehouse import rates
@@ -28,6 +29,8 @@ PUBLISHED = {Kind.USER: 135_078_559, Kind.PROJECT: 164_307_034, Kind.STUDIO: 34_
 """Users, shared projects and studios of 2024-07-14 (the site's statistics page)."""
 ANSWERED = 0.27
 """Share of comments that ever get a reply, each of which makes a thread due (sample of the site's wiki)."""
+_DEFAULT_RATE = 5.0
+"""Requests per second that are planned for where there is no limit."""
 _PARTS = 16
 """Parts into which a gamma distribution of rates is cut."""
 _STEPS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -52,11 +55,13 @@ def read_plan(settings: Settings, rate: float | None = None) -> dict[str, Any]:
         UsageError: a rate that is none.
         WarehouseError: the database is unusable.
     """
-    rate = settings.rate or 5.0 if rate is None else rate
-    if not 0 < rate < float("inf"):
+    if rate is not None and not 0 < rate < float("inf"):
         raise UsageError("--rate: requests per second, above 0")
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
+        if rate is None:
+            held = read_rate(connection)
+            rate = (settings.rate if held is None else held) or _DEFAULT_RATE
         scope = read_scope(connection)
     share = settings.shares["scheduled"] / sum(settings.shares.values())
     facts = _bought(scope, rate, share, settings.price)

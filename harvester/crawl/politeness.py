@@ -1,8 +1,9 @@
 """What may leave this process, and when: only GET, only the two configured hosts, never faster than the budget.
 
 The budget is one row in Postgres that all workers of a warehouse share (generic cell rate algorithm): a worker takes
-the next free places of an even row of requests. When the site asks for a pause, the row is closed for everybody; and
-when it answers nothing any more, until one request has shown that it does again (a circuit breaker).
+the next free places of an even row of requests, at the rate that stands in that row. When the site asks for a pause,
+the row is closed for everybody; and when it answers nothing any more, until one request has shown that it does again (a
+circuit breaker).
 """
 
 import asyncio
@@ -20,7 +21,9 @@ from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 
+from harvester.crawl.request_rate import check_unlimited
 from harvester.crawl.session import Session, fail
+from harvester.errors import WarehouseError
 from harvester.warehouse.commit import Connection
 
 if TYPE_CHECKING:
@@ -37,14 +40,14 @@ LONGEST_RETRY_AFTER = 3600.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
 _BLOCK_SECONDS = 0.1
-"""How much of the budget a worker takes at once."""
+"""How much of the budget a worker takes at once, at a limited rate."""
 _AHEAD_SECONDS = 0.25
 """How long before its last place is used up a worker takes more: the warehouse may be busy with a page."""
 _LATE_SECONDS = 0.1
 """Who is later than this does not leave, but takes another place."""
 _SLACK_SECONDS = 0.05
 """Places nobody took that are not lost yet: a worker that could not ask in time catches up so much."""
-_UNLIMITED_BLOCK = 1_000
+_LARGEST_BLOCK = 1_000
 _LOOK_SECONDS = 0.2
 """How often a worker without a limit looks whether the budget was closed."""
 _LONGEST_LOOK_AWAY = 2.0
@@ -92,8 +95,8 @@ class Pacer:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._rate = session.settings.rate
-        self._block = max(1, int(self._rate * _BLOCK_SECONDS)) if self._rate else _UNLIMITED_BLOCK
+        self._interval = 0.0
+        """Seconds between two places when some were last taken; 0 where there is no limit, or none were taken yet."""
         self._waiting: deque[asyncio.Future[float]] = deque()
         self._taker: asyncio.Task[None] | None = None
         self._closed_until = 0.0
@@ -117,7 +120,7 @@ class Pacer:
                 await self._until(place)
                 if loop.time() < self._closed_until:
                     await self._until(self._closed_until)
-                elif not self._rate or loop.time() - place <= _LATE_SECONDS:
+                elif not self._interval or loop.time() - place <= _LATE_SECONDS:
                     return
             except Interrupted:
                 await self._give_back(1)
@@ -127,7 +130,7 @@ class Pacer:
     async def _place(self) -> float:
         """A time of the loop at which a request may be sent."""
         loop = asyncio.get_running_loop()
-        if not self._rate and loop.time() < min(self._unlimited_until, self._closed_until or math.inf):
+        if not self._interval and loop.time() < min(self._unlimited_until, self._closed_until or math.inf):
             return loop.time()
         place: asyncio.Future[float] = loop.create_future()
         self._waiting.append(place)
@@ -139,7 +142,7 @@ class Pacer:
         """Take places for as long as anybody waits for one."""
         try:
             while waiting := sum(not place.done() for place in self._waiting):
-                now = await self._hand_out(min(waiting, self._block))
+                now = await self._hand_out(min(waiting, _LARGEST_BLOCK))
                 await self._until(now)
         except Exception as error:  # noqa: BLE001  (told to all who wait)
             while self._waiting:
@@ -148,13 +151,14 @@ class Pacer:
     async def _hand_out(self, count: int) -> float:
         """Give `count` who wait a place, if there are any to be had; return when to ask for more."""
         loop = asyncio.get_running_loop()
-        interval = 1 / self._rate if self._rate else 0.0
-        grant = await self._session.call(take_places, count, interval)
+        grant = await self._session.call(take_places, count)
         now = loop.time()
+        check_unlimited(self._session.settings, grant.rate)
+        interval = self._interval = 1 / grant.rate if grant.rate else 0.0
         if not grant.places:
             return now + min(grant.seconds, _LONGEST_LOOK_AWAY)
         self._probing = grant.is_probe
-        if not self._rate and not grant.is_probe:
+        if not interval and not grant.is_probe:
             self._unlimited_until = now + _LOOK_SECONDS
         given = 0
         while self._waiting and given < grant.places:
@@ -167,8 +171,8 @@ class Pacer:
         return now + grant.seconds + (given - 1) * interval - _AHEAD_SECONDS
 
     async def _give_back(self, count: int) -> None:
-        if self._rate:
-            await self._session.call(give_back, count / self._rate)
+        if self._interval:
+            await self._session.call(give_back, count * self._interval)
 
     async def _until(self, at: float) -> None:
         """Sleep until a time of the loop, or until the run is being stopped, which raises `Interrupted`."""
@@ -209,11 +213,15 @@ class Pacer:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What became of asking for places: how many from when on, or in how many seconds to ask again if none."""
+    """What became of asking for places: how many from when on, or in how many seconds to ask again if none.
+
+    `rate` is that of the warehouse, in requests per second; 0: unlimited.
+    """
 
     places: int
     seconds: float
     is_probe: bool
+    rate: float
 
 
 _TAKE = """
@@ -223,8 +231,10 @@ WITH b AS (
     SELECT CASE
             WHEN closed_until > at OR (trips > 0 AND probing_until > at) THEN 0
             WHEN trips > 0 THEN 1
+            WHEN rate > 0 THEN least(%(count)s, greatest(1, floor(rate * %(block)s)))::int
             ELSE %(count)s
         END AS places,
+        CASE WHEN rate > 0 THEN 1 / rate ELSE 0 END AS interval,
         trips > 0 AS is_probe,
         -- Nulls and what is past do not count.
         greatest(closed_until, CASE WHEN trips > 0 THEN probing_until END) AS again,
@@ -232,28 +242,30 @@ WITH b AS (
     FROM b
 )
 UPDATE crawl.budget SET
-    next_at = CASE WHEN places > 0 THEN first + make_interval(secs => places * %(interval)s) ELSE next_at END,
+    next_at = CASE WHEN places > 0 THEN first + make_interval(secs => places * granted.interval) ELSE next_at END,
     probing_until = CASE
         WHEN places > 0 AND is_probe THEN clock_timestamp() + make_interval(secs => %(probe)s) ELSE probing_until
     END,
     taken = taken + places
 FROM granted WHERE id = 1
 RETURNING places, extract(epoch FROM CASE WHEN places > 0 THEN first ELSE again END - clock_timestamp())::float8,
-    is_probe
+    is_probe, rate
 """
 
 
-def take_places(connection: Connection, count: int, interval: float) -> Grant:
-    """Take the next `count` places, `interval` s apart; while the budget is closed there are none.
+def take_places(connection: Connection, count: int) -> Grant:
+    """Take up to `count` of the next places, a block at most; while the budget is closed there are none.
 
     After a pause because nothing answered, one place is given, and no other until its outcome is known.
+
+    Raises:
+        WarehouseError: the warehouse has no budget.
     """
-    values = {"count": count, "interval": interval, "slack": _SLACK_SECONDS, "probe": PROBE_SECONDS}
+    values = {"count": count, "block": _BLOCK_SECONDS, "slack": _SLACK_SECONDS, "probe": PROBE_SECONDS}
     row = connection.execute(_TAKE, values).fetchone()
     if row is None:
-        connection.execute("INSERT INTO crawl.budget (id) VALUES (1) ON CONFLICT DO NOTHING")
-        return take_places(connection, count, interval)
-    return Grant(row[0], max(0.0, row[1]), row[2])
+        raise WarehouseError("crawl.budget was emptied during the crawl: start it again")
+    return Grant(row[0], max(0.0, row[1]), row[2], row[3])
 
 
 def give_back(connection: Connection, seconds: float) -> None:
@@ -267,13 +279,11 @@ def give_back(connection: Connection, seconds: float) -> None:
 def open_breaker(connection: Connection, reason: str) -> float:
     """Close the budget because nothing answers, for longer each time; return for how many seconds."""
     row = connection.execute(
-        "INSERT INTO crawl.budget AS b (id, trips, closed_until, closed_reason)"
-        " VALUES (1, 1, clock_timestamp() + make_interval(secs => %(first)s), %(reason)s) ON CONFLICT (id) DO UPDATE"
         # Workers that notice together count once.
-        " SET trips = b.trips + (b.closed_until IS NULL OR b.closed_until < clock_timestamp())::int,"
-        " probing_until = NULL, closed_reason = excluded.closed_reason,"
-        " closed_until = greatest(b.closed_until, clock_timestamp() + make_interval(secs => least(%(longest)s,"
-        " %(first)s * 2 ^ least(b.trips - (b.trips > 0 AND b.closed_until > clock_timestamp())::int, 20))))"
+        "UPDATE crawl.budget SET trips = trips + (closed_until IS NULL OR closed_until < clock_timestamp())::int,"
+        " probing_until = NULL, closed_reason = %(reason)s,"
+        " closed_until = greatest(closed_until, clock_timestamp() + make_interval(secs => least(%(longest)s,"
+        " %(first)s * 2 ^ least(trips - (trips > 0 AND closed_until > clock_timestamp())::int, 20))))"
         " RETURNING extract(epoch FROM closed_until - clock_timestamp())::float8",
         {"first": FIRST_TRIP_SECONDS, "longest": LONGEST_TRIP_SECONDS, "reason": reason},
     ).fetchone()
@@ -289,9 +299,8 @@ def end_pauses(connection: Connection) -> None:
 def close_budget(connection: Connection, seconds: float, reason: str) -> None:
     """Close the budget for everybody."""
     connection.execute(
-        "INSERT INTO crawl.budget AS b (id, closed_until, closed_reason)"
-        " VALUES (1, now() + make_interval(secs => %(seconds)s), %(reason)s) ON CONFLICT (id) DO UPDATE SET"
-        " closed_until = greatest(b.closed_until, excluded.closed_until), closed_reason = excluded.closed_reason",
+        "UPDATE crawl.budget SET closed_until = greatest(closed_until, now() + make_interval(secs => %(seconds)s)),"
+        " closed_reason = %(reason)s",
         {"seconds": seconds, "reason": reason},
     )
 

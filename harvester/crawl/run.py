@@ -19,6 +19,7 @@ from harvester.config import Settings
 from harvester.crawl import frontier
 from harvester.crawl.crew import Crew
 from harvester.crawl.progress import Figures, Progress
+from harvester.crawl.request_rate import adopt_rate
 from harvester.crawl.session import Session
 from harvester.crawl.shares import PURPOSES
 from harvester.crawl.spider import Bounds, WalkSpider
@@ -100,7 +101,8 @@ def crawl(settings: Settings, order: Order, *, progress: bool = True) -> Summary
     With `refresh` everything in scope is due, incrementally; with `audit` too, and every list is read in full.
 
     Raises:
-        UsageError: an unknown spider, a bound that is none, or hosts that may not be crawled.
+        UsageError: an unknown spider, a bound that is none, hosts that may not be crawled, or another rate than the
+            warehouse's.
         WarehouseError: the database is unusable, at the start or on the way.
     """
     chosen = _checked(settings, order)
@@ -110,6 +112,7 @@ def crawl(settings: Settings, order: Order, *, progress: bool = True) -> Summary
     if obliged:
         with connect(settings, autocommit=True) as connection:
             check_schema(connection)
+            adopt_rate(connection, settings)
             frontier.recover(connection, 0)
             frontier.refresh(connection, names, full=order.audit)
     if order.workers > 1:

@@ -177,7 +177,7 @@ class LookupSpider(WalkSpider):
         self._read.append((response, visit, query, part))
 
     async def _look_up(self) -> None:
-        at_once = asyncio.Semaphore(self.crawler.settings.getint("CONCURRENT_REQUESTS"))
+        at_once = asyncio.Semaphore(self.most_at_once)
 
         async def look_up(name: str) -> None:
             async with at_once:

@@ -20,6 +20,7 @@ import psycopg
 from harvester.config import Settings
 from harvester.crawl import frontier
 from harvester.crawl.archive import Archive
+from harvester.crawl.request_rate import adopt_rate
 from harvester.errors import WarehouseError
 from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts, PageCommit, Writer
 from harvester.warehouse.connect import connect, refusal
@@ -83,7 +84,12 @@ class Session:
         return self._connection is not None
 
     async def open(self) -> None:
-        """Connect, check the schema and begin a run. Raises `WarehouseError`."""
+        """Connect, check the schema, take the warehouse's rate and begin a run.
+
+        Raises:
+            WarehouseError: the database is unusable.
+            UsageError: the settings name another rate than the warehouse's.
+        """
         self._loop = asyncio.get_running_loop()
         await self._in_thread(self._open)
 
@@ -92,6 +98,7 @@ class Session:
             connection = connect(self.settings, autocommit=True)
             try:
                 use_schema(connection)
+                self.settings = adopt_rate(connection, self.settings, is_compared=self.crew is None)
                 self.run = self.run or frontier.begin_run(connection, self.settings, self.command, self.crew)
                 self._use(connection)
             except psycopg.Error as error:

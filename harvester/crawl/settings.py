@@ -1,6 +1,6 @@
 """Scrapy's settings, each with its default and why it differs. Values that an operator chooses come from `config`."""
 
-from harvester.config import settings
+from harvester.config import MOST_AT_ONCE, settings
 
 _chosen = settings()
 
@@ -8,7 +8,7 @@ BOT_NAME = "scratch-harvester"
 SPIDER_MODULES = ["harvester.crawl.spiders"]
 USER_AGENT = _chosen.user_agent  # default: Scrapy's own name; an operator states who it is and how to reach them
 
-CONCURRENT_REQUESTS = _chosen.at_once  # default 16
+CONCURRENT_REQUESTS = MOST_AT_ONCE  # default 16: the spider leads as many walks as the warehouse's rate has use for
 CONCURRENT_REQUESTS_PER_DOMAIN = CONCURRENT_REQUESTS  # default 8: there is but one
 CONCURRENT_ITEMS = 1  # default 100: Scrapy starts that many tasks per response, 564 against 996 requests/s
 DOWNLOAD_TIMEOUT = 30  # default 180 s: a list that takes longer is asked again

@@ -180,6 +180,11 @@ class WalkSpider(Spider):
         return self.session.settings.price
 
     @property
+    def most_at_once(self) -> int:
+        """Walks to lead at once at the rate of the warehouse, within Scrapy's own limit."""
+        return min(self.session.settings.at_once, self.crawler.settings.getint("CONCURRENT_REQUESTS"))
+
+    @property
     def elapsed(self) -> float:
         """Seconds since the first lease."""
         return time.monotonic() - self._began if self._began else 0.0
@@ -291,7 +296,7 @@ class WalkSpider(Spider):
             await asyncio.sleep(_WATCH_SECONDS)
 
     async def _walk_all(self, names: list[str], only: list[int] | None) -> None:
-        at_once = self.crawler.settings.getint("CONCURRENT_REQUESTS")
+        at_once = self.most_at_once
         ready = self._ready
         since: dict[frontier.Purpose, datetime | None] = {}
         shares = Shares(self.session.settings.shares, obliged=self.obliged or only is not None)

@@ -14,6 +14,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.config import Settings
 from harvester.crawl.learning import PARAMETERS
 from harvester.crawl.reconcile import reconcile
+from harvester.crawl.request_rate import describe, read_rate
 from harvester.crawl.sampling import read_designs
 from harvester.warehouse import rates
 from harvester.warehouse.commit import Connection
@@ -134,7 +135,12 @@ def _budget(connection: Connection, settings: Settings) -> dict[str, Any]:
         " (SELECT closed_reason FROM crawl.budget WHERE closed_until > now()) AS closed_reason",
     )
     assert row is not None
-    return {"rate": settings.rate} | row
+    rate = read_rate(connection)
+    return {
+        "rate": settings.rate if rate is None else rate,
+        "rate_from": "HARVESTER_RATE" if rate is None else "warehouse",
+        "rate_refused": settings.rate if rate is not None and settings.rate_is_set and settings.rate != rate else None,
+    } | row
 
 
 def count_query(connection: Connection, table: Table) -> str:
@@ -215,11 +221,17 @@ def show(console: Console, facts: dict[str, Any]) -> None:
     if streams.row_count:
         console.print(streams)
     budget = facts["budget"]
-    rate = f"{budget['rate']:g} requests/s" if budget["rate"] else "unlimited (loopback)"
+    source = "see `harvester rate`" if budget["rate_from"] == "warehouse" else "HARVESTER_RATE, until the first crawl"
     console.print(
-        f"[bold]budget[/]  {rate}; {budget['requests_of_runs_of_the_last_day']:,} sent by runs of the last day",
+        f"[bold]budget[/]  {describe(budget['rate'])} ({source});"
+        f" {budget['requests_of_runs_of_the_last_day']:,} sent by runs of the last day",
         highlight=False,
     )
+    if budget["rate_refused"] is not None:
+        console.print(
+            f"[yellow]HARVESTER_RATE is {describe(budget['rate_refused'])}: a crawl from here would be refused[/]",
+            highlight=False,
+        )
     if budget["closed_until"]:
         console.print(f"[yellow]closed until {budget['closed_until']:%H:%M:%S}: {budget['closed_reason']}[/]")
     if budget["breaker_trips"]:

@@ -26,6 +26,7 @@ from psycopg import IsolationLevel
 from harvester import __version__
 from harvester.config import is_loopback
 from harvester.crawl import status
+from harvester.crawl.request_rate import read_rate
 from harvester.errors import UsageError
 from harvester.report.answers import Answer, Figures, ask, source
 from harvester.report.charts import percent, plain, short
@@ -117,7 +118,8 @@ def _read(connection: Connection, settings: Settings, at: datetime | None, patie
         {"at": at, "past": _PAST},
     ).fetchone()
     assert row is not None
-    moment = moment_of(row[0], row[1], settings.rate)
+    rate = read_rate(connection)
+    moment = moment_of(row[0], row[1], settings.rate if rate is None else rate)
     values = {"at": moment.at, "since": moment.since, "step": moment.step, "rate": moment.rate}
 
     figures = Figures.find(connection)

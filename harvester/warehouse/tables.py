@@ -718,7 +718,26 @@ budget = _table(
     ),
     _time("probing_until", "One request is on its way to see whether the site answers again; others wait until then."),
     _big("taken", "Places handed out so far.", nullable=False, server_default=text("0")),
+    Column(
+        "rate",
+        Double,
+        nullable=False,
+        comment="Requests per second over all workers; 0: unlimited. That of the first run, until it is changed.",
+    ),
     CheckConstraint("id = 1", name="one_row"),
+    CheckConstraint("rate >= 0 AND rate < 'Infinity'", name="rate"),
+)
+
+rate_changes = _table(
+    "crawl",
+    "rate_changes",
+    "Each change of the rate of requests (`budget.rate`), the first record of it included.",
+    _big("id", "In their order.", Identity(always=True), primary_key=True),
+    _time("changed_at", "When.", nullable=False, server_default=text("clock_timestamp()")),
+    Column("rate", Double, nullable=False, comment="Requests per second from then on; 0: unlimited."),
+    Column("previous_rate", Double, comment="Requests per second until then; null: the warehouse had no rate yet."),
+    _text("changed_by", "The operating system's user and host of the command: user@host.", nullable=False),
+    _text("database_role", "The role of its session.", nullable=False, server_default=text("session_user")),
 )
 
 seeds = _table(

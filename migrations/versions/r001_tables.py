@@ -654,10 +654,51 @@ def upgrade():
         sa.Column(
             "taken", sa.BigInteger(), server_default=sa.text("0"), nullable=False, comment="Places handed out so far."
         ),
+        sa.Column(
+            "rate",
+            sa.Double(),
+            nullable=False,
+            comment="Requests per second over all workers; 0: unlimited. That of the first run, until it is changed.",
+        ),
         sa.CheckConstraint("id = 1", name=op.f("budget_one_row_check")),
+        sa.CheckConstraint("rate >= 0 AND rate < 'Infinity'", name=op.f("budget_rate_check")),
         sa.PrimaryKeyConstraint("id", name=op.f("budget_pkey")),
         schema="crawl",
         comment="One row: the request budget that all workers share (generic cell rate algorithm).",
+    )
+    op.create_table(
+        "rate_changes",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="In their order."),
+        sa.Column(
+            "changed_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+            comment="When.",
+        ),
+        sa.Column("rate", sa.Double(), nullable=False, comment="Requests per second from then on; 0: unlimited."),
+        sa.Column(
+            "previous_rate",
+            sa.Double(),
+            nullable=True,
+            comment="Requests per second until then; null: the warehouse had no rate yet.",
+        ),
+        sa.Column(
+            "changed_by",
+            sa.Text(),
+            nullable=False,
+            comment="The operating system's user and host of the command: user@host.",
+        ),
+        sa.Column(
+            "database_role",
+            sa.Text(),
+            server_default=sa.text("session_user"),
+            nullable=False,
+            comment="The role of its session.",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("rate_changes_pkey")),
+        schema="crawl",
+        comment="Each change of the rate of requests (`budget.rate`), the first record of it included.",
     )
     op.create_table(
         "designs",
@@ -2600,6 +2641,7 @@ def downgrade():
     op.drop_table("drift", schema="crawl")
     op.drop_table("sql_parts", schema="crawl")
     op.drop_table("designs", schema="crawl")
+    op.drop_table("rate_changes", schema="crawl")
     op.drop_table("budget", schema="crawl")
     op.drop_table("user_months", schema="analytics")
     op.drop_index(op.f("threads_kind_place_id_idx"), table_name="threads", schema="analytics")

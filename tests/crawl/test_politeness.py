@@ -6,10 +6,13 @@ import asyncio
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -33,13 +36,19 @@ from harvester.crawl.politeness import (
     retry_after,
     take_places,
 )
+from harvester.crawl.request_rate import adopt_rate
 from harvester.crawl.session import Session
+from harvester.errors import UsageError
 from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from harvester.config import Settings
+    from harvester.warehouse.commit import Connection
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LOCAL = "http://127.0.0.1:1"
 
 USER = json.dumps(
     {
@@ -125,7 +134,7 @@ def test_retry_after_is_honoured(recorder: Recorder, make_harvester: Callable[..
 def test_a_pause_is_everybodys(recorder: Recorder, make_harvester: Callable[..., Any]) -> None:
     """What one worker is told holds for the next one too: the pause is in the warehouse."""
     harvester = make_harvester(recorder, HARVESTER_RATE="100")
-    with open_connection(harvester.database, autocommit=True) as connection:
+    with budget(harvester.database, 100) as connection:
         close_budget(connection, 4.0, "told so")
         began = time.monotonic()
     harvester("seed", "users", "someone")
@@ -183,27 +192,85 @@ def test_who_waited_for_the_end_of_a_pause_does_not_leave_with_all_the_others(da
         assert at >= end + place / rate - 0.03
 
 
-def test_places_of_the_budget_are_evenly_spaced(database: str) -> None:
+@contextmanager
+def budget(database: str, rate: float) -> Iterator[Connection]:
+    """A connection to a warehouse that has a rate."""
     with open_connection(database, autocommit=True) as connection:
-        first = take_places(connection, 10, 1.0)
-        second = take_places(connection, 1, 1.0)
-        assert (first.places, first.seconds, second.places) == (10, 0, 1)
-        assert 9 - 0.1 < second.seconds <= 10
-        give_back(connection, 5.0)
-        assert 5 - 0.1 < take_places(connection, 1, 1.0).seconds <= 6
+        adopt_rate(connection, load(database_url=database, api_url=LOCAL, site_url=LOCAL, rate=rate))
+        yield connection
+
+
+def test_places_of_the_budget_are_evenly_spaced(database: str) -> None:
+    with budget(database, 1.0) as connection:
+        first, second = take_places(connection, 10), take_places(connection, 1)
+        assert (first.places, first.seconds, second.places) == (1, 0, 1), "a tenth of a second's worth, one at least"
+        assert 1 - 0.1 < second.seconds <= 1
+        give_back(connection, 1.0)
+        assert 1 - 0.2 < take_places(connection, 1).seconds <= 1
+        connection.execute("UPDATE crawl.budget SET rate = 200")
+        many = take_places(connection, 50)
+        assert (many.places, many.rate) == (20, 200), "the rate is the one that stands in the row now"
+        assert many.seconds + 0.1 - 0.1 < take_places(connection, 1).seconds <= many.seconds + 0.1
         close_budget(connection, 100, "told so")
-        closed = take_places(connection, 1, 1.0)
+        closed = take_places(connection, 1)
         assert closed.places == 0
         assert 99 < closed.seconds <= 100
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_of_two_first_runs_at_once_one_records_the_rate(database: str, *, is_kept: bool) -> None:
+    """The second waits for the first: it is refused, or records its own where the first one did not come to its end."""
+
+    def second() -> Settings:
+        with open_connection(database, autocommit=True) as other:
+            return adopt_rate(other, load(database_url=database, api_url=LOCAL, site_url=LOCAL, rate=50))
+
+    with open_connection(database, autocommit=True) as connection, ThreadPoolExecutor(1) as pool:
+        with connection.transaction():
+            adopt_rate(connection, load(database_url=database, api_url=LOCAL, site_url=LOCAL, rate=5))
+            waiting = pool.submit(second)
+            blocked = (
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+            )
+            while connection.execute(blocked).fetchone() == (0,):
+                time.sleep(0.01)
+            if not is_kept:
+                raise psycopg.Rollback
+        if is_kept:
+            with pytest.raises(UsageError, match=r"^HARVESTER_RATE is 50 requests/s, but .* is 5 requests/s: [^\n]*$"):
+                waiting.result()
+        else:
+            assert waiting.result().rate == 50
+        log = connection.execute("SELECT rate, previous_rate FROM crawl.rate_changes").fetchall()
+        assert log == [(5.0 if is_kept else 50.0, None)]
+
+
+def test_no_change_of_the_rate_makes_a_public_host_unlimited(database: str) -> None:
+    """Neither at the start of a run nor in its middle."""
+    public = load(database_url=database, contact="a@example.org", permission="a test")
+
+    async def scenario() -> None:
+        session = Session(public, "test")
+        await session.open()
+        pacer = Pacer(session)
+        await pacer.wait()
+        await session.call(lambda connection: connection.execute("UPDATE crawl.budget SET rate = 0"))
+        with pytest.raises(UsageError, match="loopback hosts only"):
+            await pacer.wait()
+        await session.close("done")
+        with pytest.raises(UsageError, match="loopback hosts only"):
+            await Session(public, "test").open()
+
+    asyncio.run(scenario())
+
+
 def test_places_that_nobody_took_are_lost(database: str) -> None:
     """After a quiet time there is no burst to make up for it."""
-    with open_connection(database, autocommit=True) as connection:
-        take_places(connection, 1, 1.0)
+    with budget(database, 1.0) as connection:
+        take_places(connection, 1)
         connection.execute("UPDATE crawl.budget SET next_at = now() - interval '10 s'")
-        assert take_places(connection, 1, 1.0).seconds == 0
-        assert take_places(connection, 1, 1.0).seconds > 0.5
+        assert take_places(connection, 1).seconds == 0
+        assert take_places(connection, 1).seconds > 0.5
 
 
 def paced(database: str, scenario: Callable[[Session, Pacer], Any], rate: float = 50) -> tuple[Any, ...]:
@@ -275,21 +342,21 @@ def test_failures_with_an_answer_between_them_are_no_streak(database: str) -> No
 
 
 def test_one_request_finds_out_whether_the_site_answers_again(database: str) -> None:
-    with open_connection(database, autocommit=True) as connection:
+    with budget(database, 100) as connection:
         assert open_breaker(connection, "HTTP 500") == pytest.approx(FIRST_TRIP_SECONDS, abs=0.1)
         assert open_breaker(connection, "HTTP 500") == pytest.approx(FIRST_TRIP_SECONDS, abs=0.2)
-        assert take_places(connection, 5, 0.01).places == 0
+        assert take_places(connection, 5).places == 0
         over = "UPDATE crawl.budget SET closed_until = now() - interval '1 s', next_at = now() - interval '1 s'"
         connection.execute(over)
-        probe = take_places(connection, 5, 0.01)
+        probe = take_places(connection, 5)
         assert (probe.places, probe.is_probe) == (1, True)
-        assert take_places(connection, 5, 0.01).places == 0
+        assert take_places(connection, 5).places == 0
         # It fails: the next pause is longer. It answers: all may go.
         assert open_breaker(connection, "HTTP 500") == pytest.approx(2 * FIRST_TRIP_SECONDS, abs=0.1)
         connection.execute(over)
-        assert take_places(connection, 5, 0.01).is_probe
+        assert take_places(connection, 5).is_probe
         end_pauses(connection)
-        granted = take_places(connection, 5, 0.01)
+        granted = take_places(connection, 5)
         assert (granted.places, granted.is_probe) == (5, False)
 
 
@@ -343,12 +410,12 @@ def test_a_walk_that_fails_waits_longer_each_time_and_a_minute_at_most() -> None
 
 
 def test_the_breaker_opens_for_ten_minutes_at_most_and_no_pause_shortens_another(database: str) -> None:
-    with open_connection(database, autocommit=True) as connection:
+    with budget(database, 1.0) as connection:
         open_breaker(connection, "HTTP 500")
         connection.execute("UPDATE crawl.budget SET trips = 40, closed_until = now() - interval '1 s'")
         assert open_breaker(connection, "HTTP 500") == pytest.approx(LONGEST_TRIP_SECONDS, abs=0.5)
         close_budget(connection, 1.0, "told so")
-        assert take_places(connection, 1, 1.0).seconds > LONGEST_TRIP_SECONDS - 5
+        assert take_places(connection, 1).seconds > LONGEST_TRIP_SECONDS - 5
 
 
 def test_retry_after_as_a_date_counts_from_the_date_of_its_response() -> None:

@@ -31,7 +31,8 @@ VALUES ('user_messages', 1, now(), 1, 1, %(odd)s);
 INSERT INTO crawl.runs (command, version, api_url, outcome, findings)
 VALUES (%(odd)s, '0', 'x', 'degraded', jsonb_build_array(%(odd)s::text));
 INSERT INTO history.site_health (seen_at, trouble) VALUES (now(), %(odd)s);
-UPDATE crawl.budget SET closed_until = now() + interval '1 hour', closed_reason = %(odd)s
+INSERT INTO crawl.budget (id, rate, closed_until, closed_reason) VALUES (1, 5, now() + interval '1 hour', %(odd)s);
+INSERT INTO crawl.rate_changes (rate, changed_by, database_role) VALUES (5, %(odd)s, %(odd)s)
 """
 
 

@@ -150,7 +150,7 @@ def test_a_worker_that_hangs_with_a_transaction_open_keeps_nobody_out(
         return counted
 
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("INSERT INTO crawl.budget (id, taken) VALUES (1, 0)")
+        connection.execute("INSERT INTO crawl.budget (id, rate) VALUES (1, 0)")
     thread = threading.Thread(target=other)
     thread.start()
     assert asyncio.run(scenario()) == 11

@@ -190,6 +190,57 @@ def assert_budget(sandbox: Any, rate: float, used: float = 0.95) -> None:
     assert len(times) >= used * rate * at_work
 
 
+def test_machines_keep_the_one_rate_of_their_warehouse(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    """Of two that start at once with rates of their own one is refused. Workers follow the rate where it is changed."""
+    sandbox = start_sandbox(users=200, seed=2)
+    machines = {rate: make_harvester(sandbox, HARVESTER_RATE=str(rate)) for rate in (20, 60)}
+    machine = make_harvester(sandbox, HARVESTER_RATE="")
+    machine("seed", "projects", *[str(row["id"]) for row in sandbox.truth("projects")])
+    assert "not recorded yet" in machine("rate").stdout
+    begun = {rate: one.start("crawl", "--max-requests", "30", "--json") for rate, one in machines.items()}
+    ended = {rate: (*one.communicate(timeout=100), one.returncode) for rate, one in begun.items()}
+    (held,) = [rate for rate, (_, _, code) in ended.items() if code == 0]
+    _, said, code = ended[80 - held]
+    assert (code, said.count("\n")) == (2, 1)
+    assert f"HARVESTER_RATE is {80 - held} requests/s, but the rate of this warehouse is {held} requests/s" in said
+    assert f"`harvester rate {80 - held}`" in said
+    assert machine.query("SELECT rate, previous_rate FROM crawl.rate_changes") == [(held, None)]
+    assert "a crawl from here would be refused" in machines[80 - held]("status").stdout
+    assert_rate(sandbox, held, 0)
+
+    sandbox.json("/sandbox/requests/reset", "POST")
+    command = machine.start("crawl", "--workers", "2", "--max-minutes", "0.25", "--json")
+    while sandbox.requests()["total"] < 40:
+        assert command.poll() is None
+        time.sleep(0.01)
+    assert json.loads(machine("rate", "10", "--json").stdout)["changed"]
+    changed = sandbox.requests()["total"]
+    _, errors = command.communicate(timeout=100)
+    assert command.returncode == 0, errors
+    assert_rate(sandbox, held, 0, changed)
+    # What was taken at the rate before: a tenth of a second's worth a worker, and what is taken ahead of that.
+    assert_rate(sandbox, 10, changed + int(held * 0.7))
+    told = json.loads(machine("rate", "--json").stdout)
+    assert told["rate"] == 10
+    assert [(one["previous_rate"], one["rate"]) for one in told["changes"]] == [(held, 10), (None, held)]
+    assert all("@" in one["changed_by"] and one["database_role"] for one in told["changes"])
+    assert "harvester_budget_rate 10.0" in machine("metrics").stdout
+    for wrong in ("nan", "inf"):
+        refused = machine("rate", wrong, ok=False)
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+
+
+def assert_rate(sandbox: Any, rate: float, first: int, last: int | None = None) -> None:
+    """Between any two requests of the log no more left than the rate allows, and some that came late together."""
+    times = sorted(at for at, *_ in sandbox.lines("/sandbox/requests/log"))[first:last]
+    assert len(times) > 10
+    for begin, start in enumerate(times):
+        for end in range(begin + 1, len(times)):
+            assert end - begin <= 1.02 * rate * (times[end] - start) + rate * 0.3 + 2
+
+
 @pytest.mark.soak
 def test_the_budget_is_kept_while_workers_start_and_die(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]

@@ -114,6 +114,7 @@ def test_a_task_that_is_killed_or_late_loses_nothing(
     # The command itself was told, and ended in order before the task did.
     assert harvester.query("SELECT outcome FROM crawl.runs ORDER BY id DESC LIMIT 1") == [("interrupted",)]
     harvester.environment["HARVESTER_RATE"] = "0"
+    harvester("rate", "0")
     assert harvester.crawl()["outcome"] == "done"
     undisturbed = make_harvester(small_sandbox, HARVESTER_DATABASE_URL=second_database)
     undisturbed("seed", "users", name)

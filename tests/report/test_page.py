@@ -492,7 +492,9 @@ def test_what_is_wrong_stands_at_the_head(database, look_at):
         connection.execute(
             """UPDATE crawl.runs SET findings = '["no row of users, 9 usually"]' WHERE outcome = 'degraded'"""
         )
-        connection.execute("INSERT INTO crawl.budget (id, closed_until, trips) VALUES (1, '2026-06-01 12:30Z', 3)")
+        connection.execute(
+            "INSERT INTO crawl.budget (id, rate, closed_until, trips) VALUES (1, 5, '2026-06-01 12:30Z', 3)"
+        )
         connection.execute(
             "INSERT INTO crawl.quarantine (stream, entity_id, path, reason) VALUES ('user', 7, '/users/x', 'no JSON')"
         )

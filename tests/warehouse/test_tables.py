@@ -28,7 +28,7 @@ CONTRACT = {
     "crawl": {
         "walks", "runs", "quarantine", "budget", "seeds", "designs", "draws", "erasures", "drift", "queries",
         "alembic_version", "sql_parts", "sightings", "suspects", "name_changes", "priors", "reply_decay", "strata",
-        "waves", "wave_outcomes",
+        "waves", "wave_outcomes", "rate_changes",
     },
     "analytics": {
         "coverage", "id_gaps", "freshness", "stream_freshness", "refreshes",
