@@ -1,5 +1,7 @@
 """The real things: PostgreSQL servers that the suite starts itself, `harvester` and the sandbox as processes.
 
+A command that a test awaits is a process forked from one that has loaded the product (see `forked`).
+
 `database` is a fresh copy of a migrated template. Such a test runs on the embedded server; with
 `@pytest.mark.every_postgres` it runs on PostgreSQL 15 as well, the oldest that is supported.
 
@@ -14,6 +16,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +29,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import forked
 import hypothesis
 import psutil
 import psycopg
@@ -106,6 +110,8 @@ COMMANDS_ENVIRONMENT: dict[str, str] = {}
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Under nohup, commands would be born with SIGHUP ignored.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if config.getoption("hostile"):
         os.environ.update(OWN_ENVIRONMENT)
         COMMANDS_ENVIRONMENT.update(HOSTILE_ENVIRONMENT)
@@ -329,9 +335,13 @@ class Harvester:
         return clean | COMMANDS_ENVIRONMENT | own | self.environment
 
     def __call__(self, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-        result = subprocess.run(
-            self.command(*arguments), env=self.env(), capture_output=True, text=True, timeout=400, check=False
-        )
+        environment = self.env()
+        if type(self) is Harvester and forked.can_run(environment):
+            result = forked.run(arguments, environment, timeout=400)
+        else:
+            result = subprocess.run(
+                self.command(*arguments), env=environment, capture_output=True, text=True, timeout=400, check=False
+            )
         if ok:
             assert result.returncode == 0, result.stderr[-3000:] + result.stdout[-3000:]
         return result
