@@ -104,25 +104,25 @@ SELECT d.design_id, coalesce(v.wave, 0) AS wave, d.position, d.stratum, d.entity
         ) THEN 'failed'
         ELSE 'waiting'
     END AS visit,
-    CASE
-        WHEN d.outcome IS DISTINCT FROM 'hit' THEN NULL
-        WHEN l.failures > 0 OR t.failed THEN 'failed'
-        -- What was read in an earlier wave is to be read again.
-        WHEN (l.certificate ->> 'complete')::boolean AND NOT t.waits
-            AND (v.wave IS NULL OR v.wave = 0 OR l.visited_at >= v.started_at) THEN 'read'
-        ELSE 'waiting'
+    CASE WHEN d.outcome = 'hit' THEN coalesce((
+        SELECT CASE
+            WHEN l.failures > 0 OR t.failed THEN 'failed'
+            -- What was read in an earlier wave is to be read again.
+            WHEN (l.certificate ->> 'complete')::boolean AND NOT t.waits
+                AND (v.wave IS NULL OR v.wave = 0 OR l.visited_at >= v.started_at) THEN 'read'
+            ELSE 'waiting' END
+        FROM crawl.walks l CROSS JOIN LATERAL (
+            SELECT coalesce(bool_or(r.failures > 0), false) AS failed, coalesce(bool_or(r.visits = 0), false) AS waits
+            FROM scratch.comments c JOIN crawl.walks r ON r.stream = g.kind || '_replies' AND r.entity_id = c.id
+            WHERE c.kind = g.kind AND c.place_id = d.entity_id AND c.parent_id IS NULL
+        ) t
+        WHERE l.stream = g.kind || '_comments' AND l.entity_id = d.entity_id), 'waiting')
     END AS comments
 FROM crawl.draws d
 JOIN crawl.designs g ON g.id = d.design_id
 LEFT JOIN (
     SELECT design_id, max(wave) AS wave, max(started_at) AS started_at FROM crawl.waves GROUP BY 1
 ) v ON v.design_id = d.design_id
-LEFT JOIN crawl.walks l ON l.stream = g.kind || '_comments' AND l.entity_id = d.entity_id
-LEFT JOIN LATERAL (
-    SELECT coalesce(bool_or(r.failures > 0), false) AS failed, coalesce(bool_or(r.visits = 0), false) AS waits
-    FROM scratch.comments c JOIN crawl.walks r ON r.stream = g.kind || '_replies' AND r.entity_id = c.id
-    WHERE d.outcome = 'hit' AND c.kind = g.kind AND c.place_id = d.entity_id AND c.parent_id IS NULL
-) t ON true
 WHERE d.replaced_at IS NULL
 UNION ALL
 SELECT o.design_id, o.wave, o.position, d.stratum, d.entity_id, o.outcome, o.visited_at, d.measure, o.visit, NULL
@@ -207,20 +207,25 @@ CREATE FUNCTION analytics.sample_response(design bigint, list text DEFAULT NULL,
 RETURNS TABLE (
     stratum text, "position" bigint, entity_id bigint, status text, class integer, factor double precision
 )
-LANGUAGE sql STABLE AS $$
-WITH about AS (
-    SELECT s.name = 'authors' AS is_of_authors, CASE WHEN s.name = 'authors' THEN s.parent_id ELSE s.design_id END AS base,
-        coalesce($3, s.wave) AS wave
-    FROM analytics.samples s WHERE s.design_id = $1
-), asked AS (
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+    base bigint := design;
+    authors bigint;
+    of_wave integer := wave;
+BEGIN
+SELECT CASE s.name WHEN 'authors' THEN s.parent_id ELSE s.design_id END, CASE s.name WHEN 'authors' THEN s.design_id END,
+    coalesce(of_wave, s.wave)
+INTO base, authors, of_wave FROM analytics.samples s WHERE s.design_id = base;
+RETURN QUERY WITH asked AS (
     SELECT b.stratum, b.position, b.entity_id AS drawn_id,
-        CASE WHEN a.is_of_authors THEN d.entity_id ELSE b.entity_id END AS entity_id,
+        CASE WHEN authors IS NULL THEN b.entity_id ELSE d.entity_id END AS entity_id,
         -- An author counts for 1 / projects with each project drawn.
-        CASE WHEN a.is_of_authors THEN 1 / d.measure ELSE 1 END AS factor,
+        CASE WHEN authors IS NULL THEN 1 ELSE 1 / d.measure END AS factor,
         CASE
             WHEN b.outcome IS NULL THEN b.visit
             WHEN b.outcome <> 'hit' THEN 'miss'
-            WHEN a.is_of_authors THEN CASE
+            WHEN authors IS NOT NULL THEN CASE
                 WHEN d.outcome = 'hit' THEN 'hit'
                 WHEN d.outcome IS NOT NULL THEN 'miss'
                 WHEN d.visit = 'failed' THEN 'unread'
@@ -229,9 +234,9 @@ WITH about AS (
             WHEN b.comments = 'failed' THEN 'unread'
             ELSE 'waiting'
         END AS status
-    FROM about a
-    JOIN analytics.sample_visits b ON b.design_id = a.base AND b.wave = a.wave
-    LEFT JOIN analytics.sample_visits d ON a.is_of_authors AND d.design_id = $1 AND d.position = b.position
+    FROM analytics.sample_visits b
+    LEFT JOIN analytics.sample_visits d ON d.design_id = authors AND d.position = b.position
+    WHERE b.design_id = base AND b.wave = of_wave
 ), ordered AS (
     SELECT *, row_number() OVER (PARTITION BY a.stratum ORDER BY a.position) AS place,
         min(a.position) FILTER (WHERE a.status = 'waiting') OVER (PARTITION BY a.stratum) AS first_waiting
@@ -255,7 +260,8 @@ WITH about AS (
     ) x GROUP BY 1
 )
 SELECT c.stratum, c.position, c.entity_id, c.status, CASE WHEN s.is_sound THEN c.fine ELSE 0 END, c.factor
-FROM classed c JOIN sound s ON s.stratum = c.stratum
+FROM classed c JOIN sound s ON s.stratum = c.stratum;
+END
 $$;
 
 COMMENT ON FUNCTION analytics.sample_response IS
@@ -329,11 +335,15 @@ RETURNS TABLE (
     r double precision, h double precision, k double precision, a double precision, b double precision,
     w double precision
 )
-LANGUAGE sql STABLE AS $$
-WITH about AS (
-    SELECT CASE WHEN s.name = 'authors' THEN s.parent_id ELSE s.design_id END AS base, coalesce($5, s.wave) AS wave
-    FROM analytics.samples s WHERE s.design_id = $1
-), valued AS (
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+    base bigint := design;
+    of_wave integer := wave;
+BEGIN
+SELECT CASE s.name WHEN 'authors' THEN s.parent_id ELSE s.design_id END, coalesce(of_wave, s.wave)
+INTO base, of_wave FROM analytics.samples s WHERE s.design_id = base;
+RETURN QUERY WITH valued AS (
     SELECT r.stratum, r.class, r.position, r.entity_id, r.status, CASE WHEN r.status = 'hit' THEN v.value END AS value,
         CASE WHEN r.status = 'hit' AND v.value IS NOT NULL THEN r.factor ELSE 0 END AS d,
         CASE WHEN r.status = 'hit' AND v.value IS NOT NULL THEN r.factor * v.value ELSE 0 END AS z
@@ -351,10 +361,10 @@ WITH about AS (
 )
 SELECT v.stratum, v.class, v.position, v.entity_id, v.status, v.value, v.d, v.z, s.frame_size::float8, c.n_of_stratum,
     c.n, c.r, c.h, c.k, c.a, c.b, s.frame_size / c.n_of_stratum * c.a * c.b
-FROM about o
-JOIN analytics.sample_waves s ON s.design_id = o.base AND s.wave = o.wave
+FROM (SELECT w.stratum, w.frame_size FROM analytics.sample_waves w WHERE w.design_id = base AND w.wave = of_wave) s
 JOIN classes c ON c.stratum = s.stratum
-JOIN valued v ON v.stratum = c.stratum AND v.class = c.class
+JOIN valued v ON v.stratum = c.stratum AND v.class = c.class;
+END
 $$;
 
 COMMENT ON FUNCTION analytics.weighed_units IS
@@ -367,12 +377,16 @@ RETURNS TABLE (
     figure text, estimate double precision, standard_error double precision, low double precision,
     high double precision, units bigint, reached bigint, drawn bigint, nonresponse bigint, note text
 )
-LANGUAGE sql STABLE AS $$
-WITH about AS (
-    SELECT s.name = 'authors' AS is_of_authors, CASE WHEN s.name = 'authors' THEN s.parent_id ELSE s.design_id END AS base,
-        coalesce($6, s.wave) AS wave
-    FROM analytics.samples s WHERE s.design_id = $1
-), valued AS MATERIALIZED (
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+    base bigint := design;
+    of_wave integer := wave;
+    is_of_authors boolean;
+BEGIN
+SELECT CASE s.name WHEN 'authors' THEN s.parent_id ELSE s.design_id END, coalesce(of_wave, s.wave), s.name = 'authors'
+INTO base, of_wave, is_of_authors FROM analytics.samples s WHERE s.design_id = base;
+RETURN QUERY WITH valued AS MATERIALIZED (
     SELECT * FROM analytics.weighed_units($1, $2, $3, $4, $6)
 ), weights AS (
     SELECT v.stratum, v.class, v.m, v.n_of_stratum, v.n, v.r, v.h, v.k, v.a, v.b, v.w, count(v.value) AS hits,
@@ -438,17 +452,17 @@ WITH about AS (
 ), missing AS (
     SELECT count(*) FILTER (WHERE c.stratum IS NULL) AS strata, min(s.stratum) FILTER (WHERE c.stratum IS NULL) AS first,
         sum(s.drawn)::bigint AS drawn
-    FROM about o JOIN analytics.sample_waves s ON s.design_id = o.base AND s.wave = o.wave
-    LEFT JOIN (SELECT DISTINCT stratum FROM weights) c ON c.stratum = s.stratum
+    FROM analytics.sample_waves s LEFT JOIN (SELECT DISTINCT stratum FROM weights) c ON c.stratum = s.stratum
+    WHERE s.design_id = base AND s.wave = of_wave
 ), figures AS (
     SELECT f.place, f.figure, f.estimate, f.sure, e.error / CASE WHEN f.figure = 'mean' THEN nullif(u.size, 0) ELSE 1 END AS error,
         greatest(1, e.freedom) AS freedom, e.alone, u.*, m.drawn, m.strata AS strata_missing, m.first AS first_missing,
         CASE
-            WHEN f.figure = 'size' THEN CASE WHEN o.is_of_authors THEN 'positive' ELSE 'count' END
+            WHEN f.figure = 'size' THEN CASE WHEN is_of_authors THEN 'positive' ELSE 'count' END
             WHEN k.is_share AND f.figure = 'mean' THEN 'share'
-            WHEN k.is_share AND NOT o.is_of_authors THEN 'count'
+            WHEN k.is_share AND NOT is_of_authors THEN 'count'
             WHEN k.is_positive THEN 'positive' ELSE 'any' END AS scale
-    FROM about o CROSS JOIN sums u CROSS JOIN kinds k CROSS JOIN missing m
+    FROM sums u CROSS JOIN kinds k CROSS JOIN missing m
     CROSS JOIN LATERAL (
         VALUES (1, 'size', u.size, u.sure_size), (2, 'total', u.total, u.sure_total), (3, 'mean', u.mean, 0)
     ) AS f (place, figure, estimate, sure)
@@ -490,7 +504,8 @@ SELECT figure, CASE WHEN is_sound THEN estimate END, CASE WHEN is_sound AND esti
         CASE WHEN is_sound AND reach[1] IS NOT NULL AND reach[2] IS NULL THEN 'no upper bound: no hit among what was drawn by chance' END
     ), '')
 FROM (SELECT *, strata_missing = 0 AND is_mute IS NOT TRUE AND size IS NOT NULL AS is_sound FROM bounded) b
-ORDER BY place
+ORDER BY place;
+END
 $$;
 
 COMMENT ON FUNCTION analytics.estimate_from_draws IS
