@@ -73,23 +73,25 @@ def test_a_stratified_estimate_is_that_of_the_books(database: str) -> None:
         assert found["mean"][:2] == pytest.approx((mean, mean_error))
         assert {numbers[4] for numbers in found.values()} == {len(hits)}
 
-        # On the log scale for what is positive, on the logit scale for a share; degrees of freedom by Satterthwaite.
-        def quantile(value: Any, known: Any) -> float:
-            parts = [
-                (frame**2 * (1 - len(ids) / frame) * variance([value(entity) for entity in ids]) / len(ids), known(ids))
-                for ids in drawn.values()
-            ]
-            freedom = sum(part for part, _ in parts) ** 2 / sum(part**2 / (n - 1) for part, n in parts)
+        # On the log scale for what is positive, on the logit scale for a share; degrees of freedom by Satterthwaite,
+        # of each stratum by the fourth powers: those of a normal distribution give its number of draws.
+        def quantile(value: Any) -> float:
+            parts = []
+            for ids in drawn.values():
+                g = np.array([value(entity) for entity in ids])
+                g -= g.mean()
+                known = 2 / ((g**4).sum() / (g**2).sum() ** 2 - 1 / len(ids))
+                part = frame**2 * (1 - len(ids) / frame) * (g**2).sum() / (len(ids) - 1) / len(ids)
+                parts.append((part, min(len(ids) - 1, known)))
+            freedom = sum(part for part, _ in parts) ** 2 / sum(part**2 / known for part, known in parts)
             (found,) = connection.execute("SELECT analytics.t95(%s)", [freedom]).fetchone() or (None,)
             return float(found)
 
-        reach = quantile(
-            lambda entity: hits[entity] - mean if entity in hits else 0.0, lambda ids: sum(one in hits for one in ids)
-        )
+        reach = quantile(lambda entity: hits[entity] - mean if entity in hits else 0.0)
         reach = exp(reach * mean_error / mean)
         assert found["mean"][2:4] == pytest.approx((mean / reach, mean * reach), rel=1e-6)
         share, share_error = size / 300, size_error / 300
-        reach = quantile(lambda entity: float(entity in hits), len) * share_error / (share * (1 - share))
+        reach = quantile(lambda entity: float(entity in hits)) * share_error / (share * (1 - share))
         bounds = [300 / (1 + exp(-log(share / (1 - share)) + sign * reach)) for sign in (1, -1)]
         assert found["size"][2:4] == pytest.approx(bounds, rel=1e-6)
         assert {tuple(numbers[5:]) for numbers in found.values()} == {(40, 40, 0, None)}
@@ -314,6 +316,73 @@ def test_walks_vary_as_walks_do(database: str) -> None:
         # Jackknife's brother: walks drawn again.
         spread = replicated(connection, design, lambda user: float(user % 3 == 0))
         assert spread == pytest.approx(error, rel=0.35)
+
+
+def test_random_walks_meet_users_as_often_as_their_measure_says(database: str) -> None:
+    """Thirty users of whom some have three projects: a step is at each in proportion to degree plus projects."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO scratch.users (id, username) SELECT i, 'u' || i FROM generate_series(1, 30) i;"
+            "INSERT INTO scratch.projects (id, author_id) SELECT i, 1 + i % 10 FROM generate_series(1, 30) i;"
+            "INSERT INTO scratch.follows (follower_id, followee_id) SELECT i, j FROM generate_series(1, 30) i,"
+            " generate_series(1, 30) j WHERE i <> j AND (i * j) % 7 < 2;"
+            "INSERT INTO crawl.walks (stream, entity_id, due_at, visits) SELECT s, i, now(), 1"
+            " FROM generate_series(1, 30) i,"
+            " unnest(ARRAY['user', 'user_followers', 'user_following', 'user_projects']) s"
+        )
+        parent = draw_ids(connection, IdPlan(count=30, seed=1, up_to=30))
+        note_outcomes(connection, [("project", each, False) for each in range(1, 31)])
+        design = draw_walks(connection, WalkPlan(parent=parent, steps=300, walks=40, burn_in=10, restart=2.0, seed=3))
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="not at their end"):
+            rows(connection, design, "scratch_team")
+        advance(connection)
+        met = connection.execute(
+            "SELECT cluster_id, entity_id, measure FROM crawl.draws WHERE design_id = %s AND outcome = 'hit'", [design]
+        ).fetchall()
+        assert len(met) == 40 * 300
+        measures = {user: measure for _, user, measure in met}
+        for user, measure in measures.items():
+            times = np.bincount([walk for walk, each, _ in met if each == user], minlength=40)
+            expected = 300 * measure / sum(measures.values())
+            assert abs(times.mean() - expected) < 4 * times.std() / sqrt(40), (user, times.mean(), expected)
+        assert list(rows(connection, design, "scratch_team")) == ["mean"], "nobody knows how many users there are"
+
+
+def test_what_rests_on_a_few_has_no_upper_bound(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        design = draw_ids(connection, IdPlan(count=400, seed=1, up_to=4000))
+        drawn = [entity for (entity,) in connection.execute("SELECT entity_id FROM crawl.draws ORDER BY position")]
+        even = {entity: 2 * (n % 7 + 1) for n, entity in enumerate(drawn[:60])}
+        store(connection, design, even)
+        values = list(even.values())
+        narrow = rows(connection, design, list(even), [float(value) for value in values])
+        assert narrow["total"][2] < narrow["total"][0] < narrow["total"][3]
+        heavy = rows(connection, design, list(even), [10_000.0, *map(float, values[1:])])
+        for figure in ("total", "mean"):
+            assert heavy[figure][2] < heavy[figure][0]
+            assert heavy[figure][3] is None
+            assert heavy[figure][8].startswith("no upper bound: a few have most of it")
+        assert heavy["size"] == narrow["size"]
+        signed = rows(connection, design, list(even), [-10_000.0, *map(float, values[1:])])
+        assert signed["total"][2:4] == [None, None]
+        assert signed["total"][8].startswith("no interval: a few have most of it")
+
+
+def test_a_stratum_without_any_is_no_proof_that_it_has_none(database: str) -> None:
+    """Two of 40 in a small stratum, none in two large ones: these may have as many as that lets expect."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        plan = IdPlan(count=120, seed=1, up_to=10_000, strata="501,5001", allocation="equal")
+        design = draw_ids(connection, plan)
+        drawn = connection.execute("SELECT entity_id FROM crawl.draws WHERE stratum LIKE '1-%' LIMIT 2").fetchall()
+        store(connection, design, {entity: 2 for (entity,) in drawn})
+        size = rows(connection, design, "views")["size"]
+        total = 500 * 2 / 40
+        squares = 500**2 * (1 - 40 / 500) * variance([1.0] * 2 + [0.0] * 38) / 40
+        expected = 40 * total / 10_000
+        for frame in (4500, 5000):
+            squares += (frame / 40) ** 2 * (1 - 40 / frame) * expected / (1 + expected)
+        assert size[:2] == pytest.approx((total, sqrt(squares)))
+        assert size[3] > 5000 / 40, "as many as one hit more would mean"
 
 
 def replicated(connection: psycopg.Connection[Any], design: int, value: Any, times: int = 200) -> float:

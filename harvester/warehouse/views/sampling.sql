@@ -390,6 +390,7 @@ RETURN QUERY WITH valued AS MATERIALIZED (
     SELECT * FROM analytics.weighed_units($1, $2, $3, $4, $6)
 ), weights AS (
     SELECT v.stratum, v.class, v.m, v.n_of_stratum, v.n, v.r, v.h, v.k, v.a, v.b, v.w, count(v.value) AS hits,
+        count(*) FILTER (WHERE v.z <> 0) AS positive,
         sum(v.d) AS d, sum(v.z) AS z, sum(v.d * v.d) AS dd, sum(v.d * v.z) AS dz, sum(v.z * v.z) AS zz
     FROM valued v GROUP BY v.stratum, v.class, v.m, v.n_of_stratum, v.n, v.r, v.h, v.k, v.a, v.b, v.w
 ), sums AS (
@@ -403,17 +404,38 @@ RETURN QUERY WITH valued AS MATERIALIZED (
         -- Kish: so many units of equal weight know as much.
         sum(m / n_of_stratum * a * r) FILTER (WHERE n_of_stratum < m) ^ 2
             / nullif(sum((m / n_of_stratum * a) ^ 2 * r) FILTER (WHERE n_of_stratum < m), 0) AS effective_draws,
-        sum(w * hits) ^ 2 / nullif(sum(w * w * hits), 0) AS effective_hits
+        sum(w * hits) ^ 2 / nullif(sum(w * w * hits), 0) AS effective_hits,
+        sum(w * hits) FILTER (WHERE n_of_stratum < m) AS expanded_hits, sum(dd) / nullif(sum(hits), 0) AS dd_of_hit,
+        sum(w * positive) FILTER (WHERE n_of_stratum < m) AS expanded_positive,
+        sum(zz) / nullif(sum(positive), 0) AS zz_of_positive
     FROM weights
 ), parts AS (
-    SELECT w.*, f.figure, f.s, f.ss
+    SELECT w.*, f.figure, f.s, f.ss, f.seen, f.square, each_draw.rate
     FROM weights w CROSS JOIN sums u CROSS JOIN LATERAL (
-        VALUES ('size', w.d, w.dd), ('total', w.z, w.zz),
-            ('mean', w.z - u.mean * w.d, w.zz - 2 * u.mean * w.dz + u.mean ^ 2 * w.dd)
-    ) AS f (figure, s, ss)
+        VALUES ('size', w.d, w.dd, w.hits, u.expanded_hits, u.dd_of_hit),
+            ('total', w.z, w.zz, w.positive, u.expanded_positive, u.zz_of_positive),
+            ('mean', w.z - u.mean * w.d, w.zz - 2 * u.mean * w.dz + u.mean ^ 2 * w.dd, w.positive, u.expanded_positive,
+                u.zz_of_positive)
+    ) AS f (figure, s, ss, seen, expanded, square)
+    CROSS JOIN LATERAL (SELECT w.n_of_stratum * f.expanded / nullif(u.left_frame, 0) AS rate) AS each_draw
+), deviations AS (
+    -- How far the variance rests on few units: by their fourth powers, as of a normal distribution three times the squares'.
+    SELECT x.figure, x.stratum, least(count(*) - 1,
+        2 / nullif(sum(x.g ^ 4) / nullif(sum(x.g ^ 2), 0) ^ 2 - 1.0 / count(*), 0)) AS freedom
+    FROM (
+        SELECT f.figure, v.stratum,
+            v.a * v.b * f.e - sum(v.a * v.b * f.e) OVER (PARTITION BY f.figure, v.stratum) / v.n_of_stratum AS g
+        FROM valued v CROSS JOIN sums u
+        CROSS JOIN LATERAL (VALUES ('size', v.d), ('total', v.z), ('mean', v.z - u.mean * v.d)) AS f (figure, e)
+        WHERE v.status NOT IN ('failed', 'unread')
+    ) x GROUP BY 1, 2
 ), strata AS (
     -- The variance of the draw, and of what could be visited.
-    SELECT p.figure, p.stratum, min(p.m) AS m, sum(p.n) AS n, sum(p.hits) AS hits,
+    SELECT p.figure, p.stratum, min(p.m) AS m, sum(p.n) AS n, sum(p.seen) = 0 AS is_empty,
+        -- None of a stratum is no proof that it has none: as if a part of one, as many as the others have, had been seen.
+        CASE WHEN sum(p.seen) = 0 AND sum(p.n) BETWEEN 2 AND min(p.m) - 1 THEN
+            (min(p.m) / sum(p.n)) ^ 2 * (1 - sum(p.n) / min(p.m)) * min(p.square) * min(p.rate) / (1 + min(p.rate))
+        END AS unseen,
         CASE WHEN sum(p.n) >= min(p.m) THEN 0 WHEN sum(p.n) < 2 THEN NULL ELSE
             min(p.m) ^ 2 * (1 - sum(p.n) / min(p.m)) / sum(p.n)
             * greatest(0, sum(p.a * p.b * p.ss) - sum(p.a * p.b * p.s) ^ 2 / sum(p.n)) / (sum(p.n) - 1)
@@ -439,14 +461,20 @@ RETURN QUERY WITH valued AS MATERIALIZED (
         GROUP BY 1, 2
     ) g GROUP BY 1
 ), components AS (
-    SELECT t.figure, t.stratum, t.v, CASE WHEN t.figure = 'size' THEN t.n ELSE t.hits END AS n FROM strata t
-    UNION ALL SELECT r.figure, 'of what could be read', r.v, r.n FROM read r
+    SELECT t.figure, t.stratum, CASE WHEN t.v IS NOT NULL THEN greatest(t.v, t.unseen) END AS v,
+        CASE WHEN t.is_empty THEN 2 ELSE d.freedom END AS freedom
+    FROM strata t LEFT JOIN deviations d ON d.figure = t.figure AND d.stratum = t.stratum
+    UNION ALL SELECT r.figure, 'of what could be read', r.v, r.n - 1 FROM read r
 ), errors AS (
     -- Satterthwaite: what is known of each stratum's variance counts by its part of the whole.
     SELECT t.figure, CASE WHEN bool_and(t.v IS NOT NULL) THEN sqrt(sum(t.v)) END AS error,
-        sum(t.v) ^ 2 / nullif(sum(t.v ^ 2 / greatest(1, t.n - 1)), 0) AS freedom,
+        sum(t.v) ^ 2 / nullif(sum(t.v ^ 2 / greatest(1, t.freedom)), 0) AS freedom,
         min(t.stratum) FILTER (WHERE t.v IS NULL) AS alone
     FROM components t GROUP BY 1
+), tails AS (
+    -- Of what has any, so many know as much as if all had the same.
+    SELECT sum(z ^ 2) ^ 2 / nullif(sum(z ^ 4), 0) < count(*) / 10.0 AS is_heavy
+    FROM valued WHERE z <> 0 AND n_of_stratum < m
 ), kinds AS (
     SELECT coalesce($5, bool_and(value IN (0, 1))) AS is_share, bool_and(value >= 0) AS is_positive FROM valued WHERE value IS NOT NULL
 ), missing AS (
@@ -456,13 +484,15 @@ RETURN QUERY WITH valued AS MATERIALIZED (
     WHERE s.design_id = base AND s.wave = of_wave
 ), figures AS (
     SELECT f.place, f.figure, f.estimate, f.sure, e.error / CASE WHEN f.figure = 'mean' THEN nullif(u.size, 0) ELSE 1 END AS error,
-        greatest(1, e.freedom) AS freedom, e.alone, u.*, m.drawn, m.strata AS strata_missing, m.first AS first_missing,
+        greatest(1, e.freedom) AS freedom, e.alone, u.*,
+        -- Where so few of them make the variance, others like them may not have been drawn, and nothing tells of these.
+        f.figure <> 'size' AND NOT k.is_share AND x.is_heavy AND e.freedom < 40 AS is_heavy, m.drawn, m.strata AS strata_missing, m.first AS first_missing,
         CASE
             WHEN f.figure = 'size' THEN CASE WHEN is_of_authors THEN 'positive' ELSE 'count' END
             WHEN k.is_share AND f.figure = 'mean' THEN 'share'
             WHEN k.is_share AND NOT is_of_authors THEN 'count'
             WHEN k.is_positive THEN 'positive' ELSE 'any' END AS scale
-    FROM sums u CROSS JOIN kinds k CROSS JOIN missing m
+    FROM sums u CROSS JOIN kinds k CROSS JOIN missing m CROSS JOIN tails x
     CROSS JOIN LATERAL (
         VALUES (1, 'size', u.size, u.sure_size), (2, 'total', u.total, u.sure_total), (3, 'mean', u.mean, 0)
     ) AS f (place, figure, estimate, sure)
@@ -484,6 +514,7 @@ RETURN QUERY WITH valued AS MATERIALIZED (
         -- Nothing seen among what was drawn by chance: no upper bound is known.
         WHEN scale = 'positive' AND figure <> 'mean' AND estimate - sure <= 0 THEN ARRAY[sure, NULL]
         WHEN error = 0 OR left_hits < 2 THEN ARRAY[NULL, NULL]::float8[]
+        WHEN is_heavy AND scale <> 'positive' THEN ARRAY[NULL, NULL]::float8[]
         WHEN figure = 'mean' THEN analytics.interval95(estimate, error, freedom, scale)
         ELSE (SELECT ARRAY[sure + i[1], sure + i[2]]
               FROM analytics.interval95(estimate - sure, error, freedom, scale) i)
@@ -491,7 +522,7 @@ RETURN QUERY WITH valued AS MATERIALIZED (
     FROM figures f
 )
 SELECT figure, CASE WHEN is_sound THEN estimate END, CASE WHEN is_sound AND estimate IS NOT NULL THEN error END,
-    CASE WHEN is_sound THEN reach[1] END, CASE WHEN is_sound THEN reach[2] END, coalesce(units, 0), coalesce(reached, 0), drawn,
+    CASE WHEN is_sound THEN reach[1] END, CASE WHEN is_sound AND is_heavy IS NOT TRUE THEN reach[2] END, coalesce(units, 0), coalesce(reached, 0), drawn,
     coalesce(nonresponse, 0),
     nullif(concat_ws('; ',
         CASE WHEN strata_missing > 0 THEN format('no estimate: nothing of stratum %s is visited in its turn', first_missing) END,
@@ -500,7 +531,12 @@ SELECT figure, CASE WHEN is_sound THEN estimate END, CASE WHEN is_sound AND esti
         CASE WHEN is_sound AND nonresponse > 0 THEN format('%s units could not be visited or read: others of their stratum and age count for them', nonresponse) END,
         CASE WHEN is_sound AND error IS NULL AND estimate IS NOT NULL THEN format('no interval: stratum %s has fewer than two draws or answers', alone) END,
         CASE WHEN is_sound AND error IS NOT NULL AND estimate IS NOT NULL AND reach[1] IS NULL AND reach[2] IS NULL
+                AND is_heavy IS NOT TRUE
             THEN 'no interval: fewer than two hits, or no two that differ' END,
+        CASE WHEN is_sound AND is_heavy AND reach[1] IS NOT NULL
+            THEN 'no upper bound: a few have most of it, and others like them may not have been drawn' END,
+        CASE WHEN is_sound AND is_heavy AND reach[1] IS NULL AND estimate IS NOT NULL
+            THEN 'no interval: a few have most of it, and others like them may not have been drawn' END,
         CASE WHEN is_sound AND reach[1] IS NOT NULL AND reach[2] IS NULL THEN 'no upper bound: no hit among what was drawn by chance' END
     ), '')
 FROM (SELECT *, strata_missing = 0 AND is_mute IS NOT TRUE AND size IS NOT NULL AS is_sound FROM bounded) b
@@ -665,17 +701,25 @@ BEGIN
             CASE WHEN b.estimate IS NOT NULL AND a.estimate IS NOT NULL THEN sqrt(greatest(0,
                 b.standard_error ^ 2 + a.standard_error ^ 2 - 2 * coalesce(c.covariance, 0))) END AS error,
             greatest(1, least(m.n - 1, 2 / nullif(m.fourths / nullif(m.squares, 0) ^ 2 - 1.0 / m.n, 0))) AS freedom,
-            coalesce(c.overlap, 0) AS overlap, m.moving,
+            coalesce(c.overlap, 0) AS overlap, m.moving, m.squares ^ 2 / nullif(m.fourths, 0) AS even,
             concat_ws('; ', 'wave ' || $2 || ': ' || b.note, 'wave ' || $3 || ': ' || a.note) AS notes,
             CASE b.figure WHEN 'size' THEN 1 WHEN 'total' THEN 2 ELSE 3 END AS place
         FROM waves b JOIN waves a ON a.figure = b.figure AND b.place = 1 AND a.place = 2
         LEFT JOIN covariances c ON c.figure = b.figure LEFT JOIN moved m ON m.figure = b.figure
     )
     SELECT c.figure, c.was, c.becomes, c.moves, c.error, i.reach[1], i.reach[2], c.overlap, nullif(concat_ws('; ',
-        nullif(c.notes, ''), CASE WHEN c.error IS NOT NULL AND i.reach[1] IS NULL
-            THEN 'no interval: fewer than two units differ' END), '')
-    FROM changes c CROSS JOIN LATERAL (
-        SELECT CASE WHEN c.moving < 2 OR c.error = 0 THEN NULL
+        nullif(c.notes, ''), CASE WHEN c.moving < 2 OR c.error = 0 THEN 'no interval: fewer than two units differ'
+            WHEN t.is_heavy THEN 'no interval: a few make most of the change, and others like them may not have been drawn'
+        END), '')
+    FROM changes c
+    CROSS JOIN LATERAL (
+        SELECT c.figure <> 'size' AND NOT k.is_share AND c.freedom < 40 AND c.even < c.moving / 10.0 AS is_heavy
+        FROM (
+            SELECT coalesce($8, bool_and(v IN (0, 1))) AS is_share FROM unnest($5 || $7) v
+        ) k
+    ) t
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN c.moving < 2 OR c.error = 0 OR t.is_heavy THEN NULL
             ELSE analytics.interval95(c.moves, c.error, c.freedom, 'any') END AS reach
     ) i ORDER BY c.place;
 END
