@@ -348,6 +348,38 @@ def test_random_walks_meet_users_as_often_as_their_measure_says(database: str) -
         assert list(rows(connection, design, "scratch_team")) == ["mean"], "nobody knows how many users there are"
 
 
+def test_hits_of_which_nobody_could_be_read_are_refused(database: str) -> None:
+    """Authors and lists that failed, every one: nothing stands for them."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        parent = draw_ids(connection, IdPlan(count=40, seed=1, up_to=400))
+        drawn = [entity for (entity,) in connection.execute("SELECT entity_id FROM crawl.draws ORDER BY position")]
+        store(connection, parent, dict.fromkeys(drawn[:20], 2))
+        authors = draw_authors(connection, parent)
+        advance(connection)
+        assert "nothing of stratum all" in rows(connection, authors, "projects")["size"][8], "no author was visited yet"
+        connection.execute("UPDATE crawl.walks SET failures = 2 WHERE stream = 'user'")
+        connection.execute(
+            "INSERT INTO crawl.walks (stream, entity_id, due_at, failures)"
+            " SELECT 'project_comments', entity_id, now(), 2 FROM crawl.draws WHERE design_id = %s",
+            [parent],
+        )
+        for design, number in ((authors, "projects"), (parent, "comments")):
+            for figure, (estimate, error, low, high, *_, note) in rows(connection, design, number).items():
+                assert [estimate, error, low, high] == [None] * 4, figure
+                assert note == "no estimate: a stratum has hits, and none of them could be read"
+
+
+def test_one_answer_of_a_stratum_has_no_variance(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        design = draw_ids(connection, IdPlan(count=8, seed=1, up_to=400, strata="2"))
+        drawn = connection.execute("SELECT entity_id, stratum FROM crawl.draws ORDER BY position").fetchall()
+        store(connection, design, {drawn[0][0]: 2})
+        connection.execute("UPDATE crawl.draws SET outcome = NULL WHERE stratum = '2' AND position > 4")
+        estimate, error, low, high, *_, note = rows(connection, design, "views")["size"]
+        assert (estimate, error, low, high) == (50, None, None, None)
+        assert note.endswith("no interval: stratum 2 has fewer than two draws or answers")
+
+
 def test_what_rests_on_a_few_has_no_upper_bound(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         design = draw_ids(connection, IdPlan(count=400, seed=1, up_to=4000))
