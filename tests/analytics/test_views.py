@@ -424,7 +424,7 @@ def test_rankings_over_time_and_where_they_come_from(connection: Connection) -> 
         ("project", 13, "2026-01-02", "2026-01-02", 1, 1, 1.0, False, "2026-01-03"),
     ]
     readings = connection.execute(
-        "SELECT language, readings, first_read_at::date::text, last_read_at::date::text, sightings"
+        "SELECT language, readings, first_read_at::date::text, last_read_at::date::text, places"
         " FROM analytics.ranking_readings ORDER BY ranking"
     ).fetchall()
     assert readings == [("ja", 3, "2026-01-01", "2026-01-03", 5), ("any", 1, "2026-01-01", "2026-01-01", 3)]

@@ -106,7 +106,7 @@ SELECT
     count(DISTINCT seen_at)::integer AS readings,
     min(seen_at) AS first_read_at,
     max(seen_at) AS last_read_at,
-    count(*) AS sightings
+    count(*) AS places
 FROM history.rankings
 GROUP BY ranking;
 
@@ -117,7 +117,8 @@ COMMENT ON COLUMN analytics.ranking_readings.language IS
 COMMENT ON COLUMN analytics.ranking_readings.readings IS 'How often it was read.';
 COMMENT ON COLUMN analytics.ranking_readings.first_read_at IS 'The first time.';
 COMMENT ON COLUMN analytics.ranking_readings.last_read_at IS 'The last time.';
-COMMENT ON COLUMN analytics.ranking_readings.sightings IS 'Places that were read, all readings together.';
+COMMENT ON COLUMN analytics.ranking_readings.places IS
+    'Places that were read, all readings together; what stood at two places of a reading has one sighting.';
 
 CREATE VIEW analytics.live_ranking_countries AS
 SELECT

@@ -57,7 +57,7 @@ SELECT
     c.place_id,
     c.created_at AS started_at,
     o.observed_until,
-    t.thread_id IS NULL AND c.reply_count > 0 AS is_unread,
+    u.is_unread,
     CASE WHEN e.is_observable THEN coalesce(t.first_answer_at <= o.observed_until, false) END AS is_answered,
     CASE WHEN e.is_observable
         THEN greatest(least(t.first_answer_at, o.observed_until) - c.created_at, interval '0 seconds') END AS waited
@@ -75,9 +75,9 @@ CROSS JOIN LATERAL (
             AS read_at
     ) r
 ) o
+CROSS JOIN LATERAL (SELECT t.thread_id IS NULL AND coalesce(c.reply_count, 0) > 0 AS is_unread) u
 CROSS JOIN LATERAL (
-    SELECT c.author_id IS NOT NULL AND c.created_at < o.observed_until
-        AND NOT (t.thread_id IS NULL AND coalesce(c.reply_count, 0) > 0) AS is_observable
+    SELECT c.author_id IS NOT NULL AND c.created_at < o.observed_until AND NOT u.is_unread AS is_observable
 ) e
 WHERE c.parent_id IS NULL AND c.created_at IS NOT NULL;
 

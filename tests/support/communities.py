@@ -1,0 +1,269 @@
+"""Communities of some hundred rows, made up at random and written straight into the tables, without a crawl.
+
+`whole` was read whole and lost nothing. `torn` has gaps, censoring and gone things everywhere: lists that were not
+read, read in part, or read before the end of what is asked for; users, projects, studios, comments and links that are
+gone; rows without dates, authors or counters. `edges` has its times within seconds of the ends of days and months, in
+UTC and in other time zones, and readings, answers and counters that tie.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+if TYPE_CHECKING:
+    import psycopg
+
+NAMES = ("whole", "torn", "edges")
+BEGIN, END = datetime(2023, 11, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
+READ = datetime(2026, 6, 10, 5, 30, tzinfo=UTC)
+"""When a whole community was read."""
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+COUNTRIES = ("Chile", "Japan", "Kenya", "Norway", "Peru", "Nepal", "Canada")
+USERS, PROJECTS, STUDIOS, COMMENTS = 70, 130, 24, 260
+LISTS = {
+    "user": "users", "user_projects": "users", "user_followers": "users", "user_following": "users",
+    "profile_comments": "users", "project": "projects", "project_comments": "projects", "project_remixes": "projects",
+    "studio": "studios", "studio_projects": "studios", "studio_comments": "studios", "studio_activity": "studios",
+}  # fmt: skip
+PLACES = {"project": ("project_id", "projects"), "studio": ("studio_id", "studios"), "profile": ("user_id", "users")}
+RANKINGS = (
+    "explore/projects?q=*&mode=trending&language=en", "explore/studios?q=*&mode=popular&language=ja",
+    "front-page/newest", "search/projects?q=cat&mode=popular&language=en",
+)  # fmt: skip
+
+
+class Community:
+    """The rows of one community, by table."""
+
+    def __init__(self, name: str, seed: int) -> None:
+        self.chance = Random(f"{name} {seed}")
+        self.torn, self.edges = name == "torn", name == "edges"
+        self.tables: dict[str, list[dict[str, Any]]] = {}
+        self._things()
+        self._links()
+        self._comments()
+        self._walks()
+        self._history()
+
+    def happens(self, share: float) -> bool:
+        """Decide what only a torn community has."""
+        return self.torn and self.chance.random() < share
+
+    def time(self, first: datetime = BEGIN, last: datetime = END) -> datetime:
+        if not self.edges:
+            return first + (last - first) * self.chance.random() // SECOND * SECOND
+        # Around midnight in UTC, in Kathmandu (18:15 UTC), and in Newfoundland (02:30 or 03:30 UTC).
+        day = (
+            datetime(first.year, first.month, first.day, tzinfo=UTC)
+            + self.chance.randrange(max(1, (last - first).days)) * DAY
+        )
+        day = day.replace(day=self.chance.choice((1, 28, day.day if day.day < 28 else 27)))
+        midnight = self.chance.choice(
+            (timedelta(0), timedelta(hours=18.25), timedelta(hours=2.5), timedelta(hours=3.5))
+        )
+        return max(first, day + midnight + self.chance.choice((-SECOND, timedelta(0), SECOND)))
+
+    def life(self, since: datetime) -> dict[str, Any]:
+        """When a row was first seen, and whether it is gone."""
+        first = min(READ, since + self.chance.random() * (READ - since)) if self.torn else READ - 30 * DAY
+        gone = first + self.chance.random() * 40 * DAY
+        if not self.happens(0.25):
+            return {"first_seen_at": first, "gone_at": None, "gone_after": None}
+        after = None if self.happens(0.3) else first + (gone - first) * self.chance.random()
+        return {"first_seen_at": first, "gone_at": gone, "gone_after": after}
+
+    def _things(self) -> None:
+        pick, draw = self.chance.choice, self.chance.random
+        self.tables["users"] = users = []
+        for key in range(1, USERS + 1):
+            joined = self.time(BEGIN, END)
+            users.append({
+                "id": key, "joined_at": None if self.happens(0.1) else joined,
+                "country": None if self.happens(0.2) else pick(COUNTRIES), **self.life(joined),
+            })  # fmt: skip
+        self.tables["projects"] = projects = []
+        for key in range(1, PROJECTS + 1):
+            shared = self.time()
+            views = int(1 / (draw() + 0.005))
+            parent = root = None
+            if key > 5 and draw() < 0.4:
+                above = projects[self.chance.randrange(key - 1)]
+                parent, root = above["id"], above["root_id"] or above["id"]
+                if self.happens(0.2):
+                    parent = None
+                elif self.happens(0.2):
+                    parent = 10_000 + self.chance.randrange(4)
+                    root = self.chance.choice((None, parent, 20_000, key))
+            projects.append({
+                "id": key, "author_id": None if self.happens(0.1) else pick(users)["id"],
+                "created_at": None if self.happens(0.1) else shared - HOUR,
+                "shared_at": None if self.happens(0.1) else shared,
+                "views": None if self.happens(0.1) else pick((0, 9, 10, 99, 100)) if self.edges else views,
+                "loves": None if self.happens(0.1) else views // 4, "favorites": views // 6,
+                "remixes": None if draw() < 0.5 else 1, "parent_id": parent, "root_id": root,
+                "from_index": ["views"] if self.happens(0.1) else [], **self.life(shared),
+            })  # fmt: skip
+        if self.torn:
+            # Two circles, of which no tree is made.
+            for key, parent in ((1, 2), (2, 1), (3, 3)):
+                projects[key - 1] |= {"parent_id": parent, "root_id": parent if key == 3 else None}
+        self.tables["studios"] = [
+            {"id": key, "host_id": pick(users)["id"], "created_at": None if self.happens(0.2) else (at := self.time()),
+             **self.life(at if not self.torn else BEGIN)}
+            for key in range(1, STUDIOS + 1)
+        ]  # fmt: skip
+
+    def _pairs(self, first: int, second: int, number: int) -> list[tuple[int, int]]:
+        return sorted(
+            {(1 + int(self.chance.random() ** 2 * first), 1 + self.chance.randrange(second)) for _ in range(number)}
+        )
+
+    def _links(self) -> None:
+        pick = self.chance.choice
+        self.tables["follows"] = [
+            {"followee_id": one, "follower_id": other, **self.life(BEGIN)}
+            for one, other in self._pairs(USERS, USERS - 15, 300)
+            if one != other
+        ]
+        self.tables["follows"] += [
+            {"followee_id": one["follower_id"], "follower_id": one["followee_id"], **self.life(BEGIN)}
+            for one in self.tables["follows"][::7]
+            if (one["follower_id"], one["followee_id"])
+            not in {(two["followee_id"], two["follower_id"]) for two in self.tables["follows"]}
+        ]
+        self.tables["favorites"] = [
+            {"project_id": one, "user_id": other, **self.life(BEGIN)} for one, other in self._pairs(PROJECTS, USERS, 90)
+        ]
+        self.tables["studio_projects"] = [
+            {"studio_id": one, "project_id": other, "added_by_id": None if self.happens(0.3) else pick(range(1, 20)),
+             **self.life(BEGIN)}
+            for one, other in self._pairs(STUDIOS - 2, PROJECTS, 160)
+        ]  # fmt: skip
+        self.tables["studio_members"] = [
+            {"studio_id": one, "user_id": other,
+             "role": None if self.happens(0.2) else pick(("host", "manager", "curator", "curator")), **self.life(BEGIN)}
+            for one, other in self._pairs(STUDIOS - 2, USERS // 2, 120)
+        ]  # fmt: skip
+        self.tables["studio_activity"] = [
+            {"studio_id": pick(range(1, STUDIOS)), "id": f"event-{number}",
+             "type": pick(("becomecurator", "updatestudio")),
+             "actor_id": None if self.happens(0.2) else pick(range(1, USERS)),
+             "created_at": None if self.happens(0.1) else (at := self.time()), **self.life(BEGIN if self.torn else at)}
+            for number in range(150)
+        ]  # fmt: skip
+
+    def _comments(self) -> None:
+        pick, draw = self.chance.choice, self.chance.random
+        for kind, (column, places) in PLACES.items():
+            rows: list[dict[str, Any]] = []
+            for key in range(1, COMMENTS + 1):
+                top = pick(rows) if rows and draw() < 0.45 else None
+                while top and top["parent_id"]:
+                    top = pick(rows)
+                at = self.time()
+                if top and top["created_at"]:
+                    # From seconds to years; sometimes at the same second as another reply, or before the comment.
+                    wait = pick((0, 60, 600, 3600, 86_400, 604_800, 604_801)) if self.edges else int(10 ** (8 * draw()))
+                    at = min(END, top["created_at"] + wait * SECOND) - (
+                        5 * SECOND if self.happens(0.05) else 0 * SECOND
+                    )
+                rows.append({
+                    "id": key, column: top[column] if top else 1 + int(draw() ** 2 * len(self.tables[places])),
+                    "parent_id": top["id"] if top else None,
+                    "author_id": None if self.happens(0.1) else pick(range(1, 30)),
+                    "created_at": None if self.happens(0.05) else at,
+                    "reply_count": None if self.happens(0.3) else 0, **self.life(at),
+                })  # fmt: skip
+                if top:
+                    top["reply_count"] = 1
+                elif self.happens(0.1):
+                    rows[-1]["reply_count"] = 2
+            self.tables[f"{kind}_comments"] = rows
+
+    def _walks(self) -> None:
+        self.tables["crawl.walks"] = walks = []
+        for stream, table in LISTS.items():
+            for thing in self.tables[table]:
+                walk: dict[str, Any] = {
+                    "stream": stream, "entity_id": thing["id"], "due_at": READ + 30 * DAY, "visits": 1,
+                    "visited_at": READ,
+                    "certificate": {"ground": "key", "complete": True, "key": int(END.timestamp())},
+                    "certified_from": READ, "certified_at": READ + HOUR, "enumerated_at": READ, "held": 3,
+                    "state": None,
+                    "gone_at": None, "failures": 0,
+                }  # fmt: skip
+                if stream in {"user", "project", "studio"}:
+                    walk |= {"certificate": None, "certified_from": None, "certified_at": None, "enumerated_at": None}
+                elif self.edges:
+                    read = self.time(END - 200 * DAY, READ)
+                    walk |= {"certified_from": read, "enumerated_at": read}
+                elif self.torn and (read := self.time(BEGIN + 100 * DAY, READ)):
+                    walk |= {"certified_from": read, "certified_at": read + HOUR, "visited_at": read}
+                    walk["enumerated_at"] = None if self.happens(0.2) else read - self.chance.random() * 90 * DAY
+                if self.happens(0.15):
+                    walk |= {"visits": 0, "visited_at": None, "certificate": None, "certified_from": None}
+                    walk |= {"certified_at": None, "enumerated_at": None, "held": None, "failures": 2}
+                elif self.happens(0.1):
+                    walk |= {"gone_at": READ}
+                elif walk["certificate"] and self.happens(0.2):
+                    walk["certificate"] = {"ground": "none", "complete": False, "key": None}
+                elif walk["certificate"] and self.happens(0.2):
+                    walk["certificate"] |= {"capped": True}
+                    walk["state"] = {"key": int(END.timestamp()) + 9}
+                if not self.happens(0.1):
+                    walks.append(walk)
+
+    def _history(self) -> None:
+        pick = self.chance.choice
+        self.tables["history.project_stats"] = stats = []
+        for project in self.tables["projects"]:
+            since = project["first_seen_at"] - self.chance.randrange(1, 200) * DAY
+            for number in range(pick((0, 0, 1, 3))):
+                until = since + (project["first_seen_at"] + 20 * DAY - since) * self.chance.random()
+                stats.append({
+                    "project_id": project["id"], "valid_from": since, "valid_to": until,
+                    "views": None if self.happens(0.1) else number * 5, "loves": number,
+                    "favorites": None if self.happens(0.1) else number, "remixes": None,
+                })  # fmt: skip
+                since = until
+        self.tables["history.rankings"] = places = []
+        for ranking in RANKINGS:
+            at = self.time(END, END + 5 * DAY)
+            shown = list(range(1, 20))
+            for _ in range(12):
+                at += self.chance.randrange(1, 60) * HOUR
+                # Some leave, some come back: shown is shuffled a little, and cut.
+                shown = sorted(shown, key=lambda thing: thing + self.chance.randrange(12))
+                for position, thing in enumerate(shown[: pick((8, 10, 12))]):
+                    is_studio = "studios" in ranking or (ranking == RANKINGS[2] and thing % 2)
+                    places.append({
+                        "ranking": ranking, "seen_at": at, "position": position,
+                        "kind": "studio" if is_studio else "project",
+                        "thing_id": thing if not self.happens(0.05) else 999, "views": pick((None, 0, 5, thing * 3)),
+                        "loves": pick((None, 0, thing)), "favorites": 1,
+                    })  # fmt: skip
+        self.tables["crawl.quarantine"] = [
+            {"stream": "project_comments", "entity_id": number % 5 + 1, "item_id": number, "path": "/x", "reason": "x"}
+            for number in range(9 if self.torn else 0)
+        ]
+
+    def write(self, connection: psycopg.Connection[Any]) -> None:
+        """Fill the tables of an empty warehouse."""
+        for name, rows in self.tables.items():
+            if not rows:
+                continue
+            schema, _, table = name.rpartition(".")
+            statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+                sql.Identifier(schema or "scratch", table),
+                sql.SQL(", ").join(map(sql.Identifier, rows[0])),
+                sql.SQL(", ").join([sql.Placeholder()] * len(rows[0])),
+            )
+            connection.cursor().executemany(
+                statement,
+                [[Jsonb(value) if isinstance(value, dict) else value for value in row.values()] for row in rows],
+            )
