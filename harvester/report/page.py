@@ -113,13 +113,15 @@ def _read(connection: Connection, settings: Settings, at: datetime | None, patie
     row = connection.execute(
         "SELECT t.at, (SELECT min(started_at) FROM crawl.runs"
         " WHERE coalesce(ended_at, t.at) > t.at - %(past)s AND started_at < t.at),"
-        " (SELECT api_url FROM crawl.runs ORDER BY id DESC LIMIT 1)"
+        " (SELECT api_url FROM crawl.runs ORDER BY id DESC LIMIT 1),"
+        " (SELECT max(coalesce(ended_at, t.at)) FROM crawl.runs WHERE started_at <= t.at)"
         " FROM (SELECT coalesce(%(at)s, now()) AS at) t",
         {"at": at, "past": _PAST},
     ).fetchone()
     assert row is not None
     rate = read_rate(connection)
     moment = moment_of(row[0], row[1], settings.rate if rate is None else rate)
+    moment = replace(moment, read_until=row[3])
     values = {"at": moment.at, "since": moment.since, "step": moment.step, "rate": moment.rate}
 
     figures = Figures.find(connection)

@@ -7,7 +7,7 @@ No panel holds a name, a text or an id of anybody or anything in the community. 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from harvester.report import charts
@@ -16,7 +16,7 @@ from harvester.report.charts import percent, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
+    from datetime import date
 
     from harvester.report.charts import Chart
 
@@ -31,6 +31,8 @@ class Moment:
     since: datetime
     step: int
     rate: float
+    read_until: datetime | None = None
+    """When the last crawl ended, or `at` while one is at work; None before the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,12 +326,24 @@ def _draw_growth(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     )
 
 
-def _say_growth(rows: Rows, _: Moment) -> str:
+def _say_growth(rows: Rows, moment: Moment) -> str:
     busiest = max(rows, key=lambda row: row["projects_shared"])
     return (
         f"From {rows[0]['quarter'].year} to {rows[-1]['quarter'].year}. The quarter from which most projects are held"
-        f" began in {busiest['quarter']:%B %Y}. The last quarter is not over."
+        f" began in {busiest['quarter']:%B %Y}.{_unfinished(rows[-1]['quarter'], moment)}"
     )
+
+
+def _unfinished(quarter: date, moment: Moment) -> str:
+    """Say that a quarter was cut off, if it was: it is not over, or was not when anything was last read."""
+    last_month = quarter.month + 2
+    over = datetime(quarter.year + last_month // 12, last_month % 12 + 1, 1, tzinfo=UTC)
+    if moment.at < over:
+        return " The last quarter is not over."
+    if moment.read_until is None or moment.read_until < over:
+        read = f", which ended on {moment.read_until:%Y-%m-%d}" if moment.read_until else ""
+        return f" The last quarter was not over at the last crawl{read}."
+    return ""
 
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -384,13 +398,29 @@ def _draw_retention(rows: Rows, _: Moment) -> tuple[Chart, ...]:
 
 
 def _say_retention(rows: Rows, _: Moment) -> str:
-    first, later = (tuple(row for row in rows if row["year"] == year) for year in (0, 1))
+    later = tuple(row for row in rows if row["year"] == 1)
+    users = _total(later, "observable")
     if not later:
-        return "No cohort has been there for two years."
+        return f"Of nobody two years are known yet.{_bias(rows)}"
     return (
-        f"Of those who joined, {_part(_total(first, 'active'), _total(first, 'users'))} did something in their first"
-        f" year and {_part(_total(later, 'active'), _total(later, 'users'))} in their second: wrote a comment or"
-        " shared a project."
+        f"Of {counted(users, 'user')} whose first two years are known, {_part(_total(later, 'active_first'), users)}"
+        f" did something in their first year and {_part(_total(later, 'active'), users)} in their second: wrote a"
+        f" comment or shared a project.{_bias(rows)}"
+    )
+
+
+def _bias(rows: Rows) -> str:
+    """Say in which direction shares of active users are wrong, by how the users came here."""
+    cohorts = tuple({row["cohort"]: row for row in rows}.values())
+    users, drawn = _total(cohorts, "users"), _total(cohorts, "drawn")
+    if drawn == users:
+        return (
+            " All were drawn at random; comments outside the places in scope are not seen, so these are lower bounds."
+        )
+    return (
+        " Comments outside the places in scope are not seen, which makes shares too low;"
+        f" {counted(users - drawn, 'user')} of {plain(users)} were not drawn at random, and shares are too high where"
+        " people were met because of what they do."
     )
 
 
@@ -418,12 +448,29 @@ def _say_remixes(rows: Rows, _: Moment) -> str:
     )
 
 
+def _known_depths(rows: Rows) -> list[tuple[int, int]]:
+    """Remixes by depth, without those whose depth is assumed."""
+    return [(row["depth"], row["remixes"] - row["assumed"]) for row in rows]
+
+
 def _say_depths(rows: Rows, _: Moment) -> str:
-    total = _total(rows, "remixes")
+    known = _known_depths(rows)
+    total = sum(remixes for _, remixes in known)
+    if not total:
+        return "Of no remix the way to the first project of its tree is known."
+    direct = sum(remixes for depth, remixes in known if depth == 1)
+    deepest = max(depth for depth, remixes in known if remixes)
     return (
-        f"{_part(rows[0]['remixes'], total)} of {counted(total, 'remix', 'remixes')} were made"
-        f" from the first project of their tree; the deepest is {counted(rows[-1]['depth'], 'step')} away from it."
+        f"{_part(direct, total)} of {counted(total, 'remix', 'remixes')} were made"
+        f" from the first project of their tree; the deepest is {counted(deepest, 'step')} away from it."
     )
+
+
+def _sample_depths(rows: Rows) -> str:
+    known = sum(remixes for _, remixes in _known_depths(rows))
+    assumed = _total(rows, "assumed")
+    more = f"; {plain(assumed)} more, on whose way a parent is not known, are left out" if assumed else ""
+    return f"{counted(known, 'remix', 'remixes')} whose way to the first project is held{more}"
 
 
 def _draw_degrees(rows: Rows, _: Moment) -> tuple[Chart, ...]:
@@ -475,7 +522,10 @@ _QUIET = ("a week", "a month", "three months", "a year", "longer ago")
 def _say_life(rows: Rows, _: Moment) -> str:
     total = _total(rows, "studios")
     alive = _total(rows[:2], "studios")
-    return f"In {_part(alive, total)} of {counted(total, 'studio')} something happened in the newest 30 days."
+    return (
+        f"In {_part(alive, total)} of {counted(total, 'studio')} something happened in the 30 days before their events"
+        " were last read."
+    )
 
 
 def _draw_life(rows: Rows, _: Moment) -> tuple[Chart, ...]:
@@ -504,24 +554,34 @@ def _draw_rankings(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     return (charts.bars(kept, "of the places kept", share=True),) if kept else ()
 
 
-_WAITS = ("a minute", "10 minutes", "an hour", "a day", "a week", "longer")
+_WAITS = ("a minute", "10 minutes", "an hour", "a day", "a week", "later or never")
 
 
 def _draw_answered(rows: Rows, _: Moment) -> tuple[Chart, ...]:
-    total = _total(rows, "comments")
-    return (
-        charts.bars(
-            [(_WAITS[row["class"] - 1], _share(row["comments"], total)) for row in rows],
-            "of the answered comments",
-            share=True,
-        ),
-    )
+    known = [(_WAITS[row["class"] - 1], 100 * float(row["share"])) for row in rows if row["share"] is not None]
+    return (charts.bars(known, "of the comments", share=True),) if known else ()
 
 
 def _say_answered(rows: Rows, _: Moment) -> str:
-    total = _total(rows, "comments")
-    soon = _part(_total(rows[:3], "comments"), total)
-    return f"{soon} of {counted(total, 'comment')} that somebody else answered had an answer within an hour."
+    told, share = [], 0.0
+    for row in rows[:5]:
+        if row["share"] is None:  # no comment was observed for so long
+            break
+        share += float(row["share"])
+        told.append(f"{percent(100 * share)} within {_WAITS[row['class'] - 1]}")
+    if not told:
+        return "No comment was observed for a minute after it was written."
+    chosen = dict.fromkeys([*told[2:3], told[-1]])
+    return f"Of comments at the top of a thread somebody else answers {', '.join(chosen)}."
+
+
+def _sample_answered(rows: Rows) -> str:
+    first = rows[0]
+    unread = f"; {plain(first['unread'])} with replies that were not read are left out" if first["unread"] else ""
+    return (
+        f"{counted(first['observable'], 'comment')}, {plain(first['answered'])} of them answered while they were"
+        f" observed{unread}"
+    )
 
 
 def _draw_countries(rows: Rows, _: Moment) -> tuple[Chart, ...]:
@@ -590,19 +650,20 @@ COMMUNITY = (
     Panel(
         "answered",
         "How soon a comment is answered",
-        "percent of the answered comments whose first answer came within",
-        ("comments",),
-        "No answered comment is held yet.",
+        "percent of the comments at the top of a thread that somebody else answers within",
+        ("observable",),
+        "No comment was observed after it was written.",
         _say_answered,
         _draw_answered,
-        lambda rows: counted(_total(rows, "comments"), "comment") + " with an answer by somebody else",
+        _sample_answered,
         streams=(*_WRITTEN, "project_replies", "studio_replies"),
-        note="Each bar leaves out what the bars above it hold. Recent comments may still be answered.",
+        note="Each bar leaves out what the bars above it hold. A comment counts for as long as it was observed"
+        " (Kaplan and Meier).",
     ),
     Panel(
         "retention",
         "Who stays",
-        "percent of those who joined in a year who were active in their 1st, 2nd, … twelve months",
+        "percent active in their 1st, 2nd, … twelve months, of those observed for so long, by the year of joining",
         ("users",),
         "No cohort is large and old enough yet.",
         _say_retention,
@@ -613,7 +674,7 @@ COMMUNITY = (
             + (f", one user in {rows[0]['one_in']} by id" if rows[0]["one_in"] > 1 else "")
         ),
         streams=("user_projects", *_WRITTEN),
-        note="Comments outside the places in scope are not seen, so these are lower bounds.",
+        note="A user counts in those years that were over when the user's projects were last read whole.",
         wide=True,
     ),
     Panel(
@@ -634,8 +695,8 @@ COMMUNITY = (
         ("remixes",),
         "No remix is held yet.",
         _say_depths,
-        lambda rows, _: (charts.bars([(counted(row["depth"], "step"), row["remixes"]) for row in rows], "remixes"),),
-        lambda rows: f"{plain(_total(rows, 'remixes'))} remixes whose way to the first project is held",
+        lambda rows, _: (charts.bars([(counted(depth, "step"), n) for depth, n in _known_depths(rows)], "remixes"),),
+        _sample_depths,
         streams=("project_remixes", "user_projects"),
     ),
     Panel(
@@ -662,9 +723,10 @@ COMMUNITY = (
         "No event in a studio is held yet.",
         _say_life,
         _draw_life,
-        lambda rows: counted(_total(rows, "studios"), "studio") + " with events",
+        lambda rows: counted(_total(rows, "studios"), "studio") + " with events, all of which were read",
         streams=("studio_activity",),
-        note="Counted back from the newest event held. Each bar leaves out what the bars above it hold.",
+        note="Counted back from the last proved reading of each studio's events. Each bar leaves out what the bars"
+        " above it hold.",
     ),
     Panel(
         "studio_sizes",

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import psycopg
 import pytest
-from by_pandas import KINDS, QUESTIONS, Frame, Raw, frame
+from by_pandas import KINDS, QUESTIONS, Frame, Raw, frame, retention_panel
 from communities import NAMES, Community
 
 from harvester.config import load
 from harvester.report import page
+from harvester.report.answers import FEWEST
 from harvester.warehouse.analytics import COPIES, refresh
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ SAME = {
 
 
 def test_no_figure_contradicts_another(warehouse: tuple[str, Raw, list[Frame]]) -> None:
-    url, _, _ = warehouse
+    url, raw, _ = warehouse
     with psycopg.connect(url, autocommit=True) as connection:
         refresh(connection)
         for what, queries in SAME.items():
@@ -238,6 +239,22 @@ def test_no_figure_contradicts_another(warehouse: tuple[str, Raw, list[Frame]]) 
         "comments_written": said,
     }  # fmt: skip
     assert sum(row["comments"] for row in answers["hours"].rows) == said
+    network, depths = raw.follow_network.iloc[0], raw.remix_nodes[raw.remix_nodes.depth > 0]
+    assert answers["reciprocity"].rows[0] == {"follows": network.observable_edges, "mutual": network.mutual_edges}
+    told = answers["remix_depths"].rows
+    assert sum(row["remixes"] for row in told) == len(depths)
+    assert sum(row["assumed"] for row in told) == (~depths.is_depth_known.astype(bool)).sum()
+    for column, direction in (("users_followed_by_so_many", "followers"), ("users_following_so_many", "following")):
+        lists = raw.follow_lists[raw.follow_lists.direction == direction]
+        assert sum(row[column] for row in answers["degrees"].rows) == len(lists)
+    waits = raw.reply_latency.set_index("kind").loc["any"]
+    week = [row["share"] for row in answers["answered"].rows][:5]
+    assert answers["answered"].rows[0]["observable"] == waits.observable
+    assert float(sum(week)) == pytest.approx(waits.answered_in_a_week, abs=1e-5)
+    retention = answers["retention"]
+    assert_equal(
+        Frame(list(retention.rows), columns=list(retention.columns)), retention_panel(raw, FEWEST), "retention"
+    )
 
 
 def test_what_was_read_too_early_does_not_look_like_what_did_not_happen(database: str) -> None:

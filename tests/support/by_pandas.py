@@ -718,6 +718,28 @@ class Raw:
         )  # fmt: skip
 
 
+def retention_panel(raw: Raw, fewest: int) -> Frame:
+    """Who stays, by year of joining, as the report tells it."""
+    read = set(raw.walks[(raw.walks.stream == "user_projects") & (raw.walks.visits > 0)].entity_id)
+    members = raw.users[raw.users.joined_at.notna() & raw.users.id.isin(read)]
+    did = defaultdict(set)
+    for row in raw.user_months.itertuples():
+        did[row.user_id].add(row.month)
+    found = []
+    for cohort, part in members.groupby(members.joined_at.dt.year):
+        for year in range(10):
+            people = []
+            for user in part.itertuples():
+                joined, walk = f"{user.joined_at:%Y-%m-01}", raw.certified.get(("user_projects", user.id))
+                if walk and months_between(joined, f"{walk.certified_from:%Y-%m-01}") >= 12 * (year + 1):
+                    years = {months_between(joined, when) // 12 for when in did[user.id]}
+                    people.append((year in years, 0 in years))
+            if len(part) >= fewest and len(people) >= fewest:
+                active, first = (sum(one) for one in zip(*people, strict=True))
+                found.append((cohort, len(part), 0, year, len(people), active, first, 100 * active / len(people), 1))
+    return rows("cohort users drawn year observable active active_first percent one_in", found)
+
+
 def most(table: Frame, column: str, *then: str, number: int = 5) -> Frame:
     """The rows with most of a column, in a fixed order."""
     order = sorted(

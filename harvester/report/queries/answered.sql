@@ -1,13 +1,10 @@
--- Comments that somebody else answered, by how long they waited for the first answer.
-WITH classes AS (SELECT generate_series(1, 6) AS class),
-waits AS (
-    SELECT CASE WHEN wait <= interval '1 minute' THEN 1 WHEN wait <= interval '10 minutes' THEN 2
-        WHEN wait <= interval '1 hour' THEN 3 WHEN wait <= interval '1 day' THEN 4
-        WHEN wait <= interval '7 days' THEN 5 ELSE 6 END AS class
-    FROM (SELECT first_answer_at - started_at AS wait FROM {threads}) t
-    WHERE wait IS NOT NULL
-)
-SELECT c.class, count(w.class) AS comments
-FROM classes c LEFT JOIN waits w USING (class)
-GROUP BY c.class
-ORDER BY c.class
+-- The share of comments that somebody else answers first within each span, as far as each comment was observed.
+SELECT v.class, v.share, l.observable, l.answered, l.unread
+FROM {reply_latency} l
+CROSS JOIN LATERAL (
+    VALUES (1, answered_in_a_minute), (2, answered_in_ten_minutes - answered_in_a_minute),
+        (3, answered_in_an_hour - answered_in_ten_minutes), (4, answered_in_a_day - answered_in_an_hour),
+        (5, answered_in_a_week - answered_in_a_day), (6, 1 - answered_in_a_week)
+) v (class, share)
+WHERE l.kind = 'any' AND l.month IS NULL
+ORDER BY v.class
