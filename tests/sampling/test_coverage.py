@@ -118,14 +118,14 @@ def panel(
     failing: float = 0.0,
     visited: float = 1.0,
 ) -> Sample:
-    """A panel of 1,500 ids of which a quarter is replaced, in its second wave."""
-    sample = draw(population, random, whole(population, 1875), "panel", failing=failing)
-    new = np.arange(1875) >= 1500
-    replaced = (np.arange(1875) % 4 == 0) & ~new
+    """A panel of 800 ids of which a quarter is replaced, in its second wave."""
+    sample = draw(population, random, whole(population, 1000), "panel", failing=failing)
+    new = np.arange(1000) >= 800
+    replaced = (np.arange(1000) % 4 == 0) & ~new
     sample.earlier = np.where(new, ABSENT, sample.state)
     again = np.where(population.later[sample.entity], HIT, MISS)
-    again[random.random(1875) < 2 * failing * (1 - sample.entity / population.size)] = FAILED
-    again[np.cumsum(~replaced) > visited * 1500] = 0
+    again[random.random(1000) < 2 * failing * (1 - sample.entity / population.size)] = FAILED
+    again[np.cumsum(~replaced) > visited * 800] = 0
     sample.state = np.where(replaced, ABSENT, again)
     sample.ids_earlier = sample.entity[sample.earlier == HIT]
     sample.y_earlier = values[0][sample.ids_earlier]
@@ -173,14 +173,14 @@ def authors(
 
 SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "uniform": (ESTIMATE, of_ids(loved, lambda p: whole(p, 1500))),
-    "uniform, half visited": (ESTIMATE, of_ids(loved, lambda p: whole(p, 3000), visited=0.5)),
+    "uniform, half visited": (ESTIMATE, of_ids(loved, lambda p: whole(p, 2400), visited=0.5)),
     "uniform, failing by age": (ESTIMATE, of_ids(loved, lambda p: whole(p, 1500), failing=0.2)),
     "uniform, heavy tail": (ESTIMATE, of_ids(lambda p: p.views, lambda p: whole(p, 1500))),
     "uniform, rare": (ESTIMATE, of_ids(rarely, lambda p: whole(p, 1500))),
     "stratified": (ESTIMATE, of_ids(loved, lambda p: cut(p, [0.2, 0.4, 0.6, 0.8], [220, 260, 300, 340, 380]))),
     "stratified, half visited": (
         ESTIMATE,
-        of_ids(loved, lambda p: cut(p, [0.25, 0.5, 0.75], [750] * 4), visited=0.5),
+        of_ids(loved, lambda p: cut(p, [0.25, 0.5, 0.75], [600] * 4), visited=0.5),
     ),
     "stratified, failing by age": (
         ESTIMATE,
@@ -190,7 +190,7 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "stratified, heavy tail": (ESTIMATE, of_ids(lambda p: p.views, lambda p: cut(p, [0.25, 0.5, 0.75], [375] * 4))),
     "stratified, rare": (ESTIMATE, of_ids(rarely, lambda p: cut(p, [0.05, 0.25], [500] * 3))),
     "clusters": (ESTIMATE, of_ids(lambda p: p.comments, lambda p: sure(p, 2500))),
-    "clusters, half visited": (ESTIMATE, of_ids(lambda p: p.comments, lambda p: sure(p, 4000), visited=0.5)),
+    "clusters, half visited": (ESTIMATE, of_ids(lambda p: p.comments, lambda p: sure(p, 3000), visited=0.5)),
     "clusters, lists that fail": (OF_LISTS, lists_that_fail),
     "clusters, none for sure": (ESTIMATE, of_ids(lambda p: p.comments, lambda p: whole(p, 2500))),
     "panel, second wave": (ESTIMATE, waves("second", viewed)),
@@ -202,7 +202,7 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "panel, change half visited": (CHANGE, waves("change", viewed, visited=0.5)),
     "panel, change of a heavy tail": (CHANGE, waves("change", views)),
     "authors": (ESTIMATE, authors(lambda p: p.american)),
-    "authors, half visited": (ESTIMATE, authors(lambda p: p.american, visited=0.5, count=5000)),
+    "authors, half visited": (ESTIMATE, authors(lambda p: p.american, visited=0.5, count=4000)),
     "authors, failing": (ESTIMATE, authors(lambda p: p.american, failing=0.2)),
     "authors, heavy tail": (ESTIMATE, authors(lambda p: p.own)),
     "authors, rare": (ESTIMATE, authors(lambda p: (np.arange(len(p.own)) % 50 == 7).astype(float))),
@@ -214,7 +214,10 @@ QUICK = (
     *("stratified, rare", "clusters, lists that fail", "panel, second wave", "panel, change failing by age"),
     *("authors", "authors, failing", "random walks"),
 )
-BOUNDED = {"uniform, heavy tail", "uniform, rare"}
+BOUNDED = {
+    *("uniform, heavy tail", "stratified, heavy tail", "clusters, half visited", "clusters, none for sure"),
+    *("panel, change of a heavy tail", "uniform, rare", "stratified, rare", "authors, rare"),
+}
 """Where an interval may be a bound on one side, or counts are so small that it holds the truth more often."""
 
 

@@ -237,15 +237,14 @@ RETURN QUERY WITH asked AS (
     FROM analytics.sample_visits b
     LEFT JOIN analytics.sample_visits d ON d.design_id = authors AND d.position = b.position
     WHERE b.design_id = base AND b.wave = of_wave
-), ordered AS (
-    SELECT *, row_number() OVER (PARTITION BY a.stratum ORDER BY a.position) AS place,
-        min(a.position) FILTER (WHERE a.status = 'waiting') OVER (PARTITION BY a.stratum) AS first_waiting
-    FROM asked a
+), turns AS (
+    SELECT a.stratum, min(a.position) FILTER (WHERE a.status = 'waiting') AS first_waiting FROM asked a GROUP BY 1
 ), reached AS (
     -- The first units of a random order are a random sample themselves; those visited out of turn wait for theirs.
-    SELECT *, count(*) OVER (PARTITION BY o.stratum) AS n,
-        row_number() OVER (PARTITION BY o.stratum ORDER BY o.drawn_id) - 1 AS age
-    FROM ordered o WHERE o.first_waiting IS NULL OR o.position < o.first_waiting
+    SELECT a.*, count(*) OVER (PARTITION BY a.stratum) AS n,
+        row_number() OVER (PARTITION BY a.stratum ORDER BY a.drawn_id) - 1 AS age
+    FROM asked a JOIN turns t ON t.stratum = a.stratum
+    WHERE t.first_waiting IS NULL OR a.position < t.first_waiting
 ), classed AS (
     -- Ids run with time: classes of equal size by age, of twenty units at least.
     SELECT *, (r.age * least(10, greatest(1, r.n / 20)) / r.n)::integer + 1 AS fine FROM reached r
@@ -418,17 +417,23 @@ RETURN QUERY WITH valued AS MATERIALIZED (
                 u.zz_of_positive)
     ) AS f (figure, s, ss, seen, expanded, square)
     CROSS JOIN LATERAL (SELECT w.n_of_stratum * f.expanded / nullif(u.left_frame, 0) AS rate) AS each_draw
+), powers AS (
+    -- Of the units that add something; the others are that many times 0.
+    SELECT f.figure, v.stratum, sum(f.e) AS e1, sum(f.e ^ 2) AS e2, sum(f.e ^ 3) AS e3, sum(f.e ^ 4) AS e4
+    FROM valued v CROSS JOIN sums u CROSS JOIN LATERAL (
+        VALUES ('size', v.a * v.b * v.d), ('total', v.a * v.b * v.z), ('mean', v.a * v.b * (v.z - u.mean * v.d))
+    ) AS f (figure, e)
+    WHERE v.d <> 0 GROUP BY 1, 2
 ), deviations AS (
-    -- How far the variance rests on few units: by their fourth powers, as of a normal distribution three times the squares'.
-    SELECT x.figure, x.stratum, least(count(*) - 1,
-        2 / nullif(sum(x.g ^ 4) / nullif(sum(x.g ^ 2), 0) ^ 2 - 1.0 / count(*), 0)) AS freedom
-    FROM (
-        SELECT f.figure, v.stratum,
-            v.a * v.b * f.e - sum(v.a * v.b * f.e) OVER (PARTITION BY f.figure, v.stratum) / v.n_of_stratum AS g
-        FROM valued v CROSS JOIN sums u
-        CROSS JOIN LATERAL (VALUES ('size', v.d), ('total', v.z), ('mean', v.z - u.mean * v.d)) AS f (figure, e)
-        WHERE v.status NOT IN ('failed', 'unread')
-    ) x GROUP BY 1, 2
+    -- How far the variance rests on few units: by the fourth powers of what deviates from the stratum's mean.
+    SELECT p.figure, p.stratum, least(k.n - 1, 2 / nullif(
+        (p.e4 - 4 * p.e3 * g.mean + 6 * p.e2 * g.mean ^ 2 - 4 * p.e1 * g.mean ^ 3 + k.n * g.mean ^ 4)
+        / nullif(p.e2 - 2 * p.e1 * g.mean + k.n * g.mean ^ 2, 0) ^ 2 - 1 / k.n, 0)) AS freedom
+    FROM powers p
+    JOIN (
+        SELECT w.stratum, min(w.n_of_stratum) AS reached, sum(w.r - w.h + w.k) AS n FROM weights w GROUP BY 1
+    ) k ON k.stratum = p.stratum
+    CROSS JOIN LATERAL (SELECT p.e1 / k.reached AS mean) g
 ), strata AS (
     -- The variance of the draw, and of what could be visited.
     SELECT p.figure, p.stratum, min(p.m) AS m, sum(p.n) AS n, sum(p.seen) = 0 AS is_empty,
