@@ -36,6 +36,7 @@ from harvester.api.stream import Stream
 from harvester.config import load
 from harvester.crawl import frontier, learning
 from harvester.crawl.frontier import Purpose
+from harvester.crawl.gamma_prior import fit_gamma
 from harvester.warehouse import embedded, rates, schema
 from harvester.warehouse.commit import Connection, Writer, settle
 from harvester.warehouse.connect import open_connection
@@ -106,19 +107,15 @@ class Beliefs:
         self.shape, self.mean = rates.SHAPE, DATED.rate
 
     def learn(self, lists: "np.ndarray[tuple[int], np.dtype[np.int64]]", gaps: Floats, found: Floats) -> None:
-        decay = np.exp(-gaps / rates.FORGET_DAYS)
+        decay = np.exp(-gaps / np.maximum(rates.FORGET_DAYS, rates.MEMORY_ITEMS / self.rate()[lists]))
         self.n[lists] = self.n[lists] * decay + found
         self.t[lists] = self.t[lists] * decay + gaps
 
     def fit(self) -> None:
         seen = self.t > 0
         n, t = self.n[seen], self.t[seen]
-        if n.sum() < 20:
-            return
-        mean = n.sum() / t.sum()
-        spread = ((n - mean * t) ** 2).sum() - n.sum()
-        self.mean = mean
-        self.shape = float(np.clip(mean**2 * (t**2).sum() / max(spread, 1e-9), 0.05, 10))
+        if n.sum() >= 20:
+            self.shape, self.mean = fit_gamma(n, t, np.ones(len(n)))
 
     def rate(self) -> Floats:
         return np.asarray((self.shape + self.n) / (self.shape / self.mean + self.t))

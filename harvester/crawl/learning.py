@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
@@ -23,7 +24,7 @@ _LEAST_LISTS = 30
 _PSEUDO_ITEMS = 1
 """The weight of what was believed before, in items."""
 _LEAST_ITEMS = 20
-"""Items that it takes to tell how rates are spread."""
+"""Items of all lists together that it takes to tell how their rates are spread."""
 _PSEUDO_REPLIES = 10
 _MOVED = 2**0.5
 """The factor by which the rate of a stratum must move, since its lists were last classed, for them to be so anew."""
@@ -34,22 +35,23 @@ PARAMETERS = [
     if stream.worth
 ]
 
-_FIT = f"""
-WITH totals AS (
-    SELECT w.stream, coalesce(w.stratum, -1) AS stratum, count(*) AS lists, v.rate AS before,
-        sum(w.news::float8) AS n, sum(w.exposure::float8) AS t, sum(w.news::float8 ^ 2) AS nn,
-        sum(w.exposure::float8 ^ 2) AS tt, sum(w.news::float8 * w.exposure) AS nt
-    FROM crawl.walks w JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, rate float8) USING (stream)
-    WHERE w.exposure > 0 AND w.stratum IS NOT NULL
-    GROUP BY GROUPING SETS ((w.stream, v.rate, w.stratum), (w.stream, v.rate))
-    HAVING count(*) >= {_LEAST_LISTS}
-), fitted AS (
-    SELECT stream, stratum, lists, before, (n + {_PSEUDO_ITEMS}) / (t + {_PSEUDO_ITEMS} / before) AS rate,
-        CASE WHEN n < {_LEAST_ITEMS} THEN {rates.SHAPE}
-            -- moments of the gamma-Poisson mixture: what the counts vary beyond Poisson is the variance of the rates
-            ELSE least(10, greatest(0.05, (n / t) ^ 2 * tt
-                / greatest(nn - 2 * (n / t) * nt + (n / t) ^ 2 * tt - n, 1e-9))) END AS shape
-    FROM totals
+_CELLS = """
+SELECT stream, coalesce(stratum, -1), avg(news), avg(exposure), count(*)
+FROM (
+    SELECT w.stream, w.stratum, w.news::float8, w.exposure::float8,
+        round(25 * ln(1 + w.news::float8)) AS counted, round(25 * ln(w.exposure::float8)) AS observed
+    FROM crawl.walks w WHERE w.exposure > 0 AND w.stratum IS NOT NULL AND w.stream = ANY(%(streams)s)
+) w
+GROUP BY GROUPING SETS ((stream, stratum, counted, observed), (stream, counted, observed))
+"""
+"""Lists that got about as many items (to 4%) in about as many days are one cell, by stratum and by stream."""
+
+_STORE = f"""
+WITH fitted AS (
+    SELECT f.*, v.rate AS before
+    FROM unnest(%(names)s::text[], %(strata)s::smallint[], %(shapes)s::float8[], %(rates)s::float8[],
+        %(lists)s::bigint[]) AS f (stream, stratum, shape, rate, lists)
+    JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, rate float8) USING (stream)
 ), compared AS (
     SELECT f.*, abs(ln(f.rate / coalesce(p.classed_rate, f.before))) > ln({_MOVED}) AS moved
     FROM fitted f LEFT JOIN crawl.priors p USING (stream, stratum)
@@ -79,33 +81,48 @@ WHERE w.stream = found.stream AND w.entity_id = found.entity_id AND w.queue <> f
 
 _FIT_DECAY = """
 WITH bins AS (
-    SELECT ages.age AS low, coalesce(lead(ages.age) OVER (ORDER BY ages.age), 1e6) AS high, ages.hazard
-    FROM unnest(%(ages)s::float8[], %(hazards)s::float8[]) AS ages (age, hazard)
+    SELECT place, age AS low, coalesce(lead(age) OVER (ORDER BY age), 1e6) AS high, hazard
+    FROM unnest(%(ages)s::float8[], %(hazards)s::float8[]) WITH ORDINALITY AS b (age, hazard, place)
+), looked AS MATERIALIZED (
+    -- A certificate tells, from the shallowest depth down, when what is above a key was last looked at.
+    SELECT w.stream, w.entity_id, (l.pair ->> 0)::bigint AS lowest, to_timestamp((l.pair ->> 1)::float8) AS at,
+        lag((l.pair ->> 0)::bigint) OVER (PARTITION BY w.stream, w.entity_id ORDER BY l.place) AS above
+    FROM crawl.walks w
+    CROSS JOIN LATERAL jsonb_array_elements(w.certificate -> 'looked') WITH ORDINALITY AS l (pair, place)
+    WHERE w.stream IN ('project_comments', 'studio_comments')
 ), comments AS (
-    SELECT id, parent_id, created_at FROM scratch.project_comments
-    UNION ALL SELECT id, parent_id, created_at FROM scratch.studio_comments
-), tops AS (
-    -- Comments of about the same age are observed alike: they are counted by the day.
-    SELECT date_trunc('day', created_at) AS day, count(*) AS comments FROM comments
-    WHERE parent_id IS NULL GROUP BY 1
+    SELECT 'project_comments' AS stream, project_id AS entity_id, id, parent_id, created_at, gone_at
+    FROM scratch.project_comments
+    UNION ALL
+    SELECT 'studio_comments', studio_id, id, parent_id, created_at, gone_at FROM scratch.studio_comments
+), tops AS MATERIALIZED (
+    SELECT c.stream, c.id, c.created_at, least(l.at, c.gone_at) AS until,
+        extract(epoch FROM least(l.at, c.gone_at) - c.created_at)::float8 / 86400 AS days
+    FROM comments c
+    JOIN looked l ON l.stream = c.stream AND l.entity_id = c.entity_id
+        AND floor(extract(epoch FROM c.created_at)) >= l.lowest
+        AND (l.above IS NULL OR floor(extract(epoch FROM c.created_at)) < l.above)
+    WHERE c.parent_id IS NULL AND least(l.at, c.gone_at) > c.created_at
 ), observed AS (
-    SELECT b.low, sum(t.comments * greatest(0, least(b.high, a.age) - b.low)) AS exposure
-    FROM bins b, tops t, LATERAL (SELECT extract(epoch FROM now() - t.day)::float8 / 86400 - 0.5 AS age) a GROUP BY 1
+    SELECT width_bucket(days, %(ages)s::float8[]) AS place, count(*) AS comments, sum(days) AS days FROM tops GROUP BY 1
+), exposed AS (
+    SELECT b.place, sum(CASE WHEN o.place = b.place THEN o.days - o.comments * b.low
+        ELSE o.comments * (b.high - b.low) END) AS exposure
+    FROM bins b JOIN observed o ON o.place >= b.place GROUP BY 1
 ), answered AS (
-    SELECT b.low, count(*) AS replies
-    FROM (SELECT extract(epoch FROM r.created_at - p.created_at)::float8 / 86400 AS age
-        FROM scratch.project_comments r JOIN scratch.project_comments p ON p.id = r.parent_id
-        UNION ALL SELECT extract(epoch FROM r.created_at - p.created_at)::float8 / 86400
-        FROM scratch.studio_comments r JOIN scratch.studio_comments p ON p.id = r.parent_id) x
-    JOIN bins b ON greatest(x.age, 0) >= b.low AND greatest(x.age, 0) < b.high GROUP BY 1
+    SELECT width_bucket(greatest(extract(epoch FROM r.created_at - t.created_at)::float8 / 86400, 0),
+        %(ages)s::float8[]) AS place, count(*) AS replies
+    FROM comments r JOIN tops t ON t.stream = r.stream AND t.id = r.parent_id
+    WHERE r.created_at <= t.until GROUP BY 1
 )
 INSERT INTO crawl.reply_decay AS d (age_days, replies, exposure, hazard)
-SELECT b.low, coalesce(a.replies, 0), coalesce(o.exposure, 0),
-    (coalesce(a.replies, 0) + %(pseudo)s) / (coalesce(o.exposure, 0) + %(pseudo)s / b.hazard)
-FROM bins b LEFT JOIN observed o USING (low) LEFT JOIN answered a USING (low)
+SELECT b.low, coalesce(a.replies, 0), coalesce(e.exposure, 0),
+    (coalesce(a.replies, 0) + %(pseudo)s) / (coalesce(e.exposure, 0) + %(pseudo)s / b.hazard)
+FROM bins b LEFT JOIN exposed e USING (place) LEFT JOIN answered a USING (place)
 ON CONFLICT (age_days) DO UPDATE SET
     replies = excluded.replies, exposure = excluded.exposure, hazard = excluded.hazard, fitted_at = now()
 """
+"""A comment is observed from when it was written until it was last looked at, or was gone, and no longer."""
 
 
 def learn(connection: Connection, *, anew: bool = False) -> Decay:
@@ -126,7 +143,7 @@ def fit(connection: Connection) -> None:
     """Fit priors and decay, and class the lists anew whose stratum moved."""
     plan_freely(connection)
     streams = Jsonb(PARAMETERS)
-    moved = connection.execute(_FIT, {"streams": streams}).fetchall()
+    moved = connection.execute(_STORE, _fitted(connection) | {"streams": streams}).fetchall()
     if moved:
         names, strata = ([row[place] for row in moved] for place in (0, 1))
         connection.execute(_CLASS_ANEW, {"moved": names, "strata": strata, "streams": streams})
@@ -134,6 +151,36 @@ def fit(connection: Connection) -> None:
         _FIT_DECAY,
         {"ages": list(PRIOR_DECAY.ages), "hazards": list(PRIOR_DECAY.hazards), "pseudo": float(_PSEUDO_REPLIES)},
     )
+
+
+def _fitted(connection: Connection) -> dict[str, list[Any]]:
+    """Fit the rates of each stream (stratum -1) and stratum that has lists enough, as columns of `_STORE`."""
+    before = {name: stream.rate for name, stream in STREAMS.items() if stream.worth}
+    cells: dict[tuple[str, int], list[tuple[float, float, int]]] = defaultdict(list)
+    for stream, stratum, *cell in connection.execute(_CELLS, {"streams": list(before)}).fetchall():
+        cells[stream, stratum].append(tuple(cell))
+    columns: dict[str, list[Any]] = {name: [] for name in ("names", "strata", "shapes", "rates", "lists")}
+    for (stream, stratum), found in sorted(cells.items()):
+        lists = sum(number for *_, number in found)
+        if lists < _LEAST_LISTS:
+            continue
+        shape, rate = _fit_cells(found, before[stream])
+        for column, value in zip(columns.values(), (stream, stratum, shape, rate, lists), strict=True):
+            column.append(value)
+    return columns
+
+
+def _fit_cells(cells: list[tuple[float, float, int]], before: float) -> tuple[float, float]:
+    """Return shape and mean of the rates behind cells (items and days of a list, number of lists)."""
+    import numpy as np  # noqa: PLC0415  (not loaded by a crawl that fits nothing)
+
+    from harvester.crawl.gamma_prior import fit_gamma  # noqa: PLC0415
+
+    counts, days, lists = np.array(cells, dtype=float).T
+    items = float(counts @ lists)
+    if items < _LEAST_ITEMS:
+        return rates.SHAPE, (items + _PSEUDO_ITEMS) / (float(days @ lists) + _PSEUDO_ITEMS / before)
+    return fit_gamma(counts, days, lists)
 
 
 def deepest(connection: Connection, lease: Lease, decay: Decay, price: float) -> int | None:

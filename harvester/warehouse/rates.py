@@ -1,10 +1,13 @@
 """How often new items come, in SQL: what a visit found becomes a rate, and the rate a class.
 
 New items of a list come as a Poisson process whose rate has a gamma prior: after n items in t days its mean is
-(shape + n) / (shape / mean + t). Both n and t are discounted, so that what was long ago counts less. The prior is
-that of the list's stratum (`crawl.priors`), else of its stream, else the rate of the catalogue.
+(shape + n) / (shape / mean + t). Both n and t fade, so that what was long ago counts less: with an e-fold in the time
+in which the list is expected to get `MEMORY_ITEMS`, `FORGET_DAYS` at least. A quiet list forgets nearly nothing: that
+it got nothing for two years says far more than that it got nothing for three months. The prior is that of the list's
+stratum (`crawl.priors`), else of its stream, else the rate of the catalogue.
 The first visit shows a past: where items are dated, those of each day count like what later visits find; of other lists
-it is known how many items they hold and how old their owner is, which counts a third, since most grow fastest at first.
+it is known how many items they hold and how old their owner is, which counts as `UNDATED_ITEMS` at most, since most
+grow fastest at first.
 
 A visit that comes t days after the last one saves worth * rate * t^2 / 2 item-days of delay, and costs so many
 requests. Lists whose worth * rate / cost lies within a factor of two are one class, visited first in, first out;
@@ -17,9 +20,15 @@ from harvester.api.catalogue import STREAMS
 NOW = "coalesce(%(now)s::timestamptz, now())"
 """SQL: the time, which a simulation may set."""
 FORGET_DAYS = 90.0
-"""Days in which what was observed loses all but 1/e of its weight."""
-UNDATED = 1 / 3
-"""What the past of a list without dates counts, against that of one with dates."""
+"""Days in which what was observed of a busy list loses all but 1/e of its weight."""
+MEMORY_ITEMS = 20
+"""Items in whose time what was observed of any other list does so. After two years of 40,000 lists with constant gamma
+distributed rates (shape 0.25), the mean belief is within 4% of the mean rate in every class of beliefs; with 10 items
+within 6%; with 90 days for all lists it was 2.9 times the mean rate in the quietest class."""
+_OLDEST_DAYS = 36_500
+"""Days before which nothing was written, whatever its date says."""
+UNDATED_ITEMS = 10
+"""Items that the past of a list without dates counts for, at most."""
 SHAPE = 0.25
 """Of the prior, until one was fitted: most lists get next to nothing, a few get most."""
 CLASSES = 32
@@ -52,6 +61,11 @@ def queues(spiders: set[str]) -> list[int]:
 def mean(news: str, exposure: str, shape: str, rate: str) -> str:
     """SQL: the mean of the rate, in items a day."""
     return f"(({shape} + {news}) / ({shape} / {rate} + {exposure}))"
+
+
+def memory(rate: str) -> str:
+    """SQL: the days in which what was observed of a list fades to 1/e, from its rate in items a day."""
+    return f"greatest({FORGET_DAYS}, {MEMORY_ITEMS} / {rate})"
 
 
 def class_of(value: str) -> str:
@@ -92,18 +106,21 @@ Not by EXISTS: for that a planner may look up all that is gone, once for all wal
 
 
 def _past() -> str:
-    """SQL: what a first visit shows of the time before it: the dated items of the list, discounted by their age."""
+    """SQL: what a first visit shows of the time before it: the dated items of list `k`, faded in `m.days`.
+
+    None counts more for being dated in the future, and none is older than the site: PostgreSQL has errors for an
+    exponential that overflows or underflows.
+    """
     branches = [
         f"""WHEN '{stream.name}' THEN (
-            SELECT coalesce(sum(exp(
-                -extract(epoch FROM {NOW} - t.{stream.holds.dated})::float8 / 86400 / {FORGET_DAYS})), 0)
-            FROM scratch.{stream.holds.table} t WHERE t.{stream.holds.owner} = o.entity_id AND {stream.holds.only}
-                AND t.gone_at IS NULL
-                AND t.{stream.holds.dated} > {NOW} - make_interval(days => {int(5 * FORGET_DAYS)}))"""
+            SELECT coalesce(sum(exp(least(0,
+                -extract(epoch FROM {NOW} - t.{stream.holds.dated})::float8 / 86400 / m.days))), 0)
+            FROM scratch.{stream.holds.table} t WHERE t.{stream.holds.owner} = k.entity_id AND {stream.holds.only}
+                AND t.gone_at IS NULL AND t.{stream.holds.dated} > {NOW} - make_interval(days => {_OLDEST_DAYS}))"""
         for stream in STREAMS.values()
         if stream.holds is not None and stream.holds.dated is not None and stream.worth
     ]
-    return "CASE v.stream " + "\n        ".join(branches) + " END"
+    return "CASE k.stream " + "\n        ".join(branches) + " END"
 
 
 SETTLE = f"""
@@ -112,16 +129,14 @@ WITH found AS MATERIALIZED (
         extract(epoch FROM o.begun_at - o.visited_at)::float8 / 86400 AS gap,
         coalesce(v.found, coalesce(o.held, 0) + v.fresh) AS held_now,
         {BIRTH} AS birth, {ACTIVITY} AS activity, v.gone OR {REST} AS rests,
-        o.visits = 0 AND v.listed AND v.found IS NOT NULL AS shows_past,
-        CASE WHEN o.visits = 0 AND v.listed THEN {_past()} END AS past
+        o.visits = 0 AND v.listed AND v.found IS NOT NULL AS shows_past
     FROM jsonb_to_recordset(%(pages)s) AS v (
         stream text, entity_id bigint, kind text, certificate text, whole bool, again bool, gone bool,
         proven bool, listed bool, fresh int, found int, cost float8, revisit float8, worth float8, rate float8, lane int
     )
     JOIN crawl.walks o ON o.stream = v.stream AND o.entity_id = v.entity_id
 ), placed AS MATERIALIZED (
-    SELECT f.*, {stratum("a.age", "f.activity")} AS stratum, a.age,
-        {FORGET_DAYS} * (1 - exp(-a.age / {FORGET_DAYS})) AS lived
+    SELECT f.*, {stratum("a.age", "f.activity")} AS stratum, a.age
     FROM found f, LATERAL (SELECT greatest(extract(epoch FROM {NOW} - f.birth)::float8 / 86400, 1.0) AS age) a
 ), known AS (
     SELECT f.*, coalesce(p.shape, s.shape, {SHAPE}) AS shape, coalesce(p.rate, s.rate, f.rate) AS prior_rate
@@ -131,16 +146,23 @@ WITH found AS MATERIALIZED (
 ), observed AS MATERIALIZED (
     SELECT k.*,
         CASE
-            WHEN k.gap IS NULL AND k.shows_past AND k.lived IS NOT NULL
-                THEN coalesce(k.past, k.found * k.lived / k.age * {UNDATED})
-            WHEN k.gap IS NULL THEN 0
-            ELSE w.news * exp(-k.gap / {FORGET_DAYS}) + k.fresh END AS news_now,
+            WHEN k.gap IS NOT NULL THEN w.news * exp(-k.gap / m.days) + k.fresh
+            WHEN NOT k.shows_past OR k.age IS NULL THEN 0
+            ELSE coalesce(p.past, least(k.found, {UNDATED_ITEMS})) END AS news_now,
         CASE
-            WHEN k.gap IS NULL AND k.shows_past AND k.lived IS NOT NULL
-                THEN k.lived * CASE WHEN k.past IS NULL THEN {UNDATED} ELSE 1 END
-            WHEN k.gap IS NULL THEN 0
-            ELSE w.exposure * exp(-k.gap / {FORGET_DAYS}) + k.gap END AS exposure_now
+            WHEN k.gap IS NOT NULL THEN w.exposure * exp(-k.gap / m.days) + k.gap
+            WHEN NOT k.shows_past OR k.age IS NULL THEN 0
+            WHEN p.past IS NOT NULL THEN m.days * (1 - exp(-k.age / m.days))
+            ELSE k.age * least(1, {UNDATED_ITEMS} / greatest(k.found, 1)::float8) END AS exposure_now
     FROM known k JOIN crawl.walks w ON w.stream = k.stream AND w.entity_id = k.entity_id
+    -- The rate as it is believed before this visit, or as the whole past of the list shows it; what is not scheduled
+    -- has none, and fades like what is busy.
+    CROSS JOIN LATERAL (
+        SELECT {memory(mean("b.news", "b.exposure", "k.shape", "nullif(k.prior_rate, 0)"))} AS days
+        FROM (SELECT CASE WHEN k.gap IS NULL THEN coalesce(k.found, 0) ELSE w.news END AS news,
+            CASE WHEN k.gap IS NULL THEN coalesce(k.age, 0) ELSE w.exposure END AS exposure) b
+    ) m
+    CROSS JOIN LATERAL (SELECT CASE WHEN k.gap IS NULL AND k.shows_past THEN {_past()} END AS past) p
 )
 UPDATE crawl.walks AS w SET
     lease_token = NULL,

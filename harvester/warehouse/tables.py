@@ -582,14 +582,14 @@ walks = _table(
     Column(
         "news",
         REAL,
-        comment="New items seen since the first visit, earlier ones discounted (e-fold in 90 days).",
+        comment="New items seen since the first visit, earlier ones faded (`harvester.warehouse.rates`).",
         nullable=False,
         server_default=text("0"),
     ),
     Column(
         "exposure",
         REAL,
-        comment="Days observed since the first visit, discounted alike.",
+        comment="Days observed since the first visit, faded alike.",
         nullable=False,
         server_default=text("0"),
     ),

@@ -1213,14 +1213,14 @@ def upgrade():
             sa.REAL(),
             server_default=sa.text("0"),
             nullable=False,
-            comment="New items seen since the first visit, earlier ones discounted (e-fold in 90 days).",
+            comment="New items seen since the first visit, earlier ones faded (`harvester.warehouse.rates`).",
         ),
         sa.Column(
             "exposure",
             sa.REAL(),
             server_default=sa.text("0"),
             nullable=False,
-            comment="Days observed since the first visit, discounted alike.",
+            comment="Days observed since the first visit, faded alike.",
         ),
         sa.Column(
             "stratum",

@@ -6,15 +6,18 @@ import json
 import math
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from scipy import optimize, stats
 
 from harvester.api.catalogue import STREAMS
 from harvester.config import load
 from harvester.crawl import frontier, learning
 from harvester.crawl.frontier import Picker, Purpose
+from harvester.crawl.revisit import PRIOR_DECAY
 from harvester.warehouse import rates
 from harvester.warehouse.commit import Connection, Lease, Writer, settle
 from harvester.warehouse.connect import open_connection
@@ -53,11 +56,15 @@ def fill(connection: Connection, rows: list[tuple[int, int, float]], due: timede
 
 def ended(lease: Lease, **found: Any) -> dict[str, Any]:
     """The end of a visit."""
-    stream = lease.visit.stream
+    return end_of(lease.visit.entity_id, **found)
+
+
+def end_of(entity: int, **found: Any) -> dict[str, Any]:
+    """The end of a visit to a list of the stream."""
     return {
-        "stream": stream.name, "entity_id": lease.visit.entity_id, "kind": "simulated", "certificate": None,
+        "stream": STREAM.name, "entity_id": entity, "kind": "simulated", "certificate": None,
         "whole": True, "again": False, "gone": False, "listed": True, "fresh": 0, "found": None, "cost": 1.0,
-        "revisit": stream.revisit, "worth": stream.worth, "rate": stream.rate, "lane": LANE,
+        "revisit": STREAM.revisit, "worth": STREAM.worth, "rate": STREAM.rate, "lane": LANE,
     } | found  # fmt: skip
 
 
@@ -129,7 +136,7 @@ def test_a_visit_teaches_the_rate_and_the_rate_makes_the_class(connection: Conne
     rng = np.random.default_rng(1)
     fill(connection, [(1, 12, 0.0)])
     connection.execute("UPDATE crawl.walks SET due_at = %s", [START])
-    n = t = 0.0
+    n, t, mean = 0.0, 0.0, STREAM.rate
     now, last = START, START
     for _ in range(12):
         now += timedelta(days=float(rng.uniform(0.5, 30)))
@@ -138,7 +145,8 @@ def test_a_visit_teaches_the_rate_and_the_rate_makes_the_class(connection: Conne
         fresh = int(rng.poisson(2))
         settle(connection, [ended(lease, fresh=fresh)], now)
         gap = (now - last) / timedelta(days=1)
-        n, t, last = n * math.exp(-gap / 90) + fresh, t * math.exp(-gap / 90) + gap, now
+        kept = math.exp(-gap / max(90, 20 / mean))
+        n, t, last = n * kept + fresh, t * kept + gap, now
         assert one(connection, "SELECT news, exposure FROM crawl.walks") == pytest.approx((n, t), rel=1e-5)
         mean = (0.25 + n) / (0.25 / STREAM.rate + t)
         expected = min(31, max(0, math.floor(-math.log2(STREAM.worth * mean)) + 8))
@@ -156,51 +164,123 @@ def test_the_first_visit_teaches_what_the_list_shows_of_its_past(connection: Con
     connection.execute("INSERT INTO crawl.walks (stream, entity_id, due_at) VALUES (%s, 1, %s)", [STREAM.name, START])
     (lease,) = frontier.lease(connection, run, NAMES, 1, purpose=Purpose.NEW, now=START)
     settle(connection, [ended(lease, kind="project", found=5)], START)
-    news = sum(math.exp(-age / 90) for age in ages)
-    lived = 90 * (1 - math.exp(-400 / 90))
+    memory = 20 / ((0.25 + 5) / (0.25 / STREAM.rate + 400))
+    news = sum(math.exp(-age / memory) for age in ages)
+    lived = memory * (1 - math.exp(-400 / memory))
     assert one(connection, "SELECT news, exposure FROM crawl.walks") == pytest.approx((news, lived), rel=1e-5)
 
 
-def test_the_prior_is_fitted_to_what_visits_found(connection: Connection) -> None:
-    """Rates drawn from a gamma distribution, counts from them: its mean and shape come back."""
-    rng = np.random.default_rng(2)
-    true = rng.gamma(0.5, 0.2, 4000)
-    exposure = rng.uniform(10, 120, 4000)
-    news = rng.poisson(true * exposure)
+def put_observed(connection: Connection, news: Any, exposure: Any, stratum: int = 8) -> None:
+    """Walks as visits left them: how many items came in how many days."""
     with (
         connection.cursor() as cursor,
         cursor.copy(
             "COPY crawl.walks (stream, entity_id, due_at, visits, news, exposure, stratum, queue) FROM STDIN"
         ) as copy,
     ):
-        for number in range(4000):
-            copy.write_row(
-                (STREAM.name, number, START, 2, float(news[number]), float(exposure[number]), 8, LANE * 32 + 12)
-            )
+        for number, (count, days) in enumerate(zip(news.tolist(), exposure.tolist(), strict=True)):
+            copy.write_row((STREAM.name, number, START, 2, float(count), float(days), stratum, LANE * 32 + 12))
+
+
+@pytest.mark.parametrize(("shape", "rate"), [(0.5, 0.1), (0.25, 0.004), (2.0, 0.02)])
+def test_the_prior_is_the_most_likely_one(shape: float, rate: float, connection: Connection) -> None:
+    """Counts of gamma distributed rates: mean and shape are those that scipy finds most likely, at low rates too."""
+    rng = np.random.default_rng(2)
+    true = rng.gamma(shape, rate / shape, 4000)
+    exposure = rng.uniform(10, 700, 4000) * rng.choice([0.1, 1.0], 4000)
+    news = rng.poisson(true * exposure)
+    put_observed(connection, news, exposure)
+
+    def loss(logs: Any) -> float:
+        a, m = np.exp(logs)
+        return float(-stats.nbinom.logpmf(news, a, a / m / (a / m + exposure)).sum())
+
+    best = np.exp(optimize.minimize(loss, np.log([1.0, 0.05]), method="Nelder-Mead").x)
     before = one(connection, "SELECT count(DISTINCT queue) FROM crawl.walks")
     learning.learn(connection, anew=True)
     for stratum in (8, -1):
-        shape, rate = one(connection, f"SELECT shape, rate FROM crawl.priors WHERE stratum = {stratum}")
-        assert rate == pytest.approx(0.1, rel=0.1)
-        assert shape == pytest.approx(0.5, rel=0.2)
+        fitted = one(connection, f"SELECT shape, rate FROM crawl.priors WHERE stratum = {stratum}")
+        assert fitted == pytest.approx(tuple(best), rel=0.02)
+        assert fitted == pytest.approx((shape, rate), rel=0.2)
     assert before == 1 < one(connection, "SELECT count(DISTINCT queue) FROM crawl.walks"), "classed anew"
     assert one(connection, "SELECT count(*) FROM crawl.reply_decay") > 5
 
 
-def test_the_decay_of_replies_is_fitted_to_what_is_held(connection: Connection) -> None:
-    connection.execute("INSERT INTO scratch.projects (id) VALUES (1)")
-    connection.execute(
-        "INSERT INTO scratch.project_comments (id, project_id, created_at)"
-        " SELECT n, 1, now() - interval '50 days' FROM generate_series(1, 4000) n"
-    )
-    connection.execute(
-        "INSERT INTO scratch.project_comments (id, project_id, parent_id, created_at)"
-        " SELECT 10000 + n, 1, n, now() - interval '50 days' + interval '2 days' FROM generate_series(1, 2000) n"
-    )
+def test_beliefs_are_right_of_quiet_lists_and_of_busy_ones(connection: Connection) -> None:
+    """Of lists with known rates, those of about the same belief have that rate on average, whatever it is."""
+    rng = np.random.default_rng(3)
+    lists, days, gap = 2500, 720, 40
+    true = rng.gamma(0.25, 0.2, lists)
+    fill(connection, [(n, 12, 0.0) for n in range(lists)])
+    connection.execute("UPDATE crawl.walks SET begun_at = visited_at")
+    for day in range(gap, days + 1, gap):
+        now = START + timedelta(days=day)
+        connection.execute("UPDATE crawl.walks SET begun_at = %s", [now])
+        found = rng.poisson(true * gap).tolist()
+        settle(connection, [end_of(number, fresh=found[number]) for number in range(lists)], now)
+    connection.execute("UPDATE crawl.walks SET stratum = 8")
+    learning.fit(connection)
+    believed = connection.execute(
+        f"SELECT {rates.mean('w.news', 'w.exposure', 'p.shape', 'p.rate')}::float8 FROM crawl.walks w"
+        " JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum ORDER BY w.entity_id"
+    ).fetchall()
+    mean = np.array([rate for (rate,) in believed])
+    groups = np.array_split(np.argsort(mean), [lists // 4, lists // 2, 3 * lists // 4, 9 * lists // 10])
+    assert mean[groups[0]].mean() < 0.001
+    assert mean[groups[-1]].mean() > 0.1
+    for group in groups:
+        error = true[group].std() / len(group) ** 0.5
+        assert abs(mean[group].mean() - true[group].mean()) < 3 * error + 0.05 * true[group].mean()
+
+
+def test_replies_are_expected_for_as_long_as_their_comments_were_looked_at(connection: Connection) -> None:
+    """Hazards equal those of plain arithmetic over each comment until the last look at it, years ago."""
+    rng = np.random.default_rng(4)
+    ages, hazards = (np.array(values) for values in (PRIOR_DECAY.ages, PRIOR_DECAY.hazards))
+    replies, exposure = np.zeros(len(ages)), np.zeros(len(ages))
+    edges = [*ages, 1e6]
+    began = datetime(2024, 1, 1, tzinfo=UTC)
+    number = 0
+    for project in range(20):
+        connection.execute("INSERT INTO scratch.projects (id) VALUES (%s)", [project])
+        written = np.sort(rng.integers(0, 300 * 86400, 60))[::-1]
+        # The head was looked at last, what is below it some time before, and the rest when the list was read in full.
+        looks = [(int(written[20]), 320), (int(written[40]), 310), (0, 301)]
+        stamp = int(began.timestamp())
+        looked = [[stamp + low if low else 0, stamp + day * 86400] for low, day in looks]
+        connection.execute(
+            "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, certificate) VALUES (%s, %s, now(), 1, %s)",
+            [STREAM.name, project, json.dumps({"looked": looked})],
+        )
+        for place, second in enumerate(written.tolist()):
+            day = second / 86400
+            until = 320 if place <= 20 else 310 if place <= 40 else 301
+            is_gone = place % 7 == 0
+            gone = min(until, day + 3.0) if is_gone else None
+            until = min(until, gone or until)
+            ends = [min(high, until - day) - low for low, high in pairwise(edges)]
+            exposure += np.maximum(0, ends)
+            number += 1
+            top = number
+            rows = [(top, None, day, gone)]
+            for after in rng.exponential(20, 3):
+                number += 1
+                rows.append((number, top, day + after, None))
+                if day + after <= until:
+                    replies[np.searchsorted(ages, after, side="right") - 1] += 1
+            for key, parent, at, end in rows:
+                connection.execute(
+                    "INSERT INTO scratch.project_comments (id, project_id, parent_id, created_at, gone_after, gone_at)"
+                    " VALUES (%s, %s, %s, %s, %s, %s)",
+                    [
+                        key, project, parent, began + timedelta(days=at),
+                        None if end is None else began + timedelta(days=end - 0.1),
+                        None if end is None else began + timedelta(days=end),
+                    ],
+                )  # fmt: skip
     decay = learning.learn(connection, anew=True)
-    assert decay.at(2.0) == pytest.approx(2000 / (4000 * 2.0), rel=0.05)  # the class from one day to three
-    assert decay.at(20.0) < 0.01
-    assert decay.at(200.0) == pytest.approx(0.108 / (1 + 200), rel=0.5), "nobody was observed at that age: the prior"
+    assert decay.hazards == pytest.approx(tuple((replies + 10) / (exposure + 10 / hazards)), rel=1e-4)
+    assert exposure[-1] == 0, "nobody was observed for so long, although it was years ago"
 
 
 def test_every_walk_is_as_likely_to_be_drawn_for_a_recheck(connection: Connection, run: int) -> None:
