@@ -115,8 +115,12 @@ counts AS (
 times AS (
     SELECT coalesce(kind, 'any') AS kind, month, seconds, count(*) FILTER (WHERE is_answered) AS answered,
         sum(count(*)) OVER (PARTITION BY kind, month, grouping(month) ORDER BY seconds DESC) AS waiting
-    FROM waits
-    WHERE seconds IS NOT NULL
+    FROM (
+        -- No figure looks further than a week: what waited longer is one group, instead of one for each second.
+        SELECT kind, month, least(seconds, 604801) AS seconds, is_answered AND seconds <= 604800 AS is_answered
+        FROM waits
+        WHERE seconds IS NOT NULL
+    ) within
     GROUP BY GROUPING SETS ((kind, month, seconds), (kind, seconds), (seconds))
 ),
 curve AS (
