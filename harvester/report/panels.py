@@ -644,7 +644,7 @@ COMMUNITY = (
         "No comment is held yet.",
         _say_hours,
         _draw_hours,
-        lambda rows: counted(_total(rows, "comments"), "comment"),
+        lambda rows: counted(_total(rows, "comments"), "comment") + ", gone ones included",
         streams=_WRITTEN,
     ),
     Panel(
