@@ -38,6 +38,7 @@ from databases import HOSTILE_ENVIRONMENT, OWN_ENVIRONMENT, make_hostile, pooler
 from psycopg import sql
 
 from harvester.config import Settings, settings
+from harvester.sandbox.odd import SHARE
 from harvester.warehouse import embedded, schema
 from harvester.warehouse.roles import make_roles
 
@@ -265,6 +266,21 @@ KEYS = {
 }
 
 
+KINDS = {
+    "rename": 1,
+    "rename_and_reuse": 1,
+    "swap_names": 1,
+    "erase_user": 1,
+    "clear_profile": 4,
+    "clear_project": 4,  # half of the projects have no text that could be cleared
+    "clear_studio": 1,
+    "clear_host": 1,
+    "edit_project": 1,
+    "index": 1,
+}
+"""Events that are rare, and that a comparison with the truth must have met: see `Sandbox.live`."""
+ODD = SHARE
+"""The share of odd items wherever a warehouse is compared with the truth."""
 PLACES = {
     "project_comments": [("projects", "project_id")],
     "studio_comments": [("studios", "studio_id")],
@@ -313,6 +329,12 @@ class Sandbox:
 
     def key_columns(self, table: str) -> tuple[str, ...]:
         return KEYS.get(table, ("id",))
+
+    def live(self, events: int) -> None:
+        """Churn in which each kind of event happens that has made a harvest false."""
+        self.json(f"/sandbox/churn?events={events}", "POST")
+        for type_, times in KINDS.items():
+            self.json(f"/sandbox/churn?events={times}&type={type_}", "POST")
 
     def requests(self) -> dict[str, Any]:
         counts: dict[str, Any] = self.json("/sandbox/requests")
@@ -434,7 +456,65 @@ def compare_with_truth(harvester: Harvester, sandbox: Sandbox, *seeds: str, grow
         assert not one.missing, f"{table}: {len(one.missing)} of {len(one.truth)} missing, as {sorted(one.missing)[:3]}"
         assert not one.extra, f"{table}: {len(one.extra)} extra, as {sorted(one.extra)[:3]}"
         assert not one.differ, f"{table}: {len(one.differ)} differ, as {list(one.differ.items())[:2]}"
+    kept = dict(harvester.query("SELECT id, gone_reason FROM scratch.users WHERE gone_at IS NOT NULL"))
+    gone = {row["id"]: row["gone_reason"] for row in sandbox.truth("gone_users", *seeds)}
+    wrong = [(user, gone.get(user), kept.get(user)) for user in gone | kept if gone.get(user) != kept.get(user)]
+    assert not wrong, f"users: {len(wrong)} gone for another reason, as {wrong[:3]}"
     return counts
+
+
+def assert_kinds(harvester: Harvester, sandbox: Sandbox, *, changed: bool = True) -> None:
+    """What a comparison with the truth is to cover was there, and the warehouse shows that it was met.
+
+    With `changed` things had been read before they changed: names went to others, accounts were erased, and what the
+    history and the account keep of them is what they were.
+    """
+    there = sandbox.json("/sandbox/kinds")
+    assert all(there.values()), there
+    met = {
+        "odd": "SELECT FROM crawl.quarantine WHERE item_id IS NOT NULL",
+        "repaired": "SELECT FROM scratch.project_comments WHERE extra ? 'replaced_in'",
+        "null": "SELECT FROM scratch.users WHERE (bio IS NULL OR status IS NULL OR country IS NULL)"
+        " AND gone_at IS NULL",
+        "null host": "SELECT FROM scratch.studios WHERE host_id IS NULL AND gone_at IS NULL",
+        "erased": "SELECT FROM scratch.users WHERE gone_reason = 'erased under the GDPR'",
+        "index lag": "SELECT FROM analytics.index_lag WHERE index_views < views",
+    }
+    if changed:
+        met |= {
+            "name lost or changed": "SELECT FROM crawl.name_changes",
+            "text cleared": "SELECT FROM history.project_revisions h JOIN scratch.projects p ON p.id = h.project_id"
+            " WHERE (h.description <> '' AND p.description IS NULL)"
+            " OR (h.instructions <> '' AND p.instructions IS NULL)",
+            "host cleared": "SELECT FROM history.studio_revisions h JOIN scratch.studios s ON s.id = h.studio_id"
+            " WHERE h.host_id IS NOT NULL AND s.host_id IS NULL",
+        }
+    answers = {kind: harvester.query(f"SELECT EXISTS ({query})")[0][0] for kind, query in met.items()}
+    assert all(answers.values()), answers
+    if changed:
+        assert_former_profiles(harvester, sandbox)
+
+
+def assert_former_profiles(harvester: Harvester, sandbox: Sandbox) -> None:
+    """Of an account that was erased after it was read, its true date and its former profile are kept, and nothing else.
+
+    A name that it had between the last visit and the erasure alone is known to nobody.
+    """
+    former = {row["id"]: row for row in sandbox.truth("erased_users")}
+    kept = harvester.query(
+        "SELECT u.id, u.username, u.country, u.bio, u.status, u.joined_at,"
+        " (SELECT jsonb_agg(DISTINCT h.username) FROM history.user_revisions h WHERE h.user_id = u.id)"
+        " FROM scratch.users u WHERE u.gone_reason = 'erased under the GDPR'"
+    )
+    known = 0
+    for user, name, country, bio, status, joined_at, names in kept:
+        true = former[user]
+        assert (name, country, bio, status) == (true["username"], None, "", ""), user
+        if names:
+            assert set(names) <= set(true["former_usernames"]), (true, names)
+            assert _as_served(joined_at) == true["joined_at"], user
+            known += true["former_usernames"][-1] in names
+    assert known > 0
 
 
 @pytest.fixture(scope="session")
@@ -540,6 +620,11 @@ def compare() -> Callable[..., dict[str, Difference]]:
 @pytest.fixture(scope="session")
 def assert_truth() -> Callable[..., Counter[str]]:
     return compare_with_truth
+
+
+@pytest.fixture(scope="session", name="assert_kinds")
+def _assert_kinds() -> Callable[..., None]:
+    return assert_kinds
 
 
 @dataclass

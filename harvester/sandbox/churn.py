@@ -132,10 +132,15 @@ def _rename_and_reuse(community: Community) -> bool:
     user = _new_name(community)
     if user is None:
         return False
+    _take_name(community, user)
+    return True
+
+
+def _take_name(community: Community, user: int) -> None:
+    """Let a newcomer have the name that a user gave up last."""
     users = community.users
     old = users.earlier[user][-1][1]
     users.add(_next_id(community, users.id[-1], 5), community.now, users.country[user], old)
-    return True
 
 
 def _swap_names(community: Community) -> bool:
@@ -215,6 +220,8 @@ def _edit_project(community: Community) -> bool:
 
 def _edit_profile(community: Community) -> bool:
     user = _user(community)
+    if user in community.users.erased:
+        return False
     community.users.version[user] += 1
     community.users.nulls -= {(user, "bio"), (user, "status"), (user, "country")}
     return True
@@ -222,7 +229,10 @@ def _edit_profile(community: Community) -> bool:
 
 def _clear_profile(community: Community) -> bool:
     """What stood in a profile is served as null from now on."""
-    community.users.nulls.add((_user(community), community.random.choice(("bio", "status", "country"))))
+    user = _user(community)
+    if user in community.users.erased:
+        return False
+    community.users.nulls.add((user, community.random.choice(("bio", "status", "country"))))
     return True
 
 
@@ -242,6 +252,15 @@ def _clear_studio(community: Community) -> bool:
     return True
 
 
+def _clear_host(community: Community) -> bool:
+    """A studio shows no host from now on, but still the one who runs it as the first of its managers."""
+    studio = _studio(community)
+    if studio is None:
+        return False
+    community.studios.nulls.add((studio, "host"))
+    return True
+
+
 def _index(community: Community) -> bool:
     """The index behind explore and search reads something again, or for the first time."""
     if len(community.studios) and community.random.random() < 0.2:
@@ -258,7 +277,7 @@ def _edit_studio(community: Community) -> bool:
     if studio is None:
         return False
     community.studios.version[studio] += 1
-    community.studios.nulls.discard((studio, "description"))
+    community.studios.nulls -= {(studio, "description"), (studio, "host")}
     community.studios.modified[studio] = community.now
     activity.record(community, studio, activity.UPDATE, community.studios.host[studio])
     return True
@@ -517,8 +536,22 @@ def _delete_user(community: Community) -> bool:
     return True
 
 
+def _erase_user(community: Community) -> bool:
+    """An account, there or deleted before, is erased under the GDPR. Half of the names go to newcomers at once."""
+    users = community.users
+    user = _user(community)
+    if user in users.erased or user in users.team:
+        return False
+    if user not in users.gone:
+        _gone_profile(community, user)
+    users.erase(user, community.now)
+    if community.random.random() < 0.5:
+        _take_name(community, user)
+    return True
+
+
 def _restore_user(community: Community) -> bool:
-    gone = sorted(community.users.gone - community.users.erased)
+    gone = sorted(community.users.gone - community.users.erased.keys())
     if not gone:
         return False
     community.users.gone.discard(gone[_one(community, len(gone))])
@@ -555,6 +588,7 @@ _EVENTS: dict[str, tuple[float, Event]] = {
     "clear_profile": (0.6, _clear_profile),
     "clear_project": (0.4, _clear_project),
     "clear_studio": (0.2, _clear_studio),
+    "clear_host": (0.1, _clear_host),
     "index": (3.0, _index),
     "views": (14.0, _views),
     "love": (8.0, _love),
@@ -584,6 +618,7 @@ _EVENTS: dict[str, tuple[float, Event]] = {
     "delete_profile_comment": (0.4, lambda community: _delete(community, community.profile_comments, reply=False)),
     "delete_profile_reply": (0.2, lambda community: _delete(community, community.profile_comments, reply=True)),
     "delete_user": (0.05, _delete_user),
+    "erase_user": (0.05, _erase_user),
     "restore_user": (0.02, _restore_user),
     "feature_project": (0.5, _feature_project),
     "messages": (1.0, _messages),

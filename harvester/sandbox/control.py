@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from harvester.sandbox.kinds import kinds
 from harvester.sandbox.states import EVERYTHING, States
 from harvester.sandbox.truth import closure, truth
 
@@ -37,6 +38,7 @@ class Control:
         self._app = app
         self._answers: dict[tuple[str, str], Callable[[Query], tuple[bytes, bytes]]] = {
             ("GET", "closure"): self._closure,
+            ("GET", "kinds"): self._kinds,
             ("GET", "seeds"): self._seeds,
             ("GET", "removed"): self._removed,
             ("GET", "requests"): self._requests,
@@ -79,6 +81,9 @@ class Control:
     def _closure(self, query: Query) -> tuple[bytes, bytes]:
         found = closure(self._app.community, _seeds(query))
         return _JSON, _encode({kind: sorted(ids) for kind, ids in found.items()})
+
+    def _kinds(self, _: Query) -> tuple[bytes, bytes]:
+        return _JSON, _encode(kinds(self._app.community))
 
     def _seeds(self, _: Query) -> tuple[bytes, bytes]:
         community = self._app.community

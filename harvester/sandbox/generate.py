@@ -405,7 +405,7 @@ def _profiles(community: Community, rng: Generator, active: Floats) -> None:
     gone = rng.permutation(quiet)[: max(3, round(count * GONE)) if count >= HOLES_FROM_USERS else 0]
     users.gone.update(row for row in gone.tolist() if row not in users.team)
     for row in sorted(users.gone)[::3]:
-        users.erase(row)
+        users.erase(row, NOW)
     for row, projects in community.shared.items():
         if projects and rng.random() < FEATURING:
             users.featured[row] = (projects[int(rng.integers(len(projects)))], int(rng.integers(-1, 5)))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from harvester.sandbox.community import Community
     from harvester.sandbox.tables import Comments
 
+SHARE = 0.02
+"""The share of items that a sandbox serves so, unless it is told another."""
 REPLACED = " \N{REPLACEMENT CHARACTER}"
 """What the text of a comment ends with once a lone surrogate or a NUL in it is repaired."""
 _COMMENT = ("surrogate", "nul", "zero-date", "no-id")

@@ -51,7 +51,7 @@ _PROJECT = (
     b'"stats":{"views":%d,"loves":%d,"favorites":%d,"remixes":%d},"remix":{"parent":%b,"root":%b}%b}'
 )
 _STUDIO = (
-    b'{"id":%d,"title":"%b","host":%d,"description":%b,"visibility":"visible","public":true,'
+    b'{"id":%d,"title":"%b","host":%b,"description":%b,"visibility":"visible","public":true,'
     b'"open_to_all":%b,"comments_allowed":%b,"image":"' + _CDN + b'gallery/%d_170x100.png",'
     b'"history":{"created":"%b","modified":"%b"},"stats":%b}'
 )
@@ -92,7 +92,7 @@ class Renderer:
         """A user as `/users/<name>` and the lists of users serve it."""
         users = self._community.users
         user_id = users.id[row]
-        badges = users.badges.get(row)
+        badges, country = users.badges.get(row), users.country_index(row)
         return _USER % (
             user_id,
             users.name[row].encode(),
@@ -102,7 +102,7 @@ class Renderer:
             _USER_IMAGES.replace(b"@", b"%d" % user_id),
             text.STATUS.served(users.status(row)),
             text.BIO.served(users.bio(row)),
-            b"null" if (row, "country") in users.nulls else self._countries[users.country[row]],
+            b"null" if country is None else self._countries[country],
             _BADGES % badges if badges else b"",
         )
 
@@ -155,12 +155,12 @@ class Renderer:
     def studio(self, row: int, *, whole: bool = False, entry: StudioEntry | None = None) -> bytes:
         """A studio; its stats are empty but in `/studios/<id>` (`whole`). `entry`: as the index has it."""
         studios = self._community.studios
-        studio_id = studios.id[row]
+        studio_id, host = studios.id[row], studios.shown_host(row)
         version, modified = (None, studios.modified[row]) if entry is None else (entry.version, entry.modified)
         return _STUDIO % (
             studio_id,
             text.STUDIO_TITLE.json(studios.title(row, version)),
-            self._community.users.id[studios.host[row]],
+            b"null" if host is None else b"%d" % self._community.users.id[host],
             text.STUDIO_DESCRIPTION.served(studios.description(row, version)),
             _FLAGS[studios.open_to_all(row)],
             _FLAGS[studios.comments_allowed(row)],

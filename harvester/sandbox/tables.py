@@ -43,7 +43,7 @@ class Users:
         self.by_id: dict[int, int] = {}
         self.team: set[int] = set()
         self.badges: dict[int, tuple[int, int]] = {}  # members: label, avatar badge
-        self.erased: set[int] = set()  # under the GDPR: all of them are gone too
+        self.erased: dict[int, int] = {}  # under the GDPR, and when: all of them are gone too
         self.gone: set[int] = set()  # deleted or banned: the site's pages know them no more, the API does
         self.featured: dict[int, tuple[int, int]] = {}  # row of the featured project, label (-1: the default one)
         self.nulls: set[tuple[int, str]] = set()  # rows with what is served of them as null
@@ -96,24 +96,33 @@ class Users:
     def _chance(self, row: int, salt: int) -> int:
         return chance.scramble((self.id[row] ^ salt) + (self.version[row] << 40))
 
-    def bio(self, row: int) -> int | None:
-        """The chance that stands for the bio, for `text.BIO`; None for null."""
-        return EMPTY if row in self.erased else None if (row, "bio") in self.nulls else self._chance(row, self._bio)
+    def bio(self, row: int, *, former: bool = False) -> int | None:
+        """The chance that stands for the bio, for `text.BIO`; None for null. `former`: before any erasure."""
+        return self._text(row, "bio", self._bio, former=former)
 
-    def status(self, row: int) -> int | None:
-        """The chance that stands for the status, for `text.STATUS`; None for null."""
-        return (
-            EMPTY if row in self.erased else None if (row, "status") in self.nulls else self._chance(row, self._status)
-        )
+    def status(self, row: int, *, former: bool = False) -> int | None:
+        """The chance that stands for the status, for `text.STATUS`; None for null. `former`: before any erasure."""
+        return self._text(row, "status", self._status, former=former)
 
-    def erase(self, row: int) -> None:
-        """Leave of an account what is left under the GDPR: a made-up name and date, no texts, no country."""
-        del self.by_name[self.name[row].lower()]
-        self.name[row] = name = f"gdpr{len(self.erased) + 1:07d}"
-        self.by_name[name] = row
-        self.erased.add(row)
+    def _text(self, row: int, name: str, salt: int, *, former: bool) -> int | None:
+        if row in self.erased and not former:
+            return EMPTY
+        return None if (row, name) in self.nulls else self._chance(row, salt)
+
+    def country_index(self, row: int, *, former: bool = False) -> int | None:
+        """The index into `Countries.names`; None for null. `former`: before any erasure."""
+        hidden = (row, "country") in self.nulls or (row in self.erased and not former)
+        return None if hidden else self.country[row]
+
+    def erase(self, row: int, when: int) -> str:
+        """Leave of an account what is left under the GDPR: a made-up name and date, no texts, no country.
+
+        Returns the old name, which is free now.
+        """
+        old = self.rename(row, when, f"gdpr{len(self.erased) + 1:07d}")
+        self.erased[row] = when
         self.gone.add(row)
-        self.nulls.add((row, "country"))
+        return old
 
     def has_page(self, row: int) -> bool:
         """Whether the site's own page of an account answers; of those that were erased some do."""
@@ -203,6 +212,10 @@ class Studios:
     def description(self, row: int, version: int | None = None) -> int | None:
         """The chance that stands for the description, for `text.STUDIO_DESCRIPTION`; None for null."""
         return None if version is None and (row, "description") in self.nulls else self._chance(row, "text", version)
+
+    def shown_host(self, row: int) -> int | None:
+        """The row of the host as a studio shows it; None for null. The list of managers begins with it all the same."""
+        return None if (row, "host") in self.nulls else self.host[row]
 
     def open_to_all(self, row: int) -> bool:
         """Whether anyone may add projects; 3 in 10 studios are so."""

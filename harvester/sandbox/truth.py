@@ -43,6 +43,7 @@ KEYS = {
     "site_counts": ("name",),
     "message_counts": ("user_id",),
     "gone_users": ("id",),
+    "erased_users": ("id",),
 }
 TABLES = tuple(KEYS)
 COUNT_CAP = 100
@@ -134,7 +135,7 @@ def _users(view: _View) -> Iterator[Row]:
             "username": users.name[row],
             "joined_at": _time(users.joined[row]),
             "scratch_team": row in users.team,
-            "country": None if (row, "country") in users.nulls else countries[users.country[row]],
+            "country": None if (country := users.country_index(row)) is None else countries[country],
             "status": text.STATUS.text_or_none(users.status(row)),
             "bio": text.BIO.text_or_none(users.bio(row)),
             "profile_id": users.profile_id(row),
@@ -277,6 +278,24 @@ def _gone_users(view: _View) -> Iterator[Row]:
             yield {"id": users.id[row], "gone_reason": reason}
 
 
+def _erased_users(view: _View) -> Iterator[Row]:
+    """What an account erased under the GDPR was before: what a harvester knows of it that had read it by then."""
+    users, countries = view.community.users, view.community.countries.names
+    for row in view.users:
+        if row in users.erased:
+            country = users.country_index(row, former=True)
+            yield {
+                "id": users.id[row],
+                "erased_at": _time(users.erased[row]),
+                "username": users.name[row],
+                "former_usernames": [name for _, name in users.earlier[row]],
+                "joined_at": _time(users.joined[row]),
+                "former_country": None if country is None else countries[country],
+                "former_status": text.STATUS.text_or_none(users.status(row, former=True)),
+                "former_bio": text.BIO.text_or_none(users.bio(row, former=True)),
+            }
+
+
 def _projects(view: _View) -> Iterator[Row]:
     community = view.community
     projects = community.projects
@@ -314,9 +333,10 @@ def _studios(view: _View) -> Iterator[Row]:
     community = view.community
     studios = community.studios
     for row in view.studios:
+        host = studios.shown_host(row)
         yield {
             "id": studios.id[row],
-            "host_id": community.users.id[studios.host[row]],
+            "host_id": None if host is None else community.users.id[host],
             "title": text.STUDIO_TITLE.text(studios.title(row)),
             "description": text.STUDIO_DESCRIPTION.text_or_none(studios.description(row)),
             "visibility": "visible",
@@ -396,12 +416,14 @@ def _studio_projects(view: _View) -> Iterator[Row]:
 def _studio_members(view: _View) -> Iterator[Row]:
     community = view.community
     for studio in view.studios:
-        roles = {
-            "host": [community.studios.host[studio]],
-            "manager": community.managers.get(studio, ()),
-            "curator": community.curators.get(studio, ()),
-        }
-        for role, users in roles.items():
+        # Where a studio shows no host, nobody is told from the other managers.
+        leads = "manager" if community.studios.shown_host(studio) is None else "host"
+        roles = (
+            (leads, [community.studios.host[studio]]),
+            ("manager", community.managers.get(studio, ())),
+            ("curator", community.curators.get(studio, ())),
+        )
+        for role, users in roles:
             for user in users:
                 yield {
                     "studio_id": community.studios.id[studio],
@@ -427,6 +449,7 @@ _TABLES: dict[str, Callable[[_View], Iterator[Row]]] = {
     "site_counts": _site_counts,
     "message_counts": _message_counts,
     "gone_users": _gone_users,
+    "erased_users": _erased_users,
 }
 
 

@@ -49,6 +49,8 @@ _STAGED_AS = {
 NAME_UNKNOWN = "waits: the present name of the account is not known"
 """`last_error` of a visit by name that waits until the account is met with a name."""
 _DETAIL_OF = {"users": DETAIL[Kind.USER], "projects": DETAIL[Kind.PROJECT], "studios": DETAIL[Kind.STUDIO]}
+_ORDER = {table: number for number, table in enumerate(WRITTEN)}
+"""Tables by the place at which they are written: those that others refer to come first."""
 _VISITED = tuple(_DETAIL_OF)
 """Tables of the things that are visited on their own: only of these is it asked which have changed."""
 
@@ -79,24 +81,15 @@ def clear(connection: Connection) -> None:
 def write(connection: Connection, rows: Iterable[Rows]) -> Iterator[Written]:
     """Write rows within a transaction, referred-to tables first, sorted by key. Once in each: see `clear`.
 
-    What two pages say of one thing is written one after the other where it differs, so that a history has both.
+    What several pages say of one thing is written one after the other, in the order in which the pages are given, so
+    that a history is the same whether they share a transaction or not.
     Raises psycopg.DataError for a value that its column cannot hold.
     """
-    parts: defaultdict[_Part, list[_Staged]] = defaultdict(list)
+    tables: defaultdict[str, list[tuple[_Part, list[tuple[Any, ...]]]]] = defaultdict(list)
     for page in rows:
-        if not page.values or not set(KEY_COLUMNS[page.table]) <= set(page.columns):
-            continue  # nothing, or a thing whose identity was not served
-        part = _part(page.table, page.columns, page.shows, page.weak)
-        rounds, key = parts[part], part.key
-        if not rounds:
-            rounds.append({})
-        first = rounds[0]
-        for values in page.values:
-            if (thing := key(values)) in first:
-                _stage(rounds, thing, values)
-            else:
-                first[thing] = values
-    ordered = [(part, staged) for part in sorted(parts, key=lambda part: part.order) for staged in parts[part]]
+        if page.values and set(KEY_COLUMNS[page.table]) <= set(page.columns):  # else nothing, or without its identity
+            tables[page.table].append((_part(page.table, page.columns, page.shows, page.weak), page.values))
+    ordered = [one for table in sorted(tables, key=_ORDER.__getitem__) for one in _in_rounds(tables[table])]
     if not ordered:
         return
     places = tuple(sorted({place for part, _ in ordered for place in part.places}))
@@ -126,17 +119,33 @@ def _send(connection: Connection, places: tuple[str, ...], ordered: Sequence[tup
                 copy.write_row(layout((number, None, *values)))
 
 
-def _stage(rounds: list[_Staged], key: Any, values: tuple[Any, ...]) -> None:
-    """Put a further row of a thing into the first round that has none, unless the round before has the same."""
-    before = rounds[0][key]
-    for staged in rounds[1:]:
-        if key not in staged:
-            if values != before:
-                staged[key] = values
-            return
-        before = staged[key]
-    if values != before:
-        rounds.append({key: values})
+def _in_rounds(given: Sequence[tuple[_Part, list[tuple[Any, ...]]]]) -> list[tuple[_Part, _Staged]]:
+    """Put the rows of one table into parts that are written one after the other, each thing at most once in each.
+
+    What the index says comes first: a better response has the last word, and writes what else it does not know. Then a
+    thing's rows stand in the order given; one that only repeats the row before it is left out. Parts come round after
+    round, in a round by their own order: most things need but one.
+    """
+    staged: defaultdict[tuple[int, _Part], _Staged] = defaultdict(dict)
+    last: dict[Any, tuple[int, _Part]] = {}
+    for part, rows in sorted(given, key=lambda one: not one[0].weak):
+        key, place = part.key, (0, part)
+        first = staged[place]
+        for values in rows:
+            thing = key(values)
+            if thing not in last:
+                first[thing] = values
+                last[thing] = place
+                continue
+            number, before = last[thing]
+            if before is part and staged[number, part][thing] == values:
+                continue
+            if before.order >= part.order:
+                number += 1
+            staged[number, part][thing] = values
+            last[thing] = number, part
+    places = sorted((place for place, rows in staged.items() if rows), key=lambda place: (place[0], place[1].order))
+    return [(place[1], staged[place]) for place in places]
 
 
 def _type(column: Column[Any]) -> str:
@@ -180,7 +189,9 @@ class _Part:
     """How rows of one table with one set of columns are staged and written. `key` tells its rows apart."""
 
     table: str
-    order: tuple[int, bool, tuple[str, ...]]
+    order: tuple[bool, bool, tuple[str, ...]]
+    """Its place among the parts of a round."""
+    weak: bool
     key: Callable[[tuple[Any, ...]], Any]
     statement: bytes
     places: tuple[str, ...]
@@ -227,7 +238,8 @@ def _part(table: str, columns: tuple[str, ...], shows: bool, weak: bool) -> _Par
     )
     return _Part(
         table=table,
-        order=(list(WRITTEN).index(table), not weak, columns),  # a better response has the last word
+        order=(not weak, shows, columns),
+        weak=weak,
         key=itemgetter(*(columns.index(column) for column in KEY_COLUMNS[table])),
         statement=_statement(table, columns, staged, shows=shows, weak=weak).as_bytes(),
         places=tuple(names),

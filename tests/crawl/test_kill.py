@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harvester.config import MOST_AT_ONCE
+from harvester.sandbox.odd import SHARE as ODD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,17 +32,21 @@ def test_killed_again_and_again(
     start_sandbox: Callable[..., Any],
     make_harvester: Callable[..., Any],
     assert_truth: Callable[..., Any],
+    assert_kinds: Callable[..., None],
     second_database: str,
 ) -> None:
-    sandbox = start_sandbox(users=users, seed=1, odd=0.02)
+    sandbox = start_sandbox(users=users, seed=1, odd=ODD)
+    sandbox.live(2 * users)
     undisturbed = make_harvester(sandbox, HARVESTER_DATABASE_URL=second_database)
     undisturbed.seed_all(sandbox)
+    undisturbed("seed", "explore", "--pages", "1")
     sandbox.json("/sandbox/requests/reset", "POST")
     undisturbed.crawl()
     least = asked(sandbox)
 
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
+    harvester("seed", "explore", "--pages", "1")
     sandbox.json("/sandbox/requests/reset", "POST")
     moments = sorted(random.Random(4).sample(range(least // 50, least), kills))
     for moment in moments:
@@ -54,6 +59,7 @@ def test_killed_again_and_again(
     harvester.crawl()
 
     assert_truth(harvester, sandbox)
+    assert_kinds(harvester, sandbox, changed=False)
     assert harvester.query("SELECT count(*) FROM crawl.walks WHERE visits <> 1") == [(0,)]
     assert harvester.query("SELECT count(*) FROM crawl.walks WHERE lease_token IS NOT NULL") == [(0,)]
     assert harvester.query("SELECT count(*) FROM crawl.runs WHERE outcome = 'killed'") == [(kills,)]

@@ -18,6 +18,7 @@ from scrapy.http import Response
 from harvester.api.catalogue import STREAMS
 from harvester.crawl.archive import Archive, Part, read_archives
 from harvester.crawl.replay import _unstored
+from harvester.sandbox.odd import SHARE as ODD
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.normalise import Visit
 
@@ -30,10 +31,12 @@ def test_a_replayed_archive_gives_the_same_tables(
     make_harvester: Callable[..., Any],
     second_database: str,
     tmp_path: Path,
+    assert_truth: Callable[..., Any],
+    assert_kinds: Callable[..., None],
     assert_same_warehouse: Callable[[str, str], int],
 ) -> None:
     """Seeds, rankings, a killed run, faults, changes, a refresh and an audit: all of it again, and dated as it was."""
-    sandbox = start_sandbox(users=20, seed=3, odd=0.02)
+    sandbox = start_sandbox(users=20, seed=3, odd=ODD)
     harvester = make_harvester(sandbox, HARVESTER_ARCHIVE=str(tmp_path / "archive"), HARVESTER_HOME=str(tmp_path))
     assert "nothing was seeded" in harvester("seed", "users", sandbox.seeds()["users"][0], "nobody", ok=False).stderr
     harvester.seed_all(sandbox)
@@ -49,8 +52,11 @@ def test_a_replayed_archive_gives_the_same_tables(
     sandbox.json("/sandbox/settings?faults=", "POST")
     harvester("quarantine", "retry")
     for mode in ("--refresh", "--audit", "--audit"):
-        sandbox.json("/sandbox/churn?events=150", "POST")
+        sandbox.live(150)
+        harvester.seed_all(sandbox)
         harvester.crawl(mode)
+    assert_truth(harvester, sandbox, grown=True)
+    assert_kinds(harvester, sandbox)
 
     files = sorted(map(str, (tmp_path / "archive").glob("*.warc.gz")))
     assert len(files) > 4

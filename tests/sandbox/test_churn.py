@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ from harvester.sandbox import churn
 from harvester.sandbox.community import Community
 from harvester.sandbox.truth import TABLES, key, truth
 
-VIEWS = {"rankings", "site_counts", "message_counts", "gone_users"}
+VIEWS = {"rankings", "site_counts", "message_counts", "gone_users", "erased_users"}
 LISTED = [table for table in TABLES if table not in VIEWS]
 """Tables of things: what is stated of the others follows from these."""
 
@@ -149,6 +150,64 @@ def test_churn_comes_with_requests(new_client):
         client.get("/sandbox/requests")
     twin.churn(10)
     assert rows(client.community) == rows(twin)
+
+
+def test_an_erasure_leaves_a_made_up_name(new_client):
+    """What an account was is told by the truth alone; its old name is free, and half of the time taken at once."""
+    client = new_client(Community(60, seed=8))
+    users = client.community.users
+    before = {name: client.get(f"/users/{name}").json() for name in users.name}
+    happened = client.request("/sandbox/churn?events=12&type=erase_user", "POST").json()
+    erased = [row for row in client.get("/sandbox/truth/erased_users").lines() if row["former_usernames"][-1] in before]
+    assert len(erased) == happened["erase_user"] == 12
+    taken = 0
+    for row in erased:
+        was = before[row["former_usernames"][-1]]
+        profile = was["profile"]
+        assert (row["id"], row["joined_at"]) == (was["id"], was["history"]["joined"])
+        former = [row[f"former_{name}"] for name in ("country", "status", "bio")]
+        assert former == [profile[name] for name in ("country", "status", "bio")]
+        now = client.get(f"/users/{row['username']}").json()
+        assert re.fullmatch(r"gdpr\d{7}", now["username"])
+        assert (now["id"], now["history"]["joined"]) == (was["id"], "2000-01-01T00:00:00.000Z")
+        assert [now["profile"][name] for name in ("country", "status", "bio")] == [None, "", ""]
+        other = client.get(f"/users/{row['former_username']}")
+        assert other.status == 404 or other.json()["id"] != was["id"]
+        taken += other.status == 200
+    assert 0 < taken < 12
+    reasons = {row["id"]: row["gone_reason"] for row in client.get("/sandbox/truth/gone_users").lines()}
+    assert {reasons[row["id"]] for row in erased} == {"erased under the GDPR"}
+    # Nothing of them comes back.
+    client.request("/sandbox/churn?events=2000", "POST")
+    again = {row["id"]: row for row in client.get("/sandbox/truth/erased_users").lines()}
+    assert all(again[row["id"]] == row for row in erased)
+
+
+KINDS = {
+    "names_reused": ("rename_and_reuse", "swap_names"),
+    "erased": ("erase_user",),
+    "nulls": ("clear_profile", "clear_project", "clear_studio", "clear_host"),
+    "null_hosts": ("clear_host",),
+    "index_lags": ("love",),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_are_counted(new_client, kind):
+    client = new_client(Community(40, seed=4))
+    for type_ in KINDS[kind]:
+        before = client.get("/sandbox/kinds").json()[kind]
+        client.request(f"/sandbox/churn?events=5&type={type_}", "POST")
+        assert client.get("/sandbox/kinds").json()[kind] > before, type_
+
+
+def test_odd_items_are_counted(new_client):
+    client = new_client(Community(40, seed=4))
+    assert client.get("/sandbox/kinds").json()["odd"] == 0
+    client.request("/sandbox/settings?odd=0.02", "POST")
+    some = client.get("/sandbox/kinds").json()["odd"]
+    client.request("/sandbox/settings?odd=1", "POST")
+    assert 0.01 < some / client.get("/sandbox/kinds").json()["odd"] < 0.04
 
 
 def test_churn_on_demand(new_client):

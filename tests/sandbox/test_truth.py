@@ -280,9 +280,9 @@ class Reader:
             row = {"studio_id": studio_id, "project_id": entry["id"], "added_by_id": entry["actor_id"]}
             self.rows["studio_projects"].append(row)
         managers = [user["id"] for user in self.client.read(f"{place}/managers")]
-        assert managers[0] == served["host"]
+        assert served["host"] in (managers[0], None)
         assert len(managers) <= 40
-        roles = ["host"] + ["manager"] * (len(managers) - 1)
+        roles = ["host" if served["host"] else "manager"] + ["manager"] * (len(managers) - 1)
         curators = [user["id"] for user in self.client.read(f"{place}/curators")]
         roles += ["curator"] * len(curators)
         for user_id, role in zip(managers + curators, roles, strict=True):
@@ -334,7 +334,11 @@ def by_key(table, rows):
     return found
 
 
-@pytest.mark.parametrize("table", TABLES)
+SERVED = [table for table in TABLES if table != "erased_users"]
+"""All but what was served once: see `test_an_erasure_leaves_a_made_up_name` of `test_churn.py`."""
+
+
+@pytest.mark.parametrize("table", SERVED)
 def test_truth_is_what_is_served(read, table):
     found, stated = by_key(table, read.rows[table]), by_key(table, list(truth(read.client.community, table)))
     assert found == stated

@@ -357,6 +357,40 @@ def test_two_versions_that_come_in_one_transaction_are_two(connection: Connectio
     assert one(connection, "SELECT title FROM scratch.projects") == "third"
 
 
+def test_a_history_does_not_depend_on_which_pages_share_a_transaction(connection: Connection, writer: Writer) -> None:
+    """Several streams tell different columns of a project, in whatever order they come."""
+    rng = random.Random(3)
+    connection.execute("INSERT INTO scratch.studios (id) VALUES (1)")
+
+    def page(stream: str, number: int, version: str) -> list[Rows]:
+        served = project(number, title=f"title {version}", description=f"text {version}", instructions=version)
+        if stream == "studio_projects":
+            served = {"id": number, "title": served["title"], "image": "p", "creator_id": 167, "username": "mres"}
+            served |= {"avatar": {}, "actor_id": 167}
+        visit = Visit(STREAMS[stream], {"project": number, "studio_projects": 1}.get(stream, 167), username="mres")
+        return normalise(visit, decode(visit.stream, json.dumps(served if stream == "project" else [served]).encode()))
+
+    def versions(number: int) -> list[tuple[Any, ...]]:
+        columns = "title, description, instructions"
+        return connection.execute(
+            f"SELECT {columns} FROM (SELECT {columns}, valid_to FROM history.project_revisions WHERE project_id = %s"
+            f" UNION ALL SELECT {columns}, 'infinity' FROM scratch.projects WHERE id = %s) v ORDER BY valid_to",
+            [number, number],
+        ).fetchall()
+
+    lengths = set()
+    for case in range(1_000, 1_030):
+        told = [(rng.choice(["project", "user_projects", "studio_projects"]), rng.choice("ab")) for _ in range(4)]
+        for number in (case, -case):
+            writer.store(page("project", number, "0"))
+        for stream, version in told:
+            writer.store(page(stream, case, version))
+        writer.store([rows for stream, version in told for rows in page(stream, -case, version)])
+        assert versions(-case) == versions(case), told
+        lengths.add(len(versions(case)))
+    assert max(lengths) > 4
+
+
 def test_what_was_unknown_before_is_no_version(connection: Connection, writer: Writer, run: int) -> None:
     walked_project(connection, writer, run)
     frontier.seed(connection, [Seed(Kind.USER, 167)])
