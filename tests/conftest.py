@@ -274,7 +274,6 @@ KINDS = {
     "clear_profile": 4,
     "clear_project": 4,  # half of the projects have no text that could be cleared
     "clear_studio": 1,
-    "clear_host": 1,
     "edit_project": 1,
     "index": 1,
 }
@@ -486,8 +485,6 @@ def assert_kinds(harvester: Harvester, sandbox: Sandbox, *, changed: bool = True
             "text cleared": "SELECT FROM history.project_revisions h JOIN scratch.projects p ON p.id = h.project_id"
             " WHERE (h.description <> '' AND p.description IS NULL)"
             " OR (h.instructions <> '' AND p.instructions IS NULL)",
-            "host cleared": "SELECT FROM history.studio_revisions h JOIN scratch.studios s ON s.id = h.studio_id"
-            " WHERE h.host_id IS NOT NULL AND s.host_id IS NULL",
         }
     answers = {kind: harvester.query(f"SELECT EXISTS ({query})")[0][0] for kind, query in met.items()}
     assert all(answers.values()), answers
@@ -596,6 +593,12 @@ def pooled(request: pytest.FixtureRequest, embedded_server: Server) -> Iterator[
         return
     with pooler(embedded_server.database_url("postgres"), "session") as through:
         yield through
+
+
+@pytest.fixture(scope="session")
+def harvester_of() -> Callable[[str, Sandbox], Harvester]:
+    """A command line bound to a database and a sandbox."""
+    return lambda database, sandbox: Harvester(database, environment_of(sandbox))
 
 
 @pytest.fixture

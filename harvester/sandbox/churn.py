@@ -252,15 +252,6 @@ def _clear_studio(community: Community) -> bool:
     return True
 
 
-def _clear_host(community: Community) -> bool:
-    """A studio shows no host from now on, but still the one who runs it as the first of its managers."""
-    studio = _studio(community)
-    if studio is None:
-        return False
-    community.studios.nulls.add((studio, "host"))
-    return True
-
-
 def _index(community: Community) -> bool:
     """The index behind explore and search reads something again, or for the first time."""
     if len(community.studios) and community.random.random() < 0.2:
@@ -277,7 +268,7 @@ def _edit_studio(community: Community) -> bool:
     if studio is None:
         return False
     community.studios.version[studio] += 1
-    community.studios.nulls -= {(studio, "description"), (studio, "host")}
+    community.studios.nulls.discard((studio, "description"))
     community.studios.modified[studio] = community.now
     activity.record(community, studio, activity.UPDATE, community.studios.host[studio])
     return True
@@ -588,7 +579,6 @@ _EVENTS: dict[str, tuple[float, Event]] = {
     "clear_profile": (0.6, _clear_profile),
     "clear_project": (0.4, _clear_project),
     "clear_studio": (0.2, _clear_studio),
-    "clear_host": (0.1, _clear_host),
     "index": (3.0, _index),
     "views": (14.0, _views),
     "love": (8.0, _love),

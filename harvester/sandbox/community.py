@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from harvester.sandbox.activity import Event
 
 
+HOSTLESS = 10
+"""In a community with odd items one in so many studios shows no host: null, for good."""
+
+
 class Community:
     """A synthetic Scratch community, the same for the same `users` and `seed`.
 
     Args:
         users: How many users it starts with, at least 1.
         seed: Which community; any integer from 0.
+        odd: The share of items that are odd (see `odd`); with any, some studios show no host.
 
     Raises:
         ValueError: If there would be nobody, or the seed is negative.
@@ -68,6 +73,8 @@ class Community:
         self.news = News(seed)
         self.index = Index()
         generate.fill(self, users)
+        if odd:
+            self.studios.nulls.update((row, "host") for row in range(0, len(self.studios), HOSTLESS))
         index.fill(self)
 
     def churn(self, events: int = 1, type_: str | None = None) -> Counter[str]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
+from unguarded import without
 
 from harvester.api.catalogue import STREAMS
 from harvester.crawl.names import connects
@@ -22,29 +21,6 @@ from harvester.warehouse.normalise import Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-DOUBTS = (
-    "from harvester.crawl import spider; spider.page_in_doubt = lambda *_, **__: False;"
-    " spider.object_in_doubt = lambda *_: False"
-)
-"""Takes the doubts off: no list and no absence by name waits for a proof of the name."""
-IDS = f"{DOUBTS}; from harvester.api.stream import Stream; Stream.answers_for_another = lambda *_: False"
-"""Takes all guards off but one: what an answer shows of whose it is is not looked at."""
-FREE = "from harvester.api.stream import Stream; Stream.finds_name_free = lambda *_: False"
-"""Takes that guard off: that the site says that a name is free is not looked at."""
-
-
-def without(guard: str, harvester: Any) -> Any:
-    """The same command line with guards taken off."""
-
-    @dataclass
-    class Unguarded(type(harvester)):  # type: ignore[misc]
-        def command(self, *arguments: str) -> list[str]:
-            start = "from harvester.cli import app; app(prog_name='harvester')"
-            return [sys.executable, "-c", f"{guard}; {start}", *arguments]
-
-    return Unguarded(harvester.database, harvester.environment)
-
 
 SIZES = [pytest.param(120, id="small"), pytest.param(400, id="400", marks=pytest.mark.soak)]
 
@@ -64,7 +40,7 @@ def test_the_guard_costs_hardly_a_request(
     items = sum(len(sandbox.truth(table)) for table in sandbox.tables)
     sandbox.json(f"/sandbox/churn?events={items // 100}", "POST")
     copy = postgres_server.create(conninfo_to_dict(harvester.database)["dbname"])
-    unguarded = without(DOUBTS, make_harvester(sandbox, HARVESTER_DATABASE_URL=copy))
+    unguarded = without("names", make_harvester(sandbox, HARVESTER_DATABASE_URL=copy))
     try:
         requests = [one.crawl("--refresh")["requests"] for one in (harvester, unguarded)]
     finally:
@@ -113,7 +89,7 @@ def test_lists_by_name_are_whose_they_were_asked_for(
     for type_, events in (("rename", 2), ("favorite", 100), ("follow", 25)):
         sandbox.json(f"/sandbox/churn?events={events}&type={type_}", "POST")
     copy = postgres_server.create(conninfo_to_dict(harvester.database)["dbname"])
-    unguarded = without(IDS, make_harvester(sandbox, HARVESTER_DATABASE_URL=copy))
+    unguarded = without("ids", make_harvester(sandbox, HARVESTER_DATABASE_URL=copy))
     try:
         for mode in ("--refresh", "--audit"):
             unguarded.crawl(mode, "--spider", "users")
@@ -159,7 +135,7 @@ def test_whose_name_nobody_has_waits_and_is_not_gone(
     while name_of(sandbox, author) == name:
         sandbox.json("/sandbox/churn?type=rename", "POST")
     copy = postgres_server.create(conninfo_to_dict(harvester.database)["dbname"])
-    unguarded = without(FREE, make_harvester(sandbox, HARVESTER_DATABASE_URL=copy))
+    unguarded = without("free names", make_harvester(sandbox, HARVESTER_DATABASE_URL=copy))
     try:
         unguarded("crawl", "--refresh", "--spider", "users", ok=False)
         assert false_facts(unguarded, sandbox)["users wrongly gone"]

@@ -8,7 +8,6 @@ import random
 import re
 import signal
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -71,7 +70,7 @@ def test_a_replayed_archive_gives_the_same_tables(
     replayed = json.loads(again("replay", "--json", *files).stdout)
     assert sandbox.requests()["total"] == 0
     assert replayed["unused"] > 10
-    assert_truth(replace(again, database=second_database), sandbox, grown=True)
+    assert_truth(again, sandbox, grown=True)
     assert assert_same_warehouse(harvester.database, second_database) > 1_000
     assert harvester.query("SELECT count(*) FROM crawl.runs")[0][0] > 5
     refused = again("replay", *files, ok=False)

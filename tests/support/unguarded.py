@@ -1,0 +1,117 @@
+"""The command line with one of its guards taken off: `python unguarded.py GUARD ARGUMENTS...`.
+
+Whoever compares what it leaves with the truth must find it wrong: see `test_guards.py` and `test_names.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _names() -> None:
+    """No list and no absence by name waits for a proof of the name."""
+    from harvester.crawl import spider
+
+    spider.page_in_doubt = lambda *_, **__: False
+    spider.object_in_doubt = lambda *_: False
+
+
+def _ids() -> None:
+    """Nor is what an answer shows of whose it is looked at."""
+    from harvester.api.stream import Stream
+
+    _names()
+    Stream.answers_for_another = lambda *_: False  # type: ignore[method-assign]
+
+
+def _free_names() -> None:
+    """That the site says that a name is free is not looked at."""
+    from harvester.api.stream import Stream
+
+    Stream.finds_name_free = lambda *_: False  # type: ignore[method-assign]
+
+
+def _nulls() -> None:
+    """Null is held to be missing."""
+    from msgspec import UNSET
+
+    from harvester.warehouse import normalise
+
+    plans = normalise._plan
+
+    def without_nulls(plan: normalise._Plan) -> normalise._Plan:
+        if plan.table not in ("users", "projects", "studios"):
+            return plan
+        return plan._replace(served=lambda one: tuple([UNSET if v is None else v for v in plan.served(one)]))
+
+    normalise._plan = lambda stream: tuple(map(without_nulls, plans(stream)))  # type: ignore[assignment]
+
+
+def _items() -> None:
+    """An item that cannot be used costs its whole response."""
+    from harvester.crawl import spider
+
+    decode = spider.decode
+    spider.decode = lambda stream, body, departures, _: decode(stream, body, departures, None)  # type: ignore[assignment]
+
+
+def _index() -> None:
+    """Explore and search are believed as any other list."""
+    from harvester.api.catalogue import STREAMS
+
+    for stream in STREAMS.values():
+        object.__setattr__(stream, "weak", ())
+
+
+def _absences() -> None:
+    """That something is not there is believed at once."""
+    from harvester.crawl.spider import WalkSpider
+
+    async def believed(*_: Any, **__: Any) -> None:
+        return None
+
+    WalkSpider._doubt = believed  # type: ignore[assignment]
+
+
+def _erasures() -> None:
+    """An account that was erased under the GDPR is one like others, with another name and date."""
+    from harvester.api import records
+
+    records.User.is_erased = property(lambda _: False)  # type: ignore[assignment]
+    records.PLACEHOLDER_DATES = ()  # type: ignore[assignment]
+
+
+GUARDS: dict[str, Callable[[], None]] = {
+    "names": _names,
+    "ids": _ids,
+    "free names": _free_names,
+    "nulls": _nulls,
+    "items": _items,
+    "index": _index,
+    "absences": _absences,
+    "erasures": _erasures,
+}
+
+
+def without(guard: str, harvester: Any) -> Any:
+    """The same command line with a guard taken off."""
+
+    @dataclass
+    class Unguarded(type(harvester)):  # type: ignore[misc]
+        def command(self, *arguments: str) -> list[str]:
+            return [sys.executable, str(Path(__file__)), guard, *arguments]
+
+    return Unguarded(harvester.database, harvester.environment)
+
+
+if __name__ == "__main__":
+    GUARDS[sys.argv.pop(1)]()
+    from harvester.cli import app
+
+    app(prog_name="harvester")
