@@ -270,7 +270,7 @@ KINDS = {
     "rename": 1,
     "rename_and_reuse": 1,
     "swap_names": 1,
-    "erase_user": 1,
+    "erase_user": 2,
     "clear_profile": 4,
     "clear_project": 4,  # half of the projects have no text that could be cleared
     "clear_studio": 1,

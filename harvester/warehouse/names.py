@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 BY_NAME = [stream.name for stream in STREAMS.values() if stream.is_by_name]
 BY_OWNER_NAME = [stream.name for stream in STREAMS.values() if stream.is_by_owner_name]
 _PROVING = [name for name in BY_NAME if STREAMS[name].answers_for is not None]
+_OBJECTS = [name for name in BY_NAME if STREAMS[name].holds is None]
 _LISTS = [name for name in BY_NAME if STREAMS[name].holds is not None and name not in _PROVING]
 _NOT_FOUND = STREAMS["user"].gone
 """What an account is said to be gone for because nobody had its name."""
@@ -145,7 +146,7 @@ def _retract(connection: Connection, user: int) -> int:
     What they showed again is gone again. The lists that show the same links from their other end are due in full, and
     so are the account's own: of those nothing is certified any more.
     """
-    values = _of(user) | {"proving": _PROVING, "reason": _NOT_FOUND}
+    values = _of(user) | {"proving": _PROVING, "objects": _OBJECTS, "reason": _NOT_FOUND}
     rows = 0
     for name in _LISTS:
         holds = STREAMS[name].holds
@@ -154,6 +155,7 @@ def _retract(connection: Connection, user: int) -> int:
         connection.execute(_gone_again(holds), values)
         items = [item for (item,) in connection.execute(_deleted(holds), values)]
         rows += len(items)
+        connection.execute(_FORGET_SUSPECTS, values)
         if holds.table.endswith("_comments"):
             connection.execute(
                 "DELETE FROM history.comment_revisions WHERE kind = %s AND comment_id = ANY(%s)",
@@ -172,10 +174,8 @@ def _retract(connection: Connection, user: int) -> int:
     ).rowcount
     connection.execute(_FORGET_PAGE, values)
     connection.execute(_IS_THERE, values)
-    for table in ("suspects", "sightings"):
-        connection.execute(
-            f"DELETE FROM crawl.{table} WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s", values
-        )
+    connection.execute("DELETE FROM crawl.suspects WHERE stream = ANY(%(objects)s) AND entity_id = %(user)s", values)
+    connection.execute("DELETE FROM crawl.sightings WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s", values)
     connection.execute(_ANEW, values)
     return rows
 
@@ -187,6 +187,11 @@ SELECT coalesce(greatest(w.proven_at, (
 FROM crawl.walks w WHERE w.stream = %(stream)s AND w.entity_id = %(user)s AND w.position > 0
 """
 """SQL: until when what a list stored rests on a name that was proven; no row for a list that was never read."""
+_FORGET_SUSPECTS = f"""
+DELETE FROM crawl.suspects s USING ({_SINCE}) b
+WHERE s.stream = %(stream)s AND s.entity_id = %(user)s AND s.missed_at > b.since
+"""
+"""What was missed before rests on a proven name, and tells since when an item may stand where one cannot be read."""
 _FORGET_PAGE = "UPDATE scratch.users SET extra = extra - 'group' WHERE id = %(user)s AND extra ? 'group'"
 """The site's page does not show whose it is."""
 _IS_THERE = """

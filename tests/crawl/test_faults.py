@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pytest
 
 from harvester.sandbox.faults import NAMES
 
@@ -13,12 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+@pytest.mark.parametrize("changed", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_three_of_ten_answers_are_faults(
-    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+    changed: bool,
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    assert_truth: Callable[..., Any],
+    assert_kinds: Callable[..., None],
 ) -> None:
-    """Every fault there is, mixed: what can be asked again is, what cannot is put off, and nothing wrong is kept."""
-    sandbox = start_sandbox(users=12, seed=3, odd=0.02)
-    sandbox.json("/sandbox/churn?events=300", "POST")  # texts are cleared, and the index behind explore lags
+    """Every fault there is, mixed: what can be asked again is, what cannot is put off, and nothing wrong is kept.
+
+    So it is when a community is read for the first time, and when what is known of it has changed.
+    """
+    sandbox = start_sandbox(users=12, seed=3, odd=0.05)
+    sandbox.live(300)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     harvester("seed", "explore")
@@ -33,6 +42,18 @@ def test_three_of_ten_answers_are_faults(
         harvester("quarantine", "retry")
         harvester("crawl", ok=False)
     assert_truth(harvester, sandbox)
+    assert_kinds(harvester, sandbox, changed=False)
+    if changed:
+        sandbox.live(200)
+        harvester.seed_all(sandbox)
+        sandbox.json("/sandbox/settings?faults=all=0.3", "POST")
+        harvester("crawl", "--refresh", ok=False)
+        sandbox.json("/sandbox/settings?faults=", "POST")
+        for mode in ((), (), ("--audit",)):
+            harvester("quarantine", "retry")
+            harvester("crawl", *mode, ok=False)
+        assert_truth(harvester, sandbox, grown=True)
+        assert_kinds(harvester, sandbox)
     retried = json.loads(harvester("quarantine", "retry", "--json").stdout)
     odd = harvester.query("SELECT count(*) FROM crawl.quarantine WHERE item_id IS NOT NULL")[0][0]
     assert retried["left"] == odd > 0
