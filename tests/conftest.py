@@ -472,7 +472,6 @@ def assert_kinds(harvester: Harvester, sandbox: Sandbox, *, changed: bool = True
     assert all(there.values()), there
     met = {
         "odd": "SELECT FROM crawl.quarantine WHERE item_id IS NOT NULL",
-        "repaired": "SELECT FROM scratch.project_comments WHERE extra ? 'replaced_in'",
         "null": "SELECT FROM scratch.users WHERE (bio IS NULL OR status IS NULL OR country IS NULL)"
         " AND gone_at IS NULL",
         "null host": "SELECT FROM scratch.studios WHERE host_id IS NULL AND gone_at IS NULL",
