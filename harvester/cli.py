@@ -369,6 +369,10 @@ def plan(
 ) -> None:
     """What a budget buys: expected delay and freshness by stream, from the rates observed so far.
 
+    Delay is the mean time from the appearance of an item to the visit that finds it, over the new items of all lists;
+    fresh is the share of lists that hold nothing unseen. Requests are those of scheduled visits as these were measured,
+    pages below the head included, of pages that new items fill, and of whole lists every 180 days.
+
     Before the first crawl the site's published totals stand in for them, and without a scope the whole site for it.
 
     Example: `harvester plan --rate 2`

@@ -13,7 +13,7 @@ from harvester.api.catalogue import ONCE, STREAMS
 from harvester.api.stream import DAY, Kind
 from harvester.crawl.learning import PARAMETERS
 from harvester.crawl.request_rate import read_rate
-from harvester.crawl.revisit import Group, outlook, price_for
+from harvester.crawl.revisit import PAGE, Group, outlook, price_for
 from harvester.errors import UsageError
 from harvester.warehouse import rates
 from harvester.warehouse.connect import connect
@@ -133,8 +133,10 @@ def read_scope(connection: Connection) -> Scope:
     if not known:
         return _whole_site()
     groups = [
-        Group(stream, count, rates.value_of(class_), rate, STREAMS[stream].revisit / DAY)
-        for stream, class_, count, rate in connection.execute(_CLASSES, {"streams": Jsonb(PARAMETERS)}).fetchall()
+        Group(stream, count, rates.value_of(class_), rate, STREAMS[stream].revisit / DAY, cost, full)
+        for stream, class_, count, rate, cost, full in connection.execute(
+            _CLASSES, {"streams": Jsonb(PARAMETERS)}
+        ).fetchall()
     ]
     priors = {
         stream: (shape, rate)
@@ -196,9 +198,12 @@ def _threads(groups: list[Group]) -> dict[str, tuple[int, float]]:
 
 _CLASSES = f"""
 SELECT w.stream, w.queue % {rates.CLASSES} AS class, count(*),
-    avg({rates.mean("w.news", "w.exposure", "k.shape", "k.rate")})
+    avg({rates.mean("w.news", "w.exposure", "k.shape", "k.rate")}),
+    -- As measured in these lists, else in those of the stream.
+    coalesce(avg(w.cost)::float8, max(c.cost), 1), avg(greatest(1, ceil(w.held / {PAGE}.0)))::float8
 FROM crawl.walks w
 JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, rate float8) USING (stream)
+LEFT JOIN (SELECT stream, avg(cost)::float8 AS cost FROM crawl.walks GROUP BY 1) c USING (stream)
 LEFT JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum
 LEFT JOIN crawl.priors s ON s.stream = w.stream AND s.stratum = -1
 CROSS JOIN LATERAL (

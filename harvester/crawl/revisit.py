@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DAY = 86_400.0
+PAGE = 40
+"""Items of a page."""
 DEEPEST_PAGES = 100
 """Pages below the head that are looked at for replies, at most."""
 LOOKS = 24
@@ -101,7 +103,11 @@ def look(looked: Sequence[tuple[int, int]], lowest: int, at: int) -> list[tuple[
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Lists of one class: how many, the value and the rate of each (items a day), and the requests a visit costs."""
+    """Lists of one class: how many, the value and the rate of each (items a day), and the requests a visit costs.
+
+    `cost` leaves out the pages that new items fill, which are read whenever the visit is; `full` is the pages of a
+    whole list, which is read every `revisit` days.
+    """
 
     stream: str
     lists: int
@@ -110,6 +116,7 @@ class Group:
     revisit: float
     """Days after which they are visited whatever they are worth."""
     cost: float = 1.0
+    full: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,7 @@ def outlook(groups: Sequence[Group], price: float, shortest: float = 0.0) -> Out
     for group in groups:
         days = max(shortest, min(interval(group.value, price), group.revisit))
         visits += group.lists / days
-        requests += group.lists * (group.cost / days + group.rate / 40)
+        requests += group.lists * (group.cost / days + group.rate / PAGE + max(0, group.full - 1) / group.revisit)
         items += group.lists * group.rate
         waiting += group.lists * group.rate * days / 2
         expected = group.rate * days

@@ -441,8 +441,8 @@ def _settlement(page: PageCommit, again: bool, changed: dict[str, set[int]]) -> 
         "listed": stream.paging is not Paging.SINGLE,
         "fresh": fresh,
         "found": verdict.found,
-        # New items fill pages whenever they are read: only the rest is the price of a visit.
-        "cost": 1.0 if page.lease.full else max(1.0, verdict.pages - fresh / PAGE_LIMIT),
+        # New items fill pages whenever they are read: only the rest is the price of a visit. A read in full tells none.
+        "cost": None if page.lease.full else max(1.0, verdict.pages - fresh / PAGE_LIMIT),
         "revisit": stream.revisit,
         "worth": stream.worth,
         "rate": stream.rate,

@@ -123,6 +123,7 @@ def _past() -> str:
     return "CASE k.stream " + "\n        ".join(branches) + " END"
 
 
+_BELIEVED = mean("v.news_now", "v.exposure_now", "v.shape", "v.prior_rate")
 SETTLE = f"""
 WITH found AS MATERIALIZED (
     SELECT v.*, o.begun_at, o.visited_at,
@@ -185,8 +186,9 @@ UPDATE crawl.walks AS w SET
     news = v.news_now,
     exposure = v.exposure_now,
     stratum = v.stratum,
+    cost = CASE WHEN w.visits > 0 THEN coalesce(v.cost, w.cost) END,
     queue = CASE WHEN v.worth > 0 AND NOT v.rests THEN v.lane * {CLASSES}
-        + {class_of("v.worth * " + mean("v.news_now", "v.exposure_now", "v.shape", "v.prior_rate") + " / v.cost")} END,
+        + {class_of(f"v.worth * {_BELIEVED} / coalesce(v.cost, w.cost, 1)")} END,
     due_at = CASE
         WHEN v.again THEN {NOW}
         -- asked for again since this visit began: it is no answer to that

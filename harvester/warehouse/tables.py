@@ -594,6 +594,11 @@ walks = _table(
         server_default=text("0"),
     ),
     Column(
+        "cost",
+        REAL,
+        comment="Pages of the last incremental visit, without those that new items fill; null: there was none yet.",
+    ),
+    Column(
         "stratum", SmallInteger, comment="Age of the entity and how much goes on there, as classes: see crawl.priors."
     ),
     Column(

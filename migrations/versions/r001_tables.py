@@ -1223,6 +1223,12 @@ def upgrade():
             comment="Days observed since the first visit, faded alike.",
         ),
         sa.Column(
+            "cost",
+            sa.REAL(),
+            nullable=True,
+            comment="Pages of the last incremental visit, without those that new items fill; null: there was none yet.",
+        ),
+        sa.Column(
             "stratum",
             sa.SmallInteger(),
             nullable=True,

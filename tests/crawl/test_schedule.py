@@ -17,7 +17,8 @@ from harvester.api.catalogue import STREAMS
 from harvester.config import load
 from harvester.crawl import frontier, learning
 from harvester.crawl.frontier import Picker, Purpose
-from harvester.crawl.revisit import PRIOR_DECAY
+from harvester.crawl.plan import read_scope
+from harvester.crawl.revisit import PRIOR_DECAY, Group, outlook, price_for
 from harvester.warehouse import rates
 from harvester.warehouse.commit import Connection, Lease, Writer, settle
 from harvester.warehouse.connect import open_connection
@@ -467,3 +468,80 @@ def test_priors_are_fitted_when_asked(harvest: Any) -> None:
     )[0]
     assert facts == {"priors": count, "lists": lists}
     assert (count > 0, oldest) == (True, True)
+
+
+def simulate(connection: Connection, run: int, true: Any, days: range, visits: int, rng: Any) -> float:
+    """Visit lists for some days, as many a day, and fit every tenth day; returns the item-days of waiting that end."""
+    picker = Picker()
+    last = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.walks").fetchall())
+    waited = 0.0
+    for day in days:
+        now = START + timedelta(days=day)
+        if day % 10 == 0:
+            with connection.transaction():
+                learning.fit(connection)
+        leases = frontier.lease(connection, run, NAMES, visits, now=now)
+        leases += frontier.lease(
+            connection, run, NAMES, visits - len(leases), purpose=Purpose.SCHEDULED, price=1e-9, picker=picker, now=now
+        )
+        done = []
+        for lease in leases:
+            number = lease.visit.entity_id
+            gap = (now - last[number]) / timedelta(days=1)
+            last[number] = now
+            waited += true[number] * gap**2 / 2
+            done.append(ended(lease, kind="project", fresh=int(rng.poisson(true[number] * gap))))
+        settle(connection, done, now)
+    return waited
+
+
+@pytest.mark.parametrize("visits", [25, 100])
+def test_what_a_plan_predicts_is_what_comes(visits: int, connection: Connection, run: int) -> None:
+    """Of lists with rates of their own, scheduled as crawls schedule them: the delay is within 20% of the plan's."""
+    rng = np.random.default_rng(6)
+    lists, learnt, end = 1000, 60, 120
+    true = rng.gamma(0.4, 0.125, lists)
+    connection.execute(
+        "INSERT INTO scratch.projects (id, shared_at) SELECT n, %s FROM generate_series(0, %s) n",
+        [START - timedelta(days=100), lists - 1],
+    )
+    fill(connection, [(n, 12, float(rng.uniform(0, 10))) for n in range(lists)], due=timedelta(days=10_000))
+    simulate(connection, run, true, range(1, learnt), visits, rng)
+    before = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.walks").fetchall())
+    scope = read_scope(connection)
+    assert sum(group.lists for group in scope.groups) == lists
+    least = outlook(scope.groups, float("inf"))
+    requests = visits + sum(group.lists * group.rate for group in scope.groups) / 40
+    assert requests > least.requests
+    predicted = outlook(scope.groups, price_for(scope.groups, requests))
+    assert predicted.visits == pytest.approx(visits, rel=0.02)
+
+    waited = simulate(connection, run, true, range(learnt, end), visits, rng)
+    after = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.walks").fetchall())
+    # What had waited before is not of these days, and what waits at their end is.
+    first, last = (START + timedelta(days=day) for day in (learnt - 1, end - 1))
+    for number in range(lists):
+        waited -= true[number] * ((first - before[number]) / timedelta(days=1)) ** 2 / 2
+        waited += true[number] * ((last - after[number]) / timedelta(days=1)) ** 2 / 2
+    observed = waited / (true.sum() * (end - learnt))
+    assert predicted.delay == pytest.approx(observed, rel=0.2)
+
+
+def test_a_plan_counts_the_pages_that_visits_took(connection: Connection, run: int) -> None:
+    """What was read below the head is measured, where it was; and lists of many pages are read in full at times."""
+    fill(connection, [(n, 12, 20.0) for n in range(60)], due=timedelta(0))
+    connection.execute("UPDATE crawl.walks SET held = 400, visits = 1 WHERE entity_id < 30")
+    first = frontier.lease(connection, run, NAMES, 60, now=START)
+    costs = {lease.visit.entity_id: 1.0 + lease.visit.entity_id % 5 for lease in first}
+    settle(connection, [ended(lease, cost=costs[lease.visit.entity_id]) for lease in first], START)
+    groups = read_scope(connection).groups
+    assert sum(one.lists * one.cost for one in groups) == pytest.approx(sum(costs.values()))
+    # A read in full tells nothing of what other visits cost.
+    connection.execute("UPDATE crawl.walks SET due_at = %s, incremental = false", [START])
+    again = frontier.lease(connection, run, NAMES, 60, now=START + timedelta(days=9))
+    assert all(lease.full for lease in again)
+    settle(connection, [ended(lease, cost=None) for lease in again], START + timedelta(days=9))
+    assert sum(one.lists * one.cost for one in read_scope(connection).groups) == pytest.approx(sum(costs.values()))
+    assert sum(one.lists * one.full for one in groups) == pytest.approx(30 * 10 + 30)
+    daily = Group("s", 10, 1.0, 1.0, 180.0, 3.0, 19.0)
+    assert outlook([daily], 0.5).requests == pytest.approx(10 * (3.0 + 1 / 40 + 18 / 180))
