@@ -222,14 +222,14 @@ BOUNDED = {
 
 
 def simulate(
-    connection: psycopg.Connection[Any], population: Population, name: str, count: int
+    connection: psycopg.Connection[Any], population: Population, name: str, count: int, part: int = 0
 ) -> tuple[dict[str, Floats], dict[str, float]]:
-    """Estimate `count` samples.
+    """Estimate `count` samples, others in each part.
 
     Returns:
         By figure the estimates (estimate, error, low, high; NaN where null), and the truth.
     """
-    random = np.random.default_rng(list(name.encode()))
+    random = np.random.default_rng([*name.encode(), *[part] * (part > 0)])
     with connection.transaction(force_rollback=True):
         if name == "random walks":
             # Who shares is followed more, so that steps come to them more often.
@@ -272,9 +272,18 @@ def test_the_interval_holds_the_truth(connection: psycopg.Connection[Any], popul
 def test_the_interval_holds_the_truth_95_times_in_a_hundred(
     connection: psycopg.Connection[Any], population: Population, name: str
 ) -> None:
+    highest = 1 if name in BOUNDED else 0.97
+
+    def shares(found: dict[str, Floats]) -> dict[str, float]:
+        return {figure: held(found[figure], value) / len(found[figure]) for figure, value in true.items()}
+
     found, true = simulate(connection, population, name, 1000)
-    shares = {figure: held(found[figure], value) / 1000 for figure, value in true.items()}
-    print(f"| {name} |", " | ".join(f"{100 * share:.1f}%" for share in shares.values()), "|", flush=True)
+    if not all(0.93 <= share <= highest for share in shares(found).values()):
+        # Of some ninety figures one in four hundred is so far out by chance: 4,000 samples more decide.
+        for part in range(1, 5):
+            more, _ = simulate(connection, population, name, 1000, part)
+            found = {figure: np.concatenate([found[figure], more[figure]]) for figure in found}
+    print(f"| {name} |", " | ".join(f"{100 * share:.1f}%" for share in shares(found).values()), "|", flush=True)
     for figure, value in true.items():
         assert_unbiased(found[figure], value)
-    assert all(0.93 <= share <= (1 if name in BOUNDED else 0.97) for share in shares.values()), shares
+    assert all(0.93 <= share <= highest for share in shares(found).values()), shares(found)
