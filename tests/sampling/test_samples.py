@@ -219,9 +219,12 @@ def test_a_panel_rotates(database: str, make_harvester: Callable[..., Any], samp
 
 def test_a_wave_tells_of_its_own_time(start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]) -> None:
     """Panels of ten ids around a project each: after deaths the first wave tells of then, the second of now."""
-    sandbox = start_sandbox(users=60, seed=3)
+    sandbox, twin = start_sandbox(users=60, seed=3), start_sandbox(users=60, seed=3)
     harvester = make_harvester(sandbox)
-    ids = sorted(row["id"] for row in sandbox.truth("projects"))[::4][:6]
+    known = sorted(row["id"] for row in sandbox.truth("projects"))
+    twin.json("/sandbox/churn?events=1500", "POST")
+    left = {row["id"] for row in twin.truth("projects")}
+    ids = [each for each in known if each not in left][:2] + [each for each in known if each in left][:2]
     panels = {}
     for each in ids:
         frame = ("--from", str(each - 4), "--up-to", str(each + 5), "--seed", "1")
