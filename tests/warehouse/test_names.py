@@ -127,6 +127,20 @@ def test_what_lists_stored_under_a_lost_name_is_retracted(house: House) -> None:
     assert house.rows("SELECT DISTINCT incremental FROM crawl.walks WHERE entity_id = 5") == [(False,)]
 
 
+def test_what_was_missed_under_a_proven_name_is_remembered(house: House) -> None:
+    """It tells since when an item may stand where one cannot be read; what was missed later may be another's."""
+    house.visit("user", 5, user(5, "alice"))
+    house.visit("user_followers", 5, fans(11, 12), proven=True)
+    house.connection.execute(
+        "INSERT INTO crawl.suspects (stream, entity_id, item_id, gone_after, missed_at) VALUES"
+        " ('user_followers', 5, 11, now() - interval '2 h', now() - interval '1 h'),"
+        " ('user_followers', 5, 12, now() - interval '2 h', now() + interval '1 h'),"
+        " ('user_page', 5, 5, now() - interval '2 h', now() - interval '1 h')"
+    )
+    house.meet(5, "bob")
+    assert house.rows("SELECT stream, item_id FROM crawl.suspects") == [("user_followers", 11)]
+
+
 def test_an_account_that_is_met_under_another_name_is_not_gone(house: House) -> None:
     house.visit("user", 5, user(5, "alice"))
     house.visit("user_followers", 5, fans(11), proven=True)
