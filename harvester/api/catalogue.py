@@ -212,6 +212,7 @@ _STREAMS = (
         record=r.User,
         writes={"users": USER},
         answers_for=_id,
+        names=lambda user: user.username,
         opens=(
             "user_projects",
             "user_favorites",
@@ -340,6 +341,7 @@ _STREAMS = (
         record=r.UserAll,
         writes={"users": ("id", "username", "profile_id", "featured_project_id", "featured_label", "extra")},
         answers_for=lambda page: page.user.pk,
+        names=lambda page: page.user.username.removesuffix("*"),
         revisit=30 * DAY,
         quirks=("The label's name is in the language of whoever asks; `id` is the profile's (reference).",),
     ),

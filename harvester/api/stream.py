@@ -158,6 +158,8 @@ class Stream:
     """Tables of which it only fills what no better response has told: it answers from an index that lags."""
     answers_for: Callable[[Any], Any] | None = None
     """The id of the visited entity as a record shows it; None where no record shows one."""
+    names: Callable[[Any], Any] | None = None
+    """The name of the visited user as a record shows it, which is the one that was asked for; None where none does."""
     says_free: Callable[[Any], bool] | None = None
     """Whether a record says that nobody has the name that was asked for; None where none says so."""
     shows: tuple[str, ...] | None = None
@@ -192,6 +194,16 @@ class Stream:
     def answers_for_it(self, entity: int, records: Sequence[Any]) -> bool:
         """Whether the records show that they are about this entity."""
         return entity in self._shown(records)
+
+    def answers_by_another_name(self, username: str | None, records: Sequence[Any]) -> bool:
+        """Return whether the records show a user who is not called as was asked for; case is not looked at."""
+        if self.names is None or username is None:
+            return False
+        shown = set()
+        for record in records:
+            with suppress(AttributeError):
+                shown.add(self.names(record))
+        return any(isinstance(name, str) and name.lower() != username.lower() for name in shown)
 
     def finds_name_free(self, records: Sequence[Any]) -> bool:
         """Return whether the records say that nobody has the name that was asked for."""

@@ -9,6 +9,7 @@ from psycopg import sql
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.stream import Kind, Paging, Stream
+from harvester.warehouse.absence import ITSELF
 from harvester.warehouse.normalise import Visit
 
 if TYPE_CHECKING:
@@ -118,17 +119,17 @@ _COMMENTS = {
 
 def was_missed_before(connection: Connection, lease: Lease, run: int) -> bool:
     """Return whether an earlier run missed the same thing; else note that this one did."""
-    place = {"stream": lease.visit.stream.name, "entity": lease.visit.entity_id, "run": run}
+    place = {"stream": lease.visit.stream.name, "entity": lease.visit.entity_id, "run": run, "itself": ITSELF}
     with connection.transaction():
         connection.execute(
             "INSERT INTO crawl.suspects (stream, entity_id, item_id, gone_after, missed_at)"
-            " SELECT stream, entity_id, entity_id, coalesce(visited_at, now()), clock_timestamp() FROM crawl.walks"
+            " SELECT stream, entity_id, %(itself)s, coalesce(visited_at, now()), clock_timestamp() FROM crawl.walks"
             " WHERE stream = %(stream)s AND entity_id = %(entity)s ON CONFLICT DO NOTHING",
             place,
         )
         row = connection.execute(
             "SELECT s.missed_at < r.started_at FROM crawl.suspects s, crawl.runs r"
-            " WHERE s.stream = %(stream)s AND s.entity_id = %(entity)s AND s.item_id = %(entity)s"
+            " WHERE s.stream = %(stream)s AND s.entity_id = %(entity)s AND s.item_id = %(itself)s"
             " AND r.id = (SELECT coalesce(crew, id) FROM crawl.runs WHERE id = %(run)s)",
             place,
         ).fetchone()

@@ -42,6 +42,7 @@ class Control:
         self._usual = usual or {}
         self._found_at: dict[str, float] = {}
         self._doubted_at: dict[str, float] = {}
+        self._mistook_at = -math.inf
         self._found: Counter[str] = Counter()
         self._missing: Counter[str] = Counter()
 
@@ -54,6 +55,14 @@ class Control:
     def doubt(self, stream: str) -> None:
         """Note that what must be there was not."""
         self._doubted_at[stream] = time.monotonic()
+
+    def mistake(self) -> None:
+        """Note that an answer was about another thing than was asked for."""
+        self._mistook_at = time.monotonic()
+
+    def mistakes(self) -> bool:
+        """Return whether an answer was about another thing within the last minute: then none speaks for itself."""
+        return time.monotonic() - self._mistook_at < FRESH_SECONDS
 
     def has_found(self) -> bool:
         """Return whether anything was found within the last minute."""

@@ -26,7 +26,7 @@ from harvester.crawl.revisit import interval
 from harvester.warehouse import rates
 from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts, Lease
 from harvester.warehouse.locks import ALIVE
-from harvester.warehouse.names import BY_NAME, BY_OWNER_NAME, PROVEN_SECONDS
+from harvester.warehouse.names import BY_NAME, PROVEN_SECONDS
 from harvester.warehouse.normalise import Query, Visit
 from harvester.warehouse.rates import NOW
 from harvester.warehouse.tables import HASHED_PATH, LONGEST_KEY
@@ -315,7 +315,6 @@ _STREAMS_OF: dict[str, Any] = {
     "of_studios": _named(Kind.STUDIO),
     "of_queries": _named(Kind.QUERY),
     "by_name": BY_NAME,
-    "named": [*BY_NAME, *BY_OWNER_NAME],
     "in_full": [stream.name for stream in STREAMS.values() if stream.worth and stream.holds],
     "revisits": Jsonb({stream.name: stream.revisit for stream in STREAMS.values()}),
     "rested": REST_SECONDS,
@@ -406,7 +405,7 @@ SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id,
     coalesce(t.held, 0),
     ARRAY(SELECT x.item_id FROM crawl.quarantine x
         WHERE x.stream = t.stream AND x.entity_id = t.entity_id AND x.item_id IS NOT NULL),
-    CASE WHEN t.stream = ANY(%(named)s) THEN t.certificate -> 'anchors' END,
+    t.certificate -> 'anchors',
     {PROVEN_SECONDS},
     u.gone_at IS NOT NULL
 FROM taken t

@@ -46,7 +46,7 @@ from harvester.crawl.session import Session
 from harvester.crawl.shares import Shares
 from harvester.crawl.visits import address, course, object_in_doubt, page_in_doubt, take_object, take_page, would_date
 from harvester.errors import DecodeError, SetAside, TransientHTTP, UsageError
-from harvester.warehouse import names
+from harvester.warehouse import absence, names
 from harvester.warehouse.commit import Lease, PageCommit, Verdict
 from harvester.warehouse.normalise import Visit, normalise
 
@@ -77,6 +77,8 @@ _REMEMBERED_PAGES = 32
 """Pages of a stream that tell how long the pages are that the source serves. A longer memory would notice a clamp
 later; a shorter one would ask more often behind pages that are as long as the longest remembered."""
 _NAME_CHECK = "username_check"
+_ABOUT = {Kind.PROJECT_THREAD: Kind.PROJECT, Kind.STUDIO_THREAD: Kind.STUDIO}
+"""By kind of thing, the kind that it belongs to, where that is not its own."""
 _ALL_MISSING = "not there, and neither is what must be there: asked again later"
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
@@ -95,6 +97,10 @@ class Page:
 
 class NotBelieved(Exception):  # noqa: N818
     """An answer that something is not there, by a site that may say so of everything."""
+
+
+class AboutAnotherError(DecodeError):
+    """An answer about another thing than was asked for."""
 
 
 class Unusable(SetAside):
@@ -405,13 +411,18 @@ class WalkSpider(Spider):
             self._forget_answer(lease.visit)
 
     async def _visit_object(self, lease: Lease) -> None:
+        stream = lease.visit.stream
         part = Part(first=True, full=lease.full, position=lease.position)
         records = await self.read(lease.visit, "", part=part, doubt=partial(self._doubt, lease))
         if records is None and not lease.known_gone and await self._has_another_name(lease.visit):
             await self.session.call(frontier.release, [lease])
             return
         page = take_object(lease, records)
-        if not object_in_doubt(lease, records) or await self._is_its_own(lease, absent=records is None):
+        is_doubtful = self.control.mistakes() and stream.is_by_name and stream.answers_for is None
+        stays = records is not None and not lease.known_gone and not is_doubtful
+        if not (is_doubtful or object_in_doubt(lease, records)) or await self._is_its_own(
+            lease, absent=records is None, first=stays
+        ):
             await self._hand_over(page)
 
     async def _visit_list(self, lease: Lease) -> int:
@@ -438,8 +449,10 @@ class WalkSpider(Spider):
             records = await self.read(lease.visit, way.query(), part=part, aside=aside, odd=odd, doubt=doubt)
             lengths.append(len(records or ()) + len(aside))
             page, result = take_page(lease, way, records, aside)
-            if page_in_doubt(lease, records, page, begins=part.first):
-                first = lease.anchors is None and not would_date(lease, page)
+            dates = would_date(lease, page) and await self.session.call(absence.misses, page)
+            is_doubtful = self.control.mistakes() and stream.kind in DETAIL
+            if dates or is_doubtful or page_in_doubt(lease, records, begins=part.first):
+                first = lease.anchors is None and not dates and not is_doubtful
                 if not await self._is_its_own(lease, absent=records is None, first=first):
                     return way.pages
                 proven = True
@@ -526,7 +539,7 @@ class WalkSpider(Spider):
         )
 
     async def _is_its_own(self, lease: Lease, *, absent: bool, first: bool = False) -> bool:
-        """Whether an answer by name counts, which is asked of the user or the project itself; else the visit ends.
+        """Whether an answer counts, which is asked of the user, project or studio itself; else the visit ends.
 
         `absent`: the answer says that nothing is there, which counts where the thing itself is not found either.
         `first`: a name that was proven recently will do.
@@ -538,22 +551,24 @@ class WalkSpider(Spider):
             await self.session.call(frontier.release, [lease])
             return False
         if not found and not absent:
-            await self._later(lease, "the account itself is not found")
+            await self._later(lease, "what it belongs to is not found")
         return found or absent
 
     async def _find_itself(self, visit: Visit, *, first: bool = False) -> bool | None:
-        """Ask for the user or the project itself whose name is in an address, and return whether it is found.
+        """Ask for the user, project or studio itself that an address is about, and return whether it is found.
 
-        None: the name is not the account's any more. `first`: a name that was proven recently will do.
+        None: the name in the address is not the account's any more. `first`: a name that was proven recently will do.
         """
-        call = self.session.call
-        entity = visit.entity_id if visit.stream.is_by_name or visit.owner_id is None else visit.owner_id
-        name = DETAIL[Kind.USER if visit.stream.is_by_name else Kind.PROJECT]
+        call, stream = self.session.call, visit.stream
+        entity = visit.entity_id if stream.is_by_name or visit.owner_id is None else visit.owner_id
+        name = DETAIL[_ABOUT.get(stream.kind, stream.kind)]
         async with self._proving.setdefault((name, entity), asyncio.Lock()):
-            found: bool | None = first and is_recent(await call(names.proven_seconds, entity))
+            found: bool | None = first and stream.is_by_name and is_recent(await call(names.proven_seconds, entity))
             if not found:
                 verdict = await self._visit_now(name, entity, visit.username)
                 found = None if verdict is None or verdict.lost else not verdict.gone
+        if not (stream.is_by_name or stream.is_by_owner_name):
+            return found
         return found if same_name(await call(names.present, name, entity), visit.username) else None
 
     async def _has_lost_its_name(self, visit: Visit) -> bool:
@@ -686,6 +701,7 @@ class WalkSpider(Spider):
         path = address(visit, "")
         problem: Exception = TransientHTTP(None)
         departed: Counter[tuple[str, str]] = Counter()
+        is_enough = False
         for attempt in range(attempts):
             self.retries += attempt > 0
             began = time.monotonic()
@@ -752,9 +768,14 @@ class WalkSpider(Spider):
                 reason = f"HTTP {response.status} without the API's own words"
             except DecodeError as error:
                 reason = str(error)
+                if isinstance(error, AboutAnotherError):
+                    is_enough = self.control.mistakes()
+                    self.control.mistake()
             self._archive(response, visit, query, None)
             # Cut or garbled on the way, perhaps: only what comes again and again is set aside.
             problem = Unusable(path + query, response.status, response.body, reason)
+            if is_enough:
+                break
             if attempt < attempts - 1:
                 await asyncio.sleep(backoff(attempt))
         raise problem
@@ -846,10 +867,12 @@ def is_absent(stream: Stream, status: int, body: bytes) -> bool:
 
 
 def _about_it(visit: Visit, records: list[Record]) -> list[Record]:
-    """The records of what was asked for by its id. Raises `DecodeError` where they are about another thing."""
+    """Return the records of what was asked for. Raises `AboutAnotherError` where they are not."""
     stream = visit.stream
+    if stream.answers_by_another_name(visit.username, records):
+        raise AboutAnotherError("about a user of another name than was asked for")
     if not stream.is_by_name and stream.answers_for_another(visit.entity_id, records):
-        raise DecodeError(f"about another {stream.kind.value} than was asked for")
+        raise AboutAnotherError(f"about another {stream.kind.value} than was asked for")
     return records
 
 

@@ -261,49 +261,56 @@ def object_in_doubt(lease: Lease, records: Sequence[Any] | None) -> bool:
     stream, found = lease.visit.stream, records or ()
     if stream.name == DETAIL.get(stream.kind):
         return False
-    if stream.is_by_name and stream.answers_for is None and stream.gone is not None:
-        # It shows no id, and tells whether the account is there: only what it changes of that counts.
-        is_first = lease.position == 0 and is_recent(lease.proven_seconds)
-        return (records is None) != lease.known_gone and not is_first
+    if stream.is_by_name and stream.answers_for is None:
+        # It shows no id.
+        is_proven = is_recent(lease.proven_seconds)
+        if stream.gone is not None and (records is None) != lease.known_gone:
+            return not (is_proven and lease.position == 0)
+        return records is not None and not is_proven
     if stream.is_by_name:
         return stream.answers_for_another(lease.visit.entity_id, found)
     return stream.is_by_owner_name and stream.gone is not None and records is None
 
 
-def page_in_doubt(lease: Lease, records: Sequence[Any] | None, page: PageCommit, *, begins: bool) -> bool:
-    """Whether a page of a list counts only once the name in its address is proven; `begins`: it is the visit's first.
+def page_in_doubt(lease: Lease, records: Sequence[Any] | None, *, begins: bool) -> bool:
+    """Whether a page of a list counts only once what it belongs to has answered; `begins`: it is the visit's first.
 
-    That is: it is another account's, it is not found although it held something, it does not connect with what is
-    certified of the list, or it would date what it does not show.
+    That is: it is another account's, it is not found by a name although it held something, or it does not connect with
+    what is certified of the list.
     """
     stream = lease.visit.stream
-    if not (stream.is_by_name or stream.is_by_owner_name):
-        return False
     if records is None:
-        return bool(lease.anchors)
-    if not stream.is_by_name:
-        return False
+        return (stream.is_by_name or stream.is_by_owner_name) and bool(lease.anchors)
     if stream.answers_for is not None:
         return stream.answers_for_another(lease.visit.entity_id, records)
-    return would_date(lease, page) or (begins and _may_be_another(lease, records))
+    return begins and _may_be_another(lease, records)
 
 
 def would_date(lease: Lease, page: PageCommit) -> bool:
-    """Whether a page ends a walk that may date what it did not show."""
-    return page.verdict is not None and page.verdict.whole and (lease.suspects or page.verdict.twice)
+    """Return whether a page ends a walk that dates what it did not show, if it missed anything.
+
+    That counts only once the thing itself that the list belongs to has answered. Comments and projects are asked for
+    one by one instead.
+    """
+    holds, verdict = lease.visit.stream.holds, page.verdict
+    if holds is None or holds.asks_known or lease.visit.stream.is_thread:
+        return False
+    return verdict is not None and verdict.whole and (lease.suspects or verdict.twice)
 
 
 def _may_be_another(lease: Lease, records: Sequence[Any]) -> bool:
-    """Whether the first page of a visit may be of another account."""
-    if not records:
-        return False
-    if lease.anchors is None:
-        return not is_recent(lease.proven_seconds)
+    """Whether the first page of a visit may be of another account, project or studio."""
     stream = lease.visit.stream
+    if not records or stream.kind not in DETAIL:
+        return False
+    if stream.is_by_name and lease.anchors is None:
+        return not is_recent(lease.proven_seconds)
+    if lease.anchors is None or lease.state is not None:
+        # Where a walk was left nothing tells how long ago that was.
+        return stream.is_by_name
     exclusive = stream.holds is not None and stream.holds.table.endswith("_comments")
     page = [entry.id for entry in entries(stream, records)]
-    # Where a walk was left nothing tells how long ago that was.
-    return lease.state is not None or not connects(lease.anchors, page, exclusive=exclusive)
+    return not connects(lease.anchors, page, exclusive=exclusive)
 
 
 def listing(stream: Stream) -> walk.Listing:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _APART_SECONDS = 6 * 3600
 """How far apart two reads must lie that both miss most of a list: a site has served lists short for an hour."""
+ITSELF = 0
+"""The `item_id` of a suspect that is no item of a list, but what is visited itself. No item has that id."""
 ASKED_BY: dict[str, str] = {
     stream.holds.ask: stream.name
     for stream in STREAMS.values()
@@ -110,6 +112,14 @@ def tell_all_absences(connection: Connection, pages: Sequence[PageCommit]) -> li
         tell_absences(connection, page, misses=(page.lease.visit.stream.name, page.lease.visit.entity_id) in missing)
         for page in pages
     ]
+
+
+def misses(connection: Connection, page: PageCommit) -> bool:
+    """Return whether the walk through a whole list that a page ends missed anything, before the page is committed."""
+    values = _place(page) | {"seen": page.verdict.seen if page.verdict is not None else None}
+    with connection.transaction():
+        missing = {item for item, _ in connection.execute(_missing(page.lease.visit.stream.name)[1], values).fetchall()}
+    return not missing <= {*(page.seen or ())}
 
 
 def _tells(page: PageCommit) -> bool:
@@ -364,18 +374,14 @@ def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: 
     )
 
 
-def acquit_objects(connection: Connection, pages: Iterable[PageCommit]) -> None:
-    """Forget that an earlier run missed an object: whether it is there is known now."""
-    known = [
-        _place(page)
-        for page in pages
-        if page.lease.suspects and page.verdict is not None and page.lease.visit.stream.paging is Paging.SINGLE
-    ]
+def acquit_visited(connection: Connection, pages: Iterable[PageCommit]) -> None:
+    """Forget that an earlier run missed what is visited itself: whether it is there is known now."""
+    known = [_place(page) for page in pages if page.lease.suspects and page.verdict is not None]
     if known:
         connection.execute(
             "DELETE FROM crawl.suspects s USING jsonb_to_recordset(%s) AS v (stream text, entity_id bigint)"
-            " WHERE s.stream = v.stream AND s.entity_id = v.entity_id",
-            [Jsonb(known)],
+            " WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = %s",
+            [Jsonb(known), ITSELF],
         )
 
 

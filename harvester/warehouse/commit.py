@@ -27,7 +27,7 @@ from harvester.warehouse.absence import (
     ASKED_BY,
     acquit,
     acquit_links,
-    acquit_objects,
+    acquit_visited,
     note_sightings,
     tell_all_absences,
 )
@@ -81,7 +81,7 @@ class Lease:
     aside: Sequence[int] = ()
     """Items of the list that were set aside (`OddItem.number`)."""
     anchors: list[int] | None = None
-    """Of a list by name: the items that its certificate names, also where it is read in full; None without one."""
+    """The items that the certificate of a list names, also where it is read in full; None without one."""
     proven_seconds: float | None = None
     """Of a visit by name: how long ago the name was proven; None where it never was, or is to be proven anew."""
     known_gone: bool = False
@@ -295,7 +295,7 @@ class Writer:
             accepted = [page for page in pages if page.lease.token in depths]
             changed, renamed = self._store([rows for page in accepted for rows in page.rows], counts)
             self._mark_gone(accepted)
-            acquit_objects(self.connection, accepted)
+            acquit_visited(self.connection, accepted)
             note_outcomes(
                 self.connection,
                 [

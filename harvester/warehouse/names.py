@@ -96,7 +96,10 @@ def lose(connection: Connection, visit: Visit) -> None:
 
 
 def follow(connection: Connection, renamed: Sequence[int]) -> None:
-    """Go on under the present names of accounts: what waited is due, and lists are read in full."""
+    """Go on under the present names of accounts: what waited is due, and lists are read in full.
+
+    A name that an account had lost before is one that a cache may still show: what waited is due an hour later.
+    """
     for user in sorted(set(renamed)):
         waits = connection.execute(
             "SELECT last_error = %s FROM crawl.walks WHERE stream = 'user' AND entity_id = %s", [NAME_UNKNOWN, user]
@@ -107,7 +110,11 @@ def follow(connection: Connection, renamed: Sequence[int]) -> None:
             "UPDATE crawl.name_changes SET found_at = now() WHERE user_id = %s AND found_at IS NULL", [user]
         )
         connection.execute(
-            "UPDATE crawl.walks SET due_at = now(), last_error = NULL"
+            "UPDATE crawl.walks SET due_at = now() + CASE WHEN ("
+            " SELECT lower(r.username) FROM history.user_revisions r WHERE r.user_id = %(user)s"
+            " AND r.username IS NOT NULL ORDER BY r.valid_to DESC LIMIT 1)"
+            " = (SELECT lower(u.username) FROM scratch.users u WHERE u.id = %(user)s)"
+            " THEN interval '1 hour' ELSE interval '0' END, last_error = NULL"
             " WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s",
             {"streams": _BY_THEMSELVES, "user": user},
         )

@@ -1,4 +1,4 @@
-"""Nobody is gone because everybody is: a site that says "not there" to everything dates nothing."""
+"""Nobody is gone because everybody is: a site that says "not there", or shows somebody else, dates nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from harvester.crawl.control import CANDIDATES
+from harvester.warehouse.absence import ITSELF
+from tests.crawl.test_names import false_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,18 +36,24 @@ def really_gone(harvester: Any, sandbox: Any) -> set[tuple[str, int]]:
     }
 
 
+SOMEBODY_ELSE = 1
+
+
 @pytest.mark.parametrize("status", [404, pytest.param(403, marks=pytest.mark.soak)])
 def test_a_site_that_finds_nothing_dates_nothing(
     status: int, start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:
-    """Refused everything, the run says degraded and keeps all; after that, those who really went are dated."""
-    sandbox = start_sandbox(users=25, seed=11)
+    """Refused everything, or shown somebody else, from the start or from the middle of a run on, it says degraded.
+
+    What it has is kept and nothing is made up. After that, those who really went are dated.
+    """
+    sandbox = start_sandbox(users=15, seed=11)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     harvester.crawl()
     before, held = gone(harvester), rows(harvester)
     lists = harvester.query(CERTIFIED)
-    sandbox.json("/sandbox/churn?events=1000", "POST")
+    sandbox.json("/sandbox/churn?events=600", "POST")
     sandbox.json(f"/sandbox/settings?everything={status}", "POST")
     sandbox.json("/sandbox/requests/reset", "POST")
     result = harvester("crawl", "--refresh", "--json", ok=False)
@@ -54,17 +64,28 @@ def test_a_site_that_finds_nothing_dates_nothing(
     assert gone(harvester) == before
     assert rows(harvester) == held
     assert harvester.query(CERTIFIED) == lists
-    visits = harvester.query("SELECT count(*) FROM crawl.walks WHERE failures > 0")[0][0]
+    failed = "SELECT count(*), count(DISTINCT stream) FROM crawl.walks WHERE failures > 0"
+    ((visits, streams),) = harvester.query(failed)
     asked = sandbox.requests()["total"]
     if status == 404:
-        assert asked < 1.2 * visits, "a control for each stream, not for each visit"
+        assert asked <= visits + (CANDIDATES + 1) * streams, "a control for each stream, not for each visit"
+
+    for everything, after in [(SOMEBODY_ELSE, 0 if status == 403 else 60), (status, 60)]:
+        sandbox.json("/sandbox/settings?everything=0", "POST")
+        sandbox.json("/sandbox/churn?events=100", "POST")
+        sandbox.json(f"/sandbox/settings?everything={everything}&everything_after={after}", "POST")
+        result = harvester("crawl", "--refresh", "--json", ok=False)
+        assert (result.returncode, json.loads(result.stdout)["outcome"]) == (3, "degraded")
+        assert false_facts(harvester, sandbox) == {}
+        assert gone(harvester) <= really_gone(harvester, sandbox)
+        assert json.loads(harvester("status", "--json").stdout)["names"]["waiting"] == 0
 
     sandbox.json("/sandbox/settings?everything=0", "POST")
     harvester.seed_all(sandbox)
     harvester.crawl("--audit")
     assert gone(harvester) == really_gone(harvester, sandbox) > before
     assert_truth(harvester, sandbox, grown=True)
-    assert harvester.query("SELECT count(*) FROM crawl.suspects WHERE entity_id = item_id") == [(0,)]
+    assert harvester.query("SELECT stream, count(*) FROM crawl.suspects WHERE item_id = %s GROUP BY 1", ITSELF) == []
 
 
 CERTIFIED = (

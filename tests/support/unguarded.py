@@ -19,7 +19,7 @@ def _names() -> None:
     from harvester.crawl import spider
 
     spider.page_in_doubt = lambda *_, **__: False
-    spider.object_in_doubt = lambda *_: False
+    spider.object_in_doubt = spider.would_date = lambda *_: False
 
 
 def _ids() -> None:
