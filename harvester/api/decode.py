@@ -4,7 +4,8 @@ A response that departs from what is declared is used as far as it can be: a fie
 is left out of its record (a wrong value is kept with the undeclared ones), and every departure is told to the caller.
 An item that can no longer be told from another, or placed in its list, is set aside alone; its neighbours are used. The
 response as a whole is refused where it is of another shape, or where most of its items cannot be used. What can be
-repaired without doubt is: a lone surrogate or a NUL becomes U+FFFD, noted beside the text; a byte order mark is cut.
+repaired without doubt is: a lone surrogate, a NUL or bytes that are not UTF-8 become U+FFFD, noted beside the text; a
+byte order mark is cut.
 
 A response that is just as declared, as nearly all are, goes from bytes to records in one step; any other is taken
 apart.
@@ -34,6 +35,8 @@ _ESCAPES = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 """An escape in JSON: a pair of surrogates, a surrogate alone (group 1), or any other."""
+_NO_UTF_8 = re.compile("[\udc80-\udcff]+")
+"""Bytes that are not UTF-8, as `surrogateescape` decodes them."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _parse = msgspec.json.Decoder().decode
@@ -41,6 +44,7 @@ _parse = msgspec.json.Decoder().decode
 
 NEW_FIELD = "new field"
 MARKED = "a byte order mark before the body"
+NOT_UTF_8 = "bytes that are not UTF-8 in a text"
 HARMLESS = frozenset({NEW_FIELD, MARKED})
 """Changes after which the response can be used as a whole: nothing is asked again for them."""
 _EXAMPLE_LENGTH = 120
@@ -113,6 +117,9 @@ def _from_json(stream: Stream, body: bytes, found: list[Departure]) -> tuple[lis
     records = _as_declared(stream, body)
     if records is not None:
         return records, []
+    body, replaced = _as_utf_8(body)
+    if replaced:
+        found.append(Departure("-", NOT_UTF_8, f"{replaced:,} replaced"))
     served = _items(stream, body)
     unusable = [
         _set_aside(place, "an object is due", item) for place, item in enumerate(served) if not isinstance(item, dict)
@@ -158,6 +165,23 @@ def _as_declared(stream: Stream, body: bytes) -> list[Record] | None:
 @cache
 def _decoder(stream: Stream) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(stream.record if stream.paging is Paging.SINGLE else list[stream.record])  # type: ignore[name-defined]
+
+
+def _as_utf_8(body: bytes) -> tuple[bytes, int]:
+    """Replace each run of bytes that are not UTF-8 by an escaped NUL, if the body is JSON but for that.
+
+    Returns the body, and how many were replaced. Such bytes outside a text, or behind a backslash, leave no JSON: the
+    body is cut or garbled then, and refused as it is.
+    """
+    text = body.decode("utf-8", "surrogateescape")
+    repaired, count = _NO_UTF_8.subn(_REPLACEMENT, text)
+    if not count:
+        return body, 0
+    try:
+        _parse(repaired)
+    except msgspec.DecodeError:
+        return body, 0
+    return _NO_UTF_8.sub(lambda _: _NUL_IN_JSON.decode(), text).encode(), count
 
 
 def _items(stream: Stream, body: bytes) -> list[Any]:

@@ -28,23 +28,31 @@ def routes(settings: Settings) -> dict[str, str | None]:
     return {url: None if proxy is None else without_credentials(proxy) for url, proxy in found.items()}
 
 
-def check_health(settings: Settings) -> None:
-    """Ask the API how it is, within the budget of all workers.
+def check_hosts(settings: Settings) -> None:
+    """Ask the API how it is, and the site for what robots may ask, within the budget of all workers.
 
     Raises:
         UsageError: the hosts may not be crawled.
         HarvesterError: there is no answer, or it is not the API's.
     """
     settings.check_crawl_allowed()
-    run_spider(_HealthSpider, session=Session(settings, "network check"), progress=False)
+    run_spider(_HostsSpider, session=Session(settings, "network check"), progress=False)
 
 
-class _HealthSpider(WalkSpider):
+class _HostsSpider(WalkSpider):
     name = "health"
 
     async def _work(self) -> None:
-        url = self.session.settings.api_url + STREAMS["health"].path
+        settings = self.session.settings
+        url = settings.api_url + STREAMS["health"].path
         try:
             await self.read(Visit(STREAMS["health"], 0, seen_at=self.session.now()), "", _ATTEMPTS)
         except (TransientHTTP, Unusable) as error:
             raise HarvesterError(f"{url} does not answer as the API does ({error})") from None
+        if settings.site_url == settings.api_url:
+            return
+        url = settings.site_url + "/robots.txt"
+        try:
+            await self.get("health", url, {})
+        except TransientHTTP as error:
+            raise HarvesterError(f"{url} does not answer ({error})") from None

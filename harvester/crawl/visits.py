@@ -82,6 +82,7 @@ class CertifiedCourse(Course):
             found=result.found if whole else None,
             pages=self.pages,
             seen=seen,
+            absent=absent,
         )
 
     @abstractmethod

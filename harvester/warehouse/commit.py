@@ -96,7 +96,8 @@ class Verdict:
     name that was shown to be the account's. `whole`: it is known what the list held throughout, `twice`: two reads of
     it agreed.
     `seen` are its items where they are few, else they are in `crawl.sightings`. `found` counts them, where all were
-    read; `fresh` those that are new since the last visit; `pages` are the requests it took.
+    read; `fresh` those that are new since the last visit; `pages` are the requests it took. `absent`: the source has no
+    such list.
     """
 
     certificate: str | None
@@ -109,6 +110,7 @@ class Verdict:
     seen: list[int] | None = None
     lost: bool = False
     proven: bool = False
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def record_set_aside(connection: Connection, pages: Iterable[PageCommit]) -> Non
                 "position": one.position,
             }
         if page.lease.aside:
-            whole = page.verdict is not None and page.verdict.whole
+            whole = page.verdict is not None and (page.verdict.whole or page.verdict.absent)
             usable = {visit.stream.identity(record) for record in page.records}
             known.append(place | {"usable": sorted(usable.intersection(page.lease.aside)), "whole": whole})
     if kept:

@@ -144,6 +144,18 @@ def test_the_site_is_asked_through_the_proxy_and_this_machine_is_not(
     assert len(proxy.asked) == asked
 
 
+def test_each_host_is_asked(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
+    by_name = small_sandbox.url.replace("127.0.0.1", "localhost")
+    harvester = make_harvester(small_sandbox, HARVESTER_SITE_URL=by_name)
+    assert harvester("network", "check").stdout.splitlines()[-1] == "ok  the API and the site answer"
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        failed = make_harvester(small_sandbox, HARVESTER_SITE_URL=nobody)("network", "check", ok=False)
+    assert failed.returncode == 1
+    assert failed.stderr == f"harvester: {nobody}/robots.txt does not answer (no response)\n"
+
+
 def test_which_proxy_a_host_is_asked_through(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)

@@ -75,6 +75,9 @@ def test_everything_seeded(
     assert again["requests"] - of_the_site - read_again - proofs == walks - len(exceptions) + len(unconfirmed)
     assert ends_to_confirm(harvester) == []
     once = {row["stream"]: row["ends_seen_once"] for row in json.loads(harvester("status", "--json").stdout)["streams"]}
+    resting = "state = 'certified' AND NOT capped AND NOT confirmed"
+    by_list = harvester.query(f"SELECT stream, count(*) FROM analytics.coverage WHERE {resting} GROUP BY 1")
+    assert dict(by_list) == {stream: count for stream, count in once.items() if count}
     assert {stream for stream, count in once.items() if count} == {
         "profile_comments",  # lists of one page, behind which nothing is asked for
         "project_replies",  # a refresh reads those threads alone that have changed

@@ -718,6 +718,11 @@ def test_what_the_database_refuses_of_a_page_is_set_aside_alone(
     connection.execute("UPDATE crawl.walks SET due_at = now()")
     lease = take(connection, run, "project_comments")
     assert sorted(lease.aside) == [7, 20]
+    absent = PageCommit(lease, [], 0, verdict=Verdict("{}", absent=True))
+    with connection.transaction(force_rollback=True):
+        assert Writer(connection).commit([absent]).taken == [True]
+        left = connection.execute("SELECT count(*) FROM crawl.quarantine").fetchone()
+        assert left == (0,), "a list that is not there has no holes"
     served[6] = comment(7)
     assert writer.commit([page_of(lease, served)]).taken == [True]
     assert connection.execute("SELECT count(*) FROM crawl.quarantine").fetchone() == (0,)

@@ -20,6 +20,7 @@ SELECT
     CASE WHEN t.timed AND w.state ? 'key' THEN to_timestamp((w.state ->> 'key')::bigint) END AS hole_before,
     CASE WHEN t.timed AND w.state ? 'key' THEN to_timestamp((w.certificate ->> 'key')::bigint) END AS hole_after,
     (w.certificate ->> 'capped')::boolean IS TRUE AS capped,
+    (w.certificate ->> 'confirmed')::boolean IS TRUE AS confirmed,
     -- Items that stand in the list and could not be used; `harvester quarantine list` shows them.
     coalesce(h.holes, 0) AS holes,
     w.visited_at,
@@ -89,6 +90,8 @@ COMMENT ON COLUMN analytics.coverage.newest_at IS 'The time of the newest item u
 COMMENT ON COLUMN analytics.coverage.hole_before IS 'A walk is under way: what is older than this is not read yet,';
 COMMENT ON COLUMN analytics.coverage.hole_after IS 'down to this.';
 COMMENT ON COLUMN analytics.coverage.capped IS 'Whether the site serves no more than the newest pages.';
+COMMENT ON COLUMN analytics.coverage.confirmed IS
+    'Whether a later visit saw the list end at the same place; else the end rests on a single read.';
 COMMENT ON COLUMN analytics.coverage.holes IS 'Items of the list that could not be used and are set aside.';
 COMMENT ON COLUMN analytics.coverage.visited_at IS 'When the last completed visit began.';
 COMMENT ON COLUMN analytics.coverage.due_at IS 'When the next visit must take place at the latest.';
