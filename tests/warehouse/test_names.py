@@ -171,6 +171,17 @@ def test_whose_name_is_free_is_not_gone_and_waits(house: House) -> None:
     assert set(due.values()) == {(True, None)}
 
 
+def test_a_name_that_was_lost_before_is_tried_an_hour_later(house: House) -> None:
+    """A list may lag, and show the name that an account had: whoever believed that at once would ask without end."""
+    house.visit("user", 5, user(5, "alice"))
+    house.visit("user", 5, user(99, "alice"))
+    assert set(house.by_name.values()) == {(False, NAME_UNKNOWN)}
+    house.meet(5, "Alice")
+    assert set(house.by_name.values()) == {(False, None)}
+    within = house.rows("SELECT bool_and(due_at < now() + interval '61 minutes') FROM crawl.walks WHERE entity_id = 5")
+    assert within == [(True,)]
+
+
 def test_whose_name_is_taken_is_gone_since_it_was_last_seen(house: House) -> None:
     house.visit("user", 5, user(5, "alice"))
     house.visit("username_check", 5, {"username": "alice", "msg": "username exists"})
