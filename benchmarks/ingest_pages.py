@@ -29,9 +29,10 @@ from harvester.config import load
 from harvester.crawl import frontier
 from harvester.crawl.frontier import Purpose
 from harvester.crawl.visits import course, take_page
-from harvester.warehouse.commit import Connection, Lease, PageCommit, Writer
+from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.normalise import normalise
+from harvester.warehouse.page import Lease, PageCommit
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue

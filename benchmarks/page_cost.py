@@ -32,7 +32,7 @@ from harvester.config import load
 from harvester.crawl import frontier
 from harvester.crawl.frontier import Purpose
 from harvester.crawl.visits import course, take_page
-from harvester.warehouse.commit import Lease, Writer
+from harvester.warehouse.commit import Writer
 from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from harvester.warehouse.commit import Connection
+    from harvester.warehouse.page import Lease
 
 RECORDED = Path(__file__).with_name("page_cost.json")
 MOST = 1.5

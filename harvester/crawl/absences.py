@@ -13,7 +13,8 @@ from harvester.warehouse.absence import ITSELF
 from harvester.warehouse.normalise import Visit
 
 if TYPE_CHECKING:
-    from harvester.warehouse.commit import Connection, Lease
+    from harvester.warehouse.commit import Connection
+    from harvester.warehouse.page import Lease
 
 _EARLIER = 10
 """Runs before this one that tell what is usual."""

@@ -24,10 +24,11 @@ from harvester.api.text import without_tokens
 from harvester.config import Settings
 from harvester.crawl.revisit import interval
 from harvester.warehouse import rates
-from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts, Lease
+from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts
 from harvester.warehouse.locks import ALIVE
 from harvester.warehouse.names import BY_NAME, PROVEN_SECONDS
 from harvester.warehouse.normalise import Query, Visit
+from harvester.warehouse.page import Lease
 from harvester.warehouse.rates import NOW
 from harvester.warehouse.tables import HASHED_PATH, LONGEST_KEY
 

@@ -16,7 +16,8 @@ from harvester.warehouse.commit import plan_freely
 from harvester.warehouse.locks import FITTING
 
 if TYPE_CHECKING:
-    from harvester.warehouse.commit import Connection, Lease
+    from harvester.warehouse.commit import Connection
+    from harvester.warehouse.page import Lease
 
 _EVERY = "1 day"
 _LEAST_LISTS = 30

@@ -20,10 +20,11 @@ from harvester.crawl.archive import Archived, read_archives
 from harvester.crawl.spider import is_absent
 from harvester.crawl.visits import Course, course, take_object, take_page
 from harvester.errors import DecodeError, UsageError
-from harvester.warehouse.commit import Connection, Counts, Lease, Writer
+from harvester.warehouse.commit import Connection, Counts, Writer
 from harvester.warehouse.connect import NO_SCHEMAS, connect
 from harvester.warehouse.erasure import load_rule
 from harvester.warehouse.normalise import normalise
+from harvester.warehouse.page import Lease
 from harvester.warehouse.schema import use_schema
 
 if TYPE_CHECKING:

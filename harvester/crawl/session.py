@@ -22,10 +22,11 @@ from harvester.crawl import frontier
 from harvester.crawl.archive import Archive
 from harvester.crawl.request_rate import adopt_rate
 from harvester.errors import WarehouseError
-from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts, PageCommit, Writer
+from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts, Writer
 from harvester.warehouse.connect import connect, refusal
 from harvester.warehouse.erasure import load_rule
 from harvester.warehouse.normalise import Rows
+from harvester.warehouse.page import PageCommit
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.sqlstates import PASSING, Cause, cause_of
 

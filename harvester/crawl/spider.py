@@ -47,8 +47,8 @@ from harvester.crawl.shares import Shares
 from harvester.crawl.visits import address, course, object_in_doubt, page_in_doubt, take_object, take_page, would_date
 from harvester.errors import DecodeError, SetAside, TransientHTTP, UsageError
 from harvester.warehouse import absence, names
-from harvester.warehouse.commit import Lease, PageCommit, Verdict
 from harvester.warehouse.normalise import Visit, normalise
+from harvester.warehouse.page import Lease, PageCommit, Verdict
 
 if TYPE_CHECKING:
     from datetime import datetime

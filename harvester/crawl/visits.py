@@ -14,8 +14,8 @@ from harvester.api.stream import Format, Paging, Stream
 from harvester.crawl import dates, pages, walk
 from harvester.crawl.names import connects, is_recent
 from harvester.crawl.revisit import look
-from harvester.warehouse.commit import Lease, PageCommit, Verdict
 from harvester.warehouse.normalise import Visit, normalise
+from harvester.warehouse.page import Lease, PageCommit, Verdict
 
 T = TypeVar("T")
 _NOTHING_TO_PROVE = walk.Step()

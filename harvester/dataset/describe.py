@@ -15,7 +15,7 @@ import msgspec
 from harvester.dataset.croissant import croissant
 from harvester.dataset.datapackage import data_package
 from harvester.dataset.documents import documents
-from harvester.dataset.release import Release
+from harvester.dataset.release import Description, Release
 from harvester.errors import UsageError
 from harvester.untrusted import open_beneath, read_bounded
 
@@ -31,14 +31,6 @@ LARGEST_DOCUMENT = 16 * 2**20
 """Bytes of a description above which it is not read."""
 
 _NAME = re.compile(r"([0-9]{4})\.(0[1-9]|1[0-2])\.([0-9]{1,9})")
-
-
-class Description(msgspec.Struct, frozen=True):
-    """A descriptive file as the manifest knows it."""
-
-    path: str
-    bytes: int
-    sha256: str
 
 
 class Manifest(msgspec.Struct, frozen=True):

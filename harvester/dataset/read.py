@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
 
-    from harvester.dataset.describe import Description
-    from harvester.dataset.release import File, Resource
+    from harvester.dataset.release import Description, File, Resource
 
 LONGEST_ROW = 16 * 2**20
 """Bytes of a line of CSV or JSON above which a file is not read: as much as a whole response may have."""

@@ -87,6 +87,15 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class Description:
+    """A descriptive file as the manifest knows it."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """All that is said of a release. Nothing in it depends on when or where it was built: same input, same bytes."""
 

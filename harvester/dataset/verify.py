@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
-    from harvester.dataset.describe import Description, Manifest
+    from harvester.dataset.describe import Manifest
     from harvester.dataset.read import Stamp
-    from harvester.dataset.release import File, ForeignKey, Release, Resource
+    from harvester.dataset.release import Description, File, ForeignKey, Release, Resource
 
 _BATCHES_AT_A_TIME = 64  # of 65,536 rows: some four million keys, a few hundred megabytes
 _SENSELESS = (ValueError, TypeError, LookupError, AttributeError, AssertionError, OverflowError)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from harvester.warehouse.commit import PageCommit
     from harvester.warehouse.normalise import Visit
+    from harvester.warehouse.page import PageCommit
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 

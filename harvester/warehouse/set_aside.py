@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from harvester.api.stream import Stream
-    from harvester.warehouse.commit import PageCommit
+    from harvester.warehouse.page import PageCommit
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 

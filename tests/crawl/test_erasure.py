@@ -12,10 +12,11 @@ import pytest
 from harvester.config import load
 from harvester.crawl import frontier
 from harvester.crawl.session import Session
-from harvester.warehouse.commit import PageCommit, Writer
+from harvester.warehouse.commit import Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.erasure import forget, load_rule
 from harvester.warehouse.normalise import Rows
+from harvester.warehouse.page import PageCommit
 from harvester.warehouse.tables import metadata
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from harvester.api.catalogue import STREAMS
 from harvester.config import load
 from harvester.crawl import frontier, quarantine
 from harvester.errors import UsageError
-from harvester.warehouse.commit import Lease
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.normalise import Visit
+from harvester.warehouse.page import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,11 +20,13 @@ from harvester.crawl.frontier import Picker, Purpose
 from harvester.crawl.plan import read_scope
 from harvester.crawl.revisit import PRIOR_DECAY, Group, outlook, price_for
 from harvester.warehouse import rates
-from harvester.warehouse.commit import Connection, Lease, Writer, settle
+from harvester.warehouse.commit import Connection, Writer, settle
 from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from harvester.warehouse.page import Lease
 
 STREAM = STREAMS["project_comments"]
 LANE = rates.LANES[STREAM.spider]

@@ -10,9 +10,10 @@ from harvester.api.catalogue import STREAMS
 from harvester.config import load
 from harvester.crawl import frontier
 from harvester.crawl.frontier import Purpose
-from harvester.warehouse.commit import Connection, Lease, PageCommit, Verdict, Writer
+from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.normalise import Rows
+from harvester.warehouse.page import Lease, PageCommit, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -21,10 +21,11 @@ from harvester.config import load
 from harvester.crawl import frontier
 from harvester.crawl.frontier import Purpose, Seed
 from harvester.warehouse.analytics import refresh
-from harvester.warehouse.commit import Connection, Lease, PageCommit, Verdict, Writer
+from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.erasure import forget, load_rule
 from harvester.warehouse.normalise import Query, Rows, Visit, normalise
+from harvester.warehouse.page import Lease, PageCommit, Verdict
 from harvester.warehouse.tables import WRITTEN
 
 pytestmark = pytest.mark.every_postgres

@@ -15,7 +15,7 @@ from harvester.api.stream import Paging
 from harvester.config import load
 from harvester.crawl import frontier
 from harvester.crawl.visits import course, take_object, take_page
-from harvester.warehouse.commit import Connection, Lease, Writer
+from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.names import BY_NAME
 from harvester.warehouse.normalise import Rows
@@ -23,6 +23,8 @@ from harvester.warehouse.staging import NAME_UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from harvester.warehouse.page import Lease
 
 
 def user(number: int, name: str) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""What a visit holds and hands over: the lease of a walk, the page to commit, and how the visit ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from harvester.api.odd_item import OddItem
+from harvester.api.records import Record
+from harvester.warehouse.normalise import Rows, Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to commit pages of one walk, and where the walk stands."""
+
+    visit: Visit
+    token: UUID
+    position: int
+    signal: int | None = None
+    state: dict[str, Any] | None = None
+    certificate: dict[str, Any] | None = None
+    due_at: datetime | None = None
+    full: bool = False
+    """Whether a list that was visited before is to be read in full."""
+    suspects: bool = False
+    """Whether the last walk through the whole list missed some of its items."""
+    held: int = 0
+    """Items that the list is known to hold."""
+    aside: Sequence[int] = ()
+    """Items of the list that were set aside (`OddItem.number`)."""
+    anchors: list[int] | None = None
+    """The items that the certificate of a list names, also where it is read in full; None without one."""
+    proven_seconds: float | None = None
+    """Of a visit by name: how long ago the name was proven; None where it never was, or is to be proven anew."""
+    known_gone: bool = False
+    """Of a visit by name: whether the account is known to be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a visit ended: with a certificate (JSON), or with the entity `gone`.
+
+    `lost`: the name that was asked for is another account's now, or nobody's. `proven`: what the list stored rests on a
+    name that was shown to be the account's. `whole`: it is known what the list held throughout, `twice`: two reads of
+    it agreed.
+    `seen` are its items where they are few, else they are in `crawl.sightings`. `found` counts them, where all were
+    read; `fresh` those that are new since the last visit; `pages` are the requests it took. `absent`: the source has no
+    such list.
+    """
+
+    certificate: str | None
+    gone: bool = False
+    whole: bool = False
+    twice: bool = False
+    fresh: int = 0
+    found: int | None = None
+    pages: int = 1
+    seen: list[int] | None = None
+    lost: bool = False
+    proven: bool = False
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PageCommit:
+    """All that one page changes; `state` is the walk's state after it, as JSON, while the walk goes on.
+
+    `seen` are the items on the page, for a walk that must tell in the end what it did not show; `first` says that the
+    walk begins with this page. `records` are what the rows were made of, of a page of a list at `path`; `aside` are its
+    items that could not be used.
+    """
+
+    lease: Lease
+    rows: list[Rows]
+    items: int
+    state: str | None = None
+    verdict: Verdict | None = None
+    seen: list[int] | None = None
+    first: bool = False
+    path: str = ""
+    records: Sequence[Record] = ()
+    aside: Sequence[OddItem] = ()
