@@ -82,7 +82,7 @@ class CertifiedCourse(Course):
             found=result.found if whole else None,
             pages=self.pages,
             seen=seen,
-            absent=absent,
+            absent=absent and self.pages == 1,  # further on it is the end of a list by page number
         )
 
     @abstractmethod

@@ -138,7 +138,7 @@ def test_the_site_is_asked_through_the_proxy_and_this_machine_is_not(
         assert (len(proxy.asked) > asked) == (other is refused)
         assert "hunter" not in failed.stderr + failed.stdout + checked.stdout + checked.stderr
     asked = len(proxy.asked)
-    own = make_harvester(small_sandbox, HTTP_PROXY=named, http_proxy=named)
+    own = make_harvester(small_sandbox, HARVESTER_RATE="50", HTTP_PROXY=named, http_proxy=named)
     facts = json.loads(own("network", "check", "--json").stdout)
     assert facts == {"hosts": {small_sandbox.url: None}, "health": "answers"}
     assert len(proxy.asked) == asked
