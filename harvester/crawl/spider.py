@@ -395,6 +395,10 @@ class WalkSpider(Spider):
                 lease = replace(lease, visit=self.account.visit(lease.visit))
             if "{username}" in stream.path and lease.visit.username is None:
                 await self.session.call(names.wait, stream.name, lease.visit.entity_id)
+            elif stream.paging is Paging.SINGLE and stream.name == DETAIL.get(stream.kind):
+                # Whoever needs to know whether it is there waits for this, and need not ask.
+                async with self._lock(stream.name, lease.visit.entity_id):
+                    await self._visit_object(lease)
             elif stream.paging is Paging.SINGLE:
                 await self._visit_object(lease)
             else:
@@ -452,7 +456,7 @@ class WalkSpider(Spider):
             dates = would_date(lease, page) and await self.session.call(absence.misses, page)
             is_doubtful = self.control.mistakes() and stream.kind in DETAIL
             if dates or is_doubtful or page_in_doubt(lease, records, begins=part.first):
-                first = lease.anchors is None and not dates and not is_doubtful
+                first = not lease.anchors and not dates and not is_doubtful
                 if not await self._is_its_own(lease, absent=records is None, first=first):
                     return way.pages
                 proven = True
@@ -562,7 +566,7 @@ class WalkSpider(Spider):
         call, stream = self.session.call, visit.stream
         entity = visit.entity_id if stream.is_by_name or visit.owner_id is None else visit.owner_id
         name = DETAIL[_ABOUT.get(stream.kind, stream.kind)]
-        async with self._proving.setdefault((name, entity), asyncio.Lock()):
+        async with self._lock(name, entity):
             found: bool | None = first and stream.is_by_name and is_recent(await call(names.proven_seconds, entity))
             if not found:
                 verdict = await self._visit_now(name, entity, visit.username)
@@ -570,6 +574,10 @@ class WalkSpider(Spider):
         if not (stream.is_by_name or stream.is_by_owner_name):
             return found
         return found if same_name(await call(names.present, name, entity), visit.username) else None
+
+    def _lock(self, name: str, entity: int) -> asyncio.Lock:
+        """Return what is held while an object is visited that proves what lists belong to."""
+        return self._proving.setdefault((name, entity), asyncio.Lock())
 
     async def _has_lost_its_name(self, visit: Visit) -> bool:
         """Ask whether something is not there because the name in its address is not the account's any more."""

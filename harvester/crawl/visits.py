@@ -12,7 +12,7 @@ from harvester.api.catalogue import DETAIL, PAGE_LIMIT
 from harvester.api.odd_item import OddItem
 from harvester.api.stream import Format, Paging, Stream
 from harvester.crawl import dates, pages, walk
-from harvester.crawl.names import connects, is_recent
+from harvester.crawl.names import EVIDENCE, connects, is_recent
 from harvester.crawl.revisit import look
 from harvester.warehouse.normalise import Visit, normalise
 from harvester.warehouse.page import Lease, PageCommit, Verdict
@@ -281,7 +281,8 @@ def page_in_doubt(lease: Lease, records: Sequence[Any] | None, *, begins: bool) 
     """
     stream = lease.visit.stream
     if records is None:
-        return (stream.is_by_name or stream.is_by_owner_name) and bool(lease.anchors)
+        # Further on it is the end of a list by page number.
+        return begins and (stream.is_by_name or stream.is_by_owner_name) and bool(lease.anchors)
     if stream.answers_for is not None:
         return stream.answers_for_another(lease.visit.entity_id, records)
     return begins and _may_be_another(lease, records)
@@ -304,14 +305,15 @@ def _may_be_another(lease: Lease, records: Sequence[Any]) -> bool:
     stream = lease.visit.stream
     if not records or stream.kind not in DETAIL:
         return False
-    if stream.is_by_name and lease.anchors is None:
-        return not is_recent(lease.proven_seconds)
-    if lease.anchors is None or lease.state is not None:
-        # Where a walk was left nothing tells how long ago that was.
-        return stream.is_by_name
-    exclusive = stream.holds is not None and stream.holds.table.endswith("_comments")
+    if not lease.anchors:
+        return stream.is_by_name and not is_recent(lease.proven_seconds)
     page = [entry.id for entry in entries(stream, records)]
-    return not connects(lease.anchors, page, exclusive=exclusive)
+    if not stream.is_by_name:
+        # What is asked for by its id is seldom another thing: a single item of before is enough.
+        return len(lease.anchors) >= EVIDENCE and not connects(lease.anchors, page, exclusive=True)
+    exclusive = stream.holds is not None and stream.holds.table.endswith("_comments")
+    # Where a walk was left nothing tells how long ago that was.
+    return lease.state is not None or not connects(lease.anchors, page, exclusive=exclusive)
 
 
 def listing(stream: Stream) -> walk.Listing:
