@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -16,8 +17,10 @@ from unguarded import without
 from harvester.api.catalogue import STREAMS
 from harvester.crawl.names import connects
 from harvester.crawl.spider import _about_it
+from harvester.crawl.visits import page_in_doubt
 from harvester.errors import DecodeError
 from harvester.warehouse.normalise import Visit
+from harvester.warehouse.page import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,10 +172,35 @@ def test_an_answer_about_another_thing_is_set_aside(name: str) -> None:
         _about_it(Visit(STREAMS[name], 143), [record])
 
 
+@pytest.mark.parametrize("shown", ["alice", "ALICE", "alicia", None])
+def test_an_answer_that_shows_another_name_is_set_aside(shown: str | None) -> None:
+    record = SimpleNamespace(id=142, username=shown)
+    visit = Visit(STREAMS["user"], 142, username="Alice")
+    if shown == "alicia":
+        with pytest.raises(DecodeError, match="another name"):
+            _about_it(visit, [record])
+    else:
+        assert _about_it(visit, [record]) == [record]
+
+
+@pytest.mark.parametrize(
+    ("anchors", "page", "is_doubtful"),
+    [([1, 2, 3], [7, 8, 9], True), ([1, 2, 3], [7, 8, 3], False), ([1, 2], [7, 8], False), ([], [7], False)],
+)
+def test_a_list_by_id_that_shares_nothing_with_its_certificate_is_in_doubt(
+    anchors: list[int], page: list[int], is_doubtful: bool
+) -> None:
+    lease = Lease(Visit(STREAMS["studio_curators"], 5), uuid4(), 1, anchors=anchors)
+    records = [SimpleNamespace(id=number) for number in page]
+    assert page_in_doubt(lease, records, begins=True) == is_doubtful
+    assert not page_in_doubt(lease, records, begins=False)
+
+
 @given(st.lists(st.integers(0, 10**6), unique=True, min_size=6, max_size=40), st.integers(0, 20), st.data())
 def test_a_list_connects_with_what_was_certified_of_it(items: list[int], new: int, data: st.DataObject) -> None:
     """New items at its head and up to half of the old ones gone: it is the same list."""
-    left = [item for item in items if item not in set(data.draw(st.lists(st.sampled_from(items), max_size=3)))]
+    gone = data.draw(st.lists(st.sampled_from(items), max_size=3))
+    left = [item for item in items if item not in gone]
     page = [*range(-new, 0), *left]
     assert connects(items, page, exclusive=False)
     assert connects(items, page, exclusive=True)
