@@ -31,7 +31,7 @@ def test_each_absence_is_dated_and_each_return_kept(
     absent: list[dict[str, dict[int, str]]] = []
     for _ in range(2):
         sandbox.json("/sandbox/churn?events=1200", "POST")
-        for type_, events in (("rename", 3), ("share_again", 20)):
+        for type_, events in (("rename", 3), ("share_again", 4)):
             sandbox.json(f"/sandbox/churn?events={events}&type={type_}", "POST")
         harvester.crawl("--refresh")
         now = {table: gone(harvester, table) for table in REASONS}
