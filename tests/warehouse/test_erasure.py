@@ -130,7 +130,7 @@ def strangers(database: str) -> Iterator[Any]:
             body=b'{"count": 5, "more": [5.5], "title": "5 the"}')  # fmt: skip
         # An item that was set aside is known by its number in its list, which is a comment here, or that of its bytes.
         for number in (PERSON, -PERSON):
-            put("crawl.quarantine", stream="project_comments", entity_id=50, path="/x", status=200, reason="x",
+            put("crawl.quarantine", stream="project_comments", entity_id=50, path="/projects/50/comments", status=200, reason="x",
                 body=b'{"content": "x"}', item_id=number, position=0)  # fmt: skip
         put("crawl.runs", command="crawl", version="1", api_url="x", requests=5, counts={"project_comments": {"n": 5}},
             spent={}, answers={"user_followers": {"200": 5}})  # fmt: skip
@@ -209,7 +209,7 @@ def test_an_erasure_touches_nobody_else(strangers: Any, tmp_path_factory: Any, n
         )
         strangers.execute(
             "INSERT INTO crawl.quarantine (stream, entity_id, path, status, reason, body, item_id, position)"
-            " VALUES ('user_followers', 100, '/x', 200, 'x', '{}', 5, 0)"
+            " VALUES ('user_followers', 100, '/users/-/followers', 200, 'x', '{}', 5, 0)"
         )
         forget(strangers, home, user=PERSON)
         after = rows(strangers)
