@@ -130,8 +130,8 @@ def strangers(database: str) -> Iterator[Any]:
             body=b'{"count": 5, "more": [5.5], "title": "5 the"}')  # fmt: skip
         # An item that was set aside is known by its number in its list, which is a comment here, or that of its bytes.
         for number in (PERSON, -PERSON):
-            put("crawl.quarantine", stream="project_comments", entity_id=50, path="/projects/50/comments", status=200, reason="x",
-                body=b'{"content": "x"}', item_id=number, position=0)  # fmt: skip
+            put("crawl.quarantine", stream="project_comments", entity_id=50, path="/projects/50/comments", status=200,
+                reason="x", body=b'{"content": "x"}', item_id=number, position=0)  # fmt: skip
         put("crawl.runs", command="crawl", version="1", api_url="x", requests=5, counts={"project_comments": {"n": 5}},
             spent={}, answers={"user_followers": {"200": 5}})  # fmt: skip
         put("crawl.queries", stream="search_projects", query="the project", mode="popular", language="en", depth=0)
