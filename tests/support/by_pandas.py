@@ -676,12 +676,12 @@ class Raw:
             found.append((
                 walk.stream, walk.entity_id, stood, certificate.get("ground"), walk.certified_from, walk.certified_at,
                 walk.enumerated_at, walk.held, at(certificate), at(state), at(certificate) if "key" in state else None,
-                certificate.get("capped", False), holes.get((walk.stream, walk.entity_id), 0), walk.visited_at,
-                walk.due_at,
+                certificate.get("capped", False), certificate.get("confirmed", False),
+                holes.get((walk.stream, walk.entity_id), 0), walk.visited_at, walk.due_at,
             ))  # fmt: skip
         return rows(
             "stream entity_id state ground certified_from certified_at enumerated_at held newest_at hole_before"
-            " hole_after capped holes visited_at due_at", found,
+            " hole_after capped confirmed holes visited_at due_at", found,
         )  # fmt: skip
 
     @cached_property
