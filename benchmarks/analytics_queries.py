@@ -2,7 +2,7 @@
 
     python -m benchmarks analytics, or python -m benchmarks.analytics_queries ROWS [--home DIR] [--steps STEP...]
 
-ROWS are comments; users, projects, follows, versions of counters, sightings in rankings and walks are in proportion, so
+ROWS are comments; users, projects, follows, versions of counters, entries in rankings and walks are in proportion, so
 that all tables together hold about four times as many. An embedded PostgreSQL with its default settings is filled by
 `generate_series`, one refresh makes everything anew, a small change is made and a second one follows it. Then each view
 is read as a whole and by a key, as an analyst would, and so are the twenty questions of docs/questions.md and what the
@@ -89,11 +89,11 @@ FILL = {
         INSERT INTO history.rankings (ranking, seen_at, position, kind, thing_id)
         SELECT 'explore/projects?q=tag' || r || '&mode=trending&language=en', now() - d * interval '1 day', p,
             'project', 1 + (r * 7919 + d / 7 * 104729 + p * 31)::bigint % {projects}
-        FROM generate_series(1, 20) r, generate_series(1, {sightings} / 4000) d, generate_series(0, 199) p""",
+        FROM generate_series(1, 20) r, generate_series(1, {entries} / 4000) d, generate_series(0, 199) p""",
     "walks": """
-        INSERT INTO crawl.walks (stream, entity_id, due_at, visits, visited_at, certificate)
+        INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, visited_at, certificate)
         SELECT s, g, now() + interval '9 days', 1 + g % 3, now() - random() * interval '90 days',
-            '{{"ground": "key", "complete": true, "key": 1700000000}}'
+            '{{"proven_by": "key", "complete": true, "key": 1700000000}}'
         FROM unnest('{{user_projects, user_followers, user_following, project, project_comments}}'::text[]) s,
             generate_series(1, {walks} / 5) g""",
 }
@@ -121,11 +121,11 @@ QUERIES = {
     "overlap of one studio": "SELECT * FROM analytics.studio_overlap({some})",
     "life of one project": "SELECT * FROM analytics.project_life WHERE project_id = 10",
     "life curves": "SELECT * FROM analytics.life_curves",
-    # A twentieth of all sightings: whether by the index or in one pass is the planner's to choose.
+    # A twentieth of all entries: whether by the index or in one pass is the planner's to choose.
     "moves in a ranking": """SELECT * FROM analytics.ranking_moves
         WHERE ranking = 'explore/projects?q=tag1&mode=trending&language=en'""",
     "stays of one project": "SELECT * FROM analytics.ranking_stays WHERE kind = 'project' AND thing_id = 1",
-    "stays in all rankings": "SELECT ranking, avg(sightings) FROM analytics.ranking_stays GROUP BY 1",
+    "stays in all rankings": "SELECT ranking, avg(entries) FROM analytics.ranking_stays GROUP BY 1",
     "readings of all rankings": "SELECT * FROM analytics.ranking_readings",
     "countries in all rankings": "SELECT * FROM analytics.ranking_countries",
     "freshness": "SELECT * FROM analytics.freshness",
@@ -149,7 +149,7 @@ def sizes(comments: int) -> dict[str, int]:
         "follows": comments // 2,
         "placements": comments // 5,
         "versions": comments // 2,
-        "sightings": comments // 2,
+        "entries": comments // 2,
         "walks": comments // 2,
     }
 

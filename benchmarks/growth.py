@@ -56,9 +56,9 @@ def ingest(connection: Connection, run: int, size: dict[str, int], number: int) 
     projects = chance.sample(range(1, size["projects"] + 1), LISTS)
     first = 100 * size["project_comments"] + number * LISTS * comments.LENGTH
     served = {one.project: one for one in comments.lists(projects, first, authors=size["users"])}
-    connection.execute("DELETE FROM crawl.walks WHERE stream = %s AND entity_id = ANY(%s)", [STREAM.name, projects])
+    connection.execute("DELETE FROM crawl.frontier WHERE stream = %s AND entity_id = ANY(%s)", [STREAM.name, projects])
     connection.execute(
-        "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT %s, unnest(%s::bigint[]), now()",
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at) SELECT %s, unnest(%s::bigint[]), now()",
         [STREAM.name, projects],
     )
     leases = frontier.lease(connection, run, [STREAM.name], LISTS, projects, purpose=Purpose.NEW)

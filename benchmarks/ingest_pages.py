@@ -28,7 +28,7 @@ from harvester.api.decode import decode
 from harvester.config import load
 from harvester.crawl import frontier
 from harvester.crawl.frontier import Purpose
-from harvester.crawl.visits import course, take_page
+from harvester.crawl.visits import paginator_of, take_page
 from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.normalise import normalise
@@ -65,10 +65,10 @@ def new_lists(connection: Connection, first: int) -> dict[int, List]:
 def leases_of(connection: Connection, run: int, projects: dict[int, List]) -> list[Lease]:
     """First visits of lists, whatever was found of them before."""
     connection.execute(
-        "DELETE FROM crawl.walks WHERE stream = %s AND entity_id = ANY(%s)", [STREAM.name, list(projects)]
+        "DELETE FROM crawl.frontier WHERE stream = %s AND entity_id = ANY(%s)", [STREAM.name, list(projects)]
     )
     connection.execute(
-        "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT %s, unnest(%s::bigint[]), now()",
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at) SELECT %s, unnest(%s::bigint[]), now()",
         [STREAM.name, list(projects)],
     )
     leases = frontier.lease(connection, run, [STREAM.name], len(projects), list(projects), purpose=Purpose.NEW)
@@ -79,14 +79,18 @@ def leases_of(connection: Connection, run: int, projects: dict[int, List]) -> li
 def batches(leases: list[Lease], served: dict[int, List], together: int) -> Iterator[list[PageCommit]]:
     """The pages of walks, `together` of which are led side by side."""
     for start in range(0, len(leases), together):
-        walks = [(lease, course(lease)) for lease in leases[start : start + together]]
+        walks = [(lease, paginator_of(lease)) for lease in leases[start : start + together]]
         while walks:
             pages = []
-            for lease, way in walks:
-                records = decode(STREAM, served[lease.visit.entity_id].page(way.query()))
-                pages.append(take_page(lease, way, records)[0])
+            for lease, paginator in walks:
+                records = decode(STREAM, served[lease.visit.entity_id].page(paginator.next_request()))
+                pages.append(take_page(lease, paginator, records)[0])
             yield pages
-            walks = [(replace(lease, position=lease.position + 1), way) for lease, way in walks if not way.ended]
+            walks = [
+                (replace(lease, position=lease.position + 1), paginator)
+                for lease, paginator in walks
+                if not paginator.finished
+            ]
 
 
 def by_two_threads(writer: Writer, pages: Iterator[list[PageCommit]]) -> int:

@@ -18,16 +18,17 @@ from harvester.config import load
 from harvester.crawl import frontier
 from harvester.crawl.frontier import Picker, Purpose
 from harvester.warehouse import embedded, rates, schema
-from harvester.warehouse.commit import Connection, Writer, settle
+from harvester.warehouse.commit import Connection, Writer, finish_visits
 from harvester.warehouse.connect import open_connection
 
 LEASES = 200
 NAMES = [stream.name for stream in STREAMS.values()]
-SCHEDULED = [stream for stream in STREAMS.values() if stream.worth]
+SCHEDULED = [stream for stream in STREAMS.values() if stream.item_weight]
 
 FILL = """
-INSERT INTO crawl.walks
-    (stream, entity_id, due_at, visits, visited_at, enumerated_at, news, exposure, stratum, queue, held)
+INSERT INTO crawl.frontier
+    (stream, entity_id, due_at, visits, visited_at, last_full_read_at, new_items_decayed, exposure, stratum, queue,
+    item_count)
 SELECT s.stream, e, now() + make_interval(days => (1 + e %% 170)::int), 3,
     now() - make_interval(secs => random() * 180 * 86400), now() - interval '90 days', 0, 100, 27,
     s.lane * {classes} + 8 + floor(random() * 20), 5
@@ -37,19 +38,19 @@ FROM unnest(%s::text[], %s::int[]) AS s (stream, lane), generate_series(%s::bigi
 
 def fill(connection: Connection, walks: int) -> None:
     """Make a frontier of walks that were all visited before, and some that are new or due."""
-    for index in ("walks_queue_idx", "walks_due_idx", "walks_new_idx"):
+    for index in ("frontier_queue_idx", "frontier_due_idx", "frontier_new_idx"):
         connection.execute(f"DROP INDEX crawl.{index}")
     entities = walks // len(SCHEDULED)
     connection.execute(
         FILL.format(classes=rates.CLASSES),
-        [[one.name for one in SCHEDULED], [rates.LANES[one.spider] for one in SCHEDULED], 1, entities],
+        [[one.name for one in SCHEDULED], [rates.QUEUE_NUMBERS[one.spider] for one in SCHEDULED], 1, entities],
     )
-    connection.execute("UPDATE crawl.walks SET visits = 0, due_at = now(), queue = NULL WHERE entity_id % 20 = 0")
-    connection.execute("UPDATE crawl.walks SET due_at = now() - interval '1 hour' WHERE entity_id % 20 = 1")
-    connection.execute("CREATE INDEX walks_new_idx ON crawl.walks (due_at) WHERE visits = 0")
-    connection.execute("CREATE INDEX walks_due_idx ON crawl.walks (due_at) WHERE visits > 0")
-    connection.execute("CREATE INDEX walks_queue_idx ON crawl.walks (queue, visited_at) WHERE queue IS NOT NULL")
-    connection.execute("VACUUM ANALYZE crawl.walks")
+    connection.execute("UPDATE crawl.frontier SET visits = 0, due_at = now(), queue = NULL WHERE entity_id % 20 = 0")
+    connection.execute("UPDATE crawl.frontier SET due_at = now() - interval '1 hour' WHERE entity_id % 20 = 1")
+    connection.execute("CREATE INDEX frontier_new_idx ON crawl.frontier (due_at) WHERE visits = 0")
+    connection.execute("CREATE INDEX frontier_due_idx ON crawl.frontier (due_at) WHERE visits > 0")
+    connection.execute("CREATE INDEX frontier_queue_idx ON crawl.frontier (queue, visited_at) WHERE queue IS NOT NULL")
+    connection.execute("VACUUM ANALYZE crawl.frontier")
 
 
 def measure(connection: Connection, run: int, purpose: Purpose, times: int = LEASES) -> list[float]:
@@ -59,7 +60,7 @@ def measure(connection: Connection, run: int, purpose: Purpose, times: int = LEA
     since = None
     for _ in range(times):
         began = time.perf_counter()
-        leases = frontier.lease(connection, run, NAMES, 100, since=since, purpose=purpose, price=0.5, picker=picker)
+        leases = frontier.lease(connection, run, NAMES, 100, since=since, purpose=purpose, min_gain=0.5, picker=picker)
         took.append(1000 * (time.perf_counter() - began))
         if purpose in (Purpose.NEW, Purpose.DUE):
             since = leases[-1].due_at
@@ -69,13 +70,14 @@ def measure(connection: Connection, run: int, purpose: Purpose, times: int = LEA
                 "stream": one.visit.stream.name, "entity_id": one.visit.entity_id, "kind": one.visit.stream.kind.value,
                 "certificate": None, "whole": True, "again": False, "gone": False, "listed": True,
                 "fresh": 0, "found": 5, "cost": 1.0,
-                "revisit": one.visit.stream.revisit, "worth": one.visit.stream.worth, "rate": one.visit.stream.rate,
-                "lane": rates.LANES.get(one.visit.stream.spider, 0),
+                "revisit": one.visit.stream.revisit, "item_weight": one.visit.stream.item_weight,
+                "rate": one.visit.stream.rate,
+                "lane": rates.QUEUE_NUMBERS.get(one.visit.stream.spider, 0),
             }
             for one in leases
         ]  # fmt: skip
         with connection.transaction():
-            settle(connection, ended, None)
+            finish_visits(connection, ended, None)
     return took
 
 

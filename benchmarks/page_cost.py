@@ -31,7 +31,7 @@ from harvester.api.decode import decode
 from harvester.config import load
 from harvester.crawl import frontier
 from harvester.crawl.frontier import Purpose
-from harvester.crawl.visits import course, take_page
+from harvester.crawl.visits import paginator_of, take_page
 from harvester.warehouse.commit import Writer
 from harvester.warehouse.connect import open_connection
 
@@ -121,9 +121,9 @@ def measure(connection: Connection) -> dict[str, float]:
 
 
 def _leases(connection: Connection, run: int, projects: list[int]) -> list[Lease]:
-    connection.execute("DELETE FROM crawl.walks WHERE stream = %s", [STREAM.name])
+    connection.execute("DELETE FROM crawl.frontier WHERE stream = %s", [STREAM.name])
     connection.execute(
-        "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT %s, unnest(%s::bigint[]), now()",
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at) SELECT %s, unnest(%s::bigint[]), now()",
         [STREAM.name, projects],
     )
     leases = frontier.lease(connection, run, [STREAM.name], len(projects), purpose=Purpose.NEW)
@@ -134,11 +134,11 @@ def _leases(connection: Connection, run: int, projects: list[int]) -> list[Lease
 
 def _take(writer: Writer, lease: Lease, served: comments.List, into: Counter[str], kind: str) -> None:
     body = served.page("?limit=40&offset=0")
-    way = course(lease)
+    paginator = paginator_of(lease)
     with counted(into, "decode"):
         records = decode(STREAM, body)
     with counted(into, "normalise"):
-        page, _ = take_page(lease, way, records)
+        page, _ = take_page(lease, paginator, records)
     with tempfile.TemporaryFile() as trace:
         pgconn = writer.connection.pgconn
         pgconn.trace(trace.fileno())

@@ -32,7 +32,7 @@ PROGRAMS = {
 DLT, SCRAPY, CEILING = list(PROGRAMS)[1:]
 STORED = {
     OURS: """
-        SELECT 'user', id FROM scratch.users JOIN crawl.walks ON stream = 'user' AND entity_id = id WHERE visits > 0
+        SELECT 'user', id FROM scratch.users JOIN crawl.frontier ON stream = 'user' AND entity_id = id WHERE visits > 0
         UNION ALL SELECT 'project', id FROM scratch.projects WHERE created_at IS NOT NULL
         UNION ALL SELECT 'comment', id FROM scratch.project_comments""",
     DLT: """

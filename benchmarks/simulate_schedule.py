@@ -38,7 +38,7 @@ from harvester.crawl import frontier, learning
 from harvester.crawl.frontier import Purpose
 from harvester.crawl.gamma_prior import fit_gamma
 from harvester.warehouse import embedded, rates, schema
-from harvester.warehouse.commit import Connection, Writer, settle
+from harvester.warehouse.commit import Connection, Writer, finish_visits
 from harvester.warehouse.connect import open_connection
 
 LISTS = 40_000
@@ -130,14 +130,14 @@ def in_numpy(world: World, budget: float, policy: str) -> None:
         if tick % int(1 / TICK) == 0:
             beliefs.fit()
         waiting = day - world.last
-        worth = {
+        gain = {
             "round robin": lambda waiting=waiting: waiting + 1e-9 * world.rng.random(LISTS),
             "largest expected": lambda waiting=waiting: beliefs.rate() * waiting,
             "exact order": lambda waiting=waiting: beliefs.rate() * waiting**2,
             "oracle": lambda waiting=waiting: world.rates * waiting**2,
         }[policy]()
         if count:
-            best = np.argpartition(-worth, count)[:count]
+            best = np.argpartition(-gain, count)[:count]
             gaps, found = world.visit(best, day)
             beliefs.learn(best, gaps, found)
 
@@ -190,19 +190,19 @@ def give_past(world: World, connection: Connection, *, dated: bool) -> Counts:
 def in_project(world: World, budget: float, connection: Connection, run: int, kind: str) -> Calibration:
     """The project's own scheduling."""
     calibration = Calibration()
-    connection.execute("TRUNCATE crawl.walks, crawl.priors, scratch.projects CASCADE")
+    connection.execute("TRUNCATE crawl.frontier, crawl.priors, scratch.projects CASCADE")
     held = None if kind == "blank" else give_past(world, connection, dated=kind == "dated")
     stream = UNDATED if kind == "undated" else DATED
     connection.execute(
-        "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT %s, n, %s FROM generate_series(0, %s) n",
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at) SELECT %s, n, %s FROM generate_series(0, %s) n",
         [stream.name, START, LISTS - 1],
     )
     for _ in range(LISTS // 1000):
         new = frontier.lease(connection, run, NAMES, 1000, purpose=Purpose.NEW, now=START)
         finish(connection, new, {}, START, held)
     # As if the first visits had been spread over months: the floors of all lists do not fall on one day.
-    connection.execute("UPDATE crawl.walks SET due_at = %s + random() * %s", [START, timedelta(days=FLOOR_DAYS)])
-    connection.execute("VACUUM ANALYZE crawl.walks")
+    connection.execute("UPDATE crawl.frontier SET due_at = %s + random() * %s", [START, timedelta(days=FLOOR_DAYS)])
+    connection.execute("VACUUM ANALYZE crawl.frontier")
     owed = 0
     picker = frontier.Picker()
     for tick in range(int(DAYS / TICK)):
@@ -212,7 +212,7 @@ def in_project(world: World, budget: float, connection: Connection, run: int, ki
             with connection.transaction():
                 learning.fit(connection)
         if tick % int(5 / TICK) == 0:
-            connection.execute("VACUUM crawl.walks")  # autovacuum's work, which has no time here
+            connection.execute("VACUUM crawl.frontier")  # autovacuum's work, which has no time here
         owed += spend(budget, tick)
         while owed >= 100 or (owed and tick == int(DAYS / TICK) - 1):
             leases = frontier.lease(connection, run, NAMES, min(100, owed), purpose=Purpose.DUE, now=now)
@@ -223,7 +223,7 @@ def in_project(world: World, budget: float, connection: Connection, run: int, ki
                     NAMES,
                     min(100, owed) - len(leases),
                     purpose=Purpose.SCHEDULED,
-                    price=1e-9,
+                    min_gain=1e-9,
                     picker=picker,
                     now=now,
                 )
@@ -241,7 +241,7 @@ def beliefs_of(
 ) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
     """Shape and rate parameter of the posterior of lists, as the warehouse has them."""
     rows = connection.execute(
-        "SELECT w.entity_id, s.shape + w.news, s.shape / s.rate + w.exposure FROM crawl.walks w"
+        "SELECT w.entity_id, s.shape + w.new_items_decayed, s.shape / s.rate + w.exposure FROM crawl.frontier w"
         " LEFT JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum"
         " LEFT JOIN crawl.priors q ON q.stream = w.stream AND q.stratum = -1"
         " CROSS JOIN LATERAL (SELECT coalesce(p.shape, q.shape, %s) AS shape, coalesce(p.rate, q.rate, %s) AS rate) s"
@@ -266,13 +266,13 @@ def finish(
             "certificate": None, "whole": True, "again": False, "gone": False, "listed": True,
             "fresh": int(found.get(one.visit.entity_id, 0)),
             "found": None if held is None else int(held[one.visit.entity_id]), "cost": 1.0,
-            "revisit": FLOOR_DAYS * 86_400, "worth": one.visit.stream.worth, "rate": one.visit.stream.rate,
-            "lane": rates.LANES[one.visit.stream.spider],
+            "revisit": FLOOR_DAYS * 86_400, "item_weight": one.visit.stream.item_weight, "rate": one.visit.stream.rate,
+            "lane": rates.QUEUE_NUMBERS[one.visit.stream.spider],
         }
         for one in leases
     ]  # fmt: skip
     with connection.transaction():
-        settle(connection, ended, now)
+        finish_visits(connection, ended, now)
 
 
 def main() -> None:

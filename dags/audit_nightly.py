@@ -27,7 +27,7 @@ def audit_nightly() -> None:
 
     @task(execution_timeout=timedelta(hours=1), outlets=[AUDITED])
     def learn() -> Any:
-        return harvester("learn")
+        return harvester("fit")
 
     @task(retries=0, trigger_rule="none_failed")
     def findings(crawl: dict[str, Any]) -> None:

@@ -26,10 +26,10 @@ app = typer.Typer(
 seed_app = typer.Typer(cls=Group, no_args_is_help=True, help="Put users, projects or studios in scope.")
 app.add_typer(cli_db.app, name="db")
 app.add_typer(cli_network.app, name="network")
-forget_app = typer.Typer(cls=Group, no_args_is_help=True, help="Erase a person, for good.")
+erase_app = typer.Typer(cls=Group, no_args_is_help=True, help="Erase a person, for good.")
 app.add_typer(seed_app, name="seed")
 cli_sampling.register(seed_app)
-app.add_typer(forget_app, name="forget")
+app.add_typer(erase_app, name="erase")
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.command()(cli_report.report)
 app.add_typer(cli_analytics.app, name="analytics")
@@ -192,7 +192,7 @@ def _seed_rankings(
 def streams(
     name: Annotated[str | None, typer.Argument(help="One stream, in full.")] = None, as_json: AsJson = False
 ) -> None:
-    """The endpoints that are harvested: how each is read, where its rows go, and what is known of its quirks.
+    """The endpoints that are harvested: how each is read, where its rows go, and notes on how the source answers.
 
     Example: `harvester streams profile_comments`
     """
@@ -239,8 +239,8 @@ def crawl(
     log_json: Annotated[
         bool, typer.Option("--log-json", help="Log one JSON line an event, instead of progress.")
     ] = False,
-    crew: Annotated[int | None, typer.Option(hidden=True, help="The run that this worker works for.")] = None,
-    obliged: Annotated[bool, typer.Option("--obliged", hidden=True, help="Visit nothing because it pays.")] = False,
+    parent_run: Annotated[int | None, typer.Option(hidden=True, help="The run that this worker works for.")] = None,
+    due_only: Annotated[bool, typer.Option("--due-only", hidden=True, help="Visit nothing because it pays.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Work until nothing is due, or a bound is met. Ctrl-C finishes what is in flight; twice stops at once.
@@ -257,7 +257,9 @@ def crawl(
     if log_json:
         os.environ["HARVESTER_LOG_JSON"] = "1"  # for workers of our own too
     order = Order(tuple(spider or ()), refresh, audit, max_requests, max_minutes, workers, share)
-    summary = run(settings(), order) if crew is None else work_for(settings(), crew, order, obliged=obliged)
+    summary = (
+        run(settings(), order) if parent_run is None else work_for(settings(), parent_run, order, due_only=due_only)
+    )
     if as_json:
         typer.echo(json.dumps(summary.as_json()))
     else:
@@ -282,18 +284,18 @@ def status(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def learn(as_json: AsJson = False) -> None:
+def fit(as_json: AsJson = False) -> None:
     """Fit what lists are expected to bring to what visits have found. The first crawl of a day does it unasked.
 
-    Example: `harvester learn`, by night, so that no crawl has to
+    Example: `harvester fit`, by night, so that no crawl has to
     """
-    from harvester.crawl.learning import learn as fit
+    from harvester.crawl.learning import fit_schedule
     from harvester.warehouse.connect import connect
     from harvester.warehouse.schema import use_schema
 
     with connect(settings(), autocommit=True) as connection:
         use_schema(connection)
-        fit(connection, anew=True)
+        fit_schedule(connection, anew=True)
         row = connection.execute("SELECT count(*), coalesce(sum(lists), 0)::bigint FROM crawl.priors").fetchone()
     priors, lists = row or (0, 0)
     if as_json:
@@ -412,8 +414,8 @@ def replay(
     )
 
 
-@forget_app.command("user")
-def forget_user(
+@erase_app.command("user")
+def erase_user(
     name: Annotated[str | None, typer.Argument(help="The username.")] = None,
     user: Annotated[int | None, typer.Option("--id", help="The user's id, instead of a name.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would go, and change nothing.")] = False,
@@ -429,19 +431,19 @@ def forget_user(
 
     By id it is certain who is meant: a name may have been several people's.
 
-    Example: `harvester forget user somebody --dry-run`
+    Example: `harvester erase user somebody --dry-run`
     """
     from harvester.warehouse.connect import connect
-    from harvester.warehouse.erasure import forget
+    from harvester.warehouse.erasure import erase
     from harvester.warehouse.schema import check_schema
 
     home = settings().home
     with connect(settings(), autocommit=True) as connection:
         check_schema(connection)
         if not (dry_run or yes):
-            _show_erasure(forget(connection, home, name, user=user, rehearse=True), "would go")
+            _show_erasure(erase(connection, home, name, user=user, dry_run=True), "would go")
             typer.confirm("Remove all this for good?", abort=True)
-        erasure = forget(connection, home, name, user=user, rehearse=dry_run)
+        erasure = erase(connection, home, name, user=user, dry_run=dry_run)
         if not as_json:
             _show_erasure(erasure, "would go" if dry_run else "is gone")
         rewritten = _rewrite(connection, erasure.touched) if rewrite and not dry_run else []
@@ -531,8 +533,8 @@ def _show_summary(summary: Any) -> None:
     line = f"{words[summary.outcome]}: {summary.requests:,} requests in {summary.seconds:.1f} s"
     if summary.retries:
         line += f", {summary.retries:,} of them again"
-    if summary.put_off:
-        line += f"; {summary.put_off:,} visits put off for later, see `harvester status`"
+    if summary.postponed:
+        line += f"; {summary.postponed:,} visits put off for later, see `harvester status`"
     console.print(line, highlight=False)
     for finding in shown(summary.findings):
         console.print(f"[yellow]degraded[/]  {finding}", highlight=False)

@@ -160,7 +160,7 @@ def maintain(
         done = run(
             connection,
             keep_days=keep_days,
-            rehearse=dry_run,
+            dry_run=dry_run,
             whole=rewrite,
             tell=lambda table: typer.echo(table, err=True),
         )

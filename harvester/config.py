@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     )
     contact: str | None = Field(default=None, description="e-mail or URL, put in the User-Agent")
     permission: str | None = Field(default=None, description="what entitles the operator to crawl public hosts")
-    price: float = Field(
+    min_gain: float = Field(
         default=0.5,
         description="item-days of delay that a scheduled visit must save; 0.5: a list with a comment a day, daily",
     )
@@ -119,12 +119,12 @@ class Settings(BaseSettings):
             raise ValueError("must be a number of requests per second, 0 or more")
         return rate
 
-    @field_validator("price")
+    @field_validator("min_gain")
     @classmethod
-    def _price(cls, price: float) -> float:
-        if not math.isfinite(price) or price <= 0:
+    def _min_gain(cls, min_gain: float) -> float:
+        if not math.isfinite(min_gain) or min_gain <= 0:
             raise ValueError("must be a number of item-days above 0")
-        return price
+        return min_gain
 
     @field_validator("shares")
     @classmethod

@@ -114,7 +114,7 @@ def test_an_owner_who_may_not_create_roles_migrates(db, own_home):
         admin.execute("SET ROLE harvester_reader")
         assert admin.execute("SELECT count(*) FROM scratch.users").fetchone() == (0,)
         admin.execute("SET ROLE harvester_crawler")
-        admin.execute("DELETE FROM crawl.walks")
+        admin.execute("DELETE FROM crawl.frontier")
         # The schema's owner is somebody else than who may create roles.
         admin.execute("RESET ROLE")
         admin.execute("CREATE ROLE maker LOGIN CREATEROLE IN ROLE harvester_crawler")

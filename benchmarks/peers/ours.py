@@ -38,11 +38,11 @@ def main() -> None:
     settings = load(api_url=url, site_url=url, database_url=database, rate=0)
     if "without-history" in words:
         staging.TRACKED = {}
-    obliged = bool({"refresh", "audit"} & set(words))
-    if obliged:
+    due_only = bool({"refresh", "audit"} & set(words))
+    if due_only:
         make_due(settings, full="audit" in words)
     session = Session(settings, "bench")
-    run_spider(SameWalk, session=session, progress=False, obliged=obliged)
+    run_spider(SameWalk, session=session, progress=False, due_only=due_only)
     print(json.dumps(session.counts.as_json()))
 
 

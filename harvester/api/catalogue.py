@@ -1,7 +1,7 @@
 """Every endpoint that is harvested, one entry each: the only place to add one.
 
 An entry states how a list pages and in which order, what a response decodes to, which columns it may write
-(its authority) and what it makes due next. Columns that a response is known to fill with dummies are absent
+(its authority) and what it makes due next. Columns that a response is known to fill with placeholders are absent
 from its `writes`, so a list can never overwrite what a better response said; a `weak` stream fills only what no better
 one has told.
 Facts without a source of their own: the API reference; `docs/endpoints.md` cites the others.
@@ -81,7 +81,7 @@ LISTED_STUDIO = (
 )  # fmt: skip
 STUDIO = (*LISTED_STUDIO, "comment_count", "follower_count", "manager_count", "project_count")
 _COMMENT = (
-    "id", "parent_id", "author_id", "commentee_id", "content", "content_served", "created_at", "modified_at",
+    "id", "parent_id", "author_id", "commentee_id", "content", "content_raw", "created_at", "modified_at",
     "visibility", "reply_count", "extra",
 )  # fmt: skip
 PROJECT_COMMENT = (*_COMMENT, "project_id")
@@ -105,16 +105,16 @@ _INDEX = (
     " for days (community documentation)."
 )
 
-_AUTHOR_DUMMIES = ("author.scratchteam", "author.history.joined", "author.profile.id")
-_RANKED_DUMMIES = tuple(
+_AUTHOR_PLACEHOLDERS = ("author.scratchteam", "author.history.joined", "author.profile.id")
+_RANKED_PLACEHOLDERS = tuple(
     f"[].{path}"
-    for path in (*_AUTHOR_DUMMIES, "stats.remixes", "visibility", "public", "comments_allowed", "is_published")
+    for path in (*_AUTHOR_PLACEHOLDERS, "stats.remixes", "visibility", "public", "comments_allowed", "is_published")
 )
-_LIST_DUMMIES = tuple(f"[].{path}" for path in (*_AUTHOR_DUMMIES, "stats.remixes"))
+_LIST_PLACEHOLDERS = tuple(f"[].{path}" for path in (*_AUTHOR_PLACEHOLDERS, "stats.remixes"))
 
 _FOUND = (
-    Lead("projects", "", "id", Kind.PROJECT, hop=0),
-    Lead("studios", "", "id", Kind.STUDIO, hop=0),
+    Lead("projects", "", "id", Kind.PROJECT, depth_cost=0),
+    Lead("studios", "", "id", Kind.STUDIO, depth_cost=0),
 )
 
 
@@ -132,19 +132,19 @@ def _ranking(name: str, way: str, things: str) -> Stream:
         kind=Kind.QUERY,
         path=f"/{way}/{things}",
         paging=Paging.RANKING,
-        deepest=RANKING_DEPTH,
+        max_offset=RANKING_DEPTH,
         record=r.RankedProject if projects else r.RankedStudio,
         writes=made | {"rankings": (*RANKING, *(INDEXED_PROJECT if projects else INDEXED_STUDIO))},
         weak=tuple(made),
         revisit=DAY,
-        leads=_FOUND[:1] if projects else _FOUND[1:],
-        dummies=_RANKED_DUMMIES if projects else lies,
-        quirks=(
+        links=_FOUND[:1] if projects else _FOUND[1:],
+        placeholder_fields=_RANKED_PLACEHOLDERS if projects else lies,
+        notes=(
             (
                 "Every offset from 10,000 on answers an empty list: that is not the ranking's end (scratch-rest-api "
                 "issue 13)."
             ),
-            "`visibility`, `public`, `comments_allowed` and `is_published` are dummies (reference).",
+            "`visibility`, `public`, `comments_allowed` and `is_published` are placeholders (reference).",
             _INDEX,
             "An empty answer is no news: explore was broken for long stretches (scratchattach).",
         ),
@@ -172,11 +172,11 @@ def _own_list(name: str, path: str, table: str, record: type[r.Record]) -> Strea
         identity=(lambda event: _name(f"{event.type} {event.id}")) if is_dated else identity,
         key=_created if is_dated else None,
         key_name="datetime_created" if is_dated else "-",
-        margin=60,
+        lookback=60,
         record=record,
         writes={f"account.{table}": columns[record]},
         revisit=DAY,
-        quirks=(
+        notes=(
             (
                 "Only with the operator's own session (HARVESTER_SESSION); `limit` may be ignored (scratch-rest-api "
                 "issue 7)."
@@ -197,7 +197,7 @@ def _own_state(name: str, path: str) -> Stream:
         record=r.AccountState,
         writes={"account.states": ("account_id", "stream", "thing_id", "seen_at", "extra")},
         revisit=DAY,
-        quirks=("Only with the operator's own session (HARVESTER_SESSION).",),
+        notes=("Only with the operator's own session (HARVESTER_SESSION).",),
     )
 
 
@@ -213,7 +213,7 @@ _STREAMS = (
         writes={"users": USER},
         answers_for=_id,
         names=lambda user: user.username,
-        opens=(
+        enqueues=(
             "user_projects",
             "user_favorites",
             "user_followers",
@@ -225,13 +225,13 @@ _STREAMS = (
             "user_page",
         ),
         gone="not found",
-        quirks=(
+        notes=(
             (
                 "A deleted or banned user still answers 200 here and stays in lists (scratchattach, ScratchAddons "
                 "issue 8931)."
             ),
         ),
-        worth=0.1,
+        item_weight=0.1,
         rate=0.0005,
     ),
     Stream(
@@ -243,22 +243,23 @@ _STREAMS = (
         order=Order.NEWEST_FIRST,
         key=_shared,
         key_name="history.shared",
-        empties=2,  # 3, 0 and 3 items were served at 0, 40 and 80: filtered after limit and offset, once at least
-        moves=True,
+        # 3, 0 and 3 items were served at 0, 40 and 80: filtered after limit and offset, once at least
+        stop_after_empty_pages=2,
+        reorders=True,
         record=r.ListedProject,
         writes={"users": ANONYMOUS_AUTHOR, "projects": LISTED_PROJECT},
         answers_for=lambda project: project.author.id,
-        leads=(Lead("projects", "author_id", "id", Kind.PROJECT, hop=0),),
-        dummies=_LIST_DUMMIES,
-        quirks=(
+        links=(Lead("projects", "author_id", "id", Kind.PROJECT, depth_cost=0),),
+        placeholder_fields=_LIST_PLACEHOLDERS,
+        notes=(
             (
                 "Oldest first until 2018, newest shared first since; the order is checked on each page "
                 "(scratch-rest-api issues 21, 24; recording of 2024)."
             ),
         ),
-        worth=2.0,
+        item_weight=2.0,
         rate=0.00067,
-        holds=Holding("projects", "author_id", "id", ask="project", asks_known=True, dated="shared_at"),
+        members=Holding("projects", "author_id", "id", verify_with="project", verify_only=True, dated="shared_at"),
     ),
     Stream(
         name="user_favorites",
@@ -267,19 +268,19 @@ _STREAMS = (
         kind=Kind.USER,
         path="/users/{username}/favorites",
         order=Order.NEWEST_FIRST,
-        empties=2,  # unshared projects take places
+        stop_after_empty_pages=2,  # unshared projects take places
         record=r.ListedProject,
         writes={
             "users": ANONYMOUS_AUTHOR,
             "projects": LISTED_PROJECT,
             "favorites": ("user_id", "project_id"),
         },
-        leads=(Lead("favorites", "user_id", "project_id", Kind.PROJECT),),
-        dummies=_LIST_DUMMIES,
-        quirks=("The author is known by id alone (reference).",),
-        worth=0.1,
+        links=(Lead("favorites", "user_id", "project_id", Kind.PROJECT),),
+        placeholder_fields=_LIST_PLACEHOLDERS,
+        notes=("The author is known by id alone (reference).",),
+        item_weight=0.1,
         rate=0.00036,
-        holds=Holding("favorites", "user_id", "project_id"),
+        members=Holding("favorites", "user_id", "project_id"),
     ),
     Stream(
         name="user_followers",
@@ -290,10 +291,10 @@ _STREAMS = (
         order=Order.NEWEST_FIRST,
         record=r.User,
         writes={"users": USER, "follows": ("follower_id", "followee_id")},
-        leads=(Lead("follows", "followee_id", "follower_id", Kind.USER),),
-        worth=0.1,
+        links=(Lead("follows", "followee_id", "follower_id", Kind.USER),),
+        item_weight=0.1,
         rate=0.001,
-        holds=Holding("follows", "followee_id", "follower_id"),
+        members=Holding("follows", "followee_id", "follower_id"),
     ),
     Stream(
         name="user_following",
@@ -304,10 +305,10 @@ _STREAMS = (
         order=Order.NEWEST_FIRST,
         record=r.User,
         writes={"users": USER, "follows": ("follower_id", "followee_id")},
-        leads=(Lead("follows", "follower_id", "followee_id", Kind.USER),),
-        worth=0.1,
+        links=(Lead("follows", "follower_id", "followee_id", Kind.USER),),
+        item_weight=0.1,
         rate=0.001,
-        holds=Holding("follows", "follower_id", "followee_id"),
+        members=Holding("follows", "follower_id", "followee_id"),
     ),
     Stream(
         name="user_studios",
@@ -316,19 +317,19 @@ _STREAMS = (
         kind=Kind.USER,
         path="/users/{username}/studios/curate",
         order=Order.OLDEST_FIRST,
-        empties=2,  # filtered after limit and offset: 35, 37, 35, 10 items were served at 0, 20, 40, 75
+        stop_after_empty_pages=2,  # filtered after limit and offset: 35, 37, 35, 10 items were served at 0, 20, 40, 75
         record=r.ListedStudio,
         writes={"studios": LISTED_STUDIO, "studio_members": ("studio_id", "user_id")},
-        leads=(Lead("studio_members", "user_id", "studio_id", Kind.STUDIO),),
-        quirks=(
+        links=(Lead("studio_members", "user_id", "studio_id", Kind.STUDIO),),
+        notes=(
             (
                 "Filtered after limit and offset (scratch-rest-api issue 17); none at all is a 404 in places "
                 "(scratch-www)."
             ),
         ),
-        worth=0.2,
+        item_weight=0.2,
         rate=0.0002,
-        holds=Holding("studio_members", "user_id", "studio_id"),
+        members=Holding("studio_members", "user_id", "studio_id"),
     ),
     Stream(
         name="user_featured",
@@ -343,7 +344,7 @@ _STREAMS = (
         answers_for=lambda page: page.user.pk,
         names=lambda page: page.user.username.removesuffix("*"),
         revisit=30 * DAY,
-        quirks=("The label's name is in the language of whoever asks; `id` is the profile's (reference).",),
+        notes=("The label's name is in the language of whoever asks; `id` is the profile's (reference).",),
     ),
     Stream(
         name="user_messages",
@@ -355,7 +356,7 @@ _STREAMS = (
         record=r.Count,
         writes={"message_counts": ("user_id", "seen_at", "count")},
         revisit=30 * DAY,
-        quirks=("Cached at the source (scratchattach).",),
+        notes=("Cached at the source (scratchattach).",),
     ),
     Stream(
         name="user_page",
@@ -369,8 +370,8 @@ _STREAMS = (
         writes={"users": ("id", "extra")},
         revisit=90 * DAY,
         gone="deleted or banned",
-        shows=("users",),
-        quirks=("The one answer that tells a live account from a deleted or banned one (scratchattach).",),
+        confirms=("users",),
+        notes=("The one answer that tells a live account from a deleted or banned one (scratchattach).",),
     ),
     Stream(
         name="username_check",
@@ -382,10 +383,10 @@ _STREAMS = (
         record=r.NameCheck,
         writes={"users": ("id", "gone_reason", "extra")},
         revisit=ONCE,
-        shows=(),
+        confirms=(),
         says_free=lambda check: check.msg == "valid username",
-        dummies=("username",),
-        quirks=(
+        placeholder_fields=("username",),
+        notes=(
             "Asked only about a user that is not found, before that counts.",
             "The name of a deleted account stays taken: one whose name is free has another name now.",
         ),
@@ -400,16 +401,16 @@ _STREAMS = (
         record=r.Project,
         writes={"users": NAMED_AUTHOR, "projects": PROJECT},
         answers_for=_id,
-        opens=("project_comments", "project_remixes", "project_studios"),
+        enqueues=("project_comments", "project_remixes", "project_studios"),
         gone="unshared or deleted",
-        quirks=(
+        notes=(
             "`stats.remixes` is true here alone (reference).",
             "`project_token` is a secret of the moment: never stored (reference).",
             "Cached for 240 s at the source (TurboWarp trampoline).",
         ),
-        leads=(Lead("projects", "id", "author_id", Kind.USER),),
-        dummies=(*_AUTHOR_DUMMIES, "project_token"),
-        worth=0.1,
+        links=(Lead("projects", "id", "author_id", Kind.USER),),
+        placeholder_fields=(*_AUTHOR_PLACEHOLDERS, "project_token"),
+        item_weight=0.1,
         rate=0.01,
     ),
     Stream(
@@ -423,12 +424,12 @@ _STREAMS = (
         key_name="id",
         record=r.Project,
         writes={"users": NAMED_AUTHOR, "projects": LISTED_PROJECT},
-        leads=(Lead("projects", "parent_id", "id", Kind.PROJECT),),
-        dummies=_LIST_DUMMIES,
-        quirks=("None at all is a 404 in places (scratch-www).",),
-        worth=2.0,
+        links=(Lead("projects", "parent_id", "id", Kind.PROJECT),),
+        placeholder_fields=_LIST_PLACEHOLDERS,
+        notes=("None at all is a 404 in places (scratch-www).",),
+        item_weight=2.0,
         rate=2.7e-05,
-        holds=Holding("projects", "parent_id", "id", ask="project", asks_known=True),
+        members=Holding("projects", "parent_id", "id", verify_with="project", verify_only=True),
     ),
     Stream(
         name="project_studios",
@@ -436,14 +437,14 @@ _STREAMS = (
         spider="projects",
         kind=Kind.PROJECT,
         path="/users/{username}/projects/{id}/studios",
-        empties=2,  # deleted studios take places
+        stop_after_empty_pages=2,  # deleted studios take places
         record=r.ListedStudio,
         writes={"studios": LISTED_STUDIO, "studio_projects": ("studio_id", "project_id")},
-        leads=(Lead("studio_projects", "project_id", "studio_id", Kind.STUDIO),),
-        quirks=("None at all is a 404 in places (scratch-www).",),
-        worth=0.1,
+        links=(Lead("studio_projects", "project_id", "studio_id", Kind.STUDIO),),
+        notes=("None at all is a 404 in places (scratch-www).",),
+        item_weight=0.1,
         rate=0.0002,
-        holds=Holding("studio_projects", "project_id", "studio_id"),
+        members=Holding("studio_projects", "project_id", "studio_id"),
     ),
     Stream(
         name="studio",
@@ -455,12 +456,12 @@ _STREAMS = (
         record=r.Studio,
         writes={"studios": STUDIO},
         answers_for=_id,
-        opens=("studio_projects", "studio_managers", "studio_curators", "studio_comments", "studio_activity"),
+        enqueues=("studio_projects", "studio_managers", "studio_curators", "studio_comments", "studio_activity"),
         gone="closed or deleted",
-        quirks=(
+        notes=(
             "`stats.comments` and `stats.projects` stop at 100; unshared projects may count (scratch-www issue 5699).",
         ),
-        worth=0.1,
+        item_weight=0.1,
         rate=0.002,
     ),
     Stream(
@@ -476,11 +477,11 @@ _STREAMS = (
             "projects": ("id", "author_id", "title", "extra"),
             "studio_projects": ("studio_id", "project_id", "added_by_id"),
         },
-        leads=(Lead("studio_projects", "studio_id", "project_id", Kind.PROJECT),),
-        quirks=("`actor_id` is who added the project (reference).",),
-        worth=0.2,
+        links=(Lead("studio_projects", "studio_id", "project_id", Kind.PROJECT),),
+        notes=("`actor_id` is who added the project (reference).",),
+        item_weight=0.2,
         rate=0.002,
-        holds=Holding("studio_projects", "studio_id", "project_id"),
+        members=Holding("studio_projects", "studio_id", "project_id"),
     ),
     Stream(
         name="studio_managers",
@@ -491,11 +492,11 @@ _STREAMS = (
         order=Order.UNKNOWN,  # the host comes first, whenever he joined
         record=r.User,
         writes={"users": USER, "studio_members": ("studio_id", "user_id", "role")},
-        leads=(Lead("studio_members", "studio_id", "user_id", Kind.USER),),
-        quirks=("The host comes first; at most 40 (scratch-www).",),
-        worth=0.2,
+        links=(Lead("studio_members", "studio_id", "user_id", Kind.USER),),
+        notes=("The host comes first; at most 40 (scratch-www).",),
+        item_weight=0.2,
         rate=0.0002,
-        holds=Holding("studio_members", "studio_id", "user_id", only="t.role IN ('host', 'manager')"),
+        members=Holding("studio_members", "studio_id", "user_id", only="t.role IN ('host', 'manager')"),
     ),
     Stream(
         name="studio_curators",
@@ -506,10 +507,10 @@ _STREAMS = (
         order=Order.NEWEST_FIRST,
         record=r.User,
         writes={"users": USER, "studio_members": ("studio_id", "user_id", "role")},
-        leads=(Lead("studio_members", "studio_id", "user_id", Kind.USER),),
-        worth=0.2,
+        links=(Lead("studio_members", "studio_id", "user_id", Kind.USER),),
+        item_weight=0.2,
         rate=0.001,
-        holds=Holding("studio_members", "studio_id", "user_id", only="t.role = 'curator'", sibling="studio_managers"),
+        members=Holding("studio_members", "studio_id", "user_id", only="t.role = 'curator'", sibling="studio_managers"),
     ),
     Stream(
         name="studio_activity",
@@ -522,7 +523,7 @@ _STREAMS = (
         identity=lambda event: _name(event.id),
         key=_created,
         key_name="datetime_created",
-        margin=60,
+        lookback=60,
         record=r.Activity,
         writes={
             "studio_activity": (
@@ -539,12 +540,12 @@ _STREAMS = (
                 "extra",
             ),
         },
-        quirks=(
+        notes=(
             "`dateLimit` is inclusive: pages overlap on equal times (scratch-www).",
             "More than a page of events in one second cannot be paged past: reported as drift (scratch-www).",
             "`becomecurator`: the actor is the new curator, `username` the inviter (scratch-www).",
         ),
-        worth=0.1,
+        item_weight=0.1,
         rate=0.005,
     ),
     Stream(
@@ -556,28 +557,28 @@ _STREAMS = (
         order=Order.NEWEST_FIRST,
         key=_created,
         key_name="datetime_created",
-        empties=0,  # filtered before the limit: no page but the last was short in 18 recorded crawls
-        margin=60,
+        stop_after_empty_pages=0,  # filtered before the limit: no page but the last was short in 18 recorded crawls
+        lookback=60,
         record=r.Comment,
         writes={"users": COMMENT_AUTHOR, "project_comments": PROJECT_COMMENT},
-        leads=(
+        links=(
             Lead("project_comments", "project_id", "author_id", Kind.USER),
-            Lead("project_comments", "project_id", "id", Kind.PROJECT_THREAD, hop=0, signal="reply_count"),
+            Lead("project_comments", "project_id", "id", Kind.PROJECT_THREAD, depth_cost=0, changed_if="reply_count"),
         ),
-        quirks=(
+        notes=(
             (
                 "Newest first by time, then by id; ids alone are not monotone; content is entity-encoded (8,711 "
                 "recorded comments, 2026)."
             ),
         ),
-        worth=1.0,
+        item_weight=1.0,
         rate=0.0009,
-        holds=Holding(
+        members=Holding(
             "project_comments",
             "project_id",
             "id",
             only="t.parent_id IS NULL",
-            ask="project_comment",
+            verify_with="project_comment",
             dated="created_at",
         ),
     ),
@@ -590,24 +591,29 @@ _STREAMS = (
         order=Order.NEWEST_FIRST,
         key=_created,
         key_name="datetime_created",
-        empties=0,
-        margin=60,
+        stop_after_empty_pages=0,
+        lookback=60,
         record=r.Comment,
         writes={"users": COMMENT_AUTHOR, "studio_comments": STUDIO_COMMENT},
-        leads=(
+        links=(
             Lead("studio_comments", "studio_id", "author_id", Kind.USER),
-            Lead("studio_comments", "studio_id", "id", Kind.STUDIO_THREAD, hop=0, signal="reply_count"),
+            Lead("studio_comments", "studio_id", "id", Kind.STUDIO_THREAD, depth_cost=0, changed_if="reply_count"),
         ),
-        quirks=(
+        notes=(
             (
                 "As for projects; never edited; `datetime_modified` is no sign of a change (8,711 recorded comments, "
                 "2026)."
             ),
         ),
-        worth=1.0,
+        item_weight=1.0,
         rate=0.0028,
-        holds=Holding(
-            "studio_comments", "studio_id", "id", only="t.parent_id IS NULL", ask="studio_comment", dated="created_at"
+        members=Holding(
+            "studio_comments",
+            "studio_id",
+            "id",
+            only="t.parent_id IS NULL",
+            verify_with="studio_comment",
+            dated="created_at",
         ),
     ),
     Stream(
@@ -622,22 +628,22 @@ _STREAMS = (
         order=Order.NEWEST_FIRST,
         key=_created,
         key_name="datetime_created",
-        empties=3,  # empty pages were seen before pages with content
+        stop_after_empty_pages=3,  # empty pages were seen before pages with content
         identity=lambda comment: profile_html.identity(comment.id, removed=comment.content is None),
-        margin=60,
-        deepest=PROFILE_PAGES,
+        lookback=60,
+        max_offset=PROFILE_PAGES,
         record=profile_html.PageComment,
         writes={"users": COMMENT_AUTHOR, "profile_comments": PROFILE_COMMENT},
-        leads=(Lead("profile_comments", "user_id", "author_id", Kind.USER),),
-        quirks=(
+        links=(Lead("profile_comments", "user_id", "author_id", Kind.USER),),
+        notes=(
             "HTML only; page 68 of anybody is a 404, older comments cannot be reached (scratch-www issue 4525).",
             "Empty pages stand before pages with content (scratchattach issue 582).",
             "Whom a reply addresses is only in its text: `extra.commentee_username` (scratchattach).",
             "Removed comments stay as such; their text is not served (scratch-www issue 1783).",
         ),
-        worth=1.0,
+        item_weight=1.0,
         rate=0.00091,
-        holds=Holding("profile_comments", "user_id", "id", number=_id, dated="created_at"),
+        members=Holding("profile_comments", "user_id", "id", number=_id, dated="created_at"),
     ),
     Stream(
         name="project_comment",
@@ -651,7 +657,7 @@ _STREAMS = (
         answers_for=_id,
         revisit=ONCE,
         gone="deleted",
-        quirks=(
+        notes=(
             "A deleted comment answers `null` or 404; asked only about one whose thread was not found (ScratchAddons).",
         ),
     ),
@@ -667,7 +673,7 @@ _STREAMS = (
         answers_for=_id,
         revisit=ONCE,
         gone="deleted",
-        quirks=(
+        notes=(
             "A deleted comment answers `null` or 404; asked only about one whose thread was not found (ScratchAddons).",
         ),
     ),
@@ -680,13 +686,14 @@ _STREAMS = (
         order=Order.OLDEST_FIRST,
         key=_created,
         key_name="datetime_created",
-        empties=0,  # at most 25 replies a thread, so that one page holds all; older threads may hold more
+        # at most 25 replies a thread, so that one page holds all; older threads may hold more
+        stop_after_empty_pages=0,
         record=r.Comment,
         writes={"users": COMMENT_AUTHOR, "project_comments": PROJECT_COMMENT},
-        leads=(Lead("project_comments", "parent_id", "author_id", Kind.USER),),
-        quirks=("At most 25 in a thread today, older threads may hold more (scratch-www pull request 5495).",),
-        opens_gone=("project_comment",),
-        holds=Holding("project_comments", "parent_id", "id"),
+        links=(Lead("project_comments", "parent_id", "author_id", Kind.USER),),
+        notes=("At most 25 in a thread today, older threads may hold more (scratch-www pull request 5495).",),
+        enqueues_gone=("project_comment",),
+        members=Holding("project_comments", "parent_id", "id"),
     ),
     Stream(
         name="studio_replies",
@@ -697,12 +704,12 @@ _STREAMS = (
         order=Order.OLDEST_FIRST,
         key=_created,
         key_name="datetime_created",
-        empties=0,
+        stop_after_empty_pages=0,
         record=r.Comment,
         writes={"users": COMMENT_AUTHOR, "studio_comments": STUDIO_COMMENT},
-        leads=(Lead("studio_comments", "parent_id", "author_id", Kind.USER),),
-        opens_gone=("studio_comment",),
-        holds=Holding("studio_comments", "parent_id", "id"),
+        links=(Lead("studio_comments", "parent_id", "author_id", Kind.USER),),
+        enqueues_gone=("studio_comment",),
+        members=Holding("studio_comments", "parent_id", "id"),
     ),
     _ranking("explore_projects", "explore", "projects"),
     _ranking("explore_studios", "explore", "studios"),
@@ -724,8 +731,8 @@ _STREAMS = (
         },
         weak=("projects", "studios"),
         revisit=DAY,
-        leads=_FOUND,
-        quirks=(
+        links=_FOUND,
+        notes=(
             "Served with a wrong Content-Type: judged by its body (reference).",
             "Two of its rows have been empty since 2025 (recording of 2025-12).",
         ),
@@ -740,7 +747,7 @@ _STREAMS = (
         record=r.NewsItem,
         writes={"news": ("id", "headline", "url", "image", "copy", "stamp", "extra")},
         revisit=DAY,
-        quirks=(
+        notes=(
             (
                 "Ids are used again for other items, so the headline is part of the key (readings of 2025-10-31 and "
                 "2025-12-06)."
@@ -758,7 +765,7 @@ _STREAMS = (
         record=r.Count,
         writes={"site_counts": ("name", "seen_at", "count")},
         revisit=DAY,
-        quirks=("Slow, and may time out with 503 (reference).",),
+        notes=("Slow, and may time out with 503 (reference).",),
     ),
     Stream(
         name="health",
@@ -770,7 +777,7 @@ _STREAMS = (
         record=r.Health,
         writes={"site_health": ("seen_at", "trouble", "version", "uptime", "extra")},
         revisit=DAY,
-        quirks=(
+        notes=(
             "Read once at the start of a run; while it reports trouble the crawl waits.",
             "Served with a wrong Content-Type: judged by its body (reference).",
         ),

@@ -54,7 +54,7 @@ MOST_ALONE = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
+class SchemaDeviation:
     """One way in which a response departs from its record: the field, how it changed, and an example."""
 
     field: str
@@ -63,7 +63,7 @@ class Departure:
 
 
 def decode(
-    stream: Stream, body: bytes, departures: list[Departure] | None = None, aside: list[OddItem] | None = None
+    stream: Stream, body: bytes, departures: list[SchemaDeviation] | None = None, aside: list[OddItem] | None = None
 ) -> list[Record]:
     """Decode one response into records, in the order in which they were served.
 
@@ -89,12 +89,12 @@ def without_mark(body: bytes) -> bytes:
 
 
 def _decode(
-    stream: Stream, body: bytes, departures: list[Departure] | None, aside: list[OddItem] | None
+    stream: Stream, body: bytes, departures: list[SchemaDeviation] | None, aside: list[OddItem] | None
 ) -> list[Record]:
-    found: list[Departure] = []
+    found: list[SchemaDeviation] = []
     if body.startswith(_BYTE_ORDER_MARK):
         body = without_mark(body)
-        found.append(Departure("-", MARKED, ""))
+        found.append(SchemaDeviation("-", MARKED, ""))
     if stream.format is Format.JSON:
         records, unusable = _from_json(stream, body, found)
     else:
@@ -112,14 +112,14 @@ def _decode(
     return records
 
 
-def _from_json(stream: Stream, body: bytes, found: list[Departure]) -> tuple[list[Record], list[OddItem]]:
+def _from_json(stream: Stream, body: bytes, found: list[SchemaDeviation]) -> tuple[list[Record], list[OddItem]]:
     """Decode JSON into records and items that cannot be used."""
-    records = _as_declared(stream, body)
+    records = decode_strict(stream, body)
     if records is not None:
         return records, []
     body, replaced = _as_utf_8(body)
     if replaced:
-        found.append(Departure("-", NOT_UTF_8, f"{replaced:,} replaced"))
+        found.append(SchemaDeviation("-", NOT_UTF_8, f"{replaced:,} replaced"))
     served = _items(stream, body)
     unusable = [
         _set_aside(place, "an object is due", item) for place, item in enumerate(served) if not isinstance(item, dict)
@@ -132,8 +132,8 @@ def _from_json(stream: Stream, body: bytes, found: list[Departure]) -> tuple[lis
     except (msgspec.ValidationError, ValueError, OverflowError):
         records, used = [], []
         for place, item in zip(places, declared, strict=True):
-            departs: list[Departure] = []
-            record = _lenient(stream.record, item, "", departs)
+            departs: list[SchemaDeviation] = []
+            record = decode_lenient(stream.record, item, "", departs)
             if lost := _lost(stream, record):
                 unusable.append(_unusable(stream, place, served[place], record, lost, departs))
                 continue
@@ -141,7 +141,7 @@ def _from_json(stream: Stream, body: bytes, found: list[Departure]) -> tuple[lis
             used.append(place)
             found += departs
     for place, record in zip(used, records, strict=True):
-        _keep_unknown(served[place], record, "", found)
+        _keep_extra_fields(served[place], record, "", found)
     return records, sorted(unusable, key=lambda one: one.position)
 
 
@@ -151,7 +151,7 @@ _HTML: dict[Format, Callable[[bytes, list[OddItem]], list[Any]]] = {
 }
 
 
-def _as_declared(stream: Stream, body: bytes) -> list[Record] | None:
+def decode_strict(stream: Stream, body: bytes) -> list[Record] | None:
     """The records of a response that departs in nothing from what is declared; None for any other."""
     if stream.unpack is not None or _NUL_IN_JSON in body:
         return None  # a lone surrogate is refused by the decoder itself
@@ -204,17 +204,17 @@ def _items(stream: Stream, body: bytes) -> list[Any]:
     return served
 
 
-def _lenient(record: type[Record], served: dict[str, Any], place: str, found: list[Departure]) -> Record:
+def decode_lenient(record: type[Record], served: dict[str, Any], place: str, found: list[SchemaDeviation]) -> Record:
     """A record of what can be used of an object."""
     fields: dict[str, Any] = {}
     wrong: dict[str, Any] = {}
     for field in msgspec.structs.fields(record):
-        if field.name == "unknown":
+        if field.name == "extra_fields":
             continue
         where, value = f"{place}{field.name}", served.get(field.encode_name, UNSET)
         if value is UNSET:
             if field.required:
-                found.append(Departure(where, "missing field", ""))
+                found.append(SchemaDeviation(where, "missing field", ""))
                 fields[field.name] = UNSET
             continue
         try:
@@ -222,19 +222,19 @@ def _lenient(record: type[Record], served: dict[str, Any], place: str, found: li
         except (msgspec.ValidationError, ValueError, OverflowError):
             part = _record_in(field.type)
             if part is not None and isinstance(value, dict):
-                fields[field.name] = _lenient(part, value, f"{where}.", found)
+                fields[field.name] = decode_lenient(part, value, f"{where}.", found)
                 continue
-            found.append(Departure(where, f"type changed to {_kind(value)}", _example(value)))
+            found.append(SchemaDeviation(where, f"type changed to {_kind(value)}", _example(value)))
             fields[field.name] = UNSET
             wrong[field.name] = value
     made = record(**fields)
-    made.unknown = wrong
+    made.extra_fields = wrong
     return made
 
 
 def _lost(stream: Stream, record: Record) -> list[str]:
     """Name the fields for lack of which a record has no identity or no key."""
-    lost = [name for name in record.essential if getattr(record, name) is UNSET]
+    lost = [name for name in record.required if getattr(record, name) is UNSET]
     if lost or stream.paging is Paging.SINGLE:
         return lost
     read = [stream.identity] if stream.key is None else [stream.identity, stream.key]
@@ -250,7 +250,7 @@ def _read(part: Callable[[Any], int], record: Record) -> int | None:
 
 
 def _unusable(
-    stream: Stream, place: int, served: Any, record: Record, lost: list[str], departs: list[Departure]
+    stream: Stream, place: int, served: Any, record: Record, lost: list[str], departs: list[SchemaDeviation]
 ) -> OddItem:
     """Set an item aside, with what tells it from others as far as that can be read."""
     changes = [f"{one.field}: {one.change}" for one in departs if one.field.partition(".")[0] in lost]
@@ -304,16 +304,16 @@ def _declared_part(record: type[Record], served: dict[str, Any]) -> dict[str, An
     return part
 
 
-def _keep_unknown(served: dict[str, Any], record: Record, place: str, found: list[Departure]) -> None:
+def _keep_extra_fields(served: dict[str, Any], record: Record, place: str, found: list[SchemaDeviation]) -> None:
     declared, nested = _shape(type(record))
     if not served.keys() <= declared:
         new = served.keys() - declared
-        record.unknown = record.unknown | {name: served[name] for name in new}
-        found += [Departure(place + name, NEW_FIELD, _example(served[name])) for name in sorted(new - {_NOTED})]
+        record.extra_fields = record.extra_fields | {name: served[name] for name in new}
+        found += [SchemaDeviation(place + name, NEW_FIELD, _example(served[name])) for name in sorted(new - {_NOTED})]
     for name in nested:
         part = served.get(name)
         if isinstance(part, dict):
-            _keep_unknown(part, getattr(record, name), f"{place}{name}.", found)
+            _keep_extra_fields(part, getattr(record, name), f"{place}{name}.", found)
 
 
 def _without_nul(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 A field is required unless the API is known to leave it out, so that a response of another shape fails to
 decode instead of filling the warehouse with blanks. Fields without a place here are not lost: `decode`
-collects them in `unknown`. Shapes: the API reference; what it leaves unsaid is cited where it matters.
+collects them in `extra_fields`. Shapes: the API reference; what it leaves unsaid is cited where it matters.
 
 A value may be null, which is stored as such, unless things are identified, placed or asked for by it: ids of the
 things themselves, usernames, the key of a list. An optional field is UNSET where it was not served, never None.
@@ -37,16 +37,16 @@ Reference = Id | None
 
 
 class Record(Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """Base of all records; `unknown` holds what was served and is not declared, by field name (see `decode`).
+    """Base of all records; `extra_fields` holds what was served and is not declared, by field name (see `decode`).
 
     What is made of JSON holds no cycles: the garbage collector need not look at it.
     """
 
-    essential: ClassVar[tuple[str, ...]] = ("id",)
+    required: ClassVar[tuple[str, ...]] = ("id",)
     """Fields without which a record is of no use, whatever else it holds."""
 
     # Under this name no field of the API fills it.
-    unknown: dict[str, Any] = field(default_factory=dict, name=":unknown:")
+    extra_fields: dict[str, Any] = field(default_factory=dict, name=":extra_fields:")
 
 
 PLACEHOLDER_DATES = frozenset({datetime(1900, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC)})
@@ -102,7 +102,7 @@ class AuthorProfile(Record, kw_only=True):
 
 
 class AnonymousAuthor(Record, kw_only=True):
-    """The author inside the lists of one user: no name, and `joined` and `scratchteam` are dummies."""
+    """The author inside the lists of one user: no name, and `joined` and `scratchteam` are placeholders."""
 
     id: Id
     scratchteam: Flag
@@ -111,7 +111,7 @@ class AnonymousAuthor(Record, kw_only=True):
 
 
 class Author(AnonymousAuthor, kw_only=True):
-    """The author of a project where the name is served; `joined` and `scratchteam` are dummies here too."""
+    """The author of a project where the name is served; `joined` and `scratchteam` are placeholders here too."""
 
     username: Name
 
@@ -246,7 +246,7 @@ class Comment(Record, kw_only=True):
     are replies, but its exact value is not reliable.
     """
 
-    essential: ClassVar[tuple[str, ...]] = ("id", "datetime_created")
+    required: ClassVar[tuple[str, ...]] = ("id", "datetime_created")
 
     id: Id
     parent_id: Reference
@@ -279,7 +279,7 @@ class FeaturedProject(Record, kw_only=True):
 class UserAll(Record, kw_only=True):
     """The featured project of a profile; `id` is the profile's number, the label's name in the reader's language."""
 
-    essential: ClassVar[tuple[str, ...]] = ("user",)
+    required: ClassVar[tuple[str, ...]] = ("user",)
 
     id: Id
     user: NamedUser
@@ -293,7 +293,7 @@ class UserAll(Record, kw_only=True):
 class Count(Record, kw_only=True):
     """A single number."""
 
-    essential: ClassVar[tuple[str, ...]] = ("count",)
+    required: ClassVar[tuple[str, ...]] = ("count",)
 
     count: LargeNumber
 
@@ -301,7 +301,7 @@ class Count(Record, kw_only=True):
 class NameCheck(Record, kw_only=True):
     """Whether a name is taken: `username exists`, `valid username`, `invalid username` or `bad username`."""
 
-    essential: ClassVar[tuple[str, ...]] = ("msg",)
+    required: ClassVar[tuple[str, ...]] = ("msg",)
 
     username: Text
     msg: str
@@ -310,7 +310,7 @@ class NameCheck(Record, kw_only=True):
 class ProfilePage(Record, kw_only=True):
     """What the site's own page of a user shows: that the account lives, and its group (Scratcher, ...)."""
 
-    essential: ClassVar[tuple[str, ...]] = ()
+    required: ClassVar[tuple[str, ...]] = ()
 
     group: str | UnsetType = UNSET
 
@@ -318,7 +318,7 @@ class ProfilePage(Record, kw_only=True):
 class Activity(Record, kw_only=True):
     """One event in a studio. Its id is text, type-number; the other fields depend on the type."""
 
-    essential: ClassVar[tuple[str, ...]] = ("id", "datetime_created")
+    required: ClassVar[tuple[str, ...]] = ("id", "datetime_created")
 
     id: str
     datetime_created: Moment
@@ -342,7 +342,7 @@ class RankedRemix(Record, kw_only=True):
 
 
 class RankedProject(BaseProject, kw_only=True):
-    """A project in explore and search: its flags and its visibility are dummies."""
+    """A project in explore and search: its flags and its visibility are placeholders."""
 
     author: Author
     remix: RankedRemix  # type: ignore[assignment]  # a narrower object than elsewhere
@@ -359,7 +359,7 @@ class RankedStudio(ListedStudio, kw_only=True):
 class FrontPageItem(Record, kw_only=True):
     """One entry of the front page; `row` and `position` say where it stood."""
 
-    essential: ClassVar[tuple[str, ...]] = ("id", "type")
+    required: ClassVar[tuple[str, ...]] = ("id", "type")
 
     row: str
     position: Number
@@ -378,7 +378,7 @@ class FrontPageItem(Record, kw_only=True):
 class NewsItem(Record, kw_only=True):
     """An announcement. Ids are used again for other items, and are beyond what 64-bit floats hold."""
 
-    essential: ClassVar[tuple[str, ...]] = ("id", "headline")
+    required: ClassVar[tuple[str, ...]] = ("id", "headline")
 
     id: Id
     stamp: Date
@@ -391,7 +391,7 @@ class NewsItem(Record, kw_only=True):
 class Health(Record, kw_only=True):
     """What the API says of its own servers."""
 
-    essential: ClassVar[tuple[str, ...]] = ("cache",)
+    required: ClassVar[tuple[str, ...]] = ("cache",)
 
     version: Text
     uptime: float | None
@@ -404,7 +404,7 @@ class Health(Record, kw_only=True):
 class Message(Record, kw_only=True):
     """A message to the own account, or what somebody it follows did; the other fields depend on the type."""
 
-    essential: ClassVar[tuple[str, ...]] = ("id", "type")
+    required: ClassVar[tuple[str, ...]] = ("id", "type")
 
     id: Id
     datetime_created: Moment
@@ -429,4 +429,4 @@ class AccountProject(Record, kw_only=True):
 class AccountState(Record, kw_only=True):
     """An object about the own account, kept as served."""
 
-    essential: ClassVar[tuple[str, ...]] = ()
+    required: ClassVar[tuple[str, ...]] = ()

@@ -36,15 +36,15 @@ def _facts(stream: Stream) -> dict[str, Any]:
         "order": None if stream.paging is Paging.SINGLE else stream.order.value,
         "key": stream.key_name if stream.key else None,
         "revisit_days": round(stream.revisit / _SHORTEST, 1),
-        "worth": stream.worth,
+        "item_weight": stream.item_weight,
         "writes": {table: list(columns) for table, columns in stream.writes.items()},
         "weak": list(stream.weak),
-        "opens": list(stream.opens),
-        "leads": [f"{lead.table}.{lead.met} -> {lead.kind.value}" for lead in stream.leads],
+        "enqueues": list(stream.enqueues),
+        "links": [f"{lead.table}.{lead.target_column} -> {lead.kind.value}" for lead in stream.links],
         "gone": stream.gone,
-        "dummies": list(stream.dummies),
+        "placeholder_fields": list(stream.placeholder_fields),
         "documented": bool(stream.documented),
-        "quirks": list(stream.quirks),
+        "notes": list(stream.notes),
     }
 
 
@@ -67,25 +67,27 @@ def entry(name: str) -> str:
         + ", ".join(f"`{column}`" for column in columns)
         for table, columns in stream.writes.items()
     ]
-    if stream.dummies:
-        lines.append("- not believed, or never stored: " + ", ".join(f"`{path}`" for path in stream.dummies))
-    if stream.opens:
-        lines.append("- once seen, opens: " + ", ".join(f"`{one}`" for one in stream.opens))
-    if stream.leads:
-        met = dict.fromkeys(f"{lead.kind.value} (`{lead.table}.{lead.met}`)" for lead in stream.leads)
+    if stream.placeholder_fields:
+        lines.append("- not believed, or never stored: " + ", ".join(f"`{path}`" for path in stream.placeholder_fields))
+    if stream.enqueues:
+        lines.append("- once seen, enqueues: " + ", ".join(f"`{one}`" for one in stream.enqueues))
+    if stream.links:
+        met = dict.fromkeys(f"{lead.kind.value} (`{lead.table}.{lead.target_column}`)" for lead in stream.links)
         lines.append("- leads to: " + ", ".join(met))
     if stream.gone:
-        asked = "".join(f", and `{one}` is asked" for one in stream.opens_gone)
+        asked = "".join(f", and `{one}` is asked" for one in stream.enqueues_gone)
         lines.append(f"- not found means: {stream.gone}{asked}")
-    lines += [f"- {quirk}" for quirk in stream.quirks]
+    lines += [f"- {note}" for note in stream.notes]
     return "\n".join(lines) + "\n"
 
 
 def _again(stream: Stream) -> str:
     """When it is visited again."""
-    if not stream.worth:
+    if not stream.item_weight:
         return f"after {_days(stream.revisit)}"
-    return f"when it pays (a new item is worth {stream.worth:g} comments), and in full after {_days(stream.revisit)}"
+    return (
+        f"when it pays (a new item is worth {stream.item_weight:g} comments), and in full after {_days(stream.revisit)}"
+    )
 
 
 def _days(seconds: float) -> str:
@@ -97,9 +99,9 @@ def _paging(stream: Stream) -> str:
     if stream.paging in (Paging.SINGLE, Paging.RANKING):
         return str(stream.paging.value)
     key = f", key `{stream.key_name}`" if stream.key else ", no key: by identity"
-    moves = ", items may move to the head" if stream.moves else ""
+    moves = ", items may move to the head" if stream.reorders else ""
     ends = {0: "a short page is the end", 1: "an empty page is the end"}
-    end = ends.get(stream.empties, f"{stream.empties} empty pages in a row are the end")
+    end = ends.get(stream.stop_after_empty_pages, f"{stream.stop_after_empty_pages} empty pages in a row are the end")
     return f"{stream.paging.value}; {stream.order.value}{key}{moves}; {end}"
 
 

@@ -64,17 +64,17 @@ class Lead:
     """Something met in a response: the column `met` of the rows of `table` names a thing of `kind`.
 
     `owner` is the column that holds the visited entity, so that the same fact can be read back from the
-    warehouse; empty where no row holds it. `hop` is what the step costs of a seed's depth: 0 for what the entity
+    warehouse; empty where no row holds it. `depth_cost` is what the step costs of a seed's depth: 0 for what the entity
     owns. With `signal`, the thing is due when that column of the row is above 0 and differs from what it was when
     last visited.
     """
 
     table: str
     owner: str
-    met: str
+    target_column: str
     kind: Kind
-    hop: int = 1
-    signal: str | None = None
+    depth_cost: int = 1
+    changed_if: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,9 @@ class Holding:
     owner: str
     item: str
     only: str = "true"
-    ask: str | None = None
+    verify_with: str | None = None
     """The stream that asks for one of the things itself."""
-    asks_known: bool = False
+    verify_only: bool = False
     """Whether only that stream can date an absence: the list is one place where the thing is shown, not the thing."""
     sibling: str | None = None
     """A list of the same entity to which what vanished here may have gone: it is read again before it is dated."""
@@ -130,29 +130,29 @@ class Stream:
     key_name: str = "-"
     unpack: Callable[[Any], Any] | None = None
     """Makes a list of items of an object that holds several lists."""
-    empties: int = 1
+    stop_after_empty_pages: int = 1
     """Pages in a row that must bring nothing before the list has ended; 0 where a short page is its end."""
-    moves: bool = False
+    reorders: bool = False
     """Whether an item can move to the head while the list is read."""
-    margin: int = 0
+    lookback: int = 0
     """How far below the certified high-water key a later walk goes on, in units of the key (late entrants)."""
-    deepest: int | None = None
+    max_offset: int | None = None
     """The last page number or the first offset that is never served; None where no such bound is known."""
     revisit: float = 180 * DAY
     """Seconds after which a list is read in full again, or an object asked for again, at the latest."""
-    worth: float = 0.0
+    item_weight: float = 0.0
     """What a new item is worth, a comment being 1: visits are scheduled by it. 0: there are no visits but those that
     `revisit` asks for."""
     rate: float = 0.0
     """New items a day of one list, before anything was observed; of an object, the share of days with a change."""
-    holds: Holding | None = None
+    members: Holding | None = None
     """Where its items are kept; None for a list from which no absence is told."""
-    leads: tuple[Lead, ...] = ()
-    opens: tuple[str, ...] = ()
+    links: tuple[Lead, ...] = ()
+    enqueues: tuple[str, ...] = ()
     """Streams of the same entity that become due once this object was seen."""
     gone: str | None = None
     """What it means for the entity when this object is not found; None: nothing."""
-    opens_gone: tuple[str, ...] = ()
+    enqueues_gone: tuple[str, ...] = ()
     """Streams of the same entity that become due when it is not found."""
     weak: tuple[str, ...] = ()
     """Tables of which it only fills what no better response has told: it answers from an index that lags."""
@@ -162,13 +162,13 @@ class Stream:
     """The name of the visited user as a record shows it, which is the one that was asked for; None where none does."""
     says_free: Callable[[Any], bool] | None = None
     """Whether a record says that nobody has the name that was asked for; None where none says so."""
-    shows: tuple[str, ...] | None = None
+    confirms: tuple[str, ...] | None = None
     """Tables whose rows this response proves to be present at the site; None: all that it writes but users and those of
     which it is a weak source."""
-    dummies: tuple[str, ...] = ()
-    """Paths of served fields that hold dummies here or are never stored, with `[]` for a list's items."""
+    placeholder_fields: tuple[str, ...] = ()
+    """Paths of served fields that hold placeholders here or are never stored, with `[]` for a list's items."""
     documented: str = ""
-    quirks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     """What the reference does not say, each with its source."""
 
     @property
@@ -225,12 +225,12 @@ class Stream:
 
     def held(self, record: Any) -> int:
         """What tells an item of this list from the others in the warehouse."""
-        number = self.identity if self.holds is None or self.holds.number is None else self.holds.number
+        number = self.identity if self.members is None or self.members.number is None else self.members.number
         return number(record)
 
     def proves(self, table: str) -> bool:
         """Whether a row of `table` in this response shows that the thing is there, not only that it is named."""
-        return table != "users" and table not in self.weak if self.shows is None else table in self.shows
+        return table != "users" and table not in self.weak if self.confirms is None else table in self.confirms
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ _EMOJI = re.compile(r'<img src="/images/emoji/([a-z0-9-]+)\.png" class="emoji" a
 
 
 @lru_cache(maxsize=64)  # a text is asked for twice: as it is read, and whether it was served so
-def as_read(served: str) -> str:
+def decode_text(served: str) -> str:
     """The content of a project or studio comment as a reader sees it.
 
     Emoji images become `:name:` and entities are decoded exactly once: comments before 2019 were stored

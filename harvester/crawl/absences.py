@@ -25,8 +25,9 @@ def usual_shares(connection: Connection, run: int) -> dict[str, float]:
     rows = connection.execute(
         "SELECT a.stream,"
         " sum(n.count::int) FILTER (WHERE n.status IN ('403', '404', '410'))::float8 / sum(n.count::int)"
-        " FROM (SELECT answers FROM crawl.runs WHERE id < %s AND crew IS NULL AND outcome IN ('done', 'bounded')"
-        " ORDER BY id DESC LIMIT %s) r, jsonb_each(r.answers) AS a (stream, statuses),"
+        " FROM (SELECT responses FROM crawl.runs WHERE id < %s AND parent_run_id IS NULL AND outcome IN ('done',"
+        " 'bounded')"
+        " ORDER BY id DESC LIMIT %s) r, jsonb_each(r.responses) AS a (stream, statuses),"
         " jsonb_each_text(a.statuses) AS n (status, count)"
         " WHERE n.status IN ('200', '403', '404', '410') GROUP BY 1 HAVING sum(n.count::int) > 0",
         [run, _EARLIER],
@@ -41,7 +42,7 @@ def is_known(connection: Connection, lease: Lease) -> bool:
     if stream.is_thread:
         return False  # its comment is asked for then, which alone dates anything
     if stream.paging is not Paging.SINGLE:
-        return lease.held > 0
+        return lease.item_count > 0
     if stream.gone is None:
         return False
     row = connection.execute(
@@ -75,18 +76,18 @@ def known_present(connection: Connection, visit: Visit, count: int) -> list[Visi
 _WALKS = f"""
 WITH place AS (
     SELECT low + floor(%(share)s * (high - low))::bigint AS id FROM (
-        SELECT min(entity_id) AS low, max(entity_id) AS high FROM crawl.walks WHERE stream = %(stream)s
+        SELECT min(entity_id) AS low, max(entity_id) AS high FROM crawl.frontier WHERE stream = %(stream)s
     ) ends
 )
 SELECT w.entity_id, w.owner_id, u.username
 FROM (
-    (SELECT w.* FROM crawl.walks w, place WHERE w.stream = %(stream)s AND w.entity_id >= place.id
+    (SELECT w.* FROM crawl.frontier w, place WHERE w.stream = %(stream)s AND w.entity_id >= place.id
         AND w.entity_id <> %(entity)s AND w.visits > 0 AND w.failures = 0 AND w.gone_at IS NULL
-        AND (w.held > 0 OR NOT %(listed)s) ORDER BY w.entity_id LIMIT %(count)s)
+        AND (w.item_count > 0 OR NOT %(listed)s) ORDER BY w.entity_id LIMIT %(count)s)
     UNION ALL
-    (SELECT w.* FROM crawl.walks w, place WHERE w.stream = %(stream)s AND w.entity_id < place.id
+    (SELECT w.* FROM crawl.frontier w, place WHERE w.stream = %(stream)s AND w.entity_id < place.id
         AND w.entity_id <> %(entity)s AND w.visits > 0 AND w.failures = 0 AND w.gone_at IS NULL
-        AND (w.held > 0 OR NOT %(listed)s) ORDER BY w.entity_id LIMIT %(count)s)
+        AND (w.item_count > 0 OR NOT %(listed)s) ORDER BY w.entity_id LIMIT %(count)s)
 ) w
 LEFT JOIN scratch.projects p ON %(stream)s = ANY(ARRAY{
     [stream.name for stream in STREAMS.values() if stream.kind in (Kind.PROJECT, Kind.PROJECT_THREAD)]
@@ -123,15 +124,15 @@ def was_missed_before(connection: Connection, lease: Lease, run: int) -> bool:
     place = {"stream": lease.visit.stream.name, "entity": lease.visit.entity_id, "run": run, "itself": ITSELF}
     with connection.transaction():
         connection.execute(
-            "INSERT INTO crawl.suspects (stream, entity_id, item_id, gone_after, missed_at)"
-            " SELECT stream, entity_id, %(itself)s, coalesce(visited_at, now()), clock_timestamp() FROM crawl.walks"
+            "INSERT INTO crawl.missing_items (stream, entity_id, item_id, last_seen_at, missed_at)"
+            " SELECT stream, entity_id, %(itself)s, coalesce(visited_at, now()), clock_timestamp() FROM crawl.frontier"
             " WHERE stream = %(stream)s AND entity_id = %(entity)s ON CONFLICT DO NOTHING",
             place,
         )
         row = connection.execute(
-            "SELECT s.missed_at < r.started_at FROM crawl.suspects s, crawl.runs r"
+            "SELECT s.missed_at < r.started_at FROM crawl.missing_items s, crawl.runs r"
             " WHERE s.stream = %(stream)s AND s.entity_id = %(entity)s AND s.item_id = %(itself)s"
-            " AND r.id = (SELECT coalesce(crew, id) FROM crawl.runs WHERE id = %(run)s)",
+            " AND r.id = (SELECT coalesce(parent_run_id, id) FROM crawl.runs WHERE id = %(run)s)",
             place,
         ).fetchone()
     return bool(row and row[0])

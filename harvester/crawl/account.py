@@ -16,7 +16,7 @@ from harvester.errors import HarvesterError, TransientHTTP, UsageError
 from harvester.warehouse.normalise import Visit
 
 if TYPE_CHECKING:
-    from harvester.crawl.spider import WalkSpider
+    from harvester.crawl.spider import FrontierSpider
 
 _PATH = "/session/"
 
@@ -34,7 +34,7 @@ class _Session(msgspec.Struct):
 class Account:
     """Who the operator is to the site, and what proves it."""
 
-    def __init__(self, spider: "WalkSpider") -> None:
+    def __init__(self, spider: "FrontierSpider") -> None:
         self._spider = spider
         self._user: _User | None = None
         self._is_refused = False

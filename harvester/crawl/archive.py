@@ -51,7 +51,8 @@ class Part:
     """What a response is to its visit.
 
     `first`: the first one under its lease; `full`: the list is read in full; `down_to` and `served`: see
-    `visits.course`; `alone`: it belongs to no walk, its rows are stored as they are; `position`: how many pages of its
+    `visits.paginator_of`; `alone`: it belongs to no walk, its rows are stored as they are; `position`: how many
+    pages of its
     walk were stored before; `proven`: the name that was asked for was shown to be the account's.
     """
 

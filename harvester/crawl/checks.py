@@ -26,7 +26,7 @@ _TOLERATED = 0.05
 def findings(connection: Connection, run: int, total: Totals) -> list[str]:
     """What is wrong with a run, in words; nothing where all is as it was."""
     earlier = connection.execute(
-        "SELECT answers, counts, requests FROM crawl.runs WHERE id < %s AND crew IS NULL"
+        "SELECT responses, counts, requests FROM crawl.runs WHERE id < %s AND parent_run_id IS NULL"
         " AND outcome IN ('done', 'bounded') AND requests >= %s ORDER BY id DESC LIMIT %s",
         [run, _ENOUGH, _EARLIER],
     ).fetchall()
@@ -41,7 +41,7 @@ def findings(connection: Connection, run: int, total: Totals) -> list[str]:
 
 def _disbelieved(total: Totals) -> list[str]:
     """Streams of which the source said that known things are not there, and was not believed."""
-    doubted = {stream: statuses.get(NOT_BELIEVED, 0) for stream, statuses in total.answers.items()}
+    doubted = {stream: statuses.get(NOT_BELIEVED, 0) for stream, statuses in total.responses.items()}
     return [
         f"{stream}: {count:,} answers that something is not there were not believed, and are asked for again"
         for stream, count in sorted(doubted.items())
@@ -50,7 +50,7 @@ def _disbelieved(total: Totals) -> list[str]:
 
 
 def _unanswered(total: Totals, earlier: list[dict[str, dict[str, int]]]) -> list[str]:
-    asked, failed = _asked(total.answers)
+    asked, failed = _asked(total.responses)
     if asked < _ENOUGH:
         return []
     usual = median([bad / max(1, all_) for all_, bad in map(_asked, earlier)]) if earlier else 0.0
@@ -84,7 +84,7 @@ def _empty(total: Totals, earlier: list[dict[str, Any]]) -> list[str]:
     for table in {name for counts in earlier for name in counts}:
         usual = median([sum(counts.get(table, {}).values()) for counts in earlier])
         answered = sum(
-            total.answers.get(stream.name, {}).get("200", 0) for stream in STREAMS.values() if table in stream.writes
+            total.responses.get(stream.name, {}).get("200", 0) for stream in STREAMS.values() if table in stream.writes
         )
         if usual >= 1 and answered >= _ENOUGH and not sum(total.counts.tables.get(table, (0,))):
             found.append(f"no row of {table}, {usual:,.0f} usually, although {answered:,} requests were answered")
@@ -93,7 +93,7 @@ def _empty(total: Totals, earlier: list[dict[str, Any]]) -> list[str]:
 
 def _unproved(connection: Connection, run: int) -> list[str]:
     row = connection.execute(
-        "SELECT count(*), count(*) FILTER (WHERE w.certificate ->> 'ground' = 'none') FROM crawl.walks w"
+        "SELECT count(*), count(*) FILTER (WHERE w.certificate ->> 'proven_by' = 'none') FROM crawl.frontier w"
         " JOIN crawl.runs r ON r.id = %s AND w.visited_at >= r.started_at WHERE w.certificate IS NOT NULL",
         [run],
     ).fetchone()

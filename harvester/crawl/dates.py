@@ -15,7 +15,7 @@ from itertools import pairwise
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harvester.crawl.walk import DENIALS, NOTHING, SMALLEST_CLAMP, Certificate, Entry, Ground, Listing, Step, digest
+from harvester.crawl.walk import DENIALS, NOTHING, SMALLEST_CLAMP, Certificate, Entry, Listing, ProvenBy, Step, digest
 
 _MOST_STILL = 8
 """Pages in a row with something new that leave the cursor where it is, after which the list is given up. A few may:
@@ -70,7 +70,7 @@ def step(listing: Listing, state: State, page: Sequence[Entry], *, absent: bool 
     keys = [entry.key for entry in page if entry.key is not None]
     if state.before is None:
         key = keys[0] if keys else None
-        state.base = Certificate(ground=Ground.KEY, complete=True, digest=digest(ids), anchors=ids, key=key)
+        state.base = Certificate(proven_by=ProvenBy.KEY, complete=True, digest=digest(ids), anchors=ids, key=key)
         if absent:
             return _done(state)
         if state.until is not None and state.until.digest == state.base.digest:
@@ -129,7 +129,7 @@ def _arrived(listing: Listing, state: State, oldest: int) -> bool:
     until = state.until
     if until is None or until.key is None or state.flawed:
         return False
-    return oldest < until.key - listing.margin
+    return oldest < until.key - listing.lookback
 
 
 def _done(state: State, *, contradiction: bool = False, arrived: bool = False) -> Step:

@@ -1,4 +1,4 @@
-"""The frontier: what is in scope, what is due, who works on it. One row of `crawl.walks` for each list or object.
+"""The frontier: what is in scope, what is due, who works on it. One row of `crawl.frontier` for each list or object.
 
 A lease is a token on the row. It ends with the visit, with its time, or with the run that took it: each run holds an
 advisory lock for as long as its connection lives, so what a killed worker had leased is free as soon as another looks,
@@ -55,16 +55,16 @@ class Backlog:
 
     due: int
     leased: int
-    put_off: int
+    postponed: int
 
 
-def begin_run(connection: Connection, settings: Settings, command: str, crew: int | None = None) -> int:
-    """Record a run and take the lock that says it lives; `crew` is the run that it works for, if any."""
+def begin_run(connection: Connection, settings: Settings, command: str, parent_run: int | None = None) -> int:
+    """Record a run and take the lock that says it lives; `parent_run` is the run that it works for, if any."""
     with connection.transaction():
         row = connection.execute(
-            "INSERT INTO crawl.runs (command, version, api_url, contact, permission, crew)"
+            "INSERT INTO crawl.runs (command, version, api_url, contact, permission, parent_run_id)"
             " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
-            [command, __version__, settings.api_url, settings.contact, settings.permission, crew],
+            [command, __version__, settings.api_url, settings.contact, settings.permission, parent_run],
         ).fetchone()
         assert row is not None
         # Before anybody sees the run, or it would be taken for one that lives no more.
@@ -86,8 +86,8 @@ class Totals:
 
     requests: int = 0
     counts: Counts = field(default_factory=Counts)
-    spent: Mapping[str, int] = field(default_factory=dict)
-    answers: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    requests_by_purpose: Mapping[str, int] = field(default_factory=dict)
+    responses: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def end_run(connection: Connection, run: int, outcome: str, totals: Totals, findings: Sequence[str] = ()) -> None:
@@ -106,12 +106,12 @@ def record_run(connection: Connection, run: int, totals: Totals) -> None:
     """Write down how far a run is, so that a killed one leaves its figures."""
     with connection.transaction():
         connection.execute(
-            "UPDATE crawl.runs SET requests = %s, counts = %s, spent = %s, answers = %s WHERE id = %s",
+            "UPDATE crawl.runs SET requests = %s, counts = %s, requests_by_purpose = %s, responses = %s WHERE id = %s",
             [
                 totals.requests,
                 Jsonb(totals.counts.as_json()),
-                Jsonb(dict(totals.spent)),
-                Jsonb({stream: dict(statuses) for stream, statuses in totals.answers.items()}),
+                Jsonb(dict(totals.requests_by_purpose)),
+                Jsonb({stream: dict(statuses) for stream, statuses in totals.responses.items()}),
                 run,
             ],
         )
@@ -120,7 +120,7 @@ def record_run(connection: Connection, run: int, totals: Totals) -> None:
 def sum_crew(connection: Connection, run: int) -> Totals:
     """The figures of all workers of a run together, those that were killed included."""
     rows = connection.execute(
-        "SELECT requests, counts, spent, answers FROM crawl.runs WHERE crew = %s", [run]
+        "SELECT requests, counts, requests_by_purpose, responses FROM crawl.runs WHERE parent_run_id = %s", [run]
     ).fetchall()
     totals, spent = Totals(), Counter[str]()
     answers: dict[str, Counter[str]] = defaultdict(Counter)
@@ -131,14 +131,14 @@ def sum_crew(connection: Connection, run: int) -> Totals:
         spent.update(purposes)
         for stream, statuses in answered.items():
             answers[stream].update(statuses)
-    totals.spent, totals.answers = spent, answers
+    totals.requests_by_purpose, totals.responses = spent, answers
     return totals
 
 
 def requests_of_the_killed(connection: Connection, run: int) -> int:
     """What the workers of a run that were killed had sent."""
     row = connection.execute(
-        "SELECT coalesce(sum(requests), 0)::int FROM crawl.runs WHERE crew = %s AND outcome = 'killed'", [run]
+        "SELECT coalesce(sum(requests), 0)::int FROM crawl.runs WHERE parent_run_id = %s AND outcome = 'killed'", [run]
     ).fetchone()
     return int(row[0]) if row else 0
 
@@ -187,17 +187,17 @@ class Picker:
         self._reach: dict[int, int] = {}
 
     def pick(
-        self, connection: Connection, streams: Sequence[str], count: int, price: float, now: datetime | None = None
+        self, connection: Connection, streams: Sequence[str], count: int, min_gain: float, now: datetime | None = None
     ) -> list[tuple[str, int, str]]:
         """The `count` walks (stream, entity, place in the table) whose visits save most, if that is at least the price.
 
         A queue is first in, first out, so that its best stand at its head. Of each as many are looked at as were taken
         from it last time, times two, and again while all of them are taken.
         """
-        queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].worth})
+        queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].item_weight})
         reach = {queue: min(count, self._reach.get(queue, _LEAST_REACH)) for queue in queues}
         while True:
-            values = _head_values(queues, list(reach.values()), price, now)
+            values = _head_values(queues, list(reach.values()), min_gain, now)
             with connection.transaction():
                 best = connection.execute(_HEADS, values).fetchall()[:count]
             taken = Counter(queue for *_, queue in best)
@@ -209,19 +209,19 @@ class Picker:
                 self._reach = {queue: max(_LEAST_REACH, 2 * number) for queue, number in taken.items()}
                 return [(stream, entity, place) for stream, entity, place, _ in best]
 
-    def explain(self, connection: Connection, streams: Sequence[str], price: float) -> list[str]:
+    def explain(self, connection: Connection, streams: Sequence[str], min_gain: float) -> list[str]:
         """The plan of the search, with what it read: for benchmarks."""
-        queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].worth})
-        values = _head_values(queues, [self._reach.get(queue, _LEAST_REACH) for queue in queues], price, None)
+        queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].item_weight})
+        values = _head_values(queues, [self._reach.get(queue, _LEAST_REACH) for queue in queues], min_gain, None)
         plan = connection.execute("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) " + _HEADS, values)
         return [str(line) for (line,) in plan.fetchall()]
 
 
-def _head_values(queues: list[int], reach: list[int], price: float, now: datetime | None) -> dict[str, Any]:
+def _head_values(queues: list[int], reach: list[int], min_gain: float, now: datetime | None) -> dict[str, Any]:
     return {
         "queues": queues,
-        "roots": [sqrt(rates.value_of(queue % rates.CLASSES)) for queue in queues],
-        "ripe": [interval(rates.value_of(queue % rates.CLASSES), price) for queue in queues],
+        "roots": [sqrt(rates.priority_of(queue % rates.CLASSES)) for queue in queues],
+        "ripe": [interval(rates.priority_of(queue % rates.CLASSES), min_gain) for queue in queues],
         "reach": reach,
         "now": now,
         "seconds": LEASE_SECONDS,
@@ -237,14 +237,14 @@ def lease(
     since: datetime | None = None,
     *,
     purpose: Purpose = Purpose.DUE,
-    price: float = 0.0,
+    min_gain: float = 0.0,
     picker: Picker | None = None,
     now: datetime | None = None,
 ) -> list[Lease]:
     """Take up to `count` walks for a purpose; with `only`, of these entities or on their pages, new or due.
 
     `since` is when the last walk that was leased had become due. What is due goes on from there as a rule, and the
-    search for it need not pass by the places in the index of all that was done before. `price` is what a scheduled
+    search for it need not pass by the places in the index of all that was done before. `min_gain` is what a scheduled
     visit must save, in item-days (0: anything), and `picker` finds them; `now` is the time, None for the clock's.
     """
     values: dict[str, Any] = {
@@ -260,7 +260,7 @@ def lease(
     for _ in range(2):
         picked: list[tuple[str, int, str]] = []
         if purpose is Purpose.SCHEDULED:
-            picked = (picker or Picker()).pick(connection, streams, count, price, now)
+            picked = (picker or Picker()).pick(connection, streams, count, min_gain, now)
             values |= {name: [walk[at] for walk in picked] for at, name in enumerate(("picked", "entities", "places"))}
         with connection.transaction():
             rows = connection.execute(_LEASES[purpose], values).fetchall()
@@ -283,7 +283,7 @@ def lease_this(connection: Connection, run: int, stream: str, entity: int, *, ow
     """
     with connection.transaction():
         row = connection.execute(
-            "INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, due_at)"
+            "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)"
             " VALUES (%s, %s, %s, now() + make_interval(secs => %s))"
             " ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s"
             " RETURNING w.ctid::text",
@@ -316,7 +316,7 @@ _STREAMS_OF: dict[str, Any] = {
     "of_studios": _named(Kind.STUDIO),
     "of_queries": _named(Kind.QUERY),
     "by_name": BY_NAME,
-    "in_full": [stream.name for stream in STREAMS.values() if stream.worth and stream.holds],
+    "in_full": [stream.name for stream in STREAMS.values() if stream.item_weight and stream.members],
     "revisits": Jsonb({stream.name: stream.revisit for stream in STREAMS.values()}),
     "rested": REST_SECONDS,
     "ahead": AHEAD_SECONDS,
@@ -332,37 +332,37 @@ _FREE = (
 """Whether nobody works on a walk; what a run leased that ended longer ago than a lease lasts is free by its time."""
 
 
-def _obliged(which: str) -> str:
+def _due_only(which: str) -> str:
     return f"""
-        SELECT w.stream, w.entity_id FROM crawl.walks w
+        SELECT w.stream, w.entity_id FROM crawl.frontier w
         WHERE w.due_at BETWEEN %(since)s AND {NOW} AND w.stream = ANY(%(streams)s) AND {which} AND {_FREE}
             AND (%(only)s::bigint[] IS NULL OR coalesce(w.owner_id, w.entity_id) = ANY(%(only)s))
         ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED"""
 
 
 _CHOSEN = {
-    Purpose.NEW: _obliged("w.visits = 0"),
-    Purpose.DUE: _obliged("w.visits > 0"),
+    Purpose.NEW: _due_only("w.visits = 0"),
+    Purpose.DUE: _due_only("w.visits > 0"),
     # By the places where they were just seen: the key of each would be looked up in a leaf of its own of a large index.
     # A walk that has moved since is left for the next lease.
     Purpose.SCHEDULED: f"""
-        SELECT w.ctid AS place FROM crawl.walks w
+        SELECT w.ctid AS place FROM crawl.frontier w
         JOIN unnest(%(places)s::text[]::tid[], %(picked)s::text[], %(entities)s::bigint[])
             AS p (place, stream, entity_id) ON w.ctid = p.place AND w.stream = p.stream AND w.entity_id = p.entity_id
         WHERE {_FREE} FOR UPDATE OF w SKIP LOCKED""",
     # Places in the table, drawn evenly: a row that is there is as likely as any other to stand on one of them.
     Purpose.RECHECK: f"""
-        SELECT w.stream, w.entity_id FROM crawl.walks w
+        SELECT w.stream, w.entity_id FROM crawl.frontier w
         WHERE w.ctid = ANY(ARRAY(
                 SELECT format('(%%s,%%s)', floor(random() * pages), 1 + floor(random() * {_PLACES}))::tid
-                FROM (SELECT pg_relation_size('crawl.walks') / current_setting('block_size')::int AS pages) size,
+                FROM (SELECT pg_relation_size('crawl.frontier') / current_setting('block_size')::int AS pages) size,
                     generate_series(1, 8 * %(count)s)
             ))
             AND w.queue IS NOT NULL AND w.stream = ANY(%(streams)s) AND w.failures = 0
             AND w.visited_at < {NOW} - make_interval(secs => %(rested)s) AND {_FREE}
         ORDER BY random() LIMIT %(count)s FOR UPDATE SKIP LOCKED""",
     Purpose.AUDIT: f"""
-        SELECT w.stream, w.entity_id FROM crawl.walks w
+        SELECT w.stream, w.entity_id FROM crawl.frontier w
         WHERE w.due_at > {NOW} AND w.visits > 0 AND w.stream = ANY(%(streams)s) AND w.stream = ANY(%(in_full)s)
             AND w.due_at < {NOW} + make_interval(secs => %(ahead)s)
             AND w.state IS NULL AND w.failures = 0 AND {_FREE}
@@ -375,7 +375,7 @@ FROM unnest(%(queues)s::smallint[], %(roots)s::float8[], %(ripe)s::float8[], %(r
     AS q (queue, root, ripe, reach)
 CROSS JOIN LATERAL (
     SELECT w.stream, w.entity_id, w.ctid::text AS place, extract(epoch FROM {NOW} - w.visited_at) * q.root AS score
-    FROM crawl.walks w
+    FROM crawl.frontier w
     WHERE w.queue = q.queue AND w.visited_at <= {NOW} - make_interval(secs => 86400 * q.ripe)
         AND {_FREE} AND w.failures = 0
     ORDER BY w.visited_at LIMIT q.reach
@@ -385,15 +385,15 @@ ORDER BY h.score DESC
 
 _LEASE = f"""
 WITH due AS (@chosen), taken AS (
-    UPDATE crawl.walks w SET
+    UPDATE crawl.frontier w SET
         lease_token = gen_random_uuid(),
         lease_run = %(run)s,
         lease_until = {NOW} + make_interval(secs => %(seconds)s),
         -- What was not read in full for as long as it may be is, now.
-        incremental = w.incremental AND NOT %(full)s AND NOT coalesce(w.state IS NULL AND w.enumerated_at
+        incremental = w.incremental AND NOT %(full)s AND NOT coalesce(w.state IS NULL AND w.last_full_read_at
             <= {NOW} - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8), false),
-        begun_at = CASE WHEN w.state IS NULL THEN {NOW} ELSE w.begun_at END,
-        begun_depth = CASE WHEN w.state IS NULL THEN w.depth ELSE w.begun_depth END
+        started_at = CASE WHEN w.state IS NULL THEN {NOW} ELSE w.started_at END,
+        started_depth = CASE WHEN w.state IS NULL THEN w.depth ELSE w.started_depth END
     FROM due WHERE @same
     RETURNING w.*
 )
@@ -402,15 +402,15 @@ SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id,
     t.lease_token, t.position, t.signal, t.state,
     t.certificate, t.due_at,
     t.visits > 0 AND NOT t.incremental,
-    EXISTS (SELECT FROM crawl.suspects x WHERE x.stream = t.stream AND x.entity_id = t.entity_id),
-    coalesce(t.held, 0),
+    EXISTS (SELECT FROM crawl.missing_items x WHERE x.stream = t.stream AND x.entity_id = t.entity_id),
+    coalesce(t.item_count, 0),
     ARRAY(SELECT x.item_id FROM crawl.quarantine x
         WHERE x.stream = t.stream AND x.entity_id = t.entity_id AND x.item_id IS NOT NULL),
     t.certificate -> 'anchors',
     {PROVEN_SECONDS},
     u.gone_at IS NOT NULL
 FROM taken t
-LEFT JOIN crawl.walks n ON t.stream = ANY(%(by_name)s) AND n.stream = 'user' AND n.entity_id = t.entity_id
+LEFT JOIN crawl.frontier n ON t.stream = ANY(%(by_name)s) AND n.stream = 'user' AND n.entity_id = t.entity_id
 LEFT JOIN scratch.projects p
     ON t.stream = ANY(%(of_projects)s) AND p.id = coalesce(t.owner_id, t.entity_id)
 LEFT JOIN scratch.users u
@@ -429,7 +429,7 @@ _LEASES = {
 
 
 _GIVE_BACK = """
-UPDATE crawl.walks w SET lease_token = NULL, lease_run = NULL, lease_until = NULL{more}
+UPDATE crawl.frontier w SET lease_token = NULL, lease_run = NULL, lease_until = NULL{more}
 FROM unnest(%(streams)s::text[], %(entities)s::bigint[], %(tokens)s::uuid[]) AS v (stream, entity_id, token)
 WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token
 """
@@ -449,7 +449,7 @@ def release(connection: Connection, leases: Sequence[Lease]) -> None:
         connection.execute(_GIVE_BACK.format(more=""), _held(leases))
 
 
-def put_off(connection: Connection, lease_: Lease, reason: str) -> None:
+def postpone(connection: Connection, lease_: Lease, reason: str) -> None:
     """Try a visit again later, the later the more often it failed; it goes on from its last committed page."""
     with connection.transaction():
         connection.execute(_PUT_OFF, {"reason": reason, "longest": _LONGEST_PAUSE} | _held([lease_]))
@@ -487,7 +487,7 @@ def report_drift(
         before = connection.execute(
             "SELECT d.last_seen_at >= r.started_at FROM crawl.drift d, crawl.runs r"
             " WHERE (d.stream, d.field, d.change) = (%s, %s, %s)"
-            " AND r.id = (SELECT coalesce(crew, id) FROM crawl.runs WHERE id = %s) FOR UPDATE OF d",
+            " AND r.id = (SELECT coalesce(parent_run_id, id) FROM crawl.runs WHERE id = %s) FOR UPDATE OF d",
             [stream, place, change, run],
         ).fetchone()
         row = connection.execute(
@@ -501,14 +501,14 @@ def report_drift(
     return is_new if before is None else not before[0]
 
 
-def backlog(connection: Connection, streams: Sequence[str], price: float | None = None) -> Backlog:
+def backlog(connection: Connection, streams: Sequence[str], min_gain: float | None = None) -> Backlog:
     """Count what is left for some streams, up to `MOST_COUNTED` of each kind; with a price, what pays is due too."""
-    lanes = rates.queues({STREAMS[name].spider for name in streams}) if price else []
+    lanes = rates.queues({STREAMS[name].spider for name in streams}) if min_gain else []
     values = {
         "streams": list(streams),
         "most": MOST_COUNTED,
         "queues": lanes,
-        "ripe": [interval(rates.value_of(queue % rates.CLASSES), price or 1) for queue in lanes],
+        "ripe": [interval(rates.priority_of(queue % rates.CLASSES), min_gain or 1) for queue in lanes],
     }
     with connection.transaction():
         row = connection.execute(_BACKLOG, values).fetchone()
@@ -520,22 +520,22 @@ MOST_COUNTED = 100_000
 """Nothing is counted further: a backlog of millions is told as more than this."""
 _BACKLOG = """
 SELECT sum(n) FILTER (WHERE is_free)::int, sum(n) FILTER (WHERE NOT is_free)::int,
-    (SELECT count(*) FROM crawl.walks WHERE failures > 0 AND stream = ANY(%(streams)s))
+    (SELECT count(*) FROM crawl.frontier WHERE failures > 0 AND stream = ANY(%(streams)s))
 FROM (
     SELECT is_free, count(*) AS n FROM (
-        SELECT lease_token IS NULL AS is_free FROM crawl.walks
+        SELECT lease_token IS NULL AS is_free FROM crawl.frontier
         WHERE visits = 0 AND due_at <= now() AND stream = ANY(%(streams)s) LIMIT %(most)s
     ) new GROUP BY 1
     UNION ALL
     SELECT is_free, count(*) FROM (
-        SELECT lease_token IS NULL AS is_free FROM crawl.walks
+        SELECT lease_token IS NULL AS is_free FROM crawl.frontier
         WHERE visits > 0 AND due_at <= now() AND stream = ANY(%(streams)s) LIMIT %(most)s
     ) due GROUP BY 1
     UNION ALL
     SELECT is_free, count(*) FROM (
         SELECT w.lease_token IS NULL AS is_free
         FROM unnest(%(queues)s::smallint[], %(ripe)s::float8[]) AS q (queue, ripe)
-        JOIN crawl.walks w ON w.queue = q.queue AND w.visited_at <= now() - make_interval(secs => 86400 * q.ripe)
+        JOIN crawl.frontier w ON w.queue = q.queue AND w.visited_at <= now() - make_interval(secs => 86400 * q.ripe)
         WHERE w.failures = 0 AND w.due_at > now() LIMIT %(most)s
     ) pays GROUP BY 1
     UNION ALL VALUES (true, 0), (false, 0)
@@ -557,7 +557,7 @@ def seed(connection: Connection, seeds: Iterable[Seed]) -> tuple[int, int]:
             ).fetchone()
             known += not (row and row[0])
             connection.execute(
-                "INSERT INTO crawl.walks AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, now())"
+                "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, now())"
                 " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = greatest(w.depth, excluded.depth)",
                 [DETAIL[one.kind], one.entity_id, one.depth],
             )
@@ -576,7 +576,7 @@ def seed_query(connection: Connection, stream: str, query: Query, depth: int) ->
         ).fetchone()
         assert row is not None
         connection.execute(
-            "INSERT INTO crawl.walks AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, now())"
+            "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, now())"
             " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth, due_at = now()",
             [stream, row[0], row[1]],
         )
@@ -587,7 +587,7 @@ def open_site(connection: Connection) -> None:
     """Put what the site says of itself in scope, once anything else is."""
     with connection.transaction():
         connection.execute(
-            "INSERT INTO crawl.walks (stream, entity_id, due_at) SELECT s, 0, now() FROM unnest(%s::text[]) s"
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at) SELECT s, 0, now() FROM unnest(%s::text[]) s"
             " WHERE EXISTS (SELECT FROM crawl.seeds) OR EXISTS (SELECT FROM crawl.queries)"
             " OR EXISTS (SELECT FROM crawl.designs)"
             " ON CONFLICT (stream, entity_id) DO NOTHING",
@@ -606,7 +606,7 @@ def open_account(connection: Connection, account: int) -> None:
 
 _OWN_WHOLE = [stream.name for stream in STREAMS.values() if stream.kind is Kind.ACCOUNT and "{id}" not in stream.path]
 _OPEN_ACCOUNT = """
-INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, due_at)
+INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)
 SELECT stream, entity_id, %(account)s, now() FROM (
     SELECT s AS stream, 0 AS entity_id FROM unnest(%(whole)s::text[]) s
     UNION ALL SELECT 'account_visibility', id FROM scratch.projects WHERE author_id = %(account)s
@@ -637,14 +637,14 @@ def refresh(
 
 
 _REFRESH = f"""
-UPDATE crawl.walks w SET due_at = {NOW}, incremental = incremental AND NOT %(full)s,
+UPDATE crawl.frontier w SET due_at = {NOW}, incremental = incremental AND NOT %(full)s,
     state = CASE WHEN NOT %(full)s THEN state END
 WHERE stream = ANY(%(streams)s) AND {_FREE}
     AND (%(only)s::bigint[] IS NULL OR coalesce(owner_id, entity_id) = ANY(%(only)s))
 """
 
 
-def spread(connection: Connection) -> int:
+def propagate(connection: Connection) -> int:
     """Carry a raised depth on to what was met before it was raised, out of the warehouse and without a request.
 
     Returns how many walks came into scope or were raised.
@@ -653,53 +653,55 @@ def spread(connection: Connection) -> int:
     with connection.transaction():
         while True:
             stale = connection.execute(
-                "SELECT stream, array_agg(entity_id) FROM crawl.walks"
-                " WHERE depth > spread_depth AND visits > 0 GROUP BY stream"
+                "SELECT stream, array_agg(entity_id) FROM crawl.frontier"
+                " WHERE depth > propagated_depth AND visits > 0 GROUP BY stream"
             ).fetchall()
             if not stale:
                 return changed
             for name, entities in stale:
                 stream = STREAMS[name]
-                for opened in stream.opens:
+                for opened in stream.enqueues:
                     changed += connection.execute(_OPEN, [opened, name, entities]).rowcount
-                for lead in filter(lambda lead: lead.owner, stream.leads):
-                    changed += connection.execute(_spread(lead), [DETAIL[lead.kind], lead.hop, name, entities]).rowcount
+                for lead in filter(lambda lead: lead.owner, stream.links):
+                    changed += connection.execute(
+                        _propagate(lead), [DETAIL[lead.kind], lead.depth_cost, name, entities]
+                    ).rowcount
                 connection.execute(
-                    "UPDATE crawl.walks SET spread_depth = depth WHERE stream = %s AND entity_id = ANY(%s)",
+                    "UPDATE crawl.frontier SET propagated_depth = depth WHERE stream = %s AND entity_id = ANY(%s)",
                     [name, entities],
                 )
 
 
 _RAISE = " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth WHERE excluded.depth > w.depth"
 _OPEN = (
-    "INSERT INTO crawl.walks AS w (stream, entity_id, depth, due_at)"
-    " SELECT %s, v.entity_id, v.depth, now() FROM crawl.walks v"
+    "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at)"
+    " SELECT %s, v.entity_id, v.depth, now() FROM crawl.frontier v"
     " WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.gone_at IS NULL" + _RAISE
 )
 
 
-def _spread(lead: Lead) -> sql.Composed:
+def _propagate(lead: Lead) -> sql.Composed:
     """The walks that a stream's own rows in the warehouse lead to, at the depth its walks have now."""
-    signal = sql.Identifier("l", lead.signal) if lead.signal else sql.SQL("NULL::int")
+    signal = sql.Identifier("l", lead.changed_if) if lead.changed_if else sql.SQL("NULL::int")
     owner = sql.Identifier("l", OWNER_COLUMN[lead.kind]) if lead.kind in OWNER_COLUMN else sql.SQL("NULL::bigint")
     return sql.SQL(
-        "INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, depth, signal, due_at)"
-        " SELECT x.stream, l.{met}, max({owner}), max(v.depth - x.hop), max({signal}), now()"
-        " FROM (SELECT %s::text AS stream, %s::int AS hop) x, crawl.walks v"
+        "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due_at)"
+        " SELECT x.stream, l.{met}, max({owner}), max(v.depth - x.depth_cost), max({signal}), now()"
+        " FROM (SELECT %s::text AS stream, %s::int AS depth_cost) x, crawl.frontier v"
         " JOIN scratch.{table} l ON l.{own} = v.entity_id"
-        " WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.depth >= x.hop AND l.gone_at IS NULL"
+        " WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.depth >= x.depth_cost AND l.gone_at IS NULL"
         " AND l.{met} IS NOT NULL{known}{raised}"
         " GROUP BY 1, 2 ORDER BY 1, 2" + _RAISE
     ).format(
-        met=sql.Identifier(lead.met),
+        met=sql.Identifier(lead.target_column),
         owner=owner,
         signal=signal,
         table=sql.Identifier(lead.table),
         own=sql.Identifier(lead.owner),
         known=sql.SQL(" AND EXISTS (SELECT FROM scratch.users u WHERE u.id = l.{} AND u.username IS NOT NULL)").format(
-            sql.Identifier(lead.met)
+            sql.Identifier(lead.target_column)
         )
         if lead.kind is Kind.USER
         else sql.SQL(""),
-        raised=sql.SQL(" AND {} > 0").format(signal) if lead.signal else sql.SQL(""),
+        raised=sql.SQL(" AND {} > 0").format(signal) if lead.changed_if else sql.SQL(""),
     )

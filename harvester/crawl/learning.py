@@ -31,17 +31,22 @@ _MOVED = 2**0.5
 """The factor by which the rate of a stratum must move, since its lists were last classed, for them to be so anew."""
 
 PARAMETERS = [
-    {"stream": stream.name, "worth": stream.worth, "rate": stream.rate, "lane": rates.LANES[stream.spider]}
+    {
+        "stream": stream.name,
+        "item_weight": stream.item_weight,
+        "rate": stream.rate,
+        "lane": rates.QUEUE_NUMBERS[stream.spider],
+    }
     for stream in STREAMS.values()
-    if stream.worth
+    if stream.item_weight
 ]
 
 _CELLS = """
-SELECT stream, coalesce(stratum, -1), avg(news), avg(exposure), count(*)
+SELECT stream, coalesce(stratum, -1), avg(new_items_decayed), avg(exposure), count(*)
 FROM (
-    SELECT w.stream, w.stratum, w.news::float8, w.exposure::float8,
-        round(25 * ln(1 + w.news::float8)) AS counted, round(25 * ln(w.exposure::float8)) AS observed
-    FROM crawl.walks w WHERE w.exposure > 0 AND w.stratum IS NOT NULL AND w.stream = ANY(%(streams)s)
+    SELECT w.stream, w.stratum, w.new_items_decayed::float8, w.exposure::float8,
+        round(25 * ln(1 + w.new_items_decayed::float8)) AS counted, round(25 * ln(w.exposure::float8)) AS observed
+    FROM crawl.frontier w WHERE w.exposure > 0 AND w.stratum IS NOT NULL AND w.stream = ANY(%(streams)s)
 ) w
 GROUP BY GROUPING SETS ((stream, stratum, counted, observed), (stream, counted, observed))
 """
@@ -66,15 +71,15 @@ WITH fitted AS (
 SELECT stream, stratum FROM compared WHERE stratum >= 0 AND moved
 """
 
+_CLASS = rates.class_of("v.item_weight * " + rates.mean("x.new_items_decayed", "x.exposure", "p.shape", "p.rate"))
 _CLASS_ANEW = f"""
-UPDATE crawl.walks w SET queue = found.queue
+UPDATE crawl.frontier w SET queue = found.queue
 FROM (
-    SELECT x.stream, x.entity_id, v.lane * {rates.CLASSES}
-        + {rates.class_of("v.worth * " + rates.mean("x.news", "x.exposure", "p.shape", "p.rate"))} AS queue
-    FROM crawl.walks x
+    SELECT x.stream, x.entity_id, v.lane * {rates.CLASSES} + {_CLASS} AS queue
+    FROM crawl.frontier x
     JOIN unnest(%(moved)s::text[], %(strata)s::smallint[]) AS m (stream, stratum) USING (stream, stratum)
     JOIN crawl.priors p USING (stream, stratum)
-    JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, worth float8, lane int) USING (stream)
+    JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, item_weight float8, lane int) USING (stream)
     WHERE x.queue IS NOT NULL
 ) found
 WHERE w.stream = found.stream AND w.entity_id = found.entity_id AND w.queue <> found.queue
@@ -88,7 +93,7 @@ WITH bins AS (
     -- A certificate tells, from the shallowest depth down, when what is above a key was last looked at.
     SELECT w.stream, w.entity_id, (l.pair ->> 0)::bigint AS lowest, to_timestamp((l.pair ->> 1)::float8) AS at,
         lag((l.pair ->> 0)::bigint) OVER (PARTITION BY w.stream, w.entity_id ORDER BY l.place) AS above
-    FROM crawl.walks w
+    FROM crawl.frontier w
     CROSS JOIN LATERAL jsonb_array_elements(w.certificate -> 'looked') WITH ORDINALITY AS l (pair, place)
     WHERE w.stream IN ('project_comments', 'studio_comments')
 ), comments AS (
@@ -126,7 +131,7 @@ ON CONFLICT (age_days) DO UPDATE SET
 """A comment is observed from when it was written until it was last looked at, or was gone, and no longer."""
 
 
-def learn(connection: Connection, *, anew: bool = False) -> Decay:
+def fit_schedule(connection: Connection, *, anew: bool = False) -> Decay:
     """Fit what is to be expected to what was found, once a day, and return how replies decay. `anew`: fit now."""
     with connection.transaction():
         # One of several workers fits, the others go on with what there is.
@@ -156,7 +161,7 @@ def fit(connection: Connection) -> None:
 
 def _fitted(connection: Connection) -> dict[str, list[Any]]:
     """Fit the rates of each stream (stratum -1) and stratum that has lists enough, as columns of `_STORE`."""
-    before = {name: stream.rate for name, stream in STREAMS.items() if stream.worth}
+    before = {name: stream.rate for name, stream in STREAMS.items() if stream.item_weight}
     cells: dict[tuple[str, int], list[tuple[float, float, int]]] = defaultdict(list)
     for stream, stratum, *cell in connection.execute(_CELLS, {"streams": list(before)}).fetchall():
         cells[stream, stratum].append(tuple(cell))
@@ -184,9 +189,9 @@ def _fit_cells(cells: list[tuple[float, float, int]], before: float) -> tuple[fl
     return fit_gamma(counts, days, lists)
 
 
-def deepest(connection: Connection, lease: Lease, decay: Decay, price: float) -> int | None:
+def deepest(connection: Connection, lease: Lease, decay: Decay, min_gain: float) -> int | None:
     """The key down to which a visit to a list of comments pays, for the replies that are to be expected there."""
-    holds = lease.visit.stream.holds
+    holds = lease.visit.stream.members
     assert holds is not None
     assert lease.certificate is not None
     assert lease.visit.seen_at is not None
@@ -201,4 +206,4 @@ def deepest(connection: Connection, lease: Lease, decay: Decay, price: float) ->
     keys = [key for (key,) in rows if key is not None]
     pages = [keys[first : first + PAGE_LIMIT] for first in range(0, len(keys), PAGE_LIMIT)]
     looked = [(key, at) for key, at in lease.certificate.get("looked", ())]
-    return deepest_look(pages, looked, lease.visit.seen_at.timestamp(), decay, price)
+    return deepest_look(pages, looked, lease.visit.seen_at.timestamp(), decay, min_gain)

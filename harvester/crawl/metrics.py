@@ -16,22 +16,24 @@ from harvester.warehouse.connect import connect
 
 _RESPONSES = """
 SELECT stream, status, sum(count::bigint) FROM crawl.runs,
-    jsonb_each(answers) AS s (stream, statuses), jsonb_each_text(statuses) AS a (status, count)
-WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.crew = runs.id)
+    jsonb_each(responses) AS s (stream, statuses), jsonb_each_text(statuses) AS a (status, count)
+WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = runs.id)
 GROUP BY 1, 2 ORDER BY 1, 2
 """
 """By the workers where a run had some: what the run itself holds is their sum."""
 _ROWS = """
 SELECT name, fate, sum(count::bigint) FROM crawl.runs,
     jsonb_each(counts) AS t (name, outcomes), jsonb_each_text(outcomes) AS o (fate, count)
-WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.crew = runs.id)
+WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = runs.id)
 GROUP BY 1, 2 ORDER BY 1, 2
 """
-_RUNS = "SELECT coalesce(outcome, 'running'), count(*) FROM crawl.runs WHERE crew IS NULL GROUP BY 1 ORDER BY 1"
+_RUNS = (
+    "SELECT coalesce(outcome, 'running'), count(*) FROM crawl.runs WHERE parent_run_id IS NULL GROUP BY 1 ORDER BY 1"
+)
 _BUDGET = """
-SELECT taken, trips, greatest(0, extract(epoch FROM closed_until - now()))::float8,
+SELECT taken, breaker_trips, greatest(0, extract(epoch FROM closed_until - now()))::float8,
     greatest(0, extract(epoch FROM next_at - now()))::float8
-FROM crawl.budget
+FROM crawl.rate_limit
 """
 
 
@@ -61,14 +63,14 @@ class Warehouse(Collector):
             yield _counter("rows_written", "Rows by table, and what became of them.", ["table", "outcome"],
                            connection.execute(_ROWS).fetchall())  # fmt: skip
             yield _counter("runs", "Runs by outcome.", ["outcome"], connection.execute(_RUNS).fetchall())
-            taken, trips, closed, ahead = connection.execute(_BUDGET).fetchone() or (0, 0, 0, 0)
+            taken, breaker_trips, closed, ahead = connection.execute(_BUDGET).fetchone() or (0, 0, 0, 0)
         yield _gauge("rows", "Rows present.", ["table"], facts["rows"].items())
         for name, key, text in (
-            ("walks", "in_scope", "Lists and objects in scope."),
-            ("walks_due", "due", "Visits that are due now."),
-            ("walks_paying", "pays", "Visits that pay now, beside those that are due."),
-            ("walks_failing", "failing", "Lists and objects whose last visit failed."),
-            ("walks_uncertified", "uncertified", "Lists read without proof that nothing was skipped."),
+            ("frontier_entries", "in_scope", "Lists and objects in scope."),
+            ("frontier_due", "due", "Visits that are due now."),
+            ("frontier_paying", "pays", "Visits that pay now, beside those that are due."),
+            ("frontier_failing", "failing", "Lists and objects whose last visit failed."),
+            ("frontier_uncertified", "uncertified", "Lists read without proof that nothing was skipped."),
             ("on_time_ratio", "on_time", "Share of visits that are not late."),
             ("unseen_items_expected", "expected_unseen", "New items that are to be expected by now."),
         ):
@@ -85,7 +87,7 @@ class Warehouse(Collector):
         )
         yield _gauge("budget_closed_seconds", "Seconds for which no request may be sent.", [], [(closed or 0,)])
         yield _gauge("budget_ahead_seconds", "Seconds until the next free place.", [], [(ahead or 0,)])
-        yield _gauge("breaker_trips", "Pauses in a row because nothing answered.", [], [(trips or 0,)])
+        yield _gauge("breaker_trips", "Pauses in a row because nothing answered.", [], [(breaker_trips or 0,)])
 
 
 def exposition(settings: Settings) -> bytes:

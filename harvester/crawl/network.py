@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harvester.api.catalogue import STREAMS
 from harvester.crawl.run import run_spider
 from harvester.crawl.session import Session
-from harvester.crawl.spider import Unusable, WalkSpider
+from harvester.crawl.spider import FrontierSpider, Unusable
 from harvester.errors import HarvesterError, TransientHTTP
 from harvester.proxies import proxy_for, without_credentials
 from harvester.warehouse.normalise import Visit
@@ -39,7 +39,7 @@ def check_hosts(settings: Settings) -> None:
     run_spider(_HostsSpider, session=Session(settings, "network check"), progress=False)
 
 
-class _HostsSpider(WalkSpider):
+class _HostsSpider(FrontierSpider):
     name = "health"
 
     async def _work(self) -> None:

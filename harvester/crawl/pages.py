@@ -12,7 +12,7 @@ from itertools import pairwise
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harvester.crawl.walk import AGREEING_READS, NOTHING, Certificate, Entry, Ground, Listing, Step, digest, mix
+from harvester.crawl.walk import AGREEING_READS, NOTHING, Certificate, Entry, Listing, ProvenBy, Step, digest, mix
 
 _ANCHORS = 10
 """Threads of the first page that a certificate names: one that is met again shows whose list it is."""
@@ -54,7 +54,7 @@ def begin(last: Certificate | None, *, full: bool = False) -> State:
 
 
 def step(
-    listing: Listing, state: State, page: Sequence[Entry], *, absent: bool = False, deepest: int | None = None
+    listing: Listing, state: State, page: Sequence[Entry], *, absent: bool = False, max_offset: int | None = None
 ) -> Step:
     """Take the page number `state.page`, and say what follows. Items without a key are parts of the one before."""
     state.pages += 1
@@ -65,7 +65,7 @@ def step(
     if state.page == 1:
         key = keys[0] if keys else None
         heads = [entry.id for entry in page if entry.key is not None][:_ANCHORS]
-        state.base = Certificate(ground=Ground.IDENTITY, complete=True, digest=digest(ids), anchors=heads, key=key)
+        state.base = Certificate(proven_by=ProvenBy.IDENTITY, complete=True, digest=digest(ids), anchors=heads, key=key)
         if state.pages == 1 and state.until is not None and state.until.digest == state.base.digest:
             return _arrive(state, state.until)
     contradiction = any(later > earlier for earlier, later in pairwise(keys))
@@ -77,10 +77,10 @@ def step(
     state.quiet = 0 if ids else state.quiet + 1
     if ids:
         state.last = state.page
-    at_cap = state.page == deepest
+    at_cap = state.page == max_offset
     state.capped = state.capped or (at_cap and bool(ids))
     arrived = bool(keys) and _arrived(listing, state, keys[-1])
-    ended = absent or at_cap or state.quiet >= listing.empties
+    ended = absent or at_cap or state.quiet >= listing.stop_after_empty_pages
     agreeing = state.before is not None and state.page >= state.until_page
     if arrived or ended or (agreeing and (state.count, state.total) == state.before):
         result = _end_of_read(state, atomic=state.page == 1 and (arrived or absent), arrived=arrived)
@@ -96,7 +96,7 @@ def _arrived(listing: Listing, state: State, oldest: int) -> bool:
     until = state.until
     if until is None or until.key is None or state.contradicted:
         return False
-    return oldest < until.key - listing.margin
+    return oldest < until.key - listing.lookback
 
 
 def _end_of_read(state: State, *, atomic: bool, arrived: bool) -> Step:
@@ -108,7 +108,7 @@ def _end_of_read(state: State, *, atomic: bool, arrived: bool) -> Step:
     agreed = result == state.before
     if atomic or not state.count or agreed:
         if agreed and not atomic and state.count:
-            certificate.ground = Ground.AGREEMENT
+            certificate.proven_by = ProvenBy.AGREEMENT
         if arrived:
             return _arrive(state, certificate)
         # An empty first page shows no more than that.

@@ -13,7 +13,7 @@ from harvester.crawl.spider import Page
 from harvester.errors import HarvesterError, WarehouseError
 
 if TYPE_CHECKING:
-    from harvester.crawl.spider import WalkSpider
+    from harvester.crawl.spider import FrontierSpider
 
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class WarehousePipeline:
     """Opens the run with the spider, commits each page, and ends the run with the spider."""
 
-    def __init__(self, spider: "WalkSpider") -> None:
+    def __init__(self, spider: "FrontierSpider") -> None:
         self.spider = spider
         self.session = spider.session
 
@@ -58,6 +58,6 @@ class WarehousePipeline:
         if self.session.is_open:
             with suppress(WarehouseError):  # known as the session's failure
                 outcome = self.spider.outcome
-                if outcome in ("done", "bounded") and self.session.crew is None:
+                if outcome in ("done", "bounded") and self.session.parent_run is None:
                     self.spider.findings = await self.session.call(findings, self.session.run, self.session.totals)
                 await self.session.close(self.spider.outcome, self.spider.findings)

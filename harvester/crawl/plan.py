@@ -13,7 +13,7 @@ from harvester.api.catalogue import ONCE, STREAMS
 from harvester.api.stream import DAY, Kind
 from harvester.crawl.learning import PARAMETERS
 from harvester.crawl.request_rate import read_rate
-from harvester.crawl.revisit import PAGE, Group, outlook, price_for
+from harvester.crawl.revisit import PAGE, Group, min_gain_for, outlook
 from harvester.errors import UsageError
 from harvester.warehouse import rates
 from harvester.warehouse.connect import connect
@@ -64,7 +64,7 @@ def read_plan(settings: Settings, rate: float | None = None) -> dict[str, Any]:
             rate = (settings.rate if held is None else held) or _DEFAULT_RATE
         scope = read_scope(connection)
     share = settings.shares["scheduled"] / sum(settings.shares.values())
-    facts = _bought(scope, rate, share, settings.price)
+    facts = _bought(scope, rate, share, settings.min_gain)
     discovery = settings.shares["discovery"] / sum(settings.shares.values())
     least = outlook([replace(group, revisit=1.0) for group in scope.groups], float("inf"))
     return {
@@ -91,28 +91,28 @@ def _fixed_requests(scope: Scope) -> float:
     return sum(count / days for count, days in scope.fixed.values())
 
 
-def _bought(scope: Scope, rate: float, share: float, least_price: float) -> dict[str, Any]:
+def _bought(scope: Scope, rate: float, share: float, least_min_gain: float) -> dict[str, Any]:
     """Outlook by stream at the price to which the budget drives visits, or at the operator's if that is higher."""
     budget = rate * 86_400 * share - _fixed_requests(scope)
-    price = max(least_price, price_for(scope.groups, budget))
+    min_gain = max(least_min_gain, min_gain_for(scope.groups, budget))
     streams = []
     for name in dict.fromkeys(group.stream for group in scope.groups):
         groups = [group for group in scope.groups if group.stream == name]
-        streams.append(_row(name, groups, price))
+        streams.append(_row(name, groups, min_gain))
     streams += [
         {"stream": name, "lists": count, "visits": count / days, "requests": count / days}
         for name, (count, days) in scope.fixed.items()
     ]
     return {
-        "price": price if price != float("inf") else None,
-        "enough": price <= least_price,
+        "min_gain": min_gain if min_gain != float("inf") else None,
+        "enough": min_gain <= least_min_gain,
         "streams": streams,
-        "total": _row("all", scope.groups, price) | {"requests": sum(one["requests"] for one in streams)},
+        "total": _row("all", scope.groups, min_gain) | {"requests": sum(one["requests"] for one in streams)},
     }
 
 
-def _row(name: str, groups: list[Group], price: float) -> dict[str, Any]:
-    found = outlook(groups, price)
+def _row(name: str, groups: list[Group], min_gain: float) -> dict[str, Any]:
+    found = outlook(groups, min_gain)
     return {
         "stream": name,
         "lists": sum(group.lists for group in groups),
@@ -127,13 +127,14 @@ def _row(name: str, groups: list[Group], price: float) -> dict[str, Any]:
 def read_scope(connection: Connection) -> Scope:
     """What is in scope, with the rates that are known of it; the whole site where nothing is."""
     counted = connection.execute(
-        "SELECT stream, count(*), count(*) FILTER (WHERE visits = 0) FROM crawl.walks WHERE gone_at IS NULL GROUP BY 1"
+        "SELECT stream, count(*), count(*) FILTER (WHERE visits = 0) FROM crawl.frontier WHERE gone_at IS NULL GROUP"
+        " BY 1"
     ).fetchall()
     known = {stream: (count, new) for stream, count, new in counted if stream in STREAMS}
     if not known:
         return _whole_site()
     groups = [
-        Group(stream, count, rates.value_of(class_), rate, STREAMS[stream].revisit / DAY, cost, full)
+        Group(stream, count, rates.priority_of(class_), rate, STREAMS[stream].revisit / DAY, cost, full)
         for stream, class_, count, rate, cost, full in connection.execute(
             _CLASSES, {"streams": Jsonb(PARAMETERS)}
         ).fetchall()
@@ -145,13 +146,13 @@ def read_scope(connection: Connection) -> Scope:
         ).fetchall()
     }
     for stream, (_, new) in known.items():
-        if new and STREAMS[stream].worth:
+        if new and STREAMS[stream].item_weight:
             shape, rate = priors.get(stream, (rates.SHAPE, STREAMS[stream].rate))
             groups += _by_prior(stream, new, shape, rate)
     fixed = {
         name: (known[name][0], stream.revisit / DAY)
         for name, stream in STREAMS.items()
-        if name in known and not stream.worth and not stream.is_thread and stream.revisit < ONCE
+        if name in known and not stream.item_weight and not stream.is_thread and stream.revisit < ONCE
     }
     fitted = "rates of " + ("visits so far" if priors else "published totals and of what first visits showed")
     return Scope(groups, fixed | _threads(groups), sum(new for _, new in known.values()), fitted)
@@ -164,7 +165,7 @@ def _whole_site() -> Scope:
         count = PUBLISHED.get(stream.kind)
         if count is None:
             continue
-        if stream.worth:
+        if stream.item_weight:
             groups += _by_prior(name, count, rates.SHAPE, stream.rate)
         elif not stream.is_thread and stream.revisit < ONCE:
             fixed[name] = (count, stream.revisit / DAY)
@@ -178,9 +179,9 @@ def _by_prior(stream: str, lists: int, shape: float, rate: float) -> list[Group]
     drawn = np.sort(np.random.default_rng(0).gamma(shape, rate / shape, 1000 * _PARTS))
     parts = drawn.reshape(_PARTS, -1).mean(axis=1)
     counts = [lists // _PARTS + (part < lists % _PARTS) for part in range(_PARTS)]
-    worth, revisit = STREAMS[stream].worth, STREAMS[stream].revisit / DAY
+    weight, revisit = STREAMS[stream].item_weight, STREAMS[stream].revisit / DAY
     return [
-        Group(stream, count, max(worth * float(part), 1e-9), float(part), revisit)
+        Group(stream, count, max(weight * float(part), 1e-9), float(part), revisit)
         for part, count in zip(parts, counts, strict=True)
         if count
     ]
@@ -198,12 +199,12 @@ def _threads(groups: list[Group]) -> dict[str, tuple[int, float]]:
 
 _CLASSES = f"""
 SELECT w.stream, w.queue % {rates.CLASSES} AS class, count(*),
-    avg({rates.mean("w.news", "w.exposure", "k.shape", "k.rate")}),
+    avg({rates.mean("w.new_items_decayed", "w.exposure", "k.shape", "k.rate")}),
     -- As measured in these lists, else in those of the stream.
-    coalesce(avg(w.cost)::float8, max(c.cost), 1), avg(greatest(1, ceil(w.held / {PAGE}.0)))::float8
-FROM crawl.walks w
+    coalesce(avg(w.cost)::float8, max(c.cost), 1), avg(greatest(1, ceil(w.item_count / {PAGE}.0)))::float8
+FROM crawl.frontier w
 JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, rate float8) USING (stream)
-LEFT JOIN (SELECT stream, avg(cost)::float8 AS cost FROM crawl.walks GROUP BY 1) c USING (stream)
+LEFT JOIN (SELECT stream, avg(cost)::float8 AS cost FROM crawl.frontier GROUP BY 1) c USING (stream)
 LEFT JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum
 LEFT JOIN crawl.priors s ON s.stream = w.stream AND s.stratum = -1
 CROSS JOIN LATERAL (
@@ -239,17 +240,17 @@ def show(console: Console, facts: dict[str, Any]) -> None:
             style="bold" if one is facts["total"] else None,
         )
     console.print(table)
-    if facts["price"] is None:
+    if facts["min_gain"] is None:
         console.print(
             "[yellow]not enough even for the visits that must take place: raise the rate, narrow the scope[/]"
         )
     elif facts["enough"]:
         console.print(
-            f"enough: visits are made as soon as they save {facts['price']:g} item-days (HARVESTER_PRICE)",
+            f"enough: visits are made as soon as they save {facts['min_gain']:g} item-days (HARVESTER_MIN_GAIN)",
             highlight=False,
         )
     else:
-        console.print(f"the budget sets the price: a visit must save {facts['price']:.3g} item-days", highlight=False)
+        console.print(f"the budget sets the gain: a visit must save {facts['min_gain']:.3g} item-days", highlight=False)
     if facts["new"]["walks"]:
         new = facts["new"]
         console.print(

@@ -27,7 +27,7 @@ from harvester.errors import WarehouseError
 from harvester.warehouse.commit import Connection
 
 if TYPE_CHECKING:
-    from harvester.crawl.spider import WalkSpider
+    from harvester.crawl.spider import FrontierSpider
 
 
 class Interrupted(Exception):  # noqa: N818
@@ -66,14 +66,14 @@ class PoliteMiddleware:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.pacer = Pacer(session)
+        self.rate_limiter = RateLimiter(session)
         settings = session.settings
         self.hosts = {urlsplit(url).netloc for url in (settings.api_url, settings.site_url)}
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's way to build a component."""
-        spider: WalkSpider = crawler.spider  # type: ignore[assignment]
+        spider: FrontierSpider = crawler.spider  # type: ignore[assignment]
         return cls(spider.session)
 
     async def process_request(self, request: Request) -> None:
@@ -82,11 +82,11 @@ class PoliteMiddleware:
             raise IgnoreRequest(f"only GET may leave: {request.method}")
         if urlsplit(request.url).netloc not in self.hosts:
             raise IgnoreRequest("only the two configured hosts are asked")
-        await self.pacer.wait()
+        await self.rate_limiter.acquire()
         self.session.requests += 1
 
 
-class Pacer:
+class RateLimiter:
     """Hands out the places of the shared budget to those who wait, and keeps the pauses that all must keep.
 
     A worker takes places for those who wait at the moment and no others, a few at a time and not far ahead, so that
@@ -104,7 +104,7 @@ class Pacer:
         self._failures = 0
         self._probing = False
 
-    async def wait(self) -> None:
+    async def acquire(self) -> None:
         """Return when the next request may be sent.
 
         Who held a place when a pause began takes another one after it: those who waited must not leave together. So
@@ -123,7 +123,7 @@ class Pacer:
                 elif not self._interval or loop.time() - place <= _LATE_SECONDS:
                     return
             except Interrupted:
-                await self._give_back(1)
+                await self._release(1)
                 raise
         raise Interrupted
 
@@ -151,7 +151,7 @@ class Pacer:
     async def _hand_out(self, count: int) -> float:
         """Give `count` who wait a place, if there are any to be had; return when to ask for more."""
         loop = asyncio.get_running_loop()
-        grant = await self._session.call(take_places, count)
+        grant = await self._session.call(reserve_slots, count)
         now = loop.time()
         check_unlimited(self._session.settings, grant.rate)
         interval = self._interval = 1 / grant.rate if grant.rate else 0.0
@@ -167,12 +167,12 @@ class Pacer:
                 place.set_result(now + grant.seconds + given * interval)
                 given += 1
         if given < grant.places:
-            await self._give_back(grant.places - given)
+            await self._release(grant.places - given)
         return now + grant.seconds + (given - 1) * interval - _AHEAD_SECONDS
 
-    async def _give_back(self, count: int) -> None:
+    async def _release(self, count: int) -> None:
         if self._interval:
-            await self._session.call(give_back, count * self._interval)
+            await self._session.call(release_slots, count * self._interval)
 
     async def _until(self, at: float) -> None:
         """Sleep until a time of the loop, or until the run is being stopped, which raises `Interrupted`."""
@@ -226,22 +226,22 @@ class Grant:
 
 _TAKE = """
 WITH b AS (
-    SELECT *, clock_timestamp() AS at FROM crawl.budget WHERE id = 1 FOR UPDATE
+    SELECT *, clock_timestamp() AS at FROM crawl.rate_limit WHERE id = 1 FOR UPDATE
 ), granted AS (
     SELECT CASE
-            WHEN closed_until > at OR (trips > 0 AND probing_until > at) THEN 0
-            WHEN trips > 0 THEN 1
+            WHEN closed_until > at OR (breaker_trips > 0 AND probing_until > at) THEN 0
+            WHEN breaker_trips > 0 THEN 1
             WHEN rate > 0 THEN least(%(count)s, greatest(1, floor(rate * %(block)s)))::int
             ELSE %(count)s
         END AS places,
         CASE WHEN rate > 0 THEN 1 / rate ELSE 0 END AS interval,
-        trips > 0 AS is_probe,
+        breaker_trips > 0 AS is_probe,
         -- Nulls and what is past do not count.
-        greatest(closed_until, CASE WHEN trips > 0 THEN probing_until END) AS again,
+        greatest(closed_until, CASE WHEN breaker_trips > 0 THEN probing_until END) AS again,
         greatest(next_at, at - make_interval(secs => %(slack)s), closed_until) AS first
     FROM b
 )
-UPDATE crawl.budget SET
+UPDATE crawl.rate_limit SET
     next_at = CASE WHEN places > 0 THEN first + make_interval(secs => places * granted.interval) ELSE next_at END,
     probing_until = CASE
         WHEN places > 0 AND is_probe THEN clock_timestamp() + make_interval(secs => %(probe)s) ELSE probing_until
@@ -253,7 +253,7 @@ RETURNING places, extract(epoch FROM CASE WHEN places > 0 THEN first ELSE again 
 """
 
 
-def take_places(connection: Connection, count: int) -> Grant:
+def reserve_slots(connection: Connection, count: int) -> Grant:
     """Take up to `count` of the next places, a block at most; while the budget is closed there are none.
 
     After a pause because nothing answered, one place is given, and no other until its outcome is known.
@@ -264,14 +264,14 @@ def take_places(connection: Connection, count: int) -> Grant:
     values = {"count": count, "block": _BLOCK_SECONDS, "slack": _SLACK_SECONDS, "probe": PROBE_SECONDS}
     row = connection.execute(_TAKE, values).fetchone()
     if row is None:
-        raise WarehouseError("crawl.budget was emptied during the crawl: start it again")
+        raise WarehouseError("crawl.rate_limit was emptied during the crawl: start it again")
     return Grant(row[0], max(0.0, row[1]), row[2], row[3])
 
 
-def give_back(connection: Connection, seconds: float) -> None:
+def release_slots(connection: Connection, seconds: float) -> None:
     """Give back places that nobody used, as the time they took in the row."""
     connection.execute(
-        "UPDATE crawl.budget SET next_at = next_at - make_interval(secs => %s) WHERE next_at > clock_timestamp()",
+        "UPDATE crawl.rate_limit SET next_at = next_at - make_interval(secs => %s) WHERE next_at > clock_timestamp()",
         [seconds],
     )
 
@@ -280,10 +280,11 @@ def open_breaker(connection: Connection, reason: str) -> float:
     """Close the budget because nothing answers, for longer each time; return for how many seconds."""
     row = connection.execute(
         # Workers that notice together count once.
-        "UPDATE crawl.budget SET trips = trips + (closed_until IS NULL OR closed_until < clock_timestamp())::int,"
+        "UPDATE crawl.rate_limit SET breaker_trips = breaker_trips + (closed_until IS NULL OR closed_until <"
+        " clock_timestamp())::int,"
         " probing_until = NULL, closed_reason = %(reason)s,"
         " closed_until = greatest(closed_until, clock_timestamp() + make_interval(secs => least(%(longest)s,"
-        " %(first)s * 2 ^ least(trips - (trips > 0 AND closed_until > clock_timestamp())::int, 20))))"
+        " %(first)s * 2 ^ least(breaker_trips - (breaker_trips > 0 AND closed_until > clock_timestamp())::int, 20))))"
         " RETURNING extract(epoch FROM closed_until - clock_timestamp())::float8",
         {"first": FIRST_TRIP_SECONDS, "longest": LONGEST_TRIP_SECONDS, "reason": reason},
     ).fetchone()
@@ -293,13 +294,13 @@ def open_breaker(connection: Connection, reason: str) -> float:
 
 def end_pauses(connection: Connection) -> None:
     """Open the budget for everybody: the site answers again."""
-    connection.execute("UPDATE crawl.budget SET trips = 0, probing_until = NULL, closed_until = NULL")
+    connection.execute("UPDATE crawl.rate_limit SET breaker_trips = 0, probing_until = NULL, closed_until = NULL")
 
 
 def close_budget(connection: Connection, seconds: float, reason: str) -> None:
     """Close the budget for everybody."""
     connection.execute(
-        "UPDATE crawl.budget SET closed_until = greatest(closed_until, now() + make_interval(secs => %(seconds)s)),"
+        "UPDATE crawl.rate_limit SET closed_until = greatest(closed_until, now() + make_interval(secs => %(seconds)s)),"
         " closed_reason = %(reason)s",
         {"seconds": seconds, "reason": reason},
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_TOLD = ("elapsed", "requests", "due", "rate", "retries", "put_off", "trouble")
+_TOLD = ("elapsed", "requests", "due", "rate", "retries", "postponed", "trouble")
 _LINE_SECONDS = 10.0
 _REFRESHES_PER_SECOND = 4
 
@@ -38,7 +38,7 @@ class Figures:
     bounds: "Bounds"
     stopping: bool
     retries: int = 0
-    put_off: int = 0
+    postponed: int = 0
     trouble: str | None = None
 
 
@@ -119,8 +119,8 @@ def _line(figures: Figures) -> str:
     ]
     if figures.trouble:
         parts.append(f"waiting: the site reports trouble ({figures.trouble})")
-    if figures.retries or figures.put_off:
-        parts.append(f"{figures.retries:,} retries, {figures.put_off:,} put off")
+    if figures.retries or figures.postponed:
+        parts.append(f"{figures.retries:,} retries, {figures.postponed:,} put off")
     if left := _time_left(figures):
         parts.append(left)
     return "  ".join(parts)

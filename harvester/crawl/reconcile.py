@@ -17,7 +17,7 @@ def _query(stream: str, thing: str, counted: str, held: str, below: int | None =
     capped = "" if below is None else f"AND t.{counted} < {below}"
     return f"""
         SELECT t.id, t.{counted} AS counted, count(h.first_seen_at) AS held
-        FROM crawl.walks w JOIN scratch.{thing} t ON t.id = w.entity_id AND t.gone_at IS NULL
+        FROM crawl.frontier w JOIN scratch.{thing} t ON t.id = w.entity_id AND t.gone_at IS NULL
         LEFT JOIN scratch.{held} AND h.gone_at IS NULL
         WHERE w.stream = '{stream}' AND w.visits > 0 AND w.certificate ->> 'complete' = 'true'
             AND t.{counted} IS NOT NULL {capped}

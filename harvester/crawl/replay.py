@@ -18,7 +18,7 @@ from harvester.config import Settings
 from harvester.crawl import frontier
 from harvester.crawl.archive import Archived, read_archives
 from harvester.crawl.spider import is_absent
-from harvester.crawl.visits import Course, course, take_object, take_page
+from harvester.crawl.visits import Paginator, paginator_of, take_object, take_page
 from harvester.errors import DecodeError, UsageError
 from harvester.warehouse.commit import Connection, Counts, Writer
 from harvester.warehouse.connect import NO_SCHEMAS, connect
@@ -58,7 +58,7 @@ def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replaye
     """
     with connect(settings, autocommit=True) as connection:
         use_schema(connection)
-        held = connection.execute("SELECT EXISTS (SELECT FROM scratch.users) OR EXISTS (SELECT FROM crawl.walks)")
+        held = connection.execute("SELECT EXISTS (SELECT FROM scratch.users) OR EXISTS (SELECT FROM crawl.frontier)")
         if (held.fetchone() or (True,))[0]:
             raise UsageError("the warehouse is not empty: replay into a new database (HARVESTER_DATABASE_URL)")
         run = frontier.begin_run(connection, settings, f"replay ({len(paths)} files)")
@@ -109,7 +109,7 @@ class _Replay:
     run: int
     writer: Writer
     done: Replayed = field(default_factory=Replayed)
-    _open: dict[tuple[str, int], tuple[Lease, Course | None]] = field(default_factory=dict)
+    _open: dict[tuple[str, int], tuple[Lease, Paginator | None]] = field(default_factory=dict)
 
     def take(self, response: Archived) -> None:
         """Store what a response was used for."""
@@ -133,23 +133,23 @@ class _Replay:
         key = (stream.name, visit.entity_id)
         if part.first:
             self._lease(response)
-        lease, way = self._open.get(key, (None, None))
-        if lease is None or (way is not None and way.query() != response.query):
+        lease, paginator = self._open.get(key, (None, None))
+        if lease is None or (paginator is not None and paginator.next_request() != response.query):
             self.done.out_of_step += 1
             return
-        page = take_object(lease, records) if way is None else take_page(lease, way, records, aside)[0]
-        if page.verdict is not None:
-            page = replace(page, verdict=replace(page.verdict, proven=part.proven))
+        page = take_object(lease, records) if paginator is None else take_page(lease, paginator, records, aside)[0]
+        if page.visit_result is not None:
+            page = replace(page, visit_result=replace(page.visit_result, proven=part.proven))
         outcome = self.writer.commit([page])
         self.done.counts.merge(outcome.counts)
         if outcome.taken == [True]:
             self.done.pages += 1
         else:
             self.done.out_of_step += 1
-        if way is None or way.ended:
+        if paginator is None or paginator.finished:
             del self._open[key]
         else:
-            self._open[key] = (replace(lease, position=lease.position + 1), way)
+            self._open[key] = (replace(lease, position=lease.position + 1), paginator)
 
     def _is_erased(self, response: Archived) -> bool:
         visit = response.visit
@@ -162,9 +162,9 @@ class _Replay:
         key = (visit.stream.name, visit.entity_id)
         lease = frontier.lease_this(self.connection, self.run, *key, owner=visit.owner_id, full=part.full)
         lease = replace(lease, visit=visit)
-        way: Course | None = None
+        paginator: Paginator | None = None
         if visit.stream.paging is not Paging.SINGLE:
-            way = course(lease, part.down_to, part.served)
+            paginator = paginator_of(lease, part.down_to, part.served)
             if visit.stream.paging is Paging.RANKING and visit.seen_at is not None:
-                way.state.seen_at = visit.seen_at
-        self._open[key] = (lease, way)
+                paginator.state.seen_at = visit.seen_at
+        self._open[key] = (lease, paginator)

@@ -1,4 +1,4 @@
-"""The request rate of a warehouse: one number in `crawl.budget` that holds for all workers, on whatever machines.
+"""The request rate of a warehouse: one number in `crawl.rate_limit` that holds for all workers, on whatever machines.
 
 The first run of a warehouse records the rate of its settings. Later settings may repeat it or leave it out; another one
 is refused, and `change_rate` is the only way to another rate.
@@ -94,18 +94,18 @@ def change_rate(settings: Settings, rate: float) -> bool:
         with connection.transaction():
             if _record_first(connection, rate):
                 return True
-            row = connection.execute("SELECT rate FROM crawl.budget WHERE id = 1 FOR UPDATE").fetchone()
+            row = connection.execute("SELECT rate FROM crawl.rate_limit WHERE id = 1 FOR UPDATE").fetchone()
             assert row is not None
             if row[0] == rate:
                 return False
-            connection.execute("UPDATE crawl.budget SET rate = %s WHERE id = 1", [rate])
+            connection.execute("UPDATE crawl.rate_limit SET rate = %s WHERE id = 1", [rate])
             _log(connection, rate, row[0])
     return True
 
 
 def read_rate(connection: Connection) -> float | None:
     """Return the rate of the warehouse in requests per second (0: unlimited); None before its first run."""
-    row = connection.execute("SELECT rate FROM crawl.budget WHERE id = 1").fetchone()
+    row = connection.execute("SELECT rate FROM crawl.rate_limit WHERE id = 1").fetchone()
     return None if row is None else float(row[0])
 
 
@@ -127,7 +127,7 @@ def read_changes(settings: Settings) -> list[RateChange]:
 def _record_first(connection: Connection, rate: float) -> bool:
     """Record a rate where there is none; return whether there was none. Of several at once, one does."""
     is_first = connection.execute(
-        "INSERT INTO crawl.budget (id, rate) VALUES (1, %s) ON CONFLICT (id) DO NOTHING RETURNING id", [rate]
+        "INSERT INTO crawl.rate_limit (id, rate) VALUES (1, %s) ON CONFLICT (id) DO NOTHING RETURNING id", [rate]
     ).fetchone()
     if is_first:
         _log(connection, rate, None)

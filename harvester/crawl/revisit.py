@@ -2,7 +2,7 @@
 
 A visit is worth its request when it saves at least the price, in item-days of delay: a list that gets r items a day,
 last visited t days ago, has r * t items waiting, each for t / 2 days on average, so that a visit saves r * t^2 / 2.
-The same price holds for a page of comments below the head, where nothing new stands but new replies do.
+The same min_gain holds for a page of comments below the head, where nothing new stands but new replies do.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ LOOKS = 24
 """Depths that are told apart in what was last looked at when."""
 
 
-def interval(value: float, price: float) -> float:
+def interval(value: float, min_gain: float) -> float:
     """Days after which a list of a value (worth a day and request) is due for a price in item-days."""
-    return sqrt(2 * price / value)
+    return sqrt(2 * min_gain / value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ def deepest_look(
     looked: Sequence[tuple[int, int]],
     now: float,
     decay: Decay,
-    price: float,
-    worth: float = 1.0,
+    min_gain: float,
+    item_weight: float = 1.0,
 ) -> int | None:
     """The key down to which a visit pays beyond the head; None where the head is enough.
 
@@ -67,8 +67,8 @@ def deepest_look(
         looked: (key, time) pairs of `Certificate.looked`.
         now: the time of the visit (seconds since 1970).
         decay: the replies to expect.
-        price: item-days that a request must save.
-        worth: of one reply.
+        min_gain: item-days that a request must save.
+        item_weight: of one reply.
 
     Pages are read from the head down without a gap, so the depth is the one at which all that is saved, less the price
     of all its pages, is greatest.
@@ -79,7 +79,7 @@ def deepest_look(
             break
         since = (now - _looked_at(keys[-1], looked)) / DAY
         hazards = sum(decay.at((now - key) / DAY) for key in keys)
-        gain += worth * hazards * since**2 / 2 - price
+        gain += item_weight * hazards * since**2 / 2 - min_gain
         if gain > best:
             best, best_key = gain, keys[-1]
     return best_key
@@ -111,7 +111,7 @@ class Group:
 
     stream: str
     lists: int
-    value: float
+    priority: float
     rate: float
     revisit: float
     """Days after which they are visited whatever they are worth."""
@@ -129,14 +129,14 @@ class Outlook:
     fresh: float
 
 
-def outlook(groups: Sequence[Group], price: float, shortest: float = 0.0) -> Outlook:
+def outlook(groups: Sequence[Group], min_gain: float, shortest: float = 0.0) -> Outlook:
     """What to expect when lists are visited at a price, no sooner than after `shortest` days.
 
     New items come as a Poisson process and wait half an interval on average; a list is fresh until the first came.
     """
     visits = requests = items = waiting = fresh = lists = 0.0
     for group in groups:
-        days = max(shortest, min(interval(group.value, price), group.revisit))
+        days = max(shortest, min(interval(group.priority, min_gain), group.revisit))
         visits += group.lists / days
         requests += group.lists * (group.cost / days + group.rate / PAGE + max(0, group.full - 1) / group.revisit)
         items += group.lists * group.rate
@@ -147,7 +147,7 @@ def outlook(groups: Sequence[Group], price: float, shortest: float = 0.0) -> Out
     return Outlook(visits, requests, waiting / items if items else 0.0, fresh / lists if lists else 1.0)
 
 
-def price_for(groups: Sequence[Group], requests: float, shortest: float = 0.0) -> float:
+def min_gain_for(groups: Sequence[Group], requests: float, shortest: float = 0.0) -> float:
     """The price at which visits to all lists take so many requests a day; infinite where even the least takes more."""
     low, high = 1e-12, 1e12
     if outlook(groups, high, shortest).requests > requests:

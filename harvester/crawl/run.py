@@ -17,12 +17,12 @@ from harvester.api.catalogue import STREAMS, streams_of
 from harvester.api.stream import Stream
 from harvester.config import Settings
 from harvester.crawl import frontier
-from harvester.crawl.crew import Crew
 from harvester.crawl.progress import Figures, Progress
 from harvester.crawl.request_rate import adopt_rate
 from harvester.crawl.session import Session
 from harvester.crawl.shares import PURPOSES
-from harvester.crawl.spider import Bounds, WalkSpider
+from harvester.crawl.spider import Bounds, FrontierSpider
+from harvester.crawl.worker_pool import WorkerPool
 from harvester.errors import UsageError
 from harvester.logs import event, log_as_json
 from harvester.processes import handle_end, say
@@ -36,7 +36,7 @@ MOST_WORKERS = 64
 """More processes on one machine than any budget or database would take."""
 
 
-class HarvestSpider(WalkSpider):
+class HarvestSpider(FrontierSpider):
     """The chosen spiders as one: it owns their streams together."""
 
     name = "harvest"
@@ -54,7 +54,7 @@ class Summary:
     outcome: str
     requests: int
     retries: int
-    put_off: int
+    postponed: int
     replaced: int
     seconds: float
     counts: dict[str, dict[str, int]]
@@ -107,9 +107,9 @@ def crawl(settings: Settings, order: Order, *, progress: bool = True) -> Summary
     """
     chosen = _checked(settings, order)
     settings = _budgeted(settings, order)
-    obliged = order.refresh or order.audit
+    due_only = order.refresh or order.audit
     names = [stream.name for spider in chosen for stream in streams_of(spider)]
-    if obliged:
+    if due_only:
         with connect(settings, autocommit=True) as connection:
             check_schema(connection)
             adopt_rate(connection, settings)
@@ -119,17 +119,17 @@ def crawl(settings: Settings, order: Order, *, progress: bool = True) -> Summary
         return _with_a_crew(settings, order, names, progress=progress)
     session = Session(settings, order.command)
     spider = run_spider(
-        HarvestSpider, session=session, bounds=order.bounds, progress=progress, chosen=chosen, obliged=obliged
+        HarvestSpider, session=session, bounds=order.bounds, progress=progress, chosen=chosen, due_only=due_only
     )
     return _summary(spider)
 
 
-def work_for(settings: Settings, crew: int, order: Order, *, obliged: bool) -> Summary:
+def work_for(settings: Settings, parent_run: int, order: Order, *, due_only: bool) -> Summary:
     """Be one worker of several: as `crawl`, without what is done once for all of them."""
     chosen = _checked(settings, order)
-    session = Session(_budgeted(settings, order), "crawl", crew)
+    session = Session(_budgeted(settings, order), "crawl", parent_run)
     spider = run_spider(
-        HarvestSpider, session=session, bounds=order.bounds, progress=False, chosen=chosen, obliged=obliged
+        HarvestSpider, session=session, bounds=order.bounds, progress=False, chosen=chosen, due_only=due_only
     )
     return _summary(spider)
 
@@ -161,20 +161,20 @@ def _budgeted(settings: Settings, order: Order) -> Settings:
 
 
 def _with_a_crew(settings: Settings, order: Order, names: list[str], *, progress: bool) -> Summary:
-    obliged = order.refresh or order.audit
-    crew = Crew(settings, order.spiders, names, order.workers, order.bounds, obliged=obliged, share=order.share)
+    due_only = order.refresh or order.audit
+    pool = WorkerPool(settings, order.spiders, names, order.workers, order.bounds, due_only=due_only, share=order.share)
     began = time.monotonic()
-    outcome = crew.work(order.command, progress=progress)
+    outcome = pool.work(order.command, progress=progress)
     return Summary(
         outcome=outcome,
-        requests=crew.totals.requests,
-        retries=crew.retries,
-        put_off=crew.put_off,
-        replaced=crew.replaced,
+        requests=pool.totals.requests,
+        retries=pool.retries,
+        postponed=pool.postponed,
+        replaced=pool.replaced,
         seconds=round(time.monotonic() - began, 3),
-        counts=crew.totals.counts.as_json(),
-        backlog=crew.left,
-        findings=crew.findings,
+        counts=pool.totals.counts.as_json(),
+        backlog=pool.left,
+        findings=pool.findings,
     )
 
 
@@ -183,7 +183,7 @@ def _summary(spider: HarvestSpider) -> Summary:
         outcome=spider.outcome,
         requests=spider.session.requests,
         retries=spider.retries,
-        put_off=spider.put_off,
+        postponed=spider.postponed,
         replaced=0,
         seconds=round(spider.elapsed, 3),
         counts=spider.session.counts.as_json(),
@@ -193,7 +193,7 @@ def _summary(spider: HarvestSpider) -> Summary:
 
 
 def run_spider(
-    spider_class: type[WalkSpider],
+    spider_class: type[FrontierSpider],
     *,
     session: Session,
     bounds: Bounds | None = None,
@@ -213,7 +213,7 @@ def run_spider(
         process.start(install_signal_handlers=False)
     if as_json:
         spider = crawler.spider
-        outcome = spider.outcome if isinstance(spider, WalkSpider) else "failed"
+        outcome = spider.outcome if isinstance(spider, FrontierSpider) else "failed"
         event(logger, "run ended", run=session.run, outcome=outcome, requests=session.requests)
     if session.failure is not None:
         raise session.failure
@@ -223,7 +223,7 @@ def run_spider(
 
 def _figures(crawler: Crawler) -> Figures | None:
     spider = crawler.spider  # there is none until Scrapy has made it
-    return spider.figures() if isinstance(spider, WalkSpider) else None
+    return spider.figures() if isinstance(spider, FrontierSpider) else None
 
 
 def _scrapy_settings(*, as_json: bool) -> ScrapySettings:
@@ -243,7 +243,7 @@ def _signals(crawler: Crawler) -> Iterator[None]:
 
     def stop(number: int) -> None:
         spider = crawler.spider
-        if not isinstance(spider, WalkSpider) or (spider.stopping and number != signal.SIGHUP):
+        if not isinstance(spider, FrontierSpider) or (spider.stopping and number != signal.SIGHUP):
             say("stopped at once")
             os._exit(INTERRUPTED)
         if number == signal.SIGINT:

@@ -342,7 +342,7 @@ def _open(connection: Connection, streams: Sequence[str], entities: Sequence[int
     Each is due a microsecond after the one before, so that what is visited first is the beginning of a random order.
     """
     return connection.execute(
-        "INSERT INTO crawl.walks AS w (stream, entity_id, depth, due_at)"
+        "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at)"
         " SELECT s, e.id, %s, now() - (%s - e.place) * interval '1 microsecond' FROM unnest(%s::text[]) s,"
         " (SELECT id, min(place) AS place FROM unnest(%s::bigint[]) WITH ORDINALITY AS x (id, place) GROUP BY 1) e"
         " ORDER BY 1, 2 ON CONFLICT (stream, entity_id) DO UPDATE"
@@ -423,7 +423,7 @@ def _keep(connection: Connection, design: int, kind: str, rule: Rule | None) -> 
     )
     # What failed in the wave that ends did not fail in this one.
     connection.execute(
-        "UPDATE crawl.walks SET failures = 0 WHERE stream = ANY(%s) AND entity_id = ANY(%s) AND failures > 0",
+        "UPDATE crawl.frontier SET failures = 0 WHERE stream = ANY(%s) AND entity_id = ANY(%s) AND failures > 0",
         [[kind, f"{kind}_comments"], [one.entity for one in kept]],
     )
     return kept, hits
@@ -552,8 +552,8 @@ SELECT d.position, u.id IS NOT NULL AND v.gone_at IS NULL, b.weight, (
     ) x)
 FROM crawl.draws d
 JOIN crawl.draws b ON b.design_id = %(parent)s AND b.position = d.position
-JOIN crawl.walks v ON v.stream = 'user' AND v.entity_id = d.entity_id AND v.visited_at >= d.drawn_at
-JOIN crawl.walks l ON l.stream = 'user_projects' AND l.entity_id = d.entity_id AND l.visited_at >= d.drawn_at
+JOIN crawl.frontier v ON v.stream = 'user' AND v.entity_id = d.entity_id AND v.visited_at >= d.drawn_at
+JOIN crawl.frontier l ON l.stream = 'user_projects' AND l.entity_id = d.entity_id AND l.visited_at >= d.drawn_at
 LEFT JOIN scratch.users u ON u.id = d.entity_id
 CROSS JOIN sure
 WHERE d.design_id = %(design)s AND d.outcome IS NULL
@@ -606,7 +606,7 @@ SELECT u.id, (
     (SELECT count(*) FROM scratch.projects p
      WHERE p.author_id = u.id AND p.gone_at IS NULL AND p.public IS NOT FALSE)
 FROM unnest(%s::bigint[]) AS u (id)
-WHERE (SELECT count(*) FROM crawl.walks w WHERE w.entity_id = u.id AND w.stream = ANY(%s) AND w.visits > 0) = %s
+WHERE (SELECT count(*) FROM crawl.frontier w WHERE w.entity_id = u.id AND w.stream = ANY(%s) AND w.visits > 0) = %s
 """
 
 
@@ -665,7 +665,7 @@ def _advance_walks(
     _add_steps(connection, steps, opened)
     new = [place.user for place in waiting]
     fresh = connection.execute(
-        "SELECT array_agg(u) FROM unnest(%s::bigint[]) u WHERE (SELECT count(*) FROM crawl.walks w"
+        "SELECT array_agg(u) FROM unnest(%s::bigint[]) u WHERE (SELECT count(*) FROM crawl.frontier w"
         " WHERE w.entity_id = u AND w.stream = ANY(%s)) < %s",
         [new, [*streams, "user"], len(streams) + 1],
     ).fetchone()

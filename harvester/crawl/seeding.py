@@ -17,7 +17,7 @@ from harvester.crawl.frontier import Seed
 from harvester.crawl.politeness import Interrupted
 from harvester.crawl.run import run_spider
 from harvester.crawl.session import Session
-from harvester.crawl.spider import Unusable, WalkSpider
+from harvester.crawl.spider import FrontierSpider, Unusable
 from harvester.errors import HarvesterError, Stop, TransientHTTP, UsageError
 from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import connect
@@ -30,7 +30,7 @@ _USERNAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 """Names are 3 to 20 characters today; older ones differ in length."""
 _LARGEST_ID = 2**63 - 1
 DEEPEST = 1000
-_ERASED = "one of these is left out of this warehouse at the person's wish (harvester forget): nothing was seeded"
+_ERASED = "one of these is left out of this warehouse at the person's wish (harvester erase): nothing was seeded"
 MODES = ("popular", "trending")
 
 
@@ -153,7 +153,7 @@ def _id_in(rows: list[Rows]) -> int:
     return int(rows[0].values[0][rows[0].columns.index("id")])
 
 
-class LookupSpider(WalkSpider):
+class LookupSpider(FrontierSpider):
     """Looks users up by name; `found` holds their rows, or None for a name that nobody has.
 
     What was read is archived in the end: where one name leads nowhere nothing is stored, and nothing is to be replayed.

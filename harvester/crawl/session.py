@@ -51,15 +51,15 @@ def _elapsed() -> float:
 class Session:
     """A run's access to the warehouse. `failure` is what made it unusable, if anything did."""
 
-    def __init__(self, settings: Settings, command: str, crew: int | None = None) -> None:
+    def __init__(self, settings: Settings, command: str, parent_run: int | None = None) -> None:
         self.settings = settings
         self.command = command
-        self.crew = crew
+        self.parent_run = parent_run
         self.counts = Counts()
         self.requests = 0
-        self.spent: Counter[Any] = Counter()
+        self.requests_by_purpose: Counter[Any] = Counter()
         """Visits and further pages, by what they were for."""
-        self.answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.responses: defaultdict[str, Counter[str]] = defaultdict(Counter)
         """Responses by stream and status; `-` where none came."""
         self.run = 0
         self.failure: Exception | None = None
@@ -99,8 +99,8 @@ class Session:
             connection = connect(self.settings, autocommit=True)
             try:
                 use_schema(connection)
-                self.settings = adopt_rate(connection, self.settings, is_compared=self.crew is None)
-                self.run = self.run or frontier.begin_run(connection, self.settings, self.command, self.crew)
+                self.settings = adopt_rate(connection, self.settings, is_compared=self.parent_run is None)
+                self.run = self.run or frontier.begin_run(connection, self.settings, self.command, self.parent_run)
                 self._use(connection)
             except psycopg.Error as error:
                 was_cut = cause_of(error) is Cause.CONNECTION
@@ -176,7 +176,7 @@ class Session:
     @property
     def totals(self) -> frontier.Totals:
         """The figures of the run so far."""
-        return frontier.Totals(self.requests, self.counts, self.spent, self.answers)
+        return frontier.Totals(self.requests, self.counts, self.requests_by_purpose, self.responses)
 
     async def close(self, outcome: str, findings: Sequence[str] = ()) -> None:
         """End the run: give leases back, record the outcome, disconnect."""

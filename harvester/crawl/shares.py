@@ -24,10 +24,10 @@ _SHARE_OF = {purpose: share for share, purposes in PURPOSES.items() for purpose 
 class Shares:
     """The requests of a run so far, by what they were for."""
 
-    def __init__(self, weights: Mapping[str, float], *, obliged: bool) -> None:
-        """`weights` by name of the share; `obliged` leaves all but what is new or due."""
+    def __init__(self, weights: Mapping[str, float], *, due_only: bool) -> None:
+        """`weights` by name of the share; `due_only` leaves all but what is new or due."""
         self._weights = {name: weight for name, weight in weights.items() if weight > 0}
-        self._obliged = obliged
+        self._due_only = due_only
         self.spent: Counter[Purpose] = Counter()
 
     def charge(self, purpose: Purpose, requests: int) -> None:
@@ -36,7 +36,7 @@ class Shares:
 
     def order(self) -> Iterator[Purpose]:
         """What to lease for, the share first that is furthest behind."""
-        if self._obliged:
+        if self._due_only:
             yield from (Purpose.NEW, Purpose.DUE)
             return
         spent: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""The base of all spiders: lease a walk, await its pages one by one, hand each over, until the verdict.
+"""The base of all spiders: lease a walk, await its pages one by one, hand each over, until the visit_result.
 
 A walk is a coroutine, and several run at once. Its pages leave through Scrapy's downloader, so that the downloader
 middlewares apply, and enter the warehouse through the item pipeline, one item a page; the next page is asked for when
@@ -29,7 +29,7 @@ from scrapy.exceptions import (
 from scrapy.http import Response
 
 from harvester.api.catalogue import DETAIL, ONCE, PAGE_LIMIT, STREAMS, streams_of
-from harvester.api.decode import HARMLESS, Departure, decode, without_mark
+from harvester.api.decode import HARMLESS, SchemaDeviation, decode, without_mark
 from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.api.stream import Host, Kind, Paging, Stream
@@ -39,16 +39,24 @@ from harvester.crawl.account import Account
 from harvester.crawl.archive import Part
 from harvester.crawl.control import CANDIDATES, NOT_BELIEVED, WAIT_SECONDS, Control
 from harvester.crawl.names import is_recent, same_name
-from harvester.crawl.politeness import ATTEMPTS, Interrupted, Pacer, PoliteMiddleware, backoff, retry_after
+from harvester.crawl.politeness import ATTEMPTS, Interrupted, PoliteMiddleware, RateLimiter, backoff, retry_after
 from harvester.crawl.progress import Figures
 from harvester.crawl.revisit import PRIOR_DECAY
 from harvester.crawl.session import Session
 from harvester.crawl.shares import Shares
-from harvester.crawl.visits import address, course, object_in_doubt, page_in_doubt, take_object, take_page, would_date
+from harvester.crawl.visits import (
+    address,
+    object_in_doubt,
+    page_in_doubt,
+    paginator_of,
+    take_object,
+    take_page,
+    would_date,
+)
 from harvester.errors import DecodeError, SetAside, TransientHTTP, UsageError
 from harvester.warehouse import absence, names
 from harvester.warehouse.normalise import Visit, normalise
-from harvester.warehouse.page import Lease, PageCommit, Verdict
+from harvester.warehouse.page import Lease, PageCommit, VisitResult
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -68,10 +76,10 @@ ANSWERS = (200, 400, 401, 403, 404, 410)
 """Statuses whose body is looked at; all others (429, 5xx, redirects, unheard-of ones) are no answer."""
 _AS_WRITTEN = {"verbatim_url": True}
 """Addresses are written as they are to be sent: nobody need look for what to quote in them."""
-_DOUBTS = 2
+CONFIRM_ATTEMPTS = 2
 """How often a response that departs from what is declared is asked for again, before that is how the API is now.
 
-It is so only if each answer departs in the same way: cut and garbled responses differ from each other.
+It is so only if each answer departs in the same paginator: cut and garbled responses differ from each other.
 """
 _REMEMBERED_PAGES = 32
 """Pages of a stream that tell how long the pages are that the source serves. A longer memory would notice a clamp
@@ -121,10 +129,10 @@ class Bounds:
     seconds: float | None = None
 
 
-class WalkSpider(Spider):
+class FrontierSpider(Spider):
     """Visits what is due of its streams. A subclass has a name; the catalogue says which streams that name owns."""
 
-    obliged = False
+    due_only = False
     """Whether only what is new or due is visited, and nothing because it pays."""
 
     def __init__(self, session: Session | None = None, bounds: Bounds | None = None, **arguments: Any) -> None:
@@ -138,7 +146,7 @@ class WalkSpider(Spider):
         self.target: tuple[Kind, int] | None = None
         self.stopping = False
         self.bounded = False
-        self.put_off = 0
+        self.postponed = 0
         self.retries = 0
         self.left = frontier.Backlog(0, 0, 0)
         self.findings: list[str] = []
@@ -146,7 +154,7 @@ class WalkSpider(Spider):
         self._tasks: set[asyncio.Task[None]] = set()
         self._out: asyncio.Queue[Page | None] = asyncio.Queue()
         self._began = 0.0
-        self._pacer: Pacer | None = None
+        self._rate_limiter: RateLimiter | None = None
         self._drift: Counter[tuple[str, str, str]] = Counter()
         """Departures that were told in this run: how often each was met since the warehouse was told."""
         self._known_drift: set[tuple[str, str, str]] = set()
@@ -154,7 +162,7 @@ class WalkSpider(Spider):
         """By stream, how many items its last pages had: a shorter one was not cut short by the source."""
         self._decay = PRIOR_DECAY
         self._answers: dict[tuple[str, int], tuple[str, int, bytes]] = {}
-        """The last response of each visit under way: path, status and body."""
+        """The last response of each visit under paginator: path, status and body."""
         self._held: dict[tuple[str, int], tuple[Response, Visit, str, Part]] = {}
         """The page of each visit under way that is not archived yet."""
         self._ready: deque[Lease] = deque()
@@ -181,9 +189,9 @@ class WalkSpider(Spider):
         self.session.stop()
 
     @property
-    def price(self) -> float:
+    def min_gain(self) -> float:
         """Item-days of delay that a scheduled visit must save."""
-        return self.session.settings.price
+        return self.session.settings.min_gain
 
     @property
     def most_at_once(self) -> int:
@@ -217,7 +225,7 @@ class WalkSpider(Spider):
             bounds=self.bounds,
             stopping=self.stopping,
             retries=self.retries,
-            put_off=self.put_off,
+            postponed=self.postponed,
             trouble=self.trouble,
         )
 
@@ -252,11 +260,11 @@ class WalkSpider(Spider):
         self._began = time.monotonic()
         watch = asyncio.create_task(self._watch(names))
         try:
-            self._decay = await self.session.call(learning.learn)
-            if (await self.session.call(frontier.backlog, names, self.price)).due:
+            self._decay = await self.session.call(learning.fit_schedule)
+            if (await self.session.call(frontier.backlog, names, self.min_gain)).due:
                 await self._wait_for_health()
             await self._walk_all(names, only)
-            self.left = await self.session.call(frontier.backlog, names, self.price)
+            self.left = await self.session.call(frontier.backlog, names, self.min_gain)
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
@@ -294,7 +302,7 @@ class WalkSpider(Spider):
         """Keep the figures for whoever looks on, and in `crawl.runs` for when this process is killed."""
         while True:
             await self._flush_drift()
-            self.left = await self.session.call(frontier.backlog, names, self.price)
+            self.left = await self.session.call(frontier.backlog, names, self.min_gain)
             await self.session.call(frontier.record_run, self.session.run, self.session.totals)
             if self._enough():
                 # Nobody waits for a place that a pause may keep from it for minutes.
@@ -305,8 +313,8 @@ class WalkSpider(Spider):
         at_once = self.most_at_once
         ready = self._ready
         since: dict[frontier.Purpose, datetime | None] = {}
-        shares = Shares(self.session.settings.shares, obliged=self.obliged or only is not None)
-        self.session.spent = shares.spent
+        shares = Shares(self.session.settings.shares, due_only=self.due_only or only is not None)
+        self.session.requests_by_purpose = shares.spent
         purpose = frontier.Purpose.NEW
         picker = frontier.Picker()
         while True:
@@ -321,7 +329,7 @@ class WalkSpider(Spider):
                             only,
                             since.get(purpose),
                             purpose=purpose,
-                            price=self.price,
+                            min_gain=self.min_gain,
                             picker=picker,
                         )
                         if ready:
@@ -358,11 +366,11 @@ class WalkSpider(Spider):
     async def _more(self, names: list[str]) -> bool:
         """Whether there is more to do although nothing could be leased: freed, newly in scope, or others' to come."""
         call = self.session.call
-        if await call(frontier.recover, self.session.run) or await call(frontier.spread):
+        if await call(frontier.recover, self.session.run) or await call(frontier.propagate):
             return True
         if self.target is None and await call(sampling.advance) > 0:
             return True
-        left = await call(frontier.backlog, names, None if self.obliged else self.price)
+        left = await call(frontier.backlog, names, None if self.due_only else self.min_gain)
         one_share = len(self.session.settings.shares) == 1  # what is due may be of another: not for this run
         if self.target is not None or one_share or not (left.due or left.leased):
             return False
@@ -434,38 +442,40 @@ class WalkSpider(Spider):
         stream = lease.visit.stream
         down_to = None
         if self._may_look_deeper(lease):
-            down_to = await self.session.call(learning.deepest, lease, self._decay, self.price)
+            down_to = await self.session.call(learning.deepest, lease, self._decay, self.min_gain)
         lengths = self._lengths[stream.name]
         served = max(lengths, default=0)
-        way = course(lease, down_to, served)
+        paginator = paginator_of(lease, down_to, served)
         if stream.paging is Paging.RANKING:
-            lease = replace(lease, visit=replace(lease.visit, seen_at=way.state.seen_at))
+            lease = replace(lease, visit=replace(lease.visit, seen_at=paginator.state.seen_at))
         part = Part(first=True, full=lease.full, down_to=down_to, position=lease.position, served=served)
         odd = set(lease.aside)
         seconds = lease.proven_seconds
         proven = lease.anchors is None and seconds is not None and seconds <= self.elapsed
         while True:
-            if way.pages and self._enough():
+            if paginator.pages and self._enough():
                 await self.session.call(frontier.release, [lease])
-                return way.pages
+                return paginator.pages
             aside: list[OddItem] = []
-            doubt = partial(self._doubt, lease, later_page=bool(way.pages))
-            records = await self.read(lease.visit, way.query(), part=part, aside=aside, odd=odd, doubt=doubt)
+            doubt = partial(self._doubt, lease, later_page=bool(paginator.pages))
+            records = await self.read(
+                lease.visit, paginator.next_request(), part=part, aside=aside, odd=odd, doubt=doubt
+            )
             lengths.append(len(records or ()) + len(aside))
-            page, result = take_page(lease, way, records, aside)
+            page, result = take_page(lease, paginator, records, aside)
             dates = would_date(lease, page) and await self.session.call(absence.misses, page)
             is_doubtful = self.control.mistakes() and stream.kind in DETAIL
             if dates or is_doubtful or page_in_doubt(lease, records, begins=part.first):
                 first = not lease.anchors and not dates and not is_doubtful
                 if not await self._is_its_own(lease, absent=records is None, first=first):
-                    return way.pages
+                    return paginator.pages
                 proven = True
-            if stream.is_by_name and page.verdict is not None:
+            if stream.is_by_name and page.visit_result is not None:
                 shown = stream.answers_for_it(lease.visit.entity_id, records or ())
-                page = replace(page, verdict=replace(page.verdict, proven=proven or shown))
+                page = replace(page, visit_result=replace(page.visit_result, proven=proven or shown))
             await self._report_walk(stream, result, lease.visit.entity_id)
-            if not await self._hand_over(page) or way.ended:
-                return way.pages
+            if not await self._hand_over(page) or paginator.finished:
+                return paginator.pages
             lease = replace(lease, position=lease.position + 1)
             part = Part(position=lease.position)
 
@@ -487,7 +497,7 @@ class WalkSpider(Spider):
             return "not there, like far more of what is known than usual: asked again later"
         while not (control.has_found_since(name, at) if is_known else control.has_found()):
             if len(self._tasks) < 2 or time.monotonic() > at + WAIT_SECONDS:
-                break  # no other visit is under way, or none tells
+                break  # no other visit is under paginator, or none tells
             await asyncio.sleep(_POLL_SECONDS)
         if not is_known and control.has_found():
             return None
@@ -533,13 +543,13 @@ class WalkSpider(Spider):
     @staticmethod
     def _may_look_deeper(lease: Lease) -> bool:
         """Whether a visit begins to a list of comments that goes on below its head, and need not be read in full."""
-        leads = lease.visit.stream.leads
+        leads = lease.visit.stream.links
         return (
             lease.certificate is not None
             and not lease.full
             and lease.state is None
-            and lease.held > PAGE_LIMIT
-            and any(lead.signal for lead in leads)
+            and lease.item_count > PAGE_LIMIT
+            and any(lead.changed_if for lead in leads)
         )
 
     async def _is_its_own(self, lease: Lease, *, absent: bool, first: bool = False) -> bool:
@@ -569,8 +579,8 @@ class WalkSpider(Spider):
         async with self._lock(name, entity):
             found: bool | None = first and stream.is_by_name and is_recent(await call(names.proven_seconds, entity))
             if not found:
-                verdict = await self._visit_now(name, entity, visit.username)
-                found = None if verdict is None or verdict.lost else not verdict.gone
+                visit_result = await self._visit_now(name, entity, visit.username)
+                found = None if visit_result is None or visit_result.lost else not visit_result.gone
         if not (stream.is_by_name or stream.is_by_owner_name):
             return found
         return found if same_name(await call(names.present, name, entity), visit.username) else None
@@ -593,10 +603,10 @@ class WalkSpider(Spider):
         """Ask about the name of a user that is not found: where nobody has it, the account has another name."""
         if visit.stream.name != DETAIL[Kind.USER]:
             return False
-        verdict = await self._visit_now(_NAME_CHECK, visit.entity_id, visit.username)
-        return verdict is None or verdict.lost
+        visit_result = await self._visit_now(_NAME_CHECK, visit.entity_id, visit.username)
+        return visit_result is None or visit_result.lost
 
-    async def _visit_now(self, name: str, entity: int, username: str | None) -> Verdict | None:
+    async def _visit_now(self, name: str, entity: int, username: str | None) -> VisitResult | None:
         """Visit an object out of its turn; return how that ended.
 
         None: the account is not called `username` any more, or has lost that name.
@@ -625,12 +635,12 @@ class WalkSpider(Spider):
             raise
         finally:
             self._forget_answer(visit)
-        return page.verdict
+        return page.visit_result
 
     async def _hand_over(self, commit: PageCommit) -> bool:
         """Send a page through the pipeline and wait until it is committed; whether the walk may go on."""
         visit = commit.lease.visit
-        self._keep(visit, proven=commit.verdict is not None and commit.verdict.proven)
+        self._keep(visit, proven=commit.visit_result is not None and commit.visit_result.proven)
         page = Page(commit, asyncio.get_running_loop().create_future())
         self._out.put_nowait(page)
         taken = await page.taken
@@ -641,29 +651,31 @@ class WalkSpider(Spider):
         return taken is True
 
     async def _later(self, lease: Lease, reason: str) -> None:
-        self.put_off += 1
-        await self.session.call(frontier.put_off, lease, reason)
+        self.postponed += 1
+        await self.session.call(frontier.postpone, lease, reason)
 
     async def _report_walk(self, stream: Stream, result: walk.Step, entity: int) -> None:
         """Tell where a page broke what is declared of its list."""
         if result.contradiction:
             await self._report(
-                stream, Departure(stream.key_name, f"not {stream.order.value}", f"{stream.kind.value} {entity}")
+                stream, SchemaDeviation(stream.key_name, f"not {stream.order.value}", f"{stream.kind.value} {entity}")
             )
         if result.crowded:
             change = "more than a page of items in one second: what is beyond cannot be read"
-            await self._report(stream, Departure(stream.key_name, change, f"{stream.kind.value} {entity}"))
+            await self._report(stream, SchemaDeviation(stream.key_name, change, f"{stream.kind.value} {entity}"))
 
-    def _is_doubtful(self, stream: Stream, departures: list[Departure], seen: Counter[tuple[str, str]]) -> bool:
+    def _is_doubtful(self, stream: Stream, departures: list[SchemaDeviation], seen: Counter[tuple[str, str]]) -> bool:
         """Whether a response has what none had before: it may be garbled, and is asked for again before it counts.
 
         `seen` counts in how many answers to the same request each departure was.
         """
         places = {(departure.field, departure.change) for departure in departures if departure.change not in HARMLESS}
         seen.update(places)
-        return any(seen[place] <= _DOUBTS and (stream.name, *place) not in self._known_drift for place in places)
+        return any(
+            seen[place] <= CONFIRM_ATTEMPTS and (stream.name, *place) not in self._known_drift for place in places
+        )
 
-    async def _report(self, stream: Stream, departure: Departure) -> None:
+    async def _report(self, stream: Stream, departure: SchemaDeviation) -> None:
         """Record a departure: the first of its kind in this run at once and with a warning, the others in passing."""
         place = (stream.name, departure.field, departure.change)
         if place in self._drift:
@@ -733,7 +745,7 @@ class WalkSpider(Spider):
                 self.account.forget_token()
             elif is_absent(stream, response.status, response.body):
                 if doubt is not None and (why_not := await doubt()) is not None:
-                    answers = self.session.answers[stream.name]
+                    answers = self.session.responses[stream.name]
                     answers[str(response.status)] -= 1
                     answers[NOT_BELIEVED] += 1
                     self._archive(response, visit, query, None)
@@ -742,7 +754,7 @@ class WalkSpider(Spider):
                 return None
             try:
                 if response.status == 200:
-                    departures: list[Departure] = []
+                    departures: list[SchemaDeviation] = []
                     unusable: list[OddItem] = []
                     found = decode(stream, response.body, departures, None if aside is None else unusable)
                     records = _about_it(visit, found)
@@ -769,7 +781,7 @@ class WalkSpider(Spider):
                             aside += unusable
                         return records
                     # Something else may be missing in its place: asked again, and taken only if it stays so.
-                    await self._report(stream, Departure("-", "an item twice on one page", ""))
+                    await self._report(stream, SchemaDeviation("-", "an item twice on one page", ""))
                     self._archive(response, visit, query, None)
                     await asyncio.sleep(backoff(0))
                     continue
@@ -780,7 +792,7 @@ class WalkSpider(Spider):
                     is_enough = self.control.mistakes()
                     self.control.mistake()
             self._archive(response, visit, query, None)
-            # Cut or garbled on the way, perhaps: only what comes again and again is set aside.
+            # Cut or garbled on the paginator, perhaps: only what comes again and again is set aside.
             problem = Unusable(path + query, response.status, response.body, reason)
             if is_enough:
                 break
@@ -824,37 +836,37 @@ class WalkSpider(Spider):
             request = Request(url, headers=headers, dont_filter=True, meta=_AS_WRITTEN.copy())
             response = await self.crawler.engine.download_async(request)
         except _BROKEN:
-            self.session.answers[name]["-"] += 1
+            self.session.responses[name]["-"] += 1
             error = TransientHTTP(None)
         else:
-            self.session.answers[name][str(response.status)] += 1
+            self.session.responses[name][str(response.status)] += 1
             if response.status in ANSWERS:
-                await self.pacer.answered(None)
+                await self.rate_limiter.answered(None)
                 return response
             wait, date = (
                 header.decode("latin-1") if (header := response.headers.get(name)) else None
                 for name in ("Retry-After", "Date")
             )
             error = TransientHTTP(response.status, retry_after(wait, date, self.session.now()))
-        await self.pacer.answered(str(error))
+        await self.rate_limiter.answered(str(error))
         raise error
 
     async def _slow_down(self, error: TransientHTTP, attempt: int) -> None:
         """Wait before the next attempt: everybody where the site asks for it, else this walk alone."""
         seconds = error.retry_after if error.retry_after is not None else backoff(attempt)
         if error.status in (429, 503) or error.retry_after is not None:
-            await self.pacer.pause(seconds, str(error))
+            await self.rate_limiter.pause(seconds, str(error))
         else:
             await asyncio.sleep(seconds)
 
     @property
-    def pacer(self) -> Pacer:
-        """The pacer of the downloader middleware."""
-        if self._pacer is None:
+    def rate_limiter(self) -> RateLimiter:
+        """The rate_limiter of the downloader middleware."""
+        if self._rate_limiter is None:
             assert self.crawler.engine is not None
             middlewares = self.crawler.engine.downloader.middleware.middlewares
-            self._pacer = next(one.pacer for one in middlewares if isinstance(one, PoliteMiddleware))
-        return self._pacer
+            self._rate_limiter = next(one.rate_limiter for one in middlewares if isinstance(one, PoliteMiddleware))
+        return self._rate_limiter
 
 
 def is_absent(stream: Stream, status: int, body: bytes) -> bool:

@@ -33,16 +33,17 @@ def read_status(settings: Settings) -> dict[str, Any]:
         return {
             "seeds": _pairs(connection, "SELECT kind, count(*) FROM crawl.seeds GROUP BY 1 ORDER BY 1"),
             "rows": {name: _rows(connection, table) for name, table in WRITTEN.items() if table.schema != "account"},
-            "streams": _streams(connection, settings.price),
+            "streams": _streams(connection, settings.min_gain),
             "budget": _budget(connection, settings),
             "last_run": _one(
                 connection,
-                "SELECT id, command, started_at, ended_at, outcome, findings, requests, spent FROM crawl.runs"
-                " WHERE crew IS NULL ORDER BY id DESC LIMIT 1",
+                "SELECT id, command, started_at, ended_at, outcome, findings, requests, requests_by_purpose FROM"
+                " crawl.runs"
+                " WHERE parent_run_id IS NULL ORDER BY id DESC LIMIT 1",
             ),
             "failures": _all(
                 connection,
-                "SELECT stream, entity_id, failures, last_error, due_at FROM crawl.walks"
+                "SELECT stream, entity_id, failures, last_error, due_at FROM crawl.frontier"
                 " WHERE failures > 0 ORDER BY failures DESC, stream, entity_id LIMIT 10",
             ),
             "quarantine": _pairs(
@@ -81,13 +82,13 @@ SELECT w.stream, count(*) AS in_scope, count(*) FILTER (WHERE w.visits > 0) AS v
     count(*) FILTER (WHERE w.due_at <= t.now AND (w.lease_token IS NULL OR w.lease_until < t.now)) AS due,
     count(*) FILTER (WHERE x.late AND w.due_at > t.now) AS pays,
     count(*) FILTER (WHERE w.failures > 0) AS failing, count(w.gone_at) AS gone,
-    count(*) FILTER (WHERE w.certificate ->> 'ground' = 'none') AS uncertified,
+    count(*) FILTER (WHERE w.certificate ->> 'proven_by' = 'none') AS uncertified,
     count(*) FILTER (WHERE w.certificate @> '{{"complete": true, "capped": false, "confirmed": false}}')
         AS ends_seen_once,
     1 - avg((w.due_at <= t.now OR coalesce(x.late, false))::int)::float8 AS on_time,
-    sum({rates.mean("w.news", "w.exposure", "k.shape", "k.rate")} * x.waiting) AS expected_unseen,
-    min(w.certified_at) AS oldest_certificate, min(w.enumerated_at) AS oldest_enumeration, min(w.due_at) AS next_due
-FROM crawl.walks w
+    sum({rates.mean("w.new_items_decayed", "w.exposure", "k.shape", "k.rate")} * x.waiting) AS expected_unseen,
+    min(w.certified_at) AS oldest_certificate, min(w.last_full_read_at) AS oldest_enumeration, min(w.due_at) AS next_due
+FROM crawl.frontier w
 CROSS JOIN (SELECT coalesce(%(at)s, now()) AS now) t
 LEFT JOIN jsonb_to_recordset(%(rates)s) AS v (stream text, rate float8) USING (stream)
 LEFT JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum
@@ -97,16 +98,16 @@ CROSS JOIN LATERAL (
 ) k
 LEFT JOIN LATERAL (
     SELECT y.waiting,
-        y.waiting >= sqrt(2 * %(price)s * 2 ^ (mod(w.queue, {rates.CLASSES}) + {rates.FIRST_CLASS} + 0.5)) AS late
+        y.waiting >= sqrt(2 * %(min_gain)s * 2 ^ (mod(w.queue, {rates.CLASSES}) + {rates.FIRST_CLASS} + 0.5)) AS late
     FROM (SELECT extract(epoch FROM t.now - w.visited_at)::float8 / 86400 AS waiting) y WHERE w.queue IS NOT NULL
 ) x ON true
 GROUP BY w.stream
 """
 
 
-def stream_values(price: float, at: datetime | None = None) -> dict[str, Any]:
+def stream_values(min_gain: float, at: datetime | None = None) -> dict[str, Any]:
     """The values of `STREAMS_QUERY`: the price of a visit, and the moment, which is now unless given."""
-    return {"rates": Jsonb(PARAMETERS), "price": price, "at": at}
+    return {"rates": Jsonb(PARAMETERS), "min_gain": min_gain, "at": at}
 
 
 def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -115,24 +116,25 @@ def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: order.index(row["stream"]) if row["stream"] in order else len(order))
 
 
-def _streams(connection: Connection, price: float) -> list[dict[str, Any]]:
+def _streams(connection: Connection, min_gain: float) -> list[dict[str, Any]]:
     """By stream what is in scope, and how fresh it is.
 
     `on_time` is the share of walks whose next visit is not due and would not pay yet, `expected_unseen` how many new
     items are to be expected in their lists by now.
     """
-    return in_order(_all(connection, STREAMS_QUERY, stream_values(price)))
+    return in_order(_all(connection, STREAMS_QUERY, stream_values(min_gain)))
 
 
 def _budget(connection: Connection, settings: Settings) -> dict[str, Any]:
     row = _one(
         connection,
         "SELECT (SELECT coalesce(sum(requests), 0)::bigint FROM crawl.runs r"
-        " WHERE started_at > now() - interval '1 day' AND NOT EXISTS (SELECT FROM crawl.runs w WHERE w.crew = r.id))"
+        " WHERE started_at > now() - interval '1 day' AND NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id"
+        " = r.id))"
         " AS requests_of_runs_of_the_last_day,"
-        " coalesce((SELECT trips FROM crawl.budget), 0) AS breaker_trips,"
-        " (SELECT closed_until FROM crawl.budget WHERE closed_until > now()) AS closed_until,"
-        " (SELECT closed_reason FROM crawl.budget WHERE closed_until > now()) AS closed_reason",
+        " coalesce((SELECT breaker_trips FROM crawl.rate_limit), 0) AS breaker_trips,"
+        " (SELECT closed_until FROM crawl.rate_limit WHERE closed_until > now()) AS closed_until,"
+        " (SELECT closed_reason FROM crawl.rate_limit WHERE closed_until > now()) AS closed_reason",
     )
     assert row is not None
     rate = read_rate(connection)
@@ -250,7 +252,7 @@ def show(console: Console, facts: dict[str, Any]) -> None:
         console.print(
             f"[bold]last run[/]  {run['command']}, {run['started_at']:%Y-%m-%d %H:%M} UTC: {outcome},"
             f" {run['requests']:,} requests"
-            + "".join(f", {count:,} {purpose}" for purpose, count in sorted(run["spent"].items())),
+            + "".join(f", {count:,} {purpose}" for purpose, count in sorted(run["requests_by_purpose"].items())),
             highlight=False,
         )
         for finding in run["findings"] or ():

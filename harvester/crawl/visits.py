@@ -15,20 +15,20 @@ from harvester.crawl import dates, pages, walk
 from harvester.crawl.names import EVIDENCE, connects, is_recent
 from harvester.crawl.revisit import look
 from harvester.warehouse.normalise import Visit, normalise
-from harvester.warehouse.page import Lease, PageCommit, Verdict
+from harvester.warehouse.page import Lease, PageCommit, VisitResult
 
 T = TypeVar("T")
 _NOTHING_TO_PROVE = walk.Step()
 
 
-class Course(ABC):
-    """The way through one list: `query` is asked for next, `step` takes the answer, `ended` says that it was the last.
+class Paginator(ABC):
+    """Lead a visit through one list: `next_request` is sent next, `advance` takes the response, `finished` ends it.
 
     `state` is all that has to be kept between two pages.
     """
 
     state: Any
-    ended = False
+    finished = False
 
     def __init__(self, lease: Lease) -> None:
         self.stream = lease.visit.stream
@@ -40,15 +40,15 @@ class Course(ABC):
         return int(self.state.pages)
 
     @abstractmethod
-    def query(self) -> str:
+    def next_request(self) -> str:
         """The query string of the next page."""
 
     @abstractmethod
-    def step(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> walk.Step:
+    def advance(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> walk.Step:
         """Take a page of records, and what was set aside of it; None where the source has no such list."""
 
     @abstractmethod
-    def verdict(self, result: walk.Step, *, absent: bool) -> Verdict:
+    def visit_result(self, result: walk.Step, *, absent: bool) -> VisitResult:
         """How the visit ended; `absent`: the source says that there is no such list."""
 
     def kept(self) -> str:
@@ -56,8 +56,8 @@ class Course(ABC):
         return msgspec.json.encode(self.state).decode()
 
 
-class CertifiedCourse(Course):
-    """A way that ends with a verdict of its walk."""
+class CertifiedPaginator(Paginator):
+    """A way that ends with a visit_result of its walk."""
 
     def __init__(self, lease: Lease) -> None:
         super().__init__(lease)
@@ -67,17 +67,17 @@ class CertifiedCourse(Course):
         """What to keep of a certificate."""
         return done
 
-    def verdict(self, result: walk.Step, *, absent: bool) -> Verdict:
+    def visit_result(self, result: walk.Step, *, absent: bool) -> VisitResult:
         done = self._proved(result.done or walk.NOTHING, result)
         # That a list is not found means something of its entity only where the catalogue says so, and of the things
         # that it held nothing at all: that is for their place to tell.
         whole = result.whole and not absent
         seen = done.anchors if whole and done.single else None
-        return Verdict(
+        return VisitResult(
             certificate=msgspec.json.encode(done).decode(),
-            gone=absent and bool(self.stream.opens_gone),
+            gone=absent and bool(self.stream.enqueues_gone),
             whole=whole and (seen is not None or self._full),
-            twice=whole and done.ground is walk.Ground.AGREEMENT,
+            twice=whole and done.proven_by is walk.ProvenBy.AGREEMENT,
             fresh=result.fresh,
             found=result.found if whole else None,
             pages=self.pages,
@@ -89,13 +89,13 @@ class CertifiedCourse(Course):
     def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
         """Take a page as the walk sees it."""
 
-    def step(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> walk.Step:
+    def advance(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> walk.Step:
         result = self._step(entries(self.stream, records or (), aside), absent=records is None)
-        self.ended = result.done is not None
+        self.finished = result.done is not None
         return result
 
 
-class OffsetCourse(CertifiedCourse):
+class OffsetCourse(CertifiedPaginator):
     """By limit and offset: see `walk`."""
 
     def __init__(self, lease: Lease, down_to: int | None = None, served: int = PAGE_LIMIT) -> None:
@@ -109,7 +109,7 @@ class OffsetCourse(CertifiedCourse):
         self._began = int(_seen_at(lease).timestamp())
         self._lowest = 0
 
-    def query(self) -> str:
+    def next_request(self) -> str:
         return f"?limit={PAGE_LIMIT}&offset={self.state.offset}"
 
     def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
@@ -117,12 +117,12 @@ class OffsetCourse(CertifiedCourse):
         return walk.step(self.listing, self.state, entries, absent=absent)
 
     def _proved(self, done: walk.Certificate, result: walk.Step) -> walk.Certificate:
-        if any(lead.signal for lead in self.stream.leads):
+        if any(lead.changed_if for lead in self.stream.links):
             done.looked = look(self._looked, 0 if result.whole else self._lowest, self._began)
         return done
 
 
-class DateCourse(CertifiedCourse):
+class DateCourse(CertifiedPaginator):
     """By a date: see `dates`."""
 
     def __init__(self, lease: Lease, served: int = PAGE_LIMIT) -> None:
@@ -130,7 +130,7 @@ class DateCourse(CertifiedCourse):
         self.listing = msgspec.structs.replace(self.listing, served=served)
         self.state = _kept(lease, dates.State) or dates.begin(_last(lease), full=lease.full)
 
-    def query(self) -> str:
+    def next_request(self) -> str:
         if self.state.before is None:
             return f"?limit={PAGE_LIMIT}"
         at = datetime.fromtimestamp(self.state.before, UTC)
@@ -140,18 +140,18 @@ class DateCourse(CertifiedCourse):
         return dates.step(self.listing, self.state, entries, absent=absent)
 
 
-class PageCourse(CertifiedCourse):
+class PageCourse(CertifiedPaginator):
     """By page number: see `pages`."""
 
     def __init__(self, lease: Lease) -> None:
         super().__init__(lease)
         self.state = _kept(lease, pages.State) or pages.begin(_last(lease), full=lease.full)
 
-    def query(self) -> str:
+    def next_request(self) -> str:
         return f"?page={self.state.page}"
 
     def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
-        return pages.step(self.listing, self.state, entries, absent=absent, deepest=self.stream.deepest)
+        return pages.step(self.listing, self.state, entries, absent=absent, max_offset=self.stream.max_offset)
 
 
 class Sightings(msgspec.Struct):
@@ -161,7 +161,7 @@ class Sightings(msgspec.Struct):
     pages: int = 0
 
 
-class RankingCourse(Course):
+class RankingPaginator(Paginator):
     """Through a ranking, which is no list to be complete of: so many pages, each place an observation."""
 
     def __init__(self, lease: Lease) -> None:
@@ -169,8 +169,8 @@ class RankingCourse(Course):
         self.asked = lease.visit.query
         self.state = _kept(lease, Sightings) or Sightings(_seen_at(lease))
 
-    def query(self) -> str:
-        if self.asked is None or self.stream.deepest is None:
+    def next_request(self) -> str:
+        if self.asked is None or self.stream.max_offset is None:
             return ""
         words = "&".join(
             f"{name}={quote(value, safe='')}"
@@ -178,24 +178,24 @@ class RankingCourse(Course):
         )
         return f"?{words}&limit={PAGE_LIMIT}&offset={self.state.pages * PAGE_LIMIT}"
 
-    def step(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> walk.Step:
+    def advance(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> walk.Step:
         first = self.state.pages * PAGE_LIMIT
-        if self.stream.deepest is not None:
+        if self.stream.max_offset is not None:
             for place, one in enumerate(as_served(records or (), aside)):
                 if not isinstance(one, OddItem):
                     one.position = first + place
         self.state.pages += 1
         most = self.asked.pages if self.asked is not None else 1
-        deepest = self.stream.deepest or 1
-        self.ended = not (records or aside) or self.state.pages >= most or first + PAGE_LIMIT >= deepest
+        deepest = self.stream.max_offset or 1
+        self.finished = not (records or aside) or self.state.pages >= most or first + PAGE_LIMIT >= deepest
         return _NOTHING_TO_PROVE
 
-    def verdict(self, result: walk.Step, *, absent: bool) -> Verdict:
+    def visit_result(self, result: walk.Step, *, absent: bool) -> VisitResult:
         del result, absent
-        return Verdict(certificate=None, pages=self.pages)
+        return VisitResult(certificate=None, pages=self.pages)
 
 
-def course(lease: Lease, down_to: int | None = None, served: int = PAGE_LIMIT) -> Course:
+def paginator_of(lease: Lease, down_to: int | None = None, served: int = PAGE_LIMIT) -> Paginator:
     """Return the way through the list of a lease, from where it was left, else from its last certificate.
 
     `down_to` is a key to which a list by offset is read although nothing new stands there; `served` is how many items
@@ -209,7 +209,7 @@ def course(lease: Lease, down_to: int | None = None, served: int = PAGE_LIMIT) -
         case Paging.NUMBER:
             return PageCourse(lease)
         case _:
-            return RankingCourse(lease)
+            return RankingPaginator(lease)
 
 
 def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:
@@ -217,35 +217,35 @@ def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:
     stream, entity = lease.visit.stream, lease.visit.entity_id
     found = records or ()
     lost = stream.is_by_name and (stream.answers_for_another(entity, found) or stream.finds_name_free(found))
-    verdict = Verdict(
+    visit_result = VisitResult(
         certificate=None,
         gone=records is None,
         whole=records is not None and not lost,
         lost=lost,
         proven=stream.is_by_name and stream.answers_for_it(entity, found),
     )
-    return PageCommit(lease, normalise(lease.visit, found), len(found), verdict=verdict)
+    return PageCommit(lease, normalise(lease.visit, found), len(found), visit_result=visit_result)
 
 
 def take_page(
-    lease: Lease, way: Course, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()
+    lease: Lease, paginator: Paginator, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()
 ) -> tuple[PageCommit, walk.Step]:
     """Make the commit of a page of a list, and tell how the walk saw it.
 
     `records` is None where the source says that there is no such list; `aside` are the items that cannot be used.
     """
-    first = not way.pages
-    path = address(lease.visit, way.query())
-    result = way.step(records, aside)
-    verdict = way.verdict(result, absent=records is None) if way.ended else None
+    first = not paginator.pages
+    path = address(lease.visit, paginator.next_request())
+    result = paginator.advance(records, aside)
+    visit_result = paginator.visit_result(result, absent=records is None) if paginator.finished else None
     stream = lease.visit.stream
-    noted = lease.full and stream.holds is not None and (verdict is None or verdict.seen is None)
+    noted = lease.full and stream.members is not None and (visit_result is None or visit_result.seen is None)
     page = PageCommit(
         lease,
         normalise(lease.visit, records) if records else [],
         len(records or ()),
-        state=None if way.ended else way.kept(),
-        verdict=verdict,
+        state=None if paginator.finished else paginator.kept(),
+        visit_result=visit_result,
         seen=[*map(stream.held, records or ()), *(one.held for one in aside if one.held is not None)]
         if noted
         else None,
@@ -294,10 +294,10 @@ def would_date(lease: Lease, page: PageCommit) -> bool:
     That counts only once the thing itself that the list belongs to has answered. Comments and projects are asked for
     one by one instead.
     """
-    holds, verdict = lease.visit.stream.holds, page.verdict
-    if holds is None or holds.asks_known or lease.visit.stream.is_thread:
+    holds, visit_result = lease.visit.stream.members, page.visit_result
+    if holds is None or holds.verify_only or lease.visit.stream.is_thread:
         return False
-    return verdict is not None and verdict.whole and (lease.suspects or verdict.twice)
+    return visit_result is not None and visit_result.whole and (lease.has_missing_items or visit_result.twice)
 
 
 def _may_be_another(lease: Lease, records: Sequence[Any]) -> bool:
@@ -311,7 +311,7 @@ def _may_be_another(lease: Lease, records: Sequence[Any]) -> bool:
     if not stream.is_by_name:
         # What is asked for by its id is seldom another thing: a single item of before is enough.
         return len(lease.anchors) >= EVIDENCE and not connects(lease.anchors, page, exclusive=True)
-    exclusive = stream.holds is not None and stream.holds.table.endswith("_comments")
+    exclusive = stream.members is not None and stream.members.table.endswith("_comments")
     # Where a walk was left nothing tells how long ago that was.
     return lease.state is not None or not connects(lease.anchors, page, exclusive=exclusive)
 
@@ -321,9 +321,9 @@ def listing(stream: Stream) -> walk.Listing:
     return walk.Listing(
         order=stream.order,
         keyed=stream.key is not None,
-        empties=stream.empties,
-        moves=stream.moves,
-        margin=stream.margin,
+        stop_after_empty_pages=stream.stop_after_empty_pages,
+        reorders=stream.reorders,
+        lookback=stream.lookback,
     )
 
 

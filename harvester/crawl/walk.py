@@ -1,4 +1,4 @@
-"""The certified walk over one list: a pure state machine, page in, next request or verdict out.
+"""The certified walk over one list: a pure state machine, page in, next request or visit_result out.
 
 A page is a contiguous slice of a list whose members keep their relative order. Three grounds let a walk claim
 that nothing was skipped between two pages:
@@ -47,7 +47,7 @@ AGREEING_READS = 6
 """Full reads after which a list that never repeats itself is left without a certificate."""
 
 
-class Ground(StrEnum):
+class ProvenBy(StrEnum):
     """What a certificate rests on."""
 
     KEY = "key"
@@ -61,9 +61,9 @@ class Listing(Struct, frozen=True):
 
     order: Order = Order.NEWEST_FIRST
     keyed: bool = False
-    empties: int = 1
-    moves: bool = False
-    margin: int = 0
+    stop_after_empty_pages: int = 1
+    reorders: bool = False
+    lookback: int = 0
     limit: int = PAGE_LIMIT
     served: int = PAGE_LIMIT
     """Items on the longest page that the source has lately served of such lists."""
@@ -89,7 +89,7 @@ class Certificate(Struct, kw_only=True):
     next walk reads the list in full. `complete` is False where nothing was proved.
     """
 
-    ground: Ground
+    proven_by: ProvenBy
     complete: bool
     offset: int = 0
     digest: str = ""
@@ -113,7 +113,7 @@ class Certificate(Struct, kw_only=True):
     least that key were last looked at, for new replies, at that time."""
 
 
-NOTHING = Certificate(ground=Ground.NONE, complete=False)
+NOTHING = Certificate(proven_by=ProvenBy.NONE, complete=False)
 
 
 class State(Struct, kw_only=True, omit_defaults=True):
@@ -134,7 +134,7 @@ class State(Struct, kw_only=True, omit_defaults=True):
     lost: int = 0
     """Steps back in a row."""
     beyond: bool = False
-    """Whether a page without a ground, further on, held items."""
+    """Whether a page without a proven_by, further on, held items."""
     quiet: int = 0
     """Empty pages in a row, or full ones that only repeat."""
 
@@ -307,7 +307,7 @@ def _forward(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
             return _end(listing, state, saw_end=short and behind is not None)
         # The list goes on behind what was its end: the walk does too.
         state.until = None
-    if short and state.quiet >= listing.empties:
+    if short and state.quiet >= listing.stop_after_empty_pages:
         # A short page where lists are filtered before the limit, else nothing at all in a whole page or more.
         whole = state.until is None or listing.order is not Order.OLDEST_FIRST
         return _end(listing, state, whole=whole, saw_end=True)
@@ -358,7 +358,7 @@ def _ask_again(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     assert state.empty_at is not None
     if listing.order is Order.OLDEST_FIRST:
         state.base = Certificate(
-            ground=Ground.IDENTITY,
+            proven_by=ProvenBy.IDENTITY,
             complete=True,
             offset=state.offset,
             digest=digest(_ids(page)),
@@ -466,7 +466,7 @@ def _arrived(listing: Listing, state: State, page: Sequence[Entry]) -> bool:
         return False
     if listing.keyed and until.key is not None:
         last = _last_key(page)
-        stop = until.key - listing.margin
+        stop = until.key - listing.lookback
         return last is not None and last < (stop if state.down_to is None else min(stop, state.down_to))
     places = {item: place for place, item in enumerate(until.anchors)}
     met = [places[entry.id] for entry in page if entry.id in places and not entry.hole]
@@ -513,7 +513,7 @@ def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
     if listing.order is Order.OLDEST_FIRST:
         if short and (page or state.offset == 0):
             state.base = Certificate(
-                ground=Ground.IDENTITY,
+                proven_by=ProvenBy.IDENTITY,
                 complete=True,
                 offset=state.offset,
                 digest=digest(_ids(page)),
@@ -523,7 +523,7 @@ def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
     elif state.offset == 0:
         state.head_key = _first_key(page)
         state.base = Certificate(
-            ground=Ground.IDENTITY,
+            proven_by=ProvenBy.IDENTITY,
             complete=True,
             digest=digest(_ids(page)) if short or listing.order is Order.NEWEST_FIRST else "",
             anchors=_ids(page),
@@ -548,7 +548,7 @@ def _end(listing: Listing, state: State, *, whole: bool = False, saw_end: bool =
     if saw_end:
         state.tail, state.tail_key = state.anchors[-_TAIL:], state.key
     state.whole = whole
-    if listing.moves and state.pages > 1 and state.head_key is not None:
+    if listing.reorders and state.pages > 1 and state.head_key is not None:
         state.phase = "recheck"
         state.offset = 0
         state.anchors = []
@@ -559,7 +559,7 @@ def _end(listing: Listing, state: State, *, whole: bool = False, saw_end: bool =
 def _done(listing: Listing, state: State, *, whole: bool) -> Step:
     certificate = state.base or NOTHING
     if certificate.complete:
-        certificate.ground = Ground.KEY if listing.keyed else Ground.IDENTITY
+        certificate.proven_by = ProvenBy.KEY if listing.keyed else ProvenBy.IDENTITY
         size = _size(listing, state)
         on_one_page = len(certificate.anchors) < size or state.phase != "recheck"
         certificate.single = whole and on_one_page and state.found == len(certificate.anchors)
@@ -720,7 +720,7 @@ def _agree(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
         return Step()
     else:
         state.offset += reach
-    if state.quiet < max(1, listing.empties) and not state.capped:
+    if state.quiet < max(1, listing.stop_after_empty_pages) and not state.capped:
         return Step()
     result = (state.count, state.total)
     state.read += 1
@@ -728,7 +728,7 @@ def _agree(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
         # What enters, enters at the head: while that stands, the rest needs no third reading.
         trusted = listing.order is Order.NEWEST_FIRST and not state.contradicted
         certificate = Certificate(
-            ground=Ground.AGREEMENT,
+            proven_by=ProvenBy.AGREEMENT,
             complete=True,
             digest=digest(state.head) if trusted else "",
             anchors=state.head,

@@ -35,7 +35,7 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class OwnId:
     """The id of the thing itself: a pseudonym, or the id in `internal`."""
 
     kind: str
@@ -50,26 +50,26 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class Username:
     """A username: the pseudonym of whose it is, null where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class FreeText:
     """What somebody wrote: what is left of it depends on the text mode."""
 
 
 @dataclass(frozen=True, slots=True)
-class Coarse:
+class Generalized:
     """Made coarse together with the rest of the row, until k rows are alike; what comes of it has names of its own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class Deletion:
     """When and why it went: there where tombstones are."""
 
 
-Treatment = Left | Keep | Own | Reference | Named | Said | Coarse | Life
+Treatment = Left | Keep | OwnId | Reference | Username | FreeText | Generalized | Deletion
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +119,11 @@ def _keep(why: str) -> Column:
 
 
 def _said() -> Column:
-    return Column(Left(_TEXT), Said(), Said())
+    return Column(Left(_TEXT), FreeText(), FreeText())
 
 
 def _own(kind: str) -> Column:
-    return Column(Own(kind), Own(kind), Own(kind))
+    return Column(OwnId(kind), OwnId(kind), OwnId(kind))
 
 
 def _ref(kind: str, why: str, *, needed: bool = False) -> Column:
@@ -132,7 +132,7 @@ def _ref(kind: str, why: str, *, needed: bool = False) -> Column:
 
 
 def _coarse() -> Column:
-    return Column(Coarse(), Keep(), Keep())
+    return Column(Generalized(), Keep(), Keep())
 
 
 def _inner(why: str) -> Column:
@@ -140,22 +140,22 @@ def _inner(why: str) -> Column:
 
 
 def _life() -> dict[str, Column]:
-    gone = Column(Coarse(), Life(), Life())
+    gone = Column(Generalized(), Deletion(), Deletion())
     return {
         "first_seen_at": _keep(_MACHINE),
         "gone_at": gone,
-        "gone_after": _gone(),
+        "last_seen_at": _gone(),
         "gone_reason": _gone(),
         "extra": _inner(_SERVED),
     }
 
 
 def _gone() -> Column:
-    return Column(Left("an exact time, or a reason that few share"), Life(), Life())
+    return Column(Left("an exact time, or a reason that few share"), Deletion(), Deletion())
 
 
 def _edges() -> dict[str, Column]:
-    return {**_life(), "first_seen_at": _keep(_DEGREES), "gone_at": Column(Left(_DEGREES), Life(), Life())}
+    return {**_life(), "first_seen_at": _keep(_DEGREES), "gone_at": Column(Left(_DEGREES), Deletion(), Deletion())}
 
 
 def _comments(kind: str, place: str, of: str) -> dict[str, Column]:
@@ -166,7 +166,7 @@ def _comments(kind: str, place: str, of: str) -> dict[str, Column]:
         "author_id": _ref("user", _AUTHOR, needed=True),
         "commentee_id": _ref("user", _AUTHOR),
         "content": _said(),
-        "content_served": Column(Left(_TEXT), Left("the same text twice"), Said()),
+        "content_raw": Column(Left(_TEXT), Left("the same text twice"), FreeText()),
         "created_at": _coarse(),
         "modified_at": _keep("an exact time, mostly that of the creation"),
         "visibility": _keep(_SAME),
@@ -264,8 +264,8 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "created_at": _keep(_AUTHOR),
         "project_id": _ref("project", _AUTHOR),
         "project_title": _said(),
-        "username": Column(Left("names a person"), Named(), Keep()),
-        "recipient_username": Column(Left("names a person"), Named(), Keep()),
+        "username": Column(Left("names a person"), Username(), Keep()),
+        "recipient_username": Column(Left("names a person"), Username(), Keep()),
         **_edges(),
     },
     "news": {

@@ -31,15 +31,15 @@ SELECT stream, count(*) AS lists,
 FROM analytics.coverage WHERE stream NOT LIKE 'account%' GROUP BY 1 ORDER BY 1
 """
 _FAILED = """
-SELECT stream, count(*) AS failing FROM crawl.walks WHERE failures > 0 GROUP BY 1 ORDER BY 1
+SELECT stream, count(*) AS failing FROM crawl.frontier WHERE failures > 0 GROUP BY 1 ORDER BY 1
 """
 _IDS = """
 SELECT kind, extract(year FROM month)::int AS year, sum(held)::bigint AS held, sum(ids_not_held)::bigint AS not_held
 FROM analytics.id_gaps GROUP BY 1, 2 ORDER BY 1, 2
 """
 _CENSORED = """
-SELECT '{0}' AS kind, count(*) AS gone, count(gone_after) AS between_two_reads,
-    extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY gone_at - gone_after)) / 86400 AS median_days
+SELECT '{0}' AS kind, count(*) AS gone, count(last_seen_at) AS between_two_reads,
+    extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY gone_at - last_seen_at)) / 86400 AS median_days
 FROM scratch.{0} WHERE gone_at IS NOT NULL
 """
 _TABLES = (
@@ -59,7 +59,7 @@ SELECT count(*) AS runs, min(started_at) AS first, max(coalesce(ended_at, starte
     string_agg(DISTINCT contact, ', ' ORDER BY contact) AS contact,
     string_agg(DISTINCT permission, ', ' ORDER BY permission) AS permission,
     string_agg(DISTINCT version, ', ' ORDER BY version) AS crawled_by
-FROM crawl.runs WHERE crew IS NULL
+FROM crawl.runs WHERE parent_run_id IS NULL
 """
 # The parameters hold the seed, and ids between which was drawn: with them it is known what was drawn.
 _DESIGNS = """

@@ -21,13 +21,13 @@ from harvester.dataset.columns import (
     KINDS,
     PLACES,
     Column,
+    Deletion,
+    FreeText,
     Keep,
     Left,
-    Life,
-    Named,
-    Own,
+    OwnId,
     Reference,
-    Said,
+    Username,
 )
 from harvester.dataset.release import CC_BY_SA_BEFORE, Field, ForeignKey, Profile, Type
 from harvester.warehouse.tables import KEY_COLUMNS, SCRATCH_TABLES
@@ -139,7 +139,7 @@ _TYPES: tuple[tuple[type[TypeEngine[Any]], Type], ...] = (
     (JSONB, Type.JSON),
 )
 _IS_ERASED = f"(gone_reason IS NOT DISTINCT FROM '{ERASED}')"
-_OF_NOBODY = ("id", "first_seen_at", "gone_at", "gone_after", "gone_reason")
+_OF_NOBODY = ("id", "first_seen_at", "gone_at", "last_seen_at", "gone_reason")
 """Columns of a user that tell nothing of the person."""
 _NOT_AT = ("news", "studio_activity")
 """Tables that do not change but by growing; the others have a function for the past."""
@@ -156,7 +156,7 @@ class _Shows:
 
     def when(self) -> str:
         """A list confirms what it holds when it was read as a whole; an object whenever it was read."""
-        return "enumerated_at" if self.is_list else "visited_at"
+        return "last_full_read_at" if self.is_list else "visited_at"
 
 
 SHOWN_BY: dict[str, tuple[_Shows, ...]] = {
@@ -206,11 +206,11 @@ def confirmed(table: str, since: datetime) -> str:
     suspect = []
     for one in SHOWN_BY[table]:
         seen.append(
-            f"EXISTS (SELECT FROM crawl.walks w WHERE w.stream = '{one.stream}' AND w.entity_id = {one.entity}"
+            f"EXISTS (SELECT FROM crawl.frontier w WHERE w.stream = '{one.stream}' AND w.entity_id = {one.entity}"
             f" AND w.{one.when()} >= {at} AND w.gone_at IS NULL)"
         )
         suspect.append(
-            f"NOT EXISTS (SELECT FROM crawl.suspects s WHERE s.stream = '{one.stream}'"
+            f"NOT EXISTS (SELECT FROM crawl.missing_items s WHERE s.stream = '{one.stream}'"
             f" AND s.entity_id = {one.entity} AND s.item_id = {one.item})"
         )
     return f"({' OR '.join(seen)}) AND {' AND '.join(suspect)}"
@@ -323,10 +323,10 @@ def source(table: str, selection: Selection) -> str:
 
 
 def _then(table: str, name: str, selection: Selection) -> str:
-    if name in ("gone_at", "gone_after", "gone_reason"):
+    if name in ("gone_at", "last_seen_at", "gone_reason"):
         kind = "text" if name == "gone_reason" else "timestamptz"
         return f"g.{name}" if selection.hashed else f"NULL::{kind} AS {name}"
-    if selection.hashed and isinstance(COLUMNS[table][name].restricted, Said):
+    if selection.hashed and isinstance(COLUMNS[table][name].restricted, FreeText):
         return f"CASE WHEN f.{name} IS NOT DISTINCT FROM g.{name} THEN f.{name} END AS {name}"
     return f"f.{name}"
 
@@ -413,15 +413,15 @@ class _Builder:
         self.order[name] = f't.{name} COLLATE "C"' if kind is Type.STRING else f"t.{name}"
         if isinstance(treatment, Left):
             return []
-        if isinstance(treatment, Own):
+        if isinstance(treatment, OwnId):
             return [self._id(name, comment, kind, "own")]
         if isinstance(treatment, Reference):
             return [self._reference(name, comment, kind, treatment)]
-        if isinstance(treatment, Named):
+        if isinstance(treatment, Username):
             return [self._named(name, comment)]
-        if isinstance(treatment, Said):
+        if isinstance(treatment, FreeText):
             return self._said(name, comment)
-        if isinstance(treatment, Life):
+        if isinstance(treatment, Deletion):
             field = Field(name, kind, comment)
             return [Made(field, f"t.{name}")] if self.shows_gone else []
         assert isinstance(treatment, Keep)

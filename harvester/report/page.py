@@ -135,7 +135,7 @@ def _read(connection: Connection, settings: Settings, at: datetime | None, patie
 
     answers = {name: answer(name) for name in ("budget", "runs", "quarantine", "drift", "reciprocity", "pace")}
     answers["requests"] = answers["written"] = answers.pop("pace")
-    backlog = ask(connection, status.STREAMS_QUERY, status.stream_values(settings.price, moment.at), patience)
+    backlog = ask(connection, status.STREAMS_QUERY, status.stream_values(settings.min_gain, moment.at), patience)
     answers["backlog"] = _in_order(backlog)
     answers["coverage"] = _in_order(answer("coverage"))
     answers |= {panel.name: answer(panel.name) for panel in (*HEALTH, *COMMUNITY) if panel.name not in answers}

@@ -767,7 +767,7 @@ COMMUNITY = (
             f"{counted(_total(rows, 'readings'), 'reading')} in 90 days,"
             f" {plain(_total(rows, 'places_read_again'))} places read again"
         ),
-        note="Rankings are sightings: no list to be complete of.",
+        note="Rankings are observations: no list to be complete of.",
     ),
     Panel(
         "gone",

@@ -7,7 +7,7 @@ does a walk that stopped before the end of the list; nor two walks that showed a
 and may be the missing one.
 
 Two lists may show the same link, one at each of its ends. What one of them shows is there, whatever the other missed
-before: it is no suspect any more.
+before: it is not missing any more.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _APART_SECONDS = 6 * 3600
 ITSELF = 0
 """The `item_id` of a suspect that is no item of a list, but what is visited itself. No item has that id."""
 ASKED_BY: dict[str, str] = {
-    stream.holds.ask: stream.name
+    stream.members.verify_with: stream.name
     for stream in STREAMS.values()
-    if stream.holds is not None and stream.holds.ask is not None and not stream.holds.asks_known
+    if stream.members is not None and stream.members.verify_with is not None and not stream.members.verify_only
 }
 """The list from which a stream's things are asked for one by one."""
 
@@ -51,7 +51,7 @@ def _lists_of_links() -> dict[str, list[tuple[str, str, str]]]:
     """By table of links, the lists that show them: stream, and the columns of the list's entity and of the item."""
     shown: dict[str, list[tuple[str, str, str]]] = {}
     for stream in STREAMS.values():
-        holds = stream.holds
+        holds = stream.members
         if holds is not None and len(KEY_COLUMNS[holds.table]) == 2:
             shown.setdefault(holds.table, []).append((stream.name, holds.owner, holds.item))
     return {table: lists for table, lists in shown.items() if len(lists) > 1}
@@ -68,29 +68,29 @@ _NO_UNKNOWN = (
 """SQL: that a list `s` holds no item that cannot be identified. Else it must stay known since when it lacks another."""
 
 
-def note_sightings(connection: Connection, pages: Iterable[PageCommit]) -> None:
+def record_seen_items(connection: Connection, pages: Iterable[PageCommit]) -> None:
     """Keep what each page of a walk through a whole list showed, until the walk ends."""
     noting = [page for page in pages if page.seen is not None]
     for page in noting:
         if page.first:
-            forget_sightings(connection, page)
+            delete_seen_items(connection, page)
     if noting:
         connection.execute(
-            "INSERT INTO crawl.sightings (stream, entity_id, item_id)"
+            "INSERT INTO crawl.seen_items (stream, entity_id, item_id)"
             " SELECT v.stream, v.entity_id, unnest(v.items) FROM jsonb_to_recordset(%s)"
             " AS v (stream text, entity_id bigint, items bigint[]) ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING",
             [Jsonb([_place(page) | {"items": page.seen} for page in noting])],
         )
 
 
-def forget_sightings(connection: Connection, page: PageCommit) -> None:
+def delete_seen_items(connection: Connection, page: PageCommit) -> None:
     """Drop what a walk showed."""
     connection.execute(
-        "DELETE FROM crawl.sightings WHERE stream = %(stream)s AND entity_id = %(entity_id)s", _place(page)
+        "DELETE FROM crawl.seen_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s", _place(page)
     )
 
 
-def tell_all_absences(connection: Connection, pages: Sequence[PageCommit]) -> list[bool]:
+def detect_deletions(connection: Connection, pages: Sequence[PageCommit]) -> list[bool]:
     """Compare the rows of lists with what walks through the whole of them showed, before the walks are settled.
 
     Returns for each page whether its list is to be read in full once more, to confirm what it did not show.
@@ -98,9 +98,9 @@ def tell_all_absences(connection: Connection, pages: Sequence[PageCommit]) -> li
     wholes: dict[str, list[dict[str, Any]]] = {}
     for page in pages:
         if _tells(page):
-            assert page.verdict is not None
+            assert page.visit_result is not None
             lists = wholes.setdefault(page.lease.visit.stream.name, [])
-            lists.append({"entity_id": page.lease.visit.entity_id, "seen": page.verdict.seen})
+            lists.append({"entity_id": page.lease.visit.entity_id, "seen": page.visit_result.seen})
     # Hardly any misses something: those that do not are told apart together.
     with connection.pipeline() if wholes else nullcontext():  # one wait for all
         found = [
@@ -116,7 +116,7 @@ def tell_all_absences(connection: Connection, pages: Sequence[PageCommit]) -> li
 
 def misses(connection: Connection, page: PageCommit) -> bool:
     """Return whether the walk through a whole list that a page ends missed anything, before the page is committed."""
-    values = _place(page) | {"seen": page.verdict.seen if page.verdict is not None else None}
+    values = _place(page) | {"seen": page.visit_result.seen if page.visit_result is not None else None}
     with connection.transaction():
         missing = {item for item, _ in connection.execute(_missing(page.lease.visit.stream.name)[1], values).fetchall()}
     return not missing <= {*(page.seen or ())}
@@ -124,35 +124,40 @@ def misses(connection: Connection, page: PageCommit) -> bool:
 
 def _tells(page: PageCommit) -> bool:
     """Whether a page ends a walk through the whole of a list whose rows are kept."""
-    stream, verdict = page.lease.visit.stream, page.verdict
-    return stream.holds is not None and stream.paging is not Paging.SINGLE and verdict is not None and verdict.whole
+    stream, visit_result = page.lease.visit.stream, page.visit_result
+    return (
+        stream.members is not None
+        and stream.paging is not Paging.SINGLE
+        and visit_result is not None
+        and visit_result.whole
+    )
 
 
 def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> bool:
-    """As `tell_all_absences`, of a page whose list `misses` something or does not."""
-    verdict, stream = page.verdict, page.lease.visit.stream
-    if verdict is None:
+    """As `detect_deletions`, of a page whose list `misses` something or does not."""
+    visit_result, stream = page.visit_result, page.lease.visit.stream
+    if visit_result is None:
         return False
-    if not verdict.gone:
-        acquit(connection, page.lease.visit)
-    holds = stream.holds
+    if not visit_result.gone:
+        clear_missing(connection, page.lease.visit)
+    holds = stream.members
     if holds is None or not _tells(page):
         return False
-    place = _place(page) | {"seen": verdict.seen}
+    place = _place(page) | {"seen": visit_result.seen}
     missing: dict[int, datetime] = {}
     if misses:
         missing = dict(connection.execute(_missing(stream.name)[1], place).fetchall())
-    if verdict.seen is None or page.lease.full:
-        forget_sightings(connection, page)
-    if holds.asks_known:
+    if visit_result.seen is None or page.lease.full:
+        delete_seen_items(connection, page)
+    if holds.verify_only:
         if missing:
             _ask_known(connection, page, holds, list(missing))
         return False
-    if not missing and not page.lease.suspects:
+    if not missing and not page.lease.has_missing_items:
         return False
     hidden = possibly_hidden(connection, page, missing, _other_lists(stream))
     is_short = _is_served_short(page, missing)
-    is_second = page.lease.suspects and _are_of_this_run(connection, page)
+    is_second = page.lease.has_missing_items and _are_of_this_run(connection, page)
     confirmed, waits = _confirmed(
         connection,
         page,
@@ -164,36 +169,36 @@ def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> 
         _date(connection, holds, page, confirmed)
     rest = {item: after for item, after in missing.items() if item not in confirmed}
     connection.execute(
-        "DELETE FROM crawl.suspects WHERE stream = %(stream)s AND entity_id = %(entity_id)s"
+        "DELETE FROM crawl.missing_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s"
         " AND item_id <> ALL(%(rest)s)",
         place | {"rest": list(rest)},
     )
     if not rest:
         return False
-    _suspect(connection, page, rest)
-    if hidden and holds.ask is not None:
-        _ask(connection, page, holds.ask, sorted(hidden))
+    _record_missing(connection, page, rest)
+    if hidden and holds.verify_with is not None:
+        _ask(connection, page, holds.verify_with, sorted(hidden))
     open_ = [item for item in rest if item not in hidden]  # of the others, another read could tell no more
     if is_second or is_short or not open_:
         return waits  # what vanished since the first walk waits for the next one
-    if holds.ask is not None and len(open_) < verdict.pages:
-        _ask(connection, page, holds.ask, open_)
+    if holds.verify_with is not None and len(open_) < visit_result.pages:
+        _ask(connection, page, holds.verify_with, open_)
         return False
     return True
 
 
 def _other_lists(stream: Stream) -> list[str]:
     """Name the lists that show the links of a list at their other end."""
-    holds = stream.holds
+    holds = stream.members
     assert holds is not None
     return [name for name, owner, _ in LISTS_OF_LINKS.get(holds.table, ()) if owner == holds.item]
 
 
 def _are_of_this_run(connection: Connection, page: PageCommit) -> bool:
-    """Whether the suspects of a list are those of a read just before this one, and not left by an earlier audit."""
+    """Tell whether the missing items of a list are those of the read before this one, not left by an earlier audit."""
     row = connection.execute(
-        "SELECT max(s.missed_at) >= greatest(max(r.started_at), max(w.begun_at) - interval '1 day')"
-        " FROM crawl.suspects s JOIN crawl.walks w USING (stream, entity_id)"
+        "SELECT max(s.missed_at) >= greatest(max(r.started_at), max(w.started_at) - interval '1 day')"
+        " FROM crawl.missing_items s JOIN crawl.frontier w USING (stream, entity_id)"
         " LEFT JOIN crawl.runs r ON r.id = w.lease_run"
         " WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s",
         _place(page),
@@ -201,7 +206,7 @@ def _are_of_this_run(connection: Connection, page: PageCommit) -> bool:
     return bool(row and row[0])
 
 
-def acquit_links(connection: Connection, pages: Iterable[PageCommit]) -> None:
+def clear_missing_links(connection: Connection, pages: Iterable[PageCommit]) -> None:
     """What a page shows of links is there: the other lists that missed it before have to miss it twice anew."""
     shown = [
         {"stream": stream, "entity_id": row[of], "item_id": row[what]}
@@ -215,7 +220,7 @@ def acquit_links(connection: Connection, pages: Iterable[PageCommit]) -> None:
     ]
     if shown:
         connection.execute(
-            "DELETE FROM crawl.suspects s USING jsonb_to_recordset(%s)"
+            "DELETE FROM crawl.missing_items s USING jsonb_to_recordset(%s)"
             " AS v (stream text, entity_id bigint, item_id bigint)"
             " WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = v.item_id" + _NO_UNKNOWN,
             [Jsonb(shown)],
@@ -232,7 +237,7 @@ def _missing(stream: str) -> tuple[bytes, bytes]:
 
     Of each row it is told when it was last known to be there. What was stored after the walk began proves nothing.
     """
-    holds = STREAMS[stream].holds
+    holds = STREAMS[stream].members
     assert holds is not None
     names = {
         "item": sql.Identifier(holds.item),
@@ -242,31 +247,31 @@ def _missing(stream: str) -> tuple[bytes, bytes]:
     }
     unseen = (
         " scratch.{table} t WHERE t.{owner} = l.entity_id AND {only}"
-        " AND t.gone_at IS NULL AND t.first_seen_at < w.begun_at"
+        " AND t.gone_at IS NULL AND t.first_seen_at < w.started_at"
         " AND CASE WHEN l.seen IS NULL"
-        " THEN NOT EXISTS (SELECT FROM crawl.sightings s WHERE s.stream = %(stream)s"
+        " THEN NOT EXISTS (SELECT FROM crawl.seen_items s WHERE s.stream = %(stream)s"
         " AND s.entity_id = l.entity_id AND s.item_id = t.{item} OFFSET 0)"
         " ELSE t.{item} <> ALL(l.seen) END"
     )
     # List by list and item by item (the limits and the offset say so): no plan goes through all that is stored.
     several = (
         "SELECT l.entity_id FROM jsonb_to_recordset(%(lists)s) AS l (entity_id bigint, seen bigint[])"
-        " CROSS JOIN LATERAL (SELECT begun_at FROM crawl.walks"
+        " CROSS JOIN LATERAL (SELECT started_at FROM crawl.frontier"
         " WHERE stream = %(stream)s AND entity_id = l.entity_id LIMIT 1) w"
         " CROSS JOIN LATERAL (SELECT 1 FROM" + unseen + " LIMIT 1) one"
     )
     one = (
-        "SELECT t.{item}, greatest(t.first_seen_at, w.enumerated_at)"
+        "SELECT t.{item}, greatest(t.first_seen_at, w.last_full_read_at)"
         " FROM (SELECT %(entity_id)s::bigint AS entity_id, %(seen)s::bigint[] AS seen) l"
-        " JOIN crawl.walks w ON w.stream = %(stream)s AND w.entity_id = l.entity_id," + unseen
+        " JOIN crawl.frontier w ON w.stream = %(stream)s AND w.entity_id = l.entity_id," + unseen
     )
     return sql.SQL(several).format(**names).as_bytes(), sql.SQL(one).format(**names).as_bytes()
 
 
 def _is_served_short(page: PageCommit, missing: Collection[int]) -> bool:
     """Tell whether a list may have been served in part: more than a page is missing, and more than was shown."""
-    assert page.verdict is not None
-    return len(missing) > max(PAGE_LIMIT, page.verdict.found or 0)
+    assert page.visit_result is not None
+    return len(missing) > max(PAGE_LIMIT, page.visit_result.found or 0)
 
 
 def _confirmed(
@@ -276,27 +281,27 @@ def _confirmed(
 
     `apart` is how many seconds must lie between the two.
     """
-    assert page.verdict is not None
-    if page.verdict.twice and not apart:
+    assert page.visit_result is not None
+    if page.visit_result.twice and not apart:
         return {item: (None, after) for item, after in missing.items()}, False
-    if not page.lease.suspects or not missing:
+    if not page.lease.has_missing_items or not missing:
         return {}, False
     place = _place(page) | {"missing": list(missing), "sibling": holds.sibling}
     if holds.sibling is not None:
         # What is not here may have gone there, and that list may not have been read since.
         stale = connection.execute(
-            "UPDATE crawl.walks SET due_at = now(), incremental = false WHERE stream = %(sibling)s"
-            " AND entity_id = %(entity_id)s AND NOT coalesce(enumerated_at >= (SELECT max(missed_at)"
-            " FROM crawl.suspects WHERE stream = %(stream)s AND entity_id = %(entity_id)s), false)",
+            "UPDATE crawl.frontier SET due_at = now(), incremental = false WHERE stream = %(sibling)s"
+            " AND entity_id = %(entity_id)s AND NOT coalesce(last_full_read_at >= (SELECT max(missed_at)"
+            " FROM crawl.missing_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s), false)",
             place,
         ).rowcount
         if stale:
             return {}, True
     rows = connection.execute(
-        "SELECT s.item_id, s.missed_at, s.gone_after FROM crawl.suspects s"
-        " JOIN crawl.walks w USING (stream, entity_id)"
+        "SELECT s.item_id, s.missed_at, s.last_seen_at FROM crawl.missing_items s"
+        " JOIN crawl.frontier w USING (stream, entity_id)"
         " WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s"
-        " AND s.missed_at <= w.begun_at - make_interval(secs => %(apart)s) AND s.item_id = ANY(%(missing)s)",
+        " AND s.missed_at <= w.started_at - make_interval(secs => %(apart)s) AND s.item_id = ANY(%(missing)s)",
         place | {"apart": apart},
     )
     return {item: (missed, after) for item, missed, after in rows.fetchall()}, False
@@ -322,7 +327,7 @@ def _date(
         "UPDATE scratch.{table} t SET"
         # A reply may have been met later than its comment was last seen, or even missed.
         " gone_at = CASE WHEN v.missed > t.first_seen_at THEN v.missed ELSE now() END,"
-        " gone_after = greatest(v.after, t.first_seen_at), gone_reason = %(reason)s"
+        " last_seen_at = greatest(v.after, t.first_seen_at), gone_reason = %(reason)s"
         " FROM {found} AS v (item, missed, after)"
         " WHERE {match} AND t.gone_at IS NULL"
     )
@@ -334,9 +339,9 @@ def _date(
         connection.execute(dated.format(table=table, found=found, match=sql.SQL("t.parent_id = v.item")), values)
 
 
-def _suspect(connection: Connection, page: PageCommit, rest: dict[int, datetime]) -> None:
+def _record_missing(connection: Connection, page: PageCommit, rest: dict[int, datetime]) -> None:
     connection.execute(
-        "INSERT INTO crawl.suspects (stream, entity_id, item_id, gone_after, missed_at)"
+        "INSERT INTO crawl.missing_items (stream, entity_id, item_id, last_seen_at, missed_at)"
         " SELECT %(stream)s, %(entity_id)s, v.item, v.after, now()"
         " FROM unnest(%(items)s::bigint[], %(after)s::timestamptz[]) AS v (item, after) ON CONFLICT DO NOTHING",
         _place(page) | {"items": list(rest), "after": list(rest.values())},
@@ -346,7 +351,7 @@ def _suspect(connection: Connection, page: PageCommit, rest: dict[int, datetime]
 def _ask(connection: Connection, page: PageCommit, stream: str, items: Sequence[int]) -> None:
     """Make it due to ask for things themselves."""
     connection.execute(
-        "INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, due_at)"
+        "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)"
         " SELECT %(ask)s, item, %(entity_id)s, now() FROM unnest(%(items)s::bigint[]) AS item ORDER BY item"
         " ON CONFLICT (stream, entity_id) DO UPDATE SET due_at = now()",
         {"ask": stream, "entity_id": page.lease.visit.entity_id, "items": items},
@@ -359,16 +364,16 @@ def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: 
     What the list's entity owns is in scope although no read of the list ever showed it, but another one did.
     """
     stream = page.lease.visit.stream
-    place = _place(page) | {"ask": holds.ask, "items": items}
-    if any(lead.table == holds.table and lead.hop == 0 for lead in stream.leads):
+    place = _place(page) | {"ask": holds.verify_with, "items": items}
+    if any(lead.table == holds.table and lead.depth_cost == 0 for lead in stream.links):
         connection.execute(
-            "INSERT INTO crawl.walks (stream, entity_id, depth, due_at) SELECT %(ask)s, item, w.depth, now()"
-            " FROM unnest(%(items)s::bigint[]) AS item JOIN crawl.walks w"
+            "INSERT INTO crawl.frontier (stream, entity_id, depth, due_at) SELECT %(ask)s, item, w.depth, now()"
+            " FROM unnest(%(items)s::bigint[]) AS item JOIN crawl.frontier w"
             " ON w.stream = %(stream)s AND w.entity_id = %(entity_id)s ORDER BY item ON CONFLICT DO NOTHING",
             place,
         )
     connection.execute(
-        "UPDATE crawl.walks SET due_at = now() WHERE stream = %(ask)s AND entity_id = ANY(%(items)s)"
+        "UPDATE crawl.frontier SET due_at = now() WHERE stream = %(ask)s AND entity_id = ANY(%(items)s)"
         " AND due_at > now()",
         place,
     )
@@ -376,19 +381,19 @@ def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: 
 
 def acquit_visited(connection: Connection, pages: Iterable[PageCommit]) -> None:
     """Forget that an earlier run missed what is visited itself: whether it is there is known now."""
-    known = [_place(page) for page in pages if page.lease.suspects and page.verdict is not None]
+    known = [_place(page) for page in pages if page.lease.has_missing_items and page.visit_result is not None]
     if known:
         connection.execute(
-            "DELETE FROM crawl.suspects s USING jsonb_to_recordset(%s) AS v (stream text, entity_id bigint)"
+            "DELETE FROM crawl.missing_items s USING jsonb_to_recordset(%s) AS v (stream text, entity_id bigint)"
             " WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = %s",
             [Jsonb(known), ITSELF],
         )
 
 
-def acquit(connection: Connection, visit: Visit) -> None:
+def clear_missing(connection: Connection, visit: Visit) -> None:
     """A thing was asked for: whatever the answer, its list has no say any more."""
     if visit.stream.name in ASKED_BY:
         connection.execute(
-            "DELETE FROM crawl.suspects s WHERE stream = %s AND entity_id = %s AND item_id = %s" + _NO_UNKNOWN,
+            "DELETE FROM crawl.missing_items s WHERE stream = %s AND entity_id = %s AND item_id = %s" + _NO_UNKNOWN,
             [ASKED_BY[visit.stream.name], visit.owner_id, visit.entity_id],
         )

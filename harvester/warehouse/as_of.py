@@ -24,7 +24,7 @@ _PLACES = {
 }
 """The tables, and the columns that refer to them, of what has to be there for a row to be."""
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
-_LIFE = ("gone_at", "gone_after", "gone_reason")
+_LIFE = ("gone_at", "last_seen_at", "gone_reason")
 
 
 def functions() -> str:

@@ -23,17 +23,17 @@ from harvester.api.stream import Kind, Paging, Stream
 from harvester.warehouse import names, staging
 from harvester.warehouse.absence import (
     ASKED_BY,
-    acquit,
-    acquit_links,
     acquit_visited,
-    note_sightings,
-    tell_all_absences,
+    clear_missing,
+    clear_missing_links,
+    detect_deletions,
+    record_seen_items,
 )
 from harvester.warehouse.erasure import Rule, load_rule
 from harvester.warehouse.normalise import Rows, Visit, normalise
-from harvester.warehouse.outcomes import note_outcomes
+from harvester.warehouse.outcomes import record_outcomes
 from harvester.warehouse.page import PageCommit
-from harvester.warehouse.rates import LANES, SETTLE
+from harvester.warehouse.rates import FINISH_VISITS, QUEUE_NUMBERS
 from harvester.warehouse.set_aside import record_set_aside, without_refused
 from harvester.warehouse.sqlstates import Cause, cause_of
 
@@ -224,28 +224,28 @@ class Writer:
             changed, renamed = self._store([rows for page in accepted for rows in page.rows], counts)
             self._mark_gone(accepted)
             acquit_visited(self.connection, accepted)
-            note_outcomes(
+            record_outcomes(
                 self.connection,
                 [
-                    (page.lease.visit.stream.name, page.lease.visit.entity_id, page.verdict.gone)
+                    (page.lease.visit.stream.name, page.lease.visit.entity_id, page.visit_result.gone)
                     for page in accepted
-                    if page.verdict is not None
+                    if page.visit_result is not None
                 ],
             )
-            note_sightings(self.connection, accepted)
+            record_seen_items(self.connection, accepted)
             record_set_aside(self.connection, accepted)
-            acquit_links(self.connection, accepted)
-            ended = self._settlements(accepted, changed)
+            clear_missing_links(self.connection, accepted)
+            ended = self._finished_visits(accepted, changed)
             due = _made_due(accepted, depths)
             with self.connection.pipeline() if ended or due else nullcontext():  # one wait for both
                 if ended:
-                    settle(self.connection, ended, None)
+                    finish_visits(self.connection, ended, None)
                 if due:
                     self.connection.execute(_MAKE_DUE, {"walks": Jsonb(due), "resting": _RESTING})
             # Last: what was said of lists that were read under another name does not hold.
             names.follow(self.connection, renamed)
             for page in accepted:
-                if page.verdict is not None and page.verdict.lost:
+                if page.visit_result is not None and page.visit_result.lost:
                     names.lose(self.connection, page.lease.visit)
         return Outcome([page.lease.token in depths for page in pages], counts)
 
@@ -270,7 +270,7 @@ class Writer:
     def _mark_gone(self, pages: Sequence[PageCommit]) -> None:
         for page in pages:
             visit = page.lease.visit
-            if page.verdict is not None and page.verdict.gone:
+            if page.visit_result is not None and page.visit_result.gone:
                 self._mark(visit)
 
     def _mark(self, visit: Visit) -> None:
@@ -295,9 +295,9 @@ class Writer:
             sql.SQL(
                 "UPDATE {} t SET gone_reason = %(reason)s,"
                 " gone_at = CASE WHEN s.missed_at > t.first_seen_at THEN s.missed_at ELSE now() END,"
-                " gone_after = greatest(t.first_seen_at, coalesce(s.gone_after, w.enumerated_at))"
-                " FROM (SELECT 1) one LEFT JOIN crawl.walks w ON w.stream = %(by)s AND w.entity_id = %(id)s"
-                " LEFT JOIN crawl.suspects s"
+                " last_seen_at = greatest(t.first_seen_at, coalesce(s.last_seen_at, w.last_full_read_at))"
+                " FROM (SELECT 1) one LEFT JOIN crawl.frontier w ON w.stream = %(by)s AND w.entity_id = %(id)s"
+                " LEFT JOIN crawl.missing_items s"
                 " ON s.stream = %(list)s AND s.entity_id = %(owner)s AND s.item_id = %(id)s"
                 " WHERE (t.id = %(id)s{}) AND t.gone_at IS NULL{}{}"
             ).format(sql.Identifier("scratch", table), whole, is_there, is_named),
@@ -310,13 +310,13 @@ class Writer:
                 "username": visit.username,
             },
         )
-        acquit(self.connection, visit)
+        clear_missing(self.connection, visit)
 
-    def _settlements(self, pages: Sequence[PageCommit], changed: dict[str, set[int]]) -> list[dict[str, Any]]:
+    def _finished_visits(self, pages: Sequence[PageCommit], changed: dict[str, set[int]]) -> list[dict[str, Any]]:
         """What is to be learned from the visits that ended, once it is told what vanished."""
-        ended = [page for page in pages if page.verdict is not None]
-        again = tell_all_absences(self.connection, ended)
-        return [_settlement(*one, changed) for one in zip(ended, again, strict=True)]
+        ended = [page for page in pages if page.visit_result is not None]
+        again = detect_deletions(self.connection, ended)
+        return [_finished_visit(*one, changed) for one in zip(ended, again, strict=True)]
 
 
 def plan_freely(connection: Connection) -> None:
@@ -330,51 +330,53 @@ def _ruled(connection: Connection, rows: list[Rows], rule: Rule) -> list[Rows]:
 
 
 def _without_the_erased(connection: Connection, page: PageCommit, rule: Rule) -> PageCommit:
-    verdict = page.verdict
-    if verdict is not None:
-        verdict = replace(verdict, certificate=rule.of_walk(page.lease.visit.stream, verdict.certificate))
+    visit_result = page.visit_result
+    if visit_result is not None:
+        visit_result = replace(
+            visit_result, certificate=rule.of_walk(page.lease.visit.stream, visit_result.certificate)
+        )
     seen = rule.of_list(page.lease.visit.stream, page.seen)
     return replace(
         page,
         rows=_ruled(connection, page.rows, rule),
         state=rule.of_walk(page.lease.visit.stream, page.state),
-        verdict=verdict,
+        visit_result=visit_result,
         seen=seen,
         aside=[one for one in page.aside if not rule.is_named_in(one.body)],
     )
 
 
-def settle(connection: Connection, ended: Sequence[dict[str, Any]], now: datetime | None) -> None:
-    """Learn from visits and place the next ones (`rates.SETTLE`), at a time or, for None, now."""
-    connection.execute(SETTLE, {"pages": Jsonb(list(ended)), "now": now})
+def finish_visits(connection: Connection, ended: Sequence[dict[str, Any]], now: datetime | None) -> None:
+    """Learn from visits and place the next ones (`rates.FINISH_VISITS`), at a time or, for None, now."""
+    connection.execute(FINISH_VISITS, {"pages": Jsonb(list(ended)), "now": now})
 
 
-def _settlement(page: PageCommit, again: bool, changed: dict[str, set[int]]) -> dict[str, Any]:
+def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]]) -> dict[str, Any]:
     """What the end of a visit means for its walk."""
-    visit, verdict = page.lease.visit, page.verdict
-    assert verdict is not None
+    visit, visit_result = page.lease.visit, page.visit_result
+    assert visit_result is not None
     stream = visit.stream
-    fresh = verdict.fresh
+    fresh = visit_result.fresh
     if stream.paging is Paging.SINGLE:
         fresh = int(visit.entity_id in changed.get(next(reversed(stream.writes)), ()))
     return {
         "stream": stream.name,
         "entity_id": visit.entity_id,
         "kind": stream.kind.value,
-        "certificate": verdict.certificate,
-        "whole": verdict.whole,
+        "certificate": visit_result.certificate,
+        "whole": visit_result.whole,
         "again": again,
-        "gone": verdict.gone,
-        "proven": verdict.proven,
+        "gone": visit_result.gone,
+        "proven": visit_result.proven,
         "listed": stream.paging is not Paging.SINGLE,
         "fresh": fresh,
-        "found": verdict.found,
+        "found": visit_result.found,
         # New items fill pages whenever they are read: only the rest is the price of a visit. A read in full tells none.
-        "cost": None if page.lease.full else max(1.0, verdict.pages - fresh / PAGE_LIMIT),
+        "cost": None if page.lease.full else max(1.0, visit_result.pages - fresh / PAGE_LIMIT),
         "revisit": stream.revisit,
-        "worth": stream.worth,
+        "item_weight": stream.item_weight,
         "rate": stream.rate,
-        "lane": LANES.get(stream.spider, 0),
+        "lane": QUEUE_NUMBERS.get(stream.spider, 0),
     }
 
 
@@ -397,10 +399,10 @@ def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict
     for page in pages:
         depth = depths[page.lease.token]
         visit = page.lease.visit
-        if page.verdict is not None and not page.verdict.lost:
+        if page.visit_result is not None and not page.visit_result.lost:
             # Below depth 0 a thing is read alone, without its lists.
-            opens = visit.stream.opens if depth >= 0 else ()
-            for stream in visit.stream.opens_gone if page.verdict.gone else opens:
+            opens = visit.stream.enqueues if depth >= 0 else ()
+            for stream in visit.stream.enqueues_gone if page.visit_result.gone else opens:
                 _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None))
         for stream, entity, owner, left, signal in _met(visit.stream, page.rows, depth):
             _raise(due, (stream, entity), (owner, left, signal))
@@ -423,18 +425,18 @@ def _raise(
 def _met(stream: Stream, pages: Iterable[Rows], depth: int) -> Iterable[tuple[str, int, int | None, int, int | None]]:
     """What the rows of a page lead to within a depth: (stream, entity, owner, depth that is left, signal)."""
     for rows in pages:
-        for lead in stream.leads:
-            left = depth - lead.hop
-            if left < 0 or lead.table != rows.table or lead.met not in rows.columns:
+        for lead in stream.links:
+            left = depth - lead.depth_cost
+            if left < 0 or lead.table != rows.table or lead.target_column not in rows.columns:
                 continue
-            met = rows.columns.index(lead.met)
+            met = rows.columns.index(lead.target_column)
             target = DETAIL[lead.kind]
-            if lead.signal is None:
+            if lead.changed_if is None:
                 for values in rows.values:
                     if values[met] is not None:
                         yield target, values[met], None, left, None
                 continue
-            signal = rows.columns.index(lead.signal)
+            signal = rows.columns.index(lead.changed_if)
             owner = rows.columns.index(OWNER_COLUMN[lead.kind])
             for values in rows.values:
                 if values[signal]:
@@ -456,7 +458,7 @@ def _reason(error: psycopg.Error | RecursionError) -> str:
 
 # One JSON parameter, not arrays: the types of lists of numbers and nulls vary, and each variant is planned anew.
 _ADVANCE = """
-UPDATE crawl.walks AS w SET
+UPDATE crawl.frontier AS w SET
     position = w.position + 1,
     items = w.items + v.items,
     lease_until = now() + make_interval(secs => %(lease)s),
@@ -473,10 +475,10 @@ RETURNING v.token, w.depth
 _RESTING = [stream.name for stream in STREAMS.values() if stream.kind in (Kind.PROJECT, Kind.STUDIO)]
 """What is visited again as soon as a thing that was gone is met."""
 _MAKE_DUE = """
-INSERT INTO crawl.walks AS w (stream, entity_id, owner_id, depth, signal, due_at)
+INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due_at)
 SELECT v.*, now()
 FROM jsonb_to_recordset(%(walks)s) AS v (stream text, entity_id bigint, owner_id bigint, depth smallint, signal int)
-LEFT JOIN crawl.walks w USING (stream, entity_id)
+LEFT JOIN crawl.frontier w USING (stream, entity_id)
 -- What is there just so is not even locked.
 WHERE w.stream IS NULL OR v.depth > w.depth OR w.signal IS DISTINCT FROM v.signal
     OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))

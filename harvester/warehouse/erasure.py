@@ -109,7 +109,7 @@ _ID = r"^[0-9]{1,18}$"
 _USERNAME = re.compile("[A-Za-z0-9_-]{1,60}")
 _IS_ID = re.compile("[0-9]{1,18}")
 _HAS_AUTHOR = "SELECT FROM scratch.projects p WHERE p.author_id IS NOT NULL AND p.id ="
-_SAID = ("author_id", "commentee_id", "content", "content_served", "created_at", "modified_at", "visibility")
+_SAID = ("author_id", "commentee_id", "content", "content_raw", "created_at", "modified_at", "visibility")
 """What is emptied of a comment of the person that others replied to."""
 _NAMES = frozenset(column for columns in OWNED.values() for column, kind in columns.items() if kind == NAME)
 """Columns that hold a username and nothing else."""
@@ -364,7 +364,7 @@ def _tells_kind(table: str, row: dict[str, Any]) -> bool:
 
 def _item_kind(stream: Stream) -> str | None:
     """What the items of a list are, of the kinds that an erasure knows."""
-    return None if stream.holds is None else OWNED.get(stream.holds.table, {}).get(stream.holds.item)
+    return None if stream.members is None else OWNED.get(stream.members.table, {}).get(stream.members.item)
 
 
 def _credits(rows: Rows) -> Iterator[tuple[int, str]]:
@@ -418,7 +418,7 @@ def load_rule(connection: Connection, home: Path | None) -> Rule:
     if hashes and keyed_hash(key, _THIS_KEY, "") not in hashes:
         raise WarehouseError(
             "this warehouse leaves people out by another secret key than the one here: copy secret.key from the"
-            " machine on which `harvester forget` ran into HARVESTER_HOME"
+            " machine on which `harvester erase` ran into HARVESTER_HOME"
         )
     return Rule(key, hashes | remembered)
 
@@ -470,12 +470,12 @@ class Erasure:
         return {"deleted": dict(self.deleted), "emptied": dict(self.emptied), "redacted": dict(self.redacted)}
 
 
-def forget(
-    connection: Connection, home: Path, name: str | None = None, *, user: int | None = None, rehearse: bool = False
+def erase(
+    connection: Connection, home: Path, name: str | None = None, *, user: int | None = None, dry_run: bool = False
 ) -> Erasure:
     """Remove a person by name or by id, in one transaction, and keep the rule that leaves them out from now on.
 
-    With `rehearse` everything is counted and nothing kept.
+    With `dry_run` everything is counted and nothing kept.
 
     Raises:
         UsageError: a name that cannot be one, or that several accounts had.
@@ -491,10 +491,10 @@ def forget(
         assert name is not None
         users = _of_name(connection, name)
     erasure = Erasure(users, known=_is_known(connection, users))
-    with connection.transaction(force_rollback=rehearse):
+    with connection.transaction(force_rollback=dry_run):
         keep_crawls_out(connection)
         hashes = _remove(connection, home, name, erasure)
-        if not rehearse:
+        if not dry_run:
             _remember(home, hashes)
     return erasure
 
@@ -642,7 +642,7 @@ class _Work:
         self._drop_revisions(table, gone)
         kind = {"project_comments": Kind.PROJECT_THREAD, "studio_comments": Kind.STUDIO_THREAD}.get(table)
         if kind is not None:
-            self._delete("crawl.walks", "stream = ANY(%s) AND entity_id = ANY(%s)", _streams(kind), gone)
+            self._delete("crawl.frontier", "stream = ANY(%s) AND entity_id = ANY(%s)", _streams(kind), gone)
 
     def _drop_revisions(self, table: str, comments: list[int]) -> None:
         kind = table.removesuffix("_comments")
@@ -720,15 +720,15 @@ class _Work:
     def frontier(self) -> None:
         """Walks, seeds and what was set aside."""
         users, projects = self.known[USER], self.known[PROJECT]
-        self._delete("crawl.walks", "stream = ANY(%s) AND entity_id = ANY(%s)", _streams(Kind.USER), users)
+        self._delete("crawl.frontier", "stream = ANY(%s) AND entity_id = ANY(%s)", _streams(Kind.USER), users)
         of_projects = _streams(Kind.PROJECT, Kind.PROJECT_THREAD)
         self._delete(
-            "crawl.walks", "stream = ANY(%s) AND coalesce(owner_id, entity_id) = ANY(%s)", of_projects, projects
+            "crawl.frontier", "stream = ANY(%s) AND coalesce(owner_id, entity_id) = ANY(%s)", of_projects, projects
         )
         self._delete("crawl.seeds", "kind = 'user' AND entity_id = ANY(%s)", users)
         self._delete("crawl.seeds", "kind = 'project' AND entity_id = ANY(%s)", projects)
         self._delete("crawl.name_changes", "user_id = ANY(%s)", users)
-        for table in ("crawl.suspects", "crawl.sightings", "crawl.quarantine"):
+        for table in ("crawl.missing_items", "crawl.seen_items", "crawl.quarantine"):
             for kind, values in ((USER, users), (PROJECT, projects)):
                 lists = [stream.name for stream in STREAMS.values() if _item_kind(stream) == kind]
                 self._delete(table, "stream = ANY(%s) AND item_id = ANY(%s)", lists, values)
@@ -750,7 +750,7 @@ class _Work:
         )
         self._count(self.erasure.emptied, "crawl.wave_outcomes", done.rowcount)
         asked = "SELECT stream, id FROM crawl.queries WHERE lower(query) = ANY(%s)"
-        self._delete("crawl.walks", f"(stream, entity_id) IN ({asked})", self.known[NAME])
+        self._delete("crawl.frontier", f"(stream, entity_id) IN ({asked})", self.known[NAME])
         self._delete("crawl.queries", "lower(query) = ANY(%s)", self.known[NAME])
         self._walks()
         self._set_aside()
@@ -760,7 +760,7 @@ class _Work:
         # Ids stand in JSON as they are written here: only walks with one of the digits in it are looked at.
         numbers = [str(value) for kind in (USER, PROJECT) for value in self.known[kind]]
         walks = self.connection.execute(
-            "SELECT stream, entity_id, state, certificate FROM crawl.walks WHERE stream = ANY(%s)"
+            "SELECT stream, entity_id, state, certificate FROM crawl.frontier WHERE stream = ANY(%s)"
             " AND EXISTS (SELECT FROM unnest(%s::text[]) n (number)"
             " WHERE strpos(certificate::text, number) > 0 OR strpos(state::text, number) > 0)",
             [[stream.name for stream in STREAMS.values() if _item_kind(stream) is not None], numbers],
@@ -768,10 +768,10 @@ class _Work:
         for stream, entity, *kept in walks:
             if any(self.rule.in_walk(STREAMS[stream], walk) for walk in kept):
                 done = self.connection.execute(
-                    "UPDATE crawl.walks SET certificate = NULL, state = NULL WHERE stream = %s AND entity_id = %s",
+                    "UPDATE crawl.frontier SET certificate = NULL, state = NULL WHERE stream = %s AND entity_id = %s",
                     [stream, entity],
                 )
-                self._count(self.erasure.emptied, "crawl.walks", done.rowcount)
+                self._count(self.erasure.emptied, "crawl.frontier", done.rowcount)
 
     def _set_aside(self) -> None:
         """Drop quarantined responses that are of the person or name them, and empty such examples of drift."""

@@ -34,10 +34,11 @@ _OLD: dict[str, str] = {
             SELECT id, row_number() OVER (same ORDER BY id) AS nth,
                 row_number() OVER (same ORDER BY id DESC) AS nth_last,
                 row_number() OVER (ORDER BY id DESC) AS newest
-            FROM crawl.runs WHERE crew IS NULL WINDOW same AS (PARTITION BY version, api_url, contact, permission)
+            FROM crawl.runs WHERE parent_run_id IS NULL WINDOW same AS (PARTITION BY version, api_url, contact,
+            permission)
         )
         DELETE FROM crawl.runs r WHERE r.ended_at < now() - make_interval(days => %(days)s)
-            AND NOT EXISTS (SELECT FROM told WHERE told.id IN (r.id, r.crew)
+            AND NOT EXISTS (SELECT FROM told WHERE told.id IN (r.id, r.parent_run_id)
                 AND (least(nth, nth_last) = 1 OR newest <= %(kept)s))""",
 }
 """How what is old is deleted, by table."""
@@ -89,7 +90,7 @@ def maintain(
     connection: psycopg.Connection[Any],
     *,
     keep_days: int = KEEP_DAYS,
-    rehearse: bool = False,
+    dry_run: bool = False,
     whole: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Maintenance:
@@ -100,7 +101,7 @@ def maintain(
     Args:
         connection: to the warehouse.
         keep_days: age in days up to which runs and quarantined responses stay.
-        rehearse: count, and change nothing.
+        dry_run: count, and change nothing.
         whole: rewrite each table's files as `rewrite` does, instead of vacuuming what changed.
         tell: is given the name of each table before it is vacuumed, which may take long.
 
@@ -114,11 +115,11 @@ def maintain(
     done = Maintenance()
     values = {"days": keep_days, "kept": KEPT_RUNS}
     for table, statement in _OLD.items():
-        with connection.transaction(force_rollback=rehearse):
+        with connection.transaction(force_rollback=dry_run):
             done.deleted[table] = connection.execute(statement, values).rowcount
     if whole:
         tables = [table.fullname for table in metadata.sorted_tables]
-        written = Rewriting(rewritten=tables) if rehearse else rewrite(connection, tables, tell=tell)
+        written = Rewriting(rewritten=tables) if dry_run else rewrite(connection, tables, tell=tell)
         done.vacuumed, done.not_ours, done.busy = written.rewritten, written.not_ours, written.busy
         return done
     connection.execute("SELECT pg_stat_force_next_flush()")
@@ -128,7 +129,7 @@ def maintain(
             done.not_ours.append(table)
             continue
         done.vacuumed.append(table)
-        if not rehearse:
+        if not dry_run:
             tell(table)
             connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(schema, name)))
     return done

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 BY_NAME = [stream.name for stream in STREAMS.values() if stream.is_by_name]
 BY_OWNER_NAME = [stream.name for stream in STREAMS.values() if stream.is_by_owner_name]
 _PROVING = [name for name in BY_NAME if STREAMS[name].answers_for is not None]
-_OBJECTS = [name for name in BY_NAME if STREAMS[name].holds is None]
-_LISTS = [name for name in BY_NAME if STREAMS[name].holds is not None and name not in _PROVING]
+_OBJECTS = [name for name in BY_NAME if STREAMS[name].members is None]
+_LISTS = [name for name in BY_NAME if STREAMS[name].members is not None and name not in _PROVING]
 _NOT_FOUND = STREAMS["user"].gone
 """What an account is said to be gone for because nobody had its name."""
 _BY_THEMSELVES = [name for name in BY_NAME if STREAMS[name].revisit < ONCE]
@@ -44,7 +44,7 @@ _OBSERVED = "user_messages"
 PROVEN_SECONDS = f"CASE WHEN n.due_at > {NOW} THEN extract(epoch FROM {NOW} - n.proven_at)::float8 END"
 """SQL: how long ago the name of the account of visit `n` was proven. One that is due is to prove it anew."""
 _WAIT = """
-UPDATE crawl.walks SET lease_token = NULL, lease_run = NULL, lease_until = NULL, queue = NULL, failures = 0,
+UPDATE crawl.frontier SET lease_token = NULL, lease_run = NULL, lease_until = NULL, queue = NULL, failures = 0,
     last_error = %(waits)s, due_at = now() + interval '10 years'
 """
 
@@ -72,7 +72,7 @@ def proven_seconds(connection: Connection, user: int) -> float | None:
     """How long ago the name of a user was proven; None where it never was, or is to be proven anew."""
     with connection.transaction():
         row = connection.execute(
-            f"SELECT {PROVEN_SECONDS} FROM crawl.walks n WHERE n.stream = 'user' AND n.entity_id = %(user)s",
+            f"SELECT {PROVEN_SECONDS} FROM crawl.frontier n WHERE n.stream = 'user' AND n.entity_id = %(user)s",
             {"user": user, "now": None},
         ).fetchone()
     return None if row is None else row[0]
@@ -102,7 +102,7 @@ def follow(connection: Connection, renamed: Sequence[int]) -> None:
     """
     for user in sorted(set(renamed)):
         waits = connection.execute(
-            "SELECT last_error = %s FROM crawl.walks WHERE stream = 'user' AND entity_id = %s", [NAME_UNKNOWN, user]
+            "SELECT last_error = %s FROM crawl.frontier WHERE stream = 'user' AND entity_id = %s", [NAME_UNKNOWN, user]
         ).fetchone()
         if waits != (True,):
             _log(connection, user, _retract(connection, user), found=True)
@@ -110,7 +110,7 @@ def follow(connection: Connection, renamed: Sequence[int]) -> None:
             "UPDATE crawl.name_changes SET found_at = now() WHERE user_id = %s AND found_at IS NULL", [user]
         )
         connection.execute(
-            "UPDATE crawl.walks SET due_at = now() + CASE WHEN ("
+            "UPDATE crawl.frontier SET due_at = now() + CASE WHEN ("
             " SELECT lower(r.username) FROM history.user_revisions r WHERE r.user_id = %(user)s"
             " AND r.username IS NOT NULL ORDER BY r.valid_to DESC LIMIT 1)"
             " = (SELECT lower(u.username) FROM scratch.users u WHERE u.id = %(user)s)"
@@ -122,7 +122,7 @@ def follow(connection: Connection, renamed: Sequence[int]) -> None:
 
 
 _OF_PROJECTS = """
-UPDATE crawl.walks w SET due_at = now(), last_error = NULL
+UPDATE crawl.frontier w SET due_at = now(), last_error = NULL
 FROM (
     SELECT p.id AS entity_id FROM scratch.projects p WHERE p.author_id = %(user)s
     UNION ALL
@@ -156,7 +156,7 @@ def _retract(connection: Connection, user: int) -> int:
     values = _of(user) | {"proving": _PROVING, "objects": _OBJECTS, "reason": _NOT_FOUND}
     rows = 0
     for name in _LISTS:
-        holds = STREAMS[name].holds
+        holds = STREAMS[name].members
         assert holds is not None
         values["stream"] = name
         connection.execute(_gone_again(holds), values)
@@ -170,7 +170,7 @@ def _retract(connection: Connection, user: int) -> int:
             )
         for other in _other_ends(name, holds):
             connection.execute(
-                "UPDATE crawl.walks SET due_at = now(), incremental = false"
+                "UPDATE crawl.frontier SET due_at = now(), incremental = false"
                 " WHERE stream = %s AND entity_id = ANY(%s) AND visits > 0",
                 [other, items],
             )
@@ -181,35 +181,37 @@ def _retract(connection: Connection, user: int) -> int:
     ).rowcount
     connection.execute(_FORGET_PAGE, values)
     connection.execute(_IS_THERE, values)
-    connection.execute("DELETE FROM crawl.suspects WHERE stream = ANY(%(objects)s) AND entity_id = %(user)s", values)
-    connection.execute("DELETE FROM crawl.sightings WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s", values)
+    connection.execute(
+        "DELETE FROM crawl.missing_items WHERE stream = ANY(%(objects)s) AND entity_id = %(user)s", values
+    )
+    connection.execute("DELETE FROM crawl.seen_items WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s", values)
     connection.execute(_ANEW, values)
     return rows
 
 
 _SINCE = """
 SELECT coalesce(greatest(w.proven_at, (
-    SELECT max(u.proven_at) FROM crawl.walks u WHERE u.stream = ANY(%(proving)s) AND u.entity_id = %(user)s
+    SELECT max(u.proven_at) FROM crawl.frontier u WHERE u.stream = ANY(%(proving)s) AND u.entity_id = %(user)s
 )), '-infinity') AS since
-FROM crawl.walks w WHERE w.stream = %(stream)s AND w.entity_id = %(user)s AND w.position > 0
+FROM crawl.frontier w WHERE w.stream = %(stream)s AND w.entity_id = %(user)s AND w.position > 0
 """
 """SQL: until when what a list stored rests on a name that was proven; no row for a list that was never read."""
 _FORGET_SUSPECTS = f"""
-DELETE FROM crawl.suspects s USING ({_SINCE}) b
+DELETE FROM crawl.missing_items s USING ({_SINCE}) b
 WHERE s.stream = %(stream)s AND s.entity_id = %(user)s AND s.missed_at > b.since
 """
 """What was missed before rests on a proven name, and tells since when an item may stand where one cannot be read."""
 _FORGET_PAGE = "UPDATE scratch.users SET extra = extra - 'group' WHERE id = %(user)s AND extra ? 'group'"
 """The site's page does not show whose it is."""
 _IS_THERE = """
-UPDATE scratch.users u SET gone_at = NULL, gone_after = NULL, gone_reason = NULL
+UPDATE scratch.users u SET gone_at = NULL, last_seen_at = NULL, gone_reason = NULL
 WHERE u.id = %(user)s AND u.gone_at IS NOT NULL AND (u.gone_reason = %(reason)s OR EXISTS (
-    SELECT FROM crawl.walks w WHERE w.stream = 'user' AND w.entity_id = u.id AND w.gone_at IS NOT NULL
+    SELECT FROM crawl.frontier w WHERE w.stream = 'user' AND w.entity_id = u.id AND w.gone_at IS NOT NULL
 ))
 """
 """That nobody had its name told nothing of the account."""
 _ANEW = """
-UPDATE crawl.walks SET lease_token = NULL, lease_run = NULL, lease_until = NULL, state = NULL, certificate = NULL,
+UPDATE crawl.frontier SET lease_token = NULL, lease_run = NULL, lease_until = NULL, state = NULL, certificate = NULL,
     incremental = false, proven_at = now(), gone_at = NULL
 WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s
 """
@@ -234,8 +236,8 @@ def _gone_again(holds: Holding) -> bytes:
         sql.SQL(
             "WITH back AS (DELETE FROM history.absences a USING ({since}) b, scratch.{table} t"
             " WHERE a.kind = {kind} AND a.returned_at > b.since AND t.{owner} = %(user)s AND {same}"
-            " RETURNING t.{item} AS item, a.gone_at, a.gone_after, a.gone_reason)"
-            " UPDATE scratch.{table} t SET gone_at = back.gone_at, gone_after = back.gone_after,"
+            " RETURNING t.{item} AS item, a.gone_at, a.last_seen_at, a.gone_reason)"
+            " UPDATE scratch.{table} t SET gone_at = back.gone_at, last_seen_at = back.last_seen_at,"
             " gone_reason = back.gone_reason FROM back WHERE t.{owner} = %(user)s AND t.{item} = back.item"
         )
         .format(**_names(holds))

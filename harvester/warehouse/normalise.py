@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType, structs
 from harvester.api import records as r
 from harvester.api.profile_html import PageComment
 from harvester.api.stream import Kind, Stream
-from harvester.api.text import as_read
+from harvester.api.text import decode_text
 
 T = TypeVar("T")
 
@@ -158,12 +158,12 @@ def _extra(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not UNSET}
 
 
-def _unknown(**places: r.Record) -> dict[str, Any]:
+def _extra_fields(**places: r.Record) -> dict[str, Any]:
     """Undeclared fields of nested records, each under the name of its place; `here` is the row itself."""
     kept: dict[str, Any] = {}
     for place, record in places.items():
-        if record.unknown:
-            kept |= record.unknown if place == "here" else {place: record.unknown}
+        if record.extra_fields:
+            kept |= record.extra_fields if place == "here" else {place: record.extra_fields}
     return kept
 
 
@@ -173,7 +173,7 @@ def _user_extra(user: r.User, _: Visit) -> dict[str, Any]:
         images=profile.images,
         membership_label=profile.membership_label,
         membership_avatar_badge=profile.membership_avatar_badge,
-    ) | _unknown(here=user, history=user.history, profile=profile)
+    ) | _extra_fields(here=user, history=user.history, profile=profile)
 
 
 def _joined(user: r.User, _: Visit) -> datetime | UnsetType | None:
@@ -191,19 +191,19 @@ def _author_extra(project: Any, _: Visit) -> dict[str, Any]:
         images=author.profile.images,
         membership_label=author.profile.membership_label,
         membership_avatar_badge=author.profile.membership_avatar_badge,
-    ) | _unknown(here=author, history=author.history, profile=author.profile)
+    ) | _extra_fields(here=author, history=author.history, profile=author.profile)
 
 
 def _project_extra(project: r.BaseProject, _: Visit) -> dict[str, Any]:
-    return _extra(image=project.image, images=project.images) | _unknown(
+    return _extra(image=project.image, images=project.images) | _extra_fields(
         here=project, history=project.history, stats=project.stats, remix=project.remix
     )
 
 
 def _studio_extra(studio: Any, _: Visit) -> dict[str, Any]:
-    kept = _extra(image=studio.image) | _unknown(here=studio, history=studio.history)
+    kept = _extra(image=studio.image) | _extra_fields(here=studio, history=studio.history)
     if isinstance(studio, r.Studio):
-        kept |= _unknown(stats=studio.stats)
+        kept |= _extra_fields(stats=studio.stats)
     elif studio.stats and studio.stats is not UNSET:
         kept["stats"] = studio.stats
     return kept
@@ -220,7 +220,7 @@ def _creator_extra(entry: r.StudioProject, _: Visit) -> dict[str, Any]:
 def _commenter_extra(comment: r.Comment, _: Visit) -> dict[str, Any]:
     author = comment.author
     served = {name: value for name in _OF_COMMENTERS if (value := getattr(author, name)) is not UNSET}
-    return served | author.unknown if author.unknown else served
+    return served | author.extra_fields if author.extra_fields else served
 
 
 _OF_COMMENTERS = ("image", "membership_label", "membership_avatar_badge")
@@ -229,16 +229,16 @@ _OF_COMMENTERS = ("image", "membership_label", "membership_avatar_badge")
 def _rest(record: r.Record, *columns: str) -> dict[str, Any]:
     """All that a record holds but what has columns of its own."""
     served = {name: getattr(record, name) for name in _field_names(type(record)) if name not in columns}
-    return {name: value for name, value in served.items() if value is not UNSET} | record.unknown
+    return {name: value for name, value in served.items() if value is not UNSET} | record.extra_fields
 
 
 @cache
 def _field_names(record: type[r.Record]) -> tuple[str, ...]:
-    return tuple(field.name for field in structs.fields(record) if field.name != "unknown")
+    return tuple(field.name for field in structs.fields(record) if field.name != "extra_fields")
 
 
 def _ranked_project_extra(project: r.RankedProject, _: Visit) -> dict[str, Any]:
-    return _extra(image=project.image, images=project.images) | _unknown(
+    return _extra(image=project.image, images=project.images) | _extra_fields(
         here=project, history=project.history, stats=project.stats, remix=project.remix
     )
 
@@ -249,7 +249,7 @@ def _featured_extra(page: r.UserAll, _: Visit) -> dict[str, Any]:
         thumbnail_url=page.thumbnail_url,
         featured_project_label_id=page.featured_project_label_id,
         featured_project_data=_rest(data) if isinstance(data, r.Record) else data,
-    ) | _unknown(here=page, user=page.user)
+    ) | _extra_fields(here=page, user=page.user)
 
 
 def _page_commenter_extra(comment: PageComment, _: Visit) -> dict[str, Any]:
@@ -279,7 +279,7 @@ def ranking_name(visit: Visit) -> str:
 
 
 def _content(comment: r.Comment, _: Visit) -> str | None:
-    return None if comment.content is None else as_read(comment.content)
+    return None if comment.content is None else decode_text(comment.content)
 
 
 def _content_served(comment: r.Comment, visit: Visit) -> str | None:
@@ -365,12 +365,12 @@ _COMMENTS: dict[str, Getter] = {
     "author_id": "author.id",
     "commentee_id": "commentee_id",
     "content": _content,
-    "content_served": _content_served,
+    "content_raw": _content_served,
     "created_at": "datetime_created",
     "modified_at": "datetime_modified",
     "visibility": "visibility",
     "reply_count": "reply_count",
-    "extra": "unknown",
+    "extra": "extra_fields",
     "project_id": lambda _, v: v.entity_id if v.stream.kind is Kind.PROJECT else v.owner_id,
     "studio_id": lambda _, v: v.entity_id if v.stream.kind is Kind.STUDIO else v.owner_id,
 }
@@ -391,7 +391,7 @@ _EVENTS: dict[str, Getter] = {
     "created_at": "datetime_created",
     "actor_id": "actor_id",
     "actor_username": "actor_username",
-    "extra": "unknown",
+    "extra": "extra_fields",
 }
 
 _MADE: dict[type[r.Record], dict[str, dict[str, Getter]]] = {
@@ -410,7 +410,7 @@ _MADE: dict[type[r.Record], dict[str, dict[str, Getter]]] = {
             "id": "id",
             "author_id": "creator_id",
             "title": "title",
-            "extra": lambda e, _: _extra(image=e.image) | e.unknown,
+            "extra": lambda e, _: _extra(image=e.image) | e.extra_fields,
         },
     },
     r.Comment: {
@@ -461,7 +461,7 @@ _MADE: dict[type[r.Record], dict[str, dict[str, Getter]]] = {
         "users": {
             "id": _visited,
             "gone_reason": lambda c, _: _NAME_MEANS.get(c.msg, UNSET),
-            "extra": lambda c, _: {"name_check": c.msg} | c.unknown,
+            "extra": lambda c, _: {"name_check": c.msg} | c.extra_fields,
         },
     },
     r.Activity: {
@@ -531,7 +531,7 @@ _MADE: dict[type[r.Record], dict[str, dict[str, Getter]]] = {
             "image": "image",
             "copy": "copy",
             "stamp": "stamp",
-            "extra": "unknown",
+            "extra": "extra_fields",
         },
     },
     r.Health: {
@@ -544,7 +544,7 @@ _MADE: dict[type[r.Record], dict[str, dict[str, Getter]]] = {
         },
     },
     r.Message: {"account.messages": _EVENTS, "account.activity": _EVENTS},
-    r.Alert: {"account.alerts": {"account_id": _account, "id": "id", "extra": "unknown"}},
+    r.Alert: {"account.alerts": {"account_id": _account, "id": "id", "extra": "extra_fields"}},
     r.AccountProject: {
         "account.projects": {
             "account_id": _account,
@@ -552,7 +552,7 @@ _MADE: dict[type[r.Record], dict[str, dict[str, Getter]]] = {
             "id": "id",
             "title": "title",
             "seen_at": _seen,
-            "extra": "unknown",
+            "extra": "extra_fields",
         },
     },
     r.AccountState: {
@@ -561,7 +561,7 @@ _MADE: dict[type[r.Record], dict[str, dict[str, Getter]]] = {
             "stream": lambda _, v: v.stream.name,
             "thing_id": _visited,
             "seen_at": _seen,
-            "extra": "unknown",
+            "extra": "extra_fields",
         },
     },
 }

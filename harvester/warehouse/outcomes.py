@@ -37,7 +37,7 @@ WHERE d.entity_id = v.entity_id AND d.outcome IS NULL
 """
 
 
-def note_outcomes(connection: psycopg.Connection[Any], visits: Iterable[tuple[str, int, bool]]) -> None:
+def record_outcomes(connection: psycopg.Connection[Any], visits: Iterable[tuple[str, int, bool]]) -> None:
     """Record what visits (stream, entity, whether it was not found) mean for the draws that wait for them."""
     ended = [{"kind": stream, "entity_id": entity, "gone": gone} for stream, entity, gone in visits if stream in _DRAWN]
     if ended:

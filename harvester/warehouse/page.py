@@ -24,9 +24,9 @@ class Lease:
     due_at: datetime | None = None
     full: bool = False
     """Whether a list that was visited before is to be read in full."""
-    suspects: bool = False
+    has_missing_items: bool = False
     """Whether the last walk through the whole list missed some of its items."""
-    held: int = 0
+    item_count: int = 0
     """Items that the list is known to hold."""
     aside: Sequence[int] = ()
     """Items of the list that were set aside (`OddItem.number`)."""
@@ -39,13 +39,13 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class VisitResult:
     """How a visit ended: with a certificate (JSON), or with the entity `gone`.
 
     `lost`: the name that was asked for is another account's now, or nobody's. `proven`: what the list stored rests on a
     name that was shown to be the account's. `whole`: it is known what the list held throughout, `twice`: two reads of
     it agreed.
-    `seen` are its items where they are few, else they are in `crawl.sightings`. `found` counts them, where all were
+    `seen` are its items where they are few, else they are in `crawl.seen_items`. `found` counts them, where all were
     read; `fresh` those that are new since the last visit; `pages` are the requests it took. `absent`: the source has no
     such list.
     """
@@ -76,7 +76,7 @@ class PageCommit:
     rows: list[Rows]
     items: int
     state: str | None = None
-    verdict: Verdict | None = None
+    visit_result: VisitResult | None = None
     seen: list[int] | None = None
     first: bool = False
     path: str = ""

@@ -34,8 +34,8 @@ SHAPE = 0.25
 CLASSES = 32
 FIRST_CLASS = -8
 """The class 0 holds values from 2^8 worth a day on; each further one half as much, and the last all below 2^-23."""
-LANES: dict[str, int] = {
-    spider: lane for lane, spider in enumerate(dict.fromkeys(one.spider for one in STREAMS.values() if one.worth))
+QUEUE_NUMBERS: dict[str, int] = {
+    spider: lane for lane, spider in enumerate(dict.fromkeys(one.spider for one in STREAMS.values() if one.item_weight))
 }
 """The spiders whose visits are scheduled, as numbers: a queue is a spider and a class."""
 SECOND_LOOK_DAYS = 1.5
@@ -48,14 +48,18 @@ ACTIVITIES = (1, 10, 100, 1000)
 and a stratum that is chosen by the data counts them twice."""
 
 
-def value_of(class_: int) -> float:
+def priority_of(class_: int) -> float:
     """Worth a day and request of the lists in a class: the middle of its range, in geometric terms."""
     return float(2.0 ** -(class_ + FIRST_CLASS + 0.5))
 
 
 def queues(spiders: set[str]) -> list[int]:
     """The queues of some spiders."""
-    return [LANES[spider] * CLASSES + class_ for spider in sorted(spiders & LANES.keys()) for class_ in range(CLASSES)]
+    return [
+        QUEUE_NUMBERS[spider] * CLASSES + class_
+        for spider in sorted(spiders & QUEUE_NUMBERS.keys())
+        for class_ in range(CLASSES)
+    ]
 
 
 def mean(news: str, exposure: str, shape: str, rate: str) -> str:
@@ -114,28 +118,29 @@ def _past() -> str:
     branches = [
         f"""WHEN '{stream.name}' THEN (
             SELECT coalesce(sum(exp(least(0,
-                -extract(epoch FROM {NOW} - t.{stream.holds.dated})::float8 / 86400 / m.days))), 0)
-            FROM scratch.{stream.holds.table} t WHERE t.{stream.holds.owner} = k.entity_id AND {stream.holds.only}
-                AND t.gone_at IS NULL AND t.{stream.holds.dated} > {NOW} - make_interval(days => {_OLDEST_DAYS}))"""
+                -extract(epoch FROM {NOW} - t.{stream.members.dated})::float8 / 86400 / m.days))), 0)
+            FROM scratch.{stream.members.table} t WHERE t.{stream.members.owner} = k.entity_id AND {stream.members.only}
+                AND t.gone_at IS NULL AND t.{stream.members.dated} > {NOW} - make_interval(days => {_OLDEST_DAYS}))"""
         for stream in STREAMS.values()
-        if stream.holds is not None and stream.holds.dated is not None and stream.worth
+        if stream.members is not None and stream.members.dated is not None and stream.item_weight
     ]
     return "CASE k.stream " + "\n        ".join(branches) + " END"
 
 
-_BELIEVED = mean("v.news_now", "v.exposure_now", "v.shape", "v.prior_rate")
-SETTLE = f"""
+_BELIEVED = mean("v.new_items_decayed_now", "v.exposure_now", "v.shape", "v.prior_rate")
+FINISH_VISITS = f"""
 WITH found AS MATERIALIZED (
-    SELECT v.*, o.begun_at, o.visited_at,
-        extract(epoch FROM o.begun_at - o.visited_at)::float8 / 86400 AS gap,
-        coalesce(v.found, coalesce(o.held, 0) + v.fresh) AS held_now,
+    SELECT v.*, o.started_at, o.visited_at,
+        extract(epoch FROM o.started_at - o.visited_at)::float8 / 86400 AS gap,
+        coalesce(v.found, coalesce(o.item_count, 0) + v.fresh) AS item_count_now,
         {BIRTH} AS birth, {ACTIVITY} AS activity, v.gone OR {REST} AS rests,
         o.visits = 0 AND v.listed AND v.found IS NOT NULL AS shows_past
     FROM jsonb_to_recordset(%(pages)s) AS v (
         stream text, entity_id bigint, kind text, certificate text, whole bool, again bool, gone bool,
-        proven bool, listed bool, fresh int, found int, cost float8, revisit float8, worth float8, rate float8, lane int
+        proven bool, listed bool, fresh int, found int, cost float8, revisit float8, item_weight float8, rate
+        float8, lane int
     )
-    JOIN crawl.walks o ON o.stream = v.stream AND o.entity_id = v.entity_id
+    JOIN crawl.frontier o ON o.stream = v.stream AND o.entity_id = v.entity_id
 ), placed AS MATERIALIZED (
     SELECT f.*, {stratum("a.age", "f.activity")} AS stratum, a.age
     FROM found f, LATERAL (SELECT greatest(extract(epoch FROM {NOW} - f.birth)::float8 / 86400, 1.0) AS age) a
@@ -147,56 +152,56 @@ WITH found AS MATERIALIZED (
 ), observed AS MATERIALIZED (
     SELECT k.*,
         CASE
-            WHEN k.gap IS NOT NULL THEN w.news * exp(-k.gap / m.days) + k.fresh
+            WHEN k.gap IS NOT NULL THEN w.new_items_decayed * exp(-k.gap / m.days) + k.fresh
             WHEN NOT k.shows_past OR k.age IS NULL THEN 0
-            ELSE coalesce(p.past, least(k.found, {UNDATED_ITEMS})) END AS news_now,
+            ELSE coalesce(p.past, least(k.found, {UNDATED_ITEMS})) END AS new_items_decayed_now,
         CASE
             WHEN k.gap IS NOT NULL THEN w.exposure * exp(-k.gap / m.days) + k.gap
             WHEN NOT k.shows_past OR k.age IS NULL THEN 0
             WHEN p.past IS NOT NULL THEN m.days * (1 - exp(-k.age / m.days))
             ELSE k.age * least(1, {UNDATED_ITEMS} / greatest(k.found, 1)::float8) END AS exposure_now
-    FROM known k JOIN crawl.walks w ON w.stream = k.stream AND w.entity_id = k.entity_id
+    FROM known k JOIN crawl.frontier w ON w.stream = k.stream AND w.entity_id = k.entity_id
     -- The rate as it is believed before this visit, or as the whole past of the list shows it; what is not scheduled
     -- has none, and fades like what is busy.
     CROSS JOIN LATERAL (
         SELECT {memory(mean("b.news", "b.exposure", "k.shape", "nullif(k.prior_rate, 0)"))} AS days
-        FROM (SELECT CASE WHEN k.gap IS NULL THEN coalesce(k.found, 0) ELSE w.news END AS news,
+        FROM (SELECT CASE WHEN k.gap IS NULL THEN coalesce(k.found, 0) ELSE w.new_items_decayed END AS news,
             CASE WHEN k.gap IS NULL THEN coalesce(k.age, 0) ELSE w.exposure END AS exposure) b
     ) m
     CROSS JOIN LATERAL (SELECT CASE WHEN k.gap IS NULL AND k.shows_past THEN {_past()} END AS past) p
 )
-UPDATE crawl.walks AS w SET
+UPDATE crawl.frontier AS w SET
     lease_token = NULL,
     lease_run = NULL,
     lease_until = NULL,
     state = NULL,
     certificate = coalesce(v.certificate::jsonb, w.certificate),
-    certified_from = CASE WHEN v.certificate IS NULL THEN w.certified_from ELSE w.begun_at END,
+    certified_from = CASE WHEN v.certificate IS NULL THEN w.certified_from ELSE w.started_at END,
     certified_at = CASE WHEN v.certificate IS NULL THEN w.certified_at ELSE {NOW} END,
-    spread_depth = CASE WHEN w.visits = 0 THEN w.begun_depth ELSE w.spread_depth END,
+    propagated_depth = CASE WHEN w.visits = 0 THEN w.started_depth ELSE w.propagated_depth END,
     incremental = (w.incremental OR v.whole) AND NOT v.again,
     visits = w.visits + 1,
     failures = 0,
     last_error = NULL,
     gone_at = CASE WHEN v.rests THEN coalesce(w.gone_at, {NOW}) END,
-    visited_at = w.begun_at,
+    visited_at = w.started_at,
     proven_at = CASE WHEN v.proven THEN {NOW} ELSE w.proven_at END,
-    enumerated_at = CASE WHEN v.whole THEN w.begun_at ELSE w.enumerated_at END,
-    held = v.held_now,
-    news = v.news_now,
+    last_full_read_at = CASE WHEN v.whole THEN w.started_at ELSE w.last_full_read_at END,
+    item_count = v.item_count_now,
+    new_items_decayed = v.new_items_decayed_now,
     exposure = v.exposure_now,
     stratum = v.stratum,
     cost = CASE WHEN w.visits > 0 THEN coalesce(v.cost, w.cost) END,
-    queue = CASE WHEN v.worth > 0 AND NOT v.rests THEN v.lane * {CLASSES}
-        + {class_of(f"v.worth * {_BELIEVED} / coalesce(v.cost, w.cost, 1)")} END,
+    queue = CASE WHEN v.item_weight > 0 AND NOT v.rests THEN v.lane * {CLASSES}
+        + {class_of(f"v.item_weight * {_BELIEVED} / coalesce(v.cost, w.cost, 1)")} END,
     due_at = CASE
         WHEN v.again THEN {NOW}
         -- asked for again since this visit began: it is no answer to that
-        WHEN w.due_at <= {NOW} AND w.begun_at < w.due_at THEN w.due_at
-        WHEN w.visits = 0 AND v.worth > 0 AND v.birth > {NOW} - make_interval(secs => {YOUNG_DAYS * 86_400})
+        WHEN w.due_at <= {NOW} AND w.started_at < w.due_at THEN w.due_at
+        WHEN w.visits = 0 AND v.item_weight > 0 AND v.birth > {NOW} - make_interval(secs => {YOUNG_DAYS * 86_400})
             THEN {NOW} + make_interval(secs => {SECOND_LOOK_DAYS * 86_400})
         ELSE greatest(
-            coalesce(CASE WHEN v.whole THEN w.begun_at ELSE w.enumerated_at END, {NOW})
+            coalesce(CASE WHEN v.whole THEN w.started_at ELSE w.last_full_read_at END, {NOW})
                 + make_interval(secs => v.revisit),
             {NOW} + make_interval(secs => least(v.revisit, 86400)))
     END

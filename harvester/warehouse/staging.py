@@ -313,16 +313,16 @@ def _statement(table: str, columns: tuple[str, ...], staged: sql.Composed, *, sh
         into.append(sql.SQL("gone_at"))
         values.append(sql.SQL("now()"))
         sets.append(sql.SQL("gone_at = coalesce(t.gone_at, excluded.gone_at)"))
-        sets.append(sql.SQL("gone_after = coalesce(t.gone_after, {})").format(_last_seen(table)))
+        sets.append(sql.SQL("last_seen_at = coalesce(t.last_seen_at, {})").format(_last_seen(table)))
         returns = False
     elif returns and table == "users":
         kept_by_the_erased = "{0} = CASE WHEN {1} THEN t.{0} END"
         sets += [
             sql.SQL(kept_by_the_erased).format(sql.Identifier(column), _IS_ERASED)
-            for column in ("gone_at", "gone_after", "gone_reason")
+            for column in ("gone_at", "last_seen_at", "gone_reason")
         ]
     elif returns:
-        sets.append(sql.SQL("gone_at = NULL, gone_after = NULL, gone_reason = NULL"))
+        sets.append(sql.SQL("gone_at = NULL, last_seen_at = NULL, gone_reason = NULL"))
 
     def differs(new: str) -> sql.Composable:
         changes: list[sql.Composable] = [
@@ -390,7 +390,8 @@ def _last_seen(table: str) -> sql.Composable:
     if table not in _VISITED:
         return sql.SQL("t.first_seen_at")
     return sql.SQL(
-        "greatest(t.first_seen_at, (SELECT w.visited_at FROM crawl.walks w WHERE w.stream = {} AND w.entity_id = t.id))"
+        "greatest(t.first_seen_at, (SELECT w.visited_at FROM crawl.frontier w WHERE w.stream = {} AND w.entity_id ="
+        " t.id))"
     ).format(sql.Literal(_DETAIL_OF[table]))
 
 
@@ -404,7 +405,7 @@ WEAK_COLUMNS: dict[str, tuple[str, ...]] = {
 def _was_read(table: str) -> sql.Composable:
     """Whether the page of a thing `t` itself was read."""
     return sql.SQL(
-        "EXISTS (SELECT FROM crawl.walks w WHERE w.stream = {} AND w.entity_id = t.id AND w.visited_at IS NOT NULL)"
+        "EXISTS (SELECT FROM crawl.frontier w WHERE w.stream = {} AND w.entity_id = t.id AND w.visited_at IS NOT NULL)"
     ).format(sql.Literal(_DETAIL_OF[table]))
 
 
@@ -431,7 +432,7 @@ def _from_index(table: str, column: str) -> sql.Composable:
 
 _RENAMED = sql.SQL(
     ", v.username IS NOT NULL AND CASE WHEN t.username IS NOT NULL THEN lower(t.username) <> lower(v.username)"
-    " ELSE EXISTS (SELECT FROM crawl.walks w WHERE w.stream = 'user' AND w.entity_id = t.id"
+    " ELSE EXISTS (SELECT FROM crawl.frontier w WHERE w.stream = 'user' AND w.entity_id = t.id"
     f" AND w.last_error = '{NAME_UNKNOWN}') END AS renamed"
 )
 """SQL: whether a user `t` is met with another name than before, or with one and visits wait for that."""
@@ -454,8 +455,8 @@ def _ended(table: str) -> sql.Composed:
         return sql.Composed([])
     return sql.SQL(
         "ended AS (INSERT INTO history.absences"
-        " (kind, thing_id, other_id, gone_at, gone_after, returned_at, gone_reason)"
-        " SELECT {kind}, t.{one}, {other}, t.gone_at, t.gone_after, now(), t.gone_reason FROM s JOIN {table} t"
+        " (kind, thing_id, other_id, gone_at, last_seen_at, returned_at, gone_reason)"
+        " SELECT {kind}, t.{one}, {other}, t.gone_at, t.last_seen_at, now(), t.gone_reason FROM s JOIN {table} t"
         " ON {same} WHERE {back} AND t.gone_at < now()), "
     ).format(
         back=_came_back(table),
@@ -549,6 +550,6 @@ def _was_served(table: str, column: str) -> sql.Composable:
     if not by:
         return sql.SQL("false")
     return sql.SQL(  # the offset keeps a planner from looking up all that was visited, once for all rows
-        "EXISTS (SELECT FROM crawl.walks w"
+        "EXISTS (SELECT FROM crawl.frontier w"
         " WHERE w.stream = ANY({}) AND w.entity_id = t.id AND w.visited_at IS NOT NULL OFFSET 0)"
     ).format(sql.Literal(by))

@@ -111,7 +111,7 @@ def _life() -> tuple[Column[Any], ...]:
     return (
         _time("first_seen_at", "When the row was first stored.", nullable=False, server_default=text("now()")),
         _time("gone_at", "When it was shown to be absent from the site; null while present."),
-        _time("gone_after", "When it was last known to be present: it vanished between this and gone_at."),
+        _time("last_seen_at", "When it was last known to be present: it vanished between this and gone_at."),
         _text("gone_reason", "What its absence means, as far as the site tells; null while present."),
         _json(
             "extra",
@@ -215,7 +215,7 @@ def _comments(name: str, comment: str, place: Column[Any], **parent: Any) -> Tab
         _big("author_id", "Who wrote it.", ForeignKey("scratch.users.id")),
         _big("commentee_id", "Whom a reply addresses; may be null. Soft reference to users."),
         _text("content", "The text as a reader sees it; an emoji stands as :name:."),
-        _text("content_served", "The text as served, where it differs from what a reader sees."),
+        _text("content_raw", "The text as served, where it differs from what a reader sees."),
         _time("created_at", "When it was written, to the second."),
         _time("modified_at", "When the site last touched it; a second after its creation in one of four."),
         _text("visibility", "Visibility as the site states it."),
@@ -392,7 +392,7 @@ comment_revisions = _table(
     _big("comment_id", "The id in the table of that kind.", nullable=False),
     *_interval(),
     _text("content", "The text as a reader saw it."),
-    _text("content_served", "The text as served, where it differed."),
+    _text("content_raw", "The text as served, where it differed."),
     _text("visibility", "Visibility as the site stated it."),
     PrimaryKeyConstraint("kind", "comment_id", "valid_to"),
 )
@@ -414,7 +414,7 @@ absences = _table(
     _big("thing_id", "The first column of the row's key.", nullable=False),
     _big("other_id", "The second column of the key of an edge, else 0.", nullable=False, server_default=text("0")),
     _time("gone_at", "When it was shown to be absent.", nullable=False),
-    _time("gone_after", "When it was last known to be present before."),
+    _time("last_seen_at", "When it was last known to be present before."),
     _time("returned_at", "When it was seen again.", nullable=False),
     _text("gone_reason", "What the absence meant."),
     PrimaryKeyConstraint("kind", "thing_id", "other_id", "gone_at"),
@@ -495,19 +495,19 @@ runs = _table(
         server_default=text("'{}'"),
     ),
     _json(
-        "spent",
+        "requests_by_purpose",
         "Requests by what they were for: see the shares of the budget.",
         nullable=False,
         server_default=text("'{}'"),
     ),
     _json(
-        "answers",
+        "responses",
         "Responses by stream and status; - where none came.",
         nullable=False,
         server_default=text("'{}'"),
     ),
     _json("findings", "What is wrong with the run, in words; empty where nothing is.", server_default=text("'[]'")),
-    _big("crew", "The run of the command that started this one as a worker of its own; null elsewhere."),
+    _big("parent_run_id", "The run of the command that started this one as a worker of its own; null elsewhere."),
     CheckConstraint(
         "outcome IN ('done', 'degraded', 'bounded', 'interrupted', 'failed', 'killed')",
         name="outcome",
@@ -515,9 +515,9 @@ runs = _table(
 )
 Index(None, runs.c.ended_at)
 
-walks = _table(
+frontier = _table(
     "crawl",
-    "walks",
+    "frontier",
     "The frontier and the checkpoints: one row for each list or object in scope.",
     _text("stream", "The stream of the catalogue.", nullable=False),
     _big("entity_id", "The user, project, studio or comment that is visited.", nullable=False),
@@ -528,18 +528,18 @@ walks = _table(
     Column(
         "depth",
         SmallInteger,
-        comment="Hops from here that are walked too, as seeded; -1: it alone, without its lists.",
+        comment="Hops from here that are visited too, as seeded; -1: it alone, without its lists.",
         nullable=False,
         server_default=text("0"),
     ),
     Column(
-        "spread_depth",
+        "propagated_depth",
         SmallInteger,
-        comment="The depth with which what this walk met was put in scope; -1 before its first visit.",
+        comment="The depth with which what this visit met was put in scope; -1 before its first visit.",
         nullable=False,
         server_default=text("-1"),
     ),
-    Column("begun_depth", SmallInteger, comment="The depth when the walk under way began."),
+    Column("started_depth", SmallInteger, comment="The depth when the visit under way began."),
     _time(
         "due_at",
         "When a visit must take place at the latest: at once, for a second look, or to read the list in full again.",
@@ -557,16 +557,16 @@ walks = _table(
     _time("lease_until", "When the lease may be taken over at the latest."),
     _int(
         "position",
-        "Pages committed since the walk was made: a page that expects another number is refused.",
+        "Pages committed since the entry was made: a page that expects another number is refused.",
         nullable=False,
         server_default=text("0"),
     ),
-    _json("state", "The walk between two of its pages; null while none is under way."),
-    _json("certificate", "What the last complete walk proved, from where the next one goes on."),
-    _time("certified_from", "When the walk behind the certificate began."),
+    _json("state", "The paginator between two pages; null while none is under way."),
+    _json("certificate", "What the last complete visit proved, from where the next one goes on."),
+    _time("certified_from", "When the visit behind the certificate began."),
     _time("certified_at", "When it ended."),
-    _time("begun_at", "When the walk under way began."),
-    _int("visits", "Walks completed.", nullable=False, server_default=text("0")),
+    _time("started_at", "When the visit under way began."),
+    _int("visits", "Visits completed.", nullable=False, server_default=text("0")),
     _big("items", "Items that its pages held, all visits together.", nullable=False, server_default=text("0")),
     _int("failures", "Visits in a row that failed.", nullable=False, server_default=text("0")),
     _text("last_error", "Why the last one failed."),
@@ -577,10 +577,10 @@ walks = _table(
         "Of what is asked for by a user's name: until when what was stored of it rests on a name that was shown to be"
         " the account's.",
     ),
-    _time("enumerated_at", "When the last walk began that went through the whole list."),
-    _int("held", "Items that the list held then, and new ones since."),
+    _time("last_full_read_at", "When the last visit began that went through the whole list."),
+    _int("item_count", "Items that the list held then, and new ones since."),
     Column(
-        "news",
+        "new_items_decayed",
         REAL,
         comment="New items seen since the first visit, earlier ones faded (`harvester.warehouse.rates`).",
         nullable=False,
@@ -610,16 +610,16 @@ walks = _table(
     # HOT updates: the checkpoint is rewritten with every page.
     postgresql_with={"fillfactor": 70},
 )
-Index("walks_new_idx", walks.c.due_at, postgresql_where=text("visits = 0"))
-Index("walks_due_idx", walks.c.due_at, postgresql_where=text("visits > 0"))
-Index("walks_queue_idx", walks.c.queue, walks.c.visited_at, postgresql_where=text("queue IS NOT NULL"))
-Index("walks_failing_idx", walks.c.stream, postgresql_where=text("failures > 0"))
-Index("walks_unspread_idx", walks.c.stream, postgresql_where=text("depth > spread_depth AND visits > 0"))
+Index("frontier_new_idx", frontier.c.due_at, postgresql_where=text("visits = 0"))
+Index("frontier_due_idx", frontier.c.due_at, postgresql_where=text("visits > 0"))
+Index("frontier_queue_idx", frontier.c.queue, frontier.c.visited_at, postgresql_where=text("queue IS NOT NULL"))
+Index("frontier_failing_idx", frontier.c.stream, postgresql_where=text("failures > 0"))
+Index("frontier_unpropagated_idx", frontier.c.stream, postgresql_where=text("depth > propagated_depth AND visits > 0"))
 
-sightings = _table(
+seen_items = _table(
     "crawl",
-    "sightings",
-    "What a walk through a whole list has shown so far; empty once it ended.",
+    "seen_items",
+    "What a visit of a whole list has shown so far; empty once it ended.",
     _text("stream", "The stream.", nullable=False),
     _big("entity_id", "Whose list it is.", nullable=False),
     _big("item_id", "The item.", nullable=False),
@@ -635,15 +635,15 @@ name_changes = _table(
     _int("retracted", "Rows taken back that its lists had stored since its name was proven last.", nullable=False),
     PrimaryKeyConstraint("user_id", "noticed_at"),
 )
-suspects = _table(
+missing_items = _table(
     "crawl",
-    "suspects",
-    "What one walk through a whole list did not show: gone if another walk, or asking for it, agrees.",
+    "missing_items",
+    "What one visit of a whole list did not show: gone if another visit, or asking for it, agrees.",
     _text("stream", "The stream.", nullable=False),
     _big("entity_id", "Whose list it is.", nullable=False),
     _big("item_id", "The item.", nullable=False),
-    _time("gone_after", "When it was last known to be present.", nullable=False),
-    _time("missed_at", "When that walk ended.", nullable=False),
+    _time("last_seen_at", "When it was last known to be present.", nullable=False),
+    _time("missed_at", "When that visit ended.", nullable=False),
     PrimaryKeyConstraint("stream", "entity_id", "item_id"),
 )
 priors = _table(
@@ -707,16 +707,16 @@ quarantine = _table(
     Index(None, "stream", "entity_id", "item_id", unique=True, postgresql_where=text("item_id IS NOT NULL")),
 )
 
-budget = _table(
+rate_limit = _table(
     "crawl",
-    "budget",
+    "rate_limit",
     "One row: the request budget that all workers share (generic cell rate algorithm).",
     Column("id", SmallInteger, primary_key=True, autoincrement=False, comment="Always 1."),
     _time("next_at", "When the next request may be sent.", nullable=False, server_default=text("now()")),
     _time("closed_until", "No request is sent before: the site asked for a pause."),
     _text("closed_reason", "Why."),
     _int(
-        "trips",
+        "breaker_trips",
         "Pauses in a row, each longer, because nothing answered any more; 0 while the site answers.",
         nullable=False,
         server_default=text("0"),
@@ -751,7 +751,7 @@ seeds = _table(
     "What the operator put in scope.",
     _text("kind", "user, project or studio.", nullable=False),
     _big("entity_id", "Which one.", nullable=False),
-    Column("depth", SmallInteger, nullable=False, comment="Hops from it that are walked too."),
+    Column("depth", SmallInteger, nullable=False, comment="Hops from it that are visited too."),
     _time("seeded_at", "When it was first seeded.", nullable=False, server_default=text("now()")),
     PrimaryKeyConstraint("kind", "entity_id"),
     CheckConstraint("kind IN ('user', 'project', 'studio')", name="kind"),
@@ -762,13 +762,13 @@ queries = _table(
     "crawl",
     "queries",
     "Rankings that the operator put in scope: explore, search, the front page.",
-    _big("id", "The entity_id of its walk.", Identity(always=True), primary_key=True),
+    _big("id", "The entity_id of its frontier entry.", Identity(always=True), primary_key=True),
     _text("stream", "The stream.", nullable=False),
     _key_text("query", "The word that is looked for; * is everything.", server_default=text("''")),
     _text("mode", "popular or trending.", nullable=False, server_default=text("''")),
     _key_text("language", "The language that the ranking is asked for in.", server_default=text("''")),
     _int("pages", "Pages of 40 that are read.", nullable=False, server_default=text("1")),
-    Column("depth", SmallInteger, nullable=False, comment="Hops from what is found that are walked too."),
+    Column("depth", SmallInteger, nullable=False, comment="Hops from what is found that are visited too."),
     _time("seeded_at", "When it was first put in scope.", nullable=False, server_default=text("now()")),
     UniqueConstraint("stream", "query", "mode", "language"),
 )
@@ -792,7 +792,7 @@ designs = _table(
         SmallInteger,
         nullable=False,
         server_default=text("-1"),
-        comment="Hops from a hit that are walked too; -1: the hit alone, without its lists.",
+        comment="Hops from a hit that are visited too; -1: the hit alone, without its lists.",
     ),
     _time("completed_at", "When the last unit was drawn; null while authors or steps of a walk are to come."),
     CheckConstraint("name IN ('uniform', 'stratified', 'panel', 'authors', 'walk')", name="name"),
@@ -1093,7 +1093,7 @@ ranking_stays = _table(
     _time("first_seen_at", "The first reading that showed it.", nullable=False),
     _time("last_seen_at", "The last reading that showed it.", nullable=False),
     _time("absent_after", "The next reading, which did not show it; null while there is none: the stay may go on."),
-    _count("sightings", "Readings in a row that showed it; ranking_readings tells of how many."),
+    _count("entries", "Readings in a row that showed it; ranking_readings tells of how many."),
     _count("best_position", "The best place that it had, from 0."),
     Column("mean_position", Numeric, comment="The mean of its places.", nullable=False),
     PrimaryKeyConstraint("ranking", "kind", "thing_id", "stay"),
@@ -1115,7 +1115,7 @@ ranking_countries = _table(
     ),
     _big("things", "Different things.", nullable=False),
     _big("authors", "Different authors or hosts.", nullable=False),
-    _big("sightings", "Their sightings, a reading that showed one counted once.", nullable=False),
+    _big("entries", "Their entries, a reading that showed one counted once.", nullable=False),
     _count("best_position", "The best place that any of them had, from 0."),
     Index(None, "ranking", "kind"),
 )
@@ -1214,8 +1214,8 @@ SOFT_REFERENCES: dict[str, str] = {
     "analytics.threads.author_id": "scratch.users",
     "analytics.follow_degrees.user_id": "scratch.users",
     "analytics.studio_figures.studio_id": "scratch.studios",
-    "crawl.walks.lease_run": "crawl.runs",
-    "crawl.runs.crew": "crawl.runs",
+    "crawl.frontier.lease_run": "crawl.runs",
+    "crawl.runs.parent_run_id": "crawl.runs",
 }
 """Columns that refer to one table without a foreign key: what they name may never have been read. What may refer to one
 of several tables (`kind`, `stream`) is told by the column's comment alone."""

@@ -269,10 +269,10 @@ def upgrade():
         sa.Column("things", sa.BigInteger(), nullable=False, comment="Different things."),
         sa.Column("authors", sa.BigInteger(), nullable=False, comment="Different authors or hosts."),
         sa.Column(
-            "sightings",
+            "entries",
             sa.BigInteger(),
             nullable=False,
-            comment="Their sightings, a reading that showed one counted once.",
+            comment="Their entries, a reading that showed one counted once.",
         ),
         sa.Column(
             "best_position", sa.Integer(), nullable=False, comment="The best place that any of them had, from 0."
@@ -322,7 +322,7 @@ def upgrade():
             comment="The next reading, which did not show it; null while there is none: the stay may go on.",
         ),
         sa.Column(
-            "sightings",
+            "entries",
             sa.Integer(),
             nullable=False,
             comment="Readings in a row that showed it; ranking_readings tells of how many.",
@@ -622,7 +622,7 @@ def upgrade():
         comment="What each user did in each month in which they did anything public that was read.",
     )
     op.create_table(
-        "budget",
+        "rate_limit",
         sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False, comment="Always 1."),
         sa.Column(
             "next_at",
@@ -639,7 +639,7 @@ def upgrade():
         ),
         sa.Column("closed_reason", sa.Text(), nullable=True, comment="Why."),
         sa.Column(
-            "trips",
+            "breaker_trips",
             sa.Integer(),
             server_default=sa.text("0"),
             nullable=False,
@@ -660,9 +660,9 @@ def upgrade():
             nullable=False,
             comment="Requests per second over all workers; 0: unlimited. That of the first run, until it is changed.",
         ),
-        sa.CheckConstraint("id = 1", name=op.f("budget_one_row_check")),
-        sa.CheckConstraint("rate >= 0 AND rate < 'Infinity'", name=op.f("budget_rate_check")),
-        sa.PrimaryKeyConstraint("id", name=op.f("budget_pkey")),
+        sa.CheckConstraint("id = 1", name=op.f("rate_limit_one_row_check")),
+        sa.CheckConstraint("rate >= 0 AND rate < 'Infinity'", name=op.f("rate_limit_rate_check")),
+        sa.PrimaryKeyConstraint("id", name=op.f("rate_limit_pkey")),
         schema="crawl",
         comment="One row: the request budget that all workers share (generic cell rate algorithm).",
     )
@@ -736,7 +736,7 @@ def upgrade():
             sa.SmallInteger(),
             server_default=sa.text("-1"),
             nullable=False,
-            comment="Hops from a hit that are walked too; -1: the hit alone, without its lists.",
+            comment="Hops from a hit that are visited too; -1: the hit alone, without its lists.",
         ),
         sa.Column(
             "completed_at",
@@ -905,7 +905,11 @@ def upgrade():
     op.create_table(
         "queries",
         sa.Column(
-            "id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="The entity_id of its walk."
+            "id",
+            sa.BigInteger(),
+            sa.Identity(always=True),
+            nullable=False,
+            comment="The entity_id of its frontier entry.",
         ),
         sa.Column("stream", sa.Text(), nullable=False, comment="The stream."),
         sa.Column(
@@ -926,7 +930,7 @@ def upgrade():
         sa.Column(
             "pages", sa.Integer(), server_default=sa.text("1"), nullable=False, comment="Pages of 40 that are read."
         ),
-        sa.Column("depth", sa.SmallInteger(), nullable=False, comment="Hops from what is found that are walked too."),
+        sa.Column("depth", sa.SmallInteger(), nullable=False, comment="Hops from what is found that are visited too."),
         sa.Column(
             "seeded_at",
             sa.DateTime(timezone=True),
@@ -994,14 +998,14 @@ def upgrade():
             comment="Rows inserted, updated and unchanged by table.",
         ),
         sa.Column(
-            "spent",
+            "requests_by_purpose",
             postgresql.JSONB(astext_type=sa.Text()),
             server_default=sa.text("'{}'"),
             nullable=False,
             comment="Requests by what they were for: see the shares of the budget.",
         ),
         sa.Column(
-            "answers",
+            "responses",
             postgresql.JSONB(astext_type=sa.Text()),
             server_default=sa.text("'{}'"),
             nullable=False,
@@ -1015,7 +1019,7 @@ def upgrade():
             comment="What is wrong with the run, in words; empty where nothing is.",
         ),
         sa.Column(
-            "crew",
+            "parent_run_id",
             sa.BigInteger(),
             nullable=True,
             comment="The run of the command that started this one as a worker of its own; null elsewhere.",
@@ -1033,7 +1037,7 @@ def upgrade():
         "seeds",
         sa.Column("kind", sa.Text(), nullable=False, comment="user, project or studio."),
         sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="Which one."),
-        sa.Column("depth", sa.SmallInteger(), nullable=False, comment="Hops from it that are walked too."),
+        sa.Column("depth", sa.SmallInteger(), nullable=False, comment="Hops from it that are visited too."),
         sa.Column(
             "seeded_at",
             sa.DateTime(timezone=True),
@@ -1048,13 +1052,13 @@ def upgrade():
         comment="What the operator put in scope.",
     )
     op.create_table(
-        "sightings",
+        "seen_items",
         sa.Column("stream", sa.Text(), nullable=False, comment="The stream."),
         sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="Whose list it is."),
         sa.Column("item_id", sa.BigInteger(), nullable=False, comment="The item."),
-        sa.PrimaryKeyConstraint("stream", "entity_id", "item_id", name=op.f("sightings_pkey")),
+        sa.PrimaryKeyConstraint("stream", "entity_id", "item_id", name=op.f("seen_items_pkey")),
         schema="crawl",
-        comment="What a walk through a whole list has shown so far; empty once it ended.",
+        comment="What a visit of a whole list has shown so far; empty once it ended.",
     )
     op.create_table(
         "name_changes",
@@ -1077,20 +1081,20 @@ def upgrade():
         comment="Accounts whose name was seen to be another one, or another account's.",
     )
     op.create_table(
-        "suspects",
+        "missing_items",
         sa.Column("stream", sa.Text(), nullable=False, comment="The stream."),
         sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="Whose list it is."),
         sa.Column("item_id", sa.BigInteger(), nullable=False, comment="The item."),
         sa.Column(
-            "gone_after", sa.DateTime(timezone=True), nullable=False, comment="When it was last known to be present."
+            "last_seen_at", sa.DateTime(timezone=True), nullable=False, comment="When it was last known to be present."
         ),
-        sa.Column("missed_at", sa.DateTime(timezone=True), nullable=False, comment="When that walk ended."),
-        sa.PrimaryKeyConstraint("stream", "entity_id", "item_id", name=op.f("suspects_pkey")),
+        sa.Column("missed_at", sa.DateTime(timezone=True), nullable=False, comment="When that visit ended."),
+        sa.PrimaryKeyConstraint("stream", "entity_id", "item_id", name=op.f("missing_items_pkey")),
         schema="crawl",
-        comment="What one walk through a whole list did not show: gone if another walk, or asking for it, agrees.",
+        comment="What one visit of a whole list did not show: gone if another visit, or asking for it, agrees.",
     )
     op.create_table(
-        "walks",
+        "frontier",
         sa.Column("stream", sa.Text(), nullable=False, comment="The stream of the catalogue."),
         sa.Column(
             "entity_id",
@@ -1109,16 +1113,18 @@ def upgrade():
             sa.SmallInteger(),
             server_default=sa.text("0"),
             nullable=False,
-            comment="Hops from here that are walked too, as seeded; -1: it alone, without its lists.",
+            comment="Hops from here that are visited too, as seeded; -1: it alone, without its lists.",
         ),
         sa.Column(
-            "spread_depth",
+            "propagated_depth",
             sa.SmallInteger(),
             server_default=sa.text("-1"),
             nullable=False,
-            comment="The depth with which what this walk met was put in scope; -1 before its first visit.",
+            comment="The depth with which what this visit met was put in scope; -1 before its first visit.",
         ),
-        sa.Column("begun_depth", sa.SmallInteger(), nullable=True, comment="The depth when the walk under way began."),
+        sa.Column(
+            "started_depth", sa.SmallInteger(), nullable=True, comment="The depth when the visit under way began."
+        ),
         sa.Column(
             "due_at",
             sa.DateTime(timezone=True),
@@ -1153,29 +1159,29 @@ def upgrade():
             sa.Integer(),
             server_default=sa.text("0"),
             nullable=False,
-            comment="Pages committed since the walk was made: a page that expects another number is refused.",
+            comment="Pages committed since the entry was made: a page that expects another number is refused.",
         ),
         sa.Column(
             "state",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=True,
-            comment="The walk between two of its pages; null while none is under way.",
+            comment="The paginator between two pages; null while none is under way.",
         ),
         sa.Column(
             "certificate",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=True,
-            comment="What the last complete walk proved, from where the next one goes on.",
+            comment="What the last complete visit proved, from where the next one goes on.",
         ),
         sa.Column(
             "certified_from",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="When the walk behind the certificate began.",
+            comment="When the visit behind the certificate began.",
         ),
         sa.Column("certified_at", sa.DateTime(timezone=True), nullable=True, comment="When it ended."),
-        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=True, comment="When the walk under way began."),
-        sa.Column("visits", sa.Integer(), server_default=sa.text("0"), nullable=False, comment="Walks completed."),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True, comment="When the visit under way began."),
+        sa.Column("visits", sa.Integer(), server_default=sa.text("0"), nullable=False, comment="Visits completed."),
         sa.Column(
             "items",
             sa.BigInteger(),
@@ -1202,14 +1208,16 @@ def upgrade():
             comment="Of what is asked for by a user's name: until when what was stored of it rests on a name that was shown to be the account's.",
         ),
         sa.Column(
-            "enumerated_at",
+            "last_full_read_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="When the last walk began that went through the whole list.",
+            comment="When the last visit began that went through the whole list.",
         ),
-        sa.Column("held", sa.Integer(), nullable=True, comment="Items that the list held then, and new ones since."),
         sa.Column(
-            "news",
+            "item_count", sa.Integer(), nullable=True, comment="Items that the list held then, and new ones since."
+        ),
+        sa.Column(
+            "new_items_decayed",
             sa.REAL(),
             server_default=sa.text("0"),
             nullable=False,
@@ -1240,35 +1248,40 @@ def upgrade():
             nullable=True,
             comment="The spider (times 32) and the class of its rate: first in, first out. Null: not scheduled.",
         ),
-        sa.PrimaryKeyConstraint("stream", "entity_id", name=op.f("walks_pkey")),
+        sa.PrimaryKeyConstraint("stream", "entity_id", name=op.f("frontier_pkey")),
         schema="crawl",
         comment="The frontier and the checkpoints: one row for each list or object in scope.",
         postgresql_with={"fillfactor": 70},
     )
     op.create_index(
-        "walks_due_idx", "walks", ["due_at"], unique=False, schema="crawl", postgresql_where=sa.text("visits > 0")
+        "frontier_due_idx", "frontier", ["due_at"], unique=False, schema="crawl", postgresql_where=sa.text("visits > 0")
     )
     op.create_index(
-        "walks_failing_idx", "walks", ["stream"], unique=False, schema="crawl", postgresql_where=sa.text("failures > 0")
+        "frontier_failing_idx",
+        "frontier",
+        ["stream"],
+        unique=False,
+        schema="crawl",
+        postgresql_where=sa.text("failures > 0"),
     )
     op.create_index(
-        "walks_new_idx", "walks", ["due_at"], unique=False, schema="crawl", postgresql_where=sa.text("visits = 0")
+        "frontier_new_idx", "frontier", ["due_at"], unique=False, schema="crawl", postgresql_where=sa.text("visits = 0")
     )
     op.create_index(
-        "walks_queue_idx",
-        "walks",
+        "frontier_queue_idx",
+        "frontier",
         ["queue", "visited_at"],
         unique=False,
         schema="crawl",
         postgresql_where=sa.text("queue IS NOT NULL"),
     )
     op.create_index(
-        "walks_unspread_idx",
-        "walks",
+        "frontier_unpropagated_idx",
+        "frontier",
         ["stream"],
         unique=False,
         schema="crawl",
-        postgresql_where=sa.text("depth > spread_depth AND visits > 0"),
+        postgresql_where=sa.text("depth > propagated_depth AND visits > 0"),
     )
     op.create_table(
         "absences",
@@ -1283,7 +1296,7 @@ def upgrade():
         ),
         sa.Column("gone_at", sa.DateTime(timezone=True), nullable=False, comment="When it was shown to be absent."),
         sa.Column(
-            "gone_after",
+            "last_seen_at",
             sa.DateTime(timezone=True),
             nullable=True,
             comment="When it was last known to be present before.",
@@ -1303,7 +1316,7 @@ def upgrade():
         ),
         sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
         sa.Column("content", sa.Text(), nullable=True, comment="The text as a reader saw it."),
-        sa.Column("content_served", sa.Text(), nullable=True, comment="The text as served, where it differed."),
+        sa.Column("content_raw", sa.Text(), nullable=True, comment="The text as served, where it differed."),
         sa.Column("visibility", sa.Text(), nullable=True, comment="Visibility as the site stated it."),
         sa.PrimaryKeyConstraint("kind", "comment_id", "valid_to", name=op.f("comment_revisions_pkey")),
         schema="history",
@@ -1551,7 +1564,7 @@ def upgrade():
             comment="When it was shown to be absent from the site; null while present.",
         ),
         sa.Column(
-            "gone_after",
+            "last_seen_at",
             sa.DateTime(timezone=True),
             nullable=True,
             comment="When it was last known to be present: it vanished between this and gone_at.",
@@ -1632,7 +1645,7 @@ def upgrade():
             comment="When it was shown to be absent from the site; null while present.",
         ),
         sa.Column(
-            "gone_after",
+            "last_seen_at",
             sa.DateTime(timezone=True),
             nullable=True,
             comment="When it was last known to be present: it vanished between this and gone_at.",
@@ -1706,7 +1719,7 @@ def upgrade():
             comment="When it was shown to be absent from the site; null while present.",
         ),
         sa.Column(
-            "gone_after",
+            "last_seen_at",
             sa.DateTime(timezone=True),
             nullable=True,
             comment="When it was last known to be present: it vanished between this and gone_at.",
@@ -1893,7 +1906,7 @@ def upgrade():
             comment="When it was shown to be absent from the site; null while present.",
         ),
         sa.Column(
-            "gone_after",
+            "last_seen_at",
             sa.DateTime(timezone=True),
             nullable=True,
             comment="When it was last known to be present: it vanished between this and gone_at.",
@@ -1945,7 +1958,7 @@ def upgrade():
             "content", sa.Text(), nullable=True, comment="The text as a reader sees it; an emoji stands as :name:."
         ),
         sa.Column(
-            "content_served",
+            "content_raw",
             sa.Text(),
             nullable=True,
             comment="The text as served, where it differs from what a reader sees.",
@@ -1980,7 +1993,7 @@ def upgrade():
             comment="When it was shown to be absent from the site; null while present.",
         ),
         sa.Column(
-            "gone_after",
+            "last_seen_at",
             sa.DateTime(timezone=True),
             nullable=True,
             comment="When it was last known to be present: it vanished between this and gone_at.",
@@ -2095,7 +2108,7 @@ def upgrade():
             comment="When it was shown to be absent from the site; null while present.",
         ),
         sa.Column(
-            "gone_after",
+            "last_seen_at",
             sa.DateTime(timezone=True),
             nullable=True,
             comment="When it was last known to be present: it vanished between this and gone_at.",
@@ -2159,7 +2172,7 @@ def upgrade():
             comment="When it was shown to be absent from the site; null while present.",
         ),
         sa.Column(
-            "gone_after",
+            "last_seen_at",
             sa.DateTime(timezone=True),
             nullable=True,
             comment="When it was last known to be present: it vanished between this and gone_at.",
@@ -2217,7 +2230,7 @@ def upgrade():
             "content", sa.Text(), nullable=True, comment="The text as a reader sees it; an emoji stands as :name:."
         ),
         sa.Column(
-            "content_served",
+            "content_raw",
             sa.Text(),
             nullable=True,
             comment="The text as served, where it differs from what a reader sees.",
@@ -2252,7 +2265,7 @@ def upgrade():
             comment="When it was shown to be absent from the site; null while present.",
         ),
         sa.Column(
-            "gone_after",
+            "last_seen_at",
             sa.DateTime(timezone=True),
             nullable=True,
             comment="When it was last known to be present: it vanished between this and gone_at.",
@@ -2321,7 +2334,7 @@ def upgrade():
             comment="When it was shown to be absent from the site; null while present.",
         ),
         sa.Column(
-            "gone_after",
+            "last_seen_at",
             sa.DateTime(timezone=True),
             nullable=True,
             comment="When it was last known to be present: it vanished between this and gone_at.",
@@ -2365,7 +2378,7 @@ def upgrade():
             comment="When it was shown to be absent from the site; null while present.",
         ),
         sa.Column(
-            "gone_after",
+            "last_seen_at",
             sa.DateTime(timezone=True),
             nullable=True,
             comment="When it was last known to be present: it vanished between this and gone_at.",
@@ -2417,7 +2430,7 @@ def upgrade():
             "content", sa.Text(), nullable=True, comment="The text as a reader sees it; an emoji stands as :name:."
         ),
         sa.Column(
-            "content_served",
+            "content_raw",
             sa.Text(),
             nullable=True,
             comment="The text as served, where it differs from what a reader sees.",
@@ -2452,7 +2465,7 @@ def upgrade():
             comment="When it was shown to be absent from the site; null while present.",
         ),
         sa.Column(
-            "gone_after",
+            "last_seen_at",
             sa.DateTime(timezone=True),
             nullable=True,
             comment="When it was last known to be present: it vanished between this and gone_at.",
@@ -2521,7 +2534,7 @@ def upgrade():
             comment="When it was shown to be absent from the site; null while present.",
         ),
         sa.Column(
-            "gone_after",
+            "last_seen_at",
             sa.DateTime(timezone=True),
             nullable=True,
             comment="When it was last known to be present: it vanished between this and gone_at.",
@@ -2621,19 +2634,23 @@ def downgrade():
     op.drop_table("comment_revisions", schema="history")
     op.drop_table("absences", schema="history")
     op.drop_index(
-        "walks_unspread_idx",
-        table_name="walks",
+        "frontier_unpropagated_idx",
+        table_name="frontier",
         schema="crawl",
-        postgresql_where=sa.text("depth > spread_depth AND visits > 0"),
+        postgresql_where=sa.text("depth > propagated_depth AND visits > 0"),
     )
-    op.drop_index("walks_queue_idx", table_name="walks", schema="crawl", postgresql_where=sa.text("queue IS NOT NULL"))
-    op.drop_index("walks_new_idx", table_name="walks", schema="crawl", postgresql_where=sa.text("visits = 0"))
-    op.drop_index("walks_failing_idx", table_name="walks", schema="crawl", postgresql_where=sa.text("failures > 0"))
-    op.drop_index("walks_due_idx", table_name="walks", schema="crawl", postgresql_where=sa.text("visits > 0"))
-    op.drop_table("walks", schema="crawl")
-    op.drop_table("suspects", schema="crawl")
+    op.drop_index(
+        "frontier_queue_idx", table_name="frontier", schema="crawl", postgresql_where=sa.text("queue IS NOT NULL")
+    )
+    op.drop_index("frontier_new_idx", table_name="frontier", schema="crawl", postgresql_where=sa.text("visits = 0"))
+    op.drop_index(
+        "frontier_failing_idx", table_name="frontier", schema="crawl", postgresql_where=sa.text("failures > 0")
+    )
+    op.drop_index("frontier_due_idx", table_name="frontier", schema="crawl", postgresql_where=sa.text("visits > 0"))
+    op.drop_table("frontier", schema="crawl")
+    op.drop_table("missing_items", schema="crawl")
     op.drop_table("name_changes", schema="crawl")
-    op.drop_table("sightings", schema="crawl")
+    op.drop_table("seen_items", schema="crawl")
     op.drop_table("seeds", schema="crawl")
     op.drop_index(op.f("runs_ended_at_idx"), table_name="runs", schema="crawl")
     op.drop_table("runs", schema="crawl")
@@ -2648,7 +2665,7 @@ def downgrade():
     op.drop_table("sql_parts", schema="crawl")
     op.drop_table("designs", schema="crawl")
     op.drop_table("rate_changes", schema="crawl")
-    op.drop_table("budget", schema="crawl")
+    op.drop_table("rate_limit", schema="crawl")
     op.drop_table("user_months", schema="analytics")
     op.drop_index(op.f("threads_kind_place_id_idx"), table_name="threads", schema="analytics")
     op.drop_table("threads", schema="analytics")

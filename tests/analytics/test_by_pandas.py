@@ -211,9 +211,9 @@ SAME = {
         "SELECT count(*) FROM analytics.remix_nodes",
         "SELECT sum(nodes) FROM analytics.remix_trees",
     ),
-    "sightings in rankings": (
-        "SELECT sum(sightings) FROM analytics.ranking_stays",
-        "SELECT sum(sightings) FROM analytics.ranking_countries",
+    "ranking entries": (
+        "SELECT sum(entries) FROM analytics.ranking_stays",
+        "SELECT sum(entries) FROM analytics.ranking_countries",
     ),
     "lists of projects that were read": (
         "SELECT read FROM analytics.stream_freshness WHERE stream = 'user_projects'",
@@ -273,7 +273,7 @@ def test_what_was_read_too_early_does_not_look_like_what_did_not_happen(database
     """Half of all users share in each month, and a third of all comments is answered within a day, whenever read."""
     chance = Random(5)
     begin = datetime(2025, 1, 1, tzinfo=UTC)
-    whole = '{"ground": "key", "complete": true}'
+    whole = '{"proven_by": "key", "complete": true}'
     users, projects, walks, comments, waits = [], [], [], [], []
     for user in range(1, 601):
         read = begin + timedelta(days=chance.uniform(20, 365))
@@ -296,7 +296,7 @@ def test_what_was_read_too_early_does_not_look_like_what_did_not_happen(database
         cursor.executemany("INSERT INTO scratch.users (id, joined_at) VALUES (%s, %s)", users)
         cursor.executemany("INSERT INTO scratch.projects (id, author_id, shared_at) VALUES (%s, %s, %s)", projects)
         cursor.executemany(
-            "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, certified_from, certificate)"
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, certified_from, certificate)"
             " VALUES ('user_projects', %s, %s, 1, %s, %s)",
             walks,
         )

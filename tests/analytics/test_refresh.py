@@ -79,7 +79,7 @@ def test_after_changes_an_audit_and_an_erasure(
             " WHERE c.author_id = u.id) * (SELECT count(*) FROM scratch.projects p WHERE p.author_id = u.id) DESC"
         ).fetchone()
         assert row is not None
-        harvester("forget", "user", row[0], "--yes")
+        harvester("erase", "user", row[0], "--yes")
         harvester("analytics", "refresh")
         assert all(whole for whole, _ in how(connection).values())
         assert_up_to_date(connection)
@@ -270,7 +270,7 @@ def test_nobody_is_erased_while_a_refresh_could_write_them_back(
     def forget(what: str, *_: int) -> None:
         nonlocal refused
         if what == "threads":
-            refused = harvester("forget", "user", "somebody", "--yes", ok=False)
+            refused = harvester("erase", "user", "somebody", "--yes", ok=False)
 
     harvester = make_harvester(Nowhere(), HARVESTER_HOME=str(tmp_path))
     with open_connection(database, autocommit=True) as connection:
@@ -285,7 +285,7 @@ def test_the_list_says_what_there_is_and_how_fresh(database: str, make_harvester
     with open_connection(database, autocommit=True) as connection:
         connection.execute("INSERT INTO scratch.users (id, joined_at) VALUES (1, now())")
         connection.execute(
-            "INSERT INTO crawl.walks (stream, entity_id, due_at, visits) VALUES ('profile_comments', 1, now(), 1)"
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits) VALUES ('profile_comments', 1, now(), 1)"
         )
         before = {one["relation"]: one for one in json.loads(harvester("analytics", "list", "--json").stdout)}
         assert before["daily_activity"]["refreshed_at"] is None

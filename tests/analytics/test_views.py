@@ -42,7 +42,7 @@ def comments(connection: Connection, kind: str, place: str, *rows: tuple[Any, ..
 
 
 GONE = "2026-06-01"
-WHOLE = '{"ground": "key", "complete": true}'
+WHOLE = '{"proven_by": "key", "complete": true}'
 
 
 @pytest.mark.every_postgres
@@ -78,7 +78,7 @@ def test_activity_and_cohorts(connection: Connection) -> None:
         (21, "addproject-2", 1, "2026-01-06 06:00Z"),
     )  # fmt: skip
     fill(
-        connection, "crawl.walks", "stream, entity_id, due_at, visits, certified_from, certificate",
+        connection, "crawl.frontier", "stream, entity_id, due_at, visits, certified_from, certificate",
         ("user_projects", 1, "2026-01-01", 2, "2026-03-15 00:00Z", WHOLE),
         ("user_projects", 2, "2026-01-01", 0, None, None),
         ("user_projects", 3, "2026-01-01", 1, "2026-04-01 00:00Z", WHOLE),
@@ -225,7 +225,7 @@ def test_threads_and_how_long_an_answer_takes(connection: Connection) -> None:
     # First read half an hour after it was written, and with its whole list two hours after: no answer by then.
     connection.execute("UPDATE scratch.project_comments SET first_seen_at = created_at + interval '30 minutes'")
     fill(
-        connection, "crawl.walks", "stream, entity_id, due_at, enumerated_at, certificate",
+        connection, "crawl.frontier", "stream, entity_id, due_at, last_full_read_at, certificate",
         ("project_comments", 11, "2027-01-01", "2026-02-01 00:00Z", WHOLE),
     )  # fmt: skip
     waits = "SELECT thread_id, waited, is_answered FROM analytics.reply_waits ORDER BY 1"
@@ -248,7 +248,7 @@ def test_the_network_of_followers(connection: Connection) -> None:
     ).fetchall()
     assert degrees == [(1, 3, 1, 1), (2, 1, 1, 1), (3, 0, 2, 0), (4, 1, 1, 0)]
     fill(
-        connection, "crawl.walks", "stream, entity_id, due_at, certificate",
+        connection, "crawl.frontier", "stream, entity_id, due_at, certificate",
         ("user_followers", 1, "2027-01-01", WHOLE), ("user_followers", 3, "2027-01-01", WHOLE),
         ("user_followers", 2, "2027-01-01", None), ("user_following", 5, "2027-01-01", WHOLE),
     )  # fmt: skip
@@ -330,13 +330,13 @@ def test_the_life_of_projects(connection: Connection) -> None:
     ]
     # A visit that found the same confirms it; one that found nothing does not.
     fill(
-        connection, "crawl.walks", "stream, entity_id, due_at, visited_at",
+        connection, "crawl.frontier", "stream, entity_id, due_at, visited_at",
         ("project", 1, "2027-01-01", "2026-01-12 00:00Z"), ("project", 2, "2027-01-01", "2026-01-10 00:00Z"),
     )  # fmt: skip
     refresh(connection)
     classes = "SELECT older_than_days, projects, mean_views::float8 FROM analytics.life_curves ORDER BY 1"
     assert connection.execute(classes).fetchall() == [(1, 1, 10.0), (2, 1, 10.0), (4, 2, 13.5), (8, 2, 13.5)]
-    connection.execute("UPDATE scratch.projects SET gone_at = '2026-01-10', gone_after = '2026-01-06' WHERE id = 2")
+    connection.execute("UPDATE scratch.projects SET gone_at = '2026-01-10', last_seen_at = '2026-01-06' WHERE id = 2")
     refresh(connection)
     assert connection.execute(classes).fetchall() == [(1, 1, 10.0), (2, 1, 10.0), (4, 2, 13.5), (8, 1, 20.0)]
 
@@ -372,7 +372,7 @@ def test_life_curves_equal_a_count_by_hand_over_random_visits(connection: Connec
                 (project, since, until, views),
             )  # fmt: skip
         fill(
-            connection, "crawl.walks", "stream, entity_id, due_at, visited_at",
+            connection, "crawl.frontier", "stream, entity_id, due_at, visited_at",
             ("project", project, "2027-01-01", visits[-1][0]),
         )  # fmt: skip
     found = connection.execute(
@@ -413,7 +413,7 @@ def test_rankings_over_time_and_where_they_come_from(connection: Connection) -> 
     ).fetchall()
     assert moves == [("2026-01-02", 0, 12, "2026-01-01", 1, 1), ("2026-01-03", 3, 12, "2026-01-02", 0, -3)]
     stays = connection.execute(
-        "SELECT kind, thing_id, first_seen_at::date::text, last_seen_at::date::text, sightings,"
+        "SELECT kind, thing_id, first_seen_at::date::text, last_seen_at::date::text, entries,"
         " best_position, mean_position::float8, absent_before IS NULL, absent_after::date::text"
         " FROM analytics.ranking_stays WHERE ranking = %s ORDER BY 2",
         [explore],
@@ -469,9 +469,9 @@ def test_the_index_beside_the_page(connection: Connection) -> None:
 
 @pytest.mark.every_postgres
 def test_how_fresh_a_figure_is_stands_beside_it(connection: Connection) -> None:
-    certificate = '{"ground": "key", "complete": true}'
+    certificate = '{"proven_by": "key", "complete": true}'
     fill(
-        connection, "crawl.walks", "stream, entity_id, due_at, visits, visited_at, certificate, failures",
+        connection, "crawl.frontier", "stream, entity_id, due_at, visits, visited_at, certificate, failures",
         ("user_followers", 1, "2026-01-01", 3, "2026-01-05", certificate, 0),
         ("user_followers", 2, "2026-01-01", 1, "2026-01-02", None, 2),
         ("user_followers", 3, "2026-01-01", 0, None, None, 0),
@@ -509,7 +509,7 @@ SAMPLES = {
     "interval95", "replicate_weights",
 }  # fmt: skip
 """Samples state their own design."""
-NO_FIGURES = {"coverage", "gap_is_in", "id_gaps", "freshness", "stream_freshness", "refreshes"}
+NO_FIGURES = {"coverage", "explain_gap", "id_gaps", "freshness", "stream_freshness", "refreshes"}
 
 
 def test_every_figure_has_its_freshness_and_every_stream_of_it_exists(connection: Connection) -> None:

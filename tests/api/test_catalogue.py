@@ -13,8 +13,8 @@ from msgspec import UNSET, ValidationError, convert, structs
 
 from harvester.api import records as r
 from harvester.api.catalogue import DETAIL, LEFT, OWNER_COLUMN, STREAMS, streams_of
-from harvester.api.decode import Departure, decode
-from harvester.api.decode import _as_declared as as_declared
+from harvester.api.decode import SchemaDeviation, decode
+from harvester.api.decode import decode_strict as as_declared
 from harvester.api.stream import Format, Order, Paging, Stream
 from harvester.errors import DecodeError
 from harvester.warehouse.commit import Writer
@@ -99,7 +99,7 @@ def test_every_documented_read_is_harvested_or_left_for_a_reason() -> None:
 
 @every_json_stream
 def test_the_documented_example_decodes(stream: Stream) -> None:
-    departures: list[Departure] = []
+    departures: list[SchemaDeviation] = []
     records = decode(stream, body(stream), departures)
     assert len(records) == len(items(response(stream), stream))
     assert departures == []
@@ -139,15 +139,15 @@ def test_tables_and_columns_exist_and_are_commented(stream: Stream) -> None:
 
 @every_stream
 def test_what_it_leads_to_can_be_visited(stream: Stream) -> None:
-    for lead in stream.leads:
+    for lead in stream.links:
         columns = stream.writes[lead.table]
-        assert lead.met in columns
+        assert lead.target_column in columns
         assert not lead.owner or lead.owner in WRITTEN[lead.table].c
         assert DETAIL[lead.kind] in STREAMS
-        if lead.signal:
-            assert lead.signal in columns
+        if lead.changed_if:
+            assert lead.changed_if in columns
             assert OWNER_COLUMN[lead.kind] in columns
-    for opened in (*stream.opens, *stream.opens_gone):
+    for opened in (*stream.enqueues, *stream.enqueues_gone):
         assert STREAMS[opened].kind is stream.kind
 
 
@@ -165,7 +165,7 @@ def test_each_documented_field_is_kept(stream: Stream) -> None:
     missing = {
         path
         for path, values in leaves(served).items()
-        if path not in stream.dummies and not {_plain(value) for value in values} <= kept
+        if path not in stream.placeholder_fields and not {_plain(value) for value in values} <= kept
     }
     assert not missing
 
@@ -190,7 +190,8 @@ def test_each_documented_field_is_found_in_the_warehouse(database: str) -> None:
             missing = {
                 path
                 for path, values in leaves(response(stream)).items()
-                if path not in stream.dummies and not all({_stored(value), _plain(value)} & kept for value in values)
+                if path not in stream.placeholder_fields
+                and not all({_stored(value), _plain(value)} & kept for value in values)
             }
             assert not missing, stream.name
 
@@ -211,9 +212,9 @@ def _plain(value: Any) -> str:
 @every_stream
 def test_dummies_are_never_written(stream: Stream) -> None:
     """A list's zero of remixes, an author's made-up date and flag are in no column that the stream writes."""
-    if any(path.endswith("stats.remixes") for path in stream.dummies):
+    if any(path.endswith("stats.remixes") for path in stream.placeholder_fields):
         assert "remixes" not in stream.writes["projects"]
-    if any(path.endswith("author.scratchteam") for path in stream.dummies):
+    if any(path.endswith("author.scratchteam") for path in stream.placeholder_fields):
         assert not {"joined_at", "scratch_team", "profile_id"} & set(stream.writes["users"])
     assert "project_token" not in {column for columns in stream.writes.values() for column in columns}
 
@@ -224,12 +225,12 @@ def test_unknown_fields_are_kept_and_told(stream: Stream) -> None:
     if not items(served, stream):
         return
     items(served, stream)[0]["brand_new"] = {"deep": [1, 2]}
-    departures: list[Departure] = []
+    departures: list[SchemaDeviation] = []
     rows = normalise(visit(stream), decode(stream, json.dumps(served).encode(), departures))
     extras = [dict(zip(part.columns, part.values[0], strict=True)).get("extra", {}) for part in rows]
     counted = stream.record is r.Count
     assert counted or any(extra.get("brand_new") == {"deep": [1, 2]} for extra in extras)
-    told = [] if stream.is_own else [Departure("brand_new", "new field", '{"deep":[1,2]}')]
+    told = [] if stream.is_own else [SchemaDeviation("brand_new", "new field", '{"deep":[1,2]}')]
     assert departures == told
 
 
@@ -241,13 +242,13 @@ def test_what_departs_is_left_out_and_told() -> None:
     served[0]["reply_count"] = "7"
     served[0]["datetime_modified"] = "2022-06-02T00:38:43"  # of no zone
     del served[0]["author"]["scratchteam"]
-    departures: list[Departure] = []
+    departures: list[SchemaDeviation] = []
     rows = normalise(visit(stream), decode(stream, json.dumps(served).encode(), departures))
     assert set(departures) == {
-        Departure("visibility", "missing field", ""),
-        Departure("reply_count", "type changed to string", '"7"'),
-        Departure("datetime_modified", "type changed to string", '"2022-06-02T00:38:43"'),
-        Departure("author.scratchteam", "missing field", ""),
+        SchemaDeviation("visibility", "missing field", ""),
+        SchemaDeviation("reply_count", "type changed to string", '"7"'),
+        SchemaDeviation("datetime_modified", "type changed to string", '"2022-06-02T00:38:43"'),
+        SchemaDeviation("author.scratchteam", "missing field", ""),
     }
     comments = [part for part in rows if part.table == "studio_comments"]
     (lacking,) = [part for part in comments if "visibility" not in part.columns]
@@ -356,11 +357,11 @@ def nullable(stream: Stream) -> dict[str, set[tuple[str, str]]]:
     before = _columns(stream, served)
     for path in leaves(served):
         name = path.removeprefix("[].")
-        departures: list[Departure] = []
+        departures: list[SchemaDeviation] = []
         try:
             decode(stream, json.dumps(_with_leaf(served, path, None)).encode(), departures)
         except DecodeError:
-            assert name.rpartition("[].")[2] in (*stream.record.essential, *stream.key_name.split()), path
+            assert name.rpartition("[].")[2] in (*stream.record.required, *stream.key_name.split()), path
             continue
         after = _columns(stream, _with_leaf(served, path, None))
         emptied = {place for place, values in after.items() if None in values and None not in before[place]}
@@ -480,7 +481,7 @@ def test_nul_is_replaced_and_noted(stream: Stream) -> None:
     ],
 )
 def test_another_shape_is_a_decode_error(stream: Stream, served: bytes) -> None:
-    if (stream.format is Format.COMMENT_PAGE and not served) or (stream.record.essential == () and served[:1] == b"{"):
+    if (stream.format is Format.COMMENT_PAGE and not served) or (stream.record.required == () and served[:1] == b"{"):
         return  # an empty page of comments is one; an object about the account may hold anything
     with pytest.raises(DecodeError) as caught:
         decode(stream, served)
@@ -500,7 +501,7 @@ def test_every_spider_owns_streams_and_every_stream_has_a_spider() -> None:
 @every_stream
 def test_a_list_says_how_it_ends(stream: Stream) -> None:
     if stream.paging is Paging.OFFSET:
-        assert stream.empties >= 0
-        assert not stream.moves or (stream.key and stream.order is Order.NEWEST_FIRST)
+        assert stream.stop_after_empty_pages >= 0
+        assert not stream.reorders or (stream.key and stream.order is Order.NEWEST_FIRST)
         if stream.key:
             assert all(isinstance(stream.key(record), int) for record in decode(stream, body(stream)))

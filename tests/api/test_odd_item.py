@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.api.catalogue import STREAMS
-from harvester.api.decode import MARKED, NOT_UTF_8, Departure, decode
+from harvester.api.decode import MARKED, NOT_UTF_8, SchemaDeviation, decode
 from harvester.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -91,18 +91,18 @@ def test_lone_surrogates_and_nul_are_replaced_and_noted(text: str, upper: bool) 
     true = json.loads(json.dumps(text)).replace("\0", REPLACEMENT)
     repaired = "".join(REPLACEMENT if 0xD800 <= ord(letter) < 0xE000 else letter for letter in true)
     assert record.content == repaired  # type: ignore[attr-defined]
-    assert record.unknown == ({"replaced_in": ["content"]} if repaired != json.loads(json.dumps(text)) else {})
+    assert record.extra_fields == ({"replaced_in": ["content"]} if repaired != json.loads(json.dumps(text)) else {})
 
 
 @given(st.text(), st.text(), st.sampled_from([b"\xff", b"\xed\xa0\x80", b"\xe2\x82", b"\x80\x80"]))
 def test_bytes_that_are_not_utf_8_are_replaced_counted_and_noted(before: str, after: str, bad: bytes) -> None:
     """One run of such bytes in a text is one U+FFFD; all else is as it was."""
     body = json.dumps([comment(1), comment(2, content=f"{before}@here@{after}")], ensure_ascii=False).encode()
-    departures: list[Departure] = []
+    departures: list[SchemaDeviation] = []
     usual, record = decode(COMMENTS, body.replace(b"@here@", bad), departures, [])
     assert record.content == f"{before}{REPLACEMENT}{after}".replace("\0", REPLACEMENT)  # type: ignore[attr-defined]
-    assert (usual.unknown, record.unknown) == ({}, {"replaced_in": ["content"]})
-    assert departures == [Departure("-", NOT_UTF_8, "1 replaced")]
+    assert (usual.extra_fields, record.extra_fields) == ({}, {"replaced_in": ["content"]})
+    assert departures == [SchemaDeviation("-", NOT_UTF_8, "1 replaced")]
 
 
 @pytest.mark.parametrize("body", [b'["\xed\xa0\x80"{"id": 1}]', b'[{"id": 1\xff}]', b'[{"content": "\\\xff"}]'])
@@ -114,12 +114,12 @@ def test_a_body_that_is_no_json_but_for_such_bytes_is_refused(body: bytes) -> No
 def test_nul_in_the_name_of_a_field_is_replaced_and_noted() -> None:
     (record,) = decode(COMMENTS, json.dumps([comment(1, **{"a\0b": "x\0y"})]).encode(), [], [])
     name = f"a{REPLACEMENT}b"
-    assert record.unknown == {name: f"x{REPLACEMENT}y", "replaced_in": [name]}
+    assert record.extra_fields == {name: f"x{REPLACEMENT}y", "replaced_in": [name]}
 
 
 def test_a_byte_order_mark_is_cut_and_told() -> None:
     body = json.dumps([comment(1)]).encode()
-    departures: list[Departure] = []
+    departures: list[SchemaDeviation] = []
     assert decode(COMMENTS, b"\xef\xbb\xbf" + body, departures) == decode(COMMENTS, body)
     assert [one.change for one in departures] == [MARKED]
     assert decode(STREAMS["profile_comments"], b"\xef\xbb\xbf\n\n", []) == []

@@ -19,8 +19,8 @@ def test_every_stream_and_everything_left_is_named() -> None:
     for name, stream in STREAMS.items():
         assert f"## {name}\n" in text
         assert stream.path in entry(name)
-        for quirk in stream.quirks:
-            assert quirk in entry(name)
-            assert quirk.endswith((").", "."))
+        for note in stream.notes:
+            assert note in entry(name)
+            assert note.endswith((").", "."))
     assert all(one.endpoint in text and one.reason in text for one in LEFT)
     assert [one["stream"] for one in facts()] == list(STREAMS)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.api.text import as_read, without_token_fields, without_tokens
+from harvester.api.text import decode_text, without_token_fields, without_tokens
 
 
 @pytest.mark.parametrize(
@@ -22,12 +22,12 @@ from harvester.api.text import as_read, without_token_fields, without_tokens
     ],
 )
 def test_as_a_reader_sees_it(served: str, read: str) -> None:
-    assert as_read(served) == read
+    assert decode_text(served) == read
 
 
 @given(st.text(st.characters(exclude_categories=("C",))))
 def test_what_is_encoded_once_is_decoded_once(typed: str) -> None:
-    assert as_read(html.escape(typed)) == typed
+    assert decode_text(html.escape(typed)) == typed
 
 
 _PIECES = (
@@ -52,7 +52,7 @@ _PIECES = (
 
 @given(st.lists(st.sampled_from(_PIECES)).map("".join))
 def test_any_mixture_of_entities_is_decoded_as_html_says(served: str) -> None:
-    assert as_read(served) == html.unescape(served)
+    assert decode_text(served) == html.unescape(served)
 
 
 def test_a_secret_of_the_moment_is_not_kept_not_even_of_a_cut_response() -> None:
@@ -84,4 +84,4 @@ def test_what_has_the_form_of_such_a_secret_is_kept_under_no_name() -> None:
 )
 def test_a_reference_may_have_any_number_of_digits(served: str, read: str) -> None:
     """Python makes no number of more than 4,300 digits."""
-    assert as_read(served) == read
+    assert decode_text(served) == read

@@ -37,7 +37,7 @@ UNLIKE: dict[str, str] = {
 }
 """By `file::test`: why the replay of a test's archive cannot give its tables."""
 
-TIMES = {"first_seen_at", "gone_at", "gone_after", "valid_from", "valid_to", "seen_at", "returned_at"}
+TIMES = {"first_seen_at", "gone_at", "last_seen_at", "valid_from", "valid_to", "seen_at", "returned_at"}
 OBSERVED = {"rankings", "site_counts", "site_health", "message_counts"}
 """What is kept once for each time that it was read."""
 
@@ -57,8 +57,8 @@ class Runs:
         with psycopg.connect(database) as connection:
             found = connection.execute(
                 "SELECT r.started_at, (SELECT count(*) FROM crawl.runs w"
-                " WHERE (w.id = r.id OR w.crew = r.id) AND w.outcome IN ('killed', 'failed'))"
-                " FROM crawl.runs r WHERE r.crew IS NULL ORDER BY 1"
+                " WHERE (w.id = r.id OR w.parent_run_id = r.id) AND w.outcome IN ('killed', 'failed'))"
+                " FROM crawl.runs r WHERE r.parent_run_id IS NULL ORDER BY 1"
             ).fetchall()
         return cls([at for at, _ in found], [count for _, count in found])
 

@@ -97,7 +97,7 @@ def test_everything_of_ones_own_is_kept_apart(me: Me, make_harvester: Callable[.
     assert {method for _, method, _, _ in me.sandbox.lines("/sandbox/requests/log")} == {"GET"}
     everything = said + str(
         harvester.query(
-            "SELECT to_jsonb(w), r, q FROM crawl.walks w, crawl.runs r LEFT JOIN crawl.quarantine q ON true"
+            "SELECT to_jsonb(w), r, q FROM crawl.frontier w, crawl.runs r LEFT JOIN crawl.quarantine q ON true"
         )
     )
     assert "token-" not in everything
@@ -126,7 +126,7 @@ def test_a_token_that_is_refused_is_asked_for_anew(me: Me, make_harvester: Calla
     assert process.returncode == 0
     assert me.sandbox.requests()["by_status"].get("401", 0) > 0
     assert harvester.query(
-        "SELECT count(*) FROM crawl.walks WHERE stream LIKE 'account%%' AND failures > 0 AND %s", True
+        "SELECT count(*) FROM crawl.frontier WHERE stream LIKE 'account%%' AND failures > 0 AND %s", True
     ) == [(0,)]
     assert harvester.query("SELECT count(*) FROM account.messages")[0][0] > 0
 
@@ -135,7 +135,7 @@ def test_without_the_session_there_are_no_such_streams(me: Me, make_harvester: C
     harvester = make_harvester(me.sandbox)
     harvester("seed", "users", me.name)
     harvester.crawl()
-    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE stream LIKE 'account%'") == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE stream LIKE 'account%'") == [(0,)]
     refused = harvester("crawl", "--spider", "account", ok=False)
     assert refused.returncode == 2
     assert "no spider is called 'account'" in refused.stderr

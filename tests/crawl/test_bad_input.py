@@ -50,7 +50,7 @@ def refused(
             assert small_sandbox.requests()["total"] == before
         own = make_harvester(small_sandbox)
         assert own.query("SELECT count(*) FROM crawl.seeds") == [(0,)]
-        assert own.query("SELECT count(*) FROM crawl.walks") == [(0,)]
+        assert own.query("SELECT count(*) FROM crawl.frontier") == [(0,)]
         assert own.query("SELECT count(*) FROM scratch.users") == [(0,)]
         return errors
 

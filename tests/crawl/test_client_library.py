@@ -67,7 +67,7 @@ def test_a_project_and_its_comments(sandbox: Any) -> None:
         row["title"], row["loves"], row["views"], row["remixes"],
     )  # fmt: skip
     found = {comment.id: comment.content for comment in project.comments(limit=400)}
-    expected = {row["id"]: row["content_served"] or row["content"] for row in comments if row["project_id"] == place}
+    expected = {row["id"]: row["content_raw"] or row["content"] for row in comments if row["project_id"] == place}
     assert found == expected
 
 

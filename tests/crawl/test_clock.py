@@ -39,7 +39,7 @@ now = time.time
 time.time = lambda: now() + off.total_seconds()
 app(sys.argv[2:], prog_name="harvester")
 """
-OURS = {"first_seen_at", "gone_at", "gone_after", "seen_at", "returned_at", "valid_from", "valid_to"}
+OURS = {"first_seen_at", "gone_at", "last_seen_at", "seen_at", "returned_at", "valid_from", "valid_to"}
 
 
 def test_rows_and_archives_are_dated_by_the_clock_of_the_database(

@@ -13,7 +13,7 @@ from harvester.api.stream import Order
 from harvester.crawl import dates
 from harvester.crawl.walk import Certificate, Entry, Listing, Step
 
-LISTING = Listing(order=Order.NEWEST_FIRST, keyed=True, margin=60, limit=5)
+LISTING = Listing(order=Order.NEWEST_FIRST, keyed=True, lookback=60, limit=5)
 
 
 class Source:
@@ -55,7 +55,7 @@ class Source:
 def walk(
     source: Source, last: Certificate | None, changes: int, *, below: int = 0, listing: Listing = LISTING
 ) -> tuple[set[int], Certificate]:
-    """Everything that a walk read, and its verdict. `below` breaks the cursor: it then skips the rest of a second."""
+    """Everything that a visit read, and its result. `below` breaks the cursor: it then skips the rest of a second."""
     state = dates.begin(last)
     read: set[int] = set()
     for _ in range(500):

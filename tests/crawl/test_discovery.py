@@ -1,4 +1,4 @@
-"""Rankings as sightings, the site's health, and departures of the source: kept, told once, and survived."""
+"""Rankings as entries, the site's health, and departures of the source: kept, told once, and survived."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def test_every_sighting_in_a_ranking_is_kept_with_its_place(
         for row in small_sandbox.truth("rankings")
     }
     assert len(truth) > 300
-    sightings = f"SELECT {', '.join([*columns, *dates])} FROM history.rankings"
-    assert set(harvester.query(sightings)) == truth
+    entries = f"SELECT {', '.join([*columns, *dates])} FROM history.rankings"
+    assert set(harvester.query(entries)) == truth
     assert harvester.query(
         "SELECT max(n) FROM (SELECT count(DISTINCT seen_at) n FROM history.rankings GROUP BY ranking) s"
     )
 
     # What was found is in scope, and whatever lies in these answers was not believed.
     found = {(kind, thing) for _, _, kind, thing, *_ in truth}
-    due = harvester.query("SELECT stream, entity_id FROM crawl.walks WHERE stream IN ('project', 'studio')")
+    due = harvester.query("SELECT stream, entity_id FROM crawl.frontier WHERE stream IN ('project', 'studio')")
     assert set(due) == found
     flags = "SELECT count(*) FROM scratch.{} WHERE visibility IS NOT NULL OR public IS NOT NULL"
     assert harvester.query(flags.format("projects")) == harvester.query(flags.format("studios")) == [(0,)]
@@ -53,7 +53,7 @@ def test_every_sighting_in_a_ranking_is_kept_with_its_place(
 
     # A second reading is a second sighting of everything.
     harvester.crawl("--spider", "discovery", "--refresh")
-    assert len(harvester.query(sightings)) == 2 * len(truth)
+    assert len(harvester.query(entries)) == 2 * len(truth)
 
     # What was read itself is as its page says, whatever the index says; the view tells both apart.
     true = {row["id"]: (row["title"], row["views"]) for row in small_sandbox.truth("projects")}
@@ -77,7 +77,7 @@ def test_pages_bound_a_ranking_and_a_second_seed_deepens_it(
     assert "0 new, 1 known" in harvester(*arguments, "2", "--depth", "1").stdout
     harvester.crawl("--spider", "discovery")
     assert harvester.query("SELECT max(position) FROM history.rankings") == [(79,)]
-    assert harvester.query("SELECT DISTINCT depth FROM crawl.walks WHERE stream = 'project'") == [(1,)]
+    assert harvester.query("SELECT DISTINCT depth FROM crawl.frontier WHERE stream = 'project'") == [(1,)]
 
 
 def test_a_crawl_waits_while_the_site_reports_trouble(

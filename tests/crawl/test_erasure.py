@@ -14,7 +14,7 @@ from harvester.crawl import frontier
 from harvester.crawl.session import Session
 from harvester.warehouse.commit import Writer
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.erasure import forget, load_rule
+from harvester.warehouse.erasure import erase, load_rule
 from harvester.warehouse.normalise import Rows
 from harvester.warehouse.page import PageCommit
 from harvester.warehouse.tables import metadata
@@ -98,9 +98,9 @@ def test_nothing_of_a_person_is_left_and_nothing_comes_back(crawled: tuple[Any, 
     before = everything(harvester.database)
     others = {user for (user,) in harvester.query("SELECT id FROM scratch.users")} - {person["id"]}
 
-    counted = json.loads(harvester("forget", "user", person["username"], "--dry-run", "--json").stdout)
+    counted = json.loads(harvester("erase", "user", person["username"], "--dry-run", "--json").stdout)
     assert everything(harvester.database) == before
-    done = json.loads(harvester("forget", "user", person["username"].upper(), "--yes", "--json").stdout)
+    done = json.loads(harvester("erase", "user", person["username"].upper(), "--yes", "--json").stdout)
     assert {"scratch.users", "scratch.projects", "scratch.project_comments"} <= set(done["rewritten"])
     assert done == counted | {"rewritten": done["rewritten"], "dry_run": False}
     assert done["deleted"]["scratch.users"] == 1
@@ -127,7 +127,7 @@ def test_another_key_would_let_the_erased_back_in(
     small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path
 ) -> None:
     harvester = make_harvester(small_sandbox, HARVESTER_HOME=str(tmp_path))
-    harvester("forget", "user", "somebody", "--yes")
+    harvester("erase", "user", "somebody", "--yes")
     key = tmp_path / "secret.key"
     kept = key.read_text()
     key.unlink()
@@ -148,11 +148,11 @@ def test_who_was_never_met_is_left_out_too(
     harvester = make_harvester(sandbox, HARVESTER_HOME=str(tmp_path))
     rows = sandbox.truth("users")
     person = rows[0]
-    assert json.loads(harvester("forget", "user", person["username"], "--yes", "--json").stdout)["known"] is False
+    assert json.loads(harvester("erase", "user", person["username"], "--yes", "--json").stdout)["known"] is False
     harvester("seed", "users", *[row["username"] for row in rows[1:]])
     harvester.crawl()
     assert [what for what in traces(harvester.database, person, []) if what[1] == "name"] == []
-    assert harvester("forget", "user", "no name at all", ok=False).returncode == 2
+    assert harvester("erase", "user", "no name at all", ok=False).returncode == 2
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def erased(database: str, tmp_path: Path) -> Iterator[Any]:
             """ (1, 'love', 3, 7, '{"project_id": 58, "title": "mine"}'),"""
             """ (1, 'love', 4, 7, '{"project_id": "x", "title": "of who knows whom"}')"""
         )
-        assert forget(connection, tmp_path, "Someone5").users == [5]
+        assert erase(connection, tmp_path, "Someone5").users == [5]
         yield connection
 
 
@@ -295,10 +295,10 @@ def test_a_name_that_is_an_ordinary_word_is_found_where_it_is_a_name(database: s
             " ('user', 'y', 'new field', 'annals')"
         )
         connection.execute(
-            "INSERT INTO crawl.runs (command, version, api_url, requests, counts, spent, answers)"
+            "INSERT INTO crawl.runs (command, version, api_url, requests, counts, requests_by_purpose, responses)"
             """ VALUES ('crawl', '1', 'x', 12, '{"users": {"inserted": 12}}', '{}', '{"user": {"200": 12}}')"""
         )
-        forget(connection, tmp_path, "anna")
+        erase(connection, tmp_path, "anna")
         texts = connection.execute("SELECT content, extra FROM scratch.profile_comments").fetchall()
         assert texts == [
             (
@@ -312,7 +312,7 @@ def test_a_name_that_is_an_ordinary_word_is_found_where_it_is_a_name(database: s
         assert connection.execute("SELECT entity_id FROM crawl.quarantine").fetchall() == [(6,)]
         assert connection.execute("SELECT example FROM crawl.drift ORDER BY field").fetchall() == [("",), ("annals",)]
         # Figures that are the same number as an id stay what they are.
-        assert connection.execute("SELECT requests, counts, answers FROM crawl.runs").fetchall() == [
+        assert connection.execute("SELECT requests, counts, responses FROM crawl.runs").fetchall() == [
             (12, {"users": {"inserted": 12}}, {"user": {"200": 12}})
         ]
         # And what comes later.
@@ -330,7 +330,7 @@ def test_a_search_for_who_was_erased_is_refused(
     small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path
 ) -> None:
     harvester = make_harvester(small_sandbox, HARVESTER_HOME=str(tmp_path))
-    harvester("forget", "user", "anna", "--yes")
+    harvester("erase", "user", "anna", "--yes")
     refused = harvester("seed", "search", "--query", "Anna", ok=False)
     assert refused.returncode == 2
     assert "left out" in refused.stderr
@@ -343,8 +343,8 @@ def test_a_walk_under_way_remembers_no_erased(erased: Any, tmp_path: Path) -> No
     state = {"head": [5, 8], "anchors": [8, 5], "base": {"anchors": [5]}}
     page = PageCommit(lease, [], 2, state=json.dumps(state), seen=[5, 8], first=True)
     assert Writer(erased, load_rule(erased, tmp_path)).commit([page]).taken == [True]
-    assert erased.execute("SELECT item_id FROM crawl.sightings").fetchall() == [(8,)]
-    (kept,) = erased.execute("SELECT state FROM crawl.walks").fetchone()
+    assert erased.execute("SELECT item_id FROM crawl.seen_items").fetchall() == [(8,)]
+    (kept,) = erased.execute("SELECT state FROM crawl.frontier").fetchone()
     assert kept == {"head": [8], "anchors": [8], "base": {"anchors": []}}
 
 

@@ -31,7 +31,7 @@ def really_gone(harvester: Any, sandbox: Any) -> set[tuple[str, int]]:
         (table, entity)
         for table, stream in GONE.items()
         for there in [{row["id"] for row in sandbox.truth(table)}]
-        for (entity,) in harvester.query("SELECT entity_id FROM crawl.walks WHERE stream = %s", stream)
+        for (entity,) in harvester.query("SELECT entity_id FROM crawl.frontier WHERE stream = %s", stream)
         if entity not in there
     }
 
@@ -64,7 +64,7 @@ def test_a_site_that_finds_nothing_dates_nothing(
     assert gone(harvester) == before
     assert rows(harvester) == held
     assert harvester.query(CERTIFIED) == lists
-    failed = "SELECT count(*), count(DISTINCT stream) FROM crawl.walks WHERE failures > 0"
+    failed = "SELECT count(*), count(DISTINCT stream) FROM crawl.frontier WHERE failures > 0"
     ((visits, streams),) = harvester.query(failed)
     asked = sandbox.requests()["total"]
     if status == 404:
@@ -85,12 +85,14 @@ def test_a_site_that_finds_nothing_dates_nothing(
     harvester.crawl("--audit")
     assert gone(harvester) == really_gone(harvester, sandbox) > before
     assert_truth(harvester, sandbox, grown=True)
-    assert harvester.query("SELECT stream, count(*) FROM crawl.suspects WHERE item_id = %s GROUP BY 1", ITSELF) == []
+    assert (
+        harvester.query("SELECT stream, count(*) FROM crawl.missing_items WHERE item_id = %s GROUP BY 1", ITSELF) == []
+    )
 
 
 CERTIFIED = (
-    "SELECT stream, entity_id, certificate ->> 'digest', held FROM crawl.walks"
-    " WHERE certificate IS NOT NULL AND held > 0 ORDER BY 1, 2"
+    "SELECT stream, entity_id, certificate ->> 'digest', item_count FROM crawl.frontier"
+    " WHERE certificate IS NOT NULL AND item_count > 0 ORDER BY 1, 2"
 )
 
 

@@ -57,7 +57,7 @@ def test_three_of_ten_answers_are_faults(
     retried = json.loads(harvester("quarantine", "retry", "--json").stdout)
     odd = harvester.query("SELECT count(*) FROM crawl.quarantine WHERE item_id IS NOT NULL")[0][0]
     assert retried["left"] == odd > 0
-    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE failures > 0") == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE failures > 0") == [(0,)]
 
 
 def test_a_response_that_never_makes_sense_is_set_aside_whole(
@@ -71,7 +71,7 @@ def test_a_response_that_never_makes_sense_is_set_aside_whole(
     result = harvester("crawl", "--json", ok=False)
     summary = json.loads(result.stdout)
     assert result.returncode == 3
-    assert (summary["outcome"], summary["put_off"]) == ("degraded", 3)  # the project, the news, the count of projects
+    assert (summary["outcome"], summary["postponed"]) == ("degraded", 3)  # the project, the news, the count of projects
     kept = harvester.query(
         "SELECT stream, entity_id, path, status, reason, length(body) FROM crawl.quarantine WHERE stream = 'project'"
     )
@@ -104,10 +104,10 @@ def test_a_page_that_is_no_page_of_comments_is_set_aside(
     harvester = make_harvester(sandbox)
     name = sandbox.seeds()["users"][0]
     harvester("seed", "users", name)
-    harvester.query("DELETE FROM crawl.walks WHERE stream <> 'user' RETURNING 1")
+    harvester.query("DELETE FROM crawl.frontier WHERE stream <> 'user' RETURNING 1")
     harvester.crawl("--spider", "users", "--max-requests", "2")
-    harvester.query("DELETE FROM crawl.walks WHERE stream NOT IN ('profile_comments', 'user_page') RETURNING 1")
-    harvester.query("UPDATE crawl.walks SET due_at = now(), visits = 1 RETURNING 1")
+    harvester.query("DELETE FROM crawl.frontier WHERE stream NOT IN ('profile_comments', 'user_page') RETURNING 1")
+    harvester.query("UPDATE crawl.frontier SET due_at = now(), visits = 1 RETURNING 1")
     sandbox.json("/sandbox/settings?faults=html=1", "POST")
     assert harvester("crawl", "--spider", "users", "--spider", "comments", ok=False).returncode == 3
     kept = harvester.query(

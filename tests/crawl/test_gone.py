@@ -18,7 +18,7 @@ def gone(harvester: Any, table: str) -> dict[int, str]:
 def known(harvester: Any, table: str) -> set[int]:
     """The things of a kind that the last refresh asked for."""
     stream = {"users": "user_page", "projects": "project", "studios": "studio"}[table]
-    return {entity for (entity,) in harvester.query("SELECT entity_id FROM crawl.walks WHERE stream = %s", stream)}
+    return {entity for (entity,) in harvester.query("SELECT entity_id FROM crawl.frontier WHERE stream = %s", stream)}
 
 
 def test_each_absence_is_dated_and_each_return_kept(

@@ -60,8 +60,8 @@ def test_killed_again_and_again(
 
     assert_truth(harvester, sandbox)
     assert_kinds(harvester, sandbox, changed=False)
-    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE visits <> 1") == [(0,)]
-    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE lease_token IS NOT NULL") == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE visits <> 1") == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE lease_token IS NOT NULL") == [(0,)]
     assert harvester.query("SELECT count(*) FROM crawl.runs WHERE outcome = 'killed'") == [(kills,)]
     for table in ("scratch.project_comments", "scratch.users", "scratch.follows", "history.project_stats"):
         assert harvester.query(f"SELECT count(*) FROM {table}") == undisturbed.query(f"SELECT count(*) FROM {table}")
@@ -87,10 +87,10 @@ def test_one_interrupt_finishes_what_is_in_flight(
         assert "Traceback" not in errors
         if signals == 1:
             assert "interrupted, nothing lost" in output
-            assert harvester.query("SELECT count(*) FROM crawl.walks WHERE lease_token IS NOT NULL") == [(0,)]
+            assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE lease_token IS NOT NULL") == [(0,)]
             sent = small_sandbox.requests()["total"]
             recorded = harvester.query("SELECT outcome, requests FROM crawl.runs ORDER BY id DESC LIMIT 1")
             assert recorded == [("interrupted", sent)]
     harvester.crawl()
     assert_truth(harvester, small_sandbox, f"user:{name}")
-    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE visits <> 1") == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE visits <> 1") == [(0,)]

@@ -40,7 +40,7 @@ def test_what_cannot_be_used_is_set_aside_alone(
     sandbox.json("/sandbox/settings?faults=odd-item=0.7,bom=0.3", "POST")
     summary = json.loads(harvester("crawl", "--json", ok=False).stdout)
     sandbox.json("/sandbox/settings?faults=", "POST")
-    assert (summary["outcome"], summary["put_off"]) == ("done", 0)
+    assert (summary["outcome"], summary["postponed"]) == ("done", 0)
     assert_truth(harvester, sandbox)
     assert not harvester.query("SELECT FROM crawl.quarantine WHERE item_id IS NULL")
     kept = harvester.query("SELECT id, stream, reason, convert_from(body, 'UTF8'), path FROM crawl.quarantine")
@@ -96,7 +96,7 @@ def test_what_an_odd_item_may_have_been_is_not_taken_for_gone(
         harvester.crawl("--audit")
     assert harvester.query(ITEMS)[0][0] > 20
     assert gone(harvester) == before
-    assert harvester.query("SELECT count(*) FROM crawl.suspects")[0][0] > 0
+    assert harvester.query("SELECT count(*) FROM crawl.missing_items")[0][0] > 0
 
     # What went while they were odd is told once they are not, and at the latest then.
     sandbox.json("/sandbox/churn?events=100", "POST")
@@ -108,7 +108,9 @@ def test_what_an_odd_item_may_have_been_is_not_taken_for_gone(
     harvester.crawl("--audit")
     assert_truth(harvester, sandbox, grown=True)
     # What is kept of a page that is gone by now stays as it is.
-    of_live = " q WHERE NOT EXISTS (SELECT FROM crawl.walks w WHERE (w.stream, w.entity_id) = (q.stream, q.entity_id)"
-    for table, which in (("quarantine", " AND q.item_id IS NOT NULL"), ("suspects", "")):
+    of_live = (
+        " q WHERE NOT EXISTS (SELECT FROM crawl.frontier w WHERE (w.stream, w.entity_id) = (q.stream, q.entity_id)"
+    )
+    for table, which in (("quarantine", " AND q.item_id IS NOT NULL"), ("missing_items", "")):
         left = f"SELECT q.* FROM crawl.{table}{of_live} AND w.gone_at IS NOT NULL){which}"
         assert harvester.query(left) == []

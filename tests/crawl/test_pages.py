@@ -15,7 +15,7 @@ from harvester.crawl.walk import Certificate, Entry, Listing, Step
 if TYPE_CHECKING:
     import pytest
 
-LISTING = Listing(order=Order.NEWEST_FIRST, keyed=True, empties=3, margin=60)
+LISTING = Listing(order=Order.NEWEST_FIRST, keyed=True, stop_after_empty_pages=3, lookback=60)
 SIZE = 4
 DEEPEST = 12
 
@@ -60,17 +60,17 @@ class Source:
 def walk(
     source: Source, last: Certificate | None, chance: float, *, reads: int | None = None
 ) -> tuple[set[int], Certificate]:
-    """What a walk read, and its verdict; with `reads` it is believed after so many."""
+    """What a walk read, and its visit_result; with `reads` it is believed after so many."""
     state = pages.begin(last)
     read: set[int] = set()
     for _ in range(500):
         page = source.page(state.page)
         read |= {thread.id for thread in page or ()}
-        result = pages.step(LISTING, state, page or [], absent=page is None, deepest=DEEPEST)
+        result = pages.step(LISTING, state, page or [], absent=page is None, max_offset=DEEPEST)
         if result.done is not None:
             return read, result.done
         if state.read == reads:
-            return read, Certificate(ground=pages.Ground.NONE, complete=True)
+            return read, Certificate(proven_by=pages.ProvenBy.NONE, complete=True)
         source.live(chance)
     raise AssertionError("the walk does not end")
 
@@ -122,7 +122,7 @@ def test_an_unchanged_first_page_is_enough_once_the_end_is_confirmed() -> None:
         _, last = walk(source, first, 0.0)
         assert last.confirmed == (not last.capped and last.end > 1)
         state = pages.begin(last)
-        assert pages.step(LISTING, state, source.page(1) or [], deepest=DEEPEST).done == last
+        assert pages.step(LISTING, state, source.page(1) or [], max_offset=DEEPEST).done == last
 
 
 def found_later(seed: int) -> bool:

@@ -26,15 +26,15 @@ from harvester.crawl.politeness import (
     LONGEST_RETRY_AFTER,
     LONGEST_TRIP_SECONDS,
     Interrupted,
-    Pacer,
     PoliteMiddleware,
+    RateLimiter,
     backoff,
     close_budget,
     end_pauses,
-    give_back,
     open_breaker,
+    release_slots,
+    reserve_slots,
     retry_after,
-    take_places,
 )
 from harvester.crawl.request_rate import adopt_rate
 from harvester.crawl.session import Session
@@ -171,17 +171,17 @@ def test_who_waited_for_the_end_of_a_pause_does_not_leave_with_all_the_others(da
         chosen = load(database_url=database, api_url="http://127.0.0.1:1", site_url="http://127.0.0.1:1", rate=rate)
         session = Session(chosen, "test")
         await session.open()
-        pacer = Pacer(session)
+        rate_limiter = RateLimiter(session)
         left: list[float] = []
 
         async def one() -> None:
-            await pacer.wait()
+            await rate_limiter.acquire()
             left.append(asyncio.get_running_loop().time())
 
         waiting = [asyncio.create_task(one()) for _ in range(10)]
         await asyncio.sleep(0)
-        await pacer.pause(1.0, "told so")
-        end = pacer._closed_until
+        await rate_limiter.pause(1.0, "told so")
+        end = rate_limiter._closed_until
         await asyncio.gather(*waiting)
         await session.close("done")
         return end, sorted(at for at in left if at >= end)
@@ -202,17 +202,17 @@ def budget(database: str, rate: float) -> Iterator[Connection]:
 
 def test_places_of_the_budget_are_evenly_spaced(database: str) -> None:
     with budget(database, 1.0) as connection:
-        first, second = take_places(connection, 10), take_places(connection, 1)
+        first, second = reserve_slots(connection, 10), reserve_slots(connection, 1)
         assert (first.places, first.seconds, second.places) == (1, 0, 1), "a tenth of a second's worth, one at least"
         assert 1 - 0.1 < second.seconds <= 1
-        give_back(connection, 1.0)
-        assert 1 - 0.2 < take_places(connection, 1).seconds <= 1
-        connection.execute("UPDATE crawl.budget SET rate = 200")
-        many = take_places(connection, 50)
+        release_slots(connection, 1.0)
+        assert 1 - 0.2 < reserve_slots(connection, 1).seconds <= 1
+        connection.execute("UPDATE crawl.rate_limit SET rate = 200")
+        many = reserve_slots(connection, 50)
         assert (many.places, many.rate) == (20, 200), "the rate is the one that stands in the row now"
-        assert many.seconds + 0.1 - 0.1 < take_places(connection, 1).seconds <= many.seconds + 0.1
+        assert many.seconds + 0.1 - 0.1 < reserve_slots(connection, 1).seconds <= many.seconds + 0.1
         close_budget(connection, 100, "told so")
-        closed = take_places(connection, 1)
+        closed = reserve_slots(connection, 1)
         assert closed.places == 0
         assert 99 < closed.seconds <= 100
 
@@ -252,11 +252,11 @@ def test_no_change_of_the_rate_makes_a_public_host_unlimited(database: str) -> N
     async def scenario() -> None:
         session = Session(public, "test")
         await session.open()
-        pacer = Pacer(session)
-        await pacer.wait()
-        await session.call(lambda connection: connection.execute("UPDATE crawl.budget SET rate = 0"))
+        rate_limiter = RateLimiter(session)
+        await rate_limiter.acquire()
+        await session.call(lambda connection: connection.execute("UPDATE crawl.rate_limit SET rate = 0"))
         with pytest.raises(UsageError, match="loopback hosts only"):
-            await pacer.wait()
+            await rate_limiter.acquire()
         await session.close("done")
         with pytest.raises(UsageError, match="loopback hosts only"):
             await Session(public, "test").open()
@@ -267,34 +267,34 @@ def test_no_change_of_the_rate_makes_a_public_host_unlimited(database: str) -> N
 def test_places_that_nobody_took_are_lost(database: str) -> None:
     """After a quiet time there is no burst to make up for it."""
     with budget(database, 1.0) as connection:
-        take_places(connection, 1)
-        connection.execute("UPDATE crawl.budget SET next_at = now() - interval '10 s'")
-        assert take_places(connection, 1).seconds == 0
-        assert take_places(connection, 1).seconds > 0.5
+        reserve_slots(connection, 1)
+        connection.execute("UPDATE crawl.rate_limit SET next_at = now() - interval '10 s'")
+        assert reserve_slots(connection, 1).seconds == 0
+        assert reserve_slots(connection, 1).seconds > 0.5
 
 
-def paced(database: str, scenario: Callable[[Session, Pacer], Any], rate: float = 50) -> tuple[Any, ...]:
-    """Run something with a pacer; returns what the budget is then: places taken, trips, seconds it is booked ahead."""
+def paced(database: str, scenario: Callable[[Session, RateLimiter], Any], rate: float = 50) -> tuple[Any, ...]:
+    """Run something with a rate limiter; return its row then: slots taken, breaker trips, seconds booked ahead."""
 
     async def run() -> None:
         chosen = load(database_url=database, api_url="http://127.0.0.1:1", site_url="http://127.0.0.1:1", rate=rate)
         session = Session(chosen, "test")
         await session.open()
-        await scenario(session, Pacer(session))
+        await scenario(session, RateLimiter(session))
         await session.close("done")
 
     asyncio.run(run())
     with open_connection(database, autocommit=True) as connection:
         row = connection.execute(
-            "SELECT taken, trips, extract(epoch FROM next_at - clock_timestamp())::float8 FROM crawl.budget"
+            "SELECT taken, breaker_trips, extract(epoch FROM next_at - clock_timestamp())::float8 FROM crawl.rate_limit"
         ).fetchone()
     assert row is not None
     return row
 
 
 def test_who_comes_late_to_a_place_takes_another(database: str) -> None:
-    async def scenario(_: Session, pacer: Pacer) -> None:
-        until, waited = pacer._until, []
+    async def scenario(_: Session, rate_limiter: RateLimiter) -> None:
+        until, waited = rate_limiter._until, []
 
         async def late(at: float) -> None:
             await until(at)
@@ -302,16 +302,16 @@ def test_who_comes_late_to_a_place_takes_another(database: str) -> None:
                 waited.append(at)
                 time.sleep(0.5)  # noqa: ASYNC251  (the loop is what is late)
 
-        pacer._until = late  # type: ignore[method-assign]
-        await pacer.wait()
+        rate_limiter._until = late  # type: ignore[method-assign]
+        await rate_limiter.acquire()
 
     assert paced(database, scenario)[0] == 2
 
 
 def test_a_place_that_is_not_used_is_given_back(database: str) -> None:
-    async def scenario(session: Session, pacer: Pacer) -> None:
-        await pacer.wait()
-        waiting = asyncio.create_task(pacer.wait())
+    async def scenario(session: Session, rate_limiter: RateLimiter) -> None:
+        await rate_limiter.acquire()
+        waiting = asyncio.create_task(rate_limiter.acquire())
         await asyncio.sleep(1)  # its place is 100 s away
         session.stop()
         with pytest.raises(Interrupted):
@@ -321,22 +321,22 @@ def test_a_place_that_is_not_used_is_given_back(database: str) -> None:
 
 
 def test_a_streak_of_failures_and_nothing_less_opens_the_breaker(database: str) -> None:
-    async def scenario(_: Session, pacer: Pacer) -> None:
+    async def scenario(_: Session, rate_limiter: RateLimiter) -> None:
         for streak in (FAILURE_STREAK - 1, FAILURE_STREAK):
-            await pacer.answered(None)
+            await rate_limiter.answered(None)
             for _ in range(streak):
-                await pacer.answered("HTTP 500")
+                await rate_limiter.answered("HTTP 500")
 
     assert paced(database, scenario)[1] == 1
 
 
 def test_failures_with_an_answer_between_them_are_no_streak(database: str) -> None:
-    async def scenario(_: Session, pacer: Pacer) -> None:
-        await pacer.wait()
+    async def scenario(_: Session, rate_limiter: RateLimiter) -> None:
+        await rate_limiter.acquire()
         for _streak in range(3):
             for _ in range(FAILURE_STREAK - 1):
-                await pacer.answered("HTTP 500")
-            await pacer.answered(None)
+                await rate_limiter.answered("HTTP 500")
+            await rate_limiter.answered(None)
 
     assert paced(database, scenario)[1] == 0
 
@@ -345,18 +345,18 @@ def test_one_request_finds_out_whether_the_site_answers_again(database: str) -> 
     with budget(database, 100) as connection:
         assert open_breaker(connection, "HTTP 500") == pytest.approx(FIRST_TRIP_SECONDS, abs=0.1)
         assert open_breaker(connection, "HTTP 500") == pytest.approx(FIRST_TRIP_SECONDS, abs=0.2)
-        assert take_places(connection, 5).places == 0
-        over = "UPDATE crawl.budget SET closed_until = now() - interval '1 s', next_at = now() - interval '1 s'"
+        assert reserve_slots(connection, 5).places == 0
+        over = "UPDATE crawl.rate_limit SET closed_until = now() - interval '1 s', next_at = now() - interval '1 s'"
         connection.execute(over)
-        probe = take_places(connection, 5)
+        probe = reserve_slots(connection, 5)
         assert (probe.places, probe.is_probe) == (1, True)
-        assert take_places(connection, 5).places == 0
+        assert reserve_slots(connection, 5).places == 0
         # It fails: the next pause is longer. It answers: all may go.
         assert open_breaker(connection, "HTTP 500") == pytest.approx(2 * FIRST_TRIP_SECONDS, abs=0.1)
         connection.execute(over)
-        assert take_places(connection, 5).is_probe
+        assert reserve_slots(connection, 5).is_probe
         end_pauses(connection)
-        granted = take_places(connection, 5)
+        granted = reserve_slots(connection, 5)
         assert (granted.places, granted.is_probe) == (5, False)
 
 
@@ -412,10 +412,10 @@ def test_a_walk_that_fails_waits_longer_each_time_and_a_minute_at_most() -> None
 def test_the_breaker_opens_for_ten_minutes_at_most_and_no_pause_shortens_another(database: str) -> None:
     with budget(database, 1.0) as connection:
         open_breaker(connection, "HTTP 500")
-        connection.execute("UPDATE crawl.budget SET trips = 40, closed_until = now() - interval '1 s'")
+        connection.execute("UPDATE crawl.rate_limit SET breaker_trips = 40, closed_until = now() - interval '1 s'")
         assert open_breaker(connection, "HTTP 500") == pytest.approx(LONGEST_TRIP_SECONDS, abs=0.5)
         close_budget(connection, 1.0, "told so")
-        assert take_places(connection, 1).seconds > LONGEST_TRIP_SECONDS - 5
+        assert reserve_slots(connection, 1).seconds > LONGEST_TRIP_SECONDS - 5
 
 
 def test_retry_after_as_a_date_counts_from_the_date_of_its_response() -> None:

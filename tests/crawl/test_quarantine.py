@@ -41,14 +41,14 @@ def connection(database: str) -> Iterator[Any]:
                 [entity, body, entity],
             )
             opened.execute(
-                "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, failures, visited_at)"
+                "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, failures, visited_at)"
                 " VALUES ('user_messages', %s, now() + interval '1 day', 1, %s,"
                 " now() - make_interval(mins => %s) + make_interval(secs => %s))",
                 [entity, failures, entity, since],
             )
         for entity, failures in ((7, 1), (8, 0)):  # without a case: one that failed, one that did not
             opened.execute(
-                "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, failures)"
+                "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, failures)"
                 " VALUES ('user_messages', %s, now() + interval '1 day', 1, %s)",
                 [entity, failures],
             )
@@ -67,7 +67,9 @@ def test_what_can_be_read_or_was_visited_since_is_no_case(connection: Any) -> No
     assert counts == {"due_again": 5, "readable_now": 2, "visited_since": 1, "left": 3}
     left = connection.execute("SELECT array_agg(entity_id ORDER BY 1) FROM crawl.quarantine").fetchone()
     assert left == ([4, 5, 6],)
-    due = connection.execute("SELECT array_agg(entity_id ORDER BY 1) FROM crawl.walks WHERE due_at <= now()").fetchone()
+    due = connection.execute(
+        "SELECT array_agg(entity_id ORDER BY 1) FROM crawl.frontier WHERE due_at <= now()"
+    ).fetchone()
     assert due == ([1, 4, 5, 6, 7],)
 
 

@@ -61,7 +61,7 @@ def test_a_refresh_costs_what_it_must_and_an_audit_tells_the_rest(
     requests = sandbox.requests()["total"]
 
     # One for each list or object, threads that changed included, and the pages that new items fill.
-    visited = harvester.query("SELECT count(*) FROM crawl.walks WHERE visited_at >= %s", began)[0][0]
+    visited = harvester.query("SELECT count(*) FROM crawl.frontier WHERE visited_at >= %s", began)[0][0]
     filled = sum(
         len(new) // PAGE for table in COMMENTS for new in [{row["id"] for row in sandbox.truth(table)} - before[table]]
     )
@@ -100,13 +100,13 @@ def test_a_refresh_costs_what_it_must_and_an_audit_tells_the_rest(
     harvester.crawl("--audit")
     assert_truth(harvester, sandbox, grown=True)
     undated = [
-        f"SELECT '{table}', count(*) FROM scratch.{table} WHERE gone_at <= gone_after OR gone_at < first_seen_at"
+        f"SELECT '{table}', count(*) FROM scratch.{table} WHERE gone_at <= last_seen_at OR gone_at < first_seen_at"
         for table in KEY_COLUMNS
         if "." not in table and table not in ("rankings", "site_counts", "site_health", "message_counts")
     ]
     assert all(count == 0 for _, count in harvester.query(" UNION ALL ".join(undated)))
-    assert harvester.query("SELECT count(*) FROM crawl.suspects") == [(0,)]
-    assert harvester.query("SELECT count(*) FROM crawl.sightings") == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.missing_items") == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.seen_items") == [(0,)]
     assert_kinds(harvester, sandbox)
 
 
@@ -178,7 +178,7 @@ def assert_dates(harvester: Any, times: dict[tuple[str, tuple[Any, ...]], list[t
     for table in ("follows", "favorites", "studio_projects", "studio_members", "project_comments", "studio_comments"):
         columns = ", ".join(KEY_COLUMNS[table])
         rows = harvester.query(
-            f"SELECT ARRAY[{columns}], gone_after, gone_at FROM scratch.{table} WHERE gone_at IS NOT NULL"
+            f"SELECT ARRAY[{columns}], last_seen_at, gone_at FROM scratch.{table} WHERE gone_at IS NOT NULL"
         )
         for key, after, at in rows:
             changes = times.get((table, tuple(key)))
@@ -240,13 +240,15 @@ def test_a_list_is_read_in_full_when_its_time_has_come(small_sandbox: Any, make_
     assert harvester.crawl()["requests"] <= 1
     days = STREAMS["user_followers"].revisit / 86_400
     harvester.query(
-        "UPDATE crawl.walks SET enumerated_at = enumerated_at - make_interval(days => %s) RETURNING 1", int(days)
+        "UPDATE crawl.frontier SET last_full_read_at = last_full_read_at - make_interval(days => %s) RETURNING 1",
+        int(days),
     )
     harvester.query(
-        "UPDATE crawl.walks SET due_at = now(), visited_at = enumerated_at WHERE stream = 'user_followers' RETURNING 1"
+        "UPDATE crawl.frontier SET due_at = now(), visited_at = last_full_read_at WHERE stream = 'user_followers'"
+        " RETURNING 1"
     )
     harvester.crawl()
     read = harvester.query(
-        "SELECT now() - enumerated_at < interval '1 h' FROM crawl.walks WHERE stream = 'user_followers'"
+        "SELECT now() - last_full_read_at < interval '1 h' FROM crawl.frontier WHERE stream = 'user_followers'"
     )
     assert read == [(True,)]

@@ -89,7 +89,7 @@ def test_who_was_erased_is_not_replayed(
         "SELECT author_id, username FROM scratch.project_comments c JOIN scratch.users u ON u.id = author_id"
         " GROUP BY 1, 2 ORDER BY count(*) DESC LIMIT 1"
     )
-    harvester("forget", "user", name, "--yes")
+    harvester("erase", "user", name, "--yes")
     again = make_harvester(sandbox, HARVESTER_DATABASE_URL=second_database, HARVESTER_HOME=str(tmp_path))
     again.database = second_database
     again("replay", *map(str, (tmp_path / "archive").glob("*.warc.gz")))

@@ -18,8 +18,8 @@ from harvester.crawl.revisit import (
     deepest_look,
     interval,
     look,
+    min_gain_for,
     outlook,
-    price_for,
 )
 from harvester.crawl.shares import Shares
 
@@ -70,7 +70,7 @@ class Thread:
 
 def test_the_scheduled_depth_finds_half_as_many_late_replies_again_as_heads_alone() -> None:
     """At equal requests: each visit reads as deep as pays, or the head is visited more often."""
-    start, end, price = 200.0, 260.0, 2.0
+    start, end, min_gain = 200.0, 260.0, 2.0
     scheduled = heads = 0
     for seed in range(6):
         deep = Thread.make(random.Random(seed), end, rate=12)
@@ -81,7 +81,7 @@ def test_the_scheduled_depth_finds_half_as_many_late_replies_again_as_heads_alon
             now = start + visit
             stand = deep.newest_first(now)
             pages = [[int(one.at * DAY) for one in stand[first : first + PAGE]] for first in range(0, len(stand), PAGE)]
-            down_to = deepest_look(pages[1:], deep.looked, now * DAY, PRIOR_DECAY, price)
+            down_to = deepest_look(pages[1:], deep.looked, now * DAY, PRIOR_DECAY, min_gain)
             depth = 1 if down_to is None else 1 + next(n for n, page in enumerate(pages[1:], 1) if page[-1] == down_to)
             scheduled += deep.read(now, depth)
             deep.looked = look(deep.looked, pages[depth - 1][-1], int(now * DAY))
@@ -132,13 +132,13 @@ def test_a_hazard_holds_from_its_age_on() -> None:
 )
 def test_the_price_is_the_one_that_spends_the_budget(counts: list[tuple[int, float]], budget: float) -> None:
     groups = [Group("s", count, rate, rate, 180.0) for count, rate in counts]
-    price = price_for(groups, budget)
+    min_gain = min_gain_for(groups, budget)
     least = outlook(groups, float("inf")).requests
-    if price == float("inf"):
+    if min_gain == float("inf"):
         assert least > budget
     else:
-        assert outlook(groups, price).requests <= budget * 1.0001
-        dearer, cheaper = outlook(groups, price * 1.1), outlook(groups, price / 1.1)
+        assert outlook(groups, min_gain).requests <= budget * 1.0001
+        dearer, cheaper = outlook(groups, min_gain * 1.1), outlook(groups, min_gain / 1.1)
         assert cheaper.delay <= dearer.delay
         assert cheaper.fresh >= dearer.fresh
 
@@ -150,7 +150,7 @@ def test_a_list_with_a_comment_a_day_is_due_daily_at_half_an_item_day() -> None:
 
 def test_shares_are_kept_while_there_is_work_and_given_away_when_there_is_none() -> None:
     weights = {"discovery": 25, "scheduled": 60, "recheck": 5, "audit": 10}
-    shares = Shares(weights, obliged=False)
+    shares = Shares(weights, due_only=False)
     for _ in range(1000):
         shares.charge(next(shares.order()), 1)
     assert shares.spent[Purpose.NEW] == pytest.approx(250, abs=3)
@@ -158,14 +158,14 @@ def test_shares_are_kept_while_there_is_work_and_given_away_when_there_is_none()
     assert shares.spent[Purpose.RECHECK] == pytest.approx(50, abs=3)
     assert shares.spent[Purpose.AUDIT] == pytest.approx(100, abs=3)
 
-    alone = Shares(weights, obliged=False)
+    alone = Shares(weights, due_only=False)
     for _ in range(1000):  # nothing is new or due: what has no end takes no more than its share of the rest
         alone.charge(next(one for one in alone.order() if one in (Purpose.SCHEDULED, Purpose.AUDIT)), 1)
     assert alone.spent[Purpose.AUDIT] == pytest.approx(100, abs=3)
-    idle = Shares(weights, obliged=False)
+    idle = Shares(weights, due_only=False)
     assert {Purpose.RECHECK, Purpose.AUDIT}.isdisjoint(idle.order())
-    assert list(Shares(weights, obliged=True).order()) == [Purpose.NEW, Purpose.DUE]
-    only = Shares({"audit": 1}, obliged=False)
+    assert list(Shares(weights, due_only=True).order()) == [Purpose.NEW, Purpose.DUE]
+    only = Shares({"audit": 1}, due_only=False)
     for _ in range(5):  # a share that is the only one has no other to keep to
         assert list(only.order()) == [Purpose.AUDIT]
         only.charge(Purpose.AUDIT, 1)

@@ -18,9 +18,9 @@ from harvester.config import load
 from harvester.crawl import frontier, learning
 from harvester.crawl.frontier import Picker, Purpose
 from harvester.crawl.plan import read_scope
-from harvester.crawl.revisit import PRIOR_DECAY, Group, outlook, price_for
+from harvester.crawl.revisit import PRIOR_DECAY, Group, min_gain_for, outlook
 from harvester.warehouse import rates
-from harvester.warehouse.commit import Connection, Writer, settle
+from harvester.warehouse.commit import Connection, Writer, finish_visits
 from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harvester.warehouse.page import Lease
 
 STREAM = STREAMS["project_comments"]
-LANE = rates.LANES[STREAM.spider]
+LANE = rates.QUEUE_NUMBERS[STREAM.spider]
 NAMES = [STREAM.name]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -51,7 +51,7 @@ def fill(connection: Connection, rows: list[tuple[int, int, float]], due: timede
     for entity, class_, ago in rows:
         visited = START - timedelta(days=ago)
         connection.execute(
-            "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, visited_at, enumerated_at, queue)"
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, visited_at, last_full_read_at, queue)"
             " VALUES (%s, %s, %s, 1, %s, %s, %s)",
             [STREAM.name, entity, START + due, visited, visited, LANE * rates.CLASSES + class_],
         )
@@ -67,7 +67,7 @@ def end_of(entity: int, **found: Any) -> dict[str, Any]:
     return {
         "stream": STREAM.name, "entity_id": entity, "kind": "simulated", "certificate": None,
         "whole": True, "again": False, "gone": False, "listed": True, "fresh": 0, "found": None, "cost": 1.0,
-        "revisit": STREAM.revisit, "worth": STREAM.worth, "rate": STREAM.rate, "lane": LANE,
+        "revisit": STREAM.revisit, "item_weight": STREAM.item_weight, "rate": STREAM.rate, "lane": LANE,
     } | found  # fmt: skip
 
 
@@ -85,12 +85,12 @@ def test_the_pick_is_the_exact_best_whatever_was_picked_before(seed: int, connec
         for n in range(300)
     ]
     fill(connection, rows)
-    worth = {n: ago**2 * rates.value_of(class_) / 2 for n, class_, ago in rows}
+    worth = {n: ago**2 * rates.priority_of(class_) / 2 for n, class_, ago in rows}
     picker = Picker()
     left = dict(worth)
     for count in (7, 40, 3, 100, 60):
         leases = frontier.lease(
-            connection, run, NAMES, count, purpose=Purpose.SCHEDULED, price=1e-3, picker=picker, now=START
+            connection, run, NAMES, count, purpose=Purpose.SCHEDULED, min_gain=1e-3, picker=picker, now=START
         )
         taken = sorted((left.pop(lease.visit.entity_id) for lease in leases), reverse=True)
         pays = sorted((value for value in (*taken, *left.values()) if value >= 1e-3), reverse=True)
@@ -99,10 +99,10 @@ def test_the_pick_is_the_exact_best_whatever_was_picked_before(seed: int, connec
 
 def test_nothing_is_visited_that_does_not_save_the_price(connection: Connection, run: int) -> None:
     fill(connection, [(n, 12, days) for n, days in enumerate((1.0, 3.0, 4.0, 5.0, 9.0))])
-    price = 4.5**2 * rates.value_of(12) / 2
-    leases = frontier.lease(connection, run, NAMES, 10, purpose=Purpose.SCHEDULED, price=price, now=START)
+    min_gain = 4.5**2 * rates.priority_of(12) / 2
+    leases = frontier.lease(connection, run, NAMES, 10, purpose=Purpose.SCHEDULED, min_gain=min_gain, now=START)
     assert {lease.visit.entity_id for lease in leases} == {3, 4}
-    assert not frontier.lease(connection, run, NAMES, 10, purpose=Purpose.SCHEDULED, price=price, now=START)
+    assert not frontier.lease(connection, run, NAMES, 10, purpose=Purpose.SCHEDULED, min_gain=min_gain, now=START)
 
 
 def test_what_moved_between_the_pick_and_the_lease_is_picked_again(connection: Connection, run: int) -> None:
@@ -114,13 +114,13 @@ def test_what_moved_between_the_pick_and_the_lease_is_picked_again(connection: C
         def pick(self, *arguments: Any, **options: Any) -> list[tuple[str, int, str]]:
             found = super().pick(*arguments, **options)
             if not self.moved:
-                connection.execute("UPDATE crawl.walks SET held = held")
+                connection.execute("UPDATE crawl.frontier SET item_count = item_count")
                 self.moved = True
             return found
 
     fill(connection, [(n, 12, 10.0 + n) for n in range(20)])
     leases = frontier.lease(
-        connection, run, NAMES, 20, purpose=Purpose.SCHEDULED, price=1e-6, now=START, picker=Disturbed()
+        connection, run, NAMES, 20, purpose=Purpose.SCHEDULED, min_gain=1e-6, now=START, picker=Disturbed()
     )
     assert sorted(lease.visit.entity_id for lease in leases) == list(range(20))
 
@@ -129,8 +129,8 @@ def test_two_workers_pick_different_visits(connection: Connection, run: int, dat
     fill(connection, [(n, 12, 10.0 + n) for n in range(50)])
     with open_connection(database, autocommit=True) as other:
         second = frontier.begin_run(other, load(home="/dev/null"), "test")
-        mine = frontier.lease(connection, run, NAMES, 20, purpose=Purpose.SCHEDULED, price=1e-6, now=START)
-        theirs = frontier.lease(other, second, NAMES, 40, purpose=Purpose.SCHEDULED, price=1e-6, now=START)
+        mine = frontier.lease(connection, run, NAMES, 20, purpose=Purpose.SCHEDULED, min_gain=1e-6, now=START)
+        theirs = frontier.lease(other, second, NAMES, 40, purpose=Purpose.SCHEDULED, min_gain=1e-6, now=START)
     assert sorted(lease.visit.entity_id for lease in (*mine, *theirs)) == list(range(50))
 
 
@@ -138,22 +138,24 @@ def test_a_visit_teaches_the_rate_and_the_rate_makes_the_class(connection: Conne
     """The posterior of the statement is that of the formula, visit after visit."""
     rng = np.random.default_rng(1)
     fill(connection, [(1, 12, 0.0)])
-    connection.execute("UPDATE crawl.walks SET due_at = %s", [START])
+    connection.execute("UPDATE crawl.frontier SET due_at = %s", [START])
     n, t, mean = 0.0, 0.0, STREAM.rate
     now, last = START, START
     for _ in range(12):
         now += timedelta(days=float(rng.uniform(0.5, 30)))
-        connection.execute("UPDATE crawl.walks SET due_at = %s", [now])
+        connection.execute("UPDATE crawl.frontier SET due_at = %s", [now])
         (lease,) = frontier.lease(connection, run, NAMES, 1, purpose=Purpose.DUE, now=now)
         fresh = int(rng.poisson(2))
-        settle(connection, [ended(lease, fresh=fresh)], now)
+        finish_visits(connection, [ended(lease, fresh=fresh)], now)
         gap = (now - last) / timedelta(days=1)
         kept = math.exp(-gap / max(90, 20 / mean))
         n, t, last = n * kept + fresh, t * kept + gap, now
-        assert one(connection, "SELECT news, exposure FROM crawl.walks") == pytest.approx((n, t), rel=1e-5)
+        assert one(connection, "SELECT new_items_decayed, exposure FROM crawl.frontier") == pytest.approx(
+            (n, t), rel=1e-5
+        )
         mean = (0.25 + n) / (0.25 / STREAM.rate + t)
-        expected = min(31, max(0, math.floor(-math.log2(STREAM.worth * mean)) + 8))
-        assert one(connection, "SELECT queue FROM crawl.walks") == LANE * rates.CLASSES + expected
+        expected = min(31, max(0, math.floor(-math.log2(STREAM.item_weight * mean)) + 8))
+        assert one(connection, "SELECT queue FROM crawl.frontier") == LANE * rates.CLASSES + expected
 
 
 def test_the_first_visit_teaches_what_the_list_shows_of_its_past(connection: Connection, run: int) -> None:
@@ -164,13 +166,17 @@ def test_the_first_visit_teaches_what_the_list_shows_of_its_past(connection: Con
             "INSERT INTO scratch.project_comments (id, project_id, created_at) VALUES (%s, 1, %s)",
             [number, START - timedelta(days=age)],
         )
-    connection.execute("INSERT INTO crawl.walks (stream, entity_id, due_at) VALUES (%s, 1, %s)", [STREAM.name, START])
+    connection.execute(
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at) VALUES (%s, 1, %s)", [STREAM.name, START]
+    )
     (lease,) = frontier.lease(connection, run, NAMES, 1, purpose=Purpose.NEW, now=START)
-    settle(connection, [ended(lease, kind="project", found=5)], START)
+    finish_visits(connection, [ended(lease, kind="project", found=5)], START)
     memory = 20 / ((0.25 + 5) / (0.25 / STREAM.rate + 400))
     news = sum(math.exp(-age / memory) for age in ages)
     lived = memory * (1 - math.exp(-400 / memory))
-    assert one(connection, "SELECT news, exposure FROM crawl.walks") == pytest.approx((news, lived), rel=1e-5)
+    assert one(connection, "SELECT new_items_decayed, exposure FROM crawl.frontier") == pytest.approx(
+        (news, lived), rel=1e-5
+    )
 
 
 def put_observed(connection: Connection, news: Any, exposure: Any, stratum: int = 8) -> None:
@@ -178,7 +184,8 @@ def put_observed(connection: Connection, news: Any, exposure: Any, stratum: int 
     with (
         connection.cursor() as cursor,
         cursor.copy(
-            "COPY crawl.walks (stream, entity_id, due_at, visits, news, exposure, stratum, queue) FROM STDIN"
+            "COPY crawl.frontier (stream, entity_id, due_at, visits, new_items_decayed, exposure, stratum, queue)"
+            " FROM STDIN"
         ) as copy,
     ):
         for number, (count, days) in enumerate(zip(news.tolist(), exposure.tolist(), strict=True)):
@@ -199,13 +206,13 @@ def test_the_prior_is_the_most_likely_one(shape: float, rate: float, connection:
         return float(-stats.nbinom.logpmf(news, a, a / m / (a / m + exposure)).sum())
 
     best = np.exp(optimize.minimize(loss, np.log([1.0, 0.05]), method="Nelder-Mead").x)
-    before = one(connection, "SELECT count(DISTINCT queue) FROM crawl.walks")
-    learning.learn(connection, anew=True)
+    before = one(connection, "SELECT count(DISTINCT queue) FROM crawl.frontier")
+    learning.fit_schedule(connection, anew=True)
     for stratum in (8, -1):
         fitted = one(connection, f"SELECT shape, rate FROM crawl.priors WHERE stratum = {stratum}")
         assert fitted == pytest.approx(tuple(best), rel=0.02)
         assert fitted == pytest.approx((shape, rate), rel=0.2)
-    assert before == 1 < one(connection, "SELECT count(DISTINCT queue) FROM crawl.walks"), "classed anew"
+    assert before == 1 < one(connection, "SELECT count(DISTINCT queue) FROM crawl.frontier"), "classed anew"
     assert one(connection, "SELECT count(*) FROM crawl.reply_decay") > 5
 
 
@@ -215,16 +222,16 @@ def test_beliefs_are_right_of_quiet_lists_and_of_busy_ones(connection: Connectio
     lists, days, gap = 2500, 720, 40
     true = rng.gamma(0.25, 0.2, lists)
     fill(connection, [(n, 12, 0.0) for n in range(lists)])
-    connection.execute("UPDATE crawl.walks SET begun_at = visited_at")
+    connection.execute("UPDATE crawl.frontier SET started_at = visited_at")
     for day in range(gap, days + 1, gap):
         now = START + timedelta(days=day)
-        connection.execute("UPDATE crawl.walks SET begun_at = %s", [now])
+        connection.execute("UPDATE crawl.frontier SET started_at = %s", [now])
         found = rng.poisson(true * gap).tolist()
-        settle(connection, [end_of(number, fresh=found[number]) for number in range(lists)], now)
-    connection.execute("UPDATE crawl.walks SET stratum = 8")
+        finish_visits(connection, [end_of(number, fresh=found[number]) for number in range(lists)], now)
+    connection.execute("UPDATE crawl.frontier SET stratum = 8")
     learning.fit(connection)
     believed = connection.execute(
-        f"SELECT {rates.mean('w.news', 'w.exposure', 'p.shape', 'p.rate')}::float8 FROM crawl.walks w"
+        f"SELECT {rates.mean('w.new_items_decayed', 'w.exposure', 'p.shape', 'p.rate')}::float8 FROM crawl.frontier w"
         " JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum ORDER BY w.entity_id"
     ).fetchall()
     mean = np.array([rate for (rate,) in believed])
@@ -252,7 +259,7 @@ def test_replies_are_expected_for_as_long_as_their_comments_were_looked_at(conne
         stamp = int(began.timestamp())
         looked = [[stamp + low if low else 0, stamp + day * 86400] for low, day in looks]
         connection.execute(
-            "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, certificate) VALUES (%s, %s, now(), 1, %s)",
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, certificate) VALUES (%s, %s, now(), 1, %s)",
             [STREAM.name, project, json.dumps({"looked": looked})],
         )
         for place, second in enumerate(written.tolist()):
@@ -273,7 +280,8 @@ def test_replies_are_expected_for_as_long_as_their_comments_were_looked_at(conne
                     replies[np.searchsorted(ages, after, side="right") - 1] += 1
             for key, parent, at, end in rows:
                 connection.execute(
-                    "INSERT INTO scratch.project_comments (id, project_id, parent_id, created_at, gone_after, gone_at)"
+                    "INSERT INTO scratch.project_comments (id, project_id, parent_id, created_at, last_seen_at,"
+                    " gone_at)"
                     " VALUES (%s, %s, %s, %s, %s, %s)",
                     [
                         key, project, parent, began + timedelta(days=at),
@@ -281,7 +289,7 @@ def test_replies_are_expected_for_as_long_as_their_comments_were_looked_at(conne
                         None if end is None else began + timedelta(days=end),
                     ],
                 )  # fmt: skip
-    decay = learning.learn(connection, anew=True)
+    decay = learning.fit_schedule(connection, anew=True)
     assert decay.hazards == pytest.approx(tuple((replies + 10) / (exposure + 10 / hazards)), rel=1e-4)
     assert exposure[-1] == 0, "nobody was observed for so long, although it was years ago"
 
@@ -292,7 +300,7 @@ def test_every_walk_is_as_likely_to_be_drawn_for_a_recheck(connection: Connectio
     drawn: Counter[int] = Counter()
     for turn in range(800):
         if turn % 20 == 0:
-            connection.execute("VACUUM crawl.walks")
+            connection.execute("VACUUM crawl.frontier")
         leases = frontier.lease(connection, run, NAMES, 4, purpose=Purpose.RECHECK, now=START)
         drawn.update(lease.visit.entity_id for lease in leases)
         frontier.release(connection, leases)
@@ -308,7 +316,9 @@ def test_every_walk_is_as_likely_to_be_drawn_for_a_recheck(connection: Connectio
 
 def test_audits_take_what_waits_longest_and_read_it_in_full(connection: Connection, run: int) -> None:
     fill(connection, [(n, 12, 5.0) for n in range(10)])
-    connection.execute("UPDATE crawl.walks SET due_at = %s + make_interval(days => entity_id::int * 20 + 5)", [START])
+    connection.execute(
+        "UPDATE crawl.frontier SET due_at = %s + make_interval(days => entity_id::int * 20 + 5)", [START]
+    )
     leases = frontier.lease(connection, run, NAMES, 3, purpose=Purpose.AUDIT, now=START)
     assert [lease.visit.entity_id for lease in leases] == [0, 1, 2]
     assert all(lease.full and lease.certificate is None for lease in leases)
@@ -322,8 +332,8 @@ def test_what_was_not_read_in_full_for_too_long_is(connection: Connection, run: 
     leases = {one.visit.entity_id: one for one in frontier.lease(connection, run, NAMES, 5, now=START)}
     assert leases[1].full
     assert not leases[2].full
-    settle(connection, [ended(lease) for lease in leases.values()], START)
-    assert one(connection, "SELECT min(due_at) FROM crawl.walks") == START + timedelta(seconds=STREAM.revisit)
+    finish_visits(connection, [ended(lease) for lease in leases.values()], START)
+    assert one(connection, "SELECT min(due_at) FROM crawl.frontier") == START + timedelta(seconds=STREAM.revisit)
 
 
 def test_a_young_thing_is_looked_at_again_soon(connection: Connection, run: int) -> None:
@@ -331,15 +341,15 @@ def test_a_young_thing_is_looked_at_again_soon(connection: Connection, run: int)
         shared = START - timedelta(days=age)
         connection.execute("INSERT INTO scratch.projects (id, shared_at) VALUES (%s, %s)", [number, shared])
         connection.execute(
-            "INSERT INTO crawl.walks (stream, entity_id, due_at) VALUES (%s, %s, %s)", [STREAM.name, number, START]
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at) VALUES (%s, %s, %s)", [STREAM.name, number, START]
         )
     for _ in range(2):
-        connection.execute("UPDATE crawl.walks SET due_at = %s WHERE entity_id = 1 OR visits = 0", [START])
+        connection.execute("UPDATE crawl.frontier SET due_at = %s WHERE entity_id = 1 OR visits = 0", [START])
         leases = frontier.lease(connection, run, NAMES, 5, purpose=Purpose.NEW, now=START)
         leases += frontier.lease(connection, run, NAMES, 5, purpose=Purpose.DUE, now=START)
-        settle(connection, [ended(lease, kind="project") for lease in leases], START)
-        due = dict(connection.execute("SELECT entity_id, due_at FROM crawl.walks").fetchall())
-        again = timedelta(days=1.5) if one(connection, "SELECT max(visits) FROM crawl.walks") == 1 else None
+        finish_visits(connection, [ended(lease, kind="project") for lease in leases], START)
+        due = dict(connection.execute("SELECT entity_id, due_at FROM crawl.frontier").fetchall())
+        again = timedelta(days=1.5) if one(connection, "SELECT max(visits) FROM crawl.frontier") == 1 else None
         assert due[1] == START + (again or timedelta(seconds=STREAM.revisit))
         assert due[2] == START + timedelta(seconds=STREAM.revisit)
 
@@ -348,20 +358,20 @@ def test_a_visit_that_began_before_it_was_asked_for_is_no_answer(connection: Con
     fill(connection, [(1, 12, 5.0)], due=timedelta(0))
     (lease,) = frontier.lease(connection, run, NAMES, 1, now=START)
     asked = START + timedelta(hours=1)
-    connection.execute("UPDATE crawl.walks SET due_at = %s", [asked])
-    settle(connection, [ended(lease)], START + timedelta(hours=2))
-    assert one(connection, "SELECT due_at FROM crawl.walks") == asked
+    connection.execute("UPDATE crawl.frontier SET due_at = %s", [asked])
+    finish_visits(connection, [ended(lease)], START + timedelta(hours=2))
+    assert one(connection, "SELECT due_at FROM crawl.frontier") == asked
 
 
 def test_a_lease_reads_the_index_and_not_the_table(connection: Connection) -> None:
     connection.execute(
-        "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, visited_at, queue)"
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, visited_at, queue)"
         " SELECT %s, n, %s, 1, %s - make_interval(mins => n), %s + n %% 20 FROM generate_series(1, 20000) n",
         [STREAM.name, START, START, LANE * rates.CLASSES],
     )
-    connection.execute("ANALYZE crawl.walks")
+    connection.execute("ANALYZE crawl.frontier")
     plan = "\n".join(Picker().explain(connection, NAMES, 0.5))
-    assert "walks_queue_idx" in plan
+    assert "frontier_queue_idx" in plan
     assert "Seq Scan" not in plan
 
 
@@ -370,7 +380,7 @@ def test_a_plan_before_the_first_crawl_and_after_it(small_sandbox: Any, make_har
     site = json.loads(harvester("plan", "--rate", "10", "--json").stdout)
     assert "whole site" in site["source"]
     assert sum(one["lists"] for one in site["streams"] if one["stream"] == "user") == 135_078_559
-    assert site["price"] is None, "ten requests a second are not enough for the whole site"
+    assert site["min_gain"] is None, "ten requests a second are not enough for the whole site"
     harvester("seed", "users", *small_sandbox.seeds()["users"][:8])
     before = json.loads(harvester("plan", "--json").stdout)
     assert before["new"]["walks"] == 8
@@ -380,7 +390,7 @@ def test_a_plan_before_the_first_crawl_and_after_it(small_sandbox: Any, make_har
     delays = [one["delay_days"] for one in facts["plot"]]
     assert delays == sorted(delays, reverse=True)
     assert delays[0] > delays[-1]
-    walks = harvester.query("SELECT count(*) FROM crawl.walks WHERE queue IS NOT NULL")[0][0]
+    walks = harvester.query("SELECT count(*) FROM crawl.frontier WHERE queue IS NOT NULL")[0][0]
     assert facts["total"]["lists"] == walks
     assert facts["fresh_within_a_day"]["rate"] * 86_400 >= walks
     shown = harvester("plan").stdout
@@ -405,7 +415,8 @@ def test_status_tells_how_fresh_things_are(small_sandbox: Any, make_harvester: C
     assert now["on_time"] == 1
     assert now["expected_unseen"] == pytest.approx(0, abs=0.01)
     harvester.query(
-        "UPDATE crawl.walks SET visited_at = visited_at - interval '60 days', news = 40, exposure = 40, queue = 104"
+        "UPDATE crawl.frontier SET visited_at = visited_at - interval '60 days', new_items_decayed = 40, exposure ="
+        " 40, queue = 104"
         " WHERE stream = 'profile_comments' RETURNING 1"
     )
     later = fresh()
@@ -421,7 +432,7 @@ def test_status_tells_how_fresh_things_are(small_sandbox: Any, make_harvester: C
         ("HARVESTER_SHARES", '{"discovery": 0, "scheduled": 1}', "above 0"),
         ("HARVESTER_SHARES", '{"discovery": 1, "scheduled": -1}', "0 or more"),
         ("HARVESTER_SHARES", "half", "HARVESTER_SHARES"),
-        ("HARVESTER_PRICE", "0", "above 0"),
+        ("HARVESTER_MIN_GAIN", "0", "above 0"),
     ],
 )
 def test_shares_and_prices_that_are_none(
@@ -437,16 +448,20 @@ def test_shares_and_prices_that_are_none(
 def test_one_share_alone_reads_ahead_of_time_and_nothing_else(harvest: Any, workers: str) -> None:
     harvester = harvest.harvester
     soon = harvester.query(
-        "UPDATE crawl.walks SET due_at = now() + interval '30 days' WHERE stream = 'profile_comments' AND visits > 0"
+        "UPDATE crawl.frontier SET due_at = now() + interval '30 days' WHERE stream = 'profile_comments' AND visits > 0"
         " RETURNING entity_id"
     )
-    harvester.query("UPDATE crawl.walks SET due_at = now() WHERE stream = 'user' RETURNING 1")
+    harvester.query("UPDATE crawl.frontier SET due_at = now() WHERE stream = 'user' RETURNING 1")
     began = harvester.query("SELECT now()")[0][0]
     summary = harvester.crawl("--share", "audit", "--workers", workers)
     assert summary["outcome"] == "done"
-    ((spent,),) = harvester.query("SELECT spent FROM crawl.runs WHERE crew IS NULL ORDER BY id DESC LIMIT 1")
+    ((spent,),) = harvester.query(
+        "SELECT requests_by_purpose FROM crawl.runs WHERE parent_run_id IS NULL ORDER BY id DESC LIMIT 1"
+    )
     assert set(spent) == {"audit"}
-    visited = dict(harvester.query("SELECT stream, count(*) FROM crawl.walks WHERE visited_at >= %s GROUP BY 1", began))
+    visited = dict(
+        harvester.query("SELECT stream, count(*) FROM crawl.frontier WHERE visited_at >= %s GROUP BY 1", began)
+    )
     # Whose a list is counts only where it is another one than before, or lacks something: no user is asked for.
     assert visited == {"profile_comments": len(soon)}
 
@@ -463,7 +478,7 @@ def test_a_share_that_makes_no_sense_is_refused(
 def test_priors_are_fitted_when_asked(harvest: Any) -> None:
     harvester = harvest.harvester
     harvester.query("UPDATE crawl.priors SET fitted_at = now() - interval '1 hour' RETURNING 1")
-    facts = json.loads(harvester("learn", "--json").stdout)
+    facts = json.loads(harvester("fit", "--json").stdout)
     count, lists, oldest = harvester.query(
         "SELECT count(*), sum(lists)::bigint, min(fitted_at) > now() - interval '5 minutes' FROM crawl.priors"
     )[0]
@@ -474,7 +489,7 @@ def test_priors_are_fitted_when_asked(harvest: Any) -> None:
 def simulate(connection: Connection, run: int, true: Any, days: range, visits: int, rng: Any) -> float:
     """Visit lists for some days, as many a day, and fit every tenth day; returns the item-days of waiting that end."""
     picker = Picker()
-    last = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.walks").fetchall())
+    last = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
     waited = 0.0
     for day in days:
         now = START + timedelta(days=day)
@@ -483,7 +498,14 @@ def simulate(connection: Connection, run: int, true: Any, days: range, visits: i
                 learning.fit(connection)
         leases = frontier.lease(connection, run, NAMES, visits, now=now)
         leases += frontier.lease(
-            connection, run, NAMES, visits - len(leases), purpose=Purpose.SCHEDULED, price=1e-9, picker=picker, now=now
+            connection,
+            run,
+            NAMES,
+            visits - len(leases),
+            purpose=Purpose.SCHEDULED,
+            min_gain=1e-9,
+            picker=picker,
+            now=now,
         )
         done = []
         for lease in leases:
@@ -492,7 +514,7 @@ def simulate(connection: Connection, run: int, true: Any, days: range, visits: i
             last[number] = now
             waited += true[number] * gap**2 / 2
             done.append(ended(lease, kind="project", fresh=int(rng.poisson(true[number] * gap))))
-        settle(connection, done, now)
+        finish_visits(connection, done, now)
     return waited
 
 
@@ -508,17 +530,17 @@ def test_what_a_plan_predicts_is_what_comes(visits: int, connection: Connection,
     )
     fill(connection, [(n, 12, float(rng.uniform(0, 10))) for n in range(lists)], due=timedelta(days=10_000))
     simulate(connection, run, true, range(1, learnt), visits, rng)
-    before = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.walks").fetchall())
+    before = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
     scope = read_scope(connection)
     assert sum(group.lists for group in scope.groups) == lists
     least = outlook(scope.groups, float("inf"))
     requests = visits + sum(group.lists * group.rate for group in scope.groups) / 40
     assert requests > least.requests
-    predicted = outlook(scope.groups, price_for(scope.groups, requests))
+    predicted = outlook(scope.groups, min_gain_for(scope.groups, requests))
     assert predicted.visits == pytest.approx(visits, rel=0.02)
 
     waited = simulate(connection, run, true, range(learnt, end), visits, rng)
-    after = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.walks").fetchall())
+    after = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
     # What had waited before is not of these days, and what waits at their end is.
     first, last = (START + timedelta(days=day) for day in (learnt - 1, end - 1))
     for number in range(lists):
@@ -531,17 +553,17 @@ def test_what_a_plan_predicts_is_what_comes(visits: int, connection: Connection,
 def test_a_plan_counts_the_pages_that_visits_took(connection: Connection, run: int) -> None:
     """What was read below the head is measured, where it was; and lists of many pages are read in full at times."""
     fill(connection, [(n, 12, 20.0) for n in range(60)], due=timedelta(0))
-    connection.execute("UPDATE crawl.walks SET held = 400, visits = 1 WHERE entity_id < 30")
+    connection.execute("UPDATE crawl.frontier SET item_count = 400, visits = 1 WHERE entity_id < 30")
     first = frontier.lease(connection, run, NAMES, 60, now=START)
     costs = {lease.visit.entity_id: 1.0 + lease.visit.entity_id % 5 for lease in first}
-    settle(connection, [ended(lease, cost=costs[lease.visit.entity_id]) for lease in first], START)
+    finish_visits(connection, [ended(lease, cost=costs[lease.visit.entity_id]) for lease in first], START)
     groups = read_scope(connection).groups
     assert sum(one.lists * one.cost for one in groups) == pytest.approx(sum(costs.values()))
     # A read in full tells nothing of what other visits cost.
-    connection.execute("UPDATE crawl.walks SET due_at = %s, incremental = false", [START])
+    connection.execute("UPDATE crawl.frontier SET due_at = %s, incremental = false", [START])
     again = frontier.lease(connection, run, NAMES, 60, now=START + timedelta(days=9))
     assert all(lease.full for lease in again)
-    settle(connection, [ended(lease, cost=None) for lease in again], START + timedelta(days=9))
+    finish_visits(connection, [ended(lease, cost=None) for lease in again], START + timedelta(days=9))
     assert sum(one.lists * one.cost for one in read_scope(connection).groups) == pytest.approx(sum(costs.values()))
     assert sum(one.lists * one.full for one in groups) == pytest.approx(30 * 10 + 30)
     daily = Group("s", 10, 1.0, 1.0, 180.0, 3.0, 19.0)

@@ -59,7 +59,7 @@ def test_a_crawl_needs_no_more_than_the_crawlers_rights(
     crawler("quarantine", "retry")
     crawler("analytics", "refresh")
     assert_truth(crawler, sandbox, grown=True)
-    for statement in ("DROP TABLE scratch.users", "TRUNCATE crawl.walks", "CREATE TABLE scratch.x (a int)"):
+    for statement in ("DROP TABLE scratch.users", "TRUNCATE crawl.frontier", "CREATE TABLE scratch.x (a int)"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             crawler.query(statement)
     refused = crawler("db", "roles", ok=False)
@@ -71,7 +71,7 @@ def test_a_crawl_needs_no_more_than_the_crawlers_rights(
     reader = make_harvester(sandbox, HARVESTER_DATABASE_URL=logins("harvester_reader"))
     assert reader.query("SELECT count(*) FROM scratch.users")[0][0] >= 20
     assert reader.query("SELECT count(*) FROM analytics.threads")[0][0] >= 1
-    for table in ("crawl.walks", "crawl.quarantine", "account.messages", "crawl.erasures"):
+    for table in ("crawl.frontier", "crawl.quarantine", "account.messages", "crawl.erasures"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             reader.query(f"SELECT * FROM {table}")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -156,11 +156,11 @@ def test_secrets_are_in_no_argument_and_no_log(
                 listening += sum(one.status == psutil.CONN_LISTEN for one in process.net_connections("inet"))
             except psutil.Error:
                 continue
-        if any("--crew" in line for line in seen) and sandbox.requests()["total"] > 20:
+        if any("--parent-run" in line for line in seen) and sandbox.requests()["total"] > 20:
             command.terminate()
             break
     output, errors = command.communicate(timeout=60)
-    assert any("--crew" in line for line in seen)
+    assert any("--parent-run" in line for line in seen)
     assert not listening, "a crawl has no door: Scrapy's console and its remote control are left out"
     for text in (*seen, output, errors):
         assert "long enough" not in text

@@ -30,7 +30,7 @@ def own_workers() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         try:
-            if "--crew" in process.cmdline():
+            if "--parent-run" in process.cmdline():
                 found.append(process)
         except psutil.Error:
             continue
@@ -123,4 +123,4 @@ def test_ten_minutes_of_trouble_end_in_the_truth(
     quiet("crawl", ok=False)
     quiet("crawl", "--audit", ok=False)
     assert_truth(quiet, sandbox, grown=True)
-    assert quiet.query("SELECT count(*) FROM crawl.walks WHERE failures > 0") == [(0,)]
+    assert quiet.query("SELECT count(*) FROM crawl.frontier WHERE failures > 0") == [(0,)]

@@ -16,7 +16,7 @@ def rows(harvester: Any, table: str, condition: str = "true") -> int:
 
 
 def count(harvester: Any, condition: str) -> int:
-    return int(harvester.query(f"SELECT count(*) FROM crawl.walks WHERE certificate @> '{condition}'")[0][0])
+    return int(harvester.query(f"SELECT count(*) FROM crawl.frontier WHERE certificate @> '{condition}'")[0][0])
 
 
 def test_what_the_source_cuts_short_is_read_in_the_end(

@@ -26,12 +26,12 @@ VALUES ('user_messages', 1, %(odd)s, 200, %(odd)s, %(body)s);
 INSERT INTO crawl.drift (stream, field, change, example) VALUES (%(odd)s, %(odd)s, %(odd)s, %(odd)s);
 INSERT INTO crawl.queries (stream, query, mode, language, pages, depth)
 VALUES ('search_projects', %(odd)s, 'popular', %(odd)s, 1, 0);
-INSERT INTO crawl.walks (stream, entity_id, due_at, visits, failures, last_error)
+INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, failures, last_error)
 VALUES ('user_messages', 1, now(), 1, 1, %(odd)s);
 INSERT INTO crawl.runs (command, version, api_url, outcome, findings)
 VALUES (%(odd)s, '0', 'x', 'degraded', jsonb_build_array(%(odd)s::text));
 INSERT INTO history.site_health (seen_at, trouble) VALUES (now(), %(odd)s);
-INSERT INTO crawl.budget (id, rate, closed_until, closed_reason) VALUES (1, 5, now() + interval '1 hour', %(odd)s);
+INSERT INTO crawl.rate_limit (id, rate, closed_until, closed_reason) VALUES (1, 5, now() + interval '1 hour', %(odd)s);
 INSERT INTO crawl.rate_changes (rate, changed_by, database_role) VALUES (5, %(odd)s, %(odd)s)
 """
 

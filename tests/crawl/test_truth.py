@@ -31,27 +31,27 @@ def test_everything_seeded(
     harvester.seed_all(larger_sandbox)
     summary = harvester.crawl()
     assert summary["outcome"] == "done"
-    assert (summary["put_off"], summary["backlog"]) == (0, 0)
+    assert (summary["postponed"], summary["backlog"]) == (0, 0)
     counts = assert_truth(harvester, larger_sandbox)
     assert all(counts[table] > 50 for table in counts if table != "news")
     assert_site_is_known(harvester, larger_sandbox)
     assert_status_reconciles(harvester, larger_sandbox)
 
     # Each list and object has its certificate, and each row was written once.
-    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE visits <> 1") == [(0,)]
-    assert harvester.query("SELECT stream FROM crawl.walks WHERE certificate ->> 'ground' = 'none'") == []
+    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE visits <> 1") == [(0,)]
+    assert harvester.query("SELECT stream FROM crawl.frontier WHERE certificate ->> 'proven_by' = 'none'") == []
     assert harvester.query("SELECT count(*) FROM history.project_revisions") == [(0,)]
 
     # A refresh with nothing changed: no row rewritten, and one request per list or object, and one more, once, for each
     # list whose end its first page does not show. (Two lists in which more than a page is hidden, and which do not grow
     # at their head, have no proof by place: they are read once in full.)
     larger_sandbox.json("/sandbox/requests/reset", "POST")
-    walks = harvester.query("SELECT count(*) FROM crawl.walks WHERE stream = ANY(%s)", HEAD_STREAMS)[0][0]
+    walks = harvester.query("SELECT count(*) FROM crawl.frontier WHERE stream = ANY(%s)", HEAD_STREAMS)[0][0]
     unproved = (
-        "SELECT stream, entity_id FROM crawl.walks"
+        "SELECT stream, entity_id FROM crawl.frontier"
         " WHERE certificate ->> 'whole' IS NOT NULL AND certificate ->> 'digest' = ''"
     )
-    positions = "SELECT coalesce(sum(position), 0) FROM crawl.walks WHERE (stream, entity_id) IN ({})"
+    positions = "SELECT coalesce(sum(position), 0) FROM crawl.frontier WHERE (stream, entity_id) IN ({})"
     exceptions = harvester.query(unproved)
     assert len(exceptions) <= 2
     read_before = harvester.query(positions.format(unproved))[0][0]
@@ -88,7 +88,7 @@ def test_everything_seeded(
 def ends_to_confirm(harvester: Any) -> list[tuple[str, int]]:
     """The lists that a visit can go on from and whose first page does not show the end that was seen of them."""
     rows = harvester.query(
-        "SELECT stream, entity_id, certificate FROM crawl.walks WHERE certificate ->> 'digest' <> ''"
+        "SELECT stream, entity_id, certificate FROM crawl.frontier WHERE certificate ->> 'digest' <> ''"
         " AND certificate ->> 'confirmed' = 'false' AND certificate ->> 'capped' = 'false'"
     )
     return [
@@ -180,10 +180,10 @@ def test_depth_0_is_the_seed_and_what_it_owns(small_sandbox: Any, make_harvester
     harvester("seed", "users", names[owner])
     harvester.crawl()
     mine = {row["id"] for row in small_sandbox.truth("projects") if row["author_id"] == owner}
-    assert harvester.query("SELECT entity_id FROM crawl.walks WHERE stream = 'user'") == [(owner,)]
-    walked = harvester.query("SELECT entity_id FROM crawl.walks WHERE stream = 'project'")
+    assert harvester.query("SELECT entity_id FROM crawl.frontier WHERE stream = 'user'") == [(owner,)]
+    walked = harvester.query("SELECT entity_id FROM crawl.frontier WHERE stream = 'project'")
     assert {entity for (entity,) in walked} == mine
-    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE stream LIKE 'studio%'") == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE stream LIKE 'studio%'") == [(0,)]
     comments = {row["id"] for row in small_sandbox.truth("project_comments") if row["project_id"] in mine}
     assert {id_ for (id_,) in harvester.query("SELECT id FROM scratch.project_comments")} == comments
     follows = {row["follower_id"] for row in small_sandbox.truth("follows") if row["followee_id"] == owner}
@@ -202,4 +202,4 @@ def test_seeding_deeper_later_equals_seeding_deep_at_once(
     harvester("seed", "studios", str(studio), "--depth", "50")
     harvester.crawl()
     assert_truth(harvester, small_sandbox, f"studio:{studio}")
-    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE visits <> 1") == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE visits <> 1") == [(0,)]

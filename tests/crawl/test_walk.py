@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harvester.api.catalogue import Order
 from harvester.crawl import walk
-from harvester.crawl.walk import Certificate, Entry, Ground, Listing, State
+from harvester.crawl.walk import Certificate, Entry, Listing, ProvenBy, State
 
 LIMIT = 10
 
@@ -29,7 +29,7 @@ class Source:
     length: int
     inserts: float = 0.0
     deletes: float = 0.0
-    moves: float = 0.0
+    reorders: float = 0.0
     lag: int = 0
     cache: float = 0.0
     """Share of reads that an earlier answer to the same address is served for, however old."""
@@ -76,7 +76,7 @@ class Source:
         for _ in range(min(_poisson(self.rng, self.deletes), len(self.raw))):
             gone = self.raw.pop(self.rng.randrange(len(self.raw)))
             self.touched.add(gone[0])
-        if self.raw and self.rng.random() < self.moves:
+        if self.raw and self.rng.random() < self.reorders:
             moved = self.raw.pop(self.rng.randrange(len(self.raw)))
             self.clock += 1
             self.raw.insert(0, (moved[0], self.clock))
@@ -135,7 +135,7 @@ def run(source: Source, last: Certificate | None = None, most: int = 3000) -> Ou
         if result.done is not None:
             stable = (start & source.visible()) - source.touched
             return Outcome(result.done, returned, requests, stable, contradicted)
-    pytest.fail(f"no verdict after {most} requests")
+    pytest.fail(f"no visit_result after {most} requests")
 
 
 def confirmed(source: Source) -> Outcome:
@@ -147,12 +147,12 @@ def confirmed(source: Source) -> Outcome:
     return second
 
 
-NEWEST_KEYED = Listing(order=Order.NEWEST_FIRST, keyed=True, empties=0, limit=LIMIT)
+NEWEST_KEYED = Listing(order=Order.NEWEST_FIRST, keyed=True, stop_after_empty_pages=0, limit=LIMIT)
 NEWEST = Listing(order=Order.NEWEST_FIRST, limit=LIMIT)
-OLDEST = Listing(order=Order.OLDEST_FIRST, limit=LIMIT, empties=2)
-OLDEST_KEYED = Listing(order=Order.OLDEST_FIRST, keyed=True, empties=0, limit=LIMIT)
+OLDEST = Listing(order=Order.OLDEST_FIRST, limit=LIMIT, stop_after_empty_pages=2)
+OLDEST_KEYED = Listing(order=Order.OLDEST_FIRST, keyed=True, stop_after_empty_pages=0, limit=LIMIT)
 UNKNOWN = Listing(order=Order.UNKNOWN, limit=LIMIT)
-SHARED = Listing(order=Order.NEWEST_FIRST, keyed=True, empties=2, moves=True, limit=LIMIT)
+SHARED = Listing(order=Order.NEWEST_FIRST, keyed=True, stop_after_empty_pages=2, reorders=True, limit=LIMIT)
 LISTINGS = {
     "newest by key": NEWEST_KEYED,
     "newest": NEWEST,
@@ -192,16 +192,16 @@ def test_nothing_stable_is_missed(name: str, churn: str) -> None:
             length=rng.choice([0, 1, 5, LIMIT - 1, LIMIT, LIMIT + 1, 3 * LIMIT, 60, 120, 200]),
             ties=rng.choice([1, 1, 3, 8]),
             # A move that a cached head hides, and a tail read after it shows no more, no walk can tell.
-            moves=0.3 if LISTINGS[name].moves and churn != "cache" else 0.0,
+            reorders=0.3 if LISTINGS[name].reorders and churn != "cache" else 0.0,
             **CHURN[churn],
         )
         if not source.grows_at_head:
             source.inserts *= 0.3  # a list that grows at its tail as fast as it is read has no end
         outcome = run(source)
-        if outcome.certificate.complete and outcome.certificate.ground is not Ground.AGREEMENT:
+        if outcome.certificate.complete and outcome.certificate.proven_by is not ProvenBy.AGREEMENT:
             assert not outcome.missed, f"seed {seed}"
         else:
-            assert outcome.certificate.ground in (Ground.AGREEMENT, Ground.NONE)
+            assert outcome.certificate.proven_by in (ProvenBy.AGREEMENT, ProvenBy.NONE)
 
 
 @pytest.mark.parametrize("name", LISTINGS, ids=str)
@@ -211,8 +211,8 @@ def test_certificates_are_the_rule(name: str) -> None:
     for seed in range(60):
         rng = random.Random(seed)
         outcome = run(Source(LISTINGS[name], rng, length=rng.randrange(200), inserts=0.3, deletes=0.3, ties=2))
-        assert not outcome.missed or outcome.certificate.ground is Ground.NONE
-        proved += outcome.certificate.ground in (Ground.KEY, Ground.IDENTITY)
+        assert not outcome.missed or outcome.certificate.proven_by is ProvenBy.NONE
+        proved += outcome.certificate.proven_by in (ProvenBy.KEY, ProvenBy.IDENTITY)
     assert proved >= 57
 
 
@@ -225,7 +225,7 @@ def test_certificates_are_the_rule_where_items_are_hidden_too(name: str, served:
         source = Source(listing, random.Random(seed), length=120, hidden_share=0.3, deletes=0.1)
         outcome = run(source)
         assert not outcome.missed
-        assert outcome.certificate.ground in (Ground.KEY, Ground.IDENTITY), seed
+        assert outcome.certificate.proven_by in (ProvenBy.KEY, ProvenBy.IDENTITY), seed
 
 
 @pytest.mark.parametrize("churn", SHRINKING, ids=str)
@@ -252,7 +252,7 @@ def test_walks_one_after_the_other_miss_nothing_that_stays(name: str, churn: str
             rng,
             length=rng.choice([0, 3, LIMIT, 35, 120]),
             ties=rng.choice([1, 3]),
-            moves=0.2 if LISTINGS[name].moves and churn != "cache" else 0.0,
+            reorders=0.2 if LISTINGS[name].reorders and churn != "cache" else 0.0,
             **{key: value * (0.5 if key in ("inserts", "deletes") else 1) for key, value in CHURN[churn].items()},
         )
         source.answers.clear()
@@ -264,7 +264,7 @@ def test_walks_one_after_the_other_miss_nothing_that_stays(name: str, churn: str
                 source.answers.clear()
             outcome = run(source, last)
             known |= outcome.returned
-            if outcome.certificate.ground not in (Ground.AGREEMENT, Ground.NONE):
+            if outcome.certificate.proven_by not in (ProvenBy.AGREEMENT, ProvenBy.NONE):
                 assert outcome.stable <= known, (seed, sorted(outcome.stable - known))
             last = outcome.certificate if outcome.certificate.complete else last
             for _ in range(rng.randrange(12)):
@@ -332,7 +332,9 @@ def test_who_comes_back_to_the_head_hides_nobody_new(
 
 def test_without_the_recheck_moved_items_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     def miss() -> int:
-        return sum(bool(run(Source(SHARED, random.Random(seed), length=200, moves=0.5)).missed) for seed in range(60))
+        return sum(
+            bool(run(Source(SHARED, random.Random(seed), length=200, reorders=0.5)).missed) for seed in range(60)
+        )
 
     assert miss() == 0
     monkeypatch.setattr(walk, "_end", lambda *place, whole=False, **_: walk._done(*place, whole=whole))
@@ -356,7 +358,7 @@ def test_hidden_items_end_no_walk(length: int, hidden: float, seed: int, name: s
     for item, _ in source.raw:
         gap = gap + 1 if item in source.hidden else 0
         longest = max(longest, gap)
-    if longest < max(1, source.listing.empties) * LIMIT:
+    if longest < max(1, source.listing.stop_after_empty_pages) * LIMIT:
         assert outcome.certificate.complete
         assert not outcome.missed
 
@@ -365,7 +367,7 @@ def test_a_list_with_a_hidden_page_in_its_middle_is_read_twice_once_and_then_by_
     source = Source(SHARED, random.Random(1), length=60)
     source.hidden = {item for item, _ in source.raw[15:28]}
     first = run(source)
-    assert first.certificate.ground is Ground.AGREEMENT
+    assert first.certificate.proven_by is ProvenBy.AGREEMENT
     assert not first.missed
     assert run(source, first.certificate).requests == 2
     first.certificate.confirmed = True
@@ -377,10 +379,10 @@ def test_a_list_with_a_hidden_page_in_its_middle_is_read_twice_once_and_then_by_
 
 
 def test_a_list_without_any_proof_by_place_is_read_once_more_and_not_twice() -> None:
-    source = Source(msgspec.structs.replace(UNKNOWN, empties=2), random.Random(1), length=60)
+    source = Source(msgspec.structs.replace(UNKNOWN, stop_after_empty_pages=2), random.Random(1), length=60)
     source.hidden = {item for item, _ in source.raw[15:32]}
     first = run(source)
-    assert first.certificate.ground is Ground.AGREEMENT
+    assert first.certificate.proven_by is ProvenBy.AGREEMENT
     # Seven pages and an empty one, and that the empty one is no refusal to serve more.
     assert run(source, first.certificate).requests == 9
     source.insert()
@@ -403,7 +405,7 @@ def test_a_contradicted_order_is_reported_and_read_until_two_reads_agree(length:
     assert not outcome.missed
     if length > 1:
         assert outcome.contradicted
-        assert outcome.certificate.ground is Ground.AGREEMENT
+        assert outcome.certificate.proven_by is ProvenBy.AGREEMENT
 
 
 def test_where_the_order_was_contradicted_an_unchanged_head_proves_nothing() -> None:
@@ -468,14 +470,14 @@ def test_an_incremental_walk_stops_at_what_is_certified() -> None:
 
 def test_late_entrants_within_the_margin_are_found() -> None:
     """A comment released late enters below the newest key; the margin makes the next walk read so far."""
-    listing = Listing(order=Order.NEWEST_FIRST, keyed=True, empties=0, limit=LIMIT, margin=15)
+    listing = Listing(order=Order.NEWEST_FIRST, keyed=True, stop_after_empty_pages=0, limit=LIMIT, lookback=15)
     source = Source(listing, random.Random(3), length=100)
     first = confirmed(source)
     late = (10_000, source.raw[12][1])
     source.raw.insert(12, late)
     source.insert()
     assert late[0] in run(source, first.certificate).returned
-    bare = msgspec.structs.replace(listing, margin=0)
+    bare = msgspec.structs.replace(listing, lookback=0)
     source.listing = bare
     assert late[0] not in run(source, first.certificate).returned
 
@@ -558,7 +560,7 @@ def test_a_clamped_page_size_is_learned_within_the_walk(name: str, served: int) 
         assert source.clamp is not None
         assert not outcome.missed, seed
         assert outcome.certificate.complete
-        if outcome.certificate.ground is not Ground.AGREEMENT:
+        if outcome.certificate.proven_by is not ProvenBy.AGREEMENT:
             least = len(outcome.stable) / source.clamp
             assert outcome.requests <= 5 + 3 * least, seed
 
@@ -613,7 +615,7 @@ def test_an_empty_page_in_the_middle_of_a_list_is_not_its_end(name: str) -> None
     for seed in range(40):
         rng = random.Random(f"{name}{seed}")
         outcome = run(Source(LISTINGS[name], rng, length=rng.randrange(150), emptied=0.15, deletes=0.1))
-        assert not outcome.missed or outcome.certificate.ground is Ground.NONE, seed
+        assert not outcome.missed or outcome.certificate.proven_by is ProvenBy.NONE, seed
 
 
 def test_without_the_last_item_on_the_next_page_an_empty_one_ends_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -697,10 +699,12 @@ def test_agreeing_reads_of_a_list_whose_pages_are_short_read_all_of_it(served: i
     for seed in range(60):
         rng = random.Random(seed)
         clamp = rng.choice([None, 4, 7])
-        listing = msgspec.structs.replace(NEWEST_KEYED, empties=2, served=served if clamp is None else clamp)
+        listing = msgspec.structs.replace(
+            NEWEST_KEYED, stop_after_empty_pages=2, served=served if clamp is None else clamp
+        )
         source = Source(listing, rng, length=120, clamp=clamp, hidden_share=0.0 if clamp else 0.4)
         source.raw[1:] = reversed(source.raw[1:])  # no proof by place
         source.versions = [list(source.raw)]
         outcome = run(source)
-        assert outcome.certificate.ground is Ground.AGREEMENT
+        assert outcome.certificate.proven_by is ProvenBy.AGREEMENT
         assert not outcome.missed, seed

@@ -128,17 +128,17 @@ def test_a_worker_that_hangs_with_a_transaction_open_keeps_nobody_out(
     def hang(connection: Any) -> int:
         began.append(1)
         with connection.transaction():
-            connection.execute("UPDATE crawl.budget SET taken = taken + 1")
+            connection.execute("UPDATE crawl.rate_limit SET taken = taken + 1")
             if len(began) == 1:
                 held.set()
                 assert taken.wait(60)
-            return connection.execute("SELECT taken FROM crawl.budget").fetchone()[0]
+            return connection.execute("SELECT taken FROM crawl.rate_limit").fetchone()[0]
 
     def other() -> None:
         held.wait()
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute("SET lock_timeout = '50s'")
-            connection.execute("UPDATE crawl.budget SET taken = taken + 10")
+            connection.execute("UPDATE crawl.rate_limit SET taken = taken + 10")
         taken.set()
 
     async def scenario() -> int:
@@ -150,7 +150,7 @@ def test_a_worker_that_hangs_with_a_transaction_open_keeps_nobody_out(
         return counted
 
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("INSERT INTO crawl.budget (id, rate) VALUES (1, 0)")
+        connection.execute("INSERT INTO crawl.rate_limit (id, rate) VALUES (1, 0)")
     thread = threading.Thread(target=other)
     thread.start()
     assert asyncio.run(scenario()) == 11

@@ -49,7 +49,7 @@ def test_metrics_agree_with_what_the_site_was_asked(small_sandbox: Any, make_har
         after["harvester_rows", "users"]
         == harvester.query("SELECT count(*) FROM scratch.users WHERE gone_at IS NULL")[0][0]
     )
-    assert after["harvester_walks_due", "user"] == 0
+    assert after["harvester_frontier_due", "user"] == 0
     assert after["harvester_breaker_trips",] == 0
     assert after["harvester_up",] == 1
     assert after["harvester_runs_total", "done"] >= 1
@@ -114,7 +114,7 @@ def test_a_run_that_is_unlike_those_before_says_so(database: str) -> None:
     with open_connection(database, autocommit=True) as connection:
         for number in range(4):
             connection.execute(
-                "INSERT INTO crawl.runs (command, version, api_url, outcome, ended_at, requests, answers, counts)"
+                "INSERT INTO crawl.runs (command, version, api_url, outcome, ended_at, requests, responses, counts)"
                 " VALUES ('crawl', '0', 'x', 'done', now(), 100, %s, %s)",
                 [
                     json.dumps({"project_comments": {"200": 97 + number % 2, "500": 2}}),
@@ -124,20 +124,21 @@ def test_a_run_that_is_unlike_those_before_says_so(database: str) -> None:
         ((run,),) = connection.execute(
             "INSERT INTO crawl.runs (command, version, api_url) VALUES ('crawl', '0', 'x') RETURNING id"
         ).fetchall()
-        usual = Totals(100, answers={"project_comments": {"200": 98, "500": 2}})
+        usual = Totals(100, responses={"project_comments": {"200": 98, "500": 2}})
         usual.counts.add("project_comments", 3, 0, 400)
         assert findings(connection, run, usual) == []
-        empty = Totals(100, answers={"project_comments": {"200": 98, "500": 2}})
+        empty = Totals(100, responses={"project_comments": {"200": 98, "500": 2}})
         assert [one for one in findings(connection, run, empty) if one.startswith("no row of project_comments")]
-        failing = Totals(100, answers={"project_comments": {"200": 60, "429": 30, "-": 10}})
+        failing = Totals(100, responses={"project_comments": {"200": 60, "429": 30, "-": 10}})
         failing.counts.add("project_comments", 3, 0, 400)
         assert findings(connection, run, failing) == ["40% of the requests had no answer, 2% usually"]
-        banned = Totals(100, answers={"project_comments": {"200": 60, "302": 40}})
+        banned = Totals(100, responses={"project_comments": {"200": 60, "302": 40}})
         banned.counts.add("project_comments", 3, 0, 400)
         assert findings(connection, run, banned) == ["40% of the requests had no answer, 2% usually"]
         connection.execute(
-            "INSERT INTO crawl.walks (stream, entity_id, due_at, visited_at, certificate) SELECT 'user_followers', n,"
-            " now(), now(), jsonb_build_object('ground', CASE WHEN n > 5 THEN 'identity' ELSE 'none' END)"
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, visited_at, certificate) SELECT"
+            " 'user_followers', n,"
+            " now(), now(), jsonb_build_object('proven_by', CASE WHEN n > 5 THEN 'identity' ELSE 'none' END)"
             " FROM generate_series(1, 60) n"
         )
         unproved = "5 of 60 lists were read without proof that nothing was skipped"

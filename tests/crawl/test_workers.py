@@ -16,8 +16,8 @@ import pytest
 from harvester.api.stream import Kind
 from harvester.config import load
 from harvester.crawl import frontier
-from harvester.crawl.crew import Crew
 from harvester.crawl.spider import Bounds
+from harvester.crawl.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def children(process: Any) -> list[int]:
     """The workers that a command started."""
-    return [child.pid for child in psutil.Process(process.pid).children() if "--crew" in child.cmdline()]
+    return [child.pid for child in psutil.Process(process.pid).children() if "--parent-run" in child.cmdline()]
 
 
 def test_workers_together_do_what_one_does(
@@ -39,9 +39,9 @@ def test_workers_together_do_what_one_does(
     assert summary["outcome"] == "done"
     assert summary["requests"] == sandbox.requests()["total"]
     assert_truth(harvester, sandbox)
-    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE visits <> 1") == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE visits <> 1") == [(0,)]
     runs = harvester.query(
-        "SELECT command, outcome, crew IS NULL FROM crawl.runs WHERE command LIKE 'crawl%' ORDER BY id"
+        "SELECT command, outcome, parent_run_id IS NULL FROM crawl.runs WHERE command LIKE 'crawl%' ORDER BY id"
     )
     assert runs == [("crawl --workers 3", "done", True), *[("crawl", "done", False)] * 3]
 
@@ -81,7 +81,7 @@ def test_an_interrupt_reaches_all_workers_once(
     output, errors = command.communicate(timeout=60)
     assert command.returncode == 130, errors
     assert json.loads(output)["outcome"] == "interrupted"
-    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE lease_token IS NOT NULL") == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE lease_token IS NOT NULL") == [(0,)]
     harvester.crawl()
     assert_truth(harvester, sandbox)
 
@@ -105,8 +105,10 @@ def test_workers_end_with_their_command_however_it_went(
         command.communicate(timeout=60)  # until the workers, which have the same standard error, have ended too
         assert command.returncode == code
         wait_for_end(*workers)
-        assert harvester.query("SELECT count(*) FROM crawl.walks WHERE lease_token IS NOT NULL") == [(0,)]
-        outcomes = harvester.query("SELECT outcome FROM crawl.runs WHERE crew IS NOT NULL ORDER BY id DESC LIMIT 2")
+        assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE lease_token IS NOT NULL") == [(0,)]
+        outcomes = harvester.query(
+            "SELECT outcome FROM crawl.runs WHERE parent_run_id IS NOT NULL ORDER BY id DESC LIMIT 2"
+        )
         assert outcomes == [("interrupted",)] * 2
 
 
@@ -122,22 +124,22 @@ def test_a_bound_on_requests_holds_for_all_together(
 
 
 def test_the_figures_of_all_come_again_after_the_database_was_away(database: str) -> None:
-    crew = Crew(load(database_url=database), (), ["project"], 2, Bounds(), obliged=False)
+    pool = WorkerPool(load(database_url=database), (), ["project"], 2, Bounds(), due_only=False)
     with psycopg.connect(database, autocommit=True) as other:
         for due in (1, 2):
             frontier.seed(other, [frontier.Seed(Kind.PROJECT, due)])
-            crew._looked = 0.0
-            crew._look()
-            assert crew._figures is not None
-            assert crew._figures.due == due
+            pool._looked = 0.0
+            pool._look()
+            assert pool._figures is not None
+            assert pool._figures.due == due
             other.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-    crew.settings = load(database_url="postgresql://127.0.0.1:9/x")
-    crew._looked = 0.0
-    crew._look()
-    assert crew._figures.due == 2, "while it is away, the old ones stay"
+    pool.settings = load(database_url="postgresql://127.0.0.1:9/x")
+    pool._looked = 0.0
+    pool._look()
+    assert pool._figures.due == 2, "while it is away, the old ones stay"
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "65", "many"])

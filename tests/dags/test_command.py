@@ -102,7 +102,7 @@ def test_a_task_that_is_killed_or_late_loses_nothing(
     process = python(RUN, harvester.env(), "crawl", "--json")
     try:
         deadline = time.monotonic() + 60
-        while not harvester.query("SELECT FROM crawl.walks WHERE visits > 0 LIMIT 1"):
+        while not harvester.query("SELECT FROM crawl.frontier WHERE visits > 0 LIMIT 1"):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         process.send_signal(ending)
@@ -133,7 +133,7 @@ def test_a_command_ends_with_the_process_of_its_task(
     harvester("seed", "users", small_sandbox.seeds()["users"][0])
     process = python(RUN, harvester.env(), "crawl", "--json")
     try:
-        while not harvester.query("SELECT FROM crawl.walks WHERE visits > 0 LIMIT 1"):
+        while not harvester.query("SELECT FROM crawl.frontier WHERE visits > 0 LIMIT 1"):
             assert process.poll() is None
             time.sleep(0.1)
         command = psutil.Process(process.pid).children()
@@ -155,7 +155,7 @@ def test_failures_are_told_apart(make_harvester: Callable[..., Any], small_sandb
         ),
         (
             {"HARVESTER_DATABASE_URL": f"postgresql://me:hunter2@/name?host={tmp_path}"},
-            ("learn", "--json"),
+            ("fit", "--json"),
             "AirflowException harvester failed (1): harvester: the PostgreSQL at",
         ),
     ]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.api.names import mentions
 from harvester.api.profile_html import decode_page
-from harvester.api.text import as_read, without_tokens
+from harvester.api.text import decode_text, without_tokens
 from harvester.dataset.redact import _PROPER_TAIL, Names, find
 from harvester.dataset.redact_rules import LEARN_NAME, PLAIN_NAME, RULES
 from harvester.errors import DecodeError
@@ -109,7 +109,7 @@ def subjects() -> dict[str, tuple[Callable[[str], Any], list[str]]]:
     return found | {
         "find": (partial(find, names=Names(["cool_cat"], str)), list(ANY)),
         "mentions": (lambda text: mentions(text, {"cool_cat"}.__contains__), list(ANY)),
-        "as_read": (as_read.__wrapped__, [*ANY, "&#9", "&", "&amp", '<img src="/images/emoji/a', "&#0"]),
+        "decode_text": (decode_text.__wrapped__, [*ANY, "&#9", "&", "&amp", '<img src="/images/emoji/a', "&#0"]),
         "without_tokens": (lambda text: without_tokens(text.encode()), [*ANY, '"project_token":', "1", "1_", "\\"]),
         "decode_page": (_page, list(MARKUP)),
     }

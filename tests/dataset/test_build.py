@@ -33,7 +33,7 @@ from harvester.dataset.release import Field, Profile, Resource, Type
 from harvester.dataset.rows import Text, Tombstones
 from harvester.errors import UsageError
 from harvester.secret import secret_key
-from harvester.warehouse.erasure import forget
+from harvester.warehouse.erasure import erase
 from harvester.warehouse.tables import KEY_COLUMNS, SCRATCH_TABLES
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ def test_internal_read_back_equals_the_table(built: Any, table: Any) -> None:
 
     read = [tuple(row[name] for name in columns) for row in built.rows("internal", table.name)]
     extra = columns.index("extra")
-    as_read = [(*row[:extra], json.loads(row[extra]), *row[extra + 1 :]) for row in read]
-    assert in_order(as_read) == in_order(true)
+    decode_text = [(*row[:extra], json.loads(row[extra]), *row[extra + 1 :]) for row in read]
+    assert in_order(decode_text) == in_order(true)
     assert true or table.name == "news"
 
 
@@ -277,7 +277,7 @@ def test_erased_people_are_in_no_dataset_built_later(builder: Any, truth: Any) -
     execute_elsewhere(builder, f"CREATE DATABASE {copy}_older TEMPLATE {copy}")
     older = builder.database.replace(f"/{copy}?", f"/{copy}_older?")
     with psycopg.connect(builder.database, autocommit=True) as connection:
-        forget(connection, builder.home, name)
+        erase(connection, builder.home, name)
     projects = {row["id"] for row in truth("projects") if row["author_id"] == person}
     try:
         # The warehouse that forgot, and an older copy of it that did not: the rule stands beside the key.
@@ -319,7 +319,7 @@ def test_only_what_was_confirmed_within_the_bound_is_in(builder: Any, truth: Any
     execute(
         builder,
         f"UPDATE scratch.users SET first_seen_at = now() - interval '500 days' WHERE id IN ({visited}, {old})",
-        f"UPDATE crawl.walks SET visited_at = now() - interval '450 days' WHERE entity_id = {old}",
+        f"UPDATE crawl.frontier SET visited_at = now() - interval '450 days' WHERE entity_id = {old}",
     )
     builder("within", RESTRICTED)
     found = ids(builder, "within", "users")
@@ -340,9 +340,9 @@ def test_a_list_that_was_read_as_a_whole_confirms_what_it_holds(builder: Any, tr
         )
     execute(
         builder,
-        f"UPDATE crawl.walks SET enumerated_at = {long_ago} WHERE stream = 'user_favorites'"
+        f"UPDATE crawl.frontier SET last_full_read_at = {long_ago} WHERE stream = 'user_favorites'"
         f" AND entity_id = {two['user_id']} AND entity_id <> {one['user_id']}",
-        "INSERT INTO crawl.suspects (stream, entity_id, item_id, gone_after, missed_at) VALUES"
+        "INSERT INTO crawl.missing_items (stream, entity_id, item_id, last_seen_at, missed_at) VALUES"
         f" ('user_favorites', {three['user_id']}, {three['project_id']}, now(), now())",
     )
     builder("lists", INTERNAL, seen_within=400)

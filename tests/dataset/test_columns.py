@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harvester.dataset.columns import COLUMNS, ENTITIES, Coarse, Keep, Left, Own, Reference, Said, tables
+from harvester.dataset.columns import COLUMNS, ENTITIES, FreeText, Generalized, Keep, Left, OwnId, Reference, tables
 from harvester.dataset.release import Profile
 from harvester.warehouse.erasure import MENTIONED, OWNED
 from harvester.warehouse.tables import SCRATCH_TABLES
@@ -29,8 +29,8 @@ def test_open_takes_nothing_as_it_is() -> None:
     for table in tables(Profile.OPEN):
         for name, column in COLUMNS[table.name].items():
             treatment = column.under(Profile.OPEN)
-            assert not isinstance(treatment, Keep | Said), f"{table.name}.{name}"
-            assert isinstance(treatment, Left | Own | Coarse | Reference), f"{table.name}.{name}"
+            assert not isinstance(treatment, Keep | FreeText), f"{table.name}.{name}"
+            assert isinstance(treatment, Left | OwnId | Generalized | Reference), f"{table.name}.{name}"
 
 
 def test_open_leads_from_no_thing_to_a_person() -> None:
@@ -55,5 +55,5 @@ def test_whatever_names_a_person_is_known_as_such() -> None:
             if table not in COLUMNS or kind == "name":
                 continue
             treatment = COLUMNS[table][name].restricted
-            assert isinstance(treatment, Own | Reference), f"{table}.{name}"
+            assert isinstance(treatment, OwnId | Reference), f"{table}.{name}"
             assert treatment.kind == kind, f"{table}.{name}"

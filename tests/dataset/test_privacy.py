@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Truth = Callable[[str], list[dict[str, Any]]]
 
 THINGS = ("users", "projects", "studios", "project_comments", "studio_comments", "profile_comments", "studio_activity")
-TEXTS = ("title", "description", "instructions", "content", "content_served", "status", "bio", "featured_label")
+TEXTS = ("title", "description", "instructions", "content", "content_raw", "status", "bio", "featured_label")
 
 
 def plain_text(path: Path) -> str:
@@ -506,7 +506,7 @@ def test_who_was_erased_under_the_gdpr_leaves_nothing_of_what_they_were(builder:
             row for row in builder.rows(f"restricted-{name}", "users") if row["gone_reason"] == "erased under the GDPR"
         ]
         told = {column for column, value in row.items() if value is not None}
-        assert told <= {"id", "first_seen_at", "gone_at", "gone_after", "gone_reason", "gone"} | set(DESIGN)
+        assert told <= {"id", "first_seen_at", "gone_at", "last_seen_at", "gone_reason", "gone"} | set(DESIGN)
 
 
 DESIGN = ("design_id", "inclusion_probability", "weight")

@@ -28,7 +28,7 @@ def test_the_egg_names_the_settings_and_holds_no_code(monkeypatch: pytest.Monkey
 
 
 def test_a_spider_runs_with_the_arguments_of_scrapyd(harvest: Any) -> None:
-    harvest.harvester.query("UPDATE crawl.walks SET due_at = now() WHERE stream = 'project_comments' RETURNING 1")
+    harvest.harvester.query("UPDATE crawl.frontier SET due_at = now() WHERE stream = 'project_comments' RETURNING 1")
     command = [sys.executable, "-m", "scrapy", "crawl", "comments", "-a", "_job=d330ad74e90211f1"]
     result = subprocess.run(
         command, env=harvest.harvester.env(), cwd=TOP, capture_output=True, text=True, timeout=120, check=False

@@ -95,9 +95,9 @@ def walking(data: bytes) -> None:
     listing = walk.Listing(
         order=list(walk.Order)[data[0] % len(walk.Order)],
         keyed=bool(data[1] & 1),
-        empties=data[1] >> 1 & 1,
-        moves=bool(data[1] & 4),
-        margin=data[2] % 4,
+        stop_after_empty_pages=data[1] >> 1 & 1,
+        reorders=bool(data[1] & 4),
+        lookback=data[2] % 4,
     )
     state = walk.begin(listing, None, None)
     rest = data[3:]
@@ -134,14 +134,16 @@ def certificate_of(data: bytes, place: int) -> walk.Certificate | None:
     """What an earlier walk may have left."""
     if place & 1:
         return None
-    return walk.Certificate(ground=walk.Ground.KEY, complete=bool(place & 2), key=place >> 2, digest=data.hex()[:16])
+    return walk.Certificate(
+        proven_by=walk.ProvenBy.KEY, complete=bool(place & 2), key=place >> 2, digest=data.hex()[:16]
+    )
 
 
 def dating(data: bytes) -> None:
     """Any answers to a walk by a date: it ends, it never asks for what is younger than what it asked before."""
     if len(data) < 3:
         return
-    listing = walk.Listing(order=walk.Order.NEWEST_FIRST, keyed=True, margin=data[0] % 4, limit=1 + data[1] % 8)
+    listing = walk.Listing(order=walk.Order.NEWEST_FIRST, keyed=True, lookback=data[0] % 4, limit=1 + data[1] % 8)
     state = dates.begin(certificate_of(data[3:], data[2]))
     answers = site(data[3:])
     for number in range(10_000):
@@ -162,7 +164,9 @@ def paging(data: bytes) -> None:
     """Any answers to a walk by page number: it ends, and it asks for no page below the first or beyond the last."""
     if len(data) < 3:
         return
-    listing = walk.Listing(order=walk.Order.NEWEST_FIRST, keyed=True, margin=data[0] % 4, empties=1 + data[0] % 3)
+    listing = walk.Listing(
+        order=walk.Order.NEWEST_FIRST, keyed=True, lookback=data[0] % 4, stop_after_empty_pages=1 + data[0] % 3
+    )
     deepest = None if data[1] & 1 else 1 + (data[1] >> 1) % 8
     state = pages.begin(certificate_of(data[3:], data[2]))
     answers = site(data[3:])
@@ -171,7 +175,7 @@ def paging(data: bytes) -> None:
         # By the number, as a site does, or whatever comes next, as none should. Without a cap the list ends somewhere.
         place = number if data[0] & 128 else state.page - 1
         page = [] if deepest is None and state.page > len(answers) else answers[place % len(answers)]
-        result = pages.step(listing, state, page, absent=data[1] == 255 and not number, deepest=deepest)
+        result = pages.step(listing, state, page, absent=data[1] == 255 and not number, max_offset=deepest)
         if result.done is not None:
             assert result.certified or not result.whole
             return

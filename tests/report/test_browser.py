@@ -90,15 +90,15 @@ def opened(harvest, look_at, tmp_path):
         )
         # Lists of every age, some not read and some without proof, some due.
         connection.execute(
-            "UPDATE crawl.walks SET certified_from = now() - make_interval(days => (entity_id % 7 * 40)::int),"
+            "UPDATE crawl.frontier SET certified_from = now() - make_interval(days => (entity_id % 7 * 40)::int),"
             " visited_at = now() - make_interval(days => (entity_id % 7 * 40)::int), due_at = now() - interval '1 day'"
             " WHERE entity_id % 3 = 0"
         )
         connection.execute(
-            "UPDATE crawl.walks SET visits = 0, due_at = now() - interval '1 day' WHERE entity_id % 11 = 0"
+            "UPDATE crawl.frontier SET visits = 0, due_at = now() - interval '1 day' WHERE entity_id % 11 = 0"
         )
         connection.execute(
-            "UPDATE crawl.walks SET certificate = certificate || %s WHERE mod(entity_id, 13) = 0",
+            "UPDATE crawl.frontier SET certificate = certificate || %s WHERE mod(entity_id, 13) = 0",
             [Jsonb({"complete": False})],
         )
     page = look_at(harvest.harvester.database)

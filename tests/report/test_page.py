@@ -59,7 +59,7 @@ def _read(harvest: Any) -> set[int]:
     """Users whose own lists were read."""
     return {
         row[0]
-        for row in harvest.harvester.query("SELECT entity_id FROM crawl.walks WHERE stream = 'user' AND visits > 0")
+        for row in harvest.harvester.query("SELECT entity_id FROM crawl.frontier WHERE stream = 'user' AND visits > 0")
     }
 
 
@@ -172,7 +172,7 @@ def test_what_was_and_is_equals_the_truth(harvest, look_at):
 
     read_at = dict(
         harvest.harvester.query(
-            "SELECT entity_id, certified_from FROM crawl.walks JOIN scratch.studios s ON s.id = entity_id"
+            "SELECT entity_id, certified_from FROM crawl.frontier JOIN scratch.studios s ON s.id = entity_id"
             " WHERE stream = 'studio_activity' AND (certificate ->> 'complete')::boolean AND s.gone_at IS NULL"
         )
     )
@@ -211,7 +211,7 @@ def test_what_was_and_is_equals_the_truth(harvest, look_at):
     assert sum(row["share"] for row in answered) == pytest.approx(1)
 
     harvest_read = dict(
-        harvest.harvester.query("SELECT entity_id, certified_from FROM crawl.walks WHERE stream = 'user_projects'")
+        harvest.harvester.query("SELECT entity_id, certified_from FROM crawl.frontier WHERE stream = 'user_projects'")
     )
     joined = {row["id"]: row["joined_at"] for row in users if row["joined_at"] and row["id"] in read}
     cohorts = Counter(at.year for at in joined.values())
@@ -257,7 +257,7 @@ def test_rankings_keep_what_stood_there_before(harvest, look_at):
 
 def test_coverage_and_backlog_hold_every_list(harvest, look_at):
     page = look_at(harvest.harvester.database)
-    lists = dict(harvest.harvester.query("SELECT stream, count(*) FROM crawl.walks GROUP BY 1"))
+    lists = dict(harvest.harvester.query("SELECT stream, count(*) FROM crawl.frontier GROUP BY 1"))
     for row in page.rows("coverage"):
         parts = [number for name, number in row.items() if name not in ("stream", "in_scope")]
         assert sum(parts) == row["in_scope"] == lists[row["stream"]], row
@@ -342,7 +342,7 @@ def test_a_group_of_few_is_not_shown_apart(database, look_at):
                 [number, country, year],
             )
             connection.execute(
-                "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, certified_from, certificate)"
+                "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, certified_from, certificate)"
                 " VALUES ('user_projects', %s, now(), 1, now(), '{\"complete\": true}')",
                 [number],
             )
@@ -394,7 +394,7 @@ def test_a_large_warehouse_is_shown_as_of_its_last_refresh(harvest, look_at, mon
     half = dict(
         harvest.harvester.query(
             "SELECT extract(year FROM joined_at AT TIME ZONE 'UTC')::int, count(*) FROM scratch.users u"
-            " JOIN crawl.walks w ON w.stream = 'user_projects' AND w.entity_id = u.id AND w.visits > 0"
+            " JOIN crawl.frontier w ON w.stream = 'user_projects' AND w.entity_id = u.id AND w.visits > 0"
             " WHERE u.id % 2 = 0 GROUP BY 1"
         )
     )
@@ -435,7 +435,8 @@ def test_whatever_the_warehouse_holds_stays_text(database, look_at):
         for number in range(FEWEST):
             connection.execute("INSERT INTO scratch.users (id, country) VALUES (%s, %s)", [number, hostile])
         connection.execute(
-            "INSERT INTO crawl.runs (command, version, api_url, outcome, ended_at, findings, answers, spent, requests)"
+            "INSERT INTO crawl.runs"
+            " (command, version, api_url, outcome, ended_at, findings, responses, requests_by_purpose, requests)"
             " VALUES (%(x)s, '1', 'https://x', 'degraded', now(), %(f)s, %(a)s, %(s)s, 5)",
             {
                 "x": hostile,
@@ -458,7 +459,7 @@ def test_whatever_the_warehouse_holds_stays_text(database, look_at):
         )
         connection.execute("INSERT INTO scratch.studios (id) VALUES (1)")
         connection.execute("INSERT INTO scratch.studio_activity (studio_id, id, type) VALUES (1, '1', %s)", [hostile])
-        connection.execute("INSERT INTO crawl.walks (stream, entity_id, due_at) VALUES (%s, 1, now())", [hostile])
+        connection.execute("INSERT INTO crawl.frontier (stream, entity_id, due_at) VALUES (%s, 1, now())", [hostile])
     page = look_at(database)
     assert not page.tree.css("script")
     assert not page.tree.css("b, [onload]")
@@ -469,11 +470,13 @@ def test_whatever_the_warehouse_holds_stays_text(database, look_at):
 
 def _run(connection: Any, began: str, ended: str | None, requests: int, rows: int, **more: Any) -> int:
     row = connection.execute(
-        "INSERT INTO crawl.runs (command, version, api_url, started_at, ended_at, requests, counts, outcome, crew)"
+        "INSERT INTO crawl.runs (command, version, api_url, started_at, ended_at, requests, counts, outcome,"
+        " parent_run_id)"
         " VALUES ('crawl', '1', %s, %s, %s, %s, %s, %s, %s) RETURNING id",
         [
             more.get("api_url", "https://api.example.org"), began, ended, requests,
-            Jsonb({"users": {"inserted": rows, "updated": 0, "unchanged": 9}}), more.get("outcome"), more.get("crew"),
+            Jsonb({"users": {"inserted": rows, "updated": 0, "unchanged": 9}}), more.get("outcome"),
+            more.get("parent_run_id"),
         ],
     ).fetchone()  # fmt: skip
     return int(row[0])
@@ -482,9 +485,9 @@ def _run(connection: Any, began: str, ended: str | None, requests: int, rows: in
 def test_the_pace_adds_up_to_what_the_runs_sent_and_wrote(database, look_at):
     at = datetime(2026, 6, 1, 12, tzinfo=UTC)
     with psycopg.connect(database) as connection:
-        crew = _run(connection, "2026-06-01 08:00Z", "2026-06-01 09:30Z", 9_000, 900, outcome="done")
+        parent = _run(connection, "2026-06-01 08:00Z", "2026-06-01 09:30Z", 9_000, 900, outcome="done")
         for _ in range(2):
-            _run(connection, "2026-06-01 08:00Z", "2026-06-01 09:30Z", 4_500, 450, outcome="done", crew=crew)
+            _run(connection, "2026-06-01 08:00Z", "2026-06-01 09:30Z", 4_500, 450, outcome="done", parent_run_id=parent)
         _run(connection, "2026-06-01 11:00Z", None, 1_800, 180)
         _run(connection, "2026-04-01 11:00Z", "2026-04-01 11:10Z", 777, 77, outcome="done")
     page = look_at(database, at=at, rate=2.0)
@@ -517,13 +520,13 @@ def test_what_is_wrong_stands_at_the_head(database, look_at):
             """UPDATE crawl.runs SET findings = '["no row of users, 9 usually"]' WHERE outcome = 'degraded'"""
         )
         connection.execute(
-            "INSERT INTO crawl.budget (id, rate, closed_until, trips) VALUES (1, 5, '2026-06-01 12:30Z', 3)"
+            "INSERT INTO crawl.rate_limit (id, rate, closed_until, breaker_trips) VALUES (1, 5, '2026-06-01 12:30Z', 3)"
         )
         connection.execute(
             "INSERT INTO crawl.quarantine (stream, entity_id, path, reason) VALUES ('user', 7, '/users/x', 'no JSON')"
         )
         connection.execute(
-            "INSERT INTO crawl.walks (stream, entity_id, due_at, failures, visits, visited_at)"
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, failures, visits, visited_at)"
             " VALUES ('user', 7, '2026-07-01', 2, 1, '2026-06-01')"
         )
     page = look_at(database, at=datetime(2026, 6, 1, 12, tzinfo=UTC))

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from harvester.cli import app
 from harvester.crawl.sampling import advance
-from harvester.warehouse.outcomes import note_outcomes
+from harvester.warehouse.outcomes import record_outcomes
 
 if TYPE_CHECKING:
     import pytest
@@ -47,13 +47,13 @@ def crawl(connection: psycopg.Connection[Any]) -> None:
         " ON CONFLICT DO NOTHING"
     )
     connection.execute(
-        "INSERT INTO crawl.walks (stream, entity_id, due_at, certificate)"
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at, certificate)"
         " SELECT 'project_comments', id, now(), '{\"complete\": true}' FROM scratch.projects ON CONFLICT DO NOTHING"
     )
-    note_outcomes(connection, [("project", entity, entity % 5 > 0) for entity in drawn])
+    record_outcomes(connection, [("project", entity, entity % 5 > 0) for entity in drawn])
     goes_on = 1
     while goes_on:
-        connection.execute("UPDATE crawl.walks SET visits = visits + 1, visited_at = now()")
+        connection.execute("UPDATE crawl.frontier SET visits = visits + 1, visited_at = now()")
         goes_on = advance(connection)
 
 

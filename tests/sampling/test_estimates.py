@@ -12,7 +12,7 @@ import pytest
 
 from harvester.crawl.sampling import IdPlan, WalkPlan, advance, draw_authors, draw_ids, draw_walks, start_wave
 from harvester.errors import UsageError
-from harvester.warehouse.outcomes import note_outcomes
+from harvester.warehouse.outcomes import record_outcomes
 
 T_QUANTILES = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706, 9: 2.2622, 19: 2.0930, 30: 2.0423, 10**6: 1.9600}
 
@@ -32,7 +32,7 @@ def store(connection: psycopg.Connection[Any], design: int, hits: dict[int, int]
             [project, views, views // 2, views % 2 == 0],
         )
     drawn = connection.execute("SELECT entity_id FROM crawl.draws WHERE design_id = %s", [design]).fetchall()
-    note_outcomes(connection, [("project", entity, entity not in hits) for (entity,) in drawn])
+    record_outcomes(connection, [("project", entity, entity not in hits) for (entity,) in drawn])
 
 
 @pytest.mark.every_postgres
@@ -136,7 +136,7 @@ def test_an_unfinished_draw_is_estimated_in_its_order_alone(database: str) -> No
             )
         ]
         due = connection.execute(
-            "SELECT entity_id FROM crawl.walks WHERE stream = 'project' AND due_at <= now() ORDER BY due_at"
+            "SELECT entity_id FROM crawl.frontier WHERE stream = 'project' AND due_at <= now() ORDER BY due_at"
         ).fetchall()
         assert [entity for (entity,) in due] == drawn, "visits come in the order of the draw"
         nothing = rows(connection, half, "views")["size"]
@@ -144,9 +144,9 @@ def test_an_unfinished_draw_is_estimated_in_its_order_alone(database: str) -> No
         assert nothing[8] == "no estimate: nothing of stratum all is visited in its turn"
         for project in (drawn[0], drawn[30]):
             connection.execute("INSERT INTO scratch.projects (id, views) VALUES (%s, 8)", [project])
-        note_outcomes(connection, [("project", entity, n > 0) for n, entity in enumerate(drawn[:20])])
+        record_outcomes(connection, [("project", entity, n > 0) for n, entity in enumerate(drawn[:20])])
         # A unit that was visited out of its turn counts once its turn has come.
-        note_outcomes(connection, [("project", drawn[30], False)])
+        record_outcomes(connection, [("project", drawn[30], False)])
         found = rows(connection, half, "views")["size"]
         assert found[0] == 1000 / 20
         assert (found[5], found[6], found[7]) == (20, 40, 0)
@@ -194,7 +194,7 @@ def test_what_cannot_be_visited_is_weighed_within_its_class(database: str) -> No
         hits = {entity: n for k, ids in enumerate(classes) for n, entity in enumerate(ids[1 :: 4 if k < 5 else 8], 1)}
         store_some(connection, design, {one: views for one, views in hits.items() if one not in failed}, failed)
         connection.execute(
-            "UPDATE crawl.walks SET failures = 3 WHERE stream = 'project' AND entity_id = ANY(%s)", [list(failed)]
+            "UPDATE crawl.frontier SET failures = 3 WHERE stream = 'project' AND entity_id = ANY(%s)", [list(failed)]
         )
         found = rows(connection, design, "views")
         expected = total = first = second = 0.0
@@ -222,7 +222,9 @@ def store_some(connection: psycopg.Connection[Any], design: int, hits: dict[int,
     for project, views in hits.items():
         connection.execute("INSERT INTO scratch.projects (id, views, public) VALUES (%s, %s, true)", [project, views])
     drawn = connection.execute("SELECT entity_id FROM crawl.draws WHERE design_id = %s", [design]).fetchall()
-    note_outcomes(connection, [("project", entity, entity not in hits) for (entity,) in drawn if entity not in failed])
+    record_outcomes(
+        connection, [("project", entity, entity not in hits) for (entity,) in drawn if entity not in failed]
+    )
 
 
 def test_lists_that_were_not_read_are_not_empty(database: str) -> None:
@@ -240,17 +242,19 @@ def test_lists_that_were_not_read_are_not_empty(database: str) -> None:
                 [project, project],
             )
             connection.execute(
-                "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, certificate)"
+                "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, certificate)"
                 " VALUES ('project_comments', %s, now(), 1, '{\"complete\": true}')",
                 [project],
             )
         assert rows(connection, design, "comments")["total"][:2] == pytest.approx((100, 28.8), abs=3)
         # A thread that is due holds more.
-        waiting = "INSERT INTO crawl.walks (stream, entity_id, due_at, visits) VALUES ('project_replies', %s, now(), 0)"
+        waiting = (
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits) VALUES ('project_replies', %s, now(), 0)"
+        )
         connection.execute(waiting, [hits[5]])
         assert rows(connection, design, "comments")["total"][5] == 10
         # One that cannot be read leaves its project out, and another counts for it.
-        connection.execute("UPDATE crawl.walks SET failures = 2 WHERE stream = 'project_replies'")
+        connection.execute("UPDATE crawl.frontier SET failures = 2 WHERE stream = 'project_replies'")
         found = rows(connection, design, "comments")
         assert found["total"][:1] == [100]
         assert (found["total"][4], found["total"][7]) == (9, 1)
@@ -261,11 +265,11 @@ def test_the_outcome_of_the_first_visit_stays(database: str) -> None:
         connection.execute("INSERT INTO scratch.projects (id, public) VALUES (1, true), (2, false), (3, true)")
         design = draw_ids(connection, IdPlan(count=5, seed=1, up_to=5))
         visits = [("project", 1, False), ("project", 2, False), ("project", 3, True), ("project", 4, True)]
-        note_outcomes(connection, [*visits, ("studio", 5, False), ("project_comments", 5, False)])
+        record_outcomes(connection, [*visits, ("studio", 5, False), ("project_comments", 5, False)])
         read = "SELECT entity_id, outcome FROM crawl.draws WHERE design_id = %s ORDER BY 1"
         was = [(1, "hit"), (2, "not public"), (3, "gone"), (4, "not found"), (5, None)]
         assert connection.execute(read, [design]).fetchall() == was
-        note_outcomes(connection, [("project", 1, True), ("project", 4, False)])
+        record_outcomes(connection, [("project", 1, True), ("project", 4, False)])
         assert connection.execute(read, [design]).fetchall() == was
 
 
@@ -283,11 +287,11 @@ def test_walks_vary_as_walks_do(database: str) -> None:
             " WHERE i <> j AND (i * j) % 7 < 2"
         )
         connection.execute(
-            "INSERT INTO crawl.walks (stream, entity_id, due_at, visits) SELECT s, i, now(), 1"
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits) SELECT s, i, now(), 1"
             " FROM generate_series(1, 30) i, unnest(ARRAY['user', 'user_followers', 'user_following']) s"
         )
         parent = draw_ids(connection, IdPlan(count=30, seed=1, up_to=30))
-        note_outcomes(connection, [("project", each, False) for each in range(1, 31)])
+        record_outcomes(connection, [("project", each, False) for each in range(1, 31)])
         design = draw_walks(connection, WalkPlan(parent=parent, steps=15, walks=6, burn_in=3, seed=4))
         assert advance(connection) == 6 * 18
         assert advance(connection) == 0
@@ -326,12 +330,12 @@ def test_random_walks_meet_users_as_often_as_their_measure_says(database: str) -
             "INSERT INTO scratch.projects (id, author_id) SELECT i, 1 + i % 10 FROM generate_series(1, 30) i;"
             "INSERT INTO scratch.follows (follower_id, followee_id) SELECT i, j FROM generate_series(1, 30) i,"
             " generate_series(1, 30) j WHERE i <> j AND (i * j) % 7 < 2;"
-            "INSERT INTO crawl.walks (stream, entity_id, due_at, visits) SELECT s, i, now(), 1"
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits) SELECT s, i, now(), 1"
             " FROM generate_series(1, 30) i,"
             " unnest(ARRAY['user', 'user_followers', 'user_following', 'user_projects']) s"
         )
         parent = draw_ids(connection, IdPlan(count=30, seed=1, up_to=30))
-        note_outcomes(connection, [("project", each, False) for each in range(1, 31)])
+        record_outcomes(connection, [("project", each, False) for each in range(1, 31)])
         design = draw_walks(connection, WalkPlan(parent=parent, steps=300, walks=40, burn_in=10, restart=2.0, seed=3))
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="not at their end"):
             rows(connection, design, "scratch_team")
@@ -357,9 +361,9 @@ def test_hits_of_which_nobody_could_be_read_are_refused(database: str) -> None:
         authors = draw_authors(connection, parent)
         advance(connection)
         assert "nothing of stratum all" in rows(connection, authors, "projects")["size"][8], "no author was visited yet"
-        connection.execute("UPDATE crawl.walks SET failures = 2 WHERE stream = 'user'")
+        connection.execute("UPDATE crawl.frontier SET failures = 2 WHERE stream = 'user'")
         connection.execute(
-            "INSERT INTO crawl.walks (stream, entity_id, due_at, failures)"
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, failures)"
             " SELECT 'project_comments', entity_id, now(), 2 FROM crawl.draws WHERE design_id = %s",
             [parent],
         )
@@ -519,9 +523,11 @@ def visit_wave(connection: psycopg.Connection[Any], design: int, views: dict[int
                 {"id": project, "views": views[project]},
             )
     connection.execute(
-        "UPDATE crawl.walks SET failures = 2 WHERE stream = 'project' AND entity_id = ANY(%s)", [list(failed)]
+        "UPDATE crawl.frontier SET failures = 2 WHERE stream = 'project' AND entity_id = ANY(%s)", [list(failed)]
     )
-    note_outcomes(connection, [("project", entity, entity not in views) for (entity,) in drawn if entity not in failed])
+    record_outcomes(
+        connection, [("project", entity, entity not in views) for (entity,) in drawn if entity not in failed]
+    )
 
 
 def test_each_wave_of_a_panel_has_outcomes_and_estimates_of_its_own(database: str) -> None:
@@ -616,10 +622,10 @@ def test_a_wave_that_failed_or_waits_is_not_that_of_the_wave_before(database: st
         assert connection.execute(waves).fetchall() == [(0, "failed", 5), (0, "visited", 55), (1, "waiting", 60)]
         assert rows(connection, design, "views", 0)["size"][7] == 5
         due = connection.execute(
-            "SELECT entity_id FROM crawl.walks WHERE stream = 'project' AND due_at <= now() ORDER BY due_at"
+            "SELECT entity_id FROM crawl.frontier WHERE stream = 'project' AND due_at <= now() ORDER BY due_at"
         ).fetchall()
         assert [entity for (entity,) in due] == drawn, "a panel that does not rotate keeps its units and their order"
-        note_outcomes(connection, [("project", entity, entity not in there) for entity in drawn[:20]])
+        record_outcomes(connection, [("project", entity, entity not in there) for entity in drawn[:20]])
         assert rows(connection, design, "views", 1)["size"][5:7] == [20, 60]
         ((change, overlap, note),) = connection.execute(
             "SELECT change, overlap, note FROM analytics.change(%s, 'views') WHERE figure = 'size'", [design]
@@ -637,7 +643,7 @@ def test_lists_of_a_wave_are_read_in_it(database: str) -> None:
         there = dict.fromkeys(range(1, 401), 1)
         visit_wave(connection, design, there)
         read = (
-            "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, visited_at, certificate)"
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, visited_at, certificate)"
             " SELECT 'project_comments', entity_id, now() + interval '1 day', 1, now(), '{\"complete\": true}'"
             " FROM crawl.draws ON CONFLICT (stream, entity_id) DO UPDATE SET visited_at = now()"
         )
@@ -645,7 +651,7 @@ def test_lists_of_a_wave_are_read_in_it(database: str) -> None:
         assert rows(connection, design, "comments")["size"][0] == 400
         start_wave(connection, design)
         visit_wave(connection, design, there)
-        lists = "SELECT count(*) FROM crawl.walks WHERE stream = 'project_comments' AND due_at <= now()"
+        lists = "SELECT count(*) FROM crawl.frontier WHERE stream = 'project_comments' AND due_at <= now()"
         assert connection.execute(lists).fetchone() == (40,)
         assert rows(connection, design, "comments")["size"][0] is None, "what was read a wave ago"
         connection.execute(read)

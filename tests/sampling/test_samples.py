@@ -78,10 +78,10 @@ def test_a_sample_ends_with_the_outcomes_of_the_truth(sampled_sandbox: Any, make
     assert (listed["visited"], listed["hits"], listed["misses"]) == (100, hits, 100 - hits)
     assert listed["is_complete"]
     # One request for each id, the hits' lists are left alone; and what the site says of itself.
-    site = harvester.query("SELECT count(*) FROM crawl.walks WHERE stream IN ('news', 'project_count')")[0][0]
+    site = harvester.query("SELECT count(*) FROM crawl.frontier WHERE stream IN ('news', 'project_count')")[0][0]
     of_site = 3 * site  # news has several pages at most
     assert 100 < summary["requests"] <= 100 + of_site
-    assert harvester.query("SELECT DISTINCT stream FROM crawl.walks WHERE entity_id > 0") == [("project",)]
+    assert harvester.query("SELECT DISTINCT stream FROM crawl.frontier WHERE entity_id > 0") == [("project",)]
     assert facts_of(harvester, "status")["samples"][0]["hits"] == hits
 
     # The narrow parts were drawn whole, and the estimate weighs each with its part of the frame.
@@ -192,7 +192,7 @@ def test_authors_and_walks_go_on_with_the_crawl(
     assert (refused.exit_code, "no such design" in refused.stderr) == (2, True)
     # Nothing beyond: those who were met by the way are not walked.
     met = {user for _, user, _, _, _ in steps} | set(sampled.values())
-    walked = harvester.query("SELECT DISTINCT entity_id FROM crawl.walks WHERE stream = 'user'")
+    walked = harvester.query("SELECT DISTINCT entity_id FROM crawl.frontier WHERE stream = 'user'")
     assert {user for (user,) in walked} == met
 
 
@@ -338,7 +338,7 @@ def test_who_was_erased_is_a_miss(sampled_sandbox: Any, make_harvester: Callable
     )
     assert outcomes(harvester, design)[project] == "hit"
     assert user in outcomes(harvester, authors)
-    assert command(harvester, "forget", "user", name, "--yes").exit_code == 0
+    assert command(harvester, "erase", "user", name, "--yes").exit_code == 0
     assert outcomes(harvester, design)[project] == "not found"
     assert user not in outcomes(harvester, authors)
     assert len(outcomes(harvester, design)) == 36, "a gap would tell who is missing"
@@ -349,4 +349,4 @@ def test_who_was_erased_is_a_miss(sampled_sandbox: Any, make_harvester: Callable
     # Drawn again it is a miss from the start, and nobody asks for it.
     again = drawn(harvester, *options)["design_id"]
     assert outcomes(harvester, again)[project] == "not found"
-    assert harvester.query("SELECT count(*) FROM crawl.walks WHERE entity_id = %s", project) == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE entity_id = %s", project) == [(0,)]

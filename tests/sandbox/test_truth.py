@@ -15,7 +15,7 @@ from harvester.sandbox.truth import KEYS, TABLES, closure, key, truth
 IMAGE = re.compile(r'<img src="/images/emoji/([a-z0-9-]+)\.png" class="emoji" alt="[a-z0-9-]+ emoji">')
 
 
-def as_read(served):
+def decode_text(served):
     return html.unescape(IMAGE.sub(r":\1:", served))
 
 
@@ -173,7 +173,7 @@ class Reader:
                         "author_id": comment["author"],
                         "commentee_id": None,
                         "content": text,
-                        "content_served": None,
+                        "content_raw": None,
                         "created_at": comment["time"].replace("Z", ".000Z"),
                         "modified_at": None,
                         "visibility": "visible",
@@ -300,7 +300,7 @@ class Reader:
                 self.comment(kind, owner_id, reply)
 
     def comment(self, kind, owner_id, served):
-        seen = as_read(served["content"])
+        seen = decode_text(served["content"])
         self.images[served["author"]["id"]] = served["author"]["image"]
         self.rows[f"{kind}_comments"].append(
             {
@@ -310,7 +310,7 @@ class Reader:
                 "author_id": served["author"]["id"],
                 "commentee_id": served["commentee_id"],
                 "content": seen,
-                "content_served": served["content"] if served["content"] != seen else None,
+                "content_raw": served["content"] if served["content"] != seen else None,
                 "created_at": served["datetime_created"],
                 "modified_at": served["datetime_modified"],
                 "visibility": served["visibility"],

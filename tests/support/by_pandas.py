@@ -25,7 +25,7 @@ SPANS = {"a_minute": 60, "ten_minutes": 600, "an_hour": 3600, "a_day": 86_400, "
 TABLES = (
     "scratch.users", "scratch.projects", "scratch.studios", "scratch.project_comments", "scratch.studio_comments",
     "scratch.profile_comments", "scratch.follows", "scratch.favorites", "scratch.studio_projects",
-    "scratch.studio_members", "scratch.studio_activity", "history.project_stats", "history.rankings", "crawl.walks",
+    "scratch.studio_members", "scratch.studio_activity", "history.project_stats", "history.rankings", "crawl.frontier",
     "crawl.quarantine",
 )  # fmt: skip
 
@@ -94,7 +94,7 @@ class Raw:
         self.comments = pd.concat([self._comments(kind) for kind in KINDS], ignore_index=True)
         self.certified = {
             (walk.stream, walk.entity_id): walk
-            for walk in self.walks.itertuples()
+            for walk in self.frontier.itertuples()
             if walk.certificate and walk.certificate["complete"]
         }
 
@@ -204,7 +204,7 @@ class Raw:
 
     @cached_property
     def cohorts(self) -> Frame:
-        read = set(self.walks[(self.walks.stream == "user_projects") & (self.walks.visits > 0)].entity_id)
+        read = set(self.frontier[(self.frontier.stream == "user_projects") & (self.frontier.visits > 0)].entity_id)
         users = self.users[self.users.joined_at.notna()]
         return rows(
             "cohort users gone_users read_users",
@@ -341,10 +341,10 @@ class Raw:
             thread = threads.get((top.kind, top.id))
             walk = self.certified.get((f"{top.kind}_comments", top.place_id))
             until = top.first_seen_at
-            if walk is not None and pd.notna(walk.enumerated_at):
-                until = max(until, walk.enumerated_at)
+            if walk is not None and pd.notna(walk.last_full_read_at):
+                until = max(until, walk.last_full_read_at)
             if pd.notna(top.gone_at):
-                until = min(until, top.gone_after) if pd.notna(top.gone_after) else pd.NaT
+                until = min(until, top.last_seen_at) if pd.notna(top.last_seen_at) else pd.NaT
             unread = thread is None and pd.notna(top.reply_count) and top.reply_count > 0
             answered = waited = None
             if pd.notna(until) and until > top.created_at and pd.notna(top.author_id) and not unread:
@@ -479,7 +479,9 @@ class Raw:
 
     @cached_property
     def project_life(self) -> Frame:
-        visited = {row.entity_id: row.visited_at for row in self.walks[self.walks.stream == "project"].itertuples()}
+        visited = {
+            row.entity_id: row.visited_at for row in self.frontier[self.frontier.stream == "project"].itertuples()
+        }
         stats = defaultdict(list)
         for version in self.project_stats.sort_values("valid_to").itertuples():
             stats[version.project_id].append(version)
@@ -495,8 +497,10 @@ class Raw:
                 for one in stats[project.id]
             ]
             since = versions[-1][1] if versions else project.first_seen_at
-            # The last visit that found it; a project that is gone was found last at gone_after.
-            confirmed = [at for at in (visited.get(project.id), project.gone_after) if at is not None and pd.notna(at)]
+            # The last visit that found it; a project that is gone was found last at last_seen_at.
+            confirmed = [
+                at for at in (visited.get(project.id), project.last_seen_at) if at is not None and pd.notna(at)
+            ]
             until = max(since, min(confirmed)) if confirmed else since
             versions.append(
                 (since, None, project.views, project.loves, project.favorites, project.remixes, True, until)
@@ -572,7 +576,7 @@ class Raw:
                     (sum(held) / len(held)),
                 ))  # fmt: skip
         return rows(
-            "ranking kind thing_id stay absent_before first_seen_at last_seen_at absent_after sightings best_position"
+            "ranking kind thing_id stay absent_before first_seen_at last_seen_at absent_after entries best_position"
             " mean_position", found,
         )  # fmt: skip
 
@@ -581,7 +585,7 @@ class Raw:
         found = []
         for ranking, part in self.ranking_stays.groupby("ranking"):
             begun = part[part.absent_before.notna()]
-            curve = share_over_time([(row.sightings, pd.notna(row.absent_after)) for row in begun.itertuples()])
+            curve = share_over_time([(row.entries, pd.notna(row.absent_after)) for row in begun.itertuples()])
             median = min((length for length, share in curve if share >= 0.5 - 1e-9), default=None)
             found.append((ranking, len(part), len(begun), begun.absent_after.notna().sum(), median))
         return rows("ranking stays observable ended median_readings", found)
@@ -617,7 +621,7 @@ class Raw:
             who = author.get((row.kind, row.thing_id))
             groups[row.ranking, row.kind, country.get(who) or "unknown"].append((row, who))
         return rows(
-            "ranking language kind country things authors sightings best_position",
+            "ranking language kind country things authors entries best_position",
             (
                 (ranking, self._language(ranking), kind, where, len({row.thing_id for row, _ in found}),
                  len({who for _, who in found if pd.notna(who)}),
@@ -663,7 +667,7 @@ class Raw:
         timed = {"project_comments", "studio_comments", "profile_comments", "studio_activity", "user_projects"}
         holes = self.quarantine[self.quarantine.item_id.notna()].groupby(["stream", "entity_id"]).size()
         found = []
-        for walk in self.walks.itertuples():
+        for walk in self.frontier.itertuples():
             certificate, state = walk.certificate or {}, walk.state or {}
             stood = (
                 "not read yet" if walk.visits == 0 else "gone" if pd.notna(walk.gone_at)
@@ -674,20 +678,22 @@ class Raw:
                 return pd.to_datetime(holder["key"], unit="s", utc=True) if is_timed and holder.get("key") else None
 
             found.append((
-                walk.stream, walk.entity_id, stood, certificate.get("ground"), walk.certified_from, walk.certified_at,
-                walk.enumerated_at, walk.held, at(certificate), at(state), at(certificate) if "key" in state else None,
-                certificate.get("capped", False), certificate.get("confirmed", False),
-                holes.get((walk.stream, walk.entity_id), 0), walk.visited_at, walk.due_at,
+                walk.stream, walk.entity_id, stood, certificate.get("proven_by"), walk.certified_from,
+                walk.certified_at, walk.last_full_read_at, walk.item_count, at(certificate), at(state),
+                at(certificate) if "key" in state else None, certificate.get("capped", False),
+                certificate.get("confirmed", False), holes.get((walk.stream, walk.entity_id), 0), walk.visited_at,
+                walk.due_at,
             ))  # fmt: skip
         return rows(
-            "stream entity_id state ground certified_from certified_at enumerated_at held newest_at hole_before"
+            "stream entity_id state proven_by certified_from certified_at last_full_read_at item_count newest_at"
+            " hole_before"
             " hole_after capped confirmed holes visited_at due_at", found,
         )  # fmt: skip
 
     @cached_property
     def stream_freshness(self) -> Frame:
         found = []
-        for stream, part in self.walks.groupby("stream"):
+        for stream, part in self.frontier.groupby("stream"):
             whole = sum(bool(one and one["complete"]) for one in part.certificate)
             visited = sorted(part.visited_at.dropna())
             found.append((
@@ -720,7 +726,7 @@ class Raw:
 
 def retention_panel(raw: Raw, fewest: int) -> Frame:
     """Who stays, by year of joining, as the report tells it."""
-    read = set(raw.walks[(raw.walks.stream == "user_projects") & (raw.walks.visits > 0)].entity_id)
+    read = set(raw.frontier[(raw.frontier.stream == "user_projects") & (raw.frontier.visits > 0)].entity_id)
     members = raw.users[raw.users.joined_at.notna() & raw.users.id.isin(read)]
     did = defaultdict(set)
     for row in raw.user_months.itertuples():
@@ -851,7 +857,7 @@ def _trust(raw: Raw) -> Frame:
         "studios": ("studio_projects", "studio_managers", "studio_curators", "studio_comments", "studio_replies",
                     "user_studios", "project_studios"),
     }  # fmt: skip
-    parts = ((subject, raw.walks[raw.walks.stream.isin(names)]) for subject, names in streams.items())
+    parts = ((subject, raw.frontier[raw.frontier.stream.isin(names)]) for subject, names in streams.items())
     return rows(
         "subject in_scope read share_read",
         ((subject, len(part), (part.visits > 0).sum(), (part.visits > 0).mean()) for subject, part in parts),

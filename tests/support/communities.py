@@ -73,9 +73,9 @@ class Community:
         first = min(READ, since + self.chance.random() * (READ - since)) if self.torn else READ - 30 * DAY
         gone = first + self.chance.random() * 40 * DAY
         if not self.happens(0.25):
-            return {"first_seen_at": first, "gone_at": None, "gone_after": None}
+            return {"first_seen_at": first, "gone_at": None, "last_seen_at": None}
         after = None if self.happens(0.3) else first + (gone - first) * self.chance.random()
-        return {"first_seen_at": first, "gone_at": gone, "gone_after": after}
+        return {"first_seen_at": first, "gone_at": gone, "last_seen_at": after}
 
     def _things(self) -> None:
         pick, draw = self.chance.choice, self.chance.random
@@ -186,32 +186,37 @@ class Community:
             self.tables[f"{kind}_comments"] = rows
 
     def _walks(self) -> None:
-        self.tables["crawl.walks"] = walks = []
+        self.tables["crawl.frontier"] = walks = []
         for stream, table in LISTS.items():
             for thing in self.tables[table]:
                 walk: dict[str, Any] = {
                     "stream": stream, "entity_id": thing["id"], "due_at": READ + 30 * DAY, "visits": 1,
                     "visited_at": READ,
-                    "certificate": {"ground": "key", "complete": True, "key": int(END.timestamp())},
-                    "certified_from": READ, "certified_at": READ + HOUR, "enumerated_at": READ, "held": 3,
+                    "certificate": {"proven_by": "key", "complete": True, "key": int(END.timestamp())},
+                    "certified_from": READ, "certified_at": READ + HOUR, "last_full_read_at": READ, "item_count": 3,
                     "state": None,
                     "gone_at": None, "failures": 0,
                 }  # fmt: skip
                 if stream in {"user", "project", "studio"}:
-                    walk |= {"certificate": None, "certified_from": None, "certified_at": None, "enumerated_at": None}
+                    walk |= {
+                        "certificate": None,
+                        "certified_from": None,
+                        "certified_at": None,
+                        "last_full_read_at": None,
+                    }
                 elif self.edges:
                     read = self.time(END - 200 * DAY, READ)
-                    walk |= {"certified_from": read, "enumerated_at": read}
+                    walk |= {"certified_from": read, "last_full_read_at": read}
                 elif self.torn and (read := self.time(BEGIN + 100 * DAY, READ)):
                     walk |= {"certified_from": read, "certified_at": read + HOUR, "visited_at": read}
-                    walk["enumerated_at"] = None if self.happens(0.2) else read - self.chance.random() * 90 * DAY
+                    walk["last_full_read_at"] = None if self.happens(0.2) else read - self.chance.random() * 90 * DAY
                 if self.happens(0.15):
                     walk |= {"visits": 0, "visited_at": None, "certificate": None, "certified_from": None}
-                    walk |= {"certified_at": None, "enumerated_at": None, "held": None, "failures": 2}
+                    walk |= {"certified_at": None, "last_full_read_at": None, "item_count": None, "failures": 2}
                 elif self.happens(0.1):
                     walk |= {"gone_at": READ}
                 elif walk["certificate"] and self.happens(0.2):
-                    walk["certificate"] = {"ground": "none", "complete": False, "key": None}
+                    walk["certificate"] = {"proven_by": "none", "complete": False, "key": None}
                 elif walk["certificate"] and self.happens(0.2):
                     walk["certificate"] |= {"capped": True}
                     walk["state"] = {"key": int(END.timestamp()) + 9}

@@ -220,15 +220,15 @@ INSERT INTO crawl.wave_outcomes (design_id, wave, position, visit, outcome)
 SELECT design, 0, u.n - 1, CASE u.state WHEN 0 THEN 'waiting' WHEN 3 THEN 'failed' ELSE 'visited' END,
     CASE u.state WHEN 1 THEN 'hit' WHEN 2 THEN 'not found' END
 FROM simulated, unnest(earlier) WITH ORDINALITY AS u (state, n) WHERE u.state <> 4;
-INSERT INTO crawl.walks (stream, entity_id, due_at, failures)
+INSERT INTO crawl.frontier (stream, entity_id, due_at, failures)
 SELECT 'project', u.entity, now(), 3 FROM simulated, unnest(entity, state) AS u (entity, state) WHERE u.state = 3
 UNION SELECT 'user', u.author, now(), 3 FROM simulated, unnest(author, of_author) AS u (author, state)
 WHERE u.state = 3;
-INSERT INTO crawl.walks (stream, entity_id, due_at, failures, certificate)
+INSERT INTO crawl.frontier (stream, entity_id, due_at, failures, certificate)
 SELECT 'project_comments', u.entity, now(), CASE u.state WHEN 3 THEN 3 ELSE 0 END,
     CASE u.state WHEN 1 THEN '{"complete": true}'::jsonb END
 FROM simulated, unnest(entity, lists) AS u (entity, state) WHERE u.state IN (1, 3);
-ANALYZE crawl.designs, crawl.draws, crawl.strata, crawl.walks, crawl.waves, crawl.wave_outcomes
+ANALYZE crawl.designs, crawl.draws, crawl.strata, crawl.frontier, crawl.waves, crawl.wave_outcomes
 """
 
 

@@ -71,12 +71,12 @@ def _index() -> None:
 
 def _absences() -> None:
     """That something is not there is believed at once."""
-    from harvester.crawl.spider import WalkSpider
+    from harvester.crawl.spider import FrontierSpider
 
     async def believed(*_: Any, **__: Any) -> None:
         return None
 
-    WalkSpider._doubt = believed  # type: ignore[assignment]
+    FrontierSpider._doubt = believed  # type: ignore[assignment]
 
 
 def _erasures() -> None:

@@ -13,7 +13,7 @@ from harvester.crawl.frontier import Purpose
 from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.normalise import Rows
-from harvester.warehouse.page import Lease, PageCommit, Verdict
+from harvester.warehouse.page import Lease, PageCommit, VisitResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +54,7 @@ class House:
             [list(HELD)],
         )
         connection.execute(
-            "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, enumerated_at, visited_at, certificate)"
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, last_full_read_at, visited_at, certificate)"
             f" SELECT s, 5, now() + interval '9 days', 1, {hour}, {hour}, '{{}}' FROM unnest(%s::text[]) s",
             [["studio_projects", "studio_comments", "studio_managers", "studio_curators"]],
         )
@@ -66,11 +66,11 @@ class House:
         (one,) = frontier.lease(self.connection, self.run, [stream], 1)
         return one
 
-    def walk(self, stream: str, seen: Sequence[int], *, rows: list[Rows] | None = None, **verdict: Any) -> None:
+    def walk(self, stream: str, seen: Sequence[int], *, rows: list[Rows] | None = None, **visit_result: Any) -> None:
         """One visit through a list, in one page that shows `seen`."""
         lease = self.lease(stream)
-        told = {"whole": True, "found": len(seen), "seen": list(seen), "pages": 1} | verdict
-        end = PageCommit(lease, rows or [], len(seen), verdict=Verdict("{}", **told))
+        told = {"whole": True, "found": len(seen), "seen": list(seen), "pages": 1} | visit_result
+        end = PageCommit(lease, rows or [], len(seen), visit_result=VisitResult("{}", **told))
         assert self.writer.commit([end]).taken == [True]
 
     def one(self, query: str) -> Any:
@@ -82,7 +82,7 @@ class House:
         return dict(self.connection.execute(query).fetchall())
 
     def is_due(self, stream: str) -> bool:
-        return bool(self.one(f"SELECT due_at <= now() FROM crawl.walks WHERE stream = '{stream}'"))
+        return bool(self.one(f"SELECT due_at <= now() FROM crawl.frontier WHERE stream = '{stream}'"))
 
 
 @pytest.fixture
@@ -95,21 +95,21 @@ def test_two_walks_that_agree_date_an_absence_between_their_reads(house: House) 
     house.audit("studio_projects")
     house.walk("studio_projects", [1, 3])
     assert house.gone("studio_projects", "project_id") == {}, "never from one absence"
-    first = house.one("SELECT missed_at FROM crawl.suspects")
+    first = house.one("SELECT missed_at FROM crawl.missing_items")
     assert house.is_due("studio_projects"), "it is read once more, at once"
     lease = house.lease("studio_projects")
     assert lease.full
-    assert lease.suspects
+    assert lease.has_missing_items
     frontier.release(house.connection, [lease])
     house.walk("studio_projects", [1, 3])
     assert house.gone("studio_projects", "project_id") == {2: "no longer listed"}
     dated = house.one(
-        "SELECT gone_at, gone_after, now() - gone_after FROM scratch.studio_projects WHERE gone_at IS NOT NULL"
+        "SELECT gone_at, last_seen_at, now() - last_seen_at FROM scratch.studio_projects WHERE gone_at IS NOT NULL"
     )
     assert dated[0] == first
     assert 3500 < dated[2].total_seconds() < 3700, "it was last known from the walk before"
     assert not house.is_due("studio_projects")
-    assert house.one("SELECT count(*) FROM crawl.suspects") == 0
+    assert house.one("SELECT count(*) FROM crawl.missing_items") == 0
 
 
 def test_what_the_second_walk_shows_is_not_gone(house: House) -> None:
@@ -117,7 +117,7 @@ def test_what_the_second_walk_shows_is_not_gone(house: House) -> None:
     house.walk("studio_projects", [1, 3])
     house.walk("studio_projects", [1, 2, 3])
     assert house.gone("studio_projects", "project_id") == {}
-    assert house.one("SELECT count(*) FROM crawl.suspects") == 0
+    assert house.one("SELECT count(*) FROM crawl.missing_items") == 0
     # The next absence begins anew: one walk that missed it long ago confirms nothing.
     house.audit("studio_projects")
     house.walk("studio_projects", [1, 3])
@@ -125,7 +125,7 @@ def test_what_the_second_walk_shows_is_not_gone(house: House) -> None:
 
 
 def test_what_an_earlier_audit_left_does_not_end_the_next_one_early(house: House) -> None:
-    """Under change an audit leaves suspects. The next one dates them, and reads once more for what it missed itself."""
+    """Under change an audit leaves missing items. The next one dates them, and reads again what it missed."""
     house.audit("studio_projects")
     house.walk("studio_projects", [1, 3])
     house.walk("studio_projects", [1])
@@ -138,7 +138,7 @@ def test_what_an_earlier_audit_left_does_not_end_the_next_one_early(house: House
     assert house.is_due("studio_projects")
     house.walk("studio_projects", [])
     assert house.gone("studio_projects", "project_id").keys() == {1, 2, 3}
-    assert house.one("SELECT count(*) FROM crawl.suspects") == 0
+    assert house.one("SELECT count(*) FROM crawl.missing_items") == 0
 
 
 def test_a_walk_that_stopped_early_tells_nothing(house: House) -> None:
@@ -146,7 +146,7 @@ def test_a_walk_that_stopped_early_tells_nothing(house: House) -> None:
         house.audit("studio_projects")
         house.walk("studio_projects", [1], whole=False)
     assert house.gone("studio_projects", "project_id") == {}
-    assert house.one("SELECT count(*) FROM crawl.suspects") == 0
+    assert house.one("SELECT count(*) FROM crawl.missing_items") == 0
 
 
 def test_two_reads_in_one_walk_that_agree_are_enough(house: House) -> None:
@@ -163,8 +163,8 @@ def test_what_was_stored_after_the_walk_began_is_left_alone(house: House) -> Non
             "INSERT INTO scratch.studio_projects (studio_id, project_id) VALUES (5, 4) ON CONFLICT DO NOTHING"
         )
         house.connection.execute("UPDATE scratch.studio_projects SET first_seen_at = now() WHERE project_id = 4")
-        verdict = Verdict("{}", whole=True, found=3, seen=[1, 2, 3])
-        house.writer.commit([PageCommit(lease, [], 3, verdict=verdict)])
+        visit_result = VisitResult("{}", whole=True, found=3, seen=[1, 2, 3])
+        house.writer.commit([PageCommit(lease, [], 3, visit_result=visit_result)])
     assert house.gone("studio_projects", "project_id") == {}
 
 
@@ -182,9 +182,9 @@ def test_a_walk_of_many_pages_remembers_what_each_showed(house: House) -> None:
         # Cut again, and gone on with: what it showed counts.
         lease = house.lease("studio_projects")
         assert lease.full
-        end = Verdict("{}", whole=True, found=2, pages=2)
-        house.writer.commit([PageCommit(lease, [], 1, seen=[3], verdict=end)])
-        assert house.one("SELECT count(*) FROM crawl.sightings") == 0
+        end = VisitResult("{}", whole=True, found=2, pages=2)
+        house.writer.commit([PageCommit(lease, [], 1, seen=[3], visit_result=end)])
+        assert house.one("SELECT count(*) FROM crawl.seen_items") == 0
     assert house.gone("studio_projects", "project_id") == {2: "no longer listed"}
 
 
@@ -193,17 +193,19 @@ def test_few_comments_are_asked_for_one_by_one(house: House) -> None:
     house.audit("studio_comments")
     house.walk("studio_comments", [], pages=4)
     assert house.gone("studio_comments", "id") == {}
-    asked = "SELECT array_agg(entity_id ORDER BY 1) FROM crawl.walks WHERE stream = 'studio_comment' AND owner_id = 5"
+    asked = (
+        "SELECT array_agg(entity_id ORDER BY 1) FROM crawl.frontier WHERE stream = 'studio_comment' AND owner_id = 5"
+    )
     assert house.one(asked) == [1, 2, 3]
     assert not house.is_due("studio_comments")
-    missed = house.one("SELECT min(missed_at) FROM crawl.suspects")
+    missed = house.one("SELECT min(missed_at) FROM crawl.missing_items")
     answers = {1: True, 2: False, 3: True}
     for lease in frontier.lease(house.connection, house.run, ["studio_comment"], 5, purpose=Purpose.NEW):
         there = answers[lease.visit.entity_id]
-        house.writer.commit([PageCommit(lease, [], 0, verdict=Verdict(None, whole=there, gone=not there))])
+        house.writer.commit([PageCommit(lease, [], 0, visit_result=VisitResult(None, whole=there, gone=not there))])
     assert house.gone("studio_comments", "id") == {2: "deleted", 20: "deleted"}, "with its replies"
     assert house.one("SELECT gone_at FROM scratch.studio_comments WHERE id = 2") == missed
-    assert house.one("SELECT count(*) FROM crawl.suspects") == 0, "what is there is no suspect"
+    assert house.one("SELECT count(*) FROM crawl.missing_items") == 0, "what is there is no suspect"
 
 
 def test_a_comment_is_not_gone_because_its_page_is(house: House) -> None:
@@ -211,7 +213,7 @@ def test_a_comment_is_not_gone_because_its_page_is(house: House) -> None:
     house.walk("studio_comments", [1, 3], pages=4)
     (lease,) = frontier.lease(house.connection, house.run, ["studio_comment"], 1, purpose=Purpose.NEW)
     house.connection.execute("UPDATE scratch.studios SET gone_at = now()")
-    house.writer.commit([PageCommit(lease, [], 0, verdict=Verdict(None, gone=True))])
+    house.writer.commit([PageCommit(lease, [], 0, visit_result=VisitResult(None, gone=True))])
     assert house.gone("studio_comments", "id") == {}
 
 
@@ -231,12 +233,12 @@ def test_a_reply_was_there_when_it_was_met(house: House, asked: bool) -> None:
     house.connection.execute("INSERT INTO scratch.studio_comments (id, studio_id, parent_id) VALUES (20, 5, 2)")
     if asked:
         (lease,) = frontier.lease(house.connection, house.run, ["studio_comment"], 1, purpose=Purpose.NEW)
-        house.writer.commit([PageCommit(lease, [], 0, verdict=Verdict(None, gone=True))])
+        house.writer.commit([PageCommit(lease, [], 0, visit_result=VisitResult(None, gone=True))])
     else:
         house.walk("studio_comments", [1, 3])
     assert house.gone("studio_comments", "id") == {2: "deleted", 20: "deleted"}
     assert house.one(
-        "SELECT bool_and(first_seen_at <= gone_after AND gone_after < gone_at) FROM scratch.studio_comments"
+        "SELECT bool_and(first_seen_at <= last_seen_at AND last_seen_at < gone_at) FROM scratch.studio_comments"
         " WHERE gone_at IS NOT NULL"
     )
 
@@ -275,23 +277,23 @@ LINKS = [
 @pytest.mark.parametrize(("stream", "item", "sibling"), LINKS)
 def test_what_the_list_at_the_other_end_shows_is_no_suspect(house: House, stream: str, item: str, sibling: str) -> None:
     """Shown by one list after the other missed it: two reads have to miss it anew, and it is dated by these."""
-    table = STREAMS[stream].holds.table  # type: ignore[union-attr]
+    table = STREAMS[stream].members.table  # type: ignore[union-attr]
     other = {"project_id": "studio_id", "follower_id": "followee_id", "user_id": "studio_id"}[item]
     house.connection.execute("INSERT INTO scratch.follows (follower_id, followee_id) VALUES (1, 5), (2, 5), (3, 5)")
     house.connection.execute("UPDATE scratch.follows SET first_seen_at = now() - interval '2 hours'")
     house.connection.execute(
-        "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, enumerated_at)"
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, last_full_read_at)"
         " SELECT s, e, now() + interval '9 days', 1, now() - interval '1 hour' FROM (VALUES ('user_followers', 5),"
         " ('user_following', 2), ('project_studios', 2), ('user_studios', 2)) v (s, e)"
     )
     rest = [one for one in HELD if one != 2]
     house.audit(stream)
     house.walk(stream, rest)
-    assert house.one("SELECT array_agg(item_id) FROM crawl.suspects") == [2]
+    assert house.one("SELECT array_agg(item_id) FROM crawl.missing_items") == [2]
     missed = house.one("SELECT now()")
     house.audit(sibling)
     house.walk(sibling, [5], rows=[Rows(table, (other, item), [(5, 2)])])
-    assert house.one("SELECT count(*) FROM crawl.suspects") == 0
+    assert house.one("SELECT count(*) FROM crawl.missing_items") == 0
     house.audit("studio_managers")
     house.walk("studio_managers", [1])
     house.walk(stream, rest)
@@ -308,12 +310,12 @@ def test_what_the_list_at_the_other_end_shows_is_no_suspect(house: House, stream
 
 
 def test_what_a_second_walk_shows_again_makes_no_third_one(house: House) -> None:
-    """A list has no say in its own suspects before it ends: what vanished between its two walks waits for the next."""
+    """A list has no say in its own missing items before it ends: what vanished between visits waits for the next."""
     house.audit("studio_projects")
     house.walk("studio_projects", [1, 3])
     shown = Rows("studio_projects", ("studio_id", "project_id"), [(5, 2), (5, 3)])
     house.walk("studio_projects", [2, 3], rows=[shown])
-    assert house.one("SELECT array_agg(item_id) FROM crawl.suspects") == [1]
+    assert house.one("SELECT array_agg(item_id) FROM crawl.missing_items") == [1]
     assert not house.is_due("studio_projects")
     assert house.gone("studio_projects", "project_id") == {}
 
@@ -322,7 +324,7 @@ def test_a_project_is_asked_for_and_never_dated_by_a_list(house: House) -> None:
     connection = house.connection
     connection.execute("UPDATE scratch.projects SET author_id = 1, first_seen_at = now() - interval '1 hour'")
     connection.execute(
-        "INSERT INTO crawl.walks (stream, entity_id, due_at, visits, enumerated_at)"
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, last_full_read_at)"
         " SELECT s, e, now() + interval '9 days', 1, now() - interval '1 hour'"
         " FROM (VALUES ('user_projects', 1), ('project', 7), ('project', 8)) v (s, e)"
     )
@@ -331,13 +333,13 @@ def test_a_project_is_asked_for_and_never_dated_by_a_list(house: House) -> None:
         house.walk("user_projects", [1, 2, 3, 4, 5, 6, 8, 9])
     assert house.gone("projects", "id") == {}
     due = connection.execute(
-        "SELECT entity_id FROM crawl.walks WHERE stream = 'project' AND due_at <= now()"
+        "SELECT entity_id FROM crawl.frontier WHERE stream = 'project' AND due_at <= now()"
     ).fetchall()
     assert due == [(7,)]
     lease = house.lease("project")
-    house.writer.commit([PageCommit(lease, [], 0, verdict=Verdict(None, gone=True))])
+    house.writer.commit([PageCommit(lease, [], 0, visit_result=VisitResult(None, gone=True))])
     assert house.gone("projects", "id") == {7: STREAMS["project"].gone}
-    after = house.one("SELECT now() - gone_after FROM scratch.projects WHERE id = 7")
+    after = house.one("SELECT now() - last_seen_at FROM scratch.projects WHERE id = 7")
     assert 3500 < after.total_seconds() < 3700
 
 
@@ -347,10 +349,10 @@ def test_what_somebody_owns_is_asked_for_though_no_list_of_theirs_ever_showed_it
         "UPDATE scratch.projects SET author_id = 1, parent_id = nullif(4, id), first_seen_at = now() - interval '1 h'"
     )
     house.connection.execute(
-        "INSERT INTO crawl.walks (stream, entity_id, depth, due_at, visits)"
+        "INSERT INTO crawl.frontier (stream, entity_id, depth, due_at, visits)"
         " VALUES ('user_projects', 1, 2, now(), 1), ('project_remixes', 4, 2, now(), 1)"
     )
-    asked = "SELECT array_agg((entity_id, depth)::text ORDER BY entity_id) FROM crawl.walks WHERE stream = 'project'"
+    asked = "SELECT array_agg((entity_id, depth)::text ORDER BY entity_id) FROM crawl.frontier WHERE stream = 'project'"
     house.audit("project_remixes")
     house.walk("project_remixes", [1, 2])
     assert house.one(asked) is None
@@ -364,12 +366,12 @@ def test_what_comes_back_is_reopened_and_its_absence_kept(house: House) -> None:
     house.audit("studio_projects")
     house.walk("studio_projects", [1, 3])
     house.walk("studio_projects", [1, 3])
-    gone = house.one("SELECT gone_at, gone_after FROM scratch.studio_projects WHERE gone_at IS NOT NULL")
+    gone = house.one("SELECT gone_at, last_seen_at FROM scratch.studio_projects WHERE gone_at IS NOT NULL")
     back = Rows("studio_projects", ("studio_id", "project_id"), [(5, 2)])
     house.audit("studio_projects")
     house.walk("studio_projects", [1, 2, 3], rows=[back])
     assert house.gone("studio_projects", "project_id") == {}
-    kept = "SELECT gone_at, gone_after FROM history.absences WHERE kind = 'studio_projects' AND other_id = 2"
+    kept = "SELECT gone_at, last_seen_at FROM history.absences WHERE kind = 'studio_projects' AND other_id = 2"
     assert house.one(kept) == gone
 
 
@@ -403,7 +405,7 @@ def test_most_of_a_list_is_gone_once_it_is_missing_for_hours(house: House) -> No
     )
     house.audit("studio_projects")
     house.walk("studio_projects", [])
-    house.connection.execute("UPDATE crawl.suspects SET missed_at = missed_at - interval '7 hours'")
+    house.connection.execute("UPDATE crawl.missing_items SET missed_at = missed_at - interval '7 hours'")
     house.audit("studio_projects")
     house.walk("studio_projects", [])
     assert len(house.gone("studio_projects", "project_id")) == 93

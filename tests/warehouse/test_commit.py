@@ -23,9 +23,9 @@ from harvester.crawl.frontier import Purpose, Seed
 from harvester.warehouse.analytics import refresh
 from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.erasure import forget, load_rule
+from harvester.warehouse.erasure import erase, load_rule
 from harvester.warehouse.normalise import Query, Rows, Visit, normalise
-from harvester.warehouse.page import Lease, PageCommit, Verdict
+from harvester.warehouse.page import Lease, PageCommit, VisitResult
 from harvester.warehouse.tables import WRITTEN
 
 pytestmark = pytest.mark.every_postgres
@@ -98,7 +98,7 @@ def rows(lease: Lease, served: Any) -> list[Rows]:
 
 def visited(lease: Lease, served: Any) -> PageCommit:
     """The last page of a visit."""
-    return PageCommit(lease, rows(lease, served), 1, verdict=Verdict("{}"))
+    return PageCommit(lease, rows(lease, served), 1, visit_result=VisitResult("{}"))
 
 
 def take(connection: Connection, run: int, stream: str) -> Lease:
@@ -114,7 +114,7 @@ def leased(connection: Connection, run: int, streams: list[str], count: int) -> 
 
 def due(connection: Connection) -> dict[tuple[str, int], tuple[int, int | None]]:
     found = connection.execute(
-        "SELECT stream, entity_id, depth, signal FROM crawl.walks WHERE due_at <= now() AND lease_token IS NULL"
+        "SELECT stream, entity_id, depth, signal FROM crawl.frontier WHERE due_at <= now() AND lease_token IS NULL"
     ).fetchall()
     return {(stream, entity): (depth, signal) for stream, entity, depth, signal in found}
 
@@ -168,8 +168,8 @@ def test_no_table_is_read_through_for_pages_while_there_is_next_to_nothing_in_it
             pages = []
             for lease in leased(connection, run, [stream], len(numbers)):
                 number = lease.visit.entity_id
-                whole = Verdict("{}", whole=True, found=1, seen=[number])
-                pages.append(PageCommit(lease, rows(lease, what(number)), 1, verdict=whole))
+                whole = VisitResult("{}", whole=True, found=1, seen=[number])
+                pages.append(PageCommit(lease, rows(lease, what(number)), 1, visit_result=whole))
             before = read_through(connection)
             assert writer.commit(pages).taken == [True] * len(numbers)
             read.update(read_through(connection) - before)
@@ -177,7 +177,7 @@ def test_no_table_is_read_through_for_pages_while_there_is_next_to_nothing_in_it
     read: Counter[str] = Counter()
     # The more walks there are, the better a look through a table of a few rows seems: for each of many lists.
     connection.execute(
-        "INSERT INTO crawl.walks (stream, entity_id, due_at)"
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at)"
         " SELECT 'user', n, now() + interval '1 day' FROM generate_series(1, 20000) n"
     )
     for first in range(1, 400, 20):
@@ -224,7 +224,7 @@ def test_a_late_or_doubled_page_is_refused_whole(connection: Connection, writer:
     page = visited(lease, project())
     assert writer.commit([page]).taken == [True]
     assert writer.commit([page]).taken == [False]
-    assert one(connection, "SELECT position, visits FROM crawl.walks WHERE stream = 'project'") == (1, 1)
+    assert one(connection, "SELECT position, visits FROM crawl.frontier WHERE stream = 'project'") == (1, 1)
 
 
 def test_the_checkpoint_moves_with_the_rows_or_not_at_all(
@@ -241,7 +241,7 @@ def test_the_checkpoint_moves_with_the_rows_or_not_at_all(
     with pytest.raises(psycopg.errors.QueryCanceled):
         writer.commit([visited(lease, project())])
     assert one(connection, "SELECT count(*) FROM scratch.projects") == 0
-    assert one(connection, "SELECT position, visits FROM crawl.walks") == (0, 0)
+    assert one(connection, "SELECT position, visits FROM crawl.frontier") == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_what_is_nested_without_end_spoils_no_other_page(
     connection: Connection, run: int, tmp_path: Path, levels: int
 ) -> None:
     """Deeper than can be written, or than the names of who was erased can be looked for in: set aside, no more."""
-    forget(connection, tmp_path, "somebody")
+    erase(connection, tmp_path, "somebody")
     deep: list[Any] = []
     for _ in range(levels):
         deep = [deep]
@@ -430,8 +430,8 @@ def test_an_account_erased_under_the_gdpr_is_gone_for_good(connection: Connectio
     writer.commit([visited(visits[5], erased)])
     gone = ("gdpr0000001", None, "", 2013, "erased under the GDPR")
     assert one(connection, account) == gone
-    assert one(connection, "SELECT gone_after < gone_at FROM scratch.users WHERE id = 5")
-    assert one(connection, "SELECT gone_after > first_seen_at FROM scratch.users WHERE id = 5")
+    assert one(connection, "SELECT last_seen_at < gone_at FROM scratch.users WHERE id = 5")
+    assert one(connection, "SELECT last_seen_at > first_seen_at FROM scratch.users WHERE id = 5")
     assert one(connection, "SELECT gone_at FROM scratch.users WHERE id = 6") is None
     assert one(connection, "SELECT username, country, bio FROM history.user_revisions") == ("kid", "Poland", "my bio")
 
@@ -511,7 +511,7 @@ def test_the_index_fills_only_what_no_better_response_told(connection: Connectio
     lease = take(connection, run, "project")
     page = project(143, instructions=None)
     stale = said("explore_projects", indexed(99, id=143, instructions="old", new_field="new"), days=5)
-    writer.commit([PageCommit(lease, [*rows(lease, page), *stale], 1, verdict=Verdict("{}"))])
+    writer.commit([PageCommit(lease, [*rows(lease, page), *stale], 1, visit_result=VisitResult("{}"))])
     connection.execute("UPDATE scratch.projects SET gone_at = now() WHERE id = 143")
     connection.execute("UPDATE scratch.projects SET extra = extra - 'new_field' WHERE id = 143")
     whole = "SELECT to_jsonb(p) FROM scratch.projects p WHERE id = 143"
@@ -556,14 +556,14 @@ def test_an_object_that_answers_404_is_gone_and_comes_back(connection: Connectio
     walked_project(connection, writer, run)
     frontier.refresh(connection, ["project"])
     lease = take(connection, run, "project")
-    writer.commit([PageCommit(lease, [], 0, verdict=Verdict(None, gone=True))])
+    writer.commit([PageCommit(lease, [], 0, visit_result=VisitResult(None, gone=True))])
     gone = one(connection, "SELECT gone_at FROM scratch.projects")
     assert gone is not None
-    assert one(connection, "SELECT gone_at FROM crawl.walks WHERE stream = 'project'") == gone
+    assert one(connection, "SELECT gone_at FROM crawl.frontier WHERE stream = 'project'") == gone
     frontier.refresh(connection, ["project"])
     writer.commit([visited(take(connection, run, "project"), project())])
     assert one(connection, "SELECT gone_at FROM scratch.projects") is None
-    assert one(connection, "SELECT gone_at FROM crawl.walks WHERE stream = 'project'") is None
+    assert one(connection, "SELECT gone_at FROM crawl.frontier WHERE stream = 'project'") is None
 
 
 def test_a_raised_depth_reaches_what_was_met_before(connection: Connection, writer: Writer, run: int) -> None:
@@ -572,9 +572,9 @@ def test_a_raised_depth_reaches_what_was_met_before(connection: Connection, writ
     writer.commit([visited(take(connection, run, "project_comments"), [comment(1, author=9)])])
     assert not any(stream == "user" for stream, _ in due(connection))
     frontier.seed(connection, [Seed(Kind.PROJECT, 142, 1)])
-    assert frontier.spread(connection) > 0
+    assert frontier.propagate(connection) > 0
     assert {entity for stream, entity in due(connection) if stream == "user"} == {9, 167}
-    assert frontier.spread(connection) == 0
+    assert frontier.propagate(connection) == 0
 
 
 def test_the_leases_of_a_dead_run_are_free_at_once(connection: Connection, database: str, run: int) -> None:
@@ -604,17 +604,17 @@ def test_a_visit_that_fails_is_put_off_longer_each_time(connection: Connection, 
     frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
     pauses = []
     for _ in range(3):
-        connection.execute("UPDATE crawl.walks SET due_at = now()")
-        frontier.put_off(connection, take(connection, run, "project"), "HTTP 500")
-        pauses.append(one(connection, "SELECT extract(epoch FROM due_at - now()) FROM crawl.walks"))
+        connection.execute("UPDATE crawl.frontier SET due_at = now()")
+        frontier.postpone(connection, take(connection, run, "project"), "HTTP 500")
+        pauses.append(one(connection, "SELECT extract(epoch FROM due_at - now()) FROM crawl.frontier"))
     assert pauses[0] < pauses[1] < pauses[2]
-    assert one(connection, "SELECT failures, last_error FROM crawl.walks") == (3, "HTTP 500")
+    assert one(connection, "SELECT failures, last_error FROM crawl.frontier") == (3, "HTTP 500")
 
 
 def test_the_reader_sees_the_community_and_nothing_else(connection: Connection) -> None:
     connection.execute("SET ROLE harvester_reader")
     connection.execute("SELECT count(*) FROM scratch.comments, history.project_stats")
-    for table in ("crawl.walks", "crawl.quarantine", "crawl.erasures"):
+    for table in ("crawl.frontier", "crawl.quarantine", "crawl.erasures"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(f"SELECT * FROM {table}")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -638,9 +638,9 @@ def test_an_audit_begins_anew_what_was_left_in_its_middle(connection: Connection
 def test_what_became_due_earlier_is_leased_in_the_end(connection: Connection, run: int) -> None:
     """The place where the last lease ended is a short cut, not a bound."""
     frontier.seed(connection, [Seed(Kind.PROJECT, 1)])
-    connection.execute("UPDATE crawl.walks SET due_at = now() - interval '1 day'")
+    connection.execute("UPDATE crawl.frontier SET due_at = now() - interval '1 day'")
     frontier.seed(connection, [Seed(Kind.PROJECT, 2)])
-    latest = one(connection, "SELECT max(due_at) FROM crawl.walks")
+    latest = one(connection, "SELECT max(due_at) FROM crawl.frontier")
     (second,) = frontier.lease(connection, run, ALL, 5, since=latest, purpose=Purpose.NEW)
     assert second.visit.entity_id == 2
     (first,) = frontier.lease(connection, run, ALL, 5, since=second.due_at, purpose=Purpose.NEW)
@@ -653,7 +653,7 @@ WORDS = {"role": "host", "kind": "project", "list": "own_loves", "stream": "own_
 
 
 def written_columns(table: Table) -> list[Column[Any]]:
-    own = ("from_index", "first_seen_at", "gone_at", "gone_after", "gone_reason")
+    own = ("from_index", "first_seen_at", "gone_at", "last_seen_at", "gone_reason")
     return [one for one in table.columns if one.name not in own]
 
 
@@ -691,7 +691,9 @@ def page_of(lease: Lease, served: list[dict[str, Any]]) -> PageCommit:
     """The last page of a list, as a visit makes it."""
     records = decode(lease.visit.stream, json.dumps(served).encode())
     made = normalise(lease.visit, records)
-    return PageCommit(lease, made, len(records), verdict=Verdict("{}"), path="/comments?offset=0", records=records)
+    return PageCommit(
+        lease, made, len(records), visit_result=VisitResult("{}"), path="/comments?offset=0", records=records
+    )
 
 
 def test_what_the_database_refuses_of_a_page_is_set_aside_alone(
@@ -716,10 +718,10 @@ def test_what_the_database_refuses_of_a_page_is_set_aside_alone(
 
     # What came right is stored the next time, and is no case any more.
     connection.execute("ALTER TABLE scratch.project_comments DROP CONSTRAINT refusing")
-    connection.execute("UPDATE crawl.walks SET due_at = now()")
+    connection.execute("UPDATE crawl.frontier SET due_at = now()")
     lease = take(connection, run, "project_comments")
     assert sorted(lease.aside) == [7, 20]
-    absent = PageCommit(lease, [], 0, verdict=Verdict("{}", absent=True))
+    absent = PageCommit(lease, [], 0, visit_result=VisitResult("{}", absent=True))
     with connection.transaction(force_rollback=True):
         assert Writer(connection).commit([absent]).taken == [True]
         left = connection.execute("SELECT count(*) FROM crawl.quarantine").fetchone()

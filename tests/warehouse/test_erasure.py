@@ -19,7 +19,7 @@ from harvester.cli import app
 from harvester.errors import UsageError
 from harvester.warehouse import embedded, maintenance, schema
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.erasure import NAME, REMOVED, USER, forget, load_rule
+from harvester.warehouse.erasure import NAME, REMOVED, USER, erase, load_rule
 from harvester.warehouse.locks import IN_USE
 from harvester.warehouse.tables import metadata
 
@@ -52,7 +52,7 @@ SAID = (
     "project_comments user_followers front-page thumbnail_url new field p.u.f.f search popular author null id",
     "xxxx a\\ & &amp; [erased] ｌｕｎａ１",
 )
-TEXTS = {"title", "description", "content", "content_served", "bio", "status", "project_title", "query", "username"}
+TEXTS = {"title", "description", "content", "content_raw", "bio", "status", "project_title", "query", "username"}
 EXTRA = {
     "thumbnail_url": "//cdn/get_image/user/7_90x90.png", "count": 5, "project_id": 5, "paid": 5, "title": "id",
     "parent": {"id": 5, "title": "5"}, "more": ["5 of them", 5, 5.50, 12345678901234567890123], "ratio": 1e300,
@@ -79,7 +79,7 @@ def strangers(database: str) -> Iterator[Any]:
                 put("scratch.projects", id=number, author_id=100, title=said, description=said, extra=EXTRA)
             put("scratch.studios", id=number, host_id=101, title=said, description=said)
             put("scratch.project_comments", id=number, project_id=5, author_id=102, content=said, extra=EXTRA)
-            put("scratch.studio_comments", id=number, studio_id=5, author_id=102, content=said, content_served=said)
+            put("scratch.studio_comments", id=number, studio_id=5, author_id=102, content=said, content_raw=said)
             put("scratch.profile_comments", id=number, user_id=103, author_id=102, content=said)
             put("history.comment_revisions", kind="project", comment_id=number, content=said,
                 valid_from="2020-01-01", valid_to="2021-01-01")  # fmt: skip
@@ -98,14 +98,14 @@ def strangers(database: str) -> Iterator[Any]:
                 actor_username="anna", project_id=5, project_title=said)  # fmt: skip
             put("crawl.drift", stream="user", field=f"thumbnail_url{number}", change="new field", example="[]")
             for stream in ("project_comments", "user_favorites", "user_followers"):
-                put("crawl.suspects", stream=stream, entity_id=100, item_id=40 + number,
-                    gone_after="2020-01-01", missed_at="2021-01-01")  # fmt: skip
-            put("crawl.suspects", stream="project_comments", entity_id=50, item_id=number,
-                gone_after="2020-01-01", missed_at="2021-01-01")  # fmt: skip
-            put("crawl.sightings", stream="project_comments", entity_id=50, item_id=number)
+                put("crawl.missing_items", stream=stream, entity_id=100, item_id=40 + number,
+                    last_seen_at="2020-01-01", missed_at="2021-01-01")  # fmt: skip
+            put("crawl.missing_items", stream="project_comments", entity_id=50, item_id=number,
+                last_seen_at="2020-01-01", missed_at="2021-01-01")  # fmt: skip
+            put("crawl.seen_items", stream="project_comments", entity_id=50, item_id=number)
         state = {"offset": 5, "count": 5, "anchors": [5, 6], "head": [5]}
         put(
-            "crawl.walks",
+            "crawl.frontier",
             due_at="2021-01-01",
             stream="project_comments",
             entity_id=5,
@@ -113,34 +113,35 @@ def strangers(database: str) -> Iterator[Any]:
             certificate=state | {"key": 5},
         )
         put(
-            "crawl.walks",
+            "crawl.frontier",
             due_at="2021-01-01",
             stream="user_followers",
             entity_id=100,
             certificate=state | {"anchors": [50], "head": []},
         )
         put(
-            "crawl.walks",
+            "crawl.frontier",
             due_at="2021-01-01",
             stream="project_remixes",
             entity_id=7,
             certificate={"key": 50, "count": 6},
         )
-        put("crawl.quarantine", stream="studio_activity", entity_id=5, path="/studios/x", status=200, reason="x",
+        put("crawl.quarantine", stream="studio_activity", entity_id=5, path="/studios/88", status=200,
+            reason="not as declared",
             body=b'{"count": 5, "more": [5.5], "title": "5 the"}')  # fmt: skip
         # An item that was set aside is known by its number in its list, which is a comment here, or that of its bytes.
         for number in (PERSON, -PERSON):
             put("crawl.quarantine", stream="project_comments", entity_id=50, path="/projects/50/comments", status=200,
-                reason="x", body=b'{"content": "x"}', item_id=number, position=0)  # fmt: skip
+                reason="not as declared", body=b'{"content": "a text"}', item_id=number, position=0)  # fmt: skip
         put("crawl.runs", command="crawl", version="1", api_url="x", requests=5, counts={"project_comments": {"n": 5}},
-            spent={}, answers={"user_followers": {"200": 5}})  # fmt: skip
+            requests_by_purpose={}, responses={"user_followers": {"200": 5}})  # fmt: skip
         put("crawl.queries", stream="search_projects", query="the project", mode="popular", language="en", depth=0)
         for kind in ("project", "studio"):
             put("analytics.threads", kind=kind, thread_id=PERSON, place_id=OWN_PROJECT - (kind == "project"),
                 is_gone=False, replies=0, own_replies=0, gone_replies=0, repliers=0)  # fmt: skip
         put("analytics.ranking_stays", ranking="x", kind="studio", thing_id=OWN_PROJECT, stay=1,
             first_seen_at="2021-01-01", last_seen_at="2021-01-01", best_position=1, mean_position=1,
-            sightings=1)  # fmt: skip
+            entries=1)  # fmt: skip
         yield connection
 
 
@@ -209,9 +210,9 @@ def test_an_erasure_touches_nobody_else(strangers: Any, tmp_path_factory: Any, n
         )
         strangers.execute(
             "INSERT INTO crawl.quarantine (stream, entity_id, path, status, reason, body, item_id, position)"
-            " VALUES ('user_followers', 100, '/users/-/followers', 200, 'x', '{}', 5, 0)"
+            " VALUES ('user_followers', 100, '/users/-/followers', 200, 'not as declared', '{}', 5, 0)"
         )
-        forget(strangers, home, user=PERSON)
+        erase(strangers, home, user=PERSON)
         after = rows(strangers)
     names = [now, former]
     for table, were in before.items():
@@ -225,7 +226,7 @@ def test_an_erasure_touches_nobody_else(strangers: Any, tmp_path_factory: Any, n
 def test_what_is_left_of_texts_is_the_rest_of_them(strangers: Any, tmp_path: Path) -> None:
     """Names of others stay, though a reader could take them for the plural or an ornament of the erased name."""
     strangers.execute("INSERT INTO scratch.users (id, username) VALUES (%s, 'Luna1')", [PERSON])
-    forget(strangers, tmp_path, user=PERSON)
+    erase(strangers, tmp_path, user=PERSON)
     said = [text for (text,) in strangers.execute("SELECT content FROM scratch.studio_comments ORDER BY id")]
     kept = list(SAID)
     kept[1] = f"hi @anna, @{REMOVED}, @luna12 and @luna1s: {REMOVED} luna12 luna1s _luna1_ una1"
@@ -245,12 +246,12 @@ def test_who_is_meant_is_told_by_the_id_where_a_name_does_not(strangers: Any, tm
             [user, f"20{user}-01-01", f"20{user}-02-01"],
         )
     with pytest.raises(UsageError, match="--id, one of 20, 21"):
-        forget(strangers, tmp_path, "twice20")
+        erase(strangers, tmp_path, "twice20")
     for wrong in ({}, {"name": "anna", "user": 5}, {"user": 0}, {"user": 2**63}, {"name": "q|y"}):
         with pytest.raises(UsageError):
-            forget(strangers, tmp_path, **wrong)
-    assert forget(strangers, tmp_path, user=999).known is False
-    assert forget(strangers, tmp_path, user=20).known is True
+            erase(strangers, tmp_path, **wrong)
+    assert erase(strangers, tmp_path, user=999).known is False
+    assert erase(strangers, tmp_path, user=20).known is True
     rule = load_rule(strangers, tmp_path)
     assert [user for user in (20, 21, 999) if rule.names(USER, user)] == [20, 999]
     # What both were called is the person's name too; of the other's earlier names it is no longer told.
@@ -268,7 +269,7 @@ def test_a_name_that_went_to_somebody_else_is_theirs(strangers: Any, tmp_path: P
         [PERSON],
     )
     before = strangers.execute("SELECT content FROM scratch.project_comments ORDER BY id").fetchall()
-    forget(strangers, tmp_path, "renamed5")
+    erase(strangers, tmp_path, "renamed5")
     rule = load_rule(strangers, tmp_path)
     assert [name for name in ("renamed5", "luna12") if rule.names(NAME, name)] == ["renamed5"]
     assert strangers.execute("SELECT content FROM scratch.project_comments ORDER BY id").fetchall() == before
@@ -300,7 +301,7 @@ def test_no_byte_of_the_person_is_left_in_the_files(own_home: Path, monkeypatch:
         reader = psycopg.connect(url)
         reader.execute("SELECT FROM scratch.users")  # in a transaction
         monkeypatch.setattr(maintenance, "_LOCK_TIMEOUT", "100ms")
-        erased = CliRunner().invoke(app, ["forget", "user", "somebody_373", "--yes"])
+        erased = CliRunner().invoke(app, ["erase", "user", "somebody_373", "--yes"])
         assert erased.exit_code == 0, erased.output
         assert "scratch.users: being read" in erased.output
         assert "harvester db maintain --rewrite" in erased.output

@@ -28,13 +28,13 @@ def contents(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, .
 
 
 def add_run(
-    connection: psycopg.Connection[Any], days: int | None, permission: str = "P", crew: int | None = None
+    connection: psycopg.Connection[Any], days: int | None, permission: str = "P", parent_run: int | None = None
 ) -> int:
     row = connection.execute(
-        "INSERT INTO crawl.runs (command, version, api_url, permission, ended_at, outcome, crew) VALUES"
+        "INSERT INTO crawl.runs (command, version, api_url, permission, ended_at, outcome, parent_run_id) VALUES"
         " ('crawl', '1', 'http://x', %s, now() - make_interval(days => %s), CASE WHEN %s::int IS NULL THEN NULL"
         " ELSE 'done' END, %s) RETURNING id",
-        [permission, days, days, crew],
+        [permission, days, days, parent_run],
     ).fetchone()
     assert row is not None
     return int(row[0])
@@ -48,15 +48,15 @@ def runs(connection: psycopg.Connection[Any]) -> list[int]:
 def test_old_runs_go_and_what_entitled_them_stays(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         first = add_run(connection, 400)
-        worker_of_first = add_run(connection, 400, crew=first)
+        worker_of_first = add_run(connection, 400, parent_run=first)
         old = add_run(connection, 300)
-        worker_of_old = add_run(connection, 300, crew=old)
+        worker_of_old = add_run(connection, 300, parent_run=old)
         other = add_run(connection, 300, permission="Q")
         unended = add_run(connection, None)
         last_old = add_run(connection, 200)
         recent = [add_run(connection, 1, permission="R") for _ in range(KEPT_RUNS)]
         before = runs(connection)
-        done = maintain(connection, keep_days=90, rehearse=True)
+        done = maintain(connection, keep_days=90, dry_run=True)
         assert done.deleted["crawl.runs"] == 2
         assert runs(connection) == before
         connection.execute("SELECT pg_advisory_unlock_all()")

@@ -14,7 +14,7 @@ from harvester.api.decode import decode
 from harvester.api.stream import Paging
 from harvester.config import load
 from harvester.crawl import frontier
-from harvester.crawl.visits import course, take_object, take_page
+from harvester.crawl.visits import paginator_of, take_object, take_page
 from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.names import BY_NAME
@@ -58,11 +58,11 @@ class House:
         records = None if served is None else decode(stream, json.dumps(served).encode())
         if stream.paging is Paging.SINGLE:
             return self.writer.commit([take_object(lease, records)]).taken == [True]
-        way = course(lease)
-        while not way.ended:
-            page, _ = take_page(lease, way, records)
-            if page.verdict is not None:
-                page = replace(page, verdict=replace(page.verdict, proven=proven))
+        paginator = paginator_of(lease)
+        while not paginator.finished:
+            page, _ = take_page(lease, paginator, records)
+            if page.visit_result is not None:
+                page = replace(page, visit_result=replace(page.visit_result, proven=proven))
             if self.writer.commit([page]).taken != [True]:
                 return False
             lease, records = replace(lease, position=lease.position + 1), []
@@ -77,7 +77,7 @@ class House:
     @property
     def by_name(self) -> dict[str, tuple[bool, str | None]]:
         """Of the visits of account 5: whether each is due, and what it says."""
-        found = self.rows("SELECT stream, due_at <= now(), last_error FROM crawl.walks WHERE entity_id = 5")
+        found = self.rows("SELECT stream, due_at <= now(), last_error FROM crawl.frontier WHERE entity_id = 5")
         return {stream: (due, error) for stream, due, error in found}
 
 
@@ -94,7 +94,7 @@ def test_what_lists_stored_under_a_lost_name_is_retracted(house: House) -> None:
     house.meet(16, "fan_16")
     house.visit("user_following", 15, fans(16), proven=True)
     house.connection.execute(
-        "UPDATE scratch.follows SET gone_at = now() - interval '1 h', gone_after = now() - interval '2 h',"
+        "UPDATE scratch.follows SET gone_at = now() - interval '1 h', last_seen_at = now() - interval '2 h',"
         " gone_reason = 'no longer listed' WHERE follower_id = 12"
     )
     # Three in their order: taken for the list that it was. A newcomer's, as the next visit of the account shows.
@@ -116,9 +116,9 @@ def test_what_lists_stored_under_a_lost_name_is_retracted(house: House) -> None:
         "SELECT username FROM history.user_revisions WHERE user_id = 5 ORDER BY valid_to DESC LIMIT 1"
     ) == [("Alice",)]
     assert house.rows("SELECT user_id, found_at, retracted FROM crawl.name_changes") == [(5, None, 2)]
-    assert house.rows("SELECT certificate FROM crawl.walks WHERE stream = 'user_followers'") == [(None,)]
+    assert house.rows("SELECT certificate FROM crawl.frontier WHERE stream = 'user_followers'") == [(None,)]
     other = house.rows(
-        "SELECT due_at <= now(), incremental FROM crawl.walks WHERE stream = 'user_following' AND entity_id = 15"
+        "SELECT due_at <= now(), incremental FROM crawl.frontier WHERE stream = 'user_following' AND entity_id = 15"
     )
     assert other == [(True, False)], "the other end of the link that was taken back is read in full"
     assert set(house.by_name.values()) == {(False, NAME_UNKNOWN)}
@@ -126,7 +126,7 @@ def test_what_lists_stored_under_a_lost_name_is_retracted(house: House) -> None:
     house.meet(5, "alice_5")
     assert set(house.by_name.values()) == {(True, None)}
     assert house.rows("SELECT found_at IS NOT NULL, retracted FROM crawl.name_changes") == [(True, 2)]
-    assert house.rows("SELECT DISTINCT incremental FROM crawl.walks WHERE entity_id = 5") == [(False,)]
+    assert house.rows("SELECT DISTINCT incremental FROM crawl.frontier WHERE entity_id = 5") == [(False,)]
 
 
 def test_what_was_missed_under_a_proven_name_is_remembered(house: House) -> None:
@@ -134,13 +134,13 @@ def test_what_was_missed_under_a_proven_name_is_remembered(house: House) -> None
     house.visit("user", 5, user(5, "alice"))
     house.visit("user_followers", 5, fans(11, 12), proven=True)
     house.connection.execute(
-        "INSERT INTO crawl.suspects (stream, entity_id, item_id, gone_after, missed_at) VALUES"
+        "INSERT INTO crawl.missing_items (stream, entity_id, item_id, last_seen_at, missed_at) VALUES"
         " ('user_followers', 5, 11, now() - interval '2 h', now() - interval '1 h'),"
         " ('user_followers', 5, 12, now() - interval '2 h', now() + interval '1 h'),"
         " ('user_page', 5, 5, now() - interval '2 h', now() - interval '1 h')"
     )
     house.meet(5, "bob")
-    assert house.rows("SELECT stream, item_id FROM crawl.suspects") == [("user_followers", 11)]
+    assert house.rows("SELECT stream, item_id FROM crawl.missing_items") == [("user_followers", 11)]
 
 
 def test_an_account_that_is_met_under_another_name_is_not_gone(house: House) -> None:
@@ -180,7 +180,9 @@ def test_a_name_that_was_lost_before_is_tried_an_hour_later(house: House) -> Non
     assert set(house.by_name.values()) == {(False, NAME_UNKNOWN)}
     house.meet(5, "Alice")
     assert set(house.by_name.values()) == {(False, None)}
-    within = house.rows("SELECT bool_and(due_at < now() + interval '61 minutes') FROM crawl.walks WHERE entity_id = 5")
+    within = house.rows(
+        "SELECT bool_and(due_at < now() + interval '61 minutes') FROM crawl.frontier WHERE entity_id = 5"
+    )
     assert within == [(True,)]
 
 
@@ -188,7 +190,7 @@ def test_whose_name_is_taken_is_gone_since_it_was_last_seen(house: House) -> Non
     house.visit("user", 5, user(5, "alice"))
     house.visit("username_check", 5, {"username": "alice", "msg": "username exists"})
     house.visit("user", 5, None)
-    found = house.rows("SELECT username, gone_at > gone_after, gone_reason FROM scratch.users WHERE id = 5")
+    found = house.rows("SELECT username, gone_at > last_seen_at, gone_reason FROM scratch.users WHERE id = 5")
     assert found == [("alice", True, "deleted or banned")]
     assert house.by_name["username_check"] == (False, None)
 

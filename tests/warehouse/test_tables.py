@@ -26,8 +26,9 @@ CONTRACT = {
         "member_revisions",
     },
     "crawl": {
-        "walks", "runs", "quarantine", "budget", "seeds", "designs", "draws", "erasures", "drift", "queries",
-        "alembic_version", "sql_parts", "sightings", "suspects", "name_changes", "priors", "reply_decay", "strata",
+        "frontier", "runs", "quarantine", "rate_limit", "seeds", "designs", "draws", "erasures", "drift", "queries",
+        "alembic_version", "sql_parts", "seen_items", "missing_items", "name_changes", "priors", "reply_decay",
+        "strata",
         "waves", "wave_outcomes", "rate_changes",
     },
     "analytics": {

@@ -16,7 +16,7 @@ def test_the_functions_of_the_past_are_made_from_the_schema() -> None:
     assert (files("harvester") / "warehouse" / "views" / "as_of.sql").read_text() == functions()
 
 
-CERTIFIED = '{"ground": "key", "complete": true, "key": 1767225600}'  # 2026-01-01
+CERTIFIED = '{"proven_by": "key", "complete": true, "key": 1767225600}'  # 2026-01-01
 GAPS = [
     ({"visits": 0}, "the data: not read yet"),
     ({"certificate": CERTIFIED, "certified_from": "2026-03-01"}, "the world"),
@@ -28,9 +28,9 @@ GAPS = [
             "certified_from": "2026-01-05",
             "state": '{"key": 1768867200, "offset": 39}',  # 2026-01-20
         },
-        "the data: a walk is under way",
+        "the data: a visit is under way",
     ),
-    ({"certificate": '{"ground": "none", "complete": false}'}, "unknown: no walk could be certified"),
+    ({"certificate": '{"proven_by": "none", "complete": false}'}, "unknown: no visit could be certified"),
     ({"certificate": CERTIFIED, "gone_at": "2026-02-01"}, "the world: the page itself is gone"),
     (
         {"certificate": CERTIFIED.replace("}", ', "capped": true}'), "certified_from": "2026-03-01"},
@@ -41,7 +41,7 @@ GAPS = [
 
 @pytest.mark.every_postgres
 def test_a_gap_in_the_data_is_told_from_a_gap_in_the_world(database: str) -> None:
-    ask = "SELECT analytics.gap_is_in('project_comments', %s, '2026-01-10', '2026-02-10')"
+    ask = "SELECT analytics.explain_gap('project_comments', %s, '2026-01-10', '2026-02-10')"
     with psycopg.connect(database, autocommit=True) as connection:
         for number, (values, said) in enumerate(GAPS):
             row: dict[str, Any] = {
@@ -53,7 +53,7 @@ def test_a_gap_in_the_data_is_told_from_a_gap_in_the_world(database: str) -> Non
             row |= values
             names = ", ".join(row)
             marks = ", ".join(["%s"] * len(row))
-            connection.execute(f"INSERT INTO crawl.walks ({names}) VALUES ({marks})", list(row.values()))
+            connection.execute(f"INSERT INTO crawl.frontier ({names}) VALUES ({marks})", list(row.values()))
             assert connection.execute(ask, [number]).fetchone() == (said,)
         assert connection.execute(ask, [999]).fetchone() == ("the data: not in scope",)
         # Analysts may ask, and see nothing else of the operator's tables.
@@ -62,7 +62,7 @@ def test_a_gap_in_the_data_is_told_from_a_gap_in_the_world(database: str) -> Non
         assert connection.execute(ask, [1]).fetchone() == ("the world",)
         assert connection.execute("SELECT count(*) FROM history.projects_at(now())").fetchone() == (0,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute("SELECT * FROM crawl.walks")
+            connection.execute("SELECT * FROM crawl.frontier")
 
 
 LINKED = {
@@ -99,7 +99,7 @@ def test_what_links_a_studio_or_a_project_is_there_while_these_are(database: str
         assert connection.execute(shared).fetchone() == (1,)
         for table, number in (("studios", 2), ("projects", 5)):
             connection.execute(
-                f"UPDATE scratch.{table} SET gone_at = clock_timestamp(), gone_after = now() WHERE id = {number}"
+                f"UPDATE scratch.{table} SET gone_at = clock_timestamp(), last_seen_at = now() WHERE id = {number}"
             )
         assert [*told().values()] == [[4], [4], [1, 3], [2], [3]]
         assert connection.execute(shared).fetchone() == (0,)

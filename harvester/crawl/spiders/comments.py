@@ -1,9 +1,9 @@
 """Comments at the top of threads, on projects and in studios."""
 
-from harvester.crawl.spider import WalkSpider
+from harvester.crawl.spider import FrontierSpider
 
 
-class CommentsSpider(WalkSpider):
+class CommentsSpider(FrontierSpider):
     """Visits what is due of these streams."""
 
     name = "comments"

@@ -1,9 +1,9 @@
 """Discovery: explore, search, the front page, and what the site says of itself."""
 
-from harvester.crawl.spider import WalkSpider
+from harvester.crawl.spider import FrontierSpider
 
 
-class DiscoverySpider(WalkSpider):
+class DiscoverySpider(FrontierSpider):
     """Visits what is due of these streams."""
 
     name = "discovery"

@@ -1,9 +1,9 @@
 """The replies of threads whose `reply_count` changed."""
 
-from harvester.crawl.spider import WalkSpider
+from harvester.crawl.spider import FrontierSpider
 
 
-class RepliesSpider(WalkSpider):
+class RepliesSpider(FrontierSpider):
     """Visits what is due of these streams."""
 
     name = "replies"

@@ -1,9 +1,9 @@
 """Studios, their projects, managers and curators."""
 
-from harvester.crawl.spider import WalkSpider
+from harvester.crawl.spider import FrontierSpider
 
 
-class StudiosSpider(WalkSpider):
+class StudiosSpider(FrontierSpider):
     """Visits what is due of these streams."""
 
     name = "studios"

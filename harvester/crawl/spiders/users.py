@@ -1,9 +1,9 @@
 """Users, and their lists: projects, favorites, followers, following, curated studios."""
 
-from harvester.crawl.spider import WalkSpider
+from harvester.crawl.spider import FrontierSpider
 
 
-class UsersSpider(WalkSpider):
+class UsersSpider(FrontierSpider):
     """Visits what is due of these streams."""
 
     name = "users"

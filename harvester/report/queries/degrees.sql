@@ -7,7 +7,7 @@ users AS (
     SELECT w.stream,
         width_bucket(coalesce(CASE w.stream WHEN 'user_followers' THEN followers ELSE following END, 0), {bins}) AS place,
         count(*) AS users
-    FROM crawl.walks w JOIN scratch.present_users u ON u.id = w.entity_id
+    FROM crawl.frontier w JOIN scratch.present_users u ON u.id = w.entity_id
     LEFT JOIN {follow_degrees} d ON d.user_id = w.entity_id
     WHERE w.stream IN ('user_followers', 'user_following') AND w.gone_at IS NULL
         AND w.certificate ->> 'complete' = 'true'

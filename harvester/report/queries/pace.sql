@@ -10,7 +10,7 @@ runs AS (
         (SELECT sum((value ->> 'inserted')::bigint + (value ->> 'updated')::bigint) FROM jsonb_each(counts)) AS written
     FROM crawl.runs r
     -- What a run holds whose work was done by workers is their sum.
-    WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.crew = r.id)
+    WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = r.id)
         AND coalesce(ended_at, %(at)s) > %(since)s AND started_at < %(at)s
 )
 SELECT since, round(coalesce(sum(requests * part), 0) / seconds, 2) AS requests_per_second,

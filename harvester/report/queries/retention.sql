@@ -16,7 +16,7 @@ members AS (
             WHERE x.entity_id = u.id AND d.kind = 'user' AND d.name IN ('uniform', 'stratified', 'panel')
         ) AS is_drawn
     FROM scratch.users u
-    JOIN crawl.walks w ON w.stream = 'user_projects' AND w.entity_id = u.id AND w.visits > 0
+    JOIN crawl.frontier w ON w.stream = 'user_projects' AND w.entity_id = u.id AND w.visits > 0
     JOIN calendar c ON c.month = date_trunc('month', u.joined_at AT TIME ZONE 'UTC')::date
     LEFT JOIN calendar r ON r.month = date_trunc('month', w.certified_from AT TIME ZONE 'UTC')::date
     WHERE mod(u.id, {one_in}) = 0

@@ -3,7 +3,7 @@ WITH last AS (
     SELECT w.certified_from - (
             SELECT max(a.created_at) FROM scratch.studio_activity a WHERE a.studio_id = w.entity_id
         ) AS quiet
-    FROM crawl.walks w JOIN scratch.present_studios s ON s.id = w.entity_id
+    FROM crawl.frontier w JOIN scratch.present_studios s ON s.id = w.entity_id
     WHERE w.stream = 'studio_activity' AND w.certificate ->> 'complete' = 'true'
 ),
 classes (class, within) AS (

@@ -3,7 +3,7 @@ SELECT ({bins})[width_bucket(size, {bins})] AS projects_from, count(*) AS studio
 FROM (
     SELECT coalesce(f.projects, 0) AS size
     FROM scratch.present_studios s
-    JOIN crawl.walks w ON w.stream = 'studio_projects' AND w.entity_id = s.id AND w.certificate ->> 'complete' = 'true'
+    JOIN crawl.frontier w ON w.stream = 'studio_projects' AND w.entity_id = s.id AND w.certificate ->> 'complete' = 'true'
     LEFT JOIN {studio_figures} f ON f.studio_id = s.id
 ) studios
 GROUP BY projects_from

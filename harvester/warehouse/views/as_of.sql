@@ -90,7 +90,7 @@ $$;
 COMMENT ON FUNCTION history.follows_at IS 'scratch.follows as known at a time.';
 
 -- profile_comments as known at a time
-CREATE FUNCTION history.profile_comments_at(timestamptz) RETURNS TABLE (id bigint, user_id bigint, parent_id bigint, author_id bigint, commentee_id bigint, content text, content_served text, created_at timestamp with time zone, modified_at timestamp with time zone, visibility text, reply_count integer, first_seen_at timestamp with time zone, extra jsonb)
+CREATE FUNCTION history.profile_comments_at(timestamptz) RETURNS TABLE (id bigint, user_id bigint, parent_id bigint, author_id bigint, commentee_id bigint, content text, content_raw text, created_at timestamp with time zone, modified_at timestamp with time zone, visibility text, reply_count integer, first_seen_at timestamp with time zone, extra jsonb)
 LANGUAGE sql STABLE AS $$
 SELECT t.id,
     t.user_id,
@@ -98,7 +98,7 @@ SELECT t.id,
     t.author_id,
     t.commentee_id,
     CASE WHEN v0.valid_to IS NULL THEN t.content ELSE v0.content END,
-    CASE WHEN v0.valid_to IS NULL THEN t.content_served ELSE v0.content_served END,
+    CASE WHEN v0.valid_to IS NULL THEN t.content_raw ELSE v0.content_raw END,
     t.created_at,
     t.modified_at,
     CASE WHEN v0.valid_to IS NULL THEN t.visibility ELSE v0.visibility END,
@@ -175,7 +175,7 @@ $$;
 COMMENT ON FUNCTION history.projects_at IS 'scratch.projects as known at a time.';
 
 -- studio_comments as known at a time
-CREATE FUNCTION history.studio_comments_at(timestamptz) RETURNS TABLE (id bigint, studio_id bigint, parent_id bigint, author_id bigint, commentee_id bigint, content text, content_served text, created_at timestamp with time zone, modified_at timestamp with time zone, visibility text, reply_count integer, first_seen_at timestamp with time zone, extra jsonb)
+CREATE FUNCTION history.studio_comments_at(timestamptz) RETURNS TABLE (id bigint, studio_id bigint, parent_id bigint, author_id bigint, commentee_id bigint, content text, content_raw text, created_at timestamp with time zone, modified_at timestamp with time zone, visibility text, reply_count integer, first_seen_at timestamp with time zone, extra jsonb)
 LANGUAGE sql STABLE AS $$
 SELECT t.id,
     t.studio_id,
@@ -183,7 +183,7 @@ SELECT t.id,
     t.author_id,
     t.commentee_id,
     CASE WHEN v0.valid_to IS NULL THEN t.content ELSE v0.content END,
-    CASE WHEN v0.valid_to IS NULL THEN t.content_served ELSE v0.content_served END,
+    CASE WHEN v0.valid_to IS NULL THEN t.content_raw ELSE v0.content_raw END,
     t.created_at,
     t.modified_at,
     CASE WHEN v0.valid_to IS NULL THEN t.visibility ELSE v0.visibility END,
@@ -273,7 +273,7 @@ $$;
 COMMENT ON FUNCTION history.favorites_at IS 'scratch.favorites as known at a time.';
 
 -- project_comments as known at a time
-CREATE FUNCTION history.project_comments_at(timestamptz) RETURNS TABLE (id bigint, project_id bigint, parent_id bigint, author_id bigint, commentee_id bigint, content text, content_served text, created_at timestamp with time zone, modified_at timestamp with time zone, visibility text, reply_count integer, first_seen_at timestamp with time zone, extra jsonb)
+CREATE FUNCTION history.project_comments_at(timestamptz) RETURNS TABLE (id bigint, project_id bigint, parent_id bigint, author_id bigint, commentee_id bigint, content text, content_raw text, created_at timestamp with time zone, modified_at timestamp with time zone, visibility text, reply_count integer, first_seen_at timestamp with time zone, extra jsonb)
 LANGUAGE sql STABLE AS $$
 SELECT t.id,
     t.project_id,
@@ -281,7 +281,7 @@ SELECT t.id,
     t.author_id,
     t.commentee_id,
     CASE WHEN v0.valid_to IS NULL THEN t.content ELSE v0.content END,
-    CASE WHEN v0.valid_to IS NULL THEN t.content_served ELSE v0.content_served END,
+    CASE WHEN v0.valid_to IS NULL THEN t.content_raw ELSE v0.content_raw END,
     t.created_at,
     t.modified_at,
     CASE WHEN v0.valid_to IS NULL THEN t.visibility ELSE v0.visibility END,

@@ -10,13 +10,13 @@ SELECT
         WHEN (w.certificate ->> 'complete')::boolean THEN 'certified'
         ELSE 'unproved'
     END AS state,
-    w.certificate ->> 'ground' AS ground,
+    w.certificate ->> 'proven_by' AS proven_by,
     w.certified_from,
     w.certified_at,
-    w.enumerated_at,
-    w.held,
+    w.last_full_read_at,
+    w.item_count,
     CASE WHEN t.timed THEN to_timestamp((w.certificate ->> 'key')::bigint) END AS newest_at,
-    -- A walk under way has a hole between what it read so far and what was certified before.
+    -- A visit under way has a hole between what it read so far and what was certified before.
     CASE WHEN t.timed AND w.state ? 'key' THEN to_timestamp((w.state ->> 'key')::bigint) END AS hole_before,
     CASE WHEN t.timed AND w.state ? 'key' THEN to_timestamp((w.certificate ->> 'key')::bigint) END AS hole_after,
     (w.certificate ->> 'capped')::boolean IS TRUE AS capped,
@@ -25,7 +25,7 @@ SELECT
     coalesce(h.holes, 0) AS holes,
     w.visited_at,
     w.due_at
-FROM crawl.walks w
+FROM crawl.frontier w
 LEFT JOIN (
     SELECT stream, entity_id, count(*)::int AS holes FROM crawl.quarantine WHERE item_id IS NOT NULL GROUP BY 1, 2
 ) h ON h.stream = w.stream AND h.entity_id = w.entity_id
@@ -36,17 +36,17 @@ CROSS JOIN LATERAL (
 ) t;
 
 COMMENT ON VIEW analytics.coverage IS
-    'Per list or object: what is certified, on which ground and when. All that stood in the list at certified_from is held, but for the holes.';
+    'Per list or object: what is certified, on which proven_by and when. All that stood in the list at certified_from is held, but for the holes.';
 
-CREATE FUNCTION analytics.gap_is_in(stream text, entity_id bigint, after timestamptz, before timestamptz) RETURNS text
+CREATE FUNCTION analytics.explain_gap(stream text, entity_id bigint, after timestamptz, before timestamptz) RETURNS text
 LANGUAGE sql STABLE AS $$
 SELECT CASE
     WHEN c.state IS NULL THEN 'the data: not in scope'
     WHEN c.state = 'not read yet' THEN 'the data: not read yet'
     WHEN c.state = 'gone' THEN 'the world: the page itself is gone'
-    WHEN c.state = 'unproved' THEN 'unknown: no walk could be certified'
+    WHEN c.state = 'unproved' THEN 'unknown: no visit could be certified'
     WHEN c.capped THEN 'unknown: the site serves no more than the newest pages'
-    WHEN c.hole_after < $4 AND c.hole_before > $3 THEN 'the data: a walk is under way'
+    WHEN c.hole_after < $4 AND c.hole_before > $3 THEN 'the data: a visit is under way'
     WHEN c.certified_from >= $4 THEN 'the world'
     WHEN c.certified_from > $3 THEN 'the world until the last visit, the data after it'
     ELSE 'the data: not read since'
@@ -55,7 +55,7 @@ FROM (SELECT $1 AS stream, $2 AS entity_id) asked
 LEFT JOIN analytics.coverage c ON c.stream = asked.stream AND c.entity_id = asked.entity_id
 $$;
 
-COMMENT ON FUNCTION analytics.gap_is_in IS
+COMMENT ON FUNCTION analytics.explain_gap IS
     'Whether nothing of a list lies between two times because nothing was there (the world) or because it was not read (the data).';
 
 -- Ids count up over the whole site: the share of them that is held says how much of a month the warehouse can have.
@@ -81,13 +81,13 @@ COMMENT ON COLUMN analytics.coverage.stream IS 'The stream.';
 COMMENT ON COLUMN analytics.coverage.entity_id IS 'The user, project, studio or comment that is visited.';
 COMMENT ON COLUMN analytics.coverage.state IS
     'not read yet, gone, read (what has no list), certified (proved to be read whole), or unproved.';
-COMMENT ON COLUMN analytics.coverage.ground IS 'What the proof rests on: key, identity, agreement of two reads, or none.';
-COMMENT ON COLUMN analytics.coverage.certified_from IS 'When the proved walk began: all that stood in the list then is held.';
+COMMENT ON COLUMN analytics.coverage.proven_by IS 'What the proof rests on: key, identity, agreement of two reads, or none.';
+COMMENT ON COLUMN analytics.coverage.certified_from IS 'When the proved visit began: all that stood in the list then is held.';
 COMMENT ON COLUMN analytics.coverage.certified_at IS 'When it ended.';
-COMMENT ON COLUMN analytics.coverage.enumerated_at IS 'When the last walk through the whole list began.';
-COMMENT ON COLUMN analytics.coverage.held IS 'Items that the list held then, and new ones since.';
+COMMENT ON COLUMN analytics.coverage.last_full_read_at IS 'When the last visit of the whole list began.';
+COMMENT ON COLUMN analytics.coverage.item_count IS 'Items that the list held then, and new ones since.';
 COMMENT ON COLUMN analytics.coverage.newest_at IS 'The time of the newest item under the proof, for lists in order of time.';
-COMMENT ON COLUMN analytics.coverage.hole_before IS 'A walk is under way: what is older than this is not read yet,';
+COMMENT ON COLUMN analytics.coverage.hole_before IS 'A visit is under way: what is older than this is not read yet,';
 COMMENT ON COLUMN analytics.coverage.hole_after IS 'down to this.';
 COMMENT ON COLUMN analytics.coverage.capped IS 'Whether the site serves no more than the newest pages.';
 COMMENT ON COLUMN analytics.coverage.confirmed IS

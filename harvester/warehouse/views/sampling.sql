@@ -26,7 +26,7 @@ COMMENT ON COLUMN analytics.samples.design_id IS 'The design.';
 COMMENT ON COLUMN analytics.samples.name IS 'uniform, stratified, panel, authors or walk.';
 COMMENT ON COLUMN analytics.samples.kind IS 'What it draws: project, studio or user.';
 COMMENT ON COLUMN analytics.samples.parent_id IS 'For authors and walks: the design from whose hits they come or start.';
-COMMENT ON COLUMN analytics.samples.depth IS 'Hops from a hit that are walked too; -1: the hit alone, without its lists.';
+COMMENT ON COLUMN analytics.samples.depth IS 'Hops from a hit that are visited too; -1: the hit alone, without its lists.';
 COMMENT ON COLUMN analytics.samples.parameters IS 'Its parameters, frame and seed. Whoever has the seed can draw the same ids: not for a dataset with pseudonyms.';
 COMMENT ON COLUMN analytics.samples.drawn_at IS 'When it was drawn or begun.';
 COMMENT ON COLUMN analytics.samples.frame_size IS 'Ids that could be drawn; null where there is no list of them (authors, walks).';
@@ -98,7 +98,7 @@ SELECT d.design_id, coalesce(v.wave, 0) AS wave, d.position, d.stratum, d.entity
     CASE
         WHEN d.outcome IS NOT NULL THEN 'visited'
         WHEN (
-            SELECT bool_or(w.failures > 0) FROM crawl.walks w
+            SELECT bool_or(w.failures > 0) FROM crawl.frontier w
             WHERE w.stream = ANY(CASE WHEN g.name = 'authors' THEN ARRAY['user', 'user_projects'] ELSE ARRAY[g.kind] END)
                 AND w.entity_id = d.entity_id
         ) THEN 'failed'
@@ -111,9 +111,9 @@ SELECT d.design_id, coalesce(v.wave, 0) AS wave, d.position, d.stratum, d.entity
             WHEN (l.certificate ->> 'complete')::boolean AND NOT t.waits
                 AND (v.wave IS NULL OR v.wave = 0 OR l.visited_at >= v.started_at) THEN 'read'
             ELSE 'waiting' END
-        FROM crawl.walks l CROSS JOIN LATERAL (
+        FROM crawl.frontier l CROSS JOIN LATERAL (
             SELECT coalesce(bool_or(r.failures > 0), false) AS failed, coalesce(bool_or(r.visits = 0), false) AS waits
-            FROM scratch.comments c JOIN crawl.walks r ON r.stream = g.kind || '_replies' AND r.entity_id = c.id
+            FROM scratch.comments c JOIN crawl.frontier r ON r.stream = g.kind || '_replies' AND r.entity_id = c.id
             WHERE c.kind = g.kind AND c.place_id = d.entity_id AND c.parent_id IS NULL
         ) t
         WHERE l.stream = g.kind || '_comments' AND l.entity_id = d.entity_id), 'waiting')

@@ -35,7 +35,7 @@ SELECT
     count(u.gone_at)::integer AS gone_users,
     (count(*) FILTER (WHERE w.visits > 0))::integer AS read_users
 FROM scratch.users u
-LEFT JOIN crawl.walks w ON w.stream = 'user_projects' AND w.entity_id = u.id
+LEFT JOIN crawl.frontier w ON w.stream = 'user_projects' AND w.entity_id = u.id
 WHERE u.joined_at IS NOT NULL
 GROUP BY 1;
 
@@ -48,7 +48,7 @@ WITH members AS (
     SELECT u.id, date_trunc('month', u.joined_at AT TIME ZONE 'UTC')::date AS cohort,
         (date_trunc('month', w.certified_from AT TIME ZONE 'UTC') - interval '1 month')::date AS last_month
     FROM scratch.users u
-    JOIN crawl.walks w ON w.stream = 'user_projects' AND w.entity_id = u.id
+    JOIN crawl.frontier w ON w.stream = 'user_projects' AND w.entity_id = u.id
     WHERE u.joined_at IS NOT NULL AND (w.certificate ->> 'complete')::boolean
 ),
 observed AS (

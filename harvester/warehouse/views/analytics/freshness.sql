@@ -15,7 +15,7 @@ SELECT
     min(visited_at) AS oldest_read_at,
     percentile_disc(0.5) WITHIN GROUP (ORDER BY visited_at) AS median_read_at,
     max(visited_at) AS newest_read_at
-FROM crawl.walks
+FROM crawl.frontier
 GROUP BY 1;
 
 COMMENT ON VIEW analytics.stream_freshness IS

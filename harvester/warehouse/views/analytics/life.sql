@@ -24,10 +24,10 @@ FROM (
     UNION ALL
     SELECT p.id, coalesce(h.superseded_at, p.first_seen_at), NULL,
         -- A visit that found nothing confirms nothing.
-        greatest(coalesce(h.superseded_at, p.first_seen_at), least(w.visited_at, p.gone_after)),
+        greatest(coalesce(h.superseded_at, p.first_seen_at), least(w.visited_at, p.last_seen_at)),
         p.views, p.loves, p.favorites, p.remixes, coalesce(p.shared_at, p.created_at)
     FROM scratch.projects p
-    LEFT JOIN crawl.walks w ON w.stream = 'project' AND w.entity_id = p.id
+    LEFT JOIN crawl.frontier w ON w.stream = 'project' AND w.entity_id = p.id
     LEFT JOIN (SELECT project_id, max(valid_to) AS superseded_at FROM history.project_stats GROUP BY 1) h
         ON h.project_id = p.id
 ) v

@@ -28,7 +28,7 @@ SELECT
     substring(w.stream FROM 6) AS direction,
     coalesce(CASE w.stream WHEN 'user_followers' THEN d.followers ELSE d.following END, 0) AS degree,
     w.certified_from AS observed_at
-FROM crawl.walks w
+FROM crawl.frontier w
 JOIN scratch.present_users u ON u.id = w.entity_id
 LEFT JOIN analytics.follow_degrees d ON d.user_id = w.entity_id
 WHERE w.stream IN ('user_followers', 'user_following') AND w.gone_at IS NULL

@@ -38,7 +38,7 @@ SELECT
     min(s.seen_at) AS first_seen_at,
     max(s.seen_at) AS last_seen_at,
     (SELECT min(n.seen_at) FROM history.rankings n WHERE n.ranking = s.ranking AND n.seen_at > max(s.seen_at)) AS absent_after,
-    count(DISTINCT s.seen_at)::integer AS sightings,
+    count(DISTINCT s.seen_at)::integer AS entries,
     min(s.position) AS best_position,
     round(avg(s.position), 2) AS mean_position
 FROM (
@@ -52,7 +52,7 @@ FROM (
             SELECT max(x.seen_at) AS read_before FROM history.rankings x
             WHERE x.ranking = r.ranking AND x.seen_at < r.seen_at
         ) b
-    ) sightings
+    ) entries
     WINDOW stay AS (PARTITION BY ranking, kind, thing_id ORDER BY seen_at, position)
 ) s
 GROUP BY 1, 2, 3, 4;
@@ -62,30 +62,30 @@ COMMENT ON VIEW analytics.live_ranking_stays IS
 
 CREATE VIEW analytics.ranking_survival AS
 WITH stays AS (
-    SELECT ranking, sightings, absent_before IS NOT NULL AS is_observable, absent_after IS NOT NULL AS is_over
+    SELECT ranking, entries, absent_before IS NOT NULL AS is_observable, absent_after IS NOT NULL AS is_over
     FROM analytics.ranking_stays
 ),
 lengths AS (
-    SELECT ranking, sightings, count(*) FILTER (WHERE is_over) AS ended,
-        sum(count(*)) OVER (PARTITION BY ranking ORDER BY sightings DESC) AS lasting
+    SELECT ranking, entries, count(*) FILTER (WHERE is_over) AS ended,
+        sum(count(*)) OVER (PARTITION BY ranking ORDER BY entries DESC) AS lasting
     FROM stays WHERE is_observable
     GROUP BY 1, 2
 ),
 curve AS (
     -- The share of stays that are over after so many readings.
-    SELECT ranking, sightings,
+    SELECT ranking, entries,
         CASE WHEN bool_or(ended = lasting) OVER upto THEN 1
             ELSE 1 - exp(sum(ln(CASE WHEN ended < lasting THEN 1 - ended / lasting::double precision ELSE 1 END)) OVER upto)
         END AS share
     FROM lengths
-    WINDOW upto AS (PARTITION BY ranking ORDER BY sightings)
+    WINDOW upto AS (PARTITION BY ranking ORDER BY entries)
 )
 SELECT
     s.ranking,
     count(*)::integer AS stays,
     (count(*) FILTER (WHERE is_observable))::integer AS observable,
     (count(*) FILTER (WHERE is_observable AND is_over))::integer AS ended,
-    (SELECT min(c.sightings) FROM curve c WHERE c.ranking = s.ranking AND c.share >= 0.5 - 1e-9) AS median_readings
+    (SELECT min(c.entries) FROM curve c WHERE c.ranking = s.ranking AND c.share >= 0.5 - 1e-9) AS median_readings
 FROM stays s
 GROUP BY 1;
 
@@ -128,7 +128,7 @@ SELECT
     coalesce(u.country, 'unknown') AS country,
     count(DISTINCT s.thing_id) AS things,
     count(DISTINCT u.id) AS authors,
-    sum(s.sightings)::bigint AS sightings,
+    sum(s.entries)::bigint AS entries,
     min(s.best_position) AS best_position
 FROM analytics.ranking_stays s
 LEFT JOIN scratch.projects p ON s.kind = 'project' AND p.id = s.thing_id

@@ -62,16 +62,16 @@ SELECT
     CASE WHEN e.is_observable
         THEN greatest(least(t.first_answer_at, o.observed_until) - c.created_at, interval '0 seconds') END AS waited
 FROM scratch.comments c
-LEFT JOIN crawl.walks w ON w.stream = c.kind || '_comments' AND w.entity_id = c.place_id
+LEFT JOIN crawl.frontier w ON w.stream = c.kind || '_comments' AND w.entity_id = c.place_id
 LEFT JOIN analytics.live_threads t ON t.kind = c.kind AND t.thread_id = c.id
 CROSS JOIN LATERAL (
     -- When it was read itself, or its whole list was; and no later than it was known to be there. Not when its answer
     -- was read: of those that stay without one nobody would know as much. What was gone when it was first met is shown
     -- for the sake of its replies.
-    SELECT CASE WHEN c.gone_at IS NULL THEN r.read_at WHEN c.gone_after IS NOT NULL THEN least(r.read_at, c.gone_after) END
+    SELECT CASE WHEN c.gone_at IS NULL THEN r.read_at WHEN c.last_seen_at IS NOT NULL THEN least(r.read_at, c.last_seen_at) END
         AS observed_until
     FROM (
-        SELECT greatest(c.first_seen_at, CASE WHEN (w.certificate ->> 'complete')::boolean THEN w.enumerated_at END)
+        SELECT greatest(c.first_seen_at, CASE WHEN (w.certificate ->> 'complete')::boolean THEN w.last_full_read_at END)
             AS read_at
     ) r
 ) o

@@ -49,7 +49,7 @@ class _Worker:
 
 
 @dataclass(slots=True)
-class Crew:
+class WorkerPool:
     """Workers that run together for one command, until each has ended."""
 
     settings: Settings
@@ -57,12 +57,12 @@ class Crew:
     streams: list[str]
     size: int
     bounds: Bounds
-    obliged: bool
+    due_only: bool
     share: str | None = None
     run: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     retries: int = 0
-    put_off: int = 0
+    postponed: int = 0
     replaced: int = 0
     totals: frontier.Totals = field(default_factory=frontier.Totals)
     findings: list[str] = field(default_factory=list)
@@ -99,7 +99,7 @@ class Crew:
         outcome = next((one for one in ("failed", "interrupted", "bounded") if self.outcomes[one]), "done")
         with connect(self.settings, autocommit=True) as connection:
             self.totals = frontier.sum_crew(connection, self.run)
-            self.left = frontier.backlog(connection, self.streams, self.settings.price).due
+            self.left = frontier.backlog(connection, self.streams, self.settings.min_gain).due
             if outcome in ("done", "bounded"):
                 self.findings = findings(connection, self.run, self.totals)
             outcome = "degraded" if self.findings else outcome
@@ -112,7 +112,7 @@ class Crew:
         left = None
         if self.bounds.seconds is not None:
             left = max(0.01, (self.bounds.seconds - (time.monotonic() - self._began)) / 60)
-        options = ["--json", "--crew", str(self.run), *(["--obliged"] if self.obliged else [])]
+        options = ["--json", "--parent-run", str(self.run), *(["--due-only"] if self.due_only else [])]
         options += [part for name in self.spiders for part in ("--spider", name)]
         options += [] if self.share is None else ["--share", self.share]
         options += [] if most_requests is None else ["--max-requests", str(most_requests)]
@@ -155,7 +155,7 @@ class Crew:
         with suppress(ValueError):
             summary = json.loads(worker.process.communicate()[0])
         self.retries += summary.get("retries", 0)
-        self.put_off += summary.get("put_off", 0)
+        self.postponed += summary.get("postponed", 0)
         self.outcomes[summary.get("outcome", "failed") if code in _FINE else "failed"] += 1
 
     def _replace(self, worker: _Worker) -> None:
@@ -194,7 +194,7 @@ class Crew:
             elapsed=time.monotonic() - self._began,
             requests=total.requests,
             tables=total.counts.tables,
-            due=frontier.backlog(connection, self.streams, self.settings.price).due,
+            due=frontier.backlog(connection, self.streams, self.settings.min_gain).due,
             rate=self.settings.rate,
             bounds=self.bounds,
             stopping=self.stopping,
