@@ -300,7 +300,7 @@ class Sandbox:
     """A running sandbox, and what it says of itself."""
 
     url: str
-    process: subprocess.Popen[str]
+    process: forked.Started
 
     def call(self, method: str, path: str) -> bytes:
         request = urllib.request.Request(self.url + path, method=method)
@@ -539,24 +539,15 @@ def start_sandbox() -> Iterator[Callable[..., Sandbox]]:
 
     def start(**options: Any) -> Sandbox:
         arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "harvester", "sandbox", *arguments],
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        assert process.stdout is not None
-        word, _, url = process.stdout.readline().strip().partition(" ")
+        process = forked.Started(["sandbox", *arguments])
+        word, _, url = process.first_line(timeout=120).partition(" ")
         assert word == "ready"
         running.append(Sandbox(url, process))
         return running[-1]
 
     yield start
     for sandbox in running:
-        sandbox.process.terminate()
-        sandbox.process.wait(timeout=30)
-        assert sandbox.process.stdout is not None
-        sandbox.process.stdout.close()
+        sandbox.process.end(timeout=30)
 
 
 @pytest.fixture(scope="session")

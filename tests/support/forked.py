@@ -21,6 +21,7 @@ _LOADED = (
     "harvester.crawl.seeding",
     "harvester.crawl.spiders.users",
     "harvester.crawl.status",
+    "harvester.sandbox.server",
     "harvester.warehouse.erasure",
     "scrapy.core.downloader",
     "scrapy.core.scraper",
@@ -65,8 +66,50 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], timeout: float
     return subprocess.CompletedProcess(["harvester", *arguments], code, output, errors)
 
 
-def _become(arguments: list[str], environment: dict[str, str], folder: Path, written: list[Path]) -> None:
-    """Be the command, in the forked process."""
+class Started:
+    """A command that runs until it is told to end, in a session of its own."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._written = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
+        values = (list(arguments), dict(os.environ), Path.cwd(), self._written)
+        self._process = _context.Process(target=_become, args=values, kwargs={"alone": True})
+        self._process.start()
+
+    def first_line(self, timeout: float) -> str:
+        """Wait for the first line of its output.
+
+        Raises:
+            RuntimeError: if it ended, or said nothing in that time; with what stands on its standard error.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            line, end, _ = self._text(0).partition("\n")
+            if end:
+                return line
+            if self._process.exitcode is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"nothing was said: {self._text(1)}")
+            time.sleep(0.01)
+
+    def end(self, timeout: float) -> None:
+        """Send SIGTERM, and wait."""
+        self._process.terminate()
+        self._process.join(timeout)
+        assert self._process.exitcode is not None, "it did not end"
+        self._process.close()
+        self._folder.cleanup()
+
+    def _text(self, number: int) -> str:
+        path = self._written[number]
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _become(
+    arguments: list[str], environment: dict[str, str], folder: Path, written: list[Path], *, alone: bool = False
+) -> None:
+    """Be the command, in the forked process; `alone`: in a session of its own."""
+    if alone:
+        os.setsid()
     for number, path in enumerate(written, 1):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(file, number)
