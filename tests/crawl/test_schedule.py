@@ -518,7 +518,7 @@ def simulate(connection: Connection, run: int, true: Any, days: range, visits: i
     return waited
 
 
-@pytest.mark.parametrize("visits", [25, 100])
+@pytest.mark.parametrize("visits", [pytest.param(25, marks=pytest.mark.soak), 100])
 def test_what_a_plan_predicts_is_what_comes(visits: int, connection: Connection, run: int) -> None:
     """Of lists with rates of their own, scheduled as crawls schedule them: the delay is within 20% of the plan's."""
     rng = np.random.default_rng(6)

@@ -86,6 +86,9 @@ def test_an_interrupt_reaches_all_workers_once(
     assert_truth(harvester, sandbox)
 
 
+AT_WORK = "SELECT count(*) FROM crawl.runs WHERE parent_run_id IS NOT NULL AND outcome IS NULL"
+
+
 def test_workers_end_with_their_command_however_it_went(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], wait_for_end: Callable[..., None]
 ) -> None:
@@ -97,7 +100,7 @@ def test_workers_end_with_their_command_however_it_went(
     for number, code in ((signal.SIGHUP, 130), (signal.SIGKILL, -signal.SIGKILL)):
         sandbox.json("/sandbox/requests/reset", "POST")
         command = harvester.start("crawl", "--workers", "2", "--json")
-        while sandbox.requests()["total"] < 50:
+        while sandbox.requests()["total"] < 50 or harvester.query(AT_WORK) != [(2,)]:
             time.sleep(0.01)
         workers = [psutil.Process(each) for each in children(command)]
         assert len(workers) == 2
