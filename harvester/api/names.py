@@ -140,8 +140,8 @@ def _places(
             if folded.endswith(_CALLED, 0, begin):
                 if is_name(word):
                     yield match.span()
-                elif pattern is _CHUNK and is_name(word.rstrip(_EDGES)):
-                    yield begin, begin + len(word.rstrip(_EDGES))
+                elif pattern is _CHUNK and (bare := word.rstrip(_EDGES)) and is_name(bare):
+                    yield begin, begin + len(bare)
                 continue
             if not words or len(word) < _SHORT:
                 continue

@@ -8,7 +8,7 @@ import string
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harvester.api.names import fold, is_distinctive, mentions, replaced
@@ -91,6 +91,7 @@ def test_a_hidden_name_is_found_between_any_other_text(
     assert any(start <= middle < end for start, end in mentions(text, NAMES.__contains__))
 
 
+@example("@*")
 @given(st.text(alphabet=string.printable + "éßİ歳１＿\u200b\u0301\ufe0f&%#;", max_size=60))
 def test_any_text_can_be_read(text: str) -> None:
     places = mentions(text, lambda name: len(name) % 2 == 0)
