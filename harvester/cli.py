@@ -295,7 +295,7 @@ def fit(as_json: AsJson = False) -> None:
 
     with connect(settings(), autocommit=True) as connection:
         use_schema(connection)
-        fit_schedule(connection, anew=True)
+        fit_schedule(connection, full=True)
         row = connection.execute("SELECT count(*), coalesce(sum(lists), 0)::bigint FROM crawl.priors").fetchone()
     priors, lists = row or (0, 0)
     if as_json:

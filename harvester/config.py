@@ -166,7 +166,7 @@ class Settings(BaseSettings):
 
     @property
     def rate_is_set(self) -> bool:
-        """Whether the environment names a rate, rather than leave it to the warehouse."""
+        """Return whether the environment names a rate; else the warehouse's counts."""
         return "rate" in self.model_fields_set
 
     @property
@@ -255,7 +255,7 @@ def settings() -> Settings:
 
 
 def is_rate(number: float) -> bool:
-    """Whether a number is a rate of requests: 0 (unlimited) or more, and finite."""
+    """Return whether a number is a rate of requests: 0 (unlimited) or more, and finite."""
     return math.isfinite(number) and number >= 0
 
 

@@ -161,7 +161,7 @@ class Stream:
     names: Callable[[Any], Any] | None = None
     """The name of the visited user as a record shows it, which is the one that was asked for; None where none does."""
     says_free: Callable[[Any], bool] | None = None
-    """Whether a record says that nobody has the name that was asked for; None where none says so."""
+    """Tells from a record that no account has the name that was asked for; None where no record can."""
     confirms: tuple[str, ...] | None = None
     """Tables whose rows this response proves to be present at the site; None: all that it writes but users and those of
     which it is a weak source."""

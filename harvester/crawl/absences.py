@@ -25,8 +25,8 @@ def usual_shares(connection: Connection, run: int) -> dict[str, float]:
     rows = connection.execute(
         "SELECT a.stream,"
         " sum(n.count::int) FILTER (WHERE n.status IN ('403', '404', '410'))::float8 / sum(n.count::int)"
-        " FROM (SELECT responses FROM crawl.runs WHERE id < %s AND parent_run_id IS NULL AND outcome IN ('done',"
-        " 'bounded')"
+        " FROM (SELECT responses FROM crawl.runs WHERE id < %s AND parent_run_id IS NULL"
+        " AND outcome IN ('done', 'bounded')"
         " ORDER BY id DESC LIMIT %s) r, jsonb_each(r.responses) AS a (stream, statuses),"
         " jsonb_each_text(a.statuses) AS n (status, count)"
         " WHERE n.status IN ('200', '403', '404', '410') GROUP BY 1 HAVING sum(n.count::int) > 0",

@@ -21,7 +21,7 @@ FRESH_SECONDS = 60.0
 CANDIDATES = 3
 """Known things of a stream that are asked for at most; where all are missing, the fault is the site's."""
 NOT_BELIEVED = "not believed"
-"""What `crawl.runs.responses` counts such an answer as, in place of its status."""
+"""The key under which `crawl.runs.responses` counts such a response, in place of its status."""
 WAIT_SECONDS = 2.0
 """How long to wait for a visit under way to find something, before a known thing is asked for."""
 _PLAUSIBLE = 0.2

@@ -277,7 +277,9 @@ def lease(
 
 
 def lease_this(connection: Connection, run: int, stream: str, entity: int, *, owner: int | None, full: bool) -> Lease:
-    """Take one walk, whoever holds it, put in scope if need be; `full`: its list is to be read in full.
+    """Lease one entry, even if another run holds it; `full`: its list is to be read in full.
+
+    An entry that is not in scope yet is put there.
 
     What is only asked for a reason does not become due by that.
     """

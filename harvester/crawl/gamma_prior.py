@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ SHAPES = (0.05, 10.0)
 _GRID = 13
 _ROUNDS = 3
 _HALVINGS = 45
+_log_gamma = np.vectorize(math.lgamma, otypes=[np.float64])
 
 
 def fit_gamma(counts: Floats, days: Floats, weights: Floats) -> tuple[float, float]:
@@ -34,7 +36,7 @@ def fit_gamma(counts: Floats, days: Floats, weights: Floats) -> tuple[float, flo
 
 
 def _profile(shapes: Floats, counts: Floats, days: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Of each shape the greatest log likelihood, and the inverse scale (days) that has it."""
+    """Return of each shape the greatest log likelihood, and the inverse scale (days) that has it."""
     a = shapes[:, None]
     low, high = np.full_like(a, -20.0), np.full_like(a, 25.0)
     for _ in range(_HALVINGS):
@@ -46,11 +48,3 @@ def _profile(shapes: Floats, counts: Floats, days: Floats, weights: Floats) -> t
     b = np.exp((low + high) / 2)
     terms = _log_gamma(a + counts) - _log_gamma(a) - a * np.log1p(days / b) - counts * np.log(b + days)
     return (weights * terms).sum(axis=1), b[:, 0]
-
-
-def _log_gamma(x: Floats) -> Floats:
-    """The logarithm of the gamma function for x > 0, to 1e-10: Stirling's series, eight steps further up."""
-    y = x + 8
-    series = (y - 0.5) * np.log(y) - y + 0.5 * np.log(2 * np.pi) + 1 / (12 * y) - 1 / (360 * y**3) + 1 / (1260 * y**5)
-    below = sum(np.log(x + step) for step in range(8))
-    return np.asarray(series - below)

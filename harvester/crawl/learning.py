@@ -131,15 +131,15 @@ ON CONFLICT (age_days) DO UPDATE SET
 """A comment is observed from when it was written until it was last looked at, or was gone, and no longer."""
 
 
-def fit_schedule(connection: Connection, *, anew: bool = False) -> Decay:
-    """Fit what is to be expected to what was found, once a day, and return how replies decay. `anew`: fit now."""
+def fit_schedule(connection: Connection, *, full: bool = False) -> Decay:
+    """Fit what is to be expected to what was found, once a day; return how replies decay. `full`: fit in any case."""
     with connection.transaction():
         # One of several workers fits, the others go on with what there is.
         mine = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [FITTING]).fetchone()
         fitted = connection.execute(
             "SELECT EXISTS (SELECT FROM crawl.reply_decay WHERE fitted_at > now() - %s::interval)", [_EVERY]
         ).fetchone()
-        if mine and mine[0] and (anew or not (fitted and fitted[0])):
+        if mine and mine[0] and (full or not (fitted and fitted[0])):
             fit(connection)
         rows = connection.execute("SELECT age_days, hazard FROM crawl.reply_decay ORDER BY 1").fetchall()
     return Decay(tuple(age for age, _ in rows), tuple(hazard for _, hazard in rows)) if rows else PRIOR_DECAY

@@ -1,4 +1,4 @@
-"""The base of all spiders: lease a walk, await its pages one by one, hand each over, until the visit_result.
+"""The base of all spiders: lease a frontier entry, await its pages one by one, hand each over, until it is read.
 
 A walk is a coroutine, and several run at once. Its pages leave through Scrapy's downloader, so that the downloader
 middlewares apply, and enter the warehouse through the item pipeline, one item a page; the next page is asked for when
@@ -79,7 +79,7 @@ _AS_WRITTEN = {"verbatim_url": True}
 CONFIRM_ATTEMPTS = 2
 """How often a response that departs from what is declared is asked for again, before that is how the API is now.
 
-It is so only if each answer departs in the same paginator: cut and garbled responses differ from each other.
+It is so only if each answer departs in the same way: cut and garbled responses differ from each other.
 """
 _REMEMBERED_PAGES = 32
 """Pages of a stream that tell how long the pages are that the source serves. A longer memory would notice a clamp
@@ -162,7 +162,7 @@ class FrontierSpider(Spider):
         """By stream, how many items its last pages had: a shorter one was not cut short by the source."""
         self._decay = PRIOR_DECAY
         self._answers: dict[tuple[str, int], tuple[str, int, bytes]] = {}
-        """The last response of each visit under paginator: path, status and body."""
+        """The last response of each visit under way: path, status and body."""
         self._held: dict[tuple[str, int], tuple[Response, Visit, str, Part]] = {}
         """The page of each visit under way that is not archived yet."""
         self._ready: deque[Lease] = deque()
@@ -195,7 +195,7 @@ class FrontierSpider(Spider):
 
     @property
     def most_at_once(self) -> int:
-        """Walks to lead at once at the rate of the warehouse, within Scrapy's own limit."""
+        """Return how many visits to lead at once at the rate of the warehouse, within Scrapy's own limit."""
         return min(self.session.settings.at_once, self.crawler.settings.getint("CONCURRENT_REQUESTS"))
 
     @property
@@ -497,7 +497,7 @@ class FrontierSpider(Spider):
             return "not there, like far more of what is known than usual: asked again later"
         while not (control.has_found_since(name, at) if is_known else control.has_found()):
             if len(self._tasks) < 2 or time.monotonic() > at + WAIT_SECONDS:
-                break  # no other visit is under paginator, or none tells
+                break  # no other visit is under way, or none tells
             await asyncio.sleep(_POLL_SECONDS)
         if not is_known and control.has_found():
             return None
@@ -792,7 +792,7 @@ class FrontierSpider(Spider):
                     is_enough = self.control.mistakes()
                     self.control.mistake()
             self._archive(response, visit, query, None)
-            # Cut or garbled on the paginator, perhaps: only what comes again and again is set aside.
+            # Cut or garbled on the way, perhaps: only what comes again and again is set aside.
             problem = Unusable(path + query, response.status, response.body, reason)
             if is_enough:
                 break
@@ -861,7 +861,7 @@ class FrontierSpider(Spider):
 
     @property
     def rate_limiter(self) -> RateLimiter:
-        """The rate_limiter of the downloader middleware."""
+        """Return the rate limiter of the downloader middleware."""
         if self._rate_limiter is None:
             assert self.crawler.engine is not None
             middlewares = self.crawler.engine.downloader.middleware.middlewares

@@ -57,7 +57,7 @@ class Paginator(ABC):
 
 
 class CertifiedPaginator(Paginator):
-    """A way that ends with a visit_result of its walk."""
+    """Lead a visit that ends with a certificate, or with the proof that there is none."""
 
     def __init__(self, lease: Lease) -> None:
         super().__init__(lease)
@@ -95,7 +95,7 @@ class CertifiedPaginator(Paginator):
         return result
 
 
-class OffsetCourse(CertifiedPaginator):
+class OffsetPaginator(CertifiedPaginator):
     """By limit and offset: see `walk`."""
 
     def __init__(self, lease: Lease, down_to: int | None = None, served: int = PAGE_LIMIT) -> None:
@@ -122,7 +122,7 @@ class OffsetCourse(CertifiedPaginator):
         return done
 
 
-class DateCourse(CertifiedPaginator):
+class CursorPaginator(CertifiedPaginator):
     """By a date: see `dates`."""
 
     def __init__(self, lease: Lease, served: int = PAGE_LIMIT) -> None:
@@ -140,7 +140,7 @@ class DateCourse(CertifiedPaginator):
         return dates.step(self.listing, self.state, entries, absent=absent)
 
 
-class PageCourse(CertifiedPaginator):
+class PageNumberPaginator(CertifiedPaginator):
     """By page number: see `pages`."""
 
     def __init__(self, lease: Lease) -> None:
@@ -203,11 +203,11 @@ def paginator_of(lease: Lease, down_to: int | None = None, served: int = PAGE_LI
     """
     match lease.visit.stream.paging:
         case Paging.OFFSET:
-            return OffsetCourse(lease, down_to, served)
+            return OffsetPaginator(lease, down_to, served)
         case Paging.DATE:
-            return DateCourse(lease, served)
+            return CursorPaginator(lease, served)
         case Paging.NUMBER:
-            return PageCourse(lease)
+            return PageNumberPaginator(lease)
         case _:
             return RankingPaginator(lease)
 

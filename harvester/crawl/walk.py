@@ -1,4 +1,4 @@
-"""The certified walk over one list: a pure state machine, page in, next request or visit_result out.
+"""The certified walk over one list: a pure state machine, page in, next request or certificate out.
 
 A page is a contiguous slice of a list whose members keep their relative order. Three grounds let a walk claim
 that nothing was skipped between two pages:
@@ -134,7 +134,7 @@ class State(Struct, kw_only=True, omit_defaults=True):
     lost: int = 0
     """Steps back in a row."""
     beyond: bool = False
-    """Whether a page without a proven_by, further on, held items."""
+    """Whether a page that nothing ties to the one before, further on, held items."""
     quiet: int = 0
     """Empty pages in a row, or full ones that only repeat."""
 

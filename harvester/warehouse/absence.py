@@ -1,10 +1,10 @@
-"""What vanished from a list: told only by a walk through the whole of it, and dated only once it is confirmed.
+"""Detect what vanished from a list: after a visit of the whole list, and dated only once it is confirmed.
 
-A row that one such walk did not show is a suspect. It is gone when a second walk does not show it either, or when
-the thing itself is asked for and is not there; its absence is then dated to the end of the first of the two. What it
-vanished after is the last walk through the whole list that showed it. One absence alone never dates anything, nor
-does a walk that stopped before the end of the list; nor two walks that showed an item which could not be identified
-and may be the missing one.
+A row that one such visit did not show is a missing item. It is gone when a second visit does not show it either, or
+when the thing itself is asked for and is not there; its absence is then dated to the end of the first of the two. It
+vanished after the last visit of the whole list that showed it. One absence alone never dates anything, nor does a
+visit that stopped before the end of the list; nor do two visits that showed an item which could not be identified and
+may be the missing one.
 
 Two lists may show the same link, one at each of its ends. What one of them shows is there, whatever the other missed
 before: it is not missing any more.
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _APART_SECONDS = 6 * 3600
 """How far apart two reads must lie that both miss most of a list: a site has served lists short for an hour."""
 ITSELF = 0
-"""The `item_id` of a suspect that is no item of a list, but what is visited itself. No item has that id."""
+"""The `item_id` of a missing item that is no item of a list, but what is visited itself. No item has that id."""
 ASKED_BY: dict[str, str] = {
     stream.members.verify_with: stream.name
     for stream in STREAMS.values()
@@ -379,7 +379,7 @@ def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: 
     )
 
 
-def acquit_visited(connection: Connection, pages: Iterable[PageCommit]) -> None:
+def clear_missing_visited(connection: Connection, pages: Iterable[PageCommit]) -> None:
     """Forget that an earlier run missed what is visited itself: whether it is there is known now."""
     known = [_place(page) for page in pages if page.lease.has_missing_items and page.visit_result is not None]
     if known:

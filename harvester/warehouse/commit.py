@@ -23,9 +23,9 @@ from harvester.api.stream import Kind, Paging, Stream
 from harvester.warehouse import names, staging
 from harvester.warehouse.absence import (
     ASKED_BY,
-    acquit_visited,
     clear_missing,
     clear_missing_links,
+    clear_missing_visited,
     detect_deletions,
     record_seen_items,
 )
@@ -223,7 +223,7 @@ class Writer:
             accepted = [page for page in pages if page.lease.token in depths]
             changed, renamed = self._store([rows for page in accepted for rows in page.rows], counts)
             self._mark_gone(accepted)
-            acquit_visited(self.connection, accepted)
+            clear_missing_visited(self.connection, accepted)
             record_outcomes(
                 self.connection,
                 [

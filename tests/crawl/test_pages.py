@@ -60,7 +60,7 @@ class Source:
 def walk(
     source: Source, last: Certificate | None, chance: float, *, reads: int | None = None
 ) -> tuple[set[int], Certificate]:
-    """What a walk read, and its visit_result; with `reads` it is believed after so many."""
+    """Return what a visit read, and its result; with `reads` it is believed after so many."""
     state = pages.begin(last)
     read: set[int] = set()
     for _ in range(500):

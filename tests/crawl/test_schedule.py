@@ -207,7 +207,7 @@ def test_the_prior_is_the_most_likely_one(shape: float, rate: float, connection:
 
     best = np.exp(optimize.minimize(loss, np.log([1.0, 0.05]), method="Nelder-Mead").x)
     before = one(connection, "SELECT count(DISTINCT queue) FROM crawl.frontier")
-    learning.fit_schedule(connection, anew=True)
+    learning.fit_schedule(connection, full=True)
     for stratum in (8, -1):
         fitted = one(connection, f"SELECT shape, rate FROM crawl.priors WHERE stratum = {stratum}")
         assert fitted == pytest.approx(tuple(best), rel=0.02)
@@ -289,7 +289,7 @@ def test_replies_are_expected_for_as_long_as_their_comments_were_looked_at(conne
                         None if end is None else began + timedelta(days=end),
                     ],
                 )  # fmt: skip
-    decay = learning.fit_schedule(connection, anew=True)
+    decay = learning.fit_schedule(connection, full=True)
     assert decay.hazards == pytest.approx(tuple((replies + 10) / (exposure + 10 / hazards)), rel=1e-4)
     assert exposure[-1] == 0, "nobody was observed for so long, although it was years ago"
 
