@@ -127,8 +127,8 @@ def _row(name: str, groups: list[Group], min_gain: float) -> dict[str, Any]:
 def read_scope(connection: Connection) -> Scope:
     """What is in scope, with the rates that are known of it; the whole site where nothing is."""
     counted = connection.execute(
-        "SELECT stream, count(*), count(*) FILTER (WHERE visits = 0) FROM crawl.frontier WHERE gone_at IS NULL GROUP"
-        " BY 1"
+        "SELECT stream, count(*), count(*) FILTER (WHERE visits = 0) FROM crawl.frontier"
+        " WHERE gone_at IS NULL GROUP BY 1"
     ).fetchall()
     known = {stream: (count, new) for stream, count, new in counted if stream in STREAMS}
     if not known:

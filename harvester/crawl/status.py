@@ -37,9 +37,8 @@ def read_status(settings: Settings) -> dict[str, Any]:
             "budget": _budget(connection, settings),
             "last_run": _one(
                 connection,
-                "SELECT id, command, started_at, ended_at, outcome, findings, requests, requests_by_purpose FROM"
-                " crawl.runs"
-                " WHERE parent_run_id IS NULL ORDER BY id DESC LIMIT 1",
+                "SELECT id, command, started_at, ended_at, outcome, findings, requests, requests_by_purpose"
+                " FROM crawl.runs WHERE parent_run_id IS NULL ORDER BY id DESC LIMIT 1",
             ),
             "failures": _all(
                 connection,
@@ -129,8 +128,8 @@ def _budget(connection: Connection, settings: Settings) -> dict[str, Any]:
     row = _one(
         connection,
         "SELECT (SELECT coalesce(sum(requests), 0)::bigint FROM crawl.runs r"
-        " WHERE started_at > now() - interval '1 day' AND NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id"
-        " = r.id))"
+        " WHERE started_at > now() - interval '1 day' "
+        " AND NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = r.id))"
         " AS requests_of_runs_of_the_last_day,"
         " coalesce((SELECT breaker_trips FROM crawl.rate_limit), 0) AS breaker_trips,"
         " (SELECT closed_until FROM crawl.rate_limit WHERE closed_until > now()) AS closed_until,"
