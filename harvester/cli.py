@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from harvester import cli_analytics, cli_dataset, cli_db, cli_network, cli_quarantine, cli_report, cli_sampling
-from harvester.cli_base import DEGRADED, INTERRUPTED, AllowHost, Group, settings
+from harvester.cli_base import DEGRADED, AllowHost, Group, settings
 from harvester.errors import UsageError, WarehouseError
 from harvester.output import printable, shown
+from harvester.signals import INTERRUPTED
 
 app = typer.Typer(
     cls=Group,

@@ -11,6 +11,7 @@ from typer.exceptions import Abort, TyperException
 
 from harvester import output, processes
 from harvester.errors import HarvesterError
+from harvester.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,6 @@ AllowHost = Annotated[
     typer.Option(help="With --serve: a further name by which a client may ask for it, that of a proxy say."),
 ]
 DEGRADED = 3
-INTERRUPTED = 130
 
 
 def settings() -> Settings:

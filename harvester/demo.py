@@ -16,7 +16,8 @@ from rich.text import Text
 
 from harvester.config import Settings, load
 from harvester.errors import HarvesterError
-from harvester.processes import handle_end, start_command
+from harvester.processes import start_command
+from harvester.signals import INTERRUPTED, handle_end
 from harvester.warehouse import embedded
 from harvester.warehouse.commit import Connection
 from harvester.warehouse.connect import connect
@@ -125,7 +126,7 @@ def _harvester(environment: dict[str, str], *arguments: str) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HARVESTER_")}
     with start_command(arguments, kept | environment) as process:
         code = process.wait()
-    if code == 130:
+    if code == INTERRUPTED:
         raise KeyboardInterrupt
     if code:
         raise HarvesterError(f"`harvester {' '.join(arguments)}` ended with {code}")

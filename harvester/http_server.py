@@ -24,7 +24,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from harvester.config import is_loopback
 from harvester.errors import HarvesterError, UsageError
-from harvester.processes import handle_end
+from harvester.signals import handle_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -5,9 +5,8 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from scrapy.crawler import AsyncCrawlerProcess, Crawler
@@ -25,13 +24,12 @@ from harvester.crawl.spider import Bounds, FrontierSpider
 from harvester.crawl.worker_pool import WorkerPool
 from harvester.errors import UsageError
 from harvester.logs import event, log_as_json
-from harvester.processes import handle_end, say
+from harvester.signals import INTERRUPTED, handle_end, say
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
 
 logger = logging.getLogger(__name__)
 
-INTERRUPTED = 130
 MOST_WORKERS = 64
 """More processes on one machine than any budget or database would take."""
 
@@ -206,11 +204,12 @@ def run_spider(
         log_as_json()
     # What is there now stays until the end: the garbage collector need not look at it again and again.
     gc.freeze()
-    process = AsyncCrawlerProcess(_scrapy_settings(as_json=as_json))
-    crawler = process.create_crawler(type(spider_class.__name__, (spider_class,), attributes))
-    running = process.crawl(crawler, session=session, bounds=bounds)
-    with _signals(crawler), Progress(lambda: _figures(crawler), shown=progress, as_json=as_json):
-        process.start(install_signal_handlers=False)
+    with handle_end(partial(_stop, session)):
+        process = AsyncCrawlerProcess(_scrapy_settings(as_json=as_json))
+        crawler = process.create_crawler(type(spider_class.__name__, (spider_class,), attributes))
+        running = process.crawl(crawler, session=session, bounds=bounds)
+        with Progress(lambda: _figures(crawler), shown=progress, as_json=as_json):
+            process.start(install_signal_handlers=False)
     if as_json:
         spider = crawler.spider
         outcome = spider.outcome if isinstance(spider, FrontierSpider) else "failed"
@@ -233,22 +232,15 @@ def _scrapy_settings(*, as_json: bool) -> ScrapySettings:
     return settings
 
 
-@contextmanager
-def _signals(crawler: Crawler) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM, or SIGHUP) finishes what is in flight; the second stops at once.
+def _stop(session: Session, number: int) -> None:
+    """Finish what is in flight at the first Ctrl-C (or SIGTERM, or SIGHUP), and end the process at the second.
 
     A SIGHUP is never the second one: a closed terminal and the end of the starter may tell the same thing twice.
     Either way nothing is lost: a page is in the warehouse with its checkpoint, or not at all.
     """
-
-    def stop(number: int) -> None:
-        spider = crawler.spider
-        if not isinstance(spider, FrontierSpider) or (spider.stopping and number != signal.SIGHUP):
-            say("stopped at once")
-            os._exit(INTERRUPTED)
-        if number == signal.SIGINT:
-            say("finishing what is in flight; press Ctrl-C again to stop at once")
-        spider.stop()
-
-    with handle_end(stop):
-        yield
+    if session.interrupted and number != signal.SIGHUP:
+        say("stopped at once")
+        os._exit(INTERRUPTED)
+    if number == signal.SIGINT and not session.interrupted:
+        say("finishing what is in flight; press Ctrl-C again to stop at once")
+    session.stop()

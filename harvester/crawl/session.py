@@ -71,11 +71,15 @@ class Session:
         self._waiting: list[tuple[PageCommit, asyncio.Future[bool | str]]] = []
         self._committing: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.interrupted = False
+        """Whether a signal asked for the end of the run."""
         self.stopping = asyncio.Event()
+        """Set when nothing more is begun: the run was interrupted, or has met its bound."""
         self.archive: Archive | None = None
 
     def stop(self) -> None:
-        """Wake whoever waits for a place in the budget, so that they give up. Safe in a signal handler."""
+        """Begin nothing more, and wake the requests that wait for a slot. Safe in a signal handler."""
+        self.interrupted = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self.stopping.set)
 
@@ -92,6 +96,8 @@ class Session:
             UsageError: the settings name another rate than the warehouse's.
         """
         self._loop = asyncio.get_running_loop()
+        if self.interrupted:
+            self.stopping.set()
         await self._in_thread(self._open)
 
     def _open(self) -> None:

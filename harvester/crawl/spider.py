@@ -144,7 +144,6 @@ class FrontierSpider(Spider):
         self.streams: tuple[Stream, ...] = self.own_streams()
         self.arguments = arguments
         self.target: tuple[Kind, int] | None = None
-        self.stopping = False
         self.bounded = False
         self.postponed = 0
         self.retries = 0
@@ -183,11 +182,6 @@ class FrontierSpider(Spider):
         self.session.settings.check_crawl_allowed()
         self.target = _target(self.arguments)
 
-    def stop(self) -> None:
-        """Begin nothing more; what is in flight is finished and committed. May be called from a signal handler."""
-        self.stopping = True
-        self.session.stop()
-
     @property
     def min_gain(self) -> float:
         """Item-days of delay that a scheduled visit must save."""
@@ -208,7 +202,7 @@ class FrontierSpider(Spider):
         """How the run ended, in the words of `crawl.runs`."""
         if self.session.failure is not None:
             return "failed"
-        if self.stopping:
+        if self.session.interrupted:
             return "interrupted"
         if self.findings:
             return "degraded"
@@ -223,7 +217,7 @@ class FrontierSpider(Spider):
             due=self.left.due,
             rate=self.session.settings.rate,
             bounds=self.bounds,
-            stopping=self.stopping,
+            stopping=self.session.interrupted,
             retries=self.retries,
             postponed=self.postponed,
             trouble=self.trouble,
@@ -379,7 +373,7 @@ class FrontierSpider(Spider):
 
     def _enough(self) -> bool:
         """Whether to begin nothing more."""
-        if self.stopping:
+        if self.session.interrupted:
             return True
         spent, most = self.elapsed, self.bounds.seconds
         if (self.bounds.requests is not None and self.session.requests >= self.bounds.requests) or (

@@ -7,6 +7,8 @@ gone, its workers finish what is in flight and end.
 
 import json
 import logging
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -25,7 +27,8 @@ from harvester.crawl.request_rate import adopt_rate
 from harvester.crawl.spider import Bounds
 from harvester.errors import HarvesterError, WarehouseError
 from harvester.logs import log_as_json
-from harvester.processes import handle_end, start_command
+from harvester.processes import start_command
+from harvester.signals import INTERRUPTED, handle_end
 from harvester.warehouse.commit import Connection
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
@@ -36,9 +39,9 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2
 _FIGURES_SECONDS = 2.0
 _SOON_SECONDS = 5.0
+_MOST_SIGNALS = 2
 _MOST_SOON = 5
 """Workers in a row that may be killed within so few seconds of their start before it is given up."""
-_FINE = (0, 130)
 
 
 @dataclass(slots=True)
@@ -46,6 +49,8 @@ class _Worker:
     process: Popen[str]
     started: float
     most_requests: int | None
+    signals: int = 0
+    """How many of the signals that this process got were passed on to it."""
 
 
 @dataclass(slots=True)
@@ -67,7 +72,8 @@ class WorkerPool:
     totals: frontier.Totals = field(default_factory=frontier.Totals)
     findings: list[str] = field(default_factory=list)
     left: int = 0
-    stopping: bool = False
+    signals: list[int] = field(default_factory=list)
+    """The numbers of the signals that asked for an end, in the order in which they came."""
     _workers: list[_Worker] = field(default_factory=list)
     _began: float = 0.0
     _figures: Figures | None = None
@@ -83,19 +89,23 @@ class WorkerPool:
         with connect(self.settings, autocommit=True) as connection:
             check_schema(connection)
             self.settings = adopt_rate(connection, self.settings)
+        if self.settings.log_json:
+            log_as_json()
+        with handle_end(self._stop):
+            return self._work(command, progress=progress)
+
+    def _work(self, command: str, *, progress: bool) -> str:
+        with connect(self.settings, autocommit=True) as connection:
             self.run = frontier.begin_run(connection, self.settings, f"{command} --workers {self.size}")
-            self._began = time.monotonic()
-            if self.settings.log_json:
-                log_as_json()
-            try:
-                with handle_end(self._stop):
-                    for share in _shares(self.bounds.requests, self.size):
-                        self._start(share)
-                    with Progress(lambda: self._figures, shown=progress, as_json=self.settings.log_json):
-                        self._watch()
-            finally:
-                for worker in self._workers:  # only if something went wrong here
-                    worker.process.terminate()
+        self._began = time.monotonic()
+        try:
+            for share in _shares(self.bounds.requests, self.size):
+                self._start(share)
+            with Progress(lambda: self._figures, shown=progress, as_json=self.settings.log_json):
+                self._watch()
+        finally:
+            for worker in self._workers:  # only if something went wrong here
+                worker.process.terminate()
         outcome = next((one for one in ("failed", "interrupted", "bounded") if self.outcomes[one]), "done")
         with connect(self.settings, autocommit=True) as connection:
             self.totals = frontier.sum_crew(connection, self.run)
@@ -125,16 +135,30 @@ class WorkerPool:
         self._workers.append(_Worker(process, time.monotonic(), most_requests))
 
     def _stop(self, number: int) -> None:
-        """Pass the signal on: the first one finishes what is in flight, a second Ctrl-C stops at once."""
-        self.stopping = True
+        """Note the signal; `_watch` passes it on. The third one kills the workers and ends this process."""
+        if number == signal.SIGHUP and self.signals:
+            return  # never the second one, as in a worker
+        if len(self.signals) == _MOST_SIGNALS:
+            for worker in self._workers:
+                worker.process.kill()
+            os._exit(INTERRUPTED)
+        self.signals.append(number)
+
+    def _pass_signals_on(self) -> None:
+        """Send each worker the next signal that it was not sent, one at a time: equal ones do not queue.
+
+        The first one finishes what is in flight, the second one stops at once.
+        """
         for worker in self._workers:
-            with suppress(ProcessLookupError):
-                worker.process.send_signal(number)
+            if worker.signals < len(self.signals):
+                worker.process.send_signal(self.signals[worker.signals])
+                worker.signals += 1
 
     def _watch(self) -> None:
         soon = 0
         while self._workers:
             time.sleep(_LOOK_SECONDS)
+            self._pass_signals_on()
             self._look()
             for worker in [one for one in self._workers if one.process.poll() is not None]:
                 self._workers.remove(worker)
@@ -142,7 +166,7 @@ class WorkerPool:
                 if code >= 0:
                     self._ended(worker, code)
                     continue
-                if self.stopping:
+                if self.signals:
                     self.outcomes["interrupted"] += 1
                     continue
                 soon = soon + 1 if time.monotonic() - worker.started < _SOON_SECONDS else 0
@@ -151,12 +175,12 @@ class WorkerPool:
                 self._replace(worker)
 
     def _ended(self, worker: _Worker, code: int) -> None:
-        summary: dict[str, Any] = {}
+        summary: dict[str, Any] = {"outcome": "interrupted" if code == INTERRUPTED else "failed"}
         with suppress(ValueError):
-            summary = json.loads(worker.process.communicate()[0])
+            summary |= json.loads(worker.process.communicate()[0])
         self.retries += summary.get("retries", 0)
         self.postponed += summary.get("postponed", 0)
-        self.outcomes[summary.get("outcome", "failed") if code in _FINE else "failed"] += 1
+        self.outcomes[summary["outcome"] if code in (0, INTERRUPTED) else "failed"] += 1
 
     def _replace(self, worker: _Worker) -> None:
         self.replaced += 1
@@ -197,7 +221,7 @@ class WorkerPool:
             due=frontier.backlog(connection, self.streams, self.settings.min_gain).due,
             rate=self.settings.rate,
             bounds=self.bounds,
-            stopping=self.stopping,
+            stopping=bool(self.signals),
         )
 
 

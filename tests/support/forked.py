@@ -119,6 +119,6 @@ def _become(
     time.tzset()
     os.chdir(folder)
     sys.argv = ["harvester", *arguments]
-    from harvester.cli import app
+    from harvester.__main__ import main
 
-    app(prog_name="harvester")
+    main()

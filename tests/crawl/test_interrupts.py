@@ -1,0 +1,54 @@
+"""A crawl that is told to end at any moment of its life: exit status 130, one reason, no process that goes on."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from harvester.signals import INTERRUPTED, hold_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LATEST = 2.5
+"""Seconds after its start until which a command is told: it has begun to crawl by then, and is far from its end."""
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("presses", [4, pytest.param(20, marks=pytest.mark.soak)])
+def test_an_interrupt_at_any_moment_ends_all(
+    presses: int,
+    workers: int,
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    assert_truth: Callable[..., Any],
+    wait_for_end: Callable[..., None],
+) -> None:
+    sandbox = start_sandbox(users=15, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    sandbox.json("/sandbox/settings?latency_ms=400", "POST")
+    chance = random.Random(workers)
+    for press in range(presses):
+        with hold_back():  # Python itself has no handler in the moments before it runs the first line of the command
+            command = harvester.start("crawl", "--refresh", "--workers", str(workers))
+        time.sleep(LATEST * (press + chance.random()) / presses)
+        processes = [psutil.Process(command.pid), *psutil.Process(command.pid).children(recursive=True)]
+        number = chance.choice((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+        for _ in range(chance.choice((1, 2))):
+            command.send_signal(number)
+            time.sleep(0.3 * chance.random())
+        _, errors = command.communicate(timeout=60)
+        assert command.returncode == INTERRUPTED, errors
+        assert "Traceback" not in errors
+        assert "see above" not in errors
+        wait_for_end(*processes)
+    sandbox.json("/sandbox/settings?latency_ms=0", "POST")
+    harvester.crawl()
+    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE lease_token IS NOT NULL") == [(0,)]
+    assert_truth(harvester, sandbox)
