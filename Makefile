@@ -30,16 +30,19 @@ export UV_COMPILE_BYTECODE := 1
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench lint docs clean
+.PHONY: help demo test test-unit soak bench lint docs clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(STAMP) ## Run the whole pipeline on this machine alone
 	@$(BIN)/harvester demo $(DEMO_ARGS)
 
 test: $(TESTED) ## Run the tests (PYTEST_ARGS="-k walk")
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+test-unit: $(TESTED) ## Run the tests that need no server and no process
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "unit and not soak" $(PYTEST_ARGS)
 
 soak: $(TESTED) ## Run the tests that take minutes, and the crawl tests from replay and in other surroundings
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)

@@ -5,6 +5,9 @@ A command that a test awaits is a process forked from one that has loaded the pr
 `database` is a fresh copy of a migrated template. Such a test runs on the embedded server; with
 `@pytest.mark.every_postgres` it runs on PostgreSQL 15 as well, the oldest that is supported.
 
+A test is marked by what it asks for: `browser`, `crawl` (a sandbox), `database` or `process` (processes of its own),
+else `unit`. Such a test can start no process and reach no server.
+
 With `--replayed` each crawl test also makes its warehouse again out of an archive of what it read: see `tests/crawl`.
 With `--hostile` databases and the environment of commands have defaults that nobody expects, with `--pooled` crawl
 tests reach their database through pgbouncer in session mode.
@@ -43,7 +46,7 @@ from harvester.warehouse import embedded, schema
 from harvester.warehouse.roles import make_roles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 PG15 = Path("/usr/lib/postgresql/15/bin")
 
@@ -118,6 +121,40 @@ def pytest_configure(config: pytest.Config) -> None:
         COMMANDS_ENVIRONMENT.update(HOSTILE_ENVIRONMENT)
 
 
+MARKS = {
+    "browser": "browser",
+    "start_sandbox": "crawl",
+    "postgres_server": "database",
+    "embedded_server": "database",
+    "pg15_server": "database",
+    "own_home": "database",
+    "processes": "process",
+}
+"""The marker of a test, by the first of these fixtures that it asks for."""
+OUTSIDE = ("subprocess.Popen", "os.fork", "os.posix_spawn", "socket.connect")
+_under_test: list[pytest.Item] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        asked = getattr(item, "fixturenames", ())
+        item.add_marker(next((mark for fixture, mark in MARKS.items() if fixture in asked), "unit"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    _under_test[:] = [item]
+    return (yield)
+
+
+def _keep_units_pure(event: str, _: object) -> None:
+    if event in OUTSIDE and _under_test and _under_test[0].get_closest_marker("unit"):
+        raise RuntimeError(f"{event} in a unit test: ask for the fixture that it needs (`processes`, say)")
+
+
+sys.addaudithook(_keep_units_pure)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     replayed = [
         how
@@ -162,6 +199,11 @@ def embedded_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     finally:
         embedded.down(home)
         shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def processes() -> None:
+    """Allow a test to start processes of its own, and to reach them."""
 
 
 @pytest.fixture

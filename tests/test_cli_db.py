@@ -13,6 +13,8 @@ import pytest
 
 from harvester.warehouse import embedded
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 PROGRAM = "from harvester.cli_db import app; app(prog_name='harvester db')"
 
 

@@ -16,6 +16,8 @@ from harvester import http_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 CODE = """
 from harvester import http_server as server
 server.HEAD_SECONDS = {seconds}

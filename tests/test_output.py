@@ -39,6 +39,7 @@ def assert_one_line(result: subprocess.CompletedProcess[str], code: int, line: s
     assert (result.returncode, result.stderr.splitlines()) == (code, [line] if line else [])
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("command", ["--help", "streams --json"])
 def test_streams_that_are_closed_full_or_not_read(command: str) -> None:
     assert_one_line(shell(f"{HARVESTER} {command} >&-"), 0, "")
@@ -49,12 +50,14 @@ def test_streams_that_are_closed_full_or_not_read(command: str) -> None:
     assert_one_line(shell(f"{HARVESTER} {command} | true"), 128 + signal.SIGPIPE, "")
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("command", ["nonsense", ""])
 def test_an_error_that_nobody_can_be_told_keeps_its_status(command: str) -> None:
     for stream in ("2>&-", "2>/dev/full"):
         assert_one_line(shell(f"{HARVESTER} {command} {stream}"), 2, "")
 
 
+@pytest.mark.usefixtures("processes")
 def test_letters_that_the_charset_lacks_are_written_as_escapes() -> None:
     """In a home whose name it lacks too, for all that is done with an embedded database."""
     folder = Path(tempfile.mkdtemp(prefix="harvester-test-"))

@@ -25,6 +25,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("way", ["plain", "nohup"])
 def test_a_command_ends_when_its_starter_is_killed(way: str, wait_for_end: Callable[..., None]) -> None:
     with subprocess.Popen([sys.executable, "-c", STARTER, way], stdout=subprocess.PIPE, text=True) as starter:

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 PURE = (
     "harvester.api.catalogue",
     "harvester.api.decode",

@@ -66,26 +66,6 @@ def test_a_worker_that_is_killed_is_replaced(
     assert_truth(harvester, sandbox)
 
 
-def test_an_interrupt_reaches_all_workers_once(
-    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
-) -> None:
-    sandbox = start_sandbox(users=40, seed=3)
-    harvester = make_harvester(sandbox)
-    harvester.seed_all(sandbox)
-    sandbox.json("/sandbox/settings?latency_ms=20", "POST")
-    sandbox.json("/sandbox/requests/reset", "POST")
-    command = harvester.start("crawl", "--workers", "2", "--json")
-    while sandbox.requests()["total"] < 100:
-        time.sleep(0.01)
-    command.send_signal(signal.SIGINT)
-    output, errors = command.communicate(timeout=60)
-    assert command.returncode == 130, errors
-    assert json.loads(output)["outcome"] == "interrupted"
-    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE lease_token IS NOT NULL") == [(0,)]
-    harvester.crawl()
-    assert_truth(harvester, sandbox)
-
-
 AT_WORK = "SELECT count(*) FROM crawl.runs WHERE parent_run_id IS NOT NULL AND outcome IS NULL"
 
 

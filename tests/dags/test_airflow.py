@@ -104,6 +104,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
     return one
 
 
+@pytest.mark.usefixtures("processes")
 def test_parsed_without_errors(airflow: Airflow) -> None:
     result = airflow.python(PARSE, str(DAGS))
     assert result.returncode == 0, result.stderr[-2000:]

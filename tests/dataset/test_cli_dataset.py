@@ -4,7 +4,10 @@ import json
 import subprocess
 import sys
 
+import pytest
 from made_up_release import make_release
+
+pytestmark = pytest.mark.usefixtures("processes")
 
 
 def run(*arguments):

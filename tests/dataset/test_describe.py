@@ -31,10 +31,12 @@ def croissant(*arguments):
     return subprocess.run(command, check=False, capture_output=True, text=True)
 
 
+@pytest.mark.usefixtures("processes")
 def test_frictionless_finds_it_valid_down_to_types_keys_and_hashes(release_folder):
     assert frictionless(release_folder) == ([], {"users": 40, "comments": 200, "follows": 40})
 
 
+@pytest.mark.usefixtures("processes")
 def test_frictionless_would_object(release_folder, tables):
     """The check above can fail: rows that refer to nobody, under correct hashes, and a flipped byte."""
     tables["comments"][0]["author"] = "nobody"
@@ -45,6 +47,7 @@ def test_frictionless_would_object(release_folder, tables):
     assert frictionless(release_folder)[0] == [("users.parquet", "hash-count"), ("comments", "foreign-key")]
 
 
+@pytest.mark.usefixtures("processes")
 def test_croissant_is_valid_and_its_records_can_be_read(release_folder):
     done = croissant("validate", "--jsonld", release_folder / "croissant.json")
     assert done.returncode == 0, done.stderr
@@ -57,6 +60,7 @@ def test_croissant_is_valid_and_its_records_can_be_read(release_folder):
     assert "c00001" in done.stderr + done.stdout
 
 
+@pytest.mark.usefixtures("processes")
 def test_croissant_would_object(release_folder):
     described = json.loads((release_folder / "croissant.json").read_text())
     described["recordSet"][1]["field"][1]["references"]["field"]["@id"] = "users/nobody"
@@ -131,6 +135,7 @@ def test_text_of_a_release_cannot_break_a_table(tmp_path, tables):
     assert "| a \\| b # c |" in (tmp_path / "COVERAGE.md").read_text()
 
 
+@pytest.mark.usefixtures("processes")
 def test_checksums_are_those_of_the_files(release_folder):
     done = subprocess.run(
         ["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=release_folder, check=False, capture_output=True, text=True

@@ -300,6 +300,7 @@ def test_nothing_is_unpacked_whose_size_or_hash_is_wrong(bombs, monkeypatch):
         diff(bombs, bombs)
 
 
+@pytest.mark.usefixtures("processes")
 def test_what_unpacks_without_end_ends(bombs):
     """By the command, in a process of its own: in two gigabytes, of which its libraries reserve one."""
     again(bombs)
@@ -413,6 +414,7 @@ def test_any_manifest_is_judged_and_no_command_fails_over_it(sound, tmp_path, da
             command()
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_commands_print_nothing_that_a_terminal_obeys(folder, tmp_path):
     (folder / "\x1b]0;owned\x07[bold]x").write_text("x")
     other = shutil.copytree(folder, tmp_path / "other")

@@ -37,6 +37,7 @@ def test_the_timer_starts_the_service_and_no_secret_is_in_either() -> None:
     assert service["EnvironmentFile"].startswith("/etc/")
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not on this machine")
 def test_systemd_takes_the_units() -> None:
     files = [str(file) for file in sorted(UNITS.iterdir())]

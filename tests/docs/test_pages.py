@@ -76,6 +76,7 @@ def run(page: Path, folder: Path, more: Mapping[str, str]) -> str:
     return result.stdout
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize(
     "page",
     [README, pytest.param(TOP / "docs" / "tutorial.md", marks=pytest.mark.soak)],

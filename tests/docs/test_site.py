@@ -18,7 +18,7 @@ PAGES = sorted(page.stem for page in (TOP / "docs").glob("*.md"))
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(tmp_path_factory: pytest.TempPathFactory, processes: None) -> Path:
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder)]
     environment = dict(os.environ) | {"NO_MKDOCS_2_WARNING": "1"}

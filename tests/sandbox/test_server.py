@@ -14,6 +14,8 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 
 @contextmanager
 def started(*options):

@@ -18,6 +18,8 @@ from harvester.errors import WarehouseError
 from harvester.warehouse import embedded
 from harvester.warehouse.connect import open_connection
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 UP = """
 import sys
 from pathlib import Path
