@@ -5,15 +5,16 @@ Types and keys: scratchfoundation/scratch-www, `studio-activity.jsx` (2026).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from harvester.sandbox import text
 from harvester.sandbox.clock import NOW
+from harvester.sandbox.tables import Event
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from harvester.sandbox.community import Community
+    from harvester.sandbox.community_state import CommunityState
 
 ADD, REMOVE, UPDATE = "addprojecttostudio", "removeprojectstudio", "updatestudio"
 CURATOR, EXPELLED = "becomecurator", "removecuratorstudio"
@@ -23,21 +24,8 @@ CROWD = 38  # events in one second at most: a cursor by date cannot pass a page 
 _FIRST_NUMBER = 1_000_000
 
 
-class Event(NamedTuple):
-    """One event: rows of users and projects. `title`: of the project at the time, None where it is as now."""
-
-    created: int
-    number: int
-    type: str
-    actor: int
-    project: int = -1
-    other: int = -1
-    title: str | None = None
-    flag: int = 0
-
-
 def record(
-    community: Community, studio: int, type_: str, actor: int, *, project: int = -1, other: int = -1, flag: int = 0
+    community: CommunityState, studio: int, type_: str, actor: int, *, project: int = -1, other: int = -1, flag: int = 0
 ) -> None:
     """Append an event that happens now."""
     events = community.activity.setdefault(studio, [])
@@ -48,12 +36,12 @@ def record(
     events.append(Event(created, _number(community, type_), type_, actor, project, other, title, flag))
 
 
-def _number(community: Community, type_: str) -> int:
+def _number(community: CommunityState, type_: str) -> int:
     community.event_numbers[type_] += 1
     return _FIRST_NUMBER + community.event_numbers[type_]
 
 
-def fill(community: Community, rng: Generator) -> None:
+def fill(community: CommunityState, rng: Generator) -> None:
     """The past of all studios: how they came to be as they are, with bursts that share a second."""
     studios = community.studios
     for studio in range(len(studios)):

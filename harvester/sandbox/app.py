@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from harvester.sandbox import faults as failing
 from harvester.sandbox import routes_account, routes_discovery, routes_site  # noqa: F401  (they add their routes)
 from harvester.sandbox.control import Control
+from harvester.sandbox.request_log import Requests
 from harvester.sandbox.routes import EMPTY, HTML, JSON, Api, BadRequest, Page, Refused, find
 from harvester.sandbox.states import SOMEBODY_ELSE, States
 
@@ -31,7 +31,6 @@ NO_PAGE = (
     b"<!DOCTYPE html>\n<html><head><title>Scratch - Imagine, Program, Share</title></head>"
     b"<body><h1>Whoops! Our server is Scratch'ing its head</h1></body></html>\n"
 )
-LOG_MAX = 1_000_000  # requests remembered; a full crawl of 10^5 users stays below
 _JSON_HEADERS: Headers = [(b"content-type", JSON)]
 _HTML_HEADERS: Headers = [(b"content-type", HTML)]
 REFUSED = {
@@ -48,23 +47,6 @@ DROP = "sandbox.drop"  # in the scope: closes the connection at once
 
 def _headers(sent: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in sent}
-
-
-class Requests:
-    """What was asked of the API, control requests left out."""
-
-    def __init__(self) -> None:
-        self.by_route: Counter[str] = Counter()
-        self.by_status: Counter[int] = Counter()
-        self.by_fault: Counter[str] = Counter()
-        self.log: deque[tuple[float, str, str, int]] = deque(maxlen=LOG_MAX)
-
-    def reset(self) -> None:
-        """Forget all."""
-        self.by_route.clear()
-        self.by_status.clear()
-        self.by_fault.clear()
-        self.log.clear()
 
 
 class Application:

@@ -11,23 +11,23 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from harvester.sandbox import activity
+from harvester.sandbox import activity, index
 from harvester.sandbox.tables import MANAGERS_MAX, NOBODY, REPLIES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harvester.sandbox.community import Community
+    from harvester.sandbox.community_state import CommunityState
     from harvester.sandbox.tables import Comments
 
-    Event = Callable[[Community], bool]
+    Event = Callable[[CommunityState], bool]
 
 BURST = 0.05  # comments that come with one or two more by the same person in the same second
 LATE = 0.01  # comments whose time is before that of one with a lower id
 LIST_WALK = 64
 
 
-def step(community: Community, type_: str | None = None) -> str:
+def step(community: CommunityState, type_: str | None = None) -> str:
     """One event, of a type if given; the clock moves on first. Returns its type. Raises ValueError: it cannot be."""
     random = community.random
     community.now += 1 + int(random.expovariate(1.0))
@@ -45,11 +45,11 @@ def step(community: Community, type_: str | None = None) -> str:
 # --- picking -------------------------------------------------------------------------------------------------
 
 
-def _one(community: Community, count: int) -> int:
+def _one(community: CommunityState, count: int) -> int:
     return int(community.random.random() * count)
 
 
-def _user(community: Community) -> int:
+def _user(community: CommunityState) -> int:
     """Somebody, mostly one who has commented before."""
     comments = community.project_comments
     if len(comments) and community.random.random() < 0.7:
@@ -57,7 +57,7 @@ def _user(community: Community) -> int:
     return _one(community, len(community.users))
 
 
-def _project(community: Community) -> int | None:
+def _project(community: CommunityState) -> int | None:
     """A shared project, mostly one with comments."""
     projects, comments = community.projects, community.project_comments
     for _ in range(LIST_WALK):
@@ -72,7 +72,7 @@ def _project(community: Community) -> int | None:
     return None
 
 
-def _studio(community: Community) -> int | None:
+def _studio(community: CommunityState) -> int | None:
     """An open studio, mostly one with comments."""
     studios, comments = community.studios, community.studio_comments
     for _ in range(LIST_WALK):
@@ -87,7 +87,7 @@ def _studio(community: Community) -> int | None:
     return None
 
 
-def _comment(community: Community, comments: Comments, *, reply: bool) -> int | None:
+def _comment(community: CommunityState, comments: Comments, *, reply: bool) -> int | None:
     """A visible comment of a public place, mostly a recent one."""
     for _ in range(LIST_WALK):
         if not len(comments):
@@ -100,21 +100,21 @@ def _comment(community: Community, comments: Comments, *, reply: bool) -> int | 
     return None
 
 
-def _next_id(community: Community, last: int, gap: int) -> int:
+def _next_id(community: CommunityState, last: int, gap: int) -> int:
     return last + 1 + _one(community, gap)
 
 
 # --- events: True if it happened -----------------------------------------------------------------------------
 
 
-def _new_user(community: Community) -> bool:
+def _new_user(community: CommunityState) -> bool:
     users, random = community.users, community.random
     country = random.choices(range(len(community.countries.names)), weights=community.countries.accounts.tolist())[0]
     users.add(_next_id(community, users.id[-1], 5), community.now, country)
     return True
 
 
-def _new_name(community: Community) -> int | None:
+def _new_name(community: CommunityState) -> int | None:
     """Somebody takes another name, which leaves the old one free. Returns the row."""
     user = _user(community)
     if user in community.users.gone or user in community.users.team:
@@ -123,11 +123,11 @@ def _new_name(community: Community) -> int | None:
     return user
 
 
-def _rename(community: Community) -> bool:
+def _rename(community: CommunityState) -> bool:
     return _new_name(community) is not None
 
 
-def _rename_and_reuse(community: Community) -> bool:
+def _rename_and_reuse(community: CommunityState) -> bool:
     """A newcomer takes the old name at once."""
     user = _new_name(community)
     if user is None:
@@ -136,14 +136,14 @@ def _rename_and_reuse(community: Community) -> bool:
     return True
 
 
-def _take_name(community: Community, user: int) -> None:
+def _take_name(community: CommunityState, user: int) -> None:
     """Let a newcomer have the name that a user gave up last."""
     users = community.users
     old = users.earlier[user][-1][1]
     users.add(_next_id(community, users.id[-1], 5), community.now, users.country[user], old)
 
 
-def _swap_names(community: Community) -> bool:
+def _swap_names(community: CommunityState) -> bool:
     """Two accounts have each other's name."""
     users = community.users
     user, other = _user(community), _one(community, len(users))
@@ -154,7 +154,7 @@ def _swap_names(community: Community) -> bool:
     return True
 
 
-def _new_project(community: Community) -> bool:
+def _new_project(community: CommunityState) -> bool:
     projects, random = community.projects, community.random
     parent = (_project(community) if random.random() < 0.15 else None) if len(projects) else None
     author = _user(community)
@@ -180,7 +180,7 @@ def _new_project(community: Community) -> bool:
     return True
 
 
-def _unshare(community: Community) -> bool:
+def _unshare(community: CommunityState) -> bool:
     project = _project(community)
     if project is None:
         return False
@@ -196,7 +196,7 @@ def _unshare(community: Community) -> bool:
     return True
 
 
-def _share_again(community: Community) -> bool:
+def _share_again(community: CommunityState) -> bool:
     projects = community.projects
     hidden = [row for row in (_one(community, len(projects)) for _ in range(LIST_WALK)) if not projects.is_shared[row]]
     if not hidden:
@@ -208,7 +208,7 @@ def _share_again(community: Community) -> bool:
     return True
 
 
-def _edit_project(community: Community) -> bool:
+def _edit_project(community: CommunityState) -> bool:
     project = _project(community)
     if project is None:
         return False
@@ -218,7 +218,7 @@ def _edit_project(community: Community) -> bool:
     return True
 
 
-def _edit_profile(community: Community) -> bool:
+def _edit_profile(community: CommunityState) -> bool:
     user = _user(community)
     if user in community.users.erased:
         return False
@@ -227,7 +227,7 @@ def _edit_profile(community: Community) -> bool:
     return True
 
 
-def _clear_profile(community: Community) -> bool:
+def _clear_profile(community: CommunityState) -> bool:
     """What stood in a profile is served as null from now on."""
     user = _user(community)
     if user in community.users.erased:
@@ -236,7 +236,7 @@ def _clear_profile(community: Community) -> bool:
     return True
 
 
-def _clear_project(community: Community) -> bool:
+def _clear_project(community: CommunityState) -> bool:
     project = _project(community)
     if project is None:
         return False
@@ -244,7 +244,7 @@ def _clear_project(community: Community) -> bool:
     return True
 
 
-def _clear_studio(community: Community) -> bool:
+def _clear_studio(community: CommunityState) -> bool:
     studio = _studio(community)
     if studio is None:
         return False
@@ -252,18 +252,18 @@ def _clear_studio(community: Community) -> bool:
     return True
 
 
-def _index(community: Community) -> bool:
+def _index(community: CommunityState) -> bool:
     """The index behind explore and search reads something again, or for the first time."""
     if len(community.studios) and community.random.random() < 0.2:
-        community.index.read_studio(community, _one(community, len(community.studios)))
+        index.read_studio(community, _one(community, len(community.studios)))
         return True
     if not len(community.projects):
         return False
-    community.index.read_project(community, _one(community, len(community.projects)))
+    index.read_project(community, _one(community, len(community.projects)))
     return True
 
 
-def _edit_studio(community: Community) -> bool:
+def _edit_studio(community: CommunityState) -> bool:
     studio = _studio(community)
     if studio is None:
         return False
@@ -274,7 +274,7 @@ def _edit_studio(community: Community) -> bool:
     return True
 
 
-def _views(community: Community) -> bool:
+def _views(community: CommunityState) -> bool:
     project = _project(community)
     if project is None:
         return False
@@ -282,7 +282,7 @@ def _views(community: Community) -> bool:
     return True
 
 
-def _love(community: Community) -> bool:
+def _love(community: CommunityState) -> bool:
     project = _project(community)
     if project is None:
         return False
@@ -291,7 +291,7 @@ def _love(community: Community) -> bool:
     return True
 
 
-def _favorite(community: Community) -> bool:
+def _favorite(community: CommunityState) -> bool:
     user, project = _user(community), _project(community)
     if project is None or project in community.favorites.get(user, ()):
         return False
@@ -301,7 +301,7 @@ def _favorite(community: Community) -> bool:
     return True
 
 
-def _unfavorite(community: Community) -> bool:
+def _unfavorite(community: CommunityState) -> bool:
     user = _user(community)
     favorites = community.visible_projects(community.favorites.get(user, ()))
     if not favorites:
@@ -313,7 +313,7 @@ def _unfavorite(community: Community) -> bool:
     return True
 
 
-def _follow(community: Community) -> bool:
+def _follow(community: CommunityState) -> bool:
     follower, followee = _user(community), _user(community)
     # Whom others follow: the friend of a random person is popular.
     friends = community.following.get(followee)
@@ -326,7 +326,7 @@ def _follow(community: Community) -> bool:
     return True
 
 
-def _unfollow(community: Community) -> bool:
+def _unfollow(community: CommunityState) -> bool:
     follower = _user(community)
     friends = community.following.get(follower)
     if not friends:
@@ -337,7 +337,7 @@ def _unfollow(community: Community) -> bool:
     return True
 
 
-def _write(community: Community, comments: Comments, owner: int) -> None:
+def _write(community: CommunityState, comments: Comments, owner: int) -> None:
     """One comment on a project or studio, now and then with others in the same second or out of order."""
     random = community.random
     author = _user(community)
@@ -350,7 +350,7 @@ def _write(community: Community, comments: Comments, owner: int) -> None:
             comments.skew[row] = 1
 
 
-def _project_comment(community: Community) -> bool:
+def _project_comment(community: CommunityState) -> bool:
     project = _project(community)
     if project is None:
         return False
@@ -358,7 +358,7 @@ def _project_comment(community: Community) -> bool:
     return True
 
 
-def _studio_comment(community: Community) -> bool:
+def _studio_comment(community: CommunityState) -> bool:
     studio = _studio(community)
     if studio is None:
         return False
@@ -366,7 +366,7 @@ def _studio_comment(community: Community) -> bool:
     return True
 
 
-def _reply(community: Community, comments: Comments) -> bool:
+def _reply(community: CommunityState, comments: Comments) -> bool:
     thread = _comment(community, comments, reply=False)
     if thread is None:
         return False
@@ -380,7 +380,7 @@ def _reply(community: Community, comments: Comments) -> bool:
     return True
 
 
-def _delete(community: Community, comments: Comments, *, reply: bool) -> bool:
+def _delete(community: CommunityState, comments: Comments, *, reply: bool) -> bool:
     row = _comment(community, comments, reply=reply)
     if row is None:
         return False
@@ -389,12 +389,12 @@ def _delete(community: Community, comments: Comments, *, reply: bool) -> bool:
     return True
 
 
-def _log_comments(community: Community, comments: Comments, owner: int) -> None:
+def _log_comments(community: CommunityState, comments: Comments, owner: int) -> None:
     table = f"{comments.kind}_comments"
     community.removed.extend((table, comments.id[row]) for row in comments.visible(owner))
 
 
-def _studio_add_project(community: Community) -> bool:
+def _studio_add_project(community: CommunityState) -> bool:
     studio, project = _studio(community), _project(community)
     if studio is None or project is None or project in community.studio_projects.get(studio, ()):
         return False
@@ -407,7 +407,7 @@ def _studio_add_project(community: Community) -> bool:
     return True
 
 
-def _studio_remove_project(community: Community) -> bool:
+def _studio_remove_project(community: CommunityState) -> bool:
     studio = _studio(community)
     projects = community.visible_projects(community.studio_projects.get(studio, ())) if studio is not None else []
     if studio is None or not projects:
@@ -422,7 +422,7 @@ def _studio_remove_project(community: Community) -> bool:
     return True
 
 
-def _join_studio(community: Community) -> bool:
+def _join_studio(community: CommunityState) -> bool:
     studio, user = _studio(community), _user(community)
     if studio is None or studio in community.member_studios.get(user, ()):
         return False
@@ -432,7 +432,7 @@ def _join_studio(community: Community) -> bool:
     return True
 
 
-def _leave_studio(community: Community) -> bool:
+def _leave_studio(community: CommunityState) -> bool:
     studio = _studio(community)
     curators = community.curators.get(studio) if studio is not None else None
     if studio is None or not curators:
@@ -444,7 +444,7 @@ def _leave_studio(community: Community) -> bool:
     return True
 
 
-def _promote(community: Community) -> bool:
+def _promote(community: CommunityState) -> bool:
     studio = _studio(community)
     curators = community.curators.get(studio) if studio is not None else None
     if studio is None or not curators:
@@ -457,7 +457,7 @@ def _promote(community: Community) -> bool:
     return True
 
 
-def _follow_studio(community: Community) -> bool:
+def _follow_studio(community: CommunityState) -> bool:
     studio = _studio(community)
     if studio is None:
         return False
@@ -465,7 +465,7 @@ def _follow_studio(community: Community) -> bool:
     return True
 
 
-def _new_studio(community: Community) -> bool:
+def _new_studio(community: CommunityState) -> bool:
     studios, host = community.studios, _user(community)
     row = len(studios)
     studio_id = _next_id(community, studios.id[-1] if row else 51_700_000, 3)
@@ -482,7 +482,7 @@ def _new_studio(community: Community) -> bool:
     return True
 
 
-def _close_studio(community: Community) -> bool:
+def _close_studio(community: CommunityState) -> bool:
     studio = _studio(community)
     if studio is None:
         return False
@@ -500,7 +500,7 @@ def _close_studio(community: Community) -> bool:
     return True
 
 
-def _profile_comment(community: Community) -> bool:
+def _profile_comment(community: CommunityState) -> bool:
     user = _user(community)
     comments = community.profile_comments
     if len(comments) and community.random.random() < 0.5:
@@ -511,13 +511,13 @@ def _profile_comment(community: Community) -> bool:
     return True
 
 
-def _gone_profile(community: Community, user: int) -> None:
+def _gone_profile(community: CommunityState, user: int) -> None:
     """Log what the truth loses with a profile, which is closed with its account."""
     community.removed.append(("users", community.users.id[user]))
     _log_comments(community, community.profile_comments, user)
 
 
-def _delete_user(community: Community) -> bool:
+def _delete_user(community: CommunityState) -> bool:
     users = community.users
     user = _user(community)
     if user in users.gone or user in users.team:
@@ -527,7 +527,7 @@ def _delete_user(community: Community) -> bool:
     return True
 
 
-def _erase_user(community: Community) -> bool:
+def _erase_user(community: CommunityState) -> bool:
     """An account, there or deleted before, is erased under the GDPR. Half of the names go to newcomers at once."""
     users = community.users
     user = _user(community)
@@ -541,7 +541,7 @@ def _erase_user(community: Community) -> bool:
     return True
 
 
-def _restore_user(community: Community) -> bool:
+def _restore_user(community: CommunityState) -> bool:
     gone = sorted(community.users.gone - community.users.erased.keys())
     if not gone:
         return False
@@ -549,7 +549,7 @@ def _restore_user(community: Community) -> bool:
     return True
 
 
-def _feature_project(community: Community) -> bool:
+def _feature_project(community: CommunityState) -> bool:
     user = _user(community)
     projects = community.shared.get(user)
     if not projects:
@@ -558,12 +558,12 @@ def _feature_project(community: Community) -> bool:
     return True
 
 
-def _messages(community: Community) -> bool:
+def _messages(community: CommunityState) -> bool:
     community.users.read_messages[_user(community)] += 1 + _one(community, 3)
     return True
 
 
-def _post_news(community: Community) -> bool:
+def _post_news(community: CommunityState) -> bool:
     community.news.post(community.now, reuse=community.random.random() < 0.3)
     return True
 

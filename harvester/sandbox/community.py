@@ -1,29 +1,17 @@
-"""The state of a synthetic community: who exists, what they made, in which order lists hold it."""
+"""A synthetic community that is filled at once and lives on by churn."""
 
 from __future__ import annotations
 
 from collections import Counter
-from random import Random
-from typing import TYPE_CHECKING
 
-from harvester.sandbox import chance, churn, generate, index
-from harvester.sandbox.clock import NOW
-from harvester.sandbox.details import Countries
-from harvester.sandbox.index import Index
-from harvester.sandbox.news import News
-from harvester.sandbox.tables import Comments, Lists, Projects, Studios, Users
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from harvester.sandbox.activity import Event
-
+from harvester.sandbox import churn, generate, index
+from harvester.sandbox.community_state import CommunityState
 
 HOSTLESS = 10
 """In a community with odd items one in so many studios shows no host: null, for good."""
 
 
-class Community:
+class Community(CommunityState):
     """A synthetic Scratch community, the same for the same `users` and `seed`.
 
     Args:
@@ -38,40 +26,7 @@ class Community:
     def __init__(self, users: int = 500, seed: int = 1, odd: float = 0.0) -> None:
         if users < 1 or seed < 0:
             raise ValueError(f"a community needs at least 1 user and a seed from 0, not {users} and {seed}")
-        self.seed = seed
-        self.odd = odd  # the share of items that are odd, see `odd`
-        self.now = NOW
-        self.token_series = 0  # tokens of an earlier one are refused
-        self.changes = 0  # events so far: what was computed before is stale after one
-        self.countries = Countries.load()
-        self.users = Users(seed)
-        self.projects = Projects(seed)
-        self.studios = Studios(seed)
-        self.project_comments: Comments = Comments(seed, "project")
-        self.studio_comments: Comments = Comments(seed, "studio")
-        self.profile_comments: Comments = Comments(seed, "profile")
-        self.activity: dict[int, list[Event]] = {}  # studio -> events, oldest first
-        self.event_numbers: Counter[str] = Counter()  # type -> the last number that was given out
-        # Newest entries last; served from the end.
-        self.shared: Lists = {}  # user -> shared projects, by shared date
-        self.favorites: Lists = {}  # user -> projects, unshared ones too
-        self.favoriters: Lists = {}  # project -> users
-        self.followers: Lists = {}
-        self.following: Lists = {}
-        self.studio_projects: Lists = {}  # studio -> projects, unshared ones too
-        self.studio_adders: Lists = {}  # studio -> who added each of them
-        self.project_studios: Lists = {}  # project -> studios, closed ones too
-        self.managers: Lists = {}  # studio -> managers but the host
-        self.curators: Lists = {}
-        # Oldest entries first; served from the start.
-        self.member_studios: Lists = {}  # user -> studios hosted, managed or curated, closed ones too
-        self.remixes: Lists = {}  # project -> direct remixes by id, unshared ones too
-        self.removed: list[tuple[str | int, ...]] = []  # (table, key...) of every row of the truth that went
-        self.random = Random(f"{seed} churn")
-        self._none_is_missing = chance.salt(seed, "none is 404")
-        self._deleted_is_null = chance.salt(seed, "deleted is null")
-        self.news = News(seed)
-        self.index = Index()
+        super().__init__(seed, odd)
         generate.fill(self, users)
         if odd:
             self.studios.nulls.update((row, "host") for row in range(0, len(self.studios), HOSTLESS))
@@ -85,36 +40,3 @@ class Community:
         """
         self.changes += events
         return Counter(churn.step(self, type_) for _ in range(events))
-
-    def comments(self, kind: str) -> Comments:
-        """The comments of kind `project`, `studio` or `profile`."""
-        return {"project": self.project_comments, "studio": self.studio_comments}.get(kind, self.profile_comments)
-
-    def owner_is_public(self, kind: str, owner: int) -> bool:
-        """Whether the project, the studio or the profile that comments stand on can be seen."""
-        if kind == "profile":
-            return owner not in self.users.gone
-        return bool(self.projects.is_shared[owner] if kind == "project" else self.studios.is_open[owner])
-
-    def visible_projects(self, rows: Sequence[int]) -> list[int]:
-        """Those of the projects that are shared, in the same order."""
-        is_shared = self.projects.is_shared
-        return [row for row in rows if is_shared[row]]
-
-    def visible_studios(self, rows: Sequence[int]) -> list[int]:
-        """Those of the studios that are open, in the same order."""
-        is_open = self.studios.is_open
-        return [row for row in rows if is_open[row]]
-
-    def remix_count(self, project: int) -> int:
-        """The true number of visible direct remixes."""
-        is_shared = self.projects.is_shared
-        return sum([is_shared[row] for row in self.remixes.get(project, ())])
-
-    def none_is_missing(self, entity_id: int) -> bool:
-        """Whether an empty list of this entity is answered with 404 where the API does either: 1 in 3 is."""
-        return chance.share(entity_id, self._none_is_missing) < 1 / 3
-
-    def deleted_is_null(self, comment_id: int) -> bool:
-        """Whether this comment, once deleted, is served as `null` rather than 404 (both are known)."""
-        return chance.share(comment_id, self._deleted_is_null) < 0.5

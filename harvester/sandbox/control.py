@@ -7,7 +7,7 @@ this machine's (which its owner may have made to point here), or says that it co
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -19,7 +19,9 @@ from harvester.sandbox.truth import closure, truth
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from harvester.sandbox.app import Application
+    from harvester.sandbox.community import Community
+    from harvester.sandbox.faults import Faults
+    from harvester.sandbox.request_log import Requests
     from harvester.sandbox.truth import Seed
 
     Query = list[tuple[str, str]]
@@ -31,10 +33,22 @@ _encode = msgspec.json.Encoder().encode
 EVENTS_MAX = 1_000_000
 
 
+class Controlled(Protocol):
+    """The application as control requests see it: what it serves, and what they may set."""
+
+    community: Community
+    faults: Faults
+    states: States
+    requests: Requests
+
+    def set_state(self, name: str, value: float) -> None:
+        """Put the server into a state: see `States`."""
+
+
 class Control:
     """Answers control requests. Everything is computed at once, so an answer is one moment of the community."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Controlled) -> None:
         self._app = app
         self._answers: dict[tuple[str, str], Callable[[Query], tuple[bytes, bytes]]] = {
             ("GET", "closure"): self._closure,

@@ -33,7 +33,7 @@ from harvester.sandbox.tables import MANAGERS_MAX, NOBODY, REPLIES_MAX
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from harvester.sandbox.community import Community
+    from harvester.sandbox.community_state import CommunityState
     from harvester.sandbox.draws import Floats, Ints
     from harvester.sandbox.tables import Comments
 
@@ -61,7 +61,7 @@ _TOP = 20  # owners of the longest lists of comments
 HOLE = 79  # hidden entries in a row: one page of 40 is empty wherever they begin, never two
 
 
-def fill(community: Community, users: int) -> None:
+def fill(community: CommunityState, users: int) -> None:
     """Make everything in a community that is still empty."""
     rng = np.random.default_rng([community.seed, users])
     active = _users(community, rng, users)
@@ -83,7 +83,7 @@ def fill(community: Community, users: int) -> None:
 # --- users ---------------------------------------------------------------------------------------------------
 
 
-def _users(community: Community, rng: Generator, count: int) -> Floats:
+def _users(community: CommunityState, rng: Generator, count: int) -> Floats:
     """Make the users. Returns their activity: weights with sum 1, 0 for those who are alone."""
     first, last = id_range("user")
     ids = np.unique(rng.integers(first, last, size=count * 2 + 100))
@@ -113,7 +113,7 @@ def _users(community: Community, rng: Generator, count: int) -> Floats:
 # --- projects ------------------------------------------------------------------------------------------------
 
 
-def _projects(community: Community, rng: Generator, active: Floats) -> None:
+def _projects(community: CommunityState, rng: Generator, active: Floats) -> None:
     users, projects = community.users, community.projects
     count = len(users)
     total = round(count * PROJECTS_PER_USER / (1 - UNSHARED))
@@ -165,7 +165,7 @@ def _views(rng: Generator, count: int) -> Ints:
     return np.asarray(np.where(chance < 0.75, np.floor(body), np.floor(tail)).clip(max=5e6), dtype=np.int64)
 
 
-def _remixes(community: Community, rng: Generator) -> None:
+def _remixes(community: CommunityState, rng: Generator) -> None:
     """Remix trees: a few parents have most of the remixes, the first one enough for two pages."""
     projects = community.projects
     number = len(projects)
@@ -193,7 +193,7 @@ def _remixes(community: Community, rng: Generator) -> None:
 # --- studios -------------------------------------------------------------------------------------------------
 
 
-def _studios(community: Community, rng: Generator, active: Floats) -> None:
+def _studios(community: CommunityState, rng: Generator, active: Floats) -> None:
     studios = community.studios
     open_count = round(len(active) * STUDIOS_PER_USER)
     number = round(open_count / (1 - CLOSED_STUDIOS))
@@ -223,7 +223,7 @@ def _studios(community: Community, rng: Generator, active: Floats) -> None:
     studios.by_id = rows_by_id(studios.id)
 
 
-def _kept_studios(community: Community, active: Floats) -> Ints:
+def _kept_studios(community: CommunityState, active: Floats) -> Ints:
     """Rows of all studios but those that were made in one go and taken down: nothing happened in them."""
     host, is_open = numbers(community.studios.host), np.frombuffer(community.studios.is_open, dtype=np.uint8)
     return np.asarray(np.flatnonzero((is_open > 0) | (host != np.argmax(active))), dtype=np.int64)
@@ -240,7 +240,7 @@ def _by_rank(rng: Generator, count: int, mean_log: float, spread: float, largest
     return np.asarray(np.exp(mean_log + spread * normal).clip(max=largest), dtype=np.int64)
 
 
-def _studio_lists(community: Community, rng: Generator, active: Floats) -> None:
+def _studio_lists(community: CommunityState, rng: Generator, active: Floats) -> None:
     """Who runs the studios and what is in them."""
     rows = _kept_studios(community, active)
     number = len(rows)
@@ -278,7 +278,7 @@ def _studio_lists(community: Community, rng: Generator, active: Floats) -> None:
 # --- comments ------------------------------------------------------------------------------------------------
 
 
-def _comments(comments: Comments, rng: Generator, community: Community, active: Floats) -> None:
+def _comments(comments: Comments, rng: Generator, community: CommunityState, active: Floats) -> None:
     """Threads and replies of one kind, with ties and a few inversions of id and time."""
     if comments.kind == "project":
         places = np.arange(len(community.projects))
@@ -381,7 +381,7 @@ def _ties(rng: Generator, owner: Ints, author: Ints, created: Ints, moment: Floa
     created[later[inverted]] = created[earlier[inverted]] - 1
 
 
-def _share_comment_ids(community: Community, rng: Generator) -> None:
+def _share_comment_ids(community: CommunityState, rng: Generator) -> None:
     """Give 1% of the studio comments the id of a project comment: the kinds are numbered independently."""
     other, mine = numbers(community.project_comments.id), numbers(community.studio_comments.id)
     if len(other) < 3 or len(mine) < 3:
@@ -397,7 +397,7 @@ def _share_comment_ids(community: Community, rng: Generator) -> None:
 # --- profiles --------------------------------------------------------------------------------------------------
 
 
-def _profiles(community: Community, rng: Generator, active: Floats) -> None:
+def _profiles(community: CommunityState, rng: Generator, active: Floats) -> None:
     """Which accounts are gone, and what the others feature."""
     users = community.users
     count = len(active)
@@ -414,7 +414,7 @@ def _profiles(community: Community, rng: Generator, active: Floats) -> None:
 # --- follows and favorites -----------------------------------------------------------------------------------
 
 
-def _follows(community: Community, rng: Generator, active: Floats) -> None:
+def _follows(community: CommunityState, rng: Generator, active: Floats) -> None:
     count = len(active)
     connected = np.flatnonzero(active > 0)
     followers = rng.permutation(connected)[: int(len(connected) * 0.7)]
@@ -428,7 +428,7 @@ def _follows(community: Community, rng: Generator, active: Floats) -> None:
     community.followers = grouped(followee, follower)
 
 
-def _favorites(community: Community, rng: Generator, active: Floats) -> None:
+def _favorites(community: CommunityState, rng: Generator, active: Floats) -> None:
     projects = community.projects
     number = len(projects)
     if not number:
@@ -450,7 +450,7 @@ def _favorites(community: Community, rng: Generator, active: Floats) -> None:
     projects.views = column(np.maximum(numbers(projects.views), loves + loves // 3))
 
 
-def _holes(community: Community, spammer: int) -> None:
+def _holes(community: CommunityState, spammer: int) -> None:
     """Put as many hidden entries in a row into one list of favorites and one of a project's studios.
 
     Both are filtered after limit and offset, so that a page in the middle of them is empty.

@@ -6,12 +6,13 @@ leaves out; who made a thing, and what a remix is made of, it knows as they are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from harvester.sandbox import chance
+from harvester.sandbox.tables import ProjectEntry, StudioEntry
 
 if TYPE_CHECKING:
-    from harvester.sandbox.community import Community
+    from harvester.sandbox.community_state import CommunityState
 
 UNKNOWN = 0.03
 """Share of things that it does not know yet."""
@@ -19,54 +20,28 @@ UP_TO_DATE = 0.6
 """Share of things from which on it is right."""
 
 
-class ProjectEntry(NamedTuple):
-    """What the index says of a project."""
-
-    views: int
-    loves: int
-    favorites: int
-    version: int
-    modified: int
-    shared_at: int
-
-
-class StudioEntry(NamedTuple):
-    """What the index says of a studio."""
-
-    followers: int
-    version: int
-    modified: int
+def read_project(community: CommunityState, row: int, share: float = 1.0) -> None:
+    """Take a project in as it is, or as it was when it had this share of what it has now."""
+    projects = community.projects
+    counters = (projects.views[row], projects.loves[row], len(community.favoriters.get(row, ())))
+    modified = projects.modified[row] if share >= 1 else projects.shared_at[row]
+    views, loves, favorites = (int(number * share) for number in counters)
+    community.index.projects[row] = ProjectEntry(
+        views, loves, favorites, projects.version[row], modified, projects.shared_at[row]
+    )
 
 
-class Index:
-    """What was indexed by row; what is in neither `projects` nor `studios` is unknown to it."""
-
-    def __init__(self) -> None:
-        self.projects: dict[int, ProjectEntry] = {}
-        self.studios: dict[int, StudioEntry] = {}
-
-    def read_project(self, community: Community, row: int, share: float = 1.0) -> None:
-        """Take a project in as it is, or as it was when it had this share of what it has now."""
-        projects = community.projects
-        counters = (projects.views[row], projects.loves[row], len(community.favoriters.get(row, ())))
-        modified = projects.modified[row] if share >= 1 else projects.shared_at[row]
-        views, loves, favorites = (int(number * share) for number in counters)
-        self.projects[row] = ProjectEntry(
-            views, loves, favorites, projects.version[row], modified, projects.shared_at[row]
-        )
-
-    def read_studio(self, community: Community, row: int, share: float = 1.0) -> None:
-        """Take a studio in as it is, or as it was when it had this share of its followers."""
-        studios = community.studios
-        modified = studios.modified[row] if share >= 1 else studios.created[row]
-        self.studios[row] = StudioEntry(int(studios.followers[row] * share), studios.version[row], modified)
+def read_studio(community: CommunityState, row: int, share: float = 1.0) -> None:
+    """Take a studio in as it is, or as it was when it had this share of its followers."""
+    studios = community.studios
+    modified = studios.modified[row] if share >= 1 else studios.created[row]
+    community.index.studios[row] = StudioEntry(int(studios.followers[row] * share), studios.version[row], modified)
 
 
-def fill(community: Community) -> None:
+def fill(community: CommunityState) -> None:
     """Index the community as it begins: most of it lags, a little is unknown."""
     salt = chance.salt(community.seed, "index")
-    index = community.index
-    for ids, read in ((community.projects.id, index.read_project), (community.studios.id, index.read_studio)):
+    for ids, read in ((community.projects.id, read_project), (community.studios.id, read_studio)):
         for row, number in enumerate(ids):
             share = chance.share(number, salt)
             if share >= UNKNOWN:

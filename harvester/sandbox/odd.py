@@ -15,9 +15,8 @@ from harvester.sandbox import chance
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harvester.sandbox.activity import Event
     from harvester.sandbox.community import Community
-    from harvester.sandbox.tables import Comments
+    from harvester.sandbox.tables import Comments, Event
 
 SHARE = 0.02
 """The share of items that a sandbox serves so, unless it is told another."""

@@ -17,10 +17,8 @@ from harvester.sandbox.clock import iso
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harvester.sandbox.activity import Event
     from harvester.sandbox.community import Community
-    from harvester.sandbox.index import StudioEntry
-    from harvester.sandbox.tables import Comments
+    from harvester.sandbox.tables import Comments, Event, StudioEntry
 
 _CDN = b"https://cdn2.scratch.mit.edu/get_image/"
 # `@` is the id, `~` the version: both stand nowhere else in the templates.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harvester.sandbox.community import Community
-    from harvester.sandbox.index import ProjectEntry
+    from harvester.sandbox.tables import ProjectEntry
 
 DEPTH = 10_000  # every offset from here on answers an empty list (scratch-rest-api issue 13)
 MODES = ("popular", "trending")

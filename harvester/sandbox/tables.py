@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harvester.sandbox import chance, text
 from harvester.sandbox.details import modified_delay
@@ -314,3 +314,43 @@ class Comments:
             self.is_deleted[each] = 1
         self.total[self.owner[row]] -= len(gone)
         return gone
+
+
+class Event(NamedTuple):
+    """One event: rows of users and projects. `title`: of the project at the time, None where it is as now."""
+
+    created: int
+    number: int
+    type: str
+    actor: int
+    project: int = -1
+    other: int = -1
+    title: str | None = None
+    flag: int = 0
+
+
+class ProjectEntry(NamedTuple):
+    """What the index says of a project."""
+
+    views: int
+    loves: int
+    favorites: int
+    version: int
+    modified: int
+    shared_at: int
+
+
+class StudioEntry(NamedTuple):
+    """What the index says of a studio."""
+
+    followers: int
+    version: int
+    modified: int
+
+
+class Index:
+    """What was indexed by row; what is in neither `projects` nor `studios` is unknown to it."""
+
+    def __init__(self) -> None:
+        self.projects: dict[int, ProjectEntry] = {}
+        self.studios: dict[int, StudioEntry] = {}
