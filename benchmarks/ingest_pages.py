@@ -32,13 +32,13 @@ from harvester.crawl.visits import paginator_of, take_page
 from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.normalise import normalise
-from harvester.warehouse.page import Lease, PageCommit
+from harvester.warehouse.page import Committed, Lease, PageCommit
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue
     from multiprocessing.synchronize import Barrier
 
-    from harvester.warehouse.commit import Outcome
+    from harvester.warehouse.commit import BatchResult
 
 STREAM = STREAMS["project_comments"]
 LISTS = 192
@@ -97,7 +97,7 @@ def by_two_threads(writer: Writer, pages: Iterator[list[PageCommit]]) -> int:
     """Commit what is prepared meanwhile; returns the rows of comments that were taken."""
     rows = 0
     with ThreadPoolExecutor(1) as thread:
-        committing: Future[Outcome] | None = None
+        committing: Future[BatchResult] | None = None
         for batch in pages:
             if committing is not None:
                 rows += _taken(committing.result())
@@ -112,9 +112,9 @@ def by_one_thread(writer: Writer, pages: Iterator[list[PageCommit]]) -> int:
     return sum(_taken(writer.commit(batch)) for batch in pages)
 
 
-def _taken(outcome: "Outcome") -> int:
-    assert all(one is True for one in outcome.taken), outcome.taken
-    return sum(outcome.counts.tables["project_comments"])
+def _taken(batch: "BatchResult") -> int:
+    assert all(result == Committed() for result in batch.results), batch.results
+    return sum(batch.counts.tables["project_comments"])
 
 
 def work(url: str, number: int, gate: "Barrier", told: "Queue[tuple[int, float, float]]") -> None:

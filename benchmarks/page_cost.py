@@ -34,6 +34,7 @@ from harvester.crawl.frontier import Purpose
 from harvester.crawl.visits import paginator_of, take_page
 from harvester.warehouse.commit import Writer
 from harvester.warehouse.connect import open_connection
+from harvester.warehouse.page import Committed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,7 +150,7 @@ def _take(writer: Writer, lease: Lease, served: comments.List, into: Counter[str
         trace.seek(0)
         for name, number in passed(trace.read().decode()).items():
             into[f"commit of {kind} rows, {name}"] += number
-    assert outcome.taken == [True]
+    assert outcome.results == [Committed()]
 
 
 def main() -> None:

@@ -45,12 +45,12 @@ class WarehousePipeline:
     async def process_item(self, item: Page) -> Page:
         """Commit the page and tell the walk that waits for it."""
         try:
-            taken = await self.session.commit(item.commit)
+            result = await self.session.commit(item.commit)
         except Exception as error:  # noqa: BLE001  (handed to whoever waits for the page)
-            fail(item.taken, error)
+            fail(item.result, error)
             return item
-        if not item.taken.done():
-            item.taken.set_result(taken)
+        if not item.result.done():
+            item.result.set_result(result)
         return item
 
     async def close_spider(self) -> None:

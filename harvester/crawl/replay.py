@@ -24,7 +24,7 @@ from harvester.warehouse.commit import Connection, Counts, Writer
 from harvester.warehouse.connect import NO_SCHEMAS, connect
 from harvester.warehouse.erasure import load_rule
 from harvester.warehouse.normalise import normalise
-from harvester.warehouse.page import Lease
+from harvester.warehouse.page import Committed, Lease
 from harvester.warehouse.schema import use_schema
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class _Replay:
             page = replace(page, visit_result=replace(page.visit_result, proven=part.proven))
         outcome = self.writer.commit([page])
         self.done.counts.merge(outcome.counts)
-        if outcome.taken == [True]:
+        if outcome.results == [Committed()]:
             self.done.pages += 1
         else:
             self.done.out_of_step += 1

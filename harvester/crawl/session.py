@@ -26,7 +26,7 @@ from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts, Writer
 from harvester.warehouse.connect import connect, refusal
 from harvester.warehouse.erasure import load_rule
 from harvester.warehouse.normalise import Rows
-from harvester.warehouse.page import PageCommit
+from harvester.warehouse.page import CommitResult, PageCommit
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.sqlstates import PASSING, Cause, cause_of
 
@@ -68,7 +68,7 @@ class Session:
         self._connection: Connection | None = None
         self._writer: Writer | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="warehouse")
-        self._waiting: list[tuple[PageCommit, asyncio.Future[bool | str]]] = []
+        self._waiting: list[tuple[PageCommit, asyncio.Future[CommitResult]]] = []
         self._committing: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.interrupted = False
@@ -239,9 +239,9 @@ class Session:
             self.failure = error
             raise
 
-    async def commit(self, page: PageCommit) -> bool | str:
-        """Commit one page: True when taken, False when refused as late, else why it cannot be stored."""
-        done: asyncio.Future[bool | str] = asyncio.get_running_loop().create_future()
+    async def commit(self, page: PageCommit) -> CommitResult:
+        """Commit one page, together with those that wait at the same time."""
+        done: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
         self._waiting.append((page, done))
         if self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit_waiting())
@@ -263,15 +263,15 @@ class Session:
             batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
             pages = [page for page, _ in batch]
             try:
-                outcome = await self._write(partial(Writer.commit, pages=pages))
+                batch_result = await self._write(partial(Writer.commit, pages=pages))
             except Exception as error:  # noqa: BLE001  (handed to whoever waits for the page)
                 for _, done in batch:
                     fail(done, error)
                 continue
-            self.counts.merge(outcome.counts)
-            for (_, done), taken in zip(batch, outcome.taken, strict=True):
+            self.counts.merge(batch_result.counts)
+            for (_, done), result in zip(batch, batch_result.results, strict=True):
                 if not done.done():
-                    done.set_result(taken)
+                    done.set_result(result)
 
 
 def fail(future: asyncio.Future[Any], error: Exception) -> None:

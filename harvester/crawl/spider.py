@@ -56,7 +56,7 @@ from harvester.crawl.visits import (
 from harvester.errors import DecodeError, SetAside, TransientHTTP, UsageError
 from harvester.warehouse import absence, names
 from harvester.warehouse.normalise import Visit, normalise
-from harvester.warehouse.page import Lease, PageCommit, VisitResult
+from harvester.warehouse.page import CommitResult, Committed, Lease, PageCommit, Rejected, VisitResult
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -100,7 +100,7 @@ class Page:
     """The item of this project: one page, and what became of it once the pipeline has it."""
 
     commit: PageCommit
-    taken: "asyncio.Future[bool | str]"
+    result: "asyncio.Future[CommitResult]"
 
 
 class NotBelieved(Exception):  # noqa: N818
@@ -637,12 +637,12 @@ class FrontierSpider(Spider):
         self._keep(visit, proven=commit.visit_result is not None and commit.visit_result.proven)
         page = Page(commit, asyncio.get_running_loop().create_future())
         self._out.put_nowait(page)
-        taken = await page.taken
-        if isinstance(taken, str):
+        result = await page.result
+        if isinstance(result, Rejected):
             # The decoder took it, and the database does not.
             path, status, body = self._answers.get((visit.stream.name, visit.entity_id), ("", 200, b""))
-            raise Unusable(path, status, body, taken)
-        return taken is True
+            raise Unusable(path, status, body, result.reason)
+        return isinstance(result, Committed)
 
     async def _later(self, lease: Lease, reason: str) -> None:
         self.postponed += 1

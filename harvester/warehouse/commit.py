@@ -32,7 +32,7 @@ from harvester.warehouse.absence import (
 from harvester.warehouse.erasure import Rule, load_rule
 from harvester.warehouse.normalise import Rows, Visit, normalise
 from harvester.warehouse.outcomes import record_outcomes
-from harvester.warehouse.page import PageCommit
+from harvester.warehouse.page import CommitResult, Committed, PageCommit, Rejected, Stale
 from harvester.warehouse.rates import FINISH_VISITS, QUEUE_NUMBERS
 from harvester.warehouse.set_aside import record_set_aside, without_refused
 from harvester.warehouse.sqlstates import Cause, cause_of
@@ -87,10 +87,10 @@ class Counts:
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What became of a batch: for each page whether it was taken, refused (None) or failed with a reason."""
+class BatchResult:
+    """The result of each page of a batch, in order, and the rows that were written."""
 
-    taken: list[bool | str]
+    results: list[CommitResult]
     counts: Counts
 
 
@@ -106,7 +106,7 @@ class Writer:
         for setting, value in _PLANNING.items():
             connection.execute(f"SET {setting} = {value}")
 
-    def commit(self, pages: Sequence[PageCommit]) -> Outcome:
+    def commit(self, pages: Sequence[PageCommit]) -> BatchResult:
         """Store pages; see the module. Raises psycopg errors other than of a page's own data."""
         try:
             kept = [_without_the_erased(self.connection, page, self.rule) for page in pages] if self.rule else pages
@@ -116,10 +116,10 @@ class Writer:
                 raise
             if len(pages) == 1:
                 return self._commit_in_part(pages[0], _reason(error))
-        whole = Outcome([], Counts())
+        whole = BatchResult([], Counts())
         for page in pages:
             part = self.commit([page])
-            whole.taken += part.taken
+            whole.results += part.results
             whole.counts.merge(part.counts)
         return whole
 
@@ -127,13 +127,13 @@ class Writer:
         """Store rows that belong to no walk, in one transaction."""
         return self._retried(lambda: self._store_alone(_ruled(self.connection, list(rows), self.rule)))
 
-    def _commit_in_part(self, page: PageCommit, reason: str) -> Outcome:
+    def _commit_in_part(self, page: PageCommit, reason: str) -> BatchResult:
         """Store a page that cannot be stored whole without those of its items that the database refuses.
 
         The page is refused whole where that is most of it, or where what it was read for is not in the warehouse.
         """
         if not page.records:
-            return Outcome([reason], Counts())
+            return BatchResult([Rejected(reason)], Counts())
         refused = self._retried(lambda: self._refused(page))
         none_left = len(refused) == len(page.records)
         if (
@@ -141,7 +141,7 @@ class Writer:
             or is_bad_response(len(refused) + len(page.aside), len(page.records) + len(page.aside))
             or (none_left and not self._is_known(page.lease.visit))
         ):
-            return Outcome([reason], Counts())
+            return BatchResult([Rejected(reason)], Counts())
         rest = without_refused(page, refused)
         return self.commit([replace(rest, rows=normalise(rest.lease.visit, rest.records))])
 
@@ -213,7 +213,7 @@ class Writer:
             names.follow(self.connection, renamed)
         return counts
 
-    def _commit(self, pages: Sequence[PageCommit]) -> Outcome:
+    def _commit(self, pages: Sequence[PageCommit]) -> BatchResult:
         self._transactions += 1
         if self._transactions % _REPLAN_EVERY == 0:
             self.connection.execute("DISCARD PLANS")
@@ -247,7 +247,7 @@ class Writer:
             for page in accepted:
                 if page.visit_result is not None and page.visit_result.lost:
                     names.lose(self.connection, page.lease.visit)
-        return Outcome([page.lease.token in depths for page in pages], counts)
+        return BatchResult([Committed() if page.lease.token in depths else Stale() for page in pages], counts)
 
     def _advance(self, pages: Sequence[PageCommit]) -> dict[UUID, int]:
         """Move the checkpoints, and return by token the depth of each walk whose page is accepted."""

@@ -82,3 +82,23 @@ class PageCommit:
     path: str = ""
     records: Sequence[Record] = ()
     aside: Sequence[OddItem] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The page is in the warehouse, with its checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Nothing was stored: the lease was lost, or the page is not the next one of its visit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Nothing was stored: the database cannot hold the page."""
+
+    reason: str
+
+
+CommitResult = Committed | Stale | Rejected

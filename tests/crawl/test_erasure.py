@@ -16,7 +16,7 @@ from harvester.warehouse.commit import Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.erasure import erase, load_rule
 from harvester.warehouse.normalise import Rows
-from harvester.warehouse.page import PageCommit
+from harvester.warehouse.page import Committed, PageCommit
 from harvester.warehouse.tables import metadata
 
 if TYPE_CHECKING:
@@ -342,7 +342,7 @@ def test_a_walk_under_way_remembers_no_erased(erased: Any, tmp_path: Path) -> No
     lease = frontier.lease_this(erased, run, "user_followers", 7, owner=None, full=True)
     state = {"head": [5, 8], "anchors": [8, 5], "base": {"anchors": [5]}}
     page = PageCommit(lease, [], 2, state=json.dumps(state), seen=[5, 8], first=True)
-    assert Writer(erased, load_rule(erased, tmp_path)).commit([page]).taken == [True]
+    assert Writer(erased, load_rule(erased, tmp_path)).commit([page]).results == [Committed()]
     assert erased.execute("SELECT item_id FROM crawl.seen_items").fetchall() == [(8,)]
     (kept,) = erased.execute("SELECT state FROM crawl.frontier").fetchone()
     assert kept == {"head": [8], "anchors": [8], "base": {"anchors": []}}

@@ -13,7 +13,7 @@ from harvester.crawl.frontier import Purpose
 from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.normalise import Rows
-from harvester.warehouse.page import Lease, PageCommit, VisitResult
+from harvester.warehouse.page import Committed, Lease, PageCommit, VisitResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +71,7 @@ class House:
         lease = self.lease(stream)
         told = {"whole": True, "found": len(seen), "seen": list(seen), "pages": 1} | visit_result
         end = PageCommit(lease, rows or [], len(seen), visit_result=VisitResult("{}", **told))
-        assert self.writer.commit([end]).taken == [True]
+        assert self.writer.commit([end]).results == [Committed()]
 
     def one(self, query: str) -> Any:
         row = self.connection.execute(query).fetchone()  # type: ignore[call-overload]

@@ -25,7 +25,7 @@ from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.erasure import erase, load_rule
 from harvester.warehouse.normalise import Query, Rows, Visit, normalise
-from harvester.warehouse.page import Lease, PageCommit, VisitResult
+from harvester.warehouse.page import Committed, Lease, PageCommit, Rejected, Stale, VisitResult
 from harvester.warehouse.tables import WRITTEN
 
 pytestmark = pytest.mark.every_postgres
@@ -127,7 +127,7 @@ def one(connection: Connection, query: str) -> Any:
 def walked_project(connection: Connection, writer: Writer, run: int, depth: int = 0) -> None:
     frontier.seed(connection, [Seed(Kind.PROJECT, 142, depth)])
     outcome = writer.commit([visited(take(connection, run, "project"), project())])
-    assert outcome.taken == [True]
+    assert outcome.results == [Committed()]
 
 
 def test_a_page_stores_rows_and_makes_due_what_the_entity_owns(
@@ -171,7 +171,7 @@ def test_no_table_is_read_through_for_pages_while_there_is_next_to_nothing_in_it
                 whole = VisitResult("{}", whole=True, found=1, seen=[number])
                 pages.append(PageCommit(lease, rows(lease, what(number)), 1, visit_result=whole))
             before = read_through(connection)
-            assert writer.commit(pages).taken == [True] * len(numbers)
+            assert writer.commit(pages).results == [Committed()] * len(numbers)
             read.update(read_through(connection) - before)
 
     read: Counter[str] = Counter()
@@ -219,11 +219,11 @@ def test_a_late_or_doubled_page_is_refused_whole(connection: Connection, writer:
     stolen = replace(lease, token=uuid4())
     ahead = replace(lease, position=lease.position + 1)
     for wrong in (stolen, ahead):
-        assert writer.commit([visited(wrong, project())]).taken == [False]
+        assert writer.commit([visited(wrong, project())]).results == [Stale()]
     assert one(connection, "SELECT count(*) FROM scratch.projects") == 0
     page = visited(lease, project())
-    assert writer.commit([page]).taken == [True]
-    assert writer.commit([page]).taken == [False]
+    assert writer.commit([page]).results == [Committed()]
+    assert writer.commit([page]).results == [Stale()]
     assert one(connection, "SELECT position, visits FROM crawl.frontier WHERE stream = 'project'") == (1, 1)
 
 
@@ -258,9 +258,7 @@ def test_one_page_that_cannot_be_stored_spoils_no_other(
     views = rows.columns.index("views")
     rows.values[0] = (*rows.values[0][:views], number, *rows.values[0][views + 1 :])
     outcome = writer.commit([page, visited(good, project(142))])
-    refusal, taken = outcome.taken
-    assert taken is True
-    assert refusal == reason
+    assert outcome.results == [Rejected(reason), Committed()]
     assert one(connection, "SELECT array_agg(id) FROM scratch.projects") == [142]
 
 
@@ -278,14 +276,14 @@ def test_a_refusal_tells_the_place_and_never_the_value(
     connection.execute(f"ALTER TABLE scratch.projects ADD CONSTRAINT refusing {constraint}")
     frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
     page = visited(take(connection, run, "project"), project(title=SECRET))
-    assert writer.commit([page]).taken == [reason]
+    assert writer.commit([page]).results == [Rejected(reason)]
 
 
 def test_a_column_that_may_not_be_empty_is_named(connection: Connection, writer: Writer, run: int) -> None:
     frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
     connection.execute("ALTER TABLE scratch.projects ALTER gone_reason SET NOT NULL")
     page = visited(take(connection, run, "project"), project(title=SECRET))
-    assert writer.commit([page]).taken == ["NotNullViolation: projects.gone_reason"]
+    assert writer.commit([page]).results == [Rejected("NotNullViolation: projects.gone_reason")]
 
 
 @pytest.mark.parametrize("levels", [300, 900, 20_000])
@@ -304,7 +302,7 @@ def test_what_is_nested_without_end_spoils_no_other_page(
     extra = rows.columns.index("extra")
     rows.values[0] = (*rows.values[0][:extra], {"deep": deep}, *rows.values[0][extra + 1 :])
     outcome = Writer(connection, load_rule(connection, tmp_path)).commit([page, visited(good, project(142))])
-    assert outcome.taken == [True if levels < 500 else "nested too deeply", True]
+    assert outcome.results == [Committed() if levels < 500 else Rejected("nested too deeply"), Committed()]
 
 
 def test_a_list_does_not_overwrite_what_a_better_response_said(
@@ -707,7 +705,7 @@ def test_what_the_database_refuses_of_a_page_is_set_aside_alone(
     connection.execute("ALTER TABLE scratch.project_comments ADD CONSTRAINT refusing CHECK (id <> 20)")
     lease = take(connection, run, "project_comments")
     outcome = writer.commit([page_of(lease, served)])
-    assert outcome.taken == [True]
+    assert outcome.results == [Committed()]
     assert outcome.counts.as_json()["project_comments"]["inserted"] == 28
     kept = connection.execute(
         "SELECT item_id, position, path, body, reason FROM crawl.quarantine ORDER BY item_id"
@@ -723,11 +721,11 @@ def test_what_the_database_refuses_of_a_page_is_set_aside_alone(
     assert sorted(lease.aside) == [7, 20]
     absent = PageCommit(lease, [], 0, visit_result=VisitResult("{}", absent=True))
     with connection.transaction(force_rollback=True):
-        assert Writer(connection).commit([absent]).taken == [True]
+        assert Writer(connection).commit([absent]).results == [Committed()]
         left = connection.execute("SELECT count(*) FROM crawl.quarantine").fetchone()
         assert left == (0,), "a list that is not there has no holes"
     served[6] = comment(7)
-    assert writer.commit([page_of(lease, served)]).taken == [True]
+    assert writer.commit([page_of(lease, served)]).results == [Committed()]
     assert connection.execute("SELECT count(*) FROM crawl.quarantine").fetchone() == (0,)
     assert connection.execute("SELECT count(*) FROM scratch.project_comments").fetchone() == (30,)
 
@@ -741,8 +739,9 @@ def test_a_page_whose_place_is_not_in_the_warehouse_is_refused_whole(
     for table in ("history.project_stats", "scratch.projects"):
         connection.execute(f"DELETE FROM {table}")
     for served in ([comment(1)], [comment(number) for number in range(1, 9)]):
-        (reason,) = writer.commit([page_of(lease, served)]).taken
-        assert "ForeignKeyViolation" in str(reason)
+        (rejected,) = writer.commit([page_of(lease, served)]).results
+        assert isinstance(rejected, Rejected)
+        assert "ForeignKeyViolation" in rejected.reason
     assert connection.execute("SELECT count(*) FROM crawl.quarantine").fetchone() == (0,)
 
 
@@ -754,7 +753,9 @@ def test_an_error_of_the_data_that_psycopg_calls_operational_costs_its_page_alon
     titles = {1: "a", 2: "".join(random.Random(1).choices(string.ascii_letters, k=6_000)), 3: "c"}
     leases = leased(connection, run, ["project"], 3)
     pages = [visited(lease, project(lease.visit.entity_id, title=titles[lease.visit.entity_id])) for lease in leases]
-    taken = dict(zip([lease.visit.entity_id for lease in leases], writer.commit(pages).taken, strict=True))
-    assert str(taken.pop(2)).startswith("ProgramLimitExceeded")
-    assert taken == {1: True, 3: True}
+    results = dict(zip([lease.visit.entity_id for lease in leases], writer.commit(pages).results, strict=True))
+    rejected = results.pop(2)
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason.startswith("ProgramLimitExceeded")
+    assert results == {1: Committed(), 3: Committed()}
     assert one(connection, "SELECT array_agg(title ORDER BY id) FROM scratch.projects") == ["a", "c"]

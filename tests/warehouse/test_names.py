@@ -19,6 +19,7 @@ from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.names import BY_NAME
 from harvester.warehouse.normalise import Rows
+from harvester.warehouse.page import Committed
 from harvester.warehouse.staging import NAME_UNKNOWN
 
 if TYPE_CHECKING:
@@ -57,13 +58,13 @@ class House:
         stream = lease.visit.stream
         records = None if served is None else decode(stream, json.dumps(served).encode())
         if stream.paging is Paging.SINGLE:
-            return self.writer.commit([take_object(lease, records)]).taken == [True]
+            return self.writer.commit([take_object(lease, records)]).results == [Committed()]
         paginator = paginator_of(lease)
         while not paginator.finished:
             page, _ = take_page(lease, paginator, records)
             if page.visit_result is not None:
                 page = replace(page, visit_result=replace(page.visit_result, proven=proven))
-            if self.writer.commit([page]).taken != [True]:
+            if self.writer.commit([page]).results != [Committed()]:
                 return False
             lease, records = replace(lease, position=lease.position + 1), []
         return True
