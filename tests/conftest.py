@@ -106,7 +106,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="databases and environment with other defaults than the product relies on",
     )
-    parser.addoption("--pooled", action="store_true", help="reach databases through pgbouncer in session mode")
+    parser.addoption(
+        "--pooled", action="store_true", help="reach the embedded server through pgbouncer in session mode"
+    )
 
 
 COMMANDS_ENVIRONMENT: dict[str, str] = {}
@@ -634,11 +636,14 @@ def harvester_of() -> Callable[[str, Sandbox], Harvester]:
 
 
 @pytest.fixture
-def make_harvester(database: str, pooled: Callable[[str], str] | None) -> Callable[[Sandbox], Harvester]:
+def make_harvester(
+    database: str, postgres_server: Server, embedded_server: Server, pooled: Callable[[str], str] | None
+) -> Callable[[Sandbox], Harvester]:
     """A command line bound to the test's own database and a sandbox."""
+    is_pooled = pooled is not None and postgres_server is embedded_server
 
     def make(sandbox: Sandbox, **environment: str) -> Harvester:
-        through = {} if pooled is None else {"HARVESTER_DATABASE_URL": pooled(database)}
+        through = {"HARVESTER_DATABASE_URL": pooled(database)} if is_pooled else {}
         url = environment.pop("HARVESTER_DATABASE_URL", None)
         if url is not None:
             return Harvester(url, environment_of(sandbox) | environment)

@@ -124,6 +124,8 @@ def open_snapshot(settings: Settings) -> Iterator[Snapshot]:
         row = facts.execute("SELECT pg_export_snapshot(), pg_backend_pid()").fetchone()
         assert row is not None
         is_direct = row[1] == facts.info.backend_pid
+        if not is_direct:
+            _refuse_quoted_names(facts)
         with adbc.connect(_with_plain_names(url) if is_direct else url) as arrow:
             snapshot = Snapshot(facts, arrow)
             snapshot.run(PREPARE)
@@ -135,6 +137,20 @@ def open_snapshot(settings: Settings) -> Iterator[Snapshot]:
             yield snapshot
             arrow.rollback()
         facts.rollback()
+
+
+def _refuse_quoted_names(facts: psycopg.Connection[Any]) -> None:
+    """Refuse a database behind a pooler whose default is the one that ADBC cannot read types with.
+
+    Raises:
+        WarehouseError: it is.
+    """
+    row = facts.execute("SELECT reset_val FROM pg_settings WHERE name = 'quote_all_identifiers'").fetchone()
+    if row is not None and row[0] == "on":
+        raise WarehouseError(
+            "the database or role sets quote_all_identifiers, and a pooler lets no client undo that in time:"
+            " ALTER DATABASE or ROLE ... RESET quote_all_identifiers, or connect to PostgreSQL directly"
+        )
 
 
 def _with_plain_names(url: str) -> str:

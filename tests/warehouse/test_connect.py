@@ -10,6 +10,7 @@ from databases import HOSTILE, HOSTILE_ENVIRONMENT, make_hostile, pooler
 from psycopg import sql
 
 from harvester.config import load
+from harvester.dataset.snapshot import open_snapshot
 from harvester.errors import UsageError, WarehouseError
 from harvester.warehouse import schema
 from harvester.warehouse.connect import (
@@ -196,11 +197,21 @@ def test_a_pooler_that_keeps_no_session_is_refused(embedded_server, blank_databa
             schema.migrate(url)
 
 
-def test_a_pooler_that_keeps_sessions_is_used(embedded_server, blank_database, monkeypatch):
-    with pooler(embedded_server.database_url("postgres"), "session", 2) as pooled:
-        url = pooled(blank_database)
+def test_a_pooler_that_keeps_sessions_is_used(embedded_server, database, monkeypatch):
+    with pooler(embedded_server.database_url("postgres"), "session", 3) as pooled:
+        url = pooled(database)
         with open_connection(url) as first, open_connection(url) as second:  # for the check of which none is left
             assert first.execute("SHOW timezone").fetchone() == second.execute("SHOW timezone").fetchone() == ("UTC",)
+        with open_snapshot(load(database_url=url)) as snapshot:
+            assert snapshot.rows("SELECT 7::bigint AS seven") == [{"seven": 7}]
+        with psycopg.connect(database, autocommit=True) as own:
+            own.execute(f'ALTER DATABASE "{own.info.dbname}" SET quote_all_identifiers = on')
+            own.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        with pytest.raises(WarehouseError, match="RESET quote_all_identifiers"), open_snapshot(load(database_url=url)):
+            pass
         monkeypatch.setenv("PGOPTIONS", "-c work_mem=5MB")
         assert "PGOPTIONS" in refused(url)
 
