@@ -1,1 +1,1 @@
-"""What the Scratch API serves: pure, with no I/O, no Scrapy and no SQL."""
+"""Description and decoding of the Scratch API; pure, with no I/O, no Scrapy and no SQL."""

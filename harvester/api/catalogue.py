@@ -811,7 +811,7 @@ LEFT = (
         "the API serves the same comments as JSON, with a limit, an order and a key; the pages can be decoded",
     ),
 )
-"""What the reference documents and no stream reads."""
+"""Endpoints that the reference documents and that no stream reads."""
 
 STREAMS: dict[str, Stream] = {stream.name: stream for stream in _STREAMS}
 """The catalogue, by stream name."""
@@ -826,7 +826,7 @@ DETAIL: dict[Kind, str] = {
 """The stream a thing of each kind is first visited by."""
 
 OWNER_COLUMN: dict[Kind, str] = {Kind.PROJECT_THREAD: "project_id", Kind.STUDIO_THREAD: "studio_id"}
-"""Where a thread's row names the page it stands on."""
+"""Column in which a thread's row names the project or studio that it stands on."""
 
 
 def streams_of(spider: str) -> tuple[Stream, ...]:

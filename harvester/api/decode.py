@@ -277,7 +277,7 @@ def _record_in(hint: Any) -> type[Record] | None:
 
 
 def _kind(value: Any) -> str:
-    """What JSON calls a value."""
+    """Return the name of a value's JSON type."""
     names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
     return names.get(type(value), "null")
 

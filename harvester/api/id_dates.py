@@ -1,4 +1,4 @@
-"""Which id was given out when: ids of the site run together with time.
+"""Dates of ids: the site gives out ids in the order of time.
 
 Each pair is an object whose id and date are both public; between two of them ids are taken to grow evenly. The sandbox
 has its own clock: it shares nothing with what it is there to test.

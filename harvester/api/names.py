@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _CALLED = ("@", "/users/", "?q=")
-"""What stands before a name that is meant for the account; the last in the name of a search."""
+"""Prefixes of a name that means the account; the last occurs in the name of a search."""
 _LONG = 10
 """Letters from which on a word is distinctive. `basketball` is found too: most words of this length are names."""
 _SHORT = 4
@@ -32,7 +32,7 @@ _FIGURE = re.compile(r"[0-9]+(?:[.,:-][0-9]+)*[a-z]{0,3}")
 _WORD = re.compile(r"[0-9a-z_\-\u00df-\u024f\u0300-\u036f]+")
 """Latin letters with their accents, digits, and the two signs that usernames have; other scripts end a word."""
 _CHUNK = re.compile(r"[^\s@\"'<>()\[\]{},;!?/&#=]+")
-"""What may be a username of another form, which few old accounts have: `p.u.f.f`."""
+"""Pattern of a word that may be a username of another form, as few old accounts have: `p.u.f.f`."""
 _EDGES = "_-.:*~|"
 _KEPT = 2
 """Signs at an end of a name that may be its own, as in `_name_`: what is stripped begins behind them."""
@@ -41,7 +41,7 @@ _ENCODED = re.compile(
     r"(?:%[0-9A-Fa-f]{2})+|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});|\\u[0-9A-Fa-f]{4}"
 )
 _LAYERS = 3
-"""How often a text is decoded: comments before 2019 were stored encoded twice, and a link may be encoded again."""
+"""Times that a text is decoded: comments before 2019 were stored encoded twice, and a link may be encoded again."""
 _PLAIN = re.compile(r"[\t\n\r -~]*")
 _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Letters and marks that show nothing, though Unicode doesn't call them format characters."""

@@ -29,7 +29,7 @@ _LONG_TAG = pattern(rf"<[^<>]{{{_TAG_LENGTH}}}")
 _BOX = pattern(r"<div\b")
 _PLACES = frozenset({"top-level-reply", "reply"})
 _MOST_KEPT = 4
-"""How much larger than its page all that is set aside of it may be: comments nested in each other end here."""
+"""Largest ratio of the parts that are set aside of a page to the page: it bounds comments nested in each other."""
 _SILENT = frozenset({"script", "style"})
 _LARGEST_ID = 2**63 - 1
 _EMPTY_PARTS = frozenset({"html", "head", "body", "ul", "p"})
@@ -37,7 +37,7 @@ _EMPTY_PARTS = frozenset({"html", "head", "body", "ul", "p"})
 
 
 class PageAuthor(Record, kw_only=True):
-    """Who wrote a comment."""
+    """Author of a comment."""
 
     id: int
     username: str

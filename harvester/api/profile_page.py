@@ -7,7 +7,7 @@ from harvester.errors import DecodeError
 
 
 def decode_page(body: bytes) -> list[ProfilePage]:
-    """What a profile page tells, as one record.
+    """Decode a profile page into one record.
 
     Raises `DecodeError` for any other page, such as one that the site shows when it is in trouble: a profile tells the
     group of the account and since when there is one.

@@ -15,15 +15,15 @@ from typing import Annotated, Any, ClassVar
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 Id = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-"""What a bigint holds."""
+"""Integer within the range of a bigint."""
 Number = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
-"""What an integer holds."""
+"""Integer within the range of an integer of 32 bits."""
 LargeNumber = Id
 """A number that may pass 2^31, such as that of all projects."""
 
 
 Moment = Annotated[datetime, Meta(tz=True)]
-"""A time with its zone: without one it is none."""
+"""Time with its zone; a time without a zone is rejected."""
 Name = str
 """A username: lists are asked for by it."""
 Text = str | None
@@ -134,14 +134,14 @@ class ProjectStats(Record, kw_only=True):
 
 
 class Remix(Record, kw_only=True):
-    """What a project was remixed from: its direct parent and the root of the tree."""
+    """Origin of a remix: its direct parent and the root of the tree."""
 
     parent: Reference
     root: Reference
 
 
 class BaseProject(Record, kw_only=True):
-    """What every full project object holds."""
+    """Fields of every full project object."""
 
     id: Id
     title: Text
@@ -179,7 +179,7 @@ class StudioHistory(Record, kw_only=True):
 
 
 class BaseStudio(Record, kw_only=True):
-    """What every studio object holds; `host` is a user's id."""
+    """Fields of every studio object; `host` is a user's id."""
 
     id: Id
     title: Text
@@ -229,7 +229,7 @@ class StudioProject(Record, kw_only=True):
 
 
 class CommentAuthor(Record, kw_only=True):
-    """Who wrote a comment."""
+    """Author of a comment."""
 
     id: Id
     username: Name
@@ -299,7 +299,7 @@ class Count(Record, kw_only=True):
 
 
 class NameCheck(Record, kw_only=True):
-    """Whether a name is taken: `username exists`, `valid username`, `invalid username` or `bad username`."""
+    """State of a name: `username exists`, `valid username`, `invalid username` or `bad username`."""
 
     required: ClassVar[tuple[str, ...]] = ("msg",)
 
@@ -308,7 +308,7 @@ class NameCheck(Record, kw_only=True):
 
 
 class ProfilePage(Record, kw_only=True):
-    """What the site's own page of a user shows: that the account lives, and its group (Scratcher, ...)."""
+    """Site's own page of a user: it shows that the account is there, and its group (Scratcher, ...)."""
 
     required: ClassVar[tuple[str, ...]] = ()
 
@@ -336,7 +336,7 @@ class Activity(Record, kw_only=True):
 
 
 class RankedRemix(Record, kw_only=True):
-    """Where a ranked project comes from: the root alone, if anything."""
+    """Origin of a ranked project: the root alone, if any."""
 
     root: Reference | UnsetType = UNSET
 
@@ -347,7 +347,7 @@ class RankedProject(BaseProject, kw_only=True):
     author: Author
     remix: RankedRemix  # type: ignore[assignment]  # a narrower object than elsewhere
     position: Number = field(default=0, name=":position:")
-    """The place in the ranking, from 0: whoever reads the pages fills it in."""
+    """Place in the ranking, from 0; the reader of the pages fills it in."""
 
 
 class RankedStudio(ListedStudio, kw_only=True):
@@ -389,7 +389,7 @@ class NewsItem(Record, kw_only=True):
 
 
 class Health(Record, kw_only=True):
-    """What the API says of its own servers."""
+    """State of the API's own servers."""
 
     required: ClassVar[tuple[str, ...]] = ("cache",)
 

@@ -20,7 +20,7 @@ _SHORTEST = 86_400
 
 
 def facts() -> list[dict[str, Any]]:
-    """What the catalogue says of each stream, as `harvester streams --json` prints it."""
+    """Return the facts of each stream in the catalogue, as `harvester streams --json` prints them."""
     return [_facts(stream) for stream in STREAMS.values()]
 
 

@@ -1,4 +1,4 @@
-"""What an entry of the catalogue is made of: the kinds of things, of pages and of orders, and the entry itself."""
+"""Types of the catalogue: the kinds of entities, of paging and of order, and the entry itself."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,14 +14,14 @@ DAY = 86_400.0
 
 
 class Host(Enum):
-    """Which of the two configured hosts serves an endpoint."""
+    """Configured host that serves an endpoint."""
 
     API = "api"
     SITE = "site"
 
 
 class Format(Enum):
-    """What a response is written in."""
+    """Format of a response."""
 
     JSON = "JSON"
     COMMENT_PAGE = "HTML page of comments"
@@ -29,7 +29,7 @@ class Format(Enum):
 
 
 class Paging(Enum):
-    """How an endpoint is read."""
+    """Paging of an endpoint."""
 
     SINGLE = "one object"
     OFFSET = "limit and offset"
@@ -39,7 +39,7 @@ class Paging(Enum):
 
 
 class Order(Enum):
-    """Where a list grows, as declared; every page is checked against it."""
+    """Declared order of a list; every page is checked against it."""
 
     NEWEST_FIRST = "newest first"
     OLDEST_FIRST = "oldest first"
@@ -47,7 +47,7 @@ class Order(Enum):
 
 
 class Kind(Enum):
-    """What a walk visits."""
+    """Kind of the entity that a visit reads."""
 
     USER = "user"
     PROJECT = "project"
@@ -79,7 +79,7 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Which rows of the warehouse a list holds, so that what vanished from it can be told.
+    """Rows of the warehouse that a list holds, by which deletions are detected.
 
     The rows of `table` whose column `owner` is the visited entity, of these only those for which the SQL condition
     `only` (on `t`) holds; `item` is the column that tells them apart.
@@ -92,7 +92,7 @@ class Holding:
     verify_with: str | None = None
     """The stream that asks for one of the things itself."""
     verify_only: bool = False
-    """Whether only that stream can date an absence: the list is one place where the thing is shown, not the thing."""
+    """True if only that stream can date a deletion: the list shows the item, but is not the item's own page."""
     sibling: str | None = None
     """A list of the same entity to which what vanished here may have gone: it is read again before it is dated."""
     dated: str | None = None
@@ -133,25 +133,25 @@ class Stream:
     stop_after_empty_pages: int = 1
     """Pages in a row that must bring nothing before the list has ended; 0 where a short page is its end."""
     reorders: bool = False
-    """Whether an item can move to the head while the list is read."""
+    """True if an item can move to the head while the list is read."""
     lookback: int = 0
-    """How far below the certified high-water key a later walk goes on, in units of the key (late entrants)."""
+    """Distance below the certified high-water key that a later visit reads on, in units of the key (late entrants)."""
     max_offset: int | None = None
     """The last page number or the first offset that is never served; None where no such bound is known."""
     revisit: float = 180 * DAY
     """Seconds after which a list is read in full again, or an object asked for again, at the latest."""
     item_weight: float = 0.0
-    """What a new item is worth, a comment being 1: visits are scheduled by it. 0: there are no visits but those that
+    """Weight of a new item in the schedule of visits, relative to a comment. With 0 the only visits are those that
     `revisit` asks for."""
     rate: float = 0.0
     """New items a day of one list, before anything was observed; of an object, the share of days with a change."""
     members: Holding | None = None
-    """Where its items are kept; None for a list from which no absence is told."""
+    """Rows that hold its items; None for a list by which no deletion is detected."""
     links: tuple[Lead, ...] = ()
     enqueues: tuple[str, ...] = ()
     """Streams of the same entity that become due once this object was seen."""
     gone: str | None = None
-    """What it means for the entity when this object is not found; None: nothing."""
+    """Consequence for the entity when this object is not found; None for no consequence."""
     enqueues_gone: tuple[str, ...] = ()
     """Streams of the same entity that become due when it is not found."""
     weak: tuple[str, ...] = ()
@@ -169,11 +169,11 @@ class Stream:
     """Paths of served fields that hold placeholders here or are never stored, with `[]` for a list's items."""
     documented: str = ""
     notes: tuple[str, ...] = ()
-    """What the reference does not say, each with its source."""
+    """Facts that the reference does not state, each with its source."""
 
     @property
     def is_thread(self) -> bool:
-        """Whether this stream reads the replies of one comment."""
+        """Return whether this stream reads the replies of one comment."""
         return self.kind in (Kind.PROJECT_THREAD, Kind.STUDIO_THREAD) and self.paging is Paging.OFFSET
 
     @property
@@ -187,12 +187,12 @@ class Stream:
         return self.kind in (Kind.PROJECT, Kind.PROJECT_THREAD) and "{username}" in self.path
 
     def answers_for_another(self, entity: int, records: Sequence[Any]) -> bool:
-        """Whether the records show whom or what they are about, and none of them is about this entity."""
+        """Return whether the records name their entity, and none of them names this entity."""
         shown = self._shown(records)
         return bool(shown) and entity not in shown
 
     def answers_for_it(self, entity: int, records: Sequence[Any]) -> bool:
-        """Whether the records show that they are about this entity."""
+        """Return whether a record names this entity as its own."""
         return entity in self._shown(records)
 
     def answers_by_another_name(self, username: str | None, records: Sequence[Any]) -> bool:
@@ -220,16 +220,16 @@ class Stream:
 
     @property
     def is_own(self) -> bool:
-        """Whether this stream reads the operator's own account, with its token."""
+        """Return whether this stream reads the operator's own account, with its token."""
         return self.kind is Kind.ACCOUNT
 
     def held(self, record: Any) -> int:
-        """What tells an item of this list from the others in the warehouse."""
+        """Return the key of an item of this list in the warehouse."""
         number = self.identity if self.members is None or self.members.number is None else self.members.number
         return number(record)
 
     def proves(self, table: str) -> bool:
-        """Whether a row of `table` in this response shows that the thing is there, not only that it is named."""
+        """Return whether a row of `table` in this response proves that the item exists, rather than only names it."""
         return table != "users" and table not in self.weak if self.confirms is None else table in self.confirms
 
 

@@ -1,4 +1,4 @@
-"""How the API writes text, and how a reader sees it."""
+"""Text as the API writes it, and as a reader sees it."""
 
 import html
 import re
@@ -48,7 +48,7 @@ def without_tokens(body: bytes) -> bytes:
 
 
 def without_token_fields(value: Any) -> Any:
-    """What was parsed, without its fields called `project_token` and without text that has the form of one."""
+    """Drop the fields called `project_token` from parsed JSON, and cut text that has the form of such a token."""
     if isinstance(value, str):
         return _SHAPED.sub("", value)
     if isinstance(value, list):

@@ -85,7 +85,7 @@ def _bins(column: str, exact: int, starts: Sequence[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """How the rows of a table are made coarse.
+    """Steps by which the rows of a table are generalized.
 
     `facts` is the query of what is looked at: `id`, `person` (whose row it is; k of them have to share a step), and
     what the steps are made of.
@@ -99,7 +99,7 @@ class Ladder:
 
 @dataclass(slots=True)
 class Account:
-    """What was suppressed: for the release's description."""
+    """Counts of suppressed values, for the release's description."""
 
     k: int
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -290,7 +290,7 @@ def _values(ladder: Ladder, step: Step) -> str:
 
 
 def _label(ladder: Ladder, step: Step) -> str:
-    """What rows at a step must share, as one text."""
+    """Return the SQL of the text that rows at a step must share."""
     return f"ROW({_values(ladder, step)}, 0)::text"
 
 
@@ -502,7 +502,7 @@ def withdraw(snapshot: Snapshot, table: str, k: int) -> None:
 
 
 def query(ladder: Ladder) -> Query:
-    """How a table of `open` is read."""
+    """Build the query of a table of `open`."""
     table = next(one for one in SCRATCH_TABLES if one.name == ladder.table)
     pseudonym = "Pseudonym: HMAC-SHA256, 128 bits."
     made = [Made(Field("id", Type.STRING, str(table.c.id.comment), pseudonym, required=True), "encode(own.p, 'hex')")]
@@ -526,6 +526,6 @@ def query(ladder: Ladder) -> Query:
 
 
 def queries(selection: Selection) -> list[Query]:
-    """How all tables of `open` are read, once the cells are made."""
+    """Build the queries of all tables of `open`, once the cells are made."""
     ladders = [users(selection), projects(selection), studios(selection)]
     return [query(one) for one in (*ladders, *(comments(table, selection) for table in PLACES))]

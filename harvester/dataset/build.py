@@ -61,7 +61,7 @@ WITHDRAWN = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for; what is None follows from the profile."""
+    """Options of a build; None takes the profile's default."""
 
     folder: Path
     profile: Profile = Profile.OPEN
@@ -357,7 +357,7 @@ class Build:
     # writing ---------------------------------------------------------------------------------------------------------
 
     def queries(self) -> list[Query]:
-        """How each table is read, once all is prepared."""
+        """Return the query of each table, once the snapshot is prepared."""
         if self.request.profile is Profile.OPEN:
             from harvester.dataset import anonymity  # noqa: PLC0415
 
@@ -447,7 +447,7 @@ class Build:
 
     @lru_cache(maxsize=100_000)  # noqa: B019  (the same)
     def _pseudonym_of(self, name: str) -> str:
-        """What stands for a username in a text: its user's pseudonym."""
+        """Return the pseudonym of a username's user, which replaces the name in a text; `user` if there is none."""
         row = self.snapshot.facts.execute(
             "SELECT id FROM scratch.users WHERE lower(username) = lower(%s) ORDER BY id LIMIT 1", [name]
         ).fetchone()
@@ -458,7 +458,7 @@ class Build:
     # against the previous release ------------------------------------------------------------------------------------
 
     def _compare(self) -> tuple[list[Resource], dict[str, Any]]:
-        """What the previous release had and this one has not, under its names there; and how much is new."""
+        """List the keys of the previous release that this one lacks, by their names there, and count the new rows."""
         from harvester.dataset.files import Format, Writing, ahead, schema_of  # noqa: PLC0415
 
         previous, folder = self.previous, self.request.previous
@@ -552,7 +552,7 @@ def _previous(request: Request) -> Release | None:
 
 
 def _is_k(value: object) -> bool:
-    """Whether something out of a manifest is a number of people: it goes into statements as it is."""
+    """Return whether a value of a manifest is a valid k: it is put into statements unquoted."""
     return type(value) is int and 2 <= value < 2**31
 
 
@@ -586,7 +586,7 @@ def _each(column: pa.Array, change: Callable[[str], str | None]) -> pa.Array:
 
 
 def _in_teaser(keys: pa.Array, *, is_hex: bool) -> pa.Array:
-    """Which rows one in `SHARE` takes: by the pseudonym itself, which is a hash, else by a hash of the key."""
+    """Select one in `SHARE` rows for a teaser: by the pseudonym, which is a hash already, else by a hash of the key."""
     from zlib import crc32  # noqa: PLC0415
 
     import pyarrow as pa  # noqa: PLC0415

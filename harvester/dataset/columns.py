@@ -1,4 +1,4 @@
-"""What each profile takes of each column of schema `scratch`: the one place that says so.
+"""Treatment of each column of schema `scratch` in each profile, in the only place that states it.
 
 `build` exports what stands here and nothing else; a test fails, by name, for a table or column that does not stand
 here. A table is closed to a profile by the treatment of all its columns.
@@ -56,7 +56,7 @@ class Username:
 
 @dataclass(frozen=True, slots=True)
 class FreeText:
-    """What somebody wrote: what is left of it depends on the text mode."""
+    """Text that a user wrote; the text mode decides how much of it is exported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ PLACES = {
     "studio_comments": "studio_id",
     "profile_comments": "user_id",
 }
-"""Where a comment stands."""
+"""Column that names the page on which a comment stands, by table."""
 
 _DEGREES = "exact edges tell who a person is, by their number"
 _TEXT = "free text"
@@ -276,7 +276,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
 }
 
 OPEN_TABLES = ("users", "projects", "studios", *PLACES)
-"""What `open` holds: things with pseudonyms, and no edges between them and people."""
+"""Tables of `open`: entities with pseudonyms, and no edges between them and people."""
 
 
 def tables(profile: Profile) -> Sequence[Table]:

@@ -63,7 +63,7 @@ def data_package(release: Release, version: str) -> dict[str, Any]:
 
 
 def resource_name(resource: Resource, file: File) -> str:
-    """What a file is called as a resource: the name of the table where it is tabular, else with its format."""
+    """Return a file's name as a resource: the name of the table if it is tabular, else the name with its format."""
     return resource.name if file.format == _TABULAR else f"{resource.name}.{file.format.removesuffix('.gz')}"
 
 

@@ -34,7 +34,7 @@ _NAME = re.compile(r"([0-9]{4})\.(0[1-9]|1[0-2])\.([0-9]{1,9})")
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What `manifest.json` holds."""
+    """Content of `manifest.json`."""
 
     schema_version: str
     rows: int
@@ -92,7 +92,7 @@ def version_of(name: str) -> str:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """What is said of the release in a folder.
+    """Read the manifest of the release in a folder.
 
     Raises:
         UsageError: the folder holds no release, or its manifest is damaged.

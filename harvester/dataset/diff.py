@@ -1,4 +1,4 @@
-"""What differs between two releases, by key. Both are read in order, side by side: memory does not grow with them."""
+"""Differences of two releases, by key. Both are read in order, side by side, in constant memory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Difference:
     older: str
     newer: str
     schema: tuple[str, ...]
-    """What changed in tables and columns, in words."""
+    """Changes of tables and columns, in words."""
     tables: dict[str, Change]
 
 
@@ -192,6 +192,6 @@ def _count(
 
 
 def _unlike(one: pa.Array, other: pa.Array) -> pa.BooleanArray:
-    """Where values differ; null is like null."""
+    """Return a mask of the values that differ; null equals null."""
     differ = pc.fill_null(pc.not_equal(one, other), fill_value=False)
     return pc.or_(differ, pc.xor(one.is_null(), other.is_null()))

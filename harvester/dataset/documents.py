@@ -86,7 +86,7 @@ def documents(release: Release) -> dict[str, str]:
 
 
 def title(release: Release) -> str:
-    """What a release is called in full."""
+    """Return the full title of a release."""
     return f"Scratch community data {release.name} ({release.profile})"
 
 
@@ -100,7 +100,7 @@ def summary(release: Release) -> str:
 
 
 def is_extra(resource: Resource) -> bool:
-    """Whether a table is no data of its own: a teaser, or the list of what was withdrawn."""
+    """Return whether a table holds no data of its own: a teaser, or the list of withdrawn rows."""
     return resource.name == "withdrawn" or any(file.path.startswith("teaser/") for file in resource.files)
 
 
@@ -305,7 +305,7 @@ def _datasheet(release: Release) -> str:
 
 
 def _redaction(release: Release) -> str:
-    """What is known of redaction, where there is any."""
+    """Describe the measured recall of redaction; empty for a release without redacted text."""
     if release.parameters.get("text") != "redacted":
         return ""
     # Here, for the corpus and the rules are read only where a text was redacted.

@@ -1,4 +1,4 @@
-"""What a release says of its own making: coverage, designs, the runs behind it. No id, and no name of anybody."""
+"""Facts about the making of a release: coverage, designs, runs. They hold no id and no name."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def state_at(connection: Connection) -> datetime:
 
 
 def coverage(connection: Connection, *, fewest: int | None = None) -> dict[str, Any]:
-    """What is certified, what failed, which ids are not held, and how well absences are dated.
+    """Collect the certified lists, the failures, the ids that are not held, and the precision of deletion dates.
 
     With `fewest` numbers are `coarse`, and no time is told to less than a day: one thing that is gone, and to the
     second how long nobody had looked, is somebody's.
@@ -120,7 +120,7 @@ def newest_designs(connection: Connection) -> dict[str, int]:
 
 
 def kind_of_design(connection: Connection, design: int) -> str | None:
-    """What a design draws; None where there is none of that number."""
+    """Return the kind of a design; None if no design has that number."""
     row = connection.execute("SELECT kind FROM crawl.designs WHERE id = %s", [design]).fetchone()
     return None if row is None else row[0]
 
@@ -129,7 +129,10 @@ _OF_THE_OPERATOR = ("design_id", "of_design", "frame_size", "drawn")
 
 
 def designs(connection: Connection, *, with_seeds: bool, fewest: int | None = None) -> dict[str, Any]:
-    """How what is in scope was drawn; empty for whatever was seeded by hand. With `fewest` hits are `coarse`."""
+    """Describe the designs that drew the entities in scope; empty if all were seeded by hand.
+
+    With `fewest` hits are `coarse`.
+    """
     drawn = _rows(connection, _DESIGNS.format(", g.parameters::text AS parameters" if with_seeds else ""))
     if fewest is not None:
         drawn = [_rough(row, fewest, _OF_THE_OPERATOR) for row in drawn]

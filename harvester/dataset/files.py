@@ -47,9 +47,9 @@ ARROW_TYPES: dict[Type, pa.DataType] = {
 _UNSEEN = r"\s\pZ\pC\x{00AD}\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{2800}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}"
 """Blanks, controls, the byte order mark and other characters without a width, as a class of RE2."""
 _SIGNS = r"=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}\x{FE62}-\x{FE64}\x{FE66}\x{FE6B}\x{2212}"
-"""What begins a formula: the signs, small, full-width and the mathematical minus."""
+"""Characters that begin a formula: the signs, small, full-width and the mathematical minus."""
 _RUNS_IN_SPREADSHEETS = rf"^('*(?:[\t\r\n]|[{_UNSEEN}]*[{_SIGNS}]))"
-"""What a spreadsheet takes for a formula: such a text in a CSV file has an apostrophe before it.
+"""Pattern of a text that a spreadsheet takes for a formula: a CSV file has an apostrophe before it.
 
 So has what begins with apostrophes and goes on like that, so that taking one off gives back each text.
 """
@@ -112,7 +112,7 @@ def _is_whole(kind: pa.DataType) -> bool:
 
 
 def _repeats(column: pa.Array) -> bool:
-    """Whether a text has few values, judged by the first rows of a file."""
+    """Return whether a text column has few distinct values, judged by the first rows of a file."""
     return bool(pa.types.is_string(column.type) and pc.count_distinct(column).as_py() * 8 <= len(column))
 
 

@@ -22,7 +22,7 @@ BYTES = 16
 
 
 class Scope(StrEnum):
-    """What a key is derived for."""
+    """Scope of a pseudonym's key."""
 
     RELEASE = "release"
     """Pseudonyms of two releases have nothing in common."""
@@ -41,7 +41,7 @@ class Key:
 
     @property
     def fingerprint(self) -> str:
-        """What may be published of it: equal for equal keys, and no way back."""
+        """Return the public fingerprint of the key: equal for equal keys, and not reversible."""
         return hmac.digest(self._key, b"fingerprint", "sha256").hex()[:16]
 
     def one(self, kind: str, value: Any) -> bytes:
@@ -65,7 +65,7 @@ def derive(secret: bytes, profile: Profile, scope: Scope, release: str, salt: st
 
 
 def salt_of(secret: bytes, *what: object) -> str:
-    """What is published of all that makes a release what it is: the same for the same, and no way back."""
+    """Return the public fingerprint of a release's inputs: equal for equal inputs, and not reversible."""
     return hmac.digest(secret, f"dataset salt {what}".encode(), "sha256").hex()[:16]
 
 

@@ -45,7 +45,7 @@ TROUBLE = (
     RecursionError,
     MemoryError,
 )
-"""What comes of reading a file that is damaged, or made to do damage."""
+"""Exceptions that reading a damaged or malicious file may raise."""
 _BATCH = 65_536
 _BLOCK = 2**22
 _FORMATS = ("parquet", "jsonl.gz", "csv.gz")  # CSV last: it cannot tell "" from nothing
@@ -68,7 +68,7 @@ def best_file(resource: Resource, others: Resource | None = None) -> File | None
 
 
 class Stamp(NamedTuple):
-    """What changes when a file is written or another takes its place; nobody can set `changed_ns`, the `ctime`."""
+    """Identity of a file, which changes when it is written or replaced; `changed_ns`, the `ctime`, cannot be forged."""
 
     device: int
     inode: int
@@ -113,7 +113,7 @@ def _check_unchanged(opened: BufferedReader, stamp: Stamp | None) -> None:
 
 
 def unreadable(file: File, error: Exception) -> Unreadable:
-    """What a reader said, in words: its own message may quote a cell, so what kind of trouble it is has to do."""
+    """Return the problem of an unreadable file; it names the type of the error only, whose message may quote a cell."""
     return Unreadable(f"cannot be read as {file.format} ({type(error).__name__})")
 
 
@@ -135,7 +135,7 @@ def check_intact(folder: Path, file: File | Description) -> Stamp:
 
 
 def _mismatch(opened: BufferedReader, size: int, sha256: str) -> str | None:
-    """How a file differs from what is said of it; a file of another size is not read at all."""
+    """Describe the difference between a file and its declared size and hash; a file of another size is not read."""
     found = opened.seek(0, 2)
     if found != size:
         return f"has {found:,} bytes, not {size:,}"
@@ -159,7 +159,7 @@ def joined(batch: pa.RecordBatch, names: Iterable[str]) -> pa.StringArray:
 
 
 def disorder(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[int, int]:
-    """How many rows have the key of the row before them, and how many sort before it."""
+    """Count the rows whose key equals that of the row before, and those whose key sorts before it."""
     columns = [batch.column(name) for name in names]
     ties = pa.array([True] * (batch.num_rows - 1), pa.bool_())
     inverted = pa.array([False] * (batch.num_rows - 1), pa.bool_())

@@ -1,4 +1,4 @@
-"""How much the redaction of texts finds: measured on made-up comments, by kind and language.
+"""Recall of the redaction of texts, measured on made-up comments, by kind and language.
 
 `python -m harvester.dataset.recall` prints the table. A value counts as found only if every character of it is gone.
 What is stated of it stands in `recall.json` (`--write` measures anew); the datasheet and docs/datasets.md repeat it.
@@ -92,7 +92,7 @@ def percentages(scores: dict[tuple[str, str], Score]) -> dict[str, dict[str, int
 
 
 def stated(part: str = FRESH) -> dict[str, dict[str, int]]:
-    """What the documentation says of a part; the datasheet repeats what is said of the one that judges."""
+    """Return the documented figures of a part of the corpus; the datasheet repeats those of `FRESH`."""
     text = resources.files("harvester.dataset").joinpath(STATED).read_text(encoding="utf-8")
     figures: dict[str, dict[str, dict[str, int]]] = json.loads(text)
     return figures[part]

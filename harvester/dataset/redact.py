@@ -1,4 +1,4 @@
-"""What is left of what people write: features of a text, or the text without what tells who and where they are.
+"""Redaction of texts: features of a text, or the text without the words that identify or locate a person.
 
 The rules work offline, in English, Spanish, Portuguese, German, French, Japanese and Turkish, all at once: nobody says
 which language a comment is in. They look for what children give away, as children write it ("im 1 0", "dis cord"), and
@@ -79,7 +79,7 @@ class Names:
         return place < len(self._hashes) and self._hashes[place] == value
 
     def stand_in(self, name: str) -> str:
-        """What is written for a name: its pseudonym where it is known, so that threads can be followed."""
+        """Return the replacement of a name: its pseudonym if the name is known, so that threads can be followed."""
         return f"@{self._pseudonym(name.lower())}" if name in self else "@[user]"
 
 
@@ -97,7 +97,7 @@ def redact(text: str, names: Names) -> str:
 
 
 def find(text: str, names: Names) -> list[Span]:
-    """What must not be published, in order and without overlaps: where two finds meet, the longer one counts."""
+    """Find the spans that must not be published, in order; of two that overlap the longer one counts."""
     spans: list[Span] = []
     folded = _Folded(text)
     found = [*_by_rules(folded), *_by_lists(folded), *_usernames(text, folded, names)]
@@ -112,7 +112,7 @@ def find(text: str, names: Names) -> list[Span]:
 
 
 def features(text: str) -> dict[str, Any]:
-    """What can be told of a text without the text.
+    """Compute the features of a text that are published in its place.
 
     `language_script` is the ISO 15924 code of the script that most of its letters are of: Zyyy where it has none.
     """
@@ -169,13 +169,13 @@ def _by_lists(folded: _Folded) -> Iterator[Span]:
 
 
 def _opens(text: str, place: int) -> bool:
-    """Whether a sentence begins here, where a capital tells nothing."""
+    """Return whether a sentence begins here, where a capital is no sign of a name."""
     before = text[max(0, place - 8) : place]
     return not before.strip(_QUIET) or before.rstrip()[-1:] in _ENDS
 
 
 def _ends(small: str, start: int, end: int) -> Iterator[int]:
-    """Where a word may end, before what Turkish and German put behind a place."""
+    """Yield the positions where a word may end: before the suffixes that Turkish and German add to a place, too."""
     yield end
     suffix = _PLACE_SUFFIX.search(small, start, end)
     if suffix and suffix.start() - start > _SHORT:

@@ -1,4 +1,4 @@
-"""What is known by heart: first names (from Faker), large places. The rest is found by the words around it."""
+"""Lists for redaction: first names (from Faker) and large places. Other names are found by the words around them."""
 
 # ruff: noqa: E501, RUF001, SIM905  (lists of words; letters that look like others)
 

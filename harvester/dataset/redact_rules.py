@@ -43,7 +43,7 @@ _COUNTED = (  # what is counted in a game, and so is no age
 )
 _FILLERS = r"(?:(?:only|just|barely|almost|nearly|about|actually|currently|literally|still|like|a|an|already|also|even|now|turning) )*"
 _ENDS = r"(?= ?(?:$|[.!?,;:)&\n]|lol|xd|haha|and |but |so |btw|rn|now|too|dont|don't|u ?\?))"
-"""Where a number that nothing follows stands alone."""
+"""Pattern of the end of a clause, after which a number stands alone."""
 
 # --- Dates ---------------------------------------------------------------------------------------------------------
 _MONTH = (
@@ -551,7 +551,7 @@ def bounded(source: str) -> str:
 
 
 class Rule(NamedTuple):
-    """What is looked for, and a part of it without which it cannot be there: most texts are done with these few."""
+    """Pattern to redact, and a cheap pattern without which it cannot match: most texts are ruled out by that."""
 
     kind: str
     pattern: re.Pattern[str]

@@ -1,4 +1,4 @@
-"""What a release of a dataset is: made by `build`, told by its descriptions, read again by `verify` and `diff`."""
+"""Model of a release: made by `build`, written into its descriptions, read again by `verify` and `diff`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ CC_BY_SA_BEFORE = date(2026, 1, 22)
 
 
 class Profile(StrEnum):
-    """Who may be given a dataset, and so what is left in it."""
+    """Recipients of a dataset, which decide how much is left in it."""
 
     OPEN = "open"
     """Anybody: keyed pseudonyms, coarse times, binned counts, no text."""
     RESTRICTED = "restricted"
-    """Whoever signed an agreement: pseudonyms, exact times, redacted text."""
+    """Researchers under an agreement: pseudonyms, exact times, redacted text."""
     INTERNAL = "internal"
-    """Nobody else: the tables as they are."""
+    """The operator only: the tables as they are."""
 
 
 class Type(StrEnum):
@@ -105,13 +105,13 @@ class Release:
     as_of: datetime
     resources: tuple[Resource, ...]
     parameters: dict[str, Any]
-    """What was asked for: bounds in days, tombstone mode, k, text mode."""
+    """Options of the build: bounds in days, tombstone mode, k, text mode."""
     design: dict[str, Any] = field(default_factory=dict)
-    """How what is in scope was drawn: see `crawl.designs`; empty for whatever was seeded by hand."""
+    """Designs that drew the entities in scope, see `crawl.designs`; empty if all were seeded by hand."""
     coverage: dict[str, Any] = field(default_factory=dict)
-    """What is certified, censored and missing."""
+    """Coverage: certified, censored and missing parts."""
     anonymity: dict[str, Any] = field(default_factory=dict)
-    """What was suppressed so that each combination of quasi-identifiers is shared by k people."""
+    """Counts of values suppressed so that k people share each combination of quasi-identifiers."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """Runs behind it: how many, from when to when, which API, contact and permission, version of the harvester."""
     previous: str | None = None

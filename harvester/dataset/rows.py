@@ -43,18 +43,18 @@ LICENCE = "CC-BY-SA-2.0"
 
 
 class Tombstones(StrEnum):
-    """What is left of what is gone."""
+    """Treatment of deleted rows."""
 
     DROP = "drop"
-    """Nothing."""
+    """Drop deleted rows."""
     ID_ONLY = "id-only"
-    """That it was there, and when and why it went."""
+    """Keep the id, and the date and reason of the deletion."""
     FLAGS = "flags"
     """The row, but nothing that somebody wrote; in `internal` the row as it was last seen."""
 
 
 class Text(StrEnum):
-    """What is left of what people wrote."""
+    """Treatment of texts that users wrote."""
 
     NONE = "none"
     FEATURES = "features"
@@ -64,7 +64,7 @@ class Text(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which rows a release takes, and in what state.
+    """Selection of the rows of a release, and of their state.
 
     `at` is given where the past is asked for; `since` is the bound of what counts as confirmed. `erased`: whether
     somebody is left out by a rule.
@@ -81,7 +81,7 @@ class Selection:
 
     @property
     def hashed(self) -> bool:
-        """Whether ids are pseudonyms."""
+        """Return whether ids are pseudonyms."""
         return self.profile is not Profile.INTERNAL
 
     def as_text(self) -> str:
@@ -91,7 +91,7 @@ class Selection:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the tables are taken as they are."""
+        """Return whether the tables are exported as they are."""
         return (
             not self.hashed
             and self.tombstones is Tombstones.FLAGS
@@ -108,7 +108,7 @@ class Made:
     field: Field
     sql: str
     text: Text | None = None
-    """Somebody's words, and what is to be left of them."""
+    """Text mode of a column that a user wrote; None for any other column."""
     is_name: bool = False
     """A username as it is, which the rule of erasures must see."""
 
@@ -119,7 +119,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """How a resource is read, in the order of its key."""
+    """Query of a resource, in the order of its key."""
 
     name: str
     comment: str
@@ -189,8 +189,8 @@ SHOWN_BY: dict[str, tuple[_Shows, ...]] = {
     "studio_activity": (),
     "news": (),
 }
-"""What confirms that a row is visible still, beside its being met for the first time. What is dated for good, and
-cannot be taken back at the site, is confirmed by its page."""
+"""Streams that confirm that a row is still visible, beside the one that first showed it. An event that cannot be taken
+back at the site is confirmed by its page."""
 
 
 def confirmed(table: str, since: datetime) -> str:
@@ -252,7 +252,7 @@ DESIGNED: dict[str, tuple[Field, ...]] = {
     "projects": DESIGN_FIELDS,
     "studios": DESIGN_FIELDS,
 }
-"""What a release says of how a row was drawn, by table."""
+"""Columns of a release that tell how a row was drawn, by table."""
 _DRAWN = """(
     SELECT d.entity_id, d.design_id, min({stratum}) AS stratum, max(d.inclusion_probability) AS inclusion_probability,
         sum(d.weight) AS weight, min(d.cluster_id) AS cluster_id
@@ -267,7 +267,7 @@ _NUMBERED = """ JOIN (
 
 
 def drawn(table: str, selection: Selection, *, numbered: bool = False) -> str:
-    """What the sample that is told of drew of a table, as SQL in place of a table.
+    """Return the draws of the described sample from a table, as SQL in place of a table.
 
     Strata can be named by the ids between which they lie: `numbered` says which is which without the names.
     """
@@ -280,7 +280,7 @@ def drawn(table: str, selection: Selection, *, numbered: bool = False) -> str:
 
 
 def key_of(table: str) -> tuple[str, str]:
-    """What identifies a row of an entity among its kind, as SQL, and its type."""
+    """Return the SQL expression of an entity's key, and its type."""
     return ("t.studio_id || '/' || t.id", "text") if table == "studio_activity" else ("t.id", "bigint")
 
 
@@ -332,7 +332,7 @@ def _then(table: str, name: str, selection: Selection) -> str:
 
 
 def alias_of(column: str) -> str:
-    """What a joined thing is called: `user` alone is a word of SQL."""
+    """Return the alias of a joined table: `user` alone is a keyword of SQL."""
     return f"the_{column.removesuffix('_id')}"
 
 
@@ -509,10 +509,10 @@ class _Builder:
 
 
 def query(table: Table, selection: Selection) -> Query:
-    """How a table is read under `restricted` or `internal`."""
+    """Build the query of a table under `restricted` or `internal`."""
     return _Builder(table, selection).query()
 
 
 def queries(tables: Sequence[Table], selection: Selection) -> list[Query]:
-    """How all tables of a release are read."""
+    """Build the queries of all tables of a release."""
     return [query(table, selection) for table in tables]

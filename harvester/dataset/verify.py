@@ -74,7 +74,7 @@ def verify(folder: Path) -> list[Problem]:
 
 
 def _declarations(manifest: Manifest) -> Iterator[Problem]:
-    """What makes no sense in the manifest itself."""
+    """Yield the contradictions within the manifest itself."""
     release = manifest.release
     paths = [one.path for one in manifest.descriptions]
     paths += [file.path for one in release.resources for file in one.files]
@@ -107,7 +107,7 @@ def _listed(manifest: Manifest) -> dict[str, File | Description]:
 
 
 class _Found:
-    """What lies in the folder. `intact` has the files that are just what the manifest says of them, by path."""
+    """Content of the folder. `intact` has the files that match the manifest, by path."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.intact: dict[str, Stamp] = {}
@@ -194,7 +194,7 @@ def _resource(folder: Path, resource: Resource, intact: dict[str, Stamp]) -> Ite
 
 
 class _Table:
-    """What one file holds, batch by batch, against what its table promises."""
+    """Check of one file against the declaration of its table, batch by batch."""
 
     def __init__(self, resource: Resource) -> None:
         self.digest = hashlib.sha256()
@@ -290,7 +290,7 @@ def _unreferred(
     key: ForeignKey,
     intact: dict[str, Stamp],
 ) -> int:
-    """How many rows refer to nothing. The referred keys are held a part at a time, and a byte for each row."""
+    """Count the rows whose reference has no target. The referred keys are held in parts, with a byte per row."""
     found = np.zeros(0, dtype=bool)
     filled = False
     for known in _parts(batches(folder, referred, other, key.referred, intact[other.path]), key.referred):
@@ -321,7 +321,7 @@ def _parts(whole: Iterator[pa.RecordBatch], names: tuple[str, ...]) -> Iterator[
 
 
 def _descriptions(folder: Path, manifest: Manifest, intact: Collection[str]) -> Iterator[Problem]:
-    """Whether the descriptions for machines say of the files what the manifest says."""
+    """Yield the contradictions between the machine-readable descriptions and the manifest."""
     release = manifest.release
     version = version_of(release.name)
     described: tuple[tuple[str, Callable[[Release, str], Any], Callable[[Any], dict[str, Any]]], ...] = (

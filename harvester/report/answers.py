@@ -1,4 +1,4 @@
-"""What the page asks the warehouse: each question a file in `queries/`, each with a limit of time."""
+"""Queries of the report page: each a file in `queries/`, run with a limit of time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a query gave. `sql` can be run as it stands; `trouble` says why there are no rows."""
+    """Result of a query. `sql` can be run as it stands; `trouble` gives the reason for missing rows."""
 
     sql: str
     columns: tuple[str, ...] = ()
@@ -43,12 +43,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Where heavy figures are taken from: their views, or in a large warehouse the tables that are copies of them."""
+    """Sources of heavy figures: their views, or in a large warehouse the tables that are copies of them."""
 
     relations: Mapping[str, str]
     refreshed_at: datetime | None = None
     one_in: int = 1
-    """Of how many users one is asked about, where what each of them did is looked at."""
+    """Ratio of all users to the users whose actions are looked at."""
 
     @classmethod
     def find(cls, connection: Connection) -> Figures:

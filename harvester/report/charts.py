@@ -30,7 +30,7 @@ class Tick:
     at: float
     label: str
     wide: bool = False
-    """Whether it is shown only where there is more room than on a phone."""
+    """True for a column that is shown only on screens wider than a phone's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Mark:
     name: str = ""
     number: str = ""
     tone: int = 0
-    """Which colour."""
+    """Index of the colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +279,7 @@ def short(number: float) -> str:
 
 
 def percent(number: float) -> str:
-    """A percentage without false precision; what is not nought, and not all, is not rounded to it."""
+    """Format a percentage without false precision; only exact values show as 0% or 100%."""
     if 0 < number < 1:
         return "<1%"
     if 99 < number < 100:

@@ -64,13 +64,13 @@ _COUNTED = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the page says: answers by name of the query or panel, and how many rows the tables hold."""
+    """Data of the page: answers by name of the query or panel, and the row counts of the tables."""
 
     moment: Moment
     answers: Mapping[str, Answer]
     rows: Mapping[str, Answer]
     made_up: bool
-    """Whether what was crawled last is a host of this machine: a sandbox."""
+    """True if the host that was crawled last is this machine: a sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What an operator should know first. Its tone is good, bad, live or plain."""
+    """Notice for the operator at the head of the page. Its tone is good, bad, live or plain."""
 
     tone: str
     text: str
@@ -193,7 +193,7 @@ def _first(answer: Answer) -> Row:
 
 
 def notices(report: Report) -> list[Notice]:
-    """What to know first: what is at work, and what is wrong; one good word if nothing is."""
+    """Return the notices for the head of the page: work in progress and problems, or one good word for neither."""
     answers, at = report.answers, report.moment.at
     found: list[Notice] = []
     runs = answers["runs"].rows
@@ -276,7 +276,7 @@ def _community_numbers(report: Report) -> list[Number]:
 
 
 def _coverage_of(report: Report, streams: tuple[str, ...]) -> str:
-    """How much of what a panel rests on was read."""
+    """Return a sentence on the coverage of the streams that a panel rests on."""
     rows = [row for row in report.answers["coverage"].rows if row["stream"] in streams]
     there = sum(row["in_scope"] - row["gone"] for row in rows)
     if not there:
@@ -311,7 +311,7 @@ def render(report: Report, *, live: bool = False) -> str:
 
 
 def policy(*, live: bool = False) -> str:
-    """What a browser may do with the page: show it, and nothing else; if it is live, run its one script."""
+    """Return the content security policy of the page: no script, or the page's one script if it is live."""
     rules = [
         "default-src 'none'",
         "style-src 'unsafe-inline'",

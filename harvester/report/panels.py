@@ -1,4 +1,4 @@
-"""What the page shows: each panel asks one question and says in words, a chart and a table what came of it. Pure.
+"""Panels of the page: each answers one question in words, a chart and a table. Pure.
 
 No panel holds a name, a text or an id of anybody or anything in the community. Groups of people are shown from
 `FEWEST` on.
@@ -25,7 +25,7 @@ Rows = tuple[Row, ...]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What panels know beside their rows: when it is, and how finely the past is cut."""
+    """Context of the panels beside their rows: the present time, and the step in which the past is cut."""
 
     at: datetime
     since: datetime

@@ -1,4 +1,4 @@
-"""What happens in studios, as their activity lists it: each event with the names that its type serves.
+"""Events in studios, as their activity lists them: each event with the names that its type serves.
 
 Types and keys: scratchfoundation/scratch-www, `studio-activity.jsx` (2026).
 """

@@ -162,7 +162,7 @@ class Application:
 
     @property
     def trouble(self) -> float:
-        """What `/health` reports: 0 all is well, 1 no cache, 2 no answer but 503."""
+        """Return the state that `/health` reports: 0 for healthy, 1 for no cache, 2 for no answer but 503."""
         return float(self._api.trouble)
 
     @trouble.setter

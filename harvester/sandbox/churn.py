@@ -1,9 +1,9 @@
-"""What goes on in the community: one random event at a time, each at least a second after the one before.
+"""Churn of the community: random events, each at least a second after the last.
 
 Frequencies follow the site's monthly totals of June 2024 where they are known (1.35 M users, 2.7 M projects,
 11 M comments). Busy places attract more: a target is mostly picked by copying that of an earlier event.
 
-Whatever takes a row of the truth away, directly or not, is written to `Community.removed`.
+Each row of the truth that an event removes, directly or not, is appended to `Community.removed`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _one(community: CommunityState, count: int) -> int:
 
 
 def _user(community: CommunityState) -> int:
-    """Somebody, mostly one who has commented before."""
+    """Draw a user, mostly one who has commented before."""
     comments = community.project_comments
     if len(comments) and community.random.random() < 0.7:
         return comments.author[_one(community, len(comments))]
@@ -115,7 +115,7 @@ def _new_user(community: CommunityState) -> bool:
 
 
 def _new_name(community: CommunityState) -> int | None:
-    """Somebody takes another name, which leaves the old one free. Returns the row."""
+    """Rename a random user, which frees the old name. Return the row."""
     user = _user(community)
     if user in community.users.gone or user in community.users.team:
         return None
@@ -228,7 +228,7 @@ def _edit_profile(community: CommunityState) -> bool:
 
 
 def _clear_profile(community: CommunityState) -> bool:
-    """What stood in a profile is served as null from now on."""
+    """Serve a text or the country of a random profile as null from now on."""
     user = _user(community)
     if user in community.users.erased:
         return False

@@ -67,7 +67,7 @@ class CommunityState:
         return {"project": self.project_comments, "studio": self.studio_comments}.get(kind, self.profile_comments)
 
     def owner_is_public(self, kind: str, owner: int) -> bool:
-        """Whether the project, the studio or the profile that comments stand on can be seen."""
+        """Return whether the project, studio or profile that comments stand on is public."""
         if kind == "profile":
             return owner not in self.users.gone
         return bool(self.projects.is_shared[owner] if kind == "project" else self.studios.is_open[owner])
@@ -88,9 +88,9 @@ class CommunityState:
         return sum([is_shared[row] for row in self.remixes.get(project, ())])
 
     def none_is_missing(self, entity_id: int) -> bool:
-        """Whether an empty list of this entity is answered with 404 where the API does either: 1 in 3 is."""
+        """Return whether an empty list of this entity is answered with 404, where the API does either: 1 in 3 is."""
         return chance.share(entity_id, self._none_is_missing) < 1 / 3
 
     def deleted_is_null(self, comment_id: int) -> bool:
-        """Whether this comment, once deleted, is served as `null` rather than 404 (both are known)."""
+        """Return whether this comment, once deleted, is served as `null` rather than 404 (both are known)."""
         return chance.share(comment_id, self._deleted_is_null) < 0.5

@@ -158,7 +158,7 @@ _STATES = tuple(vars(States()))
 
 
 def _is_from_here(headers: dict[bytes, bytes]) -> bool:
-    """Whether a request is for this machine by its own name, and from no page elsewhere."""
+    """Return whether a request names this machine and comes from no page elsewhere."""
     host = headers.get(b"host", b"").decode("latin-1")
     origin = headers.get(b"origin", b"").decode("latin-1")
     try:
@@ -170,7 +170,7 @@ def _is_from_here(headers: dict[bytes, bytes]) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or a name is this machine's own."""
+    """Return whether an address or a host name is this machine's own."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

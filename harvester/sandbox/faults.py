@@ -1,4 +1,4 @@
-"""How the API fails: each fault a way of answering that has been seen, drawn with a probability of its own."""
+"""Faults of the API: ways of answering that were observed, each drawn with a probability of its own."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ _CHANGED: dict[str, Callable[[bytes], bytes]] = {
 # Ways of sending the true answer badly.
 _SENDING = ("truncate", "reset", "stall", "slow", "bomb", "type", "429-date")
 _ASKED = ("no-offset", "endless", "empty")
-"""Where the answer is that to another question: the first page, always or where the list is over; an empty page for any
-but the first."""
+"""Faults that answer another question: the first page, always or past the end of the list; an empty page for any but
+the first."""
 NAMES = (*_INSTEAD, *_CHANGED, *_SENDING, *_ASKED)
 _RETRY_SECONDS = 1.0
 

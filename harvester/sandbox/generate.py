@@ -241,7 +241,7 @@ def _by_rank(rng: Generator, count: int, mean_log: float, spread: float, largest
 
 
 def _studio_lists(community: CommunityState, rng: Generator, active: Floats) -> None:
-    """Who runs the studios and what is in them."""
+    """Fill the studios with managers, curators and projects."""
     rows = _kept_studios(community, active)
     number = len(rows)
     host = numbers(community.studios.host)
@@ -398,7 +398,7 @@ def _share_comment_ids(community: CommunityState, rng: Generator) -> None:
 
 
 def _profiles(community: CommunityState, rng: Generator, active: Floats) -> None:
-    """Which accounts are gone, and what the others feature."""
+    """Draw the accounts that are gone, and the projects that the others feature."""
     users = community.users
     count = len(active)
     quiet = np.argsort(active)[: int(count * 0.9)]

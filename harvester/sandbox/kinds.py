@@ -1,4 +1,4 @@
-"""How much a community has of what makes a harvest go wrong: what a comparison with its truth covers."""
+"""Counts of the situations in a community that make a harvest go wrong: a comparison with its truth covers these."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SHARE = 0.02
 """The share of items that a sandbox serves so, unless it is told another."""
 REPLACED = " \N{REPLACEMENT CHARACTER}"
-"""What the text of a comment ends with once a lone surrogate or a NUL in it is repaired."""
+"""Ending of a comment's text after a lone surrogate or a NUL in it was repaired."""
 _COMMENT = ("surrogate", "nul", "zero-date", "no-id")
 _REPLY = (*_COMMENT, "no-parent")
 _ON_PROFILES = ("no-time", "no-id", "no-reply-link", "no-picture")

@@ -248,7 +248,7 @@ class Renderer:
 
 
 def event_fields(community: Community, event: Event) -> dict[str, object]:
-    """What is served of an event in a studio, in the documented order."""
+    """Return the fields of an event in a studio, in the documented order."""
     users = community.users
     fields: dict[str, object] = {
         "datetime_created": iso(event.created).decode(),

@@ -8,7 +8,7 @@ LOG_MAX = 1_000_000  # requests remembered; a full crawl of 10^5 users stays bel
 
 
 class Requests:
-    """What was asked of the API, control requests left out."""
+    """Counts and log of the requests to the API, without control requests."""
 
     def __init__(self) -> None:
         self.by_route: Counter[str] = Counter()

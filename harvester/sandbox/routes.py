@@ -1,4 +1,4 @@
-"""What is served under which path. A route is added here and nowhere else: one decorated function.
+"""Routes of the API. A route is one decorated function, and is added here only.
 
 A path parameter is written `{user}`; a function gets the API, then the page asked for if it serves a list, then
 the parameters as text. It returns the JSON body, or None for 404 NotFound.
@@ -98,12 +98,12 @@ class Route:
     answer: Callable[..., bytes | None]
     is_list: bool
     takes: str
-    """What a function gets beside the parameters: nothing, the `query` as text, or the `headers` by name."""
+    """Further argument of the function: none, the `query` as text, or the `headers` by name."""
     headers: list[tuple[bytes, bytes]]
 
     @property
     def is_html(self) -> bool:
-        """Whether its errors are pages too."""
+        """Return whether its errors are HTML pages too."""
         return self.headers[0][1] == HTML
 
 
@@ -118,7 +118,7 @@ class Api:
         self._made_at = -1
 
     def kept(self, make: Callable[..., Kept], *key: object) -> Kept:
-        """What `make(self, *key)` gives, made again only after the community has changed."""
+        """Return `make(self, *key)`, cached until the community changes."""
         if self._made_at != self.community.changes:
             self._made.clear()
             self._made_at = self.community.changes

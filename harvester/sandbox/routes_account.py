@@ -1,4 +1,4 @@
-"""What the API shows a user of its own account, for the token that the site's session page gives.
+"""Routes for a user's own account, which need the token that the site's session page gives.
 
 The session cookie of a user is `sandbox-NAME`. Without a token these routes answer 401, with another's 403.
 """
@@ -44,7 +44,7 @@ def _owner(api: Api, headers: Headers, name: str) -> int:
 
 @route("/session/", takes="headers")
 def session(api: Api, headers: Headers, _: str) -> bytes:
-    """Who is logged in; nobody without the header that marks a script's request."""
+    """Return the session of the logged-in user; an anonymous one without the header that marks a script's request."""
     found = _COOKIE.search(headers.get("cookie", ""))
     row = api.user(found[1]) if found else None
     if row is None or headers.get("x-requested-with") != "XMLHttpRequest":
@@ -69,7 +69,7 @@ def _event(community: Community, created: int, actor: int, project: int, number:
 
 
 def messages(community: Community, row: int) -> list[dict[str, object]]:
-    """What others did to one's projects, newest first; ids of two kinds may be equal."""
+    """Return the messages about a user's projects, newest first; ids of two kinds may be equal."""
     projects = community.shared.get(row, ())
     made = []
     for place, (project, fan) in enumerate((p, f) for p in projects for f in community.favoriters.get(p, ())):
@@ -81,7 +81,7 @@ def messages(community: Community, row: int) -> list[dict[str, object]]:
 
 
 def activity(community: Community, row: int) -> list[dict[str, object]]:
-    """What those did whom one follows, newest first."""
+    """Return the activity of the users whom a user follows, newest first."""
     made = [
         _event(community, community.projects.shared_at[project], user, project, 5_000 + project, "shareproject")
         for user in community.following.get(row, ())

@@ -1,4 +1,4 @@
-"""Where the site shows what there is: explore, search, the front page, news, the number of projects."""
+"""Routes for discovery: explore, search, the front page, news, the number of projects."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ _COMMENT = """
 
 
 def _number(query: str) -> int:
-    """The number of the page that is asked for; 0 for what is none."""
+    """Return the number of the requested page; 0 for a value that is no number."""
     for word in query.split("&"):
         name, _, value = word.partition("=")
         if name == "page":
@@ -89,7 +89,7 @@ def _page(community: Community, comments: Comments, threads: Iterable[int]) -> b
 
 
 def content_page(community: Community, user: int, number: int, pages: int) -> int | None:
-    """Which page of content a page number shows, from 0; -1 for a blank one, None past the end.
+    """Return the page of content that a page number shows, from 0; -1 for a blank page, None past the end.
 
     Blank pages stand between pages that have content (scratchattach issue 582), never two in a row.
     """
@@ -164,7 +164,7 @@ def profile(api: Api, name: str) -> bytes | None:
 
 
 def featured_fields(community: Community, row: int) -> dict[str, object]:
-    """What a profile features, as served."""
+    """Return the featured project of a profile, as served."""
     users, projects = community.users, community.projects
     project, label = users.featured.get(row, (-1, -1))
     data = None

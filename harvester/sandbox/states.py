@@ -19,7 +19,7 @@ _ID = re.compile(r"^(.*/(?:projects|studios)/)\d+")
 
 
 class States:
-    """What holds for every response. A number of 0 means that the state does not hold.
+    """States of the server that apply to every response; 0 turns a state off.
 
     Attributes:
         page_max: Items on a page of a list at most, whatever limit is asked for.

@@ -125,7 +125,7 @@ class Users:
         return old
 
     def has_page(self, row: int) -> bool:
-        """Whether the site's own page of an account answers; of those that were erased some do."""
+        """Return whether the site's own page of an account answers; half of the erased accounts have one."""
         return row not in self.gone or (row in self.erased and self.id[row] % 2 == 0)
 
     def messages(self, row: int) -> int:
@@ -179,7 +179,7 @@ class Projects:
         return None if version is None and (row, "instructions") in self.nulls else self._chance(row, "help", version)
 
     def comments_allowed(self, row: int) -> bool:
-        """Whether comments are open; 4 in 100 are closed."""
+        """Return whether comments are open; 4 in 100 are closed."""
         return chance.share(self.id[row], self._salts["flags"]) > 0.04
 
 
@@ -218,11 +218,11 @@ class Studios:
         return None if (row, "host") in self.nulls else self.host[row]
 
     def open_to_all(self, row: int) -> bool:
-        """Whether anyone may add projects; 3 in 10 studios are so."""
+        """Return whether anyone may add projects; 3 in 10 studios allow it."""
         return chance.share(self.id[row], self._salts["open"]) < 0.3
 
     def comments_allowed(self, row: int) -> bool:
-        """Whether comments are open; 5 in 100 are closed."""
+        """Return whether comments are open; 5 in 100 are closed."""
         return chance.share(self.id[row], self._salts["flags"]) > 0.05
 
 
@@ -330,7 +330,7 @@ class Event(NamedTuple):
 
 
 class ProjectEntry(NamedTuple):
-    """What the index says of a project."""
+    """Values of a project in the index."""
 
     views: int
     loves: int
@@ -341,7 +341,7 @@ class ProjectEntry(NamedTuple):
 
 
 class StudioEntry(NamedTuple):
-    """What the index says of a studio."""
+    """Values of a studio in the index."""
 
     followers: int
     version: int
@@ -349,7 +349,7 @@ class StudioEntry(NamedTuple):
 
 
 class Index:
-    """What was indexed by row; what is in neither `projects` nor `studios` is unknown to it."""
+    """Indexed values by row; a row in neither `projects` nor `studios` is unknown to the index."""
 
     def __init__(self) -> None:
         self.projects: dict[int, ProjectEntry] = {}

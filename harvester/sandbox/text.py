@@ -1,4 +1,4 @@
-"""What people write: names, titles, profiles and comments, in several scripts.
+"""Made-up texts: names, titles, profiles and comments, in several scripts.
 
 Every text is a join of pieces that exist both as text and as the JSON bytes of it: rendering a page is then a
 join of bytes, with no encoder in the way.

@@ -1,4 +1,4 @@
-"""What a perfect harvest would hold, computed from the community's own state and never from what is served.
+"""Rows of a perfect harvest, computed from the community's own state and never from served pages.
 
 Rows are in the terms of the warehouse: the columns of its tables, times as ISO text, what has no column in
 `extra`. Only shared projects and open studios are public, and only what stands on them.
@@ -149,7 +149,7 @@ _FEATURED_EXTRA = ("thumbnail_url", "featured_project_label_id", "featured_proje
 
 
 def _removed_authors(view: _View) -> Iterator[int]:
-    """Whoever wrote a comment on a profile that was deleted: its place still names the author."""
+    """Yield the authors of deleted comments on profiles, which the page still names."""
     comments = view.community.profile_comments
     for owner in view.live_users:
         for thread in comments.threads.get(owner, [])[-PAGES * THREADS :]:
@@ -279,7 +279,7 @@ def _gone_users(view: _View) -> Iterator[Row]:
 
 
 def _erased_users(view: _View) -> Iterator[Row]:
-    """What an account erased under the GDPR was before: what a harvester knows of it that had read it by then."""
+    """Yield accounts erased under the GDPR as they were before: as a harvester holds them that read them by then."""
     users, countries = view.community.users, view.community.countries.names
     for row in view.users:
         if row in users.erased:
@@ -457,7 +457,7 @@ _TABLES: dict[str, Callable[[_View], Iterator[Row]]] = {
 
 
 def closure(community: Community, seeds: Iterable[Seed]) -> dict[str, set[int]]:
-    """What is reached from the seeds with no limit of depth.
+    """Return the entities that are reached from the seeds with no limit of depth.
 
     A user leads to own and favorite projects, followers, following and the studios of which it is a member; a
     project to its author, commenters, visible direct remixes and studios; a studio to its projects, members and
