@@ -147,7 +147,7 @@ def seed_search(
     depth: Depth = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Put a search in scope: whatever it finds, each sighting kept with its place.
+    """Put a search in scope: its projects or studios, and the place of each in the ranking.
 
     Example: `harvester seed search --query "pixel art" --things projects`
     """
@@ -370,7 +370,7 @@ def plan(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What a budget buys: expected delay and freshness by stream, from the rates observed so far.
+    """Forecast delay and freshness by stream for a request rate, from the arrival rates observed so far.
 
     Delay is the mean time from the appearance of an item to the visit that finds it, over the new items of all lists;
     fresh is the share of lists that hold nothing unseen. Requests are those of scheduled visits as these were measured,

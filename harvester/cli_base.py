@@ -1,4 +1,4 @@
-"""What all commands share: an error is one line on standard error and an exit status, never a traceback."""
+"""Common parts of all commands: an error is one line on standard error and an exit status, never a traceback."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _one_line(error: TyperException) -> str:
 
 
 def _refusal(error: Exception) -> str | None:
-    """What the database refused, in words; None for any other error. Its driver is not loaded for the sake of this."""
+    """Describe an error of the database; None for any other error. The driver is not loaded for this."""
     psycopg = sys.modules.get("psycopg")
     if psycopg is None or not isinstance(error, psycopg.Error):
         return None

@@ -141,7 +141,7 @@ def wave(
 
 
 def _groups(rotate: str | None) -> int:
-    """How many parts `1/12` means; 0 for a panel that is kept."""
+    """Return the number of parts that `1/12` means; 0 for a panel without rotation."""
     if rotate is None:
         return 0
     one, slash, parts = rotate.partition("/")

@@ -28,7 +28,7 @@ MOST_AT_ONCE = 128
 
 
 class Settings(BaseSettings):
-    """What the environment says, checked. Made by `settings()`, or by `load()` with overrides."""
+    """Validated settings of the environment, made by `settings()`, or by `load()` with overrides."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
@@ -260,7 +260,7 @@ def is_rate(number: float) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine: 127.0.0.0/8, ::1, localhost."""
+    """Return whether a host name or address is this machine: 127.0.0.0/8, ::1, localhost."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -184,5 +184,5 @@ def _show_changes(console: Console, connection: Connection, since: Any) -> None:
 
 
 def _printable(text: str) -> Text:
-    """What somebody typed, as plain text: no markup of ours, no control codes for the terminal."""
+    """Return a user's text as plain text, without markup or control codes for the terminal."""
     return Text("".join(character if character.isprintable() else "\N{MIDDLE DOT}" for character in text))

@@ -49,7 +49,7 @@ class _Page:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What is served: where, of which type, with which headers besides."""
+    """Description of the served page: its path, content type and further headers."""
 
     path: str
     content_type: str
@@ -71,11 +71,11 @@ class Application:
 
     @property
     def made(self) -> bool:
-        """Whether there has been a page yet."""
+        """Return whether a page was made yet."""
         return self._page is not None
 
     async def renew(self) -> _Page:
-        """The page, made anew if the last one is old. Whoever comes meanwhile waits for the same one."""
+        """Return the page, made again if it is old. Concurrent requests wait for the same page."""
         async with self._making:
             if self._page is None or time.monotonic() >= self._page.until:
                 began = time.monotonic()
@@ -124,7 +124,7 @@ class Application:
         return 200, headers, page.body
 
     def _is_ours(self, host: str) -> bool:
-        """Whether a host with its port is this machine: by an address, which nobody else can make point here."""
+        """Return whether a host with its port is this machine, by its address: a foreign name may point here."""
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:

@@ -60,5 +60,5 @@ def secret_key(home: Path) -> bytes:
 
 
 def keyed_hash(key: bytes, kind: str, value: object) -> str:
-    """What stands for a thing of a kind, for who holds the key: HMAC-SHA256 in hexadecimal."""
+    """Return the keyed hash of a value of a kind: HMAC-SHA256 in hexadecimal."""
     return hmac.digest(key, f"{kind} {value}".encode(), "sha256").hex()

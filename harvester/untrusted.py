@@ -52,7 +52,7 @@ def _check_regular(found: os.stat_result, path: Path | str) -> None:
 
 
 def open_beneath(folder: Path, path: str) -> BufferedReader:
-    """Open a regular file below a folder, whatever its path says and whoever renames things meanwhile.
+    """Open a regular file below a folder, safe against `..`, links and concurrent renames.
 
     Args:
         folder: The folder, which the caller names and trusts; it may itself be a symbolic link.
@@ -81,7 +81,7 @@ def _folder(stack: ExitStack, path: Path | str, parent: int | None) -> int:
 
 
 def is_beneath(path: str) -> bool:
-    """Whether a path names something below the folder that it is relative to, links apart."""
+    """Return whether a relative path stays below its folder; links are not resolved."""
     parts = PurePosixPath(path).parts
     return bool(parts) and parts[0] != "/" and ".." not in parts and "\0" not in path
 

@@ -24,7 +24,7 @@ _CALLED = ("@", "/users/", "?q=")
 _LONG = 10
 """Letters from which on a word is distinctive. `basketball` is found too: most words of this length are names."""
 _SHORT = 4
-"""Characters below which a word is not distinctive, whatever it is made of: `x2`, `3-d`."""
+"""Length below which no word is distinctive: `x2`, `3-d`."""
 _MARKED = re.compile(r"[0-9_-]")
 _FIGURE = re.compile(r"[0-9]+(?:[.,:-][0-9]+)*[a-z]{0,3}")
 """`1080p`, `10th`, `2011`: a number with its unit."""

@@ -1,4 +1,4 @@
-"""What the warehouse knows that tells whether an answer "not there" is believed: see `control`."""
+"""Queries of the warehouse for `control`, which judges answers that say "not there"."""
 
 from __future__ import annotations
 

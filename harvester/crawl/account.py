@@ -32,7 +32,7 @@ class _Session(msgspec.Struct):
 
 
 class Account:
-    """Who the operator is to the site, and what proves it."""
+    """Operator's own account at the site, with its token."""
 
     def __init__(self, spider: "FrontierSpider") -> None:
         self._spider = spider
@@ -56,7 +56,7 @@ class Account:
         return replace(visit, owner_id=self._user.id, username=self._user.username)
 
     async def headers(self) -> dict[str, str]:
-        """What a request for the account's own data carries."""
+        """Return the headers of a request for the account's own data."""
         return {"X-Token": (await self._known()).token}
 
     def forget_token(self) -> None:
@@ -71,7 +71,7 @@ class Account:
             return self._user
 
     async def _answer(self, url: str, headers: dict[str, str]) -> Response:
-        """What the session page answers, asked for several times where it does not."""
+        """Request the session page, up to `ATTEMPTS` times."""
         for attempt in range(ATTEMPTS):
             try:
                 return await self._spider.get("session", url, headers)

@@ -48,7 +48,7 @@ _VISIT = "Harvester-Visit"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a response is to its visit.
+    """Part of a response in its visit.
 
     `first`: the first one under its lease; `full`: the list is read in full; `down_to` and `served`: see
     `visits.paginator_of`; `alone`: it belongs to no walk, its rows are stored as they are; `position`: how many
@@ -66,13 +66,13 @@ class Part:
 
 
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""What a bigint of the database holds."""
+"""Integer within the range of the database's bigint."""
 Place = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Words = Annotated[str, msgspec.Meta(pattern=r"\A[^\0]*\Z", max_length=10_000)]
 
 
 class Kept(msgspec.Struct, omit_defaults=True):
-    """What the archive says of a response besides itself."""
+    """Metadata of a response in the archive."""
 
     stream: str
     entity_id: Number
@@ -238,7 +238,7 @@ def _read(path: Path, file: BinaryIO) -> Iterator[Archived]:
 
 
 def _members(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """What is packed in a file, record by record, with the byte at which each begins.
+    """Yield the unpacked records of a file, each with the byte at which it begins.
 
     One that has no end is left out: a part of it would look whole.
 

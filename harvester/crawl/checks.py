@@ -1,4 +1,4 @@
-"""What a run finds out about itself when it ends: compared with the runs before it, is anything wrong?
+"""Checks at the end of a run, which compare it with the runs before it.
 
 A finding is a line in words, without a name. A run that is done and has findings is `degraded`.
 """
@@ -24,7 +24,7 @@ _TOLERATED = 0.05
 
 
 def findings(connection: Connection, run: int, total: Totals) -> list[str]:
-    """What is wrong with a run, in words; nothing where all is as it was."""
+    """Return the findings about a run, in words; empty if it looks like the runs before it."""
     earlier = connection.execute(
         "SELECT responses, counts, requests FROM crawl.runs WHERE id < %s AND parent_run_id IS NULL"
         " AND outcome IN ('done', 'bounded') AND requests >= %s ORDER BY id DESC LIMIT %s",

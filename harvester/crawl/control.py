@@ -1,4 +1,4 @@
-"""Whether an answer that something is not there is believed: a site in trouble may say that of everything.
+"""Control of answers that say "not there": a site in trouble may give them for everything.
 
 That a known thing is missing is believed once the same stream has found something by a request that was begun later.
 Where no visit does that by itself, a thing that was present at its last visit is asked for. And where far more of the
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FRESH_SECONDS = 60.0
-"""How long an answer tells how the site is."""
+"""Seconds for which an answer is evidence of the site's state."""
 CANDIDATES = 3
 """Known things of a stream that are asked for at most; where all are missing, the fault is the site's."""
 NOT_BELIEVED = "not believed"
 """The key under which `crawl.runs.responses` counts such a response, in place of its status."""
 WAIT_SECONDS = 2.0
-"""How long to wait for a visit under way to find something, before a known thing is asked for."""
+"""Seconds to wait for a current visit to find something, before a known entity is requested."""
 _PLAUSIBLE = 0.2
 """Share of known things that may be missing in any run."""
 _TIMES_USUAL = 3
@@ -32,7 +32,7 @@ _IMPROBABLE = math.log(1e6)
 
 
 class Control:
-    """What the answers of this run tell about the site.
+    """Evidence of this run's answers on the state of the site.
 
     Args:
         usual: By stream the share of answers, in the runs before, that said that something is not there.

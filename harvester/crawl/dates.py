@@ -31,11 +31,11 @@ class State(Struct, kw_only=True, omit_defaults=True):
     still: int = 0
     """Pages in a row that did not move the cursor."""
     flawed: bool = False
-    """Whether a certificate is out of reach: a crowded second, or a broken order."""
+    """True if no certificate can be given: a second was too crowded, or the order was broken."""
     longest: int = 0
     """Items on the longest page so far."""
     doubtful: bool = False
-    """Whether the page before may have been cut within one second, so that the cursor stands below that second."""
+    """True if the page before may have been cut within one second, so that the cursor stands below that second."""
     denied: int = 0
     """Empty pages in a row where an item is due."""
     capped: bool = False
@@ -125,7 +125,7 @@ def _size(listing: Listing, state: State) -> int:
 
 
 def _arrived(listing: Listing, state: State, oldest: int) -> bool:
-    """Whether a walk in which no order was broken is below what was certified before."""
+    """Return whether a read with unbroken order has passed below the earlier certificate."""
     until = state.until
     if until is None or until.key is None or state.flawed:
         return False

@@ -1,4 +1,4 @@
-"""How a request leaves: Scrapy's handler for aiohttp, on the event loop alone."""
+"""Download handler for aiohttp, on the event loop alone."""
 
 from typing import ClassVar
 

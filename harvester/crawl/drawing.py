@@ -24,13 +24,13 @@ class Stratum:
 
     @property
     def size(self) -> int:
-        """How many ids it has."""
+        """Return the number of its ids."""
         return self.last - self.first + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Pilot:
-    """What an earlier draw found in a stratum: draws and hits."""
+    """Draws and hits of an earlier sample in a stratum."""
 
     drawn: int = 0
     hits: int = 0
@@ -77,7 +77,7 @@ def cut(first: int, last: int, parts: int) -> list[Stratum]:
 def allocate(
     strata: Sequence[Stratum], count: int, way: str, pilot: Mapping[str, Pilot], cost_of_hit: float
 ) -> list[int]:
-    """How many of `count` draws each stratum gets: at least two, at most all of it.
+    """Divide `count` draws among the strata: at least two each, at most all of it.
 
     `equal` shares; `proportional` to size; `neyman`: to size times the standard deviation of a hit over the root of
     what a draw costs, as an earlier draw found them (a stratum that it left out counts as one hit in two).

@@ -35,9 +35,9 @@ from harvester.warehouse.tables import HASHED_PATH, LONGEST_KEY
 _LONGEST_PAUSE = 6 * 3600
 """Seconds after which a visit that keeps failing is tried again, at most."""
 REST_SECONDS = 6 * 3600
-"""Nothing that was visited within so many seconds is drawn for a re-check."""
+"""Seconds after a visit within which its entry is not drawn for a re-check."""
 AHEAD_SECONDS = 90 * DAY
-"""How long before it must be a list may be read in full again, out of the share for audits."""
+"""Seconds before its due time from which the share for audits may read a list in full again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Seed:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What is left: due now, leased by runs that live, and failed for the time being."""
+    """Backlog of the frontier: entries due now, leased by live runs, and postponed after a failure."""
 
     due: int
     leased: int
@@ -136,7 +136,7 @@ def sum_crew(connection: Connection, run: int) -> Totals:
 
 
 def requests_of_the_killed(connection: Connection, run: int) -> int:
-    """What the workers of a run that were killed had sent."""
+    """Return the number of requests that the killed workers of a run had sent."""
     row = connection.execute(
         "SELECT coalesce(sum(requests), 0)::int FROM crawl.runs WHERE parent_run_id = %s AND outcome = 'killed'", [run]
     ).fetchone()
@@ -162,7 +162,7 @@ def recover(connection: Connection, own: int) -> int:
 
 
 class Purpose(StrEnum):
-    """What a visit is for."""
+    """Purpose of a visit."""
 
     NEW = "new"
     """The first one."""
@@ -331,7 +331,7 @@ _FREE = (
     f"(w.lease_token IS NULL OR w.lease_until < {NOW} OR w.lease_run IN"
     " (SELECT id FROM crawl.runs WHERE ended_at > now() - make_interval(secs => %(seconds)s)))"
 )
-"""Whether nobody works on a walk; what a run leased that ended longer ago than a lease lasts is free by its time."""
+"""SQL: the frontier entry is free. Of runs that ended longer ago than a lease lasts, the lease's own time decides."""
 
 
 def _due_only(which: str) -> str:
@@ -477,7 +477,7 @@ def quarantine(connection: Connection, lease_: Lease, path: str, status: int | N
 
 
 def known_drift(connection: Connection) -> set[tuple[str, str, str]]:
-    """Where the source is known to depart from what is declared: stream, field and change."""
+    """Read the known deviations of the source from the declared schema: stream, field and change."""
     return set(connection.execute("SELECT stream, field, change FROM crawl.drift").fetchall())
 
 
@@ -519,7 +519,7 @@ def backlog(connection: Connection, streams: Sequence[str], min_gain: float | No
 
 
 MOST_COUNTED = 100_000
-"""Nothing is counted further: a backlog of millions is told as more than this."""
+"""Upper bound of the counts of a backlog: a larger one is reported as more than this."""
 _BACKLOG = """
 SELECT sum(n) FILTER (WHERE is_free)::int, sum(n) FILTER (WHERE NOT is_free)::int,
     (SELECT count(*) FROM crawl.frontier WHERE failures > 0 AND stream = ANY(%(streams)s))

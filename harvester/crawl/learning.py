@@ -1,4 +1,4 @@
-"""What the warehouse teaches the schedule: rates of lists by stratum, and how replies thin out with age."""
+"""Fit of the schedule to the warehouse: rates of lists by stratum, and the decay of replies with age."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def fit_schedule(connection: Connection, *, full: bool = False) -> Decay:
 
 
 def fit(connection: Connection) -> None:
-    """Fit priors and decay, and class the lists anew whose stratum moved."""
+    """Fit priors and decay, and classify the lists again whose stratum moved."""
     plan_freely(connection)
     streams = Jsonb(PARAMETERS)
     moved = connection.execute(_STORE, _fitted(connection) | {"streams": streams}).fetchall()

@@ -1,4 +1,4 @@
-"""What Scrapy may log of pages and items: nothing. Addresses hold usernames, and items hold what people wrote."""
+"""Log formatter that keeps pages and items out of Scrapy's log: addresses hold usernames, items hold texts of users."""
 
 import logging
 from typing import Any, Self

@@ -1,4 +1,4 @@
-"""Whose list an answer by name is: pure. See "Who answers is who was asked" in `docs/concepts.md`."""
+"""Identity of the account behind an answer by name; pure. See "Who answers is who was asked" in `docs/concepts.md`."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,21 +7,21 @@ EVIDENCE = 3
 """Items of a certified page, in their order, that show a list to be the one that was certified: others may hold the
 same user or project, but hardly three of them in the same order with nothing else between."""
 RECENT_SECONDS = 3600.0
-"""How long after its name was proven a list of an account may be read for the first time."""
+"""Seconds after the proof of a name within which a list of its account may be read for the first time."""
 
 
 def same_name(one: str | None, other: str | None) -> bool:
-    """Whether two names are one at the site, which looks them up without regard to case."""
+    """Return whether two names are the same at the site, which ignores case."""
     return one is not None and other is not None and one.lower() == other.lower()
 
 
 def is_recent(proven_seconds: float | None) -> bool:
-    """Whether a list may be read for the first time, so many seconds after the account's name was proven."""
+    """Return whether a list may be read for the first time this long after its account's name was proven."""
     return proven_seconds is not None and proven_seconds <= RECENT_SECONDS
 
 
 def connects(anchors: Sequence[int], page: Sequence[int], *, exclusive: bool) -> bool:
-    """Whether the first page of a visit shows the list that was certified, or nothing that was not in it.
+    """Return whether the first page of a visit connects with the certified list, or shows only items of it.
 
     Args:
         anchors: Items of the page on which the certificate was issued, in order.

@@ -1,4 +1,4 @@
-"""Whether the site can be reached from here, by the very way that a crawl takes."""
+"""Check of the connection to the site, through the same components as a crawl."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def step(
 
 
 def _arrived(listing: Listing, state: State, oldest: int) -> bool:
-    """Whether a walk in which no order was broken is below what was certified before."""
+    """Return whether a read with unbroken order has passed below the earlier certificate."""
     until = state.until
     if until is None or until.key is None or state.contradicted:
         return False

@@ -49,7 +49,7 @@ class Scope:
 
 
 def read_plan(settings: Settings, rate: float | None = None) -> dict[str, Any]:
-    """What a rate of requests buys, as `--json` prints it.
+    """Forecast the effect of a request rate, as `--json` prints it.
 
     Raises:
         UsageError: a rate that is none.
@@ -125,7 +125,7 @@ def _row(name: str, groups: list[Group], min_gain: float) -> dict[str, Any]:
 
 
 def read_scope(connection: Connection) -> Scope:
-    """What is in scope, with the rates that are known of it; the whole site where nothing is."""
+    """Read the lists in scope with their known arrival rates; the whole site if nothing is in scope."""
     counted = connection.execute(
         "SELECT stream, count(*), count(*) FILTER (WHERE visits = 0) FROM crawl.frontier"
         " WHERE gone_at IS NULL GROUP BY 1"

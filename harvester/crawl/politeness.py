@@ -1,4 +1,4 @@
-"""What may leave this process, and when: only GET, only the two configured hosts, never faster than the budget.
+"""Limits on requests: only GET, only the two configured hosts, never faster than the budget.
 
 The budget is one row in Postgres that all workers of a warehouse share (generic cell rate algorithm): a worker takes
 the next free places of an even row of requests, at the rate that stands in that row. When the site asks for a pause,
@@ -40,29 +40,29 @@ LONGEST_RETRY_AFTER = 3600.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
 _BLOCK_SECONDS = 0.1
-"""How much of the budget a worker takes at once, at a limited rate."""
+"""Seconds' worth of the budget that a worker acquires at once, at a limited rate."""
 _AHEAD_SECONDS = 0.25
-"""How long before its last place is used up a worker takes more: the warehouse may be busy with a page."""
+"""Seconds before the use of its last place at which a worker acquires more: the warehouse may be busy with a page."""
 _LATE_SECONDS = 0.1
-"""Who is later than this does not leave, but takes another place."""
+"""A request this late must acquire a new place."""
 _SLACK_SECONDS = 0.05
 """Places nobody took that are not lost yet: a worker that could not ask in time catches up so much."""
 _LARGEST_BLOCK = 1_000
 _LOOK_SECONDS = 0.2
-"""How often a worker without a limit looks whether the budget was closed."""
+"""Seconds between checks of a worker without a limit whether the budget was closed."""
 _LONGEST_LOOK_AWAY = 2.0
 FAILURE_STREAK = 16
 """Requests in a row without an answer, of one worker, that open the circuit breaker."""
 FIRST_TRIP_SECONDS = 5.0
 LONGEST_TRIP_SECONDS = 600.0
 PROBE_SECONDS = 60.0
-"""How long the one request may take that finds out whether the site answers again."""
+"""Timeout in seconds of the probe that finds out whether the site answers again."""
 
 logger = logging.getLogger(__name__)
 
 
 class PoliteMiddleware:
-    """Downloader middleware: every request of the process passes here, whoever made it."""
+    """Downloader middleware that every request of the process passes."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -192,7 +192,7 @@ class RateLimiter:
         await self._session.call(close_budget, seconds, reason)
 
     async def answered(self, trouble: str | None) -> None:
-        """Tell what came of a request: an answer, or the reason why there is none.
+        """Record the result of a request: an answer, or the reason for its failure.
 
         Where nothing but failures comes, nobody asks for a while; then one request finds out whether that is over.
         """
@@ -213,7 +213,7 @@ class RateLimiter:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What became of asking for places: how many from when on, or in how many seconds to ask again if none.
+    """Places granted and the time of the first, or the seconds after which to ask again if there are none.
 
     `rate` is that of the warehouse, in requests per second; 0: unlimited.
     """
@@ -254,7 +254,7 @@ RETURNING places, extract(epoch FROM CASE WHEN places > 0 THEN first ELSE again 
 
 
 def reserve_slots(connection: Connection, count: int) -> Grant:
-    """Take up to `count` of the next places, a block at most; while the budget is closed there are none.
+    """Acquire up to `count` of the next places, a block at most; none while the budget is closed.
 
     After a pause because nothing answered, one place is given, and no other until its outcome is known.
 
@@ -313,7 +313,7 @@ def backoff(attempt: int) -> float:
 
 
 def retry_after(value: str | None, date: str | None, now: datetime) -> float | None:
-    """Seconds of a `Retry-After` header, given in seconds or as a date (RFC 9110, 10.2.3); None if there is none.
+    """Parse a `Retry-After` header, in seconds or as a date (RFC 9110, 10.2.3), to seconds; None without a valid one.
 
     A date counts from the `date` of the same response, by the same clock; from `now` where it has none.
     """
@@ -329,7 +329,7 @@ def retry_after(value: str | None, date: str | None, now: datetime) -> float | N
 
 
 def _moment(text: str | None) -> datetime | None:
-    """The moment of an HTTP date, None if it is none."""
+    """Parse an HTTP date; None if it is invalid."""
     try:
         at = parsedate_to_datetime(text or "")
     except ValueError:

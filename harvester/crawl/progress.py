@@ -1,4 +1,4 @@
-"""What a running crawl shows: a live table on a terminal, a line every few seconds elsewhere."""
+"""Progress of a running crawl: a live table on a terminal, a line every few seconds elsewhere."""
 
 import logging
 import sys
@@ -28,7 +28,7 @@ _REFRESHES_PER_SECOND = 4
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How far a crawl is; `rate` is its budget, `tables` rows inserted, updated and unchanged."""
+    """Progress of a crawl; `rate` is its budget, `tables` rows inserted, updated and unchanged."""
 
     elapsed: float
     requests: int
@@ -43,7 +43,7 @@ class Figures:
 
 
 class Progress:
-    """Shows the figures of a crawl while it runs, on standard error; None while there are none."""
+    """Display of a crawl's progress on standard error, while it runs."""
 
     def __init__(self, figures: Callable[[], Figures | None], *, shown: bool, as_json: bool = False) -> None:
         self._figures = figures

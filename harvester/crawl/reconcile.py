@@ -1,4 +1,4 @@
-"""What the warehouse holds against what the site itself counts, wherever a list was read whole.
+"""Comparison of the warehouse with the site's own counts, for lists that were read in full.
 
 A difference is no error by itself: the site counts what it hides, and some of its counters are known to be off. It is
 where to look first.
@@ -72,7 +72,7 @@ def _compare(connection: Connection, name: str, query: str) -> dict[str, Any]:
 
 
 def _coverage(connection: Connection) -> list[dict[str, Any]]:
-    """How many of all projects that the site counts are held."""
+    """Return the share of the site's count of projects that the warehouse holds."""
     row = connection.execute(
         "SELECT (SELECT count FROM history.site_counts WHERE name = 'projects' ORDER BY seen_at DESC LIMIT 1),"
         " (SELECT count(*) FROM scratch.projects)"

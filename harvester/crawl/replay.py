@@ -1,4 +1,4 @@
-"""The warehouse made anew out of archives: the same walks, the same commits, no request.
+"""Replay of archives into a warehouse: the same visits, the same commits, no request.
 
 Pages are taken in the order in which they came, and those left out that were read and not stored: by a run that was
 killed, that had lost its lease, or that the database refused. Such a page was read again at the same place of its walk.
@@ -36,7 +36,7 @@ _AS_IT_WAS = "SET search_path = crawl, pg_catalog"
 
 @dataclass(slots=True)
 class Replayed:
-    """What became of the responses of archives."""
+    """Counts of a replay: responses by their use."""
 
     pages: int = 0
     unused: int = 0
@@ -86,7 +86,7 @@ def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replaye
 
 
 def _unstored(connection: Connection, paths: Sequence[Path]) -> set[int]:
-    """Which responses, counted from 1, were read for a walk that was then where it was before."""
+    """Return the numbers, from 1, of responses that repeat a position of their visit and were not stored."""
     with connection.transaction():
         connection.execute(
             "CREATE TEMP TABLE pages (number bigint, stream text, entity_id bigint, position int) ON COMMIT DROP"

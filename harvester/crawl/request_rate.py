@@ -125,7 +125,7 @@ def read_changes(settings: Settings) -> list[RateChange]:
 
 
 def _record_first(connection: Connection, rate: float) -> bool:
-    """Record a rate where there is none; return whether there was none. Of several at once, one does."""
+    """Record a rate if none is set; return whether it was recorded. Of concurrent calls one records it."""
     is_first = connection.execute(
         "INSERT INTO crawl.rate_limit (id, rate) VALUES (1, %s) ON CONFLICT (id) DO NOTHING RETURNING id", [rate]
     ).fetchone()

@@ -32,7 +32,7 @@ def interval(value: float, min_gain: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Decay:
-    """How many replies a comment gets in a day, by its age: `hazards[i]` holds from `ages[i]` days on."""
+    """Replies to a comment per day, by its age: `hazards[i]` applies from `ages[i]` days on."""
 
     ages: tuple[float, ...]
     hazards: tuple[float, ...]
@@ -91,7 +91,7 @@ def _looked_at(key: int, looked: Sequence[tuple[int, int]]) -> float:
 
 
 def look(looked: Sequence[tuple[int, int]], lowest: int, at: int) -> list[tuple[int, int]]:
-    """What was looked at when, after a visit that went down to key `lowest`."""
+    """Merge a visit that read down to key `lowest` into the record of looked-at depths."""
     deeper = [(key, when) for key, when in looked if key < lowest and when < at]
     merged = [(lowest, at), *deeper]
     while len(merged) > LOOKS:
@@ -121,7 +121,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a price buys: visits and requests a day, delay in days, the share of lists without unseen items."""
+    """Forecast for a `min_gain`: visits and requests a day, delay in days, the share of lists without unseen items."""
 
     visits: float
     requests: float
@@ -130,7 +130,7 @@ class Outlook:
 
 
 def outlook(groups: Sequence[Group], min_gain: float, shortest: float = 0.0) -> Outlook:
-    """What to expect when lists are visited at a price, no sooner than after `shortest` days.
+    """Forecast visits at a `min_gain`, at intervals of at least `shortest` days.
 
     New items come as a Poisson process and wait half an interval on average; a list is fresh until the first came.
     """

@@ -47,7 +47,7 @@ class HarvestSpider(FrontierSpider):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run did."""
+    """Summary of a run."""
 
     outcome: str
     requests: int
@@ -71,7 +71,7 @@ def spider_names(settings: Settings) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a crawl is asked to do."""
+    """Options of a crawl."""
 
     spiders: tuple[str, ...] = ()
     refresh: bool = False

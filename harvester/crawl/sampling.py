@@ -579,7 +579,7 @@ def draw_walks(connection: Connection, plan: WalkPlan) -> int:
 
 @dataclass(slots=True)
 class Graph:
-    """What is known of follows, read once: whom each user follows or is followed by, and how many projects they have.
+    """Known graph of follows, read once: the neighbours of each user, and the number of their projects.
 
     A user is in none of these before the lists have been read in full.
     """
@@ -612,7 +612,7 @@ WHERE (SELECT count(*) FROM crawl.frontier w WHERE w.entity_id = u.id AND w.stre
 
 @dataclass(slots=True)
 class _Place:
-    """Where a walk stands: the next row is of `user`, at `step`."""
+    """Position of a random walk: its next row is of `user`, at `step`."""
 
     walk: int
     step: int
@@ -696,7 +696,7 @@ def _pool(connection: Connection, parent: int) -> list[int]:
 
 
 def _places(connection: Connection, design: int, length: int) -> dict[int, _Place]:
-    """Where each walk that was begun stands: its last row is the one that waits, or the walk is over."""
+    """Read the position of each begun random walk: its last row is the waiting one, or the walk is over."""
     rows = connection.execute(
         "SELECT DISTINCT ON (cluster_id) cluster_id, position, entity_id, outcome FROM crawl.draws"
         " WHERE design_id = %s ORDER BY cluster_id, position DESC",

@@ -35,7 +35,7 @@ MODES = ("popular", "trending")
 
 
 class NotFoundError(Stop):
-    """What was named does not exist at the site."""
+    """A named entity does not exist at the site."""
 
 
 def seed_users(settings: Settings, names: Sequence[str], depth: int) -> tuple[int, int]:
@@ -214,7 +214,7 @@ class LookupSpider(FrontierSpider):
         )
 
     async def _ask_why(self, name: str | None) -> None:
-        """What the site says of the first name that nobody has."""
+        """Ask the site for the reason why the first of the names was not found."""
         if name is None:
             return
         with suppress(HarvesterError):

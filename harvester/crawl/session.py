@@ -34,7 +34,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _LARGEST_BATCH = 64
 RECOVERY_SECONDS = 120
-"""How long a crawl waits for a database that went away."""
+"""Seconds that a crawl waits for a lost database to come back."""
 _ATTEMPTS = 6
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
@@ -72,7 +72,7 @@ class Session:
         self._committing: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.interrupted = False
-        """Whether a signal asked for the end of the run."""
+        """True after a signal asked for the end of the run."""
         self.stopping = asyncio.Event()
         """Set when nothing more is begun: the run was interrupted, or has met its bound."""
         self.archive: Archive | None = None
@@ -85,7 +85,7 @@ class Session:
 
     @property
     def is_open(self) -> bool:
-        """Whether a run is under way."""
+        """Return whether a run is under way."""
         return self._connection is not None
 
     async def open(self) -> None:
@@ -175,7 +175,7 @@ class Session:
                 return
 
     def without_erased(self, served: AnyStr) -> AnyStr:
-        """What was served, or nothing of it where it holds a name or an id of somebody who was erased."""
+        """Return a served text, or an empty one if it holds a name or an id of an erased person."""
         assert self._writer is not None
         return served[:0] if self._writer.rule.is_named_in(served) else served
 
@@ -275,7 +275,7 @@ class Session:
 
 
 def fail(future: asyncio.Future[Any], error: Exception) -> None:
-    """Hand an error to whoever waits for a future; that nobody does any more is nothing to complain about."""
+    """Set an error on a future, unless it is done or cancelled."""
     if not future.done():
         future.set_exception(error)
         future.exception()

@@ -1,4 +1,4 @@
-"""How a run divides its requests: what is new, what is due or pays, re-checks at random, audits before their time.
+"""Shares of a run's requests: new entries, due or scheduled ones, random re-checks, early audits.
 
 Each share of `HARVESTER_SHARES` is kept by weighted fair queueing: the next lease is for whatever is furthest behind
 its share and has anything to do. A share that has nothing to do is left to the others; re-checks and audits, of which
@@ -16,7 +16,7 @@ PURPOSES: dict[str, tuple[Purpose, ...]] = {
     "recheck": (Purpose.RECHECK,),
     "audit": (Purpose.AUDIT,),
 }
-"""What each share is spent on, in this order."""
+"""Purposes of each share, in the order of leasing."""
 _ENDLESS = ("recheck", "audit")
 _SHARE_OF = {purpose: share for share, purposes in PURPOSES.items() for purpose in purposes}
 
@@ -35,7 +35,7 @@ class Shares:
         self.spent[purpose] += requests
 
     def order(self) -> Iterator[Purpose]:
-        """What to lease for, the share first that is furthest behind."""
+        """Yield the purposes to lease for, those of the share first that is furthest behind."""
         if self._due_only:
             yield from (Purpose.NEW, Purpose.DUE)
             return

@@ -77,7 +77,7 @@ ANSWERS = (200, 400, 401, 403, 404, 410)
 _AS_WRITTEN = {"verbatim_url": True}
 """Addresses are written as they are to be sent: nobody need look for what to quote in them."""
 CONFIRM_ATTEMPTS = 2
-"""How often a response that departs from what is declared is asked for again, before that is how the API is now.
+"""Requests that repeat a deviating response, before the deviation is accepted as the API's new schema.
 
 It is so only if each answer departs in the same way: cut and garbled responses differ from each other.
 """
@@ -133,12 +133,12 @@ class FrontierSpider(Spider):
     """Visits what is due of its streams. A subclass has a name; the catalogue says which streams that name owns."""
 
     due_only = False
-    """Whether only what is new or due is visited, and nothing because it pays."""
+    """True to visit only new and due entries, none by the schedule."""
 
     def __init__(self, session: Session | None = None, bounds: Bounds | None = None, **arguments: Any) -> None:
         super().__init__(self.name)
         self.alone = session is None
-        """Whether Scrapy's own tools run this spider, rather than `harvester`."""
+        """True if Scrapy's own tools run this spider, rather than `harvester`."""
         self.session = session or Session(environment(), f"scrapy crawl {self.name}")
         self.bounds = bounds or Bounds()
         self.streams: tuple[Stream, ...] = self.own_streams()
@@ -149,7 +149,7 @@ class FrontierSpider(Spider):
         self.retries = 0
         self.left = frontier.Backlog(0, 0, 0)
         self.findings: list[str] = []
-        """What is wrong with the run, once it ended."""
+        """Findings about the run, once it ended."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._out: asyncio.Queue[Page | None] = asyncio.Queue()
         self._began = 0.0
@@ -167,7 +167,7 @@ class FrontierSpider(Spider):
         self._ready: deque[Lease] = deque()
         self._proving: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
         self.trouble: str | None = None
-        """What the site says is wrong with it, while the crawl waits for that."""
+        """Trouble that the site reports of itself, while the crawl waits for its end."""
         self.account = Account(self)
         self.control = Control()
         self._controls: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -199,7 +199,7 @@ class FrontierSpider(Spider):
 
     @property
     def outcome(self) -> str:
-        """How the run ended, in the words of `crawl.runs`."""
+        """Return the outcome of the run, in the words of `crawl.runs`."""
         if self.session.failure is not None:
             return "failed"
         if self.session.interrupted:
@@ -209,7 +209,7 @@ class FrontierSpider(Spider):
         return "bounded" if self.bounded else "done"
 
     def figures(self) -> Figures:
-        """How far the crawl is, for whoever looks on. May be called from another thread."""
+        """Return the progress of the crawl. May be called from another thread."""
         return Figures(
             elapsed=self.elapsed,
             requests=self.session.requests,
@@ -278,7 +278,7 @@ class FrontierSpider(Spider):
             pause = min(2 * pause, longest)
 
     async def _ask_health(self) -> str | None:
-        """What is wrong at the site; None where all is well, or where it does not say."""
+        """Ask the site for its trouble; None if it reports none."""
         visit = Visit(STREAMS["health"], 0, seen_at=self.session.now())
         try:
             records = await self.read(visit, "", _HEALTH_ATTEMPTS, Part(alone=True))
@@ -293,7 +293,7 @@ class FrontierSpider(Spider):
         return found[0] if found else None
 
     async def _watch(self, names: list[str]) -> None:
-        """Keep the figures for whoever looks on, and in `crawl.runs` for when this process is killed."""
+        """Update the progress display, and save the figures in `crawl.runs` in case this process is killed."""
         while True:
             await self._flush_drift()
             self.left = await self.session.call(frontier.backlog, names, self.min_gain)
@@ -358,7 +358,7 @@ class FrontierSpider(Spider):
         return names, [entity]
 
     async def _more(self, names: list[str]) -> bool:
-        """Whether there is more to do although nothing could be leased: freed, newly in scope, or others' to come."""
+        """Return whether work may come after a failed lease: freed or new entries, or those of other workers."""
         call = self.session.call
         if await call(frontier.recover, self.session.run) or await call(frontier.propagate):
             return True
@@ -372,7 +372,7 @@ class FrontierSpider(Spider):
         return True
 
     def _enough(self) -> bool:
-        """Whether to begin nothing more."""
+        """Return whether the bounds of the run are reached, so that no further visit may begin."""
         if self.session.interrupted:
             return True
         spent, most = self.elapsed, self.bounds.seconds
@@ -383,7 +383,7 @@ class FrontierSpider(Spider):
         return self.bounded
 
     def _at_once(self, most: int) -> int:
-        """How many walks to lead at once: none that a bound on requests leaves nothing for."""
+        """Return the number of concurrent visits, no more than the bound on requests allows."""
         return most if self.bounds.requests is None else min(most, self.bounds.requests - self.session.requests)
 
     # A visit --------------------------------------------------------------------------------------------------------
@@ -536,7 +536,7 @@ class FrontierSpider(Spider):
 
     @staticmethod
     def _may_look_deeper(lease: Lease) -> bool:
-        """Whether a visit begins to a list of comments that goes on below its head, and need not be read in full."""
+        """Return whether a visit may look deeper: an incremental one of a list of comments, at its begin."""
         leads = lease.visit.stream.links
         return (
             lease.certificate is not None
@@ -547,7 +547,7 @@ class FrontierSpider(Spider):
         )
 
     async def _is_its_own(self, lease: Lease, *, absent: bool, first: bool = False) -> bool:
-        """Whether an answer counts, which is asked of the user, project or studio itself; else the visit ends.
+        """Return whether an answer counts, by a request for its user, project or studio; else the visit ends.
 
         `absent`: the answer says that nothing is there, which counts where the thing itself is not found either.
         `first`: a name that was proven recently will do.
@@ -659,7 +659,7 @@ class FrontierSpider(Spider):
             await self._report(stream, SchemaDeviation(stream.key_name, change, f"{stream.kind.value} {entity}"))
 
     def _is_doubtful(self, stream: Stream, departures: list[SchemaDeviation], seen: Counter[tuple[str, str]]) -> bool:
-        """Whether a response has what none had before: it may be garbled, and is asked for again before it counts.
+        """Return whether a response has a new deviation: it may be garbled, and is requested again before it counts.
 
         `seen` counts in how many answers to the same request each departure was.
         """
@@ -864,7 +864,7 @@ class FrontierSpider(Spider):
 
 
 def is_absent(stream: Stream, status: int, body: bytes) -> bool:
-    """Whether the API says in its own words that there is nothing: a 404 page of a proxy says no such thing.
+    """Return whether a response is the API's own "not found"; a 404 page of a proxy is not.
 
     Lists that one may not see answer 403 in places; an object that does is no object gone.
     """
@@ -897,7 +897,7 @@ def _repeats_itself(stream: Stream, records: list[Record]) -> bool:
 
 
 def _target(arguments: dict[str, Any]) -> tuple[Kind, int] | None:
-    """What `-a project=142` or `-a studio=5` asks for; scrapyd adds arguments of its own, such as `_job`."""
+    """Parse the target of `-a project=142` or `-a studio=5`; scrapyd adds arguments of its own, such as `_job`."""
     arguments = {name: value for name, value in arguments.items() if not name.startswith("_")}
     kinds = {"project": Kind.PROJECT, "studio": Kind.STUDIO}
     unknown = arguments.keys() - kinds.keys()

@@ -1,4 +1,4 @@
-"""What `harvester status` says: facts out of the warehouse, without a request."""
+"""Facts that `harvester status` prints, from the warehouse and without a request."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""How each kind of list is gone through: the pure walks, joined to what a lease brings and what a page decodes to."""
+"""Paginators for each kind of list, joined to leases and to decoded pages."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ class Paginator(ABC):
 
     @abstractmethod
     def visit_result(self, result: walk.Step, *, absent: bool) -> VisitResult:
-        """How the visit ended; `absent`: the source says that there is no such list."""
+        """Return the result of the visit; `absent`: the source says that the list does not exist."""
 
     def kept(self) -> str:
         """The state as JSON, for the checkpoint."""
@@ -57,14 +57,14 @@ class Paginator(ABC):
 
 
 class CertifiedPaginator(Paginator):
-    """Lead a visit that ends with a certificate, or with the proof that there is none."""
+    """Lead a visit that ends with a certificate, or with the proof that no certificate is possible."""
 
     def __init__(self, lease: Lease) -> None:
         super().__init__(lease)
         self._full = lease.full
 
     def _proved(self, done: walk.Certificate, _: walk.Step) -> walk.Certificate:
-        """What to keep of a certificate."""
+        """Return the certificate to keep."""
         return done
 
     def visit_result(self, result: walk.Step, *, absent: bool) -> VisitResult:
@@ -155,7 +155,7 @@ class PageNumberPaginator(CertifiedPaginator):
 
 
 class Sightings(msgspec.Struct):
-    """How far the reading of a ranking is, and when it began."""
+    """State of the reading of a ranking, with the time of its begin."""
 
     seen_at: datetime
     pages: int = 0
@@ -213,7 +213,7 @@ def paginator_of(lease: Lease, down_to: int | None = None, served: int = PAGE_LI
 
 
 def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:
-    """What a visit of an object commits; None: the source says that there is no such thing."""
+    """Return the commit of an object's visit; `records` are None if the source says "not found"."""
     stream, entity = lease.visit.stream, lease.visit.entity_id
     found = records or ()
     lost = stream.is_by_name and (stream.answers_for_another(entity, found) or stream.finds_name_free(found))
@@ -258,7 +258,7 @@ def take_page(
 
 
 def object_in_doubt(lease: Lease, records: Sequence[Any] | None) -> bool:
-    """Whether the answer about an object counts only once the name in its address is proven."""
+    """Return whether the answer about an object counts only once the name in its address is proven."""
     stream, found = lease.visit.stream, records or ()
     if stream.name == DETAIL.get(stream.kind):
         return False
@@ -274,7 +274,7 @@ def object_in_doubt(lease: Lease, records: Sequence[Any] | None) -> bool:
 
 
 def page_in_doubt(lease: Lease, records: Sequence[Any] | None, *, begins: bool) -> bool:
-    """Whether a page of a list counts only once what it belongs to has answered; `begins`: it is the visit's first.
+    """Return whether a page of a list counts only once its entity has answered; `begins`: it is the visit's first.
 
     That is: it is another account's, it is not found by a name although it held something, or it does not connect with
     what is certified of the list.
@@ -301,7 +301,7 @@ def would_date(lease: Lease, page: PageCommit) -> bool:
 
 
 def _may_be_another(lease: Lease, records: Sequence[Any]) -> bool:
-    """Whether the first page of a visit may be of another account, project or studio."""
+    """Return whether the first page of a visit may be of another account, project or studio."""
     stream = lease.visit.stream
     if not records or stream.kind not in DETAIL:
         return False
@@ -317,7 +317,7 @@ def _may_be_another(lease: Lease, records: Sequence[Any]) -> bool:
 
 
 def listing(stream: Stream) -> walk.Listing:
-    """What is declared of the order of a list."""
+    """Return the declared order of a list."""
     return walk.Listing(
         order=stream.order,
         keyed=stream.key is not None,

@@ -48,7 +48,7 @@ AGREEING_READS = 6
 
 
 class ProvenBy(StrEnum):
-    """What a certificate rests on."""
+    """Proof that a certificate rests on."""
 
     KEY = "key"
     IDENTITY = "identity"
@@ -57,7 +57,7 @@ class ProvenBy(StrEnum):
 
 
 class Listing(Struct, frozen=True):
-    """What is declared of a list: see the fields of the same names in `catalogue.Stream`."""
+    """Declaration of a list: see the fields of the same names in `catalogue.Stream`."""
 
     order: Order = Order.NEWEST_FIRST
     keyed: bool = False
@@ -82,7 +82,7 @@ class Entry(Struct, frozen=True, array_like=True):
 
 
 class Certificate(Struct, kw_only=True):
-    """What a completed walk proved, and from where the next one may go on.
+    """Proof of a completed read, and the position from which the next one continues.
 
     `anchors` are the first items of a list that grows at its head, the last ones of a list that grows at its
     tail, and `offset`, `digest` tell the page on which they stood. Without a digest there is nothing to go on from: the
@@ -189,7 +189,7 @@ class State(Struct, kw_only=True, omit_defaults=True):
 
 
 class Step(Struct, kw_only=True):
-    """What a page led to: `done` with a certificate, or the offset in `state` is asked for next."""
+    """Result of a page: `done` with a certificate, or the next offset in `state`."""
 
     done: Certificate | None = None
     certified: bool = False
@@ -427,7 +427,7 @@ def _last_key(page: Sequence[Entry], otherwise: int | None = None) -> int | None
 
 
 def _before(listing: Listing, one: int, other: int) -> bool:
-    """Whether key `one` stands strictly nearer to the head of the list than key `other`."""
+    """Return whether key `one` stands strictly nearer to the head of the list than key `other`."""
     return one < other if listing.order is Order.OLDEST_FIRST else one > other
 
 
@@ -460,7 +460,7 @@ def _step_back(state: State, page: Sequence[Entry]) -> Step:
 
 
 def _arrived(listing: Listing, state: State, page: Sequence[Entry]) -> bool:
-    """Whether an incremental walk of a list that grows at its head reached what was certified before."""
+    """Return whether an incremental read of a list that grows at its head reached its earlier certificate."""
     until = state.until
     if until is None or listing.order is not Order.NEWEST_FIRST or not until.anchors:
         return False
@@ -475,7 +475,7 @@ def _arrived(listing: Listing, state: State, page: Sequence[Entry]) -> bool:
 
 
 def _fresh(listing: Listing, state: State, page: Sequence[Entry], new: set[int]) -> int:
-    """How many items of a page the certificate that this walk started from does not cover."""
+    """Count the items of a page that the earlier certificate does not cover."""
     until = state.until
     if until is None:
         return 0
@@ -500,7 +500,7 @@ def _fresh(listing: Listing, state: State, page: Sequence[Entry], new: set[int])
 
 
 def _unchanged(state: State, until: Certificate, page: Sequence[Entry]) -> bool:
-    """Whether the first page of an incremental walk is the page its certificate was issued on.
+    """Return whether the first page of an incremental read is the page its certificate was issued on.
 
     At the growing end of a list that is proof enough; a list of unknown order must stand on that one page.
     """

@@ -226,7 +226,7 @@ class WorkerPool:
 
 
 def _shares(requests: int | None, size: int) -> list[int | None]:
-    """What each worker may spend of a bound for all; no more workers than requests."""
+    """Divide a bound on requests among the workers; no more workers than requests."""
     if requests is None:
         return [None] * size
     return [requests // size + (number < requests % size) for number in range(min(size, requests))]

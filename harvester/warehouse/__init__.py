@@ -1,1 +1,1 @@
-"""Where what was seen is kept. Knows PostgreSQL, and nothing of HTTP."""
+"""Storage of harvested rows. Knows PostgreSQL, and nothing of HTTP."""

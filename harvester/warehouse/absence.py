@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[tuple[Any, ...]]
 
 _APART_SECONDS = 6 * 3600
-"""How far apart two reads must lie that both miss most of a list: a site has served lists short for an hour."""
+"""Seconds between two reads that both miss most of a list: a site has served lists short for an hour."""
 ITSELF = 0
 """The `item_id` of a missing item that is no item of a list, but what is visited itself. No item has that id."""
 ASKED_BY: dict[str, str] = {
@@ -123,7 +123,7 @@ def misses(connection: Connection, page: PageCommit) -> bool:
 
 
 def _tells(page: PageCommit) -> bool:
-    """Whether a page ends a walk through the whole of a list whose rows are kept."""
+    """Return whether a page ends a full read of a list whose rows are kept."""
     stream, visit_result = page.lease.visit.stream, page.visit_result
     return (
         stream.members is not None
@@ -207,7 +207,7 @@ def _are_of_this_run(connection: Connection, page: PageCommit) -> bool:
 
 
 def clear_missing_links(connection: Connection, pages: Iterable[PageCommit]) -> None:
-    """What a page shows of links is there: the other lists that missed it before have to miss it twice anew."""
+    """Clear missing links that a page shows: other lists that missed them must miss them twice again."""
     shown = [
         {"stream": stream, "entity_id": row[of], "item_id": row[what]}
         for page in pages
@@ -277,7 +277,7 @@ def _is_served_short(page: PageCommit, missing: Collection[int]) -> bool:
 def _confirmed(
     connection: Connection, page: PageCommit, holds: Holding, missing: dict[int, datetime], *, apart: float
 ) -> tuple[dict[int, tuple[datetime | None, datetime]], bool]:
-    """Which of the missing a walk before this one missed too (item: since when, last known), and whether all wait.
+    """Return the missing items that an earlier read missed too (item: since when, last known), and whether all wait.
 
     `apart` is how many seconds must lie between the two.
     """
@@ -391,7 +391,7 @@ def clear_missing_visited(connection: Connection, pages: Iterable[PageCommit]) -
 
 
 def clear_missing(connection: Connection, visit: Visit) -> None:
-    """A thing was asked for: whatever the answer, its list has no say any more."""
+    """Clear the suspicion: the item was fetched directly, which overrides its list."""
     if visit.stream.name in ASKED_BY:
         connection.execute(
             "DELETE FROM crawl.missing_items s WHERE stream = %s AND entity_id = %s AND item_id = %s" + _NO_UNKNOWN,

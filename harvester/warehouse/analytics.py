@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _BATCH = 20_000
 """Keys in one statement."""
 _TOO_MANY = 500_000
-"""Keys from which on it is quicker to make a table anew in one pass."""
+"""Number of keys from which a rebuild of the whole table is quicker."""
 _MEMORY = "128MB"
 """For each sort and each hash of a refresh: with 4 MB, the default, all that is large goes by way of disk."""
 _OLDEST = 1_000_000_000
@@ -56,7 +56,7 @@ _CHANGED: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of a copy that can be made anew key by key, and the query for the keys of what has changed."""
+    """Copy whose rows can be rebuilt by key, and the query for the changed keys."""
 
     key: str
     type: str
@@ -175,12 +175,12 @@ SUMS: dict[str, tuple[str, ...]] = {
     "ranking_countries": ("rankings", "projects", "studios", "users"),
     "life_curves": (),  # each time: a visit that changes nothing confirms what is known
 }
-"""Small tables that sum up large ones, and are made anew if anything changed in some tables."""
+"""Small tables that sum up large ones, and are rebuilt if anything changed in some tables."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What became of one table: rows written, rows it has, and whether it was made anew."""
+    """Result of one table's refresh: rows written, rows it has, and whether it was rebuilt."""
 
     relation: str
     whole: bool
@@ -244,7 +244,7 @@ def _refresh(connection: Connection, tell: Tell, *, whole: bool) -> Iterator[Ref
 
 
 def _bring_up_to_date(connection: Connection, name: str, tell: Tell) -> int | None:
-    """Make anew what a change concerns, and return the rows that were written; None where all is to be made anew."""
+    """Rebuild the rows that a change concerns, and return the rows written; None if all must be rebuilt."""
     if name in SUMS:
         if not SUMS[name]:
             return None
@@ -291,7 +291,7 @@ def _find_changed(connection: Connection, mark: int, tell: Tell) -> None:
 
 
 def _refresh_keys(connection: Connection, name: str, tell: Tell) -> int | None:
-    """Make the rows of changed keys anew; None where that would take longer than making all of them."""
+    """Rebuild the rows of changed keys; None if a rebuild of all rows would be quicker."""
     keys = [[key for (key,) in connection.execute(sql.SQL(part.changed)).fetchall()] for part in COPIES[name]]
     total = sum(map(len, keys))
     if total > _TOO_MANY:
@@ -323,7 +323,7 @@ def _replace(connection: Connection, name: str, which: sql.Composable, keys: lis
 
 
 def _refresh_trees(connection: Connection, tell: Tell) -> int:
-    """Make the trees anew that a changed project or its parent is in or was in; others cannot have changed."""
+    """Rebuild the trees that a changed project or its parent is in or was in; others cannot have changed."""
     tell("remix_nodes", 0, 1)
     connection.execute(
         "CREATE TEMPORARY TABLE stale ON COMMIT DROP AS"
@@ -366,7 +366,7 @@ def _refresh_trees(connection: Connection, tell: Tell) -> int:
 
 
 def _make_anew(connection: Connection, name: str, tell: Tell) -> int:
-    """Make all rows of a table anew. Those before are deleted, not truncated: readers go on with them meanwhile."""
+    """Rebuild all rows of a table. The old ones are deleted, not truncated, so that readers keep their snapshot."""
     tell(name, 0, 1)
     connection.execute(sql.SQL("DELETE FROM {}").format(_table(name)))
     return connection.execute(
@@ -423,7 +423,7 @@ ORDER BY subject, relation LIKE 'live\\_%', relation
 
 
 def relations(connection: Connection) -> list[dict[str, Any]]:
-    """What there is in schema `analytics`, with what it means and how fresh it is."""
+    """List the relations of schema `analytics`, with their comments and the time of their refresh."""
     cursor = connection.execute(_RELATIONS)
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -41,7 +41,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
 
 LEASE_SECONDS = 120
-"""How long a worker may be silent before another takes over its walk; each page renews it."""
+"""Seconds of silence after which another worker takes over a frontier entry; each page renews the lease."""
 _ATTEMPTS = 8
 _PLANNING = {
     "enable_hashjoin": "off",
@@ -100,7 +100,7 @@ class Writer:
     def __init__(self, connection: Connection, rule: Rule | None = None) -> None:
         self.connection = connection
         self.rule = load_rule(connection, None) if rule is None else rule
-        """Who is left out of all that is written here."""
+        """Rule of the erased persons, who are left out of every write."""
         staging.prepare(connection)
         self._transactions = 0
         for setting, value in _PLANNING.items():
@@ -313,14 +313,14 @@ class Writer:
         clear_missing(self.connection, visit)
 
     def _finished_visits(self, pages: Sequence[PageCommit], changed: dict[str, set[int]]) -> list[dict[str, Any]]:
-        """What is to be learned from the visits that ended, once it is told what vanished."""
+        """Detect the deletions of the ended visits, and return the values for their frontier entries."""
         ended = [page for page in pages if page.visit_result is not None]
         again = detect_deletions(self.connection, ended)
         return [_finished_visit(*one, changed) for one in zip(ended, again, strict=True)]
 
 
 def plan_freely(connection: Connection) -> None:
-    """Let the planner choose as ever until the transaction ends, for what reads whole tables over this connection."""
+    """Use the planner's defaults until the transaction ends, for statements that read whole tables."""
     for setting in _PLANNING:
         connection.execute(f"SET LOCAL {setting} = DEFAULT")
 
@@ -352,7 +352,7 @@ def finish_visits(connection: Connection, ended: Sequence[dict[str, Any]], now: 
 
 
 def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]]) -> dict[str, Any]:
-    """What the end of a visit means for its walk."""
+    """Return the values that the end of a visit gives to its frontier entry."""
     visit, visit_result = page.lease.visit, page.visit_result
     assert visit_result is not None
     stream = visit.stream
@@ -381,7 +381,7 @@ def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]])
 
 
 def _checkpoint(page: PageCommit) -> dict[str, Any]:
-    """What a page changes of its walk."""
+    """Return the values that a page gives to its frontier entry."""
     lease = page.lease
     return {
         "stream": lease.visit.stream.name,
@@ -423,7 +423,7 @@ def _raise(
 
 
 def _met(stream: Stream, pages: Iterable[Rows], depth: int) -> Iterable[tuple[str, int, int | None, int, int | None]]:
-    """What the rows of a page lead to within a depth: (stream, entity, owner, depth that is left, signal)."""
+    """Yield the entries that rows link to within a depth: (stream, entity, owner, depth that is left, signal)."""
     for rows in pages:
         for lead in stream.links:
             left = depth - lead.depth_cost
@@ -448,7 +448,7 @@ def _is_of_data(error: psycopg.Error | RecursionError) -> bool:
 
 
 def _reason(error: psycopg.Error | RecursionError) -> str:
-    """Why the database refused a row, and where: its own words may quote a value, which may be somebody's text."""
+    """Describe the reason and place of a refused row; the database's own words may quote a user's text."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
     diag = error.diag
@@ -473,7 +473,7 @@ RETURNING v.token, w.depth
 """
 
 _RESTING = [stream.name for stream in STREAMS.values() if stream.kind in (Kind.PROJECT, Kind.STUDIO)]
-"""What is visited again as soon as a thing that was gone is met."""
+"""Streams that are visited again as soon as a deleted entity is met."""
 _MAKE_DUE = """
 INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due_at)
 SELECT v.*, now()

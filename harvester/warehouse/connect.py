@@ -47,7 +47,7 @@ row goes on with what it finds (read committed), and literals, names and numbers
 PREPARE = "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
 """Sent after connecting, not with the startup packet: poolers refuse `options`, and this outdoes every default."""
 _ASKED = (0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0)
-"""Which of two connections is asked in turn for its server process: without a period (Thue-Morse), so that no other
+"""Order in which two connections are asked for their server process: without a period (Thue-Morse), so that no other
 client of a pooler keeps in step with it."""
 _POOLER_PATIENCE = 3.0  # seconds
 _EMBEDDED_DOWN = "the embedded PostgreSQL is not running: `harvester db up` starts it"
@@ -230,7 +230,7 @@ def check_server_version(version: int, place: str) -> None:
 
 
 def _in_plain_words(error: psycopg.OperationalError, given: dict[str, Any]) -> str:
-    """What went wrong, judged by libpq's words but told in ours: parts of a password can stand in theirs.
+    """Describe a failed connection in words of this module: libpq's own may hold parts of a password.
 
     A failed connection has no SQLSTATE in libpq, and the server's part of the text is in the server's
     language. So what the text does not tell, the state of the failed connection does.

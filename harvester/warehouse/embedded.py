@@ -89,7 +89,7 @@ _LOG_LIMIT = 1_000_000  # bytes kept of the log before it is turned over
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """What is known of the server of a home.
+    """Status of the server of a home.
 
     Attributes:
         running: it accepts connections.
@@ -146,7 +146,7 @@ def down(home: Path) -> bool:
 
 
 def status(home: Path) -> Status:
-    """Whether the server of `home` runs. Starts nothing, waits for nothing."""
+    """Return the status of the server of `home`. Starts nothing, waits for nothing."""
     server = _Server(home)
     with _disk_errors(home):
         pid = server.live_postmaster()
@@ -199,7 +199,7 @@ class _Server:
             return []
 
     def live_postmaster(self) -> int | None:
-        """Process id of the running server, None when there is none.
+        """Return the process id of the running server; None if it is stopped.
 
         The number in postmaster.pid may belong to another process by now. A postmaster's working directory is
         its data folder, which tells them apart.
@@ -210,7 +210,7 @@ class _Server:
         return None
 
     def socket_folder(self) -> Path:
-        """Where the running server says that its socket is; while it starts, where it was told to put it."""
+        """Return the folder of the socket that the running server states; while it starts, the configured one."""
         lines = self.postmaster_lines()
         return Path(lines[4]) if len(lines) > 4 and lines[4] else self.wanted_socket_folder()
 
@@ -259,7 +259,7 @@ class _Server:
     # Becoming
 
     def create(self) -> None:
-        """Make the cluster if there is none, under another name until it is complete."""
+        """Create the cluster unless it exists, under another name until it is complete."""
         if self.data.exists() and any(self.data.iterdir()):
             version = self.data / "PG_VERSION"
             if not version.exists():
@@ -472,7 +472,7 @@ def _disk_errors(home: Path) -> Iterator[None]:
 
 
 def _account(folder: Path) -> pwd.struct_passwd | None:
-    """Who runs the server of a folder: None = ourselves; as root its owner, or else our own account."""
+    """Return the account for the server of a folder: None for this process's; as root the owner, or else `ACCOUNT`."""
     if os.geteuid() != 0:
         return None
     owner = folder.stat().st_uid
@@ -551,7 +551,7 @@ def _check_private(folder: Path, owner: int) -> None:
 
 
 def _is_own_group(found: os.stat_result) -> bool:
-    """Whether the group of a folder is that of its owner alone, as most systems give to each user."""
+    """Return whether the group of a folder has its owner as only member, as most systems give to each user."""
     try:
         owner, group = pwd.getpwuid(found.st_uid), grp.getgrgid(found.st_gid)
     except KeyError:

@@ -100,17 +100,17 @@ DERIVED: dict[str, dict[str, str]] = {
 }
 """Columns of `analytics` that name the person: such a row goes, and the next refresh makes all of them anew."""
 _HOSTED = ("host_id", "title", "description")
-"""What is emptied of a studio that the person hosts."""
+"""Columns that are emptied in a studio that the person hosts."""
 _EVENTS = ("account.messages", "account.activity")
 """Tables whose `extra` names a project, and tells what it is called."""
 _FEATURED = "featured_project_data"
-"""What `extra` of a user holds of the project that they feature."""
+"""Key of `extra` that holds a user's featured project."""
 _ID = r"^[0-9]{1,18}$"
 _USERNAME = re.compile("[A-Za-z0-9_-]{1,60}")
 _IS_ID = re.compile("[0-9]{1,18}")
 _HAS_AUTHOR = "SELECT FROM scratch.projects p WHERE p.author_id IS NOT NULL AND p.id ="
 _SAID = ("author_id", "commentee_id", "content", "content_raw", "created_at", "modified_at", "visibility")
-"""What is emptied of a comment of the person that others replied to."""
+"""Columns that are emptied in a comment of the person that others replied to."""
 _NAMES = frozenset(column for columns in OWNED.values() for column, kind in columns.items() if kind == NAME)
 """Columns that hold a username and nothing else."""
 _TERMS = frozenset({
@@ -124,9 +124,9 @@ _RANKING = "ranking"
 _FIGURES = ("counts", "spent", "answers", "findings", "parameters", "state", "certificate")
 """Columns of `crawl` with figures of ours, as JSON."""
 _REMEMBERED = ("anchors", "head", "known", "tail", "earlier_tail")
-"""Where the state and the certificate of a walk hold items of its list."""
+"""Fields of a paginator's state and certificate that hold items of its list."""
 _KEYS = ("key", "head_key", "pass_key", "down_to", "tail_key")
-"""Where they hold the key of an item, which is its id in a list that is ordered by ids."""
+"""Fields that hold the key of an item, which is its id in a list that is ordered by ids."""
 _ID_FIELD = re.compile("(?:^|_)ids?$|Ids?$")
 _NO_USER = re.compile("project|studio|gallery|comment_|parent|profile|message|activity|title|video")
 """Fields of ids that are of something else than a user."""
@@ -135,14 +135,14 @@ _PICTURE = re.compile(r"(/(?:user|avatars)/)([0-9]{1,18})(?=[_.])")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?')
 """A string of JSON, and whether it is the name of a field."""
 _NUMBER = re.compile(r"(?<![0-9A-Za-z.])[0-9]{1,18}(?![0-9A-Za-z]|\.[0-9])")
-"""A number that may be an id, in what can't be read as JSON; sizes of pictures as 90x90 are none."""
+"""Pattern of a number that may be an id, in text that is no JSON; picture sizes as 90x90 do not match."""
 _HIDING = r"[&%\\\x01-\x08\x0b\x0c\x0e-\x1f\x7f]"
-"""What a name can be hidden with in a text of ASCII characters (`harvester.api.names`)."""
+"""Characters that can hide a name in a text of ASCII characters (`harvester.api.names`)."""
 _json = msgspec.json.Encoder(decimal_format="number")
 
 
 class Rule:
-    """Who is left out of what is stored. Without an erasure it changes nothing and costs nothing."""
+    """Rule of the erased persons, who are left out of storage. Without an erasure it costs nothing."""
 
     def __init__(self, key: bytes, hashes: Iterable[str]) -> None:
         self._key = key
@@ -158,7 +158,7 @@ class Rule:
         return hashlib.sha256("\n".join(sorted(self._hashes)).encode()).hexdigest()
 
     def names(self, kind: str, value: Any) -> bool:
-        """Whether a value of a kind is of somebody who was erased."""
+        """Return whether a value of a kind belongs to an erased person."""
         if value is None:
             return False
         place = (kind, value.lower() if kind == NAME else value)
@@ -171,7 +171,7 @@ class Rule:
         return found
 
     def hides(self, kind: str, entity: int, owner: int | None, username: str | None) -> bool:
-        """Whether a visit of an entity of a kind, or on a page of `owner`, is one of somebody who was erased."""
+        """Return whether a visit of an entity, or on a page of `owner`, concerns an erased person."""
         if not self:
             return False
         of_project = kind.startswith(PROJECT)
@@ -363,7 +363,7 @@ def _tells_kind(table: str, row: dict[str, Any]) -> bool:
 
 
 def _item_kind(stream: Stream) -> str | None:
-    """What the items of a list are, of the kinds that an erasure knows."""
+    """Return the kind of the items of a list, of the kinds that an erasure knows."""
     return None if stream.members is None else OWNED.get(stream.members.table, {}).get(stream.members.item)
 
 
@@ -450,12 +450,12 @@ def _remember(home: Path, hashes: Iterable[str]) -> None:
 
 @dataclass(slots=True)
 class Erasure:
-    """What an erasure removed: rows by table, what was emptied, and texts in which a name was replaced."""
+    """Result of an erasure: rows removed and emptied by table, and texts in which a name was replaced."""
 
     users: list[int]
     """Ids of the person: of who has the name or, if nobody has, of who had it."""
     known: bool = False
-    """Whether the person is in the warehouse."""
+    """True if the person is in the warehouse."""
     deleted: Counter[str] = field(default_factory=Counter)
     emptied: Counter[str] = field(default_factory=Counter)
     redacted: Counter[str] = field(default_factory=Counter)
@@ -500,7 +500,7 @@ def erase(
 
 
 def _of_name(connection: Connection, name: str) -> list[int]:
-    """Who has a name or, if nobody has, who had it."""
+    """Return the users who have a name or, if there are none, who had it."""
     if not _USERNAME.fullmatch(name):
         raise UsageError(f"{name!r} is no username: letters, digits, _ and - only; another one goes by --id")
     users = _values(
@@ -603,7 +603,7 @@ class _Work:
     rule: Rule
 
     def figures(self) -> None:
-        """What was worked out of the person's own rows, before these go; sums over many people are made anew later."""
+        """Delete the figures derived from the person's rows, before these go; a refresh rebuilds larger sums."""
         for table, columns in DERIVED.items():
             for column, kind in columns.items():
                 self._delete(f"analytics.{table}", f"{column} = ANY(%s){_only(table)}", self.known[kind])
@@ -617,7 +617,7 @@ class _Work:
         self.connection.execute("UPDATE analytics.refreshes SET mark = NULL")
 
     def comments(self) -> None:
-        """What stands on pages of the person goes; comments of theirs elsewhere go, or are emptied if replied to."""
+        """Delete the comments on the person's pages, and theirs elsewhere; empty those that others replied to."""
         for table in COMMENTS:
             for column, kind in OWNED.get(table, {}).items():
                 self._delete_comments(table, f"{column} = ANY(%(values)s)", self.known[kind])
@@ -703,7 +703,7 @@ class _Work:
         self._count(self.erasure.emptied, "history.user_revisions", done.rowcount)
 
     def titles(self) -> None:
-        """What projects are called of which nobody told who made them: who is erased may have."""
+        """Empty the titles of projects of unknown authors in activity: the author may be the erased person."""
         done = self.connection.execute(
             "UPDATE scratch.studio_activity a SET project_title = NULL"
             f" WHERE project_title IS NOT NULL AND NOT EXISTS ({_HAS_AUTHOR} a.project_id)"

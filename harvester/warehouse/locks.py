@@ -5,7 +5,7 @@ MIGRATING = 0x5C7A7C8
 ALIVE = 0x5C7A7C9
 """With the number of a run: held for as long as the run lives."""
 IN_USE = 0x5C7A7CA
-"""Shared by every crawl, and held alone by whoever changes the schema or erases somebody."""
+"""Lock that crawls share, and that a schema change or an erasure holds exclusively."""
 FITTING = 0x5C7A7CB
 """One worker fits the priors, the others go on."""
 MAINTAINING = 0x5C7A7CE

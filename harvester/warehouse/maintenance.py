@@ -1,4 +1,4 @@
-"""What grows without bound and is nobody's data: dropped once it is old; and tables kept quick to read.
+"""Maintenance of the warehouse: old operational rows are deleted, and tables vacuumed.
 
 Nothing of `scratch` and `history` is deleted here, nor a walk, a seed, a design or an erasure.
 """
@@ -52,7 +52,7 @@ ORDER BY 1, 2
 
 
 _LOCK_TIMEOUT = "30s"
-"""How long a table is waited for: who reads it, a build of a dataset say, may take hours."""
+"""Timeout for the lock of a table: a reader, such as a build of a dataset, may take hours."""
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class Rewriting:
 
 @dataclass(slots=True)
 class Maintenance:
-    """What was done, or would be."""
+    """Result of a maintenance, or of its dry run."""
 
     deleted: dict[str, int] = field(default_factory=dict)
     vacuumed: list[str] = field(default_factory=list)

@@ -36,13 +36,13 @@ _PROVING = [name for name in BY_NAME if STREAMS[name].answers_for is not None]
 _OBJECTS = [name for name in BY_NAME if STREAMS[name].members is None]
 _LISTS = [name for name in BY_NAME if STREAMS[name].members is not None and name not in _PROVING]
 _NOT_FOUND = STREAMS["user"].gone
-"""What an account is said to be gone for because nobody had its name."""
+"""Reason recorded for an account whose name was not found."""
 _BY_THEMSELVES = [name for name in BY_NAME if STREAMS[name].revisit < ONCE]
-"""What is visited by name without a reason of its own."""
+"""Streams that are visited by name without a reason of their own."""
 _OBSERVED = "user_messages"
 
 PROVEN_SECONDS = f"CASE WHEN n.due_at > {NOW} THEN extract(epoch FROM {NOW} - n.proven_at)::float8 END"
-"""SQL: how long ago the name of the account of visit `n` was proven. One that is due is to prove it anew."""
+"""SQL: seconds since the name of the account of visit `n` was proven. A due visit must prove it again."""
 _WAIT = """
 UPDATE crawl.frontier SET lease_token = NULL, lease_run = NULL, lease_until = NULL, queue = NULL, failures = 0,
     last_error = %(waits)s, due_at = now() + interval '10 years'
@@ -69,7 +69,7 @@ def present(connection: Connection, stream: str, entity: int) -> str | None:
 
 
 def proven_seconds(connection: Connection, user: int) -> float | None:
-    """How long ago the name of a user was proven; None where it never was, or is to be proven anew."""
+    """Return the seconds since the name of a user was proven; None if it never was, or must be proven again."""
     with connection.transaction():
         row = connection.execute(
             f"SELECT {PROVEN_SECONDS} FROM crawl.frontier n WHERE n.stream = 'user' AND n.entity_id = %(user)s",
@@ -200,7 +200,7 @@ _FORGET_SUSPECTS = f"""
 DELETE FROM crawl.missing_items s USING ({_SINCE}) b
 WHERE s.stream = %(stream)s AND s.entity_id = %(user)s AND s.missed_at > b.since
 """
-"""What was missed before rests on a proven name, and tells since when an item may stand where one cannot be read."""
+"""SQL: forget items missed after the last proof of the name, whose list may have been another account's."""
 _FORGET_PAGE = "UPDATE scratch.users SET extra = extra - 'group' WHERE id = %(user)s AND extra ? 'group'"
 """The site's page does not show whose it is."""
 _IS_THERE = """
@@ -209,7 +209,7 @@ WHERE u.id = %(user)s AND u.gone_at IS NOT NULL AND (u.gone_reason = %(reason)s 
     SELECT FROM crawl.frontier w WHERE w.stream = 'user' AND w.entity_id = u.id AND w.gone_at IS NOT NULL
 ))
 """
-"""That nobody had its name told nothing of the account."""
+"""SQL: restore an account that was marked as gone only because its name was not found."""
 _ANEW = """
 UPDATE crawl.frontier SET lease_token = NULL, lease_run = NULL, lease_until = NULL, state = NULL, certificate = NULL,
     incremental = false, proven_at = now(), gone_at = NULL

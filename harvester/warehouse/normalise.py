@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What is visited: the context that a page's rows are made in.
+    """Context of a visit, in which the rows of a page are made.
 
     `owner_id` is the page a thread stands on, or the operator's own account; `host_id` the host of the visited studio
     where it is known; `seen_at` when the visit began; `query` what a ranking is asked for.
@@ -36,7 +36,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a ranking is asked for; `pages` of 40 are read."""
+    """Query of a ranking, of which `pages` of 40 are read."""
 
     query: str
     mode: str
@@ -61,7 +61,7 @@ class Rows:
 
 _Made = Callable[[Any, Visit], Any]
 Getter = str | _Made
-"""Where a value stands in a record, as a path of its fields; or how it is made of the record and its context."""
+"""Source of a value: a path of fields in the record, or a function of the record and its context."""
 
 
 def normalise(visit: Visit, records: Sequence[r.Record]) -> list[Rows]:
@@ -92,7 +92,7 @@ def _got(get: _Made, record: r.Record, visit: Visit) -> Any:
 
 
 def _lacks(record: Any) -> bool:
-    """Whether a part of a record was not served."""
+    """Return whether a part of a record was not served."""
     parts = [getattr(record, one.name) for one in structs.fields(record)]
     return any(part is UNSET or (isinstance(part, r.Record) and _lacks(part)) for part in parts)
 
@@ -113,7 +113,7 @@ def _picked(values: tuple[T, ...], places: tuple[int, ...]) -> tuple[T, ...]:
 
 
 class _Plan(NamedTuple):
-    """How the rows of one table are made of records: first the columns that they hold as they are, then the rest."""
+    """Plan for the rows of one table: the columns that records hold as served, then the computed ones."""
 
     table: str
     columns: tuple[str, ...]
@@ -257,7 +257,7 @@ def _page_commenter_extra(comment: PageComment, _: Visit) -> dict[str, Any]:
 
 
 def _trouble(health: r.Health, _: Visit) -> str | None:
-    """What is wrong with the API's own servers: a cache that is not there, or a destroyed pool of connections."""
+    """Describe trouble of the API's own servers: a missing cache, or a destroyed pool of connections."""
     found = [f"the cache is not {name}" for name in ("connected", "ready") if health.cache.get(name) is False]
     for database, roles in sorted(health.sql.items()):
         for role, pool in sorted(roles.items()) if isinstance(roles, dict) else ():
@@ -267,11 +267,11 @@ def _trouble(health: r.Health, _: Visit) -> str | None:
 
 
 _NAME_MEANS = {"username exists": "deleted or banned"}
-"""What it means for an account that is not found, by what the site says of its name."""
+"""Reason why an account is not found, by the site's answer about its name."""
 
 
 def ranking_name(visit: Visit) -> str:
-    """How a ranking is called in `history.rankings`: as it is asked for, without its pages."""
+    """Return the name of a ranking in `history.rankings`: its request without the page."""
     asked = visit.query
     assert asked is not None
     path = visit.stream.path.removeprefix("/")

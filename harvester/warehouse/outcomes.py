@@ -1,4 +1,4 @@
-"""What became of what samples drew: recorded with the first visit after the draw, in the same transaction."""
+"""Outcomes of draws, recorded with the first visit after the draw, in the same transaction."""
 
 from __future__ import annotations
 

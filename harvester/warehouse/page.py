@@ -1,4 +1,4 @@
-"""What a visit holds and hands over: the lease of a walk, the page to commit, and how the visit ended."""
+"""Types of a visit: the lease of a frontier entry, the page to commit, and the result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ class Lease:
     certificate: dict[str, Any] | None = None
     due_at: datetime | None = None
     full: bool = False
-    """Whether a list that was visited before is to be read in full."""
+    """True to read a list in full that was visited before."""
     has_missing_items: bool = False
-    """Whether the last walk through the whole list missed some of its items."""
+    """True if the last full read of the list missed some of its items."""
     item_count: int = 0
     """Items that the list is known to hold."""
     aside: Sequence[int] = ()
@@ -33,14 +33,14 @@ class Lease:
     anchors: list[int] | None = None
     """The items that the certificate of a list names, also where it is read in full; None without one."""
     proven_seconds: float | None = None
-    """Of a visit by name: how long ago the name was proven; None where it never was, or is to be proven anew."""
+    """Seconds since the name of a visit by name was proven; None if it never was, or must be proven again."""
     known_gone: bool = False
     """Of a visit by name: whether the account is known to be gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class VisitResult:
-    """How a visit ended: with a certificate (JSON), or with the entity `gone`.
+    """Result of a visit: a certificate (JSON), or the entity `gone`.
 
     `lost`: the name that was asked for is another account's now, or nobody's. `proven`: what the list stored rests on a
     name that was shown to be the account's. `whole`: it is known what the list held throughout, `twice`: two reads of
@@ -91,12 +91,12 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """Nothing was stored: the lease was lost, or the page is not the next one of its visit."""
+    """Commit without effect: the lease was lost, or the page is not the next one of its visit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Nothing was stored: the database cannot hold the page."""
+    """Commit without effect: the database cannot hold the page."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""How often new items come, in SQL: what a visit found becomes a rate, and the rate a class.
+"""Arrival rates in SQL: the findings of a visit become a rate, and the rate a class.
 
 New items of a list come as a Poisson process whose rate has a gamma prior: after n items in t days its mean is
 (shape + n) / (shape / mean + t). Both n and t fade, so that what was long ago counts less: with an e-fold in the time

@@ -1,4 +1,4 @@
-"""How rows are written: all of a transaction staged by one COPY, then table by table by one statement each.
+"""Writing of rows: all of a transaction are staged by one COPY, then written by one statement for each table.
 
 The statement compares what was staged with what is there, once: a row that is there just so is neither locked nor
 written. Of the others it keeps the version that is superseded and the absence that ends, and inserts or updates.
@@ -57,7 +57,7 @@ _VISITED = tuple(_DETAIL_OF)
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of the rows of one table: how many of each, and the ids of the known things that changed."""
+    """Result of a write to one table: row counts, and the ids of the known entities that changed."""
 
     table: str
     inserted: int
@@ -186,7 +186,7 @@ def _types(places: tuple[str, ...]) -> list[str]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """How rows of one table with one set of columns are staged and written. `key` tells its rows apart."""
+    """Staging and writing of rows of one table with one set of columns, identified by `key`."""
 
     table: str
     order: tuple[bool, bool, tuple[str, ...]]
@@ -195,9 +195,9 @@ class _Part:
     key: Callable[[tuple[Any, ...]], Any]
     statement: bytes
     places: tuple[str, ...]
-    """Where each value stands in the staging table."""
+    """Columns of the staging table that hold the values."""
     extra: int | None
-    """Where `extra` stands among the values."""
+    """Index of `extra` among the values."""
 
 
 @cache
@@ -380,7 +380,7 @@ _IS_ERASED = sql.SQL("t.gone_reason IS NOT DISTINCT FROM {}").format(sql.Literal
 
 
 def _came_back(table: str) -> sql.Composable:
-    """Whether a thing `t` that is shown was gone, and can return."""
+    """Return the SQL condition that a shown entity `t` was gone, and can return."""
     gone = sql.SQL("t.gone_at IS NOT NULL")
     return sql.SQL("({} AND NOT ({}))").format(gone, _IS_ERASED) if table == "users" else gone
 
@@ -403,14 +403,17 @@ WEAK_COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 def _was_read(table: str) -> sql.Composable:
-    """Whether the page of a thing `t` itself was read."""
+    """Return the SQL condition that the own page of an entity `t` was read."""
     return sql.SQL(
         "EXISTS (SELECT FROM crawl.frontier w WHERE w.stream = {} AND w.entity_id = t.id AND w.visited_at IS NOT NULL)"
     ).format(sql.Literal(_DETAIL_OF[table]))
 
 
 def _fills(table: str, column: str) -> sql.Composable:
-    """Whether a weak response may write a column of a thing `t`: the value is the index's, or none was ever served."""
+    """Return the SQL condition under which a weak response may write a column of an entity `t`.
+
+    Its value is the index's, or none was ever served.
+    """
     logs = [log for log in TRACKED[table] if column in log.c]
     known = [
         sql.SQL(" AND NOT EXISTS (SELECT FROM {} h WHERE {} AND h.{} IS NOT NULL)").format(
@@ -424,7 +427,7 @@ def _fills(table: str, column: str) -> sql.Composable:
 
 
 def _from_index(table: str, column: str) -> sql.Composable:
-    """Whether the value of a column of a thing `t` is the index's."""
+    """Return the SQL condition that the value of a column of an entity `t` is the index's."""
     if column not in WEAK_COLUMNS.get(table, ()):
         return sql.SQL("false")
     return sql.SQL("{} = ANY (t.from_index)").format(sql.Literal(column))
@@ -541,7 +544,7 @@ def _same_thing(table: str, log: str) -> sql.Composed:
 
 
 def _was_served(table: str, column: str) -> sql.Composable:
-    """Whether a thing `t` was asked for before, and the answer held the column."""
+    """Return the SQL condition that an entity `t` was fetched before, with an answer that held the column."""
     by = [
         stream.name
         for stream in STREAMS.values()

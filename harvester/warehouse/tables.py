@@ -1238,7 +1238,7 @@ KEY_COLUMNS: dict[str, tuple[str, ...]] = {
 UNIQUE: dict[str, str] = {
     name: table.info.get("unique", ", ".join(KEY_COLUMNS[name])) for name, table in WRITTEN.items()
 }
-"""What is unique in a table, as its index has it: the key, of which a long text is hashed."""
+"""Unique expressions of a table, as its index has them: the key, of which a long text is hashed."""
 
 TRACKED: dict[str, tuple[Table, ...]] = {
     "users": (user_revisions,),
