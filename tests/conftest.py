@@ -44,6 +44,7 @@ from harvester.config import Settings, settings
 from harvester.sandbox.odd import SHARE
 from harvester.warehouse import embedded, schema
 from harvester.warehouse.roles import make_roles
+from harvester.warehouse.tables import PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -324,15 +325,6 @@ KINDS = {
 """Events that are rare, and that a comparison with the truth must have met: see `Sandbox.live`."""
 ODD = SHARE
 """The share of odd items wherever a warehouse is compared with the truth."""
-PLACES = {
-    "project_comments": [("projects", "project_id")],
-    "studio_comments": [("studios", "studio_id")],
-    "profile_comments": [("users", "user_id")],
-    "studio_activity": [("studios", "studio_id")],
-    "favorites": [("projects", "project_id")],
-    "studio_projects": [("studios", "studio_id"), ("projects", "project_id")],
-    "studio_members": [("studios", "studio_id")],
-}
 
 
 def key_of(table: str, row: dict[str, Any]) -> tuple[Any, ...]:

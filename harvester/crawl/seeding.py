@@ -19,9 +19,10 @@ from harvester.crawl.run import run_spider
 from harvester.crawl.session import Session
 from harvester.crawl.spider import FrontierSpider, Unusable
 from harvester.errors import HarvesterError, Stop, TransientHTTP, UsageError
+from harvester.warehouse.annotations import NAME
 from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import connect
-from harvester.warehouse.erasure import NAME, load_rule
+from harvester.warehouse.erasure import load_rule
 from harvester.warehouse.normalise import Query, Rows, Visit, normalise
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.tables import LONGEST_KEY

@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from harvester.dataset.columns import PLACES
 from harvester.dataset.facts import coarse
 from harvester.dataset.release import Field, ForeignKey, Type
 from harvester.dataset.rows import (
@@ -38,7 +37,7 @@ from harvester.dataset.rows import (
     licence,
     source,
 )
-from harvester.warehouse.tables import SCRATCH_TABLES
+from harvester.warehouse.tables import COMMENTS, SCRATCH_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -334,7 +333,7 @@ def make_cells(snapshot: Snapshot, selection: Selection, k: int) -> Account:
     for ladder in (users(selection), projects(selection), studios(selection)):
         _place_rows(snapshot, ladder, k, account)
     _cut_trees(snapshot, k, account)
-    for table in PLACES:
+    for table in COMMENTS:
         _place_threads(snapshot, comments(table, selection), k, account)
     return account
 
@@ -528,4 +527,4 @@ def query(ladder: Ladder) -> Query:
 def queries(selection: Selection) -> list[Query]:
     """Build the queries of all tables of `open`, once the cells are made."""
     ladders = [users(selection), projects(selection), studios(selection)]
-    return [query(one) for one in (*ladders, *(comments(table, selection) for table in PLACES))]
+    return [query(one) for one in (*ladders, *(comments(table, selection) for table in COMMENTS))]

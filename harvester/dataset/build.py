@@ -27,7 +27,8 @@ from harvester.dataset.rows import Selection, Text, Tombstones, kept
 from harvester.dataset.snapshot import need_libraries, open_snapshot
 from harvester.errors import UsageError
 from harvester.secret import secret_key
-from harvester.warehouse.erasure import NAME, USER, load_rule
+from harvester.warehouse.annotations import NAME, USER
+from harvester.warehouse.erasure import load_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

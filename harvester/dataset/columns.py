@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harvester.dataset.release import Profile
-from harvester.warehouse.tables import SCRATCH_TABLES
+from harvester.warehouse.tables import COMMENTS, SCRATCH_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,13 +97,6 @@ ENTITIES: dict[str, str] = {
 }
 """The tables whose ids get pseudonyms, by the kind that the pseudonym is made with, what is referred to first."""
 KINDS = {table: kind for kind, table in ENTITIES.items()}
-PLACES = {
-    "project_comments": "project_id",
-    "studio_comments": "studio_id",
-    "profile_comments": "user_id",
-}
-"""Column that names the page on which a comment stands, by table."""
-
 _DEGREES = "exact edges tell who a person is, by their number"
 _TEXT = "free text"
 _MACHINE = "when the harvester met it says nothing of the community"
@@ -275,7 +268,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
     | {name: _inner("of the site's own announcements") for name in _edges()},
 }
 
-OPEN_TABLES = ("users", "projects", "studios", *PLACES)
+OPEN_TABLES = ("users", "projects", "studios", *COMMENTS)
 """Tables of `open`: entities with pseudonyms, and no edges between them and people."""
 
 

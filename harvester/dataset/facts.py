@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import dict_row
 
 from harvester import __version__
+from harvester.warehouse.tables import MAIN_TABLES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,16 +43,6 @@ SELECT '{0}' AS kind, count(*) AS gone, count(last_seen_at) AS between_two_reads
     extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY gone_at - last_seen_at)) / 86400 AS median_days
 FROM scratch.{0} WHERE gone_at IS NOT NULL
 """
-_TABLES = (
-    "users",
-    "projects",
-    "studios",
-    "project_comments",
-    "studio_comments",
-    "profile_comments",
-    "follows",
-    "favorites",
-)
 _RUNS = """
 SELECT count(*) AS runs, min(started_at) AS first, max(coalesce(ended_at, started_at)) AS last,
     coalesce(sum(requests), 0)::bigint AS requests,
@@ -89,7 +80,7 @@ def coverage(connection: Connection, *, fewest: int | None = None) -> dict[str, 
         "lists": _rows(connection, _LISTS),
         "failing": _rows(connection, _FAILED),
         "ids_by_year": _rows(connection, _IDS),
-        "absences": [row for table in _TABLES for row in _rows(connection, _CENSORED.format(table))],
+        "absences": [row for table in MAIN_TABLES for row in _rows(connection, _CENSORED.format(table))],
     }
     if fewest is None:
         return told

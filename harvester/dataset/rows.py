@@ -19,7 +19,6 @@ from harvester.dataset.columns import (
     COLUMNS,
     ENTITIES,
     KINDS,
-    PLACES,
     Column,
     Deletion,
     FreeText,
@@ -30,7 +29,7 @@ from harvester.dataset.columns import (
     Username,
 )
 from harvester.dataset.release import CC_BY_SA_BEFORE, Field, ForeignKey, Profile, Type
-from harvester.warehouse.tables import KEY_COLUMNS, SCRATCH_TABLES
+from harvester.warehouse.tables import COMMENTS, KEY_COLUMNS, SCRATCH_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -230,7 +229,7 @@ def licence(*times: str) -> str:
 CONTENT_TIMES: dict[str, tuple[str, ...]] = {
     "projects": ("t.created_at", "t.modified_at", "t.shared_at"),
     "studios": ("t.created_at", "t.modified_at"),
-    **dict.fromkeys(PLACES, ("t.created_at",)),
+    **dict.fromkeys(COMMENTS, ("t.created_at",)),
 }
 """When what is in a row was made. Profile texts are undated, and edges are no works."""
 LICENCE_FIELD = Field(

@@ -33,7 +33,7 @@ from harvester.report.charts import percent, plain, short
 from harvester.report.panels import COMMUNITY, HEALTH, Moment, Panel, backlog_parts, counted, known, length
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
-from harvester.warehouse.tables import WRITTEN
+from harvester.warehouse.tables import MAIN_TABLES, WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -50,16 +50,6 @@ _STEPS = (10, 30, 60, 300, 900, 3600, 10_800, 43_200, 86_400)
 _MOST_STEPS = 56
 _TOLERATED = 5.0
 """Percent of what is in scope that may wait for a visit before the head of the page says so."""
-_COUNTED = (
-    "users",
-    "projects",
-    "studios",
-    "project_comments",
-    "studio_comments",
-    "profile_comments",
-    "follows",
-    "favorites",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +129,7 @@ def _read(connection: Connection, settings: Settings, at: datetime | None, patie
     answers["backlog"] = _in_order(backlog)
     answers["coverage"] = _in_order(answer("coverage"))
     answers |= {panel.name: answer(panel.name) for panel in (*HEALTH, *COMMUNITY) if panel.name not in answers}
-    rows = {name: ask(connection, status.count_query(connection, WRITTEN[name]), {}, patience) for name in _COUNTED}
+    rows = {name: ask(connection, status.count_query(connection, WRITTEN[name]), {}, patience) for name in MAIN_TABLES}
     return Report(moment, answers, rows, is_loopback(urlsplit(row[2] or "").hostname or ""))
 
 

@@ -12,17 +12,8 @@ import sys
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
-from harvester.warehouse.tables import KEY_COLUMNS, SCRATCH_TABLES, TRACKED, WRITTEN
+from harvester.warehouse.tables import KEY_COLUMNS, PLACES, SCRATCH_TABLES, TRACKED, WRITTEN
 
-_PLACES = {
-    "project_comments": (("projects", "project_id"),),
-    "studio_comments": (("studios", "studio_id"),),
-    "profile_comments": (("users", "user_id"),),
-    "favorites": (("projects", "project_id"),),
-    "studio_projects": (("studios", "studio_id"), ("projects", "project_id")),
-    "studio_members": (("studios", "studio_id"),),
-}
-"""The tables, and the columns that refer to them, of what has to be there for a row to be."""
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _LIFE = ("gone_at", "last_seen_at", "gone_reason")
 
@@ -57,7 +48,7 @@ def _function(table: Table) -> str:
     ]
     types = ", ".join(f"{one} {table.c[one].type.compile(dialect=_DIALECT).lower()}" for one in kept)
     conditions = ["t.first_seen_at <= $1", *_there("t", table.name)]
-    for place, own in _PLACES.get(table.name, ()):
+    for place, own in PLACES.get(table.name, ()):
         there = "\n        AND ".join([f"p.id = t.{own}", *_there("p", place)])
         conditions.append(f"EXISTS (\n        SELECT FROM scratch.{place} p WHERE {there}\n    )")
     return (

@@ -32,8 +32,18 @@ from harvester.api.stream import Kind
 from harvester.errors import UsageError, WarehouseError
 from harvester.secret import keyed_hash, secret_key
 from harvester.untrusted import open_regular
+from harvester.warehouse.annotations import NAME, PROJECT, STUDIO, USER
 from harvester.warehouse.schema import keep_crawls_out
-from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, WRITTEN, metadata
+from harvester.warehouse.tables import (
+    COMMENTS,
+    DERIVED,
+    KEY_COLUMNS,
+    MENTIONED,
+    OWNED,
+    TRACKED,
+    WRITTEN,
+    metadata,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,59 +56,18 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
-USER, NAME, PROJECT, STUDIO = "user", "name", "project", "studio"
 _OTHER = "other name"
 """The kind of a name of somebody else that could be read as a plural or an ornament of an erased one."""
 _FILE = "erased.txt"
 _THIS_KEY = "key"
 """The kind of the one hash that tells whether a key is the one that the others were made with."""
 REMOVED = "[erased]"
-COMMENTS = ("project_comments", "studio_comments", "profile_comments")
-
-OWNED: dict[str, dict[str, str]] = {
-    "users": {"id": USER, "username": NAME},
-    "projects": {"id": PROJECT, "author_id": USER},
-    "project_comments": {"project_id": PROJECT},
-    "profile_comments": {"user_id": USER},
-    "follows": {"follower_id": USER, "followee_id": USER},
-    "favorites": {"user_id": USER, "project_id": PROJECT},
-    "studio_projects": {"project_id": PROJECT},
-    "studio_members": {"user_id": USER},
-    "studio_activity": {
-        "actor_id": USER, "project_id": PROJECT, "actor_username": NAME, "username": NAME, "recipient_username": NAME,
-    },
-    "rankings": {"thing_id": PROJECT},
-    "message_counts": {"user_id": USER},
-    "account.messages": {"actor_id": USER, "actor_username": NAME},
-    "account.activity": {"actor_id": USER, "actor_username": NAME},
-    "account.projects": {"id": PROJECT},
-    "account.states": {"thing_id": PROJECT},
-}  # fmt: skip
-"""Columns by which a row is the person's, by what they name: such a row is not kept."""
-MENTIONED: dict[str, dict[str, str]] = {
-    "project_comments": {"commentee_id": USER},
-    "studio_comments": {"commentee_id": USER},
-    "profile_comments": {"commentee_id": USER},
-    "studio_projects": {"added_by_id": USER},
-    "projects": {"parent_id": PROJECT, "root_id": PROJECT},
-    "users": {"featured_project_id": PROJECT},
-}
-"""Columns that name the person in somebody else's row: they are emptied."""
 ONLY: dict[str, tuple[str, tuple[str, ...]]] = {
     "rankings": ("kind", (PROJECT,)),
     "ranking_stays": ("kind", (PROJECT,)),
     "account.states": ("stream", tuple(stream.name for stream in STREAMS.values() if stream.kind is Kind.PROJECT)),
 }
 """Tables with ids of several kinds: the column that tells the kind, and its values for ids of projects."""
-DERIVED: dict[str, dict[str, str]] = {
-    "user_months": {"user_id": USER},
-    "follow_degrees": {"user_id": USER},
-    "threads": {"author_id": USER},
-    "remix_trees": {"root_id": PROJECT},
-    "ranking_stays": {"thing_id": PROJECT},
-    "remix_nodes": {"project_id": PROJECT, "parent_id": PROJECT, "root_id": PROJECT},
-}
-"""Columns of `analytics` that name the person: such a row goes, and the next refresh makes all of them anew."""
 _HOSTED = ("host_id", "title", "description")
 """Columns that are emptied in a studio that the person hosts."""
 _EVENTS = ("account.messages", "account.activity")

@@ -6,6 +6,7 @@ before) and `crawl` (the operator's); `analytics`, figures that are too heavy to
 `account`, what the operator's own account is shown, for nobody else.
 """
 
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import (
@@ -34,6 +35,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
+from harvester.warehouse.annotations import (
+    NAME,
+    PROJECT,
+    USER,
+    About,
+    History,
+    Person,
+    about,
+    kept,
+    named_by,
+    places,
+    soft_references,
+)
+
 metadata = MetaData(
     naming_convention={
         "pk": "%(table_name)s_pkey",
@@ -51,6 +66,7 @@ SCHEMAS = {
     "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, the quarantine.",
     "account": "What the operator's own account is shown, if its session was given: in no view, report or dataset.",
 }
+_ABOUT = tuple(field.name for field in fields(About))
 READER = "harvester_reader"
 LONGEST_KEY = 200
 """Characters of an id, a type or a name that is part of a key. A text of any length is in no B-tree: where one is
@@ -59,40 +75,40 @@ LONGEST_RANKING = 600
 """Characters of the name of a ranking, which holds what is searched for."""
 
 
+def _column(name: str, type_: Any, comment: str, *args: Any, **kw: Any) -> Column[Any]:
+    """Make a column; those of the arguments that `About` has are its annotation."""
+    said = {field: kw.pop(field) for field in _ABOUT if field in kw}
+    return Column(name, type_, *args, comment=comment, info={"about": About(**said)}, **kw)
+
+
 def _big(name: str, comment: str, *args: Any, **kw: Any) -> Column[Any]:
-    return Column(name, BigInteger, *args, comment=comment, **kw)
+    return _column(name, BigInteger, comment, *args, **kw)
 
 
 def _int(name: str, comment: str, **kw: Any) -> Column[Any]:
-    return Column(name, Integer, comment=comment, **kw)
+    return _column(name, Integer, comment, **kw)
 
 
 def _text(name: str, comment: str, **kw: Any) -> Column[Any]:
-    return Column(name, Text, comment=comment, **kw)
+    return _column(name, Text, comment, **kw)
 
 
 def _key_text(name: str, comment: str, *, longest: int = LONGEST_KEY, **kw: Any) -> Column[Any]:
     """Make a column of text that a B-tree holds: an entry of one has room for 2,704 bytes."""
-    return Column(
-        name,
-        Text,
-        CheckConstraint(f"length({name}) <= {longest}", name=f"{name}_length"),
-        comment=comment,
-        nullable=False,
-        **kw,
-    )
+    limit = CheckConstraint(f"length({name}) <= {longest}", name=f"{name}_length")
+    return _column(name, Text, comment, limit, nullable=False, **kw)
 
 
 def _bool(name: str, comment: str, **kw: Any) -> Column[Any]:
-    return Column(name, Boolean, comment=comment, **kw)
+    return _column(name, Boolean, comment, **kw)
 
 
 def _time(name: str, comment: str, **kw: Any) -> Column[Any]:
-    return Column(name, DateTime(timezone=True), comment=comment, **kw)
+    return _column(name, DateTime(timezone=True), comment, **kw)
 
 
 def _json(name: str, comment: str, **kw: Any) -> Column[Any]:
-    return Column(name, JSONB, comment=comment, **kw)
+    return _column(name, JSONB, comment, **kw)
 
 
 def _from_index() -> Column[Any]:
@@ -132,16 +148,35 @@ users = _table(
     "scratch",
     "users",
     "Accounts. Whoever was met has a row; a column is null until a response with authority over it was read.",
-    _big("id", "The user's id at the site.", primary_key=True, autoincrement=False),
-    _text("username", "The name as shown; looked up without regard to case. Null while only the id is known."),
-    _time("joined_at", "When the account was registered."),
-    _bool("scratch_team", "Whether the account belongs to the Scratch Team."),
-    _text("country", "The country, as declared by the person; first entries of the site's list are inflated."),
-    _text("status", "The profile's text `What I'm working on`."),
-    _text("bio", "The profile's text `About me`."),
-    _big("profile_id", "The id of the profile, which is not the user's id."),
-    _big("featured_project_id", "The project shown on the profile. Soft reference to projects."),
-    _text("featured_label", "The label over the featured project."),
+    _big("id", "The user's id at the site.", primary_key=True, autoincrement=False, person=Person.OWNER),
+    _text(
+        "username",
+        "The name as shown; looked up without regard to case. Null while only the id is known.",
+        person=Person.OWNER,
+        names=NAME,
+        history=History.REVISIONS,
+    ),
+    _time("joined_at", "When the account was registered.", history=History.NONE),
+    _bool("scratch_team", "Whether the account belongs to the Scratch Team.", history=History.REVISIONS),
+    _text(
+        "country",
+        "The country, as declared by the person; first entries of the site's list are inflated.",
+        person=Person.NOBODY,
+        history=History.REVISIONS,
+    ),
+    _text("status", "The profile's text `What I'm working on`.", person=Person.TEXT, history=History.REVISIONS),
+    _text("bio", "The profile's text `About me`.", person=Person.TEXT, history=History.REVISIONS),
+    _big(
+        "profile_id", "The id of the profile, which is not the user's id.", person=Person.NOBODY, history=History.NONE
+    ),
+    _big(
+        "featured_project_id",
+        "The project shown on the profile. Soft reference to projects.",
+        refers="scratch.projects",
+        person=Person.MENTION,
+        history=History.REVISIONS,
+    ),
+    _text("featured_label", "The label over the featured project.", person=Person.TEXT, history=History.REVISIONS),
     _from_index(),
     *_life(),
     Index("users_lower_username_idx", text("lower(username)"), postgresql_using="hash"),
@@ -151,24 +186,49 @@ projects = _table(
     "scratch",
     "projects",
     "Projects that are or were shared.",
-    _big("id", "The project's id at the site.", primary_key=True, autoincrement=False),
-    _big("author_id", "Who shared it.", ForeignKey("scratch.users.id")),
-    _text("title", "The title."),
-    _text("description", "The text `Notes and Credits`."),
-    _text("instructions", "The text `Instructions`."),
-    _text("visibility", "Visibility as the site states it, such as visible."),
-    _bool("public", "Whether the project is public."),
-    _bool("comments_allowed", "Whether its author lets others comment."),
-    _bool("is_published", "Whether it is published."),
-    _time("created_at", "When it was created."),
-    _time("modified_at", "When it was last saved; the site has touched many at once, so no sign of change."),
-    _time("shared_at", "When it was last shared; null for one that never was."),
-    _int("views", "Views."),
-    _int("loves", "Loves."),
-    _int("favorites", "Favorites."),
-    _int("remixes", "Remixes, as the project's own page states them; lists serve 0 and are not believed."),
-    _big("parent_id", "The project it was remixed from. Soft reference: the parent may be unshared."),
-    _big("root_id", "The first project of its tree of remixes. Soft reference."),
+    _big("id", "The project's id at the site.", primary_key=True, autoincrement=False, person=Person.OWNER),
+    _big("author_id", "Who shared it.", ForeignKey("scratch.users.id"), person=Person.OWNER, history=History.NONE),
+    _text("title", "The title.", person=Person.TEXT, history=History.REVISIONS),
+    _text("description", "The text `Notes and Credits`.", person=Person.TEXT, history=History.REVISIONS),
+    _text("instructions", "The text `Instructions`.", person=Person.TEXT, history=History.REVISIONS),
+    _text(
+        "visibility",
+        "Visibility as the site states it, such as visible.",
+        person=Person.NOBODY,
+        history=History.REVISIONS,
+    ),
+    _bool("public", "Whether the project is public.", history=History.REVISIONS),
+    _bool("comments_allowed", "Whether its author lets others comment.", history=History.REVISIONS),
+    _bool("is_published", "Whether it is published.", history=History.REVISIONS),
+    _time("created_at", "When it was created.", history=History.NONE),
+    _time(
+        "modified_at",
+        "When it was last saved; the site has touched many at once, so no sign of change.",
+        history=History.NONE,
+    ),
+    _time("shared_at", "When it was last shared; null for one that never was.", history=History.REVISIONS),
+    _int("views", "Views.", history=History.STATS),
+    _int("loves", "Loves.", history=History.STATS),
+    _int("favorites", "Favorites.", history=History.STATS),
+    _int(
+        "remixes",
+        "Remixes, as the project's own page states them; lists serve 0 and are not believed.",
+        history=History.STATS,
+    ),
+    _big(
+        "parent_id",
+        "The project it was remixed from. Soft reference: the parent may be unshared.",
+        refers="scratch.projects",
+        person=Person.MENTION,
+        history=History.NONE,
+    ),
+    _big(
+        "root_id",
+        "The first project of its tree of remixes. Soft reference.",
+        refers="scratch.projects",
+        person=Person.MENTION,
+        history=History.NONE,
+    ),
     _from_index(),
     *_life(),
     Index(None, "author_id"),
@@ -181,20 +241,30 @@ studios = _table(
     "scratch",
     "studios",
     "Studios.",
-    _big("id", "The studio's id at the site.", primary_key=True, autoincrement=False),
-    _big("host_id", "Who hosts it. Soft reference to users: only the id is served."),
-    _text("title", "The title."),
-    _text("description", "The description."),
-    _text("visibility", "Visibility as the site states it."),
-    _bool("public", "Whether the studio is public."),
-    _bool("open_to_all", "Whether anyone may add projects."),
-    _bool("comments_allowed", "Whether commenting is open."),
-    _time("created_at", "When it was created."),
-    _time("modified_at", "When it was last changed."),
-    _int("comment_count", "Comments as the site states them: 100 means 100 or more."),
-    _int("follower_count", "Followers, exact."),
-    _int("manager_count", "Managers, the host included; 40 at most."),
-    _int("project_count", "Projects as the site states them: 100 means 100 or more, unshared ones may count."),
+    _big("id", "The studio's id at the site.", primary_key=True, autoincrement=False, person=Person.NOBODY),
+    _big(
+        "host_id",
+        "Who hosts it. Soft reference to users: only the id is served.",
+        refers="scratch.users",
+        person=Person.AUTHOR,
+        history=History.REVISIONS,
+    ),
+    _text("title", "The title.", person=Person.TEXT, history=History.REVISIONS),
+    _text("description", "The description.", person=Person.TEXT, history=History.REVISIONS),
+    _text("visibility", "Visibility as the site states it.", person=Person.NOBODY, history=History.REVISIONS),
+    _bool("public", "Whether the studio is public.", history=History.REVISIONS),
+    _bool("open_to_all", "Whether anyone may add projects.", history=History.REVISIONS),
+    _bool("comments_allowed", "Whether commenting is open.", history=History.REVISIONS),
+    _time("created_at", "When it was created.", history=History.NONE),
+    _time("modified_at", "When it was last changed.", history=History.NONE),
+    _int("comment_count", "Comments as the site states them: 100 means 100 or more.", history=History.STATS),
+    _int("follower_count", "Followers, exact.", history=History.STATS),
+    _int("manager_count", "Managers, the host included; 40 at most.", history=History.STATS),
+    _int(
+        "project_count",
+        "Projects as the site states them: 100 means 100 or more, unshared ones may count.",
+        history=History.STATS,
+    ),
     _from_index(),
     *_life(),
 )
@@ -205,21 +275,53 @@ def _comments(name: str, comment: str, place: Column[Any], **parent: Any) -> Tab
         "scratch",
         name,
         comment,
-        _big("id", "The comment's id; ids of the three kinds collide.", primary_key=True, autoincrement=False),
+        _big(
+            "id",
+            "The comment's id; ids of the three kinds collide.",
+            primary_key=True,
+            autoincrement=False,
+            person=Person.NOBODY,
+        ),
         place,
         _big(
             "parent_id",
             "The comment it replies to; null at the top of a thread.",
             ForeignKey(f"scratch.{name}.id", **parent),
+            person=Person.NOBODY,
+            history=History.NONE,
         ),
-        _big("author_id", "Who wrote it.", ForeignKey("scratch.users.id")),
-        _big("commentee_id", "Whom a reply addresses; may be null. Soft reference to users."),
-        _text("content", "The text as a reader sees it; an emoji stands as :name:."),
-        _text("content_raw", "The text as served, where it differs from what a reader sees."),
-        _time("created_at", "When it was written, to the second."),
-        _time("modified_at", "When the site last touched it; a second after its creation in one of four."),
-        _text("visibility", "Visibility as the site states it."),
-        _int("reply_count", "Replies as the site states them: above 0 if there are any, else not exact."),
+        _big("author_id", "Who wrote it.", ForeignKey("scratch.users.id"), person=Person.AUTHOR, history=History.NONE),
+        _big(
+            "commentee_id",
+            "Whom a reply addresses; may be null. Soft reference to users.",
+            refers="scratch.users",
+            person=Person.MENTION,
+            history=History.NONE,
+        ),
+        _text(
+            "content",
+            "The text as a reader sees it; an emoji stands as :name:.",
+            person=Person.TEXT,
+            history=History.REVISIONS,
+        ),
+        _text(
+            "content_raw",
+            "The text as served, where it differs from what a reader sees.",
+            person=Person.TEXT,
+            history=History.REVISIONS,
+        ),
+        _time("created_at", "When it was written, to the second.", history=History.NONE),
+        _time(
+            "modified_at",
+            "When the site last touched it; a second after its creation in one of four.",
+            history=History.NONE,
+        ),
+        _text("visibility", "Visibility as the site states it.", person=Person.NOBODY, history=History.REVISIONS),
+        _int(
+            "reply_count",
+            "Replies as the site states them: above 0 if there are any, else not exact.",
+            history=History.NONE,
+        ),
         *_life(),
         Index(None, place.name, "created_at"),
         Index(None, "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
@@ -230,17 +332,41 @@ def _comments(name: str, comment: str, place: Column[Any], **parent: Any) -> Tab
 project_comments = _comments(
     "project_comments",
     "Comments on projects, with their replies.",
-    _big("project_id", "The project it stands on.", ForeignKey("scratch.projects.id"), nullable=False),
+    _big(
+        "project_id",
+        "The project it stands on.",
+        ForeignKey("scratch.projects.id"),
+        nullable=False,
+        person=Person.OWNER,
+        history=History.NONE,
+        place=True,
+    ),
 )
 studio_comments = _comments(
     "studio_comments",
     "Comments in studios, with their replies.",
-    _big("studio_id", "The studio it stands in.", ForeignKey("scratch.studios.id"), nullable=False),
+    _big(
+        "studio_id",
+        "The studio it stands in.",
+        ForeignKey("scratch.studios.id"),
+        nullable=False,
+        person=Person.NOBODY,
+        history=History.NONE,
+        place=True,
+    ),
 )
 profile_comments = _comments(
     "profile_comments",
     "Comments on profiles, with their replies.",
-    _big("user_id", "The user whose profile it stands on.", ForeignKey("scratch.users.id"), nullable=False),
+    _big(
+        "user_id",
+        "The user whose profile it stands on.",
+        ForeignKey("scratch.users.id"),
+        nullable=False,
+        person=Person.OWNER,
+        history=History.NONE,
+        place=True,
+    ),
     # A removed comment and its replies arrive on one page, in two statements.
     deferrable=True,
     initially="DEFERRED",
@@ -250,8 +376,8 @@ follows = _table(
     "scratch",
     "follows",
     "Who follows whom. The site serves no dates.",
-    _big("follower_id", "Who follows.", ForeignKey("scratch.users.id")),
-    _big("followee_id", "Who is followed.", ForeignKey("scratch.users.id")),
+    _big("follower_id", "Who follows.", ForeignKey("scratch.users.id"), person=Person.OWNER),
+    _big("followee_id", "Who is followed.", ForeignKey("scratch.users.id"), person=Person.OWNER),
     *_life(),
     PrimaryKeyConstraint("follower_id", "followee_id"),
     Index(None, "followee_id"),
@@ -261,8 +387,8 @@ favorites = _table(
     "scratch",
     "favorites",
     "Which projects a user marked as favorite. The site serves no dates.",
-    _big("user_id", "Whose favorite it is.", ForeignKey("scratch.users.id")),
-    _big("project_id", "The project.", ForeignKey("scratch.projects.id")),
+    _big("user_id", "Whose favorite it is.", ForeignKey("scratch.users.id"), person=Person.OWNER),
+    _big("project_id", "The project.", ForeignKey("scratch.projects.id"), person=Person.OWNER, place=True),
     *_life(),
     PrimaryKeyConstraint("user_id", "project_id"),
     Index(None, "project_id"),
@@ -272,9 +398,14 @@ studio_projects = _table(
     "scratch",
     "studio_projects",
     "Which projects are in which studio.",
-    _big("studio_id", "The studio.", ForeignKey("scratch.studios.id")),
-    _big("project_id", "The project.", ForeignKey("scratch.projects.id")),
-    _big("added_by_id", "Who added it; null until the studio's own list was read. Soft reference to users."),
+    _big("studio_id", "The studio.", ForeignKey("scratch.studios.id"), person=Person.NOBODY, place=True),
+    _big("project_id", "The project.", ForeignKey("scratch.projects.id"), person=Person.OWNER, place=True),
+    _big(
+        "added_by_id",
+        "Who added it; null until the studio's own list was read. Soft reference to users.",
+        refers="scratch.users",
+        person=Person.MENTION,
+    ),
     *_life(),
     PrimaryKeyConstraint("studio_id", "project_id"),
     Index(None, "project_id"),
@@ -284,9 +415,14 @@ studio_members = _table(
     "scratch",
     "studio_members",
     "Who runs a studio. Each member has one role, the highest.",
-    _big("studio_id", "The studio.", ForeignKey("scratch.studios.id")),
-    _big("user_id", "The member.", ForeignKey("scratch.users.id")),
-    _text("role", "host, manager or curator; null while known from the member's own list alone."),
+    _big("studio_id", "The studio.", ForeignKey("scratch.studios.id"), person=Person.NOBODY, place=True),
+    _big("user_id", "The member.", ForeignKey("scratch.users.id"), person=Person.OWNER),
+    _text(
+        "role",
+        "host, manager or curator; null while known from the member's own list alone.",
+        person=Person.NOBODY,
+        history=History.REVISIONS,
+    ),
     *_life(),
     PrimaryKeyConstraint("studio_id", "user_id"),
     CheckConstraint("role IN ('host', 'manager', 'curator')", name="role"),
@@ -297,16 +433,21 @@ studio_activity = _table(
     "scratch",
     "studio_activity",
     "What happened in a studio.",
-    _big("studio_id", "The studio.", ForeignKey("scratch.studios.id")),
-    _key_text("id", "The event's id as served: type-number."),
-    _text("type", "The kind of event."),
-    _big("actor_id", "Who acted. Soft reference to users."),
-    _text("actor_username", "The name of who acted, as served."),
+    _big("studio_id", "The studio.", ForeignKey("scratch.studios.id"), person=Person.NOBODY, place=True),
+    _key_text("id", "The event's id as served: type-number.", person=Person.NOBODY),
+    _text("type", "The kind of event.", person=Person.NOBODY),
+    _big("actor_id", "Who acted. Soft reference to users.", refers="scratch.users", person=Person.OWNER),
+    _text("actor_username", "The name of who acted, as served.", person=Person.OWNER, names=NAME),
     _time("created_at", "When it happened, to the second."),
-    _big("project_id", "The project concerned. Soft reference."),
-    _text("project_title", "Its title at the time."),
-    _text("username", "The other person concerned: the inviter of a new curator, or who was removed."),
-    _text("recipient_username", "Who was promoted."),
+    _big("project_id", "The project concerned. Soft reference.", refers="scratch.projects", person=Person.OWNER),
+    _text("project_title", "Its title at the time.", person=Person.TEXT),
+    _text(
+        "username",
+        "The other person concerned: the inviter of a new curator, or who was removed.",
+        person=Person.OWNER,
+        names=NAME,
+    ),
+    _text("recipient_username", "Who was promoted.", person=Person.OWNER, names=NAME),
     *_life(),
     PrimaryKeyConstraint("studio_id", "id"),
     Index(None, "studio_id", "created_at"),
@@ -317,11 +458,11 @@ news = _table(
     "scratch",
     "news",
     "The site's announcements. Ids are used again for other items, so the headline is part of the key.",
-    _key_text("id", "The id as served; beyond 64-bit floats, so kept as text."),
-    _text("headline", "The headline.", nullable=False),
-    _text("url", "Where it leads."),
-    _text("image", "The picture."),
-    _text("copy", "The text."),
+    _key_text("id", "The id as served; beyond 64-bit floats, so kept as text.", person=Person.NOBODY),
+    _text("headline", "The headline.", nullable=False, person=Person.NOBODY),
+    _text("url", "Where it leads.", person=Person.NOBODY),
+    _text("image", "The picture.", person=Person.NOBODY),
+    _text("copy", "The text.", person=Person.NOBODY),
     _time("stamp", "The time as served, which is years off."),
     *_life(),
     Index("news_id_headline_key", "id", text(_HASHED_HEADLINE), unique=True),
@@ -331,17 +472,18 @@ news = _table(
 # history ------------------------------------------------------------------------------------------------------------
 
 
-def _superseded(name: str, comment: str, of: Table, columns: tuple[str, ...]) -> Table:
-    """A table of superseded versions of some columns of `of`: the current version is in `of` itself."""
+def _superseded(name: str, comment: str, of: Table, where: History) -> Table:
+    """Make a table of superseded versions of the columns of `of` that are kept there."""
     thing = f"{name.split('_', maxsplit=1)[0]}_id"
     return _table(
         "history",
         name,
         comment,
-        _big(thing, f"The id in {of.fullname}.", nullable=False),
+        _big(thing, f"The id in {of.fullname}.", nullable=False, refers=of.fullname),
         *_interval(),
-        *(Column(c, of.c[c].type, comment=of.c[c].comment) for c in columns),
+        *(_column(c, of.c[c].type, str(of.c[c].comment), refers=about(of.c[c]).refers) for c in kept(of, where)),
         PrimaryKeyConstraint(thing, "valid_to"),
+        info={"of": (of,)},
     )
 
 
@@ -356,33 +498,31 @@ user_revisions = _superseded(
     "user_revisions",
     "Earlier names, countries and profile texts of users. The version in force is in scratch.users.",
     users,
-    ("username", "scratch_team", "country", "status", "bio", "featured_project_id", "featured_label"),
+    History.REVISIONS,
 )
 project_revisions = _superseded(
     "project_revisions",
     "Earlier texts and settings of projects. The version in force is in scratch.projects.",
     projects,
-    (
-        "title", "description", "instructions", "visibility", "public", "comments_allowed", "is_published", "shared_at",
-    ),
-)  # fmt: skip
+    History.REVISIONS,
+)
 project_stats = _superseded(
     "project_stats",
     "Earlier counters of projects. Those in force are in scratch.projects.",
     projects,
-    ("views", "loves", "favorites", "remixes"),
+    History.STATS,
 )
 studio_revisions = _superseded(
     "studio_revisions",
     "Earlier texts and settings of studios. The version in force is in scratch.studios.",
     studios,
-    ("host_id", "title", "description", "visibility", "public", "open_to_all", "comments_allowed"),
+    History.REVISIONS,
 )
 studio_stats = _superseded(
     "studio_stats",
     "Earlier counters of studios. Those in force are in scratch.studios.",
     studios,
-    ("comment_count", "follower_count", "manager_count", "project_count"),
+    History.STATS,
 )
 comment_revisions = _table(
     "history",
@@ -395,16 +535,18 @@ comment_revisions = _table(
     _text("content_raw", "The text as served, where it differed."),
     _text("visibility", "Visibility as the site stated it."),
     PrimaryKeyConstraint("kind", "comment_id", "valid_to"),
+    info={"of": (project_comments, studio_comments, profile_comments)},
 )
 member_revisions = _table(
     "history",
     "member_revisions",
     "Earlier roles in studios. The role in force is in scratch.studio_members.",
-    _big("studio_id", "The studio.", nullable=False),
-    _big("user_id", "The member.", nullable=False),
+    _big("studio_id", "The studio.", nullable=False, refers="scratch.studios"),
+    _big("user_id", "The member.", nullable=False, refers="scratch.users"),
     *_interval(),
     _text("role", "host, manager or curator."),
     PrimaryKeyConstraint("studio_id", "user_id", "valid_to"),
+    info={"of": (studio_members,)},
 )
 absences = _table(
     "history",
@@ -428,11 +570,18 @@ rankings = _table(
         "ranking",
         "Which ranking, with its query, mode and language; or a row of the front page.",
         longest=LONGEST_RANKING,
+        person=Person.NOBODY,
     ),
     _time("seen_at", "When the reading of the ranking began.", nullable=False),
     _int("position", "The place, from 0.", nullable=False),
-    _text("kind", "project or studio.", nullable=False),
-    _big("thing_id", "What stood there. Soft reference to projects or studios.", nullable=False),
+    _text("kind", "project or studio.", nullable=False, person=Person.NOBODY),
+    _big(
+        "thing_id",
+        "What stood there. Soft reference to projects or studios.",
+        nullable=False,
+        person=Person.OWNER,
+        names=PROJECT,
+    ),
     _int("views", "Views of a project, as the index says."),
     _int("loves", "Loves of a project, as the index says."),
     _int("favorites", "Favorites of a project, as the index says."),
@@ -447,9 +596,9 @@ site_counts = _table(
     "history",
     "site_counts",
     "What the site states of itself.",
-    _text("name", "What is counted.", nullable=False),
+    _text("name", "What is counted.", nullable=False, person=Person.NOBODY),
     _time("seen_at", "When.", nullable=False),
-    _big("count", "The number.", nullable=False),
+    _big("count", "The number.", nullable=False, person=Person.NOBODY),
     PrimaryKeyConstraint("name", "seen_at"),
 )
 site_health = _table(
@@ -457,8 +606,8 @@ site_health = _table(
     "site_health",
     "What the API said of its own servers, at the start of each run.",
     _time("seen_at", "When.", primary_key=True),
-    _text("trouble", "What is wrong; null while all is well."),
-    _text("version", "The version of the API."),
+    _text("trouble", "What is wrong; null while all is well.", person=Person.NOBODY),
+    _text("version", "The version of the API.", person=Person.NOBODY),
     Column("uptime", Double, comment="Seconds since its server started."),
     _json("extra", "Load, database pools and cache, as served.", nullable=False, server_default=text("'{}'")),
 )
@@ -466,9 +615,9 @@ message_counts = _table(
     "history",
     "message_counts",
     "How many unread messages a user has, which the site shows to everybody.",
-    _big("user_id", "The user.", ForeignKey("scratch.users.id"), nullable=False),
+    _big("user_id", "The user.", ForeignKey("scratch.users.id"), nullable=False, person=Person.OWNER),
     _time("seen_at", "When.", nullable=False),
-    _big("count", "The number.", nullable=False),
+    _big("count", "The number.", nullable=False, person=Person.NOBODY),
     PrimaryKeyConstraint("user_id", "seen_at"),
 )
 
@@ -507,7 +656,11 @@ runs = _table(
         server_default=text("'{}'"),
     ),
     _json("findings", "What is wrong with the run, in words; empty where nothing is.", server_default=text("'[]'")),
-    _big("parent_run_id", "The run of the command that started this one as a worker of its own; null elsewhere."),
+    _big(
+        "parent_run_id",
+        "The run of the command that started this one as a worker of its own; null elsewhere.",
+        refers="crawl.runs",
+    ),
     CheckConstraint(
         "outcome IN ('done', 'degraded', 'bounded', 'interrupted', 'failed', 'killed')",
         name="outcome",
@@ -553,7 +706,7 @@ frontier = _table(
         server_default=text("true"),
     ),
     Column("lease_token", UUID, comment="Whoever holds this may commit; null while nobody works on it."),
-    _big("lease_run", "The run that holds the lease."),
+    _big("lease_run", "The run that holds the lease.", refers="crawl.runs"),
     _time("lease_until", "When the lease may be taken over at the latest."),
     _int(
         "position",
@@ -920,7 +1073,7 @@ user_months = _table(
     "analytics",
     "user_months",
     "What each user did in each month in which they did anything public that was read.",
-    _big("user_id", "The user. Soft reference to users."),
+    _big("user_id", "The user. Soft reference to users.", refers="scratch.users", person=Person.OWNER),
     Column("month", Date, comment="The first day of the month, in UTC."),
     _count("projects", "Projects last shared in that month, those that are gone included."),
     _count("comments", "Comments and replies of all three kinds written in that month, those that are gone included."),
@@ -965,9 +1118,26 @@ remix_nodes = _table(
     "remix_nodes",
     "Trees of remixes, one row for each project in one. Projects that are gone, or that were never seen, have their"
     " place too; projects without a remix are in no tree.",
-    _big("project_id", "The project. Soft reference to projects: it may never have been seen.", primary_key=True),
-    _big("parent_id", "What it hangs from; null for the root. Soft reference to projects."),
-    _big("root_id", "The root of its tree. Soft reference to projects.", nullable=False),
+    _big(
+        "project_id",
+        "The project. Soft reference to projects: it may never have been seen.",
+        primary_key=True,
+        refers="scratch.projects",
+        person=Person.OWNER,
+    ),
+    _big(
+        "parent_id",
+        "What it hangs from; null for the root. Soft reference to projects.",
+        refers="scratch.projects",
+        person=Person.OWNER,
+    ),
+    _big(
+        "root_id",
+        "The root of its tree. Soft reference to projects.",
+        nullable=False,
+        refers="scratch.projects",
+        person=Person.OWNER,
+    ),
     _count("depth", "Steps from the root, which has 0."),
     _bool(
         "is_assumed",
@@ -982,7 +1152,13 @@ remix_trees = _table(
     "analytics",
     "remix_trees",
     "Each tree of remixes: how large, how deep and how broad.",
-    _big("root_id", "What all the others come from. Soft reference to projects.", primary_key=True),
+    _big(
+        "root_id",
+        "What all the others come from. Soft reference to projects.",
+        primary_key=True,
+        refers="scratch.projects",
+        person=Person.OWNER,
+    ),
     _count("nodes", "Projects in the tree, the root and those that are gone included."),
     _count("depth", "Steps from the root to the farthest remix."),
     _count("breadth", "The most projects that are equally far from the root."),
@@ -1000,7 +1176,12 @@ threads = _table(
     _text("kind", "project, studio or profile: ids of the three kinds collide."),
     _big("thread_id", "The comment at the top. Soft reference to the comments of its kind."),
     _big("place_id", "The project, studio or user that it stands on.", nullable=False),
-    _big("author_id", "Who wrote it; null for one that was removed. Soft reference to users."),
+    _big(
+        "author_id",
+        "Who wrote it; null for one that was removed. Soft reference to users.",
+        refers="scratch.users",
+        person=Person.OWNER,
+    ),
     _time("started_at", "When it was written."),
     _bool("is_gone", "Whether it is gone, itself or with the page that it stands on.", nullable=False),
     _count("replies", "Replies that are known."),
@@ -1044,7 +1225,9 @@ follow_degrees = _table(
     "follow_degrees",
     "Each user's place in the network of followers: edges that are known and not gone, so each number is a lower bound"
     " but where the list was read whole (see follow_lists). Who has none is left out.",
-    _big("user_id", "The user. Soft reference to users.", primary_key=True),
+    _big(
+        "user_id", "The user. Soft reference to users.", primary_key=True, refers="scratch.users", person=Person.OWNER
+    ),
     _count("followers", "Users that follow the user."),
     _count("following", "Users that the user follows."),
     _count("mutual", "Users that the user follows and that follow back."),
@@ -1053,7 +1236,13 @@ studio_figures = _table(
     "analytics",
     "studio_figures",
     "What each studio holds that is there and has anything: members, projects and comments, known and not gone.",
-    _big("studio_id", "The studio. Soft reference to studios.", primary_key=True),
+    _big(
+        "studio_id",
+        "The studio. Soft reference to studios.",
+        primary_key=True,
+        refers="scratch.studios",
+        person=Person.NOBODY,
+    ),
     _count("projects", "Projects in it."),
     _count("adders", "Different people who added them, as far as the studio's own list was read."),
     _count("members", "Its host, managers and curators."),
@@ -1085,7 +1274,7 @@ ranking_stays = _table(
     " which ends with the first reading that did not.",
     _text("ranking", "The ranking, with its query, mode and language."),
     _text("kind", "project or studio."),
-    _big("thing_id", "What stood there. Soft reference to projects or studios."),
+    _big("thing_id", "What stood there. Soft reference to projects or studios.", person=Person.OWNER, names=PROJECT),
     _int("stay", "The number of the stay among those of the thing in this ranking, from 1."),
     _time(
         "absent_before", "The reading before, which did not show it; null where the stay began before the first one."
@@ -1140,7 +1329,7 @@ def _own(name: str, comment: str, *parts: Any) -> Table:
         "account",
         name,
         comment,
-        _big("account_id", "The user's id of the account.", nullable=False),
+        _big("account_id", "The user's id of the account.", nullable=False, person=Person.NOBODY),
         *parts,
         _json("extra", "All other fields, as served.", nullable=False, server_default=text("'{}'")),
     )
@@ -1150,11 +1339,11 @@ def _events(name: str, comment: str) -> Table:
     return _own(
         name,
         comment,
-        _key_text("type", "The kind of event."),
-        _big("id", "Its id among those of its kind.", nullable=False),
+        _key_text("type", "The kind of event.", person=Person.NOBODY),
+        _big("id", "Its id among those of its kind.", nullable=False, person=Person.NOBODY),
         _time("created_at", "When it happened."),
-        _big("actor_id", "Who acted."),
-        _text("actor_username", "The name of who acted."),
+        _big("actor_id", "Who acted.", person=Person.OWNER, names=USER),
+        _text("actor_username", "The name of who acted.", person=Person.OWNER, names=NAME),
         PrimaryKeyConstraint("account_id", "type", "id"),
     )
 
@@ -1164,15 +1353,15 @@ account_activity = _events("activity", "What the users did whom the account foll
 account_alerts = _own(
     "alerts",
     "Messages of the site's moderators to the account.",
-    _big("id", "The alert.", nullable=False),
+    _big("id", "The alert.", nullable=False, person=Person.NOBODY),
     PrimaryKeyConstraint("account_id", "id"),
 )
 account_projects = _own(
     "projects",
     "Projects that are listed for the account: loved or shared by whom it follows, recently viewed.",
-    _text("list", "The stream.", nullable=False),
-    _big("id", "The project.", nullable=False),
-    _text("title", "Its title."),
+    _text("list", "The stream.", nullable=False, person=Person.NOBODY),
+    _big("id", "The project.", nullable=False, person=Person.OWNER, names=PROJECT),
+    _text("title", "Its title.", person=Person.TEXT),
     _time("seen_at", "When it was last listed."),
     PrimaryKeyConstraint("account_id", "list", "id"),
 )
@@ -1180,43 +1369,13 @@ account_states = _own(
     "states",
     "Objects about the account: its invites, the visibility of a project of its own, its role in a studio, whether it"
     " loves a project.",
-    _text("stream", "The stream.", nullable=False),
-    _big("thing_id", "The project or studio; 0 for none.", nullable=False),
+    _text("stream", "The stream.", nullable=False, person=Person.NOBODY),
+    _big("thing_id", "The project or studio; 0 for none.", nullable=False, person=Person.OWNER, names=PROJECT),
     _time("seen_at", "When it was read."),
     PrimaryKeyConstraint("account_id", "stream", "thing_id"),
 )
 
-SOFT_REFERENCES: dict[str, str] = {
-    "scratch.users.featured_project_id": "scratch.projects",
-    "scratch.projects.parent_id": "scratch.projects",
-    "scratch.projects.root_id": "scratch.projects",
-    "scratch.studios.host_id": "scratch.users",
-    "scratch.project_comments.commentee_id": "scratch.users",
-    "scratch.studio_comments.commentee_id": "scratch.users",
-    "scratch.profile_comments.commentee_id": "scratch.users",
-    "scratch.studio_projects.added_by_id": "scratch.users",
-    "scratch.studio_activity.actor_id": "scratch.users",
-    "scratch.studio_activity.project_id": "scratch.projects",
-    "history.user_revisions.user_id": "scratch.users",
-    "history.user_revisions.featured_project_id": "scratch.projects",
-    "history.project_revisions.project_id": "scratch.projects",
-    "history.project_stats.project_id": "scratch.projects",
-    "history.studio_revisions.studio_id": "scratch.studios",
-    "history.studio_revisions.host_id": "scratch.users",
-    "history.studio_stats.studio_id": "scratch.studios",
-    "history.member_revisions.studio_id": "scratch.studios",
-    "history.member_revisions.user_id": "scratch.users",
-    "analytics.user_months.user_id": "scratch.users",
-    "analytics.remix_nodes.project_id": "scratch.projects",
-    "analytics.remix_nodes.parent_id": "scratch.projects",
-    "analytics.remix_nodes.root_id": "scratch.projects",
-    "analytics.remix_trees.root_id": "scratch.projects",
-    "analytics.threads.author_id": "scratch.users",
-    "analytics.follow_degrees.user_id": "scratch.users",
-    "analytics.studio_figures.studio_id": "scratch.studios",
-    "crawl.frontier.lease_run": "crawl.runs",
-    "crawl.runs.parent_run_id": "crawl.runs",
-}
+SOFT_REFERENCES = soft_references(metadata.sorted_tables)
 """Columns that refer to one table without a foreign key: what they name may never have been read. What may refer to one
 of several tables (`kind`, `stream`) is told by the column's comment alone."""
 
@@ -1241,12 +1400,22 @@ UNIQUE: dict[str, str] = {
 """Unique expressions of a table, as its index has them: the key, of which a long text is hashed."""
 
 TRACKED: dict[str, tuple[Table, ...]] = {
-    "users": (user_revisions,),
-    "projects": (project_revisions, project_stats),
-    "studios": (studio_revisions, studio_stats),
-    "project_comments": (comment_revisions,),
-    "studio_comments": (comment_revisions,),
-    "profile_comments": (comment_revisions,),
-    "studio_members": (member_revisions,),
+    table.name: logs
+    for table in SCRATCH_TABLES
+    if (logs := tuple(log for log in metadata.tables.values() if table in log.info.get("of", ())))
 }
 """Where the superseded versions of a table's rows go."""
+
+OWNED = named_by(WRITTEN, Person.OWNER)
+"""Columns by which a row is the person's, by what they name: such a row is not kept."""
+MENTIONED = named_by(WRITTEN, Person.MENTION)
+"""Columns that name the person in somebody else's row: they are emptied."""
+DERIVED = named_by({table.name: table for table in metadata.sorted_tables if table.schema == "analytics"}, Person.OWNER)
+"""Columns of `analytics` that name the person: such a row goes, and the next refresh makes all of them anew."""
+
+PLACES = places(SCRATCH_TABLES)
+"""The tables, and the columns that refer to them, of what has to be there for a row to be."""
+COMMENTS = ("project_comments", "studio_comments", "profile_comments")
+"""The tables of comments, by what they stand on."""
+MAIN_TABLES = ("users", "projects", "studios", *COMMENTS, "follows", "favorites")
+"""The tables whose sizes a report states."""

@@ -13,14 +13,13 @@ import pytest
 
 from harvester.api.catalogue import STREAMS
 from harvester.sandbox.odd import SHARE as ODD
-from harvester.warehouse.tables import KEY_COLUMNS, TRACKED
+from harvester.warehouse.tables import COMMENTS, KEY_COLUMNS, TRACKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PAGE = 40
 SIZES = [pytest.param(70, id="small"), pytest.param(2000, id="2000", marks=pytest.mark.soak)]
-COMMENTS = ("project_comments", "studio_comments", "profile_comments")
 # What a list shows of a thing it holds, below the part of it that is read again.
 EDITED_BELOW = {"studio_activity": {"project_title"}, **{table: {"reply_count"} for table in COMMENTS}}
 """Tables whose list-borne columns may be behind after a refresh."""

@@ -6,8 +6,7 @@ import pytest
 
 from harvester.dataset.columns import COLUMNS, ENTITIES, FreeText, Generalized, Keep, Left, OwnId, Reference, tables
 from harvester.dataset.release import Profile
-from harvester.warehouse.erasure import MENTIONED, OWNED
-from harvester.warehouse.tables import SCRATCH_TABLES
+from harvester.warehouse.tables import MENTIONED, OWNED, SCRATCH_TABLES
 
 
 @pytest.mark.parametrize("table", [table.name for table in SCRATCH_TABLES])

@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 from harvester.cli import app
 from harvester.errors import UsageError
 from harvester.warehouse import embedded, maintenance, schema
+from harvester.warehouse.annotations import NAME, USER
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.erasure import NAME, REMOVED, USER, erase, load_rule
+from harvester.warehouse.erasure import REMOVED, erase, load_rule
 from harvester.warehouse.locks import IN_USE
 from harvester.warehouse.tables import metadata
 

@@ -1,0 +1,108 @@
+"""What a column of the schema says of itself, beside its type and its comment, and what is read off that.
+
+Each column carries an `About` in its `info`. Erasure, history, the functions for the past, the data dictionary and the
+datasets read these, so that what a column refers to and whose it is stand in `tables.py` alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import Column, Table
+
+USER, NAME, PROJECT, STUDIO = "user", "name", "project", "studio"
+"""What erasure recognises: ids of users, projects and studios, and usernames."""
+_KIND_OF = {"scratch.users": USER, "scratch.projects": PROJECT, "scratch.studios": STUDIO}
+
+
+class Person(Enum):
+    """How the value of a column has to do with a person, which decides what erasing the person does to its row."""
+
+    OWNER = "the row is the person's: it is deleted"
+    AUTHOR = "the person made what is in the row: the row may stay, emptied of it"
+    MENTION = "it names the person in the row of somebody else: it is emptied"
+    TEXT = "free text, in which anybody may be named"
+    NOBODY = "it neither names a person nor is free text"
+
+
+class History(Enum):
+    """Where earlier values of a column are kept."""
+
+    REVISIONS = "revisions"
+    STATS = "stats"
+    NONE = "not kept"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The annotation of a column; None means that the column does not say.
+
+    `refers` is the full name of the table that it refers to without a foreign key. `names` is the kind of what it
+    names, where no reference and no key tells that. `place`: the row is not there unless what this refers to is.
+    """
+
+    refers: str | None = None
+    person: Person | None = None
+    names: str | None = None
+    history: History | None = None
+    place: bool = False
+
+
+def about(column: Column[Any]) -> About:
+    """Return the annotation of a column."""
+    found = column.info.get("about", About())
+    assert isinstance(found, About)
+    return found
+
+
+def kind_of(column: Column[Any]) -> str:
+    """Return the kind of what a column names: stated, or that of the table that it refers to or is the key of."""
+    said = about(column)
+    if said.names is not None:
+        return said.names
+    return _KIND_OF[said.refers or _foreign(column) or column.table.fullname]
+
+
+def named_by(tables: Mapping[str, Table], person: Person) -> dict[str, dict[str, str]]:
+    """Return the columns that have to do with a person in one way, with the kind of what they name, by table."""
+    found = {
+        name: {column.name: kind_of(column) for column in table.c if about(column).person is person}
+        for name, table in tables.items()
+    }
+    return {name: columns for name, columns in found.items() if columns}
+
+
+def soft_references(tables: Iterable[Table]) -> dict[str, str]:
+    """Return the tables that columns refer to without a foreign key, by the full names of the columns."""
+    return {
+        f"{table.fullname}.{column.name}": target
+        for table in tables
+        for column in table.c
+        if (target := about(column).refers) is not None
+    }
+
+
+def places(tables: Iterable[Table]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return by table what has to be there for a row to be: its table, and the column that refers to it."""
+    found = {
+        table.name: tuple(
+            ((_foreign(column) or "").partition(".")[2], column.name) for column in table.c if about(column).place
+        )
+        for table in tables
+    }
+    return {name: columns for name, columns in found.items() if columns}
+
+
+def kept(table: Table, where: History) -> tuple[str, ...]:
+    """Return the names of the columns whose earlier values are kept in one place."""
+    return tuple(column.name for column in table.c if about(column).history is where)
+
+
+def _foreign(column: Column[Any]) -> str | None:
+    """Return the full name of the table that a foreign key refers to."""
+    return next((key.target_fullname.rpartition(".")[0] for key in column.foreign_keys), None)
