@@ -25,11 +25,11 @@ from pathlib import Path
 
 from psycopg import ClientCursor
 
+from harvester.analytics.refresh import refresh
+from harvester.crawl.commit import Connection
 from harvester.report.answers import Figures, source
 from harvester.report.page import moment_of
 from harvester.warehouse import embedded, schema
-from harvester.warehouse.analytics import refresh
-from harvester.warehouse.commit import Connection
 from harvester.warehouse.connect import open_connection
 
 LIMIT = 10.0

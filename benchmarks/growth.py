@@ -23,11 +23,11 @@ from benchmarks.lease_many import fill as fill_walks
 from benchmarks.lease_many import measure as lease
 from benchmarks.report import ROUNDS, median, publish
 from benchmarks.warehouse import new_warehouse
+from harvester.analytics.refresh import refresh
 from harvester.config import load
-from harvester.crawl import frontier
-from harvester.crawl.frontier import Purpose
-from harvester.warehouse.analytics import refresh
-from harvester.warehouse.commit import Connection, Writer
+from harvester.crawl.commit import Connection, Writer
+from harvester.frontier import leases as frontier
+from harvester.frontier.leases import Purpose
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.embedded import DATABASE
 

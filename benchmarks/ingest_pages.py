@@ -25,20 +25,20 @@ from benchmarks.report import ROUNDS, median, publish, spread
 from benchmarks.warehouse import new_warehouse
 from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
+from harvester.api.rows import normalise
 from harvester.config import load
-from harvester.crawl import frontier
-from harvester.crawl.frontier import Purpose
+from harvester.crawl.commit import Connection, Writer
 from harvester.crawl.visits import paginator_of, take_page
-from harvester.warehouse.commit import Connection, Writer
+from harvester.frontier import leases as frontier
+from harvester.frontier.leases import Purpose
+from harvester.frontier.model import Committed, Lease, PageCommit
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.normalise import normalise
-from harvester.warehouse.page import Committed, Lease, PageCommit
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue
     from multiprocessing.synchronize import Barrier
 
-    from harvester.warehouse.commit import BatchResult
+    from harvester.crawl.commit import BatchResult
 
 STREAM = STREAMS["project_comments"]
 LISTS = 192

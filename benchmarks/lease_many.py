@@ -15,10 +15,11 @@ from pathlib import Path
 
 from harvester.api.catalogue import STREAMS
 from harvester.config import load
-from harvester.crawl import frontier
-from harvester.crawl.frontier import Picker, Purpose
-from harvester.warehouse import embedded, rates, schema
-from harvester.warehouse.commit import Connection, Writer, finish_visits
+from harvester.crawl.commit import Connection, Writer, finish_visits
+from harvester.frontier import leases as frontier
+from harvester.frontier import rates
+from harvester.frontier.leases import Picker, Purpose
+from harvester.warehouse import embedded, schema
 from harvester.warehouse.connect import open_connection
 
 LEASES = 200

@@ -29,19 +29,19 @@ from benchmarks.warehouse import new_warehouse
 from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
 from harvester.config import load
-from harvester.crawl import frontier
-from harvester.crawl.frontier import Purpose
+from harvester.crawl.commit import Writer
 from harvester.crawl.visits import paginator_of, take_page
-from harvester.warehouse.commit import Writer
+from harvester.frontier import leases as frontier
+from harvester.frontier.leases import Purpose
+from harvester.frontier.model import Committed
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.page import Committed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from harvester.warehouse.commit import Connection
-    from harvester.warehouse.page import Lease
+    from harvester.crawl.commit import Connection
+    from harvester.frontier.model import Lease
 
 RECORDED = Path(__file__).with_name("page_cost.json")
 MOST = 1.5

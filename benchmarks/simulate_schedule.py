@@ -34,11 +34,12 @@ import numpy as np
 from harvester.api.catalogue import STREAMS
 from harvester.api.stream import Stream
 from harvester.config import load
-from harvester.crawl import frontier, learning
-from harvester.crawl.frontier import Purpose
-from harvester.crawl.gamma_prior import fit_gamma
-from harvester.warehouse import embedded, rates, schema
-from harvester.warehouse.commit import Connection, Writer, finish_visits
+from harvester.crawl.commit import Connection, Writer, finish_visits
+from harvester.frontier import fitting, rates
+from harvester.frontier import leases as frontier
+from harvester.frontier.gamma_prior import fit_gamma
+from harvester.frontier.leases import Purpose
+from harvester.warehouse import embedded, schema
 from harvester.warehouse.connect import open_connection
 
 LISTS = 40_000
@@ -210,7 +211,7 @@ def in_project(world: World, budget: float, connection: Connection, run: int, ki
         now = START + timedelta(days=day)
         if tick % int(1 / TICK) == 0:
             with connection.transaction():
-                learning.fit(connection)
+                fitting.fit(connection)
         if tick % int(5 / TICK) == 0:
             connection.execute("VACUUM crawl.frontier")  # autovacuum's work, which has no time here
         owed += spend(budget, tick)

@@ -19,13 +19,13 @@ PURE = (
     "harvester.api.reference",
     "harvester.api.stream",
     "harvester.api.text",
-    "harvester.crawl.dates",
+    "harvester.pagination.cursor",
     "harvester.crawl.names",
-    "harvester.crawl.pages",
-    "harvester.crawl.revisit",
-    "harvester.crawl.walk",
-    "harvester.warehouse.normalise",
-    "harvester.warehouse.rates",
+    "harvester.pagination.page_number",
+    "harvester.frontier.revisit",
+    "harvester.pagination.offset",
+    "harvester.api.rows",
+    "harvester.frontier.rates",
 )
 ENGINES = ("scrapy", "twisted", "psycopg", "sqlalchemy", "asyncio", "aiohttp")
 
@@ -38,7 +38,7 @@ def test_a_pure_module_loads_no_engine(module: str) -> None:
 
 
 def test_the_warehouse_knows_nothing_of_http() -> None:
-    code = "import sys, harvester.warehouse.commit; print(sorted(set(sys.modules) & {'scrapy', 'twisted', 'aiohttp'}))"
+    code = "import sys, harvester.crawl.commit; print(sorted(set(sys.modules) & {'scrapy', 'twisted', 'aiohttp'}))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harvester.erasure.erase import load_rule
 from harvester.errors import UsageError
 from harvester.secret import secret_key
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.erasure import load_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable

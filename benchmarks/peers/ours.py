@@ -12,9 +12,9 @@ import sys
 from harvester.api.catalogue import STREAMS
 from harvester.api.stream import Stream
 from harvester.config import Settings, load
-from harvester.crawl import frontier
 from harvester.crawl.run import HarvestSpider, run_spider
 from harvester.crawl.session import Session
+from harvester.frontier import leases
 from harvester.warehouse import staging
 from harvester.warehouse.connect import connect
 
@@ -30,7 +30,7 @@ class SameWalk(HarvestSpider):
 
 def make_due(settings: Settings, *, full: bool) -> None:
     with connect(settings, autocommit=True) as connection:
-        frontier.refresh(connection, WALK, full=full)
+        leases.refresh(connection, WALK, full=full)
 
 
 def main() -> None:

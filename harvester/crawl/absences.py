@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from harvester.api.catalogue import STREAMS
+from harvester.api.rows import Visit
 from harvester.api.stream import Kind, Paging, Stream
-from harvester.warehouse.absence import ITSELF
-from harvester.warehouse.normalise import Visit
+from harvester.crawl.deletions import ITSELF
 
 if TYPE_CHECKING:
-    from harvester.warehouse.commit import Connection
-    from harvester.warehouse.page import Lease
+    from harvester.crawl.commit import Connection
+    from harvester.frontier.model import Lease
 
 _EARLIER = 10
 """Runs before this one that tell what is usual."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from scrapy.http import Response
 
-from harvester.crawl import frontier
+from harvester.api.rows import Visit
 from harvester.crawl.politeness import ATTEMPTS, backoff
 from harvester.errors import HarvesterError, TransientHTTP, UsageError
-from harvester.warehouse.normalise import Visit
+from harvester.frontier import leases
 
 if TYPE_CHECKING:
     from harvester.crawl.spider import FrontierSpider
@@ -48,7 +48,7 @@ class Account:
             HarvesterError: the session page does not answer, or something else does in its place.
         """
         user = await self._known()
-        await self._spider.session.call(frontier.open_account, user.id)
+        await self._spider.session.call(leases.open_account, user.id)
 
     def visit(self, visit: Visit) -> Visit:
         """A visit in the name of the account."""

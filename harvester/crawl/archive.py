@@ -25,10 +25,10 @@ from warcio.warcwriter import WARCWriter
 
 from harvester import __version__
 from harvester.api.catalogue import PAGE_LIMIT, STREAMS
+from harvester.api.rows import Query, Visit
 from harvester.api.text import without_tokens
 from harvester.errors import HarvesterError, UsageError
 from harvester.untrusted import open_regular
-from harvester.warehouse.normalise import Query, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harvester.api.catalogue import STREAMS
+from harvester.api.rows import Visit
 from harvester.crawl.run import run_spider
 from harvester.crawl.session import Session
 from harvester.crawl.spider import FrontierSpider, Unusable
 from harvester.errors import HarvesterError, TransientHTTP
 from harvester.proxies import proxy_for, without_credentials
-from harvester.warehouse.normalise import Visit
 
 if TYPE_CHECKING:
     from harvester.config import Settings

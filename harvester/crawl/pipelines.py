@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Self
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
-from harvester.crawl.checks import findings
 from harvester.crawl.session import fail
 from harvester.crawl.spider import Page
 from harvester.errors import HarvesterError, WarehouseError
+from harvester.monitoring.checks import findings
 
 if TYPE_CHECKING:
     from harvester.crawl.spider import FrontierSpider

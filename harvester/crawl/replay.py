@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harvester.api.decode import decode
+from harvester.api.rows import normalise
 from harvester.api.stream import Paging
 from harvester.config import Settings
-from harvester.crawl import frontier
 from harvester.crawl.archive import Archived, read_archives
+from harvester.crawl.commit import Connection, Counts, Writer
 from harvester.crawl.spider import is_absent
 from harvester.crawl.visits import Paginator, paginator_of, take_object, take_page
+from harvester.erasure.erase import load_rule
 from harvester.errors import DecodeError, UsageError
-from harvester.warehouse.commit import Connection, Counts, Writer
+from harvester.frontier import leases
+from harvester.frontier.model import Committed, Lease
 from harvester.warehouse.connect import NO_SCHEMAS, connect
-from harvester.warehouse.erasure import load_rule
-from harvester.warehouse.normalise import normalise
-from harvester.warehouse.page import Committed, Lease
 from harvester.warehouse.schema import use_schema
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replaye
         held = connection.execute("SELECT EXISTS (SELECT FROM scratch.users) OR EXISTS (SELECT FROM crawl.frontier)")
         if (held.fetchone() or (True,))[0]:
             raise UsageError("the warehouse is not empty: replay into a new database (HARVESTER_DATABASE_URL)")
-        run = frontier.begin_run(connection, settings, f"replay ({len(paths)} files)")
+        run = leases.begin_run(connection, settings, f"replay ({len(paths)} files)")
         work = _Replay(connection, run, Writer(connection, load_rule(connection, settings.home)))
         outcome = "failed"
         try:
@@ -80,8 +80,8 @@ def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replaye
             raise
         finally:
             connection.execute("SELECT set_config('search_path', %s, false)", [NO_SCHEMAS])
-            totals = frontier.Totals(0, work.done.counts, Counter())
-            frontier.end_run(connection, run, outcome, totals)
+            totals = leases.Totals(0, work.done.counts, Counter())
+            leases.end_run(connection, run, outcome, totals)
     return work.done
 
 
@@ -160,7 +160,7 @@ class _Replay:
         part, visit = response.part, response.visit
         assert part is not None
         key = (visit.stream.name, visit.entity_id)
-        lease = frontier.lease_this(self.connection, self.run, *key, owner=visit.owner_id, full=part.full)
+        lease = leases.lease_this(self.connection, self.run, *key, owner=visit.owner_id, full=part.full)
         lease = replace(lease, visit=visit)
         paginator: Paginator | None = None
         if visit.stream.paging is not Paging.SINGLE:

@@ -15,14 +15,14 @@ from scrapy.settings import Settings as ScrapySettings
 from harvester.api.catalogue import STREAMS, streams_of
 from harvester.api.stream import Stream
 from harvester.config import Settings
-from harvester.crawl import frontier
 from harvester.crawl.progress import Figures, Progress
-from harvester.crawl.request_rate import adopt_rate
 from harvester.crawl.session import Session
-from harvester.crawl.shares import PURPOSES
 from harvester.crawl.spider import Bounds, FrontierSpider
 from harvester.crawl.worker_pool import WorkerPool
 from harvester.errors import UsageError
+from harvester.frontier import leases
+from harvester.frontier.request_rate import adopt_rate
+from harvester.frontier.shares import PURPOSES
 from harvester.logs import event, log_as_json
 from harvester.signals import INTERRUPTED, handle_end, say
 from harvester.warehouse.connect import connect
@@ -111,8 +111,8 @@ def crawl(settings: Settings, order: Order, *, progress: bool = True) -> Summary
         with connect(settings, autocommit=True) as connection:
             check_schema(connection)
             adopt_rate(connection, settings)
-            frontier.recover(connection, 0)
-            frontier.refresh(connection, names, full=order.audit)
+            leases.recover(connection, 0)
+            leases.refresh(connection, names, full=order.audit)
     if order.workers > 1:
         return _with_a_crew(settings, order, names, progress=progress)
     session = Session(settings, order.command)

@@ -9,21 +9,21 @@ from typing import Any
 from scrapy.http import Response
 
 from harvester.api.catalogue import PAGE_LIMIT, RANKING_DEPTH, STREAMS
+from harvester.api.rows import Query, Rows, Visit, normalise
 from harvester.api.stream import Kind
 from harvester.config import Settings
-from harvester.crawl import frontier
 from harvester.crawl.archive import Part
-from harvester.crawl.frontier import Seed
+from harvester.crawl.commit import Connection, Writer
 from harvester.crawl.politeness import Interrupted
 from harvester.crawl.run import run_spider
 from harvester.crawl.session import Session
 from harvester.crawl.spider import FrontierSpider, Unusable
+from harvester.erasure.erase import load_rule
 from harvester.errors import HarvesterError, Stop, TransientHTTP, UsageError
+from harvester.frontier import leases
+from harvester.frontier.leases import Seed
 from harvester.warehouse.annotations import NAME
-from harvester.warehouse.commit import Connection, Writer
 from harvester.warehouse.connect import connect
-from harvester.warehouse.erasure import load_rule
-from harvester.warehouse.normalise import Query, Rows, Visit, normalise
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.tables import LONGEST_KEY
 
@@ -116,7 +116,7 @@ def seed_rankings(
         check_schema(connection)
         if load_rule(connection, settings.home).names(NAME, query.query.strip()):
             raise UsageError(_ERASED)
-        new = sum(frontier.seed_query(connection, stream, one, depth) for stream, one in wanted)
+        new = sum(leases.seed_query(connection, stream, one, depth) for stream, one in wanted)
     return [stream for stream, _ in wanted], new, len(wanted) - new
 
 
@@ -134,7 +134,7 @@ def _store(settings: Settings, seeds: list[Seed], found: Sequence[list[Rows]] = 
         with connection.transaction():
             Writer(connection, rule).store(rows for part in found for rows in part)
             _check_names_known(connection, [seed.entity_id for seed in seeds if seed.kind is Kind.USER])
-            return frontier.seed(connection, seeds)
+            return leases.seed(connection, seeds)
 
 
 def _check_names_known(connection: Connection, users: list[int]) -> None:

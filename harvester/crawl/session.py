@@ -17,16 +17,16 @@ from typing import Any, AnyStr, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 
+from harvester.api.rows import Rows
 from harvester.config import Settings
-from harvester.crawl import frontier
 from harvester.crawl.archive import Archive
-from harvester.crawl.request_rate import adopt_rate
+from harvester.crawl.commit import LEASE_SECONDS, Connection, Counts, Writer
+from harvester.erasure.erase import load_rule
 from harvester.errors import WarehouseError
-from harvester.warehouse.commit import LEASE_SECONDS, Connection, Counts, Writer
+from harvester.frontier import leases
+from harvester.frontier.model import CommitResult, PageCommit
+from harvester.frontier.request_rate import adopt_rate
 from harvester.warehouse.connect import connect, refusal
-from harvester.warehouse.erasure import load_rule
-from harvester.warehouse.normalise import Rows
-from harvester.warehouse.page import CommitResult, PageCommit
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.sqlstates import PASSING, Cause, cause_of
 
@@ -106,7 +106,7 @@ class Session:
             try:
                 use_schema(connection)
                 self.settings = adopt_rate(connection, self.settings, is_compared=self.parent_run is None)
-                self.run = self.run or frontier.begin_run(connection, self.settings, self.command, self.parent_run)
+                self.run = self.run or leases.begin_run(connection, self.settings, self.command, self.parent_run)
                 self._use(connection)
             except psycopg.Error as error:
                 was_cut = cause_of(error) is Cause.CONNECTION
@@ -157,7 +157,7 @@ class Session:
                 connection = connect(self.settings, start=False, autocommit=True)
                 try:
                     use_schema(connection)
-                    frontier.resume_run(connection, self.run)
+                    leases.resume_run(connection, self.run)
                     self._use(connection)
                 except BaseException:
                     connection.close()
@@ -180,9 +180,9 @@ class Session:
         return served[:0] if self._writer.rule.is_named_in(served) else served
 
     @property
-    def totals(self) -> frontier.Totals:
+    def totals(self) -> leases.Totals:
         """The figures of the run so far."""
-        return frontier.Totals(self.requests, self.counts, self.requests_by_purpose, self.responses)
+        return leases.Totals(self.requests, self.counts, self.requests_by_purpose, self.responses)
 
     async def close(self, outcome: str, findings: Sequence[str] = ()) -> None:
         """End the run: give leases back, record the outcome, disconnect."""
@@ -190,7 +190,7 @@ class Session:
             await asyncio.gather(self._committing, return_exceptions=True)
         try:
             if self._connection is not None:
-                await self.call(frontier.end_run, self.run, outcome, self.totals, findings)
+                await self.call(leases.end_run, self.run, outcome, self.totals, findings)
                 self._connection.close()
                 self._connection = None
         finally:

@@ -23,7 +23,7 @@ TELNETCONSOLE_ENABLED = False  # default True: no door into the process
 TWISTED_REACTOR_ENABLED = False  # default True: the event loop alone, 1,892 against 2,390 requests/s
 ASYNCIO_EVENT_LOOP = "uvloop.Loop"  # default: asyncio's own, 2,390 against 2,579 requests/s
 # default: Twisted's, which needs the reactor
-DOWNLOAD_HANDLERS = dict.fromkeys(("http", "https"), "harvester.crawl.download.DownloadHandler")
+DOWNLOAD_HANDLERS = dict.fromkeys(("http", "https"), "harvester.crawl.downloadhandlers.DownloadHandler")
 ROBOTSTXT_OBEY = bool(_chosen.public_hosts)  # default False: asked of hosts that are not this machine
 AUTOTHROTTLE_ENABLED = False  # default False: it does not know other workers, and never slows on 429
 HTTPCACHE_ENABLED = False  # default False: a page of a changing list must not come from a cache
@@ -44,4 +44,4 @@ EXTENSIONS_BASE: dict[str, int] = {}
 ITEM_PIPELINES = {"harvester.crawl.pipelines.WarehousePipeline": 100}
 
 LOG_LEVEL = "WARNING"  # default DEBUG: a line per request would hold names of children
-LOG_FORMATTER = "harvester.crawl.logging.QuietFormatter"  # default: formats every page and item, even unlogged
+LOG_FORMATTER = "harvester.crawl.log_formatter.QuietFormatter"  # default: formats every page and item, even unlogged

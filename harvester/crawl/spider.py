@@ -32,18 +32,17 @@ from harvester.api.catalogue import DETAIL, ONCE, PAGE_LIMIT, STREAMS, streams_o
 from harvester.api.decode import HARMLESS, SchemaDeviation, decode, without_mark
 from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
+from harvester.api.rows import Visit, normalise
 from harvester.api.stream import Host, Kind, Paging, Stream
 from harvester.config import settings as environment
-from harvester.crawl import absences, frontier, learning, sampling, walk
+from harvester.crawl import absences, deletions
 from harvester.crawl.account import Account
 from harvester.crawl.archive import Part
 from harvester.crawl.control import CANDIDATES, NOT_BELIEVED, WAIT_SECONDS, Control
 from harvester.crawl.names import is_recent, same_name
 from harvester.crawl.politeness import ATTEMPTS, Interrupted, PoliteMiddleware, RateLimiter, backoff, retry_after
 from harvester.crawl.progress import Figures
-from harvester.crawl.revisit import PRIOR_DECAY
 from harvester.crawl.session import Session
-from harvester.crawl.shares import Shares
 from harvester.crawl.visits import (
     address,
     object_in_doubt,
@@ -54,9 +53,12 @@ from harvester.crawl.visits import (
     would_date,
 )
 from harvester.errors import DecodeError, SetAside, TransientHTTP, UsageError
-from harvester.warehouse import absence, names
-from harvester.warehouse.normalise import Visit, normalise
-from harvester.warehouse.page import CommitResult, Committed, Lease, PageCommit, Rejected, VisitResult
+from harvester.frontier import fitting, leases, names
+from harvester.frontier.model import CommitResult, Committed, Lease, PageCommit, Rejected, VisitResult
+from harvester.frontier.revisit import PRIOR_DECAY
+from harvester.frontier.shares import Shares
+from harvester.pagination import offset
+from harvester.sampling import samples
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -147,7 +149,7 @@ class FrontierSpider(Spider):
         self.bounded = False
         self.postponed = 0
         self.retries = 0
-        self.left = frontier.Backlog(0, 0, 0)
+        self.left = leases.Backlog(0, 0, 0)
         self.findings: list[str] = []
         """Findings about the run, once it ended."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -238,7 +240,7 @@ class FrontierSpider(Spider):
 
     async def _drive(self) -> None:
         try:
-            self._known_drift = await self.session.call(frontier.known_drift)
+            self._known_drift = await self.session.call(leases.known_drift)
             self.control = Control(await self.session.call(absences.usual_shares, self.session.run))
             await self._work()
         except asyncio.CancelledError:
@@ -254,11 +256,11 @@ class FrontierSpider(Spider):
         self._began = time.monotonic()
         watch = asyncio.create_task(self._watch(names))
         try:
-            self._decay = await self.session.call(learning.fit_schedule)
-            if (await self.session.call(frontier.backlog, names, self.min_gain)).due:
+            self._decay = await self.session.call(fitting.fit_schedule)
+            if (await self.session.call(leases.backlog, names, self.min_gain)).due:
                 await self._wait_for_health()
             await self._walk_all(names, only)
-            self.left = await self.session.call(frontier.backlog, names, self.min_gain)
+            self.left = await self.session.call(leases.backlog, names, self.min_gain)
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
@@ -296,8 +298,8 @@ class FrontierSpider(Spider):
         """Update the progress display, and save the figures in `crawl.runs` in case this process is killed."""
         while True:
             await self._flush_drift()
-            self.left = await self.session.call(frontier.backlog, names, self.min_gain)
-            await self.session.call(frontier.record_run, self.session.run, self.session.totals)
+            self.left = await self.session.call(leases.backlog, names, self.min_gain)
+            await self.session.call(leases.record_run, self.session.run, self.session.totals)
             if self._enough():
                 # Nobody waits for a place that a pause may keep from it for minutes.
                 self.session.stopping.set()
@@ -306,17 +308,17 @@ class FrontierSpider(Spider):
     async def _walk_all(self, names: list[str], only: list[int] | None) -> None:
         at_once = self.most_at_once
         ready = self._ready
-        since: dict[frontier.Purpose, datetime | None] = {}
+        since: dict[leases.Purpose, datetime | None] = {}
         shares = Shares(self.session.settings.shares, due_only=self.due_only or only is not None)
         self.session.requests_by_purpose = shares.spent
-        purpose = frontier.Purpose.NEW
-        picker = frontier.Picker()
+        purpose = leases.Purpose.NEW
+        picker = leases.Picker()
         while True:
             while not self._enough() and len(self._tasks) < self._at_once(at_once):
                 if not ready:
                     for purpose in shares.order():
                         ready += await self.session.call(
-                            frontier.lease,
+                            leases.lease,
                             self.session.run,
                             names,
                             2 * at_once,
@@ -330,7 +332,7 @@ class FrontierSpider(Spider):
                             break
                     else:
                         break
-                    if purpose in (frontier.Purpose.NEW, frontier.Purpose.DUE):
+                    if purpose in (leases.Purpose.NEW, leases.Purpose.DUE):
                         since[purpose] = ready[-1].due_at
                 task = asyncio.create_task(self._visit(ready.popleft(), shares, purpose))
                 self._tasks.add(task)
@@ -342,29 +344,29 @@ class FrontierSpider(Spider):
             elif self._enough() or not await self._more(names):
                 break
         if ready:
-            await self.session.call(frontier.release, list(ready))
+            await self.session.call(leases.release, list(ready))
 
     async def _scope(self) -> tuple[list[str], list[int] | None]:
         """Names of the streams to lease from and, for a single target, its id, made due now."""
         if self.target is None:
-            await self.session.call(frontier.open_site)
+            await self.session.call(leases.open_site)
             if any(stream.is_own for stream in self.streams):
                 await self.account.open()
             return [stream.name for stream in self.streams], None
         kind, entity = self.target
         names = [DETAIL[kind], *(stream.name for stream in self.streams)]
-        await self.session.call(frontier.seed, [frontier.Seed(kind, entity)])
-        await self.session.call(frontier.refresh, names, only=[entity])
+        await self.session.call(leases.seed, [leases.Seed(kind, entity)])
+        await self.session.call(leases.refresh, names, only=[entity])
         return names, [entity]
 
     async def _more(self, names: list[str]) -> bool:
         """Return whether work may come after a failed lease: freed or new entries, or those of other workers."""
         call = self.session.call
-        if await call(frontier.recover, self.session.run) or await call(frontier.propagate):
+        if await call(leases.recover, self.session.run) or await call(leases.propagate):
             return True
-        if self.target is None and await call(sampling.advance) > 0:
+        if self.target is None and await call(samples.advance) > 0:
             return True
-        left = await call(frontier.backlog, names, None if self.due_only else self.min_gain)
+        left = await call(leases.backlog, names, None if self.due_only else self.min_gain)
         one_share = len(self.session.settings.shares) == 1  # what is due may be of another: not for this run
         if self.target is not None or one_share or not (left.due or left.leased):
             return False
@@ -388,7 +390,7 @@ class FrontierSpider(Spider):
 
     # A visit --------------------------------------------------------------------------------------------------------
 
-    async def _visit(self, lease: Lease, shares: Shares, purpose: frontier.Purpose) -> None:
+    async def _visit(self, lease: Lease, shares: Shares, purpose: leases.Purpose) -> None:
         stream = lease.visit.stream
         shares.charge(purpose, 1)
         lease = replace(lease, visit=replace(lease.visit, seen_at=self.session.now()))
@@ -406,12 +408,12 @@ class FrontierSpider(Spider):
             else:
                 shares.charge(purpose, await self._visit_list(lease) - 1)
         except Interrupted:
-            await self.session.call(frontier.release, [lease])
+            await self.session.call(leases.release, [lease])
         except (TransientHTTP, NotBelieved) as error:
             await self._later(lease, str(error))
         except Unusable as error:
             body = self.session.without_erased(error.body)
-            await self.session.call(frontier.quarantine, lease, error.path, error.status, str(error), body)
+            await self.session.call(leases.quarantine, lease, error.path, error.status, str(error), body)
             await self._later(lease, str(error))
         finally:
             self._forget_answer(lease.visit)
@@ -421,7 +423,7 @@ class FrontierSpider(Spider):
         part = Part(first=True, full=lease.full, position=lease.position)
         records = await self.read(lease.visit, "", part=part, doubt=partial(self._doubt, lease))
         if records is None and not lease.known_gone and await self._has_another_name(lease.visit):
-            await self.session.call(frontier.release, [lease])
+            await self.session.call(leases.release, [lease])
             return
         page = take_object(lease, records)
         is_doubtful = self.control.mistakes() and stream.is_by_name and stream.answers_for is None
@@ -436,7 +438,7 @@ class FrontierSpider(Spider):
         stream = lease.visit.stream
         down_to = None
         if self._may_look_deeper(lease):
-            down_to = await self.session.call(learning.deepest, lease, self._decay, self.min_gain)
+            down_to = await self.session.call(fitting.deepest, lease, self._decay, self.min_gain)
         lengths = self._lengths[stream.name]
         served = max(lengths, default=0)
         paginator = paginator_of(lease, down_to, served)
@@ -448,7 +450,7 @@ class FrontierSpider(Spider):
         proven = lease.anchors is None and seconds is not None and seconds <= self.elapsed
         while True:
             if paginator.pages and self._enough():
-                await self.session.call(frontier.release, [lease])
+                await self.session.call(leases.release, [lease])
                 return paginator.pages
             aside: list[OddItem] = []
             doubt = partial(self._doubt, lease, later_page=bool(paginator.pages))
@@ -457,7 +459,7 @@ class FrontierSpider(Spider):
             )
             lengths.append(len(records or ()) + len(aside))
             page, result = take_page(lease, paginator, records, aside)
-            dates = would_date(lease, page) and await self.session.call(absence.misses, page)
+            dates = would_date(lease, page) and await self.session.call(deletions.misses, page)
             is_doubtful = self.control.mistakes() and stream.kind in DETAIL
             if dates or is_doubtful or page_in_doubt(lease, records, begins=part.first):
                 first = not lease.anchors and not dates and not is_doubtful
@@ -556,7 +558,7 @@ class FrontierSpider(Spider):
         found = await self._find_itself(visit, first=first)
         if found is None:
             logger.info("%s %s: the name is not the account's any more", visit.stream.name, visit.entity_id)
-            await self.session.call(frontier.release, [lease])
+            await self.session.call(leases.release, [lease])
             return False
         if not found and not absent:
             await self._later(lease, "what it belongs to is not found")
@@ -609,23 +611,23 @@ class FrontierSpider(Spider):
         place = (name, entity)
         lease = next((one for one in self._ready if (one.visit.stream.name, one.visit.entity_id) == place), None)
         if lease is None:
-            lease = await call(frontier.lease_this, self.session.run, name, entity, owner=None, full=False)
+            lease = await call(leases.lease_this, self.session.run, name, entity, owner=None, full=False)
         else:
             self._ready.remove(lease)
         visit = replace(lease.visit, seen_at=self.session.now())
         if visit.stream.is_by_name and not same_name(visit.username, username):
-            await call(frontier.release, [lease])
+            await call(leases.release, [lease])
             return None
         try:
             doubt = partial(self._doubt, lease)
             records = await self.read(visit, "", part=Part(first=True, position=lease.position), doubt=doubt)
             if records is None and not lease.known_gone and await self._has_another_name(visit):
-                await call(frontier.release, [lease])
+                await call(leases.release, [lease])
                 return None
             page = take_object(replace(lease, visit=visit), records)
             await self._hand_over(page)
         except (Interrupted, TransientHTTP, NotBelieved, Unusable):
-            await call(frontier.release, [lease])
+            await call(leases.release, [lease])
             raise
         finally:
             self._forget_answer(visit)
@@ -646,9 +648,9 @@ class FrontierSpider(Spider):
 
     async def _later(self, lease: Lease, reason: str) -> None:
         self.postponed += 1
-        await self.session.call(frontier.postpone, lease, reason)
+        await self.session.call(leases.postpone, lease, reason)
 
-    async def _report_walk(self, stream: Stream, result: walk.Step, entity: int) -> None:
+    async def _report_walk(self, stream: Stream, result: offset.Step, entity: int) -> None:
         """Tell where a page broke what is declared of its list."""
         if result.contradiction:
             await self._report(
@@ -678,14 +680,14 @@ class FrontierSpider(Spider):
         self._drift[place] = 0
         self._known_drift.add(place)
         example = self.session.without_erased(departure.example)
-        if await self.session.call(frontier.report_drift, self.session.run, *place, example):
+        if await self.session.call(leases.report_drift, self.session.run, *place, example):
             logger.warning("%s: %s: %s (see `harvester status`)", *place)
 
     async def _flush_drift(self) -> None:
         for place, count in list(self._drift.items()):
             if count:
                 self._drift[place] -= count
-                await self.session.call(frontier.report_drift, self.session.run, *place, count=count)
+                await self.session.call(leases.report_drift, self.session.run, *place, count=count)
 
     # A request ------------------------------------------------------------------------------------------------------
 

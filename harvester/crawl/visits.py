@@ -10,15 +10,15 @@ import msgspec
 
 from harvester.api.catalogue import DETAIL, PAGE_LIMIT
 from harvester.api.odd_item import OddItem
+from harvester.api.rows import Visit, normalise
 from harvester.api.stream import Format, Paging, Stream
-from harvester.crawl import dates, pages, walk
 from harvester.crawl.names import EVIDENCE, connects, is_recent
-from harvester.crawl.revisit import look
-from harvester.warehouse.normalise import Visit, normalise
-from harvester.warehouse.page import Lease, PageCommit, VisitResult
+from harvester.frontier.model import Lease, PageCommit, VisitResult
+from harvester.frontier.revisit import look
+from harvester.pagination import cursor, offset, page_number
 
 T = TypeVar("T")
-_NOTHING_TO_PROVE = walk.Step()
+_NOTHING_TO_PROVE = offset.Step()
 
 
 class Paginator(ABC):
@@ -44,11 +44,11 @@ class Paginator(ABC):
         """The query string of the next page."""
 
     @abstractmethod
-    def advance(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> walk.Step:
+    def advance(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> offset.Step:
         """Take a page of records, and what was set aside of it; None where the source has no such list."""
 
     @abstractmethod
-    def visit_result(self, result: walk.Step, *, absent: bool) -> VisitResult:
+    def visit_result(self, result: offset.Step, *, absent: bool) -> VisitResult:
         """Return the result of the visit; `absent`: the source says that the list does not exist."""
 
     def kept(self) -> str:
@@ -63,12 +63,12 @@ class CertifiedPaginator(Paginator):
         super().__init__(lease)
         self._full = lease.full
 
-    def _proved(self, done: walk.Certificate, _: walk.Step) -> walk.Certificate:
+    def _proved(self, done: offset.Certificate, _: offset.Step) -> offset.Certificate:
         """Return the certificate to keep."""
         return done
 
-    def visit_result(self, result: walk.Step, *, absent: bool) -> VisitResult:
-        done = self._proved(result.done or walk.NOTHING, result)
+    def visit_result(self, result: offset.Step, *, absent: bool) -> VisitResult:
+        done = self._proved(result.done or offset.NOTHING, result)
         # That a list is not found means something of its entity only where the catalogue says so, and of the things
         # that it held nothing at all: that is for their place to tell.
         whole = result.whole and not absent
@@ -77,7 +77,7 @@ class CertifiedPaginator(Paginator):
             certificate=msgspec.json.encode(done).decode(),
             gone=absent and bool(self.stream.enqueues_gone),
             whole=whole and (seen is not None or self._full),
-            twice=whole and done.proven_by is walk.ProvenBy.AGREEMENT,
+            twice=whole and done.proven_by is offset.ProvenBy.AGREEMENT,
             fresh=result.fresh,
             found=result.found if whole else None,
             pages=self.pages,
@@ -86,10 +86,10 @@ class CertifiedPaginator(Paginator):
         )
 
     @abstractmethod
-    def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
+    def _step(self, entries: list[offset.Entry], *, absent: bool) -> offset.Step:
         """Take a page as the walk sees it."""
 
-    def advance(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> walk.Step:
+    def advance(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> offset.Step:
         result = self._step(entries(self.stream, records or (), aside), absent=records is None)
         self.finished = result.done is not None
         return result
@@ -104,7 +104,7 @@ class OffsetPaginator(CertifiedPaginator):
         last = _last(lease)
         # Of a thread every read is whole.
         full = lease.full or self.stream.is_thread
-        self.state = _kept(lease, walk.State) or walk.begin(self.listing, last, down_to, full=full)
+        self.state = _kept(lease, offset.State) or offset.begin(self.listing, last, down_to, full=full)
         self._looked = [] if last is None or full else last.looked
         self._began = int(_seen_at(lease).timestamp())
         self._lowest = 0
@@ -112,11 +112,11 @@ class OffsetPaginator(CertifiedPaginator):
     def next_request(self) -> str:
         return f"?limit={PAGE_LIMIT}&offset={self.state.offset}"
 
-    def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
+    def _step(self, entries: list[offset.Entry], *, absent: bool) -> offset.Step:
         self._lowest = next((entry.key for entry in reversed(entries) if entry.key is not None), self._lowest)
-        return walk.step(self.listing, self.state, entries, absent=absent)
+        return offset.step(self.listing, self.state, entries, absent=absent)
 
-    def _proved(self, done: walk.Certificate, result: walk.Step) -> walk.Certificate:
+    def _proved(self, done: offset.Certificate, result: offset.Step) -> offset.Certificate:
         if any(lead.changed_if for lead in self.stream.links):
             done.looked = look(self._looked, 0 if result.whole else self._lowest, self._began)
         return done
@@ -128,7 +128,7 @@ class CursorPaginator(CertifiedPaginator):
     def __init__(self, lease: Lease, served: int = PAGE_LIMIT) -> None:
         super().__init__(lease)
         self.listing = msgspec.structs.replace(self.listing, served=served)
-        self.state = _kept(lease, dates.State) or dates.begin(_last(lease), full=lease.full)
+        self.state = _kept(lease, cursor.State) or cursor.begin(_last(lease), full=lease.full)
 
     def next_request(self) -> str:
         if self.state.before is None:
@@ -136,8 +136,8 @@ class CursorPaginator(CertifiedPaginator):
         at = datetime.fromtimestamp(self.state.before, UTC)
         return f"?limit={PAGE_LIMIT}&dateLimit={quote(f'{at:%Y-%m-%dT%H:%M:%S}.000Z', safe='')}"
 
-    def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
-        return dates.step(self.listing, self.state, entries, absent=absent)
+    def _step(self, entries: list[offset.Entry], *, absent: bool) -> offset.Step:
+        return cursor.step(self.listing, self.state, entries, absent=absent)
 
 
 class PageNumberPaginator(CertifiedPaginator):
@@ -145,13 +145,13 @@ class PageNumberPaginator(CertifiedPaginator):
 
     def __init__(self, lease: Lease) -> None:
         super().__init__(lease)
-        self.state = _kept(lease, pages.State) or pages.begin(_last(lease), full=lease.full)
+        self.state = _kept(lease, page_number.State) or page_number.begin(_last(lease), full=lease.full)
 
     def next_request(self) -> str:
         return f"?page={self.state.page}"
 
-    def _step(self, entries: list[walk.Entry], *, absent: bool) -> walk.Step:
-        return pages.step(self.listing, self.state, entries, absent=absent, max_offset=self.stream.max_offset)
+    def _step(self, entries: list[offset.Entry], *, absent: bool) -> offset.Step:
+        return page_number.step(self.listing, self.state, entries, absent=absent, max_offset=self.stream.max_offset)
 
 
 class Sightings(msgspec.Struct):
@@ -178,7 +178,7 @@ class RankingPaginator(Paginator):
         )
         return f"?{words}&limit={PAGE_LIMIT}&offset={self.state.pages * PAGE_LIMIT}"
 
-    def advance(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> walk.Step:
+    def advance(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> offset.Step:
         first = self.state.pages * PAGE_LIMIT
         if self.stream.max_offset is not None:
             for place, one in enumerate(as_served(records or (), aside)):
@@ -190,7 +190,7 @@ class RankingPaginator(Paginator):
         self.finished = not (records or aside) or self.state.pages >= most or first + PAGE_LIMIT >= deepest
         return _NOTHING_TO_PROVE
 
-    def visit_result(self, result: walk.Step, *, absent: bool) -> VisitResult:
+    def visit_result(self, result: offset.Step, *, absent: bool) -> VisitResult:
         del result, absent
         return VisitResult(certificate=None, pages=self.pages)
 
@@ -229,7 +229,7 @@ def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:
 
 def take_page(
     lease: Lease, paginator: Paginator, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()
-) -> tuple[PageCommit, walk.Step]:
+) -> tuple[PageCommit, offset.Step]:
     """Make the commit of a page of a list, and tell how the walk saw it.
 
     `records` is None where the source says that there is no such list; `aside` are the items that cannot be used.
@@ -316,9 +316,9 @@ def _may_be_another(lease: Lease, records: Sequence[Any]) -> bool:
     return lease.state is not None or not connects(lease.anchors, page, exclusive=exclusive)
 
 
-def listing(stream: Stream) -> walk.Listing:
+def listing(stream: Stream) -> offset.Listing:
     """Return the declared order of a list."""
-    return walk.Listing(
+    return offset.Listing(
         order=stream.order,
         keyed=stream.key is not None,
         stop_after_empty_pages=stream.stop_after_empty_pages,
@@ -344,22 +344,23 @@ def as_served(records: Sequence[T], aside: Sequence[OddItem]) -> list[T | OddIte
     return [at[place] if place in at else next(rest) for place in range(len(records) + len(at))]
 
 
-def entries(stream: Stream, records: Sequence[Any], aside: Sequence[OddItem] = ()) -> list[walk.Entry]:
+def entries(stream: Stream, records: Sequence[Any], aside: Sequence[OddItem] = ()) -> list[offset.Entry]:
     """A page as the walk sees it: identities and keys. A reply on a page of comments stands where its thread does."""
     key = stream.key
     if aside:
         made = entries(stream, records)
         return [
-            walk.Entry(one.number, one.key, one.identity is None) if isinstance(one, OddItem) else one
+            offset.Entry(one.number, one.key, one.identity is None) if isinstance(one, OddItem) else one
             for one in as_served(made, aside)
         ]
     if key is None:
-        return [walk.Entry(stream.identity(record)) for record in records]
+        return [offset.Entry(stream.identity(record)) for record in records]
     if stream.format is Format.COMMENT_PAGE:
         return [
-            walk.Entry(stream.identity(record), key(record) if record.parent_id is None else None) for record in records
+            offset.Entry(stream.identity(record), key(record) if record.parent_id is None else None)
+            for record in records
         ]
-    return [walk.Entry(stream.identity(record), key(record)) for record in records]
+    return [offset.Entry(stream.identity(record), key(record)) for record in records]
 
 
 def _seen_at(lease: Lease) -> datetime:
@@ -371,5 +372,5 @@ def _kept(lease: Lease, kind: Any) -> Any:
     return None if lease.state is None else msgspec.convert(lease.state, kind)
 
 
-def _last(lease: Lease) -> walk.Certificate | None:
-    return None if lease.certificate is None else msgspec.convert(lease.certificate, walk.Certificate)
+def _last(lease: Lease) -> offset.Certificate | None:
+    return None if lease.certificate is None else msgspec.convert(lease.certificate, offset.Certificate)

@@ -20,16 +20,16 @@ from typing import Any, TypeVar
 import psycopg
 
 from harvester.config import Settings
-from harvester.crawl import frontier
-from harvester.crawl.checks import findings
+from harvester.crawl.commit import Connection
 from harvester.crawl.progress import Figures, Progress
-from harvester.crawl.request_rate import adopt_rate
 from harvester.crawl.spider import Bounds
 from harvester.errors import HarvesterError, WarehouseError
+from harvester.frontier import leases
+from harvester.frontier.request_rate import adopt_rate
 from harvester.logs import log_as_json
+from harvester.monitoring.checks import findings
 from harvester.processes import start_command
 from harvester.signals import INTERRUPTED, handle_end
-from harvester.warehouse.commit import Connection
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
 
@@ -69,7 +69,7 @@ class WorkerPool:
     retries: int = 0
     postponed: int = 0
     replaced: int = 0
-    totals: frontier.Totals = field(default_factory=frontier.Totals)
+    totals: leases.Totals = field(default_factory=leases.Totals)
     findings: list[str] = field(default_factory=list)
     left: int = 0
     signals: list[int] = field(default_factory=list)
@@ -96,7 +96,7 @@ class WorkerPool:
 
     def _work(self, command: str, *, progress: bool) -> str:
         with connect(self.settings, autocommit=True) as connection:
-            self.run = frontier.begin_run(connection, self.settings, f"{command} --workers {self.size}")
+            self.run = leases.begin_run(connection, self.settings, f"{command} --workers {self.size}")
         self._began = time.monotonic()
         try:
             for share in _shares(self.bounds.requests, self.size):
@@ -108,12 +108,12 @@ class WorkerPool:
                 worker.process.terminate()
         outcome = next((one for one in ("failed", "interrupted", "bounded") if self.outcomes[one]), "done")
         with connect(self.settings, autocommit=True) as connection:
-            self.totals = frontier.sum_crew(connection, self.run)
-            self.left = frontier.backlog(connection, self.streams, self.settings.min_gain).due
+            self.totals = leases.sum_crew(connection, self.run)
+            self.left = leases.backlog(connection, self.streams, self.settings.min_gain).due
             if outcome in ("done", "bounded"):
                 self.findings = findings(connection, self.run, self.totals)
             outcome = "degraded" if self.findings else outcome
-            frontier.end_run(connection, self.run, outcome, self.totals, self.findings)
+            leases.end_run(connection, self.run, outcome, self.totals, self.findings)
         if outcome == "failed":
             raise HarvesterError("a worker failed: see above; the others went on to their end")
         return outcome
@@ -202,8 +202,8 @@ class WorkerPool:
         return None
 
     def _killed(self, connection: Connection) -> int:
-        frontier.recover(connection, self.run)
-        return frontier.requests_of_the_killed(connection, self.run)
+        leases.recover(connection, self.run)
+        return leases.requests_of_the_killed(connection, self.run)
 
     def _look(self) -> None:
         """Read the figures of all from the warehouse, now and then; while it is away, the old ones stay."""
@@ -213,12 +213,12 @@ class WorkerPool:
             self._figures = self._told(self._figures_now) or self._figures
 
     def _figures_now(self, connection: Connection) -> Figures:
-        total = frontier.sum_crew(connection, self.run)
+        total = leases.sum_crew(connection, self.run)
         return Figures(
             elapsed=time.monotonic() - self._began,
             requests=total.requests,
             tables=total.counts.tables,
-            due=frontier.backlog(connection, self.streams, self.settings.min_gain).due,
+            due=leases.backlog(connection, self.streams, self.settings.min_gain).due,
             rate=self.settings.rate,
             bounds=self.bounds,
             stopping=bool(self.signals),

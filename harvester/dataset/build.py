@@ -25,10 +25,10 @@ from harvester.dataset.pseudonyms import Key, Scope, derive, key_of, salt_of
 from harvester.dataset.release import Field, Profile, Release, Resource, Type
 from harvester.dataset.rows import Selection, Text, Tombstones, kept
 from harvester.dataset.snapshot import need_libraries, open_snapshot
+from harvester.erasure.erase import load_rule
 from harvester.errors import UsageError
 from harvester.secret import secret_key
 from harvester.warehouse.annotations import NAME, USER
-from harvester.warehouse.erasure import load_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import ClientCursor
 
-from harvester.crawl.status import EXACT_BELOW
-from harvester.warehouse.analytics import COPIES
+from harvester.analytics.refresh import COPIES
+from harvester.monitoring.status import EXACT_BELOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from harvester.warehouse.commit import Connection
+    from harvester.crawl.commit import Connection
 
 FEWEST = 5
 """People below which a group is not shown apart: a country, a cohort."""

@@ -25,9 +25,9 @@ from psycopg import IsolationLevel
 
 from harvester import __version__
 from harvester.config import is_loopback
-from harvester.crawl import status
-from harvester.crawl.request_rate import read_rate
 from harvester.errors import UsageError
+from harvester.frontier.request_rate import read_rate
+from harvester.monitoring import status
 from harvester.report.answers import Answer, Figures, ask, source
 from harvester.report.charts import percent, plain, short
 from harvester.report.panels import COMMUNITY, HEALTH, Moment, Panel, backlog_parts, counted, known, length
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from harvester.config import Settings
+    from harvester.crawl.commit import Connection
     from harvester.report.answers import Row
-    from harvester.warehouse.commit import Connection
 
 PATIENCE = 10.0
 """Seconds that one query may take."""

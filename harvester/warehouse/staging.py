@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, Table
 
-    from harvester.warehouse.normalise import Rows
+    from harvester.api.rows import Rows
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 

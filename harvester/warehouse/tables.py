@@ -735,7 +735,7 @@ frontier = _table(
     Column(
         "new_items_decayed",
         REAL,
-        comment="New items seen since the first visit, earlier ones faded (`harvester.warehouse.rates`).",
+        comment="New items seen since the first visit, earlier ones faded (`harvester.frontier.rates`).",
         nullable=False,
         server_default=text("0"),
     ),

@@ -1221,7 +1221,7 @@ def upgrade():
             sa.REAL(),
             server_default=sa.text("0"),
             nullable=False,
-            comment="New items seen since the first visit, earlier ones faded (`harvester.warehouse.rates`).",
+            comment="New items seen since the first visit, earlier ones faded (`harvester.frontier.rates`).",
         ),
         sa.Column(
             "exposure",

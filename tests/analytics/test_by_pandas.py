@@ -16,10 +16,10 @@ import pytest
 from by_pandas import KINDS, QUESTIONS, Frame, Raw, frame, retention_panel
 from communities import NAMES, Community
 
+from harvester.analytics.refresh import COPIES, refresh
 from harvester.config import load
 from harvester.report import page
 from harvester.report.answers import FEWEST
-from harvester.warehouse.analytics import COPIES, refresh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

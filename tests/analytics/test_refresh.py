@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from harvester.warehouse.analytics import COPIES, SUMS, refresh
+from harvester.analytics.refresh import COPIES, SUMS, refresh
 from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from harvester.analytics.refresh import refresh
 from harvester.api.catalogue import STREAMS
-from harvester.warehouse.analytics import refresh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,11 +15,11 @@ from harvester.api import records as r
 from harvester.api.catalogue import DETAIL, LEFT, OWNER_COLUMN, STREAMS, streams_of
 from harvester.api.decode import SchemaDeviation, decode
 from harvester.api.decode import decode_strict as as_declared
+from harvester.api.rows import Query, Visit, normalise
 from harvester.api.stream import Format, Order, Paging, Stream
+from harvester.crawl.commit import Writer
 from harvester.errors import DecodeError
-from harvester.warehouse.commit import Writer
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.normalise import Query, Visit, normalise
 from harvester.warehouse.tables import KEY_COLUMNS, WRITTEN
 
 EXAMPLES = Path(__file__).parent.parent / "api_examples"

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from scrapy.http import Response
 
 from harvester.api.catalogue import STREAMS
+from harvester.api.rows import Query, Visit
 from harvester.crawl.archive import LARGEST_RECORD, Archive, Part, read_archives
 from harvester.errors import HarvesterError, UsageError
-from harvester.warehouse.normalise import Query, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import harvester.crawl
+import harvester
 from harvester.crawl.archive import read_archives
 from harvester.warehouse.tables import metadata
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 OFF = """
 import datetime, importlib, pkgutil, sys, time
-import harvester.crawl, harvester.warehouse
+import harvester.crawl, harvester.frontier, harvester.monitoring, harvester.sampling, harvester.warehouse
 from harvester.cli import app
 
 real, off = datetime.datetime, datetime.timedelta(days=int(sys.argv[1]))
@@ -30,7 +30,8 @@ class Shifted(real):
     def now(cls, tz=None):
         return real.now(tz) + off
 
-for package in (harvester.crawl, harvester.warehouse):
+packages = harvester.crawl, harvester.frontier, harvester.monitoring, harvester.sampling, harvester.warehouse
+for package in packages:
     for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         module = importlib.import_module(found.name)
         if getattr(module, "datetime", None) is real:
@@ -39,6 +40,7 @@ now = time.time
 time.time = lambda: now() + off.total_seconds()
 app(sys.argv[2:], prog_name="harvester")
 """
+ROOMS = ("crawl", "frontier", "monitoring", "pagination", "sampling")
 OURS = {"first_seen_at", "gone_at", "last_seen_at", "seen_at", "returned_at", "valid_from", "valid_to"}
 
 
@@ -77,7 +79,11 @@ def test_rows_and_archives_are_dated_by_the_clock_of_the_database(
     assert all(one.visit.seen_at is None or began <= one.visit.seen_at <= ended for one in archived)
 
 
-@pytest.mark.parametrize("path", sorted(Path(harvester.crawl.__path__[0]).glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [path for room in ROOMS for path in sorted((Path(harvester.__file__).parent / room).glob("*.py"))],
+    ids=lambda path: f"{path.parent.name}.{path.stem}",
+)
 def test_a_crawl_asks_no_clock_of_its_machine(path: Path) -> None:
     clocks = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"), ("time", "time")}
     asked = {

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from harvester.api.rows import Rows
 from harvester.config import load
-from harvester.crawl import frontier
+from harvester.crawl.commit import Writer
 from harvester.crawl.session import Session
-from harvester.warehouse.commit import Writer
+from harvester.erasure.erase import erase, load_rule
+from harvester.frontier import leases
+from harvester.frontier.model import Committed, PageCommit
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.erasure import erase, load_rule
-from harvester.warehouse.normalise import Rows
-from harvester.warehouse.page import Committed, PageCommit
 from harvester.warehouse.tables import metadata
 
 if TYPE_CHECKING:
@@ -338,8 +338,8 @@ def test_a_search_for_who_was_erased_is_refused(
 
 
 def test_a_walk_under_way_remembers_no_erased(erased: Any, tmp_path: Path) -> None:
-    run = frontier.begin_run(erased, load(home=tmp_path), "test")
-    lease = frontier.lease_this(erased, run, "user_followers", 7, owner=None, full=True)
+    run = leases.begin_run(erased, load(home=tmp_path), "test")
+    lease = leases.lease_this(erased, run, "user_followers", 7, owner=None, full=True)
     state = {"head": [5, 8], "anchors": [8, 5], "base": {"anchors": [5]}}
     page = PageCommit(lease, [], 2, state=json.dumps(state), seen=[5, 8], first=True)
     assert Writer(erased, load_rule(erased, tmp_path)).commit([page]).results == [Committed()]

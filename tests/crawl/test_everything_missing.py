@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harvester.crawl.control import CANDIDATES
-from harvester.warehouse.absence import ITSELF
+from harvester.crawl.deletions import ITSELF
 from tests.crawl.test_names import false_facts
 
 if TYPE_CHECKING:

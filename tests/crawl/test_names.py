@@ -15,12 +15,12 @@ from psycopg.conninfo import conninfo_to_dict
 from unguarded import without
 
 from harvester.api.catalogue import STREAMS
+from harvester.api.rows import Visit
 from harvester.crawl.names import connects
 from harvester.crawl.spider import _about_it
 from harvester.crawl.visits import page_in_doubt
 from harvester.errors import DecodeError
-from harvester.warehouse.normalise import Visit
-from harvester.warehouse.page import Lease
+from harvester.frontier.model import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -36,16 +36,16 @@ from harvester.crawl.politeness import (
     reserve_slots,
     retry_after,
 )
-from harvester.crawl.request_rate import adopt_rate
 from harvester.crawl.session import Session
 from harvester.errors import UsageError
+from harvester.frontier.request_rate import adopt_rate
 from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harvester.config import Settings
-    from harvester.warehouse.commit import Connection
+    from harvester.crawl.commit import Connection
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LOCAL = "http://127.0.0.1:1"

@@ -9,12 +9,13 @@ from uuid import uuid4
 import pytest
 
 from harvester.api.catalogue import STREAMS
+from harvester.api.rows import Visit
 from harvester.config import load
-from harvester.crawl import frontier, quarantine
 from harvester.errors import UsageError
+from harvester.frontier import leases
+from harvester.frontier.model import Lease
+from harvester.monitoring import quarantine
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.normalise import Visit
-from harvester.warehouse.page import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,7 @@ def connection(database: str) -> Iterator[Any]:
 
 def test_a_response_is_kept_without_the_token_of_its_project(connection: Any) -> None:
     lease = Lease(Visit(STREAMS["project"], 9), uuid4(), 0)
-    frontier.quarantine(connection, lease, "/projects/9", 200, "why", b'{"id": null, "project_token": "1_secret"}')
+    leases.quarantine(connection, lease, "/projects/9", 200, "why", b'{"id": null, "project_token": "1_secret"}')
     (number,) = connection.execute("SELECT id FROM crawl.quarantine WHERE entity_id = 9").fetchone()
     assert quarantine.body(connection, number) == b'{"id": null, "project_token": ""}'
 
@@ -96,10 +97,10 @@ def test_a_case_is_shown_byte_for_byte(connection: Any) -> None:
 
 
 def test_the_same_failure_again_is_one_case_with_its_newest_response(connection: Any) -> None:
-    run = frontier.begin_run(connection, load(home="/dev/null"), "test")
-    lease = frontier.lease_this(connection, run, "project", 142, owner=None, full=False)
+    run = leases.begin_run(connection, load(home="/dev/null"), "test")
+    lease = leases.lease_this(connection, run, "project", 142, owner=None, full=False)
     for path, status, body in (("/a", 200, b"first"), ("/a", 403, b"second"), ("/b", None, b"")):
-        frontier.quarantine(connection, lease, path, status, f"why {status}", body)
+        leases.quarantine(connection, lease, path, status, f"why {status}", body)
     kept = connection.execute(
         "SELECT path, status, reason, body, count FROM crawl.quarantine WHERE stream = 'project' ORDER BY path"
     ).fetchall()

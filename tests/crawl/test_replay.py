@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from scrapy.http import Response
 
 from harvester.api.catalogue import STREAMS
+from harvester.api.rows import Visit
 from harvester.crawl.archive import Archive, Part, read_archives
 from harvester.crawl.replay import _unstored
 from harvester.sandbox.odd import SHARE as ODD
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.normalise import Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

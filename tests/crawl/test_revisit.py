@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.crawl.frontier import Purpose
-from harvester.crawl.revisit import (
+from harvester.frontier.leases import Purpose
+from harvester.frontier.revisit import (
     LOOKS,
     PRIOR_DECAY,
     Decay,
@@ -21,7 +21,7 @@ from harvester.crawl.revisit import (
     min_gain_for,
     outlook,
 )
-from harvester.crawl.shares import Shares
+from harvester.frontier.shares import Shares
 
 DAY = 86_400
 PAGE = 40

@@ -15,9 +15,9 @@ import pytest
 
 from harvester.api.stream import Kind
 from harvester.config import load
-from harvester.crawl import frontier
 from harvester.crawl.spider import Bounds
 from harvester.crawl.worker_pool import WorkerPool
+from harvester.frontier import leases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ def test_the_figures_of_all_come_again_after_the_database_was_away(database: str
     pool = WorkerPool(load(database_url=database), (), ["project"], 2, Bounds(), due_only=False)
     with psycopg.connect(database, autocommit=True) as other:
         for due in (1, 2):
-            frontier.seed(other, [frontier.Seed(Kind.PROJECT, due)])
+            leases.seed(other, [leases.Seed(Kind.PROJECT, due)])
             pool._looked = 0.0
             pool._look()
             assert pool._figures is not None

@@ -31,9 +31,9 @@ from harvester.dataset.pseudonyms import Scope, derive, key_of
 from harvester.dataset.read import batches
 from harvester.dataset.release import Field, Profile, Resource, Type
 from harvester.dataset.rows import Text, Tombstones
+from harvester.erasure.erase import erase
 from harvester.errors import UsageError
 from harvester.secret import secret_key
-from harvester.warehouse.erasure import erase
 from harvester.warehouse.tables import KEY_COLUMNS, SCRATCH_TABLES
 
 if TYPE_CHECKING:

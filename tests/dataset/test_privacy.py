@@ -19,6 +19,8 @@ import pytest
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
+from harvester.api.rows import Visit, normalise
+from harvester.crawl.commit import Writer
 from harvester.dataset.columns import KINDS
 from harvester.dataset.describe import render
 from harvester.dataset.facts import coverage
@@ -26,9 +28,7 @@ from harvester.dataset.pseudonyms import key_of
 from harvester.dataset.release import Profile
 from harvester.dataset.rows import Tombstones
 from harvester.secret import secret_key
-from harvester.warehouse.commit import Writer
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.normalise import Visit, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

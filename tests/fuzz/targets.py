@@ -15,10 +15,10 @@ import msgspec
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
-from harvester.crawl import dates, pages, walk
+from harvester.api.rows import Query, Rows, Visit, normalise
 from harvester.crawl.spider import is_absent
 from harvester.errors import DecodeError
-from harvester.warehouse.normalise import Query, Rows, Visit, normalise
+from harvester.pagination import cursor, offset, page_number
 
 if TYPE_CHECKING:
     from harvester.api.stream import Stream
@@ -92,35 +92,35 @@ def walking(data: bytes) -> None:
     """Any pages to any walk: it goes on or it ends, and what it keeps between pages can be read again."""
     if len(data) < 3:
         return
-    listing = walk.Listing(
-        order=list(walk.Order)[data[0] % len(walk.Order)],
+    listing = offset.Listing(
+        order=list(offset.Order)[data[0] % len(offset.Order)],
         keyed=bool(data[1] & 1),
         stop_after_empty_pages=data[1] >> 1 & 1,
         reorders=bool(data[1] & 4),
         lookback=data[2] % 4,
     )
-    state = walk.begin(listing, None, None)
+    state = offset.begin(listing, None, None)
     rest = data[3:]
     for place in range(0, len(rest), 40):
         page = rest[place : place + 40]
         entries = [
-            walk.Entry(number, number // 3 if listing.keyed and number % 11 else None, hole=number % 11 == 0)
+            offset.Entry(number, number // 3 if listing.keyed and number % 11 else None, hole=number % 11 == 0)
             for number in page
             if number % 7
         ]
-        result = walk.step(listing, state, entries, absent=page[:1] == b"\xff")
+        result = offset.step(listing, state, entries, absent=page[:1] == b"\xff")
         assert state.offset >= 0
         if result.done is not None:
             return
 
 
-def site(data: bytes) -> list[list[walk.Entry]]:
+def site(data: bytes) -> list[list[offset.Entry]]:
     """What a hostile site answers, page after page and then again from the first: items with times as it likes."""
     first, *rest = data or b"\0"
     size = 1 + first % 8
     pages = [rest[place : place + size] for place in range(0, len(rest), size)] or [[]]
     # In every seventh a part of the one before it, without a time of its own.
-    return [[walk.Entry(n, None if n % 7 == 6 else n // 4) for n in page if n != 255] for page in pages]
+    return [[offset.Entry(n, None if n % 7 == 6 else n // 4) for n in page if n != 255] for page in pages]
 
 
 def kept(state: Any, kind: Any) -> Any:
@@ -130,12 +130,12 @@ def kept(state: Any, kind: Any) -> Any:
     return again
 
 
-def certificate_of(data: bytes, place: int) -> walk.Certificate | None:
+def certificate_of(data: bytes, place: int) -> offset.Certificate | None:
     """What an earlier walk may have left."""
     if place & 1:
         return None
-    return walk.Certificate(
-        proven_by=walk.ProvenBy.KEY, complete=bool(place & 2), key=place >> 2, digest=data.hex()[:16]
+    return offset.Certificate(
+        proven_by=offset.ProvenBy.KEY, complete=bool(place & 2), key=place >> 2, digest=data.hex()[:16]
     )
 
 
@@ -143,20 +143,20 @@ def dating(data: bytes) -> None:
     """Any answers to a walk by a date: it ends, it never asks for what is younger than what it asked before."""
     if len(data) < 3:
         return
-    listing = walk.Listing(order=walk.Order.NEWEST_FIRST, keyed=True, lookback=data[0] % 4, limit=1 + data[1] % 8)
-    state = dates.begin(certificate_of(data[3:], data[2]))
+    listing = offset.Listing(order=offset.Order.NEWEST_FIRST, keyed=True, lookback=data[0] % 4, limit=1 + data[1] % 8)
+    state = cursor.begin(certificate_of(data[3:], data[2]))
     answers = site(data[3:])
     for number in range(10_000):
         before = state.before
         # By the cursor, as a site does, or whatever comes next, as none should.
         place = number if data[0] & 128 or before is None else before
-        result = dates.step(listing, state, answers[place % len(answers)], absent=data[1] == 255 and not number)
+        result = cursor.step(listing, state, answers[place % len(answers)], absent=data[1] == 255 and not number)
         if result.done is not None:
             assert result.done.complete or not result.whole
             return
         assert state.before is not None
         assert before is None or state.before <= before
-        state = kept(state, dates.State)
+        state = kept(state, cursor.State)
     raise AssertionError("a walk without an end")
 
 
@@ -164,22 +164,22 @@ def paging(data: bytes) -> None:
     """Any answers to a walk by page number: it ends, and it asks for no page below the first or beyond the last."""
     if len(data) < 3:
         return
-    listing = walk.Listing(
-        order=walk.Order.NEWEST_FIRST, keyed=True, lookback=data[0] % 4, stop_after_empty_pages=1 + data[0] % 3
+    listing = offset.Listing(
+        order=offset.Order.NEWEST_FIRST, keyed=True, lookback=data[0] % 4, stop_after_empty_pages=1 + data[0] % 3
     )
     deepest = None if data[1] & 1 else 1 + (data[1] >> 1) % 8
-    state = pages.begin(certificate_of(data[3:], data[2]))
+    state = page_number.begin(certificate_of(data[3:], data[2]))
     answers = site(data[3:])
     for number in range(10_000):
         assert 1 <= state.page <= (deepest or state.page)
         # By the number, as a site does, or whatever comes next, as none should. Without a cap the list ends somewhere.
         place = number if data[0] & 128 else state.page - 1
         page = [] if deepest is None and state.page > len(answers) else answers[place % len(answers)]
-        result = pages.step(listing, state, page, absent=data[1] == 255 and not number, max_offset=deepest)
+        result = page_number.step(listing, state, page, absent=data[1] == 255 and not number, max_offset=deepest)
         if result.done is not None:
             assert result.certified or not result.whole
             return
-        state = kept(state, pages.State)
+        state = kept(state, page_number.State)
     raise AssertionError("a walk without an end")
 
 

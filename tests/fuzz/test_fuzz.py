@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harvester.api.catalogue import STREAMS
-from harvester.warehouse.commit import Writer
+from harvester.crawl.commit import Writer
 from harvester.warehouse.connect import open_connection
 
 HERE = Path(__file__).parent

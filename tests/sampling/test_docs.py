@@ -10,8 +10,8 @@ import psycopg
 from typer.testing import CliRunner
 
 from harvester.cli import app
-from harvester.crawl.sampling import advance
-from harvester.warehouse.outcomes import record_outcomes
+from harvester.sampling.outcomes import record_outcomes
+from harvester.sampling.samples import advance
 
 if TYPE_CHECKING:
     import pytest

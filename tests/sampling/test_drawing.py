@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.api.id_dates import PROJECTS, first_id_of, years
-from harvester.crawl.drawing import Pilot, Stratum, allocate, cut, draw, inclusion
+from harvester.sampling.drawing import Pilot, Stratum, allocate, cut, draw, inclusion
 
 
 @given(st.integers(0, 10**6), st.integers(1, 10**9), st.integers(1, 300), st.data())

@@ -10,9 +10,9 @@ import numpy as np
 import psycopg
 import pytest
 
-from harvester.crawl.sampling import IdPlan, WalkPlan, advance, draw_authors, draw_ids, draw_walks, start_wave
 from harvester.errors import UsageError
-from harvester.warehouse.outcomes import record_outcomes
+from harvester.sampling.outcomes import record_outcomes
+from harvester.sampling.samples import IdPlan, WalkPlan, advance, draw_authors, draw_ids, draw_walks, start_wave
 
 T_QUANTILES = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706, 9: 2.2622, 19: 2.0930, 30: 2.0423, 10**6: 1.9600}
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 _LOADED = (
     "harvester.cli",
-    "harvester.crawl.quarantine",
+    "harvester.monitoring.quarantine",
     "harvester.crawl.run",
     "harvester.crawl.seeding",
     "harvester.crawl.spiders.users",
-    "harvester.crawl.status",
+    "harvester.monitoring.status",
     "harvester.sandbox.server",
-    "harvester.warehouse.erasure",
+    "harvester.erasure.erase",
     "scrapy.core.downloader",
     "scrapy.core.scraper",
     "scrapy.extensions.logstats",

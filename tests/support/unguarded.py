@@ -41,16 +41,16 @@ def _nulls() -> None:
     """Null is held to be missing."""
     from msgspec import UNSET
 
-    from harvester.warehouse import normalise
+    from harvester.api import rows
 
-    plans = normalise._plan
+    plans = rows._plan
 
-    def without_nulls(plan: normalise._Plan) -> normalise._Plan:
+    def without_nulls(plan: rows._Plan) -> rows._Plan:
         if plan.table not in ("users", "projects", "studios"):
             return plan
         return plan._replace(served=lambda one: tuple([UNSET if v is None else v for v in plan.served(one)]))
 
-    normalise._plan = lambda stream: tuple(map(without_nulls, plans(stream)))  # type: ignore[assignment]
+    rows._plan = lambda stream: tuple(map(without_nulls, plans(stream)))  # type: ignore[assignment]
 
 
 def _items() -> None:

@@ -1,0 +1,1 @@
+"""Refresh the tables of the schema `analytics`."""

@@ -1,0 +1,206 @@
+"""`harvester db`: the embedded server and the schema."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from harvester.cli.base import Group, settings
+from harvester.errors import UsageError, WarehouseError
+
+if TYPE_CHECKING:
+    from harvester.config import Settings
+
+app = typer.Typer(
+    cls=Group,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # local variables may hold the database URL
+    help="The database: the embedded server and the schema.",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+
+
+@app.command(epilog="Example: harvester db up")
+def up(*, as_json: AsJson = False) -> None:
+    """Start the embedded server, if it does not run, and leave it running."""
+    from harvester.warehouse import embedded
+
+    home = _embedded(settings(), "started").home
+    embedded.up(home)
+    now = embedded.status(home)
+    if as_json:
+        typer.echo(json.dumps({"running": now.running, "pid": now.pid, "data": str(now.data), "url": now.url}))
+    else:
+        typer.echo(f"running (process {now.pid}) in {now.data}")
+
+
+@app.command(epilog="Example: harvester db down")
+def down() -> None:
+    """Stop the embedded server. The data stay."""
+    from harvester.warehouse import embedded
+
+    home = _embedded(settings(), "stopped").home
+    typer.echo("stopped" if embedded.down(home) else f"was not running in {home / 'postgres'}")
+
+
+@app.command(epilog='Example: psql "$(harvester db url)"')
+def url() -> None:
+    """Print the URL of the database for psql and other clients; the embedded server is started if need be.
+
+    With HARVESTER_DATABASE_URL it is that URL, with its password.
+    """
+    from harvester.warehouse.connect import database_url
+
+    typer.echo(database_url(settings()))
+
+
+@app.command(
+    epilog='Example: harvester db psql -c "SELECT count(*) FROM scratch.projects"',
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def psql(context: typer.Context) -> NoReturn:
+    """Open psql on the database; all further arguments go to psql."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    from harvester.warehouse import embedded
+    from harvester.warehouse.connect import DATE_STYLE, ENCODING, TIME_ZONE, database_url
+
+    given = conninfo_to_dict(database_url(settings())) | {"client_encoding": ENCODING}
+    # By the environment: arguments, and a password among them, would be seen by everybody in `ps`.
+    variables = {
+        each.keyword.decode(): each.envvar.decode() for each in psycopg.pq.Conninfo.get_defaults() if each.envvar
+    }
+    # As libpq has them, in UTF-8: the charset of the locale may lack what a path or a password holds.
+    environment = os.environb | {
+        variables[name].encode(): str(value).encode() for name, value in given.items() if name in variables
+    }
+    environment |= {b"PGTZ": TIME_ZONE.encode(), b"PGDATESTYLE": DATE_STYLE.encode()}
+    others = {name: str(value) for name, value in given.items() if name not in variables}
+    try:
+        program = str(embedded.binary("psql"))
+    except WarehouseError:
+        program = shutil.which("psql") or ""
+    if not program:
+        raise WarehouseError("there is no psql on this machine: install a PostgreSQL client")
+    arguments: list[str | bytes] = ["psql", *context.args]
+    if others:
+        arguments[1:1] = ["-d", make_conninfo("", **others).encode()]
+    os.execve(program, arguments, environment)  # noqa: S606  (no shell: arguments as they are)
+
+
+@app.command(epilog="Example: harvester db migrate")
+def migrate(
+    revision: Annotated[str, typer.Argument(help="Where to: a revision, or head.")] = "head",
+    *,
+    down: Annotated[bool, typer.Option("--down", help="Go back to REVISION, `base` = remove all tables.")] = False,
+) -> None:
+    """Bring the schema to the version that this harvester knows."""
+    from harvester.warehouse import schema
+    from harvester.warehouse.connect import database_url, open_connection
+
+    if down and revision == "head":
+        raise UsageError("--down needs the revision to go back to")
+    target = database_url(settings())
+    (schema.downgrade if down else schema.migrate)(target, revision)
+    with open_connection(target) as connection:
+        typer.echo(f"schema at {schema.revision(connection) or 'base'}")
+
+
+@app.command(epilog="Example: harvester db roles")
+def roles(*, as_json: AsJson = False) -> None:
+    """Make roles with no more rights than they need, harvester_crawler and harvester_reader.
+
+    Run by the owner of the tables. Where that role may not create roles, an administrator creates the two first.
+    They have no login. To let somebody in: CREATE ROLE me LOGIN PASSWORD '...' IN ROLE harvester_reader.
+    """
+    from harvester.warehouse import schema
+    from harvester.warehouse.connect import connect
+    from harvester.warehouse.roles import make_roles
+
+    with connect(settings()) as connection:
+        schema.check_schema(connection)
+        made = make_roles(connection)
+    for name, rights in made.items():
+        if not as_json:
+            typer.echo(f"{name}  {rights}")
+    if as_json:
+        typer.echo(json.dumps(made))
+
+
+@app.command(epilog="Example: harvester db maintain --keep-days 30 --dry-run")
+def maintain(
+    keep_days: Annotated[
+        int, typer.Option(min=1, max=36_500, help="Days for which runs and quarantined responses are kept.")
+    ] = 90,
+    *,
+    rewrite: Annotated[
+        bool,
+        typer.Option(
+            "--rewrite", help="Write all tables' files again, so that nothing deleted is left; not in a crawl."
+        ),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be done, and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete quarantined responses and records of runs that are old, and vacuum what changed.
+
+    Of runs the newest 50 stay, and the first and the last under each version, API, contact and permission, so that
+    it can be told later what entitled a crawl. Nothing else is deleted: no row of scratch or history, no walk.
+    """
+    from harvester.warehouse.connect import connect
+    from harvester.warehouse.maintenance import maintain as run
+
+    with connect(settings(), autocommit=True) as connection:
+        done = run(
+            connection,
+            keep_days=keep_days,
+            dry_run=dry_run,
+            whole=rewrite,
+            tell=lambda table: typer.echo(table, err=True),
+        )
+    if as_json:
+        typer.echo(json.dumps(done.as_json() | {"dry_run": dry_run}))
+        return
+    verb = "would be" if dry_run else "were"
+    for table, count in done.deleted.items():
+        typer.echo(f"{count:,} rows of {table} {verb} deleted")
+    typer.echo(f"{len(done.vacuumed):,} tables {verb} {'rewritten' if rewrite else 'vacuumed and analysed'}")
+    if done.busy:
+        typer.echo(f"{len(done.busy):,} are being read: run the command again later")
+    if done.not_ours:
+        typer.echo(f"{len(done.not_ours):,} are left to their owner and to autovacuum")
+
+
+@app.command(epilog="Example: harvester db check --json")
+def check(*, as_json: AsJson = False) -> None:
+    """Test the connection, the server's version, the schema's version and that the tables are as declared."""
+    from harvester.warehouse import schema
+    from harvester.warehouse.connect import database_url, open_connection
+
+    target = database_url(settings())
+    with open_connection(target) as connection:
+        server = connection.info.parameter_status("server_version") or "unknown"
+        facts = {"connection": "ok", "server_version": server}
+        if not as_json:
+            typer.echo(f"ok  connected to PostgreSQL {server}")
+        facts["schema_version"] = schema.check_schema(connection)
+    if not as_json:
+        typer.echo(f"ok  schema at {facts['schema_version']}, the newest")
+    if difference := schema.drift(target):
+        raise WarehouseError(f"the tables are not as declared: {difference}")
+    if as_json:
+        typer.echo(json.dumps(facts | {"tables": "as declared"}))
+    else:
+        typer.echo("ok  tables as declared")
+
+
+def _embedded(current: Settings, action: str) -> Settings:
+    if current.database_url is not None:
+        raise UsageError(f"HARVESTER_DATABASE_URL names a server that is not ours: it cannot be {action} from here")
+    return current

@@ -1,0 +1,497 @@
+"""A page into the warehouse: rows, their history, the walks they make due and the checkpoint, in one transaction.
+
+A page is refused when its lease was lost or when it is not the page that its walk expects next: a late or doubled
+page changes nothing. Pages that wait at the same time share a transaction; where one of them cannot be stored, each
+is tried alone. Of a page that fails alone, the items are set aside that the database refuses, and the rest is stored.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, PAGE_LIMIT, STREAMS
+from harvester.api.decode import is_bad_response
+from harvester.api.rows import Rows, Visit, normalise
+from harvester.api.stream import Kind, Paging, Stream
+from harvester.crawl.deletions import (
+    ASKED_BY,
+    clear_missing,
+    clear_missing_links,
+    clear_missing_visited,
+    detect_deletions,
+    record_seen_items,
+)
+from harvester.crawl.set_aside import record_set_aside, without_refused
+from harvester.erasure.erase import Rule, load_rule
+from harvester.frontier import names
+from harvester.frontier.model import CommitResult, Committed, PageCommit, Rejected, Stale
+from harvester.frontier.rates import FINISH_VISITS, QUEUE_NUMBERS
+from harvester.sampling.outcomes import record_outcomes
+from harvester.warehouse import staging
+from harvester.warehouse.sqlstates import Cause, cause_of
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+T = TypeVar("T")
+
+LEASE_SECONDS = 120
+"""Seconds of silence after which another worker takes over a frontier entry; each page renews the lease."""
+_ATTEMPTS = 8
+_PLANNING = {
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
+    "enable_seqscan": "off",
+    "jit": "off",
+    "random_page_cost": "1.1",
+    "plan_cache_mode": "force_generic_plan",
+}
+"""Every join here is a few staged rows against the rows of their keys, and a lease reads one index in order; a planner
+without statistics of tables that fill while it looks does not know that: a lease by bitmap took 37 ms, not 1. Compiling
+a plan, which before version 18 seems dear because the staging table is read through, takes longer than running it; so
+does making one anew for each value."""
+_REPLAN_EVERY = 200
+"""Transactions after which plans are made anew: one that was made while a table was empty, and kept, scans it."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """Rows by table: inserted, updated, unchanged."""
+
+    tables: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
+
+    def add(self, table: str, inserted: int, updated: int, unchanged: int) -> None:
+        """Count the outcome of one upsert."""
+        row = self.tables[table]
+        row[0] += inserted
+        row[1] += updated
+        row[2] += unchanged
+
+    def merge(self, other: "Counts") -> None:
+        """Add the counts of another transaction."""
+        for table, numbers in other.tables.items():
+            self.add(table, *numbers)
+
+    def as_json(self) -> dict[str, dict[str, int]]:
+        """For reports and `crawl.runs`."""
+        return {
+            table: dict(zip(("inserted", "updated", "unchanged"), numbers, strict=True))
+            for table, numbers in sorted(self.tables.items())
+        }
+
+
+@dataclass(slots=True)
+class BatchResult:
+    """The result of each page of a batch, in order, and the rows that were written."""
+
+    results: list[CommitResult]
+    counts: Counts
+
+
+class Writer:
+    """Commits pages over one connection, on which it keeps its staging table."""
+
+    def __init__(self, connection: Connection, rule: Rule | None = None) -> None:
+        self.connection = connection
+        self.rule = load_rule(connection, None) if rule is None else rule
+        """Rule of the erased persons, who are left out of every write."""
+        staging.prepare(connection)
+        self._transactions = 0
+        for setting, value in _PLANNING.items():
+            connection.execute(f"SET {setting} = {value}")
+
+    def commit(self, pages: Sequence[PageCommit]) -> BatchResult:
+        """Store pages; see the module. Raises psycopg errors other than of a page's own data."""
+        try:
+            kept = [_without_the_erased(self.connection, page, self.rule) for page in pages] if self.rule else pages
+            return self._retried(lambda: self._commit(kept))
+        except (psycopg.Error, RecursionError) as error:
+            if not _is_of_data(error):
+                raise
+            if len(pages) == 1:
+                return self._commit_in_part(pages[0], _reason(error))
+        whole = BatchResult([], Counts())
+        for page in pages:
+            part = self.commit([page])
+            whole.results += part.results
+            whole.counts.merge(part.counts)
+        return whole
+
+    def store(self, rows: Iterable[Rows]) -> Counts:
+        """Store rows that belong to no walk, in one transaction."""
+        return self._retried(lambda: self._store_alone(_ruled(self.connection, list(rows), self.rule)))
+
+    def _commit_in_part(self, page: PageCommit, reason: str) -> BatchResult:
+        """Store a page that cannot be stored whole without those of its items that the database refuses.
+
+        The page is refused whole where that is most of it, or where what it was read for is not in the warehouse.
+        """
+        if not page.records:
+            return BatchResult([Rejected(reason)], Counts())
+        refused = self._retried(lambda: self._refused(page))
+        none_left = len(refused) == len(page.records)
+        if (
+            not refused
+            or is_bad_response(len(refused) + len(page.aside), len(page.records) + len(page.aside))
+            or (none_left and not self._is_known(page.lease.visit))
+        ):
+            return BatchResult([Rejected(reason)], Counts())
+        rest = without_refused(page, refused)
+        return self.commit([replace(rest, rows=normalise(rest.lease.visit, rest.records))])
+
+    def _refused(self, page: PageCommit) -> dict[int, str]:
+        """Find which records of a page cannot be stored beside the others, by halving; return why, by their index."""
+        refused: dict[int, str] = {}
+        with self.connection.transaction(force_rollback=True):
+            waiting = [list(range(len(page.records)))]
+            while waiting:
+                part = waiting.pop()
+                reason = self._try(page, part)
+                if reason is None:
+                    continue
+                if len(part) == 1:
+                    refused[part[0]] = reason
+                else:
+                    half = len(part) // 2
+                    waiting += [part[half:], part[:half]]
+            # What refers to a record that was stored after it can be stored by now.
+            again = True
+            while again:
+                usable = [index for index in refused if self._try(page, [index]) is None]
+                again = bool(usable)
+                for index in usable:
+                    del refused[index]
+        return refused
+
+    def _try(self, page: PageCommit, part: Sequence[int]) -> str | None:
+        """Store some records of a page; return why they cannot be, and then nothing of them is."""
+        visit = page.lease.visit
+        try:
+            with self.connection.transaction():
+                rows = normalise(visit, [page.records[index] for index in part])
+                self.connection.execute("SET CONSTRAINTS ALL DEFERRED")
+                staging.clear(self.connection)
+                self._store(_ruled(self.connection, rows, self.rule), Counts())
+                self.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        except (psycopg.Error, RecursionError) as error:
+            if not _is_of_data(error):
+                raise
+            return _reason(error)
+        return None
+
+    def _is_known(self, visit: Visit) -> bool:
+        """Tell whether the visited thing itself is in the warehouse, so that its items can refer to it."""
+        table = next(reversed(STREAMS[DETAIL[visit.stream.kind]].writes)) if visit.stream.kind in DETAIL else None
+        if table is None:
+            return True
+        found = self.connection.execute(
+            sql.SQL("SELECT EXISTS (SELECT FROM scratch.{} WHERE id = %s)").format(sql.Identifier(table)),
+            [visit.entity_id],
+        ).fetchone()
+        return bool(found and found[0])
+
+    def _retried(self, work: Callable[[], T]) -> T:
+        """Run a transaction again when another one was in its way."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return work()
+            except psycopg.Error as error:
+                if cause_of(error) is not Cause.CONTENTION or attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError
+
+    def _store_alone(self, rows: list[Rows]) -> Counts:
+        counts = Counts()
+        with self.connection.transaction():
+            _, renamed = self._store(rows, counts)
+            names.follow(self.connection, renamed)
+        return counts
+
+    def _commit(self, pages: Sequence[PageCommit]) -> BatchResult:
+        self._transactions += 1
+        if self._transactions % _REPLAN_EVERY == 0:
+            self.connection.execute("DISCARD PLANS")
+        counts = Counts()
+        with self.connection.transaction():
+            depths = self._advance(pages)
+            accepted = [page for page in pages if page.lease.token in depths]
+            changed, renamed = self._store([rows for page in accepted for rows in page.rows], counts)
+            self._mark_gone(accepted)
+            clear_missing_visited(self.connection, accepted)
+            record_outcomes(
+                self.connection,
+                [
+                    (page.lease.visit.stream.name, page.lease.visit.entity_id, page.visit_result.gone)
+                    for page in accepted
+                    if page.visit_result is not None
+                ],
+            )
+            record_seen_items(self.connection, accepted)
+            record_set_aside(self.connection, accepted)
+            clear_missing_links(self.connection, accepted)
+            ended = self._finished_visits(accepted, changed)
+            due = _made_due(accepted, depths)
+            with self.connection.pipeline() if ended or due else nullcontext():  # one wait for both
+                if ended:
+                    finish_visits(self.connection, ended, None)
+                if due:
+                    self.connection.execute(_MAKE_DUE, {"walks": Jsonb(due), "resting": _RESTING})
+            # Last: what was said of lists that were read under another name does not hold.
+            names.follow(self.connection, renamed)
+            for page in accepted:
+                if page.visit_result is not None and page.visit_result.lost:
+                    names.lose(self.connection, page.lease.visit)
+        return BatchResult([Committed() if page.lease.token in depths else Stale() for page in pages], counts)
+
+    def _advance(self, pages: Sequence[PageCommit]) -> dict[UUID, int]:
+        """Move the checkpoints, and return by token the depth of each walk whose page is accepted."""
+        ordered = sorted(pages, key=lambda page: (page.lease.visit.stream.name, page.lease.visit.entity_id))
+        rows = self.connection.execute(
+            _ADVANCE, {"pages": Jsonb([_checkpoint(page) for page in ordered]), "lease": LEASE_SECONDS}
+        )
+        return dict(rows.fetchall())
+
+    def _store(self, rows: Sequence[Rows], counts: Counts) -> tuple[dict[str, set[int]], list[int]]:
+        """Write rows; return, by table, the ids of the things that were known and changed, and who has a new name."""
+        changed: dict[str, set[int]] = defaultdict(set)
+        renamed: list[int] = []
+        for written in staging.write(self.connection, rows):
+            counts.add(written.table, written.inserted, written.updated, written.unchanged)
+            changed[written.table].update(written.changed)
+            renamed += written.renamed
+        return changed, renamed
+
+    def _mark_gone(self, pages: Sequence[PageCommit]) -> None:
+        for page in pages:
+            visit = page.lease.visit
+            if page.visit_result is not None and page.visit_result.gone:
+                self._mark(visit)
+
+    def _mark(self, visit: Visit) -> None:
+        """Date an absence. A comment is not gone because the page that it stands on is."""
+        if visit.stream.gone is None:
+            return
+        table = next(reversed(visit.stream.writes))  # an object's own table is the last it writes
+        place = OWNER_COLUMN.get(visit.stream.kind)
+        # A thing that is asked for when there is a reason was last seen by the walk that gave the reason.
+        last_seen_by = visit.stream.name if visit.stream.revisit < ONCE else DETAIL[visit.stream.kind]
+        is_there = (
+            sql.SQL(" AND EXISTS (SELECT FROM {} p WHERE p.id = t.{} AND p.gone_at IS NULL)").format(
+                sql.Identifier("scratch", place.removesuffix("_id") + "s"), sql.Identifier(place)
+            )
+            if place
+            else sql.SQL("")
+        )
+        whole = sql.SQL(" OR t.parent_id = %(id)s") if place else sql.SQL("")
+        # That nobody has a name that is not the account's any more says nothing of the account.
+        is_named = sql.SQL(" AND lower(t.username) = lower(%(username)s)") if visit.stream.is_by_name else sql.SQL("")
+        self.connection.execute(
+            sql.SQL(
+                "UPDATE {} t SET gone_reason = %(reason)s,"
+                " gone_at = CASE WHEN s.missed_at > t.first_seen_at THEN s.missed_at ELSE now() END,"
+                " last_seen_at = greatest(t.first_seen_at, coalesce(s.last_seen_at, w.last_full_read_at))"
+                " FROM (SELECT 1) one LEFT JOIN crawl.frontier w ON w.stream = %(by)s AND w.entity_id = %(id)s"
+                " LEFT JOIN crawl.missing_items s"
+                " ON s.stream = %(list)s AND s.entity_id = %(owner)s AND s.item_id = %(id)s"
+                " WHERE (t.id = %(id)s{}) AND t.gone_at IS NULL{}{}"
+            ).format(sql.Identifier("scratch", table), whole, is_there, is_named),
+            {
+                "id": visit.entity_id,
+                "owner": visit.owner_id,
+                "reason": visit.stream.gone,
+                "by": last_seen_by,
+                "list": ASKED_BY.get(visit.stream.name),
+                "username": visit.username,
+            },
+        )
+        clear_missing(self.connection, visit)
+
+    def _finished_visits(self, pages: Sequence[PageCommit], changed: dict[str, set[int]]) -> list[dict[str, Any]]:
+        """Detect the deletions of the ended visits, and return the values for their frontier entries."""
+        ended = [page for page in pages if page.visit_result is not None]
+        again = detect_deletions(self.connection, ended)
+        return [_finished_visit(*one, changed) for one in zip(ended, again, strict=True)]
+
+
+def plan_freely(connection: Connection) -> None:
+    """Use the planner's defaults until the transaction ends, for statements that read whole tables."""
+    for setting in _PLANNING:
+        connection.execute(f"SET LOCAL {setting} = DEFAULT")
+
+
+def _ruled(connection: Connection, rows: list[Rows], rule: Rule) -> list[Rows]:
+    return rule.title_less(connection, rule.apply(rows))
+
+
+def _without_the_erased(connection: Connection, page: PageCommit, rule: Rule) -> PageCommit:
+    visit_result = page.visit_result
+    if visit_result is not None:
+        visit_result = replace(
+            visit_result, certificate=rule.of_walk(page.lease.visit.stream, visit_result.certificate)
+        )
+    seen = rule.of_list(page.lease.visit.stream, page.seen)
+    return replace(
+        page,
+        rows=_ruled(connection, page.rows, rule),
+        state=rule.of_walk(page.lease.visit.stream, page.state),
+        visit_result=visit_result,
+        seen=seen,
+        aside=[one for one in page.aside if not rule.is_named_in(one.body)],
+    )
+
+
+def finish_visits(connection: Connection, ended: Sequence[dict[str, Any]], now: datetime | None) -> None:
+    """Learn from visits and place the next ones (`rates.FINISH_VISITS`), at a time or, for None, now."""
+    connection.execute(FINISH_VISITS, {"pages": Jsonb(list(ended)), "now": now})
+
+
+def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]]) -> dict[str, Any]:
+    """Return the values that the end of a visit gives to its frontier entry."""
+    visit, visit_result = page.lease.visit, page.visit_result
+    assert visit_result is not None
+    stream = visit.stream
+    fresh = visit_result.fresh
+    if stream.paging is Paging.SINGLE:
+        fresh = int(visit.entity_id in changed.get(next(reversed(stream.writes)), ()))
+    return {
+        "stream": stream.name,
+        "entity_id": visit.entity_id,
+        "kind": stream.kind.value,
+        "certificate": visit_result.certificate,
+        "whole": visit_result.whole,
+        "again": again,
+        "gone": visit_result.gone,
+        "proven": visit_result.proven,
+        "listed": stream.paging is not Paging.SINGLE,
+        "fresh": fresh,
+        "found": visit_result.found,
+        # New items fill pages whenever they are read: only the rest is the price of a visit. A read in full tells none.
+        "cost": None if page.lease.full else max(1.0, visit_result.pages - fresh / PAGE_LIMIT),
+        "revisit": stream.revisit,
+        "item_weight": stream.item_weight,
+        "rate": stream.rate,
+        "lane": QUEUE_NUMBERS.get(stream.spider, 0),
+    }
+
+
+def _checkpoint(page: PageCommit) -> dict[str, Any]:
+    """Return the values that a page gives to its frontier entry."""
+    lease = page.lease
+    return {
+        "stream": lease.visit.stream.name,
+        "entity_id": lease.visit.entity_id,
+        "token": str(lease.token),
+        "position": lease.position,
+        "items": page.items,
+        "state": page.state,
+    }
+
+
+def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict[str, Any]]:
+    """The walks that pages make due."""
+    due: dict[tuple[str, int], tuple[int | None, int, int | None]] = {}
+    for page in pages:
+        depth = depths[page.lease.token]
+        visit = page.lease.visit
+        if page.visit_result is not None and not page.visit_result.lost:
+            # Below depth 0 a thing is read alone, without its lists.
+            opens = visit.stream.enqueues if depth >= 0 else ()
+            for stream in visit.stream.enqueues_gone if page.visit_result.gone else opens:
+                _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None))
+        for stream, entity, owner, left, signal in _met(visit.stream, page.rows, depth):
+            _raise(due, (stream, entity), (owner, left, signal))
+    return [
+        {"stream": stream, "entity_id": entity, "owner_id": owner, "depth": depth, "signal": signal}
+        for (stream, entity), (owner, depth, signal) in sorted(due.items())
+    ]
+
+
+def _raise(
+    due: dict[tuple[str, int], tuple[int | None, int, int | None]],
+    key: tuple[str, int],
+    found: tuple[int | None, int, int | None],
+) -> None:
+    known = due.get(key)
+    if known is None or found[1] > known[1] or found[2] != known[2]:
+        due[key] = found
+
+
+def _met(stream: Stream, pages: Iterable[Rows], depth: int) -> Iterable[tuple[str, int, int | None, int, int | None]]:
+    """Yield the entries that rows link to within a depth: (stream, entity, owner, depth that is left, signal)."""
+    for rows in pages:
+        for lead in stream.links:
+            left = depth - lead.depth_cost
+            if left < 0 or lead.table != rows.table or lead.target_column not in rows.columns:
+                continue
+            met = rows.columns.index(lead.target_column)
+            target = DETAIL[lead.kind]
+            if lead.changed_if is None:
+                for values in rows.values:
+                    if values[met] is not None:
+                        yield target, values[met], None, left, None
+                continue
+            signal = rows.columns.index(lead.changed_if)
+            owner = rows.columns.index(OWNER_COLUMN[lead.kind])
+            for values in rows.values:
+                if values[signal]:
+                    yield target, values[met], values[owner], left, values[signal]
+
+
+def _is_of_data(error: psycopg.Error | RecursionError) -> bool:
+    return isinstance(error, RecursionError) or cause_of(error) is Cause.DATA
+
+
+def _reason(error: psycopg.Error | RecursionError) -> str:
+    """Describe the reason and place of a refused row; the database's own words may quote a user's text."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    diag = error.diag
+    place = ".".join(filter(None, (diag.table_name, diag.column_name or diag.constraint_name)))
+    return f"{type(error).__name__}: {place or 'refused'}"
+
+
+# One JSON parameter, not arrays: the types of lists of numbers and nulls vary, and each variant is planned anew.
+_ADVANCE = """
+UPDATE crawl.frontier AS w SET
+    position = w.position + 1,
+    items = w.items + v.items,
+    lease_until = now() + make_interval(secs => %(lease)s),
+    state = v.state::jsonb,
+    failures = 0,
+    last_error = NULL
+FROM jsonb_to_recordset(%(pages)s) AS v (
+    stream text, entity_id bigint, token uuid, position int, items int, state text
+)
+WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token AND w.position = v.position
+RETURNING v.token, w.depth
+"""
+
+_RESTING = [stream.name for stream in STREAMS.values() if stream.kind in (Kind.PROJECT, Kind.STUDIO)]
+"""Streams that are visited again as soon as a deleted entity is met."""
+_MAKE_DUE = """
+INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due_at)
+SELECT v.*, now()
+FROM jsonb_to_recordset(%(walks)s) AS v (stream text, entity_id bigint, owner_id bigint, depth smallint, signal int)
+LEFT JOIN crawl.frontier w USING (stream, entity_id)
+-- What is there just so is not even locked.
+WHERE w.stream IS NULL OR v.depth > w.depth OR w.signal IS DISTINCT FROM v.signal
+    OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))
+ORDER BY 1, 2
+ON CONFLICT (stream, entity_id) DO UPDATE SET
+    depth = greatest(w.depth, excluded.depth),
+    signal = excluded.signal,
+    due_at = CASE
+        WHEN w.signal IS DISTINCT FROM excluded.signal THEN now()
+        WHEN w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s) THEN now()
+        ELSE w.due_at
+    END
+WHERE excluded.depth > w.depth OR w.signal IS DISTINCT FROM excluded.signal
+    OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))
+"""

@@ -1,0 +1,399 @@
+"""Detect what vanished from a list: after a visit of the whole list, and dated only once it is confirmed.
+
+A row that one such visit did not show is a missing item. It is gone when a second visit does not show it either, or
+when the thing itself is asked for and is not there; its absence is then dated to the end of the first of the two. It
+vanished after the last visit of the whole list that showed it. One absence alone never dates anything, nor does a
+visit that stopped before the end of the list; nor do two visits that showed an item which could not be identified and
+may be the missing one.
+
+Two lists may show the same link, one at each of its ends. What one of them shows is there, whatever the other missed
+before: it is not missing any more.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from harvester.api.catalogue import PAGE_LIMIT, STREAMS
+from harvester.api.stream import Holding, Paging, Stream
+from harvester.crawl.set_aside import possibly_hidden
+from harvester.warehouse.tables import KEY_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
+
+    import psycopg
+
+    from harvester.api.rows import Visit
+    from harvester.frontier.model import PageCommit
+
+    Connection = psycopg.Connection[tuple[Any, ...]]
+
+_APART_SECONDS = 6 * 3600
+"""Seconds between two reads that both miss most of a list: a site has served lists short for an hour."""
+ITSELF = 0
+"""The `item_id` of a missing item that is no item of a list, but what is visited itself. No item has that id."""
+ASKED_BY: dict[str, str] = {
+    stream.members.verify_with: stream.name
+    for stream in STREAMS.values()
+    if stream.members is not None and stream.members.verify_with is not None and not stream.members.verify_only
+}
+"""The list from which a stream's things are asked for one by one."""
+
+
+def _lists_of_links() -> dict[str, list[tuple[str, str, str]]]:
+    """By table of links, the lists that show them: stream, and the columns of the list's entity and of the item."""
+    shown: dict[str, list[tuple[str, str, str]]] = {}
+    for stream in STREAMS.values():
+        holds = stream.members
+        if holds is not None and len(KEY_COLUMNS[holds.table]) == 2:
+            shown.setdefault(holds.table, []).append((stream.name, holds.owner, holds.item))
+    return {table: lists for table, lists in shown.items() if len(lists) > 1}
+
+
+LISTS_OF_LINKS = _lists_of_links()
+"""By table of links, the lists that show them: see `_lists_of_links`."""
+
+
+_NO_UNKNOWN = (
+    " AND NOT EXISTS (SELECT FROM crawl.quarantine q WHERE q.stream = s.stream AND q.entity_id = s.entity_id"
+    " AND q.item_id < 0)"
+)
+"""SQL: that a list `s` holds no item that cannot be identified. Else it must stay known since when it lacks another."""
+
+
+def record_seen_items(connection: Connection, pages: Iterable[PageCommit]) -> None:
+    """Keep what each page of a walk through a whole list showed, until the walk ends."""
+    noting = [page for page in pages if page.seen is not None]
+    for page in noting:
+        if page.first:
+            delete_seen_items(connection, page)
+    if noting:
+        connection.execute(
+            "INSERT INTO crawl.seen_items (stream, entity_id, item_id)"
+            " SELECT v.stream, v.entity_id, unnest(v.items) FROM jsonb_to_recordset(%s)"
+            " AS v (stream text, entity_id bigint, items bigint[]) ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING",
+            [Jsonb([_place(page) | {"items": page.seen} for page in noting])],
+        )
+
+
+def delete_seen_items(connection: Connection, page: PageCommit) -> None:
+    """Drop what a walk showed."""
+    connection.execute(
+        "DELETE FROM crawl.seen_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s", _place(page)
+    )
+
+
+def detect_deletions(connection: Connection, pages: Sequence[PageCommit]) -> list[bool]:
+    """Compare the rows of lists with what walks through the whole of them showed, before the walks are settled.
+
+    Returns for each page whether its list is to be read in full once more, to confirm what it did not show.
+    """
+    wholes: dict[str, list[dict[str, Any]]] = {}
+    for page in pages:
+        if _tells(page):
+            assert page.visit_result is not None
+            lists = wholes.setdefault(page.lease.visit.stream.name, [])
+            lists.append({"entity_id": page.lease.visit.entity_id, "seen": page.visit_result.seen})
+    # Hardly any misses something: those that do not are told apart together.
+    with connection.pipeline() if wholes else nullcontext():  # one wait for all
+        found = [
+            connection.execute(_missing(stream)[0], {"stream": stream, "lists": Jsonb(lists)})
+            for stream, lists in wholes.items()
+        ]
+    missing = {(stream, entity) for stream, cursor in zip(wholes, found, strict=True) for (entity,) in cursor}
+    return [
+        tell_absences(connection, page, misses=(page.lease.visit.stream.name, page.lease.visit.entity_id) in missing)
+        for page in pages
+    ]
+
+
+def misses(connection: Connection, page: PageCommit) -> bool:
+    """Return whether the walk through a whole list that a page ends missed anything, before the page is committed."""
+    values = _place(page) | {"seen": page.visit_result.seen if page.visit_result is not None else None}
+    with connection.transaction():
+        missing = {item for item, _ in connection.execute(_missing(page.lease.visit.stream.name)[1], values).fetchall()}
+    return not missing <= {*(page.seen or ())}
+
+
+def _tells(page: PageCommit) -> bool:
+    """Return whether a page ends a full read of a list whose rows are kept."""
+    stream, visit_result = page.lease.visit.stream, page.visit_result
+    return (
+        stream.members is not None
+        and stream.paging is not Paging.SINGLE
+        and visit_result is not None
+        and visit_result.whole
+    )
+
+
+def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> bool:
+    """As `detect_deletions`, of a page whose list `misses` something or does not."""
+    visit_result, stream = page.visit_result, page.lease.visit.stream
+    if visit_result is None:
+        return False
+    if not visit_result.gone:
+        clear_missing(connection, page.lease.visit)
+    holds = stream.members
+    if holds is None or not _tells(page):
+        return False
+    place = _place(page) | {"seen": visit_result.seen}
+    missing: dict[int, datetime] = {}
+    if misses:
+        missing = dict(connection.execute(_missing(stream.name)[1], place).fetchall())
+    if visit_result.seen is None or page.lease.full:
+        delete_seen_items(connection, page)
+    if holds.verify_only:
+        if missing:
+            _ask_known(connection, page, holds, list(missing))
+        return False
+    if not missing and not page.lease.has_missing_items:
+        return False
+    hidden = possibly_hidden(connection, page, missing, _other_lists(stream))
+    is_short = _is_served_short(page, missing)
+    is_second = page.lease.has_missing_items and _are_of_this_run(connection, page)
+    confirmed, waits = _confirmed(
+        connection,
+        page,
+        holds,
+        {item: after for item, after in missing.items() if item not in hidden},
+        apart=_APART_SECONDS if is_short else 0,
+    )
+    if confirmed:
+        _date(connection, holds, page, confirmed)
+    rest = {item: after for item, after in missing.items() if item not in confirmed}
+    connection.execute(
+        "DELETE FROM crawl.missing_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s"
+        " AND item_id <> ALL(%(rest)s)",
+        place | {"rest": list(rest)},
+    )
+    if not rest:
+        return False
+    _record_missing(connection, page, rest)
+    if hidden and holds.verify_with is not None:
+        _ask(connection, page, holds.verify_with, sorted(hidden))
+    open_ = [item for item in rest if item not in hidden]  # of the others, another read could tell no more
+    if is_second or is_short or not open_:
+        return waits  # what vanished since the first walk waits for the next one
+    if holds.verify_with is not None and len(open_) < visit_result.pages:
+        _ask(connection, page, holds.verify_with, open_)
+        return False
+    return True
+
+
+def _other_lists(stream: Stream) -> list[str]:
+    """Name the lists that show the links of a list at their other end."""
+    holds = stream.members
+    assert holds is not None
+    return [name for name, owner, _ in LISTS_OF_LINKS.get(holds.table, ()) if owner == holds.item]
+
+
+def _are_of_this_run(connection: Connection, page: PageCommit) -> bool:
+    """Tell whether the missing items of a list are those of the read before this one, not left by an earlier audit."""
+    row = connection.execute(
+        "SELECT max(s.missed_at) >= greatest(max(r.started_at), max(w.started_at) - interval '1 day')"
+        " FROM crawl.missing_items s JOIN crawl.frontier w USING (stream, entity_id)"
+        " LEFT JOIN crawl.runs r ON r.id = w.lease_run"
+        " WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s",
+        _place(page),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def clear_missing_links(connection: Connection, pages: Iterable[PageCommit]) -> None:
+    """Clear missing links that a page shows: other lists that missed them must miss them twice again."""
+    shown = [
+        {"stream": stream, "entity_id": row[of], "item_id": row[what]}
+        for page in pages
+        for rows in page.rows
+        if rows.shows
+        for stream, owner, item in LISTS_OF_LINKS.get(rows.table, ())
+        if stream != page.lease.visit.stream.name and {owner, item} <= set(rows.columns)
+        for of, what in [(rows.columns.index(owner), rows.columns.index(item))]
+        for row in rows.values
+    ]
+    if shown:
+        connection.execute(
+            "DELETE FROM crawl.missing_items s USING jsonb_to_recordset(%s)"
+            " AS v (stream text, entity_id bigint, item_id bigint)"
+            " WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = v.item_id" + _NO_UNKNOWN,
+            [Jsonb(shown)],
+        )
+
+
+def _place(page: PageCommit) -> dict[str, Any]:
+    return {"stream": page.lease.visit.stream.name, "entity_id": page.lease.visit.entity_id}
+
+
+@cache
+def _missing(stream: str) -> tuple[bytes, bytes]:
+    """SQL: which of several lists hold rows that a walk through the whole of them did not show; and these rows of one.
+
+    Of each row it is told when it was last known to be there. What was stored after the walk began proves nothing.
+    """
+    holds = STREAMS[stream].members
+    assert holds is not None
+    names = {
+        "item": sql.Identifier(holds.item),
+        "table": sql.Identifier(holds.table),
+        "owner": sql.Identifier(holds.owner),
+        "only": sql.SQL(holds.only),  # the catalogue's own
+    }
+    unseen = (
+        " scratch.{table} t WHERE t.{owner} = l.entity_id AND {only}"
+        " AND t.gone_at IS NULL AND t.first_seen_at < w.started_at"
+        " AND CASE WHEN l.seen IS NULL"
+        " THEN NOT EXISTS (SELECT FROM crawl.seen_items s WHERE s.stream = %(stream)s"
+        " AND s.entity_id = l.entity_id AND s.item_id = t.{item} OFFSET 0)"
+        " ELSE t.{item} <> ALL(l.seen) END"
+    )
+    # List by list and item by item (the limits and the offset say so): no plan goes through all that is stored.
+    several = (
+        "SELECT l.entity_id FROM jsonb_to_recordset(%(lists)s) AS l (entity_id bigint, seen bigint[])"
+        " CROSS JOIN LATERAL (SELECT started_at FROM crawl.frontier"
+        " WHERE stream = %(stream)s AND entity_id = l.entity_id LIMIT 1) w"
+        " CROSS JOIN LATERAL (SELECT 1 FROM" + unseen + " LIMIT 1) one"
+    )
+    one = (
+        "SELECT t.{item}, greatest(t.first_seen_at, w.last_full_read_at)"
+        " FROM (SELECT %(entity_id)s::bigint AS entity_id, %(seen)s::bigint[] AS seen) l"
+        " JOIN crawl.frontier w ON w.stream = %(stream)s AND w.entity_id = l.entity_id," + unseen
+    )
+    return sql.SQL(several).format(**names).as_bytes(), sql.SQL(one).format(**names).as_bytes()
+
+
+def _is_served_short(page: PageCommit, missing: Collection[int]) -> bool:
+    """Tell whether a list may have been served in part: more than a page is missing, and more than was shown."""
+    assert page.visit_result is not None
+    return len(missing) > max(PAGE_LIMIT, page.visit_result.found or 0)
+
+
+def _confirmed(
+    connection: Connection, page: PageCommit, holds: Holding, missing: dict[int, datetime], *, apart: float
+) -> tuple[dict[int, tuple[datetime | None, datetime]], bool]:
+    """Return the missing items that an earlier read missed too (item: since when, last known), and whether all wait.
+
+    `apart` is how many seconds must lie between the two.
+    """
+    assert page.visit_result is not None
+    if page.visit_result.twice and not apart:
+        return {item: (None, after) for item, after in missing.items()}, False
+    if not page.lease.has_missing_items or not missing:
+        return {}, False
+    place = _place(page) | {"missing": list(missing), "sibling": holds.sibling}
+    if holds.sibling is not None:
+        # What is not here may have gone there, and that list may not have been read since.
+        stale = connection.execute(
+            "UPDATE crawl.frontier SET due_at = now(), incremental = false WHERE stream = %(sibling)s"
+            " AND entity_id = %(entity_id)s AND NOT coalesce(last_full_read_at >= (SELECT max(missed_at)"
+            " FROM crawl.missing_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s), false)",
+            place,
+        ).rowcount
+        if stale:
+            return {}, True
+    rows = connection.execute(
+        "SELECT s.item_id, s.missed_at, s.last_seen_at FROM crawl.missing_items s"
+        " JOIN crawl.frontier w USING (stream, entity_id)"
+        " WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s"
+        " AND s.missed_at <= w.started_at - make_interval(secs => %(apart)s) AND s.item_id = ANY(%(missing)s)",
+        place | {"apart": apart},
+    )
+    return {item: (missed, after) for item, missed, after in rows.fetchall()}, False
+
+
+def _date(
+    connection: Connection,
+    holds: Holding,
+    page: PageCommit,
+    confirmed: dict[int, tuple[datetime | None, datetime]],
+) -> None:
+    items = list(confirmed)
+    of_comments = holds.table.endswith("_comments")
+    values = {
+        "entity_id": page.lease.visit.entity_id,
+        "items": items,
+        "missed": [confirmed[item][0] for item in items],
+        "after": [confirmed[item][1] for item in items],
+        "reason": "deleted" if of_comments else "no longer listed",
+    }
+    found = sql.SQL("unnest(%(items)s::bigint[], %(missed)s::timestamptz[], %(after)s::timestamptz[])")
+    dated = sql.SQL(
+        "UPDATE scratch.{table} t SET"
+        # A reply may have been met later than its comment was last seen, or even missed.
+        " gone_at = CASE WHEN v.missed > t.first_seen_at THEN v.missed ELSE now() END,"
+        " last_seen_at = greatest(v.after, t.first_seen_at), gone_reason = %(reason)s"
+        " FROM {found} AS v (item, missed, after)"
+        " WHERE {match} AND t.gone_at IS NULL"
+    )
+    table, item, owner = sql.Identifier(holds.table), sql.Identifier(holds.item), sql.Identifier(holds.owner)
+    match = sql.SQL("t.{} = %(entity_id)s AND t.{} = v.item").format(owner, item)
+    connection.execute(dated.format(table=table, found=found, match=match), values)
+    if of_comments:
+        # Replies go with the comment that they are on.
+        connection.execute(dated.format(table=table, found=found, match=sql.SQL("t.parent_id = v.item")), values)
+
+
+def _record_missing(connection: Connection, page: PageCommit, rest: dict[int, datetime]) -> None:
+    connection.execute(
+        "INSERT INTO crawl.missing_items (stream, entity_id, item_id, last_seen_at, missed_at)"
+        " SELECT %(stream)s, %(entity_id)s, v.item, v.after, now()"
+        " FROM unnest(%(items)s::bigint[], %(after)s::timestamptz[]) AS v (item, after) ON CONFLICT DO NOTHING",
+        _place(page) | {"items": list(rest), "after": list(rest.values())},
+    )
+
+
+def _ask(connection: Connection, page: PageCommit, stream: str, items: Sequence[int]) -> None:
+    """Make it due to ask for things themselves."""
+    connection.execute(
+        "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)"
+        " SELECT %(ask)s, item, %(entity_id)s, now() FROM unnest(%(items)s::bigint[]) AS item ORDER BY item"
+        " ON CONFLICT (stream, entity_id) DO UPDATE SET due_at = now()",
+        {"ask": stream, "entity_id": page.lease.visit.entity_id, "items": items},
+    )
+
+
+def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: list[int]) -> None:
+    """Ask again for things that are in scope, which alone can tell whether they are gone.
+
+    What the list's entity owns is in scope although no read of the list ever showed it, but another one did.
+    """
+    stream = page.lease.visit.stream
+    place = _place(page) | {"ask": holds.verify_with, "items": items}
+    if any(lead.table == holds.table and lead.depth_cost == 0 for lead in stream.links):
+        connection.execute(
+            "INSERT INTO crawl.frontier (stream, entity_id, depth, due_at) SELECT %(ask)s, item, w.depth, now()"
+            " FROM unnest(%(items)s::bigint[]) AS item JOIN crawl.frontier w"
+            " ON w.stream = %(stream)s AND w.entity_id = %(entity_id)s ORDER BY item ON CONFLICT DO NOTHING",
+            place,
+        )
+    connection.execute(
+        "UPDATE crawl.frontier SET due_at = now() WHERE stream = %(ask)s AND entity_id = ANY(%(items)s)"
+        " AND due_at > now()",
+        place,
+    )
+
+
+def clear_missing_visited(connection: Connection, pages: Iterable[PageCommit]) -> None:
+    """Forget that an earlier run missed what is visited itself: whether it is there is known now."""
+    known = [_place(page) for page in pages if page.lease.has_missing_items and page.visit_result is not None]
+    if known:
+        connection.execute(
+            "DELETE FROM crawl.missing_items s USING jsonb_to_recordset(%s) AS v (stream text, entity_id bigint)"
+            " WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = %s",
+            [Jsonb(known), ITSELF],
+        )
+
+
+def clear_missing(connection: Connection, visit: Visit) -> None:
+    """Clear the suspicion: the item was fetched directly, which overrides its list."""
+    if visit.stream.name in ASKED_BY:
+        connection.execute(
+            "DELETE FROM crawl.missing_items s WHERE stream = %s AND entity_id = %s AND item_id = %s" + _NO_UNKNOWN,
+            [ASKED_BY[visit.stream.name], visit.owner_id, visit.entity_id],
+        )

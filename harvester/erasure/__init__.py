@@ -1,0 +1,1 @@
+"""Erase a person from the warehouse, its archives and whatever is crawled later."""

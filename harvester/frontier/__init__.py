@@ -1,0 +1,1 @@
+"""Decide what is visited and when, and who visits it: rows of `crawl.frontier`."""

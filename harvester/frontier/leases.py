@@ -1,0 +1,709 @@
+"""The frontier: what is in scope, what is due, who works on it. One row of `crawl.frontier` for each list or object.
+
+A lease is a token on the row. It ends with the visit, with its time, or with the run that took it: each run holds an
+advisory lock for as long as its connection lives, so what a killed worker had leased is free as soon as another looks,
+not after a time-out. No index holds the lease, so that taking it rewrites no index: what a run leased is not looked
+for, a lease of a run that ended is none.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from math import sqrt
+from typing import Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from harvester import __version__
+from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, STREAMS
+from harvester.api.rows import Query, Visit
+from harvester.api.stream import DAY, Kind, Lead
+from harvester.api.text import without_tokens
+from harvester.config import Settings
+from harvester.crawl.commit import LEASE_SECONDS, Connection, Counts
+from harvester.frontier import rates
+from harvester.frontier.model import Lease
+from harvester.frontier.names import BY_NAME, PROVEN_SECONDS
+from harvester.frontier.rates import NOW
+from harvester.frontier.revisit import interval
+from harvester.warehouse.locks import ALIVE
+from harvester.warehouse.tables import HASHED_PATH, LONGEST_KEY
+
+_LONGEST_PAUSE = 6 * 3600
+"""Seconds after which a visit that keeps failing is tried again, at most."""
+REST_SECONDS = 6 * 3600
+"""Seconds after a visit within which its entry is not drawn for a re-check."""
+AHEAD_SECONDS = 90 * DAY
+"""Seconds before its due time from which the share for audits may read a list in full again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """Something the operator puts in scope, with the hops from it that are walked too."""
+
+    kind: Kind
+    entity_id: int
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Backlog of the frontier: entries due now, leased by live runs, and postponed after a failure."""
+
+    due: int
+    leased: int
+    postponed: int
+
+
+def begin_run(connection: Connection, settings: Settings, command: str, parent_run: int | None = None) -> int:
+    """Record a run and take the lock that says it lives; `parent_run` is the run that it works for, if any."""
+    with connection.transaction():
+        row = connection.execute(
+            "INSERT INTO crawl.runs (command, version, api_url, contact, permission, parent_run_id)"
+            " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+            [command, __version__, settings.api_url, settings.contact, settings.permission, parent_run],
+        ).fetchone()
+        assert row is not None
+        # Before anybody sees the run, or it would be taken for one that lives no more.
+        connection.execute("SELECT pg_advisory_lock(%s, %s)", [ALIVE, row[0]])
+    return int(row[0])
+
+
+def resume_run(connection: Connection, run: int) -> None:
+    """Go on with a run over a new connection, whatever others thought of it meanwhile."""
+    with connection.transaction():
+        # Where the server has not noticed yet that the old session is gone, that one still holds it.
+        connection.execute("SELECT pg_try_advisory_lock(%s, %s)", [ALIVE, run])
+        connection.execute("UPDATE crawl.runs SET ended_at = NULL, outcome = NULL WHERE id = %s", [run])
+
+
+@dataclass(slots=True)
+class Totals:
+    """The figures of a run, or of several together: as they stand in `crawl.runs`."""
+
+    requests: int = 0
+    counts: Counts = field(default_factory=Counts)
+    requests_by_purpose: Mapping[str, int] = field(default_factory=dict)
+    responses: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+def end_run(connection: Connection, run: int, outcome: str, totals: Totals, findings: Sequence[str] = ()) -> None:
+    """Record how a run ended, which frees what it still leases."""
+    with connection.transaction():
+        record_run(connection, run, totals)
+        connection.execute(
+            "UPDATE crawl.runs SET ended_at = now(), outcome = %s, findings = %s WHERE id = %s",
+            [outcome, Jsonb(list(findings)), run],
+        )
+    connection.execute("SELECT pg_advisory_unlock(%s, %s)", [ALIVE, run])
+    connection.commit()
+
+
+def record_run(connection: Connection, run: int, totals: Totals) -> None:
+    """Write down how far a run is, so that a killed one leaves its figures."""
+    with connection.transaction():
+        connection.execute(
+            "UPDATE crawl.runs SET requests = %s, counts = %s, requests_by_purpose = %s, responses = %s WHERE id = %s",
+            [
+                totals.requests,
+                Jsonb(totals.counts.as_json()),
+                Jsonb(dict(totals.requests_by_purpose)),
+                Jsonb({stream: dict(statuses) for stream, statuses in totals.responses.items()}),
+                run,
+            ],
+        )
+
+
+def sum_crew(connection: Connection, run: int) -> Totals:
+    """The figures of all workers of a run together, those that were killed included."""
+    rows = connection.execute(
+        "SELECT requests, counts, requests_by_purpose, responses FROM crawl.runs WHERE parent_run_id = %s", [run]
+    ).fetchall()
+    totals, spent = Totals(), Counter[str]()
+    answers: dict[str, Counter[str]] = defaultdict(Counter)
+    for requests, counts, purposes, answered in rows:
+        totals.requests += requests
+        for table, numbers in counts.items():
+            totals.counts.add(table, numbers["inserted"], numbers["updated"], numbers["unchanged"])
+        spent.update(purposes)
+        for stream, statuses in answered.items():
+            answers[stream].update(statuses)
+    totals.requests_by_purpose, totals.responses = spent, answers
+    return totals
+
+
+def requests_of_the_killed(connection: Connection, run: int) -> int:
+    """Return the number of requests that the killed workers of a run had sent."""
+    row = connection.execute(
+        "SELECT coalesce(sum(requests), 0)::int FROM crawl.runs WHERE parent_run_id = %s AND outcome = 'killed'", [run]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def recover(connection: Connection, own: int) -> int:
+    """Record the end of runs that live no more, which frees their walks; return how many those are.
+
+    `own` is the run of this very session, 0 if none: to the session that holds it a lock looks free.
+    """
+    dead = 0
+    with connection.transaction():
+        runs = connection.execute("SELECT id FROM crawl.runs WHERE ended_at IS NULL AND id <> %s", [own]).fetchall()
+        for (run,) in runs:
+            lock = connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [ALIVE, run]).fetchone()
+            if lock is not None and lock[0]:
+                dead += connection.execute(
+                    "UPDATE crawl.runs SET ended_at = now(), outcome = 'killed' WHERE id = %s AND ended_at IS NULL",
+                    [run],
+                ).rowcount
+    return dead
+
+
+class Purpose(StrEnum):
+    """Purpose of a visit."""
+
+    NEW = "new"
+    """The first one."""
+    DUE = "due"
+    """It must take place: a second look, a changed thread, a refresh, a list to be read in full again."""
+    SCHEDULED = "scheduled"
+    """It pays: enough new items are to be expected."""
+    RECHECK = "recheck"
+    """Drawn at random, every walk as likely as another: what no rate and no class has a say in."""
+    AUDIT = "audit"
+    """Read in full before it must be, the one that waits longest first."""
+
+
+_LEAST_REACH = 4
+"""Walks of a queue that are looked at, at least."""
+
+
+class Picker:
+    """Finds the visits that save most, and remembers how far it had to look in each queue for them."""
+
+    def __init__(self) -> None:
+        self._reach: dict[int, int] = {}
+
+    def pick(
+        self, connection: Connection, streams: Sequence[str], count: int, min_gain: float, now: datetime | None = None
+    ) -> list[tuple[str, int, str]]:
+        """The `count` walks (stream, entity, place in the table) whose visits save most, if that is at least the price.
+
+        A queue is first in, first out, so that its best stand at its head. Of each as many are looked at as were taken
+        from it last time, times two, and again while all of them are taken.
+        """
+        queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].item_weight})
+        reach = {queue: min(count, self._reach.get(queue, _LEAST_REACH)) for queue in queues}
+        while True:
+            values = _head_values(queues, list(reach.values()), min_gain, now)
+            with connection.transaction():
+                best = connection.execute(_HEADS, values).fetchall()[:count]
+            taken = Counter(queue for *_, queue in best)
+            # A queue of which all that was looked at is taken may have more.
+            short = [queue for queue, looked in reach.items() if taken[queue] == looked < count]
+            for queue in short:
+                reach[queue] = min(count, 2 * reach[queue])
+            if not short:
+                self._reach = {queue: max(_LEAST_REACH, 2 * number) for queue, number in taken.items()}
+                return [(stream, entity, place) for stream, entity, place, _ in best]
+
+    def explain(self, connection: Connection, streams: Sequence[str], min_gain: float) -> list[str]:
+        """The plan of the search, with what it read: for benchmarks."""
+        queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].item_weight})
+        values = _head_values(queues, [self._reach.get(queue, _LEAST_REACH) for queue in queues], min_gain, None)
+        plan = connection.execute("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) " + _HEADS, values)
+        return [str(line) for (line,) in plan.fetchall()]
+
+
+def _head_values(queues: list[int], reach: list[int], min_gain: float, now: datetime | None) -> dict[str, Any]:
+    return {
+        "queues": queues,
+        "roots": [sqrt(rates.priority_of(queue % rates.CLASSES)) for queue in queues],
+        "ripe": [interval(rates.priority_of(queue % rates.CLASSES), min_gain) for queue in queues],
+        "reach": reach,
+        "now": now,
+        "seconds": LEASE_SECONDS,
+    }
+
+
+def lease(
+    connection: Connection,
+    run: int,
+    streams: Sequence[str],
+    count: int,
+    only: Sequence[int] | None = None,
+    since: datetime | None = None,
+    *,
+    purpose: Purpose = Purpose.DUE,
+    min_gain: float = 0.0,
+    picker: Picker | None = None,
+    now: datetime | None = None,
+) -> list[Lease]:
+    """Take up to `count` walks for a purpose; with `only`, of these entities or on their pages, new or due.
+
+    `since` is when the last walk that was leased had become due. What is due goes on from there as a rule, and the
+    search for it need not pass by the places in the index of all that was done before. `min_gain` is what a scheduled
+    visit must save, in item-days (0: anything), and `picker` finds them; `now` is the time, None for the clock's.
+    """
+    values: dict[str, Any] = {
+        "streams": list(streams),
+        "count": count,
+        "run": run,
+        "seconds": LEASE_SECONDS,
+        "only": None if only is None else list(only),
+        "since": since or datetime.min.replace(tzinfo=UTC),
+        "full": purpose is Purpose.AUDIT,
+        "now": now,
+    } | _STREAMS_OF
+    for _ in range(2):
+        picked: list[tuple[str, int, str]] = []
+        if purpose is Purpose.SCHEDULED:
+            picked = (picker or Picker()).pick(connection, streams, count, min_gain, now)
+            values |= {name: [walk[at] for walk in picked] for at, name in enumerate(("picked", "entities", "places"))}
+        with connection.transaction():
+            rows = connection.execute(_LEASES[purpose], values).fetchall()
+        if rows or not picked:
+            break  # else all that was picked has moved or was taken since
+    if not rows and since is not None:
+        return lease(connection, run, streams, count, only, purpose=purpose, now=now)
+    leases = []
+    for stream, entity, owner, username, host, asked, *rest in rows:
+        query = None if asked is None else Query(*asked)
+        visit = Visit(STREAMS[stream], entity, owner, username, host, query=query)
+        leases.append(Lease(visit, *rest))
+    return leases
+
+
+def lease_this(connection: Connection, run: int, stream: str, entity: int, *, owner: int | None, full: bool) -> Lease:
+    """Lease one entry, even if another run holds it; `full`: its list is to be read in full.
+
+    An entry that is not in scope yet is put there.
+
+    What is only asked for a reason does not become due by that.
+    """
+    with connection.transaction():
+        row = connection.execute(
+            "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)"
+            " VALUES (%s, %s, %s, now() + make_interval(secs => %s))"
+            " ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s"
+            " RETURNING w.ctid::text",
+            [stream, entity, owner, ONCE if STREAMS[stream].revisit >= ONCE else 0, full],
+        ).fetchone()
+        assert row is not None
+        picker = _Picked([(stream, entity, row[0])])
+        (leased,) = lease(connection, run, [stream], 1, purpose=Purpose.SCHEDULED, picker=picker)
+    return leased
+
+
+class _Picked(Picker):
+    """Finds what it was told."""
+
+    def __init__(self, walks: list[tuple[str, int, str]]) -> None:
+        super().__init__()
+        self._walks = walks
+
+    def pick(self, *_: Any, **__: Any) -> list[tuple[str, int, str]]:
+        return self._walks
+
+
+def _named(*kinds: Kind) -> list[str]:
+    return [stream.name for stream in STREAMS.values() if stream.kind in kinds]
+
+
+_STREAMS_OF: dict[str, Any] = {
+    "of_users": _named(Kind.USER),
+    "of_projects": _named(Kind.PROJECT, Kind.PROJECT_THREAD),
+    "of_studios": _named(Kind.STUDIO),
+    "of_queries": _named(Kind.QUERY),
+    "by_name": BY_NAME,
+    "in_full": [stream.name for stream in STREAMS.values() if stream.item_weight and stream.members],
+    "revisits": Jsonb({stream.name: stream.revisit for stream in STREAMS.values()}),
+    "rested": REST_SECONDS,
+    "ahead": AHEAD_SECONDS,
+}
+
+_PLACES = 128
+"""Places for rows that are looked at in a page of 8 kB. A walk takes 120 bytes and two places at most, so that hardly
+any stands beyond; and each visit gives it another place."""
+_FREE = (
+    f"(w.lease_token IS NULL OR w.lease_until < {NOW} OR w.lease_run IN"
+    " (SELECT id FROM crawl.runs WHERE ended_at > now() - make_interval(secs => %(seconds)s)))"
+)
+"""SQL: the frontier entry is free. Of runs that ended longer ago than a lease lasts, the lease's own time decides."""
+
+
+def _due_only(which: str) -> str:
+    return f"""
+        SELECT w.stream, w.entity_id FROM crawl.frontier w
+        WHERE w.due_at BETWEEN %(since)s AND {NOW} AND w.stream = ANY(%(streams)s) AND {which} AND {_FREE}
+            AND (%(only)s::bigint[] IS NULL OR coalesce(w.owner_id, w.entity_id) = ANY(%(only)s))
+        ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED"""
+
+
+_CHOSEN = {
+    Purpose.NEW: _due_only("w.visits = 0"),
+    Purpose.DUE: _due_only("w.visits > 0"),
+    # By the places where they were just seen: the key of each would be looked up in a leaf of its own of a large index.
+    # A walk that has moved since is left for the next lease.
+    Purpose.SCHEDULED: f"""
+        SELECT w.ctid AS place FROM crawl.frontier w
+        JOIN unnest(%(places)s::text[]::tid[], %(picked)s::text[], %(entities)s::bigint[])
+            AS p (place, stream, entity_id) ON w.ctid = p.place AND w.stream = p.stream AND w.entity_id = p.entity_id
+        WHERE {_FREE} FOR UPDATE OF w SKIP LOCKED""",
+    # Places in the table, drawn evenly: a row that is there is as likely as any other to stand on one of them.
+    Purpose.RECHECK: f"""
+        SELECT w.stream, w.entity_id FROM crawl.frontier w
+        WHERE w.ctid = ANY(ARRAY(
+                SELECT format('(%%s,%%s)', floor(random() * pages), 1 + floor(random() * {_PLACES}))::tid
+                FROM (SELECT pg_relation_size('crawl.frontier') / current_setting('block_size')::int AS pages) size,
+                    generate_series(1, 8 * %(count)s)
+            ))
+            AND w.queue IS NOT NULL AND w.stream = ANY(%(streams)s) AND w.failures = 0
+            AND w.visited_at < {NOW} - make_interval(secs => %(rested)s) AND {_FREE}
+        ORDER BY random() LIMIT %(count)s FOR UPDATE SKIP LOCKED""",
+    Purpose.AUDIT: f"""
+        SELECT w.stream, w.entity_id FROM crawl.frontier w
+        WHERE w.due_at > {NOW} AND w.visits > 0 AND w.stream = ANY(%(streams)s) AND w.stream = ANY(%(in_full)s)
+            AND w.due_at < {NOW} + make_interval(secs => %(ahead)s)
+            AND w.state IS NULL AND w.failures = 0 AND {_FREE}
+        ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED""",
+}
+
+_HEADS = f"""
+SELECT h.stream, h.entity_id, h.place, q.queue
+FROM unnest(%(queues)s::smallint[], %(roots)s::float8[], %(ripe)s::float8[], %(reach)s::int[])
+    AS q (queue, root, ripe, reach)
+CROSS JOIN LATERAL (
+    SELECT w.stream, w.entity_id, w.ctid::text AS place, extract(epoch FROM {NOW} - w.visited_at) * q.root AS score
+    FROM crawl.frontier w
+    WHERE w.queue = q.queue AND w.visited_at <= {NOW} - make_interval(secs => 86400 * q.ripe)
+        AND {_FREE} AND w.failures = 0
+    ORDER BY w.visited_at LIMIT q.reach
+) h
+ORDER BY h.score DESC
+"""
+
+_LEASE = f"""
+WITH due AS (@chosen), taken AS (
+    UPDATE crawl.frontier w SET
+        lease_token = gen_random_uuid(),
+        lease_run = %(run)s,
+        lease_until = {NOW} + make_interval(secs => %(seconds)s),
+        -- What was not read in full for as long as it may be is, now.
+        incremental = w.incremental AND NOT %(full)s AND NOT coalesce(w.state IS NULL AND w.last_full_read_at
+            <= {NOW} - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8), false),
+        started_at = CASE WHEN w.state IS NULL THEN {NOW} ELSE w.started_at END,
+        started_depth = CASE WHEN w.state IS NULL THEN w.depth ELSE w.started_depth END
+    FROM due WHERE @same
+    RETURNING w.*
+)
+SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id,
+    CASE WHEN q.id IS NOT NULL THEN jsonb_build_array(q.query, q.mode, q.language, q.pages) END,
+    t.lease_token, t.position, t.signal, t.state,
+    t.certificate, t.due_at,
+    t.visits > 0 AND NOT t.incremental,
+    EXISTS (SELECT FROM crawl.missing_items x WHERE x.stream = t.stream AND x.entity_id = t.entity_id),
+    coalesce(t.item_count, 0),
+    ARRAY(SELECT x.item_id FROM crawl.quarantine x
+        WHERE x.stream = t.stream AND x.entity_id = t.entity_id AND x.item_id IS NOT NULL),
+    t.certificate -> 'anchors',
+    {PROVEN_SECONDS},
+    u.gone_at IS NOT NULL
+FROM taken t
+LEFT JOIN crawl.frontier n ON t.stream = ANY(%(by_name)s) AND n.stream = 'user' AND n.entity_id = t.entity_id
+LEFT JOIN scratch.projects p
+    ON t.stream = ANY(%(of_projects)s) AND p.id = coalesce(t.owner_id, t.entity_id)
+LEFT JOIN scratch.users u
+    ON u.id = CASE WHEN t.stream = ANY(%(of_users)s) THEN t.entity_id ELSE p.author_id END
+LEFT JOIN scratch.studios s ON t.stream = ANY(%(of_studios)s) AND s.id = t.entity_id
+LEFT JOIN crawl.queries q ON t.stream = ANY(%(of_queries)s) AND q.id = t.entity_id
+ORDER BY t.due_at, t.stream, t.entity_id
+"""
+_BY_KEY = "w.stream = due.stream AND w.entity_id = due.entity_id"
+_LEASES = {
+    purpose: _LEASE.replace("@chosen", chosen).replace(
+        "@same", "w.ctid = due.place" if purpose is Purpose.SCHEDULED else _BY_KEY
+    )
+    for purpose, chosen in _CHOSEN.items()
+}
+
+
+_GIVE_BACK = """
+UPDATE crawl.frontier w SET lease_token = NULL, lease_run = NULL, lease_until = NULL{more}
+FROM unnest(%(streams)s::text[], %(entities)s::bigint[], %(tokens)s::uuid[]) AS v (stream, entity_id, token)
+WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token
+"""
+
+
+def _held(leases: Sequence[Lease]) -> dict[str, Any]:
+    return {
+        "streams": [one.visit.stream.name for one in leases],
+        "entities": [one.visit.entity_id for one in leases],
+        "tokens": [one.token for one in leases],
+    }
+
+
+def release(connection: Connection, leases: Sequence[Lease]) -> None:
+    """Give back walks that were not finished; what they committed stays."""
+    with connection.transaction():
+        connection.execute(_GIVE_BACK.format(more=""), _held(leases))
+
+
+def postpone(connection: Connection, lease_: Lease, reason: str) -> None:
+    """Try a visit again later, the later the more often it failed; it goes on from its last committed page."""
+    with connection.transaction():
+        connection.execute(_PUT_OFF, {"reason": reason, "longest": _LONGEST_PAUSE} | _held([lease_]))
+
+
+_PUT_OFF = _GIVE_BACK.format(
+    more=""",
+    failures = w.failures + 1, last_error = %(reason)s,
+    due_at = now() + make_interval(secs => least(%(longest)s, 60 * 2 ^ least(w.failures, 20)))"""
+)
+
+
+def quarantine(connection: Connection, lease_: Lease, path: str, status: int | None, reason: str, body: bytes) -> None:
+    """Keep a response that cannot be used, whole but for the tokens of projects."""
+    with connection.transaction():
+        connection.execute(
+            "INSERT INTO crawl.quarantine AS q (stream, entity_id, path, status, reason, body)"
+            f" VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (stream, entity_id, {HASHED_PATH}) WHERE item_id IS NULL"
+            " DO UPDATE SET seen_at = now(),"
+            " status = excluded.status, reason = excluded.reason, body = excluded.body, count = q.count + 1",
+            [lease_.visit.stream.name, lease_.visit.entity_id, path, status, reason, without_tokens(body)],
+        )
+
+
+def known_drift(connection: Connection) -> set[tuple[str, str, str]]:
+    """Read the known deviations of the source from the declared schema: stream, field and change."""
+    return set(connection.execute("SELECT stream, field, change FROM crawl.drift").fetchall())
+
+
+def report_drift(
+    connection: Connection, run: int, stream: str, place: str, change: str, example: str = "", count: int = 1
+) -> bool:
+    """Record where the source departs from what is declared; whether no worker of the run had seen it before."""
+    with connection.transaction():
+        before = connection.execute(
+            "SELECT d.last_seen_at >= r.started_at FROM crawl.drift d, crawl.runs r"
+            " WHERE (d.stream, d.field, d.change) = (%s, %s, %s)"
+            " AND r.id = (SELECT coalesce(parent_run_id, id) FROM crawl.runs WHERE id = %s) FOR UPDATE OF d",
+            [stream, place, change, run],
+        ).fetchone()
+        row = connection.execute(
+            "INSERT INTO crawl.drift AS d (stream, field, change, example, count) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT (stream, field, change)"
+            " DO UPDATE SET count = d.count + excluded.count, last_seen_at = clock_timestamp()"
+            " RETURNING xmax = 0",
+            [stream, place[:LONGEST_KEY], change[:LONGEST_KEY], example, count],
+        ).fetchone()
+    is_new = bool(row and row[0])
+    return is_new if before is None else not before[0]
+
+
+def backlog(connection: Connection, streams: Sequence[str], min_gain: float | None = None) -> Backlog:
+    """Count what is left for some streams, up to `MOST_COUNTED` of each kind; with a price, what pays is due too."""
+    lanes = rates.queues({STREAMS[name].spider for name in streams}) if min_gain else []
+    values = {
+        "streams": list(streams),
+        "most": MOST_COUNTED,
+        "queues": lanes,
+        "ripe": [interval(rates.priority_of(queue % rates.CLASSES), min_gain or 1) for queue in lanes],
+    }
+    with connection.transaction():
+        row = connection.execute(_BACKLOG, values).fetchone()
+    assert row is not None
+    return Backlog(*row)
+
+
+MOST_COUNTED = 100_000
+"""Upper bound of the counts of a backlog: a larger one is reported as more than this."""
+_BACKLOG = """
+SELECT sum(n) FILTER (WHERE is_free)::int, sum(n) FILTER (WHERE NOT is_free)::int,
+    (SELECT count(*) FROM crawl.frontier WHERE failures > 0 AND stream = ANY(%(streams)s))
+FROM (
+    SELECT is_free, count(*) AS n FROM (
+        SELECT lease_token IS NULL AS is_free FROM crawl.frontier
+        WHERE visits = 0 AND due_at <= now() AND stream = ANY(%(streams)s) LIMIT %(most)s
+    ) new GROUP BY 1
+    UNION ALL
+    SELECT is_free, count(*) FROM (
+        SELECT lease_token IS NULL AS is_free FROM crawl.frontier
+        WHERE visits > 0 AND due_at <= now() AND stream = ANY(%(streams)s) LIMIT %(most)s
+    ) due GROUP BY 1
+    UNION ALL
+    SELECT is_free, count(*) FROM (
+        SELECT w.lease_token IS NULL AS is_free
+        FROM unnest(%(queues)s::smallint[], %(ripe)s::float8[]) AS q (queue, ripe)
+        JOIN crawl.frontier w ON w.queue = q.queue AND w.visited_at <= now() - make_interval(secs => 86400 * q.ripe)
+        WHERE w.failures = 0 AND w.due_at > now() LIMIT %(most)s
+    ) pays GROUP BY 1
+    UNION ALL VALUES (true, 0), (false, 0)
+) counted
+"""
+
+
+def seed(connection: Connection, seeds: Iterable[Seed]) -> tuple[int, int]:
+    """Put entities in scope, or deepen what is; return how many are new and how many were known."""
+    wanted = list(seeds)
+    with connection.transaction():
+        known = 0
+        for one in wanted:
+            row = connection.execute(
+                "INSERT INTO crawl.seeds AS s (kind, entity_id, depth) VALUES (%s, %s, %s)"
+                " ON CONFLICT (kind, entity_id) DO UPDATE SET depth = greatest(s.depth, excluded.depth)"
+                " RETURNING xmax = 0",
+                [one.kind.value, one.entity_id, one.depth],
+            ).fetchone()
+            known += not (row and row[0])
+            connection.execute(
+                "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, now())"
+                " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = greatest(w.depth, excluded.depth)",
+                [DETAIL[one.kind], one.entity_id, one.depth],
+            )
+    return len(wanted) - known, known
+
+
+def seed_query(connection: Connection, stream: str, query: Query, depth: int) -> bool:
+    """Put a ranking in scope, due now, or deepen what is; return whether it is new."""
+    with connection.transaction():
+        row = connection.execute(
+            "INSERT INTO crawl.queries AS q (stream, query, mode, language, pages, depth)"
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (stream, query, mode, language)"
+            " DO UPDATE SET pages = excluded.pages, depth = greatest(q.depth, excluded.depth)"
+            " RETURNING id, depth, xmax = 0",
+            [stream, query.query, query.mode, query.language, query.pages, depth],
+        ).fetchone()
+        assert row is not None
+        connection.execute(
+            "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, now())"
+            " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth, due_at = now()",
+            [stream, row[0], row[1]],
+        )
+    return bool(row[2])
+
+
+def open_site(connection: Connection) -> None:
+    """Put what the site says of itself in scope, once anything else is."""
+    with connection.transaction():
+        connection.execute(
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at) SELECT s, 0, now() FROM unnest(%s::text[]) s"
+            " WHERE EXISTS (SELECT FROM crawl.seeds) OR EXISTS (SELECT FROM crawl.queries)"
+            " OR EXISTS (SELECT FROM crawl.designs)"
+            " ON CONFLICT (stream, entity_id) DO NOTHING",
+            [["news", "project_count"]],
+        )
+
+
+def open_account(connection: Connection, account: int) -> None:
+    """Put the operator's own account in scope: its lists, its projects, its studios, and what it viewed.
+
+    What another account proved of the same lists says nothing of this one's: they are read anew.
+    """
+    with connection.transaction():
+        connection.execute(_OPEN_ACCOUNT, {"account": account, "whole": _OWN_WHOLE})
+
+
+_OWN_WHOLE = [stream.name for stream in STREAMS.values() if stream.kind is Kind.ACCOUNT and "{id}" not in stream.path]
+_OPEN_ACCOUNT = """
+INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)
+SELECT stream, entity_id, %(account)s, now() FROM (
+    SELECT s AS stream, 0 AS entity_id FROM unnest(%(whole)s::text[]) s
+    UNION ALL SELECT 'account_visibility', id FROM scratch.projects WHERE author_id = %(account)s
+    UNION ALL SELECT 'account_role', studio_id FROM scratch.studio_members WHERE user_id = %(account)s
+    UNION ALL
+    SELECT s, p.id FROM account.projects p, unnest(ARRAY['account_love', 'account_favorite']) s
+    WHERE p.account_id = %(account)s AND p.list = 'account_viewed'
+) AS found
+ON CONFLICT (stream, entity_id) DO UPDATE SET
+    owner_id = excluded.owner_id, due_at = now(), state = NULL, certificate = NULL
+WHERE w.owner_id IS DISTINCT FROM excluded.owner_id
+"""
+
+
+def refresh(
+    connection: Connection, streams: Sequence[str], *, full: bool = False, only: Sequence[int] | None = None
+) -> int:
+    """Make everything in scope due now, threads only where it is `full`; return how many visits that are.
+
+    Threads are left out of an incremental refresh: their comment's `reply_count` tells when to read them. A full one
+    begins each walk anew, one that was left in its middle too.
+    """
+    names = [name for name in streams if STREAMS[name].revisit < ONCE and (full or not STREAMS[name].is_thread)]
+    with connection.transaction():
+        return connection.execute(
+            _REFRESH, {"full": full, "streams": names, "only": only, "seconds": LEASE_SECONDS, "now": None}
+        ).rowcount
+
+
+_REFRESH = f"""
+UPDATE crawl.frontier w SET due_at = {NOW}, incremental = incremental AND NOT %(full)s,
+    state = CASE WHEN NOT %(full)s THEN state END
+WHERE stream = ANY(%(streams)s) AND {_FREE}
+    AND (%(only)s::bigint[] IS NULL OR coalesce(owner_id, entity_id) = ANY(%(only)s))
+"""
+
+
+def propagate(connection: Connection) -> int:
+    """Carry a raised depth on to what was met before it was raised, out of the warehouse and without a request.
+
+    Returns how many walks came into scope or were raised.
+    """
+    changed = 0
+    with connection.transaction():
+        while True:
+            stale = connection.execute(
+                "SELECT stream, array_agg(entity_id) FROM crawl.frontier"
+                " WHERE depth > propagated_depth AND visits > 0 GROUP BY stream"
+            ).fetchall()
+            if not stale:
+                return changed
+            for name, entities in stale:
+                stream = STREAMS[name]
+                for opened in stream.enqueues:
+                    changed += connection.execute(_OPEN, [opened, name, entities]).rowcount
+                for lead in filter(lambda lead: lead.owner, stream.links):
+                    changed += connection.execute(
+                        _propagate(lead), [DETAIL[lead.kind], lead.depth_cost, name, entities]
+                    ).rowcount
+                connection.execute(
+                    "UPDATE crawl.frontier SET propagated_depth = depth WHERE stream = %s AND entity_id = ANY(%s)",
+                    [name, entities],
+                )
+
+
+_RAISE = " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth WHERE excluded.depth > w.depth"
+_OPEN = (
+    "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at)"
+    " SELECT %s, v.entity_id, v.depth, now() FROM crawl.frontier v"
+    " WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.gone_at IS NULL" + _RAISE
+)
+
+
+def _propagate(lead: Lead) -> sql.Composed:
+    """The walks that a stream's own rows in the warehouse lead to, at the depth its walks have now."""
+    signal = sql.Identifier("l", lead.changed_if) if lead.changed_if else sql.SQL("NULL::int")
+    owner = sql.Identifier("l", OWNER_COLUMN[lead.kind]) if lead.kind in OWNER_COLUMN else sql.SQL("NULL::bigint")
+    return sql.SQL(
+        "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due_at)"
+        " SELECT x.stream, l.{met}, max({owner}), max(v.depth - x.depth_cost), max({signal}), now()"
+        " FROM (SELECT %s::text AS stream, %s::int AS depth_cost) x, crawl.frontier v"
+        " JOIN scratch.{table} l ON l.{own} = v.entity_id"
+        " WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.depth >= x.depth_cost AND l.gone_at IS NULL"
+        " AND l.{met} IS NOT NULL{known}{raised}"
+        " GROUP BY 1, 2 ORDER BY 1, 2" + _RAISE
+    ).format(
+        met=sql.Identifier(lead.target_column),
+        owner=owner,
+        signal=signal,
+        table=sql.Identifier(lead.table),
+        own=sql.Identifier(lead.owner),
+        known=sql.SQL(" AND EXISTS (SELECT FROM scratch.users u WHERE u.id = l.{} AND u.username IS NOT NULL)").format(
+            sql.Identifier(lead.target_column)
+        )
+        if lead.kind is Kind.USER
+        else sql.SQL(""),
+        raised=sql.SQL(" AND {} > 0").format(signal) if lead.changed_if else sql.SQL(""),
+    )

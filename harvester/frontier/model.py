@@ -1,0 +1,104 @@
+"""Types of a visit: the lease of a frontier entry, the page to commit, and the result."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from harvester.api.odd_item import OddItem
+from harvester.api.records import Record
+from harvester.api.rows import Rows, Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to commit pages of one walk, and where the walk stands."""
+
+    visit: Visit
+    token: UUID
+    position: int
+    signal: int | None = None
+    state: dict[str, Any] | None = None
+    certificate: dict[str, Any] | None = None
+    due_at: datetime | None = None
+    full: bool = False
+    """True to read a list in full that was visited before."""
+    has_missing_items: bool = False
+    """True if the last full read of the list missed some of its items."""
+    item_count: int = 0
+    """Items that the list is known to hold."""
+    aside: Sequence[int] = ()
+    """Items of the list that were set aside (`OddItem.number`)."""
+    anchors: list[int] | None = None
+    """The items that the certificate of a list names, also where it is read in full; None without one."""
+    proven_seconds: float | None = None
+    """Seconds since the name of a visit by name was proven; None if it never was, or must be proven again."""
+    known_gone: bool = False
+    """Of a visit by name: whether the account is known to be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisitResult:
+    """Result of a visit: a certificate (JSON), or the entity `gone`.
+
+    `lost`: the name that was asked for is another account's now, or nobody's. `proven`: what the list stored rests on a
+    name that was shown to be the account's. `whole`: it is known what the list held throughout, `twice`: two reads of
+    it agreed.
+    `seen` are its items where they are few, else they are in `crawl.seen_items`. `found` counts them, where all were
+    read; `fresh` those that are new since the last visit; `pages` are the requests it took. `absent`: the source has no
+    such list.
+    """
+
+    certificate: str | None
+    gone: bool = False
+    whole: bool = False
+    twice: bool = False
+    fresh: int = 0
+    found: int | None = None
+    pages: int = 1
+    seen: list[int] | None = None
+    lost: bool = False
+    proven: bool = False
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PageCommit:
+    """All that one page changes; `state` is the walk's state after it, as JSON, while the walk goes on.
+
+    `seen` are the items on the page, for a walk that must tell in the end what it did not show; `first` says that the
+    walk begins with this page. `records` are what the rows were made of, of a page of a list at `path`; `aside` are its
+    items that could not be used.
+    """
+
+    lease: Lease
+    rows: list[Rows]
+    items: int
+    state: str | None = None
+    visit_result: VisitResult | None = None
+    seen: list[int] | None = None
+    first: bool = False
+    path: str = ""
+    records: Sequence[Record] = ()
+    aside: Sequence[OddItem] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The page is in the warehouse, with its checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Commit without effect: the lease was lost, or the page is not the next one of its visit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Commit without effect: the database cannot hold the page."""
+
+    reason: str
+
+
+CommitResult = Committed | Stale | Rejected

@@ -1,0 +1,267 @@
+"""Accounts whose name is not theirs any more: what they wait for, and what is taken back of their lists.
+
+See "Who answers is who was asked" in `docs/concepts.md`. A name is lost when an answer by name shows another account's
+id, or when the account is not found and the site says that its name is free. It is found when any response shows the
+account with a name.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from harvester.api.catalogue import ONCE, STREAMS
+from harvester.api.rows import Rows
+from harvester.crawl.deletions import LISTS_OF_LINKS
+from harvester.frontier.rates import NOW
+from harvester.warehouse import staging
+from harvester.warehouse.staging import NAME_UNKNOWN
+from harvester.warehouse.tables import KEY_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import psycopg
+
+    from harvester.api.rows import Visit
+    from harvester.api.stream import Holding
+
+    Connection = psycopg.Connection[tuple[Any, ...]]
+
+BY_NAME = [stream.name for stream in STREAMS.values() if stream.is_by_name]
+BY_OWNER_NAME = [stream.name for stream in STREAMS.values() if stream.is_by_owner_name]
+_PROVING = [name for name in BY_NAME if STREAMS[name].answers_for is not None]
+_OBJECTS = [name for name in BY_NAME if STREAMS[name].members is None]
+_LISTS = [name for name in BY_NAME if STREAMS[name].members is not None and name not in _PROVING]
+_NOT_FOUND = STREAMS["user"].gone
+"""Reason recorded for an account whose name was not found."""
+_BY_THEMSELVES = [name for name in BY_NAME if STREAMS[name].revisit < ONCE]
+"""Streams that are visited by name without a reason of their own."""
+_OBSERVED = "user_messages"
+
+PROVEN_SECONDS = f"CASE WHEN n.due_at > {NOW} THEN extract(epoch FROM {NOW} - n.proven_at)::float8 END"
+"""SQL: seconds since the name of the account of visit `n` was proven. A due visit must prove it again."""
+_WAIT = """
+UPDATE crawl.frontier SET lease_token = NULL, lease_run = NULL, lease_until = NULL, queue = NULL, failures = 0,
+    last_error = %(waits)s, due_at = now() + interval '10 years'
+"""
+
+
+def wait(connection: Connection, stream: str, entity: int) -> None:
+    """Put a visit aside until the name that it asks for is known."""
+    with connection.transaction():
+        connection.execute(
+            _WAIT + " WHERE stream = %(stream)s AND entity_id = %(entity)s",
+            {"waits": NAME_UNKNOWN, "stream": stream, "entity": entity},
+        )
+
+
+def present(connection: Connection, stream: str, entity: int) -> str | None:
+    """The name of a user, or of the author of a project, as it is known now."""
+    of = "p.author_id FROM scratch.projects p WHERE p.id = %(entity)s" if stream == "project" else "%(entity)s::bigint"
+    with connection.transaction():
+        row = connection.execute(
+            f"SELECT username FROM scratch.users WHERE id = (SELECT {of})", {"entity": entity}
+        ).fetchone()
+    return None if row is None else row[0]
+
+
+def proven_seconds(connection: Connection, user: int) -> float | None:
+    """Return the seconds since the name of a user was proven; None if it never was, or must be proven again."""
+    with connection.transaction():
+        row = connection.execute(
+            f"SELECT {PROVEN_SECONDS} FROM crawl.frontier n WHERE n.stream = 'user' AND n.entity_id = %(user)s",
+            {"user": user, "now": None},
+        ).fetchone()
+    return None if row is None else row[0]
+
+
+def lose(connection: Connection, visit: Visit) -> None:
+    """Take from an account the name that is not its own now, unless it is known under another one already.
+
+    What its lists stored since the name was proven is retracted; its visits by name wait.
+    """
+    user = visit.entity_id
+    known = connection.execute("SELECT username FROM scratch.users WHERE id = %s FOR UPDATE", [user]).fetchone()
+    if known is None or known[0] is None or known[0].lower() != (visit.username or "").lower():
+        return
+    retracted = _retract(connection, user)
+    # Not by a statement of its own: the history keeps the name.
+    staging.clear(connection)
+    list(staging.write(connection, [Rows("users", ("id", "username"), [(user, None)], shows=False)]))
+    connection.execute(_WAIT + " WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s", _of(user))
+    _log(connection, user, retracted, found=False)
+
+
+def follow(connection: Connection, renamed: Sequence[int]) -> None:
+    """Go on under the present names of accounts: what waited is due, and lists are read in full.
+
+    A name that an account had lost before is one that a cache may still show: what waited is due an hour later.
+    """
+    for user in sorted(set(renamed)):
+        waits = connection.execute(
+            "SELECT last_error = %s FROM crawl.frontier WHERE stream = 'user' AND entity_id = %s", [NAME_UNKNOWN, user]
+        ).fetchone()
+        if waits != (True,):
+            _log(connection, user, _retract(connection, user), found=True)
+        connection.execute(
+            "UPDATE crawl.name_changes SET found_at = now() WHERE user_id = %s AND found_at IS NULL", [user]
+        )
+        connection.execute(
+            "UPDATE crawl.frontier SET due_at = now() + CASE WHEN ("
+            " SELECT lower(r.username) FROM history.user_revisions r WHERE r.user_id = %(user)s"
+            " AND r.username IS NOT NULL ORDER BY r.valid_to DESC LIMIT 1)"
+            " = (SELECT lower(u.username) FROM scratch.users u WHERE u.id = %(user)s)"
+            " THEN interval '1 hour' ELSE interval '0' END, last_error = NULL"
+            " WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s",
+            {"streams": _BY_THEMSELVES, "user": user},
+        )
+        connection.execute(_OF_PROJECTS, {"streams": BY_OWNER_NAME, "user": user, "waits": NAME_UNKNOWN})
+
+
+_OF_PROJECTS = """
+UPDATE crawl.frontier w SET due_at = now(), last_error = NULL
+FROM (
+    SELECT p.id AS entity_id FROM scratch.projects p WHERE p.author_id = %(user)s
+    UNION ALL
+    SELECT c.id FROM scratch.projects p JOIN scratch.project_comments c ON c.project_id = p.id
+    WHERE p.author_id = %(user)s AND c.parent_id IS NULL
+) own
+WHERE w.stream = ANY(%(streams)s) AND w.entity_id = own.entity_id AND w.last_error = %(waits)s
+"""
+
+
+def _of(user: int) -> dict[str, Any]:
+    return {"streams": BY_NAME, "user": user, "waits": NAME_UNKNOWN}
+
+
+def _log(connection: Connection, user: int, retracted: int, *, found: bool) -> None:
+    connection.execute(
+        "INSERT INTO crawl.name_changes (user_id, noticed_at, found_at, retracted)"
+        " VALUES (%s, now(), CASE WHEN %s THEN now() END, %s)"
+        " ON CONFLICT (user_id, noticed_at) DO UPDATE SET found_at = excluded.found_at,"
+        " retracted = crawl.name_changes.retracted + excluded.retracted",
+        [user, found, retracted],
+    )
+
+
+def _retract(connection: Connection, user: int) -> int:
+    """Take back what an account's lists by name stored since they rested on a proven name; return how many rows.
+
+    What they showed again is gone again. The lists that show the same links from their other end are due in full, and
+    so are the account's own: of those nothing is certified any more.
+    """
+    values = _of(user) | {"proving": _PROVING, "objects": _OBJECTS, "reason": _NOT_FOUND}
+    rows = 0
+    for name in _LISTS:
+        holds = STREAMS[name].members
+        assert holds is not None
+        values["stream"] = name
+        connection.execute(_gone_again(holds), values)
+        items = [item for (item,) in connection.execute(_deleted(holds), values)]
+        rows += len(items)
+        connection.execute(_FORGET_SUSPECTS, values)
+        if holds.table.endswith("_comments"):
+            connection.execute(
+                "DELETE FROM history.comment_revisions WHERE kind = %s AND comment_id = ANY(%s)",
+                [holds.table.removesuffix("_comments"), items],
+            )
+        for other in _other_ends(name, holds):
+            connection.execute(
+                "UPDATE crawl.frontier SET due_at = now(), incremental = false"
+                " WHERE stream = %s AND entity_id = ANY(%s) AND visits > 0",
+                [other, items],
+            )
+    values["stream"] = _OBSERVED
+    rows += connection.execute(
+        f"DELETE FROM history.message_counts o USING ({_SINCE}) b WHERE o.user_id = %(user)s AND o.seen_at > b.since",
+        values,
+    ).rowcount
+    connection.execute(_FORGET_PAGE, values)
+    connection.execute(_IS_THERE, values)
+    connection.execute(
+        "DELETE FROM crawl.missing_items WHERE stream = ANY(%(objects)s) AND entity_id = %(user)s", values
+    )
+    connection.execute("DELETE FROM crawl.seen_items WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s", values)
+    connection.execute(_ANEW, values)
+    return rows
+
+
+_SINCE = """
+SELECT coalesce(greatest(w.proven_at, (
+    SELECT max(u.proven_at) FROM crawl.frontier u WHERE u.stream = ANY(%(proving)s) AND u.entity_id = %(user)s
+)), '-infinity') AS since
+FROM crawl.frontier w WHERE w.stream = %(stream)s AND w.entity_id = %(user)s AND w.position > 0
+"""
+"""SQL: until when what a list stored rests on a name that was proven; no row for a list that was never read."""
+_FORGET_SUSPECTS = f"""
+DELETE FROM crawl.missing_items s USING ({_SINCE}) b
+WHERE s.stream = %(stream)s AND s.entity_id = %(user)s AND s.missed_at > b.since
+"""
+"""SQL: forget items missed after the last proof of the name, whose list may have been another account's."""
+_FORGET_PAGE = "UPDATE scratch.users SET extra = extra - 'group' WHERE id = %(user)s AND extra ? 'group'"
+"""The site's page does not show whose it is."""
+_IS_THERE = """
+UPDATE scratch.users u SET gone_at = NULL, last_seen_at = NULL, gone_reason = NULL
+WHERE u.id = %(user)s AND u.gone_at IS NOT NULL AND (u.gone_reason = %(reason)s OR EXISTS (
+    SELECT FROM crawl.frontier w WHERE w.stream = 'user' AND w.entity_id = u.id AND w.gone_at IS NOT NULL
+))
+"""
+"""SQL: restore an account that was marked as gone only because its name was not found."""
+_ANEW = """
+UPDATE crawl.frontier SET lease_token = NULL, lease_run = NULL, lease_until = NULL, state = NULL, certificate = NULL,
+    incremental = false, proven_at = now(), gone_at = NULL
+WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s
+"""
+
+
+@cache
+def _deleted(holds: Holding) -> bytes:
+    return (
+        sql.SQL(
+            "DELETE FROM scratch.{table} t USING ({since}) b"
+            " WHERE t.{owner} = %(user)s AND t.first_seen_at > b.since RETURNING t.{item}"
+        )
+        .format(**_names(holds))
+        .as_bytes()
+    )
+
+
+@cache
+def _gone_again(holds: Holding) -> bytes:
+    """SQL: end the returns that a list showed since then."""
+    return (
+        sql.SQL(
+            "WITH back AS (DELETE FROM history.absences a USING ({since}) b, scratch.{table} t"
+            " WHERE a.kind = {kind} AND a.returned_at > b.since AND t.{owner} = %(user)s AND {same}"
+            " RETURNING t.{item} AS item, a.gone_at, a.last_seen_at, a.gone_reason)"
+            " UPDATE scratch.{table} t SET gone_at = back.gone_at, last_seen_at = back.last_seen_at,"
+            " gone_reason = back.gone_reason FROM back WHERE t.{owner} = %(user)s AND t.{item} = back.item"
+        )
+        .format(**_names(holds))
+        .as_bytes()
+    )
+
+
+def _names(holds: Holding) -> dict[str, sql.Composable]:
+    key = KEY_COLUMNS[holds.table]
+    return {
+        "table": sql.Identifier(holds.table),
+        "kind": sql.Literal(holds.table),
+        "owner": sql.Identifier(holds.owner),
+        "item": sql.Identifier(holds.item),
+        "since": sql.SQL(_SINCE),
+        "same": sql.SQL(" AND ").join(
+            sql.SQL("a.{} = t.{}").format(sql.Identifier(place), sql.Identifier(column))
+            for place, column in zip(("thing_id", "other_id"), key, strict=False)
+        ),
+    }
+
+
+def _other_ends(name: str, holds: Holding) -> Iterator[str]:
+    """The lists that show what a list holds from its other end."""
+    for other, owner, _ in LISTS_OF_LINKS.get(holds.table, ()):
+        if other != name and owner == holds.item:
+            yield other

@@ -1,0 +1,1 @@
+"""Report the state of crawls and of the warehouse."""

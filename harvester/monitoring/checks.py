@@ -1,0 +1,103 @@
+"""Checks at the end of a run, which compare it with the runs before it.
+
+A finding is a line in words, without a name. A run that is done and has findings is `degraded`.
+"""
+
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from harvester.api.catalogue import STREAMS
+from harvester.crawl.commit import Connection
+from harvester.crawl.control import NOT_BELIEVED
+from harvester.crawl.spider import ANSWERS
+from harvester.frontier.leases import Totals
+
+_EARLIER = 10
+"""Runs before this one that it is compared with."""
+_ENOUGH = 50
+"""Requests below which shares say nothing."""
+_ANSWERED = {str(status) for status in ANSWERS} | {NOT_BELIEVED}
+"""All else is no answer: a redirect to a login page, too, or a status that nobody has heard of."""
+_TOLERATED = 0.05
+"""Share of requests that may go without an answer."""
+
+
+def findings(connection: Connection, run: int, total: Totals) -> list[str]:
+    """Return the findings about a run, in words; empty if it looks like the runs before it."""
+    earlier = connection.execute(
+        "SELECT responses, counts, requests FROM crawl.runs WHERE id < %s AND parent_run_id IS NULL"
+        " AND outcome IN ('done', 'bounded') AND requests >= %s ORDER BY id DESC LIMIT %s",
+        [run, _ENOUGH, _EARLIER],
+    ).fetchall()
+    return [
+        *_disbelieved(total),
+        *_unanswered(total, [answers for answers, _, _ in earlier]),
+        *_set_aside(connection, run),
+        *_empty(total, [counts for _, counts, _ in earlier]),
+        *_unproved(connection, run),
+    ]
+
+
+def _disbelieved(total: Totals) -> list[str]:
+    """Streams of which the source said that known things are not there, and was not believed."""
+    doubted = {stream: statuses.get(NOT_BELIEVED, 0) for stream, statuses in total.responses.items()}
+    return [
+        f"{stream}: {count:,} answers that something is not there were not believed, and are asked for again"
+        for stream, count in sorted(doubted.items())
+        if count
+    ]
+
+
+def _unanswered(total: Totals, earlier: list[dict[str, dict[str, int]]]) -> list[str]:
+    asked, failed = _asked(total.responses)
+    if asked < _ENOUGH:
+        return []
+    usual = median([bad / max(1, all_) for all_, bad in map(_asked, earlier)]) if earlier else 0.0
+    if failed / asked <= max(_TOLERATED, 3 * usual):
+        return []
+    return [f"{failed / asked:.0%} of the requests had no answer, {usual:.0%} usually"]
+
+
+def _asked(answers: Mapping[str, Mapping[str, int]]) -> tuple[int, int]:
+    """Requests, and those without an answer."""
+    every = sum(sum(statuses.values()) for statuses in answers.values())
+    failed = sum(
+        count for statuses in answers.values() for status, count in statuses.items() if status not in _ANSWERED
+    )
+    return every, failed
+
+
+def _set_aside(connection: Connection, run: int) -> list[str]:
+    row = connection.execute(
+        "SELECT count(*), min(q.stream) FROM crawl.quarantine q, crawl.runs r"
+        " WHERE r.id = %s AND q.seen_at >= r.started_at AND q.item_id IS NULL",
+        [run],
+    ).fetchone()
+    count, stream = row or (0, None)
+    return [f"{count:,} responses were set aside, of {stream} and perhaps others"] if count else []
+
+
+def _empty(total: Totals, earlier: list[dict[str, Any]]) -> list[str]:
+    """Tables that had rows in earlier runs and get none, although their streams answered."""
+    found = []
+    for table in {name for counts in earlier for name in counts}:
+        usual = median([sum(counts.get(table, {}).values()) for counts in earlier])
+        answered = sum(
+            total.responses.get(stream.name, {}).get("200", 0) for stream in STREAMS.values() if table in stream.writes
+        )
+        if usual >= 1 and answered >= _ENOUGH and not sum(total.counts.tables.get(table, (0,))):
+            found.append(f"no row of {table}, {usual:,.0f} usually, although {answered:,} requests were answered")
+    return sorted(found)
+
+
+def _unproved(connection: Connection, run: int) -> list[str]:
+    row = connection.execute(
+        "SELECT count(*), count(*) FILTER (WHERE w.certificate ->> 'proven_by' = 'none') FROM crawl.frontier w"
+        " JOIN crawl.runs r ON r.id = %s AND w.visited_at >= r.started_at WHERE w.certificate IS NOT NULL",
+        [run],
+    ).fetchone()
+    lists, unproved = row or (0, 0)
+    if lists < _ENOUGH or unproved <= _TOLERATED * lists:
+        return []
+    return [f"{unproved:,} of {lists:,} lists were read without proof that nothing was skipped"]

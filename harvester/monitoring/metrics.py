@@ -1,0 +1,130 @@
+"""Figures for Prometheus, all out of the warehouse: one exporter speaks for all workers, wherever they run."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import psycopg
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from harvester import http_server
+from harvester.config import Settings
+from harvester.errors import WarehouseError
+from harvester.monitoring.status import read_status
+from harvester.warehouse.connect import connect
+
+_RESPONSES = """
+SELECT stream, status, sum(count::bigint) FROM crawl.runs,
+    jsonb_each(responses) AS s (stream, statuses), jsonb_each_text(statuses) AS a (status, count)
+WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = runs.id)
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+"""By the workers where a run had some: what the run itself holds is their sum."""
+_ROWS = """
+SELECT name, fate, sum(count::bigint) FROM crawl.runs,
+    jsonb_each(counts) AS t (name, outcomes), jsonb_each_text(outcomes) AS o (fate, count)
+WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = runs.id)
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+_RUNS = (
+    "SELECT coalesce(outcome, 'running'), count(*) FROM crawl.runs WHERE parent_run_id IS NULL GROUP BY 1 ORDER BY 1"
+)
+_BUDGET = """
+SELECT taken, breaker_trips, greatest(0, extract(epoch FROM closed_until - now()))::float8,
+    greatest(0, extract(epoch FROM next_at - now()))::float8
+FROM crawl.rate_limit
+"""
+
+
+class Warehouse(Collector):
+    """Reads the figures at each scrape. With `patient`, a warehouse that is away is a figure too, and no error."""
+
+    def __init__(self, settings: Settings, *, patient: bool) -> None:
+        self._settings = settings
+        self._patient = patient
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they are now."""
+        try:
+            found = list(self._figures())
+        except (WarehouseError, psycopg.Error):
+            if not self._patient:
+                raise
+            found = []
+        yield _gauge("up", "Whether the warehouse can be read.", [], [(bool(found),)])
+        yield from found
+
+    def _figures(self) -> Iterator[Metric]:
+        facts = read_status(self._settings)
+        with connect(self._settings, autocommit=True) as connection:
+            yield _counter("responses", "Responses of the source; status - where none came.", ["stream", "status"],
+                           connection.execute(_RESPONSES).fetchall())  # fmt: skip
+            yield _counter("rows_written", "Rows by table, and what became of them.", ["table", "outcome"],
+                           connection.execute(_ROWS).fetchall())  # fmt: skip
+            yield _counter("runs", "Runs by outcome.", ["outcome"], connection.execute(_RUNS).fetchall())
+            taken, breaker_trips, closed, ahead = connection.execute(_BUDGET).fetchone() or (0, 0, 0, 0)
+        yield _gauge("rows", "Rows present.", ["table"], facts["rows"].items())
+        for name, key, text in (
+            ("frontier_entries", "in_scope", "Lists and objects in scope."),
+            ("frontier_due", "due", "Visits that are due now."),
+            ("frontier_paying", "pays", "Visits that pay now, beside those that are due."),
+            ("frontier_failing", "failing", "Lists and objects whose last visit failed."),
+            ("frontier_uncertified", "uncertified", "Lists read without proof that nothing was skipped."),
+            ("on_time_ratio", "on_time", "Share of visits that are not late."),
+            ("unseen_items_expected", "expected_unseen", "New items that are to be expected by now."),
+        ):
+            rows = [(one["stream"], one[key]) for one in facts["streams"] if one[key] is not None]
+            yield _gauge(name, text, ["stream"], rows)
+        yield _gauge("quarantine", "Responses that were set aside.", ["stream"], facts["quarantine"].items())
+        drift: dict[str, int] = {}
+        for one in facts["drift"]:
+            drift[one["stream"]] = drift.get(one["stream"], 0) + 1
+        yield _gauge("drift", "Ways in which the source departs from what is declared.", ["stream"], drift.items())
+        yield _counter("budget_places", "Requests that the budget allowed.", [], [(taken or 0,)])
+        yield _gauge(
+            "budget_rate", "Requests per second that are allowed; 0: no limit.", [], [(facts["budget"]["rate"],)]
+        )
+        yield _gauge("budget_closed_seconds", "Seconds for which no request may be sent.", [], [(closed or 0,)])
+        yield _gauge("budget_ahead_seconds", "Seconds until the next free place.", [], [(ahead or 0,)])
+        yield _gauge("breaker_trips", "Pauses in a row because nothing answered.", [], [(breaker_trips or 0,)])
+
+
+def exposition(settings: Settings) -> bytes:
+    """All metrics in the text format of Prometheus."""
+    return generate_latest(registry(settings, patient=False))
+
+
+def serve(settings: Settings, *, address: str, port: int, names: Sequence[str] = ()) -> None:
+    """Answer scrapes until SIGINT, SIGTERM or SIGHUP; prints `ready URL` once it does.
+
+    Raises:
+        UsageError: the address or the port cannot be used.
+    """
+    found = registry(settings)
+    kind = http_server.Kind("/metrics", CONTENT_TYPE_LATEST)
+    app = http_server.Application(lambda: generate_latest(found).decode(), kind, (address, *names))
+    with http_server.listen(address, port) as listener:
+        http_server.serve(app, listener, kind.path)
+
+
+def registry(settings: Settings, *, patient: bool = True) -> CollectorRegistry:
+    """A registry with the warehouse's figures and nothing else."""
+    made = CollectorRegistry(auto_describe=False)
+    made.register(Warehouse(settings, patient=patient))
+    return made
+
+
+def _gauge(name: str, text: str, labels: list[str], rows: Any) -> Metric:
+    return _filled(GaugeMetricFamily(f"harvester_{name}", text, labels=labels), rows)
+
+
+def _counter(name: str, text: str, labels: list[str], rows: Any) -> Metric:
+    return _filled(CounterMetricFamily(f"harvester_{name}", text, labels=labels), rows)
+
+
+def _filled(family: Any, rows: Any) -> Metric:
+    for *labels, value in rows:
+        family.add_metric([str(label) for label in labels], float(value))
+    assert isinstance(family, Metric)
+    return family

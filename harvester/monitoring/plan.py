@@ -1,0 +1,298 @@
+"""`harvester plan`: what a budget buys, from the rates that were fitted, or from published totals before any were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psycopg.types.json import Jsonb
+from rich.table import Table as Grid
+
+from harvester.api.catalogue import ONCE, STREAMS
+from harvester.api.stream import DAY, Kind
+from harvester.errors import UsageError
+from harvester.frontier import rates
+from harvester.frontier.fitting import PARAMETERS
+from harvester.frontier.request_rate import read_rate
+from harvester.frontier.revisit import PAGE, Group, min_gain_for, outlook
+from harvester.warehouse.connect import connect
+from harvester.warehouse.schema import check_schema
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harvester.config import Settings
+    from harvester.crawl.commit import Connection
+
+PUBLISHED = {Kind.USER: 135_078_559, Kind.PROJECT: 164_307_034, Kind.STUDIO: 34_866_300}
+"""Users, shared projects and studios of 2024-07-14 (the site's statistics page)."""
+ANSWERED = 0.27
+"""Share of comments that ever get a reply, each of which makes a thread due (sample of the site's wiki)."""
+_DEFAULT_RATE = 5.0
+"""Requests per second that are planned for where there is no limit."""
+_PARTS = 16
+"""Parts into which a gamma distribution of rates is cut."""
+_STEPS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Multiples of the rate that the plot shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The lists to plan for: scheduled ones in groups, the others as requests a day, and those never visited."""
+
+    groups: list[Group]
+    fixed: dict[str, tuple[int, float]]
+    """By stream: how many walks, and the days between two visits."""
+    new: int
+    source: str
+
+
+def read_plan(settings: Settings, rate: float | None = None) -> dict[str, Any]:
+    """Forecast the effect of a request rate, as `--json` prints it.
+
+    Raises:
+        UsageError: a rate that is none.
+        WarehouseError: the database is unusable.
+    """
+    if rate is not None and not 0 < rate < float("inf"):
+        raise UsageError("--rate: requests per second, above 0")
+    with connect(settings, autocommit=True) as connection:
+        check_schema(connection)
+        if rate is None:
+            held = read_rate(connection)
+            rate = (settings.rate if held is None else held) or _DEFAULT_RATE
+        scope = read_scope(connection)
+    share = settings.shares["scheduled"] / sum(settings.shares.values())
+    facts = _bought(scope, rate, share, settings.min_gain)
+    discovery = settings.shares["discovery"] / sum(settings.shares.values())
+    least = outlook([replace(group, revisit=1.0) for group in scope.groups], float("inf"))
+    return {
+        "rate": rate,
+        "source": scope.source,
+        "share_scheduled": share,
+        **facts,
+        "new": {"walks": scope.new, "days": scope.new / (rate * discovery * 86_400)},
+        "fresh_within_a_day": {
+            "rate": (least.requests + _fixed_requests(scope)) / 86_400,
+            "rate_with_shares": (least.requests + _fixed_requests(scope)) / 86_400 / share,
+        },
+        "plot": [
+            {
+                "rate": step * rate,
+                "delay_days": _bought(scope, step * rate, share, 0.0)["total"]["delay_days"],
+            }
+            for step in _STEPS
+        ],
+    }
+
+
+def _fixed_requests(scope: Scope) -> float:
+    return sum(count / days for count, days in scope.fixed.values())
+
+
+def _bought(scope: Scope, rate: float, share: float, least_min_gain: float) -> dict[str, Any]:
+    """Outlook by stream at the price to which the budget drives visits, or at the operator's if that is higher."""
+    budget = rate * 86_400 * share - _fixed_requests(scope)
+    min_gain = max(least_min_gain, min_gain_for(scope.groups, budget))
+    streams = []
+    for name in dict.fromkeys(group.stream for group in scope.groups):
+        groups = [group for group in scope.groups if group.stream == name]
+        streams.append(_row(name, groups, min_gain))
+    streams += [
+        {"stream": name, "lists": count, "visits": count / days, "requests": count / days}
+        for name, (count, days) in scope.fixed.items()
+    ]
+    return {
+        "min_gain": min_gain if min_gain != float("inf") else None,
+        "enough": min_gain <= least_min_gain,
+        "streams": streams,
+        "total": _row("all", scope.groups, min_gain) | {"requests": sum(one["requests"] for one in streams)},
+    }
+
+
+def _row(name: str, groups: list[Group], min_gain: float) -> dict[str, Any]:
+    found = outlook(groups, min_gain)
+    return {
+        "stream": name,
+        "lists": sum(group.lists for group in groups),
+        "items": sum(group.lists * group.rate for group in groups),
+        "visits": found.visits,
+        "requests": found.requests,
+        "delay_days": found.delay,
+        "fresh": found.fresh,
+    }
+
+
+def read_scope(connection: Connection) -> Scope:
+    """Read the lists in scope with their known arrival rates; the whole site if nothing is in scope."""
+    counted = connection.execute(
+        "SELECT stream, count(*), count(*) FILTER (WHERE visits = 0) FROM crawl.frontier"
+        " WHERE gone_at IS NULL GROUP BY 1"
+    ).fetchall()
+    known = {stream: (count, new) for stream, count, new in counted if stream in STREAMS}
+    if not known:
+        return _whole_site()
+    groups = [
+        Group(stream, count, rates.priority_of(class_), rate, STREAMS[stream].revisit / DAY, cost, full)
+        for stream, class_, count, rate, cost, full in connection.execute(
+            _CLASSES, {"streams": Jsonb(PARAMETERS)}
+        ).fetchall()
+    ]
+    priors = {
+        stream: (shape, rate)
+        for stream, shape, rate in connection.execute(
+            "SELECT stream, shape, rate FROM crawl.priors WHERE stratum = -1"
+        ).fetchall()
+    }
+    for stream, (_, new) in known.items():
+        if new and STREAMS[stream].item_weight:
+            shape, rate = priors.get(stream, (rates.SHAPE, STREAMS[stream].rate))
+            groups += _by_prior(stream, new, shape, rate)
+    fixed = {
+        name: (known[name][0], stream.revisit / DAY)
+        for name, stream in STREAMS.items()
+        if name in known and not stream.item_weight and not stream.is_thread and stream.revisit < ONCE
+    }
+    fitted = "rates of " + ("visits so far" if priors else "published totals and of what first visits showed")
+    return Scope(groups, fixed | _threads(groups), sum(new for _, new in known.values()), fitted)
+
+
+def _whole_site() -> Scope:
+    groups = []
+    fixed = {}
+    for name, stream in STREAMS.items():
+        count = PUBLISHED.get(stream.kind)
+        if count is None:
+            continue
+        if stream.item_weight:
+            groups += _by_prior(name, count, rates.SHAPE, stream.rate)
+        elif not stream.is_thread and stream.revisit < ONCE:
+            fixed[name] = (count, stream.revisit / DAY)
+    source = "nothing is in scope: the whole site, by its published totals of July 2024"
+    scheduled = sum(group.lists for group in groups) + sum(count for count, _ in fixed.values())
+    return Scope(groups, fixed | _threads(groups), scheduled, source)
+
+
+def _by_prior(stream: str, lists: int, shape: float, rate: float) -> list[Group]:
+    """Lists of which nothing is known but how rates are spread, as equally many in each of some parts of it."""
+    drawn = np.sort(np.random.default_rng(0).gamma(shape, rate / shape, 1000 * _PARTS))
+    parts = drawn.reshape(_PARTS, -1).mean(axis=1)
+    counts = [lists // _PARTS + (part < lists % _PARTS) for part in range(_PARTS)]
+    weight, revisit = STREAMS[stream].item_weight, STREAMS[stream].revisit / DAY
+    return [
+        Group(stream, count, max(weight * float(part), 1e-9), float(part), revisit)
+        for part, count in zip(parts, counts, strict=True)
+        if count
+    ]
+
+
+def _threads(groups: list[Group]) -> dict[str, tuple[int, float]]:
+    """Threads are read when their comment got replies, which is a request for each."""
+    fixed = {}
+    for name, comments in (("project_replies", "project_comments"), ("studio_replies", "studio_comments")):
+        a_day = ANSWERED * sum(group.lists * group.rate for group in groups if group.stream == comments)
+        if a_day:
+            fixed[name] = (max(1, round(a_day)), max(1, round(a_day)) / a_day)
+    return fixed
+
+
+_CLASSES = f"""
+SELECT w.stream, w.queue % {rates.CLASSES} AS class, count(*),
+    avg({rates.mean("w.new_items_decayed", "w.exposure", "k.shape", "k.rate")}),
+    -- As measured in these lists, else in those of the stream.
+    coalesce(avg(w.cost)::float8, max(c.cost), 1), avg(greatest(1, ceil(w.item_count / {PAGE}.0)))::float8
+FROM crawl.frontier w
+JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, rate float8) USING (stream)
+LEFT JOIN (SELECT stream, avg(cost)::float8 AS cost FROM crawl.frontier GROUP BY 1) c USING (stream)
+LEFT JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum
+LEFT JOIN crawl.priors s ON s.stream = w.stream AND s.stratum = -1
+CROSS JOIN LATERAL (
+    SELECT coalesce(p.shape, s.shape, {rates.SHAPE}) AS shape, coalesce(p.rate, s.rate, v.rate) AS rate
+) k
+WHERE w.queue IS NOT NULL
+GROUP BY 1, 2
+""".replace(" % ", " %% ")
+
+
+def show(console: Console, facts: dict[str, Any]) -> None:
+    """Print the plan for a person."""
+    share = facts["share_scheduled"]
+    console.print(
+        f"[bold]{facts['rate']:g} requests/s[/] are {facts['rate'] * 86_400:,.0f} a day,"
+        f" {share:.0%} of them for scheduled visits ({facts['source']})",
+        highlight=False,
+    )
+    table = Grid(box=None, pad_edge=False, header_style="bold")
+    table.add_column("stream", no_wrap=True)
+    for name in ("lists", "new a day", "visits", "requests", "delay", "fresh"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in (*facts["streams"], facts["total"]):
+        known = "delay_days" in one
+        table.add_row(
+            one["stream"],
+            _count(one["lists"]) if not one["stream"].endswith("_replies") else "",
+            _count(one["items"]) if known else "",
+            _count(one["visits"]),
+            _count(one["requests"]),
+            _days(one["delay_days"]) if known else "",
+            f"{one['fresh']:.1%}" if known else "",
+            style="bold" if one is facts["total"] else None,
+        )
+    console.print(table)
+    if facts["min_gain"] is None:
+        console.print(
+            "[yellow]not enough even for the visits that must take place: raise the rate, narrow the scope[/]"
+        )
+    elif facts["enough"]:
+        console.print(
+            f"enough: visits are made as soon as they save {facts['min_gain']:g} item-days (HARVESTER_MIN_GAIN)",
+            highlight=False,
+        )
+    else:
+        console.print(f"the budget sets the gain: a visit must save {facts['min_gain']:.3g} item-days", highlight=False)
+    if facts["new"]["walks"]:
+        new = facts["new"]
+        console.print(
+            f"first visits to {_count(new['walks'])} lists and objects: {_days(new['days'])}", highlight=False
+        )
+    fresh = facts["fresh_within_a_day"]
+    console.print(
+        f"everything visited every day: {fresh['rate']:,.3g} requests/s"
+        f" ({fresh['rate_with_shares']:,.3g} with the other shares)",
+        highlight=False,
+    )
+    _plot(console, facts)
+
+
+def _plot(console: Console, facts: dict[str, Any]) -> None:
+    """Mean delay by rate, on a scale of factors."""
+    points = [(one["rate"], one["delay_days"]) for one in facts["plot"] if one["delay_days"] > 0]
+    if not points:
+        return
+    console.print(
+        "\n[bold]mean delay of a new item by rate[/], if every request were used (bars grow by factors)",
+        highlight=False,
+    )
+    shortest = min(delay for _, delay in points)
+    for rate, delay in points:
+        bar = "█" * (1 + round(6 * float(np.log2(delay / shortest))))
+        mark = "[bold]" if rate == facts["rate"] else "[dim]"
+        console.print(f"{mark}{rate:>10,.3g}/s {_days(delay):>9} {bar}[/]", highlight=False, soft_wrap=True)
+
+
+def _count(number: float) -> str:
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if number >= size:
+            return f"{number / min(size, 1e3 if letter == 'k' else size):,.1f} {letter}"
+    return f"{number:,.0f}" if number >= 100 or number == int(number) else f"{number:.3g}"
+
+
+def _days(days: float) -> str:
+    if days == float("inf"):
+        return "never"
+    if days < 1 / 24:
+        return f"{days * 1440:.1f} min"
+    if days < 2:
+        return f"{days * 24:.1f} h"
+    return f"{days:,.1f} d" if days < 1000 else f"{days / 365.25:,.1f} years"

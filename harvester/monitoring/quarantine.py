@@ -1,0 +1,87 @@
+"""Responses and items that were set aside: what they are, and another try once they can be read or better ones come."""
+
+from typing import Any
+
+from harvester.api.catalogue import STREAMS
+from harvester.api.decode import decode
+from harvester.crawl.commit import Connection
+from harvester.errors import DecodeError, UsageError
+
+_AT_A_TIME = 8
+"""Responses that are held at a time."""
+
+
+def cases(connection: Connection, stream: str | None = None, most: int = 50) -> list[dict[str, Any]]:
+    """The newest cases, without their bodies.
+
+    Raises:
+        UsageError: there is no such stream.
+    """
+    if stream is not None and stream not in STREAMS:
+        raise UsageError(f"no stream is called {stream!r}: see `harvester streams`")
+    cursor = connection.execute(
+        "SELECT id, seen_at, stream, entity_id, path, status, reason, count, length(body) AS bytes,"
+        " item_id, position"
+        " FROM crawl.quarantine WHERE %(stream)s::text IS NULL OR stream = %(stream)s"
+        " ORDER BY seen_at DESC, id DESC LIMIT %(most)s",
+        {"stream": stream, "most": most},
+    )
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def body(connection: Connection, case: int) -> bytes:
+    """Return the response of a case, or the one item, as it came.
+
+    Raises:
+        UsageError: there is no such case.
+    """
+    row = connection.execute("SELECT body FROM crawl.quarantine WHERE id = %s", [case]).fetchone()
+    if row is None:
+        raise UsageError(f"no case has the number {case}: see `harvester quarantine list`")
+    return bytes(row[0] or b"")
+
+
+def retry(connection: Connection) -> dict[str, int]:
+    """Visit failed entries again, and drop the solved cases; return the number of each.
+
+    A case is none where its response can be read by now, or where the list or object was visited since. What failed
+    for other reasons is due again too. A list of which an item was set aside is read in full again: the item is a case
+    until that read shows it to be usable or gone. The visits themselves are for the next crawl.
+    """
+    with connection.transaction():
+        with connection.cursor("cases") as cases_:  # on the server: a response has up to 16 MiB
+            cases_.itersize = _AT_A_TIME
+            cases_.execute("SELECT id, stream, body FROM crawl.quarantine WHERE item_id IS NULL ORDER BY id")
+            readable = [
+                case for case, stream, kept in cases_ if stream in STREAMS and _is_readable(stream, bytes(kept or b""))
+            ]
+        again = connection.execute(
+            "UPDATE crawl.frontier w SET due_at = now(), incremental = incremental AND NOT EXISTS (SELECT FROM"
+            " crawl.quarantine q WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id) AND q.item_id IS NOT NULL)"
+            " WHERE failures > 0"
+            " OR EXISTS (SELECT FROM crawl.quarantine q WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id)"
+            " AND (q.item_id IS NOT NULL OR coalesce(w.visited_at, '-infinity') < q.seen_at))"
+        ).rowcount
+        overtaken = connection.execute(
+            "DELETE FROM crawl.quarantine q USING crawl.frontier w WHERE (q.stream, q.entity_id) = (w.stream,"
+            " w.entity_id)"
+            " AND q.item_id IS NULL AND w.visited_at > q.seen_at AND q.id <> ALL(%s)",
+            [readable],
+        ).rowcount
+        connection.execute("DELETE FROM crawl.quarantine WHERE id = ANY(%s)", [readable])
+        left = connection.execute("SELECT count(*) FROM crawl.quarantine").fetchone()
+    return {
+        "due_again": again,
+        "readable_now": len(readable),
+        "visited_since": overtaken,
+        "left": int(left[0]) if left else 0,
+    }
+
+
+def _is_readable(stream: str, response: bytes) -> bool:
+    try:
+        decode(STREAMS[stream], response, None, [])
+    except DecodeError:
+        return False
+    return True

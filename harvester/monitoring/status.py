@@ -1,0 +1,306 @@
+"""Facts that `harvester status` prints, from the warehouse and without a request."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+from rich.console import Console
+from rich.table import Table as Grid
+from sqlalchemy import Table
+
+from harvester import output
+from harvester.api.catalogue import STREAMS
+from harvester.config import Settings
+from harvester.crawl.commit import Connection
+from harvester.frontier import rates
+from harvester.frontier.fitting import PARAMETERS
+from harvester.frontier.request_rate import describe, read_rate
+from harvester.monitoring.reconcile import reconcile
+from harvester.sampling.samples import read_designs
+from harvester.warehouse.connect import connect
+from harvester.warehouse.schema import check_schema
+from harvester.warehouse.tables import WRITTEN
+
+EXACT_BELOW = 1_000_000
+"""Rows above which a table is counted by the planner's estimate."""
+
+
+def read_status(settings: Settings) -> dict[str, Any]:
+    """Scope, rows, streams, budget, runs, failures, quarantine and drift, as `--json` prints them."""
+    with connect(settings, autocommit=True) as connection:
+        check_schema(connection)
+        return {
+            "seeds": _pairs(connection, "SELECT kind, count(*) FROM crawl.seeds GROUP BY 1 ORDER BY 1"),
+            "rows": {name: _rows(connection, table) for name, table in WRITTEN.items() if table.schema != "account"},
+            "streams": _streams(connection, settings.min_gain),
+            "budget": _budget(connection, settings),
+            "last_run": _one(
+                connection,
+                "SELECT id, command, started_at, ended_at, outcome, findings, requests, requests_by_purpose"
+                " FROM crawl.runs WHERE parent_run_id IS NULL ORDER BY id DESC LIMIT 1",
+            ),
+            "failures": _all(
+                connection,
+                "SELECT stream, entity_id, failures, last_error, due_at FROM crawl.frontier"
+                " WHERE failures > 0 ORDER BY failures DESC, stream, entity_id LIMIT 10",
+            ),
+            "quarantine": _pairs(
+                connection, "SELECT stream, count(*) FROM crawl.quarantine WHERE item_id IS NULL GROUP BY 1 ORDER BY 1"
+            ),
+            "set_aside": _all(
+                connection,
+                "SELECT stream, count(*) AS items, count(DISTINCT entity_id) AS lists FROM crawl.quarantine"
+                " WHERE item_id IS NOT NULL GROUP BY 1 ORDER BY 1",
+            ),
+            "names": _one(
+                connection,
+                "SELECT count(*) FILTER (WHERE found_at IS NULL) AS waiting, count(*) AS changed,"
+                " coalesce(sum(retracted), 0)::bigint AS retracted, min(noticed_at) FILTER (WHERE found_at IS NULL)"
+                " AS waiting_since FROM crawl.name_changes",
+            ),
+            "drift": _all(
+                connection,
+                "SELECT stream, field, change, count, first_seen_at, last_seen_at, example"
+                " FROM crawl.drift ORDER BY 1, 2, 3",
+            ),
+            "rankings": _all(
+                connection,
+                "SELECT stream, query, mode, language, pages, depth FROM crawl.queries ORDER BY 1, 2, 3, 4",
+            ),
+            "samples": read_designs(connection),
+            "health": _one(
+                connection, "SELECT seen_at, trouble FROM history.site_health ORDER BY seen_at DESC LIMIT 1"
+            ),
+            "reconcile": reconcile(connection),
+        }
+
+
+STREAMS_QUERY = f"""
+SELECT w.stream, count(*) AS in_scope, count(*) FILTER (WHERE w.visits > 0) AS visited,
+    count(*) FILTER (WHERE w.due_at <= t.now AND (w.lease_token IS NULL OR w.lease_until < t.now)) AS due,
+    count(*) FILTER (WHERE x.late AND w.due_at > t.now) AS pays,
+    count(*) FILTER (WHERE w.failures > 0) AS failing, count(w.gone_at) AS gone,
+    count(*) FILTER (WHERE w.certificate ->> 'proven_by' = 'none') AS uncertified,
+    count(*) FILTER (WHERE w.certificate @> '{{"complete": true, "capped": false, "confirmed": false}}')
+        AS ends_seen_once,
+    1 - avg((w.due_at <= t.now OR coalesce(x.late, false))::int)::float8 AS on_time,
+    sum({rates.mean("w.new_items_decayed", "w.exposure", "k.shape", "k.rate")} * x.waiting) AS expected_unseen,
+    min(w.certified_at) AS oldest_certificate, min(w.last_full_read_at) AS oldest_enumeration, min(w.due_at) AS next_due
+FROM crawl.frontier w
+CROSS JOIN (SELECT coalesce(%(at)s, now()) AS now) t
+LEFT JOIN jsonb_to_recordset(%(rates)s) AS v (stream text, rate float8) USING (stream)
+LEFT JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum
+LEFT JOIN crawl.priors s ON s.stream = w.stream AND s.stratum = -1
+CROSS JOIN LATERAL (
+    SELECT coalesce(p.shape, s.shape, {rates.SHAPE}) AS shape, coalesce(p.rate, s.rate, v.rate) AS rate
+) k
+LEFT JOIN LATERAL (
+    SELECT y.waiting,
+        y.waiting >= sqrt(2 * %(min_gain)s * 2 ^ (mod(w.queue, {rates.CLASSES}) + {rates.FIRST_CLASS} + 0.5)) AS late
+    FROM (SELECT extract(epoch FROM t.now - w.visited_at)::float8 / 86400 AS waiting) y WHERE w.queue IS NOT NULL
+) x ON true
+GROUP BY w.stream
+"""
+
+
+def stream_values(min_gain: float, at: datetime | None = None) -> dict[str, Any]:
+    """The values of `STREAMS_QUERY`: the price of a visit, and the moment, which is now unless given."""
+    return {"rates": Jsonb(PARAMETERS), "min_gain": min_gain, "at": at}
+
+
+def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with a `stream` in the order of the catalogue."""
+    order = list(STREAMS)
+    return sorted(rows, key=lambda row: order.index(row["stream"]) if row["stream"] in order else len(order))
+
+
+def _streams(connection: Connection, min_gain: float) -> list[dict[str, Any]]:
+    """By stream what is in scope, and how fresh it is.
+
+    `on_time` is the share of walks whose next visit is not due and would not pay yet, `expected_unseen` how many new
+    items are to be expected in their lists by now.
+    """
+    return in_order(_all(connection, STREAMS_QUERY, stream_values(min_gain)))
+
+
+def _budget(connection: Connection, settings: Settings) -> dict[str, Any]:
+    row = _one(
+        connection,
+        "SELECT (SELECT coalesce(sum(requests), 0)::bigint FROM crawl.runs r"
+        " WHERE started_at > now() - interval '1 day' "
+        " AND NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = r.id))"
+        " AS requests_of_runs_of_the_last_day,"
+        " coalesce((SELECT breaker_trips FROM crawl.rate_limit), 0) AS breaker_trips,"
+        " (SELECT closed_until FROM crawl.rate_limit WHERE closed_until > now()) AS closed_until,"
+        " (SELECT closed_reason FROM crawl.rate_limit WHERE closed_until > now()) AS closed_reason",
+    )
+    assert row is not None
+    rate = read_rate(connection)
+    return {
+        "rate": settings.rate if rate is None else rate,
+        "rate_from": "HARVESTER_RATE" if rate is None else "warehouse",
+        "rate_refused": settings.rate if rate is not None and settings.rate_is_set and settings.rate != rate else None,
+    } | row
+
+
+_PRESENT = {"users", "projects", "studios", "follows", "favorites", "studio_projects", "studio_members"}
+"""Tables with a view `scratch.present_<table>`; comments have one together."""
+
+
+def count_query(connection: Connection, table: Table) -> str:
+    """Make the query that counts the rows that are present: by the planner's estimate where there are many."""
+    name = table.fullname
+    row = connection.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [name]).fetchone()
+    if row is not None and row[0] > EXACT_BELOW:
+        return f"SELECT reltuples::bigint AS rows FROM pg_class WHERE oid = '{name}'::regclass"
+    kind, _, last = table.name.rpartition("_")
+    if table.schema == "scratch" and last == "comments":
+        return f"SELECT count(*) AS rows FROM scratch.present_comments WHERE kind = '{kind}'"
+    if table.schema == "scratch" and table.name in _PRESENT:
+        return f"SELECT count(*) AS rows FROM scratch.present_{table.name}"
+    present = " WHERE gone_at IS NULL" if "gone_at" in table.c else ""
+    return f"SELECT count(*) AS rows FROM {name}{present}"
+
+
+def _rows(connection: Connection, table: Table) -> int:
+    row = connection.execute(count_query(connection, table)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _all(
+    connection: Connection, query: str, values: Sequence[Any] | Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    cursor = connection.execute(query, values)
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _one(connection: Connection, query: str) -> dict[str, Any] | None:
+    rows = _all(connection, query)
+    return rows[0] if rows else None
+
+
+def _pairs(connection: Connection, query: str) -> dict[str, int]:
+    return dict(connection.execute(query).fetchall())
+
+
+_TROUBLES = {
+    "due": "due",
+    "pays": "pays",
+    "failing": "failing",
+    "gone": "gone",
+    "unproved": "uncertified",
+    "end seen once": "ends_seen_once",
+}
+
+
+def show(console: Console, facts: dict[str, Any]) -> None:
+    """Print the facts for a person."""
+    facts = output.shown(facts)
+    seeds = (
+        ", ".join(f"{count:,} {kind}s" for kind, count in facts["seeds"].items())
+        or "nothing yet: `harvester seed --help`"
+    )
+    console.print(f"[bold]seeded[/]  {seeds}", highlight=False)
+    for row in facts["rankings"]:
+        asked = f" q={row['query']} {row['mode']} {row['language']}, {row['pages']} pages" if row["query"] else ""
+        console.print(f"[bold]ranking[/]  {row['stream']}{asked}", highlight=False)
+    for one in facts["samples"]:
+        console.print(
+            f"[bold]sample[/]  design {one['design_id']} ({one['name']}): {one['visited']:,} of {one['drawn']:,}"
+            f" visited, {one['hits']:,} hits" + ("" if one["is_complete"] else ", not complete"),
+            highlight=False,
+        )
+    rows = _listing("table", "rows")
+    for name, count in facts["rows"].items():
+        if count:
+            rows.add_row(name, f"{count:,}")
+    if rows.row_count:
+        console.print(rows)
+    # What is nought throughout has no column.
+    shown = {"in scope": "in_scope", "visited": "visited"} | {
+        title: name for title, name in _TROUBLES.items() if any(row[name] for row in facts["streams"])
+    }
+    streams = _listing("stream", *shown, "on time", "unseen")
+    for row in facts["streams"]:
+        unseen = "" if row["expected_unseen"] is None else f"{row['expected_unseen']:,.1f}"
+        numbers = (f"{row[name]:,}" for name in shown.values())
+        streams.add_row(row["stream"], *numbers, f"{row['on_time']:.0%}", unseen)
+    if streams.row_count:
+        console.print(streams)
+    budget = facts["budget"]
+    source = "see `harvester rate`" if budget["rate_from"] == "warehouse" else "HARVESTER_RATE, until the first crawl"
+    console.print(
+        f"[bold]budget[/]  {describe(budget['rate'])} ({source});"
+        f" {budget['requests_of_runs_of_the_last_day']:,} sent by runs of the last day",
+        highlight=False,
+    )
+    if budget["rate_refused"] is not None:
+        console.print(
+            f"[yellow]HARVESTER_RATE is {describe(budget['rate_refused'])}: a crawl from here would be refused[/]",
+            highlight=False,
+        )
+    if budget["closed_until"]:
+        console.print(f"[yellow]closed until {budget['closed_until']:%H:%M:%S}: {budget['closed_reason']}[/]")
+    if budget["breaker_trips"]:
+        console.print(f"[yellow]nothing answered: pause {budget['breaker_trips']} in a row[/]")
+    if run := facts["last_run"]:
+        outcome = run["outcome"] or "running, or killed"
+        console.print(
+            f"[bold]last run[/]  {run['command']}, {run['started_at']:%Y-%m-%d %H:%M} UTC: {outcome},"
+            f" {run['requests']:,} requests"
+            + "".join(f", {count:,} {purpose}" for purpose, count in sorted(run["requests_by_purpose"].items())),
+            highlight=False,
+        )
+        for finding in run["findings"] or ():
+            console.print(f"[yellow]degraded[/]  {finding}", highlight=False)
+    if (health := facts["health"]) and health["trouble"]:
+        console.print(f"[yellow]the site reported trouble[/]  {health['trouble']}", highlight=False)
+    _show_reconcile(console, facts["reconcile"])
+    for row in facts["failures"]:
+        console.print(
+            f"[yellow]failing[/]  {row['stream']} {row['entity_id']}: {row['last_error']}"
+            f" ({row['failures']} times; again {row['due_at']:%Y-%m-%d %H:%M} UTC)",
+            highlight=False,
+        )
+    if (names := facts["names"])["changed"]:
+        since = f" since {names['waiting_since']:%Y-%m-%d}" if names["waiting"] else ""
+        console.print(
+            f"[bold]names[/]  {names['changed']:,} accounts changed theirs, {names['retracted']:,} rows retracted;"
+            f" {names['waiting']:,} wait{since} until their present name is met",
+            highlight=False,
+        )
+    for stream, count in facts["quarantine"].items():
+        console.print(f"[yellow]quarantine[/]  {count:,} responses of {stream}", highlight=False)
+    for row in facts["set_aside"]:
+        console.print(
+            f"[yellow]set aside[/]  {row['items']:,} items of {row['lists']:,} lists of {row['stream']}:"
+            " the certificates of these lists have as many holes",
+            highlight=False,
+        )
+    for row in facts["drift"]:
+        console.print(
+            f"[yellow]drift[/]  {row['stream']}.{row['field']}: {row['change']} ({row['count']:,} times)",
+            highlight=False,
+        )
+
+
+def _show_reconcile(console: Console, comparisons: list[dict[str, Any]]) -> None:
+    for one in comparisons:
+        if not one["compared"]:
+            continue
+        line = f"[bold]reconcile[/]  {one['what']}: {one['differ']:,} of {one['compared']:,} differ"
+        if one["worst"]:
+            most = (f"{row['id'] or 'all'} (counted {row['counted']:,}, held {row['held']:,})" for row in one["worst"])
+            line += f", most {', '.join(most)}"
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _listing(first: str, *others: str) -> Grid:
+    table = Grid(box=None, pad_edge=False, header_style="bold")
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table

@@ -1,0 +1,1 @@
+"""Page through lists of the API: state machines without I/O."""

@@ -1,0 +1,570 @@
+"""What is leased when, on a real PostgreSQL: the statements against plain arithmetic."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+
+from harvester.api.catalogue import STREAMS
+from harvester.config import load
+from harvester.crawl.commit import Connection, Writer, finish_visits
+from harvester.frontier import fitting, rates
+from harvester.frontier import leases as frontier
+from harvester.frontier.leases import Picker, Purpose
+from harvester.frontier.revisit import PRIOR_DECAY, Group, min_gain_for, outlook
+from harvester.monitoring.plan import read_scope
+from harvester.warehouse.connect import open_connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harvester.frontier.model import Lease
+
+STREAM = STREAMS["project_comments"]
+LANE = rates.QUEUE_NUMBERS[STREAM.spider]
+NAMES = [STREAM.name]
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[Connection]:
+    with open_connection(database, autocommit=True) as opened:
+        Writer(opened)
+        yield opened
+
+
+@pytest.fixture
+def run(connection: Connection) -> int:
+    return frontier.begin_run(connection, load(home="/dev/null"), "test")
+
+
+def fill(connection: Connection, rows: list[tuple[int, int, float]], due: timedelta = timedelta(days=99)) -> None:
+    """Walks as (entity, class, days since the last visit)."""
+    for entity, class_, ago in rows:
+        visited = START - timedelta(days=ago)
+        connection.execute(
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, visited_at, last_full_read_at, queue)"
+            " VALUES (%s, %s, %s, 1, %s, %s, %s)",
+            [STREAM.name, entity, START + due, visited, visited, LANE * rates.CLASSES + class_],
+        )
+
+
+def ended(lease: Lease, **found: Any) -> dict[str, Any]:
+    """The end of a visit."""
+    return end_of(lease.visit.entity_id, **found)
+
+
+def end_of(entity: int, **found: Any) -> dict[str, Any]:
+    """The end of a visit to a list of the stream."""
+    return {
+        "stream": STREAM.name, "entity_id": entity, "kind": "simulated", "certificate": None,
+        "whole": True, "again": False, "gone": False, "listed": True, "fresh": 0, "found": None, "cost": 1.0,
+        "revisit": STREAM.revisit, "item_weight": STREAM.item_weight, "rate": STREAM.rate, "lane": LANE,
+    } | found  # fmt: skip
+
+
+def one(connection: Connection, query: str) -> Any:
+    row = connection.execute(query).fetchone()  # type: ignore[call-overload]
+    return row[0] if len(row) == 1 else row
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_pick_is_the_exact_best_whatever_was_picked_before(seed: int, connection: Connection, run: int) -> None:
+    """Random lists in random classes: each lease takes those whose visits save most, to the last one."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        (n, int(rng.integers(0, rates.CLASSES)), float(rng.uniform(0, 90) ** rng.choice([0.3, 1.0])))
+        for n in range(300)
+    ]
+    fill(connection, rows)
+    worth = {n: ago**2 * rates.priority_of(class_) / 2 for n, class_, ago in rows}
+    picker = Picker()
+    left = dict(worth)
+    for count in (7, 40, 3, 100, 60):
+        leases = frontier.lease(
+            connection, run, NAMES, count, purpose=Purpose.SCHEDULED, min_gain=1e-3, picker=picker, now=START
+        )
+        taken = sorted((left.pop(lease.visit.entity_id) for lease in leases), reverse=True)
+        pays = sorted((value for value in (*taken, *left.values()) if value >= 1e-3), reverse=True)
+        assert taken == pytest.approx(pays[:count])
+
+
+def test_nothing_is_visited_that_does_not_save_the_price(connection: Connection, run: int) -> None:
+    fill(connection, [(n, 12, days) for n, days in enumerate((1.0, 3.0, 4.0, 5.0, 9.0))])
+    min_gain = 4.5**2 * rates.priority_of(12) / 2
+    leases = frontier.lease(connection, run, NAMES, 10, purpose=Purpose.SCHEDULED, min_gain=min_gain, now=START)
+    assert {lease.visit.entity_id for lease in leases} == {3, 4}
+    assert not frontier.lease(connection, run, NAMES, 10, purpose=Purpose.SCHEDULED, min_gain=min_gain, now=START)
+
+
+def test_what_moved_between_the_pick_and_the_lease_is_picked_again(connection: Connection, run: int) -> None:
+    class Disturbed(Picker):
+        """All walks move after the first pick, as they do when lists are classed anew."""
+
+        moved = False
+
+        def pick(self, *arguments: Any, **options: Any) -> list[tuple[str, int, str]]:
+            found = super().pick(*arguments, **options)
+            if not self.moved:
+                connection.execute("UPDATE crawl.frontier SET item_count = item_count")
+                self.moved = True
+            return found
+
+    fill(connection, [(n, 12, 10.0 + n) for n in range(20)])
+    leases = frontier.lease(
+        connection, run, NAMES, 20, purpose=Purpose.SCHEDULED, min_gain=1e-6, now=START, picker=Disturbed()
+    )
+    assert sorted(lease.visit.entity_id for lease in leases) == list(range(20))
+
+
+def test_two_workers_pick_different_visits(connection: Connection, run: int, database: str) -> None:
+    fill(connection, [(n, 12, 10.0 + n) for n in range(50)])
+    with open_connection(database, autocommit=True) as other:
+        second = frontier.begin_run(other, load(home="/dev/null"), "test")
+        mine = frontier.lease(connection, run, NAMES, 20, purpose=Purpose.SCHEDULED, min_gain=1e-6, now=START)
+        theirs = frontier.lease(other, second, NAMES, 40, purpose=Purpose.SCHEDULED, min_gain=1e-6, now=START)
+    assert sorted(lease.visit.entity_id for lease in (*mine, *theirs)) == list(range(50))
+
+
+def test_a_visit_teaches_the_rate_and_the_rate_makes_the_class(connection: Connection, run: int) -> None:
+    """The posterior of the statement is that of the formula, visit after visit."""
+    rng = np.random.default_rng(1)
+    fill(connection, [(1, 12, 0.0)])
+    connection.execute("UPDATE crawl.frontier SET due_at = %s", [START])
+    n, t, mean = 0.0, 0.0, STREAM.rate
+    now, last = START, START
+    for _ in range(12):
+        now += timedelta(days=float(rng.uniform(0.5, 30)))
+        connection.execute("UPDATE crawl.frontier SET due_at = %s", [now])
+        (lease,) = frontier.lease(connection, run, NAMES, 1, purpose=Purpose.DUE, now=now)
+        fresh = int(rng.poisson(2))
+        finish_visits(connection, [ended(lease, fresh=fresh)], now)
+        gap = (now - last) / timedelta(days=1)
+        kept = math.exp(-gap / max(90, 20 / mean))
+        n, t, last = n * kept + fresh, t * kept + gap, now
+        assert one(connection, "SELECT new_items_decayed, exposure FROM crawl.frontier") == pytest.approx(
+            (n, t), rel=1e-5
+        )
+        mean = (0.25 + n) / (0.25 / STREAM.rate + t)
+        expected = min(31, max(0, math.floor(-math.log2(STREAM.item_weight * mean)) + 8))
+        assert one(connection, "SELECT queue FROM crawl.frontier") == LANE * rates.CLASSES + expected
+
+
+def test_the_first_visit_teaches_what_the_list_shows_of_its_past(connection: Connection, run: int) -> None:
+    connection.execute("INSERT INTO scratch.projects (id, shared_at) VALUES (1, %s)", [START - timedelta(days=400)])
+    ages = [1, 5, 40, 200, 399]
+    for number, age in enumerate(ages):
+        connection.execute(
+            "INSERT INTO scratch.project_comments (id, project_id, created_at) VALUES (%s, 1, %s)",
+            [number, START - timedelta(days=age)],
+        )
+    connection.execute(
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at) VALUES (%s, 1, %s)", [STREAM.name, START]
+    )
+    (lease,) = frontier.lease(connection, run, NAMES, 1, purpose=Purpose.NEW, now=START)
+    finish_visits(connection, [ended(lease, kind="project", found=5)], START)
+    memory = 20 / ((0.25 + 5) / (0.25 / STREAM.rate + 400))
+    news = sum(math.exp(-age / memory) for age in ages)
+    lived = memory * (1 - math.exp(-400 / memory))
+    assert one(connection, "SELECT new_items_decayed, exposure FROM crawl.frontier") == pytest.approx(
+        (news, lived), rel=1e-5
+    )
+
+
+def put_observed(connection: Connection, news: Any, exposure: Any, stratum: int = 8) -> None:
+    """Walks as visits left them: how many items came in how many days."""
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(
+            "COPY crawl.frontier (stream, entity_id, due_at, visits, new_items_decayed, exposure, stratum, queue)"
+            " FROM STDIN"
+        ) as copy,
+    ):
+        for number, (count, days) in enumerate(zip(news.tolist(), exposure.tolist(), strict=True)):
+            copy.write_row((STREAM.name, number, START, 2, float(count), float(days), stratum, LANE * 32 + 12))
+
+
+@pytest.mark.parametrize(("shape", "rate"), [(0.5, 0.1), (0.25, 0.004), (2.0, 0.02)])
+def test_the_prior_is_the_most_likely_one(shape: float, rate: float, connection: Connection) -> None:
+    """Counts of gamma distributed rates: mean and shape are those that scipy finds most likely, at low rates too."""
+    rng = np.random.default_rng(2)
+    true = rng.gamma(shape, rate / shape, 4000)
+    exposure = rng.uniform(10, 700, 4000) * rng.choice([0.1, 1.0], 4000)
+    news = rng.poisson(true * exposure)
+    put_observed(connection, news, exposure)
+
+    def loss(logs: Any) -> float:
+        a, m = np.exp(logs)
+        return float(-stats.nbinom.logpmf(news, a, a / m / (a / m + exposure)).sum())
+
+    best = np.exp(optimize.minimize(loss, np.log([1.0, 0.05]), method="Nelder-Mead").x)
+    before = one(connection, "SELECT count(DISTINCT queue) FROM crawl.frontier")
+    fitting.fit_schedule(connection, full=True)
+    for stratum in (8, -1):
+        fitted = one(connection, f"SELECT shape, rate FROM crawl.priors WHERE stratum = {stratum}")
+        assert fitted == pytest.approx(tuple(best), rel=0.02)
+        assert fitted == pytest.approx((shape, rate), rel=0.2)
+    assert before == 1 < one(connection, "SELECT count(DISTINCT queue) FROM crawl.frontier"), "classed anew"
+    assert one(connection, "SELECT count(*) FROM crawl.reply_decay") > 5
+
+
+def test_beliefs_are_right_of_quiet_lists_and_of_busy_ones(connection: Connection) -> None:
+    """Of lists with known rates, those of about the same belief have that rate on average, whatever it is."""
+    rng = np.random.default_rng(3)
+    lists, days, gap = 2500, 720, 40
+    true = rng.gamma(0.25, 0.2, lists)
+    fill(connection, [(n, 12, 0.0) for n in range(lists)])
+    connection.execute("UPDATE crawl.frontier SET started_at = visited_at")
+    for day in range(gap, days + 1, gap):
+        now = START + timedelta(days=day)
+        connection.execute("UPDATE crawl.frontier SET started_at = %s", [now])
+        found = rng.poisson(true * gap).tolist()
+        finish_visits(connection, [end_of(number, fresh=found[number]) for number in range(lists)], now)
+    connection.execute("UPDATE crawl.frontier SET stratum = 8")
+    fitting.fit(connection)
+    believed = connection.execute(
+        f"SELECT {rates.mean('w.new_items_decayed', 'w.exposure', 'p.shape', 'p.rate')}::float8 FROM crawl.frontier w"
+        " JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum ORDER BY w.entity_id"
+    ).fetchall()
+    mean = np.array([rate for (rate,) in believed])
+    groups = np.array_split(np.argsort(mean), [lists // 4, lists // 2, 3 * lists // 4, 9 * lists // 10])
+    assert mean[groups[0]].mean() < 0.001
+    assert mean[groups[-1]].mean() > 0.1
+    for group in groups:
+        error = true[group].std() / len(group) ** 0.5
+        assert abs(mean[group].mean() - true[group].mean()) < 3 * error + 0.05 * true[group].mean()
+
+
+def test_replies_are_expected_for_as_long_as_their_comments_were_looked_at(connection: Connection) -> None:
+    """Hazards equal those of plain arithmetic over each comment until the last look at it, years ago."""
+    rng = np.random.default_rng(4)
+    ages, hazards = (np.array(values) for values in (PRIOR_DECAY.ages, PRIOR_DECAY.hazards))
+    replies, exposure = np.zeros(len(ages)), np.zeros(len(ages))
+    edges = [*ages, 1e6]
+    began = datetime(2024, 1, 1, tzinfo=UTC)
+    number = 0
+    for project in range(20):
+        connection.execute("INSERT INTO scratch.projects (id) VALUES (%s)", [project])
+        written = np.sort(rng.integers(0, 300 * 86400, 60))[::-1]
+        # The head was looked at last, what is below it some time before, and the rest when the list was read in full.
+        looks = [(int(written[20]), 320), (int(written[40]), 310), (0, 301)]
+        stamp = int(began.timestamp())
+        looked = [[stamp + low if low else 0, stamp + day * 86400] for low, day in looks]
+        connection.execute(
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, certificate) VALUES (%s, %s, now(), 1, %s)",
+            [STREAM.name, project, json.dumps({"looked": looked})],
+        )
+        for place, second in enumerate(written.tolist()):
+            day = second / 86400
+            until = 320 if place <= 20 else 310 if place <= 40 else 301
+            is_gone = place % 7 == 0
+            gone = min(until, day + 3.0) if is_gone else None
+            until = min(until, gone or until)
+            ends = [min(high, until - day) - low for low, high in pairwise(edges)]
+            exposure += np.maximum(0, ends)
+            number += 1
+            top = number
+            rows = [(top, None, day, gone)]
+            for after in rng.exponential(20, 3):
+                number += 1
+                rows.append((number, top, day + after, None))
+                if day + after <= until:
+                    replies[np.searchsorted(ages, after, side="right") - 1] += 1
+            for key, parent, at, end in rows:
+                connection.execute(
+                    "INSERT INTO scratch.project_comments (id, project_id, parent_id, created_at, last_seen_at,"
+                    " gone_at)"
+                    " VALUES (%s, %s, %s, %s, %s, %s)",
+                    [
+                        key, project, parent, began + timedelta(days=at),
+                        None if end is None else began + timedelta(days=end - 0.1),
+                        None if end is None else began + timedelta(days=end),
+                    ],
+                )  # fmt: skip
+    decay = fitting.fit_schedule(connection, full=True)
+    assert decay.hazards == pytest.approx(tuple((replies + 10) / (exposure + 10 / hazards)), rel=1e-4)
+    assert exposure[-1] == 0, "nobody was observed for so long, although it was years ago"
+
+
+def test_every_walk_is_as_likely_to_be_drawn_for_a_recheck(connection: Connection, run: int) -> None:
+    """Whatever its class: 60 walks, drawn some 3,000 times, tested against even chances."""
+    fill(connection, [(n, n % 30, 5.0 + n) for n in range(60)])
+    drawn: Counter[int] = Counter()
+    for turn in range(800):
+        if turn % 20 == 0:
+            connection.execute("VACUUM crawl.frontier")
+        leases = frontier.lease(connection, run, NAMES, 4, purpose=Purpose.RECHECK, now=START)
+        drawn.update(lease.visit.entity_id for lease in leases)
+        frontier.release(connection, leases)
+    expected = drawn.total() / 60
+    assert expected > 5
+    chi_square = sum((drawn[n] - expected) ** 2 / expected for n in range(60))
+    # Leases of several take no walk twice, which makes counts a little more even than chance; 99.9% is at 99.6.
+    assert chi_square < 100, drawn
+    fill(connection, [(n, 3, 0.1) for n in range(100, 140)])
+    again = frontier.lease(connection, run, NAMES, 50, purpose=Purpose.RECHECK, now=START)
+    assert all(lease.visit.entity_id < 60 for lease in again), "what was just visited is left alone"
+
+
+def test_audits_take_what_waits_longest_and_read_it_in_full(connection: Connection, run: int) -> None:
+    fill(connection, [(n, 12, 5.0) for n in range(10)])
+    connection.execute(
+        "UPDATE crawl.frontier SET due_at = %s + make_interval(days => entity_id::int * 20 + 5)", [START]
+    )
+    leases = frontier.lease(connection, run, NAMES, 3, purpose=Purpose.AUDIT, now=START)
+    assert [lease.visit.entity_id for lease in leases] == [0, 1, 2]
+    assert all(lease.full and lease.certificate is None for lease in leases)
+    frontier.release(connection, leases)
+    rest = frontier.lease(connection, run, NAMES, 10, purpose=Purpose.AUDIT, now=START)
+    assert len(rest) == 5, "no more than half the time ahead"
+
+
+def test_what_was_not_read_in_full_for_too_long_is(connection: Connection, run: int) -> None:
+    fill(connection, [(1, 12, 181.0), (2, 12, 100.0)], due=timedelta(0))
+    leases = {one.visit.entity_id: one for one in frontier.lease(connection, run, NAMES, 5, now=START)}
+    assert leases[1].full
+    assert not leases[2].full
+    finish_visits(connection, [ended(lease) for lease in leases.values()], START)
+    assert one(connection, "SELECT min(due_at) FROM crawl.frontier") == START + timedelta(seconds=STREAM.revisit)
+
+
+def test_a_young_thing_is_looked_at_again_soon(connection: Connection, run: int) -> None:
+    for number, age in ((1, 2.0), (2, 30.0)):
+        shared = START - timedelta(days=age)
+        connection.execute("INSERT INTO scratch.projects (id, shared_at) VALUES (%s, %s)", [number, shared])
+        connection.execute(
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at) VALUES (%s, %s, %s)", [STREAM.name, number, START]
+        )
+    for _ in range(2):
+        connection.execute("UPDATE crawl.frontier SET due_at = %s WHERE entity_id = 1 OR visits = 0", [START])
+        leases = frontier.lease(connection, run, NAMES, 5, purpose=Purpose.NEW, now=START)
+        leases += frontier.lease(connection, run, NAMES, 5, purpose=Purpose.DUE, now=START)
+        finish_visits(connection, [ended(lease, kind="project") for lease in leases], START)
+        due = dict(connection.execute("SELECT entity_id, due_at FROM crawl.frontier").fetchall())
+        again = timedelta(days=1.5) if one(connection, "SELECT max(visits) FROM crawl.frontier") == 1 else None
+        assert due[1] == START + (again or timedelta(seconds=STREAM.revisit))
+        assert due[2] == START + timedelta(seconds=STREAM.revisit)
+
+
+def test_a_visit_that_began_before_it_was_asked_for_is_no_answer(connection: Connection, run: int) -> None:
+    fill(connection, [(1, 12, 5.0)], due=timedelta(0))
+    (lease,) = frontier.lease(connection, run, NAMES, 1, now=START)
+    asked = START + timedelta(hours=1)
+    connection.execute("UPDATE crawl.frontier SET due_at = %s", [asked])
+    finish_visits(connection, [ended(lease)], START + timedelta(hours=2))
+    assert one(connection, "SELECT due_at FROM crawl.frontier") == asked
+
+
+def test_a_lease_reads_the_index_and_not_the_table(connection: Connection) -> None:
+    connection.execute(
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, visited_at, queue)"
+        " SELECT %s, n, %s, 1, %s - make_interval(mins => n), %s + n %% 20 FROM generate_series(1, 20000) n",
+        [STREAM.name, START, START, LANE * rates.CLASSES],
+    )
+    connection.execute("ANALYZE crawl.frontier")
+    plan = "\n".join(Picker().explain(connection, NAMES, 0.5))
+    assert "frontier_queue_idx" in plan
+    assert "Seq Scan" not in plan
+
+
+def test_a_plan_before_the_first_crawl_and_after_it(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
+    harvester = make_harvester(small_sandbox)
+    site = json.loads(harvester("plan", "--rate", "10", "--json").stdout)
+    assert "whole site" in site["source"]
+    assert sum(one["lists"] for one in site["streams"] if one["stream"] == "user") == 135_078_559
+    assert site["min_gain"] is None, "ten requests a second are not enough for the whole site"
+    harvester("seed", "users", *small_sandbox.seeds()["users"][:8])
+    before = json.loads(harvester("plan", "--json").stdout)
+    assert before["new"]["walks"] == 8
+    harvester.crawl()
+    facts = json.loads(harvester("plan", "--rate", "0.002", "--json").stdout)
+    assert {one["stream"] for one in facts["streams"]} >= {"user_projects", "profile_comments", "user_page"}
+    delays = [one["delay_days"] for one in facts["plot"]]
+    assert delays == sorted(delays, reverse=True)
+    assert delays[0] > delays[-1]
+    walks = harvester.query("SELECT count(*) FROM crawl.frontier WHERE queue IS NOT NULL")[0][0]
+    assert facts["total"]["lists"] == walks
+    assert facts["fresh_within_a_day"]["rate"] * 86_400 >= walks
+    shown = harvester("plan").stdout
+    assert "mean delay of a new item by rate" in shown
+    for wrong in ("0", "-1", "nan"):
+        refused = harvester("plan", "--rate", wrong, ok=False)
+        assert refused.returncode == 2
+        assert "--rate" in refused.stderr
+
+
+def test_status_tells_how_fresh_things_are(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
+    harvester = make_harvester(small_sandbox)
+    harvester("seed", "users", small_sandbox.seeds()["users"][0])
+    harvester.crawl()
+
+    def fresh() -> dict[str, Any]:
+        rows = json.loads(harvester("status", "--json").stdout)["streams"]
+        found: dict[str, Any] = next(row for row in rows if row["stream"] == "profile_comments")
+        return found
+
+    now = fresh()
+    assert now["on_time"] == 1
+    assert now["expected_unseen"] == pytest.approx(0, abs=0.01)
+    harvester.query(
+        "UPDATE crawl.frontier SET visited_at = visited_at - interval '60 days', new_items_decayed = 40, exposure ="
+        " 40, queue = 104"
+        " WHERE stream = 'profile_comments' RETURNING 1"
+    )
+    later = fresh()
+    assert later["on_time"] == 0
+    assert later["pays"] == 1
+    assert later["expected_unseen"] > 5
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("HARVESTER_SHARES", '{"discovery": 1, "guessing": 2}', "no share is called 'guessing'"),
+        ("HARVESTER_SHARES", '{"discovery": 0, "scheduled": 1}', "above 0"),
+        ("HARVESTER_SHARES", '{"discovery": 1, "scheduled": -1}', "0 or more"),
+        ("HARVESTER_SHARES", "half", "HARVESTER_SHARES"),
+        ("HARVESTER_MIN_GAIN", "0", "above 0"),
+    ],
+)
+def test_shares_and_prices_that_are_none(
+    variable: str, value: str, message: str, small_sandbox: Any, make_harvester: Callable[..., Any]
+) -> None:
+    refused = make_harvester(small_sandbox, **{variable: value})("status", ok=False)
+    assert refused.returncode == 2
+    assert message in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_one_share_alone_reads_ahead_of_time_and_nothing_else(harvest: Any, workers: str) -> None:
+    harvester = harvest.harvester
+    soon = harvester.query(
+        "UPDATE crawl.frontier SET due_at = now() + interval '30 days' WHERE stream = 'profile_comments' AND visits > 0"
+        " RETURNING entity_id"
+    )
+    harvester.query("UPDATE crawl.frontier SET due_at = now() WHERE stream = 'user' RETURNING 1")
+    began = harvester.query("SELECT now()")[0][0]
+    summary = harvester.crawl("--share", "audit", "--workers", workers)
+    assert summary["outcome"] == "done"
+    ((spent,),) = harvester.query(
+        "SELECT requests_by_purpose FROM crawl.runs WHERE parent_run_id IS NULL ORDER BY id DESC LIMIT 1"
+    )
+    assert set(spent) == {"audit"}
+    visited = dict(
+        harvester.query("SELECT stream, count(*) FROM crawl.frontier WHERE visited_at >= %s GROUP BY 1", began)
+    )
+    # Whose a list is counts only where it is another one than before, or lacks something: no user is asked for.
+    assert visited == {"profile_comments": len(soon)}
+
+
+@pytest.mark.parametrize("options", [("--share", "audits"), ("--share", "audit", "--refresh")])
+def test_a_share_that_makes_no_sense_is_refused(
+    options: tuple[str, ...], small_sandbox: Any, make_harvester: Callable[..., Any]
+) -> None:
+    refused = make_harvester(small_sandbox)("crawl", *options, ok=False)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+
+
+def test_priors_are_fitted_when_asked(harvest: Any) -> None:
+    harvester = harvest.harvester
+    harvester.query("UPDATE crawl.priors SET fitted_at = now() - interval '1 hour' RETURNING 1")
+    facts = json.loads(harvester("fit", "--json").stdout)
+    count, lists, oldest = harvester.query(
+        "SELECT count(*), sum(lists)::bigint, min(fitted_at) > now() - interval '5 minutes' FROM crawl.priors"
+    )[0]
+    assert facts == {"priors": count, "lists": lists}
+    assert (count > 0, oldest) == (True, True)
+
+
+def simulate(connection: Connection, run: int, true: Any, days: range, visits: int, rng: Any) -> float:
+    """Visit lists for some days, as many a day, and fit every tenth day; returns the item-days of waiting that end."""
+    picker = Picker()
+    last = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
+    waited = 0.0
+    for day in days:
+        now = START + timedelta(days=day)
+        if day % 10 == 0:
+            with connection.transaction():
+                fitting.fit(connection)
+        leases = frontier.lease(connection, run, NAMES, visits, now=now)
+        leases += frontier.lease(
+            connection,
+            run,
+            NAMES,
+            visits - len(leases),
+            purpose=Purpose.SCHEDULED,
+            min_gain=1e-9,
+            picker=picker,
+            now=now,
+        )
+        done = []
+        for lease in leases:
+            number = lease.visit.entity_id
+            gap = (now - last[number]) / timedelta(days=1)
+            last[number] = now
+            waited += true[number] * gap**2 / 2
+            done.append(ended(lease, kind="project", fresh=int(rng.poisson(true[number] * gap))))
+        finish_visits(connection, done, now)
+    return waited
+
+
+@pytest.mark.parametrize("visits", [pytest.param(25, marks=pytest.mark.soak), 100])
+def test_what_a_plan_predicts_is_what_comes(visits: int, connection: Connection, run: int) -> None:
+    """Of lists with rates of their own, scheduled as crawls schedule them: the delay is within 20% of the plan's."""
+    rng = np.random.default_rng(6)
+    lists, learnt, end = 1000, 60, 120
+    true = rng.gamma(0.4, 0.125, lists)
+    connection.execute(
+        "INSERT INTO scratch.projects (id, shared_at) SELECT n, %s FROM generate_series(0, %s) n",
+        [START - timedelta(days=100), lists - 1],
+    )
+    fill(connection, [(n, 12, float(rng.uniform(0, 10))) for n in range(lists)], due=timedelta(days=10_000))
+    simulate(connection, run, true, range(1, learnt), visits, rng)
+    before = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
+    scope = read_scope(connection)
+    assert sum(group.lists for group in scope.groups) == lists
+    least = outlook(scope.groups, float("inf"))
+    requests = visits + sum(group.lists * group.rate for group in scope.groups) / 40
+    assert requests > least.requests
+    predicted = outlook(scope.groups, min_gain_for(scope.groups, requests))
+    assert predicted.visits == pytest.approx(visits, rel=0.02)
+
+    waited = simulate(connection, run, true, range(learnt, end), visits, rng)
+    after = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
+    # What had waited before is not of these days, and what waits at their end is.
+    first, last = (START + timedelta(days=day) for day in (learnt - 1, end - 1))
+    for number in range(lists):
+        waited -= true[number] * ((first - before[number]) / timedelta(days=1)) ** 2 / 2
+        waited += true[number] * ((last - after[number]) / timedelta(days=1)) ** 2 / 2
+    observed = waited / (true.sum() * (end - learnt))
+    assert predicted.delay == pytest.approx(observed, rel=0.2)
+
+
+def test_a_plan_counts_the_pages_that_visits_took(connection: Connection, run: int) -> None:
+    """What was read below the head is measured, where it was; and lists of many pages are read in full at times."""
+    fill(connection, [(n, 12, 20.0) for n in range(60)], due=timedelta(0))
+    connection.execute("UPDATE crawl.frontier SET item_count = 400, visits = 1 WHERE entity_id < 30")
+    first = frontier.lease(connection, run, NAMES, 60, now=START)
+    costs = {lease.visit.entity_id: 1.0 + lease.visit.entity_id % 5 for lease in first}
+    finish_visits(connection, [ended(lease, cost=costs[lease.visit.entity_id]) for lease in first], START)
+    groups = read_scope(connection).groups
+    assert sum(one.lists * one.cost for one in groups) == pytest.approx(sum(costs.values()))
+    # A read in full tells nothing of what other visits cost.
+    connection.execute("UPDATE crawl.frontier SET due_at = %s, incremental = false", [START])
+    again = frontier.lease(connection, run, NAMES, 60, now=START + timedelta(days=9))
+    assert all(lease.full for lease in again)
+    finish_visits(connection, [ended(lease, cost=None) for lease in again], START + timedelta(days=9))
+    assert sum(one.lists * one.cost for one in read_scope(connection).groups) == pytest.approx(sum(costs.values()))
+    assert sum(one.lists * one.full for one in groups) == pytest.approx(30 * 10 + 30)
+    daily = Group("s", 10, 1.0, 1.0, 180.0, 3.0, 19.0)
+    assert outlook([daily], 0.5).requests == pytest.approx(10 * (3.0 + 1 / 40 + 18 / 180))
