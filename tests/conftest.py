@@ -321,6 +321,7 @@ KINDS = {
     "clear_studio": 1,
     "edit_project": 1,
     "index": 1,
+    "hide_host": 1,
 }
 """Events that are rare, and that a comparison with the truth must have met: see `Sandbox.live`."""
 ODD = SHARE

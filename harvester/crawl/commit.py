@@ -223,6 +223,7 @@ class Writer:
             depths = self._advance(pages)
             accepted = [page for page in pages if page.lease.token in depths]
             changed, renamed = self._store([rows for page in accepted for rows in page.rows], counts)
+            self._end_host_roles(accepted, changed["studios"])
             self._mark_gone(accepted)
             clear_missing_visited(self.connection, accepted)
             record_outcomes(
@@ -267,6 +268,16 @@ class Writer:
             changed[written.table].update(written.changed)
             renamed += written.renamed
         return changed, renamed
+
+    def _end_host_roles(self, pages: Sequence[PageCommit], changed: Iterable[int]) -> None:
+        """Make managers of the hosts of studios that show another host, or none; their roles go to the history.
+
+        A list of managers names no host: what it is read for may be older than what the studio shows by now.
+        """
+        listed = {page.lease.visit.entity_id for page in pages if page.lease.visit.stream.name == "studio_managers"}
+        studios = sorted(listed.union(changed))
+        if studios:
+            self.connection.execute(_END_HOST_ROLES, {"studios": studios})
 
     def _mark_gone(self, pages: Sequence[PageCommit]) -> None:
         for page in pages:
@@ -318,6 +329,23 @@ class Writer:
         ended = [page for page in pages if page.visit_result is not None]
         again = detect_deletions(self.connection, ended)
         return [_finished_visit(*one, changed) for one in zip(ended, again, strict=True)]
+
+
+_END_HOST_ROLES = """
+WITH ended AS (
+    SELECT m.studio_id, m.user_id, m.first_seen_at, m.role
+    FROM scratch.studio_members m JOIN scratch.studios s ON s.id = m.studio_id
+    WHERE m.studio_id = ANY(%(studios)s) AND m.role = 'host' AND m.user_id IS DISTINCT FROM s.host_id
+    ORDER BY m.studio_id, m.user_id FOR UPDATE OF m
+), kept AS (
+    INSERT INTO history.member_revisions (studio_id, user_id, valid_from, valid_to, role)
+    SELECT e.studio_id, e.user_id, coalesce(max(h.valid_to), e.first_seen_at), statement_timestamp(), e.role
+    FROM ended e LEFT JOIN history.member_revisions h USING (studio_id, user_id)
+    GROUP BY e.studio_id, e.user_id, e.first_seen_at, e.role
+)
+UPDATE scratch.studio_members m SET role = 'manager' FROM ended e
+WHERE m.studio_id = e.studio_id AND m.user_id = e.user_id
+"""
 
 
 def plan_freely(connection: Connection) -> None:

@@ -252,6 +252,15 @@ def _clear_studio(community: CommunityState) -> bool:
     return True
 
 
+def _hide_host(community: CommunityState) -> bool:
+    """A studio shows no host from now on; who was it stays first of its managers."""
+    studio = _studio(community)
+    if studio is None:
+        return False
+    community.studios.nulls.add((studio, "host"))
+    return True
+
+
 def _index(community: CommunityState) -> bool:
     """The index behind explore and search reads something again, or for the first time."""
     if len(community.studios) and community.random.random() < 0.2:
@@ -616,6 +625,7 @@ _EVENTS: dict[str, tuple[float, Event]] = {
     "rename": (0.1, _rename),
     "rename_and_reuse": (0.15, _rename_and_reuse),
     "swap_names": (0.05, _swap_names),
+    "hide_host": (0.0, _hide_host),  # so rare that it happens on request alone
 }
 _NAMES = list(_EVENTS)
 _CUMULATED = list(accumulate(weight for weight, _ in _EVENTS.values()))

@@ -550,6 +550,33 @@ def test_a_reply_that_comes_while_the_thread_is_read_is_not_lost(
     assert due(connection)["project_replies", 1] == (0, 2)
 
 
+def test_who_is_shown_as_host_no_more_is_a_manager(connection: Connection, writer: Writer, run: int) -> None:
+    """By the studio's own page at once, and by a list of managers that is read for an earlier host."""
+    role = "SELECT role FROM scratch.studio_members WHERE studio_id = 5"
+    served = {"id": 5, "title": "s", "host": 9, "history": {"created": "2020-01-01T00:00:00.000Z"}}
+
+    def show(host: int | None) -> None:
+        connection.execute("UPDATE crawl.frontier SET due_at = now() WHERE stream = 'studio'")
+        writer.commit([visited(take(connection, run, "studio"), served | {"host": host})])
+
+    frontier.seed(connection, [Seed(Kind.STUDIO, 5)])
+    show(9)
+    managers = [{"id": 9, "username": "who"}]
+    writer.commit([visited(take(connection, run, "studio_managers"), managers)])
+    assert one(connection, role) == "host"
+    show(None)
+    assert one(connection, role) == "manager"
+    assert one(connection, "SELECT string_agg(role, ' ') FROM history.member_revisions") == "host"
+
+    show(9)
+    connection.execute("UPDATE crawl.frontier SET due_at = now() WHERE stream = 'studio_managers'")
+    late = take(connection, run, "studio_managers")
+    assert late.visit.host_id == 9
+    show(8)
+    writer.commit([visited(late, managers)])
+    assert one(connection, role) == "manager"
+
+
 def test_an_object_that_answers_404_is_gone_and_comes_back(connection: Connection, writer: Writer, run: int) -> None:
     walked_project(connection, writer, run)
     frontier.refresh(connection, ["project"])

@@ -187,7 +187,7 @@ def test_an_erasure_leaves_a_made_up_name(new_client):
 KINDS = {
     "names_reused": ("rename_and_reuse", "swap_names"),
     "erased": ("erase_user",),
-    "nulls": ("clear_profile", "clear_project", "clear_studio"),
+    "nulls": ("clear_profile", "clear_project", "clear_studio", "hide_host"),
     "index_lags": ("love",),
 }
 
