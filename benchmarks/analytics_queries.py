@@ -27,7 +27,7 @@ from psycopg import ClientCursor
 
 from harvester.analytics.refresh import refresh
 from harvester.crawl.commit import Connection
-from harvester.report.answers import Figures, source
+from harvester.report.answers import FigureSources, source
 from harvester.report.page import moment_of
 from harvester.warehouse import embedded, schema
 from harvester.warehouse.connect import open_connection
@@ -207,7 +207,7 @@ def questions() -> dict[str, str]:
 
 def of_the_report(connection: Connection) -> dict[str, str]:
     """What the report asks, with the values of a page that is made now."""
-    figures = Figures.find(connection)
+    figures = FigureSources.find(connection)
     moment = moment_of(datetime.now(UTC), None, 5.0)
     values = {"at": moment.at, "since": moment.since, "step": moment.step, "rate": moment.rate}
     names = sorted(path.name.removesuffix(".sql") for path in (files("harvester.report") / "queries").iterdir())

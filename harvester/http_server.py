@@ -48,7 +48,7 @@ class _Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class PageKind:
     """Description of the served page: its path, content type and further headers."""
 
     path: str
@@ -62,7 +62,7 @@ class Application:
     `make` gives the text, and blocks. `names` are those by which it may be asked for, besides any address.
     """
 
-    def __init__(self, make: Callable[[], str], kind: Kind, names: Iterable[str] = ()) -> None:
+    def __init__(self, make: Callable[[], str], kind: PageKind, names: Iterable[str] = ()) -> None:
         self._make = make
         self._kind = kind
         self._names = frozenset(name.lower().rstrip(".") for name in ("localhost", socket.gethostname(), *names))
@@ -147,7 +147,7 @@ class _Protocol(H11Protocol):
             self.transport.close()  # type: ignore[unreachable]
 
 
-class _Server(uvicorn.Server):
+class _PageServer(uvicorn.Server):
     """uvicorn that says when it answers, and ends in order on SIGINT, SIGTERM and SIGHUP."""
 
     ready = ""
@@ -198,7 +198,7 @@ def serve(app: Application, listener: socket.socket, path: str) -> None:
         h11_max_incomplete_event_size=LONGEST_HEAD,  # 64 KiB by default
         timeout_graceful_shutdown=1,
     )
-    server = _Server(config)
+    server = _PageServer(config)
     address, port = listener.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     server.ready = f"ready http://{shown}:{port}{path}"

@@ -18,7 +18,7 @@ from typing import Any
 
 from harvester.api import profile_html
 from harvester.api import records as r
-from harvester.api.stream import DAY, Format, Holding, Host, Kind, Lead, Left, Order, Paging, Stream, identity
+from harvester.api.stream import DAY, Format, Holding, Host, Kind, Lead, Order, Paging, Stream, UnreadEndpoint, identity
 
 PAGE_LIMIT = 40
 """Items per page, the most the API grants: above it every list answers 400."""
@@ -797,16 +797,16 @@ _STREAMS = (
 )
 
 LEFT = (
-    Left("/", "names the site and its help address, no data"),
-    Left(
+    UnreadEndpoint("/", "names the site and its help address, no data"),
+    UnreadEndpoint(
         "/users/<username>/projects/<project_id>",
         "the object of /projects/<project_id> without the author's name and with 0 remixes",
     ),
-    Left(
+    UnreadEndpoint(
         "/site-api/comments/project/<project_id>/?page=<page>",
         "the API serves the same comments as JSON, with a limit, an order and a key; the pages can be decoded",
     ),
-    Left(
+    UnreadEndpoint(
         "/site-api/comments/gallery/<studio_id>/?page=<page>",
         "the API serves the same comments as JSON, with a limit, an order and a key; the pages can be decoded",
     ),

@@ -62,7 +62,7 @@ class UserHistory(Record, kw_only=True):
     joined: Date
 
 
-class Profile(Record, kw_only=True):
+class UserProfile(Record, kw_only=True):
     """A user's profile. `id` is the profile's own number, not the user's."""
 
     id: Reference
@@ -81,7 +81,7 @@ class User(Record, kw_only=True):
     username: Name
     scratchteam: Flag | UnsetType = UNSET
     history: UserHistory
-    profile: Profile
+    profile: UserProfile
 
     @property
     def is_erased(self) -> bool:

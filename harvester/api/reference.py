@@ -85,9 +85,7 @@ def _again(stream: Stream) -> str:
     """When it is visited again."""
     if not stream.item_weight:
         return f"after {_days(stream.revisit)}"
-    return (
-        f"when it pays (a new item is worth {stream.item_weight:g} comments), and in full after {_days(stream.revisit)}"
-    )
+    return f"when it pays (item weight {stream.item_weight:g}), and in full after {_days(stream.revisit)}"
 
 
 def _days(seconds: float) -> str:

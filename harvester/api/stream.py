@@ -234,7 +234,7 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class UnreadEndpoint:
     """An endpoint that is read by no stream, and why."""
 
     endpoint: str

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harvester.cli.base import Group, settings
+from harvester.cli.base import CommandGroup, settings
 
-app = typer.Typer(cls=Group, no_args_is_help=True, help="Figures for analysts: schema analytics.")
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Figures for analysts: schema analytics.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 

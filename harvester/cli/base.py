@@ -32,7 +32,7 @@ def settings() -> Settings:
     return read()
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """Commands that say what is wrong in one line."""
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]

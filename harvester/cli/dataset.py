@@ -12,14 +12,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harvester.cli.base import Group, settings
+from harvester.cli.base import CommandGroup, settings
 from harvester.errors import UsageError
 from harvester.output import printable, shown
 
 if TYPE_CHECKING:
     from enum import StrEnum
 
-app = typer.Typer(cls=Group, no_args_is_help=True, help="Research datasets: built, described, verified, compared.")
+app = typer.Typer(
+    cls=CommandGroup, no_args_is_help=True, help="Research datasets: built, described, verified, compared."
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 Folder = Annotated[Path, typer.Argument(help="The folder of a release.", show_default=False)]
@@ -84,7 +86,7 @@ def build(
     """
     from harvester.dataset.build import Request
     from harvester.dataset.build import build as run
-    from harvester.dataset.pseudonyms import Scope
+    from harvester.dataset.pseudonyms import KeyScope
     from harvester.dataset.release import Profile
     from harvester.dataset.rows import Text, Tombstones
 
@@ -98,7 +100,7 @@ def build(
         k,
         previous,
         release,
-        _one_of("--key", Scope, key),
+        _one_of("--key", KeyScope, key),
         _formats(formats),
         i_am_allowed,
         design,

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from harvester.cli.base import Group, settings
+from harvester.cli.base import CommandGroup, settings
 from harvester.errors import UsageError, WarehouseError
 
 if TYPE_CHECKING:
     from harvester.config import Settings
 
 app = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # local variables may hold the database URL
     help="The database: the embedded server and the schema.",

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harvester.cli.analytics import app as analytics_app
-from harvester.cli.base import DEGRADED, AllowHost, Group, settings
+from harvester.cli.base import DEGRADED, AllowHost, CommandGroup, settings
 from harvester.cli.dataset import app as dataset_app
 from harvester.cli.db import app as db_app
 from harvester.cli.network import app as network_app
@@ -22,7 +22,7 @@ from harvester.output import printable, shown
 from harvester.signals import INTERRUPTED
 
 app = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     name="harvester",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -30,10 +30,10 @@ app = typer.Typer(
     help="Keeps a PostgreSQL warehouse of the public Scratch community: complete, dated, fresh within a budget.\n\n"
     "Start with `harvester demo`, which needs nothing but this machine.",
 )
-seed_app = typer.Typer(cls=Group, no_args_is_help=True, help="Put users, projects or studios in scope.")
+seed_app = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Put users, projects or studios in scope.")
 app.add_typer(db_app, name="db")
 app.add_typer(network_app, name="network")
-erase_app = typer.Typer(cls=Group, no_args_is_help=True, help="Erase a person, for good.")
+erase_app = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Erase a person, for good.")
 app.add_typer(seed_app, name="seed")
 register_samples(seed_app)
 app.add_typer(erase_app, name="erase")
@@ -258,12 +258,12 @@ def crawl(
 
     Example: `harvester crawl --max-minutes 30 --workers 2`
     """
-    from harvester.crawl.run import Order, work_for
+    from harvester.crawl.run import CrawlOptions, work_for
     from harvester.crawl.run import crawl as run
 
     if log_json:
         os.environ["HARVESTER_LOG_JSON"] = "1"  # for workers of our own too
-    order = Order(tuple(spider or ()), refresh, audit, max_requests, max_minutes, workers, share)
+    order = CrawlOptions(tuple(spider or ()), refresh, audit, max_requests, max_minutes, workers, share)
     summary = (
         run(settings(), order) if parent_run is None else work_for(settings(), parent_run, order, due_only=due_only)
     )

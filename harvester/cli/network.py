@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from harvester.cli.base import Group, settings
+from harvester.cli.base import CommandGroup, settings
 
-app = typer.Typer(cls=Group, no_args_is_help=True, help="The way to the site.")
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="The way to the site.")
 
 
 @app.callback()

@@ -10,10 +10,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harvester.cli.base import Group, settings
+from harvester.cli.base import CommandGroup, settings
 from harvester.output import printable, shown
 
-app = typer.Typer(cls=Group, no_args_is_help=True, help="Responses and items that could not be used, kept whole.")
+app = typer.Typer(
+    cls=CommandGroup, no_args_is_help=True, help="Responses and items that could not be used, kept whole."
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 

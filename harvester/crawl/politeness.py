@@ -40,7 +40,7 @@ LONGEST_RETRY_AFTER = 3600.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
 _BLOCK_SECONDS = 0.1
-"""Seconds' worth of the budget that a worker acquires at once, at a limited rate."""
+"""Length in seconds of the part of the budget that a worker acquires at once, at a limited rate."""
 _AHEAD_SECONDS = 0.25
 """Seconds before the use of its last place at which a worker acquires more: the warehouse may be busy with a page."""
 _LATE_SECONDS = 0.1

@@ -70,7 +70,7 @@ def spider_names(settings: Settings) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CrawlOptions:
     """Options of a crawl."""
 
     spiders: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ class Order:
         return Bounds(self.max_requests, None if self.max_minutes is None else 60 * self.max_minutes)
 
 
-def crawl(settings: Settings, order: Order, *, progress: bool = True) -> Summary:
+def crawl(settings: Settings, order: CrawlOptions, *, progress: bool = True) -> Summary:
     """Visit what is due until nothing is, or a bound is met. Runs once a process, as event loops do.
 
     With `refresh` everything in scope is due, incrementally; with `audit` too, and every list is read in full.
@@ -122,7 +122,7 @@ def crawl(settings: Settings, order: Order, *, progress: bool = True) -> Summary
     return _summary(spider)
 
 
-def work_for(settings: Settings, parent_run: int, order: Order, *, due_only: bool) -> Summary:
+def work_for(settings: Settings, parent_run: int, order: CrawlOptions, *, due_only: bool) -> Summary:
     """Be one worker of several: as `crawl`, without what is done once for all of them."""
     chosen = _checked(settings, order)
     session = Session(_budgeted(settings, order), "crawl", parent_run)
@@ -132,7 +132,7 @@ def work_for(settings: Settings, parent_run: int, order: Order, *, due_only: boo
     return _summary(spider)
 
 
-def _checked(settings: Settings, order: Order) -> tuple[str, ...]:
+def _checked(settings: Settings, order: CrawlOptions) -> tuple[str, ...]:
     """The spiders of an order that makes sense."""
     chosen = tuple(dict.fromkeys(order.spiders)) or tuple(spider_names(settings))
     for name in chosen:
@@ -153,12 +153,12 @@ def _checked(settings: Settings, order: Order) -> tuple[str, ...]:
     return chosen
 
 
-def _budgeted(settings: Settings, order: Order) -> Settings:
+def _budgeted(settings: Settings, order: CrawlOptions) -> Settings:
     """The settings, with one share instead of all where the order names one."""
     return settings if order.share is None else settings.model_copy(update={"shares": {order.share: 1.0}})
 
 
-def _with_a_crew(settings: Settings, order: Order, names: list[str], *, progress: bool) -> Summary:
+def _with_a_crew(settings: Settings, order: CrawlOptions, names: list[str], *, progress: bool) -> Summary:
     due_only = order.refresh or order.audit
     pool = WorkerPool(settings, order.spiders, names, order.workers, order.bounds, due_only=due_only, share=order.share)
     began = time.monotonic()

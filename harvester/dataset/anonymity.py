@@ -29,7 +29,7 @@ from harvester.dataset.rows import (
     DESIGN_FIELDS,
     LICENCE_FIELD,
     Made,
-    Query,
+    ResourceQuery,
     Selection,
     Tombstones,
     alias_of,
@@ -97,7 +97,7 @@ class Ladder:
 
 
 @dataclass(slots=True)
-class Account:
+class Suppressions:
     """Counts of suppressed values, for the release's description."""
 
     k: int
@@ -326,9 +326,9 @@ def place(
     return counts
 
 
-def make_cells(snapshot: Snapshot, selection: Selection, k: int) -> Account:
+def make_cells(snapshot: Snapshot, selection: Selection, k: int) -> Suppressions:
     """The published values of all rows of `open`, as `cells_<table>`; what is left out is taken from `kept_<table>`."""
-    account = Account(k)
+    account = Suppressions(k)
     regions(snapshot)
     for ladder in (users(selection), projects(selection), studios(selection)):
         _place_rows(snapshot, ladder, k, account)
@@ -344,7 +344,7 @@ def _facts(snapshot: Snapshot, ladder: Ladder) -> None:
     snapshot.run(f"ANALYZE facts_{ladder.table}")
 
 
-def _place_rows(snapshot: Snapshot, ladder: Ladder, k: int, account: Account) -> None:
+def _place_rows(snapshot: Snapshot, ladder: Ladder, k: int, account: Suppressions) -> None:
     table = ladder.table
     _facts(snapshot, ladder)
     counts = place(snapshot, table, f"facts_{table}", [_label(ladder, step) for _, step in ladder.steps], k)
@@ -369,7 +369,7 @@ def _publish(snapshot: Snapshot, ladder: Ladder, relation: str, also: str) -> No
     snapshot.run(f"ANALYZE cells_{table}")
 
 
-def _tell(snapshot: Snapshot, ladder: Ladder, counts: list[int], account: Account) -> None:
+def _tell(snapshot: Snapshot, ladder: Ladder, counts: list[int], account: Suppressions) -> None:
     """Take what found no place out of the release, and account for it."""
     table = ladder.table
     rows = int(snapshot.one(f"SELECT count(*) FROM kept_{table}"))
@@ -385,7 +385,7 @@ def _tell(snapshot: Snapshot, ladder: Ladder, counts: list[int], account: Accoun
     }
 
 
-def _cut_trees(snapshot: Snapshot, k: int, account: Account) -> None:
+def _cut_trees(snapshot: Snapshot, k: int, account: Suppressions) -> None:
     """Remix trees keep their edges where those of k people look alike; the others lose `parent_id` and `root_id`."""
     row = "(to_jsonb({0}) - '{{id,person,parent_id,root_id}}'::text[])::text"
     snapshot.run(
@@ -417,7 +417,7 @@ def _cut_trees(snapshot: Snapshot, k: int, account: Account) -> None:
     }
 
 
-def _place_threads(snapshot: Snapshot, ladder: Ladder, k: int, account: Account) -> None:
+def _place_threads(snapshot: Snapshot, ladder: Ladder, k: int, account: Suppressions) -> None:
     """Threads of k people that look alike stay whole; comments of the others are placed one by one, without parent."""
     table = ladder.table
     _facts(snapshot, ladder)
@@ -500,7 +500,7 @@ def withdraw(snapshot: Snapshot, table: str, k: int) -> None:
     )
 
 
-def query(ladder: Ladder) -> Query:
+def query(ladder: Ladder) -> ResourceQuery:
     """Build the query of a table of `open`."""
     table = next(one for one in SCRATCH_TABLES if one.name == ladder.table)
     pseudonym = "Pseudonym: HMAC-SHA256, 128 bits."
@@ -521,10 +521,10 @@ def query(ladder: Ladder) -> Query:
     sql = (
         f"SELECT {columns} FROM cells_{table.name} c JOIN known_{table.name} own ON own.id = c.id{joins} ORDER BY own.p"
     )
-    return Query(str(table.name), str(table.comment), sql, tuple(made), ("id",), tuple(keys))
+    return ResourceQuery(str(table.name), str(table.comment), sql, tuple(made), ("id",), tuple(keys))
 
 
-def queries(selection: Selection) -> list[Query]:
+def queries(selection: Selection) -> list[ResourceQuery]:
     """Build the queries of all tables of `open`, once the cells are made."""
     ladders = [users(selection), projects(selection), studios(selection)]
     return [query(one) for one in (*ladders, *(comments(table, selection) for table in COMMENTS))]

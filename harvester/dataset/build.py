@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.dataset import facts
 from harvester.dataset.columns import ENTITIES, KINDS, tables
-from harvester.dataset.pseudonyms import Key, Scope, derive, key_of, salt_of
+from harvester.dataset.pseudonyms import Key, KeyScope, derive, key_of, salt_of
 from harvester.dataset.release import Field, Profile, Release, Resource, Type
 from harvester.dataset.rows import Selection, Text, Tombstones, kept
 from harvester.dataset.snapshot import need_libraries, open_snapshot
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from harvester.config import Settings
     from harvester.dataset.redact import Names
-    from harvester.dataset.rows import Made, Query
+    from harvester.dataset.rows import Made, ResourceQuery
     from harvester.dataset.snapshot import Snapshot
 
 SEEN_WITHIN = 400
@@ -73,7 +73,7 @@ class Request:
     k: int | None = None
     previous: Path | None = None
     name: str | None = None
-    scope: Scope = Scope.RELEASE
+    scope: KeyScope = KeyScope.RELEASE
     formats: tuple[str, ...] = ("parquet", "csv", "jsonl")
     is_allowed: bool = False
     design: int | None = None
@@ -104,7 +104,7 @@ class Request:
             raise UsageError(f"--text {text} does not go with {profile} ({why}): {', '.join(modes)}")
         if self.k is not None and (profile is not Profile.OPEN or self.k < 2):
             raise UsageError("--k is a number of people from 2 on, and of the profile open alone")
-        if profile is Profile.OPEN and self.scope is Scope.PROJECT:
+        if profile is Profile.OPEN and self.scope is KeyScope.PROJECT:
             raise UsageError(
                 "--key project does not go with open: rows that k people share in each of two releases are hardly"
                 " anybody's but one's when they can be followed from one to the other"
@@ -182,10 +182,10 @@ class Build:
     def __init__(
         self, settings: Settings, snapshot: Snapshot, request: Request, folder: Path, tell: Callable[[str], None]
     ) -> None:
-        from harvester.dataset.files import Format  # noqa: PLC0415
+        from harvester.dataset.files import FileFormat  # noqa: PLC0415
 
         self.settings, self.snapshot, self.request, self.folder, self.tell = settings, snapshot, request, folder, tell
-        self.formats = tuple(Format(one) for one in request.formats)
+        self.formats = tuple(FileFormat(one) for one in request.formats)
         self.as_of = request.as_of or facts.state_at(snapshot.facts)
         self.previous = _previous(request)
         self.name = self._name()
@@ -226,7 +226,7 @@ class Build:
 
     def _salt(self) -> str | None:
         """Whatever makes a release another one gives it other pseudonyms, though it should bear the same name."""
-        if self.request.scope is not Scope.RELEASE:
+        if self.request.scope is not KeyScope.RELEASE:
             return None
         state = facts.state_at(self.snapshot.facts).isoformat()
         made_of = (self.selection.as_text(), self.request.k, self.as_of.isoformat(), state, self.rule.fingerprint)
@@ -357,7 +357,7 @@ class Build:
 
     # writing ---------------------------------------------------------------------------------------------------------
 
-    def queries(self) -> list[Query]:
+    def queries(self) -> list[ResourceQuery]:
         """Return the query of each table, once the snapshot is prepared."""
         if self.request.profile is Profile.OPEN:
             from harvester.dataset import anonymity  # noqa: PLC0415
@@ -367,14 +367,14 @@ class Build:
 
         return rows.queries(tables(self.request.profile), self.selection)
 
-    def write(self, query: Query) -> tuple[Resource, Resource]:
+    def write(self, query: ResourceQuery) -> tuple[Resource, Resource]:
         """A table, and its teaser."""
-        from harvester.dataset.files import Format, Writing, ahead, schema_of  # noqa: PLC0415
+        from harvester.dataset.files import FileFormat, Writing, ahead, schema_of  # noqa: PLC0415
 
         fields = [field for one in query.columns for field in _fields(one)]
         schema = schema_of(fields)
         first = schema.get_field_index(query.primary_key[0])
-        teaser_format = Format.CSV if Format.CSV in self.formats else self.formats[0]
+        teaser_format = FileFormat.CSV if FileFormat.CSV in self.formats else self.formats[0]
         batches = self.snapshot.batches(query.sql)
         with (
             Writing(self.folder, f"data/{query.name}", fields, self.formats) as writing,
@@ -460,7 +460,7 @@ class Build:
 
     def _compare(self) -> tuple[list[Resource], dict[str, Any]]:
         """List the keys of the previous release that this one lacks, by their names there, and count the new rows."""
-        from harvester.dataset.files import Format, Writing, ahead, schema_of  # noqa: PLC0415
+        from harvester.dataset.files import FileFormat, Writing, ahead, schema_of  # noqa: PLC0415
 
         previous, folder = self.previous, self.request.previous
         if previous is None or folder is None:
@@ -481,7 +481,7 @@ class Build:
             }
             found.append(f"SELECT '{table}' AS resource, id FROM withdrawn_{table}")
         sql = f'SELECT resource, id FROM ({" UNION ALL ".join(found)}) w ORDER BY resource COLLATE "C", id COLLATE "C"'
-        with Writing(self.folder, "withdrawn", WITHDRAWN, [Format.CSV]) as writing:
+        with Writing(self.folder, "withdrawn", WITHDRAWN, [FileFormat.CSV]) as writing:
             for batch in ahead(self.snapshot.batches(sql)):
                 writing.write(batch.cast(schema_of(WITHDRAWN)))
         resource = Resource(

@@ -148,7 +148,7 @@ class Label(NamedTuple):
     kind: str
 
 
-class Comment(NamedTuple):
+class LabelledComment(NamedTuple):
     """A made-up comment. `kind` is what it was made to hold, or harmless."""
 
     language: str
@@ -157,7 +157,7 @@ class Comment(NamedTuple):
     labels: tuple[Label, ...]
 
 
-def comments(part: str, each: int = 120, harmless: int = 300) -> Iterator[Comment]:
+def comments(part: str, each: int = 120, harmless: int = 300) -> Iterator[LabelledComment]:
     """The comments of a part: so many of each kind in each language, and so many harmless ones."""
     templates = _templates()
     for language in LANGUAGES:
@@ -173,7 +173,7 @@ def _templates() -> dict[str, Any]:
     return tomllib.loads(resources.files("harvester.dataset").joinpath("corpus.toml").read_text(encoding="utf-8"))
 
 
-def _comment(chance: random.Random, part: str, language: str, kind: str, template: str) -> Comment:
+def _comment(chance: random.Random, part: str, language: str, kind: str, template: str) -> LabelledComment:
     before, after = (chance.choice(options) for options in _AROUND[part])
     text, labels, done = before, [], 0
     for slot in _SLOT.finditer(template):
@@ -187,7 +187,7 @@ def _comment(chance: random.Random, part: str, language: str, kind: str, templat
     shouted = text.upper()
     if chance.random() < 0.08 and len(shouted) == len(text):
         text = shouted
-    return Comment(language, kind, text, tuple(labels))
+    return LabelledComment(language, kind, text, tuple(labels))
 
 
 def _value(chance: random.Random, part: str, language: str, slot: str) -> str:

@@ -56,7 +56,7 @@ So has what begins with apostrophes and goes on like that, so that taking one of
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # Arrow's %S has the microseconds
 
 
-class Format(StrEnum):
+class FileFormat(StrEnum):
     """The formats of a release."""
 
     PARQUET = "parquet"
@@ -66,7 +66,7 @@ class Format(StrEnum):
     @property
     def suffix(self) -> str:
         """The end of a file's name, which is also what the release calls the format."""
-        return self.value if self is Format.PARQUET else f"{self.value}.gz"
+        return self.value if self is FileFormat.PARQUET else f"{self.value}.gz"
 
 
 def schema_of(fields: Sequence[Field]) -> pa.Schema:
@@ -178,17 +178,17 @@ class _Jsonl:
         self._gzip.close()
 
 
-_WRITERS: dict[Format, type[_Parquet | _Csv | _Jsonl]] = {
-    Format.PARQUET: _Parquet,
-    Format.CSV: _Csv,
-    Format.JSONL: _Jsonl,
+_WRITERS: dict[FileFormat, type[_Parquet | _Csv | _Jsonl]] = {
+    FileFormat.PARQUET: _Parquet,
+    FileFormat.CSV: _Csv,
+    FileFormat.JSONL: _Jsonl,
 }
 
 
 class Writing:
     """The files of one resource, one for each format. A context manager; `files` tells of them afterwards."""
 
-    def __init__(self, folder: Path, stem: str, fields: Sequence[Field], formats: Sequence[Format]) -> None:
+    def __init__(self, folder: Path, stem: str, fields: Sequence[Field], formats: Sequence[FileFormat]) -> None:
         self._folder, self._stem, self._formats = folder, stem, formats
         self.schema = schema_of(fields)
         self.rows = 0
@@ -197,7 +197,7 @@ class Writing:
         (folder / stem).parent.mkdir(parents=True, exist_ok=True)
         self._writers: list[_Writer] = [_WRITERS[one](self._path(one), self.schema) for one in formats]
 
-    def _path(self, one: Format) -> Path:
+    def _path(self, one: FileFormat) -> Path:
         return self._folder / f"{self._stem}.{one.suffix}"
 
     def __enter__(self) -> Self:

@@ -21,7 +21,7 @@ BYTES = 16
 """128 bits."""
 
 
-class Scope(StrEnum):
+class KeyScope(StrEnum):
     """Scope of a pseudonym's key."""
 
     RELEASE = "release"
@@ -54,12 +54,12 @@ class Key:
         return [hmac.digest(key, start + str(value).encode(), "sha256")[:BYTES] for value in values]
 
 
-def derive(secret: bytes, profile: Profile, scope: Scope, release: str, salt: str = "") -> Key:
+def derive(secret: bytes, profile: Profile, scope: KeyScope, release: str, salt: str = "") -> Key:
     """The key of a release, or of all releases of a profile; open and restricted ones never share one.
 
     The salt tells releases of one name apart: of another state, or asked for otherwise.
     """
-    named = (release, salt) if scope is Scope.RELEASE else ()
+    named = (release, salt) if scope is KeyScope.RELEASE else ()
     of = " ".join(("dataset", profile, scope, *filter(None, named)))
     return Key(hmac.digest(secret, of.encode(), "sha256"))
 
@@ -72,4 +72,4 @@ def salt_of(secret: bytes, *what: object) -> str:
 def key_of(secret: bytes, release: Release) -> Key:
     """The key of a release that was made."""
     told = release.parameters
-    return derive(secret, release.profile, Scope(told["key"]), release.name, told.get("key_salt") or "")
+    return derive(secret, release.profile, KeyScope(told["key"]), release.name, told.get("key_salt") or "")

@@ -18,7 +18,7 @@ from harvester.dataset.corpus import FRESH, KINDS, LANGUAGES, PARTS, USERNAMES, 
 from harvester.dataset.redact import Names, find
 
 if TYPE_CHECKING:
-    from harvester.dataset.corpus import Comment
+    from harvester.dataset.corpus import LabelledComment
 
 
 STATED = "recall.json"
@@ -64,7 +64,7 @@ def known_names(part: str) -> Names:
     return Names(USERNAMES[part], lambda name: f"p{len(name)}")
 
 
-def _judge(comment: Comment, names: Names) -> list[tuple[str, str]]:
+def _judge(comment: LabelledComment, names: Names) -> list[tuple[str, str]]:
     spans = find(comment.text, names)
     covered = {place for span in spans for place in range(span.start, span.end)}
     told = []

@@ -550,7 +550,7 @@ def bounded(source: str) -> str:
     return _QUANTIFIER.sub(bound, source)
 
 
-class Rule(NamedTuple):
+class RedactionRule(NamedTuple):
     """Pattern to redact, and a cheap pattern without which it cannot match: most texts are ruled out by that."""
 
     kind: str
@@ -561,7 +561,9 @@ class Rule(NamedTuple):
 _PARTS = {part: re.compile(bounded(part)) for part in (_SERVICE, _AGE, _BIRTH)}
 NEEDED = tuple(_PARTS.values())
 RULES = [
-    Rule(kind, re.compile(bounded(source)), next((needs for part, needs in _PARTS.items() if part in source), None))
+    RedactionRule(
+        kind, re.compile(bounded(source)), next((needs for part, needs in _PARTS.items() if part in source), None)
+    )
     for kind, source in _SOURCES
 ]
 

@@ -117,7 +117,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class ResourceQuery:
     """Query of a resource, in the order of its key."""
 
     name: str
@@ -385,7 +385,7 @@ class _Builder:
         own = ["t.gone_at IS NOT NULL", *(f"{alias_of(name)}.gone" for name, _ in needed(self.name))]
         return f"({' OR '.join(own)})"
 
-    def query(self) -> Query:
+    def query(self) -> ResourceQuery:
         selection, key = self.selection, tuple(map(str, KEY_COLUMNS[self.name]))
         made = [one for name, column in COLUMNS[self.name].items() for one in self._made(name, column)]
         made += self._added()
@@ -402,7 +402,7 @@ class _Builder:
             + (f" WHERE {' AND '.join(where)}" if where else "")
             + f" ORDER BY {', '.join(self.order[name] for name in key)}"
         )
-        return Query(self.name, str(self.table.comment), sql, tuple(made), key, tuple(self.foreign_keys))
+        return ResourceQuery(self.name, str(self.table.comment), sql, tuple(made), key, tuple(self.foreign_keys))
 
     def _made(self, name: str, column: Column) -> list[Made]:
         treatment = column.under(self.selection.profile)
@@ -507,11 +507,11 @@ class _Builder:
         return added
 
 
-def query(table: Table, selection: Selection) -> Query:
+def query(table: Table, selection: Selection) -> ResourceQuery:
     """Build the query of a table under `restricted` or `internal`."""
     return _Builder(table, selection).query()
 
 
-def queries(tables: Sequence[Table], selection: Selection) -> list[Query]:
+def queries(tables: Sequence[Table], selection: Selection) -> list[ResourceQuery]:
     """Build the queries of all tables of a release."""
     return [query(table, selection) for table in tables]

@@ -9,8 +9,8 @@ The first visit shows a past: where items are dated, those of each day count lik
 it is known how many items they hold and how old their owner is, which counts as `UNDATED_ITEMS` at most, since most
 grow fastest at first.
 
-A visit that comes t days after the last one saves worth * rate * t^2 / 2 item-days of delay, and costs so many
-requests. Lists whose worth * rate / cost lies within a factor of two are one class, visited first in, first out;
+A visit that comes t days after the last one saves item_weight * rate * t^2 / 2 item-days of delay, and costs so many
+requests. Lists whose item_weight * rate / cost lies within a factor of two are one class, visited first in, first out;
 that loses at most 1.5% against exact order (a class is a factor of the square root of two in the interval).
 Sources: Cho and Garcia-Molina 2003 for the problem, Sia, Cho and Cho 2007 for delay as its measure.
 """
@@ -33,7 +33,10 @@ SHAPE = 0.25
 """Of the prior, until one was fitted: most lists get next to nothing, a few get most."""
 CLASSES = 32
 FIRST_CLASS = -8
-"""The class 0 holds values from 2^8 worth a day on; each further one half as much, and the last all below 2^-23."""
+"""Exponent of the first class: 0 holds priorities from 2^8 item weights a day on.
+
+Each further class holds those of half as much, the last all below 2^-23.
+"""
 QUEUE_NUMBERS: dict[str, int] = {
     spider: lane for lane, spider in enumerate(dict.fromkeys(one.spider for one in STREAMS.values() if one.item_weight))
 }
@@ -73,7 +76,7 @@ def memory(rate: str) -> str:
 
 
 def class_of(value: str) -> str:
-    """SQL: the class of a value (worth a day and request)."""
+    """SQL: the class of a priority (item weight per day and request)."""
     return f"least({CLASSES - 1}, greatest(0, floor(-log(2, greatest({value}, 1e-9)::numeric)) - ({FIRST_CLASS})))"
 
 

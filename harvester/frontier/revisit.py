@@ -1,6 +1,6 @@
 """When a visit pays, and how deep: pure. What is learnt from visits is in `warehouse.rates`, in SQL.
 
-A visit is worth its request when it saves at least the price, in item-days of delay: a list that gets r items a day,
+A visit pays for its request when it saves at least the price, in item-days of delay: a list that gets r items a day,
 last visited t days ago, has r * t items waiting, each for t / 2 days on average, so that a visit saves r * t^2 / 2.
 The same min_gain holds for a page of comments below the head, where nothing new stands but new replies do.
 """
@@ -26,7 +26,7 @@ LOOKS = 24
 
 
 def interval(value: float, min_gain: float) -> float:
-    """Days after which a list of a value (worth a day and request) is due for a price in item-days."""
+    """Days after which a list of a priority (item weight per day and request) is due for a price in item-days."""
     return sqrt(2 * min_gain / value)
 
 
@@ -114,7 +114,7 @@ class Group:
     priority: float
     rate: float
     revisit: float
-    """Days after which they are visited whatever they are worth."""
+    """Days after which they are visited whatever their priority is."""
     cost: float = 1.0
     full: float = 1.0
 

@@ -102,7 +102,7 @@ def serve(settings: Settings, *, address: str, port: int, names: Sequence[str] =
         UsageError: the address or the port cannot be used.
     """
     found = registry(settings)
-    kind = http_server.Kind("/metrics", CONTENT_TYPE_LATEST)
+    kind = http_server.PageKind("/metrics", CONTENT_TYPE_LATEST)
     app = http_server.Application(lambda: generate_latest(found).decode(), kind, (address, *names))
     with http_server.listen(address, port) as listener:
         http_server.serve(app, listener, kind.path)

@@ -43,7 +43,7 @@ class Scope:
 
     groups: list[Group]
     fixed: dict[str, tuple[int, float]]
-    """By stream: how many walks, and the days between two visits."""
+    """Number of frontier entries and days between two visits, by stream."""
     new: int
     source: str
 
@@ -72,7 +72,7 @@ def read_plan(settings: Settings, rate: float | None = None) -> dict[str, Any]:
         "source": scope.source,
         "share_scheduled": share,
         **facts,
-        "new": {"walks": scope.new, "days": scope.new / (rate * discovery * 86_400)},
+        "new": {"entries": scope.new, "days": scope.new / (rate * discovery * 86_400)},
         "fresh_within_a_day": {
             "rate": (least.requests + _fixed_requests(scope)) / 86_400,
             "rate_with_shares": (least.requests + _fixed_requests(scope)) / 86_400 / share,
@@ -251,10 +251,10 @@ def show(console: Console, facts: dict[str, Any]) -> None:
         )
     else:
         console.print(f"the budget sets the gain: a visit must save {facts['min_gain']:.3g} item-days", highlight=False)
-    if facts["new"]["walks"]:
+    if facts["new"]["entries"]:
         new = facts["new"]
         console.print(
-            f"first visits to {_count(new['walks'])} lists and objects: {_days(new['days'])}", highlight=False
+            f"first visits to {_count(new['entries'])} lists and objects: {_days(new['days'])}", highlight=False
         )
     fresh = facts["fresh_within_a_day"]
     console.print(

@@ -57,15 +57,16 @@ def retry(connection: Connection) -> dict[str, int]:
                 case for case, stream, kept in cases_ if stream in STREAMS and _is_readable(stream, bytes(kept or b""))
             ]
         again = connection.execute(
-            "UPDATE crawl.frontier w SET due_at = now(), incremental = incremental AND NOT EXISTS (SELECT FROM"
-            " crawl.quarantine q WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id) AND q.item_id IS NOT NULL)"
+            "UPDATE crawl.frontier w SET due_at = now(), incremental = incremental AND NOT EXISTS ("
+            "SELECT FROM crawl.quarantine q WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id)"
+            " AND q.item_id IS NOT NULL)"
             " WHERE failures > 0"
             " OR EXISTS (SELECT FROM crawl.quarantine q WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id)"
             " AND (q.item_id IS NOT NULL OR coalesce(w.visited_at, '-infinity') < q.seen_at))"
         ).rowcount
         overtaken = connection.execute(
-            "DELETE FROM crawl.quarantine q USING crawl.frontier w WHERE (q.stream, q.entity_id) = (w.stream,"
-            " w.entity_id)"
+            "DELETE FROM crawl.quarantine q USING crawl.frontier w"
+            " WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id)"
             " AND q.item_id IS NULL AND w.visited_at > q.seen_at AND q.id <> ALL(%s)",
             [readable],
         ).rowcount

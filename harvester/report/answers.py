@@ -42,7 +42,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class FigureSources:
     """Sources of heavy figures: their views, or in a large warehouse the tables that are copies of them."""
 
     relations: Mapping[str, str]
@@ -51,7 +51,7 @@ class Figures:
     """Ratio of all users to the users whose actions are looked at."""
 
     @classmethod
-    def find(cls, connection: Connection) -> Figures:
+    def find(cls, connection: Connection) -> FigureSources:
         """Views where they are quick, and copies, as of their last refresh, where the views would take minutes."""
         row = connection.execute(
             "SELECT max(c.reltuples) > %s, (SELECT min(refreshed_at) FROM analytics.refreshes),"
@@ -72,7 +72,7 @@ def _text(name: str) -> str:
     return text.replace("{fewest}", str(FEWEST)).replace("{bins}", f"ARRAY{list(BINS)}")
 
 
-def source(name: str, figures: Figures) -> tuple[str, bool]:
+def source(name: str, figures: FigureSources) -> tuple[str, bool]:
     """The text of a query, with names for values in it, and whether it asks for heavy figures."""
     text = _text(name)
     used = [relation for relation in figures.relations if f"{{{relation}}}" in text]

@@ -40,7 +40,7 @@ _LIVE = "live_"
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ColumnEntry:
     """A column of a relation. `refers` is the relation that it leads to, `soft` whether without a foreign key."""
 
     name: str
@@ -60,7 +60,7 @@ class Relation:
     name: str
     kind: str
     said: str
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnEntry, ...]
 
     @property
     def full_name(self) -> str:
@@ -95,7 +95,7 @@ def read(connection: Connection) -> list[Relation]:
         in_schema, name, kind, said, column, type_, required, key, meaning, refers = row
         full_name = f"{in_schema}.{name}"
         soft = SOFT_REFERENCES.get(f"{full_name}.{column}") if refers is None else None
-        one = Column(column, type_, required, key, meaning, refers or soft, refers is None)
+        one = ColumnEntry(column, type_, required, key, meaning, refers or soft, refers is None)
         before = found.get(full_name)
         columns = (*before.columns, one) if before else (one,)
         found[full_name] = Relation(in_schema, name, _KINDS[kind], said, columns)
@@ -164,14 +164,14 @@ def _entry(one: Relation, others: Iterable[Relation]) -> str:
     return "\n".join([head, "| column | type | meaning |", "| --- | --- | --- |", *rows, ""])
 
 
-def _type(column: Column) -> str:
+def _type(column: ColumnEntry) -> str:
     short = column.type.replace("timestamp with time zone", "timestamptz")
     if column.key:
         return f"{short}, key"
     return f"{short}, never null" if column.required else short
 
 
-def _leads(column: Column) -> str:
+def _leads(column: ColumnEntry) -> str:
     if column.refers is None or column.soft:
         return ""
     return f" Foreign key to [{column.refers}](#{_anchor(column.refers)})."

@@ -28,7 +28,7 @@ from harvester.config import is_loopback
 from harvester.errors import UsageError
 from harvester.frontier.request_rate import read_rate
 from harvester.monitoring import status
-from harvester.report.answers import Answer, Figures, ask, source
+from harvester.report.answers import Answer, FigureSources, ask, source
 from harvester.report.charts import percent, plain, short
 from harvester.report.panels import COMMUNITY, HEALTH, Moment, Panel, backlog_parts, counted, known, length
 from harvester.warehouse.connect import connect
@@ -114,7 +114,7 @@ def _read(connection: Connection, settings: Settings, at: datetime | None, patie
     moment = replace(moment, read_until=row[3])
     values = {"at": moment.at, "since": moment.since, "step": moment.step, "rate": moment.rate}
 
-    figures = Figures.find(connection)
+    figures = FigureSources.find(connection)
 
     def answer(name: str) -> Answer:
         text, heavy = source(name, figures)

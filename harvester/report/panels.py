@@ -158,13 +158,13 @@ def _say_answers(rows: Rows, _: Moment) -> str:
 
 
 def backlog_parts(row: Row) -> tuple[int, int, int, int]:
-    """Of the lists of a stream: on time, worth a visit by now, due again, not read yet."""
+    """Of the lists of a stream: on time, scheduled for a visit by now, due again, not read yet."""
     late = round((1 - row["on_time"]) * row["in_scope"])
     unread = row["in_scope"] - row["visited"]
     return row["in_scope"] - late, row["pays"], max(0, late - row["pays"] - unread), min(unread, late)
 
 
-_BACKLOG = ("on time", "worth a visit", "due again", "not read yet")
+_BACKLOG = ("on time", "visit pays", "due again", "not read yet")
 
 
 def _draw_backlog(rows: Rows, _: Moment) -> tuple[Chart, ...]:

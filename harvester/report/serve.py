@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from harvester.config import Settings
 
-PAGE = http_server.Kind(
+PAGE = http_server.PageKind(
     "/",
     "text/html; charset=utf-8",
     (

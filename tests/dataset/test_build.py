@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from harvester.config import load
 from harvester.dataset import files
 from harvester.dataset.columns import ENTITIES
-from harvester.dataset.pseudonyms import Scope, derive, key_of
+from harvester.dataset.pseudonyms import KeyScope, derive, key_of
 from harvester.dataset.read import batches
 from harvester.dataset.release import Field, Profile, Resource, Type
 from harvester.dataset.rows import Text, Tombstones
@@ -99,7 +99,7 @@ def test_rows_that_come_in_other_batches_are_the_same_bytes(tmp_path: Path) -> N
     rows = pa.record_batch({"id": range(300_000), "word": [f"w{i % 7}" for i in range(300_000)]})
     rows = rows.cast(files.schema_of(fields))
     for name, size in (("a", 1000), ("b", 299_999)):
-        with files.Writing(tmp_path, f"{name}/x", fields, list(files.Format)) as writing:
+        with files.Writing(tmp_path, f"{name}/x", fields, list(files.FileFormat)) as writing:
             for start in range(0, len(rows), size):
                 writing.write(rows.slice(start, size))
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
@@ -428,7 +428,7 @@ def test_a_release_is_one_moment(builder: Any) -> None:
 
 def test_releases_cannot_be_joined_unless_asked_for(builder: Any) -> None:
     for number in (0, 1):
-        for scope in Scope:
+        for scope in KeyScope:
             builder(f"{scope}-{number}", RESTRICTED, scope=scope, name=f"2026.01.{number}")
     users = {name: ids(builder, name, "users") for name in builder.releases}
     assert not users["release-0"] & users["release-1"]
@@ -443,7 +443,7 @@ def test_releases_cannot_be_joined_unless_asked_for(builder: Any) -> None:
     released = [ids(builder, name, "users") for name in ("open", "coarser", "later")]
     assert sum(map(len, released)) == len(set().union(*released)) > 0
     with pytest.raises(UsageError, match="does not go with open"):
-        builder("followed", OPEN, scope=Scope.PROJECT)
+        builder("followed", OPEN, scope=KeyScope.PROJECT)
 
 
 def test_what_is_withdrawn_is_listed_under_its_old_name(builder: Any) -> None:
@@ -552,7 +552,7 @@ def test_cells_that_a_spreadsheet_would_run_are_defused(tmp_path: Path) -> None:
     fields = [Field("id", Type.INTEGER, "", required=True), Field("said", Type.STRING, "")]
     said = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "plain", "", None, 'quo"te, and\nline']
     rows = pa.record_batch({"id": range(len(said)), "said": said}).cast(files.schema_of(fields))
-    with files.Writing(tmp_path, "x", fields, list(files.Format)) as writing:
+    with files.Writing(tmp_path, "x", fields, list(files.FileFormat)) as writing:
         writing.write(rows)
     text = gzip.decompress((tmp_path / "x.csv.gz").read_bytes()).decode()
     for one in said[:6]:
@@ -591,7 +591,7 @@ def test_no_text_of_a_csv_begins_a_formula_and_each_is_read_as_it_was(
     folder = tmp_path_factory.mktemp("csv")
     fields = (Field("id", Type.INTEGER, "", required=True), Field("said", Type.STRING, ""))
     rows = pa.record_batch({"id": [-1 - n for n in range(len(said))], "said": said}).cast(files.schema_of(fields))
-    with files.Writing(folder, "x", fields, [files.Format.CSV]) as writing:
+    with files.Writing(folder, "x", fields, [files.FileFormat.CSV]) as writing:
         writing.write(rows)
     resource = Resource("x", "", fields, ("id",), (), len(said), writing.files())
     read_back = [row for batch in batches(folder, resource, resource.files[0]) for row in batch.to_pylist()]
@@ -671,7 +671,7 @@ def test_without_the_extra_it_says_so(builder: Any, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_key_shows_nothing_of_itself() -> None:
-    key = derive(b"secret", OPEN, Scope.RELEASE, "2026.01.0")
+    key = derive(b"secret", OPEN, KeyScope.RELEASE, "2026.01.0")
     assert repr(key) == str(key) == "Key(...)"
     assert len(key.one("user", 1)) * 8 >= 128
     assert {key.one("user", 1), key.one("project", 1)} == set(key.many("user", [1]) + key.many("project", [1]))

@@ -383,7 +383,7 @@ def test_a_plan_before_the_first_crawl_and_after_it(small_sandbox: Any, make_har
     assert site["min_gain"] is None, "ten requests a second are not enough for the whole site"
     harvester("seed", "users", *small_sandbox.seeds()["users"][:8])
     before = json.loads(harvester("plan", "--json").stdout)
-    assert before["new"]["walks"] == 8
+    assert before["new"]["entries"] == 8
     harvester.crawl()
     facts = json.loads(harvester("plan", "--rate", "0.002", "--json").stdout)
     assert {one["stream"] for one in facts["streams"]} >= {"user_projects", "profile_comments", "user_page"}

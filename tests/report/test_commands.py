@@ -140,7 +140,7 @@ def test_a_page_is_made_once_for_all_who_ask_and_not_too_often(monkeypatch):
         clock[0] += 3.0
         return f"page {len(made)}"
 
-    app = http_server.Application(make, http_server.Kind("/", "text/plain"))
+    app = http_server.Application(make, http_server.PageKind("/", "text/plain"))
 
     async def ask():
         return (await app.renew()).body

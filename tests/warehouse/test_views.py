@@ -18,20 +18,23 @@ def test_the_functions_of_the_past_are_made_from_the_schema() -> None:
 
 CERTIFIED = '{"proven_by": "key", "complete": true, "key": 1767225600}'  # 2026-01-01
 GAPS = [
-    ({"visits": 0}, "the data: not read yet"),
-    ({"certificate": CERTIFIED, "certified_from": "2026-03-01"}, "the world"),
-    ({"certificate": CERTIFIED, "certified_from": "2026-01-15"}, "the world until the last visit, the data after it"),
-    ({"certificate": CERTIFIED, "certified_from": "2026-01-05"}, "the data: not read since"),
+    ({"visits": 0}, "not_collected: not read yet"),
+    ({"certificate": CERTIFIED, "certified_from": "2026-03-01"}, "no_activity"),
+    (
+        {"certificate": CERTIFIED, "certified_from": "2026-01-15"},
+        "no_activity until the last visit, not_collected after it",
+    ),
+    ({"certificate": CERTIFIED, "certified_from": "2026-01-05"}, "not_collected: not read since"),
     (
         {
             "certificate": CERTIFIED,
             "certified_from": "2026-01-05",
             "state": '{"key": 1768867200, "offset": 39}',  # 2026-01-20
         },
-        "the data: a visit is under way",
+        "not_collected: a visit is under way",
     ),
     ({"certificate": '{"proven_by": "none", "complete": false}'}, "unknown: no visit could be certified"),
-    ({"certificate": CERTIFIED, "gone_at": "2026-02-01"}, "the world: the page itself is gone"),
+    ({"certificate": CERTIFIED, "gone_at": "2026-02-01"}, "no_activity: the page itself is gone"),
     (
         {"certificate": CERTIFIED.replace("}", ', "capped": true}'), "certified_from": "2026-03-01"},
         "unknown: the site serves no more than the newest pages",
@@ -40,7 +43,7 @@ GAPS = [
 
 
 @pytest.mark.every_postgres
-def test_a_gap_in_the_data_is_told_from_a_gap_in_the_world(database: str) -> None:
+def test_explain_gap_tells_missing_activity_from_missing_data(database: str) -> None:
     ask = "SELECT analytics.explain_gap('project_comments', %s, '2026-01-10', '2026-02-10')"
     with psycopg.connect(database, autocommit=True) as connection:
         for number, (values, said) in enumerate(GAPS):
@@ -55,11 +58,11 @@ def test_a_gap_in_the_data_is_told_from_a_gap_in_the_world(database: str) -> Non
             marks = ", ".join(["%s"] * len(row))
             connection.execute(f"INSERT INTO crawl.frontier ({names}) VALUES ({marks})", list(row.values()))
             assert connection.execute(ask, [number]).fetchone() == (said,)
-        assert connection.execute(ask, [999]).fetchone() == ("the data: not in scope",)
+        assert connection.execute(ask, [999]).fetchone() == ("not_collected: not in scope",)
         # Analysts may ask, and see nothing else of the operator's tables.
         connection.execute("SET ROLE harvester_reader")
         assert connection.execute("SELECT count(*) FROM analytics.coverage").fetchone() == (len(GAPS),)
-        assert connection.execute(ask, [1]).fetchone() == ("the world",)
+        assert connection.execute(ask, [1]).fetchone() == ("no_activity",)
         assert connection.execute("SELECT count(*) FROM history.projects_at(now())").fetchone() == (0,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("SELECT * FROM crawl.frontier")

@@ -1,4 +1,4 @@
--- What is known of each list and object in scope: a gap in the data can be told from a gap in the world.
+-- What is known of each list and object in scope: whether a gap comes from missing activity or from missing collection.
 CREATE VIEW analytics.coverage AS
 SELECT
     w.stream,
@@ -36,27 +36,27 @@ CROSS JOIN LATERAL (
 ) t;
 
 COMMENT ON VIEW analytics.coverage IS
-    'Per list or object: what is certified, on which proven_by and when. All that stood in the list at certified_from is held, but for the holes.';
+    'Per list or object: what is certified, on which proven_by and when. All items of the list at certified_from are held, but for the holes.';
 
 CREATE FUNCTION analytics.explain_gap(stream text, entity_id bigint, after timestamptz, before timestamptz) RETURNS text
 LANGUAGE sql STABLE AS $$
 SELECT CASE
-    WHEN c.state IS NULL THEN 'the data: not in scope'
-    WHEN c.state = 'not read yet' THEN 'the data: not read yet'
-    WHEN c.state = 'gone' THEN 'the world: the page itself is gone'
+    WHEN c.state IS NULL THEN 'not_collected: not in scope'
+    WHEN c.state = 'not read yet' THEN 'not_collected: not read yet'
+    WHEN c.state = 'gone' THEN 'no_activity: the page itself is gone'
     WHEN c.state = 'unproved' THEN 'unknown: no visit could be certified'
     WHEN c.capped THEN 'unknown: the site serves no more than the newest pages'
-    WHEN c.hole_after < $4 AND c.hole_before > $3 THEN 'the data: a visit is under way'
-    WHEN c.certified_from >= $4 THEN 'the world'
-    WHEN c.certified_from > $3 THEN 'the world until the last visit, the data after it'
-    ELSE 'the data: not read since'
+    WHEN c.hole_after < $4 AND c.hole_before > $3 THEN 'not_collected: a visit is under way'
+    WHEN c.certified_from >= $4 THEN 'no_activity'
+    WHEN c.certified_from > $3 THEN 'no_activity until the last visit, not_collected after it'
+    ELSE 'not_collected: not read since'
 END
 FROM (SELECT $1 AS stream, $2 AS entity_id) asked
 LEFT JOIN analytics.coverage c ON c.stream = asked.stream AND c.entity_id = asked.entity_id
 $$;
 
 COMMENT ON FUNCTION analytics.explain_gap IS
-    'Whether nothing of a list lies between two times because nothing was there (the world) or because it was not read (the data).';
+    'Reason why a list has no rows between two times: no_activity (nothing was there), not_collected (it was not read) or unknown.';
 
 -- Ids count up over the whole site: the share of them that is held says how much of a month the warehouse can have.
 CREATE VIEW analytics.id_gaps AS
