@@ -219,6 +219,11 @@ class Stream:
         return shown - {None, UNSET}
 
     @property
+    def table(self) -> str:
+        """Return the table whose rows the records of this stream are: the rankings, or else the last that it writes."""
+        return "rankings" if "rankings" in self.writes else next(reversed(self.writes))
+
+    @property
     def is_own(self) -> bool:
         """Return whether this stream reads the operator's own account, with its token."""
         return self.kind is Kind.ACCOUNT

@@ -54,7 +54,7 @@ def is_known(connection: Connection, lease: Lease) -> bool:
 
 def _table(stream: Stream) -> sql.Identifier:
     """The table of an object, which is the last that its stream writes."""
-    return sql.Identifier("scratch", next(reversed(stream.writes)))
+    return sql.Identifier("scratch", stream.table)
 
 
 def known_present(connection: Connection, visit: Visit, count: int) -> list[Visit]:

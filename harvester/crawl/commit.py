@@ -188,7 +188,7 @@ class Writer:
 
     def _is_known(self, visit: Visit) -> bool:
         """Tell whether the visited thing itself is in the warehouse, so that its items can refer to it."""
-        table = next(reversed(STREAMS[DETAIL[visit.stream.kind]].writes)) if visit.stream.kind in DETAIL else None
+        table = STREAMS[DETAIL[visit.stream.kind]].table if visit.stream.kind in DETAIL else None
         if table is None:
             return True
         found = self.connection.execute(
@@ -289,7 +289,7 @@ class Writer:
         """Date an absence. A comment is not gone because the page that it stands on is."""
         if visit.stream.gone is None:
             return
-        table = next(reversed(visit.stream.writes))  # an object's own table is the last it writes
+        table = visit.stream.table
         place = OWNER_COLUMN.get(visit.stream.kind)
         # A thing that is asked for when there is a reason was last seen by the walk that gave the reason.
         last_seen_by = visit.stream.name if visit.stream.revisit < ONCE else DETAIL[visit.stream.kind]
@@ -387,7 +387,7 @@ def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]])
     stream = visit.stream
     fresh = visit_result.fresh
     if stream.paging is Paging.SINGLE:
-        fresh = int(visit.entity_id in changed.get(next(reversed(stream.writes)), ()))
+        fresh = int(visit.entity_id in changed.get(stream.table, ()))
     return {
         "stream": stream.name,
         "entity_id": visit.entity_id,

@@ -41,6 +41,9 @@ DOWNLOADER_MIDDLEWARES = {
 }
 SPIDER_MIDDLEWARES_BASE: dict[str, int] = {}
 EXTENSIONS_BASE: dict[str, int] = {}
+EXTENSIONS = {"harvester.crawl.extensions.RecordFeedExporter": 0}  # default: all of Scrapy's; feeds alone are used
+FEED_EXPORT_ENCODING = "utf-8"  # default: JSON with all other letters escaped
+FEED_EXPORTERS = {"gz": "harvester.crawl.extensions.GzipJsonLinesExporter"}  # default: no format for out.jsonl.gz
 ITEM_PIPELINES = {"harvester.crawl.pipelines.WarehousePipeline": 100}
 
 LOG_LEVEL = "WARNING"  # default DEBUG: a line per request would hold names of children

@@ -347,7 +347,7 @@ class FrontierSpider(Spider):
             await self.session.call(leases.release, list(ready))
 
     async def _scope(self) -> tuple[list[str], list[int] | None]:
-        """Names of the streams to lease from and, for a single target, its id, made due now."""
+        """Names of the streams to lease from and, for a single target, its id, made due now; for a feed, in full."""
         if self.target is None:
             await self.session.call(leases.open_site)
             if any(stream.is_own for stream in self.streams):
@@ -356,7 +356,8 @@ class FrontierSpider(Spider):
         kind, entity = self.target
         names = [DETAIL[kind], *(stream.name for stream in self.streams)]
         await self.session.call(leases.seed, [leases.Seed(kind, entity)])
-        await self.session.call(leases.refresh, names, only=[entity])
+        is_fed = bool(self.crawler.settings.getdict("FEEDS"))
+        await self.session.call(leases.refresh, names, full=is_fed, only=[entity])
         return names, [entity]
 
     async def _more(self, names: list[str]) -> bool:

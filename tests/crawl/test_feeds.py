@@ -1,0 +1,85 @@
+"""Feeds of Scrapy's own command line: one line a record, as the warehouse has it."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TOP = Path(__file__).parent.parent.parent
+
+
+def scrapy(harvester: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "scrapy", *arguments],
+        env=harvester.env(),
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_feed_has_a_line_for_each_record(
+    small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path
+) -> None:
+    harvester = make_harvester(small_sandbox)
+    comments = Counter(comment["project_id"] for comment in small_sandbox.truth("project_comments"))
+    project, total = comments.most_common(1)[0]
+    assert total > 20
+    assert "comments" in scrapy(harvester, "list").stdout.split()
+
+    files = [tmp_path / name for name in ("out.jsonl", "out.csv", "out.jsonl.gz")]
+    for file in files:
+        done = scrapy(harvester, "crawl", "comments", "-a", f"project={project}", "-O", str(file))
+        assert (done.returncode, done.stderr) == (0, "")
+    plain, table, compressed = files
+    lines = [json.loads(line) for line in plain.read_text().splitlines()]
+    assert gzip.decompress(compressed.read_bytes()) == plain.read_bytes()
+    with table.open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    columns = ["id", "content", "author_id", "users.username"]
+    fed = [tuple(line[name] for name in columns) for line in lines]
+    assert [tuple(row[name] for name in columns) for row in rows] == [tuple(map(str, line)) for line in fed]
+
+    # All that was asked for stands in the warehouse, and nothing else stands in the feed.
+    stored = harvester.query(
+        "SELECT c.id, c.content, c.author_id, u.username FROM scratch.project_comments c"
+        " JOIN scratch.users u ON u.id = c.author_id WHERE c.project_id = %s AND c.parent_id IS NULL",
+        project,
+    )
+    assert len(stored) > 10
+    assert sorted(fed) == sorted(stored)
+    assert {line["stream"] for line in lines} == {"project_comments"}
+
+    refused = scrapy(harvester, "crawl", "comments", "-O", str(tmp_path / "out.nonsense"))
+    assert refused.returncode == 2
+    assert "Unrecognized output format 'nonsense'" in refused.stderr + refused.stdout
+
+
+def test_a_feed_holds_nothing_of_who_was_erased(
+    small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path
+) -> None:
+    harvester = make_harvester(small_sandbox, HARVESTER_HOME=str(tmp_path))
+    truth = small_sandbox.truth("project_comments")
+    users = {user["id"]: user["username"] for user in small_sandbox.truth("users")}
+    project = Counter(comment["project_id"] for comment in truth).most_common(1)[0][0]
+    author = Counter(each["author_id"] for each in truth if each["project_id"] == project).most_common(1)[0][0]
+    file = tmp_path / "out.jsonl"
+    assert scrapy(harvester, "crawl", "comments", "-a", f"project={project}", "-O", str(file)).returncode == 0
+    assert users[author] in file.read_text()
+    harvester("erase", "user", users[author], "--yes")
+    assert scrapy(harvester, "crawl", "comments", "-a", f"project={project}", "-O", str(file)).returncode == 0
+    fed = file.read_text()
+    assert len(fed) > 1000
+    assert users[author] not in fed
+    assert str(author) not in fed
