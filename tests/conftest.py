@@ -47,7 +47,7 @@ from harvester.warehouse.roles import make_roles
 from harvester.warehouse.tables import PLACES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
 
 PG15 = Path("/usr/lib/postgresql/15/bin")
 
@@ -144,10 +144,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(next((mark for fixture, mark in MARKS.items() if fixture in asked), "unit"))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+def pytest_runtest_setup(item: pytest.Item) -> None:
     _under_test[:] = [item]
-    return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    _under_test.clear()  # the last test of a module ends its servers
 
 
 def _keep_units_pure(event: str, _: object) -> None:
