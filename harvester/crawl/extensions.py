@@ -16,10 +16,10 @@ from scrapy.crawler import Crawler
 from scrapy.exporters import JsonLinesItemExporter
 from scrapy.extensions.feedexport import FeedExporter
 
+from harvester.api.rows import Rows, normalise
 from harvester.api.stream import Stream
 from harvester.crawl.spider import FrontierSpider, Page
-from harvester.api.rows import Rows, normalise
-from harvester.warehouse.page import Committed, PageCommit
+from harvester.frontier.model import Committed, PageCommit
 
 Line = dict[str, Any]
 
