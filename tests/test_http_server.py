@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("processes")
 CODE = """
 from harvester import http_server as server
 server.HEAD_SECONDS = {seconds}
-app = server.Application(lambda: "text", server.Kind("/page", "text/plain"), ["proxy.example"])
+app = server.Application(lambda: "text", server.PageKind("/page", "text/plain"), ["proxy.example"])
 server.serve(app, server.listen("127.0.0.1", 0), "/page")
 """
 
