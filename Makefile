@@ -4,7 +4,7 @@ PYTHON ?= python3
 # Airflow comes with the tests only: it is larger than all the rest.
 EXTRAS ?= dataset
 PYTEST_ARGS ?=
-# Tests wait for processes of their own half of the time: four at once keep two cores busy (489 s against 614 s).
+# Tests wait for processes of their own half of the time: four at once keep two cores busy.
 JOBS ?= 4
 BENCH_ARGS ?=
 DEMO_ARGS ?=

@@ -1,4 +1,4 @@
-"""What a column of the schema says of itself, beside its type and its comment, and what is read off that.
+"""Annotations of the columns of the schema, beside type and comment, and what is derived from them.
 
 Each column carries an `About` in its `info`. Erasure, history, the functions for the past, the data dictionary and the
 datasets read these, so that what a column refers to and whose it is stand in `tables.py` alone.
@@ -21,7 +21,7 @@ _KIND_OF = {"scratch.users": USER, "scratch.projects": PROJECT, "scratch.studios
 
 
 class Person(Enum):
-    """How the value of a column has to do with a person, which decides what erasing the person does to its row."""
+    """Relation of the value of a column to a person, which decides what erasing the person does to its row."""
 
     OWNER = "the row is the person's: it is deleted"
     AUTHOR = "the person made what is in the row: the row may stay, emptied of it"
@@ -31,7 +31,7 @@ class Person(Enum):
 
 
 class History(Enum):
-    """Where earlier values of a column are kept."""
+    """Place where earlier values of a column are kept."""
 
     REVISIONS = "revisions"
     STATS = "stats"
