@@ -26,11 +26,10 @@ from pathlib import Path
 from psycopg import ClientCursor
 
 from harvester.analytics.refresh import refresh
-from harvester.crawl.commit import Connection
 from harvester.report.answers import FigureSources, source
 from harvester.report.page import moment_of
 from harvester.warehouse import embedded, schema
-from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connect import Connection, open_connection
 
 LIMIT = 10.0
 CHANGED = 1000

@@ -25,10 +25,10 @@ from benchmarks.report import ROUNDS, median, publish
 from benchmarks.warehouse import new_warehouse
 from harvester.analytics.refresh import refresh
 from harvester.config import load
-from harvester.crawl.commit import Connection, Writer
+from harvester.crawl.commit import Writer
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Purpose
-from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connect import Connection, open_connection
 from harvester.warehouse.embedded import DATABASE
 
 SIZES = (100_000, 1_000_000, 10_000_000, 50_000_000)

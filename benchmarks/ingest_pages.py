@@ -27,12 +27,12 @@ from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
 from harvester.api.rows import normalise
 from harvester.config import load
-from harvester.crawl.commit import Connection, Writer
+from harvester.crawl.commit import Writer
 from harvester.crawl.visits import paginator_of, take_page
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Purpose
 from harvester.frontier.model import Committed, Lease, PageCommit
-from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connect import Connection, open_connection
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue

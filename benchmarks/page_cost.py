@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from harvester.crawl.commit import Connection
     from harvester.frontier.model import Lease
+    from harvester.warehouse.connect import Connection
 
 RECORDED = Path(__file__).with_name("page_cost.json")
 MOST = 1.5

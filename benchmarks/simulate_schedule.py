@@ -34,13 +34,13 @@ import numpy as np
 from harvester.api.catalogue import STREAMS
 from harvester.api.stream import Stream
 from harvester.config import load
-from harvester.crawl.commit import Connection, Writer, finish_visits
+from harvester.crawl.commit import Writer, finish_visits
 from harvester.frontier import fitting, rates
 from harvester.frontier import leases as frontier
 from harvester.frontier.gamma_prior import fit_gamma
 from harvester.frontier.leases import Purpose
 from harvester.warehouse import embedded, schema
-from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connect import Connection, open_connection
 
 LISTS = 40_000
 DAYS = 90.0

@@ -15,12 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from harvester.config import Settings, load
-from harvester.crawl.commit import Connection
 from harvester.errors import HarvesterError
 from harvester.processes import start_command
 from harvester.signals import INTERRUPTED, handle_end
 from harvester.warehouse import embedded
-from harvester.warehouse.connect import connect
+from harvester.warehouse.connect import Connection, connect
 
 _CHANGES_PER_USER = 2
 _SEEDED = 3

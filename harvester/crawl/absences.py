@@ -13,8 +13,8 @@ from harvester.api.stream import Kind, Paging, Stream
 from harvester.crawl.deletions import ITSELF
 
 if TYPE_CHECKING:
-    from harvester.crawl.commit import Connection
     from harvester.frontier.model import Lease
+    from harvester.warehouse.connect import Connection
 
 _EARLIER = 10
 """Runs before this one that tell what is usual."""

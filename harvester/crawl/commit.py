@@ -8,7 +8,7 @@ is tried alone. Of a page that fails alone, the items are set aside that the dat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -32,17 +32,15 @@ from harvester.crawl.deletions import (
 from harvester.crawl.set_aside import record_set_aside, without_refused
 from harvester.erasure.erase import Rule, load_rule
 from harvester.frontier import names
-from harvester.frontier.model import CommitResult, Committed, PageCommit, Rejected, Stale
+from harvester.frontier.model import LEASE_SECONDS, CommitResult, Committed, Counts, PageCommit, Rejected, Stale
 from harvester.frontier.rates import FINISH_VISITS, QUEUE_NUMBERS
 from harvester.sampling.outcomes import record_outcomes
 from harvester.warehouse import staging
+from harvester.warehouse.connect import Connection
 from harvester.warehouse.sqlstates import Cause, cause_of
 
-Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
 
-LEASE_SECONDS = 120
-"""Seconds of silence after which another worker takes over a frontier entry; each page renews the lease."""
 _ATTEMPTS = 8
 _PLANNING = {
     "enable_hashjoin": "off",
@@ -59,32 +57,6 @@ a plan, which before version 18 seems dear because the staging table is read thr
 does making one anew for each value."""
 _REPLAN_EVERY = 200
 """Transactions after which plans are made anew: one that was made while a table was empty, and kept, scans it."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """Rows by table: inserted, updated, unchanged."""
-
-    tables: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
-
-    def add(self, table: str, inserted: int, updated: int, unchanged: int) -> None:
-        """Count the outcome of one upsert."""
-        row = self.tables[table]
-        row[0] += inserted
-        row[1] += updated
-        row[2] += unchanged
-
-    def merge(self, other: "Counts") -> None:
-        """Add the counts of another transaction."""
-        for table, numbers in other.tables.items():
-            self.add(table, *numbers)
-
-    def as_json(self) -> dict[str, dict[str, int]]:
-        """For reports and `crawl.runs`."""
-        return {
-            table: dict(zip(("inserted", "updated", "unchanged"), numbers, strict=True))
-            for table, numbers in sorted(self.tables.items())
-        }
 
 
 @dataclass(slots=True)

@@ -20,8 +20,6 @@ FRESH_SECONDS = 60.0
 """Seconds for which an answer is evidence of the site's state."""
 CANDIDATES = 3
 """Known things of a stream that are asked for at most; where all are missing, the fault is the site's."""
-NOT_BELIEVED = "not believed"
-"""The key under which `crawl.runs.responses` counts such a response, in place of its status."""
 WAIT_SECONDS = 2.0
 """Seconds to wait for a current visit to find something, before a known entity is requested."""
 _PLAUSIBLE = 0.2

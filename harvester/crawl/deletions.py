@@ -22,7 +22,7 @@ from psycopg.types.json import Jsonb
 from harvester.api.catalogue import PAGE_LIMIT, STREAMS
 from harvester.api.stream import Holding, Paging, Stream
 from harvester.crawl.set_aside import possibly_hidden
-from harvester.warehouse.tables import KEY_COLUMNS
+from harvester.frontier.model import LISTS_OF_LINKS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -45,20 +45,6 @@ ASKED_BY: dict[str, str] = {
     if stream.members is not None and stream.members.verify_with is not None and not stream.members.verify_only
 }
 """The list from which a stream's things are asked for one by one."""
-
-
-def _lists_of_links() -> dict[str, list[tuple[str, str, str]]]:
-    """By table of links, the lists that show them: stream, and the columns of the list's entity and of the item."""
-    shown: dict[str, list[tuple[str, str, str]]] = {}
-    for stream in STREAMS.values():
-        holds = stream.members
-        if holds is not None and len(KEY_COLUMNS[holds.table]) == 2:
-            shown.setdefault(holds.table, []).append((stream.name, holds.owner, holds.item))
-    return {table: lists for table, lists in shown.items() if len(lists) > 1}
-
-
-LISTS_OF_LINKS = _lists_of_links()
-"""By table of links, the lists that show them: see `_lists_of_links`."""
 
 
 _NO_UNKNOWN = (

@@ -21,10 +21,10 @@ from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 
-from harvester.crawl.commit import Connection
 from harvester.crawl.session import Session, fail
 from harvester.errors import WarehouseError
 from harvester.frontier.request_rate import check_unlimited
+from harvester.warehouse.connect import Connection
 
 if TYPE_CHECKING:
     from harvester.crawl.spider import FrontierSpider

@@ -17,14 +17,14 @@ from harvester.api.rows import normalise
 from harvester.api.stream import Paging
 from harvester.config import Settings
 from harvester.crawl.archive import Archived, read_archives
-from harvester.crawl.commit import Connection, Counts, Writer
+from harvester.crawl.commit import Writer
 from harvester.crawl.spider import is_absent
 from harvester.crawl.visits import Paginator, paginator_of, take_object, take_page
 from harvester.erasure.erase import load_rule
 from harvester.errors import DecodeError, UsageError
 from harvester.frontier import leases
-from harvester.frontier.model import Committed, Lease
-from harvester.warehouse.connect import NO_SCHEMAS, connect
+from harvester.frontier.model import Committed, Counts, Lease
+from harvester.warehouse.connect import NO_SCHEMAS, Connection, connect
 from harvester.warehouse.schema import use_schema
 
 if TYPE_CHECKING:

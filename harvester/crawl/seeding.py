@@ -13,7 +13,7 @@ from harvester.api.rows import Query, Rows, Visit, normalise
 from harvester.api.stream import Kind
 from harvester.config import Settings
 from harvester.crawl.archive import Part
-from harvester.crawl.commit import Connection, Writer
+from harvester.crawl.commit import Writer
 from harvester.crawl.politeness import Interrupted
 from harvester.crawl.run import run_spider
 from harvester.crawl.session import Session
@@ -23,7 +23,7 @@ from harvester.errors import HarvesterError, Stop, TransientHTTP, UsageError
 from harvester.frontier import leases
 from harvester.frontier.leases import Seed
 from harvester.warehouse.annotations import NAME
-from harvester.warehouse.connect import connect
+from harvester.warehouse.connect import Connection, connect
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.tables import LONGEST_KEY
 

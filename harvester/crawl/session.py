@@ -20,13 +20,13 @@ import psycopg
 from harvester.api.rows import Rows
 from harvester.config import Settings
 from harvester.crawl.archive import Archive
-from harvester.crawl.commit import LEASE_SECONDS, Connection, Counts, Writer
+from harvester.crawl.commit import Writer
 from harvester.erasure.erase import load_rule
 from harvester.errors import WarehouseError
 from harvester.frontier import leases
-from harvester.frontier.model import CommitResult, PageCommit
+from harvester.frontier.model import LEASE_SECONDS, CommitResult, Counts, PageCommit
 from harvester.frontier.request_rate import adopt_rate
-from harvester.warehouse.connect import connect, refusal
+from harvester.warehouse.connect import Connection, connect, refusal
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.sqlstates import PASSING, Cause, cause_of
 

@@ -38,7 +38,7 @@ from harvester.config import settings as environment
 from harvester.crawl import absences, deletions
 from harvester.crawl.account import Account
 from harvester.crawl.archive import Part
-from harvester.crawl.control import CANDIDATES, NOT_BELIEVED, WAIT_SECONDS, Control
+from harvester.crawl.control import CANDIDATES, WAIT_SECONDS, Control
 from harvester.crawl.names import is_recent, same_name
 from harvester.crawl.politeness import ATTEMPTS, Interrupted, PoliteMiddleware, RateLimiter, backoff, retry_after
 from harvester.crawl.progress import Figures
@@ -54,7 +54,16 @@ from harvester.crawl.visits import (
 )
 from harvester.errors import DecodeError, SetAside, TransientHTTP, UsageError
 from harvester.frontier import fitting, leases, names
-from harvester.frontier.model import CommitResult, Committed, Lease, PageCommit, Rejected, VisitResult
+from harvester.frontier.model import (
+    ANSWERS,
+    NOT_BELIEVED,
+    CommitResult,
+    Committed,
+    Lease,
+    PageCommit,
+    Rejected,
+    VisitResult,
+)
 from harvester.frontier.revisit import PRIOR_DECAY
 from harvester.frontier.shares import Shares
 from harvester.pagination import offset
@@ -74,8 +83,6 @@ _BROKEN = (
     ResponseDataLossError,
     OSError,
 )
-ANSWERS = (200, 400, 401, 403, 404, 410)
-"""Statuses whose body is looked at; all others (429, 5xx, redirects, unheard-of ones) are no answer."""
 _AS_WRITTEN = {"verbatim_url": True}
 """Addresses are written as they are to be sent: nobody need look for what to quote in them."""
 CONFIRM_ATTEMPTS = 2

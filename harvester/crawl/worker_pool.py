@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 import psycopg
 
 from harvester.config import Settings
-from harvester.crawl.commit import Connection
 from harvester.crawl.progress import Figures, Progress
 from harvester.crawl.spider import Bounds
 from harvester.errors import HarvesterError, WarehouseError
@@ -30,7 +29,7 @@ from harvester.logs import log_as_json
 from harvester.monitoring.checks import findings
 from harvester.processes import start_command
 from harvester.signals import INTERRUPTED, handle_end
-from harvester.warehouse.connect import connect
+from harvester.warehouse.connect import Connection, connect
 from harvester.warehouse.schema import check_schema
 
 T = TypeVar("T")

@@ -15,8 +15,8 @@ from harvester.frontier.revisit import PRIOR_DECAY, Decay, deepest_look
 from harvester.warehouse.locks import FITTING
 
 if TYPE_CHECKING:
-    from harvester.crawl.commit import Connection
     from harvester.frontier.model import Lease
+    from harvester.warehouse.connect import Connection
 
 _EVERY = "1 day"
 _LEAST_LISTS = 30

@@ -23,12 +23,12 @@ from harvester.api.rows import Query, Visit
 from harvester.api.stream import DAY, Kind, Lead
 from harvester.api.text import without_tokens
 from harvester.config import Settings
-from harvester.crawl.commit import LEASE_SECONDS, Connection, Counts
 from harvester.frontier import rates
-from harvester.frontier.model import Lease
+from harvester.frontier.model import LEASE_SECONDS, Counts, Lease
 from harvester.frontier.names import BY_NAME, PROVEN_SECONDS
 from harvester.frontier.rates import NOW
 from harvester.frontier.revisit import interval
+from harvester.warehouse.connect import Connection
 from harvester.warehouse.locks import ALIVE
 from harvester.warehouse.tables import HASHED_PATH, LONGEST_KEY
 

@@ -1,14 +1,64 @@
 """Types of a visit: the lease of a frontier entry, the page to commit, and the result."""
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from harvester.api.catalogue import STREAMS
 from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.api.rows import Rows, Visit
+from harvester.warehouse.tables import KEY_COLUMNS
+
+LEASE_SECONDS = 120
+"""Seconds of silence after which another worker takes over a frontier entry; each page renews the lease."""
+ANSWERS = (200, 400, 401, 403, 404, 410)
+"""Statuses whose body is looked at; all others (429, 5xx, redirects, unheard-of ones) are no answer."""
+NOT_BELIEVED = "not believed"
+"""The key under which `crawl.runs.responses` counts such a response, in place of its status."""
+
+
+def _lists_of_links() -> dict[str, list[tuple[str, str, str]]]:
+    """By table of links, the lists that show them: stream, and the columns of the list's entity and of the item."""
+    shown: dict[str, list[tuple[str, str, str]]] = {}
+    for stream in STREAMS.values():
+        holds = stream.members
+        if holds is not None and len(KEY_COLUMNS[holds.table]) == 2:
+            shown.setdefault(holds.table, []).append((stream.name, holds.owner, holds.item))
+    return {table: lists for table, lists in shown.items() if len(lists) > 1}
+
+
+LISTS_OF_LINKS = _lists_of_links()
+"""By table of links, the lists that show them: see `_lists_of_links`."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """Rows by table: inserted, updated, unchanged."""
+
+    tables: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
+
+    def add(self, table: str, inserted: int, updated: int, unchanged: int) -> None:
+        """Count the outcome of one upsert."""
+        row = self.tables[table]
+        row[0] += inserted
+        row[1] += updated
+        row[2] += unchanged
+
+    def merge(self, other: "Counts") -> None:
+        """Add the counts of another transaction."""
+        for table, numbers in other.tables.items():
+            self.add(table, *numbers)
+
+    def as_json(self) -> dict[str, dict[str, int]]:
+        """For reports and `crawl.runs`."""
+        return {
+            table: dict(zip(("inserted", "updated", "unchanged"), numbers, strict=True))
+            for table, numbers in sorted(self.tables.items())
+        }
 
 
 @dataclass(frozen=True, slots=True)

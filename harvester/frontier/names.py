@@ -14,7 +14,7 @@ from psycopg import sql
 
 from harvester.api.catalogue import ONCE, STREAMS
 from harvester.api.rows import Rows
-from harvester.crawl.deletions import LISTS_OF_LINKS
+from harvester.frontier.model import LISTS_OF_LINKS
 from harvester.frontier.rates import NOW
 from harvester.warehouse import staging
 from harvester.warehouse.staging import NAME_UNKNOWN

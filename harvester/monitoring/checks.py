@@ -8,10 +8,9 @@ from statistics import median
 from typing import Any
 
 from harvester.api.catalogue import STREAMS
-from harvester.crawl.commit import Connection
-from harvester.crawl.control import NOT_BELIEVED
-from harvester.crawl.spider import ANSWERS
 from harvester.frontier.leases import Totals
+from harvester.frontier.model import ANSWERS, NOT_BELIEVED
+from harvester.warehouse.connect import Connection
 
 _EARLIER = 10
 """Runs before this one that it is compared with."""

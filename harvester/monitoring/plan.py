@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harvester.config import Settings
-    from harvester.crawl.commit import Connection
+    from harvester.warehouse.connect import Connection
 
 PUBLISHED = {Kind.USER: 135_078_559, Kind.PROJECT: 164_307_034, Kind.STUDIO: 34_866_300}
 """Users, shared projects and studios of 2024-07-14 (the site's statistics page)."""

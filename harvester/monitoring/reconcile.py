@@ -6,7 +6,7 @@ where to look first.
 
 from typing import Any
 
-from harvester.crawl.commit import Connection
+from harvester.warehouse.connect import Connection
 
 _WORST = 3
 """Examples that are named of each comparison."""

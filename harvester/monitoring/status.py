@@ -12,13 +12,12 @@ from sqlalchemy import Table
 from harvester import output
 from harvester.api.catalogue import STREAMS
 from harvester.config import Settings
-from harvester.crawl.commit import Connection
 from harvester.frontier import rates
 from harvester.frontier.fitting import PARAMETERS
 from harvester.frontier.request_rate import describe, read_rate
 from harvester.monitoring.reconcile import reconcile
 from harvester.sampling.samples import read_designs
-from harvester.warehouse.connect import connect
+from harvester.warehouse.connect import Connection, connect
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.tables import WRITTEN
 

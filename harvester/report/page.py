@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from harvester.config import Settings
-    from harvester.crawl.commit import Connection
     from harvester.report.answers import Row
+    from harvester.warehouse.connect import Connection
 
 PATIENCE = 10.0
 """Seconds that one query may take."""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harvester.config import Settings
-    from harvester.crawl.commit import Connection
     from harvester.erasure.erase import Rule
+    from harvester.warehouse.connect import Connection
 
 ALONE = -1
 """The depth of what is visited without its lists."""

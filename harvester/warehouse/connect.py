@@ -21,6 +21,8 @@ from harvester.warehouse.sqlstates import Cause, cause_of
 if TYPE_CHECKING:
     from harvester.config import Settings
 
+Connection = psycopg.Connection[tuple[Any, ...]]
+
 OLDEST_SERVER = 15
 APPLICATION_NAME = "scratch-harvester"
 CONNECT_TIMEOUT = 10  # seconds; libpq waits for ever by default

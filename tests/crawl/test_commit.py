@@ -20,12 +20,12 @@ from harvester.api.catalogue import STREAMS, Kind
 from harvester.api.decode import decode
 from harvester.api.rows import Query, Rows, Visit, normalise
 from harvester.config import load
-from harvester.crawl.commit import Connection, Writer
+from harvester.crawl.commit import Writer
 from harvester.erasure.erase import erase, load_rule
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Purpose, Seed
 from harvester.frontier.model import Committed, Lease, PageCommit, Rejected, Stale, VisitResult
-from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connect import Connection, open_connection
 from harvester.warehouse.tables import WRITTEN
 
 pytestmark = pytest.mark.every_postgres

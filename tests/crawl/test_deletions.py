@@ -9,11 +9,11 @@ import pytest
 from harvester.api.catalogue import STREAMS
 from harvester.api.rows import Rows
 from harvester.config import load
-from harvester.crawl.commit import Connection, Writer
+from harvester.crawl.commit import Writer
 from harvester.frontier import leases
 from harvester.frontier.leases import Purpose
 from harvester.frontier.model import Committed, Lease, PageCommit, VisitResult
-from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connect import Connection, open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

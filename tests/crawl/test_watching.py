@@ -14,10 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from harvester.config import load
 from harvester.crawl import progress
-from harvester.crawl.commit import Counts
 from harvester.crawl.spider import Bounds
 from harvester.errors import WarehouseError
 from harvester.frontier.leases import Totals
+from harvester.frontier.model import Counts
 from harvester.monitoring.checks import findings
 from harvester.monitoring.metrics import exposition, registry
 from harvester.warehouse.connect import open_connection

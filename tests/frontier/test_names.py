@@ -14,12 +14,12 @@ from harvester.api.decode import decode
 from harvester.api.rows import Rows
 from harvester.api.stream import Paging
 from harvester.config import load
-from harvester.crawl.commit import Connection, Writer
+from harvester.crawl.commit import Writer
 from harvester.crawl.visits import paginator_of, take_object, take_page
 from harvester.frontier import leases
 from harvester.frontier.model import Committed
 from harvester.frontier.names import BY_NAME
-from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connect import Connection, open_connection
 from harvester.warehouse.staging import NAME_UNKNOWN
 
 if TYPE_CHECKING:

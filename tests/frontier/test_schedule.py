@@ -15,13 +15,13 @@ from scipy import optimize, stats
 
 from harvester.api.catalogue import STREAMS
 from harvester.config import load
-from harvester.crawl.commit import Connection, Writer, finish_visits
+from harvester.crawl.commit import Writer, finish_visits
 from harvester.frontier import fitting, rates
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Picker, Purpose
 from harvester.frontier.revisit import PRIOR_DECAY, Group, min_gain_for, outlook
 from harvester.monitoring.plan import read_scope
-from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connect import Connection, open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
