@@ -429,7 +429,7 @@ _STREAMS = (
         notes=("None at all is a 404 in places (scratch-www).",),
         item_weight=2.0,
         rate=2.7e-05,
-        members=Holding("projects", "parent_id", "id", verify_with="project", verify_only=True),
+        members=Holding("projects", "parent_id", "id", verify_with="project", verify_only=True, confirms=False),
     ),
     Stream(
         name="project_studios",

@@ -97,6 +97,8 @@ class Holding:
     """A list of the same entity to which what vanished here may have gone: it is read again before it is dated."""
     dated: str | None = None
     """The column that tells since when a thing is in the list, where that is known."""
+    confirms: bool = True
+    """Whether a full read shows that what it lists is visible still: a release keeps what was confirmed lately."""
     number: Callable[[Any], int] | None = None
     """`item` of a record, where that is not its identity."""
 

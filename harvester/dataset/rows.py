@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Double, Integer
 from sqlalchemy.dialects.postgresql import JSONB
 
+from harvester.api.catalogue import STREAMS
 from harvester.api.records import ERASED
 from harvester.dataset.columns import (
     COLUMNS,
@@ -32,7 +33,7 @@ from harvester.dataset.release import CC_BY_SA_BEFORE, Field, ForeignKey, Profil
 from harvester.warehouse.tables import COMMENTS, KEY_COLUMNS, SCRATCH_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import Table
@@ -158,36 +159,18 @@ class _Shows:
         return "last_full_read_at" if self.is_list else "visited_at"
 
 
-SHOWN_BY: dict[str, tuple[_Shows, ...]] = {
-    "users": (_Shows("user", "t.id", "t.id", is_list=False), _Shows("user_page", "t.id", "t.id", is_list=False)),
-    "projects": (_Shows("project", "t.id", "t.id", is_list=False), _Shows("user_projects", "t.author_id", "t.id")),
-    "studios": (_Shows("studio", "t.id", "t.id", is_list=False),),
-    "project_comments": (
-        _Shows("project_comments", "t.project_id", "t.id"),
-        _Shows("project_replies", "t.parent_id", "t.id", is_list=False),
-    ),
-    "studio_comments": (
-        _Shows("studio_comments", "t.studio_id", "t.id"),
-        _Shows("studio_replies", "t.parent_id", "t.id", is_list=False),
-    ),
-    "profile_comments": (_Shows("profile_comments", "t.user_id", "t.id"),),
-    "follows": (
-        _Shows("user_followers", "t.followee_id", "t.follower_id"),
-        _Shows("user_following", "t.follower_id", "t.followee_id"),
-    ),
-    "favorites": (_Shows("user_favorites", "t.user_id", "t.project_id"),),
-    "studio_projects": (
-        _Shows("studio_projects", "t.studio_id", "t.project_id"),
-        _Shows("project_studios", "t.project_id", "t.studio_id"),
-    ),
-    "studio_members": (
-        _Shows("studio_managers", "t.studio_id", "t.user_id"),
-        _Shows("studio_curators", "t.studio_id", "t.user_id"),
-        _Shows("user_studios", "t.user_id", "t.studio_id"),
-    ),
-    "studio_activity": (),
-    "news": (),
-}
+def _shown_by(table: str) -> Iterator[_Shows]:
+    """Yield the streams whose visits show rows of a table: objects by their own id, lists by what they hold."""
+    for stream in STREAMS.values():
+        members = stream.members
+        if members is not None and members.table == table and members.confirms:
+            # The replies of a comment are read as one object.
+            yield _Shows(stream.name, f"t.{members.owner}", f"t.{members.item}", is_list=not stream.is_thread)
+        elif members is None and stream.gone is not None and ENTITIES.get(stream.kind.value) == table:
+            yield _Shows(stream.name, "t.id", "t.id", is_list=False)
+
+
+SHOWN_BY: dict[str, tuple[_Shows, ...]] = {table.name: tuple(_shown_by(table.name)) for table in SCRATCH_TABLES}
 """Streams that confirm that a row is still visible, beside the one that first showed it. An event that cannot be taken
 back at the site is confirmed by its page."""
 

@@ -15,6 +15,8 @@ that loses at most 1.5% against exact order (a class is a factor of the square r
 Sources: Cho and Garcia-Molina 2003 for the problem, Sia, Cho and Cho 2007 for delay as its measure.
 """
 
+from enum import IntEnum
+
 from harvester.api.catalogue import STREAMS
 
 NOW = "coalesce(%(now)s::timestamptz, now())"
@@ -37,10 +39,22 @@ FIRST_CLASS = -8
 
 Each further class holds those of half as much, the last all below 2^-23.
 """
-QUEUE_NUMBERS: dict[str, int] = {
-    spider: lane for lane, spider in enumerate(dict.fromkeys(one.spider for one in STREAMS.values() if one.item_weight))
-}
-"""The spiders whose visits are scheduled, as numbers: a queue is a spider and a class."""
+
+
+class SpiderNumber(IntEnum):
+    """Number the spiders whose visits are scheduled.
+
+    The numbers are stored in `crawl.frontier.queue`: one that is taken is never changed or given to another spider.
+    """
+
+    USERS = 0
+    PROJECTS = 1
+    STUDIOS = 2
+    COMMENTS = 3
+
+
+QUEUE_NUMBERS: dict[str, int] = {number.name.lower(): number.value for number in SpiderNumber}
+"""The number of each spider by its name: a queue is a spider and a class."""
 SECOND_LOOK_DAYS = 1.5
 """A young thing is visited again after so many days, whatever is known of its kind."""
 YOUNG_DAYS = 7.0

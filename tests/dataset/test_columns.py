@@ -6,6 +6,7 @@ import pytest
 
 from harvester.dataset.columns import COLUMNS, ENTITIES, FreeText, Generalized, Keep, Left, OwnId, Reference, tables
 from harvester.dataset.release import Profile
+from harvester.dataset.rows import SHOWN_BY
 from harvester.warehouse.tables import MENTIONED, OWNED, SCRATCH_TABLES
 
 
@@ -56,3 +57,12 @@ def test_whatever_names_a_person_is_known_as_such() -> None:
             treatment = COLUMNS[table][name].restricted
             assert isinstance(treatment, OwnId | Reference), f"{table}.{name}"
             assert treatment.kind == kind, f"{table}.{name}"
+
+
+def test_a_release_takes_what_confirms_a_row_from_the_streams() -> None:
+    confirming = {table: {one.stream for one in streams} for table, streams in SHOWN_BY.items()}
+    assert confirming["users"] == {"user", "user_page"}
+    assert confirming["projects"] == {"project", "user_projects"}, "the list of remixes proves no project"
+    assert confirming["studios"] == {"studio"}
+    assert {table for table, streams in confirming.items() if not streams} == {"studio_activity", "news"}
+    assert {one.stream for one in SHOWN_BY["studio_comments"] if not one.is_list} == {"studio_replies"}
