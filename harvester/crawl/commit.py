@@ -37,26 +37,14 @@ from harvester.frontier.rates import FINISH_VISITS, QUEUE_NUMBERS
 from harvester.sampling.outcomes import record_outcomes
 from harvester.warehouse import staging
 from harvester.warehouse.connect import Connection
+from harvester.warehouse.planner import plan_by_key
 from harvester.warehouse.sqlstates import Cause, cause_of
 
 T = TypeVar("T")
 
 _ATTEMPTS = 8
-_PLANNING = {
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "enable_bitmapscan": "off",
-    "enable_seqscan": "off",
-    "jit": "off",
-    "random_page_cost": "1.1",
-    "plan_cache_mode": "force_generic_plan",
-}
-"""Every join here is a few staged rows against the rows of their keys, and a lease reads one index in order; a planner
-without statistics of tables that fill while it looks does not know that: a lease by bitmap took 37 ms, not 1. Compiling
-a plan, which before version 18 seems dear because the staging table is read through, takes longer than running it; so
-does making one anew for each value."""
 _REPLAN_EVERY = 200
-"""Transactions after which plans are made anew: one that was made while a table was empty, and kept, scans it."""
+"""Transactions after which statements are planned again: a plan of when a table was empty scans the table."""
 
 
 @dataclass(slots=True)
@@ -76,8 +64,7 @@ class Writer:
         """Rule of the erased persons, who are left out of every write."""
         staging.prepare(connection)
         self._transactions = 0
-        for setting, value in _PLANNING.items():
-            connection.execute(f"SET {setting} = {value}")
+        plan_by_key(connection)
 
     def commit(self, pages: Sequence[PageCommit]) -> BatchResult:
         """Store pages; see the module. Raises psycopg errors other than of a page's own data."""
@@ -318,12 +305,6 @@ WITH ended AS (
 UPDATE scratch.studio_members m SET role = 'manager' FROM ended e
 WHERE m.studio_id = e.studio_id AND m.user_id = e.user_id
 """
-
-
-def plan_freely(connection: Connection) -> None:
-    """Use the planner's defaults until the transaction ends, for statements that read whole tables."""
-    for setting in _PLANNING:
-        connection.execute(f"SET LOCAL {setting} = DEFAULT")
 
 
 def _ruled(connection: Connection, rows: list[Rows], rule: Rule) -> list[Rows]:

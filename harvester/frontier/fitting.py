@@ -9,10 +9,10 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from harvester.api.catalogue import PAGE_LIMIT, STREAMS
-from harvester.crawl.commit import plan_freely
 from harvester.frontier import rates, revisit
 from harvester.frontier.revisit import PRIOR_DECAY, Decay, deepest_look
 from harvester.warehouse.locks import FITTING
+from harvester.warehouse.planner import plan_freely
 
 if TYPE_CHECKING:
     from harvester.frontier.model import Lease
