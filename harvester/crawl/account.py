@@ -5,20 +5,24 @@ The session cookie goes to the site's `/session/` alone, and the token that it a
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 from scrapy.http import Response
 
 from harvester.api.rows import Visit
-from harvester.crawl.politeness import ATTEMPTS, backoff
+from harvester.crawl.retry import ATTEMPTS, backoff
+from harvester.crawl.session import Session
 from harvester.errors import HarvesterError, TransientHTTP, UsageError
 from harvester.frontier import leases
 
-if TYPE_CHECKING:
-    from harvester.crawl.spider import FrontierSpider
-
 _PATH = "/session/"
+
+
+class Get(Protocol):
+    """Send one request of a stream; raise `TransientHTTP` where the server gives no answer to it."""
+
+    async def __call__(self, name: str, url: str, headers: dict[str, str]) -> Response: ...
 
 
 class _User(msgspec.Struct):
@@ -34,8 +38,9 @@ class _Session(msgspec.Struct):
 class Account:
     """Operator's own account at the site, with its token."""
 
-    def __init__(self, spider: "FrontierSpider") -> None:
-        self._spider = spider
+    def __init__(self, session: Session, get: Get) -> None:
+        self._session = session
+        self._get = get
         self._user: _User | None = None
         self._is_refused = False
         self._turn = asyncio.Lock()
@@ -48,7 +53,7 @@ class Account:
             HarvesterError: the session page does not answer, or something else does in its place.
         """
         user = await self._known()
-        await self._spider.session.call(leases.open_account, user.id)
+        await self._session.call(leases.open_account, user.id)
 
     def visit(self, visit: Visit) -> Visit:
         """A visit in the name of the account."""
@@ -74,14 +79,14 @@ class Account:
         """Request the session page, up to `ATTEMPTS` times."""
         for attempt in range(ATTEMPTS):
             try:
-                return await self._spider.get("session", url, headers)
+                return await self._get("session", url, headers)
             except TransientHTTP as error:
                 problem = error
                 await asyncio.sleep(backoff(attempt))
         raise HarvesterError(f"the site's session page does not answer ({problem}): nothing was crawled")
 
     async def _log_in(self) -> _User:
-        settings = self._spider.session.settings
+        settings = self._session.settings
         assert settings.session is not None
         headers = {
             "Cookie": f'scratchsessionsid="{settings.session.get_secret_value()}"',

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
-from harvester.crawl.session import fail
+from harvester.crawl.futures import set_error, set_result
 from harvester.crawl.spider import Page
 from harvester.errors import HarvesterError, WarehouseError
 from harvester.monitoring.checks import findings
@@ -47,10 +47,9 @@ class WarehousePipeline:
         try:
             result = await self.session.commit(item.commit)
         except Exception as error:  # noqa: BLE001  (handed to whoever waits for the page)
-            fail(item.result, error)
-            return item
-        if not item.result.done():
-            item.result.set_result(result)
+            set_error(item.result, error)
+        else:
+            set_result(item.result, result)
         return item
 
     async def close_spider(self) -> None:

@@ -3,43 +3,24 @@
 import logging
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harvester.crawl.model import Figures
 from harvester.logs import event
-
-if TYPE_CHECKING:
-    from harvester.crawl.spider import Bounds
 
 logger = logging.getLogger(__name__)
 
 _TOLD = ("elapsed", "requests", "due", "rate", "retries", "postponed", "trouble")
 _LINE_SECONDS = 10.0
 _REFRESHES_PER_SECOND = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Progress of a crawl; `rate` is its budget, `tables` rows inserted, updated and unchanged."""
-
-    elapsed: float
-    requests: int
-    tables: Mapping[str, Sequence[int]]
-    due: int
-    rate: float
-    bounds: "Bounds"
-    stopping: bool
-    retries: int = 0
-    postponed: int = 0
-    trouble: str | None = None
 
 
 class Progress:

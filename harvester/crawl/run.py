@@ -15,9 +15,10 @@ from scrapy.settings import Settings as ScrapySettings
 from harvester.api.catalogue import STREAMS, streams_of
 from harvester.api.stream import Stream
 from harvester.config import Settings
-from harvester.crawl.progress import Figures, Progress
+from harvester.crawl.model import Bounds, Figures
+from harvester.crawl.progress import Progress
 from harvester.crawl.session import Session
-from harvester.crawl.spider import Bounds, FrontierSpider
+from harvester.crawl.spider import FrontierSpider
 from harvester.crawl.worker_pool import WorkerPool
 from harvester.errors import UsageError
 from harvester.frontier import leases

@@ -14,7 +14,7 @@ from harvester.api.stream import Kind
 from harvester.config import Settings
 from harvester.crawl.archive import Part
 from harvester.crawl.commit import Writer
-from harvester.crawl.politeness import Interrupted
+from harvester.crawl.rate_limit import Interrupted
 from harvester.crawl.run import run_spider
 from harvester.crawl.session import Session
 from harvester.crawl.spider import FrontierSpider, Unusable

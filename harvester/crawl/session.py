@@ -21,6 +21,8 @@ from harvester.api.rows import Rows
 from harvester.config import Settings
 from harvester.crawl.archive import Archive
 from harvester.crawl.commit import Writer
+from harvester.crawl.futures import set_error, set_result
+from harvester.crawl.rate_limit import RateLimiter
 from harvester.erasure.erase import load_rule
 from harvester.errors import WarehouseError
 from harvester.frontier import leases
@@ -76,6 +78,7 @@ class Session:
         self.stopping = asyncio.Event()
         """Set when nothing more is begun: the run was interrupted, or has met its bound."""
         self.archive: Archive | None = None
+        self.rate_limiter = RateLimiter(settings, self.call, self.stopping)
 
     def stop(self) -> None:
         """Begin nothing more, and wake the requests that wait for a slot. Safe in a signal handler."""
@@ -266,19 +269,11 @@ class Session:
                 batch_result = await self._write(partial(Writer.commit, pages=pages))
             except Exception as error:  # noqa: BLE001  (handed to whoever waits for the page)
                 for _, done in batch:
-                    fail(done, error)
+                    set_error(done, error)
                 continue
             self.counts.merge(batch_result.counts)
             for (_, done), result in zip(batch, batch_result.results, strict=True):
-                if not done.done():
-                    done.set_result(result)
-
-
-def fail(future: asyncio.Future[Any], error: Exception) -> None:
-    """Set an error on a future, unless it is done or cancelled."""
-    if not future.done():
-        future.set_exception(error)
-        future.exception()
+                set_result(done, result)
 
 
 def _named(error: psycopg.Error) -> str:

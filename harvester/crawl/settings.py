@@ -37,7 +37,7 @@ DOWNLOADER_MIDDLEWARES = {
     "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": 100,
     "scrapy.downloadermiddlewares.downloadtimeout.DownloadTimeoutMiddleware": 350,
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": 590,
-    "harvester.crawl.politeness.PoliteMiddleware": 900,  # nearest to the network: nothing passes by it
+    "harvester.crawl.middlewares.PoliteMiddleware": 900,  # nearest to the network: nothing passes by it
 }
 SPIDER_MIDDLEWARES_BASE: dict[str, int] = {}
 EXTENSIONS_BASE: dict[str, int] = {}

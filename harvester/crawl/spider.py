@@ -39,9 +39,10 @@ from harvester.crawl import absences, deletions
 from harvester.crawl.account import Account
 from harvester.crawl.archive import Part
 from harvester.crawl.control import CANDIDATES, WAIT_SECONDS, Control
+from harvester.crawl.model import Bounds, Figures
 from harvester.crawl.names import is_recent, same_name
-from harvester.crawl.politeness import ATTEMPTS, Interrupted, PoliteMiddleware, RateLimiter, backoff, retry_after
-from harvester.crawl.progress import Figures
+from harvester.crawl.rate_limit import Interrupted
+from harvester.crawl.retry import ATTEMPTS, backoff, retry_after
 from harvester.crawl.session import Session
 from harvester.crawl.visits import (
     address,
@@ -130,14 +131,6 @@ class Unusable(SetAside):
         self.body = body
 
 
-@dataclass(slots=True)
-class Bounds:
-    """When a crawl stops although more is due; None is no bound."""
-
-    requests: int | None = None
-    seconds: float | None = None
-
-
 class FrontierSpider(Spider):
     """Visits what is due of its streams. A subclass has a name; the catalogue says which streams that name owns."""
 
@@ -162,7 +155,6 @@ class FrontierSpider(Spider):
         self._tasks: set[asyncio.Task[None]] = set()
         self._out: asyncio.Queue[Page | None] = asyncio.Queue()
         self._began = 0.0
-        self._rate_limiter: RateLimiter | None = None
         self._drift: Counter[tuple[str, str, str]] = Counter()
         """Departures that were told in this run: how often each was met since the warehouse was told."""
         self._known_drift: set[tuple[str, str, str]] = set()
@@ -177,7 +169,7 @@ class FrontierSpider(Spider):
         self._proving: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
         self.trouble: str | None = None
         """Trouble that the site reports of itself, while the crawl waits for its end."""
-        self.account = Account(self)
+        self.account = Account(self.session, self.get)
         self.control = Control()
         self._controls: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         """By stream, held while a known thing is asked for."""
@@ -845,32 +837,23 @@ class FrontierSpider(Spider):
         else:
             self.session.responses[name][str(response.status)] += 1
             if response.status in ANSWERS:
-                await self.rate_limiter.answered(None)
+                await self.session.rate_limiter.answered(None)
                 return response
             wait, date = (
                 header.decode("latin-1") if (header := response.headers.get(name)) else None
                 for name in ("Retry-After", "Date")
             )
             error = TransientHTTP(response.status, retry_after(wait, date, self.session.now()))
-        await self.rate_limiter.answered(str(error))
+        await self.session.rate_limiter.answered(str(error))
         raise error
 
     async def _slow_down(self, error: TransientHTTP, attempt: int) -> None:
         """Wait before the next attempt: everybody where the site asks for it, else this walk alone."""
         seconds = error.retry_after if error.retry_after is not None else backoff(attempt)
         if error.status in (429, 503) or error.retry_after is not None:
-            await self.rate_limiter.pause(seconds, str(error))
+            await self.session.rate_limiter.pause(seconds, str(error))
         else:
             await asyncio.sleep(seconds)
-
-    @property
-    def rate_limiter(self) -> RateLimiter:
-        """Return the rate limiter of the downloader middleware."""
-        if self._rate_limiter is None:
-            assert self.crawler.engine is not None
-            middlewares = self.crawler.engine.downloader.middleware.middlewares
-            self._rate_limiter = next(one.rate_limiter for one in middlewares if isinstance(one, PoliteMiddleware))
-        return self._rate_limiter
 
 
 def is_absent(stream: Stream, status: int, body: bytes) -> bool:

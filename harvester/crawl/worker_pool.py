@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 import psycopg
 
 from harvester.config import Settings
-from harvester.crawl.progress import Figures, Progress
-from harvester.crawl.spider import Bounds
+from harvester.crawl.model import Bounds, Figures
+from harvester.crawl.progress import Progress
 from harvester.errors import HarvesterError, WarehouseError
 from harvester.frontier import leases
 from harvester.frontier.request_rate import adopt_rate

@@ -20,22 +20,20 @@ from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 
 from harvester.config import load
-from harvester.crawl.politeness import (
+from harvester.crawl.middlewares import PoliteMiddleware
+from harvester.crawl.rate_limit import (
     FAILURE_STREAK,
     FIRST_TRIP_SECONDS,
-    LONGEST_RETRY_AFTER,
     LONGEST_TRIP_SECONDS,
     Interrupted,
-    PoliteMiddleware,
     RateLimiter,
-    backoff,
     close_budget,
     end_pauses,
     open_breaker,
     release_slots,
     reserve_slots,
-    retry_after,
 )
+from harvester.crawl.retry import LONGEST_RETRY_AFTER, backoff, retry_after
 from harvester.crawl.session import Session
 from harvester.errors import UsageError
 from harvester.frontier.request_rate import adopt_rate
@@ -171,7 +169,7 @@ def test_who_waited_for_the_end_of_a_pause_does_not_leave_with_all_the_others(da
         chosen = load(database_url=database, api_url="http://127.0.0.1:1", site_url="http://127.0.0.1:1", rate=rate)
         session = Session(chosen, "test")
         await session.open()
-        rate_limiter = RateLimiter(session)
+        rate_limiter = session.rate_limiter
         left: list[float] = []
 
         async def one() -> None:
@@ -252,7 +250,7 @@ def test_no_change_of_the_rate_makes_a_public_host_unlimited(database: str) -> N
     async def scenario() -> None:
         session = Session(public, "test")
         await session.open()
-        rate_limiter = RateLimiter(session)
+        rate_limiter = session.rate_limiter
         await rate_limiter.acquire()
         await session.call(lambda connection: connection.execute("UPDATE crawl.rate_limit SET rate = 0"))
         with pytest.raises(UsageError, match="loopback hosts only"):
@@ -280,7 +278,7 @@ def paced(database: str, scenario: Callable[[Session, RateLimiter], Any], rate: 
         chosen = load(database_url=database, api_url="http://127.0.0.1:1", site_url="http://127.0.0.1:1", rate=rate)
         session = Session(chosen, "test")
         await session.open()
-        await scenario(session, RateLimiter(session))
+        await scenario(session, session.rate_limiter)
         await session.close("done")
 
     asyncio.run(run())

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from harvester.config import load
 from harvester.crawl import progress
-from harvester.crawl.spider import Bounds
+from harvester.crawl.model import Bounds
 from harvester.errors import WarehouseError
 from harvester.frontier.leases import Totals
 from harvester.frontier.model import Counts

@@ -15,7 +15,7 @@ import pytest
 
 from harvester.api.stream import Kind
 from harvester.config import load
-from harvester.crawl.spider import Bounds
+from harvester.crawl.model import Bounds
 from harvester.crawl.worker_pool import WorkerPool
 from harvester.frontier import leases
 

@@ -1,4 +1,4 @@
-"""Limits on requests: only GET, only the two configured hosts, never faster than the budget.
+"""The rate limit: no request leaves faster than the budget of the warehouse allows.
 
 The budget is one row in Postgres that all workers of a warehouse share (generic cell rate algorithm): a worker takes
 the next free places of an even row of requests, at the rate that stands in that row. When the site asks for a pause,
@@ -9,36 +9,33 @@ circuit breaker).
 import asyncio
 import logging
 import math
-import random
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from scrapy import Request
-from scrapy.crawler import Crawler
-from scrapy.exceptions import IgnoreRequest
-
-from harvester.crawl.session import Session, fail
+from harvester.config import Settings
+from harvester.crawl.futures import set_error
 from harvester.errors import WarehouseError
 from harvester.frontier.request_rate import check_unlimited
 from harvester.warehouse.connect import Connection
 
-if TYPE_CHECKING:
-    from harvester.crawl.spider import FrontierSpider
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Caller(Protocol):
+    """Run a function with the connection of a session."""
+
+    async def __call__(
+        self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
 
 
 class Interrupted(Exception):  # noqa: N818
     """The run is being stopped: what has not left does not leave."""
 
 
-ATTEMPTS = 5
-"""Times a request is sent before its visit is put off."""
-LONGEST_RETRY_AFTER = 3600.0
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 60.0
 _BLOCK_SECONDS = 0.1
 """Length in seconds of the part of the budget that a worker acquires at once, at a limited rate."""
 _AHEAD_SECONDS = 0.25
@@ -61,31 +58,6 @@ PROBE_SECONDS = 60.0
 logger = logging.getLogger(__name__)
 
 
-class PoliteMiddleware:
-    """Downloader middleware that every request of the process passes."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.rate_limiter = RateLimiter(session)
-        settings = session.settings
-        self.hosts = {urlsplit(url).netloc for url in (settings.api_url, settings.site_url)}
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's way to build a component."""
-        spider: FrontierSpider = crawler.spider  # type: ignore[assignment]
-        return cls(spider.session)
-
-    async def process_request(self, request: Request) -> None:
-        """Refuse what may not leave, and wait for a place in the budget."""
-        if request.method != "GET":
-            raise IgnoreRequest(f"only GET may leave: {request.method}")
-        if urlsplit(request.url).netloc not in self.hosts:
-            raise IgnoreRequest("only the two configured hosts are asked")
-        await self.rate_limiter.acquire()
-        self.session.requests += 1
-
-
 class RateLimiter:
     """Hands out the places of the shared budget to those who wait, and keeps the pauses that all must keep.
 
@@ -93,8 +65,10 @@ class RateLimiter:
     one that dies takes few with it. Without a limit there are no places, yet the pauses hold.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, settings: Settings, call: Caller, stopping: asyncio.Event) -> None:
+        self._settings = settings
+        self._call = call
+        self._stopping = stopping
         self._interval = 0.0
         """Seconds between two places when some were last taken; 0 where there is no limit, or none were taken yet."""
         self._waiting: deque[asyncio.Future[float]] = deque()
@@ -114,7 +88,7 @@ class RateLimiter:
             Interrupted: the run is being stopped.
         """
         loop = asyncio.get_running_loop()
-        while not self._session.stopping.is_set():
+        while not self._stopping.is_set():
             place = await self._place()
             try:
                 await self._until(place)
@@ -146,14 +120,14 @@ class RateLimiter:
                 await self._until(now)
         except Exception as error:  # noqa: BLE001  (told to all who wait)
             while self._waiting:
-                fail(self._waiting.popleft(), error)
+                set_error(self._waiting.popleft(), error)
 
     async def _hand_out(self, count: int) -> float:
         """Give `count` who wait a place, if there are any to be had; return when to ask for more."""
         loop = asyncio.get_running_loop()
-        grant = await self._session.call(reserve_slots, count)
+        grant = await self._call(reserve_slots, count)
         now = loop.time()
-        check_unlimited(self._session.settings, grant.rate)
+        check_unlimited(self._settings, grant.rate)
         interval = self._interval = 1 / grant.rate if grant.rate else 0.0
         if not grant.places:
             return now + min(grant.seconds, _LONGEST_LOOK_AWAY)
@@ -172,7 +146,7 @@ class RateLimiter:
 
     async def _release(self, count: int) -> None:
         if self._interval:
-            await self._session.call(release_slots, count * self._interval)
+            await self._call(release_slots, count * self._interval)
 
     async def _until(self, at: float) -> None:
         """Sleep until a time of the loop, or until the run is being stopped, which raises `Interrupted`."""
@@ -180,7 +154,7 @@ class RateLimiter:
         if delay > 0:
             try:
                 async with asyncio.timeout(delay):
-                    await self._session.stopping.wait()
+                    await self._stopping.wait()
             except TimeoutError:
                 return
             raise Interrupted
@@ -189,7 +163,7 @@ class RateLimiter:
         """Send nothing for a while, neither this worker nor another."""
         loop = asyncio.get_running_loop()
         self._closed_until = max(self._closed_until, loop.time() + seconds)
-        await self._session.call(close_budget, seconds, reason)
+        await self._call(close_budget, seconds, reason)
 
     async def answered(self, trouble: str | None) -> None:
         """Record the result of a request: an answer, or the reason for its failure.
@@ -201,12 +175,12 @@ class RateLimiter:
             self._failures = 0
             if was_probe:
                 logger.warning("the site answers again")
-                await self._session.call(end_pauses)
+                await self._call(end_pauses)
             return
         self._failures += 1
         if was_probe or self._failures >= FAILURE_STREAK:
             self._failures = 0
-            seconds = await self._session.call(open_breaker, trouble)
+            seconds = await self._call(open_breaker, trouble)
             logger.warning("nothing but failures (%s): no request for %.0f s", trouble, seconds)
             self._closed_until = max(self._closed_until, asyncio.get_running_loop().time() + seconds)
 
@@ -304,34 +278,3 @@ def close_budget(connection: Connection, seconds: float, reason: str) -> None:
         " closed_reason = %(reason)s",
         {"seconds": seconds, "reason": reason},
     )
-
-
-def backoff(attempt: int) -> float:
-    """Seconds to wait after the failure number `attempt` (from 0): doubling, with jitter, up to a minute."""
-    ceiling = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
-    return random.uniform(ceiling / 2, ceiling)
-
-
-def retry_after(value: str | None, date: str | None, now: datetime) -> float | None:
-    """Parse a `Retry-After` header, in seconds or as a date (RFC 9110, 10.2.3), to seconds; None without a valid one.
-
-    A date counts from the `date` of the same response, by the same clock; from `now` where it has none.
-    """
-    if not value:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():  # a superscript is a digit too, and no number
-        return min(float(text), LONGEST_RETRY_AFTER)
-    at = _moment(text)
-    if at is None:
-        return None
-    return min(max(0.0, (at - (_moment(date) or now)).total_seconds()), LONGEST_RETRY_AFTER)
-
-
-def _moment(text: str | None) -> datetime | None:
-    """Parse an HTTP date; None if it is invalid."""
-    try:
-        at = parsedate_to_datetime(text or "")
-    except ValueError:
-        return None
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -1,0 +1,37 @@
+"""The downloader middleware of this project: only GET, only the two configured hosts, within the rate limit."""
+
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.exceptions import IgnoreRequest
+
+from harvester.crawl.session import Session
+
+if TYPE_CHECKING:
+    from harvester.crawl.spider import FrontierSpider
+
+
+class PoliteMiddleware:
+    """Downloader middleware that every request of the process passes."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        settings = session.settings
+        self.hosts = {urlsplit(url).netloc for url in (settings.api_url, settings.site_url)}
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's way to build a component."""
+        spider: FrontierSpider = crawler.spider  # type: ignore[assignment]
+        return cls(spider.session)
+
+    async def process_request(self, request: Request) -> None:
+        """Refuse what may not leave, and wait for a slot of the rate limit."""
+        if request.method != "GET":
+            raise IgnoreRequest(f"only GET may leave: {request.method}")
+        if urlsplit(request.url).netloc not in self.hosts:
+            raise IgnoreRequest("only the two configured hosts are asked")
+        await self.session.rate_limiter.acquire()
+        self.session.requests += 1
