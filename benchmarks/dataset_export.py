@@ -25,8 +25,7 @@ import psycopg
 
 from harvester.config import Settings, load
 from harvester.dataset.build import Build, Request
-from harvester.dataset.release import Profile
-from harvester.dataset.rows import Text
+from harvester.dataset.release import FileFormat, Profile, Text
 from harvester.dataset.snapshot import open_snapshot
 from harvester.warehouse import embedded, schema
 from harvester.warehouse.connect import open_connection
@@ -72,7 +71,7 @@ def by_copy(connection: psycopg.Connection, statement: str) -> float:
 def by_build(settings: Settings, home: Path, profile: Profile, text: Text | None, copied: Callable[[], float]) -> None:
     """Let COPY and a dataset's table take turns, and print how they compare."""
     folder = home / f"release-{datetime.now(UTC):%H%M%S%f}"
-    request = Request(folder, profile, text=text, formats=("parquet",), is_allowed=True).settled()
+    request = Request(folder, profile, text=text, formats=(FileFormat.PARQUET,), is_allowed=True).settled()
     what = f"{profile}, texts {request.text}"
     with open_snapshot(settings) as snapshot:
         began = time.perf_counter()

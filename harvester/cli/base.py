@@ -1,4 +1,4 @@
-"""Common parts of all commands: an error is one line on standard error and an exit status, never a traceback."""
+"""Common parts of all commands: groups, settings, shared options; errors are one line and an exit status."""
 
 from __future__ import annotations
 
@@ -9,34 +9,52 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
-from harvester import output, processes
+from harvester import processes
+from harvester.cli import output
+from harvester.cli.output import ExitStatus
 from harvester.errors import HarvesterError
-from harvester.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harvester.config import Settings
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Address = Annotated[str, typer.Option(help="The address to listen on; any but this machine's own lets others connect.")]
 AllowHost = Annotated[
     list[str] | None,
-    typer.Option(help="With --serve: a further name by which a client may ask for it, that of a proxy say."),
+    typer.Option(help="With --serve: a further host name to answer to, such as a proxy's. May be repeated."),
 ]
-DEGRADED = 3
 
 
 def settings() -> Settings:
-    """The settings of this process. Read by the commands that need them: help needs none."""
+    """Return the settings of this process. Commands that need them read them: help needs none."""
     from harvester.config import settings as read
 
     return read()
 
 
+def example(command: str) -> str:
+    """Return the epilog of a command: a command line that works as it stands."""
+    return f"Example: `{command}`"
+
+
+def group(summary: str) -> typer.Typer:
+    """Return an empty group of commands."""
+    return typer.Typer(
+        cls=CommandGroup,
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,  # a traceback may hold the database URL
+        help=summary,
+    )
+
+
 class CommandGroup(TyperGroup):
-    """Commands that say what is wrong in one line."""
+    """Group of commands whose errors are one line on standard error."""
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
-        """Run and exit: 0 done, 1 failed, 2 wrong usage, 3 done but degraded, 130 interrupted.
+        """Run a command and exit with its `ExitStatus`.
 
         A command whose reader has gone (`| head`) ends by SIGPIPE, as other programs do.
         """
@@ -59,13 +77,13 @@ class CommandGroup(TyperGroup):
                 output.complain(_one_line(error))
             code = error.exit_code
         except (KeyboardInterrupt, Abort):
-            code = INTERRUPTED
+            code = ExitStatus.INTERRUPTED
         except Exception as error:
             words = _refusal(error)
             if words is None:
                 raise
             output.complain(words)
-            code = 1
+            code = ExitStatus.FAILED
         output.give_up()
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -73,7 +91,8 @@ class CommandGroup(TyperGroup):
 def _one_line(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "harvester"
-    return f"{error.format_message()} See `{command} --help`."
+    message = error.format_message().replace("Value error, ", "")  # Typer's own prefix, which says nothing
+    return f"{message} See `{command} --help`."
 
 
 def _refusal(error: Exception) -> str | None:

@@ -1,31 +1,24 @@
-"""`harvester db`: the embedded server and the schema."""
+"""Commands of `harvester db`: the embedded server and the schema."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from harvester.cli.base import CommandGroup, settings
+from harvester.cli import output
+from harvester.cli.base import AsJson, example, group, settings
 from harvester.errors import UsageError, WarehouseError
 
 if TYPE_CHECKING:
     from harvester.config import Settings
 
-app = typer.Typer(
-    cls=CommandGroup,
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,  # local variables may hold the database URL
-    help="The database: the embedded server and the schema.",
-)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+app = group("Start and stop the embedded server, and keep the schema.")
 
 
-@app.command(epilog="Example: harvester db up")
+@app.command(epilog=example("harvester db up"))
 def up(*, as_json: AsJson = False) -> None:
     """Start the embedded server, if it does not run, and leave it running."""
     from harvester.warehouse import embedded
@@ -34,12 +27,12 @@ def up(*, as_json: AsJson = False) -> None:
     embedded.up(home)
     now = embedded.status(home)
     if as_json:
-        typer.echo(json.dumps({"running": now.running, "pid": now.pid, "data": str(now.data), "url": now.url}))
+        output.print_json({"running": now.running, "pid": now.pid, "data": str(now.data), "url": now.url})
     else:
         typer.echo(f"running (process {now.pid}) in {now.data}")
 
 
-@app.command(epilog="Example: harvester db down")
+@app.command(epilog=example("harvester db down"))
 def down() -> None:
     """Stop the embedded server. The data stay."""
     from harvester.warehouse import embedded
@@ -48,7 +41,7 @@ def down() -> None:
     typer.echo("stopped" if embedded.down(home) else f"was not running in {home / 'postgres'}")
 
 
-@app.command(epilog='Example: psql "$(harvester db url)"')
+@app.command(epilog=example('psql "$(harvester db url)"'))
 def url() -> None:
     """Print the URL of the database for psql and other clients; the embedded server is started if need be.
 
@@ -60,7 +53,7 @@ def url() -> None:
 
 
 @app.command(
-    epilog='Example: harvester db psql -c "SELECT count(*) FROM scratch.projects"',
+    epilog=example('harvester db psql -c "SELECT count(*) FROM scratch.projects"'),
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def psql(context: typer.Context) -> NoReturn:
@@ -94,7 +87,7 @@ def psql(context: typer.Context) -> NoReturn:
     os.execve(program, arguments, environment)  # noqa: S606  (no shell: arguments as they are)
 
 
-@app.command(epilog="Example: harvester db migrate")
+@app.command(epilog=example("harvester db migrate"))
 def migrate(
     revision: Annotated[str, typer.Argument(help="Where to: a revision, or head.")] = "head",
     *,
@@ -112,7 +105,7 @@ def migrate(
         typer.echo(f"schema at {schema.revision(connection) or 'base'}")
 
 
-@app.command(epilog="Example: harvester db roles")
+@app.command(epilog=example("harvester db roles"))
 def roles(*, as_json: AsJson = False) -> None:
     """Make roles with no more rights than they need, harvester_crawler and harvester_reader.
 
@@ -130,10 +123,10 @@ def roles(*, as_json: AsJson = False) -> None:
         if not as_json:
             typer.echo(f"{name}  {rights}")
     if as_json:
-        typer.echo(json.dumps(made))
+        output.print_json(made)
 
 
-@app.command(epilog="Example: harvester db maintain --keep-days 30 --dry-run")
+@app.command(epilog=example("harvester db maintain --keep-days 30 --dry-run"))
 def maintain(
     keep_days: Annotated[
         int, typer.Option(min=1, max=36_500, help="Days for which runs and quarantined responses are kept.")
@@ -165,7 +158,7 @@ def maintain(
             tell=lambda table: typer.echo(table, err=True),
         )
     if as_json:
-        typer.echo(json.dumps(done.as_json() | {"dry_run": dry_run}))
+        output.print_json(done.as_json() | {"dry_run": dry_run})
         return
     verb = "would be" if dry_run else "were"
     for table, count in done.deleted.items():
@@ -177,7 +170,7 @@ def maintain(
         typer.echo(f"{len(done.not_ours):,} are left to their owner and to autovacuum")
 
 
-@app.command(epilog="Example: harvester db check --json")
+@app.command(epilog=example("harvester db check --json"))
 def check(*, as_json: AsJson = False) -> None:
     """Test the connection, the server's version, the schema's version and that the tables are as declared."""
     from harvester.warehouse import schema
@@ -195,7 +188,7 @@ def check(*, as_json: AsJson = False) -> None:
     if difference := schema.drift(target):
         raise WarehouseError(f"the tables are not as declared: {difference}")
     if as_json:
-        typer.echo(json.dumps(facts | {"tables": "as declared"}))
+        output.print_json(facts | {"tables": "as declared"})
     else:
         typer.echo("ok  tables as declared")
 

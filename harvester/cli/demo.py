@@ -11,9 +11,9 @@ from subprocess import PIPE
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from harvester.cli import output
 from harvester.config import Settings, load
 from harvester.errors import HarvesterError
 from harvester.processes import start_command
@@ -29,7 +29,7 @@ _DEPTH = 20
 def run(settings: Settings, *, users: int, seed: int) -> None:
     """Start a database and a sandbox, harvest it, let it change, harvest again, show what changed, publish it.
 
-    Everything is kept in `demo` under HARVESTER_HOME, made anew each time; the database is stopped at the end.
+    Everything is kept in `demo` under HARVESTER_HOME, replaced each time; the database is stopped at the end.
     """
     with handle_end(_interrupt):  # a SIGTERM or SIGHUP too leaves no database running
         _run(settings, users=users, seed=seed)
@@ -40,7 +40,7 @@ def _interrupt(_: int) -> None:
 
 
 def _run(settings: Settings, *, users: int, seed: int) -> None:
-    console = Console()
+    console = output.console()
     home = settings.home / "demo"
     _say(console, "A database", f"an embedded PostgreSQL in {home}")
     _start_afresh(home)
@@ -73,10 +73,10 @@ def _run(settings: Settings, *, users: int, seed: int) -> None:
             _say(console, "Status", "harvester status")
             _harvester(environment, "status")
             dataset = home / "dataset"
-            _say(console, "A dataset that anybody may have", f"harvester dataset build {dataset}")
+            _say(console, "An open dataset", f"harvester dataset build {dataset}")
             _harvester(environment, "dataset", "build", str(dataset))
             _harvester(environment, "dataset", "verify", str(dataset))
-            _say(console, "A page to look at", f"harvester report {home / 'report.html'}")
+            _say(console, "A report", f"harvester report {home / 'report.html'}")
             _harvester(environment, "report", str(home / "report.html"))
     finally:
         embedded.down(home)
@@ -84,12 +84,11 @@ def _run(settings: Settings, *, users: int, seed: int) -> None:
         f"\nThe warehouse stays in {home}. To look around: [bold]HARVESTER_HOME={home} harvester db psql[/]"
         " (and [bold]harvester db down[/] after that).",
         soft_wrap=True,
-        highlight=False,
     )
 
 
 def _say(console: Console, title: str, text: str) -> None:
-    console.print(f"\n[bold cyan]{title}[/]  {text}", highlight=False, soft_wrap=True)
+    console.print(f"\n[bold cyan]{title}[/]  {text}", soft_wrap=True)
 
 
 def _start_afresh(home: Path) -> None:
@@ -144,9 +143,7 @@ def _now(settings: Settings) -> Any:
 
 
 def _show_changes(console: Console, connection: Connection, since: Any) -> None:
-    new = Table(box=None, pad_edge=False, header_style="bold", title="new since the first crawl", title_justify="left")
-    new.add_column("what")
-    new.add_column("rows", justify="right")
+    new = output.table("table", "rows", numbers=["rows"], title="new since the first crawl")
     for name in (
         "users",
         "projects",
@@ -164,9 +161,8 @@ def _show_changes(console: Console, connection: Connection, since: Any) -> None:
             new.add_row(name.replace("_", " "), f"{row[0]:,}")
     console.print(new)
     console.print()
-    changed = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("title edited of project", "it was", "it is"):
-        changed.add_column(name, overflow="ellipsis", no_wrap=True)
+    names = ("title edited of project", "it was", "it is")
+    changed = output.table(*names, no_wrap=names)
     for row in connection.execute(
         "SELECT p.id, h.title, p.title FROM history.project_revisions h JOIN scratch.projects p ON p.id = h.project_id"
         " WHERE h.title <> p.title ORDER BY h.valid_to DESC, p.id LIMIT 5"
@@ -178,7 +174,6 @@ def _show_changes(console: Console, connection: Connection, since: Any) -> None:
     if row:
         console.print(
             f"{row[0]:,} earlier counters of {row[1]:,} projects kept in history.project_stats",
-            highlight=False,
         )
 
 

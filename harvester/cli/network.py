@@ -1,29 +1,25 @@
-"""`harvester network`: the way to the site."""
+"""Commands of `harvester network`: the connection to the site."""
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
-
 import typer
 
-from harvester.cli.base import CommandGroup, settings
+from harvester.cli import output
+from harvester.cli.base import AsJson, example, group, settings
 
-app = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="The way to the site.")
+app = group("Check the connection to the site.")
 
 
 @app.callback()
 def _group() -> None:
-    """The way to the site."""
+    """Check the connection to the site."""
 
 
-@app.command()
-def check(*, as_json: Annotated[bool, typer.Option("--json", help="Print facts as JSON.")] = False) -> None:
-    """Say which hosts are asked, through which proxy, and whether they answer. A request each, within the budget.
+@app.command(epilog=example("harvester network check"))
+def check(*, as_json: AsJson = False) -> None:
+    """Show which hosts are asked and through which proxy, and ask each once, within the request rate.
 
-    A proxy is taken from HTTPS_PROXY, HTTP_PROXY and NO_PROXY; it is shown without its password.
-
-    Example: `HTTPS_PROXY=http://proxy.example.org:3128 harvester network check`
+    Proxies come from HTTPS_PROXY, HTTP_PROXY and NO_PROXY; they are shown without passwords.
     """
     from harvester.crawl.network import check_hosts, routes
 
@@ -33,7 +29,6 @@ def check(*, as_json: Annotated[bool, typer.Option("--json", help="Print facts a
             typer.echo(f"{url}  {'directly' if proxy is None else f'through {proxy}'}")
     check_hosts(settings())
     if as_json:
-        typer.echo(json.dumps({"hosts": found, "health": "answers"}))
+        output.print_json({"hosts": found, "health": "answers"})
     else:
-        one = len(found) == 1
-        typer.echo("ok  the API answers" if one else "ok  the API and the site answer")
+        typer.echo("ok  the API answers" if len(found) == 1 else "ok  the API and the site answer")

@@ -1,67 +1,66 @@
-"""`harvester quarantine`: responses and items that could not be used."""
+"""Commands of `harvester quarantine`: responses and items that could not be used."""
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from harvester.cli.base import CommandGroup, settings
-from harvester.output import printable, shown
+from harvester.cli import output
+from harvester.cli.base import AsJson, example, group, settings
+from harvester.cli.output import printable, shown
 
-app = typer.Typer(
-    cls=CommandGroup, no_args_is_help=True, help="Responses and items that could not be used, kept whole."
-)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+app = group("List, show and retry responses and items that could not be used.")
 
 
-@app.command("list", epilog="Example: harvester quarantine list --stream project_comments")
+@app.command("list", epilog=example("harvester quarantine list --stream project_comments"))
 def list_cases(
     *,
     stream: Annotated[str | None, typer.Option(help="Only this stream.")] = None,
-    most: Annotated[int, typer.Option(min=1, max=1_000_000, help="The newest so many.")] = 50,
+    most: Annotated[int, typer.Option(min=1, max=1_000_000, help="The number of cases, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List the cases: what was asked for, when, and why the response or one item of it could not be used."""
+    """List the cases: what was requested, when, and why the response or one item of it could not be used."""
     from harvester.monitoring.quarantine import cases
     from harvester.warehouse.connect import connect
     from harvester.warehouse.schema import check_schema
 
     with connect(settings(), autocommit=True) as connection:
         check_schema(connection)
-        found = cases(connection, stream, most)
-    if as_json:
-        typer.echo(json.dumps(found, default=str))
-        return
-    if not found:
+        output.emit(cases(connection, stream, most), _show_cases, as_json=as_json)
+
+
+def _show_cases(cases: list[dict[str, Any]]) -> None:
+    if not cases:
         typer.echo("nothing is in quarantine")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("case", "last seen", "stream", "entity", "item", "status", "times", "bytes", "reason"):
-        table.add_column(name, justify="right" if name in ("case", "entity", "item", "times", "bytes") else "left")
-    for one in shown(found):
+    names = ("case", "last seen", "stream", "entity", "item", "status", "times", "bytes", "reason")
+    table = output.table(*names, numbers=("case", "entity", "item", "times", "bytes"))
+    for case in shown(cases):
         table.add_row(
-            str(one["id"]),
-            f"{one['seen_at']:%Y-%m-%d %H:%M}",
-            one["stream"],
-            str(one["entity_id"]),
-            "-" if one["item_id"] is None else str(one["item_id"]) if one["item_id"] >= 0 else f"no. {one['position']}",
-            str(one["status"] or "-"),
-            f"{one['count']:,}",
-            f"{one['bytes'] or 0:,}",
-            one["reason"],
+            str(case["id"]),
+            f"{case['seen_at']:%Y-%m-%d %H:%M}",
+            case["stream"],
+            str(case["entity_id"]),
+            _item(case),
+            str(case["status"] or "-"),
+            f"{case['count']:,}",
+            f"{case['bytes'] or 0:,}",
+            case["reason"],
         )
-    Console().print(table, highlight=False)
+    output.console().print(table)
 
 
-@app.command(epilog="Example: harvester quarantine show 12 > response.json")
+def _item(case: dict[str, Any]) -> str:
+    if case["item_id"] is None:
+        return "-"
+    return str(case["item_id"]) if case["item_id"] >= 0 else f"no. {case['position']}"
+
+
+@app.command(epilog=example("harvester quarantine show 12 > response.json"))
 def show(case: Annotated[int, typer.Argument(help="The number of the case.")]) -> None:
-    """Write the response or the item of a case byte for byte; what a terminal would obey is escaped on one."""
+    """Write the response or the item of a case byte for byte; on a terminal, control characters are escaped."""
     from harvester.monitoring.quarantine import body
     from harvester.warehouse.connect import connect
     from harvester.warehouse.schema import check_schema
@@ -76,21 +75,21 @@ def show(case: Annotated[int, typer.Argument(help="The number of the case.")]) -
         sys.stdout.buffer.write(response)
 
 
-@app.command(epilog="Example: harvester quarantine retry && harvester crawl")
+@app.command(epilog=example("harvester quarantine retry && harvester crawl"))
 def retry(*, as_json: AsJson = False) -> None:
-    """Make what failed due again, and drop cases that can be read by now or were visited since."""
+    """Make failed visits due again, and drop cases that can be read now or were visited since."""
     from harvester.monitoring.quarantine import retry as again
     from harvester.warehouse.connect import connect
     from harvester.warehouse.schema import check_schema
 
     with connect(settings(), autocommit=True) as connection:
         check_schema(connection)
-        counts = again(connection)
-    if as_json:
-        typer.echo(json.dumps(counts))
-        return
+        output.emit(again(connection), _show_retry, as_json=as_json)
+
+
+def _show_retry(counts: dict[str, int]) -> None:
     typer.echo(
-        f"{counts['due_again']:,} visits are due again, `harvester crawl` makes them; of the cases"
+        f"{counts['due_again']:,} visits are due again: run `harvester crawl`. Of the cases"
         f" {counts['readable_now']:,} can be read now, {counts['visited_since']:,} were visited since,"
-        f" {counts['left']:,} are left"
+        f" {counts['left']:,} are left."
     )

@@ -11,6 +11,7 @@ from scrapy.http import Response
 from harvester.api.catalogue import PAGE_LIMIT, RANKING_DEPTH, STREAMS
 from harvester.api.rows import Query, Rows, Visit, normalise
 from harvester.api.stream import Kind
+from harvester.choices import RankedKind
 from harvester.config import Settings
 from harvester.crawl.archive import Part
 from harvester.crawl.commit import Writer
@@ -32,7 +33,6 @@ _USERNAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _LARGEST_ID = 2**63 - 1
 DEEPEST = 1000
 _ERASED = "one of these is left out of this warehouse at the person's wish (harvester erase): nothing was seeded"
-MODES = ("popular", "trending")
 
 
 class NotFoundError(Stop):
@@ -87,31 +87,29 @@ def seed_ids(settings: Settings, kind: Kind, ids: Sequence[str], depth: int) -> 
 
 
 def seed_rankings(
-    settings: Settings, way: str, things: Sequence[str], query: Query, depth: int
+    settings: Settings, source: str, kinds: Sequence[RankedKind], query: Query, depth: int
 ) -> tuple[list[str], int, int]:
     """Put rankings in scope; return their streams, how many are new and how many were known.
 
-    `way` is `explore`, `search` or `front-page`; `things` are `projects`, `studios` or both.
+    `source` is `explore`, `search` or `front-page`.
 
     Raises:
-        UsageError: a query, a mode, a language or a number of pages that the site does not have.
+        UsageError: a query, a language or a number of pages that the site does not have.
     """
     _check_depth(depth)
-    if way == "search" and not query.query.strip():
-        raise UsageError("seed search: --query says what to look for")
+    if source == "search" and not query.query.strip():
+        raise UsageError("--query: the words to search for are missing")
     if len(query.query) > LONGEST_KEY:
         raise UsageError(f"--query: {LONGEST_KEY} characters at most")
-    if query.mode not in MODES:
-        raise UsageError(f"--mode {query.mode}: {' or '.join(MODES)}")
     if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}", query.language):
         raise UsageError(f"--language {query.language!r}: a language code such as en or pt-br")
     deepest = RANKING_DEPTH // PAGE_LIMIT
     if not 1 <= query.pages <= deepest:
         raise UsageError(f"--pages {query.pages}: between 1 and {deepest}, below which no ranking can be read")
-    if way == "front-page":
+    if source == "front-page":
         wanted = [("front_page", Query("", "", "", 1))]
     else:
-        wanted = [(f"{way}_{thing}", query) for thing in things]
+        wanted = [(f"{source}_{kind}", query) for kind in kinds]
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
         if load_rule(connection, settings.home).names(NAME, query.query.strip()):

@@ -23,7 +23,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from harvester.dataset.facts import coarse
-from harvester.dataset.release import Field, ForeignKey, Type
+from harvester.dataset.release import Field, ForeignKey, Tombstones, Type
 from harvester.dataset.rows import (
     CONTENT_TIMES,
     DESIGN_FIELDS,
@@ -31,7 +31,6 @@ from harvester.dataset.rows import (
     Made,
     ResourceQuery,
     Selection,
-    Tombstones,
     alias_of,
     drawn,
     licence,

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.dataset import facts
 from harvester.dataset.columns import ENTITIES, KINDS, tables
-from harvester.dataset.pseudonyms import Key, KeyScope, derive, key_of, salt_of
-from harvester.dataset.release import Field, Profile, Release, Resource, Type
-from harvester.dataset.rows import Selection, Text, Tombstones, kept
+from harvester.dataset.pseudonyms import Key, derive, key_of, salt_of
+from harvester.dataset.release import Field, FileFormat, KeyScope, Profile, Release, Resource, Text, Tombstones, Type
+from harvester.dataset.rows import Selection, kept
 from harvester.dataset.snapshot import need_libraries, open_snapshot
 from harvester.erasure.erase import load_rule
 from harvester.errors import UsageError
@@ -74,7 +74,7 @@ class Request:
     previous: Path | None = None
     name: str | None = None
     scope: KeyScope = KeyScope.RELEASE
-    formats: tuple[str, ...] = ("parquet", "csv", "jsonl")
+    formats: tuple[FileFormat, ...] = tuple(FileFormat)
     is_allowed: bool = False
     design: int | None = None
     """The sample whose weights are told, of those that draw the same kind of thing; None: the newest."""
@@ -182,10 +182,9 @@ class Build:
     def __init__(
         self, settings: Settings, snapshot: Snapshot, request: Request, folder: Path, tell: Callable[[str], None]
     ) -> None:
-        from harvester.dataset.files import FileFormat  # noqa: PLC0415
 
         self.settings, self.snapshot, self.request, self.folder, self.tell = settings, snapshot, request, folder, tell
-        self.formats = tuple(FileFormat(one) for one in request.formats)
+        self.formats = request.formats
         self.as_of = request.as_of or facts.state_at(snapshot.facts)
         self.previous = _previous(request)
         self.name = self._name()
@@ -220,7 +219,7 @@ class Build:
         if asked is not None:
             kind = facts.kind_of_design(connection, asked)
             if kind is None:
-                raise UsageError(f"--design {asked}: there is no such design; `harvester seed sample --list` tells")
+                raise UsageError(f"--design {asked}: there is no such design; `harvester seed sample list` tells")
             found[kind] = asked
         return tuple(found.items())
 
@@ -369,7 +368,7 @@ class Build:
 
     def write(self, query: ResourceQuery) -> tuple[Resource, Resource]:
         """A table, and its teaser."""
-        from harvester.dataset.files import FileFormat, Writing, ahead, schema_of  # noqa: PLC0415
+        from harvester.dataset.files import Writing, ahead, schema_of  # noqa: PLC0415
 
         fields = [field for one in query.columns for field in _fields(one)]
         schema = schema_of(fields)
@@ -460,7 +459,7 @@ class Build:
 
     def _compare(self) -> tuple[list[Resource], dict[str, Any]]:
         """List the keys of the previous release that this one lacks, by their names there, and count the new rows."""
-        from harvester.dataset.files import FileFormat, Writing, ahead, schema_of  # noqa: PLC0415
+        from harvester.dataset.files import Writing, ahead, schema_of  # noqa: PLC0415
 
         previous, folder = self.previous, self.request.previous
         if previous is None or folder is None:

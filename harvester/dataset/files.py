@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from enum import StrEnum
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -19,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from harvester.dataset.release import Field, File, Type
+from harvester.dataset.release import Field, File, FileFormat, Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,19 +53,6 @@ _RUNS_IN_SPREADSHEETS = rf"^('*(?:[\t\r\n]|[{_UNSEEN}]*[{_SIGNS}]))"
 So has what begins with apostrophes and goes on like that, so that taking one off gives back each text.
 """
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # Arrow's %S has the microseconds
-
-
-class FileFormat(StrEnum):
-    """The formats of a release."""
-
-    PARQUET = "parquet"
-    CSV = "csv"
-    JSONL = "jsonl"
-
-    @property
-    def suffix(self) -> str:
-        """The end of a file's name, which is also what the release calls the format."""
-        return self.value if self is FileFormat.PARQUET else f"{self.value}.gz"
 
 
 def schema_of(fields: Sequence[Field]) -> pa.Schema:

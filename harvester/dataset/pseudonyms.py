@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from harvester.dataset.release import KeyScope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,15 +20,6 @@ if TYPE_CHECKING:
 
 BYTES = 16
 """128 bits."""
-
-
-class KeyScope(StrEnum):
-    """Scope of a pseudonym's key."""
-
-    RELEASE = "release"
-    """Pseudonyms of two releases have nothing in common."""
-    PROJECT = "project"
-    """The same thing has the same pseudonym in all releases of a profile."""
 
 
 @dataclass(frozen=True, slots=True)

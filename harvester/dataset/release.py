@@ -22,6 +22,48 @@ class Profile(StrEnum):
     """The operator only: the tables as they are."""
 
 
+class Tombstones(StrEnum):
+    """Treatment of deleted rows."""
+
+    DROP = "drop"
+    """Drop deleted rows."""
+    ID_ONLY = "id-only"
+    """Keep the id, and the date and reason of the deletion."""
+    FLAGS = "flags"
+    """The row, but nothing that somebody wrote; in `internal` the row as it was last seen."""
+
+
+class Text(StrEnum):
+    """Treatment of texts that users wrote."""
+
+    NONE = "none"
+    FEATURES = "features"
+    REDACTED = "redacted"
+    FULL = "full"
+
+
+class KeyScope(StrEnum):
+    """Scope of a pseudonym's key."""
+
+    RELEASE = "release"
+    """Pseudonyms of two releases have nothing in common."""
+    PROJECT = "project"
+    """The same thing has the same pseudonym in all releases of a profile."""
+
+
+class FileFormat(StrEnum):
+    """The formats of a release."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+    @property
+    def suffix(self) -> str:
+        """The end of a file's name, which is also what the release calls the format."""
+        return self.value if self is FileFormat.PARQUET else f"{self.value}.gz"
+
+
 class Type(StrEnum):
     """The types that columns of a dataset have, the same in every format."""
 

@@ -8,7 +8,6 @@ A release that takes everything as it is needs none of that and reads the tables
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Double, Integer
@@ -29,7 +28,7 @@ from harvester.dataset.columns import (
     Reference,
     Username,
 )
-from harvester.dataset.release import CC_BY_SA_BEFORE, Field, ForeignKey, Profile, Type
+from harvester.dataset.release import CC_BY_SA_BEFORE, Field, ForeignKey, Profile, Text, Tombstones, Type
 from harvester.warehouse.tables import COMMENTS, KEY_COLUMNS, SCRATCH_TABLES
 
 if TYPE_CHECKING:
@@ -40,26 +39,6 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 LICENCE = "CC-BY-SA-2.0"
-
-
-class Tombstones(StrEnum):
-    """Treatment of deleted rows."""
-
-    DROP = "drop"
-    """Drop deleted rows."""
-    ID_ONLY = "id-only"
-    """Keep the id, and the date and reason of the deletion."""
-    FLAGS = "flags"
-    """The row, but nothing that somebody wrote; in `internal` the row as it was last seen."""
-
-
-class Text(StrEnum):
-    """Treatment of texts that users wrote."""
-
-    NONE = "none"
-    FEATURES = "features"
-    REDACTED = "redacted"
-    FULL = "full"
 
 
 @dataclass(frozen=True, slots=True)

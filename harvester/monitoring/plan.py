@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psycopg.types.json import Jsonb
-from rich.table import Table as Grid
 
 from harvester.api.catalogue import ONCE, STREAMS
 from harvester.api.stream import DAY, Kind
@@ -20,8 +19,6 @@ from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from harvester.config import Settings
     from harvester.warehouse.connect import Connection
 
@@ -213,86 +210,3 @@ CROSS JOIN LATERAL (
 WHERE w.queue IS NOT NULL
 GROUP BY 1, 2
 """.replace(" % ", " %% ")
-
-
-def show(console: Console, facts: dict[str, Any]) -> None:
-    """Print the plan for a person."""
-    share = facts["share_scheduled"]
-    console.print(
-        f"[bold]{facts['rate']:g} requests/s[/] are {facts['rate'] * 86_400:,.0f} a day,"
-        f" {share:.0%} of them for scheduled visits ({facts['source']})",
-        highlight=False,
-    )
-    table = Grid(box=None, pad_edge=False, header_style="bold")
-    table.add_column("stream", no_wrap=True)
-    for name in ("lists", "new a day", "visits", "requests", "delay", "fresh"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for one in (*facts["streams"], facts["total"]):
-        known = "delay_days" in one
-        table.add_row(
-            one["stream"],
-            _count(one["lists"]) if not one["stream"].endswith("_replies") else "",
-            _count(one["items"]) if known else "",
-            _count(one["visits"]),
-            _count(one["requests"]),
-            _days(one["delay_days"]) if known else "",
-            f"{one['fresh']:.1%}" if known else "",
-            style="bold" if one is facts["total"] else None,
-        )
-    console.print(table)
-    if facts["min_gain"] is None:
-        console.print(
-            "[yellow]not enough even for the visits that must take place: raise the rate, narrow the scope[/]"
-        )
-    elif facts["enough"]:
-        console.print(
-            f"enough: visits are made as soon as they save {facts['min_gain']:g} item-days (HARVESTER_MIN_GAIN)",
-            highlight=False,
-        )
-    else:
-        console.print(f"the budget sets the gain: a visit must save {facts['min_gain']:.3g} item-days", highlight=False)
-    if facts["new"]["entries"]:
-        new = facts["new"]
-        console.print(
-            f"first visits to {_count(new['entries'])} lists and objects: {_days(new['days'])}", highlight=False
-        )
-    fresh = facts["fresh_within_a_day"]
-    console.print(
-        f"everything visited every day: {fresh['rate']:,.3g} requests/s"
-        f" ({fresh['rate_with_shares']:,.3g} with the other shares)",
-        highlight=False,
-    )
-    _plot(console, facts)
-
-
-def _plot(console: Console, facts: dict[str, Any]) -> None:
-    """Mean delay by rate, on a scale of factors."""
-    points = [(one["rate"], one["delay_days"]) for one in facts["plot"] if one["delay_days"] > 0]
-    if not points:
-        return
-    console.print(
-        "\n[bold]mean delay of a new item by rate[/], if every request were used (bars grow by factors)",
-        highlight=False,
-    )
-    shortest = min(delay for _, delay in points)
-    for rate, delay in points:
-        bar = "█" * (1 + round(6 * float(np.log2(delay / shortest))))
-        mark = "[bold]" if rate == facts["rate"] else "[dim]"
-        console.print(f"{mark}{rate:>10,.3g}/s {_days(delay):>9} {bar}[/]", highlight=False, soft_wrap=True)
-
-
-def _count(number: float) -> str:
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if number >= size:
-            return f"{number / min(size, 1e3 if letter == 'k' else size):,.1f} {letter}"
-    return f"{number:,.0f}" if number >= 100 or number == int(number) else f"{number:.3g}"
-
-
-def _days(days: float) -> str:
-    if days == float("inf"):
-        return "never"
-    if days < 1 / 24:
-        return f"{days * 1440:.1f} min"
-    if days < 2:
-        return f"{days * 24:.1f} h"
-    return f"{days:,.1f} d" if days < 1000 else f"{days / 365.25:,.1f} years"

@@ -5,16 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
-from rich.console import Console
-from rich.table import Table as Grid
 from sqlalchemy import Table
 
-from harvester import output
 from harvester.api.catalogue import STREAMS
 from harvester.config import Settings
 from harvester.frontier import rates
 from harvester.frontier.fitting import PARAMETERS
-from harvester.frontier.request_rate import describe, read_rate
+from harvester.frontier.request_rate import read_rate
 from harvester.monitoring.reconcile import reconcile
 from harvester.sampling.samples import read_designs
 from harvester.warehouse.connect import Connection, connect
@@ -26,7 +23,7 @@ EXACT_BELOW = 1_000_000
 
 
 def read_status(settings: Settings) -> dict[str, Any]:
-    """Scope, rows, streams, budget, runs, failures, quarantine and drift, as `--json` prints them."""
+    """Return scope, rows, streams, budget, runs, failures, quarantine and drift, as `--json` prints them."""
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
         return {
@@ -183,123 +180,3 @@ def _one(connection: Connection, query: str) -> dict[str, Any] | None:
 
 def _pairs(connection: Connection, query: str) -> dict[str, int]:
     return dict(connection.execute(query).fetchall())
-
-
-_TROUBLES = {
-    "due": "due",
-    "pays": "pays",
-    "failing": "failing",
-    "gone": "gone",
-    "unproved": "uncertified",
-    "end seen once": "ends_seen_once",
-}
-
-
-def show(console: Console, facts: dict[str, Any]) -> None:
-    """Print the facts for a person."""
-    facts = output.shown(facts)
-    seeds = (
-        ", ".join(f"{count:,} {kind}s" for kind, count in facts["seeds"].items())
-        or "nothing yet: `harvester seed --help`"
-    )
-    console.print(f"[bold]seeded[/]  {seeds}", highlight=False)
-    for row in facts["rankings"]:
-        asked = f" q={row['query']} {row['mode']} {row['language']}, {row['pages']} pages" if row["query"] else ""
-        console.print(f"[bold]ranking[/]  {row['stream']}{asked}", highlight=False)
-    for one in facts["samples"]:
-        console.print(
-            f"[bold]sample[/]  design {one['design_id']} ({one['name']}): {one['visited']:,} of {one['drawn']:,}"
-            f" visited, {one['hits']:,} hits" + ("" if one["is_complete"] else ", not complete"),
-            highlight=False,
-        )
-    rows = _listing("table", "rows")
-    for name, count in facts["rows"].items():
-        if count:
-            rows.add_row(name, f"{count:,}")
-    if rows.row_count:
-        console.print(rows)
-    # What is nought throughout has no column.
-    shown = {"in scope": "in_scope", "visited": "visited"} | {
-        title: name for title, name in _TROUBLES.items() if any(row[name] for row in facts["streams"])
-    }
-    streams = _listing("stream", *shown, "on time", "unseen")
-    for row in facts["streams"]:
-        unseen = "" if row["expected_unseen"] is None else f"{row['expected_unseen']:,.1f}"
-        numbers = (f"{row[name]:,}" for name in shown.values())
-        streams.add_row(row["stream"], *numbers, f"{row['on_time']:.0%}", unseen)
-    if streams.row_count:
-        console.print(streams)
-    budget = facts["budget"]
-    source = "see `harvester rate`" if budget["rate_from"] == "warehouse" else "HARVESTER_RATE, until the first crawl"
-    console.print(
-        f"[bold]budget[/]  {describe(budget['rate'])} ({source});"
-        f" {budget['requests_of_runs_of_the_last_day']:,} sent by runs of the last day",
-        highlight=False,
-    )
-    if budget["rate_refused"] is not None:
-        console.print(
-            f"[yellow]HARVESTER_RATE is {describe(budget['rate_refused'])}: a crawl from here would be refused[/]",
-            highlight=False,
-        )
-    if budget["closed_until"]:
-        console.print(f"[yellow]closed until {budget['closed_until']:%H:%M:%S}: {budget['closed_reason']}[/]")
-    if budget["breaker_trips"]:
-        console.print(f"[yellow]nothing answered: pause {budget['breaker_trips']} in a row[/]")
-    if run := facts["last_run"]:
-        outcome = run["outcome"] or "running, or killed"
-        console.print(
-            f"[bold]last run[/]  {run['command']}, {run['started_at']:%Y-%m-%d %H:%M} UTC: {outcome},"
-            f" {run['requests']:,} requests"
-            + "".join(f", {count:,} {purpose}" for purpose, count in sorted(run["requests_by_purpose"].items())),
-            highlight=False,
-        )
-        for finding in run["findings"] or ():
-            console.print(f"[yellow]degraded[/]  {finding}", highlight=False)
-    if (health := facts["health"]) and health["trouble"]:
-        console.print(f"[yellow]the site reported trouble[/]  {health['trouble']}", highlight=False)
-    _show_reconcile(console, facts["reconcile"])
-    for row in facts["failures"]:
-        console.print(
-            f"[yellow]failing[/]  {row['stream']} {row['entity_id']}: {row['last_error']}"
-            f" ({row['failures']} times; again {row['due_at']:%Y-%m-%d %H:%M} UTC)",
-            highlight=False,
-        )
-    if (names := facts["names"])["changed"]:
-        since = f" since {names['waiting_since']:%Y-%m-%d}" if names["waiting"] else ""
-        console.print(
-            f"[bold]names[/]  {names['changed']:,} accounts changed theirs, {names['retracted']:,} rows retracted;"
-            f" {names['waiting']:,} wait{since} until their present name is met",
-            highlight=False,
-        )
-    for stream, count in facts["quarantine"].items():
-        console.print(f"[yellow]quarantine[/]  {count:,} responses of {stream}", highlight=False)
-    for row in facts["set_aside"]:
-        console.print(
-            f"[yellow]set aside[/]  {row['items']:,} items of {row['lists']:,} lists of {row['stream']}:"
-            " the certificates of these lists have as many holes",
-            highlight=False,
-        )
-    for row in facts["drift"]:
-        console.print(
-            f"[yellow]drift[/]  {row['stream']}.{row['field']}: {row['change']} ({row['count']:,} times)",
-            highlight=False,
-        )
-
-
-def _show_reconcile(console: Console, comparisons: list[dict[str, Any]]) -> None:
-    for one in comparisons:
-        if not one["compared"]:
-            continue
-        line = f"[bold]reconcile[/]  {one['what']}: {one['differ']:,} of {one['compared']:,} differ"
-        if one["worst"]:
-            most = (f"{row['id'] or 'all'} (counted {row['counted']:,}, held {row['held']:,})" for row in one["worst"])
-            line += f", most {', '.join(most)}"
-        console.print(line, highlight=False, soft_wrap=True)
-
-
-def _listing(first: str, *others: str) -> Grid:
-    table = Grid(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first, no_wrap=True)
-    for name in others:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 
 from harvester.api import id_dates
+from harvester.choices import Allocation
 from harvester.erasure.erase import load_rule
 from harvester.errors import UsageError
 from harvester.sampling.drawing import SMALLEST, Pilot, Stratum, allocate, chance, cut, draw, inclusion
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 ALONE = -1
 """The depth of what is visited without its lists."""
-ALLOCATIONS = ("proportional", "equal", "neyman")
 CERTAIN = "certain"
 """The stratum of what is taken without chance."""
 MOST = 10_000_000
@@ -58,7 +58,7 @@ class IdPlan:
     first: int = 1
     up_to: int | None = None
     strata: str | None = None
-    allocation: str = "proportional"
+    allocation: Allocation = Allocation.PROPORTIONAL
     pilot: int | None = None
     certain: int = 0
     panel: bool = False
@@ -191,16 +191,14 @@ def _check_ids(plan: IdPlan) -> None:
         raise UsageError(f"{plan.count} draws: between 1 and {MOST:,}")
     if not (0 < plan.first <= _LARGEST_ID and (plan.up_to is None or 0 < plan.up_to <= _LARGEST_ID)):
         raise UsageError("--from and --up-to are ids: whole numbers above 0")
-    if plan.allocation not in ALLOCATIONS:
-        raise UsageError(f"--allocation {plan.allocation}: {', '.join(ALLOCATIONS)}")
-    if plan.allocation == "neyman" and plan.pilot is None:
+    if plan.allocation is Allocation.NEYMAN and plan.pilot is None:
         raise UsageError("--allocation neyman: --pilot DESIGN says which earlier draw knows the hit rates")
-    if plan.allocation != "proportional" and plan.strata is None:
+    if plan.allocation is not Allocation.PROPORTIONAL and plan.strata is None:
         raise UsageError(f"--allocation {plan.allocation}: --strata says among which parts")
     if not 0 <= plan.certain <= MOST:
         raise UsageError(f"--certain {plan.certain}: between 0 and {MOST:,}")
     if plan.panel and (plan.strata is not None or plan.certain):
-        raise UsageError("--panel is drawn from the whole frame: without --strata and --certain")
+        raise UsageError("a panel is drawn from the whole frame: without strata, and nothing taken for certain")
 
 
 def _newest(connection: Connection, plan: IdPlan) -> int:
@@ -354,7 +352,7 @@ def _open(connection: Connection, streams: Sequence[str], entities: Sequence[int
 def _known_design(connection: Connection, design: int | None, kind: str) -> dict[str, Any]:
     found = next((one for one in read_designs(connection) if one["design_id"] == design), None)
     if found is None or found["kind"] != kind:
-        raise UsageError(f"there is no design {design} that draws {kind}s: see `harvester seed sample --list`")
+        raise UsageError(f"there is no design {design} that draws {kind}s: see `harvester seed sample list`")
     return found
 
 
@@ -380,7 +378,7 @@ def start_wave(connection: Connection, design: int, rule: Rule | None = None) ->
             "SELECT kind, depth, parameters FROM crawl.designs WHERE id = %s AND name = 'panel' FOR UPDATE", [design]
         ).fetchone()
         if row is None:
-            raise UsageError(f"design {design} is no panel: see `harvester seed sample --list`")
+            raise UsageError(f"design {design} is no panel: see `harvester seed sample list`")
         kind, depth, parameters = row
         ends = connection.execute("SELECT max(wave) FROM crawl.waves WHERE design_id = %s", [design]).fetchone()
         assert ends is not None
@@ -566,7 +564,7 @@ WHERE d.design_id = %(design)s AND d.outcome IS NULL
 def draw_walks(connection: Connection, plan: WalkPlan) -> int:
     """Begin random walks on follows; `advance` takes their steps."""
     if not 1 <= plan.steps <= _MOST_STEPS or not 0 <= plan.burn_in <= _MOST_STEPS:
-        raise UsageError(f"--walk and --burn-in: between 1 (0) and {_MOST_STEPS:,} steps")
+        raise UsageError(f"--steps and --burn-in: between 1 (0) and {_MOST_STEPS:,} steps")
     if not SMALLEST <= plan.walks <= _MOST_STRATA:
         raise UsageError(f"--walks {plan.walks}: between {SMALLEST} and {_MOST_STRATA}: one has no variance")
     if not 0 <= plan.restart <= 1e6:

@@ -70,7 +70,7 @@ def test_pages_bound_a_ranking_and_a_second_seed_deepens_it(
     small_sandbox: Any, make_harvester: Callable[..., Any]
 ) -> None:
     harvester = make_harvester(small_sandbox)
-    arguments = ("seed", "explore", "--things", "projects", "--mode", "popular", "--pages")
+    arguments = ("seed", "explore", "--kind", "projects", "--mode", "popular", "--pages")
     assert "1 new, 0 known" in harvester(*arguments, "1").stdout
     harvester.crawl("--spider", "discovery")
     assert harvester.query("SELECT count(*), max(position) FROM history.rankings") == [(40, 39)]

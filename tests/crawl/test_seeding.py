@@ -103,7 +103,7 @@ def test_a_user_with_an_odd_name_is_seeded_by_id(
     assert harvester.query("SELECT count(*) FROM crawl.seeds") == [(0,)]
     with psycopg.connect(database) as connection:
         connection.execute("INSERT INTO scratch.users (id, username) VALUES (12, %s)", [name])
-    assert "1 user put in scope" in harvester("seed", "users", "--by-id", "12").stdout
+    assert "1 user added to the scope" in harvester("seed", "users", "--by-id", "12").stdout
     assert service.asked == []
     harvester("crawl", "--max-requests", "5", ok=False)  # a site that knows nobody is not believed
     assert f"/nothing/users/{quote(name, safe='')}" in service.asked

@@ -27,10 +27,9 @@ from hypothesis import strategies as st
 from harvester.config import load
 from harvester.dataset import files
 from harvester.dataset.columns import ENTITIES
-from harvester.dataset.pseudonyms import KeyScope, derive, key_of
+from harvester.dataset.pseudonyms import derive, key_of
 from harvester.dataset.read import batches
-from harvester.dataset.release import Field, Profile, Resource, Type
-from harvester.dataset.rows import Text, Tombstones
+from harvester.dataset.release import Field, FileFormat, KeyScope, Profile, Resource, Text, Tombstones, Type
 from harvester.erasure.erase import erase
 from harvester.errors import UsageError
 from harvester.secret import secret_key
@@ -99,7 +98,7 @@ def test_rows_that_come_in_other_batches_are_the_same_bytes(tmp_path: Path) -> N
     rows = pa.record_batch({"id": range(300_000), "word": [f"w{i % 7}" for i in range(300_000)]})
     rows = rows.cast(files.schema_of(fields))
     for name, size in (("a", 1000), ("b", 299_999)):
-        with files.Writing(tmp_path, f"{name}/x", fields, list(files.FileFormat)) as writing:
+        with files.Writing(tmp_path, f"{name}/x", fields, list(FileFormat)) as writing:
             for start in range(0, len(rows), size):
                 writing.write(rows.slice(start, size))
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
@@ -521,12 +520,12 @@ def test_what_a_design_drew_has_its_weight(builder: Any, truth: Any) -> None:
 def test_the_teaser_is_the_same_part_of_each_table(builder: Any) -> None:
     """One in a hundred pseudonyms, by their value: enough users that some are in it."""
     execute(builder, "INSERT INTO scratch.users (id, username) SELECT g, 'crowd' || g FROM generate_series(1, 3000) g")
-    builder("teaser", RESTRICTED, formats=("parquet", "csv"))
+    builder("teaser", RESTRICTED, formats=(FileFormat.PARQUET, FileFormat.CSV))
     whole = ids(builder, "teaser", "users")
     teaser = pd.read_csv(builder.folder / "teaser/teaser/users.csv.gz")
     assert set(teaser["id"]) == {one for one in whole if int(one, 16) < 2**128 // 100}
     assert 10 < len(teaser) < 60
-    builder("teaser-internal", INTERNAL, formats=("csv",))
+    builder("teaser-internal", INTERNAL, formats=(FileFormat.CSV,))
     assert 10 < len(pd.read_csv(builder.folder / "teaser-internal/teaser/users.csv.gz")) < 60
 
 
@@ -552,7 +551,7 @@ def test_cells_that_a_spreadsheet_would_run_are_defused(tmp_path: Path) -> None:
     fields = [Field("id", Type.INTEGER, "", required=True), Field("said", Type.STRING, "")]
     said = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "plain", "", None, 'quo"te, and\nline']
     rows = pa.record_batch({"id": range(len(said)), "said": said}).cast(files.schema_of(fields))
-    with files.Writing(tmp_path, "x", fields, list(files.FileFormat)) as writing:
+    with files.Writing(tmp_path, "x", fields, list(FileFormat)) as writing:
         writing.write(rows)
     text = gzip.decompress((tmp_path / "x.csv.gz").read_bytes()).decode()
     for one in said[:6]:
@@ -591,7 +590,7 @@ def test_no_text_of_a_csv_begins_a_formula_and_each_is_read_as_it_was(
     folder = tmp_path_factory.mktemp("csv")
     fields = (Field("id", Type.INTEGER, "", required=True), Field("said", Type.STRING, ""))
     rows = pa.record_batch({"id": [-1 - n for n in range(len(said))], "said": said}).cast(files.schema_of(fields))
-    with files.Writing(folder, "x", fields, [files.FileFormat.CSV]) as writing:
+    with files.Writing(folder, "x", fields, [FileFormat.CSV]) as writing:
         writing.write(rows)
     resource = Resource("x", "", fields, ("id",), (), len(said), writing.files())
     read_back = [row for batch in batches(folder, resource, resource.files[0]) for row in batch.to_pylist()]
@@ -618,7 +617,7 @@ def test_the_command_builds_and_says_what_it_built(harvest: Any, tmp_path: Path)
     refused = {
         ("dataset", "build", "out"): "not empty",
         ("dataset", "build", "new", "--profile", "internal"): "--i-am-allowed",
-        ("dataset", "build", "new", "--profile", "secret"): "one of open, restricted, internal",
+        ("dataset", "build", "new", "--profile", "secret"): "'open', 'restricted', 'internal'",
         ("dataset", "build", "new", "--text", "full"): "does not go with open",
         ("dataset", "build", "new", "--k", "1"): "--k",
         ("dataset", "build", "new", "--as-of", "yesterday"): "no time",

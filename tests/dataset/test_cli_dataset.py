@@ -25,7 +25,7 @@ def test_verify(release_folder):
     (release_folder / "extra.txt").write_text("x")
     done = run("verify", release_folder)
     assert done.returncode == 1
-    assert done.stdout.splitlines() == ["extra.txt: is not part of the release", "1 thing is wrong"]
+    assert done.stdout.splitlines() == ["extra.txt: is not part of the release", "1 problem found"]
     assert done.stderr == ""
 
 

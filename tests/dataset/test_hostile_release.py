@@ -23,13 +23,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_up_release import make_release, rows, told
 
+from harvester.cli.output import printable
 from harvester.dataset import read
 from harvester.dataset.build import Request, _previous, _told
 from harvester.dataset.describe import describe, read_release
 from harvester.dataset.diff import diff
 from harvester.dataset.verify import verify
 from harvester.errors import UsageError
-from harvester.output import printable
 from harvester.untrusted import open_beneath
 
 
@@ -313,7 +313,7 @@ def test_what_unpacks_without_end_ends(bombs):
         "users.parquet: cannot be read as parquet (ArrowMemoryError)",
         "users.csv.gz: cannot be read as csv.gz (ArrowInvalid)",
         "users.jsonl.gz: has a line of more than 16,777,216 bytes",
-        "3 things are wrong",
+        "3 problems found",
     ]
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= max(before, 2**21)
 

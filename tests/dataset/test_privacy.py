@@ -25,8 +25,7 @@ from harvester.dataset.columns import KINDS
 from harvester.dataset.describe import render
 from harvester.dataset.facts import coverage
 from harvester.dataset.pseudonyms import key_of
-from harvester.dataset.release import Profile
-from harvester.dataset.rows import Tombstones
+from harvester.dataset.release import Profile, Tombstones
 from harvester.secret import secret_key
 from harvester.warehouse.connect import open_connection
 

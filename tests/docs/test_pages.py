@@ -84,7 +84,7 @@ def run(page: Path, folder: Path, more: Mapping[str, str]) -> str:
 )
 def test_a_page_that_brings_its_own_warehouse(page: Path, own_home: Path) -> None:
     said = run(page, own_home, {"HARVESTER_HOME": str(own_home)})
-    assert "put in scope at depth 1" in said
+    assert "added to the scope at depth 1" in said
     assert said.count("nothing more is due") == (4 if page == README else 3)
     assert len(said.splitlines()) > 40
 

@@ -187,7 +187,7 @@ def paging(data: bytes) -> None:
 
 WORDS = (
     "--json", "--help", "--depth", "--spider", "--max-requests", "--max-minutes", "--workers", "--refresh", "--audit",
-    "--share", "--query", "--mode", "--language", "--pages", "--things", "--stream", "--most", "--rate", "--projects",
+    "--share", "--query", "--mode", "--language", "--pages", "--kind", "--stream", "--most", "--rate", "--up-to",
     "--dry-run", "--yes", "--seed", "--port", "--users", "--profile", "--keep-days", "--", "-", "", "0", "-1", "1e9",
     "nan", "inf", "142", "9" * 30, "projects", "users", "popular", "trending", "someone", "a b", "\n", "\x1b[31m",
     "[bold]", "\udcff", "é", "=", "--depth=", "--depth=3", "--json=1", "x" * 300, "/dev/null", "audit", "en",

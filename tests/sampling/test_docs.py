@@ -75,7 +75,7 @@ def test_the_page_runs(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
                 if line == "harvester crawl":
                     crawl(connection)
                     continue
-                fewer = re.sub(r"(--projects|--panel) (\d+)000\b", r"\1 \2", line.removeprefix("harvester "))
+                fewer = re.sub(r"(sample projects|sample panel) (\d+)000\b", r"\1 \2", line.removeprefix("harvester "))
                 result = CliRunner().invoke(app, fewer.split())
                 assert result.exit_code == 0, (line, result.stderr)
                 commands += 1

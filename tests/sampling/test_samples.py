@@ -35,7 +35,7 @@ def facts_of(harvester: Any, *arguments: str) -> Any:
 
 
 def samples(harvester: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = facts_of(harvester, "seed", "sample", "--list")
+    found: list[dict[str, Any]] = facts_of(harvester, "seed", "sample", "list")
     return found
 
 
@@ -65,7 +65,7 @@ def test_a_sample_ends_with_the_outcomes_of_the_truth(sampled_sandbox: Any, make
     harvester = make_harvester(sampled_sandbox)
     ids, frame = narrow(sampled_sandbox, 12)
     before = sampled_sandbox.requests()["total"]
-    facts = drawn(harvester, "--projects", "100", "--seed", "5", *frame, "--allocation", "equal")
+    facts = drawn(harvester, "projects", "100", "--seed", "5", *frame, "--allocation", "equal")
     assert sampled_sandbox.requests()["total"] == before, "a draw sends no request"
     assert (facts["name"], facts["drawn"], facts["visited"], facts["is_complete"]) == ("stratified", 100, 0, False)
     summary = harvester.crawl()
@@ -100,7 +100,7 @@ def test_a_sample_ends_with_the_outcomes_of_the_truth(sampled_sandbox: Any, make
     assert (figure, size, error) == ("size", hits, 0), "every hit stands in a part that was drawn whole"
 
     # Deeper later: the lists of the same hits, and the misses once more.
-    again = drawn(harvester, "--projects", "100", "--seed", "5", *frame, "--allocation", "equal", "--clusters")
+    again = drawn(harvester, "projects", "100", "--seed", "5", *frame, "--allocation", "equal", "--clusters")
     harvester.crawl()
     assert outcomes(harvester, again["design_id"]) == found
     comments = [row for row in sampled_sandbox.truth("project_comments") if row["project_id"] in found]
@@ -119,10 +119,10 @@ def test_authors_and_walks_go_on_with_the_crawl(
 ) -> None:
     harvester = make_harvester(sampled_sandbox, HARVESTER_HOME=str(tmp_path / "home"))
     _, frame = narrow(sampled_sandbox, 12)
-    parent = drawn(harvester, "--projects", "75", "--seed", "5", *frame, "--allocation", "equal")["design_id"]
-    authors = drawn(harvester, "--authors-of", str(parent))["design_id"]
+    parent = drawn(harvester, "projects", "75", "--seed", "5", *frame, "--allocation", "equal")["design_id"]
+    authors = drawn(harvester, "authors", str(parent))["design_id"]
     walk = drawn(
-        harvester, "--walk", "6", "--walks", "4", "--burn-in", "2", "--restart", "0.5", "--authors-of", str(parent),
+        harvester, "random-walk", str(parent), "--steps", "6", "--walks", "4", "--burn-in", "2", "--restart", "0.5",
         "--seed", "3",
     )["design_id"]  # fmt: skip
     assert [one["is_complete"] for one in samples(harvester)] == [False, False, False]
@@ -198,19 +198,19 @@ def test_authors_and_walks_go_on_with_the_crawl(
 
 def test_a_panel_rotates(database: str, make_harvester: Callable[..., Any], sampled_sandbox: Any) -> None:
     harvester = make_harvester(sampled_sandbox)
-    panel = str(drawn(harvester, "--panel", "120", "--rotate", "1/12", "--up-to", "5000", "--seed", "2")["design_id"])
+    panel = str(drawn(harvester, "panel", "120", "--rotate", "1/12", "--up-to", "5000", "--seed", "2")["design_id"])
     first = outcomes(harvester, int(panel))
     for wave in range(1, 13):
-        facts = facts_of(harvester, "seed", "wave", panel)
+        facts = facts_of(harvester, "seed", "sample", "wave", panel)
         assert (facts["drawn"], facts["replaced"]) == (120, 10 * wave)
     kept = harvester.query("SELECT entity_id FROM crawl.draws WHERE replaced_at IS NULL")
     assert not {entity for (entity,) in kept} & first.keys()
     assert len(harvester.query("SELECT DISTINCT entity_id FROM crawl.draws")) == 240
     # Newer ids are drawn as densely as the first ones, once the frame is that of what is known.
     harvester.query("INSERT INTO scratch.projects (id) VALUES (1000) RETURNING id")
-    panel = str(drawn(harvester, "--panel", "100", "--rotate", "1/2")["design_id"])
+    panel = str(drawn(harvester, "panel", "100", "--rotate", "1/2")["design_id"])
     harvester.query("INSERT INTO scratch.projects (id) VALUES (1500) RETURNING id")
-    facts_of(harvester, "seed", "wave", panel)
+    facts_of(harvester, "seed", "sample", "wave", panel)
     assert harvester.query(
         "SELECT stratum, first_id, last_id, drawn FROM analytics.sample_strata WHERE design_id = %s ORDER BY 2",
         int(panel),
@@ -228,7 +228,7 @@ def test_a_wave_tells_of_its_own_time(start_sandbox: Callable[..., Any], make_ha
     panels = {}
     for each in ids:
         frame = ("--from", str(each - 4), "--up-to", str(each + 5), "--seed", "1")
-        panels[drawn(harvester, "--panel", "10", *frame)["design_id"]] = range(each - 4, each + 6)
+        panels[drawn(harvester, "panel", "10", *frame)["design_id"]] = range(each - 4, each + 6)
 
     def sizes(wave: int) -> dict[int, float]:
         return {
@@ -249,7 +249,7 @@ def test_a_wave_tells_of_its_own_time(start_sandbox: Callable[..., Any], make_ha
     after = true()
     assert any(after[panel] < before[panel] for panel in panels), "some die"
     for panel in panels:
-        facts = facts_of(harvester, "seed", "wave", str(panel))
+        facts = facts_of(harvester, "seed", "sample", "wave", str(panel))
         assert (facts["wave"], facts["drawn"], facts["visited"]) == (1, 10, 0)
     harvester.crawl()
     assert (sizes(0), sizes(1)) == (before, after)
@@ -261,23 +261,23 @@ def test_a_wave_tells_of_its_own_time(start_sandbox: Callable[..., Any], make_ha
 
 def test_the_same_seed_draws_the_same(make_harvester: Callable[..., Any], sampled_sandbox: Any) -> None:
     harvester = make_harvester(sampled_sandbox)
-    refused = command(harvester, "seed", "sample", "--projects", "10")
+    refused = command(harvester, "seed", "sample", "projects", "10")
     assert refused.exit_code == 2
     assert "--up-to" in refused.stderr
     one, two, longer, other = (
         list(outcomes(harvester, drawn(harvester, *options, "--up-to", "1330000000")["design_id"]))
         for options in (
-            ("--projects", "50", "--seed", "7"),
-            ("--projects", "50", "--seed", "7"),
-            ("--projects", "80", "--seed", "7"),
-            ("--projects", "50", "--seed", "8"),
+            ("projects", "50", "--seed", "7"),
+            ("projects", "50", "--seed", "7"),
+            ("projects", "80", "--seed", "7"),
+            ("projects", "50", "--seed", "8"),
         )
     )
     assert one == two == longer[:50] != other
     assert len(set(one)) == 50
     # For all time: whoever has the seed finds the sample again.
     assert one[:3] == FIRST_OF_SEED_7
-    years = drawn(harvester, "--projects", "100", "--strata", "by-year", "--up-to", "1330000000", "--seed", "1")
+    years = drawn(harvester, "projects", "100", "--strata", "by-year", "--up-to", "1330000000", "--seed", "1")
     strata = harvester.query(
         "SELECT stratum, first_id, last_id FROM crawl.strata WHERE design_id = %s ORDER BY 1", years["design_id"]
     )
@@ -285,28 +285,29 @@ def test_the_same_seed_draws_the_same(make_harvester: Callable[..., Any], sample
     assert strata[0][1] == 1
     assert strata[-1][2] == 1_330_000_000
     assert all(one[2] + 1 == other[1] for one, other in pairwise(strata))
-    studios = drawn(harvester, "--studios", "20", "--up-to", "51700000")
+    studios = drawn(harvester, "studios", "20", "--up-to", "51700000")
     assert (studios["kind"], studios["drawn"]) == ("studio", 20)
 
 
 FIRST_OF_SEED_7 = [1_237_038_594, 771_084_643, 433_266_344]
 
 WRONG = [
-    (("--projects", "0"), "between 1 and"),
-    (("--projects", "5", "--studios", "5"), "one of"),
+    (("projects", "0"), "between 1 and"),
+    (("projects", "5", "studios", "5"), "one of"),
     ((), "one of"),
-    (("--projects", "5", "--up-to", "3"), "5 draws from 3 ids"),
-    (("--projects", "5", "--from", "9", "--up-to", "3"), "before it begins"),
-    (("--projects", "50", "--up-to", "900", "--strata", "x,y"), "by-year"),
-    (("--projects", "50", "--up-to", "900", "--strata", "500,400"), "ascending"),
-    (("--projects", "50", "--up-to", "900", "--strata", "26"), "at least 2 each"),
-    (("--projects", "50", "--up-to", "900", "--strata", "5", "--allocation", "optimal"), "proportional, equal, neyman"),
-    (("--projects", "50", "--up-to", "900", "--strata", "5", "--allocation", "neyman"), "--pilot"),
-    (("--projects", "50", "--up-to", "900", "--strata", "5", "--allocation", "neyman", "--pilot", "9"), "no design 9"),
-    (("--authors-of", "9"), "no design 9"),
-    (("--walk", "5"), "--authors-of"),
-    (("--panel", "50", "--up-to", "900", "--rotate", "2/3"), "1/12"),
-    (("--projects", "50", "--up-to", "900", "--rotate", "1/3"), "only a --panel"),
+    (("projects", "5", "--up-to", "3"), "5 draws from 3 ids"),
+    (("projects", "5", "--from", "9", "--up-to", "3"), "before it begins"),
+    (("projects", "50", "--up-to", "900", "--strata", "x,y"), "by-year"),
+    (("projects", "50", "--up-to", "900", "--strata", "500,400"), "ascending"),
+    (("projects", "50", "--up-to", "900", "--strata", "26"), "at least 2 each"),
+    (("projects", "50", "--up-to", "900", "--strata", "5", "--allocation", "optimal"), "'equal'"),
+    (("projects", "50", "--up-to", "900", "--strata", "5", "--allocation", "neyman"), "--pilot"),
+    (("projects", "50", "--up-to", "900", "--strata", "5", "--allocation", "neyman", "--pilot", "9"), "no design 9"),
+    (("authors", "9"), "no design 9"),
+    (("random-walk", "9"), "--steps"),
+    (("random-walk", "9", "--steps", "5"), "no design 9"),
+    (("panel", "50", "--up-to", "900", "--rotate", "2/3"), "1/12"),
+    (("projects", "50", "--up-to", "900", "--rotate", "1/3"), "No such option"),
 ]
 
 
@@ -317,20 +318,20 @@ def test_what_cannot_be_drawn_is_refused_in_a_line(make_harvester: Callable[...,
         assert result.exit_code == 2, (options, result.output)
         assert said in result.stderr, (options, result.stderr)
         assert len(result.stderr.splitlines()) == 1
-    assert command(harvester, "seed", "wave", "1").exit_code == 2
+    assert command(harvester, "seed", "sample", "wave", "1").exit_code == 2
     assert harvester.query("SELECT count(*) FROM crawl.designs") == [(0,)]
 
 
 def test_who_was_erased_is_a_miss(sampled_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Any) -> None:
     harvester = make_harvester(sampled_sandbox, HARVESTER_HOME=str(tmp_path))
     ids, frame = narrow(sampled_sandbox, 4)
-    options = ("--projects", "36", "--seed", "5", *frame, "--allocation", "equal")
+    options = ("projects", "36", "--seed", "5", *frame, "--allocation", "equal")
     design = drawn(harvester, *options)["design_id"]
-    authors = drawn(harvester, "--authors-of", str(design))["design_id"]
+    authors = drawn(harvester, "authors", str(design))["design_id"]
     around = ("--from", str(ids[0] - 2), "--up-to", str(ids[0] + 3), "--seed", "1")
-    panel = drawn(harvester, "--panel", "6", *around)["design_id"]
+    panel = drawn(harvester, "panel", "6", *around)["design_id"]
     harvester.crawl()
-    facts_of(harvester, "seed", "wave", str(panel))
+    facts_of(harvester, "seed", "sample", "wave", str(panel))
     ((project, user, name),) = harvester.query(
         "SELECT p.id, u.id, u.username FROM scratch.projects p JOIN scratch.users u ON u.id = p.author_id"
         " WHERE p.id = %s",
@@ -344,7 +345,7 @@ def test_who_was_erased_is_a_miss(sampled_sandbox: Any, make_harvester: Callable
     assert len(outcomes(harvester, design)) == 36, "a gap would tell who is missing"
     waves = "SELECT DISTINCT outcome FROM analytics.sample_visits WHERE design_id = %s AND entity_id = %s"
     assert harvester.query(waves, panel, project) == [("not found",)]
-    facts_of(harvester, "seed", "wave", str(panel))
+    facts_of(harvester, "seed", "sample", "wave", str(panel))
     assert harvester.query(waves, panel, project) == [("not found",)]
     # Drawn again it is a miss from the start, and nobody asks for it.
     again = drawn(harvester, *options)["design_id"]

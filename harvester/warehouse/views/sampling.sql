@@ -747,7 +747,7 @@ DECLARE
 BEGIN
     IF last_wave < 1 THEN
         RAISE EXCEPTION 'design % has one wave: no change', $1 USING ERRCODE = 'object_not_in_prerequisite_state',
-            HINT = 'Begin the next one of a panel with `harvester seed wave`.';
+            HINT = 'Begin the next one of a panel with `harvester seed sample wave`.';
     END IF;
     earlier := analytics.sample_numbers($1, $2, first_wave);
     later := analytics.sample_numbers($1, $2, last_wave);

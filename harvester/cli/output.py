@@ -1,4 +1,6 @@
-r"""Standard output and standard error of a command: closed, full, or of a charset that lacks letters.
+r"""Output of all commands: tables, JSON, progress, errors and exit statuses; and the standard streams below them.
+
+Standard streams may be closed, full, or of a charset that lacks letters:
 
 - One that is closed is `/dev/null`: without that, the next file or socket that is opened would take its number.
 - Standard output that takes no more (a full disk) raises `OutputError`; a reader that has gone, `ReaderGoneError`.
@@ -10,15 +12,36 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import signal
 import sys
-from typing import Any
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
 
-from harvester.errors import OutputError
+from harvester.errors import HarvesterError, OutputError, UsageError
+from harvester.signals import INTERRUPTED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from rich.console import Console
+    from rich.table import Table
 
 _STDOUT, _STDERR = 1, 2
 _BROKEN_PIPE_STATUS = 141
+
+
+class ExitStatus(IntEnum):
+    """Exit statuses of `harvester`."""
+
+    DONE = 0
+    FAILED = HarvesterError.exit_code
+    USAGE = UsageError.exit_code
+    DEGRADED = 3
+    """The crawl finished but looks anomalous."""
+    INTERRUPTED = INTERRUPTED
 
 
 class ReaderGoneError(OutputError):
@@ -95,6 +118,73 @@ def end_by_broken_pipe() -> None:
     os._exit(_BROKEN_PIPE_STATUS)  # the first process of a container gets no such signal
 
 
+def console() -> Console:
+    """Return a console on standard output that prints numbers and texts as they are, without colours of its own."""
+    from rich.console import Console  # not loaded by commands that print JSON
+
+    return Console(highlight=False)
+
+
+def table(
+    *columns: str, numbers: Collection[str] = (), no_wrap: Collection[str] = (), title: str | None = None
+) -> Table:
+    """Return an empty table; columns in `numbers` are aligned right, those in `no_wrap` keep to one line."""
+    from rich.table import Table  # not loaded by commands that print JSON
+
+    made = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+    for name in columns:
+        made.add_column(name, justify="right" if name in numbers else "left", no_wrap=name in no_wrap)
+    return made
+
+
+def print_json(facts: Any) -> None:
+    """Print facts, or an object with a method `as_json`, as one line of JSON; times and paths as text."""
+    facts = facts.as_json() if hasattr(facts, "as_json") else facts
+    sys.stdout.write(f"{json.dumps(facts, default=str)}\n")
+
+
+def emit(facts: Any, show: Callable[[Any], None], *, as_json: bool) -> None:
+    """Print facts as JSON, or for a person by `show`."""
+    if as_json:
+        print_json(facts)
+    else:
+        show(facts)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar on standard error while the block runs, if that is a terminal.
+
+    Yields a function that takes what is done now, and how many of how many steps are done.
+    """
+    from rich.console import Console  # not loaded by commands that show none
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    errors = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+
+        def advance(description: str, done: int, total: int) -> None:
+            # A single step has no parts to count.
+            bar.update(task, description=description, completed=done, total=total if total > 1 else None)
+
+        yield advance
+
+
 def printable(text: str) -> str:
     """One line for a terminal: whatever moves its cursor, changes its colours or is no character is escaped."""
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in " ".join(text.split()))
@@ -102,7 +192,7 @@ def printable(text: str) -> str:
 
 def shown(facts: Any) -> Any:
     """Facts with every text in them printable, and with no markup of `rich` in it."""
-    from rich.markup import escape  # noqa: PLC0415  (not loaded where nothing of it is shown)
+    from rich.markup import escape  # not loaded where nothing of it is shown
 
     match facts:
         case str():

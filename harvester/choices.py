@@ -1,0 +1,56 @@
+"""Closed choices that an operator makes: the command line offers them, and the rooms that act on them take them.
+
+Nothing else is imported here, since `--help` lists all of them.
+"""
+
+from enum import StrEnum
+
+
+class SpiderName(StrEnum):
+    """Spiders of the catalogue; `account` works only with HARVESTER_SESSION."""
+
+    USERS = "users"
+    PROJECTS = "projects"
+    STUDIOS = "studios"
+    COMMENTS = "comments"
+    REPLIES = "replies"
+    DISCOVERY = "discovery"
+    ACCOUNT = "account"
+
+
+class Share(StrEnum):
+    """Shares of a crawl's requests, which HARVESTER_SHARES divides."""
+
+    DISCOVERY = "discovery"
+    """First visits."""
+    SCHEDULED = "scheduled"
+    """Visits that are due or pay."""
+    RECHECK = "recheck"
+    """Visits drawn at random."""
+    AUDIT = "audit"
+    """Lists read in full before they must be."""
+
+
+class RankingMode(StrEnum):
+    """Orders of the site's rankings."""
+
+    POPULAR = "popular"
+    TRENDING = "trending"
+
+
+class RankedKind(StrEnum):
+    """Kinds of items that a ranking lists."""
+
+    PROJECTS = "projects"
+    STUDIOS = "studios"
+
+
+class Allocation(StrEnum):
+    """Divisions of draws among strata."""
+
+    PROPORTIONAL = "proportional"
+    """By the number of ids of each stratum."""
+    EQUAL = "equal"
+    """The same number from each stratum."""
+    NEYMAN = "neyman"
+    """By the number of ids and the spread that a pilot's hit rates imply."""

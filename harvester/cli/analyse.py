@@ -1,0 +1,88 @@
+"""Commands of `harvester analytics`: figures for analysts, brought up to date and listed."""
+
+from __future__ import annotations
+
+from textwrap import shorten
+from typing import Annotated, Any
+
+import typer
+
+from harvester.cli import output
+from harvester.cli.base import AsJson, example, group, settings
+from harvester.cli.output import shown
+
+PANEL = "Analyse"
+_OTHER_COLUMNS = 75
+"""Characters of a line that the list needs for all columns but the description of a relation."""
+
+app = typer.Typer()
+analytics = group("Bring the schema analytics up to date, and list what it holds.")
+app.add_typer(analytics, name="analytics", rich_help_panel=PANEL)
+
+
+@analytics.command(epilog=example("harvester analytics refresh && harvester db psql -c 'TABLE analytics.remix_trees'"))
+def refresh(
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="Compute all tables again, not only where something has changed.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the tables of schema analytics up to date.
+
+    May run beside crawls, and as often as you like; queries that run meanwhile see the tables as they were.
+    """
+    from harvester.analytics.refresh import refresh as bring_up_to_date
+    from harvester.warehouse.connect import connect
+
+    with connect(settings(), autocommit=True) as connection, output.progress() as advance:
+        refreshed = bring_up_to_date(connection, whole=full, tell=advance)
+    if as_json:
+        output.print_json([table.as_json() for table in refreshed])
+    else:
+        _show_refreshed(refreshed)
+
+
+@analytics.command("list", epilog=example("harvester analytics list --json"))
+def list_relations(*, as_json: AsJson = False) -> None:
+    """List the tables, views and functions of schema analytics: what each holds, and how fresh it is."""
+    from harvester.analytics.refresh import relations
+    from harvester.warehouse.connect import connect
+    from harvester.warehouse.schema import check_schema
+
+    with connect(settings(), autocommit=True) as connection:
+        check_schema(connection)
+        output.emit(relations(connection), _show_relations, as_json=as_json)
+
+
+def _show_refreshed(refreshed: list[Any]) -> None:
+    numbers = ("rows", "written")
+    table = output.table("table", *numbers, "how", numbers=numbers)
+    for one in refreshed:
+        how = "as a whole" if one.whole else "where changed"
+        table.add_row(one.relation, f"{one.row_count:,}", f"{one.written:,}", how)
+    output.console().print(table)
+
+
+def _show_relations(relations: list[dict[str, Any]]) -> None:
+    console = output.console()
+    rest = max(console.width - _OTHER_COLUMNS, 20)
+    names = ("subject", "relation", "rows", "read", "as of", "what it holds")
+    table = output.table(*names, numbers=("rows", "read"), no_wrap=names)
+    for one in relations:
+        table.add_row(
+            one["subject"],
+            one["relation"],
+            "" if one["row_count"] is None else f"{one['row_count']:,}",
+            "" if one["share_read"] is None else f"{one['share_read']:.1%}",
+            _as_of(one),
+            shown(shorten(one["said"] or "", rest, placeholder=" ...")),
+        )
+    console.print(table)
+
+
+def _as_of(one: dict[str, Any]) -> str:
+    if one["is_live"]:
+        return "now"
+    at = one["refreshed_at"]
+    return "" if one["relation"] == "refreshes" else f"{at:%Y-%m-%d %H:%M}" if at else "never refreshed"

@@ -1,0 +1,83 @@
+"""Commands of `harvester erase`: erasure of a person."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from harvester.cli import output
+from harvester.cli.base import AsJson, example, group, settings
+from harvester.errors import WarehouseError
+
+app = group("Erase a person for good.")
+
+
+@app.callback()
+def _group() -> None:
+    """Erase a person for good."""
+
+
+@app.command(epilog=example("harvester erase user somebody --dry-run"))
+def user(
+    name: Annotated[str | None, typer.Argument(help="The username.")] = None,
+    user_id: Annotated[int | None, typer.Option("--id", help="The user's id, instead of a name.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would go, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    rewrite: Annotated[
+        bool, typer.Option(help="Rewrite the files of the tables, so that no deleted row is left in them.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a person from every table, and leave them out of all later crawls, replays and datasets.
+
+    Only a keyed hash stays, made with `secret.key` in HARVESTER_HOME. This cannot be undone.
+
+    An id names one person; a name may have belonged to several.
+    """
+    from harvester.erasure.erase import erase
+    from harvester.warehouse.connect import connect
+    from harvester.warehouse.schema import check_schema
+
+    home = settings().home
+    with connect(settings(), autocommit=True) as connection:
+        check_schema(connection)
+        if not (dry_run or yes):
+            _show(erase(connection, home, name, user=user_id, dry_run=True), "would go")
+            typer.confirm("Remove all this for good?", abort=True)
+        erasure = erase(connection, home, name, user=user_id, dry_run=dry_run)
+        if not as_json:
+            _show(erasure, "would go" if dry_run else "is gone")
+        rewritten = _rewrite(connection, erasure.touched) if rewrite and not dry_run else []
+    if as_json:
+        output.print_json(erasure.as_json() | {"known": erasure.known, "rewritten": rewritten, "dry_run": dry_run})
+
+
+def _rewrite(connection: Any, tables: list[str]) -> list[str]:
+    """Rewrite the tables of an erasure, and say which are left and what to do about them."""
+    from harvester.warehouse.maintenance import rewrite
+
+    later = "rows that were removed are still in the files: run `harvester db maintain --rewrite`"
+    try:
+        done = rewrite(connection, tables, tell=lambda table: typer.echo(f"rewriting {table}", err=True))
+    except WarehouseError as error:
+        typer.echo(f"{error}; {later} afterwards", err=True)
+        return []
+    if done.not_ours:
+        typer.echo(f"{', '.join(done.not_ours)}: {later} as the owner of the tables", err=True)
+    if done.busy:
+        typer.echo(f"{', '.join(done.busy)}: being read, {later} afterwards", err=True)
+    return done.rewritten
+
+
+def _show(erasure: Any, title: str) -> None:
+    console = output.console()
+    if not erasure.known:
+        console.print("the person is not in the warehouse, and is left out from now on")
+    numbers = ("rows deleted", "emptied", "texts redacted")
+    table = output.table(title, *numbers, numbers=numbers)
+    for name in sorted({*erasure.deleted, *erasure.emptied, *erasure.redacted}):
+        counts = (part[name] for part in (erasure.deleted, erasure.emptied, erasure.redacted))
+        table.add_row(name, *(f"{count:,}" if count else "" for count in counts))
+    if table.row_count:
+        console.print(table)

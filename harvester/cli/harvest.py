@@ -1,0 +1,91 @@
+"""Commands that harvest: `crawl` and `seed`."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+from harvester.choices import Share, SpiderName
+from harvester.cli import output, seed
+from harvester.cli.base import AsJson, example, settings
+from harvester.cli.output import ExitStatus, shown
+
+PANEL = "Harvest"
+_STATUS = {"interrupted": ExitStatus.INTERRUPTED, "degraded": ExitStatus.DEGRADED}
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel=PANEL, epilog=example("harvester crawl --max-minutes 30 --workers 2"))
+def crawl(
+    spider: Annotated[
+        list[SpiderName] | None, typer.Option(help="Run this spider only, not all. May be repeated.")
+    ] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Visit everything in scope once now, incrementally.")
+    ] = False,
+    audit: Annotated[bool, typer.Option("--audit", help="Read every list in scope again in full.")] = False,
+    share: Annotated[
+        Share | None, typer.Option(help="Spend all requests on one share of HARVESTER_SHARES.", show_default=False)
+    ] = None,
+    max_requests: Annotated[int | None, typer.Option(help="Stop after this many requests.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="Stop after this many minutes.")] = None,
+    workers: Annotated[int, typer.Option(help="Number of processes that share the work and the budget.")] = 1,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Log one JSON line an event, instead of progress.")
+    ] = False,
+    parent_run: Annotated[int | None, typer.Option(hidden=True, help="The run that this worker works for.")] = None,
+    due_only: Annotated[bool, typer.Option("--due-only", hidden=True, help="Visit nothing because it pays.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Visit what is new, due or worth a request, until nothing is left or a bound is met.
+
+    Ctrl-C finishes the requests in flight; a second Ctrl-C stops at once. Neither loses data.
+
+    All workers of a warehouse, on all machines, share one request rate: see `harvester rate`.
+
+    Exit with status 3 if the crawl finished but looks anomalous compared with earlier runs.
+    """
+    from harvester.crawl.run import CrawlOptions, work_for
+    from harvester.crawl.run import crawl as run
+
+    if log_json:
+        os.environ["HARVESTER_LOG_JSON"] = "1"  # for workers of our own too
+    order = CrawlOptions(tuple(spider or ()), refresh, audit, max_requests, max_minutes, workers, share)
+    summary = (
+        run(settings(), order) if parent_run is None else work_for(settings(), parent_run, order, due_only=due_only)
+    )
+    if as_json:
+        output.print_json(summary.as_json())
+    else:
+        _show_summary(summary)
+    if summary.outcome in _STATUS:
+        raise typer.Exit(_STATUS[summary.outcome])
+
+
+app.add_typer(seed.app, name="seed", rich_help_panel=PANEL)
+
+
+def _show_summary(summary: Any) -> None:
+    console = output.console()
+    numbers = ("inserted", "updated", "unchanged")
+    table = output.table("table", *numbers, numbers=numbers)
+    for name, counts in summary.counts.items():
+        table.add_row(name, *(f"{number:,}" for number in counts.values()))
+    console.print(table)
+    words = {
+        "done": "nothing more is due",
+        "bounded": "bound met",
+        "interrupted": "interrupted, nothing lost",
+        "degraded": "done, but something is wrong",
+    }
+    line = f"{words[summary.outcome]}: {summary.requests:,} requests in {summary.seconds:.1f} s"
+    if summary.retries:
+        line += f", {summary.retries:,} of them again"
+    if summary.postponed:
+        line += f"; {summary.postponed:,} visits postponed, see `harvester status`"
+    console.print(line)
+    for finding in shown(summary.findings):
+        console.print(f"[yellow]degraded[/]  {finding}")

@@ -1,0 +1,126 @@
+"""Commands that operate a warehouse: database, request rate, schedule, metrics, replay, network and erasure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harvester.cli import db, erase, network, output
+from harvester.cli.base import Address, AllowHost, AsJson, example, settings
+from harvester.cli.output import printable
+
+PANEL = "Operate"
+
+app = typer.Typer()
+app.add_typer(db.app, name="db", rich_help_panel=PANEL)
+
+
+@app.command(rich_help_panel=PANEL, epilog=example("harvester rate 2"))
+def rate(
+    requests_per_second: Annotated[
+        float | None,
+        typer.Argument(metavar="[REQUESTS_PER_SECOND]", help="The new rate; 0: unlimited, for loopback hosts only."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show or change the request rate, which all workers of the warehouse share on all machines.
+
+    The first crawl of a warehouse records HARVESTER_RATE, 5 requests per second unless it is set. Later crawls need no
+    HARVESTER_RATE, and are refused where it is set to another rate. A change is recorded with its time, user, host and
+    database role; running workers follow it at once.
+    """
+    from harvester.frontier.request_rate import change_rate, read_changes
+
+    is_changed = requests_per_second is not None and change_rate(settings(), requests_per_second)
+    changes = read_changes(settings())
+    if as_json:
+        now = changes[0].rate if changes else None
+        output.print_json({"rate": now, "changed": is_changed, "changes": [change.as_json() for change in changes]})
+    else:
+        _show_rate(changes)
+
+
+def _show_rate(changes: list[Any]) -> None:
+    from harvester.frontier.request_rate import describe
+
+    if not changes:
+        typer.echo(f"not recorded yet: the first crawl records HARVESTER_RATE, {describe(settings().rate)}")
+    for position, change in enumerate(changes):
+        since = printable(f"{change.changed_at:%Y-%m-%d %H:%M} UTC by {change.changed_by}, role {change.database_role}")
+        typer.echo(f"{describe(change.rate)}{'' if position else ', now'}, since {since}")
+    if changes and settings().rate_is_set and settings().rate != changes[0].rate:
+        typer.echo(
+            f"HARVESTER_RATE is {describe(settings().rate)}: unset it, or crawls from here are refused", err=True
+        )
+
+
+@app.command(rich_help_panel=PANEL, epilog=example("harvester fit"))
+def fit(as_json: AsJson = False) -> None:
+    """Fit the schedule to what visits found so far: how many new items each list is expected to have.
+
+    The first crawl of a day does it too; run it at night so that no crawl has to.
+    """
+    from harvester.frontier.fitting import fit_schedule
+    from harvester.warehouse.connect import connect
+    from harvester.warehouse.schema import use_schema
+
+    with connect(settings(), autocommit=True) as connection:
+        use_schema(connection)
+        fit_schedule(connection, full=True)
+        row = connection.execute("SELECT count(*), coalesce(sum(lists), 0)::bigint FROM crawl.priors").fetchone()
+    priors, lists = row or (0, 0)
+    output.emit({"priors": priors, "lists": lists}, _show_fit, as_json=as_json)
+
+
+def _show_fit(facts: dict[str, int]) -> None:
+    typer.echo(f"{facts['priors']:,} priors, fitted to {facts['lists']:,} lists")
+
+
+@app.command(rich_help_panel=PANEL, epilog=example("harvester metrics"))
+def metrics(
+    serve: Annotated[
+        int | None, typer.Option("--serve", min=1, max=65535, metavar="PORT", help="Answer scrapes on this port.")
+    ] = None,
+    address: Address = "127.0.0.1",
+    allow_host: AllowHost = None,
+) -> None:
+    """Print metrics of all workers for Prometheus, or serve them."""
+    from harvester.monitoring import metrics
+
+    if serve is None:
+        typer.echo(metrics.exposition(settings()).decode(), nl=False)
+    else:
+        metrics.serve(settings(), address=address, port=serve, names=allow_host or ())
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    epilog=example("HARVESTER_DATABASE_URL=postgresql:///again harvester replay archive/*.warc.gz"),
+)
+def replay(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="WARC files of HARVESTER_ARCHIVE.")],
+    as_json: AsJson = False,
+) -> None:
+    """Fill an empty warehouse from archives, without a request: the same rows with the same dates.
+
+    Erased people are left out.
+    """
+    from harvester.crawl.replay import replay as run
+
+    def tell(done: Any) -> None:
+        typer.echo(f"{done.pages:,} pages", err=True)
+
+    output.emit(run(settings(), files, tell=tell), _show_replay, as_json=as_json)
+
+
+def _show_replay(done: Any) -> None:
+    typer.echo(
+        f"{done.pages:,} pages replayed; {done.unused:,} responses were not used or are of people who were erased,"
+        f" {done.out_of_step:,} fit no visit"
+    )
+
+
+app.add_typer(network.app, name="network", rich_help_panel=PANEL)
+app.add_typer(erase.app, name="erase", rich_help_panel=PANEL)

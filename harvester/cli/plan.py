@@ -1,0 +1,109 @@
+"""`harvester plan`: forecast of delay and freshness for a request rate."""
+
+from __future__ import annotations
+
+from math import log2
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harvester.cli import output
+from harvester.cli.base import AsJson, settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def plan(
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Requests per second; unless given, the warehouse's (`harvester rate`).", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast delay and freshness by stream for a request rate, from the arrival rates observed so far.
+
+    Delay is the mean time from the appearance of an item to the visit that finds it, over the new items of all lists;
+    fresh is the share of lists that hold nothing unseen. Requests include those for pages below the first one, and for
+    reading each list in full every 180 days.
+
+    Without a crawl, the site's published totals stand in for arrival rates; without a scope, the whole site is planned.
+    """
+    from harvester.monitoring.plan import read_plan
+
+    output.emit(read_plan(settings(), rate), _show, as_json=as_json)
+
+
+def _show(facts: dict[str, Any]) -> None:
+    console = output.console()
+    share = facts["share_scheduled"]
+    console.print(
+        f"[bold]{facts['rate']:g} requests/s[/] are {facts['rate'] * 86_400:,.0f} a day,"
+        f" {share:.0%} of them for scheduled visits ({facts['source']})",
+    )
+    numbers = ("lists", "new a day", "visits", "requests", "delay", "fresh")
+    table = output.table("stream", *numbers, numbers=numbers, no_wrap=("stream", *numbers))
+    for one in (*facts["streams"], facts["total"]):
+        known = "delay_days" in one
+        table.add_row(
+            one["stream"],
+            _count(one["lists"]) if not one["stream"].endswith("_replies") else "",
+            _count(one["items"]) if known else "",
+            _count(one["visits"]),
+            _count(one["requests"]),
+            _days(one["delay_days"]) if known else "",
+            f"{one['fresh']:.1%}" if known else "",
+            style="bold" if one is facts["total"] else None,
+        )
+    console.print(table)
+    if facts["min_gain"] is None:
+        console.print(
+            "[yellow]not enough even for the visits that must take place: raise the rate, narrow the scope[/]"
+        )
+    elif facts["enough"]:
+        console.print(
+            f"enough: visits are made as soon as they save {facts['min_gain']:g} item-days (HARVESTER_MIN_GAIN)",
+        )
+    else:
+        console.print(f"the budget sets the gain: a visit must save {facts['min_gain']:.3g} item-days")
+    if facts["new"]["entries"]:
+        new = facts["new"]
+        console.print(f"first visits to {_count(new['entries'])} lists and objects: {_days(new['days'])}")
+    fresh = facts["fresh_within_a_day"]
+    console.print(
+        f"everything visited every day: {fresh['rate']:,.3g} requests/s"
+        f" ({fresh['rate_with_shares']:,.3g} with the other shares)",
+    )
+    _plot(console, facts)
+
+
+def _plot(console: Console, facts: dict[str, Any]) -> None:
+    """Plot the mean delay by rate, on a scale of factors."""
+    points = [(one["rate"], one["delay_days"]) for one in facts["plot"] if one["delay_days"] > 0]
+    if not points:
+        return
+    console.print(
+        "\n[bold]mean delay of a new item by rate[/], if every request were used (bars grow by factors)",
+    )
+    shortest = min(delay for _, delay in points)
+    for rate, delay in points:
+        bar = "█" * (1 + round(6 * log2(delay / shortest)))
+        mark = "[bold]" if rate == facts["rate"] else "[dim]"
+        console.print(f"{mark}{rate:>10,.3g}/s {_days(delay):>9} {bar}[/]", soft_wrap=True)
+
+
+def _count(number: float) -> str:
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if number >= size:
+            return f"{number / min(size, 1e3 if letter == 'k' else size):,.1f} {letter}"
+    return f"{number:,.0f}" if number >= 100 or number == int(number) else f"{number:.3g}"
+
+
+def _days(days: float) -> str:
+    if days == float("inf"):
+        return "never"
+    if days < 1 / 24:
+        return f"{days * 1440:.1f} min"
+    if days < 2:
+        return f"{days * 24:.1f} h"
+    return f"{days:,.1f} d" if days < 1000 else f"{days / 365.25:,.1f} years"

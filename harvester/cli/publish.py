@@ -1,0 +1,225 @@
+"""Commands of `harvester dataset`: releases for researchers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harvester.cli import output
+from harvester.cli.base import AsJson, example, group, settings
+from harvester.cli.output import ExitStatus, printable, shown
+from harvester.dataset.release import FileFormat, KeyScope, Profile, Text, Tombstones
+from harvester.errors import UsageError
+
+PANEL = "Publish"
+
+app = typer.Typer()
+dataset = group("Build, describe, verify and compare research datasets.")
+app.add_typer(dataset, name="dataset", rich_help_panel=PANEL)
+
+Folder = Annotated[Path, typer.Argument(help="The folder of a release.", show_default=False)]
+
+
+@dataset.command(epilog=example("harvester dataset build release --profile open --k 20"))
+def build(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write: new, or empty.")],
+    *,
+    profile: Annotated[
+        Profile,
+        typer.Option(
+            help="Who may have it. open: anybody; restricted: researchers under an agreement; internal: you alone."
+        ),
+    ] = Profile.OPEN,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The state at a time, as 2026-06-01 or 2026-06-01T12:00 (UTC).")
+    ] = None,
+    seen_within: Annotated[
+        int | None,
+        typer.Option(
+            metavar="DAYS",
+            help="Leave out what was not seen within this many days; 400, and no bound for internal.",
+        ),
+    ] = None,
+    tombstones: Annotated[
+        Tombstones | None,
+        typer.Option(help="How much to keep of deleted rows; flags for internal, drop for others.", show_default=False),
+    ] = None,
+    text: Annotated[
+        Text | None,
+        typer.Option(
+            help="How much to keep of texts; none for open, redacted for restricted, full for internal.",
+            show_default=False,
+        ),
+    ] = None,
+    k: Annotated[
+        int | None,
+        typer.Option("--k", help="For open: the number of people who share each row's values; 10.", show_default=False),
+    ] = None,
+    previous: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The release before this one: list the rows that are no longer published."),
+    ] = None,
+    release: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The name: year, month and number, as 2026.06.0; that of the state."),
+    ] = None,
+    key: Annotated[
+        KeyScope,
+        typer.Option(help="release: pseudonyms for this release alone; project: for all releases of the profile."),
+    ] = KeyScope.RELEASE,
+    formats: Annotated[
+        list[FileFormat] | None,
+        typer.Option("--format", help="A format to write; all unless given. May be repeated.", show_default=False),
+    ] = None,
+    design: Annotated[
+        int | None,
+        typer.Option(metavar="ID", help="The sample whose weights are written; the newest of each kind of item."),
+    ] = None,
+    i_am_allowed: Annotated[
+        bool, typer.Option("--i-am-allowed", help="For internal: you may hold people's names and texts.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a release: tables in several formats, and the files that describe them.
+
+    Erased people are left out. The same state gives the same bytes.
+    """
+    from harvester.dataset.build import Request
+    from harvester.dataset.build import build as run
+
+    request = Request(
+        folder,
+        profile,
+        _time(as_of),
+        seen_within,
+        tombstones,
+        text,
+        k,
+        previous,
+        release,
+        key,
+        tuple(one for one in FileFormat if not formats or one in formats),
+        i_am_allowed,
+        design,
+    )
+    if previous is not None:
+        from harvester.dataset.snapshot import need_libraries
+
+        need_libraries()
+        from harvester.dataset.read import limit_memory
+
+        limit_memory()
+    made = run(settings(), request, tell=lambda what: typer.echo(what, err=True))
+    if as_json:
+        output.print_json(_facts(folder, made))
+    else:
+        _show(folder, made)
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--as-of {text}: no time, such as 2026-06-01 or 2026-06-01T12:00") from None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _facts(folder: Path, made: Any) -> dict[str, Any]:
+    return {
+        "folder": str(folder),
+        "release": made.name,
+        "profile": str(made.profile),
+        "as_of": made.as_of.isoformat(),
+        "rows": {resource.name: resource.rows for resource in made.resources},
+        "bytes": sum(file.bytes for resource in made.resources for file in resource.files),
+        "parameters": made.parameters,
+        "anonymity": made.anonymity,
+        "changes": made.changes,
+    }
+
+
+def _show(folder: Path, made: Any) -> None:
+    numbers = ("rows", "kB", "left out")
+    table = output.table("table", *numbers, numbers=numbers)
+    for resource in made.resources:
+        if resource.name.startswith("teaser_"):
+            continue
+        left_out = made.anonymity.get(resource.name, {}).get("left_out", 0)
+        size = sum(file.bytes for file in resource.files) / 1000
+        table.add_row(resource.name, f"{resource.rows:,}", f"{size:,.0f}", f"{left_out:,}" if left_out else "")
+    console = output.console()
+    console.print(table)
+    console.print(f"release {made.name} ({made.profile}) in {shown(str(folder))}", soft_wrap=True)
+
+
+@dataset.command(epilog=example("harvester dataset verify releases/2026.06.0"))
+def verify(folder: Folder, *, as_json: AsJson = False) -> None:
+    """Check a release against its manifest: hashes, types, keys, references and descriptions.
+
+    List every problem, and exit with status 1 if there is any.
+    """
+    from harvester.dataset.snapshot import need_libraries
+
+    need_libraries()
+    from harvester.dataset.read import limit_memory
+    from harvester.dataset.verify import verify as check
+
+    limit_memory()
+    problems = check(folder)
+    if as_json:
+        output.print_json({"valid": not problems, "problems": [asdict(problem) for problem in problems]})
+    elif problems:
+        for problem in problems:
+            typer.echo(printable(f"{problem.path}: {problem.what}"))
+        typer.echo(f"{len(problems):,} problem{'' if len(problems) == 1 else 's'} found")
+    else:
+        typer.echo("OK: the release matches its manifest")
+    if problems:
+        raise typer.Exit(ExitStatus.FAILED)
+
+
+@dataset.command(epilog=example("harvester dataset diff releases/2026.05.0 releases/2026.06.0"))
+def diff(
+    older: Folder,
+    newer: Annotated[Path, typer.Argument(help="The folder of a later release.", show_default=False)],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two releases: rows added, removed and changed by table, and what changed in tables and columns.
+
+    Releases with different pseudonym keys cannot be compared.
+    """
+    from harvester.dataset.snapshot import need_libraries
+
+    need_libraries()
+    from harvester.dataset.diff import diff as compare
+    from harvester.dataset.read import limit_memory
+
+    limit_memory()
+    changes = compare(older, newer)
+    if as_json:
+        output.print_json(asdict(changes))
+    else:
+        _show_changes(changes)
+
+
+def _show_changes(changes: Any) -> None:
+    typer.echo(printable(f"from {changes.older} to {changes.newer}"))
+    for line in changes.schema:
+        typer.echo(printable(line))
+    numbers = ("added", "removed", "changed", "unchanged")
+    table = output.table("table", *numbers, "most changed columns", numbers=numbers)
+    for name, one in changes.tables.items():
+        most = sorted(one.columns.items(), key=lambda item: (-item[1], item[0]))[:3]
+        table.add_row(
+            shown(name),
+            *(f"{count:,}" for count in (one.added, one.removed, one.changed, one.unchanged)),
+            shown(", ".join(f"{column} {count:,}" for column, count in most)),
+        )
+    output.console().print(table)

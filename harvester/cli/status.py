@@ -1,0 +1,143 @@
+"""`harvester status`: state of the warehouse and of its crawls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harvester.cli import output
+from harvester.cli.base import AsJson, settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_TROUBLES = {
+    "due": "due",
+    "pays": "pays",
+    "failing": "failing",
+    "gone": "gone",
+    "unproved": "uncertified",
+    "end seen once": "ends_seen_once",
+}
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show scope, rows, backlog, freshness, budget, failures and quarantine."""
+    from harvester.monitoring.status import read_status
+
+    output.emit(read_status(settings()), _show, as_json=as_json)
+
+
+def _show(served: dict[str, Any]) -> None:
+    console = output.console()
+    facts = output.shown(served)
+    _show_scope(console, facts)
+    _show_streams(console, facts)
+    _show_budget(console, facts["budget"])
+    _show_last_run(console, facts["last_run"])
+    if (health := facts["health"]) and health["trouble"]:
+        console.print(f"[yellow]the site reported trouble[/]  {health['trouble']}")
+    _show_reconcile(console, facts["reconcile"])
+    _show_troubles(console, facts)
+
+
+def _show_scope(console: Console, facts: dict[str, Any]) -> None:
+    seeds = (
+        ", ".join(f"{count:,} {kind}s" for kind, count in facts["seeds"].items())
+        or "nothing yet: `harvester seed --help`"
+    )
+    console.print(f"[bold]seeded[/]  {seeds}")
+    for row in facts["rankings"]:
+        asked = f" q={row['query']} {row['mode']} {row['language']}, {row['pages']} pages" if row["query"] else ""
+        console.print(f"[bold]ranking[/]  {row['stream']}{asked}")
+    for one in facts["samples"]:
+        console.print(
+            f"[bold]sample[/]  design {one['design_id']} ({one['name']}): {one['visited']:,} of {one['drawn']:,}"
+            f" visited, {one['hits']:,} hits" + ("" if one["is_complete"] else ", not complete"),
+        )
+    rows = output.table("table", "rows", numbers=["rows"], no_wrap=["table", "rows"])
+    for name, count in facts["rows"].items():
+        if count:
+            rows.add_row(name, f"{count:,}")
+    if rows.row_count:
+        console.print(rows)
+
+
+def _show_streams(console: Console, facts: dict[str, Any]) -> None:
+    # A trouble that no stream has gets no column.
+    shown = {"in scope": "in_scope", "visited": "visited"} | {
+        title: name for title, name in _TROUBLES.items() if any(row[name] for row in facts["streams"])
+    }
+    numbers = (*shown, "on time", "unseen")
+    streams = output.table("stream", *numbers, numbers=numbers, no_wrap=("stream", *numbers))
+    for row in facts["streams"]:
+        unseen = "" if row["expected_unseen"] is None else f"{row['expected_unseen']:,.1f}"
+        counts = (f"{row[name]:,}" for name in shown.values())
+        streams.add_row(row["stream"], *counts, f"{row['on_time']:.0%}", unseen)
+    if streams.row_count:
+        console.print(streams)
+
+
+def _show_budget(console: Console, budget: dict[str, Any]) -> None:
+    from harvester.frontier.request_rate import describe
+
+    source = "see `harvester rate`" if budget["rate_from"] == "warehouse" else "HARVESTER_RATE, until the first crawl"
+    console.print(
+        f"[bold]budget[/]  {describe(budget['rate'])} ({source});"
+        f" {budget['requests_of_runs_of_the_last_day']:,} sent by runs of the last day",
+    )
+    if budget["rate_refused"] is not None:
+        console.print(
+            f"[yellow]HARVESTER_RATE is {describe(budget['rate_refused'])}: a crawl from here would be refused[/]",
+        )
+    if budget["closed_until"]:
+        console.print(f"[yellow]closed until {budget['closed_until']:%H:%M:%S}: {budget['closed_reason']}[/]")
+    if budget["breaker_trips"]:
+        console.print(f"[yellow]nothing answered: pause {budget['breaker_trips']} in a row[/]")
+
+
+def _show_last_run(console: Console, run: dict[str, Any] | None) -> None:
+    if run is not None:
+        outcome = run["outcome"] or "running, or killed"
+        console.print(
+            f"[bold]last run[/]  {run['command']}, {run['started_at']:%Y-%m-%d %H:%M} UTC: {outcome},"
+            f" {run['requests']:,} requests"
+            + "".join(f", {count:,} {purpose}" for purpose, count in sorted(run["requests_by_purpose"].items())),
+        )
+        for finding in run["findings"] or ():
+            console.print(f"[yellow]degraded[/]  {finding}")
+
+
+def _show_troubles(console: Console, facts: dict[str, Any]) -> None:
+    for row in facts["failures"]:
+        console.print(
+            f"[yellow]failing[/]  {row['stream']} {row['entity_id']}: {row['last_error']}"
+            f" ({row['failures']} times; again {row['due_at']:%Y-%m-%d %H:%M} UTC)",
+        )
+    if (names := facts["names"])["changed"]:
+        since = f" since {names['waiting_since']:%Y-%m-%d}" if names["waiting"] else ""
+        console.print(
+            f"[bold]names[/]  {names['changed']:,} accounts changed theirs, {names['retracted']:,} rows retracted;"
+            f" {names['waiting']:,} wait{since} until their present name is met",
+        )
+    for stream, count in facts["quarantine"].items():
+        console.print(f"[yellow]quarantine[/]  {count:,} responses of {stream}")
+    for row in facts["set_aside"]:
+        console.print(
+            f"[yellow]set aside[/]  {row['items']:,} items of {row['lists']:,} lists of {row['stream']}:"
+            " the certificates of these lists have as many holes",
+        )
+    for row in facts["drift"]:
+        console.print(
+            f"[yellow]drift[/]  {row['stream']}.{row['field']}: {row['change']} ({row['count']:,} times)",
+        )
+
+
+def _show_reconcile(console: Console, comparisons: list[dict[str, Any]]) -> None:
+    for one in comparisons:
+        if not one["compared"]:
+            continue
+        line = f"[bold]reconcile[/]  {one['what']}: {one['differ']:,} of {one['compared']:,} differ"
+        if one["worst"]:
+            most = (f"{row['id'] or 'all'} (counted {row['counted']:,}, held {row['held']:,})" for row in one["worst"])
+            line += f", most {', '.join(most)}"
+        console.print(line, soft_wrap=True)
