@@ -28,7 +28,7 @@ def crawl(
     ] = False,
     audit: Annotated[bool, typer.Option("--audit", help="Read every list in scope again in full.")] = False,
     share: Annotated[
-        Share | None, typer.Option(help="Spend all requests on one share of HARVESTER_SHARES.", show_default=False)
+        Share | None, typer.Option(help="Spend all requests on this share, in place of all shares.", show_default=False)
     ] = None,
     max_requests: Annotated[int | None, typer.Option(help="Stop after this many requests.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Stop after this many minutes.")] = None,

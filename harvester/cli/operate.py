@@ -21,7 +21,9 @@ app.add_typer(db.app, name="db", rich_help_panel=PANEL)
 def rate(
     requests_per_second: Annotated[
         float | None,
-        typer.Argument(metavar="[REQUESTS_PER_SECOND]", help="The new rate; 0: unlimited, for loopback hosts only."),
+        typer.Argument(
+            metavar="[RATE]", help="The new rate, in requests per second; 0: unlimited, for loopback hosts only."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

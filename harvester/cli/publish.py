@@ -24,7 +24,7 @@ app.add_typer(dataset, name="dataset", rich_help_panel=PANEL)
 Folder = Annotated[Path, typer.Argument(help="The folder of a release.", show_default=False)]
 
 
-@dataset.command(epilog=example("harvester dataset build release --profile open --k 20"))
+@dataset.command(epilog=example("harvester dataset build releases/2026.06.0 --profile restricted --key project"))
 def build(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write: new, or empty.")],
     *,

@@ -75,7 +75,7 @@ def show(case: Annotated[int, typer.Argument(help="The number of the case.")]) -
         sys.stdout.buffer.write(response)
 
 
-@app.command(epilog=example("harvester quarantine retry && harvester crawl"))
+@app.command(epilog=example("harvester quarantine retry"))
 def retry(*, as_json: AsJson = False) -> None:
     """Make failed visits due again, and drop cases that can be read now or were visited since."""
     from harvester.monitoring.quarantine import retry as again

@@ -32,7 +32,7 @@ Pages = Annotated[int, typer.Option(help="Pages of 40 to read at each visit, 250
 
 @app.command("users", epilog=example("harvester seed users griffpatch mres --depth 1"))
 def seed_users(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Usernames.")],
     by_id: Annotated[
         bool, typer.Option("--by-id", help="Take ids of users whose names the warehouse knows; sends no request.")
     ] = False,
@@ -53,7 +53,9 @@ def seed_users(
 
 @app.command("projects", epilog=example("harvester seed projects 142 864"))
 def seed_projects(
-    ids: Annotated[list[str], typer.Argument(metavar="ID...")], depth: Depth = 0, as_json: AsJson = False
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Their numbers at the site.")],
+    depth: Depth = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Put projects in scope by id: their comments, remixes and studios."""
     from harvester.api.stream import Kind
@@ -65,7 +67,9 @@ def seed_projects(
 
 @app.command("studios", epilog=example("harvester seed studios 5342 --depth 1"))
 def seed_studios(
-    ids: Annotated[list[str], typer.Argument(metavar="ID...")], depth: Depth = 0, as_json: AsJson = False
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Their numbers at the site.")],
+    depth: Depth = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Put studios in scope by id: their projects, members and comments."""
     from harvester.api.stream import Kind

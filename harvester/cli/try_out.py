@@ -31,7 +31,7 @@ def sandbox(
     users: Annotated[int, typer.Option(min=1, max=1_000_000, help="Users of the community.")] = 500,
     seed: Annotated[int, typer.Option(help="The same seed makes the same community.")] = 1,
     churn: Annotated[float, typer.Option(min=0, help="Changes per second while it runs.")] = 0.0,
-    faults: Annotated[str, typer.Option(help="How it fails: name=probability,... as in 500=0.05,429=0.02")] = "",
+    faults: Annotated[str, typer.Option(help="Faults and their probabilities, as 500=0.05,429=0.02")] = "",
     odd: Annotated[float, typer.Option(min=0, max=1, help="Share of items that cannot be used as served.")] = 0.0,
 ) -> None:
     """Serve a made-up community as the API would; print `ready URL` once it answers.

@@ -38,7 +38,7 @@ def test_the_command_writes_one_file_and_tells_its_facts(harvest, tmp_path):
         (["{}/p.html", "--at", "noon"], "--at: a time such as"),
         (["--serve", "http"], "--serve http: a port is a number"),
         (["--serve", "70000"], "--serve 70000: a port is a number"),
-        (["--serve", "--json"], "neither --at nor --json"),
+        (["--serve", "--json"], "--serve excludes --at and --json"),
         (["--serve", "0", "--address", "192.0.2.1"], "192.0.2.1 port 0 cannot be used"),
         (["{}/p.html", "--patience", "0"], "--patience"),
     ],

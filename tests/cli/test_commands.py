@@ -1,0 +1,93 @@
+"""The command line as a whole: its groups, its help, its choices and its examples."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from harvester.api.catalogue import STREAMS
+from harvester.choices import Share, SpiderName
+from harvester.cli import app
+from harvester.config import Settings
+from harvester.frontier.shares import PURPOSES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+GROUPS = ["Harvest", "Look", "Analyse", "Publish", "Operate", "Try out"]
+EXAMPLE = "Example: `"
+RUN_ELSEWHERE = {
+    'psql "$(harvester db url)"': "tests/cli/test_db.py",
+    "harvester db up": "tests/cli/test_db.py",
+    "harvester db down": "tests/cli/test_db.py",
+    "HARVESTER_DATABASE_URL=postgresql:///again harvester replay archive/*.warc.gz": "tests/crawl/test_replay.py",
+    "harvester demo --users 500": "make demo",
+    "harvester sandbox --port 8601 --users 500 --churn 2": "the pages of docs/",
+}
+
+
+def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield each command and each group with its words."""
+    group = get_command(app) if group is None else group
+    yield path, group
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, (*path, name))
+
+
+def examples() -> list[str]:
+    """Return the examples of all commands, in the order of `--help`."""
+    return [
+        command.epilog.removeprefix(EXAMPLE).removesuffix("`")
+        for _, command in commands()
+        if not hasattr(command, "commands")
+    ]
+
+
+def test_everyday_commands_come_first() -> None:
+    root = get_command(app)
+    panels = list(dict.fromkeys(command.rich_help_panel for command in root.commands.values()))  # type: ignore[attr-defined]
+    assert panels == GROUPS
+    assert list(root.commands)[:2] == ["crawl", "seed"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_help_fits_a_terminal(width: int) -> None:
+    for path, command in commands():
+        text = (
+            CliRunner(env={"COLUMNS": str(width), "TERMINAL_WIDTH": str(width)}).invoke(app, [*path, "--help"]).output
+        )
+        assert max(map(len, text.splitlines())) <= width, path
+        assert "\N{HORIZONTAL ELLIPSIS}" not in text, path  # of a word that was cut
+        assert all(option.help for option in command.params), path
+
+
+def test_closed_choices_are_those_that_the_rooms_know() -> None:
+    assert set(SpiderName) == {stream.spider for stream in STREAMS.values()}
+    assert list(Share) == list(PURPOSES) == list(Settings.model_fields["shares"].default)
+
+
+def test_every_example_runs(
+    make_harvester: Callable[..., Any], small_sandbox: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names that only the real site has are replaced by those of the sandbox, and the scope is empty at first."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "releases").mkdir()
+    harvester = make_harvester(small_sandbox, HARVESTER_HOME=str(tmp_path / "home"))
+    del harvester.environment["HARVESTER_RATE"]  # the example of `harvester rate` changes it
+    known = small_sandbox.seeds()["users"]
+    harvester.query(
+        "INSERT INTO crawl.quarantine (id, stream, entity_id, path, status, reason, body)"
+        " OVERRIDING SYSTEM VALUE VALUES (12, 'user', 1, '/users/x', 200, 'x', '{}') RETURNING 1"
+    )
+    names = {"griffpatch": known[0], "mres": known[1], "somebody": known[0]}
+    harvester("dataset", "build", "releases/2026.05.0", "--profile", "restricted", "--key", "project")
+    for example in [one for one in examples() if one not in RUN_ELSEWHERE]:
+        for part in example.split(" && "):
+            program, *words = shlex.split(part.partition(" > ")[0])
+            assert program == "harvester"
+            harvester(*(names.get(word, word) for word in words))
