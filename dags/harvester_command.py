@@ -95,7 +95,7 @@ def option(name: str) -> Any:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a command: the worker's own, and over it what Airflow says. Nothing of Airflow's is in it.
+    """Return the environment of a command: the worker's own without Airflow's, and over it what Airflow says.
 
     Raises:
         AirflowFailException: the variable names a setting that there is not, or no database is named at all.
@@ -121,7 +121,7 @@ def _variable() -> dict[str, Any]:
 
 
 def settings(variable: dict[str, Any]) -> dict[str, str]:
-    """What the variable says to the harvester, as environment variables.
+    """Return the settings of the variable as environment variables.
 
     Raises:
         AirflowFailException: it names what is no setting, or one that is secret.
@@ -138,7 +138,7 @@ def settings(variable: dict[str, Any]) -> dict[str, str]:
 
 
 def database_url(connection: Any) -> str:
-    """The libpq URL of an Airflow connection; its extras are parameters of libpq, such as sslmode."""
+    """Return the libpq URL of an Airflow connection; its extras are parameters of libpq, such as sslmode."""
     login = quote(connection.login or "", safe="")
     if connection.password:
         login += ":" + quote(connection.password, safe="")
@@ -180,7 +180,7 @@ def run(arguments: list[str], variables: dict[str, str]) -> Any:
 
 
 def judge(status: int, output: str, said: deque[str]) -> Any:
-    """What a command printed, if its exit status is a good one.
+    """Return what a command printed, if its exit status is a good one.
 
     Raises:
         AirflowException: it is not; with the last line that the command said.

@@ -206,7 +206,7 @@ class Settings(BaseSettings):
 
 
 def load(**overrides: Any) -> Settings:
-    """Settings from the environment, with some values given.
+    """Read the settings from the environment, with some values given.
 
     Raises:
         UsageError: a value is malformed; the message names the variables and never repeats a value.
@@ -250,7 +250,7 @@ def _check_env_file() -> None:
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once. `settings.cache_clear()` makes the next call read again."""
+    """Return the settings of this process, read once. `settings.cache_clear()` makes the next call read again."""
     return load()
 
 

@@ -14,7 +14,7 @@ from harvester.errors import UsageError
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy through which a URL is asked, with its credentials; None for none.
+    """Return the proxy through which a URL is asked, with its credentials; None for none.
 
     Raises:
         UsageError: what the environment names is no http:// or https:// proxy.
@@ -38,6 +38,6 @@ def proxy_for(url: str) -> str | None:
 
 
 def without_credentials(proxy: str) -> str:
-    """A proxy as it may be shown."""
+    """Return a proxy as it may be shown."""
     parts = urlsplit(proxy)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -24,7 +24,7 @@ _LARGEST = 1_000
 
 
 def secret_key(home: Path) -> bytes:
-    """The key, made at the first call.
+    """Return the key, which the first call makes.
 
     Raises:
         UsageError: the file cannot be read or written, is somebody else's or no regular file, others may read or

@@ -45,7 +45,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def draw(source: str, _language: str, css_class: str, *_: Any, **__: Any) -> str:
-    """A diagram as a picture of its own: two on a page share no name and no style."""
+    """Draw a diagram as an SVG picture; two on a page share no name and no style."""
     svg = mmdr.render(source).svg()
     name = f"assets/diagrams/{sha256(svg.encode()).hexdigest()[:12]}.svg"
     _drawn[name] = svg

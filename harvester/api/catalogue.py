@@ -48,12 +48,12 @@ def _id(item: Any) -> int:
 
 
 def _name(text: str) -> int:
-    """A number that stands for a text, for a walk that tells items apart by numbers."""
+    """Return a number for a text, for paginators that tell items apart by numbers."""
     return int.from_bytes(blake2b(text.encode(), digest_size=7).digest())
 
 
 def _front_page(served: Any) -> list[dict[str, Any]]:
-    """The entries of all rows of the front page, each with its row and its place in it."""
+    """Return the entries of all rows of the front page, each with its row and its position in it."""
     return list(_front_page_items(served)) if isinstance(served, dict) else served
 
 
@@ -157,7 +157,7 @@ def _documented(path: str) -> str:
 
 
 def _own_list(name: str, path: str, table: str, record: type[r.Record]) -> Stream:
-    """A list of the own account: read from its head until a page brings nothing new."""
+    """Declare a list of the own account, which is read from its head until a page brings nothing new."""
     listed = ("account_id", "list", "id", "title", "seen_at", "extra")
     messages = ("account_id", "type", "id", "created_at", "actor_id", "actor_username", "extra")
     columns = {r.Message: messages, r.Alert: ("account_id", "id", "extra"), r.AccountProject: listed}
@@ -186,7 +186,7 @@ def _own_list(name: str, path: str, table: str, record: type[r.Record]) -> Strea
 
 
 def _own_state(name: str, path: str) -> Stream:
-    """An object about the own account."""
+    """Declare an object about the own account."""
     return Stream(
         name=name,
         documented=_documented(path),
@@ -830,5 +830,5 @@ OWNER_COLUMN: dict[Kind, str] = {Kind.PROJECT_THREAD: "project_id", Kind.STUDIO_
 
 
 def streams_of(spider: str) -> tuple[Stream, ...]:
-    """The streams a spider owns, in the order of the catalogue."""
+    """Return the streams a spider owns, in the order of the catalogue."""
     return tuple(stream for stream in _STREAMS if stream.spider == spider)

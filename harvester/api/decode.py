@@ -152,7 +152,7 @@ _HTML: dict[Format, Callable[[bytes, list[OddItem]], list[Any]]] = {
 
 
 def decode_strict(stream: Stream, body: bytes) -> list[Record] | None:
-    """The records of a response that departs in nothing from what is declared; None for any other."""
+    """Return the records of a response that is exactly as declared; None for any other."""
     if stream.unpack is not None or _NUL_IN_JSON in body:
         return None  # a lone surrogate is refused by the decoder itself
     try:
@@ -205,7 +205,7 @@ def _items(stream: Stream, body: bytes) -> list[Any]:
 
 
 def decode_lenient(record: type[Record], served: dict[str, Any], place: str, found: list[SchemaDeviation]) -> Record:
-    """A record of what can be used of an object."""
+    """Return a record of the usable fields of an object."""
     fields: dict[str, Any] = {}
     wrong: dict[str, Any] = {}
     for field in msgspec.structs.fields(record):
@@ -271,7 +271,7 @@ def _set_aside(place: int, reason: str, served: Any, **known: Any) -> OddItem:
 
 
 def _record_in(hint: Any) -> type[Record] | None:
-    """The record that a field may hold, if any."""
+    """Return the record that a field may hold, if any."""
     kinds = [kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, Record)]
     return kinds[0] if kinds else None
 
@@ -288,14 +288,14 @@ def _example(value: Any) -> str:
 
 @cache
 def _shape(record: type[Record]) -> tuple[frozenset[str], dict[str, type[Record]]]:
-    """The declared field names of a record, and those that hold records themselves, with these."""
+    """Return the declared field names of a record, and those that hold records themselves, with these."""
     fields = [field for field in msgspec.structs.fields(record) if field.name == field.encode_name]
     nested = {field.name: part for field in fields if (part := _record_in(field.type)) is not None}
     return frozenset(field.name for field in fields), nested
 
 
 def _declared_part(record: type[Record], served: dict[str, Any]) -> dict[str, Any]:
-    """An object without what is not declared of it, nor of the objects in it."""
+    """Return an object without fields that are not declared, in the objects within it too."""
     declared, nested = _shape(record)
     part = {name: value for name, value in served.items() if name in declared}
     for name, kind in nested.items():

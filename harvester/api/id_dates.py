@@ -41,5 +41,5 @@ def first_id_of(year: int, known: tuple[tuple[int, str], ...]) -> int | None:
 
 
 def years(known: tuple[tuple[int, str], ...]) -> range:
-    """The years of which something is known."""
+    """Return the years of which something is known."""
     return range(int(known[0][1][:4]), int(known[-1][1][:4]) + 1)

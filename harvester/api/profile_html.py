@@ -134,7 +134,7 @@ def identity(comment: int, *, removed: bool) -> int:
 
 
 def _check_whole(text: str) -> None:
-    """A page that was cut on its way still parses, with fewer comments: but its boxes are not all closed."""
+    """Refuse a truncated page: it parses, with fewer comments, but its boxes are not all closed."""
     if _LONG_TAG.search(text):
         raise DecodeError(f"{_STREAM}: a tag has more than {_TAG_LENGTH:,} characters")
     if len(_BOX.findall(text)) > text.count("</div>"):
@@ -142,7 +142,7 @@ def _check_whole(text: str) -> None:
 
 
 def _check_empty(page: Any, text: str) -> None:
-    """A page that holds nothing is blank. A whole document, or anything else to read, is another page."""
+    """Refuse a page without comments that is not blank: it is another page."""
     others = [node for node in page.iter() if isinstance(node.tag, str) and node.tag not in _EMPTY_PARTS]
     if others or _DOCUMENT.search(text) or "".join(page.itertext()).strip():
         raise DecodeError(f"{_STREAM}: the body is no page of comments")
@@ -256,7 +256,7 @@ def _text(node: Any) -> Iterator[str]:
 
 
 def _parts(node: Any) -> Iterator[Any]:
-    """The elements of a comment, without those of a reply that broken markup has put inside it."""
+    """Yield the elements of a comment, without those of a reply that broken markup has put inside it."""
     walk = iterwalk(node, events=("start",))
     for _, child in walk:
         if child is node:

@@ -65,7 +65,7 @@ Getter = str | _Made
 
 
 def normalise(visit: Visit, records: Sequence[r.Record]) -> list[Rows]:
-    """The rows of one page, tables in the order in which they may be written.
+    """Return the rows of one page, tables in the order in which they may be written.
 
     What a record leaves out leaves its column alone: such rows come with fewer columns, and are not stored if a column
     of their key is among those.
@@ -82,7 +82,7 @@ def normalise(visit: Visit, records: Sequence[r.Record]) -> list[Rows]:
 
 
 def _got(get: _Made, record: r.Record, visit: Visit) -> Any:
-    """A value, or UNSET where the part of the record that holds it was not served."""
+    """Return a value, or UNSET where the part of the record that holds it was not served."""
     try:
         return get(record, visit)
     except (AttributeError, TypeError):

@@ -104,7 +104,7 @@ class Holding:
 
 
 def identity(record: Any) -> int:
-    """The id that most things are served with."""
+    """Return the id that most things are served with."""
     return int(record.id)
 
 
@@ -212,7 +212,7 @@ class Stream:
         return self.says_free is not None and any(map(self.says_free, records))
 
     def _shown(self, records: Sequence[Any]) -> set[int]:
-        """The ids that records show; a part of a record that was not served shows none."""
+        """Return the ids that records show; a part of a record that was not served shows none."""
         shown: set[Any] = set()
         if self.answers_for is not None:
             for record in records:

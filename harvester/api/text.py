@@ -10,7 +10,7 @@ _EMOJI = re.compile(r'<img src="/images/emoji/([a-z0-9-]+)\.png" class="emoji" a
 
 @lru_cache(maxsize=64)  # a text is asked for twice: as it is read, and whether it was served so
 def decode_text(served: str) -> str:
-    """The content of a project or studio comment as a reader sees it.
+    """Return the content of a project or studio comment as a reader sees it.
 
     Emoji images become `:name:` and entities are decoded exactly once: comments before 2019 were stored
     encoded twice, and a person may type `&lt;`, so a second decoding would change what was written.
@@ -23,7 +23,7 @@ def decode_text(served: str) -> str:
 
 
 def _in_range(reference: re.Match[str]) -> str:
-    """A reference to a character by more digits than Python makes a number of, with few."""
+    """Shorten a character reference that has more digits than Python turns into a number."""
     base, digits = "x" if reference["hex"] else "", reference[reference.lastgroup or 0].lstrip("0") or "0"
     return f"&#{base}{digits if len(digits) < _DIGITS else '9' * _DIGITS}"
 
@@ -39,7 +39,7 @@ _SHAPED_BYTES, _SHAPED = re.compile(_SHAPE.encode()), re.compile(_SHAPE)
 
 
 def without_tokens(body: bytes) -> bytes:
-    """A response without the tokens of projects, which are secrets of the moment; all else of it byte for byte.
+    """Return a response without the tokens of projects, which are secrets of the moment; all else of it byte for byte.
 
     What a `project_token` holds becomes empty wherever it stands, in a response that was cut too, and so does what has
     the form of one under another name.

@@ -100,7 +100,7 @@ def _start_afresh(home: Path) -> None:
 
 @contextmanager
 def _sandbox(users: int, seed: int) -> Iterator[str]:
-    """The sandbox as a process of its own, ended at the end."""
+    """Run the sandbox as a process of its own, and yield its URL."""
     command = ["sandbox", "--users", str(users), "--seed", str(seed)]
     with start_command(command, stdout=PIPE, start_new_session=True) as process:
         assert process.stdout is not None

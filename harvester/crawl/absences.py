@@ -53,7 +53,7 @@ def is_known(connection: Connection, lease: Lease) -> bool:
 
 
 def _table(stream: Stream) -> sql.Identifier:
-    """The table of an object, which is the last that its stream writes."""
+    """Return the table of an object, which is the last that its stream writes."""
     return sql.Identifier("scratch", stream.table)
 
 
@@ -100,7 +100,7 @@ LIMIT %(count)s
 
 
 def _comments(kind: str, author: str) -> str:
-    """SQL: the newest comments of a kind that are there, on pages that are there."""
+    """Return SQL of the newest comments of a kind that are there, on pages that are there."""
     return f"""
 SELECT c.id, c.{kind}_id, u.username
 FROM (

@@ -56,7 +56,7 @@ class Account:
         await self._session.call(leases.open_account, user.id)
 
     def visit(self, visit: Visit) -> Visit:
-        """A visit in the name of the account."""
+        """Return a visit in the name of the account."""
         assert self._user is not None
         return replace(visit, owner_id=self._user.id, username=self._user.username)
 
@@ -65,7 +65,7 @@ class Account:
         return {"X-Token": (await self._known()).token}
 
     def forget_token(self) -> None:
-        """The token was refused: ask for another one before the next request."""
+        """Forget a refused token, so that the next request asks for another one."""
         self._is_refused = True
 
     async def _known(self) -> _User:

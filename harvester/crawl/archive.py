@@ -178,7 +178,7 @@ class Archive:
 
 
 def read_archives(paths: Sequence[Path]) -> Iterator[Archived]:
-    """The responses of archives, all files together in the order in which they came.
+    """Yield the responses of all archives together, in the order in which they came.
 
     A file that ends in the middle of a record, as a killed run leaves it, is read as far as it goes. What is held of a
     file is one record.

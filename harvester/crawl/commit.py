@@ -376,7 +376,7 @@ def _checkpoint(page: PageCommit) -> dict[str, Any]:
 
 
 def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict[str, Any]]:
-    """The walks that pages make due."""
+    """Return the frontier entries that pages make due."""
     due: dict[tuple[str, int], tuple[int | None, int, int | None]] = {}
     for page in pages:
         depth = depths[page.lease.token]

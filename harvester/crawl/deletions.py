@@ -219,7 +219,7 @@ def _place(page: PageCommit) -> dict[str, Any]:
 
 @cache
 def _missing(stream: str) -> tuple[bytes, bytes]:
-    """SQL: which of several lists hold rows that a walk through the whole of them did not show; and these rows of one.
+    """Return two statements: lists that hold rows which their full read did not show; and these rows of one list.
 
     Of each row it is told when it was last known to be there. What was stored after the walk began proves nothing.
     """

@@ -19,7 +19,7 @@ _ATTEMPTS = 2
 
 
 def routes(settings: Settings) -> dict[str, str | None]:
-    """The two hosts, each with the proxy through which it is asked, without credentials.
+    """Return the two hosts, each with the proxy through which it is asked, without credentials.
 
     Raises:
         UsageError: the environment names a proxy that cannot be used.

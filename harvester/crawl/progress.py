@@ -112,7 +112,7 @@ def _rate(figures: Figures) -> float:
 
 
 def _time_left(figures: Figures) -> str:
-    """The time to the nearest bound, or to the end of the backlog as it stands."""
+    """Return the time to the nearest bound, or to the end of the backlog as it stands."""
     estimates = []
     if figures.bounds.seconds is not None:
         estimates.append(figures.bounds.seconds - figures.elapsed)

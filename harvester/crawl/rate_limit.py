@@ -102,7 +102,7 @@ class RateLimiter:
         raise Interrupted
 
     async def _place(self) -> float:
-        """A time of the loop at which a request may be sent."""
+        """Return a time of the loop at which a request may be sent."""
         loop = asyncio.get_running_loop()
         if not self._interval and loop.time() < min(self._unlimited_until, self._closed_until or math.inf):
             return loop.time()

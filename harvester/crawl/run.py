@@ -42,7 +42,7 @@ class HarvestSpider(FrontierSpider):
     chosen: tuple[str, ...] = ()
 
     def own_streams(self) -> tuple[Stream, ...]:
-        """The streams of all chosen spiders."""
+        """Return the streams of all chosen spiders."""
         return tuple(stream for name in self.chosen for stream in streams_of(name))
 
 
@@ -66,7 +66,7 @@ class Summary:
 
 
 def spider_names(settings: Settings) -> list[str]:
-    """The spiders there are: that of the own account only where its session was given."""
+    """Return the names of all spiders; that of the own account only with a session."""
     return sorted({stream.spider for stream in STREAMS.values() if settings.session or not stream.is_own})
 
 
@@ -134,7 +134,7 @@ def work_for(settings: Settings, parent_run: int, order: CrawlOptions, *, due_on
 
 
 def _checked(settings: Settings, order: CrawlOptions) -> tuple[str, ...]:
-    """The spiders of an order that makes sense."""
+    """Return the chosen spiders of consistent options."""
     chosen = tuple(dict.fromkeys(order.spiders)) or tuple(spider_names(settings))
     for name in chosen:
         if name not in spider_names(settings):
@@ -155,7 +155,7 @@ def _checked(settings: Settings, order: CrawlOptions) -> tuple[str, ...]:
 
 
 def _budgeted(settings: Settings, order: CrawlOptions) -> Settings:
-    """The settings, with one share instead of all where the order names one."""
+    """Return the settings, with one share instead of all where the options name one."""
     return settings if order.share is None else settings.model_copy(update={"shares": {order.share: 1.0}})
 
 

@@ -124,7 +124,7 @@ class Session:
                 return
 
     def now(self) -> datetime:
-        """The time by the database's clock: as it was when the run began, plus what has passed since.
+        """Return the time by the database's clock: that at the start of the run, plus the time since.
 
         The clock of this machine may be days off, or be set while the run is at work: no row is dated by it.
         """

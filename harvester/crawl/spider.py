@@ -175,7 +175,7 @@ class FrontierSpider(Spider):
         """By stream, held while a known thing is asked for."""
 
     def own_streams(self) -> tuple[Stream, ...]:
-        """The streams this spider visits."""
+        """Return the streams this spider visits."""
         return streams_of(self.name)
 
     def prepare(self) -> None:

@@ -41,7 +41,7 @@ class Paginator(ABC):
 
     @abstractmethod
     def next_request(self) -> str:
-        """The query string of the next page."""
+        """Return the query string of the next page."""
 
     @abstractmethod
     def advance(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> offset.Step:
@@ -52,7 +52,7 @@ class Paginator(ABC):
         """Return the result of the visit; `absent`: the source says that the list does not exist."""
 
     def kept(self) -> str:
-        """The state as JSON, for the checkpoint."""
+        """Return the state as JSON, for the checkpoint."""
         return msgspec.json.encode(self.state).decode()
 
 
@@ -345,7 +345,7 @@ def as_served(records: Sequence[T], aside: Sequence[OddItem]) -> list[T | OddIte
 
 
 def entries(stream: Stream, records: Sequence[Any], aside: Sequence[OddItem] = ()) -> list[offset.Entry]:
-    """A page as the walk sees it: identities and keys. A reply on a page of comments stands where its thread does."""
+    """Return a page as the paginator sees it: identities and keys; a reply has its thread's key."""
     key = stream.key
     if aside:
         made = entries(stream, records)

@@ -192,7 +192,7 @@ class WorkerPool:
         self._start(left)
 
     def _told(self, question: Callable[[Connection], T]) -> T | None:
-        """An answer out of the warehouse; none while it is away, for which the workers wait too."""
+        """Return an answer of the warehouse; None while it is away, for which the workers wait too."""
         with (
             suppress(psycopg.Error, WarehouseError),
             connect(self.settings, start=False, autocommit=True) as connection,

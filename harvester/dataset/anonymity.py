@@ -55,17 +55,17 @@ _GRAINS = {
 
 
 def period(column: str, grain: str) -> str:
-    """The day, month, quarter or year of a time, as SQL: 2026-06-01, 2026-06, 2026-Q2 or 2026."""
+    """Return the day, month, quarter or year of a time, as SQL: 2026-06-01, 2026-06, 2026-Q2 or 2026."""
     return _GRAINS[grain].format(column)
 
 
 def fine(column: str) -> str:
-    """A count up to 9 as it is; above in two bins a decade: 10-31, 32-99, 100-315, 316-999."""
+    """Return a count up to 9 as it is; above in two bins a decade: 10-31, 32-99, 100-315, 316-999."""
     return _bins(column, exact=10, starts=[bound for power in range(1, 10) for bound in (10**power, _half(power))])
 
 
 def rough(column: str) -> str:
-    """A count by decades: 0, 1-9, 10-99, 100-999."""
+    """Return a count by decades: 0, 1-9, 10-99, 100-999."""
     return _bins(column, exact=1, starts=[10**power for power in range(10)])
 
 
@@ -111,7 +111,7 @@ class Suppressions:
 
 
 def regions(snapshot: Snapshot) -> None:
-    """The temporary table of which region a country, as people declare it, lies in."""
+    """Make the temporary table of the region of each country as people declare it."""
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import csv  # noqa: PLC0415
 
@@ -188,7 +188,7 @@ def users(selection: Selection) -> Ladder:
 
 
 def _work_steps(counts: Sequence[str], plain: Step, scarce: Step) -> tuple[tuple[str, Step], ...]:
-    """Steps of something that was made at a time and is counted; `plain` is in all but the last, `scarce` in most."""
+    """Return steps for items with a date and counts; `plain` is in all but the last, `scarce` in most."""
     exact, by_decade = {one: fine(one) for one in counts}, {one: rough(one) for one in counts}
     first = {counts[0]: rough(counts[0])}
     return tuple(
@@ -326,7 +326,7 @@ def place(
 
 
 def make_cells(snapshot: Snapshot, selection: Selection, k: int) -> Suppressions:
-    """The published values of all rows of `open`, as `cells_<table>`; what is left out is taken from `kept_<table>`."""
+    """Make `cells_<table>`, the published values of all rows of `open`; rows left out go from `kept_<table>`."""
     account = Suppressions(k)
     regions(snapshot)
     for ladder in (users(selection), projects(selection), studios(selection)):
@@ -353,7 +353,7 @@ def _place_rows(snapshot: Snapshot, ladder: Ladder, k: int, account: Suppression
 
 
 def _publish(snapshot: Snapshot, ladder: Ladder, relation: str, also: str) -> None:
-    """The cells of a table: for each published column what the step of the row says."""
+    """Make the cells of a table: each published column as the step of the row says."""
     table, columns = ladder.table, []
     for one in ladder.fields:
         whens = " ".join(

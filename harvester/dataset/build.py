@@ -80,7 +80,7 @@ class Request:
     """The sample whose weights are told, of those that draw the same kind of thing; None: the newest."""
 
     def settled(self) -> Request:
-        """The same with nothing open.
+        """Return the request with all defaults filled in.
 
         Raises:
             UsageError: it makes no sense, or is not allowed.
@@ -151,7 +151,7 @@ def build(settings: Settings, request: Request, tell: Callable[[str], None] = la
 
 @contextmanager
 def _unfinished(folder: Path) -> Iterator[Path]:
-    """A folder beside another, to be renamed to it; nothing is left of one that was not."""
+    """Yield a folder to be renamed to the final one; remove it if that does not happen."""
     place = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         yield place
@@ -367,7 +367,7 @@ class Build:
         return rows.queries(tables(self.request.profile), self.selection)
 
     def write(self, query: ResourceQuery) -> tuple[Resource, Resource]:
-        """A table, and its teaser."""
+        """Write a table and its teaser."""
         from harvester.dataset.files import Writing, ahead, schema_of  # noqa: PLC0415
 
         fields = [field for one in query.columns for field in _fields(one)]
@@ -557,7 +557,7 @@ def _is_k(value: object) -> bool:
 
 
 def _fields(made: Made) -> list[Field]:
-    """The columns that one becomes."""
+    """Return the published columns of a warehouse column."""
     if made.text is not Text.FEATURES:
         return [made.field]
     return [
@@ -602,7 +602,7 @@ def _in_teaser(keys: pa.Array, *, is_hex: bool) -> pa.Array:
 
 
 def _told(folder: Path, resource: Resource, *, with_looks: bool) -> Iterator[pa.Table]:
-    """The ids of a table of a release; with their looks: what their edges are, and all other values as one text."""
+    """Return the ids of a table of a release; with their looks: their edges, and all other values as one text."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 

@@ -81,7 +81,7 @@ class Column:
     internal: Treatment
 
     def under(self, profile: Profile) -> Treatment:
-        """The treatment under a profile."""
+        """Return the treatment under a profile."""
         by_profile = {Profile.OPEN: self.open, Profile.RESTRICTED: self.restricted, Profile.INTERNAL: self.internal}
         return by_profile[profile]
 
@@ -273,7 +273,7 @@ OPEN_TABLES = ("users", "projects", "studios", *COMMENTS)
 
 
 def tables(profile: Profile) -> Sequence[Table]:
-    """The tables that a profile holds, what is referred to first."""
+    """Return the tables that a profile holds, what is referred to first."""
     if profile is Profile.OPEN:
         names: Sequence[str] = OPEN_TABLES
     elif profile is Profile.RESTRICTED:

@@ -158,7 +158,7 @@ class LabelledComment(NamedTuple):
 
 
 def comments(part: str, each: int = 120, harmless: int = 300) -> Iterator[LabelledComment]:
-    """The comments of a part: so many of each kind in each language, and so many harmless ones."""
+    """Make the comments of a part: `each` of each kind in each language, and `harmless` ones."""
     templates = _templates()
     for language in LANGUAGES:
         for kind in (*KINDS, HARMLESS):
@@ -214,7 +214,7 @@ def _value(chance: random.Random, part: str, language: str, slot: str) -> str:
 
 
 def _age(chance: random.Random, part: str, words: list[str]) -> str:
-    """An age from 7 to 14, often written so that a filter may miss it."""
+    """Return an age from 7 to 14, often written so that a filter may miss it."""
     age = chance.randint(7, 14)
     digits = str(age)
     word = words[age - 7]

@@ -66,7 +66,7 @@ _USES = {
 
 
 def croissant(release: Release, version: str) -> dict[str, Any]:
-    """The JSON-LD document."""
+    """Return the JSON-LD document."""
     tables = main_tables(release)
     date = f"{release.as_of:%Y-%m-%d}"
     described: dict[str, Any] = {

@@ -31,7 +31,7 @@ _MEDIA = {
 
 
 def data_package(release: Release, version: str) -> dict[str, Any]:
-    """The descriptor: each file is a resource, since a resource has one format."""
+    """Return the descriptor; each file is a resource, since a resource has one format."""
     package: dict[str, Any] = {
         "$schema": PROFILE,
         "name": f"scratch-community-{release.profile}-{release.name}",

@@ -80,7 +80,7 @@ def render(release: Release) -> dict[str, bytes]:
 
 
 def version_of(name: str) -> str:
-    """The name of a release as a semantic version: 2026.06.0 is 2026.6.0.
+    """Return the name of a release as a semantic version: 2026.06.0 is 2026.6.0.
 
     Raises:
         UsageError: the name is no date and number.
@@ -107,7 +107,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_document(folder: Path, name: str) -> bytes:
-    """The bytes of a description of the release in a folder.
+    """Return the bytes of a description of the release in a folder.
 
     Raises:
         OSError: it cannot be read, is no regular file below the folder, or is larger than `LARGEST_DOCUMENT`.
@@ -116,7 +116,7 @@ def read_document(folder: Path, name: str) -> bytes:
 
 
 def read_release(folder: Path) -> Release:
-    """The release in a folder.
+    """Return the release in a folder.
 
     Raises:
         UsageError: the folder holds no release, or its manifest is damaged.

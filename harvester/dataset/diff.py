@@ -153,7 +153,7 @@ class _Rows:
         return self._key_at(self._batch.num_rows - 1)
 
     def take_to(self, bound: tuple[Any, ...]) -> pa.RecordBatch | None:
-        """The rows of the current batch whose key is not above the bound."""
+        """Return the rows of the current batch whose key is not above the bound."""
         if self._batch is None:
             return None
         count = bisect_right(range(self._batch.num_rows), bound, key=self._key_at)

@@ -91,7 +91,7 @@ def title(release: Release) -> str:
 
 
 def summary(release: Release) -> str:
-    """A release in one paragraph."""
+    """Return a release in one paragraph."""
     rows = sum(one.rows for one in release.resources if not is_extra(one))
     return (
         f"The public Scratch community as harvested: {rows:,} rows in {len(main_tables(release))} tables, as of"
@@ -105,18 +105,18 @@ def is_extra(resource: Resource) -> bool:
 
 
 def main_tables(release: Release) -> list[Resource]:
-    """The tables of a release without teasers and the list of what was withdrawn."""
+    """Return the tables of a release without teasers and the list of what was withdrawn."""
     return [one for one in release.resources if not is_extra(one)]
 
 
 def known(release: Release, key: str) -> str:
-    """A fact of the provenance, or that it is not known."""
+    """Return a fact of the provenance, or words that say it is not known."""
     value = release.provenance.get(key)
     return UNKNOWN if value in (None, "", [], {}) else _text(value)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A Markdown table; numbers are set right."""
+    """Return a Markdown table with numbers aligned right."""
     rows = [list(row) for row in rows]
     numeric = [bool(rows) and all(isinstance(row[n], int | float) for row in rows) for n in range(len(headers))]
     lines = [headers, ["--:" if one else "---" for one in numeric], *([_text(cell) for cell in row] for row in rows)]
@@ -149,7 +149,7 @@ def _words(key: object) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value in a cell or a sentence: on one line, and nothing in it is Markdown."""
+    """Return a value for a cell or a sentence: on one line, with Markdown escaped."""
     match value:
         case None | "" | [] | {} | ():
             return "-"

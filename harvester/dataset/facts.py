@@ -63,7 +63,7 @@ FROM crawl.designs g LEFT JOIN crawl.draws d ON d.design_id = g.id GROUP BY g.id
 
 
 def state_at(connection: Connection) -> datetime:
-    """The moment whose state the warehouse holds."""
+    """Return the moment whose state the warehouse holds."""
     row = connection.execute(_STATE).fetchone()
     assert row is not None
     moment: datetime = row[0]
@@ -89,7 +89,7 @@ def coverage(connection: Connection, *, fewest: int | None = None) -> dict[str, 
 
 
 def coarse(number: int, fewest: int) -> int | None:
-    """A number of things that tells of no few of them: 0, None below `fewest`, else the multiple of it below.
+    """Round a count so that it tells nothing of a few: 0, None below `fewest`, else the multiple of it below.
 
     Rounded, for else what is left out is the difference of two numbers that are told.
     """
@@ -106,7 +106,7 @@ def _rough(row: dict[str, Any], fewest: int, exact: tuple[str, ...] = ("year",))
 
 
 def newest_designs(connection: Connection) -> dict[str, int]:
-    """The newest sample of each kind of thing."""
+    """Return the newest sample of each kind of thing."""
     return dict(connection.execute("SELECT kind, max(id) FROM crawl.designs GROUP BY 1 ORDER BY 1").fetchall())
 
 
@@ -131,7 +131,7 @@ def designs(connection: Connection, *, with_seeds: bool, fewest: int | None = No
 
 
 def provenance(connection: Connection, *, to_the_day: bool) -> dict[str, Any]:
-    """The runs behind a release."""
+    """Return the runs behind a release."""
     found = _rows(connection, _RUNS)[0]
     for name in ("first", "last"):
         if found[name] is not None:

@@ -56,7 +56,7 @@ _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # Arrow's %S has the microseconds
 
 
 def schema_of(fields: Sequence[Field]) -> pa.Schema:
-    """The Arrow schema of a resource."""
+    """Return the Arrow schema of a resource."""
     return pa.schema([pa.field(one.name, ARROW_TYPES[one.type], nullable=not one.required) for one in fields])
 
 
@@ -139,7 +139,7 @@ def _csv_cells(column: pa.Array) -> pa.Array:
 
 
 def cells_as_text(column: pa.Array) -> pa.Array:
-    """A column of a CSV file without the apostrophes that keep its texts from being formulas."""
+    """Return a column of a CSV file without the apostrophes that keep its texts from being formulas."""
     if pa.types.is_string(column.type):
         guarded = _RUNS_IN_SPREADSHEETS.replace("^(", "^'(", 1)
         return pc.replace_substring_regex(column, pattern=guarded, replacement=r"\1", max_replacements=1)
@@ -212,25 +212,25 @@ class Writing:
         self._waiting, self._waiting_rows = rest.to_batches(), rest.num_rows
 
     def files(self) -> tuple[File, ...]:
-        """The files, measured."""
+        """Return the files, measured."""
         return tuple(measured(self._folder, f"{self._stem}.{one.suffix}", one.suffix) for one in self._formats)
 
 
 def measured(folder: Path, path: str, kind: str) -> File:
-    """A file with its size and hash."""
+    """Return a file with its size and hash."""
     with (folder / path).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return File(path, kind, (folder / path).stat().st_size, digest)
 
 
 def plain(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """A column as the database sent it, in the type that is promised."""
+    """Return a column as the database sent it, in the type that is promised."""
     stored = column.storage if isinstance(column, pa.ExtensionArray) else column
     return stored if stored.type == kind else stored.cast(kind)
 
 
 def ahead(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same batches, read by a thread of its own while earlier ones are written."""
+    """Yield the same batches, read by a thread while earlier ones are written."""
     queue: Queue[Any] = Queue(AHEAD)
     stop, end = Event(), object()
 

@@ -37,17 +37,17 @@ class Key:
         return hmac.digest(self._key, b"fingerprint", "sha256").hex()[:16]
 
     def one(self, kind: str, value: Any) -> bytes:
-        """The pseudonym of one thing."""
+        """Return the pseudonym of one value."""
         return hmac.digest(self._key, f"{kind} {value}".encode(), "sha256")[:BYTES]
 
     def many(self, kind: str, values: Iterable[Any]) -> list[bytes]:
-        """The pseudonyms of many."""
+        """Return the pseudonyms of many."""
         key, start = self._key, f"{kind} ".encode()
         return [hmac.digest(key, start + str(value).encode(), "sha256")[:BYTES] for value in values]
 
 
 def derive(secret: bytes, profile: Profile, scope: KeyScope, release: str, salt: str = "") -> Key:
-    """The key of a release, or of all releases of a profile; open and restricted ones never share one.
+    """Return the key of a release, or of all releases of a profile; open and restricted ones never share one.
 
     The salt tells releases of one name apart: of another state, or asked for otherwise.
     """
@@ -62,6 +62,6 @@ def salt_of(secret: bytes, *what: object) -> str:
 
 
 def key_of(secret: bytes, release: Release) -> Key:
-    """The key of a release that was made."""
+    """Return the key of a release that was made."""
     told = release.parameters
     return derive(secret, release.profile, KeyScope(told["key"]), release.name, told.get("key_salt") or "")

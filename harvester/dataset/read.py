@@ -56,12 +56,12 @@ class Unreadable(Exception):  # noqa: N818  (says what a file is, and is reporte
 
 
 def arrow_schema(resource: Resource) -> pa.Schema:
-    """The columns of a resource as Arrow has them."""
+    """Return the columns of a resource as Arrow has them."""
     return pa.schema([pa.field(field.name, ARROW_TYPES[field.type]) for field in resource.fields])
 
 
 def best_file(resource: Resource, others: Resource | None = None) -> File | None:
-    """The file to read a resource from: the format that says most, of those that the other resource has as well."""
+    """Return the file to read a resource from: the most precise format that the other resource has too."""
     formats = {file.format: file for file in resource.files}
     allowed = formats if others is None else {file.format for file in others.files}
     return next((formats[name] for name in _FORMATS if name in formats and name in allowed), None)
@@ -77,7 +77,7 @@ class Stamp(NamedTuple):
 
     @classmethod
     def of(cls, opened: BufferedReader) -> Self:
-        """The stamp of an open file."""
+        """Return the stamp of an open file."""
         found = os.fstat(opened.fileno())
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns)
 
@@ -85,7 +85,7 @@ class Stamp(NamedTuple):
 def batches(
     folder: Path, resource: Resource, file: File, columns: tuple[str, ...] | None = None, stamp: Stamp | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a file, in its order; of the very file that was compared with the manifest, if its stamp is given.
+    """Yield the rows of a file in order; given a stamp, of the very file that was compared with the manifest.
 
     Raises:
         Unreadable: the file is damaged, its columns or types are not those of the resource, or it has changed.

@@ -44,7 +44,7 @@ class Score(NamedTuple):
 
 
 def measure(part: str = FRESH) -> dict[tuple[str, str], Score]:
-    """The score of each kind and language, of all kinds of a language (`all`), and of a kind in all languages."""
+    """Return the score of each kind and language, of each language (`all` kinds), and of each kind (`all`)."""
     names = known_names(part)
     counts: Counter[tuple[str, str, str]] = Counter()
     for comment in comments(part):
@@ -60,7 +60,7 @@ def measure(part: str = FRESH) -> dict[tuple[str, str], Score]:
 
 
 def known_names(part: str) -> Names:
-    """The usernames that a warehouse would know."""
+    """Return the usernames that a warehouse would know."""
     return Names(USERNAMES[part], lambda name: f"p{len(name)}")
 
 
@@ -99,7 +99,7 @@ def stated(part: str = FRESH) -> dict[str, dict[str, int]]:
 
 
 def table(figures: dict[str, dict[str, int]]) -> str:
-    """The figures in Markdown."""
+    """Return the figures in Markdown."""
     columns = (*LANGUAGES, "all", "precision")
     lines = [f"| {' | '.join(['kind', *columns])} |", f"| --- |{' --: |' * len(columns)}"]
     lines += [f"| {' | '.join([kind, *(f'{row[name]}%' for name in columns)])} |" for kind, row in figures.items()]

@@ -84,7 +84,7 @@ class Names:
 
 
 def redact(text: str, names: Names) -> str:
-    """The text with each thing that tells who or where somebody is replaced by its kind in brackets."""
+    """Replace what tells who or where somebody is by its kind in brackets."""
     parts, done = [], 0
     for span in find(text, names):
         if span.kind in {"mention", "user"}:
@@ -214,14 +214,14 @@ class _Folded:
         self.small = "".join(map(_small, cased))
 
     def span(self, start: int, end: int, kind: str) -> Span:
-        """A part of the folded text in the text; what is invisible behind it belongs to it."""
+        """Return the span in the text of a part of the folded text, with the invisible characters behind it."""
         last = self.places[end] if end < len(self.places) else len(self._text)
         while last > self.places[end - 1] + 1 and self._text[last - 1].isspace():
             last -= 1
         return Span(self.places[start], last, kind)
 
     def end_of_proper_noun(self, end: int) -> int:
-        """The end of a name that goes on in words with capitals, joined by small words such as `de la`."""
+        """Return the end of a name that continues in words with capitals, joined by small words such as `de la`."""
         going_on = _PROPER_TAIL.match(self.cased, end)
         return going_on.end() if going_on else end
 

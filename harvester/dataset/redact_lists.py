@@ -41,7 +41,7 @@ ORDINARY = frozenset(
 
 
 def folded(text: str) -> str:
-    """A word as lists have it: small, without accents."""
+    """Return a word as lists have it: small, without accents."""
     plain = unicodedata.normalize("NFKD", text.lower().replace("ı", "i").replace("ß", "s"))
     return "".join(character for character in plain if not unicodedata.combining(character))
 

@@ -108,7 +108,7 @@ _LEET = {"a": "a4@", "e": "e3", "i": "i1!l", "o": "o0", "s": "s5$", "t": "t7", "
 
 
 def _spaced(name: str) -> str:
-    """A word with letters replaced by look-alikes and something between them."""
+    """Return a pattern for a word with look-alike letters and characters between them."""
     letters = [f"[{re.escape(_LEET[one])}]" if one in _LEET else re.escape(one) for one in name]
     return rf"[ ._*\-{SYMBOL}]?".join(letters)
 

@@ -92,7 +92,7 @@ class Made:
     """A username as it is, which the rule of erasures must see."""
 
     def selected(self) -> str:
-        """The entry of a SELECT list."""
+        """Return the entry of a SELECT list."""
         return f'{self.sql} AS "{self.field.name}"'
 
 
@@ -134,7 +134,7 @@ class _Shows:
     is_list: bool = True
 
     def when(self) -> str:
-        """A list confirms what it holds when it was read as a whole; an object whenever it was read."""
+        """Return when rows were confirmed: a list when it was read in full, an object whenever it was read."""
         return "last_full_read_at" if self.is_list else "visited_at"
 
 
@@ -155,7 +155,7 @@ back at the site is confirmed by its page."""
 
 
 def confirmed(table: str, since: datetime) -> str:
-    """The condition under which a row was confirmed visible since a time, and is not under suspicion.
+    """Return the condition under which a row was confirmed visible since a time, and is not under suspicion.
 
     It was met for the first time since then, or a visit since then showed it: its own, or one that read as a whole a
     list that holds it. What a full read did not show, and is not settled yet, is not confirmed.
@@ -178,12 +178,12 @@ def confirmed(table: str, since: datetime) -> str:
 
 
 def moment(time: datetime) -> str:
-    """A time as SQL."""
+    """Return a time as SQL."""
     return f"'{time.isoformat()}'::timestamptz"
 
 
 def licence(*times: str) -> str:
-    """The licence of what was made at some times, as SQL: that of the latest."""
+    """Return the licence of what was made at some times, as SQL: that of the latest."""
     latest = times[0] if len(times) == 1 else f"greatest({', '.join(times)})"
     return f"CASE WHEN {latest} < '{CC_BY_SA_BEFORE}T00:00:00+00:00' THEN '{LICENCE}' END"
 
@@ -246,7 +246,7 @@ def key_of(table: str) -> tuple[str, str]:
 
 
 def source(table: str, selection: Selection) -> str:
-    """A table in the state that is asked for, as SQL in place of a table.
+    """Return a table in the state that is asked for, as SQL in place of a table.
 
     Whatever is gone by now is a tombstone to `open` and `restricted`, however far back the past lies that they show;
     and what its author has replaced since then is not shown. An account that was erased at the site has nothing there
@@ -298,7 +298,7 @@ def alias_of(column: str) -> str:
 
 
 def needed(table: str) -> list[tuple[str, str]]:
-    """The columns without whose thing a row is not in a release, with the table of that thing."""
+    """Return the references without whose target a row is not in a release, with the target's table."""
     found = []
     for name, column in COLUMNS[table].items():
         if isinstance(column.restricted, Reference) and column.restricted.needed:
@@ -307,7 +307,7 @@ def needed(table: str) -> list[tuple[str, str]]:
 
 
 def kept(table: str, selection: Selection) -> str:
-    """The query of `kept_<table>`: the ids of an entity that are in the release, and which of them are tombstones."""
+    """Return the query of `kept_<table>`: the ids of an entity in the release, and which of them are tombstones."""
     joins, where = "", []
     gone = ["t.gone_at IS NOT NULL"]
     for name, referred in needed(table):
@@ -445,7 +445,7 @@ class _Builder:
         return [Made(Field(name, Type.STRING, comment, treatment), sql, text=mode)]
 
     def _masked(self, sql: str) -> str:
-        """A value that a tombstone without a content does not have."""
+        """Return a value that is null in tombstones without content."""
         if self.selection.tombstones is not Tombstones.ID_ONLY or self.gone == "false":
             return sql
         return f"CASE WHEN NOT {self.gone} THEN {sql} END"

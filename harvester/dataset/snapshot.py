@@ -55,7 +55,7 @@ class Snapshot:
             cursor.execute(statement)
 
     def one(self, query: str) -> Any:
-        """The one value that a query returns."""
+        """Return the one value that a query returns."""
         with self._plain_words(), self._arrow.cursor() as cursor:
             cursor.execute(query)
             row = cursor.fetchone()
@@ -69,7 +69,7 @@ class Snapshot:
         return found
 
     def batches(self, query: str) -> Iterator[pa.RecordBatch]:
-        """The rows of a query, as the server sends them (binary COPY)."""
+        """Yield the rows of a query as the server sends them (binary COPY)."""
         with self._plain_words(), self._arrow.cursor() as cursor:
             cursor.execute(query)
             yield from cursor.fetch_record_batch()
@@ -80,7 +80,7 @@ class Snapshot:
             cursor.adbc_ingest(table, rows, mode="append", temporary=True)
 
     def pages(self, table: str, columns: str, kind: str = "bigint") -> Iterator[pa.Table]:
-        """A table in pages, in the order of its indexed column `id`; other statements may run between them."""
+        """Yield a table in pages, in the order of its indexed column `id`; other statements may run between them."""
         after: Any = None
         order = 'id COLLATE "C"' if kind == "text" else "id"
         while True:

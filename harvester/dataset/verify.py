@@ -133,7 +133,7 @@ class _Found:
                 yield Problem(path, str(error))
 
     def _walk(self, odd: list[Problem]) -> Iterator[str]:
-        """The regular files; whatever is neither one nor a folder goes to `odd`."""
+        """Yield the regular files; other objects but folders go to `odd`."""
 
         def cannot(error: OSError) -> None:
             odd.append(Problem(os.path.relpath(error.filename, self._folder), f"cannot be read: {error.strerror}"))
@@ -251,7 +251,7 @@ def _false(flags: pa.BooleanArray) -> int:
 
 
 def _as_in_csv(column: pa.Array) -> pa.Array:
-    """A column as every format can tell it: CSV tells no empty text from nothing."""
+    """Return a column as all formats can hold it: CSV has no difference between an empty text and null."""
     if not pa.types.is_string(column.type):
         return column
     return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
@@ -313,7 +313,7 @@ def _unreferred(
 
 
 def _parts(whole: Iterator[pa.RecordBatch], names: tuple[str, ...]) -> Iterator[pa.Array]:
-    """The keys of a table, some millions at a time; at least one part, which may be empty."""
+    """Yield the keys of a table, some millions at a time; at least one part, which may be empty."""
     some = list(islice(whole, _BATCHES_AT_A_TIME))
     yield pa.concat_arrays([pa.array([], pa.string()), *(joined(batch, names) for batch in some)])
     while some := list(islice(whole, _BATCHES_AT_A_TIME)):

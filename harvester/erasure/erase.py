@@ -151,7 +151,7 @@ class Rule:
         )
 
     def apply(self, pages: Sequence[Rows]) -> list[Rows]:
-        """The rows of a page without the erased: by table, what is theirs dropped and what names them emptied."""
+        """Remove erased people from the rows of a page: drop their rows, and empty what names them."""
         if not self:
             return list(pages)
         also = self._met_on(pages)
@@ -219,7 +219,7 @@ class Rule:
         return self.said(value)
 
     def title_less(self, connection: Connection, pages: Sequence[Rows]) -> list[Rows]:
-        """The rows of a page without the titles of projects whose author nobody told yet."""
+        """Remove the titles of projects whose author is not known yet from the rows of a page."""
         asked = {project for rows in pages for row in rows.values for project in _titled(rows, row)} if self else set()
         if not asked:
             return list(pages)
@@ -280,7 +280,7 @@ class Rule:
         return value
 
     def _field(self, field: str, value: Any) -> Any:
-        """A value out of JSON; `field` is its name, or that of the object or list that holds it."""
+        """Return a value of JSON without the erased; `field` is its name, or that of what holds it."""
         if isinstance(value, dict):
             return {name: self._field(f"{field}_id" if name == "id" else name, inner) for name, inner in value.items()}
         if isinstance(value, list):
@@ -353,7 +353,7 @@ def _credits(rows: Rows) -> Iterator[tuple[int, str]]:
 
 
 def _titled(rows: Rows, row: tuple[Any, ...]) -> Iterator[int]:
-    """The project that a row names by its title, and without its author."""
+    """Yield the project that a row names by its title and without its author."""
     if rows.table not in ("studio_activity", *_EVENTS):
         return
     served = dict(zip(rows.columns, row, strict=True))
@@ -373,7 +373,7 @@ def _untitled(rows: Rows, row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def load_rule(connection: Connection, home: Path | None) -> Rule:
-    """The rule of a warehouse; the key in `home` is looked at only where somebody was erased.
+    """Return the rule of a warehouse; the key in `home` is looked at only where somebody was erased.
 
     Raises:
         WarehouseError: somebody was erased with another key than this installation's.
@@ -393,7 +393,7 @@ def load_rule(connection: Connection, home: Path | None) -> Rule:
 
 
 def _remembered(home: Path | None) -> set[str]:
-    """The hashes that stand beside the key, so that a warehouse that is made anew leaves the same people out.
+    """Return the hashes that stand beside the key, so that a warehouse that is made anew leaves the same people out.
 
     Raises:
         UsageError: they are there and cannot be read: without them the erased would be harvested again.
@@ -687,7 +687,7 @@ class _Work:
             self._count(self.erasure.emptied, table, done.rowcount)
 
     def frontier(self) -> None:
-        """Walks, seeds and what was set aside."""
+        """Erase frontier entries, seeds and quarantined responses."""
         users, projects = self.known[USER], self.known[PROJECT]
         self._delete("crawl.frontier", "stream = ANY(%s) AND entity_id = ANY(%s)", _streams(Kind.USER), users)
         of_projects = _streams(Kind.PROJECT, Kind.PROJECT_THREAD)
@@ -809,7 +809,7 @@ class _Work:
         return text if kept == value else _json.encode(kept).decode()
 
     def _rows(self, query: Any, values: Any = None) -> Iterator[Any]:
-        """The rows of a query, read in parts: a table may be larger than the memory."""
+        """Yield the rows of a query, read in parts: a table may be larger than the memory."""
         with self.connection.cursor("erasure") as cursor:
             cursor.itersize = 1000
             yield from cursor.execute(query, values)
@@ -837,7 +837,7 @@ def _streams(*kinds: Kind) -> list[str]:
 
 
 def _only(table: str) -> str:
-    """A condition on the rows whose ids are of the kind that is declared."""
+    """Return a condition on the rows whose ids are of the declared kind."""
     column, values = ONLY.get(table, ("", ()))
     return f" AND {column} IN ({', '.join(map(repr, values))})" if column else ""
 
@@ -865,10 +865,10 @@ def _ids(value: Any, field: str = "") -> Iterator[int]:
 
 
 def _like(literal: str) -> str:
-    """A pattern of LIKE for whatever holds a literal."""
+    """Return a pattern of LIKE for whatever holds a literal."""
     return "%" + re.sub(r"([\\%_])", r"\\\1", literal) + "%"
 
 
 def _whole(digits: str) -> int | Decimal:
-    """A whole number out of JSON; one that is too large for msgspec keeps its digits as a Decimal."""
+    """Return a whole number of JSON; one that is too large for msgspec keeps its digits as a Decimal."""
     return int(digits) if len(digits) < 19 else Decimal(digits)

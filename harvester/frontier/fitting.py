@@ -189,7 +189,7 @@ def _fit_cells(cells: list[tuple[float, float, int]], before: float) -> tuple[fl
 
 
 def deepest(connection: Connection, lease: Lease, decay: Decay, min_gain: float) -> int | None:
-    """The key down to which a visit to a list of comments pays, for the replies that are to be expected there."""
+    """Return the key down to which a visit to a list of comments pays, for the replies expected there."""
     holds = lease.visit.stream.members
     assert holds is not None
     assert lease.certificate is not None

@@ -118,7 +118,7 @@ def record_run(connection: Connection, run: int, totals: Totals) -> None:
 
 
 def sum_crew(connection: Connection, run: int) -> Totals:
-    """The figures of all workers of a run together, those that were killed included."""
+    """Return the figures of all workers of a run together, those that were killed included."""
     rows = connection.execute(
         "SELECT requests, counts, requests_by_purpose, responses FROM crawl.runs WHERE parent_run_id = %s", [run]
     ).fetchall()
@@ -189,7 +189,7 @@ class Picker:
     def pick(
         self, connection: Connection, streams: Sequence[str], count: int, min_gain: float, now: datetime | None = None
     ) -> list[tuple[str, int, str]]:
-        """The `count` walks (stream, entity, place in the table) whose visits save most, if that is at least the price.
+        """Return the `count` entries (stream, entity, ctid) whose visits save most, if that is at least the minimum.
 
         A queue is first in, first out, so that its best stand at its head. Of each as many are looked at as were taken
         from it last time, times two, and again while all of them are taken.
@@ -210,7 +210,7 @@ class Picker:
                 return [(stream, entity, place) for stream, entity, place, _ in best]
 
     def explain(self, connection: Connection, streams: Sequence[str], min_gain: float) -> list[str]:
-        """The plan of the search, with what it read: for benchmarks."""
+        """Return the plan of the search, with what it read: for benchmarks."""
         queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].item_weight})
         values = _head_values(queues, [self._reach.get(queue, _LEAST_REACH) for queue in queues], min_gain, None)
         plan = connection.execute("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) " + _HEADS, values)
@@ -683,7 +683,7 @@ _OPEN = (
 
 
 def _propagate(lead: Lead) -> sql.Composed:
-    """The walks that a stream's own rows in the warehouse lead to, at the depth its walks have now."""
+    """Return SQL of the entries that a stream's rows in the warehouse lead to, at the depth its entries have now."""
     signal = sql.Identifier("l", lead.changed_if) if lead.changed_if else sql.SQL("NULL::int")
     owner = sql.Identifier("l", OWNER_COLUMN[lead.kind]) if lead.kind in OWNER_COLUMN else sql.SQL("NULL::bigint")
     return sql.SQL(

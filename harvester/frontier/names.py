@@ -59,7 +59,7 @@ def wait(connection: Connection, stream: str, entity: int) -> None:
 
 
 def present(connection: Connection, stream: str, entity: int) -> str | None:
-    """The name of a user, or of the author of a project, as it is known now."""
+    """Return the name of a user, or of the author of a project, as it is known now."""
     of = "p.author_id FROM scratch.projects p WHERE p.id = %(entity)s" if stream == "project" else "%(entity)s::bigint"
     with connection.transaction():
         row = connection.execute(
@@ -231,7 +231,7 @@ def _deleted(holds: Holding) -> bytes:
 
 @cache
 def _gone_again(holds: Holding) -> bytes:
-    """SQL: end the returns that a list showed since then."""
+    """Return SQL of end the returns that a list showed since then."""
     return (
         sql.SQL(
             "WITH back AS (DELETE FROM history.absences a USING ({since}) b, scratch.{table} t"
@@ -261,7 +261,7 @@ def _names(holds: Holding) -> dict[str, sql.Composable]:
 
 
 def _other_ends(name: str, holds: Holding) -> Iterator[str]:
-    """The lists that show what a list holds from its other end."""
+    """Yield the lists that show the items of a list from the other end."""
     for other, owner, _ in LISTS_OF_LINKS.get(holds.table, ()):
         if other != name and owner == holds.item:
             yield other

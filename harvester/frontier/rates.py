@@ -71,7 +71,7 @@ def priority_of(class_: int) -> float:
 
 
 def queues(spiders: set[str]) -> list[int]:
-    """The queues of some spiders."""
+    """Return the queues of some spiders."""
     return [
         QUEUE_NUMBERS[spider] * CLASSES + class_
         for spider in sorted(spiders & QUEUE_NUMBERS.keys())
@@ -80,22 +80,22 @@ def queues(spiders: set[str]) -> list[int]:
 
 
 def mean(news: str, exposure: str, shape: str, rate: str) -> str:
-    """SQL: the mean of the rate, in items a day."""
+    """Return SQL of the mean of the rate, in items a day."""
     return f"(({shape} + {news}) / ({shape} / {rate} + {exposure}))"
 
 
 def memory(rate: str) -> str:
-    """SQL: the days in which what was observed of a list fades to 1/e, from its rate in items a day."""
+    """Return SQL of the days in which what was observed of a list fades to 1/e, from its rate in items a day."""
     return f"greatest({FORGET_DAYS}, {MEMORY_ITEMS} / {rate})"
 
 
 def class_of(value: str) -> str:
-    """SQL: the class of a priority (item weight per day and request)."""
+    """Return SQL of the class of a priority (item weight per day and request)."""
     return f"least({CLASSES - 1}, greatest(0, floor(-log(2, greatest({value}, 1e-9)::numeric)) - ({FIRST_CLASS})))"
 
 
 def stratum(age: str, activity: str) -> str:
-    """SQL: the stratum of a list from the age of its owner in days, and how much goes on there."""
+    """Return SQL of the stratum of a list from the age of its owner in days, and how much goes on there."""
     ages = ", ".join(map(str, AGES))
     steps = ", ".join(map(str, ACTIVITIES))
     return (
@@ -127,7 +127,7 @@ Not by EXISTS: for that a planner may look up all that is gone, once for all wal
 
 
 def _past() -> str:
-    """SQL: what a first visit shows of the time before it: the dated items of list `k`, faded in `m.days`.
+    """Return SQL of what a first visit shows of the time before it: the dated items of list `k`, faded in `m.days`.
 
     None counts more for being dated in the future, and none is older than the site: PostgreSQL has errors for an
     exponential that overflows or underflows.

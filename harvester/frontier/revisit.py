@@ -38,7 +38,7 @@ class Decay:
     hazards: tuple[float, ...]
 
     def at(self, age: float) -> float:
-        """Replies per comment and day at an age in days."""
+        """Return the replies per comment and day at an age in days."""
         return self.hazards[max(0, bisect_right(self.ages, age) - 1)]
 
 
@@ -60,7 +60,7 @@ def deepest_look(
     min_gain: float,
     item_weight: float = 1.0,
 ) -> int | None:
-    """The key down to which a visit pays beyond the head; None where the head is enough.
+    """Return the key down to which a visit pays beyond the head; None where the head is enough.
 
     Args:
         page_keys: of each page below the head, from the top, the times of its comments (seconds since 1970).
@@ -148,7 +148,7 @@ def outlook(groups: Sequence[Group], min_gain: float, shortest: float = 0.0) -> 
 
 
 def min_gain_for(groups: Sequence[Group], requests: float, shortest: float = 0.0) -> float:
-    """The price at which visits to all lists take so many requests a day; infinite where even the least takes more."""
+    """Return the minimum gain at which visits take so many requests a day; infinite where even the least takes more."""
     low, high = 1e-12, 1e12
     if outlook(groups, high, shortest).requests > requests:
         return float("inf")

@@ -59,7 +59,7 @@ def _unanswered(total: Totals, earlier: list[dict[str, dict[str, int]]]) -> list
 
 
 def _asked(answers: Mapping[str, Mapping[str, int]]) -> tuple[int, int]:
-    """Requests, and those without an answer."""
+    """Return the numbers of requests, and of those without an answer."""
     every = sum(sum(statuses.values()) for statuses in answers.values())
     failed = sum(
         count for statuses in answers.values() for status, count in statuses.items() if status not in _ANSWERED

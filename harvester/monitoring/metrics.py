@@ -45,7 +45,7 @@ class Warehouse(Collector):
         self._patient = patient
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics as they are now."""
+        """Yield the metrics as they are now."""
         try:
             found = list(self._figures())
         except (WarehouseError, psycopg.Error):
@@ -109,7 +109,7 @@ def serve(settings: Settings, *, address: str, port: int, names: Sequence[str] =
 
 
 def registry(settings: Settings, *, patient: bool = True) -> CollectorRegistry:
-    """A registry with the warehouse's figures and nothing else."""
+    """Return a registry with the warehouse's metrics and nothing else."""
     made = CollectorRegistry(auto_describe=False)
     made.register(Warehouse(settings, patient=patient))
     return made

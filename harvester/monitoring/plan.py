@@ -172,7 +172,7 @@ def _whole_site() -> Scope:
 
 
 def _by_prior(stream: str, lists: int, shape: float, rate: float) -> list[Group]:
-    """Lists of which nothing is known but how rates are spread, as equally many in each of some parts of it."""
+    """Return lists whose rates follow the prior alone, equally many in each part of it."""
     drawn = np.sort(np.random.default_rng(0).gamma(shape, rate / shape, 1000 * _PARTS))
     parts = drawn.reshape(_PARTS, -1).mean(axis=1)
     counts = [lists // _PARTS + (part < lists % _PARTS) for part in range(_PARTS)]

@@ -12,7 +12,7 @@ _AT_A_TIME = 8
 
 
 def cases(connection: Connection, stream: str | None = None, most: int = 50) -> list[dict[str, Any]]:
-    """The newest cases, without their bodies.
+    """Return the newest cases, without their bodies.
 
     Raises:
         UsageError: there is no such stream.

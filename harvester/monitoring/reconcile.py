@@ -13,7 +13,7 @@ _WORST = 3
 
 
 def _query(stream: str, thing: str, counted: str, held: str, below: int | None = None) -> str:
-    """Counted and held of each thing whose list was read whole. `held` joins its rows as `h` to the thing `t`."""
+    """Return SQL of counted and held for each entity with a full read; `held` joins rows `h` to the entity `t`."""
     capped = "" if below is None else f"AND t.{counted} < {below}"
     return f"""
         SELECT t.id, t.{counted} AS counted, count(h.first_seen_at) AS held

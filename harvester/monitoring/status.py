@@ -101,7 +101,7 @@ GROUP BY w.stream
 
 
 def stream_values(min_gain: float, at: datetime | None = None) -> dict[str, Any]:
-    """The values of `STREAMS_QUERY`: the price of a visit, and the moment, which is now unless given."""
+    """Return the values of `STREAMS_QUERY`: the price of a visit, and the moment, which is now unless given."""
     return {"rates": Jsonb(PARAMETERS), "min_gain": min_gain, "at": at}
 
 

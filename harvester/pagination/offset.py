@@ -754,7 +754,7 @@ def _agree(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
 
 
 def digest(ids: Sequence[int]) -> str:
-    """A fingerprint of the items of a page, in order."""
+    """Return a fingerprint of the items of a page, in order."""
     text = ",".join(map(str, ids))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

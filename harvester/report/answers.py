@@ -52,7 +52,7 @@ class FigureSources:
 
     @classmethod
     def find(cls, connection: Connection) -> FigureSources:
-        """Views where they are quick, and copies, as of their last refresh, where the views would take minutes."""
+        """Choose views where they are quick, else copies as of their last refresh."""
         row = connection.execute(
             "SELECT max(c.reltuples) > %s, (SELECT min(refreshed_at) FROM analytics.refreshes),"
             " max(c.reltuples) FILTER (WHERE c.relname = 'users') FROM pg_class c"
@@ -73,7 +73,7 @@ def _text(name: str) -> str:
 
 
 def source(name: str, figures: FigureSources) -> tuple[str, bool]:
-    """The text of a query, with names for values in it, and whether it asks for heavy figures."""
+    """Return the text of a query, with names for values in it, and whether it asks for heavy figures."""
     text = _text(name)
     used = [relation for relation in figures.relations if f"{{{relation}}}" in text]
     for relation in used:

@@ -132,7 +132,7 @@ Chart = Columns | Bars | Stack | Matrix | Calendar
 
 
 def scale_for(most: float) -> tuple[float, tuple[Tick, ...]]:
-    """The end of a scale that begins at zero and holds `most`, and its ticks: round numbers, whole ones if they may."""
+    """Return the end of a scale from zero that holds `most`, and its ticks: round numbers, whole if possible."""
     if most <= 0:
         return 1.0, (Tick(0.0, "0"),)
     raw = most / _TICKS
@@ -224,7 +224,7 @@ def matrix(
 
 
 def shades(most: int) -> tuple[int, ...]:
-    """The highest number of each shade: every shade spans the same factor, for few days are much busier than most."""
+    """Return the highest number of each shade: all span the same factor, since few days are much busier than most."""
     bounds = [max(1, round(most ** ((index + 1) / _SHADES))) for index in range(_SHADES)] if most else []
     return tuple(dict.fromkeys(bounds))
 
@@ -266,12 +266,12 @@ def calendar(
 
 
 def plain(number: float) -> str:
-    """A number in full: 1,234,567 or 3.25."""
+    """Return a number in full: 1,234,567 or 3.25."""
     return f"{number:,.0f}" if number == int(number) else f"{number:,.2f}".rstrip("0").rstrip(".")
 
 
 def short(number: float) -> str:
-    """A number for an axis or a headline: 950, 12.5 k, 164 M."""
+    """Return a number for an axis or a headline: 950, 12.5 k, 164 M."""
     for size, letter, least in ((1e9, "G", 0.9995e9), (1e6, "M", 0.9995e6), (1e3, "k", 1e4)):
         if number >= least:
             return f"{number / size:,.3g}\N{NO-BREAK SPACE}{letter}"

@@ -105,7 +105,7 @@ def read(connection: Connection) -> list[Relation]:
 
 
 def diagram(relations: Iterable[Relation], in_schema: str) -> str:
-    """The tables of a schema as a diagram of Mermaid: their keys and references, and what these lead to."""
+    """Return the tables of a schema as a diagram of Mermaid: their keys and references, and what these lead to."""
     tables = [one for one in relations if one.schema == in_schema and one.kind == "table"]
     lines = ["erDiagram"]
     elsewhere = sorted(
@@ -155,7 +155,7 @@ def _anchor(full_name: str) -> str:
 
 
 def _entry(one: Relation, others: Iterable[Relation]) -> str:
-    """A relation as Markdown; one that only defines a copy is as short as that."""
+    """Return a relation as Markdown; one that only defines a copy is as short as that."""
     head = f"### {one.full_name}\n\n{one.kind.capitalize()}. {one.said}\n"
     copy = one.name.removeprefix(_LIVE)
     if one.name.startswith(_LIVE) and any(other.name == copy for other in others):

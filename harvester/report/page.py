@@ -138,7 +138,7 @@ def _in_order(answer: Answer) -> Answer:
 
 
 def moment_of(at: datetime, first: datetime | None, rate: float) -> Moment:
-    """The moment of a page, and the steps in which it shows the pace since `first`, four weeks at most."""
+    """Return the moment of a page, and the steps in which it shows the pace since `first`, four weeks at most."""
     first = max(first or at, at - _PAST)
     span = (at - first).total_seconds()
     step = next((step for step in _STEPS if span <= step * (_MOST_STEPS - 1)), _STEPS[-1])
@@ -150,7 +150,7 @@ def moment_of(at: datetime, first: datetime | None, rate: float) -> Moment:
 
 
 def facts(report: Report) -> dict[str, Any]:
-    """The page as `--json` prints it: the rows behind each panel, what is at its head, and what is wrong."""
+    """Return the page as `--json` prints it: the rows behind each panel, what is at its head, and what is wrong."""
     return {
         "at": report.moment.at.isoformat(),
         "notices": [{"tone": one.tone, "text": one.text} for one in notices(report)],
@@ -221,7 +221,7 @@ _WRONG = ("degraded", "failed", "killed")
 
 
 def _waiting(rows: Iterable[Row]) -> tuple[int, int]:
-    """Lists and objects that wait for a visit, and all."""
+    """Return how many lists and objects wait for a visit, and how many there are."""
     parts = [backlog_parts(row) for row in rows]
     return sum(sum(one[1:]) for one in parts), sum(sum(one) for one in parts)
 
@@ -279,7 +279,7 @@ def _coverage_of(report: Report, streams: tuple[str, ...]) -> str:
 
 
 def render(report: Report, *, live: bool = False) -> str:
-    """The page. With `live` it holds the script that asks `harvester report --serve` for what is new."""
+    """Return the page. With `live` it holds the script that asks `harvester report --serve` for what is new."""
     return _template().render(
         policy=policy(live=live),
         at=_moment(report.moment.at),
@@ -373,7 +373,7 @@ def _run(run: Row) -> dict[str, Any]:
 
 
 def cell(value: Any) -> str:
-    """A value in a table of the page."""
+    """Return a value in a table of the page."""
     if value is None:
         return "\N{EN DASH}"
     if isinstance(value, datetime):

@@ -61,7 +61,7 @@ def _share(part: float, whole: float) -> float:
 
 
 def _part(part: float, whole: float) -> str:
-    """A share in words."""
+    """Return a share in words."""
     return percent(_share(part, whole))
 
 
@@ -70,7 +70,7 @@ def _total(rows: Rows, *names: str) -> int:
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """A number with what it counts: `1 user`, `2 users`."""
+    """Return a number with what it counts: `1 user`, `2 users`."""
     return f"{plain(number)} {one if number == 1 else many or one + 's'}"
 
 
@@ -208,7 +208,7 @@ _KNOWN = tuple(_AGES)[:5]
 
 
 def known(row: Row) -> int:
-    """Lists and objects of a stream of which it is known how they stood at a time."""
+    """Return the number of lists and objects of a stream whose state at a time is known."""
     return sum(row[name] for name in _KNOWN)
 
 
@@ -795,7 +795,7 @@ COMMUNITY = (
 
 
 def length(seconds: float) -> str:
-    """A span in words, as `3 minutes`."""
+    """Return a span in words, as `3 minutes`."""
     span = timedelta(seconds=seconds).total_seconds()
     for size, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
         if span >= size:

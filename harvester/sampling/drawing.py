@@ -37,7 +37,7 @@ class Pilot:
 
 
 def chance(*label: object) -> float:
-    """A number in [0, 1) that belongs to a label."""
+    """Return a number in [0, 1) that belongs to a label."""
     return _number(*label) / 2**64
 
 
@@ -69,7 +69,7 @@ def draw(seed: int, stratum: Stratum, count: int, skip: Collection[int] = ()) ->
 
 
 def cut(first: int, last: int, parts: int) -> list[Stratum]:
-    """A range of ids in parts of equal width."""
+    """Return a range of ids in parts of equal width."""
     edges = [first + (last - first + 1) * part // parts for part in range(parts + 1)]
     return [Stratum(str(n + 1), begin, end - 1) for n, (begin, end) in enumerate(pairwise(edges))]
 
@@ -108,7 +108,7 @@ def allocate(
 
 
 def inclusion(parts: Sequence[tuple[int, int, int]]) -> float:
-    """The probability that one of a unit's chances is drawn: parts are (ids drawn, ids there, ids of the unit)."""
+    """Return the probability that one of a unit's ids is drawn: parts are (ids drawn, ids there, ids of the unit)."""
     missed = 0.0
     for drawn, size, own in parts:
         if own > size - drawn:

@@ -240,7 +240,7 @@ def _strata(plan: IdPlan, last: int) -> list[Stratum]:
 
 
 def _certain(connection: Connection, plan: IdPlan, last: int) -> list[int]:
-    """The things with the most comments in the warehouse, within the frame."""
+    """Return the entities with the most comments in the warehouse, within the frame."""
     if not plan.certain:
         return []
     rows = connection.execute(
@@ -676,7 +676,7 @@ def _advance_walks(
 
 
 def _pool(connection: Connection, parent: int) -> list[int]:
-    """The authors of a design's hits, as often as they were hit; nobody before all of it was visited."""
+    """Return the authors of a design's hits, as often as they were hit; none before all of it was visited."""
     left = connection.execute(
         "SELECT EXISTS (SELECT FROM crawl.draws WHERE design_id = %s AND outcome IS NULL AND replaced_at IS NULL)",
         [parent],

@@ -42,7 +42,7 @@ def _number(community: CommunityState, type_: str) -> int:
 
 
 def fill(community: CommunityState, rng: Generator) -> None:
-    """The past of all studios: how they came to be as they are, with bursts that share a second."""
+    """Make the past of all studios: how they came to be as they are, with bursts that share a second."""
     studios = community.studios
     for studio in range(len(studios)):
         host = studios.host[studio]

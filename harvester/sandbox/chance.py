@@ -10,7 +10,7 @@ _MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 
 def scramble(number: int) -> int:
-    """A 64-bit number that looks random, the same for the same `number` (the finaliser of splitmix64)."""
+    """Return a 64-bit number that looks random, the same for the same `number` (the finaliser of splitmix64)."""
     number = (number * 0x9E37_79B9_7F4A_7C15) & _MASK
     number = ((number ^ (number >> 30)) * 0xBF58_476D_1CE4_E5B9) & _MASK
     number = ((number ^ (number >> 27)) * 0x94D0_49BB_1331_11EB) & _MASK
@@ -18,7 +18,7 @@ def scramble(number: int) -> int:
 
 
 def salt(seed: int, purpose: str) -> int:
-    """A number to add to ids so that each purpose has chances of its own."""
+    """Return a number to add to ids so that each purpose has chances of its own."""
     value = scramble(seed + 1)
     for letter in purpose.encode():
         value = scramble(value ^ letter)
@@ -26,5 +26,5 @@ def salt(seed: int, purpose: str) -> int:
 
 
 def share(number: int, purpose_salt: int) -> float:
-    """A number in [0, 1) for a thing and a purpose."""
+    """Return a number in [0, 1) for a thing and a purpose."""
     return (scramble(number ^ purpose_salt) >> 11) / 9_007_199_254_740_992.0

@@ -58,7 +58,7 @@ def _user(community: CommunityState) -> int:
 
 
 def _project(community: CommunityState) -> int | None:
-    """A shared project, mostly one with comments."""
+    """Return a shared project, mostly one with comments."""
     projects, comments = community.projects, community.project_comments
     for _ in range(LIST_WALK):
         if len(comments) and community.random.random() < 0.6:
@@ -73,7 +73,7 @@ def _project(community: CommunityState) -> int | None:
 
 
 def _studio(community: CommunityState) -> int | None:
-    """An open studio, mostly one with comments."""
+    """Return an open studio, mostly one with comments."""
     studios, comments = community.studios, community.studio_comments
     for _ in range(LIST_WALK):
         if len(comments) and community.random.random() < 0.5:
@@ -88,7 +88,7 @@ def _studio(community: CommunityState) -> int | None:
 
 
 def _comment(community: CommunityState, comments: Comments, *, reply: bool) -> int | None:
-    """A visible comment of a public place, mostly a recent one."""
+    """Return a visible comment of a public place, mostly a recent one."""
     for _ in range(LIST_WALK):
         if not len(comments):
             return None
@@ -128,7 +128,7 @@ def _rename(community: CommunityState) -> bool:
 
 
 def _rename_and_reuse(community: CommunityState) -> bool:
-    """A newcomer takes the old name at once."""
+    """Rename a user; a newcomer takes the old name at once."""
     user = _new_name(community)
     if user is None:
         return False
@@ -253,7 +253,7 @@ def _clear_studio(community: CommunityState) -> bool:
 
 
 def _hide_host(community: CommunityState) -> bool:
-    """A studio shows no host from now on; who was it stays first of its managers."""
+    """Hide the host of a studio, who stays first of its managers."""
     studio = _studio(community)
     if studio is None:
         return False
@@ -262,7 +262,7 @@ def _hide_host(community: CommunityState) -> bool:
 
 
 def _index(community: CommunityState) -> bool:
-    """The index behind explore and search reads something again, or for the first time."""
+    """Let the index behind explore and search read an item again, or for the first time."""
     if len(community.studios) and community.random.random() < 0.2:
         index.read_studio(community, _one(community, len(community.studios)))
         return True
@@ -537,7 +537,7 @@ def _delete_user(community: CommunityState) -> bool:
 
 
 def _erase_user(community: CommunityState) -> bool:
-    """An account, there or deleted before, is erased under the GDPR. Half of the names go to newcomers at once."""
+    """Erase an account, deleted before or not, under the GDPR. Half of the names go to newcomers at once."""
     users = community.users
     user = _user(community)
     if user in users.erased or user in users.team:

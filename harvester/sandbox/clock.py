@@ -94,7 +94,7 @@ def _anchors(kind: str) -> tuple[list[int], list[int]]:
 
 
 def id_range(kind: str) -> tuple[int, int]:
-    """The first and the last id of a kind that the clock knows."""
+    """Return the first and the last id of a kind that the clock knows."""
     ids, _ = _anchors(kind)
     return ids[0], ids[-1]
 

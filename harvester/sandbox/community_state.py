@@ -63,7 +63,7 @@ class CommunityState:
         self.index = Index()
 
     def comments(self, kind: str) -> Comments:
-        """The comments of kind `project`, `studio` or `profile`."""
+        """Return the comments of kind `project`, `studio` or `profile`."""
         return {"project": self.project_comments, "studio": self.studio_comments}.get(kind, self.profile_comments)
 
     def owner_is_public(self, kind: str, owner: int) -> bool:
@@ -83,7 +83,7 @@ class CommunityState:
         return [row for row in rows if is_open[row]]
 
     def remix_count(self, project: int) -> int:
-        """The true number of visible direct remixes."""
+        """Return the true number of visible direct remixes."""
         is_shared = self.projects.is_shared
         return sum([is_shared[row] for row in self.remixes.get(project, ())])
 

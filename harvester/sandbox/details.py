@@ -30,7 +30,7 @@ class Countries:
     @classmethod
     @cache
     def load(cls) -> Countries:
-        """The table in `data/countries.csv`."""
+        """Return the table in `data/countries.csv`."""
         rows = list(csv.reader(_DATA.joinpath("countries.csv").read_text(encoding="utf-8").splitlines()))[1:]
         return cls([name for name, _ in rows], np.array([float(accounts) for _, accounts in rows]))
 
@@ -45,7 +45,7 @@ class Statistics(msgspec.Struct):
 
 @cache
 def statistics() -> Statistics:
-    """The histograms in `data/comment_statistics.json`."""
+    """Return the histograms in `data/comment_statistics.json`."""
     return msgspec.json.decode(_DATA.joinpath("comment_statistics.json").read_bytes(), type=Statistics)
 
 

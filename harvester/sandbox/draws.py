@@ -95,14 +95,14 @@ def grouped(keys: Ints, values: Ints) -> Lists:
 
 
 def column(values: Ints) -> array[int]:
-    """The numbers as a column of the state, which can grow."""
+    """Return the numbers as a column of the state, which can grow."""
     made = array("q")
     made.frombytes(np.ascontiguousarray(values, dtype=np.int64).tobytes())
     return made
 
 
 def numbers(made: array[int]) -> Ints:
-    """A copy of a column as an array: a view would keep the column from growing."""
+    """Return a copy of a column as an array: a view would keep the column from growing."""
     return np.frombuffer(made, dtype=np.int64).copy() if len(made) else np.zeros(0, dtype=np.int64)
 
 

@@ -68,7 +68,7 @@ _IN_AN_ID = re.compile(rb'("id": ?)(\d+)')
 
 
 def _each_id(body: bytes, value: bytes) -> bytes:
-    """The body with every id replaced; a body without one (a page of HTML, an empty list) is cut instead."""
+    """Replace every id in a body; a body without one (a page of HTML, an empty list) is cut instead."""
     changed, count = _IN_AN_ID.subn(rb"\g<1>" + value, body)
     return changed if count else body[: len(body) * 2 // 3]
 
@@ -78,7 +78,7 @@ def _after_start(body: bytes, junk: bytes) -> bytes:
 
 
 def _doubled(body: bytes) -> bytes:
-    """The first item of a list stands there twice, and the last one not."""
+    """Double the first item of a list, and leave out the last one."""
     try:
         items = json.loads(body)
     except ValueError:
@@ -172,7 +172,7 @@ class Faults:
         self.chances = parse(spec)
 
     def draw(self) -> str | None:
-        """The fault of the next response, or None."""
+        """Return the fault of the next response, or None."""
         if not self.chances:
             return None
         number = self._random.random()
@@ -184,7 +184,7 @@ class Faults:
 
 
 def status_of(fault: str, status: int) -> int:
-    """The status that a client sees of a response of this status; 0 if it sees none."""
+    """Return the status that a client sees of a response of this status; 0 if it sees none."""
     if fault in _INSTEAD:
         return _INSTEAD[fault][0]
     return {"truncate": 200, "bomb": 200, "stall": 0, "429-date": 429}.get(fault, status)
@@ -196,7 +196,7 @@ def is_later_page(query: bytes) -> bool:
 
 
 def first_page(query: bytes) -> bytes:
-    """The same query for the first page of the list."""
+    """Return the same query for the first page of the list."""
     return re.sub(
         rb"(offset|page)=\d+", lambda found: found[1] + b"=" + (b"0" if found[1] == b"offset" else b"1"), query
     )

@@ -158,7 +158,7 @@ def _projects(community: CommunityState, rng: Generator, active: Floats) -> None
 
 
 def _views(rng: Generator, count: int) -> Ints:
-    """Views: 30% none, 23% one, median 1, upper quartile 4, then a tail of exponent 1.25."""
+    """Draw views: 30% none, 23% one, median 1, upper quartile 4, then a tail of exponent 1.25."""
     chance = rng.random(count)
     body = np.interp(chance, [0.0, 0.30, 0.53, 0.66, 0.75], [0.0, 1.0, 2.0, 3.0, 4.0])
     tail = 4.0 * (np.maximum(1.0 - chance, 1e-9) / 0.25) ** (-1 / 1.25)

@@ -75,7 +75,7 @@ STATS_MAX = 100  # where the counts of comments and projects of a studio stop
 
 
 def listed(items: Iterable[bytes]) -> bytes:
-    """A JSON array of rendered items."""
+    """Return a JSON array of rendered items."""
     return b"[" + b",".join(items) + b"]"
 
 
@@ -87,7 +87,7 @@ class Renderer:
         self._countries = [b'"%b"' % text.json_inside(name) for name in community.countries.names]
 
     def user(self, row: int) -> bytes:
-        """A user as `/users/<name>` and the lists of users serve it."""
+        """Return a user as `/users/<name>` and the lists of users serve it."""
         users = self._community.users
         user_id = users.id[row]
         badges, country = users.badges.get(row), users.country_index(row)
@@ -116,7 +116,7 @@ class Renderer:
         )
 
     def project(self, row: int, *, named: bool = False, whole: bool = False) -> bytes:
-        """A project. `named`: with its author's name; `whole`: with the number of remixes and a token."""
+        """Return a project. `named`: with its author's name; `whole`: with the number of remixes and a token."""
         community = self._community
         projects = community.projects
         project_id = projects.id[row]
@@ -145,13 +145,13 @@ class Renderer:
         )
 
     def _token(self, project_id: int) -> bytes:
-        """The key to a project's file: good for five minutes, another one every time."""
+        """Return the key to a project's file: good for five minutes, another one every time."""
         expires = self._community.now + 300
         digest = hashlib.sha512(b"%d %d %d" % (self._community.seed, project_id, expires)).hexdigest()
         return b',"project_token":"%d_%b"' % (expires, digest.encode())
 
     def studio(self, row: int, *, whole: bool = False, entry: StudioEntry | None = None) -> bytes:
-        """A studio; its stats are empty but in `/studios/<id>` (`whole`). `entry`: as the index has it."""
+        """Return a studio; its stats are empty but in `/studios/<id>` (`whole`). `entry`: as the index has it."""
         studios = self._community.studios
         studio_id, host = studios.id[row], studios.shown_host(row)
         version, modified = (None, studios.modified[row]) if entry is None else (entry.version, entry.modified)
@@ -169,7 +169,7 @@ class Renderer:
         )
 
     def ranked_project(self, row: int) -> bytes:
-        """A project in explore and search: as the index has it, flags that lie, no parent."""
+        """Return a project in explore and search: as the index has it, flags that lie, no parent."""
         community = self._community
         projects, entry = community.projects, community.index.projects[row]
         project_id, modified = projects.id[row], entry.modified
@@ -192,7 +192,7 @@ class Renderer:
         )
 
     def ranked_studio(self, row: int) -> bytes:
-        """A studio in explore and search: as the index has it, flags that lie."""
+        """Return a studio in explore and search: as the index has it, flags that lie."""
         studios = self._community.studios
         commenting = b'"comments_allowed":%b' % _FLAGS[studios.comments_allowed(row)]
         return (
@@ -202,11 +202,11 @@ class Renderer:
         )
 
     def event(self, event: Event) -> bytes:
-        """An entry of a studio's activity; the keys follow from its type."""
+        """Return an entry of a studio's activity; the keys follow from its type."""
         return msgspec.json.encode(event_fields(self._community, event))
 
     def studio_project(self, project: int, adder: int) -> bytes:
-        """An entry of a studio's list of projects, a flat type of its own."""
+        """Return an entry of a studio's list of projects, a flat type of its own."""
         users, projects = self._community.users, self._community.projects
         project_id, author = projects.id[project], projects.author[project]
         badges = users.badges.get(author)
@@ -222,7 +222,7 @@ class Renderer:
         )
 
     def comment(self, comments: Comments, row: int) -> bytes:
-        """A comment or a reply."""
+        """Return a comment or a reply."""
         users = self._community.users
         author, parent, commentee = comments.author[row], comments.parent[row], comments.commentee[row]
         created = comments.created[row]

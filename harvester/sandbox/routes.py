@@ -58,7 +58,7 @@ class Page(NamedTuple):
 
     @classmethod
     def parse(cls, query: str) -> Page:
-        """The window that a query string asks for; other words in it are ignored.
+        """Return the window that a query string asks for; other words in it are ignored.
 
         Raises:
             BadRequest: If `limit` is not 1..40, or `offset` not 0..2^53-1.
@@ -75,11 +75,11 @@ class Page(NamedTuple):
         return cls(limit, offset)
 
     def of(self, rows: Sequence[int]) -> Sequence[int]:
-        """The window on a list that is kept in the order in which it is served."""
+        """Return the window on a list that is kept in the order in which it is served."""
         return rows[self.offset : self.offset + self.limit]
 
     def of_reversed(self, rows: Sequence[int]) -> Sequence[int]:
-        """The window on a list that is kept the other way round: newest last, served first."""
+        """Return the window on a list that is kept the other way round: newest last, served first."""
         end = len(rows) - self.offset
         return rows[max(0, end - self.limit) : end][::-1] if end > 0 else ()
 
@@ -128,30 +128,30 @@ class Api:
         return self._made[whole]  # type: ignore[return-value]
 
     def user(self, name: str) -> int | None:
-        """The row of a user, looked up without regard to case."""
+        """Return the row of a user, looked up without regard to case."""
         return self.community.users.by_name.get(name.lower())
 
     def project(self, project_id: str) -> int | None:
-        """The row of a shared project; unshared ones are not found without their owner's token."""
+        """Return the row of a shared project; unshared ones are not found without their owner's token."""
         row = self.community.projects.by_id.get(_id(project_id))
         return row if row is not None and self.community.projects.is_shared[row] else None
 
     def project_of(self, name: str, project_id: str) -> int | None:
-        """The row of a shared project if this is its owner's name."""
+        """Return the row of a shared project if this is its owner's name."""
         row = self.project(project_id)
         return row if row is not None and self.community.projects.author[row] == self.user(name) else None
 
     def studio(self, studio_id: str) -> int | None:
-        """The row of an open studio."""
+        """Return the row of an open studio."""
         row = self.community.studios.by_id.get(_id(studio_id))
         return row if row is not None and self.community.studios.is_open[row] else None
 
     def users(self, rows: Iterable[int]) -> bytes:
-        """A list of users."""
+        """Return a list of users."""
         return listed(map(self.render.user, rows))
 
     def none(self, entity_id: int) -> bytes | None:
-        """The answer of those lists that serve "none" as 404 in places."""
+        """Return the answer of those lists that serve "none" as 404 in places."""
         return None if self.community.none_is_missing(entity_id) else EMPTY
 
 
@@ -160,7 +160,7 @@ def _link(api: Api, kind: str, one: int, other: int, served: bytes) -> bytes:
 
 
 def _id(value: str) -> int:
-    """A number in a path, or -1, which nothing has."""
+    """Return a number in a path, or -1, which nothing has."""
     return int(value) if value.isascii() and value.isdigit() and len(value) <= _DIGITS_MAX else -1
 
 
@@ -204,7 +204,7 @@ def route(
 
 
 def find(path: str) -> tuple[Route | None, list[str]]:
-    """The route of a path and its parameters. A slash at the end makes no difference to the API."""
+    """Return the route of a path and its parameters. A slash at the end makes no difference to the API."""
     found = _find(path)
     return found if found[0] is not None or not path.endswith("/") else _find(path[:-1])
 
@@ -281,7 +281,7 @@ def user_projects(api: Api, page: Page, name: str) -> bytes | None:
 
 @route("/users/{user}/favorites", is_list=True)
 def user_favorites(api: Api, page: Page, name: str) -> bytes | None:
-    """Filtered after limit and offset: unshared projects leave holes in the pages."""
+    """Serve favorites, filtered after limit and offset: unshared projects leave holes in the pages."""
     row = api.user(name)
     if row is None:
         return None
@@ -384,7 +384,7 @@ def studio_projects(api: Api, page: Page, studio_id: str) -> bytes | None:
 
 @route("/studios/{studio}/managers", is_list=True)
 def studio_managers(api: Api, page: Page, studio_id: str) -> bytes | None:
-    """The host, then the other managers."""
+    """Serve the host, then the other managers."""
     row = api.studio(studio_id)
     if row is None:
         return None

@@ -29,7 +29,7 @@ def _token(community: Community, row: int) -> str:
 
 
 def _owner(api: Api, headers: Headers, name: str) -> int:
-    """The row of the user whose account it is.
+    """Return the row of the user whose account it is.
 
     Raises:
         Refused: without a token (401), or with that of another user (403).
@@ -55,7 +55,7 @@ def session(api: Api, headers: Headers, _: str) -> bytes:
 
 
 def _event(community: Community, created: int, actor: int, project: int, number: int, kind: str) -> dict[str, object]:
-    """A message or an activity. A love serves the title under another name than a favorite."""
+    """Render a message or an activity. A love serves the title under another name than a favorite."""
     title = "title" if kind == "loveproject" else "project_title"
     return {
         "id": number,

@@ -108,7 +108,7 @@ def search_studios(api: Api, query: str) -> bytes:
 
 
 def front_page(api: Api) -> dict[str, list[dict[str, object]]]:
-    """The rows of the front page. Two of them have been empty since 2025; some communities still fill one."""
+    """Serve the rows of the front page. Two of them have been empty since 2025; some communities still fill one."""
     community = api.community
     popular = api.kept(ranked_projects, EVERYTHING, "popular")
     trending = api.kept(ranked_projects, EVERYTHING, "trending")

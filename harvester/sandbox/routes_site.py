@@ -149,7 +149,7 @@ def studio_comments(api: Api, query: str, studio_id: str) -> bytes | None:
 
 @route("/users/{user}/", content_type=HTML)
 def profile(api: Api, name: str) -> bytes | None:
-    """The site's own page of a user: the one answer that knows who is gone."""
+    """Serve the site's own page of a user: the one response that knows who is gone."""
     row = api.user(name)
     if row is None or not api.community.users.has_page(row):
         return None

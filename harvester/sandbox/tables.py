@@ -25,7 +25,7 @@ MANAGERS_MAX = 40  # the host among them
 
 
 def integers(values: Iterable[int] = ()) -> array[int]:
-    """A growing column of 64-bit integers: a quarter of a list's memory at 10^5 users."""
+    """Return a growing column of 64-bit integers: a quarter of a list's memory at 10^5 users."""
     return array("q", values)
 
 
@@ -58,7 +58,7 @@ class Users:
         return len(self.id)
 
     def _free_name(self, user_id: int) -> str:
-        """A name nobody has."""
+        """Return a name that no user has."""
         attempt = 0
         name = text.username(chance.scramble(user_id ^ self._name))
         while name.lower() in self.by_name:
@@ -77,11 +77,11 @@ class Users:
         return old
 
     def name_at(self, row: int, when: int) -> str:
-        """The name of a user at a time, as what was written then has it."""
+        """Return the name of a user at a time, as what was written then has it."""
         return next((name for until, name in self.earlier.get(row, ()) if when < until), self.name[row])
 
     def add(self, user_id: int, joined: int, country: int, name: str | None = None) -> int:
-        """A new user with a name nobody has. Returns the row."""
+        """Add a user with a new name, and return the row."""
         row = len(self.id)
         name = name or self._free_name(user_id)
         self.id.append(user_id)
@@ -97,11 +97,11 @@ class Users:
         return chance.scramble((self.id[row] ^ salt) + (self.version[row] << 40))
 
     def bio(self, row: int, *, former: bool = False) -> int | None:
-        """The chance that stands for the bio, for `text.BIO`; None for null. `former`: before any erasure."""
+        """Return the chance that stands for the bio, for `text.BIO`; None for null. `former`: before any erasure."""
         return self._text(row, "bio", self._bio, former=former)
 
     def status(self, row: int, *, former: bool = False) -> int | None:
-        """The chance that stands for the status, for `text.STATUS`; None for null. `former`: before any erasure."""
+        """Return the chance of the status, for `text.STATUS`; None for null. `former`: before any erasure."""
         return self._text(row, "status", self._status, former=former)
 
     def _text(self, row: int, name: str, salt: int, *, former: bool) -> int | None:
@@ -110,7 +110,7 @@ class Users:
         return None if (row, name) in self.nulls else self._chance(row, salt)
 
     def country_index(self, row: int, *, former: bool = False) -> int | None:
-        """The index into `Countries.names`; None for null. `former`: before any erasure."""
+        """Return the index into `Countries.names`; None for null. `former`: before any erasure."""
         hidden = (row, "country") in self.nulls or (row in self.erased and not former)
         return None if hidden else self.country[row]
 
@@ -133,7 +133,7 @@ class Users:
         return max(0, chance.scramble(self.id[row] ^ self._messages) % 90 - 40 + self.read_messages[row])
 
     def profile_id(self, row: int) -> int:
-        """The profile's own number: the user's id for newer accounts, another one for old ones [documented]."""
+        """Return the profile's own number: the user's id for newer accounts, another one for old ones [documented]."""
         user_id = self.id[row]
         if user_id > 16_000_000:
             return user_id
@@ -167,15 +167,15 @@ class Projects:
         return chance.scramble((self.id[row] ^ self._salts[purpose]) + (number << 40))
 
     def title(self, row: int, version: int | None = None) -> int:
-        """The chance that stands for the title, of now or of a version, for `text.PROJECT_TITLE`."""
+        """Return the chance that stands for the title, of now or of a version, for `text.PROJECT_TITLE`."""
         return self._chance(row, "title", version)
 
     def description(self, row: int, version: int | None = None) -> int | None:
-        """The chance that stands for the description, for `text.DESCRIPTION`; None for null, which no version is."""
+        """Return the chance of the description, for `text.DESCRIPTION`; None for null, which no version is."""
         return None if version is None and (row, "description") in self.nulls else self._chance(row, "text", version)
 
     def instructions(self, row: int, version: int | None = None) -> int | None:
-        """The chance that stands for the instructions, for `text.INSTRUCTIONS`; None for null."""
+        """Return the chance that stands for the instructions, for `text.INSTRUCTIONS`; None for null."""
         return None if version is None and (row, "instructions") in self.nulls else self._chance(row, "help", version)
 
     def comments_allowed(self, row: int) -> bool:
@@ -206,15 +206,15 @@ class Studios:
         return chance.scramble((self.id[row] ^ self._salts[purpose]) + (number << 40))
 
     def title(self, row: int, version: int | None = None) -> int:
-        """The chance that stands for the title, of now or of a version, for `text.STUDIO_TITLE`."""
+        """Return the chance that stands for the title, of now or of a version, for `text.STUDIO_TITLE`."""
         return self._chance(row, "title", version)
 
     def description(self, row: int, version: int | None = None) -> int | None:
-        """The chance that stands for the description, for `text.STUDIO_DESCRIPTION`; None for null."""
+        """Return the chance that stands for the description, for `text.STUDIO_DESCRIPTION`; None for null."""
         return None if version is None and (row, "description") in self.nulls else self._chance(row, "text", version)
 
     def shown_host(self, row: int) -> int | None:
-        """The row of the host as a studio shows it; None for null. The list of managers begins with it all the same."""
+        """Return the row of the host as a studio shows it; None for null. The list of managers still begins with it."""
         return None if (row, "host") in self.nulls else self.host[row]
 
     def open_to_all(self, row: int) -> bool:
@@ -254,7 +254,7 @@ class Comments:
         return len(self.id)
 
     def content(self, row: int) -> int:
-        """The chance that stands for the text, for `text.comment_text`."""
+        """Return the chance that stands for the text, for `text.comment_text`."""
         return chance.scramble(self.id[row] ^ self._content)
 
     def modified(self, row: int) -> int:
@@ -262,18 +262,18 @@ class Comments:
         return self.created[row] + modified_delay(chance.scramble(self.id[row] ^ self._modified))
 
     def reply_count(self, row: int) -> int:
-        """The number of replies as served: above 0 if and only if there are some, else not reliable."""
+        """Return the number of replies as served: above 0 if and only if there are some, else not reliable."""
         replies = self.shown_replies(row)
         if self.keeps_deleted:
             return replies
         return max(1, replies + self.skew.get(row, 0)) if replies else 0
 
     def shown_replies(self, row: int) -> int:
-        """The number of replies that were not deleted."""
+        """Return the number of replies that were not deleted."""
         return sum(not self.is_deleted[reply] for reply in self.replies.get(row, ()))
 
     def add(self, comment_id: int, owner: int, author: int, created: int, parent: int, commentee: int) -> int:
-        """A new visible comment, put in its place by (created, id). Returns the row."""
+        """Insert a visible comment in the order of (created, id), and return the row."""
         row = len(self.id)
         self.id.append(comment_id)
         self.owner.append(owner)
@@ -292,7 +292,7 @@ class Comments:
         return row
 
     def order(self, row: int) -> tuple[int, int]:
-        """The key that lists are sorted by."""
+        """Return the key that lists are sorted by."""
         return self.created[row], self.id[row]
 
     def visible(self, owner: int) -> Iterable[int]:

@@ -51,17 +51,17 @@ def entity_table() -> dict[int, str]:
 
 
 def encode_entities(text: str) -> str:
-    """The text as the site serves it inside a comment: every character that has a named entity as that entity."""
+    """Return the text as the site serves it in a comment: every character that has a named entity as that entity."""
     return text.translate(entity_table())
 
 
 def emoji_image(name: str) -> str:
-    """The image that stands for a Scratch emoji in a comment, to the byte."""
+    """Return the image that stands for a Scratch emoji in a comment, to the byte."""
     return f'<img src="/images/emoji/{name}.png" class="emoji" alt="{name} emoji">'
 
 
 def json_inside(text: str) -> bytes:
-    """The text as JSON without the quotes around it."""
+    """Return the text as JSON without the quotes around it."""
     return msgspec.json.encode(text)[1:-1]
 
 
@@ -91,7 +91,7 @@ _EMOJI = [_emoji(name) for name in words.EMOJI]
 
 
 def _comment_pieces(chance: int) -> list[CommentPiece]:
-    """The pieces of one comment. Half of all comments have at most 14 characters, 1% more than 400 (recorded)."""
+    """Return the pieces of a comment. Half of all comments have at most 14 characters, 1% more than 400 (recorded)."""
     kind, chance = chance & 127, chance >> 7
     if kind < 62:
         pieces = [_SHORT[chance % len(_SHORT)]]
@@ -134,14 +134,14 @@ def _is_twice(chance: int, created: int) -> bool:
 
 
 def comment_json(chance: int, created: int) -> bytes:
-    """The content of a comment as served, as JSON without quotes."""
+    """Return the content of a comment as served, as JSON without quotes."""
     if _is_twice(chance, created):
         return b"".join([piece.twice_json for piece in _comment_pieces(chance)])
     return b"".join([piece.json for piece in _comment_pieces(chance)])
 
 
 def comment_text_and_served(chance: int, created: int) -> tuple[str, str]:
-    """The content of a comment as a reader sees it (decoded once, an emoji as `:name:`), and as it is served."""
+    """Return the content of a comment as a reader sees it (decoded once, an emoji as `:name:`), and as it is served."""
     pieces = _comment_pieces(chance)
     twice = _is_twice(chance, created)
     seen = "".join([piece.twice_text if twice else piece.text for piece in pieces])
@@ -156,7 +156,7 @@ _UNFIT = dict.fromkeys(
 
 @cache
 def _html_piece(piece: CommentPiece) -> tuple[str, str]:
-    """A bit of a comment as a reader sees it on a page, and as the page writes it."""
+    """Return a piece of a comment as a reader sees it on a page, and as the page writes it."""
     if piece.json.startswith(b"<img"):
         name = piece.text.strip(":")
         source = f"//cdn.scratch.mit.edu/scratchr2/static/__{'5b' * 16}__/images/easter_eggs/{name}.png"
@@ -166,7 +166,7 @@ def _html_piece(piece: CommentPiece) -> tuple[str, str]:
 
 
 def page_text(chance: int) -> tuple[str, str]:
-    """A comment as a page of the site shows it: as a reader sees it, and as HTML (Django's escapes, emoji images)."""
+    """Return a comment as a reader of the site sees it, and as HTML (Django's escapes, emoji images)."""
     seen, written = zip(*map(_html_piece, _comment_pieces(chance)), strict=True)
     return "".join(seen).strip(), "".join(written)
 
@@ -183,7 +183,7 @@ class Wording:
         self._empty = int(empty * 1024)
 
     def pieces(self, chance: int) -> list[Piece]:
-        """The pieces of the text that this chance stands for."""
+        """Return the pieces of the text that this chance stands for."""
         if chance & 1023 < self._empty:
             return []
         chance >>= 10
@@ -195,19 +195,19 @@ class Wording:
         return pieces
 
     def json(self, chance: int) -> bytes:
-        """The text as JSON without quotes."""
+        """Return the text as JSON without quotes."""
         return b"".join([piece.json for piece in self.pieces(chance)])
 
     def served(self, chance: int | None) -> bytes:
-        """The text as JSON; null for None."""
+        """Return the text as JSON; null for None."""
         return b"null" if chance is None else b'"%b"' % self.json(chance)
 
     def text_or_none(self, chance: int | None) -> str | None:
-        """The text as a person wrote it; None for null."""
+        """Return the text as a person wrote it; None for null."""
         return None if chance is None else self.text(chance)
 
     def text(self, chance: int) -> str:
-        """The text as a person wrote it."""
+        """Return the text as a person wrote it."""
         return "".join([piece.text for piece in self.pieces(chance)])
 
 
@@ -221,7 +221,7 @@ STATUS = Wording(words.LONG_LISTS, words.STATUS_PATTERNS, empty=0.5)
 
 
 def username(chance: int) -> str:
-    """A name of 3 to 20 characters of `A-Za-z0-9_-`; about one in 500 is a legacy one of up to 30."""
+    """Return a name of 3 to 20 characters of `A-Za-z0-9_-`; about one in 500 is a legacy one of up to 30."""
     kind, chance = chance % 500, chance // 500
     first = words.NAME_FIRST[chance % len(words.NAME_FIRST)]
     chance //= len(words.NAME_FIRST)

@@ -50,7 +50,7 @@ COUNT_CAP = 100
 
 
 def truth(community: Community, table: str, within: Closure | None = None) -> Iterator[Row]:
-    """The rows of a table after a perfect harvest.
+    """Return the rows of a table after a perfect harvest.
 
     Args:
         community: The community as it is now.
@@ -214,7 +214,7 @@ _STOCK = [
 
 
 def _rankings(view: _View) -> Iterator[Row]:
-    """The front page, everything in explore, and one search."""
+    """Yield the front page, everything in explore, and one search."""
     api = Api(view.community)
     for name, entries in front_page(api).items():
         for position, entry in enumerate(entries):

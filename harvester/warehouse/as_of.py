@@ -81,7 +81,7 @@ def _there(alias: str, table: str) -> list[str]:
 
 
 def _thing(log: Table, name: str) -> str:
-    """The column of a history table that holds the key column of the table that it is the history of."""
+    """Return the column of a history table that holds a key column of its table."""
     return name if name in log.c else next(c.name for c in log.c if c.name.endswith("_id"))
 
 

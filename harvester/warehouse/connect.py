@@ -56,7 +56,7 @@ _EMBEDDED_DOWN = "the embedded PostgreSQL is not running: `harvester db up` star
 
 
 def database_url(settings: Settings, *, start: bool = True) -> str:
-    """The libpq URL of the warehouse: HARVESTER_DATABASE_URL, else the embedded server, started if need be.
+    """Return the libpq URL of the warehouse: HARVESTER_DATABASE_URL, else the embedded server, started if need be.
 
     It may hold a password: it goes to libpq and nowhere else.
 
@@ -72,13 +72,13 @@ def database_url(settings: Settings, *, start: bool = True) -> str:
 
 
 def libpq_url(url: str) -> str:
-    """A URL as libpq reads it, whether written for libpq or for SQLAlchemy."""
+    """Return a URL as libpq reads it, whether written for libpq or for SQLAlchemy."""
     _, _, rest = url.partition("://")
     return f"postgresql://{rest}"
 
 
 def engine_url(url: str) -> str:
-    """The same database as a URL for SQLAlchemy, over psycopg 3."""
+    """Return the same database as a URL for SQLAlchemy, over psycopg 3."""
     _, _, rest = url.partition("://")
     return f"postgresql+psycopg://{rest}"
 
@@ -180,7 +180,7 @@ def _refuse_shared_sessions(
 
 
 def _pid_within(connection: psycopg.Connection[Any], seconds: float | None) -> int | None:
-    """The server process behind a connection; None where the pooler has none to lend within some seconds."""
+    """Return the server process behind a connection; None where the pooler has none to lend within some seconds."""
     pgconn = connection.pgconn
     pgconn.send_query(b"SELECT pg_backend_pid()")
     with selectors.DefaultSelector() as selector:
@@ -279,7 +279,7 @@ def _in_plain_words(error: psycopg.OperationalError, given: dict[str, Any]) -> s
 
 
 def _place(given: dict[str, Any]) -> str:
-    """The server, in words that hold no secret."""
+    """Return the server, in words that hold no secret."""
     host = str(given.get("host") or given.get("hostaddr") or "the default host")
     if host.startswith("/"):
         return f"the PostgreSQL at {host}"

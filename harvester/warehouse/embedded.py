@@ -155,7 +155,7 @@ def status(home: Path) -> Status:
 
 
 def url(home: Path) -> str | None:
-    """The libpq URL of the server of `home` if it runs. `up` is the way to have one for sure."""
+    """Return the libpq URL of the server of `home`, or None if it does not run."""
     return status(home).url
 
 
@@ -188,7 +188,7 @@ class _Server:
     # What there is
 
     def postmaster_lines(self) -> list[str]:
-        """The lines of postmaster.pid.
+        """Return the lines of postmaster.pid.
 
         Process id, data folder, start time, port, socket folder, host, shared memory, state.
         """
@@ -225,7 +225,7 @@ class _Server:
         raise WarehouseError(f"no folder is short enough for a socket, not even {folders[-1]}")
 
     def url(self, database: str = DATABASE) -> str:
-        """The libpq URL of a database of the running server.
+        """Return the libpq URL of a database of the running server.
 
         Raises:
             WarehouseError: another user could answer in its place.
@@ -412,7 +412,7 @@ class _Server:
             raise WarehouseError(f"the embedded PostgreSQL in {self.data} does not stop: {error}") from None
 
     def reason(self, told: int) -> str:
-        """The last complaint in the server's log after byte `told`."""
+        """Return the last complaint in the server's log after byte `told`."""
         try:
             with self.log.open("rb") as log:
                 log.seek(told)
@@ -576,7 +576,7 @@ def _small(folder: str) -> bool:
 
 
 def _complaint(text: str) -> str:
-    """The line of a PostgreSQL program's output that says what is wrong, without time and process number."""
+    """Return the line of a PostgreSQL program's output that says what is wrong, without time and process number."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     causes = [line for line in lines if any(os.strerror(number) in line for number in _CAUSES)]
     for mark in ("PANIC:", "FATAL:", "error:", "ERROR:"):

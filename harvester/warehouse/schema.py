@@ -48,17 +48,17 @@ def script_folder() -> Path:
 
 
 def revisions() -> list[str]:
-    """The revisions that this code knows, oldest first."""
+    """Return the revisions that this code knows, oldest first."""
     return sorted(file.stem.partition("_")[0] for file in (script_folder() / "versions").glob("*.py"))
 
 
 def head() -> str:
-    """The revision that this code knows as the newest."""
+    """Return the revision that this code knows as the newest."""
     return revisions()[-1]
 
 
 def revision(connection: psycopg.Connection[Any]) -> str | None:
-    """The revision of a database, None when it was never migrated."""
+    """Return the revision of a database, None when it was never migrated."""
     found = connection.execute("SELECT to_regclass(%s)", [f"{VERSION_SCHEMA}.{VERSION_TABLE}"]).fetchone()
     if found is None or found[0] is None:
         return None
@@ -162,7 +162,7 @@ def drift(url: str) -> str | None:
 
 @contextmanager
 def _bound(url: str) -> Iterator[Config]:
-    """An Alembic configuration bound to an open connection, under the lock for migrations."""
+    """Yield an Alembic configuration bound to an open connection, under the lock for migrations."""
     import sqlalchemy as sa
     from alembic.config import Config
     from alembic.util.exc import CommandError

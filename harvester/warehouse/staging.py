@@ -149,7 +149,7 @@ def _in_rounds(given: Sequence[tuple[_Part, list[tuple[Any, ...]]]]) -> list[tup
 
 
 def _type(column: Column[Any]) -> str:
-    """The type that a column's values are staged with, as Postgres names it: whole numbers of any size as one.
+    """Return the type that a column's values are staged with, as Postgres names it: one for all whole numbers.
 
     JSON is staged as text, written here: the library's own way costs as much as all the rest of a row.
     """
@@ -158,7 +158,7 @@ def _type(column: Column[Any]) -> str:
 
 
 def _places() -> dict[str, str]:
-    """The columns of the staging table and their types: of each type as many as the widest table needs."""
+    """Return the columns of the staging table and their types: of each type as many as the widest table needs."""
     widest: Counter[str] = Counter()
     for table in WRITTEN.values():
         widest |= Counter(_type(column) for column in table.columns)
@@ -174,7 +174,7 @@ _STAGE = sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} (part smallint, {}) ON COMM
 
 @cache
 def _copy(places: tuple[str, ...]) -> bytes:
-    """The statement that takes rows of some places."""
+    """Return the statement that takes rows of some columns."""
     columns = sql.SQL(", ").join(map(sql.Identifier, ("part", *places)))
     return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(_STAGE_NAME, columns).as_bytes()
 
@@ -202,7 +202,7 @@ class _Part:
 
 @cache
 def _layout(part: _Part, places: tuple[str, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    """The row of some places out of (number, None, *values)."""
+    """Return a function that makes the row of some columns from (number, None, *values)."""
     values_at = {place: 2 + number for number, place in enumerate(part.places)}
     return itemgetter(0, *(values_at.get(place, 1) for place in places))
 
@@ -259,7 +259,7 @@ def _statement(table: str, columns: tuple[str, ...], staged: sql.Composed, *, sh
     plain = [column for column in columns if column not in key and column not in ("extra", "seen_at")]
 
     def becomes(column: str, new: str) -> sql.Composable:
-        """The value of a column of a known row `t` once the row `new` is written."""
+        """Return the value of a column of a known row `t` once the row `new` is written."""
         value = sql.SQL("{}.{}").format(sql.SQL(new), sql.Identifier(column))
         if column == "gone_reason" and table == "users":
             return sql.SQL("CASE WHEN {} THEN t.gone_reason ELSE {} END").format(_IS_ERASED, value)
@@ -524,7 +524,7 @@ def _superseded(table: str, log: str, columns: Sequence[str]) -> sql.Composed | 
 
 
 def _things(table: str, log: str) -> list[str]:
-    """The key of a thing, by its names in a history: an id stands there under the name of the thing."""
+    """Return the key of an entity by its names in a history, where an id has the name of the entity."""
     columns = metadata.tables[f"history.{log}"].columns
     return [
         next((c.name for c in columns if c.name == one or (one == "id" and c.name.endswith("_id"))), one)
@@ -533,7 +533,7 @@ def _things(table: str, log: str) -> list[str]:
 
 
 def _same_thing(table: str, log: str) -> sql.Composed:
-    """The condition under which a row `h` of a history is of a thing `t`."""
+    """Return the condition under which a row `h` of a history is of an entity `t`."""
     same = [
         sql.SQL("h.{} = t.{}").format(sql.Identifier(thing), sql.Identifier(one))
         for thing, one in zip(_things(table, log), KEY_COLUMNS[table], strict=True)

@@ -123,7 +123,7 @@ def _from_index() -> Column[Any]:
 
 
 def _life() -> tuple[Column[Any], ...]:
-    """The columns that every row of `scratch` ends with."""
+    """Return the columns that every row of `scratch` ends with."""
     return (
         _time("first_seen_at", "When the row was first stored.", nullable=False, server_default=text("now()")),
         _time("gone_at", "When it was shown to be absent from the site; null while present."),
