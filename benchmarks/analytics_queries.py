@@ -4,7 +4,7 @@
 
 ROWS are comments; users, projects, follows, versions of counters, entries in rankings and walks are in proportion, so
 that all tables together hold about four times as many. An embedded PostgreSQL with its default settings is filled by
-`generate_series`, one refresh makes everything anew, a small change is made and a second one follows it. Then each view
+`generate_series`, refreshed in full, changed a little and refreshed again. Then each view
 is read as a whole and by a key, as an analyst would, and so are the twenty questions of docs/questions.md and what the
 report asks, all with a limit of ten seconds; the plan by key must read no table from end to end. The numbers of the
 refresh have no limit: it is the price of the rest.

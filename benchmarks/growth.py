@@ -64,7 +64,7 @@ def ingest(connection: Connection, run: int, size: dict[str, int], number: int) 
     leases = frontier.lease(connection, run, [STREAM.name], LISTS, projects, purpose=Purpose.NEW)
     writer = Writer(connection)
     pages = list(batches(leases, served, 32))
-    # Whoever writes was met before, as most are: that they are new is no part of what grows.
+    # The authors are in the warehouse already, as most are: new users are not what grows here.
     for batch in pages:
         writer.store([rows for page in batch for rows in page.rows if rows.table == "users"])
     began = time.perf_counter()

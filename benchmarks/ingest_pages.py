@@ -5,8 +5,8 @@
 Lists of 190 comments are read in five pages each as a crawl reads them: decoded, normalised, led through their walk,
 committed with checkpoint, history and what they make due. A walk of all lists together takes two threads, as in a
 crawl: one prepares pages, one commits them by so many a transaction; `alone` is the same in one thread, page by page,
-as a replay does; of two workers each is a process with lists of its own. Unchanged rows are the same lists walked
-anew. COPY writes the same rows of comments, encoded beforehand, into a table with the same columns and no index, key or
+as a replay does; of two workers each is a process with lists of its own. Unchanged rows are the same lists read
+again. COPY writes the same comments, encoded beforehand, into a table with the same columns and no index, key or
 default. All ways take turns on one server.
 """
 

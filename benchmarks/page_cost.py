@@ -1,6 +1,6 @@
 """What a page of 40 comments costs, in figures that are the same on every machine.
 
-    python -m benchmarks cost, or with --record, which writes them down in `page_cost.json` anew
+    python -m benchmarks cost, or with --record, which replaces them in `page_cost.json`
 
 A test compares each with what is written down there and fails at half as much again (`tests/crawl/test_cost.py`).
 Bytecode instructions and calls (those of C functions included) are counted: of decoding, of normalising together with

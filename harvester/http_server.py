@@ -111,7 +111,7 @@ class Application:
         try:
             page = await self.renew()
         except (HarvesterError, psycopg.Error):
-            # What is wrong is for the operator, in the terminal where the warehouse is; not for whoever looks.
+            # The error is for the operator, on the terminal of this process, not for visitors of the page.
             return 503, [text], b"the warehouse does not answer\n"
         if asked.get("if-none-match", "").encode() == page.tag:
             return 304, [(b"etag", page.tag)], b""
@@ -143,7 +143,7 @@ class _Protocol(H11Protocol):
         self.loop.call_later(HEAD_SECONDS, self._end_unless_asked)
 
     def _end_unless_asked(self) -> None:
-        if self.cycle is None:  # until the head of a request is there, whatever its type says
+        if self.cycle is None:  # mypy takes it for always set, but it is None until the head of a request is there
             self.transport.close()  # type: ignore[unreachable]
 
 
@@ -154,7 +154,7 @@ class _PageServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        print(self.ready, flush=True)  # noqa: T201  (for whoever started it)
+        print(self.ready, flush=True)  # noqa: T201  (the process that started this one reads it)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """This project, one worker, with the streams that the others read: what `harvester crawl` runs, of fewer streams.
 
 The command line chooses spiders, and the spider `users`, say, also reads whom people follow. What is visited is due in
-the warehouse already; keys, history, checkpoints, certificates and the budget are as ever. More words may follow:
+the warehouse already; keys, history, checkpoints, certificates and the budget are on. More words may follow:
 `refresh` or `audit`, as the options of `harvester crawl`, and `without-history`, which leaves out the statements that
 keep what was before. Prints the counts of rows by table as JSON.
 """

@@ -2,8 +2,8 @@
 
 Only the body, its type, the status and the address are kept: no header of ours, no cookie, no token, and nothing that
 was read with the operator's own session. A record of a page that was used says what it was used for; others (faults,
-garbage) are kept and not replayed. No index is kept: `warcio index` makes one, so that there is none to erase a person
-from.
+garbage) are kept and not replayed. No index is kept: `warcio index` makes one, so that an erasure
+has none to change.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Kept(msgspec.Struct, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """A response out of an archive; `part` is None for one that was not used."""
+    """A response of an archive; `part` is None if it was not used."""
 
     at: datetime
     status: int
@@ -264,7 +264,7 @@ def _check_record(member: bytes) -> None:
     """Check the frame of a record: one in each member, whose headers are short and whose length is what they say.
 
     Raises:
-        _DamagedError: it is none.
+        _DamagedError: it is no record of ours.
     """
     head, end, block = member.partition(_END)
     if not member.startswith(b"WARC/") or not end:

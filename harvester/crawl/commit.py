@@ -438,7 +438,7 @@ def _reason(error: psycopg.Error | RecursionError) -> str:
     return f"{type(error).__name__}: {place or 'refused'}"
 
 
-# One JSON parameter, not arrays: the types of lists of numbers and nulls vary, and each variant is planned anew.
+# One JSON parameter, not arrays: the types of lists of numbers and nulls vary, and each variant is planned again.
 _ADVANCE = """
 UPDATE crawl.frontier AS w SET
     position = w.position + 1,
@@ -461,7 +461,7 @@ INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due
 SELECT v.*, now()
 FROM jsonb_to_recordset(%(walks)s) AS v (stream text, entity_id bigint, owner_id bigint, depth smallint, signal int)
 LEFT JOIN crawl.frontier w USING (stream, entity_id)
--- What is there just so is not even locked.
+-- Do not lock unchanged rows.
 WHERE w.stream IS NULL OR v.depth > w.depth OR w.signal IS DISTINCT FROM v.signal
     OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))
 ORDER BY 1, 2

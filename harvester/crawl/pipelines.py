@@ -46,7 +46,7 @@ class WarehousePipeline:
         """Commit the page and tell the walk that waits for it."""
         try:
             result = await self.session.commit(item.commit)
-        except Exception as error:  # noqa: BLE001  (handed to whoever waits for the page)
+        except Exception as error:  # noqa: BLE001  (raised where the page is awaited)
             set_error(item.result, error)
         else:
             set_result(item.result, result)

@@ -187,7 +187,7 @@ class RateLimiter:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Places granted and the time of the first, or the seconds after which to ask again if there are none.
+    """Places granted and the time of the first, or the seconds after which to ask again.
 
     `rate` is that of the warehouse, in requests per second; 0: unlimited.
     """

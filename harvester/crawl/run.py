@@ -100,7 +100,7 @@ def crawl(settings: Settings, order: CrawlOptions, *, progress: bool = True) -> 
     With `refresh` everything in scope is due, incrementally; with `audit` too, and every list is read in full.
 
     Raises:
-        UsageError: an unknown spider, a bound that is none, hosts that may not be crawled, or another rate than the
+        UsageError: an unknown spider, a bound of 0 or less, hosts that may not be crawled, or another rate than the
             warehouse's.
         WarehouseError: the database is unusable, at the start or on the way.
     """
@@ -115,7 +115,7 @@ def crawl(settings: Settings, order: CrawlOptions, *, progress: bool = True) -> 
             leases.recover(connection, 0)
             leases.refresh(connection, names, full=order.audit)
     if order.workers > 1:
-        return _with_a_crew(settings, order, names, progress=progress)
+        return _crawl_with_workers(settings, order, names, progress=progress)
     session = Session(settings, order.command)
     spider = run_spider(
         HarvestSpider, session=session, bounds=order.bounds, progress=progress, chosen=chosen, due_only=due_only
@@ -159,7 +159,7 @@ def _budgeted(settings: Settings, order: CrawlOptions) -> Settings:
     return settings if order.share is None else settings.model_copy(update={"shares": {order.share: 1.0}})
 
 
-def _with_a_crew(settings: Settings, order: CrawlOptions, names: list[str], *, progress: bool) -> Summary:
+def _crawl_with_workers(settings: Settings, order: CrawlOptions, names: list[str], *, progress: bool) -> Summary:
     due_only = order.refresh or order.audit
     pool = WorkerPool(settings, order.spiders, names, order.workers, order.bounds, due_only=due_only, share=order.share)
     began = time.monotonic()
@@ -222,7 +222,7 @@ def run_spider(
 
 
 def _figures(crawler: Crawler) -> Figures | None:
-    spider = crawler.spider  # there is none until Scrapy has made it
+    spider = crawler.spider  # None until Scrapy has made it
     return spider.figures() if isinstance(spider, FrontierSpider) else None
 
 

@@ -267,7 +267,7 @@ class Session:
             pages = [page for page, _ in batch]
             try:
                 batch_result = await self._write(partial(Writer.commit, pages=pages))
-            except Exception as error:  # noqa: BLE001  (handed to whoever waits for the page)
+            except Exception as error:  # noqa: BLE001  (raised where the page is awaited)
                 for _, done in batch:
                     set_error(done, error)
                 continue

@@ -400,7 +400,7 @@ class FrontierSpider(Spider):
             if "{username}" in stream.path and lease.visit.username is None:
                 await self.session.call(names.wait, stream.name, lease.visit.entity_id)
             elif stream.paging is Paging.SINGLE and stream.name == DETAIL.get(stream.kind):
-                # Whoever needs to know whether it is there waits for this, and need not ask.
+                # A visit that must know whether the object exists waits for this one, instead of asking itself.
                 async with self._lock(stream.name, lease.visit.entity_id):
                     await self._visit_object(lease)
             elif stream.paging is Paging.SINGLE:

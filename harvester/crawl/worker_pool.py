@@ -107,7 +107,7 @@ class WorkerPool:
                 worker.process.terminate()
         outcome = next((one for one in ("failed", "interrupted", "bounded") if self.outcomes[one]), "done")
         with connect(self.settings, autocommit=True) as connection:
-            self.totals = leases.sum_crew(connection, self.run)
+            self.totals = leases.sum_workers(connection, self.run)
             self.left = leases.backlog(connection, self.streams, self.settings.min_gain).due
             if outcome in ("done", "bounded"):
                 self.findings = findings(connection, self.run, self.totals)
@@ -212,7 +212,7 @@ class WorkerPool:
             self._figures = self._told(self._figures_now) or self._figures
 
     def _figures_now(self, connection: Connection) -> Figures:
-        total = leases.sum_crew(connection, self.run)
+        total = leases.sum_workers(connection, self.run)
         return Figures(
             elapsed=time.monotonic() - self._began,
             requests=total.requests,

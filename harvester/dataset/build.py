@@ -447,7 +447,7 @@ class Build:
 
     @lru_cache(maxsize=100_000)  # noqa: B019  (the same)
     def _pseudonym_of(self, name: str) -> str:
-        """Return the pseudonym of a username's user, which replaces the name in a text; `user` if there is none."""
+        """Return the pseudonym of a username's user, which replaces the name in a text; `user` for an unknown name."""
         row = self.snapshot.facts.execute(
             "SELECT id FROM scratch.users WHERE lower(username) = lower(%s) ORDER BY id LIMIT 1", [name]
         ).fetchone()

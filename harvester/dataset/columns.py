@@ -3,7 +3,7 @@
 `build` exports what stands here and nothing else; a test fails, by name, for a table or column that does not stand
 here. A table is closed to a profile by the treatment of all its columns.
 
-In `open` nothing leads from a thing (a project, a studio, a comment) to a person. Whoever holds the public site can
+In `open` nothing leads from a thing (a project, a studio, a comment) to a person. With the public site at hand, one can
 recognise an exact graph by its degrees alone, and a person by the days on which their things were made, so every
 resource stands alone there, and its rows are made alike in groups of k (see `anonymity`).
 """

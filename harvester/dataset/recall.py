@@ -1,7 +1,7 @@
 """Recall of the redaction of texts, measured on made-up comments, by kind and language.
 
 `python -m harvester.dataset.recall` prints the table. A value counts as found only if every character of it is gone.
-What is stated of it stands in `recall.json` (`--write` measures anew); the datasheet and docs/datasets.md repeat it.
+What is stated of it stands in `recall.json` (`--write` renews it); the datasheet and docs/datasets.md repeat it.
 """
 
 from __future__ import annotations

@@ -393,7 +393,7 @@ def load_rule(connection: Connection, home: Path | None) -> Rule:
 
 
 def _remembered(home: Path | None) -> set[str]:
-    """Return the hashes that stand beside the key, so that a warehouse that is made anew leaves the same people out.
+    """Return the hashes that stand beside the key, so that a new warehouse leaves the same people out.
 
     Raises:
         UsageError: they are there and cannot be read: without them the erased would be harvested again.
@@ -448,7 +448,7 @@ def erase(
 
     Raises:
         UsageError: a name that cannot be one, or that several accounts had.
-        WarehouseError: a crawl is at work, which could store the person anew.
+        WarehouseError: a crawl is at work, which could store the person again.
     """
     if (name is None) == (user is None):
         raise UsageError("say who it is by a name or by --id")
@@ -469,7 +469,7 @@ def erase(
 
 
 def _of_name(connection: Connection, name: str) -> list[int]:
-    """Return the users who have a name or, if there are none, who had it."""
+    """Return the users who have a name now, else those who had it."""
     if not _USERNAME.fullmatch(name):
         raise UsageError(f"{name!r} is no username: letters, digits, _ and - only; another one goes by --id")
     users = _values(
@@ -498,7 +498,7 @@ def _remove(connection: Connection, home: Path, name: str | None, erasure: Erasu
     key = secret_key(home)
     users = erasure.users
     told = partial(_values, connection, users=users)
-    # A name that somebody else has now is theirs, whoever had it before.
+    # A name belongs to the user who has it now, not to those who had it before.
     names = told(
         "SELECT name FROM (SELECT lower(username) FROM scratch.users WHERE id = ANY(%(users)s)"
         " UNION SELECT lower(username) FROM history.user_revisions WHERE user_id = ANY(%(users)s)) n (name)"

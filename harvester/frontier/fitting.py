@@ -27,7 +27,7 @@ _LEAST_ITEMS = 20
 """Items of all lists together that it takes to tell how their rates are spread."""
 _PSEUDO_REPLIES = 10
 _MOVED = 2**0.5
-"""The factor by which the rate of a stratum must move, since its lists were last classed, for them to be so anew."""
+"""The factor by which the rate of a stratum must change before its lists are classed again."""
 
 PARAMETERS = [
     {

@@ -3,7 +3,7 @@
 A lease is a token on the row. It ends with the visit, with its time, or with the run that took it: each run holds an
 advisory lock for as long as its connection lives, so what a killed worker had leased is free as soon as another looks,
 not after a time-out. No index holds the lease, so that taking it rewrites no index: what a run leased is not looked
-for, a lease of a run that ended is none.
+for, a lease of a run that ended is void.
 """
 
 from collections import Counter, defaultdict
@@ -117,7 +117,7 @@ def record_run(connection: Connection, run: int, totals: Totals) -> None:
         )
 
 
-def sum_crew(connection: Connection, run: int) -> Totals:
+def sum_workers(connection: Connection, run: int) -> Totals:
     """Return the figures of all workers of a run together, those that were killed included."""
     rows = connection.execute(
         "SELECT requests, counts, requests_by_purpose, responses FROM crawl.runs WHERE parent_run_id = %s", [run]
@@ -600,7 +600,7 @@ def open_site(connection: Connection) -> None:
 def open_account(connection: Connection, account: int) -> None:
     """Put the operator's own account in scope: its lists, its projects, its studios, and what it viewed.
 
-    What another account proved of the same lists says nothing of this one's: they are read anew.
+    What another account proved of the same lists says nothing of this one's: they are read again in full.
     """
     with connection.transaction():
         connection.execute(_OPEN_ACCOUNT, {"account": account, "whole": _OWN_WHOLE})
@@ -629,7 +629,7 @@ def refresh(
     """Make everything in scope due now, threads only where it is `full`; return how many visits that are.
 
     Threads are left out of an incremental refresh: their comment's `reply_count` tells when to read them. A full one
-    begins each walk anew, one that was left in its middle too.
+    begins each visit again, also one that was left unfinished.
     """
     names = [name for name in streams if STREAMS[name].revisit < ONCE and (full or not STREAMS[name].is_thread)]
     with connection.transaction():

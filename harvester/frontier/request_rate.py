@@ -83,7 +83,7 @@ def change_rate(settings: Settings, rate: float) -> bool:
     """Change the rate of the warehouse, and record by whom; return False where it was the rate already.
 
     Raises:
-        UsageError: a rate that is none, or an unlimited one although a configured host is public.
+        UsageError: a rate that is no number of 0 or more, or an unlimited one although a configured host is public.
         WarehouseError: the database is unusable.
     """
     if not is_rate(rate):

@@ -49,7 +49,7 @@ def read_plan(settings: Settings, rate: float | None = None) -> dict[str, Any]:
     """Forecast the effect of a request rate, as `--json` prints it.
 
     Raises:
-        UsageError: a rate that is none.
+        UsageError: a rate that is no positive number.
         WarehouseError: the database is unusable.
     """
     if rate is not None and not 0 < rate < float("inf"):

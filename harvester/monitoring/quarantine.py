@@ -45,7 +45,7 @@ def body(connection: Connection, case: int) -> bytes:
 def retry(connection: Connection) -> dict[str, int]:
     """Visit failed entries again, and drop the solved cases; return the number of each.
 
-    A case is none where its response can be read by now, or where the list or object was visited since. What failed
+    A case is dropped where its response can be read now, or where the list or object was visited since. What failed
     for other reasons is due again too. A list of which an item was set aside is read in full again: the item is a case
     until that read shows it to be usable or gone. The visits themselves are for the next crawl.
     """

@@ -3,7 +3,7 @@
 A cursor that is a value, not a place, is not moved by what enters or leaves the list: the next page begins with the
 whole second in which the last one ended, so nothing between them can be skipped. What it cannot pass is a second with
 more items than a page holds: the walk says so, goes on below it, and gives no certificate. The cursor never moves up:
-a source that answers whatever it likes cannot keep a walk for ever.
+arbitrary responses cannot keep a visit from ending.
 
 A cursor is the second of an item that was read, so a page behind it shows that item. An empty page there is asked for
 again, and where it stays empty the source refuses to serve what is older: the list is `capped`.

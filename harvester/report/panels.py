@@ -40,7 +40,7 @@ class Panel:
     """A question and the way to tell its answer.
 
     `say` puts the answer into a sentence, `sample` tells what it rests on, `streams` are the lists that must have been
-    read for it. Where the columns `counts` are nought throughout there is no answer yet, and `nothing` says so.
+    read for it. Where all columns `counts` are 0 there is no answer yet, and `nothing` says so.
     """
 
     name: str

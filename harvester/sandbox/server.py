@@ -43,7 +43,7 @@ class _Protocol(HttpToolsProtocol):
         self.loop.call_later(HEAD_SECONDS, self._end_unless_asked)
 
     def _end_unless_asked(self) -> None:
-        if self.cycle is None:  # until the head of a request is there, whatever its type says
+        if self.cycle is None:  # mypy takes it for always set, but it is None until the head of a request is there
             self.transport.close()  # type: ignore[unreachable]
 
     def data_received(self, data: bytes) -> None:
@@ -79,7 +79,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._alive = asyncio.create_task(self._app.keep_alive())
-        print(self._ready, flush=True)  # noqa: T201  (the contract with whoever started it)
+        print(self._ready, flush=True)  # noqa: T201  (the process that started this one reads it)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._alive.cancel()

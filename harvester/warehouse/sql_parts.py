@@ -73,7 +73,7 @@ def apply(connection: Connection) -> list[str]:
     """Make the views and functions as this code states them, within the caller's transaction; return the parts applied.
 
     Raises:
-        WarehouseError: somebody's own view uses one that has to be made again.
+        WarehouseError: a view that is not ours uses one that has to be made again.
     """
     changed = stale(connection)
     if not changed:
@@ -97,7 +97,7 @@ def drop(connection: Connection, names: Iterable[str] | None = None) -> set[str]
     """Drop the views and functions of some parts, or of all, and of those that use them; return the parts dropped.
 
     Raises:
-        WarehouseError: somebody's own view uses one of them.
+        WarehouseError: a view that is not ours uses one of them.
     """
     if not _has_table(connection):
         return set(names or ())

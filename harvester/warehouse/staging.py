@@ -1,6 +1,6 @@
 """Writing of rows: all of a transaction are staged by one COPY, then written by one statement for each table.
 
-The statement compares what was staged with what is there, once: a row that is there just so is neither locked nor
+The statement compares what was staged with what is there, once: a row that is already as staged is neither locked nor
 written. Of the others it keeps the version that is superseded and the absence that ends, and inserts or updates.
 
 One staging table serves all tables: emptying nine of them cost 3 ms of every commit, one costs 0.6 ms. Its columns are

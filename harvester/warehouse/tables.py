@@ -1411,7 +1411,7 @@ OWNED = named_by(WRITTEN, Person.OWNER)
 MENTIONED = named_by(WRITTEN, Person.MENTION)
 """Columns that name the person in somebody else's row: they are emptied."""
 DERIVED = named_by({table.name: table for table in metadata.sorted_tables if table.schema == "analytics"}, Person.OWNER)
-"""Columns of `analytics` that name the person: such a row goes, and the next refresh makes all of them anew."""
+"""Columns of `analytics` that name the person: such a row goes, and the next refresh computes all of them again."""
 
 PLACES = places(SCRATCH_TABLES)
 """The tables, and the columns that refer to them, of what has to be there for a row to be."""
