@@ -29,7 +29,7 @@ def test_the_environment_is_read_once_until_the_cache_is_cleared(monkeypatch):
     assert settings().rate == 3
 
 
-def test_a_dotenv_file_is_read_and_the_environment_goes_before_it(monkeypatch, tmp_path):
+def test_a_dotenv_file_is_read_below_the_environment(monkeypatch, tmp_path):
     (tmp_path / ".env").write_text("HARVESTER_RATE=1\nHARVESTER_CONTACT=a@example.org\nOTHER=x\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(Settings.model_config, "env_file", ".env")

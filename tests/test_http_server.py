@@ -53,7 +53,7 @@ def ask(port: int, method: str = "GET", path: str = "/page", **headers: str) -> 
         connection.close()
 
 
-def test_it_answers_for_names_of_this_machine_to_no_other_page_and_only_reads(served: int) -> None:
+def test_it_answers_local_names_only_and_only_reads(served: int) -> None:
     assert ask(served) == (200, b"text")
     for host in (
         "localhost",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,8 @@ PURE = (
     "harvester.api.rows",
     "harvester.frontier.rates",
 )
+TESTS = Path(__file__).parent
+LONGEST_NAME = 60
 ENGINES = ("scrapy", "twisted", "psycopg", "sqlalchemy", "asyncio", "aiohttp")
 
 
@@ -56,3 +60,11 @@ def test_help_waits_for_nothing() -> None:
     code = f"import sys, harvester.cli; print(sorted(set(sys.modules) & {heavy!r}))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_names_of_tests_are_short() -> None:
+    """A name longer than a line of a report is a sentence that belongs into the docstring."""
+    texts = (path.read_text() for path in TESTS.rglob("test_*.py"))
+    names = [name for text in texts for name in re.findall(r"^ *(?:async )?def (test_\w+)", text, re.MULTILINE)]
+    assert len(names) > 500
+    assert [name for name in names if len(name) > LONGEST_NAME] == []

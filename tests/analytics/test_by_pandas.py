@@ -269,7 +269,7 @@ def test_no_figure_contradicts_another(warehouse: tuple[str, Raw, list[Frame]]) 
     )
 
 
-def test_what_was_read_too_early_does_not_look_like_what_did_not_happen(database: str) -> None:
+def test_early_reads_are_not_counted_as_inactivity(database: str) -> None:
     """Half of all users share in each month, and a third of all comments is answered within a day, whenever read."""
     chance = Random(5)
     begin = datetime(2025, 1, 1, tzinfo=UTC)

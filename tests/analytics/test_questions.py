@@ -292,9 +292,7 @@ def follow_along(sandbox: Any, harvester: Any) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_the_answers_of_the_page_are_those_of_sql_and_of_the_truth(
-    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
-) -> None:
+def test_answers_match_sql_and_the_truth(start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]) -> None:
     sandbox = start_sandbox(users=80, seed=1)
     harvester = make_harvester(sandbox)
     follow_along(sandbox, harvester)

@@ -143,7 +143,7 @@ def test_what_another_day_a_share_and_a_reply_leave_behind(database: str) -> Non
 
 
 @pytest.mark.every_postgres
-def test_what_is_gone_with_its_page_and_what_a_later_reading_ends(database: str) -> None:
+def test_deleted_owners_and_later_readings_update_figures(database: str) -> None:
     """A row changes, and the figures of others with it: what stands on a page, and what a ranking shows no more."""
     with psycopg.connect(database, autocommit=True) as other, open_connection(database, autocommit=True) as connection:
         other.execute("INSERT INTO scratch.users (id, joined_at) VALUES (1, '2026-01-01'), (2, '2026-01-01')")

@@ -134,7 +134,7 @@ def test_activity_and_cohorts(connection: Connection) -> None:
 
 
 @pytest.mark.every_postgres
-def test_trees_of_remixes_keep_what_is_gone_and_what_was_never_seen(connection: Connection) -> None:
+def test_remix_trees_keep_deleted_and_unseen_projects(connection: Connection) -> None:
     people(connection, 1)
     fill(
         connection, "scratch.projects", "id, author_id, parent_id, root_id, shared_at, gone_at",
@@ -512,7 +512,7 @@ SAMPLES = {
 NO_FIGURES = {"coverage", "explain_gap", "id_gaps", "freshness", "stream_freshness", "refreshes"}
 
 
-def test_every_figure_has_its_freshness_and_every_stream_of_it_exists(connection: Connection) -> None:
+def test_every_relation_has_freshness_and_known_streams(connection: Connection) -> None:
     told = dict(connection.execute("SELECT relation, streams FROM analytics.freshness").fetchall())
     there = {name for (name,) in connection.execute(RELATIONS).fetchall()}
     assert told.keys() <= there

@@ -55,7 +55,7 @@ def test_any_mixture_of_entities_is_decoded_as_html_says(served: str) -> None:
     assert decode_text(served) == html.unescape(served)
 
 
-def test_a_secret_of_the_moment_is_not_kept_not_even_of_a_cut_response() -> None:
+def test_project_tokens_are_removed_even_from_a_cut_response() -> None:
     served = b'{"id":1,"project_token" : "17_ab","title":"project_token"}'
     assert without_tokens(served) == b'{"id":1,"project_token" : "","title":"project_token"}'
     assert without_tokens(b'{"project_token":"17_a') == b'{"project_token":"'
@@ -65,7 +65,7 @@ def test_a_secret_of_the_moment_is_not_kept_not_even_of_a_cut_response() -> None
     assert without_tokens(b'{"project_token": 17, "b": 1}') == b'{"project_token": , "b": 1}'
 
 
-def test_what_has_the_form_of_such_a_secret_is_kept_under_no_name() -> None:
+def test_token_shaped_values_are_removed_under_any_name() -> None:
     token = f"1700000000_{'0123456789abcdef' * 8}"
     assert without_tokens(f'{{"key":"{token}","id":1700000000}}'.encode()) == b'{"key":"","id":1700000000}'
     served = {"a": [{"project_token": {"x": 1}, "b": f"?t={token}"}], "project_token": None}

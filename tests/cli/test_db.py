@@ -53,7 +53,7 @@ def test_the_life_of_an_embedded_server(db, home):
     assert (again.returncode, again.stdout.strip()) == (0, f"was not running in {home}/postgres")
 
 
-def test_psql_exits_as_psql_does_and_no_password_is_among_its_arguments(db, pg15_server):
+def test_psql_keeps_its_status_and_gets_no_password_argument(db, pg15_server):
     url = pg15_server.database_url("postgres")
     shown = db("psql", "-XAtc", r"\! tr '\0' ' ' < /proc/$PPID/cmdline", HARVESTER_DATABASE_URL=url)
     assert shown.stdout.startswith("psql -XAtc")

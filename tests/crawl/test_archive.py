@@ -74,7 +74,7 @@ def test_a_file_that_is_large_enough_is_ended(tmp_path: Path, monkeypatch: pytes
     assert max(path.stat().st_size for path in files) < 3_000
 
 
-def test_several_files_are_read_in_the_order_in_which_responses_came(tmp_path: Path) -> None:
+def test_several_files_are_read_in_the_order_of_responses(tmp_path: Path) -> None:
     one, other = Archive(tmp_path, 1, clock), Archive(tmp_path, 2, clock)
     for number in range(6):
         (one, other)[number % 2].keep(response(bytes([number])), VISIT, "", None)

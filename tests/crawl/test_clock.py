@@ -44,7 +44,7 @@ ROOMS = ("crawl", "frontier", "monitoring", "pagination", "sampling")
 OURS = {"first_seen_at", "gone_at", "last_seen_at", "seen_at", "returned_at", "valid_from", "valid_to"}
 
 
-def test_rows_and_archives_are_dated_by_the_clock_of_the_database(
+def test_rows_and_archives_use_the_clock_of_the_database(
     start_sandbox: Callable[..., Any],
     make_harvester: Callable[..., Any],
     tmp_path: Path,

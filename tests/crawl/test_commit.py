@@ -157,9 +157,7 @@ def test_whoever_is_met_within_the_depth_is_walked_too(connection: Connection, w
     assert due(connection)["user", 167] == (1, None)
 
 
-def test_no_table_is_read_through_for_pages_while_there_is_next_to_nothing_in_it(
-    connection: Connection, writer: Writer, run: int
-) -> None:
+def test_no_table_is_scanned_while_it_is_almost_empty(connection: Connection, writer: Writer, run: int) -> None:
     def visit(first: int) -> None:
         """Projects and their comments, together as a crawl without a limit stores them."""
         numbers = range(first, first + 20)
@@ -356,7 +354,7 @@ def test_two_versions_that_come_in_one_transaction_are_two(connection: Connectio
     assert one(connection, "SELECT title FROM scratch.projects") == "third"
 
 
-def test_a_history_does_not_depend_on_which_pages_share_a_transaction(connection: Connection, writer: Writer) -> None:
+def test_history_is_the_same_however_pages_share_a_commit(connection: Connection, writer: Writer) -> None:
     """Several streams tell different columns of a project, in whatever order they come."""
     rng = random.Random(3)
     connection.execute("INSERT INTO scratch.studios (id) VALUES (1)")
@@ -757,9 +755,7 @@ def test_what_the_database_refuses_of_a_page_is_set_aside_alone(
     assert connection.execute("SELECT count(*) FROM scratch.project_comments").fetchone() == (30,)
 
 
-def test_a_page_whose_place_is_not_in_the_warehouse_is_refused_whole(
-    writer: Writer, connection: Connection, run: int
-) -> None:
+def test_a_page_without_its_entity_is_refused_whole(writer: Writer, connection: Connection, run: int) -> None:
     frontier.seed(connection, [frontier.Seed(Kind.PROJECT, 142)])
     writer.commit([visited(take(connection, run, "project"), project())])
     lease = take(connection, run, "project_comments")
@@ -772,7 +768,7 @@ def test_a_page_whose_place_is_not_in_the_warehouse_is_refused_whole(
     assert connection.execute("SELECT count(*) FROM crawl.quarantine").fetchone() == (0,)
 
 
-def test_an_error_of_the_data_that_psycopg_calls_operational_costs_its_page_alone(
+def test_an_operational_error_of_the_data_costs_its_page_alone(
     connection: Connection, writer: Writer, run: int
 ) -> None:
     connection.execute("CREATE INDEX of_an_operator ON scratch.projects (title)")

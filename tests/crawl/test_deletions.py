@@ -91,7 +91,7 @@ def house(connection: Connection) -> House:
 
 
 @pytest.mark.every_postgres
-def test_two_walks_that_agree_date_an_absence_between_their_reads(house: House) -> None:
+def test_two_agreeing_reads_date_a_deletion_between_them(house: House) -> None:
     house.audit("studio_projects")
     house.walk("studio_projects", [1, 3])
     assert house.gone("studio_projects", "project_id") == {}, "never from one absence"
@@ -124,7 +124,7 @@ def test_what_the_second_walk_shows_is_not_gone(house: House) -> None:
     assert house.gone("studio_projects", "project_id") == {}
 
 
-def test_what_an_earlier_audit_left_does_not_end_the_next_one_early(house: House) -> None:
+def test_an_unfinished_audit_does_not_end_the_next_one_early(house: House) -> None:
     """Under change an audit leaves missing items. The next one dates them, and reads again what it missed."""
     house.audit("studio_projects")
     house.walk("studio_projects", [1, 3])
@@ -217,7 +217,7 @@ def test_a_comment_is_not_gone_because_its_page_is(house: House) -> None:
     assert house.gone("studio_comments", "id") == {}
 
 
-def test_many_comments_are_told_by_a_second_walk_with_their_replies(house: House) -> None:
+def test_many_comments_are_dated_by_a_second_full_read(house: House) -> None:
     house.connection.execute("INSERT INTO scratch.studio_comments (id, studio_id, parent_id) VALUES (20, 5, 2)")
     house.audit("studio_comments")
     house.walk("studio_comments", [1, 3])
@@ -343,7 +343,7 @@ def test_a_project_is_asked_for_and_never_dated_by_a_list(house: House) -> None:
     assert 3500 < after.total_seconds() < 3700
 
 
-def test_what_somebody_owns_is_asked_for_though_no_list_of_theirs_ever_showed_it(house: House) -> None:
+def test_owned_items_are_requested_though_no_list_showed_them(house: House) -> None:
     """A favorite of another that was unshared before its author's projects were read; a remix is nobody's own."""
     house.connection.execute(
         "UPDATE scratch.projects SET author_id = 1, parent_id = nullif(4, id), first_seen_at = now() - interval '1 h'"
@@ -375,7 +375,7 @@ def test_what_comes_back_is_reopened_and_its_absence_kept(house: House) -> None:
     assert house.one(kept) == gone
 
 
-def test_a_list_that_lost_most_of_itself_is_dated_by_reads_hours_apart(house: House) -> None:
+def test_a_large_loss_is_dated_by_reads_hours_apart(house: House) -> None:
     """A site that serves its lists short for an hour answers each full read of that hour alike."""
     house.connection.execute("INSERT INTO scratch.projects (id) SELECT generate_series(10, 199)")
     house.connection.execute(

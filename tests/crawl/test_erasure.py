@@ -197,7 +197,7 @@ def erased(database: str, tmp_path: Path) -> Iterator[Any]:
         yield connection
 
 
-def test_who_is_known_by_another_name_now_is_found_by_the_earlier_one(erased: Any, database: str) -> None:
+def test_a_renamed_user_is_found_by_the_earlier_name(erased: Any, database: str) -> None:
     left = "\n".join(everything(database).values())
     assert not [said for said in ("someone5", "renamed5", "mine", "ours") if said in left]
     assert erased.execute("SELECT extra FROM scratch.users").fetchall() == [({"thumbnail_url": "7_90x90.png"},)]
@@ -270,7 +270,7 @@ def test_who_made_a_project_is_told_by_what_shows_it(erased: Any, tmp_path: Path
     assert rows.values == [(7, None, {"thumbnail_url": "t"})]
 
 
-def test_a_name_that_is_an_ordinary_word_is_found_where_it_is_a_name(database: str, tmp_path: Path) -> None:
+def test_an_ordinary_word_is_erased_where_it_is_a_name(database: str, tmp_path: Path) -> None:
     """`Anna` in a text is anybody; as all that a field holds, in a mention, a link or a search it is the person."""
     body = b'[{"id":"becomecurator-1","actor_id":7,"username":"anna"}]'
     with open_connection(database, autocommit=True) as connection:

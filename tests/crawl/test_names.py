@@ -187,7 +187,7 @@ def test_an_answer_that_shows_another_name_is_set_aside(shown: str | None) -> No
     ("anchors", "page", "is_doubtful"),
     [([1, 2, 3], [7, 8, 9], True), ([1, 2, 3], [7, 8, 3], False), ([1, 2], [7, 8], False), ([], [7], False)],
 )
-def test_a_list_by_id_that_shares_nothing_with_its_certificate_is_in_doubt(
+def test_a_list_by_id_unlike_its_certificate_is_in_doubt(
     anchors: list[int], page: list[int], is_doubtful: bool
 ) -> None:
     lease = Lease(Visit(STREAMS["studio_curators"], 5), uuid4(), 1, anchors=anchors)

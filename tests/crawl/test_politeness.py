@@ -162,7 +162,7 @@ def test_no_name_and_no_secret_in_the_log(recorder: Recorder, make_harvester: Ca
     assert "example.org" not in result.stderr
 
 
-def test_who_waited_for_the_end_of_a_pause_does_not_leave_with_all_the_others(database: str) -> None:
+def test_waiting_requests_are_spread_after_a_pause(database: str) -> None:
     rate = 50
 
     async def scenario() -> tuple[float, list[float]]:
@@ -400,14 +400,14 @@ def test_any_header_is_a_number_of_seconds_or_none(header: str) -> None:
     assert seconds is None or 0 <= seconds <= LONGEST_RETRY_AFTER
 
 
-def test_a_walk_that_fails_waits_longer_each_time_and_a_minute_at_most() -> None:
+def test_a_failing_visit_backs_off_to_a_minute_at_most() -> None:
     for attempt, ceiling in ((0, 0.5), (1, 1.0), (3, 4.0), (30, 60.0)):
         pauses = [backoff(attempt) for _ in range(200)]
         assert ceiling / 2 <= min(pauses) < 0.7 * ceiling
         assert 0.8 * ceiling < max(pauses) <= ceiling
 
 
-def test_the_breaker_opens_for_ten_minutes_at_most_and_no_pause_shortens_another(database: str) -> None:
+def test_the_breaker_opens_for_ten_minutes_at_most(database: str) -> None:
     with budget(database, 1.0) as connection:
         open_breaker(connection, "HTTP 500")
         connection.execute("UPDATE crawl.rate_limit SET breaker_trips = 40, closed_until = now() - interval '1 s'")
@@ -416,7 +416,7 @@ def test_the_breaker_opens_for_ten_minutes_at_most_and_no_pause_shortens_another
         assert reserve_slots(connection, 1).seconds > LONGEST_TRIP_SECONDS - 5
 
 
-def test_retry_after_as_a_date_counts_from_the_date_of_its_response() -> None:
+def test_retry_after_counts_from_the_date_of_its_response() -> None:
     """Whatever the clock here says, which is asked only where the response has no date."""
     at = "Wed, 21 Oct 2015 07:28:00 GMT"
     assert retry_after(at, "Wed, 21 Oct 2015 07:26:20 GMT", NOW) == 100

@@ -110,7 +110,7 @@ def proxy(small_sandbox: Any, tmp_path: Path) -> Iterator[Proxy]:
         thread.join()
 
 
-def test_the_site_is_asked_through_the_proxy_and_this_machine_is_not(
+def test_the_site_is_proxied_and_this_machine_is_not(
     proxy: Proxy, small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path
 ) -> None:
     named = f"http://me:{SECRET}@127.0.0.1:{proxy.server_address[1]}"

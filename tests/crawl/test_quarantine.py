@@ -96,7 +96,7 @@ def test_a_case_is_shown_byte_for_byte(connection: Any) -> None:
         quarantine.body(connection, max(numbers.values()) + 1)
 
 
-def test_the_same_failure_again_is_one_case_with_its_newest_response(connection: Any) -> None:
+def test_a_repeated_failure_is_one_case_with_the_newest_body(connection: Any) -> None:
     run = leases.begin_run(connection, load(home="/dev/null"), "test")
     lease = leases.lease_this(connection, run, "project", 142, owner=None, full=False)
     for path, status, body in (("/a", 200, b"first"), ("/a", 403, b"second"), ("/b", None, b"")):

@@ -35,7 +35,7 @@ def scope(harvester: Any, sandbox: Any) -> None:
 
 
 @pytest.mark.parametrize("users", SIZES)
-def test_a_refresh_costs_what_it_must_and_an_audit_tells_the_rest(
+def test_a_refresh_is_cheap_and_an_audit_finds_the_rest(
     users: int,
     start_sandbox: Callable[..., Any],
     make_harvester: Callable[..., Any],

@@ -114,7 +114,7 @@ def test_each_test_that_is_unlike_its_replay_is_there(unlike: dict[str, str]) ->
         assert f"\ndef {function}(" in (Path(__file__).parent / file).read_text(), name
 
 
-def test_a_page_that_was_read_again_at_the_same_place_had_not_been_stored(database: str, tmp_path: Path) -> None:
+def test_a_page_read_again_at_its_position_is_replayed_once(database: str, tmp_path: Path) -> None:
     archive = Archive(tmp_path, 1, partial(datetime.now, UTC))
     one, other = Visit(STREAMS["user_followers"], 5), Visit(STREAMS["user_followers"], 6)
     read = [(one, 0), (other, 0), (one, 1), (other, None), (one, 1), (one, 2), (other, 1), (one, 2)]

@@ -68,7 +68,7 @@ class Thread:
         return late
 
 
-def test_the_scheduled_depth_finds_half_as_many_late_replies_again_as_heads_alone() -> None:
+def test_the_scheduled_depth_finds_more_late_replies() -> None:
     """At equal requests: each visit reads as deep as pays, or the head is visited more often."""
     start, end, min_gain = 200.0, 260.0, 2.0
     scheduled = heads = 0
@@ -143,12 +143,12 @@ def test_the_price_is_the_one_that_spends_the_budget(counts: list[tuple[int, flo
         assert cheaper.fresh >= dearer.fresh
 
 
-def test_a_list_with_a_comment_a_day_is_due_daily_at_half_an_item_day() -> None:
+def test_a_comment_a_day_makes_a_list_due_daily() -> None:
     assert interval(1.0, 0.5) == 1.0
     assert interval(0.01, 0.5) == pytest.approx(10)
 
 
-def test_shares_are_kept_while_there_is_work_and_given_away_when_there_is_none() -> None:
+def test_shares_hold_and_unused_ones_go_to_the_others() -> None:
     weights = {"discovery": 25, "scheduled": 60, "recheck": 5, "audit": 10}
     shares = Shares(weights, due_only=False)
     for _ in range(1000):

@@ -109,7 +109,7 @@ def test_a_user_with_an_odd_name_is_seeded_by_id(
     assert f"/nothing/users/{quote(name, safe='')}" in service.asked
 
 
-def test_a_page_that_departs_in_a_known_way_is_read_once_and_its_tokens_are_kept_nowhere(
+def test_a_known_deviation_is_read_once_and_keeps_no_token(
     service: Service, make_harvester: Callable[..., Any]
 ) -> None:
     harvester = make_harvester(SimpleNamespace(url=f"{service.url}/odd"))

@@ -71,7 +71,7 @@ def test_what_is_printed_moves_no_cursor_and_hides_nothing(printed: Callable[...
         json.loads(printed(*arguments, "--json"))
 
 
-def test_a_response_is_shown_byte_for_byte_and_printable_on_a_terminal(odd: str, printed: Callable[..., bytes]) -> None:
+def test_a_response_is_shown_as_is_but_escaped_on_a_terminal(odd: str, printed: Callable[..., bytes]) -> None:
     assert printed("quarantine", "show", "1") == BODY
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "harvester", "quarantine", "show", "1"]

@@ -118,9 +118,7 @@ def test_statements_that_take_too_long_are_tried_again(
     assert_truth(harvester, sandbox)
 
 
-def test_a_worker_that_hangs_with_a_transaction_open_keeps_nobody_out(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_hangs_in_a_transaction_blocks_none(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its rows are free after the time of a lease; when it wakes it begins that transaction anew."""
     monkeypatch.setattr("harvester.crawl.session.LEASE_SECONDS", 1)
     held, taken = threading.Event(), threading.Event()

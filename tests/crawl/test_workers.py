@@ -106,7 +106,7 @@ def test_a_bound_on_requests_holds_for_all_together(
     assert 100 <= summary["requests"] <= 100 + 3 * 8
 
 
-def test_the_figures_of_all_come_again_after_the_database_was_away(database: str) -> None:
+def test_progress_returns_after_the_database_was_away(database: str) -> None:
     pool = WorkerPool(load(database_url=database), (), ["project"], 2, Bounds(), due_only=False)
     with psycopg.connect(database, autocommit=True) as other:
         for due in (1, 2):

@@ -83,7 +83,7 @@ def python(program: str, environment: dict[str, str], *arguments: str) -> subpro
 
 
 @pytest.mark.usefixtures("processes")
-def test_settings_reach_a_command_as_they_are_and_findings_are_told(tmp_path: Path) -> None:
+def test_settings_reach_a_command_and_findings_are_logged(tmp_path: Path) -> None:
     process = python(SETTINGS, dict(os.environ) | {"AIRFLOW_HOME": str(tmp_path)})
     output, errors = process.communicate(timeout=120)
     assert output.splitlines()[-1:] == ["all is well"], errors[-2000:]

@@ -583,7 +583,7 @@ UNSEEN = (
         max_size=40,
     )
 )
-def test_no_text_of_a_csv_begins_a_formula_and_each_is_read_as_it_was(
+def test_csv_texts_begin_no_formula_and_are_read_back(
     tmp_path_factory: pytest.TempPathFactory, said: list[str]
 ) -> None:
     """Whatever a program strips or folds before it looks at a cell: blanks, what has no width, full width."""

@@ -32,7 +32,7 @@ def croissant(*arguments):
 
 
 @pytest.mark.usefixtures("processes")
-def test_frictionless_finds_it_valid_down_to_types_keys_and_hashes(release_folder):
+def test_frictionless_validates_types_keys_and_hashes(release_folder):
     assert frictionless(release_folder) == ([], {"users": 40, "comments": 200, "follows": 40})
 
 

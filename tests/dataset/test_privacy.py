@@ -274,7 +274,7 @@ def looks_of(rows: list[dict[str, Any]]) -> dict[str, tuple[str, Any]]:
     return {one: (tree, looks[tree]) for one, tree in within.items()}
 
 
-def test_who_left_between_two_releases_is_hidden_among_those_who_did_not(builder: Any, truth: Truth) -> None:
+def test_leavers_between_releases_hide_among_the_others(builder: Any, truth: Truth) -> None:
     """Whoever holds both releases, and knows who left: what is withdrawn is not theirs alone."""
     owners = {"users": "id", "projects": "author_id", "studios": "host_id"}
     owners |= dict.fromkeys(("project_comments", "studio_comments", "profile_comments"), "author_id")
@@ -454,7 +454,7 @@ def test_order_tells_nothing(built: Any) -> None:
             assert all(re.fullmatch(r"[0-9a-f]{32}", one) for one in pseudonyms)
 
 
-def test_who_was_erased_under_the_gdpr_leaves_nothing_of_what_they_were(builder: Any) -> None:
+def test_gdpr_erased_accounts_leave_no_former_values(builder: Any) -> None:
     """Not in a state of before, where tombstones are told, nor in the words of others; the warehouse keeps it."""
     with open_connection(builder.database, autocommit=True) as connection:
 

@@ -40,7 +40,7 @@ def test_frictionless_and_mlcroissant_find_it_valid(built, profile):
 
 
 @pytest.mark.parametrize("profile", Profile)
-def test_its_datasheet_states_the_recall_of_redaction_where_there_is_any(built, profile):
+def test_a_datasheet_of_redacted_texts_states_the_recall(built, profile):
     sheet = (built.folder / str(profile) / "DATASHEET.md").read_text()
     assert (table(stated()) in sheet) == (profile is Profile.RESTRICTED)
 

@@ -105,7 +105,7 @@ def test_nothing_is_visited_that_does_not_save_the_price(connection: Connection,
     assert not frontier.lease(connection, run, NAMES, 10, purpose=Purpose.SCHEDULED, min_gain=min_gain, now=START)
 
 
-def test_what_moved_between_the_pick_and_the_lease_is_picked_again(connection: Connection, run: int) -> None:
+def test_entries_moved_before_their_lease_are_picked_again(connection: Connection, run: int) -> None:
     class Disturbed(Picker):
         """All walks move after the first pick, as they do when lists are classed anew."""
 
@@ -243,7 +243,7 @@ def test_beliefs_are_right_of_quiet_lists_and_of_busy_ones(connection: Connectio
         assert abs(mean[group].mean() - true[group].mean()) < 3 * error + 0.05 * true[group].mean()
 
 
-def test_replies_are_expected_for_as_long_as_their_comments_were_looked_at(connection: Connection) -> None:
+def test_expected_replies_use_the_time_of_observation(connection: Connection) -> None:
     """Hazards equal those of plain arithmetic over each comment until the last look at it, years ago."""
     rng = np.random.default_rng(4)
     ages, hazards = (np.array(values) for values in (PRIOR_DECAY.ages, PRIOR_DECAY.hazards))

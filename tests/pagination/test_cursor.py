@@ -97,7 +97,7 @@ def test_without_the_whole_second_live_items_are_lost() -> None:
     assert lost > 20
 
 
-def test_a_second_that_holds_more_than_a_page_is_told_and_not_certified() -> None:
+def test_a_second_of_more_than_a_page_is_not_certified() -> None:
     source = Source(1, crowd=4)
     source.events = [Entry(100 + n, 2_000) for n in range(9)] + source.events
     state = cursor.begin(None)
@@ -123,7 +123,7 @@ def test_a_broken_order_is_told_and_not_certified() -> None:
     assert not done.complete
 
 
-def test_an_unchanged_list_costs_one_page_once_its_end_is_confirmed() -> None:
+def test_an_unchanged_list_costs_one_page_after_confirmation() -> None:
     source = Source(3, crowd=4)
     _, first = walk(source, None, 0)
     assert not first.confirmed
@@ -154,7 +154,7 @@ def test_a_clamped_page_size_loses_nothing(served: int) -> None:
     assert 10 < told < 60
 
 
-def test_without_the_learned_size_a_clamp_hides_the_rest_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_learned_size_a_clamp_hides_events(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cursor, "_size", lambda listing, _: listing.limit)
     lost = 0
     for seed in range(60):

@@ -271,7 +271,7 @@ def test_walks_one_after_the_other_miss_nothing_that_stays(name: str, churn: str
                 source.churn()
 
 
-def test_an_incremental_walk_without_its_stop_rule_misses_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_stop_rule_a_visit_misses_new_items(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopping at the first known item, as many do, loses what moved or entered below it."""
 
     stop_rule = walk._arrived
@@ -363,7 +363,7 @@ def test_hidden_items_end_no_walk(length: int, hidden: float, seed: int, name: s
         assert not outcome.missed
 
 
-def test_a_list_with_a_hidden_page_in_its_middle_is_read_twice_once_and_then_by_its_head() -> None:
+def test_a_hidden_page_costs_one_second_read_in_all() -> None:
     source = Source(SHARED, random.Random(1), length=60)
     source.hidden = {item for item, _ in source.raw[15:28]}
     first = run(source)
@@ -378,7 +378,7 @@ def test_a_list_with_a_hidden_page_in_its_middle_is_read_twice_once_and_then_by_
     assert second.requests < first.requests / 2
 
 
-def test_a_list_without_any_proof_by_place_is_read_once_more_and_not_twice() -> None:
+def test_a_list_without_proof_by_offset_is_read_once_more() -> None:
     source = Source(msgspec.structs.replace(UNKNOWN, stop_after_empty_pages=2), random.Random(1), length=60)
     source.hidden = {item for item, _ in source.raw[15:32]}
     first = run(source)
@@ -395,7 +395,7 @@ def test_a_list_without_any_proof_by_place_is_read_once_more_and_not_twice() -> 
     seed=st.integers(0, 10**6),
     name=st.sampled_from(["newest by key", "oldest by key"]),
 )
-def test_a_contradicted_order_is_reported_and_read_until_two_reads_agree(length: int, seed: int, name: str) -> None:
+def test_a_contradicted_order_needs_two_agreeing_reads(length: int, seed: int, name: str) -> None:
     """The source serves the list the other way round: no certificate by place, and yet nothing is missed."""
     listing = LISTINGS[name]
     source = Source(listing, random.Random(seed), length=length)
@@ -408,7 +408,7 @@ def test_a_contradicted_order_is_reported_and_read_until_two_reads_agree(length:
         assert outcome.certificate.proven_by is ProvenBy.AGREEMENT
 
 
-def test_where_the_order_was_contradicted_an_unchanged_head_proves_nothing() -> None:
+def test_an_unchanged_head_proves_no_contradicted_list() -> None:
     """The source keeps the order on the first page alone: what is new may stand anywhere."""
     source = Source(NEWEST_KEYED, random.Random(1), length=60)
     source.raw[LIMIT:] = reversed(source.raw[LIMIT:])
@@ -421,7 +421,7 @@ def test_where_the_order_was_contradicted_an_unchanged_head_proves_nothing() -> 
 
 @pytest.mark.parametrize("name", LISTINGS, ids=str)
 @pytest.mark.parametrize("length", [0, 1, 5, LIMIT - 1, LIMIT, LIMIT + 1, 35, 200])
-def test_an_unchanged_list_is_one_request_once_its_end_is_confirmed(name: str, length: int) -> None:
+def test_an_unchanged_list_is_one_request_after_confirmation(name: str, length: int) -> None:
     source = Source(LISTINGS[name], random.Random(1), length=length)
     first = run(source)
     assert first.certificate.complete
@@ -482,7 +482,7 @@ def test_late_entrants_within_the_margin_are_found() -> None:
     assert late[0] not in run(source, first.certificate).returned
 
 
-def test_a_source_that_ignores_the_offset_ends_without_a_certificate() -> None:
+def test_an_ignored_offset_ends_without_a_certificate() -> None:
     page = [Entry(item, 100 - item) for item in range(LIMIT)]
     state = walk.begin(NEWEST_KEYED)
     for _ in range(10):
@@ -618,7 +618,7 @@ def test_an_empty_page_in_the_middle_of_a_list_is_not_its_end(name: str) -> None
         assert not outcome.missed or outcome.certificate.proven_by is ProvenBy.NONE, seed
 
 
-def test_without_the_last_item_on_the_next_page_an_empty_one_ends_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_overlap_an_empty_page_ends_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = walk._certified
     monkeypatch.setattr(walk, "_certified", lambda listing, state, page: not page or sound(listing, state, page))
     missed = 0
@@ -630,7 +630,7 @@ def test_without_the_last_item_on_the_next_page_an_empty_one_ends_the_list(monke
 
 @pytest.mark.parametrize("served", [3, LIMIT, 4 * LIMIT, 4 * LIMIT + 3])
 @pytest.mark.parametrize("name", BY_PLACE)
-def test_a_list_served_short_for_a_while_is_found_out_at_the_next_visit(name: str, served: int) -> None:
+def test_a_list_served_short_is_noticed_at_the_next_visit(name: str, served: int) -> None:
     """Its certificate rests on one read until a later visit has looked behind the end."""
     for seed in range(20):
         rng = random.Random(f"{name}{seed}")
@@ -649,9 +649,7 @@ def test_a_list_served_short_for_a_while_is_found_out_at_the_next_visit(name: st
 
 
 @pytest.mark.parametrize("served", [LIMIT, 4 * LIMIT])
-def test_without_the_look_behind_the_rest_of_the_list_stays_unfound(
-    served: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_confirming_the_end_the_rest_stays_unread(served: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         walk, "_look_behind", lambda _listing, _state, certificate: walk.Step(done=certificate, certified=True)
     )
@@ -694,7 +692,7 @@ def test_an_audit_confirms_the_end_that_was_known() -> None:
 
 
 @pytest.mark.parametrize("served", [0, LIMIT])
-def test_agreeing_reads_of_a_list_whose_pages_are_short_read_all_of_it(served: int) -> None:
+def test_agreeing_reads_of_short_pages_read_the_whole_list(served: int) -> None:
     """Whether hidden items or the source shorten the pages, none is skipped by both reads."""
     for seed in range(60):
         rng = random.Random(seed)

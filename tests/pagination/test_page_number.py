@@ -112,7 +112,7 @@ def test_the_cap_is_told() -> None:
     assert certificate.complete
 
 
-def test_an_unchanged_first_page_is_enough_once_the_end_is_confirmed() -> None:
+def test_an_unchanged_first_page_is_enough_after_confirmation() -> None:
     """The page behind the last one of several is asked for once; a list of one page has none such."""
     for seed in range(20):
         source = Source(seed)

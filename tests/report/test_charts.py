@@ -98,7 +98,7 @@ def test_short_numbers():
 
 
 @given(st.integers(0, 10**8))
-def test_the_past_fits_into_the_steps_and_no_more_than_four_weeks(seconds):
+def test_the_past_fits_into_steps_of_four_weeks_at_most(seconds):
     at = datetime(2026, 6, 1, 12, 34, 56, tzinfo=UTC)
     moment = moment_of(at, at - timedelta(seconds=seconds), 5.0)
     shown = min(seconds, 28 * 86_400)

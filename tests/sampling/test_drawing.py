@@ -14,9 +14,7 @@ from harvester.sampling.drawing import Pilot, Stratum, allocate, cut, draw, incl
 
 
 @given(st.integers(0, 10**6), st.integers(1, 10**9), st.integers(1, 300), st.data())
-def test_a_draw_is_without_replacement_and_a_longer_one_begins_with_it(
-    seed: int, first: int, size: int, data: st.DataObject
-) -> None:
+def test_a_draw_has_no_repeats_and_begins_a_longer_one(seed: int, first: int, size: int, data: st.DataObject) -> None:
     stratum = Stratum("all", first, first + size - 1)
     skip = data.draw(st.sets(st.integers(first, stratum.last), max_size=size // 2))
     most = size - len(skip)

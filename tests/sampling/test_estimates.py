@@ -153,7 +153,7 @@ def test_an_unfinished_draw_is_estimated_in_its_order_alone(database: str) -> No
         assert found[8] == "the first 20 of 40 draws, in their random order"
 
 
-def test_an_interval_that_the_data_cannot_carry_is_null_and_says_why(database: str) -> None:
+def test_an_unsupported_interval_is_null_and_says_why(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         one = draw_ids(connection, IdPlan(count=50, seed=1, up_to=1000))
         first = connection.execute("SELECT min(entity_id) FROM crawl.draws").fetchone()
@@ -530,7 +530,7 @@ def visit_wave(connection: psycopg.Connection[Any], design: int, views: dict[int
     )
 
 
-def test_each_wave_of_a_panel_has_outcomes_and_estimates_of_its_own(database: str) -> None:
+def test_each_wave_has_its_own_outcomes_and_estimates(database: str) -> None:
     """Against the definition, in numpy: expansion in each wave, and the variance of a change under rotation.
 
     Two samples of n1 and n2 units, n12 of them in both, have the covariance M² (n12 / (n1 n2) - 1 / M) S12.
@@ -607,7 +607,7 @@ def test_each_wave_of_a_panel_has_outcomes_and_estimates_of_its_own(database: st
         assert connection.execute("SELECT count(*) FROM analytics.change(%s, 'views')", [design]).fetchone() == (3,)
 
 
-def test_a_wave_that_failed_or_waits_is_not_that_of_the_wave_before(database: str) -> None:
+def test_a_failed_or_waiting_wave_is_not_the_wave_before(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         design = draw_ids(connection, IdPlan(count=60, seed=1, up_to=600, panel=True))
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="has one wave"):

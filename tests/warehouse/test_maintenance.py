@@ -72,7 +72,7 @@ def test_the_newest_runs_stay_however_old(database: str) -> None:
         assert runs(connection) == [all_runs[0], *all_runs[3:]]  # the first, and the newest fifty
 
 
-def test_a_harvest_loses_nothing_but_old_cases_and_what_changed_is_vacuumed(harvest: Any) -> None:
+def test_maintenance_deletes_only_old_cases_and_runs(harvest: Any) -> None:
     with psycopg.connect(harvest.harvester.database, autocommit=True) as connection:
         for days, path in ((100, "/old"), (10, "/new")):
             connection.execute(

@@ -40,7 +40,7 @@ def scripts(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_names_of_the_files_tell_the_revisions_that_alembic_knows():
+def test_file_names_are_the_revisions_of_alembic():
     known = ScriptDirectory(str(schema.script_folder())).walk_revisions()
     assert schema.revisions() == [script.revision for script in reversed(list(known))]
 
@@ -115,7 +115,7 @@ def definition(url, view):
 
 
 @pytest.mark.every_postgres
-def test_views_whose_text_changed_are_made_again_with_those_that_use_them(database, texts):
+def test_changed_views_are_made_again_with_their_users(database, texts):
     assert check(database) == schema.head()
     before = definition(database, "analytics.live_remix_trees")
     texts["coverage"] = texts["coverage"].replace("'not read yet'", "'unread'")

@@ -77,7 +77,7 @@ LINKED = {
 }
 
 
-def test_what_links_a_studio_or_a_project_is_there_while_these_are(database: str) -> None:
+def test_links_are_present_while_both_ends_are(database: str) -> None:
     """Studio 2 and project 5 are gone, and no list is left that could show that their links are."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("INSERT INTO scratch.users (id) VALUES (8)")
