@@ -30,7 +30,7 @@ export UV_COMPILE_BYTECODE := 1
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit soak bench lint docs clean
+.PHONY: help demo test test-unit soak bench lint docs picture clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -61,11 +61,16 @@ lint: $(TESTED) ## Check style, types, imports, and the dependencies: used, and 
 	@$(BIN)/deptry harvester
 	@$(AUDIT)
 
-docs: $(TESTED) ## Build the documentation as a site, what it draws from the code made anew
+docs: $(TESTED) ## Build the documentation as a site, with the pages that are generated from the code
 	@$(BIN)/python -m harvester.api.reference > docs/endpoints.md
 	@$(BIN)/python -m harvester.report.dictionary > docs/dictionary.md
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo "build/site/index.html"
+
+picture: ## Draw the picture of the README, the community's part of a report: REPORT=report.html, by Chromium
+	@mkdir -p build && sed 's/<section[^>]*id="health"/<section hidden id="health"/' "$(REPORT)" > build/picture.html
+	@chromium --headless --no-sandbox --hide-scrollbars --force-device-scale-factor=0.75 --window-size=1180,1170 \
+		--screenshot=docs/assets/report.png "file://$(CURDIR)/build/picture.html"
 
 clean: ## Remove caches and build products (.venv stays)
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build dist
