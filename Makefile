@@ -38,7 +38,7 @@ help: ## Show this list
 demo: $(STAMP) ## Run the whole pipeline on this machine alone
 	@$(BIN)/harvester demo $(DEMO_ARGS)
 
-test: $(TESTED) ## Run the tests (PYTEST_ARGS="-k walk")
+test: $(TESTED) ## Run the tests (PYTEST_ARGS="-k offset")
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 test-unit: $(TESTED) ## Run the tests that need no server and no process

@@ -4,14 +4,14 @@ import runpy
 import sys
 
 BENCHMARKS = {
-    "pipeline": ("benchmarks.pipeline", "one walk by this project, dlt, Scrapy and by hand"),
+    "pipeline": ("benchmarks.pipeline", "one crawl by this project, dlt, Scrapy and by hand"),
     "ingest": ("benchmarks.ingest_pages", "pages of comments from memory, new and unchanged, against COPY"),
     "cost": ("benchmarks.page_cost", "what a page costs, in figures that are the same on every machine"),
     "replay": ("benchmarks.replay", "the archive of a crawl made a warehouse again, against COPY"),
     "recrawl": ("benchmarks.recrawl", "a crawl, and crawls of what has not changed, with history and without"),
     "workers": ("benchmarks.workers", "one, two and four worker processes on two cores"),
     "growth": ("benchmarks.growth", "ingest, lease, refresh and questions at 10^5 to 5·10^7 rows"),
-    "lease": ("benchmarks.lease_many", "leases of 100 from ten million walks"),
+    "lease": ("benchmarks.lease_many", "leases of 100 from ten million entries"),
     "schedule": ("benchmarks.simulate_schedule", "ninety simulated days of visits, against other rules"),
     "analytics": ("benchmarks.analytics_queries", "each question of analytics over ten million comments"),
     "dataset": ("benchmarks.dataset_export", "ten million comments as Parquet, against COPY of the same rows"),

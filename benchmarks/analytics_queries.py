@@ -2,7 +2,7 @@
 
     python -m benchmarks analytics, or python -m benchmarks.analytics_queries ROWS [--home DIR] [--steps STEP...]
 
-ROWS are comments; users, projects, follows, versions of counters, entries in rankings and walks are in proportion, so
+ROWS are comments; users, projects, follows, versions of counters, entries of rankings and frontier in proportion, so
 that all tables together hold about four times as many. An embedded PostgreSQL with its default settings is filled by
 `generate_series`, refreshed in full, changed a little and refreshed again. Then each view
 is read as a whole and by a key, as an analyst would, and so are the twenty questions of docs/questions.md and what the

@@ -3,7 +3,7 @@
     python -m benchmarks growth, or python -m benchmarks.growth ROWS...
 
 Rows are those of all tables together, filled by `generate_series` in the proportions of `analytics_queries`; one in
-five is a walk. Each size is a database of one server: pages of new comments on projects from all over it, by authors
+five is in the frontier. Each size is a database of one server: new comments on projects from all over it, by authors
 who were met before, go into them in turns, 32 a transaction; then at each size leases of 100 due and of 100 scheduled
 visits; a refresh of the figures after a small change; and the ten slowest questions of `analytics`. Nothing else runs
 meanwhile, autovacuum apart.
@@ -33,7 +33,7 @@ from harvester.warehouse.embedded import DATABASE
 
 SIZES = (100_000, 1_000_000, 10_000_000, 50_000_000)
 COMMENTS = 0.288
-"""Comments a row that is no walk."""
+"""Comments for each row outside the frontier."""
 LISTS = 192
 LEASES = 100
 SLOWEST = 10

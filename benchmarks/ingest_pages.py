@@ -2,8 +2,8 @@
 
     python -m benchmarks ingest
 
-Lists of 190 comments are read in five pages each as a crawl reads them: decoded, normalised, led through their walk,
-committed with checkpoint, history and what they make due. A walk of all lists together takes two threads, as in a
+Lists of 190 comments are read in five pages each as a crawl reads them: decoded, normalised, passed to their paginator,
+committed with checkpoint, history and what they make due. A crawl of all lists together takes two threads, as in a
 crawl: one prepares pages, one commits them by so many a transaction; `alone` is the same in one thread, page by page,
 as a replay does; of two workers each is a process with lists of its own. Unchanged rows are the same lists read
 again. COPY writes the same comments, encoded beforehand, into a table with the same columns and no index, key or
@@ -77,7 +77,7 @@ def leases_of(connection: Connection, run: int, projects: dict[int, List]) -> li
 
 
 def batches(leases: list[Lease], served: dict[int, List], together: int) -> Iterator[list[PageCommit]]:
-    """The pages of walks, `together` of which are led side by side."""
+    """The pages of visits, `together` of which are led side by side."""
     for start in range(0, len(leases), together):
         walks = [(lease, paginator_of(lease)) for lease in leases[start : start + together]]
         while walks:

@@ -1,4 +1,4 @@
-"""Leases of 100 from a frontier of ten million walks, and the plan that serves them.
+"""Leases of 100 from a frontier of ten million entries, and the plan that serves them.
 
     python -m benchmarks lease, or python -m benchmarks.lease_many WALKS
 
@@ -38,7 +38,7 @@ FROM unnest(%s::text[], %s::int[]) AS s (stream, lane), generate_series(%s::bigi
 
 
 def fill(connection: Connection, walks: int) -> None:
-    """Make a frontier of walks that were all visited before, and some that are new or due."""
+    """Make a frontier of entries that were all visited before, and some that are new or due."""
     for index in ("frontier_queue_idx", "frontier_due_idx", "frontier_new_idx"):
         connection.execute(f"DROP INDEX crawl.{index}")
     entities = walks // len(SCHEDULED)

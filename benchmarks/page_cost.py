@@ -4,7 +4,7 @@
 
 A test compares each with what is written down there and fails at half as much again (`tests/crawl/test_cost.py`).
 Bytecode instructions and calls (those of C functions included) are counted: of decoding, of normalising together with
-the step of the walk, and of the commit of a page that is new and of one whose rows are all known. What passes between
+the paginator's step, and the commit of a page that is new and of one whose rows are all known. What passes between
 libpq and the server is taken from libpq's own trace, and the blocks of tables and indexes that the server looked at
 from its statistics. Pages before the counted ones warm caches and prepared statements.
 """

@@ -1,4 +1,4 @@
-"""One walk through one community by four programs: this project, dlt, Scrapy by the book, and aiohttp with COPY.
+"""One crawl of one community by four programs: this project, dlt, Scrapy by the book, and aiohttp with COPY.
 
     python -m benchmarks pipeline, or python -m benchmarks.pipeline USERS
 
@@ -107,7 +107,7 @@ def main() -> None:
     print()
     publish(
         "pipeline",
-        f"One walk by four programs: {users} users, {walks[OURS][0].rows:,} rows",
+        f"One crawl by four programs: {users} users, {walks[OURS][0].rows:,} rows",
         [
             "", "rows/s", "this project's rate to it", "CPU s per 100,000 rows", "of the database", "peak MiB",
             "requests", "start, s", "server busy",

@@ -56,7 +56,7 @@ def draw_growth(found: dict[str, Any]) -> None:
     for purpose in next(iter(found["figures"].values()))["leases"]:
         waits = [median(one["leases"][purpose]) for one in found["figures"].values()]
         places[1].plot(sizes, waits, "o-", label=purpose)
-    places[1].set_title("lease of 100 walks, ms", fontsize=10)
+    places[1].set_title("lease of 100 entries, ms", fontsize=10)
     places[1].legend(frameon=False)
     for place in places:
         place.set_xscale("log")

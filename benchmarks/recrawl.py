@@ -2,7 +2,7 @@
 
     python -m benchmarks recrawl, or python -m benchmarks.recrawl USERS
 
-The walk of `pipeline` by this project: a first time, then as `crawl --refresh` and as `crawl --audit`, each over a copy
+The crawl of `pipeline` by this project, then as `crawl --refresh` and as `crawl --audit`, each over a copy
 of the same warehouse, while the community stays as it is. `Without` leaves out the statements that write down what was
 before a change; there is no such option, for it is what a warehouse is for. Both take turns.
 """
@@ -66,7 +66,7 @@ def main() -> None:
             "of the database",
         ],
         lines,
-        notes=[f"Medians of {ROUNDS} rounds. Rows are those of all tables that the walk writes."],
+        notes=[f"Medians of {ROUNDS} rounds. Rows are those of all tables that the crawl writes."],
         figures={"/".join(key): [one.figures for one in runs] for key, runs in found.items()},
     )  # fmt: skip
 

@@ -24,7 +24,7 @@ _PREFIX = "HARVESTER_"
 _POSTGRES_SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 
 MOST_AT_ONCE = 128
-"""Walks that a worker leads at once where nothing limits it: a site of one's own."""
+"""Visits that a worker makes at once where nothing limits it: a site of one's own."""
 
 
 class Settings(BaseSettings):
@@ -171,7 +171,7 @@ class Settings(BaseSettings):
 
     @property
     def at_once(self) -> int:
-        """Walks that a worker leads at once: what the budget allows while one answer comes, no more for a slow site.
+        """Visits that a worker makes at once: what the budget allows while one answer comes, no more for a slow site.
 
         Without a limit, pages that wait at the same time share a transaction of up to 64 while 64 more are asked for.
         """

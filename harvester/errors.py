@@ -12,7 +12,7 @@
 
 `Stop` ends the program with one line that names the remedy. After `Retry` everybody slows down and the same
 thing is tried again. What is `SetAside` goes whole into `crawl.quarantine`, the rest of the work goes on, and
-the walk gets no certificate past it.
+the visit gets no certificate past it.
 
 Messages are single lines and hold no secret: they are printed and logged as they are.
 """

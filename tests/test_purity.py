@@ -1,4 +1,4 @@
-"""Some modules stay pure: what the API serves, the walk and the making of rows need no engine and no database."""
+"""Some modules stay pure: what the API serves, the paginators and the making of rows need no engine and no database."""
 
 from __future__ import annotations
 

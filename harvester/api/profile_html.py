@@ -235,7 +235,7 @@ def _as_read(content: Any) -> tuple[str | None, str]:
 def _text(node: Any) -> Iterator[str]:
     """Yield the text that a reader sees: emoji as `:name:`, line breaks, no scripts, and no other comment.
 
-    Elements are walked through without recursion: markup may be nested as deep as it likes.
+    Elements are iterated without recursion: markup may be nested as deep as it likes.
     """
     walk = iterwalk(node, events=("start", "end", "comment", "pi"))
     for event, child in walk:

@@ -51,9 +51,9 @@ class Part:
     """Part of a response in its visit.
 
     `first`: the first one under its lease; `full`: the list is read in full; `down_to` and `served`: see
-    `visits.paginator_of`; `alone`: it belongs to no walk, its rows are stored as they are; `position`: how many
+    `visits.paginator_of`; `alone`: it belongs to no visit, its rows are stored as they are; `position`: how many
     pages of its
-    walk were stored before; `proven`: the name that was asked for was shown to be the account's.
+    visit were stored before; `proven`: the name that was asked for was shown to be the account's.
     """
 
     first: bool = False

@@ -1,6 +1,6 @@
-"""A page into the warehouse: rows, their history, the walks they make due and the checkpoint, in one transaction.
+"""A page into the warehouse: rows, their history, the entries they make due and the checkpoint, in one transaction.
 
-A page is refused when its lease was lost or when it is not the page that its walk expects next: a late or doubled
+A page is refused when its lease was lost or when it is not the page that its visit expects next: a late or doubled
 page changes nothing. Pages that wait at the same time share a transaction; where one of them cannot be stored, each
 is tried alone. Of a page that fails alone, the items are set aside that the database refuses, and the rest is stored.
 """
@@ -84,7 +84,7 @@ class Writer:
         return whole
 
     def store(self, rows: Iterable[Rows]) -> Counts:
-        """Store rows that belong to no walk, in one transaction."""
+        """Store rows that belong to no visit, in one transaction."""
         return self._retried(lambda: self._store_alone(_ruled(self.connection, list(rows), self.rule)))
 
     def _commit_in_part(self, page: PageCommit, reason: str) -> BatchResult:
@@ -211,7 +211,7 @@ class Writer:
         return BatchResult([Committed() if page.lease.token in depths else Stale() for page in pages], counts)
 
     def _advance(self, pages: Sequence[PageCommit]) -> dict[UUID, int]:
-        """Move the checkpoints, and return by token the depth of each walk whose page is accepted."""
+        """Move the checkpoints, and return by token the depth of each entry whose page is accepted."""
         ordered = sorted(pages, key=lambda page: (page.lease.visit.stream.name, page.lease.visit.entity_id))
         rows = self.connection.execute(
             _ADVANCE, {"pages": Jsonb([_checkpoint(page) for page in ordered]), "lease": LEASE_SECONDS}
@@ -250,7 +250,7 @@ class Writer:
             return
         table = visit.stream.table
         place = OWNER_COLUMN.get(visit.stream.kind)
-        # A thing that is asked for when there is a reason was last seen by the walk that gave the reason.
+        # A thing that is asked for when there is a reason was last seen by the visit that gave the reason.
         last_seen_by = visit.stream.name if visit.stream.revisit < ONCE else DETAIL[visit.stream.kind]
         is_there = (
             sql.SQL(" AND EXISTS (SELECT FROM {} p WHERE p.id = t.{} AND p.gone_at IS NULL)").format(

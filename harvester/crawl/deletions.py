@@ -55,7 +55,7 @@ _NO_UNKNOWN = (
 
 
 def record_seen_items(connection: Connection, pages: Iterable[PageCommit]) -> None:
-    """Keep what each page of a walk through a whole list showed, until the walk ends."""
+    """Keep what each page of a visit through a whole list showed, until the visit ends."""
     noting = [page for page in pages if page.seen is not None]
     for page in noting:
         if page.first:
@@ -70,14 +70,14 @@ def record_seen_items(connection: Connection, pages: Iterable[PageCommit]) -> No
 
 
 def delete_seen_items(connection: Connection, page: PageCommit) -> None:
-    """Drop what a walk showed."""
+    """Drop what a visit showed."""
     connection.execute(
         "DELETE FROM crawl.seen_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s", _place(page)
     )
 
 
 def detect_deletions(connection: Connection, pages: Sequence[PageCommit]) -> list[bool]:
-    """Compare the rows of lists with what walks through the whole of them showed, before the walks are settled.
+    """Compare the rows of lists with what visits through the whole of them showed, before the visits are settled.
 
     Returns for each page whether its list is to be read in full once more, to confirm what it did not show.
     """
@@ -101,7 +101,7 @@ def detect_deletions(connection: Connection, pages: Sequence[PageCommit]) -> lis
 
 
 def misses(connection: Connection, page: PageCommit) -> bool:
-    """Return whether the walk through a whole list that a page ends missed anything, before the page is committed."""
+    """Return whether the visit through a whole list that a page ends missed anything, before the page is committed."""
     values = _place(page) | {"seen": page.visit_result.seen if page.visit_result is not None else None}
     with connection.transaction():
         missing = {item for item, _ in connection.execute(_missing(page.lease.visit.stream.name)[1], values).fetchall()}
@@ -166,7 +166,7 @@ def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> 
         _ask(connection, page, holds.verify_with, sorted(hidden))
     open_ = [item for item in rest if item not in hidden]  # of the others, another read could tell no more
     if is_second or is_short or not open_:
-        return waits  # what vanished since the first walk waits for the next one
+        return waits  # what vanished since the first visit waits for the next one
     if holds.verify_with is not None and len(open_) < visit_result.pages:
         _ask(connection, page, holds.verify_with, open_)
         return False
@@ -221,7 +221,7 @@ def _place(page: PageCommit) -> dict[str, Any]:
 def _missing(stream: str) -> tuple[bytes, bytes]:
     """Return two statements: lists that hold rows which their full read did not show; and these rows of one list.
 
-    Of each row it is told when it was last known to be there. What was stored after the walk began proves nothing.
+    Of each row it is told when it was last known to be there. What was stored after the visit began proves nothing.
     """
     holds = STREAMS[stream].members
     assert holds is not None

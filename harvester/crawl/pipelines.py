@@ -43,7 +43,7 @@ class WarehousePipeline:
             raise CloseSpider("refused") from None
 
     async def process_item(self, item: Page) -> Page:
-        """Commit the page and tell the walk that waits for it."""
+        """Commit the page and tell the visit that waits for it."""
         try:
             result = await self.session.commit(item.commit)
         except Exception as error:  # noqa: BLE001  (raised where the page is awaited)

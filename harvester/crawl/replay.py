@@ -1,7 +1,7 @@
 """Replay of archives into a warehouse: the same visits, the same commits, no request.
 
 Pages are taken in the order in which they came, and those left out that were read and not stored: by a run that was
-killed, that had lost its lease, or that the database refused. Such a page was read again at the same place of its walk.
+killed, that had lost its lease, or that the database refused. Such a page was read again at its position.
 Time stands where it stood then: the functions of the schema `crawl`
 that are named like the clock's come before them in this session, and tell the time of the page.
 """
@@ -156,7 +156,7 @@ class _Replay:
         return self.writer.rule.hides(visit.stream.kind.value, visit.entity_id, visit.owner_id, visit.username)
 
     def _lease(self, response: Archived) -> None:
-        """Take the walk of a response as its visit did, from where it is now."""
+        """Take up the paginator of a response as its visit did, from where it is now."""
         part, visit = response.part, response.visit
         assert part is not None
         key = (visit.stream.name, visit.entity_id)

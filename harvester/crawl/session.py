@@ -251,7 +251,7 @@ class Session:
         return await done
 
     async def store(self, rows: list[Rows]) -> None:
-        """Store rows that belong to no walk."""
+        """Store rows that belong to no visit."""
         self.counts.merge(await self._write(lambda writer: writer.store(rows)))
 
     async def _write(self, work: Callable[[Writer], T]) -> T:

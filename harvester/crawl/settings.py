@@ -8,14 +8,14 @@ BOT_NAME = "scratch-harvester"
 SPIDER_MODULES = ["harvester.crawl.spiders"]
 USER_AGENT = _chosen.user_agent  # default: Scrapy's own name; an operator states who it is and how to reach them
 
-CONCURRENT_REQUESTS = MOST_AT_ONCE  # default 16: the spider leads as many walks as the warehouse's rate has use for
+CONCURRENT_REQUESTS = MOST_AT_ONCE  # default 16: the spider makes as many visits as the warehouse's rate has use for
 CONCURRENT_REQUESTS_PER_DOMAIN = CONCURRENT_REQUESTS  # default 8: there is but one
 CONCURRENT_ITEMS = 1  # default 100: Scrapy starts that many tasks per response, 564 against 996 requests/s
 DOWNLOAD_TIMEOUT = 30  # default 180 s: a list that takes longer is asked again
 DOWNLOAD_MAXSIZE = 16 * 2**20  # default 1 GiB: the largest page is some 150 KiB
 DOWNLOAD_WARNSIZE = 0  # default 32 MiB: the limit above is the word
 DOWNLOAD_DELAY = 0  # default 0: the budget in the warehouse paces all workers together
-RETRY_ENABLED = False  # default True: a walk retries its own page, and may ask everybody to slow down
+RETRY_ENABLED = False  # default True: a visit retries its own page, and may ask everybody to slow down
 DOWNLOAD_VERIFY_CERTIFICATES = True  # default False: who answers must prove to be the host that was asked
 REDIRECT_ENABLED = False  # default True: a redirect is never data (bans and maintenance redirect)
 COOKIES_ENABLED = False  # default True: nothing here has a session

@@ -1,6 +1,6 @@
 """The base of all spiders: lease a frontier entry, await its pages one by one, hand each over, until it is read.
 
-A walk is a coroutine, and several run at once. Its pages leave through Scrapy's downloader, so that the downloader
+A visit is a coroutine, and several run at once. Its pages leave through Scrapy's downloader, so that the downloader
 middlewares apply, and enter the warehouse through the item pipeline, one item a page; the next page is asked for when
 the one before is committed.
 """
@@ -634,7 +634,7 @@ class FrontierSpider(Spider):
         return page.visit_result
 
     async def _hand_over(self, commit: PageCommit) -> bool:
-        """Send a page through the pipeline and wait until it is committed; whether the walk may go on."""
+        """Send a page through the pipeline and wait until it is committed; whether the visit may go on."""
         visit = commit.lease.visit
         self._keep(visit, proven=commit.visit_result is not None and commit.visit_result.proven)
         page = Page(commit, asyncio.get_running_loop().create_future())
@@ -848,7 +848,7 @@ class FrontierSpider(Spider):
         raise error
 
     async def _slow_down(self, error: TransientHTTP, attempt: int) -> None:
-        """Wait before the next attempt: everybody where the site asks for it, else this walk alone."""
+        """Wait before the next attempt: everybody where the site asks for it, else this visit alone."""
         seconds = error.retry_after if error.retry_after is not None else backoff(attempt)
         if error.status in (429, 503) or error.retry_after is not None:
             await self.session.rate_limiter.pause(seconds, str(error))

@@ -87,7 +87,7 @@ class CertifiedPaginator(Paginator):
 
     @abstractmethod
     def _step(self, entries: list[offset.Entry], *, absent: bool) -> offset.Step:
-        """Take a page as the walk sees it."""
+        """Take a page as the paginator sees it."""
 
     def advance(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> offset.Step:
         result = self._step(entries(self.stream, records or (), aside), absent=records is None)
@@ -96,7 +96,7 @@ class CertifiedPaginator(Paginator):
 
 
 class OffsetPaginator(CertifiedPaginator):
-    """By limit and offset: see `walk`."""
+    """By limit and offset: see `pagination.offset`."""
 
     def __init__(self, lease: Lease, down_to: int | None = None, served: int = PAGE_LIMIT) -> None:
         super().__init__(lease)
@@ -230,7 +230,7 @@ def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:
 def take_page(
     lease: Lease, paginator: Paginator, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()
 ) -> tuple[PageCommit, offset.Step]:
-    """Make the commit of a page of a list, and tell how the walk saw it.
+    """Make the commit of a page of a list, and tell how the paginator saw it.
 
     `records` is None where the source says that there is no such list; `aside` are the items that cannot be used.
     """
@@ -289,7 +289,7 @@ def page_in_doubt(lease: Lease, records: Sequence[Any] | None, *, begins: bool) 
 
 
 def would_date(lease: Lease, page: PageCommit) -> bool:
-    """Return whether a page ends a walk that dates what it did not show, if it missed anything.
+    """Return whether a page ends a visit that dates what it did not show, if it missed anything.
 
     That counts only once the thing itself that the list belongs to has answered. Comments and projects are asked for
     one by one instead.
@@ -312,7 +312,7 @@ def _may_be_another(lease: Lease, records: Sequence[Any]) -> bool:
         # What is asked for by its id is seldom another thing: a single item of before is enough.
         return len(lease.anchors) >= EVIDENCE and not connects(lease.anchors, page, exclusive=True)
     exclusive = stream.members is not None and stream.members.table.endswith("_comments")
-    # Where a walk was left nothing tells how long ago that was.
+    # Where a visit was left nothing tells how long ago that was.
     return lease.state is not None or not connects(lease.anchors, page, exclusive=exclusive)
 
 

@@ -120,7 +120,7 @@ def _responsible(release: Release) -> dict[str, Any]:
         if field.treatment
     ]
     told: dict[str, Any] = {
-        "rai:dataCollection": "Read from the public Scratch API in walks through its lists, whose pages overlap and are"
+        "rai:dataCollection": "Read from the public Scratch API in visits of its lists, whose pages overlap and are"
         " certified by key or identity.",
         "rai:dataCollectionType": ["Web API", "Observational"],
         "rai:dataCollectionMissingData": "What was not visible when last visited, or not visited within the bound, is"

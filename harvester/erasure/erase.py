@@ -242,7 +242,7 @@ class Rule:
         return [item for item in items if not self.names(kind, item)]
 
     def of_walk(self, stream: Stream, kept: str | None) -> str | None:
-        """Leave the erased out of the items that the state or the certificate of a walk, as JSON, remembers."""
+        """Leave the erased out of the items that the state or the certificate of an entry, as JSON, remembers."""
         kind = _item_kind(stream)
         if not self or kept is None or kind is None:
             return kept
@@ -254,7 +254,7 @@ class Rule:
         return json.dumps(walk)
 
     def in_walk(self, stream: Stream, walk: Any) -> bool:
-        """Tell whether the state or the certificate of a walk remembers somebody erased, or something of theirs."""
+        """Tell whether the state or the certificate of an entry remembers somebody erased, or something of theirs."""
         kind = _item_kind(stream)
         if kind is None or not walk:
             return False
@@ -726,7 +726,7 @@ class _Work:
 
     def _walks(self) -> None:
         """Reset each list that remembers the person or something of theirs: it is read in full the next time."""
-        # Ids stand in JSON as they are written here: only walks with one of the digits in it are looked at.
+        # Ids stand in JSON as they are written here: only entries with one of the digits in it are looked at.
         numbers = [str(value) for kind in (USER, PROJECT) for value in self.known[kind]]
         walks = self.connection.execute(
             "SELECT stream, entity_id, state, certificate FROM crawl.frontier WHERE stream = ANY(%s)"

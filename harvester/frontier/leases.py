@@ -42,7 +42,7 @@ AHEAD_SECONDS = 90 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """Something the operator puts in scope, with the hops from it that are walked too."""
+    """Something the operator puts in scope, with the links from it that are followed."""
 
     kind: Kind
     entity_id: int
@@ -144,7 +144,7 @@ def requests_of_the_killed(connection: Connection, run: int) -> int:
 
 
 def recover(connection: Connection, own: int) -> int:
-    """Record the end of runs that live no more, which frees their walks; return how many those are.
+    """Record the end of runs that live no more, which frees their entries; return how many those are.
 
     `own` is the run of this very session, 0 if none: to the session that holds it a lock looks free.
     """
@@ -171,13 +171,13 @@ class Purpose(StrEnum):
     SCHEDULED = "scheduled"
     """It pays: enough new items are to be expected."""
     RECHECK = "recheck"
-    """Drawn at random, every walk as likely as another: what no rate and no class has a say in."""
+    """Drawn at random, every entry as likely as another: what no rate and no class has a say in."""
     AUDIT = "audit"
     """Read in full before it must be, the one that waits longest first."""
 
 
 _LEAST_REACH = 4
-"""Walks of a queue that are looked at, at least."""
+"""Entries of a queue that are looked at, at least."""
 
 
 class Picker:
@@ -241,9 +241,9 @@ def lease(
     picker: Picker | None = None,
     now: datetime | None = None,
 ) -> list[Lease]:
-    """Take up to `count` walks for a purpose; with `only`, of these entities or on their pages, new or due.
+    """Take up to `count` entries for a purpose; with `only`, of these entities or on their pages, new or due.
 
-    `since` is when the last walk that was leased had become due. What is due goes on from there as a rule, and the
+    `since` is when the last entry that was leased had become due. What is due goes on from there as a rule, and the
     search for it need not pass by the places in the index of all that was done before. `min_gain` is what a scheduled
     visit must save, in item-days (0: anything), and `picker` finds them; `now` is the time, None for the clock's.
     """
@@ -325,7 +325,7 @@ _STREAMS_OF: dict[str, Any] = {
 }
 
 _PLACES = 128
-"""Places for rows that are looked at in a page of 8 kB. A walk takes 120 bytes and two places at most, so that hardly
+"""Places for rows that are looked at in a page of 8 kB. An entry takes 120 bytes and two places at most, so that hardly
 any stands beyond; and each visit gives it another place."""
 _FREE = (
     f"(w.lease_token IS NULL OR w.lease_until < {NOW} OR w.lease_run IN"
@@ -346,7 +346,7 @@ _CHOSEN = {
     Purpose.NEW: _due_only("w.visits = 0"),
     Purpose.DUE: _due_only("w.visits > 0"),
     # By the places where they were just seen: the key of each would be looked up in a leaf of its own of a large index.
-    # A walk that has moved since is left for the next lease.
+    # An entry that has moved since is left for the next lease.
     Purpose.SCHEDULED: f"""
         SELECT w.ctid AS place FROM crawl.frontier w
         JOIN unnest(%(places)s::text[]::tid[], %(picked)s::text[], %(entities)s::bigint[])
@@ -446,7 +446,7 @@ def _held(leases: Sequence[Lease]) -> dict[str, Any]:
 
 
 def release(connection: Connection, leases: Sequence[Lease]) -> None:
-    """Give back walks that were not finished; what they committed stays."""
+    """Give back entries that were not finished; what they committed stays."""
     with connection.transaction():
         connection.execute(_GIVE_BACK.format(more=""), _held(leases))
 
@@ -649,7 +649,7 @@ WHERE stream = ANY(%(streams)s) AND {_FREE}
 def propagate(connection: Connection) -> int:
     """Carry a raised depth on to what was met before it was raised, out of the warehouse and without a request.
 
-    Returns how many walks came into scope or were raised.
+    Returns how many entries came into scope or were raised.
     """
     changed = 0
     with connection.transaction():

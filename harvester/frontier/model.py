@@ -63,7 +63,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to commit pages of one walk, and where the walk stands."""
+    """The right to commit pages of one visit, and where the visit stands."""
 
     visit: Visit
     token: UUID
@@ -115,10 +115,10 @@ class VisitResult:
 
 @dataclass(frozen=True, slots=True)
 class PageCommit:
-    """All that one page changes; `state` is the walk's state after it, as JSON, while the walk goes on.
+    """All that one page changes; `state` is the paginator's state after it, as JSON, while the visit goes on.
 
-    `seen` are the items on the page, for a walk that must tell in the end what it did not show; `first` says that the
-    walk begins with this page. `records` are what the rows were made of, of a page of a list at `path`; `aside` are its
+    `seen` are the items on the page, for a visit that must tell in the end what it did not show; `first` says that the
+    visit begins with this page. `records` are what the rows were made of, of a list's page at `path`; `aside` are its
     items that could not be used.
     """
 

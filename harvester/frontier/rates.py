@@ -109,21 +109,21 @@ BIRTH = """CASE v.kind
     WHEN 'project' THEN (SELECT coalesce(x.shared_at, x.created_at) FROM scratch.projects x WHERE x.id = o.entity_id)
     WHEN 'studio' THEN (SELECT x.created_at FROM scratch.studios x WHERE x.id = o.entity_id)
 END"""
-"""SQL: when the entity of walk `o` came to be."""
+"""SQL: when the entity of frontier entry `o` came to be."""
 
 ACTIVITY = """CASE v.kind
     WHEN 'project' THEN (SELECT x.views FROM scratch.projects x WHERE x.id = o.entity_id)
     WHEN 'studio' THEN (SELECT x.follower_count FROM scratch.studios x WHERE x.id = o.entity_id)
 END"""
-"""SQL: how much goes on at the entity of walk `o`."""
+"""SQL: how much goes on at the entity of frontier entry `o`."""
 
 REST = """coalesce(CASE v.kind
     WHEN 'project' THEN (SELECT x.gone_at IS NOT NULL FROM scratch.projects x WHERE x.id = o.entity_id)
     WHEN 'studio' THEN (SELECT x.gone_at IS NOT NULL FROM scratch.studios x WHERE x.id = o.entity_id)
 END, false)"""
-"""SQL: whether the entity of walk `o` is gone, so that its lists rest until it is back.
+"""SQL: whether the entity of frontier entry `o` is gone, so that its lists rest until it is back.
 
-Not by EXISTS: for that a planner may look up all that is gone, once for all walks."""
+Not by EXISTS: for that a planner may look up all that is gone, once for all entries."""
 
 
 def _past() -> str:

@@ -114,7 +114,7 @@ def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 def _streams(connection: Connection, min_gain: float) -> list[dict[str, Any]]:
     """By stream what is in scope, and how fresh it is.
 
-    `on_time` is the share of walks whose next visit is not due and would not pay yet, `expected_unseen` how many new
+    `on_time` is the share of entries whose next visit is not due and would not pay yet, `expected_unseen` how many new
     items are to be expected in their lists by now.
     """
     return in_order(_all(connection, STREAMS_QUERY, stream_values(min_gain)))

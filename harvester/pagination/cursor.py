@@ -1,8 +1,8 @@
-"""The certified walk over a list that is read by a date: all that is at least as old as a given second, newest first.
+"""The certified visit of a list by date: a request gives all that is at least as old as a second, newest first.
 
 A cursor that is a value, not a place, is not moved by what enters or leaves the list: the next page begins with the
 whole second in which the last one ended, so nothing between them can be skipped. What it cannot pass is a second with
-more items than a page holds: the walk says so, goes on below it, and gives no certificate. The cursor never moves up:
+more items than a page holds: the visit says so, goes on below it, and gives no certificate. The cursor never moves up:
 arbitrary responses cannot keep a visit from ending.
 
 A cursor is the second of an item that was read, so a page behind it shows that item. An empty page there is asked for
@@ -33,7 +33,7 @@ what enters in the last second while it is read."""
 
 
 class State(Struct, kw_only=True, omit_defaults=True):
-    """All that a walk must remember between two pages. `before` is the cursor: seconds since 1970, None at the head."""
+    """State of a visit between two pages. `before` is the cursor: seconds since 1970, None at the head."""
 
     pages: int = 0
     before: int | None = None
@@ -60,11 +60,11 @@ class State(Struct, kw_only=True, omit_defaults=True):
     earlier_tail: list[int] | None = None
     """Those that the certificate before told."""
     proved: Certificate | None = None
-    """The certificate of this walk, while it looks once behind the end that an earlier one saw."""
+    """The certificate of this visit, while it looks once behind the end that an earlier one saw."""
 
 
 def begin(last: Certificate | None, *, full: bool = False) -> State:
-    """Return the state of a new walk: down to the last certificate, or to the end of the list without one or `full`."""
+    """Return the state of a new visit: to the last certificate, or to the end of the list without one or `full`."""
     if last is None or not last.complete:
         return State()
     return State(until=None if full else replace(last), earlier_tail=last.tail)

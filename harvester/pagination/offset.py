@@ -1,6 +1,6 @@
-"""The certified walk over one list: a pure state machine, page in, next request or certificate out.
+"""The certified visit of a list by offset: a pure state machine, page in, next request or certificate out.
 
-A page is a contiguous slice of a list whose members keep their relative order. Three grounds let a walk claim
+A page is a contiguous slice of a list whose members keep their relative order. Three proofs let a visit claim
 that nothing was skipped between two pages:
 
 - identity: the page holds an item of the certified page before it; what follows that item follows here;
@@ -8,8 +8,8 @@ that nothing was skipped between two pages:
   although the item at the boundary itself may be gone;
 - head: a page at offset 0 begins where the list begins.
 
-Without a ground the walk steps back, twice as far each time, and reads again. Where items are hidden after limit
-and offset, or where the source contradicts its declared order, no such proof exists: the walk then reads the
+Without a proof the visit steps back, twice as far each time, and reads again. Where items are hidden after limit
+and offset, or where the source contradicts its declared order, no such proof exists: the visit then reads the
 list in full until two reads agree, and its certificate says so.
 
 The source may serve pages that are shorter than the limit asked for. A page is full when it is as long as the longest
@@ -32,7 +32,7 @@ from harvester.api.stream import Order
 
 _ANCHORS = PAGE_LIMIT
 _HEAD_EVIDENCE = 3
-"""Known items, in their known order, that show an incremental walk of a list without key that it has arrived."""
+"""Known items, in their known order, that show an incremental visit of a list without key that it has arrived."""
 _LOST_STEPS = 12
 """Steps back in a row after which a boundary is given up: twelve doublings span 4,096 places."""
 SMALLEST_CLAMP = 4
@@ -86,7 +86,7 @@ class Certificate(Struct, kw_only=True):
 
     `anchors` are the first items of a list that grows at its head, the last ones of a list that grows at its
     tail, and `offset`, `digest` tell the page on which they stood. Without a digest there is nothing to go on from: the
-    next walk reads the list in full. `complete` is False where nothing was proved.
+    next visit reads the list in full. `complete` is False where nothing was proved.
     """
 
     proven_by: ProvenBy
@@ -102,7 +102,7 @@ class Certificate(Struct, kw_only=True):
     end: int = 0
     """The place behind the last item, when the end of the list was last seen."""
     tail: list[int] | None = None
-    """The last items of the list then; None where no walk has seen its end."""
+    """The last items of the list then; None where no visit has seen its end."""
     tail_key: int | None = None
     confirmed: bool = False
     """Whether two visits, one after the other, saw the list end behind the same item."""
@@ -117,7 +117,7 @@ NOTHING = Certificate(proven_by=ProvenBy.NONE, complete=False)
 
 
 class State(Struct, kw_only=True, omit_defaults=True):
-    """All that a walk must remember between two pages; kept in the checkpoint as JSON."""
+    """State of a visit between two pages; kept in the checkpoint as JSON."""
 
     offset: int = 0
     phase: str = "forward"
@@ -138,7 +138,7 @@ class State(Struct, kw_only=True, omit_defaults=True):
     quiet: int = 0
     """Empty pages in a row, or full ones that only repeat."""
 
-    # What the certificate will say, and the one that an incremental walk started from.
+    # What the certificate will say, and the one that an incremental visit started from.
     base: Certificate | None = None
     head_key: int | None = None
     pass_key: int | None = None
@@ -156,16 +156,16 @@ class State(Struct, kw_only=True, omit_defaults=True):
     """Times that a place which holds an item was asked for again and was empty."""
     capped: bool = False
 
-    # The end of the list: what this walk saw of it, and what the certificate before said.
+    # The end of the list: what this visit saw of it, and what the certificate before said.
     end: int = 0
     tail: list[int] | None = None
     tail_key: int | None = None
     earlier_tail: list[int] | None = None
     proved: Certificate | None = None
-    """The certificate of this walk, while it looks once behind the end that an earlier one saw."""
+    """The certificate of this visit, while it looks once behind the end that an earlier one saw."""
 
     down_to: int | None = None
-    """A key below which an incremental walk of a keyed list goes on reading, for what may have changed there."""
+    """A key below which an incremental visit of a keyed list goes on reading, for what may have changed there."""
     found: int = 0
     """Items that the certified part brought, each once."""
     fresh: int = 0
@@ -198,9 +198,9 @@ class Step(Struct, kw_only=True):
     crowded: bool = False
     """Whether more may stand in one second than a date cursor can pass."""
     whole: bool = False
-    """With `done`: whether the walk showed each item that was in the list throughout, from its head to its end."""
+    """With `done`: whether the visit showed each item that was in the list throughout, from its head to its end."""
     fresh: int = 0
-    """With `done`: items that the last certificate does not cover; 0 for a first walk."""
+    """With `done`: items that the last certificate does not cover; 0 for a first visit."""
     found: int = 0
     """With `done` and `whole`: items that the list held."""
 
@@ -208,9 +208,9 @@ class Step(Struct, kw_only=True):
 def begin(
     listing: Listing, last: Certificate | None = None, down_to: int | None = None, *, full: bool = False
 ) -> State:
-    """Return the state of a new walk: from the last certificate, or from the head of the list without one.
+    """Return the state of a new visit: from the last certificate, or from the head of the list without one.
 
-    With `down_to` a walk that grows at its head reads on to that key, though nothing new can stand there. With `full`
+    With `down_to` a visit that grows at its head reads on to that key, though nothing new can stand there. With `full`
     it reads the whole list, and the last certificate only tells where the list was seen to end.
     """
     state = State(down_to=down_to)
@@ -305,7 +305,7 @@ def _forward(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
         behind = _behind(state.earlier_tail, page)
         if not behind:
             return _end(listing, state, saw_end=short and behind is not None)
-        # The list goes on behind what was its end: the walk does too.
+        # The list goes on behind what was its end: the visit does too.
         state.until = None
     if short and state.quiet >= listing.stop_after_empty_pages:
         # A short page where lists are filtered before the limit, else nothing at all in a whole page or more.
@@ -319,7 +319,7 @@ def _forward(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
 
 
 def _still(listing: Listing, state: State, until: Certificate, page: Sequence[Entry]) -> Step:
-    """End a walk whose first page is as it was, once the end of the list is confirmed."""
+    """End a visit whose first page is as it was, once the end of the list is confirmed."""
     result = Step(done=until, certified=True, whole=until.single, found=len(page))
     if until.confirmed or until.capped or until.tail is None:
         return result
@@ -508,7 +508,7 @@ def _unchanged(state: State, until: Certificate, page: Sequence[Entry]) -> bool:
 
 
 def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
-    """Remember the page from which the next walk will go on: the head, or the last page of a list that grows there."""
+    """Remember the page from which the next visit will go on: the head, or the last page of a list that grows there."""
     short = len(page) < _size(listing, state)
     if listing.order is Order.OLDEST_FIRST:
         if short and (page or state.offset == 0):
@@ -643,9 +643,9 @@ def _begin_again(state: State) -> Step:
 
 
 def _recheck(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
-    """Read the head again, down to below where the walk began: what moved there in the meantime stands above that.
+    """Read the head again, down to below where the visit began: what moved there in the meantime stands above that.
 
-    One page that reaches so far is one atomic read and ends the walk. A pass over several pages may be overtaken by
+    One page that reaches so far is one atomic read and ends the visit. A pass over several pages may be overtaken by
     moves in its turn and calls for another.
     """
     if not _certified(listing, state, page):
@@ -653,7 +653,7 @@ def _recheck(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     state.lost = 0
     if state.offset == 0:
         if state.base is not None and state.base.digest == digest(_ids(page)):
-            # The head as it was when the walk, or the pass before, began: nothing moved there in the meantime.
+            # The head as it was when the visit, or the pass before, began: nothing moved there in the meantime.
             return _done(listing, state, whole=state.whole)
         began, state.pass_key = state.head_key, _first_key(page)
         _note_base(listing, state, page)

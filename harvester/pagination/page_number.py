@@ -1,8 +1,8 @@
-"""The walk over numbered pages, newest first, which can be neither overlapped nor moved to a place between two.
+"""The visit of a list by numbered pages, newest first, which can be neither overlapped nor shifted.
 
 What leaves the list while it is read draws an unread item onto a page that was read, and nothing on the next page
 shows it. So one read proves nothing where it took more than a page: the pages are read until two reads agree. A later
-walk is one request while the first page stands as it was, and else reads down to the certified high-water key. Where
+visit is one request while the first page stands as it was, and else reads down to the certified high-water key. Where
 the list took more than a page, the next visit asks once for the page behind its last one.
 """
 
@@ -29,7 +29,7 @@ _ANCHORS = 10
 
 
 class State(Struct, kw_only=True, omit_defaults=True):
-    """All that a walk must remember between two pages. `page` is asked for next, from 1."""
+    """State of a visit between two pages. `page` is the number of the next request, from 1."""
 
     page: int = 1
     pages: int = 0
@@ -53,11 +53,11 @@ class State(Struct, kw_only=True, omit_defaults=True):
     earlier_end: int | None = None
     """The last page, as the certificate before told."""
     proved: Certificate | None = None
-    """The certificate of this walk, while it asks once for the page behind the last one."""
+    """The certificate of this visit, while it asks once for the page behind the last one."""
 
 
 def begin(last: Certificate | None, *, full: bool = False) -> State:
-    """Return the state of a new walk: down to the last certificate, or to the last page without one or `full`."""
+    """Return the state of a new visit: down to the last certificate, or to the last page without one or `full`."""
     if last is None or not last.complete:
         return State()
     return State(until=None if full else replace(last), earlier_end=None if last.tail is None else last.end)
@@ -133,7 +133,7 @@ def _end_of_read(state: State, *, atomic: bool, arrived: bool) -> Step:
 
 
 def _arrive(state: State, certificate: Certificate) -> Step:
-    """End a walk at what was certified before, once it is confirmed where the list ends."""
+    """End a visit at what was certified before, once it is confirmed where the list ends."""
     until = state.until
     assert until is not None
     certificate.end, certificate.tail = until.end, until.tail

@@ -1,6 +1,6 @@
 """Maintenance of the warehouse: old operational rows are deleted, and tables vacuumed.
 
-Nothing of `scratch` and `history` is deleted here, nor a walk, a seed, a design or an erasure.
+Nothing of `scratch` and `history` is deleted here, nor an entry, a seed, a design or an erasure.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def _apart(mine: list[str], theirs: list[str]) -> tuple[list[str], list[str]]:
 
 
 def without_unstored(mine: list[Any], theirs: list[Any], runs: Runs) -> list[Any]:
-    """The replayed rows but for those that a killed run had read and not stored: at most one for each of its walks."""
+    """The replayed rows but for those that a killed run had read and not stored: at most one for each of its visits."""
 
     def run_of(pair: Any) -> int:
         return runs.number(pair[1]["seen_at"])

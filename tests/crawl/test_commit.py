@@ -173,7 +173,7 @@ def test_no_table_is_scanned_while_it_is_almost_empty(connection: Connection, wr
             read.update(read_through(connection) - before)
 
     read: Counter[str] = Counter()
-    # The more walks there are, the better a look through a table of a few rows seems: for each of many lists.
+    # The more visits there are, the better a look through a table of a few rows seems: for each of many lists.
     connection.execute(
         "INSERT INTO crawl.frontier (stream, entity_id, due_at)"
         " SELECT 'user', n, now() + interval '1 day' FROM generate_series(1, 20000) n"
@@ -590,7 +590,7 @@ def test_an_object_that_answers_404_is_gone_and_comes_back(connection: Connectio
 
 
 def test_a_raised_depth_reaches_what_was_met_before(connection: Connection, writer: Writer, run: int) -> None:
-    """Seeded again deeper: what the walks met already is put in scope out of the warehouse, without a request."""
+    """Seeded again deeper: what the visits met already is put in scope out of the warehouse, without a request."""
     walked_project(connection, writer, run)
     writer.commit([visited(take(connection, run, "project_comments"), [comment(1, author=9)])])
     assert not any(stream == "user" for stream, _ in due(connection))

@@ -118,7 +118,7 @@ def test_what_the_second_walk_shows_is_not_gone(house: House) -> None:
     house.walk("studio_projects", [1, 2, 3])
     assert house.gone("studio_projects", "project_id") == {}
     assert house.one("SELECT count(*) FROM crawl.missing_items") == 0
-    # The next absence begins anew: one walk that missed it long ago confirms nothing.
+    # The next absence begins anew: one visit that missed it long ago confirms nothing.
     house.audit("studio_projects")
     house.walk("studio_projects", [1, 3])
     assert house.gone("studio_projects", "project_id") == {}
@@ -172,7 +172,7 @@ def test_a_walk_of_many_pages_remembers_what_each_showed(house: House) -> None:
     for _ in range(2):
         house.audit("studio_projects")
         lease = house.lease("studio_projects")
-        # The walk is cut after a page and begun anew: what the cut one showed counts no more.
+        # The visit is cut after a page and begun anew: what the cut one showed counts no more.
         house.writer.commit([PageCommit(lease, [], 2, state="{}", seen=[1, 2], first=True)])
         leases.release(house.connection, [lease])
         house.audit("studio_projects")

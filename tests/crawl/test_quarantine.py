@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 READABLE, GARBAGE = b'{"count": 3}', b"<html>"
 CASES = {
-    # entity: the body, seconds between the case and the last visit (None: never visited), failures of the walk
+    # entity: the body, seconds between the case and the last visit (None: never visited), failures of the visit
     1: (READABLE, None, 1),
     2: (READABLE, 5, 0),
     3: (GARBAGE, 5, 0),

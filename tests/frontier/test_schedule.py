@@ -47,7 +47,7 @@ def run(connection: Connection) -> int:
 
 
 def fill(connection: Connection, rows: list[tuple[int, int, float]], due: timedelta = timedelta(days=99)) -> None:
-    """Walks as (entity, class, days since the last visit)."""
+    """Entries as (entity, class, days since the last visit)."""
     for entity, class_, ago in rows:
         visited = START - timedelta(days=ago)
         connection.execute(
@@ -107,7 +107,7 @@ def test_nothing_is_visited_that_does_not_save_the_price(connection: Connection,
 
 def test_entries_moved_before_their_lease_are_picked_again(connection: Connection, run: int) -> None:
     class Disturbed(Picker):
-        """All walks move after the first pick, as they do when lists are classed anew."""
+        """All entries move after the first pick, as they do when lists are classed again."""
 
         moved = False
 
@@ -180,7 +180,7 @@ def test_the_first_visit_teaches_what_the_list_shows_of_its_past(connection: Con
 
 
 def put_observed(connection: Connection, news: Any, exposure: Any, stratum: int = 8) -> None:
-    """Walks as visits left them: how many items came in how many days."""
+    """Entries as visits left them: how many items came in how many days."""
     with (
         connection.cursor() as cursor,
         cursor.copy(
@@ -295,7 +295,7 @@ def test_expected_replies_use_the_time_of_observation(connection: Connection) ->
 
 
 def test_every_walk_is_as_likely_to_be_drawn_for_a_recheck(connection: Connection, run: int) -> None:
-    """Whatever its class: 60 walks, drawn some 3,000 times, tested against even chances."""
+    """Whatever its class: 60 entries, drawn some 3,000 times, tested against even chances."""
     fill(connection, [(n, n % 30, 5.0 + n) for n in range(60)])
     drawn: Counter[int] = Counter()
     for turn in range(800):
@@ -307,7 +307,7 @@ def test_every_walk_is_as_likely_to_be_drawn_for_a_recheck(connection: Connectio
     expected = drawn.total() / 60
     assert expected > 5
     chi_square = sum((drawn[n] - expected) ** 2 / expected for n in range(60))
-    # Leases of several take no walk twice, which makes counts a little more even than chance; 99.9% is at 99.6.
+    # Leases of several take no entry twice, which makes counts a little more even than chance; 99.9% is at 99.6.
     assert chi_square < 100, drawn
     fill(connection, [(n, 3, 0.1) for n in range(100, 140)])
     again = frontier.lease(connection, run, NAMES, 50, purpose=Purpose.RECHECK, now=START)

@@ -89,7 +89,7 @@ def check_json(value: Any) -> None:
 
 
 def walking(data: bytes) -> None:
-    """Any pages to any walk: it goes on or it ends, and what it keeps between pages can be read again."""
+    """Any pages to any visit: it goes on or it ends, and what it keeps between pages can be read again."""
     if len(data) < 3:
         return
     listing = offset.Listing(
@@ -131,7 +131,7 @@ def kept(state: Any, kind: Any) -> Any:
 
 
 def certificate_of(data: bytes, place: int) -> offset.Certificate | None:
-    """What an earlier walk may have left."""
+    """What an earlier visit may have left."""
     if place & 1:
         return None
     return offset.Certificate(
@@ -140,7 +140,7 @@ def certificate_of(data: bytes, place: int) -> offset.Certificate | None:
 
 
 def dating(data: bytes) -> None:
-    """Any answers to a walk by a date: it ends, it never asks for what is younger than what it asked before."""
+    """Any answers to a visit by a date: it ends, it never asks for what is younger than what it asked before."""
     if len(data) < 3:
         return
     listing = offset.Listing(order=offset.Order.NEWEST_FIRST, keyed=True, lookback=data[0] % 4, limit=1 + data[1] % 8)
@@ -161,7 +161,7 @@ def dating(data: bytes) -> None:
 
 
 def paging(data: bytes) -> None:
-    """Any answers to a walk by page number: it ends, and it asks for no page below the first or beyond the last."""
+    """Any answers to a visit by page number: it ends, and it asks for no page below the first or beyond the last."""
     if len(data) < 3:
         return
     listing = offset.Listing(

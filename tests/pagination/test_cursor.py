@@ -1,4 +1,4 @@
-"""The walk by date loses nothing that was there throughout, whatever enters, leaves or ties while it reads."""
+"""The visit by date loses nothing that was there throughout, whatever enters, leaves or ties while it reads."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The walk against simulated lists that change between any two reads.
+"""The visit against simulated lists that change between any two reads.
 
 A list is simulated as a row of raw entries, some hidden after limit and offset; `Source` applies churn before each
-read. What was visible throughout a walk must have been returned by it, whatever happened in between.
+read. What was visible throughout a visit must have been returned by it, whatever happened in between.
 """
 
 import random
@@ -128,7 +128,7 @@ def run(source: Source, last: Certificate | None = None, most: int = 3000) -> Ou
     for requests in range(1, most):
         page = source.read(state.offset)
         returned |= {entry.id for entry in page}
-        # A walk may be cut anywhere and go on from its checkpoint.
+        # A visit may be cut anywhere and go on from its checkpoint.
         state = msgspec.json.decode(msgspec.json.encode(state), type=State)
         result = walk.step(source.listing, state, page)
         contradicted |= result.contradiction
@@ -139,7 +139,7 @@ def run(source: Source, last: Certificate | None = None, most: int = 3000) -> Ou
 
 
 def confirmed(source: Source) -> Outcome:
-    """Two walks, of which the second confirms where the list ends."""
+    """Two visits, of which the second confirms where the list ends."""
     first = run(source)
     second = run(source, first.certificate)
     second.returned |= first.returned
@@ -177,13 +177,13 @@ SHRINKING = {
     "lag": {"inserts": 0.5, "deletes": 3.0, "lag": 2},
     "cache": {"inserts": 0.5, "deletes": 3.0, "lag": 1, "cache": 0.4},
 }
-"""Where more leaves than enters, which draws unread items past a walk that checks nothing."""
+"""Where more leaves than enters, which draws unread items past a visit that checks nothing."""
 
 
 @pytest.mark.parametrize("churn", CHURN, ids=str)
 @pytest.mark.parametrize("name", LISTINGS, ids=str)
 def test_nothing_stable_is_missed(name: str, churn: str) -> None:
-    """1,000 walks and more over all parameters, of lists of 0 to 200 items with up to six changes a request."""
+    """1,000 visits and more over all parameters, of lists of 0 to 200 items with up to six changes a request."""
     for seed in range(40):
         rng = random.Random(f"{name}{churn}{seed}")
         source = Source(
@@ -191,7 +191,7 @@ def test_nothing_stable_is_missed(name: str, churn: str) -> None:
             rng,
             length=rng.choice([0, 1, 5, LIMIT - 1, LIMIT, LIMIT + 1, 3 * LIMIT, 60, 120, 200]),
             ties=rng.choice([1, 1, 3, 8]),
-            # A move that a cached head hides, and a tail read after it shows no more, no walk can tell.
+            # A move that a cached head hides, and a tail read after it shows no more, no visit can tell.
             reorders=0.3 if LISTINGS[name].reorders and churn != "cache" else 0.0,
             **CHURN[churn],
         )
@@ -206,7 +206,7 @@ def test_nothing_stable_is_missed(name: str, churn: str) -> None:
 
 @pytest.mark.parametrize("name", LISTINGS, ids=str)
 def test_certificates_are_the_rule(name: str) -> None:
-    """Under ordinary churn (a change every few requests) a walk ends with a certificate by key or identity."""
+    """Under ordinary churn (a change every few requests) a visit ends with a certificate by key or identity."""
     proved = 0
     for seed in range(60):
         rng = random.Random(seed)
@@ -231,7 +231,7 @@ def test_certificates_are_the_rule_where_items_are_hidden_too(name: str, served:
 @pytest.mark.parametrize("churn", SHRINKING, ids=str)
 @pytest.mark.parametrize("name", ["newest by key", "newest", "oldest", "shared"])
 def test_without_the_certificate_items_are_missed(name: str, churn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The guard is what the property rests on: with it off, the same walks lose live items."""
+    """The guard is what the property rests on: with it off, the same visits lose live items."""
     monkeypatch.setattr(walk, "_certified", lambda *_: True)
     missed = 0
     for seed in range(40):
@@ -243,7 +243,7 @@ def test_without_the_certificate_items_are_missed(name: str, churn: str, monkeyp
 @pytest.mark.parametrize("churn", CHURN, ids=str)
 @pytest.mark.parametrize("name", ["newest by key", "oldest by key", "oldest", "shared"])
 def test_walks_one_after_the_other_miss_nothing_that_stays(name: str, churn: str) -> None:
-    """Ten walks, each from the certificate of the one before, cut anywhere and under change: what entered before one
+    """Ten visits, each from the certificate of the one before, cut anywhere and under change: what entered before one
     of them began, and stays, has been returned by then."""
     for seed in range(12):
         rng = random.Random(f"{name}{churn}{seed}")
@@ -260,7 +260,7 @@ def test_walks_one_after_the_other_miss_nothing_that_stays(name: str, churn: str
         known: set[int] = set()
         for _ in range(10):
             if "cache" in CHURN[churn]:
-                # A cache that outlives the pause between two visits hides what came in between, and no walk can tell.
+                # A cache that outlives the pause between two visits hides what came in between, and no visit can tell.
                 source.answers.clear()
             outcome = run(source, last)
             known |= outcome.returned
@@ -307,7 +307,7 @@ def test_who_comes_back_to_the_head_hides_nobody_new(
     back: int, in_order: bool, guard: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Followers who left and followed again stand among the new ones: neither few of them nor many in another order
-    show an incremental walk that it has arrived."""
+    show an incremental visit that it has arrived."""
 
     def miss() -> int:
         found = 0
@@ -446,7 +446,7 @@ def test_an_unchanged_list_is_one_request_after_confirmation(name: str, length: 
     name=st.sampled_from(sorted(LISTINGS)),
 )
 def test_an_incremental_walk_finds_all_that_is_new(length: int, new: int, gone: int, seed: int, name: str) -> None:
-    """Items added and removed between two walks: the second finds each new one, reading no more than it must."""
+    """Items added and removed between two visits: the second finds each new one, reading no more than it must."""
     source = Source(LISTINGS[name], random.Random(seed), length=length, ties=3)
     first = run(source)
     known = set(first.returned)
@@ -469,7 +469,7 @@ def test_an_incremental_walk_stops_at_what_is_certified() -> None:
 
 
 def test_late_entrants_within_the_margin_are_found() -> None:
-    """A comment released late enters below the newest key; the margin makes the next walk read so far."""
+    """A comment released late enters below the newest key; the margin makes the next visit read so far."""
     listing = Listing(order=Order.NEWEST_FIRST, keyed=True, stop_after_empty_pages=0, limit=LIMIT, lookback=15)
     source = Source(listing, random.Random(3), length=100)
     first = confirmed(source)

@@ -1,4 +1,4 @@
-"""The walk over numbered pages loses nothing that was there throughout, or gives no certificate."""
+"""The visit over numbered pages loses nothing that was there throughout, or gives no certificate."""
 
 from __future__ import annotations
 

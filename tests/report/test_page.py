@@ -45,7 +45,7 @@ def _gone(harvest: Any, table: str, *columns: str) -> list[dict[str, Any]]:
 
 
 def _met(harvest: Any) -> set[int]:
-    """Users of whom more than an id is known: who came after the seeds is in scope of no walk, and met by chance."""
+    """Users of whom more than an id is known: who came after the seeds is in scope of no visit, and met by chance."""
     return {row[0] for row in harvest.harvester.query("SELECT id FROM scratch.users WHERE joined_at IS NOT NULL")}
 
 

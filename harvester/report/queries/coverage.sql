@@ -9,7 +9,7 @@ SELECT stream, sum(number)::bigint AS in_scope,
     coalesce(sum(number) FILTER (WHERE state = 'not read yet'), 0)::bigint AS not_read_yet,
     coalesce(sum(number) FILTER (WHERE state = 'gone'), 0)::bigint AS gone
 FROM (
-    -- A list is known as of when the walk behind its certificate began, an object as of its last visit. There are
+    -- A list is known as of when the visit behind its certificate began, an object as of its last visit. There are
     -- millions of both: each is put into its class once.
     SELECT stream, state, CASE
             WHEN coalesce(certified_from, visited_at) >= %(at)s - interval '1 day' THEN 1
