@@ -1,9 +1,8 @@
-"""The rate limit: no request leaves faster than the budget of the warehouse allows.
+"""Rate limiter: requests are sent no faster than the rate of the warehouse.
 
-The budget is one row in Postgres that all workers of a warehouse share (generic cell rate algorithm): a worker takes
-the next free places of an even row of requests, at the rate that stands in that row. When the site asks for a pause,
-the row is closed for everybody; and when it answers nothing any more, until one request has shown that it does again (a
-circuit breaker).
+The rate is one row in Postgres that all workers of a warehouse share (generic cell rate algorithm): a worker reserves
+the next free slots of an even sequence, at the rate in that row. When the site asks for a pause, the row is closed for
+all workers; when the site stops answering, it is closed until one request is answered again (a circuit breaker).
 """
 
 import asyncio
@@ -33,17 +32,17 @@ class Caller(Protocol):
 
 
 class Interrupted(Exception):  # noqa: N818
-    """The run is being stopped: what has not left does not leave."""
+    """The run is being stopped: requests that were not sent yet are not sent."""
 
 
 _BLOCK_SECONDS = 0.1
 """Length in seconds of the part of the budget that a worker acquires at once, at a limited rate."""
 _AHEAD_SECONDS = 0.25
-"""Seconds before the use of its last place at which a worker acquires more: the warehouse may be busy with a page."""
+"""Seconds before the use of its last slot at which a worker acquires more: the warehouse may be busy with a page."""
 _LATE_SECONDS = 0.1
-"""A request this late must acquire a new place."""
+"""A request this late must acquire a new slot."""
 _SLACK_SECONDS = 0.05
-"""Places nobody took that are not lost yet: a worker that could not ask in time catches up so much."""
+"""Seconds of unused slots that stay valid, so that a worker that was late to reserve can catch up."""
 _LARGEST_BLOCK = 1_000
 _LOOK_SECONDS = 0.2
 """Seconds between checks of a worker without a limit whether the budget was closed."""
@@ -59,10 +58,10 @@ logger = logging.getLogger(__name__)
 
 
 class RateLimiter:
-    """Hands out the places of the shared budget to those who wait, and keeps the pauses that all must keep.
+    """Hands out slots of the shared rate to waiting requests, and keeps the pauses of all workers.
 
-    A worker takes places for those who wait at the moment and no others, a few at a time and not far ahead, so that
-    one that dies takes few with it. Without a limit there are no places, yet the pauses hold.
+    A worker reserves slots for the requests that wait now, a few at a time and not far ahead, so that a worker that
+    dies wastes few. Without a limit there are no slots, but pauses still hold.
     """
 
     def __init__(self, settings: Settings, call: Caller, stopping: asyncio.Event) -> None:
@@ -70,7 +69,7 @@ class RateLimiter:
         self._call = call
         self._stopping = stopping
         self._interval = 0.0
-        """Seconds between two places when some were last taken; 0 where there is no limit, or none were taken yet."""
+        """Seconds between two slots when some were last taken; 0 where there is no limit, or none were taken yet."""
         self._waiting: deque[asyncio.Future[float]] = deque()
         self._taker: asyncio.Task[None] | None = None
         self._closed_until = 0.0
@@ -81,41 +80,41 @@ class RateLimiter:
     async def acquire(self) -> None:
         """Return when the next request may be sent.
 
-        Who held a place when a pause began takes another one after it: those who waited must not leave together. So
-        does who comes late to its place.
+        A request whose slot falls into a pause acquires a new one after it, so that waiting requests are not sent
+        together. So does a request that is late for its slot.
 
         Raises:
             Interrupted: the run is being stopped.
         """
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
-            place = await self._place()
+            slot = await self._slot()
             try:
-                await self._until(place)
+                await self._until(slot)
                 if loop.time() < self._closed_until:
                     await self._until(self._closed_until)
-                elif not self._interval or loop.time() - place <= _LATE_SECONDS:
+                elif not self._interval or loop.time() - slot <= _LATE_SECONDS:
                     return
             except Interrupted:
                 await self._release(1)
                 raise
         raise Interrupted
 
-    async def _place(self) -> float:
+    async def _slot(self) -> float:
         """Return a time of the loop at which a request may be sent."""
         loop = asyncio.get_running_loop()
         if not self._interval and loop.time() < min(self._unlimited_until, self._closed_until or math.inf):
             return loop.time()
-        place: asyncio.Future[float] = loop.create_future()
-        self._waiting.append(place)
+        slot: asyncio.Future[float] = loop.create_future()
+        self._waiting.append(slot)
         if self._taker is None or self._taker.done():
             self._taker = asyncio.create_task(self._take())
-        return await place
+        return await slot
 
     async def _take(self) -> None:
-        """Take places for as long as anybody waits for one."""
+        """Reserve slots for as long as a request waits for one."""
         try:
-            while waiting := sum(not place.done() for place in self._waiting):
+            while waiting := sum(not slot.done() for slot in self._waiting):
                 now = await self._hand_out(min(waiting, _LARGEST_BLOCK))
                 await self._until(now)
         except Exception as error:  # noqa: BLE001  (told to all who wait)
@@ -123,25 +122,25 @@ class RateLimiter:
                 set_error(self._waiting.popleft(), error)
 
     async def _hand_out(self, count: int) -> float:
-        """Give `count` who wait a place, if there are any to be had; return when to ask for more."""
+        """Give slots to `count` waiting requests, if there are any; return when to ask for more."""
         loop = asyncio.get_running_loop()
         grant = await self._call(reserve_slots, count)
         now = loop.time()
         check_unlimited(self._settings, grant.rate)
         interval = self._interval = 1 / grant.rate if grant.rate else 0.0
-        if not grant.places:
+        if not grant.slots:
             return now + min(grant.seconds, _LONGEST_LOOK_AWAY)
         self._probing = grant.is_probe
         if not interval and not grant.is_probe:
             self._unlimited_until = now + _LOOK_SECONDS
         given = 0
-        while self._waiting and given < grant.places:
-            place = self._waiting.popleft()
-            if not place.done():
-                place.set_result(now + grant.seconds + given * interval)
+        while self._waiting and given < grant.slots:
+            slot = self._waiting.popleft()
+            if not slot.done():
+                slot.set_result(now + grant.seconds + given * interval)
                 given += 1
-        if given < grant.places:
-            await self._release(grant.places - given)
+        if given < grant.slots:
+            await self._release(grant.slots - given)
         return now + grant.seconds + (given - 1) * interval - _AHEAD_SECONDS
 
     async def _release(self, count: int) -> None:
@@ -168,7 +167,7 @@ class RateLimiter:
     async def answered(self, trouble: str | None) -> None:
         """Record the result of a request: an answer, or the reason for its failure.
 
-        Where nothing but failures comes, nobody asks for a while; then one request finds out whether that is over.
+        After a streak of failures no worker sends for a while; then one request probes whether the site answers again.
         """
         was_probe, self._probing = self._probing, False
         if trouble is None:
@@ -187,12 +186,12 @@ class RateLimiter:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Places granted and the time of the first, or the seconds after which to ask again.
+    """Slots granted and the time of the first, or the seconds after which to ask again.
 
     `rate` is that of the warehouse, in requests per second; 0: unlimited.
     """
 
-    places: int
+    slots: int
     seconds: float
     is_probe: bool
     rate: float
@@ -207,7 +206,7 @@ WITH b AS (
             WHEN breaker_trips > 0 THEN 1
             WHEN rate > 0 THEN least(%(count)s, greatest(1, floor(rate * %(block)s)))::int
             ELSE %(count)s
-        END AS places,
+        END AS slots,
         CASE WHEN rate > 0 THEN 1 / rate ELSE 0 END AS interval,
         breaker_trips > 0 AS is_probe,
         -- Nulls and what is past do not count.
@@ -216,21 +215,21 @@ WITH b AS (
     FROM b
 )
 UPDATE crawl.rate_limit SET
-    next_at = CASE WHEN places > 0 THEN first + make_interval(secs => places * granted.interval) ELSE next_at END,
+    next_at = CASE WHEN slots > 0 THEN first + make_interval(secs => slots * granted.interval) ELSE next_at END,
     probing_until = CASE
-        WHEN places > 0 AND is_probe THEN clock_timestamp() + make_interval(secs => %(probe)s) ELSE probing_until
+        WHEN slots > 0 AND is_probe THEN clock_timestamp() + make_interval(secs => %(probe)s) ELSE probing_until
     END,
-    taken = taken + places
+    taken = taken + slots
 FROM granted WHERE id = 1
-RETURNING places, extract(epoch FROM CASE WHEN places > 0 THEN first ELSE again END - clock_timestamp())::float8,
+RETURNING slots, extract(epoch FROM CASE WHEN slots > 0 THEN first ELSE again END - clock_timestamp())::float8,
     is_probe, rate
 """
 
 
 def reserve_slots(connection: Connection, count: int) -> Grant:
-    """Acquire up to `count` of the next places, a block at most; none while the budget is closed.
+    """Acquire up to `count` of the next slots, a block at most; none while the budget is closed.
 
-    After a pause because nothing answered, one place is given, and no other until its outcome is known.
+    After a pause because nothing answered, one slot is given, and no other until its outcome is known.
 
     Raises:
         WarehouseError: the warehouse has no budget.
@@ -243,7 +242,7 @@ def reserve_slots(connection: Connection, count: int) -> Grant:
 
 
 def release_slots(connection: Connection, seconds: float) -> None:
-    """Give back places that nobody used, as the time they took in the row."""
+    """Give back unused slots, as the time that they took in the row."""
     connection.execute(
         "UPDATE crawl.rate_limit SET next_at = next_at - make_interval(secs => %s) WHERE next_at > clock_timestamp()",
         [seconds],

@@ -198,20 +198,20 @@ def budget(database: str, rate: float) -> Iterator[Connection]:
         yield connection
 
 
-def test_places_of_the_budget_are_evenly_spaced(database: str) -> None:
+def test_slots_are_evenly_spaced(database: str) -> None:
     with budget(database, 1.0) as connection:
         first, second = reserve_slots(connection, 10), reserve_slots(connection, 1)
-        assert (first.places, first.seconds, second.places) == (1, 0, 1), "a tenth of a second's worth, one at least"
+        assert (first.slots, first.seconds, second.slots) == (1, 0, 1), "a tenth of a second's worth, one at least"
         assert 1 - 0.1 < second.seconds <= 1
         release_slots(connection, 1.0)
         assert 1 - 0.2 < reserve_slots(connection, 1).seconds <= 1
         connection.execute("UPDATE crawl.rate_limit SET rate = 200")
         many = reserve_slots(connection, 50)
-        assert (many.places, many.rate) == (20, 200), "the rate is the one that stands in the row now"
+        assert (many.slots, many.rate) == (20, 200), "the rate is the one that stands in the row now"
         assert many.seconds + 0.1 - 0.1 < reserve_slots(connection, 1).seconds <= many.seconds + 0.1
         close_budget(connection, 100, "told so")
         closed = reserve_slots(connection, 1)
-        assert closed.places == 0
+        assert closed.slots == 0
         assert 99 < closed.seconds <= 100
 
 
@@ -262,7 +262,7 @@ def test_no_change_of_the_rate_makes_a_public_host_unlimited(database: str) -> N
     asyncio.run(scenario())
 
 
-def test_places_that_nobody_took_are_lost(database: str) -> None:
+def test_unused_slots_are_lost(database: str) -> None:
     """After a quiet time there is no burst to make up for it."""
     with budget(database, 1.0) as connection:
         reserve_slots(connection, 1)
@@ -290,7 +290,7 @@ def paced(database: str, scenario: Callable[[Session, RateLimiter], Any], rate: 
     return row
 
 
-def test_who_comes_late_to_a_place_takes_another(database: str) -> None:
+def test_a_late_request_acquires_another_slot(database: str) -> None:
     async def scenario(_: Session, rate_limiter: RateLimiter) -> None:
         until, waited = rate_limiter._until, []
 
@@ -343,19 +343,19 @@ def test_one_request_finds_out_whether_the_site_answers_again(database: str) -> 
     with budget(database, 100) as connection:
         assert open_breaker(connection, "HTTP 500") == pytest.approx(FIRST_TRIP_SECONDS, abs=0.1)
         assert open_breaker(connection, "HTTP 500") == pytest.approx(FIRST_TRIP_SECONDS, abs=0.2)
-        assert reserve_slots(connection, 5).places == 0
+        assert reserve_slots(connection, 5).slots == 0
         over = "UPDATE crawl.rate_limit SET closed_until = now() - interval '1 s', next_at = now() - interval '1 s'"
         connection.execute(over)
         probe = reserve_slots(connection, 5)
-        assert (probe.places, probe.is_probe) == (1, True)
-        assert reserve_slots(connection, 5).places == 0
+        assert (probe.slots, probe.is_probe) == (1, True)
+        assert reserve_slots(connection, 5).slots == 0
         # It fails: the next pause is longer. It answers: all may go.
         assert open_breaker(connection, "HTTP 500") == pytest.approx(2 * FIRST_TRIP_SECONDS, abs=0.1)
         connection.execute(over)
         assert reserve_slots(connection, 5).is_probe
         end_pauses(connection)
         granted = reserve_slots(connection, 5)
-        assert (granted.places, granted.is_probe) == (5, False)
+        assert (granted.slots, granted.is_probe) == (5, False)
 
 
 def test_nothing_but_get_to_the_configured_hosts_passes(database: str) -> None:
