@@ -51,7 +51,6 @@ PREPARE = "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for na
 _ASKED = (0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0)
 """Order in which two connections are asked for their server process: without a period (Thue-Morse), so that no other
 client of a pooler keeps in step with it."""
-_POOLER_PATIENCE = 3.0  # seconds
 _EMBEDDED_DOWN = "the embedded PostgreSQL is not running: `harvester db up` starts it"
 
 
@@ -153,6 +152,9 @@ def _refuse_shared_sessions(
 ) -> None:
     """Refuse a pooler that lends a server process for one transaction: locks and temporary tables would not be kept.
 
+    Refuse one that lends no second process too: a release reads over two connections at once, a pool of workers over
+    more, and each would wait for the other for ever.
+
     A pooler makes up the process number that it tells when a connection begins, which is how it was noticed. Where it
     keeps a process for each session, two connections that are open together have one each, always the same.
 
@@ -160,17 +162,21 @@ def _refuse_shared_sessions(
         WarehouseError: it does not.
     """
     place = _place(given)
+    alone = WarehouseError(
+        f"{place} is a pooler with no second connection to lend, and a command may need two at once: raise its"
+        " default_pool_size and max_client_conn above the number of workers, or end others that use it"
+    )
     try:
         second = _connected(url, given, settled)
     except WarehouseError:
-        return  # it takes no more connections
+        raise alone from None
     with closing(second):
         seen: tuple[set[int], set[int]] = (set(), set())
         for which in _ASKED:
             # The first has had a process already: in a pool that is busy it waits for one.
-            pid = _pid_within(second, _POOLER_PATIENCE) if which else _pid_within(connection, None)
+            pid = _pid_within(second, CONNECT_TIMEOUT) if which else _pid_within(connection, None)
             if pid is None:
-                return  # no process is left for the second connection: the first one keeps its own
+                raise alone
             seen[which].add(pid)
             if len(seen[which]) > 1 or seen[0] & seen[1]:
                 raise WarehouseError(

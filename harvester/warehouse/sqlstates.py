@@ -55,6 +55,8 @@ CAUSES: dict[str, Cause] = {
 }
 """By SQLSTATE, or by its class (the first two characters) for all others of it. What is missing is a `DEFECT`."""
 
+_LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+"""Without a SQLSTATE: the connection is of no use any more."""
 PASSING = frozenset({Cause.CONTENTION, Cause.BUSY, Cause.CONNECTION})
 """The same transaction may succeed later."""
 
@@ -62,11 +64,13 @@ PASSING = frozenset({Cause.CONTENTION, Cause.BUSY, Cause.CONNECTION})
 def cause_of(error: psycopg.Error) -> Cause:
     """Classify an error of psycopg.
 
-    libpq and psycopg raise some errors without a SQLSTATE: a lost connection, and a value that no type fits.
+    libpq and psycopg raise some errors without a SQLSTATE: a lost connection, a value that no type fits, and answers
+    that do not belong to the commands (`InternalError`), as when a server and the pooler before it both say that the
+    connection ends.
     """
     if error.sqlstate is None and isinstance(error, psycopg.DataError):
         return Cause.DATA
-    if error.sqlstate is None and not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+    if error.sqlstate is None and not isinstance(error, _LOST):
         return Cause.DEFECT
     return cause_of_state(error.sqlstate)
 

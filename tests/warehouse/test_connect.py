@@ -12,6 +12,7 @@ from psycopg import sql
 from harvester.config import load
 from harvester.dataset.snapshot import open_snapshot
 from harvester.errors import UsageError, WarehouseError
+from harvester.warehouse import connect as way
 from harvester.warehouse import schema
 from harvester.warehouse.connect import (
     check_server_version,
@@ -197,10 +198,16 @@ def test_a_pooler_that_keeps_no_session_is_refused(embedded_server, blank_databa
             schema.migrate(url)
 
 
+def test_a_pooler_with_a_single_connection_is_refused(embedded_server, blank_database, monkeypatch):
+    monkeypatch.setattr(way, "CONNECT_TIMEOUT", 1)
+    with pooler(embedded_server.database_url("postgres"), "session", 1) as pooled:
+        assert "no second connection to lend" in refused(pooled(blank_database))
+
+
 def test_a_pooler_that_keeps_sessions_is_used(embedded_server, database, monkeypatch):
     with pooler(embedded_server.database_url("postgres"), "session", 3) as pooled:
         url = pooled(database)
-        with open_connection(url) as first, open_connection(url) as second:  # for the check of which none is left
+        with open_connection(url) as first, open_connection(url) as second:
             assert first.execute("SHOW timezone").fetchone() == second.execute("SHOW timezone").fetchone() == ("UTC",)
         with open_snapshot(load(database_url=url)) as snapshot:
             assert snapshot.rows("SELECT 7::bigint AS seven") == [{"seven": 7}]
@@ -210,10 +217,21 @@ def test_a_pooler_that_keeps_sessions_is_used(embedded_server, database, monkeyp
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+        while is_cut(url):  # the pooler may not have noticed yet
+            pass
         with pytest.raises(WarehouseError, match="RESET quote_all_identifiers"), open_snapshot(load(database_url=url)):
             pass
         monkeypatch.setenv("PGOPTIONS", "-c work_mem=5MB")
         assert "PGOPTIONS" in refused(url)
+
+
+def is_cut(url):
+    try:
+        with psycopg.connect(url) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return True
+    return False
 
 
 @contextmanager

@@ -93,6 +93,8 @@ def test_connections_that_end(blank_database: str) -> None:
 def test_errors_of_the_driver() -> None:
     assert cause_of(psycopg.DataError("a value that its column cannot hold")) is Cause.DATA
     assert cause_of(psycopg.OperationalError("the connection is lost")) is Cause.CONNECTION
+    # As behind a pooler whose connection to the server is cut.
+    assert cause_of(psycopg.InternalError("received 2 results from command 'BEGIN'")) is Cause.CONNECTION
     assert cause_of(psycopg.ProgrammingError("cannot adapt")) is Cause.DEFECT
 
 
