@@ -324,7 +324,9 @@ def _still(listing: Listing, state: State, until: Certificate, page: Sequence[En
     if until.confirmed or until.capped or until.tail is None:
         return result
     behind = () if listing.order is Order.OLDEST_FIRST else _behind(until.tail, page)
-    if behind is not None and not behind and len(page) < listing.limit:
+    # Where the last item of all is not on the page, the page may have been cut before it.
+    shows_last = not until.tail or (bool(page) and page[-1].id == until.tail[-1])
+    if behind is not None and not behind and shows_last and len(page) < listing.limit:
         until.confirmed = True
         return result
     return _look_behind(listing, state, until)

@@ -628,13 +628,20 @@ def test_without_overlap_an_empty_page_ends_the_list(monkeypatch: pytest.MonkeyP
     assert missed > 20
 
 
-@pytest.mark.parametrize("served", [3, LIMIT, 4 * LIMIT, 4 * LIMIT + 3])
+@pytest.mark.parametrize(
+    ("served", "clamp"),
+    [(3, None), (LIMIT, None), (4 * LIMIT, None), (4 * LIMIT + 3, None), (6, 5), (7, 5), (11, 5)],
+)
 @pytest.mark.parametrize("name", BY_PLACE)
-def test_a_list_served_short_is_noticed_at_the_next_visit(name: str, served: int) -> None:
-    """Its certificate rests on one read until a later visit has looked behind the end."""
+def test_a_list_served_short_is_noticed_at_the_next_visit(name: str, served: int, clamp: int | None) -> None:
+    """Its certificate rests on one read until a later visit has looked behind the end.
+
+    A page that shows all but the last item of that end shows no end where the source cuts its pages there.
+    """
     for seed in range(20):
         rng = random.Random(f"{name}{seed}")
-        source = Source(LISTINGS[name], rng, length=served + rng.randrange(1, 80), served=served)
+        listing = msgspec.structs.replace(LISTINGS[name], served=clamp or LIMIT)
+        source = Source(listing, rng, length=served + rng.randrange(1, 80), served=served, clamp=clamp)
         first = run(source)
         assert first.certificate.complete
         assert not first.certificate.confirmed
