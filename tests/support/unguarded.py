@@ -5,6 +5,8 @@ Whoever compares what it leaves with the truth must find it wrong: see `test_gua
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +89,83 @@ def _erasures() -> None:
     records.PLACEHOLDER_DATES = ()  # type: ignore[assignment]
 
 
+def _sources() -> None:
+    """What an answer shows of whose it is is not looked at, nor is anything asked because of it."""
+    from harvester.crawl import spider
+
+    _ids()
+    spider._about_it = lambda _, records: list(records)  # type: ignore[assignment]
+
+
+def _places() -> None:
+    """A page counts though nothing ties it to the page before; an empty one ends its list."""
+    from harvester.pagination import offset
+
+    offset._certified = lambda *_: True
+
+
+def _clamps() -> None:
+    """A page that is shorter than the limit is the last one of its list."""
+    from harvester.pagination import offset
+
+    offset._size = lambda listing, _: listing.limit
+
+
+def _ends() -> None:
+    """The end of a list is believed where it was seen once."""
+    from harvester.crawl import visits
+
+    last = visits._last
+
+    def believed(lease: Any) -> Any:
+        certificate = last(lease)
+        if certificate is not None:
+            certificate.confirmed = True
+        return certificate
+
+    visits._last = believed
+
+
+def _second_reads() -> None:
+    """A response that departs from what is known, or shows an item twice, is taken at once."""
+    from harvester.crawl import spider
+
+    spider.CONFIRM_ATTEMPTS = 0
+    spider._repeats_itself = lambda *_: False
+
+
+def _checkpoints() -> None:
+    """A checkpoint is committed before the rows of its page; the process is killed between the two, once.
+
+    That is within a list, so that the next run goes on behind the page.
+    """
+    from harvester.crawl.commit import Writer
+
+    advance = Writer._advance
+
+    def advance_and_die(writer: Writer, pages: Any) -> Any:
+        depths = advance(writer, pages)
+        if any(page.visit_result is None and page.items for page in pages):
+            writer.connection.execute("COMMIT")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return depths
+
+    Writer._advance = advance_and_die  # type: ignore[method-assign]
+
+
+def _order() -> None:
+    """Archives are replayed one after the other, not in the order in which their responses came."""
+    from pathlib import Path
+
+    from harvester.crawl import archive, replay
+
+    def read(paths: Any) -> Any:
+        for path in paths:
+            yield from archive.read_archives([Path(path)])
+
+    replay.read_archives = read
+
+
 GUARDS: dict[str, Callable[[], None]] = {
     "names": _names,
     "ids": _ids,
@@ -96,6 +175,13 @@ GUARDS: dict[str, Callable[[], None]] = {
     "index": _index,
     "absences": _absences,
     "erasures": _erasures,
+    "sources": _sources,
+    "places": _places,
+    "clamps": _clamps,
+    "ends": _ends,
+    "second reads": _second_reads,
+    "checkpoints": _checkpoints,
+    "order": _order,
 }
 
 
