@@ -17,7 +17,7 @@ def _group() -> None:
 
 @app.command(epilog=example("harvester network check"))
 def check(*, as_json: AsJson = False) -> None:
-    """Show which hosts are asked and through which proxy, and ask each once, within the request rate.
+    """Show which hosts are asked and through which proxy, and ask each once; needs no warehouse.
 
     Proxies come from HTTPS_PROXY, HTTP_PROXY and NO_PROXY; they are shown without passwords.
     """

@@ -1,21 +1,34 @@
-"""Check of the connection to the site, through the same components as a crawl."""
+"""Check of the connection to the site: the same downloader, proxies and certificates as a crawl, and no warehouse."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from scrapy import Request, Spider
+from scrapy.crawler import AsyncCrawlerProcess
+from scrapy.exceptions import IgnoreRequest
 
 from harvester.api.catalogue import STREAMS
-from harvester.api.rows import Visit
-from harvester.crawl.run import run_spider
-from harvester.crawl.session import Session
-from harvester.crawl.spider import FrontierSpider, Unusable
-from harvester.errors import HarvesterError, TransientHTTP
+from harvester.api.decode import decode
+from harvester.crawl.run import scrapy_settings
+from harvester.crawl.spider import AS_WRITTEN, BROKEN
+from harvester.errors import DecodeError, HarvesterError, TransientHTTP
+from harvester.frontier.model import ANSWERS
 from harvester.proxies import proxy_for, without_credentials
+from harvester.signals import end_at_once, raise_interrupt
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from scrapy.http import Response
+
     from harvester.config import Settings
 
-_ATTEMPTS = 2
+_WITHOUT_WAREHOUSE: dict[str, Any] = {
+    "DOWNLOADER_MIDDLEWARES": {"harvester.crawl.middlewares.PoliteMiddleware": None},
+    "ITEM_PIPELINES": {"harvester.crawl.pipelines.WarehousePipeline": None},
+    "EXTENSIONS": {"harvester.crawl.extensions.RecordFeedExporter": None},
+}
 
 
 def routes(settings: Settings) -> dict[str, str | None]:
@@ -29,30 +42,64 @@ def routes(settings: Settings) -> dict[str, str | None]:
 
 
 def check_hosts(settings: Settings) -> None:
-    """Ask the API how it is, and the site for what robots may ask, within the budget of all workers.
+    """Ask the API how it is, and the site for what robots may ask: one request each, whatever the budget of workers.
 
     Raises:
         UsageError: the hosts may not be crawled.
         HarvesterError: there is no answer, or it is not the API's.
     """
     settings.check_crawl_allowed()
-    run_spider(_HostsSpider, session=Session(settings, "network check"), progress=False)
+    process = AsyncCrawlerProcess(scrapy_settings(_WITHOUT_WAREHOUSE))
+    crawler = process.create_crawler(_HostsSpider)
+    running = process.crawl(crawler, hosts=settings)
+    end_at_once()  # nothing is open that would have to be closed
+    process.start(install_signal_handlers=False)
+    raise_interrupt()
+    running.result()
+    assert isinstance(crawler.spider, _HostsSpider)
+    if crawler.spider.failure is not None:
+        raise crawler.spider.failure
 
 
-class _HostsSpider(FrontierSpider):
-    name = "health"
+class _HostsSpider(Spider):
+    name = "network"
 
-    async def _work(self) -> None:
-        settings = self.session.settings
-        url = settings.api_url + STREAMS["health"].path
+    def __init__(self, hosts: Settings) -> None:
+        super().__init__()
+        self._hosts = hosts
+        self.failure: HarvesterError | None = None
+
+    async def start(self) -> AsyncIterator[Any]:
+        """Ask both hosts, and yield nothing."""
         try:
-            await self.read(Visit(STREAMS["health"], 0, seen_at=self.session.now()), "", _ATTEMPTS)
-        except (TransientHTTP, Unusable) as error:
+            await self._check()
+        except HarvesterError as error:
+            self.failure = error
+        nothing: tuple[Any, ...] = ()
+        for one in nothing:
+            yield one
+
+    async def _check(self) -> None:
+        stream = STREAMS["health"]
+        url = self._hosts.api_url + stream.path
+        try:
+            decode(stream, (await self._get(url, (200,))).body)
+        except (TransientHTTP, DecodeError, IgnoreRequest) as error:
             raise HarvesterError(f"{url} does not answer as the API does ({error})") from None
-        if settings.site_url == settings.api_url:
+        if self._hosts.site_url == self._hosts.api_url:
             return
-        url = settings.site_url + "/robots.txt"
+        url = self._hosts.site_url + "/robots.txt"
         try:
-            await self.get("health", url, {})
-        except TransientHTTP as error:
+            await self._get(url)
+        except (TransientHTTP, IgnoreRequest) as error:
             raise HarvesterError(f"{url} does not answer ({error})") from None
+
+    async def _get(self, url: str, answers: tuple[int, ...] = ANSWERS) -> Response:
+        assert self.crawler.engine is not None
+        try:
+            response = await self.crawler.engine.download_async(Request(url, dont_filter=True, meta=AS_WRITTEN.copy()))
+        except BROKEN:
+            raise TransientHTTP(None) from None
+        if response.status not in answers:
+            raise TransientHTTP(response.status)
+        return response

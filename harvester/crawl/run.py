@@ -206,7 +206,7 @@ def run_spider(
     # What is there now stays until the end: the garbage collector need not look at it again and again.
     gc.freeze()
     with handle_end(partial(_stop, session)):
-        process = AsyncCrawlerProcess(_scrapy_settings(as_json=as_json))
+        process = AsyncCrawlerProcess(scrapy_settings({"LOG_INSTALL_ROOT_HANDLER": not as_json}))
         crawler = process.create_crawler(type(spider_class.__name__, (spider_class,), attributes))
         running = process.crawl(crawler, session=session, bounds=bounds)
         with Progress(lambda: _figures(crawler), shown=progress, as_json=as_json):
@@ -226,10 +226,11 @@ def _figures(crawler: Crawler) -> Figures | None:
     return spider.figures() if isinstance(spider, FrontierSpider) else None
 
 
-def _scrapy_settings(*, as_json: bool) -> ScrapySettings:
+def scrapy_settings(changes: dict[str, Any]) -> ScrapySettings:
+    """Return Scrapy's settings of this project, with changes."""
     settings = ScrapySettings()
     settings.setmodule("harvester.crawl.settings", priority="project")
-    settings.set("LOG_INSTALL_ROOT_HANDLER", not as_json, priority="cmdline")
+    settings.setdict(changes, priority="cmdline")
     return settings
 
 

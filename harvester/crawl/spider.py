@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_BROKEN = (
+BROKEN = (
     CannotResolveHostError,
     DownloadCancelledError,
     DownloadConnectionRefusedError,
@@ -84,7 +84,7 @@ _BROKEN = (
     ResponseDataLossError,
     OSError,
 )
-_AS_WRITTEN = {"verbatim_url": True}
+AS_WRITTEN = {"verbatim_url": True}
 """Addresses are written as they are to be sent: nobody need look for what to quote in them."""
 CONFIRM_ATTEMPTS = 2
 """Requests that repeat a deviating response, before the deviation is accepted as the API's new schema.
@@ -829,9 +829,9 @@ class FrontierSpider(Spider):
         """One request of the stream `name`. Raises `TransientHTTP` where the server gave no answer to it."""
         assert self.crawler.engine is not None
         try:
-            request = Request(url, headers=headers, dont_filter=True, meta=_AS_WRITTEN.copy())
+            request = Request(url, headers=headers, dont_filter=True, meta=AS_WRITTEN.copy())
             response = await self.crawler.engine.download_async(request)
-        except _BROKEN:
+        except BROKEN:
             self.session.responses[name]["-"] += 1
             error = TransientHTTP(None)
         else:

@@ -122,7 +122,8 @@ def test_the_site_is_proxied_and_this_machine_is_not(
         "HARVESTER_PERMISSION": "a test",
         "SSL_CERT_FILE": str(tmp_path / "cert.pem"),
     }
-    harvester = make_harvester(small_sandbox, **site, HTTPS_PROXY=named)
+    no_warehouse = {"HARVESTER_DATABASE_URL": "postgresql://127.0.0.1:9/nowhere"}
+    harvester = make_harvester(small_sandbox, **site, **no_warehouse, HTTPS_PROXY=named)
     checked = harvester("network", "check")
     shown = without_credentials(named)
     assert checked.stdout.splitlines() == [f"https://{HOST}  through {shown}", "ok  the API answers"]
