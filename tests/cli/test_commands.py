@@ -10,9 +10,10 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from harvester.api.catalogue import STREAMS
-from harvester.choices import Share, SpiderName
+from harvester.choices import RankingMode, Share, SpiderName
 from harvester.cli import app
 from harvester.config import Settings
+from harvester.dataset.release import Text
 from harvester.frontier.shares import PURPOSES
 
 if TYPE_CHECKING:
@@ -64,6 +65,22 @@ def test_help_fits_a_terminal(width: int) -> None:
         assert max(map(len, text.splitlines())) <= width, path
         assert "\N{HORIZONTAL ELLIPSIS}" not in text, path  # of a word that was cut
         assert all(option.help for option in command.params), path
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("harvester crawl --share ", list(Share)),
+        ("harvester crawl --spider re", ["replies"]),
+        ("harvester seed explore --mode ", list(RankingMode)),
+        ("harvester dataset build release --text ", list(Text)),
+    ],
+)
+def test_a_shell_completes_closed_choices(words: str, offered: list[str]) -> None:
+    number = len(words.split(" ")) - 1
+    variables = {"_HARVESTER_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(number)}
+    found = CliRunner(env=variables).invoke(app, prog_name="harvester")
+    assert found.output.split() == offered
 
 
 def test_closed_choices_are_those_that_the_rooms_know() -> None:
