@@ -124,7 +124,7 @@ def one(connection: Connection, query: str) -> Any:
     return row and (row[0] if len(row) == 1 else row)
 
 
-def walked_project(connection: Connection, writer: Writer, run: int, depth: int = 0) -> None:
+def visited_project(connection: Connection, writer: Writer, run: int, depth: int = 0) -> None:
     frontier.seed(connection, [Seed(Kind.PROJECT, 142, depth)])
     outcome = writer.commit([visited(take(connection, run, "project"), project())])
     assert outcome.results == [Committed()]
@@ -133,7 +133,7 @@ def walked_project(connection: Connection, writer: Writer, run: int, depth: int 
 def test_a_page_stores_rows_and_makes_due_what_the_entity_owns(
     connection: Connection, writer: Writer, run: int
 ) -> None:
-    walked_project(connection, writer, run)
+    visited_project(connection, writer, run)
     assert one(connection, "SELECT title, views, remixes, author_id FROM scratch.projects") == (
         "t",
         10,
@@ -152,8 +152,8 @@ def test_a_page_stores_rows_and_makes_due_what_the_entity_owns(
     }
 
 
-def test_whoever_is_met_within_the_depth_is_walked_too(connection: Connection, writer: Writer, run: int) -> None:
-    walked_project(connection, writer, run, depth=2)
+def test_users_met_within_the_depth_are_visited(connection: Connection, writer: Writer, run: int) -> None:
+    visited_project(connection, writer, run, depth=2)
     assert due(connection)["user", 167] == (1, None)
 
 
@@ -197,7 +197,7 @@ def read_through(connection: Connection) -> Counter[str]:
 
 
 def test_counts_tell_new_changed_and_unchanged_apart(connection: Connection, writer: Writer, run: int) -> None:
-    walked_project(connection, writer, run)
+    visited_project(connection, writer, run)
     before = connection.execute("SELECT xmin, ctid, * FROM scratch.projects").fetchall()
     for served, expected in (
         (project(), [0, 0, 1]),
@@ -306,7 +306,7 @@ def test_what_is_nested_without_end_spoils_no_other_page(
 def test_a_list_does_not_overwrite_what_a_better_response_said(
     connection: Connection, writer: Writer, run: int
 ) -> None:
-    walked_project(connection, writer, run)
+    visited_project(connection, writer, run)
     frontier.seed(connection, [Seed(Kind.USER, 167)])
     user = {
         "id": 167,
@@ -328,7 +328,7 @@ def test_a_list_does_not_overwrite_what_a_better_response_said(
 
 
 def test_superseded_versions_are_kept_with_their_time(connection: Connection, writer: Writer, run: int) -> None:
-    walked_project(connection, writer, run)
+    visited_project(connection, writer, run)
     for title, views in (("second", 10), ("second", 20), ("third", 30)):
         frontier.refresh(connection, ["project"])
         stats = {"views": views, "loves": 2, "favorites": 1, "remixes": 3}
@@ -344,7 +344,7 @@ def test_superseded_versions_are_kept_with_their_time(connection: Connection, wr
 
 
 def test_two_versions_that_come_in_one_transaction_are_two(connection: Connection, writer: Writer, run: int) -> None:
-    walked_project(connection, writer, run)
+    visited_project(connection, writer, run)
     frontier.refresh(connection, ["project"])
     page = visited(take(connection, run, "project"), project(title="second"))
     again = normalise(page.lease.visit, decode(page.lease.visit.stream, json.dumps(project(title="third")).encode()))
@@ -389,7 +389,7 @@ def test_history_is_the_same_however_pages_share_a_commit(connection: Connection
 
 
 def test_what_was_unknown_before_is_no_version(connection: Connection, writer: Writer, run: int) -> None:
-    walked_project(connection, writer, run)
+    visited_project(connection, writer, run)
     frontier.seed(connection, [Seed(Kind.USER, 167)])
     user = {
         "id": 167,
@@ -520,7 +520,7 @@ def test_the_index_fills_only_what_no_better_response_told(connection: Connectio
 def test_replies_are_due_when_their_count_changes_and_only_then(
     connection: Connection, writer: Writer, run: int
 ) -> None:
-    walked_project(connection, writer, run)
+    visited_project(connection, writer, run)
     page = [comment(1, replies=2), comment(2)]
     writer.commit([visited(take(connection, run, "project_comments"), page)])
     assert {key: value for key, value in due(connection).items() if "replies" in key[0]} == {
@@ -539,7 +539,7 @@ def test_replies_are_due_when_their_count_changes_and_only_then(
 def test_a_reply_that_comes_while_the_thread_is_read_is_not_lost(
     connection: Connection, writer: Writer, run: int
 ) -> None:
-    walked_project(connection, writer, run)
+    visited_project(connection, writer, run)
     writer.commit([visited(take(connection, run, "project_comments"), [comment(1, replies=1)])])
     thread = take(connection, run, "project_replies")
     frontier.refresh(connection, ["project_comments"])
@@ -576,7 +576,7 @@ def test_who_is_shown_as_host_no_more_is_a_manager(connection: Connection, write
 
 
 def test_an_object_that_answers_404_is_gone_and_comes_back(connection: Connection, writer: Writer, run: int) -> None:
-    walked_project(connection, writer, run)
+    visited_project(connection, writer, run)
     frontier.refresh(connection, ["project"])
     lease = take(connection, run, "project")
     writer.commit([PageCommit(lease, [], 0, visit_result=VisitResult(None, gone=True))])
@@ -591,7 +591,7 @@ def test_an_object_that_answers_404_is_gone_and_comes_back(connection: Connectio
 
 def test_a_raised_depth_reaches_what_was_met_before(connection: Connection, writer: Writer, run: int) -> None:
     """Seeded again deeper: what the visits met already is put in scope out of the warehouse, without a request."""
-    walked_project(connection, writer, run)
+    visited_project(connection, writer, run)
     writer.commit([visited(take(connection, run, "project_comments"), [comment(1, author=9)])])
     assert not any(stream == "user" for stream, _ in due(connection))
     frontier.seed(connection, [Seed(Kind.PROJECT, 142, 1)])
@@ -613,7 +613,7 @@ def test_the_leases_of_a_dead_run_are_free_at_once(connection: Connection, datab
     assert len(leased(connection, run, ALL, 5)) == 1
 
 
-def test_two_workers_never_lease_the_same_walk(connection: Connection, database: str, run: int) -> None:
+def test_two_workers_never_lease_the_same_entry(connection: Connection, database: str, run: int) -> None:
     frontier.seed(connection, [Seed(Kind.PROJECT, number) for number in range(1, 101)])
     with open_connection(database, autocommit=True) as other:
         second = frontier.begin_run(other, load(home="/dev/null"), "test")
@@ -645,7 +645,7 @@ def test_the_reader_sees_the_community_and_nothing_else(connection: Connection) 
 
 
 def test_an_audit_begins_anew_what_was_left_in_its_middle(connection: Connection, writer: Writer, run: int) -> None:
-    walked_project(connection, writer, run)
+    visited_project(connection, writer, run)
     lease = take(connection, run, "project_comments")
     writer.commit([PageCommit(lease, rows(lease, [comment(1)]), 1, state='{"offset": 39}')])
     frontier.release(connection, [lease])

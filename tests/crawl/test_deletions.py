@@ -66,7 +66,7 @@ class House:
         (one,) = leases.lease(self.connection, self.run, [stream], 1)
         return one
 
-    def walk(self, stream: str, seen: Sequence[int], *, rows: list[Rows] | None = None, **visit_result: Any) -> None:
+    def visit(self, stream: str, seen: Sequence[int], *, rows: list[Rows] | None = None, **visit_result: Any) -> None:
         """One visit through a list, in one page that shows `seen`."""
         lease = self.lease(stream)
         told = {"whole": True, "found": len(seen), "seen": list(seen), "pages": 1} | visit_result
@@ -93,7 +93,7 @@ def house(connection: Connection) -> House:
 @pytest.mark.every_postgres
 def test_two_agreeing_reads_date_a_deletion_between_them(house: House) -> None:
     house.audit("studio_projects")
-    house.walk("studio_projects", [1, 3])
+    house.visit("studio_projects", [1, 3])
     assert house.gone("studio_projects", "project_id") == {}, "never from one absence"
     first = house.one("SELECT missed_at FROM crawl.missing_items")
     assert house.is_due("studio_projects"), "it is read once more, at once"
@@ -101,61 +101,61 @@ def test_two_agreeing_reads_date_a_deletion_between_them(house: House) -> None:
     assert lease.full
     assert lease.has_missing_items
     leases.release(house.connection, [lease])
-    house.walk("studio_projects", [1, 3])
+    house.visit("studio_projects", [1, 3])
     assert house.gone("studio_projects", "project_id") == {2: "no longer listed"}
     dated = house.one(
         "SELECT gone_at, last_seen_at, now() - last_seen_at FROM scratch.studio_projects WHERE gone_at IS NOT NULL"
     )
     assert dated[0] == first
-    assert 3500 < dated[2].total_seconds() < 3700, "it was last known from the walk before"
+    assert 3500 < dated[2].total_seconds() < 3700, "it was last known from the visit before"
     assert not house.is_due("studio_projects")
     assert house.one("SELECT count(*) FROM crawl.missing_items") == 0
 
 
-def test_what_the_second_walk_shows_is_not_gone(house: House) -> None:
+def test_items_of_the_second_read_are_not_deleted(house: House) -> None:
     house.audit("studio_projects")
-    house.walk("studio_projects", [1, 3])
-    house.walk("studio_projects", [1, 2, 3])
+    house.visit("studio_projects", [1, 3])
+    house.visit("studio_projects", [1, 2, 3])
     assert house.gone("studio_projects", "project_id") == {}
     assert house.one("SELECT count(*) FROM crawl.missing_items") == 0
     # The next absence begins anew: one visit that missed it long ago confirms nothing.
     house.audit("studio_projects")
-    house.walk("studio_projects", [1, 3])
+    house.visit("studio_projects", [1, 3])
     assert house.gone("studio_projects", "project_id") == {}
 
 
 def test_an_unfinished_audit_does_not_end_the_next_one_early(house: House) -> None:
     """Under change an audit leaves missing items. The next one dates them, and reads again what it missed."""
     house.audit("studio_projects")
-    house.walk("studio_projects", [1, 3])
-    house.walk("studio_projects", [1])
+    house.visit("studio_projects", [1, 3])
+    house.visit("studio_projects", [1])
     assert house.gone("studio_projects", "project_id") == {2: "no longer listed"}
-    assert not house.is_due("studio_projects"), "what vanished since the first walk waits, or this would never end"
+    assert not house.is_due("studio_projects"), "what vanished since the first visit waits, or this would never end"
     house.run = leases.begin_run(house.connection, load(home="/dev/null"), "the next audit")
     house.audit("studio_projects")
-    house.walk("studio_projects", [])
+    house.visit("studio_projects", [])
     assert house.gone("studio_projects", "project_id").keys() == {2, 3}
     assert house.is_due("studio_projects")
-    house.walk("studio_projects", [])
+    house.visit("studio_projects", [])
     assert house.gone("studio_projects", "project_id").keys() == {1, 2, 3}
     assert house.one("SELECT count(*) FROM crawl.missing_items") == 0
 
 
-def test_a_walk_that_stopped_early_tells_nothing(house: House) -> None:
+def test_a_visit_that_stopped_early_dates_nothing(house: House) -> None:
     for _ in range(2):
         house.audit("studio_projects")
-        house.walk("studio_projects", [1], whole=False)
+        house.visit("studio_projects", [1], whole=False)
     assert house.gone("studio_projects", "project_id") == {}
     assert house.one("SELECT count(*) FROM crawl.missing_items") == 0
 
 
-def test_two_reads_in_one_walk_that_agree_are_enough(house: House) -> None:
+def test_two_agreeing_reads_in_one_visit_are_enough(house: House) -> None:
     house.audit("studio_projects")
-    house.walk("studio_projects", [1, 3], twice=True)
+    house.visit("studio_projects", [1, 3], twice=True)
     assert house.gone("studio_projects", "project_id") == {2: "no longer listed"}
 
 
-def test_what_was_stored_after_the_walk_began_is_left_alone(house: House) -> None:
+def test_rows_stored_during_the_read_are_left_alone(house: House) -> None:
     for _ in range(2):
         house.audit("studio_projects")
         lease = house.lease("studio_projects")
@@ -168,7 +168,7 @@ def test_what_was_stored_after_the_walk_began_is_left_alone(house: House) -> Non
     assert house.gone("studio_projects", "project_id") == {}
 
 
-def test_a_walk_of_many_pages_remembers_what_each_showed(house: House) -> None:
+def test_a_visit_of_many_pages_keeps_the_items_of_each(house: House) -> None:
     for _ in range(2):
         house.audit("studio_projects")
         lease = house.lease("studio_projects")
@@ -191,7 +191,7 @@ def test_a_walk_of_many_pages_remembers_what_each_showed(house: House) -> None:
 def test_few_comments_are_asked_for_one_by_one(house: House) -> None:
     house.connection.execute("INSERT INTO scratch.studio_comments (id, studio_id, parent_id) VALUES (20, 5, 2)")
     house.audit("studio_comments")
-    house.walk("studio_comments", [], pages=4)
+    house.visit("studio_comments", [], pages=4)
     assert house.gone("studio_comments", "id") == {}
     asked = (
         "SELECT array_agg(entity_id ORDER BY 1) FROM crawl.frontier WHERE stream = 'studio_comment' AND owner_id = 5"
@@ -210,7 +210,7 @@ def test_few_comments_are_asked_for_one_by_one(house: House) -> None:
 
 def test_a_comment_is_not_gone_because_its_page_is(house: House) -> None:
     house.audit("studio_comments")
-    house.walk("studio_comments", [1, 3], pages=4)
+    house.visit("studio_comments", [1, 3], pages=4)
     (lease,) = leases.lease(house.connection, house.run, ["studio_comment"], 1, purpose=Purpose.NEW)
     house.connection.execute("UPDATE scratch.studios SET gone_at = now()")
     house.writer.commit([PageCommit(lease, [], 0, visit_result=VisitResult(None, gone=True))])
@@ -220,8 +220,8 @@ def test_a_comment_is_not_gone_because_its_page_is(house: House) -> None:
 def test_many_comments_are_dated_by_a_second_full_read(house: House) -> None:
     house.connection.execute("INSERT INTO scratch.studio_comments (id, studio_id, parent_id) VALUES (20, 5, 2)")
     house.audit("studio_comments")
-    house.walk("studio_comments", [1, 3])
-    house.walk("studio_comments", [1, 3])
+    house.visit("studio_comments", [1, 3])
+    house.visit("studio_comments", [1, 3])
     assert house.gone("studio_comments", "id") == {2: "deleted", 20: "deleted"}
 
 
@@ -229,13 +229,13 @@ def test_many_comments_are_dated_by_a_second_full_read(house: House) -> None:
 def test_a_reply_was_there_when_it_was_met(house: House, asked: bool) -> None:
     """Its comment was last known an hour ago, and missed before the reply came: between the two it was not gone."""
     house.audit("studio_comments")
-    house.walk("studio_comments", [1, 3], pages=4 if asked else 1)
+    house.visit("studio_comments", [1, 3], pages=4 if asked else 1)
     house.connection.execute("INSERT INTO scratch.studio_comments (id, studio_id, parent_id) VALUES (20, 5, 2)")
     if asked:
         (lease,) = leases.lease(house.connection, house.run, ["studio_comment"], 1, purpose=Purpose.NEW)
         house.writer.commit([PageCommit(lease, [], 0, visit_result=VisitResult(None, gone=True))])
     else:
-        house.walk("studio_comments", [1, 3])
+        house.visit("studio_comments", [1, 3])
     assert house.gone("studio_comments", "id") == {2: "deleted", 20: "deleted"}
     assert house.one(
         "SELECT bool_and(first_seen_at <= last_seen_at AND last_seen_at < gone_at) FROM scratch.studio_comments"
@@ -246,13 +246,13 @@ def test_a_reply_was_there_when_it_was_met(house: House, asked: bool) -> None:
 def test_a_curator_who_was_promoted_is_not_gone(house: House) -> None:
     """Both lists are read before anybody is told to have left, whichever comes first."""
     house.audit("studio_curators")
-    house.walk("studio_curators", [3])
-    house.walk("studio_curators", [3])
+    house.visit("studio_curators", [3])
+    house.visit("studio_curators", [3])
     assert house.gone("studio_members", "user_id") == {}
     assert house.is_due("studio_managers"), "where the missing one may have gone is read first"
     promoted = Rows("studio_members", ("studio_id", "user_id", "role"), [(5, 1, "host"), (5, 2, "manager")])
-    house.walk("studio_managers", [1, 2], rows=[promoted])
-    house.walk("studio_curators", [3])
+    house.visit("studio_managers", [1, 2], rows=[promoted])
+    house.visit("studio_curators", [3])
     assert house.gone("studio_members", "user_id") == {}
     assert house.one("SELECT role FROM history.member_revisions WHERE user_id = 2") == "curator"
     assert house.one("SELECT count(*) FROM history.absences") == 0
@@ -260,10 +260,10 @@ def test_a_curator_who_was_promoted_is_not_gone(house: House) -> None:
 
 def test_a_curator_who_left_is_gone_once_both_lists_were_read(house: House) -> None:
     house.audit("studio_curators")
-    house.walk("studio_curators", [3])
-    house.walk("studio_curators", [3])
-    house.walk("studio_managers", [1])
-    house.walk("studio_curators", [3])
+    house.visit("studio_curators", [3])
+    house.visit("studio_curators", [3])
+    house.visit("studio_managers", [1])
+    house.visit("studio_curators", [3])
     assert house.gone("studio_members", "user_id") == {2: "no longer listed"}
 
 
@@ -288,33 +288,33 @@ def test_what_the_list_at_the_other_end_shows_is_no_suspect(house: House, stream
     )
     rest = [one for one in HELD if one != 2]
     house.audit(stream)
-    house.walk(stream, rest)
+    house.visit(stream, rest)
     assert house.one("SELECT array_agg(item_id) FROM crawl.missing_items") == [2]
     missed = house.one("SELECT now()")
     house.audit(sibling)
-    house.walk(sibling, [5], rows=[Rows(table, (other, item), [(5, 2)])])
+    house.visit(sibling, [5], rows=[Rows(table, (other, item), [(5, 2)])])
     assert house.one("SELECT count(*) FROM crawl.missing_items") == 0
     house.audit("studio_managers")
-    house.walk("studio_managers", [1])
-    house.walk(stream, rest)
+    house.visit("studio_managers", [1])
+    house.visit(stream, rest)
     assert house.gone(table, item) == {}
     house.audit("studio_managers")
-    house.walk("studio_managers", [1])
-    house.walk(stream, rest)
+    house.visit("studio_managers", [1])
+    house.visit(stream, rest)
     assert house.gone(table, item) == {2: "no longer listed"}
     assert house.one(f"SELECT gone_at FROM scratch.{table} WHERE gone_at IS NOT NULL") > missed
     # And it is back as soon as any list shows it.
     house.audit(sibling)
-    house.walk(sibling, [5], rows=[Rows(table, (other, item), [(5, 2)])])
+    house.visit(sibling, [5], rows=[Rows(table, (other, item), [(5, 2)])])
     assert house.gone(table, item) == {}
 
 
-def test_what_a_second_walk_shows_again_makes_no_third_one(house: House) -> None:
+def test_items_shown_again_cause_no_third_read(house: House) -> None:
     """A list has no say in its own missing items before it ends: what vanished between visits waits for the next."""
     house.audit("studio_projects")
-    house.walk("studio_projects", [1, 3])
+    house.visit("studio_projects", [1, 3])
     shown = Rows("studio_projects", ("studio_id", "project_id"), [(5, 2), (5, 3)])
-    house.walk("studio_projects", [2, 3], rows=[shown])
+    house.visit("studio_projects", [2, 3], rows=[shown])
     assert house.one("SELECT array_agg(item_id) FROM crawl.missing_items") == [1]
     assert not house.is_due("studio_projects")
     assert house.gone("studio_projects", "project_id") == {}
@@ -330,7 +330,7 @@ def test_a_project_is_asked_for_and_never_dated_by_a_list(house: House) -> None:
     )
     for _ in range(2):
         house.audit("user_projects")
-        house.walk("user_projects", [1, 2, 3, 4, 5, 6, 8, 9])
+        house.visit("user_projects", [1, 2, 3, 4, 5, 6, 8, 9])
     assert house.gone("projects", "id") == {}
     due = connection.execute(
         "SELECT entity_id FROM crawl.frontier WHERE stream = 'project' AND due_at <= now()"
@@ -354,22 +354,22 @@ def test_owned_items_are_requested_though_no_list_showed_them(house: House) -> N
     )
     asked = "SELECT array_agg((entity_id, depth)::text ORDER BY entity_id) FROM crawl.frontier WHERE stream = 'project'"
     house.audit("project_remixes")
-    house.walk("project_remixes", [1, 2])
+    house.visit("project_remixes", [1, 2])
     assert house.one(asked) is None
     house.audit("user_projects")
-    house.walk("user_projects", [1, 2, 3, 4, 5, 6, 8])
+    house.visit("user_projects", [1, 2, 3, 4, 5, 6, 8])
     assert house.one(asked) == ["(7,2)", "(9,2)"]
     assert house.is_due("project")
 
 
 def test_what_comes_back_is_reopened_and_its_absence_kept(house: House) -> None:
     house.audit("studio_projects")
-    house.walk("studio_projects", [1, 3])
-    house.walk("studio_projects", [1, 3])
+    house.visit("studio_projects", [1, 3])
+    house.visit("studio_projects", [1, 3])
     gone = house.one("SELECT gone_at, last_seen_at FROM scratch.studio_projects WHERE gone_at IS NOT NULL")
     back = Rows("studio_projects", ("studio_id", "project_id"), [(5, 2)])
     house.audit("studio_projects")
-    house.walk("studio_projects", [1, 2, 3], rows=[back])
+    house.visit("studio_projects", [1, 2, 3], rows=[back])
     assert house.gone("studio_projects", "project_id") == {}
     kept = "SELECT gone_at, last_seen_at FROM history.absences WHERE kind = 'studio_projects' AND other_id = 2"
     assert house.one(kept) == gone
@@ -384,16 +384,16 @@ def test_a_large_loss_is_dated_by_reads_hours_apart(house: House) -> None:
     )
     head = list(range(150, 200))
     house.audit("studio_projects")
-    house.walk("studio_projects", head)
+    house.visit("studio_projects", head)
     assert not house.is_due("studio_projects"), "another read at once could tell no more"
     house.audit("studio_projects")
-    house.walk("studio_projects", head)
+    house.visit("studio_projects", head)
     house.audit("studio_projects")
-    house.walk("studio_projects", head, twice=True)
+    house.visit("studio_projects", head, twice=True)
     assert house.gone("studio_projects", "project_id") == {}
     # Half of it back an hour later: that half is there, and the rest is missing still.
     house.audit("studio_projects")
-    house.walk("studio_projects", list(range(60, 200)))
+    house.visit("studio_projects", list(range(60, 200)))
     assert house.gone("studio_projects", "project_id").keys() == {*HELD, *range(10, 60)}
 
 
@@ -404,8 +404,8 @@ def test_most_of_a_list_is_gone_once_it_is_missing_for_hours(house: House) -> No
         " SELECT 5, n, now() - interval '9 hours' FROM generate_series(10, 99) n"
     )
     house.audit("studio_projects")
-    house.walk("studio_projects", [])
+    house.visit("studio_projects", [])
     house.connection.execute("UPDATE crawl.missing_items SET missed_at = missed_at - interval '7 hours'")
     house.audit("studio_projects")
-    house.walk("studio_projects", [])
+    house.visit("studio_projects", [])
     assert len(house.gone("studio_projects", "project_id")) == 93

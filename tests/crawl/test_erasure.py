@@ -337,7 +337,7 @@ def test_a_search_for_who_was_erased_is_refused(
     assert harvester.query("SELECT count(*) FROM crawl.queries") == [(0,)]
 
 
-def test_a_walk_under_way_remembers_no_erased(erased: Any, tmp_path: Path) -> None:
+def test_an_unfinished_visit_keeps_no_erased_item(erased: Any, tmp_path: Path) -> None:
     run = leases.begin_run(erased, load(home=tmp_path), "test")
     lease = leases.lease_this(erased, run, "user_followers", 7, owner=None, full=True)
     state = {"head": [5, 8], "anchors": [8, 5], "base": {"anchors": [5]}}

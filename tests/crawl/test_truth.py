@@ -46,7 +46,7 @@ def test_everything_seeded(
     # list whose end its first page does not show. (Two lists in which more than a page is hidden, and which do not grow
     # at their head, have no proof by place: they are read once in full.)
     larger_sandbox.json("/sandbox/requests/reset", "POST")
-    walks = harvester.query("SELECT count(*) FROM crawl.frontier WHERE stream = ANY(%s)", HEAD_STREAMS)[0][0]
+    lists = harvester.query("SELECT count(*) FROM crawl.frontier WHERE stream = ANY(%s)", HEAD_STREAMS)[0][0]
     unproved = (
         "SELECT stream, entity_id FROM crawl.frontier"
         " WHERE certificate ->> 'whole' IS NOT NULL AND certificate ->> 'digest' = ''"
@@ -71,8 +71,8 @@ def test_everything_seeded(
     # Where a list by name is compared with what is held, the account itself is asked for once more.
     asked_for = Counter(address for _, _, address, _ in larger_sandbox.lines("/sandbox/requests/log"))
     proofs = sum(times - 1 for address, times in asked_for.items() if re.fullmatch("/users/[^/]+", address))
-    assert proofs <= 0.002 * walks
-    assert again["requests"] - of_the_site - read_again - proofs == walks - len(exceptions) + len(unconfirmed)
+    assert proofs <= 0.002 * lists
+    assert again["requests"] - of_the_site - read_again - proofs == lists - len(exceptions) + len(unconfirmed)
     assert ends_to_confirm(harvester) == []
     once = {row["stream"]: row["ends_seen_once"] for row in json.loads(harvester("status", "--json").stdout)["streams"]}
     resting = "state = 'certified' AND NOT capped AND NOT confirmed"
@@ -181,8 +181,8 @@ def test_depth_0_is_the_seed_and_what_it_owns(small_sandbox: Any, make_harvester
     harvester.crawl()
     mine = {row["id"] for row in small_sandbox.truth("projects") if row["author_id"] == owner}
     assert harvester.query("SELECT entity_id FROM crawl.frontier WHERE stream = 'user'") == [(owner,)]
-    walked = harvester.query("SELECT entity_id FROM crawl.frontier WHERE stream = 'project'")
-    assert {entity for (entity,) in walked} == mine
+    visited = harvester.query("SELECT entity_id FROM crawl.frontier WHERE stream = 'project'")
+    assert {entity for (entity,) in visited} == mine
     assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE stream LIKE 'studio%'") == [(0,)]
     comments = {row["id"] for row in small_sandbox.truth("project_comments") if row["project_id"] in mine}
     assert {id_ for (id_,) in harvester.query("SELECT id FROM scratch.project_comments")} == comments
@@ -194,7 +194,7 @@ def test_depth_0_is_the_seed_and_what_it_owns(small_sandbox: Any, make_harvester
 def test_seeding_deeper_later_equals_seeding_deep_at_once(
     small_sandbox: Any, make_harvester: Callable[..., Any], assert_truth: Callable[..., Counter[str]]
 ) -> None:
-    """What was met at depth 0 is walked when the depth is raised, and no list is read twice for it."""
+    """What was met at depth 0 is visited when the depth is raised, and no list is read twice for it."""
     studio = small_sandbox.seeds()["studios"][0]
     harvester = make_harvester(small_sandbox)
     harvester("seed", "studios", str(studio))

@@ -294,7 +294,7 @@ def test_expected_replies_use_the_time_of_observation(connection: Connection) ->
     assert exposure[-1] == 0, "nobody was observed for so long, although it was years ago"
 
 
-def test_every_walk_is_as_likely_to_be_drawn_for_a_recheck(connection: Connection, run: int) -> None:
+def test_each_entry_is_equally_likely_for_a_recheck(connection: Connection, run: int) -> None:
     """Whatever its class: 60 entries, drawn some 3,000 times, tested against even chances."""
     fill(connection, [(n, n % 30, 5.0 + n) for n in range(60)])
     drawn: Counter[int] = Counter()
@@ -390,9 +390,9 @@ def test_a_plan_before_the_first_crawl_and_after_it(small_sandbox: Any, make_har
     delays = [one["delay_days"] for one in facts["plot"]]
     assert delays == sorted(delays, reverse=True)
     assert delays[0] > delays[-1]
-    walks = harvester.query("SELECT count(*) FROM crawl.frontier WHERE queue IS NOT NULL")[0][0]
-    assert facts["total"]["lists"] == walks
-    assert facts["fresh_within_a_day"]["rate"] * 86_400 >= walks
+    entries = harvester.query("SELECT count(*) FROM crawl.frontier WHERE queue IS NOT NULL")[0][0]
+    assert facts["total"]["lists"] == entries
+    assert facts["fresh_within_a_day"]["rate"] * 86_400 >= entries
     shown = harvester("plan").stdout
     assert "mean delay of a new item by rate" in shown
     for wrong in ("0", "-1", "nan"):

@@ -88,7 +88,7 @@ def check_json(value: Any) -> None:
         check(value)
 
 
-def walking(data: bytes) -> None:
+def visiting(data: bytes) -> None:
     """Any pages to any visit: it goes on or it ends, and what it keeps between pages can be read again."""
     if len(data) < 3:
         return
@@ -157,7 +157,7 @@ def dating(data: bytes) -> None:
         assert state.before is not None
         assert before is None or state.before <= before
         state = kept(state, cursor.State)
-    raise AssertionError("a walk without an end")
+    raise AssertionError("a visit without an end")
 
 
 def paging(data: bytes) -> None:
@@ -180,7 +180,7 @@ def paging(data: bytes) -> None:
             assert result.certified or not result.whole
             return
         state = kept(state, page_number.State)
-    raise AssertionError("a walk without an end")
+    raise AssertionError("a visit without an end")
 
 
 # The command line ----------------------------------------------------------------------------------------------------
@@ -268,4 +268,4 @@ def commanding(data: bytes) -> None:
         assert lines[0].isprintable(), (arguments, lines)
 
 
-TARGETS = {"decoding": decoding, "walking": walking, "dating": dating, "paging": paging, "commanding": commanding}
+TARGETS = {"decoding": decoding, "visiting": visiting, "dating": dating, "paging": paging, "commanding": commanding}

@@ -62,8 +62,8 @@ def test_any_body_is_rows_or_refused(data: bytes) -> None:
 
 @settings(max_examples=500)
 @given(st.binary(min_size=3, max_size=2000))
-def test_any_pages_end_a_walk_or_go_on(data: bytes) -> None:
-    targets.walking(data)
+def test_any_pages_end_a_visit_or_go_on(data: bytes) -> None:
+    targets.visiting(data)
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -104,13 +104,13 @@ def test_what_is_taken_of_hostile_bodies_is_stored_and_read_back(database: str) 
 
 @settings(max_examples=500)
 @given(st.binary(min_size=3, max_size=120))
-def test_any_answers_end_a_walk_by_a_date(data: bytes) -> None:
+def test_any_answers_end_a_visit_by_date(data: bytes) -> None:
     targets.dating(data)
 
 
 @settings(max_examples=500)
 @given(st.binary(min_size=3, max_size=120))
-def test_any_answers_end_a_walk_by_page_number(data: bytes) -> None:
+def test_any_answers_end_a_visit_by_page_number(data: bytes) -> None:
     targets.paging(data)
 
 
@@ -129,7 +129,7 @@ def test_any_arguments_end_in_a_line_and_a_status() -> None:
         run()
 
 
-MILLIONS = [("decoding", 8192), ("walking", 400), ("dating", 200), ("paging", 60), ("commanding", 120)]
+MILLIONS = [("decoding", 8192), ("visiting", 400), ("dating", 200), ("paging", 60), ("commanding", 120)]
 
 
 @pytest.mark.soak

@@ -52,7 +52,7 @@ class Source:
         return [event for event in events if before is None or event.key <= before][:size]
 
 
-def walk(
+def visit(
     source: Source, last: Certificate | None, changes: int, *, below: int = 0, listing: Listing = LISTING
 ) -> tuple[set[int], Certificate]:
     """Everything that a visit read, and its result. `below` breaks the cursor: it then skips the rest of a second."""
@@ -67,7 +67,7 @@ def walk(
         if state.before is not None:
             state.before -= below
         source.live(changes)
-    raise AssertionError("the walk does not end")
+    raise AssertionError("the visit does not end")
 
 
 @settings(max_examples=400)
@@ -78,7 +78,7 @@ def test_nothing_is_skipped(seed: int, changes: int) -> None:
     last: Certificate | None = None
     for _ in range(4):
         before = {event.id for event in source.events}
-        read, last = walk(source, last, changes)
+        read, last = visit(source, last, changes)
         known |= read
         stayed = before & {event.id for event in source.events}
         assert last.complete
@@ -92,7 +92,7 @@ def test_without_the_whole_second_live_items_are_lost() -> None:
     for seed in range(100):
         source = Source(seed, crowd=LISTING.limit - 1)
         before = {event.id for event in source.events}
-        read, _ = walk(source, None, 0, below=1)
+        read, _ = visit(source, None, 0, below=1)
         lost += len(before - read)
     assert lost > 20
 
@@ -125,9 +125,9 @@ def test_a_broken_order_is_told_and_not_certified() -> None:
 
 def test_an_unchanged_list_costs_one_page_after_confirmation() -> None:
     source = Source(3, crowd=4)
-    _, first = walk(source, None, 0)
+    _, first = visit(source, None, 0)
     assert not first.confirmed
-    _, last = walk(source, first, 0)
+    _, last = visit(source, first, 0)
     assert last == msgspec.structs.replace(first, confirmed=True)
     state = cursor.begin(last)
     assert cursor.step(LISTING, state, source.page(None)).done == last
@@ -135,7 +135,7 @@ def test_an_unchanged_list_costs_one_page_after_confirmation() -> None:
     assert cursor.step(LISTING, state, source.page(None)).done is None
     assert cursor.step(LISTING, state, source.page(state.before)).done == last
     source.add()
-    read, newer = walk(source, last, 0)
+    read, newer = visit(source, last, 0)
     assert (newer.key or 0) >= (last.key or 0)
     assert source.events[0].id in read
 
@@ -148,7 +148,7 @@ def test_a_clamped_page_size_loses_nothing(served: int) -> None:
     for seed in range(60):
         source = Source(seed, crowd=4)
         source.clamp = 3
-        read, last = walk(source, None, 0, listing=listing)
+        read, last = visit(source, None, 0, listing=listing)
         told += not last.complete
         assert not last.complete or read == {event.id for event in source.events}, seed
     assert 10 < told < 60
@@ -160,7 +160,7 @@ def test_without_the_learned_size_a_clamp_hides_events(monkeypatch: pytest.Monke
     for seed in range(60):
         source = Source(seed, crowd=4)
         source.clamp = 3
-        read, last = walk(source, None, 0)
+        read, last = visit(source, None, 0)
         lost += last.complete and read != {event.id for event in source.events}
     assert lost > 20
 
@@ -169,23 +169,23 @@ def test_an_empty_page_in_the_middle_is_asked_for_again() -> None:
     for seed in range(60):
         source = Source(seed, crowd=4)
         source.emptied = 0.2
-        read, last = walk(source, None, 0)
+        read, last = visit(source, None, 0)
         assert last.capped or read == {event.id for event in source.events}
 
 
 def test_an_empty_page_that_stays_caps_the_list() -> None:
     source = Source(3, crowd=4)
     source.emptied = 1.0
-    _, last = walk(source, None, 0)
+    _, last = visit(source, None, 0)
     assert (last.complete, last.capped, last.confirmed) == (True, True, False)
 
 
 def found_later(source: Source, served: int) -> bool:
     """Whether a list that was served short at first is found as a whole at the next visit."""
     source.served = served
-    read, first = walk(source, None, 0)
+    read, first = visit(source, None, 0)
     source.served = None
-    again, second = walk(source, first, 0)
+    again, second = visit(source, first, 0)
     assert not second.confirmed
     return read | again == {event.id for event in source.events}
 

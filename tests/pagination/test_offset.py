@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.api.catalogue import Order
-from harvester.pagination import offset as walk
+from harvester.pagination import offset
 from harvester.pagination.offset import Certificate, Entry, Listing, ProvenBy, State
 
 LIMIT = 10
@@ -122,7 +122,7 @@ def run(source: Source, last: Certificate | None = None, most: int = 3000) -> Ou
     for version in (*source.versions, *source.answers.values()):
         start &= {item for item, _ in version}
     source.touched.clear()
-    state = walk.begin(source.listing, last)
+    state = offset.begin(source.listing, last)
     returned: set[int] = set()
     contradicted = False
     for requests in range(1, most):
@@ -130,7 +130,7 @@ def run(source: Source, last: Certificate | None = None, most: int = 3000) -> Ou
         returned |= {entry.id for entry in page}
         # A visit may be cut anywhere and go on from its checkpoint.
         state = msgspec.json.decode(msgspec.json.encode(state), type=State)
-        result = walk.step(source.listing, state, page)
+        result = offset.step(source.listing, state, page)
         contradicted |= result.contradiction
         if result.done is not None:
             stable = (start & source.visible()) - source.touched
@@ -232,7 +232,7 @@ def test_certificates_are_the_rule_where_items_are_hidden_too(name: str, served:
 @pytest.mark.parametrize("name", ["newest by key", "newest", "oldest", "shared"])
 def test_without_the_certificate_items_are_missed(name: str, churn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The guard is what the property rests on: with it off, the same visits lose live items."""
-    monkeypatch.setattr(walk, "_certified", lambda *_: True)
+    monkeypatch.setattr(offset, "_certified", lambda *_: True)
     missed = 0
     for seed in range(40):
         source = Source(LISTINGS[name], random.Random(seed), length=200, **SHRINKING[churn])
@@ -242,7 +242,7 @@ def test_without_the_certificate_items_are_missed(name: str, churn: str, monkeyp
 
 @pytest.mark.parametrize("churn", CHURN, ids=str)
 @pytest.mark.parametrize("name", ["newest by key", "oldest by key", "oldest", "shared"])
-def test_walks_one_after_the_other_miss_nothing_that_stays(name: str, churn: str) -> None:
+def test_successive_visits_miss_no_lasting_item(name: str, churn: str) -> None:
     """Ten visits, each from the certificate of the one before, cut anywhere and under change: what entered before one
     of them began, and stays, has been returned by then."""
     for seed in range(12):
@@ -274,15 +274,15 @@ def test_walks_one_after_the_other_miss_nothing_that_stays(name: str, churn: str
 def test_without_its_stop_rule_a_visit_misses_new_items(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopping at the first known item, as many do, loses what moved or entered below it."""
 
-    stop_rule = walk._arrived
+    stop_rule = offset._arrived
 
     def miss(rule: Callable[..., bool]) -> int:
         found = 0
         for seed in range(40):
             source = Source(SHARED, random.Random(seed), length=80)
-            monkeypatch.setattr(walk, "_arrived", stop_rule)
+            monkeypatch.setattr(offset, "_arrived", stop_rule)
             first = confirmed(source)
-            monkeypatch.setattr(walk, "_arrived", rule)
+            monkeypatch.setattr(offset, "_arrived", rule)
             for _ in range(14):
                 source.insert()
             # One that was known is shared again, and stands among the new ones.
@@ -326,7 +326,7 @@ def test_who_comes_back_to_the_head_hides_nobody_new(
 
     assert miss() == 0
     for name, value in guard.items():
-        monkeypatch.setattr(walk, name, value)
+        monkeypatch.setattr(offset, name, value)
     assert miss() > 30
 
 
@@ -337,7 +337,7 @@ def test_without_the_recheck_moved_items_are_missed(monkeypatch: pytest.MonkeyPa
         )
 
     assert miss() == 0
-    monkeypatch.setattr(walk, "_end", lambda *place, whole=False, **_: walk._done(*place, whole=whole))
+    monkeypatch.setattr(offset, "_end", lambda *place, whole=False, **_: offset._done(*place, whole=whole))
     assert miss() > 30
 
 
@@ -347,7 +347,7 @@ def test_without_the_recheck_moved_items_are_missed(monkeypatch: pytest.MonkeyPa
     seed=st.integers(0, 10**6),
     name=st.sampled_from(["newest", "oldest", "unknown", "shared"]),
 )
-def test_hidden_items_end_no_walk(length: int, hidden: float, seed: int, name: str) -> None:
+def test_hidden_items_end_no_visit(length: int, hidden: float, seed: int, name: str) -> None:
     """A list filtered after limit and offset, unchanged: every visible item is found while gaps stay short.
 
     As many pages as must be empty at the end may be hidden in a row, less one item.
@@ -445,7 +445,7 @@ def test_an_unchanged_list_is_one_request_after_confirmation(name: str, length: 
     seed=st.integers(0, 10**6),
     name=st.sampled_from(sorted(LISTINGS)),
 )
-def test_an_incremental_walk_finds_all_that_is_new(length: int, new: int, gone: int, seed: int, name: str) -> None:
+def test_an_incremental_visit_finds_all_new_items(length: int, new: int, gone: int, seed: int, name: str) -> None:
     """Items added and removed between two visits: the second finds each new one, reading no more than it must."""
     source = Source(LISTINGS[name], random.Random(seed), length=length, ties=3)
     first = run(source)
@@ -458,7 +458,7 @@ def test_an_incremental_walk_finds_all_that_is_new(length: int, new: int, gone: 
     assert source.visible() - known <= second.returned
 
 
-def test_an_incremental_walk_stops_at_what_is_certified() -> None:
+def test_an_incremental_visit_stops_at_certified_items() -> None:
     for name in ("newest by key", "newest", "shared", "oldest", "oldest by key"):
         source = Source(LISTINGS[name], random.Random(2), length=500)
         first = confirmed(source)
@@ -484,9 +484,9 @@ def test_late_entrants_within_the_margin_are_found() -> None:
 
 def test_an_ignored_offset_ends_without_a_certificate() -> None:
     page = [Entry(item, 100 - item) for item in range(LIMIT)]
-    state = walk.begin(NEWEST_KEYED)
+    state = offset.begin(NEWEST_KEYED)
     for _ in range(10):
-        result = walk.step(NEWEST_KEYED, state, page)
+        result = offset.step(NEWEST_KEYED, state, page)
         if result.done:
             break
     assert result.done is not None
@@ -495,37 +495,37 @@ def test_an_ignored_offset_ends_without_a_certificate() -> None:
 
 def test_that_an_unknown_item_stands_on_two_pages_proves_nothing() -> None:
     """Items without an identity look alike: only what is known to be the same ties one page to the next."""
-    listing = walk.Listing(order=walk.Order.OLDEST_FIRST, limit=4)
+    listing = offset.Listing(order=offset.Order.OLDEST_FIRST, limit=4)
     hole = Entry(-1, None, hole=True)
     served = [Entry(1), Entry(2), Entry(3), hole, Entry(4), hole, *map(Entry, range(5, 12))]
-    state, found = walk.begin(listing), set()
+    state, found = offset.begin(listing), set()
     for number in range(40):
         if number == 1:
             del served[:3]
         page = served[state.offset : state.offset + listing.limit]
         found.update(entry.id for entry in page)
-        result = walk.step(listing, state, page)
+        result = offset.step(listing, state, page)
         if result.done is not None:
             break
     assert result.certified
     assert set(range(4, 12)) <= found
 
 
-@pytest.mark.parametrize("listing", [NEWEST_KEYED, walk.Listing(order=walk.Order.OLDEST_FIRST)])
+@pytest.mark.parametrize("listing", [NEWEST_KEYED, offset.Listing(order=offset.Order.OLDEST_FIRST)])
 @pytest.mark.parametrize("every", [3, 40])
-def test_holes_cost_a_walk_nothing_but_themselves(listing: walk.Listing, every: int) -> None:
+def test_holes_cost_a_visit_only_themselves(listing: offset.Listing, every: int) -> None:
     """A list with holes takes as many pages as one without, is read to its end, and stands unchanged the next time."""
 
-    def read(holes: bool, last: walk.Certificate | None = None) -> tuple[int, walk.Step]:
+    def read(holes: bool, last: offset.Certificate | None = None) -> tuple[int, offset.Step]:
         served = [
             Entry(-number, None, hole=True)
             if holes and number % every == 0
             else Entry(number, 1000 - number if listing.keyed else None)
             for number in range(1, 500)
         ]
-        state, result = walk.begin(listing, last), walk.Step()
+        state, result = offset.begin(listing, last), offset.Step()
         while result.done is None:
-            result = walk.step(listing, state, served[state.offset : state.offset + listing.limit])
+            result = offset.step(listing, state, served[state.offset : state.offset + listing.limit])
         assert result.certified
         return state.pages, result
 
@@ -553,7 +553,7 @@ def clamped(name: str, seed: int, *, served: int) -> Source:
 
 @pytest.mark.parametrize("served", [0, 3])
 @pytest.mark.parametrize("name", BY_PLACE)
-def test_a_clamped_page_size_is_learned_within_the_walk(name: str, served: int) -> None:
+def test_a_clamped_page_size_is_learned_within_a_visit(name: str, served: int) -> None:
     for seed in range(40):
         source = clamped(name, seed, served=served)
         outcome = run(source)
@@ -566,7 +566,7 @@ def test_a_clamped_page_size_is_learned_within_the_walk(name: str, served: int) 
 
 
 def test_without_the_learned_size_a_clamp_ends_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "_size", lambda listing, _: listing.limit)
+    monkeypatch.setattr(offset, "_size", lambda listing, _: listing.limit)
     assert sum(bool(run(clamped("newest by key", seed, served=0)).missed) for seed in range(40)) > 30
 
 
@@ -605,7 +605,7 @@ def test_a_ceiling_on_the_offset_is_not_the_end_of_a_list(name: str, clamp: int 
 
 @pytest.mark.parametrize("name", BY_PLACE)
 def test_without_asking_again_a_ceiling_is_taken_for_the_end(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "_denied", lambda listing, state: walk._end(listing, state, whole=True, saw_end=True))
+    monkeypatch.setattr(offset, "_denied", lambda listing, state: offset._end(listing, state, whole=True, saw_end=True))
     source = Source(LISTINGS[name], random.Random(1), length=120, ceiling=70)
     assert not run(source).certificate.capped
 
@@ -619,8 +619,8 @@ def test_an_empty_page_in_the_middle_of_a_list_is_not_its_end(name: str) -> None
 
 
 def test_without_overlap_an_empty_page_ends_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = walk._certified
-    monkeypatch.setattr(walk, "_certified", lambda listing, state, page: not page or sound(listing, state, page))
+    sound = offset._certified
+    monkeypatch.setattr(offset, "_certified", lambda listing, state, page: not page or sound(listing, state, page))
     missed = 0
     for seed in range(40):
         source = Source(NEWEST, random.Random(seed), length=150, emptied=0.15)
@@ -658,7 +658,7 @@ def test_a_list_served_short_is_noticed_at_the_next_visit(name: str, served: int
 @pytest.mark.parametrize("served", [LIMIT, 4 * LIMIT])
 def test_without_confirming_the_end_the_rest_stays_unread(served: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        walk, "_look_behind", lambda _listing, _state, certificate: walk.Step(done=certificate, certified=True)
+        offset, "_look_behind", lambda _listing, _state, certificate: offset.Step(done=certificate, certified=True)
     )
     source = Source(NEWEST_KEYED, random.Random(1), length=served + 50, served=served)
     first = run(source)
@@ -692,8 +692,8 @@ def test_an_audit_confirms_the_end_that_was_known() -> None:
     for name in BY_PLACE:
         source = Source(LISTINGS[name], random.Random(3), length=95)
         first = run(source)
-        state = walk.begin(source.listing, first.certificate, full=True)
-        while (result := walk.step(source.listing, state, source.read(state.offset))).done is None:
+        state = offset.begin(source.listing, first.certificate, full=True)
+        while (result := offset.step(source.listing, state, source.read(state.offset))).done is None:
             pass
         assert result.done.confirmed, name
 

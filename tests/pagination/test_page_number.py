@@ -57,7 +57,7 @@ class Source:
         return {thread.id for thread in self.threads[: (DEEPEST - len(self.blank)) * SIZE]}
 
 
-def walk(
+def visit(
     source: Source, last: Certificate | None, chance: float, *, reads: int | None = None
 ) -> tuple[set[int], Certificate]:
     """Return what a visit read, and its result; with `reads` it is believed after so many."""
@@ -72,7 +72,7 @@ def walk(
         if state.read == reads:
             return read, Certificate(proven_by=page_number.ProvenBy.NONE, complete=True)
         source.live(chance)
-    raise AssertionError("the walk does not end")
+    raise AssertionError("the visit does not end")
 
 
 @settings(max_examples=400)
@@ -83,7 +83,7 @@ def test_what_is_certified_was_read(seed: int, chance: float) -> None:
     last: Certificate | None = None
     for _ in range(3):
         before = source.reachable
-        read, last = walk(source, last, chance)
+        read, last = visit(source, last, chance)
         known |= read
         if last.complete:
             assert before & source.reachable <= known
@@ -98,7 +98,7 @@ def test_one_read_alone_would_lose_live_threads() -> None:
     for seed in range(300):
         source = Source(seed)
         before = source.reachable
-        read, _ = walk(source, None, 0.3, reads=1)
+        read, _ = visit(source, None, 0.3, reads=1)
         lost += len(before & source.reachable - read)
     assert lost > 20
 
@@ -107,7 +107,7 @@ def test_the_cap_is_told() -> None:
     source = Source(4)
     while len(source.threads) < DEEPEST * SIZE + 10:
         source.add()
-    _, certificate = walk(source, None, 0.0)
+    _, certificate = visit(source, None, 0.0)
     assert certificate.capped
     assert certificate.complete
 
@@ -116,10 +116,10 @@ def test_an_unchanged_first_page_is_enough_after_confirmation() -> None:
     """The page behind the last one of several is asked for once; a list of one page has none such."""
     for seed in range(20):
         source = Source(seed)
-        _, first = walk(source, None, 0.0)
+        _, first = visit(source, None, 0.0)
         assert first.complete
         assert not first.confirmed
-        _, last = walk(source, first, 0.0)
+        _, last = visit(source, first, 0.0)
         assert last.confirmed == (not last.capped and last.end > 1)
         state = page_number.begin(last)
         assert page_number.step(LISTING, state, source.page(1) or [], max_offset=DEEPEST).done == last
@@ -132,9 +132,9 @@ def found_later(seed: int) -> bool:
         source.add()
     source.blank, whole = set(), source.threads[:30]
     source.threads = whole[:10]
-    read, first = walk(source, None, 0.0)
+    read, first = visit(source, None, 0.0)
     source.threads = whole
-    again, _ = walk(source, first, 0.0)
+    again, _ = visit(source, first, 0.0)
     return read | again == {thread.id for thread in whole}
 
 

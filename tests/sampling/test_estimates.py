@@ -273,7 +273,7 @@ def test_the_outcome_of_the_first_visit_stays(database: str) -> None:
         assert connection.execute(read, [design]).fetchall() == was
 
 
-def test_walks_vary_as_walks_do(database: str) -> None:
+def test_random_walks_vary_as_expected(database: str) -> None:
     """Each step weighed by the inverse of its measure; the error from what whole walks sum up to."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(

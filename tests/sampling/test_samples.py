@@ -114,7 +114,7 @@ def test_a_sample_ends_with_the_outcomes_of_the_truth(sampled_sandbox: Any, make
     assert (total, error) == (len(comments), 0)
 
 
-def test_authors_and_walks_go_on_with_the_crawl(
+def test_authors_and_random_walks_go_on_with_the_crawl(
     sampled_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Any
 ) -> None:
     harvester = make_harvester(sampled_sandbox, HARVESTER_HOME=str(tmp_path / "home"))
