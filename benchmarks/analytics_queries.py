@@ -191,10 +191,10 @@ def timed_refresh(connection: Connection, what: str) -> None:
             parts[before] = parts.get(before, 0) + now - last
         last, before = now, name
 
-    done = refresh(connection, tell=tell)
+    done = refresh(connection, on_progress=tell)
     tell("")
-    written = sum(one.written for one in done)
-    print(f"{what}: {time.perf_counter() - began:.1f} s, {written:,} rows written")
+    rows = sum(one.row_count for one in done)
+    print(f"{what}: {time.perf_counter() - began:.1f} s, {rows:,} rows")
     print("  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in parts.items()), flush=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textwrap import shorten
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -23,29 +23,26 @@ app.add_typer(analytics, name="analytics", rich_help_panel=PANEL)
 @analytics.command(epilog=example("harvester analytics refresh && harvester db psql -c 'TABLE analytics.remix_trees'"))
 def refresh(
     *,
-    full: Annotated[
-        bool, typer.Option("--full", help="Compute all tables again, not only where something has changed.")
-    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the tables of schema analytics up to date.
+    """Refresh the materialised views of schema analytics.
 
-    May run beside crawls, and as often as you like; queries that run meanwhile see the tables as they were.
+    May run beside crawls; queries that run meanwhile see the figures of the last refresh.
     """
-    from harvester.analytics.refresh import refresh as bring_up_to_date
+    from harvester.analytics.refresh import refresh as refresh_all
     from harvester.warehouse.connect import connect
 
     with connect(settings(), autocommit=True) as connection, output.progress() as advance:
-        refreshed = bring_up_to_date(connection, whole=full, tell=advance)
+        refreshed = refresh_all(connection, on_progress=advance)
     if as_json:
-        output.print_json([table.as_json() for table in refreshed])
+        output.print_json([view.as_json() for view in refreshed])
     else:
         _show_refreshed(refreshed)
 
 
 @analytics.command("list", epilog=example("harvester analytics list --json"))
 def list_relations(*, as_json: AsJson = False) -> None:
-    """List the tables, views and functions of schema analytics: what each holds, and how fresh it is."""
+    """List the views and functions of schema analytics: what each holds, and how fresh it is."""
     from harvester.analytics.refresh import relations
     from harvester.warehouse.connect import connect
     from harvester.warehouse.schema import check_schema
@@ -56,11 +53,9 @@ def list_relations(*, as_json: AsJson = False) -> None:
 
 
 def _show_refreshed(refreshed: list[Any]) -> None:
-    numbers = ("rows", "written")
-    table = output.table("table", *numbers, "how", numbers=numbers)
-    for one in refreshed:
-        how = "as a whole" if one.whole else "where changed"
-        table.add_row(one.relation, f"{one.row_count:,}", f"{one.written:,}", how)
+    table = output.table("materialised view", "rows", numbers=("rows",))
+    for view in refreshed:
+        table.add_row(view.relation, f"{view.row_count:,}")
     output.console().print(table)
 
 

@@ -34,16 +34,8 @@ from harvester.secret import keyed_hash, secret_key
 from harvester.untrusted import open_regular
 from harvester.warehouse.annotations import NAME, PROJECT, STUDIO, USER
 from harvester.warehouse.schema import keep_crawls_out
-from harvester.warehouse.tables import (
-    COMMENTS,
-    DERIVED,
-    KEY_COLUMNS,
-    MENTIONED,
-    OWNED,
-    TRACKED,
-    WRITTEN,
-    metadata,
-)
+from harvester.warehouse.sql_parts import materialised
+from harvester.warehouse.tables import COMMENTS, FIGURES, KEY_COLUMNS, MENTIONED, OWNED, TRACKED, WRITTEN, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -64,7 +56,6 @@ _THIS_KEY = "key"
 REMOVED = "[erased]"
 ONLY: dict[str, tuple[str, tuple[str, ...]]] = {
     "rankings": ("kind", (PROJECT,)),
-    "ranking_stays": ("kind", (PROJECT,)),
     "account.states": ("stream", tuple(stream.name for stream in STREAMS.values() if stream.kind is Kind.PROJECT)),
 }
 """Tables with ids of several kinds: the column that tells the kind, and its values for ids of projects."""
@@ -428,15 +419,18 @@ class Erasure:
     deleted: Counter[str] = field(default_factory=Counter)
     emptied: Counter[str] = field(default_factory=Counter)
     redacted: Counter[str] = field(default_factory=Counter)
+    refreshed: list[str] = field(default_factory=list)
+    """Materialised views that were refreshed."""
 
     @property
     def touched(self) -> list[str]:
-        """The tables of which rows were changed or removed."""
-        return sorted({*self.deleted, *self.emptied, *self.redacted})
+        """List the tables and materialised views of which rows were changed or removed."""
+        return sorted({*self.deleted, *self.emptied, *self.redacted, *self.refreshed})
 
-    def as_json(self) -> dict[str, dict[str, int]]:
-        """For `--json`: counts by table."""
-        return {"deleted": dict(self.deleted), "emptied": dict(self.emptied), "redacted": dict(self.redacted)}
+    def as_json(self) -> dict[str, Any]:
+        """Return counts by table, and the views that were refreshed, for `--json`."""
+        counts = {"deleted": dict(self.deleted), "emptied": dict(self.emptied), "redacted": dict(self.redacted)}
+        return counts | {"refreshed": self.refreshed}
 
 
 def erase(
@@ -463,9 +457,18 @@ def erase(
     with connection.transaction(force_rollback=dry_run):
         keep_crawls_out(connection)
         hashes = _remove(connection, home, name, erasure)
+        erasure.refreshed = _figures(connection)
         if not dry_run:
+            for name_of_view in erasure.refreshed:
+                connection.execute("SELECT crawl.refresh_figures(%s)", [name_of_view.removeprefix("analytics.")])
             _remember(home, hashes)
     return erasure
+
+
+def _figures(connection: Connection) -> list[str]:
+    """Name the materialised views to refresh: an empty one holds nobody, and filling it could take long."""
+    views = [f"analytics.{name}" for name in materialised() if name in FIGURES]
+    return [view for view in views if _values(connection, f"SELECT 1 FROM {view} LIMIT 1")]
 
 
 def _of_name(connection: Connection, name: str) -> list[int]:
@@ -534,7 +537,6 @@ def _remove(connection: Connection, home: Path, name: str | None, erasure: Erasu
     for kind, values in kept.items():
         hashes |= {keyed_hash(key, kind, value): kind for value in values}
     work = _Work(connection, erasure, known, Rule(key, hashes))
-    work.figures()
     work.comments()
     work.history()
     work.rows()
@@ -570,20 +572,6 @@ class _Work:
     erasure: Erasure
     known: dict[str, list[Any]]
     rule: Rule
-
-    def figures(self) -> None:
-        """Delete the figures derived from the person's rows, before these go; a refresh rebuilds larger sums."""
-        for table, columns in DERIVED.items():
-            for column, kind in columns.items():
-                self._delete(f"analytics.{table}", f"{column} = ANY(%s){_only(table)}", self.known[kind])
-        for place, kind in (("profile", USER), ("project", PROJECT)):
-            self._delete("analytics.threads", "kind = %s AND place_id = ANY(%s)", place, self.known[kind])
-        for table in COMMENTS:
-            # When the person replied is told by the thread.
-            replied = f"SELECT parent_id FROM scratch.{table} WHERE author_id = ANY(%s) AND parent_id IS NOT NULL"
-            kind = table.removesuffix("_comments")
-            self._delete("analytics.threads", f"kind = %s AND thread_id IN ({replied})", kind, self.known[USER])
-        self.connection.execute("UPDATE analytics.refreshes SET mark = NULL")
 
     def comments(self) -> None:
         """Delete the comments on the person's pages, and theirs elsewhere; empty those that others replied to."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import ClientCursor
 
-from harvester.analytics.refresh import COPIES
 from harvester.monitoring.status import EXACT_BELOW
+from harvester.warehouse.sql_parts import materialised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,8 +62,8 @@ class FigureSources:
         large, refreshed_at, users = row or (False, None, 0)
         one_in = max(1, round(users / PEOPLE)) if large else 1
         if not (large and refreshed_at):
-            return cls({name: f"analytics.live_{name}" for name in COPIES}, one_in=one_in)
-        return cls({name: f"analytics.{name}" for name in COPIES}, refreshed_at, one_in)
+            return cls({name: f"analytics.live_{name}" for name in materialised()}, one_in=one_in)
+        return cls({name: f"analytics.{name}" for name in materialised()}, refreshed_at, one_in)
 
 
 @cache

@@ -71,7 +71,8 @@ class Relation:
 _COLUMNS = """
 SELECT n.nspname::text, c.relname::text, c.relkind::text, coalesce(obj_description(c.oid, 'pg_class'), ''),
     a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-    EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p' AND a.attnum = ANY(k.conkey)),
+    EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisprimary OR c.relkind = 'm' AND i.indisunique)
+        AND a.attnum = ANY(i.indkey)),
     coalesce(col_description(c.oid, a.attnum), ''),
     (SELECT k.confrelid::regclass::text FROM pg_constraint k
      WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.conkey = ARRAY[a.attnum] LIMIT 1)
@@ -79,7 +80,7 @@ FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'v', 'm') AND c.relname <> 'alembic_version'
-ORDER BY 1, c.relkind = 'v', 2, a.attnum
+ORDER BY 1, c.relkind = 'v', c.relkind = 'm', 2, a.attnum
 """
 _FUNCTIONS = """
 SELECT p.proname::text, pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid),
@@ -106,7 +107,7 @@ def read(connection: Connection) -> list[Relation]:
 
 def diagram(relations: Iterable[Relation], in_schema: str) -> str:
     """Return the tables of a schema as a diagram of Mermaid: their keys and references, and what these lead to."""
-    tables = [one for one in relations if one.schema == in_schema and one.kind == "table"]
+    tables = [one for one in relations if one.schema == in_schema and one.kind != "view"]
     lines = ["erDiagram"]
     elsewhere = sorted(
         {column.refers for one in tables for column in one.columns if column.refers} - {one.full_name for one in tables}

@@ -15,6 +15,7 @@ from psycopg import sql
 from harvester.errors import WarehouseError
 from harvester.warehouse.locks import IN_USE, MAINTAINING
 from harvester.warehouse.schema import use_schema
+from harvester.warehouse.sql_parts import materialised
 from harvester.warehouse.tables import SCHEMAS, metadata
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def maintain(
             done.deleted[table] = connection.execute(statement, values).rowcount
     if whole:
         tables = [table.fullname for table in metadata.sorted_tables]
+        tables += [f"analytics.{name}" for name in materialised()]
         written = Rewriting(rewritten=tables) if dry_run else rewrite(connection, tables, tell=tell)
         done.vacuumed, done.not_ours, done.busy = written.rewritten, written.not_ours, written.busy
         return done

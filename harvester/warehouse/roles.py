@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from harvester.errors import WarehouseError
-from harvester.warehouse.tables import READER, SCHEMAS, metadata
+from harvester.warehouse.tables import READER, SCHEMAS
 
 if TYPE_CHECKING:
     from typing import Any
@@ -85,9 +85,7 @@ def _grant_to_crawler(connection: psycopg.Connection[Any]) -> None:
         ):
             _grant(f"GRANT {right} TO {{role}}", connection, schema, CRAWLER)
     _grant("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}", connection, "analytics", CRAWLER)
-    for table in metadata.tables.values():
-        if table.schema == "analytics":  # what a refresh writes; the rest of the schema are views
-            _grant(f"GRANT INSERT, UPDATE, DELETE ON {table.fullname} TO {{role}}", connection, "analytics", CRAWLER)
+    _grant("GRANT EXECUTE ON FUNCTION {schema}.refresh_figures TO {role}", connection, "crawl", CRAWLER)
     # Only the owner states which version the schema has.
     for kept in ("alembic_version", "sql_parts"):
         _grant(f"REVOKE INSERT, UPDATE, DELETE ON {{schema}}.{kept} FROM {{role}}", connection, "crawl", CRAWLER)

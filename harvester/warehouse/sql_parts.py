@@ -41,11 +41,12 @@ PARTS = (
     "analytics/life",
     "analytics/rankings",
     "analytics/freshness",
+    "analytics/refresh",
     "sampling",
     "analytics/live_comments",
 )
 """The files, without their ending, in the order in which they can be applied."""
-_MADE = re.compile(r"^CREATE (VIEW|FUNCTION) (\w+)\.(\w+)", re.MULTILINE)
+_MADE = re.compile(r"^CREATE (VIEW|MATERIALIZED VIEW|FUNCTION) (\w+)\.(\w+)", re.MULTILINE)
 
 
 def _texts() -> dict[str, str]:
@@ -55,6 +56,12 @@ def _texts() -> dict[str, str]:
 @cache
 def _text(name: str) -> str:
     return (files("harvester") / "warehouse" / "views" / f"{name}.sql").read_text()
+
+
+def materialised() -> list[str]:
+    """Name the materialised views of schema `analytics` in the order in which they rest on each other."""
+    found = (each for name in PARTS for each in _MADE.findall(_text(name)))
+    return [name for kind, schema, name in found if (kind, schema) == ("MATERIALIZED VIEW", "analytics")]
 
 
 def _digest(text: str) -> str:
@@ -90,6 +97,16 @@ def apply(connection: Connection) -> list[str]:
             " functions = excluded.functions, applied_at = now()",
             [name, _digest(_texts()[name]), *_identities(connection, made[name])],
         )
+    # A materialised view is filled when it is made.
+    filled = [view for name in again for kind, _, view in made[name] if kind == "MATERIALIZED VIEW"]
+    for view in filled:
+        connection.execute(
+            sql.SQL(
+                "UPDATE analytics.refreshes SET refreshed_at = now(), row_count = (SELECT count(*) FROM {})"
+                " WHERE relation = %s"
+            ).format(sql.Identifier("analytics", view)),
+            [view],
+        )
     return again
 
 
@@ -118,12 +135,26 @@ def drop(connection: Connection, names: Iterable[str] | None = None) -> set[str]
         if not more:
             break
         wanted |= more
-    for kind, made in (("VIEW", views), ("FUNCTION", functions)):
-        if objects := [each for name in wanted for each in made.get(name, ())]:
-            # One statement: they may use each other.
-            connection.execute(sql.SQL(f"DROP {kind} IF EXISTS " + ", ".join(objects)))
+    _drop_views(connection, {each for name in wanted for each in views.get(name, ())})
+    if objects := [each for name in wanted for each in functions.get(name, ())]:
+        connection.execute(sql.SQL("DROP FUNCTION IF EXISTS " + ", ".join(objects)))
     connection.execute("DELETE FROM crawl.sql_parts WHERE name = ANY(%s)", [list(wanted)])
     return wanted
+
+
+def _drop_views(connection: Connection, views: set[str]) -> None:
+    """Drop views, plain and materialised, each before those that it uses."""
+    kinds = dict(
+        connection.execute(
+            "SELECT v, CASE relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END"
+            " FROM unnest(%s::text[]) AS v JOIN pg_class ON oid = to_regclass(v)",
+            [list(views)],
+        ).fetchall()
+    )
+    while kinds:
+        used = {used for _, used in _users_of(connection, list(kinds))}
+        for view in kinds.keys() - used:
+            connection.execute(sql.SQL(f"DROP {kinds.pop(view)} {view}"))
 
 
 def _has_table(connection: Connection) -> bool:
@@ -139,9 +170,10 @@ def _applied(connection: Connection) -> dict[str, str]:
 
 def _identities(connection: Connection, made: set[tuple[str, str, str]]) -> tuple[list[str], list[str]]:
     """Name the views and the functions, these with the types of their arguments, as DROP takes them."""
+    named = [(schema, name) for kind, schema, name in made if kind != "FUNCTION"]
     views = connection.execute(
         "SELECT format('%%I.%%I', s, v) FROM unnest(%s::text[], %s::text[]) AS x (s, v) ORDER BY 1",
-        [[schema for kind, schema, _ in made if kind == "VIEW"], [name for kind, _, name in made if kind == "VIEW"]],
+        [[schema for schema, _ in named], [name for _, name in named]],
     ).fetchall()
     functions = connection.execute(
         "SELECT format('%%I.%%I(%%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid))"

@@ -15,17 +15,14 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Date,
     DateTime,
     Double,
     ForeignKey,
     Identity,
     Index,
     Integer,
-    Interval,
     LargeBinary,
     MetaData,
-    Numeric,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -62,7 +59,7 @@ metadata = MetaData(
 SCHEMAS = {
     "scratch": "The public community as it is now.",
     "history": "What was superseded: earlier texts, settings and counters, each with the time it held.",
-    "analytics": "For analysts: views, and tables of what is heavy to work out, as of the last refresh.",
+    "analytics": "For analysts: views, materialised as of the last refresh where they are heavy to work out.",
     "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, the quarantine.",
     "account": "What the operator's own account is shown, if its session was given: in no view, report or dataset.",
 }
@@ -1025,7 +1022,7 @@ sql_parts = _table(
     "The SQL files of views and functions, as `harvester db migrate` last applied them.",
     Column("name", Text, primary_key=True, comment="The file, without its ending."),
     _text("digest", "SHA-256 of its text.", nullable=False),
-    Column("views", ARRAY(Text), nullable=False, comment="The views that it made."),
+    Column("views", ARRAY(Text), nullable=False, comment="The views that it made, plain and materialised."),
     Column("functions", ARRAY(Text), nullable=False, comment="The functions that it made, with their argument types."),
     _time("applied_at", "When it was applied.", nullable=False, server_default=text("now()")),
 )
@@ -1045,280 +1042,14 @@ drift = _table(
 )
 
 # analytics ----------------------------------------------------------------------------------------------------------
-#
-# Each table is a copy of the view analytics.live_<name>, which defines it (harvester/warehouse/views/analytics).
 
-
-def _count(name: str, comment: str) -> Column[Any]:
-    return _int(name, comment, nullable=False)
-
-
-daily_activity = _table(
-    "analytics",
-    "daily_activity",
-    "What happened on each day (UTC), by stream, as far as it was read: what is gone by now counts, and is told apart.",
-    _text(
-        "stream",
-        "users (who joined), projects (last shared), studios (created), project_comments, studio_comments,"
-        " profile_comments, or studio_activity.",
-    ),
-    Column("day", Date, comment="The day, in UTC."),
-    _count("items", "How many of them."),
-    _count("actors", "How many different people did it: who joined, shared, hosts, wrote or acted."),
-    _count("replies", "How many of the items are replies; 0 for what is no comment."),
-    _count("gone", "How many of the items are gone by now, themselves or with the page that they stand on."),
-    PrimaryKeyConstraint("stream", "day"),
-)
-user_months = _table(
-    "analytics",
-    "user_months",
-    "What each user did in each month in which they did anything public that was read.",
-    _big("user_id", "The user. Soft reference to users.", refers="scratch.users", person=Person.OWNER),
-    Column("month", Date, comment="The first day of the month, in UTC."),
-    _count("projects", "Projects last shared in that month, those that are gone included."),
-    _count("comments", "Comments and replies of all three kinds written in that month, those that are gone included."),
-    PrimaryKeyConstraint("user_id", "month"),
-)
-cohorts = _table(
-    "analytics",
-    "cohorts",
-    "Users by the month in which they joined; those of whom that was never served are left out.",
-    Column("cohort", Date, primary_key=True, comment="The first day of the month in which they joined, in UTC."),
-    _count("users", "Users that are known, those that are gone included."),
-    _count("gone_users", "Users that are gone."),
-    _count("read_users", "Users whose list of projects was read: of the others little is known."),
-)
-cohort_activity = _table(
-    "analytics",
-    "cohort_activity",
-    "How many users of each cohort were active in each month, of those observed until its end; from user_months.",
-    Column("cohort", Date, comment="The first day of the month in which they joined, in UTC."),
-    Column("month", Date, comment="The first day of the month in which they were active or not."),
-    _count("observable", "Users whose list of projects was read whole after the month was over."),
-    _count("active", "How many of these last shared a project or wrote a comment in that month."),
-    _count("sharing", "How many of them last shared a project in that month."),
-    _count("commenting", "How many of them wrote a comment in that month."),
-    PrimaryKeyConstraint("cohort", "month"),
-)
-countries = _table(
-    "analytics",
-    "countries",
-    "Users and what they did, by the country that they declare.",
-    _text("country", "The country as declared; unknown while the profile was not read.", nullable=False),
-    _big("users", "Users that are known, those that are gone included.", nullable=False),
-    Column("share", Numeric, comment="users as a share of all.", nullable=False),
-    _big("gone_users", "Users that are gone.", nullable=False),
-    _big("sharers", "Users that shared a project.", nullable=False),
-    _big("commenters", "Users that wrote a comment.", nullable=False),
-    _big("projects", "Projects that they shared.", nullable=False),
-    _big("comments", "Comments that they wrote.", nullable=False),
-)
-remix_nodes = _table(
-    "analytics",
-    "remix_nodes",
-    "Trees of remixes, one row for each project in one. Projects that are gone, or that were never seen, have their"
-    " place too; projects without a remix are in no tree.",
-    _big(
-        "project_id",
-        "The project. Soft reference to projects: it may never have been seen.",
-        primary_key=True,
-        refers="scratch.projects",
-        person=Person.OWNER,
-    ),
-    _big(
-        "parent_id",
-        "What it hangs from; null for the root. Soft reference to projects.",
-        refers="scratch.projects",
-        person=Person.OWNER,
-    ),
-    _big(
-        "root_id",
-        "The root of its tree. Soft reference to projects.",
-        nullable=False,
-        refers="scratch.projects",
-        person=Person.OWNER,
-    ),
-    _count("depth", "Steps from the root, which has 0."),
-    _bool(
-        "is_assumed",
-        "Whether its parent is unknown, so that it hangs from the root that it or its first remix states: its depth is"
-        " the least it can be.",
-        nullable=False,
-    ),
-    _bool("is_depth_known", "Whether no parent on the way to the root is assumed: depth is exact.", nullable=False),
-    Index(None, "root_id"),
-)
-remix_trees = _table(
-    "analytics",
-    "remix_trees",
-    "Each tree of remixes: how large, how deep and how broad.",
-    _big(
-        "root_id",
-        "What all the others come from. Soft reference to projects.",
-        primary_key=True,
-        refers="scratch.projects",
-        person=Person.OWNER,
-    ),
-    _count("nodes", "Projects in the tree, the root and those that are gone included."),
-    _count("depth", "Steps from the root to the farthest remix."),
-    _count("breadth", "The most projects that are equally far from the root."),
-    _count("direct_remixes", "Remixes of the root itself."),
-    _count("gone", "Projects of the tree that are gone."),
-    _count("never_seen", "Projects of which nothing is known but that others came from them."),
-    _count("assumed", "Projects whose parent is unknown: they hang from the root."),
-    _time("first_shared_at", "When the first of its projects was last shared."),
-    _time("last_shared_at", "When the last of its projects was last shared."),
-)
-threads = _table(
-    "analytics",
-    "threads",
-    "Comments that have replies, with what their thread holds; replies that are gone count.",
-    _text("kind", "project, studio or profile: ids of the three kinds collide."),
-    _big("thread_id", "The comment at the top. Soft reference to the comments of its kind."),
-    _big("place_id", "The project, studio or user that it stands on.", nullable=False),
-    _big(
-        "author_id",
-        "Who wrote it; null for one that was removed. Soft reference to users.",
-        refers="scratch.users",
-        person=Person.OWNER,
-    ),
-    _time("started_at", "When it was written."),
-    _bool("is_gone", "Whether it is gone, itself or with the page that it stands on.", nullable=False),
-    _count("replies", "Replies that are known."),
-    _count("own_replies", "Replies by the author of the thread."),
-    _count("gone_replies", "Replies that are gone, themselves or with the page."),
-    _count("repliers", "How many different people replied."),
-    _time("first_reply_at", "When the first reply was written."),
-    _time("first_answer_at", "When the first reply by somebody else than the author was written; null without one."),
-    _time("last_reply_at", "When the last reply was written."),
-    PrimaryKeyConstraint("kind", "thread_id"),
-    Index(None, "kind", "place_id"),
-)
-reply_latency = _table(
-    "analytics",
-    "reply_latency",
-    "How soon comments are answered, by kind and by the month in which they were written: shares by Kaplan and Meier,"
-    " in which a comment counts as waiting until it was last observed (see reply_waits).",
-    _text("kind", "project, studio or profile; any for all of them together.", nullable=False),
-    Column("month", Date, comment="The first day of the month in which the thread began, in UTC; null for all months."),
-    _big("comments", "Comments that are no replies.", nullable=False),
-    _big(
-        "unread",
-        "How many have replies of which none was read: nothing is known of their wait.",
-        nullable=False,
-    ),
-    _big("observable", "Comments of whose wait something is known: all that follows is of these.", nullable=False),
-    _big("answered", "How many of them were answered while they were observed.", nullable=False),
-    *(
-        Column(
-            f"answered_in_{span}",
-            Numeric,
-            comment=f"Share answered within {span.replace('_', ' ')}; null while none was observed for so long.",
-        )
-        for span in ("a_minute", "ten_minutes", "an_hour", "a_day", "a_week")
-    ),
-    Column("median_wait", Interval, comment="Half of what is answered within a week is answered within this time."),
-    Column("ninth_decile_wait", Interval, comment="Nine tenths of what is answered within a week, within this time."),
-)
-follow_degrees = _table(
-    "analytics",
-    "follow_degrees",
-    "Each user's place in the network of followers: edges that are known and not gone, so each number is a lower bound"
-    " but where the list was read whole (see follow_lists). Who has none is left out.",
-    _big(
-        "user_id", "The user. Soft reference to users.", primary_key=True, refers="scratch.users", person=Person.OWNER
-    ),
-    _count("followers", "Users that follow the user."),
-    _count("following", "Users that the user follows."),
-    _count("mutual", "Users that the user follows and that follow back."),
-)
-studio_figures = _table(
-    "analytics",
-    "studio_figures",
-    "What each studio holds that is there and has anything: members, projects and comments, known and not gone.",
-    _big(
-        "studio_id",
-        "The studio. Soft reference to studios.",
-        primary_key=True,
-        refers="scratch.studios",
-        person=Person.NOBODY,
-    ),
-    _count("projects", "Projects in it."),
-    _count("adders", "Different people who added them, as far as the studio's own list was read."),
-    _count("members", "Its host, managers and curators."),
-    _count("managers", "Its managers, without the host."),
-    _count("curators", "Its curators."),
-    _count("comments", "Comments and replies in it."),
-    _count("commenters", "Different people who wrote them."),
-    _time("first_comment_at", "When the first of them was written."),
-    _time("last_comment_at", "When the last of them was written."),
-)
-life_curves = _table(
-    "analytics",
-    "life_curves",
-    "Counters of projects by age, in classes that double. Each project counts once in each class in which its counters"
-    " are known: with those at the beginning of the class, or at its first visit within it. A version counts as long as"
-    " a later visit confirms it or shows another. Views are so uneven that a mean follows the few.",
-    _int("older_than_days", "The age from which the class begins; the first day is left out.", primary_key=True),
-    _count("younger_than_days", "The age at which it ends."),
-    _big("projects", "Projects whose counters at such an age are known.", nullable=False),
-    Column("mean_views", Numeric, comment="Mean of the views."),
-    Column("mean_loves", Numeric, comment="Mean of the loves."),
-    Column("mean_favorites", Numeric, comment="Mean of the favorites."),
-    Column("share_viewed_ten_times", Numeric, comment="Share of the projects with ten views or more."),
-)
-ranking_stays = _table(
-    "analytics",
-    "ranking_stays",
-    "How long and how high each thing stood in each ranking, by the readings that showed it: one row for each stay,"
-    " which ends with the first reading that did not.",
-    _text("ranking", "The ranking, with its query, mode and language."),
-    _text("kind", "project or studio."),
-    _big("thing_id", "What stood there. Soft reference to projects or studios.", person=Person.OWNER, names=PROJECT),
-    _int("stay", "The number of the stay among those of the thing in this ranking, from 1."),
-    _time(
-        "absent_before", "The reading before, which did not show it; null where the stay began before the first one."
-    ),
-    _time("first_seen_at", "The first reading that showed it.", nullable=False),
-    _time("last_seen_at", "The last reading that showed it.", nullable=False),
-    _time("absent_after", "The next reading, which did not show it; null while there is none: the stay may go on."),
-    _count("entries", "Readings in a row that showed it; ranking_readings tells of how many."),
-    _count("best_position", "The best place that it had, from 0."),
-    Column("mean_position", Numeric, comment="The mean of its places.", nullable=False),
-    PrimaryKeyConstraint("ranking", "kind", "thing_id", "stay"),
-    Index(None, "kind", "thing_id"),
-)
-ranking_countries = _table(
-    "analytics",
-    "ranking_countries",
-    "From which countries the things in each ranking come, as their authors or hosts declare.",
-    _text("ranking", "The ranking, with its query, mode and language.", nullable=False),
-    _text(
-        "language", "The language that it was asked for in; any for the front page, which knows none.", nullable=False
-    ),
-    _text("kind", "project or studio.", nullable=False),
-    _text(
-        "country",
-        "The country that the author of the project, or the host of the studio, declares; unknown while not read.",
-        nullable=False,
-    ),
-    _big("things", "Different things.", nullable=False),
-    _big("authors", "Different authors or hosts.", nullable=False),
-    _big("entries", "Their entries, a reading that showed one counted once.", nullable=False),
-    _count("best_position", "The best place that any of them had, from 0."),
-    Index(None, "ranking", "kind"),
-)
 refreshes = _table(
     "analytics",
     "refreshes",
-    "When each table of this schema was last brought up to date, and how.",
-    Column("relation", Text, comment="The table.", primary_key=True),
+    "When each materialised view of this schema was last refreshed.",
+    Column("relation", Text, comment="The materialised view.", primary_key=True),
     _time("refreshed_at", "It holds what the warehouse held then.", nullable=False),
-    _bool("whole", "Whether it was made anew, not only where something had changed.", nullable=False),
-    _big("written", "Rows that were written by that.", nullable=False),
     _big("row_count", "Rows that it has.", nullable=False),
-    _big("mark", "Rows of older transactions than this one were all seen; null: next time all is made anew."),
-    _big("written_by", "The transaction that wrote this row: a copy of it in another server tells itself by that."),
 )
 
 # account ------------------------------------------------------------------------------------------------------------
@@ -1375,7 +1106,20 @@ account_states = _own(
     PrimaryKeyConstraint("account_id", "stream", "thing_id"),
 )
 
-SOFT_REFERENCES = soft_references(metadata.sorted_tables)
+FIGURE_REFERENCES = {
+    "analytics.user_months.user_id": "scratch.users",
+    "analytics.remix_nodes.project_id": "scratch.projects",
+    "analytics.remix_nodes.parent_id": "scratch.projects",
+    "analytics.remix_nodes.root_id": "scratch.projects",
+    "analytics.remix_trees.root_id": "scratch.projects",
+    "analytics.threads.author_id": "scratch.users",
+    "analytics.follow_degrees.user_id": "scratch.users",
+    "analytics.studio_figures.studio_id": "scratch.studios",
+}
+"""Columns of materialised views that refer to one table."""
+FIGURES = frozenset({*(column.split(".")[1] for column in FIGURE_REFERENCES), "ranking_stays"})
+"""Materialised views with rows about single people or what is theirs: an erasure refreshes them."""
+SOFT_REFERENCES = soft_references(metadata.sorted_tables) | FIGURE_REFERENCES
 """Columns that refer to one table without a foreign key: what they name may never have been read. What may refer to one
 of several tables (`kind`, `stream`) is told by the column's comment alone."""
 
@@ -1410,9 +1154,6 @@ OWNED = named_by(WRITTEN, Person.OWNER)
 """Columns by which a row is the person's, by what they name: such a row is not kept."""
 MENTIONED = named_by(WRITTEN, Person.MENTION)
 """Columns that name the person in somebody else's row: they are emptied."""
-DERIVED = named_by({table.name: table for table in metadata.sorted_tables if table.schema == "analytics"}, Person.OWNER)
-"""Columns of `analytics` that name the person: such a row goes, and the next refresh computes all of them again."""
-
 PLACES = places(SCRATCH_TABLES)
 """The tables, and the columns that refer to them, of what has to be there for a row to be."""
 COMMENTS = ("project_comments", "studio_comments", "profile_comments")

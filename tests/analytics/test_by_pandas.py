@@ -16,10 +16,11 @@ import pytest
 from by_pandas import KINDS, QUESTIONS, Frame, Raw, frame, retention_panel
 from communities import NAMES, Community
 
-from harvester.analytics.refresh import COPIES, refresh
+from harvester.analytics.refresh import refresh
 from harvester.config import load
 from harvester.report import page
 from harvester.report.answers import FEWEST
+from harvester.warehouse.sql_parts import materialised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +93,8 @@ def assert_equal(told: Frame, computed: Frame, what: str) -> None:
 
 def relations(connection: Connection) -> set[str]:
     found = connection.execute(
-        "SELECT relname::text FROM pg_class WHERE relnamespace = 'analytics'::regnamespace AND relkind IN ('r', 'v')"
+        "SELECT relname::text FROM pg_class"
+        " WHERE relnamespace = 'analytics'::regnamespace AND relkind IN ('r', 'm', 'v')"
     ).fetchall()
     return {name for (name,) in found if not name.startswith((SAMPLING, "live_"))} - NOT_FROM_RAW
 
@@ -103,12 +105,12 @@ def assert_all_equal(url: str, raw: Raw, answers: list[Frame], zone: str) -> Non
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} SET TimeZone = '{zone}'")
     with psycopg.connect(url, autocommit=True, options=f"-c timezone={zone}") as connection:
-        refresh(connection, whole=True)
+        refresh(connection)
         for relation in sorted(relations(connection)):
             told = frame(connection, f"SELECT * FROM analytics.{relation}")
             assert len(told), relation
             assert_equal(told, getattr(raw, relation), relation)
-        for relation in COPIES:
+        for relation in materialised():
             surplus = connection.execute(
                 f"SELECT t::text FROM analytics.{relation} t EXCEPT SELECT t::text FROM analytics.live_{relation} t"
             ).fetchall()

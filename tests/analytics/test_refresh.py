@@ -1,32 +1,40 @@
-"""A refresh where something changed leaves what one of everything would: tables equal the views that define them."""
+"""A refresh: figures equal their definitions, for all readers as of one moment, and without the erased at once."""
 
 from __future__ import annotations
 
 import json
-import random
+import threading
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
-from harvester.analytics.refresh import COPIES, SUMS, refresh
+from harvester.analytics.refresh import refresh
+from harvester.erasure.erase import erase
 from harvester.warehouse.connect import open_connection
+from harvester.warehouse.locks import REFRESHING
+from harvester.warehouse.sql_parts import materialised
+from harvester.warehouse.tables import FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 def assert_up_to_date(connection: Connection) -> dict[str, int]:
-    """Row by row; returns the number of rows by table."""
+    """Compare each view with its definition, row by row, and with its row in `refreshes`; return the rows by view."""
     counts = {}
-    for name in COPIES:
-        for one, other in ((name, f"live_{name}"), (f"live_{name}", name)):
+    for name in materialised():
+        row = connection.execute("SELECT pg_get_viewdef(%s::regclass)", [f"analytics.{name}"]).fetchone()
+        assert row is not None
+        definition = row[0].rstrip(";")
+        for one, other in ((f"TABLE analytics.{name}", definition), (definition, f"TABLE analytics.{name}")):
             surplus = connection.execute(
-                f"SELECT t::text FROM analytics.{one} t EXCEPT SELECT t::text FROM analytics.{other} t LIMIT 3"
+                f"SELECT t::text FROM ({one}) t EXCEPT ALL SELECT t::text FROM ({other}) t LIMIT 3"
             ).fetchall()
-            assert surplus == [], f"in {one} and not in {other}"
+            assert surplus == [], name
         row = connection.execute(
             f"SELECT count(*), (SELECT row_count FROM analytics.refreshes WHERE relation = '{name}')"
             f" FROM analytics.{name}"
@@ -37,25 +45,8 @@ def assert_up_to_date(connection: Connection) -> dict[str, int]:
     return counts
 
 
-def how(connection: Connection) -> dict[str, tuple[bool, int]]:
-    """Whether each table was made anew the last time, and how many rows that wrote."""
-    rows = connection.execute("SELECT relation, whole, written FROM analytics.refreshes").fetchall()
-    return {name: (whole, written) for name, whole, written in rows}
-
-
-def beside_a_crawl(harvester: Any, mode: str) -> None:
-    """A crawl with refreshes at the same time, one of everything among them."""
-    processes = [
-        harvester.start("crawl", mode, "--json"),
-        *(harvester.start("analytics", "refresh", *options) for options in ((), ("--full",))),
-    ]
-    for process in processes:
-        _, said = process.communicate(timeout=300)
-        assert process.returncode == 0, said[-2000:]
-
-
-def test_after_changes_an_audit_and_an_erasure(
-    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], tmp_path: Any
+def test_figures_equal_their_definitions_after_churn_and_erasure(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], tmp_path: Path
 ) -> None:
     sandbox = start_sandbox(users=25, seed=5)
     harvester = make_harvester(sandbox, HARVESTER_HOME=str(tmp_path))
@@ -63,15 +54,20 @@ def test_after_changes_an_audit_and_an_erasure(
     harvester("seed", "explore", "--pages", "1")
     harvester.crawl()
     with psycopg.connect(harvester.database, autocommit=True) as connection:
-        first = {one["relation"]: one for one in json.loads(harvester("analytics", "refresh", "--json").stdout)}
-        assert {name: one["row_count"] for name, one in first.items()} == assert_up_to_date(connection)
-        assert all(one["whole"] and one["row_count"] for one in first.values())
-        assert {one["row_count"] for one in first.values()} == {one["written"] for one in first.values()}
+        first = {one["relation"]: one["row_count"] for one in json.loads(refreshed(harvester))}
+        assert first == assert_up_to_date(connection)
+        assert all(first.values())
 
         sandbox.json("/sandbox/churn?events=150", "POST")
-        beside_a_crawl(harvester, "--audit")
-        again = {one["relation"]: one for one in json.loads(harvester("analytics", "refresh", "--json").stdout)}
-        assert not any(one["whole"] for name, one in again.items() if name not in SUMS)
+        # A crawl with two refreshes beside it, of which one waits.
+        processes = [
+            harvester.start("crawl", "--audit", "--json"),
+            *(harvester.start("analytics", "refresh") for _ in range(2)),
+        ]
+        for process in processes:
+            _, message = process.communicate(timeout=300)
+            assert process.returncode == 0, message[-2000:]
+        refreshed(harvester)
         assert_up_to_date(connection)
 
         row = connection.execute(
@@ -80,186 +76,137 @@ def test_after_changes_an_audit_and_an_erasure(
         ).fetchone()
         assert row is not None
         harvester("erase", "user", row[0], "--yes")
-        harvester("analytics", "refresh")
-        assert all(whole for whole, _ in how(connection).values())
+        refreshed(harvester)
         assert_up_to_date(connection)
-        harvester("analytics", "refresh")
-        assert {one for name, one in how(connection).items() if SUMS.get(name) != ()} == {(False, 0)}
+
+
+def refreshed(harvester: Any) -> str:
+    return str(harvester("analytics", "refresh", "--json").stdout)
 
 
 @pytest.mark.every_postgres
-def test_trees_that_grow_join_split_and_close_to_circles(database: str) -> None:
-    chance = random.Random(7)
-    with psycopg.connect(database, autocommit=True) as other, open_connection(database, autocommit=True) as connection:
-        refresh(connection)
-        for _ in range(25):
-            for _ in range(chance.randrange(1, 6)):
-                project, parent, root = (chance.randrange(1, 25) for _ in range(3))
-                parent = parent if chance.random() < 0.6 else None
-                root = root if chance.random() < 0.6 else None
+def test_readers_see_one_moment_and_wait_for_no_refresh(database: str) -> None:
+    """What is committed while a refresh is under way is in none of its figures, and readers see those before."""
+    seen = []
+
+    def look(name: str, *_: int) -> None:
+        """Add a user and a follow as a crawl would, and read, both without waiting."""
+        if name in ("threads", "ranking_countries"):
+            with psycopg.connect(database, options="-c lock_timeout=1000") as other:
+                other.execute("UPDATE scratch.users SET joined_at = '2026-01-01'")
                 other.execute(
-                    "INSERT INTO scratch.projects (id, parent_id, root_id) VALUES (%s, %s, %s)"
-                    " ON CONFLICT (id) DO UPDATE SET parent_id = excluded.parent_id, root_id = excluded.root_id",
-                    [project, parent, root],
+                    "INSERT INTO scratch.follows (follower_id, followee_id) VALUES (1, 2) ON CONFLICT DO NOTHING"
                 )
+                for view in materialised():
+                    other.execute(f"TABLE analytics.{view}")
+                seen.append(other.execute("SELECT sum(items) FROM analytics.daily_activity").fetchone())
+
+    with open_connection(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO scratch.users (id, joined_at) VALUES (1, '2026-01-01'), (2, NULL)")
+        refresh(connection)
+        connection.execute("INSERT INTO scratch.users (id, joined_at) VALUES (3, '2026-01-02')")
+        refresh(connection, on_progress=look)
+        assert seen == [(1,), (1,)]
+        assert connection.execute("SELECT sum(items) FROM analytics.daily_activity").fetchone() == (2,)
+        assert connection.execute("SELECT count(*) FROM analytics.follow_degrees").fetchone() == (0,)
+        assert connection.execute("SELECT count(DISTINCT refreshed_at) FROM analytics.refreshes").fetchone() == (1,)
+        refresh(connection)
+        assert assert_up_to_date(connection)["follow_degrees"] == 2
+
+
+@pytest.mark.every_postgres
+def test_a_refresh_that_is_killed_has_changed_nothing(database: str) -> None:
+    def kill(name: str, *_: int) -> None:
+        if name == "threads":
+            with psycopg.connect(database, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("INSERT INTO scratch.users (id, joined_at) VALUES (1, now()), (2, now())")
+        with open_connection(database, autocommit=True) as connection, pytest.raises(psycopg.OperationalError):
+            refresh(connection, on_progress=kill)
+        assert other.execute("SELECT count(*) FROM analytics.refreshes").fetchone() == (0,)
+        assert other.execute("SELECT count(*) FROM analytics.daily_activity").fetchone() == (0,)
+        with open_connection(database, autocommit=True) as connection:
             refresh(connection)
-            assert not how(connection)["remix_nodes"][0]
-            assert_up_to_date(connection)
-        rows = connection.execute("SELECT max(depth), bool_or(is_assumed) FROM analytics.remix_nodes").fetchone()
-        assert rows is not None
-        assert rows[0] > 2
-        assert rows[1]
+        assert assert_up_to_date(other)["daily_activity"] == 1
+
+
+def test_a_second_refresh_waits_for_the_first(database: str) -> None:
+    with (
+        open_connection(database, autocommit=True) as first,
+        open_connection(database, autocommit=True) as second,
+        psycopg.connect(database, autocommit=True) as other,
+    ):
+        thread = threading.Thread(target=refresh, args=[second])
+
+        def start(name: str, done: int, _: int) -> None:
+            if done == 0:
+                thread.start()
+                waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+                while thread.is_alive() and other.execute(waits, [REFRESHING]).fetchone() == (0,):
+                    pass
+                assert thread.is_alive()
+            # The transaction of the second one has not begun.
+            assert other.execute(
+                "SELECT count(*) FROM pg_locks WHERE pid = %s AND mode = 'ExclusiveLock' AND locktype = 'relation'",
+                [second.info.backend_pid],
+            ).fetchone() == (0,)
+
+        refresh(first, on_progress=start)
+        thread.join(60)
+        assert not thread.is_alive()
+        assert_up_to_date(other)
 
 
 @pytest.mark.every_postgres
-def test_what_another_day_a_share_and_a_reply_leave_behind(database: str) -> None:
-    with psycopg.connect(database, autocommit=True) as other, open_connection(database, autocommit=True) as connection:
-        other.execute("INSERT INTO scratch.users (id, joined_at) VALUES (1, NULL), (2, '2026-01-01')")
-        other.execute("INSERT INTO scratch.projects (id, author_id, shared_at) VALUES (11, 1, '2026-01-01')")
-        other.execute(
-            "INSERT INTO scratch.project_comments (id, project_id, author_id, created_at)"
-            " VALUES (1, 11, 1, '2026-01-01'), (2, 11, 1, '2026-01-02')"
+def test_the_erased_are_in_no_figure_at_once(database: str, tmp_path: Path) -> None:
+    """Neither in rows, nor in what the planner knows; and an erasure that is only counted refreshes nothing."""
+    with open_connection(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO scratch.users (id, joined_at) VALUES (77777, now()), (1, now()), (2, now())")
+        connection.execute("INSERT INTO scratch.projects (id, author_id, shared_at) VALUES (88888, 77777, now())")
+        connection.execute(
+            "INSERT INTO scratch.projects (id, author_id, parent_id, root_id) VALUES (9, 1, 88888, 88888)"
         )
-        refresh(connection)
-        # Shared again: the crawl keeps the version before.
-        other.execute("UPDATE scratch.projects SET shared_at = '2026-03-03' WHERE id = 11")
-        other.execute(
-            "INSERT INTO history.project_revisions (project_id, valid_from, valid_to, shared_at)"
-            " VALUES (11, '2026-01-01', '2026-03-03', '2026-01-01')"
-        )
-        other.execute("UPDATE scratch.users SET joined_at = '2026-01-01' WHERE id = 1")
-        other.execute("UPDATE scratch.project_comments SET gone_at = now() WHERE id = 2")
-        other.execute(
-            "INSERT INTO scratch.project_comments (id, project_id, author_id, created_at, parent_id)"
-            " VALUES (3, 11, 2, '2026-01-02', 1)"
-        )
-        refresh(connection)
-        assert {name for name, (whole, _) in how(connection).items() if whole} == SUMS.keys()
-        assert_up_to_date(connection)
-        days = connection.execute(
-            "SELECT day::text, items FROM analytics.daily_activity WHERE stream = 'projects'"
-        ).fetchall()
-        assert days == [("2026-03-03", 1)]
-
-
-@pytest.mark.every_postgres
-def test_deleted_owners_and_later_readings_update_figures(database: str) -> None:
-    """A row changes, and the figures of others with it: what stands on a page, and what a ranking shows no more."""
-    with psycopg.connect(database, autocommit=True) as other, open_connection(database, autocommit=True) as connection:
-        other.execute("INSERT INTO scratch.users (id, joined_at) VALUES (1, '2026-01-01'), (2, '2026-01-01')")
-        other.execute("INSERT INTO scratch.projects (id, author_id) VALUES (11, 1), (12, 1)")
-        other.execute("INSERT INTO scratch.studios (id, host_id) VALUES (11, 1), (12, 1)")
-        other.execute("INSERT INTO scratch.studio_projects (studio_id, project_id) VALUES (11, 11), (12, 12)")
-        other.execute("INSERT INTO scratch.studio_activity (studio_id, id, created_at) VALUES (11, 'x', '2026-01-01')")
+        connection.execute("INSERT INTO scratch.follows (follower_id, followee_id) VALUES (77777, 1), (1, 2)")
+        connection.execute("INSERT INTO scratch.studios (id, host_id) VALUES (5, 1)")
+        connection.execute("INSERT INTO scratch.studio_members (studio_id, user_id, role) VALUES (5, 77777, 'curator')")
+        # PostgreSQL keeps the statistics of a relation without rows.
+        connection.execute("INSERT INTO scratch.projects (id, parent_id, root_id) VALUES (4, 3, 3)")
         for kind, column, place in (
-            ("project", "project_id", 11),
-            ("studio", "studio_id", 11),
-            ("profile", "user_id", 2),
+            ("project", "project_id", 88888),
+            ("studio", "studio_id", 5),
+            ("profile", "user_id", 1),
         ):
-            other.execute(
+            connection.execute(
                 f"INSERT INTO scratch.{kind}_comments (id, {column}, author_id, parent_id, created_at)"
-                " VALUES (1, %(place)s, 1, NULL, '2026-01-01'), (2, %(place)s, 2, 1, '2026-01-02')",
+                " VALUES (31, %(place)s, 77777, NULL, '2026-01-01'), (32, %(place)s, 1, 31, '2026-01-02')",
                 {"place": place},
             )
-
-        def read_ranking(day: str, *things: int) -> None:
-            for position, thing in enumerate(things):
-                other.execute(
-                    "INSERT INTO history.rankings (ranking, seen_at, position, kind, thing_id)"
-                    " VALUES ('x', %s, %s, 'project', %s)",
-                    [day, position, thing],
-                )
-
-        def stays() -> list[tuple[Any, ...]]:
-            assert_up_to_date(connection)
-            return connection.execute(
-                "SELECT thing_id, extract(day FROM first_seen_at)::int, extract(day FROM absent_after)::int"
-                " FROM analytics.ranking_stays ORDER BY 1, 2"
-            ).fetchall()
-
-        read_ranking("2026-01-01", 11, 12)
+        connection.execute(
+            "INSERT INTO history.rankings (ranking, seen_at, position, kind, thing_id)"
+            " VALUES ('x', '2026-01-01', 0, 'project', 88888), ('x', '2026-01-01', 1, 'project', 9)"
+        )
         refresh(connection)
-        for table, key, change in (
-            ("projects", 11, "gone_at = now()"), ("studios", 11, "gone_at = now()"), ("users", 2, "gone_at = now()"),
-            ("projects", 11, "gone_at = NULL"), ("studios", 11, "gone_at = NULL"), ("users", 2, "gone_at = NULL"),
-        ):  # fmt: skip
-            other.execute(f"UPDATE scratch.{table} SET {change} WHERE id = {key}")
-            if "NULL" in change:
-                # As the crawl does, when it finds again what was gone.
-                other.execute(
-                    "INSERT INTO history.absences (kind, thing_id, gone_at, returned_at)"
-                    " VALUES (%s, %s, now() - interval '1 second', now())",
-                    [table, key],
-                )
-            refresh(connection)
-            assert_up_to_date(connection)
-        read_ranking("2026-01-03", 11)
-        refresh(connection)
-        assert stays() == [(11, 1, None), (12, 1, 3)]
-        # A reading of an archive comes late: it cuts a stay in two.
-        read_ranking("2026-01-02", 12)
-        refresh(connection)
-        assert stays() == [(11, 1, 2), (11, 3, None), (12, 1, 3)]
-        assert not any(whole for name, (whole, _) in how(connection).items() if name not in SUMS)
 
+        def traces() -> set[str]:
+            """Name the figures that hold the person or the project, in a row or in statistics."""
+            found = set()
+            for name in materialised():
+                rows = connection.execute(f"SELECT t::text FROM analytics.{name} t").fetchall()
+                rows += connection.execute(
+                    "SELECT s::text FROM pg_stats s WHERE schemaname = 'analytics' AND tablename = %s", [name]
+                ).fetchall()
+                if any(number in text for (text,) in rows for number in ("77777", "88888")):
+                    found.add(name)
+            return found
 
-@pytest.mark.every_postgres
-def test_what_was_not_committed_yet_is_found_the_next_time(database: str) -> None:
-    follow = "INSERT INTO scratch.follows (follower_id, followee_id) VALUES (%s, %s)"
-    with psycopg.connect(database) as slow, open_connection(database, autocommit=True) as connection:
-        connection.execute("INSERT INTO scratch.users (id) SELECT generate_series(1, 9)")
-        refresh(connection)
-        slow.execute(follow, [1, 2])
-        with slow.transaction():  # as a part of its own, with a number of its own
-            slow.execute(follow, [2, 3])
-        # Later ones are seen in the meantime, and must not hide the earlier one.
-        for follower in (4, 5):
-            connection.execute(follow, [follower, 1])
-            refresh(connection)
-            assert_up_to_date(connection)
-        slow.commit()
-        refresh(connection)
-        assert how(connection)["follow_degrees"][0] is False
-        assert assert_up_to_date(connection)["follow_degrees"] == 5
-
-
-def test_marks_of_another_server_mean_nothing(database: str) -> None:
-    with open_connection(database, autocommit=True) as connection:
-        refresh(connection)
-        refresh(connection)
-        assert not any(whole for name, (whole, _) in how(connection).items() if SUMS.get(name) != ())
-        # As a dump that was read back: the same values, written by another transaction.
-        connection.execute("CREATE TEMPORARY TABLE dump AS TABLE analytics.refreshes")
-        connection.execute("DELETE FROM analytics.refreshes")
-        connection.execute("INSERT INTO analytics.refreshes TABLE dump")
-        refresh(connection)
-        assert all(whole for whole, _ in how(connection).values())
-        # A mark from the future, or from too long ago, is of no use either.
-        for mark in (2**40, -(2**31)):
-            with connection.transaction():
-                connection.execute(
-                    "UPDATE analytics.refreshes SET mark = %s, written_by = pg_current_xact_id()::text::bigint", [mark]
-                )
-            refresh(connection)
-            assert all(whole for whole, _ in how(connection).values())
-
-
-def test_one_that_breaks_off_leaves_all_as_it_was(database: str) -> None:
-    class Stop(Exception):  # noqa: N818
-        pass
-
-    def stop(what: str, *_: int) -> None:
-        if what == "threads":
-            raise Stop
-
-    with open_connection(database, autocommit=True) as connection:
-        connection.execute("INSERT INTO scratch.users (id, joined_at) VALUES (1, now()), (2, now())")
-        with pytest.raises(Stop):
-            refresh(connection, tell=stop)
-        assert how(connection) == {}
-        assert connection.execute("SELECT count(*) FROM analytics.daily_activity").fetchone() == (0,)
-        refresh(connection)
-        assert assert_up_to_date(connection)["daily_activity"] == 1
+        assert traces() == FIGURES - {"studio_figures"}
+        erase(connection, tmp_path, user=77777, dry_run=True)
+        assert traces() == FIGURES - {"studio_figures"}
+        erase(connection, tmp_path, user=77777)
+        assert traces() == set()
+        assert connection.execute("SELECT members FROM analytics.studio_figures").fetchall() == [(0,)]
 
 
 def test_nobody_is_erased_while_a_refresh_could_write_them_back(
@@ -274,7 +221,7 @@ def test_nobody_is_erased_while_a_refresh_could_write_them_back(
 
     harvester = make_harvester(Nowhere(), HARVESTER_HOME=str(tmp_path))
     with open_connection(database, autocommit=True) as connection:
-        refresh(connection, tell=forget)
+        refresh(connection, on_progress=forget)
     assert refused is not None
     assert refused.returncode == 1
     assert "a refresh of analytics" in refused.stderr
@@ -295,7 +242,7 @@ def test_the_list_says_what_there_is_and_how_fresh(database: str, make_harvester
     after = {one["relation"]: one for one in json.loads(harvester("analytics", "list", "--json").stdout)}
     assert after["daily_activity"]["refreshed_at"]
     assert after["daily_activity"]["row_count"] == 1
-    assert {"table", "view", "function"} == {one["kind"] for one in after.values()}
+    assert {"table", "materialised view", "view", "function"} == {one["kind"] for one in after.values()}
     assert all(one["said"] for one in after.values())
     shown = harvester("analytics", "list").stdout
     assert all(name in shown for name in after)

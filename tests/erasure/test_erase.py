@@ -137,12 +137,6 @@ def strangers(database: str) -> Iterator[Any]:
         put("crawl.runs", command="crawl", version="1", api_url="x", requests=5, counts={"project_comments": {"n": 5}},
             requests_by_purpose={}, responses={"user_followers": {"200": 5}})  # fmt: skip
         put("crawl.queries", stream="search_projects", query="the project", mode="popular", language="en", depth=0)
-        for kind in ("project", "studio"):
-            put("analytics.threads", kind=kind, thread_id=PERSON, place_id=OWN_PROJECT - (kind == "project"),
-                is_gone=False, replies=0, own_replies=0, gone_replies=0, repliers=0)  # fmt: skip
-        put("analytics.ranking_stays", ranking="x", kind="studio", thing_id=OWN_PROJECT, stay=1,
-            first_seen_at="2021-01-01", last_seen_at="2021-01-01", best_position=1, mean_position=1,
-            entries=1)  # fmt: skip
         yield connection
 
 

@@ -253,11 +253,13 @@ class Raw:
         did = months.astype({"projects": int, "comments": int}).groupby("user_id")[["projects", "comments"]].sum()
         users = self.users.assign(country=self.users.country.fillna("unknown")).join(did, on="id")
         return rows(
-            "country users share gone_users sharers commenters projects comments",
+            "country users share gone_users sharers commenters projects comments place",
             (
                 (country, len(part), len(part) / len(users), part.gone_at.notna().sum(), (part.projects > 0).sum(),
-                 (part.comments > 0).sum(), part.projects.sum(), part.comments.sum())
-                for country, part in users.groupby("country")
+                 (part.comments > 0).sum(), part.projects.sum(), part.comments.sum(), place)
+                for place, (country, part) in enumerate(
+                    sorted(users.groupby("country"), key=lambda group: (-len(group[1]), group[0])), 1
+                )
             ),
         )  # fmt: skip
 
@@ -620,13 +622,15 @@ class Raw:
         for row in self.rankings.itertuples():
             who = author.get((row.kind, row.thing_id))
             groups[row.ranking, row.kind, country.get(who) or "unknown"].append((row, who))
+        entries = {key: len({(row.thing_id, row.seen_at) for row, _ in found}) for key, found in groups.items()}
         return rows(
-            "ranking language kind country things authors entries best_position",
+            "ranking language kind country things authors entries best_position place",
             (
                 (ranking, self._language(ranking), kind, where, len({row.thing_id for row, _ in found}),
                  len({who for _, who in found if pd.notna(who)}),
-                 len({(row.thing_id, row.seen_at) for row, _ in found}),
-                 min(row.position for row, _ in found))
+                 entries[ranking, kind, where], min(row.position for row, _ in found),
+                 1 + sum((-count, other) < (-entries[ranking, kind, where], where)
+                         for (*same, other), count in entries.items() if same == [ranking, kind]))
                 for (ranking, kind, where), found in groups.items()
             ),
         )  # fmt: skip

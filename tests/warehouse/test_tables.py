@@ -51,8 +51,9 @@ CONTRACT = {
 def relations(url: str) -> dict[str, set[str]]:
     with psycopg.connect(url) as connection:
         found = connection.execute(
-            "SELECT table_schema, array_agg(table_name::text) FROM information_schema.tables"
-            " WHERE table_schema = ANY(%s) GROUP BY 1",
+            "SELECT relnamespace::regnamespace::text, array_agg(relname::text) FROM pg_class"
+            " WHERE relnamespace IN (SELECT to_regnamespace(s)::oid FROM unnest(%s::text[]) s)"
+            " AND relkind IN ('r', 'v', 'm') GROUP BY 1",
             [list(SCHEMAS)],
         ).fetchall()
     return {name: set(tables) for name, tables in found}

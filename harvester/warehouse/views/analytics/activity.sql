@@ -31,6 +31,22 @@ GROUP BY 1, 2;
 COMMENT ON VIEW analytics.live_daily_activity IS
     'Defines analytics.daily_activity, and is always up to date: it reads all events at each look.';
 
+CREATE MATERIALIZED VIEW analytics.daily_activity AS SELECT * FROM analytics.live_daily_activity;
+
+CREATE UNIQUE INDEX ON analytics.daily_activity (stream, day);
+
+COMMENT ON MATERIALIZED VIEW analytics.daily_activity IS
+    'What happened on each day (UTC), by stream, as far as it was read: what is gone by now counts, and is told apart.';
+COMMENT ON COLUMN analytics.daily_activity.stream IS
+    'users (who joined), projects (last shared), studios (created), project_comments, studio_comments, profile_comments, or studio_activity.';
+COMMENT ON COLUMN analytics.daily_activity.day IS 'The day, in UTC.';
+COMMENT ON COLUMN analytics.daily_activity.items IS 'How many of them.';
+COMMENT ON COLUMN analytics.daily_activity.actors IS
+    'How many different people did it: who joined, shared, hosts, wrote or acted.';
+COMMENT ON COLUMN analytics.daily_activity.replies IS 'How many of the items are replies; 0 for what is no comment.';
+COMMENT ON COLUMN analytics.daily_activity.gone IS
+    'How many of the items are gone by now, themselves or with the page that they stand on.';
+
 CREATE VIEW analytics.monthly_activity AS
 SELECT
     stream,

@@ -28,6 +28,18 @@ GROUP BY 1, 2;
 COMMENT ON VIEW analytics.live_user_months IS
     'Defines analytics.user_months, and is always up to date: quick for one user, slow for all.';
 
+CREATE MATERIALIZED VIEW analytics.user_months AS SELECT * FROM analytics.live_user_months;
+
+CREATE UNIQUE INDEX ON analytics.user_months (user_id, month);
+
+COMMENT ON MATERIALIZED VIEW analytics.user_months IS
+    'What each user did in each month in which they did anything public that was read.';
+COMMENT ON COLUMN analytics.user_months.user_id IS 'The user. Soft reference to users.';
+COMMENT ON COLUMN analytics.user_months.month IS 'The first day of the month, in UTC.';
+COMMENT ON COLUMN analytics.user_months.projects IS 'Projects last shared in that month, those that are gone included.';
+COMMENT ON COLUMN analytics.user_months.comments IS
+    'Comments and replies of all three kinds written in that month, those that are gone included.';
+
 CREATE VIEW analytics.live_cohorts AS
 SELECT
     date_trunc('month', u.joined_at AT TIME ZONE 'UTC')::date AS cohort,
@@ -41,6 +53,18 @@ GROUP BY 1;
 
 COMMENT ON VIEW analytics.live_cohorts IS
     'Defines analytics.cohorts: counts all users, and asks for each whether its projects were read, at each look.';
+
+CREATE MATERIALIZED VIEW analytics.cohorts AS SELECT * FROM analytics.live_cohorts;
+
+CREATE UNIQUE INDEX ON analytics.cohorts (cohort);
+
+COMMENT ON MATERIALIZED VIEW analytics.cohorts IS
+    'Users by the month in which they joined; those of whom that was never served are left out.';
+COMMENT ON COLUMN analytics.cohorts.cohort IS 'The first day of the month in which they joined, in UTC.';
+COMMENT ON COLUMN analytics.cohorts.users IS 'Users that are known, those that are gone included.';
+COMMENT ON COLUMN analytics.cohorts.gone_users IS 'Users that are gone.';
+COMMENT ON COLUMN analytics.cohorts.read_users IS
+    'Users whose list of projects was read: of the others little is known.';
 
 CREATE VIEW analytics.live_cohort_activity AS
 WITH members AS (
@@ -70,6 +94,21 @@ FROM observed LEFT JOIN done USING (cohort, month);
 
 COMMENT ON VIEW analytics.live_cohort_activity IS
     'Defines analytics.cohort_activity: sums up analytics.user_months, and asks until when each user was observed, at each look.';
+
+CREATE MATERIALIZED VIEW analytics.cohort_activity AS SELECT * FROM analytics.live_cohort_activity;
+
+CREATE UNIQUE INDEX ON analytics.cohort_activity (cohort, month);
+
+COMMENT ON MATERIALIZED VIEW analytics.cohort_activity IS
+    'How many users of each cohort were active in each month, of those observed until its end; from user_months.';
+COMMENT ON COLUMN analytics.cohort_activity.cohort IS 'The first day of the month in which they joined, in UTC.';
+COMMENT ON COLUMN analytics.cohort_activity.month IS 'The first day of the month in which they were active or not.';
+COMMENT ON COLUMN analytics.cohort_activity.observable IS
+    'Users whose list of projects was read whole after the month was over.';
+COMMENT ON COLUMN analytics.cohort_activity.active IS
+    'How many of these last shared a project or wrote a comment in that month.';
+COMMENT ON COLUMN analytics.cohort_activity.sharing IS 'How many of them last shared a project in that month.';
+COMMENT ON COLUMN analytics.cohort_activity.commenting IS 'How many of them wrote a comment in that month.';
 
 CREATE VIEW analytics.cohort_retention AS
 SELECT

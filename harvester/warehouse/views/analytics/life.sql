@@ -72,3 +72,18 @@ GROUP BY 1, 2;
 
 COMMENT ON VIEW analytics.live_life_curves IS
     'Defines analytics.life_curves: reads the whole history of counters at each look.';
+
+CREATE MATERIALIZED VIEW analytics.life_curves AS SELECT * FROM analytics.live_life_curves;
+
+CREATE UNIQUE INDEX ON analytics.life_curves (older_than_days);
+
+COMMENT ON MATERIALIZED VIEW analytics.life_curves IS
+    'Counters of projects by age, in classes that double. Each project counts once in each class in which its counters are known: with those at the beginning of the class, or at its first visit within it. A version counts as long as a later visit confirms it or shows another. Views are so uneven that a mean follows the few.';
+COMMENT ON COLUMN analytics.life_curves.older_than_days IS
+    'The age from which the class begins; the first day is left out.';
+COMMENT ON COLUMN analytics.life_curves.younger_than_days IS 'The age at which it ends.';
+COMMENT ON COLUMN analytics.life_curves.projects IS 'Projects whose counters at such an age are known.';
+COMMENT ON COLUMN analytics.life_curves.mean_views IS 'Mean of the views.';
+COMMENT ON COLUMN analytics.life_curves.mean_loves IS 'Mean of the loves.';
+COMMENT ON COLUMN analytics.life_curves.mean_favorites IS 'Mean of the favorites.';
+COMMENT ON COLUMN analytics.life_curves.share_viewed_ten_times IS 'Share of the projects with ten views or more.';

@@ -1,5 +1,5 @@
--- A kept table and the view that defines it, or a table and the view of what is present of it, have the same columns:
--- their meaning is stated once, at the table.
+-- A materialised view and the view that defines it, or a table and the view of what is present of it, have the same columns:
+-- their meaning is stated once, at the former.
 DO $$
 DECLARE
     kept record;
@@ -9,7 +9,7 @@ BEGIN
             CASE n.nspname WHEN 'analytics' THEN 'live_' ELSE 'present_' END AS prefix
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        WHERE (n.nspname = 'analytics' AND c.relkind = 'r' AND to_regclass('analytics.live_' || c.relname) IS NOT NULL)
+        WHERE (n.nspname = 'analytics' AND c.relkind = 'm' AND to_regclass('analytics.live_' || c.relname) IS NOT NULL)
             OR (n.nspname = 'scratch' AND to_regclass('scratch.present_' || c.relname) IS NOT NULL)
     LOOP
         EXECUTE format(

@@ -22,6 +22,17 @@ GROUP BY 1;
 COMMENT ON VIEW analytics.live_follow_degrees IS
     'Defines analytics.follow_degrees, and is always up to date: quick for one user, slow for all.';
 
+CREATE MATERIALIZED VIEW analytics.follow_degrees AS SELECT * FROM analytics.live_follow_degrees;
+
+CREATE UNIQUE INDEX ON analytics.follow_degrees (user_id);
+
+COMMENT ON MATERIALIZED VIEW analytics.follow_degrees IS
+    'Each user''s place in the network of followers: edges that are known and not gone, so each number is a lower bound but where the list was read whole (see follow_lists). Who has none is left out.';
+COMMENT ON COLUMN analytics.follow_degrees.user_id IS 'The user. Soft reference to users.';
+COMMENT ON COLUMN analytics.follow_degrees.followers IS 'Users that follow the user.';
+COMMENT ON COLUMN analytics.follow_degrees.following IS 'Users that the user follows.';
+COMMENT ON COLUMN analytics.follow_degrees.mutual IS 'Users that the user follows and that follow back.';
+
 CREATE VIEW analytics.follow_lists AS
 SELECT
     w.entity_id AS user_id,

@@ -60,6 +60,29 @@ GROUP BY 1, 2, 3, 4;
 COMMENT ON VIEW analytics.live_ranking_stays IS
     'Defines analytics.ranking_stays, and is always up to date: quick for one thing, slow for all.';
 
+CREATE MATERIALIZED VIEW analytics.ranking_stays AS SELECT * FROM analytics.live_ranking_stays;
+
+CREATE UNIQUE INDEX ON analytics.ranking_stays (ranking, kind, thing_id, stay);
+CREATE INDEX ON analytics.ranking_stays (kind, thing_id);
+
+COMMENT ON MATERIALIZED VIEW analytics.ranking_stays IS
+    'How long and how high each thing stood in each ranking, by the readings that showed it: one row for each stay, which ends with the first reading that did not.';
+COMMENT ON COLUMN analytics.ranking_stays.ranking IS 'The ranking, with its query, mode and language.';
+COMMENT ON COLUMN analytics.ranking_stays.kind IS 'project or studio.';
+COMMENT ON COLUMN analytics.ranking_stays.thing_id IS 'What stood there. Soft reference to projects or studios.';
+COMMENT ON COLUMN analytics.ranking_stays.stay IS
+    'The number of the stay among those of the thing in this ranking, from 1.';
+COMMENT ON COLUMN analytics.ranking_stays.absent_before IS
+    'The reading before, which did not show it; null where the stay began before the first one.';
+COMMENT ON COLUMN analytics.ranking_stays.first_seen_at IS 'The first reading that showed it.';
+COMMENT ON COLUMN analytics.ranking_stays.last_seen_at IS 'The last reading that showed it.';
+COMMENT ON COLUMN analytics.ranking_stays.absent_after IS
+    'The next reading, which did not show it; null while there is none: the stay may go on.';
+COMMENT ON COLUMN analytics.ranking_stays.entries IS
+    'Readings in a row that showed it; ranking_readings tells of how many.';
+COMMENT ON COLUMN analytics.ranking_stays.best_position IS 'The best place that it had, from 0.';
+COMMENT ON COLUMN analytics.ranking_stays.mean_position IS 'The mean of its places.';
+
 CREATE VIEW analytics.ranking_survival AS
 WITH stays AS (
     SELECT ranking, entries, absent_before IS NOT NULL AS is_observable, absent_after IS NOT NULL AS is_over
@@ -129,15 +152,37 @@ SELECT
     count(DISTINCT s.thing_id) AS things,
     count(DISTINCT u.id) AS authors,
     sum(s.entries)::bigint AS entries,
-    min(s.best_position) AS best_position
+    min(s.best_position) AS best_position,
+    row_number() OVER (
+        PARTITION BY s.ranking, s.kind ORDER BY sum(s.entries) DESC, coalesce(u.country, 'unknown') COLLATE "C"
+    ) AS place
 FROM analytics.ranking_stays s
 LEFT JOIN scratch.projects p ON s.kind = 'project' AND p.id = s.thing_id
 LEFT JOIN scratch.studios t ON s.kind = 'studio' AND t.id = s.thing_id
 LEFT JOIN scratch.users u ON u.id = coalesce(p.author_id, t.host_id)
-GROUP BY 1, 2, 3, 4;
+GROUP BY s.ranking, s.kind, coalesce(u.country, 'unknown');
 
 COMMENT ON VIEW analytics.live_ranking_countries IS
     'Defines analytics.ranking_countries: asks for the author of each thing in analytics.ranking_stays at each look.';
+
+CREATE MATERIALIZED VIEW analytics.ranking_countries AS SELECT * FROM analytics.live_ranking_countries;
+
+CREATE UNIQUE INDEX ON analytics.ranking_countries (ranking, kind, place);
+
+COMMENT ON MATERIALIZED VIEW analytics.ranking_countries IS
+    'From which countries the things in each ranking come, as their authors or hosts declare.';
+COMMENT ON COLUMN analytics.ranking_countries.ranking IS 'The ranking, with its query, mode and language.';
+COMMENT ON COLUMN analytics.ranking_countries.language IS
+    'The language that it was asked for in; any for the front page, which knows none.';
+COMMENT ON COLUMN analytics.ranking_countries.kind IS 'project or studio.';
+COMMENT ON COLUMN analytics.ranking_countries.country IS
+    'The country that the author of the project, or the host of the studio, declares; unknown while not read.';
+COMMENT ON COLUMN analytics.ranking_countries.things IS 'Different things.';
+COMMENT ON COLUMN analytics.ranking_countries.authors IS 'Different authors or hosts.';
+COMMENT ON COLUMN analytics.ranking_countries.entries IS 'Their entries, a reading that showed one counted once.';
+COMMENT ON COLUMN analytics.ranking_countries.best_position IS 'The best place that any of them had, from 0.';
+COMMENT ON COLUMN analytics.ranking_countries.place IS
+    'Place in this ranking and kind by entries, from 1; of equal ones by name.';
 
 CREATE VIEW analytics.index_lag AS
 SELECT

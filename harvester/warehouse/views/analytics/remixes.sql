@@ -82,6 +82,24 @@ SELECT project_id, parent_id, root_id, depth, is_assumed, is_depth_known FROM tr
 COMMENT ON VIEW analytics.live_remix_nodes IS
     'Defines analytics.remix_nodes, and is always up to date: it climbs down all trees at each look.';
 
+CREATE MATERIALIZED VIEW analytics.remix_nodes AS SELECT * FROM analytics.live_remix_nodes;
+
+CREATE UNIQUE INDEX ON analytics.remix_nodes (project_id);
+CREATE INDEX ON analytics.remix_nodes (root_id);
+
+COMMENT ON MATERIALIZED VIEW analytics.remix_nodes IS
+    'Trees of remixes, one row for each project in one. Projects that are gone, or that were never seen, have their place too; projects without a remix are in no tree.';
+COMMENT ON COLUMN analytics.remix_nodes.project_id IS
+    'The project. Soft reference to projects: it may never have been seen.';
+COMMENT ON COLUMN analytics.remix_nodes.parent_id IS
+    'What it hangs from; null for the root. Soft reference to projects.';
+COMMENT ON COLUMN analytics.remix_nodes.root_id IS 'The root of its tree. Soft reference to projects.';
+COMMENT ON COLUMN analytics.remix_nodes.depth IS 'Steps from the root, which has 0.';
+COMMENT ON COLUMN analytics.remix_nodes.is_assumed IS
+    'Whether its parent is unknown, so that it hangs from the root that it or its first remix states: its depth is the least it can be.';
+COMMENT ON COLUMN analytics.remix_nodes.is_depth_known IS
+    'Whether no parent on the way to the root is assumed: depth is exact.';
+
 CREATE VIEW analytics.live_remix_trees AS
 SELECT
     root_id,
@@ -112,3 +130,20 @@ GROUP BY 1;
 
 COMMENT ON VIEW analytics.live_remix_trees IS
     'Defines analytics.remix_trees: sums up the nodes of each tree in analytics.remix_nodes at each look.';
+
+CREATE MATERIALIZED VIEW analytics.remix_trees AS SELECT * FROM analytics.live_remix_trees;
+
+CREATE UNIQUE INDEX ON analytics.remix_trees (root_id);
+
+COMMENT ON MATERIALIZED VIEW analytics.remix_trees IS 'Each tree of remixes: how large, how deep and how broad.';
+COMMENT ON COLUMN analytics.remix_trees.root_id IS 'What all the others come from. Soft reference to projects.';
+COMMENT ON COLUMN analytics.remix_trees.nodes IS 'Projects in the tree, the root and those that are gone included.';
+COMMENT ON COLUMN analytics.remix_trees.depth IS 'Steps from the root to the farthest remix.';
+COMMENT ON COLUMN analytics.remix_trees.breadth IS 'The most projects that are equally far from the root.';
+COMMENT ON COLUMN analytics.remix_trees.direct_remixes IS 'Remixes of the root itself.';
+COMMENT ON COLUMN analytics.remix_trees.gone IS 'Projects of the tree that are gone.';
+COMMENT ON COLUMN analytics.remix_trees.never_seen IS
+    'Projects of which nothing is known but that others came from them.';
+COMMENT ON COLUMN analytics.remix_trees.assumed IS 'Projects whose parent is unknown: they hang from the root.';
+COMMENT ON COLUMN analytics.remix_trees.first_shared_at IS 'When the first of its projects was last shared.';
+COMMENT ON COLUMN analytics.remix_trees.last_shared_at IS 'When the last of its projects was last shared.';

@@ -27,6 +27,24 @@ GROUP BY 1;
 COMMENT ON VIEW analytics.live_studio_figures IS
     'Defines analytics.studio_figures, and is always up to date: quick for one studio, slow for all.';
 
+CREATE MATERIALIZED VIEW analytics.studio_figures AS SELECT * FROM analytics.live_studio_figures;
+
+CREATE UNIQUE INDEX ON analytics.studio_figures (studio_id);
+
+COMMENT ON MATERIALIZED VIEW analytics.studio_figures IS
+    'What each studio holds that is there and has anything: members, projects and comments, known and not gone.';
+COMMENT ON COLUMN analytics.studio_figures.studio_id IS 'The studio. Soft reference to studios.';
+COMMENT ON COLUMN analytics.studio_figures.projects IS 'Projects in it.';
+COMMENT ON COLUMN analytics.studio_figures.adders IS
+    'Different people who added them, as far as the studio''s own list was read.';
+COMMENT ON COLUMN analytics.studio_figures.members IS 'Its host, managers and curators.';
+COMMENT ON COLUMN analytics.studio_figures.managers IS 'Its managers, without the host.';
+COMMENT ON COLUMN analytics.studio_figures.curators IS 'Its curators.';
+COMMENT ON COLUMN analytics.studio_figures.comments IS 'Comments and replies in it.';
+COMMENT ON COLUMN analytics.studio_figures.commenters IS 'Different people who wrote them.';
+COMMENT ON COLUMN analytics.studio_figures.first_comment_at IS 'When the first of them was written.';
+COMMENT ON COLUMN analytics.studio_figures.last_comment_at IS 'When the last of them was written.';
+
 CREATE VIEW analytics.studio_memberships AS
 SELECT
     user_id,

@@ -50,6 +50,29 @@ GROUP BY t.id;
 COMMENT ON VIEW analytics.live_threads IS
     'Defines analytics.threads, and is always up to date: quick for one thread, slow for all.';
 
+CREATE MATERIALIZED VIEW analytics.threads AS SELECT * FROM analytics.live_threads;
+
+CREATE UNIQUE INDEX ON analytics.threads (kind, thread_id);
+CREATE INDEX ON analytics.threads (kind, place_id);
+
+COMMENT ON MATERIALIZED VIEW analytics.threads IS
+    'Comments that have replies, with what their thread holds; replies that are gone count.';
+COMMENT ON COLUMN analytics.threads.kind IS 'project, studio or profile: ids of the three kinds collide.';
+COMMENT ON COLUMN analytics.threads.thread_id IS 'The comment at the top. Soft reference to the comments of its kind.';
+COMMENT ON COLUMN analytics.threads.place_id IS 'The project, studio or user that it stands on.';
+COMMENT ON COLUMN analytics.threads.author_id IS
+    'Who wrote it; null for one that was removed. Soft reference to users.';
+COMMENT ON COLUMN analytics.threads.started_at IS 'When it was written.';
+COMMENT ON COLUMN analytics.threads.is_gone IS 'Whether it is gone, itself or with the page that it stands on.';
+COMMENT ON COLUMN analytics.threads.replies IS 'Replies that are known.';
+COMMENT ON COLUMN analytics.threads.own_replies IS 'Replies by the author of the thread.';
+COMMENT ON COLUMN analytics.threads.gone_replies IS 'Replies that are gone, themselves or with the page.';
+COMMENT ON COLUMN analytics.threads.repliers IS 'How many different people replied.';
+COMMENT ON COLUMN analytics.threads.first_reply_at IS 'When the first reply was written.';
+COMMENT ON COLUMN analytics.threads.first_answer_at IS
+    'When the first reply by somebody else than the author was written; null without one.';
+COMMENT ON COLUMN analytics.threads.last_reply_at IS 'When the last reply was written.';
+
 CREATE VIEW analytics.reply_waits AS
 SELECT
     c.kind,
@@ -166,3 +189,33 @@ FROM counts n LEFT JOIN figures f ON f.kind = n.kind AND f.month IS NOT DISTINCT
 
 COMMENT ON VIEW analytics.live_reply_latency IS
     'Defines analytics.reply_latency: asks of every thread until when it was observed, at each look.';
+
+CREATE MATERIALIZED VIEW analytics.reply_latency AS SELECT * FROM analytics.live_reply_latency;
+
+CREATE UNIQUE INDEX ON analytics.reply_latency (kind, month);
+
+COMMENT ON MATERIALIZED VIEW analytics.reply_latency IS
+    'How soon comments are answered, by kind and by the month in which they were written: shares by Kaplan and Meier, in which a comment counts as waiting until it was last observed (see reply_waits).';
+COMMENT ON COLUMN analytics.reply_latency.kind IS 'project, studio or profile; any for all of them together.';
+COMMENT ON COLUMN analytics.reply_latency.month IS
+    'The first day of the month in which the thread began, in UTC; null for all months.';
+COMMENT ON COLUMN analytics.reply_latency.comments IS 'Comments that are no replies.';
+COMMENT ON COLUMN analytics.reply_latency.unread IS
+    'How many have replies of which none was read: nothing is known of their wait.';
+COMMENT ON COLUMN analytics.reply_latency.observable IS
+    'Comments of whose wait something is known: all that follows is of these.';
+COMMENT ON COLUMN analytics.reply_latency.answered IS 'How many of them were answered while they were observed.';
+COMMENT ON COLUMN analytics.reply_latency.answered_in_a_minute IS
+    'Share answered within a minute; null while none was observed for so long.';
+COMMENT ON COLUMN analytics.reply_latency.answered_in_ten_minutes IS
+    'Share answered within ten minutes; null while none was observed for so long.';
+COMMENT ON COLUMN analytics.reply_latency.answered_in_an_hour IS
+    'Share answered within an hour; null while none was observed for so long.';
+COMMENT ON COLUMN analytics.reply_latency.answered_in_a_day IS
+    'Share answered within a day; null while none was observed for so long.';
+COMMENT ON COLUMN analytics.reply_latency.answered_in_a_week IS
+    'Share answered within a week; null while none was observed for so long.';
+COMMENT ON COLUMN analytics.reply_latency.median_wait IS
+    'Half of what is answered within a week is answered within this time.';
+COMMENT ON COLUMN analytics.reply_latency.ninth_decile_wait IS
+    'Nine tenths of what is answered within a week, within this time.';
