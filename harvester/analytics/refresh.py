@@ -14,12 +14,15 @@ import psycopg
 from harvester.warehouse.locks import REFRESHING
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.sql_parts import materialised
+from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Connection = psycopg.Connection[tuple[Any, ...]]
     Progress = Callable[[str, int, int], None]
+
+_SQL = statements(__package__, "refresh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,37 +68,8 @@ def refresh(connection: Connection, *, on_progress: Progress = lambda *_: None) 
             connection.execute("SELECT pg_advisory_unlock(%s)", [REFRESHING])
 
 
-_RELATIONS = """
-SELECT
-    f.relation,
-    f.kind,
-    f.said,
-    coalesce(s.subject, 'coverage') AS subject,
-    s.in_scope,
-    s.read,
-    s.share_read::float8,
-    s.oldest_read_at,
-    s.newest_read_at,
-    coalesce(s.is_live, f.relation <> 'refreshes') AS is_live,
-    s.refreshed_at,
-    r.row_count
-FROM (
-    SELECT relname::text AS relation,
-        CASE relkind WHEN 'r' THEN 'table' WHEN 'm' THEN 'materialised view' ELSE 'view' END AS kind,
-        obj_description(oid, 'pg_class') AS said
-    FROM pg_class WHERE relnamespace = 'analytics'::regnamespace AND relkind IN ('r', 'v', 'm')
-    UNION ALL
-    SELECT DISTINCT ON (proname) proname::text, 'function', obj_description(oid, 'pg_proc')
-    FROM pg_proc WHERE pronamespace = 'analytics'::regnamespace
-) f
-LEFT JOIN analytics.freshness s USING (relation)
-LEFT JOIN analytics.refreshes r USING (relation)
-ORDER BY subject, relation LIKE 'live\\_%', relation
-"""
-
-
 def relations(connection: Connection) -> list[dict[str, Any]]:
     """List the relations of schema `analytics`, with their comments and the time of their refresh."""
-    cursor = connection.execute(_RELATIONS)
+    cursor = connection.execute(_SQL["relations"])
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from harvester.api.catalogue import STREAMS
 from harvester.api.rows import Visit
 from harvester.api.stream import Kind, Paging, Stream
 from harvester.crawl.deletions import ITSELF
+from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from harvester.frontier.model import Lease
     from harvester.warehouse.connect import Connection
 
+_SQL = statements(__package__, "absences")
+_COMMENTS = {Kind.PROJECT_THREAD: _SQL["present_project_comments"], Kind.STUDIO_THREAD: _SQL["present_studio_comments"]}
 _EARLIER = 10
 """Runs before this one that tell what is usual."""
 
@@ -61,62 +63,16 @@ def known_present(connection: Connection, visit: Visit, count: int) -> list[Visi
     """Return visits of up to `count` other things of the same stream that were there when they were last seen."""
     stream = visit.stream
     is_comment = stream.paging is Paging.SINGLE and stream.kind in (Kind.PROJECT_THREAD, Kind.STUDIO_THREAD)
-    query = _COMMENTS[stream.kind] if is_comment else _WALKS
+    query = _COMMENTS[stream.kind] if is_comment else _SQL["present_things"]
     values = {"stream": stream.name, "entity": visit.entity_id, "count": count, "share": random()}
-    values |= {"listed": stream.paging is not Paging.SINGLE}
+    values |= {"listed": stream.paging is not Paging.SINGLE, "of_users": stream.kind is Kind.USER}
+    values |= {"of_projects": stream.kind in (Kind.PROJECT, Kind.PROJECT_THREAD)}
     rows = connection.execute(query, values).fetchall()
     return [
         Visit(stream, entity, owner, username)
         for entity, owner, username in rows
         if username is not None or "{username}" not in stream.path
     ]
-
-
-# From a place by chance on, and from the beginning where too few follow.
-_WALKS = f"""
-WITH place AS (
-    SELECT low + floor(%(share)s * (high - low))::bigint AS id FROM (
-        SELECT min(entity_id) AS low, max(entity_id) AS high FROM crawl.frontier WHERE stream = %(stream)s
-    ) ends
-)
-SELECT w.entity_id, w.owner_id, u.username
-FROM (
-    (SELECT w.* FROM crawl.frontier w, place WHERE w.stream = %(stream)s AND w.entity_id >= place.id
-        AND w.entity_id <> %(entity)s AND w.visits > 0 AND w.failures = 0 AND w.gone_at IS NULL
-        AND (w.item_count > 0 OR NOT %(listed)s) ORDER BY w.entity_id LIMIT %(count)s)
-    UNION ALL
-    (SELECT w.* FROM crawl.frontier w, place WHERE w.stream = %(stream)s AND w.entity_id < place.id
-        AND w.entity_id <> %(entity)s AND w.visits > 0 AND w.failures = 0 AND w.gone_at IS NULL
-        AND (w.item_count > 0 OR NOT %(listed)s) ORDER BY w.entity_id LIMIT %(count)s)
-) w
-LEFT JOIN scratch.projects p ON %(stream)s = ANY(ARRAY{
-    [stream.name for stream in STREAMS.values() if stream.kind in (Kind.PROJECT, Kind.PROJECT_THREAD)]
-}) AND p.id = coalesce(w.owner_id, w.entity_id)
-LEFT JOIN scratch.users u ON u.id = CASE WHEN %(stream)s = ANY(ARRAY{
-    [stream.name for stream in STREAMS.values() if stream.kind is Kind.USER]
-}) THEN w.entity_id ELSE p.author_id END
-LIMIT %(count)s
-"""
-
-
-def _comments(kind: str, author: str) -> str:
-    """Return SQL of the newest comments of a kind that are there, on pages that are there."""
-    return f"""
-SELECT c.id, c.{kind}_id, u.username
-FROM (
-    SELECT * FROM scratch.{kind}_comments
-    WHERE id <> %(entity)s AND gone_at IS NULL AND parent_id IS NULL ORDER BY id DESC LIMIT 20 * %(count)s
-) c
-JOIN scratch.{kind}s p ON p.id = c.{kind}_id AND p.gone_at IS NULL
-LEFT JOIN scratch.users u ON u.id = p.{author}
-LIMIT %(count)s
-"""
-
-
-_COMMENTS = {
-    Kind.PROJECT_THREAD: _comments("project", "author_id"),
-    Kind.STUDIO_THREAD: _comments("studio", "host_id"),
-}
 
 
 def was_missed_before(connection: Connection, lease: Lease, run: int) -> bool:

@@ -39,6 +39,9 @@ from harvester.warehouse import staging
 from harvester.warehouse.connect import Connection
 from harvester.warehouse.planner import plan_by_key
 from harvester.warehouse.sqlstates import Cause, cause_of
+from harvester.warehouse.statements import statements
+
+_SQL = statements(__package__, "commit")
 
 T = TypeVar("T")
 
@@ -202,7 +205,7 @@ class Writer:
                 if ended:
                     finish_visits(self.connection, ended, None)
                 if due:
-                    self.connection.execute(_MAKE_DUE, {"walks": Jsonb(due), "resting": _RESTING})
+                    self.connection.execute(_SQL["make_due"], {"walks": Jsonb(due), "resting": _RESTING})
             # Last: what was said of lists that were read under another name does not hold.
             names.follow(self.connection, renamed)
             for page in accepted:
@@ -214,7 +217,7 @@ class Writer:
         """Move the checkpoints, and return by token the depth of each entry whose page is accepted."""
         ordered = sorted(pages, key=lambda page: (page.lease.visit.stream.name, page.lease.visit.entity_id))
         rows = self.connection.execute(
-            _ADVANCE, {"pages": Jsonb([_checkpoint(page) for page in ordered]), "lease": LEASE_SECONDS}
+            _SQL["advance"], {"pages": Jsonb([_checkpoint(page) for page in ordered]), "lease": LEASE_SECONDS}
         )
         return dict(rows.fetchall())
 
@@ -236,7 +239,7 @@ class Writer:
         listed = {page.lease.visit.entity_id for page in pages if page.lease.visit.stream.name == "studio_managers"}
         studios = sorted(listed.union(changed))
         if studios:
-            self.connection.execute(_END_HOST_ROLES, {"studios": studios})
+            self.connection.execute(_SQL["end_host_roles"], {"studios": studios})
 
     def _mark_gone(self, pages: Sequence[PageCommit]) -> None:
         for page in pages:
@@ -288,23 +291,6 @@ class Writer:
         ended = [page for page in pages if page.visit_result is not None]
         again = detect_deletions(self.connection, ended)
         return [_finished_visit(*one, changed) for one in zip(ended, again, strict=True)]
-
-
-_END_HOST_ROLES = """
-WITH ended AS (
-    SELECT m.studio_id, m.user_id, m.first_seen_at, m.role
-    FROM scratch.studio_members m JOIN scratch.studios s ON s.id = m.studio_id
-    WHERE m.studio_id = ANY(%(studios)s) AND m.role = 'host' AND m.user_id IS DISTINCT FROM s.host_id
-    ORDER BY m.studio_id, m.user_id FOR UPDATE OF m
-), kept AS (
-    INSERT INTO history.member_revisions (studio_id, user_id, valid_from, valid_to, role)
-    SELECT e.studio_id, e.user_id, coalesce(max(h.valid_to), e.first_seen_at), statement_timestamp(), e.role
-    FROM ended e LEFT JOIN history.member_revisions h USING (studio_id, user_id)
-    GROUP BY e.studio_id, e.user_id, e.first_seen_at, e.role
-)
-UPDATE scratch.studio_members m SET role = 'manager' FROM ended e
-WHERE m.studio_id = e.studio_id AND m.user_id = e.user_id
-"""
 
 
 def _ruled(connection: Connection, rows: list[Rows], rule: Rule) -> list[Rows]:
@@ -438,41 +424,5 @@ def _reason(error: psycopg.Error | RecursionError) -> str:
     return f"{type(error).__name__}: {place or 'refused'}"
 
 
-# One JSON parameter, not arrays: the types of lists of numbers and nulls vary, and each variant is planned again.
-_ADVANCE = """
-UPDATE crawl.frontier AS w SET
-    position = w.position + 1,
-    items = w.items + v.items,
-    lease_until = now() + make_interval(secs => %(lease)s),
-    state = v.state::jsonb,
-    failures = 0,
-    last_error = NULL
-FROM jsonb_to_recordset(%(pages)s) AS v (
-    stream text, entity_id bigint, token uuid, position int, items int, state text
-)
-WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token AND w.position = v.position
-RETURNING v.token, w.depth
-"""
-
 _RESTING = [stream.name for stream in STREAMS.values() if stream.kind in (Kind.PROJECT, Kind.STUDIO)]
 """Streams that are visited again as soon as a deleted entity is met."""
-_MAKE_DUE = """
-INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due_at)
-SELECT v.*, now()
-FROM jsonb_to_recordset(%(walks)s) AS v (stream text, entity_id bigint, owner_id bigint, depth smallint, signal int)
-LEFT JOIN crawl.frontier w USING (stream, entity_id)
--- Do not lock unchanged rows.
-WHERE w.stream IS NULL OR v.depth > w.depth OR w.signal IS DISTINCT FROM v.signal
-    OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))
-ORDER BY 1, 2
-ON CONFLICT (stream, entity_id) DO UPDATE SET
-    depth = greatest(w.depth, excluded.depth),
-    signal = excluded.signal,
-    due_at = CASE
-        WHEN w.signal IS DISTINCT FROM excluded.signal THEN now()
-        WHEN w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s) THEN now()
-        ELSE w.due_at
-    END
-WHERE excluded.depth > w.depth OR w.signal IS DISTINCT FROM excluded.signal
-    OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))
-"""

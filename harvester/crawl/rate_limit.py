@@ -18,6 +18,7 @@ from harvester.crawl.futures import set_error
 from harvester.errors import WarehouseError
 from harvester.frontier.request_rate import check_unlimited
 from harvester.warehouse.connect import Connection
+from harvester.warehouse.statements import statements
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,6 +30,9 @@ class Caller(Protocol):
     async def __call__(
         self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T: ...
+
+
+_SQL = statements(__package__, "rate_limit")
 
 
 class Interrupted(Exception):  # noqa: N818
@@ -197,35 +201,6 @@ class Grant:
     rate: float
 
 
-_TAKE = """
-WITH b AS (
-    SELECT *, clock_timestamp() AS at FROM crawl.rate_limit WHERE id = 1 FOR UPDATE
-), granted AS (
-    SELECT CASE
-            WHEN closed_until > at OR (breaker_trips > 0 AND probing_until > at) THEN 0
-            WHEN breaker_trips > 0 THEN 1
-            WHEN rate > 0 THEN least(%(count)s, greatest(1, floor(rate * %(block)s)))::int
-            ELSE %(count)s
-        END AS slots,
-        CASE WHEN rate > 0 THEN 1 / rate ELSE 0 END AS interval,
-        breaker_trips > 0 AS is_probe,
-        -- Nulls and what is past do not count.
-        greatest(closed_until, CASE WHEN breaker_trips > 0 THEN probing_until END) AS again,
-        greatest(next_at, at - make_interval(secs => %(slack)s), closed_until) AS first
-    FROM b
-)
-UPDATE crawl.rate_limit SET
-    next_at = CASE WHEN slots > 0 THEN first + make_interval(secs => slots * granted.interval) ELSE next_at END,
-    probing_until = CASE
-        WHEN slots > 0 AND is_probe THEN clock_timestamp() + make_interval(secs => %(probe)s) ELSE probing_until
-    END,
-    taken = taken + slots
-FROM granted WHERE id = 1
-RETURNING slots, extract(epoch FROM CASE WHEN slots > 0 THEN first ELSE again END - clock_timestamp())::float8,
-    is_probe, rate
-"""
-
-
 def reserve_slots(connection: Connection, count: int) -> Grant:
     """Acquire up to `count` of the next slots, a block at most; none while the budget is closed.
 
@@ -235,7 +210,7 @@ def reserve_slots(connection: Connection, count: int) -> Grant:
         WarehouseError: the warehouse has no budget.
     """
     values = {"count": count, "block": _BLOCK_SECONDS, "slack": _SLACK_SECONDS, "probe": PROBE_SECONDS}
-    row = connection.execute(_TAKE, values).fetchone()
+    row = connection.execute(_SQL["reserve_slots"], values).fetchone()
     if row is None:
         raise WarehouseError("crawl.rate_limit was emptied during the crawl: start it again")
     return Grant(row[0], max(0.0, row[1]), row[2], row[3])

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.api.text import without_tokens
+from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from harvester.frontier.model import PageCommit
 
     Connection = psycopg.Connection[tuple[Any, ...]]
+
+_SQL = statements(__package__, "set_aside")
 
 
 def record_set_aside(connection: Connection, pages: Iterable[PageCommit]) -> None:
@@ -50,9 +53,9 @@ def record_set_aside(connection: Connection, pages: Iterable[PageCommit]) -> Non
             usable = {visit.stream.identity(record) for record in page.records}
             known.append(place | {"usable": sorted(usable.intersection(page.lease.aside)), "whole": whole})
     if kept:
-        connection.execute(_KEEP, [Jsonb(list(kept.values()))])
+        connection.execute(_SQL["keep"], [Jsonb(list(kept.values()))])
     if known:
-        connection.execute(_DROP, [Jsonb(known)])
+        connection.execute(_SQL["drop"], [Jsonb(known)])
 
 
 def without_refused(page: PageCommit, refused: Mapping[int, str]) -> PageCommit:
@@ -80,7 +83,9 @@ def possibly_hidden(
         return set()
     visit = page.lease.visit
     values = {"stream": visit.stream.name, "entity_id": visit.entity_id, "others": list(other_lists)}
-    rows = connection.execute(_POSSIBLY_HIDDEN, values | {"items": list(missing), "after": list(missing.values())})
+    rows = connection.execute(
+        _SQL["possibly_hidden"], values | {"items": list(missing), "after": list(missing.values())}
+    )
     return {item for (item,) in rows.fetchall()}
 
 
@@ -104,41 +109,3 @@ def _as_served(value: Any) -> Any:
     fields = msgspec.structs.fields(value)
     declared = {one.encode_name: getattr(value, one.name) for one in fields if one.name == one.encode_name}
     return {name: _as_served(part) for name, part in declared.items() if part is not msgspec.UNSET} | value.extra_fields
-
-
-_KEEP = """
-INSERT INTO crawl.quarantine AS q
-    (stream, entity_id, path, status, reason, body, item_id, position, first_seen_at, seen_at)
-SELECT v.stream, v.entity_id, v.path, 200, v.reason, decode(v.body, 'base64'), v.item_id, v.position,
-    coalesce(w.started_at, now()), now()
-FROM jsonb_to_recordset(%s)
-    AS v (stream text, entity_id bigint, path text, reason text, body text, item_id bigint, position int)
-JOIN crawl.frontier w ON w.stream = v.stream AND w.entity_id = v.entity_id
-ORDER BY v.stream, v.entity_id, v.item_id
-ON CONFLICT (stream, entity_id, item_id) WHERE item_id IS NOT NULL DO UPDATE SET
-    seen_at = now(), path = excluded.path, status = excluded.status, reason = excluded.reason, body = excluded.body,
-    position = excluded.position, count = q.count + 1
-"""
-_DROP = """
-DELETE FROM crawl.quarantine q
-USING jsonb_to_recordset(%s) AS v (stream text, entity_id bigint, usable bigint[], whole bool), crawl.frontier w
-WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND q.stream = v.stream AND q.entity_id = v.entity_id
-    AND (q.item_id = ANY(v.usable) OR (q.item_id IS NOT NULL AND v.whole AND q.seen_at < w.started_at))
-"""
-_POSSIBLY_HIDDEN = """
-SELECT v.item FROM unnest(%(items)s::bigint[], %(after)s::timestamptz[]) AS v (item, after)
-LEFT JOIN crawl.missing_items s ON s.stream = %(stream)s AND s.entity_id = %(entity_id)s AND s.item_id = v.item
-WHERE EXISTS (
-    SELECT FROM crawl.quarantine q WHERE q.stream = %(stream)s AND q.entity_id = %(entity_id)s AND q.item_id < 0
-        AND (
-            q.first_seen_at > coalesce(s.last_seen_at, v.after)
-            OR (
-                EXISTS (SELECT FROM crawl.frontier o WHERE o.stream = ANY(%(others)s) AND o.entity_id = v.item
-                    AND o.visits > 0)
-                AND NOT EXISTS (SELECT FROM crawl.missing_items o WHERE o.stream = ANY(%(others)s) AND o.entity_id =
-                v.item
-                    AND o.item_id = %(entity_id)s)
-            )
-        )
-)
-"""

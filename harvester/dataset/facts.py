@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from harvester import __version__
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import MAIN_TABLES
 
 if TYPE_CHECKING:
@@ -16,55 +18,12 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
-# While a run is under way the state is that of now; else that in which the last one left it, however often it is read.
-_STATE = """
-SELECT CASE WHEN bool_or(ended_at IS NULL) IS NOT FALSE THEN now() ELSE max(ended_at) END FROM crawl.runs
-"""
-_LISTS = """
-SELECT stream, count(*) AS lists,
-    count(*) FILTER (WHERE state = 'certified') AS certified,
-    count(*) FILTER (WHERE state = 'unproved') AS unproved,
-    count(*) FILTER (WHERE state = 'read') AS read,
-    count(*) FILTER (WHERE state = 'not read yet') AS not_read_yet,
-    count(*) FILTER (WHERE state = 'gone') AS gone,
-    count(*) FILTER (WHERE capped) AS capped_by_the_site,
-    count(*) FILTER (WHERE hole_before IS NOT NULL) AS with_a_hole
-FROM analytics.coverage WHERE stream NOT LIKE 'account%' GROUP BY 1 ORDER BY 1
-"""
-_FAILED = """
-SELECT stream, count(*) AS failing FROM crawl.frontier WHERE failures > 0 GROUP BY 1 ORDER BY 1
-"""
-_IDS = """
-SELECT kind, extract(year FROM month)::int AS year, sum(held)::bigint AS held, sum(ids_not_held)::bigint AS not_held
-FROM analytics.id_gaps GROUP BY 1, 2 ORDER BY 1, 2
-"""
-_CENSORED = """
-SELECT '{0}' AS kind, count(*) AS gone, count(last_seen_at) AS between_two_reads,
-    extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY gone_at - last_seen_at)) / 86400 AS median_days
-FROM scratch.{0} WHERE gone_at IS NOT NULL
-"""
-_RUNS = """
-SELECT count(*) AS runs, min(started_at) AS first, max(coalesce(ended_at, started_at)) AS last,
-    coalesce(sum(requests), 0)::bigint AS requests,
-    string_agg(DISTINCT api_url, ', ' ORDER BY api_url) AS api,
-    string_agg(DISTINCT contact, ', ' ORDER BY contact) AS contact,
-    string_agg(DISTINCT permission, ', ' ORDER BY permission) AS permission,
-    string_agg(DISTINCT version, ', ' ORDER BY version) AS crawled_by
-FROM crawl.runs WHERE parent_run_id IS NULL
-"""
-# The parameters hold the seed, and ids between which was drawn: with them it is known what was drawn.
-_DESIGNS = """
-SELECT g.id AS design_id, g.name, g.kind, g.drawn_at::date::text AS drawn_on, g.parent_id AS of_design,
-    (SELECT sum(frame_size)::bigint FROM crawl.strata s WHERE s.design_id = g.id) AS frame_size,
-    count(d.design_id) AS drawn, count(*) FILTER (WHERE d.outcome = 'hit') AS hits,
-    count(*) FILTER (WHERE d.outcome <> 'hit') AS misses{0}
-FROM crawl.designs g LEFT JOIN crawl.draws d ON d.design_id = g.id GROUP BY g.id ORDER BY g.id
-"""
+_SQL = statements(__package__, "facts")
 
 
 def state_at(connection: Connection) -> datetime:
     """Return the moment whose state the warehouse holds."""
-    row = connection.execute(_STATE).fetchone()
+    row = connection.execute(_SQL["state_at"]).fetchone()
     assert row is not None
     moment: datetime = row[0]
     return moment
@@ -77,10 +36,10 @@ def coverage(connection: Connection, *, fewest: int | None = None) -> dict[str, 
     second how long nobody had looked, is somebody's.
     """
     told = {
-        "lists": _rows(connection, _LISTS),
-        "failing": _rows(connection, _FAILED),
-        "ids_by_year": _rows(connection, _IDS),
-        "absences": [row for table in MAIN_TABLES for row in _rows(connection, _CENSORED.format(table))],
+        "lists": _rows(connection, _SQL["lists"]),
+        "failing": _rows(connection, _SQL["failing"]),
+        "ids_by_year": _rows(connection, _SQL["ids_by_year"]),
+        "absences": [row for table in MAIN_TABLES for row in _deletions(connection, table)],
     }
     if fewest is None:
         return told
@@ -94,6 +53,11 @@ def coarse(number: int, fewest: int) -> int | None:
     Rounded, for else what is left out is the difference of two numbers that are told.
     """
     return None if 0 < number < fewest else number - number % fewest
+
+
+def _deletions(connection: Connection, table: str) -> list[dict[str, Any]]:
+    query = sql.SQL(_SQL["deletions"]).format(kind=sql.Literal(table), table=sql.Identifier("scratch", table))
+    return _rows(connection, query)
 
 
 def _rough(row: dict[str, Any], fewest: int, exact: tuple[str, ...] = ("year",)) -> dict[str, Any]:
@@ -124,7 +88,10 @@ def designs(connection: Connection, *, with_seeds: bool, fewest: int | None = No
 
     With `fewest` hits are `coarse`.
     """
-    drawn = _rows(connection, _DESIGNS.format(", g.parameters::text AS parameters" if with_seeds else ""))
+    drawn = _rows(connection, _SQL["designs"])
+    if not with_seeds:
+        for row in drawn:
+            del row["parameters"]
     if fewest is not None:
         drawn = [_rough(row, fewest, _OF_THE_OPERATOR) for row in drawn]
     return {"designs": drawn} if drawn else {}
@@ -132,14 +99,14 @@ def designs(connection: Connection, *, with_seeds: bool, fewest: int | None = No
 
 def provenance(connection: Connection, *, to_the_day: bool) -> dict[str, Any]:
     """Return the runs behind a release."""
-    found = _rows(connection, _RUNS)[0]
+    found = _rows(connection, _SQL["runs"])[0]
     for name in ("first", "last"):
         if found[name] is not None:
             found[name] = (found[name].date() if to_the_day else found[name]).isoformat()
     return found | {"harvester": __version__}
 
 
-def _rows(connection: Connection, query: str) -> list[dict[str, Any]]:
+def _rows(connection: Connection, query: str | sql.Composed) -> list[dict[str, Any]]:
     with connection.cursor(row_factory=dict_row) as cursor:
         found = cursor.execute(query).fetchall()
     return [{name: _plain(value) for name, value in row.items()} for row in found]

@@ -18,6 +18,7 @@ from harvester.frontier.model import LISTS_OF_LINKS
 from harvester.frontier.rates import NOW
 from harvester.warehouse import staging
 from harvester.warehouse.staging import NAME_UNKNOWN
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import KEY_COLUMNS
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from harvester.api.stream import Holding
 
     Connection = psycopg.Connection[tuple[Any, ...]]
+
+_SQL = statements(__package__, "names")
 
 BY_NAME = [stream.name for stream in STREAMS.values() if stream.is_by_name]
 BY_OWNER_NAME = [stream.name for stream in STREAMS.values() if stream.is_by_owner_name]
@@ -43,18 +46,14 @@ _OBSERVED = "user_messages"
 
 PROVEN_SECONDS = f"CASE WHEN n.due_at > {NOW} THEN extract(epoch FROM {NOW} - n.proven_at)::float8 END"
 """SQL: seconds since the name of the account of visit `n` was proven. A due visit must prove it again."""
-_WAIT = """
-UPDATE crawl.frontier SET lease_token = NULL, lease_run = NULL, lease_until = NULL, queue = NULL, failures = 0,
-    last_error = %(waits)s, due_at = now() + interval '10 years'
-"""
 
 
 def wait(connection: Connection, stream: str, entity: int) -> None:
     """Put a visit aside until the name that it asks for is known."""
     with connection.transaction():
         connection.execute(
-            _WAIT + " WHERE stream = %(stream)s AND entity_id = %(entity)s",
-            {"waits": NAME_UNKNOWN, "stream": stream, "entity": entity},
+            _SQL["wait"],
+            {"waits": NAME_UNKNOWN, "streams": [stream], "user": entity},
         )
 
 
@@ -91,7 +90,7 @@ def lose(connection: Connection, visit: Visit) -> None:
     # Not by a statement of its own: the history keeps the name.
     staging.clear(connection)
     list(staging.write(connection, [Rows("users", ("id", "username"), [(user, None)], shows=False)]))
-    connection.execute(_WAIT + " WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s", _of(user))
+    connection.execute(_SQL["wait"], _of(user))
     _log(connection, user, retracted, found=False)
 
 
@@ -118,19 +117,7 @@ def follow(connection: Connection, renamed: Sequence[int]) -> None:
             " WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s",
             {"streams": _BY_THEMSELVES, "user": user},
         )
-        connection.execute(_OF_PROJECTS, {"streams": BY_OWNER_NAME, "user": user, "waits": NAME_UNKNOWN})
-
-
-_OF_PROJECTS = """
-UPDATE crawl.frontier w SET due_at = now(), last_error = NULL
-FROM (
-    SELECT p.id AS entity_id FROM scratch.projects p WHERE p.author_id = %(user)s
-    UNION ALL
-    SELECT c.id FROM scratch.projects p JOIN scratch.project_comments c ON c.project_id = p.id
-    WHERE p.author_id = %(user)s AND c.parent_id IS NULL
-) own
-WHERE w.stream = ANY(%(streams)s) AND w.entity_id = own.entity_id AND w.last_error = %(waits)s
-"""
+        connection.execute(_SQL["resume_projects"], {"streams": BY_OWNER_NAME, "user": user, "waits": NAME_UNKNOWN})
 
 
 def _of(user: int) -> dict[str, Any]:
@@ -158,11 +145,12 @@ def _retract(connection: Connection, user: int) -> int:
     for name in _LISTS:
         holds = STREAMS[name].members
         assert holds is not None
-        values["stream"] = name
+        if not _proven_since(connection, values, name):
+            continue
         connection.execute(_gone_again(holds), values)
         items = [item for (item,) in connection.execute(_deleted(holds), values)]
         rows += len(items)
-        connection.execute(_FORGET_SUSPECTS, values)
+        connection.execute(_SQL["forget_missing_items"], values)
         if holds.table.endswith("_comments"):
             connection.execute(
                 "DELETE FROM history.comment_revisions WHERE kind = %s AND comment_id = ANY(%s)",
@@ -174,55 +162,36 @@ def _retract(connection: Connection, user: int) -> int:
                 " WHERE stream = %s AND entity_id = ANY(%s) AND visits > 0",
                 [other, items],
             )
-    values["stream"] = _OBSERVED
-    rows += connection.execute(
-        f"DELETE FROM history.message_counts o USING ({_SINCE}) b WHERE o.user_id = %(user)s AND o.seen_at > b.since",
-        values,
-    ).rowcount
+    if _proven_since(connection, values, _OBSERVED):
+        rows += connection.execute(_SQL["forget_message_counts"], values).rowcount
     connection.execute(_FORGET_PAGE, values)
-    connection.execute(_IS_THERE, values)
+    connection.execute(_SQL["restore_account"], values)
     connection.execute(
         "DELETE FROM crawl.missing_items WHERE stream = ANY(%(objects)s) AND entity_id = %(user)s", values
     )
     connection.execute("DELETE FROM crawl.seen_items WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s", values)
-    connection.execute(_ANEW, values)
+    connection.execute(_SQL["restart_lists"], values)
     return rows
 
 
-_SINCE = """
-SELECT coalesce(greatest(w.proven_at, (
-    SELECT max(u.proven_at) FROM crawl.frontier u WHERE u.stream = ANY(%(proving)s) AND u.entity_id = %(user)s
-)), '-infinity') AS since
-FROM crawl.frontier w WHERE w.stream = %(stream)s AND w.entity_id = %(user)s AND w.position > 0
-"""
-"""SQL: until when what a list stored rests on a name that was proven; no row for a list that was never read."""
-_FORGET_SUSPECTS = f"""
-DELETE FROM crawl.missing_items s USING ({_SINCE}) b
-WHERE s.stream = %(stream)s AND s.entity_id = %(user)s AND s.missed_at > b.since
-"""
-"""SQL: forget items missed after the last proof of the name, whose list may have been another account's."""
 _FORGET_PAGE = "UPDATE scratch.users SET extra = extra - 'group' WHERE id = %(user)s AND extra ? 'group'"
 """The site's page does not show whose it is."""
-_IS_THERE = """
-UPDATE scratch.users u SET gone_at = NULL, last_seen_at = NULL, gone_reason = NULL
-WHERE u.id = %(user)s AND u.gone_at IS NOT NULL AND (u.gone_reason = %(reason)s OR EXISTS (
-    SELECT FROM crawl.frontier w WHERE w.stream = 'user' AND w.entity_id = u.id AND w.gone_at IS NOT NULL
-))
-"""
-"""SQL: restore an account that was marked as gone only because its name was not found."""
-_ANEW = """
-UPDATE crawl.frontier SET lease_token = NULL, lease_run = NULL, lease_until = NULL, state = NULL, certificate = NULL,
-    incremental = false, proven_at = now(), gone_at = NULL
-WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s
-"""
+
+
+def _proven_since(connection: Connection, values: dict[str, Any], stream: str) -> bool:
+    """Add to the values a stream, and until when what it stored rests on a proven name; False if it was never read."""
+    values["stream"] = stream
+    row = connection.execute(_SQL["proven_since"], values).fetchone()
+    values["since"] = row and row[0]
+    return row is not None
 
 
 @cache
 def _deleted(holds: Holding) -> bytes:
     return (
         sql.SQL(
-            "DELETE FROM scratch.{table} t USING ({since}) b"
-            " WHERE t.{owner} = %(user)s AND t.first_seen_at > b.since RETURNING t.{item}"
+            "DELETE FROM scratch.{table} t"
+            " WHERE t.{owner} = %(user)s AND t.first_seen_at > %(since)s::timestamptz RETURNING t.{item}"
         )
         .format(**_names(holds))
         .as_bytes()
@@ -234,8 +203,8 @@ def _gone_again(holds: Holding) -> bytes:
     """Return SQL of end the returns that a list showed since then."""
     return (
         sql.SQL(
-            "WITH back AS (DELETE FROM history.absences a USING ({since}) b, scratch.{table} t"
-            " WHERE a.kind = {kind} AND a.returned_at > b.since AND t.{owner} = %(user)s AND {same}"
+            "WITH back AS (DELETE FROM history.absences a USING scratch.{table} t"
+            " WHERE a.kind = {kind} AND a.returned_at > %(since)s::timestamptz AND t.{owner} = %(user)s AND {same}"
             " RETURNING t.{item} AS item, a.gone_at, a.last_seen_at, a.gone_reason)"
             " UPDATE scratch.{table} t SET gone_at = back.gone_at, last_seen_at = back.last_seen_at,"
             " gone_reason = back.gone_reason FROM back WHERE t.{owner} = %(user)s AND t.{item} = back.item"
@@ -252,7 +221,6 @@ def _names(holds: Holding) -> dict[str, sql.Composable]:
         "kind": sql.Literal(holds.table),
         "owner": sql.Identifier(holds.owner),
         "item": sql.Identifier(holds.item),
-        "since": sql.SQL(_SINCE),
         "same": sql.SQL(" AND ").join(
             sql.SQL("a.{} = t.{}").format(sql.Identifier(place), sql.Identifier(column))
             for place, column in zip(("thing_id", "other_id"), key, strict=False)

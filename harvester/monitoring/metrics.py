@@ -13,28 +13,13 @@ from harvester.config import Settings
 from harvester.errors import WarehouseError
 from harvester.monitoring.status import read_status
 from harvester.warehouse.connect import connect
+from harvester.warehouse.statements import statements
 
-_RESPONSES = """
-SELECT stream, status, sum(count::bigint) FROM crawl.runs,
-    jsonb_each(responses) AS s (stream, statuses), jsonb_each_text(statuses) AS a (status, count)
-WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = runs.id)
-GROUP BY 1, 2 ORDER BY 1, 2
-"""
-"""By the workers where a run had some: what the run itself holds is their sum."""
-_ROWS = """
-SELECT name, fate, sum(count::bigint) FROM crawl.runs,
-    jsonb_each(counts) AS t (name, outcomes), jsonb_each_text(outcomes) AS o (fate, count)
-WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = runs.id)
-GROUP BY 1, 2 ORDER BY 1, 2
-"""
+_SQL = statements(__package__, "metrics")
+
 _RUNS = (
     "SELECT coalesce(outcome, 'running'), count(*) FROM crawl.runs WHERE parent_run_id IS NULL GROUP BY 1 ORDER BY 1"
 )
-_BUDGET = """
-SELECT taken, breaker_trips, greatest(0, extract(epoch FROM closed_until - now()))::float8,
-    greatest(0, extract(epoch FROM next_at - now()))::float8
-FROM crawl.rate_limit
-"""
 
 
 class Warehouse(Collector):
@@ -59,11 +44,11 @@ class Warehouse(Collector):
         facts = read_status(self._settings)
         with connect(self._settings, autocommit=True) as connection:
             yield _counter("responses", "Responses of the source; status - where none came.", ["stream", "status"],
-                           connection.execute(_RESPONSES).fetchall())  # fmt: skip
+                           connection.execute(_SQL["responses"]).fetchall())  # fmt: skip
             yield _counter("rows_written", "Rows by table, and what became of them.", ["table", "outcome"],
-                           connection.execute(_ROWS).fetchall())  # fmt: skip
+                           connection.execute(_SQL["rows"]).fetchall())  # fmt: skip
             yield _counter("runs", "Runs by outcome.", ["outcome"], connection.execute(_RUNS).fetchall())
-            taken, breaker_trips, closed, ahead = connection.execute(_BUDGET).fetchone() or (0, 0, 0, 0)
+            taken, breaker_trips, closed, ahead = connection.execute(_SQL["budget"]).fetchone() or (0, 0, 0, 0)
         yield _gauge("rows", "Rows present.", ["table"], facts["rows"].items())
         for name, key, text in (
             ("frontier_entries", "in_scope", "Lists and objects in scope."),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.warehouse import embedded, schema
 from harvester.warehouse.connect import open_connection
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import SCHEMAS, SOFT_REFERENCES, metadata
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import psycopg
 
     Connection = psycopg.Connection[tuple[Any, ...]]
+
+_SQL = statements(__package__, "dictionary")
 
 _HEAD = """# Data dictionary
 
@@ -68,31 +71,10 @@ class Relation:
         return f"{self.schema}.{self.name}"
 
 
-_COLUMNS = """
-SELECT n.nspname::text, c.relname::text, c.relkind::text, coalesce(obj_description(c.oid, 'pg_class'), ''),
-    a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-    EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisprimary OR c.relkind = 'm' AND i.indisunique)
-        AND a.attnum = ANY(i.indkey)),
-    coalesce(col_description(c.oid, a.attnum), ''),
-    (SELECT k.confrelid::regclass::text FROM pg_constraint k
-     WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.conkey = ARRAY[a.attnum] LIMIT 1)
-FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'v', 'm') AND c.relname <> 'alembic_version'
-ORDER BY 1, c.relkind = 'v', c.relkind = 'm', 2, a.attnum
-"""
-_FUNCTIONS = """
-SELECT p.proname::text, pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid),
-    coalesce(obj_description(p.oid, 'pg_proc'), '')
-FROM pg_proc p WHERE p.pronamespace = %s::regnamespace ORDER BY 1, 2
-"""
-
-
 def read(connection: Connection) -> list[Relation]:
     """All relations of the warehouse: tables in the order in which they are declared, then views by name."""
     found: dict[str, Relation] = {}
-    for row in connection.execute(_COLUMNS, [list(SCHEMAS)]).fetchall():
+    for row in connection.execute(_SQL["columns"], [list(SCHEMAS)]).fetchall():
         in_schema, name, kind, said, column, type_, required, key, meaning, refers = row
         full_name = f"{in_schema}.{name}"
         soft = SOFT_REFERENCES.get(f"{full_name}.{column}") if refers is None else None
@@ -144,7 +126,7 @@ def page(connection: Connection) -> str:
         links = ", ".join(f"[{one.name}](#{_anchor(one.full_name)})" for one in own)
         parts += [f"## Schema {name}\n\n{said}\n\n{links}\n", f"{diagram(relations, name)}\n"]
         parts += [_entry(one, own) for one in own]
-        functions = connection.execute(_FUNCTIONS, [name]).fetchall()
+        functions = connection.execute(_SQL["functions"], [name]).fetchall()
         if functions:
             rows = "\n".join(f"| `{_signature(name, *row[:3])}` | {_cell(row[3])} |" for row in functions)
             parts.append(f"### Functions of {name}\n\n| function | meaning |\n| --- | --- |\n{rows}\n")

@@ -21,6 +21,7 @@ from harvester.errors import UsageError
 from harvester.sampling.drawing import SMALLEST, Pilot, Stratum, allocate, chance, cut, draw, inclusion
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
+from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from harvester.config import Settings
     from harvester.erasure.erase import Rule
     from harvester.warehouse.connect import Connection
+
+_SQL = statements(__package__, "samples")
 
 ALONE = -1
 """The depth of what is visited without its lists."""
@@ -505,7 +508,9 @@ def _advance_authors(connection: Connection, design: int, parent: int, depth: in
         [design, parent],
     ).fetchall()
     done = _open(connection, _OF_AUTHORS, [user for (user,) in taken], depth) if taken else 0
-    waiting = connection.execute(_AUTHORS_KNOWN, {"parent": parent, "design": design, "certain": CERTAIN}).fetchall()
+    waiting = connection.execute(
+        _SQL["known_authors"], {"parent": parent, "design": design, "certain": CERTAIN}
+    ).fetchall()
     if waiting:
         frame = {
             name: (drawn, size)
@@ -534,28 +539,6 @@ def _advance_authors(connection: Connection, design: int, parent: int, depth: in
 
 
 _OF_AUTHORS = ("user", "user_projects")
-# Both were visited since the draw. Projects are those that the frame holds, by the stratum of their ids.
-_AUTHORS_KNOWN = """
-WITH sure AS MATERIALIZED (
-    SELECT coalesce(array_agg(entity_id), '{}') AS ids FROM crawl.draws
-    WHERE design_id = %(parent)s AND stratum = %(certain)s
-)
-SELECT d.position, u.id IS NOT NULL AND v.gone_at IS NULL, b.weight, (
-    SELECT jsonb_object_agg(x.stratum, x.n) FROM (
-        SELECT CASE WHEN p.id = ANY(sure.ids) THEN %(certain)s ELSE s.stratum END AS stratum, count(*) AS n
-        FROM scratch.projects p
-        LEFT JOIN crawl.strata s ON s.design_id = %(parent)s AND p.id BETWEEN s.first_id AND s.last_id
-        WHERE p.author_id = d.entity_id AND p.gone_at IS NULL AND p.public IS NOT FALSE AND s.stratum IS NOT NULL
-        GROUP BY 1
-    ) x)
-FROM crawl.draws d
-JOIN crawl.draws b ON b.design_id = %(parent)s AND b.position = d.position
-JOIN crawl.frontier v ON v.stream = 'user' AND v.entity_id = d.entity_id AND v.visited_at >= d.drawn_at
-JOIN crawl.frontier l ON l.stream = 'user_projects' AND l.entity_id = d.entity_id AND l.visited_at >= d.drawn_at
-LEFT JOIN scratch.users u ON u.id = d.entity_id
-CROSS JOIN sure
-WHERE d.design_id = %(design)s AND d.outcome IS NULL
-"""
 
 
 # Walks --------------------------------------------------------------------------------------------------------------
@@ -590,22 +573,11 @@ class Graph:
         new = [user for user in users if user not in self.neighbours]
         if not new:
             return
-        for user, neighbours, projects in connection.execute(_KNOWN, [new, list(streams), len(streams)]):
+        for user, neighbours, projects in connection.execute(
+            _SQL["known_neighbours"], [new, list(streams), len(streams)]
+        ):
             self.neighbours[user] = neighbours or []
             self.projects[user] = projects
-
-
-_KNOWN = """
-SELECT u.id, (
-    SELECT array_agg(x.other ORDER BY x.other) FROM (
-        SELECT f.followee_id AS other FROM scratch.follows f WHERE f.follower_id = u.id AND f.gone_at IS NULL
-        UNION SELECT f.follower_id FROM scratch.follows f WHERE f.followee_id = u.id AND f.gone_at IS NULL
-    ) x JOIN scratch.users o ON o.id = x.other AND o.username IS NOT NULL WHERE x.other <> u.id),
-    (SELECT count(*) FROM scratch.projects p
-     WHERE p.author_id = u.id AND p.gone_at IS NULL AND p.public IS NOT FALSE)
-FROM unnest(%s::bigint[]) AS u (id)
-WHERE (SELECT count(*) FROM crawl.frontier w WHERE w.entity_id = u.id AND w.stream = ANY(%s) AND w.visits > 0) = %s
-"""
 
 
 @dataclass(slots=True)

@@ -16,40 +16,20 @@ from harvester.errors import WarehouseError
 from harvester.warehouse.locks import IN_USE, MAINTAINING
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.sql_parts import materialised
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import SCHEMAS, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+_SQL = statements(__package__, "maintenance")
+
 KEEP_DAYS = 90
 KEPT_RUNS = 50
 """The newest runs stay whatever their age: a run compares itself with those before it."""
 
-_OLD: dict[str, str] = {
-    # An item that was set aside stays for as long as its list has a hole there.
-    "crawl.quarantine": """
-        DELETE FROM crawl.quarantine WHERE item_id IS NULL AND seen_at < now() - make_interval(days => %(days)s)""",
-    # What entitled a crawl stays on record: the first and the last run under each statement.
-    "crawl.runs": """
-        WITH told AS (
-            SELECT id, row_number() OVER (same ORDER BY id) AS nth,
-                row_number() OVER (same ORDER BY id DESC) AS nth_last,
-                row_number() OVER (ORDER BY id DESC) AS newest
-            FROM crawl.runs WHERE parent_run_id IS NULL WINDOW same AS (PARTITION BY version, api_url, contact,
-            permission)
-        )
-        DELETE FROM crawl.runs r WHERE r.ended_at < now() - make_interval(days => %(days)s)
-            AND NOT EXISTS (SELECT FROM told WHERE told.id IN (r.id, r.parent_run_id)
-                AND (least(nth, nth_last) = 1 OR newest <= %(kept)s))""",
-}
+_OLD = {"crawl.quarantine": _SQL["delete_quarantined"], "crawl.runs": _SQL["delete_runs"]}
 """How what is old is deleted, by table."""
-
-_CHANGED = """
-SELECT s.schemaname, s.relname, pg_has_role(c.relowner, 'USAGE')
-FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid
-WHERE s.schemaname = ANY(%s) AND (s.n_dead_tup > 0 OR s.n_mod_since_analyze > 0 OR s.n_ins_since_vacuum > 0)
-ORDER BY 1, 2
-"""
 
 
 _LOCK_TIMEOUT = "30s"
@@ -125,7 +105,7 @@ def maintain(
         done.vacuumed, done.not_ours, done.busy = written.rewritten, written.not_ours, written.busy
         return done
     connection.execute("SELECT pg_stat_force_next_flush()")
-    for schema, name, ours in connection.execute(_CHANGED, [list(SCHEMAS)]).fetchall():
+    for schema, name, ours in connection.execute(_SQL["changed_tables"], [list(SCHEMAS)]).fetchall():
         table = f"{schema}.{name}"
         if not ours:
             done.not_ours.append(table)

@@ -1,0 +1,42 @@
+-- name: present_things
+-- From a place by chance on, and from the beginning where too few follow.
+WITH place AS (
+    SELECT low + floor(%(share)s * (high - low))::bigint AS id FROM (
+        SELECT min(entity_id) AS low, max(entity_id) AS high FROM crawl.frontier WHERE stream = %(stream)s
+    ) ends
+)
+SELECT w.entity_id, w.owner_id, u.username
+FROM (
+    (SELECT w.* FROM crawl.frontier w, place WHERE w.stream = %(stream)s AND w.entity_id >= place.id
+        AND w.entity_id <> %(entity)s AND w.visits > 0 AND w.failures = 0 AND w.gone_at IS NULL
+        AND (w.item_count > 0 OR NOT %(listed)s) ORDER BY w.entity_id LIMIT %(count)s)
+    UNION ALL
+    (SELECT w.* FROM crawl.frontier w, place WHERE w.stream = %(stream)s AND w.entity_id < place.id
+        AND w.entity_id <> %(entity)s AND w.visits > 0 AND w.failures = 0 AND w.gone_at IS NULL
+        AND (w.item_count > 0 OR NOT %(listed)s) ORDER BY w.entity_id LIMIT %(count)s)
+) w
+LEFT JOIN scratch.projects p ON %(of_projects)s AND p.id = coalesce(w.owner_id, w.entity_id)
+LEFT JOIN scratch.users u ON u.id = CASE WHEN %(of_users)s THEN w.entity_id ELSE p.author_id END
+LIMIT %(count)s
+
+-- name: present_project_comments
+-- The newest comments that are there, on pages that are there.
+SELECT c.id, c.project_id, u.username
+FROM (
+    SELECT * FROM scratch.project_comments
+    WHERE id <> %(entity)s AND gone_at IS NULL AND parent_id IS NULL ORDER BY id DESC LIMIT 20 * %(count)s
+) c
+JOIN scratch.projects p ON p.id = c.project_id AND p.gone_at IS NULL
+LEFT JOIN scratch.users u ON u.id = p.author_id
+LIMIT %(count)s
+
+-- name: present_studio_comments
+-- The newest comments that are there, on pages that are there.
+SELECT c.id, c.studio_id, u.username
+FROM (
+    SELECT * FROM scratch.studio_comments
+    WHERE id <> %(entity)s AND gone_at IS NULL AND parent_id IS NULL ORDER BY id DESC LIMIT 20 * %(count)s
+) c
+JOIN scratch.studios p ON p.id = c.studio_id AND p.gone_at IS NULL
+LEFT JOIN scratch.users u ON u.id = p.host_id
+LIMIT %(count)s

@@ -1,0 +1,49 @@
+-- name: end_host_roles
+WITH ended AS (
+    SELECT m.studio_id, m.user_id, m.first_seen_at, m.role
+    FROM scratch.studio_members m JOIN scratch.studios s ON s.id = m.studio_id
+    WHERE m.studio_id = ANY(%(studios)s) AND m.role = 'host' AND m.user_id IS DISTINCT FROM s.host_id
+    ORDER BY m.studio_id, m.user_id FOR UPDATE OF m
+), kept AS (
+    INSERT INTO history.member_revisions (studio_id, user_id, valid_from, valid_to, role)
+    SELECT e.studio_id, e.user_id, coalesce(max(h.valid_to), e.first_seen_at), statement_timestamp(), e.role
+    FROM ended e LEFT JOIN history.member_revisions h USING (studio_id, user_id)
+    GROUP BY e.studio_id, e.user_id, e.first_seen_at, e.role
+)
+UPDATE scratch.studio_members m SET role = 'manager' FROM ended e
+WHERE m.studio_id = e.studio_id AND m.user_id = e.user_id
+
+-- name: advance
+-- One JSON parameter, not arrays: the types of lists of numbers and nulls vary, and each variant is planned again.
+UPDATE crawl.frontier AS w SET
+    position = w.position + 1,
+    items = w.items + v.items,
+    lease_until = now() + make_interval(secs => %(lease)s),
+    state = v.state::jsonb,
+    failures = 0,
+    last_error = NULL
+FROM jsonb_to_recordset(%(pages)s) AS v (
+    stream text, entity_id bigint, token uuid, position int, items int, state text
+)
+WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token AND w.position = v.position
+RETURNING v.token, w.depth
+
+-- name: make_due
+INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due_at)
+SELECT v.*, now()
+FROM jsonb_to_recordset(%(walks)s) AS v (stream text, entity_id bigint, owner_id bigint, depth smallint, signal int)
+LEFT JOIN crawl.frontier w USING (stream, entity_id)
+-- Do not lock unchanged rows.
+WHERE w.stream IS NULL OR v.depth > w.depth OR w.signal IS DISTINCT FROM v.signal
+    OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))
+ORDER BY 1, 2
+ON CONFLICT (stream, entity_id) DO UPDATE SET
+    depth = greatest(w.depth, excluded.depth),
+    signal = excluded.signal,
+    due_at = CASE
+        WHEN w.signal IS DISTINCT FROM excluded.signal THEN now()
+        WHEN w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s) THEN now()
+        ELSE w.due_at
+    END
+WHERE excluded.depth > w.depth OR w.signal IS DISTINCT FROM excluded.signal
+    OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))

@@ -1,0 +1,42 @@
+-- name: wait
+UPDATE crawl.frontier SET lease_token = NULL, lease_run = NULL, lease_until = NULL, queue = NULL, failures = 0,
+    last_error = %(waits)s, due_at = now() + interval '10 years'
+WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s
+
+-- name: resume_projects
+UPDATE crawl.frontier w SET due_at = now(), last_error = NULL
+FROM (
+    SELECT p.id AS entity_id FROM scratch.projects p WHERE p.author_id = %(user)s
+    UNION ALL
+    SELECT c.id FROM scratch.projects p JOIN scratch.project_comments c ON c.project_id = p.id
+    WHERE p.author_id = %(user)s AND c.parent_id IS NULL
+) own
+WHERE w.stream = ANY(%(streams)s) AND w.entity_id = own.entity_id AND w.last_error = %(waits)s
+
+-- name: proven_since
+-- Until when what a list stored rests on a name that was proven; no row for a list that was never read.
+-- As text, for Python has no infinite time.
+SELECT coalesce(greatest(w.proven_at, (
+    SELECT max(u.proven_at) FROM crawl.frontier u WHERE u.stream = ANY(%(proving)s) AND u.entity_id = %(user)s
+)), '-infinity')::text
+FROM crawl.frontier w WHERE w.stream = %(stream)s AND w.entity_id = %(user)s AND w.position > 0
+
+-- name: restore_account
+-- Restore an account that was marked as gone only because its name was not found.
+UPDATE scratch.users u SET gone_at = NULL, last_seen_at = NULL, gone_reason = NULL
+WHERE u.id = %(user)s AND u.gone_at IS NOT NULL AND (u.gone_reason = %(reason)s OR EXISTS (
+    SELECT FROM crawl.frontier w WHERE w.stream = 'user' AND w.entity_id = u.id AND w.gone_at IS NOT NULL
+))
+
+-- name: restart_lists
+UPDATE crawl.frontier SET lease_token = NULL, lease_run = NULL, lease_until = NULL, state = NULL, certificate = NULL,
+    incremental = false, proven_at = now(), gone_at = NULL
+WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s
+
+-- name: forget_missing_items
+-- Items missed after the last proof of the name: the list may have been another account's.
+DELETE FROM crawl.missing_items
+WHERE stream = %(stream)s AND entity_id = %(user)s AND missed_at > %(since)s::timestamptz
+
+-- name: forget_message_counts
+DELETE FROM history.message_counts WHERE user_id = %(user)s AND seen_at > %(since)s::timestamptz

@@ -1,0 +1,59 @@
+"""Named statements: each is used by the module beside it, and is valid SQL for the schema."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+import harvester
+from harvester.warehouse.statements import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(harvester.__file__).parent
+FILES = sorted(ROOT.glob("*/sql/*.sql"))
+NAMES = {"{kind}": "'users'", "{table}": "scratch.users"}
+"""What stands for the names that vary."""
+
+
+def _read(file: Path) -> Mapping[str, str]:
+    return statements(f"harvester.{file.parent.parent.name}", file.stem)
+
+
+def _prepared(statement: str) -> str:
+    """Return the statement as PREPARE takes it, its values numbered."""
+    numbers: dict[str, int] = {}
+
+    def number(value: re.Match[str]) -> str:
+        if value[0] == "%%":
+            return "%"
+        return f"${numbers.setdefault(value[1] or f'#{len(numbers)}', len(numbers) + 1)}"
+
+    for name, text in NAMES.items():
+        statement = statement.replace(name, text)
+    return "PREPARE tried AS " + re.sub(r"%%|%(?:\((\w+)\))?s", number, statement)
+
+
+def test_each_statement_is_used() -> None:
+    assert FILES
+    for file in FILES:
+        module = file.parent.parent / f"{file.stem}.py"
+        used = re.findall(r'_SQL\["(\w+)"\]', module.read_text())
+        assert set(used) == set(_read(file)), file
+
+
+@pytest.mark.every_postgres
+def test_each_statement_is_valid(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        for file in FILES:
+            for name, statement in _read(file).items():
+                try:
+                    connection.execute(_prepared(statement))
+                except psycopg.Error as error:
+                    pytest.fail(f"{file.stem}.{name}: {error}")
+                connection.execute("DEALLOCATE tried")
