@@ -15,21 +15,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.records import ERASED
-from harvester.dataset.columns import (
-    COLUMNS,
-    ENTITIES,
-    KINDS,
-    Column,
-    Deletion,
-    FreeText,
-    Keep,
-    Left,
-    OwnId,
-    Reference,
-    Username,
-)
+from harvester.dataset.columns import COLUMNS, ENTITIES, KINDS, treatment
 from harvester.dataset.release import CC_BY_SA_BEFORE, Field, ForeignKey, Profile, Text, Tombstones, Type
 from harvester.warehouse.tables import COMMENTS, KEY_COLUMNS, SCRATCH_TABLES
+from harvester.warehouse.treatments import Deletion, FreeText, Keep, Left, OwnId, Reference, Username
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,6 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
     from sqlalchemy.types import TypeEngine
+
+    from harvester.warehouse.treatments import Treatments
 
 LICENCE = "CC-BY-SA-2.0"
 
@@ -366,26 +357,26 @@ class _Builder:
         )
         return ResourceQuery(self.name, str(self.table.comment), sql, tuple(made), key, tuple(self.foreign_keys))
 
-    def _made(self, name: str, column: Column) -> list[Made]:
-        treatment = column.under(self.selection.profile)
+    def _made(self, name: str, column: Treatments) -> list[Made]:
+        treated = treatment(column, self.selection.profile)
         comment = str(self.table.c[name].comment)
         is_key = name in KEY_COLUMNS[self.name]
         kind = next((to for of, to in _TYPES if isinstance(self.table.c[name].type, of)), Type.STRING)
         self.order[name] = f't.{name} COLLATE "C"' if kind is Type.STRING else f"t.{name}"
-        if isinstance(treatment, Left):
+        if isinstance(treated, Left):
             return []
-        if isinstance(treatment, OwnId):
+        if isinstance(treated, OwnId):
             return [self._id(name, comment, kind, "own")]
-        if isinstance(treatment, Reference):
-            return [self._reference(name, comment, kind, treatment)]
-        if isinstance(treatment, Username):
+        if isinstance(treated, Reference):
+            return [self._reference(name, comment, kind, treated)]
+        if isinstance(treated, Username):
             return [self._named(name, comment)]
-        if isinstance(treatment, FreeText):
+        if isinstance(treated, FreeText):
             return self._said(name, comment)
-        if isinstance(treatment, Deletion):
+        if isinstance(treated, Deletion):
             field = Field(name, kind, comment)
             return [Made(field, f"t.{name}")] if self.shows_gone else []
-        assert isinstance(treatment, Keep)
+        assert isinstance(treated, Keep)
         value = f"t.{name}"
         if isinstance(self.table.c[name].type, ARRAY):
             value = f"nullif(array_to_string({value}, ' '), '')"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, Table
 
+    from harvester.warehouse.treatments import Treatments
+
 USER, NAME, PROJECT, STUDIO = "user", "name", "project", "studio"
 """What erasure recognises: ids of users, projects and studios, and usernames."""
 _KIND_OF = {"scratch.users": USER, "scratch.projects": PROJECT, "scratch.studios": STUDIO}
@@ -44,6 +46,7 @@ class About:
 
     `refers` is the full name of the table that it refers to without a foreign key. `names` is the kind of what it
     names, where no reference and no key tells that. `place`: the row is not there unless what this refers to is.
+    `release`: what datasets do with it, by profile.
     """
 
     refers: str | None = None
@@ -51,6 +54,7 @@ class About:
     names: str | None = None
     history: History | None = None
     place: bool = False
+    release: Treatments | None = None
 
 
 def about(column: Column[Any]) -> About:

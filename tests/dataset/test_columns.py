@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from harvester.dataset.columns import COLUMNS, ENTITIES, FreeText, Generalized, Keep, Left, OwnId, Reference, tables
+from harvester.dataset.columns import COLUMNS, ENTITIES, tables, treatment
 from harvester.dataset.release import Profile
 from harvester.dataset.rows import SHOWN_BY
 from harvester.warehouse.tables import MENTIONED, OWNED, SCRATCH_TABLES
+from harvester.warehouse.treatments import FreeText, Generalized, Keep, Left, OwnId, Reference
 
 
 @pytest.mark.parametrize("table", [table.name for table in SCRATCH_TABLES])
 def test_every_column_is_exported_or_left_out_for_a_reason(table: str) -> None:
-    assert table in COLUMNS, f"{table} is in no profile: say in harvester/dataset/columns.py what becomes of it"
+    assert table in COLUMNS, f"{table} is in no profile: say `release` at its columns in tables.py"
     columns = {column.name for column in next(one for one in SCRATCH_TABLES if one.name == table).columns}
-    assert columns == set(COLUMNS[table]), f"{table}: {columns ^ set(COLUMNS[table])} has no treatment"
+    assert columns == set(COLUMNS[table]), f"{table}: say `release` at {columns ^ set(COLUMNS[table])} in tables.py"
     for name, column in COLUMNS[table].items():
         for profile in Profile:
-            treatment = column.under(profile)
-            assert not isinstance(treatment, Left) or treatment.why, f"{table}.{name} is left out of {profile}: why?"
+            treated = treatment(column, profile)
+            assert not isinstance(treated, Left) or treated.why, f"{table}.{name} is left out of {profile}: why?"
 
 
 def test_no_table_is_known_that_is_not_there() -> None:
@@ -28,24 +29,24 @@ def test_no_table_is_known_that_is_not_there() -> None:
 def test_open_takes_nothing_as_it_is() -> None:
     for table in tables(Profile.OPEN):
         for name, column in COLUMNS[table.name].items():
-            treatment = column.under(Profile.OPEN)
-            assert not isinstance(treatment, Keep | FreeText), f"{table.name}.{name}"
-            assert isinstance(treatment, Left | OwnId | Generalized | Reference), f"{table.name}.{name}"
+            treated = treatment(column, Profile.OPEN)
+            assert not isinstance(treated, Keep | FreeText), f"{table.name}.{name}"
+            assert isinstance(treated, Left | OwnId | Generalized | Reference), f"{table.name}.{name}"
 
 
 def test_open_leads_from_no_thing_to_a_person() -> None:
     """The one reference that is left goes to the same table: a remix to its parent, a reply to its comment."""
     for table in tables(Profile.OPEN):
         for name, column in COLUMNS[table.name].items():
-            treatment = column.under(Profile.OPEN)
-            if isinstance(treatment, Reference):
-                assert ENTITIES[treatment.kind] == table.name, f"{table.name}.{name}"
+            treated = treatment(column, Profile.OPEN)
+            if isinstance(treated, Reference):
+                assert ENTITIES[treated.kind] == table.name, f"{table.name}.{name}"
 
 
 def test_internal_takes_all() -> None:
     for table, columns in COLUMNS.items():
         for name, column in columns.items():
-            assert not isinstance(column.under(Profile.INTERNAL), Left), f"{table}.{name}"
+            assert not isinstance(treatment(column, Profile.INTERNAL), Left), f"{table}.{name}"
 
 
 def test_whatever_names_a_person_is_known_as_such() -> None:
@@ -54,9 +55,9 @@ def test_whatever_names_a_person_is_known_as_such() -> None:
         for name, kind in named.items():
             if table not in COLUMNS or kind == "name":
                 continue
-            treatment = COLUMNS[table][name].restricted
-            assert isinstance(treatment, OwnId | Reference), f"{table}.{name}"
-            assert treatment.kind == kind, f"{table}.{name}"
+            treated = COLUMNS[table][name].restricted
+            assert isinstance(treated, OwnId | Reference), f"{table}.{name}"
+            assert treated.kind == kind, f"{table}.{name}"
 
 
 def test_a_release_takes_what_confirms_a_row_from_the_streams() -> None:
