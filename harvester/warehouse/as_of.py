@@ -1,13 +1,11 @@
 """The community as it was known at a time: one SQL function for each table, made from the schema.
 
-`python -m harvester.warehouse.as_of` prints them; `views/as_of.sql` holds what the newest migration creates. A row
-was there at a time when it had been seen by then and was not known to be gone; where the history keeps versions of a
-column, it has the value that was known then, and else today's. A comment is there while the page is that it stands on,
-and what links a project or a studio to somebody or something while these are: nobody is shown it any more, and no list
-is left that could tell whether it is gone. (Who is gone stays in the lists of others.)
+They are a part of the views that `harvester db migrate` applies. A row was there at a time when it had been seen by
+then and was not known to be gone; where the history keeps versions of a column, it has the value that was known then,
+and else today's. A comment is there while the page is that it stands on, and what links a project or a studio to
+somebody or something while these are: nobody is shown it any more, and no list is left that could tell whether it is
+gone. (Who is gone stays in the lists of others.)
 """
-
-import sys
 
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
@@ -83,7 +81,3 @@ def _there(alias: str, table: str) -> list[str]:
 def _thing(log: Table, name: str) -> str:
     """Return the column of a history table that holds a key column of its table."""
     return name if name in log.c else next(c.name for c in log.c if c.name.endswith("_id"))
-
-
-if __name__ == "__main__":
-    sys.stdout.write(functions())

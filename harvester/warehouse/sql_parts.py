@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 
 from harvester.errors import WarehouseError
+from harvester.warehouse import as_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +47,8 @@ PARTS = (
     "analytics/live_comments",
 )
 """The files, without their ending, in the order in which they can be applied."""
+_GENERATED = {"as_of": as_of.functions}
+"""The parts that have no file: their text is made from the schema."""
 _MADE = re.compile(r"^CREATE (VIEW|MATERIALIZED VIEW|FUNCTION) (\w+)\.(\w+)", re.MULTILINE)
 
 
@@ -55,6 +58,8 @@ def _texts() -> dict[str, str]:
 
 @cache
 def _text(name: str) -> str:
+    if name in _GENERATED:
+        return _GENERATED[name]()
     return (files("harvester") / "warehouse" / "views" / f"{name}.sql").read_text()
 
 

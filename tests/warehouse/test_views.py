@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
 import psycopg
 import pytest
-
-from harvester.warehouse.as_of import functions
-
-
-def test_the_functions_of_the_past_are_made_from_the_schema() -> None:
-    """`python -m harvester.warehouse.as_of` prints what a new migration has to create when the schema changes."""
-    assert (files("harvester") / "warehouse" / "views" / "as_of.sql").read_text() == functions()
-
 
 CERTIFIED = '{"proven_by": "key", "complete": true, "key": 1767225600}'  # 2026-01-01
 GAPS = [
