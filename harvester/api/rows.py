@@ -125,8 +125,19 @@ class _Plan(NamedTuple):
 
 @cache
 def _plan(stream: Stream) -> tuple[_Plan, ...]:
-    made = _MADE[stream.record] | _EDGES.get(stream.name, {})
-    return tuple(_plan_of(table, columns, made[table]) for table, columns in stream.writes.items())
+    made = _MADE.get(stream.record, {}) | _EDGES.get(stream.name, {})
+    return tuple(
+        _plan_of(table, columns, {column: column for column in columns} | _usual(stream, table) | made.get(table, {}))
+        for table, columns in stream.writes.items()
+    )
+
+
+def _usual(stream: Stream, table: str) -> dict[str, Getter]:
+    """Return the sources of columns whose name tells them; any other is the field of the record with its name."""
+    usual: dict[str, Getter] = {"extra": "extra_fields"}
+    if stream.members is not None and stream.members.table == table:
+        usual[stream.members.owner] = _visited
+    return usual
 
 
 def _plan_of(table: str, columns: Iterable[str], getters: dict[str, Getter]) -> _Plan:
