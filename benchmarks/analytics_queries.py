@@ -14,6 +14,7 @@ refresh, change, views, questions, report): what prepares it need not wait for a
 """
 
 import argparse
+import os
 import re
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from pathlib import Path
 from psycopg import ClientCursor
 
 from harvester.analytics.refresh import refresh
+from harvester.erasure.erase import erase
 from harvester.report.answers import FigureSources, source
 from harvester.report.page import moment_of
 from harvester.warehouse import embedded, schema
@@ -179,7 +181,41 @@ def change(connection: Connection, size: dict[str, int]) -> None:
     connection.execute("UPDATE scratch.follows SET gone_at = now() WHERE followee_id BETWEEN 50 AND 60")
 
 
+def churn(connection: Connection, size: dict[str, int]) -> None:
+    """Change one row in a hundred of each large table, as a night of crawling would."""
+    for kind, place in (("project", "project"), ("studio", "studio"), ("profile", "user")):
+        rows = size[f"{kind}_comments"]
+        author, page = (SKEWED.format(size[f"{name}s"]) for name in ("user", place))
+        connection.execute(
+            f"INSERT INTO scratch.{kind}_comments (id, {place}_id, author_id, content, created_at, visibility)"
+            f" SELECT {2 * rows} + g, {page}, {author}, 'hello', now(), 'visible'"
+            f" FROM generate_series(1, {rows // 100}) g"
+        )
+    for table, column in (("users", "country"), ("projects", "views"), ("studios", "title")):
+        connection.execute(f"UPDATE scratch.{table} SET {column} = {column} WHERE id % 100 = 7")
+    connection.execute("UPDATE scratch.follows SET gone_at = now() WHERE follower_id % 100 = 7")
+    connection.execute("UPDATE history.project_stats SET views = views + 1 WHERE project_id % 100 = 7")
+
+
+def erase_one(connection: Connection, size: dict[str, int], home: Path) -> None:
+    """Erase a user of whom there is more than of most."""
+    # A reply may stand on another page than its comment here, which keys would not let go.
+    connection.execute("SET session_replication_role = replica")
+    worked = cpu(connection)
+    began = time.perf_counter()
+    erase(connection, home, f"user{size['users'] // 50}")
+    connection.execute("SET session_replication_role = origin")
+    print(f"erasure: {time.perf_counter() - began:.1f} s, CPU {cpu(connection) - worked:.1f} s", flush=True)
+
+
+def cpu(connection: Connection) -> float:
+    """Seconds of CPU that the server's process of a connection has taken."""
+    fields = Path(f"/proc/{connection.info.backend_pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def timed_refresh(connection: Connection, what: str) -> None:
+    worked = cpu(connection)
     began = last = time.perf_counter()
     parts: dict[str, float] = {}
     before = ""
@@ -194,7 +230,7 @@ def timed_refresh(connection: Connection, what: str) -> None:
     done = refresh(connection, on_progress=tell)
     tell("")
     rows = sum(one.row_count for one in done)
-    print(f"{what}: {time.perf_counter() - began:.1f} s, {rows:,} rows")
+    print(f"{what}: {time.perf_counter() - began:.1f} s, CPU {cpu(connection) - worked:.1f} s, {rows:,} rows")
     print("  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in parts.items()), flush=True)
 
 
@@ -215,7 +251,7 @@ def of_the_report(connection: Connection) -> dict[str, str]:
 
 
 PARTS = ("views", "questions", "report")
-STEPS = (*FILL, "vacuum", "refresh", "change", *PARTS)
+STEPS = (*FILL, "vacuum", "refresh", "unchanged", "change", "churn", "erasure", *PARTS)
 
 
 def main() -> None:
@@ -236,6 +272,8 @@ def main() -> None:
         url = embedded.up(home)
         schema.migrate(url)
         connection = stack.enter_context(open_connection(url, autocommit=True))
+        connection.execute("SET max_parallel_workers_per_gather = 0")
+        connection.execute("SELECT setseed(0.5)")
         fill(connection, size, [name for name in FILL if name in options.steps])
         if "vacuum" in options.steps:
             connection.execute("VACUUM ANALYZE")
@@ -245,6 +283,14 @@ def main() -> None:
         if "change" in options.steps:
             change(connection, size)
             timed_refresh(connection, f"refresh after {CHANGED:,} comments, {CHANGED // 10} remixes, 11 people")
+        if "unchanged" in options.steps:
+            timed_refresh(connection, "refresh with nothing changed")
+        if "churn" in options.steps:
+            churn(connection, size)
+            timed_refresh(connection, "refresh after a change of one row in a hundred")
+        if "erasure" in options.steps:
+            erase_one(connection, size, home)
+            timed_refresh(connection, "refresh after an erasure")
         asked: dict[str, str] = {}
         if "views" in options.steps:
             asked |= {what: query.format(some=size["studios"] // 2) for what, query in QUERIES.items()}
