@@ -33,6 +33,7 @@ from harvester.errors import UsageError, WarehouseError
 from harvester.secret import keyed_hash, secret_key
 from harvester.untrusted import open_regular
 from harvester.warehouse.annotations import NAME, PROJECT, STUDIO, USER
+from harvester.warehouse.maintenance import forget_statistics
 from harvester.warehouse.schema import keep_crawls_out
 from harvester.warehouse.sql_parts import materialised
 from harvester.warehouse.tables import COMMENTS, FIGURES, KEY_COLUMNS, MENTIONED, OWNED, TRACKED, WRITTEN, metadata
@@ -461,6 +462,7 @@ def erase(
         if not dry_run:
             for name_of_view in erasure.refreshed:
                 connection.execute("SELECT crawl.refresh_figures(%s)", [name_of_view.removeprefix("analytics.")])
+            forget_statistics(connection, erasure.touched)
             _remember(home, hashes)
     return erasure
 

@@ -32,6 +32,8 @@ _OLD = {"crawl.quarantine": _SQL["delete_quarantined"], "crawl.runs": _SQL["dele
 """How what is old is deleted, by table."""
 
 
+_CLEARS_STATISTICS = 180_000
+"""The version of the server from which on owners may clear statistics."""
 _LOCK_TIMEOUT = "30s"
 """Timeout for the lock of a table: a reader, such as a build of a dataset, may take hours."""
 
@@ -166,3 +168,22 @@ def rewrite(
 def _vacuum_full(connection: psycopg.Connection[Any], schema: str, table: str) -> None:
     analyse = "FULL" if schema == "pg_catalog" else "FULL, ANALYZE"
     connection.execute(sql.SQL("VACUUM ({}) {}").format(sql.SQL(analyse), sql.Identifier(schema, table)))
+
+
+def forget_statistics(connection: psycopg.Connection[Any], relations: Iterable[str]) -> None:
+    """Replace what the planner knows of relations, their most common values among it, by what is in them now.
+
+    ANALYZE alone keeps the statistics of a relation without rows. Before PostgreSQL 18 only a superuser can remove
+    these; what this role may not do is left out.
+
+    Args:
+        connection: to the warehouse.
+        relations: names with their schema.
+    """
+    clear = _SQL["clear_statistics" if connection.info.server_version < _CLEARS_STATISTICS else "list_statistics"]
+    for relation in relations:
+        with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
+            found = connection.execute(clear, [relation])
+            for values in found.fetchall() if found.description else ():
+                connection.execute("SELECT pg_clear_attribute_stats(%s, %s, %s, %s)", values)
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*relation.split("."))))

@@ -18,3 +18,15 @@ WITH told AS (
 DELETE FROM crawl.runs r WHERE r.ended_at < now() - make_interval(days => %(days)s)
     AND NOT EXISTS (SELECT FROM told WHERE told.id IN (r.id, r.parent_run_id)
         AND (least(nth, nth_last) = 1 OR newest <= %(kept)s))
+
+-- name: clear_statistics
+WITH r AS (SELECT %s::regclass AS relation)
+DELETE FROM pg_statistic USING r
+WHERE starelid = r.relation OR starelid IN (SELECT indexrelid FROM pg_index WHERE indrelid = r.relation)
+
+-- name: list_statistics
+WITH r AS (SELECT %s::regclass AS relation)
+SELECT s.schemaname::text, s.tablename::text, s.attname::text, s.inherited
+FROM r, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname
+WHERE c.oid = r.relation OR c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = r.relation)
