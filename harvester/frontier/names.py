@@ -157,9 +157,11 @@ def _retract(connection: Connection, user: int) -> int:
                 [holds.table.removesuffix("_comments"), items],
             )
         for other in _other_ends(name, holds):
+            # A visit under way may have shown by now what was taken back: it is ended, and begun from the head.
             connection.execute(
-                "UPDATE crawl.frontier SET due_at = now(), incremental = false"
-                " WHERE stream = %s AND entity_id = ANY(%s) AND visits > 0",
+                "UPDATE crawl.frontier SET due_at = now(), incremental = false, state = NULL,"
+                " lease_token = NULL, lease_run = NULL, lease_until = NULL"
+                " WHERE stream = %s AND entity_id = ANY(%s) AND (visits > 0 OR position > 0)",
                 [other, items],
             )
     if _proven_since(connection, values, _OBSERVED):

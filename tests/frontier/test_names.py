@@ -17,7 +17,7 @@ from harvester.config import load
 from harvester.crawl.commit import Writer
 from harvester.crawl.visits import paginator_of, take_object, take_page
 from harvester.frontier import leases
-from harvester.frontier.model import Committed
+from harvester.frontier.model import Committed, Stale
 from harvester.frontier.names import BY_NAME
 from harvester.warehouse.connect import Connection, open_connection
 from harvester.warehouse.staging import NAME_UNKNOWN
@@ -128,6 +128,29 @@ def test_what_lists_stored_under_a_lost_name_is_retracted(house: House) -> None:
     assert set(house.by_name.values()) == {(True, None)}
     assert house.rows("SELECT found_at IS NOT NULL, retracted FROM crawl.name_changes") == [(True, 2)]
     assert house.rows("SELECT DISTINCT incremental FROM crawl.frontier WHERE entity_id = 5") == [(False,)]
+
+
+def test_a_list_under_way_that_showed_a_retracted_link_begins_again(house: House) -> None:
+    """What it showed before the link was taken back, it would not show again."""
+    house.visit("user", 5, user(5, "alice"))
+    house.meet(15, "fan_15")
+    house.visit("user_followers", 5, fans(15))
+    lease = house.lease("user_following", 15)
+    paginator = paginator_of(lease)
+    shown = [user(5, "alice"), *fans(*range(100, 139))]
+    page, _ = take_page(lease, paginator, decode(lease.visit.stream, json.dumps(shown).encode()))
+    assert house.writer.commit([page]).results == [Committed()]
+    house.visit("user", 5, user(99, "alice"))
+    assert house.rows("SELECT count(*) FROM scratch.follows WHERE followee_id = 5") == [(0,)]
+
+    rest, _ = take_page(replace(lease, position=1), paginator, [])
+    assert house.writer.commit([rest]).results == [Stale()]
+    entry = (
+        "SELECT due_at <= now(), state, visits FROM crawl.frontier WHERE stream = 'user_following' AND entity_id = 15"
+    )
+    assert house.rows(entry) == [(True, None, 0)]
+    house.visit("user_following", 15, shown)
+    assert house.rows("SELECT follower_id FROM scratch.follows WHERE followee_id = 5") == [(15,)]
 
 
 def test_what_was_missed_under_a_proven_name_is_remembered(house: House) -> None:
