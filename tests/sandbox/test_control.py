@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from harvester.config import is_loopback
+from harvester.http_server import Application, PageKind
+from harvester.sandbox import control
 from harvester.sandbox.community import Community
 
 
@@ -119,3 +124,25 @@ def test_control_is_for_no_page_of_somebody_elses(own, headers, status):
         assert own.request(path, method, headers=headers).status == status
     assert (len(own.get("/sandbox/removed").lines()) > before) is (status == 200)
     assert own.request("/", headers=headers).status == 200
+
+
+HOSTS = st.sampled_from(
+    ["localhost", "127.0.0.1", "127.9.9.9", "[::1]", "[::2]", "192.0.2.1", "evil.example", "", "[::1"]
+)
+PORTS = st.sampled_from(["", ":1", ":65535", ":x"])
+
+
+@given(HOSTS, PORTS, st.sampled_from(["", "http://", "null", "http://evil.example"]), HOSTS, PORTS)
+def test_what_the_controls_admit_the_served_pages_admit_too(host, port, scheme, other, other_port):
+    """The sandbox imports nothing of the server of pages, which admits other addresses of this machine as well."""
+    headers = {"host": f"{host}{port}"} | ({"origin": f"{scheme}{other}{other_port}"} if scheme else {})
+    encoded = {name.encode(): value.encode() for name, value in headers.items()}
+    if control._is_from_here(encoded):
+        page = Application(str, PageKind("/", "text/plain"))
+        assert page._is_ours(headers["host"])
+        assert page._is_ours(headers.get("origin", "//localhost").partition("//")[2])
+
+
+@given(st.one_of(HOSTS.map(lambda host: host.strip("[]")), st.ip_addresses().map(str)))
+def test_both_know_the_same_addresses_of_this_machine(host):
+    assert control.is_loopback(host) == is_loopback(host)
