@@ -7,9 +7,14 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 
-from harvester.crawl import control
+from harvester.api.catalogue import STREAMS
+from harvester.api.rows import Visit
+from harvester.crawl import absences, control
 from harvester.crawl.control import Control, leaps
+from harvester.frontier.model import NOT_BELIEVED
+from harvester.warehouse.connect import open_connection
 
 
 @given(asked=st.integers(1, 200), share=st.sampled_from([0.05, 0.2, 0.6, 0.9]), seed=st.integers(0, 200))
@@ -57,3 +62,49 @@ def test_an_answer_tells_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     site.doubt("project")
     site.found("project", now)
     assert not site.is_doubted("project")
+
+
+def test_what_is_usual_is_the_share_of_missing_answers_in_the_last_runs(database: str) -> None:
+    """Of runs that ended well and were no workers, ten at most; answers that were not believed count for nothing."""
+    runs: list[tuple[str, int | None, dict[str, dict[str, int]]]] = [
+        ("done", None, {"project": {"404": 1_000}}),  # too long ago
+        *[("done", None, {"project": {"200": 8, "404": 1, "410": 1}, "studio": {"200": 1}})] * 9,
+        ("bounded", None, {"project": {"200": 10, NOT_BELIEVED: 500, "-": 9, "503": 9}, "user": {"503": 2}}),
+        ("degraded", None, {"project": {"404": 500}}),
+        ("done", 1, {"project": {"404": 500}}),
+        ("failed", None, {"project": {"404": 500}}),
+    ]
+    with open_connection(database, autocommit=True) as connection:
+        for outcome, parent, responses in runs:
+            connection.execute(
+                "INSERT INTO crawl.runs (command, version, api_url, outcome, parent_run_id, responses)"
+                " VALUES ('crawl', '0', 'x', %s, %s, %s)",
+                [outcome, parent, Jsonb(responses)],
+            )
+        assert absences.usual_shares(connection, len(runs)) == {"project": 0.18, "studio": 0.0}
+        assert absences.usual_shares(connection, 1) == {}
+
+
+def test_what_is_known_to_be_there_was_there_at_its_last_visit(database: str) -> None:
+    """Others of the same stream alone, whose lists held something, with the name that their address needs."""
+    with open_connection(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO scratch.users (id, username) SELECT n, 'u' || n FROM generate_series(1, 8) n")
+        connection.execute("INSERT INTO scratch.users (id) VALUES (9)")
+        connection.execute(
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, failures, gone_at, item_count)"
+            " SELECT 'user_followers', n, now(), (n <> 2)::int, (n = 3)::int, CASE n WHEN 4 THEN now() END,"
+            " (n <> 5)::int FROM generate_series(1, 9) n"
+        )
+        connection.execute(
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits) VALUES ('user', 7, now(), 1)"
+        )
+        visit = Visit(STREAMS["user_followers"], 8)
+        for count in (1, 3, 20):
+            for _ in range(5):
+                found = {
+                    (one.stream.name, one.entity_id, one.username)
+                    for one in absences.known_present(connection, visit, count)
+                }
+                assert found <= {("user_followers", n, f"u{n}") for n in (1, 6, 7)}
+        assert len(found) == 3
+        assert [one.entity_id for one in absences.known_present(connection, Visit(STREAMS["user"], 8), 3)] == [7]
