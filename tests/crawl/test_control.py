@@ -64,7 +64,7 @@ def test_an_answer_tells_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not site.is_doubted("project")
 
 
-def test_what_is_usual_is_the_share_of_missing_answers_in_the_last_runs(database: str) -> None:
+def test_the_usual_share_is_that_of_the_last_runs(database: str) -> None:
     """Of runs that ended well and were no workers, ten at most; answers that were not believed count for nothing."""
     runs: list[tuple[str, int | None, dict[str, dict[str, int]]]] = [
         ("done", None, {"project": {"404": 1_000}}),  # too long ago

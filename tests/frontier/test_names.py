@@ -130,7 +130,7 @@ def test_what_lists_stored_under_a_lost_name_is_retracted(house: House) -> None:
     assert house.rows("SELECT DISTINCT incremental FROM crawl.frontier WHERE entity_id = 5") == [(False,)]
 
 
-def test_a_list_under_way_that_showed_a_retracted_link_begins_again(house: House) -> None:
+def test_a_list_under_way_begins_again_after_a_retraction(house: House) -> None:
     """What it showed before the link was taken back, it would not show again."""
     house.visit("user", 5, user(5, "alice"))
     house.meet(15, "fan_15")
