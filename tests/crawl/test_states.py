@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from harvester.sandbox.odd import SHARE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,7 +29,7 @@ def test_what_the_source_cuts_short_is_read_in_the_end(
 ) -> None:
     """A clamp is learned at once, lists that were served short are found out by the next visit, a ceiling by an audit
     dates nothing."""
-    sandbox = start_sandbox(users=30, seed=5)
+    sandbox = start_sandbox(users=30, seed=5, odd=SHARE)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     sandbox.json("/sandbox/settings?page_max=10&list_max=8", "POST")
