@@ -101,7 +101,7 @@ def _line(figures: Figures) -> str:
     if figures.trouble:
         parts.append(f"waiting: the site reports trouble ({figures.trouble})")
     if figures.retries or figures.postponed:
-        parts.append(f"{figures.retries:,} retries, {figures.postponed:,} put off")
+        parts.append(f"{figures.retries:,} retries, {figures.postponed:,} postponed")
     if left := _time_left(figures):
         parts.append(left)
     return "  ".join(parts)

@@ -1,4 +1,4 @@
-"""A source that fails in many ways: what cannot be read is put off, and in the end the warehouse equals the truth."""
+"""A source that fails in many ways: failed visits are retried later, and in the end the warehouse equals the truth."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_three_of_ten_answers_are_faults(
     assert_truth: Callable[..., Any],
     assert_kinds: Callable[..., None],
 ) -> None:
-    """Every fault there is, mixed: what can be asked again is, what cannot is put off, and nothing wrong is kept.
+    """All faults mixed: requests and visits are retried, and nothing wrong is stored.
 
     So it is when a community is read for the first time, and when what is known of it has changed.
     """
