@@ -301,13 +301,13 @@ def _without_the_erased(connection: Connection, page: PageCommit, rule: Rule) ->
     visit_result = page.visit_result
     if visit_result is not None:
         visit_result = replace(
-            visit_result, certificate=rule.of_walk(page.lease.visit.stream, visit_result.certificate)
+            visit_result, certificate=rule.clean_state(page.lease.visit.stream, visit_result.certificate)
         )
     seen = rule.of_list(page.lease.visit.stream, page.seen)
     return replace(
         page,
         rows=_ruled(connection, page.rows, rule),
-        state=rule.of_walk(page.lease.visit.stream, page.state),
+        state=rule.clean_state(page.lease.visit.stream, page.state),
         visit_result=visit_result,
         seen=seen,
         aside=[one for one in page.aside if not rule.is_named_in(one.body)],

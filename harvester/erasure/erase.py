@@ -233,27 +233,27 @@ class Rule:
             return items
         return [item for item in items if not self.names(kind, item)]
 
-    def of_walk(self, stream: Stream, kept: str | None) -> str | None:
+    def clean_state(self, stream: Stream, kept: str | None) -> str | None:
         """Leave the erased out of the items that the state or the certificate of an entry, as JSON, remembers."""
         kind = _item_kind(stream)
         if not self or kept is None or kind is None:
             return kept
-        walk = json.loads(kept)
-        for part in (walk, walk.get("base"), walk.get("until"), walk.get("proved")):
+        state = json.loads(kept)
+        for part in (state, state.get("base"), state.get("until"), state.get("proved")):
             for remembered in _REMEMBERED:
                 if part and part.get(remembered):
                     part[remembered] = [item for item in part[remembered] if not self.names(kind, item)]
-        return json.dumps(walk)
+        return json.dumps(state)
 
-    def in_walk(self, stream: Stream, walk: Any) -> bool:
+    def is_in_state(self, stream: Stream, state: Any) -> bool:
         """Tell whether the state or the certificate of an entry remembers somebody erased, or something of theirs."""
         kind = _item_kind(stream)
-        if kind is None or not walk:
+        if kind is None or not state:
             return False
         places = (*_REMEMBERED, *(_KEYS if stream.key_name == "id" else ()))
         held = [
             part[place]
-            for part in (walk, walk.get("base"), walk.get("until"), walk.get("proved"))
+            for part in (state, state.get("base"), state.get("until"), state.get("proved"))
             if part
             for place in places
             if part.get(place)
@@ -711,21 +711,21 @@ class _Work:
         asked = "SELECT stream, id FROM crawl.queries WHERE lower(query) = ANY(%s)"
         self._delete("crawl.frontier", f"(stream, entity_id) IN ({asked})", self.known[NAME])
         self._delete("crawl.queries", "lower(query) = ANY(%s)", self.known[NAME])
-        self._walks()
+        self._states()
         self._set_aside()
 
-    def _walks(self) -> None:
+    def _states(self) -> None:
         """Reset each list that remembers the person or something of theirs: it is read in full the next time."""
         # Ids stand in JSON as they are written here: only entries with one of the digits in it are looked at.
         numbers = [str(value) for kind in (USER, PROJECT) for value in self.known[kind]]
-        walks = self.connection.execute(
+        entries = self.connection.execute(
             "SELECT stream, entity_id, state, certificate FROM crawl.frontier WHERE stream = ANY(%s)"
             " AND EXISTS (SELECT FROM unnest(%s::text[]) n (number)"
             " WHERE strpos(certificate::text, number) > 0 OR strpos(state::text, number) > 0)",
             [[stream.name for stream in STREAMS.values() if _item_kind(stream) is not None], numbers],
         ).fetchall()
-        for stream, entity, *kept in walks:
-            if any(self.rule.in_walk(STREAMS[stream], walk) for walk in kept):
+        for stream, entity, *kept in entries:
+            if any(self.rule.is_in_state(STREAMS[stream], state) for state in kept):
                 done = self.connection.execute(
                     "UPDATE crawl.frontier SET certificate = NULL, state = NULL WHERE stream = %s AND entity_id = %s",
                     [stream, entity],

@@ -1200,13 +1200,13 @@ designs = _table(
     "designs",
     "How a sample was drawn.",
     _big("id", "The design.", Identity(always=True), primary_key=True),
-    _text("name", "The kind of design: uniform, stratified, panel, authors or walk.", nullable=False),
+    _text("name", "The kind of design: uniform, stratified, panel, authors or walk (a random walk).", nullable=False),
     _json("parameters", "Its parameters, frame and seed.", nullable=False),
     _time("drawn_at", "When.", nullable=False, server_default=text("now()")),
     _text("kind", "What it draws: project, studio or user.", nullable=False, server_default=text("'project'")),
     _big(
         "parent_id",
-        "For authors and walks: the design from whose hits they come or start.",
+        "For authors and random walks: the design from whose hits they come or start.",
         ForeignKey("crawl.designs.id"),
     ),
     Column(
@@ -1216,7 +1216,7 @@ designs = _table(
         server_default=text("-1"),
         comment="Hops from a hit that are visited too; -1: the hit alone, without its lists.",
     ),
-    _time("completed_at", "When the last unit was drawn; null while authors or steps of a walk are to come."),
+    _time("completed_at", "When the last unit was drawn; null while authors or steps of a random walk are to come."),
     CheckConstraint("name IN ('uniform', 'stratified', 'panel', 'authors', 'walk')", name="name"),
     CheckConstraint("kind IN ('project', 'studio', 'user')", name="kind"),
 )
@@ -1236,17 +1236,22 @@ draws = _table(
     "draws",
     "What a design drew, misses included.",
     _big("design_id", "The design.", ForeignKey("crawl.designs.id")),
-    _big("position", "The place in the draw, from 0; of an author, that of the project; of a walk, walk after walk."),
+    _big(
+        "position",
+        "The place in the draw, from 0; of an author, that of the project; of random walks, one after the other.",
+    ),
     _big("entity_id", "What was drawn.", nullable=False),
     _text("stratum", "The stratum it was drawn from."),
     Column(
         "inclusion_probability",
         Double,
-        comment="The first-order inclusion probability; null where it is known up to a factor only (walks).",
+        comment="The first-order inclusion probability; null where it is known up to a factor only (random walks).",
     ),
     _text("outcome", "hit, or the kind of miss; null until visited. Of a panel: in the current wave."),
-    _big("cluster_id", "What was drawn independently: the project, an author's project, the number of the walk."),
-    Column("weight", Double, comment="What one draw stands for; of a walk up to a common factor."),
+    _big(
+        "cluster_id", "What was drawn independently: the project, an author's project, the number of the random walk."
+    ),
+    Column("weight", Double, comment="What one draw stands for; of a random walk up to a common factor."),
     Column(
         "measure",
         Double,

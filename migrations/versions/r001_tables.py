@@ -213,7 +213,7 @@ def upgrade():
             "name",
             sa.Text(),
             nullable=False,
-            comment="The kind of design: uniform, stratified, panel, authors or walk.",
+            comment="The kind of design: uniform, stratified, panel, authors or walk (a random walk).",
         ),
         sa.Column(
             "parameters",
@@ -235,7 +235,7 @@ def upgrade():
             "parent_id",
             sa.BigInteger(),
             nullable=True,
-            comment="For authors and walks: the design from whose hits they come or start.",
+            comment="For authors and random walks: the design from whose hits they come or start.",
         ),
         sa.Column(
             "depth",
@@ -248,7 +248,7 @@ def upgrade():
             "completed_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="When the last unit was drawn; null while authors or steps of a walk are to come.",
+            comment="When the last unit was drawn; null while authors or steps of a random walk are to come.",
         ),
         sa.CheckConstraint("kind IN ('project', 'studio', 'user')", name=op.f("designs_kind_check")),
         sa.CheckConstraint(
@@ -1267,7 +1267,7 @@ def upgrade():
             "position",
             sa.BigInteger(),
             nullable=False,
-            comment="The place in the draw, from 0; of an author, that of the project; of a walk, walk after walk.",
+            comment="The place in the draw, from 0; of an author, that of the project; of random walks, one after the other.",
         ),
         sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="What was drawn."),
         sa.Column("stratum", sa.Text(), nullable=True, comment="The stratum it was drawn from."),
@@ -1275,7 +1275,7 @@ def upgrade():
             "inclusion_probability",
             sa.Double(),
             nullable=True,
-            comment="The first-order inclusion probability; null where it is known up to a factor only (walks).",
+            comment="The first-order inclusion probability; null where it is known up to a factor only (random walks).",
         ),
         sa.Column(
             "outcome",
@@ -1287,10 +1287,13 @@ def upgrade():
             "cluster_id",
             sa.BigInteger(),
             nullable=True,
-            comment="What was drawn independently: the project, an author's project, the number of the walk.",
+            comment="What was drawn independently: the project, an author's project, the number of the random walk.",
         ),
         sa.Column(
-            "weight", sa.Double(), nullable=True, comment="What one draw stands for; of a walk up to a common factor."
+            "weight",
+            sa.Double(),
+            nullable=True,
+            comment="What one draw stands for; of a random walk up to a common factor.",
         ),
         sa.Column(
             "measure",

@@ -23,13 +23,13 @@ LEFT JOIN (
 COMMENT ON VIEW analytics.samples IS
     'One row per sampling design: what it draws, from which frame, and how far it is.';
 COMMENT ON COLUMN analytics.samples.design_id IS 'The design.';
-COMMENT ON COLUMN analytics.samples.name IS 'uniform, stratified, panel, authors or walk.';
+COMMENT ON COLUMN analytics.samples.name IS 'uniform, stratified, panel, authors or walk (a random walk).';
 COMMENT ON COLUMN analytics.samples.kind IS 'What it draws: project, studio or user.';
-COMMENT ON COLUMN analytics.samples.parent_id IS 'For authors and walks: the design from whose hits they come or start.';
+COMMENT ON COLUMN analytics.samples.parent_id IS 'For authors and random walks: the design from whose hits they come or start.';
 COMMENT ON COLUMN analytics.samples.depth IS 'Hops from a hit that are visited too; -1: the hit alone, without its lists.';
 COMMENT ON COLUMN analytics.samples.parameters IS 'Its parameters, frame and seed. Whoever has the seed can draw the same ids: not for a dataset with pseudonyms.';
 COMMENT ON COLUMN analytics.samples.drawn_at IS 'When it was drawn or begun.';
-COMMENT ON COLUMN analytics.samples.frame_size IS 'Ids that could be drawn; null where there is no list of them (authors, walks).';
+COMMENT ON COLUMN analytics.samples.frame_size IS 'Ids that could be drawn; null where there is no list of them (authors, random walks).';
 COMMENT ON COLUMN analytics.samples.wave IS 'Of a panel: the current wave, of which visited, hits and misses tell; else 0.';
 COMMENT ON COLUMN analytics.samples.drawn IS 'Units drawn, those that were replaced left out.';
 COMMENT ON COLUMN analytics.samples.visited IS 'Of these, units with an outcome.';
@@ -73,16 +73,16 @@ LEFT JOIN analytics.sample_strata s
 COMMENT ON VIEW analytics.sample_units IS
     'One row per draw of a design, misses included: stratum, cluster, inclusion probability, weight, outcome, and the frame, hits and misses of its stratum.';
 COMMENT ON COLUMN analytics.sample_units.design_id IS 'The design.';
-COMMENT ON COLUMN analytics.sample_units.design IS 'uniform, stratified, panel, authors or walk.';
+COMMENT ON COLUMN analytics.sample_units.design IS 'uniform, stratified, panel, authors or walk (a random walk).';
 COMMENT ON COLUMN analytics.sample_units.kind IS 'What was drawn: project, studio or user.';
 COMMENT ON COLUMN analytics.sample_units.position IS 'The place in the draw: with the seed it tells the id.';
-COMMENT ON COLUMN analytics.sample_units.entity_id IS 'What was drawn; authors and users of a walk may come more than once.';
-COMMENT ON COLUMN analytics.sample_units.stratum IS 'The stratum it was drawn from; null in a walk.';
-COMMENT ON COLUMN analytics.sample_units.cluster_id IS 'What was drawn independently: the project, an author''s project, the number of the walk.';
-COMMENT ON COLUMN analytics.sample_units.inclusion_probability IS 'The first-order inclusion probability; null where it is known up to a factor only (walks).';
-COMMENT ON COLUMN analytics.sample_units.weight IS 'What one draw stands for; of a walk up to a common factor; null where there is no hit to weigh.';
+COMMENT ON COLUMN analytics.sample_units.entity_id IS 'What was drawn; authors and users of a random walk may come more than once.';
+COMMENT ON COLUMN analytics.sample_units.stratum IS 'The stratum it was drawn from; null in a random walk.';
+COMMENT ON COLUMN analytics.sample_units.cluster_id IS 'What was drawn independently: the project, an author''s project, the number of the random walk.';
+COMMENT ON COLUMN analytics.sample_units.inclusion_probability IS 'The first-order inclusion probability; null where it is known up to a factor only (random walks).';
+COMMENT ON COLUMN analytics.sample_units.weight IS 'What one draw stands for; of a random walk up to a common factor; null where there is no hit to weigh.';
 COMMENT ON COLUMN analytics.sample_units.measure IS 'Of an author: projects in the frame. Of a step: degree plus restart times projects.';
-COMMENT ON COLUMN analytics.sample_units.outcome IS 'hit, not found, gone, not public; of walks also burn-in and isolated; null until visited.';
+COMMENT ON COLUMN analytics.sample_units.outcome IS 'hit, not found, gone, not public; of random walks also burn-in and isolated; null until visited.';
 COMMENT ON COLUMN analytics.sample_units.panel_group IS 'Of a rotating panel: the part that is replaced together.';
 COMMENT ON COLUMN analytics.sample_units.drawn_at IS 'When it was drawn.';
 COMMENT ON COLUMN analytics.sample_units.visited_at IS 'When the outcome was recorded.';
@@ -566,7 +566,7 @@ WITH steps AS (
     SELECT sum(w) AS w, sum(w * y) / sum(w) AS mean, count(*) AS units, bool_and(y IN (0, 1)) AS is_share,
         bool_and(y >= 0) AS is_positive FROM steps
 ), walks AS (
-    -- Steps of one walk depend on each other, walks do not: they are what varies.
+    -- Steps of one random walk depend on each other, random walks do not: they are what varies.
     SELECT count(*) AS walks, sum(deviation * deviation) AS squares
     FROM (SELECT walk, sum(s.w * (s.y - a.mean)) AS deviation FROM steps s, sums a GROUP BY walk) each
 ), result AS (
@@ -583,7 +583,7 @@ FROM result CROSS JOIN (SELECT s.drawn FROM analytics.samples s WHERE s.design_i
 $$;
 
 COMMENT ON FUNCTION analytics.estimate_from_walks IS
-    'A mean over users from random walks, each step weighed by what makes it likely (Hansen and Hurwitz); its error from the differences between walks. Use analytics.estimate.';
+    'A mean over users from random walks, each step weighed by what makes it likely (Hansen and Hurwitz); its error from the differences between random walks. Use analytics.estimate.';
 
 CREATE FUNCTION analytics.sample_numbers(
     design bigint, number text, wave integer DEFAULT NULL,
