@@ -10,7 +10,7 @@ keep_status()
 
 def main() -> None:
     """Run the command of this process's arguments, and exit with its status."""
-    from harvester.cli import app  # noqa: PLC0415  (a signal that comes while it is imported finds its handler)
+    from harvester.cli.main import app  # noqa: PLC0415  (a signal that comes while it is imported finds its handler)
 
     raise_interrupt()
     try:

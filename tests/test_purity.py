@@ -57,7 +57,7 @@ def test_the_sandbox_shares_nothing_with_what_it_tests() -> None:
 def test_help_waits_for_nothing() -> None:
     """A command loads what it needs when it runs."""
     heavy = {"alembic", "airflow", "jinja2", "numpy", "psycopg", "pyarrow", "pydantic", "scrapy", "sqlalchemy"}
-    code = f"import sys, harvester.cli; print(sorted(set(sys.modules) & {heavy!r}))"
+    code = f"import sys, harvester.cli.main; print(sorted(set(sys.modules) & {heavy!r}))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

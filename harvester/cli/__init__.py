@@ -1,5 +1,1 @@
-"""The command line: one module for each group of commands."""
-
-from harvester.cli.main import app
-
-__all__ = ["app"]
+"""The command line: one module for each group of commands, put together in `main`."""

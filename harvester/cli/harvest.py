@@ -40,7 +40,7 @@ def crawl(
     due_only: Annotated[bool, typer.Option("--due-only", hidden=True, help="Visit nothing because it pays.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Visit what is new, due or worth a request, until nothing is left or a bound is met.
+    """Visit what is new, due or pays, until nothing is left or a bound is met.
 
     Ctrl-C finishes the requests in flight; a second Ctrl-C stops at once. Neither loses data.
 

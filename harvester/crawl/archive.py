@@ -90,7 +90,7 @@ class Kept(msgspec.Struct, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """A response of an archive; `part` is None if it was not used."""
+    """A response of an archive, without a `part` if it was not used."""
 
     at: datetime
     status: int

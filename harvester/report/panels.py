@@ -565,7 +565,8 @@ def _draw_answered(rows: Rows, _: Moment) -> tuple[Chart, ...]:
 def _say_answered(rows: Rows, _: Moment) -> str:
     told, share = [], 0.0
     for row in rows[:5]:
-        if row["share"] is None:  # no comment was observed for so long
+        # No comment was observed for so long.
+        if row["share"] is None:
             break
         share += float(row["share"])
         told.append(f"{percent(100 * share)} within {_WAITS[row['class'] - 1]}")

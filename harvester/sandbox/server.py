@@ -43,7 +43,8 @@ class _Protocol(HttpToolsProtocol):
         self.loop.call_later(HEAD_SECONDS, self._end_unless_asked)
 
     def _end_unless_asked(self) -> None:
-        if self.cycle is None:  # mypy takes it for always set, but it is None until the head of a request is there
+        # Its type says that it is always set, but it is not until the head of a request was read.
+        if self.cycle is None:
             self.transport.close()  # type: ignore[unreachable]
 
     def data_received(self, data: bytes) -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from harvester.api.catalogue import STREAMS
 from harvester.choices import RankingMode, Share, SpiderName
-from harvester.cli import app
+from harvester.cli.main import app
 from harvester.config import Settings
 from harvester.dataset.release import Text
 from harvester.frontier.shares import PURPOSES

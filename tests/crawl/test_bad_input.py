@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from harvester.cli import app
+from harvester.cli.main import app
 from harvester.config import settings
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OFF = """
 import datetime, importlib, pkgutil, sys, time
 import harvester.crawl, harvester.frontier, harvester.monitoring, harvester.sampling, harvester.warehouse
-from harvester.cli import app
+from harvester.cli.main import app
 
 real, off = datetime.datetime, datetime.timedelta(days=int(sys.argv[1]))
 

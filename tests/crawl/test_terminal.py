@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harvester.cli import app
+from harvester.cli.main import app
 from harvester.config import settings
 from harvester.warehouse.connect import open_connection
 

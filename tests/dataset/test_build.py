@@ -629,7 +629,7 @@ def test_the_command_builds_and_says_what_it_built(harvest: Any, tmp_path: Path)
     }
     # One process for all: each start of the program costs most of a second.
     code = (
-        "import sys, json\nfrom typer.testing import CliRunner\nfrom harvester.cli import app\n"
+        "import sys, json\nfrom typer.testing import CliRunner\nfrom harvester.cli.main import app\n"
         "for line in sys.stdin:\n"
         "    found = CliRunner().invoke(app, json.loads(line))\n"
         "    print(json.dumps([found.exit_code, found.output]))\n"

@@ -304,7 +304,7 @@ def test_nothing_is_unpacked_whose_size_or_hash_is_wrong(bombs, monkeypatch):
 def test_what_unpacks_without_end_ends(bombs):
     """By the command, in a process of its own: in two gigabytes, of which its libraries reserve one."""
     again(bombs)
-    code = f"import harvester.dataset.read as r; r.MEMORY = {2**31}; from harvester.cli import app; app()"
+    code = f"import harvester.dataset.read as r; r.MEMORY = {2**31}; from harvester.cli.main import app; app()"
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     command = [sys.executable, "-c", code, "dataset", "verify", str(bombs)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)

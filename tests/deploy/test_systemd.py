@@ -22,7 +22,7 @@ def unit(name: str) -> ConfigParser:
 
 
 def test_the_command_is_one_that_there_is() -> None:
-    from harvester.cli import app
+    from harvester.cli.main import app
 
     program, name, command, *arguments = shlex.split(unit("scratch-harvester.service")["Service"]["ExecStart"])
     assert (program, name) == ("/usr/bin/env", "harvester")

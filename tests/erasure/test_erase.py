@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from harvester.cli import app
+from harvester.cli.main import app
 from harvester.erasure.erase import REMOVED, erase, load_rule
 from harvester.errors import UsageError
 from harvester.warehouse import embedded, maintenance, schema

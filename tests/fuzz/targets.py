@@ -211,7 +211,7 @@ def command_line() -> tuple[Any, tuple[tuple[str, ...], ...], tuple[str, ...]]:
     """The commands, where those `AT_WORK` end before they begin; their names; and the words that they know."""
     from typer.main import get_command
 
-    from harvester.cli import app
+    from harvester.cli.main import app
 
     root = get_command(app)
     names: list[tuple[str, ...]] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from parsel import Selector
 
-from harvester.cli import app
+from harvester.cli.main import app
 from harvester.config import load, settings
 from harvester.report import page
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from typer.testing import CliRunner
 
-from harvester.cli import app
+from harvester.cli.main import app
 from harvester.sampling.outcomes import record_outcomes
 from harvester.sampling.samples import advance
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from harvester.cli import app
+from harvester.cli.main import app
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _LOADED = (
-    "harvester.cli",
+    "harvester.cli.main",
     "harvester.monitoring.quarantine",
     "harvester.crawl.run",
     "harvester.crawl.seeding",

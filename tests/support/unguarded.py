@@ -198,6 +198,6 @@ def without(guard: str, harvester: Any) -> Any:
 
 if __name__ == "__main__":
     GUARDS[sys.argv.pop(1)]()
-    from harvester.cli import app
+    from harvester.cli.main import app
 
     app(prog_name="harvester")
