@@ -2,19 +2,22 @@
 
 Only the body, its type, the status and the address are kept: no header of ours, no cookie, no token, and nothing that
 was read with the operator's own session. A record of a page that was used says what it was used for; others (faults,
-garbage) are kept and not replayed. No index is kept: `warcio index` makes one, so that an erasure
-has none to change.
+garbage) are kept and not replayed. Behind the pages that a transaction stored, a record tells when it was and which
+pages these were. No index is kept: `warcio index` makes one, so that an erasure has none to change.
 """
 
 from __future__ import annotations
 
 import heapq
 import os
+import re
 import zlib
+from collections import defaultdict, deque
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import msgspec
@@ -31,7 +34,7 @@ from harvester.errors import HarvesterError, UsageError
 from harvester.untrusted import open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from scrapy.http import Response
@@ -44,6 +47,10 @@ _LARGEST_HEADERS = 2**16
 _END = b"\r\n\r\n"
 """Of the headers of a record, and of the record."""
 _VISIT = "Harvester-Visit"
+_NAME = re.compile(r"(harvest-\d+-\d+)-\d+\.warc\.gz")
+"""The name of a file: the process that wrote it, and a number."""
+LARGEST_WAIT = 2**28
+"""Bytes of responses that are held at most until the transaction is read that stored them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,8 @@ class Part:
     `first`: the first one under its lease; `full`: the list is read in full; `down_to` and `served`: see
     `visits.paginator_of`; `alone`: it belongs to no visit, its rows are stored as they are; `position`: how many
     pages of its
-    visit were stored before; `proven`: the name that was asked for was shown to be the account's.
+    visit were stored before; `proven`: the name that was asked for was shown to be the account's; `began_at`: when the
+    visit began, if it did with the lease of this page; `has_missing_items`: see `Lease`.
     """
 
     first: bool = False
@@ -63,12 +71,15 @@ class Part:
     position: int | None = None
     served: int = PAGE_LIMIT
     proven: bool = False
+    began_at: datetime | None = None
+    has_missing_items: bool = False
 
 
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """Integer within the range of the database's bigint."""
 Place = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Words = Annotated[str, msgspec.Meta(pattern=r"\A[^\0]*\Z", max_length=10_000)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Kept(msgspec.Struct, omit_defaults=True):
@@ -80,18 +91,33 @@ class Kept(msgspec.Struct, omit_defaults=True):
     owner_id: Number | None = None
     username: Words | None = None
     host_id: Number | None = None
-    seen_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    seen_at: Moment | None = None
     asked: tuple[Words, Words, Words, Place] | None = None
     part: tuple[bool, bool, Number | None, bool] | None = None
     position: Place | None = None
     served: Place = PAGE_LIMIT
     proven: bool = False
+    began_at: Moment | None = None
+    has_missing_items: bool = False
+
+
+class Transaction(msgspec.Struct, omit_defaults=True, frozen=True):
+    """A transaction that stored pages, from its first statement to its last.
+
+    `pages` are the ids of their responses, each with the items that the database refused: their place on the page and
+    the reason. Without `began_at` the pages were refused whole: nothing of them was stored.
+    """
+
+    pages: list[tuple[Words, dict[Place, Words]]]
+    ended_at: Moment
+    began_at: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Archived:
     """A response of an archive, without a `part` if it was not used."""
 
+    id: str
     at: datetime
     status: int
     body: bytes
@@ -111,8 +137,8 @@ class Archive:
         self._writer: Any = None
         self._number = 0
 
-    def keep(self, response: Response, visit: Visit, query: str, part: Part | None) -> None:
-        """Write a response down, before anything is made of it.
+    def keep(self, response: Response, visit: Visit, query: str, part: Part | None) -> str:
+        """Write a response down, before anything is made of it; return the id of its record.
 
         Raises:
             HarvesterError: the folder cannot be written.
@@ -131,6 +157,8 @@ class Archive:
             position=None if part is None else part.position,
             served=PAGE_LIMIT if part is None else part.served,
             proven=part is not None and part.proven,
+            began_at=None if part is None else part.began_at,
+            has_missing_items=part is not None and part.has_missing_items,
         )
         try:
             writer = self._open()
@@ -149,7 +177,38 @@ class Archive:
             )
             writer.write_record(record)
         except OSError as error:
-            raise HarvesterError(f"the archive in {self._folder} cannot be written: {error.strerror}") from None
+            raise self._unwritable(error) from None
+        return str(record.rec_headers.get_header("WARC-Record-ID"))
+
+    def note(
+        self,
+        pages: Sequence[tuple[str, Mapping[int, str]]],
+        began_at: datetime | None = None,
+        ended_at: datetime | None = None,
+    ) -> None:
+        """Write down that a transaction stored pages, or without its times that they were refused: see `Transaction`.
+
+        Raises:
+            HarvesterError: the folder cannot be written.
+        """
+        noted = Transaction([(id_, dict(refused)) for id_, refused in pages], ended_at or self._now(), began_at)
+        try:
+            writer = self._open()
+            text = msgspec.json.encode(noted)
+            record = writer.create_warc_record(
+                "",
+                "metadata",
+                payload=BytesIO(text),
+                length=len(text),
+                warc_content_type="application/json",
+                warc_headers_dict={"WARC-Date": self._date()},
+            )
+            writer.write_record(record)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> HarvesterError:
+        return HarvesterError(f"the archive in {self._folder} cannot be written: {error.strerror}")
 
     def _open(self) -> Any:
         if self._file is not None and self._file.tell() > LARGEST_FILE:
@@ -177,22 +236,53 @@ class Archive:
             self._file = None
 
 
-def read_archives(paths: Sequence[Path]) -> Iterator[Archived]:
-    """Yield the responses of all archives together, in the order in which they came.
+def read_archives(paths: Sequence[Path]) -> Iterator[Archived | Transaction]:
+    """Yield the responses and transactions of archives: those of a process as it wrote them, all together by time.
 
-    A file that ends in the middle of a record, as a killed run leaves it, is read as far as it goes. What is held of a
-    file is one record.
+    The time of a page is that at which its transaction ended, by the clock of the database: where two transactions
+    wrote the same row, the one that ended first did so first. A file that ends in the middle of a record, as a killed
+    run leaves it, is read as far as it goes. What is held of the files of a process are the responses between two
+    transactions, `LARGEST_WAIT` at most.
 
     Raises:
         UsageError: a file that cannot be read, is no regular file, or is no archive of this project; the message says
             at which byte.
     """
     with ExitStack() as stack:
+        processes: defaultdict[tuple[Path, str], list[tuple[Path, BinaryIO]]] = defaultdict(list)
         try:
-            files = [(path, stack.enter_context(open_regular(path))) for path in paths]
+            for path in sorted(paths):
+                name = _NAME.fullmatch(path.name)
+                processes[path.parent, name[1] if name else path.name].append(
+                    (path, stack.enter_context(open_regular(path)))
+                )
         except OSError as error:
             raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from None
-        yield from heapq.merge(*(_read(path, file) for path, file in files), key=lambda one: one.at)
+        read = [_timed(one for path, file in files for one in _read(path, file)) for files in processes.values()]
+        for _, one in heapq.merge(*read, key=itemgetter(0)):
+            yield one
+
+
+def _timed(entries: Iterable[Archived | Transaction]) -> Iterator[tuple[datetime, Archived | Transaction]]:
+    """Yield the records of a process with their times: of pages that of the next transaction."""
+    waiting: deque[Archived] = deque()
+    size = 0
+    for one in entries:
+        if isinstance(one, Transaction):
+            while waiting:
+                yield one.ended_at, waiting.popleft()
+            size = 0
+            yield one.ended_at, one
+        elif not waiting and (one.part is None or one.part.alone):
+            yield one.at, one
+        else:
+            waiting.append(one)
+            size += len(one.body)
+            while size > LARGEST_WAIT:
+                size -= len(waiting[0].body)
+                yield waiting[0].at, waiting.popleft()
+    for last in waiting:
+        yield last.at, last
 
 
 class _DamagedError(Exception):
@@ -215,7 +305,7 @@ _TROUBLE = (
 """What the reader of WARC, which believes its headers, and that of JSON raise."""
 
 
-def _read(path: Path, file: BinaryIO) -> Iterator[Archived]:
+def _read(path: Path, file: BinaryIO) -> Iterator[Archived | Transaction]:
     ours = not os.fstat(file.fileno()).st_size  # a run that was killed at once leaves an empty file
     start = 0
     try:
@@ -228,6 +318,8 @@ def _read(path: Path, file: BinaryIO) -> Iterator[Archived]:
                 described = record.rec_headers.get_header(_VISIT)
                 if ours and record.rec_type == "response" and described is not None:
                     yield _archived(record, described)
+                elif ours and record.rec_type == "metadata":
+                    yield msgspec.json.decode(record.raw_stream.read(), type=Transaction)
     except _DamagedError as error:
         raise UsageError(f"{path} cannot be read as an archive: the record at byte {start:,} {error}") from None
     except _TROUBLE as error:
@@ -301,6 +393,7 @@ def _archived(record: Any, described: str) -> Archived:
         None if kept.asked is None else Query(*kept.asked),
     )
     return Archived(
+        id=record.rec_headers.get_header("WARC-Record-ID") or "",
         at=at,
         status=int(http.get_statuscode()[:9]),
         body=record.raw_stream.read(),
@@ -308,5 +401,12 @@ def _archived(record: Any, described: str) -> Archived:
         query=kept.query,
         part=None
         if kept.part is None
-        else Part(*kept.part, position=kept.position, served=kept.served, proven=kept.proven),
+        else Part(
+            *kept.part,
+            position=kept.position,
+            served=kept.served,
+            proven=kept.proven,
+            began_at=kept.began_at,
+            has_missing_items=kept.has_missing_items,
+        ),
     )

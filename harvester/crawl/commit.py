@@ -8,7 +8,7 @@ is tried alone. Of a page that fails alone, the items are set aside that the dat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -50,12 +50,25 @@ _REPLAN_EVERY = 200
 """Transactions after which statements are planned again: a plan of when a table was empty scans the table."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A transaction that stored pages: its time, the time of its last statement, and the pages as they were stored."""
+
+    began_at: datetime
+    ended_at: datetime
+    pages: Sequence[PageCommit]
+
+
 @dataclass(slots=True)
 class BatchResult:
-    """The result of each page of a batch, in order, and the rows that were written."""
+    """The result of each page of a batch, in order, and the rows that were written.
+
+    `stored` has the transactions with pages that are in an archive.
+    """
 
     results: list[CommitResult]
     counts: Counts
+    stored: list[Stored] = field(default_factory=list)
 
 
 class Writer:
@@ -84,6 +97,7 @@ class Writer:
             part = self.commit([page])
             whole.results += part.results
             whole.counts.merge(part.counts)
+            whole.stored += part.stored
         return whole
 
     def store(self, rows: Iterable[Rows]) -> Counts:
@@ -105,8 +119,7 @@ class Writer:
             or (none_left and not self._is_known(page.lease.visit))
         ):
             return BatchResult([Rejected(reason)], Counts())
-        rest = without_refused(page, refused)
-        return self.commit([replace(rest, rows=normalise(rest.lease.visit, rest.records))])
+        return self.commit([without_refused(page, refused)])
 
     def _refused(self, page: PageCommit) -> dict[int, str]:
         """Find which records of a page cannot be stored beside the others, by halving; return why, by their index."""
@@ -211,7 +224,20 @@ class Writer:
             for page in accepted:
                 if page.visit_result is not None and page.visit_result.lost:
                     names.lose(self.connection, page.lease.visit)
-        return BatchResult([Committed() if page.lease.token in depths else Stale() for page in pages], counts)
+            stored = self._stored(accepted)
+        return BatchResult([Committed() if page.lease.token in depths else Stale() for page in pages], counts, stored)
+
+    def _stored(self, accepted: Sequence[PageCommit]) -> list[Stored]:
+        """Return the times of a transaction that is about to end, for the archive of its pages.
+
+        A row that two transactions write is locked by the first until after this: their order is that of these times.
+        """
+        archived = [page for page in accepted if page.archived is not None]
+        if not archived:
+            return []
+        row = self.connection.execute("SELECT now(), clock_timestamp()").fetchone()
+        assert row is not None
+        return [Stored(*row, archived)]
 
     def _advance(self, pages: Sequence[PageCommit]) -> dict[UUID, int]:
         """Move the checkpoints, and return by token the depth of each entry whose page is accepted."""

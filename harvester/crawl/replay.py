@@ -1,14 +1,16 @@
 """Replay of archives into a warehouse: the same visits, the same commits, no request.
 
-Pages are taken in the order in which they came, and those left out that were read and not stored: by a run that was
-killed, that had lost its lease, or that the database refused. Such a page was read again at its position.
-Time stands where it stood then: the functions of the schema `crawl`
-that are named like the clock's come before them in this session, and tell the time of the page.
+Make each transaction again as the archive notes it: of the same pages, without the items that the database refused, at
+its time. Of a page that no transaction names it is not known whether it was stored, as of the last pages that a run
+read before it was killed. It was not if it was read again at its position; else it is stored alone.
+The time of the database is that of the transaction: the functions of the schema `crawl` that are named like the clock's
+come before them in this session.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +18,15 @@ from harvester.api.decode import decode
 from harvester.api.rows import normalise
 from harvester.api.stream import Paging
 from harvester.config import Settings
-from harvester.crawl.archive import Archived, read_archives
+from harvester.crawl.archive import LARGEST_WAIT, Archived, Transaction, read_archives
 from harvester.crawl.commit import Writer
+from harvester.crawl.set_aside import without_refused_at
 from harvester.crawl.spider import is_absent
 from harvester.crawl.visits import Paginator, paginator_of, take_object, take_page
 from harvester.erasure.erase import load_rule
 from harvester.errors import DecodeError, UsageError
 from harvester.frontier import leases
-from harvester.frontier.model import Committed, Counts, Lease
+from harvester.frontier.model import Committed, Counts, Lease, PageCommit
 from harvester.warehouse.connect import NO_SCHEMAS, Connection, connect
 from harvester.warehouse.schema import use_schema
 
@@ -65,13 +68,17 @@ def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replaye
         work = _Replay(connection, run, Writer(connection, load_rule(connection, settings.home)))
         outcome = "failed"
         try:
-            unstored = _unstored(connection, paths)
+            uncertain = _without_transaction(connection, paths)
             connection.execute(_AS_IT_WAS)
-            for number, response in enumerate(read_archives(paths), 1):
-                if number in unstored:
-                    work.done.unused += 1
+            for number, entry in enumerate(read_archives(paths), 1):
+                if isinstance(entry, Transaction):
+                    work.commit(entry)
+                elif number not in uncertain:
+                    work.take(entry)
+                elif uncertain[number]:
+                    work.take(entry, waits=False)
                 else:
-                    work.take(response)
+                    work.done.unused += 1
                 if number % 500 == 0:
                     tell(work.done)
             outcome = "done"
@@ -85,22 +92,43 @@ def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replaye
     return work.done
 
 
-def _unstored(connection: Connection, paths: Sequence[Path]) -> set[int]:
-    """Return the numbers, from 1, of responses that repeat a position of their visit and were not stored."""
+def _without_transaction(connection: Connection, paths: Sequence[Path]) -> dict[int, bool]:
+    """Tell of the pages that no transaction stored, by their number among all records from 1, if they are stored alone.
+
+    A page was not stored that was refused, or at whose position of the visit another page was stored or read later.
+    """
     with connection.transaction():
         connection.execute(
-            "CREATE TEMP TABLE pages (number bigint, stream text, entity_id bigint, position int) ON COMMIT DROP"
+            "CREATE TEMP TABLE pages (number bigint, id text, stream text, entity_id bigint, position int, stored bool)"
+            " ON COMMIT DROP"
         )
         with connection.cursor() as cursor:
             with cursor.copy("COPY pg_temp.pages FROM STDIN") as copy:
                 for number, one in enumerate(read_archives(paths), 1):
-                    if one.part is not None and one.part.position is not None:
-                        copy.write_row([number, one.visit.stream.name, one.visit.entity_id, one.part.position])
-            found = cursor.execute(
-                "SELECT number FROM (SELECT number, position, lead(position) OVER walk AS after FROM pg_temp.pages"
-                " WINDOW walk AS (PARTITION BY stream, entity_id ORDER BY number)) read WHERE after = position"
-            )
-            return {number for (number,) in found.fetchall()}
+                    if isinstance(one, Transaction):
+                        for id_, _ in one.pages:
+                            copy.write_row([None, id_, None, None, None, one.began_at is not None])
+                    elif one.part is not None and not one.part.alone:
+                        place = (one.visit.stream.name, one.visit.entity_id, one.part.position)
+                        copy.write_row([number, one.id, *place, None])
+            cursor.execute("ANALYZE pg_temp.pages")
+            found = cursor.execute(_WITHOUT_TRANSACTION)
+            return dict(found.fetchall())
+
+
+_WITHOUT_TRANSACTION = """
+WITH read AS (
+    SELECT p.number, p.stream, p.entity_id, p.position, bool_or(n.stored) AS stored
+    FROM pg_temp.pages p LEFT JOIN pg_temp.pages n ON n.id = p.id AND n.number IS NULL
+    WHERE p.number IS NOT NULL GROUP BY 1, 2, 3, 4
+), placed AS (
+    SELECT number, stored, lead(position) OVER visit = position AS is_read_later,
+        lag(position) OVER visit = position AND lag(stored) OVER visit AS was_stored_before
+    FROM read WINDOW visit AS (PARTITION BY stream, entity_id ORDER BY number)
+)
+SELECT number, NOT coalesce(is_read_later, false) AND NOT coalesce(was_stored_before, false) AND stored IS NULL
+FROM placed WHERE stored IS NOT TRUE
+"""
 
 
 @dataclass(slots=True)
@@ -110,14 +138,42 @@ class _Replay:
     writer: Writer
     done: Replayed = field(default_factory=Replayed)
     _open: dict[tuple[str, int], tuple[Lease, Paginator | None]] = field(default_factory=dict)
+    _waiting: dict[str, tuple[PageCommit, int]] = field(default_factory=dict)
+    """Pages whose transaction comes, by the id of their record, each with the size of its response."""
+    _size: int = 0
 
-    def take(self, response: Archived) -> None:
-        """Store what a response was used for."""
+    def commit(self, transaction: Transaction) -> None:
+        """Store the pages of a transaction as it did."""
+        pages = []
+        for id_, refused in transaction.pages:
+            page, size = self._waiting.pop(id_, (None, 0))
+            self._size -= size
+            if page is not None:
+                pages.append(without_refused_at(page, refused) if refused else page)
+        if pages and transaction.began_at is not None:
+            self._store(pages, transaction.began_at)
+
+    def _store(self, pages: Sequence[PageCommit], at: datetime) -> None:
+        self._set_clock(at)
+        outcome = self.writer.commit(pages)
+        self.done.counts.merge(outcome.counts)
+        stored = outcome.results.count(Committed())
+        self.done.pages += stored
+        self.done.out_of_step += len(pages) - stored
+
+    def _set_clock(self, at: datetime) -> None:
+        self.connection.execute("SELECT set_config('harvester.moment', %s, false)", [at.isoformat()])
+
+    def take(self, response: Archived, *, waits: bool = True) -> None:
+        """Make a page of a response; store it at once if it belongs to no visit, or unless it `waits`.
+
+        Raises:
+            UsageError: more pages wait than a crawl reads at once.
+        """
         part, visit = response.part, response.visit
         if part is None or self._is_erased(response):
             self.done.unused += 1
             return
-        self.connection.execute("SELECT set_config('harvester.moment', %s, false)", [response.at.isoformat()])
         stream = visit.stream
         aside: list[OddItem] = []
         try:
@@ -127,6 +183,7 @@ class _Replay:
             self.done.out_of_step += 1
             return
         if part.alone:
+            self._set_clock(response.at)
             self.done.counts.merge(self.writer.store(normalise(visit, records or ())))
             self.done.pages += 1
             return
@@ -140,16 +197,17 @@ class _Replay:
         page = take_object(lease, records) if paginator is None else take_page(lease, paginator, records, aside)[0]
         if page.visit_result is not None:
             page = replace(page, visit_result=replace(page.visit_result, proven=part.proven))
-        outcome = self.writer.commit([page])
-        self.done.counts.merge(outcome.counts)
-        if outcome.results == [Committed()]:
-            self.done.pages += 1
-        else:
-            self.done.out_of_step += 1
         if paginator is None or paginator.finished:
             del self._open[key]
         else:
             self._open[key] = (replace(lease, position=lease.position + 1), paginator)
+        if not waits:
+            self._store([page], response.at)
+            return
+        self._waiting[response.id] = page, len(response.body)
+        self._size += len(response.body)
+        if self._size > LARGEST_WAIT:
+            raise UsageError("the archives cannot be replayed: their pages are not followed by their transactions")
 
     def _is_erased(self, response: Archived) -> bool:
         visit = response.visit
@@ -160,8 +218,12 @@ class _Replay:
         part, visit = response.part, response.visit
         assert part is not None
         key = (visit.stream.name, visit.entity_id)
-        lease = leases.lease_this(self.connection, self.run, *key, owner=visit.owner_id, full=part.full)
-        lease = replace(lease, visit=visit)
+        restart = part.began_at is not None
+        self._set_clock(part.began_at or response.at)
+        lease = leases.lease_this(
+            self.connection, self.run, *key, owner=visit.owner_id, full=part.full, restart=restart
+        )
+        lease = replace(lease, visit=visit, has_missing_items=part.has_missing_items)
         paginator: Paginator | None = None
         if visit.stream.paging is not Paging.SINGLE:
             paginator = paginator_of(lease, part.down_to, part.served)

@@ -172,8 +172,9 @@ class LookupSpider(FrontierSpider):
             for response, visit, query, part in self._read:
                 super()._archive(response, visit, query, part if is_used else None)
 
-    def _archive(self, response: Response, visit: Visit, query: str, part: Part | None) -> None:
+    def _archive(self, response: Response, visit: Visit, query: str, part: Part | None) -> str | None:
         self._read.append((response, visit, query, part))
+        return None
 
     async def _look_up(self) -> None:
         at_once = asyncio.Semaphore(self.most_at_once)

@@ -20,13 +20,13 @@ import psycopg
 from harvester.api.rows import Rows
 from harvester.config import Settings
 from harvester.crawl.archive import Archive
-from harvester.crawl.commit import Writer
+from harvester.crawl.commit import BatchResult, Writer
 from harvester.crawl.futures import set_error, set_result
 from harvester.crawl.rate_limit import RateLimiter
 from harvester.erasure.erase import load_rule
 from harvester.errors import WarehouseError
 from harvester.frontier import leases
-from harvester.frontier.model import LEASE_SECONDS, CommitResult, Counts, PageCommit
+from harvester.frontier.model import LEASE_SECONDS, CommitResult, Counts, PageCommit, Rejected
 from harvester.frontier.request_rate import adopt_rate
 from harvester.warehouse.connect import Connection, connect, refusal
 from harvester.warehouse.schema import use_schema
@@ -267,6 +267,7 @@ class Session:
             pages = [page for page, _ in batch]
             try:
                 batch_result = await self._write(partial(Writer.commit, pages=pages))
+                self._note(pages, batch_result)
             except Exception as error:  # noqa: BLE001  (raised where the page is awaited)
                 for _, done in batch:
                     set_error(done, error)
@@ -274,6 +275,21 @@ class Session:
             self.counts.merge(batch_result.counts)
             for (_, done), result in zip(batch, batch_result.results, strict=True):
                 set_result(done, result)
+
+    def _note(self, pages: Sequence[PageCommit], batch: BatchResult) -> None:
+        """Tell the archive which pages were stored, and when; of a stale page it is not known, see `Session.call`."""
+        if self.archive is None:
+            return
+        for one in batch.stored:
+            stored = [(page.archived, page.refused) for page in one.pages if page.archived is not None]
+            self.archive.note(stored, one.began_at, one.ended_at)
+        refused = [
+            (page.archived, {})
+            for page, result in zip(pages, batch.results, strict=True)
+            if isinstance(result, Rejected) and page.archived is not None
+        ]
+        if refused:
+            self.archive.note(refused)
 
 
 def _named(error: psycopg.Error) -> str:

@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
+from harvester.api.rows import normalise
 from harvester.api.text import without_tokens
 from harvester.warehouse.statements import statements
 
@@ -60,15 +61,31 @@ def record_set_aside(connection: Connection, pages: Iterable[PageCommit]) -> Non
 
 def without_refused(page: PageCommit, refused: Mapping[int, str]) -> PageCommit:
     """Return a page with some of its records, given by their index with the reason, set aside instead of stored."""
-    stream = page.lease.visit.stream
-    taken = {one.position for one in page.aside}
-    places = [place for place in range(len(page.records) + len(taken)) if place not in taken]
-    aside = [_refused(stream, page.records[index], places[index], reason) for index, reason in sorted(refused.items())]
+    visit, places = page.lease.visit, _places(page)
+    records = [record for index, record in enumerate(page.records) if index not in refused]
+    aside = [
+        _refused(visit.stream, page.records[index], places[index], reason) for index, reason in sorted(refused.items())
+    ]
     return replace(
         page,
-        records=[record for index, record in enumerate(page.records) if index not in refused],
+        records=records,
+        rows=normalise(visit, records),
         aside=sorted([*page.aside, *aside], key=lambda one: one.position),
+        refused={**page.refused, **{places[index]: reason for index, reason in refused.items()}},
     )
+
+
+def without_refused_at(page: PageCommit, refused: Mapping[int, str]) -> PageCommit:
+    """Return as `without_refused` a page without records that are given by their place on the page as served."""
+    return without_refused(
+        page, {index: refused[place] for index, place in enumerate(_places(page)) if place in refused}
+    )
+
+
+def _places(page: PageCommit) -> list[int]:
+    """Return the place of each record on the page as served."""
+    taken = {one.position for one in page.aside}
+    return [place for place in range(len(page.records) + len(taken)) if place not in taken]
 
 
 def possibly_hidden(

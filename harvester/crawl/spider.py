@@ -161,9 +161,9 @@ class FrontierSpider(Spider):
         self._lengths: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=_REMEMBERED_PAGES))
         """By stream, how many items its last pages had: a shorter one was not cut short by the source."""
         self._decay = PRIOR_DECAY
-        self._answers: dict[tuple[str, int], tuple[str, int, bytes]] = {}
+        self._answers: dict[_Place, tuple[str, int, bytes]] = {}
         """The last response of each visit under way: path, status and body."""
-        self._held: dict[tuple[str, int], tuple[Response, Visit, str, Part]] = {}
+        self._held: dict[_Place, tuple[Response, Visit, str, Part]] = {}
         """The page of each visit under way that is not archived yet."""
         self._ready: deque[Lease] = deque()
         self._proving: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
@@ -420,7 +420,7 @@ class FrontierSpider(Spider):
 
     async def _visit_object(self, lease: Lease) -> None:
         stream = lease.visit.stream
-        part = Part(first=True, full=lease.full, position=lease.position)
+        part = _first_part(lease)
         records = await self.read(lease.visit, "", part=part, doubt=partial(self._doubt, lease))
         if records is None and not lease.known_gone and await self._has_another_name(lease.visit):
             await self.session.call(leases.release, [lease])
@@ -444,7 +444,7 @@ class FrontierSpider(Spider):
         paginator = paginator_of(lease, down_to, served)
         if stream.paging is Paging.RANKING:
             lease = replace(lease, visit=replace(lease.visit, seen_at=paginator.state.seen_at))
-        part = Part(first=True, full=lease.full, down_to=down_to, position=lease.position, served=served)
+        part = _first_part(lease, down_to, served)
         odd = set(lease.aside)
         seconds = lease.proven_seconds
         proven = lease.anchors is None and seconds is not None and seconds <= self.elapsed
@@ -620,7 +620,7 @@ class FrontierSpider(Spider):
             return None
         try:
             doubt = partial(self._doubt, lease)
-            records = await self.read(visit, "", part=Part(first=True, position=lease.position), doubt=doubt)
+            records = await self.read(visit, "", part=_first_part(lease), doubt=doubt)
             if records is None and not lease.known_gone and await self._has_another_name(visit):
                 await call(leases.release, [lease])
                 return None
@@ -636,13 +636,13 @@ class FrontierSpider(Spider):
     async def _hand_over(self, commit: PageCommit) -> bool:
         """Send a page through the pipeline and wait until it is committed; whether the visit may go on."""
         visit = commit.lease.visit
-        self._keep(visit, proven=commit.visit_result is not None and commit.visit_result.proven)
-        page = Page(commit, asyncio.get_running_loop().create_future())
+        archived = self._keep(visit, proven=commit.visit_result is not None and commit.visit_result.proven)
+        page = Page(replace(commit, archived=archived), asyncio.get_running_loop().create_future())
         self._out.put_nowait(page)
         result = await page.result
         if isinstance(result, Rejected):
             # The decoder took it, and the database does not.
-            path, status, body = self._answers.get((visit.stream.name, visit.entity_id), ("", 200, b""))
+            path, status, body = self._answers.get(_place(visit), ("", 200, b""))
             raise Unusable(path, status, body, result.reason)
         return isinstance(result, Committed)
 
@@ -735,8 +735,8 @@ class FrontierSpider(Spider):
                 problem = Unusable(path + query, None, b"", reason)
                 await asyncio.sleep(backoff(attempt))
                 continue
-            if not stream.is_own:
-                self._answers[stream.name, visit.entity_id] = (path + query, response.status, response.body)
+            if part is not None and not stream.is_own:
+                self._answers[_place(visit)] = (path + query, response.status, response.body)
             if stream.is_own and response.status == 401:
                 self.account.forget_token()
             elif is_absent(stream, response.status, response.body):
@@ -796,28 +796,31 @@ class FrontierSpider(Spider):
                 await asyncio.sleep(backoff(attempt))
         raise problem
 
-    def _archive(self, response: Response, visit: Visit, query: str, part: Part | None) -> None:
-        if self.session.archive is not None and not visit.stream.is_own:
-            self.session.archive.keep(response, visit, query, part)
+    def _archive(self, response: Response, visit: Visit, query: str, part: Part | None) -> str | None:
+        if self.session.archive is None or visit.stream.is_own:
+            return None
+        return self.session.archive.keep(response, visit, query, part)
 
     def _use(self, response: Response, visit: Visit, query: str, part: Part | None) -> None:
         """Hold back a page for the archive until it is handed over: it may yet prove to be another account's."""
         if part is None or part.alone:
             self._archive(response, visit, query, part)
         elif self.session.archive is not None:
-            self._held[visit.stream.name, visit.entity_id] = (response, visit, query, part)
+            self._held[_place(visit)] = (response, visit, query, part)
 
-    def _keep(self, visit: Visit, *, proven: bool) -> None:
-        """Archive the page that was held back, as one that is used."""
-        if held := self._held.pop((visit.stream.name, visit.entity_id), None):
-            response, visit, query, part = held
-            self._archive(response, visit, query, replace(part, proven=proven))
+    def _keep(self, visit: Visit, *, proven: bool) -> str | None:
+        """Archive the page that was held back, as one that is used; return the id of its record."""
+        held = self._held.pop(_place(visit), None)
+        if held is None:
+            return None
+        response, visit, query, part = held
+        return self._archive(response, visit, query, replace(part, proven=proven))
 
     def _forget_answer(self, visit: Visit) -> None:
         """Drop the last answer of a visit that ended; what was held back of it was not used."""
-        key = (visit.stream.name, visit.entity_id)
-        self._answers.pop(key, None)
-        if held := self._held.pop(key, None):
+        place = _place(visit)
+        self._answers.pop(place, None)
+        if held := self._held.pop(place, None):
             response, visit, query, _ = held
             self._archive(response, visit, query, None)
 
@@ -871,6 +874,27 @@ def is_absent(stream: Stream, status: int, body: bytes) -> bool:
         return stream.paging is not Paging.SINGLE and body.startswith(b"{")
     # A deleted comment that is asked for by its id.
     return status == 200 and stream.gone == "deleted" and body.strip() == b"null"
+
+
+_Place = tuple[asyncio.Task[Any] | None, str, int]
+
+
+def _place(visit: Visit) -> _Place:
+    """Return what tells a visit under way from others, also from one of the same list that has lost its lease."""
+    return asyncio.current_task(), visit.stream.name, visit.entity_id
+
+
+def _first_part(lease: Lease, down_to: int | None = None, served: int = PAGE_LIMIT) -> Part:
+    """Return the part of a visit's first page under a lease."""
+    return Part(
+        first=True,
+        full=lease.full,
+        down_to=down_to,
+        position=lease.position,
+        served=served,
+        began_at=lease.began_at,
+        has_missing_items=lease.has_missing_items,
+    )
 
 
 def _about_it(visit: Visit, records: list[Record]) -> list[Record]:

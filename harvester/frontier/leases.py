@@ -276,20 +276,29 @@ def lease(
     return leases
 
 
-def lease_this(connection: Connection, run: int, stream: str, entity: int, *, owner: int | None, full: bool) -> Lease:
+def lease_this(
+    connection: Connection,
+    run: int,
+    stream: str,
+    entity: int,
+    *,
+    owner: int | None,
+    full: bool,
+    restart: bool = False,
+) -> Lease:
     """Lease one entry, even if another run holds it; `full`: its list is to be read in full.
 
-    An entry that is not in scope yet is put there.
-
-    What is only asked for a reason does not become due by that.
+    With `restart` the visit begins with its first page, wherever an earlier lease of it ended. An entry that is not in
+    scope yet is put there. What is only asked for a reason does not become due by that.
     """
     with connection.transaction():
         row = connection.execute(
             "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)"
             " VALUES (%s, %s, %s, now() + make_interval(secs => %s))"
-            " ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s"
+            " ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s,"
+            " state = CASE WHEN NOT %s THEN w.state END"
             " RETURNING w.ctid::text",
-            [stream, entity, owner, ONCE if STREAMS[stream].revisit >= ONCE else 0, full],
+            [stream, entity, owner, ONCE if STREAMS[stream].revisit >= ONCE else 0, full, restart],
         ).fetchone()
         assert row is not None
         picker = _Picked([(stream, entity, row[0])])
@@ -410,7 +419,8 @@ SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id,
         WHERE x.stream = t.stream AND x.entity_id = t.entity_id AND x.item_id IS NOT NULL),
     t.certificate -> 'anchors',
     {PROVEN_SECONDS},
-    u.gone_at IS NOT NULL
+    u.gone_at IS NOT NULL,
+    CASE WHEN t.state IS NULL THEN t.started_at END
 FROM taken t
 LEFT JOIN crawl.frontier n ON t.stream = ANY(%(by_name)s) AND n.stream = 'user' AND n.entity_id = t.entity_id
 LEFT JOIN scratch.projects p

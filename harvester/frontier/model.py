@@ -1,7 +1,7 @@
 """Types of a visit: the lease of a frontier entry, the page to commit, and the result."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -86,6 +86,8 @@ class Lease:
     """Seconds since the name of a visit by name was proven; None if it never was, or must be proven again."""
     known_gone: bool = False
     """Of a visit by name: whether the account is known to be gone."""
+    began_at: datetime | None = None
+    """When the visit began; None if it goes on from where another lease of it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ class PageCommit:
 
     `seen` are the items on the page, for a visit that must tell in the end what it did not show; `first` says that the
     visit begins with this page. `records` are what the rows were made of, of a list's page at `path`; `aside` are its
-    items that could not be used.
+    items that could not be used; `refused` are those of them that the database refused, by their place, with the
+    reason. `archived` is the id of the page's record in the archive.
     """
 
     lease: Lease
@@ -132,6 +135,8 @@ class PageCommit:
     path: str = ""
     records: Sequence[Record] = ()
     aside: Sequence[OddItem] = ()
+    refused: Mapping[int, str] = field(default_factory=dict)
+    archived: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import random
@@ -19,7 +20,10 @@ from scrapy.http import Response
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.rows import Query, Visit
-from harvester.crawl.archive import LARGEST_RECORD, Archive, Part, read_archives
+from harvester.config import Settings
+from harvester.crawl.archive import LARGEST_RECORD, Archive, Archived, Part, read_archives
+from harvester.crawl.session import Session
+from harvester.crawl.spiders.users import UsersSpider
 from harvester.errors import HarvesterError, UsageError
 
 if TYPE_CHECKING:
@@ -227,3 +231,29 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(HarvesterError, match="cannot be written"):
         written(tmp_path / "taken", b"{}")
+
+
+def test_a_visit_that_lost_its_lease_drops_no_page_of_the_next_one(tmp_path: Path) -> None:
+    """Both of the same list, under way at once: each hands over or drops its own page."""
+    spider = UsersSpider(Session(Settings(), "test"))
+    spider.session.archive = Archive(tmp_path, 1, clock)
+
+    async def visit(body: bytes, ends: asyncio.Event, *, keeps: bool) -> None:
+        spider._use(response(body), VISIT, "", Part(first=True))
+        await ends.wait()
+        if keeps:
+            assert spider._keep(VISIT, proven=False) is not None
+        spider._forget_answer(VISIT)
+
+    async def both() -> None:
+        lost, next_one = asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(visit(b"lost", lost, keeps=False)).add_done_callback(lambda _: next_one.set())
+            tasks.create_task(visit(b"next", next_one, keeps=True))
+            await asyncio.sleep(0)
+            lost.set()
+
+    asyncio.run(both())
+    spider.session.archive.close()
+    kept = [(one.body, one.part) for one in read_archives(list(tmp_path.iterdir())) if isinstance(one, Archived)]
+    assert kept == [(b"lost", None), (b"next", Part(first=True))]

@@ -17,8 +17,8 @@ from scrapy.http import Response
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.rows import Visit
-from harvester.crawl.archive import Archive, Part, read_archives
-from harvester.crawl.replay import _unstored
+from harvester.crawl.archive import Archive, Archived, Part, read_archives
+from harvester.crawl.replay import _without_transaction
 from harvester.sandbox.odd import SHARE as ODD
 from harvester.warehouse.connect import open_connection
 
@@ -61,7 +61,7 @@ def test_a_replayed_archive_gives_the_same_tables(
     files = sorted(map(str, (tmp_path / "archive").glob("*.warc.gz")))
     assert len(files) > 4
     assert all(Path(file).stat().st_mode & 0o777 == 0o600 for file in files)
-    bodies = [one.body for one in read_archives(list(map(Path, files)))]
+    bodies = [one.body for one in read_archives(list(map(Path, files))) if isinstance(one, Archived)]
     assert sum(b'"project_token":"' in body for body in bodies) > 10
     assert not any(re.search(rb'"project_token":"\d', body) for body in bodies)
     again = make_harvester(sandbox, HARVESTER_DATABASE_URL=second_database, HARVESTER_HOME=str(tmp_path))
@@ -114,13 +114,34 @@ def test_each_test_that_is_unlike_its_replay_is_there(unlike: dict[str, str]) ->
         assert f"\ndef {function}(" in (Path(__file__).parent / file).read_text(), name
 
 
-def test_a_page_read_again_at_its_position_is_replayed_once(database: str, tmp_path: Path) -> None:
-    archive = Archive(tmp_path, 1, partial(datetime.now, UTC))
+def test_a_page_without_transaction_is_replayed_if_its_position_is_free(database: str, tmp_path: Path) -> None:
+    """Unless it was refused: not if another page was read later at its position, or had been stored there before."""
+    clock = partial(datetime.now, UTC)
+    archive = Archive(tmp_path, 1, clock)
     one, other = Visit(STREAMS["user_followers"], 5), Visit(STREAMS["user_followers"], 6)
-    read = [(one, 0), (other, 0), (one, 1), (other, None), (one, 1), (one, 2), (other, 1), (one, 2)]
-    for visit, position in read:
+    read: list[tuple[Visit, int | None, bool | None, bool | None]] = [  # what is noted, and what is found
+        (one, 0, True, None),
+        (one, 1, None, False),
+        (other, 0, None, True),
+        (other, None, None, None),
+        (one, 1, True, None),
+        (one, 2, None, False),
+        (one, 2, None, True),
+        (one, 3, True, None),
+        (one, 3, None, False),
+        (other, 1, False, False),
+    ]
+    expected = {}
+    for visit, position, is_stored, alone in read:
         part = None if position is None else Part(position=position)
-        archive.keep(Response("http://x/", body=b"[]"), visit, "", part)
+        record = archive.keep(Response("http://x/", body=b"[]"), visit, "", part)
+        if alone is not None:
+            expected[record] = alone
+        if is_stored is not None:
+            archive.note([(record, {})], clock() if is_stored else None, clock())
     archive.close()
+    paths = list(tmp_path.glob("*.warc.gz"))
+    ids = {number: one.id for number, one in enumerate(read_archives(paths), 1) if isinstance(one, Archived)}
     with open_connection(database, autocommit=True) as connection:
-        assert _unstored(connection, list(tmp_path.glob("*.warc.gz"))) == {3, 6}
+        found = _without_transaction(connection, paths)
+    assert {ids[number]: alone for number, alone in found.items()} == expected
