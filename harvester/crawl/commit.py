@@ -237,7 +237,8 @@ class Writer:
             return []
         row = self.connection.execute("SELECT now(), clock_timestamp()").fetchone()
         assert row is not None
-        return [Stored(*row, archived)]
+        began_at, ended_at = row
+        return [Stored(began_at, ended_at, archived)]
 
     def _advance(self, pages: Sequence[PageCommit]) -> dict[UUID, int]:
         """Move the checkpoints, and return by token the depth of each entry whose page is accepted."""

@@ -283,7 +283,7 @@ class Session:
         for one in batch.stored:
             stored = [(page.archived, page.refused) for page in one.pages if page.archived is not None]
             self.archive.note(stored, one.began_at, one.ended_at)
-        refused = [
+        refused: list[tuple[str, dict[int, str]]] = [
             (page.archived, {})
             for page, result in zip(pages, batch.results, strict=True)
             if isinstance(result, Rejected) and page.archived is not None
