@@ -233,7 +233,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         written(tmp_path / "taken", b"{}")
 
 
-def test_a_visit_that_lost_its_lease_drops_no_page_of_the_next_one(tmp_path: Path) -> None:
+def test_a_visit_without_lease_drops_no_page_of_another(tmp_path: Path) -> None:
     """Both of the same list, under way at once: each hands over or drops its own page."""
     spider = UsersSpider(Session(Settings(), "test"))
     spider.session.archive = Archive(tmp_path, 1, clock)

@@ -114,7 +114,7 @@ def test_each_test_that_is_unlike_its_replay_is_there(unlike: dict[str, str]) ->
         assert f"\ndef {function}(" in (Path(__file__).parent / file).read_text(), name
 
 
-def test_a_page_without_transaction_is_replayed_if_its_position_is_free(database: str, tmp_path: Path) -> None:
+def test_which_pages_without_transaction_are_replayed(database: str, tmp_path: Path) -> None:
     """Unless it was refused: not if another page was read later at its position, or had been stored there before."""
     clock = partial(datetime.now, UTC)
     archive = Archive(tmp_path, 1, clock)
