@@ -81,7 +81,7 @@ def queues(spiders: set[str]) -> list[int]:
 
 def mean(news: str, exposure: str, shape: str, rate: str) -> str:
     """Return SQL of the mean of the rate, in items a day."""
-    return f"(({shape} + {news}) / ({shape} / {rate} + {exposure}))"
+    return f"crawl.arrival_rate({news}, {exposure}, {shape}, {rate})"
 
 
 def memory(rate: str) -> str:

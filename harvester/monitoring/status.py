@@ -16,8 +16,10 @@ from harvester.monitoring.reconcile import reconcile
 from harvester.sampling.samples import read_designs
 from harvester.warehouse.connect import Connection, connect
 from harvester.warehouse.schema import check_schema
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import WRITTEN
 
+_SQL = statements(__package__, "status")
 EXACT_BELOW = 1_000_000
 """Rows above which a table is counted by the planner's estimate."""
 
@@ -72,37 +74,13 @@ def read_status(settings: Settings) -> dict[str, Any]:
         }
 
 
-STREAMS_QUERY = f"""
-SELECT w.stream, count(*) AS in_scope, count(*) FILTER (WHERE w.visits > 0) AS visited,
-    count(*) FILTER (WHERE w.due_at <= t.now AND (w.lease_token IS NULL OR w.lease_until < t.now)) AS due,
-    count(*) FILTER (WHERE x.late AND w.due_at > t.now) AS pays,
-    count(*) FILTER (WHERE w.failures > 0) AS failing, count(w.gone_at) AS gone,
-    count(*) FILTER (WHERE w.certificate ->> 'proven_by' = 'none') AS uncertified,
-    count(*) FILTER (WHERE w.certificate @> '{{"complete": true, "capped": false, "confirmed": false}}')
-        AS ends_seen_once,
-    1 - avg((w.due_at <= t.now OR coalesce(x.late, false))::int)::float8 AS on_time,
-    sum({rates.mean("w.new_items_decayed", "w.exposure", "k.shape", "k.rate")} * x.waiting) AS expected_unseen,
-    min(w.certified_at) AS oldest_certificate, min(w.last_full_read_at) AS oldest_enumeration, min(w.due_at) AS next_due
-FROM crawl.frontier w
-CROSS JOIN (SELECT coalesce(%(at)s, now()) AS now) t
-LEFT JOIN jsonb_to_recordset(%(rates)s) AS v (stream text, rate float8) USING (stream)
-LEFT JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum
-LEFT JOIN crawl.priors s ON s.stream = w.stream AND s.stratum = -1
-CROSS JOIN LATERAL (
-    SELECT coalesce(p.shape, s.shape, {rates.SHAPE}) AS shape, coalesce(p.rate, s.rate, v.rate) AS rate
-) k
-LEFT JOIN LATERAL (
-    SELECT y.waiting,
-        y.waiting >= sqrt(2 * %(min_gain)s * 2 ^ (mod(w.queue, {rates.CLASSES}) + {rates.FIRST_CLASS} + 0.5)) AS late
-    FROM (SELECT extract(epoch FROM t.now - w.visited_at)::float8 / 86400 AS waiting) y WHERE w.queue IS NOT NULL
-) x ON true
-GROUP BY w.stream
-"""
+STREAMS_QUERY = _SQL["streams"]
 
 
 def stream_values(min_gain: float, at: datetime | None = None) -> dict[str, Any]:
     """Return the values of `STREAMS_QUERY`: the price of a visit, and the moment, which is now unless given."""
-    return {"rates": Jsonb(PARAMETERS), "min_gain": min_gain, "at": at}
+    classes = {"shape": rates.SHAPE, "classes": rates.CLASSES, "first_class": rates.FIRST_CLASS}
+    return {"rates": Jsonb(PARAMETERS), "min_gain": min_gain, "at": at, **classes}
 
 
 def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

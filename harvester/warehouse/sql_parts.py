@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PARTS = (
     "clock",
+    "rates",
     "comments",
     "present",
     "as_of",

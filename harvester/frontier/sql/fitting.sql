@@ -1,0 +1,71 @@
+-- name: cells
+-- Lists that got about as many items (to 4%) in about as many days are one cell, by stratum and by stream.
+SELECT stream, coalesce(stratum, -1), avg(new_items_decayed), avg(exposure), count(*)
+FROM (
+    SELECT w.stream, w.stratum, w.new_items_decayed::float8, w.exposure::float8,
+        round(25 * ln(1 + w.new_items_decayed::float8)) AS counted, round(25 * ln(w.exposure::float8)) AS observed
+    FROM crawl.frontier w WHERE w.exposure > 0 AND w.stratum IS NOT NULL AND w.stream = ANY(%(streams)s)
+) w
+GROUP BY GROUPING SETS ((stream, stratum, counted, observed), (stream, counted, observed))
+
+-- name: store_priors
+WITH fitted AS (
+    SELECT f.*, v.rate AS before
+    FROM unnest(%(names)s::text[], %(strata)s::smallint[], %(shapes)s::float8[], %(rates)s::float8[],
+        %(lists)s::bigint[]) AS f (stream, stratum, shape, rate, lists)
+    JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, rate float8) USING (stream)
+), compared AS (
+    SELECT f.*, abs(ln(f.rate / coalesce(p.classed_rate, f.before))) > ln(%(factor)s::float8) AS moved
+    FROM fitted f LEFT JOIN crawl.priors p USING (stream, stratum)
+), stored AS (
+    INSERT INTO crawl.priors AS p (stream, stratum, shape, rate, classed_rate, lists)
+    SELECT stream, stratum, shape, rate, CASE WHEN moved THEN rate ELSE before END, lists FROM compared
+    ON CONFLICT (stream, stratum) DO UPDATE SET
+        shape = excluded.shape, rate = excluded.rate, lists = excluded.lists, fitted_at = now(),
+        classed_rate = CASE WHEN excluded.classed_rate = excluded.rate THEN excluded.rate ELSE p.classed_rate END
+)
+SELECT stream, stratum FROM compared WHERE stratum >= 0 AND moved
+
+-- name: fit_decay
+-- A comment is observed from when it was written until it was last looked at, or was gone, and no longer.
+WITH bins AS (
+    SELECT place, age AS low, coalesce(lead(age) OVER (ORDER BY age), 1e6) AS high, hazard
+    FROM unnest(%(ages)s::float8[], %(hazards)s::float8[]) WITH ORDINALITY AS b (age, hazard, place)
+), looked AS MATERIALIZED (
+    -- A certificate tells, from the shallowest depth down, when what is above a key was last looked at.
+    SELECT w.stream, w.entity_id, (l.pair ->> 0)::bigint AS lowest, to_timestamp((l.pair ->> 1)::float8) AS at,
+        lag((l.pair ->> 0)::bigint) OVER (PARTITION BY w.stream, w.entity_id ORDER BY l.place) AS above
+    FROM crawl.frontier w
+    CROSS JOIN LATERAL jsonb_array_elements(w.certificate -> 'looked') WITH ORDINALITY AS l (pair, place)
+    WHERE w.stream IN ('project_comments', 'studio_comments')
+), comments AS (
+    SELECT 'project_comments' AS stream, project_id AS entity_id, id, parent_id, created_at, gone_at
+    FROM scratch.project_comments
+    UNION ALL
+    SELECT 'studio_comments', studio_id, id, parent_id, created_at, gone_at FROM scratch.studio_comments
+), tops AS MATERIALIZED (
+    SELECT c.stream, c.id, c.created_at, least(l.at, c.gone_at) AS until,
+        extract(epoch FROM least(l.at, c.gone_at) - c.created_at)::float8 / 86400 AS days
+    FROM comments c
+    JOIN looked l ON l.stream = c.stream AND l.entity_id = c.entity_id
+        AND floor(extract(epoch FROM c.created_at)) >= l.lowest
+        AND (l.above IS NULL OR floor(extract(epoch FROM c.created_at)) < l.above)
+    WHERE c.parent_id IS NULL AND least(l.at, c.gone_at) > c.created_at
+), observed AS (
+    SELECT width_bucket(days, %(ages)s::float8[]) AS place, count(*) AS comments, sum(days) AS days FROM tops GROUP BY 1
+), exposed AS (
+    SELECT b.place, sum(CASE WHEN o.place = b.place THEN o.days - o.comments * b.low
+        ELSE o.comments * (b.high - b.low) END) AS exposure
+    FROM bins b JOIN observed o ON o.place >= b.place GROUP BY 1
+), answered AS (
+    SELECT width_bucket(greatest(extract(epoch FROM r.created_at - t.created_at)::float8 / 86400, 0),
+        %(ages)s::float8[]) AS place, count(*) AS replies
+    FROM comments r JOIN tops t ON t.stream = r.stream AND t.id = r.parent_id
+    WHERE r.created_at <= t.until GROUP BY 1
+)
+INSERT INTO crawl.reply_decay AS d (age_days, replies, exposure, hazard)
+SELECT b.low, coalesce(a.replies, 0), coalesce(e.exposure, 0),
+    (coalesce(a.replies, 0) + %(pseudo)s) / (coalesce(e.exposure, 0) + %(pseudo)s / b.hazard)
+FROM bins b LEFT JOIN exposed e USING (place) LEFT JOIN answered a USING (place)
+ON CONFLICT (age_days) DO UPDATE SET
+    replies = excluded.replies, exposure = excluded.exposure, hazard = excluded.hazard, fitted_at = now()

@@ -1,0 +1,25 @@
+-- name: streams
+SELECT w.stream, count(*) AS in_scope, count(*) FILTER (WHERE w.visits > 0) AS visited,
+    count(*) FILTER (WHERE w.due_at <= t.now AND (w.lease_token IS NULL OR w.lease_until < t.now)) AS due,
+    count(*) FILTER (WHERE x.late AND w.due_at > t.now) AS pays,
+    count(*) FILTER (WHERE w.failures > 0) AS failing, count(w.gone_at) AS gone,
+    count(*) FILTER (WHERE w.certificate ->> 'proven_by' = 'none') AS uncertified,
+    count(*) FILTER (WHERE w.certificate @> '{"complete": true, "capped": false, "confirmed": false}')
+        AS ends_seen_once,
+    1 - avg((w.due_at <= t.now OR coalesce(x.late, false))::int)::float8 AS on_time,
+    sum(crawl.arrival_rate(w.new_items_decayed, w.exposure, k.shape, k.rate) * x.waiting) AS expected_unseen,
+    min(w.certified_at) AS oldest_certificate, min(w.last_full_read_at) AS oldest_enumeration, min(w.due_at) AS next_due
+FROM crawl.frontier w
+CROSS JOIN (SELECT coalesce(%(at)s, now()) AS now) t
+LEFT JOIN jsonb_to_recordset(%(rates)s) AS v (stream text, rate float8) USING (stream)
+LEFT JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum
+LEFT JOIN crawl.priors s ON s.stream = w.stream AND s.stratum = -1
+CROSS JOIN LATERAL (
+    SELECT coalesce(p.shape, s.shape, %(shape)s::float8) AS shape, coalesce(p.rate, s.rate, v.rate) AS rate
+) k
+LEFT JOIN LATERAL (
+    SELECT y.waiting,
+        y.waiting >= sqrt(2 * %(min_gain)s * 2 ^ (mod(w.queue, %(classes)s::int) + %(first_class)s::int + 0.5)) AS late
+    FROM (SELECT extract(epoch FROM t.now - w.visited_at)::float8 / 86400 AS waiting) y WHERE w.queue IS NOT NULL
+) x ON true
+GROUP BY w.stream
