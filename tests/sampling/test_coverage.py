@@ -102,13 +102,34 @@ def sure(population: Population, count: int) -> dict[str, tuple[Ints, int]]:
     return {"all": (others, count), "certain": (most, 100)}
 
 
-def lists_that_fail(population: Population, random: Generator) -> tuple[Sample, dict[str, float]]:
-    """Comments of sampled projects; one list in five cannot be read, of old projects more often."""
-    sample = valued(draw(population, random, sure(population, 2500)), population.comments)
-    fails = random.random(len(sample.entity)) < 0.4 * (1 - sample.entity / population.size)
-    fails &= np.array(sample.stratum) == "all"
-    sample.lists = np.where(sample.state == HIT, np.where(fails, FAILED, HIT), ABSENT)
-    return sample, figures(population.there, population.comments)
+def sure_of_each(population: Population, edges: list[float], counts: list[int]) -> dict[str, tuple[Ints, int]]:
+    """The 100 projects with the most comments for sure, and so many of the other ids of each stratum."""
+    certain = sure(population, 0)["certain"]
+    parts = cut(population, edges, counts)
+    return {name: (np.setdiff1d(ids, certain[0]), count) for name, (ids, count) in parts.items()} | {"certain": certain}
+
+
+def lists(
+    values: Callable[[Population], Floats],
+    parts: Callable[[Population], dict[str, tuple[Ints, int]]],
+    failing: float = 0.0,
+) -> Scenario:
+    """Make a scenario of lists of sampled projects, some of which cannot be read, of old projects more often."""
+
+    def sample(population: Population, random: Generator) -> tuple[Sample, dict[str, float]]:
+        y = values(population)
+        found = valued(draw(population, random, parts(population)), y)
+        fails = random.random(len(found.entity)) < 2 * failing * (1 - found.entity / population.size)
+        fails &= np.array(found.stratum) != "certain"
+        found.lists = np.where(found.state == HIT, np.where(fails, FAILED, HIT), ABSENT)
+        return found, figures(population.there, y)
+
+    return sample
+
+
+def commented(population: Population) -> Floats:
+    """Whether a project has comments."""
+    return (population.comments > 0).astype(float)
 
 
 def panel(
@@ -117,8 +138,9 @@ def panel(
     values: tuple[Floats, Floats],
     failing: float = 0.0,
     visited: float = 1.0,
+    unread: float | None = None,
 ) -> Sample:
-    """A panel of 800 ids of which a quarter is replaced, in its second wave."""
+    """A panel of 800 ids of which a quarter is replaced, in its second wave; `unread`: the share of lists that fail."""
     sample = draw(population, random, whole(population, 1000), "panel", failing=failing)
     new = np.arange(1000) >= 800
     replaced = (np.arange(1000) % 4 == 0) & ~new
@@ -129,6 +151,9 @@ def panel(
     sample.state = np.where(replaced, ABSENT, again)
     sample.ids_earlier = sample.entity[sample.earlier == HIT]
     sample.y_earlier = values[0][sample.ids_earlier]
+    if unread is not None:
+        fails = random.random(1000) < 2 * unread * (1 - sample.entity / population.size)
+        sample.lists = np.where(sample.state == HIT, np.where(fails, FAILED, HIT), ABSENT)
     return valued(sample, values[1])
 
 
@@ -147,28 +172,46 @@ def viewed(population: Population) -> tuple[Floats, Floats]:
     return (population.views > 3).astype(float), (population.later_views > 3).astype(float)
 
 
+def rarely_twice(population: Population) -> tuple[Floats, Floats]:
+    """What one project in fifty is, and later another one in fifty too."""
+    ids = np.arange(population.size + 1)
+    return rarely(population), ((ids % 50 == 7) | (ids % 50 == 9)).astype(float)
+
+
+def commented_twice(population: Population) -> tuple[Floats, Floats]:
+    return commented(population), commented(population)
+
+
 def views(population: Population) -> tuple[Floats, Floats]:
     return population.views, population.later_views
 
 
 def authors(
-    values: Callable[[Population], Floats], failing: float = 0.0, visited: float = 1.0, count: int = 2500
+    values: Callable[[Population], Floats],
+    parts: Callable[[Population], dict[str, tuple[Ints, int]]] = lambda p: whole(p, 2500),
+    unread: float = 0.0,
+    **visits: float,
 ) -> Scenario:
-    """Make a scenario of the authors of 2,500 ids, some of whom cannot be visited."""
+    """Make a scenario of the authors of drawn ids, some of whom cannot be visited; `visits` are those of the ids."""
 
     def sample(population: Population, random: Generator) -> tuple[Sample, dict[str, float]]:
         y = values(population)
-        found = draw(population, random, whole(population, count), visited=visited)
+        found = draw(population, random, parts(population), **visits)
         hits = found.state == HIT
         found.author = population.author[found.entity]
         found.measure = np.maximum(1, population.own[found.author])
-        fails = random.random(len(population.own)) < failing
+        fails = random.random(len(population.own)) < unread
         found.of_author = np.where(hits, np.where(fails[found.author], FAILED, HIT), ABSENT)
         found.ids = np.unique(found.author[hits & (found.of_author == HIT)])
         found.y = y[found.ids]
         return found, figures(population.own > 0, y)
 
     return sample
+
+
+def rarely_so(population: Population) -> Floats:
+    """What one author in fifty is."""
+    return (np.arange(len(population.own)) % 50 == 7).astype(float)
 
 
 SCENARIOS: dict[str, tuple[str, Scenario]] = {
@@ -189,24 +232,50 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "stratified, unequal": (ESTIMATE, of_ids(loved, lambda p: cut(p, [0.05, 0.25], [500] * 3))),
     "stratified, heavy tail": (ESTIMATE, of_ids(lambda p: p.views, lambda p: cut(p, [0.25, 0.5, 0.75], [375] * 4))),
     "stratified, rare": (ESTIMATE, of_ids(rarely, lambda p: cut(p, [0.05, 0.25], [500] * 3))),
+    "stratified, lists": (OF_LISTS, lists(commented, lambda p: cut(p, [0.25, 0.5, 0.75], [375] * 4))),
+    "stratified, lists that fail": (OF_LISTS, lists(commented, lambda p: cut(p, [0.25, 0.5, 0.75], [375] * 4), 0.2)),
     "clusters": (ESTIMATE, of_ids(lambda p: p.comments, lambda p: sure(p, 2500))),
-    "clusters, half visited": (ESTIMATE, of_ids(lambda p: p.comments, lambda p: sure(p, 3000), visited=0.5)),
-    "clusters, lists that fail": (OF_LISTS, lists_that_fail),
+    "clusters, half visited": (ESTIMATE, of_ids(commented, lambda p: sure(p, 3000), visited=0.5)),
+    "clusters, failing by age": (ESTIMATE, of_ids(commented, lambda p: sure(p, 2500), failing=0.2)),
+    "clusters, lists": (OF_LISTS, lists(lambda p: p.comments, lambda p: sure(p, 2500))),
+    "clusters, lists that fail": (OF_LISTS, lists(lambda p: p.comments, lambda p: sure(p, 2500), 0.2)),
+    "clusters, half visited, heavy tail": (
+        ESTIMATE,
+        of_ids(lambda p: p.comments, lambda p: sure(p, 3000), visited=0.5),
+    ),
     "clusters, none for sure": (ESTIMATE, of_ids(lambda p: p.comments, lambda p: whole(p, 2500))),
+    "clusters, rare": (ESTIMATE, of_ids(rarely, lambda p: sure(p, 2500))),
+    "clusters, unequal": (ESTIMATE, of_ids(lambda p: p.comments, lambda p: sure_of_each(p, [0.05, 0.25], [700] * 3))),
     "panel, second wave": (ESTIMATE, waves("second", viewed)),
     "panel, second wave half visited": (ESTIMATE, waves("second", viewed, visited=0.5)),
     "panel, second wave failing by age": (ESTIMATE, waves("second", viewed, failing=0.2)),
+    "panel, second wave, lists": (OF_LISTS, waves("second", commented_twice, unread=0.0)),
+    "panel, second wave, lists that fail": (OF_LISTS, waves("second", commented_twice, unread=0.2)),
+    "panel, second wave of a heavy tail": (ESTIMATE, waves("second", views)),
+    "panel, second wave of what is rare": (ESTIMATE, waves("second", rarely_twice)),
     "panel, first wave": (OF_THE_FIRST_WAVE, waves("first", viewed)),
     "panel, change": (CHANGE, waves("change", viewed)),
     "panel, change failing by age": (CHANGE, waves("change", viewed, failing=0.2)),
     "panel, change half visited": (CHANGE, waves("change", viewed, visited=0.5)),
     "panel, change of a heavy tail": (CHANGE, waves("change", views)),
+    "panel, change of what is rare": (CHANGE, waves("change", rarely_twice)),
     "authors": (ESTIMATE, authors(lambda p: p.american)),
-    "authors, half visited": (ESTIMATE, authors(lambda p: p.american, visited=0.5, count=4000)),
-    "authors, failing": (ESTIMATE, authors(lambda p: p.american, failing=0.2)),
+    "authors, half visited": (ESTIMATE, authors(lambda p: p.american, parts=lambda p: whole(p, 4000), visited=0.5)),
+    "authors, failing": (ESTIMATE, authors(lambda p: p.american, unread=0.2)),
+    "authors, failing by age": (ESTIMATE, authors(lambda p: p.american, failing=0.2)),
+    "authors, unequal": (ESTIMATE, authors(lambda p: p.american, parts=lambda p: cut(p, [0.05, 0.25], [700] * 3))),
     "authors, heavy tail": (ESTIMATE, authors(lambda p: p.own)),
-    "authors, rare": (ESTIMATE, authors(lambda p: (np.arange(len(p.own)) % 50 == 7).astype(float))),
+    "authors, rare": (ESTIMATE, authors(rarely_so)),
 }
+
+
+WALKS: dict[str, Callable[[Population], Floats]] = {
+    # Who shares is followed more, so that steps come to them more often.
+    "random walks": lambda p: (p.own > 0).astype(float),
+    "random walks, heavy tail": lambda p: p.own,
+    "random walks, rare": rarely_so,
+}
+"""Of random walks a mean alone is estimated, of their whole: what is unfinished or cannot be visited is refused."""
 
 
 QUICK = (
@@ -215,8 +284,10 @@ QUICK = (
     *("authors", "authors, failing", "random walks"),
 )
 BOUNDED = {
-    *("uniform, heavy tail", "stratified, heavy tail", "clusters, half visited", "clusters, none for sure"),
-    *("panel, change of a heavy tail", "uniform, rare", "stratified, rare", "authors, rare"),
+    *("uniform, heavy tail", "stratified, heavy tail", "clusters, half visited, heavy tail", "clusters, none for sure"),
+    *("panel, second wave of a heavy tail", "panel, change of a heavy tail"),
+    *("uniform, rare", "stratified, rare", "clusters, rare", "panel, second wave of what is rare"),
+    *("panel, change of what is rare", "authors, rare"),
 }
 """Where an interval may be a bound on one side, or counts are so small that it holds the truth more often."""
 
@@ -231,16 +302,15 @@ def simulate(
     """
     random = np.random.default_rng([*name.encode(), *[part] * (part > 0)])
     with connection.transaction(force_rollback=True):
-        if name == "random walks":
-            # Who shares is followed more, so that steps come to them more often.
-            shares = (population.own > 0).astype(float)
+        if name in WALKS:
+            y = WALKS[name](population)
             pools = [draw(population, random, whole(population, 2000)) for _ in range(count)]
             load_walks(
                 connection,
                 [walk(population, random, population.author[one.entity[one.state == HIT]]) for one in pools],
-                shares,
+                y,
             )
-            return estimates(connection), {"mean": float(shares[population.reach].mean())}
+            return estimates(connection), {"mean": float(y[population.reach].mean())}
         by, scenario = SCENARIOS[name]
         samples = [scenario(population, random) for _ in range(count)]
         load(connection, [sample for sample, _ in samples])
@@ -268,7 +338,7 @@ def test_the_interval_holds_the_truth(connection: psycopg.Connection[Any], popul
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", [*SCENARIOS, "random walks"])
+@pytest.mark.parametrize("name", [*SCENARIOS, *WALKS])
 def test_the_interval_holds_the_truth_95_times_in_a_hundred(
     connection: psycopg.Connection[Any], population: Population, name: str
 ) -> None:

@@ -224,9 +224,9 @@ INSERT INTO crawl.frontier (stream, entity_id, due_at, failures)
 SELECT 'project', u.entity, now(), 3 FROM simulated, unnest(entity, state) AS u (entity, state) WHERE u.state = 3
 UNION SELECT 'user', u.author, now(), 3 FROM simulated, unnest(author, of_author) AS u (author, state)
 WHERE u.state = 3;
-INSERT INTO crawl.frontier (stream, entity_id, due_at, failures, certificate)
+INSERT INTO crawl.frontier (stream, entity_id, due_at, failures, certificate, visited_at)
 SELECT 'project_comments', u.entity, now(), CASE u.state WHEN 3 THEN 3 ELSE 0 END,
-    CASE u.state WHEN 1 THEN '{"complete": true}'::jsonb END
+    CASE u.state WHEN 1 THEN '{"complete": true}'::jsonb END, CASE u.state WHEN 1 THEN now() END
 FROM simulated, unnest(entity, lists) AS u (entity, state) WHERE u.state IN (1, 3);
 ANALYZE crawl.designs, crawl.draws, crawl.strata, crawl.frontier, crawl.waves, crawl.wave_outcomes
 """

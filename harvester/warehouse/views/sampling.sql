@@ -478,7 +478,7 @@ RETURN QUERY WITH valued AS MATERIALIZED (
     FROM components t GROUP BY 1
 ), tails AS (
     -- Of what has any, so many know as much as if all had the same.
-    SELECT sum(z ^ 2) ^ 2 / nullif(sum(z ^ 4), 0) < count(*) / 10.0 AS is_heavy
+    SELECT sum(z ^ 2) ^ 2 / nullif(sum(z ^ 4), 0) < count(*) / 7.0 AS is_heavy
     FROM valued WHERE z <> 0 AND n_of_stratum < m
 ), kinds AS (
     SELECT coalesce($5, bool_and(value IN (0, 1))) AS is_share, bool_and(value >= 0) AS is_positive FROM valued WHERE value IS NOT NULL
@@ -718,7 +718,7 @@ BEGIN
         END), '')
     FROM changes c
     CROSS JOIN LATERAL (
-        SELECT c.figure <> 'size' AND NOT k.is_share AND c.freedom < 40 AND c.even < c.moving / 10.0 AS is_heavy
+        SELECT c.figure <> 'size' AND NOT k.is_share AND c.freedom < 40 AND c.even < c.moving / 7.0 AS is_heavy
         FROM (
             SELECT coalesce($8, bool_and(v IN (0, 1))) AS is_share FROM unnest($5 || $7) v
         ) k
