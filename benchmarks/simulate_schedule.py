@@ -211,7 +211,7 @@ def in_project(world: World, budget: float, connection: Connection, run: int, ki
         now = START + timedelta(days=day)
         if tick % int(1 / TICK) == 0:
             with connection.transaction():
-                fitting.fit(connection)
+                fitting.fit(connection, now)
         if tick % int(5 / TICK) == 0:
             connection.execute("VACUUM crawl.frontier")  # autovacuum's work, which has no time here
         owed += spend(budget, tick)

@@ -39,7 +39,7 @@ def _show(facts: dict[str, Any]) -> None:
     share = facts["share_scheduled"]
     console.print(
         f"[bold]{facts['rate']:g} requests/s[/] are {facts['rate'] * 86_400:,.0f} a day,"
-        f" {share:.0%} of them for scheduled visits ({facts['source']})",
+        f" {share:.0%} of them for scheduled visits once all was visited ({facts['source']})",
     )
     numbers = ("lists", "new a day", "visits", "requests", "delay", "fresh")
     table = output.table("stream", *numbers, numbers=numbers, no_wrap=("stream", *numbers))

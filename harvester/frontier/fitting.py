@@ -16,6 +16,8 @@ from harvester.warehouse.planner import plan_freely
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from harvester.frontier.model import Lease
     from harvester.warehouse.connect import Connection
 
@@ -35,6 +37,7 @@ _MOVED = 2**0.5
 PARAMETERS = [
     {
         "stream": stream.name,
+        "kind": stream.kind.value,
         "item_weight": stream.item_weight,
         "rate": stream.rate,
         "lane": rates.QUEUE_NUMBERS[stream.spider],
@@ -44,7 +47,9 @@ PARAMETERS = [
 ]
 
 
-_CLASS = rates.class_of("v.item_weight * " + rates.mean("x.new_items_decayed", "x.exposure", "p.shape", "p.rate"))
+_CLASS = rates.class_of(
+    "v.item_weight * " + rates.mean("x.new_items_decayed", "x.exposure", "p.shape", "p.rate") + " / coalesce(x.cost, 1)"
+)
 _CLASS_ANEW = f"""
 UPDATE crawl.frontier w SET queue = found.queue
 FROM (
@@ -57,6 +62,27 @@ FROM (
 ) found
 WHERE w.stream = found.stream AND w.entity_id = found.entity_id AND w.queue <> found.queue
 """
+
+_AGED = f"""
+UPDATE crawl.frontier w SET stratum = found.stratum, queue = CASE WHEN w.queue IS NOT NULL THEN found.queue END
+FROM (
+    SELECT x.stream, x.entity_id, a.stratum, v.lane * {rates.CLASSES} + {_CLASS} AS queue
+    FROM crawl.frontier x
+    JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, kind text, item_weight float8, rate float8, lane int)
+        USING (stream)
+    CROSS JOIN LATERAL (SELECT {rates.birth("x.entity_id")} AS birth) b
+    CROSS JOIN LATERAL (SELECT {rates.aged("x.stratum", rates.age_of("b.birth"))} AS stratum) a
+    LEFT JOIN crawl.priors o ON o.stream = x.stream AND o.stratum = a.stratum
+    LEFT JOIN crawl.priors s ON s.stream = x.stream AND s.stratum = -1
+    CROSS JOIN LATERAL (
+        SELECT coalesce(o.shape, s.shape, {rates.SHAPE}) AS shape, coalesce(o.rate, s.rate, v.rate) AS rate
+    ) p
+    WHERE x.stratum < {rates.OLDEST_STRATUM} AND b.birth IS NOT NULL AND a.stratum <> x.stratum
+) found
+WHERE w.stream = found.stream AND w.entity_id = found.entity_id
+"""
+"""Lists grow older whether they are visited or not. Those without new items are visited late, and would stay among the
+young ones, which would all be taken to be as quiet as those that stayed."""
 
 
 def fit_schedule(connection: Connection, *, full: bool = False) -> Decay:
@@ -73,10 +99,11 @@ def fit_schedule(connection: Connection, *, full: bool = False) -> Decay:
     return Decay(tuple(age for age, _ in rows), tuple(hazard for _, hazard in rows)) if rows else PRIOR_DECAY
 
 
-def fit(connection: Connection) -> None:
-    """Fit priors and decay, and classify the lists again whose stratum moved."""
+def fit(connection: Connection, now: datetime | None = None) -> None:
+    """Fit priors and decay, and classify the lists again whose stratum moved. `now`: the time, None for the clock's."""
     plan_freely(connection)
     streams = Jsonb(PARAMETERS)
+    connection.execute(_AGED, {"streams": streams, "now": now})
     values = _fitted(connection) | {"streams": streams, "factor": _MOVED}
     moved = connection.execute(_SQL["store_priors"], values).fetchall()
     if moved:
@@ -90,23 +117,29 @@ def fit(connection: Connection) -> None:
 
 def _fitted(connection: Connection) -> dict[str, list[Any]]:
     """Fit the rates of each stream (stratum -1) and stratum that has lists enough, as values of `store_priors`."""
-    before = {name: stream.rate for name, stream in STREAMS.items() if stream.item_weight}
+    around = {name: (rates.SHAPE, stream.rate) for name, stream in STREAMS.items() if stream.item_weight}
     cells: dict[tuple[str, int], list[tuple[float, float, int]]] = defaultdict(list)
-    for stream, stratum, *cell in connection.execute(_SQL["cells"], {"streams": list(before)}).fetchall():
+    for stream, stratum, *cell in connection.execute(_SQL["cells"], {"streams": list(around)}).fetchall():
         cells[stream, stratum].append(tuple(cell))
     columns: dict[str, list[Any]] = {name: [] for name in ("names", "strata", "shapes", "rates", "lists")}
     for (stream, stratum), found in sorted(cells.items()):
         lists = sum(number for *_, number in found)
         if lists < _LEAST_LISTS:
             continue
-        shape, rate = _fit_cells(found, before[stream])
+        shape, rate = _fit_cells(found, *around[stream])
+        if stratum < 0:
+            # The first of its stream: what the strata are like of which little is known.
+            around[stream] = shape, rate
         for column, value in zip(columns.values(), (stream, stratum, shape, rate, lists), strict=True):
             column.append(value)
     return columns
 
 
-def _fit_cells(cells: list[tuple[float, float, int]], before: float) -> tuple[float, float]:
-    """Return shape and mean of the rates behind cells (items and days of a list, number of lists)."""
+def _fit_cells(cells: list[tuple[float, float, int]], shape: float, before: float) -> tuple[float, float]:
+    """Return shape and mean of the rates behind cells (items and days of a list, number of lists).
+
+    Where they tell too little, the shape stays and the mean hardly leaves `before`.
+    """
     import numpy as np  # noqa: PLC0415  (not loaded by a crawl that fits nothing)
 
     from harvester.frontier.gamma_prior import fit_gamma  # noqa: PLC0415
@@ -114,7 +147,7 @@ def _fit_cells(cells: list[tuple[float, float, int]], before: float) -> tuple[fl
     counts, days, lists = np.array(cells, dtype=float).T
     items = float(counts @ lists)
     if items < _LEAST_ITEMS:
-        return rates.SHAPE, (items + _PSEUDO_ITEMS) / (float(days @ lists) + _PSEUDO_ITEMS / before)
+        return shape, (items + _PSEUDO_ITEMS) / (float(days @ lists) + _PSEUDO_ITEMS / before)
     return fit_gamma(counts, days, lists)
 
 

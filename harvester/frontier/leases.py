@@ -376,6 +376,9 @@ _CHOSEN = {
         SELECT w.stream, w.entity_id FROM crawl.frontier w
         WHERE w.due_at > {NOW} AND w.visits > 0 AND w.stream = ANY(%(streams)s) AND w.stream = ANY(%(in_full)s)
             AND w.due_at < {NOW} + make_interval(secs => %(ahead)s)
+            -- What is due soon for another reason, as is the second look at a young thing, was read in full just now.
+            AND (w.last_full_read_at IS NULL
+                OR w.last_full_read_at <= {NOW} - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8 / 2))
             AND w.state IS NULL AND w.failures = 0 AND {_FREE}
         ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED""",
 }

@@ -58,6 +58,8 @@ QUEUE_NUMBERS: dict[str, int] = {number.name.lower(): number.value for number in
 SECOND_LOOK_DAYS = 1.5
 """A young thing is visited again after so many days, whatever is known of its kind."""
 YOUNG_DAYS = 7.0
+YOUNGEST_DAYS = 0.05
+"""Age that a thing has at least, should its clock be ahead of ours. A day would make what was met sooner look quiet."""
 AGES = (1, 7, 30, 180, 730)
 """Days of age at which a stratum ends."""
 ACTIVITIES = (1, 10, 100, 1000)
@@ -96,20 +98,37 @@ def class_of(value: str) -> str:
 
 def stratum(age: str, activity: str) -> str:
     """Return SQL of the stratum of a list from the age of its owner in days, and how much goes on there."""
-    ages = ", ".join(map(str, AGES))
     steps = ", ".join(map(str, ACTIVITIES))
-    return (
-        f"(width_bucket(coalesce({age}, 1e9), ARRAY[{ages}]::float8[]) * 8"
-        f" + width_bucket(coalesce({activity}, 0)::float8, ARRAY[{steps}]::float8[]))"
-    )
+    return f"({_age_class(age)} + width_bucket(coalesce({activity}, 0)::float8, ARRAY[{steps}]::float8[]))"
 
 
-BIRTH = """CASE v.kind
-    WHEN 'user' THEN (SELECT x.joined_at FROM scratch.users x WHERE x.id = o.entity_id)
-    WHEN 'project' THEN (SELECT coalesce(x.shared_at, x.created_at) FROM scratch.projects x WHERE x.id = o.entity_id)
-    WHEN 'studio' THEN (SELECT x.created_at FROM scratch.studios x WHERE x.id = o.entity_id)
-END"""
-"""SQL: when the entity of frontier entry `o` came to be."""
+def _age_class(age: str) -> str:
+    ages = ", ".join(map(str, AGES))
+    return f"width_bucket(coalesce({age}, 1e9), ARRAY[{ages}]::float8[]) * 8"
+
+
+def aged(stratum: str, age: str) -> str:
+    """Return SQL of a stratum at another age."""
+    return f"({_age_class(age)} + mod({stratum}, 8))"
+
+
+OLDEST_STRATUM = 8 * len(AGES)
+"""The first stratum of the oldest age, which nothing leaves by growing older."""
+
+
+def age_of(birth: str) -> str:
+    """Return SQL of the age in days of what came to be then."""
+    return f"greatest(extract(epoch FROM {NOW} - {birth})::float8 / 86400, {YOUNGEST_DAYS})"
+
+
+def birth(entity: str) -> str:
+    """Return SQL of when an entity of `v.kind` came to be."""
+    return f"""CASE v.kind
+        WHEN 'user' THEN (SELECT t.joined_at FROM scratch.users t WHERE t.id = {entity})
+        WHEN 'project' THEN (SELECT coalesce(t.shared_at, t.created_at) FROM scratch.projects t WHERE t.id = {entity})
+        WHEN 'studio' THEN (SELECT t.created_at FROM scratch.studios t WHERE t.id = {entity})
+    END"""
+
 
 ACTIVITY = """CASE v.kind
     WHEN 'project' THEN (SELECT x.views FROM scratch.projects x WHERE x.id = o.entity_id)
@@ -150,7 +169,7 @@ WITH found AS MATERIALIZED (
     SELECT v.*, o.started_at, o.visited_at,
         extract(epoch FROM o.started_at - o.visited_at)::float8 / 86400 AS gap,
         coalesce(v.found, coalesce(o.item_count, 0) + v.fresh) AS item_count_now,
-        {BIRTH} AS birth, {ACTIVITY} AS activity, v.gone OR {REST} AS rests,
+        {birth("o.entity_id")} AS birth, {ACTIVITY} AS activity, v.gone OR {REST} AS rests,
         o.visits = 0 AND v.listed AND v.found IS NOT NULL AS shows_past
     FROM jsonb_to_recordset(%(pages)s) AS v (
         stream text, entity_id bigint, kind text, certificate text, whole bool, again bool, gone bool,
@@ -160,7 +179,7 @@ WITH found AS MATERIALIZED (
     JOIN crawl.frontier o ON o.stream = v.stream AND o.entity_id = v.entity_id
 ), placed AS MATERIALIZED (
     SELECT f.*, {stratum("a.age", "f.activity")} AS stratum, a.age
-    FROM found f, LATERAL (SELECT greatest(extract(epoch FROM {NOW} - f.birth)::float8 / 86400, 1.0) AS age) a
+    FROM found f, LATERAL (SELECT {age_of("f.birth")} AS age) a
 ), known AS (
     SELECT f.*, coalesce(p.shape, s.shape, {SHAPE}) AS shape, coalesce(p.rate, s.rate, f.rate) AS prior_rate
     FROM placed f
@@ -169,10 +188,13 @@ WITH found AS MATERIALIZED (
 ), observed AS MATERIALIZED (
     SELECT k.*,
         CASE
+            WHEN k.rests THEN w.new_items_decayed
             WHEN k.gap IS NOT NULL THEN w.new_items_decayed * exp(-k.gap / m.days) + k.fresh
             WHEN NOT k.shows_past OR k.age IS NULL THEN 0
             ELSE coalesce(p.past, least(k.found, {UNDATED_ITEMS})) END AS new_items_decayed_now,
+        -- What is gone was there for an unknown part of the gap, which says nothing of its rate.
         CASE
+            WHEN k.rests THEN w.exposure
             WHEN k.gap IS NOT NULL THEN w.exposure * exp(-k.gap / m.days) + k.gap
             WHEN NOT k.shows_past OR k.age IS NULL THEN 0
             WHEN p.past IS NOT NULL THEN m.days * (1 - exp(-k.age / m.days))

@@ -13,12 +13,16 @@ from harvester.api.stream import DAY, Kind
 from harvester.errors import UsageError
 from harvester.frontier import rates
 from harvester.frontier.fitting import PARAMETERS
+from harvester.frontier.leases import AHEAD_SECONDS
 from harvester.frontier.request_rate import read_rate
 from harvester.frontier.revisit import PAGE, Group, min_gain_for, outlook
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from harvester.config import Settings
     from harvester.warehouse.connect import Connection
 
@@ -30,6 +34,8 @@ _DEFAULT_RATE = 5.0
 """Requests per second that are planned for where there is no limit."""
 _PARTS = 16
 """Parts into which a gamma distribution of rates is cut."""
+_BORN_DAYS = 30
+"""Days in which new users, projects and studios are counted, to tell how many come a day."""
 _STEPS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Multiples of the rate that the plot shows."""
 
@@ -43,6 +49,35 @@ class Scope:
     """Number of frontier entries and days between two visits, by stream."""
     new: int
     source: str
+    born: float = 0.0
+    """Requests a day for lists and objects that come to be: first visits, and the second look at lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The requests of a day once what waits for its first visit has had it, by what they go to."""
+
+    total: float
+    discovery: float
+    recheck: float
+    scheduled: float
+    revisit: float
+    """Days after which a list is read in full, as the share for audits allows."""
+
+
+def divide(scope: Scope, shares: Mapping[str, float], rate: float) -> Budget:
+    """Divide the requests of a day as crawls do: re-checks take their share, discovery as much of its own as it needs.
+
+    What discovery leaves goes to scheduled visits, and so does what audits leave, who read ahead of their time.
+    """
+    total, whole = rate * DAY, sum(shares.values())
+    discovery = min(total * shares["discovery"] / whole, scope.born)
+    recheck = total * shares.get("recheck", 0) / whole
+    audit = total * shares.get("audit", 0) / whole
+    pages = sum(group.lists * group.full for group in scope.groups)
+    longest = max((group.revisit for group in scope.groups), default=1.0)
+    revisit = max(longest - AHEAD_SECONDS / DAY, min(longest, pages / audit if audit else longest))
+    return Budget(total, discovery, recheck, total - discovery - recheck, revisit)
 
 
 def read_plan(settings: Settings, rate: float | None = None) -> dict[str, Any]:
@@ -60,24 +95,33 @@ def read_plan(settings: Settings, rate: float | None = None) -> dict[str, Any]:
             held = read_rate(connection)
             rate = (settings.rate if held is None else held) or _DEFAULT_RATE
         scope = read_scope(connection)
-    share = settings.shares["scheduled"] / sum(settings.shares.values())
-    facts = _bought(scope, rate, share, settings.min_gain)
-    discovery = settings.shares["discovery"] / sum(settings.shares.values())
+    return forecast(scope, settings.shares, rate, settings.min_gain)
+
+
+def forecast(scope: Scope, shares: Mapping[str, float], rate: float, least_min_gain: float) -> dict[str, Any]:
+    """Forecast the effect of a request rate on known lists; `least_min_gain` is the operator's."""
+    budget = divide(scope, shares, rate)
+    share = budget.scheduled / budget.total
+    discovery = shares["discovery"] / sum(shares.values())
     least = outlook([replace(group, revisit=1.0) for group in scope.groups], float("inf"))
     return {
         "rate": rate,
         "source": scope.source,
         "share_scheduled": share,
-        **facts,
-        "new": {"entries": scope.new, "days": scope.new / (rate * discovery * 86_400)},
+        **_bought(scope, budget, least_min_gain),
+        "new": {
+            "entries": scope.new,
+            "days": scope.new / (budget.total * discovery),
+            "requests_a_day": scope.born,
+        },
         "fresh_within_a_day": {
-            "rate": (least.requests + _fixed_requests(scope)) / 86_400,
-            "rate_with_shares": (least.requests + _fixed_requests(scope)) / 86_400 / share,
+            "rate": (least.requests + _fixed_requests(scope)) / DAY,
+            "rate_with_shares": (least.requests + _fixed_requests(scope)) / DAY / share,
         },
         "plot": [
             {
                 "rate": step * rate,
-                "delay_days": _bought(scope, step * rate, share, 0.0)["total"]["delay_days"],
+                "delay_days": _bought(scope, divide(scope, shares, step * rate), 0.0)["total"]["delay_days"],
             }
             for step in _STEPS
         ],
@@ -88,13 +132,13 @@ def _fixed_requests(scope: Scope) -> float:
     return sum(count / days for count, days in scope.fixed.values())
 
 
-def _bought(scope: Scope, rate: float, share: float, least_min_gain: float) -> dict[str, Any]:
+def _bought(scope: Scope, budget: Budget, least_min_gain: float) -> dict[str, Any]:
     """Outlook by stream at the price to which the budget drives visits, or at the operator's if that is higher."""
-    budget = rate * 86_400 * share - _fixed_requests(scope)
-    min_gain = max(least_min_gain, min_gain_for(scope.groups, budget))
+    all_groups = [replace(group, revisit=min(group.revisit, budget.revisit)) for group in scope.groups]
+    min_gain = max(least_min_gain, min_gain_for(all_groups, budget.scheduled - _fixed_requests(scope)))
     streams = []
-    for name in dict.fromkeys(group.stream for group in scope.groups):
-        groups = [group for group in scope.groups if group.stream == name]
+    for name in dict.fromkeys(group.stream for group in all_groups):
+        groups = [group for group in all_groups if group.stream == name]
         streams.append(_row(name, groups, min_gain))
     streams += [
         {"stream": name, "lists": count, "visits": count / days, "requests": count / days}
@@ -104,7 +148,7 @@ def _bought(scope: Scope, rate: float, share: float, least_min_gain: float) -> d
         "min_gain": min_gain if min_gain != float("inf") else None,
         "enough": min_gain <= least_min_gain,
         "streams": streams,
-        "total": _row("all", scope.groups, min_gain) | {"requests": sum(one["requests"] for one in streams)},
+        "total": _row("all", all_groups, min_gain) | {"requests": sum(one["requests"] for one in streams)},
     }
 
 
@@ -121,8 +165,11 @@ def _row(name: str, groups: list[Group], min_gain: float) -> dict[str, Any]:
     }
 
 
-def read_scope(connection: Connection) -> Scope:
-    """Read the lists in scope with their known arrival rates; the whole site if nothing is in scope."""
+def read_scope(connection: Connection, now: datetime | None = None) -> Scope:
+    """Read the lists in scope with their known arrival rates; the whole site if nothing is in scope.
+
+    `now` is the time, None for the clock's.
+    """
     counted = connection.execute(
         "SELECT stream, count(*), count(*) FILTER (WHERE visits = 0) FROM crawl.frontier"
         " WHERE gone_at IS NULL GROUP BY 1"
@@ -151,8 +198,13 @@ def read_scope(connection: Connection) -> Scope:
         for name, stream in STREAMS.items()
         if name in known and not stream.item_weight and not stream.is_thread and stream.revisit < ONCE
     }
+    born = sum(
+        count * (2 if STREAMS[stream].item_weight else 1)
+        for stream, count in connection.execute(_BORN, _OF_KINDS | {"now": now, "days": _BORN_DAYS}).fetchall()
+        if stream in STREAMS
+    )
     fitted = "rates of " + ("visits so far" if priors else "published totals and of what first visits showed")
-    return Scope(groups, fixed | _threads(groups), sum(new for _, new in known.values()), fitted)
+    return Scope(groups, fixed | _threads(groups), sum(new for _, new in known.values()), fitted, born / _BORN_DAYS)
 
 
 def _whole_site() -> Scope:
@@ -210,3 +262,19 @@ CROSS JOIN LATERAL (
 WHERE w.queue IS NOT NULL
 GROUP BY 1, 2
 """.replace(" % ", " %% ")
+
+
+_OF_KINDS = {
+    kind.value: [stream.name for stream in STREAMS.values() if stream.kind is kind]
+    for kind in (Kind.USER, Kind.PROJECT, Kind.STUDIO)
+}
+_BORN = f"""
+SELECT w.stream, count(*) FROM crawl.frontier w
+LEFT JOIN scratch.users u ON w.stream = ANY(%(user)s) AND u.id = w.entity_id
+LEFT JOIN scratch.projects p ON w.stream = ANY(%(project)s) AND p.id = w.entity_id
+LEFT JOIN scratch.studios s ON w.stream = ANY(%(studio)s) AND s.id = w.entity_id
+WHERE coalesce(u.joined_at, p.shared_at, p.created_at, s.created_at)
+    BETWEEN {rates.NOW} - make_interval(days => %(days)s) AND {rates.NOW}
+GROUP BY 1
+"""
+"""Lists and objects in scope of what came to be of late."""

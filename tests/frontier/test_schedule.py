@@ -19,7 +19,7 @@ from harvester.crawl.commit import Writer, finish_visits
 from harvester.frontier import fitting, rates
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Picker, Purpose
-from harvester.frontier.revisit import PRIOR_DECAY, Group, min_gain_for, outlook
+from harvester.frontier.revisit import PRIOR_DECAY, Group, outlook
 from harvester.monitoring.plan import read_scope
 from harvester.warehouse.connect import Connection, open_connection
 
@@ -317,8 +317,12 @@ def test_each_entry_is_equally_likely_for_a_recheck(connection: Connection, run:
 def test_audits_take_what_waits_longest_and_read_it_in_full(connection: Connection, run: int) -> None:
     fill(connection, [(n, 12, 5.0) for n in range(10)])
     connection.execute(
-        "UPDATE crawl.frontier SET due_at = %s + make_interval(days => entity_id::int * 20 + 5)", [START]
+        "UPDATE crawl.frontier SET due_at = %s + make_interval(days => entity_id::int * 20 + 5),"
+        " last_full_read_at = %s + make_interval(days => entity_id::int * 20 + 5 - 180)",
+        [START, START],
     )
+    # The second look at a young thing is due soon, although its list was read in full just now.
+    fill(connection, [(99, 12, 0.1)], due=timedelta(days=1.4))
     leases = frontier.lease(connection, run, NAMES, 3, purpose=Purpose.AUDIT, now=START)
     assert [lease.visit.entity_id for lease in leases] == [0, 1, 2]
     assert all(lease.full and lease.certificate is None for lease in leases)
@@ -352,6 +356,55 @@ def test_a_young_thing_is_looked_at_again_soon(connection: Connection, run: int)
         again = timedelta(days=1.5) if one(connection, "SELECT max(visits) FROM crawl.frontier") == 1 else None
         assert due[1] == START + (again or timedelta(seconds=STREAM.revisit))
         assert due[2] == START + timedelta(seconds=STREAM.revisit)
+
+
+def test_what_is_gone_leaves_beliefs_as_they_were(connection: Connection, run: int) -> None:
+    """Nobody knows since when a list had gone: the days until it was missed say nothing of its rate."""
+    fill(connection, [(1, 12, 30.0), (2, 12, 30.0)], due=timedelta(0))
+    connection.execute("UPDATE crawl.frontier SET new_items_decayed = 3, exposure = 20")
+    leases = {each.visit.entity_id: each for each in frontier.lease(connection, run, NAMES, 5, now=START)}
+    finish_visits(connection, [ended(leases[1], gone=True), ended(leases[2])], START)
+    found = connection.execute("SELECT new_items_decayed, exposure, queue FROM crawl.frontier ORDER BY 1 DESC, 2")
+    gone, there = found.fetchall()
+    assert gone == (3, 20, None)
+    assert there[1] > 40
+
+
+def test_lists_grow_older_whether_they_are_visited_or_not(connection: Connection) -> None:
+    """Age and class are those of today, by the prior that holds at that age; activity is that of the last visit."""
+    ages = {1: 3.0, 2: 10.0, 3: 10.0, 4: 1000.0}
+    for number, days in ages.items():
+        shared = START - timedelta(days=days)
+        connection.execute("INSERT INTO scratch.projects (id, shared_at) VALUES (%s, %s)", [number, shared])
+    fill(connection, [(n, 12, 1.0) for n in ages])
+    connection.execute(
+        "UPDATE crawl.frontier SET stratum = 8 + 2, exposure = 1, cost = CASE entity_id WHEN 3 THEN 4 END"
+    )
+    connection.execute(
+        "INSERT INTO crawl.priors (stream, stratum, shape, rate, classed_rate, lists) VALUES (%s, 18, 1, 0.5, 0.5, 99)",
+        NAMES,
+    )
+    fitting.fit(connection, START)
+    found = connection.execute("SELECT stratum, queue %% %s FROM crawl.frontier ORDER BY entity_id", [rates.CLASSES])
+    (young, two, costly, old) = found.fetchall()
+    assert young == (8 + 2, 12)
+    assert (two[0], costly[0], old[0]) == (16 + 2, 16 + 2, 40 + 2)
+    rate = 1 / (1 / 0.5 + 1)
+    assert two[1] == math.floor(-math.log2(rate)) - rates.FIRST_CLASS
+    assert costly[1] == two[1] + 2, "four pages a visit are two classes less"
+
+
+def test_what_is_met_when_it_is_hours_old_is_known_for_hours(connection: Connection, run: int) -> None:
+    connection.execute(
+        "INSERT INTO scratch.projects (id, shared_at) VALUES (1, %s), (2, %s)",
+        [START - timedelta(hours=6), START + timedelta(minutes=5)],
+    )
+    fill(connection, [(1, 12, 0.0), (2, 12, 0.0)], due=timedelta(0))
+    connection.execute("UPDATE crawl.frontier SET visits = 0, visited_at = NULL")
+    leases = frontier.lease(connection, run, NAMES, 5, purpose=Purpose.NEW, now=START)
+    finish_visits(connection, [ended(lease, kind="project", found=0) for lease in leases], START)
+    found = connection.execute("SELECT exposure FROM crawl.frontier ORDER BY entity_id").fetchall()
+    assert [days for (days,) in found] == pytest.approx([0.25, rates.YOUNGEST_DAYS], rel=0.01)
 
 
 def test_a_visit_that_began_before_it_was_asked_for_is_no_answer(connection: Connection, run: int) -> None:
@@ -448,8 +501,8 @@ def test_shares_and_prices_that_are_none(
 def test_one_share_alone_reads_ahead_of_time_and_nothing_else(harvest: Any, workers: str) -> None:
     harvester = harvest.harvester
     soon = harvester.query(
-        "UPDATE crawl.frontier SET due_at = now() + interval '30 days' WHERE stream = 'profile_comments' AND visits > 0"
-        " RETURNING entity_id"
+        "UPDATE crawl.frontier SET due_at = now() + interval '30 days', last_full_read_at = now() - interval '150 days'"
+        " WHERE stream = 'profile_comments' AND visits > 0 RETURNING entity_id"
     )
     harvester.query("UPDATE crawl.frontier SET due_at = now() WHERE stream = 'user' RETURNING 1")
     began = harvester.query("SELECT now()")[0][0]
@@ -484,70 +537,6 @@ def test_priors_are_fitted_when_asked(harvest: Any) -> None:
     )[0]
     assert facts == {"priors": count, "lists": lists}
     assert (count > 0, oldest) == (True, True)
-
-
-def simulate(connection: Connection, run: int, true: Any, days: range, visits: int, rng: Any) -> float:
-    """Visit lists for some days, as many a day, and fit every tenth day; returns the item-days of waiting that end."""
-    picker = Picker()
-    last = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
-    waited = 0.0
-    for day in days:
-        now = START + timedelta(days=day)
-        if day % 10 == 0:
-            with connection.transaction():
-                fitting.fit(connection)
-        leases = frontier.lease(connection, run, NAMES, visits, now=now)
-        leases += frontier.lease(
-            connection,
-            run,
-            NAMES,
-            visits - len(leases),
-            purpose=Purpose.SCHEDULED,
-            min_gain=1e-9,
-            picker=picker,
-            now=now,
-        )
-        done = []
-        for lease in leases:
-            number = lease.visit.entity_id
-            gap = (now - last[number]) / timedelta(days=1)
-            last[number] = now
-            waited += true[number] * gap**2 / 2
-            done.append(ended(lease, kind="project", fresh=int(rng.poisson(true[number] * gap))))
-        finish_visits(connection, done, now)
-    return waited
-
-
-@pytest.mark.parametrize("visits", [pytest.param(25, marks=pytest.mark.soak), 100])
-def test_what_a_plan_predicts_is_what_comes(visits: int, connection: Connection, run: int) -> None:
-    """Of lists with rates of their own, scheduled as crawls schedule them: the delay is within 20% of the plan's."""
-    rng = np.random.default_rng(6)
-    lists, learnt, end = 1000, 60, 120
-    true = rng.gamma(0.4, 0.125, lists)
-    connection.execute(
-        "INSERT INTO scratch.projects (id, shared_at) SELECT n, %s FROM generate_series(0, %s) n",
-        [START - timedelta(days=100), lists - 1],
-    )
-    fill(connection, [(n, 12, float(rng.uniform(0, 10))) for n in range(lists)], due=timedelta(days=10_000))
-    simulate(connection, run, true, range(1, learnt), visits, rng)
-    before = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
-    scope = read_scope(connection)
-    assert sum(group.lists for group in scope.groups) == lists
-    least = outlook(scope.groups, float("inf"))
-    requests = visits + sum(group.lists * group.rate for group in scope.groups) / 40
-    assert requests > least.requests
-    predicted = outlook(scope.groups, min_gain_for(scope.groups, requests))
-    assert predicted.visits == pytest.approx(visits, rel=0.02)
-
-    waited = simulate(connection, run, true, range(learnt, end), visits, rng)
-    after = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
-    # What had waited before is not of these days, and what waits at their end is.
-    first, last = (START + timedelta(days=day) for day in (learnt - 1, end - 1))
-    for number in range(lists):
-        waited -= true[number] * ((first - before[number]) / timedelta(days=1)) ** 2 / 2
-        waited += true[number] * ((last - after[number]) / timedelta(days=1)) ** 2 / 2
-    observed = waited / (true.sum() * (end - learnt))
-    assert predicted.delay == pytest.approx(observed, rel=0.2)
 
 
 def test_a_plan_counts_the_pages_that_visits_took(connection: Connection, run: int) -> None:
