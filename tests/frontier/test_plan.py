@@ -56,7 +56,8 @@ class World:
         self._budget, self._born = budget, born
         self._random = np.random.default_rng(seed)
         self._picker = Picker()
-        self._owed = self._comments = 0
+        self._owed = 0.0
+        self._comments = 0
         self.now = 0.0
         self.spent = 0
         self._waited = 0.0
