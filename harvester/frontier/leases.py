@@ -35,7 +35,7 @@ from harvester.warehouse.tables import HASHED_PATH, LONGEST_KEY
 _LONGEST_PAUSE = 6 * 3600
 """Seconds after which a visit that keeps failing is tried again, at most."""
 REST_SECONDS = 6 * 3600
-"""Seconds after a visit within which its entry is not drawn for a re-check."""
+"""Seconds after a visit within which its entry is neither drawn for a re-check nor audited."""
 AHEAD_SECONDS = 90 * DAY
 """Seconds before its due time from which the share for audits may read a list in full again."""
 
@@ -376,7 +376,9 @@ _CHOSEN = {
         SELECT w.stream, w.entity_id FROM crawl.frontier w
         WHERE w.due_at > {NOW} AND w.visits > 0 AND w.stream = ANY(%(streams)s) AND w.stream = ANY(%(in_full)s)
             AND w.due_at < {NOW} + make_interval(secs => %(ahead)s)
-            -- What is due soon for another reason, as is the second look at a young thing, was read in full just now.
+            -- What is due soon for another reason, as is the second look at a young thing, was read in full just now;
+            -- and what could not be read in full is not tried again at once.
+            AND w.visited_at < {NOW} - make_interval(secs => %(rested)s)
             AND (w.last_full_read_at IS NULL
                 OR w.last_full_read_at <= {NOW} - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8 / 2))
             AND w.state IS NULL AND w.failures = 0 AND {_FREE}

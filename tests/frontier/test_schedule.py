@@ -501,7 +501,8 @@ def test_shares_and_prices_that_are_none(
 def test_one_share_alone_reads_ahead_of_time_and_nothing_else(harvest: Any, workers: str) -> None:
     harvester = harvest.harvester
     soon = harvester.query(
-        "UPDATE crawl.frontier SET due_at = now() + interval '30 days', last_full_read_at = now() - interval '150 days'"
+        "UPDATE crawl.frontier SET due_at = now() + interval '30 days', visited_at = now() - interval '1 day',"
+        " last_full_read_at = now() - interval '150 days'"
         " WHERE stream = 'profile_comments' AND visits > 0 RETURNING entity_id"
     )
     harvester.query("UPDATE crawl.frontier SET due_at = now() WHERE stream = 'user' RETURNING 1")
