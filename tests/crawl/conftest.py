@@ -136,7 +136,7 @@ def compare_warehouses(first: str, second: str) -> int:
                     continue
                 number = runs.number(at)
                 is_same = at == again[name] if _is_exact(name, number, runs) else number == runs.number(again[name])
-                assert is_same, (table.fullname, served, name, at, again[name])
+                assert is_same, f"{table.fullname}: {name} was {at} and is replayed as {again[name]}: {served}"
     return compared
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from scrapy.http import Response
 
 from harvester.api.catalogue import STREAMS
@@ -72,6 +73,14 @@ def test_a_replayed_archive_gives_the_same_tables(
     assert replayed["unused"] > 10
     assert_truth(again, sandbox, grown=True)
     assert assert_same_warehouse(harvester.database, second_database) > 1_000
+    for loss, told in (
+        ("UPDATE scratch.follows SET first_seen_at = first_seen_at + interval '1 ms'", "first_seen_at was"),
+        ("DELETE FROM scratch.follows", "replayed without 1"),
+    ):
+        newest = " WHERE ctid = (SELECT ctid FROM scratch.follows ORDER BY first_seen_at DESC LIMIT 1) RETURNING 1"
+        again.query(loss + newest)
+        with pytest.raises(AssertionError, match=told):
+            assert_same_warehouse(harvester.database, second_database)
     assert harvester.query("SELECT count(*) FROM crawl.runs")[0][0] > 5
     refused = again("replay", *files, ok=False)
     assert refused.returncode == 2
