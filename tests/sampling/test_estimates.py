@@ -293,6 +293,8 @@ def test_random_walks_vary_as_expected(database: str) -> None:
         parent = draw_ids(connection, IdPlan(count=30, seed=1, up_to=30))
         record_outcomes(connection, [("project", each, False) for each in range(1, 31)])
         design = draw_walks(connection, WalkPlan(parent=parent, steps=15, walks=6, burn_in=3, seed=4))
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="not at their end"):
+            rows(connection, design, "scratch_team")
         assert advance(connection) == 6 * 18
         assert advance(connection) == 0
         steps = connection.execute(
@@ -605,6 +607,33 @@ def test_each_wave_has_its_own_outcomes_and_estimates(database: str) -> None:
         connection.execute("SET ROLE harvester_reader")
         assert rows(connection, design, "views", 0) == before
         assert connection.execute("SELECT count(*) FROM analytics.change(%s, 'views')", [design]).fetchone() == (3,)
+
+
+def test_a_change_without_two_units_that_differ_has_no_interval(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        design = draw_ids(connection, IdPlan(count=30, seed=1, up_to=300, panel=True))
+        store(connection, design, {})
+        start_wave(connection, design)
+        store(connection, design, {})
+        found = connection.execute(
+            "SELECT figure, low, high, note FROM analytics.change(%s, 'views')", [design]
+        ).fetchall()
+        assert [each[:3] for each in found] == [(figure, None, None) for figure in ("size", "total", "mean")]
+        assert all("fewer than two units differ" in note for *_, note in found)
+
+
+def test_a_panel_is_for_waves_and_nothing_else_is(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        uniform = draw_ids(connection, IdPlan(count=5, seed=1, up_to=50))
+        panel = draw_ids(connection, IdPlan(count=5, seed=1, up_to=50, panel=True))
+        with pytest.raises(UsageError, match="is no panel"):
+            start_wave(connection, uniform)
+        with pytest.raises(UsageError, match="is a panel"):
+            draw_authors(connection, panel)
+        with pytest.raises(UsageError, match="is a panel"):
+            draw_walks(connection, WalkPlan(parent=panel, steps=5, walks=2, burn_in=0, seed=1))
+        with pytest.raises(UsageError, match="whole frame"):
+            draw_ids(connection, IdPlan(count=5, seed=1, up_to=50, panel=True, strata="5"))
 
 
 def test_a_failed_or_waiting_wave_is_not_the_wave_before(database: str) -> None:
