@@ -52,6 +52,37 @@ def url() -> None:
     typer.echo(database_url(settings()))
 
 
+@app.command(epilog="Example: harvester db source")
+def source(
+    *,
+    moved: Annotated[
+        bool, typer.Option("--moved", help="Record the addresses of the settings: the same source answers there now.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the source of the warehouse: the addresses that it was harvested from.
+
+    A crawl of another source is refused, since its rows could not be told from those of the first.
+    """
+    from harvester.warehouse.connect import connect
+    from harvester.warehouse.schema import check_schema, use_schema
+    from harvester.warehouse.source import Source, move_source, read_source
+
+    with connect(settings(), autocommit=True) as connection:
+        (use_schema if moved else check_schema)(connection)
+        source = read_source(connection)
+        if moved and source is None:
+            raise UsageError("the warehouse has no source yet: its first crawl records one")
+        if moved and source is not None:
+            source = Source.of(settings(), source.sandbox)
+            move_source(connection, source)
+    output.emit(
+        None if source is None else source.as_json(),
+        lambda _: typer.echo("no source yet: the first crawl records it" if source is None else str(source)),
+        as_json=as_json,
+    )
+
+
 @app.command(
     epilog=example('harvester db psql -c "SELECT count(*) FROM scratch.projects"'),
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},

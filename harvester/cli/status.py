@@ -41,6 +41,9 @@ def _show(served: dict[str, Any]) -> None:
 
 
 def _show_scope(console: Console, facts: dict[str, Any]) -> None:
+    if source := facts["source"]:
+        note = f" [yellow]synthetic[/] (the sandbox with {source['sandbox']})" if source["synthetic"] else ""
+        console.print(f"[bold]source[/]  {source['api_url']}{note}")
     seeds = (
         ", ".join(f"{count:,} {kind}s" for kind, count in facts["seeds"].items())
         or "nothing yet: `harvester seed --help`"

@@ -32,6 +32,7 @@ from harvester.api.rows import Query, Visit
 from harvester.api.text import without_tokens
 from harvester.errors import HarvesterError, UsageError
 from harvester.untrusted import open_regular
+from harvester.warehouse.source import SANDBOX_HEADER, sandbox_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -115,10 +116,11 @@ class Transaction(msgspec.Struct, omit_defaults=True, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """A response of an archive, without a `part` if it was not used."""
+    """A response of an archive, without a `part` if it was not used. `sandbox`: see `Source`."""
 
     id: str
     at: datetime
+    sandbox: str | None
     status: int
     body: bytes
     visit: Visit
@@ -163,13 +165,14 @@ class Archive:
         try:
             writer = self._open()
             body = without_tokens(response.body)
-            kind = (response.headers.get("Content-Type") or b"").decode("latin-1")
+            names = ("Content-Type", SANDBOX_HEADER)
+            headers = [(name, value.decode("latin-1")) for name in names if (value := response.headers.get(name))]
             record = writer.create_warc_record(
                 response.url,
                 "response",
                 payload=BytesIO(body),
                 length=len(body),  # or it is copied first, a large one into a file of everybody's folder for such
-                http_headers=StatusAndHeaders(f"{response.status} -", [("Content-Type", kind)], protocol="HTTP/1.1"),
+                http_headers=StatusAndHeaders(f"{response.status} -", headers, protocol="HTTP/1.1"),
                 warc_headers_dict={
                     "WARC-Date": self._date(),
                     _VISIT: msgspec.json.encode(kept).decode(),
@@ -395,6 +398,7 @@ def _archived(record: Any, described: str) -> Archived:
     return Archived(
         id=record.rec_headers.get_header("WARC-Record-ID") or "",
         at=at,
+        sandbox=sandbox_of((http.get_header(SANDBOX_HEADER) or "").encode("latin-1", "replace")),
         status=int(http.get_statuscode()[:9]),
         body=record.raw_stream.read(),
         visit=visit,

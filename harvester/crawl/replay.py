@@ -29,6 +29,7 @@ from harvester.frontier import leases
 from harvester.frontier.model import Committed, Counts, Lease, PageCommit
 from harvester.warehouse.connect import NO_SCHEMAS, Connection, connect
 from harvester.warehouse.schema import use_schema
+from harvester.warehouse.source import Source, prove_source
 
 if TYPE_CHECKING:
     from harvester.api.odd_item import OddItem
@@ -71,6 +72,8 @@ def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replaye
             uncertain = _without_transaction(connection, paths)
             connection.execute(_AS_IT_WAS)
             for number, entry in enumerate(read_archives(paths), 1):
+                if isinstance(entry, Archived):
+                    work.check_source(settings, entry)
                 if isinstance(entry, Transaction):
                     work.commit(entry)
                 elif number not in uncertain:
@@ -137,10 +140,16 @@ class _Replay:
     run: int
     writer: Writer
     done: Replayed = field(default_factory=Replayed)
+    _source: Source | None = None
     _open: dict[tuple[str, int], tuple[Lease, Paginator | None]] = field(default_factory=dict)
     _waiting: dict[str, tuple[PageCommit, int]] = field(default_factory=dict)
     """Pages whose transaction comes, by the id of their record, each with the size of its response."""
     _size: int = 0
+
+    def check_source(self, settings: Settings, response: Archived) -> None:
+        """Record the source of the archives; refuse archives of two sources."""
+        if self._source is None or response.sandbox not in (None, self._source.sandbox):
+            self._source = prove_source(self.connection, Source.of(settings, response.sandbox))
 
     def commit(self, transaction: Transaction) -> None:
         """Store the pages of a transaction as it did."""

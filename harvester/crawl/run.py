@@ -28,6 +28,7 @@ from harvester.logs import event, log_as_json
 from harvester.signals import INTERRUPTED, handle_end, say
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
+from harvester.warehouse.source import check_source
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +112,7 @@ def crawl(settings: Settings, order: CrawlOptions, *, progress: bool = True) -> 
     if due_only:
         with connect(settings, autocommit=True) as connection:
             check_schema(connection)
+            check_source(connection, settings)
             adopt_rate(connection, settings)
             leases.recover(connection, 0)
             leases.refresh(connection, names, full=order.audit)

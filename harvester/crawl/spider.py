@@ -69,6 +69,7 @@ from harvester.frontier.revisit import PRIOR_DECAY
 from harvester.frontier.shares import Shares
 from harvester.pagination import offset
 from harvester.sampling import samples
+from harvester.warehouse.source import SANDBOX_HEADER, sandbox_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -754,6 +755,7 @@ class FrontierSpider(Spider):
                     unusable: list[OddItem] = []
                     found = decode(stream, response.body, departures, None if aside is None else unusable)
                     records = _about_it(visit, found)
+                    await self._prove_source(response)
                     came = {one.number for one in unusable}
                     is_odd = odd is not None and not came <= odd and attempt < attempts - 1
                     if odd is not None:
@@ -839,6 +841,8 @@ class FrontierSpider(Spider):
             error = TransientHTTP(None)
         else:
             self.session.responses[name][str(response.status)] += 1
+            if self.session.source is not None:
+                await self._prove_source(response)
             if response.status in ANSWERS:
                 await self.session.rate_limiter.answered(None)
                 return response
@@ -849,6 +853,9 @@ class FrontierSpider(Spider):
             error = TransientHTTP(response.status, retry_after(wait, date, self.session.now()))
         await self.session.rate_limiter.answered(str(error))
         raise error
+
+    async def _prove_source(self, response: Response) -> None:
+        await self.session.prove_source(sandbox_of(response.headers.get(SANDBOX_HEADER)))
 
     async def _slow_down(self, error: TransientHTTP, attempt: int) -> None:
         """Wait before the next attempt: everybody where the site asks for it, else this visit alone."""

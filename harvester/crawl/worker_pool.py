@@ -14,11 +14,14 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from subprocess import PIPE, Popen
 from typing import Any, TypeVar
+from urllib.request import urlopen
 
 import psycopg
 
+from harvester.api.catalogue import STREAMS
 from harvester.config import Settings
 from harvester.crawl.model import Bounds, Figures
 from harvester.crawl.progress import Progress
@@ -31,6 +34,7 @@ from harvester.processes import start_command
 from harvester.signals import INTERRUPTED, handle_end
 from harvester.warehouse.connect import Connection, connect
 from harvester.warehouse.schema import check_schema
+from harvester.warehouse.source import SANDBOX_HEADER, Source, check_source, prove_source, sandbox_of
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -41,6 +45,22 @@ _SOON_SECONDS = 5.0
 _MOST_SIGNALS = 2
 _MOST_SOON = 5
 """Workers in a row that may be killed within so few seconds of their start before it is given up."""
+
+
+def _check_sandbox(connection: Connection, settings: Settings) -> None:
+    """Ask a sandbox for its name before workers start, each of which would refuse another one by itself.
+
+    No rate limit applies: a sandbox is asked, or whatever took its place on this machine.
+
+    Raises:
+        UsageError: the warehouse has another source.
+    """
+    source = check_source(connection, settings)
+    if source is None or not source.is_synthetic or settings.public_hosts:
+        return
+    with suppress(OSError, HTTPException), urlopen(settings.api_url + STREAMS["health"].path, timeout=5) as response:  # noqa: S310
+        name = response.headers.get(SANDBOX_HEADER, "")
+        prove_source(connection, Source.of(settings, sandbox_of(name.encode("latin-1"))))
 
 
 @dataclass(slots=True)
@@ -95,6 +115,7 @@ class WorkerPool:
 
     def _work(self, command: str, *, progress: bool) -> str:
         with connect(self.settings, autocommit=True) as connection:
+            _check_sandbox(connection, self.settings)
             self.run = leases.begin_run(connection, self.settings, f"{command} --workers {self.size}")
         self._began = time.monotonic()
         try:

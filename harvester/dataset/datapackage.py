@@ -30,6 +30,14 @@ _MEDIA = {
 }
 
 
+_LICENCE = {
+    "name": "CC-BY-SA-2.0",
+    "title": f"Content from before {CC_BY_SA_BEFORE}; none is known for later content: see LICENCE.md",
+    "path": "https://creativecommons.org/licenses/by-sa/2.0/",
+}
+_SYNTHETIC_LICENCE = {"title": "Synthetic data, without restriction: see LICENCE.md", "path": "LICENCE.md"}
+
+
 def data_package(release: Release, version: str) -> dict[str, Any]:
     """Return the descriptor; each file is a resource, since a resource has one format."""
     package: dict[str, Any] = {
@@ -40,14 +48,8 @@ def data_package(release: Release, version: str) -> dict[str, Any]:
         "version": version,
         "created": release.as_of.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "keywords": ["scratch", "online community", "children", "remix", "comments"],
-        "licenses": [
-            {
-                "name": "CC-BY-SA-2.0",
-                "title": f"Content from before {CC_BY_SA_BEFORE}; none is known for later content: see LICENCE.md",
-                "path": "https://creativecommons.org/licenses/by-sa/2.0/",
-            }
-        ],
-        "sources": [{"title": "The public Scratch API", "path": known(release, "api"), "version": release.name}],
+        "licenses": [_LICENCE if release.sandbox is None else _SYNTHETIC_LICENCE],
+        "sources": [{"title": release.source_title, "path": known(release, "api"), "version": release.name}],
         "contributors": [
             {
                 "title": "The operator of the harvest",

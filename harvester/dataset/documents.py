@@ -63,6 +63,10 @@ _COVERAGE_NOTE = (
     "What is absent from this release is absent from the world only where a list was read whole and certified. A list"
     " without a certificate may have more items than are here."
 )
+_SYNTHETIC = (
+    "A program generated every row. No person made or wrote any of it, and no figure of it says anything about Scratch."
+    " What follows describes the form of the data as if it were harvested from the site."
+)
 _NO_DESIGN = (
     "A part: what the operator put in scope, and what was met from there. No probability design was used, so no figure"
     " of it estimates one of the whole site."
@@ -75,26 +79,30 @@ def documents(release: Release) -> dict[str, str]:
         "CHANGELOG.md": _changelog(release),
         "COVERAGE.md": _coverage(release),
         "DATASHEET.md": _datasheet(release),
-        "LICENCE.md": _fill(
-            "LICENCE.md",
-            licence_changed=CC_BY_SA_BEFORE.isoformat(),
-            licence_profile=_LICENCE[release.profile],
-        ),
+        "LICENCE.md": _licence(release),
         "README.md": _readme(release),
         "SCHEMA.md": _schema(release),
     }
 
 
+def _licence(release: Release) -> str:
+    if release.sandbox is not None:
+        return _fill("LICENCE-synthetic.md", sandbox=release.sandbox)
+    return _fill("LICENCE.md", licence_changed=CC_BY_SA_BEFORE.isoformat(), licence_profile=_LICENCE[release.profile])
+
+
 def title(release: Release) -> str:
     """Return the full title of a release."""
-    return f"Scratch community data {release.name} ({release.profile})"
+    kind = "Scratch community data" if release.sandbox is None else "Synthetic community data"
+    return f"{kind} {release.name} ({release.profile})"
 
 
 def summary(release: Release) -> str:
     """Return a release in one paragraph."""
     rows = sum(one.rows for one in release.resources if not is_extra(one))
+    source = "The public Scratch community" if release.sandbox is None else release.source_title
     return (
-        f"The public Scratch community as harvested: {rows:,} rows in {len(main_tables(release))} tables, as of"
+        f"{source}, as harvested: {rows:,} rows in {len(main_tables(release))} tables, as of"
         f" {release.as_of:%Y-%m-%d %H:%M} UTC. Profile {release.profile}: {_HOLDS[release.profile]}"
     )
 
@@ -277,6 +285,7 @@ def _datasheet(release: Release) -> str:
     return _fill(
         "DATASHEET.md",
         title=title(release),
+        synthetic="" if release.sandbox is None else f"\n**{release.source_title}.** {_SYNTHETIC}\n",
         harvester=f"version {known(release, 'harvester')}",
         contact=known(release, "contact"),
         permission=known(release, "permission"),

@@ -8,6 +8,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from harvester import __version__
+from harvester.warehouse.source import read_source
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import MAIN_TABLES
 
@@ -100,6 +101,8 @@ def designs(connection: Connection, *, with_seeds: bool, fewest: int | None = No
 def provenance(connection: Connection, *, to_the_day: bool) -> dict[str, Any]:
     """Return the runs behind a release."""
     found = _rows(connection, _SQL["runs"])[0]
+    source = read_source(connection)
+    found["synthetic"] = None if source is None else source.sandbox
     for name in ("first", "last"):
         if found[name] is not None:
             found[name] = (found[name].date() if to_the_day else found[name]).isoformat()

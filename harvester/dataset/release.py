@@ -155,8 +155,19 @@ class Release:
     anonymity: dict[str, Any] = field(default_factory=dict)
     """Counts of values suppressed so that k people share each combination of quasi-identifiers."""
     provenance: dict[str, Any] = field(default_factory=dict)
-    """Runs behind it: how many, from when to when, which API, contact and permission, version of the harvester."""
+    """Runs behind it: how many, from when to when, which API, contact and permission, version of the
+    harvester, and under `synthetic` the community of the sandbox (None: the source is none)."""
     previous: str | None = None
     """The release before it, and what became of it."""
     changes: dict[str, Any] = field(default_factory=dict)
     """By resource: rows added, changed, withdrawn since the previous release."""
+
+    @property
+    def sandbox(self) -> str | None:
+        """Return the community of the sandbox that the rows come from; None where they are no synthetic data."""
+        return self.provenance.get("synthetic") or None
+
+    @property
+    def source_title(self) -> str:
+        """Return the source of the rows in words."""
+        return "The public Scratch API" if self.sandbox is None else f"The sandbox with {self.sandbox}: synthetic data"

@@ -77,7 +77,7 @@ _NAMES = frozenset(column for columns in OWNED.values() for column, kind in colu
 _TERMS = frozenset({
     "stream", "kind", "outcome", "role", "relation", "visibility", "gone_reason", "type", "list", "change", "field",
     "mode", "language", "command", "version", "name", "stratum", "closed_reason", "hash", "id", "country", "api_url",
-    "changed_by", "database_role",
+    "site_url", "sandbox", "changed_by", "database_role",
 })  # fmt: skip
 """Columns with words of ours or of the site, and keys: `project_comments` is no username there."""
 _RANKING = "ranking"

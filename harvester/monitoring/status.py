@@ -16,6 +16,7 @@ from harvester.monitoring.reconcile import reconcile
 from harvester.sampling.samples import read_designs
 from harvester.warehouse.connect import Connection, connect
 from harvester.warehouse.schema import check_schema
+from harvester.warehouse.source import read_source
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import WRITTEN
 
@@ -28,7 +29,9 @@ def read_status(settings: Settings) -> dict[str, Any]:
     """Return scope, rows, streams, budget, runs, failures, quarantine and drift, as `--json` prints them."""
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
+        source = read_source(connection)
         return {
+            "source": None if source is None else source.as_json(),
             "seeds": _pairs(connection, "SELECT kind, count(*) FROM crawl.seeds GROUP BY 1 ORDER BY 1"),
             "rows": {name: _rows(connection, table) for name, table in WRITTEN.items() if table.schema != "account"},
             "streams": _streams(connection, settings.min_gain),

@@ -18,13 +18,11 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import jinja2
 from psycopg import IsolationLevel
 
 from harvester import __version__
-from harvester.config import is_loopback
 from harvester.errors import UsageError
 from harvester.frontier.request_rate import read_rate
 from harvester.monitoring import status
@@ -33,6 +31,7 @@ from harvester.report.charts import percent, plain, short
 from harvester.report.panels import COMMUNITY, HEALTH, Moment, Panel, backlog_parts, counted, known, length
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
+from harvester.warehouse.source import Source, read_source
 from harvester.warehouse.tables import MAIN_TABLES, WRITTEN
 
 if TYPE_CHECKING:
@@ -59,8 +58,8 @@ class Report:
     moment: Moment
     answers: Mapping[str, Answer]
     rows: Mapping[str, Answer]
-    made_up: bool
-    """True if the host that was crawled last is this machine: a sandbox."""
+    source: Source | None
+    """The source of the warehouse; None before its first response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,6 @@ def _read(connection: Connection, settings: Settings, at: datetime | None, patie
     row = connection.execute(
         "SELECT t.at, (SELECT min(started_at) FROM crawl.runs"
         " WHERE coalesce(ended_at, t.at) > t.at - %(past)s AND started_at < t.at),"
-        " (SELECT api_url FROM crawl.runs ORDER BY id DESC LIMIT 1),"
         " (SELECT max(coalesce(ended_at, t.at)) FROM crawl.runs WHERE started_at <= t.at)"
         " FROM (SELECT coalesce(%(at)s, now()) AS at) t",
         {"at": at, "past": _PAST},
@@ -111,7 +109,7 @@ def _read(connection: Connection, settings: Settings, at: datetime | None, patie
     assert row is not None
     rate = read_rate(connection)
     moment = moment_of(row[0], row[1], settings.rate if rate is None else rate)
-    moment = replace(moment, read_until=row[3])
+    moment = replace(moment, read_until=row[2])
     values = {"at": moment.at, "since": moment.since, "step": moment.step, "rate": moment.rate}
 
     figures = FigureSources.find(connection)
@@ -130,7 +128,7 @@ def _read(connection: Connection, settings: Settings, at: datetime | None, patie
     answers["coverage"] = _in_order(answer("coverage"))
     answers |= {panel.name: answer(panel.name) for panel in (*HEALTH, *COMMUNITY) if panel.name not in answers}
     rows = {name: ask(connection, status.count_query(connection, WRITTEN[name]), {}, patience) for name in MAIN_TABLES}
-    return Report(moment, answers, rows, is_loopback(urlsplit(row[2] or "").hostname or ""))
+    return Report(moment, answers, rows, read_source(connection))
 
 
 def _in_order(answer: Answer) -> Answer:
@@ -283,7 +281,7 @@ def render(report: Report, *, live: bool = False) -> str:
     return _template().render(
         policy=policy(live=live),
         at=_moment(report.moment.at),
-        made_up=report.made_up,
+        origin=report.source,
         version=__version__,
         notices=notices(report),
         health=_health_numbers(report),

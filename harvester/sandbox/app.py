@@ -42,11 +42,24 @@ REFUSED = {
 _UNROUTED = "other"
 _ALWAYS = ("/", "/health", "/robots.txt")
 """Paths that answer whatever the state of the server is."""
+IDENTITY = b"x-sandbox"
+"""Header of each response: which community answers."""
 DROP = "sandbox.drop"  # in the scope: closes the connection at once
 
 
 def _headers(sent: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in sent}
+
+
+def _named(send: Send, name: bytes) -> Send:
+    """Return a `send` that adds the header with the community to each response."""
+
+    async def send_named(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (IDENTITY, name)]
+        await send(message)
+
+    return send_named
 
 
 class Application:
@@ -70,6 +83,7 @@ class Application:
         self.states = States()
         self.requests = Requests()
         self._api = Api(community)
+        self._name = community.name.encode()
         self._control = Control(self)
         self._owed = 0.0
         self._garbled: set[tuple[str, bytes]] = set()
@@ -78,6 +92,7 @@ class Application:
         if scope["type"] != "http":
             return
         path, query = scope["path"], scope["query_string"]
+        send = _named(send, self._name)
         if path.startswith("/sandbox/"):
             await self._control.answer(scope, send)
             return

@@ -27,6 +27,7 @@ class Community(CommunityState):
         if users < 1 or seed < 0:
             raise ValueError(f"a community needs at least 1 user and a seed from 0, not {users} and {seed}")
         super().__init__(seed, odd)
+        self.name = f"seed {seed} and {users:,} users"
         generate.fill(self, users)
         if odd:
             self.studios.nulls.update((row, "host") for row in range(0, len(self.studios), HOSTLESS))

@@ -1155,6 +1155,18 @@ rate_limit = _table(
     CheckConstraint("rate >= 0 AND rate < 'Infinity'", name="rate"),
 )
 
+source = _table(
+    "crawl",
+    "source",
+    "One row: the source of all rows. A run with another one is refused.",
+    Column("id", SmallInteger, primary_key=True, autoincrement=False, comment="Always 1."),
+    _text("api_url", "The API that is read.", nullable=False),
+    _text("site_url", "The site whose pages are read.", nullable=False),
+    _text("sandbox", "The community of the sandbox: its rows are synthetic. Null for any other source."),
+    _time("recorded_at", "When its first response came.", nullable=False, server_default=text("clock_timestamp()")),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
 rate_changes = _table(
     "crawl",
     "rate_changes",

@@ -173,6 +173,29 @@ def upgrade():
         comment="One row: the request budget that all workers share (generic cell rate algorithm).",
     )
     op.create_table(
+        "source",
+        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False, comment="Always 1."),
+        sa.Column("api_url", sa.Text(), nullable=False, comment="The API that is read."),
+        sa.Column("site_url", sa.Text(), nullable=False, comment="The site whose pages are read."),
+        sa.Column(
+            "sandbox",
+            sa.Text(),
+            nullable=True,
+            comment="The community of the sandbox: its rows are synthetic. Null for any other source.",
+        ),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+            comment="When its first response came.",
+        ),
+        sa.CheckConstraint("id = 1", name=op.f("source_one_row_check")),
+        sa.PrimaryKeyConstraint("id", name=op.f("source_pkey")),
+        schema="crawl",
+        comment="One row: the source of all rows. A run with another one is refused.",
+    )
+    op.create_table(
         "rate_changes",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="In their order."),
         sa.Column(
@@ -2179,6 +2202,7 @@ def downgrade():
     op.drop_table("sql_parts", schema="crawl")
     op.drop_table("designs", schema="crawl")
     op.drop_table("rate_changes", schema="crawl")
+    op.drop_table("source", schema="crawl")
     op.drop_table("rate_limit", schema="crawl")
     op.drop_table("refreshes", schema="analytics")
     op.drop_table("states", schema="account")

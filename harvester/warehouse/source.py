@@ -1,0 +1,118 @@
+"""The source of a warehouse: the addresses that its first run read, and the sandbox that answers there, if one does.
+
+Rows of two sources cannot be told apart afterwards: the ids of one name other things in the other, and what only one
+of them has would be dated gone. The first response of the first run records the source; a run with another one is
+refused before it stores anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import class_row
+
+from harvester.errors import UsageError
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from harvester.config import Settings
+
+SANDBOX_HEADER = "X-Sandbox"
+"""Header of each response of the sandbox: its community. The site sends none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the rows of a warehouse come from; `sandbox` is the community of the sandbox, None for any other source."""
+
+    api_url: str
+    site_url: str
+    sandbox: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, sandbox: str | None = None) -> Source:
+        """Return the source that settings name."""
+        return cls(settings.api_url, settings.site_url, sandbox)
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Return whether no person made what the source serves."""
+        return self.sandbox is not None
+
+    def __str__(self) -> str:
+        site = "" if self.site_url == self.api_url else f" and {self.site_url}"
+        sandbox = "" if self.sandbox is None else f" (synthetic: the sandbox with {self.sandbox})"
+        return f"{self.api_url}{site}{sandbox}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the facts for `--json`."""
+        return {
+            "api_url": self.api_url,
+            "site_url": self.site_url,
+            "sandbox": self.sandbox,
+            "synthetic": self.is_synthetic,
+        }
+
+
+def sandbox_of(header: bytes | None) -> str | None:
+    """Return the community that a response names in `SANDBOX_HEADER`, cut to 100 printable characters."""
+    return None if not header else "".join(filter(str.isprintable, header.decode("latin-1")))[:100]
+
+
+def read_source(connection: psycopg.Connection[Any]) -> Source | None:
+    """Return the source of the warehouse; None before its first response."""
+    with connection.cursor(row_factory=class_row(Source)) as cursor:
+        return cursor.execute("SELECT api_url, site_url, sandbox FROM crawl.source WHERE id = 1").fetchone()
+
+
+def check_source(connection: psycopg.Connection[Any], settings: Settings) -> Source | None:
+    """Return the source of the warehouse, which the settings must name.
+
+    A sandbox may answer at any address: its first response shows whether it is the recorded one.
+
+    Raises:
+        UsageError: the settings name another source.
+    """
+    source = read_source(connection)
+    if source is not None and not source.is_synthetic:
+        _check_same(source, Source.of(settings))
+    return source
+
+
+def prove_source(connection: psycopg.Connection[Any], answering: Source) -> Source:
+    """Return the source of the warehouse after a response of `answering`, and record it if it is the first.
+
+    Raises:
+        UsageError: the warehouse has another source.
+    """
+    with connection.transaction():
+        connection.execute(
+            "INSERT INTO crawl.source (id, api_url, site_url, sandbox) VALUES (1, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [answering.api_url, answering.site_url, answering.sandbox],
+        )
+        source = read_source(connection)
+        assert source is not None
+        _check_same(source, answering)
+        if source != answering:  # the same sandbox at another address
+            move_source(connection, answering)
+    return answering
+
+
+def move_source(connection: psycopg.Connection[Any], answering: Source) -> None:
+    """Record that the source of the warehouse answers at other addresses now."""
+    connection.execute(
+        "UPDATE crawl.source SET api_url = %s, site_url = %s, sandbox = %s WHERE id = 1",
+        [answering.api_url, answering.site_url, answering.sandbox],
+    )
+
+
+def _check_same(source: Source, answering: Source) -> None:
+    same = source == answering or (source.is_synthetic and source.sandbox == answering.sandbox)
+    if not same:
+        raise UsageError(
+            f"this warehouse holds {source}, and the settings name {answering}: use another home (HARVESTER_HOME) or"
+            " database (HARVESTER_DATABASE_URL) for it. If it is the same source at a new address, run"
+            " `harvester db source --moved`"
+        )
