@@ -203,7 +203,8 @@ def embedded_server(request: pytest.FixtureRequest) -> Iterator[Server]:
             connection.execute("SELECT pg_reload_conf()")
         yield server
     finally:
-        embedded.down(home)
+        for one in (home, home / "sandbox"):  # the second is the home that the pages set
+            embedded.down(one)
         shutil.rmtree(home)
 
 

@@ -500,7 +500,7 @@ def test_the_pace_adds_up_to_what_the_runs_sent_and_wrote(database, look_at):
     assert page.tree.css("#requests .rule")
     assert "budget 2" in page.text("#requests .ruled")
     assert page.facts["notices"][0] == {"tone": "live", "text": "A crawl is at work: 1,800 requests so far."}
-    assert not page.report.made_up
+    assert page.report.source is None
 
 
 def test_what_is_wrong_stands_at_the_head(database, look_at):
