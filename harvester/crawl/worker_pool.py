@@ -21,7 +21,6 @@ from urllib.request import urlopen
 
 import psycopg
 
-from harvester.api.catalogue import STREAMS
 from harvester.config import Settings
 from harvester.crawl.model import Bounds, Figures
 from harvester.crawl.progress import Progress
@@ -50,7 +49,7 @@ _MOST_SOON = 5
 def _check_sandbox(connection: Connection, settings: Settings) -> None:
     """Ask a sandbox for its name before workers start, each of which would refuse another one by itself.
 
-    No rate limit applies: a sandbox is asked, or whatever took its place on this machine.
+    The request is to a control of the sandbox, which no rate limit concerns and no count includes.
 
     Raises:
         UsageError: the warehouse has another source.
@@ -58,7 +57,7 @@ def _check_sandbox(connection: Connection, settings: Settings) -> None:
     source = check_source(connection, settings)
     if source is None or not source.is_synthetic or settings.public_hosts:
         return
-    with suppress(OSError, HTTPException), urlopen(settings.api_url + STREAMS["health"].path, timeout=5) as response:  # noqa: S310
+    with suppress(OSError, HTTPException), urlopen(settings.api_url + "/sandbox/requests", timeout=5) as response:  # noqa: S310
         name = response.headers.get(SANDBOX_HEADER, "")
         prove_source(connection, Source.of(settings, sandbox_of(name.encode("latin-1"))))
 
