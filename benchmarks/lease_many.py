@@ -57,11 +57,14 @@ def fill(connection: Connection, walks: int) -> None:
 def measure(connection: Connection, run: int, purpose: Purpose, times: int = LEASES) -> list[float]:
     """Milliseconds of each lease; what was leased is settled in between."""
     took = []
-    picker = Picker()
+    picker = Picker(min_gain=0.5)
     since = None
     for _ in range(times):
         began = time.perf_counter()
-        leases = frontier.lease(connection, run, NAMES, 100, since=since, purpose=purpose, min_gain=0.5, picker=picker)
+        if purpose is Purpose.SCHEDULED:
+            leases = frontier.lease_scheduled(connection, run, NAMES, 100, picker)
+        else:
+            leases = frontier.lease(connection, run, NAMES, 100, since=since, purpose=purpose)
         took.append(1000 * (time.perf_counter() - began))
         if purpose in (Purpose.NEW, Purpose.DUE):
             since = leases[-1].due_at
@@ -110,9 +113,9 @@ def main() -> None:
 
 def explain(connection: Connection) -> str:
     """The plan by which scheduled visits are found, as it ran."""
-    picker = Picker()
-    picker.pick(connection, NAMES, 100, 0.5)
-    plan = picker.explain(connection, NAMES, 0.5)
+    picker = Picker(min_gain=0.5)
+    picker.pick(connection, NAMES, 100)
+    plan = picker.explain(connection, NAMES)
     return "\n".join(line for line in plan if "walks" in line or "Execution" in line)
 
 

@@ -205,7 +205,7 @@ def in_project(world: World, budget: float, connection: Connection, run: int, ki
     connection.execute("UPDATE crawl.frontier SET due_at = %s + random() * %s", [START, timedelta(days=FLOOR_DAYS)])
     connection.execute("VACUUM ANALYZE crawl.frontier")
     owed = 0
-    picker = frontier.Picker()
+    picker = frontier.Picker(min_gain=1e-9)
     for tick in range(int(DAYS / TICK)):
         day = (tick + 1) * TICK
         now = START + timedelta(days=day)
@@ -218,16 +218,8 @@ def in_project(world: World, budget: float, connection: Connection, run: int, ki
         while owed >= 100 or (owed and tick == int(DAYS / TICK) - 1):
             leases = frontier.lease(connection, run, NAMES, min(100, owed), purpose=Purpose.DUE, now=now)
             if len(leases) < min(100, owed):
-                leases += frontier.lease(
-                    connection,
-                    run,
-                    NAMES,
-                    min(100, owed) - len(leases),
-                    purpose=Purpose.SCHEDULED,
-                    min_gain=1e-9,
-                    picker=picker,
-                    now=now,
-                )
+                rest = min(100, owed) - len(leases)
+                leases += frontier.lease_scheduled(connection, run, NAMES, rest, picker, now=now)
             lists = np.array([one.visit.entity_id for one in leases])
             believed = beliefs_of(connection, stream, lists)
             gaps, found = world.visit(lists, day)

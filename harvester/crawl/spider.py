@@ -312,21 +312,18 @@ class FrontierSpider(Spider):
         shares = Shares(self.session.settings.shares, due_only=self.due_only or only is not None)
         self.session.requests_by_purpose = shares.spent
         purpose = leases.Purpose.NEW
-        picker = leases.Picker()
+        picker = leases.Picker(self.min_gain)
         while True:
             while not self._enough() and len(self._tasks) < self._at_once(at_once):
                 if not ready:
                     for purpose in shares.order():
                         ready += await self.session.call(
-                            leases.lease,
+                            partial(leases.lease_scheduled, picker=picker)
+                            if purpose is leases.Purpose.SCHEDULED
+                            else partial(leases.lease, only=only, since=since.get(purpose), purpose=purpose),
                             self.session.run,
                             names,
                             2 * at_once,
-                            only,
-                            since.get(purpose),
-                            purpose=purpose,
-                            min_gain=self.min_gain,
-                            picker=picker,
                         )
                         if ready:
                             break

@@ -180,16 +180,29 @@ _LEAST_REACH = 4
 """Entries of a queue that are looked at, at least."""
 
 
-class Picker:
-    """Finds the visits that save most, and remembers how far it had to look in each queue for them."""
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A frontier entry that pays, and when it was visited last."""
 
-    def __init__(self) -> None:
+    stream: str
+    entity_id: int
+    visited_at: datetime
+
+
+class Picker:
+    """Finds the visits that save most, and remembers how far it had to look in each queue for them.
+
+    A visit must save `min_gain` item-days; 0: anything.
+    """
+
+    def __init__(self, min_gain: float = 0.0) -> None:
+        self._min_gain = min_gain
         self._reach: dict[int, int] = {}
 
     def pick(
-        self, connection: Connection, streams: Sequence[str], count: int, min_gain: float, now: datetime | None = None
-    ) -> list[tuple[str, int, str]]:
-        """Return the `count` entries (stream, entity, ctid) whose visits save most, if that is at least the minimum.
+        self, connection: Connection, streams: Sequence[str], count: int, now: datetime | None = None
+    ) -> list[Pick]:
+        """Return the `count` entries whose visits save most, of those that save enough.
 
         A queue is first in, first out, so that its best stand at its head. Of each as many are looked at as were taken
         from it last time, times two, and again while all of them are taken.
@@ -197,7 +210,7 @@ class Picker:
         queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].item_weight})
         reach = {queue: min(count, self._reach.get(queue, _LEAST_REACH)) for queue in queues}
         while True:
-            values = _head_values(queues, list(reach.values()), min_gain, now)
+            values = self._head_values(queues, list(reach.values()), now)
             with connection.transaction():
                 best = connection.execute(_HEADS, values).fetchall()[:count]
             taken = Counter(queue for *_, queue in best)
@@ -207,25 +220,24 @@ class Picker:
                 reach[queue] = min(count, 2 * reach[queue])
             if not short:
                 self._reach = {queue: max(_LEAST_REACH, 2 * number) for queue, number in taken.items()}
-                return [(stream, entity, place) for stream, entity, place, _ in best]
+                return [Pick(*entry) for *entry, _ in best]
 
-    def explain(self, connection: Connection, streams: Sequence[str], min_gain: float) -> list[str]:
+    def explain(self, connection: Connection, streams: Sequence[str]) -> list[str]:
         """Return the plan of the search, with what it read: for benchmarks."""
         queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].item_weight})
-        values = _head_values(queues, [self._reach.get(queue, _LEAST_REACH) for queue in queues], min_gain, None)
+        values = self._head_values(queues, [self._reach.get(queue, _LEAST_REACH) for queue in queues], None)
         plan = connection.execute("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) " + _HEADS, values)
         return [str(line) for (line,) in plan.fetchall()]
 
-
-def _head_values(queues: list[int], reach: list[int], min_gain: float, now: datetime | None) -> dict[str, Any]:
-    return {
-        "queues": queues,
-        "roots": [sqrt(rates.priority_of(queue % rates.CLASSES)) for queue in queues],
-        "ripe": [interval(rates.priority_of(queue % rates.CLASSES), min_gain) for queue in queues],
-        "reach": reach,
-        "now": now,
-        "seconds": LEASE_SECONDS,
-    }
+    def _head_values(self, queues: list[int], reach: list[int], now: datetime | None) -> dict[str, Any]:
+        return {
+            "queues": queues,
+            "roots": [sqrt(rates.priority_of(queue % rates.CLASSES)) for queue in queues],
+            "ripe": [interval(rates.priority_of(queue % rates.CLASSES), self._min_gain) for queue in queues],
+            "reach": reach,
+            "now": now,
+            "seconds": LEASE_SECONDS,
+        }
 
 
 def lease(
@@ -237,42 +249,40 @@ def lease(
     since: datetime | None = None,
     *,
     purpose: Purpose = Purpose.DUE,
-    min_gain: float = 0.0,
-    picker: Picker | None = None,
     now: datetime | None = None,
 ) -> list[Lease]:
-    """Take up to `count` entries for a purpose; with `only`, of these entities or on their pages, new or due.
+    """Lease up to `count` entries for a purpose; with `only`, of these entities or on their pages, new or due.
 
     `since` is when the last entry that was leased had become due. What is due goes on from there as a rule, and the
-    search for it need not pass by the places in the index of all that was done before. `min_gain` is what a scheduled
-    visit must save, in item-days (0: anything), and `picker` finds them; `now` is the time, None for the clock's.
+    search for it need not pass by the places in the index of all that was done before. `now` is the time, None for the
+    clock's. Scheduled visits are leased by `lease_scheduled`.
     """
-    values: dict[str, Any] = {
+    values = {
         "streams": list(streams),
         "count": count,
-        "run": run,
-        "seconds": LEASE_SECONDS,
         "only": None if only is None else list(only),
         "since": since or datetime.min.replace(tzinfo=UTC),
-        "full": purpose is Purpose.AUDIT,
-        "now": now,
-    } | _STREAMS_OF
-    for _ in range(2):
-        picked: list[tuple[str, int, str]] = []
-        if purpose is Purpose.SCHEDULED:
-            picked = (picker or Picker()).pick(connection, streams, count, min_gain, now)
-            values |= {name: [walk[at] for walk in picked] for at, name in enumerate(("picked", "entities", "places"))}
-        with connection.transaction():
-            rows = connection.execute(_LEASES[purpose], values).fetchall()
-        if rows or not picked:
-            break  # else all that was picked has moved or was taken since
-    if not rows and since is not None:
+    }
+    leases = _lease(connection, run, _CHOSEN[purpose], values, full=purpose is Purpose.AUDIT, now=now)
+    if not leases and since is not None:
         return lease(connection, run, streams, count, only, purpose=purpose, now=now)
-    leases = []
-    for stream, entity, owner, username, host, asked, *rest in rows:
-        query = None if asked is None else Query(*asked)
-        visit = Visit(STREAMS[stream], entity, owner, username, host, query=query)
-        leases.append(Lease(visit, *rest))
+    return leases
+
+
+def lease_scheduled(
+    connection: Connection, run: int, streams: Sequence[str], count: int, picker: Picker, *, now: datetime | None = None
+) -> list[Lease]:
+    """Lease up to `count` entries whose visits save most, as a picker finds them; `now` as in `lease`."""
+    for _ in range(2):
+        picks = picker.pick(connection, streams, count, now)
+        values = {
+            "names": [pick.stream for pick in picks],
+            "entities": [pick.entity_id for pick in picks],
+            "visited": [pick.visited_at for pick in picks],
+        }
+        leases = _lease(connection, run, _PICKED, values, now=now)
+        if leases or not picks:
+            break  # else all that was picked was visited or leased since
     return leases
 
 
@@ -288,33 +298,38 @@ def lease_this(
 ) -> Lease:
     """Lease one entry, even if another run holds it; `full`: its list is to be read in full.
 
-    With `restart` the visit begins with its first page, wherever an earlier lease of it ended. An entry that is not in
-    scope yet is put there. What is only asked for a reason does not become due by that.
+    An entry that is not in scope yet is put there. What is only asked for a reason does not become due by that.
     """
     with connection.transaction():
-        row = connection.execute(
+        connection.execute(
             "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)"
             " VALUES (%s, %s, %s, now() + make_interval(secs => %s))"
-            " ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s,"
-            " state = CASE WHEN NOT %s THEN w.state END"
-            " RETURNING w.ctid::text",
-            [stream, entity, owner, ONCE if STREAMS[stream].revisit >= ONCE else 0, full, restart],
-        ).fetchone()
-        assert row is not None
-        picker = _Picked([(stream, entity, row[0])])
-        (leased,) = lease(connection, run, [stream], 1, purpose=Purpose.SCHEDULED, picker=picker)
+            " ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s",
+            [stream, entity, owner, ONCE if STREAMS[stream].revisit >= ONCE else 0, full],
+        )
+        (leased,) = _lease(connection, run, _THIS, {"name": stream, "entity": entity})
     return leased
 
 
-class _Picked(Picker):
-    """Finds what it was told."""
-
-    def __init__(self, walks: list[tuple[str, int, str]]) -> None:
-        super().__init__()
-        self._walks = walks
-
-    def pick(self, *_: Any, **__: Any) -> list[tuple[str, int, str]]:
-        return self._walks
+def _lease(
+    connection: Connection,
+    run: int,
+    chosen: str,
+    values: dict[str, Any],
+    *,
+    full: bool = False,
+    now: datetime | None = None,
+) -> list[Lease]:
+    """Lease the entries that a query chooses; `full`: their lists are to be read in full."""
+    values = values | _STREAMS_OF | {"run": run, "seconds": LEASE_SECONDS, "full": full, "now": now}
+    with connection.transaction():
+        rows = connection.execute(_LEASE.replace("@chosen", chosen), values).fetchall()
+    leases = []
+    for stream, entity, owner, username, host, asked, *rest in rows:
+        query = None if asked is None else Query(*asked)
+        visit = Visit(STREAMS[stream], entity, owner, username, host, query=query)
+        leases.append(Lease(visit, *rest))
+    return leases
 
 
 def _named(*kinds: Kind) -> list[str]:
@@ -354,13 +369,6 @@ def _due_only(which: str) -> str:
 _CHOSEN = {
     Purpose.NEW: _due_only("w.visits = 0"),
     Purpose.DUE: _due_only("w.visits > 0"),
-    # By the places where they were just seen: the key of each would be looked up in a leaf of its own of a large index.
-    # An entry that has moved since is left for the next lease.
-    Purpose.SCHEDULED: f"""
-        SELECT w.ctid AS place FROM crawl.frontier w
-        JOIN unnest(%(places)s::text[]::tid[], %(picked)s::text[], %(entities)s::bigint[])
-            AS p (place, stream, entity_id) ON w.ctid = p.place AND w.stream = p.stream AND w.entity_id = p.entity_id
-        WHERE {_FREE} FOR UPDATE OF w SKIP LOCKED""",
     # Places in the table, drawn evenly: a row that is there is as likely as any other to stand on one of them.
     Purpose.RECHECK: f"""
         SELECT w.stream, w.entity_id FROM crawl.frontier w
@@ -384,13 +392,20 @@ _CHOSEN = {
             AND w.state IS NULL AND w.failures = 0 AND {_FREE}
         ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED""",
 }
+_PICKED = f"""
+        SELECT w.stream, w.entity_id FROM unnest(%(names)s::text[], %(entities)s::bigint[], %(visited)s::timestamptz[])
+            AS p (stream, entity_id, visited_at)
+        JOIN crawl.frontier w USING (stream, entity_id)
+        WHERE w.visited_at = p.visited_at AND {_FREE} FOR UPDATE OF w SKIP LOCKED"""
+"""Without those that were visited since they were picked."""
+_THIS = "SELECT %(name)s::text AS stream, %(entity)s::bigint AS entity_id"
 
 _HEADS = f"""
-SELECT h.stream, h.entity_id, h.place, q.queue
+SELECT h.stream, h.entity_id, h.visited_at, q.queue
 FROM unnest(%(queues)s::smallint[], %(roots)s::float8[], %(ripe)s::float8[], %(reach)s::int[])
     AS q (queue, root, ripe, reach)
 CROSS JOIN LATERAL (
-    SELECT w.stream, w.entity_id, w.ctid::text AS place, extract(epoch FROM {NOW} - w.visited_at) * q.root AS score
+    SELECT w.stream, w.entity_id, w.visited_at, extract(epoch FROM {NOW} - w.visited_at) * q.root AS score
     FROM crawl.frontier w
     WHERE w.queue = q.queue AND w.visited_at <= {NOW} - make_interval(secs => 86400 * q.ripe)
         AND {_FREE} AND w.failures = 0
@@ -410,7 +425,7 @@ WITH due AS (@chosen), taken AS (
             <= {NOW} - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8), false),
         started_at = CASE WHEN w.state IS NULL THEN {NOW} ELSE w.started_at END,
         started_depth = CASE WHEN w.state IS NULL THEN w.depth ELSE w.started_depth END
-    FROM due WHERE @same
+    FROM due WHERE w.stream = due.stream AND w.entity_id = due.entity_id
     RETURNING w.*
 )
 SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id,
@@ -436,13 +451,6 @@ LEFT JOIN scratch.studios s ON t.stream = ANY(%(of_studios)s) AND s.id = t.entit
 LEFT JOIN crawl.queries q ON t.stream = ANY(%(of_queries)s) AND q.id = t.entity_id
 ORDER BY t.due_at, t.stream, t.entity_id
 """
-_BY_KEY = "w.stream = due.stream AND w.entity_id = due.entity_id"
-_LEASES = {
-    purpose: _LEASE.replace("@chosen", chosen).replace(
-        "@same", "w.ctid = due.place" if purpose is Purpose.SCHEDULED else _BY_KEY
-    )
-    for purpose, chosen in _CHOSEN.items()
-}
 
 
 _GIVE_BACK = """

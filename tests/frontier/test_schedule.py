@@ -18,8 +18,8 @@ from harvester.config import load
 from harvester.crawl.commit import Writer, finish_visits
 from harvester.frontier import fitting, rates
 from harvester.frontier import leases as frontier
-from harvester.frontier.leases import Picker, Purpose
-from harvester.frontier.revisit import PRIOR_DECAY, Group, outlook
+from harvester.frontier.leases import Pick, Picker, Purpose
+from harvester.frontier.revisit import PRIOR_DECAY, Group, min_gain_for, outlook
 from harvester.monitoring.plan import read_scope
 from harvester.warehouse.connect import Connection, open_connection
 
@@ -86,12 +86,10 @@ def test_the_pick_is_the_exact_best_whatever_was_picked_before(seed: int, connec
     ]
     fill(connection, rows)
     worth = {n: ago**2 * rates.priority_of(class_) / 2 for n, class_, ago in rows}
-    picker = Picker()
+    picker = Picker(min_gain=1e-3)
     left = dict(worth)
     for count in (7, 40, 3, 100, 60):
-        leases = frontier.lease(
-            connection, run, NAMES, count, purpose=Purpose.SCHEDULED, min_gain=1e-3, picker=picker, now=START
-        )
+        leases = frontier.lease_scheduled(connection, run, NAMES, count, picker, now=START)
         taken = sorted((left.pop(lease.visit.entity_id) for lease in leases), reverse=True)
         pays = sorted((value for value in (*taken, *left.values()) if value >= 1e-3), reverse=True)
         assert taken == pytest.approx(pays[:count])
@@ -100,37 +98,40 @@ def test_the_pick_is_the_exact_best_whatever_was_picked_before(seed: int, connec
 def test_nothing_is_visited_that_does_not_save_the_price(connection: Connection, run: int) -> None:
     fill(connection, [(n, 12, days) for n, days in enumerate((1.0, 3.0, 4.0, 5.0, 9.0))])
     min_gain = 4.5**2 * rates.priority_of(12) / 2
-    leases = frontier.lease(connection, run, NAMES, 10, purpose=Purpose.SCHEDULED, min_gain=min_gain, now=START)
+    leases = frontier.lease_scheduled(connection, run, NAMES, 10, Picker(min_gain), now=START)
     assert {lease.visit.entity_id for lease in leases} == {3, 4}
-    assert not frontier.lease(connection, run, NAMES, 10, purpose=Purpose.SCHEDULED, min_gain=min_gain, now=START)
+    assert not frontier.lease_scheduled(connection, run, NAMES, 10, Picker(min_gain), now=START)
 
 
-def test_entries_moved_before_their_lease_are_picked_again(connection: Connection, run: int) -> None:
+def test_what_was_visited_after_the_pick_is_not_leased(connection: Connection, run: int) -> None:
     class Disturbed(Picker):
-        """All entries move after the first pick, as they do when lists are classed again."""
+        """Another worker visits some entries after the first pick, and lists are classified again."""
 
-        moved = False
+        visited = (3, 7)
 
-        def pick(self, *arguments: Any, **options: Any) -> list[tuple[str, int, str]]:
-            found = super().pick(*arguments, **options)
-            if not self.moved:
-                connection.execute("UPDATE crawl.frontier SET item_count = item_count")
-                self.moved = True
-            return found
+        def pick(self, *arguments: Any, **options: Any) -> list[Pick]:
+            picks = super().pick(*arguments, **options)
+            connection.execute("UPDATE crawl.frontier SET item_count = item_count")
+            connection.execute(
+                "UPDATE crawl.frontier SET visited_at = %s WHERE entity_id = ANY(%s)", [START, list(self.visited)]
+            )
+            return picks
 
     fill(connection, [(n, 12, 10.0 + n) for n in range(20)])
-    leases = frontier.lease(
-        connection, run, NAMES, 20, purpose=Purpose.SCHEDULED, min_gain=1e-6, now=START, picker=Disturbed()
-    )
-    assert sorted(lease.visit.entity_id for lease in leases) == list(range(20))
+    picker = Disturbed(min_gain=1e-6)
+    leases = frontier.lease_scheduled(connection, run, NAMES, 20, picker, now=START)
+    assert {lease.visit.entity_id for lease in leases} == set(range(20)) - set(picker.visited)
+    frontier.release(connection, leases)
+    picker.visited = tuple(range(20))
+    assert not frontier.lease_scheduled(connection, run, NAMES, 20, picker, now=START)
 
 
 def test_two_workers_pick_different_visits(connection: Connection, run: int, database: str) -> None:
     fill(connection, [(n, 12, 10.0 + n) for n in range(50)])
     with open_connection(database, autocommit=True) as other:
         second = frontier.begin_run(other, load(home="/dev/null"), "test")
-        mine = frontier.lease(connection, run, NAMES, 20, purpose=Purpose.SCHEDULED, min_gain=1e-6, now=START)
-        theirs = frontier.lease(other, second, NAMES, 40, purpose=Purpose.SCHEDULED, min_gain=1e-6, now=START)
+        mine = frontier.lease_scheduled(connection, run, NAMES, 20, Picker(1e-6), now=START)
+        theirs = frontier.lease_scheduled(other, second, NAMES, 40, Picker(1e-6), now=START)
     assert sorted(lease.visit.entity_id for lease in (*mine, *theirs)) == list(range(50))
 
 
@@ -423,7 +424,7 @@ def test_a_lease_reads_the_index_and_not_the_table(connection: Connection) -> No
         [STREAM.name, START, START, LANE * rates.CLASSES],
     )
     connection.execute("ANALYZE crawl.frontier")
-    plan = "\n".join(Picker().explain(connection, NAMES, 0.5))
+    plan = "\n".join(Picker(min_gain=0.5).explain(connection, NAMES))
     assert "frontier_queue_idx" in plan
     assert "Seq Scan" not in plan
 
@@ -538,6 +539,61 @@ def test_priors_are_fitted_when_asked(harvest: Any) -> None:
     )[0]
     assert facts == {"priors": count, "lists": lists}
     assert (count > 0, oldest) == (True, True)
+
+
+def simulate(connection: Connection, run: int, true: Any, days: range, visits: int, rng: Any) -> float:
+    """Visit lists for some days, as many a day, and fit every tenth day; returns the item-days of waiting that end."""
+    picker = Picker(min_gain=1e-9)
+    last = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
+    waited = 0.0
+    for day in days:
+        now = START + timedelta(days=day)
+        if day % 10 == 0:
+            with connection.transaction():
+                fitting.fit(connection)
+        leases = frontier.lease(connection, run, NAMES, visits, now=now)
+        leases += frontier.lease_scheduled(connection, run, NAMES, visits - len(leases), picker, now=now)
+        done = []
+        for lease in leases:
+            number = lease.visit.entity_id
+            gap = (now - last[number]) / timedelta(days=1)
+            last[number] = now
+            waited += true[number] * gap**2 / 2
+            done.append(ended(lease, kind="project", fresh=int(rng.poisson(true[number] * gap))))
+        finish_visits(connection, done, now)
+    return waited
+
+
+@pytest.mark.parametrize("visits", [pytest.param(25, marks=pytest.mark.soak), 100])
+def test_what_a_plan_predicts_is_what_comes(visits: int, connection: Connection, run: int) -> None:
+    """Of lists with rates of their own, scheduled as crawls schedule them: the delay is within 20% of the plan's."""
+    rng = np.random.default_rng(6)
+    lists, learnt, end = 1000, 60, 120
+    true = rng.gamma(0.4, 0.125, lists)
+    connection.execute(
+        "INSERT INTO scratch.projects (id, shared_at) SELECT n, %s FROM generate_series(0, %s) n",
+        [START - timedelta(days=100), lists - 1],
+    )
+    fill(connection, [(n, 12, float(rng.uniform(0, 10))) for n in range(lists)], due=timedelta(days=10_000))
+    simulate(connection, run, true, range(1, learnt), visits, rng)
+    before = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
+    scope = read_scope(connection)
+    assert sum(group.lists for group in scope.groups) == lists
+    least = outlook(scope.groups, float("inf"))
+    requests = visits + sum(group.lists * group.rate for group in scope.groups) / 40
+    assert requests > least.requests
+    predicted = outlook(scope.groups, min_gain_for(scope.groups, requests))
+    assert predicted.visits == pytest.approx(visits, rel=0.02)
+
+    waited = simulate(connection, run, true, range(learnt, end), visits, rng)
+    after = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
+    # What had waited before is not of these days, and what waits at their end is.
+    first, last = (START + timedelta(days=day) for day in (learnt - 1, end - 1))
+    for number in range(lists):
+        waited -= true[number] * ((first - before[number]) / timedelta(days=1)) ** 2 / 2
+        waited += true[number] * ((last - after[number]) / timedelta(days=1)) ** 2 / 2
+    observed = waited / (true.sum() * (end - learnt))
+    assert predicted.delay == pytest.approx(observed, rel=0.2)
 
 
 def test_a_plan_counts_the_pages_that_visits_took(connection: Connection, run: int) -> None:
