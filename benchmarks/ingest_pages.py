@@ -28,7 +28,7 @@ from harvester.api.decode import decode
 from harvester.api.rows import normalise
 from harvester.config import load
 from harvester.crawl.commit import Writer
-from harvester.crawl.visits import paginator_of, take_page
+from harvester.crawl.visits import paginator_of, take_page, with_rows
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Purpose
 from harvester.frontier.model import Committed, Lease, PageCommit
@@ -84,7 +84,7 @@ def batches(leases: list[Lease], served: dict[int, List], together: int) -> Iter
             pages = []
             for lease, paginator in walks:
                 records = decode(STREAM, served[lease.visit.entity_id].page(paginator.next_request()))
-                pages.append(take_page(lease, paginator, records)[0])
+                pages.append(with_rows(take_page(lease, paginator, records)[0], records))
             yield pages
             walks = [
                 (replace(lease, position=lease.position + 1), paginator)

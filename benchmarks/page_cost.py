@@ -30,7 +30,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
 from harvester.config import load
 from harvester.crawl.commit import Writer
-from harvester.crawl.visits import paginator_of, take_page
+from harvester.crawl.visits import paginator_of, take_page, with_rows
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Purpose
 from harvester.frontier.model import Committed
@@ -139,7 +139,7 @@ def _take(writer: Writer, lease: Lease, served: comments.List, into: Counter[str
     with counted(into, "decode"):
         records = decode(STREAM, body)
     with counted(into, "normalise"):
-        page, _ = take_page(lease, paginator, records)
+        page = with_rows(take_page(lease, paginator, records)[0], records)
     with tempfile.TemporaryFile() as trace:
         pgconn = writer.connection.pgconn
         pgconn.trace(trace.fileno())

@@ -33,11 +33,12 @@ class Control:
     """Evidence of this run's answers on the state of the site.
 
     Args:
-        usual: By stream the share of answers, in the runs before, that said that something is not there.
+        usual: By stream the share of answers, in the runs before, that said that something is not there; may be set
+            later.
     """
 
     def __init__(self, usual: Mapping[str, float] | None = None) -> None:
-        self._usual = usual or {}
+        self.usual = usual or {}
         self._found_at: dict[str, float] = {}
         self._doubted_at: dict[str, float] = {}
         self._mistook_at = -math.inf
@@ -77,7 +78,7 @@ class Control:
     def miss(self, stream: str) -> bool:
         """Count one more known thing of a stream as missing; return whether too many are for that to be chance."""
         self._missing[stream] += 1
-        share = min(0.9, max(_PLAUSIBLE, _TIMES_USUAL * self._usual.get(stream, 0.0)))
+        share = min(0.9, max(_PLAUSIBLE, _TIMES_USUAL * self.usual.get(stream, 0.0)))
         return leaps(self._missing[stream], self._missing[stream] + self._found[stream], share)
 
 

@@ -18,7 +18,8 @@ from scrapy.extensions.feedexport import FeedExporter
 
 from harvester.api.rows import Rows, normalise
 from harvester.api.stream import Stream
-from harvester.crawl.spider import FrontierSpider, Page
+from harvester.crawl.items import Page
+from harvester.crawl.spider import FrontierSpider
 from harvester.frontier.model import Committed, PageCommit
 
 Line = dict[str, Any]

@@ -10,8 +10,8 @@ from scrapy.exceptions import IgnoreRequest
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
+from harvester.crawl.fetch import AS_WRITTEN, BROKEN
 from harvester.crawl.run import scrapy_settings
-from harvester.crawl.spider import AS_WRITTEN, BROKEN
 from harvester.errors import DecodeError, HarvesterError, TransientHTTP
 from harvester.frontier.model import ANSWERS
 from harvester.proxies import proxy_for, without_credentials
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from harvester.config import Settings
 
 _WITHOUT_WAREHOUSE: dict[str, Any] = {
-    "DOWNLOADER_MIDDLEWARES": {"harvester.crawl.middlewares.PoliteMiddleware": None},
+    "DOWNLOADER_MIDDLEWARES": {
+        "harvester.crawl.middlewares.PoliteMiddleware": None,
+        "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
+    },
     "ITEM_PIPELINES": {"harvester.crawl.pipelines.WarehousePipeline": None},
     "EXTENSIONS": {"harvester.crawl.extensions.RecordFeedExporter": None},
 }

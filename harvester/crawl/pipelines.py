@@ -1,22 +1,36 @@
-"""The one item pipeline: a page into the warehouse."""
+"""The item pipelines: make rows of a page's records, then commit the page to the warehouse."""
 
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
 from harvester.crawl.futures import set_error, set_result
-from harvester.crawl.spider import Page
+from harvester.crawl.items import Page
+from harvester.crawl.visits import with_rows
 from harvester.errors import HarvesterError, WarehouseError
+from harvester.frontier.model import Rejected
 from harvester.monitoring.checks import findings
 
 if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
     from harvester.crawl.spider import FrontierSpider
 
 
 logger = logging.getLogger(__name__)
+
+
+class NormalizePipeline:
+    """Makes the rows of a page from its records."""
+
+    def process_item(self, item: Page) -> Page:
+        """Add the rows to the commit of a page."""
+        item.commit = with_rows(item.commit, item.answer.records)
+        return item
 
 
 class WarehousePipeline:
@@ -29,7 +43,10 @@ class WarehousePipeline:
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's way to build a component."""
-        return cls(crawler.spider)  # type: ignore[arg-type]
+        pipeline = cls(crawler.spider)  # type: ignore[arg-type]
+        crawler.signals.connect(pipeline.item_dropped, signal=signals.item_dropped)
+        crawler.signals.connect(pipeline.item_error, signal=signals.item_error)
+        return pipeline
 
     async def open_spider(self) -> None:
         """Begin the run, or do not start at all."""
@@ -46,11 +63,20 @@ class WarehousePipeline:
         """Commit the page and tell the visit that waits for it."""
         try:
             result = await self.session.commit(item.commit)
-        except Exception as error:  # noqa: BLE001  (raised where the page is awaited)
+        except Exception as error:  # noqa: BLE001  (handed to the visit)
             set_error(item.result, error)
         else:
             set_result(item.result, result)
         return item
+
+    def item_dropped(self, item: Page, exception: BaseException) -> None:
+        """Postpone the visit of a page that a pipeline dropped: nothing of it is stored."""
+        set_result(item.result, Rejected(f"dropped by an item pipeline: {exception}"))
+
+    def item_error(self, item: Page, failure: "Failure") -> None:
+        """End the crawl with the error of a pipeline."""
+        error: Any = failure.value
+        set_error(item.result, error)
 
     async def close_spider(self) -> None:
         """End the run."""

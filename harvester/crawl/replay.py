@@ -20,9 +20,8 @@ from harvester.api.stream import Paging
 from harvester.config import Settings
 from harvester.crawl.archive import LARGEST_WAIT, Archived, Transaction, read_archives
 from harvester.crawl.commit import Writer
-from harvester.crawl.set_aside import without_refused_at
-from harvester.crawl.spider import is_absent
-from harvester.crawl.visits import Paginator, paginator_of, take_object, take_page
+from harvester.crawl.fetch import is_absent
+from harvester.crawl.visits import Paginator, paginator_of, take_object, take_page, with_rows
 from harvester.erasure.erase import load_rule
 from harvester.errors import DecodeError, UsageError
 from harvester.frontier import leases
@@ -204,6 +203,7 @@ class _Replay:
             self.done.out_of_step += 1
             return
         page = take_object(lease, records) if paginator is None else take_page(lease, paginator, records, aside)[0]
+        page = with_rows(page, records)
         if page.visit_result is not None:
             page = replace(page, visit_result=replace(page.visit_result, proven=part.proven))
         if paginator is None or paginator.finished:

@@ -180,15 +180,16 @@ def _crawl_with_workers(settings: Settings, order: CrawlOptions, names: list[str
 
 
 def _summary(spider: HarvestSpider) -> Summary:
+    figures = spider.figures()
     return Summary(
         outcome=spider.outcome,
-        requests=spider.session.requests,
-        retries=spider.retries,
-        postponed=spider.postponed,
+        requests=figures.requests,
+        retries=figures.retries,
+        postponed=figures.postponed,
         replaced=0,
-        seconds=round(spider.elapsed, 3),
+        seconds=round(figures.elapsed, 3),
         counts=spider.session.counts.as_json(),
-        backlog=spider.left.due,
+        backlog=figures.due,
         findings=spider.findings,
     )
 

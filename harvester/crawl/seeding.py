@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from scrapy.http import Response
-
 from harvester.api.catalogue import PAGE_LIMIT, RANKING_DEPTH, STREAMS
 from harvester.api.rows import Query, Rows, Visit, normalise
 from harvester.api.stream import Kind
@@ -15,10 +13,11 @@ from harvester.choices import RankedKind
 from harvester.config import Settings
 from harvester.crawl.archive import Part
 from harvester.crawl.commit import Writer
+from harvester.crawl.fetch import Fetched, Unusable
 from harvester.crawl.rate_limit import Interrupted
 from harvester.crawl.run import run_spider
 from harvester.crawl.session import Session
-from harvester.crawl.spider import FrontierSpider, Unusable
+from harvester.crawl.spider import FrontierSpider
 from harvester.erasure.erase import load_rule
 from harvester.errors import HarvesterError, Stop, TransientHTTP, UsageError
 from harvester.frontier import leases
@@ -162,19 +161,19 @@ class LookupSpider(FrontierSpider):
     names: Sequence[str] = ()
     why = ""
 
-    async def _work(self) -> None:
+    async def work(self) -> None:
+        """Look all names up."""
         self.found: dict[str, list[Rows] | None] = {}
-        self._read: list[tuple[Response, Visit, str, Part | None]] = []
+        self._answers: list[Fetched] = []
         try:
             await self._look_up()
         finally:
             is_used = len(self.found) == len(self.names) and None not in self.found.values()
-            for response, visit, query, part in self._read:
-                super()._archive(response, visit, query, part if is_used else None)
-
-    def _archive(self, response: Response, visit: Visit, query: str, part: Part | None) -> str | None:
-        self._read.append((response, visit, query, part))
-        return None
+            for answer in self._answers:
+                if is_used:
+                    answer.use()
+                else:
+                    answer.discard()
 
     async def _look_up(self) -> None:
         at_once = asyncio.Semaphore(self.most_at_once)
@@ -183,13 +182,15 @@ class LookupSpider(FrontierSpider):
             async with at_once:
                 visit = Visit(STREAMS["user"], 0, username=name)
                 try:
-                    records = await self.read(visit, "", part=Part(alone=True))
+                    answer = await self.fetcher.read(visit, "", part=Part(alone=True))
                 except TransientHTTP as error:
                     raise HarvesterError(
                         f"{self.session.settings.api_url} could not be asked ({error}): nothing was seeded"
                     ) from None
                 except Unusable as error:
                     raise self._not_the_api(str(error)) from None
+                self._answers.append(answer)
+                records = answer.records
                 if records is None:
                     self.found[name] = None
                     return
@@ -218,6 +219,7 @@ class LookupSpider(FrontierSpider):
         if name is None:
             return
         with suppress(HarvesterError):
-            records: Any = await self.read(Visit(STREAMS["username_check"], 0, username=name), "")
+            with await self.fetcher.read(Visit(STREAMS["username_check"], 0, username=name), "") as answer:
+                records: Any = answer.records
             meanings = {"username exists": " any more: the account was deleted or banned", "valid username": ""}
             self.why = meanings.get(records[0].msg, ", which can be no name") if records else ""

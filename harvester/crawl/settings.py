@@ -44,7 +44,10 @@ EXTENSIONS_BASE: dict[str, int] = {}
 EXTENSIONS = {"harvester.crawl.extensions.RecordFeedExporter": 0}  # default: all of Scrapy's; feeds alone are used
 FEED_EXPORT_ENCODING = "utf-8"  # default: JSON with all other letters escaped
 FEED_EXPORTERS = {"gz": "harvester.crawl.extensions.GzipJsonLinesExporter"}  # default: no format for out.jsonl.gz
-ITEM_PIPELINES = {"harvester.crawl.pipelines.WarehousePipeline": 100}
+ITEM_PIPELINES = {
+    "harvester.crawl.pipelines.NormalizePipeline": 100,
+    "harvester.crawl.pipelines.WarehousePipeline": 300,
+}
 
 LOG_LEVEL = "WARNING"  # default DEBUG: a line per request would hold names of children
 LOG_FORMATTER = "harvester.crawl.log_formatter.QuietFormatter"  # default: formats every page and item, even unlogged

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -213,7 +214,7 @@ def paginator_of(lease: Lease, down_to: int | None = None, served: int = PAGE_LI
 
 
 def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:
-    """Return the commit of an object's visit; None for `records` means "not found"."""
+    """Return the commit of an object's visit, without its rows; `records` are None if the source says "not found"."""
     stream, entity = lease.visit.stream, lease.visit.entity_id
     found = records or ()
     lost = stream.is_by_name and (stream.answers_for_another(entity, found) or stream.finds_name_free(found))
@@ -224,13 +225,13 @@ def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:
         lost=lost,
         proven=stream.is_by_name and stream.answers_for_it(entity, found),
     )
-    return PageCommit(lease, normalise(lease.visit, found), len(found), visit_result=visit_result)
+    return PageCommit(lease, [], len(found), visit_result=visit_result)
 
 
 def take_page(
     lease: Lease, paginator: Paginator, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()
 ) -> tuple[PageCommit, offset.Step]:
-    """Make the commit of a page of a list, and tell how the paginator saw it.
+    """Make the commit of a page of a list, without its rows, and tell how the paginator saw it.
 
     `records` is None where the source says that there is no such list; `aside` are the items that cannot be used.
     """
@@ -242,7 +243,7 @@ def take_page(
     noted = lease.full and stream.members is not None and (visit_result is None or visit_result.seen is None)
     page = PageCommit(
         lease,
-        normalise(lease.visit, records) if records else [],
+        [],
         len(records or ()),
         state=None if paginator.finished else paginator.kept(),
         visit_result=visit_result,
@@ -255,6 +256,11 @@ def take_page(
         aside=aside,
     )
     return page, result
+
+
+def with_rows(page: PageCommit, records: Sequence[Any] | None) -> PageCommit:
+    """Add the rows that are made of the records of a page."""
+    return replace(page, rows=normalise(page.lease.visit, records)) if records else page
 
 
 def object_in_doubt(lease: Lease, records: Sequence[Any] | None) -> bool:

@@ -16,8 +16,8 @@ from unguarded import without
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.rows import Visit
+from harvester.crawl.fetch import about_it
 from harvester.crawl.names import connects
-from harvester.crawl.spider import _about_it
 from harvester.crawl.visits import page_in_doubt
 from harvester.errors import DecodeError
 from harvester.frontier.model import Lease
@@ -167,9 +167,9 @@ BY_ID = [name for name, stream in STREAMS.items() if stream.answers_for is not N
 @pytest.mark.parametrize("name", BY_ID)
 def test_an_answer_about_another_thing_is_set_aside(name: str) -> None:
     record = SimpleNamespace(id=142)
-    assert _about_it(Visit(STREAMS[name], 142), [record]) == [record]
+    assert about_it(Visit(STREAMS[name], 142), [record]) == [record]
     with pytest.raises(DecodeError, match="about another"):
-        _about_it(Visit(STREAMS[name], 143), [record])
+        about_it(Visit(STREAMS[name], 143), [record])
 
 
 @pytest.mark.parametrize("shown", ["alice", "ALICE", "alicia", None])
@@ -178,9 +178,9 @@ def test_an_answer_that_shows_another_name_is_set_aside(shown: str | None) -> No
     visit = Visit(STREAMS["user"], 142, username="Alice")
     if shown == "alicia":
         with pytest.raises(DecodeError, match="another name"):
-            _about_it(visit, [record])
+            about_it(visit, [record])
     else:
-        assert _about_it(visit, [record]) == [record]
+        assert about_it(visit, [record]) == [record]
 
 
 @pytest.mark.parametrize(

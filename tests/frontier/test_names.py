@@ -15,7 +15,7 @@ from harvester.api.rows import Rows
 from harvester.api.stream import Paging
 from harvester.config import load
 from harvester.crawl.commit import Writer
-from harvester.crawl.visits import paginator_of, take_object, take_page
+from harvester.crawl.visits import paginator_of, take_object, take_page, with_rows
 from harvester.frontier import leases
 from harvester.frontier.model import Committed, Stale
 from harvester.frontier.names import BY_NAME
@@ -58,10 +58,10 @@ class House:
         stream = lease.visit.stream
         records = None if served is None else decode(stream, json.dumps(served).encode())
         if stream.paging is Paging.SINGLE:
-            return self.writer.commit([take_object(lease, records)]).results == [Committed()]
+            return self.writer.commit([with_rows(take_object(lease, records), records)]).results == [Committed()]
         paginator = paginator_of(lease)
         while not paginator.finished:
-            page, _ = take_page(lease, paginator, records)
+            page = with_rows(take_page(lease, paginator, records)[0], records)
             if page.visit_result is not None:
                 page = replace(page, visit_result=replace(page.visit_result, proven=proven))
             if self.writer.commit([page]).results != [Committed()]:

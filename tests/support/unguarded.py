@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 def _names() -> None:
     """No list and no absence by name waits for a proof of the name."""
-    from harvester.crawl import spider
+    from harvester.crawl import visitor
 
-    spider.page_in_doubt = lambda *_, **__: False
-    spider.object_in_doubt = spider.would_date = lambda *_: False
+    visitor.page_in_doubt = lambda *_, **__: False
+    visitor.object_in_doubt = visitor.would_date = lambda *_: False
 
 
 def _ids() -> None:
@@ -57,10 +57,10 @@ def _nulls() -> None:
 
 def _items() -> None:
     """An item that cannot be used costs its whole response."""
-    from harvester.crawl import spider
+    from harvester.crawl import fetch
 
-    decode = spider.decode
-    spider.decode = lambda stream, body, departures, _: decode(stream, body, departures, None)  # type: ignore[assignment]
+    decode = fetch.decode
+    fetch.decode = lambda stream, body, departures, _: decode(stream, body, departures, None)  # type: ignore[assignment]
 
 
 def _index() -> None:
@@ -73,12 +73,12 @@ def _index() -> None:
 
 def _absences() -> None:
     """That something is not there is believed at once."""
-    from harvester.crawl.spider import FrontierSpider
+    from harvester.crawl.visitor import Visitor
 
     async def believed(*_: Any, **__: Any) -> None:
         return None
 
-    FrontierSpider._doubt = believed  # type: ignore[assignment]
+    Visitor._doubt = believed  # type: ignore[assignment]
 
 
 def _erasures() -> None:
@@ -91,10 +91,10 @@ def _erasures() -> None:
 
 def _sources() -> None:
     """What an answer shows of whose it is is not looked at, nor is anything asked because of it."""
-    from harvester.crawl import spider
+    from harvester.crawl import fetch
 
     _ids()
-    spider._about_it = lambda _, records: list(records)  # type: ignore[assignment]
+    fetch.about_it = lambda _, records: list(records)  # type: ignore[assignment]
 
 
 def _places() -> None:
@@ -128,10 +128,10 @@ def _ends() -> None:
 
 def _second_reads() -> None:
     """A response that departs from what is known, or shows an item twice, is taken at once."""
-    from harvester.crawl import spider
+    from harvester.crawl import deviations, fetch
 
-    spider.CONFIRM_ATTEMPTS = 0
-    spider._repeats_itself = lambda *_: False
+    deviations.CONFIRM_ATTEMPTS = 0
+    fetch._repeats_itself = lambda *_: False
 
 
 def _checkpoints() -> None:

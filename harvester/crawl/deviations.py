@@ -1,0 +1,70 @@
+"""Deviations of the source from the declared schema: confirmed by repeated responses, and reported once a run."""
+
+import logging
+from collections import Counter
+
+from harvester.api.decode import HARMLESS, SchemaDeviation
+from harvester.api.stream import Stream
+from harvester.crawl.session import Session
+from harvester.frontier import leases
+from harvester.pagination import offset
+
+CONFIRM_ATTEMPTS = 2
+"""Requests that repeat a deviating response, before the deviation is accepted as the API's new schema.
+
+It is so only if each answer departs in the same way: cut and garbled responses differ from each other.
+"""
+
+logger = logging.getLogger(__name__)
+
+
+class DeviationReporter:
+    """Records deviations in `crawl.drift`, and knows those that are there already."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._known: set[tuple[str, str, str]] = set()
+        self._unreported: Counter[tuple[str, str, str]] = Counter()
+        """Deviations that were reported in this run: how often each came since the warehouse was told."""
+
+    async def load(self) -> None:
+        """Read the known deviations from the warehouse."""
+        self._known = await self._session.call(leases.known_drift)
+
+    def is_doubtful(self, stream: Stream, deviations: list[SchemaDeviation], seen: Counter[tuple[str, str]]) -> bool:
+        """Return whether a response has a new deviation: it may be garbled, and is requested again before it counts.
+
+        `seen` counts in how many responses to the same request each deviation was.
+        """
+        places = {(deviation.field, deviation.change) for deviation in deviations if deviation.change not in HARMLESS}
+        seen.update(places)
+        return any(seen[place] <= CONFIRM_ATTEMPTS and (stream.name, *place) not in self._known for place in places)
+
+    async def report(self, stream: Stream, deviation: SchemaDeviation) -> None:
+        """Record a deviation: the first of its kind in this run at once and with a warning, the others by `flush`."""
+        place = (stream.name, deviation.field, deviation.change)
+        if place in self._unreported:
+            self._unreported[place] += 1
+            return
+        self._unreported[place] = 0
+        self._known.add(place)
+        example = self._session.without_erased(deviation.example)
+        if await self._session.call(leases.report_drift, self._session.run, *place, example):
+            logger.warning("%s: %s: %s (see `harvester status`)", *place)
+
+    async def report_step(self, stream: Stream, step: offset.Step, entity: int) -> None:
+        """Report where a page contradicts the declared order of its list."""
+        if step.contradiction:
+            await self.report(
+                stream, SchemaDeviation(stream.key_name, f"not {stream.order.value}", f"{stream.kind.value} {entity}")
+            )
+        if step.crowded:
+            change = "more than a page of items in one second: what is beyond cannot be read"
+            await self.report(stream, SchemaDeviation(stream.key_name, change, f"{stream.kind.value} {entity}"))
+
+    async def flush(self) -> None:
+        """Add what was counted since the last call to the warehouse."""
+        for place, count in list(self._unreported.items()):
+            if count:
+                self._unreported[place] -= count
+                await self._session.call(leases.report_drift, self._session.run, *place, count=count)

@@ -1,0 +1,316 @@
+"""Requests and their answers: sent within the rate limit, repeated where they fail, decoded and archived."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
+
+from scrapy import Request
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    IgnoreRequest,
+    ResponseDataLossError,
+)
+from scrapy.http import Response
+
+from harvester.api.decode import SchemaDeviation, decode, without_mark
+from harvester.api.odd_item import OddItem
+from harvester.api.records import Record
+from harvester.api.rows import Visit
+from harvester.api.stream import Host, Paging, Stream
+from harvester.crawl.account import Account
+from harvester.crawl.archive import Part
+from harvester.crawl.control import Control
+from harvester.crawl.deviations import DeviationReporter
+from harvester.crawl.retry import ATTEMPTS, backoff, retry_after
+from harvester.crawl.session import Session
+from harvester.crawl.visits import address
+from harvester.errors import DecodeError, SetAside, TransientHTTP
+from harvester.frontier.model import ANSWERS, NOT_BELIEVED
+
+BROKEN = (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    ResponseDataLossError,
+    OSError,
+)
+AS_WRITTEN = {"verbatim_url": True}
+"""Addresses are written as they are to be sent: nobody need look for what to quote in them."""
+
+
+class NotBelieved(Exception):  # noqa: N818
+    """An answer that something is not there, by a site that may say so of everything."""
+
+
+class AboutAnotherError(DecodeError):
+    """An answer about another thing than was asked for."""
+
+
+class Unusable(SetAside):
+    """A response that came again and again and cannot be used."""
+
+    def __init__(self, path: str, status: int | None, body: bytes, reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+        self.status = status
+        self.body = body
+
+
+@dataclass(slots=True)
+class Fetched:
+    """A response that was read; as a context it is archived as unused in the end, unless `use` was called.
+
+    Attributes:
+        part: What the response is for, as the archive keeps it; None: it is kept and replayed by nobody.
+        records: None where the source says that there is nothing.
+        odd_items: The items that cannot be used.
+    """
+
+    response: Response
+    visit: Visit
+    query: str
+    part: Part | None
+    archive: Callable[[Response, Visit, str, Part | None], None]
+    records: list[Record] | None = None
+    odd_items: list[OddItem] = field(default_factory=list)
+    _is_archived: bool = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
+
+    def use(self, *, proven: bool = False) -> None:
+        """Archive the response as one that is used; `proven`: its name was shown to be the account's."""
+        self._archive(None if self.part is None else replace(self.part, proven=proven))
+
+    def discard(self) -> None:
+        """Archive the response as one that is not used, unless it is archived already."""
+        self._archive(None)
+
+    def refused(self, reason: str) -> Unusable:
+        """Return the error for records that the decoder takes and the database does not."""
+        if self.visit.stream.is_own:
+            return Unusable("", 200, b"", reason)
+        return Unusable(address(self.visit, self.query), self.response.status, self.response.body, reason)
+
+    def _archive(self, part: Part | None) -> None:
+        if not self._is_archived:
+            self._is_archived = True
+            self.archive(self.response, self.visit, self.query, part)
+
+
+class Fetcher:
+    """Reads records from the API. `download` sends one request through Scrapy's downloader."""
+
+    def __init__(
+        self,
+        session: Session,
+        control: Control,
+        deviations: DeviationReporter,
+        download: Callable[[Request], Awaitable[Response]],
+    ) -> None:
+        self.account = Account(session, self.get)
+        self.retries = 0
+        self._session = session
+        self._control = control
+        self._deviations = deviations
+        self._download = download
+
+    async def get(self, name: str, url: str, headers: dict[str, str]) -> Response:
+        """Send one request of the stream `name`. Raises `TransientHTTP` where the server gave no answer to it."""
+        session = self._session
+        try:
+            response = await self._download(Request(url, headers=headers, dont_filter=True, meta=AS_WRITTEN.copy()))
+        except BROKEN:
+            session.responses[name]["-"] += 1
+            error = TransientHTTP(None)
+        else:
+            session.responses[name][str(response.status)] += 1
+            if response.status in ANSWERS:
+                await session.rate_limiter.answered(None)
+                return response
+            wait, date = (
+                header.decode("latin-1") if (header := response.headers.get(name)) else None
+                for name in ("Retry-After", "Date")
+            )
+            error = TransientHTTP(response.status, retry_after(wait, date, session.now()))
+        await session.rate_limiter.answered(str(error))
+        raise error
+
+    async def read(
+        self,
+        visit: Visit,
+        query: str,
+        attempts: int = ATTEMPTS,
+        part: Part | None = None,
+        *,
+        odd: set[int] | None = None,
+        doubt: Callable[[], Awaitable[str | None]] | None = None,
+    ) -> Fetched:
+        """Read the records at an address of the visited entity; repeat the request where it fails or is garbled.
+
+        `part` tells an archive what the response is for. Items that cannot be used are in the answer's `odd_items`,
+        once they came twice; `odd` holds the numbers of those that did before, and is added to. Without `odd` they are
+        an error.
+
+        Raises:
+            TransientHTTP: no answer after several attempts.
+            NotBelieved: the source says that there is nothing, and `doubt` tells why not to believe it.
+            Unusable: answers that are not what the endpoint serves, each time.
+        """
+        problem: Exception = TransientHTTP(None)
+        deviated: Counter[tuple[str, str]] = Counter()
+        for attempt in range(attempts):
+            self.retries += attempt > 0
+            is_last = attempt == attempts - 1
+            began = time.monotonic()
+            try:
+                response = await self._request(visit, query)
+            except TransientHTTP as error:
+                problem = error
+                await self._slow_down(error, attempt)
+                continue
+            except Unusable as error:
+                problem = error
+                await asyncio.sleep(backoff(attempt))
+                continue
+            answer = Fetched(response, visit, query, part, self._archive)
+            if is_absent(visit.stream, response.status, response.body):
+                return await self._believed(answer, doubt)
+            was_mistaken = self._control.mistakes()
+            try:
+                if await self._decode(answer, odd, deviated, began, is_last=is_last):
+                    return answer
+            except DecodeError as error:
+                answer.discard()
+                # Cut or garbled on the way, perhaps: only what comes again and again is set aside.
+                problem = Unusable(address(visit, query), response.status, response.body, str(error))
+                if was_mistaken and isinstance(error, AboutAnotherError):
+                    break
+                if not is_last:
+                    await asyncio.sleep(backoff(attempt))
+            else:
+                answer.discard()
+                await asyncio.sleep(backoff(0))
+        raise problem
+
+    async def _request(self, visit: Visit, query: str) -> Response:
+        """Send one request for a visit. Raises `TransientHTTP`, or `Unusable` where Scrapy refuses it."""
+        stream, settings = visit.stream, self._session.settings
+        path = address(visit, query)
+        base = settings.api_url if stream.host is Host.API else settings.site_url
+        try:
+            headers = await self.account.headers() if stream.is_own else {}
+            return await self.get(stream.name, base + path, headers)
+        except IgnoreRequest as error:
+            # Scrapy's words hold the address, which may hold a name.
+            is_forbidden = "robots.txt" in str(error)
+            reason = "robots.txt forbids to ask" if is_forbidden else "larger than any page may be"
+            raise Unusable(path, None, b"", reason) from None
+
+    async def _believed(self, answer: Fetched, doubt: Callable[[], Awaitable[str | None]] | None) -> Fetched:
+        """Return an answer that nothing is there. Raises `NotBelieved` where `doubt` has a reason."""
+        if doubt is not None and (reason := await doubt()) is not None:
+            counts = self._session.responses[answer.visit.stream.name]
+            counts[str(answer.response.status)] -= 1
+            counts[NOT_BELIEVED] += 1
+            answer.discard()
+            raise NotBelieved(reason)
+        return answer
+
+    async def _decode(
+        self, answer: Fetched, odd: set[int] | None, deviated: Counter[tuple[str, str]], began: float, *, is_last: bool
+    ) -> bool:
+        """Decode the records of an answer; return whether it counts, else it is requested again.
+
+        Raises:
+            DecodeError: it is not what the endpoint serves.
+        """
+        visit, response = answer.visit, answer.response
+        stream = visit.stream
+        if response.status != 200:
+            if stream.is_own and response.status == 401:
+                self.account.forget_token()
+            raise DecodeError(f"HTTP {response.status} without the API's own words")
+        deviations: list[SchemaDeviation] = []
+        found = decode(stream, response.body, deviations, None if odd is None else answer.odd_items)
+        try:
+            records = about_it(visit, found)
+        except AboutAnotherError:
+            self._control.mistake()
+            raise
+        came = {item.number for item in answer.odd_items}
+        is_odd = odd is not None and not came <= odd
+        if odd is not None:
+            odd |= came
+        if (self._deviations.is_doubtful(stream, deviations, deviated) or is_odd) and not is_last:
+            return False
+        for deviation in deviations:
+            await self._deviations.report(stream, deviation)
+        if not (stream.name == "health" or stream.is_own or stream.answers_for_another(visit.entity_id, records)):
+            self._control.found(stream.name, began)
+        if _repeats_itself(stream, records) and not is_last:
+            # Something else may be missing in its place: asked again, and taken only if it stays so.
+            await self._deviations.report(stream, SchemaDeviation("-", "an item twice on one page", ""))
+            return False
+        answer.records = records
+        return True
+
+    def _archive(self, response: Response, visit: Visit, query: str, part: Part | None) -> None:
+        if self._session.archive is not None and not visit.stream.is_own:
+            self._session.archive.keep(response, visit, query, part)
+
+    async def _slow_down(self, error: TransientHTTP, attempt: int) -> None:
+        """Wait before the next attempt: everybody where the site asks for it, else this visit alone."""
+        seconds = error.retry_after if error.retry_after is not None else backoff(attempt)
+        if error.status in (429, 503) or error.retry_after is not None:
+            await self._session.rate_limiter.pause(seconds, str(error))
+        else:
+            await asyncio.sleep(seconds)
+
+
+def is_absent(stream: Stream, status: int, body: bytes) -> bool:
+    """Return whether a response is the API's own "not found"; a 404 page of a proxy is not.
+
+    Lists that one may not see answer 403 in places; an object that does is no object gone.
+    """
+    body = without_mark(body)
+    if stream.host is Host.SITE:
+        # The site's pages have no code to tell one reason from another.
+        return status == 404 or (status == 403 and stream.paging is not Paging.SINGLE)
+    if status == 404:
+        return b'"NotFound' in body
+    if status == 403:
+        return stream.paging is not Paging.SINGLE and body.startswith(b"{")
+    # A deleted comment that is asked for by its id.
+    return status == 200 and stream.gone == "deleted" and body.strip() == b"null"
+
+
+def about_it(visit: Visit, records: list[Record]) -> list[Record]:
+    """Return the records of what was asked for. Raises `AboutAnotherError` where they are not."""
+    stream = visit.stream
+    if stream.answers_by_another_name(visit.username, records):
+        raise AboutAnotherError("about a user of another name than was asked for")
+    if not stream.is_by_name and stream.answers_for_another(visit.entity_id, records):
+        raise AboutAnotherError(f"about another {stream.kind.value} than was asked for")
+    return records
+
+
+def _repeats_itself(stream: Stream, records: list[Record]) -> bool:
+    if stream.paging is not Paging.OFFSET:
+        return False
+    return len({stream.identity(record) for record in records}) < len(records)

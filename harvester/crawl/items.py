@@ -1,0 +1,27 @@
+"""The item of this project: one page of records, with the response that it was read from."""
+
+import asyncio
+from dataclasses import dataclass
+
+from harvester.crawl.fetch import Fetched
+from harvester.frontier.model import CommitResult, PageCommit
+
+
+@dataclass(slots=True, repr=False)
+class Page:
+    """One page on its way into the warehouse.
+
+    Attributes:
+        commit: All that the page changes; its rows are there once `NormalizePipeline` has made them.
+        answer: The response and its records.
+        result: Set by the pipelines; the visit goes on when it is there.
+    """
+
+    commit: PageCommit
+    answer: Fetched
+    result: asyncio.Future[CommitResult]
+
+    def __repr__(self) -> str:
+        """Name the frontier entry and nothing that was served: Scrapy logs items that fail."""
+        visit = self.commit.lease.visit
+        return f"<Page {visit.stream.name} {visit.entity_id}>"

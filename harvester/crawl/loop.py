@@ -1,0 +1,208 @@
+"""The loop of a crawl: lease what is due, lead its visits, until nothing is due or a bound is reached."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harvester.api.catalogue import DETAIL, STREAMS
+from harvester.api.rows import Visit, normalise
+from harvester.api.stream import Kind, Stream
+from harvester.crawl.archive import Part
+from harvester.crawl.deviations import DeviationReporter
+from harvester.crawl.fetch import Unusable
+from harvester.crawl.limits import Limits
+from harvester.crawl.session import Session
+from harvester.crawl.visitor import Visitor
+from harvester.errors import TransientHTTP
+from harvester.frontier import fitting, leases
+from harvester.frontier.model import Lease
+from harvester.frontier.shares import Shares
+from harvester.sampling import samples
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_POLL_SECONDS = 0.3
+_WATCH_SECONDS = 2.0
+_HEALTH_ATTEMPTS = 2
+_TROUBLE_SECONDS = (5.0, 300.0)
+"""The first and the longest wait for a site that reports trouble."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlScope:
+    """Describe what a crawl visits.
+
+    Attributes:
+        target: The one project or studio to visit; None: all that is due.
+        due_only: Visit only new and due entries, none by the schedule.
+        in_full: Read the lists of the target in full.
+        at_once: Visits to lead at once.
+    """
+
+    streams: tuple[Stream, ...]
+    target: tuple[Kind, int] | None
+    due_only: bool
+    in_full: bool
+    at_once: int
+
+
+class CrawlLoop:
+    """Leases entries and starts their visits.
+
+    Attributes:
+        left: The backlog when it was last counted.
+        trouble: The trouble that the site reports of itself, while the crawl waits for its end.
+    """
+
+    def __init__(self, session: Session, visitor: Visitor, deviations: DeviationReporter, limits: Limits) -> None:
+        self.left = leases.Backlog(0, 0, 0)
+        self.trouble: str | None = None
+        self._session = session
+        self._visitor = visitor
+        self._deviations = deviations
+        self._limits = limits
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, scope: CrawlScope) -> None:
+        """Visit what is due of a scope."""
+        session = self._session
+        names, only = await self._begin(scope)
+        self._limits.begin()
+        watch = asyncio.create_task(self._watch(names))
+        try:
+            self._visitor.decay = await session.call(fitting.fit_schedule)
+            if (await session.call(leases.backlog, names, session.settings.min_gain)).due:
+                await self._wait_for_health()
+            await self._visit_all(scope, names, only)
+            self.left = await session.call(leases.backlog, names, session.settings.min_gain)
+        finally:
+            for task in (watch, *self._tasks):
+                task.cancel()
+            await asyncio.gather(watch, *self._tasks, return_exceptions=True)
+            await self._deviations.flush()
+
+    async def _wait_for_health(self) -> None:
+        """Ask the site how it is, and wait while it reports trouble. What it says is kept."""
+        pause, longest = _TROUBLE_SECONDS
+        while not self._limits.is_reached():
+            self.trouble = await self._ask_health()
+            if self.trouble is None:
+                return
+            logger.warning("the site reports trouble (%s): asking again in %.0f s", self.trouble, pause)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._session.stopping.wait()
+            pause = min(2 * pause, longest)
+
+    async def _ask_health(self) -> str | None:
+        """Ask the site for its trouble; None if it reports none."""
+        visit = Visit(STREAMS["health"], 0, seen_at=self._session.now())
+        try:
+            with await self._visitor.fetcher.read(visit, "", _HEALTH_ATTEMPTS, Part(alone=True)) as answer:
+                answer.use()
+        except TransientHTTP as error:
+            return str(error)
+        except Unusable as error:
+            logger.warning("/health is not understood: %s", error)
+            return None
+        rows = normalise(visit, answer.records or ())
+        await self._session.store(rows)
+        found = [row[part.columns.index("trouble")] for part in rows for row in part.values]
+        return found[0] if found else None
+
+    async def _watch(self, names: list[str]) -> None:
+        """Update the progress display, and save the figures in `crawl.runs` in case this process is killed."""
+        while True:
+            await self._deviations.flush()
+            self.left = await self._session.call(leases.backlog, names, self._session.settings.min_gain)
+            await self._session.call(leases.record_run, self._session.run, self._session.totals)
+            if self._limits.is_reached():
+                # Wake waiting requests: a pause may keep them for minutes.
+                self._session.stopping.set()
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    async def _visit_all(self, scope: CrawlScope, names: list[str], only: list[int] | None) -> None:
+        ready, limits = self._visitor.ready, self._limits
+        shares = Shares(self._session.settings.shares, due_only=scope.due_only or only is not None)
+        self._session.requests_by_purpose = shares.spent
+        leaser = _Leaser(self._session, names, only, 2 * scope.at_once)
+        while True:
+            while not limits.is_reached() and len(self._tasks) < limits.at_once(scope.at_once):
+                if not ready:
+                    ready += await leaser.lease(shares)
+                    if not ready:
+                        break
+                task = asyncio.create_task(self._visitor.visit(ready.popleft(), shares, leaser.purpose))
+                self._tasks.add(task)
+            if self._tasks:
+                done, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+                # Each is looked at: several may have failed at once.
+                if failed := [error for error in [task.exception() for task in done] if error is not None]:
+                    raise failed[0]
+            elif limits.is_reached() or not await self._more(scope, names):
+                break
+        if ready:
+            await self._session.call(leases.release, list(ready))
+
+    async def _begin(self, scope: CrawlScope) -> tuple[list[str], list[int] | None]:
+        """Return the streams to lease from and, for a single target, its id; what the scope names is made due."""
+        session, streams = self._session, scope.streams
+        if scope.target is None:
+            await session.call(leases.open_site)
+            if any(stream.is_own for stream in streams):
+                await self._visitor.fetcher.account.open()
+            return [stream.name for stream in streams], None
+        kind, entity = scope.target
+        names = [DETAIL[kind], *(stream.name for stream in streams)]
+        await session.call(leases.seed, [leases.Seed(kind, entity)])
+        await session.call(leases.refresh, names, full=scope.in_full, only=[entity])
+        return names, [entity]
+
+    async def _more(self, scope: CrawlScope, names: list[str]) -> bool:
+        """Return whether work may come after a failed lease: freed or new entries, or those of other workers."""
+        session = self._session
+        if await session.call(leases.recover, session.run) or await session.call(leases.propagate):
+            return True
+        if scope.target is None and await session.call(samples.advance) > 0:
+            return True
+        left = await session.call(leases.backlog, names, None if scope.due_only else session.settings.min_gain)
+        one_share = len(session.settings.shares) == 1  # what is due may be of another: not for this run
+        if scope.target is not None or one_share or not (left.due or left.leased):
+            return False
+        await asyncio.sleep(_POLL_SECONDS)
+        return True
+
+
+class _Leaser:
+    """Leases entries for the purpose whose share is behind; `purpose` is that of the last lease."""
+
+    def __init__(self, session: Session, names: list[str], only: list[int] | None, count: int) -> None:
+        self.purpose = leases.Purpose.NEW
+        self._session = session
+        self._names = names
+        self._only = only
+        self._count = count
+        self._picker = leases.Picker(session.settings.min_gain)
+        self._since: dict[leases.Purpose, datetime | None] = {}
+        """By purpose, when the last entry that was leased had become due."""
+
+    async def lease(self, shares: Shares) -> list[Lease]:
+        """Lease entries for the first purpose that has any; none if nothing is left for any of them."""
+        for purpose in shares.order():
+            find = (
+                partial(leases.lease_scheduled, picker=self._picker)
+                if purpose is leases.Purpose.SCHEDULED
+                else partial(leases.lease, only=self._only, since=self._since.get(purpose), purpose=purpose)
+            )
+            if found := await self._session.call(find, self._session.run, self._names, self._count):
+                if purpose in (leases.Purpose.NEW, leases.Purpose.DUE):
+                    self._since[purpose] = found[-1].due_at
+                self.purpose = purpose
+                return found
+        return []

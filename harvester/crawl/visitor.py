@@ -1,0 +1,336 @@
+"""Visits of leased frontier entries: each page is read, proven where it is in doubt, and handed to the pipelines.
+
+A visit is a coroutine, and several run at once. The next page of a list is requested once the one before is committed.
+"""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict, deque
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from weakref import WeakValueDictionary
+
+from harvester.api.catalogue import DETAIL, ONCE, PAGE_LIMIT, STREAMS
+from harvester.api.rows import Visit
+from harvester.api.stream import Kind, Paging
+from harvester.crawl import absences, deletions
+from harvester.crawl.archive import Part
+from harvester.crawl.control import CANDIDATES, WAIT_SECONDS, Control
+from harvester.crawl.deviations import DeviationReporter
+from harvester.crawl.fetch import Fetched, Fetcher, NotBelieved, Unusable
+from harvester.crawl.items import Page
+from harvester.crawl.limits import Limits
+from harvester.crawl.names import is_recent, same_name
+from harvester.crawl.rate_limit import Interrupted
+from harvester.crawl.session import Session
+from harvester.crawl.visits import object_in_doubt, page_in_doubt, paginator_of, take_object, take_page, would_date
+from harvester.errors import TransientHTTP
+from harvester.frontier import fitting, leases, names
+from harvester.frontier.model import Committed, Lease, PageCommit, Rejected, VisitResult
+from harvester.frontier.revisit import PRIOR_DECAY, Decay
+from harvester.frontier.shares import Shares
+
+_REMEMBERED_PAGES = 32
+"""Pages of a stream that tell how long the pages are that the source serves. A longer memory would notice a clamp
+later; a shorter one would ask more often behind pages that are as long as the longest remembered."""
+_NAME_CHECK = "username_check"
+_ABOUT = {Kind.PROJECT_THREAD: Kind.PROJECT, Kind.STUDIO_THREAD: Kind.STUDIO}
+"""By kind of thing, the kind that it belongs to, where that is not its own."""
+_ALL_MISSING = "not there, and neither is what must be there: asked again later"
+_POLL_SECONDS = 0.3
+_CHECK_ATTEMPTS = 2
+"""Requests for what only tells how the site is."""
+
+logger = logging.getLogger(__name__)
+
+
+class Visitor:
+    """Leads visits, several at once; their pages leave through `pages`.
+
+    Attributes:
+        pages: Items for Scrapy's pipelines; None ends them.
+        ready: Leases whose visits have not begun; a visit that must take place now takes its lease from there.
+        decay: How replies decay with the age of their comment.
+        postponed: Visits that failed and are tried again later.
+    """
+
+    def __init__(
+        self, session: Session, fetcher: Fetcher, control: Control, deviations: DeviationReporter, limits: Limits
+    ) -> None:
+        self.fetcher = fetcher
+        self.pages: asyncio.Queue[Page | None] = asyncio.Queue()
+        self.ready: deque[Lease] = deque()
+        self.decay: Decay = PRIOR_DECAY
+        self.postponed = 0
+        self._session = session
+        self._control = control
+        self._deviations = deviations
+        self._limits = limits
+        self._under_way = 0
+        self._lengths: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=_REMEMBERED_PAGES))
+        """By stream, how many items its last pages had: a shorter one was not cut short by the source."""
+        self._proving: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
+        self._controls: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By stream, held while a known thing is asked for."""
+
+    async def visit(self, lease: Lease, shares: Shares, purpose: leases.Purpose) -> None:
+        """Lead one visit to its end, and charge its pages to the share of its purpose."""
+        stream = lease.visit.stream
+        shares.charge(purpose, 1)
+        self._under_way += 1
+        lease = replace(lease, visit=replace(lease.visit, seen_at=self._session.now()))
+        try:
+            if stream.is_own:
+                lease = replace(lease, visit=self.fetcher.account.visit(lease.visit))
+            if "{username}" in stream.path and lease.visit.username is None:
+                await self._session.call(names.wait, stream.name, lease.visit.entity_id)
+            elif stream.paging is Paging.SINGLE and stream.name == DETAIL.get(stream.kind):
+                # Visits that need to know whether it is there wait for this one instead of asking.
+                async with self._lock(stream.name, lease.visit.entity_id):
+                    await self._visit_object(lease)
+            elif stream.paging is Paging.SINGLE:
+                await self._visit_object(lease)
+            else:
+                shares.charge(purpose, await self._visit_list(lease) - 1)
+        except Interrupted:
+            await self._session.call(leases.release, [lease])
+        except (TransientHTTP, NotBelieved) as error:
+            await self._later(lease, str(error))
+        except Unusable as error:
+            body = self._session.without_erased(error.body)
+            await self._session.call(leases.quarantine, lease, error.path, error.status, str(error), body)
+            await self._later(lease, str(error))
+        finally:
+            self._under_way -= 1
+
+    async def _visit_object(self, lease: Lease) -> None:
+        stream = lease.visit.stream
+        part = Part(first=True, full=lease.full, position=lease.position)
+        with await self.fetcher.read(lease.visit, "", part=part, doubt=partial(self._doubt, lease)) as answer:
+            records = answer.records
+            if records is None and not lease.known_gone and await self._has_another_name(lease.visit):
+                await self._session.call(leases.release, [lease])
+                return
+            page = take_object(lease, records)
+            is_doubtful = self._control.mistakes() and stream.is_by_name and stream.answers_for is None
+            stays = records is not None and not lease.known_gone and not is_doubtful
+            if not (is_doubtful or object_in_doubt(lease, records)) or await self._is_its_own(
+                lease, absent=records is None, first=stays
+            ):
+                await self._hand_over(page, answer)
+
+    async def _visit_list(self, lease: Lease) -> int:
+        """Go through a list; returns how many pages were read."""
+        stream = lease.visit.stream
+        down_to = None
+        if _may_look_deeper(lease):
+            down_to = await self._session.call(fitting.deepest, lease, self.decay, self._session.settings.min_gain)
+        lengths = self._lengths[stream.name]
+        served = max(lengths, default=0)
+        paginator = paginator_of(lease, down_to, served)
+        if stream.paging is Paging.RANKING:
+            lease = replace(lease, visit=replace(lease.visit, seen_at=paginator.state.seen_at))
+        part = Part(first=True, full=lease.full, down_to=down_to, position=lease.position, served=served)
+        odd = set(lease.aside)
+        seconds = lease.proven_seconds
+        proven = lease.anchors is None and seconds is not None and seconds <= self._limits.elapsed
+        while True:
+            if paginator.pages and self._limits.is_reached():
+                await self._session.call(leases.release, [lease])
+                return paginator.pages
+            doubt = partial(self._doubt, lease, later_page=bool(paginator.pages))
+            with await self.fetcher.read(
+                lease.visit, paginator.next_request(), part=part, odd=odd, doubt=doubt
+            ) as answer:
+                records = answer.records
+                lengths.append(len(records or ()) + len(answer.odd_items))
+                page, step = take_page(lease, paginator, records, answer.odd_items)
+                dates = would_date(lease, page) and await self._session.call(deletions.misses, page)
+                is_doubtful = self._control.mistakes() and stream.kind in DETAIL
+                if dates or is_doubtful or page_in_doubt(lease, records, begins=part.first):
+                    first = not lease.anchors and not dates and not is_doubtful
+                    if not await self._is_its_own(lease, absent=records is None, first=first):
+                        return paginator.pages
+                    proven = True
+                if stream.is_by_name and page.visit_result is not None:
+                    shown = stream.answers_for_it(lease.visit.entity_id, records or ())
+                    page = replace(page, visit_result=replace(page.visit_result, proven=proven or shown))
+                await self._deviations.report_step(stream, step, lease.visit.entity_id)
+                if not await self._hand_over(page, answer) or paginator.finished:
+                    return paginator.pages
+            lease = replace(lease, position=lease.position + 1)
+            part = Part(position=lease.position)
+
+    async def _doubt(self, lease: Lease, *, later_page: bool = False) -> str | None:
+        """Return why not to believe that something is not there, else None: see `control`.
+
+        With `later_page` another page of the same list was found.
+        """
+        visit, control = lease.visit, self._control
+        name, at = visit.stream.name, time.monotonic()
+        if visit.stream.is_own or (later_page and control.has_found()):
+            return None
+        is_known = not later_page and await self._session.call(absences.is_known, lease)
+        if not is_known and control.has_found():
+            return None
+        # What a list missed is asked for alone: most of that is missing as a rule, and the list is evidence of its own.
+        is_usual = visit.stream.revisit >= ONCE
+        if is_known and not is_usual and control.miss(name):
+            return "not there, like far more of what is known than usual: asked again later"
+        while not (control.has_found_since(name, at) if is_known else control.has_found()):
+            if self._under_way < 2 or time.monotonic() > at + WAIT_SECONDS:
+                break  # no other visit is under way, or none tells
+            await asyncio.sleep(_POLL_SECONDS)
+        if not is_known and control.has_found():
+            return None
+        async with self._controls[name]:
+            if control.has_found_since(name, at):
+                return None
+            if control.is_doubted(name):
+                return _ALL_MISSING
+            found, asked = await self._ask_known(visit, at)
+            if found:
+                return None
+            if asked == CANDIDATES or not await self._site_answers():
+                control.doubt(name)
+                return _ALL_MISSING
+        if not is_known or await self._has_lost_its_name(visit):
+            return None
+        if await self._session.call(absences.was_missed_before, lease, self._session.run):
+            return None
+        return "not there for the first time, and nothing is known to compare with: asked again in a later run"
+
+    async def _ask_known(self, visit: Visit, at: float) -> tuple[bool, int]:
+        """Ask for things of the same stream that were there at their last visit.
+
+        Returns whether one of them is there, and how many are not.
+        """
+        missing = 0
+        for known in await self._session.call(absences.known_present, visit, CANDIDATES):
+            with suppress(TransientHTTP, Unusable), await self.fetcher.read(known, "", _CHECK_ATTEMPTS) as answer:
+                if answer.records is not None and self._control.has_found_since(visit.stream.name, at):
+                    return True, missing
+                missing += 1
+        return False, missing
+
+    async def _site_answers(self) -> bool:
+        """Return whether the site finds anything at all, asking for its news if nothing else told."""
+        if not self._control.has_found():
+            with (
+                suppress(TransientHTTP, Unusable),
+                await self.fetcher.read(Visit(STREAMS["news"], 0), "", _CHECK_ATTEMPTS),
+            ):
+                pass
+        return self._control.has_found()
+
+    async def _is_its_own(self, lease: Lease, *, absent: bool, first: bool = False) -> bool:
+        """Return whether an answer counts, by a request for its user, project or studio; else the visit ends.
+
+        `absent`: the answer says that nothing is there, which counts where the thing itself is not found either.
+        `first`: a name that was proven recently will do.
+        """
+        visit = lease.visit
+        found = await self._find_itself(visit, first=first)
+        if found is None:
+            logger.info("%s %s: the name is not the account's any more", visit.stream.name, visit.entity_id)
+            await self._session.call(leases.release, [lease])
+            return False
+        if not found and not absent:
+            await self._later(lease, "what it belongs to is not found")
+        return found or absent
+
+    async def _find_itself(self, visit: Visit, *, first: bool = False) -> bool | None:
+        """Ask for the user, project or studio itself that an address is about, and return whether it is found.
+
+        None: the name in the address is not the account's any more. `first`: a name that was proven recently will do.
+        """
+        call, stream = self._session.call, visit.stream
+        entity = visit.entity_id if stream.is_by_name or visit.owner_id is None else visit.owner_id
+        name = DETAIL[_ABOUT.get(stream.kind, stream.kind)]
+        async with self._lock(name, entity):
+            found: bool | None = first and stream.is_by_name and is_recent(await call(names.proven_seconds, entity))
+            if not found:
+                visit_result = await self._visit_now(name, entity, visit.username)
+                found = None if visit_result is None or visit_result.lost else not visit_result.gone
+        if not (stream.is_by_name or stream.is_by_owner_name):
+            return found
+        return found if same_name(await call(names.present, name, entity), visit.username) else None
+
+    def _lock(self, name: str, entity: int) -> asyncio.Lock:
+        """Return what is held while an object is visited that proves what lists belong to."""
+        return self._proving.setdefault((name, entity), asyncio.Lock())
+
+    async def _has_lost_its_name(self, visit: Visit) -> bool:
+        """Ask whether something is not there because the name in its address is not the account's any more."""
+        if visit.stream.name == DETAIL[Kind.USER]:
+            return await self._has_another_name(visit)
+        if not (visit.stream.is_by_name or visit.stream.is_by_owner_name):
+            return False
+        with suppress(NotBelieved):
+            return await self._find_itself(visit) is None
+        return False
+
+    async def _has_another_name(self, visit: Visit) -> bool:
+        """Ask about the name of a user that is not found: where nobody has it, the account has another name."""
+        if visit.stream.name != DETAIL[Kind.USER]:
+            return False
+        visit_result = await self._visit_now(_NAME_CHECK, visit.entity_id, visit.username)
+        return visit_result is None or visit_result.lost
+
+    async def _visit_now(self, name: str, entity: int, username: str | None) -> VisitResult | None:
+        """Visit an object out of its turn; return how that ended.
+
+        None: the account is not called `username` any more, or has lost that name.
+        """
+        call = self._session.call
+        place = (name, entity)
+        lease = next((one for one in self.ready if (one.visit.stream.name, one.visit.entity_id) == place), None)
+        if lease is None:
+            lease = await call(leases.lease_this, self._session.run, name, entity, owner=None, full=False)
+        else:
+            self.ready.remove(lease)
+        visit = replace(lease.visit, seen_at=self._session.now())
+        if visit.stream.is_by_name and not same_name(visit.username, username):
+            await call(leases.release, [lease])
+            return None
+        part = Part(first=True, position=lease.position)
+        try:
+            with await self.fetcher.read(visit, "", part=part, doubt=partial(self._doubt, lease)) as answer:
+                records = answer.records
+                if records is None and not lease.known_gone and await self._has_another_name(visit):
+                    await call(leases.release, [lease])
+                    return None
+                page = take_object(replace(lease, visit=visit), records)
+                await self._hand_over(page, answer)
+        except (Interrupted, TransientHTTP, NotBelieved, Unusable):
+            await call(leases.release, [lease])
+            raise
+        return page.visit_result
+
+    async def _hand_over(self, commit: PageCommit, answer: Fetched) -> bool:
+        """Send a page through the pipelines and wait until it is committed; whether the visit may go on."""
+        answer.use(proven=commit.visit_result is not None and commit.visit_result.proven)
+        page = Page(commit, answer, asyncio.get_running_loop().create_future())
+        self.pages.put_nowait(page)
+        result = await page.result
+        if isinstance(result, Rejected):
+            raise answer.refused(result.reason)
+        return isinstance(result, Committed)
+
+    async def _later(self, lease: Lease, reason: str) -> None:
+        self.postponed += 1
+        await self._session.call(leases.postpone, lease, reason)
+
+
+def _may_look_deeper(lease: Lease) -> bool:
+    """Return whether a visit may look deeper: an incremental one of a list of comments, at its begin."""
+    leads = lease.visit.stream.links
+    return (
+        lease.certificate is not None
+        and not lease.full
+        and lease.state is None
+        and lease.item_count > PAGE_LIMIT
+        and any(lead.changed_if for lead in leads)
+    )
