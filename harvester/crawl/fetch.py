@@ -45,7 +45,7 @@ BROKEN = (
     OSError,
 )
 AS_WRITTEN = {"verbatim_url": True}
-"""Addresses are written as they are to be sent: nobody need look for what to quote in them."""
+"""Addresses are written as they are to be sent: nothing in them has to be quoted."""
 
 
 class NotBelieved(Exception):  # noqa: N818
@@ -71,7 +71,7 @@ class Fetched:
     """A response that was read; as a context it is archived as unused in the end, unless `use` was called.
 
     Attributes:
-        part: What the response is for, as the archive keeps it; None: it is kept and replayed by nobody.
+        part: What the response is for, as the archive keeps it; None: it is kept and never replayed.
         records: None where the source says that there is nothing.
         odd_items: The items that cannot be used.
     """

@@ -105,7 +105,7 @@ class OffsetPaginator(CertifiedPaginator):
         last = _last(lease)
         # Of a thread every read is whole.
         full = lease.full or self.stream.is_thread
-        self.state = _kept(lease, offset.State) or offset.begin(self.listing, last, down_to, full=full)
+        self.state = _kept(lease, offset.OffsetState) or offset.begin(self.listing, last, down_to, full=full)
         self._looked = [] if last is None or full else last.looked
         self._began = int(_seen_at(lease).timestamp())
         self._lowest = 0
@@ -129,7 +129,7 @@ class CursorPaginator(CertifiedPaginator):
     def __init__(self, lease: Lease, served: int = PAGE_LIMIT) -> None:
         super().__init__(lease)
         self.listing = msgspec.structs.replace(self.listing, served=served)
-        self.state = _kept(lease, cursor.State) or cursor.begin(_last(lease), full=lease.full)
+        self.state = _kept(lease, cursor.CursorState) or cursor.begin(_last(lease), full=lease.full)
 
     def next_request(self) -> str:
         if self.state.before is None:
@@ -146,7 +146,7 @@ class PageNumberPaginator(CertifiedPaginator):
 
     def __init__(self, lease: Lease) -> None:
         super().__init__(lease)
-        self.state = _kept(lease, page_number.State) or page_number.begin(_last(lease), full=lease.full)
+        self.state = _kept(lease, page_number.PageNumberState) or page_number.begin(_last(lease), full=lease.full)
 
     def next_request(self) -> str:
         return f"?page={self.state.page}"

@@ -238,10 +238,10 @@ class Rule:
         kind = _item_kind(stream)
         if not self or kept is None or kind is None:
             return kept
-        state = json.loads(kept)
-        for part in (state, state.get("base"), state.get("until"), state.get("proved")):
+        walk = json.loads(kept)
+        for part in _structs(walk):
             for remembered in _REMEMBERED:
-                if part and part.get(remembered):
+                if part.get(remembered):
                     part[remembered] = [item for item in part[remembered] if not self.names(kind, item)]
         return json.dumps(state)
 
@@ -251,13 +251,7 @@ class Rule:
         if kind is None or not state:
             return False
         places = (*_REMEMBERED, *(_KEYS if stream.key_name == "id" else ()))
-        held = [
-            part[place]
-            for part in (state, state.get("base"), state.get("until"), state.get("proved"))
-            if part
-            for place in places
-            if part.get(place)
-        ]
+        held = [part[place] for part in _structs(walk) for place in places if part.get(place)]
         return any(self.names(kind, item) for items in held for item in (items if isinstance(items, list) else [items]))
 
     def said(self, value: Any) -> Any:
@@ -321,6 +315,14 @@ def _tells_kind(table: str, row: dict[str, Any]) -> bool:
     """Tell whether the ids of a row are of the kind that `OWNED` says, in a table that holds several kinds."""
     column, values = ONLY.get(table, ("", ()))
     return not column or row.get(column) in values
+
+
+def _structs(kept: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a paginator's state or certificate, and all that are nested in it."""
+    yield kept
+    for value in kept.values():
+        if isinstance(value, dict):
+            yield from _structs(value)
 
 
 def _item_kind(stream: Stream) -> str | None:

@@ -32,7 +32,7 @@ _MOST_STILL = 8
 what enters in the last second while it is read."""
 
 
-class State(Struct, kw_only=True, omit_defaults=True):
+class CursorState(Struct, kw_only=True, omit_defaults=True):
     """State of a visit between two pages. `before` is the cursor: seconds since 1970, None at the head."""
 
     pages: int = 0
@@ -63,14 +63,14 @@ class State(Struct, kw_only=True, omit_defaults=True):
     """The certificate of this visit, while it looks once behind the end that an earlier one saw."""
 
 
-def begin(last: Certificate | None, *, full: bool = False) -> State:
+def begin(last: Certificate | None, *, full: bool = False) -> CursorState:
     """Return the state of a new visit: to the last certificate, or to the end of the list without one or `full`."""
     if last is None or not last.complete:
-        return State()
-    return State(until=None if full else replace(last), earlier_tail=last.tail)
+        return CursorState()
+    return CursorState(until=None if full else replace(last), earlier_tail=last.tail)
 
 
-def step(listing: Listing, state: State, page: Sequence[Entry], *, absent: bool = False) -> Step:
+def step(listing: Listing, state: CursorState, page: Sequence[Entry], *, absent: bool = False) -> Step:
     """Take the page at the cursor, move the cursor, and say what follows. `page` is as served, newest first."""
     state.pages += 1
     state.longest = max(state.longest, len(page))
@@ -129,12 +129,12 @@ def step(listing: Listing, state: State, page: Sequence[Entry], *, absent: bool 
     return Step(certified=not crowded and not contradiction, contradiction=contradiction, crowded=crowded)
 
 
-def _size(listing: Listing, state: State) -> int:
+def _size(listing: Listing, state: CursorState) -> int:
     """Return how many items a full page has."""
     return min(listing.limit, max(listing.limit // SMALLEST_CLAMP, listing.served, state.longest))
 
 
-def _arrived(listing: Listing, state: State, oldest: int) -> bool:
+def _arrived(listing: Listing, state: CursorState, oldest: int) -> bool:
     """Return whether a read with unbroken order has passed below the earlier certificate."""
     until = state.until
     if until is None or until.key is None or state.flawed:
@@ -142,7 +142,7 @@ def _arrived(listing: Listing, state: State, oldest: int) -> bool:
     return oldest < until.key - listing.lookback
 
 
-def _done(state: State, *, contradiction: bool = False, arrived: bool = False) -> Step:
+def _done(state: CursorState, *, contradiction: bool = False, arrived: bool = False) -> Step:
     certificate, until = state.base or NOTHING, state.until
     if state.flawed:
         certificate = NOTHING
@@ -173,7 +173,7 @@ def _done(state: State, *, contradiction: bool = False, arrived: bool = False) -
     )
 
 
-def _confirm(state: State, proved: Certificate, page: Sequence[Entry]) -> Step:
+def _confirm(state: CursorState, proved: Certificate, page: Sequence[Entry]) -> Step:
     """Take a page that shows the end of the list again, or that the list goes on: then read it in full."""
     tail = set(proved.tail or ())
     shown = {entry.id for entry in page}
@@ -183,7 +183,7 @@ def _confirm(state: State, proved: Certificate, page: Sequence[Entry]) -> Step:
     if shown <= tail and shown:
         proved.confirmed = True
         return Step(done=proved, certified=True, fresh=state.fresh, found=state.found)
-    again = State(pages=state.pages, longest=state.longest, earlier_tail=state.earlier_tail)
+    again = CursorState(pages=state.pages, longest=state.longest, earlier_tail=state.earlier_tail)
     for name in state.__struct_fields__:
         setattr(state, name, getattr(again, name))
     return Step()

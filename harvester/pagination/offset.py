@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from itertools import pairwise
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from harvester.api.catalogue import PAGE_LIMIT
@@ -116,7 +116,40 @@ class Certificate(Struct, kw_only=True):
 NOTHING = Certificate(proven_by=ProvenBy.NONE, complete=False)
 
 
-class State(Struct, kw_only=True, omit_defaults=True):
+class Agreement(Struct, kw_only=True, omit_defaults=True):
+    """Full reads of a list until two agree on how many items there are, and on the sum of their mixed ids.
+
+    Attributes:
+        reads: Reads that ended.
+        head: The first page of this read, where it is kept.
+        before: Count and total of the read before.
+        known_count: How many items the certificate counted that the first read started from.
+    """
+
+    reads: int = 0
+    head: list[int] = []
+    count: int = 0
+    total: int = 0
+    before: tuple[int, int] | None = None
+    known_count: int | None = None
+
+    @property
+    def result(self) -> tuple[int, int]:
+        """Return what the present read has found so far."""
+        return self.count, self.total
+
+    def add(self, ids: Sequence[int]) -> None:
+        """Count items of the present read."""
+        self.count += len(ids)
+        self.total = (self.total + sum(map(mix, ids))) % 2**63
+
+    def begin_next(self) -> None:
+        """Keep the result of the present read, and begin another one."""
+        self.before = self.result
+        self.count = self.total = 0
+
+
+class OffsetState(Struct, kw_only=True, omit_defaults=True):
     """State of a visit between two pages; kept in the checkpoint as JSON."""
 
     offset: int = 0
@@ -178,14 +211,8 @@ class State(Struct, kw_only=True, omit_defaults=True):
     contradicted: bool = False
     """Whether the source broke the order that is declared of the list."""
 
-    # Reading in full until two reads agree: count and sum of the ids of this read, and of the one before.
-    head: list[int] = []
-    read: int = 0
-    count: int = 0
-    total: int = 0
-    before: tuple[int, int] | None = None
-    known_count: int | None = None
-    """How many items the certificate counted that it started from."""
+    agreement: Agreement = field(default_factory=Agreement)
+    """The reads in full, of a list that is read until two of them agree."""
 
 
 class Step(Struct, kw_only=True):
@@ -207,13 +234,13 @@ class Step(Struct, kw_only=True):
 
 def begin(
     listing: Listing, last: Certificate | None = None, down_to: int | None = None, *, full: bool = False
-) -> State:
+) -> OffsetState:
     """Return the state of a new visit: from the last certificate, or from the head of the list without one.
 
     With `down_to` a visit that grows at its head reads on to that key, though nothing new can stand there. With `full`
     it reads the whole list, and the last certificate only tells where the list was seen to end.
     """
-    state = State(down_to=down_to)
+    state = OffsetState(down_to=down_to)
     if last is None or not last.complete:
         return state
     state.earlier_tail = last.tail
@@ -222,8 +249,8 @@ def begin(
     if not last.digest:
         if last.whole is not None:
             # Where no place proves anything, one more full read that agrees with the last two is enough.
-            state.phase, state.before = "agree", last.whole
-            state.known_count = last.whole[0]
+            state.phase = "agree"
+            state.agreement = Agreement(before=last.whole, known_count=last.whole[0])
         return state
     state.until = replace(last)
     if listing.order is Order.OLDEST_FIRST:
@@ -235,7 +262,7 @@ def begin(
     return state
 
 
-def step(listing: Listing, state: State, page: Sequence[Entry], *, absent: bool = False) -> Step:
+def step(listing: Listing, state: OffsetState, page: Sequence[Entry], *, absent: bool = False) -> Step:
     """Take the page at `state.offset`, advance `state`, and say what follows. `page` is as served, in order.
 
     `absent` says that the source knows no such list, which in places means that it is empty.
@@ -262,17 +289,17 @@ def step(listing: Listing, state: State, page: Sequence[Entry], *, absent: bool 
     return _forward(listing, state, page)
 
 
-def _size(listing: Listing, state: State) -> int:
+def _size(listing: Listing, state: OffsetState) -> int:
     """Return how many items a page has that may have been cut short: a shorter one was not."""
     return min(listing.limit, max(listing.limit // SMALLEST_CLAMP, listing.served, state.longest))
 
 
-def _reach(listing: Listing, state: State) -> int:
+def _reach(listing: Listing, state: OffsetState) -> int:
     """Return how many places of the list a page looks at, the hidden ones included."""
     return state.clamped or listing.limit
 
 
-def _forward(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
+def _forward(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Step:
     if state.until is not None and state.down_to is None and _unchanged(state, state.until, page):
         return _still(listing, state, state.until, page)
     if not page and state.at_anchor and state.offset == state.empty_at and state.denied:
@@ -318,7 +345,7 @@ def _forward(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     return Step(certified=True)
 
 
-def _still(listing: Listing, state: State, until: Certificate, page: Sequence[Entry]) -> Step:
+def _still(listing: Listing, state: OffsetState, until: Certificate, page: Sequence[Entry]) -> Step:
     """End a visit whose first page is as it was, once the end of the list is confirmed."""
     result = Step(done=until, certified=True, whole=until.single, found=len(page))
     if until.confirmed or until.capped or until.tail is None:
@@ -332,14 +359,14 @@ def _still(listing: Listing, state: State, until: Certificate, page: Sequence[En
     return _look_behind(listing, state, until)
 
 
-def _learn_clamp(state: State, page: Sequence[Entry], new: Sequence[int]) -> None:
+def _learn_clamp(state: OffsetState, page: Sequence[Entry], new: Sequence[int]) -> None:
     """Conclude that the page before was cut short, where this one continues it without a hidden place between."""
     if state.cut == len(page) and new and state.lost == 0 and len(page) - len(new) == state.back:
         state.clamped = state.cut
     state.cut = 0
 
 
-def _unread(listing: Listing, state: State, page: Sequence[Entry]) -> list[int]:
+def _unread(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> list[int]:
     """Return what of a certified page stands behind the certified part, or in it and was not read there."""
     known = set(state.anchors)
     first = next((place for place, entry in enumerate(page) if entry.id in known and not entry.hole), None)
@@ -350,12 +377,12 @@ def _unread(listing: Listing, state: State, page: Sequence[Entry]) -> list[int]:
     return [entry.id for entry in page if entry.id not in known]
 
 
-def _contradicts(state: State, page: Sequence[Entry]) -> bool:
+def _contradicts(state: OffsetState, page: Sequence[Entry]) -> bool:
     """Return whether a page shows an item at or behind a place at which an empty page was served."""
     return state.empty_at is not None and state.offset + len(page) > state.empty_at
 
 
-def _ask_again(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
+def _ask_again(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Step:
     """Ask once more at a place that was empty and holds an item, of which there is nothing new before that place."""
     assert state.empty_at is not None
     if listing.order is Order.OLDEST_FIRST:
@@ -376,7 +403,7 @@ def _ask_again(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     return Step(certified=True)
 
 
-def _denied(listing: Listing, state: State) -> Step:
+def _denied(listing: Listing, state: OffsetState) -> Step:
     """Count one more empty page where an item is; after `DENIALS` of them the source serves no deeper place."""
     state.denied += 1
     if state.denied <= DENIALS:
@@ -385,7 +412,7 @@ def _denied(listing: Listing, state: State) -> Step:
     return _end(listing, state)
 
 
-def _advance(listing: Listing, state: State, page: Sequence[Entry]) -> None:
+def _advance(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> None:
     """Place the next page: over the last item of this one, wherever that still looks further."""
     reach = _reach(listing, state)
     if len(page) >= _size(listing, state):
@@ -404,7 +431,7 @@ def _advance(listing: Listing, state: State, page: Sequence[Entry]) -> None:
     state.at_anchor = ahead < len(page)
 
 
-def _certified(listing: Listing, state: State, page: Sequence[Entry]) -> bool:
+def _certified(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> bool:
     if state.offset == 0:
         return True
     if not page:
@@ -448,7 +475,7 @@ def _overlap(listing: Listing, page: Sequence[Entry]) -> int:
     return min(max(known, ties), max(1, len(page) // 2))
 
 
-def _step_back(state: State, page: Sequence[Entry]) -> Step:
+def _step_back(state: OffsetState, page: Sequence[Entry]) -> Step:
     state.lost += 1
     if state.lost > _LOST_STEPS:
         return _fall_back(state)
@@ -461,7 +488,7 @@ def _step_back(state: State, page: Sequence[Entry]) -> Step:
     return Step()
 
 
-def _arrived(listing: Listing, state: State, page: Sequence[Entry]) -> bool:
+def _arrived(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> bool:
     """Return whether an incremental read of a list that grows at its head reached its earlier certificate."""
     until = state.until
     if until is None or listing.order is not Order.NEWEST_FIRST or not until.anchors:
@@ -476,7 +503,7 @@ def _arrived(listing: Listing, state: State, page: Sequence[Entry]) -> bool:
     return in_order and len(met) >= _HEAD_EVIDENCE
 
 
-def _fresh(listing: Listing, state: State, page: Sequence[Entry], new: set[int]) -> int:
+def _fresh(listing: Listing, state: OffsetState, page: Sequence[Entry], new: set[int]) -> int:
     """Count the items of a page that the earlier certificate does not cover."""
     until = state.until
     if until is None:
@@ -501,7 +528,7 @@ def _fresh(listing: Listing, state: State, page: Sequence[Entry], new: set[int])
     return sum(entry.id not in known for entry in page)
 
 
-def _unchanged(state: State, until: Certificate, page: Sequence[Entry]) -> bool:
+def _unchanged(state: OffsetState, until: Certificate, page: Sequence[Entry]) -> bool:
     """Return whether the first page of an incremental read is the page its certificate was issued on.
 
     At the growing end of a list that is proof enough; a list of unknown order must stand on that one page.
@@ -509,7 +536,7 @@ def _unchanged(state: State, until: Certificate, page: Sequence[Entry]) -> bool:
     return state.pages == 1 and state.offset == until.offset and until.digest == digest(_ids(page))
 
 
-def _note_base(listing: Listing, state: State, page: Sequence[Entry]) -> None:
+def _note_base(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> None:
     """Remember the page from which the next visit will go on: the head, or the last page of a list that grows there."""
     short = len(page) < _size(listing, state)
     if listing.order is Order.OLDEST_FIRST:
@@ -545,7 +572,7 @@ def _behind(tail: list[int] | None, page: Sequence[Entry]) -> Sequence[Entry] | 
     return page[places[-1] + 1 :] if len(places) >= min(2, len(tail)) else None
 
 
-def _end(listing: Listing, state: State, *, whole: bool = False, saw_end: bool = False) -> Step:
+def _end(listing: Listing, state: OffsetState, *, whole: bool = False, saw_end: bool = False) -> Step:
     """End the reading; a list in which an item can move to the head has its head read again."""
     if saw_end:
         state.tail, state.tail_key = state.anchors[-_TAIL:], state.key
@@ -558,7 +585,7 @@ def _end(listing: Listing, state: State, *, whole: bool = False, saw_end: bool =
     return _done(listing, state, whole=whole)
 
 
-def _done(listing: Listing, state: State, *, whole: bool) -> Step:
+def _done(listing: Listing, state: OffsetState, *, whole: bool) -> Step:
     certificate = state.base or NOTHING
     if certificate.complete:
         certificate.proven_by = ProvenBy.KEY if listing.keyed else ProvenBy.IDENTITY
@@ -578,7 +605,7 @@ def _done(listing: Listing, state: State, *, whole: bool) -> Step:
     )
 
 
-def _tell_end(state: State, certificate: Certificate) -> bool:
+def _tell_end(state: OffsetState, certificate: Certificate) -> bool:
     """Write into a certificate where the list ends; return whether that need not be confirmed by another request."""
     until = state.until
     if state.capped:
@@ -594,7 +621,7 @@ def _tell_end(state: State, certificate: Certificate) -> bool:
     return True
 
 
-def _look_behind(listing: Listing, state: State, certificate: Certificate) -> Step:
+def _look_behind(listing: Listing, state: OffsetState, certificate: Certificate) -> Step:
     """Place one page over the end that an earlier visit saw, so that half of it looks further."""
     state.proved = certificate
     state.phase = "confirm"
@@ -606,7 +633,7 @@ def _look_behind(listing: Listing, state: State, certificate: Certificate) -> St
     return Step(certified=True)
 
 
-def _confirm(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
+def _confirm(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Step:
     """Take a page that shows the end of the list again, or shows that the list goes on: then read it in full."""
     proved = state.proved
     assert proved is not None
@@ -636,15 +663,17 @@ def _confirm(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     return Step(done=proved, certified=True, fresh=state.fresh, found=state.found)
 
 
-def _begin_again(state: State) -> Step:
+def _begin_again(state: OffsetState) -> Step:
     """Read the list in full, from its head: its end is not where it was."""
-    again = State(pages=state.pages, longest=state.longest, clamped=state.clamped, earlier_tail=state.earlier_tail)
+    again = OffsetState(
+        pages=state.pages, longest=state.longest, clamped=state.clamped, earlier_tail=state.earlier_tail
+    )
     for name in state.__struct_fields__:
         setattr(state, name, getattr(again, name))
     return Step()
 
 
-def _recheck(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
+def _recheck(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Step:
     """Read the head again, down to below where the visit began: what moved there in the meantime stands above that.
 
     One page that reaches so far is one atomic read and ends the visit. A pass over several pages may be overtaken by
@@ -677,7 +706,7 @@ def _recheck(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
     return Step(certified=True)
 
 
-def _fall_back(state: State) -> Step:
+def _fall_back(state: OffsetState) -> Step:
     """Give up on proof by place: read the list in full until two reads agree."""
     state.phase = "agree"
     state.offset = state.quiet = state.denied = state.back = state.cut = 0
@@ -686,14 +715,31 @@ def _fall_back(state: State) -> Step:
     return Step()
 
 
-def _agree(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
+def _agree(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Step:
+    """Take a page of a read in full, and compare the read with the one before when it ends."""
+    if not _ends_read(listing, state, page):
+        return Step()
+    agreement = state.agreement
+    agreement.reads += 1
+    if agreement.result == agreement.before:
+        return _agreed(listing, state)
+    if agreement.reads >= AGREEING_READS:
+        return Step(done=NOTHING)
+    agreement.begin_next()
+    state.offset = state.quiet = state.denied = state.back = state.cut = 0
+    state.anchors = []
+    state.at_anchor = state.capped = False
+    return Step()
+
+
+def _ends_read(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> bool:
+    """Place the next page of a read in full; return whether the read has ended."""
     reach, full = _reach(listing, state), len(page) >= _size(listing, state)
     if state.offset == 0:
-        state.head = _ids(page)
+        state.agreement.head = _ids(page)
     known = set(state.anchors)
     new = [entry.id for entry in page if entry.id not in known]
-    state.count += len(new)
-    state.total = (state.total + sum(map(mix, new))) % 2**63
+    state.agreement.add(new)
     state.quiet = 0 if page else state.quiet + 1
     was_full = state.back > 0
     if state.at_anchor and page and not new:
@@ -714,45 +760,39 @@ def _agree(listing: Listing, state: State, page: Sequence[Entry]) -> Step:
         # Empty, over the last item of a full page: not the end of the list.
         state.denied += 1
         if state.denied <= DENIALS:
-            return Step()
+            return False
         state.capped = True
     elif was_full:
         state.at_anchor = True
         state.offset = state.end - 1
-        return Step()
+        return False
     else:
         state.offset += reach
-    if state.quiet < max(1, listing.stop_after_empty_pages) and not state.capped:
-        return Step()
-    result = (state.count, state.total)
-    state.read += 1
-    if result == state.before:
-        # What enters, enters at the head: while that stands, the rest needs no third reading.
-        trusted = listing.order is Order.NEWEST_FIRST and not state.contradicted
-        certificate = Certificate(
-            proven_by=ProvenBy.AGREEMENT,
-            complete=True,
-            digest=digest(state.head) if trusted else "",
-            anchors=state.head,
-            whole=result,
-        )
-        if not state.capped:
-            state.tail = state.anchors[-_TAIL:]
-        _tell_end(state, certificate)
-        return Step(
-            done=certificate,
-            certified=True,
-            whole=not state.capped,
-            fresh=max(0, state.count - state.known_count) if state.known_count is not None else 0,
-            found=state.count,
-        )
-    if state.read >= AGREEING_READS:
-        return Step(done=NOTHING)
-    state.before = result
-    state.offset = state.quiet = state.count = state.total = state.denied = state.back = state.cut = 0
-    state.anchors = []
-    state.at_anchor = state.capped = False
-    return Step()
+    return state.capped or state.quiet >= max(1, listing.stop_after_empty_pages)
+
+
+def _agreed(listing: Listing, state: OffsetState) -> Step:
+    """End a visit whose last two reads agree."""
+    agreement = state.agreement
+    # What enters, enters at the head: while that stands, the rest needs no third reading.
+    trusted = listing.order is Order.NEWEST_FIRST and not state.contradicted
+    certificate = Certificate(
+        proven_by=ProvenBy.AGREEMENT,
+        complete=True,
+        digest=digest(agreement.head) if trusted else "",
+        anchors=agreement.head,
+        whole=agreement.result,
+    )
+    if not state.capped:
+        state.tail = state.anchors[-_TAIL:]
+    _tell_end(state, certificate)
+    return Step(
+        done=certificate,
+        certified=True,
+        whole=not state.capped,
+        fresh=0 if agreement.known_count is None else max(0, agreement.count - agreement.known_count),
+        found=agreement.count,
+    )
 
 
 def digest(ids: Sequence[int]) -> str:

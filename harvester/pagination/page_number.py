@@ -9,27 +9,27 @@ the list took more than a page, the next visit asks once for the page behind its
 from collections.abc import Sequence
 from itertools import pairwise
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from harvester.pagination.offset import (
     AGREEING_READS,
     NOTHING,
+    Agreement,
     Certificate,
     Entry,
     Listing,
     ProvenBy,
     Step,
     digest,
-    mix,
 )
 
 _ANCHORS = 10
 """Threads of the first page that a certificate names: one that is met again shows whose list it is."""
 
 
-class State(Struct, kw_only=True, omit_defaults=True):
-    """State of a visit between two pages. `page` is the number of the next request, from 1."""
+class PageNumberState(Struct, kw_only=True, omit_defaults=True):
+    """State of a visit between two pages. `page` is asked for next, from 1."""
 
     page: int = 1
     pages: int = 0
@@ -37,13 +37,9 @@ class State(Struct, kw_only=True, omit_defaults=True):
     """Empty pages in a row."""
     last: int = 0
     """The last page of this read that held anything."""
-    count: int = 0
-    total: int = 0
-    """Of this read: how many items, and the sum of their mixed ids."""
-    before: tuple[int, int] | None = None
-    """The same of the read before, which went to page `until_page`."""
+    agreement: Agreement = field(default_factory=Agreement)
     until_page: int = 0
-    read: int = 0
+    """The page to which the read before went."""
     contradicted: bool = False
     capped: bool = False
     base: Certificate | None = None
@@ -56,15 +52,20 @@ class State(Struct, kw_only=True, omit_defaults=True):
     """The certificate of this visit, while it asks once for the page behind the last one."""
 
 
-def begin(last: Certificate | None, *, full: bool = False) -> State:
-    """Return the state of a new visit: down to the last certificate, or to the last page without one or `full`."""
+def begin(last: Certificate | None, *, full: bool = False) -> PageNumberState:
+    """Return the state of a new visit: to the last certificate, or to the last page without one or `full`."""
     if last is None or not last.complete:
-        return State()
-    return State(until=None if full else replace(last), earlier_end=None if last.tail is None else last.end)
+        return PageNumberState()
+    return PageNumberState(until=None if full else replace(last), earlier_end=None if last.tail is None else last.end)
 
 
 def step(
-    listing: Listing, state: State, page: Sequence[Entry], *, absent: bool = False, max_offset: int | None = None
+    listing: Listing,
+    state: PageNumberState,
+    page: Sequence[Entry],
+    *,
+    absent: bool = False,
+    max_offset: int | None = None,
 ) -> Step:
     """Take the page number `state.page`, and say what follows. Items without a key are parts of the one before."""
     state.pages += 1
@@ -80,8 +81,7 @@ def step(
             return _arrive(state, state.until)
     contradiction = any(later > earlier for earlier, later in pairwise(keys))
     state.contradicted = state.contradicted or contradiction
-    state.count += len(ids)
-    state.total = (state.total + sum(map(mix, ids))) % 2**63
+    state.agreement.add(ids)
     if state.until is not None:
         state.fresh += sum(key > (state.until.key or 0) for key in keys)
     state.quiet = 0 if ids else state.quiet + 1
@@ -91,8 +91,8 @@ def step(
     state.capped = state.capped or (at_cap and bool(ids))
     arrived = bool(keys) and _arrived(listing, state, keys[-1])
     ended = absent or at_cap or state.quiet >= listing.stop_after_empty_pages
-    agreeing = state.before is not None and state.page >= state.until_page
-    if arrived or ended or (agreeing and (state.count, state.total) == state.before):
+    agreed = state.agreement.result == state.agreement.before and state.page >= state.until_page
+    if arrived or ended or agreed:
         result = _end_of_read(state, atomic=state.page == 1 and (arrived or absent), arrived=arrived)
         result.contradiction = contradiction
         result.whole = result.done is not None and result.certified and not arrived and not state.capped
@@ -101,7 +101,7 @@ def step(
     return Step(contradiction=contradiction)
 
 
-def _arrived(listing: Listing, state: State, oldest: int) -> bool:
+def _arrived(listing: Listing, state: PageNumberState, oldest: int) -> bool:
     """Return whether a read with unbroken order has passed below the earlier certificate."""
     until = state.until
     if until is None or until.key is None or state.contradicted:
@@ -109,48 +109,49 @@ def _arrived(listing: Listing, state: State, oldest: int) -> bool:
     return oldest < until.key - listing.lookback
 
 
-def _end_of_read(state: State, *, atomic: bool, arrived: bool) -> Step:
+def _end_of_read(state: PageNumberState, *, atomic: bool, arrived: bool) -> Step:
     """One page is one moment; of more, a second read has to tell the same."""
-    result = (state.count, state.total)
-    state.read += 1
+    agreement = state.agreement
+    agreement.reads += 1
     certificate = state.base or NOTHING
     certificate.capped = state.capped
-    agreed = result == state.before
-    if atomic or not state.count or agreed:
-        if agreed and not atomic and state.count:
+    agreed = agreement.result == agreement.before
+    if atomic or not agreement.count or agreed:
+        if agreed and not atomic and agreement.count:
             certificate.proven_by = ProvenBy.AGREEMENT
         if arrived:
             return _arrive(state, certificate)
         # An empty first page shows no more than that.
         certificate.end, certificate.tail = state.last, []
         certificate.confirmed = state.earlier_end == state.last and not state.capped
-        return Step(done=certificate, certified=True, fresh=state.fresh, found=state.count)
-    if state.read >= AGREEING_READS:
+        return Step(done=certificate, certified=True, fresh=state.fresh, found=state.agreement.count)
+    if agreement.reads >= AGREEING_READS:
         return Step(done=NOTHING)
-    state.before, state.until_page = result, state.last
-    state.page, state.quiet, state.count, state.total, state.last, state.fresh = 1, 0, 0, 0, 0, 0
+    agreement.begin_next()
+    state.until_page = state.last
+    state.page, state.quiet, state.last, state.fresh = 1, 0, 0, 0
     return Step()
 
 
-def _arrive(state: State, certificate: Certificate) -> Step:
+def _arrive(state: PageNumberState, certificate: Certificate) -> Step:
     """End a visit at what was certified before, once it is confirmed where the list ends."""
     until = state.until
     assert until is not None
     certificate.end, certificate.tail = until.end, until.tail
     certificate.capped, certificate.confirmed = until.capped, until.confirmed
     if until.end <= 1 or until.confirmed or until.capped:
-        return Step(done=certificate, certified=True, fresh=state.fresh, found=state.count)
+        return Step(done=certificate, certified=True, fresh=state.fresh, found=state.agreement.count)
     state.proved = certificate
     state.page = until.end + 1
     return Step(certified=True)
 
 
-def _confirm(state: State, proved: Certificate, page: Sequence[Entry]) -> Step:
+def _confirm(state: PageNumberState, proved: Certificate, page: Sequence[Entry]) -> Step:
     """Take the page behind the last one; where it holds anything, read the list in full."""
     if not page:
         proved.confirmed = True
-        return Step(done=proved, certified=True, fresh=state.fresh, found=state.count)
-    again = State(pages=state.pages, earlier_end=state.earlier_end)
+        return Step(done=proved, certified=True, fresh=state.fresh, found=state.agreement.count)
+    again = PageNumberState(pages=state.pages, earlier_end=state.earlier_end)
     for name in state.__struct_fields__:
         setattr(state, name, getattr(again, name))
     return Step()

@@ -339,12 +339,12 @@ def test_a_search_for_who_was_erased_is_refused(
 def test_an_unfinished_visit_keeps_no_erased_item(erased: Any, tmp_path: Path) -> None:
     run = leases.begin_run(erased, load(home=tmp_path), "test")
     lease = leases.lease_this(erased, run, "user_followers", 7, owner=None, full=True)
-    state = {"head": [5, 8], "anchors": [8, 5], "base": {"anchors": [5]}}
+    state = {"anchors": [8, 5], "base": {"anchors": [5]}, "agreement": {"head": [5, 8], "count": 2}}
     page = PageCommit(lease, [], 2, state=json.dumps(state), seen=[5, 8], first=True)
     assert Writer(erased, load_rule(erased, tmp_path)).commit([page]).results == [Committed()]
     assert erased.execute("SELECT item_id FROM crawl.seen_items").fetchall() == [(8,)]
     (kept,) = erased.execute("SELECT state FROM crawl.frontier").fetchone()
-    assert kept == {"head": [8], "anchors": [8], "base": {"anchors": []}}
+    assert kept == {"anchors": [8], "base": {"anchors": []}, "agreement": {"head": [8], "count": 2}}
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def dating(data: bytes) -> None:
             return
         assert state.before is not None
         assert before is None or state.before <= before
-        state = kept(state, cursor.State)
+        state = kept(state, cursor.CursorState)
     raise AssertionError("a visit without an end")
 
 
@@ -179,7 +179,7 @@ def paging(data: bytes) -> None:
         if result.done is not None:
             assert result.certified or not result.whole
             return
-        state = kept(state, page_number.State)
+        state = kept(state, page_number.PageNumberState)
     raise AssertionError("a visit without an end")
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harvester.api.catalogue import Order
 from harvester.pagination import offset
-from harvester.pagination.offset import Certificate, Entry, Listing, ProvenBy, State
+from harvester.pagination.offset import Certificate, Entry, Listing, OffsetState, ProvenBy
 
 LIMIT = 10
 
@@ -129,7 +129,7 @@ def run(source: Source, last: Certificate | None = None, most: int = 3000) -> Ou
         page = source.read(state.offset)
         returned |= {entry.id for entry in page}
         # A visit may be cut anywhere and go on from its checkpoint.
-        state = msgspec.json.decode(msgspec.json.encode(state), type=State)
+        state = msgspec.json.decode(msgspec.json.encode(state), type=OffsetState)
         result = offset.step(source.listing, state, page)
         contradicted |= result.contradiction
         if result.done is not None:

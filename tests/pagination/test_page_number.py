@@ -69,7 +69,7 @@ def visit(
         result = page_number.step(LISTING, state, page or [], absent=page is None, max_offset=DEEPEST)
         if result.done is not None:
             return read, result.done
-        if state.read == reads:
+        if state.agreement.reads == reads:
             return read, Certificate(proven_by=page_number.ProvenBy.NONE, complete=True)
         source.live(chance)
     raise AssertionError("the visit does not end")
