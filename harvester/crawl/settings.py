@@ -32,19 +32,17 @@ DEFAULT_REQUEST_HEADERS = {"Accept": "application/json", "Accept-Language": "en"
 
 # Scrapy's own lists, which load what a JSON API has no use for although it is switched off (0.4 s of every start), and
 # an extension that runs code sent to it over HTTP: what is wanted is named here and nothing else is loaded.
-DOWNLOADER_MIDDLEWARES_BASE: dict[str, int] = {}
-DOWNLOADER_MIDDLEWARES = {
+DOWNLOADER_MIDDLEWARES_BASE = {
     "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": 100,
     "scrapy.downloadermiddlewares.downloadtimeout.DownloadTimeoutMiddleware": 350,
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": 590,
     "harvester.crawl.middlewares.PoliteMiddleware": 900,  # nearest to the network: nothing passes by it
 }
 SPIDER_MIDDLEWARES_BASE: dict[str, int] = {}
-EXTENSIONS_BASE: dict[str, int] = {}
-EXTENSIONS = {"harvester.crawl.extensions.RecordFeedExporter": 0}  # default: all of Scrapy's; feeds alone are used
+EXTENSIONS_BASE = {"harvester.crawl.extensions.RecordFeedExporter": 0}
 FEED_EXPORT_ENCODING = "utf-8"  # default: JSON with all other letters escaped
 FEED_EXPORTERS = {"gz": "harvester.crawl.extensions.GzipJsonLinesExporter"}  # default: no format for out.jsonl.gz
-ITEM_PIPELINES = {
+ITEM_PIPELINES_BASE = {  # one of `-s ITEM_PIPELINES` between the two sees rows that are not stored yet
     "harvester.crawl.pipelines.NormalizePipeline": 100,
     "harvester.crawl.pipelines.WarehousePipeline": 300,
 }

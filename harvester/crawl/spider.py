@@ -63,6 +63,11 @@ class FrontierSpider(Spider):
         """Check what was asked for. Raises `UsageError`: an argument, or hosts that one is not entitled to crawl."""
         self.session.settings.check_crawl_allowed()
         self.target = _target(self.arguments)
+        if self.alone:
+            # Scrapy's own extension would wait for requests that visits go on to send.
+            requests = self.crawler.settings.getint("CLOSESPIDER_PAGECOUNT")
+            seconds = self.crawler.settings.getfloat("CLOSESPIDER_TIMEOUT")
+            self.limits.bounds = Bounds(requests or None, seconds or None)
 
     @property
     def most_at_once(self) -> int:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 TOP = Path(__file__).parent.parent.parent
 
 
-def scrapy(harvester: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
+def scrapy(harvester: Any, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "scrapy", *arguments],
-        env=harvester.env(),
+        env=harvester.env() | environment,
         cwd=TOP,
         capture_output=True,
         text=True,
@@ -83,3 +83,47 @@ def test_a_feed_holds_nothing_of_who_was_erased(
     assert len(fed) > 1000
     assert users[author] not in fed
     assert str(author) not in fed
+
+
+PIPELINES = """
+from scrapy.exceptions import DropItem
+
+class Drop:
+    def process_item(self, item):
+        if item.commit.lease.visit.stream.name == "project_comments":
+            raise DropItem("too chatty")
+        return item
+
+class Fail:
+    def process_item(self, item):
+        raise ValueError("a fault of the pipeline")
+"""
+
+
+def test_settings_of_scrapy_do_what_they_say(
+    small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A pipeline of the user's runs beside ours; no page that it drops or fails on leaves its visit waiting."""
+    harvester = make_harvester(small_sandbox)
+    (tmp_path / "chatty.py").write_text(PIPELINES)
+    project = Counter(one["project_id"] for one in small_sandbox.truth("project_comments")).most_common(1)[0][0]
+    target = ("crawl", "comments", "-a", f"project={project}")
+
+    def last_run() -> tuple[Any, ...]:
+        return harvester.query("SELECT outcome, requests FROM crawl.runs ORDER BY id DESC LIMIT 1")[0]
+
+    done = scrapy(harvester, *target, "-s", "CLOSESPIDER_PAGECOUNT=2", "-s", "LOG_LEVEL=INFO")
+    assert done.returncode == 0, done.stderr
+    assert last_run() == ("bounded", 2)
+    assert "Spider opened" in done.stderr
+
+    pipelines = {name: f'ITEM_PIPELINES={{"chatty.{name}": 200}}' for name in ("Drop", "Fail")}
+    done = scrapy(harvester, *target, "-s", pipelines["Drop"], PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert harvester.query("SELECT count(*) FROM scratch.project_comments") == [(0,)]
+    errors = harvester.query("SELECT last_error FROM crawl.frontier WHERE failures > 0")
+    assert errors == [("dropped by an item pipeline: too chatty",)]
+
+    failed = scrapy(harvester, *target, "-s", pipelines["Fail"], PYTHONPATH=str(tmp_path))
+    assert last_run()[0] == "failed"
+    assert small_sandbox.truth("users")[0]["username"] not in failed.stderr
