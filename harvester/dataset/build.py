@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from harvester.dataset.redact import Names
     from harvester.dataset.rows import Made, ResourceQuery
     from harvester.dataset.snapshot import Snapshot
+    from harvester.erasure.erase import Rule
+    from harvester.warehouse.connect import Connection
 
 SEEN_WITHIN = 400
 K = 10
@@ -176,6 +178,75 @@ def _check_free(folder: Path) -> None:
         raise UsageError(f"{folder} is there and not empty: a release gets a folder of its own")
 
 
+class Texts:
+    """Rows as they are published: free texts redacted, and nothing of the erased.
+
+    Args:
+        connection: Of the snapshot.
+        rule: Tells who was erased.
+        key: Makes the pseudonyms that replace names; None for none.
+    """
+
+    def __init__(self, connection: Connection, rule: Rule, key: Key | None) -> None:
+        self._facts = connection
+        self._rule = rule
+        self._key = key
+
+    def finished(self, batch: pa.RecordBatch, made: Sequence[Made], schema: pa.Schema) -> pa.RecordBatch:
+        """Rows in the types of the resource, with what is left of the texts."""
+        import pyarrow as pa  # noqa: PLC0415
+
+        from harvester.dataset.files import plain  # noqa: PLC0415
+
+        columns: list[pa.Array] = []
+        for column, one in zip(batch.columns, made, strict=True):
+            if one.text is Text.FEATURES:
+                columns += _features(column)
+            elif one.text is Text.REDACTED:
+                columns.append(_each(column, self._redacted))
+            elif one.text is Text.FULL and self._rule:
+                columns.append(_each(column, self._rule.said))
+            elif one.is_name and self._rule:
+                columns.append(_each(column, self._not_erased))
+            elif self._rule and one.field.type is Type.JSON:
+                columns.append(_each(plain(column, pa.string()), self._said_in_json))
+            else:
+                columns.append(plain(column, schema.field(len(columns)).type))
+        return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    def _said_in_json(self, text: str) -> str:
+        return json.dumps(self._rule.said(json.loads(text)), ensure_ascii=False)
+
+    def _not_erased(self, name: str) -> str | None:
+        return None if self._rule.names(NAME, name) else name
+
+    def _redacted(self, text: str) -> str:
+        from harvester.dataset.redact import redact  # noqa: PLC0415
+
+        return redact(self._rule.said(text), self._names())
+
+    @lru_cache(maxsize=1)  # noqa: B019  (lives as long as the build)
+    def _names(self) -> Names:
+        from harvester.dataset.redact import Names  # noqa: PLC0415
+
+        with self._facts.cursor("names") as cursor:  # on the server: the names do not fit here
+            cursor.execute(
+                "SELECT username FROM scratch.users WHERE username IS NOT NULL"
+                " UNION SELECT username FROM history.user_revisions WHERE username IS NOT NULL"
+            )
+            return Names((name for (name,) in cursor), self._pseudonym_of)
+
+    @lru_cache(maxsize=100_000)  # noqa: B019  (the same)
+    def _pseudonym_of(self, name: str) -> str:
+        """Return the pseudonym of a username's user, which replaces the name in a text; `user` for an unknown name."""
+        row = self._facts.execute(
+            "SELECT id FROM scratch.users WHERE lower(username) = lower(%s) ORDER BY id LIMIT 1", [name]
+        ).fetchone()
+        if self._key is None or row is None:
+            return "user"
+        return self._key.one("user", row[0]).hex()
+
+
 class Build:
     """One build, step by step."""
 
@@ -203,6 +274,7 @@ class Build:
         )
         self.salt = self._salt()
         self.key = self._key()
+        self.texts = Texts(snapshot.facts, self.rule, self.key)
 
     def _name(self) -> str:
         request, previous = self.request, self.previous
@@ -380,7 +452,7 @@ class Build:
             Writing(self.folder, f"teaser/{query.name}", fields, [teaser_format]) as teaser,
         ):
             for batch in ahead(batches):
-                rows = self._finished(batch, query.columns, schema)
+                rows = self.texts.finished(batch, query.columns, schema)
                 writing.write(rows)
                 teaser.write(rows.filter(_in_teaser(rows.column(first), is_hex=self.selection.hashed)))
         resource = Resource(
@@ -400,60 +472,6 @@ class Build:
             rows=teaser.rows,
             files=teaser.files(),
         )
-
-    def _finished(self, batch: pa.RecordBatch, made: Sequence[Made], schema: pa.Schema) -> pa.RecordBatch:
-        """Rows in the types of the resource, with what is left of the texts."""
-        import pyarrow as pa  # noqa: PLC0415
-
-        from harvester.dataset.files import plain  # noqa: PLC0415
-
-        columns: list[pa.Array] = []
-        for column, one in zip(batch.columns, made, strict=True):
-            if one.text is Text.FEATURES:
-                columns += _features(column)
-            elif one.text is Text.REDACTED:
-                columns.append(_each(column, self._redacted))
-            elif one.text is Text.FULL and self.rule:
-                columns.append(_each(column, self.rule.said))
-            elif one.is_name and self.rule:
-                columns.append(_each(column, self._not_erased))
-            elif self.rule and one.field.type is Type.JSON:
-                columns.append(_each(plain(column, pa.string()), self._said_in_json))
-            else:
-                columns.append(plain(column, schema.field(len(columns)).type))
-        return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-    def _said_in_json(self, text: str) -> str:
-        return json.dumps(self.rule.said(json.loads(text)), ensure_ascii=False)
-
-    def _not_erased(self, name: str) -> str | None:
-        return None if self.rule.names(NAME, name) else name
-
-    def _redacted(self, text: str) -> str:
-        from harvester.dataset.redact import redact  # noqa: PLC0415
-
-        return redact(self.rule.said(text), self._names())
-
-    @lru_cache(maxsize=1)  # noqa: B019  (lives as long as the build)
-    def _names(self) -> Names:
-        from harvester.dataset.redact import Names  # noqa: PLC0415
-
-        with self.snapshot.facts.cursor("names") as cursor:  # on the server: the names do not fit here
-            cursor.execute(
-                "SELECT username FROM scratch.users WHERE username IS NOT NULL"
-                " UNION SELECT username FROM history.user_revisions WHERE username IS NOT NULL"
-            )
-            return Names((name for (name,) in cursor), self._pseudonym_of)
-
-    @lru_cache(maxsize=100_000)  # noqa: B019  (the same)
-    def _pseudonym_of(self, name: str) -> str:
-        """Return the pseudonym of a username's user, which replaces the name in a text; `user` for an unknown name."""
-        row = self.snapshot.facts.execute(
-            "SELECT id FROM scratch.users WHERE lower(username) = lower(%s) ORDER BY id LIMIT 1", [name]
-        ).fetchone()
-        if self.key is None or row is None:
-            return "user"
-        return self.key.one("user", row[0]).hex()
 
     # against the previous release ------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from harvester.sandbox.tables import MANAGERS_MAX, NOBODY, REPLIES_MAX
 
 if TYPE_CHECKING:
     from numpy.random import Generator
+    from numpy.typing import NDArray
 
     from harvester.sandbox.community_state import CommunityState
     from harvester.sandbox.draws import Floats, Ints
@@ -278,23 +279,38 @@ def _studio_lists(community: CommunityState, rng: Generator, active: Floats) -> 
 # --- comments ------------------------------------------------------------------------------------------------
 
 
+def _commented_places(
+    kind: str, community: CommunityState, active: Floats
+) -> tuple[Ints, NDArray[np.uint8], Ints, tuple[float, float, float]]:
+    """Return where comments of a kind may stand, which of these places are public, and when each began.
+
+    With the comments for each place, the share of places that have any, and the share of replies that is kept.
+    """
+    if kind == "project":
+        return (
+            np.arange(len(community.projects)),
+            np.frombuffer(community.projects.is_shared, dtype=np.uint8),
+            numbers(community.projects.shared_at),
+            (PROJECT_COMMENTS_PER_PROJECT, 0.3, 0.6),
+        )
+    if kind == "profile":
+        return (
+            np.flatnonzero(active > 0),
+            np.ones(len(active), dtype=np.uint8),
+            numbers(community.users.joined),
+            (PROFILE_COMMENTS_PER_USER, 0.3, 0.6),
+        )
+    return (
+        _kept_studios(community, active),
+        np.frombuffer(community.studios.is_open, dtype=np.uint8),
+        numbers(community.studios.created),
+        (STUDIO_COMMENTS_PER_STUDIO, 0.45, 1.0),
+    )
+
+
 def _comments(comments: Comments, rng: Generator, community: CommunityState, active: Floats) -> None:
     """Threads and replies of one kind, with ties and a few inversions of id and time."""
-    if comments.kind == "project":
-        places = np.arange(len(community.projects))
-        is_public = np.frombuffer(community.projects.is_shared, dtype=np.uint8)
-        born = numbers(community.projects.shared_at)
-        per_owner, commented, reply_keep = PROJECT_COMMENTS_PER_PROJECT, 0.3, 0.6
-    elif comments.kind == "profile":
-        places = np.flatnonzero(active > 0)
-        is_public = np.ones(len(active), dtype=np.uint8)
-        born = numbers(community.users.joined)
-        per_owner, commented, reply_keep = PROFILE_COMMENTS_PER_USER, 0.3, 0.6
-    else:
-        places = _kept_studios(community, active)
-        is_public = np.frombuffer(community.studios.is_open, dtype=np.uint8)
-        born = numbers(community.studios.created)
-        per_owner, commented, reply_keep = STUDIO_COMMENTS_PER_STUDIO, 0.45, 1.0
+    places, is_public, born, (per_owner, commented, reply_keep) = _commented_places(comments.kind, community, active)
     histogram = statistics().reply_counts
     values = np.array(list(histogram))
     frequencies = np.array(list(histogram.values()), dtype=np.float64)
@@ -351,14 +367,20 @@ def _comments(comments: Comments, rng: Generator, community: CommunityState, act
     comments.commentee = column(commentee[order])
     comments.is_deleted = bytearray(deleted.astype(np.uint8).tobytes())
     comments.by_id = rows_by_id(comments.id)
-    by_time = np.lexsort((ids, whole_created))
+    _list_comments(comments, rng, ids, parent, deleted)
+
+
+def _list_comments(comments: Comments, rng: Generator, ids: Ints, parent: Ints, deleted: NDArray[np.bool_]) -> None:
+    """Make the lists of comments that are served, their counts, and the wrong reply counts of a few."""
+    owner, created = numbers(comments.owner), numbers(comments.created)
+    by_time = np.lexsort((ids, created))
     seen = by_time[~deleted[by_time]]
     listed = by_time if comments.keeps_deleted else seen
     top = listed[parent[listed] < 0]
     below = listed[parent[listed] >= 0]
-    comments.threads = grouped(whole_owner[top], top)
+    comments.threads = grouped(owner[top], top)
     comments.replies = grouped(parent[below], below)
-    found, counts = np.unique(whole_owner[seen], return_counts=True)
+    found, counts = np.unique(owner[seen], return_counts=True)
     comments.total.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
     answered = np.array(list(comments.replies), dtype=np.int64)
     skewed = answered[rng.random(len(answered)) < SKEWED_REPLY_COUNTS]
