@@ -86,7 +86,7 @@ class Writer:
         """Store pages; see the module. Raises psycopg errors other than of a page's own data."""
         try:
             kept = [_without_the_erased(self.connection, page, self.rule) for page in pages] if self.rule else pages
-            return self._retried(lambda: self._commit(kept))
+            return self._retry_contention(lambda: self._commit(kept))
         except (psycopg.Error, RecursionError) as error:
             if not _is_of_data(error):
                 raise
@@ -102,7 +102,7 @@ class Writer:
 
     def store(self, rows: Iterable[Rows]) -> Counts:
         """Store rows that belong to no visit, in one transaction."""
-        return self._retried(lambda: self._store_alone(_ruled(self.connection, list(rows), self.rule)))
+        return self._retry_contention(lambda: self._store_alone(_ruled(self.connection, list(rows), self.rule)))
 
     def _commit_in_part(self, page: PageCommit, reason: str) -> BatchResult:
         """Store a page that cannot be stored whole without those of its items that the database refuses.
@@ -111,7 +111,7 @@ class Writer:
         """
         if not page.records:
             return BatchResult([Rejected(reason)], Counts())
-        refused = self._retried(lambda: self._refused(page))
+        refused = self._retry_contention(lambda: self._refused(page))
         none_left = len(refused) == len(page.records)
         if (
             not refused
@@ -172,8 +172,8 @@ class Writer:
         ).fetchone()
         return bool(found and found[0])
 
-    def _retried(self, work: Callable[[], T]) -> T:
-        """Run a transaction again when another one was in its way."""
+    def _retry_contention(self, work: Callable[[], T]) -> T:
+        """Run a transaction again when another one was in its way: a deadlock, a serialization failure."""
         for attempt in range(_ATTEMPTS):
             try:
                 return work()

@@ -224,14 +224,14 @@ class Session:
 
     async def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function of the frontier or the warehouse with the connection, in its thread."""
-        return await self._in_thread(lambda: self._persistently(lambda: function(self._connected(), *args, **kwargs)))
+        return await self._in_thread(lambda: self._retry_database(lambda: function(self._connected(), *args, **kwargs)))
 
     def _connected(self) -> Connection:
         assert self._connection is not None, "the session is not open"
         return self._connection
 
-    def _persistently(self, work: Callable[[], T]) -> T:
-        """Do something that is one transaction, again if the database was in the way, over a new connection if need be.
+    def _retry_database(self, work: Callable[[], T]) -> T:
+        """Run a transaction again if the database is busy or was lost, over a new connection if need be.
 
         What was committed although nobody was told is not done twice: a page is guarded by its place, and what is
         leased twice is free again after the time of a lease.
@@ -280,7 +280,7 @@ class Session:
             assert self._writer is not None
             return work(self._writer)
 
-        return await self._in_thread(lambda: self._persistently(write))
+        return await self._in_thread(lambda: self._retry_database(write))
 
     async def _commit_waiting(self) -> None:
         while self._waiting:
