@@ -80,7 +80,7 @@ class Fetched:
     visit: Visit
     query: str
     part: Part | None
-    archive: Callable[[Response, Visit, str, Part | None], None]
+    archive: Callable[[Response, Visit, str, Part | None], str | None]
     records: list[Record] | None = None
     odd_items: list[OddItem] = field(default_factory=list)
     _is_archived: bool = False
@@ -93,9 +93,12 @@ class Fetched:
     ) -> None:
         self.discard()
 
-    def use(self, *, proven: bool = False) -> None:
-        """Archive the response as one that is used; `proven`: its name was shown to be the account's."""
-        self._archive(None if self.part is None else replace(self.part, proven=proven))
+    def use(self, *, proven: bool = False) -> str | None:
+        """Archive the response as one that is used, and return the id of its record, if there is an archive.
+
+        `proven`: its name was shown to be the account's.
+        """
+        return self._archive(None if self.part is None else replace(self.part, proven=proven))
 
     def discard(self) -> None:
         """Archive the response as one that is not used, unless it is archived already."""
@@ -107,10 +110,11 @@ class Fetched:
             return Unusable("", 200, b"", reason)
         return Unusable(address(self.visit, self.query), self.response.status, self.response.body, reason)
 
-    def _archive(self, part: Part | None) -> None:
-        if not self._is_archived:
-            self._is_archived = True
-            self.archive(self.response, self.visit, self.query, part)
+    def _archive(self, part: Part | None) -> str | None:
+        if self._is_archived:
+            return None
+        self._is_archived = True
+        return self.archive(self.response, self.visit, self.query, part)
 
 
 class Fetcher:
@@ -270,9 +274,10 @@ class Fetcher:
         answer.records = records
         return True
 
-    def _archive(self, response: Response, visit: Visit, query: str, part: Part | None) -> None:
-        if self._session.archive is not None and not visit.stream.is_own:
-            self._session.archive.keep(response, visit, query, part)
+    def _archive(self, response: Response, visit: Visit, query: str, part: Part | None) -> str | None:
+        if self._session.archive is None or visit.stream.is_own:
+            return None
+        return self._session.archive.keep(response, visit, query, part)
 
     async def _slow_down(self, error: TransientHTTP, attempt: int) -> None:
         """Wait before the next attempt: everybody where the site asks for it, else this visit alone."""

@@ -21,6 +21,7 @@ from harvester.config import Settings
 from harvester.crawl.archive import LARGEST_WAIT, Archived, Transaction, read_archives
 from harvester.crawl.commit import Writer
 from harvester.crawl.fetch import is_absent
+from harvester.crawl.set_aside import without_refused_at
 from harvester.crawl.visits import Paginator, paginator_of, take_object, take_page, with_rows
 from harvester.erasure.erase import load_rule
 from harvester.errors import DecodeError, UsageError

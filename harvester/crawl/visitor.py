@@ -107,7 +107,7 @@ class Visitor:
 
     async def _visit_object(self, lease: Lease) -> None:
         stream = lease.visit.stream
-        part = Part(first=True, full=lease.full, position=lease.position)
+        part = _first_part(lease)
         with await self.fetcher.read(lease.visit, "", part=part, doubt=partial(self._doubt, lease)) as answer:
             records = answer.records
             if records is None and not lease.known_gone and await self._has_another_name(lease.visit):
@@ -132,7 +132,7 @@ class Visitor:
         paginator = paginator_of(lease, down_to, served)
         if stream.paging is Paging.RANKING:
             lease = replace(lease, visit=replace(lease.visit, seen_at=paginator.state.seen_at))
-        part = Part(first=True, full=lease.full, down_to=down_to, position=lease.position, served=served)
+        part = _first_part(lease, down_to, served)
         odd = set(lease.aside)
         seconds = lease.proven_seconds
         proven = lease.anchors is None and seconds is not None and seconds <= self._limits.elapsed
@@ -295,7 +295,7 @@ class Visitor:
         if visit.stream.is_by_name and not same_name(visit.username, username):
             await call(leases.release, [lease])
             return None
-        part = Part(first=True, position=lease.position)
+        part = _first_part(lease)
         try:
             with await self.fetcher.read(visit, "", part=part, doubt=partial(self._doubt, lease)) as answer:
                 records = answer.records
@@ -311,8 +311,8 @@ class Visitor:
 
     async def _hand_over(self, commit: PageCommit, answer: Fetched) -> bool:
         """Send a page through the pipelines and wait until it is committed; whether the visit may go on."""
-        answer.use(proven=commit.visit_result is not None and commit.visit_result.proven)
-        page = Page(commit, answer, asyncio.get_running_loop().create_future())
+        archived = answer.use(proven=commit.visit_result is not None and commit.visit_result.proven)
+        page = Page(replace(commit, archived=archived), answer, asyncio.get_running_loop().create_future())
         self.pages.put_nowait(page)
         result = await page.result
         if isinstance(result, Rejected):
@@ -333,4 +333,17 @@ def _may_look_deeper(lease: Lease) -> bool:
         and lease.state is None
         and lease.item_count > PAGE_LIMIT
         and any(lead.changed_if for lead in leads)
+    )
+
+
+def _first_part(lease: Lease, down_to: int | None = None, served: int = PAGE_LIMIT) -> Part:
+    """Return the part of a visit's first page under a lease."""
+    return Part(
+        first=True,
+        full=lease.full,
+        down_to=down_to,
+        position=lease.position,
+        served=served,
+        began_at=lease.began_at,
+        has_missing_items=lease.has_missing_items,
     )

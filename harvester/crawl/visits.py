@@ -214,7 +214,7 @@ def paginator_of(lease: Lease, down_to: int | None = None, served: int = PAGE_LI
 
 
 def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:
-    """Return the commit of an object's visit, without its rows; `records` are None if the source says "not found"."""
+    """Return the commit of an object's visit, without its rows; None for `records` means "not found"."""
     stream, entity = lease.visit.stream, lease.visit.entity_id
     found = records or ()
     lost = stream.is_by_name and (stream.answers_for_another(entity, found) or stream.finds_name_free(found))

@@ -238,8 +238,8 @@ class Rule:
         kind = _item_kind(stream)
         if not self or kept is None or kind is None:
             return kept
-        walk = json.loads(kept)
-        for part in _structs(walk):
+        state = json.loads(kept)
+        for part in _structs(state):
             for remembered in _REMEMBERED:
                 if part.get(remembered):
                     part[remembered] = [item for item in part[remembered] if not self.names(kind, item)]
@@ -251,7 +251,7 @@ class Rule:
         if kind is None or not state:
             return False
         places = (*_REMEMBERED, *(_KEYS if stream.key_name == "id" else ()))
-        held = [part[place] for part in _structs(walk) for place in places if part.get(place)]
+        held = [part[place] for part in _structs(state) for place in places if part.get(place)]
         return any(self.names(kind, item) for items in held for item in (items if isinstance(items, list) else [items]))
 
     def said(self, value: Any) -> Any:

@@ -298,14 +298,16 @@ def lease_this(
 ) -> Lease:
     """Lease one entry, even if another run holds it; `full`: its list is to be read in full.
 
-    An entry that is not in scope yet is put there. What is only asked for a reason does not become due by that.
+    With `restart` the visit begins with its first page, wherever an earlier lease of it ended. An entry that is not in
+    scope yet is put there. What is only asked for a reason does not become due by that.
     """
     with connection.transaction():
         connection.execute(
             "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)"
             " VALUES (%s, %s, %s, now() + make_interval(secs => %s))"
-            " ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s",
-            [stream, entity, owner, ONCE if STREAMS[stream].revisit >= ONCE else 0, full],
+            " ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s,"
+            " state = CASE WHEN NOT %s THEN w.state END",
+            [stream, entity, owner, ONCE if STREAMS[stream].revisit >= ONCE else 0, full, restart],
         )
         (leased,) = _lease(connection, run, _THIS, {"name": stream, "entity": entity})
     return leased
