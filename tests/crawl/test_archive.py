@@ -22,6 +22,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.api.rows import Query, Visit
 from harvester.config import Settings
 from harvester.crawl.archive import LARGEST_RECORD, Archive, Archived, Part, read_archives
+from harvester.crawl.fetch import Fetched
 from harvester.crawl.session import Session
 from harvester.crawl.spiders.users import UsersSpider
 from harvester.errors import HarvesterError, UsageError
@@ -239,11 +240,10 @@ def test_a_visit_without_lease_drops_no_page_of_another(tmp_path: Path) -> None:
     spider.session.archive = Archive(tmp_path, 1, clock)
 
     async def visit(body: bytes, ends: asyncio.Event, *, keeps: bool) -> None:
-        spider._use(response(body), VISIT, "", Part(first=True))
-        await ends.wait()
-        if keeps:
-            assert spider._keep(VISIT, proven=False) is not None
-        spider._forget_answer(VISIT)
+        with Fetched(response(body), VISIT, "", Part(first=True), spider.fetcher._archive) as page:
+            await ends.wait()
+            if keeps:
+                assert page.use() is not None
 
     async def both() -> None:
         lost, next_one = asyncio.Event(), asyncio.Event()
