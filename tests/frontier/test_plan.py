@@ -55,7 +55,7 @@ class World:
         self._run = frontier.begin_run(connection, SETTINGS, "test")
         self._budget, self._born = budget, born
         self._random = np.random.default_rng(seed)
-        self._picker = Picker()
+        self._picker = Picker(SETTINGS.min_gain)
         self._owed = 0.0
         self._comments = 0
         self.now = 0.0
@@ -84,10 +84,10 @@ class World:
             )
 
     def _lease(self, purpose: Purpose, count: int) -> list[Lease]:
-        return frontier.lease(
-            self._connection, self._run, [STREAM.name], count, purpose=purpose, min_gain=SETTINGS.min_gain,
-            picker=self._picker, now=START + timedelta(days=self.now),
-        )  # fmt: skip
+        now = START + timedelta(days=self.now)
+        if purpose is Purpose.SCHEDULED:
+            return frontier.lease_scheduled(self._connection, self._run, [STREAM.name], count, self._picker, now=now)
+        return frontier.lease(self._connection, self._run, [STREAM.name], count, purpose=purpose, now=now)
 
     def _visit(self, leases: Sequence[Lease]) -> int:
         """End visits to leased lists; return the requests that they took."""

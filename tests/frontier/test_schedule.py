@@ -19,7 +19,7 @@ from harvester.crawl.commit import Writer, finish_visits
 from harvester.frontier import fitting, rates
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Pick, Picker, Purpose
-from harvester.frontier.revisit import PRIOR_DECAY, Group, min_gain_for, outlook
+from harvester.frontier.revisit import PRIOR_DECAY, Group, outlook
 from harvester.monitoring.plan import read_scope
 from harvester.warehouse.connect import Connection, open_connection
 
@@ -539,61 +539,6 @@ def test_priors_are_fitted_when_asked(harvest: Any) -> None:
     )[0]
     assert facts == {"priors": count, "lists": lists}
     assert (count > 0, oldest) == (True, True)
-
-
-def simulate(connection: Connection, run: int, true: Any, days: range, visits: int, rng: Any) -> float:
-    """Visit lists for some days, as many a day, and fit every tenth day; returns the item-days of waiting that end."""
-    picker = Picker(min_gain=1e-9)
-    last = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
-    waited = 0.0
-    for day in days:
-        now = START + timedelta(days=day)
-        if day % 10 == 0:
-            with connection.transaction():
-                fitting.fit(connection)
-        leases = frontier.lease(connection, run, NAMES, visits, now=now)
-        leases += frontier.lease_scheduled(connection, run, NAMES, visits - len(leases), picker, now=now)
-        done = []
-        for lease in leases:
-            number = lease.visit.entity_id
-            gap = (now - last[number]) / timedelta(days=1)
-            last[number] = now
-            waited += true[number] * gap**2 / 2
-            done.append(ended(lease, kind="project", fresh=int(rng.poisson(true[number] * gap))))
-        finish_visits(connection, done, now)
-    return waited
-
-
-@pytest.mark.parametrize("visits", [pytest.param(25, marks=pytest.mark.soak), 100])
-def test_what_a_plan_predicts_is_what_comes(visits: int, connection: Connection, run: int) -> None:
-    """Of lists with rates of their own, scheduled as crawls schedule them: the delay is within 20% of the plan's."""
-    rng = np.random.default_rng(6)
-    lists, learnt, end = 1000, 60, 120
-    true = rng.gamma(0.4, 0.125, lists)
-    connection.execute(
-        "INSERT INTO scratch.projects (id, shared_at) SELECT n, %s FROM generate_series(0, %s) n",
-        [START - timedelta(days=100), lists - 1],
-    )
-    fill(connection, [(n, 12, float(rng.uniform(0, 10))) for n in range(lists)], due=timedelta(days=10_000))
-    simulate(connection, run, true, range(1, learnt), visits, rng)
-    before = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
-    scope = read_scope(connection)
-    assert sum(group.lists for group in scope.groups) == lists
-    least = outlook(scope.groups, float("inf"))
-    requests = visits + sum(group.lists * group.rate for group in scope.groups) / 40
-    assert requests > least.requests
-    predicted = outlook(scope.groups, min_gain_for(scope.groups, requests))
-    assert predicted.visits == pytest.approx(visits, rel=0.02)
-
-    waited = simulate(connection, run, true, range(learnt, end), visits, rng)
-    after = dict(connection.execute("SELECT entity_id, visited_at FROM crawl.frontier").fetchall())
-    # What had waited before is not of these days, and what waits at their end is.
-    first, last = (START + timedelta(days=day) for day in (learnt - 1, end - 1))
-    for number in range(lists):
-        waited -= true[number] * ((first - before[number]) / timedelta(days=1)) ** 2 / 2
-        waited += true[number] * ((last - after[number]) / timedelta(days=1)) ** 2 / 2
-    observed = waited / (true.sum() * (end - learnt))
-    assert predicted.delay == pytest.approx(observed, rel=0.2)
 
 
 def test_a_plan_counts_the_pages_that_visits_took(connection: Connection, run: int) -> None:
