@@ -34,6 +34,7 @@ from harvester.crawl.session import Session
 from harvester.crawl.visits import address
 from harvester.errors import DecodeError, SetAside, TransientHTTP
 from harvester.frontier.model import ANSWERS, NOT_BELIEVED
+from harvester.warehouse.source import SANDBOX_HEADER, sandbox_of
 
 BROKEN = (
     CannotResolveHostError,
@@ -144,6 +145,8 @@ class Fetcher:
             error = TransientHTTP(None)
         else:
             session.responses[name][str(response.status)] += 1
+            if session.source is not None:
+                await self._prove_source(response)
             if response.status in ANSWERS:
                 await session.rate_limiter.answered(None)
                 return response
@@ -257,6 +260,7 @@ class Fetcher:
         except AboutAnotherError:
             self._control.mistake()
             raise
+        await self._prove_source(response)
         came = {item.number for item in answer.odd_items}
         is_odd = odd is not None and not came <= odd
         if odd is not None:
@@ -278,6 +282,9 @@ class Fetcher:
         if self._session.archive is None or visit.stream.is_own:
             return None
         return self._session.archive.keep(response, visit, query, part)
+
+    async def _prove_source(self, response: Response) -> None:
+        await self._session.prove_source(sandbox_of(response.headers.get(SANDBOX_HEADER)))
 
     async def _slow_down(self, error: TransientHTTP, attempt: int) -> None:
         """Wait before the next attempt: everybody where the site asks for it, else this visit alone."""
