@@ -83,7 +83,7 @@ def run(page: Path, folder: Path, more: Mapping[str, str]) -> str:
     ids=lambda page: page.name,
 )
 def test_a_page_that_brings_its_own_warehouse(page: Path, own_home: Path) -> None:
-    said = run(page, own_home, {"HARVESTER_HOME": str(own_home)})
+    said = run(page, own_home, {"HARVESTER_HOME": str(own_home), "HOME": str(own_home)})
     assert "added to the scope at depth 1" in said
     assert said.count("nothing more is due") == (4 if page == README else 3)
     assert len(said.splitlines()) > 40
