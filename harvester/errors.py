@@ -1,18 +1,21 @@
-"""Every exception of the project, grouped by what to do about it.
+"""Exceptions of the project, by what to do about them.
 
-| family     | exception        | raised when                                         | exit |
-| ---------- | ---------------- | --------------------------------------------------- | ---- |
-| `Stop`     | `UsageError`     | a setting, an option or an argument makes no sense  | 2    |
-|            | `WarehouseError` | the database is unreachable, refuses, or its schema | 1    |
-|            |                  | is not the one that this version knows              |      |
-|            | `OutputError`    | standard output takes no more                       | 1    |
-| `Retry`    | `TransientHTTP`  | 429, 5xx, a timeout, a broken connection            | -    |
-|            | `WarehouseBusy`  | a deadlock, a serialisation failure, a lock timeout | -    |
-| `SetAside` | `DecodeError`    | a response is not what its endpoint serves          | -    |
+| family     | exception         | raised when                                        | exit |
+| ---------- | ----------------- | -------------------------------------------------- | ---- |
+| `Stop`     | `UsageError`      | a setting, an option or an argument is wrong       | 2    |
+|            | `WarehouseError`  | the database is unreachable, refuses, or has the   | 1    |
+|            |                   | schema of another version                          |      |
+|            | `OutputError`     | standard output takes no more                      | 1    |
+|            | `ReaderGoneError` | the reader of a pipe closed it (`cli.output`)      | 141  |
+|            | `NotFoundError`   | what is to be seeded is not there (`crawl.seeding`) | 1    |
+| `Retry`    | `TransientHTTP`   | 429, 5xx, a timeout, a broken connection           | -    |
+| `SetAside` | `DecodeError`     | a response is not what its endpoint serves         | -    |
+|            | `AboutAnotherError` | a response is about another entity (`crawl.fetch`) | -    |
+|            | `Unusable`        | no attempt gave a usable response (`crawl.fetch`)  | -    |
 
-`Stop` ends the program with one line that names the remedy. After `Retry` everybody slows down and the same
-thing is tried again. What is `SetAside` goes whole into `crawl.quarantine`, the rest of the work goes on, and
-the visit gets no certificate past it.
+`Stop` ends the program with one line that names the remedy. After `Retry` all requests slow down and the same
+request is sent again. A response that is `SetAside` goes whole into `crawl.quarantine`; the rest of the work goes on,
+and the visit gets no certificate past it.
 
 Messages are single lines and hold no secret: they are printed and logged as they are.
 """
@@ -63,10 +66,6 @@ class TransientHTTP(Retry):
         self.retry_after = retry_after
         answer = "no response" if status is None else f"HTTP {status}"
         super().__init__(answer if retry_after is None else f"{answer}, retry after {retry_after:g} s")
-
-
-class WarehouseBusy(Retry):
-    """Another transaction was in the way."""
 
 
 class SetAside(HarvesterError):

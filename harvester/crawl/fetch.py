@@ -34,7 +34,7 @@ from harvester.crawl.session import Session
 from harvester.crawl.visits import address
 from harvester.errors import DecodeError, SetAside, TransientHTTP
 from harvester.frontier.model import ANSWERS, NOT_BELIEVED
-from harvester.warehouse.source import SANDBOX_HEADER, sandbox_of
+from harvester.warehouse.source import SANDBOX_HEADER, Source, prove_source, sandbox_of
 
 BROKEN = (
     CannotResolveHostError,
@@ -131,6 +131,7 @@ class Fetcher:
         self.account = Account(session, self.get)
         self.retries = 0
         self._session = session
+        self._is_source_proven = False
         self._control = control
         self._deviations = deviations
         self._download = download
@@ -284,7 +285,20 @@ class Fetcher:
         return self._session.archive.keep(response, visit, query, part)
 
     async def _prove_source(self, response: Response) -> None:
-        await self._session.prove_source(sandbox_of(response.headers.get(SANDBOX_HEADER)))
+        """Check that a response comes from the source of the warehouse, and record the first that is understood.
+
+        The first response of a run must say what the first of all said. A later one may say nothing: a proxy may
+        answer in place of the source.
+
+        Raises:
+            UsageError: it comes from another source.
+        """
+        session = self._session
+        sandbox = sandbox_of(response.headers.get(SANDBOX_HEADER))
+        if self._is_source_proven and (sandbox is None or (session.source and sandbox == session.source.sandbox)):
+            return
+        session.source = await session.call(prove_source, Source.of(session.settings, sandbox))
+        self._is_source_proven = True
 
     async def _slow_down(self, error: TransientHTTP, attempt: int) -> None:
         """Wait before the next attempt: everybody where the site asks for it, else this visit alone."""

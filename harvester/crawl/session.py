@@ -30,7 +30,7 @@ from harvester.frontier.model import LEASE_SECONDS, CommitResult, Counts, PageCo
 from harvester.frontier.request_rate import adopt_rate
 from harvester.warehouse.connect import Connection, connect, refusal
 from harvester.warehouse.schema import use_schema
-from harvester.warehouse.source import Source, check_source, prove_source
+from harvester.warehouse.source import Source, check_source
 from harvester.warehouse.sqlstates import PASSING, Cause, cause_of
 
 P = ParamSpec("P")
@@ -70,7 +70,6 @@ class Session:
         """The database's clock when the run began, and `_elapsed` then."""
         self.source: Source | None = None
         """The source of the warehouse; None before its first response."""
-        self._is_source_proven = False
         self._connection: Connection | None = None
         self._writer: Writer | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="warehouse")
@@ -181,22 +180,6 @@ class Session:
             else:
                 logger.warning("the database is back")
                 return
-
-    async def prove_source(self, sandbox: str | None) -> None:
-        """Check that a response comes from the source of the warehouse, and record the first that is understood.
-
-        `sandbox` is what the response says of itself.
-
-        The first response of a run must say what the first of all said. A later one may say nothing: a proxy may
-        answer in place of the source.
-
-        Raises:
-            UsageError: it comes from another source.
-        """
-        if self._is_source_proven and (sandbox is None or (self.source and sandbox == self.source.sandbox)):
-            return
-        self.source = await self.call(prove_source, Source.of(self.settings, sandbox))
-        self._is_source_proven = True
 
     def without_erased(self, served: AnyStr) -> AnyStr:
         """Return a served text, or an empty one if it holds a name or an id of an erased person."""

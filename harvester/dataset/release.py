@@ -156,7 +156,7 @@ class Release:
     """Counts of values suppressed so that k people share each combination of quasi-identifiers."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """Runs behind it: how many, from when to when, which API, contact and permission, version of the
-    harvester, and under `synthetic` the community of the sandbox (None: the source is none)."""
+    harvester, and under `synthetic` the community of the sandbox, if it is one."""
     previous: str | None = None
     """The release before it, and what became of it."""
     changes: dict[str, Any] = field(default_factory=dict)
@@ -164,7 +164,7 @@ class Release:
 
     @property
     def sandbox(self) -> str | None:
-        """Return the community of the sandbox that the rows come from; None where they are no synthetic data."""
+        """Return the community of the sandbox that the rows come from; None for data of the site."""
         return self.provenance.get("synthetic") or None
 
     @property

@@ -76,12 +76,6 @@ def libpq_url(url: str) -> str:
     return f"postgresql://{rest}"
 
 
-def engine_url(url: str) -> str:
-    """Return the same database as a URL for SQLAlchemy, over psycopg 3."""
-    _, _, rest = url.partition("://")
-    return f"postgresql+psycopg://{rest}"
-
-
 def connect(settings: Settings, *, start: bool = True, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
     """Connect to the warehouse. `options` go to `psycopg.connect`.
 

@@ -25,7 +25,7 @@ SANDBOX_HEADER = "X-Sandbox"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the rows of a warehouse come from; `sandbox` is the community of the sandbox, None for any other source."""
+    """Source of the rows of a warehouse; `sandbox` is the community of the sandbox, None for any other source."""
 
     api_url: str
     site_url: str

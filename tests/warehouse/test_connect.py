@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-import sqlalchemy as sa
 from databases import HOSTILE, HOSTILE_ENVIRONMENT, make_hostile, pooler
 from psycopg import sql
 
@@ -18,7 +17,6 @@ from harvester.warehouse.connect import (
     check_server_version,
     connect,
     database_url,
-    engine_url,
     open_connection,
 )
 
@@ -108,18 +106,9 @@ def test_a_setting_that_a_server_refuses(blank_database, monkeypatch):
         assert "PGTZ" in refused(blank_database)
 
 
-@pytest.mark.every_postgres
-def test_the_same_database_for_sqlalchemy(blank_database):
-    engine = sa.create_engine(engine_url(blank_database))
-    with engine.connect() as connection:
-        assert connection.scalar(sa.text("SELECT current_database()")) in blank_database
-    engine.dispose()
-
-
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_any_scheme_becomes_the_one_that_is_read(scheme):
     assert database_url(load(database_url=f"{scheme}://me@db/name")) == "postgresql://me@db/name"
-    assert engine_url(f"{scheme}://me@db/name") == "postgresql+psycopg://me@db/name"
 
 
 def test_a_port_where_nobody_listens():
