@@ -17,9 +17,9 @@ from harvester.api.rows import Rows
 from harvester.frontier.model import LISTS_OF_LINKS
 from harvester.frontier.rates import NOW
 from harvester.warehouse import staging
-from harvester.warehouse.staging import NAME_UNKNOWN
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import KEY_COLUMNS
+from harvester.warehouse.upsert import NAME_UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -404,20 +404,8 @@ studios = _table(
 )
 
 
-def _comments(name: str, comment: str, place: Column[Any], **parent: Any) -> Table:
-    return _table(
-        "scratch",
-        name,
-        comment,
-        _big(
-            "id",
-            "The comment's id; ids of the three kinds collide.",
-            primary_key=True,
-            autoincrement=False,
-            person=Person.NOBODY,
-            release=treatments.own_id(name.removesuffix("s")),
-        ),
-        place,
+def _comment_references(name: str, **parent: Any) -> tuple[Column[Any], ...]:
+    return (
         _big(
             "parent_id",
             "The comment it replies to; null at the top of a thread.",
@@ -442,6 +430,11 @@ def _comments(name: str, comment: str, place: Column[Any], **parent: Any) -> Tab
             history=History.NONE,
             release=treatments.reference("user", treatments.AUTHOR),
         ),
+    )
+
+
+def _comment_content() -> tuple[Column[Any], ...]:
+    return (
         _text(
             "content",
             "The text as a reader sees it; an emoji stands as :name:.",
@@ -478,6 +471,25 @@ def _comments(name: str, comment: str, place: Column[Any], **parent: Any) -> Tab
             history=History.NONE,
             release=treatments.keep("replies can be counted"),
         ),
+    )
+
+
+def _comments(name: str, comment: str, place: Column[Any], **parent: Any) -> Table:
+    return _table(
+        "scratch",
+        name,
+        comment,
+        _big(
+            "id",
+            "The comment's id; ids of the three kinds collide.",
+            primary_key=True,
+            autoincrement=False,
+            person=Person.NOBODY,
+            release=treatments.own_id(name.removesuffix("s")),
+        ),
+        place,
+        *_comment_references(name, **parent),
+        *_comment_content(),
         *_life(),
         Index(None, place.name, "created_at"),
         Index(None, "parent_id", postgresql_where=text("parent_id IS NOT NULL")),

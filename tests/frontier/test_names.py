@@ -20,7 +20,7 @@ from harvester.frontier import leases
 from harvester.frontier.model import Committed, Stale
 from harvester.frontier.names import BY_NAME
 from harvester.warehouse.connect import Connection, open_connection
-from harvester.warehouse.staging import NAME_UNKNOWN
+from harvester.warehouse.upsert import NAME_UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
