@@ -106,7 +106,8 @@ class Transaction(msgspec.Struct, omit_defaults=True, frozen=True):
     """A transaction that stored pages, from its first statement to its last.
 
     `pages` are the ids of their responses, each with the items that the database refused: their place on the page and
-    the reason. Without `began_at` the pages were refused whole: nothing of them was stored.
+    the reason. Without `began_at` nothing of the pages was stored: they were refused whole, or their
+    lease was another's.
     """
 
     pages: list[tuple[Words, dict[Place, Words]]]
@@ -189,7 +190,7 @@ class Archive:
         began_at: datetime | None = None,
         ended_at: datetime | None = None,
     ) -> None:
-        """Write down that a transaction stored pages, or without its times that they were refused: see `Transaction`.
+        """Write down that a transaction stored pages, or, without its times, that none did: see `Transaction`.
 
         Raises:
             HarvesterError: the folder cannot be written.

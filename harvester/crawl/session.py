@@ -26,7 +26,7 @@ from harvester.crawl.rate_limit import RateLimiter
 from harvester.erasure.erase import load_rule
 from harvester.errors import WarehouseError
 from harvester.frontier import leases
-from harvester.frontier.model import LEASE_SECONDS, CommitResult, Counts, PageCommit, Rejected
+from harvester.frontier.model import LEASE_SECONDS, CommitResult, Counts, PageCommit, Rejected, Stale
 from harvester.frontier.request_rate import adopt_rate
 from harvester.warehouse.connect import Connection, connect, refusal
 from harvester.warehouse.schema import use_schema
@@ -71,6 +71,8 @@ class Session:
         self.source: Source | None = None
         """The source of the warehouse; None before its first response."""
         self._connection: Connection | None = None
+        self._connections = 0
+        """Connections that the run has used."""
         self._writer: Writer | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="warehouse")
         self._waiting: list[tuple[PageCommit, asyncio.Future[CommitResult]]] = []
@@ -145,6 +147,7 @@ class Session:
         connection.execute(f"SET idle_in_transaction_session_timeout = '{LEASE_SECONDS}s'")
         self._writer = Writer(connection, load_rule(connection, self.settings.home))
         self._connection = connection
+        self._connections += 1
         if self.archive is None and self.settings.archive is not None:
             self.archive = Archive(self.settings.archive, self.run, self.now)
 
@@ -269,9 +272,10 @@ class Session:
         while self._waiting:
             batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
             pages = [page for page, _ in batch]
+            connections = self._connections
             try:
                 batch_result = await self._write(partial(Writer.commit, pages=pages))
-                self._note(pages, batch_result)
+                self._note(pages, batch_result, was_cut=connections != self._connections)
             except Exception as error:  # noqa: BLE001  (raised where the page is awaited)
                 for _, done in batch:
                     set_error(done, error)
@@ -280,20 +284,24 @@ class Session:
             for (_, done), result in zip(batch, batch_result.results, strict=True):
                 set_result(done, result)
 
-    def _note(self, pages: Sequence[PageCommit], batch: BatchResult) -> None:
-        """Tell the archive which pages were stored, and when; of a stale page it is not known, see `Session.call`."""
+    def _note(self, pages: Sequence[PageCommit], batch: BatchResult, *, was_cut: bool) -> None:
+        """Record in the archive which pages were stored, and when.
+
+        `was_cut`: the connection was lost meanwhile. A stale page may then have been stored before it was lost.
+        """
         if self.archive is None:
             return
         for one in batch.stored:
             stored = [(page.archived, page.refused) for page in one.pages if page.archived is not None]
             self.archive.note(stored, one.began_at, one.ended_at)
-        refused: list[tuple[str, dict[int, str]]] = [
+        unstored: list[tuple[str, dict[int, str]]] = [
             (page.archived, {})
             for page, result in zip(pages, batch.results, strict=True)
-            if isinstance(result, Rejected) and page.archived is not None
+            if (isinstance(result, Rejected) or (isinstance(result, Stale) and not was_cut))
+            and page.archived is not None
         ]
-        if refused:
-            self.archive.note(refused)
+        if unstored:
+            self.archive.note(unstored)
 
 
 def _named(error: psycopg.Error) -> str:
