@@ -52,7 +52,7 @@ def url() -> None:
     typer.echo(database_url(settings()))
 
 
-@app.command(epilog="Example: harvester db source")
+@app.command(epilog=example("harvester db source"))
 def source(
     *,
     moved: Annotated[

@@ -140,7 +140,7 @@ def _checked(settings: Settings, order: CrawlOptions) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(order.spiders)) or tuple(spider_names(settings))
     for name in chosen:
         if name not in spider_names(settings):
-            raise UsageError(f"no spider is called {name!r}: there are {', '.join(spider_names(settings))}")
+            raise UsageError(f"no spider is called {str(name)!r}: there are {', '.join(spider_names(settings))}")
     if order.refresh and order.audit:
         raise UsageError("--refresh and --audit exclude each other: an audit visits everything too")
     if order.share is not None and order.share not in PURPOSES:

@@ -283,7 +283,8 @@ def follow_along(sandbox: Any, harvester: Any) -> None:
     """The commands of the page, with a sandbox and a database of the test's own."""
     block = re.search(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert block is not None
-    first, *commands, last = block[1].strip().split("\n")
+    home, first, *commands, last = block[1].strip().split("\n")
+    assert home == "export HARVESTER_HOME=$PWD/sandbox"
     assert first == "harvester sandbox --port 8602 --users 80 --seed 1 &"
     assert last == "harvester db psql"
     script = "\n".join(["set -e", *commands]).replace("http://127.0.0.1:8602", sandbox.url)

@@ -71,10 +71,10 @@ def test_pages_bound_a_ranking_and_a_second_seed_deepens_it(
 ) -> None:
     harvester = make_harvester(small_sandbox)
     arguments = ("seed", "explore", "--kind", "projects", "--mode", "popular", "--pages")
-    assert "1 new, 0 known" in harvester(*arguments, "1").stdout
+    assert "1 added to the scope at depth 0, 0 in it before" in harvester(*arguments, "1").stdout
     harvester.crawl("--spider", "discovery")
     assert harvester.query("SELECT count(*), max(position) FROM history.rankings") == [(40, 39)]
-    assert "0 new, 1 known" in harvester(*arguments, "2", "--depth", "1").stdout
+    assert "0 added to the scope at depth 1, 1 in it before" in harvester(*arguments, "2", "--depth", "1").stdout
     harvester.crawl("--spider", "discovery")
     assert harvester.query("SELECT max(position) FROM history.rankings") == [(79,)]
     assert harvester.query("SELECT DISTINCT depth FROM crawl.frontier WHERE stream = 'project'") == [(1,)]

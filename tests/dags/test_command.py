@@ -152,7 +152,7 @@ def test_failures_are_told_apart(make_harvester: Callable[..., Any], small_sandb
         (
             {},
             ("crawl", "--spider", "none", "--json"),
-            "AirflowFailException harvester failed (2): harvester: no spider",
+            "AirflowFailException harvester failed (2): harvester: Invalid value for '--spider'",
         ),
         (
             {"HARVESTER_DATABASE_URL": f"postgresql://me:hunter2@/name?host={tmp_path}"},
