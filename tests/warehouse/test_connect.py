@@ -218,7 +218,7 @@ def is_cut(url):
     try:
         with psycopg.connect(url) as connection:
             connection.execute("SELECT 1")
-    except psycopg.OperationalError:
+    except (psycopg.OperationalError, psycopg.InternalError):  # the answers to two commands may come as one
         return True
     return False
 
