@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
 import re
 import signal
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from scrapy.http import Response
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.rows import Visit
-from harvester.crawl.archive import Archive, Archived, Part, read_archives
+from harvester.api.stream import Kind
+from harvester.config import load
+from harvester.crawl.archive import Archive, Archived, Part, Transaction, read_archives
 from harvester.crawl.replay import _without_transaction
+from harvester.crawl.session import Session
+from harvester.frontier import leases
+from harvester.frontier.model import CommitResult, Committed, PageCommit, Stale, VisitResult
 from harvester.sandbox.odd import SHARE as ODD
 from harvester.warehouse.connect import open_connection
 
@@ -154,3 +162,37 @@ def test_which_pages_without_transaction_are_replayed(database: str, tmp_path: P
     with open_connection(database, autocommit=True) as connection:
         found = _without_transaction(connection, paths)
     assert {ids[number]: alone for number, alone in found.items()} == expected
+
+
+def test_a_stale_page_is_noted_unless_its_connection_was_lost(database: str, tmp_path: Path) -> None:
+    """A page of a lease that is lost was not stored; one that meets its own copy after a cut may have been."""
+    nowhere = "http://127.0.0.1:1"
+
+    async def commit_three() -> list[CommitResult]:
+        chosen = load(database_url=database, api_url=nowhere, site_url=nowhere, rate=0, archive=tmp_path)
+        session = Session(chosen, "test")
+        await session.open()
+        await session.call(leases.seed, [leases.Seed(Kind.PROJECT, 142)])
+        (lease,) = await session.call(leases.lease, session.run, ["project"], 1, purpose=leases.Purpose.NEW)
+        lost = replace(lease, token=uuid4())
+        page = PageCommit(lease, [], 0, visit_result=VisitResult(None, gone=True))
+        results = [
+            await session.commit(replace(page, lease=lost, archived="lost")),
+            await session.commit(replace(page, archived="stored")),
+        ]
+        assert session.archive is not None
+        with open_connection(database, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        results.append(await session.commit(replace(page, archived="cut")))
+        await session.close("done")
+        return results
+
+    assert asyncio.run(commit_three()) == [Stale(), Committed(), Stale()]
+    noted = [one for one in read_archives(list(tmp_path.glob("*.warc.gz"))) if isinstance(one, Transaction)]
+    assert [(id_, one.began_at is not None) for one in noted for id_, _ in one.pages] == [
+        ("lost", False),
+        ("stored", True),
+    ]
