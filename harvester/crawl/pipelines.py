@@ -71,12 +71,23 @@ class WarehousePipeline:
 
     def item_dropped(self, item: Page, exception: BaseException) -> None:
         """Postpone the visit of a page that a pipeline dropped: nothing of it is stored."""
+        self._note_unstored(item)
         set_result(item.result, Rejected(f"dropped by an item pipeline: {exception}"))
 
     def item_error(self, item: Page, failure: "Failure") -> None:
         """End the crawl with the error of a pipeline."""
+        self._note_unstored(item)
         error: Any = failure.value
         set_error(item.result, error)
+
+    def _note_unstored(self, item: Page) -> None:
+        """Tell the archive that a page does not reach the warehouse, unless it is stored already."""
+        if item.result.done():
+            return
+        try:
+            self.session.note_unstored(item.commit)
+        except HarvesterError as error:  # or the visit would wait for ever
+            set_error(item.result, error)
 
     async def close_spider(self) -> None:
         """End the run."""

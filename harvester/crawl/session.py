@@ -294,14 +294,23 @@ class Session:
         for one in batch.stored:
             stored = [(page.archived, page.refused) for page in one.pages if page.archived is not None]
             self.archive.note(stored, one.began_at, one.ended_at)
-        unstored: list[tuple[str, dict[int, str]]] = [
-            (page.archived, {})
-            for page, result in zip(pages, batch.results, strict=True)
-            if (isinstance(result, Rejected) or (isinstance(result, Stale) and not was_cut))
-            and page.archived is not None
-        ]
-        if unstored:
-            self.archive.note(unstored)
+        self.note_unstored(
+            *(
+                page
+                for page, result in zip(pages, batch.results, strict=True)
+                if isinstance(result, Rejected) or (isinstance(result, Stale) and not was_cut)
+            )
+        )
+
+    def note_unstored(self, *pages: PageCommit) -> None:
+        """Record in the archive that nothing of some pages was stored.
+
+        Raises:
+            HarvesterError: the archive cannot be written.
+        """
+        archived = [page.archived for page in pages if page.archived is not None]
+        if archived and self.archive is not None:
+            self.archive.note([(id_, {}) for id_ in archived])
 
 
 def _named(error: psycopg.Error) -> str:
