@@ -71,8 +71,8 @@ class Session:
         self.source: Source | None = None
         """The source of the warehouse; None before its first response."""
         self._connection: Connection | None = None
-        self._connections = 0
-        """Connections that the run has used."""
+        self._repeated = 0
+        """How often work was begun again: see `_retry_database`."""
         self._writer: Writer | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="warehouse")
         self._waiting: list[tuple[PageCommit, asyncio.Future[CommitResult]]] = []
@@ -147,7 +147,6 @@ class Session:
         connection.execute(f"SET idle_in_transaction_session_timeout = '{LEASE_SECONDS}s'")
         self._writer = Writer(connection, load_rule(connection, self.settings.home))
         self._connection = connection
-        self._connections += 1
         if self.archive is None and self.settings.archive is not None:
             self.archive = Archive(self.settings.archive, self.run, self.now)
 
@@ -229,6 +228,7 @@ class Session:
                 cause = cause_of(error)
                 if cause in _HOPELESS:
                     raise WarehouseError(refusal(error)) from None
+                self._repeated += 1
                 # A pooler's connection stays open when the server's behind it is cut, and is of no use any more.
                 if self._connected().closed or cause is Cause.CONNECTION:
                     self._reopen()
@@ -272,10 +272,10 @@ class Session:
         while self._waiting:
             batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
             pages = [page for page, _ in batch]
-            connections = self._connections
+            repeated = self._repeated
             try:
                 batch_result = await self._write(partial(Writer.commit, pages=pages))
-                self._note(pages, batch_result, was_cut=connections != self._connections)
+                self._note(pages, batch_result, was_repeated=repeated != self._repeated)
             except Exception as error:  # noqa: BLE001  (raised where the page is awaited)
                 for _, done in batch:
                     set_error(done, error)
@@ -284,10 +284,10 @@ class Session:
             for (_, done), result in zip(batch, batch_result.results, strict=True):
                 set_result(done, result)
 
-    def _note(self, pages: Sequence[PageCommit], batch: BatchResult, *, was_cut: bool) -> None:
+    def _note(self, pages: Sequence[PageCommit], batch: BatchResult, *, was_repeated: bool) -> None:
         """Record in the archive which pages were stored, and when.
 
-        `was_cut`: the connection was lost meanwhile. A stale page may then have been stored before it was lost.
+        `was_repeated`: the batch was begun again. A stale page may then have been stored by the part that came before.
         """
         if self.archive is None:
             return
@@ -298,7 +298,7 @@ class Session:
             *(
                 page
                 for page, result in zip(pages, batch.results, strict=True)
-                if isinstance(result, Rejected) or (isinstance(result, Stale) and not was_cut)
+                if isinstance(result, Rejected) or (isinstance(result, Stale) and not was_repeated)
             )
         )
 

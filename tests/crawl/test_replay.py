@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -164,33 +165,43 @@ def test_which_pages_without_transaction_are_replayed(database: str, tmp_path: P
     assert {ids[number]: alone for number, alone in found.items()} == expected
 
 
-def test_a_stale_page_is_noted_unless_its_connection_was_lost(database: str, tmp_path: Path) -> None:
-    """A page of a lease that is lost was not stored; one that meets its own copy after a cut may have been."""
+def test_a_stale_page_is_noted_unless_it_was_tried_again(database: str, tmp_path: Path) -> None:
+    """A page of a lost lease was not stored; one that meets its own copy, after a try that failed, may have been."""
     nowhere = "http://127.0.0.1:1"
 
-    async def commit_three() -> list[CommitResult]:
+    def fail_one(function: str, locked: Event) -> None:
+        """Make a transaction fail that waits for the frontier."""
+        waits = (
+            f"SELECT {function}(pid) FROM pg_locks WHERE relation = 'crawl.frontier'::regclass AND NOT granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        with open_connection(database) as other:
+            other.execute("LOCK TABLE crawl.frontier")
+            locked.set()
+            while not other.execute(waits).fetchall():
+                time.sleep(0.01)
+
+    async def commit_pages() -> list[CommitResult]:
         chosen = load(database_url=database, api_url=nowhere, site_url=nowhere, rate=0, archive=tmp_path)
         session = Session(chosen, "test")
         await session.open()
         await session.call(leases.seed, [leases.Seed(Kind.PROJECT, 142)])
         (lease,) = await session.call(leases.lease, session.run, ["project"], 1, purpose=leases.Purpose.NEW)
-        lost = replace(lease, token=uuid4())
         page = PageCommit(lease, [], 0, visit_result=VisitResult(None, gone=True))
         results = [
-            await session.commit(replace(page, lease=lost, archived="lost")),
+            await session.commit(replace(page, lease=replace(lease, token=uuid4()), archived="lost")),
             await session.commit(replace(page, archived="stored")),
         ]
-        assert session.archive is not None
-        with open_connection(database, autocommit=True) as other:
-            other.execute(
-                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        results.append(await session.commit(replace(page, archived="cut")))
+        for function in ("pg_cancel_backend", "pg_terminate_backend"):
+            locked = Event()
+            failing = asyncio.create_task(asyncio.to_thread(fail_one, function, locked))
+            await asyncio.to_thread(locked.wait)
+            results.append(await session.commit(replace(page, archived=function)))
+            await failing
         await session.close("done")
         return results
 
-    assert asyncio.run(commit_three()) == [Stale(), Committed(), Stale()]
+    assert asyncio.run(commit_pages()) == [Stale(), Committed(), Stale(), Stale()]
     noted = [one for one in read_archives(list(tmp_path.glob("*.warc.gz"))) if isinstance(one, Transaction)]
     assert [(id_, one.began_at is not None) for one in noted for id_, _ in one.pages] == [
         ("lost", False),
