@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from harvester import __version__
 from harvester.api.catalogue import STREAMS
 from harvester.choices import RankingMode, Share, SpiderName
 from harvester.cli.main import app
@@ -108,3 +110,10 @@ def test_every_example_runs(
             program, *words = shlex.split(part.partition(" > ")[0])
             assert program == "harvester"
             harvester(*(names.get(word, word) for word in words))
+
+
+def test_the_version_is_printed_by_both_names() -> None:
+    """`uvx scratch-harvester` needs a command of the package's name."""
+    scripts = {entry.name: entry.value for entry in metadata.entry_points(group="console_scripts")}
+    assert scripts["scratch-harvester"] == scripts["harvester"]
+    assert CliRunner().invoke(app, ["--version"]).output == f"scratch-harvester {__version__}\n"
