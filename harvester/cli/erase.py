@@ -8,7 +8,7 @@ import typer
 
 from harvester.cli import output
 from harvester.cli.base import AsJson, example, group, settings
-from harvester.errors import WarehouseError
+from harvester.errors import UsageError, WarehouseError
 
 app = group("Erase a person for good.")
 
@@ -24,9 +24,12 @@ def user(
     user_id: Annotated[int | None, typer.Option("--id", help="The user's id, instead of a name.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would go, and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    rewrite: Annotated[
-        bool, typer.Option(help="Rewrite the files of the tables, so that no deleted row is left in them.")
-    ] = True,
+    even_if_unknown: Annotated[
+        bool, typer.Option("--even-if-unknown", help="Leave out a person of whom the warehouse has no account.")
+    ] = False,
+    no_rewrite: Annotated[
+        bool, typer.Option("--no-rewrite", help="Leave deleted rows in the files of the tables for now.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove a person from every table, and leave them out of all later crawls, replays and datasets.
@@ -35,22 +38,70 @@ def user(
 
     An id names one person; a name may have belonged to several.
     """
-    from harvester.erasure.erase import erase
+    from harvester.erasure.erase import erase, is_known
     from harvester.warehouse.connect import connect
     from harvester.warehouse.schema import check_schema
 
     home = settings().home
     with connect(settings(), autocommit=True) as connection:
         check_schema(connection)
+        if not (even_if_unknown or is_known(connection, name, user=user_id)):
+            raise UsageError(
+                "the warehouse has no account of that name or id, and nothing was changed: check it, or leave the"
+                " person out of all later crawls with --even-if-unknown"
+            )
         if not (dry_run or yes):
             _show(erase(connection, home, name, user=user_id, dry_run=True), "would go")
             typer.confirm("Remove all this for good?", abort=True)
         erasure = erase(connection, home, name, user=user_id, dry_run=dry_run)
         if not as_json:
             _show(erasure, "would go" if dry_run else "is gone")
-        rewritten = _rewrite(connection, erasure.touched) if rewrite and not dry_run else []
+        rewritten = [] if no_rewrite or dry_run else _rewrite(connection, erasure.touched)
     if as_json:
         output.print_json(erasure.as_json() | {"known": erasure.known, "rewritten": rewritten, "dry_run": dry_run})
+
+
+@app.command("list", epilog=example("harvester erase list"))
+def show_rules(as_json: AsJson = False) -> None:
+    """List the erasures by date: when each was made, and how many hashes it left. No name is known of any."""
+    from harvester.erasure.erase import read_rules
+    from harvester.warehouse.connect import connect
+    from harvester.warehouse.schema import check_schema
+
+    with connect(settings(), autocommit=True) as connection:
+        check_schema(connection)
+        rules = read_rules(connection)
+
+    def show(_: Any) -> None:
+        if not rules:
+            typer.echo("nobody was erased")
+            return
+        table = output.table("erased at (UTC)", "hashes", numbers=["hashes"])
+        for rule in rules:
+            table.add_row(f"{rule.erased_at:%Y-%m-%d %H:%M:%S}", f"{rule.hashes:,}")
+        output.console().print(table)
+
+    facts = [{"erased_at": rule.erased_at.isoformat(), "hashes": rule.hashes} for rule in rules]
+    output.emit(facts, show, as_json=as_json)
+
+
+@app.command(epilog=example("harvester erase revoke somebody"))
+def revoke(
+    name: Annotated[str | None, typer.Argument(help="The username by which the erasure was made.")] = None,
+    user_id: Annotated[int | None, typer.Option("--id", help="The user's id, instead of a name.")] = None,
+) -> None:
+    """Forget the rule of an erasure that was made by mistake: the person may be harvested again.
+
+    What was erased does not come back before that.
+    """
+    from harvester.erasure.erase import revoke as forget_rule
+    from harvester.warehouse.connect import connect
+    from harvester.warehouse.schema import check_schema
+
+    with connect(settings(), autocommit=True) as connection:
+        check_schema(connection)
+        hashes = forget_rule(connection, settings().home, name, user=user_id)
+    typer.echo(f"the rule is gone, with {hashes:,} hashes; `harvester seed users` puts the person in scope again")
 
 
 def _rewrite(connection: Any, tables: list[str]) -> list[str]:
@@ -73,7 +124,7 @@ def _rewrite(connection: Any, tables: list[str]) -> list[str]:
 def _show(erasure: Any, title: str) -> None:
     console = output.console()
     if not erasure.known:
-        console.print("the person is not in the warehouse, and is left out from now on")
+        console.print("the warehouse has no account of the person, who is left out of later crawls")
     numbers = ("rows deleted", "emptied", "texts redacted")
     table = output.table(title, *numbers, numbers=numbers)
     for name in sorted({*erasure.deleted, *erasure.emptied, *erasure.redacted}):

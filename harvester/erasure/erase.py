@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psycopg
 from psycopg import sql
+from psycopg.rows import class_row
 from sqlalchemy import Text
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -40,6 +41,7 @@ from harvester.warehouse.tables import COMMENTS, FIGURES, KEY_COLUMNS, MENTIONED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from sqlalchemy import Column, Table
@@ -411,6 +413,16 @@ def _remember(home: Path, hashes: Iterable[str]) -> None:
         file.writelines(f"{each}\n" for each in hashes)
 
 
+def _replace_remembered(home: Path, hashes: set[str]) -> None:
+    """Write the hashes beside the key anew."""
+    written = home / f"{_FILE}.new"
+    written.unlink(missing_ok=True)
+    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.writelines(f"{each}\n" for each in sorted(hashes))
+    written.replace(home / _FILE)
+
+
 @dataclass(slots=True)
 class Erasure:
     """Result of an erasure: rows removed and emptied by table, and texts in which a name was replaced."""
@@ -436,6 +448,15 @@ class Erasure:
         return counts | {"refreshed": self.refreshed}
 
 
+def is_known(connection: Connection, name: str | None = None, *, user: int | None = None) -> bool:
+    """Return whether the warehouse has an account of a name, now or before, or of an id.
+
+    Raises:
+        UsageError: as `erase`.
+    """
+    return _is_known(connection, _whose(connection, name, user))
+
+
 def erase(
     connection: Connection, home: Path, name: str | None = None, *, user: int | None = None, dry_run: bool = False
 ) -> Erasure:
@@ -447,15 +468,7 @@ def erase(
         UsageError: a name that cannot be one, or that several accounts had.
         WarehouseError: a crawl is at work, which could store the person again.
     """
-    if (name is None) == (user is None):
-        raise UsageError("say who it is by a name or by --id")
-    if user is not None:
-        if not 0 < user < 2**63:
-            raise UsageError(f"{user} is no id of a user")
-        users = [user]
-    else:
-        assert name is not None
-        users = _of_name(connection, name)
+    users = _whose(connection, name, user)
     erasure = Erasure(users, known=_is_known(connection, users))
     with connection.transaction(force_rollback=dry_run):
         keep_crawls_out(connection)
@@ -473,6 +486,63 @@ def _figures(connection: Connection) -> list[str]:
     """Name the materialised views to refresh: an empty one holds nobody, and filling it could take long."""
     views = [f"analytics.{name}" for name in materialised() if name in FIGURES]
     return [view for view in views if _values(connection, f"SELECT 1 FROM {view} LIMIT 1")]
+
+
+def _whose(connection: Connection, name: str | None, user: int | None) -> list[int]:
+    """Return the ids of the person who is named."""
+    if (name is None) == (user is None):
+        raise UsageError("say who it is by a name or by --id")
+    if name is not None:
+        return _of_name(connection, name)
+    if user is None or not 0 < user < 2**63:
+        raise UsageError(f"{user} is no id of a user")
+    return [user]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRule:
+    """What is kept of one erasure: when it was made, and how many hashes it has."""
+
+    erased_at: datetime
+    hashes: int
+
+
+def read_rules(connection: Connection) -> list[StoredRule]:
+    """Return what is kept of each erasure, the newest first; nothing of it tells who was erased."""
+    with connection.cursor(row_factory=class_row(StoredRule)) as cursor:
+        return cursor.execute(
+            "SELECT erased_at, count(*) AS hashes FROM crawl.erasures WHERE kind <> %s GROUP BY 1 ORDER BY 1 DESC",
+            [_THIS_KEY],
+        ).fetchall()
+
+
+def revoke(connection: Connection, home: Path, name: str | None = None, *, user: int | None = None) -> int:
+    """Forget the rule that an erasure by this name or id made; return how many hashes it had.
+
+    Whom it left out may be harvested again. What was erased does not come back by itself.
+
+    Raises:
+        UsageError: there is no such rule.
+        WarehouseError: a crawl is at work, which holds the rule.
+    """
+    if (name is None) == (user is None):
+        raise UsageError("say who it is by a name or by --id")
+    own = keyed_hash(secret_key(home), *((USER, user) if name is None else (NAME, name.lower())))
+    with connection.transaction():
+        keep_crawls_out(connection)
+        hashes = {
+            each
+            for (each,) in connection.execute(
+                "DELETE FROM crawl.erasures WHERE kind <> %s AND erased_at ="
+                " (SELECT erased_at FROM crawl.erasures WHERE hash = %s) RETURNING hash",
+                [_THIS_KEY, own],
+            )
+        }
+        remembered = _remembered(home)
+        if not hashes and own not in remembered:
+            raise UsageError("no rule was made by that name or id: see `harvester erase list`")
+        _replace_remembered(home, remembered - hashes - {own})
+    return len(hashes | {own})
 
 
 def _of_name(connection: Connection, name: str) -> list[int]:
@@ -664,7 +734,12 @@ class _Work:
         self._count(self.erasure.emptied, "history.user_revisions", done.rowcount)
 
     def titles(self) -> None:
-        """Empty the titles of projects of unknown authors in activity: the author may be the erased person."""
+        """Empty the titles of projects of unknown authors in activity: the author may be the erased person.
+
+        Of a person whom nobody met there are none.
+        """
+        if not self.erasure.known:
+            return
         done = self.connection.execute(
             "UPDATE scratch.studio_activity a SET project_title = NULL"
             f" WHERE project_title IS NOT NULL AND NOT EXISTS ({_HAS_AUTHOR} a.project_id)"

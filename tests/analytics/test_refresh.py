@@ -219,7 +219,7 @@ def test_nobody_is_erased_while_a_refresh_could_write_them_back(
     def forget(what: str, *_: int) -> None:
         nonlocal refused
         if what == "threads":
-            refused = harvester("erase", "user", "somebody", "--yes", ok=False)
+            refused = harvester("erase", "user", "somebody", "--yes", "--even-if-unknown", ok=False)
 
     harvester = make_harvester(Nowhere(), HARVESTER_HOME=str(tmp_path))
     with open_connection(database, autocommit=True) as connection:

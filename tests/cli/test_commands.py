@@ -26,6 +26,7 @@ GROUPS = ["Harvest", "Look", "Analyse", "Publish", "Operate", "Try out"]
 EXAMPLE = "Example: `"
 RUN_ELSEWHERE = {
     'psql "$(harvester db url)"': "tests/cli/test_db.py",
+    "harvester erase revoke somebody": "tests/crawl/test_erasure.py",
     "harvester db up": "tests/cli/test_db.py",
     "harvester db down": "tests/cli/test_db.py",
     "HARVESTER_DATABASE_URL=postgresql:///again harvester replay archive/*.warc.gz": "tests/crawl/test_replay.py",

@@ -126,7 +126,7 @@ def test_another_key_would_let_the_erased_back_in(
     small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path
 ) -> None:
     harvester = make_harvester(small_sandbox, HARVESTER_HOME=str(tmp_path))
-    harvester("erase", "user", "somebody", "--yes")
+    harvester("erase", "user", "somebody", "--yes", "--even-if-unknown")
     key = tmp_path / "secret.key"
     kept = key.read_text()
     key.unlink()
@@ -147,11 +147,26 @@ def test_who_was_never_met_is_left_out_too(
     harvester = make_harvester(sandbox, HARVESTER_HOME=str(tmp_path))
     rows = sandbox.truth("users")
     person = rows[0]
-    assert json.loads(harvester("erase", "user", person["username"], "--yes", "--json").stdout)["known"] is False
+    refused = harvester("erase", "user", person["username"], "--yes", ok=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--even-if-unknown" in refused.stderr
+    assert harvester.query("SELECT count(*) FROM crawl.erasures") == [(0,)]
+    left_out = harvester("erase", "user", person["username"], "--yes", "--even-if-unknown", "--json").stdout
+    assert json.loads(left_out)["known"] is False
     harvester("seed", "users", *[row["username"] for row in rows[1:]])
     harvester.crawl()
     assert [what for what in traces(harvester.database, person, []) if what[1] == "name"] == []
     assert harvester("erase", "user", "no name at all", ok=False).returncode == 2
+    # A rule that was a mistake is revoked by whoever knows the name.
+    (rule,) = json.loads(harvester("erase", "list", "--json").stdout)
+    assert rule["hashes"] >= 1
+    assert harvester("erase", "revoke", "somebody_else", ok=False).returncode == 2
+    harvester("erase", "revoke", person["username"].upper())
+    assert json.loads(harvester("erase", "list", "--json").stdout) == []
+    assert "nobody was erased" in harvester("erase", "list").stdout
+    harvester("seed", "users", person["username"])
+    harvester.crawl()
+    assert harvester.query("SELECT count(*) FROM scratch.users WHERE id = %s", person["id"]) == [(1,)]
 
 
 @pytest.fixture
@@ -329,7 +344,7 @@ def test_a_search_for_who_was_erased_is_refused(
     small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path
 ) -> None:
     harvester = make_harvester(small_sandbox, HARVESTER_HOME=str(tmp_path))
-    harvester("erase", "user", "anna", "--yes")
+    harvester("erase", "user", "anna", "--yes", "--even-if-unknown")
     refused = harvester("seed", "search", "--query", "Anna", ok=False)
     assert refused.returncode == 2
     assert "left out" in refused.stderr
