@@ -110,8 +110,10 @@ def test_a_page_that_is_no_page_of_comments_is_set_aside(
     harvester("seed", "users", name)
     harvester.query("DELETE FROM crawl.frontier WHERE stream <> 'user' RETURNING 1")
     harvester.crawl("--spider", "users", "--max-requests", "2")
-    harvester.query("DELETE FROM crawl.frontier WHERE stream NOT IN ('profile_comments', 'user_page') RETURNING 1")
-    harvester.query("UPDATE crawl.frontier SET due_at = now(), visits = 1 RETURNING 1")
+    harvester.query(
+        "DELETE FROM crawl.frontier WHERE stream NOT IN ('user', 'profile_comments', 'user_page') RETURNING 1"
+    )
+    harvester.query("UPDATE crawl.frontier SET due_at = now(), visits = 1 WHERE stream <> 'user' RETURNING 1")
     sandbox.json("/sandbox/settings?faults=html=1", "POST")
     assert harvester("crawl", "--spider", "users", "--spider", "comments", ok=False).returncode == 3
     kept = harvester.query(
