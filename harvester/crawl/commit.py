@@ -33,7 +33,7 @@ from harvester.crawl.set_aside import record_set_aside, without_refused
 from harvester.erasure.erase import Rule, load_rule
 from harvester.frontier import names
 from harvester.frontier.model import LEASE_SECONDS, CommitResult, Committed, Counts, PageCommit, Rejected, Stale
-from harvester.frontier.rates import FINISH_VISITS, QUEUE_NUMBERS
+from harvester.frontier.rates import FINISH_VALUES, FINISH_VISITS, QUEUE_NUMBERS
 from harvester.sampling.outcomes import record_outcomes
 from harvester.warehouse import staging
 from harvester.warehouse.connect import Connection
@@ -343,7 +343,7 @@ def _without_the_erased(connection: Connection, page: PageCommit, rule: Rule) ->
 
 def finish_visits(connection: Connection, ended: Sequence[dict[str, Any]], now: datetime | None) -> None:
     """Learn from visits and place the next ones (`rates.FINISH_VISITS`), at a time or, for None, now."""
-    connection.execute(FINISH_VISITS, {"pages": Jsonb(list(ended)), "now": now})
+    connection.execute(FINISH_VISITS, FINISH_VALUES | {"pages": Jsonb(list(ended)), "now": now})
 
 
 def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]]) -> dict[str, Any]:

@@ -30,9 +30,12 @@ from harvester.frontier.model import Committed, Counts, Lease, PageCommit
 from harvester.warehouse.connect import NO_SCHEMAS, Connection, connect
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.source import Source, prove_source
+from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from harvester.api.odd_item import OddItem
+
+_SQL = statements(__package__, "replay")
 
 _AS_IT_WAS = "SET search_path = crawl, pg_catalog"
 """Names of the clock's functions are looked up in `crawl` first: see the migration that makes them."""
@@ -101,10 +104,7 @@ def _without_transaction(connection: Connection, paths: Sequence[Path]) -> dict[
     A page was not stored that was refused, or at whose position of the visit another page was stored or read later.
     """
     with connection.transaction():
-        connection.execute(
-            "CREATE TEMP TABLE pages (number bigint, id text, stream text, entity_id bigint, position int, stored bool)"
-            " ON COMMIT DROP"
-        )
+        connection.execute(_SQL["create_pages"])
         with connection.cursor() as cursor:
             with cursor.copy("COPY pg_temp.pages FROM STDIN") as copy:
                 for number, one in enumerate(read_archives(paths), 1):
@@ -115,23 +115,8 @@ def _without_transaction(connection: Connection, paths: Sequence[Path]) -> dict[
                         place = (one.visit.stream.name, one.visit.entity_id, one.part.position)
                         copy.write_row([number, one.id, *place, None])
             cursor.execute("ANALYZE pg_temp.pages")
-            found = cursor.execute(_WITHOUT_TRANSACTION)
+            found = cursor.execute(_SQL["without_transaction"])
             return dict(found.fetchall())
-
-
-_WITHOUT_TRANSACTION = """
-WITH read AS (
-    SELECT p.number, p.stream, p.entity_id, p.position, bool_or(n.stored) AS stored
-    FROM pg_temp.pages p LEFT JOIN pg_temp.pages n ON n.id = p.id AND n.number IS NULL
-    WHERE p.number IS NOT NULL GROUP BY 1, 2, 3, 4
-), placed AS (
-    SELECT number, stored, lead(position) OVER visit = position AS is_read_later,
-        lag(position) OVER visit = position AND lag(stored) OVER visit AS was_stored_before
-    FROM read WINDOW visit AS (PARTITION BY stream, entity_id ORDER BY number)
-)
-SELECT number, NOT coalesce(is_read_later, false) AND NOT coalesce(was_stored_before, false) AND stored IS NULL
-FROM placed WHERE stored IS NOT TRUE
-"""
 
 
 @dataclass(slots=True)

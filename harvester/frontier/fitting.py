@@ -46,43 +46,7 @@ PARAMETERS = [
     if stream.item_weight
 ]
 
-
-_CLASS = rates.class_of(
-    "v.item_weight * " + rates.mean("x.new_items_decayed", "x.exposure", "p.shape", "p.rate") + " / coalesce(x.cost, 1)"
-)
-_CLASS_ANEW = f"""
-UPDATE crawl.frontier w SET queue = found.queue
-FROM (
-    SELECT x.stream, x.entity_id, v.lane * {rates.CLASSES} + {_CLASS} AS queue
-    FROM crawl.frontier x
-    JOIN unnest(%(moved)s::text[], %(strata)s::smallint[]) AS m (stream, stratum) USING (stream, stratum)
-    JOIN crawl.priors p USING (stream, stratum)
-    JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, item_weight float8, lane int) USING (stream)
-    WHERE x.queue IS NOT NULL
-) found
-WHERE w.stream = found.stream AND w.entity_id = found.entity_id AND w.queue <> found.queue
-"""
-
-_AGED = f"""
-UPDATE crawl.frontier w SET stratum = found.stratum, queue = CASE WHEN w.queue IS NOT NULL THEN found.queue END
-FROM (
-    SELECT x.stream, x.entity_id, a.stratum, v.lane * {rates.CLASSES} + {_CLASS} AS queue
-    FROM crawl.frontier x
-    JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, kind text, item_weight float8, rate float8, lane int)
-        USING (stream)
-    CROSS JOIN LATERAL (SELECT {rates.birth("x.entity_id")} AS birth) b
-    CROSS JOIN LATERAL (SELECT {rates.aged("x.stratum", rates.age_of("b.birth"))} AS stratum) a
-    LEFT JOIN crawl.priors o ON o.stream = x.stream AND o.stratum = a.stratum
-    LEFT JOIN crawl.priors s ON s.stream = x.stream AND s.stratum = -1
-    CROSS JOIN LATERAL (
-        SELECT coalesce(o.shape, s.shape, {rates.SHAPE}) AS shape, coalesce(o.rate, s.rate, v.rate) AS rate
-    ) p
-    WHERE x.stratum < {rates.OLDEST_STRATUM} AND b.birth IS NOT NULL AND a.stratum <> x.stratum
-) found
-WHERE w.stream = found.stream AND w.entity_id = found.entity_id
-"""
-"""Lists grow older whether they are visited or not. Those without new items are visited late, and would stay among the
-young ones, which would all be taken to be as quiet as those that stayed."""
+_PLACE_BY_AGE = _SQL["place_by_age"].format(birth=rates.birth("x.entity_id"))
 
 
 def fit_schedule(connection: Connection, *, full: bool = False) -> Decay:
@@ -103,12 +67,13 @@ def fit(connection: Connection, now: datetime | None = None) -> None:
     """Fit priors and decay, and classify the lists again whose stratum moved. `now`: the time, None for the clock's."""
     plan_freely(connection)
     streams = Jsonb(PARAMETERS)
-    connection.execute(_AGED, {"streams": streams, "now": now})
+    scale = rates.SCALE | {"streams": streams}
+    connection.execute(_PLACE_BY_AGE, scale | {"oldest": rates.OLDEST_STRATUM, "now": now})
     values = _fitted(connection) | {"streams": streams, "factor": _MOVED}
     moved = connection.execute(_SQL["store_priors"], values).fetchall()
     if moved:
         names, strata = ([row[place] for row in moved] for place in (0, 1))
-        connection.execute(_CLASS_ANEW, {"moved": names, "strata": strata, "streams": streams})
+        connection.execute(_SQL["place_by_prior"], scale | {"moved": names, "strata": strata})
     connection.execute(
         _SQL["fit_decay"],
         {"ages": list(PRIOR_DECAY.ages), "hazards": list(PRIOR_DECAY.hazards), "pseudo": float(_PSEUDO_REPLIES)},

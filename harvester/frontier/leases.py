@@ -30,7 +30,10 @@ from harvester.frontier.rates import NOW
 from harvester.frontier.revisit import interval
 from harvester.warehouse.connect import Connection
 from harvester.warehouse.locks import ALIVE
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import HASHED_PATH, LONGEST_KEY
+
+_SQL = statements(__package__, "leases")
 
 _LONGEST_PAUSE = 6 * 3600
 """Seconds after which a visit that keeps failing is tried again, at most."""
@@ -263,7 +266,7 @@ def lease(
         "only": None if only is None else list(only),
         "since": since or datetime.min.replace(tzinfo=UTC),
     }
-    leases = _lease(connection, run, _CHOSEN[purpose], values, full=purpose is Purpose.AUDIT, now=now)
+    leases = _lease(connection, run, _LEASE[purpose], values, full=purpose is Purpose.AUDIT, now=now)
     if not leases and since is not None:
         return lease(connection, run, streams, count, only, purpose=purpose, now=now)
     return leases
@@ -280,7 +283,7 @@ def lease_scheduled(
             "entities": [pick.entity_id for pick in picks],
             "visited": [pick.visited_at for pick in picks],
         }
-        leases = _lease(connection, run, _PICKED, values, now=now)
+        leases = _lease(connection, run, _LEASE_PICKED, values, now=now)
         if leases or not picks:
             break  # else all that was picked was visited or leased since
     return leases
@@ -309,23 +312,23 @@ def lease_this(
             " state = CASE WHEN NOT %s THEN w.state END",
             [stream, entity, owner, ONCE if STREAMS[stream].revisit >= ONCE else 0, full, restart],
         )
-        (leased,) = _lease(connection, run, _THIS, {"name": stream, "entity": entity})
+        (leased,) = _lease(connection, run, _LEASE_THIS, {"name": stream, "entity": entity})
     return leased
 
 
 def _lease(
     connection: Connection,
     run: int,
-    chosen: str,
+    statement: str,
     values: dict[str, Any],
     *,
     full: bool = False,
     now: datetime | None = None,
 ) -> list[Lease]:
-    """Lease the entries that a query chooses; `full`: their lists are to be read in full."""
+    """Lease entries by a statement of `_LEASE`; `full`: their lists are to be read in full."""
     values = values | _STREAMS_OF | {"run": run, "seconds": LEASE_SECONDS, "full": full, "now": now}
     with connection.transaction():
-        rows = connection.execute(_LEASE.replace("@chosen", chosen), values).fetchall()
+        rows = connection.execute(statement, values).fetchall()
     leases = []
     for stream, entity, owner, username, host, asked, *rest in rows:
         query = None if asked is None else Query(*asked)
@@ -338,6 +341,9 @@ def _named(*kinds: Kind) -> list[str]:
     return [stream.name for stream in STREAMS.values() if stream.kind in kinds]
 
 
+_PLACES = 128
+"""Places for rows that are looked at in a page of 8 kB. An entry takes 120 bytes and two places at most, so that hardly
+any stands beyond; and each visit gives it another place."""
 _STREAMS_OF: dict[str, Any] = {
     "of_users": _named(Kind.USER),
     "of_projects": _named(Kind.PROJECT, Kind.PROJECT_THREAD),
@@ -348,11 +354,9 @@ _STREAMS_OF: dict[str, Any] = {
     "revisits": Jsonb({stream.name: stream.revisit for stream in STREAMS.values()}),
     "rested": REST_SECONDS,
     "ahead": AHEAD_SECONDS,
+    "places": _PLACES,
 }
 
-_PLACES = 128
-"""Places for rows that are looked at in a page of 8 kB. An entry takes 120 bytes and two places at most, so that hardly
-any stands beyond; and each visit gives it another place."""
 _FREE = (
     f"(w.lease_token IS NULL OR w.lease_until < {NOW} OR w.lease_run IN"
     " (SELECT id FROM crawl.runs WHERE ended_at > now() - make_interval(secs => %(seconds)s)))"
@@ -360,106 +364,22 @@ _FREE = (
 """SQL: the frontier entry is free. Of runs that ended longer ago than a lease lasts, the lease's own time decides."""
 
 
-def _due_only(which: str) -> str:
-    return f"""
-        SELECT w.stream, w.entity_id FROM crawl.frontier w
-        WHERE w.due_at BETWEEN %(since)s AND {NOW} AND w.stream = ANY(%(streams)s) AND {which} AND {_FREE}
-            AND (%(only)s::bigint[] IS NULL OR coalesce(w.owner_id, w.entity_id) = ANY(%(only)s))
-        ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED"""
+def _leasing(choice: str, visits: str = "") -> str:
+    """Return the statement that leases the entries which a query chooses; `visits` compares their number of visits."""
+    chosen = choice.format(now=NOW, free=_FREE, visits=visits)
+    return _SQL["lease"].format(now=NOW, proven_seconds=PROVEN_SECONDS, chosen=chosen)
 
 
-_CHOSEN = {
-    Purpose.NEW: _due_only("w.visits = 0"),
-    Purpose.DUE: _due_only("w.visits > 0"),
-    # Places in the table, drawn evenly: a row that is there is as likely as any other to stand on one of them.
-    Purpose.RECHECK: f"""
-        SELECT w.stream, w.entity_id FROM crawl.frontier w
-        WHERE w.ctid = ANY(ARRAY(
-                SELECT format('(%%s,%%s)', floor(random() * pages), 1 + floor(random() * {_PLACES}))::tid
-                FROM (SELECT pg_relation_size('crawl.frontier') / current_setting('block_size')::int AS pages) size,
-                    generate_series(1, 8 * %(count)s)
-            ))
-            AND w.queue IS NOT NULL AND w.stream = ANY(%(streams)s) AND w.failures = 0
-            AND w.visited_at < {NOW} - make_interval(secs => %(rested)s) AND {_FREE}
-        ORDER BY random() LIMIT %(count)s FOR UPDATE SKIP LOCKED""",
-    Purpose.AUDIT: f"""
-        SELECT w.stream, w.entity_id FROM crawl.frontier w
-        WHERE w.due_at > {NOW} AND w.visits > 0 AND w.stream = ANY(%(streams)s) AND w.stream = ANY(%(in_full)s)
-            AND w.due_at < {NOW} + make_interval(secs => %(ahead)s)
-            -- What is due soon for another reason, as is the second look at a young thing, was read in full just now;
-            -- and what could not be read in full is not tried again at once.
-            AND w.visited_at < {NOW} - make_interval(secs => %(rested)s)
-            AND (w.last_full_read_at IS NULL
-                OR w.last_full_read_at <= {NOW} - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8 / 2))
-            AND w.state IS NULL AND w.failures = 0 AND {_FREE}
-        ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED""",
+_LEASE = {
+    Purpose.NEW: _leasing(_SQL["choose_due"], "= 0"),
+    Purpose.DUE: _leasing(_SQL["choose_due"], "> 0"),
+    Purpose.RECHECK: _leasing(_SQL["choose_recheck"]),
+    Purpose.AUDIT: _leasing(_SQL["choose_audit"]),
 }
-_PICKED = f"""
-        SELECT w.stream, w.entity_id FROM unnest(%(names)s::text[], %(entities)s::bigint[], %(visited)s::timestamptz[])
-            AS p (stream, entity_id, visited_at)
-        JOIN crawl.frontier w USING (stream, entity_id)
-        WHERE w.visited_at = p.visited_at AND {_FREE} FOR UPDATE OF w SKIP LOCKED"""
-"""Without those that were visited since they were picked."""
-_THIS = "SELECT %(name)s::text AS stream, %(entity)s::bigint AS entity_id"
-
-_HEADS = f"""
-SELECT h.stream, h.entity_id, h.visited_at, q.queue
-FROM unnest(%(queues)s::smallint[], %(roots)s::float8[], %(ripe)s::float8[], %(reach)s::int[])
-    AS q (queue, root, ripe, reach)
-CROSS JOIN LATERAL (
-    SELECT w.stream, w.entity_id, w.visited_at, extract(epoch FROM {NOW} - w.visited_at) * q.root AS score
-    FROM crawl.frontier w
-    WHERE w.queue = q.queue AND w.visited_at <= {NOW} - make_interval(secs => 86400 * q.ripe)
-        AND {_FREE} AND w.failures = 0
-    ORDER BY w.visited_at LIMIT q.reach
-) h
-ORDER BY h.score DESC
-"""
-
-_LEASE = f"""
-WITH due AS (@chosen), taken AS (
-    UPDATE crawl.frontier w SET
-        lease_token = gen_random_uuid(),
-        lease_run = %(run)s,
-        lease_until = {NOW} + make_interval(secs => %(seconds)s),
-        -- What was not read in full for as long as it may be is, now.
-        incremental = w.incremental AND NOT %(full)s AND NOT coalesce(w.state IS NULL AND w.last_full_read_at
-            <= {NOW} - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8), false),
-        started_at = CASE WHEN w.state IS NULL THEN {NOW} ELSE w.started_at END,
-        started_depth = CASE WHEN w.state IS NULL THEN w.depth ELSE w.started_depth END
-    FROM due WHERE w.stream = due.stream AND w.entity_id = due.entity_id
-    RETURNING w.*
-)
-SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id,
-    CASE WHEN q.id IS NOT NULL THEN jsonb_build_array(q.query, q.mode, q.language, q.pages) END,
-    t.lease_token, t.position, t.signal, t.state,
-    t.certificate, t.due_at,
-    t.visits > 0 AND NOT t.incremental,
-    EXISTS (SELECT FROM crawl.missing_items x WHERE x.stream = t.stream AND x.entity_id = t.entity_id),
-    coalesce(t.item_count, 0),
-    ARRAY(SELECT x.item_id FROM crawl.quarantine x
-        WHERE x.stream = t.stream AND x.entity_id = t.entity_id AND x.item_id IS NOT NULL),
-    t.certificate -> 'anchors',
-    {PROVEN_SECONDS},
-    u.gone_at IS NOT NULL,
-    CASE WHEN t.state IS NULL THEN t.started_at END
-FROM taken t
-LEFT JOIN crawl.frontier n ON t.stream = ANY(%(by_name)s) AND n.stream = 'user' AND n.entity_id = t.entity_id
-LEFT JOIN scratch.projects p
-    ON t.stream = ANY(%(of_projects)s) AND p.id = coalesce(t.owner_id, t.entity_id)
-LEFT JOIN scratch.users u
-    ON u.id = CASE WHEN t.stream = ANY(%(of_users)s) THEN t.entity_id ELSE p.author_id END
-LEFT JOIN scratch.studios s ON t.stream = ANY(%(of_studios)s) AND s.id = t.entity_id
-LEFT JOIN crawl.queries q ON t.stream = ANY(%(of_queries)s) AND q.id = t.entity_id
-ORDER BY t.due_at, t.stream, t.entity_id
-"""
-
-
-_GIVE_BACK = """
-UPDATE crawl.frontier w SET lease_token = NULL, lease_run = NULL, lease_until = NULL{more}
-FROM unnest(%(streams)s::text[], %(entities)s::bigint[], %(tokens)s::uuid[]) AS v (stream, entity_id, token)
-WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token
-"""
+_LEASE_PICKED = _leasing(_SQL["choose_picked"])
+_LEASE_THIS = _leasing(_SQL["choose_this"])
+_HEADS = _SQL["heads"].format(now=NOW, free=_FREE)
+_REFRESH = _SQL["refresh"].format(now=NOW, free=_FREE)
 
 
 def _held(leases: Sequence[Lease]) -> dict[str, Any]:
@@ -473,20 +393,13 @@ def _held(leases: Sequence[Lease]) -> dict[str, Any]:
 def release(connection: Connection, leases: Sequence[Lease]) -> None:
     """Give back entries that were not finished; what they committed stays."""
     with connection.transaction():
-        connection.execute(_GIVE_BACK.format(more=""), _held(leases))
+        connection.execute(_SQL["release"], _held(leases))
 
 
 def postpone(connection: Connection, lease_: Lease, reason: str) -> None:
     """Try a visit again later, the later the more often it failed; it goes on from its last committed page."""
     with connection.transaction():
-        connection.execute(_PUT_OFF, {"reason": reason, "longest": _LONGEST_PAUSE} | _held([lease_]))
-
-
-_PUT_OFF = _GIVE_BACK.format(
-    more=""",
-    failures = w.failures + 1, last_error = %(reason)s,
-    due_at = now() + make_interval(secs => least(%(longest)s, 60 * 2 ^ least(w.failures, 20)))"""
-)
+        connection.execute(_SQL["postpone"], {"reason": reason, "longest": _LONGEST_PAUSE} | _held([lease_]))
 
 
 def quarantine(connection: Connection, lease_: Lease, path: str, status: int | None, reason: str, body: bytes) -> None:
@@ -538,36 +451,13 @@ def backlog(connection: Connection, streams: Sequence[str], min_gain: float | No
         "ripe": [interval(rates.priority_of(queue % rates.CLASSES), min_gain or 1) for queue in lanes],
     }
     with connection.transaction():
-        row = connection.execute(_BACKLOG, values).fetchone()
+        row = connection.execute(_SQL["backlog"], values).fetchone()
     assert row is not None
     return Backlog(*row)
 
 
 MOST_COUNTED = 100_000
 """Upper bound of the counts of a backlog: a larger one is reported as more than this."""
-_BACKLOG = """
-SELECT sum(n) FILTER (WHERE is_free)::int, sum(n) FILTER (WHERE NOT is_free)::int,
-    (SELECT count(*) FROM crawl.frontier WHERE failures > 0 AND stream = ANY(%(streams)s))
-FROM (
-    SELECT is_free, count(*) AS n FROM (
-        SELECT lease_token IS NULL AS is_free FROM crawl.frontier
-        WHERE visits = 0 AND due_at <= now() AND stream = ANY(%(streams)s) LIMIT %(most)s
-    ) new GROUP BY 1
-    UNION ALL
-    SELECT is_free, count(*) FROM (
-        SELECT lease_token IS NULL AS is_free FROM crawl.frontier
-        WHERE visits > 0 AND due_at <= now() AND stream = ANY(%(streams)s) LIMIT %(most)s
-    ) due GROUP BY 1
-    UNION ALL
-    SELECT is_free, count(*) FROM (
-        SELECT w.lease_token IS NULL AS is_free
-        FROM unnest(%(queues)s::smallint[], %(ripe)s::float8[]) AS q (queue, ripe)
-        JOIN crawl.frontier w ON w.queue = q.queue AND w.visited_at <= now() - make_interval(secs => 86400 * q.ripe)
-        WHERE w.failures = 0 AND w.due_at > now() LIMIT %(most)s
-    ) pays GROUP BY 1
-    UNION ALL VALUES (true, 0), (false, 0)
-) counted
-"""
 
 
 def seed(connection: Connection, seeds: Iterable[Seed]) -> tuple[int, int]:
@@ -628,24 +518,10 @@ def open_account(connection: Connection, account: int) -> None:
     What another account proved of the same lists says nothing of this one's: they are read again in full.
     """
     with connection.transaction():
-        connection.execute(_OPEN_ACCOUNT, {"account": account, "whole": _OWN_WHOLE})
+        connection.execute(_SQL["open_account"], {"account": account, "whole": _OWN_WHOLE})
 
 
 _OWN_WHOLE = [stream.name for stream in STREAMS.values() if stream.kind is Kind.ACCOUNT and "{id}" not in stream.path]
-_OPEN_ACCOUNT = """
-INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)
-SELECT stream, entity_id, %(account)s, now() FROM (
-    SELECT s AS stream, 0 AS entity_id FROM unnest(%(whole)s::text[]) s
-    UNION ALL SELECT 'account_visibility', id FROM scratch.projects WHERE author_id = %(account)s
-    UNION ALL SELECT 'account_role', studio_id FROM scratch.studio_members WHERE user_id = %(account)s
-    UNION ALL
-    SELECT s, p.id FROM account.projects p, unnest(ARRAY['account_love', 'account_favorite']) s
-    WHERE p.account_id = %(account)s AND p.list = 'account_viewed'
-) AS found
-ON CONFLICT (stream, entity_id) DO UPDATE SET
-    owner_id = excluded.owner_id, due_at = now(), state = NULL, certificate = NULL
-WHERE w.owner_id IS DISTINCT FROM excluded.owner_id
-"""
 
 
 def refresh(
@@ -661,14 +537,6 @@ def refresh(
         return connection.execute(
             _REFRESH, {"full": full, "streams": names, "only": only, "seconds": LEASE_SECONDS, "now": None}
         ).rowcount
-
-
-_REFRESH = f"""
-UPDATE crawl.frontier w SET due_at = {NOW}, incremental = incremental AND NOT %(full)s,
-    state = CASE WHEN NOT %(full)s THEN state END
-WHERE stream = ANY(%(streams)s) AND {_FREE}
-    AND (%(only)s::bigint[] IS NULL OR coalesce(owner_id, entity_id) = ANY(%(only)s))
-"""
 
 
 def propagate(connection: Connection) -> int:

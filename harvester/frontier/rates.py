@@ -16,8 +16,12 @@ Sources: Cho and Garcia-Molina 2003 for the problem, Sia, Cho and Cho 2007 for d
 """
 
 from enum import IntEnum
+from typing import Any
 
 from harvester.api.catalogue import STREAMS
+from harvester.warehouse.statements import statements
+
+_SQL = statements(__package__, "rates")
 
 NOW = "coalesce(%(now)s::timestamptz, now())"
 """SQL: the time, which a simulation may set."""
@@ -81,44 +85,8 @@ def queues(spiders: set[str]) -> list[int]:
     ]
 
 
-def mean(news: str, exposure: str, shape: str, rate: str) -> str:
-    """Return SQL of the mean of the rate, in items a day."""
-    return f"crawl.arrival_rate({news}, {exposure}, {shape}, {rate})"
-
-
-def memory(rate: str) -> str:
-    """Return SQL of the days in which what was observed of a list fades to 1/e, from its rate in items a day."""
-    return f"greatest({FORGET_DAYS}, {MEMORY_ITEMS} / {rate})"
-
-
-def class_of(value: str) -> str:
-    """Return SQL of the class of a priority (item weight per day and request)."""
-    return f"least({CLASSES - 1}, greatest(0, floor(-log(2, greatest({value}, 1e-9)::numeric)) - ({FIRST_CLASS})))"
-
-
-def stratum(age: str, activity: str) -> str:
-    """Return SQL of the stratum of a list from the age of its owner in days, and how much goes on there."""
-    steps = ", ".join(map(str, ACTIVITIES))
-    return f"({_age_class(age)} + width_bucket(coalesce({activity}, 0)::float8, ARRAY[{steps}]::float8[]))"
-
-
-def _age_class(age: str) -> str:
-    ages = ", ".join(map(str, AGES))
-    return f"width_bucket(coalesce({age}, 1e9), ARRAY[{ages}]::float8[]) * 8"
-
-
-def aged(stratum: str, age: str) -> str:
-    """Return SQL of a stratum at another age."""
-    return f"({_age_class(age)} + mod({stratum}, 8))"
-
-
 OLDEST_STRATUM = 8 * len(AGES)
 """The first stratum of the oldest age, which nothing leaves by growing older."""
-
-
-def age_of(birth: str) -> str:
-    """Return SQL of the age in days of what came to be then."""
-    return f"greatest(extract(epoch FROM {NOW} - {birth})::float8 / 86400, {YOUNGEST_DAYS})"
 
 
 def birth(entity: str) -> str:
@@ -128,21 +96,6 @@ def birth(entity: str) -> str:
         WHEN 'project' THEN (SELECT coalesce(t.shared_at, t.created_at) FROM scratch.projects t WHERE t.id = {entity})
         WHEN 'studio' THEN (SELECT t.created_at FROM scratch.studios t WHERE t.id = {entity})
     END"""
-
-
-ACTIVITY = """CASE v.kind
-    WHEN 'project' THEN (SELECT x.views FROM scratch.projects x WHERE x.id = o.entity_id)
-    WHEN 'studio' THEN (SELECT x.follower_count FROM scratch.studios x WHERE x.id = o.entity_id)
-END"""
-"""SQL: how much goes on at the entity of frontier entry `o`."""
-
-REST = """coalesce(CASE v.kind
-    WHEN 'project' THEN (SELECT x.gone_at IS NOT NULL FROM scratch.projects x WHERE x.id = o.entity_id)
-    WHEN 'studio' THEN (SELECT x.gone_at IS NOT NULL FROM scratch.studios x WHERE x.id = o.entity_id)
-END, false)"""
-"""SQL: whether the entity of frontier entry `o` is gone, so that its lists rest until it is back.
-
-Not by EXISTS: for that a planner may look up all that is gone, once for all entries."""
 
 
 def _past() -> str:
@@ -163,88 +116,22 @@ def _past() -> str:
     return "CASE k.stream " + "\n        ".join(branches) + " END"
 
 
-_BELIEVED = mean("v.new_items_decayed_now", "v.exposure_now", "v.shape", "v.prior_rate")
-FINISH_VISITS = f"""
-WITH found AS MATERIALIZED (
-    SELECT v.*, o.started_at, o.visited_at,
-        extract(epoch FROM o.started_at - o.visited_at)::float8 / 86400 AS gap,
-        coalesce(v.found, coalesce(o.item_count, 0) + v.fresh) AS item_count_now,
-        {birth("o.entity_id")} AS birth, {ACTIVITY} AS activity, v.gone OR {REST} AS rests,
-        o.visits = 0 AND v.listed AND v.found IS NOT NULL AS shows_past
-    FROM jsonb_to_recordset(%(pages)s) AS v (
-        stream text, entity_id bigint, kind text, certificate text, whole bool, again bool, gone bool,
-        proven bool, listed bool, fresh int, found int, cost float8, revisit float8, item_weight float8, rate
-        float8, lane int
-    )
-    JOIN crawl.frontier o ON o.stream = v.stream AND o.entity_id = v.entity_id
-), placed AS MATERIALIZED (
-    SELECT f.*, {stratum("a.age", "f.activity")} AS stratum, a.age
-    FROM found f, LATERAL (SELECT {age_of("f.birth")} AS age) a
-), known AS (
-    SELECT f.*, coalesce(p.shape, s.shape, {SHAPE}) AS shape, coalesce(p.rate, s.rate, f.rate) AS prior_rate
-    FROM placed f
-    LEFT JOIN crawl.priors p ON p.stream = f.stream AND p.stratum = f.stratum
-    LEFT JOIN crawl.priors s ON s.stream = f.stream AND s.stratum = -1
-), observed AS MATERIALIZED (
-    SELECT k.*,
-        CASE
-            WHEN k.rests THEN w.new_items_decayed
-            WHEN k.gap IS NOT NULL THEN w.new_items_decayed * exp(-k.gap / m.days) + k.fresh
-            WHEN NOT k.shows_past OR k.age IS NULL THEN 0
-            ELSE coalesce(p.past, least(k.found, {UNDATED_ITEMS})) END AS new_items_decayed_now,
-        -- What is gone was there for an unknown part of the gap, which says nothing of its rate.
-        CASE
-            WHEN k.rests THEN w.exposure
-            WHEN k.gap IS NOT NULL THEN w.exposure * exp(-k.gap / m.days) + k.gap
-            WHEN NOT k.shows_past OR k.age IS NULL THEN 0
-            WHEN p.past IS NOT NULL THEN m.days * (1 - exp(-k.age / m.days))
-            ELSE k.age * least(1, {UNDATED_ITEMS} / greatest(k.found, 1)::float8) END AS exposure_now
-    FROM known k JOIN crawl.frontier w ON w.stream = k.stream AND w.entity_id = k.entity_id
-    -- The rate as it is believed before this visit, or as the whole past of the list shows it; what is not scheduled
-    -- has none, and fades like what is busy.
-    CROSS JOIN LATERAL (
-        SELECT {memory(mean("b.news", "b.exposure", "k.shape", "nullif(k.prior_rate, 0)"))} AS days
-        FROM (SELECT CASE WHEN k.gap IS NULL THEN coalesce(k.found, 0) ELSE w.new_items_decayed END AS news,
-            CASE WHEN k.gap IS NULL THEN coalesce(k.age, 0) ELSE w.exposure END AS exposure) b
-    ) m
-    CROSS JOIN LATERAL (SELECT CASE WHEN k.gap IS NULL AND k.shows_past THEN {_past()} END AS past) p
-)
-UPDATE crawl.frontier AS w SET
-    lease_token = NULL,
-    lease_run = NULL,
-    lease_until = NULL,
-    state = NULL,
-    certificate = coalesce(v.certificate::jsonb, w.certificate),
-    certified_from = CASE WHEN v.certificate IS NULL THEN w.certified_from ELSE w.started_at END,
-    certified_at = CASE WHEN v.certificate IS NULL THEN w.certified_at ELSE {NOW} END,
-    propagated_depth = CASE WHEN w.visits = 0 THEN w.started_depth ELSE w.propagated_depth END,
-    incremental = (w.incremental OR v.whole) AND NOT v.again,
-    visits = w.visits + 1,
-    failures = 0,
-    last_error = NULL,
-    gone_at = CASE WHEN v.rests THEN coalesce(w.gone_at, {NOW}) END,
-    visited_at = w.started_at,
-    proven_at = CASE WHEN v.proven THEN {NOW} ELSE w.proven_at END,
-    last_full_read_at = CASE WHEN v.whole THEN w.started_at ELSE w.last_full_read_at END,
-    item_count = v.item_count_now,
-    new_items_decayed = v.new_items_decayed_now,
-    exposure = v.exposure_now,
-    stratum = v.stratum,
-    cost = CASE WHEN w.visits > 0 THEN coalesce(v.cost, w.cost) END,
-    queue = CASE WHEN v.item_weight > 0 AND NOT v.rests THEN v.lane * {CLASSES}
-        + {class_of(f"v.item_weight * {_BELIEVED} / coalesce(v.cost, w.cost, 1)")} END,
-    due_at = CASE
-        WHEN v.again THEN {NOW}
-        -- asked for again since this visit began: it is no answer to that
-        WHEN w.due_at <= {NOW} AND w.started_at < w.due_at THEN w.due_at
-        WHEN w.visits = 0 AND v.item_weight > 0 AND v.birth > {NOW} - make_interval(secs => {YOUNG_DAYS * 86_400})
-            THEN {NOW} + make_interval(secs => {SECOND_LOOK_DAYS * 86_400})
-        ELSE greatest(
-            coalesce(CASE WHEN v.whole THEN w.started_at ELSE w.last_full_read_at END, {NOW})
-                + make_interval(secs => v.revisit),
-            {NOW} + make_interval(secs => least(v.revisit, 86400)))
-    END
-FROM observed v
-WHERE w.stream = v.stream AND w.entity_id = v.entity_id
-"""
+FINISH_VISITS = _SQL["finish_visits"].format(birth=birth("o.entity_id"), past=_past())
 """The end of visits: what they found becomes a rate, and the next visit is placed."""
+SCALE: dict[str, Any] = {
+    "shape": SHAPE,
+    "classes": CLASSES,
+    "first_class": FIRST_CLASS,
+    "ages": list(AGES),
+    "youngest_days": YOUNGEST_DAYS,
+}
+"""Values of statements that class lists."""
+FINISH_VALUES: dict[str, Any] = SCALE | {
+    "activities": list(ACTIVITIES),
+    "forget_days": FORGET_DAYS,
+    "memory_items": MEMORY_ITEMS,
+    "undated_items": UNDATED_ITEMS,
+    "young_days": YOUNG_DAYS,
+    "second_look_days": SECOND_LOOK_DAYS,
+}
+"""Values of `FINISH_VISITS`, beside `pages` and `now`."""

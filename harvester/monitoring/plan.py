@@ -18,6 +18,7 @@ from harvester.frontier.request_rate import read_rate
 from harvester.frontier.revisit import PAGE, Group, min_gain_for, outlook
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
+from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from harvester.config import Settings
     from harvester.warehouse.connect import Connection
+
+_SQL = statements(__package__, "plan")
 
 PUBLISHED = {Kind.USER: 135_078_559, Kind.PROJECT: 164_307_034, Kind.STUDIO: 34_866_300}
 """Users, shared projects and studios of 2024-07-14 (the site's statistics page)."""
@@ -180,7 +183,8 @@ def read_scope(connection: Connection, now: datetime | None = None) -> Scope:
     groups = [
         Group(stream, count, rates.priority_of(class_), rate, STREAMS[stream].revisit / DAY, cost, full)
         for stream, class_, count, rate, cost, full in connection.execute(
-            _CLASSES, {"streams": Jsonb(PARAMETERS)}
+            _SQL["classes"],
+            {"streams": Jsonb(PARAMETERS), "classes": rates.CLASSES, "shape": rates.SHAPE, "page": PAGE},
         ).fetchall()
     ]
     priors = {
@@ -200,7 +204,7 @@ def read_scope(connection: Connection, now: datetime | None = None) -> Scope:
     }
     born = sum(
         count * (2 if STREAMS[stream].item_weight else 1)
-        for stream, count in connection.execute(_BORN, _OF_KINDS | {"now": now, "days": _BORN_DAYS}).fetchall()
+        for stream, count in connection.execute(_SQL["born"], _OF_KINDS | {"now": now, "days": _BORN_DAYS}).fetchall()
         if stream in STREAMS
     )
     fitted = "rates of " + ("visits so far" if priors else "published totals and of what first visits showed")
@@ -246,35 +250,7 @@ def _threads(groups: list[Group]) -> dict[str, tuple[int, float]]:
     return fixed
 
 
-_CLASSES = f"""
-SELECT w.stream, w.queue % {rates.CLASSES} AS class, count(*),
-    avg({rates.mean("w.new_items_decayed", "w.exposure", "k.shape", "k.rate")}),
-    -- As measured in these lists, else in those of the stream.
-    coalesce(avg(w.cost)::float8, max(c.cost), 1), avg(greatest(1, ceil(w.item_count / {PAGE}.0)))::float8
-FROM crawl.frontier w
-JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, rate float8) USING (stream)
-LEFT JOIN (SELECT stream, avg(cost)::float8 AS cost FROM crawl.frontier GROUP BY 1) c USING (stream)
-LEFT JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum
-LEFT JOIN crawl.priors s ON s.stream = w.stream AND s.stratum = -1
-CROSS JOIN LATERAL (
-    SELECT coalesce(p.shape, s.shape, {rates.SHAPE}) AS shape, coalesce(p.rate, s.rate, v.rate) AS rate
-) k
-WHERE w.queue IS NOT NULL
-GROUP BY 1, 2
-""".replace(" % ", " %% ")
-
-
 _OF_KINDS = {
     kind.value: [stream.name for stream in STREAMS.values() if stream.kind is kind]
     for kind in (Kind.USER, Kind.PROJECT, Kind.STUDIO)
 }
-_BORN = f"""
-SELECT w.stream, count(*) FROM crawl.frontier w
-LEFT JOIN scratch.users u ON w.stream = ANY(%(user)s) AND u.id = w.entity_id
-LEFT JOIN scratch.projects p ON w.stream = ANY(%(project)s) AND p.id = w.entity_id
-LEFT JOIN scratch.studios s ON w.stream = ANY(%(studio)s) AND s.id = w.entity_id
-WHERE coalesce(u.joined_at, p.shared_at, p.created_at, s.created_at)
-    BETWEEN {rates.NOW} - make_interval(days => %(days)s) AND {rates.NOW}
-GROUP BY 1
-"""
-"""Lists and objects in scope of what came to be of late."""

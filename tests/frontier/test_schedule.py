@@ -232,7 +232,7 @@ def test_beliefs_are_right_of_quiet_lists_and_of_busy_ones(connection: Connectio
     connection.execute("UPDATE crawl.frontier SET stratum = 8")
     fitting.fit(connection)
     believed = connection.execute(
-        f"SELECT {rates.mean('w.new_items_decayed', 'w.exposure', 'p.shape', 'p.rate')}::float8 FROM crawl.frontier w"
+        "SELECT crawl.arrival_rate(w.new_items_decayed, w.exposure, p.shape, p.rate) FROM crawl.frontier w"
         " JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum ORDER BY w.entity_id"
     ).fetchall()
     mean = np.array([rate for (rate,) in believed])

@@ -1,3 +1,44 @@
+-- name: place_by_age
+-- Lists grow older whether they are visited or not. Those without new items are visited late, and would stay among the
+-- young ones, which would all be taken to be as quiet as those that stayed.
+UPDATE crawl.frontier w SET stratum = found.stratum, queue = CASE WHEN w.queue IS NOT NULL THEN found.queue END
+FROM (
+    SELECT x.stream, x.entity_id, a.stratum, v.lane * %(classes)s::int + crawl.rate_class(
+        v.item_weight * crawl.arrival_rate(x.new_items_decayed, x.exposure, p.shape, p.rate) / coalesce(x.cost, 1),
+        %(classes)s::int, %(first_class)s::int) AS queue
+    FROM crawl.frontier x
+    JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, kind text, item_weight float8, rate float8, lane int)
+        USING (stream)
+    CROSS JOIN LATERAL (SELECT {birth} AS birth) b
+    CROSS JOIN LATERAL (
+        SELECT width_bucket(greatest(
+            extract(epoch FROM coalesce(%(now)s::timestamptz, now()) - b.birth)::float8 / 86400,
+            %(youngest_days)s::float8
+        ), %(ages)s::float8[]) * 8 + mod(x.stratum, 8) AS stratum
+    ) a
+    LEFT JOIN crawl.priors o ON o.stream = x.stream AND o.stratum = a.stratum
+    LEFT JOIN crawl.priors s ON s.stream = x.stream AND s.stratum = -1
+    CROSS JOIN LATERAL (
+        SELECT coalesce(o.shape, s.shape, %(shape)s::float8) AS shape, coalesce(o.rate, s.rate, v.rate) AS rate
+    ) p
+    WHERE x.stratum < %(oldest)s AND b.birth IS NOT NULL AND a.stratum <> x.stratum
+) found
+WHERE w.stream = found.stream AND w.entity_id = found.entity_id
+
+-- name: place_by_prior
+UPDATE crawl.frontier w SET queue = found.queue
+FROM (
+    SELECT x.stream, x.entity_id, v.lane * %(classes)s::int + crawl.rate_class(
+        v.item_weight * crawl.arrival_rate(x.new_items_decayed, x.exposure, p.shape, p.rate) / coalesce(x.cost, 1),
+        %(classes)s::int, %(first_class)s::int) AS queue
+    FROM crawl.frontier x
+    JOIN unnest(%(moved)s::text[], %(strata)s::smallint[]) AS m (stream, stratum) USING (stream, stratum)
+    JOIN crawl.priors p USING (stream, stratum)
+    JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, item_weight float8, lane int) USING (stream)
+    WHERE x.queue IS NOT NULL
+) found
+WHERE w.stream = found.stream AND w.entity_id = found.entity_id AND w.queue <> found.queue
+
 -- name: cells
 -- Lists that got about as many items (to 4%) in about as many days are one cell, by stratum and by stream.
 SELECT stream, coalesce(stratum, -1), avg(new_items_decayed), avg(exposure), count(*)

@@ -1,0 +1,145 @@
+-- name: choose_due
+SELECT w.stream, w.entity_id FROM crawl.frontier w
+WHERE w.due_at BETWEEN %(since)s AND {now} AND w.stream = ANY(%(streams)s) AND w.visits {visits}
+    AND {free}
+    AND (%(only)s::bigint[] IS NULL OR coalesce(w.owner_id, w.entity_id) = ANY(%(only)s))
+ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED
+
+-- name: choose_recheck
+-- Places in the table, drawn evenly: a row that is there is as likely as any other to stand on one of them.
+SELECT w.stream, w.entity_id FROM crawl.frontier w
+WHERE w.ctid = ANY(ARRAY(
+        SELECT format('(%%s,%%s)', floor(random() * pages), 1 + floor(random() * %(places)s::int))::tid
+        FROM (SELECT pg_relation_size('crawl.frontier') / current_setting('block_size')::int AS pages) size,
+            generate_series(1, 8 * %(count)s)
+    ))
+    AND w.queue IS NOT NULL AND w.stream = ANY(%(streams)s) AND w.failures = 0
+    AND w.visited_at < {now} - make_interval(secs => %(rested)s) AND {free}
+ORDER BY random() LIMIT %(count)s FOR UPDATE SKIP LOCKED
+
+-- name: choose_audit
+SELECT w.stream, w.entity_id FROM crawl.frontier w
+WHERE w.due_at > {now} AND w.visits > 0 AND w.stream = ANY(%(streams)s) AND w.stream = ANY(%(in_full)s)
+    AND w.due_at < {now} + make_interval(secs => %(ahead)s)
+    -- What is due soon for another reason, as is the second look at a young thing, was read in full just now;
+    -- and what could not be read in full is not tried again at once.
+    AND w.visited_at < {now} - make_interval(secs => %(rested)s)
+    AND (w.last_full_read_at IS NULL
+        OR w.last_full_read_at <= {now} - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8 / 2))
+    AND w.state IS NULL AND w.failures = 0 AND {free}
+ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED
+
+-- name: choose_picked
+-- Without those that were visited since they were picked.
+SELECT w.stream, w.entity_id FROM unnest(%(names)s::text[], %(entities)s::bigint[], %(visited)s::timestamptz[])
+    AS p (stream, entity_id, visited_at)
+JOIN crawl.frontier w USING (stream, entity_id)
+WHERE w.visited_at = p.visited_at AND {free} FOR UPDATE OF w SKIP LOCKED
+
+-- name: choose_this
+SELECT %(name)s::text AS stream, %(entity)s::bigint AS entity_id
+
+-- name: heads
+SELECT h.stream, h.entity_id, h.visited_at, q.queue
+FROM unnest(%(queues)s::smallint[], %(roots)s::float8[], %(ripe)s::float8[], %(reach)s::int[])
+    AS q (queue, root, ripe, reach)
+CROSS JOIN LATERAL (
+    SELECT w.stream, w.entity_id, w.visited_at, extract(epoch FROM {now} - w.visited_at) * q.root AS score
+    FROM crawl.frontier w
+    WHERE w.queue = q.queue AND w.visited_at <= {now} - make_interval(secs => 86400 * q.ripe)
+        AND {free} AND w.failures = 0
+    ORDER BY w.visited_at LIMIT q.reach
+) h
+ORDER BY h.score DESC
+
+-- name: lease
+WITH due AS ({chosen}), taken AS (
+    UPDATE crawl.frontier w SET
+        lease_token = gen_random_uuid(),
+        lease_run = %(run)s,
+        lease_until = {now} + make_interval(secs => %(seconds)s),
+        -- What was not read in full for as long as it may be is, now.
+        incremental = w.incremental AND NOT %(full)s AND NOT coalesce(w.state IS NULL AND w.last_full_read_at
+            <= {now} - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8), false),
+        started_at = CASE WHEN w.state IS NULL THEN {now} ELSE w.started_at END,
+        started_depth = CASE WHEN w.state IS NULL THEN w.depth ELSE w.started_depth END
+    FROM due WHERE w.stream = due.stream AND w.entity_id = due.entity_id
+    RETURNING w.*
+)
+SELECT t.stream, t.entity_id, t.owner_id, u.username, s.host_id,
+    CASE WHEN q.id IS NOT NULL THEN jsonb_build_array(q.query, q.mode, q.language, q.pages) END,
+    t.lease_token, t.position, t.signal, t.state,
+    t.certificate, t.due_at,
+    t.visits > 0 AND NOT t.incremental,
+    EXISTS (SELECT FROM crawl.missing_items x WHERE x.stream = t.stream AND x.entity_id = t.entity_id),
+    coalesce(t.item_count, 0),
+    ARRAY(SELECT x.item_id FROM crawl.quarantine x
+        WHERE x.stream = t.stream AND x.entity_id = t.entity_id AND x.item_id IS NOT NULL),
+    t.certificate -> 'anchors',
+    {proven_seconds},
+    u.gone_at IS NOT NULL,
+    CASE WHEN t.state IS NULL THEN t.started_at END
+FROM taken t
+LEFT JOIN crawl.frontier n ON t.stream = ANY(%(by_name)s) AND n.stream = 'user' AND n.entity_id = t.entity_id
+LEFT JOIN scratch.projects p
+    ON t.stream = ANY(%(of_projects)s) AND p.id = coalesce(t.owner_id, t.entity_id)
+LEFT JOIN scratch.users u
+    ON u.id = CASE WHEN t.stream = ANY(%(of_users)s) THEN t.entity_id ELSE p.author_id END
+LEFT JOIN scratch.studios s ON t.stream = ANY(%(of_studios)s) AND s.id = t.entity_id
+LEFT JOIN crawl.queries q ON t.stream = ANY(%(of_queries)s) AND q.id = t.entity_id
+ORDER BY t.due_at, t.stream, t.entity_id
+
+-- name: release
+UPDATE crawl.frontier w SET lease_token = NULL, lease_run = NULL, lease_until = NULL
+FROM unnest(%(streams)s::text[], %(entities)s::bigint[], %(tokens)s::uuid[]) AS v (stream, entity_id, token)
+WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token
+
+-- name: postpone
+UPDATE crawl.frontier w SET lease_token = NULL, lease_run = NULL, lease_until = NULL,
+    failures = w.failures + 1, last_error = %(reason)s,
+    due_at = now() + make_interval(secs => least(%(longest)s, 60 * 2 ^ least(w.failures, 20)))
+FROM unnest(%(streams)s::text[], %(entities)s::bigint[], %(tokens)s::uuid[]) AS v (stream, entity_id, token)
+WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token
+
+-- name: backlog
+SELECT sum(n) FILTER (WHERE is_free)::int, sum(n) FILTER (WHERE NOT is_free)::int,
+    (SELECT count(*) FROM crawl.frontier WHERE failures > 0 AND stream = ANY(%(streams)s))
+FROM (
+    SELECT is_free, count(*) AS n FROM (
+        SELECT lease_token IS NULL AS is_free FROM crawl.frontier
+        WHERE visits = 0 AND due_at <= now() AND stream = ANY(%(streams)s) LIMIT %(most)s
+    ) new GROUP BY 1
+    UNION ALL
+    SELECT is_free, count(*) FROM (
+        SELECT lease_token IS NULL AS is_free FROM crawl.frontier
+        WHERE visits > 0 AND due_at <= now() AND stream = ANY(%(streams)s) LIMIT %(most)s
+    ) due GROUP BY 1
+    UNION ALL
+    SELECT is_free, count(*) FROM (
+        SELECT w.lease_token IS NULL AS is_free
+        FROM unnest(%(queues)s::smallint[], %(ripe)s::float8[]) AS q (queue, ripe)
+        JOIN crawl.frontier w ON w.queue = q.queue AND w.visited_at <= now() - make_interval(secs => 86400 * q.ripe)
+        WHERE w.failures = 0 AND w.due_at > now() LIMIT %(most)s
+    ) pays GROUP BY 1
+    UNION ALL VALUES (true, 0), (false, 0)
+) counted
+
+-- name: open_account
+INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)
+SELECT stream, entity_id, %(account)s, now() FROM (
+    SELECT s AS stream, 0 AS entity_id FROM unnest(%(whole)s::text[]) s
+    UNION ALL SELECT 'account_visibility', id FROM scratch.projects WHERE author_id = %(account)s
+    UNION ALL SELECT 'account_role', studio_id FROM scratch.studio_members WHERE user_id = %(account)s
+    UNION ALL
+    SELECT s, p.id FROM account.projects p, unnest(ARRAY['account_love', 'account_favorite']) s
+    WHERE p.account_id = %(account)s AND p.list = 'account_viewed'
+) AS found
+ON CONFLICT (stream, entity_id) DO UPDATE SET
+    owner_id = excluded.owner_id, due_at = now(), state = NULL, certificate = NULL
+WHERE w.owner_id IS DISTINCT FROM excluded.owner_id
+
+-- name: refresh
+UPDATE crawl.frontier w SET due_at = {now}, incremental = incremental AND NOT %(full)s,
+    state = CASE WHEN NOT %(full)s THEN state END
+WHERE stream = ANY(%(streams)s) AND {free}
+    AND (%(only)s::bigint[] IS NULL OR coalesce(owner_id, entity_id) = ANY(%(only)s))

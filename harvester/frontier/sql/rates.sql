@@ -1,0 +1,99 @@
+-- name: finish_visits
+WITH found AS MATERIALIZED (
+    SELECT v.*, o.started_at, o.visited_at, t.now,
+        extract(epoch FROM o.started_at - o.visited_at)::float8 / 86400 AS gap,
+        coalesce(v.found, coalesce(o.item_count, 0) + v.fresh) AS item_count_now,
+        {birth} AS birth,
+        CASE v.kind
+            WHEN 'project' THEN (SELECT x.views FROM scratch.projects x WHERE x.id = o.entity_id)
+            WHEN 'studio' THEN (SELECT x.follower_count FROM scratch.studios x WHERE x.id = o.entity_id)
+        END AS activity,
+        -- The lists of what is gone rest until it is back. Not by EXISTS: for that a planner may look up all that is
+        -- gone, once for all entries.
+        v.gone OR coalesce(CASE v.kind
+            WHEN 'project' THEN (SELECT x.gone_at IS NOT NULL FROM scratch.projects x WHERE x.id = o.entity_id)
+            WHEN 'studio' THEN (SELECT x.gone_at IS NOT NULL FROM scratch.studios x WHERE x.id = o.entity_id)
+        END, false) AS rests,
+        o.visits = 0 AND v.listed AND v.found IS NOT NULL AS shows_past
+    FROM (SELECT coalesce(%(now)s::timestamptz, now()) AS now) t, jsonb_to_recordset(%(pages)s) AS v (
+        stream text, entity_id bigint, kind text, certificate text, whole bool, again bool, gone bool,
+        proven bool, listed bool, fresh int, found int, cost float8, revisit float8, item_weight float8, rate
+        float8, lane int
+    )
+    JOIN crawl.frontier o ON o.stream = v.stream AND o.entity_id = v.entity_id
+), placed AS MATERIALIZED (
+    SELECT f.*, a.age,
+        width_bucket(coalesce(a.age, 1e9), %(ages)s::float8[]) * 8
+            + width_bucket(coalesce(f.activity, 0)::float8, %(activities)s::float8[]) AS stratum
+    FROM found f, LATERAL (
+        SELECT greatest(extract(epoch FROM f.now - f.birth)::float8 / 86400, %(youngest_days)s::float8) AS age
+    ) a
+), known AS (
+    SELECT f.*, coalesce(p.shape, s.shape, %(shape)s::float8) AS shape, coalesce(p.rate, s.rate, f.rate) AS prior_rate
+    FROM placed f
+    LEFT JOIN crawl.priors p ON p.stream = f.stream AND p.stratum = f.stratum
+    LEFT JOIN crawl.priors s ON s.stream = f.stream AND s.stratum = -1
+), observed AS MATERIALIZED (
+    SELECT k.*,
+        CASE
+            WHEN k.rests THEN w.new_items_decayed
+            WHEN k.gap IS NOT NULL THEN w.new_items_decayed * exp(-k.gap / m.days) + k.fresh
+            WHEN NOT k.shows_past OR k.age IS NULL THEN 0
+            ELSE coalesce(p.past, least(k.found, %(undated_items)s::int)) END AS new_items_decayed_now,
+        -- What is gone was there for an unknown part of the gap, which says nothing of its rate.
+        CASE
+            WHEN k.rests THEN w.exposure
+            WHEN k.gap IS NOT NULL THEN w.exposure * exp(-k.gap / m.days) + k.gap
+            WHEN NOT k.shows_past OR k.age IS NULL THEN 0
+            WHEN p.past IS NOT NULL THEN m.days * (1 - exp(-k.age / m.days))
+            ELSE k.age * least(1, %(undated_items)s::int / greatest(k.found, 1)::float8) END AS exposure_now
+    FROM known k JOIN crawl.frontier w ON w.stream = k.stream AND w.entity_id = k.entity_id
+    -- The days in which what was observed fades to 1/e, by the rate as it is believed before this visit, or as the
+    -- whole past of the list shows it; what is not scheduled has none, and fades like what is busy.
+    CROSS JOIN LATERAL (
+        SELECT greatest(%(forget_days)s::float8, %(memory_items)s::float8
+            / crawl.arrival_rate(b.news, b.exposure, k.shape, nullif(k.prior_rate, 0))) AS days
+        FROM (SELECT CASE WHEN k.gap IS NULL THEN coalesce(k.found, 0) ELSE w.new_items_decayed END AS news,
+            CASE WHEN k.gap IS NULL THEN coalesce(k.age, 0) ELSE w.exposure END AS exposure) b
+    ) m
+    CROSS JOIN LATERAL (SELECT CASE WHEN k.gap IS NULL AND k.shows_past THEN {past} END AS past) p
+)
+UPDATE crawl.frontier AS w SET
+    lease_token = NULL,
+    lease_run = NULL,
+    lease_until = NULL,
+    state = NULL,
+    certificate = coalesce(v.certificate::jsonb, w.certificate),
+    certified_from = CASE WHEN v.certificate IS NULL THEN w.certified_from ELSE w.started_at END,
+    certified_at = CASE WHEN v.certificate IS NULL THEN w.certified_at ELSE v.now END,
+    propagated_depth = CASE WHEN w.visits = 0 THEN w.started_depth ELSE w.propagated_depth END,
+    incremental = (w.incremental OR v.whole) AND NOT v.again,
+    visits = w.visits + 1,
+    failures = 0,
+    last_error = NULL,
+    gone_at = CASE WHEN v.rests THEN coalesce(w.gone_at, v.now) END,
+    visited_at = w.started_at,
+    proven_at = CASE WHEN v.proven THEN v.now ELSE w.proven_at END,
+    last_full_read_at = CASE WHEN v.whole THEN w.started_at ELSE w.last_full_read_at END,
+    item_count = v.item_count_now,
+    new_items_decayed = v.new_items_decayed_now,
+    exposure = v.exposure_now,
+    stratum = v.stratum,
+    cost = CASE WHEN w.visits > 0 THEN coalesce(v.cost, w.cost) END,
+    queue = CASE WHEN v.item_weight > 0 AND NOT v.rests THEN v.lane * %(classes)s::int + crawl.rate_class(
+        v.item_weight * crawl.arrival_rate(v.new_items_decayed_now, v.exposure_now, v.shape, v.prior_rate)
+            / coalesce(v.cost, w.cost, 1), %(classes)s::int, %(first_class)s::int) END,
+    due_at = CASE
+        WHEN v.again THEN v.now
+        -- asked for again since this visit began: it is no answer to that
+        WHEN w.due_at <= v.now AND w.started_at < w.due_at THEN w.due_at
+        WHEN w.visits = 0 AND v.item_weight > 0
+            AND v.birth > v.now - make_interval(secs => 86400 * %(young_days)s::float8)
+            THEN v.now + make_interval(secs => 86400 * %(second_look_days)s::float8)
+        ELSE greatest(
+            coalesce(CASE WHEN v.whole THEN w.started_at ELSE w.last_full_read_at END, v.now)
+                + make_interval(secs => v.revisit),
+            v.now + make_interval(secs => least(v.revisit, 86400)))
+    END
+FROM observed v
+WHERE w.stream = v.stream AND w.entity_id = v.entity_id
