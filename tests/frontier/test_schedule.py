@@ -559,3 +559,13 @@ def test_a_plan_counts_the_pages_that_visits_took(connection: Connection, run: i
     assert sum(one.lists * one.full for one in groups) == pytest.approx(30 * 10 + 30)
     daily = Group("s", 10, 1.0, 1.0, 180.0, 3.0, 19.0)
     assert outlook([daily], 0.5).requests == pytest.approx(10 * (3.0 + 1 / 40 + 18 / 180))
+
+
+@pytest.mark.every_postgres
+def test_functions_of_rates_are_inlined(connection: Connection) -> None:
+    """A function that is called for each row costs more than what it computes."""
+    values = rates.FINISH_VALUES | {"pages": "[]", "now": None}
+    plan = str(connection.execute("EXPLAIN (VERBOSE) " + rates.FINISH_VISITS, values).fetchall())
+    assert "jsonb_to_recordset" in plan
+    assert "arrival_rate" not in plan
+    assert "rate_class" not in plan
