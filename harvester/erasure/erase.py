@@ -414,7 +414,7 @@ def _remember(home: Path, hashes: Iterable[str]) -> None:
 
 
 def _replace_remembered(home: Path, hashes: set[str]) -> None:
-    """Write the hashes beside the key anew."""
+    """Replace the hashes beside the key."""
     written = home / f"{_FILE}.new"
     written.unlink(missing_ok=True)
     descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -501,7 +501,7 @@ def _whose(connection: Connection, name: str | None, user: int | None) -> list[i
 
 @dataclass(frozen=True, slots=True)
 class StoredRule:
-    """What is kept of one erasure: when it was made, and how many hashes it has."""
+    """Rule of one erasure: when it was made, and how many hashes it has."""
 
     erased_at: datetime
     hashes: int
