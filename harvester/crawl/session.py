@@ -209,11 +209,12 @@ class Session:
 
     async def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function of the frontier or the warehouse with the connection, in its thread."""
-        return await self._in_thread(lambda: self._retry_database(lambda: function(self._connected(), *args, **kwargs)))
 
-    def _connected(self) -> Connection:
-        assert self._connection is not None, "the session is not open"
-        return self._connection
+        def work() -> T:
+            assert self._connection is not None, "the session is not open"
+            return function(self._connection, *args, **kwargs)
+
+        return await self._in_thread(lambda: self._retry_database(work))
 
     def _retry_database(self, work: Callable[[], T]) -> T:
         """Run a transaction again if the database is busy or was lost, over a new connection if need be.
@@ -230,7 +231,7 @@ class Session:
                     raise WarehouseError(refusal(error)) from None
                 self._repeated += 1
                 # A pooler's connection stays open when the server's behind it is cut, and is of no use any more.
-                if self._connected().closed or cause is Cause.CONNECTION:
+                if self._connection is None or self._connection.closed or cause is Cause.CONNECTION:
                     self._reopen()
                 elif cause not in PASSING:
                     raise
