@@ -98,7 +98,7 @@ class Holding:
     dated: str | None = None
     """The column that tells since when a thing is in the list, where that is known."""
     confirms: bool = True
-    """Whether a full read shows that what it lists is visible still: a release keeps what was confirmed lately."""
+    """True if a full read shows that its items are still visible: a release keeps items that were confirmed lately."""
     number: Callable[[Any], int] | None = None
     """`item` of a record, where that is not its identity."""
 

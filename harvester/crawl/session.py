@@ -72,7 +72,7 @@ class Session:
         """The source of the warehouse; None before its first response."""
         self._connection: Connection | None = None
         self._repeated = 0
-        """How often work was begun again: see `_retry_database`."""
+        """Count of transactions that were tried again: see `_retry_database`."""
         self._writer: Writer | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="warehouse")
         self._waiting: list[tuple[PageCommit, asyncio.Future[CommitResult]]] = []

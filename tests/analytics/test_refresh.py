@@ -86,7 +86,7 @@ def refreshed(harvester: Any) -> str:
 
 @pytest.mark.every_postgres
 def test_readers_see_one_moment_and_wait_for_no_refresh(database: str) -> None:
-    """What is committed while a refresh is under way is in none of its figures, and readers see those before."""
+    """A commit during a refresh is in none of its figures, and readers see the earlier figures until its end."""
     seen = []
 
     def look(name: str, *_: int) -> None:

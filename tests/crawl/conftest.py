@@ -109,7 +109,7 @@ def _text(served: dict[str, Any]) -> str:
 
 
 def positions(database: str) -> dict[tuple[str, int], int]:
-    """How many pages of each list or object were stored, of those that an archive keeps."""
+    """Return the number of stored pages of each list or object that an archive keeps."""
     with connected(database) as connection:
         found = connection.execute("SELECT stream, entity_id, position FROM crawl.frontier WHERE position > 0")
         return {(stream, entity): pages for stream, entity, pages in found if not STREAMS[stream].is_own}

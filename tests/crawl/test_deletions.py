@@ -118,7 +118,7 @@ def test_items_of_the_second_read_are_not_deleted(house: House) -> None:
     house.visit("studio_projects", [1, 2, 3])
     assert house.gone("studio_projects", "project_id") == {}
     assert house.one("SELECT count(*) FROM crawl.missing_items") == 0
-    # The next absence begins anew: one visit that missed it long ago confirms nothing.
+    # The next absence starts from nothing: a visit that missed it long ago confirms nothing.
     house.audit("studio_projects")
     house.visit("studio_projects", [1, 3])
     assert house.gone("studio_projects", "project_id") == {}
