@@ -519,7 +519,7 @@ def read_rules(connection: Connection) -> list[StoredRule]:
 def revoke(connection: Connection, home: Path, name: str | None = None, *, user: int | None = None) -> int:
     """Forget the rule that an erasure by this name or id made; return how many hashes it had.
 
-    Whom it left out may be harvested again. What was erased does not come back by itself.
+    The person may be harvested again. Erased rows come back only that way.
 
     Raises:
         UsageError: there is no such rule.

@@ -116,11 +116,10 @@ def positions(database: str) -> dict[tuple[str, int], int]:
 
 
 def compare_warehouses(first: str, second: str) -> int:
-    """Equal in all that was served, and in its dates; returns how many rows that are.
+    """Assert that two warehouses are equal in what was served and in its dates; return the number of rows.
 
-    A version is dated by the statement that replaced it, which the archive does not tell: it must be of the same run.
-    So must be what the archive has no time of: see `Runs.is_exact`. Of what is observed anew each time, and was read
-    last of all by a run that was killed, there may be a row more.
+    The archive has no time for some dates (see `Runs.is_exact`), nor for the statement that replaced a version: these
+    must be of the same run. A table of observations may have one row more, if a run was killed after it read the last.
     """
     runs = Runs.of(first)
     if not any(runs.killed):

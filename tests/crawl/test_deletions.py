@@ -172,7 +172,7 @@ def test_a_visit_of_many_pages_keeps_the_items_of_each(house: House) -> None:
     for _ in range(2):
         house.audit("studio_projects")
         lease = house.lease("studio_projects")
-        # The visit is cut after a page and begun anew: what the cut one showed counts no more.
+        # The visit is cut after a page and starts again: what the cut visit showed no longer counts.
         house.writer.commit([PageCommit(lease, [], 2, state="{}", seen=[1, 2], first=True)])
         leases.release(house.connection, [lease])
         house.audit("studio_projects")

@@ -157,7 +157,7 @@ def test_who_was_never_met_is_left_out_too(
     harvester.crawl()
     assert [what for what in traces(harvester.database, person, []) if what[1] == "name"] == []
     assert harvester("erase", "user", "no name at all", ok=False).returncode == 2
-    # A rule that was a mistake is revoked by whoever knows the name.
+    # A rule that was made by mistake is revoked by its name.
     (rule,) = json.loads(harvester("erase", "list", "--json").stdout)
     assert rule["hashes"] >= 1
     assert harvester("erase", "revoke", "somebody_else", ok=False).returncode == 2

@@ -129,7 +129,7 @@ def test_with_its_guards_the_warehouse_is_right(
 
 @dataclass(frozen=True)
 class Case:
-    """What is done from a stage on without a guard, and where the warehouse is false then, and with the guard is not.
+    """A guard, the steps that are taken from a stage on with and without it, and the tables that are wrong without it.
 
     Attributes:
         steps: By settings of the sandbox that hold from then on, the command.
@@ -141,9 +141,9 @@ class Case:
     steps: tuple[tuple[str, tuple[str, ...]], ...]
     wrong: dict[str, set[str]]
     is_right: bool = True
-    """Whether it equals the truth with the guard; after a refresh it need not."""
+    """True if the warehouse equals the truth with the guard; after a refresh it may not."""
     is_killed: bool = False
-    """Whether the first step ends without the guard by a kill, and the next one goes on with it."""
+    """True if a kill ends the first step, which has no guard, and the next step continues with the guard."""
 
     @property
     def id(self) -> str:
