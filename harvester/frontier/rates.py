@@ -39,9 +39,9 @@ SHAPE = 0.25
 """Of the prior, until one was fitted: most lists get next to nothing, a few get most."""
 CLASSES = 32
 FIRST_CLASS = -8
-"""Exponent of the first class: 0 holds priorities from 2^8 item weights a day on.
+"""Exponent of the first class: it holds all priorities above 2^7 item weights per day and request.
 
-Each further class holds those of half as much, the last all below 2^-23.
+Each further class holds those of half as much, the last all of 2^-23 and less.
 """
 
 

@@ -408,6 +408,40 @@ def test_what_is_met_when_it_is_hours_old_is_known_for_hours(connection: Connect
     assert [days for (days,) in found] == pytest.approx([0.25, rates.YOUNGEST_DAYS], rel=0.01)
 
 
+def test_lists_of_unknown_birth_count_as_old(connection: Connection, run: int) -> None:
+    """Of a project that is not stored, or has no date, nobody knows that it is young: the prior of the oldest holds."""
+    connection.execute("INSERT INTO scratch.projects (id) VALUES (2)")
+    connection.execute(
+        "INSERT INTO crawl.priors (stream, stratum, shape, rate, classed_rate, lists)"
+        " SELECT %s, stratum, 1, rate, rate, 99 FROM (VALUES (0, 8.0), (%s, 0.125)) AS v (stratum, rate)",
+        [STREAM.name, rates.OLDEST_STRATUM],
+    )
+    fill(connection, [(n, 12, 0.0) for n in (1, 2)], due=timedelta(0))
+    connection.execute("UPDATE crawl.frontier SET visits = 0, visited_at = NULL")
+    leases = frontier.lease(connection, run, NAMES, 5, purpose=Purpose.NEW, now=START)
+    finish_visits(connection, [ended(lease, kind="project", found=7) for lease in leases], START)
+    found = connection.execute("SELECT stratum, queue %% %s, exposure FROM crawl.frontier", [rates.CLASSES]).fetchall()
+    assert found == [(rates.OLDEST_STRATUM, 3 - rates.FIRST_CLASS, 0)] * 2
+    assert {due for (due,) in connection.execute("SELECT due_at FROM crawl.frontier")} == {
+        START + timedelta(seconds=STREAM.revisit)
+    }, "no second look"
+
+
+def test_classes_hold_the_priorities_that_they_are_said_to(connection: Connection) -> None:
+    """The first holds what is above 2^7, the last what is 2^-23 or less; between them each spans a factor of two."""
+    ask = "SELECT crawl.rate_class(%s, %s, %s)"
+
+    def class_of(priority: float) -> Any:
+        (found,) = connection.execute(ask, [priority, rates.CLASSES, rates.FIRST_CLASS]).fetchone() or (None,)
+        return found
+
+    for edge in range(rates.CLASSES - 1):
+        priority = 2.0 ** (7 - edge)
+        assert (class_of(priority * 1.001), class_of(priority * 0.999)) == (edge, edge + 1)
+    assert [class_of(rates.priority_of(each)) for each in range(rates.CLASSES)] == list(range(rates.CLASSES))
+    assert (class_of(1e9), class_of(2.0**7), class_of(1e-12)) == (0, 1, rates.CLASSES - 1)
+
+
 def test_a_visit_that_began_before_it_was_asked_for_is_no_answer(connection: Connection, run: int) -> None:
     fill(connection, [(1, 12, 5.0)], due=timedelta(0))
     (lease,) = frontier.lease(connection, run, NAMES, 1, now=START)

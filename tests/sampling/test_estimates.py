@@ -168,6 +168,7 @@ def test_an_unsupported_interval_is_null_and_says_why(database: str) -> None:
         store(connection, alike, {entity: 0 for (entity,) in drawn[:10]})
         found = rows(connection, alike, "views")
         assert found["total"][:4] == [0, 0, 0, None], "that ten have no views is no proof that nobody has"
+        assert found["total"][8] == "no upper bound: nothing but 0 among what was drawn by chance"
         assert found["mean"][:4] == [0, 0, None, None]
         # A share of none of ten is another matter: the rule of three.
         shares = rows(connection, alike, [entity for (entity,) in drawn[:10]], [0.0] * 10)
@@ -322,6 +323,15 @@ def test_random_walks_vary_as_expected(database: str) -> None:
         # Jackknife's brother: walks drawn again.
         spread = replicated(connection, design, lambda user: float(user % 3 == 0))
         assert spread == pytest.approx(error, rel=0.35)
+        # Who was met by a single random walk has a mean, and nothing tells how it varies.
+        user = steps[0][1]
+        connection.execute(
+            "UPDATE crawl.draws SET outcome = 'burn-in' WHERE design_id = %s AND cluster_id > %s AND entity_id = %s",
+            [design, steps[0][0], user],
+        )
+        once = rows(connection, design, [user], [1.0])["mean"]
+        assert once[:4] == [1, None, None, None]
+        assert once[8] == "no interval: one random walk has no variance"
 
 
 def test_random_walks_meet_users_as_often_as_their_measure_says(database: str) -> None:
@@ -620,6 +630,28 @@ def test_a_change_without_two_units_that_differ_has_no_interval(database: str) -
         ).fetchall()
         assert [each[:3] for each in found] == [(figure, None, None) for figure in ("size", "total", "mean")]
         assert all("fewer than two units differ" in note for *_, note in found)
+
+
+def test_a_change_that_rests_on_a_few_has_no_interval(database: str) -> None:
+    """Of 60 units three in four come to have a view more, and one ten thousand."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        design = draw_ids(connection, IdPlan(count=60, seed=1, up_to=600, panel=True))
+        drawn = [entity for (entity,) in connection.execute("SELECT entity_id FROM crawl.draws ORDER BY position")]
+        first = {entity: n % 5 for n, entity in enumerate(drawn)}
+        ask = "SELECT low, high, note FROM analytics.change(%s, 0, 1, %s, %s, %s, %s) WHERE figure IN ('total', 'mean')"
+        visit_wave(connection, design, first)
+        start_wave(connection, design)
+        visit_wave(connection, design, first)
+        was = [float(views) for views in first.values()]
+        even = [views + (n % 4 > 0) for n, views in enumerate(was)]
+        for low, high, note in connection.execute(ask, [design, drawn, was, drawn, even]):
+            assert low < high
+            assert note is None
+        for low, high, note in connection.execute(ask, [design, drawn, was, drawn, [10_000.0, *even[1:]]]):
+            assert (low, high) == (None, None)
+            assert note.endswith(
+                "no interval: a few make most of the change, and others like them may not have been drawn"
+            )
 
 
 def test_a_panel_is_for_waves_and_nothing_else_is(database: str) -> None:

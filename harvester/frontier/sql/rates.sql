@@ -26,7 +26,9 @@ WITH found AS MATERIALIZED (
         width_bucket(coalesce(a.age, 1e9), %(ages)s::float8[]) * 8
             + width_bucket(coalesce(f.activity, 0)::float8, %(activities)s::float8[]) AS stratum
     FROM found f, LATERAL (
-        SELECT greatest(extract(epoch FROM f.now - f.birth)::float8 / 86400, %(youngest_days)s::float8) AS age
+        -- Of an unknown birth there is no age: such a list counts as one of the oldest.
+        SELECT CASE WHEN f.birth IS NOT NULL
+            THEN greatest(extract(epoch FROM f.now - f.birth)::float8 / 86400, %(youngest_days)s::float8) END AS age
     ) a
 ), known AS (
     SELECT f.*, coalesce(p.shape, s.shape, %(shape)s::float8) AS shape, coalesce(p.rate, s.rate, f.rate) AS prior_rate

@@ -542,7 +542,7 @@ SELECT figure, CASE WHEN is_sound THEN estimate END, CASE WHEN is_sound AND esti
             THEN 'no upper bound: a few have most of it, and others like them may not have been drawn' END,
         CASE WHEN is_sound AND is_heavy AND reach[1] IS NULL AND estimate IS NOT NULL
             THEN 'no interval: a few have most of it, and others like them may not have been drawn' END,
-        CASE WHEN is_sound AND reach[1] IS NOT NULL AND reach[2] IS NULL THEN 'no upper bound: no hit among what was drawn by chance' END
+        CASE WHEN is_sound AND reach[1] IS NOT NULL AND reach[2] IS NULL THEN 'no upper bound: nothing but 0 among what was drawn by chance' END
     ), '')
 FROM (SELECT *, strata_missing = 0 AND is_mute IS NOT TRUE AND size IS NOT NULL AS is_sound FROM bounded) b
 ORDER BY place;
