@@ -4,17 +4,23 @@ That a known thing is missing is believed once the same stream has found somethi
 Where no visit does that by itself, a thing that was present at its last visit is asked for. And where far more of the
 known things are missing than usual, none of them is believed missing until a later run. An absence that changes nothing
 that is known needs no more than that the site found anything within the last minute.
+
+An answer that does not show whom it is about counts, where nothing that is known speaks for it, once requests that were
+begun later were answered with the right ids of two things of one kind: a page that is served for every address is about
+one of them at most.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from harvester.api.stream import Kind
 
 FRESH_SECONDS = 60.0
 """Seconds for which an answer is evidence of the site's state."""
@@ -22,6 +28,8 @@ CANDIDATES = 3
 """Known things of a stream that are asked for at most; where all are missing, the fault is the site's."""
 WAIT_SECONDS = 2.0
 """Seconds to wait for a current visit to find something, before a known entity is requested."""
+_DIFFERENT = 2
+"""Things whose right ids show that the site does not answer all addresses with one page."""
 _PLAUSIBLE = 0.2
 """Share of known things that may be missing in any run."""
 _TIMES_USUAL = 3
@@ -42,6 +50,8 @@ class Control:
         self._found_at: dict[str, float] = {}
         self._doubted_at: dict[str, float] = {}
         self._mistook_at = -math.inf
+        self._identified: defaultdict[Kind, dict[int, float]] = defaultdict(dict)
+        """By kind, when the requests began whose answers last showed the right id, for two different ids."""
         self._found: Counter[str] = Counter()
         self._missing: Counter[str] = Counter()
 
@@ -62,6 +72,17 @@ class Control:
     def mistakes(self) -> bool:
         """Return whether an answer was about another thing within the last minute: then none speaks for itself."""
         return time.monotonic() - self._mistook_at < FRESH_SECONDS
+
+    def identify(self, kind: Kind, entity: int, began: float) -> None:
+        """Note that an answer showed the id that was asked for, to a request begun at a time of the monotonic clock."""
+        of_kind = self._identified[kind]
+        of_kind[entity] = max(began, of_kind.get(entity, began))
+        if len(of_kind) > _DIFFERENT:
+            del of_kind[min(of_kind, key=of_kind.__getitem__)]
+
+    def has_identified_since(self, at: float) -> bool:
+        """Return whether requests begun after a time of the monotonic clock were answered with the right ids."""
+        return any(sum(began > at for began in of_kind.values()) == _DIFFERENT for of_kind in self._identified.values())
 
     def has_found(self) -> bool:
         """Return whether anything was found within the last minute."""

@@ -272,6 +272,8 @@ class Fetcher:
             await self._deviations.report(stream, deviation)
         if not (stream.name == "health" or stream.is_own or stream.answers_for_another(visit.entity_id, records)):
             self._control.found(stream.name, began)
+        if stream.answers_for_it(visit.entity_id, records):
+            self._control.identify(stream.kind, visit.entity_id, began)
         if _repeats_itself(stream, records) and not is_last:
             # Something else may be missing in its place: asked again, and taken only if it stays so.
             await self._deviations.report(stream, SchemaDeviation("-", "an item twice on one page", ""))

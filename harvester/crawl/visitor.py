@@ -25,7 +25,15 @@ from harvester.crawl.limits import Limits
 from harvester.crawl.names import is_recent, same_name
 from harvester.crawl.rate_limit import Interrupted
 from harvester.crawl.session import Session
-from harvester.crawl.visits import object_in_doubt, page_in_doubt, paginator_of, take_object, take_page, would_date
+from harvester.crawl.visits import (
+    object_in_doubt,
+    page_in_doubt,
+    paginator_of,
+    speaks_for_itself,
+    take_object,
+    take_page,
+    would_date,
+)
 from harvester.errors import TransientHTTP
 from harvester.frontier import fitting, leases, names
 from harvester.frontier.model import Committed, Lease, PageCommit, Rejected, VisitResult
@@ -40,6 +48,8 @@ _ABOUT = {Kind.PROJECT_THREAD: Kind.PROJECT, Kind.STUDIO_THREAD: Kind.STUDIO}
 """By kind of thing, the kind that it belongs to, where that is not its own."""
 _ALL_MISSING = "not there, and neither is what must be there: asked again later"
 _POLL_SECONDS = 0.3
+_GLANCE_SECONDS = 0.02
+"""Seconds between two looks at what the other visits were answered, while a page that was read waits for it."""
 _CHECK_ATTEMPTS = 2
 """Requests for what only tells how the site is."""
 
@@ -69,6 +79,9 @@ class Visitor:
         self._deviations = deviations
         self._limits = limits
         self._under_way = 0
+        self._waiting = 0
+        """Visits under way whose page waits for an answer that shows the right id."""
+        self._identifying = asyncio.Lock()
         self._lengths: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=_REMEMBERED_PAGES))
         """By stream, how many items its last pages had: a shorter one was not cut short by the source."""
         self._proving: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
@@ -149,7 +162,10 @@ class Visitor:
                 page, step = take_page(lease, paginator, records, answer.odd_items)
                 dates = would_date(lease, page) and await self._session.call(deletions.misses, page)
                 is_doubtful = self._control.mistakes() and stream.kind in DETAIL
-                if dates or is_doubtful or page_in_doubt(lease, records, begins=part.first):
+                in_doubt = dates or is_doubtful or page_in_doubt(lease, records, begins=part.first)
+                if not in_doubt and part.first and records and stream.kind in DETAIL:
+                    is_doubtful = not (speaks_for_itself(lease, records) or await self._is_identified(lease))
+                if in_doubt or is_doubtful:
                     first = not lease.anchors and not dates and not is_doubtful
                     if not await self._is_its_own(lease, absent=records is None, first=first):
                         return paginator.pages
@@ -240,6 +256,25 @@ class Visitor:
         if not found and not absent:
             await self._later(lease, "what it belongs to is not found")
         return found or absent
+
+    async def _is_identified(self, lease: Lease) -> bool:
+        """Return whether the site answers about what it is asked for, by a request begun after the page of a lease.
+
+        Where no other visit is answered with an id within `WAIT_SECONDS`, the thing itself is asked for.
+        """
+        control, at = self._control, time.monotonic()
+        self._waiting += 1
+        try:
+            while self._waiting < self._under_way and time.monotonic() < at + WAIT_SECONDS:
+                if control.has_identified_since(at) or control.mistakes():
+                    break
+                await asyncio.sleep(_GLANCE_SECONDS)
+            async with self._identifying:
+                if control.mistakes():
+                    return False
+                return control.has_identified_since(at) or bool(await self._find_itself(lease.visit))
+        finally:
+            self._waiting -= 1
 
     async def _find_itself(self, visit: Visit, *, first: bool = False) -> bool | None:
         """Ask for the user, project or studio itself that an address is about, and return whether it is found.

@@ -313,13 +313,23 @@ def _may_be_another(lease: Lease, records: Sequence[Any]) -> bool:
         return False
     if not lease.anchors:
         return stream.is_by_name and not is_recent(lease.proven_seconds)
-    page = [entry.id for entry in entries(stream, records)]
     if not stream.is_by_name:
         # What is asked for by its id is seldom another thing: a single item of before is enough.
-        return len(lease.anchors) >= EVIDENCE and not connects(lease.anchors, page, exclusive=True)
-    exclusive = stream.members is not None and stream.members.table.endswith("_comments")
+        return len(lease.anchors) >= EVIDENCE and not _connects(lease, records, exclusive=True)
     # Where a visit was left nothing tells how long ago that was.
-    return lease.state is not None or not connects(lease.anchors, page, exclusive=exclusive)
+    return lease.state is not None or not _connects(lease, records)
+
+
+def speaks_for_itself(lease: Lease, records: Sequence[Any]) -> bool:
+    """Return whether the first page of a visit shows whose list it is, by an id or by what is certified of the list."""
+    stream = lease.visit.stream
+    return stream.answers_for_it(lease.visit.entity_id, records) or (bool(lease.anchors) and _connects(lease, records))
+
+
+def _connects(lease: Lease, records: Sequence[Any], *, exclusive: bool = False) -> bool:
+    stream = lease.visit.stream
+    exclusive |= stream.members is not None and stream.members.table.endswith("_comments")
+    return connects(lease.anchors or (), [entry.id for entry in entries(stream, records)], exclusive=exclusive)
 
 
 def listing(stream: Stream) -> offset.Listing:

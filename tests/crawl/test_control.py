@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.rows import Visit
+from harvester.api.stream import Kind
 from harvester.crawl import absences, control
 from harvester.crawl.control import Control, leaps
 from harvester.frontier.model import NOT_BELIEVED
@@ -42,6 +43,17 @@ def test_what_is_usual_is_no_leap() -> None:
     assert [usual.miss("project") for _ in range(30)] == [False] * 30
     assert any(new.miss("project") for _ in range(30))
     assert not new.miss("user_page")
+
+
+def test_one_page_for_every_address_is_no_evidence() -> None:
+    site = Control()
+    for entity, kind in [(1, Kind.USER), (1, Kind.USER), (7, Kind.PROJECT)]:
+        site.identify(kind, entity, 5.0)
+    assert not site.has_identified_since(0.0), "one user and one project may be all that is ever served"
+    site.identify(Kind.USER, 2, 3.0)
+    assert (site.has_identified_since(2.0), site.has_identified_since(3.0)) == (True, False)
+    site.identify(Kind.USER, 3, 4.0)
+    assert (site.has_identified_since(3.0), site.has_identified_since(4.0)) == (True, False)
 
 
 def test_an_answer_tells_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:

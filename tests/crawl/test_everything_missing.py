@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from unguarded import without
 
 from harvester.crawl.control import CANDIDATES
 from harvester.crawl.deletions import ITSELF
@@ -88,6 +89,34 @@ def test_a_site_that_finds_nothing_dates_nothing(
     assert (
         harvester.query("SELECT stream, count(*) FROM crawl.missing_items WHERE item_id = %s GROUP BY 1", ITSELF) == []
     )
+
+
+@pytest.mark.parametrize(
+    "after", [200, *(pytest.param(n, marks=pytest.mark.soak) for n in (30, 60, 90, 120, 150, 250, 300))]
+)
+def test_lists_are_of_whom_they_were_asked_for(
+    after: int, start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    """Lists that are read for the first time, and show no id, count only while the site answers about what is asked."""
+    sandbox = start_sandbox(users=15, seed=11)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    sandbox.json(f"/sandbox/settings?everything={SOMEBODY_ELSE}&everything_after={after}", "POST")
+    result = harvester("crawl", "--json", ok=False)
+    assert (result.returncode, json.loads(result.stdout)["outcome"]) == (3, "degraded")
+    assert false_facts(harvester, sandbox) == {}
+
+
+@pytest.mark.soak
+def test_first_reads_are_wrong_without_their_guard(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=15, seed=11)
+    unguarded = without("first reads", make_harvester(sandbox))
+    unguarded.seed_all(sandbox)
+    sandbox.json(f"/sandbox/settings?everything={SOMEBODY_ELSE}&everything_after=200", "POST")
+    unguarded("crawl", ok=False)
+    assert {fact.partition(" ")[2] for fact in false_facts(unguarded, sandbox)} == {"that never were"}
 
 
 CERTIFIED = (

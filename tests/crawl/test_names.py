@@ -53,11 +53,24 @@ def test_the_guard_costs_hardly_a_request(
     assert requests[1] <= requests[0] <= 1.02 * requests[1]
 
 
+TABLES = (
+    "users",
+    "projects",
+    "follows",
+    "favorites",
+    "studio_members",
+    "studio_projects",
+    "profile_comments",
+    "project_comments",
+    "studio_comments",
+)
+
+
 def false_facts(harvester: Any, sandbox: Any) -> dict[str, int]:
     """What is kept against the truth: rows that never were, and rows of what is there that are gone."""
     removed = {(table, *key) for table, *key in sandbox.lines("/sandbox/removed")}
     found: Counter[str] = Counter()
-    for table in ("follows", "favorites", "studio_members", "profile_comments", "projects", "users"):
+    for table in TABLES:
         key = sandbox.key_columns(table)
         true = {(table, *(row[name] for name in key)) for row in sandbox.truth(table)}
         rows = harvester.query(f"SELECT {', '.join(key)}, gone_reason FROM scratch.{table}")
