@@ -1,10 +1,10 @@
-"""Leases of 100 from a frontier of ten million entries, and the plan that serves them.
+"""Leases of 100 from a frontier of ten million entries.
 
     python -m benchmarks lease, or python -m benchmarks.lease_many WALKS
 
 The frontier stands in an embedded PostgreSQL with its default settings: lists in all classes of rate, a part of each
 ripe. After a warm-up, leases of each purpose are timed one by one, each settled as a visit would be; the median and
-the slowest are printed, and the plan of the scheduled one with what it read.
+the slowest are printed.
 """
 
 import statistics
@@ -32,8 +32,8 @@ INSERT INTO crawl.frontier
     item_count)
 SELECT s.stream, e, now() + make_interval(days => (1 + e %% 170)::int), 3,
     now() - make_interval(secs => random() * 180 * 86400), now() - interval '90 days', 0, 100, 27,
-    s.lane * {classes} + 8 + floor(random() * 20), 5
-FROM unnest(%s::text[], %s::int[]) AS s (stream, lane), generate_series(%s::bigint, %s::bigint) e
+    s.spider * {classes} + 8 + floor(random() * 20), 5
+FROM unnest(%s::text[], %s::int[]) AS s (stream, spider), generate_series(%s::bigint, %s::bigint) e
 """
 
 
@@ -76,12 +76,12 @@ def measure(connection: Connection, run: int, purpose: Purpose, times: int = LEA
                 "fresh": 0, "found": 5, "cost": 1.0,
                 "revisit": one.visit.stream.revisit, "item_weight": one.visit.stream.item_weight,
                 "rate": one.visit.stream.rate,
-                "lane": rates.QUEUE_NUMBERS.get(one.visit.stream.spider, 0),
+                "spider": rates.QUEUE_NUMBERS.get(one.visit.stream.spider, 0),
             }
             for one in leases
         ]  # fmt: skip
         with connection.transaction():
-            finish_visits(connection, ended, None)
+            finish_visits(connection, ended)
     return took
 
 
@@ -105,18 +105,8 @@ def main() -> None:
                         f" 95% {sorted(took)[int(0.95 * LEASES)]:6.2f} ms, slowest {max(took):6.2f} ms",
                         flush=True,
                     )
-                    if purpose is Purpose.SCHEDULED:
-                        print(explain(connection))
         finally:
             embedded.down(home)
-
-
-def explain(connection: Connection) -> str:
-    """The plan by which scheduled visits are found, as it ran."""
-    picker = Picker(min_gain=0.5)
-    picker.pick(connection, NAMES, 100)
-    plan = picker.explain(connection, NAMES)
-    return "\n".join(line for line in plan if "walks" in line or "Execution" in line)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from harvester.frontier import leases as frontier
 from harvester.frontier.gamma_prior import fit_gamma
 from harvester.frontier.leases import Purpose
 from harvester.warehouse import embedded, schema
+from harvester.warehouse.clock import set_clock
 from harvester.warehouse.connect import Connection, open_connection
 
 LISTS = 40_000
@@ -192,6 +193,7 @@ def in_project(world: World, budget: float, connection: Connection, run: int, ki
     """The project's own scheduling."""
     calibration = Calibration()
     connection.execute("TRUNCATE crawl.frontier, crawl.priors, scratch.projects CASCADE")
+    set_clock(connection, START)
     held = None if kind == "blank" else give_past(world, connection, dated=kind == "dated")
     stream = UNDATED if kind == "undated" else DATED
     connection.execute(
@@ -199,8 +201,8 @@ def in_project(world: World, budget: float, connection: Connection, run: int, ki
         [stream.name, START, LISTS - 1],
     )
     for _ in range(LISTS // 1000):
-        new = frontier.lease(connection, run, NAMES, 1000, purpose=Purpose.NEW, now=START)
-        finish(connection, new, {}, START, held)
+        new = frontier.lease(connection, run, NAMES, 1000, purpose=Purpose.NEW)
+        finish(connection, new, {}, held)
     # As if the first visits had been spread over months: the floors of all lists do not fall on one day.
     connection.execute("UPDATE crawl.frontier SET due_at = %s + random() * %s", [START, timedelta(days=FLOOR_DAYS)])
     connection.execute("VACUUM ANALYZE crawl.frontier")
@@ -208,23 +210,23 @@ def in_project(world: World, budget: float, connection: Connection, run: int, ki
     picker = frontier.Picker(min_gain=1e-9)
     for tick in range(int(DAYS / TICK)):
         day = (tick + 1) * TICK
-        now = START + timedelta(days=day)
+        set_clock(connection, START + timedelta(days=day))
         if tick % int(1 / TICK) == 0:
             with connection.transaction():
-                fitting.fit(connection, now)
+                fitting.fit(connection)
         if tick % int(5 / TICK) == 0:
             connection.execute("VACUUM crawl.frontier")  # autovacuum's work, which has no time here
         owed += spend(budget, tick)
         while owed >= 100 or (owed and tick == int(DAYS / TICK) - 1):
-            leases = frontier.lease(connection, run, NAMES, min(100, owed), purpose=Purpose.DUE, now=now)
+            leases = frontier.lease(connection, run, NAMES, min(100, owed), purpose=Purpose.DUE)
             if len(leases) < min(100, owed):
                 rest = min(100, owed) - len(leases)
-                leases += frontier.lease_scheduled(connection, run, NAMES, rest, picker, now=now)
+                leases += frontier.lease_scheduled(connection, run, NAMES, rest, picker)
             lists = np.array([one.visit.entity_id for one in leases])
             believed = beliefs_of(connection, stream, lists)
             gaps, found = world.visit(lists, day)
             calibration.add(believed[:, 0], believed[:, 1], gaps, found, world.rng)
-            finish(connection, leases, dict(zip(lists.tolist(), found.tolist(), strict=True)), now)
+            finish(connection, leases, dict(zip(lists.tolist(), found.tolist(), strict=True)))
             owed -= len(leases)
     return calibration
 
@@ -249,7 +251,6 @@ def finish(
     connection: Connection,
     leases: list[frontier.Lease],
     found: dict[int, float],
-    now: datetime,
     held: Counts | None = None,
 ) -> None:
     """The end of visits, as the writer settles them; first ones show how much the lists hold, or nothing."""
@@ -260,12 +261,12 @@ def finish(
             "fresh": int(found.get(one.visit.entity_id, 0)),
             "found": None if held is None else int(held[one.visit.entity_id]), "cost": 1.0,
             "revisit": FLOOR_DAYS * 86_400, "item_weight": one.visit.stream.item_weight, "rate": one.visit.stream.rate,
-            "lane": rates.QUEUE_NUMBERS[one.visit.stream.spider],
+            "spider": rates.QUEUE_NUMBERS[one.visit.stream.spider],
         }
         for one in leases
     ]  # fmt: skip
     with connection.transaction():
-        finish_visits(connection, ended, now)
+        finish_visits(connection, ended)
 
 
 def main() -> None:

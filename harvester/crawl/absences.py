@@ -81,7 +81,8 @@ def was_missed_before(connection: Connection, lease: Lease, run: int) -> bool:
     with connection.transaction():
         connection.execute(
             "INSERT INTO crawl.missing_items (stream, entity_id, item_id, last_seen_at, missed_at)"
-            " SELECT stream, entity_id, %(itself)s, coalesce(visited_at, now()), clock_timestamp() FROM crawl.frontier"
+            " SELECT stream, entity_id, %(itself)s, coalesce(visited_at, crawl.clock()), clock_timestamp()"
+            " FROM crawl.frontier"
             " WHERE stream = %(stream)s AND entity_id = %(entity)s ON CONFLICT DO NOTHING",
             place,
         )

@@ -216,7 +216,7 @@ class Writer:
             due = _made_due(accepted, depths)
             with self.connection.pipeline() if ended or due else nullcontext():  # one wait for both
                 if ended:
-                    finish_visits(self.connection, ended, None)
+                    finish_visits(self.connection, ended)
                 if due:
                     self.connection.execute(_SQL["make_due"], {"walks": Jsonb(due), "resting": _RESTING})
             # Last: what was said of lists that were read under another name does not hold.
@@ -235,7 +235,7 @@ class Writer:
         archived = [page for page in accepted if page.archived is not None]
         if not archived:
             return []
-        row = self.connection.execute("SELECT now(), clock_timestamp()").fetchone()
+        row = self.connection.execute("SELECT crawl.clock(), clock_timestamp()").fetchone()
         assert row is not None
         began_at, ended_at = row
         return [Stored(began_at, ended_at, archived)]
@@ -295,7 +295,7 @@ class Writer:
         self.connection.execute(
             sql.SQL(
                 "UPDATE {} t SET gone_reason = %(reason)s,"
-                " gone_at = CASE WHEN s.missed_at > t.first_seen_at THEN s.missed_at ELSE now() END,"
+                " gone_at = CASE WHEN s.missed_at > t.first_seen_at THEN s.missed_at ELSE crawl.clock() END,"
                 " last_seen_at = greatest(t.first_seen_at, coalesce(s.last_seen_at, w.last_full_read_at))"
                 " FROM (SELECT 1) one LEFT JOIN crawl.frontier w ON w.stream = %(by)s AND w.entity_id = %(id)s"
                 " LEFT JOIN crawl.missing_items s"
@@ -341,9 +341,9 @@ def _without_the_erased(connection: Connection, page: PageCommit, rule: Rule) ->
     )
 
 
-def finish_visits(connection: Connection, ended: Sequence[dict[str, Any]], now: datetime | None) -> None:
-    """Learn from visits and place the next ones (`rates.FINISH_VISITS`), at a time or, for None, now."""
-    connection.execute(FINISH_VISITS, FINISH_VALUES | {"pages": Jsonb(list(ended)), "now": now})
+def finish_visits(connection: Connection, ended: Sequence[dict[str, Any]]) -> None:
+    """Learn from visits and place the next ones (`rates.FINISH_VISITS`)."""
+    connection.execute(FINISH_VISITS, FINISH_VALUES | {"pages": Jsonb(list(ended))})
 
 
 def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]]) -> dict[str, Any]:
@@ -371,7 +371,7 @@ def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]])
         "revisit": stream.revisit,
         "item_weight": stream.item_weight,
         "rate": stream.rate,
-        "lane": QUEUE_NUMBERS.get(stream.spider, 0),
+        "spider": QUEUE_NUMBERS.get(stream.spider, 0),
     }
 
 

@@ -276,7 +276,7 @@ def _confirmed(
     if holds.sibling is not None:
         # What is not here may have gone there, and that list may not have been read since.
         stale = connection.execute(
-            "UPDATE crawl.frontier SET due_at = now(), incremental = false WHERE stream = %(sibling)s"
+            "UPDATE crawl.frontier SET due_at = crawl.clock(), incremental = false WHERE stream = %(sibling)s"
             " AND entity_id = %(entity_id)s AND NOT coalesce(last_full_read_at >= (SELECT max(missed_at)"
             " FROM crawl.missing_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s), false)",
             place,
@@ -312,7 +312,7 @@ def _date(
     dated = sql.SQL(
         "UPDATE scratch.{table} t SET"
         # A reply may have been met later than its comment was last seen, or even missed.
-        " gone_at = CASE WHEN v.missed > t.first_seen_at THEN v.missed ELSE now() END,"
+        " gone_at = CASE WHEN v.missed > t.first_seen_at THEN v.missed ELSE crawl.clock() END,"
         " last_seen_at = greatest(v.after, t.first_seen_at), gone_reason = %(reason)s"
         " FROM {found} AS v (item, missed, after)"
         " WHERE {match} AND t.gone_at IS NULL"
@@ -328,7 +328,7 @@ def _date(
 def _record_missing(connection: Connection, page: PageCommit, rest: dict[int, datetime]) -> None:
     connection.execute(
         "INSERT INTO crawl.missing_items (stream, entity_id, item_id, last_seen_at, missed_at)"
-        " SELECT %(stream)s, %(entity_id)s, v.item, v.after, now()"
+        " SELECT %(stream)s, %(entity_id)s, v.item, v.after, crawl.clock()"
         " FROM unnest(%(items)s::bigint[], %(after)s::timestamptz[]) AS v (item, after) ON CONFLICT DO NOTHING",
         _place(page) | {"items": list(rest), "after": list(rest.values())},
     )
@@ -338,8 +338,8 @@ def _ask(connection: Connection, page: PageCommit, stream: str, items: Sequence[
     """Make it due to ask for things themselves."""
     connection.execute(
         "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)"
-        " SELECT %(ask)s, item, %(entity_id)s, now() FROM unnest(%(items)s::bigint[]) AS item ORDER BY item"
-        " ON CONFLICT (stream, entity_id) DO UPDATE SET due_at = now()",
+        " SELECT %(ask)s, item, %(entity_id)s, crawl.clock() FROM unnest(%(items)s::bigint[]) AS item ORDER BY item"
+        " ON CONFLICT (stream, entity_id) DO UPDATE SET due_at = crawl.clock()",
         {"ask": stream, "entity_id": page.lease.visit.entity_id, "items": items},
     )
 
@@ -353,14 +353,14 @@ def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: 
     place = _place(page) | {"ask": holds.verify_with, "items": items}
     if any(lead.table == holds.table and lead.depth_cost == 0 for lead in stream.links):
         connection.execute(
-            "INSERT INTO crawl.frontier (stream, entity_id, depth, due_at) SELECT %(ask)s, item, w.depth, now()"
+            "INSERT INTO crawl.frontier (stream, entity_id, depth, due_at) SELECT %(ask)s, item, w.depth, crawl.clock()"
             " FROM unnest(%(items)s::bigint[]) AS item JOIN crawl.frontier w"
             " ON w.stream = %(stream)s AND w.entity_id = %(entity_id)s ORDER BY item ON CONFLICT DO NOTHING",
             place,
         )
     connection.execute(
-        "UPDATE crawl.frontier SET due_at = now() WHERE stream = %(ask)s AND entity_id = ANY(%(items)s)"
-        " AND due_at > now()",
+        "UPDATE crawl.frontier SET due_at = crawl.clock() WHERE stream = %(ask)s AND entity_id = ANY(%(items)s)"
+        " AND due_at > crawl.clock()",
         place,
     )
 

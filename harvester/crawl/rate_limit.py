@@ -248,7 +248,8 @@ def end_pauses(connection: Connection) -> None:
 def close_budget(connection: Connection, seconds: float, reason: str) -> None:
     """Close the budget for everybody."""
     connection.execute(
-        "UPDATE crawl.rate_limit SET closed_until = greatest(closed_until, now() + make_interval(secs => %(seconds)s)),"
+        "UPDATE crawl.rate_limit SET"
+        " closed_until = greatest(closed_until, clock_timestamp() + make_interval(secs => %(seconds)s)),"
         " closed_reason = %(reason)s",
         {"seconds": seconds, "reason": reason},
     )

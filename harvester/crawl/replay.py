@@ -3,8 +3,7 @@
 Make each transaction again as the archive notes it: of the same pages, without the items that the database refused, at
 its time. Of a page that no transaction names it is not known whether it was stored, as of the last pages that a run
 read before it was killed. It was not if it was read again at its position; else it is stored alone.
-The time of the database is that of the transaction: the functions of the schema `crawl` that are named like the clock's
-come before them in this session.
+The clock of the session is set to the time of each transaction: see `harvester.warehouse.clock`.
 """
 
 from collections import Counter
@@ -27,7 +26,8 @@ from harvester.erasure.erase import load_rule
 from harvester.errors import DecodeError, UsageError
 from harvester.frontier import leases
 from harvester.frontier.model import Committed, Counts, Lease, PageCommit
-from harvester.warehouse.connect import NO_SCHEMAS, Connection, connect
+from harvester.warehouse.clock import set_clock
+from harvester.warehouse.connect import Connection, connect
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.source import Source, prove_source
 from harvester.warehouse.statements import statements
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from harvester.api.odd_item import OddItem
 
 _SQL = statements(__package__, "replay")
-
-_AS_IT_WAS = "SET search_path = crawl, pg_catalog"
-"""Names of the clock's functions are looked up in `crawl` first: see the migration that makes them."""
 
 
 @dataclass(slots=True)
@@ -73,7 +70,6 @@ def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replaye
         outcome = "failed"
         try:
             uncertain = _without_transaction(connection, paths)
-            connection.execute(_AS_IT_WAS)
             for number, entry in enumerate(read_archives(paths), 1):
                 if isinstance(entry, Archived):
                     work.check_source(settings, entry)
@@ -92,7 +88,7 @@ def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replaye
             outcome = "interrupted"
             raise
         finally:
-            connection.execute("SELECT set_config('search_path', %s, false)", [NO_SCHEMAS])
+            set_clock(connection, None)
             totals = leases.Totals(0, work.done.counts, Counter())
             leases.end_run(connection, run, outcome, totals)
     return work.done
@@ -148,15 +144,12 @@ class _Replay:
             self._store(pages, transaction.began_at)
 
     def _store(self, pages: Sequence[PageCommit], at: datetime) -> None:
-        self._set_clock(at)
+        set_clock(self.connection, at)
         outcome = self.writer.commit(pages)
         self.done.counts.merge(outcome.counts)
         stored = outcome.results.count(Committed())
         self.done.pages += stored
         self.done.out_of_step += len(pages) - stored
-
-    def _set_clock(self, at: datetime) -> None:
-        self.connection.execute("SELECT set_config('harvester.moment', %s, false)", [at.isoformat()])
 
     def take(self, response: Archived, *, waits: bool = True) -> None:
         """Make a page of a response; store it at once if it belongs to no visit, or unless it `waits`.
@@ -177,7 +170,7 @@ class _Replay:
             self.done.out_of_step += 1
             return
         if part.alone:
-            self._set_clock(response.at)
+            set_clock(self.connection, response.at)
             self.done.counts.merge(self.writer.store(normalise(visit, records or ())))
             self.done.pages += 1
             return
@@ -214,7 +207,7 @@ class _Replay:
         assert part is not None
         key = (visit.stream.name, visit.entity_id)
         restart = part.began_at is not None
-        self._set_clock(part.began_at or response.at)
+        set_clock(self.connection, part.began_at or response.at)
         lease = leases.lease_this(
             self.connection, self.run, *key, owner=visit.owner_id, full=part.full, restart=restart
         )

@@ -774,13 +774,14 @@ class _Work:
         self._delete("crawl.draws", of, USER, users)
         # A number that came up by chance, as of a project that never was: a gap in the draw would tell more.
         done = self.connection.execute(
-            f"UPDATE crawl.draws SET outcome = 'not found', visited_at = coalesce(visited_at, now()) WHERE {of}",
+            "UPDATE crawl.draws SET outcome = 'not found', visited_at = coalesce(visited_at, crawl.clock())"
+            f" WHERE {of}",
             [PROJECT, projects],
         )
         self._count(self.erasure.emptied, "crawl.draws", done.rowcount)
         done = self.connection.execute(
             "UPDATE crawl.wave_outcomes o SET visit = 'visited', outcome = 'not found',"
-            " visited_at = coalesce(o.visited_at, now()) FROM crawl.draws d"
+            " visited_at = coalesce(o.visited_at, crawl.clock()) FROM crawl.draws d"
             f" WHERE d.design_id = o.design_id AND d.position = o.position AND d.{of}",
             [PROJECT, projects],
         )

@@ -16,8 +16,6 @@ from harvester.warehouse.planner import plan_freely
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from harvester.frontier.model import Lease
     from harvester.warehouse.connect import Connection
 
@@ -40,13 +38,13 @@ PARAMETERS = [
         "kind": stream.kind.value,
         "item_weight": stream.item_weight,
         "rate": stream.rate,
-        "lane": rates.QUEUE_NUMBERS[stream.spider],
+        "spider": rates.QUEUE_NUMBERS[stream.spider],
     }
     for stream in STREAMS.values()
     if stream.item_weight
 ]
 
-_PLACE_BY_AGE = _SQL["place_by_age"].format(birth=rates.birth("x.entity_id"))
+_CLASS_BY_AGE = sql.SQL(_SQL["class_by_age"]).format(birth=rates.birth("x"))
 
 
 def fit_schedule(connection: Connection, *, full: bool = False) -> Decay:
@@ -55,7 +53,7 @@ def fit_schedule(connection: Connection, *, full: bool = False) -> Decay:
         # One of several workers fits, the others go on with what there is.
         mine = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [FITTING]).fetchone()
         fitted = connection.execute(
-            "SELECT EXISTS (SELECT FROM crawl.reply_decay WHERE fitted_at > now() - %s::interval)", [_EVERY]
+            "SELECT EXISTS (SELECT FROM crawl.reply_decay WHERE fitted_at > crawl.clock() - %s::interval)", [_EVERY]
         ).fetchone()
         if mine and mine[0] and (full or not (fitted and fitted[0])):
             fit(connection)
@@ -63,17 +61,17 @@ def fit_schedule(connection: Connection, *, full: bool = False) -> Decay:
     return Decay(tuple(age for age, _ in rows), tuple(hazard for _, hazard in rows)) if rows else PRIOR_DECAY
 
 
-def fit(connection: Connection, now: datetime | None = None) -> None:
-    """Fit priors and decay, and classify the lists again whose stratum moved. `now`: the time, None for the clock's."""
+def fit(connection: Connection) -> None:
+    """Fit priors and decay, and classify the lists again whose stratum moved."""
     plan_freely(connection)
     streams = Jsonb(PARAMETERS)
     scale = rates.SCALE | {"streams": streams}
-    connection.execute(_PLACE_BY_AGE, scale | {"oldest": rates.OLDEST_STRATUM, "now": now})
+    connection.execute(_CLASS_BY_AGE, scale | {"oldest": rates.OLDEST_STRATUM})
     values = _fitted(connection) | {"streams": streams, "factor": _MOVED}
     moved = connection.execute(_SQL["store_priors"], values).fetchall()
     if moved:
         names, strata = ([row[place] for row in moved] for place in (0, 1))
-        connection.execute(_SQL["place_by_prior"], scale | {"moved": names, "strata": strata})
+        connection.execute(_SQL["class_by_prior"], scale | {"moved": names, "strata": strata})
     connection.execute(
         _SQL["fit_decay"],
         {"ages": list(PRIOR_DECAY.ages), "hazards": list(PRIOR_DECAY.hazards), "pseudo": float(_PSEUDO_REPLIES)},

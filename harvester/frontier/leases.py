@@ -26,7 +26,6 @@ from harvester.config import Settings
 from harvester.frontier import rates
 from harvester.frontier.model import LEASE_SECONDS, Counts, Lease
 from harvester.frontier.names import BY_NAME, PROVEN_SECONDS
-from harvester.frontier.rates import NOW
 from harvester.frontier.revisit import interval
 from harvester.warehouse.connect import Connection
 from harvester.warehouse.locks import ALIVE
@@ -98,7 +97,7 @@ def end_run(connection: Connection, run: int, outcome: str, totals: Totals, find
     with connection.transaction():
         record_run(connection, run, totals)
         connection.execute(
-            "UPDATE crawl.runs SET ended_at = now(), outcome = %s, findings = %s WHERE id = %s",
+            "UPDATE crawl.runs SET ended_at = crawl.clock(), outcome = %s, findings = %s WHERE id = %s",
             [outcome, Jsonb(list(findings)), run],
         )
     connection.execute("SELECT pg_advisory_unlock(%s, %s)", [ALIVE, run])
@@ -158,7 +157,8 @@ def recover(connection: Connection, own: int) -> int:
             lock = connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [ALIVE, run]).fetchone()
             if lock is not None and lock[0]:
                 dead += connection.execute(
-                    "UPDATE crawl.runs SET ended_at = now(), outcome = 'killed' WHERE id = %s AND ended_at IS NULL",
+                    "UPDATE crawl.runs SET ended_at = crawl.clock(), outcome = 'killed'"
+                    " WHERE id = %s AND ended_at IS NULL",
                     [run],
                 ).rowcount
     return dead
@@ -202,9 +202,7 @@ class Picker:
         self._min_gain = min_gain
         self._reach: dict[int, int] = {}
 
-    def pick(
-        self, connection: Connection, streams: Sequence[str], count: int, now: datetime | None = None
-    ) -> list[Pick]:
+    def pick(self, connection: Connection, streams: Sequence[str], count: int) -> list[Pick]:
         """Return the `count` entries whose visits save most, of those that save enough.
 
         A queue is first in, first out, so that its best stand at its head. Of each as many are looked at as were taken
@@ -213,7 +211,7 @@ class Picker:
         queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].item_weight})
         reach = {queue: min(count, self._reach.get(queue, _LEAST_REACH)) for queue in queues}
         while True:
-            values = self._head_values(queues, list(reach.values()), now)
+            values = self._head_values(queues, list(reach.values()))
             with connection.transaction():
                 best = connection.execute(_HEADS, values).fetchall()[:count]
             taken = Counter(queue for *_, queue in best)
@@ -226,19 +224,18 @@ class Picker:
                 return [Pick(*entry) for *entry, _ in best]
 
     def explain(self, connection: Connection, streams: Sequence[str]) -> list[str]:
-        """Return the plan of the search, with what it read: for benchmarks."""
+        """Return the plan of the search, with what it read: for tests."""
         queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].item_weight})
-        values = self._head_values(queues, [self._reach.get(queue, _LEAST_REACH) for queue in queues], None)
-        plan = connection.execute("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) " + _HEADS, values)
+        values = self._head_values(queues, [self._reach.get(queue, _LEAST_REACH) for queue in queues])
+        plan = connection.execute(sql.SQL("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) ") + _HEADS, values)
         return [str(line) for (line,) in plan.fetchall()]
 
-    def _head_values(self, queues: list[int], reach: list[int], now: datetime | None) -> dict[str, Any]:
+    def _head_values(self, queues: list[int], reach: list[int]) -> dict[str, Any]:
         return {
             "queues": queues,
             "roots": [sqrt(rates.priority_of(queue % rates.CLASSES)) for queue in queues],
             "ripe": [interval(rates.priority_of(queue % rates.CLASSES), self._min_gain) for queue in queues],
             "reach": reach,
-            "now": now,
             "seconds": LEASE_SECONDS,
         }
 
@@ -252,13 +249,12 @@ def lease(
     since: datetime | None = None,
     *,
     purpose: Purpose = Purpose.DUE,
-    now: datetime | None = None,
 ) -> list[Lease]:
     """Lease up to `count` entries for a purpose; with `only`, of these entities or on their pages, new or due.
 
     `since` is when the last entry that was leased had become due. What is due goes on from there as a rule, and the
-    search for it need not pass by the places in the index of all that was done before. `now` is the time, None for the
-    clock's. Scheduled visits are leased by `lease_scheduled`.
+    search for it need not pass by the index entries of all that was done before. Scheduled visits are leased by
+    `lease_scheduled`.
     """
     values = {
         "streams": list(streams),
@@ -266,24 +262,24 @@ def lease(
         "only": None if only is None else list(only),
         "since": since or datetime.min.replace(tzinfo=UTC),
     }
-    leases = _lease(connection, run, _LEASE[purpose], values, full=purpose is Purpose.AUDIT, now=now)
+    leases = _lease(connection, run, _LEASE[purpose], values, full=purpose is Purpose.AUDIT)
     if not leases and since is not None:
-        return lease(connection, run, streams, count, only, purpose=purpose, now=now)
+        return lease(connection, run, streams, count, only, purpose=purpose)
     return leases
 
 
 def lease_scheduled(
-    connection: Connection, run: int, streams: Sequence[str], count: int, picker: Picker, *, now: datetime | None = None
+    connection: Connection, run: int, streams: Sequence[str], count: int, picker: Picker
 ) -> list[Lease]:
-    """Lease up to `count` entries whose visits save most, as a picker finds them; `now` as in `lease`."""
+    """Lease up to `count` entries whose visits save most, as a picker finds them."""
     for _ in range(2):
-        picks = picker.pick(connection, streams, count, now)
+        picks = picker.pick(connection, streams, count)
         values = {
             "names": [pick.stream for pick in picks],
             "entities": [pick.entity_id for pick in picks],
             "visited": [pick.visited_at for pick in picks],
         }
-        leases = _lease(connection, run, _LEASE_PICKED, values, now=now)
+        leases = _lease(connection, run, _LEASE_PICKED, values)
         if leases or not picks:
             break  # else all that was picked was visited or leased since
     return leases
@@ -307,7 +303,7 @@ def lease_this(
     with connection.transaction():
         connection.execute(
             "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)"
-            " VALUES (%s, %s, %s, now() + make_interval(secs => %s))"
+            " VALUES (%s, %s, %s, crawl.clock() + make_interval(secs => %s))"
             " ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s,"
             " state = CASE WHEN NOT %s THEN w.state END",
             [stream, entity, owner, ONCE if STREAMS[stream].revisit >= ONCE else 0, full, restart],
@@ -319,14 +315,13 @@ def lease_this(
 def _lease(
     connection: Connection,
     run: int,
-    statement: str,
+    statement: sql.Composed,
     values: dict[str, Any],
     *,
     full: bool = False,
-    now: datetime | None = None,
 ) -> list[Lease]:
     """Lease entries by a statement of `_LEASE`; `full`: their lists are to be read in full."""
-    values = values | _STREAMS_OF | {"run": run, "seconds": LEASE_SECONDS, "full": full, "now": now}
+    values = values | _STREAMS_OF | {"run": run, "seconds": LEASE_SECONDS, "full": full}
     with connection.transaction():
         rows = connection.execute(statement, values).fetchall()
     leases = []
@@ -341,9 +336,9 @@ def _named(*kinds: Kind) -> list[str]:
     return [stream.name for stream in STREAMS.values() if stream.kind in kinds]
 
 
-_PLACES = 128
-"""Places for rows that are looked at in a page of 8 kB. An entry takes 120 bytes and two places at most, so that hardly
-any stands beyond; and each visit gives it another place."""
+_SAMPLED_BLOCKS = 100
+"""Blocks of the table from which re-checks are drawn. A block holds about 60 entries: with so many blocks the chance of
+an entry depends on how full its own block is by less than 2%."""
 _STREAMS_OF: dict[str, Any] = {
     "of_users": _named(Kind.USER),
     "of_projects": _named(Kind.PROJECT, Kind.PROJECT_THREAD),
@@ -354,32 +349,30 @@ _STREAMS_OF: dict[str, Any] = {
     "revisits": Jsonb({stream.name: stream.revisit for stream in STREAMS.values()}),
     "rested": REST_SECONDS,
     "ahead": AHEAD_SECONDS,
-    "places": _PLACES,
+    "blocks": _SAMPLED_BLOCKS,
 }
 
-_FREE = (
-    f"(w.lease_token IS NULL OR w.lease_until < {NOW} OR w.lease_run IN"
-    " (SELECT id FROM crawl.runs WHERE ended_at > now() - make_interval(secs => %(seconds)s)))"
-)
-"""SQL: the frontier entry is free. Of runs that ended longer ago than a lease lasts, the lease's own time decides."""
+
+def _with_free(name: str, **varying: sql.SQL) -> sql.Composed:
+    """Return a statement with its condition that an entry is free."""
+    return sql.SQL(_SQL[name]).format(free=sql.SQL(_SQL["free"]), **varying)
 
 
-def _leasing(choice: str, visits: str = "") -> str:
-    """Return the statement that leases the entries which a query chooses; `visits` compares their number of visits."""
-    chosen = choice.format(now=NOW, free=_FREE, visits=visits)
-    return _SQL["lease"].format(now=NOW, proven_seconds=PROVEN_SECONDS, chosen=chosen)
+def _leasing(chosen: sql.Composable) -> sql.Composed:
+    """Return the statement that leases the entries which a query chooses."""
+    return sql.SQL(_SQL["lease"]).format(proven_seconds=PROVEN_SECONDS, chosen=chosen)
 
 
 _LEASE = {
-    Purpose.NEW: _leasing(_SQL["choose_due"], "= 0"),
-    Purpose.DUE: _leasing(_SQL["choose_due"], "> 0"),
-    Purpose.RECHECK: _leasing(_SQL["choose_recheck"]),
-    Purpose.AUDIT: _leasing(_SQL["choose_audit"]),
+    Purpose.NEW: _leasing(_with_free("choose_due", visits=sql.SQL("= 0"))),
+    Purpose.DUE: _leasing(_with_free("choose_due", visits=sql.SQL("> 0"))),
+    Purpose.RECHECK: _leasing(_with_free("choose_recheck")),
+    Purpose.AUDIT: _leasing(_with_free("choose_audit")),
 }
-_LEASE_PICKED = _leasing(_SQL["choose_picked"])
-_LEASE_THIS = _leasing(_SQL["choose_this"])
-_HEADS = _SQL["heads"].format(now=NOW, free=_FREE)
-_REFRESH = _SQL["refresh"].format(now=NOW, free=_FREE)
+_LEASE_PICKED = _leasing(_with_free("choose_picked"))
+_LEASE_THIS = _leasing(sql.SQL(_SQL["choose_this"]))
+_HEADS = _with_free("heads")
+_REFRESH = _with_free("refresh")
 
 
 def _held(leases: Sequence[Lease]) -> dict[str, Any]:
@@ -408,7 +401,7 @@ def quarantine(connection: Connection, lease_: Lease, path: str, status: int | N
         connection.execute(
             "INSERT INTO crawl.quarantine AS q (stream, entity_id, path, status, reason, body)"
             f" VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (stream, entity_id, {HASHED_PATH}) WHERE item_id IS NULL"
-            " DO UPDATE SET seen_at = now(),"
+            " DO UPDATE SET seen_at = crawl.clock(),"
             " status = excluded.status, reason = excluded.reason, body = excluded.body, count = q.count + 1",
             [lease_.visit.stream.name, lease_.visit.entity_id, path, status, reason, without_tokens(body)],
         )
@@ -443,12 +436,12 @@ def report_drift(
 
 def backlog(connection: Connection, streams: Sequence[str], min_gain: float | None = None) -> Backlog:
     """Count what is left for some streams, up to `MOST_COUNTED` of each kind; with a price, what pays is due too."""
-    lanes = rates.queues({STREAMS[name].spider for name in streams}) if min_gain else []
+    queues = rates.queues({STREAMS[name].spider for name in streams}) if min_gain else []
     values = {
         "streams": list(streams),
         "most": MOST_COUNTED,
-        "queues": lanes,
-        "ripe": [interval(rates.priority_of(queue % rates.CLASSES), min_gain or 1) for queue in lanes],
+        "queues": queues,
+        "ripe": [interval(rates.priority_of(queue % rates.CLASSES), min_gain or 1) for queue in queues],
     }
     with connection.transaction():
         row = connection.execute(_SQL["backlog"], values).fetchone()
@@ -474,7 +467,7 @@ def seed(connection: Connection, seeds: Iterable[Seed]) -> tuple[int, int]:
             ).fetchone()
             known += not (row and row[0])
             connection.execute(
-                "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, now())"
+                "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, crawl.clock())"
                 " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = greatest(w.depth, excluded.depth)",
                 [DETAIL[one.kind], one.entity_id, one.depth],
             )
@@ -493,8 +486,8 @@ def seed_query(connection: Connection, stream: str, query: Query, depth: int) ->
         ).fetchone()
         assert row is not None
         connection.execute(
-            "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, now())"
-            " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth, due_at = now()",
+            "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, crawl.clock())"
+            " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth, due_at = crawl.clock()",
             [stream, row[0], row[1]],
         )
     return bool(row[2])
@@ -504,7 +497,8 @@ def open_site(connection: Connection) -> None:
     """Put what the site says of itself in scope, once anything else is."""
     with connection.transaction():
         connection.execute(
-            "INSERT INTO crawl.frontier (stream, entity_id, due_at) SELECT s, 0, now() FROM unnest(%s::text[]) s"
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at)"
+            " SELECT s, 0, crawl.clock() FROM unnest(%s::text[]) s"
             " WHERE EXISTS (SELECT FROM crawl.seeds) OR EXISTS (SELECT FROM crawl.queries)"
             " OR EXISTS (SELECT FROM crawl.designs)"
             " ON CONFLICT (stream, entity_id) DO NOTHING",
@@ -535,7 +529,7 @@ def refresh(
     names = [name for name in streams if STREAMS[name].revisit < ONCE and (full or not STREAMS[name].is_thread)]
     with connection.transaction():
         return connection.execute(
-            _REFRESH, {"full": full, "streams": names, "only": only, "seconds": LEASE_SECONDS, "now": None}
+            _REFRESH, {"full": full, "streams": names, "only": only, "seconds": LEASE_SECONDS}
         ).rowcount
 
 
@@ -570,7 +564,7 @@ def propagate(connection: Connection) -> int:
 _RAISE = " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth WHERE excluded.depth > w.depth"
 _OPEN = (
     "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at)"
-    " SELECT %s, v.entity_id, v.depth, now() FROM crawl.frontier v"
+    " SELECT %s, v.entity_id, v.depth, crawl.clock() FROM crawl.frontier v"
     " WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.gone_at IS NULL" + _RAISE
 )
 
@@ -581,7 +575,7 @@ def _propagate(lead: Lead) -> sql.Composed:
     owner = sql.Identifier("l", OWNER_COLUMN[lead.kind]) if lead.kind in OWNER_COLUMN else sql.SQL("NULL::bigint")
     return sql.SQL(
         "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due_at)"
-        " SELECT x.stream, l.{met}, max({owner}), max(v.depth - x.depth_cost), max({signal}), now()"
+        " SELECT x.stream, l.{met}, max({owner}), max(v.depth - x.depth_cost), max({signal}), crawl.clock()"
         " FROM (SELECT %s::text AS stream, %s::int AS depth_cost) x, crawl.frontier v"
         " JOIN scratch.{table} l ON l.{own} = v.entity_id"
         " WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.depth >= x.depth_cost AND l.gone_at IS NULL"

@@ -15,7 +15,6 @@ from psycopg import sql
 from harvester.api.catalogue import ONCE, STREAMS
 from harvester.api.rows import Rows
 from harvester.frontier.model import LISTS_OF_LINKS
-from harvester.frontier.rates import NOW
 from harvester.warehouse import staging
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import KEY_COLUMNS
@@ -44,7 +43,9 @@ _BY_THEMSELVES = [name for name in BY_NAME if STREAMS[name].revisit < ONCE]
 """Streams that are visited by name without a reason of their own."""
 _OBSERVED = "user_messages"
 
-PROVEN_SECONDS = f"CASE WHEN n.due_at > {NOW} THEN extract(epoch FROM {NOW} - n.proven_at)::float8 END"
+PROVEN_SECONDS = sql.SQL(
+    "CASE WHEN n.due_at > crawl.clock() THEN extract(epoch FROM crawl.clock() - n.proven_at)::float8 END"
+)
 """SQL: seconds since the name of the account of visit `n` was proven. A due visit must prove it again."""
 
 
@@ -71,8 +72,10 @@ def proven_seconds(connection: Connection, user: int) -> float | None:
     """Return the seconds since the name of a user was proven; None if it never was, or must be proven again."""
     with connection.transaction():
         row = connection.execute(
-            f"SELECT {PROVEN_SECONDS} FROM crawl.frontier n WHERE n.stream = 'user' AND n.entity_id = %(user)s",
-            {"user": user, "now": None},
+            sql.SQL("SELECT {} FROM crawl.frontier n WHERE n.stream = 'user' AND n.entity_id = %s").format(
+                PROVEN_SECONDS
+            ),
+            [user],
         ).fetchone()
     return None if row is None else row[0]
 
@@ -106,10 +109,10 @@ def follow(connection: Connection, renamed: Sequence[int]) -> None:
         if waits != (True,):
             _log(connection, user, _retract(connection, user), found=True)
         connection.execute(
-            "UPDATE crawl.name_changes SET found_at = now() WHERE user_id = %s AND found_at IS NULL", [user]
+            "UPDATE crawl.name_changes SET found_at = crawl.clock() WHERE user_id = %s AND found_at IS NULL", [user]
         )
         connection.execute(
-            "UPDATE crawl.frontier SET due_at = now() + CASE WHEN ("
+            "UPDATE crawl.frontier SET due_at = crawl.clock() + CASE WHEN ("
             " SELECT lower(r.username) FROM history.user_revisions r WHERE r.user_id = %(user)s"
             " AND r.username IS NOT NULL ORDER BY r.valid_to DESC LIMIT 1)"
             " = (SELECT lower(u.username) FROM scratch.users u WHERE u.id = %(user)s)"
@@ -127,7 +130,7 @@ def _of(user: int) -> dict[str, Any]:
 def _log(connection: Connection, user: int, retracted: int, *, found: bool) -> None:
     connection.execute(
         "INSERT INTO crawl.name_changes (user_id, noticed_at, found_at, retracted)"
-        " VALUES (%s, now(), CASE WHEN %s THEN now() END, %s)"
+        " VALUES (%s, crawl.clock(), CASE WHEN %s THEN crawl.clock() END, %s)"
         " ON CONFLICT (user_id, noticed_at) DO UPDATE SET found_at = excluded.found_at,"
         " retracted = crawl.name_changes.retracted + excluded.retracted",
         [user, found, retracted],
@@ -159,7 +162,7 @@ def _retract(connection: Connection, user: int) -> int:
         for other in _other_ends(name, holds):
             # A visit under way may have shown by now what was taken back: it is ended, and begun from the head.
             connection.execute(
-                "UPDATE crawl.frontier SET due_at = now(), incremental = false, state = NULL,"
+                "UPDATE crawl.frontier SET due_at = crawl.clock(), incremental = false, state = NULL,"
                 " lease_token = NULL, lease_run = NULL, lease_until = NULL"
                 " WHERE stream = %s AND entity_id = ANY(%s) AND (visits > 0 OR position > 0)",
                 [other, items],

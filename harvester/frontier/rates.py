@@ -18,13 +18,13 @@ Sources: Cho and Garcia-Molina 2003 for the problem, Sia, Cho and Cho 2007 for d
 from enum import IntEnum
 from typing import Any
 
+from psycopg import sql
+
 from harvester.api.catalogue import STREAMS
 from harvester.warehouse.statements import statements
 
 _SQL = statements(__package__, "rates")
 
-NOW = "coalesce(%(now)s::timestamptz, now())"
-"""SQL: the time, which a simulation may set."""
 FORGET_DAYS = 90.0
 """Days in which what was observed of a busy list loses all but 1/e of its weight."""
 MEMORY_ITEMS = 20
@@ -89,34 +89,33 @@ OLDEST_STRATUM = 8 * len(AGES)
 """The first stratum of the oldest age, which nothing leaves by growing older."""
 
 
-def birth(entity: str) -> str:
-    """Return SQL of when an entity of `v.kind` came to be."""
-    return f"""CASE v.kind
-        WHEN 'user' THEN (SELECT t.joined_at FROM scratch.users t WHERE t.id = {entity})
-        WHEN 'project' THEN (SELECT coalesce(t.shared_at, t.created_at) FROM scratch.projects t WHERE t.id = {entity})
-        WHEN 'studio' THEN (SELECT t.created_at FROM scratch.studios t WHERE t.id = {entity})
-    END"""
+def birth(entry: str) -> sql.Composed:
+    """Return SQL of when the entity of a frontier entry came to be, of `v.kind`."""
+    return sql.SQL(_SQL["birth"]).format(entity=sql.Identifier(entry, "entity_id"))
 
 
-def _past() -> str:
+def _past() -> sql.Composed:
     """Return SQL of what a first visit shows of the time before it: the dated items of list `k`, faded in `m.days`.
 
     None counts more for being dated in the future, and none is older than the site: PostgreSQL has errors for an
     exponential that overflows or underflows.
     """
     branches = [
-        f"""WHEN '{stream.name}' THEN (
-            SELECT coalesce(sum(exp(least(0,
-                -extract(epoch FROM {NOW} - t.{stream.members.dated})::float8 / 86400 / m.days))), 0)
-            FROM scratch.{stream.members.table} t WHERE t.{stream.members.owner} = k.entity_id AND {stream.members.only}
-                AND t.gone_at IS NULL AND t.{stream.members.dated} > {NOW} - make_interval(days => {_OLDEST_DAYS}))"""
+        sql.SQL(_SQL["past_of_stream"]).format(
+            stream=sql.Literal(stream.name),
+            table=sql.Identifier("scratch", stream.members.table),
+            owner=sql.Identifier(stream.members.owner),
+            dated=sql.Identifier(stream.members.dated),
+            only=sql.SQL(stream.members.only),
+            oldest=sql.Literal(_OLDEST_DAYS),
+        )
         for stream in STREAMS.values()
         if stream.members is not None and stream.members.dated is not None and stream.item_weight
     ]
-    return "CASE k.stream " + "\n        ".join(branches) + " END"
+    return sql.SQL("CASE k.stream {} END").format(sql.SQL("\n").join(branches))
 
 
-FINISH_VISITS = _SQL["finish_visits"].format(birth=birth("o.entity_id"), past=_past())
+FINISH_VISITS = sql.SQL(_SQL["finish_visits"]).format(birth=birth("o"), past=_past())
 """The end of visits: what they found becomes a rate, and the next visit is placed."""
 SCALE: dict[str, Any] = {
     "shape": SHAPE,
@@ -134,4 +133,4 @@ FINISH_VALUES: dict[str, Any] = SCALE | {
     "young_days": YOUNG_DAYS,
     "second_look_days": SECOND_LOOK_DAYS,
 }
-"""Values of `FINISH_VISITS`, beside `pages` and `now`."""
+"""Values of `FINISH_VISITS`, beside `pages`."""

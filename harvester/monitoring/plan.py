@@ -22,7 +22,6 @@ from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from harvester.config import Settings
     from harvester.warehouse.connect import Connection
@@ -168,11 +167,8 @@ def _row(name: str, groups: list[Group], min_gain: float) -> dict[str, Any]:
     }
 
 
-def read_scope(connection: Connection, now: datetime | None = None) -> Scope:
-    """Read the lists in scope with their known arrival rates; the whole site if nothing is in scope.
-
-    `now` is the time, None for the clock's.
-    """
+def read_scope(connection: Connection) -> Scope:
+    """Read the lists in scope with their known arrival rates; the whole site if nothing is in scope."""
     counted = connection.execute(
         "SELECT stream, count(*), count(*) FILTER (WHERE visits = 0) FROM crawl.frontier"
         " WHERE gone_at IS NULL GROUP BY 1"
@@ -204,7 +200,7 @@ def read_scope(connection: Connection, now: datetime | None = None) -> Scope:
     }
     born = sum(
         count * (2 if STREAMS[stream].item_weight else 1)
-        for stream, count in connection.execute(_SQL["born"], _OF_KINDS | {"now": now, "days": _BORN_DAYS}).fetchall()
+        for stream, count in connection.execute(_SQL["born"], _OF_KINDS | {"days": _BORN_DAYS}).fetchall()
         if stream in STREAMS
     )
     fitted = "rates of " + ("visits so far" if priors else "published totals and of what first visits showed")

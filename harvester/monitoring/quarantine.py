@@ -57,7 +57,7 @@ def retry(connection: Connection) -> dict[str, int]:
                 case for case, stream, kept in cases_ if stream in STREAMS and _is_readable(stream, bytes(kept or b""))
             ]
         again = connection.execute(
-            "UPDATE crawl.frontier w SET due_at = now(), incremental = incremental AND NOT EXISTS ("
+            "UPDATE crawl.frontier w SET due_at = crawl.clock(), incremental = incremental AND NOT EXISTS ("
             "SELECT FROM crawl.quarantine q WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id)"
             " AND q.item_id IS NOT NULL)"
             " WHERE failures > 0"

@@ -280,7 +280,7 @@ def _add_design(
 ) -> int:
     row = connection.execute(
         "INSERT INTO crawl.designs (name, kind, parameters, depth, parent_id, completed_at)"
-        " VALUES (%s, %s, %s, %s, %s, CASE WHEN %s THEN now() END) RETURNING id",
+        " VALUES (%s, %s, %s, %s, %s, CASE WHEN %s THEN crawl.clock() END) RETURNING id",
         [name, kind, Jsonb(parameters), depth, parent, complete],
     ).fetchone()
     assert row is not None
@@ -344,7 +344,7 @@ def _open(connection: Connection, streams: Sequence[str], entities: Sequence[int
     """
     return connection.execute(
         "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at)"
-        " SELECT s, e.id, %s, now() - (%s - e.place) * interval '1 microsecond' FROM unnest(%s::text[]) s,"
+        " SELECT s, e.id, %s, crawl.clock() - (%s - e.place) * interval '1 microsecond' FROM unnest(%s::text[]) s,"
         " (SELECT id, min(place) AS place FROM unnest(%s::bigint[]) WITH ORDINALITY AS x (id, place) GROUP BY 1) e"
         " ORDER BY 1, 2 ON CONFLICT (stream, entity_id) DO UPDATE"
         " SET depth = greatest(w.depth, excluded.depth), due_at = least(w.due_at, excluded.due_at)",
@@ -418,7 +418,7 @@ def _keep(connection: Connection, design: int, kind: str, rule: Rule | None) -> 
     hits = [entity for entity, *_, outcome in rows if outcome == "hit" and entity not in hidden]
     connection.execute(
         "UPDATE crawl.draws SET outcome = CASE WHEN entity_id = ANY(%(hidden)s) THEN 'not found' END,"
-        " visited_at = CASE WHEN entity_id = ANY(%(hidden)s) THEN now() END"
+        " visited_at = CASE WHEN entity_id = ANY(%(hidden)s) THEN crawl.clock() END"
         " WHERE design_id = %(design)s AND replaced_at IS NULL",
         {"hidden": list(hidden), "design": design},
     )
@@ -460,7 +460,8 @@ def _rotate(connection: Connection, design: int, kind: str, parameters: dict[str
         chosen = draw(int(parameters["seed"]) + wave, stratum, outgoing[name], drawn[name])
         units += [_Unit(each, name, probabilities[name], group) for each in chosen]
     connection.execute(
-        "UPDATE crawl.draws SET replaced_at = now() WHERE design_id = %s AND panel_group = %s AND replaced_at IS NULL",
+        "UPDATE crawl.draws SET replaced_at = crawl.clock()"
+        " WHERE design_id = %s AND panel_group = %s AND replaced_at IS NULL",
         [design, group],
     )
     return units + _newcomers(connection, design, kind, parameters, wave)
@@ -527,11 +528,11 @@ def _advance_authors(connection: Connection, design: int, parent: int, depth: in
             )
         connection.cursor().executemany(
             "UPDATE crawl.draws SET outcome = %s, measure = %s, inclusion_probability = %s, weight = %s,"
-            " visited_at = now() WHERE design_id = %s AND position = %s",
+            " visited_at = crawl.clock() WHERE design_id = %s AND position = %s",
             weighed,
         )
     ended = connection.execute(
-        "UPDATE crawl.designs SET completed_at = now() WHERE id = %s"
+        "UPDATE crawl.designs SET completed_at = crawl.clock() WHERE id = %s"
         " AND NOT EXISTS (SELECT FROM crawl.draws WHERE design_id IN (%s, %s) AND outcome IS NULL)",
         [design, design, parent],
     ).rowcount
@@ -643,7 +644,7 @@ def _advance_walks(
     if fresh and fresh[0]:
         in_scope = _open(connection, [*streams, "user"], fresh[0], depth)
     if not waiting:
-        connection.execute("UPDATE crawl.designs SET completed_at = now() WHERE id = %s", [design])
+        connection.execute("UPDATE crawl.designs SET completed_at = crawl.clock() WHERE id = %s", [design])
     return len(steps) + in_scope
 
 
@@ -682,7 +683,7 @@ def _add_steps(connection: Connection, steps: list[tuple[Any, ...]], waiting: li
     connection.cursor().executemany(
         "INSERT INTO crawl.draws (design_id, position, entity_id, cluster_id, outcome, measure, weight, visited_at)"
         " SELECT v.design, v.position, v.entity, v.walk, v.outcome, v.measure, v.weight,"
-        " CASE WHEN v.outcome IS NOT NULL THEN now() END"
+        " CASE WHEN v.outcome IS NOT NULL THEN crawl.clock() END"
         " FROM (SELECT %s::bigint, %s::bigint, %s::bigint, %s::bigint, %s::text, %s::float8, %s::float8)"
         " AS v (design, position, entity, walk, outcome, measure, weight)"
         " ON CONFLICT (design_id, position) DO UPDATE SET outcome = excluded.outcome, measure = excluded.measure,"

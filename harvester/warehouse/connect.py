@@ -15,7 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from harvester.errors import WarehouseError
-from harvester.warehouse import embedded
+from harvester.warehouse import clock, embedded
 from harvester.warehouse.sqlstates import Cause, cause_of
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _SESSION = {
     "extra_float_digits": "1",
     "quote_all_identifiers": "off",
     "default_transaction_isolation": "read committed",
+    clock.SETTING: "",
 }
 """What every session is set to. The driver reads times and intervals of one style alone, a commit that waited for a
 row goes on with what it finds (read committed), and literals, names and numbers read the same everywhere."""

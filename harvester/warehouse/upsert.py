@@ -130,13 +130,13 @@ class Upsert:
         if "first_seen_at" in WRITTEN[self.table].c:
             # As the column's default is, but by a name that a replay gives another meaning.
             into.append(sql.SQL("first_seen_at"))
-            values.append(sql.SQL("now()"))
+            values.append(sql.SQL("crawl.clock()"))
         if self.weak:
             into.append(sql.SQL("from_index"))
             values.append(sql.Literal(self.marked))
         if "gone_reason" in self.columns:
             into.append(sql.SQL("gone_at"))
-            values.append(sql.SQL("now()"))
+            values.append(sql.SQL("crawl.clock()"))
         return into, values
 
     def _conflict(self) -> sql.Composable:
@@ -306,8 +306,8 @@ def _ended(table: str) -> sql.Composed:
     return sql.SQL(
         "ended AS (INSERT INTO history.absences"
         " (kind, thing_id, other_id, gone_at, last_seen_at, returned_at, gone_reason)"
-        " SELECT {kind}, t.{one}, {other}, t.gone_at, t.last_seen_at, now(), t.gone_reason FROM s JOIN {table} t"
-        " ON {same} WHERE {back} AND t.gone_at < now()), "
+        " SELECT {kind}, t.{one}, {other}, t.gone_at, t.last_seen_at, crawl.clock(), t.gone_reason"
+        " FROM s JOIN {table} t ON {same} WHERE {back} AND t.gone_at < crawl.clock()), "
     ).format(
         back=_came_back(table),
         kind=sql.Literal(table),
@@ -337,7 +337,7 @@ def _superseded(table: str, log: str, columns: Sequence[str]) -> sql.Composed | 
     return sql.SQL(
         "INSERT INTO {log} ({into}) SELECT {kind}{key},"
         " coalesce((SELECT max(h.valid_to) FROM {log} h WHERE {same}), t.first_seen_at),"
-        " statement_timestamp(), {kept}"
+        " crawl.statement_clock(), {kept}"
         " FROM s JOIN {table} t ON {joined} WHERE {changed}"
         " ORDER BY {key} FOR UPDATE OF t RETURNING 1"
     ).format(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -93,3 +94,16 @@ def test_a_crawl_asks_no_clock_of_its_machine(path: Path) -> None:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     }
     assert not asked & clocks
+
+
+def test_what_a_crawl_writes_is_dated_by_one_function() -> None:
+    """A replay sets `crawl.clock()`: what asks another clock would be dated by the replay's own time."""
+    product = Path(harvester.__file__).parent
+    written = [file for room in (*ROOMS, "erasure") for file in sorted((product / room).rglob("*.[ps][yq]*"))]
+    written.append(product / "warehouse" / "upsert.py")
+    other = re.compile(
+        r"(?<![\w.])(now|statement_timestamp|transaction_timestamp)\(\)|current_timestamp", re.IGNORECASE
+    )
+    found = {file.name for file in written if other.search(file.read_text())}
+    # The state of the process that runs now, which no replay repeats.
+    assert found == {"metrics.sql", "status.sql", "status.py"}

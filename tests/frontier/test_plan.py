@@ -16,6 +16,7 @@ from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Picker, Purpose
 from harvester.frontier.shares import Shares
 from harvester.monitoring import plan
+from harvester.warehouse.clock import set_clock
 from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class World:
         self.spent = 0
         self._waited = 0.0
         self._rate, self._birth, self._death, self._last, self._met = (np.zeros(0) for _ in range(5))
+        set_clock(connection, START)
         self._bear(np.full(LISTS, -100.0))
         self._visit(self._lease(Purpose.NEW, LISTS))
         self._waited = 0.0
@@ -84,10 +86,9 @@ class World:
             )
 
     def _lease(self, purpose: Purpose, count: int) -> list[Lease]:
-        now = START + timedelta(days=self.now)
         if purpose is Purpose.SCHEDULED:
-            return frontier.lease_scheduled(self._connection, self._run, [STREAM.name], count, self._picker, now=now)
-        return frontier.lease(self._connection, self._run, [STREAM.name], count, purpose=purpose, now=now)
+            return frontier.lease_scheduled(self._connection, self._run, [STREAM.name], count, self._picker)
+        return frontier.lease(self._connection, self._run, [STREAM.name], count, purpose=purpose)
 
     def _visit(self, leases: Sequence[Lease]) -> int:
         """End visits to leased lists; return the requests that they took."""
@@ -109,10 +110,10 @@ class World:
                 "stream": STREAM.name, "entity_id": number, "kind": "project", "certificate": None, "whole": True,
                 "again": False, "gone": gone, "listed": True, "fresh": fresh, "found": found, "cost": 1.0,
                 "revisit": STREAM.revisit, "item_weight": STREAM.item_weight, "rate": STREAM.rate,
-                "lane": rates.QUEUE_NUMBERS[STREAM.spider],
+                "spider": rates.QUEUE_NUMBERS[STREAM.spider],
             })  # fmt: skip
         with self._connection.transaction():
-            finish_visits(self._connection, ends, START + timedelta(days=self.now))
+            finish_visits(self._connection, ends)
         return requests
 
     def _write(self, project: int, days: list[float]) -> None:
@@ -129,10 +130,11 @@ class World:
         for _ in range(days):
             shares = Shares(SETTINGS.shares, due_only=False)
             with self._connection.transaction():
-                fitting.fit(self._connection, START + timedelta(days=self.now))
+                fitting.fit(self._connection)
             for _ in range(TURNS):
                 births = self.now + self._random.random(self._random.poisson(self._born / TURNS)) / TURNS
                 self.now += 1 / TURNS
+                set_clock(self._connection, START + timedelta(days=self.now))
                 self._bear(np.sort(births))
                 self._owed += self._budget / TURNS
                 while self._owed >= 1 and (spent := self._go_on(shares)):
@@ -160,7 +162,7 @@ class World:
         return float((self._rate * there).sum())
 
     def forecast(self) -> dict[str, Any]:
-        scope = plan.read_scope(self._connection, START + timedelta(days=self.now))
+        scope = plan.read_scope(self._connection)
         return plan.forecast(scope, SETTINGS.shares, self._budget / 86_400, SETTINGS.min_gain)
 
 

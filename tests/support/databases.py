@@ -30,6 +30,7 @@ HOSTILE = {
     "extra_float_digits": "-10",
     "quote_all_identifiers": "on",
     "default_transaction_isolation": "serializable",
+    "harvester.clock": "2001-01-01",
 }
 """Settings of a database or a role, each other than the product relies on."""
 HOSTILE_ENVIRONMENT = {

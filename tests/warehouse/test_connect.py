@@ -80,6 +80,7 @@ def test_a_session_is_the_same_whatever_its_defaults_are(blank_database, monkeyp
         "extra_float_digits": "1",
         "quote_all_identifiers": "off",
         "default_transaction_isolation": "read committed",
+        "harvester.clock": "",
     }
     assert emoji == "😀"
     assert moment == datetime(2024, 2, 3, 4, 5, 6, 500_000, tzinfo=UTC)

@@ -25,20 +25,31 @@ NAMES = {
     "{held}": "studio_projects h ON h.studio_id = t.id",
     "{birth}": "now()",
     "{past}": "0::float8",
-    "{now}": "now()",
+    "{entity}": "w.entity_id",
+    "{stream}": "'news'",
+    "{owner}": "id",
+    "{dated}": "joined_at",
+    "{only}": "true",
+    "{oldest}": "1",
     "{visits}": "= 0",
     "{free}": "true",
     "{chosen}": "SELECT 'user'::text AS stream, 1::bigint AS entity_id",
     "{proven_seconds}": "0::float8",
 }
 """What stands for the names that vary."""
+AROUND = {
+    "free": "SELECT FROM crawl.frontier w WHERE {}",
+    "birth": "SELECT {} FROM crawl.frontier w, (SELECT 'user' AS kind) v",
+    "past_of_stream": "SELECT CASE 'news' {} END FROM crawl.frontier k, (SELECT 1.0 AS days) m",
+}
+"""What stands around those that are a part of others."""
 
 
 def _read(file: Path) -> Mapping[str, str]:
     return statements(f"harvester.{file.parent.parent.name}", file.stem)
 
 
-def _prepared(statement: str) -> str:
+def _prepared(name: str, statement: str) -> str:
     """Return the statement as PREPARE takes it, its values numbered."""
     numbers: dict[str, int] = {}
 
@@ -47,8 +58,9 @@ def _prepared(statement: str) -> str:
             return "%"
         return f"${numbers.setdefault(value[1] or f'#{len(numbers)}', len(numbers) + 1)}"
 
-    for name, text in NAMES.items():
-        statement = statement.replace(name, text)
+    statement = AROUND.get(name, "{}").replace("{}", statement)
+    for varying, text in NAMES.items():
+        statement = statement.replace(varying, text)
     return "PREPARE tried AS " + re.sub(r"%%|%(?:\((\w+)\))?s", number, statement)
 
 
@@ -71,7 +83,7 @@ def test_each_statement_is_valid(database: str) -> None:
                 # A temporary table is made, for the statements that use it.
                 is_made = statement.startswith("CREATE TEMP TABLE")
                 try:
-                    connection.execute(statement if is_made else _prepared(statement))
+                    connection.execute(statement if is_made else _prepared(name, statement))
                 except psycopg.Error as error:
                     pytest.fail(f"{file.stem}.{name}: {error}")
                 if not is_made:

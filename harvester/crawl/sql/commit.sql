@@ -6,7 +6,7 @@ WITH ended AS (
     ORDER BY m.studio_id, m.user_id FOR UPDATE OF m
 ), kept AS (
     INSERT INTO history.member_revisions (studio_id, user_id, valid_from, valid_to, role)
-    SELECT e.studio_id, e.user_id, coalesce(max(h.valid_to), e.first_seen_at), statement_timestamp(), e.role
+    SELECT e.studio_id, e.user_id, coalesce(max(h.valid_to), e.first_seen_at), crawl.statement_clock(), e.role
     FROM ended e LEFT JOIN history.member_revisions h USING (studio_id, user_id)
     GROUP BY e.studio_id, e.user_id, e.first_seen_at, e.role
 )
@@ -18,7 +18,7 @@ WHERE m.studio_id = e.studio_id AND m.user_id = e.user_id
 UPDATE crawl.frontier AS w SET
     position = w.position + 1,
     items = w.items + v.items,
-    lease_until = now() + make_interval(secs => %(lease)s),
+    lease_until = crawl.clock() + make_interval(secs => %(lease)s),
     state = v.state::jsonb,
     failures = 0,
     last_error = NULL
@@ -30,7 +30,7 @@ RETURNING v.token, w.depth
 
 -- name: make_due
 INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due_at)
-SELECT v.*, now()
+SELECT v.*, crawl.clock()
 FROM jsonb_to_recordset(%(walks)s) AS v (stream text, entity_id bigint, owner_id bigint, depth smallint, signal int)
 LEFT JOIN crawl.frontier w USING (stream, entity_id)
 -- Do not lock unchanged rows.
@@ -41,8 +41,8 @@ ON CONFLICT (stream, entity_id) DO UPDATE SET
     depth = greatest(w.depth, excluded.depth),
     signal = excluded.signal,
     due_at = CASE
-        WHEN w.signal IS DISTINCT FROM excluded.signal THEN now()
-        WHEN w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s) THEN now()
+        WHEN w.signal IS DISTINCT FROM excluded.signal THEN crawl.clock()
+        WHEN w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s) THEN crawl.clock()
         ELSE w.due_at
     END
 WHERE excluded.depth > w.depth OR w.signal IS DISTINCT FROM excluded.signal

@@ -2,13 +2,13 @@
 INSERT INTO crawl.quarantine AS q
     (stream, entity_id, path, status, reason, body, item_id, position, first_seen_at, seen_at)
 SELECT v.stream, v.entity_id, v.path, 200, v.reason, decode(v.body, 'base64'), v.item_id, v.position,
-    coalesce(w.started_at, now()), now()
+    coalesce(w.started_at, crawl.clock()), crawl.clock()
 FROM jsonb_to_recordset(%s)
     AS v (stream text, entity_id bigint, path text, reason text, body text, item_id bigint, position int)
 JOIN crawl.frontier w ON w.stream = v.stream AND w.entity_id = v.entity_id
 ORDER BY v.stream, v.entity_id, v.item_id
 ON CONFLICT (stream, entity_id, item_id) WHERE item_id IS NOT NULL DO UPDATE SET
-    seen_at = now(), path = excluded.path, status = excluded.status, reason = excluded.reason, body = excluded.body,
+    seen_at = crawl.clock(), path = excluded.path, status = excluded.status, reason = excluded.reason, body = excluded.body,
     position = excluded.position, count = q.count + 1
 
 -- name: drop

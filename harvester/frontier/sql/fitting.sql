@@ -1,18 +1,18 @@
--- name: place_by_age
+-- name: class_by_age
 -- Lists grow older whether they are visited or not. Those without new items are visited late, and would stay among the
 -- young ones, which would all be taken to be as quiet as those that stayed.
 UPDATE crawl.frontier w SET stratum = found.stratum, queue = CASE WHEN w.queue IS NOT NULL THEN found.queue END
 FROM (
-    SELECT x.stream, x.entity_id, a.stratum, v.lane * %(classes)s::int + crawl.rate_class(
+    SELECT x.stream, x.entity_id, a.stratum, v.spider * %(classes)s::int + crawl.rate_class(
         v.item_weight * crawl.arrival_rate(x.new_items_decayed, x.exposure, p.shape, p.rate) / coalesce(x.cost, 1),
         %(classes)s::int, %(first_class)s::int) AS queue
     FROM crawl.frontier x
-    JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, kind text, item_weight float8, rate float8, lane int)
+    JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, kind text, item_weight float8, rate float8, spider int)
         USING (stream)
     CROSS JOIN LATERAL (SELECT {birth} AS birth) b
     CROSS JOIN LATERAL (
         SELECT width_bucket(greatest(
-            extract(epoch FROM coalesce(%(now)s::timestamptz, now()) - b.birth)::float8 / 86400,
+            extract(epoch FROM crawl.clock() - b.birth)::float8 / 86400,
             %(youngest_days)s::float8
         ), %(ages)s::float8[]) * 8 + mod(x.stratum, 8) AS stratum
     ) a
@@ -25,16 +25,16 @@ FROM (
 ) found
 WHERE w.stream = found.stream AND w.entity_id = found.entity_id
 
--- name: place_by_prior
+-- name: class_by_prior
 UPDATE crawl.frontier w SET queue = found.queue
 FROM (
-    SELECT x.stream, x.entity_id, v.lane * %(classes)s::int + crawl.rate_class(
+    SELECT x.stream, x.entity_id, v.spider * %(classes)s::int + crawl.rate_class(
         v.item_weight * crawl.arrival_rate(x.new_items_decayed, x.exposure, p.shape, p.rate) / coalesce(x.cost, 1),
         %(classes)s::int, %(first_class)s::int) AS queue
     FROM crawl.frontier x
     JOIN unnest(%(moved)s::text[], %(strata)s::smallint[]) AS m (stream, stratum) USING (stream, stratum)
     JOIN crawl.priors p USING (stream, stratum)
-    JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, item_weight float8, lane int) USING (stream)
+    JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, item_weight float8, spider int) USING (stream)
     WHERE x.queue IS NOT NULL
 ) found
 WHERE w.stream = found.stream AND w.entity_id = found.entity_id AND w.queue <> found.queue
@@ -62,7 +62,7 @@ WITH fitted AS (
     INSERT INTO crawl.priors AS p (stream, stratum, shape, rate, classed_rate, lists)
     SELECT stream, stratum, shape, rate, CASE WHEN moved THEN rate ELSE before END, lists FROM compared
     ON CONFLICT (stream, stratum) DO UPDATE SET
-        shape = excluded.shape, rate = excluded.rate, lists = excluded.lists, fitted_at = now(),
+        shape = excluded.shape, rate = excluded.rate, lists = excluded.lists, fitted_at = crawl.clock(),
         classed_rate = CASE WHEN excluded.classed_rate = excluded.rate THEN excluded.rate ELSE p.classed_rate END
 )
 SELECT stream, stratum FROM compared WHERE stratum >= 0 AND moved
@@ -109,4 +109,4 @@ SELECT b.low, coalesce(a.replies, 0), coalesce(e.exposure, 0),
     (coalesce(a.replies, 0) + %(pseudo)s) / (coalesce(e.exposure, 0) + %(pseudo)s / b.hazard)
 FROM bins b LEFT JOIN exposed e USING (place) LEFT JOIN answered a USING (place)
 ON CONFLICT (age_days) DO UPDATE SET
-    replies = excluded.replies, exposure = excluded.exposure, hazard = excluded.hazard, fitted_at = now()
+    replies = excluded.replies, exposure = excluded.exposure, hazard = excluded.hazard, fitted_at = crawl.clock()

@@ -1,31 +1,35 @@
+-- name: free
+-- The frontier entry is free. Of runs that ended longer ago than a lease lasts, the lease's own time decides.
+(w.lease_token IS NULL OR w.lease_until < crawl.clock() OR w.lease_run IN (
+    SELECT id FROM crawl.runs WHERE ended_at > crawl.clock() - make_interval(secs => %(seconds)s)
+))
+
 -- name: choose_due
 SELECT w.stream, w.entity_id FROM crawl.frontier w
-WHERE w.due_at BETWEEN %(since)s AND {now} AND w.stream = ANY(%(streams)s) AND w.visits {visits}
+WHERE w.due_at BETWEEN %(since)s AND crawl.clock() AND w.stream = ANY(%(streams)s) AND w.visits {visits}
     AND {free}
     AND (%(only)s::bigint[] IS NULL OR coalesce(w.owner_id, w.entity_id) = ANY(%(only)s))
 ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED
 
 -- name: choose_recheck
--- Places in the table, drawn evenly: a row that is there is as likely as any other to stand on one of them.
-SELECT w.stream, w.entity_id FROM crawl.frontier w
-WHERE w.ctid = ANY(ARRAY(
-        SELECT format('(%%s,%%s)', floor(random() * pages), 1 + floor(random() * %(places)s::int))::tid
-        FROM (SELECT pg_relation_size('crawl.frontier') / current_setting('block_size')::int AS pages) size,
-            generate_series(1, 8 * %(count)s)
-    ))
-    AND w.queue IS NOT NULL AND w.stream = ANY(%(streams)s) AND w.failures = 0
-    AND w.visited_at < {now} - make_interval(secs => %(rested)s) AND {free}
+-- Blocks of the table, drawn evenly, and entries among all of theirs: each entry is as likely as another. The whole
+-- table, where it has no more blocks than are drawn.
+SELECT w.stream, w.entity_id
+FROM crawl.frontier w TABLESAMPLE SYSTEM (least(100, 100.0 * %(blocks)s::int
+    * current_setting('block_size')::int / greatest(pg_relation_size('crawl.frontier'), 1)))
+WHERE w.queue IS NOT NULL AND w.stream = ANY(%(streams)s) AND w.failures = 0
+    AND w.visited_at < crawl.clock() - make_interval(secs => %(rested)s) AND {free}
 ORDER BY random() LIMIT %(count)s FOR UPDATE SKIP LOCKED
 
 -- name: choose_audit
 SELECT w.stream, w.entity_id FROM crawl.frontier w
-WHERE w.due_at > {now} AND w.visits > 0 AND w.stream = ANY(%(streams)s) AND w.stream = ANY(%(in_full)s)
-    AND w.due_at < {now} + make_interval(secs => %(ahead)s)
+WHERE w.due_at > crawl.clock() AND w.visits > 0 AND w.stream = ANY(%(streams)s) AND w.stream = ANY(%(in_full)s)
+    AND w.due_at < crawl.clock() + make_interval(secs => %(ahead)s)
     -- What is due soon for another reason, as is the second look at a young thing, was read in full just now;
     -- and what could not be read in full is not tried again at once.
-    AND w.visited_at < {now} - make_interval(secs => %(rested)s)
+    AND w.visited_at < crawl.clock() - make_interval(secs => %(rested)s)
     AND (w.last_full_read_at IS NULL
-        OR w.last_full_read_at <= {now} - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8 / 2))
+        OR w.last_full_read_at <= crawl.clock() - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8 / 2))
     AND w.state IS NULL AND w.failures = 0 AND {free}
 ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED
 
@@ -44,9 +48,9 @@ SELECT h.stream, h.entity_id, h.visited_at, q.queue
 FROM unnest(%(queues)s::smallint[], %(roots)s::float8[], %(ripe)s::float8[], %(reach)s::int[])
     AS q (queue, root, ripe, reach)
 CROSS JOIN LATERAL (
-    SELECT w.stream, w.entity_id, w.visited_at, extract(epoch FROM {now} - w.visited_at) * q.root AS score
+    SELECT w.stream, w.entity_id, w.visited_at, extract(epoch FROM crawl.clock() - w.visited_at) * q.root AS score
     FROM crawl.frontier w
-    WHERE w.queue = q.queue AND w.visited_at <= {now} - make_interval(secs => 86400 * q.ripe)
+    WHERE w.queue = q.queue AND w.visited_at <= crawl.clock() - make_interval(secs => 86400 * q.ripe)
         AND {free} AND w.failures = 0
     ORDER BY w.visited_at LIMIT q.reach
 ) h
@@ -57,11 +61,11 @@ WITH due AS ({chosen}), taken AS (
     UPDATE crawl.frontier w SET
         lease_token = gen_random_uuid(),
         lease_run = %(run)s,
-        lease_until = {now} + make_interval(secs => %(seconds)s),
+        lease_until = crawl.clock() + make_interval(secs => %(seconds)s),
         -- What was not read in full for as long as it may be is, now.
         incremental = w.incremental AND NOT %(full)s AND NOT coalesce(w.state IS NULL AND w.last_full_read_at
-            <= {now} - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8), false),
-        started_at = CASE WHEN w.state IS NULL THEN {now} ELSE w.started_at END,
+            <= crawl.clock() - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8), false),
+        started_at = CASE WHEN w.state IS NULL THEN crawl.clock() ELSE w.started_at END,
         started_depth = CASE WHEN w.state IS NULL THEN w.depth ELSE w.started_depth END
     FROM due WHERE w.stream = due.stream AND w.entity_id = due.entity_id
     RETURNING w.*
@@ -97,7 +101,7 @@ WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.to
 -- name: postpone
 UPDATE crawl.frontier w SET lease_token = NULL, lease_run = NULL, lease_until = NULL,
     failures = w.failures + 1, last_error = %(reason)s,
-    due_at = now() + make_interval(secs => least(%(longest)s, 60 * 2 ^ least(w.failures, 20)))
+    due_at = crawl.clock() + make_interval(secs => least(%(longest)s, 60 * 2 ^ least(w.failures, 20)))
 FROM unnest(%(streams)s::text[], %(entities)s::bigint[], %(tokens)s::uuid[]) AS v (stream, entity_id, token)
 WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token
 
@@ -107,26 +111,26 @@ SELECT sum(n) FILTER (WHERE is_free)::int, sum(n) FILTER (WHERE NOT is_free)::in
 FROM (
     SELECT is_free, count(*) AS n FROM (
         SELECT lease_token IS NULL AS is_free FROM crawl.frontier
-        WHERE visits = 0 AND due_at <= now() AND stream = ANY(%(streams)s) LIMIT %(most)s
+        WHERE visits = 0 AND due_at <= crawl.clock() AND stream = ANY(%(streams)s) LIMIT %(most)s
     ) new GROUP BY 1
     UNION ALL
     SELECT is_free, count(*) FROM (
         SELECT lease_token IS NULL AS is_free FROM crawl.frontier
-        WHERE visits > 0 AND due_at <= now() AND stream = ANY(%(streams)s) LIMIT %(most)s
+        WHERE visits > 0 AND due_at <= crawl.clock() AND stream = ANY(%(streams)s) LIMIT %(most)s
     ) due GROUP BY 1
     UNION ALL
     SELECT is_free, count(*) FROM (
         SELECT w.lease_token IS NULL AS is_free
         FROM unnest(%(queues)s::smallint[], %(ripe)s::float8[]) AS q (queue, ripe)
-        JOIN crawl.frontier w ON w.queue = q.queue AND w.visited_at <= now() - make_interval(secs => 86400 * q.ripe)
-        WHERE w.failures = 0 AND w.due_at > now() LIMIT %(most)s
+        JOIN crawl.frontier w ON w.queue = q.queue AND w.visited_at <= crawl.clock() - make_interval(secs => 86400 * q.ripe)
+        WHERE w.failures = 0 AND w.due_at > crawl.clock() LIMIT %(most)s
     ) pays GROUP BY 1
     UNION ALL VALUES (true, 0), (false, 0)
 ) counted
 
 -- name: open_account
 INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)
-SELECT stream, entity_id, %(account)s, now() FROM (
+SELECT stream, entity_id, %(account)s, crawl.clock() FROM (
     SELECT s AS stream, 0 AS entity_id FROM unnest(%(whole)s::text[]) s
     UNION ALL SELECT 'account_visibility', id FROM scratch.projects WHERE author_id = %(account)s
     UNION ALL SELECT 'account_role', studio_id FROM scratch.studio_members WHERE user_id = %(account)s
@@ -135,11 +139,11 @@ SELECT stream, entity_id, %(account)s, now() FROM (
     WHERE p.account_id = %(account)s AND p.list = 'account_viewed'
 ) AS found
 ON CONFLICT (stream, entity_id) DO UPDATE SET
-    owner_id = excluded.owner_id, due_at = now(), state = NULL, certificate = NULL
+    owner_id = excluded.owner_id, due_at = crawl.clock(), state = NULL, certificate = NULL
 WHERE w.owner_id IS DISTINCT FROM excluded.owner_id
 
 -- name: refresh
-UPDATE crawl.frontier w SET due_at = {now}, incremental = incremental AND NOT %(full)s,
+UPDATE crawl.frontier w SET due_at = crawl.clock(), incremental = incremental AND NOT %(full)s,
     state = CASE WHEN NOT %(full)s THEN state END
 WHERE stream = ANY(%(streams)s) AND {free}
     AND (%(only)s::bigint[] IS NULL OR coalesce(owner_id, entity_id) = ANY(%(only)s))

@@ -1,10 +1,10 @@
 -- name: wait
 UPDATE crawl.frontier SET lease_token = NULL, lease_run = NULL, lease_until = NULL, queue = NULL, failures = 0,
-    last_error = %(waits)s, due_at = now() + interval '10 years'
+    last_error = %(waits)s, due_at = crawl.clock() + interval '10 years'
 WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s
 
 -- name: resume_projects
-UPDATE crawl.frontier w SET due_at = now(), last_error = NULL
+UPDATE crawl.frontier w SET due_at = crawl.clock(), last_error = NULL
 FROM (
     SELECT p.id AS entity_id FROM scratch.projects p WHERE p.author_id = %(user)s
     UNION ALL
@@ -30,7 +30,7 @@ WHERE u.id = %(user)s AND u.gone_at IS NOT NULL AND (u.gone_reason = %(reason)s 
 
 -- name: restart_lists
 UPDATE crawl.frontier SET lease_token = NULL, lease_run = NULL, lease_until = NULL, state = NULL, certificate = NULL,
-    incremental = false, proven_at = now(), gone_at = NULL
+    incremental = false, proven_at = crawl.clock(), gone_at = NULL
 WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s
 
 -- name: forget_missing_items

@@ -1,3 +1,17 @@
+-- name: birth
+CASE v.kind
+    WHEN 'user' THEN (SELECT t.joined_at FROM scratch.users t WHERE t.id = {entity})
+    WHEN 'project' THEN (SELECT coalesce(t.shared_at, t.created_at) FROM scratch.projects t WHERE t.id = {entity})
+    WHEN 'studio' THEN (SELECT t.created_at FROM scratch.studios t WHERE t.id = {entity})
+END
+
+-- name: past_of_stream
+WHEN {stream} THEN (
+    SELECT coalesce(sum(exp(least(0, -extract(epoch FROM crawl.clock() - t.{dated})::float8 / 86400 / m.days))), 0)
+    FROM {table} t WHERE t.{owner} = k.entity_id AND {only}
+        AND t.gone_at IS NULL AND t.{dated} > crawl.clock() - make_interval(days => {oldest})
+)
+
 -- name: finish_visits
 WITH found AS MATERIALIZED (
     SELECT v.*, o.started_at, o.visited_at, t.now,
@@ -15,10 +29,10 @@ WITH found AS MATERIALIZED (
             WHEN 'studio' THEN (SELECT x.gone_at IS NOT NULL FROM scratch.studios x WHERE x.id = o.entity_id)
         END, false) AS rests,
         o.visits = 0 AND v.listed AND v.found IS NOT NULL AS shows_past
-    FROM (SELECT coalesce(%(now)s::timestamptz, now()) AS now) t, jsonb_to_recordset(%(pages)s) AS v (
+    FROM (SELECT crawl.clock() AS now) t, jsonb_to_recordset(%(pages)s) AS v (
         stream text, entity_id bigint, kind text, certificate text, whole bool, again bool, gone bool,
         proven bool, listed bool, fresh int, found int, cost float8, revisit float8, item_weight float8, rate
-        float8, lane int
+        float8, spider int
     )
     JOIN crawl.frontier o ON o.stream = v.stream AND o.entity_id = v.entity_id
 ), placed AS MATERIALIZED (
@@ -82,7 +96,7 @@ UPDATE crawl.frontier AS w SET
     exposure = v.exposure_now,
     stratum = v.stratum,
     cost = CASE WHEN w.visits > 0 THEN coalesce(v.cost, w.cost) END,
-    queue = CASE WHEN v.item_weight > 0 AND NOT v.rests THEN v.lane * %(classes)s::int + crawl.rate_class(
+    queue = CASE WHEN v.item_weight > 0 AND NOT v.rests THEN v.spider * %(classes)s::int + crawl.rate_class(
         v.item_weight * crawl.arrival_rate(v.new_items_decayed_now, v.exposure_now, v.shape, v.prior_rate)
             / coalesce(v.cost, w.cost, 1), %(classes)s::int, %(first_class)s::int) END,
     due_at = CASE

@@ -17,7 +17,7 @@ GROUP BY 1, 2
 -- name: born
 -- Lists and objects in scope of what came to be of late.
 SELECT w.stream, count(*)
-FROM (SELECT coalesce(%(now)s::timestamptz, now()) AS now) t, crawl.frontier w
+FROM (SELECT crawl.clock() AS now) t, crawl.frontier w
 LEFT JOIN scratch.users u ON w.stream = ANY(%(user)s) AND u.id = w.entity_id
 LEFT JOIN scratch.projects p ON w.stream = ANY(%(project)s) AND p.id = w.entity_id
 LEFT JOIN scratch.studios s ON w.stream = ANY(%(studio)s) AND s.id = w.entity_id

@@ -1,7 +1,7 @@
 -- name: record_outcomes
 -- A row of a thing that is not found was met elsewhere: it is gone, and not an id that nobody can see.
 UPDATE crawl.draws d SET
-    visited_at = now(),
+    visited_at = crawl.clock(),
     outcome = CASE
         WHEN v.gone THEN CASE WHEN t.is_public IS NULL THEN 'not found' ELSE 'gone' END
         WHEN t.is_public IS NULL THEN 'not found'

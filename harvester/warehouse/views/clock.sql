@@ -1,13 +1,17 @@
--- The clock of a replay, for sessions that look names up in this schema first.
-CREATE FUNCTION crawl.now() RETURNS timestamptz LANGUAGE sql STABLE
-RETURN pg_catalog.current_setting('harvester.moment')::timestamptz;
+-- The one clock of what a crawl writes. A replay and a simulation set it: see harvester/warehouse/clock.py.
+CREATE FUNCTION crawl.clock() RETURNS timestamptz LANGUAGE sql STABLE
+RETURN coalesce(nullif(pg_catalog.current_setting('harvester.clock', true), '')::timestamptz, pg_catalog.now());
 
--- A tenth of what the statements before took here: a later statement is later, and hardly any is so after the end of
--- the transaction that is replayed.
-CREATE FUNCTION crawl.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
-RETURN pg_catalog.current_setting('harvester.moment')::timestamptz
-    + (pg_catalog.statement_timestamp() - pg_catalog.now()) / 10;
+-- Under a clock that is set, a tenth of what the statements before took here: a later statement is later, and hardly
+-- any is so after the end of the transaction that is replayed.
+CREATE FUNCTION crawl.statement_clock() RETURNS timestamptz LANGUAGE sql STABLE
+RETURN coalesce(
+    nullif(pg_catalog.current_setting('harvester.clock', true), '')::timestamptz
+        + (pg_catalog.statement_timestamp() - pg_catalog.now()) / 10,
+    pg_catalog.statement_timestamp()
+);
 
-COMMENT ON FUNCTION crawl.now IS 'The time of the transaction that is replayed.';
-COMMENT ON FUNCTION crawl.statement_timestamp IS
-    'The time of the transaction that is replayed, a little later for each of its statements.';
+COMMENT ON FUNCTION crawl.clock IS
+    'The time of the transaction: the setting harvester.clock, which a replay or a simulation sets, else now().';
+COMMENT ON FUNCTION crawl.statement_clock IS
+    'The time of the statement by the clock of crawl.clock(): later statements of a transaction are later.';
