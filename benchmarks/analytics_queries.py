@@ -31,7 +31,8 @@ from harvester.erasure.erase import erase
 from harvester.report.answers import FigureSources, source
 from harvester.report.page import moment_of
 from harvester.warehouse import embedded, schema
-from harvester.warehouse.connect import Connection, open_connection
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connection import Connection
 
 LIMIT = 10.0
 CHANGED = 1000

@@ -28,7 +28,8 @@ from harvester.config import load
 from harvester.crawl.commit import Writer
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Purpose
-from harvester.warehouse.connect import Connection, open_connection
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connection import Connection
 from harvester.warehouse.embedded import DATABASE
 
 SIZES = (100_000, 1_000_000, 10_000_000, 50_000_000)

@@ -32,7 +32,8 @@ from harvester.crawl.visits import paginator_of, take_page, with_rows
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Purpose
 from harvester.frontier.model import Committed, Lease, PageCommit
-from harvester.warehouse.connect import Connection, open_connection
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connection import Connection
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue

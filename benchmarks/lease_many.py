@@ -15,12 +15,14 @@ from pathlib import Path
 
 from harvester.api.catalogue import STREAMS
 from harvester.config import load
-from harvester.crawl.commit import Writer, finish_visits
+from harvester.crawl.commit import Writer
 from harvester.frontier import leases as frontier
 from harvester.frontier import rates
 from harvester.frontier.leases import Picker, Purpose
+from harvester.frontier.visit_ends import finish_visits
 from harvester.warehouse import embedded, schema
-from harvester.warehouse.connect import Connection, open_connection
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connection import Connection
 
 LEASES = 200
 NAMES = [stream.name for stream in STREAMS.values()]

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from harvester.frontier.model import Lease
-    from harvester.warehouse.connect import Connection
+    from harvester.warehouse.connection import Connection
 
 RECORDED = Path(__file__).with_name("page_cost.json")
 MOST = 1.5

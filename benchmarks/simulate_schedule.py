@@ -34,14 +34,16 @@ import numpy as np
 from harvester.api.catalogue import STREAMS
 from harvester.api.stream import Stream
 from harvester.config import load
-from harvester.crawl.commit import Writer, finish_visits
+from harvester.crawl.commit import Writer
 from harvester.frontier import fitting, rates
 from harvester.frontier import leases as frontier
 from harvester.frontier.gamma_prior import fit_gamma
 from harvester.frontier.leases import Purpose
+from harvester.frontier.visit_ends import finish_visits
 from harvester.warehouse import embedded, schema
 from harvester.warehouse.clock import set_clock
-from harvester.warehouse.connect import Connection, open_connection
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connection import Connection
 
 LISTS = 40_000
 DAYS = 90.0

@@ -19,7 +19,8 @@ from harvester.warehouse.statements import statements
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Connection = psycopg.Connection[tuple[Any, ...]]
+    from harvester.warehouse.connection import Connection
+
     Progress = Callable[[str, int, int], None]
 
 _SQL = statements(__package__, "refresh")

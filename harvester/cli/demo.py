@@ -19,7 +19,8 @@ from harvester.errors import HarvesterError
 from harvester.processes import start_command
 from harvester.signals import INTERRUPTED, handle_end
 from harvester.warehouse import embedded
-from harvester.warehouse.connect import Connection, connect
+from harvester.warehouse.connect import connect
+from harvester.warehouse.connection import Connection
 
 _CHANGES_PER_USER = 2
 _SEEDED = 3

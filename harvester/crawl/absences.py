@@ -14,7 +14,7 @@ from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from harvester.frontier.model import Lease
-    from harvester.warehouse.connect import Connection
+    from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "absences")
 _COMMENTS = {Kind.PROJECT_THREAD: _SQL["present_project_comments"], Kind.STUDIO_THREAD: _SQL["present_studio_comments"]}

@@ -33,10 +33,11 @@ from harvester.crawl.set_aside import record_set_aside, without_refused
 from harvester.erasure.erase import Rule, load_rule
 from harvester.frontier import names
 from harvester.frontier.model import LEASE_SECONDS, CommitResult, Committed, Counts, PageCommit, Rejected, Stale
-from harvester.frontier.rates import FINISH_VALUES, FINISH_VISITS, QUEUE_NUMBERS
+from harvester.frontier.rates import QUEUE_NUMBERS
+from harvester.frontier.visit_ends import finish_visits
 from harvester.sampling.outcomes import record_outcomes
 from harvester.warehouse import staging
-from harvester.warehouse.connect import Connection
+from harvester.warehouse.connection import Connection
 from harvester.warehouse.planner import plan_by_key
 from harvester.warehouse.sqlstates import Cause, cause_of
 from harvester.warehouse.statements import statements
@@ -339,11 +340,6 @@ def _without_the_erased(connection: Connection, page: PageCommit, rule: Rule) ->
         seen=seen,
         aside=[one for one in page.aside if not rule.is_named_in(one.body)],
     )
-
-
-def finish_visits(connection: Connection, ended: Sequence[dict[str, Any]]) -> None:
-    """Learn from visits and place the next ones (`rates.FINISH_VISITS`)."""
-    connection.execute(FINISH_VISITS, FINISH_VALUES | {"pages": Jsonb(list(ended))})
 
 
 def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]]) -> dict[str, Any]:

@@ -28,12 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
-    import psycopg
-
     from harvester.api.rows import Visit
     from harvester.frontier.model import PageCommit
-
-    Connection = psycopg.Connection[tuple[Any, ...]]
+    from harvester.warehouse.connection import Connection
 
 _APART_SECONDS = 6 * 3600
 """Seconds between two reads that both miss most of a list: a site has served lists short for an hour."""

@@ -17,7 +17,7 @@ from harvester.config import Settings
 from harvester.crawl.futures import set_error
 from harvester.errors import WarehouseError
 from harvester.frontier.request_rate import check_unlimited
-from harvester.warehouse.connect import Connection
+from harvester.warehouse.connection import Connection
 from harvester.warehouse.statements import statements
 
 P = ParamSpec("P")

@@ -27,7 +27,8 @@ from harvester.errors import DecodeError, UsageError
 from harvester.frontier import leases
 from harvester.frontier.model import Committed, Counts, Lease, PageCommit
 from harvester.warehouse.clock import set_clock
-from harvester.warehouse.connect import Connection, connect
+from harvester.warehouse.connect import connect
+from harvester.warehouse.connection import Connection
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.source import Source, prove_source
 from harvester.warehouse.statements import statements

@@ -28,7 +28,8 @@ from harvester.errors import WarehouseError
 from harvester.frontier import leases
 from harvester.frontier.model import LEASE_SECONDS, CommitResult, Counts, PageCommit, Rejected, Stale
 from harvester.frontier.request_rate import adopt_rate
-from harvester.warehouse.connect import Connection, connect, refusal
+from harvester.warehouse.connect import connect, refusal
+from harvester.warehouse.connection import Connection
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.source import Source, check_source
 from harvester.warehouse.sqlstates import PASSING, Cause, cause_of

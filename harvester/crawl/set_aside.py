@@ -24,12 +24,9 @@ from harvester.warehouse.statements import statements
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    import psycopg
-
     from harvester.api.stream import Stream
     from harvester.frontier.model import PageCommit
-
-    Connection = psycopg.Connection[tuple[Any, ...]]
+    from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "set_aside")
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from harvester.dataset.rows import Made, ResourceQuery
     from harvester.dataset.snapshot import Snapshot
     from harvester.erasure.erase import Rule
-    from harvester.warehouse.connect import Connection
+    from harvester.warehouse.connection import Connection
 
 SEEN_WITHIN = 400
 K = 10

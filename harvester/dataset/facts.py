@@ -15,9 +15,7 @@ from harvester.warehouse.tables import MAIN_TABLES
 if TYPE_CHECKING:
     from datetime import datetime
 
-    import psycopg
-
-    Connection = psycopg.Connection[tuple[Any, ...]]
+    from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "facts")
 

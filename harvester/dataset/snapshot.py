@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from harvester.config import Settings
+    from harvester.warehouse.connection import Connection
 
 MISSING = "datasets need PyArrow and ADBC: install scratch-harvester[dataset]"
 PAGE = 250_000
@@ -45,7 +46,7 @@ def need_libraries() -> None:
 class Snapshot:
     """Statements over one moment of the warehouse; see `open_snapshot`."""
 
-    def __init__(self, facts: psycopg.Connection[tuple[Any, ...]], arrow: Any) -> None:
+    def __init__(self, facts: Connection, arrow: Any) -> None:
         self.facts = facts
         self._arrow = arrow
 
@@ -139,7 +140,7 @@ def open_snapshot(settings: Settings) -> Iterator[Snapshot]:
         facts.rollback()
 
 
-def _refuse_quoted_names(facts: psycopg.Connection[Any]) -> None:
+def _refuse_quoted_names(facts: Connection) -> None:
     """Refuse a database behind a pooler whose default is the one that ADBC cannot read types with.
 
     Raises:

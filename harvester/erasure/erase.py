@@ -21,7 +21,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 from sqlalchemy import Text
@@ -48,8 +47,7 @@ if TYPE_CHECKING:
 
     from harvester.api.rows import Rows
     from harvester.api.stream import Stream
-
-    Connection = psycopg.Connection[tuple[Any, ...]]
+    from harvester.warehouse.connection import Connection
 
 _OTHER = "other name"
 """The kind of a name of somebody else that could be read as a plural or an ornament of an erased one."""

@@ -11,13 +11,14 @@ from psycopg.types.json import Jsonb
 from harvester.api.catalogue import PAGE_LIMIT, STREAMS
 from harvester.frontier import rates, revisit
 from harvester.frontier.revisit import PRIOR_DECAY, Decay, deepest_look
+from harvester.frontier.visit_ends import birth
 from harvester.warehouse.locks import FITTING
 from harvester.warehouse.planner import plan_freely
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from harvester.frontier.model import Lease
-    from harvester.warehouse.connect import Connection
+    from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "fitting")
 
@@ -44,7 +45,7 @@ PARAMETERS = [
     if stream.item_weight
 ]
 
-_CLASS_BY_AGE = sql.SQL(_SQL["class_by_age"]).format(birth=rates.birth("x"))
+_CLASS_BY_AGE = sql.SQL(_SQL["class_by_age"]).format(birth=birth("x"))
 
 
 def fit_schedule(connection: Connection, *, full: bool = False) -> Decay:

@@ -27,7 +27,7 @@ from harvester.frontier import rates
 from harvester.frontier.model import LEASE_SECONDS, Counts, Lease
 from harvester.frontier.names import BY_NAME, PROVEN_SECONDS
 from harvester.frontier.revisit import interval
-from harvester.warehouse.connect import Connection
+from harvester.warehouse.connection import Connection
 from harvester.warehouse.locks import ALIVE
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import HASHED_PATH, LONGEST_KEY
@@ -353,9 +353,9 @@ _STREAMS_OF: dict[str, Any] = {
 }
 
 
-def _with_free(name: str, **varying: sql.SQL) -> sql.Composed:
-    """Return a statement with its condition that an entry is free."""
-    return sql.SQL(_SQL[name]).format(free=sql.SQL(_SQL["free"]), **varying)
+def _with_free(statement: str, **varying: sql.SQL) -> sql.Composed:
+    """Fill in the condition that an entry is free, and what else varies."""
+    return sql.SQL(statement).format(free=sql.SQL(_SQL["free"]), **varying)
 
 
 def _leasing(chosen: sql.Composable) -> sql.Composed:
@@ -364,15 +364,15 @@ def _leasing(chosen: sql.Composable) -> sql.Composed:
 
 
 _LEASE = {
-    Purpose.NEW: _leasing(_with_free("choose_due", visits=sql.SQL("= 0"))),
-    Purpose.DUE: _leasing(_with_free("choose_due", visits=sql.SQL("> 0"))),
-    Purpose.RECHECK: _leasing(_with_free("choose_recheck")),
-    Purpose.AUDIT: _leasing(_with_free("choose_audit")),
+    Purpose.NEW: _leasing(_with_free(_SQL["choose_due"], visits=sql.SQL("= 0"))),
+    Purpose.DUE: _leasing(_with_free(_SQL["choose_due"], visits=sql.SQL("> 0"))),
+    Purpose.RECHECK: _leasing(_with_free(_SQL["choose_recheck"])),
+    Purpose.AUDIT: _leasing(_with_free(_SQL["choose_audit"])),
 }
-_LEASE_PICKED = _leasing(_with_free("choose_picked"))
+_LEASE_PICKED = _leasing(_with_free(_SQL["choose_picked"]))
 _LEASE_THIS = _leasing(sql.SQL(_SQL["choose_this"]))
-_HEADS = _with_free("heads")
-_REFRESH = _with_free("refresh")
+_HEADS = _with_free(_SQL["heads"])
+_REFRESH = _with_free(_SQL["refresh"])
 
 
 def _held(leases: Sequence[Lease]) -> dict[str, Any]:

@@ -23,12 +23,9 @@ from harvester.warehouse.upsert import NAME_UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import psycopg
-
     from harvester.api.rows import Visit
     from harvester.api.stream import Holding
-
-    Connection = psycopg.Connection[tuple[Any, ...]]
+    from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "names")
 

@@ -1,4 +1,4 @@
-"""Arrival rates in SQL: the findings of a visit become a rate, and the rate a class.
+"""Arrival rates of lists: the model and its constants. `visit_ends` and `fitting` apply it in SQL.
 
 New items of a list come as a Poisson process whose rate has a gamma prior: after n items in t days its mean is
 (shape + n) / (shape / mean + t). Both n and t fade, so that what was long ago counts less: with an e-fold in the time
@@ -18,21 +18,12 @@ Sources: Cho and Garcia-Molina 2003 for the problem, Sia, Cho and Cho 2007 for d
 from enum import IntEnum
 from typing import Any
 
-from psycopg import sql
-
-from harvester.api.catalogue import STREAMS
-from harvester.warehouse.statements import statements
-
-_SQL = statements(__package__, "rates")
-
 FORGET_DAYS = 90.0
 """Days in which what was observed of a busy list loses all but 1/e of its weight."""
 MEMORY_ITEMS = 20
 """Items in whose time what was observed of any other list does so. After two years of 40,000 lists with constant gamma
 distributed rates (shape 0.25), the mean belief is within 4% of the mean rate in every class of beliefs; with 10 items
 within 6%; with 90 days for all lists it was 2.9 times the mean rate in the quietest class."""
-_OLDEST_DAYS = 36_500
-"""Days before which nothing was written, whatever its date says."""
 UNDATED_ITEMS = 10
 """Items that the past of a list without dates counts for, at most."""
 SHAPE = 0.25
@@ -87,36 +78,6 @@ def queues(spiders: set[str]) -> list[int]:
 
 OLDEST_STRATUM = 8 * len(AGES)
 """The first stratum of the oldest age, which nothing leaves by growing older."""
-
-
-def birth(entry: str) -> sql.Composed:
-    """Return SQL of when the entity of a frontier entry came to be, of `v.kind`."""
-    return sql.SQL(_SQL["birth"]).format(entity=sql.Identifier(entry, "entity_id"))
-
-
-def _past() -> sql.Composed:
-    """Return SQL of what a first visit shows of the time before it: the dated items of list `k`, faded in `m.days`.
-
-    None counts more for being dated in the future, and none is older than the site: PostgreSQL has errors for an
-    exponential that overflows or underflows.
-    """
-    branches = [
-        sql.SQL(_SQL["past_of_stream"]).format(
-            stream=sql.Literal(stream.name),
-            table=sql.Identifier("scratch", stream.members.table),
-            owner=sql.Identifier(stream.members.owner),
-            dated=sql.Identifier(stream.members.dated),
-            only=sql.SQL(stream.members.only),
-            oldest=sql.Literal(_OLDEST_DAYS),
-        )
-        for stream in STREAMS.values()
-        if stream.members is not None and stream.members.dated is not None and stream.item_weight
-    ]
-    return sql.SQL("CASE k.stream {} END").format(sql.SQL("\n").join(branches))
-
-
-FINISH_VISITS = sql.SQL(_SQL["finish_visits"]).format(birth=birth("o"), past=_past())
-"""The end of visits: what they found becomes a rate, and the next visit is placed."""
 SCALE: dict[str, Any] = {
     "shape": SHAPE,
     "classes": CLASSES,
@@ -125,12 +86,3 @@ SCALE: dict[str, Any] = {
     "youngest_days": YOUNGEST_DAYS,
 }
 """Values of statements that class lists."""
-FINISH_VALUES: dict[str, Any] = SCALE | {
-    "activities": list(ACTIVITIES),
-    "forget_days": FORGET_DAYS,
-    "memory_items": MEMORY_ITEMS,
-    "undated_items": UNDATED_ITEMS,
-    "young_days": YOUNG_DAYS,
-    "second_look_days": SECOND_LOOK_DAYS,
-}
-"""Values of `FINISH_VISITS`, beside `pages`."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from harvester.config import Settings
-    from harvester.warehouse.connect import Connection
+    from harvester.warehouse.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)

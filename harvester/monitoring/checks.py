@@ -10,7 +10,7 @@ from typing import Any
 from harvester.api.catalogue import STREAMS
 from harvester.frontier.leases import Totals
 from harvester.frontier.model import ANSWERS, NOT_BELIEVED
-from harvester.warehouse.connect import Connection
+from harvester.warehouse.connection import Connection
 
 _EARLIER = 10
 """Runs before this one that it is compared with."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harvester.config import Settings
-    from harvester.warehouse.connect import Connection
+    from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "plan")
 

@@ -5,7 +5,7 @@ from typing import Any
 from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
 from harvester.errors import DecodeError, UsageError
-from harvester.warehouse.connect import Connection
+from harvester.warehouse.connection import Connection
 
 _AT_A_TIME = 8
 """Responses that are held at a time."""

@@ -7,7 +7,7 @@ where to look first.
 from dataclasses import dataclass
 from typing import Any
 
-from harvester.warehouse.connect import Connection
+from harvester.warehouse.connection import Connection
 from harvester.warehouse.statements import statements
 
 _SQL = statements(__package__, "reconcile")

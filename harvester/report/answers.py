@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from harvester.warehouse.connect import Connection
+    from harvester.warehouse.connection import Connection
 
 FEWEST = 5
 """People below which a group is not shown apart: a country, a cohort."""

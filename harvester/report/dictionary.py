@@ -12,7 +12,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harvester.warehouse import embedded, schema
 from harvester.warehouse.connect import open_connection
@@ -22,9 +22,7 @@ from harvester.warehouse.tables import SCHEMAS, SOFT_REFERENCES, metadata
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import psycopg
-
-    Connection = psycopg.Connection[tuple[Any, ...]]
+    from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "dictionary")
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from harvester.config import Settings
     from harvester.report.answers import Row
-    from harvester.warehouse.connect import Connection
+    from harvester.warehouse.connection import Connection
 
 PATIENCE = 10.0
 """Seconds that one query may take."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
@@ -11,7 +11,7 @@ from harvester.warehouse.statements import statements
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import psycopg
+    from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "outcomes")
 
@@ -19,7 +19,7 @@ _DRAWN = ("project", "studio")
 """Streams of the things that are drawn by id, which are named like their kind."""
 
 
-def record_outcomes(connection: psycopg.Connection[Any], visits: Iterable[tuple[str, int, bool]]) -> None:
+def record_outcomes(connection: Connection, visits: Iterable[tuple[str, int, bool]]) -> None:
     """Record what visits (stream, entity, whether it was not found) mean for the draws that wait for them."""
     ended = [{"kind": stream, "entity_id": entity, "gone": gone} for stream, entity, gone in visits if stream in _DRAWN]
     if ended:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from harvester.config import Settings
     from harvester.erasure.erase import Rule
-    from harvester.warehouse.connect import Connection
+    from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "samples")
 

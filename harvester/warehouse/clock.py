@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from harvester.warehouse.connect import Connection
+    from harvester.warehouse.connection import Connection
 
 SETTING = "harvester.clock"
 """The server's setting that holds the time. Every session begins with it empty, whatever a database's default is."""

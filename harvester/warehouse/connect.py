@@ -20,8 +20,7 @@ from harvester.warehouse.sqlstates import Cause, cause_of
 
 if TYPE_CHECKING:
     from harvester.config import Settings
-
-Connection = psycopg.Connection[tuple[Any, ...]]
+    from harvester.warehouse.connection import Connection
 
 OLDEST_SERVER = 15
 APPLICATION_NAME = "scratch-harvester"
@@ -77,7 +76,7 @@ def libpq_url(url: str) -> str:
     return f"postgresql://{rest}"
 
 
-def connect(settings: Settings, *, start: bool = True, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
+def connect(settings: Settings, *, start: bool = True, **options: Any) -> Connection:
     """Connect to the warehouse. `options` go to `psycopg.connect`.
 
     Raises:
@@ -86,7 +85,7 @@ def connect(settings: Settings, *, start: bool = True, **options: Any) -> psycop
     return open_connection(database_url(settings, start=start), **options)
 
 
-def open_connection(url: str, *, autocommit: bool = False, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
+def open_connection(url: str, *, autocommit: bool = False, **options: Any) -> Connection:
     """Connect by URL, otherwise as `connect`."""
     url = libpq_url(url)
     try:
@@ -115,7 +114,7 @@ def open_connection(url: str, *, autocommit: bool = False, **options: Any) -> ps
     return connection
 
 
-def _connected(url: str, given: dict[str, Any], settled: dict[str, Any]) -> psycopg.Connection[tuple[Any, ...]]:
+def _connected(url: str, given: dict[str, Any], settled: dict[str, Any]) -> Connection:
     try:
         return psycopg.connect(url, autocommit=True, **settled)
     except psycopg.OperationalError as error:
@@ -123,7 +122,7 @@ def _connected(url: str, given: dict[str, Any], settled: dict[str, Any]) -> psyc
         raise WarehouseError(_in_plain_words(error, given)) from None
 
 
-def _prepare(connection: psycopg.Connection[Any], place: str) -> int:
+def _prepare(connection: Connection, place: str) -> int:
     """Set a new session to what is relied on, and return the number of its server process.
 
     Raises:
@@ -142,9 +141,7 @@ def _prepare(connection: psycopg.Connection[Any], place: str) -> int:
     return int(pid)
 
 
-def _refuse_shared_sessions(
-    connection: psycopg.Connection[Any], url: str, given: dict[str, Any], settled: dict[str, Any]
-) -> None:
+def _refuse_shared_sessions(connection: Connection, url: str, given: dict[str, Any], settled: dict[str, Any]) -> None:
     """Refuse a pooler that lends a server process for one transaction: locks and temporary tables would not be kept.
 
     Refuse one that lends no second process too: a release reads over two connections at once, a pool of workers over
@@ -180,7 +177,7 @@ def _refuse_shared_sessions(
                 )
 
 
-def _pid_within(connection: psycopg.Connection[Any], seconds: float | None) -> int | None:
+def _pid_within(connection: Connection, seconds: float | None) -> int | None:
     """Return the server process behind a connection; None where the pooler has none to lend within some seconds."""
     pgconn = connection.pgconn
     pgconn.send_query(b"SELECT pg_backend_pid()")

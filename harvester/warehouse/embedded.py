@@ -53,6 +53,8 @@ from harvester.errors import WarehouseError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harvester.warehouse.connection import Connection
+
 MAJOR = 18
 DATABASE = "harvester"
 ROLE = "harvester"
@@ -238,7 +240,7 @@ class _Server:
         except KeyError:
             return url  # a user without a name, as containers have: libpq knows peers by name only
 
-    def connection(self, database: str) -> psycopg.Connection[tuple[Any, ...]]:
+    def connection(self, database: str) -> Connection:
         return psycopg.connect(self.url(database), port=_PORT, connect_timeout=10, autocommit=True)
 
     def accepts(self) -> bool:

@@ -22,6 +22,8 @@ from harvester.warehouse.tables import SCHEMAS, metadata
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from harvester.warehouse.connection import Connection
+
 _SQL = statements(__package__, "maintenance")
 
 KEEP_DAYS = 90
@@ -70,7 +72,7 @@ class Maintenance:
 
 
 def maintain(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     *,
     keep_days: int = KEEP_DAYS,
     dry_run: bool = False,
@@ -120,7 +122,7 @@ def maintain(
 
 
 def rewrite(
-    connection: psycopg.Connection[Any], tables: Iterable[str], *, tell: Callable[[str], None] = lambda _: None
+    connection: Connection, tables: Iterable[str], *, tell: Callable[[str], None] = lambda _: None
 ) -> Rewriting:
     """Write the files of tables and their indexes again, so that nothing of deleted rows is left in them.
 
@@ -165,12 +167,12 @@ def rewrite(
     return done
 
 
-def _vacuum_full(connection: psycopg.Connection[Any], schema: str, table: str) -> None:
+def _vacuum_full(connection: Connection, schema: str, table: str) -> None:
     analyse = "FULL" if schema == "pg_catalog" else "FULL, ANALYZE"
     connection.execute(sql.SQL("VACUUM ({}) {}").format(sql.SQL(analyse), sql.Identifier(schema, table)))
 
 
-def forget_statistics(connection: psycopg.Connection[Any], relations: Iterable[str]) -> None:
+def forget_statistics(connection: Connection, relations: Iterable[str]) -> None:
     """Replace what the planner knows of relations, their most common values among it, by what is in them now.
 
     ANALYZE alone keeps the statistics of a relation without rows. Before PostgreSQL 18 only a superuser can remove

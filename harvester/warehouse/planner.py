@@ -1,6 +1,6 @@
 """Settings of PostgreSQL's planner for the statements of a crawl."""
 
-from harvester.warehouse.connect import Connection
+from harvester.warehouse.connection import Connection
 
 _BY_KEY = {
     "enable_hashjoin": "off",

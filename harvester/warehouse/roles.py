@@ -15,7 +15,7 @@ from harvester.errors import WarehouseError
 from harvester.warehouse.tables import READER, SCHEMAS
 
 if TYPE_CHECKING:
-    from typing import Any
+    from harvester.warehouse.connection import Connection
 
 CRAWLER = "harvester_crawler"
 _WRITTEN = ("scratch", "history", "crawl", "account")
@@ -26,7 +26,7 @@ _PURPOSES = {
 }
 
 
-def make_roles(connection: psycopg.Connection[Any]) -> dict[str, str]:
+def make_roles(connection: Connection) -> dict[str, str]:
     """Make the roles where they are missing and give them their rights; return what each may do.
 
     Raises:
@@ -45,7 +45,7 @@ def make_roles(connection: psycopg.Connection[Any]) -> dict[str, str]:
     }
 
 
-def _make(connection: psycopg.Connection[Any], role: str, purpose: str) -> None:
+def _make(connection: Connection, role: str, purpose: str) -> None:
     try:
         connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
     except psycopg.errors.InsufficientPrivilege:
@@ -56,7 +56,7 @@ def _make(connection: psycopg.Connection[Any], role: str, purpose: str) -> None:
     connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(sql.Identifier(role), sql.Literal(purpose)))
 
 
-def _owns_the_tables(connection: psycopg.Connection[Any]) -> bool:
+def _owns_the_tables(connection: Connection) -> bool:
     row = connection.execute(
         "SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class"
         " WHERE relnamespace = ANY(%s::regnamespace[]) AND relkind = 'r'",
@@ -65,7 +65,7 @@ def _owns_the_tables(connection: psycopg.Connection[Any]) -> bool:
     return bool(row and row[0])
 
 
-def grant_rights(connection: psycopg.Connection[Any]) -> None:
+def grant_rights(connection: Connection) -> None:
     """Give the roles that exist their rights on all tables and views. Must be run by the owner of these."""
     if _exists(connection, CRAWLER):
         _grant_to_crawler(connection)
@@ -75,7 +75,7 @@ def grant_rights(connection: psycopg.Connection[Any]) -> None:
             _grant("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}", connection, schema, READER)
 
 
-def _grant_to_crawler(connection: psycopg.Connection[Any]) -> None:
+def _grant_to_crawler(connection: Connection) -> None:
     for schema in SCHEMAS:
         _grant("GRANT USAGE ON SCHEMA {schema} TO {role}", connection, schema, CRAWLER)
     for schema in _WRITTEN:
@@ -91,10 +91,10 @@ def _grant_to_crawler(connection: psycopg.Connection[Any]) -> None:
         _grant(f"REVOKE INSERT, UPDATE, DELETE ON {{schema}}.{kept} FROM {{role}}", connection, "crawl", CRAWLER)
 
 
-def _exists(connection: psycopg.Connection[Any], role: str) -> bool:
+def _exists(connection: Connection, role: str) -> bool:
     return connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone() is not None
 
 
-def _grant(statement: str, connection: psycopg.Connection[Any], schema: str, role: str) -> None:
+def _grant(statement: str, connection: Connection, schema: str, role: str) -> None:
     names = {"schema": sql.Identifier(schema), "role": sql.Identifier(role)}
     connection.execute(sql.SQL(statement).format(**names))

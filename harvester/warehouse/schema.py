@@ -12,7 +12,7 @@ import logging
 import re
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
@@ -25,8 +25,9 @@ from harvester.warehouse.locks import IN_USE, MIGRATING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import psycopg
     from alembic.config import Config
+
+    from harvester.warehouse.connection import Connection
 
 VERSION_SCHEMA = "crawl"
 VERSION_TABLE = "alembic_version"
@@ -57,7 +58,7 @@ def head() -> str:
     return revisions()[-1]
 
 
-def revision(connection: psycopg.Connection[Any]) -> str | None:
+def revision(connection: Connection) -> str | None:
     """Return the revision of a database, None when it was never migrated."""
     found = connection.execute("SELECT to_regclass(%s)", [f"{VERSION_SCHEMA}.{VERSION_TABLE}"]).fetchone()
     if found is None or found[0] is None:
@@ -67,7 +68,7 @@ def revision(connection: psycopg.Connection[Any]) -> str | None:
     return None if row is None else str(row[0])
 
 
-def check_schema(connection: psycopg.Connection[Any]) -> str:
+def check_schema(connection: Connection) -> str:
     """Make sure that a database has the schema that this code was written for, and return its revision.
 
     Raises:
@@ -93,7 +94,7 @@ def _unknown(found: str) -> str:
     return _NOT_RELEASED if _UNRELEASED.fullmatch(found) else _NEWER.format(found)
 
 
-def use_schema(connection: psycopg.Connection[Any]) -> None:
+def use_schema(connection: Connection) -> None:
     """As `check_schema`, and keep the schema as it is for as long as the connection lives.
 
     Raises:
@@ -190,9 +191,9 @@ def _bound(url: str) -> Iterator[Config]:
         engine.dispose()
 
 
-def _driver_connection(config: Config) -> psycopg.Connection[Any]:
+def _driver_connection(config: Config) -> Connection:
     """Return the connection below SQLAlchemy's: both share its transaction."""
-    connection: psycopg.Connection[Any] = config.attributes["connection"].connection.dbapi_connection
+    connection: Connection = config.attributes["connection"].connection.dbapi_connection
     return connection
 
 
@@ -200,7 +201,7 @@ def _revision_of(config: Config) -> str | None:
     return revision(_driver_connection(config))
 
 
-def keep_crawls_out(connection: psycopg.Connection[Any]) -> None:
+def keep_crawls_out(connection: Connection) -> None:
     """Let no crawl begin before the transaction ends.
 
     Raises:

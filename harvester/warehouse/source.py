@@ -15,9 +15,8 @@ from psycopg.rows import class_row
 from harvester.errors import UsageError
 
 if TYPE_CHECKING:
-    import psycopg
-
     from harvester.config import Settings
+    from harvester.warehouse.connection import Connection
 
 SANDBOX_HEADER = "X-Sandbox"
 """Header of each response of the sandbox: its community. The site sends none."""
@@ -61,13 +60,13 @@ def sandbox_of(header: bytes | None) -> str | None:
     return None if not header else "".join(filter(str.isprintable, header.decode("latin-1")))[:100]
 
 
-def read_source(connection: psycopg.Connection[Any]) -> Source | None:
+def read_source(connection: Connection) -> Source | None:
     """Return the source of the warehouse; None before its first response."""
     with connection.cursor(row_factory=class_row(Source)) as cursor:
         return cursor.execute("SELECT api_url, site_url, sandbox FROM crawl.source WHERE id = 1").fetchone()
 
 
-def check_source(connection: psycopg.Connection[Any], settings: Settings) -> Source | None:
+def check_source(connection: Connection, settings: Settings) -> Source | None:
     """Return the source of the warehouse, which the settings must name.
 
     A sandbox may answer at any address: its first response shows whether it is the recorded one.
@@ -81,7 +80,7 @@ def check_source(connection: psycopg.Connection[Any], settings: Settings) -> Sou
     return source
 
 
-def prove_source(connection: psycopg.Connection[Any], answering: Source) -> Source:
+def prove_source(connection: Connection, answering: Source) -> Source:
     """Return the source of the warehouse after a response of `answering`, and record it if it is the first.
 
     Raises:
@@ -100,7 +99,7 @@ def prove_source(connection: psycopg.Connection[Any], answering: Source) -> Sour
     return answering
 
 
-def move_source(connection: psycopg.Connection[Any], answering: Source) -> None:
+def move_source(connection: Connection, answering: Source) -> None:
     """Record that the source of the warehouse answers at other addresses now."""
     connection.execute(
         "UPDATE crawl.source SET api_url = %s, site_url = %s, sandbox = %s WHERE id = 1",

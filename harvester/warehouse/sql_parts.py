@@ -12,7 +12,7 @@ import hashlib
 import re
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
@@ -22,9 +22,7 @@ from harvester.warehouse import as_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import psycopg
-
-    Connection = psycopg.Connection[Any]
+    from harvester.warehouse.connection import Connection
 
 PARTS = (
     "clock",
@@ -150,7 +148,7 @@ def drop(connection: Connection, names: Iterable[str] | None = None) -> set[str]
 
 def _drop_views(connection: Connection, views: set[str]) -> None:
     """Drop views, plain and materialised, each before those that it uses."""
-    kinds = dict(
+    kinds: dict[str, str] = dict(
         connection.execute(
             "SELECT v, CASE relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END"
             " FROM unnest(%s::text[]) AS v JOIN pg_class ON oid = to_regclass(v)",

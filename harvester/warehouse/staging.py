@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from harvester.api.rows import Rows
-
-    Connection = psycopg.Connection[tuple[Any, ...]]
+    from harvester.warehouse.connection import Connection
 
 _Staged = dict[Any, tuple[Any, ...]]
 """Rows by key."""

@@ -25,7 +25,8 @@ from harvester.erasure.erase import erase, load_rule
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Purpose, Seed
 from harvester.frontier.model import Committed, Lease, PageCommit, Rejected, Stale, VisitResult
-from harvester.warehouse.connect import Connection, open_connection
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connection import Connection
 from harvester.warehouse.tables import WRITTEN
 
 pytestmark = pytest.mark.every_postgres

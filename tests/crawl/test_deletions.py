@@ -13,10 +13,12 @@ from harvester.crawl.commit import Writer
 from harvester.frontier import leases
 from harvester.frontier.leases import Purpose
 from harvester.frontier.model import Committed, Lease, PageCommit, VisitResult
-from harvester.warehouse.connect import Connection, open_connection
+from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from harvester.warehouse.connection import Connection
 
 HELD = (1, 2, 3)
 

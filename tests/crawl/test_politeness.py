@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harvester.config import Settings
-    from harvester.warehouse.connect import Connection
+    from harvester.warehouse.connection import Connection
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LOCAL = "http://127.0.0.1:1"

@@ -19,13 +19,14 @@ from harvester.crawl.visits import paginator_of, take_object, take_page, with_ro
 from harvester.frontier import leases
 from harvester.frontier.model import Committed, Stale
 from harvester.frontier.names import BY_NAME
-from harvester.warehouse.connect import Connection, open_connection
+from harvester.warehouse.connect import open_connection
 from harvester.warehouse.upsert import NAME_UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harvester.frontier.model import Lease
+    from harvester.warehouse.connection import Connection
 
 
 def user(number: int, name: str) -> dict[str, Any]:

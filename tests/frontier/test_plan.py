@@ -10,11 +10,12 @@ import pytest
 
 from harvester.api.catalogue import STREAMS
 from harvester.config import load
-from harvester.crawl.commit import Writer, finish_visits
+from harvester.crawl.commit import Writer
 from harvester.frontier import fitting, rates
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Picker, Purpose
 from harvester.frontier.shares import Shares
+from harvester.frontier.visit_ends import finish_visits
 from harvester.monitoring import plan
 from harvester.warehouse.clock import set_clock
 from harvester.warehouse.connect import open_connection
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harvester.frontier.model import Lease
-    from harvester.warehouse.connect import Connection
+    from harvester.warehouse.connection import Connection
 
 STREAM = STREAMS["project_comments"]
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from psycopg import sql
 from scipy import optimize, stats
 
 from harvester.api.catalogue import STREAMS
 from harvester.config import load
-from harvester.crawl.commit import Writer, finish_visits
-from harvester.frontier import fitting, rates
+from harvester.crawl.commit import Writer
+from harvester.frontier import fitting, rates, visit_ends
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Pick, Picker, Purpose
 from harvester.frontier.revisit import PRIOR_DECAY, Group, outlook
+from harvester.frontier.visit_ends import finish_visits
 from harvester.monitoring.plan import read_scope
 from harvester.warehouse.clock import set_clock
-from harvester.warehouse.connect import Connection, open_connection
+from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harvester.frontier.model import Lease
+    from harvester.warehouse.connection import Connection
 
 STREAM = STREAMS["project_comments"]
 SPIDER = rates.QUEUE_NUMBERS[STREAM.spider]
@@ -629,8 +630,8 @@ def test_a_plan_counts_the_pages_that_visits_took(connection: Connection, run: i
 @pytest.mark.every_postgres
 def test_functions_of_rates_are_inlined(connection: Connection) -> None:
     """A function that is called for each row costs more than what it computes."""
-    values = rates.FINISH_VALUES | {"pages": "[]"}
-    plan = str(connection.execute(sql.SQL("EXPLAIN (VERBOSE) ") + rates.FINISH_VISITS, values).fetchall())
+    values = visit_ends.VALUES | {"pages": "[]"}
+    plan = str(connection.execute("EXPLAIN (VERBOSE) " + visit_ends.FINISH_VISITS, values).fetchall())
     assert "jsonb_to_recordset" in plan
     assert "arrival_rate" not in plan
     assert "rate_class" not in plan

@@ -1,0 +1,65 @@
+"""The end of a visit in SQL: what it found becomes a rate, and its entry is due again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from harvester.api.catalogue import STREAMS
+from harvester.frontier import rates
+from harvester.warehouse.statements import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harvester.warehouse.connection import Connection
+
+_SQL = statements(__package__, "visit_ends")
+
+_OLDEST_DAYS = 36_500
+"""Days before which nothing was written, whatever its date says."""
+
+
+def finish_visits(connection: Connection, ended: Sequence[dict[str, Any]]) -> None:
+    """Learn the arrival rates of visited entries, and date their next visits."""
+    connection.execute(FINISH_VISITS, VALUES | {"pages": Jsonb(list(ended))})
+
+
+def birth(entry: str) -> sql.Composed:
+    """Return SQL of when the entity of a frontier entry came to be, of `v.kind`."""
+    return sql.SQL(_SQL["birth"]).format(entity=sql.Identifier(entry, "entity_id"))
+
+
+def _past() -> sql.Composed:
+    """Return SQL of what a first visit shows of the time before it: the dated items of list `k`, faded in `m.days`.
+
+    None counts more for being dated in the future, and none is older than the site: PostgreSQL has errors for an
+    exponential that overflows or underflows.
+    """
+    branches = [
+        sql.SQL(_SQL["past_of_stream"]).format(
+            stream=sql.Literal(stream.name),
+            table=sql.Identifier("scratch", stream.members.table),
+            owner=sql.Identifier(stream.members.owner),
+            dated=sql.Identifier(stream.members.dated),
+            only=sql.SQL(stream.members.only),
+            oldest=sql.Literal(_OLDEST_DAYS),
+        )
+        for stream in STREAMS.values()
+        if stream.members is not None and stream.members.dated is not None and stream.item_weight
+    ]
+    return sql.SQL("CASE k.stream {} END").format(sql.SQL("\n").join(branches))
+
+
+FINISH_VISITS = sql.SQL(_SQL["finish_visits"]).format(birth=birth("o"), past=_past()).as_string()
+"""Rendered once, for it runs in each transaction that ends a visit."""
+VALUES: dict[str, Any] = rates.SCALE | {
+    "activities": list(rates.ACTIVITIES),
+    "forget_days": rates.FORGET_DAYS,
+    "memory_items": rates.MEMORY_ITEMS,
+    "undated_items": rates.UNDATED_ITEMS,
+    "young_days": rates.YOUNG_DAYS,
+    "second_look_days": rates.SECOND_LOOK_DAYS,
+}
