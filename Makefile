@@ -53,11 +53,12 @@ soak: $(TESTED) ## Run the tests that take minutes, and the crawl tests from rep
 bench: $(BENCHED) ## Measure what the documentation claims (BENCH_ARGS="pipeline --record")
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-lint: $(TESTED) ## Check style, types, imports, and the dependencies: used, and not known to be vulnerable
+lint: $(TESTED) ## Check style, types, imports, dead code, and the dependencies: used, and not known to be vulnerable
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo --no-cache
+	@$(BIN)/vulture
 	@$(BIN)/deptry harvester
 	@$(AUDIT)
 

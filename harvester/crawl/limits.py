@@ -7,11 +7,17 @@ from harvester.crawl.session import Session
 
 
 class Limits:
-    """Compares what a run has used with its bounds. `bounded` stays true once a bound was reached."""
+    """Compares what a run has used with its bounds.
+
+    Attributes:
+        bounded: True once a bound was reached.
+        pages: The pages that were stored so far.
+    """
 
     def __init__(self, session: Session, bounds: Bounds) -> None:
         self.bounds = bounds
         self.bounded = False
+        self.pages = 0
         self._session = session
         self._began = 0.0
 
@@ -28,13 +34,13 @@ class Limits:
         """Return whether the run was interrupted or its bounds are reached, so that no further visit may begin."""
         if self._session.interrupted:
             return True
-        requests, seconds = self.bounds.requests, self.bounds.seconds
-        if (requests is not None and self._session.requests >= requests) or (
-            seconds is not None and self.elapsed >= seconds
-        ):
+        bounds = self.bounds
+        used = ((self._session.requests, bounds.requests), (self.elapsed, bounds.seconds), (self.pages, bounds.pages))
+        if any(bound is not None and number >= bound for number, bound in used):
             self.bounded = True
         return self.bounded
 
     def at_once(self, most: int) -> int:
-        """Return the number of concurrent visits, no more than the bound on requests allows."""
-        return most if self.bounds.requests is None else min(most, self.bounds.requests - self._session.requests)
+        """Return the number of concurrent visits, no more than the bounds on requests and pages allow."""
+        used = ((self._session.requests, self.bounds.requests), (self.pages, self.bounds.pages))
+        return min(most, *(most if bound is None else bound - number for number, bound in used))

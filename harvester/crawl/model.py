@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Bounds:
-    """When a crawl stops although more is due; None is no bound."""
+    """When a crawl stops although more is due; None is no bound. `pages`: those that are stored."""
 
     requests: int | None = None
     seconds: float | None = None
+    pages: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any, Self
 from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
+from twisted.python.failure import Failure
 
 from harvester.crawl.futures import set_error, set_result
 from harvester.crawl.items import Page
 from harvester.crawl.visits import with_rows
 from harvester.errors import HarvesterError, WarehouseError
-from harvester.frontier.model import Rejected
+from harvester.frontier.model import Committed, Rejected
 from harvester.monitoring.checks import findings
 
 if TYPE_CHECKING:
-    from twisted.python.failure import Failure
-
     from harvester.crawl.spider import FrontierSpider
 
 
@@ -66,6 +65,7 @@ class WarehousePipeline:
         except Exception as error:  # noqa: BLE001  (handed to the visit)
             set_error(item.result, error)
         else:
+            self.spider.limits.pages += result == Committed()
             set_result(item.result, result)
         return item
 
@@ -74,7 +74,7 @@ class WarehousePipeline:
         self._note_unstored(item)
         set_result(item.result, Rejected(f"dropped by an item pipeline: {exception}"))
 
-    def item_error(self, item: Page, failure: "Failure") -> None:
+    def item_error(self, item: Page, failure: Failure) -> None:
         """End the crawl with the error of a pipeline."""
         self._note_unstored(item)
         error: Any = failure.value

@@ -11,6 +11,7 @@ from typing import Any
 
 from scrapy import Request, Spider
 from scrapy.http import Response
+from scrapy.settings import BaseSettings
 
 from harvester.api.catalogue import streams_of
 from harvester.api.stream import Kind, Stream
@@ -64,10 +65,7 @@ class FrontierSpider(Spider):
         self.session.settings.check_crawl_allowed()
         self.target = _target(self.arguments)
         if self.alone:
-            # Scrapy's own extension would wait for requests that visits go on to send.
-            requests = self.crawler.settings.getint("CLOSESPIDER_PAGECOUNT")
-            seconds = self.crawler.settings.getfloat("CLOSESPIDER_TIMEOUT")
-            self.limits.bounds = Bounds(requests or None, seconds or None)
+            self.limits.bounds = _bounds(self.crawler.settings)
 
     @property
     def most_at_once(self) -> int:
@@ -131,6 +129,18 @@ class FrontierSpider(Spider):
     async def _download(self, request: Request) -> Response:
         assert self.crawler.engine is not None
         return await self.crawler.engine.download_async(request)
+
+
+def _bounds(settings: BaseSettings) -> Bounds:
+    """Read the bounds of Scrapy's CloseSpider, whose own way would wait for requests that visits go on to send."""
+    for name in ("CLOSESPIDER_ERRORCOUNT", "CLOSESPIDER_TIMEOUT_NO_ITEM", "CLOSESPIDER_PAGECOUNT_NO_ITEM"):
+        if settings.getint(name):
+            raise UsageError(f"{name}: not supported, but CLOSESPIDER_PAGECOUNT, _ITEMCOUNT and _TIMEOUT are")
+    return Bounds(
+        requests=settings.getint("CLOSESPIDER_PAGECOUNT") or None,
+        seconds=settings.getfloat("CLOSESPIDER_TIMEOUT") or None,
+        pages=settings.getint("CLOSESPIDER_ITEMCOUNT") or None,
+    )
 
 
 def _target(arguments: dict[str, Any]) -> tuple[Kind, int] | None:

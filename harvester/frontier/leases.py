@@ -223,13 +223,6 @@ class Picker:
                 self._reach = {queue: max(_LEAST_REACH, 2 * number) for queue, number in taken.items()}
                 return [Pick(*entry) for *entry, _ in best]
 
-    def explain(self, connection: Connection, streams: Sequence[str]) -> list[str]:
-        """Return the plan of the search, with what it read: for tests."""
-        queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].item_weight})
-        values = self._head_values(queues, [self._reach.get(queue, _LEAST_REACH) for queue in queues])
-        plan = connection.execute(sql.SQL("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) ") + _HEADS, values)
-        return [str(line) for (line,) in plan.fetchall()]
-
     def _head_values(self, queues: list[int], reach: list[int]) -> dict[str, Any]:
         return {
             "queues": queues,

@@ -116,6 +116,17 @@ def test_settings_of_scrapy_do_what_they_say(
     assert done.returncode == 0, done.stderr
     assert last_run() == ("bounded", 2)
     assert "Spider opened" in done.stderr
+    ((stored,),) = harvester.query("SELECT sum(position) FROM crawl.frontier")
+    done = scrapy(harvester, *target, "-s", "CLOSESPIDER_ITEMCOUNT=1")
+    assert done.returncode == 0, done.stderr
+    assert last_run()[0] == "bounded"
+    # A list's page, and that of its project, which the first page of a list waits for.
+    assert harvester.query("SELECT sum(position) - %s FROM crawl.frontier", stored)[0][0] in (1, 2)
+    refused = scrapy(harvester, *target, "-s", "CLOSESPIDER_ERRORCOUNT=1")
+    (line,) = refused.stderr.splitlines()
+    assert line.endswith(
+        "CLOSESPIDER_ERRORCOUNT: not supported, but CLOSESPIDER_PAGECOUNT, _ITEMCOUNT and _TIMEOUT are"
+    )
 
     pipelines = {name: f'ITEM_PIPELINES={{"chatty.{name}": 200}}' for name in ("Drop", "Fail")}
     done = scrapy(harvester, *target, "-s", pipelines["Drop"], PYTHONPATH=str(tmp_path))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from psycopg import sql
 from scipy import optimize, stats
 
 from harvester.api.catalogue import STREAMS
@@ -489,7 +490,10 @@ def test_a_lease_reads_the_index_and_not_the_table(connection: Connection) -> No
         [STREAM.name, START, START, SPIDER * rates.CLASSES],
     )
     connection.execute("ANALYZE crawl.frontier")
-    plan = "\n".join(Picker(min_gain=0.5).explain(connection, NAMES))
+    queues = rates.queues({STREAM.spider})
+    values = Picker(min_gain=0.5)._head_values(queues, [4] * len(queues))
+    explained = connection.execute(sql.SQL("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) ") + frontier._HEADS, values)
+    plan = "\n".join(str(line) for (line,) in explained.fetchall())
     assert "frontier_queue_idx" in plan
     assert "Seq Scan" not in plan
 
