@@ -42,7 +42,7 @@ def main() -> None:
     if due_only:
         make_due(settings, full="audit" in words)
     session = Session(settings, "bench")
-    run_spider(SameWalk, session=session, progress=False, due_only=due_only)
+    run_spider(SameWalk, session=session, due_only=due_only)
     print(json.dumps(session.counts.as_json()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -48,15 +49,21 @@ def crawl(
 
     Exit with status 3 if the crawl finished but looks anomalous compared with earlier runs.
     """
+    from harvester.cli.progress import Progress
+    from harvester.crawl.model import no_display
     from harvester.crawl.run import CrawlOptions, work_for
     from harvester.crawl.run import crawl as run
 
     if log_json:
         os.environ["HARVESTER_LOG_JSON"] = "1"  # for workers of our own too
+    log_json = settings().log_json
+    display = partial(Progress, as_json=log_json)
     order = CrawlOptions(tuple(spider or ()), refresh, audit, max_requests, max_minutes, workers, share)
-    summary = (
-        run(settings(), order) if parent_run is None else work_for(settings(), parent_run, order, due_only=due_only)
-    )
+    if parent_run is None:
+        summary = run(settings(), order, display)
+    else:
+        shows = display if log_json else no_display
+        summary = work_for(settings(), parent_run, order, shows, due_only=due_only)
     if as_json:
         output.print_json(summary.as_json())
     else:
@@ -70,11 +77,7 @@ app.add_typer(seed.app, name="seed", rich_help_panel=PANEL)
 
 def _show_summary(summary: Any) -> None:
     console = output.console()
-    numbers = ("inserted", "updated", "unchanged")
-    table = output.table("table", *numbers, numbers=numbers)
-    for name, counts in summary.counts.items():
-        table.add_row(name, *(f"{number:,}" for number in counts.values()))
-    console.print(table)
+    console.print(output.table_of_counts({name: tuple(counts.values()) for name, counts in summary.counts.items()}))
     words = {
         "done": "nothing more is due",
         "bounded": "bound met",

@@ -24,7 +24,7 @@ from harvester.errors import HarvesterError, OutputError, UsageError
 from harvester.signals import INTERRUPTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from rich.console import Console
     from rich.table import Table
@@ -134,6 +134,15 @@ def table(
     made = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
     for name in columns:
         made.add_column(name, justify="right" if name in numbers else "left", no_wrap=name in no_wrap)
+    return made
+
+
+def table_of_counts(counts: Mapping[str, Sequence[int]]) -> Table:
+    """Return a table of the rows inserted, updated and unchanged in each table of the warehouse."""
+    numbers = ("inserted", "updated", "unchanged")
+    made = table("table", *numbers, numbers=numbers)
+    for name, row in counts.items():
+        made.add_row(name, *(f"{number:,}" for number in row))
     return made
 
 

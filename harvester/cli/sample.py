@@ -49,64 +49,44 @@ Certain = Annotated[
 ]
 
 
-@app.command(epilog=example("harvester seed sample projects 5000 --up-to 1330000000 --seed 7"))
-def projects(
-    count: Count,
-    first: First = 1,
-    up_to: Last = None,
-    strata: Strata = None,
-    allocation: Shares = Allocation.PROPORTIONAL,
-    pilot: PilotDesign = None,
-    certain: Certain = 0,
-    clusters: Clusters = False,
-    depth: Depth = None,
-    seed: RandomSeed = None,
-    as_json: AsJson = False,
-) -> None:
-    """Draw project ids. Most ids are of nothing that is visible: such a miss costs one request and is recorded."""
-    _draw_ids(
-        as_json=as_json,
-        kind="project",
-        count=count,
-        first=first,
-        up_to=up_to,
-        strata=strata,
-        allocation=allocation,
-        pilot=pilot,
-        certain=certain,
-        depth=_depth(depth, clusters=clusters),
-        seed=_seed(seed),
+def _add_draw_of_ids(kind: str, command: str) -> None:
+    """Add the command that draws ids of a kind; `command` is its example."""
+
+    @app.command(
+        f"{kind}s",
+        epilog=example(command),
+        help=f"Draw {kind} ids. Most are ids of nothing visible: such a miss costs one request and is recorded.",
     )
+    def draw(
+        count: Count,
+        first: First = 1,
+        up_to: Last = None,
+        strata: Strata = None,
+        allocation: Shares = Allocation.PROPORTIONAL,
+        pilot: PilotDesign = None,
+        certain: Certain = 0,
+        clusters: Clusters = False,
+        depth: Depth = None,
+        seed: RandomSeed = None,
+        as_json: AsJson = False,
+    ) -> None:
+        _draw_ids(
+            as_json=as_json,
+            kind=kind,
+            count=count,
+            first=first,
+            up_to=up_to,
+            strata=strata,
+            allocation=allocation,
+            pilot=pilot,
+            certain=certain,
+            depth=_depth(depth, clusters=clusters),
+            seed=_seed(seed),
+        )
 
 
-@app.command(epilog=example("harvester seed sample studios 1000 --up-to 51700000"))
-def studios(
-    count: Count,
-    first: First = 1,
-    up_to: Last = None,
-    strata: Strata = None,
-    allocation: Shares = Allocation.PROPORTIONAL,
-    pilot: PilotDesign = None,
-    certain: Certain = 0,
-    clusters: Clusters = False,
-    depth: Depth = None,
-    seed: RandomSeed = None,
-    as_json: AsJson = False,
-) -> None:
-    """Draw studio ids. Most ids are of nothing that is visible: such a miss costs one request and is recorded."""
-    _draw_ids(
-        as_json=as_json,
-        kind="studio",
-        count=count,
-        first=first,
-        up_to=up_to,
-        strata=strata,
-        allocation=allocation,
-        pilot=pilot,
-        certain=certain,
-        depth=_depth(depth, clusters=clusters),
-        seed=_seed(seed),
-    )
+_add_draw_of_ids("project", "harvester seed sample projects 5000 --up-to 1330000000 --seed 7")
+_add_draw_of_ids("studio", "harvester seed sample studios 1000 --up-to 51700000")
 
 
 @app.command(epilog=example("harvester seed sample panel 1200 --rotate 1/12 --up-to 1330000000"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,9 @@ from harvester.cli.base import AsJson, example, group, settings
 
 if TYPE_CHECKING:
     from harvester.api.stream import Kind
+
+_SHOWN_FROM = 50
+"""Names above which their lookup shows its progress."""
 
 app = group("Put users, projects, studios, rankings or samples in scope.")
 
@@ -44,10 +48,16 @@ def seed_users(
     Each name is looked up at the site, which costs one request.
     """
     from harvester.api.stream import Kind
+    from harvester.cli.progress import Progress
+    from harvester.crawl.model import no_display
     from harvester.crawl.seeding import seed_ids
     from harvester.crawl.seeding import seed_users as seed
 
-    counts = seed_ids(settings(), Kind.USER, names, depth) if by_id else seed(settings(), names, depth)
+    if by_id:
+        counts = seed_ids(settings(), Kind.USER, names, depth)
+    else:
+        display = partial(Progress, as_json=settings().log_json) if len(names) > _SHOWN_FROM else no_display
+        counts = seed(settings(), names, depth, display)
     output.emit(_facts(Kind.USER, counts, depth), _show, as_json=as_json)
 
 

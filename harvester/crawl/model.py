@@ -1,6 +1,7 @@
 """Types that the parts of a crawl share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 
@@ -27,3 +28,12 @@ class Figures:
     retries: int = 0
     postponed: int = 0
     trouble: str | None = None
+
+
+Display = Callable[[Callable[[], Figures | None]], AbstractContextManager[object]]
+"""Shows the progress of a crawl while its context is open, asking for the figures now and then."""
+
+
+def no_display(_: Callable[[], Figures | None]) -> AbstractContextManager[object]:
+    """Show nothing."""
+    return nullcontext()

@@ -15,8 +15,7 @@ from scrapy.settings import Settings as ScrapySettings
 from harvester.api.catalogue import STREAMS, streams_of
 from harvester.api.stream import Stream
 from harvester.config import Settings
-from harvester.crawl.model import Bounds, Figures
-from harvester.crawl.progress import Progress
+from harvester.crawl.model import Bounds, Display, Figures, no_display
 from harvester.crawl.session import Session
 from harvester.crawl.spider import FrontierSpider
 from harvester.crawl.worker_pool import WorkerPool
@@ -95,7 +94,7 @@ class CrawlOptions:
         return Bounds(self.max_requests, None if self.max_minutes is None else 60 * self.max_minutes)
 
 
-def crawl(settings: Settings, order: CrawlOptions, *, progress: bool = True) -> Summary:
+def crawl(settings: Settings, order: CrawlOptions, display: Display = no_display) -> Summary:
     """Visit what is due until nothing is, or a bound is met. Runs once a process, as event loops do.
 
     With `refresh` everything in scope is due, incrementally; with `audit` too, and every list is read in full.
@@ -117,20 +116,22 @@ def crawl(settings: Settings, order: CrawlOptions, *, progress: bool = True) -> 
             leases.recover(connection, 0)
             leases.refresh(connection, names, full=order.audit)
     if order.workers > 1:
-        return _crawl_with_workers(settings, order, names, progress=progress)
+        return _crawl_with_workers(settings, order, names, display)
     session = Session(settings, order.command)
     spider = run_spider(
-        HarvestSpider, session=session, bounds=order.bounds, progress=progress, chosen=chosen, due_only=due_only
+        HarvestSpider, session=session, bounds=order.bounds, display=display, chosen=chosen, due_only=due_only
     )
     return _summary(spider)
 
 
-def work_for(settings: Settings, parent_run: int, order: CrawlOptions, *, due_only: bool) -> Summary:
+def work_for(
+    settings: Settings, parent_run: int, order: CrawlOptions, display: Display = no_display, *, due_only: bool
+) -> Summary:
     """Be one worker of several: as `crawl`, without what is done once for all of them."""
     chosen = _checked(settings, order)
     session = Session(_budgeted(settings, order), "crawl", parent_run)
     spider = run_spider(
-        HarvestSpider, session=session, bounds=order.bounds, progress=False, chosen=chosen, due_only=due_only
+        HarvestSpider, session=session, bounds=order.bounds, display=display, chosen=chosen, due_only=due_only
     )
     return _summary(spider)
 
@@ -161,11 +162,11 @@ def _budgeted(settings: Settings, order: CrawlOptions) -> Settings:
     return settings if order.share is None else settings.model_copy(update={"shares": {order.share: 1.0}})
 
 
-def _crawl_with_workers(settings: Settings, order: CrawlOptions, names: list[str], *, progress: bool) -> Summary:
+def _crawl_with_workers(settings: Settings, order: CrawlOptions, names: list[str], display: Display) -> Summary:
     due_only = order.refresh or order.audit
     pool = WorkerPool(settings, order.spiders, names, order.workers, order.bounds, due_only=due_only, share=order.share)
     began = time.monotonic()
-    outcome = pool.work(order.command, progress=progress)
+    outcome = pool.work(order.command, display)
     return Summary(
         outcome=outcome,
         requests=pool.totals.requests,
@@ -199,7 +200,7 @@ def run_spider(
     *,
     session: Session,
     bounds: Bounds | None = None,
-    progress: bool = True,
+    display: Display = no_display,
     **attributes: Any,
 ) -> Any:
     """Run one spider to its end under Scrapy's engine, and return it. Raises what made it fail."""
@@ -212,7 +213,7 @@ def run_spider(
         process = AsyncCrawlerProcess(scrapy_settings({"LOG_INSTALL_ROOT_HANDLER": not as_json}))
         crawler = process.create_crawler(type(spider_class.__name__, (spider_class,), attributes))
         running = process.crawl(crawler, session=session, bounds=bounds)
-        with Progress(lambda: _figures(crawler), shown=progress, as_json=as_json):
+        with display(lambda: _figures(crawler)):
             process.start(install_signal_handlers=False)
     if as_json:
         spider = crawler.spider

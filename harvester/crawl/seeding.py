@@ -14,6 +14,7 @@ from harvester.config import Settings
 from harvester.crawl.archive import Part
 from harvester.crawl.commit import Writer
 from harvester.crawl.fetch import Fetched, Unusable
+from harvester.crawl.model import Display, no_display
 from harvester.crawl.rate_limit import Interrupted
 from harvester.crawl.run import run_spider
 from harvester.crawl.session import Session
@@ -39,7 +40,7 @@ class NotFoundError(Stop):
     """A named entity does not exist at the site."""
 
 
-def seed_users(settings: Settings, names: Sequence[str], depth: int) -> tuple[int, int]:
+def seed_users(settings: Settings, names: Sequence[str], depth: int, display: Display = no_display) -> tuple[int, int]:
     """Put users in scope by name; return how many are new and how many were known.
 
     Each name is looked up at the site (one request), since everything is kept by id.
@@ -58,7 +59,7 @@ def seed_users(settings: Settings, names: Sequence[str], depth: int) -> tuple[in
         if any(rule.names(NAME, name) for name in names):
             raise UsageError(_ERASED)
     session = Session(settings, f"seed users ({len(names)})")
-    spider = run_spider(LookupSpider, session=session, progress=len(names) > 50, names=list(dict.fromkeys(names)))
+    spider = run_spider(LookupSpider, session=session, display=display, names=list(dict.fromkeys(names)))
     if spider.outcome == "interrupted":
         raise KeyboardInterrupt
     missing = [name for name, rows in spider.found.items() if rows is None]

@@ -22,8 +22,7 @@ from urllib.request import urlopen
 import psycopg
 
 from harvester.config import Settings
-from harvester.crawl.model import Bounds, Figures
-from harvester.crawl.progress import Progress
+from harvester.crawl.model import Bounds, Display, Figures
 from harvester.errors import HarvesterError, WarehouseError
 from harvester.frontier import leases
 from harvester.frontier.request_rate import adopt_rate
@@ -99,7 +98,7 @@ class WorkerPool:
     _looked: float = 0.0
     _lost: int = 0
 
-    def work(self, command: str, *, progress: bool) -> str:
+    def work(self, command: str, display: Display) -> str:
         """Run them all to their end and return the outcome.
 
         Raises:
@@ -111,9 +110,9 @@ class WorkerPool:
         if self.settings.log_json:
             log_as_json()
         with handle_end(self._stop):
-            return self._work(command, progress=progress)
+            return self._work(command, display)
 
-    def _work(self, command: str, *, progress: bool) -> str:
+    def _work(self, command: str, display: Display) -> str:
         with connect(self.settings, autocommit=True) as connection:
             _check_sandbox(connection, self.settings)
             self.run = leases.begin_run(connection, self.settings, f"{command} --workers {self.size}")
@@ -121,7 +120,7 @@ class WorkerPool:
         try:
             for share in _shares(self.bounds.requests, self.size):
                 self._start(share)
-            with Progress(lambda: self._figures, shown=progress, as_json=self.settings.log_json):
+            with display(lambda: self._figures):
                 self._watch()
         finally:
             for worker in self._workers:  # only if something went wrong here

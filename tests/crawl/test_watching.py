@@ -12,8 +12,8 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from harvester.cli import progress
 from harvester.config import load
-from harvester.crawl import progress
 from harvester.crawl.model import Bounds
 from harvester.errors import WarehouseError
 from harvester.frontier.leases import Totals
@@ -105,7 +105,7 @@ def test_progress_is_an_event_too(monkeypatch: pytest.MonkeyPatch, caplog: pytes
             told.set()
         return figures
 
-    with caplog.at_level("INFO", logger="harvester"), progress.Progress(look, shown=False, as_json=True):
+    with caplog.at_level("INFO", logger="harvester"), progress.Progress(look, as_json=True):
         assert told.wait(20)
     assert (caplog.records[0].getMessage(), caplog.records[0].__dict__["tables"]) == ("progress", {"users": [3, 2, 1]})
 

@@ -10,9 +10,9 @@ from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from harvester.cli.output import table_of_counts
 from harvester.crawl.model import Figures
 from harvester.logs import event
 
@@ -26,9 +26,8 @@ _REFRESHES_PER_SECOND = 4
 class Progress:
     """Display of a crawl's progress on standard error, while it runs."""
 
-    def __init__(self, figures: Callable[[], Figures | None], *, shown: bool, as_json: bool = False) -> None:
+    def __init__(self, figures: Callable[[], Figures | None], *, as_json: bool = False) -> None:
         self._figures = figures
-        self._shown = shown or as_json
         self._as_json = as_json
         self._console = Console(stderr=True)
         self._ended = threading.Event()
@@ -36,8 +35,6 @@ class Progress:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        if not self._shown:
-            return self
         if self._console.is_terminal and not self._as_json:
             self._live = Live(
                 console=self._console,
@@ -78,12 +75,7 @@ class Progress:
         figures = self._figures()
         if figures is None:
             return Group(Text("starting", style="cyan"))
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("table")
-        for name in ("inserted", "updated", "unchanged"):
-            table.add_column(name, justify="right")
-        for name, numbers in sorted(figures.tables.items()):
-            table.add_row(name, *(f"{number:,}" for number in numbers))
+        table = table_of_counts(dict(sorted(figures.tables.items())))
         status = Text(_line(figures), style="cyan")
         if figures.stopping:
             status.append("  stopping: finishing what is in flight", style="yellow")
