@@ -26,6 +26,7 @@ export UV_SYSTEM_CERTS ?= 1
 export UV_PYTHON_DOWNLOADS := never
 # Every command of the demo and the tests is a process: compiled modules halve its start.
 export UV_COMPILE_BYTECODE := 1
+unexport PYTHONDONTWRITEBYTECODE
 # A virtual environment of the caller's is not ours to fill.
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from psycopg import sql
-from scipy import optimize, stats
 
 from harvester.api.catalogue import STREAMS
 from harvester.config import load
@@ -203,6 +202,8 @@ def put_observed(connection: Connection, news: Any, exposure: Any, stratum: int 
 @pytest.mark.parametrize(("shape", "rate"), [(0.5, 0.1), (0.25, 0.004), (2.0, 0.02)])
 def test_the_prior_is_the_most_likely_one(shape: float, rate: float, connection: Connection) -> None:
     """Counts of gamma distributed rates: mean and shape are those that scipy finds most likely, at low rates too."""
+    from scipy import optimize, stats  # they take 0.6 s to import, in every worker
+
     rng = np.random.default_rng(2)
     true = rng.gamma(shape, rate / shape, 4000)
     exposure = rng.uniform(10, 700, 4000) * rng.choice([0.1, 1.0], 4000)
