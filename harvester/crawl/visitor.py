@@ -162,9 +162,11 @@ class Visitor:
                 page, step = take_page(lease, paginator, records, answer.odd_items)
                 dates = would_date(lease, page) and await self._session.call(deletions.misses, page)
                 is_doubtful = self._control.mistakes() and stream.kind in DETAIL
-                in_doubt = dates or is_doubtful or page_in_doubt(lease, records, begins=part.first)
+                in_doubt = dates or is_doubtful or page_in_doubt(lease, records, answer.odd_items, begins=part.first)
                 if not in_doubt and part.first and records and stream.kind in DETAIL:
-                    is_doubtful = not (speaks_for_itself(lease, records) or await self._is_identified(lease))
+                    is_doubtful = not (
+                        speaks_for_itself(lease, records, answer.odd_items) or await self._is_identified(lease)
+                    )
                 if in_doubt or is_doubtful:
                     first = not lease.anchors and not dates and not is_doubtful
                     if not await self._is_its_own(lease, absent=records is None, first=first):

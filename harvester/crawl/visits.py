@@ -279,7 +279,7 @@ def object_in_doubt(lease: Lease, records: Sequence[Any] | None) -> bool:
     return stream.is_by_owner_name and stream.gone is not None and records is None
 
 
-def page_in_doubt(lease: Lease, records: Sequence[Any] | None, *, begins: bool) -> bool:
+def page_in_doubt(lease: Lease, records: Sequence[Any] | None, aside: Sequence[OddItem] = (), *, begins: bool) -> bool:
     """Return whether a page of a list counts only once its entity has answered; `begins`: it is the visit's first.
 
     That is: it is another account's, it is not found by a name although it held something, or it does not connect with
@@ -291,7 +291,7 @@ def page_in_doubt(lease: Lease, records: Sequence[Any] | None, *, begins: bool) 
         return begins and (stream.is_by_name or stream.is_by_owner_name) and bool(lease.anchors)
     if stream.answers_for is not None:
         return stream.answers_for_another(lease.visit.entity_id, records)
-    return begins and _may_be_another(lease, records)
+    return begins and _may_be_another(lease, records, aside)
 
 
 def would_date(lease: Lease, page: PageCommit) -> bool:
@@ -306,7 +306,7 @@ def would_date(lease: Lease, page: PageCommit) -> bool:
     return visit_result is not None and visit_result.whole and (lease.has_missing_items or visit_result.twice)
 
 
-def _may_be_another(lease: Lease, records: Sequence[Any]) -> bool:
+def _may_be_another(lease: Lease, records: Sequence[Any], aside: Sequence[OddItem]) -> bool:
     """Return whether the first page of a visit may be of another account, project or studio."""
     stream = lease.visit.stream
     if not records or stream.kind not in DETAIL:
@@ -315,21 +315,22 @@ def _may_be_another(lease: Lease, records: Sequence[Any]) -> bool:
         return stream.is_by_name and not is_recent(lease.proven_seconds)
     if not stream.is_by_name:
         # What is asked for by its id is seldom another thing: a single item of before is enough.
-        return len(lease.anchors) >= EVIDENCE and not _connects(lease, records, exclusive=True)
+        return len(lease.anchors) >= EVIDENCE and not _connects(lease, records, aside, exclusive=True)
     # Where a visit was left nothing tells how long ago that was.
-    return lease.state is not None or not _connects(lease, records)
+    return lease.state is not None or not _connects(lease, records, aside)
 
 
-def speaks_for_itself(lease: Lease, records: Sequence[Any]) -> bool:
+def speaks_for_itself(lease: Lease, records: Sequence[Any], aside: Sequence[OddItem] = ()) -> bool:
     """Return whether the first page of a visit shows whose list it is, by an id or by what is certified of the list."""
     stream = lease.visit.stream
-    return stream.answers_for_it(lease.visit.entity_id, records) or (bool(lease.anchors) and _connects(lease, records))
+    shows_it = stream.answers_for_it(lease.visit.entity_id, records)
+    return shows_it or (bool(lease.anchors) and _connects(lease, records, aside))
 
 
-def _connects(lease: Lease, records: Sequence[Any], *, exclusive: bool = False) -> bool:
+def _connects(lease: Lease, records: Sequence[Any], aside: Sequence[OddItem], *, exclusive: bool = False) -> bool:
     stream = lease.visit.stream
     exclusive |= stream.members is not None and stream.members.table.endswith("_comments")
-    return connects(lease.anchors or (), [entry.id for entry in entries(stream, records)], exclusive=exclusive)
+    return connects(lease.anchors or (), [entry.id for entry in entries(stream, records, aside)], exclusive=exclusive)
 
 
 def listing(stream: Stream) -> offset.Listing:
