@@ -204,7 +204,7 @@ class Visitor:
         if not is_known and control.has_found():
             return None
         async with self._controls[name]:
-            if control.has_found_since(name, at):
+            if control.has_found_since(name, at) if is_known else control.has_found():
                 return None
             if control.is_doubted(name):
                 return _ALL_MISSING
