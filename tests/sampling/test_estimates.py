@@ -14,7 +14,19 @@ from harvester.errors import UsageError
 from harvester.sampling.outcomes import record_outcomes
 from harvester.sampling.samples import IdPlan, WalkPlan, advance, draw_authors, draw_ids, draw_walks, start_wave
 
-T_QUANTILES = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706, 9: 2.2622, 19: 2.0930, 30: 2.0423, 10**6: 1.9600}
+T_QUANTILES = {
+    1: 12.7062,
+    1.99: 12.7062,
+    2 - 1e-12: 4.3027,
+    2: 4.3027,
+    3: 3.1824,
+    4: 2.7764,
+    5: 2.5706,
+    9: 2.2622,
+    19: 2.0930,
+    30: 2.0423,
+    10**6: 1.9600,
+}
 
 
 def rows(connection: psycopg.Connection[Any], *arguments: Any) -> dict[str, tuple[float, ...]]:
@@ -173,6 +185,13 @@ def test_an_unsupported_interval_is_null_and_says_why(database: str) -> None:
         # A share of none of ten is another matter: the rule of three.
         shares = rows(connection, alike, [entity for (entity,) in drawn[:10]], [0.0] * 10)
         assert shares["mean"][2:4] == pytest.approx([0, 1 - 0.025 ** (1 / 10)])
+        # All alike but for rounding is alike, with weights and values that no float holds.
+        parts = draw_ids(connection, IdPlan(count=60, seed=1, first=7001, up_to=10_100, strata="8002,9003"))
+        drawn = connection.execute("SELECT entity_id FROM crawl.draws WHERE design_id = %s", [parts]).fetchall()
+        store(connection, parts, {entity: 2 for (entity,) in drawn[::2]})
+        found = rows(connection, parts, [entity for (entity,) in drawn[::2]], [0.7] * 30)
+        assert found["mean"][:4] == [pytest.approx(0.7), 0, None, None]
+        assert found["mean"][8] == "no interval: fewer than two hits, or no two that differ"
         # Where the weights differ, so many draws know as much as fewer of equal weight (Kish).
         unequal = draw_ids(
             connection, IdPlan(count=60, seed=1, first=3001, up_to=7000, strata="3101,5001", allocation="equal")
@@ -332,6 +351,13 @@ def test_random_walks_vary_as_expected(database: str) -> None:
         once = rows(connection, design, [user], [1.0])["mean"]
         assert once[:4] == [1, None, None, None]
         assert once[8] == "no interval: one random walk has no variance"
+        # None of those who were met: no more than lets six random walks miss them once in forty times.
+        users = sorted({user for _, user, _, _ in steps})
+        none, each, alike = (rows(connection, design, users, [y] * len(users))["mean"] for y in (0.0, 1.0, 0.7))
+        assert none[:4] == pytest.approx([0, 0, 0, 1 - 0.025 ** (1 / 6)])
+        assert each[:4] == pytest.approx([1, 0, 0.025 ** (1 / 6), 1])
+        assert alike[:4] == [pytest.approx(0.7), 0, None, None]
+        assert alike[8] == "no interval: no two users who were met differ"
 
 
 def test_random_walks_meet_users_as_often_as_their_measure_says(database: str) -> None:

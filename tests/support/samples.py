@@ -108,7 +108,8 @@ class Sample:
     name: str
     strata: dict[str, int]
     entity: Ints
-    stratum: list[str]
+    stratum: Ints
+    """The place of the stratum in `strata`."""
     state: Ints
     earlier: Ints | None = None
     """Of a panel: what became of the units in its first wave."""
@@ -148,7 +149,7 @@ def draw(
     state = np.where(population.there[entity], HIT, MISS)
     state[random.random(len(entity)) < 2 * failing * (1 - entity / population.size)] = FAILED
     state[turn > visited] = WAITS
-    stratum = [stratum for stratum, ids in drawn.items() for _ in ids]
+    stratum = np.repeat(np.arange(len(drawn)), [len(ids) for ids in drawn.values()])
     return Sample(name, {stratum: len(ids) for stratum, (ids, _) in parts.items()}, entity, stratum, state)
 
 
@@ -238,10 +239,10 @@ def load(connection: psycopg.Connection[Any], samples: Sequence[Sample]) -> None
     connection.execute(f"CREATE TEMP TABLE simulated ({_COLUMNS}) ON COMMIT DROP")
     with connection.cursor().copy("COPY simulated FROM STDIN") as copy:
         for n, one in enumerate(samples):
-            move = n * _APART
+            move, strata = n * _APART, np.array(list(one.strata))
             copy.write_row((
                 2 * n + 1, one.name, _array(one.strata), _array(one.strata.values()), _array(one.entity, move),
-                _array(one.stratum), _array(one.state), _array(one.earlier), _array(one.lists),
+                _array(strata[one.stratum]), _array(one.state), _array(one.earlier), _array(one.lists),
                 _array(one.author, move), _array(one.measure), _array(one.of_author), _array(one.ids, move),
                 _array(one.y), _array(one.ids_earlier, move), _array(one.y_earlier),
             ))  # fmt: skip
@@ -257,12 +258,21 @@ CHANGE = (
 )
 
 
-def estimates(connection: psycopg.Connection[Any], by: str = ESTIMATE) -> dict[str, Floats]:
-    """Estimate all samples that are loaded; by figure a row for each: estimate, error, low, high, NaN where null."""
+def estimates(
+    connection: psycopg.Connection[Any], by: str = ESTIMATE, chosen: Iterable[int] | None = None
+) -> dict[str, Floats]:
+    """Estimate the samples that are loaded, or those of the numbers chosen.
+
+    Returns:
+        By figure a row for each: estimate, error, low, high, NaN where null.
+    """
     found = defaultdict(list)
+    designs = None if chosen is None else [2 * n + 1 for n in chosen]
     for figure, *numbers in connection.execute(
         "SELECT e.figure, e.estimate, e.standard_error, e.low, e.high"
-        f" FROM simulated s, LATERAL {by} AS e ORDER BY s.design"
+        f" FROM simulated s, LATERAL {by} AS e WHERE %(designs)s::bigint[] IS NULL OR s.design = ANY(%(designs)s)"
+        " ORDER BY s.design",
+        {"designs": designs},
     ):
         found[figure].append(numbers)
     return {figure: np.array(numbers, float) for figure, numbers in found.items()}

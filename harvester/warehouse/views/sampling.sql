@@ -167,12 +167,13 @@ COMMENT ON COLUMN analytics.sample_waves.misses IS 'Of these, misses.';
 
 CREATE FUNCTION analytics.t95(freedom double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE AS $$
--- Exact for 1 and 2 degrees of freedom, else the expansion in their inverse: to 0.1% from 3 on.
+-- Exact for 1, 2 and 3 degrees of freedom, down to which fewer than 4 are rounded; else the expansion in their inverse:
+-- to 0.1%. What is less than a whole number by rounding alone is that number.
 SELECT CASE
-    WHEN freedom < 1 OR freedom IS NULL THEN NULL
-    WHEN freedom < 2 THEN 12.706204736
-    WHEN freedom < 3 THEN 4.302652730
-    WHEN freedom < 4 THEN 3.182446305
+    WHEN freedom < 1 - 1e-9 OR freedom IS NULL THEN NULL
+    WHEN freedom < 2 - 1e-9 THEN 12.706204736
+    WHEN freedom < 3 - 1e-9 THEN 4.302652730
+    WHEN freedom < 4 - 1e-9 THEN 3.182446305
     ELSE z + (z^3 + z) / (4 * freedom) + (5 * z^5 + 16 * z^3 + 3 * z) / (96 * freedom^2)
         + (3 * z^7 + 19 * z^5 + 17 * z^3 - 15 * z) / (384 * freedom^3)
         + (79 * z^9 + 776 * z^7 + 1482 * z^5 - 1920 * z^3 - 945 * z) / (92160 * freedom^4)
@@ -425,10 +426,11 @@ RETURN QUERY WITH valued AS MATERIALIZED (
     ) AS f (figure, e)
     WHERE v.d <> 0 GROUP BY 1, 2
 ), deviations AS (
-    -- How far the variance rests on few units: by the fourth powers of what deviates from the stratum's mean.
-    SELECT p.figure, p.stratum, least(k.n - 1, 2 / nullif(
+    -- How far the variance rests on few units: by the fourth powers of what deviates from the stratum's mean. Where all
+    -- deviate alike, the difference is 0 but for rounding, to either side.
+    SELECT p.figure, p.stratum, least(k.n - 1, 2 / greatest(1e-12,
         (p.e4 - 4 * p.e3 * g.mean + 6 * p.e2 * g.mean ^ 2 - 4 * p.e1 * g.mean ^ 3 + k.n * g.mean ^ 4)
-        / nullif(p.e2 - 2 * p.e1 * g.mean + k.n * g.mean ^ 2, 0) ^ 2 - 1 / k.n, 0)) AS freedom
+        / nullif(p.e2 - 2 * p.e1 * g.mean + k.n * g.mean ^ 2, 0) ^ 2 - 1 / k.n)) AS freedom
     FROM powers p
     JOIN (
         SELECT w.stratum, min(w.n_of_stratum) AS reached, sum(w.r - w.h + w.k) AS n FROM weights w GROUP BY 1
@@ -488,7 +490,9 @@ RETURN QUERY WITH valued AS MATERIALIZED (
     FROM analytics.sample_waves s LEFT JOIN (SELECT DISTINCT stratum FROM weights) c ON c.stratum = s.stratum
     WHERE s.design_id = base AND s.wave = of_wave
 ), figures AS (
-    SELECT f.place, f.figure, f.estimate, f.sure, e.error / CASE WHEN f.figure = 'mean' THEN nullif(u.size, 0) ELSE 1 END AS error,
+    SELECT f.place, f.figure, f.estimate, f.sure,
+        -- Values that differ by rounding alone are alike.
+        CASE WHEN r.error <= 1e-6 * abs(f.estimate - f.sure) THEN 0 ELSE r.error END AS error,
         greatest(1, e.freedom) AS freedom, e.alone, u.*,
         -- Where so few of them make the variance, others like them may not have been drawn, and nothing tells of these.
         f.figure <> 'size' AND NOT k.is_share AND x.is_heavy AND e.freedom < 40 AS is_heavy, m.drawn, m.strata AS strata_missing, m.first AS first_missing,
@@ -502,14 +506,15 @@ RETURN QUERY WITH valued AS MATERIALIZED (
         VALUES (1, 'size', u.size, u.sure_size), (2, 'total', u.total, u.sure_total), (3, 'mean', u.mean, 0)
     ) AS f (place, figure, estimate, sure)
     LEFT JOIN errors e ON e.figure = f.figure
+    CROSS JOIN LATERAL (SELECT e.error / CASE WHEN f.figure = 'mean' THEN nullif(u.size, 0) ELSE 1 END AS error) r
 ), bounded AS (
     SELECT f.*, CASE
         WHEN error IS NULL THEN ARRAY[NULL, NULL]::float8[]
         WHEN left_frame = 0 AND nonresponse = 0 THEN ARRAY[estimate, estimate]
         -- None at all of n, or all of them: the largest share that brings that about once in forty times.
-        WHEN scale = 'count' AND estimate - sure <= 0 AND left_frame > 0
+        WHEN scale = 'count' AND estimate - sure <= 1e-9 * left_frame AND left_frame > 0
             THEN ARRAY[sure, sure + left_frame * (1 - 0.025 ^ (1 / effective_draws))]
-        WHEN scale = 'count' AND estimate - sure >= left_frame AND left_frame > 0
+        WHEN scale = 'count' AND estimate - sure >= (1 - 1e-9) * left_frame AND left_frame > 0
             THEN ARRAY[sure + left_frame * 0.025 ^ (1 / effective_draws), sure + left_frame]
         WHEN scale = 'count' AND left_frame > 0
             THEN (SELECT ARRAY[sure + left_frame * i[1], sure + left_frame * i[2]] FROM analytics.interval95(
@@ -570,15 +575,22 @@ WITH steps AS (
     SELECT count(*) AS walks, sum(deviation * deviation) AS squares
     FROM (SELECT walk, sum(s.w * (s.y - a.mean)) AS deviation FROM steps s, sums a GROUP BY walk) each
 ), result AS (
-    SELECT a.*, walks - 1 AS freedom,
-        CASE WHEN walks > 1 THEN sqrt(squares * walks / (walks - 1)) / a.w END AS error
+    SELECT a.*, walks, walks - 1 AS freedom, CASE WHEN squares <= 1e-12 * (a.w * a.mean) ^ 2 THEN 0 ELSE squares END AS squares
     FROM sums a, walks
+), errors AS (
+    SELECT r.*, CASE WHEN walks > 1 THEN sqrt(squares * walks / (walks - 1)) / w END AS error FROM result r
 )
 SELECT 'mean', mean, error, reach[1], reach[2], units, d.drawn, d.drawn, 0::bigint,
-    CASE WHEN mean IS NOT NULL AND error IS NULL THEN 'no interval: one random walk has no variance' END
-FROM result CROSS JOIN (SELECT s.drawn FROM analytics.samples s WHERE s.design_id = $1) d CROSS JOIN LATERAL (
-    SELECT analytics.interval95(mean, error, freedom,
-        CASE WHEN is_share THEN 'share' WHEN is_positive THEN 'positive' ELSE 'any' END) AS reach
+    CASE WHEN mean IS NOT NULL AND error IS NULL THEN 'no interval: one random walk has no variance'
+        WHEN mean IS NOT NULL AND reach[1] IS NULL THEN 'no interval: no two users who were met differ' END
+FROM errors CROSS JOIN (SELECT s.drawn FROM analytics.samples s WHERE s.design_id = $1) d CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN error > 0 OR error IS NULL THEN analytics.interval95(mean, error, freedom,
+            CASE WHEN is_share THEN 'share' WHEN is_positive THEN 'positive' ELSE 'any' END)
+        -- A random walk meets nobody of a share p with a probability of at most 1 - p, that of a single step.
+        WHEN is_share AND mean = 0 THEN ARRAY[0, 1 - 0.025 ^ (1.0::float8 / walks)]
+        WHEN is_share AND mean = 1 THEN ARRAY[0.025 ^ (1.0::float8 / walks), 1]
+        ELSE ARRAY[NULL, NULL]::float8[] END AS reach
 ) i
 $$;
 
@@ -693,24 +705,31 @@ BEGIN
         JOIN spreads t ON t.figure = b.figure AND t.stratum = b.stratum AND t.place = 2
         GROUP BY 1
     ), moved AS (
-        -- By how much each unit moves the change. Where few of them make most of it, no more than these tell how it varies.
-        SELECT g.figure, count(*) AS n, count(*) FILTER (WHERE g.g <> 0) AS moving, sum(g.g ^ 2) AS squares,
-            sum(g.g ^ 4) AS fourths
+        -- By how much each unit moves the change, and deviates in that from the others. Where few of them make most of it,
+        -- no more than these tell how it varies.
+        SELECT g.figure, count(*) AS n, count(*) FILTER (WHERE abs(g.moves) > 1e-9 * g.most) AS moving, sum(g.g ^ 2) AS squares,
+            sum(g.g ^ 4) AS fourths, sum(g.moves ^ 2) ^ 2 / nullif(sum(g.moves ^ 4), 0) AS even
         FROM (
-            SELECT r.figure, r.position, sum(CASE r.place WHEN 1 THEN -1 ELSE 1 END * r.w * (r.e - p.mean)) AS g
+            SELECT r.figure, r.position, sum(CASE r.place WHEN 1 THEN -1 ELSE 1 END * r.w * (r.e - p.mean)) AS g,
+                sum(CASE r.place WHEN 1 THEN -1 ELSE 1 END * r.w * r.e) AS moves,
+                max(abs(sum(CASE r.place WHEN 1 THEN -1 ELSE 1 END * r.w * r.e))) OVER (PARTITION BY r.figure) AS most
             FROM residuals r JOIN spreads p ON p.figure = r.figure AND p.place = r.place AND p.stratum = r.stratum
             WHERE r.is_known GROUP BY 1, 2
         ) g GROUP BY 1
     ), changes AS (
         SELECT b.figure, b.estimate AS was, a.estimate AS becomes, a.estimate - b.estimate AS moves,
-            CASE WHEN b.estimate IS NOT NULL AND a.estimate IS NOT NULL THEN sqrt(greatest(0,
-                b.standard_error ^ 2 + a.standard_error ^ 2 - 2 * coalesce(c.covariance, 0))) END AS error,
-            greatest(1, least(m.n - 1, 2 / nullif(m.fourths / nullif(m.squares, 0) ^ 2 - 1.0 / m.n, 0))) AS freedom,
-            coalesce(c.overlap, 0) AS overlap, m.moving, m.squares ^ 2 / nullif(m.fourths, 0) AS even,
+            CASE WHEN v.variance <= (1e-6 * greatest(abs(b.estimate), abs(a.estimate))) ^ 2 THEN 0
+                ELSE sqrt(v.variance) END AS error,
+            greatest(1, least(m.n - 1, 2 / greatest(1e-12, m.fourths / nullif(m.squares, 0) ^ 2 - 1.0 / m.n))) AS freedom,
+            coalesce(c.overlap, 0) AS overlap, m.moving, m.even,
             concat_ws('; ', 'wave ' || $2 || ': ' || b.note, 'wave ' || $3 || ': ' || a.note) AS notes,
             CASE b.figure WHEN 'size' THEN 1 WHEN 'total' THEN 2 ELSE 3 END AS place
         FROM waves b JOIN waves a ON a.figure = b.figure AND b.place = 1 AND a.place = 2
         LEFT JOIN covariances c ON c.figure = b.figure LEFT JOIN moved m ON m.figure = b.figure
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN b.estimate IS NOT NULL AND a.estimate IS NOT NULL
+                THEN b.standard_error ^ 2 + a.standard_error ^ 2 - 2 * coalesce(c.covariance, 0) END AS variance
+        ) v
     )
     SELECT c.figure, c.was, c.becomes, c.moves, c.error, i.reach[1], i.reach[2], c.overlap, nullif(concat_ws('; ',
         nullif(c.notes, ''), CASE WHEN c.moving < 2 OR c.error = 0 THEN 'no interval: fewer than two units differ'
@@ -718,7 +737,7 @@ BEGIN
         END), '')
     FROM changes c
     CROSS JOIN LATERAL (
-        SELECT c.figure <> 'size' AND NOT k.is_share AND c.freedom < 40 AND c.even < c.moving / 7.0 AS is_heavy
+        SELECT c.figure <> 'size' AND NOT k.is_share AND c.freedom < 40 AND c.even < c.moving / 5.0 AS is_heavy
         FROM (
             SELECT coalesce($8, bool_and(v IN (0, 1))) AS is_share FROM unnest($5 || $7) v
         ) k
