@@ -6,11 +6,11 @@ is tried alone. Of a page that fails alone, the items are set aside that the dat
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -38,15 +38,14 @@ from harvester.frontier.visit_ends import finish_visits
 from harvester.sampling.outcomes import record_outcomes
 from harvester.warehouse import staging
 from harvester.warehouse.connection import Connection
+from harvester.warehouse.contention import retry_contention
 from harvester.warehouse.planner import plan_by_key
 from harvester.warehouse.sqlstates import Cause, cause_of
 from harvester.warehouse.statements import statements
 
 _SQL = statements(__package__, "commit")
 
-T = TypeVar("T")
 
-_ATTEMPTS = 8
 _REPLAN_EVERY = 200
 """Transactions after which statements are planned again: a plan of when a table was empty scans the table."""
 
@@ -87,7 +86,7 @@ class Writer:
         """Store pages; see the module. Raises psycopg errors other than of a page's own data."""
         try:
             kept = [_without_the_erased(self.connection, page, self.rule) for page in pages] if self.rule else pages
-            return self._retry_contention(lambda: self._commit(kept))
+            return retry_contention(lambda: self._commit(kept))
         except (psycopg.Error, RecursionError) as error:
             if not _is_of_data(error):
                 raise
@@ -103,7 +102,7 @@ class Writer:
 
     def store(self, rows: Iterable[Rows]) -> Counts:
         """Store rows that belong to no visit, in one transaction."""
-        return self._retry_contention(lambda: self._store_alone(_ruled(self.connection, list(rows), self.rule)))
+        return retry_contention(lambda: self._store_alone(_ruled(self.connection, list(rows), self.rule)))
 
     def _commit_in_part(self, page: PageCommit, reason: str) -> BatchResult:
         """Store a page that cannot be stored whole without those of its items that the database refuses.
@@ -112,7 +111,7 @@ class Writer:
         """
         if not page.records:
             return BatchResult([Rejected(reason)], Counts())
-        refused = self._retry_contention(lambda: self._refused(page))
+        refused = retry_contention(lambda: self._refused(page))
         none_left = len(refused) == len(page.records)
         if (
             not refused
@@ -172,16 +171,6 @@ class Writer:
             [visit.entity_id],
         ).fetchone()
         return bool(found and found[0])
-
-    def _retry_contention(self, work: Callable[[], T]) -> T:
-        """Run a transaction again when another one was in its way: a deadlock, a serialization failure."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                return work()
-            except psycopg.Error as error:
-                if cause_of(error) is not Cause.CONTENTION or attempt == _ATTEMPTS - 1:
-                    raise
-        raise AssertionError
 
     def _store_alone(self, rows: list[Rows]) -> Counts:
         counts = Counts()

@@ -30,6 +30,7 @@ from harvester.frontier.model import LEASE_SECONDS, CommitResult, Counts, PageCo
 from harvester.frontier.request_rate import adopt_rate
 from harvester.warehouse.connect import connect, refusal
 from harvester.warehouse.connection import Connection
+from harvester.warehouse.contention import retry_contention
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.source import Source, check_source
 from harvester.warehouse.sqlstates import PASSING, Cause, cause_of
@@ -42,7 +43,8 @@ RECOVERY_SECONDS = 120
 _ATTEMPTS = 6
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
-_HOPELESS = frozenset({Cause.STORAGE, Cause.READ_ONLY, Cause.RIGHTS})
+_HOPELESS = frozenset({Cause.STORAGE, Cause.READ_ONLY, Cause.RIGHTS, Cause.CONTENTION})
+"""Causes that end a run. Of contention that is the rest which `retry_contention` could not overcome."""
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +75,7 @@ class Session:
         """The source of the warehouse; None before its first response."""
         self._connection: Connection | None = None
         self._repeated = 0
-        """Count of transactions that were tried again: see `_retry_database`."""
+        """Count of transactions that were tried again: see `_outlast_outage`."""
         self._writer: Writer | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="warehouse")
         self._waiting: list[tuple[PageCommit, asyncio.Future[CommitResult]]] = []
@@ -215,10 +217,10 @@ class Session:
             assert self._connection is not None, "the session is not open"
             return function(self._connection, *args, **kwargs)
 
-        return await self._in_thread(lambda: self._retry_database(work))
+        return await self._in_thread(lambda: self._outlast_outage(lambda: retry_contention(work)))
 
-    def _retry_database(self, work: Callable[[], T]) -> T:
-        """Run a transaction again if the database is busy or was lost, over a new connection if need be.
+    def _outlast_outage(self, work: Callable[[], T]) -> T:
+        """Run a transaction again if the database was busy or lost, over a new connection if need be.
 
         What was committed although nobody was told is not done twice: a page is guarded by its place, and what is
         leased twice is free again after the time of a lease.
@@ -268,7 +270,7 @@ class Session:
             assert self._writer is not None
             return work(self._writer)
 
-        return await self._in_thread(lambda: self._retry_database(write))
+        return await self._in_thread(lambda: self._outlast_outage(write))
 
     async def _commit_waiting(self) -> None:
         while self._waiting:

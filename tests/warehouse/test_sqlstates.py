@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from harvester.warehouse import contention
 from harvester.warehouse.connect import open_connection, refusal
+from harvester.warehouse.contention import retry_contention
 from harvester.warehouse.sqlstates import CAUSES, PASSING, Cause, cause_of, cause_of_state
 
 if TYPE_CHECKING:
@@ -76,6 +78,34 @@ def test_transactions_that_are_in_the_way(connection: psycopg.Connection[Any], b
         locked = error_of(connection, "SET LOCAL lock_timeout = '10ms'", take)
     assert (superseded.value.sqlstate, cause_of(superseded.value)) == ("40001", Cause.CONTENTION)
     assert (locked.sqlstate, cause_of(locked)) == ("55P03", Cause.BUSY)
+
+
+def test_a_transaction_runs_again_while_others_are_in_its_way(
+    connection: psycopg.Connection[Any], blank_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contention, "_LONGEST_PAUSE", 0.01)
+    connection.execute("INSERT INTO public.t VALUES ('a')")
+    take, tries, disturbed = "UPDATE public.t SET name = name", 0, 5
+
+    def work() -> int:
+        nonlocal tries
+        tries += 1
+        with late.transaction():
+            late.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+            late.execute("SELECT FROM public.t")
+            if tries <= disturbed:
+                connection.execute(take)
+            late.execute(take)
+        return tries
+
+    with open_connection(blank_database, autocommit=True) as late:
+        assert retry_contention(work) == 6
+        tries, disturbed = 0, 99
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            retry_contention(work)
+        assert tries == contention._ATTEMPTS
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            retry_contention(lambda: late.execute("SELECT FROM public.nothing"))
 
 
 def test_connections_that_end(blank_database: str) -> None:

@@ -1,0 +1,35 @@
+"""Contention between transactions: a deadlock, a serialization failure. The loser is run again, only here."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import psycopg
+
+from harvester.warehouse.sqlstates import Cause, cause_of
+
+T = TypeVar("T")
+
+_ATTEMPTS = 14
+_AT_ONCE = 8
+"""Attempts without a pause between them: the other transaction is done as a rule."""
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 5.0
+
+
+def retry_contention(work: Callable[[], T]) -> T:
+    """Run a transaction again when another one was in its way.
+
+    Raises:
+        psycopg.Error: any other error, or others were in its way for some ten seconds.
+    """
+    for attempt in range(_ATTEMPTS - 1):
+        try:
+            return work()
+        except psycopg.Error as error:
+            if cause_of(error) is not Cause.CONTENTION:
+                raise
+        if attempt >= _AT_ONCE:
+            time.sleep(random.uniform(0.5, 1) * min(_FIRST_PAUSE * 2 ** (attempt - _AT_ONCE), _LONGEST_PAUSE))
+    return work()
