@@ -63,14 +63,17 @@ def user(
 
 @app.command("list", epilog=example("harvester erase list"))
 def show_rules(as_json: AsJson = False) -> None:
-    """List the erasures by date: when each was made, and how many hashes it left. No name is known of any."""
+    """List the erasures by date: when each was made, and how many hashes it left. No name is known of any.
+
+    Those that stand in erased.txt alone were made in another warehouse, and count here too.
+    """
     from harvester.erasure.erase import read_rules
     from harvester.warehouse.connect import connect
     from harvester.warehouse.schema import check_schema
 
     with connect(settings(), autocommit=True) as connection:
         check_schema(connection)
-        rules = read_rules(connection)
+        rules = read_rules(connection, settings().home)
 
     def show(_: Any) -> None:
         if not rules:
@@ -78,10 +81,11 @@ def show_rules(as_json: AsJson = False) -> None:
             return
         table = output.table("erased at (UTC)", "hashes", numbers=["hashes"])
         for rule in rules:
-            table.add_row(f"{rule.erased_at:%Y-%m-%d %H:%M:%S}", f"{rule.hashes:,}")
+            made = f"{rule.erased_at:%Y-%m-%d %H:%M:%S}" if rule.erased_at else "in another warehouse"
+            table.add_row(made, f"{rule.hashes:,}")
         output.console().print(table)
 
-    facts = [{"erased_at": rule.erased_at.isoformat(), "hashes": rule.hashes} for rule in rules]
+    facts = [{"erased_at": rule.erased_at and rule.erased_at.isoformat(), "hashes": rule.hashes} for rule in rules]
     output.emit(facts, show, as_json=as_json)
 
 

@@ -374,7 +374,7 @@ def load_rule(connection: Connection, home: Path | None) -> Rule:
         UsageError: the key cannot be read.
     """
     hashes = {each for (each,) in connection.execute("SELECT hash FROM crawl.erasures").fetchall()}
-    remembered = _remembered(home)
+    remembered = set().union(*_remembered(home))
     if not (hashes or remembered):
         return Rule(b"", ())
     key = b"" if home is None else secret_key(home)
@@ -386,38 +386,45 @@ def load_rule(connection: Connection, home: Path | None) -> Rule:
     return Rule(key, hashes | remembered)
 
 
-def _remembered(home: Path | None) -> set[str]:
-    """Return the hashes that stand beside the key, so that a new warehouse leaves the same people out.
+def _remembered(home: Path | None) -> list[set[str]]:
+    """Return the hashes of each erasure that stand beside the key, so that a new warehouse leaves the same people out.
+
+    An empty line stands between two erasures.
 
     Raises:
         UsageError: they are there and cannot be read: without them the erased would be harvested again.
     """
     if home is None:
-        return set()
+        return []
     try:
         with open_regular(home / _FILE) as file:
-            return set(file.read().decode("ascii").split())
+            written = file.read().decode("ascii")
     except (FileNotFoundError, NotADirectoryError):  # nor could it be written where there is no folder
-        return set()
+        return []
     except OSError as error:
         raise UsageError(f"{home / _FILE}, by which people are left out, cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{home / _FILE}, by which people are left out, holds no hashes") from None
+    return [set(part.split()) for part in written.split("\n\n") if part.strip()]
 
 
 def _remember(home: Path, hashes: Iterable[str]) -> None:
     descriptor = os.open(home / _FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        file.writelines(f"{each}\n" for each in hashes)
+        file.write(_group(hashes))
 
 
-def _replace_remembered(home: Path, hashes: set[str]) -> None:
+def _group(hashes: Iterable[str]) -> str:
+    return "".join(f"{each}\n" for each in sorted(hashes)) + "\n"
+
+
+def _replace_remembered(home: Path, erasures: list[set[str]]) -> None:
     """Replace the hashes beside the key."""
     written = home / f"{_FILE}.new"
     written.unlink(missing_ok=True)
     descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        file.writelines(f"{each}\n" for each in sorted(hashes))
+        file.writelines(_group(hashes) for hashes in erasures if hashes)
     written.replace(home / _FILE)
 
 
@@ -499,23 +506,25 @@ def _whose(connection: Connection, name: str | None, user: int | None) -> list[i
 
 @dataclass(frozen=True, slots=True)
 class StoredRule:
-    """Rule of one erasure: when it was made, and how many hashes it has."""
+    """Rule of one erasure: how many hashes it has, and when it was made; None: for another warehouse."""
 
-    erased_at: datetime
+    erased_at: datetime | None
     hashes: int
 
 
-def read_rules(connection: Connection) -> list[StoredRule]:
+def read_rules(connection: Connection, home: Path) -> list[StoredRule]:
     """Return what is kept of each erasure, the newest first; nothing of it tells who was erased."""
     with connection.cursor(row_factory=class_row(StoredRule)) as cursor:
-        return cursor.execute(
+        rules = cursor.execute(
             "SELECT erased_at, count(*) AS hashes FROM crawl.erasures WHERE kind <> %s GROUP BY 1 ORDER BY 1 DESC",
             [_THIS_KEY],
         ).fetchall()
+    known = {each for (each,) in connection.execute("SELECT hash FROM crawl.erasures").fetchall()}
+    return rules + [StoredRule(None, len(hashes)) for hashes in _remembered(home) if not hashes <= known]
 
 
 def revoke(connection: Connection, home: Path, name: str | None = None, *, user: int | None = None) -> int:
-    """Forget the rule that an erasure by this name or id made; return how many hashes it had.
+    """Forget the rules that erasures by this name or id made; return how many hashes they had.
 
     The person may be harvested again. Erased rows come back only that way.
 
@@ -537,10 +546,11 @@ def revoke(connection: Connection, home: Path, name: str | None = None, *, user:
             )
         }
         remembered = _remembered(home)
-        if not hashes and own not in remembered:
+        theirs = hashes.union(*(erasure for erasure in remembered if own in erasure))
+        if not theirs:
             raise UsageError("no rule was made by that name or id: see `harvester erase list`")
-        _replace_remembered(home, remembered - hashes - {own})
-    return len(hashes | {own})
+        _replace_remembered(home, [erasure - hashes for erasure in remembered if own not in erasure])
+    return len(theirs)
 
 
 def _of_name(connection: Connection, name: str) -> list[int]:

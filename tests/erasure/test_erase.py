@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from harvester.cli.main import app
-from harvester.erasure.erase import REMOVED, erase, load_rule
+from harvester.erasure.erase import REMOVED, erase, load_rule, read_rules, revoke
 from harvester.errors import UsageError
 from harvester.warehouse import embedded, maintenance, schema
 from harvester.warehouse.annotations import NAME, USER
@@ -216,6 +216,29 @@ def test_an_erasure_touches_nobody_else(strangers: Any, tmp_path_factory: Any, n
             assert may_name(row, names), (table, row, names)
         # What is left of a text where somebody was named is the rest of it.
         assert all(REMOVED in row for row in set(after[table]) - set(were)), table
+
+
+def test_a_rule_of_another_warehouse_is_listed_and_revoked(strangers: Any, tmp_path: Path) -> None:
+    for name in ("anna", "luna12"):
+        erase(strangers, tmp_path, name)
+    both = load_rule(strangers, tmp_path)
+    assert both.names(NAME, "anna")
+    assert both.names(USER, 100)
+    # As in a new warehouse beside the same key.
+    strangers.execute("DELETE FROM crawl.erasures")
+    rules = read_rules(strangers, tmp_path)
+    assert [rule.erased_at for rule in rules] == [None, None]
+    assert revoke(strangers, tmp_path, "Anna") == rules[0].hashes > 1
+    left = load_rule(strangers, tmp_path)
+    assert not left.names(NAME, "anna")
+    assert not left.names(USER, 100), "the id goes with the name"
+    assert left.names(NAME, "luna12")
+    assert left.names(USER, 102)
+    with pytest.raises(UsageError, match="no rule was made"):
+        revoke(strangers, tmp_path, "anna")
+    assert len(read_rules(strangers, tmp_path)) == 1
+    revoke(strangers, tmp_path, user=102)
+    assert not load_rule(strangers, tmp_path)
 
 
 def test_what_is_left_of_texts_is_the_rest_of_them(strangers: Any, tmp_path: Path) -> None:
