@@ -101,6 +101,10 @@ class Kept(msgspec.Struct, omit_defaults=True):
     began_at: Moment | None = None
     has_missing_items: bool = False
 
+    def __post_init__(self) -> None:
+        """Check what a type does not tell."""
+        _check_moments(self.seen_at, self.began_at)
+
 
 class Transaction(msgspec.Struct, omit_defaults=True, frozen=True):
     """A transaction that stored pages, from its first statement to its last.
@@ -113,6 +117,17 @@ class Transaction(msgspec.Struct, omit_defaults=True, frozen=True):
     pages: list[tuple[Words, dict[Place, Words]]]
     ended_at: Moment
     began_at: Moment | None = None
+
+    def __post_init__(self) -> None:
+        """Check what a type does not tell."""
+        _check_moments(self.ended_at, self.began_at)
+
+
+def _check_moments(*moments: datetime | None) -> None:
+    """Refuse a time that is not in UTC, or of no crawl: the database reads no offset of a day, and no year 10000."""
+    for at in moments:
+        if at is not None and (at.utcoffset() or not 2000 <= at.year < 3000):
+            raise ValueError("has a time that no crawl can have")
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +397,7 @@ def _archived(record: Any, described: str) -> Archived:
     at = datetime.fromisoformat(record.rec_headers.get_header("WARC-Date") or "")
     if at.tzinfo is None:
         raise _DamagedError("has a date without a time zone")
+    _check_moments(at)
     http = record.http_headers
     if http is None or not (http.get_statuscode() or "").isdecimal():
         raise _DamagedError("is no HTTP response with a status")

@@ -143,6 +143,7 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a date of no zone": (lambda r: re.sub(rb"(WARC-Date: [^Z]*)Z", rb"\1", r), "without a time zone"),
     "no length": (lambda r: re.sub(rb"Content-Length: [^\r]*\r\n", b"", r), "has another length"),
     "two lengths": (lambda r: r.replace(b"WARC-Date", b"Content-Length: 1\r\nWARC-Date"), "has another length"),
+    "a date of no year": (lambda r: re.sub(rb"(WARC-Date: )\d{4}", rb"\g<1>0001", r), "ValueError"),
     "too long a length": (lambda r: re.sub(rb"(Content-Length: )", rb"\g<1>1", r), "has another length"),
     "too short a length": (lambda r: re.sub(rb"(Content-Length: \d)\d+", rb"\1", r), "has another length"),
     "no end": (lambda r: r[:-4], "has another length"),
@@ -177,6 +178,49 @@ def test_a_record_that_is_not_ours_is_refused_with_its_place(tmp_path: Path, wha
     assert words in str(refused.value), refused.value
     assert f"byte {len(packed([about, one])):,}" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+HOSTILE_TRANSACTIONS = {
+    "cut": lambda b: b[:-9],
+    "no JSON": lambda _: b"\0\xff",
+    "nothing": lambda _: b"",
+    "a list": lambda b: b"[" + b + b"]",
+    "nested without end": lambda _: b'{"pages":' + b"[" * 500_000,
+    "pages that are a number": lambda b: re.sub(rb'"pages":.*\]\]', b'"pages":7', b),
+    "an id that is a number": lambda b: re.sub(rb'"<[^"]*"', b"142", b),
+    "an id of a megabyte": lambda b: re.sub(rb'"<[^"]*"', b'"' + b"x" * 2**20 + b'"', b),
+    "an id with a NUL": lambda b: re.sub(rb'"<[^"]*"', rb'"a\\u0000"', b),
+    "half a letter": lambda b: re.sub(rb'"<[^"]*"', rb'"\\ud800"', b),
+    "a place below 0": lambda b: b.replace(b'"3"', b'"-3"'),
+    "a place of 70 bits": lambda b: b.replace(b'"3"', b'"%d"' % 2**70),
+    "a place that is a word": lambda b: b.replace(b'"3"', b'"three"'),
+    "a reason that is none": lambda b: b.replace(b'"too long"', b"null"),
+    "no end": lambda b: b.replace(b'"ended_at"', b'"ended"'),
+    "an end without a zone": lambda b: re.sub(rb'("ended_at":"[^"]*?)Z"', rb'\1"', b),
+    "an end of another zone": lambda b: re.sub(rb'("ended_at":"[^"]*?)Z"', rb'\1+23:59"', b),
+    "an end in the year 1": lambda b: re.sub(rb'("ended_at":")\d{4}', rb"\g<1>0001", b),
+    "a beginning in the year 9999": lambda b: re.sub(rb'("began_at":")\d{4}', rb"\g<1>9999", b),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE_TRANSACTIONS)
+def test_a_transaction_that_is_not_ours_is_refused(tmp_path: Path, what: str) -> None:
+    """In one line, before anything of it is used."""
+    archive = Archive(tmp_path, 1, clock)
+    page = archive.keep(response(), VISIT, "", Part(first=True, position=3))
+    archive.note([(page, {3: "too long"})], clock())
+    archive.close()
+    (path,) = tmp_path.glob("*.warc.gz")
+    *before, noted = records_of(path)
+    assert len(list(read_archives([path]))) == 2
+    changed = block(noted, HOSTILE_TRANSACTIONS[what])
+    assert changed != noted
+    path.write_bytes(packed([*before, changed]))
+    with pytest.raises(UsageError) as refused:
+        list(read_archives([path]))
+    assert f"byte {len(packed(before)):,}" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 300 + len(str(path))
 
 
 def test_what_is_no_archive_of_ours_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import os
 import random
@@ -119,11 +120,22 @@ def test_who_was_erased_is_not_replayed(
 def test_a_file_that_is_no_archive(small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path) -> None:
     harvester = make_harvester(small_sandbox)
     (tmp_path / "text.warc.gz").write_text("not an archive at all\n" * 50)
-    for name in ("text.warc.gz", "missing.warc.gz"):
+    now = datetime.now(UTC)
+    archive = Archive(tmp_path, 1, lambda: now)
+    read = archive.keep(Response("http://x/", body=b"[]"), Visit(STREAMS["user_followers"], 5), "", Part(alone=True))
+    archive.note([("of nobody", {7: "?"}), (read, {}), (read, {2**31 - 1: "?"})], now)
+    archive.close()
+    (good,) = tmp_path.glob("harvest-*")
+    nothing = b"WARC/1.1\r\nWARC-Type: metadata\r\nContent-Length: 2\r\n\r\n{}\r\n\r\n"
+    (tmp_path / "damaged.warc.gz").write_bytes(good.read_bytes() + gzip.compress(nothing))
+    for name in ("text.warc.gz", "missing.warc.gz", "damaged.warc.gz"):
         refused = harvester("replay", str(tmp_path / name), ok=False)
         assert refused.returncode == 2
         assert name in refused.stderr
         assert "Traceback" not in refused.stderr
+        assert harvester.query("SELECT count(*) FROM crawl.frontier") == [(0,)]
+    # Pages and places that are nowhere are passed over.
+    assert json.loads(harvester("replay", str(good), "--json").stdout)["pages"] == 1
 
 
 def test_each_test_that_is_unlike_its_replay_is_there(unlike: dict[str, str]) -> None:
