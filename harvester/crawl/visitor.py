@@ -274,9 +274,17 @@ class Visitor:
             async with self._identifying:
                 if control.mistakes():
                     return False
-                return control.has_identified_since(at) or bool(await self._find_itself(lease.visit))
+                return control.has_identified_since(at) or await self._shows_its_id(lease.visit)
         finally:
             self._waiting -= 1
+
+    async def _shows_its_id(self, visit: Visit) -> bool:
+        """Ask for the thing that a list belongs to, and return whether the answer shows its id; nothing is stored."""
+        name, entity = _itself(visit)
+        itself = replace(visit, stream=STREAMS[name], entity_id=entity)
+        with suppress(TransientHTTP, Unusable), await self.fetcher.read(itself, "", _CHECK_ATTEMPTS) as answer:
+            return itself.stream.answers_for_it(itself.entity_id, answer.records or ())
+        return False
 
     async def _find_itself(self, visit: Visit, *, first: bool = False) -> bool | None:
         """Ask for the user, project or studio itself that an address is about, and return whether it is found.
@@ -284,8 +292,7 @@ class Visitor:
         None: the name in the address is not the account's any more. `first`: a name that was proven recently will do.
         """
         call, stream = self._session.call, visit.stream
-        entity = visit.entity_id if stream.is_by_name or visit.owner_id is None else visit.owner_id
-        name = DETAIL[_ABOUT.get(stream.kind, stream.kind)]
+        name, entity = _itself(visit)
         async with self._lock(name, entity):
             found: bool | None = first and stream.is_by_name and is_recent(await call(names.proven_seconds, entity))
             if not found:
@@ -359,6 +366,13 @@ class Visitor:
     async def _later(self, lease: Lease, reason: str) -> None:
         self.postponed += 1
         await self._session.call(leases.postpone, lease, reason)
+
+
+def _itself(visit: Visit) -> tuple[str, int]:
+    """Return the stream and the id of the user, project or studio that an address is about."""
+    stream = visit.stream
+    entity = visit.entity_id if stream.is_by_name or visit.owner_id is None else visit.owner_id
+    return DETAIL[_ABOUT.get(stream.kind, stream.kind)], entity
 
 
 def _may_look_deeper(lease: Lease) -> bool:
