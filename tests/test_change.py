@@ -143,6 +143,7 @@ def changed_sandbox(tree: Tree) -> Iterator[str]:
 
 STREAM = """    Stream(
         name="user_badges",
+        documented="/users/<username>/badges",
         spider="users",
         kind=Kind.USER,
         path="/users/{username}/badges",

@@ -40,6 +40,9 @@ every_json_stream = pytest.mark.parametrize("stream", JSON_STREAMS, ids=lambda s
 
 
 def response(stream: Stream) -> Any:
+    assert stream.documented in DOCUMENTED, (
+        f"{stream.name}: `documented` in the catalogue must be the endpoint of a file in {EXAMPLES.name}/, without GET"
+    )
     return copy.deepcopy(DOCUMENTED[stream.documented]["response"])
 
 
@@ -85,10 +88,11 @@ def leaves(value: Any, path: str = "") -> dict[str, list[Any]]:
 
 
 def test_every_documented_read_is_harvested_or_left_for_a_reason() -> None:
-    """36 public reads and 12 of one's own account, each by name; and nothing is claimed that is not documented."""
+    """At least 36 public reads and 12 of one's own account, each by name; and nothing is claimed without an example."""
     own = {endpoint for endpoint, example in DOCUMENTED.items() if example["authentication"]}
     public = set(DOCUMENTED) - own | HTML_COMMENTS
-    assert (len(public), len(own)) == (36, 12)
+    assert len(public) >= 36
+    assert len(own) >= 12
     harvested = {stream.documented for stream in STREAMS.values() if stream.documented}
     left = {one.endpoint for one in LEFT}
     assert not harvested & left
@@ -385,7 +389,9 @@ _IDENTITIES = ("username", "author_id", "created_at", "profile_id")
 _NOT_SERVED = ("extra", "gone_reason", "kind", "role", "seen_at", "trouble")
 """Columns that no single leaf feeds."""
 EXEMPLIFIED = [
-    stream for stream in JSON_STREAMS if stream.paging is not Paging.RANKING and items(response(stream), stream)
+    stream
+    for stream in JSON_STREAMS
+    if stream.paging is not Paging.RANKING and stream.documented in DOCUMENTED and items(response(stream), stream)
 ]
 
 

@@ -127,6 +127,11 @@ def pathfinder(community):
         paths[f"/search/{thing}"] = f"/search/{thing}?q=cat&mode=popular&language=en"
     paths["/studios/*/comments/*"] = thread("studio")
     paths["/studios/*/comments/*/replies"] = thread("studio") + "/replies"
+    for template in {anonymous(route.path) for route in ROUTES} - paths.keys():
+        # A list of its own: of the user, project or studio that stands for its kind above.
+        kind, _, rest = template.partition("/*/")
+        if f"{kind}/*" in paths and "*" not in rest:
+            paths[template] = f"{paths[f'{kind}/*']}/{rest}"
     return paths
 
 
