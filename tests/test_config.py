@@ -38,7 +38,7 @@ def test_a_dotenv_file_is_read_below_the_environment(monkeypatch, tmp_path):
     assert load().contact == "a@example.org"
 
 
-def test_a_dotenv_file_that_is_no_text(monkeypatch, tmp_path):
+def test_an_env_file_that_is_not_text_is_refused(monkeypatch, tmp_path):
     (tmp_path / ".env").write_bytes(b"HARVESTER_CONTACT=\xff\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(Settings.model_config, "env_file", ".env")

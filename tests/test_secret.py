@@ -61,7 +61,7 @@ def test_a_key_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.M
         secret_key(tmp_path)
 
 
-def test_what_the_erased_are_left_out_by_is_never_passed_over(tmp_path: Path, database: str) -> None:
+def test_an_unreadable_erasure_file_is_refused(tmp_path: Path, database: str) -> None:
     """Taken for absent, it would bring back everybody who asked to be forgotten."""
     file = tmp_path / "erased.txt"
     with open_connection(database) as connection:

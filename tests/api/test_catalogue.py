@@ -142,7 +142,7 @@ def test_tables_and_columns_exist_and_are_commented(stream: Stream) -> None:
 
 
 @every_stream
-def test_what_it_leads_to_can_be_visited(stream: Stream) -> None:
+def test_links_lead_to_streams_that_exist(stream: Stream) -> None:
     for lead in stream.links:
         columns = stream.writes[lead.table]
         assert lead.target_column in columns
@@ -214,7 +214,7 @@ def _plain(value: Any) -> str:
 
 
 @every_stream
-def test_dummies_are_never_written(stream: Stream) -> None:
+def test_placeholders_are_never_written(stream: Stream) -> None:
     """A list's zero of remixes, an author's made-up date and flag are in no column that the stream writes."""
     if any(path.endswith("stats.remixes") for path in stream.placeholder_fields):
         assert "remixes" not in stream.writes["projects"]
@@ -224,7 +224,7 @@ def test_dummies_are_never_written(stream: Stream) -> None:
 
 
 @every_json_stream
-def test_unknown_fields_are_kept_and_told(stream: Stream) -> None:
+def test_unknown_fields_are_kept_and_reported(stream: Stream) -> None:
     served = response(stream)
     if not items(served, stream):
         return
@@ -238,7 +238,7 @@ def test_unknown_fields_are_kept_and_told(stream: Stream) -> None:
     assert departures == told
 
 
-def test_what_departs_is_left_out_and_told() -> None:
+def test_deviating_fields_are_left_out_and_reported() -> None:
     """A missing field and one of another type cost their own columns, and nothing else of the page."""
     stream = STREAMS["studio_comments"]
     served = response(stream)
@@ -272,7 +272,7 @@ def test_without_identity_or_key_a_page_is_refused(lost: str) -> None:
         decode(stream, json.dumps(served).encode())
 
 
-def test_what_is_not_served_is_not_kept_beside_the_rest_either() -> None:
+def test_fields_that_are_not_served_are_not_in_extra() -> None:
     stream = STREAMS["studio_projects"]
     served = response(stream)
     del served[0]["image"]

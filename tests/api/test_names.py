@@ -61,11 +61,11 @@ def test_a_name_is_found_as_a_reader_sees_it(text: str, expected: str) -> None:
         "",
     ],
 )
-def test_no_other_word_is(text: str) -> None:
+def test_no_part_of_another_word_is_a_name(text: str) -> None:
     assert left(text) == text
 
 
-def test_what_is_a_figure_or_short_is_no_distinctive_name() -> None:
+def test_numbers_and_short_names_are_not_distinctive() -> None:
     assert [
         name for name in ("1080p", "10th", "2011", "x2", "----------", "anna", "12-30") if is_distinctive(name)
     ] == []

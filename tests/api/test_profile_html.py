@@ -187,7 +187,7 @@ def test_a_corpus_of_500_pages_is_read_as_it_was_written() -> None:
 
 
 @given(st.text(st.characters(min_codepoint=32, exclude_categories=["Cc", "Cs", "Cn"], exclude_characters="\ufeff")))
-def test_any_text_comes_back(text: str) -> None:
+def test_any_text_is_read_back(text: str) -> None:
     one = made(random.Random(1))
     one.parts, one.removed, one.mention = [("text", text)], False, None
     assert found(page([one], 0))[0]["content"] == text.strip()
@@ -218,7 +218,7 @@ def test_a_page_without_comments(body: bytes) -> None:
         b'<li class="top-level-reply"><div class="comment" data-comment-id="1"></div></li>',
     ],
 )
-def test_what_is_no_page_of_comments_is_refused(body: bytes) -> None:
+def test_a_page_without_comment_markup_is_refused(body: bytes) -> None:
     with pytest.raises(DecodeError) as caught:
         decode_page(body)
     assert "\n" not in str(caught.value)

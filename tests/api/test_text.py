@@ -21,12 +21,12 @@ from harvester.api.text import decode_text, without_token_fields, without_tokens
         ("&lt;img src=&quot;/images/emoji/cat.png&quot;&gt;", '<img src="/images/emoji/cat.png">'),
     ],
 )
-def test_as_a_reader_sees_it(served: str, read: str) -> None:
+def test_text_is_decoded_as_a_reader_sees_it(served: str, read: str) -> None:
     assert decode_text(served) == read
 
 
 @given(st.text(st.characters(exclude_categories=("C",))))
-def test_what_is_encoded_once_is_decoded_once(typed: str) -> None:
+def test_text_encoded_once_is_decoded_once(typed: str) -> None:
     assert decode_text(html.escape(typed)) == typed
 
 

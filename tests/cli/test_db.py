@@ -91,7 +91,7 @@ def test_migrate_and_check(db, blank_database):
         )
 
 
-def test_back_needs_a_revision(db):
+def test_downgrade_needs_a_revision(db):
     assert db("migrate", "--down").returncode == 2
 
 

@@ -30,7 +30,7 @@ UNLIKE: dict[str, str] = {
         "somebody is erased after the first crawls: of what they wrote, the place stays where others had replied by"
         " then, and is dated anew where it was met again; a replay leaves them out from the beginning"
     ),
-    "test_erasure.py::test_who_was_never_met_is_left_out_too": (
+    "test_erasure.py::test_an_account_never_met_is_left_out_too": (
         "somebody is left out of the first crawl by a rule that is revoked before the second: a replay, without the"
         " rule, stores them from the beginning"
     ),

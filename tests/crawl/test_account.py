@@ -62,7 +62,7 @@ def me(small_sandbox: Any) -> Me:
     return Me(small_sandbox)
 
 
-def test_everything_of_ones_own_is_kept_apart(me: Me, make_harvester: Callable[..., Any], database: str) -> None:
+def test_account_data_are_kept_apart(me: Me, make_harvester: Callable[..., Any], database: str) -> None:
     harvester = make_harvester(me.sandbox, HARVESTER_SESSION=f"sandbox-{me.name}")
     harvester("seed", "users", me.name)
     said = harvester("crawl").stderr
@@ -108,7 +108,7 @@ def test_everything_of_ones_own_is_kept_apart(me: Me, make_harvester: Callable[.
             connection.execute("SELECT FROM account.messages")
 
 
-def test_a_token_that_is_refused_is_asked_for_anew(me: Me, make_harvester: Callable[..., Any]) -> None:
+def test_a_refused_token_is_requested_again(me: Me, make_harvester: Callable[..., Any]) -> None:
     """Each refusal costs a new token, not the visit; the old one is never sent again."""
     harvester = make_harvester(me.sandbox, HARVESTER_SESSION=f"sandbox-{me.name}")
     harvester("seed", "users", me.name)

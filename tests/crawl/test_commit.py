@@ -286,9 +286,7 @@ def test_a_column_that_may_not_be_empty_is_named(connection: Connection, writer:
 
 
 @pytest.mark.parametrize("levels", [300, 900, 20_000])
-def test_what_is_nested_without_end_spoils_no_other_page(
-    connection: Connection, run: int, tmp_path: Path, levels: int
-) -> None:
+def test_endless_nesting_spoils_no_other_page(connection: Connection, run: int, tmp_path: Path, levels: int) -> None:
     """Deeper than can be written, or than the names of who was erased can be looked for in: set aside, no more."""
     erase(connection, tmp_path, "somebody")
     deep: list[Any] = []
@@ -389,7 +387,7 @@ def test_history_is_the_same_however_pages_share_a_commit(connection: Connection
     assert max(lengths) > 4
 
 
-def test_what_was_unknown_before_is_no_version(connection: Connection, writer: Writer, run: int) -> None:
+def test_an_unknown_value_is_no_earlier_version(connection: Connection, writer: Writer, run: int) -> None:
     visited_project(connection, writer, run)
     frontier.seed(connection, [Seed(Kind.USER, 167)])
     user = {
@@ -549,7 +547,7 @@ def test_a_reply_that_comes_while_the_thread_is_read_is_not_lost(
     assert due(connection)["project_replies", 1] == (0, 2)
 
 
-def test_who_is_shown_as_host_no_more_is_a_manager(connection: Connection, writer: Writer, run: int) -> None:
+def test_a_former_host_becomes_a_manager(connection: Connection, writer: Writer, run: int) -> None:
     """By the studio's own page at once, and by a list of managers that is read for an earlier host."""
     role = "SELECT role FROM scratch.studio_members WHERE studio_id = 5"
     served = {"id": 5, "title": "s", "host": 9, "history": {"created": "2020-01-01T00:00:00.000Z"}}
@@ -624,7 +622,7 @@ def test_two_workers_never_lease_the_same_entry(connection: Connection, database
     assert sorted(entities) == list(range(1, 101))
 
 
-def test_a_visit_that_fails_is_put_off_longer_each_time(connection: Connection, run: int) -> None:
+def test_a_failing_visit_is_postponed_longer_each_time(connection: Connection, run: int) -> None:
     frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
     pauses = []
     for _ in range(3):
@@ -645,7 +643,7 @@ def test_the_reader_sees_the_community_and_nothing_else(connection: Connection) 
         connection.execute("DELETE FROM scratch.users")
 
 
-def test_an_audit_begins_anew_what_was_left_in_its_middle(connection: Connection, writer: Writer, run: int) -> None:
+def test_an_audit_restarts_unfinished_visits(connection: Connection, writer: Writer, run: int) -> None:
     visited_project(connection, writer, run)
     lease = take(connection, run, "project_comments")
     writer.commit([PageCommit(lease, rows(lease, [comment(1)]), 1, state='{"offset": 39}')])
@@ -659,7 +657,7 @@ def test_an_audit_begins_anew_what_was_left_in_its_middle(connection: Connection
     assert (anew.state, anew.certificate, anew.position) == (None, None, 1)
 
 
-def test_what_became_due_earlier_is_leased_in_the_end(connection: Connection, run: int) -> None:
+def test_entries_that_became_due_earlier_are_leased(connection: Connection, run: int) -> None:
     """The place where the last lease ended is a short cut, not a bound."""
     frontier.seed(connection, [Seed(Kind.PROJECT, 1)])
     connection.execute("UPDATE crawl.frontier SET due_at = now() - interval '1 day'")

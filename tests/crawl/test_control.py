@@ -19,7 +19,7 @@ from harvester.warehouse.connect import open_connection
 
 
 @given(asked=st.integers(1, 200), share=st.sampled_from([0.05, 0.2, 0.6, 0.9]), seed=st.integers(0, 200))
-def test_a_leap_is_improbable(asked: int, share: float, seed: int) -> None:
+def test_an_improbable_share_of_misses_is_a_leap(asked: int, share: float, seed: int) -> None:
     """What is called a leap has a probability of less than one in a million, by the binomial distribution itself."""
     missing = seed % (asked + 1)
     if leaps(missing, asked, share):
@@ -35,7 +35,7 @@ def test_of_few_things_all_may_be_missing(missing: int, asked: int, leap: bool) 
     assert leaps(missing, asked, 0.2) == leap
 
 
-def test_what_is_usual_is_no_leap() -> None:
+def test_a_usual_share_of_misses_is_no_leap() -> None:
     usual, new = Control({"project": 0.3}), Control()
     for _ in range(10):
         usual.found("project", 0.0)
@@ -56,7 +56,7 @@ def test_one_page_for_every_address_is_no_evidence() -> None:
     assert (site.has_identified_since(3.0), site.has_identified_since(4.0)) == (True, False)
 
 
-def test_an_answer_tells_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_is_evidence_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
     monkeypatch.setattr(control.time, "monotonic", lambda: now)
     site = Control()

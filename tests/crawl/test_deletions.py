@@ -93,7 +93,7 @@ def house(connection: Connection) -> House:
 
 
 @pytest.mark.every_postgres
-def test_two_agreeing_reads_date_a_deletion_between_them(house: House) -> None:
+def test_two_agreeing_reads_date_a_deletion(house: House) -> None:
     house.audit("studio_projects")
     house.visit("studio_projects", [1, 3])
     assert house.gone("studio_projects", "project_id") == {}, "never from one absence"
@@ -277,7 +277,7 @@ LINKS = [
 
 
 @pytest.mark.parametrize(("stream", "item", "sibling"), LINKS)
-def test_what_the_list_at_the_other_end_shows_is_no_suspect(house: House, stream: str, item: str, sibling: str) -> None:
+def test_items_that_the_other_list_shows_are_not_missing(house: House, stream: str, item: str, sibling: str) -> None:
     """Shown by one list after the other missed it: two reads have to miss it anew, and it is dated by these."""
     table = STREAMS[stream].members.table  # type: ignore[union-attr]
     other = {"project_id": "studio_id", "follower_id": "followee_id", "user_id": "studio_id"}[item]
@@ -364,7 +364,7 @@ def test_owned_items_are_requested_though_no_list_showed_them(house: House) -> N
     assert house.is_due("project")
 
 
-def test_what_comes_back_is_reopened_and_its_absence_kept(house: House) -> None:
+def test_returned_items_are_reopened_and_absences_kept(house: House) -> None:
     house.audit("studio_projects")
     house.visit("studio_projects", [1, 3])
     house.visit("studio_projects", [1, 3])

@@ -17,9 +17,7 @@ STOCK = [
 ]
 
 
-def test_every_sighting_in_a_ranking_is_kept_with_its_place(
-    small_sandbox: Any, make_harvester: Callable[..., Any]
-) -> None:
+def test_every_ranking_entry_is_kept_with_its_position(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
     harvester = make_harvester(small_sandbox)
     harvester("seed", "front-page")
     for way, arguments in STOCK:

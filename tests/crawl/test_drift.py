@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_what_is_there_throughout_is_in_the_warehouse(
+def test_items_that_last_throughout_are_stored(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], keys_of: Callable[..., set[Any]]
 ) -> None:
     sandbox = start_sandbox(users=140, seed=7)

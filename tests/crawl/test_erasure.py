@@ -140,7 +140,7 @@ def test_another_key_would_let_the_erased_back_in(
     harvester.crawl()
 
 
-def test_who_was_never_met_is_left_out_too(
+def test_an_account_never_met_is_left_out_too(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], tmp_path: Path
 ) -> None:
     sandbox = start_sandbox(users=15, seed=3)
@@ -217,7 +217,7 @@ def test_a_renamed_user_is_found_by_the_earlier_name(erased: Any, database: str)
     assert erased.execute("SELECT extra FROM scratch.users").fetchall() == [({"thumbnail_url": "7_90x90.png"},)]
 
 
-def test_what_only_mentions_the_erased_is_kept_without_them(erased: Any, tmp_path: Path) -> None:
+def test_rows_that_mention_the_erased_lose_the_mention(erased: Any, tmp_path: Path) -> None:
     rule = load_rule(erased, tmp_path)
 
     def kept(table: str, **row: Any) -> dict[str, Any] | None:
@@ -270,7 +270,7 @@ def test_a_title_is_kept_only_with_who_made_the_project(erased: Any, tmp_path: P
     )
 
 
-def test_who_made_a_project_is_told_by_what_shows_it(erased: Any, tmp_path: Path) -> None:
+def test_the_author_of_a_title_is_known_from_its_list(erased: Any, tmp_path: Path) -> None:
     """The front page and whoever features a project name its author, whom nothing else tells."""
     rule = load_rule(erased, tmp_path)
     ranked = ("ranking", "kind", "thing_id", "extra")
@@ -378,7 +378,7 @@ def test_an_unfinished_visit_keeps_no_erased_item(erased: Any, tmp_path: Path) -
         ("", False),
     ],
 )
-def test_what_is_set_aside_later_holds_nothing_of_the_erased(
+def test_responses_set_aside_hold_nothing_of_the_erased(
     erased: Any, tmp_path: Path, served: str | bytes, *, is_theirs: bool
 ) -> None:
     """Of a response that cannot be used, and of an example of drift, nothing is kept that names them."""

@@ -94,7 +94,7 @@ def test_a_site_that_finds_nothing_dates_nothing(
 @pytest.mark.parametrize(
     "after", [200, *(pytest.param(n, marks=pytest.mark.soak) for n in (30, 60, 90, 120, 150, 250, 300))]
 )
-def test_lists_are_of_whom_they_were_asked_for(
+def test_lists_belong_to_the_account_asked_for(
     after: int, start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:
     """Lists that are read for the first time, and show no id, count only while the site answers about what is asked."""

@@ -84,7 +84,7 @@ def false_facts(harvester: Any, sandbox: Any) -> dict[str, int]:
     return dict(+found)
 
 
-def test_lists_by_name_are_whose_they_were_asked_for(
+def test_lists_by_name_belong_to_the_account_asked_for(
     start_sandbox: Callable[..., Any],
     make_harvester: Callable[..., Any],
     postgres_server: Any,
@@ -131,7 +131,7 @@ def test_lists_by_name_are_whose_they_were_asked_for(
     assert_truth(harvester, sandbox, grown=True)
 
 
-def test_whose_name_nobody_has_waits_and_is_not_gone(
+def test_an_account_whose_name_is_free_waits(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], postgres_server: Any
 ) -> None:
     sandbox = start_sandbox(users=15, seed=23)
@@ -220,7 +220,7 @@ def test_a_list_connects_with_what_was_certified_of_it(items: list[int], new: in
 
 
 @given(st.lists(st.integers(0, 50), unique=True, min_size=1), st.lists(st.integers(51, 99), unique=True, min_size=1))
-def test_a_list_that_shares_a_few_does_not(theirs: list[int], others: list[int]) -> None:
+def test_a_list_that_shares_few_items_does_not_connect(theirs: list[int], others: list[int]) -> None:
     """Two accounts that like the same two things, and other ones before, between and after."""
     assert not connects(theirs, [*others, *theirs[:2]], exclusive=False)
     assert not connects(theirs, [one for pair in zip(theirs, others, strict=False) for one in pair], exclusive=False)

@@ -28,7 +28,7 @@ def gone(harvester: Any) -> set[tuple[Any, ...]]:
     }
 
 
-def test_what_cannot_be_used_is_set_aside_alone(
+def test_unusable_items_are_set_aside_alone(
     start_sandbox: Callable[..., Any],
     make_harvester: Callable[..., Any],
     assert_truth: Callable[..., Any],
@@ -85,7 +85,7 @@ def test_what_cannot_be_used_is_set_aside_alone(
     assert harvester.query(ITEMS) == [(0,)]
 
 
-def test_what_an_odd_item_may_have_been_is_not_taken_for_gone(
+def test_items_an_odd_item_may_hide_are_not_gone(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:
     sandbox = start_sandbox(users=30, seed=4)

@@ -129,7 +129,7 @@ def test_retry_after_is_honoured(recorder: Recorder, make_harvester: Callable[..
     assert second - first >= 2
 
 
-def test_a_pause_is_everybodys(recorder: Recorder, make_harvester: Callable[..., Any]) -> None:
+def test_a_pause_holds_for_all_workers(recorder: Recorder, make_harvester: Callable[..., Any]) -> None:
     """What one worker is told holds for the next one too: the pause is in the warehouse."""
     harvester = make_harvester(recorder, HARVESTER_RATE="100")
     with budget(harvester.database, 100) as connection:
@@ -306,7 +306,7 @@ def test_a_late_request_acquires_another_slot(database: str) -> None:
     assert paced(database, scenario)[0] == 2
 
 
-def test_a_place_that_is_not_used_is_given_back(database: str) -> None:
+def test_an_unused_slot_is_given_back(database: str) -> None:
     async def scenario(session: Session, rate_limiter: RateLimiter) -> None:
         await rate_limiter.acquire()
         waiting = asyncio.create_task(rate_limiter.acquire())

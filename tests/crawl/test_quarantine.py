@@ -63,7 +63,7 @@ def test_a_response_is_kept_without_the_token_of_its_project(connection: Any) ->
     assert quarantine.body(connection, number) == b'{"id": null, "project_token": ""}'
 
 
-def test_what_can_be_read_or_was_visited_since_is_no_case(connection: Any) -> None:
+def test_cases_that_are_settled_are_closed(connection: Any) -> None:
     counts = quarantine.retry(connection)
     assert counts == {"due_again": 5, "readable_now": 2, "visited_since": 1, "left": 3}
     left = connection.execute("SELECT array_agg(entity_id ORDER BY 1) FROM crawl.quarantine").fetchone()
@@ -74,7 +74,7 @@ def test_what_can_be_read_or_was_visited_since_is_no_case(connection: Any) -> No
     assert due == ([1, 4, 5, 6, 7],)
 
 
-def test_a_stream_that_there_is_no_more_is_left_to_a_person(connection: Any) -> None:
+def test_cases_of_a_former_stream_are_left_to_a_person(connection: Any) -> None:
     connection.execute("UPDATE crawl.quarantine SET stream = 'earlier_stream'")
     assert quarantine.retry(connection)["left"] == len(CASES)
 

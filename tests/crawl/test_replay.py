@@ -97,7 +97,7 @@ def test_a_replayed_archive_gives_the_same_tables(
     assert "not empty" in refused.stderr
 
 
-def test_who_was_erased_is_not_replayed(
+def test_erased_accounts_are_not_replayed(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], second_database: str, tmp_path: Path
 ) -> None:
     sandbox = start_sandbox(users=15, seed=3)

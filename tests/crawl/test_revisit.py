@@ -106,7 +106,7 @@ def test_nothing_is_read_below_the_head_right_after_it_was() -> None:
 @given(
     visits=st.lists(st.tuples(st.integers(0, 1000), st.integers(1, 50)), max_size=80),
 )
-def test_what_was_looked_at_is_never_told_younger_than_it_is(visits: list[tuple[int, int]]) -> None:
+def test_ages_of_looks_are_never_understated(visits: list[tuple[int, int]]) -> None:
     """However many visits of whatever depth: each key's last look, as told, is not after the true one."""
     looked: list[tuple[int, int]] = []
     true: dict[int, int] = {}
@@ -130,7 +130,7 @@ def test_a_hazard_holds_from_its_age_on() -> None:
     counts=st.lists(st.tuples(st.integers(1, 1000), st.floats(1e-4, 50)), min_size=1, max_size=8),
     budget=st.floats(10, 1e5),
 )
-def test_the_price_is_the_one_that_spends_the_budget(counts: list[tuple[int, float]], budget: float) -> None:
+def test_the_least_gain_spends_the_budget(counts: list[tuple[int, float]], budget: float) -> None:
     groups = [Group("s", count, rate, rate, 180.0) for count, rate in counts]
     min_gain = min_gain_for(groups, budget)
     least = outlook(groups, float("inf")).requests

@@ -107,7 +107,7 @@ def impostor(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
-def test_a_host_that_cannot_prove_its_name_is_asked_nothing(
+def test_a_host_with_a_wrong_certificate_is_refused(
     impostor: tuple[str, list[str]], small_sandbox: Any, make_harvester: Callable[..., Any]
 ) -> None:
     url, asked = impostor

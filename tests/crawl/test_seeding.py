@@ -73,9 +73,7 @@ def service() -> Iterator[Service]:
     service.server.server_close()
 
 
-def test_what_is_not_the_api_is_one_line_and_seeds_nothing(
-    service: Service, make_harvester: Callable[..., Any]
-) -> None:
+def test_a_site_that_is_not_the_api_seeds_nothing(service: Service, make_harvester: Callable[..., Any]) -> None:
     commands = {}
     for way in ("login", "ban", "nonsense", "somebody"):
         harvester = make_harvester(SimpleNamespace(url=f"{service.url}/{way}"))

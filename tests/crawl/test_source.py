@@ -77,7 +77,7 @@ def test_the_same_sandbox_may_move(filled, start_sandbox, small_sandbox):
     assert url == moved.url
 
 
-def test_what_is_synthetic_says_so(filled, tmp_path):
+def test_synthetic_data_is_labelled(filled, tmp_path):
     """Status, report and each description of a release name the sandbox as their source."""
     community = "the sandbox with seed 1 and 120 users"
     assert "synthetic" in filled("status").stdout

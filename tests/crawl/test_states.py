@@ -21,7 +21,7 @@ def count(harvester: Any, condition: str) -> int:
     return int(harvester.query(f"SELECT count(*) FROM crawl.frontier WHERE certificate @> '{condition}'")[0][0])
 
 
-def test_what_the_source_cuts_short_is_read_in_the_end(
+def test_lists_cut_short_are_read_completely_later(
     start_sandbox: Callable[..., Any],
     make_harvester: Callable[..., Any],
     compare: Callable[..., Any],

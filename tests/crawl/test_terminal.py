@@ -63,7 +63,7 @@ def printed(odd: str, monkeypatch: pytest.MonkeyPatch, capsysbinary: Any) -> Cal
     return run
 
 
-def test_what_is_printed_moves_no_cursor_and_hides_nothing(printed: Callable[..., bytes]) -> None:
+def test_printed_text_moves_no_cursor(printed: Callable[..., bytes]) -> None:
     for arguments, times in ((("status",), 8), (("quarantine", "list"), 1)):
         text = printed(*arguments).decode()
         assert text.count("\\x1b[2J\\x1b]0;owned\\x07\\u202e\\x9b1m [red]x[/] \\") >= times, text

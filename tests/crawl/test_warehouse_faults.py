@@ -50,7 +50,7 @@ def meanwhile(act: Callable[[int], None], every: float) -> Iterator[list[int]]:
         thread.join()
 
 
-def test_connections_that_are_cut_again_and_again(
+def test_a_crawl_survives_connections_that_are_cut(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:
     sandbox = start_sandbox(users=40, seed=3)
@@ -96,7 +96,7 @@ def until(sandbox: Any, requests: int) -> None:
         time.sleep(0.02)
 
 
-def test_statements_that_take_too_long_are_tried_again(
+def test_statements_that_time_out_are_tried_again(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:
     sandbox = start_sandbox(users=20, seed=3)

@@ -69,7 +69,7 @@ def test_a_worker_that_is_killed_is_replaced(
 AT_WORK = "SELECT count(*) FROM crawl.runs WHERE parent_run_id IS NOT NULL AND outcome IS NULL"
 
 
-def test_workers_end_with_their_command_however_it_went(
+def test_workers_end_with_their_command(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], wait_for_end: Callable[..., None]
 ) -> None:
     """Its terminal is closed, or it is killed: what is in flight is finished, and nothing stays leased."""
@@ -126,7 +126,9 @@ def test_progress_returns_after_the_database_was_away(database: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "65", "many"])
-def test_a_number_of_workers_that_is_none(make_harvester: Callable[..., Any], small_sandbox: Any, number: str) -> None:
+def test_an_invalid_number_of_workers_is_refused(
+    make_harvester: Callable[..., Any], small_sandbox: Any, number: str
+) -> None:
     result = make_harvester(small_sandbox)("crawl", "--workers", number, ok=False)
     assert result.returncode == 2
     assert "--workers" in result.stderr
@@ -175,7 +177,7 @@ def assert_budget(sandbox: Any, rate: float, used: float = 0.95) -> None:
     assert len(times) >= used * rate * at_work
 
 
-def test_machines_keep_the_one_rate_of_their_warehouse(
+def test_all_machines_keep_the_rate_of_the_warehouse(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:
     """Of two that start at once with rates of their own one is refused. Workers follow the rate where it is changed."""

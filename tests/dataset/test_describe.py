@@ -37,7 +37,7 @@ def test_frictionless_validates_types_keys_and_hashes(release_folder):
 
 
 @pytest.mark.usefixtures("processes")
-def test_frictionless_would_object(release_folder, tables):
+def test_frictionless_finds_a_broken_package(release_folder, tables):
     """The check above can fail: rows that refer to nobody, under correct hashes, and a flipped byte."""
     tables["comments"][0]["author"] = "nobody"
     make_release(release_folder, tables)
@@ -61,7 +61,7 @@ def test_croissant_is_valid_and_its_records_can_be_read(release_folder):
 
 
 @pytest.mark.usefixtures("processes")
-def test_croissant_would_object(release_folder):
+def test_mlcroissant_finds_a_broken_description(release_folder):
     described = json.loads((release_folder / "croissant.json").read_text())
     described["recordSet"][1]["field"][1]["references"]["field"]["@id"] = "users/nobody"
     (release_folder / "croissant.json").write_text(json.dumps(described))
@@ -156,7 +156,7 @@ def test_another_name_is_refused(name, release_folder):
         render(replace(read_release(release_folder), name=name))
 
 
-def test_no_clock_gets_in(release_folder):
+def test_a_description_contains_no_time_of_its_making(release_folder):
     """The only dates are those of the release."""
     days = {datetime.now(UTC).strftime(f) for f in ("%Y-%m-%d", "%B %Y")}
     for path in release_folder.glob("*.md"):

@@ -56,7 +56,7 @@ def altered(tables, seed):
 
 
 @pytest.mark.parametrize("batch", [1, 3, 64, 65_536])
-def test_it_equals_a_comparison_by_hand(tmp_path, tables, batch, monkeypatch):
+def test_a_diff_equals_a_comparison_by_hand(tmp_path, tables, batch, monkeypatch):
     """Whatever the batches are, which end at other rows on each side."""
     later = altered(tables, batch)
     make_release(tmp_path / "a", tables)

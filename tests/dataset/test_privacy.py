@@ -116,7 +116,7 @@ def test_restricted_holds_no_name_and_no_id(built: Any, secrets_of: dict[str, se
             assert not {one for one in secrets_of["url"] if one in text}, name
 
 
-def test_the_search_finds_what_it_looks_for(built: Any, secrets_of: dict[str, set[str]]) -> None:
+def test_the_search_for_traces_finds_planted_ones(built: Any, secrets_of: dict[str, set[str]]) -> None:
     """The same search over `internal` finds nearly all: it is not blind."""
     text = "\n".join(plain_text(path) for path in (built.folder / "internal/data").glob("*.csv.gz"))
     for kind in ("name", "id", "time", "text", "url"):
@@ -311,7 +311,7 @@ def test_leavers_between_releases_hide_among_the_others(builder: Any, truth: Tru
         }
 
 
-def test_what_is_said_of_coverage_tells_of_nothing_alone(built: Any) -> None:
+def test_coverage_figures_reveal_no_single_row(built: Any) -> None:
     told = built.releases["open"].coverage
     rows = [row for name, rows in told.items() if name != "numbers" for row in rows]
     numbers = [
@@ -323,7 +323,7 @@ def test_what_is_said_of_coverage_tells_of_nothing_alone(built: Any) -> None:
     assert any(0 < row["lists"] < 10 for row in exact["lists"]), "there is something to leave out"
 
 
-def test_who_answers_everybody_is_not_known_by_the_answers(builder: Any) -> None:
+def test_answering_everybody_identifies_nobody(builder: Any) -> None:
     """Twelve threads of twelve people look alike, and one person wrote all the replies: they lose their threads."""
     with psycopg.connect(builder.database, autocommit=True) as connection:
         connection.execute(
@@ -445,7 +445,7 @@ def facts_of(builder: Any) -> dict[str, Any]:
         return coverage(connection)
 
 
-def test_order_tells_nothing(built: Any) -> None:
+def test_the_order_of_rows_reveals_nothing(built: Any) -> None:
     """Rows stand in the order of their pseudonyms, whatever the ids were."""
     for profile in ("open", "restricted"):
         for table in ("users", "projects", "project_comments"):

@@ -45,7 +45,7 @@ def test_a_datasheet_of_redacted_texts_states_the_recall(built, profile):
     assert (table(stated()) in sheet) == (profile is Profile.RESTRICTED)
 
 
-def test_a_release_is_like_itself(built):
+def test_a_release_equals_itself(built):
     folder = built.folder / str(Profile.INTERNAL)
     for change in diff(folder, folder).tables.values():
         assert (change.added, change.removed, change.changed) == (0, 0, 0)

@@ -43,7 +43,7 @@ def test_recall_is_not_below_what_is_stated(measured, part):
         assert measured[kind, "all"].precision * 100 >= row["precision"], kind
 
 
-def test_what_is_stated_is_what_is_measured(measured, part):
+def test_stated_recall_is_the_measured_recall(measured, part):
     """Not less either: `python -m harvester.dataset.recall --write` states it anew when rules or templates change."""
     assert percentages(measured) == stated(part)
 
@@ -71,7 +71,7 @@ def test_the_parts_share_no_template_and_no_filler():
                     assert len(set().union(*one.values())) == sum(map(len, one.values())), (language, kind)
 
 
-def test_labels_are_where_they_say():
+def test_labels_of_the_corpus_match_their_text():
     for part in corpus.PARTS:
         for comment in corpus.comments(part, each=5, harmless=5):
             assert bool(comment.labels) == (comment.kind != corpus.HARMLESS)
@@ -155,7 +155,7 @@ def test_a_hostile_text_is_redacted():
         ("", ""),
     ],
 )
-def test_what_is_written_instead(text, left):
+def test_replacements_of_redacted_parts(text, left):
     assert redact(text, NAMES) == left
 
 
@@ -177,7 +177,7 @@ PIECES = ["im 10", "@CoolCat_123", "a@b.com", "www.x.com", "lol", "ok", "my name
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=6))
-def test_what_is_found_is_not_left_whatever_stands_beside_it(pieces):
+def test_a_match_is_redacted_beside_any_text(pieces):
     left = redact(" ".join(pieces), Names(["CoolCat_123"], lambda _: "somebody"))
     assert not re.search(r"10|CoolCat_123|a@b|x\.com|Emily", left, re.IGNORECASE)
 

@@ -241,7 +241,7 @@ def test_a_rule_of_another_warehouse_is_listed_and_revoked(strangers: Any, tmp_p
     assert not load_rule(strangers, tmp_path)
 
 
-def test_what_is_left_of_texts_is_the_rest_of_them(strangers: Any, tmp_path: Path) -> None:
+def test_redacted_texts_keep_all_other_words(strangers: Any, tmp_path: Path) -> None:
     """Names of others stay, though a reader could take them for the plural or an ornament of the erased name."""
     strangers.execute("INSERT INTO scratch.users (id, username) VALUES (%s, 'Luna1')", [PERSON])
     erase(strangers, tmp_path, user=PERSON)
@@ -255,7 +255,7 @@ def test_what_is_left_of_texts_is_the_rest_of_them(strangers: Any, tmp_path: Pat
     assert list(map(load_rule(strangers, tmp_path).said, SAID)) == kept
 
 
-def test_who_is_meant_is_told_by_the_id_where_a_name_does_not(strangers: Any, tmp_path: Path) -> None:
+def test_an_ambiguous_name_needs_an_id(strangers: Any, tmp_path: Path) -> None:
     for user, name in ((20, "now20"), (21, "now21")):
         strangers.execute("INSERT INTO scratch.users (id, username) VALUES (%s, %s)", [user, name])
         strangers.execute(
@@ -279,7 +279,7 @@ def test_who_is_meant_is_told_by_the_id_where_a_name_does_not(strangers: Any, tm
     ]  # fmt: skip
 
 
-def test_a_name_that_went_to_somebody_else_is_theirs(strangers: Any, tmp_path: Path) -> None:
+def test_a_name_that_passed_to_another_account_stays(strangers: Any, tmp_path: Path) -> None:
     strangers.execute("INSERT INTO scratch.users (id, username) VALUES (%s, 'renamed5')", [PERSON])
     strangers.execute(
         "INSERT INTO history.user_revisions (user_id, username, valid_from, valid_to)"

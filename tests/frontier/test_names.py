@@ -89,7 +89,7 @@ def house(database: str) -> Iterator[House]:
         yield House(opened)
 
 
-def test_what_lists_stored_under_a_lost_name_is_retracted(house: House) -> None:
+def test_rows_stored_under_a_lost_name_are_retracted(house: House) -> None:
     house.visit("user", 5, user(5, "Alice"))
     house.visit("user_followers", 5, fans(11, 12, 13, 14), proven=True)
     house.meet(15, "fan_15")
@@ -154,7 +154,7 @@ def test_a_list_under_way_begins_again_after_a_retraction(house: House) -> None:
     assert house.rows("SELECT follower_id FROM scratch.follows WHERE followee_id = 5") == [(15,)]
 
 
-def test_what_was_missed_under_a_proven_name_is_remembered(house: House) -> None:
+def test_items_missed_under_a_proven_name_are_kept(house: House) -> None:
     """It tells since when an item may stand where one cannot be read; what was missed later may be another's."""
     house.visit("user", 5, user(5, "alice"))
     house.visit("user_followers", 5, fans(11, 12), proven=True)
@@ -185,7 +185,7 @@ def test_an_account_that_is_met_under_another_name_is_not_gone(house: House) -> 
     assert house.rows("SELECT count(*) FROM scratch.follows WHERE gone_at IS NULL") == [(1,)]
 
 
-def test_whose_name_is_free_is_not_gone_and_waits(house: House) -> None:
+def test_an_account_whose_name_is_free_is_not_gone(house: House) -> None:
     house.visit("user", 5, user(5, "alice"))
     house.visit("user_followers", 5, fans(11), proven=True)
     house.visit("username_check", 5, {"username": "alice", "msg": "valid username"})
@@ -211,7 +211,7 @@ def test_a_name_that_was_lost_before_is_tried_an_hour_later(house: House) -> Non
     assert within == [(True,)]
 
 
-def test_whose_name_is_taken_is_gone_since_it_was_last_seen(house: House) -> None:
+def test_an_account_whose_name_is_taken_is_gone(house: House) -> None:
     house.visit("user", 5, user(5, "alice"))
     house.visit("username_check", 5, {"username": "alice", "msg": "username exists"})
     house.visit("user", 5, None)
@@ -220,7 +220,7 @@ def test_whose_name_is_taken_is_gone_since_it_was_last_seen(house: House) -> Non
     assert house.by_name["username_check"] == (False, None)
 
 
-def test_a_swap_leaves_each_with_its_own(house: House) -> None:
+def test_two_accounts_that_swap_names_keep_their_rows(house: House) -> None:
     """Each answers under the other's name, at the same time."""
     house.meet(6, "bob")
     for number, name in ((5, "alice"), (6, "bob")):

@@ -177,7 +177,9 @@ class World:
         ),
     ],
 )
-def test_what_a_plan_predicts_is_what_comes(budget: float, born: float, learnt: int, connection: Connection) -> None:
+def test_a_plan_predicts_the_delay_of_a_simulation(
+    budget: float, born: float, learnt: int, connection: Connection
+) -> None:
     """Over ten cycles of a crawl of lists that come and go, the mean delay is within 20% of what plans said.
 
     The crawl goes on for long enough before that most lists had their turn.

@@ -99,7 +99,7 @@ def test_the_pick_is_the_exact_best_whatever_was_picked_before(seed: int, connec
         assert taken == pytest.approx(pays[:count])
 
 
-def test_nothing_is_visited_that_does_not_save_the_price(connection: Connection, run: int) -> None:
+def test_visits_below_the_least_gain_are_not_leased(connection: Connection, run: int) -> None:
     fill(connection, [(n, 12, days) for n, days in enumerate((1.0, 3.0, 4.0, 5.0, 9.0))])
     min_gain = 4.5**2 * rates.priority_of(12) / 2
     leases = frontier.lease_scheduled(connection, run, NAMES, 10, Picker(min_gain))
@@ -107,7 +107,7 @@ def test_nothing_is_visited_that_does_not_save_the_price(connection: Connection,
     assert not frontier.lease_scheduled(connection, run, NAMES, 10, Picker(min_gain))
 
 
-def test_what_was_visited_after_the_pick_is_not_leased(connection: Connection, run: int) -> None:
+def test_entries_visited_after_the_pick_are_not_leased(connection: Connection, run: int) -> None:
     class Disturbed(Picker):
         """Another worker visits some entries after the first pick, and lists are classified again."""
 
@@ -140,7 +140,7 @@ def test_two_workers_pick_different_visits(connection: Connection, run: int, dat
     assert sorted(lease.visit.entity_id for lease in (*mine, *theirs)) == list(range(50))
 
 
-def test_a_visit_teaches_the_rate_and_the_rate_makes_the_class(connection: Connection, run: int) -> None:
+def test_a_visit_updates_the_rate_and_the_class(connection: Connection, run: int) -> None:
     """The posterior of the statement is that of the formula, visit after visit."""
     rng = np.random.default_rng(1)
     fill(connection, [(1, 12, 0.0)])
@@ -165,7 +165,7 @@ def test_a_visit_teaches_the_rate_and_the_rate_makes_the_class(connection: Conne
         assert one(connection, "SELECT queue FROM crawl.frontier") == SPIDER * rates.CLASSES + expected
 
 
-def test_the_first_visit_teaches_what_the_list_shows_of_its_past(connection: Connection, run: int) -> None:
+def test_the_first_visit_counts_the_dated_past(connection: Connection, run: int) -> None:
     connection.execute("INSERT INTO scratch.projects (id, shared_at) VALUES (1, %s)", [START - timedelta(days=400)])
     ages = [1, 5, 40, 200, 399]
     for number, age in enumerate(ages):
@@ -225,7 +225,7 @@ def test_the_prior_is_the_most_likely_one(shape: float, rate: float, connection:
     assert one(connection, "SELECT count(*) FROM crawl.reply_decay") > 5
 
 
-def test_beliefs_are_right_of_quiet_lists_and_of_busy_ones(connection: Connection) -> None:
+def test_fitted_rates_are_unbiased_for_all_lists(connection: Connection) -> None:
     """Of lists with known rates, those of about the same belief have that rate on average, whatever it is."""
     rng = np.random.default_rng(3)
     lists, days, gap = 2500, 720, 40
@@ -364,7 +364,7 @@ def test_audits_take_what_waits_longest_and_read_it_in_full(connection: Connecti
     assert len(rest) == 5, "no more than half the time ahead"
 
 
-def test_what_was_not_read_in_full_for_too_long_is(connection: Connection, run: int) -> None:
+def test_lists_not_read_in_full_for_too_long_are_read(connection: Connection, run: int) -> None:
     fill(connection, [(1, 12, 181.0), (2, 12, 100.0)], due=timedelta(0))
     leases = {one.visit.entity_id: one for one in frontier.lease(connection, run, NAMES, 5)}
     assert leases[1].full
@@ -391,7 +391,7 @@ def test_a_young_thing_is_looked_at_again_soon(connection: Connection, run: int)
         assert due[2] == START + timedelta(seconds=STREAM.revisit)
 
 
-def test_what_is_gone_leaves_beliefs_as_they_were(connection: Connection, run: int) -> None:
+def test_visits_to_gone_entities_leave_rates_alone(connection: Connection, run: int) -> None:
     """Nobody knows since when a list had gone: the days until it was missed say nothing of its rate."""
     fill(connection, [(1, 12, 30.0), (2, 12, 30.0)], due=timedelta(0))
     connection.execute("UPDATE crawl.frontier SET new_items_decayed = 3, exposure = 20")
@@ -427,7 +427,7 @@ def test_lists_grow_older_whether_they_are_visited_or_not(connection: Connection
     assert costly[1] == two[1] + 2, "four pages a visit are two classes less"
 
 
-def test_what_is_met_when_it_is_hours_old_is_known_for_hours(connection: Connection, run: int) -> None:
+def test_exposure_begins_with_the_age_of_an_entity(connection: Connection, run: int) -> None:
     connection.execute(
         "INSERT INTO scratch.projects (id, shared_at) VALUES (1, %s), (2, %s)",
         [START - timedelta(hours=6), START + timedelta(minutes=5)],
@@ -474,7 +474,7 @@ def test_classes_hold_the_priorities_that_they_are_said_to(connection: Connectio
     assert (class_of(1e9), class_of(2.0**7), class_of(1e-12)) == (0, 1, rates.CLASSES - 1)
 
 
-def test_a_visit_that_began_before_it_was_asked_for_is_no_answer(connection: Connection, run: int) -> None:
+def test_a_visit_begun_before_a_request_leaves_it_due(connection: Connection, run: int) -> None:
     fill(connection, [(1, 12, 5.0)], due=timedelta(0))
     (lease,) = frontier.lease(connection, run, NAMES, 1)
     asked = START + timedelta(hours=1)
@@ -559,7 +559,7 @@ def test_status_tells_how_fresh_things_are(small_sandbox: Any, make_harvester: C
         ("HARVESTER_MIN_GAIN", "0", "above 0"),
     ],
 )
-def test_shares_and_prices_that_are_none(
+def test_invalid_shares_and_gains_are_refused(
     variable: str, value: str, message: str, small_sandbox: Any, make_harvester: Callable[..., Any]
 ) -> None:
     refused = make_harvester(small_sandbox, **{variable: value})("status", ok=False)
@@ -592,7 +592,7 @@ def test_one_share_alone_reads_ahead_of_time_and_nothing_else(harvest: Any, work
 
 
 @pytest.mark.parametrize("options", [("--share", "audits"), ("--share", "audit", "--refresh")])
-def test_a_share_that_makes_no_sense_is_refused(
+def test_an_unknown_share_is_refused(
     options: tuple[str, ...], small_sandbox: Any, make_harvester: Callable[..., Any]
 ) -> None:
     refused = make_harvester(small_sandbox)("crawl", *options, ok=False)

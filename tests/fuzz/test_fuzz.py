@@ -67,7 +67,7 @@ def test_any_pages_end_a_visit_or_go_on(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_what_is_nested_without_end_is_refused(name: str) -> None:
+def test_endless_nesting_is_refused(name: str) -> None:
     """Before the parser gives up, and before what is written of it."""
     number = list(STREAMS).index(name)
     body = targets.corpus()[number][1:]
@@ -79,7 +79,7 @@ def test_what_is_nested_without_end_is_refused(name: str) -> None:
     assert targets.rows_of(STREAMS[name], b'[{"new":' + new + b"}]") == []
 
 
-def test_what_is_taken_of_hostile_bodies_is_stored_and_read_back(database: str) -> None:
+def test_records_of_hostile_bodies_are_read_back(database: str) -> None:
     """A row that the normaliser makes is refused by the database for its references at most, never for its values."""
     stored = 0
     with open_connection(database, autocommit=True) as connection:

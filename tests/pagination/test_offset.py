@@ -303,7 +303,7 @@ def test_without_its_stop_rule_a_visit_misses_new_items(monkeypatch: pytest.Monk
     [(2, True, {"_HEAD_EVIDENCE": 1}), (5, False, {"pairwise": lambda _: ()})],
     ids=["few in order", "many in another"],
 )
-def test_who_comes_back_to_the_head_hides_nobody_new(
+def test_items_that_return_to_the_head_hide_no_new_one(
     back: int, in_order: bool, guard: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Followers who left and followed again stand among the new ones: neither few of them nor many in another order
@@ -513,7 +513,7 @@ def test_that_an_unknown_item_stands_on_two_pages_proves_nothing() -> None:
 
 @pytest.mark.parametrize("listing", [NEWEST_KEYED, offset.Listing(order=offset.Order.OLDEST_FIRST)])
 @pytest.mark.parametrize("every", [3, 40])
-def test_holes_cost_a_visit_only_themselves(listing: offset.Listing, every: int) -> None:
+def test_gaps_in_a_list_cost_no_request(listing: offset.Listing, every: int) -> None:
     """A list with holes takes as many pages as one without, is read to its end, and stands unchanged the next time."""
 
     def read(holes: bool, last: offset.Certificate | None = None) -> tuple[int, offset.Step]:

@@ -77,7 +77,7 @@ def visit(
 
 @settings(max_examples=400)
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.05, 0.3]))
-def test_what_is_certified_was_read(seed: int, chance: float) -> None:
+def test_a_certificate_covers_only_pages_that_were_read(seed: int, chance: float) -> None:
     source = Source(seed)
     known: set[int] = set()
     last: Certificate | None = None
@@ -103,7 +103,7 @@ def test_one_read_alone_would_lose_live_threads() -> None:
     assert lost > 20
 
 
-def test_the_cap_is_told() -> None:
+def test_the_cap_on_pages_is_reported() -> None:
     source = Source(4)
     while len(source.threads) < DEEPEST * SIZE + 10:
         source.add()

@@ -88,7 +88,7 @@ def _tree(projects: list[dict[str, Any]]) -> dict[int, tuple[int, int]]:
     return {project: climb(project) for project in above.keys() | set(above.values())}
 
 
-def test_what_is_there_equals_the_truth(harvest, look_at):
+def test_present_counts_equal_the_truth(harvest, look_at):
     page = look_at(harvest.harvester.database)
     truth = {table: harvest.sandbox.truth(table) for table in ("users", "follows", "studios", "studio_projects")}
     met, read = _met(harvest), _read(harvest)
@@ -117,7 +117,7 @@ def test_what_is_there_equals_the_truth(harvest, look_at):
     assert {row["projects_from"]: row["studios"] for row in page.rows("studio_sizes")} == expected
 
 
-def test_what_was_and_is_equals_the_truth(harvest, look_at):
+def test_counts_with_deleted_rows_equal_the_truth(harvest, look_at):
     page = look_at(harvest.harvester.database)
     comments = {table: _all(harvest, table, "id", "parent_id", "author_id", "created_at") for table in COMMENTS}
     projects = _all(harvest, "projects", "id", "author_id", "parent_id", "root_id", "shared_at")
@@ -299,7 +299,7 @@ def test_the_same_warehouse_at_the_same_moment_is_the_same_page(harvest, look_at
     assert look_at(harvest.harvester.database, at=MOMENT + timedelta(days=1)).html not in pages
 
 
-def test_nobody_is_on_the_page(harvest, look_at):
+def test_the_page_names_nobody(harvest, look_at):
     page = look_at(harvest.harvester.database)
     said = page.text("body")
     words = set(re.findall(r"[\w-]+", said))
@@ -407,7 +407,7 @@ def test_an_empty_warehouse_has_a_page(database, look_at):
     assert all(answer["trouble"] is None for answer in page.facts["answers"].values())
 
 
-def test_what_takes_too_long_is_left_out_and_told(harvest, look_at):
+def test_slow_panels_are_left_out_and_reported(harvest, look_at):
     database = harvest.harvester.database
     with psycopg.connect(database) as lock:
         lock.execute("LOCK TABLE scratch.follows IN ACCESS EXCLUSIVE MODE")
@@ -423,7 +423,7 @@ def test_what_takes_too_long_is_left_out_and_told(harvest, look_at):
     assert "degrees, follows, gone, reciprocity" in page.text("#notices")
 
 
-def test_whatever_the_warehouse_holds_stays_text(database, look_at):
+def test_stored_text_is_never_markup(database, look_at):
     hostile = "<script>alert(1)</script>\"'&<b onload=x>"
     with psycopg.connect(database) as connection:
         for number in range(FEWEST):
@@ -503,7 +503,7 @@ def test_the_pace_adds_up_to_what_the_runs_sent_and_wrote(database, look_at):
     assert page.report.source is None
 
 
-def test_what_is_wrong_stands_at_the_head(database, look_at):
+def test_problems_stand_at_the_head_of_the_page(database, look_at):
     with psycopg.connect(database) as connection:
         _run(connection, "2026-06-01 08:00Z", "2026-06-01 09:00Z", 10, 1, outcome="done")
     page = look_at(database, at=datetime(2026, 6, 1, 12, tzinfo=UTC))

@@ -201,7 +201,7 @@ def test_an_unsupported_interval_is_null_and_says_why(database: str) -> None:
         assert rows(connection, unequal, "views")["size"][3] == pytest.approx(4000 * (1 - 0.025 ** (1 / effective)))
 
 
-def test_what_cannot_be_visited_is_weighed_within_its_class(database: str) -> None:
+def test_failed_visits_are_weighted_within_their_class(database: str) -> None:
     """By hand: 200 draws of 2,000 ids; of the older half one in four fails, and the older half has twice the hits."""
     with psycopg.connect(database, autocommit=True) as connection:
         design = draw_ids(connection, IdPlan(count=200, seed=1, up_to=2000))
@@ -422,7 +422,7 @@ def test_one_answer_of_a_stratum_has_no_variance(database: str) -> None:
         assert note.endswith("no interval: stratum 2 has fewer than two draws or answers")
 
 
-def test_what_rests_on_a_few_has_no_upper_bound(database: str) -> None:
+def test_an_estimate_from_few_units_has_no_upper_bound(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         design = draw_ids(connection, IdPlan(count=400, seed=1, up_to=4000))
         drawn = [entity for (entity,) in connection.execute("SELECT entity_id FROM crawl.draws ORDER BY position")]
@@ -522,7 +522,7 @@ def test_quantiles_and_intervals(database: str) -> None:
     "y",
     ["nothing", "title", "id", "author_id", "views) FROM scratch.users; --", "xmin", "ctid", 'views"', "projects"],
 )
-def test_only_a_number_that_there_is_can_be_asked_for(database: str, y: str) -> None:
+def test_an_unknown_column_cannot_be_estimated(database: str, y: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         design = draw_ids(connection, IdPlan(count=5, seed=1, up_to=50))
         with pytest.raises(psycopg.errors.UndefinedColumn):

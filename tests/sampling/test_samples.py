@@ -217,7 +217,9 @@ def test_a_panel_rotates(database: str, make_harvester: Callable[..., Any], samp
     ) == [("all", 1, 1000, 100), ("wave 1", 1001, 1500, 50)]
 
 
-def test_a_wave_tells_of_its_own_time(start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]) -> None:
+def test_a_wave_is_estimated_at_its_own_time(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
     """Panels of ten ids around a project each: after deaths the first wave tells of then, the second of now."""
     sandbox, twin = start_sandbox(users=60, seed=3), start_sandbox(users=60, seed=3)
     harvester = make_harvester(sandbox)
@@ -310,7 +312,7 @@ WRONG = [
 ]
 
 
-def test_what_cannot_be_drawn_is_refused_in_a_line(make_harvester: Callable[..., Any], sampled_sandbox: Any) -> None:
+def test_an_impossible_draw_is_refused(make_harvester: Callable[..., Any], sampled_sandbox: Any) -> None:
     harvester = make_harvester(sampled_sandbox)
     for options, said in WRONG:
         result = command(harvester, "seed", "sample", *options)
@@ -321,7 +323,9 @@ def test_what_cannot_be_drawn_is_refused_in_a_line(make_harvester: Callable[...,
     assert harvester.query("SELECT count(*) FROM crawl.designs") == [(0,)]
 
 
-def test_who_was_erased_is_a_miss(sampled_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Any) -> None:
+def test_an_erased_account_counts_as_a_miss(
+    sampled_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Any
+) -> None:
     harvester = make_harvester(sampled_sandbox, HARVESTER_HOME=str(tmp_path))
     ids, frame = narrow(sampled_sandbox, 4)
     options = ("projects", "36", "--seed", "5", *frame, "--allocation", "equal")

@@ -43,7 +43,7 @@ def test_the_log_is_exact_event_by_event():
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_what_went_is_in_the_log(seed):
+def test_removed_things_are_in_the_log(seed):
     community = Community(300, seed)
     before = keys(community)
     counts = community.churn(8_000)

@@ -208,7 +208,7 @@ def test_every_list_has_several_pages_at_500_users(client, paths):
     assert all(length == 25 for path, length in lengths.items() if path.endswith("/replies"))
 
 
-def test_special_answers(client, community):
+def test_names_in_any_case_and_unknown_things(client, community):
     name = community.users.name[7]
     assert client.get(f"/users/{name.swapcase()}").json()["username"] == name
     for path in (

@@ -81,7 +81,7 @@ def test_connections_drop_and_others_live_on():
             assert json.loads(get(connection, "/sandbox/requests")[1])["total"] == 2
 
 
-def test_it_lives_by_the_clock():
+def test_churn_follows_the_clock():
     with started("--churn", "2000") as (_, port), connected(port) as connection:
         seen = set()
         while len(seen) < 3:  # however slow the machine: it goes on

@@ -51,7 +51,7 @@ def test_history_tables_have_the_columns_that_say_so() -> None:
     assert not [table.name for table in unkept if kept(table, History.REVISIONS) or kept(table, History.STATS)]
 
 
-def test_what_names_a_person_has_a_kind() -> None:
+def test_columns_that_name_a_person_have_a_kind() -> None:
     for table in metadata.sorted_tables:
         for column in table.c:
             if about(column).person in (Person.OWNER, Person.AUTHOR, Person.MENTION):

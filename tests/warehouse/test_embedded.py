@@ -267,7 +267,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing_half_made(home):
     assert ask(embedded.up(home), "SELECT 1") == [(1,)]
 
 
-def test_data_of_another_version_is_left_alone(home):
+def test_data_of_another_server_version_are_left_alone(home):
     (home / "postgres").mkdir(parents=True)
     (home / "postgres/PG_VERSION").write_text("16\n")
     with pytest.raises(WarehouseError, match="made by PostgreSQL 16"):

@@ -105,7 +105,7 @@ def test_one_at_a_time(database: str) -> None:
             maintain(two)
 
 
-def test_what_is_not_ours_to_vacuum_is_told(database: str) -> None:
+def test_tables_of_another_owner_are_reported(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         make_roles(connection)
         add_run(connection, 1)
@@ -115,6 +115,6 @@ def test_what_is_not_ours_to_vacuum_is_told(database: str) -> None:
         assert not done.vacuumed
 
 
-def test_days_that_are_none_are_refused(make_harvester: Any, small_sandbox: Any) -> None:
+def test_invalid_numbers_of_days_are_refused(make_harvester: Any, small_sandbox: Any) -> None:
     refused = make_harvester(small_sandbox)("db", "maintain", "--keep-days", "0", ok=False)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
