@@ -450,8 +450,8 @@ def test_lists_of_unknown_birth_count_as_old(connection: Connection, run: int) -
     )
     fill(connection, [(n, 12, 0.0) for n in (1, 2)], due=timedelta(0))
     connection.execute("UPDATE crawl.frontier SET visits = 0, visited_at = NULL")
-    leases = frontier.lease(connection, run, NAMES, 5, purpose=Purpose.NEW, now=START)
-    finish_visits(connection, [ended(lease, kind="project", found=7) for lease in leases], START)
+    leases = frontier.lease(connection, run, NAMES, 5, purpose=Purpose.NEW)
+    finish_visits(connection, [ended(lease, kind="project", found=7) for lease in leases])
     found = connection.execute("SELECT stratum, queue %% %s, exposure FROM crawl.frontier", [rates.CLASSES]).fetchall()
     assert found == [(rates.OLDEST_STRATUM, 3 - rates.FIRST_CLASS, 0)] * 2
     assert {due for (due,) in connection.execute("SELECT due_at FROM crawl.frontier")} == {
