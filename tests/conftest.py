@@ -416,10 +416,14 @@ class Harvester:
             assert result.returncode == 0, result.stderr[-3000:] + result.stdout[-3000:]
         return result
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, fresh: bool = False) -> subprocess.Popen[str] | forked.Running:
+        """Start a command in a session of its own; `fresh`: as a program, which imports the product first."""
+        environment = self.env()
+        if not fresh and type(self) is Harvester and forked.can_run(environment):
+            return forked.Running(arguments, environment)
         return subprocess.Popen(
             self.command(*arguments),
-            env=self.env(),
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -36,7 +36,7 @@ def test_an_interrupt_at_any_moment_ends_all(
     chance = random.Random(workers)
     for press in range(presses):
         with hold_back():  # Python itself has no handler in the moments before it runs the first line of the command
-            command = harvester.start("crawl", "--refresh", "--workers", str(workers))
+            command = harvester.start("crawl", "--refresh", "--workers", str(workers), fresh=True)
         time.sleep(LATEST * (press + chance.random()) / presses)
         processes = [psutil.Process(command.pid), *psutil.Process(command.pid).children(recursive=True)]
         number = chance.choice((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))

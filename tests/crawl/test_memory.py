@@ -20,7 +20,7 @@ def test_a_million_rows(start_sandbox: Callable[..., Any], make_harvester: Calla
     sandbox = start_sandbox(users=20_000, seed=1)
     harvester = make_harvester(sandbox)
     harvester("seed", "users", sandbox.seeds()["users"][0], "--depth", "50")
-    process = harvester.start("crawl", "--json")
+    process = harvester.start("crawl", "--json", fresh=True)
     watched = psutil.Process(process.pid)
     resident: list[float] = []
     rows = 0

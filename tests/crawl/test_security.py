@@ -146,7 +146,7 @@ def test_secrets_are_in_no_argument_and_no_log(
     )
     harvester.seed_all(sandbox)
     sandbox.json("/sandbox/settings?latency_ms=50", "POST")
-    command = harvester.start("crawl", "--workers", "2", "--log-json", "--json")
+    command = harvester.start("crawl", "--workers", "2", "--log-json", "--json", fresh=True)
     seen: list[str] = []
     listening = 0
     while command.poll() is None:

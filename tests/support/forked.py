@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Thread
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from multiprocessing.connection import Connection
 
 _LOADED = (
     "harvester.cli.main",
@@ -93,6 +96,78 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], timeout: float
     return subprocess.CompletedProcess(["harvester", *arguments], code, output, errors)
 
 
+class Running:
+    """A command under way in a session of its own, with what the tests use of `subprocess.Popen`."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.args = ["harvester", *arguments]
+        pipes = [_context.Pipe(duplex=False) for _ in range(2)]
+        values = (list(arguments), dict(environment), Path.cwd(), [written for _, written in pipes])
+        self._process = _context.Process(target=_become, args=values, kwargs={"alone": True})
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+        self.stdout, self.stderr = (os.fdopen(os.dup(read.fileno()), encoding="utf-8") for read, _ in pipes)
+        for pipe in pipes:
+            for end in pipe:
+                end.close()
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; the negative number of the signal that ended it."""
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end.
+
+        Raises:
+            subprocess.TimeoutExpired: if it takes longer.
+        """
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+        return self._process.exitcode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Read what it writes until it ends, and all that have its streams.
+
+        Raises:
+            subprocess.TimeoutExpired: if it takes longer.
+        """
+        if self.stdout.closed:
+            return "", ""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        texts = ["", ""]
+
+        def read(number: int, stream: IO[str]) -> None:
+            texts[number] = stream.read()
+
+        threads = [Thread(target=read, args=pair, daemon=True) for pair in enumerate((self.stdout, self.stderr))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        if any(thread.is_alive() for thread in threads):
+            raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+        self.stdout.close()
+        self.stderr.close()
+        self.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        return texts[0], texts[1]
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
 class Started:
     """A command that runs until it is told to end, in a session of its own."""
 
@@ -132,15 +207,24 @@ class Started:
 
 
 def _become(
-    arguments: list[str], environment: dict[str, str], folder: Path, written: list[Path], *, alone: bool = False
+    arguments: list[str],
+    environment: dict[str, str],
+    folder: Path,
+    written: list[Path] | list[Connection],
+    *,
+    alone: bool = False,
 ) -> None:
     """Be the command, in the forked process; `alone`: in a session of its own."""
     if alone:
         os.setsid()
-    for number, path in enumerate(written, 1):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(file, number)
-        os.close(file)
+    for number, to in enumerate(written, 1):
+        if isinstance(to, Path):
+            file = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.dup2(file, number)
+            os.close(file)
+        else:
+            os.dup2(to.fileno(), number)
+            to.close()
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
