@@ -66,6 +66,12 @@ def _show(facts: dict[str, Any]) -> None:
         )
     else:
         console.print(f"the budget sets the gain: a visit must save {facts['min_gain']:.3g} item-days")
+    if facts["is_rough"] and facts["min_gain"] is not None:
+        console.print(
+            f"[yellow]a rough forecast: {facts['required']:,.3g} requests a day must be sent whatever they gain, more"
+            " than half of what there is for them. Delays may be 1.5 times as long; from"
+            f" {facts['rate_not_rough']:,.3g} requests/s on they are within a fifth[/]"
+        )
     if facts["new"]["entries"]:
         new = facts["new"]
         console.print(f"first visits to {_count(new['entries'])} lists and objects: {_days(new['days'])}")

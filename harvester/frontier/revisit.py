@@ -129,14 +129,14 @@ class Outlook:
     fresh: float
 
 
-def outlook(groups: Sequence[Group], min_gain: float, shortest: float = 0.0) -> Outlook:
-    """Forecast visits at a `min_gain`, at intervals of at least `shortest` days.
+def outlook(groups: Sequence[Group], min_gain: float) -> Outlook:
+    """Forecast visits at a `min_gain`.
 
     New items come as a Poisson process and wait half an interval on average; a list is fresh until the first came.
     """
     visits = requests = items = waiting = fresh = lists = 0.0
     for group in groups:
-        days = max(shortest, min(interval(group.priority, min_gain), group.revisit))
+        days = min(interval(group.priority, min_gain), group.revisit)
         visits += group.lists / days
         requests += group.lists * (group.cost / days + group.rate / PAGE + max(0, group.full - 1) / group.revisit)
         items += group.lists * group.rate
@@ -147,16 +147,16 @@ def outlook(groups: Sequence[Group], min_gain: float, shortest: float = 0.0) -> 
     return Outlook(visits, requests, waiting / items if items else 0.0, fresh / lists if lists else 1.0)
 
 
-def min_gain_for(groups: Sequence[Group], requests: float, shortest: float = 0.0) -> float:
+def min_gain_for(groups: Sequence[Group], requests: float) -> float:
     """Return the minimum gain at which visits take so many requests a day; infinite where even the least takes more."""
     low, high = 1e-12, 1e12
-    if outlook(groups, high, shortest).requests > requests:
+    if outlook(groups, high).requests > requests:
         return float("inf")
-    if outlook(groups, low, shortest).requests <= requests:
+    if outlook(groups, low).requests <= requests:
         return low
     for _ in range(100):
         middle = sqrt(low * high)
-        if outlook(groups, middle, shortest).requests > requests:
+        if outlook(groups, middle).requests > requests:
             low = middle
         else:
             high = middle

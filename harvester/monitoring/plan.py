@@ -31,11 +31,22 @@ _SQL = statements(__package__, "plan")
 PUBLISHED = {Kind.USER: 135_078_559, Kind.PROJECT: 164_307_034, Kind.STUDIO: 34_866_300}
 """Users, shared projects and studios of 2024-07-14 (the site's statistics page)."""
 ANSWERED = 0.27
-"""Share of comments that ever get a reply, each of which makes a thread due (sample of the site's wiki)."""
+"""Share of comments that ever get a reply, each of which makes a thread due (sample of the site's wiki).
+
+Of what is in scope it is measured: the visits to threads so far, for each comment of the lists that were read. This one
+counts beside them as `_PSEUDO_COMMENTS` would, so that it is all there is before the first crawl.
+"""
+_PSEUDO_COMMENTS = 20
 _DEFAULT_RATE = 5.0
 """Requests per second that are planned for where there is no limit."""
 _PARTS = 16
 """Parts into which a gamma distribution of rates is cut."""
+_ROUGH = 0.5
+"""Part of the scheduled requests from which on a forecast is rough, once what must be read takes so much of them.
+
+In simulated crawls of 400 lists that come and go (`tests/frontier/test_plan.py`) the delay was 0.8 to 1.2 times the
+forecast below it, and up to 1.45 times above it: lists wait for their turn behind those that are due.
+"""
 _BORN_DAYS = 30
 """Days in which new users, projects and studios are counted, to tell how many come a day."""
 _STEPS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -104,6 +115,7 @@ def forecast(scope: Scope, shares: Mapping[str, float], rate: float, least_min_g
     """Forecast the effect of a request rate on known lists; `least_min_gain` is the operator's."""
     budget = divide(scope, shares, rate)
     share = budget.scheduled / budget.total
+    required = _required(scope, budget)
     discovery = shares["discovery"] / sum(shares.values())
     least = outlook([replace(group, revisit=1.0) for group in scope.groups], float("inf"))
     return {
@@ -111,6 +123,9 @@ def forecast(scope: Scope, shares: Mapping[str, float], rate: float, least_min_g
         "source": scope.source,
         "share_scheduled": share,
         **_bought(scope, budget, least_min_gain),
+        "required": required,
+        "is_rough": required > _ROUGH * budget.scheduled,
+        "rate_not_rough": required / (_ROUGH * share) / DAY,
         "new": {
             "entries": scope.new,
             "days": scope.new / (budget.total * discovery),
@@ -132,6 +147,12 @@ def forecast(scope: Scope, shares: Mapping[str, float], rate: float, least_min_g
 
 def _fixed_requests(scope: Scope) -> float:
     return sum(count / days for count, days in scope.fixed.values())
+
+
+def _required(scope: Scope, budget: Budget) -> float:
+    """Return the requests a day that must be sent whatever they gain: lists whose time is up, threads, daily pages."""
+    groups = [replace(group, revisit=min(group.revisit, budget.revisit)) for group in scope.groups]
+    return outlook(groups, float("inf")).requests + _fixed_requests(scope)
 
 
 def _bought(scope: Scope, budget: Budget, least_min_gain: float) -> dict[str, Any]:
@@ -170,10 +191,17 @@ def _row(name: str, groups: list[Group], min_gain: float) -> dict[str, Any]:
 def read_scope(connection: Connection) -> Scope:
     """Read the lists in scope with their known arrival rates; the whole site if nothing is in scope."""
     counted = connection.execute(
-        "SELECT stream, count(*), count(*) FILTER (WHERE visits = 0) FROM crawl.frontier"
-        " WHERE gone_at IS NULL GROUP BY 1"
+        "SELECT stream, count(*) FILTER (WHERE gone_at IS NULL),"
+        " count(*) FILTER (WHERE gone_at IS NULL AND visits = 0),"
+        " sum(greatest(visits, 1))::float8, coalesce(sum(item_count), 0)::float8 FROM crawl.frontier GROUP BY 1"
     ).fetchall()
-    known = {stream: (count, new) for stream, count, new in counted if stream in STREAMS}
+    known = {stream: (count, new) for stream, count, new, _, _ in counted if stream in STREAMS and count}
+    visits = {stream: number for stream, _, _, number, _ in counted}
+    items = {stream: number for stream, *_, number in counted}
+    answered = {
+        comments: (visits.get(threads, 0) + _PSEUDO_COMMENTS * ANSWERED) / (items.get(comments, 0) + _PSEUDO_COMMENTS)
+        for threads, comments in _THREADS.items()
+    }
     if not known:
         return _whole_site()
     groups = [
@@ -204,7 +232,9 @@ def read_scope(connection: Connection) -> Scope:
         if stream in STREAMS
     )
     fitted = "rates of " + ("visits so far" if priors else "published totals and of what first visits showed")
-    return Scope(groups, fixed | _threads(groups), sum(new for _, new in known.values()), fitted, born / _BORN_DAYS)
+    return Scope(
+        groups, fixed | _threads(groups, answered), sum(new for _, new in known.values()), fitted, born / _BORN_DAYS
+    )
 
 
 def _whole_site() -> Scope:
@@ -220,7 +250,7 @@ def _whole_site() -> Scope:
             fixed[name] = (count, stream.revisit / DAY)
     source = "nothing is in scope: the whole site, by its published totals of July 2024"
     scheduled = sum(group.lists for group in groups) + sum(count for count, _ in fixed.values())
-    return Scope(groups, fixed | _threads(groups), scheduled, source)
+    return Scope(groups, fixed | _threads(groups, {}), scheduled, source)
 
 
 def _by_prior(stream: str, lists: int, shape: float, rate: float) -> list[Group]:
@@ -236,16 +266,18 @@ def _by_prior(stream: str, lists: int, shape: float, rate: float) -> list[Group]
     ]
 
 
-def _threads(groups: list[Group]) -> dict[str, tuple[int, float]]:
-    """Threads are read when their comment got replies, which is a request for each."""
+def _threads(groups: list[Group], answered: Mapping[str, float]) -> dict[str, tuple[int, float]]:
+    """Threads are read when their comment got replies, which is a request for each; `answered` by list of comments."""
     fixed = {}
-    for name, comments in (("project_replies", "project_comments"), ("studio_replies", "studio_comments")):
-        a_day = ANSWERED * sum(group.lists * group.rate for group in groups if group.stream == comments)
+    for name, comments in _THREADS.items():
+        items = sum(group.lists * group.rate for group in groups if group.stream == comments)
+        a_day = answered.get(comments, ANSWERED) * items
         if a_day:
             fixed[name] = (max(1, round(a_day)), max(1, round(a_day)) / a_day)
     return fixed
 
 
+_THREADS = {"project_replies": "project_comments", "studio_replies": "studio_comments"}
 _OF_KINDS = {
     kind.value: [stream.name for stream in STREAMS.values() if stream.kind is kind]
     for kind in (Kind.USER, Kind.PROJECT, Kind.STUDIO)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from harvester.crawl.commit import Writer
 from harvester.frontier import fitting, rates
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Picker, Purpose
+from harvester.frontier.revisit import PAGE
 from harvester.frontier.shares import Shares
 from harvester.frontier.visit_ends import finish_visits
 from harvester.monitoring import plan
@@ -34,6 +36,8 @@ SETTINGS = load(home="/dev/null")
 LISTS = 400
 LEARNT_DAYS = 50
 CYCLES, CYCLE_DAYS = 10, 6
+ANSWERED = 0.4
+"""Share of comments whose thread is read; not what is believed where nothing is known."""
 TURNS = 2
 """Times a day at which the crawl goes on."""
 
@@ -63,7 +67,8 @@ class World:
         self.now = 0.0
         self.spent = 0
         self._waited = 0.0
-        self._rate, self._birth, self._death, self._last, self._met = (np.zeros(0) for _ in range(5))
+        self._threads = 0
+        self._rate, self._birth, self._death, self._last, self._met, self._held = (np.zeros(0) for _ in range(6))
         set_clock(connection, START)
         self._bear(np.full(LISTS, -100.0))
         self._visit(self._lease(Purpose.NEW, LISTS))
@@ -78,6 +83,7 @@ class World:
         self._death = np.append(self._death, np.maximum(births, 0) + lives)
         self._last = np.append(self._last, np.maximum(births, 0))
         self._met = np.append(self._met, np.zeros(len(births), bool))
+        self._held = np.append(self._held, np.zeros(len(births)))
         for number, birth in enumerate(births.tolist(), first):
             at = START + timedelta(days=birth)
             self._connection.execute("INSERT INTO scratch.projects (id, shared_at) VALUES (%s, %s)", [number, at])
@@ -93,7 +99,7 @@ class World:
 
     def _visit(self, leases: Sequence[Lease]) -> int:
         """End visits to leased lists; return the requests that they took."""
-        ends, requests = [], 0
+        ends, requests, new_threads = [], 0, 0
         for lease in leases:
             number = lease.visit.entity_id
             since, until = self._last[number], min(self.now, self._death[number])
@@ -105,16 +111,27 @@ class World:
                 found = fresh = int(self._random.poisson(self._rate[number] * (self.now - self._birth[number])))
                 self._write(number, self._random.uniform(self._birth[number], self.now, found).tolist())
             self._last[number], self._met[number] = self.now, True
-            # A thread is read for some of the comments.
-            requests += 1 + fresh // 40 + int(self._random.binomial(fresh if found is None else 0, plan.ANSWERED))
+            whole = lease.full or found is not None
+            self._held[number] += fresh
+            threads = int(self._random.binomial(fresh, ANSWERED))
+            requests += threads + (max(1, math.ceil(self._held[number] / PAGE)) if whole else 1 + fresh // PAGE)
+            new_threads += threads
             ends.append({
-                "stream": STREAM.name, "entity_id": number, "kind": "project", "certificate": None, "whole": True,
-                "again": False, "gone": gone, "listed": True, "fresh": fresh, "found": found, "cost": 1.0,
+                "stream": STREAM.name, "entity_id": number, "kind": "project", "certificate": None, "whole": whole,
+                "again": False, "gone": gone, "listed": True, "fresh": fresh, "found": found,
+                "cost": None if whole else 1.0,
                 "revisit": STREAM.revisit, "item_weight": STREAM.item_weight, "rate": STREAM.rate,
                 "spider": rates.QUEUE_NUMBERS[STREAM.spider],
             })  # fmt: skip
         with self._connection.transaction():
             finish_visits(self._connection, ends)
+            # A thread is read for some of the comments.
+            self._connection.execute(
+                "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits)"
+                " SELECT 'project_replies', %s + n, '3000-01-01', 1 FROM generate_series(1, %s) n",
+                [self._threads, new_threads],
+            )
+        self._threads += new_threads
         return requests
 
     def _write(self, project: int, days: list[float]) -> None:
@@ -173,7 +190,7 @@ class World:
         (30, 1.5, 50),
         *(
             pytest.param(*case, marks=pytest.mark.soak)
-            for case in ((20, 1.5, 150), (30, 0, 50), (30, 4, 150), (60, 4, 50), (120, 1.5, 50))
+            for case in ((15, 1.5, 150), (20, 1.5, 150), (30, 0, 50), (30, 4, 150), (60, 4, 50), (120, 1.5, 50))
         ),
     ],
 )
@@ -182,7 +199,8 @@ def test_a_plan_predicts_the_delay_of_a_simulation(
 ) -> None:
     """Over ten cycles of a crawl of lists that come and go, the mean delay is within 20% of what plans said.
 
-    The crawl goes on for long enough before that most lists had their turn.
+    The crawl goes on for long enough before that most lists had their turn. Where what must be read takes most of the
+    requests, plans say that they are rough, or that it is not enough.
     """
     world = World(connection, budget, born, seed=6)
     world.live(learnt)
@@ -194,8 +212,15 @@ def test_a_plan_predicts_the_delay_of_a_simulation(
         predicted.append(facts["total"]["delay_days"])
         observed.append((world.waited() - waited) / (world.items() - items))
         planned.append(facts["total"]["requests"] + (1 - facts["share_scheduled"]) * budget)
-    print(f"{budget} a day: {np.mean(predicted):.2f} days predicted, {np.mean(observed):.2f} observed")
-    assert np.mean(predicted) == pytest.approx(np.mean(observed), rel=0.2)
+    told = f"{np.mean(predicted):.2f} days predicted, {np.mean(observed):.2f} observed"
+    print(f"{budget} a day, {facts['required']:.1f} required: {told}")
+    if facts["min_gain"] is None:
+        return
+    ratio = np.mean(observed) / np.mean(predicted)
+    assert 1 / 1.2 <= ratio <= (1.5 if facts["is_rough"] else 1.2), ratio
+    # As measured, and not as it is where nothing is known.
+    threads = sum(one["requests"] for one in facts["streams"] if one["stream"] == "project_replies")
+    assert threads / facts["total"]["items"] == pytest.approx(ANSWERED, rel=0.05)
     # Where the operator's least gain decides, what others leave of their shares is spent by none.
     rel = 0.05 if facts["min_gain"] > SETTINGS.min_gain else 0.15
     assert np.mean(planned) == pytest.approx((world.spent - spent) / (CYCLES * CYCLE_DAYS), rel=rel)

@@ -519,6 +519,11 @@ def test_a_plan_before_the_first_crawl_and_after_it(small_sandbox: Any, make_har
     assert facts["fresh_within_a_day"]["rate"] * 86_400 >= entries
     shown = harvester("plan").stdout
     assert "mean delay of a new item by rate" in shown
+    # Where what must be read takes more than half, and is not too much, the forecast says that it is rough.
+    assert facts["is_rough"] == (facts["required"] > facts["share_scheduled"] * facts["rate"] * 86_400 / 2)
+    told = harvester("plan", "--rate", str(0.65 * facts["rate_not_rough"])).stdout
+    assert "a rough forecast" in told
+    assert "a rough forecast" not in harvester("plan", "--rate", "5").stdout
     for wrong in ("0", "-1", "nan"):
         refused = harvester("plan", "--rate", wrong, ok=False)
         assert refused.returncode == 2
