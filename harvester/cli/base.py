@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import Abort, TyperException
 
 from harvester import processes
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from harvester.config import Settings
 
+_DASHED_NAME = re.compile(r"-[A-Za-z0-9_][A-Za-z0-9_-]*")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Address = Annotated[str, typer.Option(help="The address to listen on; any but this machine's own lets others connect.")]
 AllowHost = Annotated[
@@ -48,6 +50,27 @@ def group(summary: str) -> typer.Typer:
         pretty_exceptions_enable=False,  # a traceback may hold the database URL
         help=summary,
     )
+
+
+class NamesCommand(TyperCommand):
+    """Command whose arguments are usernames, which may begin with a dash: `-x-` is a name unless it is an option.
+
+    What begins with two dashes is an option; behind `--` everything is a name.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read a word that begins with one dash as a name, where it is neither an option nor the value of one."""
+        options = {word: one for one in self.get_params(ctx) for word in (*one.opts, *one.secondary_opts)}
+        words, names = list[str](), list[str]()
+        takes_value = False
+        for place, word in enumerate(args):
+            if word == "--":
+                names += args[place + 1 :]
+                break
+            is_name = _DASHED_NAME.fullmatch(word) and not takes_value and word not in options
+            (names if is_name else words).append(word)
+            takes_value = not takes_value and word in options and not getattr(options[word], "is_flag", False)
+        return super().parse_args(ctx, [*words, "--", *names] if names else words)
 
 
 class CommandGroup(TyperGroup):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from harvester.cli import output
-from harvester.cli.base import AsJson, example, group, settings
+from harvester.cli.base import AsJson, NamesCommand, example, group, settings
 from harvester.errors import UsageError, WarehouseError
 
 app = group("Erase a person for good.")
@@ -18,7 +18,7 @@ def _group() -> None:
     """Erase a person for good."""
 
 
-@app.command(epilog=example("harvester erase user somebody --dry-run"))
+@app.command(cls=NamesCommand, epilog=example("harvester erase user somebody --dry-run"))
 def user(
     name: Annotated[str | None, typer.Argument(help="The username.")] = None,
     user_id: Annotated[int | None, typer.Option("--id", help="The user's id, instead of a name.")] = None,
@@ -89,7 +89,7 @@ def show_rules(as_json: AsJson = False) -> None:
     output.emit(facts, show, as_json=as_json)
 
 
-@app.command(epilog=example("harvester erase revoke somebody"))
+@app.command(cls=NamesCommand, epilog=example("harvester erase revoke somebody"))
 def revoke(
     name: Annotated[str | None, typer.Argument(help="The username by which the erasure was made.")] = None,
     user_id: Annotated[int | None, typer.Option("--id", help="The user's id, instead of a name.")] = None,

@@ -9,7 +9,7 @@ import typer
 
 from harvester.choices import RankedKind, RankingMode
 from harvester.cli import output, sample
-from harvester.cli.base import AsJson, example, group, settings
+from harvester.cli.base import AsJson, NamesCommand, example, group, settings
 
 if TYPE_CHECKING:
     from harvester.api.stream import Kind
@@ -34,7 +34,7 @@ Language = Annotated[str, typer.Option(help="The language of the ranking.")]
 Pages = Annotated[int, typer.Option(help="Pages of 40 to read at each visit, 250 at most.")]
 
 
-@app.command("users", epilog=example("harvester seed users griffpatch mres --depth 1"))
+@app.command("users", cls=NamesCommand, epilog=example("harvester seed users griffpatch mres --depth 1"))
 def seed_users(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Usernames.")],
     by_id: Annotated[

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shlex
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
+import typer
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from harvester import __version__
 from harvester.api.catalogue import STREAMS
 from harvester.choices import RankingMode, Share, SpiderName
+from harvester.cli.base import NamesCommand
 from harvester.cli.main import app
 from harvester.config import Settings
 from harvester.dataset.release import Text
@@ -111,6 +113,35 @@ def test_every_example_runs(
             program, *words = shlex.split(part.partition(" > ")[0])
             assert program == "harvester"
             harvester(*(names.get(word, word) for word in words))
+
+
+@pytest.mark.parametrize(
+    ("words", "names", "depth"),
+    [
+        ("-x- --depth 2", ["-x-"], 2),
+        ("--depth 2 y -x-", ["y", "-x-"], 2),
+        ("-d 2 -dx", ["-dx"], 2),
+        ("--by-id -x-", ["-x-"], 0),
+        ("--depth -1 x", ["x"], -1),
+        ("-x -- --y --depth", ["-x", "--y", "--depth"], 0),
+        ("--dept 1 x", None, 0),
+        ("-- -x-", ["-x-"], 0),
+    ],
+)
+def test_a_name_may_begin_with_a_dash(words: str, names: list[str] | None, depth: int) -> None:
+    app, read = typer.Typer(), list[object]()
+
+    @app.command(cls=NamesCommand)
+    def take(
+        names: list[str],
+        depth: Annotated[int, typer.Option("--depth", "-d")] = 0,
+        by_id: Annotated[bool, typer.Option("--by-id")] = False,
+    ) -> None:
+        read.append((names, depth, by_id))
+
+    result = CliRunner().invoke(app, words.split())
+    assert (result.exit_code == 0) == (names is not None)
+    assert read == ([] if names is None else [(names, depth, "--by-id" in words)])
 
 
 def test_the_version_is_printed_by_both_names() -> None:

@@ -126,7 +126,7 @@ def test_another_key_would_let_the_erased_back_in(
     small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path
 ) -> None:
     harvester = make_harvester(small_sandbox, HARVESTER_HOME=str(tmp_path))
-    harvester("erase", "user", "somebody", "--yes", "--even-if-unknown")
+    harvester("erase", "user", "-x-", "--yes", "--even-if-unknown")
     key = tmp_path / "secret.key"
     kept = key.read_text()
     key.unlink()
