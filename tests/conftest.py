@@ -395,6 +395,8 @@ class Harvester:
 
     database: str
     environment: dict[str, str] = field(default_factory=dict)
+    first: Callable[[], None] | None = None
+    """What its processes call before the command."""
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "harvester", *arguments]
@@ -406,9 +408,10 @@ class Harvester:
 
     def __call__(self, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
         environment = self.env()
-        if type(self) is Harvester and forked.can_run(environment):
-            result = forked.run(arguments, environment, timeout=400)
+        if forked.can_run(environment):
+            result = forked.run(arguments, environment, 400, self.first)
         else:
+            assert self.first is None
             result = subprocess.run(
                 self.command(*arguments), env=environment, capture_output=True, text=True, timeout=400, check=False
             )
@@ -419,7 +422,8 @@ class Harvester:
     def start(self, *arguments: str, fresh: bool = False) -> subprocess.Popen[str] | forked.Running:
         """Start a command in a session of its own; `fresh`: as a program, which imports the product first."""
         environment = self.env()
-        if not fresh and type(self) is Harvester and forked.can_run(environment):
+        assert self.first is None
+        if not fresh and forked.can_run(environment):
             return forked.Running(arguments, environment)
         return subprocess.Popen(
             self.command(*arguments),

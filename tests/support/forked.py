@@ -14,7 +14,7 @@ from threading import Thread
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from multiprocessing.connection import Connection
 
 _LOADED = (
@@ -75,15 +75,18 @@ def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(_AT_START)}
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
-    """Run `harvester` with these arguments to its end.
+def run(
+    arguments: Sequence[str], environment: Mapping[str, str], timeout: float, first: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `harvester` with these arguments to its end; in its process, call `first` before.
 
     Raises:
         subprocess.TimeoutExpired: if it takes longer; it is killed then.
     """
     with tempfile.TemporaryDirectory() as folder:
         written = [Path(folder, name) for name in ("stdout", "stderr")]
-        process = _context.Process(target=_become, args=(list(arguments), dict(environment), Path.cwd(), written))
+        values = (list(arguments), dict(environment), Path.cwd(), written)
+        process = _context.Process(target=_become, args=values, kwargs={"first": first})
         process.start()
         process.join(timeout)
         if process.exitcode is None:
@@ -213,8 +216,9 @@ def _become(
     written: list[Path] | list[Connection],
     *,
     alone: bool = False,
+    first: Callable[[], None] | None = None,
 ) -> None:
-    """Be the command, in the forked process; `alone`: in a session of its own."""
+    """Be the command, in the forked process; `alone`: in a session of its own; `first` is called before."""
     if alone:
         os.setsid()
     for number, to in enumerate(written, 1):
@@ -230,6 +234,8 @@ def _become(
     time.tzset()
     os.chdir(folder)
     sys.argv = ["harvester", *arguments]
+    if first is not None:
+        first()
     from harvester.__main__ import main
 
     main()

@@ -1,4 +1,4 @@
-"""The command line with one of its guards taken off: `python unguarded.py GUARD ARGUMENTS...`.
+"""The command line with one of its guards taken off.
 
 Whoever compares what it leaves with the truth must find it wrong: see `test_guards.py` and `test_names.py`.
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +164,6 @@ def _checkpoints() -> None:
 
 def _order() -> None:
     """Archives are replayed one after the other, not in the order in which their responses came."""
-    from pathlib import Path
 
     from harvester.crawl import archive, replay
 
@@ -198,17 +196,4 @@ GUARDS: dict[str, Callable[[], None]] = {
 
 def without(guard: str, harvester: Any) -> Any:
     """The same command line with a guard taken off."""
-
-    @dataclass
-    class Unguarded(type(harvester)):  # type: ignore[misc]
-        def command(self, *arguments: str) -> list[str]:
-            return [sys.executable, str(Path(__file__)), guard, *arguments]
-
-    return Unguarded(harvester.database, harvester.environment)
-
-
-if __name__ == "__main__":
-    GUARDS[sys.argv.pop(1)]()
-    from harvester.cli.main import app
-
-    app(prog_name="harvester")
+    return replace(harvester, first=GUARDS[guard])
