@@ -122,9 +122,10 @@ def assert_all_equal(url: str, raw: Raw, answers: list[Frame], zone: str) -> Non
         for table, columns in PRESENT.items():
             told = frame(connection, f"SELECT {', '.join(columns)} FROM scratch.present_{table}")
             assert_equal(told, getattr(raw, f"present_{table}")[columns], table)
-        for number, query in re.findall(r"^## (\d+)\. .*?```sql\n(.*?)```", PAGE.read_text(), re.MULTILINE | re.DOTALL):
-            told = frame(connection, query)
-            assert_equal(told, answers[int(number) - 1], f"question {number}")
+        asked = re.findall(r"^## (\d+)\. .*?```sql\n(.*?)```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+        assert [int(number) for number, _ in asked] == list(range(1, 21)), "the page asks twenty questions"
+        for (number, query), answer in zip(asked, answers, strict=True):
+            assert_equal(frame(connection, query), answer, f"question {number}")
 
 
 @pytest.mark.parametrize("zone", ZONES)

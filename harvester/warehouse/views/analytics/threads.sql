@@ -81,12 +81,32 @@ SELECT
     c.created_at AS started_at,
     o.observed_until,
     u.is_unread,
-    CASE WHEN e.is_observable THEN coalesce(t.first_answer_at <= o.observed_until, false) END AS is_answered,
+    CASE WHEN e.is_observable THEN coalesce(c.first_answer_at <= o.observed_until, false) END AS is_answered,
     CASE WHEN e.is_observable
-        THEN greatest(least(t.first_answer_at, o.observed_until) - c.created_at, interval '0 seconds') END AS waited
-FROM scratch.comments c
-LEFT JOIN crawl.frontier w ON w.stream = c.kind || '_comments' AND w.entity_id = c.place_id
-LEFT JOIN analytics.live_threads t ON t.kind = c.kind AND t.thread_id = c.id
+        THEN greatest(least(c.first_answer_at, o.observed_until) - c.created_at, interval '0 seconds') END AS waited
+FROM (
+    -- Each kind by itself is joined by ids alone, without a sort of all comments.
+    SELECT c.kind, c.id, c.place_id, c.author_id, c.created_at, c.first_seen_at, c.gone_at, c.last_seen_at, c.reply_count,
+        w.certificate, w.last_full_read_at, t.thread_id, t.first_answer_at
+    FROM scratch.comments c
+    LEFT JOIN crawl.frontier w ON w.stream = 'project_comments' AND w.entity_id = c.place_id
+    LEFT JOIN analytics.live_threads t ON t.kind = 'project' AND t.thread_id = c.id
+    WHERE c.kind = 'project' AND c.parent_id IS NULL AND c.created_at IS NOT NULL
+    UNION ALL
+    SELECT c.kind, c.id, c.place_id, c.author_id, c.created_at, c.first_seen_at, c.gone_at, c.last_seen_at, c.reply_count,
+        w.certificate, w.last_full_read_at, t.thread_id, t.first_answer_at
+    FROM scratch.comments c
+    LEFT JOIN crawl.frontier w ON w.stream = 'studio_comments' AND w.entity_id = c.place_id
+    LEFT JOIN analytics.live_threads t ON t.kind = 'studio' AND t.thread_id = c.id
+    WHERE c.kind = 'studio' AND c.parent_id IS NULL AND c.created_at IS NOT NULL
+    UNION ALL
+    SELECT c.kind, c.id, c.place_id, c.author_id, c.created_at, c.first_seen_at, c.gone_at, c.last_seen_at, c.reply_count,
+        w.certificate, w.last_full_read_at, t.thread_id, t.first_answer_at
+    FROM scratch.comments c
+    LEFT JOIN crawl.frontier w ON w.stream = 'profile_comments' AND w.entity_id = c.place_id
+    LEFT JOIN analytics.live_threads t ON t.kind = 'profile' AND t.thread_id = c.id
+    WHERE c.kind = 'profile' AND c.parent_id IS NULL AND c.created_at IS NOT NULL
+) c
 CROSS JOIN LATERAL (
     -- When it was read itself, or its whole list was; and no later than it was known to be there. Not when its answer
     -- was read: of those that stay without one nobody would know as much. What was gone when it was first met is shown
@@ -94,15 +114,14 @@ CROSS JOIN LATERAL (
     SELECT CASE WHEN c.gone_at IS NULL THEN r.read_at WHEN c.last_seen_at IS NOT NULL THEN least(r.read_at, c.last_seen_at) END
         AS observed_until
     FROM (
-        SELECT greatest(c.first_seen_at, CASE WHEN (w.certificate ->> 'complete')::boolean THEN w.last_full_read_at END)
+        SELECT greatest(c.first_seen_at, CASE WHEN (c.certificate ->> 'complete')::boolean THEN c.last_full_read_at END)
             AS read_at
     ) r
 ) o
-CROSS JOIN LATERAL (SELECT t.thread_id IS NULL AND coalesce(c.reply_count, 0) > 0 AS is_unread) u
+CROSS JOIN LATERAL (SELECT c.thread_id IS NULL AND coalesce(c.reply_count, 0) > 0 AS is_unread) u
 CROSS JOIN LATERAL (
     SELECT c.author_id IS NOT NULL AND c.created_at < o.observed_until AND NOT u.is_unread AS is_observable
-) e
-WHERE c.parent_id IS NULL AND c.created_at IS NOT NULL;
+) e;
 
 COMMENT ON VIEW analytics.reply_waits IS
     'How long each comment at the top of a thread waited for its first answer by somebody else, as far as it was observed; always up to date: it reads all comments at each look.';
