@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
@@ -22,7 +24,6 @@ from harvester.frontier.shares import PURPOSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 GROUPS = ["Harvest", "Look", "Analyse", "Publish", "Operate", "Try out"]
 EXAMPLE = "Example: `"
@@ -149,3 +150,10 @@ def test_the_version_is_printed_by_both_names() -> None:
     scripts = {entry.name: entry.value for entry in metadata.entry_points(group="console_scripts")}
     assert scripts["scratch-harvester"] == scripts["harvester"]
     assert CliRunner().invoke(app, ["--version"]).output == f"scratch-harvester {__version__}\n"
+
+
+def test_a_citation_names_the_version() -> None:
+    text = (Path(__file__).parents[2] / "CITATION.cff").read_text()
+    cited = dict(re.findall(r"^([a-z-]+): (.+)$", text, re.MULTILINE))
+    assert cited["version"] == __version__
+    assert cited["license"] == metadata.metadata("scratch-harvester")["License-Expression"]
