@@ -45,7 +45,7 @@ from harvester.config import Settings, settings
 from harvester.sandbox.odd import SHARE
 from harvester.warehouse import embedded, schema
 from harvester.warehouse.roles import make_roles
-from harvester.warehouse.tables import PLACES
+from harvester.warehouse.tables import CONTAINERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -452,7 +452,7 @@ class Harvester:
         # What stands on a page, or links a project or a studio, is there while these are.
         there = "".join(
             f" AND EXISTS (SELECT FROM scratch.{place} p WHERE p.id = t.{column} AND p.gone_at IS NULL)"
-            for place, column in PLACES.get(table, ())
+            for place, column in CONTAINERS.get(table, ())
         )
         found = self.query(f"SELECT {', '.join(columns)} FROM scratch.{table} t WHERE gone_at IS NULL{there}")
         return [dict(zip(columns, map(_as_served, row), strict=True)) for row in found]

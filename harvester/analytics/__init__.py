@@ -1,1 +1,1 @@
-"""Refresh the tables of the schema `analytics`."""
+"""Refresh the materialised views of the schema `analytics`."""

@@ -1,4 +1,4 @@
-"""Every endpoint that is harvested, one entry each: the only place to add one.
+"""Every endpoint that is harvested, one entry each.
 
 An entry states how a list pages and in which order, what a response decodes to, which columns it may write
 (its authority) and what it makes due next. Columns that a response is known to fill with placeholders are absent

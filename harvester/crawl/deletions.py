@@ -62,14 +62,14 @@ def record_seen_items(connection: Connection, pages: Iterable[PageCommit]) -> No
             "INSERT INTO crawl.seen_items (stream, entity_id, item_id)"
             " SELECT v.stream, v.entity_id, unnest(v.items) FROM jsonb_to_recordset(%s)"
             " AS v (stream text, entity_id bigint, items bigint[]) ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING",
-            [Jsonb([_place(page) | {"items": page.seen} for page in noting])],
+            [Jsonb([_entry(page) | {"items": page.seen} for page in noting])],
         )
 
 
 def delete_seen_items(connection: Connection, page: PageCommit) -> None:
     """Drop what a visit showed."""
     connection.execute(
-        "DELETE FROM crawl.seen_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s", _place(page)
+        "DELETE FROM crawl.seen_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s", _entry(page)
     )
 
 
@@ -99,7 +99,7 @@ def detect_deletions(connection: Connection, pages: Sequence[PageCommit]) -> lis
 
 def misses(connection: Connection, page: PageCommit) -> bool:
     """Return whether the visit through a whole list that a page ends missed anything, before the page is committed."""
-    values = _place(page) | {"seen": page.visit_result.seen if page.visit_result is not None else None}
+    values = _entry(page) | {"seen": page.visit_result.seen if page.visit_result is not None else None}
     with connection.transaction():
         missing = {item for item, _ in connection.execute(_missing(page.lease.visit.stream.name)[1], values).fetchall()}
     return not missing <= {*(page.seen or ())}
@@ -126,10 +126,10 @@ def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> 
     holds = stream.members
     if holds is None or not _tells(page):
         return False
-    place = _place(page) | {"seen": visit_result.seen}
+    entry = _entry(page) | {"seen": visit_result.seen}
     missing: dict[int, datetime] = {}
     if misses:
-        missing = dict(connection.execute(_missing(stream.name)[1], place).fetchall())
+        missing = dict(connection.execute(_missing(stream.name)[1], entry).fetchall())
     if visit_result.seen is None or page.lease.full:
         delete_seen_items(connection, page)
     if holds.verify_only:
@@ -154,7 +154,7 @@ def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> 
     connection.execute(
         "DELETE FROM crawl.missing_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s"
         " AND item_id <> ALL(%(rest)s)",
-        place | {"rest": list(rest)},
+        entry | {"rest": list(rest)},
     )
     if not rest:
         return False
@@ -184,7 +184,7 @@ def _are_of_this_run(connection: Connection, page: PageCommit) -> bool:
         " FROM crawl.missing_items s JOIN crawl.frontier w USING (stream, entity_id)"
         " LEFT JOIN crawl.runs r ON r.id = w.lease_run"
         " WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s",
-        _place(page),
+        _entry(page),
     ).fetchone()
     return bool(row and row[0])
 
@@ -210,7 +210,7 @@ def clear_missing_links(connection: Connection, pages: Iterable[PageCommit]) -> 
         )
 
 
-def _place(page: PageCommit) -> dict[str, Any]:
+def _entry(page: PageCommit) -> dict[str, Any]:
     return {"stream": page.lease.visit.stream.name, "entity_id": page.lease.visit.entity_id}
 
 
@@ -269,14 +269,14 @@ def _confirmed(
         return {item: (None, after) for item, after in missing.items()}, False
     if not page.lease.has_missing_items or not missing:
         return {}, False
-    place = _place(page) | {"missing": list(missing), "sibling": holds.sibling}
+    entry = _entry(page) | {"missing": list(missing), "sibling": holds.sibling}
     if holds.sibling is not None:
         # What is not here may have gone there, and that list may not have been read since.
         stale = connection.execute(
             "UPDATE crawl.frontier SET due_at = crawl.clock(), incremental = false WHERE stream = %(sibling)s"
             " AND entity_id = %(entity_id)s AND NOT coalesce(last_full_read_at >= (SELECT max(missed_at)"
             " FROM crawl.missing_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s), false)",
-            place,
+            entry,
         ).rowcount
         if stale:
             return {}, True
@@ -285,7 +285,7 @@ def _confirmed(
         " JOIN crawl.frontier w USING (stream, entity_id)"
         " WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s"
         " AND s.missed_at <= w.started_at - make_interval(secs => %(apart)s) AND s.item_id = ANY(%(missing)s)",
-        place | {"apart": apart},
+        entry | {"apart": apart},
     )
     return {item: (missed, after) for item, missed, after in rows.fetchall()}, False
 
@@ -327,7 +327,7 @@ def _record_missing(connection: Connection, page: PageCommit, rest: dict[int, da
         "INSERT INTO crawl.missing_items (stream, entity_id, item_id, last_seen_at, missed_at)"
         " SELECT %(stream)s, %(entity_id)s, v.item, v.after, crawl.clock()"
         " FROM unnest(%(items)s::bigint[], %(after)s::timestamptz[]) AS v (item, after) ON CONFLICT DO NOTHING",
-        _place(page) | {"items": list(rest), "after": list(rest.values())},
+        _entry(page) | {"items": list(rest), "after": list(rest.values())},
     )
 
 
@@ -347,24 +347,24 @@ def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: 
     What the list's entity owns is in scope although no read of the list ever showed it, but another one did.
     """
     stream = page.lease.visit.stream
-    place = _place(page) | {"ask": holds.verify_with, "items": items}
+    entry = _entry(page) | {"ask": holds.verify_with, "items": items}
     if any(lead.table == holds.table and lead.depth_cost == 0 for lead in stream.links):
         connection.execute(
             "INSERT INTO crawl.frontier (stream, entity_id, depth, due_at) SELECT %(ask)s, item, w.depth, crawl.clock()"
             " FROM unnest(%(items)s::bigint[]) AS item JOIN crawl.frontier w"
             " ON w.stream = %(stream)s AND w.entity_id = %(entity_id)s ORDER BY item ON CONFLICT DO NOTHING",
-            place,
+            entry,
         )
     connection.execute(
         "UPDATE crawl.frontier SET due_at = crawl.clock() WHERE stream = %(ask)s AND entity_id = ANY(%(items)s)"
         " AND due_at > crawl.clock()",
-        place,
+        entry,
     )
 
 
 def clear_missing_visited(connection: Connection, pages: Iterable[PageCommit]) -> None:
     """Forget that an earlier run missed what is visited itself: whether it is there is known now."""
-    known = [_place(page) for page in pages if page.lease.has_missing_items and page.visit_result is not None]
+    known = [_entry(page) for page in pages if page.lease.has_missing_items and page.visit_result is not None]
     if known:
         connection.execute(
             "DELETE FROM crawl.missing_items s USING jsonb_to_recordset(%s) AS v (stream text, entity_id bigint)"

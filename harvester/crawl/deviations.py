@@ -36,21 +36,21 @@ class DeviationReporter:
 
         `seen` counts in how many responses to the same request each deviation was.
         """
-        places = {(deviation.field, deviation.change) for deviation in deviations if deviation.change not in HARMLESS}
-        seen.update(places)
-        return any(seen[place] <= CONFIRM_ATTEMPTS and (stream.name, *place) not in self._known for place in places)
+        found = {(deviation.field, deviation.change) for deviation in deviations if deviation.change not in HARMLESS}
+        seen.update(found)
+        return any(seen[key] <= CONFIRM_ATTEMPTS and (stream.name, *key) not in self._known for key in found)
 
     async def report(self, stream: Stream, deviation: SchemaDeviation) -> None:
         """Record a deviation: the first of its kind in this run at once and with a warning, the others by `flush`."""
-        place = (stream.name, deviation.field, deviation.change)
-        if place in self._unreported:
-            self._unreported[place] += 1
+        key = (stream.name, deviation.field, deviation.change)
+        if key in self._unreported:
+            self._unreported[key] += 1
             return
-        self._unreported[place] = 0
-        self._known.add(place)
+        self._unreported[key] = 0
+        self._known.add(key)
         example = self._session.without_erased(deviation.example)
-        if await self._session.call(leases.report_drift, self._session.run, *place, example):
-            logger.warning("%s: %s: %s (see `harvester status`)", *place)
+        if await self._session.call(leases.report_drift, self._session.run, *key, example):
+            logger.warning("%s: %s: %s (see `harvester status`)", *key)
 
     async def report_step(self, stream: Stream, step: offset.Step, entity: int) -> None:
         """Report where a page contradicts the declared order of its list."""
@@ -64,7 +64,7 @@ class DeviationReporter:
 
     async def flush(self) -> None:
         """Add what was counted since the last call to the warehouse."""
-        for place, count in list(self._unreported.items()):
+        for key, count in list(self._unreported.items()):
             if count:
-                self._unreported[place] -= count
-                await self._session.call(leases.report_drift, self._session.run, *place, count=count)
+                self._unreported[key] -= count
+                await self._session.call(leases.report_drift, self._session.run, *key, count=count)

@@ -222,7 +222,7 @@ class Session:
     def _outlast_outage(self, work: Callable[[], T]) -> T:
         """Run a transaction again if the database was busy or lost, over a new connection if need be.
 
-        What was committed although nobody was told is not done twice: a page is guarded by its place, and what is
+        What was committed although no answer came is not done twice: a page is guarded by its position, and what is
         leased twice is free again after the time of a lease.
         """
         for attempt in count():

@@ -329,8 +329,8 @@ class Visitor:
         None: the account is not called `username` any more, or has lost that name.
         """
         call = self._session.call
-        place = (name, entity)
-        lease = next((one for one in self.ready if (one.visit.stream.name, one.visit.entity_id) == place), None)
+        key = (name, entity)
+        lease = next((one for one in self.ready if (one.visit.stream.name, one.visit.entity_id) == key), None)
         if lease is None:
             lease = await call(leases.lease_this, self._session.run, name, entity, owner=None, full=False)
         else:

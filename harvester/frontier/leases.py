@@ -406,7 +406,7 @@ def known_drift(connection: Connection) -> set[tuple[str, str, str]]:
 
 
 def report_drift(
-    connection: Connection, run: int, stream: str, place: str, change: str, example: str = "", count: int = 1
+    connection: Connection, run: int, stream: str, field_: str, change: str, example: str = "", count: int = 1
 ) -> bool:
     """Record where the source departs from what is declared; whether no worker of the run had seen it before."""
     with connection.transaction():
@@ -414,14 +414,14 @@ def report_drift(
             "SELECT d.last_seen_at >= r.started_at FROM crawl.drift d, crawl.runs r"
             " WHERE (d.stream, d.field, d.change) = (%s, %s, %s)"
             " AND r.id = (SELECT coalesce(parent_run_id, id) FROM crawl.runs WHERE id = %s) FOR UPDATE OF d",
-            [stream, place, change, run],
+            [stream, field_, change, run],
         ).fetchone()
         row = connection.execute(
             "INSERT INTO crawl.drift AS d (stream, field, change, example, count) VALUES (%s, %s, %s, %s, %s)"
             " ON CONFLICT (stream, field, change)"
             " DO UPDATE SET count = d.count + excluded.count, last_seen_at = clock_timestamp()"
             " RETURNING xmax = 0",
-            [stream, place[:LONGEST_KEY], change[:LONGEST_KEY], example, count],
+            [stream, field_[:LONGEST_KEY], change[:LONGEST_KEY], example, count],
         ).fetchone()
     is_new = bool(row and row[0])
     return is_new if before is None else not before[0]

@@ -1,4 +1,4 @@
-"""When a visit pays, and how deep: pure. What is learnt from visits is in `warehouse.rates`, in SQL.
+"""When a visit pays, and how deep: pure. What visits teach about rates is in `rates` and `visit_ends`.
 
 A visit pays for its request when it saves at least the price, in item-days of delay: a list that gets r items a day,
 last visited t days ago, has r * t items waiting, each for t / 2 days on average, so that a visit saves r * t^2 / 2.

@@ -45,7 +45,7 @@ class About:
     """The annotation of a column; None means that the column does not say.
 
     `refers` is the full name of the table that it refers to without a foreign key. `names` is the kind of what it
-    names, where no reference and no key tells that. `place`: the row is not there unless what this refers to is.
+    names, where no reference and no key tells that. `container`: the row is present only while what this refers to is.
     `release`: what datasets do with it, by profile.
     """
 
@@ -53,7 +53,7 @@ class About:
     person: Person | None = None
     names: str | None = None
     history: History | None = None
-    place: bool = False
+    container: bool = False
     release: Treatments | None = None
 
 
@@ -91,11 +91,11 @@ def soft_references(tables: Iterable[Table]) -> dict[str, str]:
     }
 
 
-def places(tables: Iterable[Table]) -> dict[str, tuple[tuple[str, str], ...]]:
+def containers(tables: Iterable[Table]) -> dict[str, tuple[tuple[str, str], ...]]:
     """Return by table what has to be there for a row to be: its table, and the column that refers to it."""
     found = {
         table.name: tuple(
-            ((_foreign(column) or "").partition(".")[2], column.name) for column in table.c if about(column).place
+            ((_foreign(column) or "").partition(".")[2], column.name) for column in table.c if about(column).container
         )
         for table in tables
     }

@@ -10,7 +10,7 @@ gone. (Who is gone stays in the lists of others.)
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
-from harvester.warehouse.tables import KEY_COLUMNS, PLACES, SCRATCH_TABLES, TRACKED, WRITTEN
+from harvester.warehouse.tables import CONTAINERS, KEY_COLUMNS, SCRATCH_TABLES, TRACKED, WRITTEN
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _LIFE = ("gone_at", "last_seen_at", "gone_reason")
@@ -46,7 +46,7 @@ def _function(table: Table) -> str:
     ]
     types = ", ".join(f"{one} {table.c[one].type.compile(dialect=_DIALECT).lower()}" for one in kept)
     conditions = ["t.first_seen_at <= $1", *_there("t", table.name)]
-    for place, own in PLACES.get(table.name, ()):
+    for place, own in CONTAINERS.get(table.name, ()):
         there = "\n        AND ".join([f"p.id = t.{own}", *_there("p", place)])
         conditions.append(f"EXISTS (\n        SELECT FROM scratch.{place} p WHERE {there}\n    )")
     return (

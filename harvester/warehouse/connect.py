@@ -100,8 +100,8 @@ def open_connection(url: str, *, autocommit: bool = False, **options: Any) -> Co
     settled["client_encoding"] = ENCODING
     connection = _connected(url, given, settled)
     try:
-        check_server_version(connection.info.server_version, _place(given))
-        pid = _prepare(connection, _place(given))
+        check_server_version(connection.info.server_version, _server(given))
+        pid = _prepare(connection, _server(given))
         if pid != connection.info.backend_pid:
             _refuse_shared_sessions(connection, url, given, settled)
         connection.autocommit = autocommit
@@ -122,7 +122,7 @@ def _connected(url: str, given: dict[str, Any], settled: dict[str, Any]) -> Conn
         raise WarehouseError(_in_plain_words(error, given)) from None
 
 
-def _prepare(connection: Connection, place: str) -> int:
+def _prepare(connection: Connection, server: str) -> int:
     """Set a new session to what is relied on, and return the number of its server process.
 
     Raises:
@@ -135,7 +135,7 @@ def _prepare(connection: Connection, place: str) -> int:
     *_, encoding, name, pid = row
     if encoding != ENCODING:
         raise WarehouseError(
-            f"{place}: the database {name} is encoded in {encoding}, which cannot hold all texts: "
+            f"{server}: the database {name} is encoded in {encoding}, which cannot hold all texts: "
             "create one with ENCODING 'UTF8' TEMPLATE template0"
         )
     return int(pid)
@@ -153,9 +153,9 @@ def _refuse_shared_sessions(connection: Connection, url: str, given: dict[str, A
     Raises:
         WarehouseError: it does not.
     """
-    place = _place(given)
+    server = _server(given)
     alone = WarehouseError(
-        f"{place} is a pooler with no second connection to lend, and a command may need two at once: raise its"
+        f"{server} is a pooler with no second connection to lend, and a command may need two at once: raise its"
         " default_pool_size and max_client_conn above the number of workers, or end others that use it"
     )
     try:
@@ -172,7 +172,7 @@ def _refuse_shared_sessions(connection: Connection, url: str, given: dict[str, A
             seen[which].add(pid)
             if len(seen[which]) > 1 or seen[0] & seen[1]:
                 raise WarehouseError(
-                    f"{place} is a pooler in transaction mode: locks and temporary tables need a session of their own."
+                    f"{server} is a pooler in transaction mode: locks and temporary tables need a session of their own."
                     " Set pool_mode = session, or connect to PostgreSQL directly"
                 )
 
@@ -214,19 +214,19 @@ _REFUSALS = {
 }
 
 
-def check_server_version(version: int, place: str) -> None:
+def check_server_version(version: int, server: str) -> None:
     """Refuse a server that is too old.
 
     Args:
         version: as libpq states it: 150004 is 15.4.
-        place: what to call the server.
+        server: what to call the server.
 
     Raises:
         WarehouseError: it is older than 15.
     """
     if version < OLDEST_SERVER * 10_000:
         number = f"{version // 10_000}.{version % 10_000}"
-        raise WarehouseError(f"{place} is PostgreSQL {number}: {OLDEST_SERVER} or later is needed")
+        raise WarehouseError(f"{server} is PostgreSQL {number}: {OLDEST_SERVER} or later is needed")
 
 
 def _in_plain_words(error: psycopg.OperationalError, given: dict[str, Any]) -> str:
@@ -236,47 +236,47 @@ def _in_plain_words(error: psycopg.OperationalError, given: dict[str, Any]) -> s
     language. So what the text does not tell, the state of the failed connection does.
     """
     text = str(error)
-    place = _place(given)
+    server = _server(given)
     user, database = (
         given.get("user", "the default user"),
         given.get("dbname", given.get("user", "the default")),
     )
     pgconn = error.pgconn
     if "requirepeer" in text:
-        return f"{place} belongs to another user than the one who has to answer there: nothing was asked of it"
+        return f"{server} belongs to another user than the one who has to answer there: nothing was asked of it"
     if "password authentication failed" in text:
-        return f"{place} refused the password of {user}: check HARVESTER_DATABASE_URL"
+        return f"{server} refused the password of {user}: check HARVESTER_DATABASE_URL"
     if pgconn is not None and pgconn.needs_password:
-        return f"{place} asks for a password of {user}: check HARVESTER_DATABASE_URL"
+        return f"{server} asks for a password of {user}: check HARVESTER_DATABASE_URL"
     if "database" in text and "does not exist" in text:
-        return f"{place} has no database {database}: create it, or check HARVESTER_DATABASE_URL"
+        return f"{server} has no database {database}: create it, or check HARVESTER_DATABASE_URL"
     if "role" in text and "does not exist" in text:
-        return f"{place} has no role {user}: create it, or check HARVESTER_DATABASE_URL"
+        return f"{server} has no role {user}: create it, or check HARVESTER_DATABASE_URL"
     if "no pg_hba.conf entry" in text:
-        return f"{place} does not admit {user} to {database} from here: see its pg_hba.conf"
+        return f"{server} does not admit {user} to {database} from here: see its pg_hba.conf"
     if "too many clients" in text or "remaining connection slots" in text:
-        return f"{place} has no connection left: close some, or raise max_connections"
+        return f"{server} has no connection left: close some, or raise max_connections"
     if "starting up" in text or "shutting down" in text or "in recovery mode" in text:
-        return f"{place} is starting or stopping: try again in a moment"
+        return f"{server} is starting or stopping: try again in a moment"
     if "could not translate host name" in text or "failed to resolve host" in text:
-        return f"{place} cannot be reached: the host name is unknown"
+        return f"{server} cannot be reached: the host name is unknown"
     if "Connection refused" in text or "No such file or directory" in text:
-        return f"{place} cannot be reached: no server listens there"
+        return f"{server} cannot be reached: no server listens there"
     if "timeout" in text or "timed out" in text:
-        return f"{place} cannot be reached: no answer within {CONNECT_TIMEOUT} s"
+        return f"{server} cannot be reached: no answer within {CONNECT_TIMEOUT} s"
     if "startup parameter" in text or "for parameter" in text:
         return (
-            f"{place} refuses a setting that the connection begins with: look for it in HARVESTER_DATABASE_URL,"
+            f"{server} refuses a setting that the connection begins with: look for it in HARVESTER_DATABASE_URL,"
             " PGOPTIONS, PGGEQO, PGTZ and PGDATESTYLE"
         )
     if "SSL" in text or "certificate" in text:
-        return f"{place} cannot be reached: the encrypted connection failed, see sslmode"
+        return f"{server} cannot be reached: the encrypted connection failed, see sslmode"
     if pgconn is not None and pgconn.used_password:
-        return f"{place} refuses {user}, by password or otherwise: check HARVESTER_DATABASE_URL"
-    return f"{place} cannot be reached"
+        return f"{server} refuses {user}, by password or otherwise: check HARVESTER_DATABASE_URL"
+    return f"{server} cannot be reached"
 
 
-def _place(given: dict[str, Any]) -> str:
+def _server(given: dict[str, Any]) -> str:
     """Return the server, in words that hold no secret."""
     host = str(given.get("host") or given.get("hostaddr") or "the default host")
     if host.startswith("/"):

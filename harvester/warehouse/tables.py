@@ -41,9 +41,9 @@ from harvester.warehouse.annotations import (
     History,
     Person,
     about,
+    containers,
     kept,
     named_by,
-    places,
     soft_references,
 )
 
@@ -507,7 +507,7 @@ project_comments = _comments(
         nullable=False,
         person=Person.OWNER,
         history=History.NONE,
-        place=True,
+        container=True,
         release=treatments.reference("project", treatments.PLACE, needed=True),
     ),
 )
@@ -521,7 +521,7 @@ studio_comments = _comments(
         nullable=False,
         person=Person.NOBODY,
         history=History.NONE,
-        place=True,
+        container=True,
         release=treatments.reference("studio", treatments.PLACE, needed=True),
     ),
 )
@@ -535,7 +535,7 @@ profile_comments = _comments(
         nullable=False,
         person=Person.OWNER,
         history=History.NONE,
-        place=True,
+        container=True,
         release=treatments.reference("user", treatments.PLACE, needed=True),
     ),
     # A removed comment and its replies arrive on one page, in two statements.
@@ -582,7 +582,7 @@ favorites = _table(
         "The project.",
         ForeignKey("scratch.projects.id"),
         person=Person.OWNER,
-        place=True,
+        container=True,
         release=treatments.reference("project", treatments.DEGREES, needed=True),
     ),
     *_life(treatments.EDGE),
@@ -599,7 +599,7 @@ studio_projects = _table(
         "The studio.",
         ForeignKey("scratch.studios.id"),
         person=Person.NOBODY,
-        place=True,
+        container=True,
         release=treatments.reference("studio", treatments.DEGREES, needed=True),
     ),
     _big(
@@ -607,7 +607,7 @@ studio_projects = _table(
         "The project.",
         ForeignKey("scratch.projects.id"),
         person=Person.OWNER,
-        place=True,
+        container=True,
         release=treatments.reference("project", treatments.DEGREES, needed=True),
     ),
     _big(
@@ -631,7 +631,7 @@ studio_members = _table(
         "The studio.",
         ForeignKey("scratch.studios.id"),
         person=Person.NOBODY,
-        place=True,
+        container=True,
         release=treatments.reference("studio", treatments.DEGREES, needed=True),
     ),
     _big(
@@ -663,7 +663,7 @@ studio_activity = _table(
         "The studio.",
         ForeignKey("scratch.studios.id"),
         person=Person.NOBODY,
-        place=True,
+        container=True,
         release=treatments.reference("studio", treatments.AUTHOR, needed=True),
     ),
     _key_text("id", "The event's id as served: type-number.", person=Person.NOBODY, release=treatments.own_id("event")),
@@ -854,7 +854,7 @@ rankings = _table(
         person=Person.NOBODY,
     ),
     _time("seen_at", "When the reading of the ranking began.", nullable=False),
-    _int("position", "The place, from 0.", nullable=False),
+    _int("position", "The position, from 0.", nullable=False),
     _text("kind", "project or studio.", nullable=False, person=Person.NOBODY),
     _big(
         "thing_id",
@@ -1129,7 +1129,7 @@ quarantine = _table(
         "item_id",
         "Of one item of a list: what its list knows it by, or a number below 0 made of its bytes; null: a response.",
     ),
-    _int("position", "Of one item: its place on the page that was asked for, from 0."),
+    _int("position", "Of one item: its position on the page that was asked for, from 0."),
     Index(
         "quarantine_stream_entity_id_path_idx",
         "stream",
@@ -1262,7 +1262,7 @@ draws = _table(
     _big("design_id", "The design.", ForeignKey("crawl.designs.id")),
     _big(
         "position",
-        "The place in the draw, from 0; of an author, that of the project; of random walks, one after the other.",
+        "The position in the draw, from 0; of an author, that of the project; of random walks, one after the other.",
     ),
     _big("entity_id", "What was drawn.", nullable=False),
     _text("stratum", "The stratum it was drawn from."),
@@ -1303,7 +1303,7 @@ wave_outcomes = _table(
     "What became of the units of a panel in the waves before the current one, whose outcomes are in crawl.draws.",
     _big("design_id", "The panel.", ForeignKey("crawl.designs.id")),
     _int("wave", "The wave."),
-    _big("position", "The place in the draw."),
+    _big("position", "The position in the draw."),
     _text("visit", "visited, failed or waiting, when the next wave began.", nullable=False),
     _text("outcome", "hit, or the kind of miss; null where it was not visited."),
     _time("visited_at", "When the outcome was recorded."),
@@ -1455,7 +1455,7 @@ OWNED = named_by(WRITTEN, Person.OWNER)
 """Columns by which a row is the person's, by what they name: such a row is not kept."""
 MENTIONED = named_by(WRITTEN, Person.MENTION)
 """Columns that name the person in somebody else's row: they are emptied."""
-PLACES = places(SCRATCH_TABLES)
+CONTAINERS = containers(SCRATCH_TABLES)
 """The tables, and the columns that refer to them, of what has to be there for a row to be."""
 COMMENTS = ("project_comments", "studio_comments", "profile_comments")
 """The tables of comments, by what they stand on."""

@@ -414,7 +414,7 @@ def upgrade():
             "position",
             sa.Integer(),
             nullable=True,
-            comment="Of one item: its place on the page that was asked for, from 0.",
+            comment="Of one item: its position on the page that was asked for, from 0.",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("quarantine_pkey")),
         schema="crawl",
@@ -924,7 +924,7 @@ def upgrade():
         sa.Column(
             "seen_at", sa.DateTime(timezone=True), nullable=False, comment="When the reading of the ranking began."
         ),
-        sa.Column("position", sa.Integer(), nullable=False, comment="The place, from 0."),
+        sa.Column("position", sa.Integer(), nullable=False, comment="The position, from 0."),
         sa.Column("kind", sa.Text(), nullable=False, comment="project or studio."),
         sa.Column(
             "thing_id",
@@ -1290,7 +1290,7 @@ def upgrade():
             "position",
             sa.BigInteger(),
             nullable=False,
-            comment="The place in the draw, from 0; of an author, that of the project; of random walks, one after the other.",
+            comment="The position in the draw, from 0; of an author, that of the project; of random walks, one after the other.",
         ),
         sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="What was drawn."),
         sa.Column("stratum", sa.Text(), nullable=True, comment="The stratum it was drawn from."),
@@ -1378,7 +1378,7 @@ def upgrade():
         "wave_outcomes",
         sa.Column("design_id", sa.BigInteger(), nullable=False, comment="The panel."),
         sa.Column("wave", sa.Integer(), nullable=False, comment="The wave."),
-        sa.Column("position", sa.BigInteger(), nullable=False, comment="The place in the draw."),
+        sa.Column("position", sa.BigInteger(), nullable=False, comment="The position in the draw."),
         sa.Column(
             "visit",
             sa.Text(),

@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from harvester.report.answers import BINS, FEWEST
 from harvester.report.page import cell
 from harvester.report.panels import COMMUNITY, HEALTH, Panel
-from harvester.warehouse.tables import COMMENTS, PLACES
+from harvester.warehouse.tables import COMMENTS, CONTAINERS
 
 PANELS: tuple[Panel, ...] = (*HEALTH, *COMMUNITY)
 MOMENT = datetime(2030, 1, 1, tzinfo=UTC)
@@ -38,7 +38,7 @@ def _gone(harvest: Any, table: str, *columns: str) -> list[dict[str, Any]]:
     """What is in a table and no more on the site: gone itself, or with the page on which it stood."""
     gone = "t.gone_at IS NOT NULL"
     if table in (*COMMENTS, "studio_activity"):
-        ((place, column),) = PLACES[table]
+        ((place, column),) = CONTAINERS[table]
         gone += f" OR EXISTS (SELECT FROM scratch.{place} p WHERE p.id = t.{column} AND p.gone_at IS NOT NULL)"
     found = harvest.harvester.query(f"SELECT {', '.join(columns)} FROM scratch.{table} t WHERE {gone}")
     return [dict(zip(columns, row, strict=True)) for row in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Table, Text
 
 from harvester.warehouse.annotations import History, Person, about, kept, kind_of
-from harvester.warehouse.tables import COMMENTS, KEY_COLUMNS, PLACES, TRACKED, WRITTEN, metadata
+from harvester.warehouse.tables import COMMENTS, CONTAINERS, KEY_COLUMNS, TRACKED, WRITTEN, metadata
 
 _LIFE = {"first_seen_at", "gone_at", "last_seen_at", "gone_reason", "extra", "from_index"}
 _PEOPLE = {"scratch.users", "scratch.projects"}
@@ -59,5 +59,5 @@ def test_columns_that_name_a_person_have_a_kind() -> None:
 
 
 def test_a_comment_stands_on_one_thing() -> None:
-    assert all(len(PLACES[table]) == 1 for table in COMMENTS)
-    assert {table for table in PLACES if table.endswith("_comments")} == set(COMMENTS)
+    assert all(len(CONTAINERS[table]) == 1 for table in COMMENTS)
+    assert {table for table in CONTAINERS if table.endswith("_comments")} == set(COMMENTS)

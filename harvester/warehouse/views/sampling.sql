@@ -75,7 +75,7 @@ COMMENT ON VIEW analytics.sample_units IS
 COMMENT ON COLUMN analytics.sample_units.design_id IS 'The design.';
 COMMENT ON COLUMN analytics.sample_units.design IS 'uniform, stratified, panel, authors or walk (a random walk).';
 COMMENT ON COLUMN analytics.sample_units.kind IS 'What was drawn: project, studio or user.';
-COMMENT ON COLUMN analytics.sample_units.position IS 'The place in the draw: with the seed it tells the id.';
+COMMENT ON COLUMN analytics.sample_units.position IS 'The position in the draw: with the seed it tells the id.';
 COMMENT ON COLUMN analytics.sample_units.entity_id IS 'What was drawn; authors and users of a random walk may come more than once.';
 COMMENT ON COLUMN analytics.sample_units.stratum IS 'The stratum it was drawn from; null in a random walk.';
 COMMENT ON COLUMN analytics.sample_units.cluster_id IS 'What was drawn independently: the project, an author''s project, the number of the random walk.';
@@ -132,7 +132,7 @@ COMMENT ON VIEW analytics.sample_visits IS
     'One row per draw of a design, of a panel per unit and wave: whether it could be visited, and of a hit whether its comments could be read.';
 COMMENT ON COLUMN analytics.sample_visits.design_id IS 'The design.';
 COMMENT ON COLUMN analytics.sample_visits.wave IS 'The wave of a panel; else 0.';
-COMMENT ON COLUMN analytics.sample_visits.position IS 'The place in the draw.';
+COMMENT ON COLUMN analytics.sample_visits.position IS 'The position in the draw.';
 COMMENT ON COLUMN analytics.sample_visits.stratum IS 'The stratum it was drawn from; null in a random walk.';
 COMMENT ON COLUMN analytics.sample_visits.entity_id IS 'What was drawn.';
 COMMENT ON COLUMN analytics.sample_visits.outcome IS 'hit, not found, gone, not public; null until visited.';

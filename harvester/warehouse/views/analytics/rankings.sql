@@ -21,12 +21,12 @@ COMMENT ON VIEW analytics.ranking_moves IS
     'Each sighting in a ranking beside the one before of the same thing in the same ranking; always up to date.';
 COMMENT ON COLUMN analytics.ranking_moves.ranking IS 'The ranking, with its query, mode and language.';
 COMMENT ON COLUMN analytics.ranking_moves.seen_at IS 'When it was read.';
-COMMENT ON COLUMN analytics.ranking_moves.position IS 'The place, from 0.';
+COMMENT ON COLUMN analytics.ranking_moves.position IS 'The position, from 0.';
 COMMENT ON COLUMN analytics.ranking_moves.kind IS 'project or studio.';
 COMMENT ON COLUMN analytics.ranking_moves.thing_id IS 'What stood there.';
 COMMENT ON COLUMN analytics.ranking_moves.previous_seen_at IS 'When it was seen there before; null for the first time.';
-COMMENT ON COLUMN analytics.ranking_moves.previous_position IS 'The place that it had then.';
-COMMENT ON COLUMN analytics.ranking_moves.rise IS 'Places gained since then; negative for places lost.';
+COMMENT ON COLUMN analytics.ranking_moves.previous_position IS 'The position that it had then.';
+COMMENT ON COLUMN analytics.ranking_moves.rise IS 'Positions gained since then; negative for positions lost.';
 
 CREATE VIEW analytics.live_ranking_stays AS
 SELECT
@@ -80,8 +80,8 @@ COMMENT ON COLUMN analytics.ranking_stays.absent_after IS
     'The next reading, which did not show it; null while there is none: the stay may go on.';
 COMMENT ON COLUMN analytics.ranking_stays.entries IS
     'Readings in a row that showed it; ranking_readings tells of how many.';
-COMMENT ON COLUMN analytics.ranking_stays.best_position IS 'The best place that it had, from 0.';
-COMMENT ON COLUMN analytics.ranking_stays.mean_position IS 'The mean of its places.';
+COMMENT ON COLUMN analytics.ranking_stays.best_position IS 'The best position that it had, from 0.';
+COMMENT ON COLUMN analytics.ranking_stays.mean_position IS 'The mean of its positions.';
 
 CREATE VIEW analytics.ranking_survival AS
 WITH stays AS (
@@ -141,7 +141,7 @@ COMMENT ON COLUMN analytics.ranking_readings.readings IS 'How often it was read.
 COMMENT ON COLUMN analytics.ranking_readings.first_read_at IS 'The first time.';
 COMMENT ON COLUMN analytics.ranking_readings.last_read_at IS 'The last time.';
 COMMENT ON COLUMN analytics.ranking_readings.places IS
-    'Places that were read, all readings together; what stood at two places of a reading has one sighting.';
+    'Positions that were read, all readings together; what stood at two positions of a reading has one entry.';
 
 CREATE VIEW analytics.live_ranking_countries AS
 SELECT
@@ -180,7 +180,7 @@ COMMENT ON COLUMN analytics.ranking_countries.country IS
 COMMENT ON COLUMN analytics.ranking_countries.things IS 'Different things.';
 COMMENT ON COLUMN analytics.ranking_countries.authors IS 'Different authors or hosts.';
 COMMENT ON COLUMN analytics.ranking_countries.entries IS 'Their entries, a reading that showed one counted once.';
-COMMENT ON COLUMN analytics.ranking_countries.best_position IS 'The best place that any of them had, from 0.';
+COMMENT ON COLUMN analytics.ranking_countries.best_position IS 'The best position that any of them had, from 0.';
 COMMENT ON COLUMN analytics.ranking_countries.place IS
     'Place in this ranking and kind by entries, from 1; of equal ones by name.';
 
