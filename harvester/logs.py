@@ -19,7 +19,7 @@ def log_as_json() -> None:
             timestamp="at",
         )
     )
-    # Of others only warnings: what Scrapy tells of its settings holds the operator's contact.
+    # Of others only warnings: Scrapy's own log of its settings holds the operator's contact.
     handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith("harvester"))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -252,7 +252,7 @@ def _read(part: Callable[[Any], int], record: Record) -> int | None:
 def _unusable(
     stream: Stream, place: int, served: Any, record: Record, lost: list[str], departs: list[SchemaDeviation]
 ) -> OddItem:
-    """Set an item aside, with what tells it from others as far as that can be read."""
+    """Set an item aside, with its identity as far as that can be read."""
     changes = [f"{one.field}: {one.change}" for one in departs if one.field.partition(".")[0] in lost]
     reason = "; ".join(changes) or f"{lost[0]}: cannot be read"
     return _set_aside(

@@ -133,7 +133,7 @@ def _plan(stream: Stream) -> tuple[_Plan, ...]:
 
 
 def _usual(stream: Stream, table: str) -> dict[str, Getter]:
-    """Return the sources of columns whose name tells them; any other is the field of the record with its name."""
+    """Return the sources of columns that follow from their name; any other is the field of the record with its name."""
     usual: dict[str, Getter] = {"extra": "extra_fields"}
     if stream.members is not None and stream.members.table == table:
         usual[stream.members.owner] = _visited

@@ -96,7 +96,7 @@ class Holding:
     sibling: str | None = None
     """A list of the same entity to which what vanished here may have gone: it is read again before it is dated."""
     dated: str | None = None
-    """The column that tells since when a thing is in the list, where that is known."""
+    """The column that holds since when a thing is in the list, where that is known."""
     confirms: bool = True
     """True if a full read shows that its items are still visible: a release keeps items that were confirmed lately."""
     number: Callable[[Any], int] | None = None
@@ -157,7 +157,7 @@ class Stream:
     enqueues_gone: tuple[str, ...] = ()
     """Streams of the same entity that become due when it is not found."""
     weak: tuple[str, ...] = ()
-    """Tables of which it only fills what no better response has told: it answers from an index that lags."""
+    """Tables in which it fills only what no better response has said: it answers from an index that lags."""
     answers_for: Callable[[Any], Any] | None = None
     """The id of the visited entity as a record shows it; None where no record shows one."""
     names: Callable[[Any], Any] | None = None
@@ -208,7 +208,7 @@ class Stream:
         return any(isinstance(name, str) and name.lower() != username.lower() for name in shown)
 
     def finds_name_free(self, records: Sequence[Any]) -> bool:
-        """Return whether the records say that nobody has the name that was asked for."""
+        """Return whether the records say that the name that was asked for is free."""
         return self.says_free is not None and any(map(self.says_free, records))
 
     def _shown(self, records: Sequence[Any]) -> set[int]:

@@ -186,7 +186,7 @@ def maintain(
             keep_days=keep_days,
             dry_run=dry_run,
             whole=rewrite,
-            tell=lambda table: typer.echo(table, err=True),
+            on_progress=lambda table: typer.echo(table, err=True),
         )
     if as_json:
         output.print_json(done.as_json() | {"dry_run": dry_run})

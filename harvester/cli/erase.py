@@ -114,7 +114,7 @@ def _rewrite(connection: Any, tables: list[str]) -> list[str]:
 
     later = "rows that were removed are still in the files: run `harvester db maintain --rewrite`"
     try:
-        done = rewrite(connection, tables, tell=lambda table: typer.echo(f"rewriting {table}", err=True))
+        done = rewrite(connection, tables, on_progress=lambda table: typer.echo(f"rewriting {table}", err=True))
     except WarehouseError as error:
         typer.echo(f"{error}; {later} afterwards", err=True)
         return []

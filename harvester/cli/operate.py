@@ -111,10 +111,10 @@ def replay(
     """
     from harvester.crawl.replay import replay as run
 
-    def tell(done: Any) -> None:
+    def on_progress(done: Any) -> None:
         typer.echo(f"{done.pages:,} pages", err=True)
 
-    output.emit(run(settings(), files, tell=tell), _show_replay, as_json=as_json)
+    output.emit(run(settings(), files, on_progress=on_progress), _show_replay, as_json=as_json)
 
 
 def _show_replay(done: Any) -> None:

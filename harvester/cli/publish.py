@@ -113,7 +113,7 @@ def build(
         from harvester.dataset.read import limit_memory
 
         limit_memory()
-    made = run(settings(), request, tell=lambda what: typer.echo(what, err=True))
+    made = run(settings(), request, on_progress=lambda what: typer.echo(what, err=True))
     if as_json:
         output.print_json(_facts(folder, made))
     else:

@@ -1,4 +1,4 @@
-"""The operator's own account, where its session was given: the token is asked for, kept in memory, and never told.
+"""The operator's own account, if its session was given: its token is requested, kept in memory and never logged.
 
 The session cookie goes to the site's `/session/` alone, and the token that it answers with to the API alone.
 """

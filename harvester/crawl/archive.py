@@ -102,7 +102,7 @@ class Kept(msgspec.Struct, omit_defaults=True):
     has_missing_items: bool = False
 
     def __post_init__(self) -> None:
-        """Check what a type does not tell."""
+        """Check the times, which their type does not restrict."""
         _check_moments(self.seen_at, self.began_at)
 
 
@@ -119,7 +119,7 @@ class Transaction(msgspec.Struct, omit_defaults=True, frozen=True):
     began_at: Moment | None = None
 
     def __post_init__(self) -> None:
-        """Check what a type does not tell."""
+        """Check the times, which their type does not restrict."""
         _check_moments(self.ended_at, self.began_at)
 
 

@@ -280,7 +280,7 @@ class Writer:
             else sql.SQL("")
         )
         whole = sql.SQL(" OR t.parent_id = %(id)s") if place else sql.SQL("")
-        # That nobody has a name that is not the account's any more says nothing of the account.
+        # A free name that is no longer the account's is no evidence about the account.
         is_named = sql.SQL(" AND lower(t.username) = lower(%(username)s)") if visit.stream.is_by_name else sql.SQL("")
         self.connection.execute(
             sql.SQL(
@@ -351,7 +351,7 @@ def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]])
         "listed": stream.paging is not Paging.SINGLE,
         "fresh": fresh,
         "found": visit_result.found,
-        # New items fill pages whenever they are read: only the rest is the price of a visit. A read in full tells none.
+        # Pages of new items are read in any case: the cost of a visit is the others. A full read shows no cost.
         "cost": None if page.lease.full else max(1.0, visit_result.pages - fresh / PAGE_LIMIT),
         "revisit": stream.revisit,
         "item_weight": stream.item_weight,

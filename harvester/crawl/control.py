@@ -5,9 +5,8 @@ Where no visit does that by itself, a thing that was present at its last visit i
 known things are missing than usual, none of them is believed missing until a later run. An absence that changes nothing
 that is known needs no more than that the site found anything within the last minute.
 
-An answer that does not show whom it is about counts, where nothing that is known speaks for it, once requests that were
-begun later were answered with the right ids of two things of one kind: a page that is served for every address is about
-one of them at most.
+An answer that does not show whom it is about counts, where no known fact supports it, once later requests were answered
+with the right ids of two things of one kind: a page that is served for every address is about one of them at most.
 """
 
 from __future__ import annotations

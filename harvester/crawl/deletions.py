@@ -84,7 +84,7 @@ def detect_deletions(connection: Connection, pages: Sequence[PageCommit]) -> lis
             assert page.visit_result is not None
             lists = wholes.setdefault(page.lease.visit.stream.name, [])
             lists.append({"entity_id": page.lease.visit.entity_id, "seen": page.visit_result.seen})
-    # Hardly any misses something: those that do not are told apart together.
+    # Few pages miss an item: one query finds those that do not.
     with connection.pipeline() if wholes else nullcontext():  # one wait for all
         found = [
             connection.execute(_missing(stream)[0], {"stream": stream, "lists": Jsonb(lists)})

@@ -25,7 +25,7 @@ class DeviationReporter:
         self._session = session
         self._known: set[tuple[str, str, str]] = set()
         self._unreported: Counter[tuple[str, str, str]] = Counter()
-        """Deviations that were reported in this run: how often each came since the warehouse was told."""
+        """Deviations reported in this run: how often each came since it was last stored."""
 
     async def load(self) -> None:
         """Read the known deviations from the warehouse."""

@@ -121,7 +121,7 @@ class RateLimiter:
             while waiting := sum(not slot.done() for slot in self._waiting):
                 now = await self._hand_out(min(waiting, _LARGEST_BLOCK))
                 await self._until(now)
-        except Exception as error:  # noqa: BLE001  (told to all who wait)
+        except Exception as error:  # noqa: BLE001  (raised in all that wait)
             while self._waiting:
                 set_error(self._waiting.popleft(), error)
 

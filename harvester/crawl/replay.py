@@ -54,8 +54,10 @@ class Replayed:
         return numbers | {"counts": self.counts.as_json()}
 
 
-def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replayed], None] = lambda _: None) -> Replayed:
-    """Fill an empty warehouse from archives; `tell` is called now and then.
+def replay(
+    settings: Settings, paths: Sequence[Path], *, on_progress: Callable[[Replayed], None] = lambda _: None
+) -> Replayed:
+    """Fill an empty warehouse from archives; `on_progress` is called now and then.
 
     Raises:
         UsageError: a file is no archive, or the warehouse is not empty.
@@ -83,7 +85,7 @@ def replay(settings: Settings, paths: Sequence[Path], *, tell: Callable[[Replaye
                 else:
                     work.done.unused += 1
                 if number % 500 == 0:
-                    tell(work.done)
+                    on_progress(work.done)
             outcome = "done"
         except KeyboardInterrupt:
             outcome = "interrupted"

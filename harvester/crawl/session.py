@@ -239,7 +239,7 @@ class Session:
                 elif cause not in PASSING:
                     raise
                 elif attempt < _ATTEMPTS:
-                    # A query's text may hold what people wrote: only the class of the failure is told.
+                    # A query's text may hold what people wrote: only the class of the failure is logged.
                     logger.warning("the database refused to answer (%s): again", _named(error))
                     time.sleep(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
                 else:

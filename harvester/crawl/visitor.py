@@ -51,7 +51,7 @@ _POLL_SECONDS = 0.3
 _GLANCE_SECONDS = 0.02
 """Seconds between two looks at what the other visits were answered, while a page that was read waits for it."""
 _CHECK_ATTEMPTS = 2
-"""Requests for what only tells how the site is."""
+"""Requests that only ask for the state of the site."""
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +199,7 @@ class Visitor:
             return "not there, like far more of what is known than usual: asked again later"
         while not (control.has_found_since(name, at) if is_known else control.has_found()):
             if self._under_way < 2 or time.monotonic() > at + WAIT_SECONDS:
-                break  # no other visit is under way, or none tells
+                break  # no other visit is under way, or none found anything
             await asyncio.sleep(_POLL_SECONDS)
         if not is_known and control.has_found():
             return None
@@ -234,7 +234,7 @@ class Visitor:
         return False, missing
 
     async def _site_answers(self) -> bool:
-        """Return whether the site finds anything at all, asking for its news if nothing else told."""
+        """Return whether the site finds anything at all, requesting its news if nothing else is known."""
         if not self._control.has_found():
             with (
                 suppress(TransientHTTP, Unusable),

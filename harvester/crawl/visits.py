@@ -316,7 +316,7 @@ def _may_be_another(lease: Lease, records: Sequence[Any], aside: Sequence[OddIte
     if not stream.is_by_name:
         # What is asked for by its id is seldom another thing: a single item of before is enough.
         return len(lease.anchors) >= EVIDENCE and not _connects(lease, records, aside, exclusive=True)
-    # Where a visit was left nothing tells how long ago that was.
+    # A resumed visit does not know how long ago it was left.
     return lease.state is not None or not _connects(lease, records, aside)
 
 

@@ -79,7 +79,7 @@ class Request:
     formats: tuple[FileFormat, ...] = tuple(FileFormat)
     is_allowed: bool = False
     design: int | None = None
-    """The sample whose weights are told, of those that draw the same kind of thing; None: the newest."""
+    """The sample whose weights are given, of those that draw the same kind of thing; None: the newest."""
 
     def settled(self) -> Request:
         """Return the request with all defaults filled in.
@@ -126,7 +126,7 @@ class Request:
         )
 
 
-def build(settings: Settings, request: Request, tell: Callable[[str], None] = lambda _: None) -> Release:
+def build(settings: Settings, request: Request, on_progress: Callable[[str], None] = lambda _: None) -> Release:
     """Write a release into a folder, whole or not at all.
 
     Raises:
@@ -141,7 +141,7 @@ def build(settings: Settings, request: Request, tell: Callable[[str], None] = la
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with _unfinished(folder) as unfinished:
-                release = Build(settings, snapshot, request, unfinished, tell).release()
+                release = Build(settings, snapshot, request, unfinished, on_progress).release()
                 _describe(unfinished, release)
                 if request.profile is Profile.OPEN:
                     unfinished.chmod(0o755)  # the others stay their owner's alone
@@ -251,10 +251,16 @@ class Build:
     """One build, step by step."""
 
     def __init__(
-        self, settings: Settings, snapshot: Snapshot, request: Request, folder: Path, tell: Callable[[str], None]
+        self, settings: Settings, snapshot: Snapshot, request: Request, folder: Path, on_progress: Callable[[str], None]
     ) -> None:
 
-        self.settings, self.snapshot, self.request, self.folder, self.tell = settings, snapshot, request, folder, tell
+        self.settings, self.snapshot, self.request, self.folder, self.on_progress = (
+            settings,
+            snapshot,
+            request,
+            folder,
+            on_progress,
+        )
         self.formats = request.formats
         self.as_of = request.as_of or facts.state_at(snapshot.facts)
         self.previous = _previous(request)
@@ -310,13 +316,13 @@ class Build:
         return derive(secret_key(self.settings.home), request.profile, request.scope, self.name, self.salt or "")
 
     def release(self) -> Release:
-        """Settle who is in, write all resources, and tell of it."""
+        """Settle who is in, write all resources, and report progress."""
         request, snapshot = self.request, self.snapshot
         is_open = request.profile is Profile.OPEN
         anonymity = self.prepare()
         main, teasers = [], []
         for query in self.queries():
-            self.tell(query.name)
+            self.on_progress(query.name)
             resource, teaser = self.write(query)
             main.append(resource)
             teasers.append(teaser)
@@ -348,7 +354,7 @@ class Build:
         )
 
     def prepare(self) -> dict[str, Any]:
-        """Settle who is in, and what stands for whom; returns an account of what was suppressed."""
+        """Decide which people are in, and assign pseudonyms; return what was suppressed."""
         anonymity: dict[str, Any] = {}
         if self.selection.is_plain:
             return anonymity
@@ -356,7 +362,7 @@ class Build:
         if self.request.k is not None:
             from harvester.dataset import anonymity as cells  # noqa: PLC0415
 
-            self.tell("making rows alike")
+            self.on_progress("making rows alike")
             anonymity = cells.make_cells(self.snapshot, self.selection, self.request.k).as_json()
         self._name_things()
         return anonymity
@@ -365,7 +371,7 @@ class Build:
 
     def _settle(self) -> None:
         """Make `kept_<table>`, of what is referred to first."""
-        self.tell("who and what is in")
+        self.on_progress("who and what is in")
         if self.rule:
             self._find_erased()
         for table in self._entities():
@@ -406,7 +412,7 @@ class Build:
 
     def _name_things(self) -> None:
         """Make `known_<table>`: what stands for each id that is kept."""
-        self.tell("pseudonyms")
+        self.on_progress("pseudonyms")
         for kind, table in ENTITIES.items():
             if table not in self._entities():
                 continue
@@ -482,7 +488,7 @@ class Build:
         previous, folder = self.previous, self.request.previous
         if previous is None or folder is None:
             return [], {}
-        self.tell("what was withdrawn")
+        self.on_progress("what was withdrawn")
         held = {resource.name: resource for resource in previous.resources}
         changes, found = {}, []
         for kind, table in ENTITIES.items():

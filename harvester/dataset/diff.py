@@ -56,7 +56,7 @@ def diff(older: Path, newer: Path) -> Difference:
     tables = {}
     for name in before.keys() & after.keys():
         if before[name].primary_key != after[name].primary_key:
-            continue  # told as a change of the schema
+            continue  # reported as a change of the schema
         try:
             tables[name] = _compare(older, before[name], newer, after[name])
         except (Unreadable, *TROUBLE) as error:

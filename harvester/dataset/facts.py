@@ -47,7 +47,7 @@ def coverage(connection: Connection, *, fewest: int | None = None) -> dict[str, 
 
 
 def coarse(number: int, fewest: int) -> int | None:
-    """Round a count so that it tells nothing of a few: 0, None below `fewest`, else the multiple of it below.
+    """Round a count so that it reveals nothing of a few: 0, None below `fewest`, else the multiple of it below.
 
     Rounded, for else what is left out is the difference of two numbers that are told.
     """

@@ -103,7 +103,7 @@ def _repeats(column: pa.Array) -> bool:
 
 
 class _Gzip:
-    """A gzip file whose header tells nothing."""
+    """A gzip file without name and time in its header."""
 
     def __init__(self, path: Path) -> None:
         self._raw: BinaryIO = path.open("wb")
@@ -172,7 +172,7 @@ _WRITERS: dict[FileFormat, type[_Parquet | _Csv | _Jsonl]] = {
 
 
 class Writing:
-    """The files of one resource, one for each format. A context manager; `files` tells of them afterwards."""
+    """The files of one resource, one for each format. A context manager; `files` describes them afterwards."""
 
     def __init__(self, folder: Path, stem: str, fields: Sequence[Field], formats: Sequence[FileFormat]) -> None:
         self._folder, self._stem, self._formats = folder, stem, formats

@@ -55,7 +55,7 @@ _UNKNOWN_SCRIPT, _NO_SCRIPT = "Zzzz", "Zyyy"
 
 
 class Span(NamedTuple):
-    """A part of a text, and what it tells."""
+    """A part of a text, and the kind of information in it."""
 
     start: int
     end: int
@@ -84,7 +84,7 @@ class Names:
 
 
 def redact(text: str, names: Names) -> str:
-    """Replace what tells who or where somebody is by its kind in brackets."""
+    """Replace parts that identify a person or a place by their kind in brackets."""
     parts, done = [], 0
     for span in find(text, names):
         if span.kind in {"mention", "user"}:

@@ -47,7 +47,7 @@ class Selection:
     since: datetime | None = None
     erased: bool = False
     designs: tuple[tuple[str, int], ...] = ()
-    """The sample whose weights are told of each kind of thing: one alone, for those of two do not add up."""
+    """The sample whose weights are given, by kind of thing: one each, for those of two do not add up."""
 
     @property
     def hashed(self) -> bool:

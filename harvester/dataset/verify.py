@@ -176,7 +176,7 @@ def _resource(folder: Path, resource: Resource, intact: dict[str, Stamp]) -> Ite
     digests = {}
     for file in resource.files:
         if file.path not in intact:
-            continue  # told
+            continue  # reported
         check = _Table(resource)
         try:
             for batch in batches(folder, resource, file, stamp=intact[file.path]):
@@ -225,7 +225,7 @@ class _Table:
     def _check_order(self, batch: pa.RecordBatch) -> None:
         key = self._resource.primary_key
         if any(batch.column(name).null_count for name in key):
-            return  # told as an empty column
+            return  # reported as an empty column
         ties, inverted = disorder(batch, key)
         first, last = (tuple(batch.column(name)[row].as_py() for name in key) for row in (0, batch.num_rows - 1))
         if self._last is not None:
@@ -271,7 +271,7 @@ def _foreign_keys(folder: Path, release: Release, intact: dict[str, Stamp]) -> I
         for key in one.foreign_keys:
             here, there = best_file(one), best_file(tables[key.resource])
             if here is None or there is None or not {here.path, there.path} <= intact.keys():
-                continue  # what is wrong with them has been told, and what they hold is not known
+                continue  # their problems have been reported, and what they hold is not known
             try:
                 lost = _unreferred(folder, one, here, tables[key.resource], there, key, intact)
             except (Unreadable, *TROUBLE):
@@ -330,7 +330,7 @@ def _descriptions(folder: Path, manifest: Manifest, intact: Collection[str]) -> 
     )
     for name, expected, told in described:
         if name not in intact:
-            continue  # told
+            continue  # reported
         try:
             facts = told(expected(release, version))
         except _SENSELESS:

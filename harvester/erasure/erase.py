@@ -53,17 +53,17 @@ _OTHER = "other name"
 """The kind of a name of somebody else that could be read as a plural or an ornament of an erased one."""
 _FILE = "erased.txt"
 _THIS_KEY = "key"
-"""The kind of the one hash that tells whether a key is the one that the others were made with."""
+"""Kind of the hash by which a key is recognised as the one that made the others."""
 REMOVED = "[erased]"
 ONLY: dict[str, tuple[str, tuple[str, ...]]] = {
     "rankings": ("kind", (PROJECT,)),
     "account.states": ("stream", tuple(stream.name for stream in STREAMS.values() if stream.kind is Kind.PROJECT)),
 }
-"""Tables with ids of several kinds: the column that tells the kind, and its values for ids of projects."""
+"""Tables with ids of several kinds: the column that holds the kind, and its values for ids of projects."""
 _HOSTED = ("host_id", "title", "description")
 """Columns that are emptied in a studio that the person hosts."""
 _EVENTS = ("account.messages", "account.activity")
-"""Tables whose `extra` names a project, and tells what it is called."""
+"""Tables whose `extra` names a project and holds its title."""
 _FEATURED = "featured_project_data"
 """Key of `extra` that holds a user's featured project."""
 _ID = r"^[0-9]{1,18}$"
@@ -154,7 +154,7 @@ class Rule:
         return kept
 
     def _met_on(self, pages: Sequence[Rows]) -> set[tuple[str, Any]]:
-        """Ids of the erased as this page tells them: of a user by name, of a project by its author."""
+        """Ids of the erased that this page shows: of a user by name, of a project by its author."""
         met: set[tuple[str, Any]] = set()
         for rows in pages:
             if rows.table == "users" and "username" in rows.columns:
@@ -331,7 +331,7 @@ def _item_kind(stream: Stream) -> str | None:
 
 
 def _credits(rows: Rows) -> Iterator[tuple[int, str]]:
-    """Projects with the name of who made them, where a row that is about something else tells."""
+    """Projects with their author's name, from rows about something else."""
     if rows.table not in ("users", "rankings"):
         return
     for row in rows.values:

@@ -22,7 +22,7 @@ PAGE = 40
 DEEPEST_PAGES = 100
 """Pages below the head that are looked at for replies, at most."""
 LOOKS = 24
-"""Depths that are told apart in what was last looked at when."""
+"""Depths whose last look is remembered."""
 
 
 def interval(value: float, min_gain: float) -> float:

@@ -17,7 +17,7 @@ _EARLIER = 10
 _ENOUGH = 50
 """Requests below which shares say nothing."""
 _ANSWERED = {str(status) for status in ANSWERS} | {NOT_BELIEVED}
-"""All else is no answer: a redirect to a login page, too, or a status that nobody has heard of."""
+"""Every other status is no answer, such as a redirect to a login page."""
 _TOLERATED = 0.05
 """Share of requests that may go without an answer."""
 

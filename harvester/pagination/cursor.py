@@ -1,6 +1,6 @@
 """The certified visit of a list by date: a request gives all that is at least as old as a second, newest first.
 
-A cursor that is a value, not a place, is not moved by what enters or leaves the list: the next page begins with the
+A cursor that is a value, not an offset, is not moved by what enters or leaves the list: the next page begins with the
 whole second in which the last one ended, so nothing between them can be skipped. What it cannot pass is a second with
 more items than a page holds: the visit says so, goes on below it, and gives no certificate. The cursor never moves up:
 arbitrary responses cannot keep a visit from ending.
@@ -58,7 +58,7 @@ class CursorState(Struct, kw_only=True, omit_defaults=True):
     tail_key: int | None = None
     """The items of the oldest second that was read, and that second."""
     earlier_tail: list[int] | None = None
-    """Those that the certificate before told."""
+    """Those of the certificate before."""
     proved: Certificate | None = None
     """The certificate of this visit, while it looks once behind the end that an earlier one saw."""
 

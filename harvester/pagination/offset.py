@@ -15,8 +15,8 @@ list in full until two reads agree, and its certificate says so.
 The source may serve pages that are shorter than the limit asked for. A page is full when it is as long as the longest
 page that the source has lately served; only a shorter one can be the end of a list.
 
-A source may refuse to serve places beyond some offset although the list goes on there. It then contradicts itself: one
-page shows an item at a place at which another page, asked for again, is empty. Such a list is `capped`.
+A source may refuse offsets above some limit although the list goes on there. It then contradicts itself: one page shows
+an item at an offset at which another page, asked for again, is empty. Such a list is `capped`.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _ANCHORS = PAGE_LIMIT
 _HEAD_EVIDENCE = 3
 """Known items, in their known order, that show an incremental visit of a list without key that it has arrived."""
 _LOST_STEPS = 12
-"""Steps back in a row after which a boundary is given up: twelve doublings span 4,096 places."""
+"""Steps back in a row after which a boundary is given up: twelve doublings span 4,096 items."""
 SMALLEST_CLAMP = 4
 """A page shorter than this fraction of the limit (a fourth) is never taken for one that the source cut short."""
 DENIALS = 2
@@ -72,8 +72,8 @@ class Listing(Struct, frozen=True):
 class Entry(Struct, frozen=True, array_like=True):
     """One item of a page: its identity, and its sort key where the list shows one.
 
-    A `hole` is an item whose identity cannot be read: it keeps its place on the page and counts as one item, but that
-    it stands on two pages proves nothing. Its `id` is a number made of its bytes.
+    A `hole` is an item whose identity cannot be read: it keeps its position on the page and counts as one item, but
+    its presence on two pages proves nothing. Its `id` is a number made of its bytes.
     """
 
     id: int
@@ -100,7 +100,7 @@ class Certificate(Struct, kw_only=True):
     capped: bool = False
     """Whether the source stopped before the list ended."""
     end: int = 0
-    """The place behind the last item, when the end of the list was last seen."""
+    """The offset behind the last item, when the end of the list was last seen."""
     tail: list[int] | None = None
     """The last items of the list then; None where no visit has seen its end."""
     tail_key: int | None = None

@@ -47,7 +47,7 @@ class PageNumberState(Struct, kw_only=True, omit_defaults=True):
     fresh: int = 0
     """Items of this read that are newer than the certificate it started from."""
     earlier_end: int | None = None
-    """The last page, as the certificate before told."""
+    """The last page, according to the certificate before."""
     proved: Certificate | None = None
     """The certificate of this visit, while it asks once for the page behind the last one."""
 

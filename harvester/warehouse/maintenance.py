@@ -77,7 +77,7 @@ def maintain(
     keep_days: int = KEEP_DAYS,
     dry_run: bool = False,
     whole: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Maintenance:
     """Delete what is older than `keep_days` from the operator's tables, then vacuum and analyse whatever changed.
 
@@ -88,7 +88,7 @@ def maintain(
         keep_days: age in days up to which runs and quarantined responses stay.
         dry_run: count, and change nothing.
         whole: rewrite each table's files as `rewrite` does, instead of vacuuming what changed.
-        tell: is given the name of each table before it is vacuumed, which may take long.
+        on_progress: is given the name of each table before it is vacuumed, which may take long.
 
     Raises:
         WarehouseError: the schema is another one, or somebody else maintains.
@@ -105,7 +105,7 @@ def maintain(
     if whole:
         tables = [table.fullname for table in metadata.sorted_tables]
         tables += [f"analytics.{name}" for name in materialised()]
-        written = Rewriting(rewritten=tables) if dry_run else rewrite(connection, tables, tell=tell)
+        written = Rewriting(rewritten=tables) if dry_run else rewrite(connection, tables, on_progress=on_progress)
         done.vacuumed, done.not_ours, done.busy = written.rewritten, written.not_ours, written.busy
         return done
     connection.execute("SELECT pg_stat_force_next_flush()")
@@ -116,13 +116,13 @@ def maintain(
             continue
         done.vacuumed.append(table)
         if not dry_run:
-            tell(table)
+            on_progress(table)
             connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(schema, name)))
     return done
 
 
 def rewrite(
-    connection: Connection, tables: Iterable[str], *, tell: Callable[[str], None] = lambda _: None
+    connection: Connection, tables: Iterable[str], *, on_progress: Callable[[str], None] = lambda _: None
 ) -> Rewriting:
     """Write the files of tables and their indexes again, so that nothing of deleted rows is left in them.
 
@@ -132,7 +132,7 @@ def rewrite(
     Args:
         connection: to the warehouse.
         tables: names with their schema.
-        tell: is given the name of each table before it is rewritten, which may take long.
+        on_progress: is given the name of each table before it is rewritten, which may take long.
 
     Raises:
         WarehouseError: a crawl is at work.
@@ -150,7 +150,7 @@ def rewrite(
             if not (ours and ours[0]):
                 done.not_ours.append(table)
                 continue
-            tell(table)
+            on_progress(table)
             try:
                 _vacuum_full(connection, *table.split("."))
             except psycopg.errors.LockNotAvailable:

@@ -36,9 +36,9 @@ class Builder:
         return load(database_url=self.database, home=self.home)
 
     def __call__(self, name: str, profile: Profile = Profile.OPEN, /, **options: Any) -> Release:
-        tell = options.pop("tell", lambda _: None)
+        on_progress = options.pop("on_progress", lambda _: None)
         request = Request(self.folder / name, profile, is_allowed=profile is Profile.INTERNAL, **options)
-        self.releases[name] = build(self.settings, request, tell)
+        self.releases[name] = build(self.settings, request, on_progress)
         return self.releases[name]
 
     def rows(self, name: str, table: str) -> list[dict[str, Any]]:

@@ -416,7 +416,7 @@ def test_a_release_is_one_moment(builder: Any) -> None:
             )
         done.append(what)
 
-    builder("moment", INTERNAL, tell=meanwhile)
+    builder("moment", INTERNAL, on_progress=meanwhile)
     assert len(done) > 5
     assert 1 not in ids(builder, "moment", "users") | ids(builder, "moment", "projects")
     assert builder.rows("moment", "news")
@@ -659,7 +659,7 @@ def test_nothing_is_left_of_a_build_that_fails(builder: Any) -> None:
             raise RuntimeError("in between")
 
     with pytest.raises(RuntimeError):
-        builder("broken", RESTRICTED, tell=fail)
+        builder("broken", RESTRICTED, on_progress=fail)
     assert [path.name for path in builder.folder.iterdir()] in ([], ["home"])
 
 
