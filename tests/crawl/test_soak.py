@@ -118,6 +118,7 @@ def test_ten_minutes_of_trouble_end_in_the_truth(
     sandbox.json("/sandbox/settings?churn=0&faults=", "POST")
     quiet = make_harvester(sandbox, HARVESTER_DATABASE_URL=url)
     quiet.database = url
+    harvester("rate", "0")
     quiet.seed_all(sandbox)
     quiet("quarantine", "retry")
     quiet("crawl", ok=False)
