@@ -82,7 +82,7 @@ _TERMS = frozenset({
 """Columns with words of ours or of the site, and keys: `project_comments` is no username there."""
 _RANKING = "ranking"
 """The column with the name of a ranking, which holds what was searched for among words of ours."""
-_FIGURES = ("counts", "requests_by_purpose", "responses", "findings", "parameters", "state", "certificate")
+_FIGURES = ("counts", "requests_by_purpose", "shares", "responses", "findings", "parameters", "state", "certificate")
 """Columns of `crawl` with figures of ours, as JSON."""
 _REMEMBERED = ("anchors", "head", "known", "tail", "earlier_tail")
 """Fields of a paginator's state and certificate that hold items of its list."""

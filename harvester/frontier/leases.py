@@ -64,9 +64,13 @@ def begin_run(connection: Connection, settings: Settings, command: str, parent_r
     """Record a run and take the lock that says it lives; `parent_run` is the run that it works for, if any."""
     with connection.transaction():
         row = connection.execute(
-            "INSERT INTO crawl.runs (command, version, api_url, contact, permission, parent_run_id)"
-            " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
-            [command, __version__, settings.api_url, settings.contact, settings.permission, parent_run],
+            "INSERT INTO crawl.runs"
+            " (command, version, api_url, contact, permission, user_agent, rate, shares, parent_run_id)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
+            [
+                *(command, __version__, settings.api_url, settings.contact, settings.permission),
+                *(settings.user_agent, settings.rate, Jsonb(settings.shares), parent_run),
+            ],
         ).fetchone()
         assert row is not None
         # Before anybody sees the run, or it would be taken for one that lives no more.

@@ -916,6 +916,9 @@ runs = _table(
     _text("api_url", "The API that was read.", nullable=False),
     _text("contact", "The contact that was stated to the site."),
     _text("permission", "What entitled the operator, as stated."),
+    _text("user_agent", "The User-Agent of its requests."),
+    Column("rate", Double, comment="Requests per second that the warehouse allowed when it began; 0: unlimited."),
+    _json("shares", "The shares of the request budget, by purpose, that it kept to."),
     _text("outcome", "done, degraded, bounded, interrupted, failed or killed; null while it runs."),
     _big("requests", "Requests sent.", nullable=False, server_default=text("0")),
     _json(

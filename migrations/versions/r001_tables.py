@@ -517,6 +517,19 @@ def upgrade():
         sa.Column("api_url", sa.Text(), nullable=False, comment="The API that was read."),
         sa.Column("contact", sa.Text(), nullable=True, comment="The contact that was stated to the site."),
         sa.Column("permission", sa.Text(), nullable=True, comment="What entitled the operator, as stated."),
+        sa.Column("user_agent", sa.Text(), nullable=True, comment="The User-Agent of its requests."),
+        sa.Column(
+            "rate",
+            sa.Double(),
+            nullable=True,
+            comment="Requests per second that the warehouse allowed when it began; 0: unlimited.",
+        ),
+        sa.Column(
+            "shares",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="The shares of the request budget, by purpose, that it kept to.",
+        ),
         sa.Column(
             "outcome",
             sa.Text(),

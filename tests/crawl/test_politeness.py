@@ -110,13 +110,25 @@ def elsewhere() -> Iterator[Recorder]:
 
 
 def test_an_honest_name_and_only_get(recorder: Recorder, make_harvester: Callable[..., Any]) -> None:
-    harvester = make_harvester(recorder, HARVESTER_CONTACT="https://example.org/us")
+    harvester = make_harvester(
+        recorder,
+        HARVESTER_CONTACT="https://example.org/us",
+        HARVESTER_RATE="50",
+        HARVESTER_SHARES='{"discovery": 2, "scheduled": 3}',
+    )
     harvester("seed", "users", "someone")
     ((_, method, path, headers),) = recorder.seen
     assert (method, path) == ("GET", "/users/someone")
     assert headers["User-Agent"].startswith("scratch-harvester/")
     assert "(+https://example.org/us)" in headers["User-Agent"]
     assert "Cookie" not in headers
+    # Each run records what it kept to, whatever was set when the report is drawn.
+    harvester("crawl", ok=False)
+    kept_to = harvester.query("SELECT user_agent, rate, shares FROM crawl.runs")
+    assert {tuple(map(json.dumps, run)) for run in kept_to} == {
+        (json.dumps(headers["User-Agent"]), "50.0", '{"discovery": 2.0, "scheduled": 3.0}')
+    }
+    assert {agent for _, _, _, sent in recorder.seen for agent in [sent["User-Agent"]]} == {kept_to[0][0]}
 
 
 def test_retry_after_is_honoured(recorder: Recorder, make_harvester: Callable[..., Any]) -> None:
