@@ -1,4 +1,7 @@
-"""Identity of the account behind an answer by name; pure. See "Accounts that change their names" in `docs/concepts.md`."""
+"""Identity of the account behind an answer by name; pure.
+
+See "Accounts that change their names" in `docs/concepts.md`.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,8 +1,8 @@
 """Accounts whose name is not theirs any more: what they wait for, and what is taken back of their lists.
 
-See "Accounts that change their names" in `docs/concepts.md`. A name is lost when an answer by name shows another account's
-id, or when the account is not found and the site says that its name is free. It is found when any response shows the
-account with a name.
+See "Accounts that change their names" in `docs/concepts.md`. A name is lost when an answer by name shows the id of
+another account, or when the account is not found and the site says that its name is free. It is found when any response
+shows the account with a name.
 """
 
 from __future__ import annotations
