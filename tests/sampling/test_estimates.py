@@ -165,6 +165,37 @@ def test_an_unfinished_draw_is_estimated_in_its_order_alone(database: str) -> No
         assert found[8] == "the first 20 of 40 draws, in their random order"
 
 
+def test_strata_are_visited_side_by_side(database: str) -> None:
+    """Whenever the crawl stops, as large a part of each was visited, in the order of its draw."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        draw_ids(connection, IdPlan(count=60, seed=1, up_to=4000, strata="1001,2001"))
+        drawn: dict[str, list[int]] = {}
+        of: dict[int, str] = {}
+        for stratum, entity in connection.execute("SELECT stratum, entity_id FROM crawl.draws ORDER BY position"):
+            drawn.setdefault(stratum, []).append(entity)
+            of[entity] = stratum
+        due = [entity for (entity,) in connection.execute("SELECT entity_id FROM crawl.frontier ORDER BY due_at")]
+        for stratum, entities in drawn.items():
+            assert [entity for entity in due if of[entity] == stratum] == entities
+            for n in (15, 30, 45):
+                assert sum(of[entity] == stratum for entity in due[:n]) == pytest.approx(n * len(entities) / 60, abs=1)
+
+
+def test_studios_are_estimated_as_projects_are(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        design = draw_ids(connection, IdPlan(count=20, kind="studio", seed=1, up_to=20))
+        connection.execute(
+            "INSERT INTO scratch.studios (id, follower_count) SELECT n, n FROM generate_series(1, 15) n;"
+            "INSERT INTO scratch.studio_comments (id, studio_id) SELECT n, 1 + n % 3 FROM generate_series(1, 9) n;"
+            "INSERT INTO crawl.frontier (stream, entity_id, due_at, certificate)"
+            " SELECT 'studio_comments', n, now(), '{\"complete\": true}' FROM generate_series(1, 15) n"
+        )
+        record_outcomes(connection, [("studio", each, each > 15) for each in range(1, 21)])
+        followers, comments = (rows(connection, design, number) for number in ("follower_count", "comments"))
+        assert [followers[figure][0] for figure in ("size", "total", "mean")] == [15, 120, 8]
+        assert [comments[figure][0] for figure in ("size", "total", "mean")] == [15, 9, 0.6]
+
+
 def test_an_unsupported_interval_is_null_and_says_why(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         one = draw_ids(connection, IdPlan(count=50, seed=1, up_to=1000))
@@ -531,6 +562,12 @@ def test_an_unknown_column_cannot_be_estimated(database: str, y: str) -> None:
             rows(connection, design + 1, "views")
         with pytest.raises(psycopg.errors.InvalidParameterValue, match="each id once"):
             rows(connection, design, [1, 1], [2.0, 3.0])
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="of a project no list called loves"):
+            rows(connection, design, [1], [2.0], "loves")
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="of a user no list called comments"):
+            connection.execute(
+                "SELECT * FROM analytics.nonresponse(%s, 'comments')", [draw_authors(connection, design)]
+            )
 
 
 def test_every_view_column_and_function_is_explained(database: str) -> None:
@@ -640,6 +677,8 @@ def test_each_wave_has_its_own_outcomes_and_estimates(database: str) -> None:
             connection.execute("SELECT * FROM analytics.change(%s, 'views', 1, 1)", [design])
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="is not kept"):
             rows(connection, design, "comments", 0)
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="is not kept"):
+            connection.execute("SELECT * FROM analytics.change(%s, 'comments')", [design])
         connection.execute("SET ROLE harvester_reader")
         assert rows(connection, design, "views", 0) == before
         assert connection.execute("SELECT count(*) FROM analytics.change(%s, 'views')", [design]).fetchone() == (3,)

@@ -214,10 +214,15 @@ DECLARE
     base bigint := design;
     authors bigint;
     of_wave integer := wave;
+    kind text;
 BEGIN
 SELECT CASE s.name WHEN 'authors' THEN s.parent_id ELSE s.design_id END, CASE s.name WHEN 'authors' THEN s.design_id END,
-    coalesce(of_wave, s.wave)
-INTO base, authors, of_wave FROM analytics.samples s WHERE s.design_id = base;
+    coalesce(of_wave, s.wave), s.kind
+INTO base, authors, of_wave, kind FROM analytics.samples s WHERE s.design_id = base;
+IF list <> 'comments' OR list IS NOT NULL AND kind = 'user' THEN
+    RAISE EXCEPTION 'of a % no list called % is visited for a sample', kind, list USING ERRCODE = 'invalid_parameter_value',
+        HINT = 'The list is comments, of a project or studio, or null.';
+END IF;
 RETURN QUERY WITH asked AS (
     SELECT b.stratum, b.position, b.entity_id AS drawn_id,
         CASE WHEN authors IS NULL THEN b.entity_id ELSE d.entity_id END AS entity_id,
