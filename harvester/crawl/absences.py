@@ -80,16 +80,11 @@ def was_missed_before(connection: Connection, lease: Lease, run: int) -> bool:
     entry = {"stream": lease.visit.stream.name, "entity": lease.visit.entity_id, "run": run, "itself": ITSELF}
     with connection.transaction():
         connection.execute(
-            "INSERT INTO crawl.missing_items (stream, entity_id, item_id, last_seen_at, missed_at)"
-            " SELECT stream, entity_id, %(itself)s, coalesce(visited_at, crawl.clock()), clock_timestamp()"
-            " FROM crawl.frontier"
-            " WHERE stream = %(stream)s AND entity_id = %(entity)s ON CONFLICT DO NOTHING",
+            _SQL["note_missing"],
             entry,
         )
         row = connection.execute(
-            "SELECT s.missed_at < r.started_at FROM crawl.missing_items s, crawl.runs r"
-            " WHERE s.stream = %(stream)s AND s.entity_id = %(entity)s AND s.item_id = %(itself)s"
-            " AND r.id = (SELECT coalesce(parent_run_id, id) FROM crawl.runs WHERE id = %(run)s)",
+            _SQL["was_missed_before"],
             entry,
         ).fetchone()
     return bool(row and row[0])

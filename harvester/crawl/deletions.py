@@ -23,6 +23,7 @@ from harvester.api.catalogue import PAGE_LIMIT, STREAMS
 from harvester.api.stream import Holding, Paging, Stream
 from harvester.crawl.set_aside import possibly_hidden
 from harvester.frontier.model import LISTS_OF_LINKS
+from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from harvester.api.rows import Visit
     from harvester.frontier.model import PageCommit
     from harvester.warehouse.connection import Connection
+
+_SQL = statements(__package__, "deletions")
 
 _APART_SECONDS = 6 * 3600
 """Seconds between two reads that both miss most of a list: a site has served lists short for an hour."""
@@ -59,9 +62,7 @@ def record_seen_items(connection: Connection, pages: Iterable[PageCommit]) -> No
             delete_seen_items(connection, page)
     if noting:
         connection.execute(
-            "INSERT INTO crawl.seen_items (stream, entity_id, item_id)"
-            " SELECT v.stream, v.entity_id, unnest(v.items) FROM jsonb_to_recordset(%s)"
-            " AS v (stream text, entity_id bigint, items bigint[]) ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING",
+            _SQL["record_seen_items"],
             [Jsonb([_entry(page) | {"items": page.seen} for page in noting])],
         )
 
@@ -180,10 +181,7 @@ def _other_lists(stream: Stream) -> list[str]:
 def _are_of_this_run(connection: Connection, page: PageCommit) -> bool:
     """Tell whether the missing items of a list are those of the read before this one, not left by an earlier audit."""
     row = connection.execute(
-        "SELECT max(s.missed_at) >= greatest(max(r.started_at), max(w.started_at) - interval '1 day')"
-        " FROM crawl.missing_items s JOIN crawl.frontier w USING (stream, entity_id)"
-        " LEFT JOIN crawl.runs r ON r.id = w.lease_run"
-        " WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s",
+        _SQL["missed_in_this_run"],
         _entry(page),
     ).fetchone()
     return bool(row and row[0])
@@ -203,9 +201,7 @@ def clear_missing_links(connection: Connection, pages: Iterable[PageCommit]) -> 
     ]
     if shown:
         connection.execute(
-            "DELETE FROM crawl.missing_items s USING jsonb_to_recordset(%s)"
-            " AS v (stream text, entity_id bigint, item_id bigint)"
-            " WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = v.item_id" + _NO_UNKNOWN,
+            _SQL["clear_missing_links"] + _NO_UNKNOWN,
             [Jsonb(shown)],
         )
 
@@ -273,18 +269,13 @@ def _confirmed(
     if holds.sibling is not None:
         # What is not here may have gone there, and that list may not have been read since.
         stale = connection.execute(
-            "UPDATE crawl.frontier SET due_at = crawl.clock(), incremental = false WHERE stream = %(sibling)s"
-            " AND entity_id = %(entity_id)s AND NOT coalesce(last_full_read_at >= (SELECT max(missed_at)"
-            " FROM crawl.missing_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s), false)",
+            _SQL["read_sibling"],
             entry,
         ).rowcount
         if stale:
             return {}, True
     rows = connection.execute(
-        "SELECT s.item_id, s.missed_at, s.last_seen_at FROM crawl.missing_items s"
-        " JOIN crawl.frontier w USING (stream, entity_id)"
-        " WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s"
-        " AND s.missed_at <= w.started_at - make_interval(secs => %(apart)s) AND s.item_id = ANY(%(missing)s)",
+        _SQL["missed_before"],
         entry | {"apart": apart},
     )
     return {item: (missed, after) for item, missed, after in rows.fetchall()}, False
@@ -324,9 +315,7 @@ def _date(
 
 def _record_missing(connection: Connection, page: PageCommit, rest: dict[int, datetime]) -> None:
     connection.execute(
-        "INSERT INTO crawl.missing_items (stream, entity_id, item_id, last_seen_at, missed_at)"
-        " SELECT %(stream)s, %(entity_id)s, v.item, v.after, crawl.clock()"
-        " FROM unnest(%(items)s::bigint[], %(after)s::timestamptz[]) AS v (item, after) ON CONFLICT DO NOTHING",
+        _SQL["record_missing"],
         _entry(page) | {"items": list(rest), "after": list(rest.values())},
     )
 
@@ -334,9 +323,7 @@ def _record_missing(connection: Connection, page: PageCommit, rest: dict[int, da
 def _ask(connection: Connection, page: PageCommit, stream: str, items: Sequence[int]) -> None:
     """Make it due to ask for things themselves."""
     connection.execute(
-        "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)"
-        " SELECT %(ask)s, item, %(entity_id)s, crawl.clock() FROM unnest(%(items)s::bigint[]) AS item ORDER BY item"
-        " ON CONFLICT (stream, entity_id) DO UPDATE SET due_at = crawl.clock()",
+        _SQL["ask"],
         {"ask": stream, "entity_id": page.lease.visit.entity_id, "items": items},
     )
 
@@ -350,9 +337,7 @@ def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: 
     entry = _entry(page) | {"ask": holds.verify_with, "items": items}
     if any(lead.table == holds.table and lead.depth_cost == 0 for lead in stream.links):
         connection.execute(
-            "INSERT INTO crawl.frontier (stream, entity_id, depth, due_at) SELECT %(ask)s, item, w.depth, crawl.clock()"
-            " FROM unnest(%(items)s::bigint[]) AS item JOIN crawl.frontier w"
-            " ON w.stream = %(stream)s AND w.entity_id = %(entity_id)s ORDER BY item ON CONFLICT DO NOTHING",
+            _SQL["put_in_scope"],
             entry,
         )
     connection.execute(

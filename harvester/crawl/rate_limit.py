@@ -228,12 +228,7 @@ def open_breaker(connection: Connection, reason: str) -> float:
     """Close the budget because nothing answers, for longer each time; return for how many seconds."""
     row = connection.execute(
         # Workers that notice together count once.
-        "UPDATE crawl.rate_limit SET breaker_trips = breaker_trips + (closed_until IS NULL OR closed_until <"
-        " clock_timestamp())::int,"
-        " probing_until = NULL, closed_reason = %(reason)s,"
-        " closed_until = greatest(closed_until, clock_timestamp() + make_interval(secs => least(%(longest)s,"
-        " %(first)s * 2 ^ least(breaker_trips - (breaker_trips > 0 AND closed_until > clock_timestamp())::int, 20))))"
-        " RETURNING extract(epoch FROM closed_until - clock_timestamp())::float8",
+        _SQL["trip_breaker"],
         {"first": FIRST_TRIP_SECONDS, "longest": LONGEST_TRIP_SECONDS, "reason": reason},
     ).fetchone()
     assert row is not None
@@ -248,8 +243,6 @@ def end_pauses(connection: Connection) -> None:
 def close_budget(connection: Connection, seconds: float, reason: str) -> None:
     """Close the budget for everybody."""
     connection.execute(
-        "UPDATE crawl.rate_limit SET"
-        " closed_until = greatest(closed_until, clock_timestamp() + make_interval(secs => %(seconds)s)),"
-        " closed_reason = %(reason)s",
+        _SQL["pause"],
         {"seconds": seconds, "reason": reason},
     )

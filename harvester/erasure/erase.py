@@ -36,6 +36,7 @@ from harvester.warehouse.annotations import NAME, PROJECT, STUDIO, USER
 from harvester.warehouse.maintenance import forget_statistics
 from harvester.warehouse.schema import keep_crawls_out
 from harvester.warehouse.sql_parts import materialised
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import COMMENTS, FIGURES, KEY_COLUMNS, MENTIONED, OWNED, TRACKED, WRITTEN, metadata
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from harvester.api.rows import Rows
     from harvester.api.stream import Stream
     from harvester.warehouse.connection import Connection
+
+_SQL = statements(__package__, "erase")
 
 _OTHER = "other name"
 """The kind of a name of somebody else that could be read as a plural or an ornament of an erased one."""
@@ -559,9 +562,7 @@ def _of_name(connection: Connection, name: str) -> list[int]:
         raise UsageError(f"{name!r} is no username: letters, digits, _ and - only; another one goes by --id")
     users = _values(
         connection,
-        "WITH now AS (SELECT id FROM scratch.users WHERE lower(username) = %(name)s) SELECT id FROM now"
-        " UNION SELECT user_id FROM history.user_revisions"
-        " WHERE lower(username) = %(name)s AND NOT EXISTS (SELECT FROM now) ORDER BY 1",
+        _SQL["users_of_name"],
         name=name.lower(),
     )
     if len(users) > 1:
@@ -584,12 +585,7 @@ def _remove(connection: Connection, home: Path, name: str | None, erasure: Erasu
     users = erasure.users
     told = partial(_values, connection, users=users)
     # A name belongs to the user who has it now, not to those who had it before.
-    names = told(
-        "SELECT name FROM (SELECT lower(username) FROM scratch.users WHERE id = ANY(%(users)s)"
-        " UNION SELECT lower(username) FROM history.user_revisions WHERE user_id = ANY(%(users)s)) n (name)"
-        " WHERE name <> '' AND NOT EXISTS"
-        " (SELECT FROM scratch.users o WHERE lower(o.username) = name AND NOT o.id = ANY(%(users)s))"
-    )
+    names = told(_SQL["names_of_users"])
     names = sorted({*names, *([] if name is None else [name.lower()])})
     known: dict[str, list[Any]] = {
         USER: users,
@@ -805,9 +801,7 @@ class _Work:
         # Ids stand in JSON as they are written here: only entries with one of the digits in it are looked at.
         numbers = [str(value) for kind in (USER, PROJECT) for value in self.known[kind]]
         entries = self.connection.execute(
-            "SELECT stream, entity_id, state, certificate FROM crawl.frontier WHERE stream = ANY(%s)"
-            " AND EXISTS (SELECT FROM unnest(%s::text[]) n (number)"
-            " WHERE strpos(certificate::text, number) > 0 OR strpos(state::text, number) > 0)",
+            _SQL["states_with_numbers"],
             [[stream.name for stream in STREAMS.values() if _item_kind(stream) is not None], numbers],
         ).fetchall()
         for stream, entity, *kept in entries:

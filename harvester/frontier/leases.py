@@ -299,10 +299,7 @@ def lease_this(
     """
     with connection.transaction():
         connection.execute(
-            "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)"
-            " VALUES (%s, %s, %s, crawl.clock() + make_interval(secs => %s))"
-            " ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s,"
-            " state = CASE WHEN NOT %s THEN w.state END",
+            _SQL["put_in_scope"],
             [stream, entity, owner, ONCE if STREAMS[stream].revisit >= ONCE else 0, full, restart],
         )
         (leased,) = _lease(connection, run, _LEASE_THIS, {"name": stream, "entity": entity})
@@ -415,16 +412,11 @@ def report_drift(
     """Record where the source departs from what is declared; whether no worker of the run had seen it before."""
     with connection.transaction():
         before = connection.execute(
-            "SELECT d.last_seen_at >= r.started_at FROM crawl.drift d, crawl.runs r"
-            " WHERE (d.stream, d.field, d.change) = (%s, %s, %s)"
-            " AND r.id = (SELECT coalesce(parent_run_id, id) FROM crawl.runs WHERE id = %s) FOR UPDATE OF d",
+            _SQL["seen_drift"],
             [stream, field_, change, run],
         ).fetchone()
         row = connection.execute(
-            "INSERT INTO crawl.drift AS d (stream, field, change, example, count) VALUES (%s, %s, %s, %s, %s)"
-            " ON CONFLICT (stream, field, change)"
-            " DO UPDATE SET count = d.count + excluded.count, last_seen_at = clock_timestamp()"
-            " RETURNING xmax = 0",
+            _SQL["report_drift"],
             [stream, field_[:LONGEST_KEY], change[:LONGEST_KEY], example, count],
         ).fetchone()
     is_new = bool(row and row[0])
@@ -457,9 +449,7 @@ def seed(connection: Connection, seeds: Iterable[Seed]) -> tuple[int, int]:
         known = 0
         for one in wanted:
             row = connection.execute(
-                "INSERT INTO crawl.seeds AS s (kind, entity_id, depth) VALUES (%s, %s, %s)"
-                " ON CONFLICT (kind, entity_id) DO UPDATE SET depth = greatest(s.depth, excluded.depth)"
-                " RETURNING xmax = 0",
+                _SQL["seed"],
                 [one.kind.value, one.entity_id, one.depth],
             ).fetchone()
             known += not (row and row[0])
@@ -475,10 +465,7 @@ def seed_query(connection: Connection, stream: str, query: Query, depth: int) ->
     """Put a ranking in scope, due now, or deepen what is; return whether it is new."""
     with connection.transaction():
         row = connection.execute(
-            "INSERT INTO crawl.queries AS q (stream, query, mode, language, pages, depth)"
-            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (stream, query, mode, language)"
-            " DO UPDATE SET pages = excluded.pages, depth = greatest(q.depth, excluded.depth)"
-            " RETURNING id, depth, xmax = 0",
+            _SQL["seed_query"],
             [stream, query.query, query.mode, query.language, query.pages, depth],
         ).fetchone()
         assert row is not None
@@ -494,11 +481,7 @@ def open_site(connection: Connection) -> None:
     """Put what the site says of itself in scope, once anything else is."""
     with connection.transaction():
         connection.execute(
-            "INSERT INTO crawl.frontier (stream, entity_id, due_at)"
-            " SELECT s, 0, crawl.clock() FROM unnest(%s::text[]) s"
-            " WHERE EXISTS (SELECT FROM crawl.seeds) OR EXISTS (SELECT FROM crawl.queries)"
-            " OR EXISTS (SELECT FROM crawl.designs)"
-            " ON CONFLICT (stream, entity_id) DO NOTHING",
+            _SQL["open_site"],
             [["news", "project_count"]],
         )
 

@@ -109,12 +109,7 @@ def follow(connection: Connection, renamed: Sequence[int]) -> None:
             "UPDATE crawl.name_changes SET found_at = crawl.clock() WHERE user_id = %s AND found_at IS NULL", [user]
         )
         connection.execute(
-            "UPDATE crawl.frontier SET due_at = crawl.clock() + CASE WHEN ("
-            " SELECT lower(r.username) FROM history.user_revisions r WHERE r.user_id = %(user)s"
-            " AND r.username IS NOT NULL ORDER BY r.valid_to DESC LIMIT 1)"
-            " = (SELECT lower(u.username) FROM scratch.users u WHERE u.id = %(user)s)"
-            " THEN interval '1 hour' ELSE interval '0' END, last_error = NULL"
-            " WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s",
+            _SQL["resume_account"],
             {"streams": _BY_THEMSELVES, "user": user},
         )
         connection.execute(_SQL["resume_projects"], {"streams": BY_OWNER_NAME, "user": user, "waits": NAME_UNKNOWN})
@@ -126,10 +121,7 @@ def _of(user: int) -> dict[str, Any]:
 
 def _log(connection: Connection, user: int, retracted: int, *, found: bool) -> None:
     connection.execute(
-        "INSERT INTO crawl.name_changes (user_id, noticed_at, found_at, retracted)"
-        " VALUES (%s, crawl.clock(), CASE WHEN %s THEN crawl.clock() END, %s)"
-        " ON CONFLICT (user_id, noticed_at) DO UPDATE SET found_at = excluded.found_at,"
-        " retracted = crawl.name_changes.retracted + excluded.retracted",
+        _SQL["log_change"],
         [user, found, retracted],
     )
 
@@ -159,9 +151,7 @@ def _retract(connection: Connection, user: int) -> int:
         for other in _other_ends(name, holds):
             # A visit under way may have shown by now what was taken back: it is ended, and begun from the head.
             connection.execute(
-                "UPDATE crawl.frontier SET due_at = crawl.clock(), incremental = false, state = NULL,"
-                " lease_token = NULL, lease_run = NULL, lease_until = NULL"
-                " WHERE stream = %s AND entity_id = ANY(%s) AND (visits > 0 OR position > 0)",
+                _SQL["restart_sibling"],
                 [other, items],
             )
     if _proven_since(connection, values, _OBSERVED):

@@ -190,11 +190,7 @@ def _row(name: str, groups: list[Group], min_gain: float) -> dict[str, Any]:
 
 def read_scope(connection: Connection) -> Scope:
     """Read the lists in scope with their known arrival rates; the whole site if nothing is in scope."""
-    counted = connection.execute(
-        "SELECT stream, count(*) FILTER (WHERE gone_at IS NULL),"
-        " count(*) FILTER (WHERE gone_at IS NULL AND visits = 0),"
-        " sum(greatest(visits, 1))::float8, coalesce(sum(item_count), 0)::float8 FROM crawl.frontier GROUP BY 1"
-    ).fetchall()
+    counted = connection.execute(_SQL["counted"]).fetchall()
     known = {stream: (count, new) for stream, count, new, _, _ in counted if stream in STREAMS and count}
     visits = {stream: number for stream, _, _, number, _ in counted}
     items = {stream: number for stream, *_, number in counted}

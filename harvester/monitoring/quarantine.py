@@ -6,6 +6,9 @@ from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
 from harvester.errors import DecodeError, UsageError
 from harvester.warehouse.connection import Connection
+from harvester.warehouse.statements import statements
+
+_SQL = statements(__package__, "quarantine")
 
 _AT_A_TIME = 8
 """Responses that are held at a time."""
@@ -20,10 +23,7 @@ def cases(connection: Connection, stream: str | None = None, most: int = 50) -> 
     if stream is not None and stream not in STREAMS:
         raise UsageError(f"no stream is called {stream!r}: see `harvester streams`")
     cursor = connection.execute(
-        "SELECT id, seen_at, stream, entity_id, path, status, reason, count, length(body) AS bytes,"
-        " item_id, position"
-        " FROM crawl.quarantine WHERE %(stream)s::text IS NULL OR stream = %(stream)s"
-        " ORDER BY seen_at DESC, id DESC LIMIT %(most)s",
+        _SQL["cases"],
         {"stream": stream, "most": most},
     )
     names = [column.name for column in cursor.description or ()]
@@ -56,18 +56,9 @@ def retry(connection: Connection) -> dict[str, int]:
             readable = [
                 case for case, stream, kept in cases_ if stream in STREAMS and _is_readable(stream, bytes(kept or b""))
             ]
-        again = connection.execute(
-            "UPDATE crawl.frontier w SET due_at = crawl.clock(), incremental = incremental AND NOT EXISTS ("
-            "SELECT FROM crawl.quarantine q WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id)"
-            " AND q.item_id IS NOT NULL)"
-            " WHERE failures > 0"
-            " OR EXISTS (SELECT FROM crawl.quarantine q WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id)"
-            " AND (q.item_id IS NOT NULL OR coalesce(w.visited_at, '-infinity') < q.seen_at))"
-        ).rowcount
+        again = connection.execute(_SQL["make_due"]).rowcount
         overtaken = connection.execute(
-            "DELETE FROM crawl.quarantine q USING crawl.frontier w"
-            " WHERE (q.stream, q.entity_id) = (w.stream, w.entity_id)"
-            " AND q.item_id IS NULL AND w.visited_at > q.seen_at AND q.id <> ALL(%s)",
+            _SQL["close_visited"],
             [readable],
         ).rowcount
         connection.execute("DELETE FROM crawl.quarantine WHERE id = ANY(%s)", [readable])

@@ -57,9 +57,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
             ),
             "names": _one(
                 connection,
-                "SELECT count(*) FILTER (WHERE found_at IS NULL) AS waiting, count(*) AS changed,"
-                " coalesce(sum(retracted), 0)::bigint AS retracted, min(noticed_at) FILTER (WHERE found_at IS NULL)"
-                " AS waiting_since FROM crawl.name_changes",
+                _SQL["names"],
             ),
             "drift": _all(
                 connection,
@@ -105,13 +103,7 @@ def _streams(connection: Connection, min_gain: float) -> list[dict[str, Any]]:
 def _budget(connection: Connection, settings: Settings) -> dict[str, Any]:
     row = _one(
         connection,
-        "SELECT (SELECT coalesce(sum(requests), 0)::bigint FROM crawl.runs r"
-        " WHERE started_at > now() - interval '1 day' "
-        " AND NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = r.id))"
-        " AS requests_of_runs_of_the_last_day,"
-        " coalesce((SELECT breaker_trips FROM crawl.rate_limit), 0) AS breaker_trips,"
-        " (SELECT closed_until FROM crawl.rate_limit WHERE closed_until > now()) AS closed_until,"
-        " (SELECT closed_reason FROM crawl.rate_limit WHERE closed_until > now()) AS closed_reason",
+        _SQL["budget"],
     )
     assert row is not None
     rate = read_rate(connection)

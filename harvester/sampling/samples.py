@@ -258,9 +258,7 @@ def _certain(connection: Connection, plan: IdPlan, last: int) -> list[int]:
 def _pilot(connection: Connection, plan: IdPlan, strata: Sequence[Stratum]) -> dict[str, Pilot]:
     _known_design(connection, plan.pilot, plan.kind)
     rows = connection.execute(
-        "SELECT s.name, count(d.outcome), count(*) FILTER (WHERE d.outcome = 'hit')"
-        " FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS s (name, first, last)"
-        " JOIN crawl.draws d ON d.design_id = %s AND d.entity_id BETWEEN s.first AND s.last GROUP BY 1",
+        _SQL["hits_by_stratum"],
         [[one.name for one in strata], [one.first for one in strata], [one.last for one in strata], plan.pilot],
     ).fetchall()
     if not sum(drawn for _, drawn, _ in rows):
@@ -343,11 +341,7 @@ def _open(connection: Connection, streams: Sequence[str], entities: Sequence[int
     Each is due a microsecond after the one before, so that what is visited first is the beginning of a random order.
     """
     return connection.execute(
-        "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at)"
-        " SELECT s, e.id, %s, crawl.clock() - (%s - e.place) * interval '1 microsecond' FROM unnest(%s::text[]) s,"
-        " (SELECT id, min(place) AS place FROM unnest(%s::bigint[]) WITH ORDINALITY AS x (id, place) GROUP BY 1) e"
-        " ORDER BY 1, 2 ON CONFLICT (stream, entity_id) DO UPDATE"
-        " SET depth = greatest(w.depth, excluded.depth), due_at = least(w.due_at, excluded.due_at)",
+        _SQL["put_in_scope"],
         [depth, len(entities), list(streams), list(entities)],
     ).rowcount
 
@@ -387,9 +381,7 @@ def start_wave(connection: Connection, design: int, rule: Rule | None = None) ->
         assert ends is not None
         wave = ends[0] + 1
         connection.execute(
-            "INSERT INTO crawl.wave_outcomes (design_id, wave, position, visit, outcome, visited_at)"
-            " SELECT design_id, wave, position, visit, outcome, visited_at FROM analytics.sample_visits"
-            " WHERE design_id = %s AND wave = %s",
+            _SQL["store_wave"],
             [design, ends[0]],
         )
         new = _rotate(connection, design, kind, parameters, wave) if "groups" in parameters else []
@@ -417,9 +409,7 @@ def _keep(connection: Connection, design: int, kind: str, rule: Rule | None) -> 
     hidden = _erased(kind, kept, rule)
     hits = [entity for entity, *_, outcome in rows if outcome == "hit" and entity not in hidden]
     connection.execute(
-        "UPDATE crawl.draws SET outcome = CASE WHEN entity_id = ANY(%(hidden)s) THEN 'not found' END,"
-        " visited_at = CASE WHEN entity_id = ANY(%(hidden)s) THEN crawl.clock() END"
-        " WHERE design_id = %(design)s AND replaced_at IS NULL",
+        _SQL["record_known"],
         {"hidden": list(hidden), "design": design},
     )
     # What failed in the wave that ends did not fail in this one.
@@ -501,11 +491,7 @@ def draw_authors(connection: Connection, parent: int, depth: int = ALONE) -> int
 def _advance_authors(connection: Connection, design: int, parent: int, depth: int) -> int:
     """Take the authors of new hits, and weigh those whose projects are known; returns how many of both."""
     taken = connection.execute(
-        "INSERT INTO crawl.draws (design_id, position, entity_id, stratum, cluster_id)"
-        " SELECT %s, d.position, p.author_id, d.stratum, d.entity_id FROM crawl.draws d"
-        " JOIN scratch.projects p ON p.id = d.entity_id AND p.author_id IS NOT NULL"
-        " WHERE d.design_id = %s AND d.outcome = 'hit' AND d.replaced_at IS NULL"
-        " ON CONFLICT DO NOTHING RETURNING entity_id",
+        _SQL["draw_authors"],
         [design, parent],
     ).fetchall()
     done = _open(connection, _OF_AUTHORS, [user for (user,) in taken], depth) if taken else 0
@@ -657,10 +643,7 @@ def _pool(connection: Connection, parent: int) -> list[int]:
     if left is None or left[0]:
         return []
     rows = connection.execute(
-        "SELECT p.author_id FROM crawl.draws d JOIN scratch.projects p ON p.id = d.entity_id"
-        " JOIN scratch.users u ON u.id = p.author_id AND u.username IS NOT NULL"
-        " WHERE d.design_id = %s AND d.outcome = 'hit' AND d.stratum <> 'certain' AND d.replaced_at IS NULL"
-        " ORDER BY d.position",
+        _SQL["authors_of_hits"],
         [parent],
     ).fetchall()
     return [user for (user,) in rows]
@@ -681,13 +664,7 @@ def _places(connection: Connection, design: int, length: int) -> dict[int, _Plac
 
 def _add_steps(connection: Connection, steps: list[tuple[Any, ...]], waiting: list[tuple[Any, ...]]) -> None:
     connection.cursor().executemany(
-        "INSERT INTO crawl.draws (design_id, position, entity_id, cluster_id, outcome, measure, weight, visited_at)"
-        " SELECT v.design, v.position, v.entity, v.walk, v.outcome, v.measure, v.weight,"
-        " CASE WHEN v.outcome IS NOT NULL THEN crawl.clock() END"
-        " FROM (SELECT %s::bigint, %s::bigint, %s::bigint, %s::bigint, %s::text, %s::float8, %s::float8)"
-        " AS v (design, position, entity, walk, outcome, measure, weight)"
-        " ON CONFLICT (design_id, position) DO UPDATE SET outcome = excluded.outcome, measure = excluded.measure,"
-        " weight = excluded.weight, visited_at = excluded.visited_at",
+        _SQL["store_steps"],
         [*steps, *waiting],
     )
 

@@ -106,4 +106,4 @@ def test_what_a_crawl_writes_is_dated_by_one_function() -> None:
     )
     found = {file.name for file in written if other.search(file.read_text())}
     # The state of the process that runs now, which no replay repeats.
-    assert found == {"metrics.sql", "status.sql", "status.py"}
+    assert found == {"metrics.sql", "status.sql"}

@@ -40,3 +40,14 @@ FROM (
 JOIN scratch.studios p ON p.id = c.studio_id AND p.gone_at IS NULL
 LEFT JOIN scratch.users u ON u.id = p.host_id
 LIMIT %(count)s
+
+-- name: note_missing
+INSERT INTO crawl.missing_items (stream, entity_id, item_id, last_seen_at, missed_at)
+SELECT stream, entity_id, %(itself)s, coalesce(visited_at, crawl.clock()), clock_timestamp()
+FROM crawl.frontier
+WHERE stream = %(stream)s AND entity_id = %(entity)s ON CONFLICT DO NOTHING
+
+-- name: was_missed_before
+SELECT s.missed_at < r.started_at FROM crawl.missing_items s, crawl.runs r
+WHERE s.stream = %(stream)s AND s.entity_id = %(entity)s AND s.item_id = %(itself)s
+    AND r.id = (SELECT coalesce(parent_run_id, id) FROM crawl.runs WHERE id = %(run)s)

@@ -24,3 +24,19 @@ UPDATE crawl.rate_limit SET
 FROM granted WHERE id = 1
 RETURNING slots, extract(epoch FROM CASE WHEN slots > 0 THEN first ELSE again END - clock_timestamp())::float8,
     is_probe, rate
+
+-- name: trip_breaker
+UPDATE crawl.rate_limit SET
+    breaker_trips = breaker_trips + (closed_until IS NULL OR closed_until < clock_timestamp())::int,
+    probing_until = NULL,
+    closed_reason = %(reason)s,
+    closed_until = greatest(closed_until, clock_timestamp() + make_interval(secs => least(
+        %(longest)s,
+        %(first)s * 2 ^ least(breaker_trips - (breaker_trips > 0 AND closed_until > clock_timestamp())::int, 20)
+    )))
+RETURNING extract(epoch FROM closed_until - clock_timestamp())::float8
+
+-- name: pause
+UPDATE crawl.rate_limit SET
+    closed_until = greatest(closed_until, clock_timestamp() + make_interval(secs => %(seconds)s)),
+    closed_reason = %(reason)s

@@ -147,3 +147,38 @@ UPDATE crawl.frontier w SET due_at = crawl.clock(), incremental = incremental AN
     state = CASE WHEN NOT %(full)s THEN state END
 WHERE stream = ANY(%(streams)s) AND {free}
     AND (%(only)s::bigint[] IS NULL OR coalesce(owner_id, entity_id) = ANY(%(only)s))
+
+-- name: put_in_scope
+INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)
+VALUES (%s, %s, %s, crawl.clock() + make_interval(secs => %s))
+ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s,
+    state = CASE WHEN NOT %s THEN w.state END
+
+-- name: seen_drift
+SELECT d.last_seen_at >= r.started_at FROM crawl.drift d, crawl.runs r
+WHERE (d.stream, d.field, d.change) = (%s, %s, %s)
+    AND r.id = (SELECT coalesce(parent_run_id, id) FROM crawl.runs WHERE id = %s) FOR UPDATE OF d
+
+-- name: report_drift
+INSERT INTO crawl.drift AS d (stream, field, change, example, count) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (stream, field, change)
+DO UPDATE SET count = d.count + excluded.count, last_seen_at = clock_timestamp()
+RETURNING xmax = 0
+
+-- name: seed
+INSERT INTO crawl.seeds AS s (kind, entity_id, depth) VALUES (%s, %s, %s)
+ON CONFLICT (kind, entity_id) DO UPDATE SET depth = greatest(s.depth, excluded.depth)
+RETURNING xmax = 0
+
+-- name: seed_query
+INSERT INTO crawl.queries AS q (stream, query, mode, language, pages, depth)
+VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (stream, query, mode, language)
+DO UPDATE SET pages = excluded.pages, depth = greatest(q.depth, excluded.depth)
+RETURNING id, depth, xmax = 0
+
+-- name: open_site
+INSERT INTO crawl.frontier (stream, entity_id, due_at)
+SELECT s, 0, crawl.clock() FROM unnest(%s::text[]) s
+WHERE EXISTS (SELECT FROM crawl.seeds) OR EXISTS (SELECT FROM crawl.queries)
+    OR EXISTS (SELECT FROM crawl.designs)
+ON CONFLICT (stream, entity_id) DO NOTHING

@@ -40,3 +40,23 @@ WHERE stream = %(stream)s AND entity_id = %(user)s AND missed_at > %(since)s::ti
 
 -- name: forget_message_counts
 DELETE FROM history.message_counts WHERE user_id = %(user)s AND seen_at > %(since)s::timestamptz
+
+-- name: resume_account
+UPDATE crawl.frontier SET last_error = NULL, due_at = crawl.clock() + CASE
+    WHEN (
+        SELECT lower(r.username) FROM history.user_revisions r
+        WHERE r.user_id = %(user)s AND r.username IS NOT NULL ORDER BY r.valid_to DESC LIMIT 1
+    ) = (SELECT lower(u.username) FROM scratch.users u WHERE u.id = %(user)s)
+    THEN interval '1 hour' ELSE interval '0' END
+WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s
+
+-- name: log_change
+INSERT INTO crawl.name_changes (user_id, noticed_at, found_at, retracted)
+VALUES (%s, crawl.clock(), CASE WHEN %s THEN crawl.clock() END, %s)
+ON CONFLICT (user_id, noticed_at) DO UPDATE SET found_at = excluded.found_at,
+    retracted = crawl.name_changes.retracted + excluded.retracted
+
+-- name: restart_sibling
+UPDATE crawl.frontier SET due_at = crawl.clock(), incremental = false, state = NULL,
+    lease_token = NULL, lease_run = NULL, lease_until = NULL
+WHERE stream = %s AND entity_id = ANY(%s) AND (visits > 0 OR position > 0)

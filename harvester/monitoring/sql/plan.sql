@@ -24,3 +24,9 @@ LEFT JOIN scratch.studios s ON w.stream = ANY(%(studio)s) AND s.id = w.entity_id
 WHERE coalesce(u.joined_at, p.shared_at, p.created_at, s.created_at)
     BETWEEN t.now - make_interval(days => %(days)s) AND t.now
 GROUP BY 1
+
+-- name: counted
+SELECT stream, count(*) FILTER (WHERE gone_at IS NULL),
+    count(*) FILTER (WHERE gone_at IS NULL AND visits = 0),
+    sum(greatest(visits, 1))::float8, coalesce(sum(item_count), 0)::float8
+FROM crawl.frontier GROUP BY 1

@@ -23,3 +23,18 @@ LEFT JOIN LATERAL (
     FROM (SELECT extract(epoch FROM t.now - w.visited_at)::float8 / 86400 AS waiting) y WHERE w.queue IS NOT NULL
 ) x ON true
 GROUP BY w.stream
+
+-- name: names
+SELECT count(*) FILTER (WHERE found_at IS NULL) AS waiting, count(*) AS changed,
+    coalesce(sum(retracted), 0)::bigint AS retracted,
+    min(noticed_at) FILTER (WHERE found_at IS NULL) AS waiting_since
+FROM crawl.name_changes
+
+-- name: budget
+SELECT
+    (SELECT coalesce(sum(requests), 0)::bigint FROM crawl.runs r
+        WHERE started_at > now() - interval '1 day'
+            AND NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = r.id)) AS requests_of_runs_of_the_last_day,
+    coalesce((SELECT breaker_trips FROM crawl.rate_limit), 0) AS breaker_trips,
+    (SELECT closed_until FROM crawl.rate_limit WHERE closed_until > now()) AS closed_until,
+    (SELECT closed_reason FROM crawl.rate_limit WHERE closed_until > now()) AS closed_reason

@@ -30,3 +30,47 @@ SELECT u.id, (
      WHERE p.author_id = u.id AND p.gone_at IS NULL AND p.public IS NOT FALSE)
 FROM unnest(%s::bigint[]) AS u (id)
 WHERE (SELECT count(*) FROM crawl.frontier w WHERE w.entity_id = u.id AND w.stream = ANY(%s) AND w.visits > 0) = %s
+
+-- name: hits_by_stratum
+SELECT s.name, count(d.outcome), count(*) FILTER (WHERE d.outcome = 'hit')
+FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS s (name, first, last)
+JOIN crawl.draws d ON d.design_id = %s AND d.entity_id BETWEEN s.first AND s.last GROUP BY 1
+
+-- name: put_in_scope
+INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at)
+SELECT s, e.id, %s, crawl.clock() - (%s - e.place) * interval '1 microsecond' FROM unnest(%s::text[]) s,
+    (SELECT id, min(place) AS place FROM unnest(%s::bigint[]) WITH ORDINALITY AS x (id, place) GROUP BY 1) e
+ORDER BY 1, 2 ON CONFLICT (stream, entity_id) DO UPDATE
+SET depth = greatest(w.depth, excluded.depth), due_at = least(w.due_at, excluded.due_at)
+
+-- name: store_wave
+INSERT INTO crawl.wave_outcomes (design_id, wave, position, visit, outcome, visited_at)
+SELECT design_id, wave, position, visit, outcome, visited_at FROM analytics.sample_visits
+WHERE design_id = %s AND wave = %s
+
+-- name: record_known
+UPDATE crawl.draws SET outcome = CASE WHEN entity_id = ANY(%(hidden)s) THEN 'not found' END,
+    visited_at = CASE WHEN entity_id = ANY(%(hidden)s) THEN crawl.clock() END
+WHERE design_id = %(design)s AND replaced_at IS NULL
+
+-- name: draw_authors
+INSERT INTO crawl.draws (design_id, position, entity_id, stratum, cluster_id)
+SELECT %s, d.position, p.author_id, d.stratum, d.entity_id FROM crawl.draws d
+JOIN scratch.projects p ON p.id = d.entity_id AND p.author_id IS NOT NULL
+WHERE d.design_id = %s AND d.outcome = 'hit' AND d.replaced_at IS NULL
+ON CONFLICT DO NOTHING RETURNING entity_id
+
+-- name: authors_of_hits
+SELECT p.author_id FROM crawl.draws d JOIN scratch.projects p ON p.id = d.entity_id
+JOIN scratch.users u ON u.id = p.author_id AND u.username IS NOT NULL
+WHERE d.design_id = %s AND d.outcome = 'hit' AND d.stratum <> 'certain' AND d.replaced_at IS NULL
+ORDER BY d.position
+
+-- name: store_steps
+INSERT INTO crawl.draws (design_id, position, entity_id, cluster_id, outcome, measure, weight, visited_at)
+SELECT v.design, v.position, v.entity, v.walk, v.outcome, v.measure, v.weight,
+    CASE WHEN v.outcome IS NOT NULL THEN crawl.clock() END
+FROM (SELECT %s::bigint, %s::bigint, %s::bigint, %s::bigint, %s::text, %s::float8, %s::float8)
+    AS v (design, position, entity, walk, outcome, measure, weight)
+ON CONFLICT (design_id, position) DO UPDATE SET outcome = excluded.outcome, measure = excluded.measure,
+    weight = excluded.weight, visited_at = excluded.visited_at

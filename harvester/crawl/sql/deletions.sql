@@ -1,0 +1,42 @@
+-- name: record_seen_items
+INSERT INTO crawl.seen_items (stream, entity_id, item_id)
+SELECT v.stream, v.entity_id, unnest(v.items) FROM jsonb_to_recordset(%s)
+    AS v (stream text, entity_id bigint, items bigint[]) ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING
+
+-- name: clear_missing_links
+DELETE FROM crawl.missing_items s USING jsonb_to_recordset(%s)
+    AS v (stream text, entity_id bigint, item_id bigint)
+WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = v.item_id
+
+-- name: read_sibling
+UPDATE crawl.frontier SET due_at = crawl.clock(), incremental = false
+WHERE stream = %(sibling)s AND entity_id = %(entity_id)s AND NOT coalesce(last_full_read_at >= (
+    SELECT max(missed_at) FROM crawl.missing_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s
+), false)
+
+-- name: missed_before
+SELECT s.item_id, s.missed_at, s.last_seen_at FROM crawl.missing_items s
+JOIN crawl.frontier w USING (stream, entity_id)
+WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s
+    AND s.missed_at <= w.started_at - make_interval(secs => %(apart)s) AND s.item_id = ANY(%(missing)s)
+
+-- name: record_missing
+INSERT INTO crawl.missing_items (stream, entity_id, item_id, last_seen_at, missed_at)
+SELECT %(stream)s, %(entity_id)s, v.item, v.after, crawl.clock()
+FROM unnest(%(items)s::bigint[], %(after)s::timestamptz[]) AS v (item, after) ON CONFLICT DO NOTHING
+
+-- name: ask
+INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)
+SELECT %(ask)s, item, %(entity_id)s, crawl.clock() FROM unnest(%(items)s::bigint[]) AS item ORDER BY item
+ON CONFLICT (stream, entity_id) DO UPDATE SET due_at = crawl.clock()
+
+-- name: put_in_scope
+INSERT INTO crawl.frontier (stream, entity_id, depth, due_at) SELECT %(ask)s, item, w.depth, crawl.clock()
+FROM unnest(%(items)s::bigint[]) AS item JOIN crawl.frontier w
+    ON w.stream = %(stream)s AND w.entity_id = %(entity_id)s ORDER BY item ON CONFLICT DO NOTHING
+
+-- name: missed_in_this_run
+SELECT max(s.missed_at) >= greatest(max(r.started_at), max(w.started_at) - interval '1 day')
+FROM crawl.missing_items s JOIN crawl.frontier w USING (stream, entity_id)
+LEFT JOIN crawl.runs r ON r.id = w.lease_run
+WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s
