@@ -1,6 +1,6 @@
 """Leases of 100 from a frontier of ten million entries.
 
-    python -m benchmarks lease, or python -m benchmarks.lease_many WALKS
+    python -m benchmarks lease, or python -m benchmarks.lease_many ENTRIES
 
 The frontier stands in an embedded PostgreSQL with its default settings: lists in all classes of rate, a part of each
 ripe. After a warm-up, leases of each purpose are timed one by one, each settled as a visit would be; the median and
@@ -39,11 +39,11 @@ FROM unnest(%s::text[], %s::int[]) AS s (stream, spider), generate_series(%s::bi
 """
 
 
-def fill(connection: Connection, walks: int) -> None:
+def fill(connection: Connection, entries: int) -> None:
     """Make a frontier of entries that were all visited before, and some that are new or due."""
     for index in ("frontier_queue_idx", "frontier_due_idx", "frontier_new_idx"):
         connection.execute(f"DROP INDEX crawl.{index}")
-    entities = walks // len(SCHEDULED)
+    entities = entries // len(SCHEDULED)
     connection.execute(
         FILL.format(classes=rates.CLASSES),
         [[one.name for one in SCHEDULED], [rates.QUEUE_NUMBERS[one.spider] for one in SCHEDULED], 1, entities],
@@ -88,7 +88,7 @@ def measure(connection: Connection, run: int, purpose: Purpose, times: int = LEA
 
 
 def main() -> None:
-    walks = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
+    entries = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
     with tempfile.TemporaryDirectory(prefix="harvester-bench-") as folder:
         home = Path(folder)
         url = embedded.up(home)
@@ -96,8 +96,8 @@ def main() -> None:
             schema.migrate(url)
             with open_connection(url, autocommit=True) as connection:
                 began = time.perf_counter()
-                fill(connection, walks)
-                print(f"{walks:,} walks made in {time.perf_counter() - began:.0f} s", flush=True)
+                fill(connection, entries)
+                print(f"{entries:,} entries made in {time.perf_counter() - began:.0f} s", flush=True)
                 run = frontier.begin_run(connection, load(home=home), "bench")
                 Writer(connection)
                 for purpose in Purpose:

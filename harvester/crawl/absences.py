@@ -19,19 +19,13 @@ if TYPE_CHECKING:
 _SQL = statements(__package__, "absences")
 _COMMENTS = {Kind.PROJECT_THREAD: _SQL["present_project_comments"], Kind.STUDIO_THREAD: _SQL["present_studio_comments"]}
 _EARLIER = 10
-"""Runs before this one that tell what is usual."""
+"""Runs before this one from which the usual share is taken."""
 
 
 def usual_shares(connection: Connection, run: int) -> dict[str, float]:
     """Return by stream the share of answers that were "not there", of those that were that or an answer."""
     rows = connection.execute(
-        "SELECT a.stream,"
-        " sum(n.count::int) FILTER (WHERE n.status IN ('403', '404', '410'))::float8 / sum(n.count::int)"
-        " FROM (SELECT responses FROM crawl.runs WHERE id < %s AND parent_run_id IS NULL"
-        " AND outcome IN ('done', 'bounded')"
-        " ORDER BY id DESC LIMIT %s) r, jsonb_each(r.responses) AS a (stream, statuses),"
-        " jsonb_each_text(a.statuses) AS n (status, count)"
-        " WHERE n.status IN ('200', '403', '404', '410') GROUP BY 1 HAVING sum(n.count::int) > 0",
+        _SQL["usual_shares"],
         [run, _EARLIER],
     ).fetchall()
     return {stream: share or 0.0 for stream, share in rows}

@@ -208,7 +208,7 @@ class Writer:
                 if ended:
                     finish_visits(self.connection, ended)
                 if due:
-                    self.connection.execute(_SQL["make_due"], {"walks": Jsonb(due), "resting": _RESTING})
+                    self.connection.execute(_SQL["make_due"], {"entries": Jsonb(due), "resting": _RESTING})
             # Last: what was said of lists that were read under another name does not hold.
             names.follow(self.connection, renamed)
             for page in accepted:

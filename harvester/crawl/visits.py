@@ -155,7 +155,7 @@ class PageNumberPaginator(CertifiedPaginator):
         return page_number.step(self.listing, self.state, entries, absent=absent, max_offset=self.stream.max_offset)
 
 
-class Sightings(msgspec.Struct):
+class RankingState(msgspec.Struct):
     """State of the reading of a ranking, with the time of its begin."""
 
     seen_at: datetime
@@ -168,7 +168,7 @@ class RankingPaginator(Paginator):
     def __init__(self, lease: Lease) -> None:
         super().__init__(lease)
         self.asked = lease.visit.query
-        self.state = _kept(lease, Sightings) or Sightings(_seen_at(lease))
+        self.state = _kept(lease, RankingState) or RankingState(_seen_at(lease))
 
     def next_request(self) -> str:
         if self.asked is None or self.stream.max_offset is None:

@@ -155,17 +155,17 @@ def confirmed(table: str, since: datetime) -> str:
         return "true"
     at = moment(since)
     seen = [f"t.first_seen_at >= {at}"]
-    suspect = []
+    not_missing = []
     for one in SHOWN_BY[table]:
         seen.append(
             f"EXISTS (SELECT FROM crawl.frontier w WHERE w.stream = '{one.stream}' AND w.entity_id = {one.entity}"
             f" AND w.{one.when()} >= {at} AND w.gone_at IS NULL)"
         )
-        suspect.append(
+        not_missing.append(
             f"NOT EXISTS (SELECT FROM crawl.missing_items s WHERE s.stream = '{one.stream}'"
             f" AND s.entity_id = {one.entity} AND s.item_id = {one.item})"
         )
-    return f"({' OR '.join(seen)}) AND {' AND '.join(suspect)}"
+    return f"({' OR '.join(seen)}) AND {' AND '.join(not_missing)}"
 
 
 def moment(time: datetime) -> str:

@@ -845,7 +845,7 @@ absences = _table(
 rankings = _table(
     "history",
     "rankings",
-    "Sightings in rankings (explore, search, front page), which hold no list to be complete of, with what the index"
+    "Ranking entries (explore, search, front page), which hold no list to be complete of, with what the index"
     " that answers says of the thing: it may lag by months behind the thing's own page.",
     _key_text(
         "ranking",

@@ -973,7 +973,7 @@ def upgrade():
         sa.CheckConstraint("length(ranking) <= 600", name=op.f("rankings_ranking_length_check")),
         sa.PrimaryKeyConstraint("ranking", "seen_at", "position", name=op.f("rankings_pkey")),
         schema="history",
-        comment="Sightings in rankings (explore, search, front page), which hold no list to be complete of, with what the index that answers says of the thing: it may lag by months behind the thing's own page.",
+        comment="Ranking entries (explore, search, front page), which hold no list to be complete of, with what the index that answers says of the thing: it may lag by months behind the thing's own page.",
     )
     op.create_index(
         op.f("rankings_kind_thing_id_idx"), "rankings", ["kind", "thing_id"], unique=False, schema="history"

@@ -51,3 +51,12 @@ WHERE stream = %(stream)s AND entity_id = %(entity)s ON CONFLICT DO NOTHING
 SELECT s.missed_at < r.started_at FROM crawl.missing_items s, crawl.runs r
 WHERE s.stream = %(stream)s AND s.entity_id = %(entity)s AND s.item_id = %(itself)s
     AND r.id = (SELECT coalesce(parent_run_id, id) FROM crawl.runs WHERE id = %(run)s)
+
+-- name: usual_shares
+SELECT a.stream, sum(n.count::int) FILTER (WHERE n.status IN ('403', '404', '410'))::float8 / sum(n.count::int)
+FROM (
+    SELECT responses FROM crawl.runs
+    WHERE id < %s AND parent_run_id IS NULL AND outcome IN ('done', 'bounded')
+    ORDER BY id DESC LIMIT %s
+) r, jsonb_each(r.responses) AS a (stream, statuses), jsonb_each_text(a.statuses) AS n (status, count)
+WHERE n.status IN ('200', '403', '404', '410') GROUP BY 1 HAVING sum(n.count::int) > 0

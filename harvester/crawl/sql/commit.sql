@@ -31,7 +31,7 @@ RETURNING v.token, w.depth
 -- name: make_due
 INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due_at)
 SELECT v.*, crawl.clock()
-FROM jsonb_to_recordset(%(walks)s) AS v (stream text, entity_id bigint, owner_id bigint, depth smallint, signal int)
+FROM jsonb_to_recordset(%(entries)s) AS v (stream text, entity_id bigint, owner_id bigint, depth smallint, signal int)
 LEFT JOIN crawl.frontier w USING (stream, entity_id)
 -- Do not lock unchanged rows.
 WHERE w.stream IS NULL OR v.depth > w.depth OR w.signal IS DISTINCT FROM v.signal

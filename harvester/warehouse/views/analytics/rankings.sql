@@ -18,7 +18,7 @@ FROM history.rankings
 WINDOW stay AS (PARTITION BY ranking, kind, thing_id ORDER BY seen_at, position);
 
 COMMENT ON VIEW analytics.ranking_moves IS
-    'Each sighting in a ranking beside the one before of the same thing in the same ranking; always up to date.';
+    'Each ranking entry beside the one before of the same thing in the same ranking; always up to date.';
 COMMENT ON COLUMN analytics.ranking_moves.ranking IS 'The ranking, with its query, mode and language.';
 COMMENT ON COLUMN analytics.ranking_moves.seen_at IS 'When it was read.';
 COMMENT ON COLUMN analytics.ranking_moves.position IS 'The position, from 0.';
