@@ -11,11 +11,13 @@ from subprocess import PIPE
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 from harvester.cli import output
 from harvester.config import Settings, load
-from harvester.errors import HarvesterError
+from harvester.dataset.snapshot import need_libraries
+from harvester.errors import HarvesterError, UsageError
 from harvester.processes import start_command
 from harvester.signals import INTERRUPTED, handle_end
 from harvester.warehouse import embedded
@@ -43,6 +45,7 @@ def _interrupt(_: int) -> None:
 def _run(settings: Settings, *, users: int, seed: int) -> None:
     console = output.console()
     home = settings.home / "demo"
+    has_dataset = _has_dataset(console)
     _say(console, "A database", f"an embedded PostgreSQL in {home}")
     _start_afresh(home)
     try:
@@ -73,10 +76,11 @@ def _run(settings: Settings, *, users: int, seed: int) -> None:
                 _show_changes(console, connection, before)
             _say(console, "Status", "harvester status")
             _harvester(environment, "status")
-            dataset = home / "dataset"
-            _say(console, "An open dataset", f"harvester dataset build {dataset}")
-            _harvester(environment, "dataset", "build", str(dataset))
-            _harvester(environment, "dataset", "verify", str(dataset))
+            if has_dataset:
+                dataset = home / "dataset"
+                _say(console, "An open dataset", f"harvester dataset build {dataset}")
+                _harvester(environment, "dataset", "build", str(dataset))
+                _harvester(environment, "dataset", "verify", str(dataset))
             _say(console, "A report", f"harvester report {home / 'report.html'}")
             _harvester(environment, "report", str(home / "report.html"))
     finally:
@@ -88,8 +92,18 @@ def _run(settings: Settings, *, users: int, seed: int) -> None:
     )
 
 
+def _has_dataset(console: Console) -> bool:
+    """Return whether datasets can be built with what is installed, and say what is left out if not."""
+    try:
+        need_libraries()
+    except UsageError as error:
+        _say(console, "Left out", f"the dataset: {error}")
+        return False
+    return True
+
+
 def _say(console: Console, title: str, text: str) -> None:
-    console.print(f"\n[bold cyan]{title}[/]  {text}", soft_wrap=True)
+    console.print(f"\n[bold cyan]{title}[/]  {escape(text)}", soft_wrap=True)
 
 
 def _start_afresh(home: Path) -> None:
