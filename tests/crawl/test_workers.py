@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -24,8 +25,13 @@ if TYPE_CHECKING:
 
 
 def children(process: Any) -> list[int]:
-    """The workers that a command started."""
-    return [child.pid for child in psutil.Process(process.pid).children() if "--parent-run" in child.cmdline()]
+    """The workers that a command started, but those that have ended and wait for it to notice."""
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with suppress(psutil.Error):
+            if "--parent-run" in child.cmdline():
+                found.append(child.pid)
+    return found
 
 
 def test_workers_together_do_what_one_does(
