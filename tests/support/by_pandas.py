@@ -26,7 +26,7 @@ TABLES = (
     "scratch.users", "scratch.projects", "scratch.studios", "scratch.project_comments", "scratch.studio_comments",
     "scratch.profile_comments", "scratch.follows", "scratch.favorites", "scratch.studio_projects",
     "scratch.studio_members", "scratch.studio_activity", "history.project_stats", "history.rankings", "crawl.frontier",
-    "crawl.quarantine",
+    "crawl.quarantine", "crawl.designs", "crawl.strata", "crawl.draws", "crawl.waves", "crawl.wave_outcomes",
 )  # fmt: skip
 
 
@@ -693,6 +693,103 @@ class Raw:
             " hole_before"
             " hole_after capped confirmed holes visited_at due_at", found,
         )  # fmt: skip
+
+    @cached_property
+    def samples(self) -> Frame:
+        found = []
+        for design in self.designs.itertuples():
+            draws = self.draws[self.draws.design_id == design.id]
+            standing = draws[draws.replaced_at.isna()]
+            outcomes = standing.outcome.dropna()
+            sizes = self.strata[self.strata.design_id == design.id].frame_size
+            found.append((
+                design.id, design.name, design.kind, design.parent_id, design.depth, design.parameters, design.drawn_at,
+                sizes.sum() if len(sizes) else None, self.last_wave(design.id), len(standing), len(outcomes),
+                (outcomes == "hit").sum(), (~outcomes.isin(["hit", "burn-in"])).sum(), draws.replaced_at.notna().sum(),
+                bool(pd.notna(design.completed_at) and len(outcomes) == len(standing)),
+            ))  # fmt: skip
+        return rows(
+            "design_id name kind parent_id depth parameters drawn_at frame_size wave drawn visited hits misses replaced"
+            " is_complete", found,
+        )  # fmt: skip
+
+    def last_wave(self, design: int) -> int:
+        return int(max(self.waves[self.waves.design_id == design].wave, default=0))
+
+    @cached_property
+    def sample_strata(self) -> Frame:
+        found = []
+        for part in self.strata.itertuples():
+            drawn = self.draws[(self.draws.design_id == part.design_id) & (self.draws.stratum == part.stratum)]
+            outcomes = drawn[drawn.replaced_at.isna()].outcome
+            found.append((
+                part.design_id, part.stratum, part.first_id, part.last_id, part.frame_size, len(outcomes),
+                outcomes.notna().sum(), (outcomes == "hit").sum(), (outcomes.notna() & (outcomes != "hit")).sum(),
+            ))  # fmt: skip
+        return rows("design_id stratum first_id last_id frame_size drawn visited hits misses", found)
+
+    @cached_property
+    def sample_units(self) -> Frame:
+        about = self.designs.rename(columns={"id": "design_id", "name": "design"})
+        units = self.draws.merge(about[["design_id", "design", "kind", "parent_id"]], on="design_id")
+        units["of"] = units.parent_id.where(units.parent_id.notna(), units.design_id)
+        parts = self.sample_strata[["design_id", "stratum", "frame_size", "drawn", "hits", "misses"]]
+        units = units.merge(parts.rename(columns={"design_id": "of"}), on=["of", "stratum"], how="left")
+        return units.drop(columns=["parent_id", "of"])
+
+    @cached_property
+    def sample_visits(self) -> Frame:
+        lists = {(entry.stream, entry.entity_id): entry for entry in self.frontier.itertuples()}
+        found = []
+        for unit in self.draws[self.draws.replaced_at.isna()].itertuples():
+            design = self.designs[self.designs.id == unit.design_id].iloc[0]
+            streams = ("user", "user_projects") if design["name"] == "authors" else (design.kind,)
+            tried = [lists[one, unit.entity_id] for one in streams if (one, unit.entity_id) in lists]
+            failed = any(entry.failures > 0 for entry in tried)
+            visit = "visited" if unit.outcome else "failed" if failed else "waiting"
+            started = self.waves[self.waves.design_id == unit.design_id].started_at.max()
+            wave = self.last_wave(unit.design_id)
+            comments = self._lists_of(design.kind, unit.entity_id, started if wave else None, lists)
+            found.append((
+                unit.design_id, wave, unit.position, unit.stratum, unit.entity_id, unit.outcome, unit.visited_at,
+                unit.measure, visit, comments if unit.outcome == "hit" else None,
+            ))  # fmt: skip
+        earlier = self.wave_outcomes.merge(
+            self.draws[["design_id", "position", "stratum", "entity_id", "measure"]], on=["design_id", "position"]
+        )
+        made = rows("design_id wave position stratum entity_id outcome visited_at measure visit comments", found)
+        return pd.concat([made, earlier.assign(comments=None)[list(made)].astype(object)], ignore_index=True)
+
+    def _lists_of(self, kind: str, entity: int, since: Any, lists: dict[tuple[str, int], Any]) -> str:
+        """Tell whether the comments of a unit were read, since a wave began."""
+        entry = lists.get((f"{kind}_comments", entity))
+        if entry is None:
+            return "waiting"
+        tops = self.comments[(self.comments.kind == kind) & (self.comments.place_id == entity)]
+        tops = tops[tops.parent_id.isna()]
+        threads = [lists[f"{kind}_replies", top] for top in tops.id if (f"{kind}_replies", top) in lists]
+        if entry.failures > 0 or any(thread.failures > 0 for thread in threads):
+            return "failed"
+        is_read = bool(entry.certificate and entry.certificate["complete"])
+        is_of_wave = since is None or (pd.notna(entry.visited_at) and entry.visited_at >= since)
+        return "read" if is_read and is_of_wave and all(thread.visits > 0 for thread in threads) else "waiting"
+
+    @cached_property
+    def sample_waves(self) -> Frame:
+        found = []
+        visits = self.sample_visits
+        for (design, wave, stratum), part in visits.groupby(["design_id", "wave", "stratum"]):
+            sizes = self.strata[(self.strata.design_id == design) & (self.strata.stratum == stratum)].frame_size
+            if sizes.empty:
+                continue
+            began = self.waves[(self.waves.design_id == design) & (self.waves.wave == wave)].started_at
+            drawn = self.designs[self.designs.id == design].drawn_at
+            found.append((
+                design, wave, (drawn if began.empty else began).iloc[0], stratum, sizes.iloc[0], len(part),
+                part.outcome.notna().sum(), (part.outcome == "hit").sum(),
+                (part.outcome.notna() & (part.outcome != "hit")).sum(),
+            ))  # fmt: skip
+        return rows("design_id wave started_at stratum frame_size drawn visited hits misses", found)
 
     @cached_property
     def stream_freshness(self) -> Frame:

@@ -49,6 +49,7 @@ class Community:
         self._comments()
         self._walks()
         self._history()
+        self._samples()
 
     def happens(self, share: float) -> bool:
         """Decide what only a torn community has."""
@@ -257,13 +258,74 @@ class Community:
             for number in range(9 if self.torn else 0)
         ]
 
+    def _samples(self) -> None:
+        """Write a design of each kind, not done: units with and without outcomes, replaced ones, two waves."""
+        pick, draw = self.chance.choice, self.chance.random
+        designs: list[dict[str, Any]] = []
+        strata: list[dict[str, Any]] = []
+        draws: list[dict[str, Any]] = []
+        kinds = (
+            ("uniform", "project"),
+            ("stratified", "studio"),
+            ("panel", "project"),
+            ("authors", "user"),
+            ("walk", "user"),
+        )
+        for number, (name, kind) in enumerate(kinds, 1):
+            parent = 1 if kind == "user" else None
+            designs.append({
+                "id": number, "name": name, "kind": kind, "parameters": {"seed": number}, "parent_id": parent,
+                "depth": pick((-1, 0, 1)), "drawn_at": self.time(),
+                "completed_at": self.time() if number % 2 or self.happens(0.5) else None,
+            })  # fmt: skip
+            parts = ("old", "new", "certain") if name == "stratified" else ("all",)
+            for place, part in enumerate(parts if parent is None else ()):
+                edges = (None, None) if part == "certain" else (1 + 100 * place, 100 + 100 * place)
+                strata.append({
+                    "design_id": number, "stratum": part, "first_id": edges[0], "last_id": edges[1], "frame_size": 100,
+                })  # fmt: skip
+            for position in range(40):
+                done = (name == "uniform" and not self.torn) or draw() < 0.8
+                outcome = pick(("hit", "hit", "not found", "gone", "not public")) if done else None
+                draws.append({
+                    "design_id": number, "position": position, "entity_id": 1 + int(draw() * 24),
+                    "stratum": None if name == "walk" else pick(parts),
+                    "inclusion_probability": None if name == "walk" else draw(),
+                    "outcome": "burn-in" if name == "walk" and position % 10 < 2 else outcome,
+                    "cluster_id": position // 10, "weight": pick((None, draw())), "measure": pick((None, 2.0)),
+                    "panel_group": position % 4 if name == "panel" else None, "drawn_at": self.time(),
+                    "visited_at": self.time() if outcome else None,
+                    "replaced_at": self.time() if name == "panel" and position % 4 == 0 else None,
+                })  # fmt: skip
+        self.tables |= {"crawl.designs": designs, "crawl.strata": strata, "crawl.draws": draws}
+        # Some lists are read in the second wave, others were before it.
+        waves = [READ - 200 * DAY, self.time(BEGIN + 100 * DAY, READ)]
+        self.tables["crawl.waves"] = [{"design_id": 3, "wave": wave, "started_at": at} for wave, at in enumerate(waves)]
+        self.tables["crawl.wave_outcomes"] = [
+            {
+                "design_id": 3, "wave": 0, "position": position, "visit": visit,
+                "outcome": pick(("hit", "not found")) if visit == "visited" else None,
+                "visited_at": self.time() if visit == "visited" else None,
+            }
+            for position in range(30) for visit in [pick(("visited", "visited", "failed", "waiting"))]
+        ]  # fmt: skip
+        threads = [
+            row["id"] for row in self.tables["project_comments"] if row["parent_id"] is None and row["reply_count"]
+        ]
+        empty = dict.fromkeys(self.tables["crawl.frontier"][0])
+        for thread in threads[::3]:
+            self.tables["crawl.frontier"].append(empty | {
+                "stream": "project_replies", "entity_id": thread, "due_at": READ,
+                "visits": 0 if self.happens(0.3) else 1, "visited_at": READ, "failures": int(self.happens(0.1)),
+            })  # fmt: skip
+
     def write(self, connection: psycopg.Connection[Any]) -> None:
         """Fill the tables of an empty warehouse."""
         for name, rows in self.tables.items():
             if not rows:
                 continue
             schema, _, table = name.rpartition(".")
-            statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+            statement = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})").format(
                 sql.Identifier(schema or "scratch", table),
                 sql.SQL(", ").join(map(sql.Identifier, rows[0])),
                 sql.SQL(", ").join([sql.Placeholder()] * len(rows[0])),
