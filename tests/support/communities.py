@@ -313,10 +313,10 @@ class Community:
             row["id"] for row in self.tables["project_comments"] if row["parent_id"] is None and row["reply_count"]
         ]
         empty = dict.fromkeys(self.tables["crawl.frontier"][0])
-        for thread in threads[::3]:
+        for thread in threads[::2]:
             self.tables["crawl.frontier"].append(empty | {
                 "stream": "project_replies", "entity_id": thread, "due_at": READ,
-                "visits": 0 if self.happens(0.3) else 1, "visited_at": READ, "failures": int(self.happens(0.1)),
+                "visits": 0 if self.happens(0.3) else 1, "visited_at": READ, "failures": int(self.happens(0.4)),
             })  # fmt: skip
 
     def write(self, connection: psycopg.Connection[Any]) -> None:
