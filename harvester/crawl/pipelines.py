@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Self
 from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
-from twisted.python.failure import Failure
 
 from harvester.crawl.futures import set_error, set_result
 from harvester.crawl.items import Page
@@ -74,11 +73,10 @@ class WarehousePipeline:
         self._note_unstored(item)
         set_result(item.result, Rejected(f"dropped by an item pipeline: {exception}"))
 
-    def item_error(self, item: Page, failure: Failure) -> None:
+    def item_error(self, item: Page, failure: Any) -> None:
         """End the crawl with the error of a pipeline."""
         self._note_unstored(item)
-        error: Any = failure.value
-        set_error(item.result, error)
+        set_error(item.result, failure.value)
 
     def _note_unstored(self, item: Page) -> None:
         """Tell the archive that a page does not reach the warehouse, unless it is stored already."""
