@@ -11,16 +11,25 @@ from harvester.cli.main import app
 from harvester.config import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 PUBLIC = {"HARVESTER_API_URL": "https://api.scratch.mit.edu", "HARVESTER_SITE_URL": "https://scratch.mit.edu"}
 ALLOWED = PUBLIC | {"HARVESTER_CONTACT": "me@example.org", "HARVESTER_PERMISSION": "letter 7"}
 
 
+@pytest.fixture(scope="module")
+def empty(embedded_server: Any) -> Iterator[str]:
+    """URL of a warehouse that stays empty, whatever is refused."""
+    url = embedded_server.create(embedded_server.template())
+    yield url
+    embedded_server.drop(url)
+
+
 @pytest.fixture
 def refused(
     small_sandbox: Any,
-    make_harvester: Callable[..., Any],
+    harvester_of: Callable[..., Any],
+    empty: str,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> Callable[..., str]:
@@ -30,7 +39,9 @@ def refused(
     """
 
     def run(*arguments: str, code: int, reactor: bool = False, **environment: str) -> str:
-        harvester = make_harvester(small_sandbox, **environment)
+        own = harvester_of(empty, small_sandbox)
+        harvester = harvester_of(environment.pop("HARVESTER_DATABASE_URL", empty), small_sandbox)
+        harvester.environment |= environment
         before = small_sandbox.requests()["total"]
         if reactor:
             result = harvester(*arguments, ok=False)
@@ -48,7 +59,6 @@ def refused(
         assert errors.startswith("harvester: ")
         if code == 2:
             assert small_sandbox.requests()["total"] == before
-        own = make_harvester(small_sandbox)
         assert own.query("SELECT count(*) FROM crawl.seeds") == [(0,)]
         assert own.query("SELECT count(*) FROM crawl.frontier") == [(0,)]
         assert own.query("SELECT count(*) FROM scratch.users") == [(0,)]

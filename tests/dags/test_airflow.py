@@ -7,7 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,15 @@ DAGS = Path(__file__).parent.parent.parent / "dags"
 NAMES = ("harvest_hourly", "audit_nightly", "analytics_nightly", "release_monthly", "maintain_weekly")
 PASSWORD = "correct horse/battery"  # the embedded server does not ask for one: it is there to be looked for
 
-PARSE = """
+PREPARE = """
 import json, sys
 from pathlib import Path
+from airflow.__main__ import main
+folder = sys.argv[1]
+sys.argv = ["airflow", "db", "migrate"]
+main()
 from airflow.dag_processing.dagbag import BundleDagBag
-bag = BundleDagBag(sys.argv[1], bundle_path=Path(sys.argv[1]), bundle_name="dags-folder", safe_mode=False)
+bag = BundleDagBag(folder, bundle_path=Path(folder), bundle_name="dags-folder", safe_mode=False)
 print(json.dumps({
     "errors": bag.import_errors,
     "tasks": {name: {
@@ -59,10 +63,11 @@ for name in sys.argv[1:]:
 
 @dataclass
 class Airflow:
-    """An installation of Airflow of the test's own."""
+    """An installation of Airflow of the test's own, and what it parsed of the DAGs."""
 
     home: Path
     environment: dict[str, str]
+    parsed: dict[str, Any] = field(default_factory=dict)
 
     def python(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -97,18 +102,15 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
             "PYTHONDONTWRITEBYTECODE": "1",
         },
     )
-    migrated = one.python(
-        "import sys; sys.argv = ['airflow', 'db', 'migrate']; from airflow.__main__ import main; main()"
-    )
-    assert migrated.returncode == 0, migrated.stderr[-2000:]
+    prepared = one.python(PREPARE, str(DAGS))
+    assert prepared.returncode == 0, prepared.stderr[-2000:]
+    one.parsed = json.loads(prepared.stdout.splitlines()[-1])
     return one
 
 
 @pytest.mark.usefixtures("processes")
 def test_parsed_without_errors(airflow: Airflow) -> None:
-    result = airflow.python(PARSE, str(DAGS))
-    assert result.returncode == 0, result.stderr[-2000:]
-    found = json.loads(result.stdout.splitlines()[-1])
+    found = airflow.parsed
     assert found["errors"] == {}
     assert set(found["tasks"]) == set(NAMES)
     for tasks in found["tasks"].values():
