@@ -79,6 +79,8 @@ class Visitor:
         self._deviations = deviations
         self._limits = limits
         self._under_way = 0
+        self._taken: set[tuple[str, int]] = set()
+        """Objects that were leased out of their turn, perhaps from under a lease that was just being made."""
         self._waiting = 0
         """Visits under way whose page waits for an answer that shows the right id."""
         self._identifying = asyncio.Lock()
@@ -101,8 +103,10 @@ class Visitor:
                 await self._session.call(names.wait, stream.name, lease.visit.entity_id)
             elif stream.paging is Paging.SINGLE and stream.name == DETAIL.get(stream.kind):
                 # Visits that need to know whether it is there wait for this one instead of asking.
-                async with self._lock(stream.name, lease.visit.entity_id):
-                    await self._visit_object(lease)
+                key = (stream.name, lease.visit.entity_id)
+                async with self._lock(*key):
+                    if key not in self._taken or await self._session.call(leases.is_held, lease):
+                        await self._visit_object(lease)
             elif stream.paging is Paging.SINGLE:
                 await self._visit_object(lease)
             else:
@@ -332,6 +336,7 @@ class Visitor:
         key = (name, entity)
         lease = next((one for one in self.ready if (one.visit.stream.name, one.visit.entity_id) == key), None)
         if lease is None:
+            self._taken.add(key)
             lease = await call(leases.lease_this, self._session.run, name, entity, owner=None, full=False)
         else:
             self.ready.remove(lease)

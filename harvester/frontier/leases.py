@@ -383,6 +383,13 @@ def release(connection: Connection, leases: Sequence[Lease]) -> None:
         connection.execute(_SQL["release"], _held(leases))
 
 
+def is_held(connection: Connection, lease_: Lease) -> bool:
+    """Return whether an entry is still leased as it was."""
+    with connection.transaction():
+        row = connection.execute(_SQL["is_held"], _held([lease_])).fetchone()
+    return bool(row and row[0])
+
+
 def postpone(connection: Connection, lease_: Lease, reason: str) -> None:
     """Try a visit again later, the later the more often it failed; it goes on from its last committed page."""
     with connection.transaction():

@@ -98,6 +98,13 @@ UPDATE crawl.frontier w SET lease_token = NULL, lease_run = NULL, lease_until = 
 FROM unnest(%(streams)s::text[], %(entities)s::bigint[], %(tokens)s::uuid[]) AS v (stream, entity_id, token)
 WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token
 
+-- name: is_held
+SELECT EXISTS (
+    SELECT FROM crawl.frontier w
+    JOIN unnest(%(streams)s::text[], %(entities)s::bigint[], %(tokens)s::uuid[]) AS v (stream, entity_id, token)
+        ON w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token
+)
+
 -- name: postpone
 UPDATE crawl.frontier w SET lease_token = NULL, lease_run = NULL, lease_until = NULL,
     failures = w.failures + 1, last_error = %(reason)s,
