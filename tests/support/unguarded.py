@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 def _names() -> None:
-    """No list and no absence by name waits for a proof of the name."""
+    """No list and no absence by name waits for a proof of the name, nor for answers about others."""
     from harvester.crawl import visitor
 
+    _first_reads()
     visitor.page_in_doubt = lambda *_, **__: False
     visitor.object_in_doubt = visitor.would_date = lambda *_: False
 
