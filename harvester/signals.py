@@ -63,6 +63,13 @@ def hold_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def is_interrupt(error: BaseException | None) -> bool:
+    """Return whether an error is an interrupt, or was made of one: Python 3.11 wraps what `__set_name__` raises."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error is not None
+
+
 def say(text: str) -> None:
     """Write one line to standard error from a signal handler; nothing if it is closed."""
     with suppress(OSError):

@@ -14,6 +14,7 @@ from harvester import processes
 from harvester.cli import output
 from harvester.cli.output import ExitStatus
 from harvester.errors import HarvesterError
+from harvester.signals import is_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,11 +103,12 @@ class CommandGroup(TyperGroup):
         except (KeyboardInterrupt, Abort):
             code = ExitStatus.INTERRUPTED
         except Exception as error:
-            words = _refusal(error)
-            if words is None:
-                raise
-            output.complain(words)
-            code = ExitStatus.FAILED
+            code = ExitStatus.INTERRUPTED if is_interrupt(error) else ExitStatus.FAILED
+            if code is ExitStatus.FAILED:
+                words = _refusal(error)
+                if words is None:
+                    raise
+                output.complain(words)
         output.give_up()
         sys.exit(code if isinstance(code, int) else 0)
 

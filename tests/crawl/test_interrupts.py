@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -52,3 +54,23 @@ def test_an_interrupt_at_any_moment_ends_all(
     harvester.crawl()
     assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE lease_token IS NOT NULL") == [(0,)]
     assert_truth(harvester, sandbox)
+
+
+@pytest.mark.usefixtures("processes")
+def test_an_interrupt_while_a_class_is_made_is_one() -> None:
+    """Python 3.11 makes a RuntimeError of it, as where a dataclass is imported."""
+    program = """if True:
+        from harvester.cli.base import group
+        app = group("")
+        @app.command()
+        def work() -> None:
+            class Interrupted:
+                def __set_name__(self, *_: object) -> None:
+                    raise KeyboardInterrupt
+            class Made:
+                one = Interrupted()
+        app.command("other")(work)
+        app(["work"])
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "", "")
