@@ -159,6 +159,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         asked = getattr(item, "fixturenames", ())
         item.add_marker(next((mark for fixture, mark in MARKS.items() if fixture in asked), "unit"))
+    # Those that start Airflow take longest: begun last, they would keep one worker busy while the others are done.
+    items.sort(key=lambda item: "airflow" not in item.nodeid)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
