@@ -104,7 +104,12 @@ def test_a_refresh_is_cheap_and_an_audit_finds_the_rest(
         if "." not in table and table not in ("rankings", "site_counts", "site_health", "message_counts")
     ]
     assert all(count == 0 for _, count in harvester.query(" UNION ALL ".join(undated)))
-    assert harvester.query("SELECT count(*) FROM crawl.missing_items") == [(0,)]
+    # An item that is missing from a list with a hole may be what is in the hole.
+    missing = (
+        "SELECT count(*) FROM crawl.missing_items m WHERE NOT EXISTS (SELECT FROM crawl.quarantine q"
+        " WHERE (q.stream, q.entity_id) = (m.stream, m.entity_id) AND q.item_id IS NOT NULL)"
+    )
+    assert harvester.query(missing) == [(0,)]
     assert harvester.query("SELECT count(*) FROM crawl.seen_items") == [(0,)]
     assert_kinds(harvester, sandbox)
 
