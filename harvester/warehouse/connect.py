@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from harvester.warehouse.connection import Connection
 
 OLDEST_SERVER = 15
+_ATTEMPTS = 3
+"""Connections to try where the server cuts them before they are prepared."""
 APPLICATION_NAME = "scratch-harvester"
 CONNECT_TIMEOUT = 10  # seconds; libpq waits for ever by default
 
@@ -98,16 +100,26 @@ def open_connection(url: str, *, autocommit: bool = False, **options: Any) -> Co
     settled: dict[str, Any] = {"application_name": APPLICATION_NAME, "connect_timeout": CONNECT_TIMEOUT}
     settled = {name: value for name, value in settled.items() if name not in given} | options
     settled["client_encoding"] = ENCODING
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            connection = _prepared(url, given, settled)
+        except psycopg.Error as error:
+            # One that was cut as soon as it was made says nothing of the next one.
+            if cause_of(error) is not Cause.CONNECTION or not left:
+                raise WarehouseError(refusal(error)) from None
+        else:
+            break
+    connection.autocommit = autocommit
+    return connection
+
+
+def _prepared(url: str, given: dict[str, Any], settled: dict[str, Any]) -> Connection:
     connection = _connected(url, given, settled)
     try:
         check_server_version(connection.info.server_version, _server(given))
         pid = _prepare(connection, _server(given))
         if pid != connection.info.backend_pid:
             _refuse_shared_sessions(connection, url, given, settled)
-        connection.autocommit = autocommit
-    except psycopg.Error as error:
-        connection.close()
-        raise WarehouseError(refusal(error)) from None
     except BaseException:
         connection.close()
         raise

@@ -240,3 +240,24 @@ def busy(connection):
     finally:
         over.set()
         thread.join()
+
+
+@pytest.mark.parametrize(("cuts", "holds"), [(2, True), (3, False)])
+def test_a_connection_that_is_cut_at_once_is_made_again(blank_database, monkeypatch, cuts, holds):
+    prepare, made = way._prepare, []
+
+    def cut(connection, server):
+        made.append(connection)
+        if len(made) <= cuts:
+            connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return prepare(connection, server)
+
+    monkeypatch.setattr(way, "_prepare", cut)
+    if holds:
+        with open_connection(blank_database) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+    else:
+        with pytest.raises(WarehouseError, match="the connection to the database broke"):
+            open_connection(blank_database)
+    assert len(made) == 3
+    assert all(connection.closed for connection in made)
