@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
 _HEALTH_ATTEMPTS = 2
+_WAITING = 4
+"""Visits that may be under way, those included that only wait for answers to others, as a multiple of `at_once`."""
 _TROUBLE_SECONDS = (5.0, 300.0)
 """The first and the longest wait for a site that reports trouble."""
 
@@ -133,7 +135,7 @@ class CrawlLoop:
         self._session.requests_by_purpose = shares.spent
         leaser = _Leaser(self._session, names, only, 2 * scope.at_once)
         while True:
-            while not limits.is_reached() and len(self._tasks) < limits.at_once(scope.at_once):
+            while not limits.is_reached() and len(self._tasks) < self._room(scope.at_once):
                 if not ready:
                     ready += await leaser.lease(shares)
                     if not ready:
@@ -149,6 +151,10 @@ class CrawlLoop:
                 break
         if ready:
             await self._session.call(leases.release, list(ready))
+
+    def _room(self, at_once: int) -> int:
+        """Return the number of visits to lead now: some that only wait for answers to others make room for these."""
+        return min(self._limits.at_once(_WAITING * at_once), at_once + self._visitor.waiting)
 
     async def _begin(self, scope: CrawlScope) -> tuple[list[str], list[int] | None]:
         """Return the streams to lease from and, for a single target, its id; what the scope names is made due."""

@@ -64,6 +64,7 @@ class Visitor:
         ready: Leases whose visits have not begun; a visit that must take place now takes its lease from there.
         decay: How replies decay with the age of their comment.
         postponed: Visits that failed and are tried again later.
+        waiting: Visits under way whose page waits for answers to others that show the right id.
     """
 
     def __init__(
@@ -81,8 +82,7 @@ class Visitor:
         self._under_way = 0
         self._taken: set[tuple[str, int]] = set()
         """Objects that were leased out of their turn, perhaps from under a lease that was just being made."""
-        self._waiting = 0
-        """Visits under way whose page waits for an answer that shows the right id."""
+        self.waiting = 0
         self._identifying = asyncio.Lock()
         self._lengths: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=_REMEMBERED_PAGES))
         """By stream, how many items its last pages had: a shorter one was not cut short by the source."""
@@ -269,9 +269,9 @@ class Visitor:
         Where no other visit is answered with an id within `WAIT_SECONDS`, the thing itself is asked for.
         """
         control, at = self._control, time.monotonic()
-        self._waiting += 1
+        self.waiting += 1
         try:
-            while self._waiting < self._under_way and time.monotonic() < at + WAIT_SECONDS:
+            while self.waiting < self._under_way and time.monotonic() < at + WAIT_SECONDS:
                 if control.has_identified_since(at) or control.mistakes():
                     break
                 await asyncio.sleep(_GLANCE_SECONDS)
@@ -280,7 +280,7 @@ class Visitor:
                     return False
                 return control.has_identified_since(at) or await self._shows_its_id(lease.visit)
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
 
     async def _shows_its_id(self, visit: Visit) -> bool:
         """Ask for the thing that a list belongs to, and return whether the answer shows its id; nothing is stored."""
