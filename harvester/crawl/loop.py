@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harvester.api.catalogue import DETAIL, STREAMS
 from harvester.api.rows import Visit, normalise
 from harvester.api.stream import Kind, Stream
+from harvester.config import MOST_AT_ONCE
 from harvester.crawl.archive import Part
 from harvester.crawl.deviations import DeviationReporter
 from harvester.crawl.fetch import Unusable
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
 _HEALTH_ATTEMPTS = 2
-_WAITING = 4
-"""Visits that may be under way, those included that only wait for answers to others, as a multiple of `at_once`."""
 _TROUBLE_SECONDS = (5.0, 300.0)
 """The first and the longest wait for a site that reports trouble."""
 
@@ -154,7 +153,7 @@ class CrawlLoop:
 
     def _room(self, at_once: int) -> int:
         """Return the number of visits to lead now: some that only wait for answers to others make room for these."""
-        return min(self._limits.at_once(_WAITING * at_once), at_once + self._visitor.waiting)
+        return min(self._limits.at_once(MOST_AT_ONCE), at_once + self._visitor.waiting)
 
     async def _begin(self, scope: CrawlScope) -> tuple[list[str], list[int] | None]:
         """Return the streams to lease from and, for a single target, its id; what the scope names is made due."""

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 def children(process: Any) -> list[int]:
     """The workers that a command started, but those that have ended and wait for it to notice."""
     found = []
-    for child in psutil.Process(process.pid).children():
-        with suppress(psutil.Error):
-            if "--parent-run" in child.cmdline():
-                found.append(child.pid)
+    with suppress(psutil.NoSuchProcess):  # one that ended while the list was made
+        for child in psutil.Process(process.pid).children():
+            with suppress(psutil.Error):
+                if "--parent-run" in child.cmdline():
+                    found.append(child.pid)
     return found
 
 
