@@ -407,7 +407,7 @@ class Harvester:
     database: str
     environment: dict[str, str] = field(default_factory=dict)
     first: Callable[[], None] | None = None
-    """What its processes call before the command."""
+    """A function that each of its processes calls before the command."""
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "harvester", *arguments]

@@ -103,12 +103,13 @@ class CommandGroup(TyperGroup):
         except (KeyboardInterrupt, Abort):
             code = ExitStatus.INTERRUPTED
         except Exception as error:
-            code = ExitStatus.INTERRUPTED if is_interrupt(error) else ExitStatus.FAILED
-            if code is ExitStatus.FAILED:
-                words = _refusal(error)
-                if words is None:
-                    raise
+            if is_interrupt(error):
+                code = ExitStatus.INTERRUPTED
+            elif (words := _refusal(error)) is not None:
                 output.complain(words)
+                code = ExitStatus.FAILED
+            else:
+                raise
         output.give_up()
         sys.exit(code if isinstance(code, int) else 0)
 

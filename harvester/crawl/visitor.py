@@ -75,15 +75,16 @@ class Visitor:
         self.ready: deque[Lease] = deque()
         self.decay: Decay = PRIOR_DECAY
         self.postponed = 0
+        self.waiting = 0
         self._session = session
         self._control = control
         self._deviations = deviations
         self._limits = limits
         self._under_way = 0
         self._taken: set[tuple[str, int]] = set()
-        """Objects that were leased out of their turn, perhaps from under a lease that was just being made."""
-        self.waiting = 0
+        """Objects that were leased out of their turn, perhaps while another lease of them was being made."""
         self._identifying = asyncio.Lock()
+        """Held while the thing that a list belongs to is asked for, as evidence for all visits that wait."""
         self._lengths: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=_REMEMBERED_PAGES))
         """By stream, how many items its last pages had: a shorter one was not cut short by the source."""
         self._proving: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()

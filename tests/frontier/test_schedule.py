@@ -646,3 +646,11 @@ def test_functions_of_rates_are_inlined(connection: Connection) -> None:
     assert "arrival_rate" not in plan
     assert "rate_class" not in plan
     assert "clock()" not in plan
+
+
+def test_a_lease_that_was_taken_is_not_held(connection: Connection, run: int) -> None:
+    """A visit out of turn takes an entry from under a lease of the same run."""
+    first, second = (frontier.lease_this(connection, run, STREAM.name, 1, owner=None, full=False) for _ in range(2))
+    assert [frontier.is_held(connection, one) for one in (first, second)] == [False, True]
+    frontier.release(connection, [second])
+    assert not frontier.is_held(connection, second)

@@ -42,7 +42,7 @@ class Units:
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Whether it was visited and, of a hit, read."""
+        """Whether each unit was visited and, if it is a hit, also read."""
         return (self.status == HIT) | (self.status == MISS)
 
 

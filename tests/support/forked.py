@@ -58,7 +58,7 @@ _LOADED = (
     "typer._click.decorators",
     "uvloop",
 )
-"""What commands import, but for what reads the settings of its process when it is imported."""
+"""The modules that commands import, without those that read the settings of their process when they are imported."""
 _AT_START = ("PYTHON", "LC_", "LANG")
 """Names of variables that Python reads when it starts begin so: with other values, a command is a fresh process."""
 

@@ -42,7 +42,7 @@ AROUND = {
     "birth": "SELECT {} FROM crawl.frontier w, (SELECT 'user' AS kind) v",
     "past_of_stream": "SELECT CASE 'news' {} END FROM crawl.frontier k, (SELECT 1.0 AS days) m",
 }
-"""What stands around those that are a part of others."""
+"""By name of a statement that is only a part of others, a statement in which it can be prepared."""
 
 
 def _read(file: Path) -> Mapping[str, str]:
