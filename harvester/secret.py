@@ -10,6 +10,7 @@ import hmac
 import os
 import secrets
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from harvester.errors import UsageError
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 NAME = "secret.key"
 _BYTES = 32
-_LARGEST = 1_000
+LARGEST = 1_000
+"""Bytes that the file of a key may have at most."""
 
 
 def secret_key(home: Path) -> bytes:
@@ -32,31 +34,49 @@ def secret_key(home: Path) -> bytes:
     """
     path = home / NAME
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            pass
-        else:
-            with os.fdopen(descriptor, "w", encoding="ascii") as new:
-                new.write(secrets.token_hex(_BYTES) + "\n")
+        with suppress(FileExistsError):
+            put_key(home, secrets.token_bytes(_BYTES))
         if home.stat().st_mode & stat.S_IWOTH:
             raise UsageError(f"{home} can be written by others, who could replace the key in it: chmod o-w it")
         file = open_regular(path)
         found = os.fstat(file.fileno())
-        text = read_bounded(file, _LARGEST)
+        text = read_bounded(file, LARGEST)
         if stat.S_IMODE(found.st_mode) & 0o077:
             raise UsageError(f"{path} can be read by others: chmod 600 it")
         if os.geteuid() not in (0, found.st_uid):
             raise UsageError(f"{path} belongs to somebody else, who knows the key: see HARVESTER_HOME")
-        key = bytes.fromhex(text.decode("ascii").strip())
     except OSError as error:
         raise UsageError(f"the secret key in {path} cannot be used: {error.strerror}") from None
-    except ValueError:
-        key = b""
-    if len(key) != _BYTES:
+    key = key_in(text)
+    if key is None:
         raise UsageError(f"{path} holds no key: {2 * _BYTES} hexadecimal digits")
     return key
+
+
+def key_in(text: bytes) -> bytes | None:
+    """Return the key that a file holds; None where it is none."""
+    try:
+        key = bytes.fromhex(text.decode("ascii").strip())
+    except ValueError:
+        return None
+    return key if len(key) == _BYTES else None
+
+
+def has_key(home: Path) -> bool:
+    """Return whether a home has a key, or anything in its place."""
+    return os.path.lexists(home / NAME)
+
+
+def put_key(home: Path, key: bytes) -> None:
+    """Write a key into a home that has none.
+
+    Raises:
+        OSError: it has one, or cannot be written.
+    """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(home / NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as new:
+        new.write(key.hex() + "\n")
 
 
 def keyed_hash(key: bytes, kind: str, value: object) -> str:

@@ -48,7 +48,12 @@ class Tree:
 
     def environment(self, database: str, **more: str) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("HARVESTER_")}
-        own = {"PYTHONPATH": str(self.path), "PYTHONDONTWRITEBYTECODE": "1", "HARVESTER_DATABASE_URL": database}
+        own = {
+            "PYTHONPATH": str(self.path),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HARVESTER_DATABASE_URL": database,
+            "HARVESTER_HOME": str(self.path),
+        }
         return clean | own | more
 
     def run(self, database: str, module: str, *arguments: str, **more: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -22,9 +21,10 @@ app = group("Start and stop the embedded server, and keep the schema.")
 def up(*, as_json: AsJson = False) -> None:
     """Start the embedded server, if it does not run, and leave it running."""
     from harvester.warehouse import embedded
+    from harvester.warehouse.connect import start_server
 
     home = _embedded(settings(), "started").home
-    embedded.up(home)
+    start_server(home)
     now = embedded.status(home)
     if as_json:
         output.print_json({"running": now.running, "pid": now.pid, "data": str(now.data), "url": now.url})
@@ -89,32 +89,15 @@ def source(
 )
 def psql(context: typer.Context) -> NoReturn:
     """Open psql on the database; all further arguments go to psql."""
-    import psycopg
-    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+    from harvester.warehouse.clients import connection_of, find_psql
+    from harvester.warehouse.connect import DATE_STYLE, TIME_ZONE, database_url
 
-    from harvester.warehouse import embedded
-    from harvester.warehouse.connect import DATE_STYLE, ENCODING, TIME_ZONE, database_url
-
-    given = conninfo_to_dict(database_url(settings())) | {"client_encoding": ENCODING}
-    # By the environment: arguments, and a password among them, would be seen by everybody in `ps`.
-    variables = {
-        each.keyword.decode(): each.envvar.decode() for each in psycopg.pq.Conninfo.get_defaults() if each.envvar
-    }
-    # As libpq has them, in UTF-8: the charset of the locale may lack what a path or a password holds.
-    environment = os.environb | {
-        variables[name].encode(): str(value).encode() for name, value in given.items() if name in variables
-    }
+    environment, conninfo = connection_of(database_url(settings()))
     environment |= {b"PGTZ": TIME_ZONE.encode(), b"PGDATESTYLE": DATE_STYLE.encode()}
-    others = {name: str(value) for name, value in given.items() if name not in variables}
-    try:
-        program = str(embedded.binary("psql"))
-    except WarehouseError:
-        program = shutil.which("psql") or ""
-    if not program:
-        raise WarehouseError("there is no psql on this machine: install a PostgreSQL client")
+    program = find_psql()
     arguments: list[str | bytes] = ["psql", *context.args]
-    if others:
-        arguments[1:1] = ["-d", make_conninfo("", **others).encode()]
+    if conninfo:
+        arguments[1:1] = ["-d", conninfo.encode()]
     os.execve(program, arguments, environment)  # noqa: S606  (no shell: arguments as they are)
 
 
@@ -124,13 +107,17 @@ def migrate(
     *,
     down: Annotated[bool, typer.Option("--down", help="Go back to REVISION, `base` = remove all tables.")] = False,
 ) -> None:
-    """Bring the schema to the version that this harvester knows."""
+    """Bring the schema to the version that this harvester knows; of a new warehouse, make the secret key too."""
+    from harvester.secret import secret_key
     from harvester.warehouse import schema
     from harvester.warehouse.connect import database_url, open_connection
 
     if down and revision == "head":
         raise UsageError("--down needs the revision to go back to")
     target = database_url(settings())
+    with open_connection(target) as connection:
+        if schema.revision(connection) is None and not down:
+            secret_key(settings().home)
     (schema.downgrade if down else schema.migrate)(target, revision)
     with open_connection(target) as connection:
         typer.echo(f"schema at {schema.revision(connection) or 'base'}")

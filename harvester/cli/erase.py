@@ -56,7 +56,7 @@ def user(
         erasure = erase(connection, home, name, user=user_id, dry_run=dry_run)
         if not as_json:
             _show(erasure, "would go" if dry_run else "is gone")
-        rewritten = [] if no_rewrite or dry_run else _rewrite(connection, erasure.touched)
+        rewritten = [] if no_rewrite or dry_run else rewrite_tables(connection, erasure.touched)
     if as_json:
         output.print_json(erasure.as_json() | {"known": erasure.known, "rewritten": rewritten, "dry_run": dry_run})
 
@@ -108,7 +108,27 @@ def revoke(
     typer.echo(f"the rule is gone, with {hashes:,} hashes; `harvester seed users` puts the person in scope again")
 
 
-def _rewrite(connection: Any, tables: list[str]) -> list[str]:
+@app.command(epilog=example("harvester erase repeat"))
+def repeat(as_json: AsJson = False) -> None:
+    """Repeat the erasures that stand in erased.txt and not in the warehouse: after it was restored by other means.
+
+    `harvester backup restore` does it by itself.
+    """
+    from harvester.erasure.erase import repeat as run
+    from harvester.warehouse.connect import connect
+    from harvester.warehouse.schema import check_schema
+
+    with connect(settings(), autocommit=True) as connection:
+        check_schema(connection)
+        erasure = run(connection, settings().home)
+        if not as_json:
+            _show(erasure, "is gone")
+        rewritten = rewrite_tables(connection, erasure.touched)
+    if as_json:
+        output.print_json(erasure.as_json() | {"rewritten": rewritten})
+
+
+def rewrite_tables(connection: Any, tables: list[str]) -> list[str]:
     """Rewrite the tables of an erasure, and say which are left and what to do about them."""
     from harvester.warehouse.maintenance import rewrite
 

@@ -1,4 +1,4 @@
-"""Commands that operate a warehouse: database, request rate, schedule, metrics, replay, network and erasure."""
+"""Commands that operate a warehouse: database, backups, rate, schedule, metrics, replay, network and erasure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harvester.cli import db, erase, network, output
+from harvester.cli import backup, db, erase, network, output
 from harvester.cli.base import Address, AllowHost, AsJson, example, settings
 from harvester.cli.output import printable
 
@@ -15,6 +15,7 @@ PANEL = "Operate"
 
 app = typer.Typer()
 app.add_typer(db.app, name="db", rich_help_panel=PANEL)
+app.add_typer(backup.app, name="backup", rich_help_panel=PANEL)
 
 
 @app.command(rich_help_panel=PANEL, epilog=example("harvester rate 2"))

@@ -18,6 +18,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,6 +31,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.api.names import fold, is_distinctive, replaced, spellings
 from harvester.api.stream import Kind
 from harvester.errors import UsageError, WarehouseError
+from harvester.secret import NAME as KEY_FILE
 from harvester.secret import keyed_hash, secret_key
 from harvester.untrusted import open_regular
 from harvester.warehouse.annotations import NAME, PROJECT, STUDIO, USER
@@ -37,7 +39,17 @@ from harvester.warehouse.maintenance import forget_statistics
 from harvester.warehouse.schema import keep_crawls_out
 from harvester.warehouse.sql_parts import materialised
 from harvester.warehouse.statements import statements
-from harvester.warehouse.tables import COMMENTS, FIGURES, KEY_COLUMNS, MENTIONED, OWNED, TRACKED, WRITTEN, metadata
+from harvester.warehouse.tables import (
+    COMMENTS,
+    FIGURES,
+    KEY_COLUMNS,
+    MADE,
+    MENTIONED,
+    OWNED,
+    TRACKED,
+    WRITTEN,
+    metadata,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,6 +66,7 @@ _SQL = statements(__package__, "erase")
 
 _OTHER = "other name"
 """The kind of a name of somebody else that could be read as a plural or an ornament of an erased one."""
+_KINDS = (USER, NAME, PROJECT, STUDIO)
 _FILE = "erased.txt"
 _THIS_KEY = "key"
 """Kind of the hash by which a key is recognised as the one that made the others."""
@@ -381,12 +394,23 @@ def load_rule(connection: Connection, home: Path | None) -> Rule:
     if not (hashes or remembered):
         return Rule(b"", ())
     key = b"" if home is None else secret_key(home)
-    if hashes and keyed_hash(key, _THIS_KEY, "") not in hashes:
+    check_key(connection, key)
+    return Rule(key, hashes | remembered)
+
+
+def check_key(connection: Connection, key: bytes) -> None:
+    """Refuse another key than the one by which the warehouse leaves people out.
+
+    Raises:
+        WarehouseError: somebody was erased with another key.
+    """
+    own = keyed_hash(key, _THIS_KEY, "")
+    row = connection.execute("SELECT bool_or(hash = %s) FROM crawl.erasures", [own]).fetchone()
+    if row and row[0] is False:
         raise WarehouseError(
             "this warehouse leaves people out by another secret key than the one here: copy secret.key from the"
             " machine on which `harvester erase` ran into HARVESTER_HOME"
         )
-    return Rule(key, hashes | remembered)
 
 
 def _remembered(home: Path | None) -> list[set[str]]:
@@ -400,15 +424,53 @@ def _remembered(home: Path | None) -> list[set[str]]:
     if home is None:
         return []
     try:
-        with open_regular(home / _FILE) as file:
-            written = file.read().decode("ascii")
-    except (FileNotFoundError, NotADirectoryError):  # nor could it be written where there is no folder
-        return []
-    except OSError as error:
-        raise UsageError(f"{home / _FILE}, by which people are left out, cannot be read: {error.strerror}") from None
+        return _groups_in(read_remembered(home))
     except UnicodeDecodeError:
         raise UsageError(f"{home / _FILE}, by which people are left out, holds no hashes") from None
-    return [set(part.split()) for part in written.split("\n\n") if part.strip()]
+
+
+def read_remembered(home: Path) -> bytes:
+    """Return what stands beside the key about the erased; empty where nobody was erased.
+
+    Raises:
+        UsageError: it is there and cannot be read.
+    """
+    try:
+        with open_regular(home / _FILE) as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):  # nor could it be written where there is no folder
+        return b""
+    except OSError as error:
+        raise UsageError(f"{home / _FILE}, by which people are left out, cannot be read: {error.strerror}") from None
+
+
+def add_remembered(home: Path, written: bytes) -> None:
+    """Add the erasures of another `erased.txt` of the same key to those beside the key.
+
+    Raises:
+        UsageError: either file holds no hashes, or those of another key.
+    """
+    key = secret_key(home)
+    here = _remembered(home)
+    try:
+        others = _groups_in(written)
+    except UnicodeDecodeError:
+        raise UsageError(f"the backup's {_FILE}, by which people are left out, holds no hashes") from None
+    _check_own(key, here + others)
+    new = [erasure for erasure in others if not any(erasure <= known for known in here)]
+    if new:
+        _replace_remembered(home, here + new)
+
+
+def _groups_in(written: bytes) -> list[set[str]]:
+    return [set(part.split()) for part in written.decode("ascii").split("\n\n") if part.strip()]
+
+
+def _check_own(key: bytes, erasures: Iterable[set[str]]) -> None:
+    """Refuse hashes of another key, which would recognise nobody."""
+    own = keyed_hash(key, _THIS_KEY, "")
+    if any(own not in erasure for erasure in erasures):
+        raise UsageError(f"{_FILE} was written with another {KEY_FILE} than the one beside it: copy both from one home")
 
 
 def _remember(home: Path, hashes: Iterable[str]) -> None:
@@ -483,11 +545,54 @@ def erase(
         hashes = _remove(connection, home, name, erasure)
         erasure.refreshed = _figures(connection)
         if not dry_run:
-            for name_of_view in erasure.refreshed:
-                connection.execute("SELECT crawl.refresh_figures(%s)", [name_of_view.removeprefix("analytics.")])
-            forget_statistics(connection, erasure.touched)
+            _forget_figures(connection, erasure)
             _remember(home, hashes)
     return erasure
+
+
+def repeat(connection: Connection, home: Path) -> Erasure:
+    """Repeat the erasures that are remembered beside the key and not in the warehouse, in one transaction.
+
+    Such a warehouse was made anew, or restored from a backup that is older than the erasure. A person is found by the
+    hash of the id or, where none has it, of the name; a text is searched for whatever the rules recognise.
+
+    Raises:
+        WarehouseError: a crawl is at work, or the warehouse leaves people out by another key.
+        UsageError: what is remembered is of another key.
+    """
+    erasure = Erasure([])
+    with connection.transaction():
+        keep_crawls_out(connection)
+        load_rule(connection, home)
+        known = {each for (each,) in connection.execute("SELECT hash FROM crawl.erasures").fetchall()}
+        remembered = _remembered(home)
+        pending = [group for group in remembered if not group <= known]
+        if not pending:
+            return erasure
+        key = secret_key(home)
+        _check_own(key, pending)
+        found = _hashed(connection, key, set().union(*pending))
+        people = [_recognised(connection, group, found) for group in pending]
+        united: dict[str, list[Any]] = {kind: sorted({*chain(*(one[kind] for one in people))}) for kind in _KINDS}
+        erasure.users, erasure.known = united[USER], bool(united[USER] or united[PROJECT])
+        kinds = [_hashes(connection, key, one) for one in people]
+        rule = Rule(key, set().union(*pending, *kinds))
+        _Work(connection, erasure, united, rule, is_whole=True).run()
+        for number, (group, kind_of) in enumerate(zip(pending, kinds, strict=True)):
+            rows = [(each, kind_of.get(each, "unknown"), number) for each in sorted(group | kind_of.keys())]
+            connection.cursor().executemany(_SQL["insert_repeated"], rows)
+        erasure.refreshed = _figures(connection)
+        _forget_figures(connection, erasure)
+        larger = [group | kind_of.keys() for group, kind_of in zip(pending, kinds, strict=True)]
+        _replace_remembered(home, [group for group in remembered if group <= known] + larger)
+    return erasure
+
+
+def _forget_figures(connection: Connection, erasure: Erasure) -> None:
+    """Take the person out of what was computed from the tables."""
+    for view in erasure.refreshed:
+        connection.execute("SELECT crawl.refresh_figures(%s)", [view.removeprefix("analytics.")])
+    forget_statistics(connection, erasure.touched)
 
 
 def _figures(connection: Connection) -> list[str]:
@@ -582,12 +687,21 @@ def _values(connection: Connection, query: str, **values: Any) -> list[Any]:
 def _remove(connection: Connection, home: Path, name: str | None, erasure: Erasure) -> list[str]:
     load_rule(connection, home)
     key = secret_key(home)
-    users = erasure.users
-    told = partial(_values, connection, users=users)
     # A name belongs to the user who has it now, not to those who had it before.
-    names = told(_SQL["names_of_users"])
-    names = sorted({*names, *([] if name is None else [name.lower()])})
-    known: dict[str, list[Any]] = {
+    names = _values(connection, _SQL["names_of_users"], users=erasure.users)
+    known = _theirs(connection, erasure.users, sorted({*names, *([] if name is None else [name.lower()])}))
+    hashes = _hashes(connection, key, known)
+    _Work(connection, erasure, known, Rule(key, hashes)).run()
+    connection.cursor().executemany(
+        "INSERT INTO crawl.erasures (hash, kind) VALUES (%s, %s) ON CONFLICT DO NOTHING", sorted(hashes.items())
+    )
+    return sorted(hashes)
+
+
+def _theirs(connection: Connection, users: list[int], names: list[str]) -> dict[str, list[Any]]:
+    """Return ids and names of a person by kind, with those of what is theirs."""
+    told = partial(_values, connection, users=users)
+    return {
         USER: users,
         NAME: names,
         PROJECT: told(
@@ -602,11 +716,18 @@ def _remove(connection: Connection, home: Path, name: str | None, erasure: Erasu
         ),
         STUDIO: told("SELECT id FROM scratch.studios WHERE host_id = ANY(%(users)s)"),
     }
+
+
+def _hashes(connection: Connection, key: bytes, known: dict[str, list[Any]]) -> dict[str, str]:
+    """Return the hashes that recognise a person later, each with its kind."""
+    users, names = known[USER], known[NAME]
     read = set(map(fold, names)) - {""}
     read -= set(
-        told(
+        _values(
+            connection,
             "SELECT lower(username) FROM scratch.users WHERE lower(username) = ANY(%(read)s)"
             " AND NOT id = ANY(%(users)s)",
+            users=users,
             read=sorted(read),
         )
     )
@@ -614,17 +735,56 @@ def _remove(connection: Connection, home: Path, name: str | None, erasure: Erasu
     kept = known | {NAME: sorted({*names, *read}), _OTHER: _alike(connection, users, read)}
     for kind, values in kept.items():
         hashes |= {keyed_hash(key, kind, value): kind for value in values}
-    work = _Work(connection, erasure, known, Rule(key, hashes))
-    work.comments()
-    work.history()
-    work.rows()
-    work.titles()
-    work.frontier()
-    work.texts()
-    connection.cursor().executemany(
-        "INSERT INTO crawl.erasures (hash, kind) VALUES (%s, %s) ON CONFLICT DO NOTHING", sorted(hashes.items())
-    )
-    return sorted(hashes)
+    return hashes
+
+
+def _hashed(connection: Connection, key: bytes, wanted: set[str]) -> dict[str, dict[str, Any]]:
+    """Return the ids and names in the warehouse whose hashes are wanted, by kind and hash."""
+    found: dict[str, dict[str, Any]] = {kind: {} for kind in _KINDS}
+    for kind, columns in _columns_by_kind().items():
+        for table, column in columns:
+            value = sql.SQL("lower({})" if kind == NAME else "{}").format(sql.Identifier(column))
+            query = sql.SQL("SELECT DISTINCT {value} FROM {table} WHERE {column} IS NOT NULL").format(
+                value=value, table=sql.Identifier(*table.split(".")), column=sql.Identifier(column)
+            )
+            for (each,) in _rows(connection, query):
+                hashed = keyed_hash(key, kind, each)
+                if hashed in wanted:
+                    found[kind][hashed] = each
+    return found
+
+
+def _columns_by_kind() -> dict[str, list[tuple[str, str]]]:
+    """Return the columns that hold ids or names of each kind: (table, column)."""
+    columns: dict[str, set[tuple[str, str]]] = {kind: set() for kind in _KINDS}
+    for tables in (OWNED, MENTIONED, MADE):
+        for table, named in tables.items():
+            for column, kind in named.items():
+                columns[kind].add((WRITTEN[table].fullname, column))
+    columns[STUDIO].add(("scratch.studios", "id"))
+    columns[NAME] |= {("history.user_revisions", "username"), ("crawl.queries", "query")}
+    for column in ("entity_id", "owner_id"):
+        for kind in (USER, PROJECT, STUDIO):
+            columns[kind].add(("crawl.frontier", column))
+    for kind in (USER, PROJECT, STUDIO):
+        columns[kind] |= {("crawl.seeds", "entity_id"), ("crawl.draws", "entity_id")}
+    return {kind: sorted(places) for kind, places in columns.items()}
+
+
+def _recognised(connection: Connection, group: set[str], found: dict[str, dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return ids and names of the person whom the hashes of an erasure recognise, by kind."""
+    theirs = {kind: sorted(values[each] for each in values.keys() & group) for kind, values in found.items()}
+    # A name may have been another's when the backup was made: who has the id, has the names that are theirs here.
+    if theirs[USER]:
+        theirs[NAME] = _values(connection, _SQL["names_of_users"], users=theirs[USER])
+    else:
+        theirs[USER] = _values(
+            connection,
+            "SELECT id FROM scratch.users WHERE lower(username) = ANY(%(names)s) ORDER BY 1",
+            names=theirs[NAME],
+        )
+    known = _theirs(connection, theirs[USER], theirs[NAME])
+    return {kind: sorted({*values, *theirs[kind]}) for kind, values in known.items()}
 
 
 def _alike(connection: Connection, users: list[int], names: Iterable[str]) -> list[str]:
@@ -650,6 +810,17 @@ class _Work:
     erasure: Erasure
     known: dict[str, list[Any]]
     rule: Rule
+    is_whole: bool = False
+    """Search every text, not only those that hold a name or an id of the `known` ones."""
+
+    def run(self) -> None:
+        """Remove the person, step by step."""
+        self.comments()
+        self.history()
+        self.rows()
+        self.titles()
+        self.frontier()
+        self.texts()
 
     def comments(self) -> None:
         """Delete the comments on the person's pages, and theirs elsewhere; empty those that others replied to."""
@@ -819,7 +990,7 @@ class _Work:
             ("crawl.drift", "example", "UPDATE crawl.drift SET example = ''"),
         ):
             self._lock(table)
-            rows = self._rows(f"SELECT ctid::text, {columns} FROM {table}")
+            rows = _rows(self.connection, f"SELECT ctid::text, {columns} FROM {table}")
             theirs = [[place] for place, *texts in rows if any(map(self.rule.is_named_in, texts))]
             self.connection.cursor().executemany(f"{change} WHERE ctid = %s::tid", theirs)
             counter = self.erasure.deleted if change.startswith("DELETE") else self.erasure.emptied
@@ -834,12 +1005,16 @@ class _Work:
 
     def _redact(self, table: Table, columns: list[str]) -> None:
         self._lock(table.fullname)
-        found = sql.SQL(" OR ").join(
-            sql.SQL(
-                'lower({text} COLLATE "C") LIKE ANY(%(names)s) OR {text} ~ %(hiding)s'
-                " OR octet_length({text}) > char_length({text})"
-            ).format(text=sql.SQL("{}::text").format(sql.Identifier(column)))
-            for column in columns
+        found = (
+            sql.SQL("true")
+            if self.is_whole
+            else sql.SQL(" OR ").join(
+                sql.SQL(
+                    'lower({text} COLLATE "C") LIKE ANY(%(names)s) OR {text} ~ %(hiding)s'
+                    " OR octet_length({text}) > char_length({text})"
+                ).format(text=sql.SQL("{}::text").format(sql.Identifier(column)))
+                for column in columns
+            )
         )
         place = sql.Identifier(table.schema or "", table.name)
         # As much as may hold a name or an id: which does is told by the rule, as for what is stored later.
@@ -858,7 +1033,7 @@ class _Work:
         )
         changed = 0
         with self.connection.cursor() as cursor:
-            for where, *texts in self._rows(query, {"names": asked, "hiding": _HIDING}):
+            for where, *texts in _rows(self.connection, query, {"names": asked, "hiding": _HIDING}):
                 kept = [
                     self._kept_json(text)
                     if isinstance(table.c[column].type, JSONB)
@@ -878,12 +1053,6 @@ class _Work:
         kept = self.rule.said(value)
         return text if kept == value else _json.encode(kept).decode()
 
-    def _rows(self, query: Any, values: Any = None) -> Iterator[Any]:
-        """Yield the rows of a query, read in parts: a table may be larger than the memory."""
-        with self.connection.cursor("erasure") as cursor:
-            cursor.itersize = 1000
-            yield from cursor.execute(query, values)
-
     def _lock(self, table: str) -> None:
         """Keep other writers out, who would move rows to another place."""
         self.connection.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
@@ -900,6 +1069,13 @@ class _Work:
     def _count(counter: Counter[str], table: str, rows: int) -> None:
         if rows:
             counter[table] += rows
+
+
+def _rows(connection: Connection, query: Any, values: Any = None) -> Iterator[Any]:
+    """Yield the rows of a query, read in parts: a table may be larger than the memory."""
+    with connection.cursor("erasure") as cursor:
+        cursor.itersize = 1000
+        yield from cursor.execute(query, values)
 
 
 def _streams(*kinds: Kind) -> list[str]:

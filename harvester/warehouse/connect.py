@@ -15,10 +15,13 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from harvester.errors import WarehouseError
+from harvester.secret import secret_key
 from harvester.warehouse import clock, embedded
 from harvester.warehouse.sqlstates import Cause, cause_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harvester.config import Settings
     from harvester.warehouse.connection import Connection
 
@@ -66,10 +69,20 @@ def database_url(settings: Settings, *, start: bool = True) -> str:
     """
     if settings.database_url is not None:
         return libpq_url(settings.database_url.get_secret_value())
-    url = embedded.up(settings.home) if start else embedded.url(settings.home)
+    url = start_server(settings.home) if start else embedded.url(settings.home)
     if url is None:
         raise WarehouseError(_EMBEDDED_DOWN)
     return url
+
+
+def start_server(home: Path) -> str:
+    """Start the embedded server unless it runs, and return its URL; the first command of a home makes the secret key.
+
+    Later ones make none: that one was lost is told where it is needed.
+    """
+    if not embedded.status(home).data.exists():
+        secret_key(home)
+    return embedded.up(home)
 
 
 def libpq_url(url: str) -> str:

@@ -418,7 +418,7 @@ class _Server:
         try:
             with self.log.open("rb") as log:
                 log.seek(told)
-                return _complaint(log.read().decode(errors="replace"))
+                return complaint(log.read().decode(errors="replace"))
         except FileNotFoundError:
             return "it wrote no log"
 
@@ -441,7 +441,7 @@ class _Server:
             **as_account,
         )
         if finished.returncode != 0:
-            raise WarehouseError(f"{program} failed in {cwd}: {_complaint(finished.stderr or finished.stdout)}")
+            raise WarehouseError(f"{program} failed in {cwd}: {complaint(finished.stderr or finished.stdout)}")
 
 
 # The system around it
@@ -577,7 +577,7 @@ def _small(folder: str) -> bool:
     return there.f_blocks * there.f_frsize < 256 * 1024 * 1024
 
 
-def _complaint(text: str) -> str:
+def complaint(text: str) -> str:
     """Return the line of a PostgreSQL program's output that says what is wrong, without time and process number."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     causes = [line for line in lines if any(os.strerror(number) in line for number in _CAUSES)]

@@ -12,3 +12,5 @@ MAINTAINING = 0x5C7A7CE
 """One maintenance at a time."""
 REFRESHING = 0x5C7A7CC
 """One refresh of `analytics` at a time."""
+VERIFYING = 0x5C7A7CF
+"""One verification of a backup at a time."""

@@ -38,7 +38,9 @@ _NOT_RELEASED = (
     "the database was made by a harvester that was never released, and cannot be migrated: crawl into an empty one, or"
     " `harvester replay` your archive into it"
 )
-_AT_WORK = "crawls, or a refresh of analytics, are at work in this database: stop them first"
+_AT_WORK = (
+    "a crawl, a refresh of analytics or a backup is at work in this database: try again when it has ended, or stop it"
+)
 
 
 def script_folder() -> Path:

@@ -1317,7 +1317,7 @@ erasures = _table(
     "erasures",
     "People who are left out, with what is theirs, as keyed hashes: nothing here tells who they are.",
     _text("hash", "HMAC of the kind and the id, or the name, under the key of this installation.", primary_key=True),
-    _text("kind", "user, name, project, studio or comment.", nullable=False),
+    _text("kind", "user, name, project, studio, or unknown where it was repeated by its hash.", nullable=False),
     _time("erased_at", "When.", nullable=False, server_default=text("now()")),
 )
 sql_parts = _table(
@@ -1458,6 +1458,8 @@ OWNED = named_by(WRITTEN, Person.OWNER)
 """Columns by which a row is the person's, by what they name: such a row is not kept."""
 MENTIONED = named_by(WRITTEN, Person.MENTION)
 """Columns that name the person in somebody else's row: they are emptied."""
+MADE = named_by(WRITTEN, Person.AUTHOR)
+"""Columns that name who made what is in a row, which may stay, emptied of it."""
 CONTAINERS = containers(SCRATCH_TABLES)
 """The tables, and the columns that refer to them, of what has to be there for a row to be."""
 COMMENTS = ("project_comments", "studio_comments", "profile_comments")

@@ -344,7 +344,12 @@ def upgrade():
             nullable=False,
             comment="HMAC of the kind and the id, or the name, under the key of this installation.",
         ),
-        sa.Column("kind", sa.Text(), nullable=False, comment="user, name, project, studio or comment."),
+        sa.Column(
+            "kind",
+            sa.Text(),
+            nullable=False,
+            comment="user, name, project, studio, or unknown where it was repeated by its hash.",
+        ),
         sa.Column(
             "erased_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="When."
         ),

@@ -30,6 +30,9 @@ EXAMPLE = "Example: `"
 RUN_ELSEWHERE = {
     'psql "$(harvester db url)"': "tests/cli/test_db.py",
     "harvester erase revoke somebody": "tests/crawl/test_erasure.py",
+    "harvester backup create backups": "tests/backup/test_drill.py",
+    "harvester backup verify monday.tar": "tests/backup/test_drill.py",
+    "HARVESTER_HOME=/srv/scratch harvester backup restore monday.tar": "tests/backup/test_drill.py",
     "harvester db up": "tests/cli/test_db.py",
     "harvester db down": "tests/cli/test_db.py",
     "HARVESTER_DATABASE_URL=postgresql:///again harvester replay archive/*.warc.gz": "tests/crawl/test_replay.py",

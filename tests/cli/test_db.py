@@ -44,12 +44,17 @@ def db(tmp_path):
 def test_the_life_of_an_embedded_server(db, home):
     facts = json.loads(db("up", "--json", HARVESTER_HOME=home).stdout)
     assert facts["running"] is True
+    assert (home / "secret.key").stat().st_mode & 0o777 == 0o600
     assert facts["pid"] == embedded.status(home).pid
     assert db("url", HARVESTER_HOME=home).stdout.strip() == facts["url"]
     answer = db("psql", "-XAtc", "SELECT current_database(), current_setting('timezone')", HARVESTER_HOME=home)
     assert answer.stdout.strip() == "harvester|UTC"
     assert db("down", HARVESTER_HOME=home).stdout.strip() == "stopped"
     again = db("down", HARVESTER_HOME=home)
+    # A key that was lost is not replaced by another one unnoticed.
+    (home / "secret.key").unlink()
+    db("up", HARVESTER_HOME=home)
+    assert not (home / "secret.key").exists()
     assert (again.returncode, again.stdout.strip()) == (0, f"was not running in {home}/postgres")
 
 
@@ -76,10 +81,12 @@ def test_an_error_is_one_line(db, tmp_path):
 
 
 @pytest.mark.every_postgres
-def test_migrate_and_check(db, blank_database):
+def test_migrate_and_check(db, blank_database, tmp_path):
     before = db("check", HARVESTER_DATABASE_URL=blank_database)
     assert (before.returncode, "harvester db migrate" in before.stderr) == (1, True)
-    migrated = db("migrate", HARVESTER_DATABASE_URL=blank_database)
+    # A new warehouse gets its key now; one that is there already gets none, for its own may be elsewhere.
+    home = tmp_path / "home"
+    migrated = db("migrate", HARVESTER_DATABASE_URL=blank_database, HARVESTER_HOME=home)
     assert (migrated.returncode, migrated.stderr) == (0, "")
     after = db("check", "--json", HARVESTER_DATABASE_URL=blank_database)
     assert after.returncode == 0, after.stderr
@@ -89,6 +96,9 @@ def test_migrate_and_check(db, blank_database):
         assert connection.execute("SELECT version_num FROM crawl.alembic_version").fetchone() == (
             facts["schema_version"],
         )
+    (home / "secret.key").unlink()
+    db("migrate", HARVESTER_DATABASE_URL=blank_database, HARVESTER_HOME=home)
+    assert list(home.iterdir()) == []
 
 
 def test_downgrade_needs_a_revision(db):
@@ -102,7 +112,7 @@ def test_an_owner_who_may_not_create_roles_migrates(db, own_home):
     with psycopg.connect(admin_url, autocommit=True) as admin:
         admin.execute("CREATE ROLE plain LOGIN NOSUPERUSER NOCREATEROLE")
         admin.execute("CREATE DATABASE theirs OWNER plain")
-        migrated = db("migrate", HARVESTER_DATABASE_URL=owner_url)
+        migrated = db("migrate", HARVESTER_DATABASE_URL=owner_url, HARVESTER_HOME=own_home)
         assert (migrated.returncode, migrated.stderr) == (0, "")
         assert admin.execute("SELECT FROM pg_roles WHERE rolname LIKE 'harvester\\_%'").fetchall() == []
         refused = db("roles", HARVESTER_DATABASE_URL=owner_url)

@@ -18,3 +18,8 @@ WHERE stream = ANY(%s) AND EXISTS (
     SELECT FROM unnest(%s::text[]) n (number)
     WHERE strpos(certificate::text, number) > 0 OR strpos(state::text, number) > 0
 )
+
+-- name: insert_repeated
+-- Each erasure has a time of its own, by which its hashes belong together.
+INSERT INTO crawl.erasures (hash, kind, erased_at) VALUES (%s, %s, now() + %s * interval '1 microsecond')
+ON CONFLICT DO NOTHING

@@ -1,0 +1,276 @@
+"""The file of a backup: an uncompressed tar of the dump, the key, the rules of erasures and, last, what was counted.
+
+It is written under a temporary name, for its owner alone, and renamed when it is whole and on the disk. One that is
+read may be anybody's: only regular members of known names are taken, small ones up to a bound, and each has the size
+and the hash that the manifest states.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tarfile
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal, NamedTuple
+
+import msgspec
+
+from harvester import secret
+from harvester.errors import UsageError, WarehouseError
+from harvester.untrusted import open_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DUMP, RULES, MANIFEST = "warehouse.dump", "erased.txt", "backup.json"
+_BLOCK = 512
+_CHUNK = 1 << 20
+_BOUNDS = {DUMP: 1 << 50, secret.NAME: secret.LARGEST, RULES: 1 << 30, MANIFEST: 1 << 24}
+"""The bytes that each member may have at most."""
+_TEMPORARY = ".new"
+_OTHER = "no backup of this program"
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Words = Annotated[str, msgspec.Meta(max_length=1_000)]
+
+
+class Member(msgspec.Struct, frozen=True):
+    """Size and hash of a member, as the manifest states them."""
+
+    size: Count
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backup holds; `tables` are the rows of each table in the snapshot that was dumped."""
+
+    format: Literal["scratch-harvester backup 1"] = "scratch-harvester backup 1"
+    made_at: datetime
+    harvester: Words
+    schema: Words
+    """Revision of the schema."""
+    server: Count
+    """Major version of the server."""
+    pg_dump: Count
+    """Major version of the program that made the dump."""
+    source: Words | None
+    tables: Annotated[dict[Words, Count], msgspec.Meta(max_length=100_000)]
+    files: dict[Words, Member]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return sum(self.tables.values())
+
+
+# Writing
+
+
+class Writer:
+    """A backup that is being written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.files: dict[str, Member] = {}
+
+    def copy(self, name: str, source: BinaryIO) -> None:
+        """Add a member out of a stream of unknown length."""
+        start = self._file.tell()
+        self._file.seek(_BLOCK, os.SEEK_CUR)  # its header, once its size is known
+        digest, size = hashlib.sha256(), 0
+        while part := source.read(_CHUNK):
+            self._file.write(part)
+            digest.update(part)
+            size += len(part)
+        self._file.write(bytes(-size % _BLOCK))
+        end = self._file.tell()
+        self._file.seek(start)
+        self._file.write(_header(name, size))
+        self._file.seek(end)
+        self.files[name] = Member(size, digest.hexdigest())
+
+    def add(self, name: str, data: bytes) -> None:
+        """Add a small member."""
+        self._file.write(_header(name, len(data)) + data + bytes(-len(data) % _BLOCK))
+        self.files[name] = Member(len(data), hashlib.sha256(data).hexdigest())
+
+    def end(self, manifest: Manifest) -> None:
+        """Add the manifest, behind which nothing comes."""
+        self.add(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+        self._file.write(bytes(2 * _BLOCK))
+
+
+def _header(name: str, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, 0o600
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def path_of(target: Path, now: datetime | None = None) -> Path:
+    """Return the file to write: in a folder one that is named by the time.
+
+    Raises:
+        UsageError: it exists, or its folder does not.
+    """
+    if target.is_dir():
+        target /= f"scratch-harvester-{now or datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.tar"
+    if os.path.lexists(target):
+        raise UsageError(f"{target} exists: name another file, or a folder, in which the time names it")
+    if not target.parent.is_dir():
+        raise UsageError(f"{target.parent} is no folder: make it first")
+    return target
+
+
+@contextmanager
+def write(path: Path) -> Iterator[Writer]:
+    """Write a backup, which stands under its name once the block has ended without an error.
+
+    Raises:
+        WarehouseError: the disk does not take it, or another process is writing it.
+    """
+    temporary = path.with_name(f".{path.name}{_TEMPORARY}")
+    try:
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            if not _is_alone(file, temporary):
+                raise WarehouseError(f"another process is writing {path}")
+            try:
+                os.fchmod(descriptor, 0o600)  # what a killed one left may have another
+                file.truncate(0)
+                yield Writer(file)
+                file.flush()
+                os.fsync(descriptor)
+                temporary.rename(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise WarehouseError(f"the backup cannot be written to {path}: {error.strerror}") from None
+
+
+def _is_alone(file: BinaryIO, path: Path) -> bool:
+    """Lock an open file; False if another process holds it, or has renamed it meanwhile."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # some network file systems cannot
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# Reading
+
+
+class _Place(NamedTuple):
+    start: int
+    size: int
+
+
+class Reader:
+    """A backup whose members have the sizes and hashes of its manifest."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file, self._path = file, path
+        self._places = self._members()
+        self.manifest = self._manifest()
+        self.key = self._key()
+        self._check_members()
+
+    def rules(self) -> bytes:
+        """Return the rules of erasures; empty where nobody was erased."""
+        return self._read(RULES) if RULES in self._places else b""
+
+    def parts(self, name: str) -> Iterator[bytes]:
+        """Yield a member in parts."""
+        start, left = self._places[name]
+        self._file.seek(start)
+        while left:
+            part = self._take(min(left, _CHUNK))
+            if not part:
+                raise self._broken("it ends too early")
+            left -= len(part)
+            yield part
+
+    def _read(self, name: str) -> bytes:
+        return b"".join(self.parts(name))
+
+    def _take(self, size: int) -> bytes:
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            raise self._broken(error.strerror or "the disk fails") from None
+
+    def _broken(self, reason: str) -> WarehouseError:
+        return WarehouseError(f"{self._path} cannot be used: {reason}")
+
+    def _members(self) -> dict[str, _Place]:
+        length = os.fstat(self._file.fileno()).st_size
+        places: dict[str, _Place] = {}
+        while (header := self._take(_BLOCK)) != bytes(_BLOCK):
+            try:
+                info = tarfile.TarInfo.frombuf(header, "ascii", "strict")
+            except (tarfile.HeaderError, ValueError):
+                raise self._broken("it ends too early" if places else _OTHER) from None
+            bound = _BOUNDS.get(info.name)
+            if info.type != tarfile.REGTYPE or bound is None or info.name in places:
+                raise self._broken(_OTHER)
+            place = _Place(self._file.tell(), info.size)
+            if not 0 <= info.size <= bound:
+                raise self._broken(f"{info.name} is larger than {bound:,} bytes")
+            if place.start + place.size > length:
+                raise self._broken("it ends too early")
+            places[info.name] = place
+            self._file.seek(-info.size % _BLOCK + info.size, os.SEEK_CUR)
+        return places
+
+    def _manifest(self) -> Manifest:
+        if MANIFEST not in self._places:
+            raise self._broken("it is not whole" if self._places else _OTHER)
+        try:
+            return msgspec.json.decode(self._read(MANIFEST), type=Manifest)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            raise self._broken(f"its {MANIFEST} is none of this version") from None
+
+    def _key(self) -> bytes:
+        key = secret.key_in(self._read(secret.NAME)) if secret.NAME in self._places else None
+        if key is None:
+            raise self._broken(f"it holds no {secret.NAME}, without which the erased could come back")
+        return key
+
+    def _check_members(self) -> None:
+        held = self._places.keys() - {MANIFEST}
+        if DUMP not in held or held != self.manifest.files.keys():
+            raise self._broken(f"it does not hold what its {MANIFEST} lists")
+        for name in held:
+            digest = hashlib.sha256()
+            for part in self.parts(name):
+                digest.update(part)
+            if Member(self._places[name].size, digest.hexdigest()) != self.manifest.files[name]:
+                raise self._broken(f"{name} has changed since it was made")
+
+
+@contextmanager
+def read(path: Path) -> Iterator[Reader]:
+    """Open a backup, and check the size and the hash of each member.
+
+    Raises:
+        WarehouseError: it cannot be read, or is none.
+    """
+    try:
+        file = open_regular(path)
+    except OSError as error:
+        raise WarehouseError(f"{path} cannot be read: {error.strerror}") from None
+    with file:
+        yield Reader(file, path)

@@ -1,0 +1,263 @@
+"""Reading a backup back: into a temporary database, to see that it can be, or into an empty warehouse."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from harvester import secret
+from harvester.backup.create import count_rows
+from harvester.backup.file import DUMP, Manifest, Reader, read
+from harvester.erasure.erase import add_remembered, check_key, repeat
+from harvester.errors import UsageError, WarehouseError
+from harvester.warehouse import roles, schema
+from harvester.warehouse.clients import complaint, connection_of, find_program, url_of_database
+from harvester.warehouse.connect import database_url, open_connection
+from harvester.warehouse.locks import IN_USE, MIGRATING, VERIFYING
+from harvester.warehouse.tables import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from harvester.config import Settings
+    from harvester.erasure.erase import Erasure
+    from harvester.warehouse.connection import Connection
+
+_OWN_ROWS = ("crawl.sql_parts", "analytics.refreshes")
+"""Tables that a migration fills."""
+_TEMPORARY = "temporary: made by `harvester backup verify`, which drops it"
+"""The comment by which a database that a killed command left is told from anybody else's."""
+_OPTIONS = (
+    "--single-transaction",
+    "--no-owner",
+    "--no-privileges",
+    "--no-tablespaces",
+    "--no-publications",
+    "--no-subscriptions",
+    "--no-password",
+)
+"""Roles, their rights and tablespaces are the server's; the rights of our roles are granted afterwards."""
+
+
+class Checked(NamedTuple):
+    """A backup that was read back."""
+
+    manifest: Manifest
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the facts for `--json`."""
+        one = self.manifest
+        return {
+            "made_at": one.made_at,
+            "harvester": one.harvester,
+            "schema": one.schema,
+            "source": one.source,
+            "tables": one.tables,
+        }
+
+
+class Restored(NamedTuple):
+    """A backup that was restored, and the erasures that were repeated after it."""
+
+    manifest: Manifest
+    erasure: Erasure
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the facts for `--json`."""
+        return Checked(self.manifest).as_json() | {"erased_again": self.erasure.as_json()}
+
+
+def verify(settings: Settings, path: Path, on_progress: Callable[[str], None] = lambda _: None) -> Checked:
+    """Restore a backup into a temporary database of the server, and compare the rows of each table.
+
+    Raises:
+        WarehouseError: it cannot be read, is not whole, or gives other rows; or the server refuses a database.
+    """
+    with read(path) as backup:
+        on_progress("the file is whole; reading it back into a temporary database")
+        url = database_url(settings)
+        with _temporary_database(url) as temporary:
+            _restore(backup, settings, temporary)
+            with closing(open_connection(temporary)) as connection:
+                _compare(connection, backup.manifest)
+                check_key(connection, backup.key)
+        return Checked(backup.manifest)
+
+
+def restore(settings: Settings, path: Path, on_progress: Callable[[str], None] = lambda _: None) -> Restored:
+    """Restore a backup into a home without another key and a warehouse without rows.
+
+    Erasures that the home's `erased.txt` has and the backup does not are repeated.
+
+    Raises:
+        UsageError: the home has another key.
+        WarehouseError: the warehouse has rows, or the backup cannot be read or restored.
+    """
+    with read(path) as backup, _key_of(settings.home, backup):
+        if backup.manifest.schema not in schema.revisions():
+            raise WarehouseError(
+                f"{path} was made by harvester {backup.manifest.harvester}, whose schema is not known here: restore it"
+                " with that version or a later one"
+            )
+        on_progress("the file is whole; restoring it")
+        url = database_url(settings)
+        with closing(open_connection(url, autocommit=True)) as connection:
+            _make_room(connection, url, settings)
+            for lock in (MIGRATING, IN_USE):
+                connection.execute("SELECT pg_advisory_lock(%s)", [lock])
+            if schema.revision(connection) is not None:
+                raise WarehouseError("another command has migrated the database meanwhile: try again")
+            add_remembered(settings.home, backup.rules())
+            _restore(backup, settings, url)
+            on_progress("comparing the rows of each table")
+            _compare(connection, backup.manifest)
+            roles.grant_rights(connection)
+            erasure = repeat(connection, settings.home)
+    return Restored(backup.manifest, erasure)
+
+
+@contextmanager
+def _key_of(home: Path, backup: Reader) -> Iterator[None]:
+    """Give a home the key of a backup; take it away again if the restore fails.
+
+    Raises:
+        UsageError: it has another one.
+    """
+    if secret.has_key(home):
+        if secret.secret_key(home) != backup.key:
+            raise UsageError(
+                f"{home} has another {secret.NAME} than the backup, and a home has one: restore into a new home,"
+                f" HARVESTER_HOME=/another/folder, or move {home / secret.NAME} away if nothing was made with it"
+            )
+        yield
+        return
+    try:
+        secret.put_key(home, backup.key)
+    except OSError as error:
+        raise UsageError(f"{secret.NAME} cannot be written into {home}: {error.strerror}") from None
+    try:
+        yield
+    except BaseException:
+        (home / secret.NAME).unlink(missing_ok=True)
+        raise
+
+
+def _make_room(connection: Connection, url: str, settings: Settings) -> None:
+    """Take away a schema without rows.
+
+    Raises:
+        WarehouseError: a table has rows.
+    """
+    is_migrated = schema.revision(connection) is not None
+    for table in metadata.sorted_tables if is_migrated else ():
+        if table.fullname in _OWN_ROWS:
+            continue
+        query = sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(table.schema or "", table.name))
+        found = connection.execute(query).fetchone()
+        if found and found[0]:
+            other = (
+                "another home, HARVESTER_HOME=/another/folder"
+                if settings.database_url is None
+                else "an empty database, HARVESTER_DATABASE_URL"
+            )
+            raise WarehouseError(f"the warehouse has rows already, as in {table.fullname}: restore into {other}")
+    if is_migrated:
+        schema.downgrade(url, "base")
+    # What a downgrade leaves.
+    connection.execute(f"DROP TABLE IF EXISTS {schema.VERSION_SCHEMA}.{schema.VERSION_TABLE}")
+    connection.execute(f"DROP SCHEMA IF EXISTS {schema.VERSION_SCHEMA}")
+
+
+@contextmanager
+def _temporary_database(url: str) -> Iterator[str]:
+    """Make a database beside that of a URL, yield its URL, and drop it.
+
+    Raises:
+        WarehouseError: the role may not, or another verification is under way.
+    """
+    name = f"{str(conninfo_to_dict(url).get('dbname', ''))[:40]}_verify"
+    with closing(open_connection(url, autocommit=True)) as connection:
+        alone = connection.execute("SELECT pg_try_advisory_lock(%s)", [VERIFYING]).fetchone()
+        if not (alone and alone[0]):
+            raise WarehouseError("another backup is being verified on this server: try again when that is done")
+        _drop_left(connection, name)
+        try:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name))
+            )
+        except psycopg.errors.InsufficientPrivilege:
+            raise WarehouseError(
+                "this role may not create databases, and a backup is verified in one: use a role with CREATEDB, or"
+                " unset HARVESTER_DATABASE_URL, and the embedded server does it"
+            ) from None
+        try:
+            comment = sql.SQL("COMMENT ON DATABASE {} IS {}")
+            connection.execute(comment.format(sql.Identifier(name), sql.Literal(_TEMPORARY)))
+            yield url_of_database(url, name)
+        finally:
+            with suppress(psycopg.OperationalError):  # with the server gone, the next verification drops it
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _drop_left(connection: Connection, name: str) -> None:
+    """Drop the database that a killed verification left."""
+    row = connection.execute(
+        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]
+    ).fetchone()
+    if row is None:
+        return
+    if row[0] != _TEMPORARY:
+        raise WarehouseError(f"there is a database {name} already, which is not ours: rename it")
+    connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _restore(backup: Reader, settings: Settings, url: str) -> None:
+    with closing(open_connection(url)) as connection:
+        server = connection.info.server_version // 10_000
+    is_embedded = settings.database_url is None
+    program = find_program("pg_restore", server, is_embedded=is_embedded, archive=backup.manifest.pg_dump)
+    environment, conninfo = connection_of(url)
+    with tempfile.TemporaryFile() as said:
+        with subprocess.Popen(
+            [program.path, *_OPTIONS, "-d", conninfo],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+        ) as process:
+            assert process.stdin is not None
+            try:
+                with suppress(BrokenPipeError), process.stdin as into:
+                    for part in backup.parts(DUMP):
+                        into.write(part)
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            said.seek(0)
+            raise WarehouseError(
+                f"the dump cannot be restored, {complaint(program.path, said.read().decode(errors='replace'))}"
+            )
+
+
+def _compare(connection: Connection, manifest: Manifest) -> None:
+    """Compare the rows of each table with those that were counted when the backup was made.
+
+    Raises:
+        WarehouseError: they differ.
+    """
+    found = count_rows(connection)
+    differ = [name for name in sorted({*found, *manifest.tables}) if found.get(name) != manifest.tables.get(name)]
+    if differ:
+        name = differ[0]
+        raise WarehouseError(
+            f"{len(differ):,} tables differ from what was backed up, as {name}: {found.get(name, 'missing')} rows,"
+            f" and {manifest.tables.get(name, 'none')} were counted"
+        )

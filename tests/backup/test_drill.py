@@ -1,0 +1,80 @@
+"""The drill: a backup is made while a crawl runs, the home is lost, and a new one goes on from the backup."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harvester.warehouse import embedded
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def new_home() -> Iterator[Path]:
+    """A home that a command is to make."""
+    folder = Path(tempfile.mkdtemp(prefix="harvester-test-"))
+    yield folder / "home"
+    embedded.down(folder / "home")
+    shutil.rmtree(folder)
+
+
+def test_a_lost_home_is_restored_and_crawled_on(
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    own_home: Path,
+    new_home: Path,
+    assert_truth: Callable[..., Counter[str]],
+) -> None:
+    sandbox = start_sandbox(users=20, seed=4)
+
+    def harvester_in(home: Path) -> Any:
+        harvester = make_harvester(sandbox, HARVESTER_HOME=str(home), HARVESTER_DATABASE_URL="")
+        harvester("db", "migrate")
+        harvester.database = embedded.url(home)
+        harvester.environment["HARVESTER_DATABASE_URL"] = ""
+        return harvester
+
+    first = harvester_in(own_home)
+    key = (own_home / "secret.key").read_text()
+    first.seed_all(sandbox)
+    crawl = first.start("crawl", "--json")
+    deadline = time.monotonic() + 60
+    while first.query("SELECT count(*) FROM scratch.project_comments") == [(0,)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    folder = own_home.parent / f"{own_home.name}-backups"
+    folder.mkdir()
+    try:
+        made = json.loads(first("backup", "create", str(folder), "--json").stdout)
+        crawl.communicate(timeout=120)
+        held = dict(first.query("SELECT 'all', count(*) FROM scratch.project_comments"))["all"]
+        assert 0 < made["tables"]["scratch.project_comments"] < held
+        file = Path(made["path"])
+        assert [file] == list(folder.iterdir())
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert "can be restored" in first("backup", "verify", str(file)).stdout
+        assert first.query("SELECT datname FROM pg_database WHERE datname LIKE '%verify'") == []
+        embedded.down(own_home)
+        shutil.rmtree(own_home)
+
+        again = make_harvester(sandbox, HARVESTER_HOME=str(new_home), HARVESTER_DATABASE_URL="")
+        again("backup", "restore", str(file))
+    finally:
+        shutil.rmtree(folder)
+        own_home.mkdir(exist_ok=True)
+    assert (new_home / "secret.key").read_text() == key
+    again = harvester_in(new_home)
+    restored = {table: again.query(f"SELECT count(*) FROM {table}")[0][0] for table in made["tables"]}
+    assert restored == made["tables"]
+    again.crawl()
+    assert_truth(again, sandbox)
