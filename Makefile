@@ -63,7 +63,8 @@ lint: $(TESTED) ## Check style, types, imports, dead code, and the dependencies:
 	@$(BIN)/deptry harvester
 	@$(AUDIT)
 
-docs: $(TESTED) ## Build the documentation as a site, with the pages that are generated from the code
+docs: $(TESTED) ## Build the documentation as a site, and what is generated from the code: pages and the dashboard
+	@$(BIN)/python deploy/dashboard.py > harvester/deploy/templates/monitoring/dashboard.json
 	@$(BIN)/python -m harvester.api.reference > docs/endpoints.md
 	@$(BIN)/python -m harvester.report.dictionary > docs/dictionary.md
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

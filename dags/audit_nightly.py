@@ -8,11 +8,13 @@ from typing import Any
 from airflow.sdk import Asset, dag, task
 from harvester_command import DEFAULTS, harvester, option, tell
 
+from harvester.deploy.jobs import AUDIT
+
 AUDITED = Asset("scratch_audited")
 
 
 @dag(
-    schedule="10 2 * * *",
+    schedule=AUDIT.schedule,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,

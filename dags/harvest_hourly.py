@@ -11,11 +11,13 @@ from typing import Any
 from airflow.sdk import Asset, dag, task
 from harvester_command import DEFAULTS, harvester, option, tell
 
+from harvester.deploy.jobs import CRAWL
+
 HARVESTED = Asset("scratch_harvested")
 
 
 @dag(
-    schedule="0 * * * *",
+    schedule=CRAWL.schedule,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,  # one that takes longer than an hour delays the next

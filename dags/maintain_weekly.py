@@ -8,9 +8,11 @@ from typing import Any
 from airflow.sdk import dag, task
 from harvester_command import DEFAULTS, harvester, option
 
+from harvester.deploy.jobs import MAINTENANCE
+
 
 @dag(
-    schedule="30 5 * * 0",
+    schedule=MAINTENANCE.schedule,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,

@@ -54,3 +54,16 @@ class Allocation(StrEnum):
     """The same number from each stratum."""
     NEYMAN = "neyman"
     """By the number of ids and the spread that a pilot's hit rates imply."""
+
+
+class DeploymentKind(StrEnum):
+    """Ways in which an installation is scheduled and watched, of which `harvester deploy` writes the files."""
+
+    SYSTEMD = "systemd"
+    CRON = "cron"
+    AIRFLOW = "airflow"
+    SCRAPYD = "scrapyd"
+    COMPOSE = "compose"
+    """Containers: PostgreSQL, harvester, exporter, Prometheus, Grafana."""
+    MONITORING = "monitoring"
+    """The alert rules and the dashboard alone."""

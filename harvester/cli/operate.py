@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from harvester.choices import DeploymentKind
 from harvester.cli import backup, db, erase, network, output
 from harvester.cli.base import Address, AllowHost, AsJson, example, settings
 from harvester.cli.output import printable
@@ -123,6 +124,36 @@ def _show_replay(done: Any) -> None:
         f"{done.pages:,} pages replayed; {done.unused:,} responses were not used or are of people who were erased,"
         f" {done.out_of_step:,} fit no visit"
     )
+
+
+@app.command(rich_help_panel=PANEL, epilog=example("harvester deploy cron schedule"))
+def deploy(
+    kind: Annotated[DeploymentKind, typer.Argument(help="What starts the commands, or watches them.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where the files go, and stay: they name it.", file_okay=False)
+    ],
+    force: Annotated[bool, typer.Option("--force", help="Replace files that differ; .env is kept.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the files that start crawls, audits, figures and maintenance on time, or that watch them.
+
+    Programs stand in them by absolute paths. Settings go to DIR/.env (mode 0600), which is never replaced; no secret
+    is written.
+    """
+    from harvester.deploy import files
+
+    written = files.deploy(kind, files.Place.here(kind, folder, settings()), settings(), force=force)
+    output.emit(written, _show_written, as_json=as_json)
+    for warning in written.warnings:
+        output.complain(warning)
+
+
+def _show_written(written: Any) -> None:
+    for path, outcome in written.files.items():
+        typer.echo(f"{outcome:9} {printable(str(path))}")
+    typer.echo("Next:")
+    for step in written.steps:
+        typer.echo(f"  {printable(step)}")
 
 
 app.add_typer(network.app, name="network", rich_help_panel=PANEL)

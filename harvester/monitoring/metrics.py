@@ -1,5 +1,9 @@
-"""Figures for Prometheus, all out of the warehouse: one exporter speaks for all workers, wherever they run."""
+"""Figures for Prometheus, all out of the warehouse: one exporter speaks for all workers, wherever they run.
 
+Free space is that of the machine of the exporter, where the embedded server keeps its data.
+"""
+
+import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,10 +13,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from harvester import http_server
+from harvester.api.catalogue import STREAMS
 from harvester.config import Settings
 from harvester.errors import WarehouseError
 from harvester.monitoring.status import read_status
 from harvester.warehouse.connect import connect
+from harvester.warehouse.connection import Connection
+from harvester.warehouse.locks import ALIVE
 from harvester.warehouse.statements import statements
 
 _SQL = statements(__package__, "metrics")
@@ -20,6 +27,10 @@ _SQL = statements(__package__, "metrics")
 _RUNS = (
     "SELECT coalesce(outcome, 'running'), count(*) FROM crawl.runs WHERE parent_run_id IS NULL GROUP BY 1 ORDER BY 1"
 )
+_SIZE = "SELECT pg_database_size(current_database())"
+OUTCOMES = ("done", "degraded", "bounded", "interrupted", "failed", "killed")
+_CRAWLS = 20
+"""Crawls of which the interval is taken."""
 
 
 class Warehouse(Collector):
@@ -38,7 +49,17 @@ class Warehouse(Collector):
                 raise
             found = []
         yield _gauge("up", "Whether the warehouse can be read.", [], [(bool(found),)])
+        yield from self._disks()
         yield from found
+
+    def _disks(self) -> Iterator[Metric]:
+        folders = {"home": self._settings.home, "archive": self._settings.archive}
+        disks = {name: shutil.disk_usage(path) for name, path in folders.items() if path is not None and path.is_dir()}
+        for figure, text in (("free", "Bytes that may be written yet to the disk of a folder."),
+                             ("size", "Bytes of that disk.")):  # fmt: skip
+            rows = [(name, disk.free if figure == "free" else disk.total) for name, disk in disks.items()]
+            if rows:
+                yield _gauge(f"disk_{figure}_bytes", text, ["place"], rows)
 
     def _figures(self) -> Iterator[Metric]:
         facts = read_status(self._settings)
@@ -49,6 +70,8 @@ class Warehouse(Collector):
                            connection.execute(_SQL["rows"]).fetchall())  # fmt: skip
             yield _counter("runs", "Runs by outcome.", ["outcome"], connection.execute(_RUNS).fetchall())
             taken, breaker_trips, closed, ahead = connection.execute(_SQL["budget"]).fetchone() or (0, 0, 0, 0)
+            yield from _crawls(connection)
+            yield _gauge("database_bytes", "Size of the warehouse.", [], connection.execute(_SIZE).fetchall())
         yield _gauge("rows", "Rows present.", ["table"], facts["rows"].items())
         for name, key, text in (
             ("frontier_entries", "in_scope", "Lists and objects in scope."),
@@ -61,7 +84,9 @@ class Warehouse(Collector):
         ):
             rows = [(one["stream"], one[key]) for one in facts["streams"] if one[key] is not None]
             yield _gauge(name, text, ["stream"], rows)
-        yield _gauge("quarantine", "Responses that were set aside.", ["stream"], facts["quarantine"].items())
+        # Streams without any are 0: what is not there cannot be seen to grow.
+        quarantine = dict.fromkeys(STREAMS, 0) | facts["quarantine"]
+        yield _gauge("quarantine", "Responses that were set aside.", ["stream"], quarantine.items())
         drift: dict[str, int] = {}
         for one in facts["drift"]:
             drift[one["stream"]] = drift.get(one["stream"], 0) + 1
@@ -73,6 +98,21 @@ class Warehouse(Collector):
         yield _gauge("budget_closed_seconds", "Seconds for which no request may be sent.", [], [(closed or 0,)])
         yield _gauge("budget_ahead_seconds", "Seconds until the next free place.", [], [(ahead or 0,)])
         yield _gauge("breaker_trips", "Pauses in a row because nothing answered.", [], [(breaker_trips or 0,)])
+
+
+def _crawls(connection: Connection) -> Iterator[Metric]:
+    """Yield when a crawl last worked, how far apart crawls begin, and how the last one ended that is over."""
+    row = connection.execute(_SQL["crawls"], {"alive": ALIVE, "crawls": _CRAWLS}).fetchone()
+    worked_at, interval, outcome = row or (None, None, None)
+    if worked_at is not None:
+        text = "When a crawl last worked; now while one does."
+        yield _gauge("last_crawl_timestamp_seconds", text, [], [(worked_at,)])
+    if interval is not None:
+        text = "Seconds between the beginnings of crawls, which nine in ten of the last keep to."
+        yield _gauge("crawl_interval_seconds", text, [], [(interval,)])
+    if outcome is not None:
+        rows = [(name, name == outcome) for name in OUTCOMES]
+        yield _gauge("last_crawl_outcome", "1: so the last crawl ended.", ["outcome"], rows)
 
 
 def exposition(settings: Settings) -> bytes:

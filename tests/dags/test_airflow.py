@@ -1,4 +1,4 @@
-"""The DAGs under Airflow itself: parsed by its DagBag, run by `airflow dags test`, against a sandbox."""
+"""The DAGs that `harvester deploy` writes: parsed by Airflow, and run by `airflow dags test` against a sandbox."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import sqlite3
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from harvester.choices import DeploymentKind
+from harvester.config import load
+from harvester.deploy.files import Place, deploy
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-DAGS = Path(__file__).parent.parent.parent / "dags"
 NAMES = ("harvest_hourly", "audit_nightly", "analytics_nightly", "release_monthly", "maintain_weekly")
 PASSWORD = "correct horse/battery"  # the embedded server does not ask for one: it is there to be looked for
 
@@ -89,20 +92,21 @@ class Airflow:
 
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
-    home = tmp_path_factory.mktemp("airflow")
+    home, dags = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("dags")
+    deploy(DeploymentKind.AIRFLOW, Place.here(DeploymentKind.AIRFLOW, dags, load()), load())
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("HARVESTER_", "AIRFLOW_"))}
     one = Airflow(
         home,
         clean
         | {
             "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
             "PYTHONDONTWRITEBYTECODE": "1",
         },
     )
-    prepared = one.python(PREPARE, str(DAGS))
+    prepared = one.python(PREPARE, str(dags))
     assert prepared.returncode == 0, prepared.stderr[-2000:]
     one.parsed = json.loads(prepared.stdout.splitlines()[-1])
     return one

@@ -10,18 +10,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from harvester.choices import DeploymentKind
+from harvester.config import load
+from harvester.deploy.files import Place, deploy
+
 if TYPE_CHECKING:
     import pytest
 
 TOP = Path(__file__).parent.parent.parent
 
 
-def test_the_egg_names_the_settings_and_holds_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_egg_names_the_settings_and_holds_no_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    deploy(DeploymentKind.SCRAPYD, Place.here(DeploymentKind.SCRAPYD, tmp_path, load()), load())
     given: dict[str, Any] = {}
     monkeypatch.setitem(sys.modules, "setuptools", SimpleNamespace(setup=given.update))
-    runpy.run_path(str(TOP / "deploy" / "scrapyd" / "setup.py"))
+    runpy.run_path(str(tmp_path / "setup.py"))
     assert given["packages"] == []
-    for folder in (TOP, TOP / "deploy" / "scrapyd"):
+    for folder in (TOP, tmp_path):
         scrapy = ConfigParser()
         scrapy.read(folder / "scrapy.cfg")
         assert given["entry_points"] == {"scrapy": [f"settings = {scrapy['settings']['default']}"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,12 @@ def test_the_wheel_runs_the_demo(tmp_path: Path) -> None:
         return done.stdout
 
     home.mkdir()
+    run("-m", "harvester", "deploy", "airflow", "dags")
+    assert {path.name for path in (home / "dags").iterdir()} == {path.name for path in (TOP / "dags").glob("*.py")}
+    shutil.rmtree(home / "dags")
+    run("-m", "harvester", "deploy", "compose", "containers")
+    assert "panels" in (home / "containers" / "dashboard.json").read_text()
+    shutil.rmtree(home / "containers")
     assert Path(run("-c", "import harvester; print(harvester.__file__)").strip()).is_relative_to(installed)
     said = run("-m", "harvester", "demo", "--users", "20")
     left_out = "Left out  the dataset: datasets need PyArrow and ADBC: install scratch-harvester[dataset]"

@@ -1,0 +1,1 @@
+"""Files that schedule crawls and watch them: systemd, cron, Airflow, scrapyd, containers."""
