@@ -23,6 +23,9 @@ from harvester.signals import INTERRUPTED, handle_end
 from harvester.warehouse import embedded
 from harvester.warehouse.connect import connect
 from harvester.warehouse.connection import Connection
+from harvester.warehouse.statements import statements
+
+_SQL = statements(__package__, "demo")
 
 _CHANGES_PER_USER = 2
 _SEEDED = 3
@@ -178,10 +181,7 @@ def _show_changes(console: Console, connection: Connection, since: Any) -> None:
     console.print()
     names = ("title edited of project", "it was", "it is")
     changed = output.table(*names, no_wrap=names)
-    for row in connection.execute(
-        "SELECT p.id, h.title, p.title FROM history.project_revisions h JOIN scratch.projects p ON p.id = h.project_id"
-        " WHERE h.title <> p.title ORDER BY h.valid_to DESC, p.id LIMIT 5"
-    ).fetchall():
+    for row in connection.execute(_SQL["edited_titles"]).fetchall():
         changed.add_row(*(_printable(str(value)) for value in row))
     if changed.row_count:
         console.print(changed)

@@ -24,10 +24,7 @@ _EARLIER = 10
 
 def usual_shares(connection: Connection, run: int) -> dict[str, float]:
     """Return by stream the share of answers that were "not there", of those that were that or an answer."""
-    rows = connection.execute(
-        _SQL["usual_shares"],
-        [run, _EARLIER],
-    ).fetchall()
+    rows = connection.execute(_SQL["usual_shares"], [run, _EARLIER]).fetchall()
     return {stream: share or 0.0 for stream, share in rows}
 
 
@@ -73,12 +70,6 @@ def was_missed_before(connection: Connection, lease: Lease, run: int) -> bool:
     """Return whether an earlier run missed the same thing; else note that this one did."""
     entry = {"stream": lease.visit.stream.name, "entity": lease.visit.entity_id, "run": run, "itself": ITSELF}
     with connection.transaction():
-        connection.execute(
-            _SQL["note_missing"],
-            entry,
-        )
-        row = connection.execute(
-            _SQL["was_missed_before"],
-            entry,
-        ).fetchone()
+        connection.execute(_SQL["note_missing"], entry)
+        row = connection.execute(_SQL["was_missed_before"], entry).fetchone()
     return bool(row and row[0])

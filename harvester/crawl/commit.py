@@ -279,19 +279,13 @@ class Writer:
             if place
             else sql.SQL("")
         )
-        whole = sql.SQL(" OR t.parent_id = %(id)s") if place else sql.SQL("")
+        or_replies = sql.SQL(" OR t.parent_id = %(id)s") if place else sql.SQL("")
         # A free name that is no longer the account's is no evidence about the account.
         is_named = sql.SQL(" AND lower(t.username) = lower(%(username)s)") if visit.stream.is_by_name else sql.SQL("")
         self.connection.execute(
-            sql.SQL(
-                "UPDATE {} t SET gone_reason = %(reason)s,"
-                " gone_at = CASE WHEN s.missed_at > t.first_seen_at THEN s.missed_at ELSE crawl.clock() END,"
-                " last_seen_at = greatest(t.first_seen_at, coalesce(s.last_seen_at, w.last_full_read_at))"
-                " FROM (SELECT 1) one LEFT JOIN crawl.frontier w ON w.stream = %(by)s AND w.entity_id = %(id)s"
-                " LEFT JOIN crawl.missing_items s"
-                " ON s.stream = %(list)s AND s.entity_id = %(owner)s AND s.item_id = %(id)s"
-                " WHERE (t.id = %(id)s{}) AND t.gone_at IS NULL{}{}"
-            ).format(sql.Identifier("scratch", table), whole, is_there, is_named),
+            sql.SQL(_SQL["mark_gone"]).format(
+                table=sql.Identifier("scratch", table), or_replies=or_replies, is_there=is_there, is_named=is_named
+            ),
             {
                 "id": visit.entity_id,
                 "owner": visit.owner_id,

@@ -47,13 +47,6 @@ ASKED_BY: dict[str, str] = {
 """The list from which a stream's things are asked for one by one."""
 
 
-_NO_UNKNOWN = (
-    " AND NOT EXISTS (SELECT FROM crawl.quarantine q WHERE q.stream = s.stream AND q.entity_id = s.entity_id"
-    " AND q.item_id < 0)"
-)
-"""SQL: that a list `s` holds no item that cannot be identified. Else it must stay known since when it lacks another."""
-
-
 def record_seen_items(connection: Connection, pages: Iterable[PageCommit]) -> None:
     """Keep what each page of a visit through a whole list showed, until the visit ends."""
     noting = [page for page in pages if page.seen is not None]
@@ -61,10 +54,7 @@ def record_seen_items(connection: Connection, pages: Iterable[PageCommit]) -> No
         if page.first:
             delete_seen_items(connection, page)
     if noting:
-        connection.execute(
-            _SQL["record_seen_items"],
-            [Jsonb([_entry(page) | {"items": page.seen} for page in noting])],
-        )
+        connection.execute(_SQL["record_seen_items"], [Jsonb([_entry(page) | {"items": page.seen} for page in noting])])
 
 
 def delete_seen_items(connection: Connection, page: PageCommit) -> None:
@@ -152,11 +142,7 @@ def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> 
     if confirmed:
         _date(connection, holds, page, confirmed)
     rest = {item: after for item, after in missing.items() if item not in confirmed}
-    connection.execute(
-        "DELETE FROM crawl.missing_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s"
-        " AND item_id <> ALL(%(rest)s)",
-        entry | {"rest": list(rest)},
-    )
+    connection.execute(_SQL["delete_found"], entry | {"rest": list(rest)})
     if not rest:
         return False
     _record_missing(connection, page, rest)
@@ -180,10 +166,7 @@ def _other_lists(stream: Stream) -> list[str]:
 
 def _are_of_this_run(connection: Connection, page: PageCommit) -> bool:
     """Tell whether the missing items of a list are those of the read before this one, not left by an earlier audit."""
-    row = connection.execute(
-        _SQL["missed_in_this_run"],
-        _entry(page),
-    ).fetchone()
+    row = connection.execute(_SQL["missed_in_this_run"], _entry(page)).fetchone()
     return bool(row and row[0])
 
 
@@ -200,10 +183,7 @@ def clear_missing_links(connection: Connection, pages: Iterable[PageCommit]) -> 
         for row in rows.values
     ]
     if shown:
-        connection.execute(
-            _SQL["clear_missing_links"] + _NO_UNKNOWN,
-            [Jsonb(shown)],
-        )
+        connection.execute(_SQL["clear_missing"], [Jsonb(shown)])
 
 
 def _entry(page: PageCommit) -> dict[str, Any]:
@@ -218,33 +198,15 @@ def _missing(stream: str) -> tuple[bytes, bytes]:
     """
     holds = STREAMS[stream].members
     assert holds is not None
-    names = {
+    names: dict[str, sql.Composable] = {
         "item": sql.Identifier(holds.item),
-        "table": sql.Identifier(holds.table),
+        "table": sql.Identifier("scratch", holds.table),
         "owner": sql.Identifier(holds.owner),
         "only": sql.SQL(holds.only),  # the catalogue's own
     }
-    unseen = (
-        " scratch.{table} t WHERE t.{owner} = l.entity_id AND {only}"
-        " AND t.gone_at IS NULL AND t.first_seen_at < w.started_at"
-        " AND CASE WHEN l.seen IS NULL"
-        " THEN NOT EXISTS (SELECT FROM crawl.seen_items s WHERE s.stream = %(stream)s"
-        " AND s.entity_id = l.entity_id AND s.item_id = t.{item} OFFSET 0)"
-        " ELSE t.{item} <> ALL(l.seen) END"
-    )
-    # List by list and item by item (the limits and the offset say so): no plan goes through all that is stored.
-    several = (
-        "SELECT l.entity_id FROM jsonb_to_recordset(%(lists)s) AS l (entity_id bigint, seen bigint[])"
-        " CROSS JOIN LATERAL (SELECT started_at FROM crawl.frontier"
-        " WHERE stream = %(stream)s AND entity_id = l.entity_id LIMIT 1) w"
-        " CROSS JOIN LATERAL (SELECT 1 FROM" + unseen + " LIMIT 1) one"
-    )
-    one = (
-        "SELECT t.{item}, greatest(t.first_seen_at, w.last_full_read_at)"
-        " FROM (SELECT %(entity_id)s::bigint AS entity_id, %(seen)s::bigint[] AS seen) l"
-        " JOIN crawl.frontier w ON w.stream = %(stream)s AND w.entity_id = l.entity_id," + unseen
-    )
-    return sql.SQL(several).format(**names).as_bytes(), sql.SQL(one).format(**names).as_bytes()
+    names["unseen"] = sql.SQL(_SQL["unseen"]).format(**names)
+    several, one = (sql.SQL(one).format(**names) for one in (_SQL["lists_with_missing"], _SQL["missing_of_list"]))
+    return several.as_bytes(), one.as_bytes()
 
 
 def _is_served_short(page: PageCommit, missing: Collection[int]) -> bool:
@@ -268,16 +230,10 @@ def _confirmed(
     entry = _entry(page) | {"missing": list(missing), "sibling": holds.sibling}
     if holds.sibling is not None:
         # What is not here may have gone there, and that list may not have been read since.
-        stale = connection.execute(
-            _SQL["read_sibling"],
-            entry,
-        ).rowcount
+        stale = connection.execute(_SQL["read_sibling"], entry).rowcount
         if stale:
             return {}, True
-    rows = connection.execute(
-        _SQL["missed_before"],
-        entry | {"apart": apart},
-    )
+    rows = connection.execute(_SQL["missed_before"], entry | {"apart": apart})
     return {item: (missed, after) for item, missed, after in rows.fetchall()}, False
 
 
@@ -296,36 +252,22 @@ def _date(
         "after": [confirmed[item][1] for item in items],
         "reason": "deleted" if of_comments else "no longer listed",
     }
-    found = sql.SQL("unnest(%(items)s::bigint[], %(missed)s::timestamptz[], %(after)s::timestamptz[])")
-    dated = sql.SQL(
-        "UPDATE scratch.{table} t SET"
-        # A reply may have been met later than its comment was last seen, or even missed.
-        " gone_at = CASE WHEN v.missed > t.first_seen_at THEN v.missed ELSE crawl.clock() END,"
-        " last_seen_at = greatest(v.after, t.first_seen_at), gone_reason = %(reason)s"
-        " FROM {found} AS v (item, missed, after)"
-        " WHERE {match} AND t.gone_at IS NULL"
+    of_list = sql.SQL("t.{} = %(entity_id)s AND t.{} = v.item").format(
+        sql.Identifier(holds.owner), sql.Identifier(holds.item)
     )
-    table, item, owner = sql.Identifier(holds.table), sql.Identifier(holds.item), sql.Identifier(holds.owner)
-    match = sql.SQL("t.{} = %(entity_id)s AND t.{} = v.item").format(owner, item)
-    connection.execute(dated.format(table=table, found=found, match=match), values)
-    if of_comments:
-        # Replies go with the comment that they are on.
-        connection.execute(dated.format(table=table, found=found, match=sql.SQL("t.parent_id = v.item")), values)
+    # Replies go with the comment that they are on.
+    for match in (of_list, sql.SQL("t.parent_id = v.item")) if of_comments else (of_list,):
+        statement = sql.SQL(_SQL["date"]).format(table=sql.Identifier("scratch", holds.table), match=match)
+        connection.execute(statement, values)
 
 
 def _record_missing(connection: Connection, page: PageCommit, rest: dict[int, datetime]) -> None:
-    connection.execute(
-        _SQL["record_missing"],
-        _entry(page) | {"items": list(rest), "after": list(rest.values())},
-    )
+    connection.execute(_SQL["record_missing"], _entry(page) | {"items": list(rest), "after": list(rest.values())})
 
 
 def _ask(connection: Connection, page: PageCommit, stream: str, items: Sequence[int]) -> None:
     """Make it due to ask for things themselves."""
-    connection.execute(
-        _SQL["ask"],
-        {"ask": stream, "entity_id": page.lease.visit.entity_id, "items": items},
-    )
+    connection.execute(_SQL["ask"], {"ask": stream, "entity_id": page.lease.visit.entity_id, "items": items})
 
 
 def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: list[int]) -> None:
@@ -336,32 +278,19 @@ def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: 
     stream = page.lease.visit.stream
     entry = _entry(page) | {"ask": holds.verify_with, "items": items}
     if any(lead.table == holds.table and lead.depth_cost == 0 for lead in stream.links):
-        connection.execute(
-            _SQL["put_in_scope"],
-            entry,
-        )
-    connection.execute(
-        "UPDATE crawl.frontier SET due_at = crawl.clock() WHERE stream = %(ask)s AND entity_id = ANY(%(items)s)"
-        " AND due_at > crawl.clock()",
-        entry,
-    )
+        connection.execute(_SQL["put_in_scope"], entry)
+    connection.execute(_SQL["make_due"], entry)
 
 
 def clear_missing_visited(connection: Connection, pages: Iterable[PageCommit]) -> None:
     """Forget that an earlier run missed what is visited itself: whether it is there is known now."""
     known = [_entry(page) for page in pages if page.lease.has_missing_items and page.visit_result is not None]
     if known:
-        connection.execute(
-            "DELETE FROM crawl.missing_items s USING jsonb_to_recordset(%s) AS v (stream text, entity_id bigint)"
-            " WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = %s",
-            [Jsonb(known), ITSELF],
-        )
+        connection.execute(_SQL["delete_itself"], [Jsonb(known), ITSELF])
 
 
 def clear_missing(connection: Connection, visit: Visit) -> None:
     """Clear the suspicion: the item was fetched directly, which overrides its list."""
     if visit.stream.name in ASKED_BY:
-        connection.execute(
-            "DELETE FROM crawl.missing_items s WHERE stream = %s AND entity_id = %s AND item_id = %s" + _NO_UNKNOWN,
-            [ASKED_BY[visit.stream.name], visit.owner_id, visit.entity_id],
-        )
+        missed = {"stream": ASKED_BY[visit.stream.name], "entity_id": visit.owner_id, "item_id": visit.entity_id}
+        connection.execute(_SQL["clear_missing"], [Jsonb([missed])])

@@ -242,7 +242,4 @@ def end_pauses(connection: Connection) -> None:
 
 def close_budget(connection: Connection, seconds: float, reason: str) -> None:
     """Close the budget for everybody."""
-    connection.execute(
-        _SQL["pause"],
-        {"seconds": seconds, "reason": reason},
-    )
+    connection.execute(_SQL["pause"], {"seconds": seconds, "reason": reason})

@@ -27,8 +27,10 @@ from harvester.warehouse.annotations import NAME
 from harvester.warehouse.connect import connect
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.schema import check_schema
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import LONGEST_KEY
 
+_SQL = statements(__package__, "seeding")
 _USERNAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 """Names are 3 to 20 characters today; older ones differ in length."""
 _LARGEST_ID = 2**63 - 1
@@ -137,11 +139,7 @@ def _store(settings: Settings, seeds: list[Seed], found: Sequence[list[Rows]] = 
 
 
 def _check_names_known(connection: Connection, users: list[int]) -> None:
-    row = connection.execute(
-        "SELECT min(id) FROM unnest(%s::bigint[]) AS wanted (id)"
-        " WHERE NOT EXISTS (SELECT FROM scratch.users u WHERE u.id = wanted.id AND u.username IS NOT NULL)",
-        [users],
-    ).fetchone()
+    row = connection.execute(_SQL["first_unknown"], [users]).fetchone()
     if row is not None and row[0] is not None:
         raise NotFoundError(
             f"the warehouse knows no name of user {row[0]}, and a user's page is asked for by name: nothing was seeded."

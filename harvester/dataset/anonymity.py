@@ -36,12 +36,16 @@ from harvester.dataset.rows import (
     licence,
     source,
 )
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import COMMENTS, SCRATCH_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from harvester.dataset.snapshot import Snapshot
+
+_SQL = statements(__package__, "anonymity")
+"""Filled in by `str.format`: with the names of tables of the release, and with expressions that this module states."""
 
 Step = dict[str, str]
 """The published columns of a step, as SQL over the facts of a row; a column that is not named is null."""
@@ -120,10 +124,6 @@ def regions(snapshot: Snapshot) -> None:
         snapshot.put("regions", csv.read_csv(pa.PythonFile(file)))
 
 
-def _count(table: str, column: str, of: str) -> str:
-    return f"(SELECT {column} AS id, count(*)::int AS {of} FROM scratch.{table} WHERE gone_at IS NULL GROUP BY 1)"
-
-
 _JOINED = "When the account was registered: a month, a quarter or a year."
 _COARSE = "Coarsened until at least k people share the row's values; null where no coarser value suits."
 _GONE = Field("gone", Type.BOOLEAN, "Whether it is gone: itself, what it stands on, or whoever made it.", "Derived.")
@@ -137,27 +137,16 @@ def _gone(selection: Selection) -> tuple[Field, ...]:
     return () if selection.tombstones is Tombstones.DROP else (_GONE,)
 
 
-def _of_the_living(facts: Mapping[str, str]) -> str:
-    """Facts of a row, which a tombstone does not have."""
-    return ", ".join(f"CASE WHEN NOT k.gone THEN {sql} END AS {name}" for name, sql in facts.items())
-
-
 _FIRST = {"country": 0, "region": 1, None: 2}
 
 
 def users(selection: Selection) -> Ladder:
     """Country and join month, with how much somebody does as far as that is shared."""
     counts = {
-        "followers": ("follows", "followee_id", "Followers"),
-        "following": ("follows", "follower_id", "Users that are followed"),
-        "projects": ("projects", "author_id", "Projects shared"),
+        "followers": "Followers",
+        "following": "Users that are followed",
+        "projects": "Projects shared",
     }
-    facts = {"country": "t.country", "region": "r.region", "joined_at": "t.joined_at"}
-    facts |= {f"{name}_count": f"coalesce({name}.{name}, 0)" for name in counts}
-    joins = " ".join(
-        f"LEFT JOIN {_count(table, column, name)} {name} ON {name}.id = t.id"
-        for name, (table, column, _) in counts.items()
-    )
     activity = {f"{name}_count": rough(f"{name}_count") for name in counts}
     steps: list[tuple[str, Step]] = []
     for place_of in ("country", "region", None):
@@ -177,12 +166,11 @@ def users(selection: Selection) -> Ladder:
             _field("joined", _JOINED),
             *(
                 _field(f"{name}_count", f"{words}, by decades, as far as the warehouse holds them.")
-                for name, (_, _, words) in counts.items()
+                for name, words in counts.items()
             ),
             *_gone(selection),
         ),
-        f"SELECT k.id, k.id AS person, k.gone, {_of_the_living(facts)} FROM kept_users k"
-        f" JOIN {source('users', selection)} t ON t.id = k.id {joins} LEFT JOIN regions r ON r.country = t.country",
+        _SQL["users"].format(users=source("users", selection)),
         tuple(steps),
     )
 
@@ -216,9 +204,6 @@ def projects(selection: Selection) -> Ladder:
     """When a project was made and how it fared; whether it is a remix."""
     counts = ("views", "loves", "favorites", "remixes")
     design = [one for one in DESIGN_FIELDS if one.name != "cluster_id"]
-    facts = {name: f"t.{name}" for name in (*counts, "created_at")}
-    facts |= {"is_remix": "t.parent_id IS NOT NULL", "licence": licence(*CONTENT_TIMES["projects"])}
-    facts |= {one.name: f"draw.{one.name}" for one in design}
     plain = {name: name for name in ("gone", "licence", *(one.name for one in design))}
     return Ladder(
         "projects",
@@ -230,9 +215,11 @@ def projects(selection: Selection) -> Ladder:
             *design,
             *_gone(selection),
         ),
-        f"SELECT k.id, coalesce(t.author_id, -t.id) AS person, k.gone, t.parent_id, t.root_id, {_of_the_living(facts)}"
-        f" FROM kept_projects k JOIN {source('projects', selection)} t ON t.id = k.id"
-        f" LEFT JOIN {drawn('projects', selection, numbered=True)} draw ON draw.entity_id = t.id",
+        _SQL["projects"].format(
+            projects=source("projects", selection),
+            licence=licence(*CONTENT_TIMES["projects"]),
+            drawn=drawn("projects", selection, numbered=True),
+        ),
         _work_steps(counts, plain, {"is_remix": "is_remix"}),
     )
 
@@ -240,8 +227,6 @@ def projects(selection: Selection) -> Ladder:
 def studios(selection: Selection) -> Ladder:
     """When a studio was made and how large it is."""
     counts = ("project_count", "follower_count", "comment_count")
-    facts = {name: f"t.{name}" for name in (*counts, "created_at", "open_to_all")}
-    facts["licence"] = licence(*CONTENT_TIMES["studios"])
     return Ladder(
         "studios",
         (
@@ -253,15 +238,13 @@ def studios(selection: Selection) -> Ladder:
             LICENCE_FIELD,
             *_gone(selection),
         ),
-        f"SELECT k.id, coalesce(t.host_id, -t.id) AS person, k.gone, {_of_the_living(facts)} FROM kept_studios k"
-        f" JOIN {source('studios', selection)} t ON t.id = k.id",
+        _SQL["studios"].format(studios=source("studios", selection), licence=licence(*CONTENT_TIMES["studios"])),
         _work_steps(counts, {"gone": "gone", "licence": "licence"}, {"open_to_all": "open_to_all"}),
     )
 
 
 def comments(table: str, selection: Selection) -> Ladder:
     """When a comment was written, and whether it is a reply: for comments whose thread is cut."""
-    facts = {"created_at": "t.created_at", "licence": licence("t.created_at")}
     plain = {name: name for name in ("gone", "licence", "is_reply")}
     grains = ("day", "month", "quarter", "year", None)
     return Ladder(
@@ -272,10 +255,7 @@ def comments(table: str, selection: Selection) -> Ladder:
             LICENCE_FIELD,
             *_gone(selection),
         ),
-        "SELECT k.id, coalesce(t.author_id, -t.id) AS person, k.gone, parent.id AS parent_id,"
-        f" t.parent_id IS NOT NULL AS is_reply, {_of_the_living(facts)}"
-        f" FROM kept_{table} k JOIN {source(table, selection)} t ON t.id = k.id"
-        f" LEFT JOIN kept_{table} parent ON parent.id = t.parent_id",
+        _SQL["comments"].format(name=table, comments=source(table, selection), licence=licence(*CONTENT_TIMES[table])),
         tuple(
             (grain or "nothing", plain | ({"created": period("created_at", grain)} if grain else {}))
             for grain in grains
@@ -306,19 +286,12 @@ def place(
         parts: What a part looks like, as SQL, step by step: the parts that look alike in things that look alike must be
             of k people too.
     """
-    snapshot.run(f"CREATE TEMP TABLE placed_{name} (id bigint PRIMARY KEY, step int) ON COMMIT DROP")
+    snapshot.run(_SQL["make_placed"].format(name=name))
     counts = []
     for step, label in enumerate(labels):
         part = parts[step] if parts else "''"
-        snapshot.run(
-            f"CREATE TEMP TABLE step_now ON COMMIT DROP AS SELECT t.id, t.person, {label} AS label, {part} AS part"
-            f" FROM {relation} t WHERE NOT EXISTS (SELECT FROM placed_{name} p WHERE p.id = t.id)"
-        )
-        snapshot.run(
-            f"INSERT INTO placed_{name} SELECT {'DISTINCT ' if parts else ''}n.id, {step} FROM step_now n JOIN ("
-            "SELECT label FROM (SELECT label, count(DISTINCT person) AS people FROM step_now GROUP BY label, part)"
-            f" alike GROUP BY 1 HAVING min(people) >= {k}) shared USING (label)"
-        )
+        snapshot.run(_SQL["make_step"].format(name=name, label=label, part=part, relation=relation))
+        snapshot.run(_SQL["place"].format(name=name, step=step, k=k))
         counts.append(int(snapshot.one(f"SELECT count(*) FROM placed_{name} WHERE step = {step}")))
         snapshot.run("DROP TABLE step_now")
     snapshot.run(f"ANALYZE placed_{name}")
@@ -338,21 +311,25 @@ def make_cells(snapshot: Snapshot, selection: Selection, k: int) -> Suppressions
 
 
 def _facts(snapshot: Snapshot, ladder: Ladder) -> None:
-    snapshot.run(f"CREATE TEMP TABLE facts_{ladder.table} ON COMMIT DROP AS {ladder.facts}")
-    snapshot.run(f"CREATE UNIQUE INDEX ON facts_{ladder.table} (id)")
-    snapshot.run(f"ANALYZE facts_{ladder.table}")
+    snapshot.run(_SQL["make_facts"].format(name=ladder.table, facts=ladder.facts))
+    _index(snapshot, f"facts_{ladder.table}")
+
+
+def _index(snapshot: Snapshot, table: str) -> None:
+    snapshot.run(f"CREATE UNIQUE INDEX ON {table} (id)")
+    snapshot.run(f"ANALYZE {table}")
 
 
 def _place_rows(snapshot: Snapshot, ladder: Ladder, k: int, account: Suppressions) -> None:
     table = ladder.table
     _facts(snapshot, ladder)
     counts = place(snapshot, table, f"facts_{table}", [_label(ladder, step) for _, step in ladder.steps], k)
-    also = ", parent_id, root_id" if table == "projects" else ""
-    _publish(snapshot, ladder, f"facts_{table} f JOIN placed_{table} p USING (id)", also)
+    edges = ", parent_id, root_id" if table == "projects" else ""
+    _publish(snapshot, ladder, _SQL["placed_rows"].format(name=table), edges)
     _tell(snapshot, ladder, counts, account)
 
 
-def _publish(snapshot: Snapshot, ladder: Ladder, relation: str, also: str) -> None:
+def _publish(snapshot: Snapshot, ladder: Ladder, placed: str, edges: str) -> None:
     """Make the cells of a table: each published column as the step of the row says."""
     table, columns = ladder.table, []
     for one in ladder.fields:
@@ -360,19 +337,15 @@ def _publish(snapshot: Snapshot, ladder: Ladder, relation: str, also: str) -> No
             f"WHEN {number} THEN {step[one.name]}" for number, (_, step) in enumerate(ladder.steps) if one.name in step
         )
         columns.append(f'CASE step {whens} END AS "{one.name}"')
-    snapshot.run(
-        f"CREATE TEMP TABLE cells_{table} ON COMMIT DROP AS"
-        f" SELECT id, person{also}, {', '.join(columns)} FROM {relation}"
-    )
-    snapshot.run(f"CREATE UNIQUE INDEX ON cells_{table} (id)")
-    snapshot.run(f"ANALYZE cells_{table}")
+    snapshot.run(_SQL["make_cells"].format(name=table, edges=edges, columns=", ".join(columns), placed=placed))
+    _index(snapshot, f"cells_{table}")
 
 
 def _tell(snapshot: Snapshot, ladder: Ladder, counts: list[int], account: Suppressions) -> None:
     """Take what found no place out of the release, and account for it."""
     table = ladder.table
     rows = int(snapshot.one(f"SELECT count(*) FROM kept_{table}"))
-    snapshot.run(f"DELETE FROM kept_{table} k WHERE NOT EXISTS (SELECT FROM cells_{table} c WHERE c.id = k.id)")
+    snapshot.run(_SQL["delete_unplaced"].format(name=table))
     account.tables[table] = {
         "rows": rows,
         "left_out": rows - sum(counts),
@@ -386,32 +359,16 @@ def _tell(snapshot: Snapshot, ladder: Ladder, counts: list[int], account: Suppre
 
 def _cut_trees(snapshot: Snapshot, k: int, account: Suppressions) -> None:
     """Remix trees keep their edges where those of k people look alike; the others lose `parent_id` and `root_id`."""
-    row = "(to_jsonb({0}) - '{{id,person,parent_id,root_id}}'::text[])::text"
-    snapshot.run(
-        "CREATE TEMP TABLE trees ON COMMIT DROP AS"
-        " SELECT coalesce(c.root_id, c.parent_id, c.id) AS id, c.id AS node, c.person,"
-        f" md5({row.format('c')} || coalesce({row.format('p')}, '') || coalesce({row.format('r')}, '')"
-        "   || coalesce(c.parent_id = c.root_id, false)) AS looks"
-        " FROM cells_projects c LEFT JOIN cells_projects p ON p.id = c.parent_id"
-        " LEFT JOIN cells_projects r ON r.id = c.root_id"
-    )
-    snapshot.run(
-        "CREATE TEMP TABLE shapes ON COMMIT DROP AS"
-        " SELECT id, md5(string_agg(looks, ',' ORDER BY looks COLLATE \"C\")) AS looks, count(*) AS nodes"
-        " FROM trees GROUP BY 1"
-    )
+    snapshot.run(_SQL["make_trees"].format())
+    snapshot.run(_SQL["make_shapes"])
     snapshot.run("ANALYZE trees")
     snapshot.run("ANALYZE shapes")
-    nodes = "(SELECT n.id, n.person, n.looks AS part, s.looks FROM trees n JOIN shapes s USING (id))"
-    kept_whole = place(snapshot, "shapes", nodes, ["t.looks"], k, ["t.part"])[0]
-    snapshot.run(
-        "UPDATE cells_projects c SET parent_id = NULL, root_id = NULL FROM trees t"
-        " WHERE t.node = c.id AND NOT EXISTS (SELECT FROM placed_shapes p WHERE p.id = t.id)"
-    )
-    several = "SELECT count(*) FROM shapes WHERE nodes > 1"
+    kept_whole = place(snapshot, "shapes", _SQL["nodes"], ["t.looks"], k, ["t.part"])[0]
+    snapshot.run(_SQL["cut_trees"])
+    (counted,) = snapshot.rows(_SQL["count_trees"])
     account.tables["remix_trees"] = {
-        "trees_of_several_projects": int(snapshot.one(several)),
-        "kept_their_edges": int(snapshot.one(f"{several} AND id IN (SELECT id FROM placed_shapes)")),
+        "trees_of_several_projects": counted["trees"],
+        "kept_their_edges": counted["placed"],
         "alike": kept_whole,
     }
 
@@ -421,43 +378,24 @@ def _place_threads(snapshot: Snapshot, ladder: Ladder, k: int, account: Suppress
     table = ladder.table
     _facts(snapshot, ladder)
     looks = ", ".join(
-        f"md5(string_agg(({_label(ladder, step)} || (parent_id IS NULL)), ','"
-        f' ORDER BY parent_id IS NOT NULL, {_label(ladder, step)} COLLATE "C")) AS looks_{number}'
+        _SQL["thread_looks"].format(label=_label(ladder, step), step=number)
         for number, (_, step) in enumerate(ladder.steps)
     )
-    snapshot.run(
-        f"CREATE TEMP TABLE threads_{table} ON COMMIT DROP AS SELECT coalesce(parent_id, id) AS id, {looks}"
-        f" FROM facts_{table} GROUP BY 1"
-    )
+    snapshot.run(_SQL["make_threads"].format(name=table, looks=looks))
     snapshot.run(f"ANALYZE threads_{table}")
     steps = [step for _, step in ladder.steps]
     labels = [f"t.looks_{number}" for number in range(len(steps))]
     columns = ", ".join(
         f"s.looks_{number}, {_label(ladder, step)} AS part_{number}" for number, step in enumerate(steps)
     )
-    comments = (
-        f"(SELECT s.id, f.person, f.parent_id IS NULL AS is_top, {columns} FROM facts_{table} f"
-        f" JOIN threads_{table} s ON s.id = coalesce(f.parent_id, f.id))"
-    )
+    comments = _SQL["comments_in_threads"].format(name=table, labels=columns)
     parts = [f"t.part_{number} || t.is_top" for number in range(len(steps))]
     whole = place(snapshot, f"threads_{table}", comments, labels, k, parts)
-    snapshot.run(
-        f"CREATE TEMP TABLE cut_{table} ON COMMIT DROP AS SELECT f.* FROM facts_{table} f"
-        f" WHERE NOT EXISTS (SELECT FROM placed_threads_{table} p WHERE p.id = coalesce(f.parent_id, f.id))"
-    )
+    snapshot.run(_SQL["make_cut"].format(name=table))
     cut = place(snapshot, table, f"cut_{table}", [_label(ladder, step) for _, step in ladder.steps], k)
-    _publish(
-        snapshot,
-        ladder,
-        f"(SELECT f.*, coalesce(p.step, c.step) AS step, p.step IS NOT NULL AS is_whole FROM facts_{table} f"
-        f" LEFT JOIN placed_threads_{table} p ON p.id = coalesce(f.parent_id, f.id)"
-        f" LEFT JOIN placed_{table} c ON c.id = f.id WHERE coalesce(p.step, c.step) IS NOT NULL) f",
-        ", CASE WHEN is_whole THEN parent_id END AS parent_id",
-    )
-    in_whole = snapshot.rows(
-        f"SELECT p.step, count(*)::bigint AS n FROM facts_{table} f"
-        f" JOIN placed_threads_{table} p ON p.id = coalesce(f.parent_id, f.id) GROUP BY 1"
-    )
+    edges = ", CASE WHEN is_whole THEN parent_id END AS parent_id"
+    _publish(snapshot, ladder, _SQL["placed_comments"].format(name=table), edges)
+    in_whole = snapshot.rows(_SQL["comments_of_whole_threads"].format(name=table))
     counts = list(cut)
     for one in in_whole:
         counts[one["step"]] += one["n"]
@@ -473,30 +411,9 @@ def withdraw(snapshot: Snapshot, table: str, k: int) -> None:
     rows were theirs, and whose are those beside them in a thread. So what looks alike there goes together: with a tree
     or a thread all that look like it, with a row by itself those of k other people.
     """
-    snapshot.run(
-        f"CREATE TEMP TABLE nodes_{table} ON COMMIT DROP AS"
-        " SELECT coalesce(b.root_id, b.parent_id, b.id) AS tree, b.id, n.id IS NOT NULL AS is_there, n.person,"
-        " md5(b.looks || coalesce(p.looks, '-') || coalesce(r.looks, '-')"
-        "   || coalesce((b.parent_id = b.root_id)::text, '-')) AS looks"
-        f" FROM before_{table} b LEFT JOIN before_{table} p ON p.id = b.parent_id"
-        f" LEFT JOIN before_{table} r ON r.id = b.root_id LEFT JOIN now_{table} n ON n.id = b.id"
-    )
-    snapshot.run(
-        f"CREATE TEMP TABLE before_trees_{table} ON COMMIT DROP AS SELECT tree, bool_and(is_there) AS is_there,"
-        " coalesce(min(person) FILTER (WHERE id = tree), min(person)) AS person,"
-        " md5(string_agg(looks, ',' ORDER BY looks COLLATE \"C\")) AS looks, count(*) AS nodes"
-        f" FROM nodes_{table} GROUP BY 1"
-    )
-    snapshot.run(
-        f"CREATE TEMP TABLE withdrawn_{table} ON COMMIT DROP AS"
-        " WITH others AS (SELECT tree, looks, nodes, min(tree) OVER (PARTITION BY looks, person) AS first"
-        f"  FROM before_trees_{table} WHERE is_there"
-        f"  AND looks IN (SELECT looks FROM before_trees_{table} WHERE NOT is_there)),"
-        ' chosen AS (SELECT tree, nodes, dense_rank() OVER (PARTITION BY looks ORDER BY first COLLATE "C") AS place'
-        "  FROM others)"
-        f" SELECT id FROM nodes_{table} WHERE tree IN (SELECT tree FROM before_trees_{table} WHERE NOT is_there"
-        f"  UNION ALL SELECT tree FROM chosen WHERE place <= {k} OR nodes > 1)"
-    )
+    snapshot.run(_SQL["make_nodes"].format(name=table))
+    snapshot.run(_SQL["make_before_trees"].format(name=table))
+    snapshot.run(_SQL["make_withdrawn"].format(name=table, k=k))
 
 
 def query(ladder: Ladder) -> ResourceQuery:

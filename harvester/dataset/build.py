@@ -29,6 +29,7 @@ from harvester.erasure.erase import load_rule
 from harvester.errors import UsageError
 from harvester.secret import secret_key
 from harvester.warehouse.annotations import NAME, USER
+from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from harvester.dataset.snapshot import Snapshot
     from harvester.erasure.erase import Rule
     from harvester.warehouse.connection import Connection
+
+_SQL = statements(__package__, "build")
 
 SEEN_WITHIN = 400
 K = 10
@@ -230,10 +233,7 @@ class Texts:
         from harvester.dataset.redact import Names  # noqa: PLC0415
 
         with self._facts.cursor("names") as cursor:  # on the server: the names do not fit here
-            cursor.execute(
-                "SELECT username FROM scratch.users WHERE username IS NOT NULL"
-                " UNION SELECT username FROM history.user_revisions WHERE username IS NOT NULL"
-            )
+            cursor.execute(_SQL["names"])
             return Names((name for (name,) in cursor), self._pseudonym_of)
 
     @lru_cache(maxsize=100_000)  # noqa: B019  (the same)
@@ -401,14 +401,8 @@ class Build:
                 ]
                 if found:
                     snapshot.put(f"erased_{table}", _table({"id": found}, "int64"))
-        snapshot.run(
-            "INSERT INTO erased_projects SELECT p.id FROM scratch.projects p JOIN erased_users e ON e.id = p.author_id"
-            " ON CONFLICT DO NOTHING"
-        )
-        snapshot.run(
-            "INSERT INTO erased_studios SELECT s.id FROM scratch.studios s JOIN erased_users e ON e.id = s.host_id"
-            " ON CONFLICT DO NOTHING"
-        )
+        snapshot.run(_SQL["add_their_projects"])
+        snapshot.run(_SQL["add_their_studios"])
 
     def _name_things(self) -> None:
         """Make `known_<table>`: what stands for each id that is kept."""
@@ -495,9 +489,7 @@ class Build:
             if table not in self._entities() or table not in held or table == "studio_activity":
                 continue
             self._remember(table, kind, folder, held[table], previous)
-            added = self.snapshot.one(
-                f"SELECT count(*) FROM now_{table} n WHERE NOT EXISTS (SELECT FROM before_{table} b WHERE b.id = n.id)"
-            )
+            added = self.snapshot.one(_SQL["count_added"].format(table=table))
             changes[table] = {
                 "added": added if self.request.k is None else facts.coarse(added, self.request.k),
                 "withdrawn": self.snapshot.one(f"SELECT count(*) FROM withdrawn_{table}"),
@@ -550,10 +542,7 @@ class Build:
 
             anonymity.withdraw(snapshot, table, previous.parameters["k"])
         else:
-            snapshot.run(
-                f"CREATE TEMP TABLE withdrawn_{table} ON COMMIT DROP AS SELECT id FROM before_{table} b"
-                f" WHERE NOT EXISTS (SELECT FROM now_{table} n WHERE n.id = b.id)"
-            )
+            snapshot.run(_SQL["make_withdrawn"].format(table=table))
 
 
 def _previous(request: Request) -> Release | None:

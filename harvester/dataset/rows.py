@@ -17,6 +17,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.api.records import ERASED
 from harvester.dataset.columns import COLUMNS, ENTITIES, KINDS, treatment
 from harvester.dataset.release import CC_BY_SA_BEFORE, Field, ForeignKey, Profile, Text, Tombstones, Type
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import COMMENTS, KEY_COLUMNS, SCRATCH_TABLES
 from harvester.warehouse.treatments import Deletion, FreeText, Keep, Left, OwnId, Reference, Username
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from harvester.warehouse.treatments import Treatments
+
+_SQL = statements(__package__, "rows")
+"""Filled in by `str.format` with names and expressions that this module states."""
 
 LICENCE = "CC-BY-SA-2.0"
 
@@ -157,14 +161,8 @@ def confirmed(table: str, since: datetime) -> str:
     seen = [f"t.first_seen_at >= {at}"]
     not_missing = []
     for one in SHOWN_BY[table]:
-        seen.append(
-            f"EXISTS (SELECT FROM crawl.frontier w WHERE w.stream = '{one.stream}' AND w.entity_id = {one.entity}"
-            f" AND w.{one.when()} >= {at} AND w.gone_at IS NULL)"
-        )
-        not_missing.append(
-            f"NOT EXISTS (SELECT FROM crawl.missing_items s WHERE s.stream = '{one.stream}'"
-            f" AND s.entity_id = {one.entity} AND s.item_id = {one.item})"
-        )
+        seen.append(_SQL["was_read"].format(stream=one.stream, entity=one.entity, when=one.when(), since=at))
+        not_missing.append("NOT " + _SQL["is_missing"].format(stream=one.stream, entity=one.entity, item=one.item))
     return f"({' OR '.join(seen)}) AND {' AND '.join(not_missing)}"
 
 
@@ -205,17 +203,6 @@ DESIGNED: dict[str, tuple[Field, ...]] = {
     "studios": DESIGN_FIELDS,
 }
 """Columns of a release that tell how a row was drawn, by table."""
-_DRAWN = """(
-    SELECT d.entity_id, d.design_id, min({stratum}) AS stratum, max(d.inclusion_probability) AS inclusion_probability,
-        sum(d.weight) AS weight, min(d.cluster_id) AS cluster_id
-    FROM crawl.draws d{strata}
-    WHERE {which} AND d.outcome = 'hit' AND d.replaced_at IS NULL
-    GROUP BY 1, 2
-)"""
-_NUMBERED = """ JOIN (
-        SELECT design_id, stratum, dense_rank() OVER (PARTITION BY design_id ORDER BY stratum COLLATE "C") AS number
-        FROM crawl.draws GROUP BY 1, 2
-    ) s ON s.design_id = d.design_id AND s.stratum IS NOT DISTINCT FROM d.stratum"""
 
 
 def drawn(table: str, selection: Selection, *, numbered: bool = False) -> str:
@@ -224,10 +211,10 @@ def drawn(table: str, selection: Selection, *, numbered: bool = False) -> str:
     Strata can be named by the ids between which they lie: `numbered` says which is which without the names.
     """
     design = dict(selection.designs).get(KINDS[table])
-    return _DRAWN.format(
+    return _SQL["drawn"].format(
         stratum="s.number::text" if numbered else "d.stratum",
-        strata=_NUMBERED if numbered else "",
-        which="false" if design is None else f"d.design_id = {design}",
+        strata=" " + _SQL["numbered_strata"] if numbered else "",
+        of_design="false" if design is None else f"d.design_id = {design}",
     )
 
 
@@ -247,17 +234,11 @@ def source(table: str, selection: Selection) -> str:
     if selection.at is None:
         relation = f"scratch.{table}"
     elif table in _NOT_AT:
-        at = moment(selection.at)
-        relation = (
-            f"(SELECT * FROM scratch.{table} WHERE first_seen_at <= {at} AND (gone_at IS NULL OR gone_at > {at}))"
-        )
+        relation = _SQL["grown_until"].format(table=table, at=moment(selection.at))
     else:
         parts = [_then(table, name, selection) for name in columns]
         same = " AND ".join(f"g.{key} = f.{key}" for key in KEY_COLUMNS[table])
-        relation = (
-            f"(SELECT {', '.join(parts)} FROM history.{table}_at({moment(selection.at)}) f"
-            f" JOIN scratch.{table} g ON {same})"
-        )
+        relation = _SQL["state_at"].format(table=table, columns=", ".join(parts), at=moment(selection.at), same=same)
     if table == "users" and selection.hashed:
         parts = [
             name if name in _OF_NOBODY else f"CASE WHEN NOT {_IS_ERASED} THEN {name} END AS {name}" for name in columns
@@ -270,7 +251,7 @@ def source(table: str, selection: Selection) -> str:
             else f"s.{name}"
             for name in columns
         ]
-        relation = f"(SELECT {', '.join(parts)} FROM {relation} s LEFT JOIN erased_studios e ON e.id = s.id)"
+        relation = _SQL["without_hosts"].format(columns=", ".join(parts), studios=relation)
     return relation
 
 
@@ -313,7 +294,9 @@ def kept(table: str, selection: Selection) -> str:
     if selection.tombstones is Tombstones.DROP:
         where.append(f"NOT {is_gone}")
     conditions = f" WHERE {' AND '.join(where)}" if where else ""
-    return f"SELECT {key_of(table)[0]} AS id, {is_gone} AS gone FROM {source(table, selection)} t{joins}{conditions}"
+    return _SQL["kept"].format(
+        key=key_of(table)[0], is_gone=is_gone, source=source(table, selection), joins=joins, conditions=conditions
+    )
 
 
 class _Builder:
@@ -412,11 +395,7 @@ class _Builder:
 
     def _named(self, name: str, comment: str) -> Made:
         alias = f"of_{name}"
-        self.joins.append(
-            "LEFT JOIN LATERAL (SELECT u.id FROM scratch.users u"
-            f" WHERE lower(u.username) = lower(t.{name}) ORDER BY u.id LIMIT 1) {alias}_id ON true"
-            f" LEFT JOIN known_users {alias} ON {alias}.id = {alias}_id.id"
-        )
+        self.joins.append(_SQL["user_of_name"].format(column=name, user=alias))
         shown = f"{name.removesuffix('username')}user_id"
         self.foreign_keys.append(ForeignKey((shown,), "users", ("id",)))
         field = Field(shown, Type.STRING, comment, "The pseudonym of whose name it is.")

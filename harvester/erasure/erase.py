@@ -85,7 +85,6 @@ _FEATURED = "featured_project_data"
 _ID = r"^[0-9]{1,18}$"
 _USERNAME = re.compile("[A-Za-z0-9_-]{1,60}")
 _IS_ID = re.compile("[0-9]{1,18}")
-_HAS_AUTHOR = "SELECT FROM scratch.projects p WHERE p.author_id IS NOT NULL AND p.id ="
 _SAID = ("author_id", "commentee_id", "content", "content_raw", "created_at", "modified_at", "visibility")
 """Columns that are emptied in a comment of the person that others replied to."""
 _NAMES = frozenset(column for columns in OWNED.values() for column, kind in columns.items() if kind == NAME)
@@ -231,9 +230,7 @@ class Rule:
         asked = {project for rows in pages for row in rows.values for project in _titled(rows, row)} if self else set()
         if not asked:
             return list(pages)
-        found = connection.execute(
-            f"SELECT v.id FROM unnest(%s::bigint[]) AS v (id) WHERE NOT EXISTS ({_HAS_AUTHOR} v.id)", [list(asked)]
-        )
+        found = connection.execute(_SQL["without_author"], [list(asked)])
         strange = {project for (project,) in found.fetchall()}
         return [
             replace(
@@ -645,14 +642,7 @@ def revoke(connection: Connection, home: Path, name: str | None = None, *, user:
     own = keyed_hash(secret_key(home), *((USER, user) if name is None else (NAME, name.lower())))
     with connection.transaction():
         keep_crawls_out(connection)
-        hashes = {
-            each
-            for (each,) in connection.execute(
-                "DELETE FROM crawl.erasures WHERE kind <> %s AND erased_at ="
-                " (SELECT erased_at FROM crawl.erasures WHERE hash = %s) RETURNING hash",
-                [_THIS_KEY, own],
-            )
-        }
+        hashes = {each for (each,) in connection.execute(_SQL["revoke"], [_THIS_KEY, own])}
         remembered = _remembered(home)
         theirs = hashes.union(*(erasure for erasure in remembered if own in erasure))
         if not theirs:
@@ -665,11 +655,7 @@ def _of_name(connection: Connection, name: str) -> list[int]:
     """Return the users who have a name now, else those who had it."""
     if not _USERNAME.fullmatch(name):
         raise UsageError(f"{name!r} is no username: letters, digits, _ and - only; another one goes by --id")
-    users = _values(
-        connection,
-        _SQL["users_of_name"],
-        name=name.lower(),
-    )
+    users = _values(connection, _SQL["users_of_name"], name=name.lower())
     if len(users) > 1:
         raise UsageError(f"several accounts had the name: say which by --id, one of {', '.join(map(str, users))}")
     return users
@@ -705,14 +691,9 @@ def _theirs(connection: Connection, users: list[int], names: list[str]) -> dict[
         USER: users,
         NAME: names,
         PROJECT: told(
-            "SELECT id FROM scratch.projects WHERE author_id = ANY(%(users)s)"
-            " UNION (SELECT thing_id FROM history.rankings"
-            " WHERE kind = 'project' AND lower(extra ->> 'creator') = ANY(%(names)s)"
-            f" UNION SELECT (extra -> '{_FEATURED}' ->> 'id')::bigint FROM scratch.users"
-            f" WHERE lower(extra -> '{_FEATURED}' ->> 'creator') = ANY(%(names)s)"
-            f" AND extra -> '{_FEATURED}' ->> 'id' ~ '{_ID}'"
-            " EXCEPT SELECT id FROM scratch.projects WHERE NOT author_id = ANY(%(users)s))",
+            _SQL["projects"],
             names=names,
+            id=_ID,
         ),
         STUDIO: told("SELECT id FROM scratch.studios WHERE host_id = ANY(%(users)s)"),
     }
@@ -722,15 +703,7 @@ def _hashes(connection: Connection, key: bytes, known: dict[str, list[Any]]) -> 
     """Return the hashes that recognise a person later, each with its kind."""
     users, names = known[USER], known[NAME]
     read = set(map(fold, names)) - {""}
-    read -= set(
-        _values(
-            connection,
-            "SELECT lower(username) FROM scratch.users WHERE lower(username) = ANY(%(read)s)"
-            " AND NOT id = ANY(%(users)s)",
-            users=users,
-            read=sorted(read),
-        )
-    )
+    read -= set(_values(connection, _SQL["names_of_others_alike"], users=users, read=sorted(read)))
     hashes = {keyed_hash(key, _THIS_KEY, ""): _THIS_KEY}
     kept = known | {NAME: sorted({*names, *read}), _OTHER: _alike(connection, users, read)}
     for kind, values in kept.items():
@@ -792,8 +765,7 @@ def _alike(connection: Connection, users: list[int], names: Iterable[str]) -> li
     distinctive = {name for name in names if is_distinctive(name)}
     others = _values(
         connection,
-        "SELECT username FROM scratch.users WHERE NOT id = ANY(%(users)s)"
-        " AND EXISTS (SELECT FROM unnest(%(names)s::text[]) n (name) WHERE strpos(lower(username), name) > 0)",
+        _SQL["names_of_others"],
         users=users,
         names=sorted(distinctive),
     )
@@ -831,11 +803,9 @@ class _Work:
             self._delete_comments(table, "author_id = ANY(%(values)s) AND parent_id IS NOT NULL", authors)
             childless = f"NOT EXISTS (SELECT FROM scratch.{table} r WHERE r.parent_id = t.id)"
             self._delete_comments(table, f"author_id = ANY(%(values)s) AND {childless}", authors)
-            left = self.connection.execute(
-                f"UPDATE scratch.{table} SET {', '.join(f'{column} = NULL' for column in _SAID)}, extra = '{{}}'"
-                " WHERE author_id = ANY(%s) RETURNING id",
-                [authors],
-            ).fetchall()
+            emptied = sql.SQL(", ").join(sql.SQL("{} = NULL").format(sql.Identifier(column)) for column in _SAID)
+            statement = sql.SQL(_SQL["empty_comments"]).format(table=sql.Identifier("scratch", table), emptied=emptied)
+            left = self.connection.execute(statement, [authors]).fetchall()
             self._count(self.erasure.emptied, f"scratch.{table}", len(left))
             self._drop_revisions(table, [comment for (comment,) in left])
 
@@ -874,15 +844,8 @@ class _Work:
 
     def rows(self) -> None:
         """Rows that are the person's, and columns of others that name them."""
-        self._count(
-            self.erasure.emptied,
-            "scratch.users",
-            self.connection.execute(
-                f"UPDATE scratch.users SET extra = extra - '{_FEATURED}' WHERE featured_project_id = ANY(%s)"
-                f" AND extra ? '{_FEATURED}'",
-                [self.known[PROJECT]],
-            ).rowcount,
-        )
+        done = self.connection.execute(_SQL["empty_featured"], [self.known[PROJECT]])
+        self._count(self.erasure.emptied, "scratch.users", done.rowcount)
         for table in _EVENTS:
             self._delete(table, "(extra ->> 'project_id') = ANY(%s::text[])", list(map(str, self.known[PROJECT])))
         done = self.connection.execute(
@@ -915,17 +878,11 @@ class _Work:
         """
         if not self.erasure.known:
             return
-        done = self.connection.execute(
-            "UPDATE scratch.studio_activity a SET project_title = NULL"
-            f" WHERE project_title IS NOT NULL AND NOT EXISTS ({_HAS_AUTHOR} a.project_id)"
-        )
+        done = self.connection.execute(_SQL["empty_titles"])
         self._count(self.erasure.emptied, "scratch.studio_activity", done.rowcount)
         for table in _EVENTS:
-            done = self.connection.execute(
-                f"UPDATE {table} a SET extra = extra - 'title' WHERE extra ? 'title' AND extra ? 'project_id'"
-                f" AND NOT EXISTS ({_HAS_AUTHOR} CASE WHEN a.extra ->> 'project_id' ~ '{_ID}'"
-                " THEN (a.extra ->> 'project_id')::bigint END)"
-            )
+            statement = sql.SQL(_SQL["empty_event_titles"]).format(table=_named(table))
+            done = self.connection.execute(statement, [_ID])
             self._count(self.erasure.emptied, table, done.rowcount)
 
     def frontier(self) -> None:
@@ -945,21 +902,11 @@ class _Work:
                 self._delete(table, "stream = ANY(%s) AND item_id = ANY(%s)", lists, values)
             self._delete(table, "stream = ANY(%s) AND entity_id = ANY(%s)", _streams(Kind.USER), users)
             self._delete(table, "stream = ANY(%s) AND entity_id = ANY(%s)", _streams(Kind.PROJECT), projects)
-        of = "design_id IN (SELECT id FROM crawl.designs WHERE kind = %s) AND entity_id = ANY(%s)"
-        self._delete("crawl.draws", of, USER, users)
-        # A number that came up by chance, as of a project that never was: a gap in the draw would tell more.
-        done = self.connection.execute(
-            "UPDATE crawl.draws SET outcome = 'not found', visited_at = coalesce(visited_at, crawl.clock())"
-            f" WHERE {of}",
-            [PROJECT, projects],
-        )
+        drawn = "design_id IN (SELECT id FROM crawl.designs WHERE kind = %s) AND entity_id = ANY(%s)"
+        self._delete("crawl.draws", drawn, USER, users)
+        done = self.connection.execute(_SQL["empty_draws"], [PROJECT, projects])
         self._count(self.erasure.emptied, "crawl.draws", done.rowcount)
-        done = self.connection.execute(
-            "UPDATE crawl.wave_outcomes o SET visit = 'visited', outcome = 'not found',"
-            " visited_at = coalesce(o.visited_at, crawl.clock()) FROM crawl.draws d"
-            f" WHERE d.design_id = o.design_id AND d.position = o.position AND d.{of}",
-            [PROJECT, projects],
-        )
+        done = self.connection.execute(_SQL["empty_wave_outcomes"], [PROJECT, projects])
         self._count(self.erasure.emptied, "crawl.wave_outcomes", done.rowcount)
         asked = "SELECT stream, id FROM crawl.queries WHERE lower(query) = ANY(%s)"
         self._delete("crawl.frontier", f"(stream, entity_id) IN ({asked})", self.known[NAME])
@@ -985,16 +932,17 @@ class _Work:
 
     def _set_aside(self) -> None:
         """Drop quarantined responses that are of the person or name them, and empty such examples of drift."""
-        for table, columns, change in (
-            ("crawl.quarantine", "path, reason, body", "DELETE FROM crawl.quarantine"),
-            ("crawl.drift", "example", "UPDATE crawl.drift SET example = ''"),
-        ):
-            self._lock(table)
-            rows = _rows(self.connection, f"SELECT ctid::text, {columns} FROM {table}")
-            theirs = [[place] for place, *texts in rows if any(map(self.rule.is_named_in, texts))]
-            self.connection.cursor().executemany(f"{change} WHERE ctid = %s::tid", theirs)
-            counter = self.erasure.deleted if change.startswith("DELETE") else self.erasure.emptied
-            self._count(counter, table, len(theirs))
+        self._lock("crawl.quarantine")
+        rows = _rows(self.connection, "SELECT id, path, reason, body FROM crawl.quarantine")
+        cases = [case for case, *texts in rows if any(map(self.rule.is_named_in, texts))]
+        self._delete("crawl.quarantine", "id = ANY(%s)", cases)
+        self._lock("crawl.drift")
+        rows = _rows(self.connection, "SELECT stream, field, change, example FROM crawl.drift")
+        examples = [key for *key, example in rows if self.rule.is_named_in(example)]
+        self.connection.cursor().executemany(
+            "UPDATE crawl.drift SET example = '' WHERE (stream, field, change) = (%s, %s, %s)", examples
+        )
+        self._count(self.erasure.emptied, "crawl.drift", len(examples))
 
     def texts(self) -> None:
         """Take the names out of texts of others, and ids out of what has no column of its own."""
@@ -1005,43 +953,40 @@ class _Work:
 
     def _redact(self, table: Table, columns: list[str]) -> None:
         self._lock(table.fullname)
-        found = (
-            sql.SQL("true")
-            if self.is_whole
-            else sql.SQL(" OR ").join(
-                sql.SQL(
-                    'lower({text} COLLATE "C") LIKE ANY(%(names)s) OR {text} ~ %(hiding)s'
-                    " OR octet_length({text}) > char_length({text})"
-                ).format(text=sql.SQL("{}::text").format(sql.Identifier(column)))
-                for column in columns
-            )
-        )
-        place = sql.Identifier(table.schema or "", table.name)
+        key = [column.name for column in table.primary_key] or ["id"]  # of news, which has a unique index only
+        texts = [sql.SQL("{}::text").format(sql.Identifier(column)) for column in columns]
         # As much as may hold a name or an id: which does is told by the rule, as for what is stored later.
         asked = [_like(value) for value in (*map(fold, self.known[NAME]), *map(str, self.known[USER]))]
-        query = sql.SQL("SELECT ctid::text, {} FROM {} WHERE {}").format(
-            sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(column)) for column in columns), place, found
+        names = {"table": _named(table.fullname), "key": sql.SQL(", ").join(map(sql.Identifier, key))}
+        query = sql.SQL(_SQL["suspicious_rows"]).format(
+            **names,
+            texts=sql.SQL(", ").join(texts),
+            condition=sql.SQL("true")
+            if self.is_whole
+            else sql.SQL(" OR ").join(sql.SQL(_SQL["is_suspicious"]).format(text=text) for text in texts),
         )
-        change = sql.SQL("UPDATE {} SET {} WHERE ctid = %s::tid").format(
-            place,
-            sql.SQL(", ").join(
-                sql.SQL("{} = %s" + ("::jsonb" if isinstance(table.c[column].type, JSONB) else "")).format(
+        change = sql.SQL(_SQL["redact"]).format(
+            **names,
+            texts=sql.SQL(", ").join(
+                sql.SQL("{} = %s::jsonb" if isinstance(table.c[column].type, JSONB) else "{} = %s").format(
                     sql.Identifier(column)
                 )
                 for column in columns
             ),
+            values=sql.SQL(", ").join([sql.SQL("%s")] * len(key)),
         )
         changed = 0
         with self.connection.cursor() as cursor:
-            for where, *texts in _rows(self.connection, query, {"names": asked, "hiding": _HIDING}):
+            for row in _rows(self.connection, query, {"names": asked, "hiding": _HIDING}):
+                stored = list(row[len(key) :])
                 kept = [
                     self._kept_json(text)
                     if isinstance(table.c[column].type, JSONB)
                     else self.rule.of_column(column, text)
-                    for column, text in zip(columns, texts, strict=True)
+                    for column, text in zip(columns, stored, strict=True)
                 ]
-                if kept != texts:
-                    cursor.execute(change, [*kept, where])
+                if kept != stored:
+                    cursor.execute(change, [*kept, *row[: len(key)]])
                     changed += 1
         self._count(self.erasure.redacted, table.fullname, changed)
 
@@ -1054,15 +999,19 @@ class _Work:
         return text if kept == value else _json.encode(kept).decode()
 
     def _lock(self, table: str) -> None:
-        """Keep other writers out, who would move rows to another place."""
-        self.connection.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+        """Keep other writers out, who would change rows between the read and the write."""
+        self.connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(_named(table)))
 
     def _delete(self, table: str, which: str, *values: Any) -> None:
-        done = self.connection.execute(f"DELETE FROM {table} WHERE {which}", list(values))
+        statement = sql.SQL("DELETE FROM {} WHERE {}").format(_named(table), sql.SQL(which))
+        done = self.connection.execute(statement, list(values))
         self._count(self.erasure.deleted, table, done.rowcount)
 
     def _empty(self, table: str, column: str, values: list[Any]) -> None:
-        done = self.connection.execute(f"UPDATE {table} SET {column} = NULL WHERE {column} = ANY(%s)", [values])
+        statement = sql.SQL("UPDATE {0} SET {1} = NULL WHERE {1} = ANY(%s)").format(
+            _named(table), sql.Identifier(column)
+        )
+        done = self.connection.execute(statement, [values])
         self._count(self.erasure.emptied, table, done.rowcount)
 
     @staticmethod
@@ -1076,6 +1025,10 @@ def _rows(connection: Connection, query: Any, values: Any = None) -> Iterator[An
     with connection.cursor("erasure") as cursor:
         cursor.itersize = 1000
         yield from cursor.execute(query, values)
+
+
+def _named(table: str) -> sql.Identifier:
+    return sql.Identifier(*table.split("."))
 
 
 def _streams(*kinds: Kind) -> list[str]:

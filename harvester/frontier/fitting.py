@@ -123,10 +123,9 @@ def deepest(connection: Connection, lease: Lease, decay: Decay, min_gain: float)
     assert lease.visit.seen_at is not None
     with connection.transaction():
         rows: list[tuple[Any, ...]] = connection.execute(
-            sql.SQL(
-                "SELECT extract(epoch FROM created_at)::bigint FROM scratch.{} WHERE {} = %s AND parent_id IS NULL"
-                " AND gone_at IS NULL ORDER BY created_at DESC OFFSET %s LIMIT %s"
-            ).format(sql.Identifier(holds.table), sql.Identifier(holds.owner)),
+            sql.SQL(_SQL["newest_comments"]).format(
+                table=sql.Identifier("scratch", holds.table), owner=sql.Identifier(holds.owner)
+            ),
             [lease.visit.entity_id, PAGE_LIMIT, PAGE_LIMIT * revisit.DEEPEST_PAGES],
         ).fetchall()
     keys = [key for (key,) in rows if key is not None]

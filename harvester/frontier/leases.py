@@ -30,7 +30,7 @@ from harvester.frontier.revisit import interval
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.locks import ALIVE
 from harvester.warehouse.statements import statements
-from harvester.warehouse.tables import HASHED_PATH, LONGEST_KEY
+from harvester.warehouse.tables import LONGEST_KEY
 
 _SQL = statements(__package__, "leases")
 
@@ -64,9 +64,7 @@ def begin_run(connection: Connection, settings: Settings, command: str, parent_r
     """Record a run and take the lock that says it lives; `parent_run` is the run that it works for, if any."""
     with connection.transaction():
         row = connection.execute(
-            "INSERT INTO crawl.runs"
-            " (command, version, api_url, contact, permission, user_agent, rate, shares, parent_run_id)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
+            _SQL["begin_run"],
             [
                 *(command, __version__, settings.api_url, settings.contact, settings.permission),
                 *(settings.user_agent, settings.rate, Jsonb(settings.shares), parent_run),
@@ -160,11 +158,7 @@ def recover(connection: Connection, own: int) -> int:
         for (run,) in runs:
             lock = connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [ALIVE, run]).fetchone()
             if lock is not None and lock[0]:
-                dead += connection.execute(
-                    "UPDATE crawl.runs SET ended_at = crawl.clock(), outcome = 'killed'"
-                    " WHERE id = %s AND ended_at IS NULL",
-                    [run],
-                ).rowcount
+                dead += connection.execute(_SQL["end_dead_run"], [run]).rowcount
     return dead
 
 
@@ -299,8 +293,7 @@ def lease_this(
     """
     with connection.transaction():
         connection.execute(
-            _SQL["put_in_scope"],
-            [stream, entity, owner, ONCE if STREAMS[stream].revisit >= ONCE else 0, full, restart],
+            _SQL["put_in_scope"], [stream, entity, owner, ONCE if STREAMS[stream].revisit >= ONCE else 0, full, restart]
         )
         (leased,) = _lease(connection, run, _LEASE_THIS, {"name": stream, "entity": entity})
     return leased
@@ -400,10 +393,7 @@ def quarantine(connection: Connection, lease_: Lease, path: str, status: int | N
     """Keep a response that cannot be used, whole but for the tokens of projects."""
     with connection.transaction():
         connection.execute(
-            "INSERT INTO crawl.quarantine AS q (stream, entity_id, path, status, reason, body)"
-            f" VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (stream, entity_id, {HASHED_PATH}) WHERE item_id IS NULL"
-            " DO UPDATE SET seen_at = crawl.clock(),"
-            " status = excluded.status, reason = excluded.reason, body = excluded.body, count = q.count + 1",
+            _SQL["quarantine"],
             [lease_.visit.stream.name, lease_.visit.entity_id, path, status, reason, without_tokens(body)],
         )
 
@@ -418,13 +408,9 @@ def report_drift(
 ) -> bool:
     """Record where the source departs from what is declared; whether no worker of the run had seen it before."""
     with connection.transaction():
-        before = connection.execute(
-            _SQL["seen_drift"],
-            [stream, field_, change, run],
-        ).fetchone()
+        before = connection.execute(_SQL["seen_drift"], [stream, field_, change, run]).fetchone()
         row = connection.execute(
-            _SQL["report_drift"],
-            [stream, field_[:LONGEST_KEY], change[:LONGEST_KEY], example, count],
+            _SQL["report_drift"], [stream, field_[:LONGEST_KEY], change[:LONGEST_KEY], example, count]
         ).fetchone()
     is_new = bool(row and row[0])
     return is_new if before is None else not before[0]
@@ -455,16 +441,9 @@ def seed(connection: Connection, seeds: Iterable[Seed]) -> tuple[int, int]:
     with connection.transaction():
         known = 0
         for one in wanted:
-            row = connection.execute(
-                _SQL["seed"],
-                [one.kind.value, one.entity_id, one.depth],
-            ).fetchone()
+            row = connection.execute(_SQL["seed"], [one.kind.value, one.entity_id, one.depth]).fetchone()
             known += not (row and row[0])
-            connection.execute(
-                "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, crawl.clock())"
-                " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = greatest(w.depth, excluded.depth)",
-                [DETAIL[one.kind], one.entity_id, one.depth],
-            )
+            connection.execute(_SQL["deepen"], [DETAIL[one.kind], one.entity_id, one.depth])
     return len(wanted) - known, known
 
 
@@ -472,25 +451,17 @@ def seed_query(connection: Connection, stream: str, query: Query, depth: int) ->
     """Put a ranking in scope, due now, or deepen what is; return whether it is new."""
     with connection.transaction():
         row = connection.execute(
-            _SQL["seed_query"],
-            [stream, query.query, query.mode, query.language, query.pages, depth],
+            _SQL["seed_query"], [stream, query.query, query.mode, query.language, query.pages, depth]
         ).fetchone()
         assert row is not None
-        connection.execute(
-            "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, crawl.clock())"
-            " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth, due_at = crawl.clock()",
-            [stream, row[0], row[1]],
-        )
+        connection.execute(_SQL["make_query_due"], [stream, row[0], row[1]])
     return bool(row[2])
 
 
 def open_site(connection: Connection) -> None:
     """Put what the site says of itself in scope, once anything else is."""
     with connection.transaction():
-        connection.execute(
-            _SQL["open_site"],
-            [["news", "project_count"]],
-        )
+        connection.execute(_SQL["open_site"], [["news", "project_count"]])
 
 
 def open_account(connection: Connection, account: int) -> None:
@@ -528,16 +499,13 @@ def propagate(connection: Connection) -> int:
     changed = 0
     with connection.transaction():
         while True:
-            stale = connection.execute(
-                "SELECT stream, array_agg(entity_id) FROM crawl.frontier"
-                " WHERE depth > propagated_depth AND visits > 0 GROUP BY stream"
-            ).fetchall()
+            stale = connection.execute(_SQL["raised"]).fetchall()
             if not stale:
                 return changed
             for name, entities in stale:
                 stream = STREAMS[name]
                 for opened in stream.enqueues:
-                    changed += connection.execute(_OPEN, [opened, name, entities]).rowcount
+                    changed += connection.execute(_SQL["open"], [opened, name, entities]).rowcount
                 for lead in filter(lambda lead: lead.owner, stream.links):
                     changed += connection.execute(
                         _propagate(lead), [DETAIL[lead.kind], lead.depth_cost, name, entities]
@@ -548,36 +516,16 @@ def propagate(connection: Connection) -> int:
                 )
 
 
-_RAISE = " ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth WHERE excluded.depth > w.depth"
-_OPEN = (
-    "INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at)"
-    " SELECT %s, v.entity_id, v.depth, crawl.clock() FROM crawl.frontier v"
-    " WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.gone_at IS NULL" + _RAISE
-)
-
-
 def _propagate(lead: Lead) -> sql.Composed:
     """Return SQL of the entries that a stream's rows in the warehouse lead to, at the depth its entries have now."""
     signal = sql.Identifier("l", lead.changed_if) if lead.changed_if else sql.SQL("NULL::int")
     owner = sql.Identifier("l", OWNER_COLUMN[lead.kind]) if lead.kind in OWNER_COLUMN else sql.SQL("NULL::bigint")
-    return sql.SQL(
-        "INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due_at)"
-        " SELECT x.stream, l.{met}, max({owner}), max(v.depth - x.depth_cost), max({signal}), crawl.clock()"
-        " FROM (SELECT %s::text AS stream, %s::int AS depth_cost) x, crawl.frontier v"
-        " JOIN scratch.{table} l ON l.{own} = v.entity_id"
-        " WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.depth >= x.depth_cost AND l.gone_at IS NULL"
-        " AND l.{met} IS NOT NULL{known}{raised}"
-        " GROUP BY 1, 2 ORDER BY 1, 2" + _RAISE
-    ).format(
-        met=sql.Identifier(lead.target_column),
+    return sql.SQL(_SQL["propagate"]).format(
+        target=sql.Identifier("l", lead.target_column),
         owner=owner,
         signal=signal,
-        table=sql.Identifier(lead.table),
-        own=sql.Identifier(lead.owner),
-        known=sql.SQL(" AND EXISTS (SELECT FROM scratch.users u WHERE u.id = l.{} AND u.username IS NOT NULL)").format(
-            sql.Identifier(lead.target_column)
-        )
-        if lead.kind is Kind.USER
-        else sql.SQL(""),
-        raised=sql.SQL(" AND {} > 0").format(signal) if lead.changed_if else sql.SQL(""),
+        table=sql.Identifier("scratch", lead.table),
+        own=sql.Identifier("l", lead.owner),
+        always=sql.Literal(not lead.changed_if),
+        of_users=sql.Literal(lead.kind is Kind.USER),
     )

@@ -49,10 +49,7 @@ PROVEN_SECONDS = sql.SQL(
 def wait(connection: Connection, stream: str, entity: int) -> None:
     """Put a visit aside until the name that it asks for is known."""
     with connection.transaction():
-        connection.execute(
-            _SQL["wait"],
-            {"waits": NAME_UNKNOWN, "streams": [stream], "user": entity},
-        )
+        connection.execute(_SQL["wait"], {"waits": NAME_UNKNOWN, "streams": [stream], "user": entity})
 
 
 def present(connection: Connection, stream: str, entity: int) -> str | None:
@@ -108,10 +105,7 @@ def follow(connection: Connection, renamed: Sequence[int]) -> None:
         connection.execute(
             "UPDATE crawl.name_changes SET found_at = crawl.clock() WHERE user_id = %s AND found_at IS NULL", [user]
         )
-        connection.execute(
-            _SQL["resume_account"],
-            {"streams": _BY_THEMSELVES, "user": user},
-        )
+        connection.execute(_SQL["resume_account"], {"streams": _BY_THEMSELVES, "user": user})
         connection.execute(_SQL["resume_projects"], {"streams": BY_OWNER_NAME, "user": user, "waits": NAME_UNKNOWN})
 
 
@@ -120,10 +114,7 @@ def _of(user: int) -> dict[str, Any]:
 
 
 def _log(connection: Connection, user: int, retracted: int, *, found: bool) -> None:
-    connection.execute(
-        _SQL["log_change"],
-        [user, found, retracted],
-    )
+    connection.execute(_SQL["log_change"], [user, found, retracted])
 
 
 def _retract(connection: Connection, user: int) -> int:
@@ -139,8 +130,8 @@ def _retract(connection: Connection, user: int) -> int:
         assert holds is not None
         if not _proven_since(connection, values, name):
             continue
-        connection.execute(_gone_again(holds), values)
-        items = [item for (item,) in connection.execute(_deleted(holds), values)]
+        connection.execute(_about(holds, _SQL["end_returns"]), values)
+        items = [item for (item,) in connection.execute(_about(holds, _SQL["delete_stored"]), values)]
         rows += len(items)
         connection.execute(_SQL["forget_missing_items"], values)
         if holds.table.endswith("_comments"):
@@ -150,10 +141,7 @@ def _retract(connection: Connection, user: int) -> int:
             )
         for other in _other_ends(name, holds):
             # A visit under way may have shown by now what was taken back: it is ended, and begun from the head.
-            connection.execute(
-                _SQL["restart_sibling"],
-                [other, items],
-            )
+            connection.execute(_SQL["restart_sibling"], [other, items])
     if _proven_since(connection, values, _OBSERVED):
         rows += connection.execute(_SQL["forget_message_counts"], values).rowcount
     connection.execute(_FORGET_PAGE, values)
@@ -179,37 +167,15 @@ def _proven_since(connection: Connection, values: dict[str, Any], stream: str) -
 
 
 @cache
-def _deleted(holds: Holding) -> bytes:
-    return (
-        sql.SQL(
-            "DELETE FROM scratch.{table} t"
-            " WHERE t.{owner} = %(user)s AND t.first_seen_at > %(since)s::timestamptz RETURNING t.{item}"
-        )
-        .format(**_names(holds))
-        .as_bytes()
-    )
-
-
-@cache
-def _gone_again(holds: Holding) -> bytes:
-    """Return SQL of end the returns that a list showed since then."""
-    return (
-        sql.SQL(
-            "WITH back AS (DELETE FROM history.absences a USING scratch.{table} t"
-            " WHERE a.kind = {kind} AND a.returned_at > %(since)s::timestamptz AND t.{owner} = %(user)s AND {same}"
-            " RETURNING t.{item} AS item, a.gone_at, a.last_seen_at, a.gone_reason)"
-            " UPDATE scratch.{table} t SET gone_at = back.gone_at, last_seen_at = back.last_seen_at,"
-            " gone_reason = back.gone_reason FROM back WHERE t.{owner} = %(user)s AND t.{item} = back.item"
-        )
-        .format(**_names(holds))
-        .as_bytes()
-    )
+def _about(holds: Holding, statement: str) -> bytes:
+    """Fill the names of the rows of a list into a statement."""
+    return sql.SQL(statement).format(**_names(holds)).as_bytes()
 
 
 def _names(holds: Holding) -> dict[str, sql.Composable]:
     key = KEY_COLUMNS[holds.table]
     return {
-        "table": sql.Identifier(holds.table),
+        "table": sql.Identifier("scratch", holds.table),
         "kind": sql.Literal(holds.table),
         "owner": sql.Identifier(holds.owner),
         "item": sql.Identifier(holds.item),

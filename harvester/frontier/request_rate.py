@@ -17,12 +17,15 @@ from harvester.config import is_rate
 from harvester.errors import UsageError
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema, use_schema
+from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from harvester.config import Settings
     from harvester.warehouse.connection import Connection
+
+_SQL = statements(__package__, "request_rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +121,7 @@ def read_changes(settings: Settings) -> list[RateChange]:
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
         with connection.cursor(row_factory=class_row(RateChange)) as cursor:
-            return cursor.execute(
-                "SELECT changed_at, rate, previous_rate, changed_by, database_role FROM crawl.rate_changes"
-                " ORDER BY id DESC"
-            ).fetchall()
+            return cursor.execute(_SQL["changes"]).fetchall()
 
 
 def _record_first(connection: Connection, rate: float) -> bool:

@@ -11,7 +11,9 @@ from harvester.api.catalogue import STREAMS
 from harvester.frontier.leases import Totals
 from harvester.frontier.model import ANSWERS, NOT_BELIEVED
 from harvester.warehouse.connection import Connection
+from harvester.warehouse.statements import statements
 
+_SQL = statements(__package__, "checks")
 _EARLIER = 10
 """Runs before this one that it is compared with."""
 _ENOUGH = 50
@@ -24,11 +26,7 @@ _TOLERATED = 0.05
 
 def findings(connection: Connection, run: int, total: Totals) -> list[str]:
     """Return the findings about a run, in words; empty if it looks like the runs before it."""
-    earlier = connection.execute(
-        "SELECT responses, counts, requests FROM crawl.runs WHERE id < %s AND parent_run_id IS NULL"
-        " AND outcome IN ('done', 'bounded') AND requests >= %s ORDER BY id DESC LIMIT %s",
-        [run, _ENOUGH, _EARLIER],
-    ).fetchall()
+    earlier = connection.execute(_SQL["earlier_runs"], [run, _ENOUGH, _EARLIER]).fetchall()
     return [
         *_disbelieved(total),
         *_unanswered(total, [answers for answers, _, _ in earlier]),
@@ -68,11 +66,7 @@ def _asked(answers: Mapping[str, Mapping[str, int]]) -> tuple[int, int]:
 
 
 def _set_aside(connection: Connection, run: int) -> list[str]:
-    row = connection.execute(
-        "SELECT count(*), min(q.stream) FROM crawl.quarantine q, crawl.runs r"
-        " WHERE r.id = %s AND q.seen_at >= r.started_at AND q.item_id IS NULL",
-        [run],
-    ).fetchone()
+    row = connection.execute(_SQL["set_aside"], [run]).fetchone()
     count, stream = row or (0, None)
     return [f"{count:,} responses were set aside, of {stream} and perhaps others"] if count else []
 
@@ -91,11 +85,7 @@ def _empty(total: Totals, earlier: list[dict[str, Any]]) -> list[str]:
 
 
 def _unproved(connection: Connection, run: int) -> list[str]:
-    row = connection.execute(
-        "SELECT count(*), count(*) FILTER (WHERE w.certificate ->> 'proven_by' = 'none') FROM crawl.frontier w"
-        " JOIN crawl.runs r ON r.id = %s AND w.visited_at >= r.started_at WHERE w.certificate IS NOT NULL",
-        [run],
-    ).fetchone()
+    row = connection.execute(_SQL["unproved"], [run]).fetchone()
     lists, unproved = row or (0, 0)
     if lists < _ENOUGH or unproved <= _TOLERATED * lists:
         return []

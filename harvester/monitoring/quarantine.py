@@ -22,10 +22,7 @@ def cases(connection: Connection, stream: str | None = None, most: int = 50) -> 
     """
     if stream is not None and stream not in STREAMS:
         raise UsageError(f"no stream is called {stream!r}: see `harvester streams`")
-    cursor = connection.execute(
-        _SQL["cases"],
-        {"stream": stream, "most": most},
-    )
+    cursor = connection.execute(_SQL["cases"], {"stream": stream, "most": most})
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -57,10 +54,7 @@ def retry(connection: Connection) -> dict[str, int]:
                 case for case, stream, kept in cases_ if stream in STREAMS and _is_readable(stream, bytes(kept or b""))
             ]
         again = connection.execute(_SQL["make_due"]).rowcount
-        overtaken = connection.execute(
-            _SQL["close_visited"],
-            [readable],
-        ).rowcount
+        overtaken = connection.execute(_SQL["close_visited"], [readable]).rowcount
         connection.execute("DELETE FROM crawl.quarantine WHERE id = ANY(%s)", [readable])
         left = connection.execute("SELECT count(*) FROM crawl.quarantine").fetchone()
     return {

@@ -71,10 +71,7 @@ def _compare(connection: Connection, name: str, one: _Comparison) -> dict[str, A
 
 def _coverage(connection: Connection) -> list[dict[str, Any]]:
     """Return the share of the site's count of projects that the warehouse holds."""
-    row = connection.execute(
-        "SELECT (SELECT count FROM history.site_counts WHERE name = 'projects' ORDER BY seen_at DESC LIMIT 1),"
-        " (SELECT count(*) FROM scratch.projects)"
-    ).fetchone()
+    row = connection.execute(_SQL["projects"]).fetchone()
     if row is None or row[0] is None:
         return []
     what = "projects of the whole site (projects/count/all, unshared ones included)"

@@ -37,33 +37,14 @@ def read_status(settings: Settings) -> dict[str, Any]:
             "rows": {name: _rows(connection, table) for name, table in WRITTEN.items() if table.schema != "account"},
             "streams": _streams(connection, settings.min_gain),
             "budget": _budget(connection, settings),
-            "last_run": _one(
-                connection,
-                "SELECT id, command, started_at, ended_at, outcome, findings, requests, requests_by_purpose"
-                " FROM crawl.runs WHERE parent_run_id IS NULL ORDER BY id DESC LIMIT 1",
-            ),
-            "failures": _all(
-                connection,
-                "SELECT stream, entity_id, failures, last_error, due_at FROM crawl.frontier"
-                " WHERE failures > 0 ORDER BY failures DESC, stream, entity_id LIMIT 10",
-            ),
+            "last_run": _one(connection, _SQL["last_run"]),
+            "failures": _all(connection, _SQL["failures"]),
             "quarantine": _pairs(
                 connection, "SELECT stream, count(*) FROM crawl.quarantine WHERE item_id IS NULL GROUP BY 1 ORDER BY 1"
             ),
-            "set_aside": _all(
-                connection,
-                "SELECT stream, count(*) AS items, count(DISTINCT entity_id) AS lists FROM crawl.quarantine"
-                " WHERE item_id IS NOT NULL GROUP BY 1 ORDER BY 1",
-            ),
-            "names": _one(
-                connection,
-                _SQL["names"],
-            ),
-            "drift": _all(
-                connection,
-                "SELECT stream, field, change, count, first_seen_at, last_seen_at, example"
-                " FROM crawl.drift ORDER BY 1, 2, 3",
-            ),
+            "set_aside": _all(connection, _SQL["set_aside"]),
+            "names": _one(connection, _SQL["names"]),
+            "drift": _all(connection, _SQL["drift"]),
             "rankings": _all(
                 connection,
                 "SELECT stream, query, mode, language, pages, depth FROM crawl.queries ORDER BY 1, 2, 3, 4",
@@ -101,10 +82,7 @@ def _streams(connection: Connection, min_gain: float) -> list[dict[str, Any]]:
 
 
 def _budget(connection: Connection, settings: Settings) -> dict[str, Any]:
-    row = _one(
-        connection,
-        _SQL["budget"],
-    )
+    row = _one(connection, _SQL["budget"])
     assert row is not None
     rate = read_rate(connection)
     return {

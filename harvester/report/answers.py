@@ -12,6 +12,7 @@ from psycopg import ClientCursor
 
 from harvester.monitoring.status import EXACT_BELOW
 from harvester.warehouse.sql_parts import materialised
+from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from harvester.warehouse.connection import Connection
 
+_SQL = statements(__package__, "answers")
 FEWEST = 5
 """People below which a group is not shown apart: a country, a cohort."""
 PEOPLE = 20_000
@@ -53,12 +55,7 @@ class FigureSources:
     @classmethod
     def find(cls, connection: Connection) -> FigureSources:
         """Choose views where they are quick, else copies as of their last refresh."""
-        row = connection.execute(
-            "SELECT max(c.reltuples) > %s, (SELECT min(refreshed_at) FROM analytics.refreshes),"
-            " max(c.reltuples) FILTER (WHERE c.relname = 'users') FROM pg_class c"
-            " WHERE c.relnamespace = 'scratch'::regnamespace AND c.relkind = 'r'",
-            [EXACT_BELOW],
-        ).fetchone()
+        row = connection.execute(_SQL["is_large"], [EXACT_BELOW]).fetchone()
         large, refreshed_at, users = row or (False, None, 0)
         one_in = max(1, round(users / PEOPLE)) if large else 1
         if not (large and refreshed_at):

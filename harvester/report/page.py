@@ -32,6 +32,7 @@ from harvester.report.panels import COMMUNITY, HEALTH, Moment, Panel, backlog_pa
 from harvester.warehouse.connect import connect
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.source import Source, read_source
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import MAIN_TABLES, WRITTEN
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from harvester.report.answers import Row
     from harvester.warehouse.connection import Connection
 
+_SQL = statements(__package__, "page")
 PATIENCE = 10.0
 """Seconds that one query may take."""
 _PAST = timedelta(days=28)
@@ -99,13 +101,7 @@ def read(settings: Settings, *, at: datetime | None = None, patience: float = PA
 
 
 def _read(connection: Connection, settings: Settings, at: datetime | None, patience: float) -> Report:
-    row = connection.execute(
-        "SELECT t.at, (SELECT min(started_at) FROM crawl.runs"
-        " WHERE coalesce(ended_at, t.at) > t.at - %(past)s AND started_at < t.at),"
-        " (SELECT max(coalesce(ended_at, t.at)) FROM crawl.runs WHERE started_at <= t.at)"
-        " FROM (SELECT coalesce(%(at)s, now()) AS at) t",
-        {"at": at, "past": _PAST},
-    ).fetchone()
+    row = connection.execute(_SQL["period"], {"at": at, "past": _PAST}).fetchone()
     assert row is not None
     rate = read_rate(connection)
     moment = moment_of(row[0], row[1], settings.rate if rate is None else rate)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from harvester.api import id_dates
@@ -247,9 +248,11 @@ def _certain(connection: Connection, plan: IdPlan, last: int) -> list[int]:
     if not plan.certain:
         return []
     rows = connection.execute(
-        f"SELECT t.id FROM scratch.{_TABLE[plan.kind]} t JOIN scratch.{plan.kind}_comments c"
-        f" ON c.{plan.kind}_id = t.id AND c.gone_at IS NULL WHERE t.gone_at IS NULL AND t.id BETWEEN %s AND %s"
-        " GROUP BY t.id ORDER BY count(*) DESC, t.id LIMIT %s",
+        sql.SQL(_SQL["most_commented"]).format(
+            table=sql.Identifier("scratch", _TABLE[plan.kind]),
+            comments=sql.Identifier("scratch", f"{plan.kind}_comments"),
+            owner=sql.Identifier("c", f"{plan.kind}_id"),
+        ),
         [plan.first, last, plan.certain],
     ).fetchall()
     return [row[0] for row in rows]
@@ -276,11 +279,7 @@ def _add_design(
     parent: int | None = None,
     complete: bool = False,
 ) -> int:
-    row = connection.execute(
-        "INSERT INTO crawl.designs (name, kind, parameters, depth, parent_id, completed_at)"
-        " VALUES (%s, %s, %s, %s, %s, CASE WHEN %s THEN crawl.clock() END) RETURNING id",
-        [name, kind, Jsonb(parameters), depth, parent, complete],
-    ).fetchone()
+    row = connection.execute(_SQL["add_design"], [name, kind, Jsonb(parameters), depth, parent, complete]).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -340,10 +339,7 @@ def _open(connection: Connection, streams: Sequence[str], entities: Sequence[int
 
     Each is due a microsecond after the one before, so that what is visited first is the beginning of a random order.
     """
-    return connection.execute(
-        _SQL["put_in_scope"],
-        [depth, len(entities), list(streams), list(entities)],
-    ).rowcount
+    return connection.execute(_SQL["put_in_scope"], [depth, len(entities), list(streams), list(entities)]).rowcount
 
 
 def _known_design(connection: Connection, design: int | None, kind: str) -> dict[str, Any]:
@@ -380,10 +376,7 @@ def start_wave(connection: Connection, design: int, rule: Rule | None = None) ->
         ends = connection.execute("SELECT max(wave) FROM crawl.waves WHERE design_id = %s", [design]).fetchone()
         assert ends is not None
         wave = ends[0] + 1
-        connection.execute(
-            _SQL["store_wave"],
-            [design, ends[0]],
-        )
+        connection.execute(_SQL["store_wave"], [design, ends[0]])
         new = _rotate(connection, design, kind, parameters, wave) if "groups" in parameters else []
         connection.execute("INSERT INTO crawl.waves (design_id, wave) VALUES (%s, %s)", [design, wave])
         kept, hits = _keep(connection, design, kind, rule)
@@ -400,18 +393,11 @@ def start_wave(connection: Connection, design: int, rule: Rule | None = None) ->
 
 def _keep(connection: Connection, design: int, kind: str, rule: Rule | None) -> tuple[list[_Unit], list[int]]:
     """Forget the outcomes of the units that stay, in the order of the draw; return them, and which were hits."""
-    rows = connection.execute(
-        "SELECT entity_id, stratum, inclusion_probability, panel_group, outcome FROM crawl.draws"
-        " WHERE design_id = %s AND replaced_at IS NULL ORDER BY position",
-        [design],
-    ).fetchall()
+    rows = connection.execute(_SQL["units"], [design]).fetchall()
     kept = [_Unit(*row[:4]) for row in rows]
     hidden = _erased(kind, kept, rule)
     hits = [entity for entity, *_, outcome in rows if outcome == "hit" and entity not in hidden]
-    connection.execute(
-        _SQL["record_known"],
-        {"hidden": list(hidden), "design": design},
-    )
+    connection.execute(_SQL["record_known"], {"hidden": list(hidden), "design": design})
     # What failed in the wave that ends did not fail in this one.
     connection.execute(
         "UPDATE crawl.frontier SET failures = 0 WHERE stream = ANY(%s) AND entity_id = ANY(%s) AND failures > 0",
@@ -449,11 +435,7 @@ def _rotate(connection: Connection, design: int, kind: str, parameters: dict[str
             raise UsageError(f"design {design}: no more than {left} of stratum {name} were never drawn")
         chosen = draw(int(parameters["seed"]) + wave, stratum, outgoing[name], drawn[name])
         units += [_Unit(each, name, probabilities[name], group) for each in chosen]
-    connection.execute(
-        "UPDATE crawl.draws SET replaced_at = crawl.clock()"
-        " WHERE design_id = %s AND panel_group = %s AND replaced_at IS NULL",
-        [design, group],
-    )
+    connection.execute(_SQL["replace_group"], [design, group])
     return units + _newcomers(connection, design, kind, parameters, wave)
 
 
@@ -490,10 +472,7 @@ def draw_authors(connection: Connection, parent: int, depth: int = ALONE) -> int
 
 def _advance_authors(connection: Connection, design: int, parent: int, depth: int) -> int:
     """Take the authors of new hits, and weigh those whose projects are known; returns how many of both."""
-    taken = connection.execute(
-        _SQL["draw_authors"],
-        [design, parent],
-    ).fetchall()
+    taken = connection.execute(_SQL["draw_authors"], [design, parent]).fetchall()
     done = _open(connection, _OF_AUTHORS, [user for (user,) in taken], depth) if taken else 0
     waiting = connection.execute(
         _SQL["known_authors"], {"parent": parent, "design": design, "certain": CERTAIN}
@@ -512,16 +491,8 @@ def _advance_authors(connection: Connection, design: int, parent: int, depth: in
             weighed.append(
                 ("hit" if is_there else "not found", count, inclusion(parts), weight / count, design, position)
             )
-        connection.cursor().executemany(
-            "UPDATE crawl.draws SET outcome = %s, measure = %s, inclusion_probability = %s, weight = %s,"
-            " visited_at = crawl.clock() WHERE design_id = %s AND position = %s",
-            weighed,
-        )
-    ended = connection.execute(
-        "UPDATE crawl.designs SET completed_at = crawl.clock() WHERE id = %s"
-        " AND NOT EXISTS (SELECT FROM crawl.draws WHERE design_id IN (%s, %s) AND outcome IS NULL)",
-        [design, design, parent],
-    ).rowcount
+        connection.cursor().executemany(_SQL["weigh_author"], weighed)
+    ended = connection.execute(_SQL["complete_authors"], [design, design, parent]).rowcount
     return done + len(waiting) + ended
 
 
@@ -621,11 +592,7 @@ def _advance_walks(
     opened = [(design, place.walk * length + place.step, place.user, place.walk, None, None, None) for place in waiting]
     _add_steps(connection, steps, opened)
     new = [place.user for place in waiting]
-    fresh = connection.execute(
-        "SELECT array_agg(u) FROM unnest(%s::bigint[]) u WHERE (SELECT count(*) FROM crawl.frontier w"
-        " WHERE w.entity_id = u AND w.stream = ANY(%s)) < %s",
-        [new, [*streams, "user"], len(streams) + 1],
-    ).fetchone()
+    fresh = connection.execute(_SQL["not_in_scope"], [new, [*streams, "user"], len(streams) + 1]).fetchone()
     in_scope = 0
     if fresh and fresh[0]:
         in_scope = _open(connection, [*streams, "user"], fresh[0], depth)
@@ -642,20 +609,13 @@ def _pool(connection: Connection, parent: int) -> list[int]:
     ).fetchone()
     if left is None or left[0]:
         return []
-    rows = connection.execute(
-        _SQL["authors_of_hits"],
-        [parent],
-    ).fetchall()
+    rows = connection.execute(_SQL["authors_of_hits"], [parent]).fetchall()
     return [user for (user,) in rows]
 
 
 def _places(connection: Connection, design: int, length: int) -> dict[int, _Place]:
     """Read the position of each begun random walk: its last row is the waiting one, or the walk is over."""
-    rows = connection.execute(
-        "SELECT DISTINCT ON (cluster_id) cluster_id, position, entity_id, outcome FROM crawl.draws"
-        " WHERE design_id = %s ORDER BY cluster_id, position DESC",
-        [design],
-    ).fetchall()
+    rows = connection.execute(_SQL["places"], [design]).fetchall()
     return {
         walk: _Place(walk, position - walk * length + (outcome is not None), user)
         for walk, position, user, outcome in rows
@@ -663,10 +623,7 @@ def _places(connection: Connection, design: int, length: int) -> dict[int, _Plac
 
 
 def _add_steps(connection: Connection, steps: list[tuple[Any, ...]], waiting: list[tuple[Any, ...]]) -> None:
-    connection.cursor().executemany(
-        _SQL["store_steps"],
-        [*steps, *waiting],
-    )
+    connection.cursor().executemany(_SQL["store_steps"], [*steps, *waiting])
 
 
 # Going on -----------------------------------------------------------------------------------------------------------
@@ -677,10 +634,7 @@ def advance(connection: Connection, graph: Graph | None = None) -> int:
     done = 0
     with connection.transaction():
         # Another worker may be at it.
-        for design, name, parent, depth, parameters in connection.execute(
-            "SELECT id, name, parent_id, depth, parameters FROM crawl.designs WHERE completed_at IS NULL"
-            " ORDER BY id FOR UPDATE SKIP LOCKED"
-        ).fetchall():
+        for design, name, parent, depth, parameters in connection.execute(_SQL["incomplete_designs"]).fetchall():
             if name == "authors":
                 done += _advance_authors(connection, design, parent, depth)
             else:

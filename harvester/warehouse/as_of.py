@@ -10,15 +10,17 @@ gone. (Who is gone stays in the lists of others.)
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import CONTAINERS, KEY_COLUMNS, SCRATCH_TABLES, TRACKED, WRITTEN
 
+_SQL = statements(__package__, "as_of")
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _LIFE = ("gone_at", "last_seen_at", "gone_reason")
 
 
 def functions() -> str:
     """All functions, as SQL."""
-    return "\n".join(_function(table) for table in SCRATCH_TABLES if table.name not in ("news", "studio_activity"))
+    return "\n\n".join(_function(table) for table in SCRATCH_TABLES if table.name not in ("news", "studio_activity"))
 
 
 def _function(table: Table) -> str:
@@ -33,10 +35,7 @@ def _function(table: Table) -> str:
         same = [f"h.{_thing(log, one)} = t.{one}" for one in key]
         if "kind" in log.c:
             same.append(f"h.kind = '{table.name.removesuffix('_comments')}'")
-        joins.append(
-            f"LEFT JOIN LATERAL (\n    SELECT h.* FROM history.{log.name} h\n"
-            f"    WHERE {' AND '.join(same)} AND h.valid_to > $1\n    ORDER BY h.valid_to LIMIT 1\n) {version} ON true"
-        )
+        joins.append(_SQL["version"].format(log=log.name, same=" AND ".join(same), version=version))
     kept = [name for name in (column.name for column in table.c) if name not in _LIFE]
     columns = [
         f"CASE WHEN {versions[name]}.valid_to IS NULL THEN t.{name} ELSE {versions[name]}.{name} END"
@@ -45,37 +44,26 @@ def _function(table: Table) -> str:
         for name in kept
     ]
     types = ", ".join(f"{one} {table.c[one].type.compile(dialect=_DIALECT).lower()}" for one in kept)
-    conditions = ["t.first_seen_at <= $1", *_there("t", table.name)]
-    for place, own in CONTAINERS.get(table.name, ()):
-        there = "\n        AND ".join([f"p.id = t.{own}", *_there("p", place)])
-        conditions.append(f"EXISTS (\n        SELECT FROM scratch.{place} p WHERE {there}\n    )")
-    return (
-        f"-- {table.name} as known at a time\n"
-        f"CREATE FUNCTION history.{table.name}_at(timestamptz) RETURNS TABLE ({types})\n"
-        "LANGUAGE sql STABLE AS $$\n"
-        "SELECT "
-        + ",\n    ".join(columns)
-        + f"\nFROM scratch.{table.name} t\n"
-        + "".join(f"{one}\n" for one in joins)
-        + "WHERE "
-        + "\n    AND ".join(conditions)
-        + "\n$$;\n\n"
-        f"COMMENT ON FUNCTION history.{table.name}_at IS 'scratch.{table.name} as known at a time.';\n"
+    conditions = ["t.first_seen_at <= $1", _there("t", table.name)]
+    for container, own in CONTAINERS.get(table.name, ()):
+        shown = f"p.id = t.{own} AND {_there('p', container)}"
+        conditions.append(_SQL["is_shown"].format(container=container, conditions=shown))
+    return _SQL["function"].format(
+        table=table.name,
+        types=types,
+        columns=", ".join(columns),
+        joins="\n".join(joins),
+        conditions="\n    AND ".join(conditions),
     )
 
 
-def _there(alias: str, table: str) -> list[str]:
-    """Conditions under which a row was not known to be gone at the time."""
+def _there(row: str, table: str) -> str:
+    """Return the condition under which a row was not known to be gone at the time."""
     key = KEY_COLUMNS[table]
     assert len(key) <= 2
     assert "gone_at" in WRITTEN[table].c
-    other = f"{alias}.{key[1]}" if len(key) > 1 else "0"
-    absent = (
-        "NOT EXISTS (\n        SELECT FROM history.absences a WHERE a.kind = "
-        f"'{table}' AND a.thing_id = {alias}.{key[0]} AND a.other_id = {other}\n"
-        "            AND a.gone_at <= $1 AND a.returned_at > $1\n    )"
-    )
-    return [f"({alias}.gone_at IS NULL OR {alias}.gone_at > $1)", absent]
+    second = f"{row}.{key[1]}" if len(key) > 1 else "0"
+    return _SQL["is_there"].format(row=row, table=table, first=key[0], second=second)
 
 
 def _thing(log: Table, name: str) -> str:

@@ -12,11 +12,13 @@ import psycopg
 from psycopg import sql
 
 from harvester.errors import WarehouseError
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import READER, SCHEMAS
 
 if TYPE_CHECKING:
     from harvester.warehouse.connection import Connection
 
+_SQL = statements(__package__, "roles")
 CRAWLER = "harvester_crawler"
 _WRITTEN = ("scratch", "history", "crawl", "account")
 _READ = ("scratch", "history", "analytics")
@@ -57,11 +59,7 @@ def _make(connection: Connection, role: str, purpose: str) -> None:
 
 
 def _owns_the_tables(connection: Connection) -> bool:
-    row = connection.execute(
-        "SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class"
-        " WHERE relnamespace = ANY(%s::regnamespace[]) AND relkind = 'r'",
-        [list(SCHEMAS)],
-    ).fetchone()
+    row = connection.execute(_SQL["owns_tables"], [list(SCHEMAS)]).fetchone()
     return bool(row and row[0])
 
 

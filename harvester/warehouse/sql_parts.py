@@ -18,12 +18,14 @@ from psycopg import sql
 
 from harvester.errors import WarehouseError
 from harvester.warehouse import as_of
+from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harvester.warehouse.connection import Connection
 
+_SQL = statements(__package__, "sql_parts")
 PARTS = (
     "clock",
     "rates",
@@ -95,22 +97,12 @@ def apply(connection: Connection) -> list[str]:
     again = [name for name in PARTS if name in dropped or not made[name]]
     for name in again:
         connection.execute(_texts()[name])
-        connection.execute(
-            "INSERT INTO crawl.sql_parts (name, digest, views, functions) VALUES (%s, %s, %s, %s)"
-            " ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, views = excluded.views,"
-            " functions = excluded.functions, applied_at = now()",
-            [name, _digest(_texts()[name]), *_identities(connection, made[name])],
-        )
+        connection.execute(_SQL["record_part"], [name, _digest(_texts()[name]), *_identities(connection, made[name])])
     # A materialised view is filled when it is made.
     filled = [view for name in again for kind, _, view in made[name] if kind == "MATERIALIZED VIEW"]
     for view in filled:
-        connection.execute(
-            sql.SQL(
-                "UPDATE analytics.refreshes SET refreshed_at = now(), row_count = (SELECT count(*) FROM {})"
-                " WHERE relation = %s"
-            ).format(sql.Identifier("analytics", view)),
-            [view],
-        )
+        statement = sql.SQL(_SQL["record_filled"]).format(view=sql.Identifier("analytics", view))
+        connection.execute(statement, [view])
     return again
 
 
@@ -148,13 +140,7 @@ def drop(connection: Connection, names: Iterable[str] | None = None) -> set[str]
 
 def _drop_views(connection: Connection, views: set[str]) -> None:
     """Drop views, plain and materialised, each before those that it uses."""
-    kinds: dict[str, str] = dict(
-        connection.execute(
-            "SELECT v, CASE relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END"
-            " FROM unnest(%s::text[]) AS v JOIN pg_class ON oid = to_regclass(v)",
-            [list(views)],
-        ).fetchall()
-    )
+    kinds: dict[str, str] = dict(connection.execute(_SQL["kinds"], [list(views)]).fetchall())
     while kinds:
         used = {used for _, used in _users_of(connection, list(kinds))}
         for view in kinds.keys() - used:
@@ -175,25 +161,13 @@ def _applied(connection: Connection) -> dict[str, str]:
 def _identities(connection: Connection, made: set[tuple[str, str, str]]) -> tuple[list[str], list[str]]:
     """Name the views and the functions, these with the types of their arguments, as DROP takes them."""
     named = [(schema, name) for kind, schema, name in made if kind != "FUNCTION"]
-    views = connection.execute(
-        "SELECT format('%%I.%%I', s, v) FROM unnest(%s::text[], %s::text[]) AS x (s, v) ORDER BY 1",
-        [[schema for schema, _ in named], [name for _, name in named]],
-    ).fetchall()
+    views = connection.execute(_SQL["views"], [[schema for schema, _ in named], [name for _, name in named]]).fetchall()
     functions = connection.execute(
-        "SELECT format('%%I.%%I(%%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid))"
-        " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
-        " WHERE n.nspname || '.' || p.proname = ANY(%s) ORDER BY 1",
-        [[f"{schema}.{name}" for kind, schema, name in made if kind == "FUNCTION"]],
+        _SQL["functions"], [[f"{schema}.{name}" for kind, schema, name in made if kind == "FUNCTION"]]
     ).fetchall()
     return [name for (name,) in views], [name for (name,) in functions]
 
 
 def _users_of(connection: Connection, views: list[str]) -> list[tuple[str, str]]:
     """Find the views, plain or materialized, whose definition uses one of some views: (user, used)."""
-    return connection.execute(
-        "SELECT DISTINCT format('%%I.%%I', n.nspname, c.relname), v FROM unnest(%s::text[]) AS v"
-        " JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass(v)"
-        " AND d.classid = 'pg_rewrite'::regclass JOIN pg_rewrite r ON r.oid = d.objid AND r.ev_class <> d.refobjid"
-        " JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 1, 2",
-        [views],
-    ).fetchall()
+    return connection.execute(_SQL["users_of"], [views]).fetchall()

@@ -1107,8 +1107,6 @@ reply_decay = _table(
     _time("fitted_at", "When.", nullable=False, server_default=text("now()")),
 )
 
-HASHED_PATH = "hashtextextended(path, 0)"
-"""The path of a response as its index has it: a name in it may be of any length."""
 quarantine = _table(
     "crawl",
     "quarantine",
@@ -1137,7 +1135,7 @@ quarantine = _table(
         "quarantine_stream_entity_id_path_idx",
         "stream",
         "entity_id",
-        text(HASHED_PATH),
+        text("hashtextextended(path, 0)"),  # a name in a path may be of any length
         unique=True,
         postgresql_where=text("item_id IS NULL"),
     ),

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql
 from harvester.api.catalogue import DETAIL, STREAMS
 from harvester.api.records import ERASED
 from harvester.api.stream import Kind, Paging
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, UNIQUE, WRITTEN, metadata
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, Table
 
+_SQL = statements(__package__, "upsert")
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _STAGED_AS = {
     "integer": "bigint",
@@ -93,16 +95,9 @@ class Upsert:
             sql.SQL(f"(SELECT count(*) FROM kept_{number}) >= 0") for number in range(len(kept))
         )
         named = [sql.SQL("kept_{} AS ({}), ").format(sql.SQL(str(number)), part) for number, part in enumerate(kept)]
-        return sql.SQL(
-            "WITH s AS MATERIALIZED (SELECT v.*{renamed} FROM {staged} v LEFT JOIN {target} t ON {same}"
-            " WHERE t.{first} IS NULL OR {differs}), {kept}"
-            "done AS (INSERT INTO {target} AS t ({into}) SELECT {values} FROM s {after} ORDER BY {key}"
-            " ON CONFLICT ({unique}) {conflict} RETURNING xmax = 0 AS new, {thing} AS thing)"
-            " SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new),"
-            " array_agg(thing) FILTER (WHERE NOT new), {whoever} FROM done"
-        ).format(
-            renamed=_RENAMED if names else sql.SQL(""),
-            whoever=sql.SQL("(SELECT array_agg(id) FROM s WHERE renamed)" if names else "NULL::bigint[]"),
+        return sql.SQL(_SQL["upsert"]).format(
+            renamed=sql.SQL(", {} AS renamed").format(_RENAMED) if names else sql.SQL(""),
+            names=sql.SQL("(SELECT array_agg(id) FROM s WHERE renamed)" if names else "NULL::bigint[]"),
             staged=staged,
             target=_identifier(target),
             same=_same(key, "v"),
@@ -183,10 +178,9 @@ class Upsert:
             ]
         if self.marked:
             return [
-                sql.SQL(
-                    "from_index = CASE WHEN t.from_index = '{{}}' THEN t.from_index"
-                    " ELSE ARRAY(SELECT c FROM unnest(t.from_index) c WHERE c <> ALL ({})) END"
-                ).format(sql.Literal(self.marked))
+                sql.SQL("from_index = {}").format(
+                    sql.SQL(_SQL["without_marks"]).format(marked=sql.Literal(self.marked))
+                )
             ]
         return []
 
@@ -236,10 +230,7 @@ def _last_seen(table: str) -> sql.Composable:
     """When a thing `t` was last known to be present: when it was last visited, else when it was first met."""
     if table not in _VISITED:
         return sql.SQL("t.first_seen_at")
-    return sql.SQL(
-        "greatest(t.first_seen_at, (SELECT w.visited_at FROM crawl.frontier w WHERE w.stream = {} AND w.entity_id ="
-        " t.id))"
-    ).format(sql.Literal(_DETAIL_OF[table]))
+    return sql.SQL(_SQL["last_seen"]).format(stream=sql.Literal(_DETAIL_OF[table]))
 
 
 WEAK_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -251,9 +242,7 @@ WEAK_COLUMNS: dict[str, tuple[str, ...]] = {
 
 def _was_read(table: str) -> sql.Composable:
     """Return the SQL condition that the own page of an entity `t` was read."""
-    return sql.SQL(
-        "EXISTS (SELECT FROM crawl.frontier w WHERE w.stream = {} AND w.entity_id = t.id AND w.visited_at IS NOT NULL)"
-    ).format(sql.Literal(_DETAIL_OF[table]))
+    return sql.SQL(_SQL["was_read"]).format(stream=sql.Literal(_DETAIL_OF[table]))
 
 
 def _fills(table: str, column: str) -> sql.Composable:
@@ -280,12 +269,7 @@ def _from_index(table: str, column: str) -> sql.Composable:
     return sql.SQL("{} = ANY (t.from_index)").format(sql.Literal(column))
 
 
-_RENAMED = sql.SQL(
-    ", v.username IS NOT NULL AND CASE WHEN t.username IS NOT NULL THEN lower(t.username) <> lower(v.username)"
-    " ELSE EXISTS (SELECT FROM crawl.frontier w WHERE w.stream = 'user' AND w.entity_id = t.id"
-    f" AND w.last_error = '{NAME_UNKNOWN}') END AS renamed"
-)
-"""SQL: whether a user `t` is met with another name than before, or with one and visits wait for that."""
+_RENAMED = sql.SQL(_SQL["renamed"]).format(waits=sql.Literal(NAME_UNKNOWN))
 
 
 def _identifier(table: Table) -> sql.Identifier:
@@ -303,19 +287,15 @@ def _ended(table: str) -> sql.Composed:
     key = KEY_COLUMNS[table]
     if any(staged_type(WRITTEN[table].c[column]) != "bigint" for column in key):
         return sql.Composed([])
-    return sql.SQL(
-        "ended AS (INSERT INTO history.absences"
-        " (kind, thing_id, other_id, gone_at, last_seen_at, returned_at, gone_reason)"
-        " SELECT {kind}, t.{one}, {other}, t.gone_at, t.last_seen_at, crawl.clock(), t.gone_reason"
-        " FROM s JOIN {table} t ON {same} WHERE {back} AND t.gone_at < crawl.clock()), "
-    ).format(
+    ended = sql.SQL(_SQL["ended"]).format(
         back=_came_back(table),
         kind=sql.Literal(table),
-        one=sql.Identifier(key[0]),
-        other=sql.SQL("t.{}").format(sql.Identifier(key[1])) if len(key) > 1 else sql.SQL("0"),
+        first=sql.Identifier("t", key[0]),
+        second=sql.Identifier("t", key[1]) if len(key) > 1 else sql.SQL("0"),
         table=_identifier(WRITTEN[table]),
         same=_same(key, "s"),
     )
+    return sql.SQL("ended AS ({}), ").format(ended)
 
 
 def _superseded(table: str, log: str, columns: Sequence[str]) -> sql.Composed | None:
@@ -334,36 +314,28 @@ def _superseded(table: str, log: str, columns: Sequence[str]) -> sql.Composed | 
     kind = [sql.SQL("kind")] if "kind" in history.c else []
     kind_value = [sql.Literal(table.removesuffix("_comments"))] if kind else []
     same = _same_thing(table, log)
-    return sql.SQL(
-        "INSERT INTO {log} ({into}) SELECT {kind}{key},"
-        " coalesce((SELECT max(h.valid_to) FROM {log} h WHERE {same}), t.first_seen_at),"
-        " crawl.statement_clock(), {kept}"
-        " FROM s JOIN {table} t ON {joined} WHERE {changed}"
-        " ORDER BY {key} FOR UPDATE OF t RETURNING 1"
-    ).format(
-        log=sql.Identifier("history", log),
+    key_columns = sql.SQL(", ").join(sql.Identifier("t", one) for one in key)
+    return sql.SQL(_SQL["superseded"]).format(
+        log=_identifier(history),
         into=sql.SQL(", ").join([*kind, *map(sql.Identifier, [*things, "valid_from", "valid_to", *kept])]),
-        kind=sql.SQL("").join([*kind_value, *([sql.SQL(", ")] if kind else [])]),
-        key=sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(one)) for one in key),
+        key_values=sql.SQL(", ").join([*kind_value, key_columns]),
+        key=key_columns,
         same=same,
         joined=_same(key, "s"),
         kept=sql.SQL(", ").join(
             sql.SQL("CASE WHEN NOT {} THEN t.{} END").format(_from_index(table, c), sql.Identifier(c))
             if c in WEAK_COLUMNS.get(table, ())
-            else sql.SQL("t.{}").format(sql.Identifier(c))
+            else sql.Identifier("t", c)
             for c in kept
         ),
         table=sql.Identifier("scratch", table),
         changed=sql.SQL(" OR ").join(
-            sql.SQL(
-                "(t.{0} IS DISTINCT FROM s.{0} AND NOT {4} AND (t.{0} IS NOT NULL OR {1}"
-                " OR EXISTS (SELECT FROM {2} h WHERE {3} AND h.{0} IS NOT NULL)))"
-            ).format(
-                sql.Identifier(column),
-                _was_served(table, column),
-                sql.Identifier("history", log),
-                same,
-                _from_index(table, column),
+            sql.SQL(_SQL["is_superseded"]).format(
+                column=sql.Identifier(column),
+                from_index=_from_index(table, column),
+                was_served=_was_served(table, column),
+                log=_identifier(history),
+                same=same,
             )
             for column in watched
         ),
@@ -399,7 +371,4 @@ def _was_served(table: str, column: str) -> sql.Composable:
     ]
     if not by:
         return sql.SQL("false")
-    return sql.SQL(  # the offset keeps a planner from looking up all that was visited, once for all rows
-        "EXISTS (SELECT FROM crawl.frontier w"
-        " WHERE w.stream = ANY({}) AND w.entity_id = t.id AND w.visited_at IS NOT NULL OFFSET 0)"
-    ).format(sql.Literal(by))
+    return sql.SQL(_SQL["was_served"]).format(streams=sql.Literal(by))

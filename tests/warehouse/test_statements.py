@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,40 +17,200 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(harvester.__file__).parent
+IS_SQL = re.compile(
+    r"(?m)^[\s(]*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH \w+ AS|CREATE (TEMP|TABLE|VIEW|FUNCTION)|ALTER TABLE)\b"
+    r"|[( ](SELECT|UPDATE|DELETE FROM|INSERT INTO) |(WHERE|JOIN|ON CONFLICT) .*(=|IN|IS|ON) "
+)
 FILES = sorted(ROOT.glob("*/sql/*.sql"))
 NAMES = {
-    "{kind}": "'users'",
-    "{table}": "scratch.users",
-    "{thing}": "studios",
-    "{counted}": "project_count",
-    "{held}": "studio_projects h ON h.studio_id = t.id",
-    "{birth}": "now()",
-    "{past}": "0::float8",
-    "{entity}": "w.entity_id",
-    "{stream}": "'news'",
-    "{owner}": "id",
-    "{dated}": "joined_at",
-    "{only}": "true",
-    "{oldest}": "1",
-    "{visits}": "= 0",
-    "{free}": "true",
-    "{chosen}": "SELECT 'user'::text AS stream, 1::bigint AS entity_id",
-    "{proven_seconds}": "0::float8",
+    "after": "",
+    "ahead": "0",
+    "always": "true",
+    "at": "now()",
+    "birth": "now()",
+    "chosen": "SELECT 'user'::text AS stream, 1::bigint AS entity_id",
+    "columns": "1 AS n",
+    "comments": "scratch.project_comments",
+    "conditions": "true",
+    "conflict": "DO NOTHING",
+    "counted": "project_count",
+    "dated": "joined_at",
+    "differs": "true",
+    "drawn": "(SELECT 1::bigint AS entity_id, 1 AS design_id, '' AS stratum, 1 AS inclusion_probability, 1 AS weight)",
+    "edges": "",
+    "entity": "w.entity_id",
+    "first": "id",
+    "free": "true",
+    "held": "studio_projects h ON h.studio_id = t.id",
+    "into": "id",
+    "is_gone": "false",
+    "is_named": "",
+    "is_there": "",
+    "item": "id",
+    "joins": "",
+    "k": "3",
+    "kept": "",
+    "key": "id",
+    "kind": "'users'",
+    "label": "''",
+    "labels": "'' AS part_0",
+    "licence": "''",
+    "match": "true",
+    "looks": "'' AS looks_0",
+    "name": "project_comments",
+    "names": "NULL",
+    "of_design": "true",
+    "of_users": "true",
+    "oldest": "1",
+    "only": "true",
+    "or_replies": "",
+    "own": "l.follower_id",
+    "owner": "id",
+    "part": "''",
+    "past": "0::float8",
+    "placed": "facts_project_comments",
+    "projects": "scratch.projects",
+    "proven_seconds": "0::float8",
+    "relation": "facts_project_comments",
+    "renamed": "",
+    "same": "true",
+    "signal": "NULL::int",
+    "since": "now()",
+    "source": "scratch.users",
+    "staged": "(SELECT 1::bigint AS id)",
+    "step": "0",
+    "strata": "",
+    "stratum": "d.stratum",
+    "stream": "'news'",
+    "streams": "'{news}'",
+    "studios": "scratch.studios",
+    "table": "scratch.users",
+    "target": "scratch.users",
+    "thing": "studios",
+    "unique": "id",
+    "unseen": "true",
+    "user": "of_username",
+    "users": "scratch.users",
+    "values": "id",
+    "view": "analytics.cohorts",
+    "visits": "= 0",
+    "waits": "''",
 }
 """What stands for the names that vary."""
+OWN = {
+    "anonymity.make_facts": {
+        "facts": "SELECT id, author_id AS person, parent_id FROM scratch.project_comments",
+    },
+    "as_of.function": {"table": "news", "types": "id bigint", "columns": "1::bigint"},
+    "as_of.is_there": {"table": "users", "row": "t", "second": "0"},
+    "as_of.version": {"log": "user_revisions", "same": "h.user_id = t.id", "version": "v0"},
+    "as_of.is_shown": {"container": "users"},
+    "build.count_added": {"table": "project_comments"},
+    "build.make_withdrawn": {"table": "users"},
+    "erase.empty_comments": {"table": "scratch.project_comments", "emptied": "content = NULL"},
+    "erase.empty_event_titles": {"table": "account.messages"},
+    "erase.is_suspicious": {"text": "bio::text"},
+    "erase.redact": {"texts": "bio = NULL", "values": "1"},
+    "erase.suspicious_rows": {"texts": "bio::text", "condition": "true"},
+    "fitting.newest_comments": {"table": "scratch.project_comments"},
+    "leases.propagate": {"table": "scratch.follows", "owner": "NULL::bigint", "target": "l.followee_id"},
+    "rows.grown_until": {"table": "news"},
+    "rows.is_missing": {"stream": "news", "entity": "t.id", "item": "t.id"},
+    "rows.state_at": {"table": "users", "columns": "f.id"},
+    "rows.user_of_name": {"column": "username"},
+    "rows.was_read": {"stream": "news", "entity": "t.id", "when": "visited_at"},
+    "rows.without_hosts": {"columns": "s.id"},
+    "samples.most_commented": {"owner": "c.project_id"},
+    "upsert.ended": {"first": "t.id", "second": "0", "back": "true"},
+    "upsert.is_superseded": {
+        "column": "username",
+        "from_index": "false",
+        "log": "history.user_revisions",
+        "was_served": "false",
+    },
+    "upsert.superseded": {
+        "changed": "true",
+        "into": "user_id, valid_from, valid_to, username",
+        "joined": "t.id = s.id",
+        "kept": "t.username",
+        "key": "t.id",
+        "key_values": "t.id",
+        "log": "history.user_revisions",
+    },
+    "upsert.upsert": {"thing": "NULL"},
+    "upsert.without_marks": {"marked": "'{views}'"},
+}
+"""What stands for a name in one statement, where that differs."""
+_OF_USERS = "SELECT FROM scratch.users t WHERE {}"
 AROUND = {
-    "free": "SELECT FROM crawl.frontier w WHERE {}",
-    "birth": "SELECT {} FROM crawl.frontier w, (SELECT 'user' AS kind) v",
-    "past_of_stream": "SELECT CASE 'news' {} END FROM crawl.frontier k, (SELECT 1.0 AS days) m",
+    "anonymity.comments_in_threads": "SELECT FROM {} t",
+    "anonymity.nodes": "SELECT FROM {} t",
+    "anonymity.placed_comments": "SELECT FROM {}",
+    "anonymity.placed_rows": "SELECT FROM {}",
+    "anonymity.thread_looks": "SELECT {} FROM facts_project_comments GROUP BY parent_id",
+    "as_of.is_shown": _OF_USERS,
+    "as_of.is_there": _OF_USERS.replace("t WHERE", "t, (SELECT $1::timestamptz) x WHERE"),
+    "as_of.version": "SELECT FROM scratch.users t {}",
+    "deletions.unseen": "SELECT FROM scratch.users t, crawl.frontier w,"
+    " (SELECT 1 AS entity_id, ARRAY[1] AS seen) l WHERE {}",
+    "visit_ends.birth": "SELECT {} FROM crawl.frontier w, (SELECT 'user' AS kind) v",
+    "visit_ends.past_of_stream": "SELECT CASE 'news' {} END FROM crawl.frontier k, (SELECT 1.0 AS days) m",
+    "erase.is_suspicious": _OF_USERS,
+    "leases.free": "SELECT FROM crawl.frontier w WHERE {}",
+    "rows.drawn": "SELECT FROM {} d",
+    "rows.grown_until": "SELECT FROM {} t",
+    "rows.is_missing": _OF_USERS,
+    "rows.numbered_strata": "SELECT FROM crawl.draws d {}",
+    "rows.state_at": "SELECT FROM {} t",
+    "rows.user_of_name": "SELECT FROM scratch.users t {}",
+    "rows.was_read": _OF_USERS,
+    "rows.without_hosts": "SELECT FROM {} t",
+    "upsert.ended": "WITH s AS (SELECT 1::bigint AS id) {}",
+    "upsert.is_superseded": "SELECT FROM scratch.users t, (SELECT ''::text AS username) s WHERE {}",
+    "upsert.last_seen": "SELECT {} FROM scratch.users t",
+    "upsert.renamed": "SELECT {} FROM scratch.users t, scratch.users v",
+    "upsert.superseded": "WITH s AS (SELECT 1::bigint AS id) {}",
+    "upsert.was_read": _OF_USERS,
+    "upsert.was_served": _OF_USERS,
+    "upsert.without_marks": "SELECT {} FROM scratch.projects t",
 }
 """By name of a statement that is only a part of others, a statement in which it can be prepared."""
+TEMPORARY = """
+    CREATE TEMP TABLE kept_users (id bigint, gone boolean);
+    CREATE TEMP TABLE kept_projects (LIKE kept_users);
+    CREATE TEMP TABLE kept_studios (LIKE kept_users);
+    CREATE TEMP TABLE kept_project_comments (LIKE kept_users);
+    CREATE TEMP TABLE known_users (id bigint);
+    CREATE TEMP TABLE erased_users (id bigint PRIMARY KEY);
+    CREATE TEMP TABLE erased_projects (id bigint PRIMARY KEY);
+    CREATE TEMP TABLE erased_studios (id bigint PRIMARY KEY);
+    CREATE TEMP TABLE regions (country text, region text);
+    CREATE TEMP TABLE cells_projects (id bigint, person bigint, parent_id bigint, root_id bigint);
+    CREATE TEMP TABLE placed_shapes (id bigint, step int);
+    CREATE TEMP TABLE placed_threads_project_comments (id bigint, step int);
+    CREATE TEMP TABLE before_project_comments (id text, parent_id text, root_id text, looks text);
+    CREATE TEMP TABLE now_project_comments (id text, person bigint);
+    CREATE TEMP TABLE before_users (id text);
+    CREATE TEMP TABLE now_users (id text);
+"""
+"""Tables that a dataset makes of its rows, by no statement of its own."""
 
 
 def _read(file: Path) -> Mapping[str, str]:
     return statements(f"harvester.{file.parent.parent.name}", file.stem)
 
 
-def _prepared(name: str, statement: str) -> str:
+def _filled(name: str, statement: str) -> str:
+    """Return a statement with something for each name that varies, and around it what it needs to be one."""
+    varying = NAMES | OWN.get(name, {})
+
+    def fill(found: re.Match[str]) -> str:
+        return {"{{": "{", "}}": "}"}.get(found[0]) or varying.get(found[1], found[0])
+
+    return AROUND.get(name, "{}").replace("{}", re.sub(r"\{\{|\}\}|\{(\w+)\}", fill, statement))
+
+
+def _prepared(statement: str) -> str:
     """Return the statement as PREPARE takes it, its values numbered."""
     numbers: dict[str, int] = {}
 
@@ -58,9 +219,6 @@ def _prepared(name: str, statement: str) -> str:
             return "%"
         return f"${numbers.setdefault(value[1] or f'#{len(numbers)}', len(numbers) + 1)}"
 
-    statement = AROUND.get(name, "{}").replace("{}", statement)
-    for varying, text in NAMES.items():
-        statement = statement.replace(varying, text)
     return "PREPARE tried AS " + re.sub(r"%%|%(?:\((\w+)\))?s", number, statement)
 
 
@@ -75,16 +233,41 @@ def test_each_statement_is_used() -> None:
         assert used == set(_read(file)), file
 
 
+def test_sql_of_more_than_one_line_stands_in_files() -> None:
+    found = []
+    for file in sorted(ROOT.rglob("*.py")):
+        tree = ast.parse(file.read_text())
+        documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        found += [
+            f"{file.relative_to(ROOT)}:{node.lineno}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant | ast.JoinedStr)
+            and node.end_lineno != node.lineno
+            and id(node) not in documentation
+            and any(isinstance(part.value, str) and IS_SQL.search(part.value) for part in _parts(node))
+        ]
+    assert not found
+
+
+def _parts(node: ast.Constant | ast.JoinedStr) -> list[ast.Constant]:
+    return [part for part in ast.walk(node) if isinstance(part, ast.Constant)]
+
+
 @pytest.mark.every_postgres
 def test_each_statement_is_valid(database: str) -> None:
+    refused = []
     with psycopg.connect(database) as connection:
+        connection.execute(TEMPORARY)
         for file in FILES:
             for name, statement in _read(file).items():
-                # A temporary table is made, for the statements that use it.
-                is_made = statement.startswith("CREATE TEMP TABLE")
+                filled = _filled(f"{file.stem}.{name}", statement)
+                # What is made is needed by later statements.
+                is_made = filled.startswith("CREATE ")
                 try:
-                    connection.execute(statement if is_made else _prepared(name, statement))
+                    with connection.transaction():
+                        connection.execute(filled if is_made else _prepared(filled))
                 except psycopg.Error as error:
-                    pytest.fail(f"{file.stem}.{name}: {error}")
-                if not is_made:
-                    connection.execute("DEALLOCATE tried")
+                    refused.append(f"{file.stem}.{name}: {error}")
+                else:
+                    connection.execute("SELECT 1" if is_made else "DEALLOCATE tried")
+    assert not refused, "\n".join(refused)

@@ -47,3 +47,12 @@ ON CONFLICT (stream, entity_id) DO UPDATE SET
     END
 WHERE excluded.depth > w.depth OR w.signal IS DISTINCT FROM excluded.signal
     OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))
+
+-- name: mark_gone
+UPDATE {table} t SET gone_reason = %(reason)s,
+    gone_at = CASE WHEN s.missed_at > t.first_seen_at THEN s.missed_at ELSE crawl.clock() END,
+    last_seen_at = greatest(t.first_seen_at, coalesce(s.last_seen_at, w.last_full_read_at))
+FROM (SELECT 1) one
+LEFT JOIN crawl.frontier w ON w.stream = %(by)s AND w.entity_id = %(id)s
+LEFT JOIN crawl.missing_items s ON s.stream = %(list)s AND s.entity_id = %(owner)s AND s.item_id = %(id)s
+WHERE (t.id = %(id)s{or_replies}) AND t.gone_at IS NULL{is_there}{is_named}

@@ -3,10 +3,14 @@ INSERT INTO crawl.seen_items (stream, entity_id, item_id)
 SELECT v.stream, v.entity_id, unnest(v.items) FROM jsonb_to_recordset(%s)
     AS v (stream text, entity_id bigint, items bigint[]) ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING
 
--- name: clear_missing_links
-DELETE FROM crawl.missing_items s USING jsonb_to_recordset(%s)
-    AS v (stream text, entity_id bigint, item_id bigint)
-WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = v.item_id
+-- name: clear_missing
+-- But for lists with an item that cannot be identified: it stays known since when they lack another one.
+DELETE FROM crawl.missing_items s
+USING jsonb_to_recordset(%s) AS v (stream text, entity_id bigint, item_id bigint)
+WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = v.item_id AND NOT EXISTS (
+    SELECT FROM crawl.quarantine q
+    WHERE q.stream = s.stream AND q.entity_id = s.entity_id AND q.item_id < 0
+)
 
 -- name: read_sibling
 UPDATE crawl.frontier SET due_at = crawl.clock(), incremental = false
@@ -40,3 +44,44 @@ SELECT max(s.missed_at) >= greatest(max(r.started_at), max(w.started_at) - inter
 FROM crawl.missing_items s JOIN crawl.frontier w USING (stream, entity_id)
 LEFT JOIN crawl.runs r ON r.id = w.lease_run
 WHERE s.stream = %(stream)s AND s.entity_id = %(entity_id)s
+
+-- name: delete_found
+DELETE FROM crawl.missing_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s
+    AND item_id <> ALL(%(rest)s)
+
+-- name: date
+UPDATE {table} t SET
+    -- A reply may have been met later than its comment was last seen, or even missed.
+    gone_at = CASE WHEN v.missed > t.first_seen_at THEN v.missed ELSE crawl.clock() END,
+    last_seen_at = greatest(v.after, t.first_seen_at), gone_reason = %(reason)s
+FROM unnest(%(items)s::bigint[], %(missed)s::timestamptz[], %(after)s::timestamptz[]) AS v (item, missed, after)
+WHERE {match} AND t.gone_at IS NULL
+
+-- name: make_due
+UPDATE crawl.frontier SET due_at = crawl.clock() WHERE stream = %(ask)s AND entity_id = ANY(%(items)s)
+    AND due_at > crawl.clock()
+
+-- name: delete_itself
+DELETE FROM crawl.missing_items s USING jsonb_to_recordset(%s) AS v (stream text, entity_id bigint)
+WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = %s
+
+-- name: unseen
+t.{owner} = l.entity_id AND {only} AND t.gone_at IS NULL AND t.first_seen_at < w.started_at
+    AND CASE WHEN l.seen IS NULL THEN NOT EXISTS (
+        SELECT FROM crawl.seen_items s
+        WHERE s.stream = %(stream)s AND s.entity_id = l.entity_id AND s.item_id = t.{item} OFFSET 0
+    ) ELSE t.{item} <> ALL(l.seen) END
+
+-- name: lists_with_missing
+-- List by list and item by item (the limits and the offset say so): no plan goes through all that is stored.
+SELECT l.entity_id FROM jsonb_to_recordset(%(lists)s) AS l (entity_id bigint, seen bigint[])
+CROSS JOIN LATERAL (
+    SELECT started_at FROM crawl.frontier WHERE stream = %(stream)s AND entity_id = l.entity_id LIMIT 1
+) w
+CROSS JOIN LATERAL (SELECT 1 FROM {table} t WHERE {unseen} LIMIT 1) one
+
+-- name: missing_of_list
+SELECT t.{item}, greatest(t.first_seen_at, w.last_full_read_at)
+FROM (SELECT %(entity_id)s::bigint AS entity_id, %(seen)s::bigint[] AS seen) l
+JOIN crawl.frontier w ON w.stream = %(stream)s AND w.entity_id = l.entity_id, {table} t
+WHERE {unseen}

@@ -110,3 +110,7 @@ SELECT b.low, coalesce(a.replies, 0), coalesce(e.exposure, 0),
 FROM bins b LEFT JOIN exposed e USING (place) LEFT JOIN answered a USING (place)
 ON CONFLICT (age_days) DO UPDATE SET
     replies = excluded.replies, exposure = excluded.exposure, hazard = excluded.hazard, fitted_at = crawl.clock()
+
+-- name: newest_comments
+SELECT extract(epoch FROM created_at)::bigint FROM {table}
+WHERE {owner} = %s AND parent_id IS NULL AND gone_at IS NULL ORDER BY created_at DESC OFFSET %s LIMIT %s

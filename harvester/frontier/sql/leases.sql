@@ -189,3 +189,50 @@ SELECT s, 0, crawl.clock() FROM unnest(%s::text[]) s
 WHERE EXISTS (SELECT FROM crawl.seeds) OR EXISTS (SELECT FROM crawl.queries)
     OR EXISTS (SELECT FROM crawl.designs)
 ON CONFLICT (stream, entity_id) DO NOTHING
+
+-- name: begin_run
+INSERT INTO crawl.runs
+    (command, version, api_url, contact, permission, user_agent, rate, shares, parent_run_id)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+
+-- name: end_dead_run
+UPDATE crawl.runs SET ended_at = crawl.clock(), outcome = 'killed'
+WHERE id = %s AND ended_at IS NULL
+
+-- name: deepen
+INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, crawl.clock())
+ON CONFLICT (stream, entity_id) DO UPDATE SET depth = greatest(w.depth, excluded.depth)
+
+-- name: make_query_due
+INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at) VALUES (%s, %s, %s, crawl.clock())
+ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth, due_at = crawl.clock()
+
+-- name: raised
+SELECT stream, array_agg(entity_id) FROM crawl.frontier
+WHERE depth > propagated_depth AND visits > 0 GROUP BY stream
+
+-- name: quarantine
+INSERT INTO crawl.quarantine AS q (stream, entity_id, path, status, reason, body)
+VALUES (%s, %s, %s, %s, %s, %s)
+ON CONFLICT (stream, entity_id, hashtextextended(path, 0)) WHERE item_id IS NULL DO UPDATE SET
+    seen_at = crawl.clock(), status = excluded.status, reason = excluded.reason, body = excluded.body,
+    count = q.count + 1
+
+-- name: open
+INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at)
+SELECT %s, v.entity_id, v.depth, crawl.clock() FROM crawl.frontier v
+WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.gone_at IS NULL
+ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth WHERE excluded.depth > w.depth
+
+-- name: propagate
+-- The entries that the rows of some lists lead to, at the depth that the lists have now.
+INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due_at)
+SELECT x.stream, {target}, max({owner}), max(v.depth - x.depth_cost), max({signal}), crawl.clock()
+FROM (SELECT %s::text AS stream, %s::int AS depth_cost) x, crawl.frontier v
+JOIN {table} l ON {own} = v.entity_id
+WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.depth >= x.depth_cost AND l.gone_at IS NULL
+    AND {target} IS NOT NULL AND ({always} OR {signal} > 0)
+    -- A user is visited by name.
+    AND (NOT {of_users} OR EXISTS (SELECT FROM scratch.users u WHERE u.id = {target} AND u.username IS NOT NULL))
+GROUP BY 1, 2 ORDER BY 1, 2
+ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth WHERE excluded.depth > w.depth

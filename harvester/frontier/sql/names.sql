@@ -60,3 +60,17 @@ ON CONFLICT (user_id, noticed_at) DO UPDATE SET found_at = excluded.found_at,
 UPDATE crawl.frontier SET due_at = crawl.clock(), incremental = false, state = NULL,
     lease_token = NULL, lease_run = NULL, lease_until = NULL
 WHERE stream = %s AND entity_id = ANY(%s) AND (visits > 0 OR position > 0)
+
+-- name: delete_stored
+DELETE FROM {table} t
+WHERE t.{owner} = %(user)s AND t.first_seen_at > %(since)s::timestamptz RETURNING t.{item}
+
+-- name: end_returns
+-- What came back after the name was proven last is gone again.
+WITH back AS (
+    DELETE FROM history.absences a USING {table} t
+    WHERE a.kind = {kind} AND a.returned_at > %(since)s::timestamptz AND t.{owner} = %(user)s AND {same}
+    RETURNING t.{item} AS item, a.gone_at, a.last_seen_at, a.gone_reason
+)
+UPDATE {table} t SET gone_at = back.gone_at, last_seen_at = back.last_seen_at, gone_reason = back.gone_reason
+FROM back WHERE t.{owner} = %(user)s AND t.{item} = back.item

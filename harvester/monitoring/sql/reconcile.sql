@@ -14,3 +14,7 @@ LEFT JOIN (
     SELECT * FROM compared WHERE counted <> held ORDER BY abs(counted - held) DESC, id LIMIT %(worst)s
 ) d ON true
 ORDER BY abs(d.counted - d.held) DESC, d.id
+
+-- name: projects
+SELECT (SELECT count FROM history.site_counts WHERE name = 'projects' ORDER BY seen_at DESC LIMIT 1),
+    (SELECT count(*) FROM scratch.projects)

@@ -38,3 +38,19 @@ SELECT
     coalesce((SELECT breaker_trips FROM crawl.rate_limit), 0) AS breaker_trips,
     (SELECT closed_until FROM crawl.rate_limit WHERE closed_until > now()) AS closed_until,
     (SELECT closed_reason FROM crawl.rate_limit WHERE closed_until > now()) AS closed_reason
+
+-- name: last_run
+SELECT id, command, started_at, ended_at, outcome, findings, requests, requests_by_purpose
+FROM crawl.runs WHERE parent_run_id IS NULL ORDER BY id DESC LIMIT 1
+
+-- name: failures
+SELECT stream, entity_id, failures, last_error, due_at FROM crawl.frontier
+WHERE failures > 0 ORDER BY failures DESC, stream, entity_id LIMIT 10
+
+-- name: set_aside
+SELECT stream, count(*) AS items, count(DISTINCT entity_id) AS lists FROM crawl.quarantine
+WHERE item_id IS NOT NULL GROUP BY 1 ORDER BY 1
+
+-- name: drift
+SELECT stream, field, change, count, first_seen_at, last_seen_at, example
+FROM crawl.drift ORDER BY 1, 2, 3

@@ -74,3 +74,39 @@ FROM (SELECT %s::bigint, %s::bigint, %s::bigint, %s::bigint, %s::text, %s::float
     AS v (design, position, entity, walk, outcome, measure, weight)
 ON CONFLICT (design_id, position) DO UPDATE SET outcome = excluded.outcome, measure = excluded.measure,
     weight = excluded.weight, visited_at = excluded.visited_at
+
+-- name: add_design
+INSERT INTO crawl.designs (name, kind, parameters, depth, parent_id, completed_at)
+VALUES (%s, %s, %s, %s, %s, CASE WHEN %s THEN crawl.clock() END) RETURNING id
+
+-- name: units
+SELECT entity_id, stratum, inclusion_probability, panel_group, outcome FROM crawl.draws
+WHERE design_id = %s AND replaced_at IS NULL ORDER BY position
+
+-- name: replace_group
+UPDATE crawl.draws SET replaced_at = crawl.clock()
+WHERE design_id = %s AND panel_group = %s AND replaced_at IS NULL
+
+-- name: weigh_author
+UPDATE crawl.draws SET outcome = %s, measure = %s, inclusion_probability = %s, weight = %s,
+    visited_at = crawl.clock() WHERE design_id = %s AND position = %s
+
+-- name: complete_authors
+UPDATE crawl.designs SET completed_at = crawl.clock() WHERE id = %s
+    AND NOT EXISTS (SELECT FROM crawl.draws WHERE design_id IN (%s, %s) AND outcome IS NULL)
+
+-- name: not_in_scope
+SELECT array_agg(u) FROM unnest(%s::bigint[]) u WHERE (SELECT count(*) FROM crawl.frontier w
+WHERE w.entity_id = u AND w.stream = ANY(%s)) < %s
+
+-- name: places
+SELECT DISTINCT ON (cluster_id) cluster_id, position, entity_id, outcome FROM crawl.draws
+WHERE design_id = %s ORDER BY cluster_id, position DESC
+
+-- name: incomplete_designs
+SELECT id, name, parent_id, depth, parameters FROM crawl.designs WHERE completed_at IS NULL
+ORDER BY id FOR UPDATE SKIP LOCKED
+
+-- name: most_commented
+SELECT t.id FROM {table} t JOIN {comments} c ON {owner} = t.id AND c.gone_at IS NULL
+WHERE t.gone_at IS NULL AND t.id BETWEEN %s AND %s GROUP BY t.id ORDER BY count(*) DESC, t.id LIMIT %s

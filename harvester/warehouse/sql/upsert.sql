@@ -1,0 +1,53 @@
+-- name: upsert
+-- Rows that change nothing are left out first. What is superseded is read before it changes: `after` waits for it.
+WITH s AS MATERIALIZED (
+    SELECT v.*{renamed} FROM {staged} v LEFT JOIN {target} t ON {same} WHERE t.{first} IS NULL OR {differs}
+), {kept}done AS (
+    INSERT INTO {target} AS t ({into}) SELECT {values} FROM s {after} ORDER BY {key}
+    ON CONFLICT ({unique}) {conflict} RETURNING xmax = 0 AS new, {thing} AS thing
+)
+SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new), array_agg(thing) FILTER (WHERE NOT new), {names}
+FROM done
+
+-- name: renamed
+-- Whether a user is met with another name than before, or with one and visits wait for that.
+v.username IS NOT NULL AND CASE WHEN t.username IS NOT NULL THEN lower(t.username) <> lower(v.username)
+    ELSE EXISTS (
+        SELECT FROM crawl.frontier w WHERE w.stream = 'user' AND w.entity_id = t.id AND w.last_error = {waits}
+    ) END
+
+-- name: ended
+INSERT INTO history.absences (kind, thing_id, other_id, gone_at, last_seen_at, returned_at, gone_reason)
+SELECT {kind}, {first}, {second}, t.gone_at, t.last_seen_at, crawl.clock(), t.gone_reason
+FROM s JOIN {table} t ON {same} WHERE {back} AND t.gone_at < crawl.clock()
+
+-- name: superseded
+INSERT INTO {log} ({into})
+SELECT {key_values}, coalesce((SELECT max(h.valid_to) FROM {log} h WHERE {same}), t.first_seen_at),
+    crawl.statement_clock(), {kept}
+FROM s JOIN {table} t ON {joined} WHERE {changed}
+ORDER BY {key} FOR UPDATE OF t RETURNING 1
+
+-- name: is_superseded
+(t.{column} IS DISTINCT FROM s.{column} AND NOT {from_index} AND (
+    t.{column} IS NOT NULL OR {was_served} OR EXISTS (SELECT FROM {log} h WHERE {same} AND h.{column} IS NOT NULL)
+))
+
+-- name: last_seen
+greatest(t.first_seen_at, (
+    SELECT w.visited_at FROM crawl.frontier w WHERE w.stream = {stream} AND w.entity_id = t.id
+))
+
+-- name: was_read
+EXISTS (SELECT FROM crawl.frontier w WHERE w.stream = {stream} AND w.entity_id = t.id AND w.visited_at IS NOT NULL)
+
+-- name: was_served
+-- The offset keeps a planner from looking up all that was visited, once for all rows.
+EXISTS (
+    SELECT FROM crawl.frontier w
+    WHERE w.stream = ANY({streams}) AND w.entity_id = t.id AND w.visited_at IS NOT NULL OFFSET 0
+)
+
+-- name: without_marks
+CASE WHEN t.from_index = '{{}}' THEN t.from_index
+    ELSE ARRAY(SELECT c FROM unnest(t.from_index) c WHERE c <> ALL ({marked})) END
