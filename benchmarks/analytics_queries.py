@@ -92,12 +92,12 @@ FILL = {
         SELECT 'explore/projects?q=tag' || r || '&mode=trending&language=en', now() - d * interval '1 day', p,
             'project', 1 + (r * 7919 + d / 7 * 104729 + p * 31)::bigint % {projects}
         FROM generate_series(1, 20) r, generate_series(1, {entries} / 4000) d, generate_series(0, 199) p""",
-    "walks": """
+    "frontier": """
         INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, visited_at, certificate)
         SELECT s, g, now() + interval '9 days', 1 + g % 3, now() - random() * interval '90 days',
             '{{"proven_by": "key", "complete": true, "key": 1700000000}}'
         FROM unnest('{{user_projects, user_followers, user_following, project, project_comments}}'::text[]) s,
-            generate_series(1, {walks} / 5) g""",
+            generate_series(1, {frontier} / 5) g""",
 }
 
 QUERIES = {
@@ -134,7 +134,7 @@ QUERIES = {
     "gaps in the ids": "SELECT * FROM analytics.id_gaps",
 }
 LARGE = re.compile(
-    r"Seq Scan on (users|projects|studios|\w+_comments|follows|favorites|studio_\w+|project_stats|walks|user_months"
+    r"Seq Scan on (users|projects|studios|\w+_comments|follows|favorites|studio_\w+|project_stats|frontier|user_months"
     r"|remix_nodes|remix_trees|threads|follow_degrees|ranking_stays|rankings)\b"
 )
 BY_KEY = ("one ", "of one", "life of", "stays of")
@@ -152,7 +152,7 @@ def sizes(comments: int) -> dict[str, int]:
         "placements": comments // 5,
         "versions": comments // 2,
         "entries": comments // 2,
-        "walks": comments // 2,
+        "frontier": comments // 2,
     }
 
 

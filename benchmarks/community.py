@@ -29,12 +29,15 @@ EMPTY = "template0"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run of a program took: `start` until its first request, `walk` from there to its end, both of the clock;
-    `cpu`, `database` and `server` are of CPU, and `memory` in bytes, of its largest process."""
+    """What one run of a program took.
+
+    `start`: seconds until its first request; `crawl`: from there to its end; `cpu`, `database` and `server`: seconds of
+    CPU; `memory`: bytes of its largest process; `said`: what it printed.
+    """
 
     requests: int
     start: float
-    walk: float
+    crawl: float
     cpu: float
     database: float
     server: float
@@ -108,7 +111,7 @@ class Community:
         return Run(
             requests=told["requests"],
             start=told["first"] - began,
-            walk=ended - told["first"],
+            crawl=ended - told["first"],
             cpu=usage.ru_utime + usage.ru_stime,
             database=cpu_of(self._postmaster) - used,
             server=cpu_of(self._mirror) - served,

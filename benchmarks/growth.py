@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from benchmarks import comments
 from benchmarks.analytics_queries import FILL, QUERIES, SKEWED, change, sizes
 from benchmarks.ingest_pages import STREAM, batches, by_two_threads
-from benchmarks.lease_many import fill as fill_walks
+from benchmarks.lease_many import fill as fill_frontier
 from benchmarks.lease_many import measure as lease
 from benchmarks.report import ROUNDS, median, publish
 from benchmarks.warehouse import new_warehouse
@@ -88,17 +88,18 @@ def fill(connection: Connection, size: dict[str, int]) -> Iterator[tuple[str, in
     values = size | {name: SKEWED.format(size[f"{name}s"]) for name in ("user", "project", "studio")}
     connection.execute("SET session_replication_role = replica")
     for name, statement in FILL.items():
-        yield name, connection.execute(statement.format(**values)).rowcount
+        if name != "frontier":  # with leases, below
+            yield name, connection.execute(statement.format(**values)).rowcount
     connection.execute("SET session_replication_role = origin")
-    fill_walks(connection, size["frontier"])
+    fill_frontier(connection, size["frontier"])
     yield "frontier", size["frontier"]
     connection.execute("VACUUM ANALYZE")
 
 
 def proportions(rows: int) -> dict[str, int]:
     """How many of each kind make so many rows."""
-    walks = rows // 5
-    return sizes(int((rows - walks) * COMMENTS)) | {"walks": 0, "frontier": walks}
+    entries = rows // 5
+    return sizes(int((rows - entries) * COMMENTS)) | {"frontier": entries}
 
 
 def measure_leases(connection: Connection, run: int, size: dict[str, int]) -> dict[str, list[float]]:

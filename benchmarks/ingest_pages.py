@@ -80,16 +80,16 @@ def leases_of(connection: Connection, run: int, projects: dict[int, List]) -> li
 def batches(leases: list[Lease], served: dict[int, List], together: int) -> Iterator[list[PageCommit]]:
     """The pages of visits, `together` of which are led side by side."""
     for start in range(0, len(leases), together):
-        walks = [(lease, paginator_of(lease)) for lease in leases[start : start + together]]
-        while walks:
+        visits = [(lease, paginator_of(lease)) for lease in leases[start : start + together]]
+        while visits:
             pages = []
-            for lease, paginator in walks:
+            for lease, paginator in visits:
                 records = decode(STREAM, served[lease.visit.entity_id].page(paginator.next_request()))
                 pages.append(with_rows(take_page(lease, paginator, records)[0], records))
             yield pages
-            walks = [
+            visits = [
                 (replace(lease, position=lease.position + 1), paginator)
-                for lease, paginator in walks
+                for lease, paginator in visits
                 if not paginator.finished
             ]
 

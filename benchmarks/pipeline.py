@@ -47,7 +47,7 @@ PROMISED = {DLT: 2.5, SCRAPY: 3.0, CEILING: 0.3}
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class Crawl:
     """A run, and how many of the rows that all programs store it left."""
 
     run: Run
@@ -56,23 +56,23 @@ class Walk:
     @property
     def rate(self) -> float:
         """Rows a second from the first request on."""
-        return self.rows / self.run.walk
+        return self.rows / self.run.crawl
 
 
-def walk(community: Community, program: str) -> tuple[Walk, set[tuple[Any, ...]]]:
+def crawl(community: Community, program: str) -> tuple[Crawl, set[tuple[Any, ...]]]:
     """One run into a new database, and what it stored."""
     community.copy(SEEDED if program == OURS else EMPTY, "peer")
     run = community.run(PROGRAMS[program], community.url, community.at("peer"), str(community.names), database="peer")
     with community.connect("peer") as connection:
         stored = connection.execute(STORED.get(program, BY_OTHERS)).fetchall()
-    return Walk(run, len(stored)), set(stored)
+    return Crawl(run, len(stored)), set(stored)
 
 
-def table(walks: dict[str, list[Walk]]) -> list[list[str]]:
+def table(crawls: dict[str, list[Crawl]]) -> list[list[str]]:
     """A line for each program."""
-    ours = median([one.rate for one in walks[OURS]])
+    ours = median([one.rate for one in crawls[OURS]])
     lines = []
-    for program, found in walks.items():
+    for program, found in crawls.items():
         rate = median([one.rate for one in found])
         runs = [one.run for one in found]
         per = 100_000 / found[0].rows
@@ -86,7 +86,7 @@ def table(walks: dict[str, list[Walk]]) -> list[list[str]]:
                 f"{median([one.memory for one in runs]) / 2**20:,.0f}",
                 f"{runs[0].requests:,}",
                 f"{median([one.start for one in runs]):.1f}",
-                f"{100 * median([one.server / one.walk for one in runs]):.0f}%",
+                f"{100 * median([one.server / one.crawl for one in runs]):.0f}%",
             ]
         )
     return lines
@@ -95,29 +95,29 @@ def table(walks: dict[str, list[Walk]]) -> list[list[str]]:
 def main() -> None:
     given = [word for word in sys.argv[1:] if word.isdigit()]
     users = int(given[0]) if given else USERS
-    walks: dict[str, list[Walk]] = {program: [] for program in PROGRAMS}
+    crawls: dict[str, list[Crawl]] = {program: [] for program in PROGRAMS}
     with new_community(users) as community:
-        stored = {program: walk(community, program)[1] for program in PROGRAMS}
+        stored = {program: crawl(community, program)[1] for program in PROGRAMS}
         for program, keys in stored.items():
             assert keys == stored[OURS], f"{program} stored other rows: {list(keys ^ stored[OURS])[:5]}"
         for _ in range(ROUNDS):
-            for program, found in walks.items():
-                found.append(walk(community, program)[0])
+            for program, found in crawls.items():
+                found.append(crawl(community, program)[0])
                 print(".", end="", flush=True)
     print()
     publish(
         "pipeline",
-        f"One crawl by four programs: {users} users, {walks[OURS][0].rows:,} rows",
+        f"One crawl by four programs: {users} users, {crawls[OURS][0].rows:,} rows",
         [
             "", "rows/s", "this project's rate to it", "CPU s per 100,000 rows", "of the database", "peak MiB",
             "requests", "start, s", "server busy",
         ],
-        table(walks),
+        table(crawls),
         notes=[
             f"Medians of {ROUNDS} rounds.",
             "Promised of this project: 2.5 times dlt at 0.4 of its CPU, 3 times Scrapy, 0.3 of the ceiling.",
         ],
-        figures={program: [one.run.figures | {"rows": one.rows} for one in found] for program, found in walks.items()},
+        figures={program: [one.run.figures | {"rows": one.rows} for one in found] for program, found in crawls.items()},
         packages=[f"{name} {version(name)}" for name in ("dlt", "aiohttp")],
     )  # fmt: skip
 

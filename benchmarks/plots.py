@@ -26,7 +26,7 @@ def draw_pipeline(found: dict[str, Any]) -> None:
     """Rows a second of each program, every round a dot, and what 100,000 rows cost."""
     programs = list(found["figures"])
     _, places = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
-    rates = {name: [one["rows"] / one["walk"] for one in runs] for name, runs in found["figures"].items()}
+    rates = {name: [one["rows"] / one["crawl"] for one in runs] for name, runs in found["figures"].items()}
     costs = {
         name: median([100_000 * one["cpu"] / one["rows"] for one in runs]) for name, runs in found["figures"].items()
     }

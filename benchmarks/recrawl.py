@@ -48,13 +48,13 @@ def main() -> None:
     lines = []
     for (what, history), runs in found.items():
         rows = rows_of(runs[0])
-        rate = median([sum(rows.values()) / one.walk for one in runs])
+        rate = median([sum(rows.values()) / one.crawl for one in runs])
         per = 1000 / runs[0].requests
         lines.append(
             [
                 f"{what}, {history} history", f"{runs[0].requests:,}",
                 f"{rows['inserted']:,}", f"{rows['updated']:,}", f"{rows['unchanged']:,}",
-                f"{median([one.requests / one.walk for one in runs]):,.0f}", f"{rate:,.0f}",
+                f"{median([one.requests / one.crawl for one in runs]):,.0f}", f"{rate:,.0f}",
                 f"{per * median([one.cpu for one in runs]):.2f}", f"{per * median([one.database for one in runs]):.2f}",
             ]
         )  # fmt: skip

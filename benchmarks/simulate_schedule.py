@@ -39,6 +39,7 @@ from harvester.frontier import fitting, rates
 from harvester.frontier import leases as frontier
 from harvester.frontier.gamma_prior import fit_gamma
 from harvester.frontier.leases import Purpose
+from harvester.frontier.model import Lease
 from harvester.frontier.visit_ends import finish_visits
 from harvester.warehouse import embedded, schema
 from harvester.warehouse.clock import set_clock
@@ -251,7 +252,7 @@ def beliefs_of(
 
 def finish(
     connection: Connection,
-    leases: list[frontier.Lease],
+    leases: list[Lease],
     found: dict[int, float],
     held: Counts | None = None,
 ) -> None:

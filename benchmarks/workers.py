@@ -25,13 +25,13 @@ WAYS = {"1 worker, all on one core": (1, 1), "1 worker": (1, 2), "2 workers": (2
 
 def crawl(community: Community, workers: int, cores: int) -> Run:
     """One crawl into a copy of its own."""
-    community.copy(SEEDED, "crew")
+    community.copy(SEEDED, "workers")
     command = ["crawl", "--json", "--workers", str(workers)]
     for spider in SPIDERS:
         command += ["--spider", spider]
     usable = sorted(os.sched_getaffinity(0))
     with community.on_cores(usable[:cores]) if cores < len(usable) else nullcontext():
-        return community.run("harvester", *command, database="crew")
+        return community.run("harvester", *command, database="workers")
 
 
 def rows_of(run: Run) -> int:
@@ -50,7 +50,7 @@ def main() -> None:
                 found[way].append(crawl(community, workers, cores))
                 print(".", end="", flush=True)
     print()
-    rates = {way: median([rows_of(one) / one.walk for one in runs]) for way, runs in found.items()}
+    rates = {way: median([rows_of(one) / one.crawl for one in runs]) for way, runs in found.items()}
     alone, both, *_ = rates.values()
     publish(
         "workers",
@@ -60,7 +60,7 @@ def main() -> None:
             [
                 way,
                 f"{rates[way]:,.0f}",
-                f"{median([one.requests / one.walk for one in runs]):,.0f}",
+                f"{median([one.requests / one.crawl for one in runs]):,.0f}",
                 f"{rates[way] / alone:.2f}",
                 f"{rates[way] / both:.2f}",
                 f"{median([one.cpu for one in runs]):.1f}",

@@ -15,34 +15,34 @@ from harvester.config import Settings, load
 from harvester.crawl.run import HarvestSpider, run_spider
 from harvester.crawl.session import Session
 from harvester.frontier import leases
-from harvester.warehouse import staging
+from harvester.warehouse import upsert
 from harvester.warehouse.connect import connect
 
-WALK = ("user", "user_projects", "project", "project_comments", "project_replies")
+VISITED = ("user", "user_projects", "project", "project_comments", "project_replies")
 
 
-class SameWalk(HarvestSpider):
+class SameStreams(HarvestSpider):
     """The streams of the comparison."""
 
     def own_streams(self) -> tuple[Stream, ...]:
-        return tuple(STREAMS[name] for name in WALK)
+        return tuple(STREAMS[name] for name in VISITED)
 
 
 def make_due(settings: Settings, *, full: bool) -> None:
     with connect(settings, autocommit=True) as connection:
-        leases.refresh(connection, WALK, full=full)
+        leases.refresh(connection, VISITED, full=full)
 
 
 def main() -> None:
     url, database, _, *words = sys.argv[1:]
     settings = load(api_url=url, site_url=url, database_url=database, rate=0)
     if "without-history" in words:
-        staging.TRACKED = {}
+        upsert.TRACKED = {}
     due_only = bool({"refresh", "audit"} & set(words))
     if due_only:
         make_due(settings, full="audit" in words)
     session = Session(settings, "bench")
-    run_spider(SameWalk, session=session, due_only=due_only)
+    run_spider(SameStreams, session=session, due_only=due_only)
     print(json.dumps(session.counts.as_json()))
 
 
