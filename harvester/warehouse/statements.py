@@ -19,8 +19,8 @@ def statements(package: str, module: str) -> Mapping[str, str]:
     """Read `sql/<module>.sql` of a package: the text of each statement by its name.
 
     A line `-- name: <name>` begins a statement; comments on lines of their own are not sent to the server. Values are
-    psycopg's `%(name)s`. A `{name}` stands for SQL that varies, filled in by `psycopg.sql`, or by `str.format` where the
-    driver takes plain text and the module itself states all that it may be.
+    psycopg's `%(name)s`. A `{name}` stands for SQL that varies: it is filled in by `psycopg.sql`, or by `str.format`
+    where the driver takes plain text and the module itself states all that it may be.
     """
     text = (files(package) / "sql" / f"{module}.sql").read_text(encoding="utf-8")
     _, *parts = _NAME.split(text)
