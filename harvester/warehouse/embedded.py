@@ -31,6 +31,7 @@ import errno
 import fcntl
 import grp
 import hashlib
+import logging
 import os
 import pwd
 import shutil
@@ -87,6 +88,8 @@ _LOCK_TIMEOUT = _START_TIMEOUT + _STOP_TIMEOUT
 _CAUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOMEM)
 _ADMIN_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on the PATH of cron and of `su`
 _LOG_LIMIT = 1_000_000  # bytes kept of the log before it is turned over
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -483,6 +486,7 @@ def _account(folder: Path) -> pwd.struct_passwd | None:
     except KeyError:
         if owner != 0:
             raise WarehouseError(f"{folder} belongs to user {owner}, who has no account here") from None
+    log.warning("PostgreSQL does not run as root: its server gets the system account %s, which is made now", ACCOUNT)
     complaint = _make_account(ACCOUNT)
     try:
         return pwd.getpwnam(ACCOUNT)  # also when another process was faster

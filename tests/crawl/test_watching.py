@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import threading
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from harvester.cli import progress
 from harvester.config import load
 from harvester.crawl.model import Bounds
 from harvester.errors import WarehouseError
-from harvester.frontier.leases import Totals
+from harvester.frontier.leases import Totals, begin_run, end_run
 from harvester.frontier.model import Counts
 from harvester.monitoring.checks import findings
 from harvester.monitoring.metrics import exposition, registry
@@ -24,6 +25,7 @@ from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def samples(text: str) -> dict[tuple[str, ...], float]:
@@ -53,6 +55,11 @@ def test_metrics_agree_with_what_the_site_was_asked(small_sandbox: Any, make_har
     assert after["harvester_breaker_trips",] == 0
     assert after["harvester_up",] == 1
     assert after["harvester_runs_total", "done"] >= 1
+    ended = "SELECT extract(epoch FROM max(ended_at))::float8 FROM crawl.runs"
+    assert after["harvester_last_crawl_timestamp_seconds",] == harvester.query(ended)[0][0]
+    assert after["harvester_last_crawl_outcome", "done"] == 1
+    assert ("harvester_crawl_interval_seconds",) not in after, "of one crawl"
+    assert after["harvester_quarantine", "user"] == 0
     server = harvester.start("metrics", "--serve", str(free_port()))
     try:
         url = re.search(r"http\S+", server.stdout.readline())
@@ -69,6 +76,50 @@ def test_a_warehouse_that_is_away_is_a_figure_and_no_error() -> None:
     assert samples(generate_latest(registry(away)).decode()) == {("harvester_up",): 0.0}
     with pytest.raises(WarehouseError):
         exposition(away)
+
+
+def test_how_crawls_are_spaced_and_which_one_lives(database: str, tmp_path: Path) -> None:
+    """Ten hourly crawls, two by hand in between, one outage of a day; the last one was killed, then one is at work."""
+    settings = load(database_url=database, home=tmp_path, archive=tmp_path / "none")
+
+    def figures() -> dict[tuple[str, ...], float]:
+        return samples(exposition(settings).decode())
+
+    assert not [name for name in figures() if "crawl" in name[0]]
+    hours = [0, 1, 1.1, 2, 3, 27, 28, 29, 30, 31, 31.2, 32, 33]
+    with open_connection(database, autocommit=True) as connection:
+        for hour in hours:
+            connection.execute(
+                "INSERT INTO crawl.runs (command, version, api_url, outcome, started_at, ended_at)"
+                " SELECT 'crawl', '0', 'x', 'degraded', to_timestamp(h * 3600), to_timestamp(h * 3600 + 600)"
+                " FROM (SELECT %s::float8 AS h) x",
+                [hour],
+            )
+        found = figures()
+        assert found["harvester_crawl_interval_seconds",] == 3600
+        assert found["harvester_last_crawl_timestamp_seconds",] == 33 * 3600 + 600
+        assert found["harvester_last_crawl_outcome", "degraded"] == 1
+        connection.execute("INSERT INTO crawl.runs (command, version, api_url) VALUES ('seed users', '0', 'x')")
+        assert figures()["harvester_last_crawl_timestamp_seconds",] == 33 * 3600 + 600, "a seed is no crawl"
+        connection.execute(
+            "INSERT INTO crawl.runs (command, version, api_url, started_at)"
+            " VALUES ('crawl', '0', 'x', to_timestamp(34 * 3600))"
+        )
+        found = figures()
+        assert found["harvester_last_crawl_outcome", "killed"] == 1
+        assert found["harvester_last_crawl_timestamp_seconds",] == 34 * 3600
+        run = begin_run(connection, settings, "crawl --share audit")
+        found = figures()
+        ((now,),) = connection.execute("SELECT extract(epoch FROM now())::float8").fetchall()
+        assert now - 60 < found["harvester_last_crawl_timestamp_seconds",] <= now
+        assert found["harvester_last_crawl_outcome", "killed"] == 1, "of the last that is over"
+        end_run(connection, run, "bounded", Totals())
+        assert figures()["harvester_last_crawl_outcome", "bounded"] == 1
+    disk = shutil.disk_usage(tmp_path)
+    assert found["harvester_disk_size_bytes", "home"] == disk.total
+    assert 0 < found["harvester_disk_free_bytes", "home"] < disk.total
+    assert ("harvester_disk_free_bytes", "archive") not in found, "of a folder that is not there"
+    assert found["harvester_database_bytes",] > 1_000_000
 
 
 def free_port() -> int:

@@ -288,3 +288,15 @@ def test_the_account_is_made_under_the_path_of_cron(monkeypatch):
     """The account that is asked for is there, or may not be made: either shows that useradd was found."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     assert "useradd: " in embedded._make_account("root")
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gets an account")
+def test_an_account_is_announced_before_it_is_made(monkeypatch, tmp_path, caplog):
+    """By a name that useradd refuses: nothing is made on this machine."""
+    monkeypatch.setattr(embedded, "ACCOUNT", "not:a:name")
+    with pytest.raises(WarehouseError, match="cannot be created"):
+        embedded._account(tmp_path)
+    assert [record.getMessage() for record in caplog.records] == [
+        "PostgreSQL does not run as root: its server gets the system account not:a:name, which is made now"
+    ]
