@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from harvester.warehouse.connection import fetch_dicts
 from harvester.warehouse.locks import REFRESHING
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.sql_parts import materialised
@@ -71,6 +72,4 @@ def refresh(connection: Connection, *, on_progress: Progress = lambda *_: None) 
 
 def relations(connection: Connection) -> list[dict[str, Any]]:
     """List the relations of schema `analytics`, with their comments and the time of their refresh."""
-    cursor = connection.execute(_SQL["relations"])
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return fetch_dicts(connection, _SQL["relations"])

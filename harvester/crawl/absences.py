@@ -1,4 +1,4 @@
-"""Queries of the warehouse for `control`, which judges answers that say "not there"."""
+"""Queries of the warehouse for `control`, which decides whether answers that say "not there" are believed."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 _SQL = statements(__package__, "absences")
 _COMMENTS = {Kind.PROJECT_THREAD: _SQL["present_project_comments"], Kind.STUDIO_THREAD: _SQL["present_studio_comments"]}
 _EARLIER = 10
-"""Runs before this one from which the usual share is taken."""
+"""Earlier runs over which the usual share is computed."""
 
 
 def usual_shares(connection: Connection, run: int) -> dict[str, float]:
-    """Return by stream the share of answers that were "not there", of those that were that or an answer."""
+    """Return by stream the share of 403, 404 and 410 among these and 200, over the last runs."""
     rows = connection.execute(_SQL["usual_shares"], [run, _EARLIER]).fetchall()
     return {stream: share or 0.0 for stream, share in rows}
 
 
 def is_known(connection: Connection, lease: Lease) -> bool:
-    """Return whether the absence of what is visited would date something, or empty a list that held something."""
+    """Return whether an answer "not there" would mark a stored row as gone, or empty a list that held items."""
     visit = lease.visit
     stream = visit.stream
     if stream.is_thread:
-        return False  # its comment is asked for then, which alone dates anything
+        return False  # only a request for the comment itself marks it as gone
     if stream.paging is not Paging.SINGLE:
         return lease.item_count > 0
     if stream.gone is None:
@@ -46,12 +46,12 @@ def is_known(connection: Connection, lease: Lease) -> bool:
 
 
 def _table(stream: Stream) -> sql.Identifier:
-    """Return the table of an object, which is the last that its stream writes."""
+    """Return the table of the object that a stream reads: the last one that the stream writes."""
     return sql.Identifier("scratch", stream.table)
 
 
 def known_present(connection: Connection, visit: Visit, count: int) -> list[Visit]:
-    """Return visits of up to `count` other things of the same stream that were there when they were last seen."""
+    """Return visits of up to `count` other entities of the same stream that were present when last visited."""
     stream = visit.stream
     is_comment = stream.paging is Paging.SINGLE and stream.kind in (Kind.PROJECT_THREAD, Kind.STUDIO_THREAD)
     query = _COMMENTS[stream.kind] if is_comment else _SQL["present_things"]
@@ -67,7 +67,7 @@ def known_present(connection: Connection, visit: Visit, count: int) -> list[Visi
 
 
 def was_missed_before(connection: Connection, lease: Lease, run: int) -> bool:
-    """Return whether an earlier run missed the same thing; else note that this one did."""
+    """Return whether an earlier run missed the same entity; else record that this run missed it."""
     entry = {"stream": lease.visit.stream.name, "entity": lease.visit.entity_id, "run": run, "itself": ITSELF}
     with connection.transaction():
         connection.execute(_SQL["note_missing"], entry)

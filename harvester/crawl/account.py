@@ -1,6 +1,7 @@
-"""The operator's own account, if its session was given: its token is requested, kept in memory and never logged.
+"""Log in to the operator's own account with the session of the settings, and sign the requests for its data.
 
-The session cookie goes to the site's `/session/` alone, and the token that it answers with to the API alone.
+The session cookie is sent to the site's `/session/` only; the token in the answer is kept in memory, sent to the API
+only and never logged.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ class _Session(msgspec.Struct):
 
 
 class Account:
-    """Operator's own account at the site, with its token."""
+    """The operator's own account at the site, and its token."""
 
     def __init__(self, session: Session, get: Get) -> None:
         self._session = session
@@ -49,8 +50,8 @@ class Account:
         """Log in with the session, and put the account's own lists in scope.
 
         Raises:
-            UsageError: the site does not know the session (any more).
-            HarvesterError: the session page does not answer, or something else does in its place.
+            UsageError: the site does not know the session, or no longer does.
+            HarvesterError: the session page does not answer, or its answer is not the session page's.
         """
         user = await self._known()
         await self._session.call(leases.open_account, user.id)
@@ -97,11 +98,11 @@ class Account:
             user = msgspec.json.decode(response.body, type=_Session).user
         except msgspec.DecodeError:
             raise HarvesterError(
-                f"what answers at {settings.site_url}{_PATH} is not the site's session page, but a login page, a ban or"
-                f" another service perhaps (HTTP {response.status}): nothing was crawled"
+                f"{settings.site_url}{_PATH} does not answer as the site's session page does (HTTP {response.status});"
+                " perhaps it is a login page, a ban or another service: nothing was crawled"
             ) from None
         if user is None or response.status != 200:
             raise UsageError(
-                "HARVESTER_SESSION: the site does not know this session (any more); log in and copy it anew"
+                "HARVESTER_SESSION: the site does not know this session (any more); log in and copy it again"
             )
         return user

@@ -1,9 +1,9 @@
-"""The raw archive: every response as it came, in WARC files, with what is needed to make the same rows of it again.
+"""Write responses to WARC files as they came, and read them back for a replay that makes the same rows.
 
-Only the body, its type, the status and the address are kept: no header of ours, no cookie, no token, and nothing that
-was read with the operator's own session. A record of a page that was used says what it was used for; others (faults,
-garbage) are kept and not replayed. Behind the pages that a transaction stored, a record tells when it was and which
-pages these were. No index is kept: `warcio index` makes one, so that an erasure has none to change.
+A record holds the body, its type, the status and the address: no request header, no cookie, no token, and no response
+that was read with the operator's own session. The record of a page that was used describes its visit; other responses
+(faults, garbage) are kept and not replayed. After the pages that a transaction stored, a metadata record holds its
+times and the ids of these pages. There is no index, so that an erasure has none to change: `warcio index` makes one.
 """
 
 from __future__ import annotations
@@ -41,28 +41,33 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
 LARGEST_FILE = 512 * 2**20
-"""Bytes after which another file is begun."""
+"""Bytes after which the next file is begun."""
 LARGEST_RECORD = 17 * 2**20
 """Bytes of a record, unpacked, above which an archive is refused: a response has 16 MiB at most."""
 _LARGEST_HEADERS = 2**16
 _END = b"\r\n\r\n"
-"""Of the headers of a record, and of the record."""
+"""End of the headers of a record, and of the record itself."""
 _VISIT = "Harvester-Visit"
 _NAME = re.compile(r"(harvest-\d+-\d+)-\d+\.warc\.gz")
-"""The name of a file: the process that wrote it, and a number."""
+"""Name of a file: the process that wrote it, and a number."""
 LARGEST_WAIT = 2**28
-"""Bytes of responses that are held at most until the transaction is read that stored them."""
+"""Upper bound of the bytes of responses that wait for the record of the transaction that stored them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Part of a response in its visit.
+    """The part that a response has in its visit.
 
-    `first`: the first one under its lease; `full`: the list is read in full; `down_to` and `served`: see
-    `visits.paginator_of`; `alone`: it belongs to no visit, its rows are stored as they are; `position`: how many
-    pages of its
-    visit were stored before; `proven`: the name that was asked for was shown to be the account's; `began_at`: when the
-    visit began, if it did with the lease of this page; `has_missing_items`: see `Lease`.
+    Attributes:
+        first: It is the first one under its lease.
+        full: The list is read in full.
+        down_to: See `visits.paginator_of`.
+        alone: It belongs to no visit; its rows are stored as they are.
+        position: Number of pages of its visit that were stored before it.
+        served: See `visits.paginator_of`.
+        proven: The requested name was shown to be the account's.
+        began_at: Begin of the visit, where the visit began with the lease of this page.
+        has_missing_items: See `Lease`.
     """
 
     first: bool = False
@@ -107,11 +112,11 @@ class Kept(msgspec.Struct, omit_defaults=True):
 
 
 class Transaction(msgspec.Struct, omit_defaults=True, frozen=True):
-    """A transaction that stored pages, from its first statement to its last.
+    """A transaction that stored pages, from its first statement (`began_at`) to its last (`ended_at`).
 
-    `pages` are the ids of their responses, each with the items that the database refused: their place on the page and
-    the reason. Without `began_at` nothing of the pages was stored: they were refused whole, or their
-    lease was another's.
+    `pages` has the record ids of their responses, each with the items that the database refused (their position on the
+    page, and the reason). Where `began_at` is missing none of the pages was stored: the database refused them, or their
+    lease had been lost.
     """
 
     pages: list[tuple[Words, dict[Place, Words]]]
@@ -124,7 +129,7 @@ class Transaction(msgspec.Struct, omit_defaults=True, frozen=True):
 
 
 def _check_moments(*moments: datetime | None) -> None:
-    """Refuse a time that is not in UTC, or of no crawl: the database reads no offset of a day, and no year 10000."""
+    """Refuse a time that is not in UTC or in no plausible year: PostgreSQL refuses large offsets and the year 10000."""
     for at in moments:
         if at is not None and (at.utcoffset() or not 2000 <= at.year < 3000):
             raise ValueError("has a time that no crawl can have")
@@ -132,7 +137,7 @@ def _check_moments(*moments: datetime | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """A response of an archive, without a `part` if it was not used. `sandbox`: see `Source`."""
+    """A response of an archive; `part` is None if it was not used, `sandbox` as in `Source`."""
 
     id: str
     at: datetime
@@ -145,7 +150,7 @@ class Archived:
 
 
 class Archive:
-    """Writes the responses of one run, file after file. `now` gives the time, by the database's clock."""
+    """Writer of the responses of one run, file after file; `now` returns the time of the database's clock."""
 
     def __init__(self, folder: Path, run: int, now: Callable[[], datetime]) -> None:
         self._folder = folder
@@ -156,7 +161,7 @@ class Archive:
         self._number = 0
 
     def keep(self, response: Response, visit: Visit, query: str, part: Part | None) -> str:
-        """Write a response down, before anything is made of it; return the id of its record.
+        """Write a response before it is decoded, and return the id of its record.
 
         Raises:
             HarvesterError: the folder cannot be written.
@@ -187,7 +192,7 @@ class Archive:
                 response.url,
                 "response",
                 payload=BytesIO(body),
-                length=len(body),  # or it is copied first, a large one into a file of everybody's folder for such
+                length=len(body),  # without it warcio copies the body first, a large one to a file in /tmp
                 http_headers=StatusAndHeaders(f"{response.status} -", headers, protocol="HTTP/1.1"),
                 warc_headers_dict={
                     "WARC-Date": self._date(),
@@ -205,7 +210,7 @@ class Archive:
         began_at: datetime | None = None,
         ended_at: datetime | None = None,
     ) -> None:
-        """Write down that a transaction stored pages, or, without its times, that none did: see `Transaction`.
+        """Record that a transaction stored pages, or, without its times, that none did: see `Transaction`.
 
         Raises:
             HarvesterError: the folder cannot be written.
@@ -249,19 +254,18 @@ class Archive:
         return f"{self._now().astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
     def close(self) -> None:
-        """End the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
 
 def read_archives(paths: Sequence[Path]) -> Iterator[Archived | Transaction]:
-    """Yield the responses and transactions of archives: those of a process as it wrote them, all together by time.
+    """Yield the responses and transactions of archives, in the order of time; those of a process as it wrote them.
 
-    The time of a page is that at which its transaction ended, by the clock of the database: where two transactions
-    wrote the same row, the one that ended first did so first. A file that ends in the middle of a record, as a killed
-    run leaves it, is read as far as it goes. What is held of the files of a process are the responses between two
-    transactions, `LARGEST_WAIT` at most.
+    The time of a page is the end of its transaction by the database's clock: of two transactions that wrote the same
+    row, the first one ended first. A file that ends in the middle of a record, as a killed run leaves it, is read up to
+    there. For each process the responses between two transactions are held in memory, at most `LARGEST_WAIT` bytes.
 
     Raises:
         UsageError: a file that cannot be read, is no regular file, or is no archive of this project; the message says
@@ -283,7 +287,7 @@ def read_archives(paths: Sequence[Path]) -> Iterator[Archived | Transaction]:
 
 
 def _timed(entries: Iterable[Archived | Transaction]) -> Iterator[tuple[datetime, Archived | Transaction]]:
-    """Yield the records of a process with their times: of pages that of the next transaction."""
+    """Yield the records of a process with their times; the time of a page is that of the next transaction."""
     waiting: deque[Archived] = deque()
     size = 0
     for one in entries:
@@ -305,7 +309,7 @@ def _timed(entries: Iterable[Archived | Transaction]) -> Iterator[tuple[datetime
 
 
 class _DamagedError(Exception):
-    """A record is not as this project writes it."""
+    """A record differs from those that this project writes."""
 
 
 _TROUBLE = (
@@ -321,7 +325,7 @@ _TROUBLE = (
     AttributeError,
     RecursionError,
 )
-"""What the reader of WARC, which believes its headers, and that of JSON raise."""
+"""Exceptions of the readers of WARC (which trusts the headers of a file) and of JSON."""
 
 
 def _read(path: Path, file: BinaryIO) -> Iterator[Archived | Transaction]:
@@ -351,10 +355,10 @@ def _read(path: Path, file: BinaryIO) -> Iterator[Archived | Transaction]:
 def _members(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Yield the unpacked records of a file, each with the byte at which it begins.
 
-    One that has no end is left out: a part of it would look whole.
+    A record without an end is left out, since a part of it would look complete.
 
     Raises:
-        zlib.error: it is not packed, or damaged.
+        zlib.error: the file is not compressed, or damaged.
         _DamagedError: a record unpacks to more than `LARGEST_RECORD`.
     """
     unpacker, parts, size, start = zlib.decompressobj(wbits=31), [], 0, 0
@@ -372,10 +376,10 @@ def _members(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _check_record(member: bytes) -> None:
-    """Check the frame of a record: one in each member, whose headers are short and whose length is what they say.
+    """Check a member of a file: one record, with short headers that state its real length.
 
     Raises:
-        _DamagedError: it is no record of ours.
+        _DamagedError: the member is no such record.
     """
     head, end, block = member.partition(_END)
     if not member.startswith(b"WARC/") or not end:
@@ -387,7 +391,7 @@ def _check_record(member: bytes) -> None:
         raise _DamagedError("has no address")
     lengths = [value for name, value in headers if name == b"content-length"]
     if lengths != [b"%d" % (len(block) - len(_END))] or not block.endswith(_END):
-        raise _DamagedError("has another length than it says")
+        raise _DamagedError("has another length than its headers state")
 
 
 def _archived(record: Any, described: str) -> Archived:
@@ -402,7 +406,7 @@ def _archived(record: Any, described: str) -> Archived:
     if http is None or not (http.get_statuscode() or "").isdecimal():
         raise _DamagedError("is no HTTP response with a status")
     if http.get_header("Content-Encoding") or http.get_header("Transfer-Encoding"):
-        raise _DamagedError("is packed once more")
+        raise _DamagedError("has a content or transfer encoding")
     visit = Visit(
         STREAMS[kept.stream],
         kept.entity_id,

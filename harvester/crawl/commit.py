@@ -1,8 +1,8 @@
-"""A page into the warehouse: rows, their history, the entries they make due and the checkpoint, in one transaction.
+"""Commit pages: rows, their history, the entries that they make due and the checkpoint, in one transaction.
 
-A page is refused when its lease was lost or when it is not the page that its visit expects next: a late or doubled
-page changes nothing. Pages that wait at the same time share a transaction; where one of them cannot be stored, each
-is tried alone. Of a page that fails alone, the items are set aside that the database refuses, and the rest is stored.
+A page is stale when its lease was lost or when its visit expects another page next: a late or doubled page changes
+nothing. Pages that wait at the same time share a transaction; where it fails, each page is committed by itself. Of a
+page that fails by itself, the items that the database refuses are set aside, and the others are stored.
 """
 
 from collections import defaultdict
@@ -47,12 +47,12 @@ _SQL = statements(__package__, "commit")
 
 
 _REPLAN_EVERY = 200
-"""Transactions after which statements are planned again: a plan of when a table was empty scans the table."""
+"""Transactions after which statements are planned again: a plan made while a table was empty scans it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A transaction that stored pages: its time, the time of its last statement, and the pages as they were stored."""
+    """A transaction that stored pages: its time, the time of its last statement, and the pages as stored."""
 
     began_at: datetime
     ended_at: datetime
@@ -61,9 +61,9 @@ class Stored:
 
 @dataclass(slots=True)
 class BatchResult:
-    """The result of each page of a batch, in order, and the rows that were written.
+    """The result of each page of a batch, in order, and the counts of written rows.
 
-    `stored` has the transactions with pages that are in an archive.
+    `stored` has the transactions that stored archived pages.
     """
 
     results: list[CommitResult]
@@ -72,18 +72,22 @@ class BatchResult:
 
 
 class Writer:
-    """Commits pages over one connection, on which it keeps its staging table."""
+    """Writer of pages over one connection, which has the staging table."""
 
     def __init__(self, connection: Connection, rule: Rule | None = None) -> None:
         self.connection = connection
         self.rule = load_rule(connection, None) if rule is None else rule
-        """Rule of the erased persons, who are left out of every write."""
+        """The rule by which erased people are left out of every write."""
         staging.prepare(connection)
         self._transactions = 0
         plan_by_key(connection)
 
     def commit(self, pages: Sequence[PageCommit]) -> BatchResult:
-        """Store pages; see the module. Raises psycopg errors other than of a page's own data."""
+        """Store pages, as the module describes.
+
+        Raises:
+            psycopg.Error: the database failed for another reason than the data of a page.
+        """
         try:
             kept = [_without_the_erased(self.connection, page, self.rule) for page in pages] if self.rule else pages
             return retry_contention(lambda: self._commit(kept))
@@ -105,9 +109,10 @@ class Writer:
         return retry_contention(lambda: self._store_alone(_ruled(self.connection, list(rows), self.rule)))
 
     def _commit_in_part(self, page: PageCommit, reason: str) -> BatchResult:
-        """Store a page that cannot be stored whole without those of its items that the database refuses.
+        """Store a page without the items that the database refuses.
 
-        The page is refused whole where that is most of it, or where what it was read for is not in the warehouse.
+        The whole page is rejected where most of its items are refused, or where none is left and the visited entity is
+        not in the warehouse.
         """
         if not page.records:
             return BatchResult([Rejected(reason)], Counts())
@@ -122,7 +127,7 @@ class Writer:
         return self.commit([without_refused(page, refused)])
 
     def _refused(self, page: PageCommit) -> dict[int, str]:
-        """Find which records of a page cannot be stored beside the others, by halving; return why, by their index."""
+        """Find the records of a page that cannot be stored with the others, by halving; return the reasons by index."""
         refused: dict[int, str] = {}
         with self.connection.transaction(force_rollback=True):
             waiting = [list(range(len(page.records)))]
@@ -136,7 +141,7 @@ class Writer:
                 else:
                     half = len(part) // 2
                     waiting += [part[half:], part[:half]]
-            # What refers to a record that was stored after it can be stored by now.
+            # A record that refers to one which was stored after it can be stored now.
             again = True
             while again:
                 usable = [index for index in refused if self._try(page, [index]) is None]
@@ -146,7 +151,7 @@ class Writer:
         return refused
 
     def _try(self, page: PageCommit, part: Sequence[int]) -> str | None:
-        """Store some records of a page; return why they cannot be, and then nothing of them is."""
+        """Try to store some records of a page; return the reason if the database refuses them."""
         visit = page.lease.visit
         try:
             with self.connection.transaction():
@@ -162,7 +167,7 @@ class Writer:
         return None
 
     def _is_known(self, visit: Visit) -> bool:
-        """Tell whether the visited thing itself is in the warehouse, so that its items can refer to it."""
+        """Return whether the visited entity is in the warehouse, so that its items can refer to it."""
         table = STREAMS[DETAIL[visit.stream.kind]].table if visit.stream.kind in DETAIL else None
         if table is None:
             return True
@@ -204,12 +209,12 @@ class Writer:
             clear_missing_links(self.connection, accepted)
             ended = self._finished_visits(accepted, changed)
             due = _made_due(accepted, depths)
-            with self.connection.pipeline() if ended or due else nullcontext():  # one wait for both
+            with self.connection.pipeline() if ended or due else nullcontext():  # one round trip for both
                 if ended:
                     finish_visits(self.connection, ended)
                 if due:
                     self.connection.execute(_SQL["make_due"], {"entries": Jsonb(due), "resting": _RESTING})
-            # Last: what was said of lists that were read under another name does not hold.
+            # Last, since it undoes what was recorded of lists that were read under another name.
             names.follow(self.connection, renamed)
             for page in accepted:
                 if page.visit_result is not None and page.visit_result.lost:
@@ -220,7 +225,8 @@ class Writer:
     def _stored(self, accepted: Sequence[PageCommit]) -> list[Stored]:
         """Return the times of a transaction that is about to end, for the archive of its pages.
 
-        A row that two transactions write is locked by the first until after this: their order is that of these times.
+        The first of two transactions that write the same row keeps it locked until after this, so that their order is
+        that of these times.
         """
         archived = [page for page in accepted if page.archived is not None]
         if not archived:
@@ -231,7 +237,7 @@ class Writer:
         return [Stored(began_at, ended_at, archived)]
 
     def _advance(self, pages: Sequence[PageCommit]) -> dict[UUID, int]:
-        """Move the checkpoints, and return by token the depth of each entry whose page is accepted."""
+        """Advance the checkpoints, and return by lease token the depth of each entry whose page is accepted."""
         ordered = sorted(pages, key=lambda page: (page.lease.visit.stream.name, page.lease.visit.entity_id))
         rows = self.connection.execute(
             _SQL["advance"], {"pages": Jsonb([_checkpoint(page) for page in ordered]), "lease": LEASE_SECONDS}
@@ -239,7 +245,7 @@ class Writer:
         return dict(rows.fetchall())
 
     def _store(self, rows: Sequence[Rows], counts: Counts) -> tuple[dict[str, set[int]], list[int]]:
-        """Write rows; return, by table, the ids of the things that were known and changed, and who has a new name."""
+        """Write rows; return by table the ids of the known entities that changed, and the users who have a new name."""
         changed: dict[str, set[int]] = defaultdict(set)
         renamed: list[int] = []
         for written in staging.write(self.connection, rows):
@@ -249,9 +255,9 @@ class Writer:
         return changed, renamed
 
     def _end_host_roles(self, pages: Sequence[PageCommit], changed: Iterable[int]) -> None:
-        """Make managers of the hosts of studios that show another host, or none; their roles go to the history.
+        """Make the former hosts managers in studios that show another host, or none; keep the role in the history.
 
-        A list of managers names no host: what it is read for may be older than what the studio shows by now.
+        A list of managers names no host, and may have been read before the studio.
         """
         listed = {page.lease.visit.entity_id for page in pages if page.lease.visit.stream.name == "studio_managers"}
         studios = sorted(listed.union(changed))
@@ -265,12 +271,12 @@ class Writer:
                 self._mark(visit)
 
     def _mark(self, visit: Visit) -> None:
-        """Date an absence. A comment is not gone because the page that it stands on is."""
+        """Mark the visited entity as gone. A comment is not gone because the project or studio that it is on is."""
         if visit.stream.gone is None:
             return
         table = visit.stream.table
         place = OWNER_COLUMN.get(visit.stream.kind)
-        # A thing that is asked for when there is a reason was last seen by the visit that gave the reason.
+        # An entity that is requested only for a reason was last seen by the visit that gave the reason.
         last_seen_by = visit.stream.name if visit.stream.revisit < ONCE else DETAIL[visit.stream.kind]
         is_there = (
             sql.SQL(" AND EXISTS (SELECT FROM {} p WHERE p.id = t.{} AND p.gone_at IS NULL)").format(
@@ -280,7 +286,7 @@ class Writer:
             else sql.SQL("")
         )
         or_replies = sql.SQL(" OR t.parent_id = %(id)s") if place else sql.SQL("")
-        # A free name that is no longer the account's is no evidence about the account.
+        # That a name is free proves nothing about an account that has another name now.
         is_named = sql.SQL(" AND lower(t.username) = lower(%(username)s)") if visit.stream.is_by_name else sql.SQL("")
         self.connection.execute(
             sql.SQL(_SQL["mark_gone"]).format(
@@ -345,7 +351,7 @@ def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]])
         "listed": stream.paging is not Paging.SINGLE,
         "fresh": fresh,
         "found": visit_result.found,
-        # Pages of new items are read in any case: the cost of a visit is the others. A full read shows no cost.
+        # Pages of new items are read in any case: a visit costs the other pages. A full read shows no cost.
         "cost": None if page.lease.full else max(1.0, visit_result.pages - fresh / PAGE_LIMIT),
         "revisit": stream.revisit,
         "item_weight": stream.item_weight,
@@ -374,7 +380,7 @@ def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict
         depth = depths[page.lease.token]
         visit = page.lease.visit
         if page.visit_result is not None and not page.visit_result.lost:
-            # Below depth 0 a thing is read alone, without its lists.
+            # Below depth 0 an entity is read without its lists.
             opens = visit.stream.enqueues if depth >= 0 else ()
             for stream in visit.stream.enqueues_gone if page.visit_result.gone else opens:
                 _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None))
@@ -397,7 +403,7 @@ def _raise(
 
 
 def _met(stream: Stream, pages: Iterable[Rows], depth: int) -> Iterable[tuple[str, int, int | None, int, int | None]]:
-    """Yield the entries that rows link to within a depth: (stream, entity, owner, depth that is left, signal)."""
+    """Yield the entries that rows link to within a depth: (stream, entity, owner, remaining depth, signal)."""
     for rows in pages:
         for lead in stream.links:
             left = depth - lead.depth_cost
@@ -422,7 +428,7 @@ def _is_of_data(error: psycopg.Error | RecursionError) -> bool:
 
 
 def _reason(error: psycopg.Error | RecursionError) -> str:
-    """Describe the reason and place of a refused row; the database's own words may quote a user's text."""
+    """Name the error and the column of a refused row; the database's message is left out, as it may quote a user."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
     diag = error.diag
@@ -431,4 +437,4 @@ def _reason(error: psycopg.Error | RecursionError) -> str:
 
 
 _RESTING = [stream.name for stream in STREAMS.values() if stream.kind in (Kind.PROJECT, Kind.STUDIO)]
-"""Streams that are visited again as soon as a deleted entity is met."""
+"""Streams of entities that are visited again as soon as one that was gone is met."""

@@ -1,13 +1,13 @@
-"""Detect what vanished from a list: after a visit of the whole list, and dated only once it is confirmed.
+"""Detect the items that vanished from a list, by comparing full reads of it with the stored rows.
 
-A row that one such visit did not show is a missing item. It is gone when a second visit does not show it either, or
-when the thing itself is asked for and is not there; its absence is then dated to the end of the first of the two. It
-vanished after the last visit of the whole list that showed it. One absence alone never dates anything, nor does a
-visit that stopped before the end of the list; nor do two visits that showed an item which could not be identified and
-may be the missing one.
+A stored row that a full read did not show is a missing item. It is marked as gone when a second full read does not
+show it either, or when the item itself is requested and is not there. `gone_at` is then the end of the first of the two
+reads, and `last_seen_at` the last full read that showed it. Nothing is marked as gone by one read alone, by a visit
+that stopped before the end of the list, or by two reads that showed an item without an id, which may be the missing
+one.
 
-Two lists may show the same link, one at each of its ends. What one of them shows is there, whatever the other missed
-before: it is not missing any more.
+Two lists may show the same link, one from each of its ends. A link that one of them shows is present and no longer
+missing, even where the other list missed it before.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
 _SQL = statements(__package__, "deletions")
 
 _APART_SECONDS = 6 * 3600
-"""Seconds between two reads that both miss most of a list: a site has served lists short for an hour."""
+"""Seconds between two reads that both miss most of a list: the site has served short lists for an hour."""
 ITSELF = 0
-"""The `item_id` of a missing item that is no item of a list, but what is visited itself. No item has that id."""
+"""`item_id` of a missing item that stands for the visited entity itself; no item has that id."""
 ASKED_BY: dict[str, str] = {
     stream.members.verify_with: stream.name
     for stream in STREAMS.values()
     if stream.members is not None and stream.members.verify_with is not None and not stream.members.verify_only
 }
-"""The list from which a stream's things are asked for one by one."""
+"""For each stream that verifies missing items one by one, the list that these are missing from."""
 
 
 def record_seen_items(connection: Connection, pages: Iterable[PageCommit]) -> None:
-    """Keep what each page of a visit through a whole list showed, until the visit ends."""
+    """Store the ids that each page of a full read showed, until the visit ends."""
     noting = [page for page in pages if page.seen is not None]
     for page in noting:
         if page.first:
@@ -58,16 +58,16 @@ def record_seen_items(connection: Connection, pages: Iterable[PageCommit]) -> No
 
 
 def delete_seen_items(connection: Connection, page: PageCommit) -> None:
-    """Drop what a visit showed."""
+    """Delete the stored ids that a visit showed."""
     connection.execute(
         "DELETE FROM crawl.seen_items WHERE stream = %(stream)s AND entity_id = %(entity_id)s", _entry(page)
     )
 
 
 def detect_deletions(connection: Connection, pages: Sequence[PageCommit]) -> list[bool]:
-    """Compare the rows of lists with what visits through the whole of them showed, before the visits are settled.
+    """Compare the rows of lists with what full reads of them showed, before the visits are finished.
 
-    Returns for each page whether its list is to be read in full once more, to confirm what it did not show.
+    Returns for each page whether its list is to be read in full once more, to confirm the missing items.
     """
     wholes: dict[str, list[dict[str, Any]]] = {}
     for page in pages:
@@ -75,8 +75,8 @@ def detect_deletions(connection: Connection, pages: Sequence[PageCommit]) -> lis
             assert page.visit_result is not None
             lists = wholes.setdefault(page.lease.visit.stream.name, [])
             lists.append({"entity_id": page.lease.visit.entity_id, "seen": page.visit_result.seen})
-    # Few pages miss an item: one query finds those that do not.
-    with connection.pipeline() if wholes else nullcontext():  # one wait for all
+    # Few lists miss an item: one query for all lists of a stream finds those.
+    with connection.pipeline() if wholes else nullcontext():  # one round trip for all
         found = [
             connection.execute(_missing(stream)[0], {"stream": stream, "lists": Jsonb(lists)})
             for stream, lists in wholes.items()
@@ -89,7 +89,7 @@ def detect_deletions(connection: Connection, pages: Sequence[PageCommit]) -> lis
 
 
 def misses(connection: Connection, page: PageCommit) -> bool:
-    """Return whether the visit through a whole list that a page ends missed anything, before the page is committed."""
+    """Return whether the full read that a page ends missed any stored row, before the page is committed."""
     values = _entry(page) | {"seen": page.visit_result.seen if page.visit_result is not None else None}
     with connection.transaction():
         missing = {item for item, _ in connection.execute(_missing(page.lease.visit.stream.name)[1], values).fetchall()}
@@ -108,7 +108,7 @@ def _tells(page: PageCommit) -> bool:
 
 
 def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> bool:
-    """As `detect_deletions`, of a page whose list `misses` something or does not."""
+    """Do what `detect_deletions` does for one page; `misses`: its list misses a stored row."""
     visit_result, stream = page.visit_result, page.lease.visit.stream
     if visit_result is None:
         return False
@@ -148,9 +148,9 @@ def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> 
     _record_missing(connection, page, rest)
     if hidden and holds.verify_with is not None:
         _ask(connection, page, holds.verify_with, sorted(hidden))
-    open_ = [item for item in rest if item not in hidden]  # of the others, another read could tell no more
+    open_ = [item for item in rest if item not in hidden]  # another read would tell no more about the others
     if is_second or is_short or not open_:
-        return waits  # what vanished since the first visit waits for the next one
+        return waits  # items that vanished since the first read wait for the next one
     if holds.verify_with is not None and len(open_) < visit_result.pages:
         _ask(connection, page, holds.verify_with, open_)
         return False
@@ -158,20 +158,20 @@ def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> 
 
 
 def _other_lists(stream: Stream) -> list[str]:
-    """Name the lists that show the links of a list at their other end."""
+    """Return the lists that show the links of a list from their other end."""
     holds = stream.members
     assert holds is not None
     return [name for name, owner, _ in LISTS_OF_LINKS.get(holds.table, ()) if owner == holds.item]
 
 
 def _are_of_this_run(connection: Connection, page: PageCommit) -> bool:
-    """Tell whether the missing items of a list are those of the read before this one, not left by an earlier audit."""
+    """Return whether the missing items of a list are from an earlier read of this run, not left by an earlier audit."""
     row = connection.execute(_SQL["missed_in_this_run"], _entry(page)).fetchone()
     return bool(row and row[0])
 
 
 def clear_missing_links(connection: Connection, pages: Iterable[PageCommit]) -> None:
-    """Clear missing links that a page shows: other lists that missed them must miss them twice again."""
+    """Delete the missing items of other lists that a page shows from the other end of the link."""
     shown = [
         {"stream": stream, "entity_id": row[of], "item_id": row[what]}
         for page in pages
@@ -192,9 +192,10 @@ def _entry(page: PageCommit) -> dict[str, Any]:
 
 @cache
 def _missing(stream: str) -> tuple[bytes, bytes]:
-    """Return two statements: lists that hold rows which their full read did not show; and these rows of one list.
+    """Return two statements: lists with stored rows that their full read did not show; and these rows of one list.
 
-    Of each row it is told when it was last known to be there. What was stored after the visit began proves nothing.
+    The second returns for each row its id and when it was last known to be present. Rows that were stored after the
+    visit began are left out, as the visit may have passed them by.
     """
     holds = STREAMS[stream].members
     assert holds is not None
@@ -202,7 +203,7 @@ def _missing(stream: str) -> tuple[bytes, bytes]:
         "item": sql.Identifier(holds.item),
         "table": sql.Identifier("scratch", holds.table),
         "owner": sql.Identifier(holds.owner),
-        "only": sql.SQL(holds.only),  # the catalogue's own
+        "only": sql.SQL(holds.only),  # SQL that the catalogue states
     }
     names["unseen"] = sql.SQL(_SQL["unseen"]).format(**names)
     several, one = (sql.SQL(one).format(**names) for one in (_SQL["lists_with_missing"], _SQL["missing_of_list"]))
@@ -210,7 +211,7 @@ def _missing(stream: str) -> tuple[bytes, bytes]:
 
 
 def _is_served_short(page: PageCommit, missing: Collection[int]) -> bool:
-    """Tell whether a list may have been served in part: more than a page is missing, and more than was shown."""
+    """Return whether a list may have been served short: more is missing than a page, and more than was shown."""
     assert page.visit_result is not None
     return len(missing) > max(PAGE_LIMIT, page.visit_result.found or 0)
 
@@ -218,9 +219,10 @@ def _is_served_short(page: PageCommit, missing: Collection[int]) -> bool:
 def _confirmed(
     connection: Connection, page: PageCommit, holds: Holding, missing: dict[int, datetime], *, apart: float
 ) -> tuple[dict[int, tuple[datetime | None, datetime]], bool]:
-    """Return the missing items that an earlier read missed too (item: since when, last known), and whether all wait.
+    """Return the missing items that an earlier read missed too, and whether all wait for the read of another list.
 
-    `apart` is how many seconds must lie between the two.
+    The items are a mapping from the id to when the item was missed first and when it was last known to be present.
+    `apart`: the seconds that must lie between the two reads.
     """
     assert page.visit_result is not None
     if page.visit_result.twice and not apart:
@@ -229,7 +231,7 @@ def _confirmed(
         return {}, False
     entry = _entry(page) | {"missing": list(missing), "sibling": holds.sibling}
     if holds.sibling is not None:
-        # What is not here may have gone there, and that list may not have been read since.
+        # An item may have moved to the sibling list, which may not have been read since.
         stale = connection.execute(_SQL["read_sibling"], entry).rowcount
         if stale:
             return {}, True
@@ -255,7 +257,7 @@ def _date(
     of_list = sql.SQL("t.{} = %(entity_id)s AND t.{} = v.item").format(
         sql.Identifier(holds.owner), sql.Identifier(holds.item)
     )
-    # Replies go with the comment that they are on.
+    # The replies to a comment are gone with it.
     for match in (of_list, sql.SQL("t.parent_id = v.item")) if of_comments else (of_list,):
         statement = sql.SQL(_SQL["date"]).format(table=sql.Identifier("scratch", holds.table), match=match)
         connection.execute(statement, values)
@@ -266,14 +268,14 @@ def _record_missing(connection: Connection, page: PageCommit, rest: dict[int, da
 
 
 def _ask(connection: Connection, page: PageCommit, stream: str, items: Sequence[int]) -> None:
-    """Make it due to ask for things themselves."""
+    """Make the visits of items themselves due."""
     connection.execute(_SQL["ask"], {"ask": stream, "entity_id": page.lease.visit.entity_id, "items": items})
 
 
 def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: list[int]) -> None:
-    """Ask again for things that are in scope, which alone can tell whether they are gone.
+    """Make the visits of missing items due that are in scope: only these can prove that the items are gone.
 
-    What the list's entity owns is in scope although no read of the list ever showed it, but another one did.
+    Items that belong to the list's entity are put in scope, since another list may have shown them and this one never.
     """
     stream = page.lease.visit.stream
     entry = _entry(page) | {"ask": holds.verify_with, "items": items}
@@ -283,14 +285,14 @@ def _ask_known(connection: Connection, page: PageCommit, holds: Holding, items: 
 
 
 def clear_missing_visited(connection: Connection, pages: Iterable[PageCommit]) -> None:
-    """Forget that an earlier run missed what is visited itself: whether it is there is known now."""
+    """Forget that an earlier run missed the visited entities, whose visits have ended with an answer."""
     known = [_entry(page) for page in pages if page.lease.has_missing_items and page.visit_result is not None]
     if known:
         connection.execute(_SQL["delete_itself"], [Jsonb(known), ITSELF])
 
 
 def clear_missing(connection: Connection, visit: Visit) -> None:
-    """Clear the suspicion: the item was fetched directly, which overrides its list."""
+    """Delete a missing item: it was requested directly, which overrides its list."""
     if visit.stream.name in ASKED_BY:
         missed = {"stream": ASKED_BY[visit.stream.name], "entity_id": visit.owner_id, "item_id": visit.entity_id}
         connection.execute(_SQL["clear_missing"], [Jsonb([missed])])

@@ -10,16 +10,16 @@ from harvester.frontier import leases
 from harvester.pagination import offset
 
 CONFIRM_ATTEMPTS = 2
-"""Requests that repeat a deviating response, before the deviation is accepted as the API's new schema.
+"""Number of repeated requests before a deviation is accepted as the API's new schema.
 
-It is so only if each answer departs in the same way: cut and garbled responses differ from each other.
+It is accepted only if each response deviates in the same way: cut and garbled responses differ from each other.
 """
 
 logger = logging.getLogger(__name__)
 
 
 class DeviationReporter:
-    """Records deviations in `crawl.drift`, and knows those that are there already."""
+    """Recorder of deviations in `crawl.drift`, which knows those that were recorded before."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -32,16 +32,16 @@ class DeviationReporter:
         self._known = await self._session.call(leases.known_drift)
 
     def is_doubtful(self, stream: Stream, deviations: list[SchemaDeviation], seen: Counter[tuple[str, str]]) -> bool:
-        """Return whether a response has a new deviation: it may be garbled, and is requested again before it counts.
+        """Return whether a response has a new deviation; it may be garbled, and is requested again before it counts.
 
-        `seen` counts in how many responses to the same request each deviation was.
+        `seen`: by deviation, the number of responses to the same request that had it.
         """
         found = {(deviation.field, deviation.change) for deviation in deviations if deviation.change not in HARMLESS}
         seen.update(found)
         return any(seen[key] <= CONFIRM_ATTEMPTS and (stream.name, *key) not in self._known for key in found)
 
     async def report(self, stream: Stream, deviation: SchemaDeviation) -> None:
-        """Record a deviation: the first of its kind in this run at once and with a warning, the others by `flush`."""
+        """Record a deviation: the first of its kind in this run at once, with a warning; the others by `flush`."""
         key = (stream.name, deviation.field, deviation.change)
         if key in self._unreported:
             self._unreported[key] += 1
@@ -63,7 +63,7 @@ class DeviationReporter:
             await self.report(stream, SchemaDeviation(stream.key_name, change, f"{stream.kind.value} {entity}"))
 
     async def flush(self) -> None:
-        """Add what was counted since the last call to the warehouse."""
+        """Add the counts since the last call to the warehouse."""
         for key, count in list(self._unreported.items()):
             if count:
                 self._unreported[key] -= count

@@ -1,4 +1,4 @@
-"""Download handler for aiohttp, on the event loop alone."""
+"""A download handler that uses aiohttp on the asyncio event loop, without Twisted's reactor."""
 
 from typing import ClassVar
 
@@ -11,13 +11,13 @@ from harvester.proxies import proxy_for
 
 
 class DownloadHandler(AiohttpDownloadHandler):
-    """Half the work for each request of the default handler with its reactor.
+    """Scrapy's aiohttp handler with fewer copies: half the CPU for each request of the default handler.
 
-    What every request says of itself is told to the client once.
+    Headers that all requests share are given to the client session once.
     """
 
-    experimental: ClassVar[bool] = False  # says no warning at each start
-    lazy = True  # a crawl that is refused opens nothing that it would have to close
+    experimental: ClassVar[bool] = False  # no warning at each start
+    lazy = True  # a crawl that is refused opens no session that it would have to close
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
@@ -33,4 +33,4 @@ class DownloadHandler(AiohttpDownloadHandler):
 
     @staticmethod
     def _request_headers(request: Request) -> Headers:
-        return request.headers  # as they are: they hold nothing for a proxy, for which a copy would be made
+        return request.headers  # without the copy that Scrapy makes to remove headers of a proxy: there are none

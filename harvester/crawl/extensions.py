@@ -1,8 +1,8 @@
-"""Scrapy's feed exports (`scrapy crawl comments -O comments.jsonl`), one line a record.
+"""Scrapy's feed exports (`scrapy crawl comments -O comments.jsonl`) with one line for each record.
 
-The item of this project is a page, and Scrapy exports items. Here each record of a committed page becomes an item of
-its own: the columns that its stream may write, those of its own table by their name, those of other tables as
-`table.column`. So a feed holds what the warehouse holds: no placeholder, no token, and nothing of erased people.
+The item of this project is a page. The exporter turns each record of a committed page into an item: the columns that
+its stream may write, those of its own table by their name, those of other tables as `table.column`. A feed therefore
+holds what the warehouse holds: no placeholder, no token, and nothing of erased people.
 """
 
 import gzip
@@ -26,14 +26,14 @@ Line = dict[str, Any]
 
 
 class RecordFeedExporter(FeedExporter):
-    """Exports the records of each page that was committed, each once a visit: pages overlap."""
+    """Exporter of the records of committed pages, each once a visit although pages overlap."""
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self._exported: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
 
     def open_spider(self, spider: Spider) -> None:
-        """Open the feeds, whose columns are all that the spider may write unless `FEED_EXPORT_FIELDS` names others."""
+        """Open the feeds; their columns are those of `FEED_EXPORT_FIELDS`, else all that the spider may write."""
         if isinstance(spider, FrontierSpider):
             for options in self.feeds.values():
                 options["fields"] = options.get("fields") or _fields(spider.streams)
@@ -49,7 +49,7 @@ class RecordFeedExporter(FeedExporter):
                 super().item_scraped(line, spider)
 
     def _lines(self, page: PageCommit) -> Iterator[Line]:
-        """Yield what was made of each item of a page, in all tables, but for items of the pages before it."""
+        """Yield a line for each item of a page that no page before it had, with its columns in all tables."""
         visit = page.lease.visit
         if not page.records and page.rows:
             yield _line(visit.stream, page.rows)
@@ -64,7 +64,7 @@ class RecordFeedExporter(FeedExporter):
 
 
 class GzipJsonLinesExporter(JsonLinesItemExporter):
-    """Writes JSON lines that are compressed, to a file that ends in `.jsonl.gz`."""
+    """Exporter of compressed JSON lines, for files that end in `.jsonl.gz`."""
 
     def __init__(self, file: IO[bytes], **options: Any) -> None:
         self._compressed = gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0)

@@ -1,4 +1,4 @@
-"""Requests and their answers: sent within the rate limit, repeated where they fail, decoded and archived."""
+"""Send requests within the rate limit, repeat those that fail, decode and archive the responses."""
 
 import asyncio
 import time
@@ -46,19 +46,19 @@ BROKEN = (
     OSError,
 )
 AS_WRITTEN = {"verbatim_url": True}
-"""Addresses are written as they are to be sent: nothing in them has to be quoted."""
+"""Addresses are already quoted; Scrapy need not quote them again."""
 
 
 class NotBelieved(Exception):  # noqa: N818
-    """An answer that something is not there, by a site that may say so of everything."""
+    """An answer that an entity is not there, from a site that may answer so for everything."""
 
 
 class AboutAnotherError(DecodeError):
-    """An answer about another thing than was asked for."""
+    """A response about another entity than the requested one."""
 
 
 class Unusable(SetAside):
-    """A response that came again and again and cannot be used."""
+    """A response that cannot be used, and came each time the request was repeated."""
 
     def __init__(self, path: str, status: int | None, body: bytes, reason: str) -> None:
         super().__init__(reason)
@@ -69,11 +69,11 @@ class Unusable(SetAside):
 
 @dataclass(slots=True)
 class Fetched:
-    """A response that was read; as a context it is archived as unused in the end, unless `use` was called.
+    """A response that was read; leaving its context archives it as unused, unless `use` was called.
 
     Attributes:
-        part: What the response is for, as the archive keeps it; None: it is kept and never replayed.
-        records: None where the source says that there is nothing.
+        part: Its part in the visit, as the archive keeps it; None: it is kept and never replayed.
+        records: None where the source answers that the entity is not there.
         odd_items: The items that cannot be used.
     """
 
@@ -95,18 +95,18 @@ class Fetched:
         self.discard()
 
     def use(self, *, proven: bool = False) -> str | None:
-        """Archive the response as one that is used, and return the id of its record, if there is an archive.
+        """Archive the response as used, and return the id of its record, if there is an archive.
 
-        `proven`: its name was shown to be the account's.
+        `proven`: the requested name was shown to be the account's.
         """
         return self._archive(None if self.part is None else replace(self.part, proven=proven))
 
     def discard(self) -> None:
-        """Archive the response as one that is not used, unless it is archived already."""
+        """Archive the response as unused, unless it is archived already."""
         self._archive(None)
 
     def refused(self, reason: str) -> Unusable:
-        """Return the error for records that the decoder takes and the database does not."""
+        """Return the error for records that the decoder accepts and the database refuses."""
         if self.visit.stream.is_own:
             return Unusable("", 200, b"", reason)
         return Unusable(address(self.visit, self.query), self.response.status, self.response.body, reason)
@@ -119,7 +119,7 @@ class Fetched:
 
 
 class Fetcher:
-    """Reads records from the API. `download` sends one request through Scrapy's downloader."""
+    """Reader of records from the API; `download` sends one request through Scrapy's downloader."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class Fetcher:
         self._download = download
 
     async def get(self, name: str, url: str, headers: dict[str, str]) -> Response:
-        """Send one request of the stream `name`. Raises `TransientHTTP` where the server gave no answer to it."""
+        """Send one request of the stream `name`. Raises `TransientHTTP` where the server gives no answer."""
         session = self._session
         try:
             response = await self._download(Request(url, headers=headers, dont_filter=True, meta=AS_WRITTEN.copy()))
@@ -169,16 +169,16 @@ class Fetcher:
         odd: set[int] | None = None,
         doubt: Callable[[], Awaitable[str | None]] | None = None,
     ) -> Fetched:
-        """Read the records at an address of the visited entity; repeat the request where it fails or is garbled.
+        """Read the records at an address of the visited entity; repeat a request that fails or is garbled.
 
-        `part` tells an archive what the response is for. Items that cannot be used are in the answer's `odd_items`,
-        once they came twice; `odd` holds the numbers of those that did before, and is added to. Without `odd` they are
-        an error.
+        `part`: for the archive, the part of the response in its visit. `odd`: the numbers of the items that could not
+        be used before. An item that cannot be used is in `odd_items` of the result once it came twice, and its number
+        is added to `odd`; without `odd` it is an error.
 
         Raises:
             TransientHTTP: no answer after several attempts.
-            NotBelieved: the source says that there is nothing, and `doubt` tells why not to believe it.
-            Unusable: answers that are not what the endpoint serves, each time.
+            NotBelieved: the source answers that the entity is not there, and `doubt` returns a reason to doubt that.
+            Unusable: a response that the endpoint does not serve, at each attempt.
         """
         problem: Exception = TransientHTTP(None)
         deviated: Counter[tuple[str, str]] = Counter()
@@ -205,7 +205,7 @@ class Fetcher:
                     return answer
             except DecodeError as error:
                 answer.discard()
-                # Cut or garbled on the way, perhaps: only what comes again and again is set aside.
+                # The response may have been garbled on the way: only one that comes each time is set aside.
                 problem = Unusable(address(visit, query), response.status, response.body, str(error))
                 if was_mistaken and isinstance(error, AboutAnotherError):
                     break
@@ -225,13 +225,13 @@ class Fetcher:
             headers = await self.account.headers() if stream.is_own else {}
             return await self.get(stream.name, base + path, headers)
         except IgnoreRequest as error:
-            # Scrapy's words hold the address, which may hold a name.
+            # Scrapy's message has the address, which may hold a name.
             is_forbidden = "robots.txt" in str(error)
             reason = "robots.txt forbids to ask" if is_forbidden else "larger than any page may be"
             raise Unusable(path, None, b"", reason) from None
 
     async def _believed(self, answer: Fetched, doubt: Callable[[], Awaitable[str | None]] | None) -> Fetched:
-        """Return an answer that nothing is there. Raises `NotBelieved` where `doubt` has a reason."""
+        """Return an answer "not there". Raises `NotBelieved` where `doubt` returns a reason."""
         if doubt is not None and (reason := await doubt()) is not None:
             counts = self._session.responses[answer.visit.stream.name]
             counts[str(answer.response.status)] -= 1
@@ -243,17 +243,17 @@ class Fetcher:
     async def _decode(
         self, answer: Fetched, odd: set[int] | None, deviated: Counter[tuple[str, str]], began: float, *, is_last: bool
     ) -> bool:
-        """Decode the records of an answer; return whether it counts, else it is requested again.
+        """Decode the records of a response; return whether it counts, else it must be requested again.
 
         Raises:
-            DecodeError: it is not what the endpoint serves.
+            DecodeError: the endpoint does not serve such a response.
         """
         visit, response = answer.visit, answer.response
         stream = visit.stream
         if response.status != 200:
             if stream.is_own and response.status == 401:
                 self.account.forget_token()
-            raise DecodeError(f"HTTP {response.status} without the API's own words")
+            raise DecodeError(f"HTTP {response.status} without the API's error document")
         deviations: list[SchemaDeviation] = []
         found = decode(stream, response.body, deviations, None if odd is None else answer.odd_items)
         try:
@@ -275,7 +275,7 @@ class Fetcher:
         if stream.answers_for_it(visit.entity_id, records):
             self._control.identify(stream.kind, visit.entity_id, began)
         if _repeats_itself(stream, records) and not is_last:
-            # Something else may be missing in its place: asked again, and taken only if it stays so.
+            # Another item may be missing instead: the page is accepted only if the repeated request shows the same.
             await self._deviations.report(stream, SchemaDeviation("-", "an item twice on one page", ""))
             return False
         answer.records = records
@@ -287,10 +287,10 @@ class Fetcher:
         return self._session.archive.keep(response, visit, query, part)
 
     async def _prove_source(self, response: Response) -> None:
-        """Check that a response comes from the source of the warehouse, and record the first that is understood.
+        """Check that a response comes from the source of the warehouse; record the source of the first one.
 
-        The first response of a run must say what the first of all said. A later one may say nothing: a proxy may
-        answer in place of the source.
+        The first response of a run must name the same source as the first of the warehouse. A later one may name none,
+        as a proxy may have sent it.
 
         Raises:
             UsageError: it comes from another source.
@@ -303,7 +303,7 @@ class Fetcher:
         self._is_source_proven = True
 
     async def _slow_down(self, error: TransientHTTP, attempt: int) -> None:
-        """Wait before the next attempt: everybody where the site asks for it, else this visit alone."""
+        """Wait before the next attempt: all workers where the site asks for it, else this visit alone."""
         seconds = error.retry_after if error.retry_after is not None else backoff(attempt)
         if error.status in (429, 503) or error.retry_after is not None:
             await self._session.rate_limiter.pause(seconds, str(error))
@@ -314,27 +314,27 @@ class Fetcher:
 def is_absent(stream: Stream, status: int, body: bytes) -> bool:
     """Return whether a response is the API's own "not found"; a 404 page of a proxy is not.
 
-    Lists that one may not see answer 403 in places; an object that does is no object gone.
+    Some lists that may not be seen answer 403; an object with that answer is not gone.
     """
     body = without_mark(body)
     if stream.host is Host.SITE:
-        # The site's pages have no code to tell one reason from another.
+        # The site's own pages have no error code that tells the reasons apart.
         return status == 404 or (status == 403 and stream.paging is not Paging.SINGLE)
     if status == 404:
         return b'"NotFound' in body
     if status == 403:
         return stream.paging is not Paging.SINGLE and body.startswith(b"{")
-    # A deleted comment that is asked for by its id.
+    # A deleted comment, requested by its id.
     return status == 200 and stream.gone == "deleted" and body.strip() == b"null"
 
 
 def about_it(visit: Visit, records: list[Record]) -> list[Record]:
-    """Return the records of what was asked for. Raises `AboutAnotherError` where they are not."""
+    """Return the records if they are about the requested entity, else raise `AboutAnotherError`."""
     stream = visit.stream
     if stream.answers_by_another_name(visit.username, records):
-        raise AboutAnotherError("about a user of another name than was asked for")
+        raise AboutAnotherError("about a user with another name than the requested one")
     if not stream.is_by_name and stream.answers_for_another(visit.entity_id, records):
-        raise AboutAnotherError(f"about another {stream.kind.value} than was asked for")
+        raise AboutAnotherError(f"about another {stream.kind.value} than the requested one")
     return records
 
 

@@ -1,4 +1,4 @@
-"""Futures whose waiter may have gone."""
+"""Set futures whose waiter may have been cancelled."""
 
 import asyncio
 from typing import Any, TypeVar

@@ -12,9 +12,9 @@ class Page:
     """One page on its way into the warehouse.
 
     Attributes:
-        commit: All that the page changes; its rows are there once `NormalizePipeline` has made them.
+        commit: All that the page changes; `NormalizePipeline` adds the rows.
         answer: The response and its records.
-        result: Set by the pipelines; the visit goes on when it is there.
+        result: The result of the commit, set by `WarehousePipeline`; the visit goes on once it is set.
     """
 
     commit: PageCommit
@@ -22,6 +22,6 @@ class Page:
     result: asyncio.Future[CommitResult]
 
     def __repr__(self) -> str:
-        """Name the frontier entry and nothing that was served: Scrapy logs items that fail."""
+        """Name the frontier entry, without served content: Scrapy logs items that fail."""
         visit = self.commit.lease.visit
         return f"<Page {visit.stream.name} {visit.entity_id}>"

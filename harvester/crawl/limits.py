@@ -1,4 +1,4 @@
-"""The bounds of a run: whether another visit may begin."""
+"""Decide by the bounds of a run whether another visit may begin."""
 
 import time
 
@@ -7,11 +7,11 @@ from harvester.crawl.session import Session
 
 
 class Limits:
-    """Compares what a run has used with its bounds.
+    """Comparison of the requests, pages and minutes of a run with its bounds.
 
     Attributes:
         bounded: True once a bound was reached.
-        pages: The pages that were stored so far.
+        pages: Number of pages that were stored so far.
     """
 
     def __init__(self, session: Session, bounds: Bounds) -> None:
@@ -27,7 +27,7 @@ class Limits:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the first lease."""
+        """Return the seconds since the first lease."""
         return time.monotonic() - self._began if self._began else 0.0
 
     def is_reached(self) -> bool:

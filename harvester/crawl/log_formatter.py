@@ -10,7 +10,7 @@ _TELL_ADDRESSES = ("scrapy.core.downloader.handlers", "scrapy.core.scraper", "sc
 
 
 class QuietFormatter(LogFormatter):
-    """Keeps requests, responses and items out of the log, and silences what would write addresses of its own."""
+    """Formatter that writes no requests, responses and items, and silences loggers that would write addresses."""
 
     @classmethod
     def from_crawler(cls, _: Crawler) -> Self:

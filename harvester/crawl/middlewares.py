@@ -1,4 +1,4 @@
-"""The downloader middleware of this project: only GET, only the two configured hosts, within the rate limit."""
+"""The downloader middleware: lets GET requests to the two configured hosts pass, within the rate limit."""
 
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class PoliteMiddleware:
-    """Downloader middleware that every request of the process passes."""
+    """Downloader middleware that each request of the process passes."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -28,7 +28,7 @@ class PoliteMiddleware:
         return cls(spider.session)
 
     async def process_request(self, request: Request) -> None:
-        """Refuse what may not leave, and wait for a slot of the rate limit."""
+        """Refuse a request that may not be sent, and wait for a slot of the rate limit."""
         if request.method != "GET":
             raise IgnoreRequest(f"only GET may leave: {request.method}")
         if urlsplit(request.url).netloc not in self.hosts:

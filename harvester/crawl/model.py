@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Bounds:
-    """When a crawl stops although more is due; None is no bound. `pages`: those that are stored."""
+    """Bounds at which a crawl stops although more is due; None: no bound. `pages` counts the stored ones."""
 
     requests: int | None = None
     seconds: float | None = None
@@ -16,7 +16,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Progress of a crawl; `rate` is its budget, `tables` rows inserted, updated and unchanged."""
+    """Progress of a crawl; `rate` in requests per second, `tables` with the rows inserted, updated and unchanged."""
 
     elapsed: float
     requests: int
@@ -31,7 +31,7 @@ class Figures:
 
 
 Display = Callable[[Callable[[], Figures | None]], AbstractContextManager[object]]
-"""Shows the progress of a crawl while its context is open, asking for the figures now and then."""
+"""Returns a context that shows the progress of a crawl while it is open, by calling for the figures at times."""
 
 
 def no_display(_: Callable[[], Figures | None]) -> AbstractContextManager[object]:

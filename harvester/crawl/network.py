@@ -1,4 +1,4 @@
-"""Check of the connection to the site: the same downloader, proxies and certificates as a crawl, and no warehouse."""
+"""Check the connection to the site with the downloader, proxies and certificates of a crawl, without a warehouse."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WITHOUT_WAREHOUSE: dict[str, Any] = {
 
 
 def routes(settings: Settings) -> dict[str, str | None]:
-    """Return the two hosts, each with the proxy through which it is asked, without credentials.
+    """Return the two hosts, each with the proxy for its requests, without credentials.
 
     Raises:
         UsageError: the environment names a proxy that cannot be used.
@@ -45,17 +45,17 @@ def routes(settings: Settings) -> dict[str, str | None]:
 
 
 def check_hosts(settings: Settings) -> None:
-    """Ask the API how it is, and the site for what robots may ask: one request each, whatever the budget of workers.
+    """Request the API's health and the site's robots.txt: one request each, outside the rate limit of the workers.
 
     Raises:
         UsageError: the hosts may not be crawled.
-        HarvesterError: there is no answer, or it is not the API's.
+        HarvesterError: a host does not answer, or the answer is not the API's.
     """
     settings.check_crawl_allowed()
     process = AsyncCrawlerProcess(scrapy_settings(_WITHOUT_WAREHOUSE))
     crawler = process.create_crawler(_HostsSpider)
     running = process.crawl(crawler, hosts=settings)
-    end_at_once()  # nothing is open that would have to be closed
+    end_at_once()  # there is nothing to close
     process.start(install_signal_handlers=False)
     raise_interrupt()
     running.result()

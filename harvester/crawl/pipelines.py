@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class NormalizePipeline:
-    """Makes the rows of a page from its records."""
+    """Pipeline that makes the rows of a page from its records."""
 
     def process_item(self, item: Page) -> Page:
         """Add the rows to the commit of a page."""
@@ -32,7 +32,7 @@ class NormalizePipeline:
 
 
 class WarehousePipeline:
-    """Opens the run with the spider, commits each page, and ends the run with the spider."""
+    """Pipeline that begins the run with the spider, commits each page, and ends the run with the spider."""
 
     def __init__(self, spider: "FrontierSpider") -> None:
         self.spider = spider
@@ -47,7 +47,7 @@ class WarehousePipeline:
         return pipeline
 
     async def open_spider(self) -> None:
-        """Begin the run, or do not start at all."""
+        """Begin the run; close the spider at once where that fails."""
         try:
             self.spider.prepare()
             await self.session.open()
@@ -58,7 +58,7 @@ class WarehousePipeline:
             raise CloseSpider("refused") from None
 
     async def process_item(self, item: Page) -> Page:
-        """Commit the page and tell the visit that waits for it."""
+        """Commit the page and resume the visit that waits for the result."""
         try:
             result = await self.session.commit(item.commit)
         except Exception as error:  # noqa: BLE001  (handed to the visit)
@@ -69,7 +69,7 @@ class WarehousePipeline:
         return item
 
     def item_dropped(self, item: Page, exception: BaseException) -> None:
-        """Postpone the visit of a page that a pipeline dropped: nothing of it is stored."""
+        """Postpone the visit of a page that another pipeline dropped: nothing of it is stored."""
         self._note_unstored(item)
         set_result(item.result, Rejected(f"dropped by an item pipeline: {exception}"))
 
@@ -79,12 +79,12 @@ class WarehousePipeline:
         set_error(item.result, failure.value)
 
     def _note_unstored(self, item: Page) -> None:
-        """Tell the archive that a page does not reach the warehouse, unless it is stored already."""
+        """Record in the archive that a page is not stored, unless it is stored already."""
         if item.result.done():
             return
         try:
             self.session.note_unstored(item.commit)
-        except HarvesterError as error:  # or the visit would wait for ever
+        except HarvesterError as error:  # else the visit would wait for ever
             set_error(item.result, error)
 
     async def close_spider(self) -> None:

@@ -1,4 +1,4 @@
-"""Rate limiter: requests are sent no faster than the rate of the warehouse.
+"""The rate limiter: sends requests no faster than the rate of the warehouse.
 
 The rate is one row in Postgres that all workers of a warehouse share (generic cell rate algorithm): a worker reserves
 the next free slots of an even sequence, at the rate in that row. When the site asks for a pause, the row is closed for
@@ -36,33 +36,33 @@ _SQL = statements(__package__, "rate_limit")
 
 
 class Interrupted(Exception):  # noqa: N818
-    """The run is being stopped: requests that were not sent yet are not sent."""
+    """The run is being stopped: waiting requests are not sent."""
 
 
 _BLOCK_SECONDS = 0.1
-"""Length in seconds of the part of the budget that a worker acquires at once, at a limited rate."""
+"""Length in seconds of the slots that a worker reserves at once, at a limited rate."""
 _AHEAD_SECONDS = 0.25
-"""Seconds before the use of its last slot at which a worker acquires more: the warehouse may be busy with a page."""
+"""Seconds before its last slot at which a worker reserves more: the warehouse may be busy with a page."""
 _LATE_SECONDS = 0.1
-"""A request this late must acquire a new slot."""
+"""Seconds of delay after which a request must acquire a new slot."""
 _SLACK_SECONDS = 0.05
 """Seconds of unused slots that stay valid, so that a worker that was late to reserve can catch up."""
 _LARGEST_BLOCK = 1_000
 _LOOK_SECONDS = 0.2
-"""Seconds between checks of a worker without a limit whether the budget was closed."""
+"""Seconds between a worker's checks for a pause, where the rate is unlimited."""
 _LONGEST_LOOK_AWAY = 2.0
 FAILURE_STREAK = 16
-"""Requests in a row without an answer, of one worker, that open the circuit breaker."""
+"""Requests of one worker in a row without an answer that open the circuit breaker."""
 FIRST_TRIP_SECONDS = 5.0
 LONGEST_TRIP_SECONDS = 600.0
 PROBE_SECONDS = 60.0
-"""Timeout in seconds of the probe that finds out whether the site answers again."""
+"""Timeout in seconds of the request that probes whether the site answers again."""
 
 logger = logging.getLogger(__name__)
 
 
 class RateLimiter:
-    """Hands out slots of the shared rate to waiting requests, and keeps the pauses of all workers.
+    """Source of slots of the shared rate for waiting requests, which respects the pauses of all workers.
 
     A worker reserves slots for the requests that wait now, a few at a time and not far ahead, so that a worker that
     dies wastes few. Without a limit there are no slots, but pauses still hold.
@@ -73,7 +73,7 @@ class RateLimiter:
         self._call = call
         self._stopping = stopping
         self._interval = 0.0
-        """Seconds between two slots when some were last taken; 0 where there is no limit, or none were taken yet."""
+        """Seconds between the slots that were reserved last; 0 before the first, and at an unlimited rate."""
         self._waiting: deque[asyncio.Future[float]] = deque()
         self._taker: asyncio.Task[None] | None = None
         self._closed_until = 0.0
@@ -126,7 +126,7 @@ class RateLimiter:
                 set_error(self._waiting.popleft(), error)
 
     async def _hand_out(self, count: int) -> float:
-        """Give slots to `count` waiting requests, if there are any; return when to ask for more."""
+        """Give slots to up to `count` waiting requests; return the time at which to reserve more."""
         loop = asyncio.get_running_loop()
         grant = await self._call(reserve_slots, count)
         now = loop.time()
@@ -163,7 +163,7 @@ class RateLimiter:
             raise Interrupted
 
     async def pause(self, seconds: float, reason: str) -> None:
-        """Send nothing for a while, neither this worker nor another."""
+        """Make all workers send nothing for some seconds."""
         loop = asyncio.get_running_loop()
         self._closed_until = max(self._closed_until, loop.time() + seconds)
         await self._call(close_budget, seconds, reason)
@@ -184,7 +184,7 @@ class RateLimiter:
         if was_probe or self._failures >= FAILURE_STREAK:
             self._failures = 0
             seconds = await self._call(open_breaker, trouble)
-            logger.warning("nothing but failures (%s): no request for %.0f s", trouble, seconds)
+            logger.warning("all requests fail (%s): no request is sent for %.0f s", trouble, seconds)
             self._closed_until = max(self._closed_until, asyncio.get_running_loop().time() + seconds)
 
 
@@ -202,12 +202,12 @@ class Grant:
 
 
 def reserve_slots(connection: Connection, count: int) -> Grant:
-    """Acquire up to `count` of the next slots, a block at most; none while the budget is closed.
+    """Reserve up to `count` of the next slots, a block at most; none during a pause.
 
-    After a pause because nothing answered, one slot is given, and no other until its outcome is known.
+    After a pause of the circuit breaker one slot is given, and no other before the result of its request is known.
 
     Raises:
-        WarehouseError: the warehouse has no budget.
+        WarehouseError: the row of the rate limit is missing.
     """
     values = {"count": count, "block": _BLOCK_SECONDS, "slack": _SLACK_SECONDS, "probe": PROBE_SECONDS}
     row = connection.execute(_SQL["reserve_slots"], values).fetchone()
@@ -217,7 +217,7 @@ def reserve_slots(connection: Connection, count: int) -> Grant:
 
 
 def release_slots(connection: Connection, seconds: float) -> None:
-    """Give back unused slots, as the time that they took in the row."""
+    """Give back unused slots, as seconds of the sequence of slots."""
     connection.execute(
         "UPDATE crawl.rate_limit SET next_at = next_at - make_interval(secs => %s) WHERE next_at > clock_timestamp()",
         [seconds],
@@ -225,9 +225,9 @@ def release_slots(connection: Connection, seconds: float) -> None:
 
 
 def open_breaker(connection: Connection, reason: str) -> float:
-    """Close the budget because nothing answers, for longer each time; return for how many seconds."""
+    """Open the circuit breaker, for longer each time; return for how many seconds no request is sent."""
     row = connection.execute(
-        # Workers that notice together count once.
+        # Workers that open it at the same time count once.
         _SQL["trip_breaker"],
         {"first": FIRST_TRIP_SECONDS, "longest": LONGEST_TRIP_SECONDS, "reason": reason},
     ).fetchone()
@@ -236,10 +236,10 @@ def open_breaker(connection: Connection, reason: str) -> float:
 
 
 def end_pauses(connection: Connection) -> None:
-    """Open the budget for everybody: the site answers again."""
+    """End the pauses of all workers, since the site answers again."""
     connection.execute("UPDATE crawl.rate_limit SET breaker_trips = 0, probing_until = NULL, closed_until = NULL")
 
 
 def close_budget(connection: Connection, seconds: float, reason: str) -> None:
-    """Close the budget for everybody."""
+    """Begin a pause of all workers."""
     connection.execute(_SQL["pause"], {"seconds": seconds, "reason": reason})

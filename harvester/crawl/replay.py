@@ -1,9 +1,9 @@
-"""Replay of archives into a warehouse: the same visits, the same commits, no request.
+"""Replay archives into an empty warehouse: the same visits and commits, without a request.
 
-Make each transaction again as the archive notes it: of the same pages, without the items that the database refused, at
-its time. Of a page that no transaction names it is not known whether it was stored, as of the last pages that a run
-read before it was killed. It was not if it was read again at its position; else it is stored alone.
-The clock of the session is set to the time of each transaction: see `harvester.warehouse.clock`.
+Each transaction is made again as the archive records it: with the same pages, without the items that the database
+refused, at its time (see `harvester.warehouse.clock`). A page that no transaction names, such as the last ones that a
+killed run read, may have been stored or not. Where a page at the same position of its visit was read later it was not;
+else it is stored by itself.
 """
 
 from collections import Counter
@@ -41,7 +41,7 @@ _SQL = statements(__package__, "replay")
 
 @dataclass(slots=True)
 class Replayed:
-    """Counts of a replay: responses by their use."""
+    """Counts of the responses of a replay, by their use."""
 
     pages: int = 0
     unused: int = 0
@@ -57,7 +57,7 @@ class Replayed:
 def replay(
     settings: Settings, paths: Sequence[Path], *, on_progress: Callable[[Replayed], None] = lambda _: None
 ) -> Replayed:
-    """Fill an empty warehouse from archives; `on_progress` is called now and then.
+    """Fill an empty warehouse from archives; `on_progress` is called at intervals.
 
     Raises:
         UsageError: a file is no archive, or the warehouse is not empty.
@@ -98,9 +98,9 @@ def replay(
 
 
 def _without_transaction(connection: Connection, paths: Sequence[Path]) -> dict[int, bool]:
-    """Tell of the pages that no transaction stored, by their number among all records from 1, if they are stored alone.
+    """Return the pages that no transaction names, by their number among all records from 1, and whether to store them.
 
-    A page was not stored that was refused, or at whose position of the visit another page was stored or read later.
+    A page is not stored that was refused, or at whose position in the visit another page was stored or read later.
     """
     with connection.transaction():
         connection.execute(_SQL["create_pages"])
@@ -127,7 +127,7 @@ class _Replay:
     _source: Source | None = None
     _open: dict[tuple[str, int], tuple[Lease, Paginator | None]] = field(default_factory=dict)
     _waiting: dict[str, tuple[PageCommit, int]] = field(default_factory=dict)
-    """Pages whose transaction comes, by the id of their record, each with the size of its response."""
+    """Pages that wait for their transaction, by the id of their record, each with the size of its response."""
     _size: int = 0
 
     def check_source(self, settings: Settings, response: Archived) -> None:
@@ -136,7 +136,7 @@ class _Replay:
             self._source = prove_source(self.connection, Source.of(settings, response.sandbox))
 
     def commit(self, transaction: Transaction) -> None:
-        """Store the pages of a transaction as it did."""
+        """Store the pages of a transaction as the transaction did."""
         pages = []
         for id_, refused in transaction.pages:
             page, size = self._waiting.pop(id_, (None, 0))
@@ -155,10 +155,10 @@ class _Replay:
         self.done.out_of_step += len(pages) - stored
 
     def take(self, response: Archived, *, waits: bool = True) -> None:
-        """Make a page of a response; store it at once if it belongs to no visit, or unless it `waits`.
+        """Make the page of a response; store it at once if it belongs to no visit, or unless it `waits`.
 
         Raises:
-            UsageError: more pages wait than a crawl reads at once.
+            UsageError: more pages wait than a crawl reads between two transactions.
         """
         part, visit = response.part, response.visit
         if part is None or self._is_erased(response):
@@ -205,7 +205,7 @@ class _Replay:
         return self.writer.rule.hides(visit.stream.kind.value, visit.entity_id, visit.owner_id, visit.username)
 
     def _lease(self, response: Archived) -> None:
-        """Take up the paginator of a response as its visit did, from where it is now."""
+        """Lease the visit of a response again, from its present state."""
         part, visit = response.part, response.visit
         assert part is not None
         key = (visit.stream.name, visit.entity_id)

@@ -1,18 +1,18 @@
-"""Repetition of a request: how often it is sent, and how long each attempt waits."""
+"""Repeat requests: the number of attempts, and the seconds between them."""
 
 import random
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 ATTEMPTS = 5
-"""Times a request is sent before its visit is postponed."""
+"""Number of times that a request is sent before its visit is postponed."""
 LONGEST_RETRY_AFTER = 3600.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
 
 
 def backoff(attempt: int) -> float:
-    """Seconds to wait after the failure number `attempt` (from 0): doubling, with jitter, up to a minute."""
+    """Return the seconds to wait after the failure number `attempt` (from 0): doubling, with jitter, up to a minute."""
     ceiling = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
     return random.uniform(ceiling / 2, ceiling)
 

@@ -1,4 +1,4 @@
-"""A crawl from the command line: all chosen spiders together in one process, with progress and a clean stop."""
+"""Run a crawl from the command line: the chosen spiders in one process, with progress and a clean stop."""
 
 import gc
 import logging
@@ -32,11 +32,11 @@ from harvester.warehouse.source import check_source
 logger = logging.getLogger(__name__)
 
 MOST_WORKERS = 64
-"""More processes on one machine than any budget or database would take."""
+"""Upper bound of `--workers`: more processes than any rate or database can use."""
 
 
 class HarvestSpider(FrontierSpider):
-    """The chosen spiders as one: it owns their streams together."""
+    """One spider with the streams of all chosen ones."""
 
     name = "harvest"
     chosen: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class Summary:
 
 
 def spider_names(settings: Settings) -> list[str]:
-    """Return the names of all spiders; that of the own account only with a session."""
+    """Return the names of all spiders; `account` only with a session."""
     return sorted({stream.spider for stream in STREAMS.values() if settings.session or not stream.is_own})
 
 
@@ -84,25 +84,25 @@ class CrawlOptions:
 
     @property
     def command(self) -> str:
-        """As `crawl.runs` has it."""
+        """Return the command as `crawl.runs` records it."""
         share = "" if self.share is None else f" --share {self.share}"
         return "crawl" + " --refresh" * self.refresh + " --audit" * self.audit + share
 
     @property
     def bounds(self) -> Bounds:
-        """When to stop although more is due."""
+        """Return the bounds at which the crawl stops although more is due."""
         return Bounds(self.max_requests, None if self.max_minutes is None else 60 * self.max_minutes)
 
 
 def crawl(settings: Settings, order: CrawlOptions, display: Display = no_display) -> Summary:
-    """Visit what is due until nothing is, or a bound is met. Runs once a process, as event loops do.
+    """Visit what is due until nothing is left or a bound is reached. Runs once in a process.
 
-    With `refresh` everything in scope is due, incrementally; with `audit` too, and every list is read in full.
+    With `refresh` everything in scope is due, incrementally; with `audit` too, and each list is read in full.
 
     Raises:
         UsageError: an unknown spider, a bound of 0 or less, hosts that may not be crawled, or another rate than the
             warehouse's.
-        WarehouseError: the database is unusable, at the start or on the way.
+        WarehouseError: the database is unusable, at the start or during the crawl.
     """
     chosen = _checked(settings, order)
     settings = _budgeted(settings, order)
@@ -127,7 +127,7 @@ def crawl(settings: Settings, order: CrawlOptions, display: Display = no_display
 def work_for(
     settings: Settings, parent_run: int, order: CrawlOptions, display: Display = no_display, *, due_only: bool
 ) -> Summary:
-    """Be one worker of several: as `crawl`, without what is done once for all of them."""
+    """Run one worker of several: do what `crawl` does, without what is done once for all workers."""
     chosen = _checked(settings, order)
     session = Session(_budgeted(settings, order), "crawl", parent_run)
     spider = run_spider(
@@ -137,7 +137,7 @@ def work_for(
 
 
 def _checked(settings: Settings, order: CrawlOptions) -> tuple[str, ...]:
-    """Return the chosen spiders of consistent options."""
+    """Check the options, and return the chosen spiders."""
     chosen = tuple(dict.fromkeys(order.spiders)) or tuple(spider_names(settings))
     for name in chosen:
         if name not in spider_names(settings):
@@ -147,10 +147,10 @@ def _checked(settings: Settings, order: CrawlOptions) -> tuple[str, ...]:
     if order.share is not None and order.share not in PURPOSES:
         raise UsageError(f"--share {order.share}: one of {', '.join(PURPOSES)}")
     if order.share is not None and (order.refresh or order.audit):
-        raise UsageError("--share excludes --refresh and --audit: they divide no budget")
+        raise UsageError("--share excludes --refresh and --audit, which use no shares")
     requests, minutes = order.max_requests, order.max_minutes
     if (requests is not None and requests < 1) or (minutes is not None and not minutes > 0):
-        raise UsageError("--max-requests and --max-minutes: above 0")
+        raise UsageError("--max-requests and --max-minutes: a number above 0")
     if not 1 <= order.workers <= MOST_WORKERS:
         raise UsageError(f"--workers: 1 to {MOST_WORKERS}")
     settings.check_crawl_allowed()
@@ -203,11 +203,11 @@ def run_spider(
     display: Display = no_display,
     **attributes: Any,
 ) -> Any:
-    """Run one spider to its end under Scrapy's engine, and return it. Raises what made it fail."""
+    """Run one spider to its end under Scrapy's engine, and return it; raise the error that ended it, if any."""
     as_json = session.settings.log_json
     if as_json:
         log_as_json()
-    # What is there now stays until the end: the garbage collector need not look at it again and again.
+    # The objects of the imports live until the end: the garbage collector need not examine them again.
     gc.freeze()
     with handle_end(partial(_stop, session)):
         process = AsyncCrawlerProcess(scrapy_settings({"LOG_INSTALL_ROOT_HANDLER": not as_json}))
@@ -221,7 +221,7 @@ def run_spider(
         event(logger, "run ended", run=session.run, outcome=outcome, requests=session.requests)
     if session.failure is not None:
         raise session.failure
-    running.result()  # whatever else went wrong
+    running.result()  # raises any other error
     return crawler.spider
 
 
@@ -239,10 +239,10 @@ def scrapy_settings(changes: dict[str, Any]) -> ScrapySettings:
 
 
 def _stop(session: Session, number: int) -> None:
-    """Finish what is in flight at the first Ctrl-C (or SIGTERM, or SIGHUP), and end the process at the second.
+    """Finish the pages in flight at the first Ctrl-C (or SIGTERM, SIGHUP), and end the process at the second.
 
-    A SIGHUP is never the second one: a closed terminal and the end of the starter may tell the same thing twice.
-    Either way nothing is lost: a page is in the warehouse with its checkpoint, or not at all.
+    A SIGHUP never counts as the second: a closed terminal and the end of the parent process may both send one.
+    Nothing is lost either way: a page is stored together with its checkpoint, or not at all.
     """
     if session.interrupted and number != signal.SIGHUP:
         say("stopped at once")

@@ -1,4 +1,4 @@
-"""From what an operator types to what is in scope. Nothing is stored before everything is known to be sound."""
+"""Put users, projects, studios and rankings in scope; nothing is stored before all of the input is checked."""
 
 import asyncio
 import re
@@ -48,7 +48,7 @@ def seed_users(settings: Settings, names: Sequence[str], depth: int, display: Di
     Each name is looked up at the site (one request), since everything is kept by id.
 
     Raises:
-        UsageError: a name that cannot be one. NotFoundError: a name that nobody has.
+        UsageError: a name that no account can have. NotFoundError: a name that no account has.
     """
     for name in names:
         if not _USERNAME.fullmatch(name):
@@ -75,10 +75,10 @@ def seed_users(settings: Settings, names: Sequence[str], depth: int, display: Di
 def seed_ids(settings: Settings, kind: Kind, ids: Sequence[str], depth: int) -> tuple[int, int]:
     """Put users, projects or studios in scope by id, without a request; return how many are new and known.
 
-    A user's page is asked for by name, so that the warehouse has to know the name already: from a list, a comment.
+    A user's page is requested by name, so the warehouse must know the name already, from a list or a comment.
 
     Raises:
-        UsageError: an id that cannot be one. NotFoundError: a user whom the warehouse does not know.
+        UsageError: an id that is no whole number above 0. NotFoundError: a user whom the warehouse does not know.
     """
     numbers = []
     for text in ids:
@@ -101,7 +101,7 @@ def seed_rankings(
     """
     _check_depth(depth)
     if source == "search" and not query.query.strip():
-        raise UsageError("--query: the words to search for are missing")
+        raise UsageError("--query: give the words to search for")
     if len(query.query) > LONGEST_KEY:
         raise UsageError(f"--query: {LONGEST_KEY} characters at most")
     if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}", query.language):
@@ -142,8 +142,8 @@ def _check_names_known(connection: Connection, users: list[int]) -> None:
     row = connection.execute(_SQL["first_unknown"], [users]).fetchone()
     if row is not None and row[0] is not None:
         raise NotFoundError(
-            f"the warehouse knows no name of user {row[0]}, and a user's page is asked for by name: nothing was seeded."
-            " Seed a project or a studio on which the user stands, run `harvester crawl`, and try again"
+            f"the warehouse knows no name of user {row[0]}, and a user's page is requested by name: nothing was seeded."
+            " Seed a project or a studio that shows the user, run `harvester crawl`, and try again"
         )
 
 
@@ -152,9 +152,9 @@ def _id_in(rows: list[Rows]) -> int:
 
 
 class LookupSpider(FrontierSpider):
-    """Looks users up by name; `found` holds their rows, or None for a name that nobody has.
+    """Spider that looks users up by name; `found` has their rows, or None for a name that no account has.
 
-    What was read is archived in the end: where one name leads nowhere nothing is stored, and nothing is to be replayed.
+    The responses are archived at the end: where one name is not found nothing is stored, and nothing may be replayed.
     """
 
     name = "lookup"
@@ -185,7 +185,7 @@ class LookupSpider(FrontierSpider):
                     answer = await self.fetcher.read(visit, "", part=Part(alone=True))
                 except TransientHTTP as error:
                     raise HarvesterError(
-                        f"{self.session.settings.api_url} could not be asked ({error}): nothing was seeded"
+                        f"{self.session.settings.api_url} does not answer ({error}): nothing was seeded"
                     ) from None
                 except Unusable as error:
                     raise self._not_the_api(str(error)) from None
@@ -210,12 +210,12 @@ class LookupSpider(FrontierSpider):
 
     def _not_the_api(self, reason: str) -> HarvesterError:
         return HarvesterError(
-            f"what answers at {self.session.settings.api_url} is not the API, but a login page, a ban or another"
-            f" service perhaps ({reason}): nothing was seeded"
+            f"{self.session.settings.api_url} does not answer as the API does ({reason}); perhaps it is a login page,"
+            " a ban or another service: nothing was seeded"
         )
 
     async def _ask_why(self, name: str | None) -> None:
-        """Ask the site for the reason why the first of the names was not found."""
+        """Request the site's reason why the first of the names was not found."""
         if name is None:
             return
         with suppress(HarvesterError):

@@ -1,7 +1,7 @@
-"""The warehouse as the crawl sees it: one connection in one thread, asked from coroutines.
+"""Access to the warehouse from coroutines, over one connection that is used in one thread.
 
-Pages that arrive while a transaction runs share the next one (a group commit), so that a slow disk slows nobody more
-than once.
+Pages that arrive while a transaction runs share the next one (a group commit), so that all of them wait for one flush
+to a slow disk.
 """
 
 import asyncio
@@ -44,18 +44,18 @@ _ATTEMPTS = 6
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 _HOPELESS = frozenset({Cause.STORAGE, Cause.READ_ONLY, Cause.RIGHTS, Cause.CONTENTION})
-"""Causes that end a run. Of contention that is the rest which `retry_contention` could not overcome."""
+"""Causes of errors that end a run; contention, where `retry_contention` has given up."""
 
 logger = logging.getLogger(__name__)
 
 
 def _elapsed() -> float:
-    """Seconds since some moment, those included that the machine slept, which Linux's `monotonic` leaves out."""
+    """Return seconds since a fixed moment, including the time that the machine slept, which `monotonic` leaves out."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Session:
-    """A run's access to the warehouse. `failure` is what made it unusable, if anything did."""
+    """A run's access to the warehouse; `failure` is the error that made it unusable, if any."""
 
     def __init__(self, settings: Settings, command: str, parent_run: int | None = None) -> None:
         self.settings = settings
@@ -64,32 +64,32 @@ class Session:
         self.counts = Counts()
         self.requests = 0
         self.requests_by_purpose: Counter[Any] = Counter()
-        """Visits and further pages, by what they were for."""
+        """Number of visits and further pages, by purpose."""
         self.responses: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        """Responses by stream and status; `-` where none came."""
+        """Number of responses by stream and status; `-` for requests without a response."""
         self.run = 0
         self.failure: Exception | None = None
         self._began: tuple[datetime, float] | None = None
-        """The database's clock when the run began, and `_elapsed` then."""
+        """The database's clock and `_elapsed` at the begin of the run."""
         self.source: Source | None = None
         """The source of the warehouse; None before its first response."""
         self._connection: Connection | None = None
         self._repeated = 0
-        """Count of transactions that were tried again: see `_outlast_outage`."""
+        """Number of transactions that were repeated: see `_outlast_outage`."""
         self._writer: Writer | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="warehouse")
         self._waiting: list[tuple[PageCommit, asyncio.Future[CommitResult]]] = []
         self._committing: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.interrupted = False
-        """True after a signal asked for the end of the run."""
+        """True once a signal has asked for the end of the run."""
         self.stopping = asyncio.Event()
-        """Set when nothing more is begun: the run was interrupted, or has met its bound."""
+        """Set when no further visit begins: the run was interrupted, or has reached a bound."""
         self.archive: Archive | None = None
         self.rate_limiter = RateLimiter(settings, self.call, self.stopping)
 
     def stop(self) -> None:
-        """Begin nothing more, and wake the requests that wait for a slot. Safe in a signal handler."""
+        """Begin no further visit, and wake the requests that wait for a slot. Safe in a signal handler."""
         self.interrupted = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self.stopping.set)
@@ -133,9 +133,9 @@ class Session:
                 return
 
     def now(self) -> datetime:
-        """Return the time by the database's clock: that at the start of the run, plus the time since.
+        """Return the time by the database's clock: that at the begin of the run, plus the time since.
 
-        The clock of this machine may be days off, or be set while the run is at work: no row is dated by it.
+        No row is dated by the clock of this machine, which may be days off or be set during the run.
         """
         assert self._began is not None, "the session is not open"
         at, elapsed = self._began
@@ -146,7 +146,7 @@ class Session:
             row = connection.execute("SELECT clock_timestamp()").fetchone()
             assert row is not None
             self._began = row[0], _elapsed()
-        # A worker that hangs with a transaction open would keep its rows from all others for as long as it hangs.
+        # Else a worker that hangs in a transaction would keep its rows locked for all others.
         connection.execute(f"SET idle_in_transaction_session_timeout = '{LEASE_SECONDS}s'")
         self._writer = Writer(connection, load_rule(connection, self.settings.home))
         self._connection = connection
@@ -157,7 +157,7 @@ class Session:
         """Connect again and go on with the run, once the database is back.
 
         Raises:
-            WarehouseError: it is not within `RECOVERY_SECONDS`, or it has another schema now.
+            WarehouseError: it is not back within `RECOVERY_SECONDS`, or has another schema now.
         """
         if self._connection is not None:
             self._connection.close()
@@ -193,7 +193,7 @@ class Session:
 
     @property
     def totals(self) -> leases.Totals:
-        """The figures of the run so far."""
+        """Return the figures of the run so far."""
         return leases.Totals(self.requests, self.counts, self.requests_by_purpose, self.responses)
 
     async def close(self, outcome: str, findings: Sequence[str] = ()) -> None:
@@ -220,10 +220,10 @@ class Session:
         return await self._in_thread(lambda: self._outlast_outage(lambda: retry_contention(work)))
 
     def _outlast_outage(self, work: Callable[[], T]) -> T:
-        """Run a transaction again if the database was busy or lost, over a new connection if need be.
+        """Repeat a transaction if the database was busy or lost, over a new connection where the old one is closed.
 
-        What was committed although no answer came is not done twice: a page is guarded by its position, and what is
-        leased twice is free again after the time of a lease.
+        A transaction that was committed although no answer came is not applied twice: a page is guarded by its
+        position, and entries that are leased twice are free again after the time of a lease.
         """
         for attempt in count():
             try:
@@ -233,17 +233,17 @@ class Session:
                 if cause in _HOPELESS:
                     raise WarehouseError(refusal(error)) from None
                 self._repeated += 1
-                # A pooler's connection stays open when the server's behind it is cut, and is of no use any more.
+                # A pooler keeps its connection open when the server behind it is lost.
                 if self._connection is None or self._connection.closed or cause is Cause.CONNECTION:
                     self._reopen()
                 elif cause not in PASSING:
                     raise
                 elif attempt < _ATTEMPTS:
-                    # A query's text may hold what people wrote: only the class of the failure is logged.
-                    logger.warning("the database refused to answer (%s): again", _named(error))
+                    # The text of a query may hold what users wrote: only the class of the error is logged.
+                    logger.warning("the database refused a transaction (%s): it is repeated", _named(error))
                     time.sleep(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
                 else:
-                    raise WarehouseError(f"the database refused to answer again and again ({_named(error)})") from None
+                    raise WarehouseError(f"the database keeps refusing a transaction ({_named(error)})") from None
         raise AssertionError
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
@@ -291,7 +291,7 @@ class Session:
     def _note(self, pages: Sequence[PageCommit], batch: BatchResult, *, was_repeated: bool) -> None:
         """Record in the archive which pages were stored, and when.
 
-        `was_repeated`: the batch was begun again. A stale page may then have been stored by the part that came before.
+        `was_repeated`: the transaction was repeated. A stale page may then have been stored at the first attempt.
         """
         if self.archive is None:
             return
@@ -307,7 +307,7 @@ class Session:
         )
 
     def note_unstored(self, *pages: PageCommit) -> None:
-        """Record in the archive that nothing of some pages was stored.
+        """Record in the archive that some pages were not stored.
 
         Raises:
             HarvesterError: the archive cannot be written.

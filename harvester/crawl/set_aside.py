@@ -1,7 +1,6 @@
-"""Items that were set aside alone: kept in the quarantine with their place, and dropped once they could be used.
+"""Keep the items of pages that cannot be used in the quarantine, and delete them once they can.
 
-An item is told from the others of its list by its identity; where that cannot be read, by a number below 0 made of its
-bytes.
+An item is known in its list by its id; where that cannot be read, by a number below 0 that is made of its bytes.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _SQL = statements(__package__, "set_aside")
 
 
 def record_set_aside(connection: Connection, pages: Iterable[PageCommit]) -> None:
-    """Keep what was set aside of pages, and drop what they show to be usable by now, or no longer in its list."""
+    """Store the items of pages that were set aside; delete those that pages show to be usable, or not in the list."""
     kept: dict[tuple[str, int, int], dict[str, Any]] = {}
     known = []
     for page in pages:
@@ -73,14 +72,14 @@ def without_refused(page: PageCommit, refused: Mapping[int, str]) -> PageCommit:
 
 
 def without_refused_at(page: PageCommit, refused: Mapping[int, str]) -> PageCommit:
-    """Return as `without_refused` a page without records that are given by their place on the page as served."""
+    """Do what `without_refused` does for records that are given by their position on the page as served."""
     return without_refused(
         page, {index: refused[place] for index, place in enumerate(_places(page)) if place in refused}
     )
 
 
 def _places(page: PageCommit) -> list[int]:
-    """Return the place of each record on the page as served."""
+    """Return the position of each record on the page as served."""
     taken = {one.position for one in page.aside}
     return [place for place in range(len(page.records) + len(taken)) if place not in taken]
 
@@ -88,10 +87,10 @@ def _places(page: PageCommit) -> list[int]:
 def possibly_hidden(
     connection: Connection, page: PageCommit, missing: Mapping[int, datetime], other_lists: Sequence[str]
 ) -> set[int]:
-    """Return which of the items that a read of a list did not show may be one of those that it could not identify.
+    """Return the missing items of a read that may be one of the items that the read could not identify.
 
-    `missing` tells of each item when it was last known to be there: what was shown beside an unidentified item is
-    another one. A link that `other_lists` show too may be known from these alone: it counts only if they lack it too.
+    `missing` has for each item when it was last known to be present: an item that was shown beside an unidentified one
+    is not that one. A link that `other_lists` show too may be known from these alone, and counts only if they miss it.
     """
     if not missing:
         return set()
@@ -110,14 +109,14 @@ def _refused(stream: Stream, record: Record, place: int, reason: str) -> OddItem
 
 
 def _text(value: Any) -> str:
-    """Write a time as the API does; anything else by its own words."""
+    """Return a time as the API writes it; any other value as text."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return str(value)
 
 
 def _as_served(value: Any) -> Any:
-    """Return a record as the object that it was read from."""
+    """Return the JSON object from which a record was read."""
     if not isinstance(value, Record):
         return value
     fields = msgspec.structs.fields(value)

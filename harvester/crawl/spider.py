@@ -1,7 +1,7 @@
-"""The base of all spiders: it visits what is due of its streams, and yields each page as an item.
+"""The base of all spiders: it visits the due entries of its streams, and yields each page as an item.
 
-Pages leave through Scrapy's downloader, so that the downloader middlewares apply, and enter the warehouse through the
-item pipelines, one item a page; the next page of a list is requested when the one before is committed.
+Requests are sent by Scrapy's downloader, so that the downloader middlewares apply, and pages enter the warehouse
+through the item pipelines; the next page of a list is requested once the one before is committed.
 """
 
 import asyncio
@@ -31,11 +31,11 @@ logger = logging.getLogger(__name__)
 
 
 class FrontierSpider(Spider):
-    """Visits what is due of its streams. A subclass has a name; the catalogue says which streams that name owns.
+    """Spider that visits the due entries of its streams, which the catalogue gives by the name of a subclass.
 
     Attributes:
-        alone: True if Scrapy's own tools run this spider, rather than `harvester`.
-        findings: What is wrong with the run, once it ended.
+        alone: True if Scrapy's own command line runs this spider, rather than `harvester`.
+        findings: The findings about the run, once it has ended.
     """
 
     due_only = False
@@ -61,7 +61,7 @@ class FrontierSpider(Spider):
         return streams_of(self.name)
 
     def prepare(self) -> None:
-        """Check what was asked for. Raises `UsageError`: an argument, or hosts that one is not entitled to crawl."""
+        """Check the arguments and the hosts. Raises `UsageError` for an argument, or hosts that may not be crawled."""
         self.session.settings.check_crawl_allowed()
         self.target = _target(self.arguments)
         if self.alone:
@@ -69,12 +69,12 @@ class FrontierSpider(Spider):
 
     @property
     def most_at_once(self) -> int:
-        """Return how many visits to lead at once at the rate of the warehouse, within Scrapy's own limit."""
+        """Return the number of concurrent visits for the rate of the warehouse, within Scrapy's own limit."""
         return min(self.session.settings.at_once, self.crawler.settings.getint("CONCURRENT_REQUESTS"))
 
     @property
     def outcome(self) -> str:
-        """Return the outcome of the run, in the words of `crawl.runs`."""
+        """Return the outcome of the run as `crawl.runs` records it."""
         if self.session.failure is not None:
             return "failed"
         if self.session.interrupted:
@@ -109,7 +109,7 @@ class FrontierSpider(Spider):
             await asyncio.gather(driver, return_exceptions=True)
 
     async def work(self) -> None:
-        """Do what the spider is for."""
+        """Visit entries until none is due or a bound is reached."""
         is_fed = bool(self.crawler.settings.getdict("FEEDS"))
         await self.loop.run(CrawlScope(self.streams, self.target, self.due_only, is_fed, self.most_at_once))
 
@@ -132,10 +132,10 @@ class FrontierSpider(Spider):
 
 
 def _bounds(settings: BaseSettings) -> Bounds:
-    """Read the bounds of Scrapy's CloseSpider, whose own way would wait for requests that visits go on to send."""
+    """Read the bounds of Scrapy's CloseSpider, which itself would wait for visits that go on to send requests."""
     for name in ("CLOSESPIDER_ERRORCOUNT", "CLOSESPIDER_TIMEOUT_NO_ITEM", "CLOSESPIDER_PAGECOUNT_NO_ITEM"):
         if settings.getint(name):
-            raise UsageError(f"{name}: not supported, but CLOSESPIDER_PAGECOUNT, _ITEMCOUNT and _TIMEOUT are")
+            raise UsageError(f"{name} is not supported; CLOSESPIDER_PAGECOUNT, _ITEMCOUNT and _TIMEOUT are")
     return Bounds(
         requests=settings.getint("CLOSESPIDER_PAGECOUNT") or None,
         seconds=settings.getfloat("CLOSESPIDER_TIMEOUT") or None,

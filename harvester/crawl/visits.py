@@ -1,4 +1,4 @@
-"""Paginators for each kind of list, joined to leases and to decoded pages."""
+"""Paginators for each kind of list, made from leases and fed with decoded pages."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _NOTHING_TO_PROVE = offset.Step()
 
 
 class Paginator(ABC):
-    """Lead a visit through one list: `next_request` is sent next, `advance` takes the response, `finished` ends it.
+    """Paginator of one list: `next_request` is sent next, `advance` takes the response, `finished` ends the visit.
 
     `state` is all that has to be kept between two pages.
     """
@@ -37,7 +37,7 @@ class Paginator(ABC):
 
     @property
     def pages(self) -> int:
-        """Pages that were taken, those before a break included."""
+        """Return the number of pages of the visit, those before an interruption included."""
         return int(self.state.pages)
 
     @abstractmethod
@@ -46,11 +46,11 @@ class Paginator(ABC):
 
     @abstractmethod
     def advance(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> offset.Step:
-        """Take a page of records, and what was set aside of it; None where the source has no such list."""
+        """Take a page of records, and the items of it that cannot be used; None where the source has no such list."""
 
     @abstractmethod
     def visit_result(self, result: offset.Step, *, absent: bool) -> VisitResult:
-        """Return the result of the visit; `absent`: the source says that the list does not exist."""
+        """Return the result of the visit; `absent`: the source answers that the list does not exist."""
 
     def kept(self) -> str:
         """Return the state as JSON, for the checkpoint."""
@@ -58,7 +58,7 @@ class Paginator(ABC):
 
 
 class CertifiedPaginator(Paginator):
-    """Lead a visit that ends with a certificate, or with the proof that no certificate is possible."""
+    """Paginator whose visit ends with a certificate, or with the proof that no certificate is possible."""
 
     def __init__(self, lease: Lease) -> None:
         super().__init__(lease)
@@ -70,8 +70,8 @@ class CertifiedPaginator(Paginator):
 
     def visit_result(self, result: offset.Step, *, absent: bool) -> VisitResult:
         done = self._proved(result.done or offset.NOTHING, result)
-        # That a list is not found means something of its entity only where the catalogue says so, and of the things
-        # that it held nothing at all: that is for their place to tell.
+        # A list that is not found proves something about its entity only where the catalogue says so, and nothing
+        # about the items that it held.
         whole = result.whole and not absent
         seen = done.anchors if whole and done.single else None
         return VisitResult(
@@ -83,12 +83,12 @@ class CertifiedPaginator(Paginator):
             found=result.found if whole else None,
             pages=self.pages,
             seen=seen,
-            absent=absent and self.pages == 1,  # further on it is the end of a list by page number
+            absent=absent and self.pages == 1,  # after the first page it is the end of a list by page number
         )
 
     @abstractmethod
     def _step(self, entries: list[offset.Entry], *, absent: bool) -> offset.Step:
-        """Take a page as the paginator sees it."""
+        """Take a page as entries of the paginator."""
 
     def advance(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> offset.Step:
         result = self._step(entries(self.stream, records or (), aside), absent=records is None)
@@ -97,13 +97,13 @@ class CertifiedPaginator(Paginator):
 
 
 class OffsetPaginator(CertifiedPaginator):
-    """By limit and offset: see `pagination.offset`."""
+    """Paginator by limit and offset: see `pagination.offset`."""
 
     def __init__(self, lease: Lease, down_to: int | None = None, served: int = PAGE_LIMIT) -> None:
         super().__init__(lease)
         self.listing = msgspec.structs.replace(self.listing, served=served)
         last = _last(lease)
-        # Of a thread every read is whole.
+        # A thread is always read in full.
         full = lease.full or self.stream.is_thread
         self.state = _kept(lease, offset.OffsetState) or offset.begin(self.listing, last, down_to, full=full)
         self._looked = [] if last is None or full else last.looked
@@ -124,7 +124,7 @@ class OffsetPaginator(CertifiedPaginator):
 
 
 class CursorPaginator(CertifiedPaginator):
-    """By a date: see `dates`."""
+    """Paginator by a date: see `pagination.cursor`."""
 
     def __init__(self, lease: Lease, served: int = PAGE_LIMIT) -> None:
         super().__init__(lease)
@@ -142,7 +142,7 @@ class CursorPaginator(CertifiedPaginator):
 
 
 class PageNumberPaginator(CertifiedPaginator):
-    """By page number: see `pages`."""
+    """Paginator by page number: see `pagination.page_number`."""
 
     def __init__(self, lease: Lease) -> None:
         super().__init__(lease)
@@ -156,14 +156,14 @@ class PageNumberPaginator(CertifiedPaginator):
 
 
 class RankingState(msgspec.Struct):
-    """State of the reading of a ranking, with the time of its begin."""
+    """State of a visit of a ranking, with the time of its begin."""
 
     seen_at: datetime
     pages: int = 0
 
 
 class RankingPaginator(Paginator):
-    """Through a ranking, which is no list to be complete of: so many pages, each place an observation."""
+    """Paginator of a ranking: a fixed number of pages, without a certificate; each position is an observation."""
 
     def __init__(self, lease: Lease) -> None:
         super().__init__(lease)
@@ -197,10 +197,10 @@ class RankingPaginator(Paginator):
 
 
 def paginator_of(lease: Lease, down_to: int | None = None, served: int = PAGE_LIMIT) -> Paginator:
-    """Return the way through the list of a lease, from where it was left, else from its last certificate.
+    """Return the paginator of a lease, from the state of its visit, else from the last certificate of its list.
 
-    `down_to` is a key to which a list by offset is read although nothing new stands there; `served` is how many items
-    the longest page has that the source has lately served of such lists.
+    `down_to`: the key to which a list by offset is read although no new items are expected there; `served`: the number
+    of items of the longest page that the source has lately served of such lists.
     """
     match lease.visit.stream.paging:
         case Paging.OFFSET:
@@ -231,9 +231,9 @@ def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:
 def take_page(
     lease: Lease, paginator: Paginator, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()
 ) -> tuple[PageCommit, offset.Step]:
-    """Make the commit of a page of a list, without its rows, and tell how the paginator saw it.
+    """Return the commit of a page of a list, without its rows, and the step of the paginator.
 
-    `records` is None where the source says that there is no such list; `aside` are the items that cannot be used.
+    `records` is None where the source has no such list; `aside` are the items that cannot be used.
     """
     first = not paginator.pages
     path = address(lease.visit, paginator.next_request())
@@ -259,7 +259,7 @@ def take_page(
 
 
 def with_rows(page: PageCommit, records: Sequence[Any] | None) -> PageCommit:
-    """Add the rows that are made of the records of a page."""
+    """Return a page with the rows that are made of its records."""
     return replace(page, rows=normalise(page.lease.visit, records)) if records else page
 
 
@@ -269,7 +269,7 @@ def object_in_doubt(lease: Lease, records: Sequence[Any] | None) -> bool:
     if stream.name == DETAIL.get(stream.kind):
         return False
     if stream.is_by_name and stream.answers_for is None:
-        # It shows no id.
+        # The answer shows no id.
         is_proven = is_recent(lease.proven_seconds)
         if stream.gone is not None and (records is None) != lease.known_gone:
             return not (is_proven and lease.position == 0)
@@ -282,12 +282,12 @@ def object_in_doubt(lease: Lease, records: Sequence[Any] | None) -> bool:
 def page_in_doubt(lease: Lease, records: Sequence[Any] | None, aside: Sequence[OddItem] = (), *, begins: bool) -> bool:
     """Return whether a page of a list counts only once its entity has answered; `begins`: it is the visit's first.
 
-    That is: it is another account's, it is not found by a name although it held something, or it does not connect with
-    what is certified of the list.
+    It does where the list may be another account's, where it is not found by a name although it held items, and where
+    the page does not connect with the certified items of the list.
     """
     stream = lease.visit.stream
     if records is None:
-        # Further on it is the end of a list by page number.
+        # After the first page it is the end of a list by page number.
         return begins and (stream.is_by_name or stream.is_by_owner_name) and bool(lease.anchors)
     if stream.answers_for is not None:
         return stream.answers_for_another(lease.visit.entity_id, records)
@@ -295,10 +295,10 @@ def page_in_doubt(lease: Lease, records: Sequence[Any] | None, aside: Sequence[O
 
 
 def would_date(lease: Lease, page: PageCommit) -> bool:
-    """Return whether a page ends a visit that dates what it did not show, if it missed anything.
+    """Return whether a page ends a visit by which missing items are marked as gone.
 
-    That counts only once the thing itself that the list belongs to has answered. Comments and projects are asked for
-    one by one instead.
+    Such a page counts only once the entity that the list belongs to has answered. Missing comments and projects are
+    requested one by one instead.
     """
     holds, visit_result = lease.visit.stream.members, page.visit_result
     if holds is None or holds.verify_only or lease.visit.stream.is_thread:
@@ -314,14 +314,14 @@ def _may_be_another(lease: Lease, records: Sequence[Any], aside: Sequence[OddIte
     if not lease.anchors:
         return stream.is_by_name and not is_recent(lease.proven_seconds)
     if not stream.is_by_name:
-        # What is asked for by its id is seldom another thing: a single item of before is enough.
+        # A list that is requested by id is seldom another one: a single item of the certificate is enough.
         return len(lease.anchors) >= EVIDENCE and not _connects(lease, records, aside, exclusive=True)
-    # A resumed visit does not know how long ago it was left.
+    # It is not known how long ago a resumed visit was interrupted.
     return lease.state is not None or not _connects(lease, records, aside)
 
 
 def speaks_for_itself(lease: Lease, records: Sequence[Any], aside: Sequence[OddItem] = ()) -> bool:
-    """Return whether the first page of a visit shows whose list it is, by an id or by what is certified of the list."""
+    """Return whether the first page of a visit shows whose list it is, by an id or by certified items."""
     stream = lease.visit.stream
     shows_it = stream.answers_for_it(lease.visit.entity_id, records)
     return shows_it or (bool(lease.anchors) and _connects(lease, records, aside))
@@ -345,7 +345,7 @@ def listing(stream: Stream) -> offset.Listing:
 
 
 def address(visit: Visit, query: str) -> str:
-    """Return the path and query at which a page of the visited entity is asked for."""
+    """Return the path and query of a page of the visited entity."""
     path = visit.stream.path.format(
         username=quote(visit.username or "", safe=""), id=visit.entity_id, owner=visit.owner_id
     )
@@ -353,7 +353,7 @@ def address(visit: Visit, query: str) -> str:
 
 
 def as_served(records: Sequence[T], aside: Sequence[OddItem]) -> list[T | OddItem]:
-    """Return the items of a page in the order served, those that cannot be used among the others."""
+    """Return the items of a page in the order served, with those that cannot be used."""
     if not aside:
         return list(records)
     at = {one.position: one for one in aside}
@@ -362,7 +362,7 @@ def as_served(records: Sequence[T], aside: Sequence[OddItem]) -> list[T | OddIte
 
 
 def entries(stream: Stream, records: Sequence[Any], aside: Sequence[OddItem] = ()) -> list[offset.Entry]:
-    """Return a page as the paginator sees it: identities and keys; a reply has its thread's key."""
+    """Return the ids and keys of a page's items for the paginator; a reply has the key of its thread."""
     key = stream.key
     if aside:
         made = entries(stream, records)

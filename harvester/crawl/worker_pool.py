@@ -1,8 +1,8 @@
-"""Several workers as one command: each a process of its own, one budget, one report.
+"""Run several workers for one command: processes that share the rate limit, with one report.
 
-A worker is what `harvester crawl` is, and needs no other; workers may as well be started on other machines. One that
-is killed is replaced: what it had committed stays, and what it had leased is free for the others. When this process is
-gone, its workers finish what is in flight and end.
+A worker does what `harvester crawl` does and needs no other worker; more can be started on other machines. A worker
+that is killed is replaced: its committed pages stay, and its leases are free for the others. When this process ends,
+its workers finish the pages in flight and end.
 """
 
 import json
@@ -43,13 +43,13 @@ _FIGURES_SECONDS = 2.0
 _SOON_SECONDS = 5.0
 _MOST_SIGNALS = 2
 _MOST_SOON = 5
-"""Workers in a row that may be killed within so few seconds of their start before it is given up."""
+"""Number of workers in a row that may be killed soon after their start before the command gives up."""
 
 
 def _check_sandbox(connection: Connection, settings: Settings) -> None:
-    """Ask a sandbox for its name before workers start, each of which would refuse another one by itself.
+    """Check the name of a sandbox before workers start, each of which would refuse another sandbox by itself.
 
-    The request is to a control of the sandbox, which no rate limit concerns and no count includes.
+    The request is to a control of the sandbox, outside the rate limit and the counts.
 
     Raises:
         UsageError: the warehouse has another source.
@@ -68,7 +68,7 @@ class _Worker:
     started: float
     most_requests: int | None
     signals: int = 0
-    """How many of the signals that this process got were passed on to it."""
+    """Number of the signals of this process that were passed on to it."""
 
 
 @dataclass(slots=True)
@@ -99,10 +99,10 @@ class WorkerPool:
     _lost: int = 0
 
     def work(self, command: str, display: Display) -> str:
-        """Run them all to their end and return the outcome.
+        """Run all workers to their end and return the outcome.
 
         Raises:
-            HarvesterError: a worker failed, or each was killed as soon as it was started.
+            HarvesterError: a worker failed, or several were killed soon after their start.
         """
         with connect(self.settings, autocommit=True) as connection:
             check_schema(connection)
@@ -149,12 +149,12 @@ class WorkerPool:
         process = start_command(
             ["crawl", *options],
             stdout=PIPE,
-            start_new_session=True,  # a Ctrl-C comes from us, once
+            start_new_session=True,  # else the terminal would send Ctrl-C to it too
         )
         self._workers.append(_Worker(process, time.monotonic(), most_requests))
 
     def _stop(self, number: int) -> None:
-        """Note the signal; `_watch` passes it on. The third one kills the workers and ends this process."""
+        """Record the signal, which `_watch` passes on; at the third one kill the workers and end this process."""
         if number == signal.SIGHUP and self.signals:
             return  # never the second one, as in a worker
         if len(self.signals) == _MOST_SIGNALS:
@@ -164,9 +164,9 @@ class WorkerPool:
         self.signals.append(number)
 
     def _pass_signals_on(self) -> None:
-        """Send each worker the next signal that it was not sent, one at a time: equal ones do not queue.
+        """Send each worker the next signal that it was not sent yet, one at a time, since equal signals do not queue.
 
-        The first one finishes what is in flight, the second one stops at once.
+        At the first one a worker finishes the pages in flight, at the second one it stops at once.
         """
         for worker in self._workers:
             if worker.signals < len(self.signals):
@@ -190,7 +190,7 @@ class WorkerPool:
                     continue
                 soon = soon + 1 if time.monotonic() - worker.started < _SOON_SECONDS else 0
                 if soon > _MOST_SOON:
-                    raise HarvesterError("workers are killed as soon as they are started: is there memory enough?")
+                    raise HarvesterError("workers are killed soon after their start: is there enough memory?")
                 self._replace(worker)
 
     def _ended(self, worker: _Worker, code: int) -> None:
@@ -212,7 +212,7 @@ class WorkerPool:
         self._start(left)
 
     def _told(self, question: Callable[[Connection], T]) -> T | None:
-        """Return an answer of the warehouse; None while it is away, for which the workers wait too."""
+        """Return the result of a query; None while the warehouse is unavailable, which the workers wait for too."""
         with (
             suppress(psycopg.Error, WarehouseError),
             connect(self.settings, start=False, autocommit=True) as connection,
@@ -225,7 +225,7 @@ class WorkerPool:
         return leases.requests_of_the_killed(connection, self.run)
 
     def _look(self) -> None:
-        """Read the figures of all from the warehouse, now and then; while it is away, the old ones stay."""
+        """Read the figures of all workers from the warehouse; keep the old ones while it is unavailable."""
         now = time.monotonic()
         if now - self._looked >= _FIGURES_SECONDS:
             self._looked = now
@@ -245,7 +245,7 @@ class WorkerPool:
 
 
 def _shares(requests: int | None, size: int) -> list[int | None]:
-    """Divide a bound on requests among the workers; no more workers than requests."""
+    """Divide a bound on requests among the workers, no more workers than requests."""
     if requests is None:
         return [None] * size
     return [requests // size + (number < requests % size) for number in range(min(size, requests))]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from harvester import __version__
+from harvester.warehouse.connection import fetch_dicts
 from harvester.warehouse.source import read_source
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import MAIN_TABLES
@@ -108,9 +108,7 @@ def provenance(connection: Connection, *, to_the_day: bool) -> dict[str, Any]:
 
 
 def _rows(connection: Connection, query: str | sql.Composed) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        found = cursor.execute(query).fetchall()
-    return [{name: _plain(value) for name, value in row.items()} for row in found]
+    return [{name: _plain(value) for name, value in row.items()} for row in fetch_dicts(connection, query)]
 
 
 def _plain(value: Any) -> Any:

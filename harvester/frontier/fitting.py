@@ -1,4 +1,4 @@
-"""Fit of the schedule to the warehouse: rates of lists by stratum, and the decay of replies with age."""
+"""Fit the schedule to the warehouse: the arrival rates of lists by stratum, and the decay of replies with age."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _SQL = statements(__package__, "fitting")
 
 _EVERY = "1 day"
 _LEAST_LISTS = 30
-"""Lists that a stratum must have to get a prior of its own."""
+"""Number of lists that a stratum must have to get a prior of its own."""
 _PSEUDO_ITEMS = 1
-"""The weight of what was believed before, in items."""
+"""Weight of the earlier estimate, in items."""
 _LEAST_ITEMS = 20
-"""Items of all lists together that it takes to tell how their rates are spread."""
+"""Number of items of all lists together from which the shape of their rates is fitted."""
 _PSEUDO_REPLIES = 10
 _MOVED = 2**0.5
-"""The factor by which the rate of a stratum must change before its lists are classed again."""
+"""Factor by which the rate of a stratum must change before its lists are classed again."""
 
 PARAMETERS = [
     {
@@ -49,9 +49,9 @@ _CLASS_BY_AGE = sql.SQL(_SQL["class_by_age"]).format(birth=birth("x"))
 
 
 def fit_schedule(connection: Connection, *, full: bool = False) -> Decay:
-    """Fit what is to be expected to what was found, once a day; return how replies decay. `full`: fit in any case."""
+    """Fit rates and decay once a day, or in any case with `full`; return the decay of replies."""
     with connection.transaction():
-        # One of several workers fits, the others go on with what there is.
+        # One of several workers fits; the others use the present estimates.
         mine = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [FITTING]).fetchone()
         fitted = connection.execute(
             "SELECT EXISTS (SELECT FROM crawl.reply_decay WHERE fitted_at > crawl.clock() - %s::interval)", [_EVERY]
@@ -63,7 +63,7 @@ def fit_schedule(connection: Connection, *, full: bool = False) -> Decay:
 
 
 def fit(connection: Connection) -> None:
-    """Fit priors and decay, and classify the lists again whose stratum moved."""
+    """Fit priors and decay, and class the lists again whose stratum has another rate."""
     plan_freely(connection)
     streams = Jsonb(PARAMETERS)
     scale = rates.SCALE | {"streams": streams}
@@ -80,7 +80,7 @@ def fit(connection: Connection) -> None:
 
 
 def _fitted(connection: Connection) -> dict[str, list[Any]]:
-    """Fit the rates of each stream (stratum -1) and stratum that has lists enough, as values of `store_priors`."""
+    """Fit the rates of each stream (stratum -1) and each stratum with enough lists; return values of `store_priors`."""
     around = {name: (rates.SHAPE, stream.rate) for name, stream in STREAMS.items() if stream.item_weight}
     cells: dict[tuple[str, int], list[tuple[float, float, int]]] = defaultdict(list)
     for stream, stratum, *cell in connection.execute(_SQL["cells"], {"streams": list(around)}).fetchall():
@@ -92,7 +92,7 @@ def _fitted(connection: Connection) -> dict[str, list[Any]]:
             continue
         shape, rate = _fit_cells(found, *around[stream])
         if stratum < 0:
-            # The first of its stream: what the strata are like of which little is known.
+            # The first row of a stream is the stream itself, the prior of its strata.
             around[stream] = shape, rate
         for column, value in zip(columns.values(), (stream, stratum, shape, rate, lists), strict=True):
             column.append(value)
@@ -100,9 +100,9 @@ def _fitted(connection: Connection) -> dict[str, list[Any]]:
 
 
 def _fit_cells(cells: list[tuple[float, float, int]], shape: float, before: float) -> tuple[float, float]:
-    """Return shape and mean of the rates behind cells (items and days of a list, number of lists).
+    """Return shape and mean of the rates of cells (items and days of a list, number of lists).
 
-    Where they tell too little, the shape stays and the mean hardly leaves `before`.
+    With few items the shape stays as given and the mean stays near `before`.
     """
     import numpy as np  # noqa: PLC0415  (not loaded by a crawl that fits nothing)
 
@@ -116,7 +116,7 @@ def _fit_cells(cells: list[tuple[float, float, int]], shape: float, before: floa
 
 
 def deepest(connection: Connection, lease: Lease, decay: Decay, min_gain: float) -> int | None:
-    """Return the key down to which a visit to a list of comments pays, for the replies expected there."""
+    """Return the key down to which a visit of a list of comments pays, by the replies that are expected there."""
     holds = lease.visit.stream.members
     assert holds is not None
     assert lease.certificate is not None

@@ -1,4 +1,4 @@
-"""The gamma distribution of rates behind counts: the maximum likelihood of the negative binomial."""
+"""Fit a gamma distribution of rates to counts, by the maximum likelihood of the negative binomial."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 SHAPES = (0.05, 10.0)
-"""Bounds of the shape: beyond them the data say no more than that a few lists get nearly all, or all the same."""
+"""Bounds of the shape: below, a few lists get nearly all items; above, all lists get the same."""
 _GRID = 13
 _ROUNDS = 3
 _HALVINGS = 45
@@ -21,8 +21,8 @@ def fit_gamma(counts: Floats, days: Floats, weights: Floats) -> tuple[float, flo
     """Return the shape and the mean (items a day) under which counts of lists are most likely.
 
     A list of rate r has a Poisson count of mean r * days, and rates are gamma distributed, so that counts are negative
-    binomial. `weights` says how many lists have the same count and days; all three have one shape. Counts may be
-    fractions, as faded ones are.
+    binomial. `weights` has the number of lists with each count and days; the three arrays have the same shape. Counts
+    may be fractions, since old items weigh less.
     """
     low, high = np.log(SHAPES)
     for _ in range(_ROUNDS):
@@ -36,13 +36,13 @@ def fit_gamma(counts: Floats, days: Floats, weights: Floats) -> tuple[float, flo
 
 
 def _profile(shapes: Floats, counts: Floats, days: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Return of each shape the greatest log likelihood, and the inverse scale (days) that has it."""
+    """Return for each shape the greatest log likelihood, and the inverse scale (days) at which it is reached."""
     a = shapes[:, None]
     low, high = np.full_like(a, -20.0), np.full_like(a, 25.0)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         b = np.exp(middle)
-        # The derivative by the logarithm of b: positive while b is too small.
+        # Derivative by the logarithm of b: positive while b is too small.
         slope = (weights * (a * days - counts * b) / (b + days)).sum(axis=1, keepdims=True)
         low, high = np.where(slope > 0, middle, low), np.where(slope > 0, high, middle)
     b = np.exp((low + high) / 2)

@@ -1,9 +1,8 @@
-"""The frontier: what is in scope, what is due, who works on it. One row of `crawl.frontier` for each list or object.
+"""The frontier: seed, lease, release and refresh its entries, one row of `crawl.frontier` for each list or object.
 
-A lease is a token on the row. It ends with the visit, with its time, or with the run that took it: each run holds an
-advisory lock for as long as its connection lives, so what a killed worker had leased is free as soon as another looks,
-not after a time-out. No index holds the lease, so that taking it rewrites no index: what a run leased is not looked
-for, a lease of a run that ended is void.
+A lease is a token on the row. It ends with the visit, after its time, or with the run that took it: each run holds an
+advisory lock for as long as its connection lives, so that the leases of a killed worker are free as soon as another
+worker looks, without waiting for their time. No index contains the lease, so that leasing rewrites no index.
 """
 
 from collections import Counter, defaultdict
@@ -35,16 +34,16 @@ from harvester.warehouse.tables import LONGEST_KEY
 _SQL = statements(__package__, "leases")
 
 _LONGEST_PAUSE = 6 * 3600
-"""Seconds after which a visit that keeps failing is tried again, at most."""
+"""Longest time in seconds before a visit that keeps failing is tried again."""
 REST_SECONDS = 6 * 3600
-"""Seconds after a visit within which its entry is neither drawn for a re-check nor audited."""
+"""Seconds after a visit within which its entry is neither re-checked nor audited."""
 AHEAD_SECONDS = 90 * DAY
-"""Seconds before its due time from which the share for audits may read a list in full again."""
+"""Seconds before the due time of a list from which it may be audited."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """Something the operator puts in scope, with the links from it that are followed."""
+    """An entity that the operator puts in scope, with the depth to which links from it are followed."""
 
     kind: Kind
     entity_id: int
@@ -53,7 +52,7 @@ class Seed:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Backlog of the frontier: entries due now, leased by live runs, and postponed after a failure."""
+    """Numbers of entries that are due now, leased by live runs, and postponed after a failure."""
 
     due: int
     leased: int
@@ -61,7 +60,7 @@ class Backlog:
 
 
 def begin_run(connection: Connection, settings: Settings, command: str, parent_run: int | None = None) -> int:
-    """Record a run and take the lock that says it lives; `parent_run` is the run that it works for, if any."""
+    """Record a run and take the lock that shows that it is alive; `parent_run`: the run of whose workers it is one."""
     with connection.transaction():
         row = connection.execute(
             _SQL["begin_run"],
@@ -71,22 +70,22 @@ def begin_run(connection: Connection, settings: Settings, command: str, parent_r
             ],
         ).fetchone()
         assert row is not None
-        # Before anybody sees the run, or it would be taken for one that lives no more.
+        # Before the commit: a run without the lock is taken for one that was killed.
         connection.execute("SELECT pg_advisory_lock(%s, %s)", [ALIVE, row[0]])
     return int(row[0])
 
 
 def resume_run(connection: Connection, run: int) -> None:
-    """Go on with a run over a new connection, whatever others thought of it meanwhile."""
+    """Continue a run over a new connection, even if another worker has recorded its end meanwhile."""
     with connection.transaction():
-        # Where the server has not noticed yet that the old session is gone, that one still holds it.
+        # Not pg_advisory_lock: the server may not have noticed the end of the old session, which still holds the lock.
         connection.execute("SELECT pg_try_advisory_lock(%s, %s)", [ALIVE, run])
         connection.execute("UPDATE crawl.runs SET ended_at = NULL, outcome = NULL WHERE id = %s", [run])
 
 
 @dataclass(slots=True)
 class Totals:
-    """The figures of a run, or of several together: as they stand in `crawl.runs`."""
+    """The figures of a run, or of several together, as in `crawl.runs`."""
 
     requests: int = 0
     counts: Counts = field(default_factory=Counts)
@@ -95,7 +94,7 @@ class Totals:
 
 
 def end_run(connection: Connection, run: int, outcome: str, totals: Totals, findings: Sequence[str] = ()) -> None:
-    """Record how a run ended, which frees what it still leases."""
+    """Record the end of a run, which frees its leases."""
     with connection.transaction():
         record_run(connection, run, totals)
         connection.execute(
@@ -107,7 +106,7 @@ def end_run(connection: Connection, run: int, outcome: str, totals: Totals, find
 
 
 def record_run(connection: Connection, run: int, totals: Totals) -> None:
-    """Write down how far a run is, so that a killed one leaves its figures."""
+    """Record the figures of a run so far, so that a killed one leaves them."""
     with connection.transaction():
         connection.execute(
             "UPDATE crawl.runs SET requests = %s, counts = %s, requests_by_purpose = %s, responses = %s WHERE id = %s",
@@ -148,9 +147,9 @@ def requests_of_the_killed(connection: Connection, run: int) -> int:
 
 
 def recover(connection: Connection, own: int) -> int:
-    """Record the end of runs that live no more, which frees their entries; return how many those are.
+    """Record the end of killed runs, which frees their entries; return the number of these runs.
 
-    `own` is the run of this very session, 0 if none: to the session that holds it a lock looks free.
+    `own` is the run of this session (0: none), whose lock looks free to the session that holds it.
     """
     dead = 0
     with connection.transaction():
@@ -166,24 +165,24 @@ class Purpose(StrEnum):
     """Purpose of a visit."""
 
     NEW = "new"
-    """The first one."""
+    """The first visit."""
     DUE = "due"
-    """It must take place: a second look, a changed thread, a refresh, a list to be read in full again."""
+    """A visit that must take place: a second look, a changed thread, a refresh, a list that is read in full again."""
     SCHEDULED = "scheduled"
-    """It pays: enough new items are to be expected."""
+    """A visit that pays: enough new items are expected."""
     RECHECK = "recheck"
-    """Drawn at random, every entry as likely as another: what no rate and no class has a say in."""
+    """A visit that is drawn at random, each entry with the same chance whatever its rate."""
     AUDIT = "audit"
-    """Read in full before it must be, the one that waits longest first."""
+    """A full read before it is due, the list that has waited longest first."""
 
 
 _LEAST_REACH = 4
-"""Entries of a queue that are looked at, at least."""
+"""Least number of entries of a queue that are examined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A frontier entry that pays, and when it was visited last."""
+    """A frontier entry whose visit pays, and the time of its last visit."""
 
     stream: str
     entity_id: int
@@ -191,9 +190,9 @@ class Pick:
 
 
 class Picker:
-    """Finds the visits that save most, and remembers how far it had to look in each queue for them.
+    """Search for the visits that save most, which remembers how far it had to look in each queue.
 
-    A visit must save `min_gain` item-days; 0: anything.
+    A visit must save at least `min_gain` item-days; with 0 every visit pays.
     """
 
     def __init__(self, min_gain: float = 0.0) -> None:
@@ -203,8 +202,8 @@ class Picker:
     def pick(self, connection: Connection, streams: Sequence[str], count: int) -> list[Pick]:
         """Return the `count` entries whose visits save most, of those that save enough.
 
-        A queue is first in, first out, so that its best stand at its head. Of each as many are looked at as were taken
-        from it last time, times two, and again while all of them are taken.
+        In each queue the entry that was visited longest ago saves most. Twice as many entries of a queue are examined
+        as were taken from it the last time, and twice as many again while all of them are taken.
         """
         queues = rates.queues({STREAMS[name].spider for name in streams if STREAMS[name].item_weight})
         reach = {queue: min(count, self._reach.get(queue, _LEAST_REACH)) for queue in queues}
@@ -213,7 +212,7 @@ class Picker:
             with connection.transaction():
                 best = connection.execute(_HEADS, values).fetchall()[:count]
             taken = Counter(queue for *_, queue in best)
-            # A queue of which all that was looked at is taken may have more.
+            # A queue of which all examined entries are taken may have more.
             short = [queue for queue, looked in reach.items() if taken[queue] == looked < count]
             for queue in short:
                 reach[queue] = min(count, 2 * reach[queue])
@@ -241,10 +240,10 @@ def lease(
     *,
     purpose: Purpose = Purpose.DUE,
 ) -> list[Lease]:
-    """Lease up to `count` entries for a purpose; with `only`, of these entities or on their pages, new or due.
+    """Lease up to `count` entries for a purpose; with `only`, new or due ones of these entities or on their pages.
 
-    `since` is when the last entry that was leased had become due. What is due goes on from there as a rule, and the
-    search for it need not pass by the index entries of all that was done before. Scheduled visits are leased by
+    `since`: the due time of the last entry that was leased. The search begins there, so that it need not pass the index
+    entries of the visits before; it is repeated from the beginning if nothing is found. Scheduled visits are leased by
     `lease_scheduled`.
     """
     values = {
@@ -272,7 +271,7 @@ def lease_scheduled(
         }
         leases = _lease(connection, run, _LEASE_PICKED, values)
         if leases or not picks:
-            break  # else all that was picked was visited or leased since
+            break  # else all picked entries were visited or leased meanwhile
     return leases
 
 
@@ -288,8 +287,8 @@ def lease_this(
 ) -> Lease:
     """Lease one entry, even if another run holds it; `full`: its list is to be read in full.
 
-    With `restart` the visit begins with its first page, wherever an earlier lease of it ended. An entry that is not in
-    scope yet is put there. What is only asked for a reason does not become due by that.
+    With `restart` the visit begins with its first page, whatever its state. An entry that is not in scope yet is put
+    there, without becoming due if its stream is visited on demand only.
     """
     with connection.transaction():
         connection.execute(
@@ -307,7 +306,7 @@ def _lease(
     *,
     full: bool = False,
 ) -> list[Lease]:
-    """Lease entries by a statement of `_LEASE`; `full`: their lists are to be read in full."""
+    """Lease entries by one of the statements `_LEASE...`; `full`: their lists are to be read in full."""
     values = values | _STREAMS_OF | {"run": run, "seconds": LEASE_SECONDS, "full": full}
     with connection.transaction():
         rows = connection.execute(statement, values).fetchall()
@@ -324,8 +323,8 @@ def _named(*kinds: Kind) -> list[str]:
 
 
 _SAMPLED_BLOCKS = 100
-"""Blocks of the table from which re-checks are drawn. A block holds about 60 entries: with so many blocks the chance of
-an entry depends on how full its own block is by less than 2%."""
+"""Number of blocks of the table from which re-checks are drawn. A block holds about 60 entries: with so many blocks the
+chance of an entry differs by less than 2% with the number of entries in its own block."""
 _STREAMS_OF: dict[str, Any] = {
     "of_users": _named(Kind.USER),
     "of_projects": _named(Kind.PROJECT, Kind.PROJECT_THREAD),
@@ -341,7 +340,7 @@ _STREAMS_OF: dict[str, Any] = {
 
 
 def _with_free(statement: str, **varying: sql.SQL) -> sql.Composed:
-    """Fill in the condition that an entry is free, and what else varies."""
+    """Return a statement with the condition that an entry is free, and with the other varying parts."""
     return sql.SQL(statement).format(free=sql.SQL(_SQL["free"]), **varying)
 
 
@@ -371,26 +370,26 @@ def _held(leases: Sequence[Lease]) -> dict[str, Any]:
 
 
 def release(connection: Connection, leases: Sequence[Lease]) -> None:
-    """Give back entries that were not finished; what they committed stays."""
+    """Give leases back; the pages that were committed stay."""
     with connection.transaction():
         connection.execute(_SQL["release"], _held(leases))
 
 
 def is_held(connection: Connection, lease_: Lease) -> bool:
-    """Return whether an entry is still leased as it was."""
+    """Return whether a lease still holds."""
     with connection.transaction():
         row = connection.execute(_SQL["is_held"], _held([lease_])).fetchone()
     return bool(row and row[0])
 
 
 def postpone(connection: Connection, lease_: Lease, reason: str) -> None:
-    """Try a visit again later, the later the more often it failed; it goes on from its last committed page."""
+    """Postpone a visit, for longer after each failure; it will continue after its last committed page."""
     with connection.transaction():
         connection.execute(_SQL["postpone"], {"reason": reason, "longest": _LONGEST_PAUSE} | _held([lease_]))
 
 
 def quarantine(connection: Connection, lease_: Lease, path: str, status: int | None, reason: str, body: bytes) -> None:
-    """Keep a response that cannot be used, whole but for the tokens of projects."""
+    """Store a response that cannot be used, without the tokens of projects."""
     with connection.transaction():
         connection.execute(
             _SQL["quarantine"],
@@ -406,7 +405,7 @@ def known_drift(connection: Connection) -> set[tuple[str, str, str]]:
 def report_drift(
     connection: Connection, run: int, stream: str, field_: str, change: str, example: str = "", count: int = 1
 ) -> bool:
-    """Record where the source departs from what is declared; whether no worker of the run had seen it before."""
+    """Record a deviation of the source; return whether no worker of the run had recorded it before."""
     with connection.transaction():
         before = connection.execute(_SQL["seen_drift"], [stream, field_, change, run]).fetchone()
         row = connection.execute(
@@ -417,7 +416,7 @@ def report_drift(
 
 
 def backlog(connection: Connection, streams: Sequence[str], min_gain: float | None = None) -> Backlog:
-    """Count what is left for some streams, up to `MOST_COUNTED` of each kind; with a price, what pays is due too."""
+    """Count the entries of some streams, up to `MOST_COUNTED` of each kind; with `min_gain`, those that pay are due."""
     queues = rates.queues({STREAMS[name].spider for name in streams}) if min_gain else []
     values = {
         "streams": list(streams),
@@ -436,7 +435,7 @@ MOST_COUNTED = 100_000
 
 
 def seed(connection: Connection, seeds: Iterable[Seed]) -> tuple[int, int]:
-    """Put entities in scope, or deepen what is; return how many are new and how many were known."""
+    """Put entities in scope, or raise their depth; return how many are new and how many were known."""
     wanted = list(seeds)
     with connection.transaction():
         known = 0
@@ -448,7 +447,7 @@ def seed(connection: Connection, seeds: Iterable[Seed]) -> tuple[int, int]:
 
 
 def seed_query(connection: Connection, stream: str, query: Query, depth: int) -> bool:
-    """Put a ranking in scope, due now, or deepen what is; return whether it is new."""
+    """Put a ranking in scope, due now, or raise its depth; return whether it is new."""
     with connection.transaction():
         row = connection.execute(
             _SQL["seed_query"], [stream, query.query, query.mode, query.language, query.pages, depth]
@@ -459,15 +458,15 @@ def seed_query(connection: Connection, stream: str, query: Query, depth: int) ->
 
 
 def open_site(connection: Connection) -> None:
-    """Put what the site says of itself in scope, once anything else is."""
+    """Put the news and counts of the site in scope, if anything else is."""
     with connection.transaction():
         connection.execute(_SQL["open_site"], [["news", "project_count"]])
 
 
 def open_account(connection: Connection, account: int) -> None:
-    """Put the operator's own account in scope: its lists, its projects, its studios, and what it viewed.
+    """Put the operator's own account in scope: its lists, its projects, its studios, and the projects that it viewed.
 
-    What another account proved of the same lists says nothing of this one's: they are read again in full.
+    Certificates of another account's lists do not hold for this one: its lists are read in full.
     """
     with connection.transaction():
         connection.execute(_SQL["open_account"], {"account": account, "whole": _OWN_WHOLE})
@@ -479,10 +478,10 @@ _OWN_WHOLE = [stream.name for stream in STREAMS.values() if stream.kind is Kind.
 def refresh(
     connection: Connection, streams: Sequence[str], *, full: bool = False, only: Sequence[int] | None = None
 ) -> int:
-    """Make everything in scope due now, threads only where it is `full`; return how many visits that are.
+    """Make all entries in scope due now, threads only if `full`; return how many.
 
-    Threads are left out of an incremental refresh: their comment's `reply_count` tells when to read them. A full one
-    begins each visit again, also one that was left unfinished.
+    An incremental refresh leaves out threads, which the `reply_count` of their comments makes due. A full one begins
+    each visit again, unfinished ones too.
     """
     names = [name for name in streams if STREAMS[name].revisit < ONCE and (full or not STREAMS[name].is_thread)]
     with connection.transaction():
@@ -492,9 +491,9 @@ def refresh(
 
 
 def propagate(connection: Connection) -> int:
-    """Carry a raised depth on to what was met before it was raised, out of the warehouse and without a request.
+    """Put in scope what the stored rows link to within the raised depths of entries, without a request.
 
-    Returns how many entries came into scope or were raised.
+    Returns how many entries came into scope or got a greater depth.
     """
     changed = 0
     with connection.transaction():
@@ -517,7 +516,7 @@ def propagate(connection: Connection) -> int:
 
 
 def _propagate(lead: Lead) -> sql.Composed:
-    """Return SQL of the entries that a stream's rows in the warehouse lead to, at the depth its entries have now."""
+    """Return the statement that puts the entries in scope which the stored rows of a stream link to."""
     signal = sql.Identifier("l", lead.changed_if) if lead.changed_if else sql.SQL("NULL::int")
     owner = sql.Identifier("l", OWNER_COLUMN[lead.kind]) if lead.kind in OWNER_COLUMN else sql.SQL("NULL::bigint")
     return sql.SQL(_SQL["propagate"]).format(

@@ -14,15 +14,15 @@ from harvester.api.rows import Rows, Visit
 from harvester.warehouse.tables import KEY_COLUMNS
 
 LEASE_SECONDS = 120
-"""Seconds of silence after which another worker takes over a frontier entry; each page renews the lease."""
+"""Seconds after which another worker may take over a frontier entry; each page renews the lease."""
 ANSWERS = (200, 400, 401, 403, 404, 410)
-"""Statuses whose body is looked at; all others (429, 5xx, redirects, unheard-of ones) are no answer."""
+"""Statuses of answers; all others (429, 5xx, redirects, unknown ones) count as no answer."""
 NOT_BELIEVED = "not believed"
-"""The key under which `crawl.runs.responses` counts such a response, in place of its status."""
+"""Key under which `crawl.runs.responses` counts answers "not there" that were not believed, in place of a status."""
 
 
 def _lists_of_links() -> dict[str, list[tuple[str, str, str]]]:
-    """By table of links, the lists that show them: stream, and the columns of the list's entity and of the item."""
+    """Return by table of links the lists that show them: stream, column of the list's entity, column of the item."""
     shown: dict[str, list[tuple[str, str, str]]] = {}
     for stream in STREAMS.values():
         holds = stream.members
@@ -42,7 +42,7 @@ class Counts:
     tables: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
 
     def add(self, table: str, inserted: int, updated: int, unchanged: int) -> None:
-        """Count the outcome of one upsert."""
+        """Add the counts of one upsert."""
         row = self.tables[table]
         row[0] += inserted
         row[1] += updated
@@ -54,7 +54,7 @@ class Counts:
             self.add(table, *numbers)
 
     def as_json(self) -> dict[str, dict[str, int]]:
-        """For reports and `crawl.runs`."""
+        """Return the counts as JSON, for reports and `crawl.runs`."""
         return {
             table: dict(zip(("inserted", "updated", "unchanged"), numbers, strict=True))
             for table, numbers in sorted(self.tables.items())
@@ -63,7 +63,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to commit pages of one visit, and where the visit stands."""
+    """The right to commit pages of one visit, and the state of the visit."""
 
     visit: Visit
     token: UUID
@@ -73,33 +73,39 @@ class Lease:
     certificate: dict[str, Any] | None = None
     due_at: datetime | None = None
     full: bool = False
-    """True to read a list in full that was visited before."""
+    """The list was visited before and is to be read in full again."""
     has_missing_items: bool = False
-    """True if the last full read of the list missed some of its items."""
+    """The last full read of the list missed some of its items."""
     item_count: int = 0
-    """Items that the list is known to hold."""
+    """Number of items that the list is known to hold."""
     aside: Sequence[int] = ()
     """Items of the list that were set aside (`OddItem.number`)."""
     anchors: list[int] | None = None
-    """The items that the certificate of a list names, also where it is read in full; None without one."""
+    """Items that the certificate of the list names, also where the list is read in full; None without a certificate."""
     proven_seconds: float | None = None
     """Seconds since the name of a visit by name was proven; None if it never was, or must be proven again."""
     known_gone: bool = False
-    """Of a visit by name: whether the account is known to be gone."""
+    """For a visit by name: the account is known to be gone."""
     began_at: datetime | None = None
-    """When the visit began; None if it goes on from where another lease of it ended."""
+    """Begin of the visit; None if it continues one that began under another lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class VisitResult:
-    """Result of a visit: a certificate (JSON), or the entity `gone`.
+    """Result of a visit.
 
-    `lost`: the name that was asked for is another account's now, or nobody's. `proven`: what the list stored rests on a
-    name that was shown to be the account's. `whole`: it is known what the list held throughout, `twice`: two reads of
-    it agreed.
-    `seen` are its items where they are few, else they are in `crawl.seen_items`. `found` counts them, where all were
-    read; `fresh` those that are new since the last visit; `pages` are the requests it took. `absent`: the source has no
-    such list.
+    Attributes:
+        certificate: The certificate of the list, as JSON.
+        gone: The visited entity is gone.
+        lost: The requested name belongs to another account now, or to none.
+        proven: The requested name was shown to be the account's.
+        whole: All items that were in the list throughout the visit are known.
+        twice: Two reads of the list agreed.
+        seen: The ids of its items if they are few; else they are in `crawl.seen_items`.
+        found: The number of its items, where all were read.
+        fresh: The number of its items that are new since the last visit.
+        pages: The number of requests of the visit.
+        absent: The source has no such list.
     """
 
     certificate: str | None
@@ -117,12 +123,17 @@ class VisitResult:
 
 @dataclass(frozen=True, slots=True)
 class PageCommit:
-    """All that one page changes; `state` is the paginator's state after it, as JSON, while the visit goes on.
+    """All that one page changes in the warehouse.
 
-    `seen` are the items on the page, for a visit that must tell in the end what it did not show; `first` says that the
-    visit begins with this page. `records` are what the rows were made of, of a list's page at `path`; `aside` are its
-    items that could not be used; `refused` are those of them that the database refused, by their place, with the
-    reason. `archived` is the id of the page's record in the archive.
+    Attributes:
+        state: The state of the paginator after the page, as JSON; None once the visit has ended.
+        seen: The ids on the page, for a visit that detects missing items at its end.
+        first: The visit begins with this page.
+        records: The records of the rows, for a page of a list.
+        path: The address of that page.
+        aside: The items of the page that cannot be used.
+        refused: Those of them that the database refused: the reason by their position on the page.
+        archived: The id of the page's record in the archive.
     """
 
     lease: Lease

@@ -1,8 +1,8 @@
-"""Accounts whose name is not theirs any more: what they wait for, and what is taken back of their lists.
+"""Handle accounts that changed their names: postpone their visits by name, and retract what was read under an old one.
 
 See "Accounts that change their names" in `docs/concepts.md`. A name is lost when an answer by name shows the id of
-another account, or when the account is not found and the site says that its name is free. It is found when any response
-shows the account with a name.
+another account, or when the account is not found and the site says that its name is free. The new name is known when
+any response shows the account with a name.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LISTS = [name for name in BY_NAME if STREAMS[name].members is not None and name
 _NOT_FOUND = STREAMS["user"].gone
 """Reason recorded for an account whose name was not found."""
 _BY_THEMSELVES = [name for name in BY_NAME if STREAMS[name].revisit < ONCE]
-"""Streams that are visited by name without a reason of their own."""
+"""Streams that are visited by name and by a schedule, not only on demand."""
 _OBSERVED = "user_messages"
 
 PROVEN_SECONDS = sql.SQL(
@@ -47,13 +47,13 @@ PROVEN_SECONDS = sql.SQL(
 
 
 def wait(connection: Connection, stream: str, entity: int) -> None:
-    """Put a visit aside until the name that it asks for is known."""
+    """Postpone a visit until the present name of its account is known."""
     with connection.transaction():
         connection.execute(_SQL["wait"], {"waits": NAME_UNKNOWN, "streams": [stream], "user": entity})
 
 
 def present(connection: Connection, stream: str, entity: int) -> str | None:
-    """Return the name of a user, or of the author of a project, as it is known now."""
+    """Return the present name of a user, or of the author of a project; None if it is not known."""
     of = "p.author_id FROM scratch.projects p WHERE p.id = %(entity)s" if stream == "project" else "%(entity)s::bigint"
     with connection.transaction():
         row = connection.execute(
@@ -75,16 +75,16 @@ def proven_seconds(connection: Connection, user: int) -> float | None:
 
 
 def lose(connection: Connection, visit: Visit) -> None:
-    """Take from an account the name that is not its own now, unless it is known under another one already.
+    """Remove a name that is no longer the account's, unless the account is known under another one already.
 
-    What its lists stored since the name was proven is retracted; its visits by name wait.
+    Rows that its lists stored since the name was proven are retracted; its visits by name wait.
     """
     user = visit.entity_id
     known = connection.execute("SELECT username FROM scratch.users WHERE id = %s FOR UPDATE", [user]).fetchone()
     if known is None or known[0] is None or known[0].lower() != (visit.username or "").lower():
         return
     retracted = _retract(connection, user)
-    # Not by a statement of its own: the history keeps the name.
+    # By the writer of rows, which keeps the name in the history.
     staging.clear(connection)
     list(staging.write(connection, [Rows("users", ("id", "username"), [(user, None)], shows=False)]))
     connection.execute(_SQL["wait"], _of(user))
@@ -92,9 +92,9 @@ def lose(connection: Connection, visit: Visit) -> None:
 
 
 def follow(connection: Connection, renamed: Sequence[int]) -> None:
-    """Go on under the present names of accounts: what waited is due, and lists are read in full.
+    """Continue the visits of renamed accounts under their present names, with full reads of their lists.
 
-    A name that an account had lost before is one that a cache may still show: what waited is due an hour later.
+    Where an account shows a name again that it had lost, which may come from a cache, they are due an hour later.
     """
     for user in sorted(set(renamed)):
         waits = connection.execute(
@@ -118,10 +118,10 @@ def _log(connection: Connection, user: int, retracted: int, *, found: bool) -> N
 
 
 def _retract(connection: Connection, user: int) -> int:
-    """Take back what an account's lists by name stored since they rested on a proven name; return how many rows.
+    """Delete the rows that an account's lists by name stored since the name was proven; return how many.
 
-    What they showed again is gone again. The lists that show the same links from their other end are due in full, and
-    so are the account's own: of those nothing is certified any more.
+    Rows that these lists had shown again are marked as gone again. The account's own lists, and the lists that show the
+    same links from their other end, are due and read in full, without their certificates.
     """
     values = _of(user) | {"proving": _PROVING, "objects": _OBJECTS, "reason": _NOT_FOUND}
     rows = 0
@@ -140,7 +140,7 @@ def _retract(connection: Connection, user: int) -> int:
                 [holds.table.removesuffix("_comments"), items],
             )
         for other in _other_ends(name, holds):
-            # A visit under way may have shown by now what was taken back: it is ended, and begun from the head.
+            # A visit under way may have shown the deleted rows: it begins again.
             connection.execute(_SQL["restart_sibling"], [other, items])
     if _proven_since(connection, values, _OBSERVED):
         rows += connection.execute(_SQL["forget_message_counts"], values).rowcount
@@ -155,11 +155,11 @@ def _retract(connection: Connection, user: int) -> int:
 
 
 _FORGET_PAGE = "UPDATE scratch.users SET extra = extra - 'group' WHERE id = %(user)s AND extra ? 'group'"
-"""The site's page does not show whose it is."""
+"""The page of the site from which `group` is read shows no id of its account."""
 
 
 def _proven_since(connection: Connection, values: dict[str, Any], stream: str) -> bool:
-    """Add to the values a stream, and until when what it stored rests on a proven name; False if it was never read."""
+    """Add to the values a stream and the time until which its name was proven; return False if it was never read."""
     values["stream"] = stream
     row = connection.execute(_SQL["proven_since"], values).fetchone()
     values["since"] = row and row[0]
@@ -168,7 +168,7 @@ def _proven_since(connection: Connection, values: dict[str, Any], stream: str) -
 
 @cache
 def _about(holds: Holding, statement: str) -> bytes:
-    """Fill the names of the rows of a list into a statement."""
+    """Return a statement with the table and columns of a list filled in."""
     return sql.SQL(statement).format(**_names(holds)).as_bytes()
 
 

@@ -1,4 +1,4 @@
-"""The request rate of a warehouse: one number in `crawl.rate_limit` that holds for all workers, on whatever machines.
+"""The request rate of a warehouse: one number in `crawl.rate_limit` for all workers on all machines.
 
 The first run of a warehouse records the rate of its settings. Later settings may repeat it or leave it out; another one
 is refused, and `change_rate` is the only way to another rate.
@@ -30,7 +30,7 @@ _SQL = statements(__package__, "request_rate")
 
 @dataclass(frozen=True, slots=True)
 class RateChange:
-    """One change of the rate: requests per second (0: unlimited), the rate before (None: there was none), who, when."""
+    """A change of the rate: requests per second (0: unlimited), the rate before (None: none), and by whom and when."""
 
     changed_at: datetime
     rate: float
@@ -145,6 +145,6 @@ def _operator() -> str:
     """Return the user and the host of this process: `user@host`."""
     try:
         name = getpass.getuser()
-    except (OSError, KeyError):  # a container may run as a number that no file names
+    except (OSError, KeyError):  # a container may run under a user id that has no name
         name = "unknown"
     return f"{name}@{socket.gethostname()}"

@@ -1,8 +1,8 @@
-"""When a visit pays, and how deep: pure. What visits teach about rates is in `rates` and `visit_ends`.
+"""Decide when a visit pays, and how deep it reads; pure. `rates` and `visit_ends` estimate the rates.
 
-A visit pays for its request when it saves at least the price, in item-days of delay: a list that gets r items a day,
-last visited t days ago, has r * t items waiting, each for t / 2 days on average, so that a visit saves r * t^2 / 2.
-The same min_gain holds for a page of comments below the head, where nothing new stands but new replies do.
+A visit pays when it saves at least `min_gain` item-days of delay for each request. A list that gets r items a day and
+was visited t days ago has r * t new items, which have waited t / 2 days on average, so that a visit saves r * t^2 / 2.
+The same holds for a page of comments below the head, which has no new comments but may have new replies.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ DAY = 86_400.0
 PAGE = 40
 """Items of a page."""
 DEEPEST_PAGES = 100
-"""Pages below the head that are looked at for replies, at most."""
+"""Upper bound of the pages below the head that are read for replies."""
 LOOKS = 24
-"""Depths whose last look is remembered."""
+"""Number of depths for which the time of the last read is kept."""
 
 
 def interval(value: float, min_gain: float) -> float:
-    """Days after which a list of a priority (item weight per day and request) is due for a price in item-days."""
+    """Return the days after which a visit of a list with a priority (item weight per day and request) pays."""
     return sqrt(2 * min_gain / value)
 
 
@@ -49,7 +49,7 @@ PRIOR_DECAY = Decay(
         for a, b in pairwise((0.0, 0.05, 0.25, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0))
     ),
 )
-"""Until one was fitted: 0.64 replies a comment within a year, falling as 1 / (1 + age / 1 day)."""
+"""Decay until one is fitted: 0.64 replies a comment within a year, falling as 1 / (1 + age / 1 day)."""
 
 
 def deepest_look(
@@ -70,8 +70,8 @@ def deepest_look(
         min_gain: item-days that a request must save.
         item_weight: of one reply.
 
-    Pages are read from the head down without a gap, so the depth is the one at which all that is saved, less the price
-    of all its pages, is greatest.
+    Pages are read from the head down without a gap. The chosen depth has the greatest difference between the item-days
+    that its pages save and the `min_gain` of each.
     """
     best, best_key, gain = 0.0, None, 0.0
     for keys in page_keys[:DEEPEST_PAGES]:
@@ -86,16 +86,16 @@ def deepest_look(
 
 
 def _looked_at(key: int, looked: Sequence[tuple[int, int]]) -> float:
-    """When items with a key were last looked at; the beginning of time for a depth that never was."""
+    """Return the time at which items with a key were last read; minus infinity if they never were."""
     return next((float(at) for lowest, at in looked if key >= lowest), 0.0)
 
 
 def look(looked: Sequence[tuple[int, int]], lowest: int, at: int) -> list[tuple[int, int]]:
-    """Merge a visit that read down to key `lowest` into the record of looked-at depths."""
+    """Return the record of read depths after a visit that read down to key `lowest` at a time."""
     deeper = [(key, when) for key, when in looked if key < lowest and when < at]
     merged = [(lowest, at), *deeper]
     while len(merged) > LOOKS:
-        # Two depths become one: the shallower is taken for as long ago as the deeper.
+        # Two depths are merged: the shallower gets the older time of the deeper.
         closest = min(range(1, len(merged) - 1), key=lambda n: merged[n][1] - merged[n + 1][1])
         del merged[closest]
     return merged
@@ -103,9 +103,9 @@ def look(looked: Sequence[tuple[int, int]], lowest: int, at: int) -> list[tuple[
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Lists of one class: how many, the value and the rate of each (items a day), and the requests a visit costs.
+    """Lists of one class: their number, the item weight and rate of each (items a day), and the requests of a visit.
 
-    `cost` leaves out the pages that new items fill, which are read whenever the visit is; `full` is the pages of a
+    `cost` leaves out the pages that new items fill, which are read in any case; `full` is the number of pages of a
     whole list, which is read every `revisit` days.
     """
 
@@ -114,7 +114,7 @@ class Group:
     priority: float
     rate: float
     revisit: float
-    """Days after which they are visited whatever their priority is."""
+    """Days after which the lists are visited whatever their priority."""
     cost: float = 1.0
     full: float = 1.0
 
@@ -132,7 +132,7 @@ class Outlook:
 def outlook(groups: Sequence[Group], min_gain: float) -> Outlook:
     """Forecast visits at a `min_gain`.
 
-    New items come as a Poisson process and wait half an interval on average; a list is fresh until the first came.
+    New items arrive as a Poisson process and wait half an interval on average; a list is fresh until the first arrives.
     """
     visits = requests = items = waiting = fresh = lists = 0.0
     for group in groups:
@@ -148,7 +148,7 @@ def outlook(groups: Sequence[Group], min_gain: float) -> Outlook:
 
 
 def min_gain_for(groups: Sequence[Group], requests: float) -> float:
-    """Return the minimum gain at which visits take so many requests a day; infinite where even the least takes more."""
+    """Return the `min_gain` at which visits take some requests a day; infinite where the obligatory ones take more."""
     low, high = 1e-12, 1e12
     if outlook(groups, high).requests > requests:
         return float("inf")

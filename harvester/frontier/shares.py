@@ -1,8 +1,8 @@
 """Shares of a run's requests: new entries, due or scheduled ones, random re-checks, early audits.
 
-Each share of `HARVESTER_SHARES` is kept by weighted fair queueing: the next lease is for whatever is furthest behind
-its share and has anything to do. A share that has nothing to do is left to the others; re-checks and audits, of which
-there is no end, take no more than theirs, unless theirs is the only one.
+Each share of `HARVESTER_SHARES` is kept by weighted fair queueing: the next lease is for the purpose that is furthest
+behind its share and has entries. A share without entries is left to the others; re-checks and audits, which never run
+out of entries, take no more than their shares, unless no other share is left.
 """
 
 from collections import Counter
@@ -22,10 +22,10 @@ _SHARE_OF = {purpose: share for share, purposes in PURPOSES.items() for purpose 
 
 
 class Shares:
-    """The requests of a run so far, by what they were for."""
+    """The requests of a run so far, by share."""
 
     def __init__(self, weights: Mapping[str, float], *, due_only: bool) -> None:
-        """`weights` by name of the share; `due_only` leaves all but what is new or due."""
+        """Take the `weights` by name of the share; `due_only` leaves out all purposes but new and due."""
         self._weights = {name: weight for name, weight in weights.items() if weight > 0}
         self._due_only = due_only
         self.spent: Counter[Purpose] = Counter()
@@ -35,7 +35,7 @@ class Shares:
         self.spent[purpose] += requests
 
     def order(self) -> Iterator[Purpose]:
-        """Yield the purposes to lease for, those of the share first that is furthest behind."""
+        """Yield the purposes to lease for, beginning with those of the share that is furthest behind."""
         if self._due_only:
             yield from (Purpose.NEW, Purpose.DUE)
             return

@@ -1,4 +1,4 @@
-"""The end of a visit in SQL: what it found becomes a rate, and its entry is due again."""
+"""Finish visits: estimate the arrival rates of their entries, and set the times of their next visits."""
 
 from __future__ import annotations
 
@@ -19,24 +19,23 @@ if TYPE_CHECKING:
 _SQL = statements(__package__, "visit_ends")
 
 _OLDEST_DAYS = 36_500
-"""Days before which nothing was written, whatever its date says."""
+"""Upper bound of the age of an item in days, whatever its date."""
 
 
 def finish_visits(connection: Connection, ended: Sequence[dict[str, Any]]) -> None:
-    """Learn the arrival rates of visited entries, and date their next visits."""
+    """Update the arrival rates of visited entries, and the times of their next visits."""
     connection.execute(FINISH_VISITS, VALUES | {"pages": Jsonb(list(ended))})
 
 
 def birth(entry: str) -> sql.Composed:
-    """Return SQL of when the entity of a frontier entry came to be, of `v.kind`."""
+    """Return SQL of the time at which the entity of a frontier entry (of kind `v.kind`) was made."""
     return sql.SQL(_SQL["birth"]).format(entity=sql.Identifier(entry, "entity_id"))
 
 
 def _past() -> sql.Composed:
-    """Return SQL of what a first visit shows of the time before it: the dated items of list `k`, faded in `m.days`.
+    """Return SQL of the weight of the dated items that a first visit of list `k` shows, with a decay over `m.days`.
 
-    None counts more for being dated in the future, and none is older than the site: PostgreSQL has errors for an
-    exponential that overflows or underflows.
+    Ages are bounded, from 0 to `_OLDEST_DAYS`: PostgreSQL raises an error where an exponential overflows or underflows.
     """
     branches = [
         sql.SQL(_SQL["past_of_stream"]).format(
@@ -54,7 +53,7 @@ def _past() -> sql.Composed:
 
 
 FINISH_VISITS = sql.SQL(_SQL["finish_visits"]).format(birth=birth("o"), past=_past()).as_string()
-"""Rendered once, for it runs in each transaction that ends a visit."""
+"""Rendered once, since it runs in each transaction that ends a visit."""
 VALUES: dict[str, Any] = rates.SCALE | {
     "activities": list(rates.ACTIVITIES),
     "forget_days": rates.FORGET_DAYS,

@@ -5,7 +5,7 @@ from typing import Any
 from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
 from harvester.errors import DecodeError, UsageError
-from harvester.warehouse.connection import Connection
+from harvester.warehouse.connection import Connection, fetch_dicts
 from harvester.warehouse.statements import statements
 
 _SQL = statements(__package__, "quarantine")
@@ -22,9 +22,7 @@ def cases(connection: Connection, stream: str | None = None, most: int = 50) -> 
     """
     if stream is not None and stream not in STREAMS:
         raise UsageError(f"no stream is called {stream!r}: see `harvester streams`")
-    cursor = connection.execute(_SQL["cases"], {"stream": stream, "most": most})
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return fetch_dicts(connection, _SQL["cases"], {"stream": stream, "most": most})
 
 
 def body(connection: Connection, case: int) -> bytes:

@@ -1,6 +1,6 @@
 """Facts that `harvester status` prints, from the warehouse and without a request."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from harvester.frontier.request_rate import read_rate
 from harvester.monitoring.reconcile import reconcile
 from harvester.sampling.samples import read_designs
 from harvester.warehouse.connect import connect
-from harvester.warehouse.connection import Connection
+from harvester.warehouse.connection import Connection, fetch_dicts
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.source import read_source
 from harvester.warehouse.statements import statements
@@ -38,14 +38,14 @@ def read_status(settings: Settings) -> dict[str, Any]:
             "streams": _streams(connection, settings.min_gain),
             "budget": _budget(connection, settings),
             "last_run": _one(connection, _SQL["last_run"]),
-            "failures": _all(connection, _SQL["failures"]),
+            "failures": fetch_dicts(connection, _SQL["failures"]),
             "quarantine": _pairs(
                 connection, "SELECT stream, count(*) FROM crawl.quarantine WHERE item_id IS NULL GROUP BY 1 ORDER BY 1"
             ),
-            "set_aside": _all(connection, _SQL["set_aside"]),
+            "set_aside": fetch_dicts(connection, _SQL["set_aside"]),
             "names": _one(connection, _SQL["names"]),
-            "drift": _all(connection, _SQL["drift"]),
-            "rankings": _all(
+            "drift": fetch_dicts(connection, _SQL["drift"]),
+            "rankings": fetch_dicts(
                 connection,
                 "SELECT stream, query, mode, language, pages, depth FROM crawl.queries ORDER BY 1, 2, 3, 4",
             ),
@@ -78,7 +78,7 @@ def _streams(connection: Connection, min_gain: float) -> list[dict[str, Any]]:
     `on_time` is the share of entries whose next visit is not due and would not pay yet, `expected_unseen` how many new
     items are to be expected in their lists by now.
     """
-    return in_order(_all(connection, STREAMS_QUERY, stream_values(min_gain)))
+    return in_order(fetch_dicts(connection, STREAMS_QUERY, stream_values(min_gain)))
 
 
 def _budget(connection: Connection, settings: Settings) -> dict[str, Any]:
@@ -117,16 +117,8 @@ def _rows(connection: Connection, table: Table) -> int:
     return int(row[0])
 
 
-def _all(
-    connection: Connection, query: str, values: Sequence[Any] | Mapping[str, Any] | None = None
-) -> list[dict[str, Any]]:
-    cursor = connection.execute(query, values)
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
 def _one(connection: Connection, query: str) -> dict[str, Any] | None:
-    rows = _all(connection, query)
+    rows = fetch_dicts(connection, query)
     return rows[0] if rows else None
 
 

@@ -1,12 +1,12 @@
-"""The certified visit of a list by date: a request gives all that is at least as old as a second, newest first.
+"""The certified visit of a list by date: a response has the items that are at least as old as a second, newest first.
 
-A cursor that is a value, not an offset, is not moved by what enters or leaves the list: the next page begins with the
-whole second in which the last one ended, so nothing between them can be skipped. What it cannot pass is a second with
-more items than a page holds: the visit says so, goes on below it, and gives no certificate. The cursor never moves up:
-arbitrary responses cannot keep a visit from ending.
+Items that enter or leave the list do not move a cursor that is a value and not an offset: the next page begins with the
+whole second in which the last one ended, so that no item between them is skipped. The cursor cannot pass a second with
+more items than a page: the visit reports that, continues below it, and gives no certificate. The cursor never moves up,
+so that a visit ends whatever the responses are.
 
-A cursor is the second of an item that was read, so a page behind it shows that item. An empty page there is asked for
-again, and where it stays empty the source refuses to serve what is older: the list is `capped`.
+A cursor is the second of an item that was read, so the page at it shows that item. An empty page there is requested
+again; where it stays empty the source refuses to serve older items, and the list is `capped`.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ from harvester.pagination.offset import (
 )
 
 _MOST_STILL = 8
-"""Pages in a row with something new that leave the cursor where it is, after which the list is given up. A few may:
-what enters in the last second while it is read."""
+"""Pages in a row with new items that leave the cursor where it is, after which the visit ends without a certificate. A
+few may do so, while items enter in the second of the cursor."""
 
 
 class CursorState(Struct, kw_only=True, omit_defaults=True):
@@ -39,28 +39,28 @@ class CursorState(Struct, kw_only=True, omit_defaults=True):
     before: int | None = None
     known: list[int] = []
     still: int = 0
-    """Pages in a row that did not move the cursor."""
+    """Number of pages in a row that did not move the cursor."""
     flawed: bool = False
-    """True if no certificate can be given: a second was too crowded, or the order was broken."""
+    """No certificate can be given: a second had more items than a page, or the order was broken."""
     longest: int = 0
-    """Items on the longest page so far."""
+    """Number of items on the longest page so far."""
     doubtful: bool = False
-    """True if the page before may have been cut within one second, so that the cursor stands below that second."""
+    """The page before may have been cut within one second; the cursor is below that second."""
     denied: int = 0
-    """Empty pages in a row where an item is due."""
+    """Number of empty pages in a row where an item is expected."""
     capped: bool = False
     base: Certificate | None = None
     until: Certificate | None = None
     found: int = 0
     fresh: int = 0
-    """Items found, and those among them that are newer than the certificate it started from."""
+    """Number of items found, and of those that are newer than the earlier certificate."""
     tail: list[int] = []
     tail_key: int | None = None
     """The items of the oldest second that was read, and that second."""
     earlier_tail: list[int] | None = None
-    """Those of the certificate before."""
+    """The same items of the earlier certificate."""
     proved: Certificate | None = None
-    """The certificate of this visit, while it looks once behind the end that an earlier one saw."""
+    """The certificate of this visit, while it confirms the end of the list that an earlier visit saw."""
 
 
 def begin(last: Certificate | None, *, full: bool = False) -> CursorState:
@@ -71,7 +71,7 @@ def begin(last: Certificate | None, *, full: bool = False) -> CursorState:
 
 
 def step(listing: Listing, state: CursorState, page: Sequence[Entry], *, absent: bool = False) -> Step:
-    """Take the page at the cursor, move the cursor, and say what follows. `page` is as served, newest first."""
+    """Take the page at the cursor, move the cursor, and return the result. `page` is as served, newest first."""
     state.pages += 1
     state.longest = max(state.longest, len(page))
     if state.proved is not None:
@@ -98,7 +98,7 @@ def step(listing: Listing, state: CursorState, page: Sequence[Entry], *, absent:
     contradiction = any(later > earlier for earlier, later in pairwise(keys)) or (
         state.before is not None and any(key > state.before for key in keys)
     )
-    crowded = state.doubtful and bool(keys)  # the list goes on below a second of which only a part was served
+    crowded = state.doubtful and bool(keys)  # the list continues below a second that was served in part only
     state.flawed = state.flawed or contradiction or crowded
     known = set(state.known)
     new = [entry for entry in page if entry.id not in known]
@@ -130,7 +130,7 @@ def step(listing: Listing, state: CursorState, page: Sequence[Entry], *, absent:
 
 
 def _size(listing: Listing, state: CursorState) -> int:
-    """Return how many items a full page has."""
+    """Return the number of items from which a page counts as full."""
     return min(listing.limit, max(listing.limit // SMALLEST_CLAMP, listing.served, state.longest))
 
 
@@ -147,7 +147,7 @@ def _done(state: CursorState, *, contradiction: bool = False, arrived: bool = Fa
     if state.flawed:
         certificate = NOTHING
     elif until is not None and (until.key or 0) > (certificate.key or 0):
-        certificate = until  # an answer older than one before it
+        certificate = until  # the answer is older than an earlier one
     elif state.capped:
         certificate.capped = True
     elif not arrived or until is None:
@@ -174,7 +174,7 @@ def _done(state: CursorState, *, contradiction: bool = False, arrived: bool = Fa
 
 
 def _confirm(state: CursorState, proved: Certificate, page: Sequence[Entry]) -> Step:
-    """Take a page that shows the end of the list again, or that the list goes on: then read it in full."""
+    """Take a page over the end of the list; if the list continues there, read it in full."""
     tail = set(proved.tail or ())
     shown = {entry.id for entry in page}
     if not page and state.denied < DENIALS:

@@ -3,20 +3,20 @@
 A page is a contiguous slice of a list whose members keep their relative order. Three proofs let a visit claim
 that nothing was skipped between two pages:
 
-- identity: the page holds an item of the certified page before it; what follows that item follows here;
-- key: its first item sorts strictly before the last certified one, so the slice begins above the boundary
-  although the item at the boundary itself may be gone;
-- head: a page at offset 0 begins where the list begins.
+- identity: the page holds an item of the certified page before it, and the items after that one follow it;
+- key: its first item sorts strictly before the last certified one, so that the page begins before the boundary even
+  if the item at the boundary is gone;
+- head: the page is at offset 0, where the list begins.
 
-Without a proof the visit steps back, twice as far each time, and reads again. Where items are hidden after limit
-and offset, or where the source contradicts its declared order, no such proof exists: the visit then reads the
-list in full until two reads agree, and its certificate says so.
+Without a proof the visit steps back, twice as far each time, and reads again. Where items are filtered after limit and
+offset, or where the source contradicts its declared order, no such proof is possible: the visit then reads the list in
+full until two reads agree, which its certificate states.
 
-The source may serve pages that are shorter than the limit asked for. A page is full when it is as long as the longest
+The source may serve pages that are shorter than the requested limit. A page is full when it is as long as the longest
 page that the source has lately served; only a shorter one can be the end of a list.
 
-A source may refuse offsets above some limit although the list goes on there. It then contradicts itself: one page shows
-an item at an offset at which another page, asked for again, is empty. Such a list is `capped`.
+A source may refuse offsets above some bound although the list continues there. It then contradicts itself: one page
+shows an item at an offset at which another page is empty, also when it is requested again. Such a list is `capped`.
 """
 
 import hashlib
@@ -32,23 +32,23 @@ from harvester.api.stream import Order
 
 _ANCHORS = PAGE_LIMIT
 _HEAD_EVIDENCE = 3
-"""Known items, in their known order, that show an incremental visit of a list without key that it has arrived."""
+"""Number of known items, in their known order, at which an incremental visit of a list without keys ends."""
 _LOST_STEPS = 12
-"""Steps back in a row after which a boundary is given up: twelve doublings span 4,096 items."""
+"""Steps back in a row after which the boundary counts as lost: twelve doublings span 4,096 items."""
 SMALLEST_CLAMP = 4
-"""A page shorter than this fraction of the limit (a fourth) is never taken for one that the source cut short."""
+"""A page shorter than the limit divided by this never counts as one that the source cut short."""
 DENIALS = 2
-"""Times that an empty page must be served again, where another page shows an item, before the list counts as capped."""
+"""Number of repeated requests with an empty page, where another page shows an item, after which a list is capped."""
 _TAIL = 3
-"""Last items of a list that a certificate remembers."""
+"""Number of the last items of a list that a certificate keeps."""
 _CONFIRMATION_STEPS = 3
-"""Steps back in a row, from half a page to four, after which the end of a list is looked for from its head."""
+"""Steps back in a row, from half a page to four pages, after which the end of a list is searched from its head."""
 AGREEING_READS = 6
-"""Full reads after which a list that never repeats itself is left without a certificate."""
+"""Number of full reads after which a list of which no two reads agree gets no certificate."""
 
 
 class ProvenBy(StrEnum):
-    """Proof that a certificate rests on."""
+    """Kind of proof of a certificate."""
 
     KEY = "key"
     IDENTITY = "identity"
@@ -57,7 +57,7 @@ class ProvenBy(StrEnum):
 
 
 class Listing(Struct, frozen=True):
-    """Declaration of a list: see the fields of the same names in `catalogue.Stream`."""
+    """Declaration of a list: see the fields of the same names in `api.stream.Stream`."""
 
     order: Order = Order.NEWEST_FIRST
     keyed: bool = False
@@ -66,14 +66,14 @@ class Listing(Struct, frozen=True):
     lookback: int = 0
     limit: int = PAGE_LIMIT
     served: int = PAGE_LIMIT
-    """Items on the longest page that the source has lately served of such lists."""
+    """Number of items on the longest page that the source has lately served of such lists."""
 
 
 class Entry(Struct, frozen=True, array_like=True):
-    """One item of a page: its identity, and its sort key where the list shows one.
+    """One item of a page: its id, and its sort key where the list shows one.
 
-    A `hole` is an item whose identity cannot be read: it keeps its position on the page and counts as one item, but
-    its presence on two pages proves nothing. Its `id` is a number made of its bytes.
+    A `hole` is an item whose id cannot be read: it keeps its position on the page and counts as an item, but proves
+    nothing where it is on two pages. Its `id` is a number that is made of its bytes.
     """
 
     id: int
@@ -84,9 +84,9 @@ class Entry(Struct, frozen=True, array_like=True):
 class Certificate(Struct, kw_only=True):
     """Proof of a completed read, and the position from which the next one continues.
 
-    `anchors` are the first items of a list that grows at its head, the last ones of a list that grows at its
-    tail, and `offset`, `digest` tell the page on which they stood. Without a digest there is nothing to go on from: the
-    next visit reads the list in full. `complete` is False where nothing was proved.
+    `anchors` are the first items of a list that grows at its head, or the last ones of a list that grows at its tail;
+    `offset` and `digest` identify the page that they were on. Without a digest the next visit reads the list in full.
+    `complete` is False where nothing was proved.
     """
 
     proven_by: ProvenBy
@@ -96,34 +96,36 @@ class Certificate(Struct, kw_only=True):
     anchors: list[int] = []
     key: int | None = None
     whole: tuple[int, int] | None = None
-    """Of a list that two full reads agreed on: how many items, and the sum of their mixed ids."""
+    """For a list of which two full reads agreed: the number of its items, and the sum of their mixed ids."""
     capped: bool = False
-    """Whether the source stopped before the list ended."""
+    """The source stopped serving the list before its end."""
     end: int = 0
-    """The offset behind the last item, when the end of the list was last seen."""
+    """The offset after the last item, when the end of the list was last seen."""
     tail: list[int] | None = None
-    """The last items of the list then; None where no visit has seen its end."""
+    """The last items of the list at that time; None where no visit has seen its end."""
     tail_key: int | None = None
     confirmed: bool = False
-    """Whether two visits, one after the other, saw the list end behind the same item."""
+    """Two visits in succession saw the list end after the same item."""
     single: bool = False
-    """Whether `anchors` are all that the list held."""
+    """`anchors` are all items of the list."""
     looked: list[tuple[int, int]] = []
-    """Of a list of comments: (key, time in seconds) pairs, deeper and deeper, longer and longer ago. All items with at
-    least that key were last looked at, for new replies, at that time."""
+    """For a list of comments: pairs of a key and a time (seconds since 1970), from the head down, the newest time
+    first. All items with at least that key were last read for new replies at that time."""
 
 
 NOTHING = Certificate(proven_by=ProvenBy.NONE, complete=False)
 
 
 class Agreement(Struct, kw_only=True, omit_defaults=True):
-    """Full reads of a list until two agree on how many items there are, and on the sum of their mixed ids.
+    """Full reads of a list, until two in succession agree on the number of items and the sum of their mixed ids.
 
     Attributes:
-        reads: Reads that ended.
-        head: The first page of this read, where it is kept.
+        reads: Number of finished reads.
+        head: The first page of the present read, where it is kept.
+        count: Number of items of the present read.
+        total: Sum of their mixed ids.
         before: Count and total of the read before.
-        known_count: How many items the certificate counted that the first read started from.
+        known_count: Number of items by the certificate from which the first read started.
     """
 
     reads: int = 0
@@ -135,16 +137,16 @@ class Agreement(Struct, kw_only=True, omit_defaults=True):
 
     @property
     def result(self) -> tuple[int, int]:
-        """Return what the present read has found so far."""
+        """Return count and total of the present read so far."""
         return self.count, self.total
 
     def add(self, ids: Sequence[int]) -> None:
-        """Count items of the present read."""
+        """Add items to the present read."""
         self.count += len(ids)
         self.total = (self.total + sum(map(mix, ids))) % 2**63
 
     def begin_next(self) -> None:
-        """Keep the result of the present read, and begin another one."""
+        """Keep the result of the present read, and begin the next one."""
         self.before = self.result
         self.count = self.total = 0
 
@@ -156,63 +158,63 @@ class OffsetState(Struct, kw_only=True, omit_defaults=True):
     phase: str = "forward"
     pages: int = 0
 
-    # The certified part so far: its last items, the key of the last, and the place where it ended.
+    # The certified part so far: its last items, the key of the last one, and the offset after it.
     anchors: list[int] = []
     key: int | None = None
     boundary: int = 0
     at_anchor: bool = False
-    """Whether the next page was placed so that it must show an anchor."""
+    """The next page begins where it must show an anchor."""
     back: int = 0
-    """Places before the boundary at which the next page begins."""
+    """Number of positions before the boundary at which the next page begins."""
     lost: int = 0
-    """Steps back in a row."""
+    """Number of steps back in a row."""
     beyond: bool = False
-    """Whether a page that nothing ties to the one before, further on, held items."""
+    """A page beyond the boundary, not connected with the certified part, held items."""
     quiet: int = 0
-    """Empty pages in a row, or full ones that only repeat."""
+    """Number of pages in a row that are empty, or full without a new item."""
 
-    # What the certificate will say, and the one that an incremental visit started from.
+    # The certificate of this visit, and the one from which an incremental visit started.
     base: Certificate | None = None
     head_key: int | None = None
     pass_key: int | None = None
     until: Certificate | None = None
 
     longest: int = 0
-    """Items on the longest page so far."""
+    """Number of items on the longest page so far."""
     cut: int = 0
-    """Items on the page before, if it may have been cut short."""
+    """Number of items on the page before, if it may have been cut short; else 0."""
     clamped: int = 0
-    """Items to which the source cuts its pages, once the page behind one of them has shown that; else 0."""
+    """Number of items to which the source cuts its pages, once the page after one has shown that; else 0."""
     empty_at: int | None = None
-    """The first place at which an empty page was served where an item was due."""
+    """The first offset at which an empty page was served where an item was expected."""
     denied: int = 0
-    """Times that a place which holds an item was asked for again and was empty."""
+    """Number of repeated requests at an offset that holds an item which were answered with an empty page."""
     capped: bool = False
 
-    # The end of the list: what this visit saw of it, and what the certificate before said.
+    # The end of the list, as this visit saw it, and as the earlier certificate states it.
     end: int = 0
     tail: list[int] | None = None
     tail_key: int | None = None
     earlier_tail: list[int] | None = None
     proved: Certificate | None = None
-    """The certificate of this visit, while it looks once behind the end that an earlier one saw."""
+    """The certificate of this visit, while it confirms the end of the list that an earlier visit saw."""
 
     down_to: int | None = None
-    """A key below which an incremental visit of a keyed list goes on reading, for what may have changed there."""
+    """A key down to which an incremental visit reads on, for changes of items that are known."""
     found: int = 0
-    """Items that the certified part brought, each once."""
+    """Number of different items of the certified part."""
     fresh: int = 0
-    """Those among them that the certificate it started from does not cover."""
+    """Number of those that the earlier certificate does not cover."""
     met: bool = False
-    """Whether an item of that certificate was met, in a list without keys."""
+    """An item of the earlier certificate was met, in a list without keys."""
     whole: bool = False
-    """Of a list whose head is read again: whether the pass before that went to the end of the list."""
+    """For a list whose head is read again: the pass before that went to the end of the list."""
 
     contradicted: bool = False
-    """Whether the source broke the order that is declared of the list."""
+    """The source broke the declared order of the list."""
 
     agreement: Agreement = field(default_factory=Agreement)
-    """The reads in full, of a list that is read until two of them agree."""
+    """The full reads of a list that is read until two of them agree."""
 
 
 class Step(Struct, kw_only=True):
@@ -221,15 +223,15 @@ class Step(Struct, kw_only=True):
     done: Certificate | None = None
     certified: bool = False
     contradiction: bool = False
-    """Whether the page broke the declared order."""
+    """The page broke the declared order."""
     crowded: bool = False
-    """Whether more may stand in one second than a date cursor can pass."""
+    """One second may have more items than a page, which a date cursor cannot pass."""
     whole: bool = False
-    """With `done`: whether the visit showed each item that was in the list throughout, from its head to its end."""
+    """With `done`: the visit showed all items that were in the list throughout, from its head to its end."""
     fresh: int = 0
-    """With `done`: items that the last certificate does not cover; 0 for a first visit."""
+    """With `done`: number of items that the last certificate does not cover; 0 for a first visit."""
     found: int = 0
-    """With `done` and `whole`: items that the list held."""
+    """With `done` and `whole`: number of items of the list."""
 
 
 def begin(
@@ -237,8 +239,8 @@ def begin(
 ) -> OffsetState:
     """Return the state of a new visit: from the last certificate, or from the head of the list without one.
 
-    With `down_to` a visit that grows at its head reads on to that key, though nothing new can stand there. With `full`
-    it reads the whole list, and the last certificate only tells where the list was seen to end.
+    With `down_to` the visit of a list that grows at its head reads on to that key, where no new items are expected.
+    With `full` it reads the whole list, and uses the last certificate only to confirm the end of the list.
     """
     state = OffsetState(down_to=down_to)
     if last is None or not last.complete:
@@ -248,7 +250,7 @@ def begin(
         return state
     if not last.digest:
         if last.whole is not None:
-            # Where no place proves anything, one more full read that agrees with the last two is enough.
+            # Where pages prove nothing, one more full read that agrees with the last two is enough.
             state.phase = "agree"
             state.agreement = Agreement(before=last.whole, known_count=last.whole[0])
         return state
@@ -263,9 +265,9 @@ def begin(
 
 
 def step(listing: Listing, state: OffsetState, page: Sequence[Entry], *, absent: bool = False) -> Step:
-    """Take the page at `state.offset`, advance `state`, and say what follows. `page` is as served, in order.
+    """Take the page at `state.offset`, advance `state`, and return the result. `page` is as served, in order.
 
-    `absent` says that the source knows no such list, which in places means that it is empty.
+    `absent`: the source answers that there is no such list, which may mean that it is empty.
     """
     state.pages += 1
     state.longest = max(state.longest, len(page))
@@ -290,12 +292,12 @@ def step(listing: Listing, state: OffsetState, page: Sequence[Entry], *, absent:
 
 
 def _size(listing: Listing, state: OffsetState) -> int:
-    """Return how many items a page has that may have been cut short: a shorter one was not."""
+    """Return the number of items from which a page counts as full; a shorter one was not cut short."""
     return min(listing.limit, max(listing.limit // SMALLEST_CLAMP, listing.served, state.longest))
 
 
 def _reach(listing: Listing, state: OffsetState) -> int:
-    """Return how many places of the list a page looks at, the hidden ones included."""
+    """Return the number of positions of the list that a page covers, those of hidden items included."""
     return state.clamped or listing.limit
 
 
@@ -307,12 +309,12 @@ def _forward(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Ste
     if not _certified(listing, state, page):
         return _step_back(state, page)
     if page and state.empty_at is not None and state.offset >= state.empty_at:
-        state.empty_at, state.denied = None, 0  # served, this time
+        state.empty_at, state.denied = None, 0  # the repeated request was answered with items
     new = _unread(listing, state, page)
     short = len(page) < _size(listing, state)
     _learn_clamp(state, page, new)
     if state.beyond and short and not new:
-        # The certified part was found again, but not what follows it: hidden items stand between.
+        # The certified part was found again without the items beyond it: there are hidden items between.
         return _fall_back(state)
     if page and state.empty_at is not None and not new and _contradicts(state, page):
         return _ask_again(listing, state, page)
@@ -332,26 +334,26 @@ def _forward(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Ste
         behind = _behind(state.earlier_tail, page)
         if not behind:
             return _end(listing, state, saw_end=short and behind is not None)
-        # The list goes on behind what was its end: the visit does too.
+        # The list continues after its earlier end: so does the visit.
         state.until = None
     if short and state.quiet >= listing.stop_after_empty_pages:
-        # A short page where lists are filtered before the limit, else nothing at all in a whole page or more.
+        # A short page where lists are filtered before the limit, else enough empty pages.
         whole = state.until is None or listing.order is not Order.OLDEST_FIRST
         return _end(listing, state, whole=whole, saw_end=True)
     if repeats and state.quiet > 1:
-        # Full pages of what is known, again and again: the source ignores the offset.
+        # Full pages of known items in a row: the source ignores the offset.
         return Step(done=NOTHING)
     _advance(listing, state, page)
     return Step(certified=True)
 
 
 def _still(listing: Listing, state: OffsetState, until: Certificate, page: Sequence[Entry]) -> Step:
-    """End a visit whose first page is as it was, once the end of the list is confirmed."""
+    """End a visit whose first page is unchanged, once the end of the list is confirmed."""
     result = Step(done=until, certified=True, whole=until.single, found=len(page))
     if until.confirmed or until.capped or until.tail is None:
         return result
     behind = () if listing.order is Order.OLDEST_FIRST else _behind(until.tail, page)
-    # Where the last item of all is not on the page, the page may have been cut before it.
+    # Where the last item of the list is not on the page, the page may have been cut before it.
     shows_last = not until.tail or (bool(page) and page[-1].id == until.tail[-1])
     if behind is not None and not behind and shows_last and len(page) < listing.limit:
         until.confirmed = True
@@ -360,14 +362,14 @@ def _still(listing: Listing, state: OffsetState, until: Certificate, page: Seque
 
 
 def _learn_clamp(state: OffsetState, page: Sequence[Entry], new: Sequence[int]) -> None:
-    """Conclude that the page before was cut short, where this one continues it without a hidden place between."""
+    """Conclude that the page before was cut short, where this one continues it without hidden items between."""
     if state.cut == len(page) and new and state.lost == 0 and len(page) - len(new) == state.back:
         state.clamped = state.cut
     state.cut = 0
 
 
 def _unread(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> list[int]:
-    """Return what of a certified page stands behind the certified part, or in it and was not read there."""
+    """Return the items of a certified page that are not known, after the first known one."""
     known = set(state.anchors)
     first = next((place for place, entry in enumerate(page) if entry.id in known and not entry.hole), None)
     if state.offset and first is not None:
@@ -378,12 +380,12 @@ def _unread(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> list
 
 
 def _contradicts(state: OffsetState, page: Sequence[Entry]) -> bool:
-    """Return whether a page shows an item at or behind a place at which an empty page was served."""
+    """Return whether a page shows an item at or after an offset at which an empty page was served."""
     return state.empty_at is not None and state.offset + len(page) > state.empty_at
 
 
 def _ask_again(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Step:
-    """Ask once more at a place that was empty and holds an item, of which there is nothing new before that place."""
+    """Request again the offset at which an empty page was served although it holds an item."""
     assert state.empty_at is not None
     if listing.order is Order.OLDEST_FIRST:
         state.base = Certificate(
@@ -404,7 +406,7 @@ def _ask_again(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> S
 
 
 def _denied(listing: Listing, state: OffsetState) -> Step:
-    """Count one more empty page where an item is; after `DENIALS` of them the source serves no deeper place."""
+    """Count one more empty page at an offset that holds an item; after `DENIALS` of them the list is capped."""
     state.denied += 1
     if state.denied <= DENIALS:
         return Step()
@@ -413,7 +415,7 @@ def _denied(listing: Listing, state: OffsetState) -> Step:
 
 
 def _advance(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> None:
-    """Place the next page: over the last item of this one, wherever that still looks further."""
+    """Place the next page: over the last item of this one, if that page still reaches further."""
     reach = _reach(listing, state)
     if len(page) >= _size(listing, state):
         state.cut = len(page) if len(page) < listing.limit else 0
@@ -422,8 +424,8 @@ def _advance(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Non
         state.offset = state.boundary - state.back
         state.at_anchor = True
         return
-    # Behind a short page hidden items may stand, and behind those the rest. An empty page tells that a page's length
-    # holds nothing; it is placed where only so many deletions since this page could have drawn an item past it.
+    # After a short page there may be hidden items, and the rest after those. An empty page shows that its positions
+    # hold no item. It overlaps this page, so that only as many deletions could have moved an item past it.
     ahead = min(max(len(page), reach // 2), reach - reach // 5) if page else reach
     state.boundary = state.offset + len(page)
     state.back = 0
@@ -435,7 +437,7 @@ def _certified(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> b
     if state.offset == 0:
         return True
     if not page:
-        # Nothing where the last certified item is due proves that the list shrank, not that it ended.
+        # An empty page where the last certified item is expected proves that the list shrank, not that it ended.
         return not state.at_anchor
     places = {item: place for place, item in enumerate(state.anchors)}
     common = [places[entry.id] for entry in page if entry.id in places and not entry.hole]
@@ -446,17 +448,17 @@ def _certified(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> b
 
 
 def _first_key(page: Sequence[Entry]) -> int | None:
-    """Return the key of the first item that shows one: what stands before it on the page is nearer to the head."""
+    """Return the key of the first item with a key; the items before it are nearer to the head."""
     return next((entry.key for entry in page if entry.key is not None), None)
 
 
 def _last_key(page: Sequence[Entry], otherwise: int | None = None) -> int | None:
-    """Return the key of the last item that shows one: what stands behind it on the page is further from the head."""
+    """Return the key of the last item with a key, else `otherwise`; the items after it are further from the head."""
     return next((entry.key for entry in reversed(page) if entry.key is not None), otherwise)
 
 
 def _before(listing: Listing, one: int, other: int) -> bool:
-    """Return whether key `one` stands strictly nearer to the head of the list than key `other`."""
+    """Return whether key `one` is strictly nearer to the head of the list than key `other`."""
     return one < other if listing.order is Order.OLDEST_FIRST else one > other
 
 
@@ -466,7 +468,7 @@ def _ordered(listing: Listing, page: Sequence[Entry]) -> bool:
 
 
 def _overlap(listing: Listing, page: Sequence[Entry]) -> int:
-    """Places of a full page to read again: its last known item, with all that tie with it as far as half a page."""
+    """Return how many positions of a full page to read again: its last item with an id, and ties up to half a page."""
     known = next((n for n, entry in enumerate(reversed(page), 1) if not entry.hole), len(page))
     if not listing.keyed:
         return min(known, max(1, len(page) // 2))
@@ -489,7 +491,7 @@ def _step_back(state: OffsetState, page: Sequence[Entry]) -> Step:
 
 
 def _arrived(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> bool:
-    """Return whether an incremental read of a list that grows at its head reached its earlier certificate."""
+    """Return whether an incremental read of a list that grows at its head has reached the earlier certificate."""
     until = state.until
     if until is None or listing.order is not Order.NEWEST_FIRST or not until.anchors:
         return False
@@ -529,15 +531,15 @@ def _fresh(listing: Listing, state: OffsetState, page: Sequence[Entry], new: set
 
 
 def _unchanged(state: OffsetState, until: Certificate, page: Sequence[Entry]) -> bool:
-    """Return whether the first page of an incremental read is the page its certificate was issued on.
+    """Return whether the first page of an incremental read is the one on which its certificate was issued.
 
-    At the growing end of a list that is proof enough; a list of unknown order must stand on that one page.
+    That is proof enough at the growing end of a list; a list of unknown order must be on that one page.
     """
     return state.pages == 1 and state.offset == until.offset and until.digest == digest(_ids(page))
 
 
 def _note_base(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> None:
-    """Remember the page from which the next visit will go on: the head, or the last page of a list that grows there."""
+    """Keep the page from which the next visit continues: the head, or the last page of a list that grows there."""
     short = len(page) < _size(listing, state)
     if listing.order is Order.OLDEST_FIRST:
         if short and (page or state.offset == 0):
@@ -561,19 +563,19 @@ def _note_base(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> N
 
 
 def _behind(tail: list[int] | None, page: Sequence[Entry]) -> Sequence[Entry] | None:
-    """Return what of a page stands behind the end that a list had; None where the page does not show that end.
+    """Return the items of a page after the earlier end of a list; None where the page does not show that end.
 
     An empty page shows the end of a list that was empty.
     """
     if not tail:
         return () if tail is not None and not page else None
     places = [place for place, entry in enumerate(page) if entry.id in tail]
-    # One of several may have moved to the head of its list.
+    # One of several last items may have moved to the head of the list.
     return page[places[-1] + 1 :] if len(places) >= min(2, len(tail)) else None
 
 
 def _end(listing: Listing, state: OffsetState, *, whole: bool = False, saw_end: bool = False) -> Step:
-    """End the reading; a list in which an item can move to the head has its head read again."""
+    """End the read; of a list in which an item can move to the head, read the head again."""
     if saw_end:
         state.tail, state.tail_key = state.anchors[-_TAIL:], state.key
     state.whole = whole
@@ -606,7 +608,7 @@ def _done(listing: Listing, state: OffsetState, *, whole: bool) -> Step:
 
 
 def _tell_end(state: OffsetState, certificate: Certificate) -> bool:
-    """Write into a certificate where the list ends; return whether that need not be confirmed by another request."""
+    """Write the end of the list into a certificate; return whether it needs no confirmation by another request."""
     until = state.until
     if state.capped:
         certificate.capped = True
@@ -622,7 +624,7 @@ def _tell_end(state: OffsetState, certificate: Certificate) -> bool:
 
 
 def _look_behind(listing: Listing, state: OffsetState, certificate: Certificate) -> Step:
-    """Place one page over the end that an earlier visit saw, so that half of it looks further."""
+    """Place the next page over the end that an earlier visit saw, so that half of it reaches further."""
     state.proved = certificate
     state.phase = "confirm"
     state.lost = 0
@@ -634,7 +636,7 @@ def _look_behind(listing: Listing, state: OffsetState, certificate: Certificate)
 
 
 def _confirm(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Step:
-    """Take a page that shows the end of the list again, or shows that the list goes on: then read it in full."""
+    """Take a page over the end of the list; if the list continues there, read it in full."""
     proved = state.proved
     assert proved is not None
     full = len(page) >= _size(listing, state)
@@ -664,7 +666,7 @@ def _confirm(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Ste
 
 
 def _begin_again(state: OffsetState) -> Step:
-    """Read the list in full, from its head: its end is not where it was."""
+    """Begin a full read, from the head of the list."""
     again = OffsetState(
         pages=state.pages, longest=state.longest, clamped=state.clamped, earlier_tail=state.earlier_tail
     )
@@ -674,23 +676,23 @@ def _begin_again(state: OffsetState) -> Step:
 
 
 def _recheck(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Step:
-    """Read the head again, down to below where the visit began: what moved there in the meantime stands above that.
+    """Read the head again, down to below its first item at the begin of the visit; moved items are above that.
 
-    One page that reaches so far is one atomic read and ends the visit. A pass over several pages may be overtaken by
-    moves in its turn and calls for another.
+    One page that reaches so far is an atomic read and ends the visit. During a pass over several pages more items may
+    move, so that another pass follows.
     """
     if not _certified(listing, state, page):
         return _step_back(state, page)
     state.lost = 0
     if state.offset == 0:
         if state.base is not None and state.base.digest == digest(_ids(page)):
-            # The head as it was when the visit, or the pass before, began: nothing moved there in the meantime.
+            # The head is unchanged since the visit, or the pass before, began: no item moved.
             return _done(listing, state, whole=state.whole)
         began, state.pass_key = state.head_key, _first_key(page)
         _note_base(listing, state, page)
         state.head_key = began
     last = _last_key(page)
-    # Strictly below: what entered in the same second as the old head may stand on the next page.
+    # Strictly below: an item that entered in the same second as the old head may be on the next page.
     short = len(page) < _size(listing, state)
     if short or last is None or state.head_key is None or last < state.head_key:
         if state.offset == 0:
@@ -707,7 +709,7 @@ def _recheck(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Ste
 
 
 def _fall_back(state: OffsetState) -> Step:
-    """Give up on proof by place: read the list in full until two reads agree."""
+    """Begin full reads of the list until two of them agree, since pages prove nothing."""
     state.phase = "agree"
     state.offset = state.quiet = state.denied = state.back = state.cut = 0
     state.anchors = []
@@ -716,7 +718,7 @@ def _fall_back(state: OffsetState) -> Step:
 
 
 def _agree(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Step:
-    """Take a page of a read in full, and compare the read with the one before when it ends."""
+    """Take a page of a full read; at the end of the read compare it with the one before."""
     if not _ends_read(listing, state, page):
         return Step()
     agreement = state.agreement
@@ -733,7 +735,7 @@ def _agree(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> Step:
 
 
 def _ends_read(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> bool:
-    """Place the next page of a read in full; return whether the read has ended."""
+    """Place the next page of a full read; return whether the read has ended."""
     reach, full = _reach(listing, state), len(page) >= _size(listing, state)
     if state.offset == 0:
         state.agreement.head = _ids(page)
@@ -743,7 +745,7 @@ def _ends_read(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> b
     state.quiet = 0 if page else state.quiet + 1
     was_full = state.back > 0
     if state.at_anchor and page and not new:
-        # The last item of a full page, and nothing behind it: the empty page before this one was one of the end's.
+        # The last item of a full page without any after it: the empty page before this one was after the end.
         state.at_anchor, state.denied, state.back, state.quiet = False, 0, 0, 1
         state.offset = state.end + reach
     elif page:
@@ -753,11 +755,11 @@ def _ends_read(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> b
         state.back = int(full and bool(new))
         if state.cut == len(page) and len(page) - len(new) == 1 < len(page):
             state.clamped = state.cut
-        # Behind a page that may have been cut short the next one begins with its last item.
+        # After a page that may have been cut short the next one begins with its last item.
         state.cut = len(page) if full and len(page) < listing.limit else 0
         state.offset += max(1, len(page) - 1) if state.cut and new else reach
     elif state.at_anchor:
-        # Empty, over the last item of a full page: not the end of the list.
+        # An empty page over the last item of a full page is not the end of the list.
         state.denied += 1
         if state.denied <= DENIALS:
             return False
@@ -774,7 +776,7 @@ def _ends_read(listing: Listing, state: OffsetState, page: Sequence[Entry]) -> b
 def _agreed(listing: Listing, state: OffsetState) -> Step:
     """End a visit whose last two reads agree."""
     agreement = state.agreement
-    # What enters, enters at the head: while that stands, the rest needs no third reading.
+    # New items enter at the head: while it is unchanged, the list needs no third read.
     trusted = listing.order is Order.NEWEST_FIRST and not state.contradicted
     certificate = Certificate(
         proven_by=ProvenBy.AGREEMENT,
@@ -806,7 +808,7 @@ def _ids(page: Sequence[Entry]) -> list[int]:
 
 
 def mix(item: int) -> int:
-    """Spread an id over 63 bits (the finaliser of splitmix64), so that sums of ids tell sets apart."""
+    """Return a hash of an id (the finaliser of splitmix64, 63 bits), so that different sets have different sums."""
     item = (item + 0x9E3779B97F4A7C15) % 2**64
     item = (item ^ (item >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     item = (item ^ (item >> 27)) * 0x94D049BB133111EB % 2**64

@@ -1,9 +1,9 @@
-"""The visit of a list by numbered pages, newest first, which can be neither overlapped nor shifted.
+"""The visit of a list by numbered pages, newest first, which cannot overlap.
 
-What leaves the list while it is read draws an unread item onto a page that was read, and nothing on the next page
-shows it. So one read proves nothing where it took more than a page: the pages are read until two reads agree. A later
-visit is one request while the first page stands as it was, and else reads down to the certified high-water key. Where
-the list took more than a page, the next visit asks once for the page behind its last one.
+An item that leaves the list while it is read moves an unread item onto a page that was read, and the next page does not
+show that. One read of more than a page therefore proves nothing: the pages are read until two reads agree. A later
+visit is one request while the first page is unchanged, and else reads down to the key of the certificate. Where the
+list had more than one page, the next visit requests the page after its last one once.
 """
 
 from collections.abc import Sequence
@@ -25,31 +25,31 @@ from harvester.pagination.offset import (
 )
 
 _ANCHORS = 10
-"""Threads of the first page that a certificate names: one that is met again shows whose list it is."""
+"""Number of threads of the first page that a certificate names; one of them identifies the list later."""
 
 
 class PageNumberState(Struct, kw_only=True, omit_defaults=True):
-    """State of a visit between two pages. `page` is asked for next, from 1."""
+    """State of a visit between two pages. `page` is the number of the next page, from 1."""
 
     page: int = 1
     pages: int = 0
     quiet: int = 0
-    """Empty pages in a row."""
+    """Number of empty pages in a row."""
     last: int = 0
-    """The last page of this read that held anything."""
+    """The last page of this read that held items."""
     agreement: Agreement = field(default_factory=Agreement)
     until_page: int = 0
-    """The page to which the read before went."""
+    """The last page of the read before."""
     contradicted: bool = False
     capped: bool = False
     base: Certificate | None = None
     until: Certificate | None = None
     fresh: int = 0
-    """Items of this read that are newer than the certificate it started from."""
+    """Number of items of this read that are newer than the earlier certificate."""
     earlier_end: int | None = None
-    """The last page, according to the certificate before."""
+    """The last page by the earlier certificate."""
     proved: Certificate | None = None
-    """The certificate of this visit, while it asks once for the page behind the last one."""
+    """The certificate of this visit, while it requests the page after the last one."""
 
 
 def begin(last: Certificate | None, *, full: bool = False) -> PageNumberState:
@@ -67,7 +67,7 @@ def step(
     absent: bool = False,
     max_offset: int | None = None,
 ) -> Step:
-    """Take the page number `state.page`, and say what follows. Items without a key are parts of the one before."""
+    """Take the page number `state.page`, and return the result. Items without a key belong to the one before."""
     state.pages += 1
     if state.proved is not None:
         return _confirm(state, state.proved, page)
@@ -110,7 +110,7 @@ def _arrived(listing: Listing, state: PageNumberState, oldest: int) -> bool:
 
 
 def _end_of_read(state: PageNumberState, *, atomic: bool, arrived: bool) -> Step:
-    """One page is one moment; of more, a second read has to tell the same."""
+    """End a read: one page is an atomic read; several pages need a second read that agrees."""
     agreement = state.agreement
     agreement.reads += 1
     certificate = state.base or NOTHING
@@ -121,7 +121,6 @@ def _end_of_read(state: PageNumberState, *, atomic: bool, arrived: bool) -> Step
             certificate.proven_by = ProvenBy.AGREEMENT
         if arrived:
             return _arrive(state, certificate)
-        # An empty first page shows no more than that.
         certificate.end, certificate.tail = state.last, []
         certificate.confirmed = state.earlier_end == state.last and not state.capped
         return Step(done=certificate, certified=True, fresh=state.fresh, found=state.agreement.count)
@@ -134,7 +133,7 @@ def _end_of_read(state: PageNumberState, *, atomic: bool, arrived: bool) -> Step
 
 
 def _arrive(state: PageNumberState, certificate: Certificate) -> Step:
-    """End a visit at what was certified before, once it is confirmed where the list ends."""
+    """End a visit at the earlier certificate, once the end of the list is confirmed."""
     until = state.until
     assert until is not None
     certificate.end, certificate.tail = until.end, until.tail
@@ -147,7 +146,7 @@ def _arrive(state: PageNumberState, certificate: Certificate) -> Step:
 
 
 def _confirm(state: PageNumberState, proved: Certificate, page: Sequence[Entry]) -> Step:
-    """Take the page behind the last one; where it holds anything, read the list in full."""
+    """Take the page after the last one; if it holds items, read the list in full."""
     if not page:
         proved.confirmed = True
         return Step(done=proved, certified=True, fresh=state.fresh, found=state.agreement.count)

@@ -21,6 +21,7 @@ from harvester.erasure.erase import load_rule
 from harvester.errors import UsageError
 from harvester.sampling.drawing import SMALLEST, Pilot, Stratum, allocate, chance, cut, draw, inclusion
 from harvester.warehouse.connect import connect
+from harvester.warehouse.connection import fetch_dicts
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.statements import statements
 
@@ -124,9 +125,7 @@ def list_designs(settings: Settings) -> list[dict[str, Any]]:
 
 def read_designs(connection: Connection) -> list[dict[str, Any]]:
     """All designs, with how far each is: `analytics.samples`."""
-    cursor = connection.execute("SELECT * FROM analytics.samples ORDER BY design_id")
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return fetch_dicts(connection, "SELECT * FROM analytics.samples ORDER BY design_id")
 
 
 # Ids ----------------------------------------------------------------------------------------------------------------

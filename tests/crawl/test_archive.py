@@ -153,7 +153,7 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "no HTTP": (lambda r: block(r, lambda _: b""), "as an archive"),
     "a body that is packed": (
         lambda r: block(r, lambda b: b.replace(b"Content-Type", b"Content-Encoding: gzip\r\nContent-Type")),
-        "is packed once more",
+        "has a content or transfer encoding",
     ),
     "a record that is packed twice": (gzip.compress, "is no WARC record"),
     "no record": (lambda _: b"not an archive at all", "is no WARC record"),

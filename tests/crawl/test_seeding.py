@@ -84,7 +84,7 @@ def test_a_site_that_is_not_the_api_seeds_nothing(service: Service, make_harvest
         output, errors = command.communicate(timeout=120)
         assert (command.returncode, output, errors.count("\n")) == (1, "", 1), (way, errors)
         place = f"{service.url}/{'login/session/' if way == 'session' else way}"
-        assert errors.startswith(f"harvester: what answers at {place} is not the"), (way, errors)
+        assert errors.startswith(f"harvester: {place} does not answer as the"), (way, errors)
         assert "nothing was" in errors
     assert session.query("SELECT count(*) FROM crawl.seeds") == [(0,)]
     assert session.query("SELECT count(*) FROM scratch.users") == [(0,)]

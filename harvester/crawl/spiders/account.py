@@ -6,6 +6,6 @@ from harvester.crawl.spider import FrontierSpider
 if settings().session is not None:
 
     class AccountSpider(FrontierSpider):
-        """Visits what is due of these streams, with the token of the account."""
+        """Spider of these streams, with the token of the account."""
 
         name = "account"

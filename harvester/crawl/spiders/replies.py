@@ -4,6 +4,6 @@ from harvester.crawl.spider import FrontierSpider
 
 
 class RepliesSpider(FrontierSpider):
-    """Visits what is due of these streams."""
+    """Spider of these streams."""
 
     name = "replies"

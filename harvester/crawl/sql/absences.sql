@@ -1,5 +1,5 @@
 -- name: present_things
--- From a place by chance on, and from the beginning where too few follow.
+-- From a random id on, and from the lowest id where too few follow.
 WITH place AS (
     SELECT low + floor(%(share)s * (high - low))::bigint AS id FROM (
         SELECT min(entity_id) AS low, max(entity_id) AS high FROM crawl.frontier WHERE stream = %(stream)s
@@ -20,7 +20,7 @@ LEFT JOIN scratch.users u ON u.id = CASE WHEN %(of_users)s THEN w.entity_id ELSE
 LIMIT %(count)s
 
 -- name: present_project_comments
--- The newest comments that are there, on pages that are there.
+-- The newest comments that are present, of projects or studios that are.
 SELECT c.id, c.project_id, u.username
 FROM (
     SELECT * FROM scratch.project_comments
@@ -31,7 +31,7 @@ LEFT JOIN scratch.users u ON u.id = p.author_id
 LIMIT %(count)s
 
 -- name: present_studio_comments
--- The newest comments that are there, on pages that are there.
+-- The newest comments that are present, of projects or studios that are.
 SELECT c.id, c.studio_id, u.username
 FROM (
     SELECT * FROM scratch.studio_comments

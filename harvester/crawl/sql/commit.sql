@@ -14,7 +14,7 @@ UPDATE scratch.studio_members m SET role = 'manager' FROM ended e
 WHERE m.studio_id = e.studio_id AND m.user_id = e.user_id
 
 -- name: advance
--- One JSON parameter, not arrays: the types of lists of numbers and nulls vary, and each variant is planned again.
+-- One JSON parameter instead of arrays, whose types vary with nulls: each variant would be planned again.
 UPDATE crawl.frontier AS w SET
     position = w.position + 1,
     items = w.items + v.items,

@@ -4,7 +4,7 @@ SELECT v.stream, v.entity_id, unnest(v.items) FROM jsonb_to_recordset(%s)
     AS v (stream text, entity_id bigint, items bigint[]) ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING
 
 -- name: clear_missing
--- But for lists with an item that cannot be identified: it stays known since when they lack another one.
+-- Not of lists with an item that has no id: it must stay known since when they miss another one.
 DELETE FROM crawl.missing_items s
 USING jsonb_to_recordset(%s) AS v (stream text, entity_id bigint, item_id bigint)
 WHERE s.stream = v.stream AND s.entity_id = v.entity_id AND s.item_id = v.item_id AND NOT EXISTS (
@@ -51,7 +51,7 @@ DELETE FROM crawl.missing_items WHERE stream = %(stream)s AND entity_id = %(enti
 
 -- name: date
 UPDATE {table} t SET
-    -- A reply may have been met later than its comment was last seen, or even missed.
+    -- A reply may have been met after its comment was last seen, or after it was missed.
     gone_at = CASE WHEN v.missed > t.first_seen_at THEN v.missed ELSE crawl.clock() END,
     last_seen_at = greatest(v.after, t.first_seen_at), gone_reason = %(reason)s
 FROM unnest(%(items)s::bigint[], %(missed)s::timestamptz[], %(after)s::timestamptz[]) AS v (item, missed, after)
@@ -73,7 +73,7 @@ t.{owner} = l.entity_id AND {only} AND t.gone_at IS NULL AND t.first_seen_at < w
     ) ELSE t.{item} <> ALL(l.seen) END
 
 -- name: lists_with_missing
--- List by list and item by item (the limits and the offset say so): no plan goes through all that is stored.
+-- LIMIT and OFFSET 0 make the planner go list by list and item by item, never through whole tables.
 SELECT l.entity_id FROM jsonb_to_recordset(%(lists)s) AS l (entity_id bigint, seen bigint[])
 CROSS JOIN LATERAL (
     SELECT started_at FROM crawl.frontier WHERE stream = %(stream)s AND entity_id = l.entity_id LIMIT 1

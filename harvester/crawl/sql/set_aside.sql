@@ -8,8 +8,8 @@ FROM jsonb_to_recordset(%s)
 JOIN crawl.frontier w ON w.stream = v.stream AND w.entity_id = v.entity_id
 ORDER BY v.stream, v.entity_id, v.item_id
 ON CONFLICT (stream, entity_id, item_id) WHERE item_id IS NOT NULL DO UPDATE SET
-    seen_at = crawl.clock(), path = excluded.path, status = excluded.status, reason = excluded.reason, body = excluded.body,
-    position = excluded.position, count = q.count + 1
+    seen_at = crawl.clock(), path = excluded.path, status = excluded.status, reason = excluded.reason,
+    body = excluded.body, position = excluded.position, count = q.count + 1
 
 -- name: drop
 DELETE FROM crawl.quarantine q

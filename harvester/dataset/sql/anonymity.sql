@@ -49,7 +49,8 @@ FROM kept_studios k
 JOIN {studios} t ON t.id = k.id
 
 -- name: comments
-SELECT k.id, coalesce(t.author_id, -t.id) AS person, k.gone, parent.id AS parent_id, t.parent_id IS NOT NULL AS is_reply,
+SELECT k.id, coalesce(t.author_id, -t.id) AS person, k.gone, parent.id AS parent_id,
+    t.parent_id IS NOT NULL AS is_reply,
     CASE WHEN NOT k.gone THEN t.created_at END AS created_at,
     CASE WHEN NOT k.gone THEN {licence} END AS licence
 FROM kept_{name} k

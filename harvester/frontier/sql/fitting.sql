@@ -1,6 +1,6 @@
 -- name: class_by_age
--- Lists grow older whether they are visited or not. Those without new items are visited late, and would stay among the
--- young ones, which would all be taken to be as quiet as those that stayed.
+-- Classes lists again that have grown older since their last visit. Those without new items are visited late: if they
+-- stayed in a young stratum, its rate would be fitted too low.
 UPDATE crawl.frontier w SET stratum = found.stratum, queue = CASE WHEN w.queue IS NOT NULL THEN found.queue END
 FROM (
     SELECT x.stream, x.entity_id, a.stratum, v.spider * %(classes)s::int + crawl.rate_class(
@@ -40,7 +40,7 @@ FROM (
 WHERE w.stream = found.stream AND w.entity_id = found.entity_id AND w.queue <> found.queue
 
 -- name: cells
--- Lists that got about as many items (to 4%) in about as many days are one cell, by stratum and by stream.
+-- A cell has the lists of a stratum, and of a stream, with the same items and days within 4%.
 SELECT stream, coalesce(stratum, -1), avg(new_items_decayed), avg(exposure), count(*)
 FROM (
     SELECT w.stream, w.stratum, w.new_items_decayed::float8, w.exposure::float8,
@@ -68,12 +68,12 @@ WITH fitted AS (
 SELECT stream, stratum FROM compared WHERE stratum >= 0 AND moved
 
 -- name: fit_decay
--- A comment is observed from when it was written until it was last looked at, or was gone, and no longer.
+-- A comment is observed from when it was written until its replies were last read, or until it was gone.
 WITH bins AS (
     SELECT place, age AS low, coalesce(lead(age) OVER (ORDER BY age), 1e6) AS high, hazard
     FROM unnest(%(ages)s::float8[], %(hazards)s::float8[]) WITH ORDINALITY AS b (age, hazard, place)
 ), looked AS MATERIALIZED (
-    -- A certificate tells, from the shallowest depth down, when what is above a key was last looked at.
+    -- A certificate has, from the shallowest depth down, the times at which the items above a key were last read.
     SELECT w.stream, w.entity_id, (l.pair ->> 0)::bigint AS lowest, to_timestamp((l.pair ->> 1)::float8) AS at,
         lag((l.pair ->> 0)::bigint) OVER (PARTITION BY w.stream, w.entity_id ORDER BY l.place) AS above
     FROM crawl.frontier w

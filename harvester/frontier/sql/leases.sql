@@ -1,5 +1,5 @@
 -- name: free
--- The frontier entry is free. Of runs that ended longer ago than a lease lasts, the lease's own time decides.
+-- The frontier entry is free. A lease of a run that ended longer ago than a lease lasts has run out by itself.
 (w.lease_token IS NULL OR w.lease_until < crawl.clock() OR w.lease_run IN (
     SELECT id FROM crawl.runs WHERE ended_at > crawl.clock() - make_interval(secs => %(seconds)s)
 ))
@@ -12,8 +12,8 @@ WHERE w.due_at BETWEEN %(since)s AND crawl.clock() AND w.stream = ANY(%(streams)
 ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED
 
 -- name: choose_recheck
--- Blocks of the table, drawn evenly, and entries among all of theirs: each entry is as likely as another. The whole
--- table, where it has no more blocks than are drawn.
+-- Blocks of the table are drawn with the same chance, then entries among all of theirs: each entry has the same chance.
+-- A table with no more blocks than are drawn is read whole.
 SELECT w.stream, w.entity_id
 FROM crawl.frontier w TABLESAMPLE SYSTEM (least(100, 100.0 * %(blocks)s::int
     * current_setting('block_size')::int / greatest(pg_relation_size('crawl.frontier'), 1)))
@@ -25,8 +25,8 @@ ORDER BY random() LIMIT %(count)s FOR UPDATE SKIP LOCKED
 SELECT w.stream, w.entity_id FROM crawl.frontier w
 WHERE w.due_at > crawl.clock() AND w.visits > 0 AND w.stream = ANY(%(streams)s) AND w.stream = ANY(%(in_full)s)
     AND w.due_at < crawl.clock() + make_interval(secs => %(ahead)s)
-    -- What is due soon for another reason, as is the second look at a young thing, was read in full just now;
-    -- and what could not be read in full is not tried again at once.
+    -- Not what was read in full just now and is due soon for another reason, such as the second look at a young entity,
+    -- nor what could not be read in full just now.
     AND w.visited_at < crawl.clock() - make_interval(secs => %(rested)s)
     AND (w.last_full_read_at IS NULL
         OR w.last_full_read_at <= crawl.clock() - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8 / 2))
@@ -34,7 +34,7 @@ WHERE w.due_at > crawl.clock() AND w.visits > 0 AND w.stream = ANY(%(streams)s) 
 ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED
 
 -- name: choose_picked
--- Without those that were visited since they were picked.
+-- Entries that were visited after they were picked are left out.
 SELECT w.stream, w.entity_id FROM unnest(%(names)s::text[], %(entities)s::bigint[], %(visited)s::timestamptz[])
     AS p (stream, entity_id, visited_at)
 JOIN crawl.frontier w USING (stream, entity_id)
@@ -62,7 +62,7 @@ WITH due AS ({chosen}), taken AS (
         lease_token = gen_random_uuid(),
         lease_run = %(run)s,
         lease_until = crawl.clock() + make_interval(secs => %(seconds)s),
-        -- What was not read in full for as long as it may be is, now.
+        -- A list that was not read in full for longer than its stream allows is read in full now.
         incremental = w.incremental AND NOT %(full)s AND NOT coalesce(w.state IS NULL AND w.last_full_read_at
             <= crawl.clock() - make_interval(secs => (%(revisits)s::jsonb ->> w.stream)::float8), false),
         started_at = CASE WHEN w.state IS NULL THEN crawl.clock() ELSE w.started_at END,
@@ -129,7 +129,8 @@ FROM (
     SELECT is_free, count(*) FROM (
         SELECT w.lease_token IS NULL AS is_free
         FROM unnest(%(queues)s::smallint[], %(ripe)s::float8[]) AS q (queue, ripe)
-        JOIN crawl.frontier w ON w.queue = q.queue AND w.visited_at <= crawl.clock() - make_interval(secs => 86400 * q.ripe)
+        JOIN crawl.frontier w ON w.queue = q.queue
+            AND w.visited_at <= crawl.clock() - make_interval(secs => 86400 * q.ripe)
         WHERE w.failures = 0 AND w.due_at > crawl.clock() LIMIT %(most)s
     ) pays GROUP BY 1
     UNION ALL VALUES (true, 0), (false, 0)

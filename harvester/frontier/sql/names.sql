@@ -14,8 +14,8 @@ FROM (
 WHERE w.stream = ANY(%(streams)s) AND w.entity_id = own.entity_id AND w.last_error = %(waits)s
 
 -- name: proven_since
--- Until when what a list stored rests on a name that was proven; no row for a list that was never read.
--- As text, for Python has no infinite time.
+-- The time until which the name of a list was proven; no row for a list that was never read.
+-- As text, since Python has no infinite time.
 SELECT coalesce(greatest(w.proven_at, (
     SELECT max(u.proven_at) FROM crawl.frontier u WHERE u.stream = ANY(%(proving)s) AND u.entity_id = %(user)s
 )), '-infinity')::text

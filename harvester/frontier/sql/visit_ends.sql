@@ -22,8 +22,8 @@ WITH found AS MATERIALIZED (
             WHEN 'project' THEN (SELECT x.views FROM scratch.projects x WHERE x.id = o.entity_id)
             WHEN 'studio' THEN (SELECT x.follower_count FROM scratch.studios x WHERE x.id = o.entity_id)
         END AS activity,
-        -- The lists of what is gone rest until it is back. Not by EXISTS: for that a planner may look up all that is
-        -- gone, once for all entries.
+        -- The lists of a gone entity rest until it is back. Not by EXISTS, for which the planner may look up all gone
+        -- entities once for all entries.
         v.gone OR coalesce(CASE v.kind
             WHEN 'project' THEN (SELECT x.gone_at IS NOT NULL FROM scratch.projects x WHERE x.id = o.entity_id)
             WHEN 'studio' THEN (SELECT x.gone_at IS NOT NULL FROM scratch.studios x WHERE x.id = o.entity_id)
@@ -40,7 +40,7 @@ WITH found AS MATERIALIZED (
         width_bucket(coalesce(a.age, 1e9), %(ages)s::float8[]) * 8
             + width_bucket(coalesce(f.activity, 0)::float8, %(activities)s::float8[]) AS stratum
     FROM found f, LATERAL (
-        -- Of an unknown birth there is no age: such a list counts as one of the oldest.
+        -- A list whose age is not known counts as one of the oldest.
         SELECT CASE WHEN f.birth IS NOT NULL
             THEN greatest(extract(epoch FROM f.now - f.birth)::float8 / 86400, %(youngest_days)s::float8) END AS age
     ) a
@@ -56,7 +56,7 @@ WITH found AS MATERIALIZED (
             WHEN k.gap IS NOT NULL THEN w.new_items_decayed * exp(-k.gap / m.days) + k.fresh
             WHEN NOT k.shows_past OR k.age IS NULL THEN 0
             ELSE coalesce(p.past, least(k.found, %(undated_items)s::int)) END AS new_items_decayed_now,
-        -- What is gone was there for an unknown part of the gap, which says nothing of its rate.
+        -- A gone entity was present for an unknown part of the interval, which says nothing about its rate.
         CASE
             WHEN k.rests THEN w.exposure
             WHEN k.gap IS NOT NULL THEN w.exposure * exp(-k.gap / m.days) + k.gap
@@ -64,8 +64,8 @@ WITH found AS MATERIALIZED (
             WHEN p.past IS NOT NULL THEN m.days * (1 - exp(-k.age / m.days))
             ELSE k.age * least(1, %(undated_items)s::int / greatest(k.found, 1)::float8) END AS exposure_now
     FROM known k JOIN crawl.frontier w ON w.stream = k.stream AND w.entity_id = k.entity_id
-    -- The days in which what was observed fades to 1/e, by the rate as it is believed before this visit, or as the
-    -- whole past of the list shows it; what is not scheduled has none, and fades like what is busy.
+    -- The days in which observations lose all but 1/e of their weight, by the rate as estimated before this visit or,
+    -- at the first one, by the whole past of the list; an entry without a rate forgets as fast as a busy one.
     CROSS JOIN LATERAL (
         SELECT greatest(%(forget_days)s::float8, %(memory_items)s::float8
             / crawl.arrival_rate(b.news, b.exposure, k.shape, nullif(k.prior_rate, 0))) AS days
@@ -101,7 +101,7 @@ UPDATE crawl.frontier AS w SET
             / coalesce(v.cost, w.cost, 1), %(classes)s::int, %(first_class)s::int) END,
     due_at = CASE
         WHEN v.again THEN v.now
-        -- asked for again since this visit began: it is no answer to that
+        -- Made due again since this visit began, whose result may be older than that.
         WHEN w.due_at <= v.now AND w.started_at < w.due_at THEN w.due_at
         WHEN w.visits = 0 AND v.item_weight > 0
             AND v.birth > v.now - make_interval(secs => 86400 * %(young_days)s::float8)

@@ -1,7 +1,7 @@
 -- By the year of joining: the share of users who wrote a comment or shared a project in the first twelve months from
 -- the one in which they joined on, in the next twelve, and so on; of those whose list of projects was read whole after
--- these months. Cohorts of fewer than {fewest} users, or observable ones, are left out. In a large warehouse one user in
--- {one_in} is asked about, by id.
+-- these months. Cohorts of fewer than {fewest} users, or observable ones, are left out. In a large warehouse one user
+-- in {one_in} is asked about, by id.
 WITH calendar AS MATERIALIZED (
     -- Months are counted, so that those between two of them are a difference.
     SELECT month::date AS month, extract(year FROM month)::int AS year, (row_number() OVER (ORDER BY month))::int AS number

@@ -1,7 +1,8 @@
--- What is there: rows that are not gone, on pages that are not gone. Every figure of what is there rests on these views.
+-- What is there: rows that are not gone, on pages that are not gone. Every figure of what is there rests on these
+-- views.
 --
--- `gone_at` speaks of a row alone. When a project, a studio or a user is gone, nobody is shown what stands on it. Who is
--- gone stays in the lists of others, and so among followers and members.
+-- `gone_at` speaks of a row alone. When a project, a studio or a user is gone, nobody is shown what stands on it. Who
+-- is gone stays in the lists of others, and so among followers and members.
 
 CREATE VIEW scratch.present_users AS
 SELECT * FROM scratch.users WHERE gone_at IS NULL;

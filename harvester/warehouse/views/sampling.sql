@@ -444,7 +444,8 @@ RETURN QUERY WITH valued AS MATERIALIZED (
 ), strata AS (
     -- The variance of the draw, and of what could be visited.
     SELECT p.figure, p.stratum, min(p.m) AS m, sum(p.n) AS n, sum(p.seen) = 0 AS is_empty,
-        -- None of a stratum is no proof that it has none: as if a part of one, as many as the others have, had been seen.
+        -- None of a stratum is no proof that it has none: as if a part of one, as many as the others have, had been
+        -- seen.
         CASE WHEN sum(p.seen) = 0 AND sum(p.n) BETWEEN 2 AND min(p.m) - 1 THEN
             (min(p.m) / sum(p.n)) ^ 2 * (1 - sum(p.n) / min(p.m)) * min(p.square) * min(p.rate) / (1 + min(p.rate))
         END AS unseen,
@@ -460,7 +461,8 @@ RETURN QUERY WITH valued AS MATERIALIZED (
 ), read_rates AS (
     SELECT w.stratum, sum(w.k) / sum(w.h) AS rate FROM weights w GROUP BY 1 HAVING sum(w.k) < sum(w.h)
 ), read AS (
-    -- The variance of which hits could be read. An author is read with all of their projects that were drawn, or with none.
+    -- The variance of which hits could be read. An author is read with all of their projects that were drawn, or with
+    -- none.
     SELECT g.figure, CASE WHEN count(*) > 1 THEN sum(g.e ^ 2) * count(*) / (count(*) - 1) END AS v,
         -- Where few authors have most of it, no more than these few tell how it varies.
         1 + sum(g.e ^ 2) ^ 2 / nullif(sum(g.e ^ 4), 0) AS n
@@ -710,8 +712,8 @@ BEGIN
         JOIN spreads t ON t.figure = b.figure AND t.stratum = b.stratum AND t.place = 2
         GROUP BY 1
     ), moved AS (
-        -- By how much each unit moves the change, and deviates in that from the others. Where few of them make most of it,
-        -- no more than these tell how it varies.
+        -- By how much each unit moves the change, and deviates in that from the others. Where few of them make most of
+        -- it, no more than these tell how it varies.
         SELECT g.figure, count(*) AS n, count(*) FILTER (WHERE abs(g.moves) > 1e-9 * g.most) AS moving, sum(g.g ^ 2) AS squares,
             sum(g.g ^ 4) AS fourths, sum(g.moves ^ 2) ^ 2 / nullif(sum(g.moves ^ 4), 0) AS even
         FROM (

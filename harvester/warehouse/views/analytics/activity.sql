@@ -1,8 +1,8 @@
 -- What happened on each day, by stream: the definition of the table analytics.daily_activity, and months of it.
 --
 -- An event counts on the day on which it took place in the world, not on the one on which it was read. What is gone by
--- now took place all the same, and is told apart by the rule of scratch.present_comments and its like. A day that is not
--- read to its end shows less than there was: see analytics.freshness.
+-- now took place all the same, and is told apart by the rule of scratch.present_comments and its like. A day that is
+-- not read to its end shows less than there was: see analytics.freshness.
 
 CREATE VIEW analytics.live_daily_activity AS
 SELECT

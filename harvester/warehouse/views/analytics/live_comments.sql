@@ -1,5 +1,5 @@
--- A materialised view and the view that defines it, or a table and the view of what is present of it, have the same columns:
--- their meaning is stated once, at the former.
+-- A materialised view and the view that defines it, or a table and the view of what is present of it, have the same
+-- columns: their meaning is stated once, at the former.
 DO $$
 DECLARE
     kept record;

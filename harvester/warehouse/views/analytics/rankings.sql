@@ -1,8 +1,8 @@
 -- Rankings over time: what stood where, how it moved, and where its authors say they come from.
 --
--- A ranking is what the site chose to show at the moment of a reading; nothing is known of the time between readings. What
--- was missing in a reading and came back has two stays. A stay that was there at the first reading began before it, and
--- one that was there at the last goes on.
+-- A ranking is what the site chose to show at the moment of a reading; nothing is known of the time between readings.
+-- What was missing in a reading and came back has two stays. A stay that was there at the first reading began before
+-- it, and one that was there at the last goes on.
 
 CREATE VIEW analytics.ranking_moves AS
 SELECT
