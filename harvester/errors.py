@@ -6,6 +6,8 @@
 |            | `WarehouseError`  | the database is unreachable, refuses, or has the   | 1    |
 |            |                   | schema of another version                          |      |
 |            | `OutputError`     | standard output takes no more                      | 1    |
+|            | `MachineError`    | this machine lacks something, such as file         | 1    |
+|            |                   | descriptors                                        |      |
 |            | `ReaderGoneError` | the reader of a pipe closed it (`cli.output`)      | 141  |
 |            | `NotFoundError`   | what is to be seeded is not there (`crawl.seeding`) | 1    |
 | `Retry`    | `TransientHTTP`   | 429, 5xx, a timeout, a broken connection           | -    |
@@ -45,6 +47,10 @@ class WarehouseError(Stop):
     """The database cannot be used as it is."""
 
 
+class MachineError(Stop):
+    """This machine lacks something that the work needs."""
+
+
 class OutputError(Stop):
     """Standard output takes no more of what a command prints."""
 
@@ -61,10 +67,10 @@ class TransientHTTP(Retry):
         retry_after: seconds that the server asked for, None when it named none.
     """
 
-    def __init__(self, status: int | None, retry_after: float | None = None) -> None:
+    def __init__(self, status: int | None, retry_after: float | None = None, why: str = "no response") -> None:
         self.status = status
         self.retry_after = retry_after
-        answer = "no response" if status is None else f"HTTP {status}"
+        answer = why if status is None else f"HTTP {status}"
         super().__init__(answer if retry_after is None else f"{answer}, retry after {retry_after:g} s")
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harvester.cli import output
 from harvester.warehouse import embedded
 
 if TYPE_CHECKING:
@@ -33,6 +36,22 @@ def shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
+
+
+def test_json_has_times_as_rfc_3339_has_them(capsys: pytest.CaptureFixture[str]) -> None:
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    output.print_json({"at": noon, "there": noon.astimezone(timezone(timedelta(hours=9))), "on": noon.date()})
+    at = "2026-03-01T12:00:00+00:00"
+    assert json.loads(capsys.readouterr().out) == {"at": at, "there": at, "on": "2026-03-01"}
+
+
+def test_a_pipe_gets_whole_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    table = output.table("number", "text", numbers=["number"])
+    table.add_row("1", "word " * 60)
+    output.console().print(table)
+    output.console().print("word " * 60 + "end")
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == ["text", "word", "end"]
 
 
 def assert_one_line(result: subprocess.CompletedProcess[str], code: int, line: str) -> None:

@@ -63,7 +63,7 @@ def _show_relations(relations: list[dict[str, Any]]) -> None:
     console = output.console()
     rest = max(console.width - _OTHER_COLUMNS, 20)
     names = ("subject", "relation", "rows", "read", "as of", "what it holds")
-    table = output.table(*names, numbers=("rows", "read"), no_wrap=names)
+    table = output.table(*names, numbers=("rows", "read"))
     for one in relations:
         table.add_row(
             one["subject"],

@@ -106,6 +106,7 @@ def migrate(
     revision: Annotated[str, typer.Argument(help="Where to: a revision, or head.")] = "head",
     *,
     down: Annotated[bool, typer.Option("--down", help="Go back to REVISION, `base` = remove all tables.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring the schema to the version that this harvester knows; of a new warehouse, make the secret key too."""
     from harvester.secret import secret_key
@@ -120,7 +121,8 @@ def migrate(
             secret_key(settings().home)
     (schema.downgrade if down else schema.migrate)(target, revision)
     with open_connection(target) as connection:
-        typer.echo(f"schema at {schema.revision(connection) or 'base'}")
+        facts = {"revision": schema.revision(connection) or "base"}
+    output.emit(facts, lambda told: typer.echo(f"schema at {told['revision']}"), as_json=as_json)
 
 
 @app.command(epilog=example("harvester db roles"))

@@ -180,7 +180,7 @@ def _show_changes(console: Console, connection: Connection, since: Any) -> None:
     console.print(new)
     console.print()
     names = ("title edited of project", "it was", "it is")
-    changed = output.table(*names, no_wrap=names)
+    changed = output.table(*names)
     for row in connection.execute(_SQL["edited_titles"]).fetchall():
         changed.add_row(*(_printable(str(value)) for value in row))
     if changed.row_count:

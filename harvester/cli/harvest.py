@@ -75,15 +75,27 @@ def crawl(
 app.add_typer(seed.app, name="seed", rich_help_panel=PANEL)
 
 
+def _is_scope_empty() -> bool:
+    from harvester.frontier.leases import is_scope_empty
+    from harvester.warehouse.connect import connect
+
+    with connect(settings(), autocommit=True) as connection:
+        return is_scope_empty(connection)
+
+
 def _show_summary(summary: Any) -> None:
     console = output.console()
-    console.print(output.table_of_counts({name: tuple(counts.values()) for name, counts in summary.counts.items()}))
+    if summary.counts:
+        console.print(output.table_of_counts({name: tuple(counts.values()) for name, counts in summary.counts.items()}))
     words = {
         "done": "nothing more is due",
         "bounded": "bound met",
         "interrupted": "interrupted, nothing lost",
         "degraded": "done, but something is wrong",
     }
+    if not summary.requests and _is_scope_empty():
+        console.print("nothing is in scope: put users, projects or studios there first, see `harvester seed --help`")
+        return
     line = f"{words[summary.outcome]}: {summary.requests:,} requests in {summary.seconds:.1f} s"
     if summary.retries:
         line += f", {summary.retries:,} of them again"

@@ -38,7 +38,7 @@ def streams(
 
 def _show_streams(found: list[dict[str, Any]]) -> None:
     names = ("stream", "spider", "endpoint")
-    table = output.table(*names, "tables", no_wrap=names)
+    table = output.table(*names, "tables")
     for stream in found:
         table.add_row(stream["stream"], stream["spider"], stream["endpoint"], ", ".join(stream["writes"]))
     output.console().print(table)

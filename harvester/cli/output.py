@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _STDOUT, _STDERR = 1, 2
 _BROKEN_PIPE_STATUS = 141
+_WHOLE = 10_000
+"""Columns of a standard output that is no terminal: no line of ours is as long."""
 
 
 class ExitStatus(IntEnum):
@@ -119,21 +122,29 @@ def end_by_broken_pipe() -> None:
 
 
 def console() -> Console:
-    """Return a console on standard output that prints numbers and texts as they are, without colours of its own."""
+    """Return a console on standard output that prints numbers and texts as they are, without colours of its own.
+
+    A reader that is no terminal, such as a pipe, gets each line whole, unless COLUMNS is set.
+    """
     from rich.console import Console  # not loaded by commands that print JSON
 
-    return Console(highlight=False)
+    made = Console(highlight=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = _WHOLE
+    return made
 
 
-def table(
-    *columns: str, numbers: Collection[str] = (), no_wrap: Collection[str] = (), title: str | None = None
-) -> Table:
-    """Return an empty table; columns in `numbers` are aligned right, those in `no_wrap` keep to one line."""
-    from rich.table import Table  # not loaded by commands that print JSON
+def table(*columns: str, numbers: Collection[str] = (), title: str | None = None) -> Table:
+    """Return an empty table; columns in `numbers` are aligned right.
 
-    made = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+    In a terminal that is too narrow, texts and titles are folded and numbers stay whole; where that does not suffice,
+    each row becomes a list of its values.
+    """
+    from harvester.cli.tables import FoldingTable  # not loaded by commands that print JSON
+
+    made = FoldingTable(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
     for name in columns:
-        made.add_column(name, justify="right" if name in numbers else "left", no_wrap=name in no_wrap)
+        made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     return made
 
 
@@ -147,9 +158,17 @@ def table_of_counts(counts: Mapping[str, Sequence[int]]) -> Table:
 
 
 def print_json(facts: Any) -> None:
-    """Print facts, or an object with a method `as_json`, as one line of JSON; times and paths as text."""
+    """Print facts, or an object with a method `as_json`, as one line of JSON; times as RFC 3339 has them."""
     facts = facts.as_json() if hasattr(facts, "as_json") else facts
-    sys.stdout.write(f"{json.dumps(facts, default=str)}\n")
+    sys.stdout.write(f"{json.dumps(facts, default=_as_json)}\n")
+
+
+def _as_json(value: Any) -> str:
+    """Return what JSON has no type for as text: a time in UTC, another value as it prints itself."""
+    if isinstance(value, datetime):
+        assert value.tzinfo is not None, "a time without a zone"
+        return value.astimezone(UTC).isoformat()
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def emit(facts: Any, show: Callable[[Any], None], *, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import log2
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +11,10 @@ from harvester.cli.base import AsJson, settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_BLOCKS = 40
+"""Blocks of the longest bar."""
 
 
 def plan(
@@ -42,7 +45,7 @@ def _show(facts: dict[str, Any]) -> None:
         f" {share:.0%} of them for scheduled visits once all was visited ({facts['source']})",
     )
     numbers = ("lists", "new a day", "visits", "requests", "delay", "fresh")
-    table = output.table("stream", *numbers, numbers=numbers, no_wrap=("stream", *numbers))
+    table = output.table("stream", *numbers, numbers=numbers)
     for one in (*facts["streams"], facts["total"]):
         known = "delay_days" in one
         table.add_row(
@@ -80,22 +83,41 @@ def _show(facts: dict[str, Any]) -> None:
         f"everything visited every day: {fresh['rate']:,.3g} requests/s"
         f" ({fresh['rate_with_shares']:,.3g} with the other shares)",
     )
-    _plot(console, facts)
+    _show_rates(console, facts)
+    _show_gains(console, facts)
 
 
-def _plot(console: Console, facts: dict[str, Any]) -> None:
-    """Plot the mean delay by rate, on a scale of factors."""
-    points = [(one["rate"], one["delay_days"]) for one in facts["plot"] if one["delay_days"] > 0]
-    if not points:
+def _show_rates(console: Console, facts: dict[str, Any]) -> None:
+    """Draw the mean delay of the table's last line for other rates, on a linear scale."""
+    rows = [(one["rate"], one["delay_days"]) for one in facts["by_rate"]]
+    longest = max((delay for _, delay in rows if delay < float("inf")), default=0.0)
+    if not longest:
         return
     console.print(
-        "\n[bold]mean delay of a new item by rate[/], if every request were used (bars grow by factors)",
+        f"\n[bold]mean delay of a new item at other rates[/], one block for each {_days(longest / _BLOCKS)};"
+        f" visits are made when they save {facts['least_min_gain']:g} item-days",
     )
-    shortest = min(delay for _, delay in points)
-    for rate, delay in points:
-        bar = "█" * (1 + round(6 * log2(delay / shortest)))
+    for rate, delay in rows:
+        bar = "█" * round(_BLOCKS * delay / longest) if delay < float("inf") else ""
         mark = "[bold]" if rate == facts["rate"] else "[dim]"
         console.print(f"{mark}{rate:>10,.3g}/s {_days(delay):>9} {bar}[/]", soft_wrap=True)
+
+
+def _show_gains(console: Console, facts: dict[str, Any]) -> None:
+    rows = facts["by_min_gain"]
+    if not facts["enough"] or not any(one["delay_days"] for one in rows):
+        return  # the rate sets what a visit must save
+    console.print(f"\n[bold]what HARVESTER_MIN_GAIN costs[/] at {facts['rate']:g} requests/s")
+    table = output.table("item-days", "requests a day", "delay", numbers=("item-days", "requests a day", "delay"))
+    for one in rows:
+        is_chosen = one["min_gain"] == facts["least_min_gain"]
+        table.add_row(
+            f"{one['min_gain']:g}",
+            _count(one["requests_a_day"]),
+            _days(one["delay_days"]),
+            style="bold" if is_chosen else None,
+        )
+    console.print(table)
 
 
 def _count(number: float) -> str:

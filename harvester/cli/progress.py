@@ -91,7 +91,7 @@ def _line(figures: Figures) -> str:
         f"{figures.due:,} due",
     ]
     if figures.trouble:
-        parts.append(f"waiting: the site reports trouble ({figures.trouble})")
+        parts.append(f"waiting: {figures.trouble}")
     if figures.retries or figures.postponed:
         parts.append(f"{figures.retries:,} retries, {figures.postponed:,} postponed")
     if left := _time_left(figures):

@@ -214,7 +214,7 @@ def _show_designs(designs: list[dict[str, Any]]) -> None:
         return
     numbers = ("frame", "wave", "drawn", "visited", "hits", "misses", "replaced")
     names = ("design", "kind", "of", *numbers)
-    table = output.table(*names, "complete", numbers=numbers, no_wrap=names)
+    table = output.table(*names, "complete", numbers=numbers)
     for one in designs:
         counts = (one["frame_size" if name == "frame" else name] for name in numbers)
         table.add_row(

@@ -57,10 +57,12 @@ def _show_scope(console: Console, facts: dict[str, Any]) -> None:
             f"[bold]sample[/]  design {one['design_id']} ({one['name']}): {one['visited']:,} of {one['drawn']:,}"
             f" visited, {one['hits']:,} hits" + ("" if one["is_complete"] else ", not complete"),
         )
-    rows = output.table("table", "rows", numbers=["rows"], no_wrap=["table", "rows"])
-    for name, count in facts["rows"].items():
-        if count:
-            rows.add_row(name, f"{count:,}")
+    numbers = ("present", "gone")
+    rows = output.table("table", *numbers, numbers=numbers)
+    for name, present in facts["rows"].items():
+        gone = facts["gone"].get(name)
+        if present or gone:
+            rows.add_row(name, f"{present:,}", "" if gone is None else f"{gone:,}")
     if rows.row_count:
         console.print(rows)
 
@@ -71,7 +73,7 @@ def _show_streams(console: Console, facts: dict[str, Any]) -> None:
         title: name for title, name in _TROUBLES.items() if any(row[name] for row in facts["streams"])
     }
     numbers = (*shown, "on time", "unseen")
-    streams = output.table("stream", *numbers, numbers=numbers, no_wrap=("stream", *numbers))
+    streams = output.table("stream", *numbers, numbers=numbers)
     for row in facts["streams"]:
         unseen = "" if row["expected_unseen"] is None else f"{row['expected_unseen']:,.1f}"
         counts = (f"{row[name]:,}" for name in shown.values())

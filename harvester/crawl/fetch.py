@@ -1,6 +1,9 @@
 """Send requests within the rate limit, repeat those that fail, decode and archive the responses."""
 
 import asyncio
+import errno
+import os
+import ssl
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -8,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
+from aiohttp import ClientHttpProxyError
 from scrapy import Request
 from scrapy.exceptions import (
     CannotResolveHostError,
@@ -32,21 +36,46 @@ from harvester.crawl.deviations import DeviationReporter
 from harvester.crawl.retry import ATTEMPTS, backoff, retry_after
 from harvester.crawl.session import Session
 from harvester.crawl.visits import address
-from harvester.errors import DecodeError, SetAside, TransientHTTP
+from harvester.errors import DecodeError, MachineError, SetAside, TransientHTTP
 from harvester.frontier.model import ANSWERS, NOT_BELIEVED
 from harvester.warehouse.source import SANDBOX_HEADER, Source, prove_source, sandbox_of
 
-BROKEN = (
-    CannotResolveHostError,
-    DownloadCancelledError,
-    DownloadConnectionRefusedError,
-    DownloadFailedError,
-    DownloadTimeoutError,
-    ResponseDataLossError,
-    OSError,
-)
+_BROKEN_BECAUSE = {
+    CannotResolveHostError: "the name of the host is not found",
+    DownloadConnectionRefusedError: "no connection",
+    DownloadTimeoutError: "no response in time",
+    ResponseDataLossError: "the response was cut",
+    DownloadCancelledError: "the request was cancelled",
+    DownloadFailedError: "the connection broke",
+    OSError: "the connection broke",
+}
+BROKEN = tuple(_BROKEN_BECAUSE)
+_OF_THIS_MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+"""Errors of a connection that say nothing about the site."""
 AS_WRITTEN = {"verbatim_url": True}
 """Addresses are already quoted; Scrapy need not quote them again."""
+
+
+def no_response(error: BaseException) -> TransientHTTP:
+    """Return the error for a request that got no response, by what broke it; texts of libraries hold addresses.
+
+    Raises:
+        MachineError: it never left this machine.
+    """
+    causes = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    for one in causes:
+        if isinstance(one, ssl.SSLError):
+            return TransientHTTP(None, why="no secure connection: the certificate of the host is not accepted")
+        if isinstance(one, ClientHttpProxyError):
+            return TransientHTTP(None, why=f"the proxy answers HTTP {one.status}")
+        number = getattr(one, "errno", None)
+        if number in _OF_THIS_MACHINE:
+            raise MachineError(f"no request can be sent from this machine: {os.strerror(number)} (see `ulimit -a`)")
+        if number == errno.ECONNREFUSED:
+            return TransientHTTP(None, why="the connection was refused")
+    return TransientHTTP(None, why=next(why for kind, why in _BROKEN_BECAUSE.items() if isinstance(error, kind)))
 
 
 class NotBelieved(Exception):  # noqa: N818
@@ -141,9 +170,9 @@ class Fetcher:
         session = self._session
         try:
             response = await self._download(Request(url, headers=headers, dont_filter=True, meta=AS_WRITTEN.copy()))
-        except BROKEN:
+        except BROKEN as broken:
+            error = no_response(broken)
             session.responses[name]["-"] += 1
-            error = TransientHTTP(None)
         else:
             session.responses[name][str(response.status)] += 1
             if session.source is not None:

@@ -58,7 +58,7 @@ class CrawlLoop:
 
     Attributes:
         left: The backlog when it was last counted.
-        trouble: The trouble that the site reports of itself, while the crawl waits for its end.
+        trouble: Why the crawl waits for the site, while it does: what it reports of itself, or why it is not reached.
     """
 
     def __init__(self, session: Session, visitor: Visitor, deviations: DeviationReporter, limits: Limits) -> None:
@@ -95,27 +95,27 @@ class CrawlLoop:
             self.trouble = await self._ask_health()
             if self.trouble is None:
                 return
-            logger.warning("the site reports trouble (%s): asking again in %.0f s", self.trouble, pause)
+            logger.warning("%s: asking again in %.0f s", self.trouble, pause)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._session.stopping.wait()
             pause = min(2 * pause, longest)
 
     async def _ask_health(self) -> str | None:
-        """Ask the site for its trouble; None if it reports none."""
+        """Ask the site for its trouble, as a clause; None if it reports none."""
         visit = Visit(STREAMS["health"], 0, seen_at=self._session.now())
         try:
             with await self._visitor.fetcher.read(visit, "", _HEALTH_ATTEMPTS, Part(alone=True)) as answer:
                 answer.use()
         except TransientHTTP as error:
-            return str(error)
+            return f"the site {'cannot be reached' if error.status is None else 'gives no answer'} ({error})"
         except Unusable as error:
             logger.warning("/health is not understood: %s", error)
             return None
         rows = normalise(visit, answer.records or ())
         await self._session.store(rows)
         found = [row[part.columns.index("trouble")] for part in rows for row in part.values]
-        return found[0] if found else None
+        return f"the site reports trouble ({found[0]})" if found and found[0] else None
 
     async def _watch(self, names: list[str]) -> None:
         """Update the progress display, and save the figures in `crawl.runs` in case this process is killed."""

@@ -10,7 +10,7 @@ from scrapy.exceptions import IgnoreRequest
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
-from harvester.crawl.fetch import AS_WRITTEN, BROKEN
+from harvester.crawl.fetch import AS_WRITTEN, BROKEN, no_response
 from harvester.crawl.run import scrapy_settings
 from harvester.errors import DecodeError, HarvesterError, TransientHTTP
 from harvester.frontier.model import ANSWERS
@@ -101,8 +101,8 @@ class _HostsSpider(Spider):
         assert self.crawler.engine is not None
         try:
             response = await self.crawler.engine.download_async(Request(url, dont_filter=True, meta=AS_WRITTEN.copy()))
-        except BROKEN:
-            raise TransientHTTP(None) from None
+        except BROKEN as error:
+            raise no_response(error) from None
         if response.status not in answers:
             raise TransientHTTP(response.status)
         return response

@@ -457,6 +457,12 @@ def seed_query(connection: Connection, stream: str, query: Query, depth: int) ->
     return bool(row[2])
 
 
+def is_scope_empty(connection: Connection) -> bool:
+    """Return whether nothing is in scope."""
+    row = connection.execute("SELECT NOT EXISTS (SELECT FROM crawl.frontier)").fetchone()
+    return row is not None and bool(row[0])
+
+
 def open_site(connection: Connection) -> None:
     """Put the news and counts of the site in scope, if anything else is."""
     with connection.transaction():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +50,10 @@ forecast below it, and up to 1.45 times above it: lists wait for their turn behi
 """
 _BORN_DAYS = 30
 """Days in which new users, projects and studios are counted, to tell how many come a day."""
-_STEPS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""Multiples of the rate that the plot shows."""
+_STEPS = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
+"""Multiples of a rate whose delays are forecast beside it."""
+_GAIN_STEPS = (10.0, 1.0, 0.1, 0.01)
+"""Multiples of the operator's minimum gain whose delays are forecast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +119,15 @@ def forecast(scope: Scope, shares: Mapping[str, float], rate: float, least_min_g
     budget = divide(scope, shares, rate)
     share = budget.scheduled / budget.total
     required = _required(scope, budget)
+    bought = _bought(scope, budget, least_min_gain)
     discovery = shares["discovery"] / sum(shares.values())
     least = outlook([replace(group, revisit=1.0) for group in scope.groups], float("inf"))
     return {
         "rate": rate,
         "source": scope.source,
         "share_scheduled": share,
-        **_bought(scope, budget, least_min_gain),
+        "least_min_gain": least_min_gain,
+        **bought,
         "required": required,
         "is_rough": required > _ROUGH * budget.scheduled,
         "rate_not_rough": required / (_ROUGH * share) / DAY,
@@ -135,14 +140,25 @@ def forecast(scope: Scope, shares: Mapping[str, float], rate: float, least_min_g
             "rate": (least.requests + _fixed_requests(scope)) / DAY,
             "rate_with_shares": (least.requests + _fixed_requests(scope)) / DAY / share,
         },
-        "plot": [
-            {
-                "rate": step * rate,
-                "delay_days": _bought(scope, divide(scope, shares, step * rate), 0.0)["total"]["delay_days"],
-            }
-            for step in _STEPS
+        "by_rate": [
+            {"rate": one} | _delay(_bought(scope, divide(scope, shares, one), least_min_gain))
+            for one in _rates_to_show(rate, bought["total"]["requests"] / share / DAY)
+        ],
+        "by_min_gain": [
+            {"min_gain": step * least_min_gain} | _delay(_bought(scope, budget, step * least_min_gain))
+            for step in _GAIN_STEPS
         ],
     }
+
+
+def _rates_to_show(rate: float, used: float) -> list[float]:
+    """Return the rate asked for, and rates around the one that is used of it: beyond that nothing gets faster."""
+    around = [step * min(rate, used) for step in _STEPS]
+    return sorted({rate, *(one for one in around if not math.isclose(one, rate))})
+
+
+def _delay(bought: dict[str, Any]) -> dict[str, float]:
+    return {"delay_days": bought["total"]["delay_days"], "requests_a_day": bought["total"]["requests"]}
 
 
 def _fixed_requests(scope: Scope) -> float:

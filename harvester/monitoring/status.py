@@ -31,10 +31,12 @@ def read_status(settings: Settings) -> dict[str, Any]:
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
         source = read_source(connection)
+        rows = _rows(connection)
         return {
             "source": None if source is None else source.as_json(),
             "seeds": _pairs(connection, "SELECT kind, count(*) FROM crawl.seeds GROUP BY 1 ORDER BY 1"),
-            "rows": {name: _rows(connection, table) for name, table in WRITTEN.items() if table.schema != "account"},
+            "rows": {name: present for name, (present, _) in rows.items()},
+            "gone": {name: gone for name, (_, gone) in rows.items() if gone is not None},
             "streams": _streams(connection, settings.min_gain),
             "budget": _budget(connection, settings),
             "last_run": _one(connection, _SQL["last_run"]),
@@ -97,24 +99,35 @@ _PRESENT = {"users", "projects", "studios", "follows", "favorites", "studio_proj
 
 
 def count_query(connection: Connection, table: Table) -> str:
-    """Make the query that counts the rows that are present: by the planner's estimate where there are many."""
+    """Make the query that counts the rows that are present, and those that are gone; null where nothing can be gone.
+
+    Where there are many rows, the planner's estimates are read instead.
+    """
     name = table.fullname
     row = connection.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [name]).fetchone()
+    can_go = "gone_at" in table.c
     if row is not None and row[0] > EXACT_BELOW:
-        return f"SELECT reltuples::bigint AS rows FROM pg_class WHERE oid = '{name}'::regclass"
+        return _SQL["estimated" if can_go else "estimated_in_all"].format(schema=table.schema, table=table.name)
     kind, _, last = table.name.rpartition("_")
     if table.schema == "scratch" and last == "comments":
-        return f"SELECT count(*) AS rows FROM scratch.present_comments WHERE kind = '{kind}'"
-    if table.schema == "scratch" and table.name in _PRESENT:
-        return f"SELECT count(*) AS rows FROM scratch.present_{table.name}"
-    present = " WHERE gone_at IS NULL" if "gone_at" in table.c else ""
-    return f"SELECT count(*) AS rows FROM {name}{present}"
+        present = f"SELECT count(*) FROM scratch.present_comments WHERE kind = '{kind}'"
+    elif table.schema == "scratch" and table.name in _PRESENT:
+        present = f"SELECT count(*) FROM scratch.present_{table.name}"
+    else:
+        present = f"SELECT count(*) FROM {name}" + (" WHERE gone_at IS NULL" if can_go else "")
+    gone = f"(SELECT count(*) FROM {name}) - p.present" if can_go else "NULL"
+    return f"SELECT p.present, {gone} AS gone FROM ({present}) AS p (present)"
 
 
-def _rows(connection: Connection, table: Table) -> int:
-    row = connection.execute(count_query(connection, table)).fetchone()
-    assert row is not None
-    return int(row[0])
+def _rows(connection: Connection) -> dict[str, tuple[int, int | None]]:
+    """By table, the rows that are present, and those that are gone; None where nothing can be gone."""
+    counted = {}
+    for name, table in WRITTEN.items():
+        if table.schema != "account":
+            row = connection.execute(count_query(connection, table)).fetchone()
+            assert row is not None
+            counted[name] = (int(row[0]), None if row[1] is None else int(row[1]))
+    return counted
 
 
 def _one(connection: Connection, query: str) -> dict[str, Any] | None:

@@ -169,7 +169,7 @@ def _as_json(value: Any) -> Any:
 
 
 def _count(answer: Answer) -> int | None:
-    return int(answer.rows[0]["rows"]) if answer.rows else None
+    return int(answer.rows[0]["present"]) if answer.rows else None
 
 
 def _first(answer: Answer) -> Row:

@@ -40,6 +40,19 @@ RUN_ELSEWHERE = {
     "harvester sandbox --port 8601 --users 500 --churn 2": "the pages of docs/",
 }
 
+FACTS = ("status", "plan", "quarantine list", "analytics list", "rate", "db source", "erase list", "seed sample list")
+"""Commands that read, of which some print times."""
+WITHOUT_FACTS = {
+    "quarantine show": "a response, byte for byte",
+    "metrics": "a format of its own",
+    "db down": "a deed",
+    "db url": "one word",
+    "db psql": "another program",
+    "erase revoke": "a deed",
+    "demo": "what other commands print",
+    "sandbox": "one line",
+}.keys()
+
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield each command and each group with its words."""
@@ -117,6 +130,20 @@ def test_every_example_runs(
             program, *words = shlex.split(part.partition(" > ")[0])
             assert program == "harvester"
             harvester(*(names.get(word, word) for word in words))
+    told = [line for one in FACTS for line in harvester(*one.split(), "--json").stdout.splitlines()]
+    times = [time for line in told for time in re.findall(r'"(\d{4}-\d\d-\d\d.\d[^"]*)"', line)]
+    assert len(times) > 20
+    for time in times:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)", time), time
+
+
+def test_commands_that_print_facts_print_them_as_json() -> None:
+    without = {
+        " ".join(path)
+        for path, command in commands()
+        if not hasattr(command, "commands") and "--json" not in {word for one in command.params for word in one.opts}
+    }
+    assert without == WITHOUT_FACTS
 
 
 @pytest.mark.parametrize(

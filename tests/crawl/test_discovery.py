@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -98,9 +99,22 @@ def test_a_crawl_waits_while_the_site_reports_trouble(
     assert harvester.query("SELECT count(*) FROM scratch.studios WHERE title IS NOT NULL") == [(1,)]
 
 
+def test_a_site_that_is_not_reached_reports_no_trouble(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        harvester = make_harvester(small_sandbox, HARVESTER_API_URL=nobody, HARVESTER_SITE_URL=nobody)
+        harvester("seed", "projects", "5")
+        said = harvester("crawl", "--max-minutes", "0.05").stderr
+    assert "the site cannot be reached (the connection was refused): asking again in " in said
+    assert "trouble" not in said
+
+
 def test_nothing_is_asked_where_nothing_is_due(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
     small_sandbox.json("/sandbox/requests/reset", "POST")
-    assert make_harvester(small_sandbox).crawl()["requests"] == 0
+    harvester = make_harvester(small_sandbox)
+    assert harvester.crawl()["requests"] == 0
+    assert harvester("crawl").stdout.startswith("nothing is in scope: ")
     assert small_sandbox.requests()["total"] == 0
 
 

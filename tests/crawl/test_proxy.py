@@ -131,11 +131,14 @@ def test_the_site_is_proxied_and_this_machine_is_not(
     # A password that is wrong, and hosts that are to be asked without it.
     refused = make_harvester(small_sandbox, **site, https_proxy=named.replace(SECRET, "hunter3"))
     bypassed = make_harvester(small_sandbox, **site, HTTPS_PROXY=named, NO_PROXY="scratch.test")
-    for other, way in ((refused, f"through {shown}"), (bypassed, "directly")):
+    for other, way, why in (
+        (refused, f"through {shown}", "the proxy answers HTTP 407"),
+        (bypassed, "directly", "the name of the host is not found"),
+    ):
         asked = len(proxy.asked)
         failed = other("network", "check", ok=False)
         assert (failed.returncode, failed.stdout) == (1, f"https://{HOST}  {way}\n")
-        assert failed.stderr == f"harvester: https://{HOST}/health does not answer as the API does (no response)\n"
+        assert failed.stderr == f"harvester: https://{HOST}/health does not answer as the API does ({why})\n"
         assert (len(proxy.asked) > asked) == (other is refused)
         assert "hunter" not in failed.stderr + failed.stdout + checked.stdout + checked.stderr
     asked = len(proxy.asked)
@@ -161,7 +164,7 @@ def test_each_host_is_asked(small_sandbox: Any, make_harvester: Callable[..., An
         nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
         failed = make_harvester(small_sandbox, HARVESTER_SITE_URL=nobody)("network", "check", ok=False)
     assert failed.returncode == 1
-    assert failed.stderr == f"harvester: {nobody}/robots.txt does not answer (no response)\n"
+    assert failed.stderr == f"harvester: {nobody}/robots.txt does not answer (the connection was refused)\n"
 
 
 def test_which_proxy_a_host_is_asked_through(monkeypatch: pytest.MonkeyPatch) -> None:

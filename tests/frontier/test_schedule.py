@@ -511,14 +511,20 @@ def test_a_plan_before_the_first_crawl_and_after_it(small_sandbox: Any, make_har
     harvester.crawl()
     facts = json.loads(harvester("plan", "--rate", "0.002", "--json").stdout)
     assert {one["stream"] for one in facts["streams"]} >= {"user_projects", "profile_comments", "user_page"}
-    delays = [one["delay_days"] for one in facts["plot"]]
+    delays = [one["delay_days"] for one in facts["by_rate"]]
     assert delays == sorted(delays, reverse=True)
     assert delays[0] > delays[-1]
+    assert {one["rate"]: one["delay_days"] for one in facts["by_rate"]}[0.002] == facts["total"]["delay_days"]
+    enough = json.loads(harvester("plan", "--rate", "50", "--json").stdout)
+    of_gains = {one["min_gain"]: one["delay_days"] for one in enough["by_min_gain"]}
+    assert enough["enough"]
+    assert of_gains[enough["min_gain"]] == enough["total"]["delay_days"] == enough["by_rate"][-1]["delay_days"]
+    assert [of_gains[gain] for gain in sorted(of_gains)] == sorted(of_gains.values())
     entries = harvester.query("SELECT count(*) FROM crawl.frontier WHERE queue IS NOT NULL")[0][0]
     assert facts["total"]["lists"] == entries
     assert facts["fresh_within_a_day"]["rate"] * 86_400 >= entries
     shown = harvester("plan").stdout
-    assert "mean delay of a new item by rate" in shown
+    assert "mean delay of a new item at other rates" in shown
     # Where what must be read takes more than half, and is not too much, the forecast says that it is rough.
     assert facts["is_rough"] == (facts["required"] > facts["share_scheduled"] * facts["rate"] * 86_400 / 2)
     told = harvester("plan", "--rate", str(0.65 * facts["rate_not_rough"])).stdout

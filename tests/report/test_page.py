@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections import Counter, defaultdict
@@ -13,10 +14,11 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from harvester.monitoring import status
 from harvester.report.answers import BINS, FEWEST
-from harvester.report.page import cell
+from harvester.report.page import MAIN_TABLES, cell
 from harvester.report.panels import COMMUNITY, HEALTH, Panel
-from harvester.warehouse.tables import COMMENTS, CONTAINERS
+from harvester.warehouse.tables import COMMENTS, CONTAINERS, WRITTEN
 
 PANELS: tuple[Panel, ...] = (*HEALTH, *COMMUNITY)
 MOMENT = datetime(2030, 1, 1, tzinfo=UTC)
@@ -264,6 +266,24 @@ def test_coverage_and_backlog_hold_every_list(harvest, look_at):
     assert not any(row["within_a_day"] or row["within_half_a_year"] for row in later.rows("coverage"))
     assert any("waits for a visit" in one["text"] for one in later.facts["notices"])
     assert not any("waits for a visit" in one["text"] for one in page.facts["notices"])
+
+
+def test_status_counts_what_is_present_and_what_is_gone(harvest, monkeypatch):
+    told = json.loads(harvest.harvester("status", "--json").stdout)
+    held = {name: harvest.harvester.query(f"SELECT count(*) FROM scratch.{name}")[0][0] for name in MAIN_TABLES}
+    assert {name: told["rows"][name] + told["gone"][name] for name in held} == held
+    truth = {name: len(harvest.sandbox.truth(name)) for name in ("projects", "follows", "studio_comments")}
+    assert {name: told["rows"][name] for name in truth} == truth
+    assert sum(told["gone"].values()) > 20
+    # Where there are many rows, the planner knows how many, and which share of them is gone.
+    monkeypatch.setattr(status, "EXACT_BELOW", -2)
+    with psycopg.connect(harvest.harvester.database, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+        for name in ("projects", "news", "site_counts"):
+            query = status.count_query(connection, WRITTEN[name])
+            present, gone = connection.execute(query).fetchone()
+            assert present == pytest.approx(told["rows"][name], abs=1)
+            assert gone == (None if name == "site_counts" else pytest.approx(told["gone"][name], abs=1))
 
 
 def test_each_source_query_run_as_shown_gives_the_figures_shown(harvest, look_at):
