@@ -182,7 +182,7 @@ def maintain(
         return
     verb = "would be" if dry_run else "were"
     for table, count in done.deleted.items():
-        typer.echo(f"{count:,} rows of {table} {verb} deleted")
+        typer.echo(f"{output.counted(count, 'row')} of {table} {verb} deleted")
     typer.echo(f"{len(done.vacuumed):,} tables {verb} {'rewritten' if rewrite else 'vacuumed and analysed'}")
     if done.busy:
         typer.echo(f"{len(done.busy):,} are being read: run the command again later")

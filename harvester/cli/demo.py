@@ -66,7 +66,7 @@ def _run(settings: Settings, *, users: int, seed: int) -> None:
 
             _say(console, "Scope", f"harvester seed users {' '.join(names)} --depth {_DEPTH}")
             _harvester(environment, "seed", "users", *names, "--depth", str(_DEPTH))
-            _say(console, "First crawl", "harvester crawl")
+            _say(console, "First crawl", "harvester crawl  (it warns of a field that no documentation names)")
             _harvester(environment, "crawl")
 
             changes = _call(url, "POST", f"/sandbox/churn?events={_CHANGES_PER_USER * users}")
@@ -150,7 +150,13 @@ def _harvester(environment: dict[str, str], *arguments: str) -> None:
 
 def _listed(changes: dict[str, int]) -> str:
     most = sorted(changes.items(), key=lambda pair: -pair[1])[:6]
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in most if count) + ", ..."
+    return ", ".join(output.counted(count, *_words(name)) for name, count in most if count) + ", ..."
+
+
+def _words(event: str) -> tuple[str, str]:
+    """Return the name of an event of the sandbox for one and for several: `project_reply`, `views`."""
+    name = event.replace("_", " ").removesuffix("s")
+    return name, f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
 
 
 def _now(settings: Settings) -> Any:
@@ -161,7 +167,7 @@ def _now(settings: Settings) -> Any:
 
 
 def _show_changes(console: Console, connection: Connection, since: Any) -> None:
-    new = output.table("table", "rows", numbers=["rows"], title="new since the first crawl")
+    new = output.table("table", "rows", numbers=["rows"])
     for name in (
         "users",
         "projects",
@@ -177,6 +183,7 @@ def _show_changes(console: Console, connection: Connection, since: Any) -> None:
         ).fetchone()
         if row and row[0]:
             new.add_row(name.replace("_", " "), f"{row[0]:,}")
+    console.print("[bold]new since the first crawl[/]")
     console.print(new)
     console.print()
     names = ("title edited of project", "it was", "it is")

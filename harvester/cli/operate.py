@@ -121,8 +121,8 @@ def replay(
 
 def _show_replay(done: Any) -> None:
     typer.echo(
-        f"{done.pages:,} pages replayed; {done.unused:,} responses were not used or are of people who were erased,"
-        f" {done.out_of_step:,} fit no visit"
+        f"{output.counted(done.pages, 'page')} replayed; {done.unused:,} responses were not used or are of people"
+        f" who were erased, {done.out_of_step:,} fit no visit"
     )
 
 

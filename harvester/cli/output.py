@@ -134,7 +134,7 @@ def console() -> Console:
     return made
 
 
-def table(*columns: str, numbers: Collection[str] = (), title: str | None = None) -> Table:
+def table(*columns: str, numbers: Collection[str] = ()) -> Table:
     """Return an empty table; columns in `numbers` are aligned right.
 
     In a terminal that is too narrow, texts and titles are folded and numbers stay whole; where that does not suffice,
@@ -142,7 +142,7 @@ def table(*columns: str, numbers: Collection[str] = (), title: str | None = None
     """
     from harvester.cli.tables import FoldingTable  # not loaded by commands that print JSON
 
-    made = FoldingTable(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+    made = FoldingTable(box=None, pad_edge=False, header_style="bold")
     for name in columns:
         made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     return made
@@ -155,6 +155,11 @@ def table_of_counts(counts: Mapping[str, Sequence[int]]) -> Table:
     for name, row in counts.items():
         made.add_row(name, *(f"{number:,}" for number in row))
     return made
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with what it counts: `1 user`, `2,000 users`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def print_json(facts: Any) -> None:

@@ -45,7 +45,7 @@ def _show_scope(console: Console, facts: dict[str, Any]) -> None:
         note = f" [yellow]synthetic[/] (the sandbox with {source['sandbox']})" if source["synthetic"] else ""
         console.print(f"[bold]source[/]  {source['api_url']}{note}")
     seeds = (
-        ", ".join(f"{count:,} {kind}s" for kind, count in facts["seeds"].items())
+        ", ".join(output.counted(count, kind) for kind, count in facts["seeds"].items())
         or "nothing yet: `harvester seed --help`"
     )
     console.print(f"[bold]seeded[/]  {seeds}")
@@ -55,7 +55,7 @@ def _show_scope(console: Console, facts: dict[str, Any]) -> None:
     for one in facts["samples"]:
         console.print(
             f"[bold]sample[/]  design {one['design_id']} ({one['name']}): {one['visited']:,} of {one['drawn']:,}"
-            f" visited, {one['hits']:,} hits" + ("" if one["is_complete"] else ", not complete"),
+            f" visited, {output.counted(one['hits'], 'hit')}" + ("" if one["is_complete"] else ", not complete"),
         )
     numbers = ("present", "gone")
     rows = output.table("table", *numbers, numbers=numbers)
@@ -105,7 +105,7 @@ def _show_last_run(console: Console, run: dict[str, Any] | None) -> None:
         outcome = run["outcome"] or "running, or killed"
         console.print(
             f"[bold]last run[/]  {run['command']}, {run['started_at']:%Y-%m-%d %H:%M} UTC: {outcome},"
-            f" {run['requests']:,} requests"
+            f" {output.counted(run['requests'], 'request')}"
             + "".join(f", {count:,} {purpose}" for purpose, count in sorted(run["requests_by_purpose"].items())),
         )
         for finding in run["findings"] or ():
@@ -121,14 +121,16 @@ def _show_troubles(console: Console, facts: dict[str, Any]) -> None:
     if (names := facts["names"])["changed"]:
         since = f" since {names['waiting_since']:%Y-%m-%d}" if names["waiting"] else ""
         console.print(
-            f"[bold]names[/]  {names['changed']:,} accounts changed theirs, {names['retracted']:,} rows retracted;"
+            f"[bold]names[/]  {output.counted(names['changed'], 'account')} changed theirs,"
+            f" {output.counted(names['retracted'], 'row')} retracted;"
             f" {names['waiting']:,} wait{since} until their present name is met",
         )
     for stream, count in facts["quarantine"].items():
-        console.print(f"[yellow]quarantine[/]  {count:,} responses of {stream}")
+        console.print(f"[yellow]quarantine[/]  {output.counted(count, 'response')} of {stream}")
     for row in facts["set_aside"]:
         console.print(
-            f"[yellow]set aside[/]  {row['items']:,} items of {row['lists']:,} lists of {row['stream']}:"
+            f"[yellow]set aside[/]  {output.counted(row['items'], 'item')} of {output.counted(row['lists'], 'list')} of"
+            f" {row['stream']}:"
             " the certificates of these lists have as many holes",
         )
     for row in facts["drift"]:
@@ -141,8 +143,10 @@ def _show_reconcile(console: Console, comparisons: list[dict[str, Any]]) -> None
     for one in comparisons:
         if not one["compared"]:
             continue
-        line = f"[bold]reconcile[/]  {one['what']}: {one['differ']:,} of {one['compared']:,} differ"
-        if one["worst"]:
-            most = (f"{row['id'] or 'all'} (counted {row['counted']:,}, held {row['held']:,})" for row in one["worst"])
-            line += f", most {', '.join(most)}"
+        line = f"[bold]reconcile[/]  {one['what']}: "
+        most = ", ".join(f"{row['id']} (counted {row['counted']:,}, held {row['held']:,})" for row in one["worst"])
+        if one["of"] == "site":
+            line += "the site counts {counted:,}, the warehouse holds {held:,}".format(**one["worst"][0])
+        else:
+            line += f"{one['differ']:,} of {one['compared']:,} differ" + (f", most {most}" if most else "")
         console.print(line, soft_wrap=True)

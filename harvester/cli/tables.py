@@ -45,16 +45,14 @@ class FoldingTable(Table):
         return least
 
     def _as_lists(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        title = self.title
         for cells in zip_longest(*(list(column.cells) for column in self.columns), fillvalue=""):
-            row = Table(box=None, show_header=False, pad_edge=False, title=title, title_justify="left")
+            row = Table(box=None, show_header=False, pad_edge=False)
             row.add_column(style="bold", overflow="fold")
             row.add_column(overflow="fold")
             for column, cell in zip(self.columns, cells, strict=True):
                 row.add_row(column.header, cell)
             yield from row.__rich_console__(console, options)
             yield ""
-            title = None
 
 
 def _spread(least: list[int], most: list[int], room: int) -> list[int]:

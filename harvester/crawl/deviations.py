@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 
-from harvester.api.decode import HARMLESS, SchemaDeviation
+from harvester.api.decode import HARMLESS, NEW_FIELD, SchemaDeviation
 from harvester.api.stream import Stream
 from harvester.crawl.session import Session
 from harvester.frontier import leases
@@ -50,7 +50,8 @@ class DeviationReporter:
         self._known.add(key)
         example = self._session.without_erased(deviation.example)
         if await self._session.call(leases.report_drift, self._session.run, *key, example):
-            logger.warning("%s: %s: %s (see `harvester status`)", *key)
+            kept = ", kept in the column extra" if deviation.change == NEW_FIELD else ""
+            logger.warning("%s: %s: %s%s (see `harvester status`)", *key, kept)
 
     async def report_step(self, stream: Stream, step: offset.Step, entity: int) -> None:
         """Report where a page contradicts the declared order of its list."""

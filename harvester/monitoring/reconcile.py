@@ -55,7 +55,7 @@ _COMPARISONS: dict[str, _Comparison] = {
 
 
 def reconcile(connection: Connection) -> list[dict[str, Any]]:
-    """Each comparison: things compared, how many differ, and those that differ most."""
+    """Return each comparison: what it is of, things compared, how many differ, and those that differ most."""
     return [_compare(connection, name, one) for name, one in _COMPARISONS.items()] + _coverage(connection)
 
 
@@ -66,7 +66,7 @@ def _compare(connection: Connection, name: str, one: _Comparison) -> dict[str, A
     ).fetchall()
     compared, differ, *_ = rows[0]
     worst = [{"id": id_, "counted": counted, "held": held} for *_, id_, counted, held in rows[:differ]]
-    return {"what": name, "compared": compared, "differ": differ, "worst": worst}
+    return {"what": name, "of": one.thing, "compared": compared, "differ": differ, "worst": worst}
 
 
 def _coverage(connection: Connection) -> list[dict[str, Any]]:
@@ -75,6 +75,5 @@ def _coverage(connection: Connection) -> list[dict[str, Any]]:
     if row is None or row[0] is None:
         return []
     what = "projects of the whole site (projects/count/all, unshared ones included)"
-    differs = int(row[0] != row[1])
-    worst = [{"id": None, "counted": row[0], "held": row[1]}] * differs
-    return [{"what": what, "compared": 1, "differ": differs, "worst": worst}]
+    worst = [{"id": None, "counted": row[0], "held": row[1]}]
+    return [{"what": what, "of": "site", "compared": 1, "differ": int(row[0] != row[1]), "worst": worst}]
