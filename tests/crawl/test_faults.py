@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -145,4 +148,28 @@ def test_a_page_that_the_database_refuses_is_set_aside_whole(
         connection.execute("ALTER TABLE scratch.projects DROP CONSTRAINT refusing")
     harvester("quarantine", "retry")
     harvester("crawl")
+    assert_truth(harvester, sandbox)
+
+
+FEW_FILES = 60
+"""File descriptors that a process needs to start and to connect, but not for as many requests at once as it sends."""
+
+
+def test_too_few_file_descriptors_are_no_fault_of_the_site(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=20, seed=5)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    sandbox.json("/sandbox/settings?latency_ms=100", "POST")
+    short = replace(harvester, first=partial(resource.setrlimit, resource.RLIMIT_NOFILE, (FEW_FILES, FEW_FILES)))
+    failed = short("crawl", ok=False)
+    assert failed.returncode == 1
+    told = "harvester: no request can be sent from this machine: Too many open files (see `ulimit -a`)"
+    assert [line for line in failed.stderr.splitlines() if line.startswith("harvester: ")] == [told]
+    assert "Traceback" not in failed.stderr
+    assert harvester.query("SELECT breaker_trips FROM crawl.rate_limit") == [(0,)]
+    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE failures > 0") == [(0,)]
+    sandbox.json("/sandbox/settings?latency_ms=0", "POST")
+    harvester.crawl()
     assert_truth(harvester, sandbox)
