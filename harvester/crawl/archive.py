@@ -254,10 +254,17 @@ class Archive:
         return f"{self._now().astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
     def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Close the file.
+
+        Raises:
+            HarvesterError: what was held back cannot be written.
+        """
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError as error:
+                raise self._unwritable(error) from None
 
 
 def read_archives(paths: Sequence[Path]) -> Iterator[Archived | Transaction]:

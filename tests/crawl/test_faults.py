@@ -15,6 +15,7 @@ from harvester.sandbox.faults import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("changed", [False, pytest.param(True, marks=pytest.mark.soak)])
@@ -173,3 +174,20 @@ def test_too_few_file_descriptors_are_no_fault_of_the_site(
     sandbox.json("/sandbox/settings?latency_ms=0", "POST")
     harvester.crawl()
     assert_truth(harvester, sandbox)
+
+
+def test_a_full_disk_ends_a_crawl_with_one_line(
+    small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path, assert_truth: Callable[..., Any]
+) -> None:
+    harvester = make_harvester(small_sandbox, HARVESTER_ARCHIVE=str(tmp_path))
+    name = small_sandbox.seeds()["users"][0]
+    harvester("seed", "users", name, "--depth", "50")
+    full = replace(harvester, first=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (50_000, 50_000)))
+    failed = full("crawl", ok=False)
+    assert failed.returncode == 1
+    told = f"harvester: the archive in {tmp_path} cannot be written: File too large"
+    assert [line for line in failed.stderr.splitlines() if line.startswith("harvester: ")] == [told]
+    assert "Traceback" not in failed.stderr
+    assert harvester.query("SELECT outcome FROM crawl.runs ORDER BY id DESC LIMIT 1") == [("failed",)]
+    harvester.crawl()
+    assert_truth(harvester, small_sandbox, f"user:{name}")
