@@ -26,6 +26,7 @@ from harvester.frontier.shares import PURPOSES
 from harvester.logs import event, log_as_json
 from harvester.signals import INTERRUPTED, handle_end, say
 from harvester.warehouse.connect import connect
+from harvester.warehouse.contention import retry_contention
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.source import check_source
 
@@ -113,8 +114,8 @@ def crawl(settings: Settings, order: CrawlOptions, display: Display = no_display
             check_schema(connection)
             check_source(connection, settings)
             adopt_rate(connection, settings)
-            leases.recover(connection, 0)
-            leases.refresh(connection, names, full=order.audit)
+            retry_contention(lambda: leases.recover(connection, 0), or_busy=True)
+            retry_contention(lambda: leases.refresh(connection, names, full=order.audit), or_busy=True)
     if order.workers > 1:
         return _crawl_with_workers(settings, order, names, display)
     session = Session(settings, order.command)

@@ -18,8 +18,10 @@ _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 
 
-def retry_contention(work: Callable[[], T]) -> T:
+def retry_contention(work: Callable[[], T], *, or_busy: bool = False) -> T:
     """Run a transaction again when another one was in its way.
+
+    `or_busy`: also when the server had no time for it or no lock. (The session of a crawl retries that itself.)
 
     Raises:
         psycopg.Error: any other error, or others were in its way for some ten seconds.
@@ -28,7 +30,8 @@ def retry_contention(work: Callable[[], T]) -> T:
         try:
             return work()
         except psycopg.Error as error:
-            if cause_of(error) is not Cause.CONTENTION:
+            cause = cause_of(error)
+            if cause is not Cause.CONTENTION and not (or_busy and cause is Cause.BUSY):
                 raise
         if attempt >= _AT_ONCE:
             time.sleep(random.uniform(0.5, 1) * min(_FIRST_PAUSE * 2 ** (attempt - _AT_ONCE), _LONGEST_PAUSE))

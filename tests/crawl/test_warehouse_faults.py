@@ -113,8 +113,19 @@ def test_statements_that_time_out_are_tried_again(
             other.execute("LOCK TABLE scratch.users IN SHARE MODE")
             time.sleep(1.5)
         _, errors = worker.communicate(timeout=120)
+        assert worker.returncode == 0, errors
+        assert "QueryCanceled" in errors
+        # So does what comes before the first request.
+        waiting = "SELECT query_start FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        began: set[Any] = set()
+        with psycopg.connect(harvester.database) as locker:
+            locker.execute("LOCK TABLE crawl.frontier IN SHARE MODE")
+            worker = harvester.start("crawl", "--refresh", "--json")
+            while len(began) < 3:
+                assert worker.poll() is None
+                began.update(at for (at,) in other.execute(waiting).fetchall())
+        _, errors = worker.communicate(timeout=120)
     assert worker.returncode == 0, errors
-    assert "QueryCanceled" in errors
     assert_truth(harvester, sandbox)
 
 
