@@ -178,7 +178,7 @@ def test_the_schema_is_not_changed_under_a_crawl(
     sandbox.json("/sandbox/requests/reset", "POST")
     worker = harvester.start("crawl", "--json")
     until(sandbox, 5)
-    with pytest.raises(WarehouseError, match="a crawl.* is at work"):
+    with pytest.raises(WarehouseError, match=r"a crawl.* is at work"):
         schema.downgrade(database, "base")
     schema.migrate(database)  # there is nothing to change
     worker.send_signal(signal.SIGINT)
