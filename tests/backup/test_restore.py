@@ -150,10 +150,12 @@ def test_who_was_erased_later_does_not_come_back(harvest: Any, second_database: 
             "SELECT u.id, u.username FROM scratch.users u WHERE username IS NOT NULL AND gone_at IS NULL"
             " ORDER BY (SELECT count(*) FROM scratch.project_comments c WHERE c.author_id = u.id) DESC LIMIT 3"
         ).fetchall()
+        connection.execute("UPDATE scratch.users SET bio = 'ask @who-was-99' WHERE id % 7 = 0")
         erase(connection, home, found[0][1])
         path = create(settings, tmp_path / "a.tar").path
         erase(connection, home, found[1][1])
         erase(connection, home, user=found[2][0])
+        erase(connection, home, "who-was-99")  # without an account here: only texts name them
         rules = load_rule(connection, home).fingerprint
     after = rows(database)
 
