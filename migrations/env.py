@@ -4,7 +4,8 @@ import sqlalchemy as sa
 from alembic import context
 
 from harvester.config import settings
-from harvester.warehouse.connect import database_url, open_connection
+from harvester.warehouse.access import server_url
+from harvester.warehouse.connect import open_connection
 from harvester.warehouse.schema import VERSION_SCHEMA, VERSION_TABLE
 from harvester.warehouse.tables import SCHEMAS, metadata
 
@@ -41,7 +42,7 @@ if bound is not None:
     run(bound)
 else:
     # `alembic upgrade head` by hand: the same database as everything else.
-    url = database_url(settings())
+    url = server_url(settings())
     engine = sa.create_engine("postgresql+psycopg://", creator=lambda: open_connection(url), poolclass=sa.NullPool)
     with engine.connect() as connection:
         run(connection)

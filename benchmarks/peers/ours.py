@@ -16,7 +16,7 @@ from harvester.crawl.run import HarvestSpider, run_spider
 from harvester.crawl.session import Session
 from harvester.frontier import leases
 from harvester.warehouse import upsert
-from harvester.warehouse.connect import connect
+from harvester.warehouse.access import connect
 
 VISITED = ("user", "user_projects", "project", "project_comments", "project_replies")
 

@@ -14,8 +14,9 @@ from harvester import __version__, secret
 from harvester.backup.file import DUMP, RULES, Manifest, path_of, write
 from harvester.erasure.erase import load_rule, read_remembered
 from harvester.errors import UsageError, WarehouseError
+from harvester.warehouse.access import database_url
 from harvester.warehouse.clients import complaint, connection_of, find_program
-from harvester.warehouse.connect import database_url, open_connection
+from harvester.warehouse.connect import open_connection
 from harvester.warehouse.schema import revision, use_schema
 from harvester.warehouse.source import read_source
 from harvester.warehouse.statements import statements

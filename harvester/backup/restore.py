@@ -17,8 +17,9 @@ from harvester.backup.file import DUMP, Manifest, Reader, read
 from harvester.erasure.erase import add_remembered, check_key, repeat
 from harvester.errors import UsageError, WarehouseError
 from harvester.warehouse import roles, schema
+from harvester.warehouse.access import server_url
 from harvester.warehouse.clients import complaint, connection_of, find_program, url_of_database
-from harvester.warehouse.connect import database_url, open_connection
+from harvester.warehouse.connect import open_connection
 from harvester.warehouse.locks import IN_USE, MIGRATING, VERIFYING
 from harvester.warehouse.tables import metadata
 
@@ -82,7 +83,7 @@ def verify(settings: Settings, path: Path, on_progress: Callable[[str], None] = 
     """
     with read(path) as backup:
         on_progress("the file is whole; reading it back into a temporary database")
-        url = database_url(settings)
+        url = server_url(settings)
         with _temporary_database(url) as temporary:
             _restore(backup, settings, temporary)
             with closing(open_connection(temporary)) as connection:
@@ -107,7 +108,7 @@ def restore(settings: Settings, path: Path, on_progress: Callable[[str], None] =
                 " with that version or a later one"
             )
         on_progress("the file is whole; restoring it")
-        url = database_url(settings)
+        url = server_url(settings)
         with closing(open_connection(url, autocommit=True)) as connection:
             _make_room(connection, url, settings)
             for lock in (MIGRATING, IN_USE):

@@ -30,7 +30,7 @@ def refresh(
     May run beside crawls; queries that run meanwhile see the figures of the last refresh.
     """
     from harvester.analytics.refresh import refresh as refresh_all
-    from harvester.warehouse.connect import connect
+    from harvester.warehouse.access import connect
 
     with connect(settings(), autocommit=True) as connection, output.progress() as advance:
         refreshed = refresh_all(connection, on_progress=advance)
@@ -44,7 +44,7 @@ def refresh(
 def list_relations(*, as_json: AsJson = False) -> None:
     """List the views and functions of schema analytics: what each holds, and how fresh it is."""
     from harvester.analytics.refresh import relations
-    from harvester.warehouse.connect import connect
+    from harvester.warehouse.access import connect
     from harvester.warehouse.schema import check_schema
 
     with connect(settings(), autocommit=True) as connection:

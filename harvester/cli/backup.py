@@ -53,7 +53,7 @@ def restore(file: File, as_json: AsJson = False) -> None:
     """
     from harvester.backup.restore import restore as run
     from harvester.cli.erase import rewrite_tables
-    from harvester.warehouse.connect import connect
+    from harvester.warehouse.access import connect
 
     done = run(settings(), file, _tell)
     if done.erasure.touched:

@@ -21,10 +21,10 @@ app = group("Start and stop the embedded server, and keep the schema.")
 def up(*, as_json: AsJson = False) -> None:
     """Start the embedded server, if it does not run, and leave it running."""
     from harvester.warehouse import embedded
-    from harvester.warehouse.connect import start_server
+    from harvester.warehouse.access import database_url
 
     home = _embedded(settings(), "started").home
-    start_server(home)
+    database_url(settings())
     now = embedded.status(home)
     if as_json:
         output.print_json({"running": now.running, "pid": now.pid, "data": str(now.data), "url": now.url})
@@ -47,7 +47,7 @@ def url() -> None:
 
     With HARVESTER_DATABASE_URL it is that URL, with its password.
     """
-    from harvester.warehouse.connect import database_url
+    from harvester.warehouse.access import database_url
 
     typer.echo(database_url(settings()))
 
@@ -64,7 +64,7 @@ def source(
 
     A crawl of another source is refused, since its rows could not be told from those of the first.
     """
-    from harvester.warehouse.connect import connect
+    from harvester.warehouse.access import connect
     from harvester.warehouse.schema import check_schema, use_schema
     from harvester.warehouse.source import Source, move_source, read_source
 
@@ -89,8 +89,9 @@ def source(
 )
 def psql(context: typer.Context) -> NoReturn:
     """Open psql on the database; all further arguments go to psql."""
+    from harvester.warehouse.access import database_url
     from harvester.warehouse.clients import connection_of, find_psql
-    from harvester.warehouse.connect import DATE_STYLE, TIME_ZONE, database_url
+    from harvester.warehouse.connect import DATE_STYLE, TIME_ZONE
 
     environment, conninfo = connection_of(database_url(settings()))
     environment |= {b"PGTZ": TIME_ZONE.encode(), b"PGDATESTYLE": DATE_STYLE.encode()}
@@ -111,11 +112,12 @@ def migrate(
     """Bring the schema to the version that this harvester knows; of a new warehouse, make the secret key too."""
     from harvester.secret import secret_key
     from harvester.warehouse import schema
-    from harvester.warehouse.connect import database_url, open_connection
+    from harvester.warehouse.access import server_url
+    from harvester.warehouse.connect import open_connection
 
     if down and revision == "head":
         raise UsageError("--down needs the revision to go back to")
-    target = database_url(settings())
+    target = server_url(settings())
     with open_connection(target) as connection:
         if schema.revision(connection) is None and not down:
             secret_key(settings().home)
@@ -133,7 +135,7 @@ def roles(*, as_json: AsJson = False) -> None:
     They have no login. To let somebody in: CREATE ROLE me LOGIN PASSWORD '...' IN ROLE harvester_reader.
     """
     from harvester.warehouse import schema
-    from harvester.warehouse.connect import connect
+    from harvester.warehouse.access import connect
     from harvester.warehouse.roles import make_roles
 
     with connect(settings()) as connection:
@@ -166,7 +168,7 @@ def maintain(
     Of runs the newest 50 stay, and the first and the last under each version, API, contact and permission, so that
     it can be told later what entitled a crawl. Nothing else is deleted: no row of scratch or history, no visit.
     """
-    from harvester.warehouse.connect import connect
+    from harvester.warehouse.access import connect
     from harvester.warehouse.maintenance import maintain as run
 
     with connect(settings(), autocommit=True) as connection:
@@ -194,7 +196,8 @@ def maintain(
 def check(*, as_json: AsJson = False) -> None:
     """Test the connection, the server's version, the schema's version and that the tables are as declared."""
     from harvester.warehouse import schema
-    from harvester.warehouse.connect import database_url, open_connection
+    from harvester.warehouse.access import database_url
+    from harvester.warehouse.connect import open_connection
 
     target = database_url(settings())
     with open_connection(target) as connection:

@@ -21,7 +21,7 @@ from harvester.errors import HarvesterError, UsageError
 from harvester.processes import start_command
 from harvester.signals import INTERRUPTED, handle_end
 from harvester.warehouse import embedded
-from harvester.warehouse.connect import connect
+from harvester.warehouse.access import connect
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.statements import statements
 

@@ -39,7 +39,7 @@ def user(
     An id names one person; a name may have belonged to several.
     """
     from harvester.erasure.erase import erase, is_known
-    from harvester.warehouse.connect import connect
+    from harvester.warehouse.access import connect
     from harvester.warehouse.schema import check_schema
 
     home = settings().home
@@ -68,7 +68,7 @@ def show_rules(as_json: AsJson = False) -> None:
     Those that stand in erased.txt alone were made in another warehouse, and count here too.
     """
     from harvester.erasure.erase import read_rules
-    from harvester.warehouse.connect import connect
+    from harvester.warehouse.access import connect
     from harvester.warehouse.schema import check_schema
 
     with connect(settings(), autocommit=True) as connection:
@@ -99,7 +99,7 @@ def revoke(
     What was erased does not come back before that.
     """
     from harvester.erasure.erase import revoke as forget_rule
-    from harvester.warehouse.connect import connect
+    from harvester.warehouse.access import connect
     from harvester.warehouse.schema import check_schema
 
     with connect(settings(), autocommit=True) as connection:
@@ -115,7 +115,7 @@ def repeat(as_json: AsJson = False) -> None:
     `harvester backup restore` does it by itself.
     """
     from harvester.erasure.erase import repeat as run
-    from harvester.warehouse.connect import connect
+    from harvester.warehouse.access import connect
     from harvester.warehouse.schema import check_schema
 
     with connect(settings(), autocommit=True) as connection:

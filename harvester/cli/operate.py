@@ -67,7 +67,7 @@ def fit(as_json: AsJson = False) -> None:
     The first crawl of a day does it too; run it at night so that no crawl has to.
     """
     from harvester.frontier.fitting import fit_schedule
-    from harvester.warehouse.connect import connect
+    from harvester.warehouse.access import connect
     from harvester.warehouse.schema import use_schema
 
     with connect(settings(), autocommit=True) as connection:

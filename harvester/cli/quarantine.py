@@ -23,7 +23,7 @@ def list_cases(
 ) -> None:
     """List the cases: what was requested, when, and why the response or one item of it could not be used."""
     from harvester.monitoring.quarantine import cases
-    from harvester.warehouse.connect import connect
+    from harvester.warehouse.access import connect
     from harvester.warehouse.schema import check_schema
 
     with connect(settings(), autocommit=True) as connection:
@@ -62,7 +62,7 @@ def _item(case: dict[str, Any]) -> str:
 def show(case: Annotated[int, typer.Argument(help="The number of the case.")]) -> None:
     """Write the response or the item of a case byte for byte; on a terminal, control characters are escaped."""
     from harvester.monitoring.quarantine import body
-    from harvester.warehouse.connect import connect
+    from harvester.warehouse.access import connect
     from harvester.warehouse.schema import check_schema
 
     with connect(settings(), autocommit=True) as connection:
@@ -79,7 +79,7 @@ def show(case: Annotated[int, typer.Argument(help="The number of the case.")]) -
 def retry(*, as_json: AsJson = False) -> None:
     """Make failed visits due again, and drop cases that can be read now or were visited since."""
     from harvester.monitoring.quarantine import retry as again
-    from harvester.warehouse.connect import connect
+    from harvester.warehouse.access import connect
     from harvester.warehouse.schema import check_schema
 
     with connect(settings(), autocommit=True) as connection:

@@ -26,8 +26,8 @@ from harvester.erasure.erase import load_rule
 from harvester.errors import DecodeError, UsageError
 from harvester.frontier import leases
 from harvester.frontier.model import Committed, Counts, Lease, PageCommit
+from harvester.warehouse.access import connect
 from harvester.warehouse.clock import set_clock
-from harvester.warehouse.connect import connect
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.source import Source, prove_source

@@ -25,7 +25,7 @@ from harvester.frontier.request_rate import adopt_rate
 from harvester.frontier.shares import PURPOSES
 from harvester.logs import event, log_as_json
 from harvester.signals import INTERRUPTED, handle_end, say
-from harvester.warehouse.connect import connect
+from harvester.warehouse.access import connect
 from harvester.warehouse.contention import retry_contention
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.source import check_source

@@ -23,8 +23,8 @@ from harvester.erasure.erase import load_rule
 from harvester.errors import HarvesterError, Stop, TransientHTTP, UsageError
 from harvester.frontier import leases
 from harvester.frontier.leases import Seed
+from harvester.warehouse.access import connect
 from harvester.warehouse.annotations import NAME
-from harvester.warehouse.connect import connect
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.statements import statements

@@ -28,7 +28,8 @@ from harvester.errors import HarvesterError, WarehouseError
 from harvester.frontier import leases
 from harvester.frontier.model import LEASE_SECONDS, CommitResult, Counts, PageCommit, Rejected, Stale
 from harvester.frontier.request_rate import adopt_rate
-from harvester.warehouse.connect import connect, refusal
+from harvester.warehouse.access import connect
+from harvester.warehouse.connect import refusal
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.contention import retry_contention
 from harvester.warehouse.schema import use_schema

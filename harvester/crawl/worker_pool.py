@@ -30,7 +30,7 @@ from harvester.logs import log_as_json
 from harvester.monitoring.checks import findings
 from harvester.processes import start_command
 from harvester.signals import INTERRUPTED, handle_end
-from harvester.warehouse.connect import connect
+from harvester.warehouse.access import connect
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.source import SANDBOX_HEADER, Source, check_source, prove_source, sandbox_of

@@ -13,7 +13,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from harvester.errors import UsageError, WarehouseError
-from harvester.warehouse.connect import APPLICATION_NAME, PREPARE, database_url, open_connection, refused
+from harvester.warehouse.access import database_url
+from harvester.warehouse.connect import APPLICATION_NAME, PREPARE, open_connection, refused
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.sqlstates import cause_of_state
 

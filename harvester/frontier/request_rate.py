@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 
 from harvester.config import is_rate
 from harvester.errors import UsageError
-from harvester.warehouse.connect import connect
+from harvester.warehouse.access import connect
 from harvester.warehouse.schema import check_schema, use_schema
 from harvester.warehouse.statements import statements
 

@@ -17,7 +17,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.config import Settings
 from harvester.errors import WarehouseError
 from harvester.monitoring.status import read_status
-from harvester.warehouse.connect import connect
+from harvester.warehouse.access import connect
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.locks import ALIVE
 from harvester.warehouse.statements import statements

@@ -17,7 +17,7 @@ from harvester.frontier.fitting import PARAMETERS
 from harvester.frontier.leases import AHEAD_SECONDS
 from harvester.frontier.request_rate import read_rate
 from harvester.frontier.revisit import PAGE, Group, min_gain_for, outlook
-from harvester.warehouse.connect import connect
+from harvester.warehouse.access import connect
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.statements import statements
 

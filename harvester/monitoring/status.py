@@ -14,7 +14,7 @@ from harvester.frontier.fitting import PARAMETERS
 from harvester.frontier.request_rate import read_rate
 from harvester.monitoring.reconcile import reconcile
 from harvester.sampling.samples import read_designs
-from harvester.warehouse.connect import connect
+from harvester.warehouse.access import connect
 from harvester.warehouse.connection import Connection, fetch_dicts
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.source import read_source

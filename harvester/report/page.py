@@ -29,7 +29,7 @@ from harvester.monitoring import status
 from harvester.report.answers import Answer, FigureSources, ask, source
 from harvester.report.charts import percent, plain, short
 from harvester.report.panels import COMMUNITY, HEALTH, Moment, Panel, backlog_parts, counted, known, length
-from harvester.warehouse.connect import connect
+from harvester.warehouse.access import connect
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.source import Source, read_source
 from harvester.warehouse.statements import statements

@@ -20,7 +20,7 @@ from harvester.choices import Allocation
 from harvester.erasure.erase import load_rule
 from harvester.errors import UsageError
 from harvester.sampling.drawing import SMALLEST, Pilot, Stratum, allocate, chance, cut, draw, inclusion
-from harvester.warehouse.connect import connect
+from harvester.warehouse.access import connect
 from harvester.warehouse.connection import fetch_dicts
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.statements import statements

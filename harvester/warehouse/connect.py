@@ -1,4 +1,4 @@
-"""The way into the warehouse: which database, a connection to it, and plain words when it does not work.
+"""Connections to a database by its URL, and plain words when one does not work.
 
 Every connection begins with `PREPARE`: environment, role and database may have other defaults than the statements and
 the driver rely on. What a client cannot set is checked: the server's version, the encoding of the database, and that
@@ -15,14 +15,10 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from harvester.errors import WarehouseError
-from harvester.secret import secret_key
-from harvester.warehouse import clock, embedded
+from harvester.warehouse import clock
 from harvester.warehouse.sqlstates import Cause, cause_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from harvester.config import Settings
     from harvester.warehouse.connection import Connection
 
 OLDEST_SERVER = 15
@@ -56,33 +52,6 @@ PREPARE = "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for na
 _ASKED = (0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0)
 """Order in which two connections are asked for their server process: without a period (Thue-Morse), so that no other
 client of a pooler keeps in step with it."""
-_EMBEDDED_DOWN = "the embedded PostgreSQL is not running: `harvester db up` starts it"
-
-
-def database_url(settings: Settings, *, start: bool = True) -> str:
-    """Return the libpq URL of the warehouse: HARVESTER_DATABASE_URL, else the embedded server, started if need be.
-
-    It may hold a password: it goes to libpq and nowhere else.
-
-    Raises:
-        WarehouseError: the embedded server cannot be started, or does not run and `start` is false.
-    """
-    if settings.database_url is not None:
-        return libpq_url(settings.database_url.get_secret_value())
-    url = start_server(settings.home) if start else embedded.url(settings.home)
-    if url is None:
-        raise WarehouseError(_EMBEDDED_DOWN)
-    return url
-
-
-def start_server(home: Path) -> str:
-    """Start the embedded server unless it runs, and return its URL; the first command of a home makes the secret key.
-
-    Later ones make none: that one was lost is told where it is needed.
-    """
-    if not embedded.status(home).data.exists():
-        secret_key(home)
-    return embedded.up(home)
 
 
 def libpq_url(url: str) -> str:
@@ -91,17 +60,12 @@ def libpq_url(url: str) -> str:
     return f"postgresql://{rest}"
 
 
-def connect(settings: Settings, *, start: bool = True, **options: Any) -> Connection:
-    """Connect to the warehouse. `options` go to `psycopg.connect`.
+def open_connection(url: str, *, autocommit: bool = False, **options: Any) -> Connection:
+    """Connect to a database by its URL. `options` go to `psycopg.connect`.
 
     Raises:
         WarehouseError: in one line, what does not work and what to do; never a password.
     """
-    return open_connection(database_url(settings, start=start), **options)
-
-
-def open_connection(url: str, *, autocommit: bool = False, **options: Any) -> Connection:
-    """Connect by URL, otherwise as `connect`."""
     url = libpq_url(url)
     try:
         given = conninfo_to_dict(url)

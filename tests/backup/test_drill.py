@@ -37,14 +37,16 @@ def test_a_lost_home_is_restored_and_crawled_on(
 ) -> None:
     sandbox = start_sandbox(users=20, seed=4)
 
-    def harvester_in(home: Path) -> Any:
+    def harvester_in(home: Path, *, is_new: bool) -> Any:
         harvester = make_harvester(sandbox, HARVESTER_HOME=str(home), HARVESTER_DATABASE_URL="")
-        harvester("db", "migrate")
+        first = harvester("status", "--json")  # a reader's command, on a home that nothing was written to yet
+        assert json.loads(first.stdout)["seeds"] == {} or not is_new
+        assert first.stderr == (f"made the tables of a new warehouse in {home}\n" if is_new else "")
         harvester.database = embedded.url(home)
         harvester.environment["HARVESTER_DATABASE_URL"] = ""
         return harvester
 
-    first = harvester_in(own_home)
+    first = harvester_in(own_home, is_new=True)
     key = (own_home / "secret.key").read_text()
     first.seed_all(sandbox)
     crawl = first.start("crawl", "--json")
@@ -73,7 +75,7 @@ def test_a_lost_home_is_restored_and_crawled_on(
         shutil.rmtree(folder)
         own_home.mkdir(exist_ok=True)
     assert (new_home / "secret.key").read_text() == key
-    again = harvester_in(new_home)
+    again = harvester_in(new_home, is_new=False)
     restored = {table: again.query(f"SELECT count(*) FROM {table}")[0][0] for table in made["tables"]}
     assert restored == made["tables"]
     again.crawl()

@@ -13,12 +13,8 @@ from harvester.dataset.snapshot import open_snapshot
 from harvester.errors import UsageError, WarehouseError
 from harvester.warehouse import connect as way
 from harvester.warehouse import schema
-from harvester.warehouse.connect import (
-    check_server_version,
-    connect,
-    database_url,
-    open_connection,
-)
+from harvester.warehouse.access import connect, server_url
+from harvester.warehouse.connect import check_server_version, open_connection
 
 
 def refused(url):
@@ -109,7 +105,7 @@ def test_a_setting_that_a_server_refuses(blank_database, monkeypatch):
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_any_scheme_becomes_the_one_that_is_read(scheme):
-    assert database_url(load(database_url=f"{scheme}://me@db/name")) == "postgresql://me@db/name"
+    assert server_url(load(database_url=f"{scheme}://me@db/name")) == "postgresql://me@db/name"
 
 
 def test_a_port_where_nobody_listens():
@@ -166,7 +162,7 @@ def test_a_server_that_is_too_old():
 
 def test_the_embedded_server_is_not_started_against_ones_will(tmp_path):
     with pytest.raises(WarehouseError, match="harvester db up"):
-        database_url(load(home=tmp_path), start=False)
+        server_url(load(home=tmp_path), start=False)
 
 
 def test_a_connection_by_url(blank_database):
