@@ -39,7 +39,7 @@ _NOT_RELEASED = (
     " `harvester replay` your archive into it"
 )
 _AT_WORK = (
-    "crawls, a refresh of analytics, or a backup are at work in this database: stop them first, or wait for their end"
+    "a crawl, a refresh of analytics or a backup is at work in this database: try again when it has ended, or stop it"
 )
 
 
