@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -18,18 +18,46 @@ app = group("Start and stop the embedded server, and keep the schema.")
 
 
 @app.command(epilog=example("harvester db up"))
-def up(*, as_json: AsJson = False) -> None:
+def up(
+    *,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Answer the role reader at 127.0.0.1:PORT too, now and at later starts; reader.pgpass in the home"
+            " has its password.",
+        ),
+    ] = None,
+    no_listen: Annotated[bool, typer.Option("--no-listen", help="Answer on the socket alone again.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Start the embedded server, if it does not run, and leave it running."""
     from harvester.warehouse import embedded
-    from harvester.warehouse.access import database_url
+    from harvester.warehouse.access import connect
+    from harvester.warehouse.reader_login import grant_login, read_login
+    from harvester.warehouse.roles import make_roles
+    from harvester.warehouse.schema import use_schema
 
     home = _embedded(settings(), "started").home
-    database_url(settings())
-    now = embedded.status(home)
-    if as_json:
-        output.print_json({"running": now.running, "pid": now.pid, "data": str(now.data), "url": now.url})
-    else:
-        typer.echo(f"running (process {now.pid}) in {now.data}")
+    if listen and no_listen:
+        raise UsageError("--listen and --no-listen exclude each other")
+    if listen or no_listen:
+        embedded.listen(home, listen)
+    login = read_login(home)
+    with connect(settings()) as connection:
+        if listen and login:
+            use_schema(connection)
+            make_roles(connection)
+            grant_login(connection, login)
+    now, address = embedded.status(home), login.url(home) if login else None
+    facts = {"running": now.running, "pid": now.pid, "data": str(now.data), "url": now.url, "reader_url": address}
+    output.emit(facts, _show_server, as_json=as_json)
+
+
+def _show_server(facts: dict[str, Any]) -> None:
+    typer.echo(f"running (process {facts['pid']}) in {facts['data']}")
+    if facts["reader_url"]:
+        typer.echo(f"reading, by TCP: {facts['reader_url']}")
 
 
 @app.command(epilog=example("harvester db down"))

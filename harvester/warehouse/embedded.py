@@ -11,8 +11,9 @@ calls `up`, and it stays until `down`.
 - A new cluster is made in `postgres.new` and renamed when it is complete.
 - The server has its own session (pg_ctl sees to that): Ctrl-C in the terminal that started it does not reach
   it.
-- It listens on a Unix socket only, in a folder that its owner alone may enter: that is the whole of its
-  access control, so the connections themselves are trusted. The folder is the data folder; when that path
+- It listens on a Unix socket, in a folder that its owner alone may enter: that is the whole of its
+  access control, so the connections themselves are trusted. On a port it listens only for the role of
+  `reader_login`, which has a password. The folder is the data folder; when that path
   does not fit into a socket address (103 bytes on the strictest system) or holds a comma, it is
   `harvester-<hash>` in the folder for temporary files, with mode 0700. A folder that others could write to or
   replace is refused before each connection, and the URL tells libpq whose server has to answer (`requirepeer`).
@@ -20,7 +21,8 @@ calls `up`, and it stays until `down`.
   account `scratch-harvester`, which is created; folders above the data and the binaries that it could not
   pass are given the search permission (o+x), and no other. They are noted in `postgres.opened`, and `down`
   takes the permission back.
-- Settings stand in `harvester.conf`, written again at each start. `ALTER SYSTEM` goes on top of them.
+- Settings stand in `harvester.conf`, and who is admitted in `harvester_hba.conf`: both are written again at each
+  start. `ALTER SYSTEM` goes on top of the settings.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ import stat
 import subprocess
 import tempfile
 import time
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +52,9 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from harvester.errors import WarehouseError
+from harvester.errors import UsageError, WarehouseError
+from harvester.warehouse import reader_login
+from harvester.warehouse.reader_login import ReaderLogin, read_login
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +67,6 @@ ROLE = "harvester"
 ACCOUNT = "scratch-harvester"
 
 SETTINGS = {
-    "listen_addresses": "",  # default localhost: the socket is enough, and no port is in anybody's way
     "cluster_name": "harvester",  # default empty: names the processes in `ps`
     "max_connections": "50",  # default 100: one machine, a few workers
     "shared_buffers": "256MB",  # default 128MB
@@ -77,7 +81,7 @@ SETTINGS = {
     "log_error_verbosity": "terse",
 }
 
-_PORT = 5432  # names the socket file; nothing listens on TCP
+_PORT = 5432  # names the socket file where nothing listens on TCP
 _SOCKET_PATH_LIMIT = 103  # bytes: sun_path holds 104 on macOS and BSD, 108 on Linux, with the final NUL
 _START_TIMEOUT = 300  # seconds: crash recovery reads up to max_wal_size again
 _STOP_TIMEOUT = 120
@@ -131,6 +135,25 @@ def up(home: Path) -> str:
             raise WarehouseError(f"the embedded PostgreSQL in {server.data} does not stay up: {server.reason(0)}")
         server.create_database()
         return server.url()
+
+
+def listen(home: Path, address: str | None) -> ReaderLogin | None:
+    """Let the server of a home listen on an address too, `127.0.0.1:5433` say, for the role of the returned login.
+
+    None: nowhere, as at first. Takes effect when the server starts.
+
+    Raises:
+        UsageError: it runs and listens elsewhere, or the address is none of this machine.
+    """
+    with _disk_errors(home), _locked(home):
+        server = _Server(home)
+        is_other = address != (f"{server.login.host}:{server.login.port}" if server.login else None)
+        if is_other and server.live_postmaster() is not None:
+            raise UsageError("the embedded PostgreSQL runs, and an address takes a start: `harvester db down` first")
+        if address is None:
+            reader_login.remove_login(home)
+            return None
+        return reader_login.make_login(home, address, DATABASE)
 
 
 def down(home: Path) -> bool:
@@ -192,6 +215,11 @@ class _Server:
 
     # What there is
 
+    @cached_property
+    def login(self) -> ReaderLogin | None:
+        """The login by TCP that the next start is to offer, if any."""
+        return read_login(self.home)
+
     def postmaster_lines(self) -> list[str]:
         """Return the lines of postmaster.pid.
 
@@ -214,6 +242,14 @@ class _Server:
             return int(lines[0])
         return None
 
+    def port(self) -> int:
+        """Return the port of the running server, which names its socket too; while it starts, the configured one."""
+        lines = self.postmaster_lines()
+        return int(lines[3]) if len(lines) > 3 and lines[3].isdigit() else self.wanted_port()
+
+    def wanted_port(self) -> int:
+        return self.login.port if self.login else _PORT
+
     def socket_folder(self) -> Path:
         """Return the folder of the socket that the running server states; while it starts, the configured one."""
         lines = self.postmaster_lines()
@@ -224,7 +260,7 @@ class _Server:
         temporary = (tempfile.gettempdir(), "/tmp")  # noqa: S108  (the folder in it is checked when made)
         folders = [self.data, *(Path(folder, name) for folder in temporary)]
         for folder in folders:
-            short = len(os.fsencode(folder / f".s.PGSQL.{_PORT}")) <= _SOCKET_PATH_LIMIT
+            short = len(os.fsencode(folder / f".s.PGSQL.{self.wanted_port()}")) <= _SOCKET_PATH_LIMIT
             if short and "," not in str(folder):  # libpq reads a comma as the end of a host
                 return folder
         raise WarehouseError(f"no folder is short enough for a socket, not even {folders[-1]}")
@@ -237,14 +273,15 @@ class _Server:
         """
         folder, owner = self.socket_folder(), self.data.stat().st_uid
         _check_private(folder, owner)
-        url = f"postgresql://{ROLE}@/{database}?host={quote(os.fsencode(folder), safe='/')}"
+        # The port is said, for libpq would take one of the environment (PGPORT).
+        url = f"postgresql://{ROLE}@/{database}?host={quote(os.fsencode(folder), safe='/')}&port={self.port()}"
         try:
             return f"{url}&requirepeer={quote(pwd.getpwuid(owner).pw_name, safe='')}"
         except KeyError:
             return url  # a user without a name, as containers have: libpq knows peers by name only
 
     def connection(self, database: str) -> Connection:
-        return psycopg.connect(self.url(database), port=_PORT, connect_timeout=10, autocommit=True)
+        return psycopg.connect(self.url(database), connect_timeout=10, autocommit=True)
 
     def accepts(self) -> bool:
         try:
@@ -318,7 +355,7 @@ class _Server:
             while self.orphans() and time.monotonic() < deadline:
                 time.sleep(0.02)
         for folder in {self.socket_folder(), self.wanted_socket_folder()}:
-            (folder / f".s.PGSQL.{_PORT}.lock").unlink(missing_ok=True)
+            (folder / f".s.PGSQL.{self.port()}.lock").unlink(missing_ok=True)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def start(self) -> None:
@@ -342,18 +379,27 @@ class _Server:
 
     def configure(self, socket_folder: Path, account: pwd.struct_passwd | None) -> None:
         settings = SETTINGS | {
-            "port": str(_PORT),
+            "port": str(self.wanted_port()),
+            "listen_addresses": self.login.host if self.login else "",
+            "hba_file": "harvester_hba.conf",
             "unix_socket_directories": '"' + str(socket_folder).replace('"', '""') + '"',
             "unix_socket_permissions": "0700",
         }
         if _small("/dev/shm"):  # noqa: S108  (a container's 64 MB: parallel queries would run out of it)
             settings["dynamic_shared_memory_type"] = "mmap"
         lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items()]
-        conf = self.data / "harvester.conf"
-        head = "# Written at each start by `harvester db up`. Use ALTER SYSTEM to change a setting.\n"
-        conf.write_bytes(os.fsencode(head + "".join(lines)))
-        if account is not None:
-            os.chown(conf, account.pw_uid, account.pw_gid)
+        admitted = ["local all all trust\n"]
+        if login := self.login:
+            admitted.append(f"host {login.database} {reader_login.ROLE} {login.host}/32 scram-sha-256\n")
+        head = "# Written at each start by `harvester db up`."
+        for name, text in (
+            ("harvester.conf", f"{head} Use ALTER SYSTEM to change a setting.\n{''.join(lines)}"),
+            ("harvester_hba.conf", f"{head}\n{''.join(admitted)}"),
+        ):
+            conf = self.data / name
+            conf.write_bytes(os.fsencode(text))
+            if account is not None:
+                os.chown(conf, account.pw_uid, account.pw_gid)
 
     def wait_until_ready(self) -> bool:
         """Wait until the server accepts connections; False when it is gone instead.
@@ -366,7 +412,11 @@ class _Server:
             if pid is None:
                 return False
             lines = self.postmaster_lines()
-            if len(lines) > 7 and lines[7] == "ready" and not (self.socket_folder() / f".s.PGSQL.{_PORT}").exists():
+            if (
+                len(lines) > 7
+                and lines[7] == "ready"
+                and not (self.socket_folder() / f".s.PGSQL.{self.port()}").exists()
+            ):
                 raise WarehouseError(
                     f"the embedded PostgreSQL runs (process {pid}) but its socket in {self.socket_folder()}"
                     " was removed: `harvester db down`, then `harvester db up`"

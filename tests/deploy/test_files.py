@@ -263,6 +263,7 @@ def test_no_secret_is_written_and_what_differs_stays(kind: DeploymentKind, tmp_p
         assert not re.search(r"correct(%20|\.)horse", text)
         assert file.name != ".env" or (file.stat().st_mode & 0o777, "me@example.org" in text) == (0o600, True)
     has_settings = (tmp_path / ".env").exists()
+    assert not {"HARVESTER_DATABASE_URL", "HARVESTER_SESSION"} & dotenv_values(tmp_path / ".env").keys()
     told = kind is not DeploymentKind.COMPOSE and has_settings
     copied = [warning for warning in first.warnings if "not copied" in warning]
     assert len(copied) == (2 if told else 0), "both secrets are named, and where they belong"
