@@ -27,6 +27,7 @@ from harvester.analytics.refresh import refresh
 from harvester.config import load
 from harvester.crawl.commit import Writer
 from harvester.frontier import leases as frontier
+from harvester.frontier import runs
 from harvester.frontier.leases import Purpose
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.connection import Connection
@@ -178,7 +179,7 @@ def main() -> None:
             connection = stack.enter_context(open_connection(of(url, rows), autocommit=True))
             size = proportions(rows)
             found[rows] = Found(sum(made for _, made in fill(connection, size)))
-            places[rows] = connection, frontier.begin_run(connection, load(home=home), "bench"), size
+            places[rows] = connection, runs.begin_run(connection, load(home=home), "bench"), size
         for number in range(ROUNDS + 1):
             for rows, (connection, run, size) in places.items():
                 rate = ingest(connection, run, size, number)

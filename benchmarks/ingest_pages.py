@@ -30,6 +30,7 @@ from harvester.config import load
 from harvester.crawl.commit import Writer
 from harvester.crawl.visits import paginator_of, take_page, with_rows
 from harvester.frontier import leases as frontier
+from harvester.frontier import runs
 from harvester.frontier.leases import Purpose
 from harvester.frontier.model import Committed, Lease, PageCommit
 from harvester.warehouse.connect import open_connection
@@ -121,7 +122,7 @@ def _taken(batch: "BatchResult") -> int:
 def work(url: str, number: int, gate: "Barrier", told: "Queue[tuple[int, float, float]]") -> None:
     """One of several workers: takes its own lists whenever the gate opens, and tells the rows, begin and end of it."""
     with open_connection(url, autocommit=True) as connection:
-        run = frontier.begin_run(connection, load(), "bench")
+        run = runs.begin_run(connection, load(), "bench")
         writer = Writer(connection)
         for turn in range(ROUNDS):
             gate.wait(WAIT)
@@ -195,7 +196,7 @@ def main() -> None:
         workers(url) as by_workers,
         open_connection(url, autocommit=True) as connection,
     ):
-        run = frontier.begin_run(connection, load(home=home), "bench")
+        run = runs.begin_run(connection, load(home=home), "bench")
         writer = Writer(connection)
         first = 1
         for _ in range(ROUNDS):

@@ -3,7 +3,7 @@
     python -m benchmarks lease, or python -m benchmarks.lease_many ENTRIES
 
 The frontier stands in an embedded PostgreSQL with its default settings: lists in all classes of rate, a part of each
-ripe. After a warm-up, leases of each purpose are timed one by one, each settled as a visit would be; the median and
+ripe. After a warm-up, leases of each purpose are timed one by one, each finished as a visit would be; the median and
 the slowest are printed.
 """
 
@@ -17,7 +17,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.config import load
 from harvester.crawl.commit import Writer
 from harvester.frontier import leases as frontier
-from harvester.frontier import rates
+from harvester.frontier import rates, runs
 from harvester.frontier.leases import Picker, Purpose
 from harvester.frontier.visit_ends import finish_visits
 from harvester.warehouse import embedded, schema
@@ -57,7 +57,7 @@ def fill(connection: Connection, entries: int) -> None:
 
 
 def measure(connection: Connection, run: int, purpose: Purpose, times: int = LEASES) -> list[float]:
-    """Milliseconds of each lease; what was leased is settled in between."""
+    """Milliseconds of each lease; leased visits are finished in between."""
     took = []
     picker = Picker(min_gain=0.5)
     since = None
@@ -98,7 +98,7 @@ def main() -> None:
                 began = time.perf_counter()
                 fill(connection, entries)
                 print(f"{entries:,} entries made in {time.perf_counter() - began:.0f} s", flush=True)
-                run = frontier.begin_run(connection, load(home=home), "bench")
+                run = runs.begin_run(connection, load(home=home), "bench")
                 Writer(connection)
                 for purpose in Purpose:
                     took = measure(connection, run, purpose)

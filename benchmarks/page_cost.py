@@ -32,6 +32,7 @@ from harvester.config import load
 from harvester.crawl.commit import Writer
 from harvester.crawl.visits import paginator_of, take_page, with_rows
 from harvester.frontier import leases as frontier
+from harvester.frontier import runs
 from harvester.frontier.leases import Purpose
 from harvester.frontier.model import Committed
 from harvester.warehouse.connect import open_connection
@@ -103,7 +104,7 @@ def blocks(connection: Connection) -> int:
 
 def measure(connection: Connection) -> dict[str, float]:
     """What a page costs, by name; a Writer must not stand on the connection yet, and the warehouse must be empty."""
-    run = frontier.begin_run(connection, load(), "bench")
+    run = runs.begin_run(connection, load(), "bench")
     writer = Writer(connection)
     served = {one.project: one for one in comments.lists(range(1, 1 + WARMING + PAGES), length=40)}
     connection.execute("INSERT INTO scratch.users (id, username) VALUES (1, 'user1')")

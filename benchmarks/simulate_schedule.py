@@ -3,8 +3,8 @@
     python -m benchmarks schedule, or python -m benchmarks.simulate_schedule SEEDS
 
 Each list gets new items at a rate of its own, drawn from a gamma distribution (shape 0.25, mean 0.05 a day), so that
-most get next to nothing. All were visited on day 0; from then on a budget of visits is spent, a twentieth of a day at
-a time. `frontier.lease` picks and `commit.settle` learns, over a real PostgreSQL and with the time of the simulation;
+most get next to nothing. All were visited on day 0; from then on a budget of visits is spent, a twentieth of a day at a
+time. `frontier.lease` picks and `finish_visits` estimates, over a real PostgreSQL and with the time of the simulation;
 `learning.fit` fits the priors once a virtual day. The lists are half a year old, and the first visit shows what it
 would show: dated items (as of comments), only how many there are (as of followers), or, for lists that are blank,
 nothing at all. The others, which start with nothing too, are in numpy:
@@ -35,7 +35,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.api.stream import Stream
 from harvester.config import load
 from harvester.crawl.commit import Writer
-from harvester.frontier import fitting, rates
+from harvester.frontier import fitting, rates, runs
 from harvester.frontier import leases as frontier
 from harvester.frontier.gamma_prior import fit_gamma
 from harvester.frontier.leases import Purpose
@@ -62,7 +62,7 @@ Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 @dataclass
 class World:
-    """The lists, when each was visited last, and what the visits were worth."""
+    """The lists, when each was visited last, and what the visits saved."""
 
     rates: Floats
     rng: np.random.Generator
@@ -256,7 +256,7 @@ def finish(
     found: dict[int, float],
     held: Counts | None = None,
 ) -> None:
-    """The end of visits, as the writer settles them; first ones show how much the lists hold, or nothing."""
+    """Finish visits as the writer does; first ones show how much the lists hold, or nothing."""
     ended = [
         {
             "stream": one.visit.stream.name, "entity_id": one.visit.entity_id, "kind": "project",
@@ -282,7 +282,7 @@ def main() -> None:
             schema.migrate(url)
             with open_connection(url, autocommit=True) as connection:
                 connection.execute("SET synchronous_commit = off")
-                run = frontier.begin_run(connection, load(home=home), "bench")
+                run = runs.begin_run(connection, load(home=home), "bench")
                 Writer(connection)
                 for budget in BUDGETS:
                     for seed in range(1, seeds + 1):

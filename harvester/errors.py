@@ -16,35 +16,37 @@
 |            | `Unusable`        | no attempt gave a usable response (`crawl.fetch`)  | -    |
 
 `Stop` ends the program with one line that names the remedy. After `Retry` all requests slow down and the same
-request is sent again. A response that is `SetAside` goes whole into `crawl.quarantine`; the rest of the work goes on,
-and the visit gets no certificate past it.
+request is sent again. A response that is `SetAside` is kept whole in `crawl.quarantine`; the crawl continues, and the
+visit gets no certificate past that response. Messages are single lines without secrets: they are printed and logged.
 
-Messages are single lines and hold no secret: they are printed and logged as they are.
+Three exceptions are caught by this project itself and have no family: `Interrupted` (`crawl.rate_limit`) ends the
+requests that wait when a run is stopped, `NotBelieved` (`crawl.fetch`) postpones a visit, and `Unreadable`
+(`dataset.read`) is the problem of a file of a release.
 """
 
-# ruff: noqa: N818  (a family says what to do, "Error" would not add to it)
+# ruff: noqa: N818  (the names of the families say what to do)
 
 from __future__ import annotations
 
 
 class HarvesterError(Exception):
-    """Whatever this project raises on purpose."""
+    """Base of the exceptions whose message is for a person."""
 
     exit_code = 1
 
 
 class Stop(HarvesterError):
-    """A person has to act; trying again would only fail again."""
+    """A person has to act; the same command would fail again."""
 
 
 class UsageError(Stop):
-    """A setting, an option or an argument makes no sense."""
+    """A setting, an option or an argument is wrong."""
 
     exit_code = 2
 
 
 class WarehouseError(Stop):
-    """The database cannot be used as it is."""
+    """The database cannot be used."""
 
 
 class MachineError(Stop):
@@ -52,15 +54,15 @@ class MachineError(Stop):
 
 
 class OutputError(Stop):
-    """Standard output takes no more of what a command prints."""
+    """Standard output cannot be written."""
 
 
 class Retry(HarvesterError):
-    """The same thing may work later."""
+    """The same request may succeed later."""
 
 
 class TransientHTTP(Retry):
-    """The server could not answer now.
+    """The server gave no answer.
 
     Attributes:
         status: the HTTP status, None when no response came.
@@ -75,8 +77,8 @@ class TransientHTTP(Retry):
 
 
 class SetAside(HarvesterError):
-    """One response cannot be used; the rest of the work goes on."""
+    """A response cannot be used; the crawl continues without it."""
 
 
 class DecodeError(SetAside):
-    """A response is not what its endpoint serves."""
+    """The endpoint does not serve such a response."""

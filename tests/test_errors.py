@@ -6,16 +6,17 @@ from pathlib import Path
 from harvester import errors
 
 PACKAGE = Path(errors.__file__).parent
-BASES = {"HarvesterError", "Stop", "Retry", "SetAside"}
+BASES = {"Exception", "HarvesterError", "Stop", "Retry", "SetAside"}
 
 
 def test_every_exception_is_documented():
-    """Each exception below `HarvesterError` stands in the table of `harvester.errors`."""
+    """Each exception that another module can see stands in `harvester.errors`; the sandbox has its own."""
     classes = {
         node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
         for path in PACKAGE.rglob("*.py")
+        if "sandbox" not in path.parts
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ClassDef)
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     }
     found = set(BASES)
     while more := {name for name, bases in classes.items() if bases & found} - found:

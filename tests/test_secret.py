@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harvester.erasure.erase import load_rule
+from harvester.erasure.remembered import load_rule
 from harvester.errors import UsageError
 from harvester.secret import secret_key
 from harvester.warehouse.connect import open_connection

@@ -14,7 +14,7 @@ from harvester.api.stream import Stream
 from harvester.config import Settings, load
 from harvester.crawl.run import HarvestSpider, run_spider
 from harvester.crawl.session import Session
-from harvester.frontier import leases
+from harvester.frontier import scope
 from harvester.warehouse import upsert
 from harvester.warehouse.access import connect
 
@@ -30,7 +30,7 @@ class SameStreams(HarvestSpider):
 
 def make_due(settings: Settings, *, full: bool) -> None:
     with connect(settings, autocommit=True) as connection:
-        leases.refresh(connection, VISITED, full=full)
+        scope.refresh(connection, VISITED, full=full)
 
 
 def main() -> None:

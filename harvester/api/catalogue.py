@@ -344,7 +344,7 @@ _STREAMS = (
         answers_for=lambda page: page.user.pk,
         names=lambda page: page.user.username.removesuffix("*"),
         revisit=30 * DAY,
-        notes=("The label's name is in the language of whoever asks; `id` is the profile's (reference).",),
+        notes=("The label's name is in the language of the request; `id` is the profile's (reference).",),
     ),
     Stream(
         name="user_messages",

@@ -1,7 +1,7 @@
 """Bytes -> records. Nothing that was served is dropped: undeclared fields are kept by name.
 
-A response that departs from what is declared is used as far as it can be: a field that is missing or of another type
-is left out of its record (a wrong value is kept with the undeclared ones), and every departure is told to the caller.
+A response that departs from what is declared is used as far as it can be: a field that is missing or of another type is
+left out of its record (a wrong value is kept with the undeclared ones), and each deviation is reported to the caller.
 An item that can no longer be told from another, or placed in its list, is set aside alone; its neighbours are used. The
 response as a whole is refused where it is of another shape, or where most of its items cannot be used. What can be
 repaired without doubt is: a lone surrogate, a NUL or bytes that are not UTF-8 become U+FFFD, noted beside the text; a
@@ -63,17 +63,17 @@ class SchemaDeviation:
 
 
 def decode(
-    stream: Stream, body: bytes, departures: list[SchemaDeviation] | None = None, aside: list[OddItem] | None = None
+    stream: Stream, body: bytes, deviations: list[SchemaDeviation] | None = None, aside: list[OddItem] | None = None
 ) -> list[Record]:
     """Decode one response into records, in the order in which they were served.
 
     An object gives one record, a list as many as it has entries. What departs from the declared shape is added to
-    `departures`, an item of a list that cannot be used to `aside`; without `aside` it is an error. Raises `DecodeError`
+    `deviations`, an item of a list that cannot be used to `aside`; without `aside` it is an error. Raises `DecodeError`
     when the body is not of the stream's format or most of its items cannot be used; the message names the place and
     never quotes the content.
     """
     try:
-        return _decode(stream, body, departures, aside)
+        return _decode(stream, body, deviations, aside)
     except RecursionError:
         raise DecodeError(f"{stream.name}: the body is nested too deeply") from None
 
@@ -89,7 +89,7 @@ def without_mark(body: bytes) -> bytes:
 
 
 def _decode(
-    stream: Stream, body: bytes, departures: list[SchemaDeviation] | None, aside: list[OddItem] | None
+    stream: Stream, body: bytes, deviations: list[SchemaDeviation] | None, aside: list[OddItem] | None
 ) -> list[Record]:
     found: list[SchemaDeviation] = []
     if body.startswith(_BYTE_ORDER_MARK):
@@ -107,8 +107,8 @@ def _decode(
             first = unusable[0]
             raise DecodeError(f"{stream.name}: item {first.position}: {first.reason}")
         aside += unusable  # type: ignore[operator]  # it is no None
-    if departures is not None and not stream.is_own:
-        departures += found
+    if deviations is not None and not stream.is_own:
+        deviations += found
     return records
 
 

@@ -10,7 +10,7 @@ _HEAD = f"""# Endpoints
 
 Made from `harvester/api/catalogue.py` by `make docs`; a test compares the two. `harvester streams` prints the same.
 
-Quirks are what the reference does not say, each with its source: the site's own front end (scratch-www), its issues,
+Notes are facts that the reference lacks, each with its source: the site's own front end (scratch-www), its issues,
 other clients, recordings; *reference* where the documented example itself shows it.
 Lists are read {PAGE_LIMIT} items at a time. *Authority* is what a response may write: a column that is missing there
 holds a dummy in it, or is not served.

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from harvester import __version__, secret
 from harvester.backup.file import DUMP, RULES, Manifest, path_of, write
-from harvester.erasure.erase import load_rule, read_remembered
+from harvester.erasure.remembered import load_rule, read_remembered
 from harvester.errors import UsageError, WarehouseError
 from harvester.warehouse.access import database_url
 from harvester.warehouse.clients import complaint, connection_of, find_program

@@ -14,7 +14,8 @@ from psycopg.conninfo import conninfo_to_dict
 from harvester import secret
 from harvester.backup.create import count_rows
 from harvester.backup.file import DUMP, Manifest, Reader, read
-from harvester.erasure.erase import add_remembered, check_key, repeat
+from harvester.erasure.erase import repeat
+from harvester.erasure.remembered import add_remembered, check_key
 from harvester.errors import UsageError, WarehouseError
 from harvester.warehouse import roles, schema
 from harvester.warehouse.access import server_url
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harvester.config import Settings
-    from harvester.erasure.erase import Erasure
+    from harvester.erasure.removal import Erasure
     from harvester.warehouse.connection import Connection
 
 _OWN_ROWS = ("crawl.sql_parts", "analytics.refreshes")

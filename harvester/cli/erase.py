@@ -67,7 +67,7 @@ def show_rules(as_json: AsJson = False) -> None:
 
     Those that stand in erased.txt alone were made in another warehouse, and count here too.
     """
-    from harvester.erasure.erase import read_rules
+    from harvester.erasure.remembered import read_rules
     from harvester.warehouse.access import connect
     from harvester.warehouse.schema import check_schema
 

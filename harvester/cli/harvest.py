@@ -76,7 +76,7 @@ app.add_typer(seed.app, name="seed", rich_help_panel=PANEL)
 
 
 def _is_scope_empty() -> bool:
-    from harvester.frontier.leases import is_scope_empty
+    from harvester.frontier.scope import is_scope_empty
     from harvester.warehouse.access import connect
 
     with connect(settings(), autocommit=True) as connection:

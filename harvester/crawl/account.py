@@ -15,7 +15,7 @@ from harvester.api.rows import Visit
 from harvester.crawl.retry import ATTEMPTS, backoff
 from harvester.crawl.session import Session
 from harvester.errors import HarvesterError, TransientHTTP, UsageError
-from harvester.frontier import leases
+from harvester.frontier import scope
 
 _PATH = "/session/"
 
@@ -54,7 +54,7 @@ class Account:
             HarvesterError: the session page does not answer, or its answer is not the session page's.
         """
         user = await self._known()
-        await self._session.call(leases.open_account, user.id)
+        await self._session.call(scope.open_account, user.id)
 
     def visit(self, visit: Visit) -> Visit:
         """Return a visit in the name of the account."""

@@ -30,7 +30,8 @@ from harvester.crawl.deletions import (
     record_seen_items,
 )
 from harvester.crawl.set_aside import record_set_aside, without_refused
-from harvester.erasure.erase import Rule, load_rule
+from harvester.erasure.remembered import load_rule
+from harvester.erasure.rule import Rule
 from harvester.frontier import names
 from harvester.frontier.model import LEASE_SECONDS, CommitResult, Committed, Counts, PageCommit, Rejected, Stale
 from harvester.frontier.rates import QUEUE_NUMBERS

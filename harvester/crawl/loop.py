@@ -18,8 +18,9 @@ from harvester.crawl.limits import Limits
 from harvester.crawl.session import Session
 from harvester.crawl.visitor import Visitor
 from harvester.errors import TransientHTTP
-from harvester.frontier import fitting, leases
+from harvester.frontier import fitting, leases, runs
 from harvester.frontier.model import Lease
+from harvester.frontier.scope import Seed, open_site, propagate, refresh, seed
 from harvester.frontier.shares import Shares
 from harvester.sampling import samples
 
@@ -122,7 +123,7 @@ class CrawlLoop:
         while True:
             await self._deviations.flush()
             self.left = await self._session.call(leases.backlog, names, self._session.settings.min_gain)
-            await self._session.call(leases.record_run, self._session.run, self._session.totals)
+            await self._session.call(runs.record_run, self._session.run, self._session.totals)
             if self._limits.is_reached():
                 # Wake waiting requests: a pause may keep them for minutes.
                 self._session.stopping.set()
@@ -159,20 +160,20 @@ class CrawlLoop:
         """Return the streams to lease from and, for a single target, its id; what the scope names is made due."""
         session, streams = self._session, scope.streams
         if scope.target is None:
-            await session.call(leases.open_site)
+            await session.call(open_site)
             if any(stream.is_own for stream in streams):
                 await self._visitor.fetcher.account.open()
             return [stream.name for stream in streams], None
         kind, entity = scope.target
         names = [DETAIL[kind], *(stream.name for stream in streams)]
-        await session.call(leases.seed, [leases.Seed(kind, entity)])
-        await session.call(leases.refresh, names, full=scope.in_full, only=[entity])
+        await session.call(seed, [Seed(kind, entity)])
+        await session.call(refresh, names, full=scope.in_full, only=[entity])
         return names, [entity]
 
     async def _more(self, scope: CrawlScope, names: list[str]) -> bool:
         """Return whether work may come after a failed lease: freed or new entries, or those of other workers."""
         session = self._session
-        if await session.call(leases.recover, session.run) or await session.call(leases.propagate):
+        if await session.call(runs.recover, session.run) or await session.call(propagate):
             return True
         if scope.target is None and await session.call(samples.advance) > 0:
             return True

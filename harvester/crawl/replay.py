@@ -22,9 +22,9 @@ from harvester.crawl.commit import Writer
 from harvester.crawl.fetch import is_absent
 from harvester.crawl.set_aside import without_refused_at
 from harvester.crawl.visits import Paginator, paginator_of, take_object, take_page, with_rows
-from harvester.erasure.erase import load_rule
+from harvester.erasure.remembered import load_rule
 from harvester.errors import DecodeError, UsageError
-from harvester.frontier import leases
+from harvester.frontier import leases, runs
 from harvester.frontier.model import Committed, Counts, Lease, PageCommit
 from harvester.warehouse.access import connect
 from harvester.warehouse.clock import set_clock
@@ -68,7 +68,7 @@ def replay(
         held = connection.execute("SELECT EXISTS (SELECT FROM scratch.users) OR EXISTS (SELECT FROM crawl.frontier)")
         if (held.fetchone() or (True,))[0]:
             raise UsageError("the warehouse is not empty: replay into a new database (HARVESTER_DATABASE_URL)")
-        run = leases.begin_run(connection, settings, f"replay ({len(paths)} files)")
+        run = runs.begin_run(connection, settings, f"replay ({len(paths)} files)")
         work = _Replay(connection, run, Writer(connection, load_rule(connection, settings.home)))
         outcome = "failed"
         try:
@@ -92,8 +92,8 @@ def replay(
             raise
         finally:
             set_clock(connection, None)
-            totals = leases.Totals(0, work.done.counts, Counter())
-            leases.end_run(connection, run, outcome, totals)
+            totals = runs.Totals(0, work.done.counts, Counter())
+            runs.end_run(connection, run, outcome, totals)
     return work.done
 
 

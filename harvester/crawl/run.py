@@ -20,7 +20,7 @@ from harvester.crawl.session import Session
 from harvester.crawl.spider import FrontierSpider
 from harvester.crawl.worker_pool import WorkerPool
 from harvester.errors import UsageError
-from harvester.frontier import leases
+from harvester.frontier import runs, scope
 from harvester.frontier.request_rate import adopt_rate
 from harvester.frontier.shares import PURPOSES
 from harvester.logs import event, log_as_json
@@ -114,8 +114,8 @@ def crawl(settings: Settings, order: CrawlOptions, display: Display = no_display
             check_schema(connection)
             check_source(connection, settings)
             adopt_rate(connection, settings)
-            retry_contention(lambda: leases.recover(connection, 0), or_busy=True)
-            retry_contention(lambda: leases.refresh(connection, names, full=order.audit), or_busy=True)
+            retry_contention(lambda: runs.recover(connection, 0), or_busy=True)
+            retry_contention(lambda: scope.refresh(connection, names, full=order.audit), or_busy=True)
     if order.workers > 1:
         return _crawl_with_workers(settings, order, names, display)
     session = Session(settings, order.command)

@@ -19,10 +19,10 @@ from harvester.crawl.rate_limit import Interrupted
 from harvester.crawl.run import run_spider
 from harvester.crawl.session import Session
 from harvester.crawl.spider import FrontierSpider
-from harvester.erasure.erase import load_rule
+from harvester.erasure.remembered import load_rule
 from harvester.errors import HarvesterError, Stop, TransientHTTP, UsageError
-from harvester.frontier import leases
-from harvester.frontier.leases import Seed
+from harvester.frontier import scope
+from harvester.frontier.scope import Seed
 from harvester.warehouse.access import connect
 from harvester.warehouse.annotations import NAME
 from harvester.warehouse.connection import Connection
@@ -117,7 +117,7 @@ def seed_rankings(
         check_schema(connection)
         if load_rule(connection, settings.home).names(NAME, query.query.strip()):
             raise UsageError(_ERASED)
-        new = sum(leases.seed_query(connection, stream, one, depth) for stream, one in wanted)
+        new = sum(scope.seed_query(connection, stream, one, depth) for stream, one in wanted)
     return [stream for stream, _ in wanted], new, len(wanted) - new
 
 
@@ -135,7 +135,7 @@ def _store(settings: Settings, seeds: list[Seed], found: Sequence[list[Rows]] = 
         with connection.transaction():
             Writer(connection, rule).store(rows for part in found for rows in part)
             _check_names_known(connection, [seed.entity_id for seed in seeds if seed.kind is Kind.USER])
-            return leases.seed(connection, seeds)
+            return scope.seed(connection, seeds)
 
 
 def _check_names_known(connection: Connection, users: list[int]) -> None:

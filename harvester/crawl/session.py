@@ -23,9 +23,9 @@ from harvester.crawl.archive import Archive
 from harvester.crawl.commit import BatchResult, Writer
 from harvester.crawl.futures import set_error, set_result
 from harvester.crawl.rate_limit import RateLimiter
-from harvester.erasure.erase import load_rule
+from harvester.erasure.remembered import load_rule
 from harvester.errors import HarvesterError, WarehouseError
-from harvester.frontier import leases
+from harvester.frontier import runs
 from harvester.frontier.model import LEASE_SECONDS, CommitResult, Counts, PageCommit, Rejected, Stale
 from harvester.frontier.request_rate import adopt_rate
 from harvester.warehouse.access import connect
@@ -119,7 +119,7 @@ class Session:
                 use_schema(connection)
                 self.settings = adopt_rate(connection, self.settings, is_compared=self.parent_run is None)
                 self.source = check_source(connection, self.settings)
-                self.run = self.run or leases.begin_run(connection, self.settings, self.command, self.parent_run)
+                self.run = self.run or runs.begin_run(connection, self.settings, self.command, self.parent_run)
                 self._use(connection)
             except psycopg.Error as error:
                 was_cut = cause_of(error) is Cause.CONNECTION
@@ -170,7 +170,7 @@ class Session:
                 connection = connect(self.settings, start=False, autocommit=True)
                 try:
                     use_schema(connection)
-                    leases.resume_run(connection, self.run)
+                    runs.resume_run(connection, self.run)
                     self._use(connection)
                 except BaseException:
                     connection.close()
@@ -193,9 +193,9 @@ class Session:
         return served[:0] if self._writer.rule.is_named_in(served) else served
 
     @property
-    def totals(self) -> leases.Totals:
+    def totals(self) -> runs.Totals:
         """Return the figures of the run so far."""
-        return leases.Totals(self.requests, self.counts, self.requests_by_purpose, self.responses)
+        return runs.Totals(self.requests, self.counts, self.requests_by_purpose, self.responses)
 
     async def close(self, outcome: str, findings: Sequence[str] = ()) -> None:
         """End the archive and the run: give leases back, record the outcome, disconnect."""
@@ -208,7 +208,7 @@ class Session:
             self.failure, outcome = self.failure or error, "failed"
         try:
             if self._connection is not None:
-                await self.call(leases.end_run, self.run, outcome, self.totals, findings)
+                await self.call(runs.end_run, self.run, outcome, self.totals, findings)
                 self._connection.close()
                 self._connection = None
         finally:

@@ -24,7 +24,7 @@ import psycopg
 from harvester.config import Settings
 from harvester.crawl.model import Bounds, Display, Figures
 from harvester.errors import HarvesterError, WarehouseError
-from harvester.frontier import leases
+from harvester.frontier import leases, runs
 from harvester.frontier.request_rate import adopt_rate
 from harvester.logs import log_as_json
 from harvester.monitoring.checks import findings
@@ -87,7 +87,7 @@ class WorkerPool:
     retries: int = 0
     postponed: int = 0
     replaced: int = 0
-    totals: leases.Totals = field(default_factory=leases.Totals)
+    totals: runs.Totals = field(default_factory=runs.Totals)
     findings: list[str] = field(default_factory=list)
     left: int = 0
     signals: list[int] = field(default_factory=list)
@@ -115,7 +115,7 @@ class WorkerPool:
     def _work(self, command: str, display: Display) -> str:
         with connect(self.settings, autocommit=True) as connection:
             _check_sandbox(connection, self.settings)
-            self.run = leases.begin_run(connection, self.settings, f"{command} --workers {self.size}")
+            self.run = runs.begin_run(connection, self.settings, f"{command} --workers {self.size}")
         self._began = time.monotonic()
         try:
             for share in _shares(self.bounds.requests, self.size):
@@ -127,12 +127,12 @@ class WorkerPool:
                 worker.process.terminate()
         outcome = next((one for one in ("failed", "interrupted", "bounded") if self.outcomes[one]), "done")
         with connect(self.settings, autocommit=True) as connection:
-            self.totals = leases.sum_workers(connection, self.run)
+            self.totals = runs.sum_workers(connection, self.run)
             self.left = leases.backlog(connection, self.streams, self.settings.min_gain).due
             if outcome in ("done", "bounded"):
                 self.findings = findings(connection, self.run, self.totals)
             outcome = "degraded" if self.findings else outcome
-            leases.end_run(connection, self.run, outcome, self.totals, self.findings)
+            runs.end_run(connection, self.run, outcome, self.totals, self.findings)
         if outcome == "failed":
             raise HarvesterError("a worker failed: see above; the others went on to their end")
         return outcome
@@ -221,8 +221,8 @@ class WorkerPool:
         return None
 
     def _killed(self, connection: Connection) -> int:
-        leases.recover(connection, self.run)
-        return leases.requests_of_the_killed(connection, self.run)
+        runs.recover(connection, self.run)
+        return runs.requests_of_the_killed(connection, self.run)
 
     def _look(self) -> None:
         """Read the figures of all workers from the warehouse; keep the old ones while it is unavailable."""
@@ -232,7 +232,7 @@ class WorkerPool:
             self._figures = self._told(self._figures_now) or self._figures
 
     def _figures_now(self, connection: Connection) -> Figures:
-        total = leases.sum_workers(connection, self.run)
+        total = runs.sum_workers(connection, self.run)
         return Figures(
             elapsed=time.monotonic() - self._began,
             requests=total.requests,

@@ -1,1 +1,1 @@
-"""Research datasets: how they are drawn, what is left out of them, how they are written and described."""
+"""Build, describe, verify and compare research datasets."""

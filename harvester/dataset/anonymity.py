@@ -1,19 +1,17 @@
-"""The rows of `open`: made coarse in steps, each no further than it takes until k people's rows are alike.
+"""Generalize the rows of profile `open` in steps, until at least k people share the values of each row.
 
-The attacker holds the whole public site, exact times, counts and edges, and knows how a release is made. Against them
-a pseudonym alone is no protection: somebody is known by the day on which they joined, by how many they follow, by the
-shape of a tree of remixes. So
+The attacker has the whole public site, with exact times, counts and edges, and knows how a release is made. A pseudonym
+alone does not protect against them: a person can be identified by the day on which they joined, by the number of users
+that they follow, or by the shape of a tree of remixes. Therefore
 
-- nothing leads from one resource to another: no author of a project or comment, no place of a comment, no edges;
-- a row takes the first step of its **ladder** at which its values are shared by the rows of at least k different
-  people (of what is not placed yet, so that placing some never leaves others alone); what no step suits is left out;
-- a tree of remixes, or a thread, keeps its edges where trees, or threads, look alike, node by node, and each node of
-  theirs is of at least k people among them (somebody who answers everybody is known by the answers); otherwise the
-  edges are cut.
+- nothing links one resource to another: no author of a project or comment, no page of a comment, no edges;
+- a row takes the first step of its **ladder** at which the rows of at least k different people share its values. Only
+  rows that have no step yet count, so that a step never leaves others alone; rows without a fitting step are left out;
+- a tree of remixes, or a thread, keeps its edges where others look the same node by node, and each of their nodes is by
+  at least k people (a person who answers many threads could be identified by the answers); else the edges are removed.
 
-What fits a row of a release then fits at least k people. Trees are compared by the multiset of their edges, each with
-what stands at its two ends, which tells apart all that can be told apart by counting; `tests/dataset` attacks the
-result with the truth.
+Each row of a release then fits at least k people. Trees are compared by the multiset of their edges, each with the
+values at its two ends; `tests/dataset` attacks the result with the truth.
 """
 
 from __future__ import annotations
@@ -45,10 +43,10 @@ if TYPE_CHECKING:
     from harvester.dataset.snapshot import Snapshot
 
 _SQL = statements(__package__, "anonymity")
-"""Filled in by `str.format`: with the names of tables of the release, and with expressions that this module states."""
+"""Filled in by `str.format` with the names of tables of the release, and with expressions of this module."""
 
 Step = dict[str, str]
-"""The published columns of a step, as SQL over the facts of a row; a column that is not named is null."""
+"""The published columns of a step, as SQL over the facts of a row; columns that are missing are null."""
 
 _GRAINS = {
     "day": "to_char({0}, 'YYYY-MM-DD')",
@@ -64,12 +62,12 @@ def period(column: str, grain: str) -> str:
 
 
 def fine(column: str) -> str:
-    """Return a count up to 9 as it is; above in two bins a decade: 10-31, 32-99, 100-315, 316-999."""
+    """Return SQL of a count: exact up to 9, above in two bins a decade: 10-31, 32-99, 100-315, 316-999."""
     return _bins(column, exact=10, starts=[bound for power in range(1, 10) for bound in (10**power, _half(power))])
 
 
 def rough(column: str) -> str:
-    """Return a count by decades: 0, 1-9, 10-99, 100-999."""
+    """Return SQL of a count in decades: 0, 1-9, 10-99, 100-999."""
     return _bins(column, exact=1, starts=[10**power for power in range(10)])
 
 
@@ -89,8 +87,8 @@ def _bins(column: str, exact: int, starts: Sequence[int]) -> str:
 class Ladder:
     """Steps by which the rows of a table are generalized.
 
-    `facts` is the query of what is looked at: `id`, `person` (whose row it is; k of them have to share a step), and
-    what the steps are made of.
+    `facts` is the query of the values that the steps use, with `id` and `person`: k different persons must share a
+    step.
     """
 
     table: str
@@ -107,7 +105,7 @@ class Suppressions:
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """By table: rows placed at each step, exact as the release shows them; and, coarse, those there were."""
+        """Return by table the rows at each step, exact as in the release, and the rounded number of all rows."""
         return {"k": self.k} | {
             table: {name: coarse(told, self.k) if isinstance(told, int) else told for name, told in numbers.items()}
             for table, numbers in self.tables.items()
@@ -115,7 +113,7 @@ class Suppressions:
 
 
 def regions(snapshot: Snapshot) -> None:
-    """Make the temporary table of the region of each country as people declare it."""
+    """Make the temporary table with the region of each country."""
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import csv  # noqa: PLC0415
 
@@ -126,7 +124,7 @@ def regions(snapshot: Snapshot) -> None:
 
 _JOINED = "When the account was registered: a month, a quarter or a year."
 _COARSE = "Coarsened until at least k people share the row's values; null where no coarser value suits."
-_GONE = Field("gone", Type.BOOLEAN, "Whether it is gone: itself, what it stands on, or whoever made it.", "Derived.")
+_GONE = Field("gone", Type.BOOLEAN, "Whether it is gone: itself, what it stands on, or its author.", "Derived.")
 
 
 def _field(name: str, comment: str, kind: Type = Type.STRING, treatment: str = _COARSE) -> Field:
@@ -141,7 +139,7 @@ _FIRST = {"country": 0, "region": 1, None: 2}
 
 
 def users(selection: Selection) -> Ladder:
-    """Country and join month, with how much somebody does as far as that is shared."""
+    """Return the ladder of users: country and join month, with counts of activity as far as these are shared."""
     counts = {
         "followers": "Followers",
         "following": "Users that are followed",
@@ -201,7 +199,7 @@ def _work_steps(counts: Sequence[str], plain: Step, scarce: Step) -> tuple[tuple
 
 
 def projects(selection: Selection) -> Ladder:
-    """When a project was made and how it fared; whether it is a remix."""
+    """Return the ladder of projects: dates, counts, and whether it is a remix."""
     counts = ("views", "loves", "favorites", "remixes")
     design = [one for one in DESIGN_FIELDS if one.name != "cluster_id"]
     plain = {name: name for name in ("gone", "licence", *(one.name for one in design))}
@@ -225,7 +223,7 @@ def projects(selection: Selection) -> Ladder:
 
 
 def studios(selection: Selection) -> Ladder:
-    """When a studio was made and how large it is."""
+    """Return the ladder of studios: dates and sizes."""
     counts = ("project_count", "follower_count", "comment_count")
     return Ladder(
         "studios",
@@ -244,7 +242,7 @@ def studios(selection: Selection) -> Ladder:
 
 
 def comments(table: str, selection: Selection) -> Ladder:
-    """When a comment was written, and whether it is a reply: for comments whose thread is cut."""
+    """Return the ladder of comments: the date, and whether it is a reply, for comments without their thread."""
     plain = {name: name for name in ("gone", "licence", "is_reply")}
     grains = ("day", "month", "quarter", "year", None)
     return Ladder(
@@ -275,16 +273,16 @@ def _label(ladder: Ladder, step: Step) -> str:
 def place(
     snapshot: Snapshot, name: str, relation: str, labels: Sequence[str], k: int, parts: Sequence[str] = ()
 ) -> list[int]:
-    """Place things at the first step whose label k people share, and count them by step.
+    """Place items at the first step whose label k people share; return the number of items by step.
 
     Args:
-        snapshot: Where.
-        name: What to call the temporary table `placed_<name>` (id, step).
-        relation: The things: a table with `id` and `person`; a row for each part of a thing that has parts.
-        labels: What things must share, as SQL, step by step.
-        k: How many people.
-        parts: What a part looks like, as SQL, step by step: the parts that look alike in things that look alike must be
-            of k people too.
+        snapshot: The snapshot of the release.
+        name: Suffix of the temporary table `placed_<name>` (id, step).
+        relation: A table of items with `id` and `person`; for items with parts, one row for each part.
+        labels: SQL of the text that items must share, by step.
+        k: The number of people.
+        parts: SQL of the look of a part, by step: parts that look the same in items that look the same must be of k
+            people too.
     """
     snapshot.run(_SQL["make_placed"].format(name=name))
     counts = []
@@ -299,7 +297,7 @@ def place(
 
 
 def make_cells(snapshot: Snapshot, selection: Selection, k: int) -> Suppressions:
-    """Make `cells_<table>`, the published values of all rows of `open`; rows left out go from `kept_<table>`."""
+    """Make `cells_<table>`, the published values of `open`; delete rows that are left out from `kept_<table>`."""
     account = Suppressions(k)
     regions(snapshot)
     for ladder in (users(selection), projects(selection), studios(selection)):
@@ -330,7 +328,7 @@ def _place_rows(snapshot: Snapshot, ladder: Ladder, k: int, account: Suppression
 
 
 def _publish(snapshot: Snapshot, ladder: Ladder, placed: str, edges: str) -> None:
-    """Make the cells of a table: each published column as the step of the row says."""
+    """Make the cells of a table: each published column by the step of the row."""
     table, columns = ladder.table, []
     for one in ladder.fields:
         whens = " ".join(
@@ -342,7 +340,7 @@ def _publish(snapshot: Snapshot, ladder: Ladder, placed: str, edges: str) -> Non
 
 
 def _tell(snapshot: Snapshot, ladder: Ladder, counts: list[int], account: Suppressions) -> None:
-    """Take what found no place out of the release, and account for it."""
+    """Delete the rows without a step from the release, and record their number."""
     table = ladder.table
     rows = int(snapshot.one(f"SELECT count(*) FROM kept_{table}"))
     snapshot.run(_SQL["delete_unplaced"].format(name=table))
@@ -358,7 +356,7 @@ def _tell(snapshot: Snapshot, ladder: Ladder, counts: list[int], account: Suppre
 
 
 def _cut_trees(snapshot: Snapshot, k: int, account: Suppressions) -> None:
-    """Remix trees keep their edges where those of k people look alike; the others lose `parent_id` and `root_id`."""
+    """Remove `parent_id` and `root_id` from remix trees, but for trees of k people that look the same."""
     snapshot.run(_SQL["make_trees"].format())
     snapshot.run(_SQL["make_shapes"])
     snapshot.run("ANALYZE trees")
@@ -374,7 +372,7 @@ def _cut_trees(snapshot: Snapshot, k: int, account: Suppressions) -> None:
 
 
 def _place_threads(snapshot: Snapshot, ladder: Ladder, k: int, account: Suppressions) -> None:
-    """Threads of k people that look alike stay whole; comments of the others are placed one by one, without parent."""
+    """Keep threads of k people that look the same whole; place the comments of others one by one, without parents."""
     table = ladder.table
     _facts(snapshot, ladder)
     looks = ", ".join(
@@ -405,11 +403,11 @@ def _place_threads(snapshot: Snapshot, ladder: Ladder, k: int, account: Suppress
 
 
 def withdraw(snapshot: Snapshot, table: str, k: int) -> None:
-    """Make `withdrawn_<table>`: what holders of the release before should drop.
+    """Make `withdrawn_<table>`, the rows that holders of the previous release should delete.
 
-    Everybody can see who left the site between two releases. A list of what is gone, and nothing else, would say which
-    rows were theirs, and whose are those beside them in a thread. So what looks alike there goes together: with a tree
-    or a thread all that look like it, with a row by itself those of k other people.
+    Anybody can see who left the site between two releases. A list of the missing rows only would show which ones were
+    theirs, and whose the others in the same thread are. So rows that look the same are withdrawn together: with a tree
+    or a thread all that look like it, with a single row those of k other people.
     """
     snapshot.run(_SQL["make_nodes"].format(name=table))
     snapshot.run(_SQL["make_before_trees"].format(name=table))

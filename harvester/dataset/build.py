@@ -1,9 +1,9 @@
-"""Build a release: one moment of the warehouse, what a profile allows of it, described, in a folder of its own.
+"""Build a release: a snapshot of the warehouse as far as a profile allows it, with descriptions, in a new folder.
 
-Rows stream from the database to the files, a group at a time; what a release needs beside them (who is in it,
-pseudonyms, cells) stands in temporary tables of the same transaction. All sorting and joining is the database's, which
-goes by way of disk. So memory does not grow with the rows (`tests/dataset/test_memory.py` measures it), but for eight
-bytes a username where texts are redacted.
+Rows stream from the database to the files, a group at a time; the ids in the release, pseudonyms and cells are in
+temporary tables of the same transaction. The database sorts and joins, on disk if necessary. Memory therefore does not
+grow with the rows (`tests/dataset/test_memory.py` measures it), but for eight bytes a username where texts are
+redacted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harvester.dataset.pseudonyms import Key, derive, key_of, salt_of
 from harvester.dataset.release import Field, FileFormat, KeyScope, Profile, Release, Resource, Text, Tombstones, Type
 from harvester.dataset.rows import Selection, kept
 from harvester.dataset.snapshot import need_libraries, open_snapshot
-from harvester.erasure.erase import load_rule
+from harvester.erasure.remembered import load_rule
 from harvester.errors import UsageError
 from harvester.secret import secret_key
 from harvester.warehouse.annotations import NAME, USER
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from harvester.dataset.redact import Names
     from harvester.dataset.rows import Made, ResourceQuery
     from harvester.dataset.snapshot import Snapshot
-    from harvester.erasure.erase import Rule
+    from harvester.erasure.rule import Rule
     from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "build")
@@ -48,7 +48,7 @@ _SQL = statements(__package__, "build")
 SEEN_WITHIN = 400
 K = 10
 SHARE = 100
-"""The teaser holds one in so many."""
+"""The teaser has one in so many rows."""
 _NAME = re.compile(r"\d{4}\.(0[1-9]|1[0-2])\.(0|[1-9]\d*)")
 FEATURES: dict[str, tuple[Type, str]] = {
     "length": (Type.INTEGER, "characters"),
@@ -61,7 +61,7 @@ FEATURES: dict[str, tuple[Type, str]] = {
 }
 WITHDRAWN = (
     Field("resource", Type.STRING, "The resource of the previous release.", required=True),
-    Field("id", Type.STRING, "What it was called there: whoever holds that release should drop it.", required=True),
+    Field("id", Type.STRING, "Its id there; holders of that release should drop it.", required=True),
 )
 
 
@@ -82,19 +82,19 @@ class Request:
     formats: tuple[FileFormat, ...] = tuple(FileFormat)
     is_allowed: bool = False
     design: int | None = None
-    """The sample whose weights are given, of those that draw the same kind of thing; None: the newest."""
+    """The sample whose weights are written; None: the newest of each kind of entity."""
 
     def settled(self) -> Request:
         """Return the request with all defaults filled in.
 
         Raises:
-            UsageError: it makes no sense, or is not allowed.
+            UsageError: options contradict each other, or the request is not allowed.
         """
         profile, is_internal = self.profile, self.profile is Profile.INTERNAL
         if is_internal and not self.is_allowed:
             raise UsageError(
-                "internal holds people's names and words as they are: it is for those alone who run the warehouse;"
-                " with --i-am-allowed you say that this is so"
+                "internal has people's names and texts as they are, for the operators of the warehouse only;"
+                " confirm with --i-am-allowed that you are one"
             )
         modes = {
             Profile.OPEN: (Text.NONE,),
@@ -108,18 +108,18 @@ class Request:
             )
             raise UsageError(f"--text {text} does not go with {profile} ({why}): {', '.join(modes)}")
         if self.k is not None and (profile is not Profile.OPEN or self.k < 2):
-            raise UsageError("--k is a number of people from 2 on, and of the profile open alone")
+            raise UsageError("--k is a number of people, 2 or more, for profile open only")
         if profile is Profile.OPEN and self.scope is KeyScope.PROJECT:
             raise UsageError(
-                "--key project does not go with open: rows that k people share in each of two releases are hardly"
-                " anybody's but one's when they can be followed from one to the other"
+                "--key project does not go with open: a person who can be followed from one release to the next may be"
+                " the only one to share a row in both"
             )
         if self.seen_within is not None and self.seen_within < 1:
-            raise UsageError("--seen-within is a number of days from 1 on")
+            raise UsageError("--seen-within is a number of days, 1 or more")
         if self.name is not None and not _NAME.fullmatch(self.name):
             raise UsageError("--release is the year and month of the state and a number, such as 2026.06.0")
         if self.as_of is not None and self.as_of > datetime.now(UTC):
-            raise UsageError("--as-of lies in the future")
+            raise UsageError("--as-of is in the future")
         return replace(
             self,
             text=text,
@@ -130,10 +130,10 @@ class Request:
 
 
 def build(settings: Settings, request: Request, on_progress: Callable[[str], None] = lambda _: None) -> Release:
-    """Write a release into a folder, whole or not at all.
+    """Write a release into a folder, completely or not at all.
 
     Raises:
-        UsageError: the request makes no sense, or the folder is not empty.
+        UsageError: the request is wrong, or the folder is not empty.
         WarehouseError: the database cannot be used.
     """
     need_libraries()
@@ -147,7 +147,7 @@ def build(settings: Settings, request: Request, on_progress: Callable[[str], Non
                 release = Build(settings, snapshot, request, unfinished, on_progress).release()
                 _describe(unfinished, release)
                 if request.profile is Profile.OPEN:
-                    unfinished.chmod(0o755)  # the others stay their owner's alone
+                    unfinished.chmod(0o755)  # other profiles stay private
                 unfinished.rename(folder)
         except OSError as error:
             raise UsageError(f"{folder} cannot be written: {error.strerror or 'no reason given'}") from None
@@ -182,12 +182,12 @@ def _check_free(folder: Path) -> None:
 
 
 class Texts:
-    """Rows as they are published: free texts redacted, and nothing of the erased.
+    """Converter of rows to their published form: free texts redacted, erased people removed.
 
     Args:
-        connection: Of the snapshot.
-        rule: Tells who was erased.
-        key: Makes the pseudonyms that replace names; None for none.
+        connection: The connection of the snapshot.
+        rule: The rule of erased people.
+        key: The key of the pseudonyms that replace names; None for no pseudonyms.
     """
 
     def __init__(self, connection: Connection, rule: Rule, key: Key | None) -> None:
@@ -196,7 +196,7 @@ class Texts:
         self._key = key
 
     def finished(self, batch: pa.RecordBatch, made: Sequence[Made], schema: pa.Schema) -> pa.RecordBatch:
-        """Rows in the types of the resource, with what is left of the texts."""
+        """Return rows in the types of the resource, with redacted texts."""
         import pyarrow as pa  # noqa: PLC0415
 
         from harvester.dataset.files import plain  # noqa: PLC0415
@@ -232,7 +232,7 @@ class Texts:
     def _names(self) -> Names:
         from harvester.dataset.redact import Names  # noqa: PLC0415
 
-        with self._facts.cursor("names") as cursor:  # on the server: the names do not fit here
+        with self._facts.cursor("names") as cursor:  # on the server: the names may not fit into memory
             cursor.execute(_SQL["names"])
             return Names((name for (name,) in cursor), self._pseudonym_of)
 
@@ -248,7 +248,7 @@ class Texts:
 
 
 class Build:
-    """One build, step by step."""
+    """The steps of one build."""
 
     def __init__(
         self, settings: Settings, snapshot: Snapshot, request: Request, folder: Path, on_progress: Callable[[str], None]
@@ -288,7 +288,7 @@ class Build:
         if previous is not None and request.name is None and previous.name.startswith(f"{self.as_of:%Y.%m}."):
             name = f"{self.as_of:%Y.%m}.{int(previous.name.rpartition('.')[2]) + 1}"
         if previous is not None and previous.name == name:
-            raise UsageError(f"{name} is the name of the previous release: a name is not used again")
+            raise UsageError(f"{name} is the name of the previous release: give another one")
         return name
 
     def _designs(self) -> tuple[tuple[str, int], ...]:
@@ -297,12 +297,12 @@ class Build:
         if asked is not None:
             kind = facts.kind_of_design(connection, asked)
             if kind is None:
-                raise UsageError(f"--design {asked}: there is no such design; `harvester seed sample list` tells")
+                raise UsageError(f"--design {asked}: there is no such design; see `harvester seed sample list`")
             found[kind] = asked
         return tuple(found.items())
 
     def _salt(self) -> str | None:
-        """Whatever makes a release another one gives it other pseudonyms, though it should bear the same name."""
+        """Return a text that differs between releases of the same name with other inputs, for other pseudonyms."""
         if self.request.scope is not KeyScope.RELEASE:
             return None
         state = facts.state_at(self.snapshot.facts).isoformat()
@@ -316,7 +316,7 @@ class Build:
         return derive(secret_key(self.settings.home), request.profile, request.scope, self.name, self.salt or "")
 
     def release(self) -> Release:
-        """Settle who is in, write all resources, and report progress."""
+        """Decide which rows are in, write all resources, and report progress."""
         request, snapshot = self.request, self.snapshot
         is_open = request.profile is Profile.OPEN
         anonymity = self.prepare()
@@ -362,16 +362,16 @@ class Build:
         if self.request.k is not None:
             from harvester.dataset import anonymity as cells  # noqa: PLC0415
 
-            self.on_progress("making rows alike")
+            self.on_progress("generalizing rows")
             anonymity = cells.make_cells(self.snapshot, self.selection, self.request.k).as_json()
         self._name_things()
         return anonymity
 
-    # who is in -------------------------------------------------------------------------------------------------------
+    # selection -------------------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        """Make `kept_<table>`, of what is referred to first."""
-        self.on_progress("who and what is in")
+        """Make the tables `kept_<table>`, in the order of their references."""
+        self.on_progress("selecting rows")
         if self.rule:
             self._find_erased()
         for table in self._entities():
@@ -388,7 +388,7 @@ class Build:
         self.snapshot.run(f"ANALYZE {table}")
 
     def _find_erased(self) -> None:
-        """Tables of the erased: `forget` took them out, but a warehouse may be an older copy."""
+        """Make tables of erased people and their rows, which an older copy of a warehouse may still have."""
         snapshot, rule = self.snapshot, self.rule
         for table, of in (("users", "username"), ("projects", "author_id"), ("studios", "host_id")):
             kind = KINDS[table]
@@ -405,7 +405,7 @@ class Build:
         snapshot.run(_SQL["add_their_studios"])
 
     def _name_things(self) -> None:
-        """Make `known_<table>`: what stands for each id that is kept."""
+        """Make the tables `known_<table>`, with the pseudonyms of the kept ids."""
         self.on_progress("pseudonyms")
         for kind, table in ENTITIES.items():
             if table not in self._entities():
@@ -476,13 +476,13 @@ class Build:
     # against the previous release ------------------------------------------------------------------------------------
 
     def _compare(self) -> tuple[list[Resource], dict[str, Any]]:
-        """List the keys of the previous release that this one lacks, by their names there, and count the new rows."""
+        """List the keys of the previous release that this one lacks, as they are there, and count the new rows."""
         from harvester.dataset.files import Writing, ahead, schema_of  # noqa: PLC0415
 
         previous, folder = self.previous, self.request.previous
         if previous is None or folder is None:
             return [], {}
-        self.on_progress("what was withdrawn")
+        self.on_progress("comparing with the previous release")
         held = {resource.name: resource for resource in previous.resources}
         changes, found = {}, []
         for kind, table in ENTITIES.items():
@@ -512,9 +512,9 @@ class Build:
         return [resource], changes
 
     def _remember(self, table: str, kind: str, folder: Path, resource: Resource, previous: Release) -> None:
-        """Make `withdrawn_<table>`: what holders of the previous release should drop.
+        """Make `withdrawn_<table>`, the rows that holders of the previous release should delete.
 
-        `before_<table>` has what that release holds, `now_<table>` what this one does, as it would be called there.
+        `before_<table>` has the keys of that release, `now_<table>` those of this one under that release's pseudonyms.
         """
         import pyarrow as pa  # noqa: PLC0415
 
@@ -560,12 +560,12 @@ def _previous(request: Request) -> Release | None:
     except (LookupError, TypeError, ValueError):
         raise UsageError(f"{request.previous} does not say how its pseudonyms were made") from None
     if previous.profile is not request.profile:
-        raise UsageError(f"{request.previous} is {previous.profile}, not {request.profile}: like is compared with like")
+        raise UsageError(f"{request.previous} is {previous.profile}, not {request.profile}: the profiles must agree")
     return previous
 
 
 def _is_k(value: object) -> bool:
-    """Return whether a value of a manifest is a valid k: it is put into statements unquoted."""
+    """Return whether a value of a manifest is a valid k, which becomes part of statements."""
     return type(value) is int and 2 <= value < 2**31
 
 
@@ -608,14 +608,14 @@ def _in_teaser(keys: pa.Array, *, is_hex: bool) -> pa.Array:
     if is_hex:
         return pc.less(keys, f"{2**128 // SHARE:032x}")
     if pa.types.is_integer(keys.type):
-        # Fibonacci hashing: the high bits of a product that overflows.
+        # Fibonacci hashing: the high bits of an overflowing product.
         spread = keys.to_numpy(zero_copy_only=False).astype("uint64") * 0x9E3779B97F4A7C15
         return pa.array(spread < 2**64 // SHARE)
     return pa.array([crc32(key.encode()) < 2**32 // SHARE for key in keys.to_pylist()], pa.bool_())
 
 
 def _told(folder: Path, resource: Resource, *, with_looks: bool) -> Iterator[pa.Table]:
-    """Return the ids of a table of a release; with their looks: their edges, and all other values as one text."""
+    """Yield the ids of a table of a release; `with_looks` also their edges, and all other values as one text."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 

@@ -28,7 +28,7 @@ ENTITIES: dict[str, str] = {
     "profile_comment": "profile_comments",
     "event": "studio_activity",
 }
-"""The tables whose ids get pseudonyms, by the kind that the pseudonym is made with, what is referred to first."""
+"""Tables whose ids get pseudonyms, by the kind in the pseudonym, in the order of their references."""
 KINDS = {table: kind for kind, table in ENTITIES.items()}
 COLUMNS: dict[str, dict[str, Treatments]] = {
     str(table.name): {str(column.name): said for column in table.c if (said := about(column).release) is not None}
@@ -41,7 +41,7 @@ OPEN_TABLES = ("users", "projects", "studios", *COMMENTS)
 
 
 def tables(profile: Profile) -> Sequence[Table]:
-    """Return the tables that a profile holds, what is referred to first."""
+    """Return the tables of a profile, in the order of their references."""
     if profile is Profile.OPEN:
         names: Sequence[str] = OPEN_TABLES
     elif profile is Profile.RESTRICTED:

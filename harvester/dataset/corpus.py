@@ -1,8 +1,8 @@
 """A labelled corpus of made-up comments, by which the redaction of texts is judged.
 
-Comments are drawn from `corpus.toml`, where templates and fillers stand in three parts: the rules were tuned with the
-first, improved when the misses of the second had been seen, and are judged by the third, written afterwards. Nobody
-wrote any of it; every draw is the same on every machine.
+Comments are drawn from the templates and fillers of `corpus.toml`, in three parts: the rules were tuned with the first,
+improved after their misses in the second, and are judged by the third, which was written afterwards. No text is by a
+real person, and each draw is the same on every machine.
 """
 
 # ruff: noqa: RUF001  (digits that look like others are what children write)

@@ -1,6 +1,6 @@
-"""The descriptions of a release: the same release gives the same bytes, whenever and wherever they are written.
+"""Write the descriptions of a release: the same release gives the same bytes on every machine.
 
-`manifest.json` is the one that is read again: it holds the whole `Release`, and the hash of every other description.
+`manifest.json` is read again: it has the whole `Release`, and the hashes of the other descriptions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 CHECKSUMS = "SHA256SUMS"
 SCHEMA_VERSION = "1.0.0"
-"""Of the tables that a release has. New rows need none; a column more is a minor step, one less or other a major."""
+"""Version of the tables of a release: a new column is a minor step, a removed or changed one a major step."""
 
 LARGEST_DOCUMENT = 16 * 2**20
 """Bytes of a description above which it is not read."""
@@ -54,7 +54,7 @@ def describe(folder: Path, release: Release) -> None:
 
 
 def render(release: Release) -> dict[str, bytes]:
-    """Every descriptive file by its name. Pure.
+    """Return each descriptive file by its name. Pure.
 
     Raises:
         UsageError: the name of the release is no date and number.

@@ -1,4 +1,4 @@
-"""Differences of two releases, by key. Both are read in order, side by side, in constant memory."""
+"""Compare two releases by key, reading both in order and in constant memory."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def _check_comparable(one: Release, other: Release) -> None:
     keys = one.parameters.get("key_id"), other.parameters.get("key_id")
     if keys[0] != keys[1]:
         raise UsageError(
-            "the pseudonyms of these releases were made with different keys: nobody is the same in both, so rows cannot"
-            " be compared (build with --key project for releases that can)"
+            "the pseudonyms of these releases were made with different keys, so that rows cannot be compared: build"
+            " releases with --key project to compare them"
         )
 
 
@@ -115,7 +115,7 @@ def _compare(older: Path, before: Resource, newer: Path, after: Resource) -> Cha
     left = _Rows(batches(older, before, old, stamp=stamps[0]), before.primary_key)
     right = _Rows(batches(newer, after, new, stamp=stamps[1]), after.primary_key)
     while not (left.is_empty and right.is_empty):
-        # Whatever sorts up to here is complete on both sides: no later batch can hold it.
+        # All rows up to this key have been read on both sides.
         bound = min(rows.last for rows in (left, right) if not rows.is_empty)
         _count(change, left.take_to(bound), right.take_to(bound), before.primary_key, common)
     return change

@@ -31,8 +31,8 @@ def state_at(connection: Connection) -> datetime:
 def coverage(connection: Connection, *, fewest: int | None = None) -> dict[str, Any]:
     """Collect the certified lists, the failures, the ids that are not held, and the precision of deletion dates.
 
-    With `fewest` numbers are `coarse`, and no time is told to less than a day: one thing that is gone, and to the
-    second how long nobody had looked, is somebody's.
+    With `fewest` numbers are `coarse`, and times are rounded to days: an exact time of one deletion could identify a
+    person.
     """
     told = {
         "lists": _rows(connection, _SQL["lists"]),
@@ -47,9 +47,9 @@ def coverage(connection: Connection, *, fewest: int | None = None) -> dict[str, 
 
 
 def coarse(number: int, fewest: int) -> int | None:
-    """Round a count so that it reveals nothing of a few: 0, None below `fewest`, else the multiple of it below.
+    """Round a count so that it reveals no small group: 0, None below `fewest`, else down to a multiple of `fewest`.
 
-    Rounded, for else what is left out is the difference of two numbers that are told.
+    Without rounding the size of a small group would be the difference of two published numbers.
     """
     return None if 0 < number < fewest else number - number % fewest
 

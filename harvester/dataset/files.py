@@ -1,7 +1,7 @@
-"""Rows into files, in one pass and bounded memory: Parquet, CSV and JSONL, the same bytes for the same rows.
+"""Write rows to Parquet, CSV and JSONL in one pass and bounded memory, with the same bytes for the same rows.
 
-Nothing in a file depends on when, where or by whom it was written: a gzip header has no time and no name, and row
-groups are cut by number of rows, whatever came in which batch.
+Nothing in a file depends on the time, the machine or the user: a gzip header has no time and no name, and row groups
+have a fixed number of rows, whatever the batches.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ GROUP = 1 << 17
 AHEAD = 4
 """Batches that wait while one is written."""
 _OBJECTS = 1 << 13
-"""Rows that are Python's objects at a time."""
+"""Number of rows that are Python objects at a time."""
 _GZIP_LEVEL = 6
 
 ARROW_TYPES: dict[Type, pa.DataType] = {
@@ -48,9 +48,9 @@ _UNSEEN = r"\s\pZ\pC\x{00AD}\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{2800}\x{3
 _SIGNS = r"=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}\x{FE62}-\x{FE64}\x{FE66}\x{FE6B}\x{2212}"
 """Characters that begin a formula: the signs, small, full-width and the mathematical minus."""
 _RUNS_IN_SPREADSHEETS = rf"^('*(?:[\t\r\n]|[{_UNSEEN}]*[{_SIGNS}]))"
-"""Pattern of a text that a spreadsheet takes for a formula: a CSV file has an apostrophe before it.
+"""Pattern of a text that a spreadsheet takes for a formula, which gets an apostrophe in CSV files.
 
-So has what begins with apostrophes and goes on like that, so that taking one off gives back each text.
+Apostrophes before such a text are part of the pattern, so that removing one restores each text.
 """
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # Arrow's %S has the microseconds
 
@@ -224,7 +224,7 @@ def measured(folder: Path, path: str, kind: str) -> File:
 
 
 def plain(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Return a column as the database sent it, in the type that is promised."""
+    """Return a column from the database in the declared type."""
     stored = column.storage if isinstance(column, pa.ExtensionArray) else column
     return stored if stored.type == kind else stored.cast(kind)
 

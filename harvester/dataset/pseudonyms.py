@@ -1,8 +1,8 @@
 """Pseudonyms: HMAC-SHA256 of kind and id, cut to 128 bits, under a key that is derived and never stored.
 
-A plain hash of an id is no pseudonym: there are so few ids that all of them are tried in seconds. The key is derived
-from `secret.key` and the release, so that two releases cannot be joined; or, where a study needs to follow things
-over releases, from the project alone. Destroying `secret.key` makes the way back impossible, for the owner too.
+A plain hash of an id is no pseudonym: there are so few ids that all can be tried in seconds. The key is derived from
+`secret.key` and the release, so that two releases cannot be joined; or, for a study over several releases, from the
+project only. Without `secret.key` nobody can find the ids, the owner included.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Key:
 def derive(secret: bytes, profile: Profile, scope: KeyScope, release: str, salt: str = "") -> Key:
     """Return the key of a release, or of all releases of a profile; open and restricted ones never share one.
 
-    The salt tells releases of one name apart: of another state, or asked for otherwise.
+    The salt differs between releases of the same name with another state or other options.
     """
     named = (release, salt) if scope is KeyScope.RELEASE else ()
     of = " ".join(("dataset", profile, scope, *filter(None, named)))

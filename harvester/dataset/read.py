@@ -1,8 +1,7 @@
-"""The files of a release as Arrow batches of the promised types, whatever their format: streamed, never whole.
+"""Read the files of a release as Arrow batches of the declared types, whatever their format, as streams.
 
-A release may come from anybody. Only regular files below its folder are opened, nothing is unpacked of a file whose
-size or hash is not the one in the manifest (`check_intact`), and no more is than the promised rows, each of a bounded
-length.
+A release is untrusted. Only regular files below its folder are opened; a file is unpacked only if its size and hash are
+those of the manifest (`check_intact`), and no further than the declared number of rows, each of a bounded length.
 """
 
 from __future__ import annotations
@@ -118,7 +117,7 @@ def unreadable(file: File, error: Exception) -> Unreadable:
 
 
 def check_intact(folder: Path, file: File | Description) -> Stamp:
-    """Compare a file's size and hash with the manifest's, before anything is made of what it holds; give its stamp.
+    """Compare a file's size and hash with the manifest's before its content is used; return its stamp.
 
     Raises:
         Unreadable: they differ, or the file cannot be opened.
@@ -146,14 +145,14 @@ def _mismatch(opened: BufferedReader, size: int, sha256: str) -> str | None:
 
 
 def limit_memory() -> None:
-    """Let this process use `MEMORY` bytes and no more, for good: what needs more fails instead of the machine."""
+    """Limit the memory of this process to `MEMORY` bytes for the rest of its life, to protect the machine."""
     hard = limits.getrlimit(limits.RLIMIT_DATA)[1]
     bound = MEMORY if hard == limits.RLIM_INFINITY else min(MEMORY, hard)
     limits.setrlimit(limits.RLIMIT_DATA, (bound, bound))
 
 
 def joined(batch: pa.RecordBatch, names: Iterable[str]) -> pa.StringArray:
-    """Columns as one text per row, by which rows can be told apart and looked up."""
+    """Return columns as one text for each row, by which rows can be compared and looked up."""
     texts = [batch.column(name).cast(pa.string()) for name in names]
     return pc.binary_join_element_wise(*texts, "\x1f", null_handling="replace", null_replacement="\x00")
 

@@ -1,7 +1,7 @@
 """Recall of the redaction of texts, measured on made-up comments, by kind and language.
 
-`python -m harvester.dataset.recall` prints the table. A value counts as found only if every character of it is gone.
-What is stated of it stands in `recall.json` (`--write` renews it); the datasheet and docs/datasets.md repeat it.
+`python -m harvester.dataset.recall` prints the table. A value counts as found only if all of its characters are gone.
+The stated figures are in `recall.json` (`--write` renews it); the datasheet and docs/datasets.md repeat them.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _judge(comment: LabelledComment, names: Names) -> list[tuple[str, str]]:
 def percentages(scores: dict[tuple[str, str], Score]) -> dict[str, dict[str, int]]:
     """Recall by kind and language, and precision by kind, in whole percent.
 
-    Rounded down: what is stated is never more than what was measured.
+    Rounded down, so that no stated figure is above the measured one.
     """
     return {
         kind: {language: int(scores[kind, language].recall * 100 + 1e-9) for language in (*LANGUAGES, "all")}

@@ -1,11 +1,11 @@
 """Redaction of texts: features of a text, or the text without the words that identify or locate a person.
 
-The rules work offline, in English, Spanish, Portuguese, German, French, Japanese and Turkish, all at once: nobody says
-which language a comment is in. They look for what children give away, as children write it ("im 1 0", "dis cord"), and
-would rather take out too much. They do not find everything: `harvester.dataset.recall` says how much.
+The rules work offline, in English, Spanish, Portuguese, German, French, Japanese and Turkish at once, since the
+language of a comment is not known. They look for what children give away, as children write it ("im 1 0", "dis cord"),
+and rather remove too much. They do not find everything: `harvester.dataset.recall` measures how much.
 
-Text is matched in a folded form: small letters without accents, symbols as one sign, nothing invisible. Each character
-of it knows where it came from.
+Text is matched in a folded form: small letters without accents, one sign for all symbols, no invisible characters. Each
+character of it is mapped to its position in the text.
 """
 
 # ruff: noqa: RUF001  (letters that look like others are what is looked for)

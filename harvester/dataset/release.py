@@ -30,7 +30,7 @@ class Tombstones(StrEnum):
     ID_ONLY = "id-only"
     """Keep the id, and the date and reason of the deletion."""
     FLAGS = "flags"
-    """The row, but nothing that somebody wrote; in `internal` the row as it was last seen."""
+    """Keep the row without texts of users; in `internal` the row as it was last seen."""
 
 
 class Text(StrEnum):
@@ -97,7 +97,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """Columns that refer to another resource of the same release, every value of which is there."""
+    """Columns that refer to another resource of the same release, which has all of their values."""
 
     fields: tuple[str, ...]
     resource: str
@@ -139,7 +139,7 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """All that is said of a release. Nothing in it depends on when or where it was built: same input, same bytes."""
+    """All facts of a release. Nothing in it depends on the time or machine of the build: same input, same bytes."""
 
     name: str
     """The date of its state and a number, as 2026.06.0."""

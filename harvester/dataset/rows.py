@@ -1,8 +1,8 @@
-"""The SQL of a release: which rows are in it, and what each table of it is selected with.
+"""The SQL of a release: which rows are in it, and the query of each of its tables.
 
-Who is in is settled first, from what is referred to down to what refers: `kept_<table>` holds ids, and whether each is
-a tombstone; `known_<table>` holds the same with what stands for the id in this release. All further tables are joins.
-A release that takes everything as it is needs none of that and reads the tables themselves.
+The entities in a release are selected first, in the order of their references: `kept_<table>` has their ids and whether
+each is a tombstone; `known_<table>` adds their pseudonyms. Further tables are joined with these. A release of all rows
+without pseudonyms reads the tables themselves.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ LICENCE = "CC-BY-SA-2.0"
 class Selection:
     """Selection of the rows of a release, and of their state.
 
-    `at` is given where the past is asked for; `since` is the bound of what counts as confirmed. `erased`: whether
-    somebody is left out by a rule.
+    `at`: the time of a past state; `since`: the time from which rows must be confirmed; `erased`: a rule of erased
+    people applies.
     """
 
     profile: Profile
@@ -51,7 +51,8 @@ class Selection:
     since: datetime | None = None
     erased: bool = False
     designs: tuple[tuple[str, int], ...] = ()
-    """The sample whose weights are given, by kind of thing: one each, for those of two do not add up."""
+    """The sample whose weights are written, by kind of entity: one for each kind, since weights of two do not add
+    up."""
 
     @property
     def hashed(self) -> bool:
@@ -59,7 +60,7 @@ class Selection:
         return self.profile is not Profile.INTERNAL
 
     def as_text(self) -> str:
-        """All of it but what the database shall not see, in words that change when it does."""
+        """Return the selection as text, which changes whenever the selection does."""
         since = None if self.since is None else self.since.isoformat()
         return f"{self.profile} {self.tombstones} {self.text} {self.at} {since} {self.designs}"
 
@@ -77,14 +78,14 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A column as it is read: its SQL, and what is done to it on the way to the files."""
+    """A column of a query: its SQL, and the treatment of its values."""
 
     field: Field
     sql: str
     text: Text | None = None
     """Text mode of a column that a user wrote; None for any other column."""
     is_name: bool = False
-    """A username as it is, which the rule of erasures must see."""
+    """The column is a username in plain text, to which the rule of erased people applies."""
 
     def selected(self) -> str:
         """Return the entry of a SELECT list."""
@@ -114,14 +115,14 @@ _TYPES: tuple[tuple[type[TypeEngine[Any]], Type], ...] = (
 )
 _IS_ERASED = f"(gone_reason IS NOT DISTINCT FROM '{ERASED}')"
 _OF_NOBODY = ("id", "first_seen_at", "gone_at", "last_seen_at", "gone_reason")
-"""Columns of a user that tell nothing of the person."""
+"""Columns of a user without personal data."""
 _NOT_AT = ("news", "studio_activity")
-"""Tables that do not change but by growing; the others have a function for the past."""
+"""Tables whose rows do not change; the others have a function for the past."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Shows:
-    """A stream whose visits show a row: whose list it is, what the row is in it, and which visits count."""
+    """A stream whose visits show a row: the SQL of the list's entity and of the item, and which visits count."""
 
     stream: str
     entity: str
@@ -129,12 +130,12 @@ class _Shows:
     is_list: bool = True
 
     def when(self) -> str:
-        """Return when rows were confirmed: a list when it was read in full, an object whenever it was read."""
+        """Return the column with the time of confirmation: the last full read of a list, else the last visit."""
         return "last_full_read_at" if self.is_list else "visited_at"
 
 
 def _shown_by(table: str) -> Iterator[_Shows]:
-    """Yield the streams whose visits show rows of a table: objects by their own id, lists by what they hold."""
+    """Yield the streams whose visits show rows of a table: objects by their id, lists by their items."""
     for stream in STREAMS.values():
         members = stream.members
         if members is not None and members.table == table and members.confirms:
@@ -150,10 +151,10 @@ back at the site is confirmed by its page."""
 
 
 def confirmed(table: str, since: datetime) -> str:
-    """Return the condition under which a row was confirmed visible since a time, and is not under suspicion.
+    """Return the condition under which a row was confirmed as visible since a time, and is not a missing item.
 
-    It was met for the first time since then, or a visit since then showed it: its own, or one that read as a whole a
-    list that holds it. What a full read did not show, and is not settled yet, is not confirmed.
+    It was met for the first time since then, or shown by a visit since then: its own, or a full read of its list. A row
+    that a full read did not show, and that is not marked as gone yet, is not confirmed.
     """
     if not SHOWN_BY[table]:
         return "true"
@@ -172,7 +173,7 @@ def moment(time: datetime) -> str:
 
 
 def licence(*times: str) -> str:
-    """Return the licence of what was made at some times, as SQL: that of the latest."""
+    """Return SQL of the licence of content that was made at some times: that of the latest."""
     latest = times[0] if len(times) == 1 else f"greatest({', '.join(times)})"
     return f"CASE WHEN {latest} < '{CC_BY_SA_BEFORE}T00:00:00+00:00' THEN '{LICENCE}' END"
 
@@ -182,7 +183,7 @@ CONTENT_TIMES: dict[str, tuple[str, ...]] = {
     "studios": ("t.created_at", "t.modified_at"),
     **dict.fromkeys(COMMENTS, ("t.created_at",)),
 }
-"""When what is in a row was made. Profile texts are undated, and edges are no works."""
+"""Times at which the content of a row was made. Profile texts have no date, and edges are no works."""
 LICENCE_FIELD = Field(
     "licence",
     Type.STRING,
@@ -197,18 +198,18 @@ DESIGN_FIELDS = (
     Field("cluster_id", Type.STRING, "What was drawn independently, with all that belongs to it: the thing itself."),
 )
 DESIGNED: dict[str, tuple[Field, ...]] = {
-    # Somebody is drawn with each project, or at each step, that leads to them: there may be several of both.
+    # A user is drawn with each of several projects, or at several steps.
     "users": tuple(one for one in DESIGN_FIELDS if one.name not in ("stratum", "cluster_id")),
     "projects": DESIGN_FIELDS,
     "studios": DESIGN_FIELDS,
 }
-"""Columns of a release that tell how a row was drawn, by table."""
+"""Columns of a release with the draw of a row, by table."""
 
 
 def drawn(table: str, selection: Selection, *, numbered: bool = False) -> str:
     """Return the draws of the described sample from a table, as SQL in place of a table.
 
-    Strata can be named by the ids between which they lie: `numbered` says which is which without the names.
+    The name of a stratum may show ids; `numbered` replaces names by numbers.
     """
     design = dict(selection.designs).get(KINDS[table])
     return _SQL["drawn"].format(
@@ -224,11 +225,10 @@ def key_of(table: str) -> tuple[str, str]:
 
 
 def source(table: str, selection: Selection) -> str:
-    """Return a table in the state that is asked for, as SQL in place of a table.
+    """Return SQL of a table in the selected state.
 
-    Whatever is gone by now is a tombstone to `open` and `restricted`, however far back the past lies that they show;
-    and what its author has replaced since then is not shown. An account that was erased at the site has nothing there
-    but its place.
+    In `open` and `restricted` a row that is gone now is a tombstone, also in an earlier state, and texts that their
+    authors have replaced since then are left out. Of an account that was erased at the site only the id is left.
     """
     columns = [column.name for column in _BY_NAME[table].columns]
     if selection.at is None:
@@ -270,7 +270,7 @@ def alias_of(column: str) -> str:
 
 
 def needed(table: str) -> list[tuple[str, str]]:
-    """Return the references without whose target a row is not in a release, with the target's table."""
+    """Return the references whose target a row needs in order to be in a release, with the table of the target."""
     found = []
     for name, column in COLUMNS[table].items():
         if isinstance(column.restricted, Reference) and column.restricted.needed:
@@ -423,7 +423,7 @@ class _Builder:
     def _added(self) -> list[Made]:
         added, selection = [], self.selection
         if self.shows_gone and selection.hashed:
-            comment = "Whether it is gone: itself, what it stands on, or whoever made it."
+            comment = "Whether it is gone: itself, what it stands on, or its author."
             added.append(Made(Field("gone", Type.BOOLEAN, comment, "Derived."), self.gone))
         if self.name in CONTENT_TIMES:
             added.append(Made(LICENCE_FIELD, self._masked(licence(*CONTENT_TIMES[self.name]))))

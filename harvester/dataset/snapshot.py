@@ -1,7 +1,6 @@
-"""One moment of the warehouse, read over two connections that share it: facts by psycopg, rows as Arrow by ADBC.
+"""A snapshot of the warehouse over two connections that share it: facts by psycopg, rows as Arrow by ADBC.
 
-What belongs to one release alone (who is kept, pseudonyms, cells) stands in temporary tables of the second one and
-goes with it.
+Tables of one release only (kept ids, pseudonyms, cells) are temporary tables of the second connection.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ if TYPE_CHECKING:
 
 MISSING = "datasets need PyArrow and ADBC: install scratch-harvester[dataset]"
 PAGE = 250_000
-"""Ids that are in memory at a time while pseudonyms are made."""
+"""Number of ids that are in memory at a time while pseudonyms are made."""
 
 
 def need_libraries() -> None:
-    """Make sure that the extra `dataset` is installed.
+    """Check that the extra `dataset` is installed.
 
     Raises:
         UsageError: it is not.
@@ -45,7 +44,7 @@ def need_libraries() -> None:
 
 
 class Snapshot:
-    """Statements over one moment of the warehouse; see `open_snapshot`."""
+    """Statements over one snapshot of the warehouse; see `open_snapshot`."""
 
     def __init__(self, facts: Connection, arrow: Any) -> None:
         self.facts = facts
@@ -64,7 +63,7 @@ class Snapshot:
         return None if row is None else row[0]
 
     def rows(self, query: str) -> list[dict[str, Any]]:
-        """All rows of a query that returns few."""
+        """Return all rows of a query that returns few."""
         with self._plain_words(), self._arrow.cursor() as cursor:
             cursor.execute(query)
             found: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
@@ -109,7 +108,7 @@ class Snapshot:
 
 @contextmanager
 def open_snapshot(settings: Settings) -> Iterator[Snapshot]:
-    """One REPEATABLE READ moment; nothing that is done in it stays.
+    """Open a REPEATABLE READ snapshot, whose changes are rolled back.
 
     Raises:
         UsageError: the extra `dataset` is not installed.
@@ -142,10 +141,10 @@ def open_snapshot(settings: Settings) -> Iterator[Snapshot]:
 
 
 def _refuse_quoted_names(facts: Connection) -> None:
-    """Refuse a database behind a pooler whose default is the one that ADBC cannot read types with.
+    """Refuse a database behind a pooler with a default of `quote_all_identifiers` by which ADBC cannot read types.
 
     Raises:
-        WarehouseError: it is.
+        WarehouseError: the default is set.
     """
     row = facts.execute("SELECT reset_val FROM pg_settings WHERE name = 'quote_all_identifiers'").fetchone()
     if row is not None and row[0] == "on":

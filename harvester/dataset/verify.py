@@ -1,7 +1,7 @@
-"""Is a release what it says it is? Everything that is wrong is named, not only the first thing.
+"""Verify that a release matches its manifest; all problems are reported, not only the first.
 
-Files are streamed; what is held is one batch, a byte a row, and of a table that others refer to a few million keys at
-a time. A release may come from anybody: a file that is not what the manifest says is named and not looked into.
+Files are streamed: in memory are one batch, a byte for each row, and a few million keys at a time of a table that
+others refer to. A release is untrusted: a file that does not match the manifest is reported and not read.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is not as it is said to be. No value of a row is quoted."""
+    """A difference between a release and its manifest. No value of a row is quoted."""
 
     path: str
     what: str
 
 
 def verify(folder: Path) -> list[Problem]:
-    """All problems of the release in a folder.
+    """Return all problems of the release in a folder.
 
     Raises:
         UsageError: the folder holds no release.
@@ -115,9 +115,9 @@ class _Found:
         self._listed = _listed(manifest)
 
     def compare(self) -> Iterator[Problem]:
-        """Name what is missing, too much, no regular file, or of another size or hash."""
+        """Yield the files that are missing, unknown, no regular files, or of another size or hash."""
         odd: list[Problem] = []
-        present = set(self._walk(odd))
+        present = set(self._files(odd))
         yield from odd
         for path in sorted(present - self._listed.keys() - {MANIFEST, CHECKSUMS}):
             yield Problem(path, "is not part of the release")
@@ -132,7 +132,7 @@ class _Found:
             except Unreadable as error:
                 yield Problem(path, str(error))
 
-    def _walk(self, odd: list[Problem]) -> Iterator[str]:
+    def _files(self, odd: list[Problem]) -> Iterator[str]:
         """Yield the regular files; other objects but folders go to `odd`."""
 
         def cannot(error: OSError) -> None:
@@ -144,7 +144,7 @@ class _Found:
                 relative = os.path.relpath(path, self._folder)
                 try:
                     mode = os.lstat(path).st_mode
-                except OSError as error:  # it is gone again, or too deep
+                except OSError as error:  # it was deleted, or its path is too long
                     odd.append(Problem(relative, f"cannot be read: {error.strerror}"))
                     continue
                 if stat.S_ISREG(mode):
@@ -172,7 +172,7 @@ def _checksums(folder: Path, manifest: Manifest) -> Iterator[Problem]:
 
 
 def _resource(folder: Path, resource: Resource, intact: dict[str, Stamp]) -> Iterator[Problem]:
-    """Every format of a table by itself, and whether the formats say the same. What cannot be read is not intact."""
+    """Yield the problems of each format of a table, and the differences between the formats."""
     digests = {}
     for file in resource.files:
         if file.path not in intact:
@@ -271,7 +271,7 @@ def _foreign_keys(folder: Path, release: Release, intact: dict[str, Stamp]) -> I
         for key in one.foreign_keys:
             here, there = best_file(one), best_file(tables[key.resource])
             if here is None or there is None or not {here.path, there.path} <= intact.keys():
-                continue  # their problems have been reported, and what they hold is not known
+                continue  # reported before, and their keys are not known
             try:
                 lost = _unreferred(folder, one, here, tables[key.resource], there, key, intact)
             except (Unreadable, *TROUBLE):
@@ -298,7 +298,7 @@ def _unreferred(
         for batch in batches(folder, resource, file, tuple(dict.fromkeys(key.fields)), intact[file.path]):
             hits = pc.is_in(joined(batch, key.fields), value_set=known).to_numpy(zero_copy_only=False)
             for name in key.fields:
-                # As in SQL: a key of which a part is null refers to nothing, and need not.
+                # As in SQL: a key with a null part refers to nothing.
                 hits = hits | batch.column(name).is_null().to_numpy(zero_copy_only=False)
             if filled:
                 found[start : start + len(hits)] |= hits

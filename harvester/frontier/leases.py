@@ -1,13 +1,13 @@
-"""The frontier: seed, lease, release and refresh its entries, one row of `crawl.frontier` for each list or object.
+"""Lease and release entries of the frontier, one row of `crawl.frontier` for each list or object in scope.
 
 A lease is a token on the row. It ends with the visit, after its time, or with the run that took it: each run holds an
 advisory lock for as long as its connection lives, so that the leases of a killed worker are free as soon as another
 worker looks, without waiting for their time. No index contains the lease, so that leasing rewrites no index.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from math import sqrt
@@ -16,18 +16,15 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from harvester import __version__
-from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, STREAMS
+from harvester.api.catalogue import ONCE, STREAMS
 from harvester.api.rows import Query, Visit
-from harvester.api.stream import DAY, Kind, Lead
+from harvester.api.stream import DAY, Kind
 from harvester.api.text import without_tokens
-from harvester.config import Settings
 from harvester.frontier import rates
-from harvester.frontier.model import LEASE_SECONDS, Counts, Lease
+from harvester.frontier.model import LEASE_SECONDS, Lease
 from harvester.frontier.names import BY_NAME, PROVEN_SECONDS
 from harvester.frontier.revisit import interval
 from harvester.warehouse.connection import Connection
-from harvester.warehouse.locks import ALIVE
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import LONGEST_KEY
 
@@ -42,123 +39,12 @@ AHEAD_SECONDS = 90 * DAY
 
 
 @dataclass(frozen=True, slots=True)
-class Seed:
-    """An entity that the operator puts in scope, with the depth to which links from it are followed."""
-
-    kind: Kind
-    entity_id: int
-    depth: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Backlog:
     """Numbers of entries that are due now, leased by live runs, and postponed after a failure."""
 
     due: int
     leased: int
     postponed: int
-
-
-def begin_run(connection: Connection, settings: Settings, command: str, parent_run: int | None = None) -> int:
-    """Record a run and take the lock that shows that it is alive; `parent_run`: the run of whose workers it is one."""
-    with connection.transaction():
-        row = connection.execute(
-            _SQL["begin_run"],
-            [
-                *(command, __version__, settings.api_url, settings.contact, settings.permission),
-                *(settings.user_agent, settings.rate, Jsonb(settings.shares), parent_run),
-            ],
-        ).fetchone()
-        assert row is not None
-        # Before the commit: a run without the lock is taken for one that was killed.
-        connection.execute("SELECT pg_advisory_lock(%s, %s)", [ALIVE, row[0]])
-    return int(row[0])
-
-
-def resume_run(connection: Connection, run: int) -> None:
-    """Continue a run over a new connection, even if another worker has recorded its end meanwhile."""
-    with connection.transaction():
-        # Not pg_advisory_lock: the server may not have noticed the end of the old session, which still holds the lock.
-        connection.execute("SELECT pg_try_advisory_lock(%s, %s)", [ALIVE, run])
-        connection.execute("UPDATE crawl.runs SET ended_at = NULL, outcome = NULL WHERE id = %s", [run])
-
-
-@dataclass(slots=True)
-class Totals:
-    """The figures of a run, or of several together, as in `crawl.runs`."""
-
-    requests: int = 0
-    counts: Counts = field(default_factory=Counts)
-    requests_by_purpose: Mapping[str, int] = field(default_factory=dict)
-    responses: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-
-def end_run(connection: Connection, run: int, outcome: str, totals: Totals, findings: Sequence[str] = ()) -> None:
-    """Record the end of a run, which frees its leases."""
-    with connection.transaction():
-        record_run(connection, run, totals)
-        connection.execute(
-            "UPDATE crawl.runs SET ended_at = crawl.clock(), outcome = %s, findings = %s WHERE id = %s",
-            [outcome, Jsonb(list(findings)), run],
-        )
-    connection.execute("SELECT pg_advisory_unlock(%s, %s)", [ALIVE, run])
-    connection.commit()
-
-
-def record_run(connection: Connection, run: int, totals: Totals) -> None:
-    """Record the figures of a run so far, so that a killed one leaves them."""
-    with connection.transaction():
-        connection.execute(
-            "UPDATE crawl.runs SET requests = %s, counts = %s, requests_by_purpose = %s, responses = %s WHERE id = %s",
-            [
-                totals.requests,
-                Jsonb(totals.counts.as_json()),
-                Jsonb(dict(totals.requests_by_purpose)),
-                Jsonb({stream: dict(statuses) for stream, statuses in totals.responses.items()}),
-                run,
-            ],
-        )
-
-
-def sum_workers(connection: Connection, run: int) -> Totals:
-    """Return the figures of all workers of a run together, those that were killed included."""
-    rows = connection.execute(
-        "SELECT requests, counts, requests_by_purpose, responses FROM crawl.runs WHERE parent_run_id = %s", [run]
-    ).fetchall()
-    totals, spent = Totals(), Counter[str]()
-    answers: dict[str, Counter[str]] = defaultdict(Counter)
-    for requests, counts, purposes, answered in rows:
-        totals.requests += requests
-        for table, numbers in counts.items():
-            totals.counts.add(table, numbers["inserted"], numbers["updated"], numbers["unchanged"])
-        spent.update(purposes)
-        for stream, statuses in answered.items():
-            answers[stream].update(statuses)
-    totals.requests_by_purpose, totals.responses = spent, answers
-    return totals
-
-
-def requests_of_the_killed(connection: Connection, run: int) -> int:
-    """Return the number of requests that the killed workers of a run had sent."""
-    row = connection.execute(
-        "SELECT coalesce(sum(requests), 0)::int FROM crawl.runs WHERE parent_run_id = %s AND outcome = 'killed'", [run]
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
-def recover(connection: Connection, own: int) -> int:
-    """Record the end of killed runs, which frees their entries; return the number of these runs.
-
-    `own` is the run of this session (0: none), whose lock looks free to the session that holds it.
-    """
-    dead = 0
-    with connection.transaction():
-        runs = connection.execute("SELECT id FROM crawl.runs WHERE ended_at IS NULL AND id <> %s", [own]).fetchall()
-        for (run,) in runs:
-            lock = connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [ALIVE, run]).fetchone()
-            if lock is not None and lock[0]:
-                dead += connection.execute(_SQL["end_dead_run"], [run]).rowcount
-    return dead
 
 
 class Purpose(StrEnum):
@@ -339,7 +225,7 @@ _STREAMS_OF: dict[str, Any] = {
 }
 
 
-def _with_free(statement: str, **varying: sql.SQL) -> sql.Composed:
+def with_free(statement: str, **varying: sql.SQL) -> sql.Composed:
     """Return a statement with the condition that an entry is free, and with the other varying parts."""
     return sql.SQL(statement).format(free=sql.SQL(_SQL["free"]), **varying)
 
@@ -350,15 +236,14 @@ def _leasing(chosen: sql.Composable) -> sql.Composed:
 
 
 _LEASE = {
-    Purpose.NEW: _leasing(_with_free(_SQL["choose_due"], visits=sql.SQL("= 0"))),
-    Purpose.DUE: _leasing(_with_free(_SQL["choose_due"], visits=sql.SQL("> 0"))),
-    Purpose.RECHECK: _leasing(_with_free(_SQL["choose_recheck"])),
-    Purpose.AUDIT: _leasing(_with_free(_SQL["choose_audit"])),
+    Purpose.NEW: _leasing(with_free(_SQL["choose_due"], visits=sql.SQL("= 0"))),
+    Purpose.DUE: _leasing(with_free(_SQL["choose_due"], visits=sql.SQL("> 0"))),
+    Purpose.RECHECK: _leasing(with_free(_SQL["choose_recheck"])),
+    Purpose.AUDIT: _leasing(with_free(_SQL["choose_audit"])),
 }
-_LEASE_PICKED = _leasing(_with_free(_SQL["choose_picked"]))
+_LEASE_PICKED = _leasing(with_free(_SQL["choose_picked"]))
 _LEASE_THIS = _leasing(sql.SQL(_SQL["choose_this"]))
-_HEADS = _with_free(_SQL["heads"])
-_REFRESH = _with_free(_SQL["refresh"])
+_HEADS = with_free(_SQL["heads"])
 
 
 def _held(leases: Sequence[Lease]) -> dict[str, Any]:
@@ -432,105 +317,3 @@ def backlog(connection: Connection, streams: Sequence[str], min_gain: float | No
 
 MOST_COUNTED = 100_000
 """Upper bound of the counts of a backlog: a larger one is reported as more than this."""
-
-
-def seed(connection: Connection, seeds: Iterable[Seed]) -> tuple[int, int]:
-    """Put entities in scope, or raise their depth; return how many are new and how many were known."""
-    wanted = list(seeds)
-    with connection.transaction():
-        known = 0
-        for one in wanted:
-            row = connection.execute(_SQL["seed"], [one.kind.value, one.entity_id, one.depth]).fetchone()
-            known += not (row and row[0])
-            connection.execute(_SQL["deepen"], [DETAIL[one.kind], one.entity_id, one.depth])
-    return len(wanted) - known, known
-
-
-def seed_query(connection: Connection, stream: str, query: Query, depth: int) -> bool:
-    """Put a ranking in scope, due now, or raise its depth; return whether it is new."""
-    with connection.transaction():
-        row = connection.execute(
-            _SQL["seed_query"], [stream, query.query, query.mode, query.language, query.pages, depth]
-        ).fetchone()
-        assert row is not None
-        connection.execute(_SQL["make_query_due"], [stream, row[0], row[1]])
-    return bool(row[2])
-
-
-def is_scope_empty(connection: Connection) -> bool:
-    """Return whether nothing is in scope."""
-    row = connection.execute("SELECT NOT EXISTS (SELECT FROM crawl.frontier)").fetchone()
-    return row is not None and bool(row[0])
-
-
-def open_site(connection: Connection) -> None:
-    """Put the news and counts of the site in scope, if anything else is."""
-    with connection.transaction():
-        connection.execute(_SQL["open_site"], [["news", "project_count"]])
-
-
-def open_account(connection: Connection, account: int) -> None:
-    """Put the operator's own account in scope: its lists, its projects, its studios, and the projects that it viewed.
-
-    Certificates of another account's lists do not hold for this one: its lists are read in full.
-    """
-    with connection.transaction():
-        connection.execute(_SQL["open_account"], {"account": account, "whole": _OWN_WHOLE})
-
-
-_OWN_WHOLE = [stream.name for stream in STREAMS.values() if stream.kind is Kind.ACCOUNT and "{id}" not in stream.path]
-
-
-def refresh(
-    connection: Connection, streams: Sequence[str], *, full: bool = False, only: Sequence[int] | None = None
-) -> int:
-    """Make all entries in scope due now, threads only if `full`; return how many.
-
-    An incremental refresh leaves out threads, which the `reply_count` of their comments makes due. A full one begins
-    each visit again, unfinished ones too.
-    """
-    names = [name for name in streams if STREAMS[name].revisit < ONCE and (full or not STREAMS[name].is_thread)]
-    with connection.transaction():
-        return connection.execute(
-            _REFRESH, {"full": full, "streams": names, "only": only, "seconds": LEASE_SECONDS}
-        ).rowcount
-
-
-def propagate(connection: Connection) -> int:
-    """Put in scope what the stored rows link to within the raised depths of entries, without a request.
-
-    Returns how many entries came into scope or got a greater depth.
-    """
-    changed = 0
-    with connection.transaction():
-        while True:
-            stale = connection.execute(_SQL["raised"]).fetchall()
-            if not stale:
-                return changed
-            for name, entities in stale:
-                stream = STREAMS[name]
-                for opened in stream.enqueues:
-                    changed += connection.execute(_SQL["open"], [opened, name, entities]).rowcount
-                for lead in filter(lambda lead: lead.owner, stream.links):
-                    changed += connection.execute(
-                        _propagate(lead), [DETAIL[lead.kind], lead.depth_cost, name, entities]
-                    ).rowcount
-                connection.execute(
-                    "UPDATE crawl.frontier SET propagated_depth = depth WHERE stream = %s AND entity_id = ANY(%s)",
-                    [name, entities],
-                )
-
-
-def _propagate(lead: Lead) -> sql.Composed:
-    """Return the statement that puts the entries in scope which the stored rows of a stream link to."""
-    signal = sql.Identifier("l", lead.changed_if) if lead.changed_if else sql.SQL("NULL::int")
-    owner = sql.Identifier("l", OWNER_COLUMN[lead.kind]) if lead.kind in OWNER_COLUMN else sql.SQL("NULL::bigint")
-    return sql.SQL(_SQL["propagate"]).format(
-        target=sql.Identifier("l", lead.target_column),
-        owner=owner,
-        signal=signal,
-        table=sql.Identifier("scratch", lead.table),
-        own=sql.Identifier("l", lead.owner),
-        always=sql.Literal(not lead.changed_if),
-        of_users=sql.Literal(lead.kind is Kind.USER),
-    )

@@ -1,6 +1,6 @@
-"""Checks at the end of a run, which compare it with the runs before it.
+"""Compare a run at its end with the runs before it.
 
-A finding is a line in words, without a name. A run that is done and has findings is `degraded`.
+A finding is a sentence without a name. A finished run with findings is `degraded`.
 """
 
 from collections.abc import Mapping
@@ -8,18 +8,18 @@ from statistics import median
 from typing import Any
 
 from harvester.api.catalogue import STREAMS
-from harvester.frontier.leases import Totals
 from harvester.frontier.model import ANSWERS, NOT_BELIEVED
+from harvester.frontier.runs import Totals
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.statements import statements
 
 _SQL = statements(__package__, "checks")
 _EARLIER = 10
-"""Runs before this one that it is compared with."""
+"""Number of earlier runs for the comparison."""
 _ENOUGH = 50
-"""Requests below which shares say nothing."""
+"""Number of requests below which shares prove nothing."""
 _ANSWERED = {str(status) for status in ANSWERS} | {NOT_BELIEVED}
-"""Every other status is no answer, such as a redirect to a login page."""
+"""Statuses of answers; others, such as a redirect to a login page, are none."""
 _TOLERATED = 0.05
 """Share of requests that may go without an answer."""
 
@@ -37,7 +37,7 @@ def findings(connection: Connection, run: int, total: Totals) -> list[str]:
 
 
 def _disbelieved(total: Totals) -> list[str]:
-    """Streams of which the source said that known things are not there, and was not believed."""
+    """Find the streams with answers "not there" about known entities that were not believed."""
     doubted = {stream: statuses.get(NOT_BELIEVED, 0) for stream, statuses in total.responses.items()}
     return [
         f"{stream}: {count:,} answers that something is not there were not believed, and are asked for again"
@@ -72,7 +72,7 @@ def _set_aside(connection: Connection, run: int) -> list[str]:
 
 
 def _empty(total: Totals, earlier: list[dict[str, Any]]) -> list[str]:
-    """Tables that had rows in earlier runs and get none, although their streams answered."""
+    """Find the tables that got rows in earlier runs and none in this one, although their streams were answered."""
     found = []
     for table in {name for counts in earlier for name in counts}:
         usual = median([sum(counts.get(table, {}).values()) for counts in earlier])

@@ -1,4 +1,4 @@
-"""`harvester plan`: what a budget buys, from the rates that were fitted, or from published totals before any were."""
+"""Forecast the effect of a request rate for `harvester plan`, from fitted arrival rates or published totals."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ counts beside them as `_PSEUDO_COMMENTS` would, so that it is all there is befor
 """
 _PSEUDO_COMMENTS = 20
 _DEFAULT_RATE = 5.0
-"""Requests per second that are planned for where there is no limit."""
+"""Requests per second of a plan where the rate is unlimited."""
 _PARTS = 16
 """Parts into which a gamma distribution of rates is cut."""
 _ROUGH = 0.5
-"""Part of the scheduled requests from which on a forecast is rough, once what must be read takes so much of them.
+"""Share of the requests for scheduled visits from which a forecast is rough, if visits that must be made take it.
 
 In simulated crawls of 400 lists that come and go (`tests/frontier/test_plan.py`) the delay was 0.8 to 1.2 times the
 forecast below it, and up to 1.45 times above it: lists wait for their turn behind those that are due.
 """
 _BORN_DAYS = 30
-"""Days in which new users, projects and studios are counted, to tell how many come a day."""
+"""Days over which new users, projects and studios are counted, for their number a day."""
 _STEPS = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
 """Multiples of a rate whose delays are forecast beside it."""
 _GAIN_STEPS = (10.0, 1.0, 0.1, 0.01)
@@ -66,25 +66,25 @@ class Scope:
     new: int
     source: str
     born: float = 0.0
-    """Requests a day for lists and objects that come to be: first visits, and the second look at lists."""
+    """Requests a day for new lists and objects: first visits, and the second look at lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The requests of a day once what waits for its first visit has had it, by what they go to."""
+    """The requests of a day by purpose, once all entries have had their first visit."""
 
     total: float
     discovery: float
     recheck: float
     scheduled: float
     revisit: float
-    """Days after which a list is read in full, as the share for audits allows."""
+    """Days after which a list is read in full, by the share for audits."""
 
 
 def divide(scope: Scope, shares: Mapping[str, float], rate: float) -> Budget:
-    """Divide the requests of a day as crawls do: re-checks take their share, discovery as much of its own as it needs.
+    """Divide the requests of a day as crawls do: re-checks take their share, discovery what it needs of its share.
 
-    What discovery leaves goes to scheduled visits, and so does what audits leave, who read ahead of their time.
+    Requests that discovery and audits do not need go to scheduled visits.
     """
     total, whole = rate * DAY, sum(shares.values())
     discovery = min(total * shares["discovery"] / whole, scope.born)
@@ -166,13 +166,13 @@ def _fixed_requests(scope: Scope) -> float:
 
 
 def _required(scope: Scope, budget: Budget) -> float:
-    """Return the requests a day that must be sent whatever they gain: lists whose time is up, threads, daily pages."""
+    """Return the requests a day of visits that must be made: lists that are due, threads, daily pages."""
     groups = [replace(group, revisit=min(group.revisit, budget.revisit)) for group in scope.groups]
     return outlook(groups, float("inf")).requests + _fixed_requests(scope)
 
 
 def _bought(scope: Scope, budget: Budget, least_min_gain: float) -> dict[str, Any]:
-    """Outlook by stream at the price to which the budget drives visits, or at the operator's if that is higher."""
+    """Return the outlook by stream at the `min_gain` that the budget allows, or the operator's if that is higher."""
     all_groups = [replace(group, revisit=min(group.revisit, budget.revisit)) for group in scope.groups]
     min_gain = max(least_min_gain, min_gain_for(all_groups, budget.scheduled - _fixed_requests(scope)))
     streams = []
@@ -266,7 +266,7 @@ def _whole_site() -> Scope:
 
 
 def _by_prior(stream: str, lists: int, shape: float, rate: float) -> list[Group]:
-    """Return lists whose rates follow the prior alone, equally many in each part of it."""
+    """Return lists whose rates follow the prior, with the same number in each part of it."""
     drawn = np.sort(np.random.default_rng(0).gamma(shape, rate / shape, 1000 * _PARTS))
     parts = drawn.reshape(_PARTS, -1).mean(axis=1)
     counts = [lists // _PARTS + (part < lists % _PARTS) for part in range(_PARTS)]
@@ -279,7 +279,7 @@ def _by_prior(stream: str, lists: int, shape: float, rate: float) -> list[Group]
 
 
 def _threads(groups: list[Group], answered: Mapping[str, float]) -> dict[str, tuple[int, float]]:
-    """Threads are read when their comment got replies, which is a request for each; `answered` by list of comments."""
+    """Return the visits of threads, one for each comment that gets replies; `answered`: their share by stream."""
     fixed = {}
     for name, comments in _THREADS.items():
         items = sum(group.lists * group.rate for group in groups if group.stream == comments)

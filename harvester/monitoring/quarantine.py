@@ -1,4 +1,4 @@
-"""Responses and items that were set aside: what they are, and another try once they can be read or better ones come."""
+"""List the responses and items in the quarantine, and visit their entries again."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from harvester.warehouse.statements import statements
 _SQL = statements(__package__, "quarantine")
 
 _AT_A_TIME = 8
-"""Responses that are held at a time."""
+"""Number of responses that are in memory at a time."""
 
 
 def cases(connection: Connection, stream: str | None = None, most: int = 50) -> list[dict[str, Any]]:
@@ -40,9 +40,9 @@ def body(connection: Connection, case: int) -> bytes:
 def retry(connection: Connection) -> dict[str, int]:
     """Visit failed entries again, and drop the solved cases; return the number of each.
 
-    A case is dropped where its response can be read now, or where the list or object was visited since. What failed
-    for other reasons is due again too. A list of which an item was set aside is read in full again: the item is a case
-    until that read shows it to be usable or gone. The visits themselves are for the next crawl.
+    A case is deleted if its response can be read now, or if its list or object was visited since. Entries that failed
+    for other reasons are due again too. A list with an item in quarantine is read in full again; the item stays a case
+    until that read shows it to be usable or gone. The next crawl makes the visits.
     """
     with connection.transaction():
         with connection.cursor("cases") as cases_:  # on the server: a response has up to 16 MiB

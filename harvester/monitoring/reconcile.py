@@ -1,6 +1,6 @@
-"""Comparison of the warehouse with the site's own counts, for lists that were read in full.
+"""Compare the warehouse with the site's own counts, for lists that were read in full.
 
-A difference is no error by itself: the site counts what it hides, and some of its counters are known to be off. It is
+A difference is no error by itself: the site also counts what it hides, and some of its counters are wrong. It shows
 where to look first.
 """
 
@@ -13,12 +13,12 @@ from harvester.warehouse.statements import statements
 _SQL = statements(__package__, "reconcile")
 
 _WORST = 3
-"""Examples that are named of each comparison."""
+"""Number of examples of each comparison."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """Rows that the warehouse holds of a thing, and the site's count of them, of the lists of a stream."""
+    """Rows of the warehouse by entity, and the site's count of them, for the lists of a stream."""
 
     stream: str
     thing: str
@@ -55,7 +55,7 @@ _COMPARISONS: dict[str, _Comparison] = {
 
 
 def reconcile(connection: Connection) -> list[dict[str, Any]]:
-    """Return each comparison: what it is of, things compared, how many differ, and those that differ most."""
+    """Return for each comparison its subject, the number of entities, how many differ, and the largest differences."""
     return [_compare(connection, name, one) for name, one in _COMPARISONS.items()] + _coverage(connection)
 
 

@@ -1,4 +1,4 @@
-"""Facts that `harvester status` prints, from the warehouse and without a request."""
+"""Read the facts that `harvester status` prints, without a request to the site."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -23,7 +23,7 @@ from harvester.warehouse.tables import WRITTEN
 
 _SQL = statements(__package__, "status")
 EXACT_BELOW = 1_000_000
-"""Rows above which a table is counted by the planner's estimate."""
+"""Number of rows above which the planner's estimate replaces a count."""
 
 
 def read_status(settings: Settings) -> dict[str, Any]:
@@ -63,22 +63,22 @@ STREAMS_QUERY = _SQL["streams"]
 
 
 def stream_values(min_gain: float, at: datetime | None = None) -> dict[str, Any]:
-    """Return the values of `STREAMS_QUERY`: the price of a visit, and the moment, which is now unless given."""
+    """Return the values of `STREAMS_QUERY` for a `min_gain`, at a time, which is now unless given."""
     classes = {"shape": rates.SHAPE, "classes": rates.CLASSES, "first_class": rates.FIRST_CLASS}
     return {"rates": Jsonb(PARAMETERS), "min_gain": min_gain, "at": at, **classes}
 
 
 def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows with a `stream` in the order of the catalogue."""
+    """Return rows with a `stream` in the order of the catalogue."""
     order = list(STREAMS)
     return sorted(rows, key=lambda row: order.index(row["stream"]) if row["stream"] in order else len(order))
 
 
 def _streams(connection: Connection, min_gain: float) -> list[dict[str, Any]]:
-    """By stream what is in scope, and how fresh it is.
+    """Return the entries in scope and their freshness by stream.
 
-    `on_time` is the share of entries whose next visit is not due and would not pay yet, `expected_unseen` how many new
-    items are to be expected in their lists by now.
+    `on_time` is the share of entries whose next visit is not due and would not pay yet, `expected_unseen` the number of
+    new items that are expected in their lists by now.
     """
     return in_order(fetch_dicts(connection, STREAMS_QUERY, stream_values(min_gain)))
 
@@ -99,7 +99,7 @@ _PRESENT = {"users", "projects", "studios", "follows", "favorites", "studio_proj
 
 
 def count_query(connection: Connection, table: Table) -> str:
-    """Make the query that counts the rows that are present, and those that are gone; null where nothing can be gone.
+    """Return the query for the numbers of present and of gone rows of a table; null where no row can be gone.
 
     Where there are many rows, the planner's estimates are read instead.
     """
@@ -120,7 +120,7 @@ def count_query(connection: Connection, table: Table) -> str:
 
 
 def _rows(connection: Connection) -> dict[str, tuple[int, int | None]]:
-    """By table, the rows that are present, and those that are gone; None where nothing can be gone."""
+    """Return by table the numbers of present and of gone rows; None where no row can be gone."""
     counted = {}
     for name, table in WRITTEN.items():
         if table.schema != "account":

@@ -1,4 +1,4 @@
-"""Queries of the report page: each a file in `queries/`, run with a limit of time."""
+"""Run the queries of the report page, the files in `queries/`, with a time limit."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 _SQL = statements(__package__, "answers")
 FEWEST = 5
-"""People below which a group is not shown apart: a country, a cohort."""
+"""Least number of people in a group that is shown, such as a country or a cohort."""
 PEOPLE = 20_000
-"""People that are asked about where all would take too long."""
+"""Number of users whose actions are read where all would take too long."""
 BINS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-"""From where each class of a count goes: each is twice as wide as the one before."""
+"""Lower bounds of the classes of a count."""
 
 Row = dict[str, Any]
 
@@ -40,21 +40,21 @@ class Answer:
     rows: tuple[Row, ...] = ()
     trouble: str | None = None
     as_of: datetime | None = None
-    """When the tables of schema analytics that it was taken from were brought up to date; None: it is live."""
+    """Time of the last refresh of the materialised views behind it; None: it is from the tables themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class FigureSources:
-    """Sources of heavy figures: their views, or in a large warehouse the tables that are copies of them."""
+    """Sources of expensive figures: live views, or in a large warehouse materialised views."""
 
     relations: Mapping[str, str]
     refreshed_at: datetime | None = None
     one_in: int = 1
-    """Ratio of all users to the users whose actions are looked at."""
+    """One in so many users is read."""
 
     @classmethod
     def find(cls, connection: Connection) -> FigureSources:
-        """Choose views where they are quick, else copies as of their last refresh."""
+        """Choose live views in a small warehouse, else the materialised ones."""
         row = connection.execute(_SQL["is_large"], [EXACT_BELOW]).fetchone()
         large, refreshed_at, users = row or (False, None, 0)
         one_in = max(1, round(users / PEOPLE)) if large else 1
@@ -79,7 +79,7 @@ def source(name: str, figures: FigureSources) -> tuple[str, bool]:
 
 
 def ask(connection: Connection, query: str, values: Mapping[str, Any] | Sequence[Any], patience: float) -> Answer:
-    """Run a query, but no longer than `patience` seconds. It is rolled back alone: the next one goes on."""
+    """Run a query for at most `patience` seconds, in a subtransaction, so that a failure does not end the others."""
     cursor = ClientCursor(connection)
     sql = cursor.mogrify(query, values)
     try:

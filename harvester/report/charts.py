@@ -1,8 +1,8 @@
-"""Charts as numbers: where each mark stands, in shares of the room that the page has for it. Pure.
+"""Charts as numbers: the position of each mark in percent of the width and height that the page has for it. Pure.
 
-The page draws them as SVG that is stretched and as text that is not: a mark keeps its place and a letter its size on a
-screen of any width. A library that lays out the whole picture (Vega, say) fixes its width when it draws, or draws in
-the browser, which takes a script of 900 kB that no strict policy of contents admits.
+The page draws the marks as SVG that stretches, and text that does not, so that letters keep their size on a screen of
+any width. A library that lays out the whole picture, such as Vega, fixes its width, or draws in the browser, for which
+it needs a script of 900 kB that a strict content security policy does not allow.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _TICKS = 4
-"""Steps of a scale, about."""
+"""Approximate number of steps of a scale."""
 _LETTERS = 22
-"""Letters of labels below columns that fit a phone side by side."""
+"""Number of letters of labels below columns that fit side by side on a phone."""
 _SHADES = 4
-"""Shades of a calendar, beside none at all."""
+"""Number of shades of a calendar, without the empty one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A label and where it stands, in percent of the room."""
+    """A label and its position, in percent."""
 
     at: float
     label: str
@@ -35,7 +35,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A bar: where it begins and how far it goes, in percent of the room; what it says."""
+    """A bar: its begin and length in percent, and its text."""
 
     start: float
     size: float

@@ -1,9 +1,9 @@
-"""The data dictionary, `docs/dictionary.md`: what a migrated database says of itself, with a diagram per schema.
+"""Write the data dictionary, `docs/dictionary.md`, from the comments of a migrated database, with diagrams.
 
     python -m harvester.report.dictionary > docs/dictionary.md
 
-It starts an embedded server of its own for that, migrates an empty database, and reads the catalogue of PostgreSQL:
-comments, types, keys and foreign keys. References without a foreign key are those of `tables.SOFT_REFERENCES`.
+It starts an embedded server, migrates an empty database, and reads the catalogue of PostgreSQL: comments, types, keys
+and foreign keys. References without a foreign key are those of `tables.SOFT_REFERENCES`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LIVE = "live_"
 
 @dataclass(frozen=True, slots=True)
 class ColumnEntry:
-    """A column of a relation. `refers` is the relation that it leads to, `soft` whether without a foreign key."""
+    """A column of a relation. `refers`: the relation that it refers to; `soft`: without a foreign key."""
 
     name: str
     type: str
@@ -65,12 +65,12 @@ class Relation:
 
     @property
     def full_name(self) -> str:
-        """With its schema."""
+        """Return the name with its schema."""
         return f"{self.schema}.{self.name}"
 
 
 def read(connection: Connection) -> list[Relation]:
-    """All relations of the warehouse: tables in the order in which they are declared, then views by name."""
+    """Return all relations of the warehouse: tables in the order of their declaration, then views by name."""
     found: dict[str, Relation] = {}
     for row in connection.execute(_SQL["columns"], [list(SCHEMAS)]).fetchall():
         in_schema, name, kind, said, column, type_, required, key, meaning, refers = row
@@ -86,7 +86,7 @@ def read(connection: Connection) -> list[Relation]:
 
 
 def diagram(relations: Iterable[Relation], in_schema: str) -> str:
-    """Return the tables of a schema as a diagram of Mermaid: their keys and references, and what these lead to."""
+    """Return a Mermaid diagram of the tables of a schema: their keys and references, and the targets of these."""
     tables = [one for one in relations if one.schema == in_schema and one.kind != "view"]
     lines = ["erDiagram"]
     elsewhere = sorted(
@@ -116,7 +116,7 @@ def _entity(full_name: str, in_schema: str) -> str:
 
 
 def page(connection: Connection) -> str:
-    """`docs/dictionary.md`."""
+    """Return the content of `docs/dictionary.md`."""
     relations = read(connection)
     parts = []
     for name, said in SCHEMAS.items():
@@ -136,7 +136,7 @@ def _anchor(full_name: str) -> str:
 
 
 def _entry(one: Relation, others: Iterable[Relation]) -> str:
-    """Return a relation as Markdown; one that only defines a copy is as short as that."""
+    """Return a relation as Markdown, in one line if it only defines a materialised view."""
     head = f"### {one.full_name}\n\n{one.kind.capitalize()}. {one.said}\n"
     copy = one.name.removeprefix(_LIVE)
     if one.name.startswith(_LIVE) and any(other.name == copy for other in others):

@@ -1,5 +1,5 @@
 "use strict";
-// Takes over block by block what the server renders anew; what a reader opened or stands on stays as it was.
+// Takes over block by block what the server renders again; what a reader opened or stands on stays as it was.
 (() => {
   const lost = document.getElementById("lost");
   const shown = new Map();

@@ -1,7 +1,7 @@
-"""`harvester report`: one page about the crawl and the community, made from one snapshot of the warehouse.
+"""Make the page of `harvester report` about the crawl and the community, from one snapshot of the warehouse.
 
-The page is a single file that asks nothing of the network: style and charts stand in it, its policy of contents (CSP)
-admits nothing else, and there is no script. The same warehouse at the same moment gives the same bytes.
+The page is a single file that needs no network: it contains style and charts, its content security policy (CSP) allows
+nothing else, and it has no script. The same warehouse at the same moment gives the same bytes.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ PATIENCE = 10.0
 """Seconds that one query may take."""
 _PAST = timedelta(days=28)
 _STEPS = (10, 30, 60, 300, 900, 3600, 10_800, 43_200, 86_400)
-"""Seconds that a column of the pace may stand for: the first is taken with which the past fits."""
+"""Seconds of a column of the charts of pace: the first with which the past fits is taken."""
 _MOST_STEPS = 56
 _TOLERATED = 5.0
-"""Percent of what is in scope that may wait for a visit before the head of the page says so."""
+"""Percent of the entries in scope that may wait for a visit without a notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A big number and the words that it needs."""
+    """A large number of the page with its text."""
 
     number: str
     words: str
@@ -81,13 +81,13 @@ class Notice:
 
 
 def read(settings: Settings, *, at: datetime | None = None, patience: float = PATIENCE, start: bool = True) -> Report:
-    """Ask everything, of one snapshot.
+    """Run all queries over one snapshot.
 
     Args:
-        settings: whose warehouse.
-        at: the moment from which ages are counted; now unless given. The tables are as they are in any case.
-        patience: seconds that one query may take; the answer to one that takes longer is left out.
-        start: whether to start an embedded server that is down.
+        settings: the settings of the warehouse.
+        at: the time from which ages are counted; now unless given. The tables are read as they are now.
+        patience: the time limit of a query in seconds; the answer of one that takes longer is left out.
+        start: start an embedded server that is down.
 
     Raises:
         WarehouseError: the database is unusable.
@@ -132,7 +132,7 @@ def _in_order(answer: Answer) -> Answer:
 
 
 def moment_of(at: datetime, first: datetime | None, rate: float) -> Moment:
-    """Return the moment of a page, and the steps in which it shows the pace since `first`, four weeks at most."""
+    """Return the time of a page, with the steps of its charts of pace since `first`, at most four weeks."""
     first = max(first or at, at - _PAST)
     span = (at - first).total_seconds()
     step = next((step for step in _STEPS if span <= step * (_MOST_STEPS - 1)), _STEPS[-1])
@@ -144,7 +144,7 @@ def moment_of(at: datetime, first: datetime | None, rate: float) -> Moment:
 
 
 def facts(report: Report) -> dict[str, Any]:
-    """Return the page as `--json` prints it: the rows behind each panel, what is at its head, and what is wrong."""
+    """Return the page as `--json` prints it: numbers, notices, and the rows of each panel."""
     return {
         "at": report.moment.at.isoformat(),
         "notices": [{"tone": one.tone, "text": one.text} for one in notices(report)],
@@ -177,7 +177,7 @@ def _first(answer: Answer) -> Row:
 
 
 def notices(report: Report) -> list[Notice]:
-    """Return the notices for the head of the page: work in progress and problems, or one good word for neither."""
+    """Return the notices at the head of the page: running crawls and problems, or that there are none."""
     answers, at = report.answers, report.moment.at
     found: list[Notice] = []
     runs = answers["runs"].rows
@@ -215,7 +215,7 @@ _WRONG = ("degraded", "failed", "killed")
 
 
 def _waiting(rows: Iterable[Row]) -> tuple[int, int]:
-    """Return how many lists and objects wait for a visit, and how many there are."""
+    """Return the number of entries that wait for a visit, and the number of all entries."""
     parts = [backlog_parts(row) for row in rows]
     return sum(sum(one[1:]) for one in parts), sum(sum(one) for one in parts)
 
@@ -273,7 +273,7 @@ def _coverage_of(report: Report, streams: tuple[str, ...]) -> str:
 
 
 def render(report: Report, *, live: bool = False) -> str:
-    """Return the page. With `live` it holds the script that asks `harvester report --serve` for what is new."""
+    """Return the page; `live`: with the script that fetches changes from `harvester report --serve`."""
     return _template().render(
         policy=policy(live=live),
         at=_moment(report.moment.at),
@@ -310,10 +310,10 @@ def policy(*, live: bool = False) -> str:
 
 
 def write(page: str, target: str) -> int:
-    """Write a page to a file, whole or not at all, and return how many bytes it has.
+    """Write a page to a file, completely or not at all, and return its size in bytes.
 
     Raises:
-        UsageError: nothing can be written there.
+        UsageError: the file cannot be written.
     """
     path = Path(target)
     body = page.encode()
@@ -392,7 +392,7 @@ def _template() -> jinja2.Template:
         "cell": cell,
         "longest": lambda labels: max(labels, key=len, default=""),
         "spaced": lambda name: name.replace("_", " "),
-        # Two decimals are a hundredth of a pixel on a phone.
+        # The second decimal is a hundredth of a pixel on a phone.
         "at": lambda number: f"{number:.2f}".rstrip("0").rstrip("."),
     }
     return environment.get_template("page.html.jinja")

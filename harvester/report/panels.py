@@ -1,7 +1,6 @@
-"""Panels of the page: each answers one question in words, a chart and a table. Pure.
+"""Panels of the page: each answers one question by a sentence, a chart and a table. Pure.
 
-No panel holds a name, a text or an id of anybody or anything in the community. Groups of people are shown from
-`FEWEST` on.
+No panel has a name, a text or an id of the community. Groups of fewer than `FEWEST` people are not shown.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ Rows = tuple[Row, ...]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Context of the panels beside their rows: the present time, and the step in which the past is cut."""
+    """Context of the panels besides their rows: the present time, and the step of charts over time."""
 
     at: datetime
     since: datetime
@@ -37,10 +36,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A question and the way to tell its answer.
+    """A question, with the functions that present its answer.
 
-    `say` puts the answer into a sentence, `sample` tells what it rests on, `streams` are the lists that must have been
-    read for it. Where all columns `counts` are 0 there is no answer yet, and `nothing` says so.
+    `say` returns the answer as a sentence, `sample` describes its data, `streams` are the lists that must have been
+    read for it. Where all columns `counts` are 0 there is no answer yet, and `nothing` is shown.
     """
 
     name: str
@@ -158,7 +157,7 @@ def _say_answers(rows: Rows, _: Moment) -> str:
 
 
 def backlog_parts(row: Row) -> tuple[int, int, int, int]:
-    """Of the lists of a stream: on time, scheduled for a visit by now, due again, not read yet."""
+    """Return how many lists of a stream are on time, would pay to visit, are due again, and are not read yet."""
     late = round((1 - row["on_time"]) * row["in_scope"])
     unread = row["in_scope"] - row["visited"]
     return row["in_scope"] - late, row["pays"], max(0, late - row["pays"] - unread), min(unread, late)
@@ -168,7 +167,7 @@ _BACKLOG = ("on time", "visit pays", "due again", "not read yet")
 
 
 def _draw_backlog(rows: Rows, _: Moment) -> tuple[Chart, ...]:
-    """Streams of which nothing waits are one line together."""
+    """Draw the backlog by stream, with one line for all streams of which nothing waits."""
     parts = [(row["stream"], backlog_parts(row)) for row in rows]
     lines = [(stream, one, plain(sum(one))) for stream, one in parts if any(one[1:])]
     if idle := [one for _, one in parts if not any(one[1:])]:
@@ -335,7 +334,7 @@ def _say_growth(rows: Rows, moment: Moment) -> str:
 
 
 def _unfinished(quarter: date, moment: Moment) -> str:
-    """Say that a quarter was cut off, if it was: it is not over, or was not when anything was last read."""
+    """Return a sentence if a quarter is incomplete: not over now, or at the last read."""
     last_month = quarter.month + 2
     over = datetime(quarter.year + last_month // 12, last_month % 12 + 1, 1, tzinfo=UTC)
     if moment.at < over:
@@ -410,7 +409,7 @@ def _say_retention(rows: Rows, _: Moment) -> str:
 
 
 def _bias(rows: Rows) -> str:
-    """Say in which direction shares of active users are wrong, by how the users came here."""
+    """Return a sentence on the bias of shares of active users, by the ways in which users came into scope."""
     cohorts = tuple({row["cohort"]: row for row in rows}.values())
     users, drawn = _total(cohorts, "users"), _total(cohorts, "drawn")
     if drawn == users:
@@ -425,7 +424,7 @@ def _bias(rows: Rows) -> str:
 
 
 def _binned(rows: Rows, start: str, value: str) -> list[tuple[str, float]]:
-    """Rows by class as names and values, empty classes between them included."""
+    """Return names and values by class, empty classes between them included."""
     by_start = {row[start]: row[value] for row in rows}
     shown = [low for low in BINS if min(by_start) <= low <= max(by_start)]
     return [(_range(low), by_start.get(low, 0)) for low in shown]
@@ -449,7 +448,7 @@ def _say_remixes(rows: Rows, _: Moment) -> str:
 
 
 def _known_depths(rows: Rows) -> list[tuple[int, int]]:
-    """Remixes by depth, without those whose depth is assumed."""
+    """Return remixes by depth, without those whose depth is assumed."""
     return [(row["depth"], row["remixes"] - row["assumed"]) for row in rows]
 
 
@@ -565,7 +564,7 @@ def _draw_answered(rows: Rows, _: Moment) -> tuple[Chart, ...]:
 def _say_answered(rows: Rows, _: Moment) -> str:
     told, share = [], 0.0
     for row in rows[:5]:
-        # No comment was observed for so long.
+        # No comment was observed for this long.
         if row["share"] is None:
             break
         share += float(row["share"])

@@ -1,4 +1,4 @@
-"""`harvester report --serve`: the page over HTTP, made again while somebody looks."""
+"""Serve the page of `harvester report --serve` over HTTP, with changes while a browser shows it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def serve(settings: Settings, *, address: str, port: int, patience: float, names
 
     Raises:
         UsageError: the address or the port cannot be used.
-        WarehouseError: the warehouse cannot: found out before anything is served.
+        WarehouseError: the warehouse cannot be used, at the start.
     """
-    # The first page starts an embedded server that is down; one that is stopped later stays so.
+    # The first page starts an embedded server that is down; later ones do not.
     app = http_server.Application(
         lambda: render(read(settings, patience=patience, start=not app.made), live=True), PAGE, (address, *names)
     )

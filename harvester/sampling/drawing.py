@@ -1,6 +1,6 @@
-"""Drawing numbers: pure, and the same for the same seed on every machine.
+"""Draw numbers; pure, with the same result for the same seed on every machine.
 
-A number is drawn by a hash of the seed and its place, so that nothing depends on the random generator of a library,
+A number is drawn by a hash of the seed and its position, so that nothing depends on the random generator of a library,
 and a longer draw begins with the shorter one.
 """
 
@@ -11,12 +11,12 @@ from itertools import pairwise
 from math import expm1, log1p, sqrt
 
 SMALLEST = 2
-"""Draws of a stratum, at least: of one there is no variance."""
+"""Least number of draws of a stratum: a single one has no variance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """An interval of ids, both ends in it."""
+    """An interval of ids, both ends included."""
 
     name: str
     first: int
@@ -46,9 +46,9 @@ def _number(*label: object) -> int:
 
 
 def draw(seed: int, stratum: Stratum, count: int, skip: Collection[int] = ()) -> list[int]:
-    """`count` ids of a stratum without replacement, each as likely as any other; none of `skip`.
+    """Draw `count` ids of a stratum without replacement and with equal chances, without those of `skip`.
 
-    The first steps of a shuffle (Fisher and Yates), of which only the places that it touched are kept.
+    These are the first steps of a shuffle (Fisher and Yates), of which only the touched positions are in memory.
 
     Raises:
         ValueError: the stratum has fewer ids.
@@ -77,10 +77,11 @@ def cut(first: int, last: int, parts: int) -> list[Stratum]:
 def allocate(
     strata: Sequence[Stratum], count: int, way: str, pilot: Mapping[str, Pilot], cost_of_hit: float
 ) -> list[int]:
-    """Divide `count` draws among the strata: at least two each, at most all of it.
+    """Divide `count` draws among the strata: at least two for each, at most all of its ids.
 
-    `equal` shares; `proportional` to size; `neyman`: to size times the standard deviation of a hit over the root of
-    what a draw costs, as an earlier draw found them (a stratum that it left out counts as one hit in two).
+    Shares are `equal`, `proportional` to the size, or (`neyman`) proportional to the size times the standard deviation
+    of a hit over the root of the cost of a draw, by the results of an earlier draw; a stratum without results counts as
+    one hit in two draws.
     """
     weights = [1.0] * len(strata) if way == "equal" else [float(stratum.size) for stratum in strata]
     if way == "neyman":
@@ -89,7 +90,7 @@ def allocate(
             rate = (known.hits + 1) / (known.drawn + 2)
             weights[n] *= sqrt(rate * (1 - rate) / (1 + cost_of_hit * rate))
     shares = [min(SMALLEST, stratum.size) for stratum in strata]
-    # Largest remainders, again while a stratum is full and its share goes to the others.
+    # By largest remainders; repeated while a stratum is full, whose share goes to the others.
     while (left := count - sum(shares)) > 0:
         open_ = [n for n, stratum in enumerate(strata) if shares[n] < stratum.size]
         if not open_:
@@ -108,7 +109,7 @@ def allocate(
 
 
 def inclusion(parts: Sequence[tuple[int, int, int]]) -> float:
-    """Return the probability that one of a unit's ids is drawn: parts are (ids drawn, ids there, ids of the unit)."""
+    """Return the probability that an id of a unit is drawn; parts are (ids drawn, ids in all, ids of the unit)."""
     missed = 0.0
     for drawn, size, own in parts:
         if own > size - drawn:

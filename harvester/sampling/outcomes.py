@@ -1,4 +1,4 @@
-"""Outcomes of draws, recorded with the first visit after the draw, in the same transaction."""
+"""Record the outcomes of draws with the first visit after the draw, in the same transaction."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 _SQL = statements(__package__, "outcomes")
 
 _DRAWN = ("project", "studio")
-"""Streams of the things that are drawn by id, which are named like their kind."""
+"""Streams of the entities that are drawn by id, which have the names of their kinds."""
 
 
 def record_outcomes(connection: Connection, visits: Iterable[tuple[str, int, bool]]) -> None:
-    """Record what visits (stream, entity, whether it was not found) mean for the draws that wait for them."""
+    """Record the outcomes of visits (stream, entity, whether it is gone) for the draws that wait for them."""
     ended = [{"kind": stream, "entity_id": entity, "gone": gone} for stream, entity, gone in visits if stream in _DRAWN]
     if ended:
         connection.execute(_SQL["record_outcomes"], {"visits": Jsonb(ended)})

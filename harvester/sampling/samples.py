@@ -1,8 +1,8 @@
-"""Samples with known inclusion probabilities: what is drawn is put in scope, what became of it is recorded.
+"""Samples with known inclusion probabilities: drawn entities are put in scope, and their outcomes are recorded.
 
-A draw sends no request. Ids are drawn from a frame, the numbers from one id to another, most of which are of nothing
-that anybody can see: such a miss is one request, and an outcome. Authors and walks go on as the crawl shows more:
-`advance` takes them as far as what is held allows, and the crawl asks it whenever nothing else is due.
+A draw sends no request. Ids are drawn from a frame, the numbers from one id to another, most of which belong to nothing
+visible: such a miss costs one request and is an outcome. Samples of authors and random walks continue as the crawl
+stores more: `advance` takes the steps that are possible, and the crawl calls it whenever nothing else is due.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from harvester.api import id_dates
 from harvester.choices import Allocation
-from harvester.erasure.erase import load_rule
+from harvester.erasure.remembered import load_rule
 from harvester.errors import UsageError
 from harvester.sampling.drawing import SMALLEST, Pilot, Stratum, allocate, chance, cut, draw, inclusion
 from harvester.warehouse.access import connect
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harvester.config import Settings
-    from harvester.erasure.erase import Rule
+    from harvester.erasure.rule import Rule
     from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "samples")
 
 ALONE = -1
-"""The depth of what is visited without its lists."""
+"""Depth of entities that are visited without their lists."""
 CERTAIN = "certain"
-"""The stratum of what is taken without chance."""
+"""Stratum of the entities that are taken with certainty."""
 MOST = 10_000_000
 _LARGEST_ID = 2**63 - 1
 _MOST_STRATA = 1000
 _LISTS = 3.0
-"""Requests that the lists of a hit cost, at least."""
+"""Least number of requests for the lists of a hit."""
 _MOST_STEPS = 1_000_000
 _DATES = {"project": id_dates.PROJECTS, "studio": id_dates.STUDIOS}
 _TABLE = {"project": "projects", "studio": "studios"}
@@ -50,10 +50,10 @@ _TABLE = {"project": "projects", "studio": "studios"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdPlan:
-    """A draw of ids: how many, from where, and in which parts.
+    """A draw of ids: their number, the frame and its strata.
 
-    `up_to` None is the newest id that is known. `strata` is a number of parts, `by-year`, or the first ids of the
-    parts but the first; None for one part. `certain` things with the most comments known are taken for sure.
+    `up_to` None: the newest known id. `strata`: a number of parts, `by-year`, or the first ids of the parts after the
+    first one; None for one part. `certain`: how many entities with the most known comments are taken with certainty.
     """
 
     count: int
@@ -71,7 +71,7 @@ class IdPlan:
 
     @property
     def name(self) -> str:
-        """The kind of design."""
+        """Return the kind of design."""
         if self.panel:
             return "panel"
         return "uniform" if self.strata is None and not self.certain else "stratified"
@@ -91,10 +91,10 @@ class WalkPlan:
 
 
 def sample(settings: Settings, plan: IdPlan | WalkPlan | int, depth: int = ALONE) -> dict[str, Any]:
-    """Draw by a plan, or the authors of a design's hits; returns how the design stands.
+    """Draw by a plan, or the authors of a design's hits; return the state of the design.
 
     Raises:
-        UsageError: what cannot be drawn.
+        UsageError: the plan cannot be drawn.
     """
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
@@ -109,7 +109,7 @@ def sample(settings: Settings, plan: IdPlan | WalkPlan | int, depth: int = ALONE
 
 
 def next_wave(settings: Settings, design: int) -> dict[str, Any]:
-    """Begin the next wave of a panel; returns how the design stands. Raises `UsageError`: it is no panel."""
+    """Begin the next wave of a panel; return the state of the design. Raises `UsageError` if it is no panel."""
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
         start_wave(connection, design, load_rule(connection, settings.home))
@@ -117,14 +117,14 @@ def next_wave(settings: Settings, design: int) -> dict[str, Any]:
 
 
 def list_designs(settings: Settings) -> list[dict[str, Any]]:
-    """All designs, with how far each is."""
+    """Return all designs with their states."""
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
         return read_designs(connection)
 
 
 def read_designs(connection: Connection) -> list[dict[str, Any]]:
-    """All designs, with how far each is: `analytics.samples`."""
+    """Return all designs with their states, from `analytics.samples`."""
     return fetch_dicts(connection, "SELECT * FROM analytics.samples ORDER BY design_id")
 
 
@@ -132,7 +132,7 @@ def read_designs(connection: Connection) -> list[dict[str, Any]]:
 
 
 def draw_ids(connection: Connection, plan: IdPlan, rule: Rule | None = None) -> int:
-    """Draw ids and put them in scope, in one transaction; returns the design."""
+    """Draw ids and put them in scope, in one transaction; return the number of the design."""
     _check_ids(plan)
     with connection.transaction():
         last = _newest(connection, plan)
@@ -195,9 +195,9 @@ def _check_ids(plan: IdPlan) -> None:
     if not (0 < plan.first <= _LARGEST_ID and (plan.up_to is None or 0 < plan.up_to <= _LARGEST_ID)):
         raise UsageError("--from and --up-to are ids: whole numbers above 0")
     if plan.allocation is Allocation.NEYMAN and plan.pilot is None:
-        raise UsageError("--allocation neyman: --pilot DESIGN says which earlier draw knows the hit rates")
+        raise UsageError("--allocation neyman needs --pilot DESIGN, an earlier draw with the hit rates")
     if plan.allocation is not Allocation.PROPORTIONAL and plan.strata is None:
-        raise UsageError(f"--allocation {plan.allocation}: --strata says among which parts")
+        raise UsageError(f"--allocation {plan.allocation} needs --strata, the parts to divide the draws among")
     if not 0 <= plan.certain <= MOST:
         raise UsageError(f"--certain {plan.certain}: between 0 and {MOST:,}")
     if plan.panel and (plan.strata is not None or plan.certain):
@@ -209,7 +209,7 @@ def _newest(connection: Connection, plan: IdPlan) -> int:
     if last is None:
         row = connection.execute(f"SELECT max(id) FROM scratch.{_TABLE[plan.kind]}").fetchone()
         if row is None or row[0] is None:
-            raise UsageError(f"no {plan.kind} is known yet: --up-to ID says where the frame ends")
+            raise UsageError(f"no {plan.kind} is known yet: give the last id of the frame with --up-to ID")
         last = int(row[0])
     if last < plan.first:
         raise UsageError(f"the frame ends at {last}, before it begins at {plan.first}")
@@ -293,7 +293,7 @@ def _add_strata(connection: Connection, design: int, strata: Iterable[tuple[str,
 def _add_units(
     connection: Connection, design: int, kind: str, units: Sequence[_Unit], rule: Rule | None, begin: int = 0
 ) -> None:
-    """Record what was drawn. Who was erased is an id like one that is not found."""
+    """Record the drawn units. An erased person is recorded as an id that is not found."""
     hidden = _erased(kind, units, rule)
     columns = "design_id, position, entity_id, stratum, inclusion_probability, weight, cluster_id, panel_group, outcome"
     with connection.cursor().copy(f"COPY crawl.draws ({columns}) FROM STDIN") as copy:
@@ -319,9 +319,9 @@ def _erased(kind: str, units: Iterable[_Unit], rule: Rule | None) -> set[int]:
 
 
 def _open_in_turn(connection: Connection, kind: str, depth: int, units: Sequence[_Unit], rule: Rule | None) -> None:
-    """Make units due in the order given, but for those that were erased, of which the site is not asked.
+    """Make units due in the given order, without erased people.
 
-    Strata go side by side: each has been visited for as large a part as any other, whenever the crawl stops.
+    Strata take turns, so that whenever the crawl stops an equal part of each has been visited.
     """
     hidden = _erased(kind, units, rule)
     sizes = Counter(one.stratum for one in units)
@@ -334,9 +334,9 @@ def _open_in_turn(connection: Connection, kind: str, depth: int, units: Sequence
 
 
 def _open(connection: Connection, streams: Sequence[str], entities: Sequence[int], depth: int) -> int:
-    """Make visits due now, at a depth at least and in the order given; return how many.
+    """Make visits due now, at least at a depth and in the given order; return how many.
 
-    Each is due a microsecond after the one before, so that what is visited first is the beginning of a random order.
+    Each is due a microsecond after the one before, so that entities are visited in the random order of the draw.
     """
     return connection.execute(_SQL["put_in_scope"], [depth, len(entities), list(streams), list(entities)]).rowcount
 
@@ -359,11 +359,11 @@ def _check_parent(connection: Connection, design: int) -> None:
 
 
 def start_wave(connection: Connection, design: int, rule: Rule | None = None) -> None:
-    """Begin the next wave of a panel: keep the outcomes of the one that ends, and make every unit due again.
+    """Begin the next wave of a panel: store the outcomes of the present one, and make all units due again.
 
-    Of a rotating panel the next part is replaced, by ids of the same stratum that were never drawn. Ids that were given
-    out since the last draw are a stratum of their own, sampled as densely as the first one, so that the panel stands
-    for the frame of today. A panel that does not rotate keeps its units and its frame.
+    The next group of a rotating panel is replaced by ids of the same stratum that were never drawn. Ids that are newer
+    than the last draw become a stratum of their own, with the sampling fraction of the first one, so that the panel
+    represents the present frame. A panel that does not rotate keeps its units and its frame.
     """
     with connection.transaction():
         row = connection.execute(
@@ -391,13 +391,13 @@ def start_wave(connection: Connection, design: int, rule: Rule | None = None) ->
 
 
 def _keep(connection: Connection, design: int, kind: str, rule: Rule | None) -> tuple[list[_Unit], list[int]]:
-    """Forget the outcomes of the units that stay, in the order of the draw; return them, and which were hits."""
+    """Clear the outcomes of the units that stay; return these units in the order of the draw, and the hits."""
     rows = connection.execute(_SQL["units"], [design]).fetchall()
     kept = [_Unit(*row[:4]) for row in rows]
     hidden = _erased(kind, kept, rule)
     hits = [entity for entity, *_, outcome in rows if outcome == "hit" and entity not in hidden]
     connection.execute(_SQL["record_known"], {"hidden": list(hidden), "design": design})
-    # What failed in the wave that ends did not fail in this one.
+    # Failures of the last wave do not count in this one.
     connection.execute(
         "UPDATE crawl.frontier SET failures = 0 WHERE stream = ANY(%s) AND entity_id = ANY(%s) AND failures > 0",
         [[kind, f"{kind}_comments"], [one.entity for one in kept]],
@@ -406,7 +406,7 @@ def _keep(connection: Connection, design: int, kind: str, rule: Rule | None) -> 
 
 
 def _rotate(connection: Connection, design: int, kind: str, parameters: dict[str, Any], wave: int) -> list[_Unit]:
-    """Take the next part out of a panel; return what replaces it, and a part of what is newer than the frame."""
+    """Replace the next group of a panel; return the new units, with those of ids that are newer than the frame."""
     group = (wave - 1) % parameters["groups"]
     drawn: dict[str, set[int]] = {}
     outgoing: dict[str, int] = {}
@@ -439,7 +439,7 @@ def _rotate(connection: Connection, design: int, kind: str, parameters: dict[str
 
 
 def _newcomers(connection: Connection, design: int, kind: str, parameters: dict[str, Any], wave: int) -> list[_Unit]:
-    """Units among the ids that are newer than the frame; none where the frame was given, or is too little older."""
+    """Draw units from the ids that are newer than the frame; none if the frame was given, or too few ids are newer."""
     if parameters["frame"] == "given":
         return []
     row = connection.execute(f"SELECT max(id) FROM scratch.{_TABLE[kind]}").fetchone()
@@ -463,14 +463,14 @@ def _newcomers(connection: Connection, design: int, kind: str, parameters: dict[
 
 
 def draw_authors(connection: Connection, parent: int, depth: int = ALONE) -> int:
-    """Make the authors of a design's hits a sample of their own; `advance` takes them as they become known."""
+    """Begin a sample of the authors of a design's hits, to which `advance` adds them as they become known."""
     with connection.transaction():
         _check_parent(connection, parent)
         return _add_design(connection, "authors", "user", {}, depth=depth, parent=parent)
 
 
 def _advance_authors(connection: Connection, design: int, parent: int, depth: int) -> int:
-    """Take the authors of new hits, and weigh those whose projects are known; returns how many of both."""
+    """Add the authors of new hits, and weigh those whose projects are known; return how many of both."""
     taken = connection.execute(_SQL["draw_authors"], [design, parent]).fetchall()
     done = _open(connection, _OF_AUTHORS, [user for (user,) in taken], depth) if taken else 0
     waiting = connection.execute(
@@ -502,11 +502,11 @@ _OF_AUTHORS = ("user", "user_projects")
 
 
 def draw_walks(connection: Connection, plan: WalkPlan) -> int:
-    """Begin random walks on follows; `advance` takes their steps."""
+    """Begin random walks on follows, whose steps `advance` takes."""
     if not 1 <= plan.steps <= _MOST_STEPS or not 0 <= plan.burn_in <= _MOST_STEPS:
         raise UsageError(f"--steps and --burn-in: between 1 (0) and {_MOST_STEPS:,} steps")
     if not SMALLEST <= plan.walks <= _MOST_STRATA:
-        raise UsageError(f"--walks {plan.walks}: between {SMALLEST} and {_MOST_STRATA}: one has no variance")
+        raise UsageError(f"--walks {plan.walks}: between {SMALLEST} and {_MOST_STRATA}; one has no variance")
     if not 0 <= plan.restart <= 1e6:
         raise UsageError(f"--restart {plan.restart}: 0 or more")
     with connection.transaction():
@@ -517,16 +517,16 @@ def draw_walks(connection: Connection, plan: WalkPlan) -> int:
 
 @dataclass(slots=True)
 class Graph:
-    """Known graph of follows, read once: the neighbours of each user, and the number of their projects.
+    """The known graph of follows: the neighbours of each user, and the number of their projects.
 
-    A user is in none of these before the lists have been read in full.
+    A user is in the graph once their lists have been read in full.
     """
 
     neighbours: dict[int, list[int]] = field(default_factory=dict)
     projects: dict[int, int] = field(default_factory=dict)
 
     def learn(self, connection: Connection, users: Iterable[int], streams: Sequence[str]) -> None:
-        """Read what the warehouse has of users whose lists are known."""
+        """Read the neighbours of users whose lists have been read."""
         new = [user for user in users if user not in self.neighbours]
         if not new:
             return
@@ -539,7 +539,7 @@ class Graph:
 
 @dataclass(slots=True)
 class _Place:
-    """Position of a random walk: its next row is of `user`, at `step`."""
+    """Position of a random walk: its next step is to `user`."""
 
     walk: int
     step: int
@@ -549,7 +549,7 @@ class _Place:
 def _advance_walks(
     connection: Connection, design: int, parent: int, depth: int, asked: dict[str, Any], graph: Graph
 ) -> int:
-    """Take all steps that are possible; returns how many, and how many users were put in scope."""
+    """Take all possible steps; return their number plus that of the users who were put in scope."""
     pool = _pool(connection, parent)
     if not pool:
         return 0
@@ -601,7 +601,7 @@ def _advance_walks(
 
 
 def _pool(connection: Connection, parent: int) -> list[int]:
-    """Return the authors of a design's hits, as often as they were hit; none before all of it was visited."""
+    """Return the authors of a design's hits, each as often as it was hit; none before all units were visited."""
     left = connection.execute(
         "SELECT EXISTS (SELECT FROM crawl.draws WHERE design_id = %s AND outcome IS NULL AND replaced_at IS NULL)",
         [parent],
@@ -613,7 +613,7 @@ def _pool(connection: Connection, parent: int) -> list[int]:
 
 
 def _places(connection: Connection, design: int, length: int) -> dict[int, _Place]:
-    """Read the position of each begun random walk: its last row is the waiting one, or the walk is over."""
+    """Return the position of each random walk that has started; its last step has no outcome unless it has ended."""
     rows = connection.execute(_SQL["places"], [design]).fetchall()
     return {
         walk: _Place(walk, position - walk * length + (outcome is not None), user)
@@ -625,14 +625,14 @@ def _add_steps(connection: Connection, steps: list[tuple[Any, ...]], waiting: li
     connection.cursor().executemany(_SQL["store_steps"], [*steps, *waiting])
 
 
-# Going on -----------------------------------------------------------------------------------------------------------
+# Progress -----------------------------------------------------------------------------------------------------------
 
 
 def advance(connection: Connection, graph: Graph | None = None) -> int:
-    """Take every design that is not complete as far as what is held allows; returns how much there was to do."""
+    """Advance all designs that are not complete as far as the stored rows allow; return the number of steps."""
     done = 0
     with connection.transaction():
-        # Another worker may be at it.
+        # Without those that another worker advances at this time.
         for design, name, parent, depth, parameters in connection.execute(_SQL["incomplete_designs"]).fetchall():
             if name == "authors":
                 done += _advance_authors(connection, design, parent, depth)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BURST = 0.05  # comments that come with one or two more by the same person in the same second
 LATE = 0.01  # comments whose time is before that of one with a lower id
-LIST_WALK = 64
+LIST_TRIES = 64
 
 
 def step(community: CommunityState, type_: str | None = None) -> str:
@@ -32,7 +32,7 @@ def step(community: CommunityState, type_: str | None = None) -> str:
     random = community.random
     community.now += 1 + int(random.expovariate(1.0))
     if type_ is not None:
-        if type_ not in _EVENTS or not any(_EVENTS[type_][1](community) for _ in range(LIST_WALK)):
+        if type_ not in _EVENTS or not any(_EVENTS[type_][1](community) for _ in range(LIST_TRIES)):
             raise ValueError(f"type={type_}: nothing of that kind can happen")
         return type_
     while True:
@@ -60,7 +60,7 @@ def _user(community: CommunityState) -> int:
 def _project(community: CommunityState) -> int | None:
     """Return a shared project, mostly one with comments."""
     projects, comments = community.projects, community.project_comments
-    for _ in range(LIST_WALK):
+    for _ in range(LIST_TRIES):
         if len(comments) and community.random.random() < 0.6:
             row = comments.owner[_one(community, len(comments))]
         elif len(projects):
@@ -75,7 +75,7 @@ def _project(community: CommunityState) -> int | None:
 def _studio(community: CommunityState) -> int | None:
     """Return an open studio, mostly one with comments."""
     studios, comments = community.studios, community.studio_comments
-    for _ in range(LIST_WALK):
+    for _ in range(LIST_TRIES):
         if len(comments) and community.random.random() < 0.5:
             row = comments.owner[_one(community, len(comments))]
         elif len(studios):
@@ -89,7 +89,7 @@ def _studio(community: CommunityState) -> int | None:
 
 def _comment(community: CommunityState, comments: Comments, *, reply: bool) -> int | None:
     """Return a visible comment of a public place, mostly a recent one."""
-    for _ in range(LIST_WALK):
+    for _ in range(LIST_TRIES):
         if not len(comments):
             return None
         back = int(len(comments) * community.random.random() ** 3)
@@ -198,7 +198,7 @@ def _unshare(community: CommunityState) -> bool:
 
 def _share_again(community: CommunityState) -> bool:
     projects = community.projects
-    hidden = [row for row in (_one(community, len(projects)) for _ in range(LIST_WALK)) if not projects.is_shared[row]]
+    hidden = [row for row in (_one(community, len(projects)) for _ in range(LIST_TRIES)) if not projects.is_shared[row]]
     if not hidden:
         return False
     project = hidden[0]

@@ -161,7 +161,7 @@ def _table(schema: str, name: str, comment: str, *parts: Any, **kw: Any) -> Tabl
 users = _table(
     "scratch",
     "users",
-    "Accounts. Whoever was met has a row; a column is null until a response with authority over it was read.",
+    "Accounts. Each account that was met has a row; a column is null until a response with authority over it was read.",
     _big(
         "id",
         "The user's id at the site.",
@@ -989,7 +989,9 @@ frontier = _table(
         nullable=False,
         server_default=text("true"),
     ),
-    Column("lease_token", UUID, comment="Whoever holds this may commit; null while nobody works on it."),
+    Column(
+        "lease_token", UUID, comment="The token with which pages may be committed; null while the entry is not leased."
+    ),
     _big("lease_run", "The run that holds the lease.", refers="crawl.runs"),
     _time("lease_until", "When the lease may be taken over at the latest."),
     _int(

@@ -697,7 +697,7 @@ def upgrade():
             "lease_token",
             sa.UUID(),
             nullable=True,
-            comment="Whoever holds this may commit; null while nobody works on it.",
+            comment="The token with which pages may be committed; null while the entry is not leased.",
         ),
         sa.Column("lease_run", sa.BigInteger(), nullable=True, comment="The run that holds the lease."),
         sa.Column(
@@ -1291,7 +1291,7 @@ def upgrade():
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("users_pkey")),
         schema="scratch",
-        comment="Accounts. Whoever was met has a row; a column is null until a response with authority over it was read.",
+        comment="Accounts. Each account that was met has a row; a column is null until a response with authority over it was read.",
     )
     op.create_index(
         "users_lower_username_idx",

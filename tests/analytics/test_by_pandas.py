@@ -277,11 +277,11 @@ def test_early_reads_are_not_counted_as_inactivity(database: str) -> None:
     chance = Random(5)
     begin = datetime(2025, 1, 1, tzinfo=UTC)
     whole = '{"proven_by": "key", "complete": true}'
-    users, projects, walks, comments, waits = [], [], [], [], []
+    users, projects, read_lists, comments, waits = [], [], [], [], []
     for user in range(1, 601):
         read = begin + timedelta(days=chance.uniform(20, 365))
         users.append((user, begin))
-        walks.append((user, read, read, whole))
+        read_lists.append((user, read, read, whole))
         for month in range(12):
             shared = begin.replace(month=month + 1) + timedelta(days=chance.uniform(0, 28))
             if chance.random() < 0.5 and shared < read:
@@ -301,7 +301,7 @@ def test_early_reads_are_not_counted_as_inactivity(database: str) -> None:
         cursor.executemany(
             "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, certified_from, certificate)"
             " VALUES ('user_projects', %s, %s, 1, %s, %s)",
-            walks,
+            read_lists,
         )
         cursor.executemany(
             "INSERT INTO scratch.project_comments (id, project_id, parent_id, author_id, created_at, first_seen_at)"

@@ -13,8 +13,7 @@ from msgspec import UNSET, ValidationError, convert, structs
 
 from harvester.api import records as r
 from harvester.api.catalogue import DETAIL, LEFT, OWNER_COLUMN, STREAMS, streams_of
-from harvester.api.decode import SchemaDeviation, decode
-from harvester.api.decode import decode_strict as as_declared
+from harvester.api.decode import SchemaDeviation, decode, decode_strict
 from harvester.api.rows import Query, Visit, normalise
 from harvester.api.stream import Format, Order, Paging, Stream
 from harvester.crawl.commit import Writer
@@ -103,10 +102,10 @@ def test_every_documented_read_is_harvested_or_left_for_a_reason() -> None:
 
 @every_json_stream
 def test_the_documented_example_decodes(stream: Stream) -> None:
-    departures: list[SchemaDeviation] = []
-    records = decode(stream, body(stream), departures)
+    deviations: list[SchemaDeviation] = []
+    records = decode(stream, body(stream), deviations)
     assert len(records) == len(items(response(stream), stream))
-    assert departures == []
+    assert deviations == []
     served = [item["id"] for item in items(response(stream), stream) if "id" in item]
     assert [record.id for record in records if hasattr(record, "id")] == served
 
@@ -115,7 +114,7 @@ def test_the_documented_example_decodes(stream: Stream) -> None:
     "stream", [one for one in JSON_STREAMS if not one.unpack and not one.is_own], ids=lambda stream: stream.name
 )
 def test_the_documented_example_is_decoded_in_one_step(stream: Stream) -> None:
-    assert as_declared(stream, body(stream)) is not None
+    assert decode_strict(stream, body(stream)) is not None
 
 
 @every_stream
@@ -229,13 +228,13 @@ def test_unknown_fields_are_kept_and_reported(stream: Stream) -> None:
     if not items(served, stream):
         return
     items(served, stream)[0]["brand_new"] = {"deep": [1, 2]}
-    departures: list[SchemaDeviation] = []
-    rows = normalise(visit(stream), decode(stream, json.dumps(served).encode(), departures))
+    deviations: list[SchemaDeviation] = []
+    rows = normalise(visit(stream), decode(stream, json.dumps(served).encode(), deviations))
     extras = [dict(zip(part.columns, part.values[0], strict=True)).get("extra", {}) for part in rows]
     counted = stream.record is r.Count
     assert counted or any(extra.get("brand_new") == {"deep": [1, 2]} for extra in extras)
     told = [] if stream.is_own else [SchemaDeviation("brand_new", "new field", '{"deep":[1,2]}')]
-    assert departures == told
+    assert deviations == told
 
 
 def test_deviating_fields_are_left_out_and_reported() -> None:
@@ -246,9 +245,9 @@ def test_deviating_fields_are_left_out_and_reported() -> None:
     served[0]["reply_count"] = "7"
     served[0]["datetime_modified"] = "2022-06-02T00:38:43"  # of no zone
     del served[0]["author"]["scratchteam"]
-    departures: list[SchemaDeviation] = []
-    rows = normalise(visit(stream), decode(stream, json.dumps(served).encode(), departures))
-    assert set(departures) == {
+    deviations: list[SchemaDeviation] = []
+    rows = normalise(visit(stream), decode(stream, json.dumps(served).encode(), deviations))
+    assert set(deviations) == {
         SchemaDeviation("visibility", "missing field", ""),
         SchemaDeviation("reply_count", "type changed to string", '"7"'),
         SchemaDeviation("datetime_modified", "type changed to string", '"2022-06-02T00:38:43"'),
@@ -361,9 +360,9 @@ def nullable(stream: Stream) -> dict[str, set[tuple[str, str]]]:
     before = _columns(stream, served)
     for path in leaves(served):
         name = path.removeprefix("[].")
-        departures: list[SchemaDeviation] = []
+        deviations: list[SchemaDeviation] = []
         try:
-            decode(stream, json.dumps(_with_leaf(served, path, None)).encode(), departures)
+            decode(stream, json.dumps(_with_leaf(served, path, None)).encode(), deviations)
         except DecodeError:
             assert name.rpartition("[].")[2] in (*stream.record.required, *stream.key_name.split()), path
             continue
@@ -374,7 +373,7 @@ def nullable(stream: Stream) -> dict[str, set[tuple[str, str]]]:
         else:
             without = _columns(stream, _with_leaf(served, path, _DELETED))
             fed = {place for place in before if place not in without}
-        if departures and not stream.is_own:
+        if deviations and not stream.is_own:
             is_own_id = name.rpartition(".")[2] == "id"
             assert is_own_id or any(column in (*KEY_COLUMNS[table], *_IDENTITIES) for table, column in fed), path
             continue

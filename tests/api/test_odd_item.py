@@ -98,11 +98,11 @@ def test_lone_surrogates_and_nul_are_replaced_and_noted(text: str, upper: bool) 
 def test_bytes_that_are_not_utf_8_are_replaced_counted_and_noted(before: str, after: str, bad: bytes) -> None:
     """One run of such bytes in a text is one U+FFFD; all else is as it was."""
     body = json.dumps([comment(1), comment(2, content=f"{before}@here@{after}")], ensure_ascii=False).encode()
-    departures: list[SchemaDeviation] = []
-    usual, record = decode(COMMENTS, body.replace(b"@here@", bad), departures, [])
+    deviations: list[SchemaDeviation] = []
+    usual, record = decode(COMMENTS, body.replace(b"@here@", bad), deviations, [])
     assert record.content == f"{before}{REPLACEMENT}{after}".replace("\0", REPLACEMENT)  # type: ignore[attr-defined]
     assert (usual.extra_fields, record.extra_fields) == ({}, {"replaced_in": ["content"]})
-    assert departures == [SchemaDeviation("-", NOT_UTF_8, "1 replaced")]
+    assert deviations == [SchemaDeviation("-", NOT_UTF_8, "1 replaced")]
 
 
 @pytest.mark.parametrize("body", [b'["\xed\xa0\x80"{"id": 1}]', b'[{"id": 1\xff}]', b'[{"content": "\\\xff"}]'])
@@ -119,9 +119,9 @@ def test_nul_in_the_name_of_a_field_is_replaced_and_noted() -> None:
 
 def test_a_byte_order_mark_is_cut_and_told() -> None:
     body = json.dumps([comment(1)]).encode()
-    departures: list[SchemaDeviation] = []
-    assert decode(COMMENTS, b"\xef\xbb\xbf" + body, departures) == decode(COMMENTS, body)
-    assert [one.change for one in departures] == [MARKED]
+    deviations: list[SchemaDeviation] = []
+    assert decode(COMMENTS, b"\xef\xbb\xbf" + body, deviations) == decode(COMMENTS, body)
+    assert [one.change for one in deviations] == [MARKED]
     assert decode(STREAMS["profile_comments"], b"\xef\xbb\xbf\n\n", []) == []
 
 

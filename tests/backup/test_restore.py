@@ -14,7 +14,8 @@ from harvester.backup.create import create
 from harvester.backup.file import RULES, read, write
 from harvester.backup.restore import restore, verify
 from harvester.config import load
-from harvester.erasure.erase import erase, load_rule, repeat
+from harvester.erasure.erase import erase, repeat
+from harvester.erasure.remembered import load_rule
 from harvester.errors import UsageError, WarehouseError
 from harvester.secret import NAME, secret_key
 from harvester.warehouse import schema

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 UNLIKE: dict[str, str] = {
     "test_erasure.py::test_nothing_of_a_person_is_left_and_nothing_comes_back": (
         "somebody is erased after the first crawls: of what they wrote, the place stays where others had replied by"
-        " then, and is dated anew where it was met again; a replay leaves them out from the beginning"
+        " then, and is dated again where it was met again; a replay leaves them out from the beginning"
     ),
     "test_erasure.py::test_an_account_never_met_is_left_out_too": (
         "somebody is left out of the first crawl by a rule that is revoked before the second: a replay, without the"

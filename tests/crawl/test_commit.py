@@ -21,10 +21,13 @@ from harvester.api.decode import decode
 from harvester.api.rows import Query, Rows, Visit, normalise
 from harvester.config import load
 from harvester.crawl.commit import Writer
-from harvester.erasure.erase import erase, load_rule
+from harvester.erasure.erase import erase
+from harvester.erasure.remembered import load_rule
 from harvester.frontier import leases as frontier
-from harvester.frontier.leases import Purpose, Seed
+from harvester.frontier import runs, scope
+from harvester.frontier.leases import Purpose
 from harvester.frontier.model import Committed, Lease, PageCommit, Rejected, Stale, VisitResult
+from harvester.frontier.scope import Seed
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.tables import WRITTEN
@@ -46,7 +49,7 @@ def writer(connection: Connection) -> Writer:
 
 @pytest.fixture
 def run(connection: Connection) -> int:
-    return frontier.begin_run(connection, load(home="/dev/null"), "test")
+    return runs.begin_run(connection, load(home="/dev/null"), "test")
 
 
 def project(number: int = 142, **changes: Any) -> dict[str, Any]:
@@ -126,7 +129,7 @@ def one(connection: Connection, query: str) -> Any:
 
 
 def visited_project(connection: Connection, writer: Writer, run: int, depth: int = 0) -> None:
-    frontier.seed(connection, [Seed(Kind.PROJECT, 142, depth)])
+    scope.seed(connection, [Seed(Kind.PROJECT, 142, depth)])
     outcome = writer.commit([visited(take(connection, run, "project"), project())])
     assert outcome.results == [Committed()]
 
@@ -162,7 +165,7 @@ def test_no_table_is_scanned_while_it_is_almost_empty(connection: Connection, wr
     def visit(first: int) -> None:
         """Projects and their comments, together as a crawl without a limit stores them."""
         numbers = range(first, first + 20)
-        frontier.seed(connection, [Seed(Kind.PROJECT, number) for number in numbers])
+        scope.seed(connection, [Seed(Kind.PROJECT, number) for number in numbers])
         for stream, what in (("project", project), ("project_comments", lambda number: [comment(number, replies=1)])):
             pages = []
             for lease in leased(connection, run, [stream], len(numbers)):
@@ -204,7 +207,7 @@ def test_counts_tell_new_changed_and_unchanged_apart(connection: Connection, wri
         (project(), [0, 0, 1]),
         (project(title="new"), [0, 1, 0]),
     ):
-        frontier.refresh(connection, ["project"])
+        scope.refresh(connection, ["project"])
         outcome = writer.commit([visited(take(connection, run, "project"), served)])
         assert outcome.counts.tables["projects"] == expected
         assert outcome.counts.tables["users"] == [0, 0, 1]
@@ -213,7 +216,7 @@ def test_counts_tell_new_changed_and_unchanged_apart(connection: Connection, wri
 
 
 def test_a_late_or_doubled_page_is_refused_whole(connection: Connection, writer: Writer, run: int) -> None:
-    frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
+    scope.seed(connection, [Seed(Kind.PROJECT, 142)])
     lease = take(connection, run, "project")
     stolen = replace(lease, token=uuid4())
     ahead = replace(lease, position=lease.position + 1)
@@ -230,7 +233,7 @@ def test_the_checkpoint_moves_with_the_rows_or_not_at_all(
     connection: Connection, writer: Writer, run: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever fails after the checkpoint moved takes it back, and the rows with it."""
-    frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
+    scope.seed(connection, [Seed(Kind.PROJECT, 142)])
     lease = take(connection, run, "project")
 
     def fail(*_: Any) -> None:
@@ -250,7 +253,7 @@ def test_the_checkpoint_moves_with_the_rows_or_not_at_all(
 def test_one_page_that_cannot_be_stored_spoils_no_other(
     connection: Connection, writer: Writer, run: int, number: float, reason: str
 ) -> None:
-    frontier.seed(connection, [Seed(Kind.PROJECT, 142), Seed(Kind.PROJECT, 143)])
+    scope.seed(connection, [Seed(Kind.PROJECT, 142), Seed(Kind.PROJECT, 143)])
     good, bad = leased(connection, run, ["project"], 2)
     page = visited(bad, project(143))
     (rows,) = [rows for rows in page.rows if rows.table == "projects"]
@@ -273,13 +276,13 @@ def test_a_refusal_tells_the_place_and_never_the_value(
     connection: Connection, writer: Writer, run: int, constraint: str, reason: str
 ) -> None:
     connection.execute(f"ALTER TABLE scratch.projects ADD CONSTRAINT refusing {constraint}")
-    frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
+    scope.seed(connection, [Seed(Kind.PROJECT, 142)])
     page = visited(take(connection, run, "project"), project(title=SECRET))
     assert writer.commit([page]).results == [Rejected(reason)]
 
 
 def test_a_column_that_may_not_be_empty_is_named(connection: Connection, writer: Writer, run: int) -> None:
-    frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
+    scope.seed(connection, [Seed(Kind.PROJECT, 142)])
     connection.execute("ALTER TABLE scratch.projects ALTER gone_reason SET NOT NULL")
     page = visited(take(connection, run, "project"), project(title=SECRET))
     assert writer.commit([page]).results == [Rejected("NotNullViolation: projects.gone_reason")]
@@ -292,7 +295,7 @@ def test_endless_nesting_spoils_no_other_page(connection: Connection, run: int, 
     deep: list[Any] = []
     for _ in range(levels):
         deep = [deep]
-    frontier.seed(connection, [Seed(Kind.PROJECT, 142), Seed(Kind.PROJECT, 143)])
+    scope.seed(connection, [Seed(Kind.PROJECT, 142), Seed(Kind.PROJECT, 143)])
     good, bad = leased(connection, run, ["project"], 2)
     page = visited(bad, project(143))
     (rows,) = [rows for rows in page.rows if rows.table == "projects"]
@@ -306,7 +309,7 @@ def test_a_list_does_not_overwrite_what_a_better_response_said(
     connection: Connection, writer: Writer, run: int
 ) -> None:
     visited_project(connection, writer, run)
-    frontier.seed(connection, [Seed(Kind.USER, 167)])
+    scope.seed(connection, [Seed(Kind.USER, 167)])
     user = {
         "id": 167,
         "username": "mres",
@@ -329,7 +332,7 @@ def test_a_list_does_not_overwrite_what_a_better_response_said(
 def test_superseded_versions_are_kept_with_their_time(connection: Connection, writer: Writer, run: int) -> None:
     visited_project(connection, writer, run)
     for title, views in (("second", 10), ("second", 20), ("third", 30)):
-        frontier.refresh(connection, ["project"])
+        scope.refresh(connection, ["project"])
         stats = {"views": views, "loves": 2, "favorites": 1, "remixes": 3}
         writer.commit([visited(take(connection, run, "project"), project(title=title, stats=stats))])
     texts = connection.execute(
@@ -344,7 +347,7 @@ def test_superseded_versions_are_kept_with_their_time(connection: Connection, wr
 
 def test_two_versions_that_come_in_one_transaction_are_two(connection: Connection, writer: Writer, run: int) -> None:
     visited_project(connection, writer, run)
-    frontier.refresh(connection, ["project"])
+    scope.refresh(connection, ["project"])
     page = visited(take(connection, run, "project"), project(title="second"))
     again = normalise(page.lease.visit, decode(page.lease.visit.stream, json.dumps(project(title="third")).encode()))
     writer.commit([replace(page, rows=[*page.rows, *page.rows, *again])])
@@ -389,7 +392,7 @@ def test_history_is_the_same_however_pages_share_a_commit(connection: Connection
 
 def test_an_unknown_value_is_no_earlier_version(connection: Connection, writer: Writer, run: int) -> None:
     visited_project(connection, writer, run)
-    frontier.seed(connection, [Seed(Kind.USER, 167)])
+    scope.seed(connection, [Seed(Kind.USER, 167)])
     user = {
         "id": 167,
         "username": "mres",
@@ -402,7 +405,7 @@ def test_an_unknown_value_is_no_earlier_version(connection: Connection, writer: 
 
 def test_an_account_erased_under_the_gdpr_is_gone_for_good(connection: Connection, writer: Writer, run: int) -> None:
     """Its made-up date replaces nothing, what it was stays in the history, and no page of the site brings it back."""
-    frontier.seed(connection, [Seed(Kind.USER, 5), Seed(Kind.USER, 6)])
+    scope.seed(connection, [Seed(Kind.USER, 5), Seed(Kind.USER, 6)])
 
     def served(name: str, joined: str, number: int = 5, **profile: Any) -> dict[str, Any]:
         profile = {"id": 29, "images": {}, "status": "", "bio": "", "country": None} | profile
@@ -415,7 +418,7 @@ def test_an_account_erased_under_the_gdpr_is_gone_for_good(connection: Connectio
     for _ in range(2):
         visits = {lease.visit.entity_id: lease for lease in leased(connection, run, ["user"], 2)}
         writer.commit([visited(visits[5], before), visited(visits[6], alike)])
-        frontier.refresh(connection, ["user"])
+        scope.refresh(connection, ["user"])
     account = (
         "SELECT username, country, bio, extract(year FROM joined_at)::int, gone_reason FROM scratch.users WHERE id = 5"
     )
@@ -502,7 +505,7 @@ def test_the_index_fills_only_what_no_better_response_told(connection: Connectio
     assert views == [(3, "old"), (4, "older"), (5, "old"), (5, "t"), (6, "t")]
 
     # Once its page was read the index writes nothing, whatever the page left empty, and what is gone stays so.
-    frontier.seed(connection, [Seed(Kind.PROJECT, 143)])
+    scope.seed(connection, [Seed(Kind.PROJECT, 143)])
     lease = take(connection, run, "project")
     page = project(143, instructions=None)
     stale = said("explore_projects", indexed(99, id=143, instructions="old", new_field="new"), days=5)
@@ -529,7 +532,7 @@ def test_replies_are_due_when_their_count_changes_and_only_then(
     assert (thread.visit.owner_id, thread.visit.username) == (142, "mres")
     writer.commit([visited(thread, [comment(3, parent=1)])])
     for replies, expected in ((2, False), (3, True)):
-        frontier.refresh(connection, ["project_comments"])
+        scope.refresh(connection, ["project_comments"])
         page = [comment(1, replies=replies), comment(2)]
         writer.commit([visited(take(connection, run, "project_comments"), page)])
         assert (("project_replies", 1) in due(connection)) is expected
@@ -541,7 +544,7 @@ def test_a_reply_that_comes_while_the_thread_is_read_is_not_lost(
     visited_project(connection, writer, run)
     writer.commit([visited(take(connection, run, "project_comments"), [comment(1, replies=1)])])
     thread = take(connection, run, "project_replies")
-    frontier.refresh(connection, ["project_comments"])
+    scope.refresh(connection, ["project_comments"])
     writer.commit([visited(take(connection, run, "project_comments"), [comment(1, replies=2)])])
     writer.commit([visited(thread, [comment(3, parent=1)])])
     assert due(connection)["project_replies", 1] == (0, 2)
@@ -556,7 +559,7 @@ def test_a_former_host_becomes_a_manager(connection: Connection, writer: Writer,
         connection.execute("UPDATE crawl.frontier SET due_at = now() WHERE stream = 'studio'")
         writer.commit([visited(take(connection, run, "studio"), served | {"host": host})])
 
-    frontier.seed(connection, [Seed(Kind.STUDIO, 5)])
+    scope.seed(connection, [Seed(Kind.STUDIO, 5)])
     show(9)
     managers = [{"id": 9, "username": "who"}]
     writer.commit([visited(take(connection, run, "studio_managers"), managers)])
@@ -576,13 +579,13 @@ def test_a_former_host_becomes_a_manager(connection: Connection, writer: Writer,
 
 def test_an_object_that_answers_404_is_gone_and_comes_back(connection: Connection, writer: Writer, run: int) -> None:
     visited_project(connection, writer, run)
-    frontier.refresh(connection, ["project"])
+    scope.refresh(connection, ["project"])
     lease = take(connection, run, "project")
     writer.commit([PageCommit(lease, [], 0, visit_result=VisitResult(None, gone=True))])
     gone = one(connection, "SELECT gone_at FROM scratch.projects")
     assert gone is not None
     assert one(connection, "SELECT gone_at FROM crawl.frontier WHERE stream = 'project'") == gone
-    frontier.refresh(connection, ["project"])
+    scope.refresh(connection, ["project"])
     writer.commit([visited(take(connection, run, "project"), project())])
     assert one(connection, "SELECT gone_at FROM scratch.projects") is None
     assert one(connection, "SELECT gone_at FROM crawl.frontier WHERE stream = 'project'") is None
@@ -593,29 +596,29 @@ def test_a_raised_depth_reaches_what_was_met_before(connection: Connection, writ
     visited_project(connection, writer, run)
     writer.commit([visited(take(connection, run, "project_comments"), [comment(1, author=9)])])
     assert not any(stream == "user" for stream, _ in due(connection))
-    frontier.seed(connection, [Seed(Kind.PROJECT, 142, 1)])
-    assert frontier.propagate(connection) > 0
+    scope.seed(connection, [Seed(Kind.PROJECT, 142, 1)])
+    assert scope.propagate(connection) > 0
     assert {entity for stream, entity in due(connection) if stream == "user"} == {9, 167}
-    assert frontier.propagate(connection) == 0
+    assert scope.propagate(connection) == 0
 
 
 def test_the_leases_of_a_dead_run_are_free_at_once(connection: Connection, database: str, run: int) -> None:
-    frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
+    scope.seed(connection, [Seed(Kind.PROJECT, 142)])
     other = open_connection(database, autocommit=True)
-    dead = frontier.begin_run(other, load(home="/dev/null"), "test")
+    dead = runs.begin_run(other, load(home="/dev/null"), "test")
     assert leased(other, dead, ALL, 5)
     assert not leased(connection, run, ALL, 5)
-    assert frontier.recover(connection, run) == 0
+    assert runs.recover(connection, run) == 0
     other.close()
-    while frontier.recover(connection, run) == 0:
+    while runs.recover(connection, run) == 0:
         pass  # until the server has noticed that the connection is gone
     assert len(leased(connection, run, ALL, 5)) == 1
 
 
 def test_two_workers_never_lease_the_same_entry(connection: Connection, database: str, run: int) -> None:
-    frontier.seed(connection, [Seed(Kind.PROJECT, number) for number in range(1, 101)])
+    scope.seed(connection, [Seed(Kind.PROJECT, number) for number in range(1, 101)])
     with open_connection(database, autocommit=True) as other:
-        second = frontier.begin_run(other, load(home="/dev/null"), "test")
+        second = runs.begin_run(other, load(home="/dev/null"), "test")
         mine = leased(connection, run, ALL, 60)
         theirs = leased(other, second, ALL, 60)
     entities = [one.visit.entity_id for one in (*mine, *theirs)]
@@ -623,7 +626,7 @@ def test_two_workers_never_lease_the_same_entry(connection: Connection, database
 
 
 def test_a_failing_visit_is_postponed_longer_each_time(connection: Connection, run: int) -> None:
-    frontier.seed(connection, [Seed(Kind.PROJECT, 142)])
+    scope.seed(connection, [Seed(Kind.PROJECT, 142)])
     pauses = []
     for _ in range(3):
         connection.execute("UPDATE crawl.frontier SET due_at = now()")
@@ -648,20 +651,20 @@ def test_an_audit_restarts_unfinished_visits(connection: Connection, writer: Wri
     lease = take(connection, run, "project_comments")
     writer.commit([PageCommit(lease, rows(lease, [comment(1)]), 1, state='{"offset": 39}')])
     frontier.release(connection, [lease])
-    frontier.refresh(connection, ALL)
+    scope.refresh(connection, ALL)
     kept = take(connection, run, "project_comments")
     assert (kept.state, kept.position) == ({"offset": 39}, 1)
     frontier.release(connection, [kept])
-    frontier.refresh(connection, ALL, full=True)
-    anew = take(connection, run, "project_comments")
-    assert (anew.state, anew.certificate, anew.position) == (None, None, 1)
+    scope.refresh(connection, ALL, full=True)
+    again = take(connection, run, "project_comments")
+    assert (again.state, again.certificate, again.position) == (None, None, 1)
 
 
 def test_entries_that_became_due_earlier_are_leased(connection: Connection, run: int) -> None:
     """The place where the last lease ended is a short cut, not a bound."""
-    frontier.seed(connection, [Seed(Kind.PROJECT, 1)])
+    scope.seed(connection, [Seed(Kind.PROJECT, 1)])
     connection.execute("UPDATE crawl.frontier SET due_at = now() - interval '1 day'")
-    frontier.seed(connection, [Seed(Kind.PROJECT, 2)])
+    scope.seed(connection, [Seed(Kind.PROJECT, 2)])
     latest = one(connection, "SELECT max(due_at) FROM crawl.frontier")
     (second,) = frontier.lease(connection, run, ALL, 5, since=latest, purpose=Purpose.NEW)
     assert second.visit.entity_id == 2
@@ -722,7 +725,7 @@ def test_what_the_database_refuses_of_a_page_is_set_aside_alone(
     writer: Writer, connection: Connection, run: int
 ) -> None:
     """The rest is stored, whatever the order: a reply that stands before its comment is none of the refused."""
-    frontier.seed(connection, [frontier.Seed(Kind.PROJECT, 142)])
+    scope.seed(connection, [scope.Seed(Kind.PROJECT, 142)])
     writer.commit([visited(take(connection, run, "project"), project())])
     served = [comment(number, parent=30 if number == 2 else None) for number in range(1, 31)]
     served[6] = comment(7, parent=10**9)
@@ -755,7 +758,7 @@ def test_what_the_database_refuses_of_a_page_is_set_aside_alone(
 
 
 def test_a_page_without_its_entity_is_refused_whole(writer: Writer, connection: Connection, run: int) -> None:
-    frontier.seed(connection, [frontier.Seed(Kind.PROJECT, 142)])
+    scope.seed(connection, [scope.Seed(Kind.PROJECT, 142)])
     writer.commit([visited(take(connection, run, "project"), project())])
     lease = take(connection, run, "project_comments")
     for table in ("history.project_stats", "scratch.projects"):
@@ -771,7 +774,7 @@ def test_an_operational_error_of_the_data_costs_its_page_alone(
     connection: Connection, writer: Writer, run: int
 ) -> None:
     connection.execute("CREATE INDEX of_an_operator ON scratch.projects (title)")
-    frontier.seed(connection, [Seed(Kind.PROJECT, number) for number in (1, 2, 3)])
+    scope.seed(connection, [Seed(Kind.PROJECT, number) for number in (1, 2, 3)])
     titles = {1: "a", 2: "".join(random.Random(1).choices(string.ascii_letters, k=6_000)), 3: "c"}
     leases = leased(connection, run, ["project"], 3)
     pages = [visited(lease, project(lease.visit.entity_id, title=titles[lease.visit.entity_id])) for lease in leases]

@@ -10,7 +10,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.api.rows import Rows
 from harvester.config import load
 from harvester.crawl.commit import Writer
-from harvester.frontier import leases
+from harvester.frontier import leases, runs, scope
 from harvester.frontier.leases import Purpose
 from harvester.frontier.model import Committed, Lease, PageCommit, VisitResult
 from harvester.warehouse.connect import open_connection
@@ -35,7 +35,7 @@ class House:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.writer = Writer(connection)
-        self.run = leases.begin_run(connection, load(home="/dev/null"), "test")
+        self.run = runs.begin_run(connection, load(home="/dev/null"), "test")
         connection.execute("INSERT INTO scratch.studios (id) VALUES (5)")
         connection.execute("INSERT INTO scratch.users (id) SELECT generate_series(1, 9)")
         connection.execute("INSERT INTO scratch.projects (id) SELECT generate_series(1, 9)")
@@ -62,7 +62,7 @@ class House:
         )
 
     def audit(self, stream: str) -> None:
-        leases.refresh(self.connection, [stream], full=True)
+        scope.refresh(self.connection, [stream], full=True)
 
     def lease(self, stream: str) -> Lease:
         (one,) = leases.lease(self.connection, self.run, [stream], 1)
@@ -133,7 +133,7 @@ def test_an_unfinished_audit_does_not_end_the_next_one_early(house: House) -> No
     house.visit("studio_projects", [1])
     assert house.gone("studio_projects", "project_id") == {2: "no longer listed"}
     assert not house.is_due("studio_projects"), "what vanished since the first visit waits, or this would never end"
-    house.run = leases.begin_run(house.connection, load(home="/dev/null"), "the next audit")
+    house.run = runs.begin_run(house.connection, load(home="/dev/null"), "the next audit")
     house.audit("studio_projects")
     house.visit("studio_projects", [])
     assert house.gone("studio_projects", "project_id").keys() == {2, 3}
@@ -207,7 +207,7 @@ def test_few_comments_are_asked_for_one_by_one(house: House) -> None:
         house.writer.commit([PageCommit(lease, [], 0, visit_result=VisitResult(None, whole=there, gone=not there))])
     assert house.gone("studio_comments", "id") == {2: "deleted", 20: "deleted"}, "with its replies"
     assert house.one("SELECT gone_at FROM scratch.studio_comments WHERE id = 2") == missed
-    assert house.one("SELECT count(*) FROM crawl.missing_items") == 0, "what is there is no suspect"
+    assert house.one("SELECT count(*) FROM crawl.missing_items") == 0, "a present item is not missing"
 
 
 def test_a_comment_is_not_gone_because_its_page_is(house: House) -> None:
@@ -278,7 +278,7 @@ LINKS = [
 
 @pytest.mark.parametrize(("stream", "item", "sibling"), LINKS)
 def test_items_that_the_other_list_shows_are_not_missing(house: House, stream: str, item: str, sibling: str) -> None:
-    """Shown by one list after the other missed it: two reads have to miss it anew, and it is dated by these."""
+    """Shown by one list after the other missed it: two reads have to miss it again, and it is dated by these."""
     table = STREAMS[stream].members.table  # type: ignore[union-attr]
     other = {"project_id": "studio_id", "follower_id": "followee_id", "user_id": "studio_id"}[item]
     house.connection.execute("INSERT INTO scratch.follows (follower_id, followee_id) VALUES (1, 5), (2, 5), (3, 5)")

@@ -1,4 +1,4 @@
-"""Rankings as entries, the site's health, and departures of the source: kept, told once, and survived."""
+"""Rankings as entries, the site's health, and deviations of the source: kept, reported once, and survived."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_ranking_entry_is_kept_with_its_position(small_sandbox: Any, make_
     assert 0 < read < all_known
     assert harvester.query("SELECT count(*) FROM scratch.projects WHERE visibility = 'visible'") == [(read,)]
 
-    # A second reading is a second sighting of everything.
+    # A second reading has an entry for everything again.
     harvester.crawl("--spider", "discovery", "--refresh")
     assert len(harvester.query(entries)) == 2 * len(truth)
 

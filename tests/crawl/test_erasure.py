@@ -13,8 +13,9 @@ from harvester.api.rows import Rows
 from harvester.config import load
 from harvester.crawl.commit import Writer
 from harvester.crawl.session import Session
-from harvester.erasure.erase import erase, load_rule
-from harvester.frontier import leases
+from harvester.erasure.erase import erase
+from harvester.erasure.remembered import load_rule
+from harvester.frontier import leases, runs
 from harvester.frontier.model import Committed, PageCommit
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.tables import metadata
@@ -352,7 +353,7 @@ def test_a_search_for_who_was_erased_is_refused(
 
 
 def test_an_unfinished_visit_keeps_no_erased_item(erased: Any, tmp_path: Path) -> None:
-    run = leases.begin_run(erased, load(home=tmp_path), "test")
+    run = runs.begin_run(erased, load(home=tmp_path), "test")
     lease = leases.lease_this(erased, run, "user_followers", 7, owner=None, full=True)
     state = {"anchors": [8, 5], "base": {"anchors": [5]}, "agreement": {"head": [5, 8], "count": 2}}
     page = PageCommit(lease, [], 2, state=json.dumps(state), seen=[5, 8], first=True)

@@ -184,7 +184,7 @@ SOAKED = [
 ]
 
 
-def departures(found: dict[str, Any]) -> set[tuple[str, str, Any]]:
+def differences(found: dict[str, Any]) -> set[tuple[str, str, Any]]:
     """How a warehouse departs from the truth: table, how, and key."""
     return {
         (table, how, key)
@@ -212,7 +212,7 @@ def test_without_a_guard_it_is_wrong(
                     harvester("quarantine", "retry")
                 files = reversed(scene.archives()) if command == ("replay",) else ()
                 (harvester if step and case.is_killed else unguarded)(*command, *files, ok=False)
-        return departures(compare(harvester, scene.sandbox, grown=True))
+        return differences(compare(harvester, scene.sandbox, grown=True))
 
     known = set()
     if not is_known:

@@ -12,7 +12,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.api.rows import Visit
 from harvester.config import load
 from harvester.errors import UsageError
-from harvester.frontier import leases
+from harvester.frontier import leases, runs
 from harvester.frontier.model import Lease
 from harvester.monitoring import quarantine
 from harvester.warehouse.connect import open_connection
@@ -97,7 +97,7 @@ def test_a_case_is_shown_byte_for_byte(connection: Any) -> None:
 
 
 def test_a_repeated_failure_is_one_case_with_the_newest_body(connection: Any) -> None:
-    run = leases.begin_run(connection, load(home="/dev/null"), "test")
+    run = runs.begin_run(connection, load(home="/dev/null"), "test")
     lease = leases.lease_this(connection, run, "project", 142, owner=None, full=False)
     for path, status, body in (("/a", 200, b"first"), ("/a", 403, b"second"), ("/b", None, b"")):
         leases.quarantine(connection, lease, path, status, f"why {status}", body)

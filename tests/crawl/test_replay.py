@@ -28,7 +28,7 @@ from harvester.config import load
 from harvester.crawl.archive import Archive, Archived, Part, Transaction, read_archives
 from harvester.crawl.replay import _without_transaction
 from harvester.crawl.session import Session
-from harvester.frontier import leases
+from harvester.frontier import leases, scope
 from harvester.frontier.model import CommitResult, Committed, PageCommit, Stale, VisitResult
 from harvester.sandbox.odd import SHARE as ODD
 from harvester.warehouse.connect import open_connection
@@ -197,7 +197,7 @@ def test_a_stale_page_is_noted_unless_it_was_tried_again(database: str, tmp_path
         chosen = load(database_url=database, api_url=nowhere, site_url=nowhere, rate=0, archive=tmp_path)
         session = Session(chosen, "test")
         await session.open()
-        await session.call(leases.seed, [leases.Seed(Kind.PROJECT, 142)])
+        await session.call(scope.seed, [scope.Seed(Kind.PROJECT, 142)])
         (lease,) = await session.call(leases.lease, session.run, ["project"], 1, purpose=leases.Purpose.NEW)
         page = PageCommit(lease, [], 0, visit_result=VisitResult(None, gone=True))
         results = [

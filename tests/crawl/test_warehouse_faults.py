@@ -130,7 +130,7 @@ def test_statements_that_time_out_are_tried_again(
 
 
 def test_a_worker_that_hangs_in_a_transaction_blocks_none(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its rows are free after the time of a lease; when it wakes it begins that transaction anew."""
+    """Its rows are free after the time of a lease; when it wakes it begins that transaction again."""
     monkeypatch.setattr("harvester.crawl.session.LEASE_SECONDS", 1)
     held, taken = threading.Event(), threading.Event()
     began: list[int] = []

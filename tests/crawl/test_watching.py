@@ -17,8 +17,8 @@ from harvester.cli import progress
 from harvester.config import load
 from harvester.crawl.model import Bounds
 from harvester.errors import WarehouseError
-from harvester.frontier.leases import Totals, begin_run, end_run
 from harvester.frontier.model import Counts
+from harvester.frontier.runs import Totals, begin_run, end_run
 from harvester.monitoring.checks import findings
 from harvester.monitoring.metrics import exposition, registry
 from harvester.warehouse.connect import open_connection

@@ -18,7 +18,7 @@ from harvester.api.stream import Kind
 from harvester.config import load
 from harvester.crawl.model import Bounds
 from harvester.crawl.worker_pool import WorkerPool
-from harvester.frontier import leases
+from harvester.frontier import scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,7 @@ def test_progress_returns_after_the_database_was_away(database: str) -> None:
     pool = WorkerPool(load(database_url=database), (), ["project"], 2, Bounds(), due_only=False)
     with psycopg.connect(database, autocommit=True) as other:
         for due in (1, 2):
-            leases.seed(other, [leases.Seed(Kind.PROJECT, due)])
+            scope.seed(other, [scope.Seed(Kind.PROJECT, due)])
             pool._looked = 0.0
             pool._look()
             assert pool._figures is not None

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from harvester.cli.main import app
-from harvester.erasure.erase import REMOVED, erase, load_rule, read_rules, revoke
+from harvester.erasure.erase import erase, revoke
+from harvester.erasure.remembered import load_rule, read_rules
+from harvester.erasure.rule import REMOVED
 from harvester.errors import UsageError
 from harvester.warehouse import embedded, maintenance, schema
 from harvester.warehouse.annotations import NAME, USER

@@ -16,7 +16,7 @@ from harvester.api.stream import Paging
 from harvester.config import load
 from harvester.crawl.commit import Writer
 from harvester.crawl.visits import paginator_of, take_object, take_page, with_rows
-from harvester.frontier import leases
+from harvester.frontier import leases, runs
 from harvester.frontier.model import Committed, Stale
 from harvester.frontier.names import BY_NAME
 from harvester.warehouse.connect import open_connection
@@ -44,7 +44,7 @@ class House:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.writer = Writer(connection)
-        self.run = leases.begin_run(connection, load(home="/dev/null"), "test")
+        self.run = runs.begin_run(connection, load(home="/dev/null"), "test")
         self.meet(5, "alice")
 
     def meet(self, number: int, name: str) -> None:

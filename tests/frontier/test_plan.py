@@ -12,7 +12,7 @@ import pytest
 from harvester.api.catalogue import STREAMS
 from harvester.config import load
 from harvester.crawl.commit import Writer
-from harvester.frontier import fitting, rates
+from harvester.frontier import fitting, rates, runs
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Picker, Purpose
 from harvester.frontier.revisit import PAGE
@@ -58,7 +58,7 @@ class World:
 
     def __init__(self, connection: Connection, budget: float, born: float, seed: int) -> None:
         self._connection = connection
-        self._run = frontier.begin_run(connection, SETTINGS, "test")
+        self._run = runs.begin_run(connection, SETTINGS, "test")
         self._budget, self._born = budget, born
         self._random = np.random.default_rng(seed)
         self._picker = Picker(SETTINGS.min_gain)

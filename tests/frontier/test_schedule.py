@@ -16,7 +16,7 @@ from psycopg import sql
 from harvester.api.catalogue import STREAMS
 from harvester.config import load
 from harvester.crawl.commit import Writer
-from harvester.frontier import fitting, rates, visit_ends
+from harvester.frontier import fitting, rates, runs, visit_ends
 from harvester.frontier import leases as frontier
 from harvester.frontier.leases import Pick, Picker, Purpose
 from harvester.frontier.revisit import PRIOR_DECAY, Group, outlook
@@ -47,7 +47,7 @@ def connection(database: str) -> Iterator[Connection]:
 
 @pytest.fixture
 def run(connection: Connection) -> int:
-    return frontier.begin_run(connection, load(home="/dev/null"), "test")
+    return runs.begin_run(connection, load(home="/dev/null"), "test")
 
 
 def fill(connection: Connection, rows: list[tuple[int, int, float]], due: timedelta = timedelta(days=99)) -> None:
@@ -89,9 +89,9 @@ def test_the_pick_is_the_exact_best_whatever_was_picked_before(seed: int, connec
         for n in range(300)
     ]
     fill(connection, rows)
-    worth = {n: ago**2 * rates.priority_of(class_) / 2 for n, class_, ago in rows}
+    saved = {n: ago**2 * rates.priority_of(class_) / 2 for n, class_, ago in rows}
     picker = Picker(min_gain=1e-3)
-    left = dict(worth)
+    left = dict(saved)
     for count in (7, 40, 3, 100, 60):
         leases = frontier.lease_scheduled(connection, run, NAMES, count, picker)
         taken = sorted((left.pop(lease.visit.entity_id) for lease in leases), reverse=True)
@@ -134,7 +134,7 @@ def test_two_workers_pick_different_visits(connection: Connection, run: int, dat
     fill(connection, [(n, 12, 10.0 + n) for n in range(50)])
     with open_connection(database, autocommit=True) as other:
         set_clock(other, START)
-        second = frontier.begin_run(other, load(home="/dev/null"), "test")
+        second = runs.begin_run(other, load(home="/dev/null"), "test")
         mine = frontier.lease_scheduled(connection, run, NAMES, 20, Picker(1e-6))
         theirs = frontier.lease_scheduled(other, second, NAMES, 40, Picker(1e-6))
     assert sorted(lease.visit.entity_id for lease in (*mine, *theirs)) == list(range(50))
@@ -221,7 +221,7 @@ def test_the_prior_is_the_most_likely_one(shape: float, rate: float, connection:
         fitted = one(connection, f"SELECT shape, rate FROM crawl.priors WHERE stratum = {stratum}")
         assert fitted == pytest.approx(tuple(best), rel=0.02)
         assert fitted == pytest.approx((shape, rate), rel=0.2)
-    assert before == 1 < one(connection, "SELECT count(DISTINCT queue) FROM crawl.frontier"), "classed anew"
+    assert before == 1 < one(connection, "SELECT count(DISTINCT queue) FROM crawl.frontier"), "classed again"
     assert one(connection, "SELECT count(*) FROM crawl.reply_decay") > 5
 
 

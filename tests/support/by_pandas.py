@@ -93,9 +93,9 @@ class Raw:
         }
         self.comments = pd.concat([self._comments(kind) for kind in KINDS], ignore_index=True)
         self.certified = {
-            (walk.stream, walk.entity_id): walk
-            for walk in self.frontier.itertuples()
-            if walk.certificate and walk.certificate["complete"]
+            (entry.stream, entry.entity_id): entry
+            for entry in self.frontier.itertuples()
+            if entry.certificate and entry.certificate["complete"]
         }
 
     def _comments(self, kind: str) -> Frame:
@@ -219,10 +219,10 @@ class Raw:
         done = {(row.user_id, row.month): row for row in self.user_months.itertuples()}
         found: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         for user in self.users[self.users.joined_at.notna()].itertuples():
-            walk = self.certified.get(("user_projects", user.id))
-            if walk is None:
+            entry = self.certified.get(("user_projects", user.id))
+            if entry is None:
                 continue
-            cohort, read = f"{user.joined_at:%Y-%m-01}", f"{walk.certified_from:%Y-%m-01}"
+            cohort, read = f"{user.joined_at:%Y-%m-01}", f"{entry.certified_from:%Y-%m-01}"
             # The month in which the list was read was not over then.
             for number in range(months_between(cohort, read)):
                 when = later_month(cohort, number)
@@ -341,10 +341,10 @@ class Raw:
         found = []
         for top in self.comments[self.comments.parent_id.isna() & self.comments.created_at.notna()].itertuples():
             thread = threads.get((top.kind, top.id))
-            walk = self.certified.get((f"{top.kind}_comments", top.place_id))
+            entry = self.certified.get((f"{top.kind}_comments", top.place_id))
             until = top.first_seen_at
-            if walk is not None and pd.notna(walk.last_full_read_at):
-                until = max(until, walk.last_full_read_at)
+            if entry is not None and pd.notna(entry.last_full_read_at):
+                until = max(until, entry.last_full_read_at)
             if pd.notna(top.gone_at):
                 until = min(until, top.last_seen_at) if pd.notna(top.last_seen_at) else pd.NaT
             unread = thread is None and pd.notna(top.reply_count) and top.reply_count > 0
@@ -401,11 +401,11 @@ class Raw:
     def follow_lists(self) -> Frame:
         degrees = {row.user_id: row for row in self.follow_degrees.itertuples()}
         found = []
-        for (stream, user), walk in self.certified.items():
+        for (stream, user), entry in self.certified.items():
             direction = {"user_followers": "followers", "user_following": "following"}.get(stream)
-            if direction and pd.isna(walk.gone_at) and user not in self.gone["users"]:
+            if direction and pd.isna(entry.gone_at) and user not in self.gone["users"]:
                 degree = getattr(degrees[user], direction) if user in degrees else 0
-                found.append((user, direction, degree, walk.certified_from))
+                found.append((user, direction, degree, entry.certified_from))
         return rows("user_id direction degree observed_at", found)
 
     @cached_property
@@ -671,22 +671,22 @@ class Raw:
         timed = {"project_comments", "studio_comments", "profile_comments", "studio_activity", "user_projects"}
         holes = self.quarantine[self.quarantine.item_id.notna()].groupby(["stream", "entity_id"]).size()
         found = []
-        for walk in self.frontier.itertuples():
-            certificate, state = walk.certificate or {}, walk.state or {}
+        for entry in self.frontier.itertuples():
+            certificate, state = entry.certificate or {}, entry.state or {}
             stood = (
-                "not read yet" if walk.visits == 0 else "gone" if pd.notna(walk.gone_at)
+                "not read yet" if entry.visits == 0 else "gone" if pd.notna(entry.gone_at)
                 else "read" if not certificate else "certified" if certificate["complete"] else "unproved"
             )  # fmt: skip
 
-            def at(holder: dict[str, Any], is_timed: bool = walk.stream in timed) -> Any:
+            def at(holder: dict[str, Any], is_timed: bool = entry.stream in timed) -> Any:
                 return pd.to_datetime(holder["key"], unit="s", utc=True) if is_timed and holder.get("key") else None
 
             found.append((
-                walk.stream, walk.entity_id, stood, certificate.get("proven_by"), walk.certified_from,
-                walk.certified_at, walk.last_full_read_at, walk.item_count, at(certificate), at(state),
+                entry.stream, entry.entity_id, stood, certificate.get("proven_by"), entry.certified_from,
+                entry.certified_at, entry.last_full_read_at, entry.item_count, at(certificate), at(state),
                 at(certificate) if "key" in state else None, certificate.get("capped", False),
-                certificate.get("confirmed", False), holes.get((walk.stream, walk.entity_id), 0), walk.visited_at,
-                walk.due_at,
+                certificate.get("confirmed", False), holes.get((entry.stream, entry.entity_id), 0), entry.visited_at,
+                entry.due_at,
             ))  # fmt: skip
         return rows(
             "stream entity_id state proven_by certified_from certified_at last_full_read_at item_count newest_at"
@@ -837,8 +837,8 @@ def retention_panel(raw: Raw, fewest: int) -> Frame:
         for year in range(10):
             people = []
             for user in part.itertuples():
-                joined, walk = f"{user.joined_at:%Y-%m-01}", raw.certified.get(("user_projects", user.id))
-                if walk and months_between(joined, f"{walk.certified_from:%Y-%m-01}") >= 12 * (year + 1):
+                joined, entry = f"{user.joined_at:%Y-%m-01}", raw.certified.get(("user_projects", user.id))
+                if entry and months_between(joined, f"{entry.certified_from:%Y-%m-01}") >= 12 * (year + 1):
                     years = {months_between(joined, when) // 12 for when in did[user.id]}
                     people.append((year in years, 0 in years))
             if len(part) >= fewest and len(people) >= fewest:

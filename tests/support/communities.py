@@ -47,7 +47,7 @@ class Community:
         self._things()
         self._links()
         self._comments()
-        self._walks()
+        self._frontier()
         self._history()
         self._samples()
 
@@ -186,11 +186,11 @@ class Community:
                     rows[-1]["reply_count"] = 2
             self.tables[f"{kind}_comments"] = rows
 
-    def _walks(self) -> None:
-        self.tables["crawl.frontier"] = walks = []
+    def _frontier(self) -> None:
+        self.tables["crawl.frontier"] = entries = []
         for stream, table in LISTS.items():
             for thing in self.tables[table]:
-                walk: dict[str, Any] = {
+                entry: dict[str, Any] = {
                     "stream": stream, "entity_id": thing["id"], "due_at": READ + 30 * DAY, "visits": 1,
                     "visited_at": READ,
                     "certificate": {"proven_by": "key", "complete": True, "key": int(END.timestamp())},
@@ -199,7 +199,7 @@ class Community:
                     "gone_at": None, "failures": 0,
                 }  # fmt: skip
                 if stream in {"user", "project", "studio"}:
-                    walk |= {
+                    entry |= {
                         "certificate": None,
                         "certified_from": None,
                         "certified_at": None,
@@ -207,22 +207,22 @@ class Community:
                     }
                 elif self.edges:
                     read = self.time(END - 200 * DAY, READ)
-                    walk |= {"certified_from": read, "last_full_read_at": read}
+                    entry |= {"certified_from": read, "last_full_read_at": read}
                 elif self.torn and (read := self.time(BEGIN + 100 * DAY, READ)):
-                    walk |= {"certified_from": read, "certified_at": read + HOUR, "visited_at": read}
-                    walk["last_full_read_at"] = None if self.happens(0.2) else read - self.chance.random() * 90 * DAY
+                    entry |= {"certified_from": read, "certified_at": read + HOUR, "visited_at": read}
+                    entry["last_full_read_at"] = None if self.happens(0.2) else read - self.chance.random() * 90 * DAY
                 if self.happens(0.15):
-                    walk |= {"visits": 0, "visited_at": None, "certificate": None, "certified_from": None}
-                    walk |= {"certified_at": None, "last_full_read_at": None, "item_count": None, "failures": 2}
+                    entry |= {"visits": 0, "visited_at": None, "certificate": None, "certified_from": None}
+                    entry |= {"certified_at": None, "last_full_read_at": None, "item_count": None, "failures": 2}
                 elif self.happens(0.1):
-                    walk |= {"gone_at": READ}
-                elif walk["certificate"] and self.happens(0.2):
-                    walk["certificate"] = {"proven_by": "none", "complete": False, "key": None}
-                elif walk["certificate"] and self.happens(0.2):
-                    walk["certificate"] |= {"capped": True}
-                    walk["state"] = {"key": int(END.timestamp()) + 9}
+                    entry |= {"gone_at": READ}
+                elif entry["certificate"] and self.happens(0.2):
+                    entry["certificate"] = {"proven_by": "none", "complete": False, "key": None}
+                elif entry["certificate"] and self.happens(0.2):
+                    entry["certificate"] |= {"capped": True}
+                    entry["state"] = {"key": int(END.timestamp()) + 9}
                 if not self.happens(0.1):
-                    walks.append(walk)
+                    entries.append(entry)
 
     def _history(self) -> None:
         pick = self.chance.choice

@@ -60,7 +60,7 @@ def _items() -> None:
     from harvester.crawl import fetch
 
     decode = fetch.decode
-    fetch.decode = lambda stream, body, departures, _: decode(stream, body, departures, None)  # type: ignore[assignment]
+    fetch.decode = lambda stream, body, deviations, _: decode(stream, body, deviations, None)  # type: ignore[assignment]
 
 
 def _index() -> None:

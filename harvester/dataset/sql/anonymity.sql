@@ -1,5 +1,5 @@
 -- name: users
--- How much somebody does is counted over what is there now.
+-- Counts are over rows that are present now.
 SELECT k.id, k.id AS person, k.gone,
     CASE WHEN NOT k.gone THEN t.country END AS country,
     CASE WHEN NOT k.gone THEN r.region END AS region,
@@ -64,7 +64,7 @@ CREATE TEMP TABLE facts_{name} ON COMMIT DROP AS {facts}
 CREATE TEMP TABLE placed_{name} (id bigint PRIMARY KEY, step int) ON COMMIT DROP
 
 -- name: make_step
--- What is not placed yet, with what it shows at this step.
+-- Items that have no step yet, with their look at this step.
 CREATE TEMP TABLE step_now ON COMMIT DROP AS
 SELECT t.id, t.person, {label} AS label, {part} AS part
 FROM {relation} t WHERE NOT EXISTS (SELECT FROM placed_{name} p WHERE p.id = t.id)
@@ -90,7 +90,7 @@ facts_{name} f JOIN placed_{name} p USING (id)
 DELETE FROM kept_{name} k WHERE NOT EXISTS (SELECT FROM cells_{name} c WHERE c.id = k.id)
 
 -- name: make_trees
--- A node looks like its own cells, those of its parent and those of its root.
+-- The look of a node: its own cells, those of its parent and those of its root.
 CREATE TEMP TABLE trees ON COMMIT DROP AS
 SELECT coalesce(c.root_id, c.parent_id, c.id) AS id, c.id AS node, c.person,
     md5(
@@ -134,7 +134,7 @@ md5(string_agg(
 )
 
 -- name: make_cut
--- The comments of threads that found no step.
+-- The comments of threads without a step.
 CREATE TEMP TABLE cut_{name} ON COMMIT DROP AS
 SELECT f.* FROM facts_{name} f
 WHERE NOT EXISTS (SELECT FROM placed_threads_{name} p WHERE p.id = coalesce(f.parent_id, f.id))

@@ -1,5 +1,5 @@
 -- name: state_at
--- While a run is under way the state is that of now; else that in which the last one left it, however often it is read.
+-- The state is that of now while a run is at work, else that at the end of the last run.
 SELECT CASE WHEN bool_or(ended_at IS NULL) IS NOT FALSE THEN now() ELSE max(ended_at) END FROM crawl.runs
 
 -- name: lists
@@ -35,7 +35,7 @@ SELECT count(*) AS runs, min(started_at) AS first, max(coalesce(ended_at, starte
 FROM crawl.runs WHERE parent_run_id IS NULL
 
 -- name: designs
--- The parameters hold the seed, and ids between which was drawn: with them it is known what was drawn.
+-- The parameters have the seed and the range of ids, from which the drawn ids can be computed.
 SELECT g.id AS design_id, g.name, g.kind, g.drawn_at::date::text AS drawn_on, g.parent_id AS of_design,
     (SELECT sum(frame_size)::bigint FROM crawl.strata s WHERE s.design_id = g.id) AS frame_size,
     count(d.design_id) AS drawn, count(*) FILTER (WHERE d.outcome = 'hit') AS hits,

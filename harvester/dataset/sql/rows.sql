@@ -30,7 +30,7 @@ JOIN (
 (SELECT * FROM scratch.{table} WHERE first_seen_at <= {at} AND (gone_at IS NULL OR gone_at > {at}))
 
 -- name: state_at
--- The state of a table at a time, beside the one of now (g).
+-- The state of a table at a time (f), with the present one (g).
 (SELECT {columns} FROM history.{table}_at({at}) f JOIN scratch.{table} g ON {same})
 
 -- name: without_hosts

@@ -12,15 +12,8 @@ FROM (
 WHERE name <> ''
     AND NOT EXISTS (SELECT FROM scratch.users o WHERE lower(o.username) = name AND NOT o.id = ANY(%(users)s))
 
--- name: states_with_numbers
-SELECT stream, entity_id, state, certificate FROM crawl.frontier
-WHERE stream = ANY(%s) AND EXISTS (
-    SELECT FROM unnest(%s::text[]) n (number)
-    WHERE strpos(certificate::text, number) > 0 OR strpos(state::text, number) > 0
-)
-
 -- name: insert_repeated
--- Each erasure has a time of its own, by which its hashes belong together.
+-- Each erasure has its own time, which all of its hashes have.
 INSERT INTO crawl.erasures (hash, kind, erased_at) VALUES (%s, %s, now() + %s * interval '1 microsecond')
 ON CONFLICT DO NOTHING
 
@@ -37,7 +30,7 @@ DELETE FROM crawl.erasures WHERE kind <> %s AND erased_at =
     (SELECT erased_at FROM crawl.erasures WHERE hash = %s) RETURNING hash
 
 -- name: projects
--- With those that only a ranking, or the page of a user who features one, names as theirs.
+-- With projects that only a ranking, or a user who features them, shows as the person's.
 SELECT id FROM scratch.projects WHERE author_id = ANY(%(users)s)
 UNION (
     SELECT thing_id FROM history.rankings WHERE kind = 'project' AND lower(extra ->> 'creator') = ANY(%(names)s)
@@ -46,48 +39,3 @@ UNION (
         AND extra -> 'featured_project_data' ->> 'id' ~ %(id)s
     EXCEPT SELECT id FROM scratch.projects WHERE NOT author_id = ANY(%(users)s)
 )
-
--- name: without_author
-SELECT v.id FROM unnest(%s::bigint[]) AS v (id)
-WHERE NOT EXISTS (SELECT FROM scratch.projects p WHERE p.author_id IS NOT NULL AND p.id = v.id)
-
--- name: empty_comments
-UPDATE {table} SET {emptied}, extra = '{{}}' WHERE author_id = ANY(%s) RETURNING id
-
--- name: empty_featured
-UPDATE scratch.users SET extra = extra - 'featured_project_data'
-WHERE featured_project_id = ANY(%s) AND extra ? 'featured_project_data'
-
--- name: empty_titles
-UPDATE scratch.studio_activity a SET project_title = NULL
-WHERE project_title IS NOT NULL AND NOT EXISTS (
-    SELECT FROM scratch.projects p WHERE p.author_id IS NOT NULL AND p.id = a.project_id
-)
-
--- name: empty_event_titles
-UPDATE {table} a SET extra = extra - 'title'
-WHERE extra ? 'title' AND extra ? 'project_id' AND NOT EXISTS (
-    SELECT FROM scratch.projects p WHERE p.author_id IS NOT NULL
-        AND p.id = CASE WHEN a.extra ->> 'project_id' ~ %s THEN (a.extra ->> 'project_id')::bigint END
-)
-
--- name: empty_draws
--- A number that came up by chance, as of a project that never was: a gap in the draw would tell more.
-UPDATE crawl.draws SET outcome = 'not found', visited_at = coalesce(visited_at, crawl.clock())
-WHERE design_id IN (SELECT id FROM crawl.designs WHERE kind = %s) AND entity_id = ANY(%s)
-
--- name: empty_wave_outcomes
-UPDATE crawl.wave_outcomes o SET visit = 'visited', outcome = 'not found',
-    visited_at = coalesce(o.visited_at, crawl.clock())
-FROM crawl.draws d
-WHERE d.design_id = o.design_id AND d.position = o.position
-    AND d.design_id IN (SELECT id FROM crawl.designs WHERE kind = %s) AND d.entity_id = ANY(%s)
-
--- name: suspicious_rows
-SELECT {key}, {texts} FROM {table} WHERE {condition}
-
--- name: is_suspicious
-lower({text} COLLATE "C") LIKE ANY(%(names)s) OR {text} ~ %(hiding)s OR octet_length({text}) > char_length({text})
-
--- name: redact
-UPDATE {table} SET {texts} WHERE ({key}) = ({values})

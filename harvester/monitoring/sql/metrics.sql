@@ -1,5 +1,5 @@
 -- name: responses
--- By the workers where a run had some: what the run itself holds is their sum.
+-- By worker, where a run had some: the run itself has their sum.
 SELECT stream, status, sum(count::bigint) FROM crawl.runs,
     jsonb_each(responses) AS s (stream, statuses), jsonb_each_text(statuses) AS a (status, count)
 WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = runs.id)

@@ -1,7 +1,7 @@
 -- name: classes
 SELECT w.stream, mod(w.queue, %(classes)s::int) AS class, count(*),
     avg(crawl.arrival_rate(w.new_items_decayed, w.exposure, k.shape, k.rate)),
-    -- As measured in these lists, else in those of the stream.
+    -- By the lists of the stratum, else of the stream.
     coalesce(avg(w.cost)::float8, max(c.cost), 1), avg(greatest(1, ceil(w.item_count / %(page)s::numeric)))::float8
 FROM crawl.frontier w
 JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, rate float8) USING (stream)
@@ -15,7 +15,7 @@ WHERE w.queue IS NOT NULL
 GROUP BY 1, 2
 
 -- name: born
--- Lists and objects in scope of what came to be of late.
+-- Entries in scope of entities that were made lately.
 SELECT w.stream, count(*)
 FROM (SELECT crawl.clock() AS now) t, crawl.frontier w
 LEFT JOIN scratch.users u ON w.stream = ANY(%(user)s) AND u.id = w.entity_id

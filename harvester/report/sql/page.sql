@@ -1,5 +1,5 @@
 -- name: period
--- The moment of the page, and of the runs that its past covers: the first begin, and the end of the last.
+-- The time of the page, and of the runs in its past: the first begin and the last end.
 SELECT t.at,
     (SELECT min(started_at) FROM crawl.runs
         WHERE coalesce(ended_at, t.at) > t.at - %(past)s::interval AND started_at < t.at),

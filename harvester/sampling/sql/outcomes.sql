@@ -1,5 +1,5 @@
 -- name: record_outcomes
--- A row of a thing that is not found was met elsewhere: it is gone, and not an id that nobody can see.
+-- An entity that is not found but has a row was met elsewhere: it is gone, not an id that was never visible.
 UPDATE crawl.draws d SET
     visited_at = crawl.clock(),
     outcome = CASE

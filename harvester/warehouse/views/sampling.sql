@@ -27,8 +27,8 @@ COMMENT ON COLUMN analytics.samples.name IS 'uniform, stratified, panel, authors
 COMMENT ON COLUMN analytics.samples.kind IS 'What it draws: project, studio or user.';
 COMMENT ON COLUMN analytics.samples.parent_id IS 'For authors and random walks: the design from whose hits they come or start.';
 COMMENT ON COLUMN analytics.samples.depth IS 'Hops from a hit that are visited too; -1: the hit alone, without its lists.';
-COMMENT ON COLUMN analytics.samples.parameters IS 'Its parameters, frame and seed. Whoever has the seed can draw the same ids: not for a dataset with pseudonyms.';
-COMMENT ON COLUMN analytics.samples.drawn_at IS 'When it was drawn or begun.';
+COMMENT ON COLUMN analytics.samples.parameters IS 'Its parameters, frame and seed. With the seed the same ids can be drawn: not for a dataset with pseudonyms.';
+COMMENT ON COLUMN analytics.samples.drawn_at IS 'When it was drawn, or its first walk started.';
 COMMENT ON COLUMN analytics.samples.frame_size IS 'Ids that could be drawn; null where there is no list of them (authors, random walks).';
 COMMENT ON COLUMN analytics.samples.wave IS 'Of a panel: the current wave, of which visited, hits and misses tell; else 0.';
 COMMENT ON COLUMN analytics.samples.drawn IS 'Units drawn, those that were replaced left out.';

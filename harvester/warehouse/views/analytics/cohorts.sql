@@ -3,7 +3,7 @@
 -- Active means public activity that was read: a project last shared in that month, or a comment written in it. A month
 -- of a user is observable if the user's list of projects was read whole after the month was over; shares are of these
 -- users alone, and nothing that others did counts. Two biases stay, and have opposite signs: comments are known only
--- from places that were read, and whoever was met because of what they did was active by construction. Take a sample by
+-- from places that were read, and people who were met because of what they did were active by construction. Take a sample by
 -- design where that matters.
 
 CREATE VIEW analytics.live_user_months AS

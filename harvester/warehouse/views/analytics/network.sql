@@ -80,8 +80,8 @@ COMMENT ON COLUMN analytics.follow_network.mutual_edges IS
 COMMENT ON COLUMN analytics.follow_network.reciprocity IS 'mutual_edges / observable_edges.';
 COMMENT ON COLUMN analytics.follow_network.followed_users IS 'Users that have a follower that is known.';
 COMMENT ON COLUMN analytics.follow_network.following_users IS 'Users that are known to follow somebody.';
-COMMENT ON COLUMN analytics.follow_network.most_followers IS 'Known followers of whoever has most.';
-COMMENT ON COLUMN analytics.follow_network.most_following IS 'How many users are known to be followed by whoever follows most.';
+COMMENT ON COLUMN analytics.follow_network.most_followers IS 'The largest number of known followers of a user.';
+COMMENT ON COLUMN analytics.follow_network.most_following IS 'The largest number of users that a user is known to follow.';
 
 CREATE VIEW analytics.degree_distribution AS
 SELECT direction, degree, count(*) AS users
