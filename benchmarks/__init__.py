@@ -1,1 +1,1 @@
-"""What the documentation and the comments claim of speed, measured: `make bench`."""
+"""Measure the speeds that the documentation and the comments state: `make bench`."""

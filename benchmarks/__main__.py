@@ -1,4 +1,4 @@
-"""Run the benchmarks: `make bench`, or `make bench BENCH_ARGS=ingest` for one; `--record` keeps what they find."""
+"""Run the benchmarks: `make bench`, or `make bench BENCH_ARGS=ingest` for one; `--record` stores the results."""
 
 import runpy
 import sys
@@ -21,7 +21,7 @@ BENCHMARKS = {
 
 
 LONG = ("schedule", "analytics", "growth")
-"""Half an hour each, or more: only run when they are named."""
+"""Benchmarks of half an hour or more, which run only when they are named."""
 
 
 def main() -> None:

@@ -1,16 +1,16 @@
-"""Every question of `analytics` over ten million rows: how long it takes, and which indexes it uses.
+"""Time each query of `analytics` over ten million rows, and list the indexes that it uses.
 
     python -m benchmarks analytics, or python -m benchmarks.analytics_queries ROWS [--home DIR] [--steps STEP...]
 
 ROWS are comments; users, projects, follows, versions of counters, entries of rankings and frontier in proportion, so
 that all tables together hold about four times as many. An embedded PostgreSQL with its default settings is filled by
 `generate_series`, refreshed in full, changed a little and refreshed again. Then each view
-is read as a whole and by a key, as an analyst would, and so are the twenty questions of docs/questions.md and what the
-report asks, all with a limit of ten seconds; the plan by key must read no table from end to end. The numbers of the
-refresh have no limit: it is the price of the rest.
+is read as a whole and by a key, as an analyst would, and so are the twenty questions of docs/questions.md and the
+queries of the report, all with a limit of ten seconds; a plan by key must read no table from end to end. The refresh
+has no limit.
 
-With `--home` the warehouse stays there, and `--steps` takes some of the steps alone (tables by name, vacuum,
-refresh, change, views, questions, report): what prepares it need not wait for a machine at rest, and the questions do.
+With `--home` the warehouse stays there, and `--steps` takes some of the steps only (tables by name, vacuum, refresh,
+change, views, questions, report), since only the queries need a machine at rest.
 """
 
 import argparse
@@ -38,7 +38,7 @@ LIMIT = 10.0
 CHANGED = 1000
 QUESTIONS = Path(__file__).parents[1] / "docs" / "questions.md"
 
-# A power law by the inverse of its distribution: few of the low ids get most.
+# A power law, by the inverse of its distribution: a few low ids get most rows.
 SKEWED = "1 + floor(power(random(), 3) * {})::bigint"
 FILL = {
     "users": """
@@ -123,7 +123,7 @@ QUERIES = {
     "overlap of one studio": "SELECT * FROM analytics.studio_overlap({some})",
     "life of one project": "SELECT * FROM analytics.project_life WHERE project_id = 10",
     "life curves": "SELECT * FROM analytics.life_curves",
-    # A twentieth of all entries: whether by the index or in one pass is the planner's to choose.
+    # A twentieth of all entries: the planner may use the index or read the whole table.
     "moves in a ranking": """SELECT * FROM analytics.ranking_moves
         WHERE ranking = 'explore/projects?q=tag1&mode=trending&language=en'""",
     "stays of one project": "SELECT * FROM analytics.ranking_stays WHERE kind = 'project' AND thing_id = 1",
@@ -168,7 +168,7 @@ def fill(connection: Connection, size: dict[str, int], names: list[str]) -> None
 
 
 def change(connection: Connection, size: dict[str, int]) -> None:
-    """What a short crawl would bring."""
+    """Insert the rows of a short crawl."""
     connection.execute(
         "INSERT INTO scratch.project_comments (id, project_id, author_id, created_at)"
         " SELECT 10 * %(size)s + g, 1 + g, 1 + g, now() FROM generate_series(1, %(changed)s) g",
@@ -199,8 +199,8 @@ def churn(connection: Connection, size: dict[str, int]) -> None:
 
 
 def erase_one(connection: Connection, size: dict[str, int], home: Path) -> None:
-    """Erase a user of whom there is more than of most."""
-    # A reply may stand on another page than its comment here, which keys would not let go.
+    """Erase a user with more rows than most."""
+    # In these rows a reply may be on another page than its comment, which foreign keys do not allow.
     connection.execute("SET session_replication_role = replica")
     worked = cpu(connection)
     began = time.perf_counter()
@@ -210,7 +210,7 @@ def erase_one(connection: Connection, size: dict[str, int], home: Path) -> None:
 
 
 def cpu(connection: Connection) -> float:
-    """Seconds of CPU that the server's process of a connection has taken."""
+    """Return the seconds of CPU of the server process of a connection."""
     fields = Path(f"/proc/{connection.info.backend_pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -236,13 +236,13 @@ def timed_refresh(connection: Connection, what: str) -> None:
 
 
 def questions() -> dict[str, str]:
-    """The SQL of docs/questions.md, by the heading of the question."""
+    """Return the SQL of docs/questions.md, by the heading of the question."""
     found = re.findall(r"^## (\d+\. [^\n]*)\n.*?```sql\n(.*?)```", QUESTIONS.read_text(), re.MULTILINE | re.DOTALL)
     return {what: statement.strip().rstrip(";") for what, statement in found}
 
 
 def of_the_report(connection: Connection) -> dict[str, str]:
-    """What the report asks, with the values of a page that is made now."""
+    """Return the queries of the report, with the values of a page that is made now."""
     figures = FigureSources.find(connection)
     moment = moment_of(datetime.now(UTC), None, 5.0)
     values = {"at": moment.at, "since": moment.since, "step": moment.step, "rate": moment.rate}
@@ -320,7 +320,7 @@ def _rows(connection: Connection) -> int:
 
 
 def explain(connection: Connection, statement: str) -> tuple[str, float]:
-    """The plan of a statement, and how long it took."""
+    """Return the plan of a statement, and its time in seconds."""
     began = time.perf_counter()
     connection.execute(statement).fetchall()
     seconds = time.perf_counter() - began

@@ -1,7 +1,6 @@
-"""Comments as the API serves them, made up: who writes how much, how long texts are and how many have replies is as
-recorded from the site.
+"""Made-up comments as the API serves them; authors, lengths and replies are distributed as recorded from the site.
 
-Lists are kept as encoded items, so that a page of one costs a join and no benchmark measures its own encoder.
+Lists are kept as encoded items, so that a page costs a join and no benchmark measures its own encoder.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ class List:
     items: list[bytes]
 
     def page(self, query: str) -> bytes:
-        """The body that a query such as `?limit=40&offset=39` is answered with."""
+        """Return the body of the response to a query such as `?limit=40&offset=39`."""
         asked = parse_qs(query.removeprefix("?"))
         first, most = int(asked["offset"][0]), int(asked["limit"][0])
         return b"[%b]" % b",".join(self.items[first : first + most])
 
 
 def lists(projects: Iterable[int], first_id: int = 1, length: int = LENGTH, authors: int = AUTHORS) -> Iterator[List]:
-    """A list for each project, the same at every call; ids go on from `first_id`, the later the newer."""
+    """Return a list for each project, the same at each call; ids ascend from `first_id` with the time."""
     for number, project in enumerate(projects):
         chance = random.Random(project)
         newest = BEGAN + timedelta(minutes=project % 500_000)
@@ -55,7 +54,7 @@ def lists(projects: Iterable[int], first_id: int = 1, length: int = LENGTH, auth
 
 
 def _item(number: int, at: datetime, chance: random.Random, authors: int) -> bytes:
-    # Few write most of all comments: the inverse of a power law.
+    # A few authors write most comments: the inverse of a power law.
     author = 1 + int(authors * chance.random() ** 3)
     replies = int(1 / chance.random() ** 0.5) if chance.random() < REPLIED else 0
     time = f"{at:%Y-%m-%dT%H:%M:%S}.000Z"

@@ -1,5 +1,6 @@
-"""A community to crawl: the sandbox behind a server that knows its answers by heart, and PostgreSQL with its default
-settings. Programs run against it one at a time, and what they used is told.
+"""A community to crawl: the sandbox behind a server that has its answers in memory, and PostgreSQL with its defaults.
+
+Programs run against it one at a time, and their use of the machine is measured.
 """
 
 import os
@@ -46,7 +47,7 @@ class Run:
 
     @property
     def figures(self) -> dict[str, float]:
-        """All but what it said."""
+        """Return all numbers."""
         return {name: value for name, value in asdict(self).items() if name != "said"}
 
 
@@ -84,7 +85,7 @@ class Community:
         subprocess.run(command, env=self.environment(SEEDED), check=True, stdout=subprocess.DEVNULL)
 
     def copy(self, template: str, name: str) -> None:
-        """Make a database like another one, and let the server write down all that it has in mind."""
+        """Copy a database, and let the server write all changes to disk."""
         with self.connect("postgres") as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             connection.execute(
@@ -120,13 +121,13 @@ class Community:
         )
 
     def told(self, path: str) -> Any:
-        """What the server says at a path."""
+        """Return the JSON that the server answers at a path."""
         with urllib.request.urlopen(self.url + path) as answer:
             return msgspec.json.decode(answer.read())
 
     @contextmanager
     def on_cores(self, cores: Sequence[int]) -> Iterator[None]:
-        """Let all that is started from here on, the database and the server use these cores only."""
+        """Restrict the database, the server and all programs that are started now to some cores."""
         before = psutil.Process().cpu_affinity()
         assert before is not None
         self._bind(cores)
@@ -142,19 +143,19 @@ class Community:
 
 
 def cpu_of(process: psutil.Process) -> float:
-    """Seconds of CPU of a process and of all that it started, those that ended included."""
+    """Return the seconds of CPU of a process and of its children, ended ones included."""
     while True:
         try:
             living = [one.cpu_times() for one in (process, *process.children(recursive=True))]
         except psutil.NoSuchProcess:
-            continue  # it ended meanwhile, and is told among those that ended
+            continue  # it ended meanwhile, and is among the ended ones
         own = process.cpu_times()
         return own.children_user + own.children_system + sum(one.user + one.system for one in living)
 
 
 @contextmanager
 def _started(*command: str) -> Iterator[tuple[str, psutil.Process]]:
-    """A server that says `ready URL`: the URL, and its process."""
+    """Start a server that prints `ready URL`; yield the URL and its process."""
     process = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -166,7 +167,7 @@ def _started(*command: str) -> Iterator[tuple[str, psutil.Process]]:
 
 @contextmanager
 def new_community(users: int) -> Iterator[Community]:
-    """Start a sandbox of so many users, what serves it, and a database in which all of them are in scope."""
+    """Start a sandbox with some users, its mirror, and a database in which all users are in scope."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harvester-bench-")))
         home, database = stack.enter_context(new_warehouse())

@@ -2,11 +2,11 @@
 
     python -m benchmarks dataset, or python -m benchmarks.dataset_export ROWS [--profiles P...] [--home DIR]
 
-Ten million comments stand in an embedded PostgreSQL with its default settings. In turns, the rows leave it in the order
-of their ids as binary COPY, the least that any export has to do, and as the table of a dataset (zstd), with every step
-that `harvester dataset build` takes for it: types, the teaser, the licence; in `restricted` and `open` also joins with
-pseudonyms. The rates are printed with their ratio; half is what is promised of `internal`. What the other profiles
-prepare before they write (who is in, pseudonyms, rows made alike) is timed once and told apart.
+Ten million comments are in an embedded PostgreSQL with its default settings. In turns, the rows are exported in the
+order of their ids as binary COPY, the least that any export has to do, and as the table of a dataset (zstd), with all
+steps of `harvester dataset build`: types, the teaser, the licence; in `restricted` and `open` also joins with
+pseudonyms. The rates are printed with their ratio; for `internal` half is promised. The preparation of the other
+profiles (selection, pseudonyms, generalized rows) is timed once and printed by itself.
 
 With `--home` the warehouse stays there and is used again.
 """
@@ -60,7 +60,7 @@ def fill(connection: psycopg.Connection, rows: int) -> None:
 
 
 def by_copy(connection: psycopg.Connection, statement: str) -> float:
-    """Seconds that the rows take as binary COPY."""
+    """Return the seconds of binary COPY of the rows."""
     began = time.perf_counter()
     with connection.cursor().copy(f"COPY ({statement}) TO STDOUT (FORMAT binary)") as copy:
         for _ in copy:
@@ -69,7 +69,7 @@ def by_copy(connection: psycopg.Connection, statement: str) -> float:
 
 
 def by_build(settings: Settings, home: Path, profile: Profile, text: Text | None, copied: Callable[[], float]) -> None:
-    """Let COPY and a dataset's table take turns, and print how they compare."""
+    """Run COPY and the export of a dataset's table in turns, and print their ratio."""
     folder = home / f"release-{datetime.now(UTC):%H%M%S%f}"
     request = Request(folder, profile, text=text, formats=(FileFormat.PARQUET,), is_allowed=True).settled()
     what = f"{profile}, texts {request.text}"

@@ -1,13 +1,12 @@
-"""What a warehouse costs as it grows: ingest, lease, refresh and questions at 10^5 to 5·10^7 rows.
+"""Measure a warehouse as it grows: ingest, lease, refresh and queries at 10^5 to 5·10^7 rows.
 
     python -m benchmarks growth, or python -m benchmarks.growth ROWS...
 
 Rows are those of all tables together, filled by `generate_series` in the proportions of `analytics_queries`; one in
-five is in the frontier. Each size is a database of one server: new comments on projects from all over it, by authors
-who were met before, go into them in turns, 32 a transaction; then at each size leases of 100 due and of 100 scheduled
-visits; a refresh of the figures after a small change; and the ten slowest questions of `analytics`. Nothing else runs
-meanwhile, autovacuum apart.
-"""
+five is in the frontier. Each size is a database of one server. New comments by known authors on random projects are
+committed to the databases in turns, 32 a transaction; then, at each size, leases of 100 due and of 100 scheduled
+visits, a refresh of the figures after a small change, and the ten slowest queries of `analytics` are timed. Nothing
+else runs at that time but autovacuum."""
 
 import random
 import sys
@@ -43,7 +42,7 @@ SLOWEST = 10
 
 @dataclass
 class Found:
-    """What was measured at one size."""
+    """Results at one size."""
 
     rows: int = 0
     ingest: list[float] = field(default_factory=list)
@@ -53,7 +52,7 @@ class Found:
 
 
 def ingest(connection: Connection, run: int, size: dict[str, int], number: int) -> float:
-    """Rows a second of new comments on projects from all over the warehouse."""
+    """Return the rows a second of new comments on random projects."""
     chance = random.Random(number)
     projects = chance.sample(range(1, size["projects"] + 1), LISTS)
     first = 100 * size["project_comments"] + number * LISTS * comments.LENGTH
@@ -66,7 +65,7 @@ def ingest(connection: Connection, run: int, size: dict[str, int], number: int) 
     leases = frontier.lease(connection, run, [STREAM.name], LISTS, projects, purpose=Purpose.NEW)
     writer = Writer(connection)
     pages = list(batches(leases, served, 32))
-    # The authors are in the warehouse already, as most are: new users are not what grows here.
+    # The authors are in the warehouse already, since the benchmark is of comments.
     for batch in pages:
         writer.store([rows for page in batch for rows in page.rows if rows.table == "users"])
     began = time.perf_counter()
@@ -75,7 +74,7 @@ def ingest(connection: Connection, run: int, size: dict[str, int], number: int) 
 
 
 def questions(connection: Connection, size: dict[str, int]) -> dict[str, float]:
-    """Seconds of each question."""
+    """Return the seconds of each query."""
     took = {}
     for what, query in QUERIES.items():
         began = time.perf_counter()
@@ -85,7 +84,7 @@ def questions(connection: Connection, size: dict[str, int]) -> dict[str, float]:
 
 
 def fill(connection: Connection, size: dict[str, int]) -> Iterator[tuple[str, int]]:
-    """Fill table after table, and tell which has got how many rows."""
+    """Fill the tables; yield the name of each with its number of rows."""
     values = size | {name: SKEWED.format(size[f"{name}s"]) for name in ("user", "project", "studio")}
     connection.execute("SET session_replication_role = replica")
     for name, statement in FILL.items():
@@ -98,7 +97,7 @@ def fill(connection: Connection, size: dict[str, int]) -> Iterator[tuple[str, in
 
 
 def proportions(rows: int) -> dict[str, int]:
-    """How many of each kind make so many rows."""
+    """Return the numbers of each kind that make a number of rows."""
     entries = rows // 5
     return sizes(int((rows - entries) * COMMENTS)) | {"frontier": entries}
 
@@ -110,7 +109,7 @@ def measure_leases(connection: Connection, run: int, size: dict[str, int]) -> di
 
 
 def measure_questions(connection: Connection, size: dict[str, int], found: Found) -> None:
-    """What an analyst asks, once the figures were made, and what they cost after a small change."""
+    """Time the queries of an analyst after a refresh, and the refresh after a small change."""
     change(connection, size)
     began = time.perf_counter()
     refresh(connection)
@@ -119,7 +118,7 @@ def measure_questions(connection: Connection, size: dict[str, int], found: Found
 
 
 def shares(one: Found, least: Found) -> list[float]:
-    """Its rates of ingest as shares of those at the smallest size."""
+    """Return the rates of ingest relative to those at the smallest size."""
     return [rate / first for rate, first in zip(one.ingest, least.ingest, strict=True)]
 
 
@@ -183,11 +182,11 @@ def main() -> None:
         for number in range(ROUNDS + 1):
             for rows, (connection, run, size) in places.items():
                 rate = ingest(connection, run, size, number)
-                if number:  # the first warms what the others find warm
+                if number:  # the first run warms the caches for the others
                     found[rows].ingest.append(rate)
         for rows, (connection, run, size) in places.items():
             found[rows].leases = measure_leases(connection, run, size)
-            # Over a connection of its own: on that of a writer, plans are not for what reads whole tables.
+            # Over a connection of its own: that of a writer has settings against plans that read whole tables.
             with open_connection(of(url, rows), autocommit=True) as analyst:
                 refresh(analyst)
                 measure_questions(analyst, size, found[rows])

@@ -1,14 +1,13 @@
-"""Pages of comments from memory into PostgreSQL, new and unchanged, against raw COPY of the same rows.
+"""Commit pages of comments from memory, new and unchanged, and compare with raw COPY of the same rows.
 
     python -m benchmarks ingest
 
 Lists of 190 comments are read in five pages each as a crawl reads them: decoded, normalised, passed to their paginator,
-committed with checkpoint, history and what they make due. A crawl of all lists together takes two threads, as in a
-crawl: one prepares pages, one commits them by so many a transaction; `alone` is the same in one thread, page by page,
-as a replay does; of two workers each is a process with lists of its own. Unchanged rows are the same lists read
-again. COPY writes the same comments, encoded beforehand, into a table with the same columns and no index, key or
-default. All ways take turns on one server.
-"""
+committed with checkpoint, history and the entries that they make due. As in a crawl there are two threads: one prepares
+pages, one commits several in a transaction; `alone` is the same in one thread, page by page, as in a replay; each of
+two workers is a process with its own lists. Unchanged rows are the same lists read again. COPY writes the same
+comments, encoded beforehand, into a table with the same columns and no index, key or default. All ways take turns on
+one server."""
 
 import multiprocessing
 import time
@@ -47,14 +46,14 @@ LISTS = 192
 TOGETHER = (1, 8, 64)
 WORKERS = 2
 FAR = 1_000_000
-"""Projects of one worker are so far from those of the next."""
+"""Distance between the ids of projects of two workers."""
 WAIT = 120
-"""Seconds after which a worker that does not come is given up."""
+"""Seconds to wait for a worker."""
 TARGETS = {"new": 50_000, "unchanged": 120_000}
 
 
 def new_lists(connection: Connection, first: int) -> dict[int, List]:
-    """Lists of projects that are known, as a crawl would know them, and none of whose comments is."""
+    """Make lists of projects that are stored, without any of their comments."""
     made = {one.project: one for one in comments.lists(range(first, first + LISTS), first * comments.LENGTH)}
     connection.execute("INSERT INTO scratch.users (id, username) VALUES (1, 'user1') ON CONFLICT DO NOTHING")
     connection.execute(
@@ -65,7 +64,7 @@ def new_lists(connection: Connection, first: int) -> dict[int, List]:
 
 
 def leases_of(connection: Connection, run: int, projects: dict[int, List]) -> list[Lease]:
-    """First visits of lists, whatever was found of them before."""
+    """Lease first visits of lists."""
     connection.execute(
         "DELETE FROM crawl.frontier WHERE stream = %s AND entity_id = ANY(%s)", [STREAM.name, list(projects)]
     )
@@ -79,7 +78,7 @@ def leases_of(connection: Connection, run: int, projects: dict[int, List]) -> li
 
 
 def batches(leases: list[Lease], served: dict[int, List], together: int) -> Iterator[list[PageCommit]]:
-    """The pages of visits, `together` of which are led side by side."""
+    """Yield the pages of visits in batches, with `together` visits at the same time."""
     for start in range(0, len(leases), together):
         visits = [(lease, paginator_of(lease)) for lease in leases[start : start + together]]
         while visits:
@@ -96,7 +95,7 @@ def batches(leases: list[Lease], served: dict[int, List], together: int) -> Iter
 
 
 def by_two_threads(writer: Writer, pages: Iterator[list[PageCommit]]) -> int:
-    """Commit what is prepared meanwhile; returns the rows of comments that were taken."""
+    """Commit pages in one thread while another prepares more; return the number of committed comments."""
     rows = 0
     with ThreadPoolExecutor(1) as thread:
         committing: Future[BatchResult] | None = None
@@ -110,7 +109,7 @@ def by_two_threads(writer: Writer, pages: Iterator[list[PageCommit]]) -> int:
 
 
 def by_one_thread(writer: Writer, pages: Iterator[list[PageCommit]]) -> int:
-    """Prepare and commit in turns."""
+    """Prepare and commit pages in turns; return the number of committed comments."""
     return sum(_taken(writer.commit(batch)) for batch in pages)
 
 
@@ -120,7 +119,7 @@ def _taken(batch: "BatchResult") -> int:
 
 
 def work(url: str, number: int, gate: "Barrier", told: "Queue[tuple[int, float, float]]") -> None:
-    """One of several workers: takes its own lists whenever the gate opens, and tells the rows, begin and end of it."""
+    """Run one of several workers: commit its lists whenever the gate opens; report rows, begin and end."""
     with open_connection(url, autocommit=True) as connection:
         run = runs.begin_run(connection, load(), "bench")
         writer = Writer(connection)
@@ -137,7 +136,7 @@ def work(url: str, number: int, gate: "Barrier", told: "Queue[tuple[int, float, 
 
 @contextmanager
 def workers(url: str) -> Iterator[Callable[[], dict[str, float]]]:
-    """Start workers; what is yielded lets them work in turn, and returns the rows a second of all of them together."""
+    """Start workers; yield a function that lets them work once and returns the rows a second of all of them."""
     gate, told = multiprocessing.Barrier(WORKERS + 1), multiprocessing.Queue()
     processes = [multiprocessing.Process(target=work, args=(url, number, gate, told)) for number in range(WORKERS)]
 
@@ -161,7 +160,7 @@ def workers(url: str) -> Iterator[Callable[[], dict[str, float]]]:
 
 
 def pages_per_cpu_second(served: dict[int, List], leases: list[Lease]) -> float:
-    """Full pages that are decoded and normalised in a second of CPU."""
+    """Return the full pages that are decoded and normalised in a second of CPU."""
     bodies = [(lease.visit, served[lease.visit.entity_id].page("?limit=40&offset=0")) for lease in leases]
     began = time.thread_time()
     for visit, body in bodies:
@@ -170,7 +169,7 @@ def pages_per_cpu_second(served: dict[int, List], leases: list[Lease]) -> float:
 
 
 def copied(connection: Connection, first: int, form: str) -> float:
-    """Rows a second that COPY writes of the lists from the project `first` on."""
+    """Return the rows a second of COPY, for the lists from the project `first` on."""
     columns = [name for (name,) in connection.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = 'scratch.project_comments'::regclass AND attnum > 0"
         " AND NOT attisdropped ORDER BY attnum"

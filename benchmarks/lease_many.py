@@ -2,10 +2,9 @@
 
     python -m benchmarks lease, or python -m benchmarks.lease_many ENTRIES
 
-The frontier stands in an embedded PostgreSQL with its default settings: lists in all classes of rate, a part of each
-ripe. After a warm-up, leases of each purpose are timed one by one, each finished as a visit would be; the median and
-the slowest are printed.
-"""
+The frontier is in an embedded PostgreSQL with its default settings: lists in all classes of rate, some of each due for
+a scheduled visit. After a warm-up, leases of each purpose are timed one by one, each finished as a visit would be; the
+median and the slowest are printed."""
 
 import statistics
 import sys
@@ -57,7 +56,7 @@ def fill(connection: Connection, entries: int) -> None:
 
 
 def measure(connection: Connection, run: int, purpose: Purpose, times: int = LEASES) -> list[float]:
-    """Milliseconds of each lease; leased visits are finished in between."""
+    """Return the milliseconds of each lease; leased visits are finished in between."""
     took = []
     picker = Picker(min_gain=0.5)
     since = None

@@ -1,6 +1,6 @@
-"""`docs/benchmarks.md` and its plots, made of what the benchmarks kept: `python -m benchmarks page`.
+"""Make `docs/benchmarks.md` and its plots from the stored results: `python -m benchmarks page`.
 
-What the page says in words stands in `benchmarks/page.md`; the place of each table is marked there by `{{NAME}}`.
+The text of the page is `benchmarks/page.md`, in which `{{NAME}}` is replaced by a table.
 """
 
 import json
@@ -17,11 +17,11 @@ PLOTS = {
     "pipeline": "Rows per second, and CPU per 100,000 rows, of four programs",
     "growth": "New comments per second, and the time of a lease, by size",
 }
-"""What has a plot, and what it shows."""
+"""Benchmarks with a plot, and its description."""
 
 
 def table(name: str, found: dict[str, Any]) -> str:
-    """A table in Markdown, below its plot if it has one, with what has to be known of it."""
+    """Return a table in Markdown with its notes, below its plot if it has one."""
     plot = [f"![{PLOTS[name]}](assets/benchmarks-{name}.svg)", ""] if name in PLOTS else []
     head = [found["columns"], ["---", *("---:" for _ in found["columns"][1:])]]
     lines = ["| " + " | ".join(cells) + " |" for cells in [*head, *found["rows"]]]
@@ -31,14 +31,14 @@ def table(name: str, found: dict[str, Any]) -> str:
 
 
 def page(kept: dict[str, Any]) -> str:
-    """The page, of what was kept of each benchmark."""
+    """Return the page with the results of each benchmark."""
     tables = {name: table(name, found) for name, found in kept.items()}
     words = (HERE / "page.md").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda place: tables.get(place[1], NOT_YET), words)
 
 
 def kept() -> dict[str, Any]:
-    """What was kept, by benchmark."""
+    """Return the stored results by benchmark."""
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
 
 

@@ -1,12 +1,12 @@
-"""What a page of 40 comments costs, in figures that are the same on every machine.
+"""Measure the cost of a page of 40 comments, in figures that are the same on every machine.
 
-    python -m benchmarks cost, or with --record, which replaces them in `page_cost.json`
+    python -m benchmarks cost, or with --record, which stores them in `page_cost.json`
 
-A test compares each with what is written down there and fails at half as much again (`tests/crawl/test_cost.py`).
-Bytecode instructions and calls (those of C functions included) are counted: of decoding, of normalising together with
-the paginator's step, and the commit of a page that is new and of one whose rows are all known. What passes between
-libpq and the server is taken from libpq's own trace, and the blocks of tables and indexes that the server looked at
-from its statistics. Pages before the counted ones warm caches and prepared statements.
+A test compares each with the stored one and fails at half as much again (`tests/crawl/test_cost.py`).
+Bytecode instructions and calls (those of C functions included) are counted for decoding, for normalising together with
+the paginator's step, and for the commit of a new page and of one whose rows are all known. Messages between client and
+server are from libpq's own trace, and the blocks of tables and indexes that the server reads from its statistics. Pages
+before the counted ones warm caches and prepared statements.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 RECORDED = Path(__file__).with_name("page_cost.json")
 MOST = 1.5
-"""How many times the recorded figure fails."""
+"""Multiple of the stored figure at which the test fails."""
 PAGES = 4
 WARMING = 8
 STREAM = STREAMS["project_comments"]
@@ -60,7 +60,7 @@ FROM pg_statio_all_tables WHERE schemaname IN ('scratch', 'history', 'crawl')
 
 @contextmanager
 def counted(into: Counter[str], name: str) -> Iterator[None]:
-    """Count bytecode instructions and calls of what is done inside."""
+    """Count bytecode instructions and calls within the context."""
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
@@ -83,7 +83,7 @@ def counted(into: Counter[str], name: str) -> Iterator[None]:
 
 
 def passed(trace: str) -> Counter[str]:
-    """What a trace of libpq tells: statements, round trips and bytes."""
+    """Return statements, round trips and bytes from a trace of libpq."""
     found: Counter[str] = Counter()
     before = "B"
     for direction, length, kind in _MESSAGE.findall(trace):
@@ -95,7 +95,7 @@ def passed(trace: str) -> Counter[str]:
 
 
 def blocks(connection: Connection) -> int:
-    """Blocks of tables and indexes that were looked at so far."""
+    """Return the number of blocks of tables and indexes that were read so far."""
     connection.execute("SELECT pg_stat_force_next_flush()")
     row = connection.execute(_BLOCKS).fetchone()
     assert row is not None
@@ -103,7 +103,7 @@ def blocks(connection: Connection) -> int:
 
 
 def measure(connection: Connection) -> dict[str, float]:
-    """What a page costs, by name; a Writer must not stand on the connection yet, and the warehouse must be empty."""
+    """Return the costs of a page by name; needs a connection without a Writer, and an empty warehouse."""
     run = runs.begin_run(connection, load(), "bench")
     writer = Writer(connection)
     served = {one.project: one for one in comments.lists(range(1, 1 + WARMING + PAGES), length=40)}
@@ -118,7 +118,7 @@ def measure(connection: Connection) -> dict[str, float]:
         for lease in leases[WARMING:]:
             _take(writer, lease, served[lease.visit.entity_id], totals, kind)
         totals[f"commit of {kind} rows, blocks"] = blocks(connection) - looked
-    # What happens before the commit does not know which rows are known, and was counted for both.
+    # The steps before the commit are the same for new and for known rows, and were counted for both.
     return {name: number / PAGES / (1 if "commit" in name else 2) for name, number in sorted(totals.items())}
 
 

@@ -2,15 +2,14 @@
 
     python -m benchmarks pipeline, or python -m benchmarks.pipeline USERS
 
-All ask one server for users, their projects, each project, its comments and replies, and leave them in a database of
-their own on one PostgreSQL with its default settings: see `benchmarks/peers`. The server answers from memory what the
-sandbox answered before, so that nobody waits for it. The programs take turns, so that all rounds meet the same machine.
+All request users, their projects, each project, its comments and replies from one server, and store them in their own
+database of one PostgreSQL with its default settings: see `benchmarks/peers`. The server answers from memory what the
+sandbox answered before, so that no program waits for it. The programs take turns, so that they run under the same load.
 
-A first run of each is not counted: it fills the server's memory, and the ids of all that was stored are compared. The
+The first run of each is not counted: it fills the server's memory, and the ids of all stored rows are compared. The
 rate is of the rows that all of them store: users, projects, comments and replies, from the first request to the end of
-the process. Start-up is told apart. CPU is of the program, and of the database for it; memory is the largest resident
-set.
-"""
+the process. Start-up is reported by itself. CPU is of the program, and of the database for it; memory is the largest
+resident set."""
 
 import sys
 from dataclasses import dataclass
@@ -48,19 +47,19 @@ PROMISED = {DLT: 2.5, SCRAPY: 3.0, CEILING: 0.3}
 
 @dataclass(frozen=True, slots=True)
 class Crawl:
-    """A run, and how many of the rows that all programs store it left."""
+    """A run, and the number of its rows that all programs store."""
 
     run: Run
     rows: int
 
     @property
     def rate(self) -> float:
-        """Rows a second from the first request on."""
+        """Return the rows a second from the first request on."""
         return self.rows / self.run.crawl
 
 
 def crawl(community: Community, program: str) -> tuple[Crawl, set[tuple[Any, ...]]]:
-    """One run into a new database, and what it stored."""
+    """Run a program with a new database; return the run and the stored ids."""
     community.copy(SEEDED if program == OURS else EMPTY, "peer")
     run = community.run(PROGRAMS[program], community.url, community.at("peer"), str(community.names), database="peer")
     with community.connect("peer") as connection:
@@ -69,7 +68,7 @@ def crawl(community: Community, program: str) -> tuple[Crawl, set[tuple[Any, ...
 
 
 def table(crawls: dict[str, list[Crawl]]) -> list[list[str]]:
-    """A line for each program."""
+    """Return a line for each program."""
     ours = median([one.rate for one in crawls[OURS]])
     lines = []
     for program, found in crawls.items():

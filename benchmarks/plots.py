@@ -1,4 +1,4 @@
-"""The plots of `docs/benchmarks.md`. Apart from the page, because matplotlib comes with `make bench` alone."""
+"""Draw the plots of `docs/benchmarks.md`; a module of its own, since only `make bench` installs matplotlib."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 
 ASSETS = Path(__file__).parents[1] / "docs" / "assets"
-# The same picture for the same figures, in letters that stay letters.
+# The same file for the same figures, with text as text.
 mpl.rcParams |= {"svg.hashsalt": "benchmarks", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}
 COLOUR, OTHER = "#3f51b5", "#9fa8da"
 
@@ -23,7 +23,7 @@ def save(name: str) -> None:
 
 
 def draw_pipeline(found: dict[str, Any]) -> None:
-    """Rows a second of each program, every round a dot, and what 100,000 rows cost."""
+    """Draw the rows a second of each program, each round as a dot, and the CPU of 100,000 rows."""
     programs = list(found["figures"])
     _, places = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
     rates = {name: [one["rows"] / one["crawl"] for one in runs] for name, runs in found["figures"].items()}
@@ -47,7 +47,7 @@ def draw_pipeline(found: dict[str, Any]) -> None:
 
 
 def draw_growth(found: dict[str, Any]) -> None:
-    """Ingest and leases by size, both as a share of what they are at the smallest size."""
+    """Draw ingest and leases by size, relative to the smallest size."""
     sizes = [one["rows"] for one in found["figures"].values()]
     _, places = plt.subplots(1, 2, figsize=(9, 2.6))
     rates = [median(one["ingest"]) for one in found["figures"].values()]

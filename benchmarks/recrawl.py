@@ -1,11 +1,10 @@
-"""A crawl, and crawls of what has not changed since: with the history that is kept, and without.
+"""Measure a crawl, and crawls without changes since, with and without the statements of the history.
 
     python -m benchmarks recrawl, or python -m benchmarks.recrawl USERS
 
-The crawl of `pipeline` by this project, then as `crawl --refresh` and as `crawl --audit`, each over a copy
-of the same warehouse, while the community stays as it is. `Without` leaves out the statements that write down what was
-before a change; there is no such option, for it is what a warehouse is for. Both take turns.
-"""
+The crawl of `pipeline` by this project, then `crawl --refresh` and `crawl --audit`, each over a copy of the same
+warehouse, while the community stays as it is. `Without` leaves out the statements that store earlier versions, for
+which there is no option. Both take turns."""
 
 import json
 import sys
@@ -20,14 +19,14 @@ HISTORIES = {"with": (), "without": ("without-history",)}
 
 
 def crawl(community: Community, words: tuple[str, ...]) -> Run:
-    """One run over a copy of its own."""
+    """Run a crawl over a copy of the warehouse."""
     community.copy("crawled" if "refresh" in words or "audit" in words else SEEDED, "again")
     database = community.at("again")
     return community.run(OURS, community.url, database, str(community.names), *words, database="again")
 
 
 def rows_of(run: Run) -> dict[str, int]:
-    """Rows by what became of them."""
+    """Return the numbers of inserted, updated and unchanged rows."""
     counts = json.loads(run.said).values()
     return {what: sum(one[what] for one in counts) for what in ("inserted", "updated", "unchanged")}
 

@@ -1,8 +1,8 @@
-"""The archive of a crawl made a warehouse again, against the crawl itself and against COPY of the same rows.
+"""Compare the replay of an archive with the crawl that wrote it and with COPY of the same rows.
 
     python -m benchmarks replay, or python -m benchmarks.replay USERS
 
-A sandbox community is crawled as fast as it goes, with an archive of all responses. In turns, the archive is replayed
+A sandbox community is crawled without a rate limit, with an archive of all responses. In turns, the archive is replayed
 into a new warehouse, and the rows of all tables of `scratch` are written by binary COPY, encoded beforehand, into
 tables without index, key or default.
 """
@@ -27,7 +27,7 @@ TABLES = sorted(table.name for table in metadata.tables.values() if table.schema
 
 
 def harvester(community: Community, database: str, *words: str, archive: Path | None = None) -> tuple[float, Any]:
-    """Run a command over a database; its seconds, start included, and what it tells as JSON."""
+    """Run a command over a database; return its seconds, start included, and its JSON."""
     more = {} if archive is None else {"HARVESTER_ARCHIVE": str(archive)}
     began = time.perf_counter()
     told = subprocess.run(
@@ -38,7 +38,7 @@ def harvester(community: Community, database: str, *words: str, archive: Path | 
 
 
 def copied(community: Community, database: str) -> tuple[int, float]:
-    """How many rows there are, and how many a second COPY writes of them."""
+    """Return the number of rows, and the rows a second of COPY."""
     rows, took = 0, 0.0
     with community.connect(database) as connection:
         cursor = connection.cursor()

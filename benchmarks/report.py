@@ -1,4 +1,4 @@
-"""What a benchmark found: printed as a table and, with `--record`, kept as JSON for `docs/benchmarks.md`."""
+"""Print the results of a benchmark as a table and, with `--record`, store them as JSON for `docs/benchmarks.md`."""
 
 import json
 import os
@@ -34,8 +34,11 @@ def publish(
     figures: dict[str, Any] | None = None,
     packages: Sequence[str] = (),
 ) -> None:
-    """Print a table with what has to be known of it; `figures` are the numbers behind it, for the plot and for readers
-    of the JSON, `packages` other programs that were measured, as `NAME VERSION`."""
+    """Print a table with its notes, and store it with `--record`.
+
+    `figures` are the numbers behind it, for the plot and for readers of the JSON; `packages` are other measured
+    programs, as `NAME VERSION`.
+    """
     show(title, columns, rows, notes)
     if "--record" in sys.argv:
         found = {
@@ -56,7 +59,7 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note
 
 
 def machine() -> str:
-    """The processor, how many cores of it, and the memory."""
+    """Return the processor, the number of its cores, and the memory."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
     model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
     memory = psutil.virtual_memory().total / 2**30
@@ -64,7 +67,7 @@ def machine() -> str:
 
 
 def versions() -> list[str]:
-    """Of Python, PostgreSQL and the packages that matter for speed."""
+    """Return the versions of Python, PostgreSQL and the packages that matter for speed."""
     server = subprocess.run([embedded.binary("postgres"), "--version"], capture_output=True, text=True, check=True)
     return [
         f"Python {platform.python_version()}",
@@ -78,5 +81,5 @@ def median(values: Sequence[float]) -> float:
 
 
 def spread(values: Sequence[float]) -> str:
-    """A median with the least and the most of the rounds."""
+    """Return the median of the rounds, with the least and the most."""
     return f"{median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f})"

@@ -5,17 +5,16 @@
 Each list gets new items at a rate of its own, drawn from a gamma distribution (shape 0.25, mean 0.05 a day), so that
 most get next to nothing. All were visited on day 0; from then on a budget of visits is spent, a twentieth of a day at a
 time. `frontier.lease` picks and `finish_visits` estimates, over a real PostgreSQL and with the time of the simulation;
-`learning.fit` fits the priors once a virtual day. The lists are half a year old, and the first visit shows what it
-would show: dated items (as of comments), only how many there are (as of followers), or, for lists that are blank,
-nothing at all. The others, which start with nothing too, are in numpy:
+`fitting.fit` fits the priors once a virtual day. The lists are half a year old, and the first visit shows their past:
+dated items (as of comments), only the number of items (as of followers), or nothing. The other schedules, which start
+with nothing, are in numpy:
 
 - round robin;
 - the largest expected count of new items, with a fitted prior;
 - the same value as ours with a fitted prior, in exact order and without the database;
 - the oracle: the same value with the true rates.
 
-The project also keeps its floor: no list may go unvisited for more than 80 days, which at the smaller budget takes
-most of the visits.
+The project also visits each list at least every 80 days, which takes most of the visits of the smaller budget.
 
 Printed are the mean delay of an item (days from its appearance to the visit that sees it, or to the end), the share
 of lists without unseen items, the longest gap between two visits of a list, and how predicted counts compare with
@@ -62,7 +61,7 @@ Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 @dataclass
 class World:
-    """The lists, when each was visited last, and what the visits saved."""
+    """The lists, the times of their last visits, and the delays that visits saved."""
 
     rates: Floats
     rng: np.random.Generator
@@ -70,20 +69,20 @@ class World:
     waited: float = 0.0
     longest: float = 0.0
     stale: float = 0.0
-    """Sum over lists of the time during which they held something unseen, in expectation."""
+    """Sum over lists of the expected time during which they had unseen items."""
 
     def __post_init__(self) -> None:
         self.last = np.zeros(len(self.rates))
 
     def visit(self, lists: "np.ndarray[tuple[int], np.dtype[np.int64]]", day: float) -> tuple[Floats, Floats]:
-        """Visit lists; returns the gaps in days and how many new items each had."""
+        """Visit lists; return the gaps in days and the number of new items of each."""
         gaps = day - self.last[lists]
         self._account(self.rates[lists], gaps)
         self.last[lists] = day
         return gaps, self.rng.poisson(self.rates[lists] * gaps).astype(float)
 
     def end(self) -> tuple[float, float, float]:
-        """Mean delay, share of time fresh, longest gap."""
+        """Return the mean delay, the share of time without unseen items, and the longest gap."""
         self._account(self.rates, DAYS - self.last)
         return (
             self.waited / (self.rates.sum() * DAYS),
@@ -98,7 +97,7 @@ class World:
 
 
 def spend(budget: float, tick: int) -> int:
-    """Visits in a tick, so that fractions add up."""
+    """Return the number of visits in a tick, so that fractions add up."""
     per_tick = budget * LISTS * TICK
     return int(per_tick * (tick + 1)) - int(per_tick * tick)
 
@@ -149,7 +148,7 @@ def in_numpy(world: World, budget: float, policy: str) -> None:
 
 @dataclass
 class Calibration:
-    """How what was predicted compares with what was found."""
+    """Comparison of predicted with found counts."""
 
     predicted: float = 0.0
     found: float = 0.0
@@ -171,7 +170,7 @@ class Calibration:
 
 
 def give_past(world: World, connection: Connection, *, dated: bool) -> Counts:
-    """Comments of the time before the first visit, as that visit stores them; returns how many each list has."""
+    """Insert the comments before the first visit; return their number by list."""
     connection.execute(
         "INSERT INTO scratch.projects (id, shared_at) SELECT n, %s FROM generate_series(0, %s) n",
         [START - timedelta(days=PAST_DAYS), LISTS - 1],
@@ -206,7 +205,7 @@ def in_project(world: World, budget: float, connection: Connection, run: int, ki
     for _ in range(LISTS // 1000):
         new = frontier.lease(connection, run, NAMES, 1000, purpose=Purpose.NEW)
         finish(connection, new, {}, held)
-    # As if the first visits had been spread over months: the floors of all lists do not fall on one day.
+    # As if the first visits had been made over months: the longest gaps of all lists do not end on one day.
     connection.execute("UPDATE crawl.frontier SET due_at = %s + random() * %s", [START, timedelta(days=FLOOR_DAYS)])
     connection.execute("VACUUM ANALYZE crawl.frontier")
     owed = 0
@@ -218,7 +217,7 @@ def in_project(world: World, budget: float, connection: Connection, run: int, ki
             with connection.transaction():
                 fitting.fit(connection)
         if tick % int(5 / TICK) == 0:
-            connection.execute("VACUUM crawl.frontier")  # autovacuum's work, which has no time here
+            connection.execute("VACUUM crawl.frontier")  # in place of autovacuum, which has no time in a simulation
         owed += spend(budget, tick)
         while owed >= 100 or (owed and tick == int(DAYS / TICK) - 1):
             leases = frontier.lease(connection, run, NAMES, min(100, owed), purpose=Purpose.DUE)
@@ -237,7 +236,7 @@ def in_project(world: World, budget: float, connection: Connection, run: int, ki
 def beliefs_of(
     connection: Connection, stream: Stream, lists: "np.ndarray[tuple[int], np.dtype[np.int64]]"
 ) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """Shape and rate parameter of the posterior of lists, as the warehouse has them."""
+    """Return shape and rate of the posterior of lists, from the warehouse."""
     rows = connection.execute(
         "SELECT w.entity_id, s.shape + w.new_items_decayed, s.shape / s.rate + w.exposure FROM crawl.frontier w"
         " LEFT JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum"
@@ -256,7 +255,7 @@ def finish(
     found: dict[int, float],
     held: Counts | None = None,
 ) -> None:
-    """Finish visits as the writer does; first ones show how much the lists hold, or nothing."""
+    """Finish visits as the writer does; `held`: the numbers of items that first visits show."""
     ended = [
         {
             "stream": one.visit.stream.name, "entity_id": one.visit.entity_id, "kind": "project",
@@ -292,7 +291,7 @@ def main() -> None:
 
 
 def compare(connection: Connection, run: int, budget: float, seed: int, policies: tuple[str, ...]) -> None:
-    """One budget and seed, all policies on the same lists."""
+    """Run all policies on the same lists, with one budget and seed."""
     true = np.random.default_rng(seed).gamma(0.25, 0.2, LISTS)
     delays = {}
     for policy in (*policies, *OURS):

@@ -1,4 +1,4 @@
-"""A warehouse of its own for a benchmark: an embedded PostgreSQL with the settings that users get."""
+"""Make a warehouse for a benchmark: an embedded PostgreSQL with default settings."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from harvester.warehouse import embedded, schema
 
 @contextmanager
 def new_warehouse() -> Iterator[tuple[Path, str]]:
-    """Start a server and migrate its database; home and URL are given, and both are gone afterwards."""
+    """Start a server and migrate its database; yield home and URL, and remove both afterwards."""
     with tempfile.TemporaryDirectory(prefix="harvester-bench-") as folder:
         home = Path(folder)
         home.chmod(0o755)  # as root, the server is another user

@@ -2,12 +2,10 @@
 
     python -m benchmarks workers, or python -m benchmarks.workers USERS
 
-`harvester crawl --workers` over all streams of users, projects, comments and replies, without a limit of requests.
-PostgreSQL and the server that answers share the cores with the workers, so that a second core has less than a whole
-worker's work to give: what one worker does alone on both cores is more than one core's worth. The comparison that says
-what a second core and a second worker are worth together is with one worker, PostgreSQL and the server bound to one
-core. The ways take turns.
-"""
+`harvester crawl --workers` over all streams of users, projects, comments and replies, without a rate limit. PostgreSQL
+and the server share the cores with the workers, so that one worker on two cores already uses more than one core. The
+gain of a second core and a second worker together is measured against one worker, PostgreSQL and the server on one
+core. The variants take turns."""
 
 import json
 import os
@@ -24,7 +22,7 @@ WAYS = {"1 worker, all on one core": (1, 1), "1 worker": (1, 2), "2 workers": (2
 
 
 def crawl(community: Community, workers: int, cores: int) -> Run:
-    """One crawl into a copy of its own."""
+    """Run a crawl with a copy of the database."""
     community.copy(SEEDED, "workers")
     command = ["crawl", "--json", "--workers", str(workers)]
     for spider in SPIDERS:
@@ -35,7 +33,7 @@ def crawl(community: Community, workers: int, cores: int) -> Run:
 
 
 def rows_of(run: Run) -> int:
-    """Rows that were stored."""
+    """Return the number of stored rows."""
     return sum(one["inserted"] for one in json.loads(run.said)["counts"].values())
 
 

@@ -1,6 +1,6 @@
 """The ceiling: aiohttp, untyped JSON, everything in memory and one COPY a table at the end.
 
-No keys, no checkpoint, no limit, no second try: what is left if all that makes a harvest trustworthy is left out.
+No keys, no checkpoints, no rate limit, no repeated requests: the least that a program has to do.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ parse = msgspec.json.Decoder().decode
 
 
 class Harvest:
-    """The rows by table."""
+    """Rows by table."""
 
     def __init__(self, http: aiohttp.ClientSession) -> None:
         self.rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}

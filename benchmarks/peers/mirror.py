@@ -1,10 +1,10 @@
-"""The sandbox, remembered: a server that knows its answers by heart, so that no harvester waits for it.
+"""Serve the answers of a sandbox from memory, so that no program waits for it.
 
     python -m benchmarks.peers.mirror URL
 
-What it was never asked for is asked of URL once. `/mirror/reset` forgets what was counted, `/mirror/told` tells the
-requests since then and the time (of `time.monotonic`) of the first one. Prints `ready URL`.
-"""
+A path that is requested for the first time is requested from URL once. `/mirror/reset` resets the counts,
+`/mirror/told` answers the number of requests since then and the time (of `time.monotonic`) of the first one. Prints
+`ready URL`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Memory:
-    """Answers by path, and what was asked since the last reset."""
+    """Answers by path, and the requests since the last reset."""
 
     def __init__(self, source: str) -> None:
         self._source = urlsplit(source).netloc
@@ -33,7 +33,7 @@ class Memory:
         self.first: float | None = None
 
     def answer(self, path: bytes) -> bytes:
-        """The whole response to GET."""
+        """Return the whole response to a GET request."""
         if path.startswith(b"/mirror/"):
             return self._told(path)
         if self.first is None:
@@ -65,7 +65,7 @@ def _response(status: int, kind: str, body: bytes) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One client: a request, an answer, and so on."""
+    """Answer the requests of one client."""
 
     def __init__(self, answer: Callable[[bytes], bytes]) -> None:
         self._answer = answer

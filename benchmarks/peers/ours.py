@@ -1,10 +1,9 @@
 """This project, one worker, with the streams that the others read: what `harvester crawl` runs, of fewer streams.
 
-The command line chooses spiders, and the spider `users`, say, also reads whom people follow. What is visited is due in
-the warehouse already; keys, history, checkpoints, certificates and the budget are on. More words may follow:
-`refresh` or `audit`, as the options of `harvester crawl`, and `without-history`, which leaves out the statements that
-keep what was before. Prints the counts of rows by table as JSON.
-"""
+The command line chooses spiders, and the spider `users` also reads follows. Entries are due in the warehouse already;
+keys, history, checkpoints, certificates and the rate limiter are on. More arguments may follow: `refresh` or `audit`,
+as the options of `harvester crawl`, and `without-history`, which leaves out the statements that store earlier versions.
+Prints the counts of rows by table as JSON."""
 
 import json
 import sys

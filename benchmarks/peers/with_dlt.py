@@ -1,8 +1,7 @@
 """dlt: its `rest_api` source, merged by key into PostgreSQL.
 
-Resources are `parallelized`, which its documentation recommends for requests. Replies are asked for where there are
-some, as by the others: `answered` hands on those comments.
-"""
+Resources are `parallelized`, which its documentation recommends for requests. Replies are requested of comments that
+have some, as by the other programs: `answered` passes these on."""
 
 import sys
 from collections.abc import Iterator
@@ -106,7 +105,7 @@ def settings(url: str) -> dict[str, Any]:
 
 def main() -> None:
     url, database, names = sys.argv[1:]
-    # dlt insists on a password and a host, which a local socket has not; libpq takes the host of the query then.
+    # dlt requires a password and a host, which a local socket has not; libpq uses the host of the query.
     database = database.replace("@/", ":-@localhost/")
     pipeline = dlt.pipeline(
         "community",

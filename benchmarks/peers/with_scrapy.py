@@ -1,6 +1,6 @@
 """Scrapy as its tutorials show it: an item a row, and a pipeline that merges each item into a session and commits it.
 
-Scrapy's own settings, but for the log, which would hold a line a request, and a row.
+Scrapy's own settings, but for the log, which would have a line for each request and row.
 """
 
 import json
@@ -69,7 +69,7 @@ class Comment(Base):
 
 
 class DatabasePipeline:
-    """One row, one transaction."""
+    """Commit each row in its own transaction."""
 
     def __init__(self, url: str) -> None:
         engine = create_engine(url)

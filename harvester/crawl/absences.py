@@ -17,7 +17,21 @@ if TYPE_CHECKING:
     from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "absences")
-_COMMENTS = {Kind.PROJECT_THREAD: _SQL["present_project_comments"], Kind.STUDIO_THREAD: _SQL["present_studio_comments"]}
+
+
+def _present_comments(kind: str, owner: str) -> sql.Composed:
+    return sql.SQL(_SQL["present_comments"]).format(
+        comments=sql.Identifier("scratch", f"{kind}_comments"),
+        page=sql.Identifier("c", f"{kind}_id"),
+        pages=sql.Identifier("scratch", f"{kind}s"),
+        owner=sql.Identifier("p", owner),
+    )
+
+
+_COMMENTS = {
+    Kind.PROJECT_THREAD: _present_comments("project", "author_id"),
+    Kind.STUDIO_THREAD: _present_comments("studio", "host_id"),
+}
 _EARLIER = 10
 """Earlier runs over which the usual share is computed."""
 
@@ -54,7 +68,7 @@ def known_present(connection: Connection, visit: Visit, count: int) -> list[Visi
     """Return visits of up to `count` other entities of the same stream that were present when last visited."""
     stream = visit.stream
     is_comment = stream.paging is Paging.SINGLE and stream.kind in (Kind.PROJECT_THREAD, Kind.STUDIO_THREAD)
-    query = _COMMENTS[stream.kind] if is_comment else _SQL["present_things"]
+    query = _COMMENTS[stream.kind] if is_comment else sql.SQL(_SQL["present_entities"])
     values = {"stream": stream.name, "entity": visit.entity_id, "count": count, "share": random()}
     values |= {"listed": stream.paging is not Paging.SINGLE, "of_users": stream.kind is Kind.USER}
     values |= {"of_projects": stream.kind in (Kind.PROJECT, Kind.PROJECT_THREAD)}

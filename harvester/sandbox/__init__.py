@@ -1,4 +1,4 @@
 """A synthetic Scratch community and a local API over it: demo, test double and benchmark server.
 
-It imports nothing else of the harvester: what it states as the truth would prove nothing otherwise.
+It imports nothing else of the harvester, so that its truth is independent of the code under test.
 """

@@ -1,4 +1,4 @@
-"""The ASGI application: the API over a community, its faults, and the count of what was asked."""
+"""The ASGI application: the API over a community, its faults, and the counts of requests."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ REFUSED = {
 }
 _UNROUTED = "other"
 _ALWAYS = ("/", "/health", "/robots.txt")
-"""Paths that answer whatever the state of the server is."""
+"""Paths that answer in every state of the server."""
 IDENTITY = b"x-sandbox"
-"""Header of each response: which community answers."""
+"""Header of each response with the name of the community."""
 DROP = "sandbox.drop"  # in the scope: closes the connection at once
 
 
@@ -99,9 +99,9 @@ class Application:
         self._live(self.churn_per_request)
         fault = self.faults.draw()
         if fault == "huge-ids" and path == "/news":
-            fault = None  # its ids are beyond 64 bits anyway: this would be no fault that anybody could tell
+            fault = None  # ids of news are beyond 64 bits anyway, so that this fault would not show
         if fault == "odd-item":
-            # What is garbled on the way comes right the next time.
+            # A garbled response is correct at the next request.
             fault = None if (path, query) in self._garbled else fault
             self._garbled.add((path, query))
         everything = self.states.begin()

@@ -1,7 +1,7 @@
-"""Repeatable chance: one number for one thing, without keeping a generator for it.
+"""Repeatable random numbers by id and purpose, without a generator.
 
-Text, flags and other details are computed from the id when they are asked for: 10^5 users start in seconds
-and the same seed serves the same bytes, whatever was asked before.
+Texts, flags and other details are computed from the id when they are served: 10^5 users start in seconds, and the same
+seed serves the same bytes, whatever was served before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def scramble(number: int) -> int:
 
 
 def salt(seed: int, purpose: str) -> int:
-    """Return a number to add to ids so that each purpose has chances of its own."""
+    """Return a number to add to ids, so that each purpose has its own random numbers."""
     value = scramble(seed + 1)
     for letter in purpose.encode():
         value = scramble(value ^ letter)
@@ -26,5 +26,5 @@ def salt(seed: int, purpose: str) -> int:
 
 
 def share(number: int, purpose_salt: int) -> float:
-    """Return a number in [0, 1) for a thing and a purpose."""
+    """Return a number in [0, 1) for an id and a purpose."""
     return (scramble(number ^ purpose_salt) >> 11) / 9_007_199_254_740_992.0

@@ -1,7 +1,7 @@
 """Churn of the community: random events, each at least a second after the last.
 
 Frequencies follow the site's monthly totals of June 2024 where they are known (1.35 M users, 2.7 M projects,
-11 M comments). Busy places attract more: a target is mostly picked by copying that of an earlier event.
+11 M comments). Busy pages attract more events: a target is mostly that of an earlier event.
 
 Each row of the truth that an event removes, directly or not, is appended to `Community.removed`.
 """
@@ -37,7 +37,7 @@ def step(community: CommunityState, type_: str | None = None) -> str:
         return type_
     while True:
         name = random.choices(_NAMES, cum_weights=_CUMULATED)[0]
-        # Not everything is possible in every community: where nothing can be removed, something else happens.
+        # Where an event is not possible in this community, another one happens.
         if _EVENTS[name][1](community):
             return name
 
@@ -324,7 +324,7 @@ def _unfavorite(community: CommunityState) -> bool:
 
 def _follow(community: CommunityState) -> bool:
     follower, followee = _user(community), _user(community)
-    # Whom others follow: the friend of a random person is popular.
+    # The friend of a random user is popular.
     friends = community.following.get(followee)
     if friends and community.random.random() < 0.6:
         followee = friends[_one(community, len(friends))]

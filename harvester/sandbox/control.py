@@ -1,7 +1,7 @@
 """The paths under `/sandbox/`: the truth, churn, settings and counts, for tests. Loopback clients only.
 
-A page of somebody else's that this machine's browser shows is a loopback client too. So what asks by a name that is not
-this machine's (which its owner may have made to point here), or says that it comes from another page, gets nothing.
+A foreign page in a browser on this machine is a loopback client too. A request is therefore refused if its Host is no
+name of this machine (another name may have been made to point here), or if its Origin is another page.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The index behind explore and search: it answers with what it saw of a thing some time ago, and learns slowly.
+"""The index behind explore and search, which answers with an earlier state of a project or studio.
 
-It holds counters, dates and the version of the texts of a project or studio. What is not shared or open any more it
-leaves out; who made a thing, and what a remix is made of, it knows as they are.
+It holds counters, dates and the version of the texts. Projects that are no longer shared and studios that are no longer
+open are left out; authors and parents are the present ones.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from harvester.sandbox.community_state import CommunityState
 
 UNKNOWN = 0.03
-"""Share of things that it does not know yet."""
+"""Share of projects and studios that it does not know yet."""
 UP_TO_DATE = 0.6
-"""Share of things from which on it is right."""
+"""Share from which on the index is up to date."""
 
 
 def read_project(community: CommunityState, row: int, share: float = 1.0) -> None:

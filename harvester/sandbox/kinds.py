@@ -1,4 +1,4 @@
-"""Counts of the situations in a community that make a harvest go wrong: a comparison with its truth covers these."""
+"""Count the situations in a community that can make a harvest wrong, which a comparison with the truth must cover."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Items that are served so that they cannot be used, or only after a repair: a share of all, the same ones each time.
+"""Serve a share of all items so that they cannot be used, or only after a repair, the same ones each time.
 
 Each was reported of the site or of an API of this kind: lone surrogate escapes, NUL, zero dates, ids that are null,
 replies to a comment that is not served, comments without a reply link or with a placeholder for a picture. Items are
-odd in lists alone: asked for by its id, each is served as it should be.
+odd in lists only: requested by its id, each is served correctly.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NOBODY = 2**52  # added to the id of a parent: far beyond what any comment has
 
 
 def _kind(community: Community, purpose: str, number: int, kinds: Sequence[str]) -> str | None:
-    """Return how a thing is odd, if it is."""
+    """Return the kind of oddity of an item, if any."""
     if not community.odd:
         return None
     salt = chance.salt(community.seed, f"odd {purpose}")
@@ -42,13 +42,13 @@ def _kind(community: Community, purpose: str, number: int, kinds: Sequence[str])
 
 
 def of_comment(community: Community, comments: Comments, row: int) -> str | None:
-    """Return how a comment is odd, if it is."""
+    """Return the kind of oddity of a comment, if any."""
     kinds = _ON_PROFILES if comments.keeps_deleted else _REPLY if comments.parent[row] >= 0 else _COMMENT
     return _kind(community, comments.kind, comments.id[row], kinds)
 
 
 def is_lost(community: Community, comments: Comments, row: int) -> bool:
-    """Tell whether no harvester can have a comment: it cannot be used, or it is a reply to one that cannot."""
+    """Return whether a comment cannot be harvested: it cannot be used, or is a reply to one that cannot."""
     parent = comments.parent[row]
     return of_comment(community, comments, row) in _LOST or (
         parent >= 0 and of_comment(community, comments, parent) in _LOST
@@ -56,17 +56,17 @@ def is_lost(community: Community, comments: Comments, row: int) -> bool:
 
 
 def is_repaired(community: Community, comments: Comments, row: int) -> bool:
-    """Tell whether the text of a comment has a character that was repaired."""
+    """Return whether the text of a comment has a character that must be repaired."""
     return of_comment(community, comments, row) in ("surrogate", "nul")
 
 
 def is_lost_event(community: Community, shown: Event) -> bool:
-    """Tell whether an event in a studio cannot be used."""
+    """Return whether an event in a studio cannot be used."""
     return _kind(community, shown.type, shown.number, _EVENT) is not None
 
 
 def is_lost_link(community: Community, kind: str, one: int, other: int) -> bool:
-    """Tell whether a link between two rows is served without an id, in whichever list."""
+    """Return whether a link between two rows is served without an id, in either list."""
     return _kind(community, kind, one * 1_000_003 + other, ("no-id",)) is not None
 
 
@@ -118,5 +118,5 @@ def on_profile(community: Community, comments: Comments, row: int, served: str) 
 
 
 def shows_picture(community: Community, comments: Comments, row: int) -> bool:
-    """Tell whether a comment is served with the picture of its author."""
+    """Return whether a comment is served with the picture of its author."""
     return of_comment(community, comments, row) != "no-picture"

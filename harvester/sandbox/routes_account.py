@@ -1,4 +1,4 @@
-"""Routes for a user's own account, which need the token that the site's session page gives.
+"""Routes of a user's own account, which need the token of the site's session page.
 
 The session cookie of a user is `sandbox-NAME`. Without a token these routes answer 401, with another's 403.
 """
@@ -29,7 +29,7 @@ def _token(community: Community, row: int) -> str:
 
 
 def _owner(api: Api, headers: Headers, name: str) -> int:
-    """Return the row of the user whose account it is.
+    """Return the row of the user of an account.
 
     Raises:
         Refused: without a token (401), or with that of another user (403).

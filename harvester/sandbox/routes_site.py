@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 THREADS = 15  # threads a page; the site does not say how many
 PAGES = 67  # page 68 of anybody is a 404 (scratch-www issue 4525)
 BLANK = 0.03
-_BLANK_UP_TO = 60  # pages of content: no blank page pushes what is old beyond the last page
+_BLANK_UP_TO = 60  # pages of content, up to which blank pages move no old content beyond the last page
 _LABELS = ("Featured Tutorial", "Work In Progress", "Remix This!", "My Favorite Things", "Why I Scratch")
 _NO_LABEL = "Featured Project"
 _COMMENT = """
@@ -149,7 +149,7 @@ def studio_comments(api: Api, query: str, studio_id: str) -> bytes | None:
 
 @route("/users/{user}/", content_type=HTML)
 def profile(api: Api, name: str) -> bytes | None:
-    """Serve the site's own page of a user: the one response that knows who is gone."""
+    """Serve the site's own page of a user, the only response that shows whether an account is gone."""
     row = api.user(name)
     if row is None or not api.community.users.has_page(row):
         return None

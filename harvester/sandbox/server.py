@@ -1,4 +1,4 @@
-"""The sandbox as a process: uvicorn on one port, a ready line, a quiet end."""
+"""Run the sandbox as a process: uvicorn on one port, with a ready line."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
 
 LONGEST_HEAD = 2**18
-"""Bytes before a connection is closed, while no request is complete; uvicorn takes as many at a time."""
+"""Bytes of an incomplete request after which a connection is closed; uvicorn reads as many at a time."""
 HEAD_SECONDS = 10.0
-"""For which a client may take to send its first request."""
+"""Seconds that a client may take to send its first request."""
 MOST_CONNECTIONS = 4_096
 
 
 class _Protocol(HttpToolsProtocol):
-    """HTTP that lets the application close the connection without an answer, which ASGI has no word for.
+    """HTTP protocol that lets the application close the connection without an answer, which ASGI has no message for.
 
-    A connection is closed whose first request does not come soon, or has a longer head than any client sends.
+    A connection is closed if its first request is late, or has a longer head than any client sends.
     """
 
     _head: int | None = 0
-    """Bytes of the request whose head is not there yet; None while one is answered."""
+    """Bytes of the request whose head is not complete yet; None while one is answered."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.loop.call_later(HEAD_SECONDS, self._end_unless_asked)
 
     def _end_unless_asked(self) -> None:
-        # Its type says that it is always set, but it is not until the head of a request was read.
+        # Contrary to its type it is not set before the head of a request was read.
         if self.cycle is None:
             self.transport.close()  # type: ignore[unreachable]
 
@@ -70,7 +70,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that says when it answers, and ends with status 0 on SIGINT, SIGTERM and SIGHUP."""
+    """uvicorn that reports when it answers, and ends with status 0 on SIGINT, SIGTERM and SIGHUP."""
 
     def __init__(self, config: uvicorn.Config, app: Application, ready: str) -> None:
         super().__init__(config)
@@ -88,16 +88,16 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # uvicorn's own raises the signal again after a clean end, which would then be no status 0.
+        # uvicorn itself raises the signal again after a clean end, so that the status would not be 0.
         with _signals_do(lambda: setattr(self, "should_exit", True)):
             yield
 
 
 @contextlib.contextmanager
 def _signals_do(end: Callable[[], None]) -> Iterator[None]:
-    """Let SIGINT, SIGTERM and SIGHUP call `end`; in the main thread, the only one that may say so.
+    """Let SIGINT, SIGTERM and SIGHUP call `end`, if this is the main thread, the only one that may set handlers.
 
-    An ignored SIGHUP stays so (nohup).
+    An ignored SIGHUP stays ignored (nohup).
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -142,12 +142,12 @@ def serve(
         users: How many users the community starts with.
         seed: Which community.
         churn: Events per second.
-        faults: What goes wrong, as `NAME=PROBABILITY,...` (see `harvester.sandbox.faults`).
+        faults: Faults of responses, as `NAME=PROBABILITY,...` (see `harvester.sandbox.faults`).
         odd: The share of items that cannot be used as they are served (see `harvester.sandbox.odd`).
 
     Raises:
         OSError: If the port is taken or the address is not this machine's.
-        ValueError: If `faults`, `users`, `seed` or `churn` make no sense.
+        ValueError: If `faults`, `users`, `seed` or `churn` is wrong.
     """
     if not 0.0 <= churn < float("inf"):
         raise ValueError(f"churn={churn}: events per second, from 0")
@@ -155,12 +155,12 @@ def serve(
     listener = _listen(host, port)
     if not is_loopback(host):
         print(f"Anybody who reaches {host} can use this sandbox, but for its controls.", file=sys.stderr, flush=True)  # noqa: T201
-    # Told to end while it still makes the community, it just ends.
+    # A signal while the community is being made ends the process at once.
     with listener, _signals_do(sys.exit):
         app = Application(Community(users, seed, odd), failing)
         app.churn = churn
         shown = f"[{host}]" if ":" in host else host
-        served: Any = app  # uvicorn's types want an unspecified ASGI of three versions
+        served: Any = app  # uvicorn's types are a union of three versions of ASGI
         config = uvicorn.Config(
             served,
             loop="uvloop",

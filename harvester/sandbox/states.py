@@ -1,4 +1,4 @@
-"""States of the whole server, which last until they are changed: pages cut short, places refused, nothing found."""
+"""States of the whole server, which last until they are changed: short pages, refused offsets, nothing found."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class States:
     """States of the server that apply to every response; 0 turns a state off.
 
     Attributes:
-        page_max: Items on a page of a list at most, whatever limit is asked for.
-        offset_max: The first offset at which every list answers an empty page.
-        list_max: Items from the head of each list that are served at all.
-        everything: 404 or 403, and every path answers that, in the API's own words; 1, and every path answers with the
-            page of somebody else.
-        everything_after: Requests that are still answered before `everything` holds.
+        page_max: Upper bound of the items on a page of a list, whatever the limit of the request. offset_max: The first
+        offset at which every list answers an empty page. list_max: Number of items from the head of each list that are
+        served. everything: 404 or 403: each path answers that, with the API's error document; 1: each path answers with
+        the page
+            of another user or project.
+        everything_after: Number of requests that are still answered before `everything` applies.
     """
 
     def __init__(self) -> None:
@@ -38,14 +38,14 @@ class States:
         self.everything_after = 0
 
     def begin(self) -> int:
-        """Count a request, and return what every path answers to it: see `everything`."""
+        """Count a request, and return the status of `everything` for it; 0 if it is answered."""
         if not self.everything or not self.everything_after:
             return self.everything
         self.everything_after -= 1
         return 0
 
     def window(self, page: Page) -> Page | None:
-        """Return the part of a list that is served for the part that is asked for; None for an empty page."""
+        """Return the window on a list that is served for a requested one; None for an empty page."""
         limit, offset = page
         if self.offset_max and offset >= self.offset_max:
             return None
@@ -56,14 +56,14 @@ class States:
         return page._replace(limit=limit) if limit > 0 else None
 
     def query(self, query: str) -> str:
-        """Return a query with the limit that is kept to."""
+        """Return a query with the limit that applies."""
         if not self.page_max:
             return query
         return _LIMIT.sub(lambda found: f"limit={min(int(found[1]), self.page_max)}", query)
 
     @staticmethod
     def path(community: Community, path: str) -> str:
-        """Return the path that is answered where somebody else is: the same of the first of all users or things."""
+        """Return the path that is answered instead: that of the first user, project or studio."""
         users, projects, studios = community.users, community.projects, community.studios
         first = users.name[projects.author[projects.is_shared.index(True)]]
         path = _USER.sub(rf"\g<1>{first}", path)

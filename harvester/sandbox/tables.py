@@ -1,7 +1,7 @@
 """Columns of users, projects, studios and comments.
 
-Rows are numbered as they are made. What follows from an id and the seed alone (texts, flags) is not stored
-but computed when it is asked for.
+Rows are numbered as they are made. Values that follow from an id and the seed (texts, flags) are not stored, but
+computed when they are served.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Lists = dict[int, list[int]]
 NOBODY = -1
 EMPTY = 0
-"""The chance that stands for no text."""
+"""The random number that stands for no text."""
 REPLIES_MAX = 25  # the site refuses more in one thread
 MANAGERS_MAX = 40  # the host among them
 
@@ -30,7 +30,7 @@ def integers(values: Iterable[int] = ()) -> array[int]:
 
 
 class Users:
-    """Everyone. Rows are in the order of their ids, which is the order of registration."""
+    """All users. Rows are in the order of their ids, which is the order of registration."""
 
     def __init__(self, seed: int) -> None:
         self.id = integers()
@@ -44,7 +44,7 @@ class Users:
         self.team: set[int] = set()
         self.badges: dict[int, tuple[int, int]] = {}  # members: label, avatar badge
         self.erased: dict[int, int] = {}  # under the GDPR, and when: all of them are gone too
-        self.gone: set[int] = set()  # deleted or banned: the site's pages know them no more, the API does
+        self.gone: set[int] = set()  # deleted or banned: unknown to the site's pages, known to the API
         self.featured: dict[int, tuple[int, int]] = {}  # row of the featured project, label (-1: the default one)
         self.nulls: set[tuple[int, str]] = set()  # rows with what is served of them as null
         self.read_messages: Counter[int] = Counter()  # by how many the unread messages differ from the first number
@@ -115,7 +115,7 @@ class Users:
         return None if hidden else self.country[row]
 
     def erase(self, row: int, when: int) -> str:
-        """Leave of an account what is left under the GDPR: a made-up name and date, no texts, no country.
+        """Erase an account under the GDPR, which leaves a made-up name and date, no texts and no country.
 
         Returns the old name, which is free now.
         """
@@ -129,7 +129,7 @@ class Users:
         return row not in self.gone or (row in self.erased and self.id[row] % 2 == 0)
 
     def messages(self, row: int) -> int:
-        """Unread messages, which everybody may count."""
+        """Return the number of unread messages, which is public."""
         return max(0, chance.scramble(self.id[row] ^ self._messages) % 90 - 40 + self.read_messages[row])
 
     def profile_id(self, row: int) -> int:
@@ -229,7 +229,7 @@ class Studios:
 class Comments:
     """All comments of one kind. Each kind is a database of its own at the site: ids of two kinds may be equal.
 
-    On profiles what was deleted keeps its place: the site shows that something stood there.
+    On profiles deleted comments keep their positions: the site shows that there was a comment.
     """
 
     def __init__(self, seed: int, kind: str) -> None:

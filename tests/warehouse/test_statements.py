@@ -98,6 +98,12 @@ NAMES = {
 }
 """What stands for the names that vary."""
 OWN = {
+    "absences.present_comments": {
+        "comments": "scratch.project_comments",
+        "page": "c.project_id",
+        "pages": "scratch.projects",
+        "owner": "p.author_id",
+    },
     "anonymity.make_facts": {
         "facts": "SELECT id, author_id AS person, parent_id FROM scratch.project_comments",
     },
@@ -121,6 +127,8 @@ OWN = {
     "rows.was_read": {"stream": "news", "entity": "t.id", "when": "visited_at"},
     "rows.without_hosts": {"columns": "s.id"},
     "samples.most_commented": {"owner": "c.project_id"},
+    "status.estimated": {"schema": "scratch", "table": "users"},
+    "status.estimated_in_all": {"schema": "scratch", "table": "users"},
     "upsert.ended": {"first": "t.id", "second": "0", "back": "true"},
     "upsert.is_superseded": {
         "column": "username",

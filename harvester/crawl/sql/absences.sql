@@ -1,4 +1,4 @@
--- name: present_things
+-- name: present_entities
 -- From a random id on, and from the lowest id where too few follow.
 WITH place AS (
     SELECT low + floor(%(share)s * (high - low))::bigint AS id FROM (
@@ -19,26 +19,15 @@ LEFT JOIN scratch.projects p ON %(of_projects)s AND p.id = coalesce(w.owner_id, 
 LEFT JOIN scratch.users u ON u.id = CASE WHEN %(of_users)s THEN w.entity_id ELSE p.author_id END
 LIMIT %(count)s
 
--- name: present_project_comments
+-- name: present_comments
 -- The newest comments that are present, of projects or studios that are.
-SELECT c.id, c.project_id, u.username
+SELECT c.id, {page}, u.username
 FROM (
-    SELECT * FROM scratch.project_comments
+    SELECT * FROM {comments}
     WHERE id <> %(entity)s AND gone_at IS NULL AND parent_id IS NULL ORDER BY id DESC LIMIT 20 * %(count)s
 ) c
-JOIN scratch.projects p ON p.id = c.project_id AND p.gone_at IS NULL
-LEFT JOIN scratch.users u ON u.id = p.author_id
-LIMIT %(count)s
-
--- name: present_studio_comments
--- The newest comments that are present, of projects or studios that are.
-SELECT c.id, c.studio_id, u.username
-FROM (
-    SELECT * FROM scratch.studio_comments
-    WHERE id <> %(entity)s AND gone_at IS NULL AND parent_id IS NULL ORDER BY id DESC LIMIT 20 * %(count)s
-) c
-JOIN scratch.studios p ON p.id = c.studio_id AND p.gone_at IS NULL
-LEFT JOIN scratch.users u ON u.id = p.host_id
+JOIN {pages} p ON p.id = {page} AND p.gone_at IS NULL
+LEFT JOIN scratch.users u ON u.id = {owner}
 LIMIT %(count)s
 
 -- name: note_missing
