@@ -54,7 +54,7 @@ def secret_key(home: Path) -> bytes:
 
 
 def key_in(text: bytes) -> bytes | None:
-    """Return the key that a file holds; None where it is none."""
+    """Return the key in a file; None if the file holds no key."""
     try:
         key = bytes.fromhex(text.decode("ascii").strip())
     except ValueError:

@@ -150,7 +150,8 @@ def random_walk(
     as_json: AsJson = False,
 ) -> None:
     """Go along follows at random, from the authors of the projects that a design hits."""
-    from harvester.sampling.samples import WalkPlan, sample
+    from harvester.sampling.random_walks import WalkPlan
+    from harvester.sampling.samples import sample
 
     plan = WalkPlan(
         parent=design,
@@ -173,7 +174,8 @@ def list_designs(as_json: AsJson = False) -> None:
 
 
 def _draw_ids(*, as_json: bool, **plan: Any) -> None:
-    from harvester.sampling.samples import IdPlan, sample
+    from harvester.sampling.ids import IdPlan
+    from harvester.sampling.samples import sample
 
     output.emit(sample(settings(), IdPlan(**plan)), _show_draw, as_json=as_json)
 
@@ -183,7 +185,7 @@ def _seed(seed: int | None) -> int:
 
 
 def _depth(depth: int | None, *, clusters: bool) -> int:
-    from harvester.sampling.samples import ALONE
+    from harvester.sampling.designs import ALONE
 
     return max(ALONE if depth is None else depth, 0 if clusters else ALONE)
 

@@ -137,7 +137,7 @@ def _check_moments(*moments: datetime | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """A response of an archive; `part` is None if it was not used, `sandbox` as in `Source`."""
+    """A response of an archive. Without a `part` it was not used; `sandbox`: see `Source`."""
 
     id: str
     at: datetime

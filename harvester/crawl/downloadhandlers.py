@@ -33,4 +33,4 @@ class DownloadHandler(AiohttpDownloadHandler):
 
     @staticmethod
     def _request_headers(request: Request) -> Headers:
-        return request.headers  # without the copy that Scrapy makes to remove headers of a proxy: there are none
+        return request.headers  # without the copy from which Scrapy removes headers of a proxy, which these never have

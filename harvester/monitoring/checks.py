@@ -19,7 +19,7 @@ _EARLIER = 10
 _ENOUGH = 50
 """Number of requests below which shares prove nothing."""
 _ANSWERED = {str(status) for status in ANSWERS} | {NOT_BELIEVED}
-"""Statuses of answers; others, such as a redirect to a login page, are none."""
+"""Statuses of answers; a redirect to a login page, for example, is not an answer."""
 _TOLERATED = 0.05
 """Share of requests that may go without an answer."""
 

@@ -13,7 +13,7 @@ from harvester.frontier import rates
 from harvester.frontier.fitting import PARAMETERS
 from harvester.frontier.request_rate import read_rate
 from harvester.monitoring.reconcile import reconcile
-from harvester.sampling.samples import read_designs
+from harvester.sampling.designs import read_designs
 from harvester.warehouse.access import connect
 from harvester.warehouse.connection import Connection, fetch_dicts
 from harvester.warehouse.schema import check_schema

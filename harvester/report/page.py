@@ -177,7 +177,7 @@ def _first(answer: Answer) -> Row:
 
 
 def notices(report: Report) -> list[Notice]:
-    """Return the notices at the head of the page: running crawls and problems, or that there are none."""
+    """Return the notices at the head of the page: running crawls and problems, or one that all is well."""
     answers, at = report.answers, report.moment.at
     found: list[Notice] = []
     runs = answers["runs"].rows

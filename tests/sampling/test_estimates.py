@@ -11,8 +11,12 @@ import psycopg
 import pytest
 
 from harvester.errors import UsageError
+from harvester.sampling.authors import draw_authors
+from harvester.sampling.ids import IdPlan, draw_ids
 from harvester.sampling.outcomes import record_outcomes
-from harvester.sampling.samples import IdPlan, WalkPlan, advance, draw_authors, draw_ids, draw_walks, start_wave
+from harvester.sampling.panels import start_wave
+from harvester.sampling.random_walks import WalkPlan, draw_walks
+from harvester.sampling.samples import advance
 
 T_QUANTILES = {
     1: 12.7062,

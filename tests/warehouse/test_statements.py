@@ -126,7 +126,7 @@ OWN = {
     "rows.user_of_name": {"column": "username"},
     "rows.was_read": {"stream": "news", "entity": "t.id", "when": "visited_at"},
     "rows.without_hosts": {"columns": "s.id"},
-    "samples.most_commented": {"owner": "c.project_id"},
+    "ids.most_commented": {"owner": "c.project_id"},
     "status.estimated": {"schema": "scratch", "table": "users"},
     "status.estimated_in_all": {"schema": "scratch", "table": "users"},
     "upsert.ended": {"first": "t.id", "second": "0", "back": "true"},
