@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -184,7 +184,15 @@ def _bound(url: str) -> Iterator[Config]:
             bound.execute(sa.select(sa.func.pg_advisory_lock(MIGRATING)))
             bound.commit()
             config.attributes["connection"] = bound
-            yield config
+            try:
+                yield config
+            finally:
+                # The server frees the locks of a closed connection a moment later: too late for the next statement of
+                # the command that had the schema made.
+                with suppress(sa.exc.SQLAlchemyError):
+                    bound.rollback()
+                    bound.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+                    bound.commit()
     except CommandError as error:
         raise WarehouseError(f"the schema cannot be migrated: {' '.join(str(error).split())}") from None
     except sa.exc.DBAPIError as error:

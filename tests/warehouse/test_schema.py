@@ -69,6 +69,18 @@ def test_up_and_down(scripts, blank_database, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_migration_leaves_no_lock_behind(scripts, blank_database):
+    """A command that had the schema made uses it at once, while the server still ends the migration's session."""
+    with psycopg.connect(blank_database, autocommit=True) as connection:
+        for change in (schema.migrate, lambda url: schema.downgrade(url, "base")) * 5:
+            change(blank_database)
+            held = connection.execute(
+                "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+                " WHERE l.locktype = 'advisory' AND d.datname = current_database()"
+            ).fetchone()
+            assert held == (0,)
+
+
 def test_a_newer_schema_is_left_alone(scripts, blank_database):
     schema.migrate(blank_database)
     (scripts / "versions/second.py").unlink()
