@@ -26,8 +26,12 @@ README = TOP / "README.md"
 PAGES = sorted((TOP / "docs").glob("*.md"))
 ALONE = (README, TOP / "docs" / "tutorial.md")
 """Pages that bring a sandbox and a warehouse of their own."""
-ELSEWHERE = {"questions.md": "tests/analytics/test_questions.py", "sampling.md": "tests/sampling/test_docs.py"}
-"""Pages that a test of their own runs: the answers are compared there, and a thousandth is drawn."""
+ELSEWHERE = {
+    "connect.md": "tests/docs/test_connect.py",
+    "questions.md": "tests/analytics/test_questions.py",
+    "sampling.md": "tests/sampling/test_docs.py",
+}
+"""Pages that a test of their own runs: clients, answers that are compared, and a draw that is thinned."""
 BLOCK = re.compile(
     r"^(?:<!-- not run: (?P<reason>.+?) -->\n)?```(?P<language>sh|sql)\n(?P<text>.*?)^```", re.DOTALL | re.MULTILINE
 )
