@@ -433,9 +433,9 @@ class Harvester:
     def start(self, *arguments: str, fresh: bool = False) -> subprocess.Popen[str] | forked.Running:
         """Start a command in a session of its own; `fresh`: as a program, which imports the product first."""
         environment = self.env()
-        assert self.first is None
         if not fresh and forked.can_run(environment):
-            return forked.Running(arguments, environment)
+            return forked.Running(arguments, environment, self.first)
+        assert self.first is None
         return subprocess.Popen(
             self.command(*arguments),
             env=environment,

@@ -26,12 +26,13 @@ from harvester.crawl.rate_limit import RateLimiter
 from harvester.erasure.remembered import load_rule
 from harvester.errors import HarvesterError, WarehouseError
 from harvester.frontier import runs
-from harvester.frontier.model import LEASE_SECONDS, CommitResult, Counts, PageCommit, Rejected, Stale
+from harvester.frontier.model import CommitResult, Counts, PageCommit, Rejected, Stale
 from harvester.frontier.request_rate import adopt_rate
 from harvester.warehouse.access import connect
 from harvester.warehouse.connect import refusal
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.contention import retry_contention
+from harvester.warehouse.locks import LONGEST_SILENCE
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.source import Source, check_source
 from harvester.warehouse.sqlstates import PASSING, Cause, cause_of
@@ -44,6 +45,15 @@ RECOVERY_SECONDS = 120
 _ATTEMPTS = 6
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
+_OF_A_SESSION = {
+    "idle_in_transaction_session_timeout": f"{LONGEST_SILENCE}s",
+    "idle_session_timeout": f"{LONGEST_SILENCE}s",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "9",
+    "tcp_user_timeout": f"{LONGEST_SILENCE}s",
+}
+"""Settings of a crawl's session, by which the server notices that its client is gone."""
 _HOPELESS = frozenset({Cause.STORAGE, Cause.READ_ONLY, Cause.RIGHTS, Cause.CONTENTION})
 """Causes of errors that end a run; contention, where `retry_contention` has given up."""
 
@@ -116,6 +126,7 @@ class Session:
         for attempt in count():
             connection = connect(self.settings, autocommit=True)
             try:
+                _bound(connection)
                 use_schema(connection)
                 self.settings = adopt_rate(connection, self.settings, is_compared=self.parent_run is None)
                 self.source = check_source(connection, self.settings)
@@ -147,8 +158,6 @@ class Session:
             row = connection.execute("SELECT clock_timestamp()").fetchone()
             assert row is not None
             self._began = row[0], _elapsed()
-        # Else a worker that hangs in a transaction would keep its rows locked for all others.
-        connection.execute(f"SET idle_in_transaction_session_timeout = '{LEASE_SECONDS}s'")
         self._writer = Writer(connection, load_rule(connection, self.settings.home))
         self._connection = connection
         if self.archive is None and self.settings.archive is not None:
@@ -169,6 +178,7 @@ class Session:
             try:
                 connection = connect(self.settings, start=False, autocommit=True)
                 try:
+                    _bound(connection)
                     use_schema(connection)
                     runs.resume_run(connection, self.run)
                     self._use(connection)
@@ -319,6 +329,12 @@ class Session:
         archived = [page.archived for page in pages if page.archived is not None]
         if archived and self.archive is not None:
             self.archive.note([(id_, {}) for id_ in archived])
+
+
+def _bound(connection: Connection) -> None:
+    """Let the server end a session that hangs or whose machine vanishes: it would keep rows and locks from others."""
+    for setting, value in _OF_A_SESSION.items():
+        connection.execute("SELECT set_config(%s, %s, false)", [setting, value])
 
 
 def _named(error: psycopg.Error) -> str:

@@ -13,7 +13,7 @@ from harvester import __version__
 from harvester.config import Settings
 from harvester.frontier.model import Counts
 from harvester.warehouse.connection import Connection
-from harvester.warehouse.locks import ALIVE
+from harvester.warehouse.locks import ALIVE, end_vanished
 from harvester.warehouse.statements import statements
 
 _SQL = statements(__package__, "runs")
@@ -114,6 +114,8 @@ def recover(connection: Connection, own: int) -> int:
     dead = 0
     with connection.transaction():
         runs = connection.execute("SELECT id FROM crawl.runs WHERE ended_at IS NULL AND id <> %s", [own]).fetchall()
+        if runs:
+            end_vanished(connection)
         for (run,) in runs:
             lock = connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [ALIVE, run]).fetchone()
             if lock is not None and lock[0]:

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from harvester.errors import WarehouseError
-from harvester.warehouse.locks import IN_USE, MAINTAINING
+from harvester.warehouse.locks import IN_USE, MAINTAINING, take_alone
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.sql_parts import materialised
 from harvester.warehouse.statements import statements
@@ -137,8 +137,7 @@ def rewrite(
     Raises:
         WarehouseError: a crawl is at work.
     """
-    alone = connection.execute("SELECT pg_try_advisory_lock(%s)", [IN_USE]).fetchone()
-    if not (alone and alone[0]):
+    if not take_alone(connection, "pg_try_advisory_lock"):
         raise WarehouseError("tables are not rewritten while crawls, or a refresh of analytics, are at work")
     done = Rewriting()
     try:

@@ -20,7 +20,7 @@ import harvester
 from harvester.errors import WarehouseError
 from harvester.warehouse import roles, sql_parts
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.locks import IN_USE, MIGRATING
+from harvester.warehouse.locks import IN_USE, MIGRATING, take_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -217,14 +217,12 @@ def keep_crawls_out(connection: Connection) -> None:
     Raises:
         WarehouseError: one is at work.
     """
-    alone = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [IN_USE]).fetchone()
-    if not (alone and alone[0]):
+    if not take_alone(connection, "pg_try_advisory_xact_lock"):
         raise WarehouseError(_AT_WORK)
 
 
 def _keep_crawls_out(config: Config) -> None:
-    bound = config.attributes["connection"]
-    alone = bound.exec_driver_sql(f"SELECT pg_try_advisory_lock({IN_USE})").scalar()
-    bound.commit()
+    alone = take_alone(_driver_connection(config), "pg_try_advisory_lock")
+    config.attributes["connection"].commit()
     if not alone:
         raise WarehouseError(_AT_WORK)

@@ -10,16 +10,19 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from freezing import FreezingProxy
 
 from harvester.config import load
+from harvester.crawl import session as crawl_session
 from harvester.crawl.session import Session
 from harvester.errors import WarehouseError
-from harvester.warehouse import embedded, schema
+from harvester.warehouse import embedded, locks, schema
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.locks import IN_USE
 
@@ -129,9 +132,52 @@ def test_statements_that_time_out_are_tried_again(
     assert_truth(harvester, sandbox)
 
 
+SILENCE = 1
+"""Seconds instead of `LONGEST_SILENCE`."""
+_MOMENTS = {
+    "in a command": b'COPY "pg_temp"',
+    "in a transaction": b"BEGIN",
+    "between two": b"COMMIT",
+}
+
+
+def be_impatient() -> None:
+    """Take a client for gone after `SILENCE`, in the process that calls this."""
+    locks.LONGEST_SILENCE = SILENCE
+    for setting in ("idle_in_transaction_session_timeout", "idle_session_timeout"):
+        crawl_session._OF_A_SESSION[setting] = f"{SILENCE}s"
+
+
+@pytest.mark.parametrize("moment", _MOMENTS)
+def test_a_machine_that_vanishes_holds_nothing(
+    moment: str, start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+) -> None:
+    """The way to its machine stays open and silent, so that the server is never told."""
+    sandbox = start_sandbox(users=12, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    impatient = replace(harvester, first=be_impatient)
+    with FreezingProxy(harvester.database, _MOMENTS[moment]) as proxy:
+        vanishing = replace(impatient, database=proxy.url)
+        process = vanishing.start("crawl", "--json")
+        proxy.is_frozen.wait(60)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        left = f"SELECT state FROM pg_stat_activity WHERE pid = {proxy.backend}"
+        assert len(harvester.query(left)) == 1, "the server does not know"
+        time.sleep(1.5 * SILENCE)
+        # The server notices by itself, but for the middle of a command, where PostgreSQL knows no bound.
+        assert bool(harvester.query(left)) == (moment == "in a command")
+        # What is refused while a crawl is at work is refused no longer.
+        impatient("db", "maintain", "--rewrite")
+        assert harvester.query(left) == []
+    harvester.crawl()
+    assert_truth(harvester, sandbox)
+
+
 def test_a_worker_that_hangs_in_a_transaction_blocks_none(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its rows are free after the time of a lease; when it wakes it begins that transaction again."""
-    monkeypatch.setattr("harvester.crawl.session.LEASE_SECONDS", 1)
+    monkeypatch.setitem(crawl_session._OF_A_SESSION, "idle_in_transaction_session_timeout", "1s")
     held, taken = threading.Event(), threading.Event()
     began: list[int] = []
 

@@ -102,11 +102,13 @@ def run(
 class Running:
     """A command under way in a session of its own, with what the tests use of `subprocess.Popen`."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], first: Callable[[], None] | None = None
+    ) -> None:
         self.args = ["harvester", *arguments]
         pipes = [_context.Pipe(duplex=False) for _ in range(2)]
         values = (list(arguments), dict(environment), Path.cwd(), [written for _, written in pipes])
-        self._process = _context.Process(target=_become, args=values, kwargs={"alone": True})
+        self._process = _context.Process(target=_become, args=values, kwargs={"alone": True, "first": first})
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
