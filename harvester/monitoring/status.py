@@ -107,7 +107,7 @@ def count_query(connection: Connection, table: Table) -> str:
     row = connection.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [name]).fetchone()
     can_go = "gone_at" in table.c
     if row is not None and row[0] > EXACT_BELOW:
-        return _SQL["estimated" if can_go else "estimated_in_all"].format(schema=table.schema, table=table.name)
+        return _SQL["estimated" if can_go else "estimated_in_all"].format(table=name)
     kind, _, last = table.name.rpartition("_")
     if table.schema == "scratch" and last == "comments":
         present = f"SELECT count(*) FROM scratch.present_comments WHERE kind = '{kind}'"

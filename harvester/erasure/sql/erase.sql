@@ -14,7 +14,7 @@ WHERE name <> ''
 
 -- name: insert_repeated
 -- Each erasure has its own time, which all of its hashes have.
-INSERT INTO crawl.erasures (hash, kind, erased_at) VALUES (%s, %s, now() + %s * interval '1 microsecond')
+INSERT INTO crawl.erasures (hash, kind, erased_at) VALUES (%s, %s, crawl.clock() + %s * interval '1 microsecond')
 ON CONFLICT DO NOTHING
 
 -- name: names_of_others

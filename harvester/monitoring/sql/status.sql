@@ -58,8 +58,9 @@ FROM crawl.drift ORDER BY 1, 2, 3
 -- name: estimated
 SELECT (n.reltuples * coalesce(s.null_frac, 1))::bigint AS present,
     (n.reltuples * (1 - coalesce(s.null_frac, 1)))::bigint AS gone
-FROM pg_class n LEFT JOIN pg_stats s ON s.schemaname = '{schema}' AND s.tablename = '{table}' AND s.attname = 'gone_at'
-WHERE n.oid = '{schema}.{table}'::regclass
+FROM pg_class n
+LEFT JOIN pg_stats s ON s.schemaname || '.' || s.tablename = '{table}' AND s.attname = 'gone_at'
+WHERE n.oid = '{table}'::regclass
 
 -- name: estimated_in_all
-SELECT reltuples::bigint AS present, NULL::bigint AS gone FROM pg_class WHERE oid = '{schema}.{table}'::regclass
+SELECT reltuples::bigint AS present, NULL::bigint AS gone FROM pg_class WHERE oid = '{table}'::regclass
