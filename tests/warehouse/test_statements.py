@@ -127,8 +127,6 @@ OWN = {
     "rows.was_read": {"stream": "news", "entity": "t.id", "when": "visited_at"},
     "rows.without_hosts": {"columns": "s.id"},
     "ids.most_commented": {"owner": "c.project_id"},
-    "status.estimated": {"schema": "scratch", "table": "users"},
-    "status.estimated_in_all": {"schema": "scratch", "table": "users"},
     "upsert.ended": {"first": "t.id", "second": "0", "back": "true"},
     "upsert.is_superseded": {
         "column": "username",
