@@ -45,6 +45,15 @@ class RankedKind(StrEnum):
     STUDIOS = "studios"
 
 
+class SeedKind(StrEnum):
+    """Kinds of what is seeded."""
+
+    USERS = "users"
+    PROJECTS = "projects"
+    STUDIOS = "studios"
+    RANKINGS = "rankings"
+
+
 class Allocation(StrEnum):
     """Divisions of draws among strata."""
 

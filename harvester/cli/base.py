@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _DASHED_NAME = re.compile(r"-[A-Za-z0-9_][A-Za-z0-9_-]*")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Count what would end, and change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Address = Annotated[str, typer.Option(help="The address to listen on; any but this machine's own lets others connect.")]
 AllowHost = Annotated[
     list[str] | None,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harvester.choices import Allocation
 from harvester.cli import output
-from harvester.cli.base import AsJson, example, group, settings
+from harvester.cli.base import AsJson, DryRun, Yes, example, group, settings
 from harvester.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 app = group("Draw samples with known probabilities, and put them in scope. A draw itself sends no request.")
 
@@ -173,6 +176,41 @@ def list_designs(as_json: AsJson = False) -> None:
     output.emit(samples.list_designs(settings()), _show_designs, as_json=as_json)
 
 
+@app.command(epilog=example("harvester seed sample cancel 2 --dry-run"))
+def cancel(design: Design, dry_run: DryRun = False, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Cancel a design: its visits end unless something else wants them; what was visited by then stays recorded.
+
+    A design from which authors or a random walk still draw is refused. Refused while a crawl is at work.
+    """
+    from harvester.sampling.scope import cancel_design
+
+    end_visits(
+        lambda *, dry_run: cancel_design(settings(), design, dry_run=dry_run),
+        dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+    )
+
+
+def end_visits(shrink: Callable[..., Any], *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Shrink the scope, after asking, and show how many visits ended."""
+    if not (dry_run or yes):
+        would = shrink(dry_run=True)
+        typer.confirm(f"{_ended(would, 'would end')}. All stored rows stay. End these visits?", abort=True, err=True)
+    done = shrink(dry_run=dry_run)
+    facts = done.as_json() | {"dry_run": dry_run}
+    output.emit(facts, lambda _: typer.echo(_ended(done, "would end" if dry_run else "ended")), as_json=as_json)
+
+
+def _ended(shrunk: Any, verb: str) -> str:
+    entries = "1 entry" if shrunk.total == 1 else f"{shrunk.total:,} entries"
+    by_stream = ", ".join(f"{count:,} {stream}" for stream, count in shrunk.ended.items())
+    return (
+        f"{entries} of the frontier {verb}, {shrunk.unvisited:,} of them never visited"
+        f"{f' ({by_stream})' if by_stream else ''}; {shrunk.left:,} stay"
+    )
+
+
 def _draw_ids(*, as_json: bool, **plan: Any) -> None:
     from harvester.sampling.ids import IdPlan
     from harvester.sampling.samples import sample
@@ -224,6 +262,6 @@ def _show_designs(designs: list[dict[str, Any]]) -> None:
             one["name"],
             f"{one['kind']}s",
             *("" if count is None else f"{count:,}" for count in counts),
-            "yes" if one["is_complete"] else "no",
+            "cancelled" if one["cancelled_at"] else "yes" if one["is_complete"] else "no",
         )
     output.console().print(table)

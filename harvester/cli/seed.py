@@ -1,4 +1,4 @@
-"""Commands of `harvester seed`: what is put in scope by name, by id, by ranking or by a sample."""
+"""Commands of `harvester seed`: what is put in scope by name, by id, by ranking or by a sample, and taken out again."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harvester.choices import RankedKind, RankingMode
+from harvester.choices import RankedKind, RankingMode, SeedKind
 from harvester.cli import output, sample
-from harvester.cli.base import AsJson, NamesCommand, example, group, settings
+from harvester.cli.base import AsJson, DryRun, NamesCommand, Yes, example, group, settings
 
 if TYPE_CHECKING:
     from harvester.api.stream import Kind
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SHOWN_FROM = 50
 """Names above which their lookup shows its progress."""
 
-app = group("Put users, projects, studios, rankings or samples in scope.")
+app = group("Put users, projects, studios, rankings or samples in scope, list them and take them out again.")
 
 Depth = Annotated[
     int,
@@ -124,6 +124,51 @@ def seed_front_page(depth: Depth = 0, as_json: AsJson = False) -> None:
 
 
 app.add_typer(sample.app, name="sample")
+
+
+@app.command("list", epilog=example("harvester seed list"))
+def list_seeds(as_json: AsJson = False) -> None:
+    """List what is in scope: seeds, rankings and samples, with depth, since when, and the command that put it there."""
+    from harvester.sampling.scope import list_scope
+
+    output.emit(list_scope(settings()), _show_scope, as_json=as_json)
+
+
+@app.command("remove", cls=NamesCommand, epilog=example("harvester seed remove users griffpatch --dry-run"))
+def remove_seeds(
+    kind: Annotated[SeedKind, typer.Argument(help="The kind of what is removed.")],
+    what: Annotated[
+        list[str], typer.Argument(metavar="WHAT...", help="Usernames; of other kinds the ids that `seed list` shows.")
+    ],
+    by_id: Annotated[bool, typer.Option("--by-id", help="Of users: take ids, not names.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take seeds or rankings out of scope: the visits end that nothing else wants, and all stored rows stay.
+
+    What another seed, ranking or sample leads to stays in scope, to the depth that this one asks for. An entry that
+    ends loses its checkpoint: seeded again, its list is read in full. Refused while a crawl is at work.
+    """
+    from harvester.sampling.scope import remove_seeds as remove
+
+    sample.end_visits(
+        lambda *, dry_run: remove(settings(), kind, what, by_id=by_id, dry_run=dry_run),
+        dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+    )
+
+
+def _show_scope(scope: list[dict[str, Any]]) -> None:
+    if not scope:
+        typer.echo("nothing is in scope yet: see `harvester seed --help`")
+        return
+    table = output.table("kind", "id", "what", "depth", "since", "by", numbers=("id", "depth"))
+    for one in output.shown(scope):
+        depth = "alone" if one["depth"] < 0 else f"{one['depth']}"
+        table.add_row(one["kind"], f"{one['id']}", one["name"] or "", depth, f"{one['since']:%Y-%m-%d}", one["by"])
+    output.console().print(table)
 
 
 def _seed_rankings(

@@ -55,7 +55,8 @@ def _show_scope(console: Console, facts: dict[str, Any]) -> None:
     for one in facts["samples"]:
         console.print(
             f"[bold]sample[/]  design {one['design_id']} ({one['name']}): {one['visited']:,} of {one['drawn']:,}"
-            f" visited, {output.counted(one['hits'], 'hit')}" + ("" if one["is_complete"] else ", not complete"),
+            f" visited, {output.counted(one['hits'], 'hit')}"
+            + (", cancelled" if one["cancelled_at"] else "" if one["is_complete"] else ", not complete"),
         )
     numbers = ("present", "gone")
     rows = output.table("table", *numbers, numbers=numbers)

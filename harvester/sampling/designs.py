@@ -29,8 +29,8 @@ TABLES = {"project": "projects", "studio": "studios"}
 
 
 def read_designs(connection: Connection) -> list[dict[str, Any]]:
-    """Return all designs with their states, from `analytics.samples`."""
-    return fetch_dicts(connection, "SELECT * FROM analytics.samples ORDER BY design_id")
+    """Return all designs with their states, from `analytics.samples`, and the time at which one was cancelled."""
+    return fetch_dicts(connection, _SQL["designs"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,10 @@ def known_design(connection: Connection, design: int | None, kind: str) -> dict[
 
 
 def check_parent(connection: Connection, design: int) -> None:
-    if known_design(connection, design, "project")["name"] == "panel":
+    parent = known_design(connection, design, "project")
+    if parent["cancelled_at"] is not None:
+        raise UsageError(f"design {design} was cancelled: its units are not visited any more")
+    if parent["name"] == "panel":
         raise UsageError(
             f"design {design} is a panel, whose hits change with each wave: draw authors of another design"
         )

@@ -26,11 +26,9 @@ def start_wave(connection: Connection, design: int, rule: Rule | None = None) ->
     represents the present frame. A panel that does not rotate keeps its units and its frame.
     """
     with connection.transaction():
-        row = connection.execute(
-            "SELECT kind, depth, parameters FROM crawl.designs WHERE id = %s AND name = 'panel' FOR UPDATE", [design]
-        ).fetchone()
+        row = connection.execute(_SQL["panel"], [design]).fetchone()
         if row is None:
-            raise UsageError(f"design {design} is no panel: see `harvester seed sample list`")
+            raise UsageError(f"design {design} is no panel, or was cancelled: see `harvester seed sample list`")
         kind, depth, parameters = row
         ends = connection.execute("SELECT max(wave) FROM crawl.waves WHERE design_id = %s", [design]).fetchone()
         assert ends is not None

@@ -1244,6 +1244,7 @@ designs = _table(
         comment="Hops from a hit that are visited too; -1: the hit alone, without its lists.",
     ),
     _time("completed_at", "When the last unit was drawn; null while authors or steps of a random walk are to come."),
+    _time("cancelled_at", "When its visits were ended; what was visited by then stays recorded."),
     CheckConstraint("name IN ('uniform', 'stratified', 'panel', 'authors', 'walk')", name="name"),
     CheckConstraint("kind IN ('project', 'studio', 'user')", name="kind"),
 )

@@ -273,6 +273,12 @@ def upgrade():
             nullable=True,
             comment="When the last unit was drawn; null while authors or steps of a random walk are to come.",
         ),
+        sa.Column(
+            "cancelled_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When its visits were ended; what was visited by then stays recorded.",
+        ),
         sa.CheckConstraint("kind IN ('project', 'studio', 'user')", name=op.f("designs_kind_check")),
         sa.CheckConstraint(
             "name IN ('uniform', 'stratified', 'panel', 'authors', 'walk')", name=op.f("designs_name_check")

@@ -127,6 +127,7 @@ OWN = {
     "rows.was_read": {"stream": "news", "entity": "t.id", "when": "visited_at"},
     "rows.without_hosts": {"columns": "s.id"},
     "ids.most_commented": {"owner": "c.project_id"},
+    "shrinking.reach_linked": {"table": "scratch.follows", "target": "l.followee_id"},
     "upsert.ended": {"first": "t.id", "second": "0", "back": "true"},
     "upsert.is_superseded": {
         "column": "username",

@@ -33,7 +33,7 @@ RETURNING id, depth, xmax = 0
 INSERT INTO crawl.frontier (stream, entity_id, due_at)
 SELECT s, 0, crawl.clock() FROM unnest(%s::text[]) s
 WHERE EXISTS (SELECT FROM crawl.seeds) OR EXISTS (SELECT FROM crawl.queries)
-    OR EXISTS (SELECT FROM crawl.designs)
+    OR EXISTS (SELECT FROM crawl.designs WHERE cancelled_at IS NULL)
 ON CONFLICT (stream, entity_id) DO NOTHING
 
 -- name: deepen

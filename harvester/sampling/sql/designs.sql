@@ -1,3 +1,6 @@
+-- name: designs
+SELECT s.*, g.cancelled_at FROM analytics.samples s JOIN crawl.designs g ON g.id = s.design_id ORDER BY s.design_id
+
 -- name: put_in_scope
 INSERT INTO crawl.frontier AS w (stream, entity_id, depth, due_at)
 SELECT s, e.id, %s, crawl.clock() - (%s - e.place) * interval '1 microsecond' FROM unnest(%s::text[]) s,

@@ -17,4 +17,4 @@ LEFT JOIN LATERAL (
     FROM scratch.studios s WHERE v.kind = 'studio' AND s.id = v.entity_id
 ) t ON true
 WHERE d.entity_id = v.entity_id AND d.outcome IS NULL
-    AND EXISTS (SELECT FROM crawl.designs g WHERE g.id = d.design_id AND g.kind = v.kind)
+    AND EXISTS (SELECT FROM crawl.designs g WHERE g.id = d.design_id AND g.kind = v.kind AND g.cancelled_at IS NULL)

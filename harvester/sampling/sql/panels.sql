@@ -1,3 +1,7 @@
+-- name: panel
+SELECT kind, depth, parameters FROM crawl.designs
+WHERE id = %s AND name = 'panel' AND cancelled_at IS NULL FOR UPDATE
+
 -- name: store_wave
 INSERT INTO crawl.wave_outcomes (design_id, wave, position, visit, outcome, visited_at)
 SELECT design_id, wave, position, visit, outcome, visited_at FROM analytics.sample_visits
