@@ -1,4 +1,4 @@
-"""A backup is made of one snapshot: what is dumped is what was counted, whatever crawls write meanwhile."""
+"""Make a backup from one snapshot, whose rows are dumped and counted while crawls may go on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from harvester import __version__, secret
-from harvester.backup.file import DUMP, RULES, Manifest, path_of, write
+from harvester.backup.file import DUMP, RULES, BackupManifest, path_of, write
 from harvester.erasure.remembered import load_rule, read_remembered
 from harvester.errors import UsageError, WarehouseError
 from harvester.warehouse.access import database_url
@@ -24,7 +24,7 @@ from harvester.warehouse.statements import statements
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harvester.backup.file import Writer
+    from harvester.backup.file import BackupWriter
     from harvester.config import Settings
     from harvester.warehouse.connection import Connection
 
@@ -32,11 +32,11 @@ _SQL = statements(__package__, "create")
 _NO_LIMITS = "SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0"
 
 
-class Made(NamedTuple):
-    """A backup that was made."""
+class Created(NamedTuple):
+    """A new backup."""
 
     path: Path
-    manifest: Manifest
+    manifest: BackupManifest
     size: int
 
     def as_json(self) -> dict[str, Any]:
@@ -44,14 +44,14 @@ class Made(NamedTuple):
         return {"path": str(self.path), "size": self.size, "tables": self.manifest.tables}
 
 
-def create(settings: Settings, target: Path) -> Made:
+def create(settings: Settings, target: Path) -> Created:
     """Write a backup of the warehouse, the key and the rules of erasures; crawls go on meanwhile.
 
     Erasures, migrations and rewriting are refused until it is done.
 
     Args:
-        settings: Those of the warehouse and of the home.
-        target: The file; or a folder, in which the time names it.
+        settings: The settings of the warehouse and of the home.
+        target: The file; or a folder, in which the file is named by the time.
 
     Raises:
         UsageError: there is no key, or the target exists.
@@ -69,10 +69,10 @@ def create(settings: Settings, target: Path) -> Made:
         load_rule(guard, settings.home)  # refuses another key than that of the erasures
         with write(path) as backup:
             manifest = _fill(backup, settings, url, connection)
-    return Made(path, manifest, path.stat().st_size)
+    return Created(path, manifest, path.stat().st_size)
 
 
-def _fill(backup: Writer, settings: Settings, url: str, connection: Connection) -> Manifest:
+def _fill(backup: BackupWriter, settings: Settings, url: str, connection: Connection) -> BackupManifest:
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     with connection.transaction():
@@ -90,7 +90,7 @@ def _fill(backup: Writer, settings: Settings, url: str, connection: Connection) 
     backup.add(secret.NAME, secret.secret_key(settings.home).hex().encode() + b"\n")
     if rules := read_remembered(settings.home):
         backup.add(RULES, rules)
-    manifest = Manifest(
+    manifest = BackupManifest(
         made_at=datetime.now(UTC),
         harvester=__version__,
         schema=revision_found,
@@ -104,7 +104,7 @@ def _fill(backup: Writer, settings: Settings, url: str, connection: Connection) 
     return manifest
 
 
-def _dump(backup: Writer, url: str, program: str, snapshot: str) -> None:
+def _dump(backup: BackupWriter, url: str, program: str, snapshot: str) -> None:
     environment, conninfo = connection_of(url)
     with tempfile.TemporaryFile() as said:
         arguments = ["--format=custom", f"--snapshot={snapshot}", "--no-password", "-d", conninfo]
@@ -126,7 +126,7 @@ def _dump(backup: Writer, url: str, program: str, snapshot: str) -> None:
 
 
 def count_rows(connection: Connection) -> dict[str, int]:
-    """Count the rows of each table that a dump holds, by full name."""
+    """Return the number of rows of each table in a dump, by full name."""
     tables = connection.execute(_SQL["tables"]).fetchall()
     return {
         f"{schema}.{name}": _count(connection, sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, name)))

@@ -1,8 +1,8 @@
-"""The file of a backup: an uncompressed tar of the dump, the key, the rules of erasures and, last, what was counted.
+"""The file of a backup: an uncompressed tar of the dump, the key, the rules of erasures and, last, the manifest.
 
-It is written under a temporary name, for its owner alone, and renamed when it is whole and on the disk. One that is
-read may be anybody's: only regular members of known names are taken, small ones up to a bound, and each has the size
-and the hash that the manifest states.
+It is written under a temporary name, readable for its owner only, and renamed once it is complete and on disk. A file
+that is read is untrusted: only regular members with known names are used, each up to a bound, and each must have the
+size and the hash of the manifest.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DUMP, RULES, MANIFEST = "warehouse.dump", "erased.txt", "backup.json"
 _BLOCK = 512
 _CHUNK = 1 << 20
 _BOUNDS = {DUMP: 1 << 50, secret.NAME: secret.LARGEST, RULES: 1 << 30, MANIFEST: 1 << 24}
-"""The bytes that each member may have at most."""
+"""Upper bounds of the bytes of each member."""
 _TEMPORARY = ".new"
 _OTHER = "no backup of this program"
 
@@ -44,8 +44,8 @@ class Member(msgspec.Struct, frozen=True):
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup holds; `tables` are the rows of each table in the snapshot that was dumped."""
+class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts about a backup; `tables` has the number of rows of each table in the dumped snapshot."""
 
     format: Literal["scratch-harvester backup 1"] = "scratch-harvester backup 1"
     made_at: datetime
@@ -62,14 +62,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rows(self) -> int:
-        """Rows of all tables."""
+        """Return the number of rows of all tables."""
         return sum(self.tables.values())
 
 
 # Writing
 
 
-class Writer:
+class BackupWriter:
     """A backup that is being written."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -77,7 +77,7 @@ class Writer:
         self.files: dict[str, Member] = {}
 
     def copy(self, name: str, source: BinaryIO) -> None:
-        """Add a member out of a stream of unknown length."""
+        """Add a member from a stream of unknown length."""
         start = self._file.tell()
         self._file.seek(_BLOCK, os.SEEK_CUR)  # its header, once its size is known
         digest, size = hashlib.sha256(), 0
@@ -97,8 +97,8 @@ class Writer:
         self._file.write(_header(name, len(data)) + data + bytes(-len(data) % _BLOCK))
         self.files[name] = Member(len(data), hashlib.sha256(data).hexdigest())
 
-    def end(self, manifest: Manifest) -> None:
-        """Add the manifest, behind which nothing comes."""
+    def end(self, manifest: BackupManifest) -> None:
+        """Add the manifest, the last member."""
         self.add(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
         self._file.write(bytes(2 * _BLOCK))
 
@@ -110,7 +110,7 @@ def _header(name: str, size: int) -> bytes:
 
 
 def path_of(target: Path, now: datetime | None = None) -> Path:
-    """Return the file to write: in a folder one that is named by the time.
+    """Return the file to write; in a folder it is named by the time.
 
     Raises:
         UsageError: it exists, or its folder does not.
@@ -118,18 +118,18 @@ def path_of(target: Path, now: datetime | None = None) -> Path:
     if target.is_dir():
         target /= f"scratch-harvester-{now or datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.tar"
     if os.path.lexists(target):
-        raise UsageError(f"{target} exists: name another file, or a folder, in which the time names it")
+        raise UsageError(f"{target} exists: name another file, or a folder, in which the file is named by the time")
     if not target.parent.is_dir():
         raise UsageError(f"{target.parent} is no folder: make it first")
     return target
 
 
 @contextmanager
-def write(path: Path) -> Iterator[Writer]:
-    """Write a backup, which stands under its name once the block has ended without an error.
+def write(path: Path) -> Iterator[BackupWriter]:
+    """Write a backup, which gets its name once the block has ended without an error.
 
     Raises:
-        WarehouseError: the disk does not take it, or another process is writing it.
+        WarehouseError: the file cannot be written, or another process is writing it.
     """
     temporary = path.with_name(f".{path.name}{_TEMPORARY}")
     try:
@@ -138,9 +138,9 @@ def write(path: Path) -> Iterator[Writer]:
             if not _is_alone(file, temporary):
                 raise WarehouseError(f"another process is writing {path}")
             try:
-                os.fchmod(descriptor, 0o600)  # what a killed one left may have another
+                os.fchmod(descriptor, 0o600)  # a file that a killed process left may have another mode
                 file.truncate(0)
-                yield Writer(file)
+                yield BackupWriter(file)
                 file.flush()
                 os.fsync(descriptor)
                 temporary.rename(path)
@@ -153,7 +153,7 @@ def write(path: Path) -> Iterator[Writer]:
 
 
 def _is_alone(file: BinaryIO, path: Path) -> bool:
-    """Lock an open file; False if another process holds it, or has renamed it meanwhile."""
+    """Lock an open file; return False if another process holds it, or has renamed it meanwhile."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.path.samestat(os.fstat(file.fileno()), path.lstat())
@@ -173,12 +173,12 @@ def _sync_folder(folder: Path) -> None:
 # Reading
 
 
-class _Place(NamedTuple):
+class _Extent(NamedTuple):
     start: int
     size: int
 
 
-class Reader:
+class BackupReader:
     """A backup whose members have the sizes and hashes of its manifest."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
@@ -189,7 +189,7 @@ class Reader:
         self._check_members()
 
     def rules(self) -> bytes:
-        """Return the rules of erasures; empty where nobody was erased."""
+        """Return the rules of erasures; empty if nobody was erased."""
         return self._read(RULES) if RULES in self._places else b""
 
     def parts(self, name: str) -> Iterator[bytes]:
@@ -215,9 +215,9 @@ class Reader:
     def _broken(self, reason: str) -> WarehouseError:
         return WarehouseError(f"{self._path} cannot be used: {reason}")
 
-    def _members(self) -> dict[str, _Place]:
+    def _members(self) -> dict[str, _Extent]:
         length = os.fstat(self._file.fileno()).st_size
-        places: dict[str, _Place] = {}
+        places: dict[str, _Extent] = {}
         while (header := self._take(_BLOCK)) != bytes(_BLOCK):
             try:
                 info = tarfile.TarInfo.frombuf(header, "ascii", "strict")
@@ -226,7 +226,7 @@ class Reader:
             bound = _BOUNDS.get(info.name)
             if info.type != tarfile.REGTYPE or bound is None or info.name in places:
                 raise self._broken(_OTHER)
-            place = _Place(self._file.tell(), info.size)
+            place = _Extent(self._file.tell(), info.size)
             if not 0 <= info.size <= bound:
                 raise self._broken(f"{info.name} is larger than {bound:,} bytes")
             if place.start + place.size > length:
@@ -235,11 +235,11 @@ class Reader:
             self._file.seek(-info.size % _BLOCK + info.size, os.SEEK_CUR)
         return places
 
-    def _manifest(self) -> Manifest:
+    def _manifest(self) -> BackupManifest:
         if MANIFEST not in self._places:
             raise self._broken("it is not whole" if self._places else _OTHER)
         try:
-            return msgspec.json.decode(self._read(MANIFEST), type=Manifest)
+            return msgspec.json.decode(self._read(MANIFEST), type=BackupManifest)
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise self._broken(f"its {MANIFEST} is none of this version") from None
 
@@ -262,15 +262,15 @@ class Reader:
 
 
 @contextmanager
-def read(path: Path) -> Iterator[Reader]:
+def read(path: Path) -> Iterator[BackupReader]:
     """Open a backup, and check the size and the hash of each member.
 
     Raises:
-        WarehouseError: it cannot be read, or is none.
+        WarehouseError: it cannot be read, or is no backup.
     """
     try:
         file = open_regular(path)
     except OSError as error:
         raise WarehouseError(f"{path} cannot be read: {error.strerror}") from None
     with file:
-        yield Reader(file, path)
+        yield BackupReader(file, path)

@@ -1,4 +1,4 @@
-"""Reading a backup back: into a temporary database, to see that it can be, or into an empty warehouse."""
+"""Restore a backup: into a temporary database to verify it, or into an empty warehouse."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from harvester import secret
 from harvester.backup.create import count_rows
-from harvester.backup.file import DUMP, Manifest, Reader, read
+from harvester.backup.file import DUMP, BackupManifest, BackupReader, read
 from harvester.erasure.erase import repeat
 from harvester.erasure.remembered import add_remembered, check_key
 from harvester.errors import UsageError, WarehouseError
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _OWN_ROWS = ("crawl.sql_parts", "analytics.refreshes")
 """Tables that a migration fills."""
 _TEMPORARY = "temporary: made by `harvester backup verify`, which drops it"
-"""The comment by which a database that a killed command left is told from anybody else's."""
+"""Comment by which a database that a killed command left is recognised."""
 _OPTIONS = (
     "--single-transaction",
     "--no-owner",
@@ -45,13 +45,13 @@ _OPTIONS = (
     "--no-subscriptions",
     "--no-password",
 )
-"""Roles, their rights and tablespaces are the server's; the rights of our roles are granted afterwards."""
+"""Without roles, rights and tablespaces, which belong to the server; rights of our roles are granted afterwards."""
 
 
 class Checked(NamedTuple):
-    """A backup that was read back."""
+    """A verified backup."""
 
-    manifest: Manifest
+    manifest: BackupManifest
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts for `--json`."""
@@ -66,9 +66,9 @@ class Checked(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """A backup that was restored, and the erasures that were repeated after it."""
+    """A restored backup, and the erasures that were repeated after it."""
 
-    manifest: Manifest
+    manifest: BackupManifest
     erasure: Erasure
 
     def as_json(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def verify(settings: Settings, path: Path, on_progress: Callable[[str], None] = 
     """Restore a backup into a temporary database of the server, and compare the rows of each table.
 
     Raises:
-        WarehouseError: it cannot be read, is not whole, or gives other rows; or the server refuses a database.
+        WarehouseError: it cannot be read, is incomplete, or has other rows; or the server refuses a database.
     """
     with read(path) as backup:
         on_progress("the file is whole; reading it back into a temporary database")
@@ -126,11 +126,11 @@ def restore(settings: Settings, path: Path, on_progress: Callable[[str], None] =
 
 
 @contextmanager
-def _key_of(home: Path, backup: Reader) -> Iterator[None]:
-    """Give a home the key of a backup; take it away again if the restore fails.
+def _key_of(home: Path, backup: BackupReader) -> Iterator[None]:
+    """Write the key of a backup into a home; remove it again if the restore fails.
 
     Raises:
-        UsageError: it has another one.
+        UsageError: the home has another key.
     """
     if secret.has_key(home):
         if secret.secret_key(home) != backup.key:
@@ -152,7 +152,7 @@ def _key_of(home: Path, backup: Reader) -> Iterator[None]:
 
 
 def _make_room(connection: Connection, url: str, settings: Settings) -> None:
-    """Take away a schema without rows.
+    """Drop a schema without rows.
 
     Raises:
         WarehouseError: a table has rows.
@@ -172,7 +172,7 @@ def _make_room(connection: Connection, url: str, settings: Settings) -> None:
             raise WarehouseError(f"the warehouse has rows already, as in {table.fullname}: restore into {other}")
     if is_migrated:
         schema.downgrade(url, "base")
-    # What a downgrade leaves.
+    # A downgrade leaves this table.
     connection.execute(f"DROP TABLE IF EXISTS {schema.VERSION_SCHEMA}.{schema.VERSION_TABLE}")
     connection.execute(f"DROP SCHEMA IF EXISTS {schema.VERSION_SCHEMA}")
 
@@ -182,7 +182,7 @@ def _temporary_database(url: str) -> Iterator[str]:
     """Make a database beside that of a URL, yield its URL, and drop it.
 
     Raises:
-        WarehouseError: the role may not, or another verification is under way.
+        WarehouseError: the role may not create databases, or another verification is under way.
     """
     name = f"{str(conninfo_to_dict(url).get('dbname', ''))[:40]}_verify"
     with closing(open_connection(url, autocommit=True)) as connection:
@@ -220,7 +220,7 @@ def _drop_left(connection: Connection, name: str) -> None:
     connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _restore(backup: Reader, settings: Settings, url: str) -> None:
+def _restore(backup: BackupReader, settings: Settings, url: str) -> None:
     with closing(open_connection(url)) as connection:
         server = connection.info.server_version // 10_000
     is_embedded = settings.database_url is None
@@ -249,7 +249,7 @@ def _restore(backup: Reader, settings: Settings, url: str) -> None:
             )
 
 
-def _compare(connection: Connection, manifest: Manifest) -> None:
+def _compare(connection: Connection, manifest: BackupManifest) -> None:
     """Compare the rows of each table with those that were counted when the backup was made.
 
     Raises:

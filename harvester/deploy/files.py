@@ -1,7 +1,7 @@
 """`harvester deploy`: files that schedule an installation and watch it, made for the place where it is installed.
 
-Programs and folders stand in them by their absolute paths, since cron and systemd have another `PATH` than a shell.
-Settings stand in `.env`, which is made once, with mode 0600, and is the operator's from then on; no secret is written.
+They have absolute paths of programs and folders, since cron and systemd have another `PATH` than a shell. Settings are
+in `.env`, which is made once, with mode 0600, and belongs to the operator afterwards; no secret is written.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _MONITORING = ("prometheus.yml", "alerts.yml", "dashboard.json")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an installation is, and who runs it.
+    """The folders, the program and the user of an installation.
 
     Attributes:
         folder: where the files go, and stay.
@@ -74,16 +74,16 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What became of the files of a deployment, and what is left to do by hand."""
+class Deployed:
+    """The files of a deployment with their outcomes, and the steps that are left to do by hand."""
 
     files: dict[Path, str]
-    """By path: written, unchanged or kept."""
+    """By path: `written`, `unchanged` or `kept`."""
     steps: list[str]
     warnings: list[str]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the same for `--json`."""
+        """Return the facts for `--json`."""
         files = [{"file": str(path), "outcome": outcome} for path, outcome in self.files.items()]
         return {"files": files, "steps": self.steps, "warnings": self.warnings}
 
@@ -102,7 +102,7 @@ def installed_program() -> Path:
     raise UsageError("the command `harvester` is not installed: see `pip install scratch-harvester`")
 
 
-def deploy(kind: DeploymentKind, place: Place, settings: Settings, *, force: bool = False) -> Written:
+def deploy(kind: DeploymentKind, place: Place, settings: Settings, *, force: bool = False) -> Deployed:
     """Write the files of a kind of deployment into the folder of a place, which is made.
 
     Raises:
@@ -128,13 +128,13 @@ def deploy(kind: DeploymentKind, place: Place, settings: Settings, *, force: boo
             outcomes[path] = _write_settings(path, settings_file(kind, place, settings))
     except OSError as error:
         raise UsageError(f"{error.filename or place.folder} cannot be written: {error.strerror}") from None
-    return Written(outcomes, _steps(kind, place, path), _warnings(kind, place, settings, path))
+    return Deployed(outcomes, _steps(kind, place, path), _warnings(kind, place, settings, path))
 
 
 def render(kind: DeploymentKind, place: Place, settings: Settings) -> dict[str, str]:
     """Return the files of a kind of deployment by name, without `.env`."""
     embedded = settings.database_url is None
-    # The socket of the embedded server stands in /tmp where the path of its home is long.
+    # The socket of the embedded server is in /tmp if the path of its home is long.
     writable = [place.home, *([settings.archive] if settings.archive else []), *([Path("/tmp")] if embedded else [])]  # noqa: S108
     values = {
         "folder": place.folder,
@@ -203,7 +203,7 @@ def settings_file(kind: DeploymentKind, place: Place, settings: Settings) -> str
 
 
 def quoted(value: str) -> str | None:
-    """Return a value as systemd, compose and a `.env` file of ours read it alike; None where there is no such form."""
+    """Return a value in a form that systemd, compose and our `.env` files read alike; None if there is no such form."""
     if _UNQUOTED.fullmatch(value):
         return value
     return None if re.search(r"['\\$\n\r]", value) or not value.isprintable() else f"'{value}'"
@@ -239,7 +239,7 @@ def _write_settings(path: Path, text: str) -> str:
 
 
 def _steps(kind: DeploymentKind, place: Place, path: Path) -> list[str]:
-    """Return what is left to do, as lines of a shell or in words."""
+    """Return the steps that are left to do, as commands or sentences."""
     folder = shlex.quote(str(place.folder))
     match kind:
         case DeploymentKind.SYSTEMD:

@@ -1,4 +1,4 @@
-"""Scheduled commands of an installation, and when each is due: for systemd, cron, containers and Airflow alike."""
+"""Scheduled commands of an installation with their times, for systemd, cron, containers and Airflow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One or more commands of `harvester` that are run again and again, one after the other.
+    """One or more commands of `harvester` that are run by a schedule, one after the other.
 
     Attributes:
         schedule: five fields of cron, each a number or `*`; only minute, hour and day of the week are used.

@@ -124,7 +124,7 @@ def up(home: Path) -> str:
     with _disk_errors(home), _locked(home):
         server = _Server(home)
         server.create()
-        server.open_parents(server.data)
+        _open_parents(server.opened, server.data)
         for _ in range(_ATTEMPTS):
             if server.live_postmaster() is None:
                 server.heal()
@@ -169,7 +169,7 @@ def down(home: Path) -> bool:
         was_running = server.live_postmaster() is not None
         if was_running:
             server.stop()
-        server.close_parents()
+        _close_parents(server.opened)
         return was_running
 
 
@@ -318,9 +318,9 @@ class _Server:
         account = _account(unfinished)
         if account is not None:
             os.chown(unfinished, account.pw_uid, account.pw_gid)
-            self.open_parents(unfinished)
+            _open_parents(self.opened, unfinished)
         try:
-            self.run(
+            _run(
                 "initdb",
                 "--pgdata=.",
                 f"--username={ROLE}",
@@ -371,7 +371,7 @@ class _Server:
         # would give the path between double quotes.
         options = ("--log=server.log", f"--timeout={_START_TIMEOUT}", "--wait", "--silent")
         try:
-            self.run("pg_ctl", "start", *options, cwd=self.data)
+            _run("pg_ctl", "start", *options, cwd=self.data)
         except WarehouseError:
             raise WarehouseError(
                 f"the embedded PostgreSQL in {self.data} does not start: {self.reason(told)}"
@@ -433,36 +433,9 @@ class _Server:
             if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).rowcount:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
-    def open_parents(self, folder: Path) -> None:
-        """As root: let the server's account reach its data and the binaries, and note what was closed before."""
-        account = _account(folder)
-        if account is None:
-            return
-        program = binary("postgres")
-        for above in dict.fromkeys((*folder.resolve().parents, *program.resolve().parents)):
-            found = above.stat()
-            if found.st_uid != account.pw_uid and not found.st_mode & stat.S_IXOTH:
-                with open(self.opened, "ab", opener=_private_file) as noted:  # first: a kill must not lose it
-                    noted.write(os.fsencode(above) + b"\0")
-                above.chmod(stat.S_IMODE(found.st_mode) | stat.S_IXOTH)
-        _let_read(program)
-
-    def close_parents(self) -> None:
-        """Take back what `open_parents` gave. Another server that needs it gets it again from its next `up`."""
-        try:
-            with open(self.opened, "rb", opener=_private_file) as noted:
-                is_ours = os.fstat(noted.fileno()).st_uid == os.geteuid()
-                paths = noted.read().split(b"\0")[:-1] if is_ours else []
-        except FileNotFoundError:
-            return
-        for path in (Path(os.fsdecode(each)) for each in paths):
-            with contextlib.suppress(FileNotFoundError):
-                path.chmod(stat.S_IMODE(path.stat().st_mode) & ~stat.S_IXOTH)
-        self.opened.unlink()
-
     def stop(self) -> None:
         try:
-            self.run("pg_ctl", "stop", "--mode=fast", f"--timeout={_STOP_TIMEOUT}", "--silent", cwd=self.data)
+            _run("pg_ctl", "stop", "--mode=fast", f"--timeout={_STOP_TIMEOUT}", "--silent", cwd=self.data)
         except WarehouseError as error:
             raise WarehouseError(f"the embedded PostgreSQL in {self.data} does not stop: {error}") from None
 
@@ -474,27 +447,6 @@ class _Server:
                 return complaint(log.read().decode(errors="replace"))
         except FileNotFoundError:
             return "it wrote no log"
-
-    def run(self, program: str, *arguments: str, cwd: Path) -> None:
-        account = _account(cwd)
-        as_account: dict[str, Any] = {}
-        if account is not None:
-            as_account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
-        environment |= {"LC_ALL": "C", "PGDATA": str(cwd)}
-        finished = subprocess.run(
-            [binary(program), *arguments],
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            **as_account,
-        )
-        if finished.returncode != 0:
-            raise WarehouseError(f"{program} failed in {cwd}: {complaint(finished.stderr or finished.stdout)}")
 
 
 # The system around it
@@ -524,6 +476,58 @@ def _disk_errors(home: Path) -> Iterator[None]:
     except OSError as error:
         where = error.filename or home
         raise WarehouseError(f"the embedded PostgreSQL cannot use {where}: {error.strerror}") from error
+
+
+def _open_parents(opened: Path, folder: Path) -> None:
+    """As root, let the server's account reach its data and the programs; list the changed folders in `opened`."""
+    account = _account(folder)
+    if account is None:
+        return
+    program = binary("postgres")
+    for above in dict.fromkeys((*folder.resolve().parents, *program.resolve().parents)):
+        found = above.stat()
+        if found.st_uid != account.pw_uid and not found.st_mode & stat.S_IXOTH:
+            # Before the change, so that a kill leaves no change unlisted.
+            with open(opened, "ab", opener=_private_file) as noted:
+                noted.write(os.fsencode(above) + b"\0")
+            above.chmod(stat.S_IMODE(found.st_mode) | stat.S_IXOTH)
+    _let_read(program)
+
+
+def _close_parents(opened: Path) -> None:
+    """Undo `_open_parents`. Another server that needs the folders gets them again from its next `up`."""
+    try:
+        with open(opened, "rb", opener=_private_file) as noted:
+            is_ours = os.fstat(noted.fileno()).st_uid == os.geteuid()
+            paths = noted.read().split(b"\0")[:-1] if is_ours else []
+    except FileNotFoundError:
+        return
+    for path in (Path(os.fsdecode(each)) for each in paths):
+        with contextlib.suppress(FileNotFoundError):
+            path.chmod(stat.S_IMODE(path.stat().st_mode) & ~stat.S_IXOTH)
+    opened.unlink()
+
+
+def _run(program: str, *arguments: str, cwd: Path) -> None:
+    account = _account(cwd)
+    as_account: dict[str, Any] = {}
+    if account is not None:
+        as_account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
+    environment |= {"LC_ALL": "C", "PGDATA": str(cwd)}
+    finished = subprocess.run(
+        [binary(program), *arguments],
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        **as_account,
+    )
+    if finished.returncode != 0:
+        raise WarehouseError(f"{program} failed in {cwd}: {complaint(finished.stderr or finished.stdout)}")
 
 
 def _account(folder: Path) -> pwd.struct_passwd | None:

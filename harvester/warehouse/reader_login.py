@@ -37,7 +37,7 @@ _LINE = re.compile(rf"(?P<host>[\d.]+):(?P<port>\d+):(?P<database>\w+):{ROLE}:(?
 
 @dataclass(frozen=True, slots=True)
 class ReaderLogin:
-    """Where the server listens, for which database, and the password of the role."""
+    """Address of the embedded server by TCP, the database, and the password of the role."""
 
     host: str
     port: int

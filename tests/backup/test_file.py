@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harvester.backup.file import DUMP, RULES, Manifest, path_of, read, write
+from harvester.backup.file import DUMP, RULES, BackupManifest, path_of, read, write
 from harvester.errors import UsageError, WarehouseError
 from harvester.secret import NAME
 
@@ -30,7 +30,7 @@ def make(path: Path, contents: dict[str, bytes] = CONTENTS) -> Path:
         for name, data in contents.items():
             backup.copy(name, io.BytesIO(data))
         backup.end(
-            Manifest(
+            BackupManifest(
                 made_at=datetime(2026, 1, 1, tzinfo=UTC),
                 harvester="0.1.0",
                 schema="r001",
