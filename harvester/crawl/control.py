@@ -1,12 +1,12 @@
-"""Control of answers that say "not there": a site in trouble may give them for everything.
+"""Decide whether answers "not there" are believed: a site in trouble may give them for everything.
 
-That a known thing is missing is believed once the same stream has found something by a request that was begun later.
-Where no visit does that by itself, a thing that was present at its last visit is asked for. And where far more of the
-known things are missing than usual, none of them is believed missing until a later run. An absence that changes nothing
-that is known needs no more than that the site found anything within the last minute.
+That a known entity is missing is believed once a later request of the same stream has found something. If no other
+visit does so, an entity that was present at its last visit is requested. If far more known entities are missing than
+usual, none of them is believed to be missing before a later run. An absence that changes no stored row is believed if
+the site found anything within the last minute.
 
-An answer that does not show whom it is about counts, where no known fact supports it, once later requests were answered
-with the right ids of two things of one kind: a page that is served for every address is about one of them at most.
+An answer without an id that no stored fact supports counts once later requests were answered with the right ids of two
+entities of one kind: a page that is served for all addresses has the id of one of them at most.
 """
 
 from __future__ import annotations
@@ -22,26 +22,25 @@ if TYPE_CHECKING:
     from harvester.api.stream import Kind
 
 FRESH_SECONDS = 60.0
-"""Seconds for which an answer is evidence of the site's state."""
+"""Seconds for which an answer is evidence for the state of the site."""
 CANDIDATES = 3
-"""Known things of a stream that are asked for at most; where all are missing, the fault is the site's."""
+"""Upper bound of the known entities of a stream that are requested; if all are missing, the site is in trouble."""
 WAIT_SECONDS = 2.0
 """Seconds to wait for a current visit to find something, before a known entity is requested."""
 _DIFFERENT = 2
-"""Things whose right ids show that the site does not answer all addresses with one page."""
+"""Number of different right ids that show that the site does not answer all addresses with one page."""
 _PLAUSIBLE = 0.2
-"""Share of known things that may be missing in any run."""
+"""Share of known entities that may be missing in any run."""
 _TIMES_USUAL = 3
 _IMPROBABLE = math.log(1e6)
-"""Minus the logarithm of the probability below which so many missing things are no chance."""
+"""Minus the logarithm of the probability below which the number of missing entities is not by chance."""
 
 
 class Control:
-    """Evidence of this run's answers on the state of the site.
+    """Evidence for the state of the site, from the answers of this run.
 
     Args:
-        usual: By stream the share of answers, in the runs before, that said that something is not there; may be set
-            later.
+        usual: By stream the share of answers "not there" in earlier runs; may be set later.
     """
 
     def __init__(self, usual: Mapping[str, float] | None = None) -> None:
@@ -50,37 +49,37 @@ class Control:
         self._doubted_at: dict[str, float] = {}
         self._mistook_at = -math.inf
         self._identified: defaultdict[Kind, dict[int, float]] = defaultdict(dict)
-        """By kind, when the requests began whose answers last showed the right id, for two different ids."""
+        """By kind, for the last two different ids that answers showed rightly, the begin of their requests."""
         self._found: Counter[str] = Counter()
         self._missing: Counter[str] = Counter()
 
     def found(self, stream: str, began: float) -> None:
-        """Note that something of a stream was there, by a request begun at a time of the monotonic clock."""
+        """Record that a request of a stream, begun at a time of the monotonic clock, found its entity."""
         self._found_at[stream] = max(began, self._found_at.get(stream, began))
         self._found[stream] += 1
         self._doubted_at.pop(stream, None)
 
     def doubt(self, stream: str) -> None:
-        """Note that what must be there was not."""
+        """Record that entities which must be there were not."""
         self._doubted_at[stream] = time.monotonic()
 
     def mistake(self) -> None:
-        """Note that an answer was about another thing than was asked for."""
+        """Record that an answer was about another entity than the requested one."""
         self._mistook_at = time.monotonic()
 
     def mistakes(self) -> bool:
-        """Return whether an answer was about another thing within the last minute: then none speaks for itself."""
+        """Return whether an answer was about another entity within the last minute, so that others need evidence."""
         return time.monotonic() - self._mistook_at < FRESH_SECONDS
 
     def identify(self, kind: Kind, entity: int, began: float) -> None:
-        """Note that an answer showed the id that was asked for, to a request begun at a time of the monotonic clock."""
+        """Record that the answer to a request, begun at a time of the monotonic clock, showed the requested id."""
         of_kind = self._identified[kind]
         of_kind[entity] = max(began, of_kind.get(entity, began))
         if len(of_kind) > _DIFFERENT:
             del of_kind[min(of_kind, key=of_kind.__getitem__)]
 
     def has_identified_since(self, at: float) -> bool:
-        """Return whether requests begun after a time of the monotonic clock were answered with the right ids."""
+        """Return whether requests that began after a time of the monotonic clock were answered with the right ids."""
         return any(sum(began > at for began in of_kind.values()) == _DIFFERENT for of_kind in self._identified.values())
 
     def has_found(self) -> bool:
@@ -88,25 +87,25 @@ class Control:
         return any(time.monotonic() - at < FRESH_SECONDS for at in self._found_at.values())
 
     def has_found_since(self, stream: str, at: float) -> bool:
-        """Return whether something of a stream was found by a request begun after a time of the monotonic clock."""
+        """Return whether a request of a stream that began after a time of the monotonic clock found its entity."""
         return self._found_at.get(stream, -math.inf) > at
 
     def is_doubted(self, stream: str) -> bool:
-        """Return whether what must be there was missing within the last minute."""
+        """Return whether entities which must be there were missing within the last minute."""
         return time.monotonic() - self._doubted_at.get(stream, -math.inf) < FRESH_SECONDS
 
     def miss(self, stream: str) -> bool:
-        """Count one more known thing of a stream as missing; return whether too many are for that to be chance."""
+        """Count one more known entity of a stream as missing; return whether too many are for this to be chance."""
         self._missing[stream] += 1
         share = min(0.9, max(_PLAUSIBLE, _TIMES_USUAL * self.usual.get(stream, 0.0)))
         return leaps(self._missing[stream], self._missing[stream] + self._found[stream], share)
 
 
 def leaps(missing: int, asked: int, share: float) -> bool:
-    """Return whether `missing` of `asked` things is improbable where each is missing with probability `share`.
+    """Return whether it is improbable that `missing` of `asked` entities are missing, each with probability `share`.
 
     By Chernoff's bound on the binomial distribution, exp(-asked * KL(missing / asked, share)), which is never below the
-    probability itself: of few things even all may be missing.
+    probability itself: of a few entities all may be missing by chance.
     """
     if not asked or missing <= share * asked:
         return False

@@ -1,4 +1,4 @@
-"""The loop of a crawl: lease what is due, lead its visits, until nothing is due or a bound is reached."""
+"""The loop of a crawl: lease due entries and visit them, until nothing is due or a bound is reached."""
 
 import asyncio
 import logging
@@ -31,20 +31,20 @@ _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
 _HEALTH_ATTEMPTS = 2
 _TROUBLE_SECONDS = (5.0, 300.0)
-"""The first and the longest wait for a site that reports trouble."""
+"""The first and the longest wait in seconds for a site that reports trouble."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class CrawlScope:
-    """Describe what a crawl visits.
+    """The entries that a crawl visits.
 
     Attributes:
-        target: The one project or studio to visit; None: all that is due.
+        target: The only project or studio to visit; None: all due entries.
         due_only: Visit only new and due entries, none by the schedule.
         in_full: Read the lists of the target in full.
-        at_once: Visits to lead at once.
+        at_once: Number of concurrent visits.
     """
 
     streams: tuple[Stream, ...]
@@ -55,11 +55,11 @@ class CrawlScope:
 
 
 class CrawlLoop:
-    """Leases entries and starts their visits.
+    """Loop that leases entries and starts their visits.
 
     Attributes:
         left: The backlog when it was last counted.
-        trouble: Why the crawl waits for the site, while it does: what it reports of itself, or why it is not reached.
+        trouble: The reason for which the crawl waits for the site; None while it does not.
     """
 
     def __init__(self, session: Session, visitor: Visitor, deviations: DeviationReporter, limits: Limits) -> None:
@@ -72,7 +72,7 @@ class CrawlLoop:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, scope: CrawlScope) -> None:
-        """Visit what is due of a scope."""
+        """Visit the due entries of a scope."""
         session = self._session
         names, only = await self._begin(scope)
         self._limits.begin()
@@ -90,7 +90,7 @@ class CrawlLoop:
             await self._deviations.flush()
 
     async def _wait_for_health(self) -> None:
-        """Ask the site how it is, and wait while it reports trouble. What it says is kept."""
+        """Request the site's health, store it, and wait while the site reports trouble."""
         pause, longest = _TROUBLE_SECONDS
         while not self._limits.is_reached():
             self.trouble = await self._ask_health()
@@ -103,7 +103,7 @@ class CrawlLoop:
             pause = min(2 * pause, longest)
 
     async def _ask_health(self) -> str | None:
-        """Ask the site for its trouble, as a clause; None if it reports none."""
+        """Return the trouble that the site reports, as a clause; None if it reports none."""
         visit = Visit(STREAMS["health"], 0, seen_at=self._session.now())
         try:
             with await self._visitor.fetcher.read(visit, "", _HEALTH_ATTEMPTS, Part(alone=True)) as answer:
@@ -125,7 +125,7 @@ class CrawlLoop:
             self.left = await self._session.call(leases.backlog, names, self._session.settings.min_gain)
             await self._session.call(runs.record_run, self._session.run, self._session.totals)
             if self._limits.is_reached():
-                # Wake waiting requests: a pause may keep them for minutes.
+                # Wake waiting requests, which a pause could keep for minutes.
                 self._session.stopping.set()
             await asyncio.sleep(_WATCH_SECONDS)
 
@@ -144,7 +144,7 @@ class CrawlLoop:
                 self._tasks.add(task)
             if self._tasks:
                 done, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-                # Each is looked at: several may have failed at once.
+                # All results are read, since several visits may have failed at once.
                 if failed := [error for error in [task.exception() for task in done] if error is not None]:
                     raise failed[0]
             elif limits.is_reached() or not await self._more(scope, names):
@@ -153,11 +153,11 @@ class CrawlLoop:
             await self._session.call(leases.release, list(ready))
 
     def _room(self, at_once: int) -> int:
-        """Return the number of visits to lead now: some that only wait for answers to others make room for these."""
+        """Return the number of concurrent visits now: those that only wait for answers to others do not count."""
         return min(self._limits.at_once(MOST_AT_ONCE), at_once + self._visitor.waiting)
 
     async def _begin(self, scope: CrawlScope) -> tuple[list[str], list[int] | None]:
-        """Return the streams to lease from and, for a single target, its id; what the scope names is made due."""
+        """Make the target of a scope due; return the streams to lease from, and the id of a single target."""
         session, streams = self._session, scope.streams
         if scope.target is None:
             await session.call(open_site)
@@ -171,14 +171,14 @@ class CrawlLoop:
         return names, [entity]
 
     async def _more(self, scope: CrawlScope, names: list[str]) -> bool:
-        """Return whether work may come after a failed lease: freed or new entries, or those of other workers."""
+        """Return whether more entries may come after a lease found none: freed, new, or of other workers."""
         session = self._session
         if await session.call(runs.recover, session.run) or await session.call(propagate):
             return True
         if scope.target is None and await session.call(samples.advance) > 0:
             return True
         left = await session.call(leases.backlog, names, None if scope.due_only else session.settings.min_gain)
-        one_share = len(session.settings.shares) == 1  # what is due may be of another: not for this run
+        one_share = len(session.settings.shares) == 1  # entries that are due may be of another share
         if scope.target is not None or one_share or not (left.due or left.leased):
             return False
         await asyncio.sleep(_POLL_SECONDS)
@@ -186,7 +186,7 @@ class CrawlLoop:
 
 
 class _Leaser:
-    """Leases entries for the purpose whose share is behind; `purpose` is that of the last lease."""
+    """Leases entries for the purpose that is furthest behind its share; `purpose` is that of the last lease."""
 
     def __init__(self, session: Session, names: list[str], only: list[int] | None, count: int) -> None:
         self.purpose = leases.Purpose.NEW
@@ -196,10 +196,10 @@ class _Leaser:
         self._count = count
         self._picker = leases.Picker(session.settings.min_gain)
         self._since: dict[leases.Purpose, datetime | None] = {}
-        """By purpose, when the last entry that was leased had become due."""
+        """By purpose, the due time of the last leased entry."""
 
     async def lease(self, shares: Shares) -> list[Lease]:
-        """Lease entries for the first purpose that has any; none if nothing is left for any of them."""
+        """Lease entries for the first purpose that has any; return none if no purpose has."""
         for purpose in shares.order():
             find = (
                 partial(leases.lease_scheduled, picker=self._picker)

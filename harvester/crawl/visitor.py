@@ -1,4 +1,4 @@
-"""Visits of leased frontier entries: each page is read, proven where it is in doubt, and handed to the pipelines.
+"""Make the visits of leased frontier entries: read each page, prove it where it is in doubt, hand it to the pipelines.
 
 A visit is a coroutine, and several run at once. The next page of a list is requested once the one before is committed.
 """
@@ -41,30 +41,30 @@ from harvester.frontier.revisit import PRIOR_DECAY, Decay
 from harvester.frontier.shares import Shares
 
 _REMEMBERED_PAGES = 32
-"""Pages of a stream that tell how long the pages are that the source serves. A longer memory would notice a clamp
-later; a shorter one would ask more often behind pages that are as long as the longest remembered."""
+"""Number of the last pages of a stream from which the page size of the source is taken. With more of them a smaller
+page size would be noticed later; with fewer there would be more requests after pages that are full by that size."""
 _NAME_CHECK = "username_check"
 _ABOUT = {Kind.PROJECT_THREAD: Kind.PROJECT, Kind.STUDIO_THREAD: Kind.STUDIO}
-"""By kind of thing, the kind that it belongs to, where that is not its own."""
+"""By kind of comment, the kind of the entity that it is on."""
 _ALL_MISSING = "not there, and neither is what must be there: asked again later"
 _POLL_SECONDS = 0.3
 _GLANCE_SECONDS = 0.02
-"""Seconds between two looks at what the other visits were answered, while a page that was read waits for it."""
+"""Seconds between two checks for answers to other visits, while a page waits for these."""
 _CHECK_ATTEMPTS = 2
-"""Requests that only ask for the state of the site."""
+"""Number of attempts of a request that only checks the state of the site."""
 
 logger = logging.getLogger(__name__)
 
 
 class Visitor:
-    """Leads visits, several at once; their pages leave through `pages`.
+    """Makes several visits at once, whose pages are put into `pages`.
 
     Attributes:
         pages: Items for Scrapy's pipelines; None ends them.
-        ready: Leases whose visits have not begun; a visit that must take place now takes its lease from there.
-        decay: How replies decay with the age of their comment.
-        postponed: Visits that failed and are tried again later.
-        waiting: Visits under way whose page waits for answers to others that show the right id.
+        ready: Leases whose visits have not begun; a visit out of turn takes its lease from there.
+        decay: The decay of replies with the age of their comment.
+        postponed: Number of visits that failed and are tried again later.
+        waiting: Number of visits whose page waits for answers to other visits with the right id.
     """
 
     def __init__(
@@ -82,17 +82,17 @@ class Visitor:
         self._limits = limits
         self._under_way = 0
         self._taken: set[tuple[str, int]] = set()
-        """Objects that were leased out of their turn, perhaps while another lease of them was being made."""
+        """Objects that were leased out of turn, of which the loop may have made another lease at the same time."""
         self._identifying = asyncio.Lock()
-        """Held while the thing that a list belongs to is asked for, as evidence for all visits that wait."""
+        """Held while the entity of a list is requested, as evidence for all visits that wait."""
         self._lengths: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=_REMEMBERED_PAGES))
-        """By stream, how many items its last pages had: a shorter one was not cut short by the source."""
+        """By stream, the numbers of items of its last pages; a page with fewer was not cut short by the source."""
         self._proving: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
         self._controls: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        """By stream, held while a known thing is asked for."""
+        """By stream, held while a known entity is requested."""
 
     async def visit(self, lease: Lease, shares: Shares, purpose: leases.Purpose) -> None:
-        """Lead one visit to its end, and charge its pages to the share of its purpose."""
+        """Make one visit, and charge its pages to the share of its purpose."""
         stream = lease.visit.stream
         shares.charge(purpose, 1)
         self._under_way += 1
@@ -103,7 +103,7 @@ class Visitor:
             if "{username}" in stream.path and lease.visit.username is None:
                 await self._session.call(names.wait, stream.name, lease.visit.entity_id)
             elif stream.paging is Paging.SINGLE and stream.name == DETAIL.get(stream.kind):
-                # Visits that need to know whether it is there wait for this one instead of asking.
+                # Visits that need to know whether this object is there wait for its visit.
                 key = (stream.name, lease.visit.entity_id)
                 async with self._lock(*key):
                     if key not in self._taken or await self._session.call(leases.is_held, lease):
@@ -140,7 +140,7 @@ class Visitor:
                 await self._hand_over(page, answer)
 
     async def _visit_list(self, lease: Lease) -> int:
-        """Go through a list; returns how many pages were read."""
+        """Read a list; return the number of its pages."""
         stream = lease.visit.stream
         down_to = None
         if _may_look_deeper(lease):
@@ -187,9 +187,9 @@ class Visitor:
             part = Part(position=lease.position)
 
     async def _doubt(self, lease: Lease, *, later_page: bool = False) -> str | None:
-        """Return why not to believe that something is not there, else None: see `control`.
+        """Return the reason not to believe an answer "not there", None if it is believed: see `control`.
 
-        With `later_page` another page of the same list was found.
+        `later_page`: another page of the same list was found before.
         """
         visit, control = lease.visit, self._control
         name, at = visit.stream.name, time.monotonic()
@@ -198,13 +198,13 @@ class Visitor:
         is_known = not later_page and await self._session.call(absences.is_known, lease)
         if not is_known and control.has_found():
             return None
-        # What a list missed is asked for alone: most of that is missing as a rule, and the list is evidence of its own.
+        # Missing items of a list are requested one by one: most are gone as a rule, and the list itself is evidence.
         is_usual = visit.stream.revisit >= ONCE
         if is_known and not is_usual and control.miss(name):
             return "not there, like far more of what is known than usual: asked again later"
         while not (control.has_found_since(name, at) if is_known else control.has_found()):
             if self._under_way < 2 or time.monotonic() > at + WAIT_SECONDS:
-                break  # no other visit is under way, or none found anything
+                break  # no other visit is under way, or none was answered
             await asyncio.sleep(_POLL_SECONDS)
         if not is_known and control.has_found():
             return None
@@ -226,9 +226,9 @@ class Visitor:
         return "not there for the first time, and nothing is known to compare with: asked again in a later run"
 
     async def _ask_known(self, visit: Visit, at: float) -> tuple[bool, int]:
-        """Ask for things of the same stream that were there at their last visit.
+        """Request entities of the same stream that were present at their last visit.
 
-        Returns whether one of them is there, and how many are not.
+        Returns whether one of them is there, and the number of those that are not.
         """
         missing = 0
         for known in await self._session.call(absences.known_present, visit, CANDIDATES):
@@ -239,7 +239,7 @@ class Visitor:
         return False, missing
 
     async def _site_answers(self) -> bool:
-        """Return whether the site finds anything at all, requesting its news if nothing else is known."""
+        """Return whether the site finds anything, by a request for its news if nothing else is known."""
         if not self._control.has_found():
             with (
                 suppress(TransientHTTP, Unusable),
@@ -251,8 +251,8 @@ class Visitor:
     async def _is_its_own(self, lease: Lease, *, absent: bool, first: bool = False) -> bool:
         """Return whether an answer counts, by a request for its user, project or studio; else the visit ends.
 
-        `absent`: the answer says that nothing is there, which counts where the thing itself is not found either.
-        `first`: a name that was proven recently will do.
+        `absent`: the answer is "not there", which counts if the entity itself is not found either. `first`: a name that
+        was proven recently is enough.
         """
         visit = lease.visit
         found = await self._find_itself(visit, first=first)
@@ -265,9 +265,9 @@ class Visitor:
         return found or absent
 
     async def _is_identified(self, lease: Lease) -> bool:
-        """Return whether the site answers about what it is asked for, by a request begun after the page of a lease.
+        """Return whether the site answers with the right ids, by requests that began after the page of a lease.
 
-        Where no other visit is answered with an id within `WAIT_SECONDS`, the thing itself is asked for.
+        If no other visit is answered with an id within `WAIT_SECONDS`, the entity itself is requested.
         """
         control, at = self._control, time.monotonic()
         self.waiting += 1
@@ -284,7 +284,7 @@ class Visitor:
             self.waiting -= 1
 
     async def _shows_its_id(self, visit: Visit) -> bool:
-        """Ask for the thing that a list belongs to, and return whether the answer shows its id; nothing is stored."""
+        """Request the entity of a list, and return whether the answer shows its id; nothing is stored."""
         name, entity = _itself(visit)
         itself = replace(visit, stream=STREAMS[name], entity_id=entity)
         with suppress(TransientHTTP, Unusable), await self.fetcher.read(itself, "", _CHECK_ATTEMPTS) as answer:
@@ -292,9 +292,9 @@ class Visitor:
         return False
 
     async def _find_itself(self, visit: Visit, *, first: bool = False) -> bool | None:
-        """Ask for the user, project or studio itself that an address is about, and return whether it is found.
+        """Request the user, project or studio of an address, and return whether it is found.
 
-        None: the name in the address is not the account's any more. `first`: a name that was proven recently will do.
+        None: the name in the address is no longer the account's. `first`: a name that was proven recently is enough.
         """
         call, stream = self._session.call, visit.stream
         name, entity = _itself(visit)
@@ -308,11 +308,11 @@ class Visitor:
         return found if same_name(await call(names.present, name, entity), visit.username) else None
 
     def _lock(self, name: str, entity: int) -> asyncio.Lock:
-        """Return what is held while an object is visited that proves what lists belong to."""
+        """Return the lock that is held while an object is visited whose answer proves lists."""
         return self._proving.setdefault((name, entity), asyncio.Lock())
 
     async def _has_lost_its_name(self, visit: Visit) -> bool:
-        """Ask whether something is not there because the name in its address is not the account's any more."""
+        """Return whether an answer is "not there" because the name in its address is no longer the account's."""
         if visit.stream.name == DETAIL[Kind.USER]:
             return await self._has_another_name(visit)
         if not (visit.stream.is_by_name or visit.stream.is_by_owner_name):
@@ -322,16 +322,16 @@ class Visitor:
         return False
 
     async def _has_another_name(self, visit: Visit) -> bool:
-        """Ask about the name of a user that is not found: where nobody has it, the account has another name."""
+        """Return whether the name of a user that is not found is free, so that the account has another one."""
         if visit.stream.name != DETAIL[Kind.USER]:
             return False
         visit_result = await self._visit_now(_NAME_CHECK, visit.entity_id, visit.username)
         return visit_result is None or visit_result.lost
 
     async def _visit_now(self, name: str, entity: int, username: str | None) -> VisitResult | None:
-        """Visit an object out of its turn; return how that ended.
+        """Visit an object out of turn; return the result of the visit.
 
-        None: the account is not called `username` any more, or has lost that name.
+        None: the account no longer has the name `username`.
         """
         call = self._session.call
         key = (name, entity)
@@ -360,7 +360,7 @@ class Visitor:
         return page.visit_result
 
     async def _hand_over(self, commit: PageCommit, answer: Fetched) -> bool:
-        """Send a page through the pipelines and wait until it is committed; whether the visit may go on."""
+        """Send a page through the pipelines and wait for its commit; return whether the visit may continue."""
         archived = answer.use(proven=commit.visit_result is not None and commit.visit_result.proven)
         page = Page(replace(commit, archived=archived), answer, asyncio.get_running_loop().create_future())
         self.pages.put_nowait(page)
@@ -375,14 +375,14 @@ class Visitor:
 
 
 def _itself(visit: Visit) -> tuple[str, int]:
-    """Return the stream and the id of the user, project or studio that an address is about."""
+    """Return the stream and the id of the user, project or studio of an address."""
     stream = visit.stream
     entity = visit.entity_id if stream.is_by_name or visit.owner_id is None else visit.owner_id
     return DETAIL[_ABOUT.get(stream.kind, stream.kind)], entity
 
 
 def _may_look_deeper(lease: Lease) -> bool:
-    """Return whether a visit may look deeper: an incremental one of a list of comments, at its begin."""
+    """Return whether a visit may read below the head: an incremental one of a list of comments, at its begin."""
     leads = lease.visit.stream.links
     return (
         lease.certificate is not None
