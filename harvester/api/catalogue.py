@@ -1,12 +1,11 @@
-"""Every endpoint that is harvested, one entry each.
+"""All harvested endpoints, one entry each.
 
-An entry states how a list pages and in which order, what a response decodes to, which columns it may write
-(its authority) and what it makes due next. Columns that a response is known to fill with placeholders are absent
-from its `writes`, so a list can never overwrite what a better response said; a `weak` stream fills only what no better
-one has told.
-Facts without a source of their own: the API reference; `docs/endpoints.md` cites the others.
+An entry states the paging and the order of a list, the record of a response, the columns that it may write (its
+authority) and the entries that it makes due. Columns that a response is known to fill with placeholders are absent from
+its `writes`, so that a list cannot overwrite the values of a better response; a `weak` stream fills only columns that
+no better one has served. Facts are from the API reference unless `docs/endpoints.md` cites another source.
 
-The `rate` of a stream, which counts until something was observed: new items of June 2024 over the things there were
+The `rate` of a stream, which is used until one is fitted: new items of June 2024 over the entities at that time
 (site statistics: 1,348,806 users, 2,695,549 projects and 11,046,149 comments in the month; 135 M users, 164 M shared
 projects and 35 M studios; comments 40.3% on projects, 33.4% on profiles, 26.2% in studios); favorites and remixes as
 those totals times 0.54 and 0.049 per project (Aivaloglou et al. 2017). Others are guesses of the same order.
@@ -21,13 +20,13 @@ from harvester.api import records as r
 from harvester.api.stream import DAY, Format, Holding, Host, Kind, Lead, Order, Paging, Stream, UnreadEndpoint, identity
 
 PAGE_LIMIT = 40
-"""Items per page, the most the API grants: above it every list answers 400."""
+"""Items per page, the limit of the API: above it each list answers 400."""
 RANKING_DEPTH = 10_000
-"""The first offset at which every ranking answers an empty list."""
+"""The first offset at which all rankings answer an empty list."""
 PROFILE_PAGES = 67
-"""The last page of anybody's profile comments: the next one is a 404."""
+"""The last page of comments on a profile: the next one is a 404."""
 ONCE = 3650 * DAY
-"""The revisit of what is asked when there is a reason to, and not again."""
+"""`revisit` of entries that are visited on demand only."""
 
 
 def _seconds(when: Any) -> int:
@@ -48,7 +47,7 @@ def _id(item: Any) -> int:
 
 
 def _name(text: str) -> int:
-    """Return a number for a text, for paginators that tell items apart by numbers."""
+    """Return a number for a text, for paginators, which identify items by numbers."""
     return int.from_bytes(blake2b(text.encode(), digest_size=7).digest())
 
 
@@ -119,7 +118,7 @@ _FOUND = (
 
 
 def _ranking(name: str, way: str, things: str) -> Stream:
-    """One of the four rankings, alike but for what they rank."""
+    """Declare one of the four rankings, which differ in their entities only."""
     projects = things == "projects"
     made: dict[str, tuple[str, ...]] = (
         {"users": NAMED_AUTHOR, "projects": RANKED_PROJECT} if projects else {"studios": RANKED_STUDIO}
@@ -823,12 +822,12 @@ DETAIL: dict[Kind, str] = {
     Kind.PROJECT_THREAD: "project_replies",
     Kind.STUDIO_THREAD: "studio_replies",
 }
-"""The stream a thing of each kind is first visited by."""
+"""The stream of the first visit of an entity, by kind."""
 
 OWNER_COLUMN: dict[Kind, str] = {Kind.PROJECT_THREAD: "project_id", Kind.STUDIO_THREAD: "studio_id"}
-"""Column in which a thread's row names the project or studio that it stands on."""
+"""Column with the project or studio of a comment, by kind of thread."""
 
 
 def streams_of(spider: str) -> tuple[Stream, ...]:
-    """Return the streams a spider owns, in the order of the catalogue."""
+    """Return the streams of a spider, in the order of the catalogue."""
     return tuple(stream for stream in _STREAMS if stream.spider == spider)

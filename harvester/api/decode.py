@@ -7,8 +7,8 @@ response as a whole is refused where it is of another shape, or where most of it
 repaired without doubt is: a lone surrogate, a NUL or bytes that are not UTF-8 become U+FFFD, noted beside the text; a
 byte order mark is cut.
 
-A response that is just as declared, as nearly all are, goes from bytes to records in one step; any other is taken
-apart.
+A response that is exactly as declared, as nearly all are, is decoded to records in one step; others are decoded field
+by field.
 """
 
 import json
@@ -46,7 +46,7 @@ NEW_FIELD = "new field"
 MARKED = "a byte order mark before the body"
 NOT_UTF_8 = "bytes that are not UTF-8 in a text"
 HARMLESS = frozenset({NEW_FIELD, MARKED})
-"""Changes after which the response can be used as a whole: nothing is asked again for them."""
+"""Deviations with which the whole response can be used, without another request."""
 _EXAMPLE_LENGTH = 120
 _NOTED = "replaced_in"
 MOST_ALONE = 2
@@ -79,7 +79,7 @@ def decode(
 
 
 def is_bad_response(unusable: int, items: int) -> bool:
-    """Tell whether so many unusable items of a response make it one that cannot be used as a whole."""
+    """Return whether a response has so many unusable items that the whole response cannot be used."""
     return unusable > max(MOST_ALONE, items // 2)
 
 
@@ -288,7 +288,7 @@ def _example(value: Any) -> str:
 
 @cache
 def _shape(record: type[Record]) -> tuple[frozenset[str], dict[str, type[Record]]]:
-    """Return the declared field names of a record, and those that hold records themselves, with these."""
+    """Return the declared field names of a record, and the records of those that hold records."""
     fields = [field for field in msgspec.structs.fields(record) if field.name == field.encode_name]
     nested = {field.name: part for field in fields if (part := _record_in(field.type)) is not None}
     return frozenset(field.name for field in fields), nested

@@ -1,7 +1,7 @@
-"""Dates of ids: the site gives out ids in the order of time.
+"""Estimate the dates of ids, which the site assigns in the order of time.
 
 Each pair is an object whose id and date are both public; between two of them ids are taken to grow evenly. The sandbox
-has its own clock: it shares nothing with what it is there to test.
+has its own table, since it shares no code with the harvester.
 """
 
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ STUDIOS: tuple[tuple[int, str], ...] = (
 
 
 def first_id_of(year: int, known: tuple[tuple[int, str], ...]) -> int | None:
-    """About the first id that was given out in a year; None where the year began before or after all that is known."""
+    """Return about the first id of a year; None if the year began before or after the known dates."""
     at = datetime(year, 1, 1, tzinfo=UTC)
     for (id_before, before), (id_after, after) in pairwise(known):
         begin, end = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (before, after))
@@ -41,5 +41,5 @@ def first_id_of(year: int, known: tuple[tuple[int, str], ...]) -> int | None:
 
 
 def years(known: tuple[tuple[int, str], ...]) -> range:
-    """Return the years of which something is known."""
+    """Return the years with known dates."""
     return range(int(known[0][1][:4]), int(known[-1][1][:4]) + 1)

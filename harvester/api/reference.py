@@ -1,4 +1,4 @@
-"""The endpoint reference, made from the catalogue: as facts, as text, and as `docs/endpoints.md`."""
+"""Make the endpoint reference from the catalogue: as facts, as text, and as `docs/endpoints.md`."""
 
 import sys
 from typing import Any
@@ -49,7 +49,7 @@ def _facts(stream: Stream) -> dict[str, Any]:
 
 
 def entry(name: str) -> str:
-    """One stream as Markdown."""
+    """Return a stream as Markdown."""
     stream = STREAMS[name]
     host = "the site" if stream.host is Host.SITE else "the API"
     served = "" if stream.format is Format.JSON else f", as {stream.format.value}"
@@ -82,7 +82,7 @@ def entry(name: str) -> str:
 
 
 def _again(stream: Stream) -> str:
-    """When it is visited again."""
+    """Return when a stream is visited again, in words."""
     if not stream.item_weight:
         return f"after {_days(stream.revisit)}"
     return f"when it pays (item weight {stream.item_weight:g}), and in full after {_days(stream.revisit)}"
@@ -104,7 +104,7 @@ def _paging(stream: Stream) -> str:
 
 
 def page() -> str:
-    """`docs/endpoints.md`."""
+    """Return the content of `docs/endpoints.md`."""
     rows = [
         "| stream | endpoint | tables |",
         "| --- | --- | --- |",

@@ -1,4 +1,4 @@
-"""Records -> rows: pure. Which columns a stream may write stands in the catalogue; how they are made, here."""
+"""Make rows of records; pure. The catalogue states the columns of a stream, this module how they are computed."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +21,8 @@ T = TypeVar("T")
 class Visit:
     """Context of a visit, in which the rows of a page are made.
 
-    `owner_id` is the page a thread stands on, or the operator's own account; `host_id` the host of the visited studio
-    where it is known; `seen_at` when the visit began; `query` what a ranking is asked for.
+    `owner_id`: the project or studio of a thread, or the operator's own account; `host_id`: the host of the visited
+    studio, if known; `seen_at`: the begin of the visit; `query`: the query of a ranking.
     """
 
     stream: Stream
@@ -48,8 +48,8 @@ class Query:
 class Rows:
     """Rows of one table with the columns that their stream may write, in that order.
 
-    `shows`: whether the response proves that the things are there, so that what was gone is back. `weak`: whether only
-    that is written which no better response has told.
+    `shows`: the response proves that the rows are at the site, so that rows that were gone are back. `weak`: the rows
+    fill only columns that no better response has served.
     """
 
     table: str
@@ -67,8 +67,8 @@ Getter = str | _Made
 def normalise(visit: Visit, records: Sequence[r.Record]) -> list[Rows]:
     """Return the rows of one page, tables in the order in which they may be written.
 
-    What a record leaves out leaves its column alone: such rows come with fewer columns, and are not stored if a column
-    of their key is among those.
+    A field that is missing in a record leaves its column as it is: such rows have fewer columns, and are not stored if
+    a column of their key is missing.
     """
     made: list[Rows] = []
     for table, columns, served, further, getters in _plan(visit.stream):
@@ -120,7 +120,7 @@ class _Plan(NamedTuple):
     served: Callable[[Any], tuple[Any, ...]]
     further: tuple[_Made, ...]
     getters: tuple[_Made, ...]
-    """Of each column alone, for records that lack a part."""
+    """The source of each column by itself, for records that lack a part."""
 
 
 @cache
@@ -133,7 +133,7 @@ def _plan(stream: Stream) -> tuple[_Plan, ...]:
 
 
 def _usual(stream: Stream, table: str) -> dict[str, Getter]:
-    """Return the sources of columns that follow from their name; any other is the field of the record with its name."""
+    """Return the computed sources of columns; the others are the fields of the record with their names."""
     usual: dict[str, Getter] = {"extra": "extra_fields"}
     if stream.members is not None and stream.members.table == table:
         usual[stream.members.owner] = _visited
@@ -170,7 +170,7 @@ def _extra(**fields: Any) -> dict[str, Any]:
 
 
 def _extra_fields(**places: r.Record) -> dict[str, Any]:
-    """Undeclared fields of nested records, each under the name of its place; `here` is the row itself."""
+    """Return the undeclared fields of nested records, by the path of the record; `here` is the row itself."""
     kept: dict[str, Any] = {}
     for place, record in places.items():
         if record.extra_fields:
@@ -238,7 +238,7 @@ _OF_COMMENTERS = ("image", "membership_label", "membership_avatar_badge")
 
 
 def _rest(record: r.Record, *columns: str) -> dict[str, Any]:
-    """All that a record holds but what has columns of its own."""
+    """Return the fields of a record that have no columns."""
     served = {name: getattr(record, name) for name in _field_names(type(record)) if name not in columns}
     return {name: value for name, value in served.items() if value is not UNSET} | record.extra_fields
 
@@ -446,7 +446,7 @@ _MADE: dict[type[r.Record], dict[str, dict[str, Getter]]] = {
             "user_id": _visited,
             "parent_id": "parent_id",
             "author_id": "author.id",
-            # The text of a removed comment is not served: what was known of it stays.
+            # The text of a removed comment is not served: the stored one stays.
             "content": lambda c, _: UNSET if c.content is None else c.content,
             "created_at": "datetime_created",
             "visibility": "visibility",

@@ -61,12 +61,14 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """Something met in a response: the column `met` of the rows of `table` names a thing of `kind`.
+    """A link in a response: `target_column` of the rows of `table` names an entity of `kind`.
 
-    `owner` is the column that holds the visited entity, so that the same fact can be read back from the
-    warehouse; empty where no row holds it. `depth_cost` is what the step costs of a seed's depth: 0 for what the entity
-    owns. With `signal`, the thing is due when that column of the row is above 0 and differs from what it was when
-    last visited.
+    Attributes:
+        owner: The column with the visited entity, by which the link can be read from the warehouse; empty if no row has
+            it.
+        depth_cost: The depth of a seed that following the link costs: 0 for entities that the visited one owns.
+        changed_if: A column of the row: the entity is due if it is above 0 and differs from its value at the last
+        visit.
     """
 
     table: str
@@ -81,8 +83,8 @@ class Lead:
 class Holding:
     """Rows of the warehouse that a list holds, by which deletions are detected.
 
-    The rows of `table` whose column `owner` is the visited entity, of these only those for which the SQL condition
-    `only` (on `t`) holds; `item` is the column that tells them apart.
+    These are the rows of `table` whose column `owner` is the visited entity and for which the SQL condition `only` (on
+    `t`) holds; `item` is the column with the ids of the items.
     """
 
     table: str
@@ -90,13 +92,14 @@ class Holding:
     item: str
     only: str = "true"
     verify_with: str | None = None
-    """The stream that asks for one of the things itself."""
+    """The stream that reads one of the items itself."""
     verify_only: bool = False
     """True if only that stream can date a deletion: the list shows the item, but is not the item's own page."""
     sibling: str | None = None
-    """A list of the same entity to which what vanished here may have gone: it is read again before it is dated."""
+    """A list of the same entity to which a missing item may have moved, which is read before the item is marked as
+    gone."""
     dated: str | None = None
-    """The column that holds since when a thing is in the list, where that is known."""
+    """The column with the time since when an item is in the list, if that is known."""
     confirms: bool = True
     """True if a full read shows that its items are still visible: a release keeps items that were confirmed lately."""
     number: Callable[[Any], int] | None = None
@@ -104,7 +107,7 @@ class Holding:
 
 
 def identity(record: Any) -> int:
-    """Return the id that most things are served with."""
+    """Return the field `id` of a record."""
     return int(record.id)
 
 
@@ -133,7 +136,7 @@ class Stream:
     unpack: Callable[[Any], Any] | None = None
     """Makes a list of items of an object that holds several lists."""
     stop_after_empty_pages: int = 1
-    """Pages in a row that must bring nothing before the list has ended; 0 where a short page is its end."""
+    """Number of empty pages in a row at which a list ends; 0 if a short page is its end."""
     reorders: bool = False
     """True if an item can move to the head while the list is read."""
     lookback: int = 0
@@ -141,10 +144,10 @@ class Stream:
     max_offset: int | None = None
     """The last page number or the first offset that is never served; None where no such bound is known."""
     revisit: float = 180 * DAY
-    """Seconds after which a list is read in full again, or an object asked for again, at the latest."""
+    """Longest time in seconds until a list is read in full again, or an object is visited again."""
     item_weight: float = 0.0
-    """Weight of a new item in the schedule of visits, relative to a comment. With 0 the only visits are those that
-    `revisit` asks for."""
+    """Weight of a new item in the schedule of visits, relative to a comment. With 0 there are no scheduled visits, only
+    those by `revisit`."""
     rate: float = 0.0
     """New items a day of one list, before anything was observed; of an object, the share of days with a change."""
     members: Holding | None = None
@@ -157,13 +160,14 @@ class Stream:
     enqueues_gone: tuple[str, ...] = ()
     """Streams of the same entity that become due when it is not found."""
     weak: tuple[str, ...] = ()
-    """Tables in which it fills only what no better response has said: it answers from an index that lags."""
+    """Tables in which it fills only columns that no better response has served, since it answers from an index that
+    lags."""
     answers_for: Callable[[Any], Any] | None = None
     """The id of the visited entity as a record shows it; None where no record shows one."""
     names: Callable[[Any], Any] | None = None
-    """The name of the visited user as a record shows it, which is the one that was asked for; None where none does."""
+    """The name of the visited user in a record, which must be the requested one; None if no record shows it."""
     says_free: Callable[[Any], bool] | None = None
-    """Tells from a record that no account has the name that was asked for; None where no record can."""
+    """Returns whether a record shows that no account has the requested name; None if no record can."""
     confirms: tuple[str, ...] | None = None
     """Tables whose rows this response proves to be present at the site; None: all that it writes but users and those of
     which it is a weak source."""
@@ -180,12 +184,12 @@ class Stream:
 
     @property
     def is_by_name(self) -> bool:
-        """Return whether a user is asked for by name: the present holder of the name answers."""
+        """Return whether a user is requested by name, so that the present holder of the name answers."""
         return self.kind is Kind.USER and "{username}" in self.path
 
     @property
     def is_by_owner_name(self) -> bool:
-        """Return whether the address of a project holds its author's name: under another name it is not found."""
+        """Return whether the address of a project contains its author's name; under another name it is not found."""
         return self.kind in (Kind.PROJECT, Kind.PROJECT_THREAD) and "{username}" in self.path
 
     def answers_for_another(self, entity: int, records: Sequence[Any]) -> bool:
@@ -198,7 +202,7 @@ class Stream:
         return entity in self._shown(records)
 
     def answers_by_another_name(self, username: str | None, records: Sequence[Any]) -> bool:
-        """Return whether the records show a user who is not called as was asked for; case is not looked at."""
+        """Return whether the records show a user with another name than the requested one; case is ignored."""
         if self.names is None or username is None:
             return False
         shown = set()
@@ -208,7 +212,7 @@ class Stream:
         return any(isinstance(name, str) and name.lower() != username.lower() for name in shown)
 
     def finds_name_free(self, records: Sequence[Any]) -> bool:
-        """Return whether the records say that the name that was asked for is free."""
+        """Return whether the records show that the requested name is free."""
         return self.says_free is not None and any(map(self.says_free, records))
 
     def _shown(self, records: Sequence[Any]) -> set[int]:
@@ -242,7 +246,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class UnreadEndpoint:
-    """An endpoint that is read by no stream, and why."""
+    """An endpoint that no stream reads, with the reason."""
 
     endpoint: str
     reason: str

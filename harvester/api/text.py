@@ -1,4 +1,4 @@
-"""Text as the API writes it, and as a reader sees it."""
+"""Convert texts of the API to what a reader sees, and remove tokens."""
 
 import html
 import re
@@ -8,7 +8,7 @@ from typing import Any
 _EMOJI = re.compile(r'<img src="/images/emoji/([a-z0-9-]+)\.png" class="emoji" alt="[^"]*">')
 
 
-@lru_cache(maxsize=64)  # a text is asked for twice: as it is read, and whether it was served so
+@lru_cache(maxsize=64)  # called twice for each text: for the column, and to compare with the served text
 def decode_text(served: str) -> str:
     """Return the content of a project or studio comment as a reader sees it.
 
@@ -39,7 +39,7 @@ _SHAPED_BYTES, _SHAPED = re.compile(_SHAPE.encode()), re.compile(_SHAPE)
 
 
 def without_tokens(body: bytes) -> bytes:
-    """Return a response without the tokens of projects, which are secrets of the moment; all else of it byte for byte.
+    """Return a response without the tokens of projects, which are short-lived secrets; all other bytes stay.
 
     What a `project_token` holds becomes empty wherever it stands, in a response that was cut too, and so does what has
     the form of one under another name.

@@ -1,7 +1,7 @@
-"""The way into the warehouse that the settings name: a server of one's own, or the embedded one, made when needed.
+"""Connect to the warehouse of the settings: the operator's own server, or the embedded one, which is made if needed.
 
-The first command of a home makes the secret key, the embedded database and its schema. A server of one's own gets its
-schema by `harvester db migrate` alone: its owner decides when.
+The first command of a home makes the secret key, the embedded database and its schema. The operator's own server gets
+its schema by `harvester db migrate` only, when the operator decides.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def server_url(settings: Settings, *, start: bool = True) -> str:
 def _start_server(home: Path) -> str:
     """Start the embedded server unless it runs, and return its URL; the first command of a home makes the secret key.
 
-    Later ones make none: that one was lost is told where it is needed.
+    Later commands make none: where the key is missing, the command that needs it reports that.
     """
     if not embedded.status(home).data.exists():
         secret_key(home)
@@ -81,7 +81,7 @@ def _start_server(home: Path) -> str:
 
 
 def _make_schema(connection: Connection, url: str, home: Path) -> None:
-    """Make the schema of an embedded database that never had one, and say so."""
+    """Make the schema of an embedded database that never had one, and log that."""
     if schema.revision(connection) is None:
         schema.migrate(url)
         logger.warning("made the tables of a new warehouse in %s", home)

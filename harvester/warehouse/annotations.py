@@ -1,7 +1,7 @@
 """Annotations of the columns of the schema, beside type and comment, and what is derived from them.
 
-Each column carries an `About` in its `info`. Erasure, history, the functions for the past, the data dictionary and the
-datasets read these, so that what a column refers to and whose it is stand in `tables.py` alone.
+Each column has an `About` in its `info`. Erasure, history, the functions for the past, the data dictionary and the
+datasets read these, so that references and persons are stated in `tables.py` only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harvester.warehouse.treatments import Treatments
 
 USER, NAME, PROJECT, STUDIO = "user", "name", "project", "studio"
-"""What erasure recognises: ids of users, projects and studios, and usernames."""
+"""Kinds of values that an erasure recognises: ids of users, projects and studios, and usernames."""
 _KIND_OF = {"scratch.users": USER, "scratch.projects": PROJECT, "scratch.studios": STUDIO}
 
 
@@ -42,11 +42,13 @@ class History(Enum):
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The annotation of a column; None means that the column does not say.
+    """The annotation of a column; None where the column states nothing.
 
-    `refers` is the full name of the table that it refers to without a foreign key. `names` is the kind of what it
-    names, where no reference and no key tells that. `container`: the row is present only while what this refers to is.
-    `release`: what datasets do with it, by profile.
+    Attributes:
+        refers: The full name of the table that it refers to without a foreign key.
+        names: The kind of entity that it names, where no reference and no key shows that.
+        container: The row is present only while the row that this column refers to is.
+        release: The treatment in datasets, by profile.
     """
 
     refers: str | None = None
@@ -65,7 +67,7 @@ def about(column: Column[Any]) -> About:
 
 
 def kind_of(column: Column[Any]) -> str:
-    """Return the kind of what a column names: stated, or that of the table that it refers to or is the key of."""
+    """Return the kind of entity that a column names: as stated, or by the table that it refers to or is the key of."""
     said = about(column)
     if said.names is not None:
         return said.names
@@ -73,7 +75,7 @@ def kind_of(column: Column[Any]) -> str:
 
 
 def named_by(tables: Mapping[str, Table], person: Person) -> dict[str, dict[str, str]]:
-    """Return the columns that have to do with a person in one way, with the kind of what they name, by table."""
+    """Return by table the columns with one relation to a person, each with the kind of entity that it names."""
     found = {
         name: {column.name: kind_of(column) for column in table.c if about(column).person is person}
         for name, table in tables.items()
@@ -92,7 +94,7 @@ def soft_references(tables: Iterable[Table]) -> dict[str, str]:
 
 
 def containers(tables: Iterable[Table]) -> dict[str, tuple[tuple[str, str], ...]]:
-    """Return by table what has to be there for a row to be: its table, and the column that refers to it."""
+    """Return by table the containers of a row: the table of each, and the column that refers to it."""
     found = {
         table.name: tuple(
             ((_foreign(column) or "").partition(".")[2], column.name) for column in table.c if about(column).container

@@ -1,10 +1,10 @@
 """The community as it was known at a time: one SQL function for each table, made from the schema.
 
-They are a part of the views that `harvester db migrate` applies. A row was there at a time when it had been seen by
-then and was not known to be gone; where the history keeps versions of a column, it has the value that was known then,
-and else today's. A comment is there while the page is that it stands on, and what links a project or a studio to
-somebody or something while these are: nobody is shown it any more, and no list is left that could tell whether it is
-gone. (Who is gone stays in the lists of others.)
+They are a part of the views that `harvester db migrate` applies. A row was present at a time if it had been seen by
+then and was not known to be gone. A column whose versions the history keeps has the value that was known then, others
+have today's. A comment is present while its project, studio or profile is, and a link of a project or studio while
+these are: afterwards the site shows them to nobody, and no list can show whether they are gone. A user who is gone
+stays in the lists of others.
 """
 
 from sqlalchemy import Table
@@ -19,7 +19,7 @@ _LIFE = ("gone_at", "last_seen_at", "gone_reason")
 
 
 def functions() -> str:
-    """All functions, as SQL."""
+    """Return the SQL of all functions."""
     return "\n\n".join(_function(table) for table in SCRATCH_TABLES if table.name not in ("news", "studio_activity"))
 
 

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from harvester.warehouse.connection import Connection
 
 SETTING = "harvester.clock"
-"""The server's setting that holds the time. Every session begins with it empty, whatever a database's default is."""
+"""The setting with the time. Each session begins with it empty, whatever the default of the database."""
 
 
 def set_clock(connection: Connection, at: datetime | None) -> None:
-    """Set the clock of a session to a time at which it stays; None: to the server's own."""
+    """Set the clock of a session to a fixed time; None: to the server's clock."""
     connection.execute("SELECT set_config(%s, %s, false)", [SETTING, at.isoformat() if at is not None else ""])

@@ -1,8 +1,8 @@
-"""Connections to a database by its URL, and plain words when one does not work.
+"""Connect to a database by its URL, and explain in plain words why a connection fails.
 
-Every connection begins with `PREPARE`: environment, role and database may have other defaults than the statements and
-the driver rely on. What a client cannot set is checked: the server's version, the encoding of the database, and that
-the session is its own, which behind a pooler in transaction mode it is not.
+Each connection begins with `PREPARE`, since environment, role and database may have other defaults than the statements
+and the driver need. Properties that a client cannot set are checked: the server's version, the encoding of the
+database, and that the session has its own server process, which it has not behind a pooler in transaction mode.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OLDEST_SERVER = 15
 _ATTEMPTS = 3
-"""Connections to try where the server cuts them before they are prepared."""
+"""Number of attempts if the server closes a connection before it is prepared."""
 APPLICATION_NAME = "scratch-harvester"
 CONNECT_TIMEOUT = 10  # seconds; libpq waits for ever by default
 
@@ -31,7 +31,7 @@ ENCODING = "UTF8"
 DATE_STYLE = "ISO, MDY"
 TIME_ZONE = "UTC"
 NO_SCHEMAS = ""
-"""The search path: all names are qualified, so nothing that stands in another schema is taken for one of ours."""
+"""The search path: all names are qualified, so that no object of another schema is used by mistake."""
 _SESSION = {
     "client_encoding": ENCODING,
     "DateStyle": DATE_STYLE,
@@ -45,13 +45,13 @@ _SESSION = {
     "default_transaction_isolation": "read committed",
     clock.SETTING: "",
 }
-"""What every session is set to. The driver reads times and intervals of one style alone, a commit that waited for a
-row goes on with what it finds (read committed), and literals, names and numbers read the same everywhere."""
+"""Settings of each session. The driver reads one style of times and intervals only, a commit that waited for a row
+continues with its new version (read committed), and literals, names and numbers have one form."""
 PREPARE = "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
-"""Sent after connecting, not with the startup packet: poolers refuse `options`, and this outdoes every default."""
+"""Sent after connecting, not in the startup packet, since poolers refuse `options`; it overrides all defaults."""
 _ASKED = (0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0)
-"""Order in which two connections are asked for their server process: without a period (Thue-Morse), so that no other
-client of a pooler keeps in step with it."""
+"""Order in which two connections are asked for their server process. It has no period (Thue-Morse), so that no other
+client of a pooler can alternate with it."""
 
 
 def libpq_url(url: str) -> str:
@@ -70,7 +70,7 @@ def open_connection(url: str, *, autocommit: bool = False, **options: Any) -> Co
     try:
         given = conninfo_to_dict(url)
     except psycopg.Error:
-        # libpq quotes what it could not read, password and all.
+        # The message of libpq quotes the URL with its password.
         raise WarehouseError(
             "the database URL cannot be read; special characters in it must be percent-encoded"
         ) from None
@@ -81,7 +81,7 @@ def open_connection(url: str, *, autocommit: bool = False, **options: Any) -> Co
         try:
             connection = _prepared(url, given, settled)
         except psycopg.Error as error:
-            # One that was cut as soon as it was made says nothing of the next one.
+            # The next connection may not be closed.
             if cause_of(error) is not Cause.CONNECTION or not left:
                 raise WarehouseError(refusal(error)) from None
         else:
@@ -107,12 +107,12 @@ def _connected(url: str, given: dict[str, Any], settled: dict[str, Any]) -> Conn
     try:
         return psycopg.connect(url, autocommit=True, **settled)
     except psycopg.OperationalError as error:
-        # `from None`: a chained traceback would print libpq's own words.
+        # `from None`: a chained traceback would print the message of libpq.
         raise WarehouseError(_in_plain_words(error, given)) from None
 
 
 def _prepare(connection: Connection, server: str) -> int:
-    """Set a new session to what is relied on, and return the number of its server process.
+    """Set the settings of a new session, and return the number of its server process.
 
     Raises:
         WarehouseError: the database is not encoded in UTF-8.
@@ -131,16 +131,16 @@ def _prepare(connection: Connection, server: str) -> int:
 
 
 def _refuse_shared_sessions(connection: Connection, url: str, given: dict[str, Any], settled: dict[str, Any]) -> None:
-    """Refuse a pooler that lends a server process for one transaction: locks and temporary tables would not be kept.
+    """Refuse a pooler that assigns a server process for one transaction, without its locks and temporary tables.
 
-    Refuse one that lends no second process too: a release reads over two connections at once, a pool of workers over
-    more, and each would wait for the other for ever.
+    Also refuse one that has no second process: a release reads over two connections at once, several workers over more,
+    and each would wait for the other for ever.
 
-    A pooler makes up the process number that it tells when a connection begins, which is how it was noticed. Where it
-    keeps a process for each session, two connections that are open together have one each, always the same.
+    A pooler invents the process number at the begin of a connection, by which it is noticed. If it assigns a process to
+    each session, two open connections have different processes, and always the same ones.
 
     Raises:
-        WarehouseError: it does not.
+        WarehouseError: the pooler cannot be used.
     """
     server = _server(given)
     alone = WarehouseError(
@@ -154,7 +154,7 @@ def _refuse_shared_sessions(connection: Connection, url: str, given: dict[str, A
     with closing(second):
         seen: tuple[set[int], set[int]] = (set(), set())
         for which in _ASKED:
-            # The first has had a process already: in a pool that is busy it waits for one.
+            # The first connection has had a process already, and waits for one where the pool is busy.
             pid = _pid_within(second, CONNECT_TIMEOUT) if which else _pid_within(connection, None)
             if pid is None:
                 raise alone
@@ -167,7 +167,7 @@ def _refuse_shared_sessions(connection: Connection, url: str, given: dict[str, A
 
 
 def _pid_within(connection: Connection, seconds: float | None) -> int | None:
-    """Return the server process behind a connection; None where the pooler has none to lend within some seconds."""
+    """Return the server process of a connection; None if the pooler has none within some seconds."""
     pgconn = connection.pgconn
     pgconn.send_query(b"SELECT pg_backend_pid()")
     with selectors.DefaultSelector() as selector:
@@ -182,12 +182,12 @@ def _pid_within(connection: Connection, seconds: float | None) -> int | None:
 
 
 def refusal(error: psycopg.Error) -> str:
-    """Say in one line why the database refused something: its own words may quote what somebody wrote."""
+    """Return in one line why the database refused a statement; its own message may quote what users wrote."""
     return refused(cause_of(error), type(error).__name__)
 
 
 def refused(cause: Cause, name: str) -> str:
-    """Say what an error of a cause, with a name or code, means and what to do."""
+    """Return the meaning of an error of a cause, with its name or code, and the remedy."""
     return _REFUSALS[cause].format(name)
 
 
@@ -207,8 +207,8 @@ def check_server_version(version: int, server: str) -> None:
     """Refuse a server that is too old.
 
     Args:
-        version: as libpq states it: 150004 is 15.4.
-        server: what to call the server.
+        version: the version as libpq states it: 150004 is 15.4.
+        server: the name of the server in the message.
 
     Raises:
         WarehouseError: it is older than 15.
@@ -219,10 +219,10 @@ def check_server_version(version: int, server: str) -> None:
 
 
 def _in_plain_words(error: psycopg.OperationalError, given: dict[str, Any]) -> str:
-    """Describe a failed connection in words of this module: libpq's own may hold parts of a password.
+    """Describe a failed connection without the message of libpq, which may contain parts of a password.
 
-    A failed connection has no SQLSTATE in libpq, and the server's part of the text is in the server's
-    language. So what the text does not tell, the state of the failed connection does.
+    libpq has no SQLSTATE for a failed connection, and the server's part of the message is in the server's language. The
+    state of the failed connection is used where the message is not understood.
     """
     text = str(error)
     server = _server(given)
@@ -266,7 +266,7 @@ def _in_plain_words(error: psycopg.OperationalError, given: dict[str, Any]) -> s
 
 
 def _server(given: dict[str, Any]) -> str:
-    """Return the server, in words that hold no secret."""
+    """Return the name of the server without secrets."""
     host = str(given.get("host") or given.get("hostaddr") or "the default host")
     if host.startswith("/"):
         return f"the PostgreSQL at {host}"

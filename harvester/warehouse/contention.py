@@ -1,4 +1,4 @@
-"""Contention between transactions: a deadlock, a serialization failure. The loser is run again, only here."""
+"""Repeat transactions that lost to others by a deadlock or a serialization failure; the only place that does so."""
 
 import random
 import time
@@ -13,18 +13,18 @@ T = TypeVar("T")
 
 _ATTEMPTS = 14
 _AT_ONCE = 8
-"""Attempts without a pause between them: the other transaction is done as a rule."""
+"""Number of attempts without a pause, since the other transaction has ended as a rule."""
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 
 
 def retry_contention(work: Callable[[], T], *, or_busy: bool = False) -> T:
-    """Run a transaction again when another one was in its way.
+    """Run a transaction, and repeat it if it lost to another one.
 
-    `or_busy`: also when the server had no time for it or no lock. (The session of a crawl retries that itself.)
+    `or_busy`: also if the server had no time or no lock for it. (The session of a crawl repeats these itself.)
 
     Raises:
-        psycopg.Error: any other error, or others were in its way for some ten seconds.
+        psycopg.Error: any other error, or it lost for some ten seconds.
     """
     for attempt in range(_ATTEMPTS - 1):
         try:

@@ -8,13 +8,13 @@ from harvester.warehouse.statements import statements
 _SQL = statements(__package__, "locks")
 
 MIGRATING = 0x5C7A7C8
-"""Two processes that migrate at once take turns."""
+"""One migration at a time."""
 ALIVE = 0x5C7A7C9
-"""With the number of a run: held for as long as the run lives."""
+"""With the number of a run: held while the run is alive."""
 IN_USE = 0x5C7A7CA
 """Lock that crawls share, and that a schema change or an erasure holds exclusively."""
 FITTING = 0x5C7A7CB
-"""One worker fits the priors, the others go on."""
+"""One worker fits the priors, without the others waiting."""
 MAINTAINING = 0x5C7A7CE
 """One maintenance at a time."""
 REFRESHING = 0x5C7A7CC

@@ -28,27 +28,27 @@ _SQL = statements(__package__, "maintenance")
 
 KEEP_DAYS = 90
 KEPT_RUNS = 50
-"""The newest runs stay whatever their age: a run compares itself with those before it."""
+"""Number of the newest runs that stay whatever their age, since a run is compared with those before it."""
 
 _OLD = {"crawl.quarantine": _SQL["delete_quarantined"], "crawl.runs": _SQL["delete_runs"]}
-"""How what is old is deleted, by table."""
+"""Statements that delete old rows, by table."""
 
 
 _CLEARS_STATISTICS = 180_000
-"""The version of the server from which on owners may clear statistics."""
+"""Version of the server from which owners may clear statistics."""
 _LOCK_TIMEOUT = "30s"
 """Timeout for the lock of a table: a reader, such as a build of a dataset, may take hours."""
 
 
 @dataclass(slots=True)
 class Rewriting:
-    """Tables whose files were written again, and those that were not."""
+    """Tables whose files were rewritten, and those whose were not."""
 
     rewritten: list[str] = field(default_factory=list)
     not_ours: list[str] = field(default_factory=list)
     """Tables of another owner, who alone may rewrite them."""
     busy: list[str] = field(default_factory=list)
-    """Tables that somebody was reading for longer than they were waited for."""
+    """Tables that other sessions were reading for longer than the timeout."""
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -64,7 +64,7 @@ class Maintenance:
     not_ours: list[str] = field(default_factory=list)
     """Changed tables of another owner, who alone may vacuum them."""
     busy: list[str] = field(default_factory=list)
-    """Tables that could not be rewritten, since somebody was reading them."""
+    """Tables that could not be rewritten, since other sessions were reading them."""
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -79,7 +79,7 @@ def maintain(
     whole: bool = False,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Maintenance:
-    """Delete what is older than `keep_days` from the operator's tables, then vacuum and analyse whatever changed.
+    """Delete rows older than `keep_days` from the operator's tables, then vacuum and analyse the tables that changed.
 
     Safe during a crawl and safe to repeat, but for `whole`. `connection` must be in autocommit mode.
 
@@ -91,7 +91,7 @@ def maintain(
         on_progress: is given the name of each table before it is vacuumed, which may take long.
 
     Raises:
-        WarehouseError: the schema is another one, or somebody else maintains.
+        WarehouseError: the schema is another one, or another maintenance is at work.
     """
     use_schema(connection)
     free = connection.execute("SELECT pg_try_advisory_lock(%s)", [MAINTAINING]).fetchone()
@@ -124,7 +124,7 @@ def maintain(
 def rewrite(
     connection: Connection, tables: Iterable[str], *, on_progress: Callable[[str], None] = lambda _: None
 ) -> Rewriting:
-    """Write the files of tables and their indexes again, so that nothing of deleted rows is left in them.
+    """Rewrite the files of tables and their indexes, so that nothing of deleted rows is left in them.
 
     Each table is locked while it is rewritten and needs as much free space as it takes. `connection` must be in
     autocommit mode.
@@ -156,7 +156,7 @@ def rewrite(
                 done.busy.append(table)
             else:
                 done.rewritten.append(table)
-        # What the planner knows of columns, their most common values among it, and files that are no longer used.
+        # The planner's statistics, which contain the most common values of columns, and unused files.
         with suppress(psycopg.errors.InsufficientPrivilege, psycopg.errors.LockNotAvailable):
             _vacuum_full(connection, "pg_catalog", "pg_statistic")
             connection.execute("CHECKPOINT")
@@ -172,10 +172,10 @@ def _vacuum_full(connection: Connection, schema: str, table: str) -> None:
 
 
 def forget_statistics(connection: Connection, relations: Iterable[str]) -> None:
-    """Replace what the planner knows of relations, their most common values among it, by what is in them now.
+    """Replace the planner's statistics of relations, which contain the most common values, by new ones.
 
-    ANALYZE alone keeps the statistics of a relation without rows. Before PostgreSQL 18 only a superuser can remove
-    these; what this role may not do is left out.
+    ANALYZE keeps the statistics of a relation without rows. Before PostgreSQL 18 only a superuser can remove these;
+    steps that this role may not do are left out.
 
     Args:
         connection: to the warehouse.

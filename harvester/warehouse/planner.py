@@ -11,14 +11,14 @@ _BY_KEY = {
     "random_page_cost": "1.1",
     "plan_cache_mode": "force_generic_plan",
 }
-"""Every join of a commit is a few staged rows against the rows of their keys, and a lease reads one index in order. A
-planner without statistics of tables that fill while it looks does not know that: a lease by bitmap took 37 ms, not 1.
-Compiling a plan, which before version 18 seems dear because the staging table is read through, takes longer than
-running it; so does planning again for each value."""
+"""Each join of a commit is of a few staged rows with the rows of their keys, and a lease reads one index in order. The
+planner has no statistics of tables that are being filled, and does not know that: a lease by bitmap took 37 ms instead
+of 1. Compiling a plan, which the planner chooses before version 18 since the staging table is read as a whole, takes
+longer than running it; so does planning for each value."""
 
 
 def plan_by_key(connection: Connection) -> None:
-    """Have the session look rows up by their keys, for statements about a few rows of large tables."""
+    """Make the planner of a session look rows up by their keys, for statements about a few rows of large tables."""
     for setting, value in _BY_KEY.items():
         connection.execute(f"SET {setting} = {value}")
 

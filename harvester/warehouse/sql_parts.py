@@ -1,9 +1,9 @@
-"""Views, functions and their comments: SQL files that are re-applied where their text changed, not migrated.
+"""Apply views, functions and their comments: SQL files that are re-applied if their text changed, not migrated.
 
-Alembic changes tables. Each file below `views/` is a part; `crawl.sql_parts` holds the digest of the text that was
-applied and the views and functions that it made. A part whose digest differs is dropped and made again, together with
-the parts whose views use its own. A view of an analyst's own that uses one of them is never dropped: it stops the
-change with a message that names it.
+Alembic changes tables. Each file below `views/` is a part; `crawl.sql_parts` has the digest of the text that was
+applied and the views and functions that it made. A part with another digest is dropped and made again, together with
+the parts whose views use its views. A view of an analyst that uses one of them is never dropped: it stops the change
+with a message that names it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ PARTS = (
 )
 """The files, without their ending, in the order in which they can be applied."""
 _GENERATED = {"as_of": as_of.functions}
-"""The parts that have no file: their text is made from the schema."""
+"""The parts without a file, whose text is made from the schema."""
 _MADE = re.compile(r"^CREATE (VIEW|MATERIALIZED VIEW|FUNCTION) (\w+)\.(\w+)", re.MULTILINE)
 
 
@@ -65,7 +65,7 @@ def _text(name: str) -> str:
 
 
 def materialised() -> list[str]:
-    """Name the materialised views of schema `analytics` in the order in which they rest on each other."""
+    """Return the materialised views of schema `analytics` in the order in which they depend on each other."""
     found = (each for name in PARTS for each in _MADE.findall(_text(name)))
     return [name for kind, schema, name in found if (kind, schema) == ("MATERIALIZED VIEW", "analytics")]
 
@@ -75,7 +75,7 @@ def _digest(text: str) -> str:
 
 
 def stale(connection: Connection) -> list[str]:
-    """List the parts of which a database has another text than this code, or which this code no longer has."""
+    """Return the parts whose text differs between a database and this code, or which this code no longer has."""
     applied = _applied(connection)
     wanted = {name: _digest(text) for name, text in _texts().items()}
     changed = [name for name, digest in wanted.items() if applied.get(name) != digest]
@@ -92,7 +92,7 @@ def apply(connection: Connection) -> list[str]:
     if not changed:
         return []
     dropped = drop(connection, changed)
-    # A part that makes nothing comments on what the others make.
+    # A part without objects has comments on objects of others.
     made = {name: set(_MADE.findall(_texts()[name])) for name in PARTS}
     again = [name for name in PARTS if name in dropped or not made[name]]
     for name in again:
@@ -159,7 +159,7 @@ def _applied(connection: Connection) -> dict[str, str]:
 
 
 def _identities(connection: Connection, made: set[tuple[str, str, str]]) -> tuple[list[str], list[str]]:
-    """Name the views and the functions, these with the types of their arguments, as DROP takes them."""
+    """Return the views and the functions, these with the types of their arguments, as DROP takes them."""
     named = [(schema, name) for kind, schema, name in made if kind != "FUNCTION"]
     views = connection.execute(_SQL["views"], [[schema for schema, _ in named], [name for _, name in named]]).fetchall()
     functions = connection.execute(
@@ -169,5 +169,5 @@ def _identities(connection: Connection, made: set[tuple[str, str, str]]) -> tupl
 
 
 def _users_of(connection: Connection, views: list[str]) -> list[tuple[str, str]]:
-    """Find the views, plain or materialized, whose definition uses one of some views: (user, used)."""
+    """Return the views, plain or materialised, whose definition uses one of some views: (user, used)."""
     return connection.execute(_SQL["users_of"], [views]).fetchall()

@@ -1,7 +1,7 @@
-"""Why the database refused something, by SQLSTATE: the one table of what to do about each kind of error.
+"""Classify errors of the database by SQLSTATE: the only table of what to do about each kind of error.
 
-Python's class of an error does not tell: `psycopg.OperationalError` is a broken connection and a text that is too long
-for an index alike. The codes are those of appendix A of PostgreSQL's documentation.
+The Python class of an error is not enough: a broken connection and a text that is too long for an index are both
+`psycopg.OperationalError`. The codes are those of appendix A of PostgreSQL's documentation.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import psycopg
 
 
 class Cause(Enum):
-    """A kind of error, named by what it says; the value is what to do about it."""
+    """A kind of error by its meaning; the value is the remedy."""
 
     CONTENTION = "run the transaction again: another one was in its way"
     BUSY = "try again later: the server had no time, lock or connection to spare"
@@ -53,12 +53,12 @@ CAUSES: dict[str, Cause] = {
     "XX001": Cause.STORAGE,
     "XX002": Cause.STORAGE,
 }
-"""By SQLSTATE, or by its class (the first two characters) for all others of it. What is missing is a `DEFECT`."""
+"""By SQLSTATE, or by its class (the first two characters) for the others of it. Missing ones are a `DEFECT`."""
 
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
-"""Without a SQLSTATE: the connection is of no use any more."""
+"""Errors without a SQLSTATE by which the connection is lost."""
 PASSING = frozenset({Cause.CONTENTION, Cause.BUSY, Cause.CONNECTION})
-"""The same transaction may succeed later."""
+"""Causes with which the same transaction may succeed later."""
 
 
 def cause_of(error: psycopg.Error) -> Cause:

@@ -1,11 +1,11 @@
-"""Writing of rows: all of a transaction are staged by one COPY, then written by one statement for each table.
+"""Write rows: all rows of a transaction are staged by one COPY, then written by one statement for each table.
 
-The statement compares what was staged with what is there, once: a row that is already as staged is neither locked nor
-written. Of the others it keeps the version that is superseded and the absence that ends, and inserts or updates.
+The statement compares staged with stored rows once: a row that is unchanged is neither locked nor written. Of the
+others it keeps the superseded version and the absence that ends, and inserts or updates them.
 
-One staging table serves all tables: emptying nine of them cost 3 ms of every commit, one costs 0.6 ms. Its columns are
-places by type; a part, which is a table with the columns that a stream may write, gives its own names to them. Only
-the places that a transaction needs are sent, in binary: text costs the client three times as much, mostly for times.
+One staging table serves all tables: emptying nine of them cost 3 ms of each commit, one costs 0.6 ms. Its columns are
+numbered by type; a part, which is a table with the columns that a stream may write, gives them its own names. Only the
+columns that a transaction needs are sent, in binary: text costs the client three times as much, mostly for times.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _Staged = dict[Any, tuple[Any, ...]]
 """Rows by key."""
 _STAGE_NAME = sql.Identifier("pg_temp", "stage")
 _ORDER = {table: number for number, table in enumerate(WRITTEN)}
-"""Tables by the place at which they are written: those that others refer to come first."""
+"""Number of each table in the order of writing: tables that others refer to come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Written:
     unchanged: int
     changed: list[int]
     renamed: list[int]
-    """Users with another name than before, and those whose name was lost and is met."""
+    """Users with another name than before, or with a name after their name was lost."""
 
 
 def prepare(connection: Connection) -> None:
@@ -56,16 +56,16 @@ def prepare(connection: Connection) -> None:
 
 
 def clear(connection: Connection) -> None:
-    """Empty the staging table, which the end of a transaction does otherwise."""
+    """Empty the staging table within a transaction; its end does the same."""
     connection.execute(sql.SQL("DELETE FROM {}").format(_STAGE_NAME))
 
 
 def write(connection: Connection, rows: Iterable[Rows]) -> Iterator[Written]:
     """Write rows within a transaction, referred-to tables first, sorted by key. Once in each: see `clear`.
 
-    What several pages say of one thing is written one after the other, in the order in which the pages are given, so
-    that a history is the same whether they share a transaction or not.
-    Raises psycopg.DataError for a value that its column cannot hold.
+    Rows of one entity from several pages are written one after the other, in the order of the pages, so that the
+    history is the same whether they share a transaction or not. Raises psycopg.DataError for a value that its column
+    cannot hold.
     """
     tables: defaultdict[str, list[tuple[_Part, list[tuple[Any, ...]]]]] = defaultdict(list)
     for page in rows:
@@ -78,9 +78,9 @@ def write(connection: Connection, rows: Iterable[Rows]) -> Iterator[Written]:
     try:
         _send(connection, places, ordered)
     except (TypeError, ValueError, OverflowError):
-        # What does not fit the type of its column is found here already, not by the server.
+        # A value that does not fit the type of its column is found by the client already.
         raise psycopg.DataError("a value that its column cannot hold") from None
-    with connection.pipeline():  # one wait for all
+    with connection.pipeline():  # one round trip for all
         done = [connection.execute(part.statement, {"part": number}) for number, (part, _) in enumerate(ordered)]
     for (part, staged), cursor in zip(ordered, done, strict=True):
         inserted, updated, ids, renamed = cursor.fetchone() or (0, 0, None, None)
@@ -102,11 +102,11 @@ def _send(connection: Connection, places: tuple[str, ...], ordered: Sequence[tup
 
 
 def _in_rounds(given: Sequence[tuple[_Part, list[tuple[Any, ...]]]]) -> list[tuple[_Part, _Staged]]:
-    """Put the rows of one table into parts that are written one after the other, each thing at most once in each.
+    """Divide the rows of one table into parts that are written in turn, with each entity at most once in a part.
 
-    What the index says comes first: a better response has the last word, and writes what else it does not know. Then a
-    thing's rows stand in the order given; one that only repeats the row before it is left out. Parts come round after
-    round, in a round by their own order: most things need but one.
+    Rows of the index come first, so that better responses are written over them. Then the rows of an entity are in the
+    given order; one that repeats the row before it is left out. Parts form rounds, within a round in their own order;
+    most entities need one round.
     """
     staged: defaultdict[tuple[int, _Part], _Staged] = defaultdict(dict)
     last: dict[Any, tuple[int, _Part]] = {}
@@ -147,7 +147,7 @@ _STAGE = sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} (part smallint, {}) ON COMM
 
 @cache
 def _copy(places: tuple[str, ...]) -> bytes:
-    """Return the statement that takes rows of some columns."""
+    """Return the COPY statement for rows of some columns."""
     columns = sql.SQL(", ").join(map(sql.Identifier, ("part", *places)))
     return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(_STAGE_NAME, columns).as_bytes()
 
@@ -163,12 +163,12 @@ class _Part:
 
     table: str
     order: tuple[bool, bool, tuple[str, ...]]
-    """Its place among the parts of a round."""
+    """Sort key among the parts of a round."""
     weak: bool
     key: Callable[[tuple[Any, ...]], Any]
     statement: bytes
     places: tuple[str, ...]
-    """Columns of the staging table that hold the values."""
+    """Columns of the staging table with the values."""
     extra: int | None
     """Index of `extra` among the values."""
 

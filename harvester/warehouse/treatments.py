@@ -1,8 +1,8 @@
 """Treatment of a column in the datasets of each profile, as the columns of `tables.py` state it.
 
-In `open` nothing leads from a thing (a project, a studio, a comment) to a person. With the public site at hand, one can
-recognise an exact graph by its degrees alone, and a person by the days on which their things were made, so every
-resource stands alone there, and its rows are made alike in groups of k (see `harvester.dataset.anonymity`).
+In `open` nothing links a project, a studio or a comment to a person. With the public site an exact graph can be
+recognised by its degrees, and a person by the days on which their projects were made. So the resources are not linked
+there, and their rows are generalized in groups of k (see `harvester.dataset.anonymity`).
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ AUTHOR = "the days on which somebody did things tell who it is"
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Not exported, and why."""
+    """Not exported, with the reason."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """As it is."""
+    """Exported as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnId:
-    """The id of the thing itself: a pseudonym, or the id in `internal`."""
+    """The id of the entity itself: a pseudonym, or the id in `internal`."""
 
     kind: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The id of another thing, likewise. What is outside the release leaves null, or no row at all if `needed`."""
+    """The id of another entity, likewise. Outside the release it is null, or there is no row if it is `needed`."""
 
     kind: str
     needed: bool = False
@@ -46,7 +46,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Username:
-    """A username: the pseudonym of whose it is, null where that is not known."""
+    """A username: the pseudonym of its user, null if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,12 @@ class FreeText:
 
 @dataclass(frozen=True, slots=True)
 class Generalized:
-    """Made coarse together with the rest of the row, until k rows are alike; what comes of it has names of its own."""
+    """Generalized with the rest of the row, until k rows are the same; the published columns have their own names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """When and why it went: there where tombstones are."""
+    """Time and reason of a deletion, exported with tombstones."""
 
 
 Treatment = Left | Keep | OwnId | Reference | Username | FreeText | Generalized | Deletion
@@ -87,23 +87,23 @@ def free_text() -> Treatments:
 
 
 def own_id(kind: str) -> Treatments:
-    """Name the thing itself."""
+    """Name the entity itself."""
     return Treatments(OwnId(kind), OwnId(kind), OwnId(kind))
 
 
 def reference(kind: str, why: str, *, needed: bool = False) -> Treatments:
-    """Refer to another thing, but in `open` leave that out for a reason."""
+    """Refer to another entity, but in `open` leave that out for a reason."""
     refers = Reference(kind, needed)
     return Treatments(Left(why), refers, refers)
 
 
 def everywhere(kind: str) -> Treatments:
-    """Refer to another thing in each profile."""
+    """Refer to another entity in each profile."""
     return Treatments(Reference(kind), Reference(kind), Reference(kind))
 
 
 def generalize() -> Treatments:
-    """Make it coarse in `open`, and keep it elsewhere."""
+    """Generalize it in `open`, and keep it elsewhere."""
     return Treatments(Generalized(), Keep(), Keep())
 
 

@@ -1,6 +1,6 @@
-"""The statement that writes staged rows of one table: compare, keep what is superseded, insert or update.
+"""The statement that writes staged rows of one table: compare, keep superseded versions, insert or update.
 
-Rows of a `weak` response (an index, which answers from copies) write only what no better response has told.
+Rows of a `weak` response (of an index, which answers from copies) fill only columns that no better response has served.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ NAME_UNKNOWN = "waits: the present name of the account is not known"
 """`last_error` of a visit by name that waits until the account is met with a name."""
 _DETAIL_OF = {"users": DETAIL[Kind.USER], "projects": DETAIL[Kind.PROJECT], "studios": DETAIL[Kind.STUDIO]}
 _VISITED = tuple(_DETAIL_OF)
-"""Tables of the things that are visited on their own: only of these is it asked which have changed."""
+"""Tables of entities that are visited by themselves, of which the changed ones are returned."""
 
 
 def staged_type(column: Column[Any]) -> str:
-    """Return the type that a column's values are staged with, as Postgres names it: one for all whole numbers.
+    """Return the PostgreSQL type with which a column's values are staged: the same for all whole numbers.
 
-    JSON is staged as text, written here: the library's own way costs as much as all the rest of a row.
+    JSON is staged as text, since psycopg's adapter costs as much as all the rest of a row.
     """
     name: str = column.type.compile(dialect=DIALECT).lower()
     return _STAGED_AS.get(name, name)
@@ -50,9 +50,9 @@ def staged_type(column: Column[Any]) -> str:
 class Upsert:
     """Writing of the staged rows of one table with some columns.
 
-    Where the rows are shown to be at the site (`shows`), what was gone is back, and the absence goes to the history;
-    where they come with a `gone_reason`, they are gone. An account that was erased stays so. Of `weak` rows only that
-    is written which no better response has told, see `_fills`.
+    If the response shows that the rows are at the site (`shows`), rows that were gone are back, and their absences are
+    kept in the history; rows with a `gone_reason` are gone. An erased account stays gone. `weak` rows fill only columns
+    that no better response has served, see `_fills`.
     """
 
     table: str
@@ -72,16 +72,16 @@ class Upsert:
 
     @property
     def marked(self) -> list[str]:
-        """Return the columns of which it is recorded whether their value is an index's."""
+        """Return the columns for which `from_index` records whether their value is of an index."""
         return [column for column in self.plain if column in WEAK_COLUMNS.get(self.table, ())]
 
     @property
     def returns(self) -> bool:
-        """Return whether an entity that was gone is back when it is written."""
+        """Return whether a row that was gone is back when it is written."""
         return self.shows and "gone_at" in WRITTEN[self.table].c and "gone_reason" not in self.columns
 
     def statement(self, staged: sql.Composed) -> sql.Composed:
-        """Return the statement; it answers with the numbers inserted and updated, the ids of both, and the renamed.
+        """Return the statement; its result: numbers of inserted and of updated rows, changed ids, renamed users.
 
         Args:
             staged: The query of the rows, with the names of the table's columns.
@@ -90,7 +90,7 @@ class Upsert:
         names = self.table == "users" and "username" in self.columns and not self.weak
         into, values = self._inserted()
         kept = self._kept()
-        # What is superseded is read before it changes.
+        # Superseded versions are read before the rows change.
         after = sql.SQL(" AND ").join(
             sql.SQL(f"(SELECT count(*) FROM kept_{number}) >= 0") for number in range(len(kept))
         )
@@ -114,7 +114,7 @@ class Upsert:
         )
 
     def _kept(self) -> list[sql.Composed]:
-        """Return the statements that keep what is superseded; what an index said is kept with the ranking."""
+        """Return the statements that keep superseded versions; values of an index are kept with the ranking."""
         logs = () if self.weak else TRACKED.get(self.table, ())
         return [part for log in logs if (part := _superseded(self.table, log.name, self.columns)) is not None]
 
@@ -123,7 +123,7 @@ class Upsert:
         into: list[sql.Composable] = [sql.Identifier(column) for column in self.columns]
         values = list(into)
         if "first_seen_at" in WRITTEN[self.table].c:
-            # As the column's default is, but by a name that a replay gives another meaning.
+            # The default of the column, by the clock that a replay sets.
             into.append(sql.SQL("first_seen_at"))
             values.append(sql.SQL("crawl.clock()"))
         if self.weak:
@@ -135,7 +135,7 @@ class Upsert:
         return into, values
 
     def _conflict(self) -> sql.Composable:
-        """Return what is done with a row that is known."""
+        """Return the action for a row that is stored already."""
         if not (self.plain or "extra" in self.columns or self.returns):
             return sql.SQL("DO NOTHING")
         sets: list[sql.Composable] = [
@@ -162,7 +162,7 @@ class Upsert:
         return value
 
     def _marks(self) -> list[sql.Composable]:
-        """Return the assignment that records which values are an index's."""
+        """Return the assignment to `from_index`, the columns whose values are of an index."""
         if self.weak:
             filled = [
                 sql.SQL(
@@ -227,7 +227,7 @@ def _came_back(table: str) -> sql.Composable:
 
 
 def _last_seen(table: str) -> sql.Composable:
-    """When a thing `t` was last known to be present: when it was last visited, else when it was first met."""
+    """Return SQL of when an entity `t` was last known to be present: its last visit, else when it was first met."""
     if table not in _VISITED:
         return sql.SQL("t.first_seen_at")
     return sql.SQL(_SQL["last_seen"]).format(stream=sql.Literal(_DETAIL_OF[table]))
@@ -237,7 +237,7 @@ WEAK_COLUMNS: dict[str, tuple[str, ...]] = {
     table: tuple(dict.fromkeys(c for stream in STREAMS.values() if table in stream.weak for c in stream.writes[table]))
     for table in _VISITED
 }
-"""Columns that weak streams fill, by table; with the key and `extra`, which are never marked."""
+"""Columns that weak streams fill, by table, the key and `extra` included, which are never in `from_index`."""
 
 
 def _was_read(table: str) -> sql.Composable:
@@ -248,7 +248,7 @@ def _was_read(table: str) -> sql.Composable:
 def _fills(table: str, column: str) -> sql.Composable:
     """Return the SQL condition under which a weak response may write a column of an entity `t`.
 
-    Its value is the index's, or none was ever served.
+    Its value is of an index, or it was never served.
     """
     logs = [log for log in TRACKED[table] if column in log.c]
     known = [
@@ -263,7 +263,7 @@ def _fills(table: str, column: str) -> sql.Composable:
 
 
 def _from_index(table: str, column: str) -> sql.Composable:
-    """Return the SQL condition that the value of a column of an entity `t` is the index's."""
+    """Return the SQL condition that the value of a column of an entity `t` is of an index."""
     if column not in WEAK_COLUMNS.get(table, ()):
         return sql.SQL("false")
     return sql.SQL("{} = ANY (t.from_index)").format(sql.Literal(column))
@@ -283,7 +283,7 @@ def _same(key: Sequence[str], other: str) -> sql.Composed:
 
 
 def _ended(table: str) -> sql.Composed:
-    """Keep the absences that end, of tables whose key is one id or two."""
+    """Return the statement that keeps the absences that end, for tables whose key is one id or two."""
     key = KEY_COLUMNS[table]
     if any(staged_type(WRITTEN[table].c[column]) != "bigint" for column in key):
         return sql.Composed([])
@@ -299,10 +299,10 @@ def _ended(table: str) -> sql.Composed:
 
 
 def _superseded(table: str, log: str, columns: Sequence[str]) -> sql.Composed | None:
-    """Keep the version of the rows that is about to change.
+    """Return the statement that keeps the versions of rows that are about to change; None if there are none.
 
-    A value that was unknown before is no version of its own. One that was served as null is: what was asked for itself
-    holds the column as served, and so does what had another value before. What the index said is no version.
+    A null is a version only if it was served: by a visit of the entity itself, or after another value. A value of an
+    index is no version.
     """
     history = metadata.tables[f"history.{log}"]
     key = KEY_COLUMNS[table]
