@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import check_jsonschema
 import dockerfile
+import hypothesis
 import jsonschema
 import pytest
 import yaml
@@ -291,6 +292,7 @@ def test_a_settings_file_that_others_can_read_is_told(tmp_path: Path) -> None:
     assert "can be read by others" in warning
 
 
+@hypothesis.settings(max_examples=40)
 @given(st.text(st.characters(codec="utf-8")) | st.text("ab '\"$\\#= {}%\n"))
 def test_a_value_is_read_as_it_was_set(value: str) -> None:
     from io import StringIO

@@ -23,6 +23,11 @@ def test_the_wheel_runs_the_demo(tmp_path: Path) -> None:
     installed = tmp_path / "installed"
     with ZipFile(wheel) as archive:
         archive.extractall(installed)
+    templates = Path("harvester", "deploy", "templates")
+    shipped, written = (
+        {path.relative_to(top) for path in (top / templates).rglob("*") if path.is_file()} for top in (installed, TOP)
+    )
+    assert shipped == written
     (installed / "pyarrow.py").write_text("raise ImportError")
     home = tmp_path / "home"
     own = {name: value for name, value in os.environ.items() if not name.startswith("HARVESTER_")}
@@ -38,9 +43,6 @@ def test_the_wheel_runs_the_demo(tmp_path: Path) -> None:
     run("-m", "harvester", "deploy", "airflow", "dags")
     assert {path.name for path in (home / "dags").iterdir()} == {path.name for path in (TOP / "dags").glob("*.py")}
     shutil.rmtree(home / "dags")
-    run("-m", "harvester", "deploy", "compose", "containers")
-    assert "panels" in (home / "containers" / "dashboard.json").read_text()
-    shutil.rmtree(home / "containers")
     assert Path(run("-c", "import harvester; print(harvester.__file__)").strip()).is_relative_to(installed)
     said = run("-m", "harvester", "demo", "--users", "20")
     left_out = "Left out  the dataset: datasets need PyArrow and ADBC: install scratch-harvester[dataset]"
