@@ -24,9 +24,6 @@ from harvester.warehouse.statements import statements
 
 _SQL = statements(__package__, "metrics")
 
-_RUNS = (
-    "SELECT coalesce(outcome, 'running'), count(*) FROM crawl.runs WHERE parent_run_id IS NULL GROUP BY 1 ORDER BY 1"
-)
 _SIZE = "SELECT pg_database_size(current_database())"
 OUTCOMES = ("done", "degraded", "bounded", "interrupted", "failed", "killed")
 _CRAWLS = 20
@@ -68,7 +65,9 @@ class Warehouse(Collector):
                            connection.execute(_SQL["responses"]).fetchall())  # fmt: skip
             yield _counter("rows_written", "Rows by table, and what became of them.", ["table", "outcome"],
                            connection.execute(_SQL["rows"]).fetchall())  # fmt: skip
-            yield _counter("runs", "Runs by outcome.", ["outcome"], connection.execute(_RUNS).fetchall())
+            yield _counter(
+                "runs", "Runs that are over, by outcome.", ["outcome"], connection.execute(_SQL["runs"]).fetchall()
+            )
             taken, breaker_trips, closed, ahead = connection.execute(_SQL["budget"]).fetchone() or (0, 0, 0, 0)
             yield from _crawls(connection)
             yield _gauge("database_bytes", "Size of the warehouse.", [], connection.execute(_SIZE).fetchall())

@@ -952,6 +952,18 @@ runs = _table(
 )
 Index(None, runs.c.ended_at)
 
+deleted_runs = _table(
+    "crawl",
+    "deleted_runs",
+    "Sums over the runs whose records were deleted: what is counted over all runs never falls.",
+    _text("kind", "response, row or run.", nullable=False),
+    _text("name", "The stream of a response, the table of a row, the outcome of a run.", nullable=False),
+    _text("detail", "The status of a response, what became of a row; empty for a run.", nullable=False),
+    _big("count", "How many.", nullable=False),
+    PrimaryKeyConstraint("kind", "name", "detail"),
+    CheckConstraint("kind IN ('response', 'row', 'run')", name="kind"),
+)
+
 frontier = _table(
     "crawl",
     "frontier",

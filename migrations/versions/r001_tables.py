@@ -592,6 +592,27 @@ def upgrade():
     )
     op.create_index(op.f("runs_ended_at_idx"), "runs", ["ended_at"], unique=False, schema="crawl")
     op.create_table(
+        "deleted_runs",
+        sa.Column("kind", sa.Text(), nullable=False, comment="response, row or run."),
+        sa.Column(
+            "name",
+            sa.Text(),
+            nullable=False,
+            comment="The stream of a response, the table of a row, the outcome of a run.",
+        ),
+        sa.Column(
+            "detail",
+            sa.Text(),
+            nullable=False,
+            comment="The status of a response, what became of a row; empty for a run.",
+        ),
+        sa.Column("count", sa.BigInteger(), nullable=False, comment="How many."),
+        sa.CheckConstraint("kind IN ('response', 'row', 'run')", name=op.f("deleted_runs_kind_check")),
+        sa.PrimaryKeyConstraint("kind", "name", "detail", name=op.f("deleted_runs_pkey")),
+        schema="crawl",
+        comment="Sums over the runs whose records were deleted: what is counted over all runs never falls.",
+    )
+    op.create_table(
         "seeds",
         sa.Column("kind", sa.Text(), nullable=False, comment="user, project or studio."),
         sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="Which one."),
@@ -2213,6 +2234,7 @@ def downgrade():
     op.drop_table("name_changes", schema="crawl")
     op.drop_table("seen_items", schema="crawl")
     op.drop_table("seeds", schema="crawl")
+    op.drop_table("deleted_runs", schema="crawl")
     op.drop_index(op.f("runs_ended_at_idx"), table_name="runs", schema="crawl")
     op.drop_table("runs", schema="crawl")
     op.drop_table("reply_decay", schema="crawl")

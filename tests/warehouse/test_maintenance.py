@@ -7,9 +7,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from psycopg import sql
 
+from harvester.config import load
 from harvester.errors import WarehouseError
+from harvester.monitoring.metrics import exposition
 from harvester.warehouse.maintenance import KEPT_RUNS, maintain
 from harvester.warehouse.roles import CRAWLER, make_roles
 from harvester.warehouse.tables import metadata
@@ -17,7 +20,7 @@ from harvester.warehouse.tables import metadata
 
 def contents(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table, except those of runs and the quarantine."""
-    left_out = ("crawl.runs", "crawl.quarantine")
+    left_out = ("crawl.runs", "crawl.deleted_runs", "crawl.quarantine")
     names = [table.fullname for table in metadata.sorted_tables if table.fullname not in left_out]
     return {
         name: connection.execute(
@@ -44,6 +47,17 @@ def runs(connection: psycopg.Connection[Any]) -> list[int]:
     return [row[0] for row in connection.execute("SELECT id FROM crawl.runs ORDER BY 1").fetchall()]
 
 
+def counters(database: str) -> dict[tuple[str, ...], float]:
+    """What the exporter counts over all runs, which Prometheus expects never to fall."""
+    text = exposition(load(database_url=database)).decode()
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if family.name in ("harvester_responses", "harvester_rows_written", "harvester_runs")
+    }
+
+
 @pytest.mark.every_postgres
 def test_old_runs_go_and_what_entitled_them_stays(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
@@ -55,7 +69,11 @@ def test_old_runs_go_and_what_entitled_them_stays(database: str) -> None:
         unended = add_run(connection, None)
         last_old = add_run(connection, 200)
         recent = [add_run(connection, 1, permission="R") for _ in range(KEPT_RUNS)]
-        before = runs(connection)
+        connection.execute(
+            "UPDATE crawl.runs SET responses = jsonb_build_object('user', jsonb_build_object('200', id, '-', 1)),"
+            " counts = jsonb_build_object('users', jsonb_build_object('inserted', id))"
+        )
+        before, counted = runs(connection), counters(database)
         done = maintain(connection, keep_days=90, dry_run=True)
         assert done.deleted["crawl.runs"] == 2
         assert runs(connection) == before
@@ -63,6 +81,12 @@ def test_old_runs_go_and_what_entitled_them_stays(database: str) -> None:
         assert maintain(connection, keep_days=90).deleted["crawl.runs"] == 2
         assert runs(connection) == [first, worker_of_first, other, unended, last_old, *recent]
         assert {old, worker_of_old}.isdisjoint(runs(connection))
+        assert counters(database) == counted
+        # Once more over the same keys: sums grow.
+        connection.execute("UPDATE crawl.runs SET permission = 'P' WHERE ended_at < now() - make_interval(days => 90)")
+        connection.execute("SELECT pg_advisory_unlock_all()")
+        assert maintain(connection, keep_days=90).deleted["crawl.runs"] == 1
+        assert counters(database) == counted
 
 
 def test_the_newest_runs_stay_however_old(database: str) -> None:

@@ -29,7 +29,7 @@ CONTRACT = {
         "frontier", "runs", "quarantine", "rate_limit", "seeds", "designs", "draws", "erasures", "drift", "queries",
         "alembic_version", "sql_parts", "seen_items", "missing_items", "name_changes", "priors", "reply_decay",
         "strata",
-        "waves", "wave_outcomes", "rate_changes", "source",
+        "waves", "wave_outcomes", "rate_changes", "source", "deleted_runs",
     },
     "analytics": {
         "coverage", "id_gaps", "freshness", "stream_freshness", "refreshes",
@@ -103,7 +103,7 @@ def test_every_row_of_the_community_tells_when_it_was_seen() -> None:
 
 
 OURS = {
-    "stream", "kind", "stratum", "hash", "relation", "list", "name", "version_num", "mode",
+    "stream", "kind", "stratum", "hash", "relation", "list", "name", "version_num", "mode", "detail",
     "ranking",  # in analytics: a copy of what is bounded in history
 }  # fmt: skip
 """Columns of words of this project's own, a few characters each."""

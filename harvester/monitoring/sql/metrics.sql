@@ -1,15 +1,28 @@
 -- name: responses
--- By worker, where a run had some: the run itself has their sum.
-SELECT stream, status, sum(count::bigint) FROM crawl.runs,
-    jsonb_each(responses) AS s (stream, statuses), jsonb_each_text(statuses) AS a (status, count)
-WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = runs.id)
+-- By the workers where a run had some: what the run itself holds is their sum.
+SELECT stream, status, sum(count::bigint) FROM (
+    SELECT stream, status, count FROM crawl.runs,
+        jsonb_each(responses) AS s (stream, statuses), jsonb_each_text(statuses) AS a (status, count)
+    WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = runs.id)
+    UNION ALL SELECT name, detail, count::text FROM crawl.deleted_runs WHERE kind = 'response'
+) f
 GROUP BY 1, 2 ORDER BY 1, 2
 
 -- name: rows
-SELECT name, fate, sum(count::bigint) FROM crawl.runs,
-    jsonb_each(counts) AS t (name, outcomes), jsonb_each_text(outcomes) AS o (fate, count)
-WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = runs.id)
+SELECT name, fate, sum(count::bigint) FROM (
+    SELECT name, fate, count FROM crawl.runs,
+        jsonb_each(counts) AS t (name, outcomes), jsonb_each_text(outcomes) AS o (fate, count)
+    WHERE NOT EXISTS (SELECT FROM crawl.runs w WHERE w.parent_run_id = runs.id)
+    UNION ALL SELECT name, detail, count::text FROM crawl.deleted_runs WHERE kind = 'row'
+) f
 GROUP BY 1, 2 ORDER BY 1, 2
+
+-- name: runs
+SELECT outcome, sum(count) FROM (
+    SELECT outcome, count(*) FROM crawl.runs WHERE parent_run_id IS NULL AND outcome IS NOT NULL GROUP BY 1
+    UNION ALL SELECT name, count FROM crawl.deleted_runs WHERE kind = 'run'
+) f
+GROUP BY 1 ORDER BY 1
 
 -- name: budget
 SELECT taken, breaker_trips, greatest(0, extract(epoch FROM closed_until - now()))::float8,

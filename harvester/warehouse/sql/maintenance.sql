@@ -14,10 +14,30 @@ WITH told AS (
     SELECT id, row_number() OVER (same ORDER BY id) AS nth, row_number() OVER (same ORDER BY id DESC) AS nth_last,
         row_number() OVER (ORDER BY id DESC) AS newest
     FROM crawl.runs WHERE parent_run_id IS NULL WINDOW same AS (PARTITION BY version, api_url, contact, permission)
+),
+-- With its workers, or their figures would be counted twice: a run holds the sum of those of its workers.
+old AS (
+    SELECT r.id FROM crawl.runs r JOIN told USING (id)
+    WHERE r.ended_at < now() - make_interval(days => %(days)s) AND least(nth, nth_last) > 1 AND newest > %(kept)s
+),
+deleted AS (DELETE FROM crawl.runs r USING old WHERE old.id IN (r.id, r.parent_run_id) RETURNING r.*),
+leaves AS (SELECT * FROM deleted d WHERE NOT EXISTS (SELECT FROM deleted w WHERE w.parent_run_id = d.id)),
+figures AS (
+    SELECT 'response' AS kind, stream AS name, status AS detail, sum(count::bigint) AS count
+    FROM leaves, jsonb_each(responses) s (stream, statuses), jsonb_each_text(statuses) a (status, count)
+    GROUP BY 2, 3
+    UNION ALL
+    SELECT 'row', name, fate, sum(count::bigint)
+    FROM leaves, jsonb_each(counts) t (name, outcomes), jsonb_each_text(outcomes) o (fate, count)
+    GROUP BY 2, 3
+    UNION ALL
+    SELECT 'run', outcome, '', count(*) FROM deleted WHERE parent_run_id IS NULL AND outcome IS NOT NULL GROUP BY 2
+),
+summed AS (
+    INSERT INTO crawl.deleted_runs AS k (kind, name, detail, count) SELECT * FROM figures
+    ON CONFLICT (kind, name, detail) DO UPDATE SET count = k.count + excluded.count
 )
-DELETE FROM crawl.runs r WHERE r.ended_at < now() - make_interval(days => %(days)s)
-    AND NOT EXISTS (SELECT FROM told WHERE told.id IN (r.id, r.parent_run_id)
-        AND (least(nth, nth_last) = 1 OR newest <= %(kept)s))
+SELECT FROM deleted
 
 -- name: clear_statistics
 WITH r AS (SELECT %s::regclass AS relation)
