@@ -40,6 +40,10 @@ SYSTEM_HOME = Path("/var/lib") / ACCOUNT
 """HARVESTER_HOME of root's units where none is set: root's own folders are closed to the account that they run as."""
 _UNQUOTED = re.compile(r"[A-Za-z0-9_@%+=:,./~-]+")
 _PASSWORDS = {"POSTGRES_PASSWORD": "of the role harvester", "GRAFANA_PASSWORD": "of Grafana's user admin"}
+_OF_CONTAINERS = {"home", "database_url", "archive"}
+"""Settings that the compose file makes, or that name a folder of another machine."""
+_WITHOUT_SETTINGS = (DeploymentKind.AIRFLOW, DeploymentKind.MONITORING)
+_CACHES_OF_UV = ("archive-v", "environments-v")
 _MONITORING = ("prometheus.yml", "alerts.yml", "dashboard.json")
 
 
@@ -110,7 +114,7 @@ def deploy(kind: DeploymentKind, place: Place, settings: Settings, *, force: boo
     """
     made = render(kind, place, settings)
     path = place.folder / SETTINGS_FILE
-    needs_settings = kind not in (DeploymentKind.AIRFLOW, DeploymentKind.MONITORING)
+    needs_settings = kind not in _WITHOUT_SETTINGS
     try:
         outcomes = {place.folder / name: _outcome(place.folder / name, text) for name, text in made.items()}
         if differing := [file.name for file, outcome in outcomes.items() if outcome == "differs"]:
@@ -192,7 +196,7 @@ def settings_file(kind: DeploymentKind, place: Place, settings: Settings) -> str
     if in_container:
         lines += [part for name, whose in _PASSWORDS.items() for part in (f"# password {whose}", f"{name}=")]
     for name, field in type(settings).model_fields.items():
-        if in_container and name in {"home", "database_url", "archive"}:  # set by the compose file
+        if in_container and name in _OF_CONTAINERS:
             continue
         value = place.home if name == "home" else getattr(settings, name)
         is_set = name == "home" or (name in settings.model_fields_set and value is not None)
@@ -270,20 +274,20 @@ def _warnings(kind: DeploymentKind, place: Place, settings: Settings, path: Path
     found = []
     if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         found.append(f"{path} can be read by others: chmod 600 it before it holds a password")
-    if kind is DeploymentKind.AIRFLOW or kind is DeploymentKind.MONITORING:
+    if kind in _WITHOUT_SETTINGS:
         return found
-    secrets = [
-        f"HARVESTER_{name.upper()}"
-        for name in settings.model_fields_set
+    names = settings.model_fields_set - (_OF_CONTAINERS if kind is DeploymentKind.COMPOSE else set())
+    found += [
+        f"HARVESTER_{name.upper()} is secret and was not copied: write it into {path}"
+        for name in sorted(names)
         if isinstance(getattr(settings, name), SecretStr)
     ]
-    if kind is not DeploymentKind.COMPOSE:
-        found += [f"{name} is secret and was not copied: write it into {path}" for name in sorted(secrets)]
-    if (
-        kind is DeploymentKind.SYSTEMD
-        and place.account != _user()
-        and (closed := _closed((place.program, Path(sys.executable))))
-    ):
+    if kind is DeploymentKind.COMPOSE:
+        return found
+    if any(part.startswith(_CACHES_OF_UV) for part in place.program.parts):
+        found.append(f"{place.program} is in a cache that uv may clear: `uv tool install scratch-harvester` stays")
+    is_other = kind is DeploymentKind.SYSTEMD and place.account != _user()
+    if is_other and (closed := _closed((place.program, Path(sys.executable)))):
         found.append(
             f"{place.account} cannot pass {closed}: install the harvester where every account can run it, as in /opt"
         )
