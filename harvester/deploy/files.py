@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import re
 import shlex
 import stat
 import sys
@@ -27,6 +26,7 @@ import harvester
 from harvester import __version__
 from harvester.choices import DeploymentKind
 from harvester.deploy.jobs import JOBS, METRICS_PORT
+from harvester.deploy.quoting import cron_word, setting_value, unit_path, unit_word
 from harvester.errors import UsageError
 from harvester.warehouse.embedded import ACCOUNT
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 SETTINGS_FILE = ".env"
 SYSTEM_HOME = Path("/var/lib") / ACCOUNT
 """HARVESTER_HOME of root's units where none is set: root's own folders are closed to the account that they run as."""
-_UNQUOTED = re.compile(r"[A-Za-z0-9_@%+=:,./~-]+")
 _PASSWORDS = {"POSTGRES_PASSWORD": "of the role harvester", "GRAFANA_PASSWORD": "of Grafana's user admin"}
 _OF_CONTAINERS = {"home", "database_url", "archive"}
 """Settings that the compose file makes, or that name a folder of another machine."""
@@ -171,7 +170,7 @@ def render(kind: DeploymentKind, place: Place, settings: Settings) -> dict[str, 
         case DeploymentKind.CRON:
             return {"crontab": made("cron/crontab.jinja")}
         case DeploymentKind.AIRFLOW:
-            return {file.name: file.read_text() for file in sorted(dags_folder().glob("*.py"))}
+            return {file.name: file.read_text("utf-8") for file in sorted(dags_folder().glob("*.py"))}
         case DeploymentKind.SCRAPYD:
             return {name: made(f"scrapyd/{name}.jinja") for name in ("scrapy.cfg", "setup.py")}
         case DeploymentKind.COMPOSE:
@@ -200,17 +199,10 @@ def settings_file(kind: DeploymentKind, place: Place, settings: Settings) -> str
             continue
         value = place.home if name == "home" else getattr(settings, name)
         is_set = name == "home" or (name in settings.model_fields_set and value is not None)
-        text = None if isinstance(value, SecretStr) or not is_set else quoted(_as_text(value))
+        text = None if isinstance(value, SecretStr) or not is_set else setting_value(_as_text(value))
         variable = f"HARVESTER_{name.upper()}"
         lines += [f"# {field.description}", f"#{variable}=" if text is None else f"{variable}={text}"]
     return "\n".join(lines) + "\n"
-
-
-def quoted(value: str) -> str | None:
-    """Return a value in a form that systemd, compose and our `.env` files read alike; None if there is no such form."""
-    if _UNQUOTED.fullmatch(value):
-        return value
-    return None if re.search(r"['\\$\n\r]", value) or not value.isprintable() else f"'{value}'"
 
 
 def _as_text(value: Any) -> str:
@@ -219,16 +211,16 @@ def _as_text(value: Any) -> str:
 
 def _outcome(path: Path, text: str) -> str:
     try:
-        return "unchanged" if path.read_text() == text else "differs"
+        return "unchanged" if path.read_bytes() == text.encode() else "differs"
     except FileNotFoundError:
         return "written"
-    except UnicodeDecodeError:
-        return "differs"
 
 
 def _write(path: Path, text: str) -> None:
     new = path.with_name(f".{path.name}.new")
-    new.write_text(text)
+    new.unlink(missing_ok=True)
+    with new.open("x", encoding="utf-8") as file:
+        file.write(text)
     new.replace(path)
 
 
@@ -237,7 +229,7 @@ def _write_settings(path: Path, text: str) -> str:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return "kept"
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     return "written"
 
@@ -295,7 +287,10 @@ def _warnings(kind: DeploymentKind, place: Place, settings: Settings, path: Path
 
 
 def _user() -> str:
-    return pwd.getpwuid(os.geteuid()).pw_name
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a user without a name, as containers have
+        return str(os.geteuid())
 
 
 def _has_account(name: str) -> bool:
@@ -321,7 +316,7 @@ def _folder() -> Path:
 
 def _monitoring_file(name: str) -> str | None:
     path = _folder() / "monitoring" / name
-    return path.read_text() if path.exists() else None
+    return path.read_text("utf-8") if path.exists() else None
 
 
 @cache
@@ -335,19 +330,3 @@ def _templates() -> jinja2.Environment:
     )
     environment.filters |= {"unit_word": unit_word, "unit_path": unit_path, "cron_word": cron_word}
     return environment
-
-
-def unit_path(path: object) -> str:
-    """Return a path as the whole value of a setting of systemd, which reads `%` as a specifier."""
-    return str(path).replace("%", "%%")
-
-
-def unit_word(word: str) -> str:
-    """Return one word of a value of systemd that holds several."""
-    escaped = unit_path(word).replace("\\", "\\\\").replace('"', '\\"')
-    return escaped if re.fullmatch(r"[\w@%+=:,./-]+", escaped) else f'"{escaped}"'
-
-
-def cron_word(word: object) -> str:
-    """Return one word of a command of cron: for its shell, and with `%`, which would end the command, escaped."""
-    return shlex.quote(str(word)).replace("%", "\\%")

@@ -30,8 +30,9 @@ from typer.testing import CliRunner
 from harvester.choices import DeploymentKind
 from harvester.cli.main import app
 from harvester.config import load
-from harvester.deploy.files import Place, deploy, installed_program, quoted, render
+from harvester.deploy.files import Place, deploy, installed_program, render
 from harvester.deploy.jobs import JOBS
+from harvester.deploy.quoting import setting_value
 from harvester.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 SECRET = "correct horse"
 URL = "postgresql://me:correct%20horse@db.example.org/scratch"
-ODD = "a folder of 100%n"
+ODD = "a földer of 100%n"
 """A name that systemd, cron and a shell each read otherwise unless it is written for them."""
 COMPOSE_SCHEMA = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
 
@@ -307,7 +308,7 @@ def test_a_program_that_will_not_stay_is_told(tmp_path: Path) -> None:
 def test_a_value_is_read_as_it_was_set(value: str) -> None:
     from io import StringIO
 
-    text = quoted(value)
+    text = setting_value(value)
     if text is None:
         assert not value.isprintable() or re.search(r"['\\$]", value)
     else:
