@@ -77,10 +77,12 @@ def _show_streams(console: Console, facts: dict[str, Any]) -> None:
     streams = output.table("stream", *numbers, numbers=numbers)
     for row in facts["streams"]:
         unseen = "" if row["expected_unseen"] is None else f"{row['expected_unseen']:,.1f}"
-        counts = (f"{row[name]:,}" for name in shown.values())
+        counts = (f"{'~' if row['is_estimate'] and name != 'failing' else ''}{row[name]:,}" for name in shown.values())
         streams.add_row(row["stream"], *counts, f"{row['on_time']:.0%}", unseen)
     if streams.row_count:
         console.print(streams)
+    if any(row["is_estimate"] for row in facts["streams"]):
+        console.print("[dim]~ estimated from a sample of the frontier, as are the shares and numbers beside it[/]")
 
 
 def _show_budget(console: Console, budget: dict[str, Any]) -> None:
@@ -149,5 +151,6 @@ def _show_reconcile(console: Console, comparisons: list[dict[str, Any]]) -> None
         if one["of"] == "site":
             line += "the site counts {counted:,}, the warehouse holds {held:,}".format(**one["worst"][0])
         else:
-            line += f"{one['differ']:,} of {one['compared']:,} differ" + (f", most {most}" if most else "")
+            sample = " in a sample" if one["is_sample"] else ""
+            line += f"{one['differ']:,} of {one['compared']:,}{sample} differ" + (f", most {most}" if most else "")
         console.print(line, soft_wrap=True)

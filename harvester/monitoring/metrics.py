@@ -59,7 +59,7 @@ class Warehouse(Collector):
                 yield _gauge(f"disk_{figure}_bytes", text, ["place"], rows)
 
     def _figures(self) -> Iterator[Metric]:
-        facts = read_status(self._settings)
+        facts = read_status(self._settings, compares=False)
         with connect(self._settings, autocommit=True) as connection:
             yield _counter("responses", "Responses of the source; status - where none came.", ["stream", "status"],
                            connection.execute(_SQL["responses"]).fetchall())  # fmt: skip

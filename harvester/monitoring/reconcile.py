@@ -54,26 +54,36 @@ _COMPARISONS: dict[str, _Comparison] = {
 }
 
 
-def reconcile(connection: Connection) -> list[dict[str, Any]]:
-    """Return for each comparison its subject, the number of entities, how many differ, and the largest differences."""
-    return [_compare(connection, name, one) for name, one in _COMPARISONS.items()] + _coverage(connection)
+_SAMPLE = 20_000
+"""Number of entries of the frontier of which the entities are compared, where it has more."""
 
 
-def _compare(connection: Connection, name: str, one: _Comparison) -> dict[str, Any]:
+def reconcile(connection: Connection, entries: int, projects: int) -> list[dict[str, Any]]:
+    """Return for each comparison its subject, the number of entities, how many differ, and the largest differences.
+
+    `entries`: the entries in the frontier; of many a sample is compared. `projects`: the projects that are held.
+    """
+    sample = f"TABLESAMPLE SYSTEM ({100 * _SAMPLE / entries})" if entries > _SAMPLE else ""
+    compared = [_compare(connection, name, one, sample) for name, one in _COMPARISONS.items()]
+    return compared + _coverage(connection, projects)
+
+
+def _compare(connection: Connection, name: str, one: _Comparison, sample: str) -> dict[str, Any]:
     rows = connection.execute(
-        _SQL["compare"].format(thing=one.thing, counted=one.counted, held=one.held),
+        _SQL["compare"].format(thing=one.thing, counted=one.counted, held=one.held, sample=sample),
         {"stream": one.stream, "below": one.below, "worst": _WORST},
     ).fetchall()
     compared, differ, *_ = rows[0]
     worst = [{"id": id_, "counted": counted, "held": held} for *_, id_, counted, held in rows[:differ]]
-    return {"what": name, "of": one.thing, "compared": compared, "differ": differ, "worst": worst}
+    facts = {"what": name, "of": one.thing, "is_sample": bool(sample)}
+    return facts | {"compared": compared, "differ": differ, "worst": worst}
 
 
-def _coverage(connection: Connection) -> list[dict[str, Any]]:
-    """Return the share of the site's count of projects that the warehouse holds."""
+def _coverage(connection: Connection, projects: int) -> list[dict[str, Any]]:
+    """Return the site's count of projects beside the number that the warehouse holds."""
     row = connection.execute(_SQL["projects"]).fetchone()
-    if row is None or row[0] is None:
+    if row is None:
         return []
+    facts = {"of": "site", "is_sample": False, "compared": 1, "differ": int(row[0] != projects)}
     what = "projects of the whole site (projects/count/all, unshared ones included)"
-    worst = [{"id": None, "counted": row[0], "held": row[1]}]
-    return [{"what": what, "of": "site", "compared": 1, "differ": int(row[0] != row[1]), "worst": worst}]
+    return [{"what": what, **facts, "worst": [{"id": None, "counted": row[0], "held": projects}]}]

@@ -4,12 +4,11 @@ SELECT w.stream, count(*) AS in_scope, count(*) FILTER (WHERE w.visits > 0) AS v
     count(*) FILTER (WHERE x.late AND w.due_at > t.now) AS pays,
     count(*) FILTER (WHERE w.failures > 0) AS failing, count(w.gone_at) AS gone,
     count(*) FILTER (WHERE w.certificate ->> 'proven_by' = 'none') AS uncertified,
-    count(*) FILTER (WHERE w.certificate @> '{"complete": true, "capped": false, "confirmed": false}')
+    count(*) FILTER (WHERE w.certificate @> '{{"complete": true, "capped": false, "confirmed": false}}')
         AS ends_seen_once,
     1 - avg((w.due_at <= t.now OR coalesce(x.late, false))::int)::float8 AS on_time,
-    sum(crawl.arrival_rate(w.new_items_decayed, w.exposure, k.shape, k.rate) * x.waiting) AS expected_unseen,
-    min(w.certified_at) AS oldest_certificate, min(w.last_full_read_at) AS oldest_enumeration, min(w.due_at) AS next_due
-FROM crawl.frontier w
+    sum(crawl.arrival_rate(w.new_items_decayed, w.exposure, k.shape, k.rate) * x.waiting) AS expected_unseen
+FROM {entries} w
 CROSS JOIN (SELECT coalesce(%(at)s, now()) AS now) t
 LEFT JOIN jsonb_to_recordset(%(rates)s) AS v (stream text, rate float8) USING (stream)
 LEFT JOIN crawl.priors p ON p.stream = w.stream AND p.stratum = w.stratum
@@ -19,10 +18,25 @@ CROSS JOIN LATERAL (
 ) k
 LEFT JOIN LATERAL (
     SELECT y.waiting,
-        y.waiting >= sqrt(2 * %(min_gain)s * 2 ^ (mod(w.queue, %(classes)s::int) + %(first_class)s::int + 0.5)) AS late
+        y.waiting >= sqrt(2 * %(min_gain)s::float8
+            * 2::float8 ^ (mod(w.queue, %(classes)s::int) + %(first_class)s::int + 0.5::float8)) AS late
     FROM (SELECT extract(epoch FROM t.now - w.visited_at)::float8 / 86400 AS waiting) y WHERE w.queue IS NOT NULL
 ) x ON true
 GROUP BY w.stream
+
+-- name: small_streams
+-- Of each stream no more entries are counted than make it a large one.
+SELECT s.stream FROM unnest(%(streams)s::text[]) AS s (stream)
+WHERE (
+    SELECT count(*) FROM (SELECT FROM crawl.frontier w WHERE w.stream = s.stream LIMIT %(small)s + 1) e
+) <= %(small)s
+
+-- name: shares_of_streams
+SELECT unnest(most_common_vals::text::text[]) AS stream, unnest(most_common_freqs)::float8 AS share
+FROM pg_stats WHERE schemaname = 'crawl' AND tablename = 'frontier' AND attname = 'stream'
+
+-- name: failing
+SELECT stream, count(*) FROM crawl.frontier WHERE failures > 0 GROUP BY 1
 
 -- name: names
 SELECT count(*) FILTER (WHERE found_at IS NULL) AS waiting, count(*) AS changed,
