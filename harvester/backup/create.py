@@ -17,7 +17,7 @@ from harvester.errors import UsageError, WarehouseError
 from harvester.warehouse.access import database_url
 from harvester.warehouse.clients import complaint, connection_of, find_program
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.schema import revision, use_schema
+from harvester.warehouse.schema import revision, using_schema
 from harvester.warehouse.source import read_source
 from harvester.warehouse.statements import statements
 
@@ -64,8 +64,11 @@ def create(settings: Settings, target: Path) -> Created:
             " copy it from the machine on which it was made, or set HARVESTER_HOME"
         )
     url = database_url(settings)
-    with open_connection(url) as connection, open_connection(url, autocommit=True) as guard:
-        use_schema(guard)  # keeps erasures out, whose rules are in a file
+    with (
+        open_connection(url) as connection,
+        open_connection(url, autocommit=True) as guard,
+        using_schema(guard),  # keeps erasures out, whose rules are in a file
+    ):
         load_rule(guard, settings.home)  # refuses another key than that of the erasures
         with write(path) as backup:
             manifest = _fill(backup, settings, url, connection)

@@ -122,6 +122,8 @@ def restore(settings: Settings, path: Path, on_progress: Callable[[str], None] =
             _compare(connection, backup.manifest)
             roles.grant_rights(connection)
             erasure = repeat(connection, settings.home)
+            for lock in (IN_USE, MIGRATING):  # now, not when the server has noticed the end of the session
+                connection.execute("SELECT pg_advisory_unlock(%s)", [lock])
     return Restored(backup.manifest, erasure)
 
 

@@ -108,6 +108,17 @@ def use_schema(connection: Connection) -> None:
     check_schema(connection)
 
 
+@contextmanager
+def using_schema(connection: Connection) -> Iterator[None]:
+    """As `use_schema`, for a block: what is refused meanwhile is allowed as soon as it ends.
+
+    With the connection alone it would be allowed a moment later, when the server has noticed its end.
+    """
+    use_schema(connection)
+    yield
+    connection.execute("SELECT pg_advisory_unlock_shared(%s)", [IN_USE])
+
+
 def migrate(url: str, revision: str = "head") -> None:
     """Bring a database to a revision, at first from nothing, with the views and functions of this code.
 
