@@ -46,7 +46,7 @@ def test_what_remains_is_what_the_others_reach_alone(
     both("seed", "users", other, "--depth", "2")
     both("seed", "projects", str(seeds["projects"][0]))
     both("seed", "sample", "projects", "2", "--from", str(drawn), "--up-to", str(drawn + 1))
-    both("seed", "sample", "authors", "1")
+    both("seed", "sample", "random-walk", "1", "--steps", "20", "--walks", "2")
     both.crawl("--max-requests", "450")
     assert both.query("SELECT outcome FROM crawl.draws WHERE entity_id = %s", drawn) == [("hit",)]
     # Drawn when it was visited already: it becomes due again.
@@ -56,7 +56,9 @@ def test_what_remains_is_what_the_others_reach_alone(
         (shared, 1, "seed users"),
         ("explore_projects q=* trending en 1 pages", 0, "seed explore"),
     ]
-    assert [one["by"] for one in listed[4:]] == [f"seed sample {word}" for word in ("projects", "authors", "projects")]
+    assert [one["by"] for one in listed[4:]] == [
+        f"seed sample {word}" for word in ("projects", "random-walk", "projects")
+    ]
 
     before, stored = entries(both), rows(both)
     # Nothing ends before somebody said so, nor what was never seeded, nor while a crawl could bring it back.
@@ -64,6 +66,11 @@ def test_what_remains_is_what_the_others_reach_alone(
     assert asked.returncode == 130
     assert "All stored rows stay. End these visits?" in asked.stderr
     would = json.loads(both("seed", "remove", "users", other, "--dry-run", "--json").stdout)
+    # A list that was read in part so far has led on as far as that.
+    both.query("UPDATE crawl.frontier SET visits = -1 WHERE visits = 1 RETURNING 1")
+    part = json.loads(both("seed", "remove", "users", other, "--dry-run", "--json").stdout)
+    assert part["ended"] == would["ended"]
+    both.query("UPDATE crawl.frontier SET visits = 1 WHERE visits = -1 RETURNING 1")
     refused = both("seed", "remove", "users", other, seeds["users"][5], "--yes", ok=False)
     assert (refused.returncode, f"{seeds['users'][5]} is not among the seeded users" in refused.stderr) == (2, True)
     parent = both("seed", "sample", "cancel", "1", "--yes", ok=False)
