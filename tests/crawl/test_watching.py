@@ -79,7 +79,7 @@ def test_a_warehouse_that_is_away_is_a_figure_and_no_error() -> None:
 
 
 def test_how_crawls_are_spaced_and_which_one_lives(database: str, tmp_path: Path) -> None:
-    """Ten hourly crawls, two by hand in between, one outage of a day; the last one was killed, then one is at work."""
+    """Hourly crawls, two by hand in between, one outage of a day; then one was killed, and one is at work for a day."""
     settings = load(database_url=database, home=tmp_path, archive=tmp_path / "none")
 
     def figures() -> dict[tuple[str, ...], float]:
@@ -108,11 +108,16 @@ def test_how_crawls_are_spaced_and_which_one_lives(database: str, tmp_path: Path
         found = figures()
         assert found["harvester_last_crawl_outcome", "killed"] == 1
         assert found["harvester_last_crawl_timestamp_seconds",] == 34 * 3600
+        connection.execute(
+            "INSERT INTO crawl.runs (command, version, api_url, outcome, started_at, ended_at)"
+            " VALUES ('crawl', '0', 'x', 'done', to_timestamp(35 * 3600), to_timestamp(36 * 3600))"
+        )
         run = begin_run(connection, settings, "crawl --share audit")
+        connection.execute("UPDATE crawl.runs SET started_at = now() - interval '1 day' WHERE id = %s", [run])
         found = figures()
         ((now,),) = connection.execute("SELECT extract(epoch FROM now())::float8").fetchall()
         assert now - 60 < found["harvester_last_crawl_timestamp_seconds",] <= now
-        assert found["harvester_last_crawl_outcome", "killed"] == 1, "of the last that is over"
+        assert found["harvester_last_crawl_outcome", "done"] == 1, "of the last that is over"
         end_run(connection, run, "bounded", Totals())
         assert figures()["harvester_last_crawl_outcome", "bounded"] == 1
     disk = shutil.disk_usage(tmp_path)
