@@ -17,7 +17,7 @@ from harvester.errors import UsageError, WarehouseError
 from harvester.warehouse.access import database_url
 from harvester.warehouse.clients import complaint, connection_of, find_program
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.schema import revision, using_schema
+from harvester.warehouse.schema import VERSION_SCHEMA, VERSION_TABLE, revision, using_schema
 from harvester.warehouse.source import read_source
 from harvester.warehouse.statements import statements
 
@@ -110,7 +110,9 @@ def _fill(backup: BackupWriter, settings: Settings, url: str, connection: Connec
 def _dump(backup: BackupWriter, url: str, program: str, snapshot: str) -> None:
     environment, conninfo = connection_of(url)
     with tempfile.TemporaryFile() as said:
-        arguments = ["--format=custom", f"--snapshot={snapshot}", "--no-password", "-d", conninfo]
+        # The revision stands in the manifest: the end of a restore writes it.
+        without = f"--exclude-table-data={VERSION_SCHEMA}.{VERSION_TABLE}"
+        arguments = ["--format=custom", f"--snapshot={snapshot}", without, "--no-password", "-d", conninfo]
         with subprocess.Popen(
             [program, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said
         ) as process:

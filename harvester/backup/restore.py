@@ -122,6 +122,7 @@ def restore(settings: Settings, path: Path, on_progress: Callable[[str], None] =
             _compare(connection, backup.manifest)
             roles.grant_rights(connection)
             erasure = repeat(connection, settings.home)
+            schema.write_revision(connection, backup.manifest.schema)  # without it no command uses the database
             for lock in (IN_USE, MIGRATING):  # now, not when the server has noticed the end of the session
                 connection.execute("SELECT pg_advisory_unlock(%s)", [lock])
     return Restored(backup.manifest, erasure)
@@ -160,6 +161,8 @@ def _make_room(connection: Connection, url: str, settings: Settings) -> None:
         WarehouseError: a table has rows.
     """
     is_migrated = schema.revision(connection) is not None
+    if not is_migrated:
+        schema.check_finished(connection)
     for table in metadata.sorted_tables if is_migrated else ():
         if table.fullname in _OWN_ROWS:
             continue

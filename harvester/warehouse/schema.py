@@ -78,6 +78,7 @@ def check_schema(connection: Connection) -> str:
     """
     newest, found = head(), revision(connection)
     if found is None:
+        check_finished(connection)
         raise WarehouseError("the database has no schema yet: run `harvester db migrate`")
     if found == newest:
         if changed := sql_parts.stale(connection):
@@ -90,6 +91,26 @@ def check_schema(connection: Connection) -> str:
             f"the schema is behind ({found}, this harvester knows {newest}): run `harvester db migrate`"
         )
     raise WarehouseError(_unknown(found))
+
+
+def check_finished(connection: Connection) -> None:
+    """Refuse a database without a revision that has tables: the end of a restore writes the revision.
+
+    Raises:
+        WarehouseError: its restore was not finished.
+    """
+    row = connection.execute("SELECT to_regclass('scratch.users') IS NOT NULL").fetchone()
+    if row and row[0]:
+        raise WarehouseError(
+            "a restore into this database was not finished, so that people who were erased may be in it: drop it, and"
+            " restore into an empty database or a new home"
+        )
+
+
+def write_revision(connection: Connection, revision: str) -> None:
+    """Record the revision of a database that was restored."""
+    table = sql.Identifier(VERSION_SCHEMA, VERSION_TABLE)
+    connection.execute(sql.SQL("INSERT INTO {} (version_num) VALUES (%s)").format(table), [revision])
 
 
 def _unknown(found: str) -> str:
@@ -139,6 +160,8 @@ def migrate(url: str, revision: str = "head") -> None:
         _keep_crawls_out(config)
         with config.attributes["connection"].begin():
             if not is_there:
+                if _revision_of(config) is None:
+                    check_finished(connection)
                 sql_parts.drop(connection)  # a column that a view shows cannot be altered
                 command.upgrade(config, revision)
             if _revision_of(config) == head():

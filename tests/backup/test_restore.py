@@ -39,7 +39,7 @@ def rows(url: str) -> dict[str, list[str]]:
 
 @pytest.mark.every_postgres
 def test_a_backup_of_any_server_is_restored_there(
-    database: str, second_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: str, second_database: str, postgres_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The programs on PATH tell what they were started with: no password is among it."""
     said = tmp_path / "arguments"
@@ -72,6 +72,24 @@ def test_a_backup_of_any_server_is_restored_there(
         granted = "SELECT has_table_privilege('harvester_reader', 'scratch.users', 'SELECT')"
         assert connection.execute(granted).fetchone() == (True,)
     assert schema.drift(second_database) is None
+    # One that is not finished, here before the erasures are repeated, leaves a database that no command uses.
+    third = postgres_server.create()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    unfinished = load(home=tmp_path / "unfinished", database_url=third)
+    with monkeypatch.context() as patch:
+        patch.setattr("harvester.backup.restore.repeat", killed)
+        with pytest.raises(KeyboardInterrupt):
+            restore(unfinished, made.path)
+    with open_connection(third) as connection, pytest.raises(WarehouseError, match="was not finished"):
+        schema.check_schema(connection)
+    for again in (lambda: schema.migrate(third), lambda: restore(unfinished, made.path)):
+        with pytest.raises(WarehouseError, match="was not finished"):
+            again()
+    postgres_server.drop(third)
+
     if version == 15:
         told = said.read_text()
         assert {f"{tmp_path}/pg_dump", f"{tmp_path}/pg_restore"} <= set(told.split())
