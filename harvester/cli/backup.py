@@ -25,8 +25,8 @@ def create(
 ) -> None:
     """Write database, secret key and rules of erasures into one file, as of one moment.
 
-    Crawls go on meanwhile; erasures and migrations are refused until it is done. Keep the file as you keep the key: who
-    reads it knows the key and everything that was harvested.
+    Crawls go on meanwhile; erasures and migrations are refused until it is done. Keep the file as safe as the key:
+    it holds the key and everything that was harvested.
     """
     from harvester.backup.create import create as run
 

@@ -194,7 +194,7 @@ def maintain(
     """Delete quarantined responses and records of runs that are old, and vacuum what changed.
 
     Of runs the newest 50 stay, and the first and the last under each version, API, contact and permission, so that
-    it can be told later what entitled a crawl. Nothing else is deleted: no row of scratch or history, no visit.
+    the permission for each crawl stays on record. Nothing else is deleted: no row of scratch or history, no visit.
     """
     from harvester.warehouse.access import connect
     from harvester.warehouse.maintenance import maintain as run

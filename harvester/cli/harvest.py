@@ -38,7 +38,7 @@ def crawl(
         bool, typer.Option("--log-json", help="Log one JSON line an event, instead of progress.")
     ] = False,
     parent_run: Annotated[int | None, typer.Option(hidden=True, help="The run that this worker works for.")] = None,
-    due_only: Annotated[bool, typer.Option("--due-only", hidden=True, help="Visit nothing because it pays.")] = False,
+    due_only: Annotated[bool, typer.Option("--due-only", hidden=True, help="Make no visit because it pays.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Visit what is new, due or pays, until nothing is left or a bound is met.

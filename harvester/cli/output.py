@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _STDOUT, _STDERR = 1, 2
 _BROKEN_PIPE_STATUS = 141
 _WHOLE = 10_000
-"""Columns of a standard output that is no terminal: no line of ours is as long."""
+"""Columns of a standard output that is no terminal: more than any line has."""
 
 
 class ExitStatus(IntEnum):
@@ -107,7 +107,7 @@ def complain(text: str, *, as_it_is: bool = False) -> None:
 
 
 def give_up() -> None:
-    """Write what can be written; let the rest go nowhere, so that the interpreter does not fail over it at its end."""
+    """Write what can be written and discard the rest, so that the interpreter does not fail over it when it exits."""
     try:
         flush()
     except (OutputError, OSError, ValueError):

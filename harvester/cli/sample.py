@@ -178,7 +178,7 @@ def list_designs(as_json: AsJson = False) -> None:
 
 @app.command(epilog=example("harvester seed sample cancel 2 --dry-run"))
 def cancel(design: Design, dry_run: DryRun = False, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Cancel a design: its visits end unless something else wants them; what was visited by then stays recorded.
+    """Cancel a design: end its visits that nothing else needs; what was visited by then stays recorded.
 
     A design from which authors or a random walk still draw is refused. Refused while a crawl is at work.
     """

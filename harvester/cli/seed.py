@@ -22,7 +22,7 @@ app = group("Put users, projects, studios, rankings or samples in scope, list th
 Depth = Annotated[
     int,
     typer.Option(
-        help="Number of links to follow from the seed. 0: visit the seed and its own lists; what these show beyond is"
+        help="Number of links to follow from the seed. 0: visit the seed and its own lists; what these lists show is"
         " stored but not visited."
     ),
 ]
@@ -138,14 +138,14 @@ def list_seeds(as_json: AsJson = False) -> None:
 def remove_seeds(
     kind: Annotated[SeedKind, typer.Argument(help="The kind of what is removed.")],
     what: Annotated[
-        list[str], typer.Argument(metavar="WHAT...", help="Usernames; of other kinds the ids that `seed list` shows.")
+        list[str], typer.Argument(metavar="WHAT...", help="Usernames; for other kinds the ids that `seed list` shows.")
     ],
     by_id: Annotated[bool, typer.Option("--by-id", help="Of users: take ids, not names.")] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take seeds or rankings out of scope: the visits end that nothing else wants, and all stored rows stay.
+    """Take seeds or rankings out of scope: end the visits that nothing else needs, and keep all stored rows.
 
     What another seed, ranking or sample leads to stays in scope, to the depth that this one asks for. An entry that
     ends loses its checkpoint: seeded again, its list is read in full. Refused while a crawl is at work.

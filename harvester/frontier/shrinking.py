@@ -1,4 +1,4 @@
-"""Shrinking of the scope: seeds are removed, and the visits that nothing else wants end. Stored rows stay.
+"""Shrinking of the scope: seeds are removed, and the visits that nothing else needs end. Stored rows stay.
 
 What the remaining seeds, rankings and samples reach is worked out anew, along the links of the stored rows, with the
 depths that are left. Entries that are not reached are deleted with their checkpoints: in scope again, they are read in
@@ -67,7 +67,7 @@ class Shrinking:
 
 
 def shrink(connection: Connection, remove: Callable[[], object], *, dry_run: bool = False) -> Shrinking:
-    """Remove something that was put in scope by calling `remove`, and end the visits that nothing else wants.
+    """Remove something that was put in scope by calling `remove`, and end the visits that nothing else needs.
 
     With `dry_run` everything is counted and nothing kept.
 

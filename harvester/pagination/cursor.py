@@ -79,15 +79,8 @@ def step(listing: Listing, state: CursorState, page: Sequence[Entry], *, absent:
     ids = [entry.id for entry in page]
     keys = [entry.key for entry in page if entry.key is not None]
     if state.before is None:
-        key = keys[0] if keys else None
-        state.base = Certificate(proven_by=ProvenBy.KEY, complete=True, digest=digest(ids), anchors=ids, key=key)
-        if absent:
-            return _done(state)
-        if state.until is not None and state.until.digest == state.base.digest:
-            at_end = len(page) < listing.limit and set(state.until.tail or ()) <= set(ids)
-            state.until.confirmed = state.until.confirmed or at_end
-            state.base = state.until
-            return _done(state, arrived=True)
+        if (done := _first_page(listing, state, ids, keys, absent=absent)) is not None:
+            return done
     elif not page and not state.doubtful and not state.flawed:
         state.denied += 1
         if state.denied <= DENIALS:
@@ -118,15 +111,33 @@ def step(listing: Listing, state: CursorState, page: Sequence[Entry], *, absent:
     crowded = crowded or (in_one_second and len(page) >= listing.limit)
     state.doubtful = in_one_second and len(page) < listing.limit
     state.flawed = state.flawed or crowded
-    before = min(keys) - in_one_second
-    if state.before is not None and before >= state.before:
-        state.still += 1
-        if state.still >= _MOST_STILL:
-            state.flawed = True
-            return _done(state, contradiction=contradiction)
-    else:
-        state.before, state.still = before, 0
+    if not _move(state, min(keys) - in_one_second):
+        state.flawed = True
+        return _done(state, contradiction=contradiction)
     return Step(certified=not crowded and not contradiction, contradiction=contradiction, crowded=crowded)
+
+
+def _first_page(listing: Listing, state: CursorState, ids: list[int], keys: list[int], *, absent: bool) -> Step | None:
+    """Begin a new certificate by the first page; return the last step if the list is absent or has not changed."""
+    key = keys[0] if keys else None
+    state.base = Certificate(proven_by=ProvenBy.KEY, complete=True, digest=digest(ids), anchors=ids, key=key)
+    if absent:
+        return _done(state)
+    if state.until is None or state.until.digest != state.base.digest:
+        return None
+    at_end = len(ids) < listing.limit and set(state.until.tail or ()) <= set(ids)
+    state.until.confirmed = state.until.confirmed or at_end
+    state.base = state.until
+    return _done(state, arrived=True)
+
+
+def _move(state: CursorState, before: int) -> bool:
+    """Move the cursor, if `before` is below it; return False once too many pages in a row have not moved it."""
+    if state.before is None or before < state.before:
+        state.before, state.still = before, 0
+        return True
+    state.still += 1
+    return state.still < _MOST_STILL
 
 
 def _size(listing: Listing, state: CursorState) -> int:

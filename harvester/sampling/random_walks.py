@@ -78,6 +78,32 @@ class _Position:
     user: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Chances:
+    """What decides the steps of a design: seed, the users to start from, and the weight of a jump to one of them."""
+
+    design: int
+    seed: int
+    pool: list[int]
+    restart: float
+
+    def start(self, *label: object) -> int:
+        """Draw a user to start from; the same label draws the same one."""
+        return self.pool[int(chance(self.seed, self.design, *label) * len(self.pool))]
+
+    def next_user(self, position: _Position, graph: Graph) -> tuple[int, float]:
+        """Draw the user that a step leads to; return with it the measure of the present user, 0 of an isolated one."""
+        neighbours = graph.neighbours[position.user]
+        jumps = self.restart * graph.projects[position.user]
+        measure = len(neighbours) + jumps
+        here = chance(self.seed, self.design, position.walk, position.step) * measure
+        if not measure:
+            return self.start("again", position.walk, position.step), 0
+        if here < jumps:
+            return self.start("jump", position.walk, position.step), measure
+        return neighbours[min(len(neighbours) - 1, int(here - jumps))], measure
+
+
 def advance_walks(
     connection: Connection, design: int, parent: int, depth: int, asked: dict[str, Any], graph: Graph
 ) -> int:
@@ -85,51 +111,37 @@ def advance_walks(
     pool = _pool(connection, parent)
     if not pool:
         return 0
-    seed, length, alpha = asked["seed"], asked["burn_in"] + asked["steps"], float(asked["restart"])
-    streams = ["user_followers", "user_following"] + (["user_projects"] if alpha else [])
-
-    def start(*label: object) -> int:
-        return pool[int(chance(seed, design, *label) * len(pool))]
-
-    places = _places(connection, design, length)
-    is_begun = {walk for walk in range(asked["walks"]) if walk in places}
-    for walk in range(asked["walks"]):
-        if walk not in is_begun:
-            places[walk] = _Position(walk, 0, start("start", walk))
-    moving = [place for place in places.values() if place.step < length]
+    burn_in, length = asked["burn_in"], asked["burn_in"] + asked["steps"]
+    chances = _Chances(design, asked["seed"], pool, float(asked["restart"]))
+    streams = ["user_followers", "user_following"] + (["user_projects"] if chances.restart else [])
+    begun = _positions(connection, design, length)
+    missing = (walk for walk in range(asked["walks"]) if walk not in begun)
+    positions = [*begun.values(), *(_Position(walk, 0, chances.start("start", walk)) for walk in missing)]
     steps: list[tuple[Any, ...]] = []
     waiting: list[_Position] = []
-    while moving:
-        graph.learn(connection, {place.user for place in moving}, streams)
-        waiting += [place for place in moving if place.user not in graph.neighbours]
-        moving = [place for place in moving if place.user in graph.neighbours]
-        for place in moving:
-            others = graph.neighbours[place.user]
-            jumps = alpha * graph.projects[place.user]
-            measure = len(others) + jumps
-            outcome = "burn-in" if place.step < asked["burn_in"] else "hit"
-            here = chance(seed, design, place.walk, place.step) * measure
-            if not measure:
-                outcome, target = "isolated", start("again", place.walk, place.step)
-            elif here < jumps:
-                target = start("jump", place.walk, place.step)
-            else:
-                target = others[min(len(others) - 1, int(here - jumps))]
+    while moving := [position for position in positions if position.step < length]:
+        graph.learn(connection, {position.user for position in moving}, streams)
+        waiting += [position for position in moving if position.user not in graph.neighbours]
+        positions = [position for position in moving if position.user in graph.neighbours]
+        for position in positions:
+            target, measure = chances.next_user(position, graph)
+            outcome = "isolated" if not measure else "burn-in" if position.step < burn_in else "hit"
             weight = 1 / measure if outcome == "hit" else None
-            position = place.walk * length + place.step
-            steps.append((design, position, place.user, place.walk, outcome, measure or None, weight))
-            place.step, place.user = place.step + 1, target
-        moving = [place for place in moving if place.step < length]
-    opened = [(design, place.walk * length + place.step, place.user, place.walk, None, None, None) for place in waiting]
-    _add_steps(connection, steps, opened)
-    new = [place.user for place in waiting]
-    fresh = connection.execute(_SQL["not_in_scope"], [new, [*streams, "user"], len(streams) + 1]).fetchone()
-    in_scope = 0
-    if fresh and fresh[0]:
-        in_scope = open_entities(connection, [*streams, "user"], fresh[0], depth)
+            number = position.walk * length + position.step
+            steps.append((design, number, position.user, position.walk, outcome, measure or None, weight))
+            position.step, position.user = position.step + 1, target
+    opened = [(design, one.walk * length + one.step, one.user, one.walk, None, None, None) for one in waiting]
+    connection.cursor().executemany(_SQL["store_steps"], [*steps, *opened])
+    in_scope = _put_in_scope(connection, [one.user for one in waiting], [*streams, "user"], depth)
     if not waiting:
         connection.execute("UPDATE crawl.designs SET completed_at = crawl.clock() WHERE id = %s", [design])
     return len(steps) + in_scope
+
+
+def _put_in_scope(connection: Connection, users: list[int], streams: list[str], depth: int) -> int:
+    """Put users in scope who are not yet in that of each stream; return how many."""
+    fresh = connection.execute(_SQL["not_in_scope"], [users, streams, len(streams)]).fetchone()
+    return open_entities(connection, streams, fresh[0], depth) if fresh and fresh[0] else 0
 
 
 def _pool(connection: Connection, parent: int) -> list[int]:
@@ -144,14 +156,10 @@ def _pool(connection: Connection, parent: int) -> list[int]:
     return [user for (user,) in rows]
 
 
-def _places(connection: Connection, design: int, length: int) -> dict[int, _Position]:
+def _positions(connection: Connection, design: int, length: int) -> dict[int, _Position]:
     """Return the position of each random walk that has started; its last step has no outcome unless it has ended."""
-    rows = connection.execute(_SQL["places"], [design]).fetchall()
+    rows = connection.execute(_SQL["positions"], [design]).fetchall()
     return {
         walk: _Position(walk, position - walk * length + (outcome is not None), user)
         for walk, position, user, outcome in rows
     }
-
-
-def _add_steps(connection: Connection, steps: list[tuple[Any, ...]], waiting: list[tuple[Any, ...]]) -> None:
-    connection.cursor().executemany(_SQL["store_steps"], [*steps, *waiting])

@@ -32,7 +32,7 @@ def list_scope(settings: Settings) -> list[dict[str, Any]]:
 def remove_seeds(
     settings: Settings, kind: SeedKind, what: Sequence[str], *, by_id: bool = False, dry_run: bool = False
 ) -> Shrinking:
-    """Take seeds or rankings out of scope, and end the visits that nothing else wants.
+    """Take seeds or rankings out of scope, and end the visits that nothing else needs.
 
     Args:
         settings: Whose warehouse.
@@ -63,7 +63,7 @@ def remove_seeds(
 
 
 def cancel_design(settings: Settings, design: int, *, dry_run: bool = False) -> Shrinking:
-    """Cancel a design, and end the visits that nothing else wants; what was visited by then stays recorded.
+    """Cancel a design, and end the visits that nothing else needs; what was visited by then stays recorded.
 
     Raises:
         UsageError: there is no such design, it was cancelled before, or another one draws from it.

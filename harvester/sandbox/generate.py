@@ -336,12 +336,8 @@ def _comments(comments: Comments, rng: Generator, community: CommunityState, act
     full = rng.permutation(number)[:2]
     replies[full] = REPLIES_MAX
     thread = np.repeat(np.arange(number), replies)
-    gap = rng.exponential(1.5 * DAY, len(thread)) * rng.random(len(thread)) ** 3
-    reply_created = np.minimum(created[thread] + 5 + gap.astype(np.int64), NOW - 120)
-    reply_author = draw_rows(rng, active, len(thread))
-    joined = numbers(community.users.joined)[reply_author]
-    reply_author = np.where(joined < reply_created, reply_author, author[thread])  # nobody answers before joining
-    reply_created = np.maximum(reply_created, created[thread] + 1)
+    joined = numbers(community.users.joined)
+    reply_author, reply_created = _draw_replies(rng, created[thread], author[thread], joined, active)
 
     moment = np.concatenate([moment, reply_created + rng.random(len(thread)) * 0.9])
     order = np.argsort(moment, kind="stable")
@@ -368,6 +364,16 @@ def _comments(comments: Comments, rng: Generator, community: CommunityState, act
     comments.is_deleted = bytearray(deleted.astype(np.uint8).tobytes())
     comments.by_id = rows_by_id(comments.id)
     _list_comments(comments, rng, ids, parent, deleted)
+
+
+def _draw_replies(rng: Generator, created: Ints, author: Ints, joined: Ints, active: Floats) -> tuple[Ints, Ints]:
+    """Return authors and times of replies to comments of these times and authors, one to each."""
+    gap = rng.exponential(1.5 * DAY, len(created)) * rng.random(len(created)) ** 3
+    reply_created = np.minimum(created + 5 + gap.astype(np.int64), NOW - 120)
+    reply_author = draw_rows(rng, active, len(created))
+    # Nobody answers before joining.
+    reply_author = np.where(joined[reply_author] < reply_created, reply_author, author)
+    return reply_author, np.maximum(reply_created, created + 1)
 
 
 def _list_comments(comments: Comments, rng: Generator, ids: Ints, parent: Ints, deleted: NDArray[np.bool_]) -> None:

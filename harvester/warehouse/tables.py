@@ -68,7 +68,7 @@ _ABOUT = tuple(field.name for field in fields(About))
 READER = "harvester_reader"
 LONGEST_KEY = 200
 """Characters of an id, a type or a name that is part of a key. A text of any length is in no B-tree: where one is
-looked up, or part of a key, its hash is."""
+looked up, or part of a key, the index holds its hash."""
 LONGEST_RANKING = 600
 """Characters of the name of a ranking, which holds what is searched for."""
 
@@ -1435,13 +1435,13 @@ FIGURE_REFERENCES = {
 }
 """Columns of materialised views that refer to one table."""
 FIGURES = frozenset({*(column.split(".")[1] for column in FIGURE_REFERENCES), "ranking_stays"})
-"""Materialised views with rows about single people or what is theirs: an erasure refreshes them."""
+"""Materialised views whose rows are about single people or their items: an erasure refreshes them."""
 SOFT_REFERENCES = soft_references(metadata.sorted_tables) | FIGURE_REFERENCES
 """Columns that refer to one table without a foreign key: what they name may never have been read. What may refer to one
 of several tables (`kind`, `stream`) is told by the column's comment alone."""
 
 SCRATCH_TABLES = tuple(table for table in metadata.sorted_tables if table.schema == "scratch")
-"""In the order in which rows may be written: what is referred to comes first."""
+"""Tables of schema scratch, each after the tables that it refers to: the order in which rows may be written."""
 
 _OBSERVED = (rankings, site_counts, site_health, message_counts)
 _ACCOUNT = tuple(table for table in metadata.sorted_tables if table.schema == "account")
@@ -1465,17 +1465,17 @@ TRACKED: dict[str, tuple[Table, ...]] = {
     for table in SCRATCH_TABLES
     if (logs := tuple(log for log in metadata.tables.values() if table in log.info.get("of", ())))
 }
-"""Where the superseded versions of a table's rows go."""
+"""By table of scratch: the tables of history that hold superseded versions of its rows."""
 
 OWNED = named_by(WRITTEN, Person.OWNER)
-"""Columns by which a row is the person's, by what they name: such a row is not kept."""
+"""By table: the columns that name the owner of a row, each with the kind that it names. An erasure deletes the row."""
 MENTIONED = named_by(WRITTEN, Person.MENTION)
-"""Columns that name the person in somebody else's row: they are emptied."""
+"""By table: the columns that name a person in another person's row. An erasure empties them."""
 MADE = named_by(WRITTEN, Person.AUTHOR)
-"""Columns that name who made what is in a row, which may stay, emptied of it."""
+"""By table: the columns that name the author of a row's content. An erasure empties the content; the row may stay."""
 CONTAINERS = containers(SCRATCH_TABLES)
-"""The tables, and the columns that refer to them, of what has to be there for a row to be."""
+"""By table: the tables whose row must be present for a row to be present, and the columns that refer to them."""
 COMMENTS = ("project_comments", "studio_comments", "profile_comments")
-"""The tables of comments, by what they stand on."""
+"""The tables of comments on projects, studios and profiles."""
 MAIN_TABLES = ("users", "projects", "studios", *COMMENTS, "follows", "favorites")
 """The tables whose sizes a report states."""

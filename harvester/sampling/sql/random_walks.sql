@@ -28,6 +28,6 @@ ON CONFLICT (design_id, position) DO UPDATE SET outcome = excluded.outcome, meas
 SELECT array_agg(u) FROM unnest(%s::bigint[]) u WHERE (SELECT count(*) FROM crawl.frontier w
 WHERE w.entity_id = u AND w.stream = ANY(%s)) < %s
 
--- name: places
+-- name: positions
 SELECT DISTINCT ON (cluster_id) cluster_id, position, entity_id, outcome FROM crawl.draws
 WHERE design_id = %s ORDER BY cluster_id, position DESC
