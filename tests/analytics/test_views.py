@@ -523,19 +523,6 @@ def test_every_relation_has_freshness_and_known_streams(connection: Connection) 
 
 
 @pytest.mark.every_postgres
-def test_every_view_function_and_column_is_commented(connection: Connection) -> None:
-    silent = connection.execute(
-        "SELECT c.oid::regclass::text, a.attname FROM pg_class c"
-        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
-        " WHERE c.relnamespace = ANY('{scratch, history, analytics}'::regnamespace[]) AND c.relkind IN ('r', 'v', 'm')"
-        " AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid, 'pg_class') IS NULL)"
-        " UNION ALL SELECT oid::regprocedure::text, NULL FROM pg_proc"
-        " WHERE pronamespace = ANY('{history, analytics}'::regnamespace[]) AND obj_description(oid, 'pg_proc') IS NULL"
-    ).fetchall()
-    assert silent == []
-
-
-@pytest.mark.every_postgres
 def test_the_reader_may_read_all_of_it_and_change_nothing(connection: Connection) -> None:
     kinds = dict(
         connection.execute(

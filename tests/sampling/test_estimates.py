@@ -574,18 +574,6 @@ def test_an_unknown_column_cannot_be_estimated(database: str, y: str) -> None:
             )
 
 
-def test_every_view_column_and_function_is_explained(database: str) -> None:
-    with psycopg.connect(database) as connection:
-        silent = connection.execute(
-            "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
-            " WHERE c.relnamespace = 'analytics'::regnamespace AND c.relname LIKE 'sample%'"
-            " AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid) IS NULL)"
-            " UNION ALL SELECT proname, '' FROM pg_proc WHERE pronamespace = 'analytics'::regnamespace"
-            " AND obj_description(oid) IS NULL"
-        ).fetchall()
-    assert silent == []
-
-
 def visit_wave(connection: psycopg.Connection[Any], design: int, views: dict[int, int], failed: Any = ()) -> None:
     """Record what a crawl finds in a wave: the projects that there are then, with so many views."""
     drawn = connection.execute(

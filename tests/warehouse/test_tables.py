@@ -72,14 +72,16 @@ def test_up_down_and_up_again(blank_database: str) -> None:
 
 
 @every_postgres
-def test_every_table_and_column_is_commented(database: str) -> None:
+def test_every_relation_column_and_function_is_commented(database: str) -> None:
     with psycopg.connect(database) as connection:
         silent = connection.execute(
             "SELECT c.oid::regclass::text, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
             " LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
-            " WHERE n.nspname = ANY(%s) AND c.relkind = 'r' AND c.relname <> 'alembic_version'"
-            " AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid) IS NULL)",
-            [list(SCHEMAS)],
+            " WHERE n.nspname = ANY(%(schemas)s) AND c.relkind IN ('r', 'v', 'm') AND c.relname <> 'alembic_version'"
+            " AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid, 'pg_class') IS NULL)"
+            " UNION ALL SELECT oid::regprocedure::text, NULL FROM pg_proc"
+            " WHERE pronamespace = ANY(%(schemas)s::regnamespace[]) AND obj_description(oid, 'pg_proc') IS NULL",
+            {"schemas": list(SCHEMAS)},
         ).fetchall()
         assert silent == []
         for name, comment in SCHEMAS.items():
