@@ -357,7 +357,7 @@ def key_of(table: str, row: dict[str, Any]) -> tuple[Any, ...]:
 
 @dataclass
 class Sandbox:
-    """A running sandbox, and what it says of itself."""
+    """A running sandbox, with its control paths."""
 
     url: str
     process: forked.Started
@@ -482,7 +482,7 @@ def _as_served(value: Any) -> Any:
 
 @dataclass
 class Difference:
-    """How one table departs from the truth."""
+    """How one table differs from the truth."""
 
     truth: dict[tuple[Any, ...], dict[str, Any]]
     missing: set[tuple[Any, ...]]
@@ -770,7 +770,7 @@ CHROMIUM, CHROMEDRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver"
 
 @dataclass
 class Browser:
-    """Chromium, with what it says and asks for."""
+    """Chromium, with the messages of its console and the addresses that it requests."""
 
     driver: Any
 
@@ -789,7 +789,7 @@ class Browser:
         return self.driver.execute_script(script, *values)
 
     def said(self) -> list[str]:
-        """What stands in the console by now."""
+        """The messages of the console so far."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def asked_for(self) -> list[str]:

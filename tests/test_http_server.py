@@ -1,4 +1,4 @@
-"""What is served to read is for this machine, and no client takes much of it."""
+"""Served pages answer this machine alone, and bound what a client can take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands whose standard streams are closed, full, read by nobody, or of a charset that lacks letters."""
+"""Commands whose standard streams are closed, full, without a reader, or of a charset that lacks letters."""
 
 from __future__ import annotations
 

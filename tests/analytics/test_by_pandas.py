@@ -55,7 +55,7 @@ def warehouse(request: pytest.FixtureRequest, embedded_server: Any) -> Iterator[
 
 
 def plain(value: Any) -> Any:
-    """A value in one of few types: what is missing is None, numbers are numbers, days are their text."""
+    """Return a value as None, a number or a text: missing values become None, days become texts."""
     if value is None or value is pd.NaT or (isinstance(value, float) and value != value):  # noqa: PLR0124
         return None
     if isinstance(value, (datetime, pd.Timestamp)):
@@ -68,7 +68,7 @@ def plain(value: Any) -> Any:
 
 
 def ordered(table: Frame) -> list[tuple[Any, ...]]:
-    """All rows: in the order of what is no fraction, so that rounding moves none."""
+    """Sort rows by the values that are no fractions, so that rounding does not change the order."""
     found = [tuple(plain(value) for value in row) for row in table.itertuples(index=False)]
     return sorted(found, key=lambda row: [repr(value) for value in row if not isinstance(value, (float, Decimal))])
 
@@ -134,7 +134,7 @@ def test_all_figures_equal_pandas_over_raw_tables(warehouse: tuple[str, Raw, lis
 
 
 def test_all_figures_of_a_crawled_community_equal_pandas(harvest: Any) -> None:
-    """After changes, a refresh and an audit: what a crawl writes has forms that nobody made up."""
+    """After changes, a refresh and an audit: a crawl writes rows that no made-up community has."""
     url = harvest.harvester.database
     with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
         raw = Raw(connection)

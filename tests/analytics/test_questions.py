@@ -43,7 +43,7 @@ def most(rows: Rows, by: int, *then: int) -> Rows:
 
 
 class Truth:
-    """What the sandbox serves, as it knows it itself."""
+    """The rows that the sandbox states as its truth."""
 
     def __init__(self, table: Callable[[str], list[dict[str, Any]]]) -> None:
         self.users, self.projects, self.studios = table("users"), table("projects"), table("studios")

@@ -161,7 +161,7 @@ def test_a_second_refresh_waits_for_the_first(database: str) -> None:
 
 @pytest.mark.every_postgres
 def test_the_erased_are_in_no_figure_at_once(database: str, tmp_path: Path) -> None:
-    """Neither in rows, nor in what the planner knows; and an erasure that is only counted refreshes nothing."""
+    """Neither rows nor statistics of the planner hold them; an erasure with --dry-run refreshes nothing."""
     with open_connection(database, autocommit=True) as connection:
         connection.execute("INSERT INTO scratch.users (id, joined_at) VALUES (77777, now()), (1, now()), (2, now())")
         connection.execute("INSERT INTO scratch.projects (id, author_id, shared_at) VALUES (88888, 77777, now())")
@@ -191,7 +191,7 @@ def test_the_erased_are_in_no_figure_at_once(database: str, tmp_path: Path) -> N
         connection.execute("ANALYZE")
 
         def traces() -> set[str]:
-            """Name the figures that hold the person or the project in a row, and what has statistics of them."""
+            """Return the views that hold the person or the project in a row, and the columns whose statistics do."""
             found = set()
             for name in materialised():
                 rows = connection.execute(f"SELECT t::text FROM analytics.{name} t").fetchall()

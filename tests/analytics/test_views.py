@@ -440,7 +440,7 @@ def test_rankings_over_time_and_where_they_come_from(connection: Connection) -> 
 
 @pytest.mark.every_postgres
 def test_the_index_beside_the_page(connection: Connection) -> None:
-    """What explore said last, and since when the page has known better: at least."""
+    """The last value that explore showed, and the least time for which the page has shown a newer one."""
     fill(
         connection, "scratch.projects", "id, views, loves, favorites, from_index",
         (11, 9, 2, 1, []), (12, 5, 1, 1, []), (13, 7, 0, 0, []), (14, 3, 0, 0, ["views"]), (15, 1, 0, 0, []),

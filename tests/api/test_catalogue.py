@@ -1,4 +1,4 @@
-"""One sweep over the whole catalogue: a forgotten part fails by the name of its stream."""
+"""Tests of every stream of the catalogue; a failure names the stream."""
 
 import contextlib
 import copy
@@ -210,7 +210,7 @@ def _plain(value: Any) -> str:
 
 @every_stream
 def test_placeholders_are_never_written(stream: Stream) -> None:
-    """A list's zero of remixes, an author's made-up date and flag are in no column that the stream writes."""
+    """No stream writes values that a list makes up: zero remixes, the date and the flag of an author."""
     if any(path.endswith("stats.remixes") for path in stream.placeholder_fields):
         assert "remixes" not in stream.writes["projects"]
     if any(path.endswith("author.scratchteam") for path in stream.placeholder_fields):
@@ -289,7 +289,7 @@ def test_a_part_that_is_not_served_costs_its_own_columns() -> None:
 
 
 def test_a_field_that_is_not_served_leaves_its_column_alone() -> None:
-    """The documented user has no `scratchteam`: its row then says nothing of that column, not even null."""
+    """The documented user has no `scratchteam`: its row leaves that column out, and does not set it to null."""
     served = response(STREAMS["user"])
     stream = STREAMS["user"]
     (without,) = normalise(visit(stream), decode(stream, json.dumps(served).encode()))

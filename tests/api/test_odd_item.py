@@ -1,4 +1,4 @@
-"""One unusable item of a page is set aside; what can be repaired without doubt is repaired; the rest is as ever."""
+"""One unusable item of a page is set aside; what can be repaired without doubt is repaired."""
 
 from __future__ import annotations
 

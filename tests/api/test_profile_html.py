@@ -1,4 +1,4 @@
-"""Pages of comments are read back as they were written: 500 made-up pages, and what is no such page."""
+"""500 made-up pages of comments are read back as they were written; other pages are refused."""
 
 # ruff: noqa: E501  (markup and text as they are)
 

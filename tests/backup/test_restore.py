@@ -1,4 +1,4 @@
-"""A backup is restored where nothing is in its way, and leaves nobody in who was erased after it was made."""
+"""A backup is restored into a home without rows or another key; who was erased after it was made stays erased."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def rows(url: str) -> dict[str, list[str]]:
 def test_a_backup_of_any_server_is_restored_there(
     database: str, second_database: str, postgres_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The programs on PATH tell what they were started with: no password is among it."""
+    """Programs on PATH record their arguments: no password is among them."""
     said = tmp_path / "arguments"
     for name in ("pg_dump", "pg_restore"):
         program = tmp_path / name
@@ -159,7 +159,7 @@ def test_a_backup_that_gives_other_rows_is_refused(database: str, tmp_path: Path
 
 
 def test_who_was_erased_later_does_not_come_back(harvest: Any, second_database: str, tmp_path: Path) -> None:
-    """A restored warehouse is the one from which the person was erased, row by row, by hashes alone."""
+    """A restored warehouse equals, row by row, the one from which the person was erased; hashes suffice for it."""
     database = harvest.harvester.database
     home, new_home = tmp_path / "home", tmp_path / "new"
     settings = load(home=home, database_url=database)

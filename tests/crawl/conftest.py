@@ -1,4 +1,4 @@
-"""What a crawl leaves is what its archive makes again: asked by `test_replay.py`, with `--replayed` by all tests here.
+"""A replay makes the same warehouse as the crawl: `test_replay.py` tests that, with `--replayed` all tests here do.
 
 With `--replayed` whatever a test crawls is archived, per warehouse. When the test has passed, the archive is replayed
 into an empty database, and each table of `scratch` and `history` compared. `UNLIKE` names the tests for which that
@@ -152,7 +152,7 @@ def _is_exact(name: str, number: int, runs: Runs) -> bool:
 
 
 def _apart(mine: list[str], theirs: list[str]) -> tuple[list[str], list[str]]:
-    """What stands in the first list alone, and in the second alone."""
+    """Return the items of the first list alone, and those of the second alone."""
     one, other = Counter(mine), Counter(theirs)
     return list((one - other).elements()), list((other - one).elements())
 
@@ -254,7 +254,7 @@ def harvest(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """After a test that passed, its warehouses once more out of their archives."""
+    """After a test that passed, make its warehouses again from their archives."""
     result = yield
     archives = item.stash.get(_ARCHIVES, None)
     kept = [] if archives is None else [one for one in archives.by_place.values() if one.files]

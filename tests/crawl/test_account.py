@@ -1,4 +1,4 @@
-"""The operator's own account: read only with its session, kept apart, and its secrets told to nobody."""
+"""The operator's own account: read only with its session, in a schema of its own, and no output shows its secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in an archive, and what is read out of one: no crawl is needed to try."""
+"""Writing and reading of archives, without a crawl."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_several_files_are_read_in_the_order_of_responses(tmp_path: Path) -> Non
 
 
 def test_a_file_that_was_cut_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
-    """Wherever a killed run left it: what is whole is read, and no part of a response is taken for one."""
+    """At whatever byte it was cut: complete records are read, and no incomplete response is used."""
     bodies = [bytes(random.Random(n).choices(b"abcdefgh", k=99)) for n in range(2)]
     (path,) = written(tmp_path, *bodies)
     whole = path.read_bytes()

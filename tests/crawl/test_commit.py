@@ -1,4 +1,4 @@
-"""Pages into a real database: what is taken, refused, counted, superseded and made due."""
+"""Commits of pages to a real database: what is stored, refused, counted, superseded and made due."""
 
 import json
 import random
@@ -232,7 +232,7 @@ def test_a_late_or_doubled_page_is_refused_whole(connection: Connection, writer:
 def test_the_checkpoint_moves_with_the_rows_or_not_at_all(
     connection: Connection, writer: Writer, run: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever fails after the checkpoint moved takes it back, and the rows with it."""
+    """A failure after the checkpoint moved rolls back the checkpoint and the rows."""
     scope.seed(connection, [Seed(Kind.PROJECT, 142)])
     lease = take(connection, run, "project")
 
@@ -290,7 +290,7 @@ def test_a_column_that_may_not_be_empty_is_named(connection: Connection, writer:
 
 @pytest.mark.parametrize("levels", [300, 900, 20_000])
 def test_endless_nesting_spoils_no_other_page(connection: Connection, run: int, tmp_path: Path, levels: int) -> None:
-    """Deeper than can be written, or than the names of who was erased can be looked for in: set aside, no more."""
+    """JSON too deep to be stored or searched for erased names is set aside; other pages are stored."""
     erase(connection, tmp_path, "somebody")
     deep: list[Any] = []
     for _ in range(levels):
@@ -404,7 +404,7 @@ def test_an_unknown_value_is_no_earlier_version(connection: Connection, writer: 
 
 
 def test_an_account_erased_under_the_gdpr_is_gone_for_good(connection: Connection, writer: Writer, run: int) -> None:
-    """Its made-up date replaces nothing, what it was stays in the history, and no page of the site brings it back."""
+    """Its made-up date replaces no date, its former values stay in the history, and no page of the site revives it."""
     scope.seed(connection, [Seed(Kind.USER, 5), Seed(Kind.USER, 6)])
 
     def served(name: str, joined: str, number: int = 5, **profile: Any) -> dict[str, Any]:
@@ -661,7 +661,7 @@ def test_an_audit_restarts_unfinished_visits(connection: Connection, writer: Wri
 
 
 def test_entries_that_became_due_earlier_are_leased(connection: Connection, run: int) -> None:
-    """The place where the last lease ended is a short cut, not a bound."""
+    """The key where the last lease ended speeds up the search and leaves out no entry."""
     scope.seed(connection, [Seed(Kind.PROJECT, 1)])
     connection.execute("UPDATE crawl.frontier SET due_at = now() - interval '1 day'")
     scope.seed(connection, [Seed(Kind.PROJECT, 2)])
@@ -694,7 +694,7 @@ def a_row(table: Table, text: str) -> tuple[Any, ...]:
 
 
 def test_texts_of_any_length_are_stored_superseded_and_found(connection: Connection, writer: Writer) -> None:
-    """Random letters: what repeats itself is compressed, and fits an index after all."""
+    """Random letters, since text that repeats itself would be compressed and fit an index."""
     texts = ["".join(random.Random(seed).choices(string.ascii_letters, k=100_000)) for seed in (1, 2, 2)]
     for text in texts:
         names = {table: tuple(column.name for column in written_columns(one)) for table, one in WRITTEN.items()}

@@ -1,4 +1,4 @@
-"""When an absence is no chance, and for how long an answer tells how the site is."""
+"""When absences are too many to be chance, and for how long an answer shows the state of the site."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_the_usual_share_is_that_of_the_last_runs(database: str) -> None:
 
 
 def test_what_is_known_to_be_there_was_there_at_its_last_visit(database: str) -> None:
-    """Others of the same stream alone, whose lists held something, with the name that their address needs."""
+    """Only entities of the same stream, whose lists were not empty, with the name that their address needs."""
     with open_connection(database, autocommit=True) as connection:
         connection.execute("INSERT INTO scratch.users (id, username) SELECT n, 'u' || n FROM generate_series(1, 8) n")
         connection.execute("INSERT INTO scratch.users (id) VALUES (9)")

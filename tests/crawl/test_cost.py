@@ -1,4 +1,4 @@
-"""What a page costs does not creep up: counted, never timed (`benchmarks/page_cost.py` says how)."""
+"""The cost of a page does not grow unnoticed: it is counted, not timed (`benchmarks/page_cost.py` says how)."""
 
 from __future__ import annotations
 

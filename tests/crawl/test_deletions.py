@@ -1,4 +1,4 @@
-"""What vanished from a list: when it is told, when it is dated, and when it is not."""
+"""Items that vanished from a list: when they count as missing, when they are dated as gone, and when not."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def test_a_reply_was_there_when_it_was_met(house: House, asked: bool) -> None:
 
 
 def test_a_curator_who_was_promoted_is_not_gone(house: House) -> None:
-    """Both lists are read before anybody is told to have left, whichever comes first."""
+    """Both lists are read before a member is dated as gone, whichever comes first."""
     house.audit("studio_curators")
     house.visit("studio_curators", [3])
     house.visit("studio_curators", [3])

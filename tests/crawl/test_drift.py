@@ -1,4 +1,4 @@
-"""A crawl of a community that changes several times per request misses nothing that was there throughout."""
+"""A crawl of a community that changes several times per request misses no item that was present throughout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever asks to be forgotten is in no table afterwards, and does not come back."""
+"""A person who was erased is in no table afterwards, and later crawls do not store them again."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def crawled(start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any
 
 
 def somebody(harvester: Any) -> tuple[dict[str, Any], list[str]]:
-    """Who has most to lose, and what they wrote that nobody else did."""
+    """Return the user with the most rows, and texts that only this user wrote."""
     rows = harvester.query(
         "SELECT u.id, u.username, u.bio, u.status FROM scratch.users u WHERE u.gone_at IS NULL"
         " ORDER BY (SELECT count(*) FROM scratch.project_comments c WHERE c.author_id = u.id)"
@@ -241,7 +241,7 @@ def test_rows_that_mention_the_erased_lose_the_mention(erased: Any, tmp_path: Pa
 
 
 def test_a_title_is_kept_only_with_who_made_the_project(erased: Any, tmp_path: Path) -> None:
-    """The activity of a studio tells what a project is called, and not whose it is."""
+    """The activity of a studio shows the title of a project, and not its author."""
     kept = "SELECT id, project_title FROM scratch.studio_activity ORDER BY 1"
     assert erased.execute(kept).fetchall() == [("a", "of other"), ("b", None)]
     writer = Writer(erased, load_rule(erased, tmp_path))
@@ -286,7 +286,7 @@ def test_the_author_of_a_title_is_known_from_its_list(erased: Any, tmp_path: Pat
 
 
 def test_an_ordinary_word_is_erased_where_it_is_a_name(database: str, tmp_path: Path) -> None:
-    """`Anna` in a text is anybody; as all that a field holds, in a mention, a link or a search it is the person."""
+    """`Anna` in a text may be anybody; as a whole value, in a mention, a link or a search it is the person."""
     body = b'[{"id":"becomecurator-1","actor_id":7,"username":"anna"}]'
     with open_connection(database, autocommit=True) as connection:
         connection.execute("INSERT INTO scratch.users (id, username) VALUES (12, 'Anna'), (7, 'other')")

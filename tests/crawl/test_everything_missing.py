@@ -1,4 +1,4 @@
-"""Nobody is gone because everybody is: a site that says "not there", or shows somebody else, dates nothing."""
+"""A site that answers 404 to everything, or shows another entity, makes nothing count as gone."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_site_that_finds_nothing_dates_nothing(
 def test_lists_belong_to_the_account_asked_for(
     after: int, start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:
-    """Lists that are read for the first time, and show no id, count only while the site answers about what is asked."""
+    """Lists that are read first and show no id count only while the site answers about the requested entity."""
     sandbox = start_sandbox(users=15, seed=11)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)

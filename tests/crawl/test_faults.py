@@ -107,7 +107,7 @@ def test_a_response_that_never_makes_sense_is_set_aside_whole(
 def test_a_page_that_is_no_page_of_comments_is_set_aside(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:
-    """The site in trouble answers with a page of its own: kept whole, no comment made of it, nobody taken for gone."""
+    """An error page of the site is kept whole; no comment is made of it, and nobody counts as gone because of it."""
     sandbox = start_sandbox(users=20, seed=5)
     harvester = make_harvester(sandbox)
     name = sandbox.seeds()["users"][0]

@@ -1,4 +1,4 @@
-"""A comparison with the truth finds what each guard is there for: without it the warehouse is wrong.
+"""Without each guard the warehouse differs from the truth, and the comparison finds it.
 
 One community is harvested once and changes; each test goes on from a copy of the warehouse.
 """

@@ -1,4 +1,4 @@
-"""When a visit pays and how deep: pure, and compared with what would have been found."""
+"""When a visit pays, and how deep it reads: compared with simulated lists."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_nothing_is_read_below_the_head_right_after_it_was() -> None:
     visits=st.lists(st.tuples(st.integers(0, 1000), st.integers(1, 50)), max_size=80),
 )
 def test_ages_of_looks_are_never_understated(visits: list[tuple[int, int]]) -> None:
-    """However many visits of whatever depth: each key's last look, as told, is not after the true one."""
+    """After any visits of any depth, the time stated for the last look at a key is not after the true one."""
     looked: list[tuple[int, int]] = []
     true: dict[int, int] = {}
     at = 0

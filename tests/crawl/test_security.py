@@ -1,4 +1,4 @@
-"""Rights no larger than needed, and no way for another host to be taken for the site."""
+"""Roles have no rights that they do not need, and no other host is taken for the site."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_host_that_cannot_be_found(small_sandbox: Any, make_harvester: Callabl
 def test_secrets_are_in_no_argument_and_no_log(
     logins: Any, start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:
-    """A worker gets the database's password by the environment: `ps` shows arguments to everybody. Nobody listens."""
+    """Workers get the database's password by the environment, since `ps` shows arguments; no process opens a port."""
     import psutil
 
     sandbox = start_sandbox(users=20, seed=3)
@@ -161,7 +161,7 @@ def test_secrets_are_in_no_argument_and_no_log(
             break
     output, errors = command.communicate(timeout=60)
     assert any("--parent-run" in line for line in seen)
-    assert not listening, "a crawl has no door: Scrapy's console and its remote control are left out"
+    assert not listening, "a crawl opens no port: Scrapy's console and its remote control are off"
     for text in (*seen, output, errors):
         assert "long enough" not in text
         assert "long%20enough" not in text

@@ -1,4 +1,4 @@
-"""Users put in scope: from behind something that is not the API, by id, and from a page that departs."""
+"""Users put in scope by id, by a server that is not the API, and by a response that deviates."""
 
 from __future__ import annotations
 

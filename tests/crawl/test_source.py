@@ -49,7 +49,7 @@ def test_a_crawl_of_another_source_is_refused(filled, other_sandbox, small_sandb
 
 
 def test_a_source_without_a_name_is_known_by_its_addresses(filled, other_sandbox, tmp_path):
-    """The site says nothing of itself: its addresses tell it, before a request is sent."""
+    """The site states no name, so its addresses identify it, before a request is sent."""
     filled.environment["HARVESTER_HOME"] = str(tmp_path)
     with_connection = "UPDATE crawl.source SET sandbox = NULL, api_url = 'https://api.example.org' RETURNING id"
     assert filled.query(with_connection) == [(1,)]

@@ -1,4 +1,4 @@
-"""States of the source that the field has met: pages cut short, lists served short, places refused."""
+"""States of the source that were observed: pages cut short, lists served short, positions refused."""
 
 from __future__ import annotations
 

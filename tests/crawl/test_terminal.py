@@ -1,4 +1,4 @@
-"""What the site serves may hold what a terminal obeys: commands print it escaped, and `quarantine show` as it is."""
+"""Texts of the site may hold control codes of terminals: commands print it escaped, and `quarantine show` as it is."""
 
 from __future__ import annotations
 

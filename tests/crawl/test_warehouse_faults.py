@@ -1,4 +1,4 @@
-"""A warehouse that fails during a crawl: waited for where it can come back, left in order where it cannot."""
+"""A warehouse that fails during a crawl: the crawl waits if it can come back, and else ends in order."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def be_impatient() -> None:
 def test_a_machine_that_vanishes_holds_nothing(
     moment: str, start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:
-    """The way to its machine stays open and silent, so that the server is never told."""
+    """Its connection stays open and silent, so that the server does not notice its end."""
     sandbox = start_sandbox(users=12, seed=3)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)

@@ -1,4 +1,4 @@
-"""What an operator sees from outside: metrics, logs for machines, and runs that say what is wrong with them."""
+"""What an operator sees: metrics, logs as JSON, and the findings of degraded runs."""
 
 from __future__ import annotations
 

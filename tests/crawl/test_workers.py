@@ -1,4 +1,4 @@
-"""Several workers on one warehouse: one community, one budget, and no worker that is needed."""
+"""Several workers on one warehouse share its entries and its budget, and any of them may fail."""
 
 from __future__ import annotations
 

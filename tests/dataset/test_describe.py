@@ -1,4 +1,4 @@
-"""A release is told to people and machines, twice in the same bytes."""
+"""A release is described for people and machines, each time in the same bytes."""
 
 import json
 import re

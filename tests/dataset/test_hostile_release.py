@@ -1,4 +1,4 @@
-"""A release that somebody else made, to do harm: everything is named, nothing outside is read, nothing runs away."""
+"""A release made to do harm: each trick is reported, no file outside is read, and memory and time stay bounded."""
 
 from __future__ import annotations
 
@@ -385,7 +385,7 @@ def leaves(told, path=()):
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_manifest_is_judged_and_no_command_fails_over_it(sound, tmp_path, data):
-    """Whatever stands in it, under a true hash: told or taken, never a traceback."""
+    """Any manifest with a true hash is accepted or reported as wrong, never with a traceback."""
     folder = tmp_path / "release"
     if not folder.exists():
         shutil.copytree(sound, folder)

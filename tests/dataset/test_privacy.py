@@ -1,4 +1,4 @@
-"""What a release for others may not hold, looked for byte by byte and tried with the truth in hand."""
+"""What a release for others may not hold: searched byte by byte, and attacked with the truth."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_restricted_holds_no_name_and_no_id(built: Any, secrets_of: dict[str, se
 
 
 def test_the_search_for_traces_finds_planted_ones(built: Any, secrets_of: dict[str, set[str]]) -> None:
-    """The same search over `internal` finds nearly all: it is not blind."""
+    """The same search over `internal` finds nearly all of them."""
     text = "\n".join(plain_text(path) for path in (built.folder / "internal/data").glob("*.csv.gz"))
     for kind in ("name", "id", "time", "text", "url"):
         sought = {one for one in secrets_of[kind] if len(one) > 4 and not set(one) & set('"\n')}

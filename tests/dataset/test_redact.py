@@ -1,4 +1,4 @@
-"""What is left of a text: nothing that tells who and where, as often as is stated, and its features."""
+"""Redaction removes names and places at the stated recall, and keeps the features of a text."""
 
 import re
 import string

@@ -1,4 +1,4 @@
-"""The files of `harvester deploy` are ones that systemd, cron and containers take, and name what there is."""
+"""Systemd, cron and containers accept the files of `harvester deploy`, which name existing commands."""
 
 from __future__ import annotations
 

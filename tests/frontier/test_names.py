@@ -1,4 +1,4 @@
-"""A name that is another account's: what is taken back, what waits for the present name, and what goes on."""
+"""A name that another account has taken: what is retracted, what waits for the present name, and what goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page says is what the warehouse holds, and what the source's own truth says; and it says of nobody who."""
+"""The page equals the warehouse and the truth of the sandbox, and names nobody."""
 
 from __future__ import annotations
 

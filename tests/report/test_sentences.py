@@ -1,4 +1,4 @@
-"""What a sentence claims holds for the rows beside it: each condition is worked out, and not said where it fails."""
+"""A sentence is shown only if its claim holds for the rows beside it: each condition is computed here too."""
 
 from __future__ import annotations
 

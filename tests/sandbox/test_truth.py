@@ -1,4 +1,4 @@
-"""The stated truth is what an exhaustive reader of the API finds, who knows nothing of the community's state."""
+"""The stated truth equals what a reader finds that requests everything and knows nothing of the community."""
 
 from __future__ import annotations
 

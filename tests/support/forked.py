@@ -220,7 +220,7 @@ def _become(
     alone: bool = False,
     first: Callable[[], None] | None = None,
 ) -> None:
-    """Be the command, in the forked process; `alone`: in a session of its own; `first` is called before."""
+    """Run the command in the forked process; `alone`: in a session of its own; `first` is called before."""
     if alone:
         os.setsid()
     for number, to in enumerate(written, 1):

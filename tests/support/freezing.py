@@ -1,4 +1,4 @@
-"""A way to a PostgreSQL server that falls silent: nothing is forwarded any more, and neither end is told."""
+"""A proxy before a PostgreSQL server that stops forwarding, without closing either connection."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ _PEOPLE = {"scratch.users", "scratch.projects"}
 
 
 def _unsaid(table: Table, column: Column) -> list[str]:
-    """Return what a column has to say and does not."""
+    """Return the annotations that a column needs and lacks."""
     said = about(column)
     refers = {said.refers, *(key.target_fullname.rpartition(".")[0] for key in column.foreign_keys)}
     written = WRITTEN.get(table.name) is table or WRITTEN.get(table.fullname) is table

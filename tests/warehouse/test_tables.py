@@ -1,4 +1,4 @@
-"""The schema as migrated: what is declared, commented throughout, and the way back and forth."""
+"""The schema as migrated equals the declared one, is commented, and can be downgraded and upgraded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The views and functions of the schema that no crawl is needed to try."""
+"""The views and functions of the schema that need no crawl."""
 
 from __future__ import annotations
 
