@@ -220,7 +220,7 @@ def _time(node: Any) -> datetime:
 
 
 def _as_read(content: Any) -> tuple[str | None, str]:
-    """Whom a text begins by addressing, and the text as a reader sees it."""
+    """Return the user whom a text addresses at its beginning, and the text as a reader sees it."""
     text = "".join(_text(content)).strip()
     first = next(iter(content), None)
     if first is None or first.tag != "a" or (content.text or "").strip():

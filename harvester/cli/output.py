@@ -219,12 +219,12 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def printable(text: str) -> str:
-    """One line for a terminal: whatever moves its cursor, changes its colours or is no character is escaped."""
+    """Return a text as one line for a terminal: codes that move its cursor or change colours are escaped."""
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in " ".join(text.split()))
 
 
 def shown(facts: Any) -> Any:
-    """Facts with every text in them printable, and with no markup of `rich` in it."""
+    """Return facts with each text in them printable, and without markup of `rich`."""
     from rich.markup import escape  # not loaded where nothing of it is shown
 
     match facts:

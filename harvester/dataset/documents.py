@@ -74,7 +74,7 @@ _NO_DESIGN = (
 
 
 def documents(release: Release) -> dict[str, str]:
-    """Each document by its file name."""
+    """Return each document by its file name."""
     return {
         "CHANGELOG.md": _changelog(release),
         "COVERAGE.md": _coverage(release),
@@ -132,7 +132,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def facts(value: Any, level: int = 2) -> str:
-    """Nested facts as headings, lists and tables, in their own order."""
+    """Write nested facts as headings, lists and tables, in their own order."""
     if isinstance(value, Mapping):
         flat = [(key, one) for key, one in value.items() if not _is_nested(one)]
         parts = ["\n".join(f"- {_words(key)}: {_text(one)}" for key, one in flat)] if flat else []

@@ -112,7 +112,7 @@ def _rows(connection: Connection, query: str | sql.Composed) -> list[dict[str, A
 
 
 def _plain(value: Any) -> Any:
-    """Numbers as JSON has them; `numeric` comes as Decimal."""
+    """Return numbers as JSON has them; `numeric` comes as Decimal."""
     if value is None or isinstance(value, str | int | float) or hasattr(value, "isoformat"):
         return value
     return round(float(value), 3)

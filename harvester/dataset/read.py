@@ -224,7 +224,7 @@ def _jsonl(opened: BinaryIO, schema: pa.Schema, columns: tuple[str, ...] | None)
 
 
 def _lines(packed: gzip.GzipFile) -> Iterator[bytes]:
-    """Whole lines, some megabytes at a time."""
+    """Yield whole lines, some megabytes at a time."""
     rest = b""
     while block := packed.read(_BLOCK):
         whole, newline, rest = (rest + block).rpartition(b"\n")

@@ -80,7 +80,7 @@ def _judge(comment: LabelledComment, names: Names) -> list[tuple[str, str]]:
 
 
 def percentages(scores: dict[tuple[str, str], Score]) -> dict[str, dict[str, int]]:
-    """Recall by kind and language, and precision by kind, in whole percent.
+    """Return recall by kind and language, and precision by kind, in whole percent.
 
     Rounded down, so that no stated figure is above the measured one.
     """

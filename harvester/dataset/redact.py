@@ -147,7 +147,7 @@ def _by_rules(folded: _Folded) -> Iterator[Span]:
 
 
 def _by_lists(folded: _Folded) -> Iterator[Span]:
-    """First names and large places. One that is an ordinary word too counts only with a capital inside a sentence."""
+    """Find first names and large places; one that is also an ordinary word needs a capital inside a sentence."""
     words = list(_LATIN_WORD.finditer(folded.cased))
     shouted = folded.cased.isupper()
     for number, word in enumerate(words):
@@ -183,7 +183,7 @@ def _ends(small: str, start: int, end: int) -> Iterator[int]:
 
 
 def _usernames(text: str, folded: _Folded, names: Names) -> Iterator[Span]:
-    """Known usernames, hidden ones too. One that may be a word counts only where the words around it make it a name."""
+    """Find known usernames, hidden ones too; one that may be a word needs words around it that make it a name."""
     credited = {folded.places[match.start(match.lastgroup or 0)] for match in PLAIN_NAME.finditer(folded.small)}
     for match in _CANDIDATE.finditer(text):
         name = match[0]
@@ -239,7 +239,7 @@ def _small(character: str) -> str:
 
 @cache
 def _fold(character: str) -> str:
-    """One character for one: without accent or width, symbols alike; "" for what is not seen."""
+    """Return a character without accent or width, one form for similar symbols; "" for an invisible one."""
     category = unicodedata.category(character)
     if category in {"Mn", "Me", "Cf", "Cc"}:
         return " " if character in "\n\t\r" else ""

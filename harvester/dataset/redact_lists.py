@@ -48,7 +48,7 @@ def folded(text: str) -> str:
 
 @cache
 def first_names() -> frozenset[str]:
-    """First names in Latin letters, folded.
+    """Return first names in Latin letters, folded.
 
     Raises:
         UsageError: Faker is not installed.
@@ -63,7 +63,7 @@ def first_names() -> frozenset[str]:
 
 @cache
 def kana_names() -> re.Pattern[str]:
-    """Japanese first names in either kana, where one may stand."""
+    """Return Japanese first names in either kana, where one may stand."""
     provider = import_module("faker.providers.person.ja_JP").Provider
     kana = {name for name in provider.first_kana_names if len(name) > 1}
     names = (
@@ -79,13 +79,13 @@ def kana_names() -> re.Pattern[str]:
 
 @cache
 def places() -> frozenset[str]:
-    """Large places in Latin letters, folded; some are of several words."""
+    """Return large places in Latin letters, folded; some are of several words."""
     return frozenset(place for place in _places() if place.isascii())
 
 
 @cache
 def places_in_han() -> re.Pattern[str]:
-    """Japanese prefectures and cities."""
+    """Return Japanese prefectures and cities."""
     listed = "|".join(sorted((place for place in _places() if not place.isascii()), key=len, reverse=True))
     return re.compile(f"(?:{listed})[都道府県市区]?")
 

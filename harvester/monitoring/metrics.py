@@ -115,7 +115,7 @@ def _crawls(connection: Connection) -> Iterator[Metric]:
 
 
 def exposition(settings: Settings) -> bytes:
-    """All metrics in the text format of Prometheus."""
+    """Return all metrics in the text format of Prometheus."""
     return generate_latest(registry(settings, patient=False))
 
 

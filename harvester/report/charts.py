@@ -154,7 +154,7 @@ def columns(
     caption: str = "",
     rule: tuple[float, str] | None = None,
 ) -> Columns:
-    """Columns from zero. `names` tell what each is, `labels` stand below: empty ones do not, nor do more than fit."""
+    """Draw columns from zero. `names` describe each; `labels` stand below, as many as fit, without the empty ones."""
     level = rule[0] if rule else 0.0
     end, scale = scale_for(max([*values, level], default=0.0))
     room = 100 / max(1, len(values))
@@ -178,7 +178,7 @@ def columns(
 
 
 def bars(pairs: Sequence[tuple[str, float]], unit: str, *, caption: str = "", share: bool = False) -> Bars:
-    """Bars from zero. With `share` the numbers are percentages, and a full bar is 100."""
+    """Draw bars from zero. With `share` the numbers are percentages, and a full bar is 100."""
     end = 100.0 if share else max([value for _, value in pairs], default=0.0) or 1.0
     marks = tuple(
         Mark(0.0, 100 * value / end, f"{name}: {plain(value)} {unit}", name, percent(value) if share else plain(value))
@@ -190,7 +190,7 @@ def bars(pairs: Sequence[tuple[str, float]], unit: str, *, caption: str = "", sh
 def stack(
     lines: Sequence[tuple[str, Sequence[int], str]], series: Sequence[str], unit: str, *, head: str = ""
 ) -> Stack:
-    """Each line a whole of parts; a line is its name, the parts and a note."""
+    """Draw a bar of parts for each line; a line has a name, the parts and a note."""
     made = []
     for name, parts, note in lines:
         whole = sum(parts) or 1
@@ -207,7 +207,7 @@ def stack(
 def matrix(
     lines: Sequence[tuple[str, Sequence[float | None], str]], names: Sequence[str], what: str, *, head: str = ""
 ) -> Matrix:
-    """Percentages as shades; None leaves a square out."""
+    """Draw percentages as shades; None leaves a square out."""
     made = [
         Line(
             line,
@@ -237,7 +237,7 @@ def calendar(
     side: Sequence[tuple[int, str]],
     caption: str = "",
 ) -> Calendar:
-    """Squares by column, row, number and name."""
+    """Draw squares, each by its column, row, number and name."""
     across = 1 + max((x for x, *_ in squares), default=0)
     down = 1 + max((y for _, y, *_ in squares), default=0)
     bounds = shades(max((square[2] for square in squares), default=0))

@@ -28,7 +28,7 @@ LIST_TRIES = 64
 
 
 def step(community: CommunityState, type_: str | None = None) -> str:
-    """One event, of a type if given; the clock moves on first. Returns its type. Raises ValueError: it cannot be."""
+    """Make one event, of a type if given, after the clock moved on; return its type."""
     random = community.random
     community.now += 1 + int(random.expovariate(1.0))
     if type_ is not None:
@@ -144,7 +144,7 @@ def _take_name(community: CommunityState, user: int) -> None:
 
 
 def _swap_names(community: CommunityState) -> bool:
-    """Two accounts have each other's name."""
+    """Give two accounts each other's name."""
     users = community.users
     user, other = _user(community), _one(community, len(users))
     if user == other or {user, other} & (users.gone | users.team):
@@ -347,7 +347,7 @@ def _unfollow(community: CommunityState) -> bool:
 
 
 def _write(community: CommunityState, comments: Comments, owner: int) -> None:
-    """One comment on a project or studio, now and then with others in the same second or out of order."""
+    """Write a comment on a project or studio, now and then with others in the same second or out of order."""
     random = community.random
     author = _user(community)
     created = community.now - (1 + _one(community, 3) if random.random() < LATE else 0)

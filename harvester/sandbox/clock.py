@@ -20,7 +20,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def seconds(day: str) -> int:
-    """Seconds since 1970 of an ISO day or instant, taken as UTC."""
+    """Return the seconds since 1970 of an ISO day or instant, taken as UTC."""
     return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
 
 
@@ -100,13 +100,13 @@ def id_range(kind: str) -> tuple[int, int]:
 
 
 def times_of_ids(kind: str, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """When these ids were given out, in seconds since 1970."""
+    """Return when these ids were given out, in seconds since 1970."""
     known, times = _anchors(kind)
     return np.asarray(np.interp(ids, known, times), dtype=np.int64)
 
 
 def ids_of_times(kind: str, times: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Ids given out at these ascending times; strictly ascending, so that equal times do not share one."""
+    """Return ids for these ascending times; strictly ascending, so that equal times do not share one."""
     known, instants = _anchors(kind)
     ids = np.asarray(np.interp(times, instants, known), dtype=np.int64)
     steps = np.arange(len(ids), dtype=np.int64)

@@ -73,12 +73,12 @@ class CommunityState:
         return bool(self.projects.is_shared[owner] if kind == "project" else self.studios.is_open[owner])
 
     def visible_projects(self, rows: Sequence[int]) -> list[int]:
-        """Those of the projects that are shared, in the same order."""
+        """Return those of the projects that are shared, in the same order."""
         is_shared = self.projects.is_shared
         return [row for row in rows if is_shared[row]]
 
     def visible_studios(self, rows: Sequence[int]) -> list[int]:
-        """Those of the studios that are open, in the same order."""
+        """Return those of the studios that are open, in the same order."""
         is_open = self.studios.is_open
         return [row for row in rows if is_open[row]]
 

@@ -56,6 +56,6 @@ def _delays() -> list[int]:
 
 
 def modified_delay(chance: int) -> int:
-    """Seconds from a comment's `datetime_created` to its `datetime_modified`: 0 for 76%, mostly 1 for the others."""
+    """Return the seconds from a comment's creation to its modification: 0 for 76%, mostly 1 for the others."""
     delays = _delays()
     return delays[chance % len(delays)]

@@ -20,13 +20,13 @@ LARGEST_LIST = 5_000
 
 
 def ranked(count: int, exponent: float) -> Floats:
-    """Weights of `count` ranks that fall as a power of the rank, with sum 1."""
+    """Return weights of `count` ranks that fall as a power of the rank, with sum 1."""
     weights = np.arange(1, count + 1, dtype=np.float64) ** -exponent
     return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
 def draw_sizes(rng: Generator, count: int, total: float, exponent: float, largest: int = LARGEST_LIST) -> Ints:
-    """Sizes of `count` lists with about this total, falling as a power of the rank, none above `largest`."""
+    """Draw sizes of `count` lists with about this total, falling as a power of the rank, none above `largest`."""
     if count < 1 or total < 1:
         return np.zeros(max(count, 0), dtype=np.int64)
     weights = ranked(count, exponent)
@@ -43,14 +43,14 @@ def draw_sizes(rng: Generator, count: int, total: float, exponent: float, larges
 
 
 def draw_rows(rng: Generator, weights: Floats, count: int) -> Ints:
-    """Row numbers drawn by weight, with repetition."""
+    """Draw row numbers by weight, with repetition."""
     cumulated = np.cumsum(weights)
     drawn = np.searchsorted(cumulated, rng.random(count) * cumulated[-1])
     return np.asarray(np.minimum(drawn, len(weights) - 1), dtype=np.int64)
 
 
 def distinct_pairs(left: Ints, right: Ints) -> Ints:
-    """Positions of the first occurrence of each pair, in the order given."""
+    """Return the positions of the first occurrence of each pair, in the order given."""
     key = left * (np.int64(right.max()) + 1 if len(right) else 1) + right
     _, first = np.unique(key, return_index=True)
     first.sort()
@@ -58,7 +58,7 @@ def distinct_pairs(left: Ints, right: Ints) -> Ints:
 
 
 def draw_edges(rng: Generator, owners: Ints, sizes: Ints, weights: Floats) -> tuple[Ints, Ints]:
-    """Pairs (owner, target): each owner gets about so many distinct targets, the popular ones more often."""
+    """Draw pairs (owner, target): each owner gets about so many distinct targets, the popular ones more often."""
     wanted = np.minimum(sizes, int(len(weights) * 0.8))
     # Popular targets are drawn again and again: more draws than wanted, then the first distinct ones.
     draws = wanted + np.where(wanted > 1, wanted, 0)
@@ -78,12 +78,12 @@ def draw_edges(rng: Generator, owners: Ints, sizes: Ints, weights: Floats) -> tu
 
 
 def draw_popularity(rng: Generator, count: int, exponent: float) -> Floats:
-    """Weights for targets: mostly by rank, some evenly, in random order."""
+    """Draw weights for targets: mostly by rank, some evenly, in random order."""
     return np.asarray(rng.permutation(0.7 * ranked(count, exponent) + 0.3 / max(count, 1)), dtype=np.float64)
 
 
 def grouped(keys: Ints, values: Ints) -> Lists:
-    """Key -> its values in the order given."""
+    """Return the values of each key in the order given."""
     if not len(keys):
         return {}
     order = np.argsort(keys, kind="stable")
@@ -107,5 +107,5 @@ def numbers(made: array[int]) -> Ints:
 
 
 def rows_by_id(ids: array[int]) -> dict[int, int]:
-    """Id -> row."""
+    """Return the row of each id."""
     return dict(zip(ids, range(len(ids)), strict=True))

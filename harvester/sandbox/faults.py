@@ -89,7 +89,7 @@ def _doubled(body: bytes) -> bytes:
 
 
 def _with_an_odd_item(body: bytes) -> bytes:
-    """One item of a list has no id; in the first answer at its address alone, see `app`."""
+    """Remove the id of one item of a list; only in the first answer at its address, see `app`."""
     try:
         items = json.loads(body)
     except ValueError:

@@ -167,7 +167,7 @@ def _views(rng: Generator, count: int) -> Ints:
 
 
 def _remixes(community: CommunityState, rng: Generator) -> None:
-    """Remix trees: a few parents have most of the remixes, the first one enough for two pages."""
+    """Make remix trees: a few parents have most of the remixes, the first one enough for two pages."""
     projects = community.projects
     number = len(projects)
     total = round(number * REMIX_SHARE)
@@ -225,13 +225,13 @@ def _studios(community: CommunityState, rng: Generator, active: Floats) -> None:
 
 
 def _kept_studios(community: CommunityState, active: Floats) -> Ints:
-    """Rows of all studios but those that were made in one go and taken down: nothing happened in them."""
+    """Return the rows of all studios but those that were made in one go and taken down: nothing happened in them."""
     host, is_open = numbers(community.studios.host), np.frombuffer(community.studios.is_open, dtype=np.uint8)
     return np.asarray(np.flatnonzero((is_open > 0) | (host != np.argmax(active))), dtype=np.int64)
 
 
 def _by_rank(rng: Generator, count: int, mean_log: float, spread: float, largest: int) -> Ints:
-    """Log-normal sizes, every quantile once: the largest of a hundred is as large as it is expected to be."""
+    """Return log-normal sizes, every quantile once: the largest of a hundred is as large as it is expected to be."""
     if not count:
         return np.zeros(0, dtype=np.int64)
     levels = (rng.permutation(count) + 0.5) / count
@@ -309,7 +309,7 @@ def _commented_places(
 
 
 def _comments(comments: Comments, rng: Generator, community: CommunityState, active: Floats) -> None:
-    """Threads and replies of one kind, with ties and a few inversions of id and time."""
+    """Make threads and replies of one kind, with ties and a few inversions of id and time."""
     places, is_public, born, (per_owner, commented, reply_keep) = _commented_places(comments.kind, community, active)
     histogram = statistics().reply_counts
     values = np.array(list(histogram))

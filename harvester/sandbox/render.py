@@ -279,7 +279,7 @@ def event_fields(community: Community, event: Event) -> dict[str, object]:
 
 
 def studio_stats(community: Community, row: int) -> tuple[int, int, int, int]:
-    """Comments, followers, managers, projects as served: comments and projects stop at 100.
+    """Return comments, followers, managers and projects as served: comments and projects stop at 100.
 
     Unshared projects are counted too (scratch-www issue 5699).
     """

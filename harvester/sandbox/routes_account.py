@@ -91,7 +91,7 @@ def activity(community: Community, row: int) -> list[dict[str, object]]:
 
 
 def listed_projects(community: Community, row: int, name: str) -> list[int]:
-    """Rows of the projects in one of the lists that are made for an account."""
+    """Return the rows of the projects in one of the lists that are made for an account."""
     if name == "recentlyviewed":
         return community.visible_projects(community.favorites.get(row, ()))[-60:][::-1]
     if name == "studios":

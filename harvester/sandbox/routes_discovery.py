@@ -26,7 +26,7 @@ EVERYTHING = "*"
 
 
 def ranked_projects(api: Api, query: str, mode: str) -> list[int]:
-    """Shared projects whose title holds the query, in the order of a mode, all as the index has them."""
+    """Return shared projects whose title holds the query, in the order of a mode, all as the index has them."""
     community = api.community
     projects, entries = community.projects, community.index.projects
     word = query.lower()
@@ -177,7 +177,7 @@ def news(api: Api, page: Page) -> bytes:
 
 
 def project_count(community: Community) -> int:
-    """All projects there ever were, as the site counts them."""
+    """Return the number of projects ever made, as the site counts them."""
     return FIRST_COUNT + len(community.projects)
 
 

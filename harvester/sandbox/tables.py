@@ -296,7 +296,7 @@ class Comments:
         return self.created[row], self.id[row]
 
     def visible(self, owner: int) -> Iterable[int]:
-        """Rows of all visible comments and replies of a project, a studio or a profile."""
+        """Return the rows of all visible comments and replies of a project, a studio or a profile."""
         for thread in self.threads.get(owner, ()):
             if not self.is_deleted[thread]:
                 yield thread

@@ -44,7 +44,7 @@ class CommentPiece(NamedTuple):
 
 @cache
 def entity_table() -> dict[int, str]:
-    """Code point -> named entity, for `str.translate`: what the site escapes in comments."""
+    """Return the named entity of each code point, for `str.translate`: what the site escapes in comments."""
     data = resources.files("harvester.sandbox").joinpath("data/html_entities.json").read_bytes()
     named = msgspec.json.decode(data, type=dict[str, str])
     return {ord(character): entity for character, entity in named.items()}

@@ -66,7 +66,7 @@ def truth(community: Community, table: str, within: Closure | None = None) -> It
 
 
 def key(table: str, row: Row) -> tuple[str | int, ...]:
-    """(table, primary key...) of a row, as in `Community.removed`."""
+    """Return (table, primary key...) of a row, as in `Community.removed`."""
     return (table, *(row[column] for column in KEYS[table]))
 
 
@@ -86,7 +86,7 @@ class _View:
         self.live_users: Sequence[int] = [row for row in self.users if row not in users.gone]
 
     def comments(self, kind: str) -> Iterator[tuple[Comments, int]]:
-        """Visible comments of the public places of a kind; of a profile as many as its pages show."""
+        """Yield visible comments of the public places of a kind; of a profile as many as its pages show."""
         comments = self.community.comments(kind)
         if kind == "profile":
             for owner in self.live_users:
@@ -399,7 +399,7 @@ def _favorites(view: _View) -> Iterator[Row]:
 
 
 def _studio_projects(view: _View) -> Iterator[Row]:
-    """Every placement: a studio lists its projects with who added them, a project its studios without."""
+    """Yield every placement: a studio lists its projects with who added them, a project its studios without."""
     community = view.community
     is_shared = community.projects.is_shared
     for studio in view.studios:

@@ -188,7 +188,7 @@ def url(home: Path) -> str | None:
 
 
 def binary(name: str) -> Path:
-    """Path of a PostgreSQL program of the wheel: postgres, initdb, pg_ctl, psql, pg_dump.
+    """Return the path of a PostgreSQL program of the wheel: postgres, initdb, pg_ctl, psql, pg_dump.
 
     Raises:
         WarehouseError: there is no wheel for this platform.
@@ -295,7 +295,7 @@ class _Server:
         return True
 
     def orphans(self) -> list[psutil.Process]:
-        """Server processes that still work in the data folder; a zombie that nobody reaps does not."""
+        """Return the server processes that still work in the data folder; a zombie that nobody reaps does not."""
         return [process for process in psutil.process_iter() if _works_in(process.pid, self.data)]
 
     # Becoming
@@ -479,7 +479,7 @@ def _disk_errors(home: Path) -> Iterator[None]:
 
 
 def _open_parents(opened: Path, folder: Path) -> None:
-    """As root, let the server's account reach its data and the programs; list the changed folders in `opened`."""
+    """Let the server's account reach its data and the programs, as root; list the changed folders in `opened`."""
     account = _account(folder)
     if account is None:
         return
@@ -568,7 +568,7 @@ def _private_file(path: str, flags: int) -> int:
 
 
 def _let_read(program: Path) -> None:
-    """As root: let the server's account read the binaries."""
+    """Let the server's account read the binaries, as root."""
     if program.parent.stat().st_mode & 0o005 != 0o005:
         # Installed under a strict umask. Programs and their libraries hold nothing private: let them be read.
         package = program.parents[2]

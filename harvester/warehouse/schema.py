@@ -118,7 +118,7 @@ def _unknown(found: str) -> str:
 
 
 def use_schema(connection: Connection) -> None:
-    """As `check_schema`, and keep the schema as it is for as long as the connection lives.
+    """Check the schema as `check_schema` does, and keep it from changing while the connection lives.
 
     Raises:
         WarehouseError: as there, or the schema is being changed.
