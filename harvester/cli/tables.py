@@ -45,9 +45,17 @@ class FoldingTable(Table):
         return least
 
     def _as_lists(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        measures = list(self._measures(console, options))
+        longest_title = max(header for header, *_ in measures)
+        of_numbers = [
+            cells for column, (_, *cells) in zip(self.columns, measures, strict=True) if column.justify == "right"
+        ]
+        longest_number = max((width for cells in of_numbers for width in cells), default=0)
+        # Titles are folded where a number would not fit beside them.
+        title_width = max(1, min(longest_title, options.max_width - _GAP - longest_number))
         for cells in zip_longest(*(list(column.cells) for column in self.columns), fillvalue=""):
             row = Table(box=None, show_header=False, pad_edge=False)
-            row.add_column(style="bold", overflow="fold")
+            row.add_column(style="bold", overflow="fold", width=title_width)
             row.add_column(overflow="fold")
             for column, cell in zip(self.columns, cells, strict=True):
                 row.add_row(column.header, cell)

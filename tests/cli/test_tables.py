@@ -42,6 +42,12 @@ def test_no_number_and_no_letter_is_lost(rows: list[tuple[str, ...]], width: int
     assert not letters([cell for row in rows for cell in row]) + letters(list(_COLUMNS)) - letters(lines)
 
 
+def test_a_title_is_folded_beside_a_long_number() -> None:
+    lines = printed([("", "0", "0", "", "1,000,000,000"), ("", "0", "1,000,000,000", "", "0")], 26)
+    assert sum("1,000,000,000" in line.split() for line in lines) == 2
+    assert all(len(line) <= 26 for line in lines)
+
+
 def test_a_wide_terminal_gets_a_line_for_each_row() -> None:
     lines = printed([("projects", "1", "2", "a list", "3"), ("users", "10", "20", "another", "30")], 120)
     assert [line.split() for line in lines] == [
