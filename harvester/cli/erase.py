@@ -121,7 +121,9 @@ def repeat(as_json: AsJson = False) -> None:
     with connect(settings(), autocommit=True) as connection:
         check_schema(connection)
         erasure = run(connection, settings().home)
-        if not as_json:
+        if not (as_json or erasure.touched):
+            typer.echo("nothing to erase again: the warehouse holds nothing of the people in erased.txt")
+        elif not as_json:
             _show(erasure, "is gone")
         rewritten = rewrite_tables(connection, erasure.touched)
     if as_json:

@@ -203,7 +203,7 @@ def end_visits(shrink: Callable[..., Any], *, dry_run: bool, yes: bool, as_json:
 
 
 def _ended(shrunk: Any, verb: str) -> str:
-    entries = "1 entry" if shrunk.total == 1 else f"{shrunk.total:,} entries"
+    entries = output.counted(shrunk.total, "entry", "entries")
     by_stream = ", ".join(f"{count:,} {stream}" for stream, count in shrunk.ended.items())
     return (
         f"{entries} of the frontier {verb}, {shrunk.unvisited:,} of them never visited"

@@ -164,7 +164,7 @@ def _show_scope(scope: list[dict[str, Any]]) -> None:
     if not scope:
         typer.echo("nothing is in scope yet: see `harvester seed --help`")
         return
-    table = output.table("kind", "id", "what", "depth", "since", "by", numbers=("id", "depth"))
+    table = output.table("kind", "id", "what", "depth", "since", "by", numbers=("id", "depth", "since"))
     for one in output.shown(scope):
         depth = "alone" if one["depth"] < 0 else f"{one['depth']}"
         table.add_row(one["kind"], f"{one['id']}", one["name"] or "", depth, f"{one['since']:%Y-%m-%d}", one["by"])

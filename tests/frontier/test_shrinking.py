@@ -54,8 +54,9 @@ def test_what_remains_is_what_the_others_reach_alone(
     listed = json.loads(both("seed", "list", "--json").stdout)
     assert [(one["name"], one["depth"], one["by"]) for one in listed[:2]] == [
         (shared, 1, "seed users"),
-        ("explore_projects q=* trending en 1 pages", 0, "seed explore"),
+        ("explore_projects q=* trending en 1 page", 0, "seed explore"),
     ]
+    assert listed[4]["name"] == "uniform of 2 projects"
     assert [one["by"] for one in listed[4:]] == [
         f"seed sample {word}" for word in ("projects", "random-walk", "projects")
     ]

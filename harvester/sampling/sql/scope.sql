@@ -8,13 +8,13 @@ SELECT kind, id, name, depth, since, by FROM (
     LEFT JOIN scratch.studios t ON s.kind = 'studio' AND t.id = s.entity_id
     UNION ALL
     SELECT 'ranking', q.id, concat_ws(' ', q.stream, nullif('q=' || q.query, 'q='), nullif(q.mode, ''),
-        nullif(q.language, ''), q.pages || ' pages'), q.depth, q.seeded_at,
+        nullif(q.language, ''), q.pages || CASE q.pages WHEN 1 THEN ' page' ELSE ' pages' END), q.depth, q.seeded_at,
         'seed ' || CASE WHEN q.stream = 'front_page' THEN 'front-page' ELSE split_part(q.stream, '_', 1) END
     FROM crawl.queries q
     UNION ALL
-    SELECT 'design', g.id, format('%%s of %%s %%ss', g.name, (
+    SELECT 'design', g.id, concat_ws(' ', g.name, 'of', (
         SELECT count(*) FROM crawl.draws d WHERE d.design_id = g.id AND d.replaced_at IS NULL
-    ), g.kind), g.depth, g.drawn_at, 'seed sample ' || CASE g.name
+    ), g.kind || 's'), g.depth, g.drawn_at, 'seed sample ' || CASE g.name
         WHEN 'panel' THEN 'panel' WHEN 'authors' THEN 'authors' WHEN 'walk' THEN 'random-walk' ELSE g.kind || 's' END
     FROM crawl.designs g WHERE g.cancelled_at IS NULL
 ) x
