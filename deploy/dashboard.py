@@ -73,7 +73,7 @@ CHARTS = [
     Panel(
         "Requests",
         "Sent, and allowed by the rate of the warehouse.",
-        {"sent": f"rate(harvester_budget_places_total{RATE})", "allowed": "harvester_budget_rate"},
+        {"sent": f"rate(harvester_budget_slots_total{RATE})", "allowed": "harvester_budget_rate"},
         "reqps",
     ),
     Panel(
@@ -98,12 +98,12 @@ CHARTS = [
     ),
     Panel(
         "Trouble",
-        "Lists and objects whose last visit failed, responses set aside, departures of the source from what is"
+        "Lists and objects whose last visit failed, responses set aside, deviations of the source from what is"
         " declared, and pauses in a row because nothing answered.",
         {
             "failing": "sum(harvester_frontier_failing)",
             "set aside": "sum(harvester_quarantine)",
-            "departures": "sum(harvester_drift)",
+            "deviations": "sum(harvester_drift)",
             "pauses": "harvester_breaker_trips",
         },
     ),

@@ -1,6 +1,6 @@
 """Bytes -> records. Nothing that was served is dropped: undeclared fields are kept by name.
 
-A response that departs from what is declared is used as far as it can be: a field that is missing or of another type is
+A response that differs from what is declared is used as far as it can be: a field that is missing or of another type is
 left out of its record (a wrong value is kept with the undeclared ones), and each deviation is reported to the caller.
 An item that can no longer be told from another, or placed in its list, is set aside alone; its neighbours are used. The
 response as a whole is refused where it is of another shape, or where most of its items cannot be used. What can be
@@ -55,7 +55,7 @@ MOST_ALONE = 2
 
 @dataclass(frozen=True, slots=True)
 class SchemaDeviation:
-    """One way in which a response departs from its record: the field, how it changed, and an example."""
+    """One way in which a response differs from its record: the field, how it changed, and an example."""
 
     field: str
     change: str
@@ -67,7 +67,7 @@ def decode(
 ) -> list[Record]:
     """Decode one response into records, in the order in which they were served.
 
-    An object gives one record, a list as many as it has entries. What departs from the declared shape is added to
+    An object gives one record, a list as many as it has entries. What differs from the declared shape is added to
     `deviations`, an item of a list that cannot be used to `aside`; without `aside` it is an error. Raises `DecodeError`
     when the body is not of the stream's format or most of its items cannot be used; the message names the place and
     never quotes the content.
@@ -132,14 +132,14 @@ def _from_json(stream: Stream, body: bytes, found: list[SchemaDeviation]) -> tup
     except (msgspec.ValidationError, ValueError, OverflowError):
         records, used = [], []
         for place, item in zip(places, declared, strict=True):
-            departs: list[SchemaDeviation] = []
-            record = decode_lenient(stream.record, item, "", departs)
+            deviations: list[SchemaDeviation] = []
+            record = decode_lenient(stream.record, item, "", deviations)
             if lost := _lost(stream, record):
-                unusable.append(_unusable(stream, place, served[place], record, lost, departs))
+                unusable.append(_unusable(stream, place, served[place], record, lost, deviations))
                 continue
             records.append(record)
             used.append(place)
-            found += departs
+            found += deviations
     for place, record in zip(used, records, strict=True):
         _keep_extra_fields(served[place], record, "", found)
     return records, sorted(unusable, key=lambda one: one.position)
@@ -250,10 +250,10 @@ def _read(part: Callable[[Any], int], record: Record) -> int | None:
 
 
 def _unusable(
-    stream: Stream, place: int, served: Any, record: Record, lost: list[str], departs: list[SchemaDeviation]
+    stream: Stream, place: int, served: Any, record: Record, lost: list[str], deviations: list[SchemaDeviation]
 ) -> OddItem:
     """Set an item aside, with its identity as far as that can be read."""
-    changes = [f"{one.field}: {one.change}" for one in departs if one.field.partition(".")[0] in lost]
+    changes = [f"{one.field}: {one.change}" for one in deviations if one.field.partition(".")[0] in lost]
     reason = "; ".join(changes) or f"{lost[0]}: cannot be read"
     return _set_aside(
         place,

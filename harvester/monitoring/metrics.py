@@ -90,7 +90,7 @@ class Warehouse(Collector):
         for one in facts["drift"]:
             drift[one["stream"]] = drift.get(one["stream"], 0) + 1
         yield _gauge("drift", "Ways in which the source departs from what is declared.", ["stream"], drift.items())
-        yield _counter("budget_places", "Requests that the budget allowed.", [], [(taken or 0,)])
+        yield _counter("budget_slots", "Requests that the budget allowed.", [], [(taken or 0,)])
         yield _gauge(
             "budget_rate", "Requests per second that are allowed; 0: no limit.", [], [(facts["budget"]["rate"],)]
         )

@@ -1470,9 +1470,9 @@ TRACKED: dict[str, tuple[Table, ...]] = {
 OWNED = named_by(WRITTEN, Person.OWNER)
 """By table: the columns that name the owner of a row, each with the kind that it names. An erasure deletes the row."""
 MENTIONED = named_by(WRITTEN, Person.MENTION)
-"""By table: the columns that name a person in another person's row. An erasure empties them."""
+"""By table: the columns that name a person in another person's row. An erasure clears them."""
 MADE = named_by(WRITTEN, Person.AUTHOR)
-"""By table: the columns that name the author of a row's content. An erasure empties the content; the row may stay."""
+"""By table: the columns that name the author of a row's content. An erasure clears the content; the row may stay."""
 CONTAINERS = containers(SCRATCH_TABLES)
 """By table: the tables whose row must be present for a row to be present, and the columns that refer to them."""
 COMMENTS = ("project_comments", "studio_comments", "profile_comments")

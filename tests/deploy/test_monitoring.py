@@ -86,7 +86,7 @@ CASES: dict[str, list[tuple[str, list[tuple[str, str]], dict[int, bool]]]] = {
                 "due, and a tenth used",
                 [
                     (f'harvester_frontier_due{{{JOB}, stream="user"}}', "3x500"),
-                    (f"harvester_budget_places_total{{{JOB}}}", "0+30x500"),
+                    (f"harvester_budget_slots_total{{{JOB}}}", "0+30x500"),
                 ],
                 True,
             ),
@@ -94,7 +94,7 @@ CASES: dict[str, list[tuple[str, list[tuple[str, str]], dict[int, bool]]]] = {
                 "due, and most used",
                 [
                     (f'harvester_frontier_due{{{JOB}, stream="user"}}', "3x500"),
-                    (f"harvester_budget_places_total{{{JOB}}}", "0+200x500"),
+                    (f"harvester_budget_slots_total{{{JOB}}}", "0+200x500"),
                 ],
                 False,
             ),
@@ -102,7 +102,7 @@ CASES: dict[str, list[tuple[str, list[tuple[str, str]], dict[int, bool]]]] = {
                 "all was done once",
                 [
                     (f'harvester_frontier_due{{{JOB}, stream="user"}}', "3x200 0x1 3x500"),
-                    (f"harvester_budget_places_total{{{JOB}}}", "0+30x500"),
+                    (f"harvester_budget_slots_total{{{JOB}}}", "0+30x500"),
                 ],
                 False,
             ),
@@ -115,7 +115,7 @@ CASES: dict[str, list[tuple[str, list[tuple[str, str]], dict[int, bool]]]] = {
                 (f"harvester_budget_rate{{{JOB}}}", "0x500"),
                 (f"harvester_up{{{JOB}}}", "1x500"),
                 (f'harvester_frontier_due{{{JOB}, stream="user"}}', "3x500"),
-                (f"harvester_budget_places_total{{{JOB}}}", "0+30x500"),
+                (f"harvester_budget_slots_total{{{JOB}}}", "0+30x500"),
             ],
             {420: False},
         )
@@ -123,14 +123,14 @@ CASES: dict[str, list[tuple[str, list[tuple[str, str]], dict[int, bool]]]] = {
     "HarvesterBudgetExceeded": [
         (
             "a third more",
-            [RATE, (f"harvester_budget_places_total{{{JOB}}}", "0+300x60 18400+400x60")],
+            [RATE, (f"harvester_budget_slots_total{{{JOB}}}", "0+300x60 18400+400x60")],
             {50: False, 90: True},
         ),
         (
             "the rate was lowered",
             [
                 (f"harvester_budget_rate{{{JOB}}}", "5x60 1x60"),
-                (f"harvester_budget_places_total{{{JOB}}}", "0+300x60 18060+60x60"),
+                (f"harvester_budget_slots_total{{{JOB}}}", "0+300x60 18060+60x60"),
             ],
             {62: False, 90: False},
         ),
@@ -138,7 +138,7 @@ CASES: dict[str, list[tuple[str, list[tuple[str, str]], dict[int, bool]]]] = {
             "no limit",
             [
                 (f"harvester_budget_rate{{{JOB}}}", "0x100"),
-                (f"harvester_budget_places_total{{{JOB}}}", "0+400x100"),
+                (f"harvester_budget_slots_total{{{JOB}}}", "0+400x100"),
             ],
             {90: False},
         ),
