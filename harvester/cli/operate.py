@@ -66,13 +66,15 @@ def fit(as_json: AsJson = False) -> None:
 
     The first crawl of a day does it too; run it at night so that no crawl has to.
     """
-    from harvester.frontier.fitting import fit_schedule
+    from harvester.frontier.fitting import begin_fit
     from harvester.warehouse.access import connect
     from harvester.warehouse.schema import use_schema
 
     with connect(settings(), autocommit=True) as connection:
         use_schema(connection)
-        fit_schedule(connection, full=True)
+        fitting = begin_fit(connection, is_due=True)
+        while fitting is not None and fitting.step(connection):
+            pass
         row = connection.execute("SELECT count(*), coalesce(sum(lists), 0)::bigint FROM crawl.priors").fetchone()
     priors, lists = row or (0, 0)
     output.emit({"priors": priors, "lists": lists}, _show_fit, as_json=as_json)

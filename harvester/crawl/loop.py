@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.3
 _WATCH_SECONDS = 2.0
 _HEALTH_ATTEMPTS = 2
+_FIT_SECONDS = 2.0
+"""Seconds for which the first visit waits for the schedule to be fitted."""
 _TROUBLE_SECONDS = (5.0, 300.0)
 """The first and the longest wait in seconds for a site that reports trouble."""
 
@@ -78,7 +80,9 @@ class CrawlLoop:
         self._limits.begin()
         watch = asyncio.create_task(self._watch(names))
         try:
-            self._visitor.decay = await session.call(fitting.fit_schedule)
+            fit = asyncio.create_task(self._fit())
+            self._tasks.add(fit)
+            await asyncio.wait([fit], timeout=_FIT_SECONDS)
             if (await session.call(leases.backlog, names, session.settings.min_gain)).due:
                 await self._wait_for_health()
             await self._visit_all(scope, names, only)
@@ -88,6 +92,17 @@ class CrawlLoop:
                 task.cancel()
             await asyncio.gather(watch, *self._tasks, return_exceptions=True)
             await self._deviations.flush()
+
+    async def _fit(self) -> None:
+        """Fit the schedule once a day. What takes longer than `_FIT_SECONDS` goes on beside the visits."""
+        call = self._session.call
+        self._visitor.decay = await call(fitting.read_decay)
+        fit = await call(fitting.begin_fit)
+        if fit is not None:
+            while not self._limits.is_reached():
+                if not await call(fit.step):
+                    self._visitor.decay = await call(fitting.read_decay)
+                    break
 
     async def _wait_for_health(self) -> None:
         """Request the site's health, store it, and wait while the site reports trouble."""

@@ -46,44 +46,110 @@ PARAMETERS = [
 ]
 
 _CLASS_BY_AGE = sql.SQL(_SQL["class_by_age"]).format(birth=birth("x"))
+_CLASS_BY_PRIOR = sql.SQL(_SQL["class_by_prior"])
+_BATCH = 5_000
+"""Number of entries of a transaction, which takes a third of a second at most."""
+_BEFORE_ALL = "", -(2**63)
+"""What stands before the first entry in the order of the frontier's key."""
+_ENTRIES_FOR_RATES = 500_000
+"""Number of entries from which rates are fitted, where the frontier has more."""
+_LISTS_FOR_DECAY = 1_000_000
+"""Number of entries of whose comments the decay is fitted, where the frontier has more."""
 
 
-def fit_schedule(connection: Connection, *, full: bool = False) -> Decay:
-    """Fit rates and decay once a day, or in any case with `full`; return the decay of replies."""
+def begin_fit(connection: Connection, *, is_due: bool = False) -> Fit | None:
+    """Begin to fit rates and decay once a day, or in any case if it `is_due`; None: nothing to do, or another does it.
+
+    One of several workers fits, until it ends its session or the fit; the others use the present estimates.
+    """
     with connection.transaction():
-        # One of several workers fits; the others use the present estimates.
-        mine = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [FITTING]).fetchone()
-        fitted = connection.execute(
+        row = connection.execute(
             "SELECT EXISTS (SELECT FROM crawl.reply_decay WHERE fitted_at > crawl.clock() - %s::interval)", [_EVERY]
         ).fetchone()
-        if mine and mine[0] and (full or not (fitted and fitted[0])):
-            fit(connection)
-        rows = connection.execute("SELECT age_days, hazard FROM crawl.reply_decay ORDER BY 1").fetchall()
+        if row is not None and row[0] and not is_due:
+            return None
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [FITTING]).fetchone()
+    return Fit() if row is not None and row[0] else None
+
+
+def read_decay(connection: Connection) -> Decay:
+    """Return the decay of replies as it was fitted last."""
+    rows = connection.execute("SELECT age_days, hazard FROM crawl.reply_decay ORDER BY 1").fetchall()
     return Decay(tuple(age for age, _ in rows), tuple(hazard for _, hazard in rows)) if rows else PRIOR_DECAY
 
 
-def fit(connection: Connection) -> None:
-    """Fit priors and decay, and class the lists again whose stratum has another rate."""
-    plan_freely(connection)
-    streams = Jsonb(PARAMETERS)
-    scale = rates.SCALE | {"streams": streams}
-    connection.execute(_CLASS_BY_AGE, scale | {"oldest": rates.OLDEST_STRATUM})
-    values = _fitted(connection) | {"streams": streams, "factor": _MOVED}
-    moved = connection.execute(_SQL["store_priors"], values).fetchall()
-    if moved:
-        names, strata = ([row[place] for row in moved] for place in (0, 1))
-        connection.execute(_SQL["class_by_prior"], scale | {"moved": names, "strata": strata})
+class Fit:
+    """A fit of priors and decay, after which the lists are classed again whose stratum has another rate.
+
+    It is done in short transactions, between which a crawl may go on or end: the next fit then begins again, and finds
+    again what is left to do.
+    """
+
+    def __init__(self) -> None:
+        self._query: sql.SQL | sql.Composed | None = _CLASS_BY_AGE
+        self._after = _BEFORE_ALL
+        self._moved: dict[str, list[Any]] | None = None
+
+    def step(self, connection: Connection) -> bool:
+        """Do one transaction; return whether more is to be done."""
+        with connection.transaction():
+            plan_freely(connection)
+            if self._query is not None:
+                self._class_batch(connection, self._query)
+            elif self._moved is None:
+                self._moved = self._fit_priors(connection)
+                self._query, self._after = _CLASS_BY_PRIOR if self._moved["moved"] else None, _BEFORE_ALL
+            else:
+                connection.execute(_SQL["note_classed"], self._moved)
+                _fit_decay(connection)
+                connection.execute("SELECT pg_advisory_unlock(%s)", [FITTING])
+                return False
+        return True
+
+    def _class_batch(self, connection: Connection, query: sql.SQL | sql.Composed) -> None:
+        scale = rates.SCALE | {"streams": Jsonb(PARAMETERS), "oldest": rates.OLDEST_STRATUM}
+        stream, entity = self._after
+        batch = {"stream": stream, "entity": entity, "batch": _BATCH}
+        last = connection.execute(query, scale | batch | (self._moved or {})).fetchone()
+        if last is None:
+            self._query = None
+        else:
+            self._after = last[0], last[1]
+
+    def _fit_priors(self, connection: Connection) -> dict[str, list[Any]]:
+        values = _fitted(connection) | {"streams": Jsonb(PARAMETERS), "factor": _MOVED}
+        moved = connection.execute(_SQL["store_priors"], values).fetchall()
+        return {name: [row[place] for row in moved] for place, name in enumerate(("moved", "strata"))}
+
+
+def fit(connection: Connection) -> Decay:
+    """Fit priors and decay at once, and return the decay of replies."""
+    one = Fit()
+    while one.step(connection):
+        pass
+    return read_decay(connection)
+
+
+def _fit_decay(connection: Connection) -> None:
     connection.execute(
-        _SQL["fit_decay"],
+        _SQL["fit_decay"].format(sample=_sample(connection, _LISTS_FOR_DECAY)),
         {"ages": list(PRIOR_DECAY.ages), "hazards": list(PRIOR_DECAY.hazards), "pseudo": float(_PSEUDO_REPLIES)},
     )
+
+
+def _sample(connection: Connection, entries: int) -> str:
+    """Return SQL that reads about as many entries of the frontier, in blocks, where it has more."""
+    row = connection.execute("SELECT reltuples FROM pg_class WHERE oid = 'crawl.frontier'::regclass").fetchone()
+    held = row[0] if row is not None else 0
+    return f"TABLESAMPLE SYSTEM ({100 * entries / held})" if held > entries else ""
 
 
 def _fitted(connection: Connection) -> dict[str, list[Any]]:
     """Fit the rates of each stream (stratum -1) and each stratum with enough lists; return values of `store_priors`."""
     around = {name: (rates.SHAPE, stream.rate) for name, stream in STREAMS.items() if stream.item_weight}
+    cells_query = _SQL["cells"].format(sample=_sample(connection, _ENTRIES_FOR_RATES))
     cells: dict[tuple[str, int], list[tuple[float, float, int]]] = defaultdict(list)
-    for stream, stratum, *cell in connection.execute(_SQL["cells"], {"streams": list(around)}).fetchall():
+    for stream, stratum, *cell in connection.execute(cells_query, {"streams": list(around)}).fetchall():
         cells[stream, stratum].append(tuple(cell))
     columns: dict[str, list[Any]] = {name: [] for name in ("names", "strata", "shapes", "rates", "lists")}
     for (stream, stratum), found in sorted(cells.items()):

@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
+from harvester.crawl import loop
+from harvester.frontier import fitting
 from harvester.signals import INTERRUPTED, hold_back
 
 if TYPE_CHECKING:
@@ -74,3 +77,34 @@ def test_an_interrupt_while_a_class_is_made_is_one() -> None:
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "", "")
+
+
+def fit_slowly() -> None:
+    """Let a fit take a transaction for each entry, and the first visit not wait for it, in the process that calls."""
+    fitting._BATCH = 1
+    loop._FIT_SECONDS = 0.0
+
+
+def test_a_long_fit_stands_in_nobodys_way(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=12, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    later = (
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits, exposure, stratum)"
+        " SELECT 'project_comments', -n, now() + interval '99 days', 1, 1, 8 FROM generate_series(1, 20000) n"
+        " RETURNING 1"
+    )
+    harvester.query(later)
+    process = replace(harvester, first=fit_slowly).start("crawl")
+    while sandbox.requests()["total"] < 20:
+        assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED, errors
+    assert harvester.query("SELECT count(*) FROM crawl.reply_decay") == [(0,)]
+    harvester.crawl()
+    assert harvester.query("SELECT count(*) > 5 FROM crawl.reply_decay") == [(True,)]
+    harvester.query("DELETE FROM crawl.frontier WHERE entity_id < 0 RETURNING 1")
+    assert_truth(harvester, sandbox)

@@ -216,13 +216,43 @@ def test_the_prior_is_the_most_likely_one(shape: float, rate: float, connection:
 
     best = np.exp(optimize.minimize(loss, np.log([1.0, 0.05]), method="Nelder-Mead").x)
     before = one(connection, "SELECT count(DISTINCT queue) FROM crawl.frontier")
-    fitting.fit_schedule(connection, full=True)
+    fitting.fit(connection)
     for stratum in (8, -1):
         fitted = one(connection, f"SELECT shape, rate FROM crawl.priors WHERE stratum = {stratum}")
         assert fitted == pytest.approx(tuple(best), rel=0.02)
         assert fitted == pytest.approx((shape, rate), rel=0.2)
     assert before == 1 < one(connection, "SELECT count(DISTINCT queue) FROM crawl.frontier"), "classed again"
     assert one(connection, "SELECT count(*) FROM crawl.reply_decay") > 5
+
+
+def test_a_fit_that_is_given_up_is_done_by_the_next(
+    connection: Connection, second_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After any number of its transactions: in the end lists and priors are those of a fit at once."""
+    state = (
+        "SELECT w.entity_id, w.stratum, w.queue, p.shape, p.rate, p.classed_rate FROM crawl.frontier w"
+        " LEFT JOIN crawl.priors p USING (stream, stratum) ORDER BY 1"
+    )
+    rng = np.random.default_rng(6)
+    exposure = rng.uniform(10, 700, 200)
+    news = rng.poisson(rng.gamma(0.5, 2.0, 200) * exposure)
+    with open_connection(second_database, autocommit=True) as other:
+        set_clock(other, START)
+        put_observed(other, news, exposure)
+        fitting.fit(other)
+        at_once = other.execute(state).fetchall()
+    put_observed(connection, news, exposure)
+    before = connection.execute(state).fetchall()
+    monkeypatch.setattr(fitting, "_BATCH", 30)
+    steps = 0
+    while True:
+        fit = fitting.begin_fit(connection, is_due=True)
+        assert fit is not None
+        if not all(fit.step(connection) for _ in range(steps)):
+            break
+        steps += 1
+    assert steps > 15, "batches of lists, twice"
+    assert connection.execute(state).fetchall() == at_once != before
 
 
 def test_fitted_rates_are_unbiased_for_all_lists(connection: Connection) -> None:
@@ -299,7 +329,7 @@ def test_expected_replies_use_the_time_of_observation(connection: Connection) ->
                         None if end is None else began + timedelta(days=end),
                     ],
                 )  # fmt: skip
-    decay = fitting.fit_schedule(connection, full=True)
+    decay = fitting.fit(connection)
     assert decay.hazards == pytest.approx(tuple((replies + 10) / (exposure + 10 / hazards)), rel=1e-4)
     assert exposure[-1] == 0, "nobody was observed for so long, although it was years ago"
 

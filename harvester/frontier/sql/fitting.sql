@@ -1,12 +1,14 @@
 -- name: class_by_age
 -- Classes lists again that have grown older since their last visit. Those without new items are visited late: if they
 -- stayed in a young stratum, its rate would be fitted too low.
-UPDATE crawl.frontier w SET stratum = found.stratum, queue = CASE WHEN w.queue IS NOT NULL THEN found.queue END
-FROM (
+WITH batch AS MATERIALIZED (
+    SELECT stream, entity_id, stratum, queue, new_items_decayed, exposure, cost FROM crawl.frontier
+    WHERE (stream, entity_id) > (%(stream)s, %(entity)s) ORDER BY stream, entity_id LIMIT %(batch)s
+), found AS (
     SELECT x.stream, x.entity_id, a.stratum, v.spider * %(classes)s::int + crawl.rate_class(
         v.item_weight * crawl.arrival_rate(x.new_items_decayed, x.exposure, p.shape, p.rate) / coalesce(x.cost, 1),
         %(classes)s::int, %(first_class)s::int) AS queue
-    FROM crawl.frontier x
+    FROM batch x
     JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, kind text, item_weight float8, rate float8, spider int)
         USING (stream)
     CROSS JOIN LATERAL (SELECT {birth} AS birth) b
@@ -22,22 +24,35 @@ FROM (
         SELECT coalesce(o.shape, s.shape, %(shape)s::float8) AS shape, coalesce(o.rate, s.rate, v.rate) AS rate
     ) p
     WHERE x.stratum < %(oldest)s AND b.birth IS NOT NULL AND a.stratum <> x.stratum
-) found
-WHERE w.stream = found.stream AND w.entity_id = found.entity_id
+), classed AS (
+    UPDATE crawl.frontier w SET stratum = f.stratum, queue = CASE WHEN w.queue IS NOT NULL THEN f.queue END
+    FROM found f WHERE w.stream = f.stream AND w.entity_id = f.entity_id
+)
+SELECT stream, entity_id FROM batch ORDER BY 1 DESC, 2 DESC LIMIT 1
 
 -- name: class_by_prior
-UPDATE crawl.frontier w SET queue = found.queue
-FROM (
+WITH batch AS MATERIALIZED (
+    SELECT stream, entity_id, stratum, queue, new_items_decayed, exposure, cost FROM crawl.frontier
+    WHERE (stream, entity_id) > (%(stream)s, %(entity)s) ORDER BY stream, entity_id LIMIT %(batch)s
+), found AS (
     SELECT x.stream, x.entity_id, v.spider * %(classes)s::int + crawl.rate_class(
         v.item_weight * crawl.arrival_rate(x.new_items_decayed, x.exposure, p.shape, p.rate) / coalesce(x.cost, 1),
         %(classes)s::int, %(first_class)s::int) AS queue
-    FROM crawl.frontier x
+    FROM batch x
     JOIN unnest(%(moved)s::text[], %(strata)s::smallint[]) AS m (stream, stratum) USING (stream, stratum)
     JOIN crawl.priors p USING (stream, stratum)
     JOIN jsonb_to_recordset(%(streams)s) AS v (stream text, item_weight float8, spider int) USING (stream)
     WHERE x.queue IS NOT NULL
-) found
-WHERE w.stream = found.stream AND w.entity_id = found.entity_id AND w.queue <> found.queue
+), classed AS (
+    UPDATE crawl.frontier w SET queue = f.queue
+    FROM found f WHERE w.stream = f.stream AND w.entity_id = f.entity_id AND w.queue <> f.queue
+)
+SELECT stream, entity_id FROM batch ORDER BY 1 DESC, 2 DESC LIMIT 1
+
+-- name: note_classed
+UPDATE crawl.priors p SET classed_rate = p.rate
+FROM unnest(%(moved)s::text[], %(strata)s::smallint[]) AS m (stream, stratum)
+WHERE p.stream = m.stream AND p.stratum = m.stratum
 
 -- name: cells
 -- A cell has the lists of a stratum, and of a stream, with the same items and days within 4%.
@@ -45,7 +60,7 @@ SELECT stream, coalesce(stratum, -1), avg(new_items_decayed), avg(exposure), cou
 FROM (
     SELECT w.stream, w.stratum, w.new_items_decayed::float8, w.exposure::float8,
         round(25 * ln(1 + w.new_items_decayed::float8)) AS counted, round(25 * ln(w.exposure::float8)) AS observed
-    FROM crawl.frontier w WHERE w.exposure > 0 AND w.stratum IS NOT NULL AND w.stream = ANY(%(streams)s)
+    FROM crawl.frontier w {sample} WHERE w.exposure > 0 AND w.stratum IS NOT NULL AND w.stream = ANY(%(streams)s)
 ) w
 GROUP BY GROUPING SETS ((stream, stratum, counted, observed), (stream, counted, observed))
 
@@ -60,10 +75,9 @@ WITH fitted AS (
     FROM fitted f LEFT JOIN crawl.priors p USING (stream, stratum)
 ), stored AS (
     INSERT INTO crawl.priors AS p (stream, stratum, shape, rate, classed_rate, lists)
-    SELECT stream, stratum, shape, rate, CASE WHEN moved THEN rate ELSE before END, lists FROM compared
+    SELECT stream, stratum, shape, rate, before, lists FROM compared
     ON CONFLICT (stream, stratum) DO UPDATE SET
-        shape = excluded.shape, rate = excluded.rate, lists = excluded.lists, fitted_at = crawl.clock(),
-        classed_rate = CASE WHEN excluded.classed_rate = excluded.rate THEN excluded.rate ELSE p.classed_rate END
+        shape = excluded.shape, rate = excluded.rate, lists = excluded.lists, fitted_at = crawl.clock()
 )
 SELECT stream, stratum FROM compared WHERE stratum >= 0 AND moved
 
@@ -76,7 +90,7 @@ WITH bins AS (
     -- A certificate has, from the shallowest depth down, the times at which the items above a key were last read.
     SELECT w.stream, w.entity_id, (l.pair ->> 0)::bigint AS lowest, to_timestamp((l.pair ->> 1)::float8) AS at,
         lag((l.pair ->> 0)::bigint) OVER (PARTITION BY w.stream, w.entity_id ORDER BY l.place) AS above
-    FROM crawl.frontier w
+    FROM crawl.frontier w {sample}
     CROSS JOIN LATERAL jsonb_array_elements(w.certificate -> 'looked') WITH ORDINALITY AS l (pair, place)
     WHERE w.stream IN ('project_comments', 'studio_comments')
 ), comments AS (
