@@ -1,4 +1,4 @@
-"""Every night: read the lists in full whose time is nearest, which dates what vanished, and learn from the day."""
+"""Every night: read in full the lists that are due for it first, date what vanished, and fit the schedule."""
 
 from __future__ import annotations
 

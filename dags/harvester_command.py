@@ -1,4 +1,4 @@
-"""What all DAGs here share: a `harvester` command as a process of its own, with its settings from Airflow.
+"""Commands of `harvester` for all DAGs here: each is a process of its own, with its settings from Airflow.
 
 The settings are the Airflow connection `harvester_warehouse` (the database) and the Airflow variable `harvester`, a
 JSON object. They reach the process by its environment: no secret is an argument, a parameter or a template, and none
@@ -39,17 +39,17 @@ DEFAULTS: dict[str, Any] = {
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=15),
 }
-"""For all tasks: what fails for a reason that may pass is tried again, after 1, 2 and 4 minutes."""
+"""Arguments of all tasks: a task whose failure may be temporary is tried again after 1, 2 and 4 minutes."""
 
 OPTIONS: dict[str, Any] = {"workers": 2, "minutes": 50, "audit_minutes": 120, "keep_days": 90, "datasets": None}
-"""What the variable may say to the DAGs themselves; all else in it is a setting of the harvester."""
+"""Options of the DAGs that the variable may hold, with their defaults; its other keys are settings of the harvester."""
 SECRET = ("database_url", "session")
 """Settings that may stand in no variable: Airflow shows those to everybody who may see its pages."""
 
 USAGE, DEGRADED, INTERRUPTED = 2, 3, 130
 """Exit statuses of `harvester`."""
 GRACE_SECONDS = 60
-"""How long a command that was told to stop may take to finish what is in flight."""
+"""Seconds that a command has after SIGTERM to finish its requests in flight."""
 
 log = logging.getLogger("airflow.task")
 
@@ -61,27 +61,27 @@ def harvester(*arguments: str) -> Any:
     logged as warnings and are in the result.
 
     Raises:
-        AirflowFailException: the command was used wrongly, or the settings are: no retry helps.
+        AirflowFailException: the arguments or the settings are wrong: no retry helps.
         AirflowException: it failed otherwise, or was stopped.
     """
     return run([*arguments, "--json"], environment())
 
 
 def tell(crawls: Iterable[dict[str, Any]]) -> None:
-    """Fail if a crawl found something wrong with itself, so that somebody looks.
+    """Fail if a crawl was degraded, so that Airflow alerts somebody.
 
     Raises:
-        AirflowFailException: with what was found.
+        AirflowFailException: with the findings.
     """
     if found := sorted({finding for crawl in crawls for finding in crawl["findings"]}):
         raise AirflowFailException(f"degraded, nothing is lost: {'; '.join(found)}")
 
 
 def folder_of(release: str) -> tuple[Path, list[Path]]:
-    """Where a release goes, and the earlier ones that lie there.
+    """Return the folder of a release, and the folders of earlier ones beside it.
 
     Raises:
-        AirflowFailException: the variable does not say where datasets go.
+        AirflowFailException: the variable has no `datasets`.
     """
     if not (datasets := option("datasets")):
         raise AirflowFailException(f"say where datasets go: `datasets` in the Airflow variable {VARIABLE!r}")
@@ -90,15 +90,15 @@ def folder_of(release: str) -> tuple[Path, list[Path]]:
 
 
 def option(name: str) -> Any:
-    """One of `OPTIONS`: from the variable, else its default."""
+    """Return one of `OPTIONS`: from the variable, else its default."""
     return _variable().get(name, OPTIONS[name])
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of a command: the worker's own without Airflow's, and over it what Airflow says.
+    """Return the environment of a command: that of the worker without Airflow's own, and the settings from Airflow.
 
     Raises:
-        AirflowFailException: the variable names a setting that there is not, or no database is named at all.
+        AirflowFailException: the variable names an unknown setting, or no database is configured.
     """
     own = ("AIRFLOW_", "_AIRFLOW_", "__AIRFLOW_")
     found = {name: value for name, value in os.environ.items() if not name.startswith(own)}
@@ -206,7 +206,7 @@ def _follow(process: subprocess.Popen[str], said: deque[str]) -> None:
 
 @contextmanager
 def _passed_on(process: subprocess.Popen[str]) -> Iterator[None]:
-    """While the command runs, SIGTERM goes on to it, and what happens then is for it to say."""
+    """Forward SIGTERM to the command while it runs; the command decides how to end."""
     before = signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
     try:
         yield

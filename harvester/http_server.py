@@ -1,8 +1,8 @@
-"""Serve one text over HTTP, made again when somebody looks and the last one is old enough.
+"""Serve one text over HTTP, which is made again at a request once it is old enough.
 
-For this machine unless an address says otherwise. A client gets little: a request has a short head, which comes soon,
-and one answer; there are so many connections and no more. A page elsewhere that makes a name of its own point to this
-machine gets nothing, for it asks by that name.
+It serves this machine unless another address is given. The length of a request's head, the time to send it and the
+number of connections are bounded. A page of another site whose name points to this machine is refused, since it
+requests the text by that name.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ MOST_CONNECTIONS = 64
 LONGEST_HEAD = 2**14
 """Bytes of the head of a request."""
 HEAD_SECONDS = 10.0
-"""For which a client may take to send one."""
+"""Seconds that a client may take to send the head of a request."""
 LEAST_SECONDS = 2.0
-"""A page lives so long at least."""
+"""Least age in seconds at which a page is made again."""
 LARGEST_SHARE = 0.25
-"""Share of the time that making pages may take: on a large warehouse they live longer."""
+"""Largest share of the time that making pages may take: pages of a large warehouse are made less often."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class PageKind:
 
 
 class Application:
-    """ASGI: one text, to clients that ask for it by a name of this machine; nothing else, and nothing but GET.
+    """ASGI application: one text, by GET, for clients that request it by a name of this machine.
 
     `make` gives the text, and blocks. `names` are those by which it may be asked for, besides any address.
     """
@@ -136,7 +136,7 @@ class Application:
 
 
 class _Protocol(H11Protocol):
-    """HTTP of which the head of a request comes soon, or the connection is closed."""
+    """HTTP protocol that closes a connection whose request head does not arrive within `HEAD_SECONDS`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -149,7 +149,7 @@ class _Protocol(H11Protocol):
 
 
 class _PageServer(uvicorn.Server):
-    """uvicorn that says when it answers, and ends in order on SIGINT, SIGTERM and SIGHUP."""
+    """Server that prints a line once it answers, and ends in order on SIGINT, SIGTERM and SIGHUP."""
 
     ready = ""
 
@@ -159,7 +159,7 @@ class _PageServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # uvicorn's own raises the signal again after a clean end; it has been heeded by then.
+        # uvicorn's own handler raises the signal again after a clean end, which would change the exit status.
         with handle_end(lambda _: setattr(self, "should_exit", True)):
             yield
 

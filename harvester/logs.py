@@ -1,4 +1,4 @@
-"""Logs for machines: one JSON line an event, on standard error."""
+"""Logs as JSON: one line for each event, on standard error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 
 def log_as_json() -> None:
-    """Write what is logged as JSON from now on, what happens in a crawl included."""
+    """Write logs as JSON from now on, the events of a crawl included."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         JsonFormatter(
@@ -27,5 +27,5 @@ def log_as_json() -> None:
 
 
 def event(logger: logging.Logger, name: str, **facts: Any) -> None:
-    """Log that something happened, with its figures: seen only where logs are JSON."""
+    """Log an event with its figures; it shows only where logs are JSON."""
     logger.info(name, extra=facts)

@@ -1,4 +1,4 @@
-"""The secret key of an installation: what makes keyed hashes mean something here and nothing elsewhere.
+"""The secret key of an installation, by which keyed hashes can be compared here and nowhere else.
 
 It stands in `secret.key` under HARVESTER_HOME, readable by its owner alone. Machines that share a warehouse need the
 same one.

@@ -1,6 +1,6 @@
-"""Figures that are heavy to work out: materialised views of schema `analytics`, and their refresh.
+"""Refresh of the materialised views of schema `analytics`, whose figures take long to compute.
 
-A refresh is one transaction with one snapshot: readers see all of them as of the same moment, they are not blocked
+A refresh is one transaction with one snapshot: readers see all views as of the same moment, they are not blocked
 meanwhile, and a refresh that is killed leaves everything as it was.
 """
 

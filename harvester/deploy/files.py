@@ -1,4 +1,4 @@
-"""`harvester deploy`: files that schedule an installation and watch it, made for the place where it is installed.
+"""`harvester deploy`: files that schedule an installation and watch it, made for the machine that it is installed on.
 
 They have absolute paths of programs and folders, since cron and systemd have another `PATH` than a shell. Settings are
 in `.env`, which is made once, with mode 0600, and belongs to the operator afterwards; no secret is written.
