@@ -88,7 +88,7 @@ def verify(settings: Settings, path: Path, on_progress: Callable[[str], None] = 
         with _temporary_database(url) as temporary:
             _restore(backup, settings, temporary)
             with closing(open_connection(temporary)) as connection:
-                _compare(connection, backup.manifest)
+                compare_rows(connection, backup.manifest)
                 check_key(connection, backup.key)
         return Checked(backup.manifest)
 
@@ -119,7 +119,7 @@ def restore(settings: Settings, path: Path, on_progress: Callable[[str], None] =
             add_remembered(settings.home, backup.rules())
             _restore(backup, settings, url)
             on_progress("comparing the rows of each table")
-            _compare(connection, backup.manifest)
+            compare_rows(connection, backup.manifest)
             roles.grant_rights(connection)
             erasure = repeat(connection, settings.home)
             schema.write_revision(connection, backup.manifest.schema)  # without it no command uses the database
@@ -254,7 +254,7 @@ def _restore(backup: BackupReader, settings: Settings, url: str) -> None:
             )
 
 
-def _compare(connection: Connection, manifest: BackupManifest) -> None:
+def compare_rows(connection: Connection, manifest: BackupManifest) -> None:
     """Compare the rows of each table with those that were counted when the backup was made.
 
     Raises:
@@ -265,6 +265,6 @@ def _compare(connection: Connection, manifest: BackupManifest) -> None:
     if differ:
         name = differ[0]
         raise WarehouseError(
-            f"{len(differ):,} tables differ from what was backed up, as {name}: {found.get(name, 'missing')} rows,"
+            f"tables differ from what was backed up: {len(differ):,}, as {name}: {found.get(name, 'missing')} rows,"
             f" and {manifest.tables.get(name, 'none')} were counted"
         )

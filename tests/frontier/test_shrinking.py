@@ -31,7 +31,7 @@ def test_what_remains_is_what_the_others_reach_alone(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], second_database: str
 ) -> None:
     """Also where the crawl of all was stopped half-way, with lists that were read in part."""
-    sandbox = start_sandbox(users=25, seed=6)
+    sandbox = start_sandbox(users=18, seed=6)
     both, alone = make_harvester(sandbox), make_harvester(sandbox, HARVESTER_DATABASE_URL=second_database)
     seeds = sandbox.seeds()
     shared, other = seeds["users"][1:3]
@@ -47,7 +47,7 @@ def test_what_remains_is_what_the_others_reach_alone(
     both("seed", "projects", str(seeds["projects"][0]))
     both("seed", "sample", "projects", "2", "--from", str(drawn), "--up-to", str(drawn + 1))
     both("seed", "sample", "random-walk", "1", "--steps", "20", "--walks", "2")
-    both.crawl("--max-requests", "450")
+    both.crawl("--max-requests", "300")
     assert both.query("SELECT outcome FROM crawl.draws WHERE entity_id = %s", drawn) == [("hit",)]
     # Drawn when it was visited already: it becomes due again.
     both("seed", "sample", "projects", "2", "--from", str(wanted), "--up-to", str(wanted + 1))
