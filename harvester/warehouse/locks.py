@@ -4,6 +4,7 @@ from psycopg import sql
 
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.statements import statements
+from harvester.warehouse.tables import SCHEMAS
 
 _SQL = statements(__package__, "locks")
 
@@ -45,3 +46,13 @@ def take_alone(connection: Connection, function: str) -> bool:
     query = sql.SQL("SELECT {}(%s)").format(sql.Identifier(function))
     is_taken = connection.execute(query, [IN_USE]).fetchone() == (True,)
     return is_taken or (end_vanished(connection) > 0 and connection.execute(query, [IN_USE]).fetchone() == (True,))
+
+
+def users_of_tables(connection: Connection) -> str:
+    """Name up to three sessions of others that use tables or views of the warehouse: role, program, process, since."""
+    rows = connection.execute(_SQL["users_of_tables"], {"schemas": list(SCHEMAS)}).fetchall()
+    told = (
+        f"{role} by {program} (process {pid}{'' if since is None else f', since {since:%H:%M} UTC'})"
+        for role, program, pid, since in rows
+    )
+    return ", ".join(told) or "somebody"

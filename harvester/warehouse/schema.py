@@ -14,13 +14,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 from psycopg import sql
 
 import harvester
 from harvester.errors import WarehouseError
 from harvester.warehouse import roles, sql_parts
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.locks import IN_USE, MIGRATING, take_alone
+from harvester.warehouse.locks import IN_USE, MIGRATING, take_alone, users_of_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from harvester.warehouse.connection import Connection
 
+_LOCK_TIMEOUT = "10s"
 VERSION_SCHEMA = "crawl"
 VERSION_TABLE = "alembic_version"
 
@@ -158,7 +160,7 @@ def migrate(url: str, revision: str = "head") -> None:
         if is_there and not sql_parts.stale(connection):
             return
         _keep_crawls_out(config)
-        with config.attributes["connection"].begin():
+        with _patiently(config, url):
             if not is_there:
                 if _revision_of(config) is None:
                     check_finished(connection)
@@ -179,9 +181,35 @@ def downgrade(url: str, revision: str) -> None:
 
     with _bound(url) as config:
         _keep_crawls_out(config)
-        with config.attributes["connection"].begin():
+        with _patiently(config, url):
             sql_parts.drop(_driver_connection(config))
             command.downgrade(config, revision)
+
+
+@contextmanager
+def _patiently(config: Config, url: str) -> Iterator[None]:
+    """Hold the one transaction of a migration, whose locks are waited for `_LOCK_TIMEOUT` at most.
+
+    While it waits, everybody who wants the same table waits behind it.
+
+    Raises:
+        WarehouseError: somebody else held a table or a view for longer; who it is.
+    """
+    import sqlalchemy as sa
+
+    bound = config.attributes["connection"]
+    try:
+        with bound.begin():
+            bound.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+            yield
+    except (psycopg.errors.LockNotAvailable, sa.exc.OperationalError) as error:
+        if not isinstance(getattr(error, "orig", error), psycopg.errors.LockNotAvailable):
+            raise
+        with open_connection(url) as other:
+            who = users_of_tables(other)
+        raise WarehouseError(
+            f"the schema cannot be changed while others use its tables: {who}; try again when they have ended"
+        ) from None
 
 
 def drift(url: str) -> str | None:

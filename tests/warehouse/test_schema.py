@@ -174,3 +174,18 @@ def test_an_analysts_own_view_is_never_dropped(database, texts, kind):
         connection.execute(f"DROP {kind} mine.stale")
     schema.migrate(database)
     assert "unread" in definition(database, "analytics.coverage")
+
+
+@pytest.mark.every_postgres
+@pytest.mark.parametrize("down", [False, True])
+def test_a_migration_names_who_holds_a_lock(database, texts, down, monkeypatch):
+    monkeypatch.setattr(schema, "_LOCK_TIMEOUT", "200ms")
+    before = definition(database, "analytics.coverage")
+    texts["coverage"] = texts["coverage"].replace("'not read yet'", "'unread'")
+    with psycopg.connect(database, application_name="notebook") as analyst:
+        analyst.execute("SELECT count(*) FROM analytics.coverage").fetchone()
+        with pytest.raises(WarehouseError, match=r"tables: \w+ by notebook \(process \d+, since \d\d:\d\d UTC\); try"):
+            schema.downgrade(database, "base") if down else schema.migrate(database)
+        assert definition(database, "analytics.coverage") == before
+    schema.migrate(database)
+    assert "unread" in definition(database, "analytics.coverage")
