@@ -36,7 +36,7 @@ CREATE MATERIALIZED VIEW analytics.daily_activity AS SELECT * FROM analytics.liv
 CREATE UNIQUE INDEX ON analytics.daily_activity (stream, day);
 
 COMMENT ON MATERIALIZED VIEW analytics.daily_activity IS
-    'What happened on each day (UTC), by stream, as far as it was read: what is gone by now counts, and is told apart.';
+    'New items of each day (UTC) by stream, as far as they were read; items that are gone by now count, and are also counted apart.';
 COMMENT ON COLUMN analytics.daily_activity.stream IS
     'users (who joined), projects (last shared), studios (created), project_comments, studio_comments, profile_comments, or studio_activity.';
 COMMENT ON COLUMN analytics.daily_activity.day IS 'The day, in UTC.';

@@ -73,7 +73,7 @@ LEFT JOIN analytics.stream_freshness s ON s.stream = ANY (f.streams)
 GROUP BY f.subject, f.relation, f.streams, f.is_live;
 
 COMMENT ON VIEW analytics.freshness IS
-    'Beside each figure of this schema: how much of what it rests on was read, and when. Look here before a figure is believed.';
+    'For each figure of this schema: how much of the data that it is computed from was read, and when. Look here before you use a figure.';
 COMMENT ON COLUMN analytics.freshness.subject IS 'What it is about; each subject is a file of harvester/warehouse/views/analytics.';
 COMMENT ON COLUMN analytics.freshness.relation IS 'The table, view or function of this schema.';
 COMMENT ON COLUMN analytics.freshness.streams IS 'The streams that it rests on.';

@@ -211,7 +211,7 @@ JOIN LATERAL (
 WHERE p.views IS NOT NULL AND p.from_index = '{}';
 
 COMMENT ON VIEW analytics.index_lag IS
-    'What the index behind explore and search said last of each project, beside what the project''s own page and lists say; always up to date.';
+    'The values of each project that explore and search showed last, beside those of its own page and lists; always up to date.';
 COMMENT ON COLUMN analytics.index_lag.project_id IS 'The project.';
 COMMENT ON COLUMN analytics.index_lag.ranking IS 'The ranking that showed it last, with its query, mode and language.';
 COMMENT ON COLUMN analytics.index_lag.seen_at IS 'When that ranking was read.';
@@ -222,4 +222,4 @@ COMMENT ON COLUMN analytics.index_lag.loves IS 'Loves, as the project''s page or
 COMMENT ON COLUMN analytics.index_lag.index_favorites IS 'Favorites, as the index said.';
 COMMENT ON COLUMN analytics.index_lag.favorites IS 'Favorites, as the project''s page or a list said last.';
 COMMENT ON COLUMN analytics.index_lag.days_behind IS
-    'Days by which the index was behind at least: since the counters that it said were superseded; null where they are older than anything that was read.';
+    'Least number of days by which the index was behind: since the counters that it showed were superseded; null where they are older than all that were read.';

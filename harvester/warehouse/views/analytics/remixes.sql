@@ -23,7 +23,7 @@ WHERE x.root_id <> x.parent_id AND x.parent_id <> x.id AND p.parent_id IS NULL A
     );
 
 COMMENT ON VIEW analytics.remix_edges IS
-    'From what each project was remixed, as far as it is known: one row for each project that has a parent.';
+    'The project that each project was remixed from, as far as it is known: one row for each project that has a parent.';
 COMMENT ON COLUMN analytics.remix_edges.project_id IS 'The remix. It may be gone, or never have been seen.';
 COMMENT ON COLUMN analytics.remix_edges.parent_id IS 'What it was made from. It may be gone, or never have been seen.';
 COMMENT ON COLUMN analytics.remix_edges.is_assumed IS

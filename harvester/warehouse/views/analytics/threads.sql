@@ -124,13 +124,13 @@ CROSS JOIN LATERAL (
 ) e;
 
 COMMENT ON VIEW analytics.reply_waits IS
-    'How long each comment at the top of a thread waited for its first answer by somebody else, as far as it was observed; always up to date: it reads all comments at each look.';
+    'The time from each comment at the top of a thread to its first answer by another user, as far as it was observed; always up to date, since each query reads all comments.';
 COMMENT ON COLUMN analytics.reply_waits.kind IS 'project, studio or profile: ids of the three kinds collide.';
 COMMENT ON COLUMN analytics.reply_waits.thread_id IS 'The comment.';
 COMMENT ON COLUMN analytics.reply_waits.place_id IS 'The project, studio or user that it stands on.';
 COMMENT ON COLUMN analytics.reply_waits.started_at IS 'When it was written.';
 COMMENT ON COLUMN analytics.reply_waits.observed_until IS
-    'Until when it is known whether it was answered: when it was first read or the whole list that it stands in last was, but no later than it was last there; null for one that was gone when it was first met.';
+    'Until when it is known whether it was answered: when it was first read or its whole list was last read, the later of the two, but not after it was last present; null for one that was gone when it was first read.';
 COMMENT ON COLUMN analytics.reply_waits.is_unread IS
     'Whether it has replies that were never read: nothing is known of its wait.';
 COMMENT ON COLUMN analytics.reply_waits.is_answered IS
@@ -235,6 +235,6 @@ COMMENT ON COLUMN analytics.reply_latency.answered_in_a_day IS
 COMMENT ON COLUMN analytics.reply_latency.answered_in_a_week IS
     'Share answered within a week; null while none was observed for so long.';
 COMMENT ON COLUMN analytics.reply_latency.median_wait IS
-    'Half of what is answered within a week is answered within this time.';
+    'Half of the comments that are answered within a week are answered within this time.';
 COMMENT ON COLUMN analytics.reply_latency.ninth_decile_wait IS
-    'Nine tenths of what is answered within a week, within this time.';
+    'Nine tenths of the comments that are answered within a week are answered within this time.';
