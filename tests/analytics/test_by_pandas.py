@@ -1,4 +1,4 @@
-"""Every relation of `analytics` and each of the twenty questions equal pandas over raw tables, in three time zones."""
+"""Every relation of `analytics` and each of the twenty questions equal pandas over raw tables, in three time zones and styles of dates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 Connection = psycopg.Connection[Any]
 PAGE = Path(__file__).parents[2] / "docs" / "questions.md"
-ZONES = ("UTC", "Asia/Kathmandu", "America/St_Johns")
+ZONES = {"UTC": "ISO, MDY", "Asia/Kathmandu": "German", "America/St_Johns": "SQL, DMY"}
+"""Time zones, and with each a style of dates."""
 PRESENT = {
     "users": ["id", "joined_at"],
     "projects": ["id", "shared_at"],
@@ -99,11 +100,14 @@ def relations(connection: Connection) -> set[str]:
 
 
 def assert_all_equal(url: str, raw: Raw, answers: list[Frame], zone: str) -> None:
-    """Refresh in a database and a session of a time zone, and compare every relation and question with pandas."""
+    """Refresh in a database of a time zone and a style of dates, and compare every relation and question with pandas."""
     name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} SET TimeZone = '{zone}'")
-    with psycopg.connect(url, autocommit=True, options=f"-c timezone={zone}") as connection:
+        connection.execute(f"ALTER DATABASE {name} SET DateStyle = '{ZONES[zone]}'")
+    with psycopg.connect(url, autocommit=True) as connection:
+        assert connection.execute("SHOW DateStyle").fetchone() != ("ISO, MDY",) or zone == "UTC"
+        assert connection.execute("SHOW TimeZone").fetchone() == (zone,)
         refresh(connection)
         for relation in sorted(relations(connection)):
             told = frame(connection, f"SELECT * FROM analytics.{relation}")

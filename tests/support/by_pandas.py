@@ -31,8 +31,8 @@ TABLES = (
 
 
 def frame(connection: psycopg.Connection[Any], query: str) -> Frame:
-    """Read a query, times as UTC."""
-    cursor = connection.execute(query)
+    """Read a query, times as UTC; in binary, since psycopg reads no times of foreign styles."""
+    cursor = connection.execute(query, binary=True)
     names = [column.name for column in cursor.description or ()]
     times = [column.name for column in cursor.description or () if column.type_display == "timestamptz"]
     made = Frame(cursor.fetchall(), columns=names, dtype=object)
