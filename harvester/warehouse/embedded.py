@@ -121,7 +121,7 @@ def up(home: Path) -> str:
     Raises:
         WarehouseError: it cannot be started: no space, no permission, made by another version.
     """
-    with _disk_errors(home), _locked(home):
+    with _disk_errors(home), _locked(home), _keeping_parents_open(home):
         server = _Server(home)
         server.create()
         _open_parents(server.opened, server.data)
@@ -494,8 +494,27 @@ def _open_parents(opened: Path, folder: Path) -> None:
     _let_read(program)
 
 
+@contextlib.contextmanager
+def _keeping_parents_open(home: Path) -> Iterator[None]:
+    """Let no other server close the folders above a home, and those of the programs, during the block.
+
+    A server that runs does without them: it works in its folder. One that starts does not.
+    """
+    with contextlib.ExitStack() as held:
+        if os.geteuid() == 0:
+            for above in dict.fromkeys((*home.resolve().parents, *binary("postgres").resolve().parents)):
+                _lock_folder(held, above, fcntl.LOCK_SH)
+        yield
+
+
+def _lock_folder(held: contextlib.ExitStack, folder: Path, kind: int) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    held.callback(os.close, descriptor)
+    fcntl.flock(descriptor, kind)
+
+
 def _close_parents(opened: Path) -> None:
-    """Undo `_open_parents`. Another server that needs the folders gets them again from its next `up`."""
+    """Undo `_open_parents`, once no other server starts. One that needs the folders opens them at its next `up`."""
     try:
         with open(opened, "rb", opener=_private_file) as noted:
             is_ours = os.fstat(noted.fileno()).st_uid == os.geteuid()
@@ -503,7 +522,8 @@ def _close_parents(opened: Path) -> None:
     except FileNotFoundError:
         return
     for path in (Path(os.fsdecode(each)) for each in paths):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as held:
+            _lock_folder(held, path, fcntl.LOCK_EX)
             path.chmod(stat.S_IMODE(path.stat().st_mode) & ~stat.S_IXOTH)
     opened.unlink()
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import psutil
@@ -291,6 +292,23 @@ def test_the_account_is_made_under_the_path_of_cron(monkeypatch):
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gets an account")
+def test_folders_stay_open_while_another_server_starts(home):
+    above = home.parent / "closed"
+    above.mkdir(mode=0o700)
+    one, other = above / "one", above / "other"
+    embedded.up(one)
+    closing = threading.Thread(target=embedded.down, args=[one])
+    with embedded._keeping_parents_open(other):
+        closing.start()
+        closing.join(5)
+        assert closing.is_alive()
+        assert above.stat().st_mode & 0o777 == 0o701
+    closing.join(60)
+    assert above.stat().st_mode & 0o777 == 0o700
+    assert not embedded.status(one).running
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gets an account")
 def test_an_account_is_announced_before_it_is_made(monkeypatch, tmp_path, caplog):
     """By a name that useradd refuses: nothing is made on this machine."""
