@@ -1,4 +1,7 @@
-"""Every relation of `analytics` and each of the twenty questions equal pandas over raw tables, in three time zones and styles of dates."""
+"""Every relation of `analytics` and each of the twenty questions equal pandas over raw tables.
+
+They do so in three time zones and styles of dates.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +103,7 @@ def relations(connection: Connection) -> set[str]:
 
 
 def assert_all_equal(url: str, raw: Raw, answers: list[Frame], zone: str) -> None:
-    """Refresh in a database of a time zone and a style of dates, and compare every relation and question with pandas."""
+    """Refresh in a database of a time zone and its style of dates, and compare all relations and questions with pandas."""
     name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} SET TimeZone = '{zone}'")

@@ -158,7 +158,7 @@ def test_a_machine_that_vanishes_holds_nothing(
     harvester.seed_all(sandbox)
     impatient = replace(harvester, first=be_impatient)
     with FreezingProxy(harvester.database, _MOMENTS[moment]) as proxy:
-        vanishing = replace(impatient, database=proxy.url)
+        vanishing = replace(impatient, environment=impatient.environment | {"HARVESTER_DATABASE_URL": proxy.url})
         process = vanishing.start("crawl", "--json")
         proxy.is_frozen.wait(60)
         os.kill(process.pid, signal.SIGKILL)
