@@ -80,7 +80,7 @@ class _Position:
 
 @dataclass(frozen=True, slots=True)
 class _Chances:
-    """What decides the steps of a design: seed, the users to start from, and the weight of a jump to one of them."""
+    """Seed, users to start from, and weight of a jump to one of them: all that decides the steps of a design."""
 
     design: int
     seed: int

@@ -1,4 +1,4 @@
-"""What the operator put in scope: seeds, rankings and samples; listed, and taken out again."""
+"""Seeds, rankings and samples that the operator put in scope: listed, and taken out again."""
 
 from __future__ import annotations
 
