@@ -103,7 +103,7 @@ def relations(connection: Connection) -> set[str]:
 
 
 def assert_all_equal(url: str, raw: Raw, answers: list[Frame], zone: str) -> None:
-    """Refresh in a database of a time zone and its style of dates, and compare all relations and questions with pandas."""
+    """Refresh in a database of a time zone and its style of dates; compare all relations and questions with pandas."""
     name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} SET TimeZone = '{zone}'")
