@@ -299,7 +299,7 @@ def _ended(table: str) -> sql.Composed:
 
 
 def _superseded(table: str, log: str, columns: Sequence[str]) -> sql.Composed | None:
-    """Return the statement that keeps the versions of rows that are about to change; None if there are none.
+    """Return the statement that keeps the versions of rows that are about to change; None where no version is kept.
 
     A null is a version only if it was served: by a visit of the entity itself, or after another value. A value of an
     index is no version.
