@@ -91,19 +91,27 @@ class Fit:
         self._moved: dict[str, list[Any]] | None = None
 
     def step(self, connection: Connection) -> bool:
-        """Do one transaction; return whether more is to be done."""
-        with connection.transaction():
-            plan_freely(connection)
-            if self._query is not None:
-                self._class_batch(connection, self._query)
-            elif self._moved is None:
-                self._moved = self._fit_priors(connection)
-                self._query, self._after = _CLASS_BY_PRIOR if self._moved["moved"] else None, _BEFORE_ALL
-            else:
-                connection.execute(_SQL["note_classed"], self._moved)
-                _fit_decay(connection)
-                connection.execute("SELECT pg_advisory_unlock(%s)", [FITTING])
-                return False
+        """Do one transaction; return whether more is to be done. One that fails may be done again."""
+        before = self._query, self._after, self._moved
+        try:
+            with connection.transaction():
+                plan_freely(connection)
+                return self._step(connection)
+        except BaseException:
+            self._query, self._after, self._moved = before
+            raise
+
+    def _step(self, connection: Connection) -> bool:
+        if self._query is not None:
+            self._class_batch(connection, self._query)
+        elif self._moved is None:
+            self._moved = self._fit_priors(connection)
+            self._query, self._after = _CLASS_BY_PRIOR if self._moved["moved"] else None, _BEFORE_ALL
+        else:
+            connection.execute(_SQL["note_classed"], self._moved)
+            _fit_decay(connection)
+            connection.execute("SELECT pg_advisory_unlock(%s)", [FITTING])
+            return False
         return True
 
     def _class_batch(self, connection: Connection, query: sql.SQL | sql.Composed) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psycopg
 import pytest
 from psycopg import sql
 
@@ -225,6 +227,20 @@ def test_the_prior_is_the_most_likely_one(shape: float, rate: float, connection:
     assert one(connection, "SELECT count(*) FROM crawl.reply_decay") > 5
 
 
+def step_twice(fit: fitting.Fit, connection: Connection) -> bool:
+    """Do a transaction that fails at its end, as where the connection breaks, and do it again."""
+    step = fitting.Fit._step
+
+    def break_at_the_end(self: fitting.Fit, connection: Connection) -> bool:
+        step(self, connection)
+        raise psycopg.OperationalError
+
+    with pytest.MonkeyPatch.context() as patch, suppress(psycopg.OperationalError):
+        patch.setattr(fitting.Fit, "_step", break_at_the_end)
+        fit.step(connection)
+    return fit.step(connection)
+
+
 def test_a_fit_that_is_given_up_is_done_by_the_next(
     connection: Connection, second_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,7 +264,7 @@ def test_a_fit_that_is_given_up_is_done_by_the_next(
     while True:
         fit = fitting.begin_fit(connection, is_due=True)
         assert fit is not None
-        if not all(fit.step(connection) for _ in range(steps)):
+        if not all(step_twice(fit, connection) for _ in range(steps)):
             break
         steps += 1
     assert steps > 15, "batches of lists, twice"
