@@ -25,10 +25,16 @@ KINDS = ("profile", "project", "studio")
 Rows = list[tuple[Any, ...]]
 
 
+def in_a_cell(text: str) -> str:
+    """A text as a cell of Markdown shows it: lines of the table stay apart, and no text turns the others round."""
+    turned = re.sub("[\u202a-\u202e\u2066-\u2069]", lambda found: f"U+{ord(found[0]):04X} ", text)
+    return turned.replace("|", "\\|")
+
+
 def as_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Rows as the page prints them."""
     lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
-    lines += ["| " + " | ".join("" if value is None else str(value) for value in row) + " |" for row in rows]
+    lines += ["| " + " | ".join("" if value is None else in_a_cell(str(value)) for value in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -54,6 +60,9 @@ class Truth:
         for rows in (self.users, self.projects, self.studios, self.comments):
             for row in rows:
                 row |= {name: datetime.fromisoformat(row[name]) for name in row if name.endswith("_at") and row[name]}
+
+        self.names = {user["id"]: user["username"] for user in self.users}
+        self.titles = {one["id"]: one["title"] for one in (*self.projects, *self.studios)}
 
     def user_country(self) -> dict[int, str]:
         return {user["id"]: user["country"] for user in self.users}
@@ -172,10 +181,17 @@ def conversations(truth: Truth) -> Rows:
 def wide_trees(truth: Truth) -> Rows:
     shared = {project["id"] for project in truth.projects}
     rows = [
-        (root, len(nodes), max(nodes.values()), max(Counter(nodes.values()).values()), len(nodes.keys() - shared))
+        (
+            root,
+            truth.titles.get(root),
+            len(nodes),
+            max(nodes.values()),
+            max(Counter(nodes.values()).values()),
+            len(nodes.keys() - shared),
+        )
         for root, nodes in truth.trees().items()
     ]
-    return most(rows, 1, 0)
+    return most(rows, 2, 0)
 
 
 def deep_trees(truth: Truth) -> Rows:
@@ -212,13 +228,14 @@ def followed(truth: Truth) -> Rows:
     rows = [
         (
             user,
+            truth.names.get(user),
             sum(followee == user for _, followee in truth.follows),
             sum(follower == user for follower, _ in truth.follows),
             sum(follower == user and (followee, user) in truth.follows for follower, followee in truth.follows),
         )
         for user in people
     ]
-    return most(rows, 1, 0)
+    return most(rows, 2, 0)
 
 
 def attention(truth: Truth) -> Rows:
@@ -237,8 +254,10 @@ def same_people(truth: Truth) -> Rows:
         common, either = (getattr(members[pair[0]], how)(members[pair[1]]) for how in ("intersection", "union"))
         if common and set(pair) & set(large):
             one, other = pair if pair[0] in large else reversed(pair)
-            rows.append((one, other, len(common), rounded(Fraction(len(common), len(either)), 4)))
-    return most(rows, 2, 0, 1)
+            titles = (truth.titles.get(one), truth.titles.get(other))
+            share = rounded(Fraction(len(common), len(either)), 4)
+            rows.append((one, titles[0], other, titles[1], len(common), share))
+    return most(rows, 4, 0, 2)
 
 
 def alive(truth: Truth) -> Rows:
@@ -248,8 +267,9 @@ def alive(truth: Truth) -> Rows:
         added = [row["added_by_id"] for row in truth.studio_projects if row["studio_id"] == key]
         said = [row["author_id"] for row in truth.comments if row.get("studio_id") == key]
         members = sum(row["studio_id"] == key for row in truth.studio_members)
-        rows.append((key, len(added), len(set(added)), members, len(said), len(set(said))))
-    return most(rows, 5, 0)
+        figures = (len(added), len(set(added)), members, len(said), len(set(said)))
+        rows.append((key, studio["title"], *figures))
+    return most(rows, 6, 0)
 
 
 def trending(truth: Truth) -> Rows:
@@ -259,7 +279,9 @@ def trending(truth: Truth) -> Rows:
         if row["ranking"] == "explore/projects?q=*&mode=trending&language=en":
             who = author[row["thing_id"]]
             places[truth.user_country()[who]].append((row["position"], who))
-    rows = [(country, len(found), len({who for _, who in found}), min(found)[0]) for country, found in places.items()]
+    rows = [
+        (country, len(found), len({who for _, who in found}), min(found)[0] + 1) for country, found in places.items()
+    ]
     return most(rows, 1, 0)
 
 

@@ -855,6 +855,12 @@ def most(table: Frame, column: str, *then: str, number: int = 5) -> Frame:
     return table.loc[order[:number]]
 
 
+def called(table: Frame, key: str, things: Frame, name: str) -> Frame:
+    """The rows with the name or title of the thing that a key tells, beside it."""
+    names = things.set_index("id")[name]
+    return table.assign(**{name: [names.get(one) for one in table[key]]})
+
+
 def _growth(raw: Raw) -> Frame:
     users = raw.users[raw.users.joined_at.notna()]
     return rows("year joined", ((key, len(part)) for key, part in users.groupby(users.joined_at.dt.year)))
@@ -940,15 +946,16 @@ def _same_people(raw: Raw) -> Frame:
     pairs = raw.studio_overlap
     pairs = pairs[pairs.studio_id.isin(large) & (pairs.shared_members > 0)]
     pairs = pairs[(pairs.studio_id < pairs.other_id) | ~pairs.other_id.isin(large)]
-    return most(pairs, "shared_members", "studio_id", "other_id")[
-        ["studio_id", "other_id", "shared_members", "member_jaccard"]
-    ]
+    found = called(most(pairs, "shared_members", "studio_id", "other_id"), "studio_id", raw.studios, "title")
+    found["other_title"] = called(found, "other_id", raw.studios, "title").title
+    return found[["studio_id", "title", "other_id", "other_title", "shared_members", "member_jaccard"]]
 
 
 def _trending(raw: Raw) -> Frame:
     part = raw.ranking_countries
     part = part[part.ranking == "explore/projects?q=*&mode=trending&language=en"]
-    return most(part, "things", "country")[["country", "things", "authors", "best_position"]]
+    found = most(part, "things", "country")
+    return found.assign(best_place=found.best_position + 1)[["country", "things", "authors", "best_place"]]
 
 
 def _trust(raw: Raw) -> Frame:
@@ -972,14 +979,18 @@ QUESTIONS: tuple[Callable[[Raw], Frame], ...] = (
     lambda raw: most(raw.threads, "replies", "kind", "thread_id")[
         ["kind", "thread_id", "replies", "repliers", "own_replies"]
     ],
-    lambda raw: most(raw.remix_trees, "nodes", "root_id")[["root_id", "nodes", "depth", "breadth", "never_seen"]],
+    lambda raw: called(most(raw.remix_trees, "nodes", "root_id"), "root_id", raw.projects, "title")[
+        ["root_id", "title", "nodes", "depth", "breadth", "never_seen"]
+    ],
     lambda raw: rows("depth projects", raw.remix_nodes.depth.value_counts().items()),
     _remix_share, _loves,
     lambda raw: raw.follow_network[["users", "edges", "observable_edges", "mutual_edges", "reciprocity"]],
-    lambda raw: most(raw.follow_degrees, "followers", "user_id"),
+    lambda raw: called(most(raw.follow_degrees, "followers", "user_id"), "user_id", raw.users, "username")[
+        ["user_id", "username", "followers", "following", "mutual"]
+    ],
     _attention, _same_people,
-    lambda raw: most(raw.studio_figures, "commenters", "studio_id")[
-        ["studio_id", "projects", "adders", "members", "comments", "commenters"]
+    lambda raw: called(most(raw.studio_figures, "commenters", "studio_id"), "studio_id", raw.studios, "title")[
+        ["studio_id", "title", "projects", "adders", "members", "comments", "commenters"]
     ],
     _trending, _trust,
 )  # fmt: skip
