@@ -667,7 +667,13 @@ studio_activity = _table(
         release=treatments.reference("studio", treatments.AUTHOR, needed=True),
     ),
     _key_text("id", "The event's id as served: type-number.", person=Person.NOBODY, release=treatments.own_id("event")),
-    _text("type", "The kind of event.", person=Person.NOBODY, release=treatments.keep(treatments.AUTHOR)),
+    _text(
+        "type",
+        "The kind of event: addprojecttostudio, removeprojectstudio, updatestudio, becomecurator, removecuratorstudio,"
+        " becomeownerstudio (a manager now), becomehoststudio; others may come.",
+        person=Person.NOBODY,
+        release=treatments.keep(treatments.AUTHOR),
+    ),
     _big(
         "actor_id",
         "Who acted. Soft reference to users.",

@@ -1727,7 +1727,13 @@ def upgrade():
         "studio_activity",
         sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The studio."),
         sa.Column("id", sa.Text(), nullable=False, comment="The event's id as served: type-number."),
-        sa.Column("type", sa.Text(), nullable=True, comment="The kind of event."),
+        sa.Column(
+            "type",
+            sa.Text(),
+            nullable=True,
+            comment="The kind of event: addprojecttostudio, removeprojectstudio, updatestudio, becomecurator,"
+            " removecuratorstudio, becomeownerstudio (a manager now), becomehoststudio; others may come.",
+        ),
         sa.Column("actor_id", sa.BigInteger(), nullable=True, comment="Who acted. Soft reference to users."),
         sa.Column("actor_username", sa.Text(), nullable=True, comment="The name of who acted, as served."),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=True, comment="When it happened, to the second."),
