@@ -67,7 +67,7 @@ def _spread(least: list[int], most: list[int], room: int) -> list[int]:
     """Return widths of at least `least` that share `room`, a column at a time, and take no more than `most`."""
     widths, left = list(least), room - sum(least)
     while left > 0 and (open_ := [number for number, width in enumerate(widths) if width < most[number]]):
-        narrowest = min(open_, key=lambda number: widths[number] - most[number])
-        widths[narrowest] += 1
+        most_cut = min(open_, key=lambda number: widths[number] - most[number])
+        widths[most_cut] += 1
         left -= 1
     return widths

@@ -1,6 +1,6 @@
 """Shrinking of the scope: seeds are removed, and the visits that nothing else needs end. Stored rows stay.
 
-What the remaining seeds, rankings and samples reach is worked out anew, along the links of the stored rows, with the
+What the remaining seeds, rankings and samples reach is worked out again, along the links of the stored rows, with the
 depths that are left. Entries that are not reached are deleted with their checkpoints: in scope again, they are read in
 full. A link counts even if it is gone by now, and whichever list showed it, so that at most more stays in scope than if
 the remaining ones had been crawled alone, never less.

@@ -65,7 +65,7 @@ def read_status(settings: Settings, *, compares: bool = True) -> dict[str, Any]:
 
 
 _SAMPLED_FROM = 300_000
-"""Number of entries of the frontier above which those of large streams are sampled: status takes 0.3 s at most."""
+"""Number of entries of the frontier above which those of large streams are sampled: of 4 million in 0.13 s."""
 _SAMPLE = 40_000
 """Number of entries of a sample."""
 _SMALL = 2_000
