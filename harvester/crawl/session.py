@@ -24,7 +24,7 @@ from harvester.crawl.commit import BatchResult, Writer
 from harvester.crawl.futures import set_error, set_result
 from harvester.crawl.rate_limit import RateLimiter
 from harvester.erasure.remembered import load_rule
-from harvester.errors import HarvesterError, WarehouseError
+from harvester.errors import WarehouseError
 from harvester.frontier import runs
 from harvester.frontier.model import CommitResult, Counts, PageCommit, Rejected, Stale
 from harvester.frontier.request_rate import adopt_rate
@@ -208,20 +208,17 @@ class Session:
         return runs.Totals(self.requests, self.counts, self.requests_by_purpose, self.responses)
 
     async def close(self, outcome: str, findings: Sequence[str] = ()) -> None:
-        """End the archive and the run: give leases back, record the outcome, disconnect."""
+        """End the run and the archive: give leases back, record the outcome, disconnect."""
         if self._committing is not None:
             await asyncio.gather(self._committing, return_exceptions=True)
-        try:
-            if self.archive is not None:
-                self.archive.close()
-        except HarvesterError as error:
-            self.failure, outcome = self.failure or error, "failed"
         try:
             if self._connection is not None:
                 await self.call(runs.end_run, self.run, outcome, self.totals, findings)
                 self._connection.close()
                 self._connection = None
         finally:
+            if self.archive is not None:
+                self.archive.close()
             self._thread.shutdown(wait=False)
 
     async def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
