@@ -144,8 +144,9 @@ _MOMENTS = {
 def be_impatient() -> None:
     """Take a client for gone after `SILENCE`, in the process that calls this."""
     locks.LONGEST_SILENCE = SILENCE
-    for setting in ("idle_in_transaction_session_timeout", "idle_session_timeout"):
-        crawl_session._OF_A_SESSION[setting] = f"{SILENCE}s"
+    for setting in crawl_session._OF_A_SESSION:  # those alone that a crawl sets
+        if setting.endswith("session_timeout"):
+            crawl_session._OF_A_SESSION[setting] = f"{SILENCE}s"
 
 
 @pytest.mark.parametrize("moment", _MOMENTS)
@@ -166,6 +167,9 @@ def test_a_machine_that_vanishes_holds_nothing(
         left = f"SELECT state FROM pg_stat_activity WHERE pid = {proxy.backend}"
         assert len(harvester.query(left)) == 1, "the server does not know"
         time.sleep(1.5 * SILENCE)
+        deadline = time.monotonic() + 30
+        while moment != "in a command" and harvester.query(left) and time.monotonic() < deadline:
+            time.sleep(0.1)
         # The server notices by itself, but for the middle of a command, where PostgreSQL knows no bound.
         assert bool(harvester.query(left)) == (moment == "in a command")
         # What is refused while a crawl is at work is refused no longer.
