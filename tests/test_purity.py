@@ -28,6 +28,7 @@ PURE = (
     "harvester.pagination.offset",
     "harvester.api.rows",
     "harvester.frontier.rates",
+    "harvester.source.decode",
 )
 TESTS = Path(__file__).parent
 LONGEST_NAME = 60

@@ -1,0 +1,1 @@
+"""What the projects are made of: decoding, facts and differences of their sources. Pure: no I/O, no SQL."""
