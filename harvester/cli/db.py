@@ -10,6 +10,7 @@ import typer
 from harvester.cli import output
 from harvester.cli.base import AsJson, example, group, settings
 from harvester.errors import UsageError, WarehouseError
+from harvester.wording import counted
 
 if TYPE_CHECKING:
     from harvester.config import Settings
@@ -212,7 +213,7 @@ def maintain(
         return
     verb = "would be" if dry_run else "were"
     for table, count in done.deleted.items():
-        typer.echo(f"{output.counted(count, 'row')} of {table} {verb} deleted")
+        typer.echo(f"{counted(count, 'row')} of {table} {verb} deleted")
     typer.echo(f"{len(done.vacuumed):,} tables {verb} {'rewritten' if rewrite else 'vacuumed and analysed'}")
     if done.busy:
         typer.echo(f"{len(done.busy):,} are being read: run the command again later")

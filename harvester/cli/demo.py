@@ -24,6 +24,7 @@ from harvester.warehouse import embedded
 from harvester.warehouse.access import connect
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.statements import statements
+from harvester.wording import counted
 
 _SQL = statements(__package__, "demo")
 
@@ -150,7 +151,7 @@ def _harvester(environment: dict[str, str], *arguments: str) -> None:
 
 def _listed(changes: dict[str, int]) -> str:
     most = sorted(changes.items(), key=lambda pair: -pair[1])[:6]
-    return ", ".join(output.counted(count, *_words(name)) for name, count in most if count) + ", ..."
+    return ", ".join(counted(count, *_words(name)) for name, count in most if count) + ", ..."
 
 
 def _words(event: str) -> tuple[str, str]:

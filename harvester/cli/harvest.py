@@ -12,6 +12,7 @@ from harvester.choices import Share, SpiderName
 from harvester.cli import output, seed
 from harvester.cli.base import AsJson, example, settings
 from harvester.cli.output import ExitStatus, shown
+from harvester.wording import counted
 
 PANEL = "Harvest"
 _STATUS = {"interrupted": ExitStatus.INTERRUPTED, "degraded": ExitStatus.DEGRADED}
@@ -96,11 +97,11 @@ def _show_summary(summary: Any) -> None:
     if not summary.requests and _is_scope_empty():
         console.print("nothing is in scope: put users, projects or studios there first, see `harvester seed --help`")
         return
-    line = f"{words[summary.outcome]}: {output.counted(summary.requests, 'request')} in {summary.seconds:.1f} s"
+    line = f"{words[summary.outcome]}: {counted(summary.requests, 'request')} in {summary.seconds:.1f} s"
     if summary.retries:
         line += f", {summary.retries:,} of them again"
     if summary.postponed:
-        line += f"; {output.counted(summary.postponed, 'visit')} postponed, see `harvester status`"
+        line += f"; {counted(summary.postponed, 'visit')} postponed, see `harvester status`"
     console.print(line)
     for finding in shown(summary.findings):
         console.print(f"[yellow]degraded[/]  {finding}")

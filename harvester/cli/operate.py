@@ -11,6 +11,7 @@ from harvester.choices import DeploymentKind
 from harvester.cli import backup, db, erase, network, output
 from harvester.cli.base import Address, AllowHost, AsJson, example, settings
 from harvester.cli.output import printable
+from harvester.wording import counted
 
 PANEL = "Operate"
 
@@ -123,7 +124,7 @@ def replay(
 
 def _show_replay(done: Any) -> None:
     typer.echo(
-        f"{output.counted(done.pages, 'page')} replayed; {done.unused:,} responses were not used or are of people"
+        f"{counted(done.pages, 'page')} replayed; {done.unused:,} responses were not used or are of people"
         f" who were erased, {done.out_of_step:,} fit no visit"
     )
 

@@ -157,11 +157,6 @@ def table_of_counts(counts: Mapping[str, Sequence[int]]) -> Table:
     return made
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """Return a number with what it counts: `1 user`, `2,000 users`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def print_json(facts: Any) -> None:
     """Print facts, or an object with a method `as_json`, as one line of JSON; times as RFC 3339 has them."""
     facts = facts.as_json() if hasattr(facts, "as_json") else facts

@@ -14,6 +14,7 @@ from harvester.cli.base import AsJson, example, group, settings
 from harvester.cli.output import ExitStatus, printable, shown
 from harvester.dataset.release import FileFormat, KeyScope, Profile, Text, Tombstones
 from harvester.errors import UsageError
+from harvester.wording import counted
 
 PANEL = "Publish"
 
@@ -177,7 +178,7 @@ def verify(folder: Folder, *, as_json: AsJson = False) -> None:
     elif problems:
         for problem in problems:
             typer.echo(printable(f"{problem.path}: {problem.what}"))
-        typer.echo(f"{len(problems):,} problem{'' if len(problems) == 1 else 's'} found")
+        typer.echo(f"{counted(len(problems), 'problem')} found")
     else:
         typer.echo("OK: the release matches its manifest")
     if problems:

@@ -11,6 +11,7 @@ from harvester.choices import Allocation
 from harvester.cli import output
 from harvester.cli.base import AsJson, DryRun, Yes, example, group, settings
 from harvester.errors import UsageError
+from harvester.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,7 +204,7 @@ def end_visits(shrink: Callable[..., Any], *, dry_run: bool, yes: bool, as_json:
 
 
 def _ended(shrunk: Any, verb: str) -> str:
-    entries = output.counted(shrunk.total, "entry", "entries")
+    entries = counted(shrunk.total, "entry", "entries")
     by_stream = ", ".join(f"{count:,} {stream}" for stream, count in shrunk.ended.items())
     return (
         f"{entries} of the frontier {verb}, {shrunk.unvisited:,} of them never visited"

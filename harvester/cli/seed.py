@@ -10,6 +10,7 @@ import typer
 from harvester.choices import RankedKind, RankingMode, SeedKind
 from harvester.cli import output, sample
 from harvester.cli.base import AsJson, DryRun, NamesCommand, Yes, example, group, settings
+from harvester.wording import counted
 
 if TYPE_CHECKING:
     from harvester.api.stream import Kind
@@ -203,6 +204,6 @@ def _facts(kind: Kind, counts: tuple[int, int], depth: int) -> dict[str, Any]:
 def _show(facts: dict[str, Any]) -> None:
     known = f" ({facts['known']:,} in it before)" if facts["known"] else ""
     typer.echo(
-        f"{facts['new']:,} {facts['kind']}{'' if facts['new'] == 1 else 's'} added to the scope at depth"
+        f"{counted(facts['new'], facts['kind'])} added to the scope at depth"
         f" {facts['depth']}{known}. Run `harvester crawl` to visit them."
     )

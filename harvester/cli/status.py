@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.cli import output
 from harvester.cli.base import AsJson, settings
+from harvester.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +46,7 @@ def _show_scope(console: Console, facts: dict[str, Any]) -> None:
         note = f" [yellow]synthetic[/] (the sandbox with {source['sandbox']})" if source["synthetic"] else ""
         console.print(f"[bold]source[/]  {source['api_url']}{note}")
     seeds = (
-        ", ".join(output.counted(count, kind) for kind, count in facts["seeds"].items())
+        ", ".join(counted(count, kind) for kind, count in facts["seeds"].items())
         or "nothing yet: `harvester seed --help`"
     )
     console.print(f"[bold]seeded[/]  {seeds}")
@@ -55,7 +56,7 @@ def _show_scope(console: Console, facts: dict[str, Any]) -> None:
     for one in facts["samples"]:
         console.print(
             f"[bold]sample[/]  design {one['design_id']} ({one['name']}): {one['visited']:,} of {one['drawn']:,}"
-            f" visited, {output.counted(one['hits'], 'hit')}"
+            f" visited, {counted(one['hits'], 'hit')}"
             + (", cancelled" if one["cancelled_at"] else "" if one["is_complete"] else ", not complete"),
         )
     numbers = ("present", "gone")
@@ -108,7 +109,7 @@ def _show_last_run(console: Console, run: dict[str, Any] | None) -> None:
         outcome = run["outcome"] or "running, or killed"
         console.print(
             f"[bold]last run[/]  {run['command']}, {run['started_at']:%Y-%m-%d %H:%M} UTC: {outcome},"
-            f" {output.counted(run['requests'], 'request')}"
+            f" {counted(run['requests'], 'request')}"
             + "".join(f", {count:,} {purpose}" for purpose, count in sorted(run["requests_by_purpose"].items())),
         )
         for finding in run["findings"] or ():
@@ -124,15 +125,15 @@ def _show_troubles(console: Console, facts: dict[str, Any]) -> None:
     if (names := facts["names"])["changed"]:
         since = f" since {names['waiting_since']:%Y-%m-%d}" if names["waiting"] else ""
         console.print(
-            f"[bold]names[/]  {output.counted(names['changed'], 'account')} changed theirs,"
-            f" {output.counted(names['retracted'], 'row')} retracted;"
+            f"[bold]names[/]  {counted(names['changed'], 'account')} changed theirs,"
+            f" {counted(names['retracted'], 'row')} retracted;"
             f" {names['waiting']:,} wait{since} until their present name is met",
         )
     for stream, count in facts["quarantine"].items():
-        console.print(f"[yellow]quarantine[/]  {output.counted(count, 'response')} of {stream}")
+        console.print(f"[yellow]quarantine[/]  {counted(count, 'response')} of {stream}")
     for row in facts["set_aside"]:
         console.print(
-            f"[yellow]set aside[/]  {output.counted(row['items'], 'item')} of {output.counted(row['lists'], 'list')} of"
+            f"[yellow]set aside[/]  {counted(row['items'], 'item')} of {counted(row['lists'], 'list')} of"
             f" {row['stream']}:"
             " the certificates of these lists have as many holes",
         )

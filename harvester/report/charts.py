@@ -12,9 +12,15 @@ from itertools import pairwise
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
+from harvester.wording import counted, plain
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Noun = tuple[str, str]
+"""What a chart counts: its name for one, and for several."""
+ENOUGH = 20
+"""Least size of a whole of which a part is shown in percent: in a smaller one, each thing is more than five percent."""
 _TICKS = 4
 """Approximate number of steps of a scale."""
 _LETTERS = 22
@@ -149,7 +155,7 @@ def columns(
     values: Sequence[float],
     names: Sequence[str],
     labels: Sequence[str],
-    unit: str,
+    noun: Noun,
     *,
     caption: str = "",
     rule: tuple[float, str] | None = None,
@@ -159,7 +165,7 @@ def columns(
     end, scale = scale_for(max([*values, level], default=0.0))
     room = 100 / max(1, len(values))
     marks = tuple(
-        Mark(index * room, 100 * value / end, f"{name}: {plain(value)} {unit}")
+        Mark(index * room, 100 * value / end, f"{name}: {counted(value, *noun)}")
         for index, (value, name) in enumerate(zip(values, names, strict=True))
     )
     labelled = [index for index, label in enumerate(labels) if label]
@@ -171,56 +177,106 @@ def columns(
         for place, index in enumerate(labelled[::finer])
     )
     highest = max(range(len(values)), key=lambda index: values[index], default=None)
-    says = f"{len(values)} columns of {unit}"
+    says = f"{counted(len(values), 'column')} of {noun[1]}"
     if highest is not None:
         says += f", from {names[0]} to {names[-1]}; the highest is {plain(values[highest])} at {names[highest]}"
     return Columns(marks, room, scale, below, says, caption, Tick(100 * level / end, rule[1]) if rule else None)
 
 
-def bars(pairs: Sequence[tuple[str, float]], unit: str, *, caption: str = "", share: bool = False) -> Bars:
-    """Draw bars from zero. With `share` the numbers are percentages, and a full bar is 100."""
-    end = 100.0 if share else max([value for _, value in pairs], default=0.0) or 1.0
-    marks = tuple(
-        Mark(0.0, 100 * value / end, f"{name}: {plain(value)} {unit}", name, percent(value) if share else plain(value))
-        for name, value in pairs
+def share(part: float, whole: float) -> float:
+    """Return a part of a whole in percent; 0 of nothing is 0."""
+    return 100 * part / whole if whole else 0.0
+
+
+def part_of(part: float, whole: float) -> str:
+    """Return a part as a share of a whole: `45%`, or its number where the whole is small."""
+    return percent(share(part, whole)) if whole >= ENOUGH else plain(part)
+
+
+def out_of(part: float, whole: float, one: str, many: str = "") -> str:
+    """Return a part of a whole: `45% of 120 users`, `3 of 7 users`."""
+    return f"{part_of(part, whole)} of {counted(whole, one, many)}"
+
+
+def bars(pairs: Sequence[tuple[str, float]], noun: Noun, *, caption: str = "") -> Bars:
+    """Draw bars from zero, the longest as long as the room."""
+    end = max([value for _, value in pairs], default=0.0) or 1.0
+    return _bars(
+        [Mark(0.0, 100 * value / end, f"{name}: {counted(value, *noun)}", name, plain(value)) for name, value in pairs],
+        noun[1],
+        caption,
     )
-    return Bars(marks, f"{len(pairs)} bars of {unit}: " + "; ".join(mark.says for mark in marks), caption)
+
+
+def shares(parts: Sequence[tuple[str, float, float]], noun: Noun, *, caption: str = "") -> Bars:
+    """Draw bars for parts, each of its whole, which is as long as the room."""
+    return _bars(
+        [
+            Mark(
+                0.0, share(part, whole), f"{name}: {plain(part)} of {counted(whole, *noun)}", name, part_of(part, whole)
+            )
+            for name, part, whole in parts
+        ],
+        f"shares of {noun[1]}",
+        caption,
+    )
+
+
+def percentages(pairs: Sequence[tuple[str, float]], what: str, *, caption: str = "") -> Bars:
+    """Draw bars for percentages that are estimated, not counted."""
+    return _bars(
+        [Mark(0.0, value, f"{name}: {value:.1f}% {what}", name, percent(value)) for name, value in pairs],
+        f"percent {what}",
+        caption,
+    )
+
+
+def _bars(marks: Sequence[Mark], what: str, caption: str) -> Bars:
+    says = f"{counted(len(marks), 'bar')} of {what}: " + "; ".join(mark.says for mark in marks)
+    return Bars(tuple(marks), says, caption)
 
 
 def stack(
-    lines: Sequence[tuple[str, Sequence[int], str]], series: Sequence[str], unit: str, *, head: str = ""
+    lines: Sequence[tuple[str, Sequence[int], str]], series: Sequence[str], noun: Noun, *, head: str = ""
 ) -> Stack:
     """Draw a bar of parts for each line; a line has a name, the parts and a note."""
     made = []
     for name, parts, note in lines:
-        whole = sum(parts) or 1
+        whole = sum(parts)
         start = 0.0
         marks = []
         for tone, (part, called) in enumerate(zip(parts, series, strict=True)):
-            size = 100 * part / whole
-            marks.append(Mark(start, size, f"{name}, {called}: {plain(part)} of {plain(whole)} {unit}", tone=tone))
+            size = share(part, whole)
+            marks.append(Mark(start, size, f"{name}, {called}: {plain(part)} of {counted(whole, *noun)}", tone=tone))
             start += size
         made.append(Line(name, tuple(marks), note))
-    return Stack(tuple(made), tuple(series), f"{len(lines)} lines, each divided into {', '.join(series)}", head)
+    says = f"{counted(len(made), 'line')}, each divided into {', '.join(series)}"
+    return Stack(tuple(made), tuple(series), says, head)
 
 
 def matrix(
-    lines: Sequence[tuple[str, Sequence[float | None], str]], names: Sequence[str], what: str, *, head: str = ""
+    lines: Sequence[tuple[str, Sequence[tuple[int, int] | None], str]],
+    names: Sequence[str],
+    noun: Noun,
+    what: str,
+    *,
+    head: str = "",
 ) -> Matrix:
-    """Draw percentages as shades; None leaves a square out."""
-    made = [
-        Line(
-            line,
-            tuple(
-                Mark(column, value, f"{line}, {names[column]}: {percent(value)} {what}", number=percent(value)[:-1])
-                for column, value in enumerate(values)
-                if value is not None
-            ),
-            note,
-        )
-        for line, values, note in lines
-    ]
-    return Matrix(tuple(made), tuple(names), f"{len(made)} lines by {len(names)} columns: percent {what}", head)
+    """Draw parts of wholes as shades, in percent or where the whole is small as `3/7`; None leaves a square out."""
+    made = []
+    for line, pairs, note in lines:
+        marks = []
+        for column, pair in enumerate(pairs):
+            if pair is None:
+                continue
+            part, whole = pair
+            # A narrow square breaks the line at the space without width.
+            number = part_of(part, whole)[:-1] if whole >= ENOUGH else f"{part}/\N{ZERO WIDTH SPACE}{whole}"
+            says = f"{line}, {names[column]}: {out_of(part, whole, *noun)} {what}"
+            marks.append(Mark(column, share(part, whole), says, number=number))
+        made.append(Line(line, tuple(marks), note))
+    says = f"{counted(len(made), 'line')} by {counted(len(names), 'column')}: shares of {noun[1]} {what}"
+    return Matrix(tuple(made), tuple(names), says, head)
 
 
 def shades(most: int) -> tuple[int, ...]:
@@ -231,7 +287,7 @@ def shades(most: int) -> tuple[int, ...]:
 
 def calendar(
     squares: Sequence[tuple[int, int, int, str]],
-    unit: str,
+    noun: Noun,
     *,
     top: Sequence[tuple[int, str]],
     side: Sequence[tuple[int, str]],
@@ -246,7 +302,7 @@ def calendar(
             x,
             y,
             sum(number > bound for bound in (0, *bounds[:-1])) if number else 0,
-            f"{name}: {plain(number)} {unit}",
+            f"{name}: {counted(number, *noun)}",
         )
         for x, y, number, name in squares
     )
@@ -260,14 +316,9 @@ def calendar(
         tuple(Tick(100 * x / across, label) for x, label in top),
         tuple(Tick(100 * (y + 0.5) / down, label) for y, label in side),
         legend,
-        f"{len(cells)} squares in {len(legend)} shades, {plain(total)} {unit} together",
+        f"{counted(len(cells), 'square')} in {counted(len(legend), 'shade')}, {counted(total, *noun)} together",
         caption,
     )
-
-
-def plain(number: float) -> str:
-    """Return a number in full: 1,234,567 or 3.25."""
-    return f"{number:,.0f}" if number == int(number) else f"{number:,.2f}".rstrip("0").rstrip(".")
 
 
 def short(number: float) -> str:

@@ -27,13 +27,14 @@ from harvester.errors import UsageError
 from harvester.frontier.request_rate import read_rate
 from harvester.monitoring import status
 from harvester.report.answers import Answer, FigureSources, ask, source
-from harvester.report.charts import percent, plain, short
-from harvester.report.panels import COMMUNITY, HEALTH, Moment, Panel, backlog_parts, counted, known, length
+from harvester.report.charts import out_of, part_of, percent, short
+from harvester.report.panels import COMMUNITY, HEALTH, LIST, Moment, Panel, backlog_parts, known, length
 from harvester.warehouse.access import connect
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.source import Source, read_source
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import MAIN_TABLES, WRITTEN
+from harvester.wording import agreeing, counted, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,6 +52,8 @@ _STEPS = (10, 30, 60, 300, 900, 3600, 10_800, 43_200, 86_400)
 _MOST_STEPS = 56
 _TOLERATED = 5.0
 """Percent of the entries in scope that may wait for a visit without a notice."""
+_STALE = timedelta(days=7)
+"""Time after the last run from which on the page says that it shows the past."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,20 +197,27 @@ def notices(report: Report) -> list[Notice]:
     if budget.get("pauses_in_a_row"):
         found.append(Notice("bad", f"The site does not answer: pause {budget['pauses_in_a_row']} in a row."))
     if cases := _first(answers["quarantine"]).get("cases", 0):
-        found.append(Notice("bad", f"{counted(cases, 'response')} could not be used and wait in quarantine."))
+        wait = agreeing(cases, "waits", "wait")
+        found.append(Notice("bad", f"{counted(cases, 'response')} could not be used and {wait} in quarantine."))
     if failing := sum(row["failing"] for row in answers["backlog"].rows):
-        found.append(Notice("bad", f"The last visit to {counted(failing, 'list')} failed; they are asked again."))
+        again = agreeing(failing, "it is asked again", "they are asked again")
+        found.append(Notice("bad", f"The last visit to {counted(failing, *LIST)} failed; {again}."))
     waiting, whole = _waiting(answers["backlog"].rows)
     if not at_work and whole and 100 * waiting / whole > _TOLERATED:
-        found.append(Notice("bad", f"{percent(100 * waiting / whole)} of what is in scope waits for a visit."))
+        waits = agreeing(waiting, "waits", "wait")
+        found.append(Notice("bad", f"{out_of(waiting, whole, *LIST)} in scope {waits} for a visit."))
     slow = sorted({name for name, one in (*answers.items(), *report.rows.items()) if one.trouble})
     if slow:
         found.append(Notice("bad", f"Left out of this page, see below why: {', '.join(slow)}."))
     if not runs:
         found.append(Notice("plain", "Nothing has been crawled yet: `harvester seed` and `harvester crawl` begin."))
-    if ended and not any(notice.tone == "bad" for notice in found):
-        ago = length(max(0.0, (at - ended[0]["ended_at"]).total_seconds()))
-        found.append(Notice("good", f"All is well. The last run ended {ago} ago, {ended[0]['outcome']}."))
+    if ended:
+        since = at - max(run["ended_at"] for run in ended)
+        ago = f"The last run ended {length(max(0.0, since.total_seconds()))} ago"
+        if since > _STALE and not at_work:
+            found.append(Notice("plain", f"{ago}: the page shows the site as it was then."))
+        elif not any(notice.tone == "bad" for notice in found):
+            found.append(Notice("good", f"All is well. {ago}, {ended[0]['outcome']}."))
     return found
 
 
@@ -220,42 +230,56 @@ def _waiting(rows: Iterable[Row]) -> tuple[int, int]:
     return sum(sum(one[1:]) for one in parts), sum(sum(one) for one in parts)
 
 
+def _number_of(number: float, one: str, many: str = "") -> Number:
+    return Number(short(number), agreeing(number, one, many))
+
+
+def _share_of(part: int, whole: int, words: str) -> Number:
+    """Return a part of a whole as a number of the page; `words` say what the whole is."""
+    return Number(part_of(part, whole), f"of {words}")
+
+
 def _health_numbers(report: Report) -> list[Number]:
     answers = report.answers
     numbers = []
     if budget := _first(answers["budget"]):
         sent, allowed = int(budget["requests_of_the_last_day"]), int(budget["budget_of_a_day"])
         used = f", {percent(100 * sent / allowed)} of the budget" if allowed else "; no limit is set"
-        numbers.append(Number(short(sent), f"requests in the last 24 hours{used}"))
+        numbers.append(Number(short(sent), f"{agreeing(sent, 'request')} in the last 24 hours{used}"))
     if ended := [run for run in answers["runs"].rows if run["ended_at"] and run["rows_new"] + run["rows_changed"]]:
         run = ended[0]
         seconds = max(0.001, (run["ended_at"] - run["started_at"]).total_seconds())
         pace = round((run["rows_new"] + run["rows_changed"]) * 3600 / seconds)
-        numbers.append(Number(short(pace), "rows an hour, new and changed, in the latest run that wrote any"))
+        words = f"{agreeing(pace, 'row')} an hour, new and changed, in the run of {run['started_at']:%Y-%m-%d}"
+        numbers.append(Number(short(pace), words))
     coverage = answers["coverage"].rows
     if there := sum(row["in_scope"] - row["gone"] for row in coverage):
-        share = 100 * sum(known(row) for row in coverage) / there
-        numbers.append(Number(percent(share), f"of {plain(there)} lists and objects read, lists whole and with proof"))
+        read = sum(known(row) for row in coverage)
+        numbers.append(_share_of(read, there, f"{counted(there, *LIST)} read, lists whole and with proof"))
     if answers["backlog"].rows:
-        numbers.append(Number(short(_waiting(answers["backlog"].rows)[0]), "wait for a visit"))
+        waiting, _ = _waiting(answers["backlog"].rows)
+        numbers.append(_number_of(waiting, "waits for a visit", "wait for a visit"))
     if not answers["quarantine"].trouble:
-        numbers.append(Number(short(_first(answers["quarantine"]).get("cases", 0)), "responses in quarantine"))
+        numbers.append(
+            _number_of(
+                _first(answers["quarantine"]).get("cases", 0), "response in quarantine", "responses in quarantine"
+            )
+        )
     return numbers
 
 
 def _community_numbers(report: Report) -> list[Number]:
     counts = {name: _count(answer) or 0 for name, answer in report.rows.items()}
-    comments = sum(counts[name] for name in counts if name.endswith("_comments"))
     numbers = [
-        Number(short(counts["users"]), "users"),
-        Number(short(counts["projects"]), "shared projects"),
-        Number(short(comments), "comments"),
-        Number(short(counts["studios"]), "studios"),
-        Number(short(counts["follows"]), "follow relations"),
+        _number_of(counts["users"], "user"),
+        _number_of(counts["projects"], "shared project"),
+        _number_of(sum(counts[name] for name in counts if name.endswith("_comments")), "comment"),
+        _number_of(counts["studios"], "studio"),
+        _number_of(counts["follows"], "follow relation"),
     ]
-    if (mutual := _first(report.answers["reciprocity"])) and mutual["follows"]:
-        share = 100 * mutual["mutual"] / mutual["follows"]
-        numbers.append(Number(percent(share), "of follow relations go both ways"))
+    if (mutual := _first(report.answers["reciprocity"])) and (follows := mutual["follows"]):
+        go = agreeing(follows, "goes both ways", "go both ways")
+        numbers.append(_share_of(mutual["mutual"], follows, f"{counted(follows, 'follow relation')} {go}"))
     return numbers
 
 
@@ -265,8 +289,7 @@ def _coverage_of(report: Report, streams: tuple[str, ...]) -> str:
     there = sum(row["in_scope"] - row["gone"] for row in rows)
     if not there:
         return ""
-    share = percent(100 * sum(known(row) for row in rows) / there)
-    return f"{share} of {plain(there)} lists behind it read whole, with proof"
+    return f"{out_of(sum(known(row) for row in rows), there, 'list')} behind it read whole, with proof"
 
 
 # How it is shown -----------------------------------------------------------------------------------------------------
@@ -363,7 +386,9 @@ def _run(run: Row) -> dict[str, Any]:
     ended = run["ended_at"]
     took = length((ended - run["started_at"]).total_seconds()) if ended else "at work"
     tone = "bad" if run["outcome"] in _WRONG else "live" if ended is None else "plain"
-    return {**run, "took": took, "tone": tone}
+    written = f"{counted(run['rows_new'], 'new row')}, {plain(run['rows_changed'])} changed"
+    did = f"{counted(run['requests'], 'request')}, {written}"
+    return {**run, "took": took, "tone": tone, "did": did}
 
 
 def cell(value: Any) -> str:

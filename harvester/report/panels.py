@@ -1,21 +1,23 @@
 """Panels of the page: each answers one question by a sentence, a chart and a table. Pure.
 
-No panel has a name, a text or an id of the community. Groups of fewer than `FEWEST` people are not shown.
+No panel has a name, a text or an id of the community. Groups of fewer than `FEWEST` people are not shown. A sentence
+states what holds for the rows beside it: a share is a percentage of `ENOUGH` things or more and else a number, numbers
+of one are singular, and nothing is said about a time after the last read.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from harvester.report import charts
 from harvester.report.answers import BINS, FEWEST, Row
-from harvester.report.charts import percent, plain
+from harvester.report.charts import ENOUGH, out_of, part_of, percent
+from harvester.wording import agreeing, counted, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import date
 
     from harvester.report.charts import Chart
 
@@ -55,22 +57,17 @@ class Panel:
     wide: bool = False
 
 
-def _share(part: float, whole: float) -> float:
-    return 100 * part / whole if whole else 0.0
-
-
-def _part(part: float, whole: float) -> str:
-    """Return a share in words."""
-    return percent(_share(part, whole))
-
-
 def _total(rows: Rows, *names: str) -> int:
     return sum(int(row[name]) for row in rows for name in names)
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """Return a number with what it counts: `1 user`, `2 users`."""
-    return f"{plain(number)} {one if number == 1 else many or one + 's'}"
+# Nouns of several panels, for one and for several.
+LIST = ("list or object", "lists and objects")
+_REQUEST = ("request", "requests")
+_USER = ("user", "users")
+_PROJECT = ("project", "projects")
+_COMMENT = ("comment", "comments")
+_STUDIO = ("studio", "studios")
 
 
 # The crawl -----------------------------------------------------------------------------------------------------------
@@ -92,68 +89,71 @@ def _pace_times(rows: Rows, moment: Moment) -> tuple[list[str], list[str]]:
 def _draw_requests(rows: Rows, moment: Moment) -> tuple[Chart, ...]:
     names, labels = _pace_times(rows, moment)
     rule = (moment.rate, f"budget {moment.rate:g}") if moment.rate else None
-    return (
-        charts.columns([float(row["requests_per_second"]) for row in rows], names, labels, "requests/s", rule=rule),
-    )
+    values = [float(row["requests_per_second"]) for row in rows]
+    return (charts.columns(values, names, labels, ("request/s", "requests/s"), rule=rule),)
 
 
 def _draw_written(rows: Rows, moment: Moment) -> tuple[Chart, ...]:
     names, labels = _pace_times(rows, moment)
-    return (charts.columns([float(row["rows_per_hour"]) for row in rows], names, labels, "rows/hour"),)
+    values = [float(row["rows_per_hour"]) for row in rows]
+    return (charts.columns(values, names, labels, ("row/hour", "rows/hour")),)
 
 
 def _say_requests(rows: Rows, moment: Moment) -> str:
-    most = max(rows, key=lambda row: row["requests_per_second"])
-    limit = (
-        f"The budget allows {moment.rate:g}" if moment.rate else "No limit is set, which only loopback hosts may have"
-    )
-    return (
-        f"{limit}. The busiest stretch sent {plain(float(most['requests_per_second']))} a second, on average over"
-        f" {length(moment.step)}."
-    )
+    most = max(float(row["requests_per_second"]) for row in rows)
+    limit = f"the budget allows {moment.rate:g}" if moment.rate else "no limit is set"
+    at_most = counted(round(most, 2 if most < 10 else None), *_REQUEST)
+    return f"At most {at_most} a second, on average over {length(moment.step)}; {limit}."
 
 
 def _say_written(rows: Rows, moment: Moment) -> str:
-    most = max(rows, key=lambda row: row["rows_per_hour"])
-    return (
-        f"New and changed rows. At its fastest the crawl wrote {charts.short(float(most['rows_per_hour']))}"
-        f" rows an hour, on average over {length(moment.step)}."
-    )
+    most = max(float(row["rows_per_hour"]) for row in rows)
+    return f"At most {charts.short(most)} an hour, new and changed, on average over {length(moment.step)}."
 
 
 _PURPOSES = {
     "new": "first visits",
-    "due": "visits that had to be",
-    "scheduled": "visits that paid",
-    "recheck": "drawn at random",
-    "audit": "read again in full",
-    "seed": "looking up seeds",
+    "due": "visits that were due",
+    "scheduled": "visits that pay",
+    "recheck": "random re-checks",
+    "audit": "full re-reads",
+    "seed": "look-ups of seeds",
 }
+
+
+def _purpose(row: Row) -> str:
+    return str(_PURPOSES.get(row["purpose"], row["purpose"]))
 
 
 def _draw_purposes(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     total = _total(rows, "requests")
-    return (
-        charts.bars(
-            [(str(_PURPOSES.get(row["purpose"], row["purpose"])), _share(row["requests"], total)) for row in rows],
-            "of the requests",
-            share=True,
-        ),
-    )
+    return (charts.shares([(_purpose(row), row["requests"], total) for row in rows], _REQUEST),)
+
+
+def _say_purposes(rows: Rows, _: Moment) -> str:
+    return f"{out_of(rows[0]['requests'], _total(rows, 'requests'), *_REQUEST)} went to {_purpose(rows[0])}."
 
 
 def _draw_answers(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     others = [(row["kind"], row["responses"]) for row in rows if row["kind"] != "answered"]
-    return (charts.bars(others, "responses"),) if others else ()
+    return (charts.bars(others, ("response", "responses")),) if others else ()
+
+
+_NO_FAULT = ("answered", "not there (404)", "not open to the public (403)")
+
+
+def faults(rows: Rows) -> int:
+    """Return the number of responses that are of no use: errors, calls to slow down, and none at all."""
+    return _total(tuple(row for row in rows if row["kind"] not in _NO_FAULT), "responses")
 
 
 def _say_answers(rows: Rows, _: Moment) -> str:
     answered = _total(tuple(row for row in rows if row["kind"] == "answered"), "responses")
-    every = _total(rows, "responses")
-    return (
-        f"{_part(answered, every)} of {plain(every)} responses held what was asked for. The others are below;"
-        " that something is not there is an answer too, and no fault."
-    )
+    every, wrong = _total(rows, "responses"), faults(rows)
+    said = f"{out_of(answered, every, 'response')} held what was asked for."
+    if absent := every - answered - wrong:
+        said += f" {plain(absent)} said that something is not there or not open, which is an answer too."
+    return f"{said} {counted(wrong, 'fault')}." if wrong else said
 
 
 def backlog_parts(row: Row) -> tuple[int, int, int, int]:
@@ -171,10 +171,10 @@ def _draw_backlog(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     parts = [(row["stream"], backlog_parts(row)) for row in rows]
     lines = [(stream, one, plain(sum(one))) for stream, one in parts if any(one[1:])]
     if idle := [one for _, one in parts if not any(one[1:])]:
-        name = f"{len(idle)} others" if lines else f"all {len(idle)} streams"
+        name = counted(len(idle), "other") if lines else f"all of {counted(len(idle), 'stream')}"
         together = sum(sum(one) for one in idle)
         lines.append((name, (together, 0, 0, 0), plain(together)))
-    return (charts.stack(lines, _BACKLOG, "lists", head="in scope"),)
+    return (charts.stack(lines, _BACKLOG, LIST, head="in scope"),)
 
 
 def _say_backlog(rows: Rows, _: Moment) -> str:
@@ -183,14 +183,13 @@ def _say_backlog(rows: Rows, _: Moment) -> str:
     whole = sum(sum(one) for one in parts)
     unseen = sum(row["expected_unseen"] or 0 for row in rows)
     if not late:
-        said = f"Nothing is late among {counted(whole, 'list')} and objects in scope."
+        said = f"Nothing is late among {counted(whole, *LIST)} in scope."
     else:
-        said = (
-            f"{plain(late)} of {counted(whole, 'list')} and objects in scope ({_part(late, whole)}) wait for a visit."
-        )
-    if round(unseen, 1) == 0:
+        said = f"{out_of(late, whole, *LIST)} in scope {agreeing(late, 'waits', 'wait')} for a visit."
+    if not (expected := round(unseen, 1)):
         return said
-    return f"{said} About {plain(round(unseen, 1))} new items are to be expected in them that nobody has seen yet."
+    are = agreeing(expected, "is", "are")
+    return f"{said} About {counted(expected, 'new item')} {are} expected in them that nobody has seen yet."
 
 
 _AGES = {
@@ -215,24 +214,31 @@ def _draw_coverage(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     lines = [
         (
             row["stream"],
-            [_share(row[name], row["in_scope"]) if row[name] else None for name in _AGES],
+            [(row[name], row["in_scope"]) if row[name] else None for name in _AGES],
             plain(row["in_scope"]),
         )
         for row in rows
     ]
-    names = tuple(_AGES.values())
-    return (charts.matrix(lines, names, "of what is in scope", head="in scope"),)
+    return (charts.matrix(lines, tuple(_AGES.values()), LIST, "in scope", head="in scope"),)
 
 
 def _say_coverage(rows: Rows, _: Moment) -> str:
     there = _total(rows, "in_scope") - _total(rows, "gone")
+    if not there:
+        return f"All of {counted(_total(rows, 'in_scope'), *LIST)} in scope are gone."
     sure = sum(known(row) for row in rows)
-    return (
-        f"{_part(sure, there)} of {plain(there)} lists and objects that still exist were read, lists whole and with"
-        f" proof that nothing was skipped; {plain(_total(rows, 'unproved'))} without proof,"
-        f" {plain(_total(rows, 'not_read_yet'))} not yet."
-    )
+    exist = agreeing(there, "exists", "exist")
+    said = f"Read, lists whole and with proof: {out_of(sure, there, *LIST)} that still {exist}"
+    if oldest := [label for name, label in _AGES.items() if name in _KNOWN and _total(rows, name)]:
+        said += ", some longer than 180 days ago" if oldest[-1] == "older" else f", none longer than {oldest[-1]} ago"
+    left = [f"{plain(_total(rows, name))} {what}" for name, what in _LEFT.items() if _total(rows, name)]
+    return "; ".join((said, *left)) + "."
 
+
+_LEFT = {"unproved": "without proof", "not_read_yet": "not read yet"}
+
+
+_FEW = f"3/7 is three of seven, where there are fewer than {ENOUGH}"
 
 HEALTH = (
     Panel(
@@ -265,18 +271,18 @@ HEALTH = (
         "Nothing is in scope yet: `harvester seed` puts it there.",
         _say_backlog,
         _draw_backlog,
-        lambda rows: counted(_total(rows, "in_scope"), "list") + " and objects in scope",
+        lambda rows: counted(_total(rows, "in_scope"), *LIST) + " in scope",
         wide=True,
     ),
     Panel(
         "coverage",
         "Coverage map",
-        "percent of the lists and objects of each stream, by how old what is known of them is",
+        f"percent of the lists and objects of each stream, by how old what is known of them is; {_FEW}",
         ("in_scope",),
         "Nothing is in scope yet: `harvester seed` puts it there.",
         _say_coverage,
         _draw_coverage,
-        lambda rows: counted(_total(rows, "in_scope"), "list") + " and objects in scope",
+        lambda rows: counted(_total(rows, "in_scope"), *LIST) + " in scope",
         note="A column holds what is younger than its head and older than the head before it.",
         wide=True,
     ),
@@ -293,13 +299,10 @@ HEALTH = (
     Panel(
         "purposes",
         "What requests were for",
-        "percent of the requests of four weeks",
+        "requests of four weeks",
         ("requests",),
-        "No crawl has run in the last four weeks.",
-        lambda rows, _: (
-            f"{plain(_total(rows, 'requests'))} requests of crawls. Most went to"
-            f" {_PURPOSES.get(rows[0]['purpose'], rows[0]['purpose'])}."
-        ),
+        "No crawl has asked for anything in the last four weeks.",
+        _say_purposes,
         _draw_purposes,
         lambda rows: counted(_total(rows, "requests"), "request"),
     ),
@@ -309,39 +312,45 @@ HEALTH = (
 # The community -------------------------------------------------------------------------------------------------------
 
 _GROWN = {
-    "users_joined": "users who joined",
-    "projects_shared": "projects shared",
-    "comments_written": "comments written",
-    "studios_begun": "studios begun",
+    "users_joined": ("user who joined", "users who joined"),
+    "projects_shared": ("project shared", "projects shared"),
+    "comments_written": ("comment written", "comments written"),
+    "studios_begun": ("studio begun", "studios begun"),
 }
+_QUIET_DAYS = 7
+"""Days between the newest thing held and the last read from which on a sentence says so."""
 
 
 def _draw_growth(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     names = [f"{row['quarter'].year} quarter {(row['quarter'].month + 2) // 3}" for row in rows]
     labels = [str(row["quarter"].year) if row["quarter"].month == 1 else "" for row in rows]
     return tuple(
-        charts.columns([row[column] for row in rows], names, labels, what, caption=what)
-        for column, what in _GROWN.items()
+        charts.columns([row[column] for row in rows], names, labels, noun, caption=noun[1])
+        for column, noun in _GROWN.items()
     )
 
 
 def _say_growth(rows: Rows, moment: Moment) -> str:
-    busiest = max(rows, key=lambda row: row["projects_shared"])
-    return (
-        f"From {rows[0]['quarter'].year} to {rows[-1]['quarter'].year}. The quarter from which most projects are held"
-        f" began in {busiest['quarter']:%B %Y}.{_unfinished(rows[-1]['quarter'], moment)}"
-    )
+    first, last = rows[0]["quarter"].year, rows[-1]["quarter"].year
+    said = f"In {first}." if first == last else f"From {first} to {last}."
+    shared = sorted((row["projects_shared"] for row in rows), reverse=True)
+    if sum(shared) >= ENOUGH and shared[0] not in shared[1:]:
+        busiest = max(rows, key=lambda row: row["projects_shared"])
+        said += f" The quarter from which most projects are held began in {busiest['quarter']:%B %Y}."
+    return said + _ended(rows[-1], moment)
 
 
-def _unfinished(quarter: date, moment: Moment) -> str:
-    """Return a sentence if a quarter is incomplete: not over now, or at the last read."""
-    last_month = quarter.month + 2
-    over = datetime(quarter.year + last_month // 12, last_month % 12 + 1, 1, tzinfo=UTC)
+def _ended(row: Row, moment: Moment) -> str:
+    """Return a sentence if the last quarter is not over, was not at the last read, or the data ends before that."""
+    last_month = row["quarter"].month + 2
+    over = datetime(row["quarter"].year + last_month // 12, last_month % 12 + 1, 1, tzinfo=UTC)
+    read_until = min(moment.at, moment.read_until or moment.at)
+    if read_until - datetime.combine(row["last_day"], time(), UTC) > timedelta(days=_QUIET_DAYS):
+        return f" Nothing that is held is newer than {row['last_day']}."
     if moment.at < over:
         return " The last quarter is not over."
-    if moment.read_until is None or moment.read_until < over:
-        read = f", which ended on {moment.read_until:%Y-%m-%d}" if moment.read_until else ""
-        return f" The last quarter was not over at the last crawl{read}."
+    if read_until < over:
+        return f" The last quarter was not over at the last crawl, which ended on {read_until:%Y-%m-%d}."
     return ""
 
 
@@ -352,16 +361,20 @@ def _draw_calendar(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     squares = [(index // 7, index % 7, row["acts"], f"{row['day']:%Y-%m-%d}") for index, row in enumerate(rows)]
     firsts = [(index // 7, row["day"]) for index, row in enumerate(rows) if row["day"].day == 1]
     top = [(week, f"{day:%b}") for week, day in firsts[::2] if week < 51]
-    return (charts.calendar(squares, "acts", top=top, side=[(row, _WEEKDAYS[row]) for row in (0, 2, 4, 6)]),)
+    return (charts.calendar(squares, ("act", "acts"), top=top, side=[(row, _WEEKDAYS[row]) for row in (0, 2, 4, 6)]),)
+
+
+_ACT = ("comment, shared project or event in a studio", "comments, shared projects and events in studios")
 
 
 def _say_calendar(rows: Rows, _: Moment) -> str:
+    acts, busy = _total(rows, "acts"), sum(row["acts"] > 0 for row in rows)
+    if busy == 1:
+        return f"{counted(acts, *_ACT)} in 53 weeks, on {rows[-1]['day']}."
     most = max(rows, key=lambda row: row["acts"])
-    busy = sum(row["acts"] > 0 for row in rows)
     return (
-        f"{plain(_total(rows, 'acts'))} comments, shared projects and events in studios up to"
-        f" {rows[-1]['day']:%Y-%m-%d}, on {plain(busy)} of {plain(len(rows))} days;"
-        f" {plain(most['acts'])} on the busiest, {most['day']:%Y-%m-%d}."
+        f"{counted(acts, *_ACT)} up to {rows[-1]['day']}, on {plain(busy)} of {counted(len(rows), 'day')};"
+        f" {plain(most['acts'])} on the busiest, {most['day']}."
     )
 
 
@@ -371,15 +384,18 @@ def _draw_hours(rows: Rows, _: Moment) -> tuple[Chart, ...]:
         for row in rows
     ]
     top = [(hour, f"{hour:02}h") for hour in range(0, 24, 4)]
-    return (charts.calendar(squares, "comments", top=top, side=list(enumerate(_WEEKDAYS))),)
+    return (charts.calendar(squares, _COMMENT, top=top, side=list(enumerate(_WEEKDAYS))),)
 
 
 def _say_hours(rows: Rows, _: Moment) -> str:
     by_hour = [sum(row["comments"] for row in rows if row["hour"] == hour) for hour in range(24)]
-    hour = max(range(24), key=by_hour.__getitem__)
+    total, most = sum(by_hour), max(by_hour)
+    if total < ENOUGH or by_hour.count(most) > 1:
+        return f"{counted(total, *_COMMENT)}: no hour stands out."
+    hour = by_hour.index(most)
     return (
-        f"Most comments, {_part(by_hour[hour], sum(by_hour))} of all, are written between {hour:02}:00 and"
-        f" {(hour + 1) % 24:02}:00 UTC. Where their authors live it is another hour."
+        f"{out_of(most, total, *_COMMENT)} were written in the busiest hour,"
+        f" {hour:02}:00 to {(hour + 1) % 24:02}:00 UTC. Where their authors live it is another hour."
     )
 
 
@@ -387,11 +403,11 @@ def _draw_retention(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     lines = []
     for cohort in dict.fromkeys(row["cohort"] for row in rows):
         found = {row["year"]: row for row in rows if row["cohort"] == cohort}
-        shares = [float(found[year]["percent"]) if year in found else None for year in range(10)]
+        shares = [(found[year]["active"], found[year]["observable"]) if year in found else None for year in range(10)]
         lines.append((str(cohort), shares, plain(next(iter(found.values()))["users"])))
     return (
         charts.matrix(
-            lines, tuple(str(year + 1) for year in range(10)), "active in that year after joining", head="users"
+            lines, tuple(str(year + 1) for year in range(10)), _USER, "active in that year after joining", head="users"
         ),
     )
 
@@ -402,8 +418,8 @@ def _say_retention(rows: Rows, _: Moment) -> str:
     if not later:
         return f"Of nobody two years are known yet.{_bias(rows)}"
     return (
-        f"Of {counted(users, 'user')} whose first two years are known, {_part(_total(later, 'active_first'), users)}"
-        f" did something in their first year and {_part(_total(later, 'active'), users)} in their second: wrote a"
+        f"Of {counted(users, 'user')} whose first two years are known, {part_of(_total(later, 'active_first'), users)}"
+        f" did something in their first year and {part_of(_total(later, 'active'), users)} in their second: wrote a"
         f" comment or shared a project.{_bias(rows)}"
     )
 
@@ -416,10 +432,14 @@ def _bias(rows: Rows) -> str:
         return (
             " All were drawn at random; comments outside the places in scope are not seen, so these are lower bounds."
         )
+    others = users - drawn
+    if drawn:
+        met = f"{plain(others)} of {counted(users, *_USER)} {agreeing(others, 'was', 'were')} not drawn at random"
+    else:
+        met = f"none of {counted(users, *_USER)} was drawn at random"
     return (
-        " Comments outside the places in scope are not seen, which makes shares too low;"
-        f" {counted(users - drawn, 'user')} of {plain(users)} were not drawn at random, and shares are too high where"
-        " people were met because of what they do."
+        f" Comments outside the places in scope are not seen, which makes shares too low; {met}, and shares are too"
+        " high where people were met because of what they do."
     )
 
 
@@ -442,9 +462,12 @@ def _say_remixes(rows: Rows, _: Moment) -> str:
     trees, projects = _total(rows, "trees"), _total(rows, "projects")
     small = _total(tuple(row for row in rows if row["projects_from"] == 2), "trees")
     return (
-        f"{counted(trees, 'tree')} of {plain(projects)} projects, the first ones counted."
-        f" {_part(small, trees)} of the trees hold two or three."
+        f"{counted(projects, *_PROJECT)}, the first ones counted; {out_of(small, trees, 'tree')}"
+        f" {agreeing(small, 'holds', 'hold')} two or three."
     )
+
+
+_REMIX = ("remix", "remixes")
 
 
 def _known_depths(rows: Rows) -> list[tuple[int, int]]:
@@ -460,16 +483,17 @@ def _say_depths(rows: Rows, _: Moment) -> str:
     direct = sum(remixes for depth, remixes in known if depth == 1)
     deepest = max(depth for depth, remixes in known if remixes)
     return (
-        f"{_part(direct, total)} of {counted(total, 'remix', 'remixes')} were made"
-        f" from the first project of their tree; the deepest is {counted(deepest, 'step')} away from it."
+        f"{out_of(direct, total, *_REMIX)} {agreeing(total, 'was', 'were')} made from the first project of a tree;"
+        f" the deepest is {counted(deepest, 'step')} away from it."
     )
 
 
 def _sample_depths(rows: Rows) -> str:
     known = sum(remixes for _, remixes in _known_depths(rows))
     assumed = _total(rows, "assumed")
-    more = f"; {plain(assumed)} more, on whose way a parent is not known, are left out" if assumed else ""
-    return f"{counted(known, 'remix', 'remixes')} whose way to the first project is held{more}"
+    left_out = agreeing(assumed, "is left out", "are left out")
+    more = f"; {plain(assumed)} more, on whose way a parent is not known, {left_out}" if assumed else ""
+    return f"{counted(known, *_REMIX)} whose way to the first project is held{more}"
 
 
 def _draw_degrees(rows: Rows, _: Moment) -> tuple[Chart, ...]:
@@ -480,18 +504,23 @@ def _draw_degrees(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     ):
         total = _total(rows, column)
         last = max((index for index, row in enumerate(rows) if row[column]), default=-1)
-        pairs = [(_range(row["number_from"]), _share(row[column], total)) for row in rows[: last + 1]]
-        made.append(charts.bars(pairs, "of the users", caption=caption, share=True))
+        parts = [(_range(row["number_from"]), row[column], total) for row in rows[: last + 1]]
+        if parts:
+            made.append(charts.shares(parts, _USER, caption=caption))
     return tuple(made)
 
 
 def _say_degrees(rows: Rows, _: Moment) -> str:
     users = _total(rows, "users_followed_by_so_many")
+    if not users:
+        following = _total(rows, "users_following_so_many")
+        nobody = _total(rows[:1], "users_following_so_many")
+        return f"{out_of(nobody, following, *_USER)} {agreeing(nobody, 'follows', 'follow')} nobody."
     nobody = _total(rows[:1], "users_followed_by_so_many")
     many = _total(tuple(row for row in rows if row["number_from"] >= 16), "users_followed_by_so_many")
     return (
-        f"Nobody follows {_part(nobody, users)} of {counted(users, 'user')};"
-        f" {_part(many, users)} have 16 followers or more."
+        f"Nobody follows {out_of(nobody, users, *_USER)}; {part_of(many, users)} {agreeing(many, 'has', 'have')}"
+        " 16 followers or more."
     )
 
 
@@ -509,10 +538,16 @@ _EVENTS = {
 }
 
 
+def _event(row: Row) -> str:
+    return str(_EVENTS.get(row["type"], row["type"]))
+
+
 def _say_events(rows: Rows, _: Moment) -> str:
     total = _total(rows, "events")
-    first = _EVENTS.get(rows[0]["type"], rows[0]["type"])
-    return f"{counted(total, 'event')} in studios; {_part(rows[0]['events'], total)} are of one kind: {first}."
+    if len(rows) == 1:
+        return f"{counted(total, 'event')} in studios: {_event(rows[0])}."
+    most = rows[0]["events"]
+    return f"{out_of(most, total, 'event')} in studios {agreeing(most, 'is', 'are')} of one kind: {_event(rows[0])}."
 
 
 _QUIET = ("a week", "a month", "three months", "a year", "longer ago")
@@ -521,44 +556,54 @@ _QUIET = ("a week", "a month", "three months", "a year", "longer ago")
 def _say_life(rows: Rows, _: Moment) -> str:
     total = _total(rows, "studios")
     alive = _total(rows[:2], "studios")
-    return (
-        f"In {_part(alive, total)} of {counted(total, 'studio')} something happened in the 30 days before their events"
-        " were last read."
-    )
+    return f"In {out_of(alive, total, *_STUDIO)} something happened in the 30 days before their events were last read."
 
 
 def _draw_life(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     total = _total(rows, "studios")
-    return (
-        charts.bars(
-            [(_QUIET[row["class"] - 1], _share(row["studios"], total)) for row in rows], "of the studios", share=True
-        ),
-    )
+    return (charts.shares([(_QUIET[row["class"] - 1], row["studios"], total) for row in rows], _STUDIO),)
+
+
+def _say_sizes(rows: Rows, _: Moment) -> str:
+    studios, projects = _total(rows, "studios"), _total(rows, "projects")
+    said = f"{counted(studios, *_STUDIO)} {agreeing(studios, 'holds', 'hold')} {counted(projects, *_PROJECT)}"
+    return f"{said}; one that is in several counts in each." if studios > 1 and projects else f"{said}."
+
+
+_PLACE = ("place", "places")
 
 
 def _say_rankings(rows: Rows, _: Moment) -> str:
     again, kept = _total(rows, "places_read_again"), _total(rows, "kept")
     if not again:
         return "Each ranking was read once so far: what stays in them shows from the second reading on."
-    return f"{_part(kept, again)} of the places were held by what stood in the same ranking one reading before."
+    return (
+        f"{out_of(kept, again, *_PLACE)} {agreeing(again, 'was', 'were')} held by what stood in the same ranking one"
+        " reading before."
+    )
 
 
 def _draw_rankings(rows: Rows, _: Moment) -> tuple[Chart, ...]:
-    pairs = [
-        (row["place"].replace("_", " ").replace("front-page/", "front page: ").replace("/", " "), row)
+    parts = [
+        (
+            row["place"].replace("_", " ").replace("front-page/", "front page: ").replace("/", " "),
+            row["kept"],
+            row["places_read_again"],
+        )
         for row in rows
         if row["places_read_again"]
     ]
-    kept = [(name, _share(row["kept"], row["places_read_again"])) for name, row in pairs]
-    return (charts.bars(kept, "of the places kept", share=True),) if kept else ()
+    return (charts.shares(parts, _PLACE),) if parts else ()
 
 
 _WAITS = ("a minute", "10 minutes", "an hour", "a day", "a week", "later or never")
 
 
 def _draw_answered(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    if rows[0]["observable"] < ENOUGH:
+        return ()
     known = [(_WAITS[row["class"] - 1], 100 * float(row["share"])) for row in rows if row["share"] is not None]
-    return (charts.bars(known, "of the comments", share=True),) if known else ()
+    return (charts.percentages(known, "of the comments"),) if known else ()
 
 
 def _say_answered(rows: Rows, _: Moment) -> str:
@@ -569,6 +614,8 @@ def _say_answered(rows: Rows, _: Moment) -> str:
             break
         share += float(row["share"])
         told.append(f"{percent(100 * share)} within {_WAITS[row['class'] - 1]}")
+    if rows[0]["observable"] < ENOUGH:
+        return f"{out_of(rows[0]['answered'], rows[0]['observable'], *_COMMENT)} had an answer of somebody else."
     if not told:
         return "No comment was observed for a minute after it was written."
     chosen = dict.fromkeys([*told[2:3], told[-1]])
@@ -577,32 +624,35 @@ def _say_answered(rows: Rows, _: Moment) -> str:
 
 def _sample_answered(rows: Rows) -> str:
     first = rows[0]
-    unread = f"; {plain(first['unread'])} with replies that were not read are left out" if first["unread"] else ""
+    left_out = agreeing(first["unread"], "is left out", "are left out")
+    unread = f"; {plain(first['unread'])} with replies that were not read {left_out}" if first["unread"] else ""
     return (
         f"{counted(first['observable'], 'comment')}, {plain(first['answered'])} of them answered while they were"
         f" observed{unread}"
     )
 
 
+OTHERS = "all others"
+"""Name of what is taken together."""
+
+
 def _draw_countries(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     total = _total(rows, "users")
-    return (charts.bars([(row["country"], _share(row["users"], total)) for row in rows], "of the users", share=True),)
+    return (charts.shares([(row["country"], row["users"], total) for row in rows], _USER),)
 
 
 def _say_countries(rows: Rows, _: Moment) -> str:
-    total = _total(rows, "users")
-    return (
-        f"{_part(rows[0]['users'], total)} of {counted(total, 'user')} name"
-        f" {rows[0]['country']}. People declare it themselves, and the first entries of the site's list"
-        " are chosen too often."
-    )
+    users, total = rows[0]["users"], _total(rows, "users")
+    if rows[0]["country"] == OTHERS:
+        return (
+            f"{counted(total, *_USER)} {agreeing(total, 'names', 'name')} a country, none of them shared by {FEWEST}."
+        )
+    return f"{out_of(users, total, *_USER)} {agreeing(users, 'names', 'name')} {rows[0]['country']}."
 
 
 def _say_gone(rows: Rows, _: Moment) -> str:
-    return (
-        f"{counted(_total(rows, 'gone'), 'thing')} that stood on the site once stand there no more. What is gone stays"
-        " in the warehouse, dated, until its owner is erased."
-    )
+    gone = _total(rows, "gone")
+    return f"{counted(gone, 'thing')} that stood on the site {agreeing(gone, 'is', 'are')} there no more."
 
 
 _WRITTEN = ("project_comments", "studio_comments", "profile_comments")
@@ -613,7 +663,7 @@ COMMUNITY = (
         "Growth",
         "per quarter, in UTC, of those held here",
         tuple(_GROWN),
-        "Nothing is held yet.",
+        "Nothing that has a date is held yet.",
         _say_growth,
         _draw_growth,
         lambda rows: (
@@ -629,10 +679,10 @@ COMMUNITY = (
         "Activity calendar",
         "comments, shared projects and events in studios per day, in UTC",
         ("acts",),
-        "Nothing is held yet.",
+        "Nothing that has a date is held yet.",
         _say_calendar,
         _draw_calendar,
-        lambda rows: f"{plain(_total(rows, 'acts'))} comments, shared projects and events; {counted(len(rows), 'day')}",
+        lambda rows: f"{counted(_total(rows, 'acts'), *_ACT)} on {counted(len(rows), 'day')}",
         streams=("user_projects", *_WRITTEN, "studio_activity"),
         wide=True,
     ),
@@ -644,7 +694,7 @@ COMMUNITY = (
         "No comment is held yet.",
         _say_hours,
         _draw_hours,
-        lambda rows: counted(_total(rows, "comments"), "comment") + ", gone ones included",
+        lambda rows: counted(_total(rows, "comments"), *_COMMENT) + ", gone ones included",
         streams=_WRITTEN,
     ),
     Panel(
@@ -663,7 +713,8 @@ COMMUNITY = (
     Panel(
         "retention",
         "Who stays",
-        "percent active in their 1st, 2nd, … twelve months, of those observed for so long, by the year of joining",
+        "percent active in their 1st, 2nd, … twelve months, of those observed for so long, by the year of joining;"
+        f" {_FEW}",
         ("users",),
         "No cohort is large and old enough yet.",
         _say_retention,
@@ -684,7 +735,7 @@ COMMUNITY = (
         ("trees",),
         "No remix is held yet.",
         _say_remixes,
-        lambda rows, _: (charts.bars(_binned(rows, "projects_from", "trees"), "trees"),),
+        lambda rows, _: (charts.bars(_binned(rows, "projects_from", "trees"), ("tree", "trees")),),
         lambda rows: counted(_total(rows, "trees"), "tree") + ", unshared projects kept",
         streams=("project_remixes", "user_projects"),
     ),
@@ -695,20 +746,20 @@ COMMUNITY = (
         ("remixes",),
         "No remix is held yet.",
         _say_depths,
-        lambda rows, _: (charts.bars([(counted(depth, "step"), n) for depth, n in _known_depths(rows)], "remixes"),),
+        lambda rows, _: (charts.bars([(counted(depth, "step"), n) for depth, n in _known_depths(rows)], _REMIX),),
         _sample_depths,
         streams=("project_remixes", "user_projects"),
     ),
     Panel(
         "degrees",
         "The follower network",
-        "percent of the users with so many",
+        "users with so many",
         ("users_followed_by_so_many", "users_following_so_many"),
-        "No list of followers was read yet.",
+        "No list of followers or of users followed was read whole yet.",
         _say_degrees,
         _draw_degrees,
         lambda rows: (
-            f"{counted(_total(rows, 'users_followed_by_so_many'), 'list')} of followers,"
+            f"{counted(_total(rows, 'users_followed_by_so_many'), 'list')} of followers and"
             f" {plain(_total(rows, 'users_following_so_many'))} of users followed, read whole"
         ),
         streams=("user_followers", "user_following"),
@@ -718,12 +769,12 @@ COMMUNITY = (
     Panel(
         "studio_life",
         "How lively studios are",
-        "percent of the studios whose last event was within",
+        "studios whose last event was within",
         ("studios",),
-        "No event in a studio is held yet.",
+        "No studio with an event had all its events read yet.",
         _say_life,
         _draw_life,
-        lambda rows: counted(_total(rows, "studios"), "studio") + " with events, all of which were read",
+        lambda rows: counted(_total(rows, "studios"), *_STUDIO) + " with events, all of which were read",
         streams=("studio_activity",),
         note="Counted back from the last proved reading of each studio's events. Each bar leaves out what the bars"
         " above it hold.",
@@ -733,12 +784,9 @@ COMMUNITY = (
         "How large studios are",
         "studios by the number of projects in them",
         ("studios",),
-        "No studio was read yet.",
-        lambda rows, _: (
-            f"{counted(_total(rows, 'studios'), 'studio')} hold {plain(_total(rows, 'projects'))} projects;"
-            " one that is in several counts in each."
-        ),
-        lambda rows, _: (charts.bars(_binned(rows, "projects_from", "studios"), "studios"),),
+        "No studio had all its projects read yet.",
+        _say_sizes,
+        lambda rows, _: (charts.bars(_binned(rows, "projects_from", "studios"), _STUDIO),),
         lambda rows: counted(_total(rows, "studios"), "studio") + " whose projects were read whole",
         streams=("studio_projects",),
     ),
@@ -749,23 +797,21 @@ COMMUNITY = (
         ("events",),
         "No event in a studio is held yet.",
         _say_events,
-        lambda rows, _: (
-            charts.bars([(str(_EVENTS.get(row["type"], row["type"])), row["events"]) for row in rows[:12]], "events"),
-        ),
+        lambda rows, _: (charts.bars([(_event(row), row["events"]) for row in rows[:12]], ("event", "events")),),
         lambda rows: counted(_total(rows, "events"), "event"),
         streams=("studio_activity",),
     ),
     Panel(
         "rankings",
         "What stays in rankings",
-        "percent of the places held by what stood there one reading before",
+        "places held by what stood there one reading before",
         ("readings",),
         "No ranking was read in the last 90 days: `harvester seed explore` puts one in scope.",
         _say_rankings,
         _draw_rankings,
         lambda rows: (
             f"{counted(_total(rows, 'readings'), 'reading')} in 90 days,"
-            f" {plain(_total(rows, 'places_read_again'))} places read again"
+            f" {counted(_total(rows, 'places_read_again'), *_PLACE)} read again"
         ),
         note="Rankings are observations: no list to be complete of.",
     ),
@@ -776,20 +822,24 @@ COMMUNITY = (
         ("gone",),
         "Nothing is known to be gone.",
         _say_gone,
-        lambda rows, _: (charts.bars([(f"{row['what']}, {row['reason']}", row["gone"]) for row in rows], "things"),),
+        lambda rows, _: (
+            charts.bars([(f"{row['what']}, {row['reason']}", row["gone"]) for row in rows], ("thing", "things")),
+        ),
         lambda rows: counted(_total(rows, "gone"), "tombstone"),
-        note="Found by audits and by visits to the things themselves: what was not read again may be gone too.",
+        note="Found by audits and by visits to the things themselves: what was not read again may be gone too. What is"
+        " gone stays in the warehouse, dated, until its owner is erased.",
     ),
     Panel(
         "countries",
         "Countries",
-        "percent of the users who name one",
+        "users who name one",
         ("users",),
         "No country is known yet.",
         _say_countries,
         _draw_countries,
         lambda rows: f"{counted(_total(rows, 'users'), 'user')}; countries of fewer than {FEWEST} are taken together",
         streams=("user",),
+        note="People declare it themselves, and the first entries of the site's list are chosen too often.",
     ),
 )
 

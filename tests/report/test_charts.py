@@ -38,7 +38,7 @@ def test_ticks_are_told_apart_and_say_where_they_stand(most):
 
 @given(numbers)
 def test_columns_are_as_high_as_their_numbers(values):
-    made = charts.columns(values, [str(index) for index in range(len(values))], [""] * len(values), "things")
+    made = charts.columns(values, [str(index) for index in range(len(values))], [""] * len(values), ("thing", "things"))
     assert len(made.marks) == len(values)
     end, _ = charts.scale_for(max(values))
     for mark, value in zip(made.marks, values, strict=True):
@@ -48,7 +48,7 @@ def test_columns_are_as_high_as_their_numbers(values):
 
 @given(st.lists(st.text("0123456789:", min_size=1, max_size=10), min_size=1, max_size=60))
 def test_labels_below_columns_fit_a_phone(labels):
-    made = charts.columns([1] * len(labels), labels, labels, "things")
+    made = charts.columns([1] * len(labels), labels, labels, ("thing", "things"))
     assert made.below
     shown = [tick for tick in made.below if not tick.wide]
     assert shown
@@ -61,14 +61,14 @@ def test_labels_below_columns_fit_a_phone(labels):
 
 @given(numbers)
 def test_bars_are_as_long_as_their_numbers(values):
-    made = charts.bars([(str(index), value) for index, value in enumerate(values)], "things")
+    made = charts.bars([(str(index), value) for index, value in enumerate(values)], ("thing", "things"))
     longest = max(values) or 1
     assert all(abs(mark.size - 100 * value / longest) < 1e-6 for mark, value in zip(made.marks, values, strict=True))
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=2, max_size=5))
 def test_parts_of_a_stack_fill_it_one_behind_the_other(parts):
-    (line,) = charts.stack([("one", parts, "")], [str(part) for part in parts], "lists").lines
+    (line,) = charts.stack([("one", parts, "")], [str(part) for part in parts], ("list", "lists")).lines
     assert abs(sum(mark.size for mark in line.marks) - (100 if sum(parts) else 0)) < 1e-6
     for mark, later in pairwise(line.marks):
         assert abs(mark.start + mark.size - later.start) < 1e-6
@@ -76,7 +76,9 @@ def test_parts_of_a_stack_fill_it_one_behind_the_other(parts):
 
 @given(st.lists(st.integers(0, 10**7), min_size=1, max_size=50))
 def test_each_square_has_the_shade_whose_range_holds_its_number(values):
-    made = charts.calendar([(index, 0, value, "day") for index, value in enumerate(values)], "acts", top=(), side=())
+    made = charts.calendar(
+        [(index, 0, value, "day") for index, value in enumerate(values)], ("act", "acts"), top=(), side=()
+    )
     for cell, value in zip(made.cells, values, strict=True):
         low, _, high = made.legend[cell.shade].replace(",", "").partition("\N{EN DASH}")
         assert int(low) <= value <= int(high or low)

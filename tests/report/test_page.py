@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
+from sentences import one_of_many, percent_of_few
 
 from harvester.monitoring import status
 from harvester.report.answers import BINS, FEWEST
@@ -139,6 +140,7 @@ def test_counts_with_deleted_rows_equal_the_truth(harvest, look_at):
             if at := row[column]:
                 quarters[f"{at.year}-{(at.month - 1) // 3 * 3 + 1:02}-01"][name] += 1
     growth = {row.pop("quarter"): row for row in page.rows("growth")}
+    last_days = [row.pop("last_day") for row in growth.values()]
     assert {
         quarter: {name: n for name, n in row.items() if n} for quarter, row in growth.items() if any(row.values())
     } == {quarter: dict(names) for quarter, names in quarters.items()}
@@ -148,6 +150,7 @@ def test_counts_with_deleted_rows_equal_the_truth(harvest, look_at):
     days = Counter(at.date() for at in acts if at)
     calendar = {datetime.fromisoformat(row["day"]).date(): row["acts"] for row in page.rows("calendar")}
     assert max(calendar) == max(days)
+    assert last_days[-1] == max(calendar).isoformat()
     assert min(calendar).weekday() == 0
     assert calendar == {day: days[day] for day in calendar}
     assert 52 * 7 < len(calendar) <= 53 * 7
@@ -264,8 +267,12 @@ def test_coverage_and_backlog_hold_every_list(harvest, look_at):
     # Half a year on everything is late, and nothing is fresh.
     later = look_at(harvest.harvester.database, at=datetime.now(UTC) + timedelta(days=200))
     assert not any(row["within_a_day"] or row["within_half_a_year"] for row in later.rows("coverage"))
-    assert any("waits for a visit" in one["text"] for one in later.facts["notices"])
-    assert not any("waits for a visit" in one["text"] for one in page.facts["notices"])
+    assert any("wait for a visit" in one["text"] for one in later.facts["notices"])
+    assert not any("wait for a visit" in one["text"] for one in page.facts["notices"])
+    assert later.facts["notices"][-1] == {
+        "tone": "plain",
+        "text": "The last run ended 200 days ago: the page shows the site as it was then.",
+    }
 
 
 def test_status_counts_what_is_present_and_what_is_gone(harvest, monkeypatch):
@@ -427,6 +434,79 @@ def test_an_empty_warehouse_has_a_page(database, look_at):
     assert all(answer["trouble"] is None for answer in page.facts["answers"].values())
 
 
+_READ = "2026-06-01 12:00Z"
+
+
+def _fill(connection: Any, first: int, last: int) -> None:
+    """Put things of each kind with these numbers into a warehouse, as read whole on 1 June 2026; the newest of May."""
+    for table, columns, values in (
+        ("scratch.users", "id, joined_at, country", "n, timestamptz '2025-01-01Z', 'Country ' || n"),
+        ("scratch.projects", "id, author_id, shared_at", "n, n, timestamptz '2026-05-04 10:00Z'"),
+        ("scratch.projects", "id, author_id, parent_id, root_id", "n + 1000, n, n, n"),
+        ("scratch.studios", "id, created_at", "n, timestamptz '2026-05-05Z'"),
+        ("scratch.follows", "follower_id, followee_id", "n, n"),
+        ("scratch.studio_projects", "studio_id, project_id", "n, n"),
+        ("scratch.favorites", "user_id, project_id, gone_at", f"n, n, timestamptz '{_READ}'"),
+        ("scratch.project_comments", "project_id, id, author_id, created_at", "n, n, n, '2026-05-06Z'::timestamptz"),
+        ("scratch.studio_activity", "studio_id, id, type, created_at", "n, n, 'userjoin', '2026-05-30Z'::timestamptz"),
+        ("crawl.drift", "stream, field, change", "'user', 'field_' || n, 'new field'"),
+        ("crawl.quarantine", "stream, entity_id, path, status, reason", "'user', n, '/p', 200, 'no JSON'"),
+        *(
+            (
+                "crawl.frontier",
+                "stream, entity_id, due_at, visits, failures, visited_at, certified_from, certificate",
+                f"""'{stream}', n, timestamptz '{_READ}' + interval '1 year', 1, 1, '{_READ}', '{_READ}',
+                '{{"complete": true}}'""",
+            )
+            for stream in (
+                "user", "user_projects", "user_followers", "user_following", "project_comments", "studio_projects",
+                "studio_activity",
+            )
+        ),
+    ):  # fmt: skip
+        connection.execute(f"INSERT INTO {table} ({columns}) SELECT {values} FROM generate_series({first}, {last}) n")
+    connection.execute(
+        "INSERT INTO crawl.runs (command, version, api_url, started_at, ended_at, requests, outcome, counts, responses,"
+        " requests_by_purpose) VALUES ('crawl', '1', 'https://x', %s, %s, %s, 'done', %s, %s, %s)",
+        [
+            "2026-06-01 11:59:50Z", _READ, last, Jsonb({"users": {"inserted": last, "updated": 0, "unchanged": 0}}),
+            Jsonb({"user": {"200": last}}), Jsonb({"new": last}),
+        ],
+    )  # fmt: skip
+
+
+def test_an_odd_warehouse_has_no_sentence_that_it_does_not_carry(database, look_at):
+    """With one thing of each kind and with seven, at the last read and half a year after it."""
+    read = _time("2026-06-01T12:00:05+00:00")
+    for first, last in ((1, 1), (2, 7)):
+        with psycopg.connect(database) as connection:
+            _fill(connection, first, last)
+        for at in (read, read + timedelta(days=180)):
+            page = look_at(database, at=at)
+            assert all(answer["trouble"] is None for answer in page.facts["answers"].values())
+            labels = page.tree.css("[aria-label]::attr(aria-label), [title]::attr(title), title::text").getall()
+            numbers = [
+                f"{one.css('dd::text').get()} {one.css('dt::text').get()}" for one in page.tree.css(".numbers div")
+            ]
+            assert "1 user" in numbers if last == 1 else "7 users" in numbers
+            sentences = [" ".join(one.css("::text").getall()) for one in page.tree.css("p, li, span, figcaption, h3")]
+            for text in (*labels, *numbers, *sentences):
+                assert one_of_many(text) == [], text
+                assert percent_of_few(text) == [], text
+            said = " ".join(sentences)
+            assert "%" not in page.text("#community .says") + page.text("#community .number")
+            assert "all others" not in page.text("#countries .says")
+            assert ("The last quarter is not over." in said) is (at == read)
+            if at > read:
+                assert "The last run ended 180 days ago: the page shows the site as it was then." in said
+                assert "All is well" not in said
+            shown = {panel.name for panel in PANELS if page.text(f"#{panel.name} .says")}
+            left_out = {"rankings"} | ({"retention"} if last < FEWEST else set())
+            if at > read:
+                left_out |= {"requests", "written", "answers", "purposes"}
+            assert shown == {panel.name for panel in PANELS} - left_out
+
+
 def test_slow_panels_are_left_out_and_reported(harvest, look_at):
     database = harvest.harvester.database
     with psycopg.connect(database) as lock:
@@ -548,8 +628,8 @@ def test_problems_stand_at_the_head_of_the_page(database, look_at):
         "The last run ended degraded: no row of users, 9 usually.",
         "The site asked for a pause: no request is sent before 12:30:00 UTC.",
         "The site does not answer: pause 3 in a row.",
-        "1 response could not be used and wait in quarantine.",
-        "The last visit to 1 list failed; they are asked again.",
+        "1 response could not be used and waits in quarantine.",
+        "The last visit to 1 list or object failed; it is asked again.",
     ]
     assert {one["tone"] for one in page.facts["notices"]} == {"bad"}
     assert "no row of users, 9 usually" in page.text("#runs")
