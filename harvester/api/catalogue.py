@@ -17,6 +17,7 @@ from typing import Any
 
 from harvester.api import profile_html
 from harvester.api import records as r
+from harvester.api.gone_reason import GoneReason
 from harvester.api.stream import DAY, Format, Holding, Host, Kind, Lead, Order, Paging, Stream, UnreadEndpoint, identity
 
 PAGE_LIMIT = 40
@@ -223,7 +224,7 @@ _STREAMS = (
             "user_messages",
             "user_page",
         ),
-        gone="not found",
+        gone=GoneReason.NOT_FOUND,
         notes=(
             (
                 "A deleted or banned user still answers 200 here and stays in lists (scratchattach, ScratchAddons "
@@ -368,7 +369,7 @@ _STREAMS = (
         record=r.ProfilePage,
         writes={"users": ("id", "extra")},
         revisit=90 * DAY,
-        gone="deleted or banned",
+        gone=GoneReason.DELETED_OR_BANNED,
         confirms=("users",),
         notes=("The one answer that tells a live account from a deleted or banned one (scratchattach).",),
     ),
@@ -401,7 +402,7 @@ _STREAMS = (
         writes={"users": NAMED_AUTHOR, "projects": PROJECT},
         answers_for=_id,
         enqueues=("project_comments", "project_remixes", "project_studios"),
-        gone="unshared or deleted",
+        gone=GoneReason.UNSHARED_OR_DELETED,
         notes=(
             "`stats.remixes` is true here alone (reference).",
             "`project_token` is a secret of the moment: never stored (reference).",
@@ -456,7 +457,7 @@ _STREAMS = (
         writes={"studios": STUDIO},
         answers_for=_id,
         enqueues=("studio_projects", "studio_managers", "studio_curators", "studio_comments", "studio_activity"),
-        gone="closed or deleted",
+        gone=GoneReason.CLOSED_OR_DELETED,
         notes=(
             "`stats.comments` and `stats.projects` stop at 100; unshared projects may count (scratch-www issue 5699).",
         ),
@@ -655,7 +656,7 @@ _STREAMS = (
         writes={"users": COMMENT_AUTHOR, "project_comments": PROJECT_COMMENT},
         answers_for=_id,
         revisit=ONCE,
-        gone="deleted",
+        gone=GoneReason.DELETED,
         notes=(
             "A deleted comment answers `null` or 404; asked only about one whose thread was not found (ScratchAddons).",
         ),
@@ -671,7 +672,7 @@ _STREAMS = (
         writes={"users": COMMENT_AUTHOR, "studio_comments": STUDIO_COMMENT},
         answers_for=_id,
         revisit=ONCE,
-        gone="deleted",
+        gone=GoneReason.DELETED,
         notes=(
             "A deleted comment answers `null` or 404; asked only about one whose thread was not found (ScratchAddons).",
         ),

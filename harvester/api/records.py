@@ -51,8 +51,6 @@ class Record(Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
 
 PLACEHOLDER_DATES = frozenset({datetime(1900, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC)})
 """Placeholder dates of registration: of an author inside a project, and of an account erased under the GDPR."""
-ERASED = "erased under the GDPR"
-"""Why such an account is gone: for good, whatever else is served of it."""
 _ERASED_NAME = re.compile(r"gdpr\d+", re.ASCII | re.IGNORECASE)
 
 

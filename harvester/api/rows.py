@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import UNSET, UnsetType, structs
 
 from harvester.api import records as r
+from harvester.api.gone_reason import GoneReason
 from harvester.api.profile_html import PageComment
 from harvester.api.stream import Kind, Stream
 from harvester.api.text import decode_text
@@ -193,7 +194,7 @@ def _joined(user: r.User, _: Visit) -> datetime | UnsetType | None:
 
 
 def _end_of_account(user: r.User, _: Visit) -> str | UnsetType:
-    return r.ERASED if user.is_erased else UNSET
+    return GoneReason.ERASED if user.is_erased else UNSET
 
 
 def _author_extra(project: Any, _: Visit) -> dict[str, Any]:
@@ -277,7 +278,7 @@ def _trouble(health: r.Health, _: Visit) -> str | None:
     return "; ".join(found) or None
 
 
-_NAME_MEANS = {"username exists": "deleted or banned"}
+_NAME_MEANS = {"username exists": GoneReason.DELETED_OR_BANNED}
 """Reason why an account is not found, by the site's answer about its name."""
 
 
@@ -451,7 +452,7 @@ _MADE: dict[type[r.Record], dict[str, dict[str, Getter]]] = {
             "created_at": "datetime_created",
             "visibility": "visibility",
             "reply_count": "reply_count",
-            "gone_reason": lambda c, _: "removed" if c.content is None else UNSET,
+            "gone_reason": lambda c, _: GoneReason.REMOVED if c.content is None else UNSET,
             "extra": lambda c, _: {"commentee_username": c.commentee} if c.commentee else {},
         },
     },

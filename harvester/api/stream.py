@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import UNSET
 
 from harvester.api import records as r
+from harvester.api.gone_reason import GoneReason
 
 DAY = 86_400.0
 
@@ -155,7 +156,7 @@ class Stream:
     links: tuple[Lead, ...] = ()
     enqueues: tuple[str, ...] = ()
     """Streams of the same entity that become due once this object was seen."""
-    gone: str | None = None
+    gone: GoneReason | None = None
     """Consequence for the entity when this object is not found; None for no consequence."""
     enqueues_gone: tuple[str, ...] = ()
     """Streams of the same entity that become due when it is not found."""

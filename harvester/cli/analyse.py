@@ -1,4 +1,4 @@
-"""Commands of `harvester analytics`: figures for analysts, brought up to date and listed."""
+"""Commands of `harvester analytics`: figures for analysts, brought up to date, listed and described for dbt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OTHER_COLUMNS = 75
 """Characters of a line that the list needs for all columns but the description of a relation."""
 
 app = typer.Typer()
-analytics = group("Bring the schema analytics up to date, and list what it holds.")
+analytics = group("Bring the schema analytics up to date, list what it holds, and describe it for dbt.")
 app.add_typer(analytics, name="analytics", rich_help_panel=PANEL)
 
 
@@ -50,6 +50,22 @@ def list_relations(*, as_json: AsJson = False) -> None:
     with connect(settings(), autocommit=True) as connection:
         check_schema(connection)
         output.emit(relations(connection), _show_relations, as_json=as_json)
+
+
+@analytics.command(epilog=example("harvester analytics dbt > sources.yml"))
+def dbt() -> None:
+    """Print the warehouse as sources of dbt, with tests, freshness and descriptions.
+
+    Keys are tested to be unique, references to lead to a row, closed choices to be kept; a table is as fresh as the
+    last visit that could change it. For dbt 1.10.5 and later.
+    """
+    from harvester.report.dbt import as_yaml, sources
+    from harvester.warehouse.access import connect
+    from harvester.warehouse.schema import check_schema
+
+    with connect(settings(), autocommit=True) as connection:
+        check_schema(connection)
+        typer.echo(as_yaml(sources(connection)), nl=False)
 
 
 def _show_refreshed(refreshed: list[Any]) -> None:

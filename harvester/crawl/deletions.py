@@ -20,6 +20,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from harvester.api.catalogue import PAGE_LIMIT, STREAMS
+from harvester.api.gone_reason import GoneReason
 from harvester.api.stream import Holding, Paging, Stream
 from harvester.crawl.set_aside import possibly_hidden
 from harvester.frontier.model import LISTS_OF_LINKS
@@ -252,7 +253,7 @@ def _date(
         "items": items,
         "missed": [confirmed[item][0] for item in items],
         "after": [confirmed[item][1] for item in items],
-        "reason": "deleted" if of_comments else "no longer listed",
+        "reason": GoneReason.DELETED if of_comments else GoneReason.NO_LONGER_LISTED,
     }
     of_list = sql.SQL("t.{} = %(entity_id)s AND t.{} = v.item").format(
         sql.Identifier(holds.owner), sql.Identifier(holds.item)

@@ -25,6 +25,7 @@ from scrapy.exceptions import (
 from scrapy.http import Response
 
 from harvester.api.decode import SchemaDeviation, decode, without_mark
+from harvester.api.gone_reason import GoneReason
 from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.api.rows import Visit
@@ -354,7 +355,7 @@ def is_absent(stream: Stream, status: int, body: bytes) -> bool:
     if status == 403:
         return stream.paging is not Paging.SINGLE and body.startswith(b"{")
     # A deleted comment, requested by its id.
-    return status == 200 and stream.gone == "deleted" and body.strip() == b"null"
+    return status == 200 and stream.gone is GoneReason.DELETED and body.strip() == b"null"
 
 
 def about_it(visit: Visit, records: list[Record]) -> list[Record]:

@@ -14,7 +14,7 @@ from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Double, Integer
 from sqlalchemy.dialects.postgresql import JSONB
 
 from harvester.api.catalogue import STREAMS
-from harvester.api.records import ERASED
+from harvester.api.gone_reason import GoneReason
 from harvester.dataset.columns import COLUMNS, ENTITIES, KINDS, treatment
 from harvester.dataset.release import CC_BY_SA_BEFORE, Field, ForeignKey, Profile, Text, Tombstones, Type
 from harvester.warehouse.statements import statements
@@ -113,7 +113,7 @@ _TYPES: tuple[tuple[type[TypeEngine[Any]], Type], ...] = (
     (Double, Type.NUMBER),
     (JSONB, Type.JSON),
 )
-_IS_ERASED = f"(gone_reason IS NOT DISTINCT FROM '{ERASED}')"
+_IS_ERASED = f"(gone_reason IS NOT DISTINCT FROM '{GoneReason.ERASED}')"
 _OF_NOBODY = ("id", "first_seen_at", "gone_at", "last_seen_at", "gone_reason")
 """Columns of a user without personal data."""
 _NOT_AT = ("news", "studio_activity")

@@ -48,6 +48,7 @@ class About:
         refers: The full name of the table that it refers to without a foreign key.
         names: The kind of entity that it names, where no reference and no key shows that.
         container: The row is present only while the row that this column refers to is.
+        choices: The values that it may hold, if these are closed; an empty text is not listed in its comment.
         release: The treatment in datasets, by profile.
     """
 
@@ -56,6 +57,7 @@ class About:
     names: str | None = None
     history: History | None = None
     container: bool = False
+    choices: tuple[str, ...] = ()
     release: Treatments | None = None
 
 

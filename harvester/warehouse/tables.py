@@ -32,6 +32,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
+from harvester.api.gone_reason import GoneReason
+from harvester.choices import RankingMode
 from harvester.warehouse import treatments
 from harvester.warehouse.annotations import (
     NAME,
@@ -69,14 +71,24 @@ READER = "harvester_reader"
 LONGEST_KEY = 200
 """Characters of an id, a type or a name that is part of a key. A text of any length is in no B-tree: where one is
 looked up, or part of a key, the index holds its hash."""
+_KINDS = ("user", "project", "studio")
+_ROLES = ("host", "manager", "curator")
+_OUTCOMES = ("hit", "not found", "gone", "not public")
 LONGEST_RANKING = 600
 """Characters of the name of a ranking, which holds what is searched for."""
 
 
 def _column(name: str, type_: Any, comment: str, *args: Any, **kw: Any) -> Column[Any]:
-    """Make a column; those of the arguments that `About` has are its annotation."""
-    said = {field: kw.pop(field) for field in _ABOUT if field in kw}
-    return Column(name, type_, *args, comment=comment, info={"about": About(**said)}, **kw)
+    """Make a column; those of the arguments that `About` has are its annotation.
+
+    Closed choices are listed in its comment, and the database refuses any other value.
+    """
+    said = About(**{field: kw.pop(field) for field in _ABOUT if field in kw})
+    if said.choices:
+        comment += f" Values: {', '.join(filter(None, said.choices))}."
+        values = ", ".join(f"'{value}'" for value in said.choices)
+        args = (*args, CheckConstraint(f"{name} IN ({values})", name=name))
+    return Column(name, type_, *args, comment=comment, info={"about": said}, **kw)
 
 
 def _big(name: str, comment: str, *args: Any, **kw: Any) -> Column[Any]:
@@ -121,8 +133,10 @@ def _from_index() -> Column[Any]:
     )
 
 
-def _life(released: treatments.Life = treatments.ENTITY) -> tuple[Column[Any], ...]:
-    """Return the columns that every row of `scratch` ends with."""
+def _life(
+    released: treatments.Life = treatments.ENTITY, reasons: tuple[GoneReason, ...] = ()
+) -> tuple[Column[Any], ...]:
+    """Return the columns that every row of `scratch` ends with; `reasons`: why one can be gone, if that is closed."""
     return (
         _time(
             "first_seen_at",
@@ -140,6 +154,7 @@ def _life(released: treatments.Life = treatments.ENTITY) -> tuple[Column[Any], .
         _text(
             "gone_reason",
             "What its absence means, as far as the site tells; null while present.",
+            choices=reasons,
             release=released.gone_reason,
         ),
         _json(
@@ -229,7 +244,7 @@ users = _table(
         release=treatments.free_text(),
     ),
     _from_index(),
-    *_life(),
+    *_life(reasons=(GoneReason.NOT_FOUND, GoneReason.DELETED_OR_BANNED, GoneReason.ERASED)),
     Index("users_lower_username_idx", text("lower(username)"), postgresql_using="hash"),
 )
 
@@ -326,7 +341,7 @@ projects = _table(
         release=treatments.everywhere("project"),
     ),
     _from_index(),
-    *_life(),
+    *_life(reasons=(GoneReason.UNSHARED_OR_DELETED,)),
     Index(None, "author_id"),
     Index(None, "parent_id"),
     # Trees are found by their root too. Only remixes enter it, which are few.
@@ -400,7 +415,7 @@ studios = _table(
         release=treatments.generalize(),
     ),
     _from_index(),
-    *_life(),
+    *_life(reasons=(GoneReason.CLOSED_OR_DELETED,)),
 )
 
 
@@ -474,7 +489,7 @@ def _comment_content() -> tuple[Column[Any], ...]:
     )
 
 
-def _comments(name: str, comment: str, place: Column[Any], **parent: Any) -> Table:
+def _comments(name: str, comment: str, place: Column[Any], *reasons: GoneReason, **parent: Any) -> Table:
     return _table(
         "scratch",
         name,
@@ -490,7 +505,7 @@ def _comments(name: str, comment: str, place: Column[Any], **parent: Any) -> Tab
         place,
         *_comment_references(name, **parent),
         *_comment_content(),
-        *_life(),
+        *_life(reasons=reasons),
         Index(None, place.name, "created_at"),
         Index(None, "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         Index(None, "author_id"),
@@ -510,6 +525,7 @@ project_comments = _comments(
         container=True,
         release=treatments.reference("project", treatments.PLACE, needed=True),
     ),
+    GoneReason.DELETED,
 )
 studio_comments = _comments(
     "studio_comments",
@@ -524,6 +540,7 @@ studio_comments = _comments(
         container=True,
         release=treatments.reference("studio", treatments.PLACE, needed=True),
     ),
+    GoneReason.DELETED,
 )
 profile_comments = _comments(
     "profile_comments",
@@ -538,6 +555,8 @@ profile_comments = _comments(
         container=True,
         release=treatments.reference("user", treatments.PLACE, needed=True),
     ),
+    GoneReason.DELETED,
+    GoneReason.REMOVED,
     # A removed comment and its replies arrive on one page, in two statements.
     deferrable=True,
     initially="DEFERRED",
@@ -561,7 +580,7 @@ follows = _table(
         person=Person.OWNER,
         release=treatments.reference("user", treatments.DEGREES, needed=True),
     ),
-    *_life(treatments.EDGE),
+    *_life(treatments.EDGE, (GoneReason.NO_LONGER_LISTED,)),
     PrimaryKeyConstraint("follower_id", "followee_id"),
     Index(None, "followee_id"),
 )
@@ -585,7 +604,7 @@ favorites = _table(
         container=True,
         release=treatments.reference("project", treatments.DEGREES, needed=True),
     ),
-    *_life(treatments.EDGE),
+    *_life(treatments.EDGE, (GoneReason.NO_LONGER_LISTED,)),
     PrimaryKeyConstraint("user_id", "project_id"),
     Index(None, "project_id"),
 )
@@ -617,7 +636,7 @@ studio_projects = _table(
         person=Person.MENTION,
         release=treatments.reference("user", treatments.DEGREES),
     ),
-    *_life(treatments.EDGE),
+    *_life(treatments.EDGE, (GoneReason.NO_LONGER_LISTED,)),
     PrimaryKeyConstraint("studio_id", "project_id"),
     Index(None, "project_id"),
 )
@@ -643,14 +662,14 @@ studio_members = _table(
     ),
     _text(
         "role",
-        "host, manager or curator; null while known from the member's own list alone.",
+        "The highest role; null while known from the member's own list alone.",
+        choices=_ROLES,
         person=Person.NOBODY,
         history=History.REVISIONS,
         release=treatments.keep(treatments.DEGREES),
     ),
-    *_life(treatments.EDGE),
+    *_life(treatments.EDGE, (GoneReason.NO_LONGER_LISTED,)),
     PrimaryKeyConstraint("studio_id", "user_id"),
-    CheckConstraint("role IN ('host', 'manager', 'curator')", name="role"),
     Index(None, "user_id"),
 )
 
@@ -815,7 +834,7 @@ comment_revisions = _table(
     "history",
     "comment_revisions",
     "Earlier texts and visibilities of comments. The version in force is in scratch.",
-    _text("kind", "project, studio or profile.", nullable=False),
+    _text("kind", "Where the comment stands.", choices=("project", "studio", "profile"), nullable=False),
     _big("comment_id", "The id in the table of that kind.", nullable=False),
     *_interval(),
     _text("content", "The text as a reader saw it."),
@@ -831,7 +850,7 @@ member_revisions = _table(
     _big("studio_id", "The studio.", nullable=False, refers="scratch.studios"),
     _big("user_id", "The member.", nullable=False, refers="scratch.users"),
     *_interval(),
-    _text("role", "host, manager or curator."),
+    _text("role", "The role.", choices=_ROLES),
     PrimaryKeyConstraint("studio_id", "user_id", "valid_to"),
     info={"of": (studio_members,)},
 )
@@ -845,7 +864,7 @@ absences = _table(
     _time("gone_at", "When it was shown to be absent.", nullable=False),
     _time("last_seen_at", "When it was last known to be present before."),
     _time("returned_at", "When it was seen again.", nullable=False),
-    _text("gone_reason", "What the absence meant."),
+    _text("gone_reason", "What the absence meant.", choices=tuple(GoneReason)),
     PrimaryKeyConstraint("kind", "thing_id", "other_id", "gone_at"),
 )
 rankings = _table(
@@ -861,10 +880,10 @@ rankings = _table(
     ),
     _time("seen_at", "When the reading of the ranking began.", nullable=False),
     _int("position", "The position, from 0.", nullable=False),
-    _text("kind", "project or studio.", nullable=False, person=Person.NOBODY),
+    _text("kind", "What stood there.", choices=("project", "studio"), nullable=False, person=Person.NOBODY),
     _big(
         "thing_id",
-        "What stood there. Soft reference to projects or studios.",
+        "Its id. Soft reference to projects or studios.",
         nullable=False,
         person=Person.OWNER,
         names=PROJECT,
@@ -883,7 +902,7 @@ site_counts = _table(
     "history",
     "site_counts",
     "What the site states of itself.",
-    _text("name", "What is counted.", nullable=False, person=Person.NOBODY),
+    _text("name", "What is counted: projects, unshared ones included.", nullable=False, person=Person.NOBODY),
     _time("seen_at", "When.", nullable=False),
     _big("count", "The number.", nullable=False, person=Person.NOBODY),
     PrimaryKeyConstraint("name", "seen_at"),
@@ -925,7 +944,11 @@ runs = _table(
     _text("user_agent", "The User-Agent of its requests."),
     Column("rate", Double, comment="Requests per second that the warehouse allowed when it began; 0: unlimited."),
     _json("shares", "The shares of the request budget, by purpose, that it kept to."),
-    _text("outcome", "done, degraded, bounded, interrupted, failed or killed; null while it runs."),
+    _text(
+        "outcome",
+        "How it ended; null while it runs.",
+        choices=("done", "degraded", "bounded", "interrupted", "failed", "killed"),
+    ),
     _big("requests", "Requests sent.", nullable=False, server_default=text("0")),
     _json(
         "counts",
@@ -951,10 +974,6 @@ runs = _table(
         "The run of the command that started this one as a worker of its own; null elsewhere.",
         refers="crawl.runs",
     ),
-    CheckConstraint(
-        "outcome IN ('done', 'degraded', 'bounded', 'interrupted', 'failed', 'killed')",
-        name="outcome",
-    ),
 )
 Index(None, runs.c.ended_at)
 
@@ -962,12 +981,11 @@ deleted_runs = _table(
     "crawl",
     "deleted_runs",
     "Sums over the runs whose records were deleted: what is counted over all runs never falls.",
-    _text("kind", "response, row or run.", nullable=False),
+    _text("kind", "What is counted.", choices=("response", "row", "run"), nullable=False),
     _text("name", "The stream of a response, the table of a row, the outcome of a run.", nullable=False),
     _text("detail", "The status of a response, what became of a row; empty for a run.", nullable=False),
     _big("count", "How many.", nullable=False),
     PrimaryKeyConstraint("kind", "name", "detail"),
-    CheckConstraint("kind IN ('response', 'row', 'run')", name="kind"),
 )
 
 frontier = _table(
@@ -1216,12 +1234,11 @@ seeds = _table(
     "crawl",
     "seeds",
     "What the operator put in scope.",
-    _text("kind", "user, project or studio.", nullable=False),
+    _text("kind", "What it is.", choices=_KINDS, nullable=False),
     _big("entity_id", "Which one.", nullable=False),
     Column("depth", SmallInteger, nullable=False, comment="Hops from it that are visited too."),
     _time("seeded_at", "When it was first seeded.", nullable=False, server_default=text("now()")),
     PrimaryKeyConstraint("kind", "entity_id"),
-    CheckConstraint("kind IN ('user', 'project', 'studio')", name="kind"),
     CheckConstraint("depth >= 0", name="depth"),
 )
 
@@ -1232,7 +1249,13 @@ queries = _table(
     _big("id", "The entity_id of its frontier entry.", Identity(always=True), primary_key=True),
     _text("stream", "The stream.", nullable=False),
     _key_text("query", "The word that is looked for; * is everything.", server_default=text("''")),
-    _text("mode", "popular or trending.", nullable=False, server_default=text("''")),
+    _text(
+        "mode",
+        "The order that is asked for; empty for the front page, which has none.",
+        choices=("", *RankingMode),
+        nullable=False,
+        server_default=text("''"),
+    ),
     _key_text("language", "The language that the ranking is asked for in.", server_default=text("''")),
     _int("pages", "Pages of 40 that are read.", nullable=False, server_default=text("1")),
     Column("depth", SmallInteger, nullable=False, comment="Hops from what is found that are visited too."),
@@ -1245,10 +1268,15 @@ designs = _table(
     "designs",
     "How a sample was drawn.",
     _big("id", "The design.", Identity(always=True), primary_key=True),
-    _text("name", "The kind of design: uniform, stratified, panel, authors or walk (a random walk).", nullable=False),
+    _text(
+        "name",
+        "The kind of design; walk: a random walk.",
+        choices=("uniform", "stratified", "panel", "authors", "walk"),
+        nullable=False,
+    ),
     _json("parameters", "Its parameters, frame and seed.", nullable=False),
     _time("drawn_at", "When.", nullable=False, server_default=text("now()")),
-    _text("kind", "What it draws: project, studio or user.", nullable=False, server_default=text("'project'")),
+    _text("kind", "What it draws.", choices=_KINDS, nullable=False, server_default=text("'project'")),
     _big(
         "parent_id",
         "For authors and random walks: the design from whose hits they come or start.",
@@ -1263,8 +1291,6 @@ designs = _table(
     ),
     _time("completed_at", "When the last unit was drawn; null while authors or steps of a random walk are to come."),
     _time("cancelled_at", "When its visits were ended; what was visited by then stays recorded."),
-    CheckConstraint("name IN ('uniform', 'stratified', 'panel', 'authors', 'walk')", name="name"),
-    CheckConstraint("kind IN ('project', 'studio', 'user')", name="kind"),
 )
 strata = _table(
     "crawl",
@@ -1293,7 +1319,12 @@ draws = _table(
         Double,
         comment="The first-order inclusion probability; null where it is known up to a factor only (random walks).",
     ),
-    _text("outcome", "hit, or the kind of miss; null until visited. Of a panel: in the current wave."),
+    _text(
+        "outcome",
+        "A hit, or the kind of miss, of random walks also burn-in and isolated; null until visited. Of a panel: in the"
+        " current wave.",
+        choices=(*_OUTCOMES, "burn-in", "isolated"),
+    ),
     _big(
         "cluster_id", "What was drawn independently: the project, an author's project, the number of the random walk."
     ),
@@ -1326,8 +1357,13 @@ wave_outcomes = _table(
     _big("design_id", "The panel.", ForeignKey("crawl.designs.id")),
     _int("wave", "The wave."),
     _big("position", "The position in the draw."),
-    _text("visit", "visited, failed or waiting, when the next wave began.", nullable=False),
-    _text("outcome", "hit, or the kind of miss; null where it was not visited."),
+    _text(
+        "visit",
+        "What had become of its visit when the next wave began.",
+        choices=("visited", "failed", "waiting"),
+        nullable=False,
+    ),
+    _text("outcome", "A hit, or the kind of miss; null where it was not visited.", choices=_OUTCOMES),
     _time("visited_at", "When the outcome was recorded."),
     PrimaryKeyConstraint("design_id", "wave", "position"),
 )
@@ -1336,7 +1372,13 @@ erasures = _table(
     "erasures",
     "People who are left out, with what is theirs, as keyed hashes: nothing here tells who they are.",
     _text("hash", "HMAC of the kind and the id, or the name, under the key of this installation.", primary_key=True),
-    _text("kind", "user, name, project, studio, or unknown where it was repeated by its hash.", nullable=False),
+    _text(
+        "kind",
+        "What is hashed. other name: of somebody else, which could be read as a variant of an erased one; unknown: it"
+        " was repeated by its hash; key: shows with which key the others were made.",
+        choices=("user", "name", "other name", "project", "studio", "unknown", "key"),
+        nullable=False,
+    ),
     _time("erased_at", "When.", nullable=False, server_default=text("now()")),
 )
 sql_parts = _table(

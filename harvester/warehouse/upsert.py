@@ -12,7 +12,7 @@ from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
 from harvester.api.catalogue import DETAIL, STREAMS
-from harvester.api.records import ERASED
+from harvester.api.gone_reason import GoneReason
 from harvester.api.stream import Kind, Paging
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import KEY_COLUMNS, TRACKED, UNIQUE, WRITTEN, metadata
@@ -217,7 +217,7 @@ class Upsert:
         return sql.SQL("NOT {} AND ({})").format(_was_read(self.table), either) if self.weak else either
 
 
-_IS_ERASED = sql.SQL("t.gone_reason IS NOT DISTINCT FROM {}").format(sql.Literal(ERASED))
+_IS_ERASED = sql.SQL("t.gone_reason IS NOT DISTINCT FROM {}").format(sql.Literal(GoneReason.ERASED))
 
 
 def _came_back(table: str) -> sql.Composable:

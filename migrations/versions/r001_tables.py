@@ -236,7 +236,7 @@ def upgrade():
             "name",
             sa.Text(),
             nullable=False,
-            comment="The kind of design: uniform, stratified, panel, authors or walk (a random walk).",
+            comment="The kind of design; walk: a random walk. Values: uniform, stratified, panel, authors, walk.",
         ),
         sa.Column(
             "parameters",
@@ -252,7 +252,7 @@ def upgrade():
             sa.Text(),
             server_default=sa.text("'project'"),
             nullable=False,
-            comment="What it draws: project, studio or user.",
+            comment="What it draws. Values: user, project, studio.",
         ),
         sa.Column(
             "parent_id",
@@ -279,7 +279,7 @@ def upgrade():
             nullable=True,
             comment="When its visits were ended; what was visited by then stays recorded.",
         ),
-        sa.CheckConstraint("kind IN ('project', 'studio', 'user')", name=op.f("designs_kind_check")),
+        sa.CheckConstraint("kind IN ('user', 'project', 'studio')", name=op.f("designs_kind_check")),
         sa.CheckConstraint(
             "name IN ('uniform', 'stratified', 'panel', 'authors', 'walk')", name=op.f("designs_name_check")
         ),
@@ -354,10 +354,14 @@ def upgrade():
             "kind",
             sa.Text(),
             nullable=False,
-            comment="user, name, project, studio, or unknown where it was repeated by its hash.",
+            comment="What is hashed. other name: of somebody else, which could be read as a variant of an erased one; unknown: it was repeated by its hash; key: shows with which key the others were made. Values: user, name, other name, project, studio, unknown, key.",
         ),
         sa.Column(
             "erased_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="When."
+        ),
+        sa.CheckConstraint(
+            "kind IN ('user', 'name', 'other name', 'project', 'studio', 'unknown', 'key')",
+            name=op.f("erasures_kind_check"),
         ),
         sa.PrimaryKeyConstraint("hash", name=op.f("erasures_pkey")),
         schema="crawl",
@@ -464,7 +468,13 @@ def upgrade():
             nullable=False,
             comment="The word that is looked for; * is everything.",
         ),
-        sa.Column("mode", sa.Text(), server_default=sa.text("''"), nullable=False, comment="popular or trending."),
+        sa.Column(
+            "mode",
+            sa.Text(),
+            server_default=sa.text("''"),
+            nullable=False,
+            comment="The order that is asked for; empty for the front page, which has none. Values: popular, trending.",
+        ),
         sa.Column(
             "language",
             sa.Text(),
@@ -483,6 +493,7 @@ def upgrade():
             nullable=False,
             comment="When it was first put in scope.",
         ),
+        sa.CheckConstraint("mode IN ('', 'popular', 'trending')", name=op.f("queries_mode_check")),
         sa.CheckConstraint("length(query) <= 200", name=op.f("queries_query_length_check")),
         sa.CheckConstraint("length(language) <= 200", name=op.f("queries_language_length_check")),
         sa.PrimaryKeyConstraint("id", name=op.f("queries_pkey")),
@@ -545,7 +556,7 @@ def upgrade():
             "outcome",
             sa.Text(),
             nullable=True,
-            comment="done, degraded, bounded, interrupted, failed or killed; null while it runs.",
+            comment="How it ended; null while it runs. Values: done, degraded, bounded, interrupted, failed, killed.",
         ),
         sa.Column("requests", sa.BigInteger(), server_default=sa.text("0"), nullable=False, comment="Requests sent."),
         sa.Column(
@@ -593,7 +604,7 @@ def upgrade():
     op.create_index(op.f("runs_ended_at_idx"), "runs", ["ended_at"], unique=False, schema="crawl")
     op.create_table(
         "deleted_runs",
-        sa.Column("kind", sa.Text(), nullable=False, comment="response, row or run."),
+        sa.Column("kind", sa.Text(), nullable=False, comment="What is counted. Values: response, row, run."),
         sa.Column(
             "name",
             sa.Text(),
@@ -614,7 +625,7 @@ def upgrade():
     )
     op.create_table(
         "seeds",
-        sa.Column("kind", sa.Text(), nullable=False, comment="user, project or studio."),
+        sa.Column("kind", sa.Text(), nullable=False, comment="What it is. Values: user, project, studio."),
         sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="Which one."),
         sa.Column("depth", sa.SmallInteger(), nullable=False, comment="Hops from it that are visited too."),
         sa.Column(
@@ -881,14 +892,25 @@ def upgrade():
             comment="When it was last known to be present before.",
         ),
         sa.Column("returned_at", sa.DateTime(timezone=True), nullable=False, comment="When it was seen again."),
-        sa.Column("gone_reason", sa.Text(), nullable=True, comment="What the absence meant."),
+        sa.Column(
+            "gone_reason",
+            sa.Text(),
+            nullable=True,
+            comment="What the absence meant. Values: not found, deleted or banned, erased under the GDPR, unshared or deleted, closed or deleted, deleted, removed, no longer listed.",
+        ),
+        sa.CheckConstraint(
+            "gone_reason IN ('not found', 'deleted or banned', 'erased under the GDPR', 'unshared or deleted', 'closed or deleted', 'deleted', 'removed', 'no longer listed')",
+            name=op.f("absences_gone_reason_check"),
+        ),
         sa.PrimaryKeyConstraint("kind", "thing_id", "other_id", "gone_at", name=op.f("absences_pkey")),
         schema="history",
         comment="Absences that ended: things that were gone and came back. One that lasts is in the row itself.",
     )
     op.create_table(
         "comment_revisions",
-        sa.Column("kind", sa.Text(), nullable=False, comment="project, studio or profile."),
+        sa.Column(
+            "kind", sa.Text(), nullable=False, comment="Where the comment stands. Values: project, studio, profile."
+        ),
         sa.Column("comment_id", sa.BigInteger(), nullable=False, comment="The id in the table of that kind."),
         sa.Column(
             "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
@@ -897,6 +919,7 @@ def upgrade():
         sa.Column("content", sa.Text(), nullable=True, comment="The text as a reader saw it."),
         sa.Column("content_raw", sa.Text(), nullable=True, comment="The text as served, where it differed."),
         sa.Column("visibility", sa.Text(), nullable=True, comment="Visibility as the site stated it."),
+        sa.CheckConstraint("kind IN ('project', 'studio', 'profile')", name=op.f("comment_revisions_kind_check")),
         sa.PrimaryKeyConstraint("kind", "comment_id", "valid_to", name=op.f("comment_revisions_pkey")),
         schema="history",
         comment="Earlier texts and visibilities of comments. The version in force is in scratch.",
@@ -909,7 +932,8 @@ def upgrade():
             "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
         ),
         sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
-        sa.Column("role", sa.Text(), nullable=True, comment="host, manager or curator."),
+        sa.Column("role", sa.Text(), nullable=True, comment="The role. Values: host, manager, curator."),
+        sa.CheckConstraint("role IN ('host', 'manager', 'curator')", name=op.f("member_revisions_role_check")),
         sa.PrimaryKeyConstraint("studio_id", "user_id", "valid_to", name=op.f("member_revisions_pkey")),
         schema="history",
         comment="Earlier roles in studios. The role in force is in scratch.studio_members.",
@@ -970,12 +994,12 @@ def upgrade():
             "seen_at", sa.DateTime(timezone=True), nullable=False, comment="When the reading of the ranking began."
         ),
         sa.Column("position", sa.Integer(), nullable=False, comment="The position, from 0."),
-        sa.Column("kind", sa.Text(), nullable=False, comment="project or studio."),
+        sa.Column("kind", sa.Text(), nullable=False, comment="What stood there. Values: project, studio."),
         sa.Column(
             "thing_id",
             sa.BigInteger(),
             nullable=False,
-            comment="What stood there. Soft reference to projects or studios.",
+            comment="Its id. Soft reference to projects or studios.",
         ),
         sa.Column("views", sa.Integer(), nullable=True, comment="Views of a project, as the index says."),
         sa.Column("loves", sa.Integer(), nullable=True, comment="Loves of a project, as the index says."),
@@ -1002,6 +1026,7 @@ def upgrade():
             nullable=False,
             comment="Texts and what else stood there, by its served name.",
         ),
+        sa.CheckConstraint("kind IN ('project', 'studio')", name=op.f("rankings_kind_check")),
         sa.CheckConstraint("length(ranking) <= 600", name=op.f("rankings_ranking_length_check")),
         sa.PrimaryKeyConstraint("ranking", "seen_at", "position", name=op.f("rankings_pkey")),
         schema="history",
@@ -1012,7 +1037,7 @@ def upgrade():
     )
     op.create_table(
         "site_counts",
-        sa.Column("name", sa.Text(), nullable=False, comment="What is counted."),
+        sa.Column("name", sa.Text(), nullable=False, comment="What is counted: projects, unshared ones included."),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False, comment="When."),
         sa.Column("count", sa.BigInteger(), nullable=False, comment="The number."),
         sa.PrimaryKeyConstraint("name", "seen_at", name=op.f("site_counts_pkey")),
@@ -1233,7 +1258,7 @@ def upgrade():
             "gone_reason",
             sa.Text(),
             nullable=True,
-            comment="What its absence means, as far as the site tells; null while present.",
+            comment="What its absence means, as far as the site tells; null while present. Values: closed or deleted.",
         ),
         sa.Column(
             "extra",
@@ -1242,6 +1267,7 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
+        sa.CheckConstraint("gone_reason IN ('closed or deleted')", name=op.f("studios_gone_reason_check")),
         sa.PrimaryKeyConstraint("id", name=op.f("studios_pkey")),
         schema="scratch",
         comment="Studios.",
@@ -1307,7 +1333,7 @@ def upgrade():
             "gone_reason",
             sa.Text(),
             nullable=True,
-            comment="What its absence means, as far as the site tells; null while present.",
+            comment="What its absence means, as far as the site tells; null while present. Values: not found, deleted or banned, erased under the GDPR.",
         ),
         sa.Column(
             "extra",
@@ -1315,6 +1341,10 @@ def upgrade():
             server_default=sa.text("'{}'"),
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
+        ),
+        sa.CheckConstraint(
+            "gone_reason IN ('not found', 'deleted or banned', 'erased under the GDPR')",
+            name=op.f("users_gone_reason_check"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("users_pkey")),
         schema="scratch",
@@ -1349,7 +1379,7 @@ def upgrade():
             "outcome",
             sa.Text(),
             nullable=True,
-            comment="hit, or the kind of miss; null until visited. Of a panel: in the current wave.",
+            comment="A hit, or the kind of miss, of random walks also burn-in and isolated; null until visited. Of a panel: in the current wave. Values: hit, not found, gone, not public, burn-in, isolated.",
         ),
         sa.Column(
             "cluster_id",
@@ -1390,6 +1420,10 @@ def upgrade():
             nullable=True,
             comment="When another took its place in a rotating panel.",
         ),
+        sa.CheckConstraint(
+            "outcome IN ('hit', 'not found', 'gone', 'not public', 'burn-in', 'isolated')",
+            name=op.f("draws_outcome_check"),
+        ),
         sa.ForeignKeyConstraint(["design_id"], ["crawl.designs.id"], name=op.f("draws_design_id_fkey")),
         sa.PrimaryKeyConstraint("design_id", "position", name=op.f("draws_pkey")),
         schema="crawl",
@@ -1428,15 +1462,19 @@ def upgrade():
             "visit",
             sa.Text(),
             nullable=False,
-            comment="visited, failed or waiting, when the next wave began.",
+            comment="What had become of its visit when the next wave began. Values: visited, failed, waiting.",
         ),
         sa.Column(
             "outcome",
             sa.Text(),
             nullable=True,
-            comment="hit, or the kind of miss; null where it was not visited.",
+            comment="A hit, or the kind of miss; null where it was not visited. Values: hit, not found, gone, not public.",
         ),
         sa.Column("visited_at", sa.DateTime(timezone=True), nullable=True, comment="When the outcome was recorded."),
+        sa.CheckConstraint("visit IN ('visited', 'failed', 'waiting')", name=op.f("wave_outcomes_visit_check")),
+        sa.CheckConstraint(
+            "outcome IN ('hit', 'not found', 'gone', 'not public')", name=op.f("wave_outcomes_outcome_check")
+        ),
         sa.ForeignKeyConstraint(["design_id"], ["crawl.designs.id"], name=op.f("wave_outcomes_design_id_fkey")),
         sa.PrimaryKeyConstraint("design_id", "wave", "position", name=op.f("wave_outcomes_pkey")),
         schema="crawl",
@@ -1497,7 +1535,7 @@ def upgrade():
             "gone_reason",
             sa.Text(),
             nullable=True,
-            comment="What its absence means, as far as the site tells; null while present.",
+            comment="What its absence means, as far as the site tells; null while present. Values: no longer listed.",
         ),
         sa.Column(
             "extra",
@@ -1506,6 +1544,7 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
+        sa.CheckConstraint("gone_reason IN ('no longer listed')", name=op.f("follows_gone_reason_check")),
         sa.ForeignKeyConstraint(["followee_id"], ["scratch.users.id"], name=op.f("follows_followee_id_fkey")),
         sa.ForeignKeyConstraint(["follower_id"], ["scratch.users.id"], name=op.f("follows_follower_id_fkey")),
         sa.PrimaryKeyConstraint("follower_id", "followee_id", name=op.f("follows_pkey")),
@@ -1584,7 +1623,7 @@ def upgrade():
             "gone_reason",
             sa.Text(),
             nullable=True,
-            comment="What its absence means, as far as the site tells; null while present.",
+            comment="What its absence means, as far as the site tells; null while present. Values: deleted, removed.",
         ),
         sa.Column(
             "extra",
@@ -1593,6 +1632,7 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
+        sa.CheckConstraint("gone_reason IN ('deleted', 'removed')", name=op.f("profile_comments_gone_reason_check")),
         sa.ForeignKeyConstraint(["author_id"], ["scratch.users.id"], name=op.f("profile_comments_author_id_fkey")),
         sa.ForeignKeyConstraint(
             ["parent_id"],
@@ -1699,7 +1739,7 @@ def upgrade():
             "gone_reason",
             sa.Text(),
             nullable=True,
-            comment="What its absence means, as far as the site tells; null while present.",
+            comment="What its absence means, as far as the site tells; null while present. Values: unshared or deleted.",
         ),
         sa.Column(
             "extra",
@@ -1708,6 +1748,7 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
+        sa.CheckConstraint("gone_reason IN ('unshared or deleted')", name=op.f("projects_gone_reason_check")),
         sa.ForeignKeyConstraint(["author_id"], ["scratch.users.id"], name=op.f("projects_author_id_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("projects_pkey")),
         schema="scratch",
@@ -1862,7 +1903,7 @@ def upgrade():
             "gone_reason",
             sa.Text(),
             nullable=True,
-            comment="What its absence means, as far as the site tells; null while present.",
+            comment="What its absence means, as far as the site tells; null while present. Values: deleted.",
         ),
         sa.Column(
             "extra",
@@ -1871,6 +1912,7 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
+        sa.CheckConstraint("gone_reason IN ('deleted')", name=op.f("studio_comments_gone_reason_check")),
         sa.ForeignKeyConstraint(["author_id"], ["scratch.users.id"], name=op.f("studio_comments_author_id_fkey")),
         sa.ForeignKeyConstraint(
             ["parent_id"], ["scratch.studio_comments.id"], name=op.f("studio_comments_parent_id_fkey")
@@ -1906,7 +1948,7 @@ def upgrade():
             "role",
             sa.Text(),
             nullable=True,
-            comment="host, manager or curator; null while known from the member's own list alone.",
+            comment="The highest role; null while known from the member's own list alone. Values: host, manager, curator.",
         ),
         sa.Column(
             "first_seen_at",
@@ -1931,7 +1973,7 @@ def upgrade():
             "gone_reason",
             sa.Text(),
             nullable=True,
-            comment="What its absence means, as far as the site tells; null while present.",
+            comment="What its absence means, as far as the site tells; null while present. Values: no longer listed.",
         ),
         sa.Column(
             "extra",
@@ -1940,6 +1982,7 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
+        sa.CheckConstraint("gone_reason IN ('no longer listed')", name=op.f("studio_members_gone_reason_check")),
         sa.CheckConstraint("role IN ('host', 'manager', 'curator')", name=op.f("studio_members_role_check")),
         sa.ForeignKeyConstraint(["studio_id"], ["scratch.studios.id"], name=op.f("studio_members_studio_id_fkey")),
         sa.ForeignKeyConstraint(["user_id"], ["scratch.users.id"], name=op.f("studio_members_user_id_fkey")),
@@ -1975,7 +2018,7 @@ def upgrade():
             "gone_reason",
             sa.Text(),
             nullable=True,
-            comment="What its absence means, as far as the site tells; null while present.",
+            comment="What its absence means, as far as the site tells; null while present. Values: no longer listed.",
         ),
         sa.Column(
             "extra",
@@ -1984,6 +2027,7 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
+        sa.CheckConstraint("gone_reason IN ('no longer listed')", name=op.f("favorites_gone_reason_check")),
         sa.ForeignKeyConstraint(["project_id"], ["scratch.projects.id"], name=op.f("favorites_project_id_fkey")),
         sa.ForeignKeyConstraint(["user_id"], ["scratch.users.id"], name=op.f("favorites_user_id_fkey")),
         sa.PrimaryKeyConstraint("user_id", "project_id", name=op.f("favorites_pkey")),
@@ -2062,7 +2106,7 @@ def upgrade():
             "gone_reason",
             sa.Text(),
             nullable=True,
-            comment="What its absence means, as far as the site tells; null while present.",
+            comment="What its absence means, as far as the site tells; null while present. Values: deleted.",
         ),
         sa.Column(
             "extra",
@@ -2071,6 +2115,7 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
+        sa.CheckConstraint("gone_reason IN ('deleted')", name=op.f("project_comments_gone_reason_check")),
         sa.ForeignKeyConstraint(["author_id"], ["scratch.users.id"], name=op.f("project_comments_author_id_fkey")),
         sa.ForeignKeyConstraint(
             ["parent_id"], ["scratch.project_comments.id"], name=op.f("project_comments_parent_id_fkey")
@@ -2131,7 +2176,7 @@ def upgrade():
             "gone_reason",
             sa.Text(),
             nullable=True,
-            comment="What its absence means, as far as the site tells; null while present.",
+            comment="What its absence means, as far as the site tells; null while present. Values: no longer listed.",
         ),
         sa.Column(
             "extra",
@@ -2140,6 +2185,7 @@ def upgrade():
             nullable=False,
             comment="Served fields that have no column here, by their served name.",
         ),
+        sa.CheckConstraint("gone_reason IN ('no longer listed')", name=op.f("studio_projects_gone_reason_check")),
         sa.ForeignKeyConstraint(["project_id"], ["scratch.projects.id"], name=op.f("studio_projects_project_id_fkey")),
         sa.ForeignKeyConstraint(["studio_id"], ["scratch.studios.id"], name=op.f("studio_projects_studio_id_fkey")),
         sa.PrimaryKeyConstraint("studio_id", "project_id", name=op.f("studio_projects_pkey")),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
+from harvester.api.catalogue import STREAMS
+from harvester.api.stream import Kind
 from harvester.report.dictionary import diagram, page, read
-from harvester.warehouse.tables import FIGURE_REFERENCES, SOFT_REFERENCES, metadata
+from harvester.warehouse.annotations import about
+from harvester.warehouse.tables import FIGURE_REFERENCES, SCHEMAS, SOFT_REFERENCES, metadata
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -67,3 +71,75 @@ def test_soft_references_are_what_the_comments_call_so() -> None:
         if name not in FIGURE_REFERENCES:
             assert not metadata.tables[table].c[column].foreign_keys
         assert target in metadata.tables
+
+
+SERVED = {"visibility", "type", "country", "language", "featured_label", "version", "username", "title"}
+"""Columns with words of the site."""
+NAMES = {
+    "stream",
+    "ranking",
+    "relation",
+    "command",
+    "subject",
+    "field",
+    "change",
+    "example",
+    "stratum",
+    "list",
+    "database_role",
+}
+"""Columns with names of streams, tables, files and commands, or with words that a crawl meets."""
+
+
+def test_every_column_of_few_words_lists_them(harvest: Any) -> None:
+    """What a crawl leaves, in tables and views: a word that a comment does not list is not explained anywhere."""
+    seen = 0
+    with psycopg.connect(harvest.harvester.database) as connection:
+        columns = connection.execute(
+            "SELECT c.oid::regclass::text, a.attname, col_description(c.oid, a.attnum) FROM pg_attribute a"
+            " JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace = ANY(%s::regnamespace[])"
+            " AND c.relkind IN ('r', 'v', 'm') AND a.atttypid = 'text'::regtype AND a.attnum > 0",
+            [list(SCHEMAS)],
+        ).fetchall()
+        for relation, column, comment in columns:
+            rows = connection.execute(f'SELECT DISTINCT "{column}" FROM {relation} LIMIT 13').fetchall()
+            words = [word for (word,) in rows if word]
+            if column in SERVED | NAMES or len(rows) > 12 or not all(re.fullmatch("[a-z -]{2,24}", w) for w in words):
+                continue
+            missing = [word for word in words if word not in (comment or "")]
+            assert not missing, (relation, column, missing, comment)
+            seen += len(words)
+    assert seen > 50
+
+
+def test_the_database_holds_what_the_comment_lists(database: str) -> None:
+    """A column with closed choices, as its table declares it: the migrated database lists and admits the same."""
+    with psycopg.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT k.conrelid::regclass::text, a.attname, col_description(a.attrelid, a.attnum),"
+            " pg_get_constraintdef(k.oid) FROM pg_constraint k"
+            " JOIN pg_attribute a ON a.attrelid = k.conrelid AND k.conkey = ARRAY[a.attnum] WHERE k.contype = 'c'"
+        ).fetchall()
+    admitted = {
+        f"{table}.{column}": (set(re.findall(r"'([^']*)'::text", check)), comment)
+        for table, column, comment, check in rows
+        if "::text" in check
+    }
+    declared = {
+        f"{table.fullname}.{column.name}": set(about(column).choices)
+        for table in metadata.sorted_tables
+        for column in table.c
+        if about(column).choices
+    }
+    assert {name: words for name, (words, _) in admitted.items()} == declared
+    assert len(declared) > 20
+    for name, (words, comment) in admitted.items():
+        assert set(comment.rpartition("Values: ")[2].removesuffix(".").split(", ")) == words - {""}, name
+
+
+def test_each_reason_for_an_absence_is_that_of_a_table() -> None:
+    """What the catalogue says of an entity that is not found is a reason that its table admits."""
+    tables = {Kind.USER: "users", Kind.PROJECT: "projects", Kind.STUDIO: "studios"}
+    for stream in STREAMS.values():
+        if stream.gone and stream.kind in tables:
+            assert stream.gone in about(metadata.tables[f"scratch.{tables[stream.kind]}"].c.gone_reason).choices

@@ -45,6 +45,7 @@ FACTS = ("status", "plan", "quarantine list", "analytics list", "rate", "db sour
 WITHOUT_FACTS = {
     "quarantine show": "a response, byte for byte",
     "metrics": "a format of its own",
+    "analytics dbt": "a format of its own",
     "db down": "a deed",
     "db url": "one word",
     "db psql": "another program",

@@ -453,7 +453,8 @@ def test_what_is_withdrawn_is_listed_under_its_old_name(builder: Any) -> None:
     going = sorted(kept)[:2]
     execute(
         builder,
-        f"UPDATE scratch.projects SET gone_at = now(), gone_reason = 'unshared' WHERE id IN ({going[0]}, {going[1]})",
+        "UPDATE scratch.projects SET gone_at = now(), gone_reason = 'unshared or deleted'"
+        f" WHERE id IN ({going[0]}, {going[1]})",
         "INSERT INTO scratch.users (id, username) VALUES (7, 'newcomer')",
     )
     release = builder("new", RESTRICTED, name="2026.02.0", previous=builder.folder / "old")

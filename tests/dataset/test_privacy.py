@@ -288,7 +288,9 @@ def test_leavers_between_releases_hide_among_the_others(builder: Any, truth: Tru
     (leaver, rows), *_ = writers.most_common()
     assert rows > 3
     with psycopg.connect(builder.database, autocommit=True) as connection:
-        connection.execute("UPDATE scratch.users SET gone_at = now(), gone_reason = 'gone' WHERE id = %s", [leaver])
+        connection.execute(
+            "UPDATE scratch.users SET gone_at = now(), gone_reason = 'deleted or banned' WHERE id = %s", [leaver]
+        )
     builder("after", name="2026.02.0", previous=builder.folder / "before")
     lines = gzip.decompress((builder.folder / "after/withdrawn.csv.gz").read_bytes()).decode().splitlines()[1:]
     withdrawn = [tuple(line.replace('"', "").split(",")) for line in lines]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -71,7 +72,7 @@ def listening(own_home: Path) -> dict[str, str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    (lines, _) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    (lines, *_) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HARVESTER_")}
     environment = clean | {"HARVESTER_HOME": str(own_home), "PATH": f"{Path(sys.executable).parent}:{clean['PATH']}"}
     said = output(["bash", "-ec", lines.replace("5433", port)], environment).splitlines()
@@ -129,6 +130,33 @@ def test_the_jdbc_driver_reads_over_tcp(listening: dict[str, str], tmp_path: Pat
     url = url.replace("5433", listening["READER_PORT"])
     command = ["java", "-cp", str(JAR), str(tmp_path / "Connect.java"), url, listening["READER_PASSWORD"]]
     assert output(command, listening).strip() == "3"
+
+
+@pytest.mark.soak
+def test_dbt_tests_the_sources(listening: dict[str, str], tmp_path: Path) -> None:
+    """Parse, freshness and tests pass, and what breaks a promise is found."""
+    install, *lines = snippet("dbt", "sh").splitlines()
+    subprocess.run([_uv(), "venv", "--quiet", tmp_path / "venv"], check=True)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    subprocess.run([_uv(), *shlex.split(install), "--quiet", "--python", python], check=True)
+    section = PAGE.partition("\n## dbt\n")[2]
+    files = re.findall(r"^```yaml\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    for name, text in zip(("dbt_project.yml", "profiles.yml"), files, strict=True):
+        (tmp_path / name).write_text(text.replace("5433", listening["READER_PORT"]))
+    environment = listening | {
+        "PATH": f"{tmp_path / 'venv' / 'bin'}:{listening['PATH']}",
+        "DBT_PROFILES_DIR": str(tmp_path),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DBT_WARN_ERROR": "true",
+    }
+    said = output(["bash", "-ec", "\n".join([f"cd {tmp_path}", *lines])], environment)
+    assert re.search(r"Done. PASS=1\d\d WARN=0 ERROR=0 SKIP=0", said)
+    assert "ERROR STALE" not in said
+    with psycopg.connect(output(["harvester", "db", "url"], environment).strip()) as connection:
+        connection.execute("ALTER TABLE scratch.users DROP CONSTRAINT users_gone_reason_check")
+        connection.execute("UPDATE scratch.users SET gone_reason = 'bored' WHERE id = 1")
+    result = subprocess.run(["dbt", "test"], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "FAIL 1 source_accepted_values_scratch_users_gone_reason" in re.sub("\x1b[^m]*m", "", result.stdout)
 
 
 def _uv() -> str:

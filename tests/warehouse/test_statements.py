@@ -113,6 +113,8 @@ OWN = {
     "as_of.is_there": {"table": "users", "row": "t", "second": "0"},
     "as_of.version": {"log": "user_revisions", "same": "h.user_id = t.id", "version": "v0"},
     "as_of.is_shown": {"container": "users"},
+    "dbt.last_refresh": {"relation": "'threads'"},
+    "dbt.last_visit": {"streams": "'news'"},
     "build.count_added": {"table": "project_comments"},
     "build.make_withdrawn": {"table": "users"},
     "removal.empty_comments": {"table": "scratch.project_comments", "emptied": "content = NULL"},

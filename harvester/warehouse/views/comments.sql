@@ -32,7 +32,7 @@ COMMENT ON COLUMN scratch.comments.reply_count IS 'Replies as the site states th
 COMMENT ON COLUMN scratch.comments.first_seen_at IS 'When the row was first stored.';
 COMMENT ON COLUMN scratch.comments.gone_at IS 'When it was shown to be absent; null while present.';
 COMMENT ON COLUMN scratch.comments.last_seen_at IS 'When it was last known to be present.';
-COMMENT ON COLUMN scratch.comments.gone_reason IS 'What its absence means; null while present.';
+COMMENT ON COLUMN scratch.comments.gone_reason IS 'What its absence means; null while present. Values: deleted, removed.';
 COMMENT ON COLUMN scratch.comments.extra IS 'Served fields that have no column here.';
 COMMENT ON COLUMN scratch.comments.is_present IS
     'Whether it is there for a reader: neither it nor the project, studio or user that it stands on is gone.';
