@@ -11,9 +11,11 @@ entities of one kind: a page that is served for all addresses has the id of one 
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class Control:
         self._mistook_at = -math.inf
         self._identified: defaultdict[Kind, dict[int, float]] = defaultdict(dict)
         """By kind, for the last two different ids that answers showed rightly, the begin of their requests."""
+        self._waiters: deque[tuple[float, asyncio.Future[None]]] = deque()
+        """Those that wait for right ids, each with the time after which the requests must begin; the earliest first."""
         self._found: Counter[str] = Counter()
         self._missing: Counter[str] = Counter()
 
@@ -66,6 +70,7 @@ class Control:
     def mistake(self) -> None:
         """Record that an answer was about another entity than the requested one."""
         self._mistook_at = time.monotonic()
+        self.wake()
 
     def mistakes(self) -> bool:
         """Return whether an answer was about another entity within the last minute, so that others need evidence."""
@@ -77,10 +82,30 @@ class Control:
         of_kind[entity] = max(began, of_kind.get(entity, began))
         if len(of_kind) > _DIFFERENT:
             del of_kind[min(of_kind, key=of_kind.__getitem__)]
+        if len(of_kind) == _DIFFERENT:
+            self.wake(before=min(of_kind.values()))
 
     def has_identified_since(self, at: float) -> bool:
         """Return whether requests that began after a time of the monotonic clock were answered with the right ids."""
         return any(sum(began > at for began in of_kind.values()) == _DIFFERENT for of_kind in self._identified.values())
+
+    async def wait_identified(self, at: float) -> None:
+        """Wait until `has_identified_since(at)` or an answer was about another entity, at most `WAIT_SECONDS`.
+
+        `wake` ends the wait as well. `at` is the present time of the monotonic clock.
+        """
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((at, woken))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_SECONDS):
+                await woken
+
+    def wake(self, before: float = math.inf) -> None:
+        """End the waits for requests that begin after a time earlier than `before`."""
+        while self._waiters and self._waiters[0][0] < before:
+            _, woken = self._waiters.popleft()
+            if not woken.done():
+                woken.set_result(None)
 
     def has_found(self) -> bool:
         """Return whether anything was found within the last minute."""

@@ -7,7 +7,8 @@ import asyncio
 import logging
 import time
 from collections import defaultdict, deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from weakref import WeakValueDictionary
@@ -48,7 +49,6 @@ _ABOUT = {Kind.PROJECT_THREAD: Kind.PROJECT, Kind.STUDIO_THREAD: Kind.STUDIO}
 """By kind of comment, the kind of the entity that it is on."""
 _ALL_MISSING = "not there, and neither is what must be there: asked again later"
 _POLL_SECONDS = 0.3
-_GLANCE_SECONDS = 0.02
 """Seconds between two checks for answers to other visits, while a page waits for these."""
 _CHECK_ATTEMPTS = 2
 """Number of attempts of a request that only checks the state of the site."""
@@ -64,7 +64,7 @@ class Visitor:
         ready: Leases whose visits have not begun; a visit out of turn takes its lease from there.
         decay: The decay of replies with the age of their comment.
         postponed: Number of visits that failed and are tried again later.
-        waiting: Number of visits whose page waits for answers to other visits with the right id.
+        waiting: Number of visits that wait for answers to other visits, as evidence for their own.
     """
 
     def __init__(
@@ -122,6 +122,25 @@ class Visitor:
             await self._later(lease, str(error))
         finally:
             self._under_way -= 1
+            self._wake_if_all_wait()
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Count a visit as waiting for answers to others."""
+        self.waiting += 1
+        self._wake_if_all_wait()
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+
+    def _wake_if_all_wait(self) -> None:
+        """End the waits for answers to other visits if no visit is left that could bring any."""
+        if self._all_wait():
+            self._control.wake()
+
+    def _all_wait(self) -> bool:
+        return self.waiting >= self._under_way
 
     async def _visit_object(self, lease: Lease) -> None:
         stream = lease.visit.stream
@@ -202,10 +221,11 @@ class Visitor:
         is_usual = visit.stream.revisit >= ONCE
         if is_known and not is_usual and control.miss(name):
             return "not there, like far more of what is known than usual: asked again later"
-        while not (control.has_found_since(name, at) if is_known else control.has_found()):
-            if self._under_way < 2 or time.monotonic() > at + WAIT_SECONDS:
-                break  # no other visit is under way, or none was answered
-            await asyncio.sleep(_POLL_SECONDS)
+        with self._waiting():
+            while not (control.has_found_since(name, at) if is_known else control.has_found()):
+                if self._all_wait() or time.monotonic() > at + WAIT_SECONDS:
+                    break
+                await asyncio.sleep(_POLL_SECONDS)
         if not is_known and control.has_found():
             return None
         async with self._controls[name]:
@@ -270,18 +290,15 @@ class Visitor:
         If no other visit is answered with an id within `WAIT_SECONDS`, the entity itself is requested.
         """
         control, at = self._control, time.monotonic()
-        self.waiting += 1
-        try:
-            while self.waiting < self._under_way and time.monotonic() < at + WAIT_SECONDS:
-                if control.has_identified_since(at) or control.mistakes():
-                    break
-                await asyncio.sleep(_GLANCE_SECONDS)
+        with self._waiting():
+            if not (self._all_wait() or control.mistakes()):
+                await control.wait_identified(at)
+            if control.has_identified_since(at) and not control.mistakes():
+                return True
             async with self._identifying:
                 if control.mistakes():
                     return False
                 return control.has_identified_since(at) or await self._shows_its_id(lease.visit)
-        finally:
-            self.waiting -= 1
 
     async def _shows_its_id(self, visit: Visit) -> bool:
         """Request the entity of a list, and return whether the answer shows its id; nothing is stored."""
