@@ -129,7 +129,8 @@ class Fetched:
 
         `proven`: the requested name was shown to be the account's.
         """
-        return self._archive(None if self.part is None else replace(self.part, proven=proven))
+        part = self.part
+        return self._archive(part if part is None or part.proven == proven else replace(part, proven=proven))
 
     def discard(self) -> None:
         """Archive the response as unused, unless it is archived already."""

@@ -379,7 +379,9 @@ class Visitor:
     async def _hand_over(self, commit: PageCommit, answer: Fetched) -> bool:
         """Send a page through the pipelines and wait for its commit; return whether the visit may continue."""
         archived = answer.use(proven=commit.visit_result is not None and commit.visit_result.proven)
-        page = Page(replace(commit, archived=archived), answer, asyncio.get_running_loop().create_future())
+        if archived is not None:
+            commit = replace(commit, archived=archived)
+        page = Page(commit, answer, asyncio.get_running_loop().create_future())
         self.pages.put_nowait(page)
         result = await page.result
         if isinstance(result, Rejected):
