@@ -5,8 +5,8 @@
 Rows are those of all tables together, filled by `generate_series` in the proportions of `analytics_queries`; one in
 five is in the frontier. Each size is a database of one server. New comments by known authors on random projects are
 committed to the databases in turns, 32 a transaction; then, at each size, leases of 100 due and of 100 scheduled
-visits, a refresh of the figures after a small change, and the ten slowest queries of `analytics` are timed. Nothing
-else runs at that time but autovacuum."""
+visits, a status, a scrape of the metrics, the longest transaction of the daily fit, a refresh of the figures after a
+small change, and the ten slowest queries of `analytics` are timed. Nothing else runs at that time but autovacuum."""
 
 import random
 import sys
@@ -17,15 +17,15 @@ from dataclasses import asdict, dataclass, field
 
 from benchmarks import comments
 from benchmarks.analytics_queries import FILL, QUERIES, SKEWED, change, sizes
-from benchmarks.ingest_pages import STREAM, batches, by_two_threads
+from benchmarks.ingest_pages import batches, by_two_threads, leases_of
 from benchmarks.lease_many import fill as fill_frontier
 from benchmarks.lease_many import measure as lease
+from benchmarks.lease_many import measure_fit, measure_readers
 from benchmarks.report import ROUNDS, median, publish
 from benchmarks.warehouse import new_warehouse
 from harvester.analytics.refresh import refresh
 from harvester.config import load
 from harvester.crawl.commit import Writer
-from harvester.frontier import leases as frontier
 from harvester.frontier import runs
 from harvester.frontier.leases import Purpose
 from harvester.warehouse.connect import open_connection
@@ -47,6 +47,8 @@ class Found:
     rows: int = 0
     ingest: list[float] = field(default_factory=list)
     leases: dict[str, list[float]] = field(default_factory=dict)
+    readers: dict[str, float] = field(default_factory=dict)
+    fit: list[float] = field(default_factory=list)
     refresh: float | None = None
     questions: dict[str, float] = field(default_factory=dict)
 
@@ -57,12 +59,7 @@ def ingest(connection: Connection, run: int, size: dict[str, int], number: int) 
     projects = chance.sample(range(1, size["projects"] + 1), LISTS)
     first = 100 * size["project_comments"] + number * LISTS * comments.LENGTH
     served = {one.project: one for one in comments.lists(projects, first, authors=size["users"])}
-    connection.execute("DELETE FROM crawl.frontier WHERE stream = %s AND entity_id = ANY(%s)", [STREAM.name, projects])
-    connection.execute(
-        "INSERT INTO crawl.frontier (stream, entity_id, due_at) SELECT %s, unnest(%s::bigint[]), now()",
-        [STREAM.name, projects],
-    )
-    leases = frontier.lease(connection, run, [STREAM.name], LISTS, projects, purpose=Purpose.NEW)
+    leases = leases_of(connection, run, served)
     writer = Writer(connection)
     pages = list(batches(leases, served, 32))
     # The authors are in the warehouse already, since the benchmark is of comments.
@@ -134,6 +131,8 @@ def tell(found: dict[int, Found]) -> None:
             [f"lease of 100, {purpose}, ms", *(f"{median(one.leases[purpose]):.1f}" for one in found.values())]
             for purpose in most.leases
         ),
+        *([f"{what}, s", *(f"{one.readers[what]:.2f}" for one in found.values())] for what in most.readers),
+        ["longest transaction of a fit, s", *(f"{max(one.fit):.2f}" for one in found.values())],
         *(
             [
                 "refresh after a small change, s",
@@ -186,6 +185,8 @@ def main() -> None:
                     found[rows].ingest.append(rate)
         for rows, (connection, run, size) in places.items():
             found[rows].leases = measure_leases(connection, run, size)
+            found[rows].readers = measure_readers(load(home=home, database_url=of(url, rows)))
+            found[rows].fit = measure_fit(connection)
             # Over a connection of its own: that of a writer has settings against plans that read whole tables.
             with open_connection(of(url, rows), autocommit=True) as analyst:
                 refresh(analyst)

@@ -1,29 +1,36 @@
-"""Leases of 100 from a frontier of ten million entries.
+"""Leases of 100 from a frontier of ten million entries, and what reads all of it: status, scrape and fit.
 
     python -m benchmarks lease, or python -m benchmarks.lease_many ENTRIES
 
 The frontier is in an embedded PostgreSQL with its default settings: lists in all classes of rate, some of each due for
 a scheduled visit. After a warm-up, leases of each purpose are timed one by one, each finished as a visit would be; the
-median and the slowest are printed."""
+median and the slowest are printed. Then come the seconds of a status and of a scrape, and of the transactions of the
+daily fit."""
 
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from harvester.api.catalogue import STREAMS
-from harvester.config import load
+from harvester.config import Settings, load
 from harvester.crawl.commit import Writer
 from harvester.frontier import leases as frontier
 from harvester.frontier import rates, runs
+from harvester.frontier.fitting import begin_fit
 from harvester.frontier.leases import Picker, Purpose
 from harvester.frontier.visit_ends import finish_visits
+from harvester.monitoring.metrics import exposition
+from harvester.monitoring.status import read_status
 from harvester.warehouse import embedded, schema
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.connection import Connection
 
 LEASES = 200
+READINGS = 5
 NAMES = [stream.name for stream in STREAMS.values()]
 SCHEDULED = [stream for stream in STREAMS.values() if stream.item_weight]
 
@@ -86,6 +93,33 @@ def measure(connection: Connection, run: int, purpose: Purpose, times: int = LEA
     return took
 
 
+def measure_readers(settings: Settings) -> dict[str, float]:
+    """Return the seconds of a status and of a scrape of the metrics, each the median of several."""
+    return {
+        "status": statistics.median(seconds(partial(read_status, settings)) for _ in range(READINGS)),
+        "scrape": statistics.median(seconds(partial(exposition, settings)) for _ in range(READINGS)),
+    }
+
+
+def measure_fit(connection: Connection) -> list[float]:
+    """Return the seconds of each transaction of a fit of the schedule."""
+    fit = begin_fit(connection, is_due=True)
+    assert fit is not None
+    took, is_left = [], True
+    while is_left:
+        began = time.perf_counter()
+        is_left = fit.step(connection)
+        took.append(time.perf_counter() - began)
+    return took
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Return the seconds that an action takes."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
 def main() -> None:
     entries = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
     with tempfile.TemporaryDirectory(prefix="harvester-bench-") as folder:
@@ -97,7 +131,8 @@ def main() -> None:
                 began = time.perf_counter()
                 fill(connection, entries)
                 print(f"{entries:,} entries made in {time.perf_counter() - began:.0f} s", flush=True)
-                run = runs.begin_run(connection, load(home=home), "bench")
+                settings = load(home=home)
+                run = runs.begin_run(connection, settings, "bench")
                 Writer(connection)
                 for purpose in Purpose:
                     took = measure(connection, run, purpose)
@@ -106,6 +141,10 @@ def main() -> None:
                         f" 95% {sorted(took)[int(0.95 * LEASES)]:6.2f} ms, slowest {max(took):6.2f} ms",
                         flush=True,
                     )
+                readers = measure_readers(settings)
+                fit = measure_fit(connection)
+                print(f"status {readers['status']:.2f} s, scrape {readers['scrape']:.2f} s", flush=True)
+                print(f"fit {sum(fit):.0f} s in {len(fit)} transactions, the longest {max(fit):.2f} s", flush=True)
         finally:
             embedded.down(home)
 
