@@ -35,8 +35,11 @@ class Limits:
         if self._session.interrupted:
             return True
         bounds = self.bounds
-        used = ((self._session.requests, bounds.requests), (self.elapsed, bounds.seconds), (self.pages, bounds.pages))
-        if any(bound is not None and number >= bound for number, bound in used):
+        if (
+            (bounds.requests is not None and self._session.requests >= bounds.requests)
+            or (bounds.seconds is not None and self.elapsed >= bounds.seconds)
+            or (bounds.pages is not None and self.pages >= bounds.pages)
+        ):
             self.bounded = True
         return self.bounded
 

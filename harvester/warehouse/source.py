@@ -8,6 +8,7 @@ refused before it stores anything.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import class_row
@@ -55,6 +56,7 @@ class Source:
         }
 
 
+@lru_cache(maxsize=8)
 def sandbox_of(header: bytes | None) -> str | None:
     """Return the community that a response names in `SANDBOX_HEADER`, cut to 100 printable characters."""
     return None if not header else "".join(filter(str.isprintable, header.decode("latin-1")))[:100]
