@@ -179,6 +179,15 @@ def test_a_machine_that_vanishes_holds_nothing(
     assert_truth(harvester, sandbox)
 
 
+def test_the_server_probes_a_silent_machine_over_tcp(pg15_server: Any) -> None:
+    """Probes begin after 30 s, and a connection without answers to nine of them ends: 120 s in all."""
+    with psycopg.connect(pg15_server.database_url("postgres"), autocommit=True) as connection:
+        crawl_session._bound(connection)
+        names = "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout"
+        set_to = [connection.execute(f"SHOW {name}").fetchone() for name in names]
+    assert set_to == [("30",), ("10",), ("9",), ("120000",)]
+
+
 def test_a_worker_that_hangs_in_a_transaction_blocks_none(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its rows are free after the time of a lease; when it wakes it begins that transaction again."""
     monkeypatch.setitem(crawl_session._OF_A_SESSION, "idle_in_transaction_session_timeout", "1s")
