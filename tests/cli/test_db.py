@@ -47,7 +47,13 @@ def test_the_life_of_an_embedded_server(db, home):
     assert (home / "secret.key").stat().st_mode & 0o777 == 0o600
     assert facts["pid"] == embedded.status(home).pid
     assert db("url", HARVESTER_HOME=home).stdout.strip() == facts["url"]
-    answer = db("psql", "-XAtc", "SELECT current_database(), current_setting('timezone')", HARVESTER_HOME=home)
+    answer = db(
+        "psql",
+        "-XAtc",
+        "SELECT current_database(), current_setting('timezone')",
+        HARVESTER_HOME=home,
+        PGTZ="Asia/Tokyo",
+    )
     assert answer.stdout.strip() == "harvester|UTC"
     assert db("down", HARVESTER_HOME=home).stdout.strip() == "stopped"
     again = db("down", HARVESTER_HOME=home)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +17,7 @@ from harvester.api.rows import Visit
 from harvester.api.stream import Kind
 from harvester.crawl import absences, control
 from harvester.crawl.control import Control, leaps
+from harvester.crawl.visitor import Visitor
 from harvester.frontier.model import NOT_BELIEVED
 from harvester.warehouse.connect import open_connection
 
@@ -120,3 +124,50 @@ def test_what_is_known_to_be_there_was_there_at_its_last_visit(database: str) ->
                 assert found <= {("user_followers", n, f"u{n}") for n in (1, 6, 7)}
         assert len(found) == 3
         assert [one.entity_id for one in absences.known_present(connection, Visit(STREAMS["user"], 8), 3)] == [7]
+
+
+def test_right_ids_wake_those_that_waited_before_them() -> None:
+    """Two requests of one kind that began later show the right ids of two entities, or one shows another's."""
+
+    async def waited(*begins: float, mistaken: bool = False) -> bool:
+        evidence, at = Control(), time.monotonic()
+        waiting = asyncio.create_task(evidence.wait_identified(at))
+        await asyncio.sleep(0)
+        for entity, after in enumerate(begins):
+            evidence.identify(Kind.PROJECT, entity, at + after)
+        if mistaken:
+            evidence.mistake()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        is_woken = waiting.done()
+        waiting.cancel()
+        return is_woken
+
+    assert [asyncio.run(waited(*begins)) for begins in ((1, 2), (2, 1), (-1, 2, 1))] == [True] * 3
+    assert [asyncio.run(waited(*begins)) for begins in ((), (1,), (-1, 2), (0, 1))] == [False] * 4
+    assert asyncio.run(waited(mistaken=True))
+
+
+def test_visits_that_all_wait_for_each_other_are_woken() -> None:
+    async def wake(under_way: int) -> bool:
+        evidence: Any = Control()
+        nothing: Any = None
+        visitor = Visitor(nothing, nothing, evidence, nothing, nothing)
+        visitor._under_way = under_way
+
+        async def wait() -> None:
+            with visitor._waiting():
+                await evidence.wait_identified(time.monotonic())
+
+        first = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        second = asyncio.create_task(wait())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        is_woken = first.done()
+        for task in (first, second):
+            task.cancel()
+        return is_woken
+
+    assert asyncio.run(wake(2))
+    assert not asyncio.run(wake(3)), "the third may bring what the others wait for"
