@@ -29,6 +29,9 @@ PURE = (
     "harvester.api.rows",
     "harvester.frontier.rates",
     "harvester.source.decode",
+    "harvester.source.differences",
+    "harvester.source.facts",
+    "harvester.source.structure",
 )
 TESTS = Path(__file__).parent
 LONGEST_NAME = 60

@@ -38,6 +38,22 @@ _PREFIXES = {
     "argument": Category.CUSTOM_BLOCKS,
 }
 
+UNKNOWN = "unknown"
+
+
+_PREFIXES = {
+    "motion": Category.MOTION,
+    "looks": Category.LOOKS,
+    "sound": Category.SOUND,
+    "event": Category.EVENTS,
+    "control": Category.CONTROL,
+    "sensing": Category.SENSING,
+    "operator": Category.OPERATORS,
+    "data": Category.VARIABLES,
+    "procedures": Category.CUSTOM_BLOCKS,
+    "argument": Category.CUSTOM_BLOCKS,
+}
+
 EXTENSIONS = frozenset(
     {
         "boost",
@@ -155,8 +171,6 @@ doUntil                         control_repeat_until CONDITION SUBSTACK
 doWhile                         control_while CONDITION SUBSTACK
 doForLoop                       control_for_each VARIABLE VALUE SUBSTACK
 stopScripts                     control_stop STOP_OPTION
-stopAll                         control_stop STOP_OPTION=all
-doReturn                        control_stop STOP_OPTION=this_script
 whenCloned                      control_start_as_clone
 createCloneOf                   control_create_clone_of CLONE_OPTION
 deleteClone                     control_delete_this_clone
@@ -201,6 +215,7 @@ stringLength:                   operator_length STRING
 rounded                         operator_round NUM
 computeFunction:of:             operator_mathop OPERATOR NUM
 readVariable                    data_variable VARIABLE
+getVar:                         data_variable VARIABLE
 setVar:to:                      data_setvariableto VARIABLE VALUE
 changeVar:by:                   data_changevariableby VARIABLE VALUE
 showVariable:                   data_showvariable VARIABLE
@@ -215,10 +230,23 @@ lineCountOfList:                data_lengthoflist LIST
 list:contains:                  data_listcontainsitem LIST ITEM
 showList:                       data_showlist LIST
 hideList:                       data_hidelist LIST
+WeDo:motorOnFor                 wedo2_motorOnFor MOTOR_ID DURATION
+WeDo:motorOn                    wedo2_motorOn MOTOR_ID
+WeDo:motorOff                   wedo2_motorOff MOTOR_ID
+WeDo:startMotorPower            wedo2_startMotorPower MOTOR_ID POWER
+WeDo:setMotorDirection          wedo2_setMotorDirection MOTOR_ID MOTOR_DIRECTION
+WeDo:setLED                     wedo2_setLightHue HUE
+WeDo:playNote                   wedo2_playNoteFor NOTE DURATION
+WeDo:whenDistance               wedo2_whenDistance OP REFERENCE
+WeDo:whenTilted                 wedo2_whenTilted TILT_DIRECTION_ANY
+WeDo:getDistance                wedo2_getDistance
+WeDo:isTilted                   wedo2_isTilted TILT_DIRECTION_ANY
+WeDo:getTilt                    wedo2_getTiltAngle TILT_DIRECTION
 """
 """Opcode of Scratch 2, then that of Scratch 3 with the inputs and fields that the arguments fill, in order.
 
-A name with a value (`FRONT_BACK=front`) is a field that the block of Scratch 2 has no argument for; `_` is a blank.
+A name with a value (`FRONT_BACK=front`) is a field that the block of Scratch 2 has no argument for. `WeDo:` stands for
+`LEGO WeDo 2.0` and the character U+001F.
 """
 
 
@@ -226,20 +254,163 @@ def _read(table: str) -> dict[str, tuple[str, tuple[str, ...], tuple[tuple[str, 
     read = {}
     for line in table.strip().splitlines():
         old, new, *names = line.split()
-        fixed = tuple(
-            (name, value.replace("_", " ")) for name, mark, value in (n.partition("=") for n in names) if mark
-        )
-        read[old] = (new, tuple(name for name in names if "=" not in name), fixed)
+        fixed = tuple((name, value) for name, mark, value in (n.partition("=") for n in names) if mark)
+        for separator in ("\x1f", "."):
+            spelled = old.replace("WeDo:", f"LEGO WeDo 2.0{separator}")
+            read[spelled] = (new, tuple(name for name in names if "=" not in name), fixed)
     return read
 
 
 SCRATCH_2 = _read(_SCRATCH_2)
 """Opcode of Scratch 2 -> opcode of Scratch 3, the names of its arguments in order, fields with a fixed value."""
 
+_SCRATCH_3 = """
+motion_glideto SECS TO
+sound_changeeffectby EFFECT VALUE
+sound_cleareffects
+sound_seteffectto EFFECT VALUE
+event_whentouchingobject TOUCHINGOBJECTMENU
+event_whenstageclicked
+sensing_online
+sensing_setdragmode DRAG_MODE
+operator_contains STRING1 STRING2
+data_deletealloflist LIST
+data_itemnumoflist ITEM LIST
+procedures_call
+procedures_definition
+procedures_prototype
+argument_reporter_boolean VALUE
+argument_reporter_string_number VALUE
+boost_getMotorPosition
+boost_getTiltAngle
+boost_motorOff
+boost_motorOn
+boost_motorOnFor
+boost_motorOnForRotation
+boost_seeingColor
+boost_setLightHue
+boost_setMotorDirection
+boost_setMotorPower
+boost_whenColor
+boost_whenTilted
+ev3_beep
+ev3_buttonPressed
+ev3_getBrightness
+ev3_getDistance
+ev3_getMotorPosition
+ev3_motorSetPower
+ev3_motorTurnClockwise
+ev3_motorTurnCounterClockwise
+ev3_whenBrightnessLessThan
+ev3_whenButtonPressed
+ev3_whenDistanceLessThan
+faceSensing_faceIsDetected
+faceSensing_faceSize
+faceSensing_faceTilt
+faceSensing_goToPart
+faceSensing_pointInFaceTiltDirection
+faceSensing_setSizeToFaceSize
+faceSensing_whenFaceDetected
+faceSensing_whenSpriteTouchesPart
+faceSensing_whenTilted
+gdxfor_getAcceleration
+gdxfor_getForce
+gdxfor_getSpinSpeed
+gdxfor_getTilt
+gdxfor_isFreeFalling
+gdxfor_isTilted
+gdxfor_whenForcePushedOrPulled
+gdxfor_whenGesture
+gdxfor_whenTilted
+makeymakey_whenCodePressed
+makeymakey_whenMakeyKeyPressed
+microbit_displayClear
+microbit_displaySymbol
+microbit_displayText
+microbit_getTiltAngle
+microbit_isButtonPressed
+microbit_isTilted
+microbit_whenButtonPressed
+microbit_whenGesture
+microbit_whenPinConnected
+microbit_whenTilted
+pen_changePenColorParamBy COLOR_PARAM VALUE
+pen_setPenColorParamTo COLOR_PARAM VALUE
+text2speech_setLanguage LANGUAGE
+text2speech_setVoice VOICE
+text2speech_speakAndWait WORDS
+translate_getTranslate WORDS LANGUAGE
+translate_getViewerLanguage
+videoSensing_whenMotionGreaterThan REFERENCE
+"""
+"""What Scratch 3 has beyond the above, with the inputs and fields of each as far as they are listed."""
+
+OPCODES = frozenset(new for new, _, _ in SCRATCH_2.values()) | frozenset(
+    line.split()[0] for line in _SCRATCH_3.strip().splitlines()
+)
+"""The blocks of Scratch 3 and of its own extensions. Other editors have more; those of a source can be any text."""
+
+SLOTS = frozenset(name for _, names, fixed in SCRATCH_2.values() for name in (*names, *dict(fixed))) | frozenset(
+    name for line in _SCRATCH_3.strip().splitlines() for name in line.split()[1:]
+)
+"""The names of inputs and fields."""
+
+EXTENSIONS = frozenset(opcode.partition("_")[0] for opcode in OPCODES) - frozenset(_PREFIXES)
+"""The extensions that Scratch's own editor offers: the first part of the opcodes of their blocks."""
+
+HATS = frozenset(
+    {
+        "control_start_as_clone",
+        *(opcode for opcode in OPCODES if opcode.partition("_")[2].startswith("when")),
+    }
+)
+"""The blocks that start the script below them when something happens."""
+
+_ATTRIBUTES = frozenset(
+    {
+        "background #", "backdrop #", "backdrop name", "costume #", "costume name", "direction", "size", "volume",
+        "x position", "y position",
+    }
+)  # fmt: skip
+_NOTHING: frozenset[str] = frozenset()
+
+_NAMES = {
+    "BACKDROP": ("backdrop", frozenset({"next backdrop", "previous backdrop", "random backdrop"})),
+    "BROADCAST_INPUT": ("message", _NOTHING),
+    "BROADCAST_OPTION": ("message", _NOTHING),
+    "CLONE_OPTION": ("sprite", frozenset({"_myself_"})),
+    "COSTUME": ("costume", _NOTHING),
+    "DISTANCETOMENU": ("sprite", frozenset({"_mouse_"})),
+    "LIST": ("list", _NOTHING),
+    "OBJECT": ("sprite", frozenset({"_stage_"})),
+    "PROCCODE": ("custom block", _NOTHING),
+    "PROPERTY": ("variable", _ATTRIBUTES),
+    "SOUND_MENU": ("sound", _NOTHING),
+    "TO": ("sprite", frozenset({"_mouse_", "_random_"})),
+    "TOUCHINGOBJECTMENU": ("sprite", frozenset({"_edge_", "_mouse_"})),
+    "TOWARDS": ("sprite", frozenset({"_mouse_", "_random_"})),
+    "VARIABLE": ("variable", _NOTHING),
+}
+"""Inputs and fields that hold a name: of what, and those of their texts that are Scratch's own."""
+
+
+def kind_of_name(opcode: str, slot: str, text: str) -> str | None:
+    """Return what a text of a block names, such as `variable`; None where it is no name that somebody chose."""
+    if opcode.startswith("argument_reporter_") or slot.startswith("PARAMETER"):
+        return "parameter"
+    if opcode == "operator_random" or slot not in _NAMES:  # the `TO` of a random number is a number
+        return None
+    kind, own = _NAMES[slot]
+    return None if text in own else kind
+
+
+def known_opcode(opcode: str) -> str:
+    """Return an opcode that Scratch has, or `UNKNOWN`."""
+    return opcode if opcode in OPCODES else UNKNOWN
+
 
 def category_of(opcode: str) -> Category:
     """Return the category of an opcode of Scratch 3, `UNKNOWN` for one that is not Scratch's own."""
-    prefix, _, name = opcode.partition("_")
-    if not name:
+    if opcode not in OPCODES:
         return Category.UNKNOWN
-    return _PREFIXES.get(prefix) or (Category.EXTENSION if prefix in EXTENSIONS else Category.UNKNOWN)
+    return _PREFIXES.get(opcode.partition("_")[0], Category.EXTENSION)

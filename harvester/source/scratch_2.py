@@ -10,15 +10,17 @@ from harvester.source.opcodes import SCRATCH_2
 from harvester.source.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 MOST_NESTED: Final = 400
 """Blocks of Scratch 2 inside each other; a source with more is refused.
 
-A block in a stack takes two levels of JSON, and Python's own limit is at about 1,000 levels, less the callers."""
+A block in a stack takes two levels of JSON, and Python's own limit is at about 1,000 levels, less the callers.
+"""
 
 _STACKS = ("SUBSTACK", "SUBSTACK2")
 _COLORS = ("COLOR", "COLOR2")
+_CUSTOM = ("call", "procDef", "getParam")
 
 
 class Scratch2Reader(Reader):
@@ -62,21 +64,18 @@ class Scratch2Reader(Reader):
             self.odd += 1
             return ()
         script: list[Block] = []
-        waiting = list(_stack(stack, 0, ""))[::-1]
+        waiting = self._stack(stack, 0, "")[::-1]
         while waiting:
             block, depth, slot = waiting.pop()
             if depth > MOST_NESTED:
                 raise DamagedSource(Damage.TOO_DEEP)
-            if not isinstance(block, list) or not block or not isinstance(block[0], str):
-                self.odd += 1
-                continue
             opcode, arguments, texts = self._block(block, is_stage=is_stage)
             held: list[tuple[Any, int, str]] = []
             for name, value in arguments:
                 if name in _STACKS:
-                    held.extend(_stack(self.list_of(value), depth + 1, name))
+                    held.extend(self._stack(self.list_of(value), depth + 1, name))
                 elif isinstance(value, list):
-                    held.append((value, depth + 1, name))
+                    held.extend(self._stack([value], depth + 1, name))
                 elif name in _COLORS and isinstance(value, (int, float)):
                     texts.append((name, f"#{int(value) & 0xFFFFFF:06x}"))
                 elif value is not None and value is not False:  # an empty input, which Scratch 3 leaves out
@@ -85,6 +84,12 @@ class Scratch2Reader(Reader):
             script.append(Block(opcode, depth, slot, tuple(texts)))
             waiting.extend(reversed(held))
         return tuple(script)
+
+    def _stack(self, stack: list[Any], depth: int, slot: str) -> list[tuple[Any, int, str]]:
+        """Return the blocks of a stack, each with its place; those that Scratch 3 has not are left out, as it does."""
+        blocks = [block for block in stack if isinstance(block, list) and block and _is_known(block[0])]
+        self.odd += len(stack) - len(blocks)
+        return [(block, depth, NEXT if place else slot) for place, block in enumerate(blocks)]
 
     def _block(self, block: list[Any], *, is_stage: bool) -> tuple[str, list[tuple[str, Any]], list[tuple[str, str]]]:
         """Return the opcode of Scratch 3, the arguments by name, sorted, and the fields that Scratch 2 has not."""
@@ -107,17 +112,12 @@ class Scratch2Reader(Reader):
             opcode, names = "event_whenstageclicked", ()
         elif old == "whenSensorGreaterThan" and served[:1] == ["video motion"]:
             opcode, names, served = "videoSensing_whenMotionGreaterThan", ["REFERENCE"], served[1:]
-        elif old == "deleteLine:ofList:" and served[:1] == ["all"]:
-            opcode, names, served = "data_deletealloflist", ["LIST"], served[1:]
-        elif old in SCRATCH_2:
+        else:
             opcode, names, more = SCRATCH_2[old]
             fixed = list(more)
-        else:
-            opcode, names = old, [f"ARGUMENT{place:03}" for place in range(len(served))]
         self.odd += max(len(served) - len(names), 0)
         return opcode, sorted(zip(names, served, strict=False), key=itemgetter(0)), fixed
 
 
-def _stack(stack: list[Any], depth: int, slot: str) -> Iterator[tuple[Any, int, str]]:
-    """Return the blocks of a stack of Scratch 2, each with its place."""
-    return ((block, depth, NEXT if place else slot) for place, block in enumerate(stack))
+def _is_known(opcode: Any) -> bool:
+    return isinstance(opcode, str) and (opcode in SCRATCH_2 or opcode in _CUSTOM)

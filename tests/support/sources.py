@@ -116,7 +116,7 @@ def _target_3(sprite: Sprite, order: random.Random, *, is_stage: bool) -> dict[s
     order.shuffle(entries)
     return {
         "isStage": is_stage,
-        "name": sprite.name,
+        "name": "Stage" if is_stage else sprite.name,
         "variables": {_key(order): [name, 0] for name in sprite.variables},
         "lists": {_key(order): [name, []] for name in sprite.lists},
         "broadcasts": {},
