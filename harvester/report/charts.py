@@ -232,8 +232,7 @@ def percentages(pairs: Sequence[tuple[str, float]], what: str, *, caption: str =
 
 
 def _bars(marks: Sequence[Mark], what: str, caption: str) -> Bars:
-    says = f"{counted(len(marks), 'bar')} of {what}: " + "; ".join(mark.says for mark in marks)
-    return Bars(tuple(marks), says, caption)
+    return Bars(tuple(marks), f"{counted(len(marks), 'bar')} of {what}", caption)
 
 
 def stack(
@@ -247,7 +246,9 @@ def stack(
         marks = []
         for tone, (part, called) in enumerate(zip(parts, series, strict=True)):
             size = share(part, whole)
-            marks.append(Mark(start, size, f"{name}, {called}: {plain(part)} of {counted(whole, *noun)}", tone=tone))
+            if part:
+                says = f"{name}, {called}: {plain(part)} of {counted(whole, *noun)}"
+                marks.append(Mark(start, size, says, tone=tone))
             start += size
         made.append(Line(name, tuple(marks), note))
     says = f"{counted(len(made), 'line')}, each divided into {', '.join(series)}"
@@ -279,10 +280,15 @@ def matrix(
     return Matrix(tuple(made), tuple(names), says, head)
 
 
-def shades(most: int) -> tuple[int, ...]:
-    """Return the highest number of each shade: all span the same factor, since few days are much busier than most."""
-    bounds = [max(1, round(most ** ((index + 1) / _SHADES))) for index in range(_SHADES)] if most else []
-    return tuple(dict.fromkeys(bounds))
+def shades(numbers: Sequence[int]) -> tuple[int, ...]:
+    """Return the highest number of each shade: about as many squares have the one as the other, without the empty ones.
+
+    Thus one day that is much busier than all others takes no shade from them.
+    """
+    ordered = sorted(number for number in numbers if number)
+    return tuple(
+        dict.fromkeys(ordered[ceil(len(ordered) * part / _SHADES) - 1] for part in range(1, _SHADES + 1) if ordered)
+    )
 
 
 def calendar(
@@ -296,7 +302,7 @@ def calendar(
     """Draw squares, each by its column, row, number and name."""
     across = 1 + max((x for x, *_ in squares), default=0)
     down = 1 + max((y for _, y, *_ in squares), default=0)
-    bounds = shades(max((square[2] for square in squares), default=0))
+    bounds = shades([square[2] for square in squares])
     cells = tuple(
         Cell(
             x,

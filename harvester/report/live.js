@@ -7,16 +7,20 @@
 
   function swap(block, fresh) {
     for (const one of block.querySelectorAll("details[open]")) {
-      const again = fresh.querySelector(`#${CSS.escape(one.id)}`);
-      if (again) again.open = true;
+      const same = fresh.querySelector(`#${CSS.escape(one.id)}`);
+      if (same) same.open = true;
     }
     const scrolled = [...block.querySelectorAll(".scroll, pre")].map((one) => [one.scrollTop, one.scrollLeft]);
-    const focused = block.contains(document.activeElement) ? document.activeElement.closest("details")?.id : null;
+    const active = block.contains(document.activeElement) ? document.activeElement : null;
+    const mark = [...block.querySelectorAll(".mark")].indexOf(active);
+    const focused = active?.closest("details")?.id;
     block.replaceWith(fresh);
     [...fresh.querySelectorAll(".scroll, pre")].forEach((one, index) => {
       [one.scrollTop, one.scrollLeft] = scrolled[index] ?? [0, 0];
     });
-    if (focused) document.querySelector(`#${CSS.escape(focused)} > summary`)?.focus({ preventScroll: true });
+    const again = fresh.querySelectorAll(".mark")[mark];
+    if (again) again.focus({ preventScroll: true });
+    else if (focused) document.querySelector(`#${CSS.escape(focused)} > summary`)?.focus({ preventScroll: true });
   }
 
   async function renew() {

@@ -23,12 +23,13 @@ import jinja2
 from psycopg import IsolationLevel
 
 from harvester import __version__
+from harvester.api.decode import HARMLESS
 from harvester.errors import UsageError
 from harvester.frontier.request_rate import read_rate
 from harvester.monitoring import status
 from harvester.report.answers import Answer, FigureSources, ask, source
-from harvester.report.charts import out_of, part_of, percent, short
-from harvester.report.panels import COMMUNITY, HEALTH, LIST, Moment, Panel, backlog_parts, known, length
+from harvester.report.charts import out_of, part_of, percent, share, short
+from harvester.report.panels import COMMUNITY, FULL, HEALTH, LIST, TOLERATED, Moment, Panel, known, length, waiting
 from harvester.warehouse.access import connect
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.source import Source, read_source
@@ -37,7 +38,7 @@ from harvester.warehouse.tables import MAIN_TABLES, WRITTEN
 from harvester.wording import agreeing, counted, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from harvester.config import Settings
     from harvester.report.answers import Row
@@ -50,8 +51,8 @@ _PAST = timedelta(days=28)
 _STEPS = (10, 30, 60, 300, 900, 3600, 10_800, 43_200, 86_400)
 """Seconds of a column of the charts of pace: the first with which the past fits is taken."""
 _MOST_STEPS = 56
-_TOLERATED = 5.0
-"""Percent of the entries in scope that may wait for a visit without a notice."""
+_ACROSS = 3
+"""Columns of the widest page, which a card of the crawl takes as a whole."""
 _STALE = timedelta(days=7)
 """Time after the last run from which on the page says that it shows the past."""
 
@@ -108,7 +109,7 @@ def _read(connection: Connection, settings: Settings, at: datetime | None, patie
     assert row is not None
     rate = read_rate(connection)
     moment = moment_of(row[0], row[1], settings.rate if rate is None else rate)
-    moment = replace(moment, read_until=row[2])
+    moment = replace(moment, read_until=row[2], at_work=row[3])
     values = {"at": moment.at, "since": moment.since, "step": moment.step, "rate": moment.rate}
 
     figures = FigureSources.find(connection)
@@ -202,10 +203,10 @@ def notices(report: Report) -> list[Notice]:
     if failing := sum(row["failing"] for row in answers["backlog"].rows):
         again = agreeing(failing, "it is asked again", "they are asked again")
         found.append(Notice("bad", f"The last visit to {counted(failing, *LIST)} failed; {again}."))
-    waiting, whole = _waiting(answers["backlog"].rows)
-    if not at_work and whole and 100 * waiting / whole > _TOLERATED:
-        waits = agreeing(waiting, "waits", "wait")
-        found.append(Notice("bad", f"{out_of(waiting, whole, *LIST)} in scope {waits} for a visit."))
+    late, whole = waiting(answers["backlog"].rows)
+    if not at_work and share(late, whole) > TOLERATED:
+        waits = agreeing(late, "waits", "wait")
+        found.append(Notice("bad", f"{out_of(late, whole, *LIST)} in scope {waits} for a visit."))
     slow = sorted({name for name, one in (*answers.items(), *report.rows.items()) if one.trouble})
     if slow:
         found.append(Notice("bad", f"Left out of this page, see below why: {', '.join(slow)}."))
@@ -222,12 +223,6 @@ def notices(report: Report) -> list[Notice]:
 
 
 _WRONG = ("degraded", "failed", "killed")
-
-
-def _waiting(rows: Iterable[Row]) -> tuple[int, int]:
-    """Return the number of entries that wait for a visit, and the number of all entries."""
-    parts = [backlog_parts(row) for row in rows]
-    return sum(sum(one[1:]) for one in parts), sum(sum(one) for one in parts)
 
 
 def _number_of(number: float, one: str, many: str = "") -> Number:
@@ -257,8 +252,8 @@ def _health_numbers(report: Report) -> list[Number]:
         read = sum(known(row) for row in coverage)
         numbers.append(_share_of(read, there, f"{counted(there, *LIST)} read, lists whole and with proof"))
     if answers["backlog"].rows:
-        waiting, _ = _waiting(answers["backlog"].rows)
-        numbers.append(_number_of(waiting, "waits for a visit", "wait for a visit"))
+        late, _ = waiting(answers["backlog"].rows)
+        numbers.append(_number_of(late, "waits for a visit", "wait for a visit"))
     if not answers["quarantine"].trouble:
         numbers.append(
             _number_of(
@@ -305,13 +300,14 @@ def render(report: Report, *, live: bool = False) -> str:
         notices=notices(report),
         health=_health_numbers(report),
         community=_community_numbers(report),
-        health_panels=[_shown(report, panel) for panel in HEALTH],
+        health_panels=[
+            *(_shown(report, panel) for panel in HEALTH),
+            _runs(report),
+            _quarantine(report),
+            _drift(report),
+        ],
         community_panels=[_shown(report, panel) for panel in COMMUNITY],
-        runs=[_run(run) for run in report.answers["runs"].rows],
-        runs_sql=report.answers["runs"].sql,
-        runs_trouble=report.answers["runs"].trouble,
-        quarantine=report.answers["quarantine"],
-        drift=report.answers["drift"],
+        read_until=_read_until(report.moment),
         style=_file("page.css"),
         script=_file("live.js") if live else "",
     )
@@ -357,6 +353,13 @@ def _moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def _read_until(moment: Moment) -> str:
+    """Return the day on which the last run ended if that is not the page's own."""
+    if moment.read_until is None or moment.at.date() == moment.read_until.date():
+        return ""
+    return f"{moment.read_until:%Y-%m-%d}"
+
+
 def _shown(report: Report, panel: Panel) -> dict[str, Any]:
     answer = report.answers[panel.name]
     used = answer.rows
@@ -364,22 +367,81 @@ def _shown(report: Report, panel: Panel) -> dict[str, Any]:
     sample = []
     if filled:
         sample = [panel.sample(used), _coverage_of(report, panel.streams)]
-    return {
-        "name": panel.name,
-        "title": panel.title,
+    return _panel(
+        answer,
+        panel.name,
+        panel.title,
+        says=panel.say(used, report.moment) if filled else "",
+        nothing=panel.nothing,
+        tone=panel.tone(used, report.moment) if filled else "",
+    ) | {
         "unit": panel.unit,
-        "wide": panel.wide,
+        "span": panel.span,
         "note": panel.note,
-        "says": panel.say(used, report.moment) if filled else "",
-        "nothing": panel.nothing,
-        "trouble": answer.trouble,
         "charts": panel.draw(used, report.moment) if filled else (),
         "sample": "; ".join(part for part in sample if part),
-        "as_of": _moment(answer.as_of or report.moment.at),
+        "as_of": _moment(answer.as_of) if answer.as_of else "",
+    }
+
+
+def _panel(answer: Answer, name: str, title: str, *, says: str, nothing: str, tone: str) -> dict[str, Any]:
+    """Return a panel as the template takes it: a card if it has an answer and a tone, else a line that opens."""
+    return {
+        "name": name,
+        "title": title,
+        "says": "" if answer.trouble else says,
+        "nothing": f"This {answer.trouble}." if answer.trouble else nothing,
+        "tone": "" if tone == FULL else tone,
+        "is_line": not (says and tone) or bool(answer.trouble),
+        "span": _ACROSS,
         "sql": answer.sql,
         "columns": answer.columns,
-        "rows": used,
+        "rows": answer.rows,
     }
+
+
+def _runs(report: Report) -> dict[str, Any]:
+    answer = report.answers["runs"]
+    runs = [_run(run) for run in answer.rows]
+    says = tone = ""
+    if runs:
+        last = runs[0]
+        says = f"{last['command']}, {cell(last['started_at'])}, {last['took']}, {last['outcome']}: {last['did']}."
+        tone = "bad" if last["tone"] == "bad" else ""
+    nothing = "No run yet: `harvester crawl` begins one."
+    return _panel(answer, "runs", "Latest runs", says=says, nothing=nothing, tone=tone) | {"rows": runs}
+
+
+def _quarantine(report: Report) -> dict[str, Any]:
+    answer = report.answers["quarantine"]
+    cases = _first(answer).get("cases", 0)
+    says = (
+        f"{counted(cases, 'case')}, the newest below: `harvester quarantine show CASE` prints what came."
+        if cases
+        else ""
+    )
+    nothing = "Empty: every response could be used." if _was_read(report) else "Empty: nothing was read yet."
+    made = _panel(answer, "quarantine", "Quarantine", says=says, nothing=nothing, tone="bad" if cases else "")
+    return made | {"columns": [name for name in answer.columns if name != "cases"]}
+
+
+def _drift(report: Report) -> dict[str, Any]:
+    answer = report.answers["drift"]
+    says = ""
+    if answer.rows:
+        latest = answer.rows[0]
+        says = (
+            f"{counted(latest['changes'], 'difference')} from what is declared of the source, the latest:"
+            f" {latest['stream']}, {latest['field']}: {latest['change']}. Nothing is dropped."
+        )
+    nothing = "None: the source serves what is declared of it." if _was_read(report) else "None: nothing was read yet."
+    harmful = any(row["change"] not in HARMLESS for row in answer.rows)
+    made = _panel(answer, "drift", "Drift", says=says, nothing=nothing, tone="bad" if harmful else "")
+    return made | {"columns": [name for name in answer.columns if name != "changes"]}
+
+
+def _was_read(report: Report) -> bool:
+    return any(run["requests"] for run in report.answers["runs"].rows)
 
 
 def _run(run: Row) -> dict[str, Any]:

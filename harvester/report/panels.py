@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harvester.report import charts
 from harvester.report.answers import BINS, FEWEST, Row
-from harvester.report.charts import ENOUGH, out_of, part_of, percent
+from harvester.report.charts import ENOUGH, out_of, part_of, percent, share
 from harvester.wording import agreeing, counted, plain
 
 if TYPE_CHECKING:
@@ -34,6 +34,14 @@ class Moment:
     rate: float
     read_until: datetime | None = None
     """When the last crawl ended, or `at` while one is at work; None before the first."""
+    at_work: bool = False
+    """True while a crawl runs."""
+
+
+FULL = "full"
+"""Tone of a panel that is shown in full and is neither bad nor live."""
+TOLERATED = 5.0
+"""Percent that may wait, be unproved or fail in a crawl that is well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,9 @@ class Panel:
     """A question, with the functions that present its answer.
 
     `say` returns the answer as a sentence, `sample` describes its data, `streams` are the lists that must have been
-    read for it. Where all columns `counts` are 0 there is no answer yet, and `nothing` is shown.
+    read for it. Where all columns `counts` are 0 there is no answer yet, and `nothing` is shown. `tone` says how
+    the panel is shown: `FULL`, or in full as "bad" or "live", or if it is empty as a line that opens. `span` is the
+    number of columns, of three, that it takes.
     """
 
     name: str
@@ -54,7 +64,8 @@ class Panel:
     sample: Callable[[Rows], str]
     streams: tuple[str, ...] = ()
     note: str = ""
-    wide: bool = False
+    span: int = 1
+    tone: Callable[[Rows, Moment], str] = lambda _rows, _moment: FULL
 
 
 def _total(rows: Rows, *names: str) -> int:
@@ -163,6 +174,12 @@ def backlog_parts(row: Row) -> tuple[int, int, int, int]:
     return row["in_scope"] - late, row["pays"], max(0, late - row["pays"] - unread), min(unread, late)
 
 
+def waiting(rows: Rows) -> tuple[int, int]:
+    """Return the number of entries that wait for a visit, and the number of all entries."""
+    parts = [backlog_parts(row) for row in rows]
+    return sum(sum(one[1:]) for one in parts), sum(sum(one) for one in parts)
+
+
 _BACKLOG = ("on time", "visit pays", "due again", "not read yet")
 
 
@@ -178,15 +195,13 @@ def _draw_backlog(rows: Rows, _: Moment) -> tuple[Chart, ...]:
 
 
 def _say_backlog(rows: Rows, _: Moment) -> str:
-    parts = [backlog_parts(row) for row in rows]
-    late = sum(sum(one[1:]) for one in parts)
-    whole = sum(sum(one) for one in parts)
+    late, whole = waiting(rows)
     unseen = sum(row["expected_unseen"] or 0 for row in rows)
     if not late:
         said = f"Nothing is late among {counted(whole, *LIST)} in scope."
     else:
         said = f"{out_of(late, whole, *LIST)} in scope {agreeing(late, 'waits', 'wait')} for a visit."
-    if not (expected := round(unseen, 1)):
+    if not (expected := round(unseen, 1 if unseen < 10 else None)):
         return said
     are = agreeing(expected, "is", "are")
     return f"{said} About {counted(expected, 'new item')} {are} expected in them that nobody has seen yet."
@@ -238,6 +253,33 @@ def _say_coverage(rows: Rows, _: Moment) -> str:
 _LEFT = {"unproved": "without proof", "not_read_yet": "not read yet"}
 
 
+# A panel of the crawl is shown in full while something about it is wrong, or changes.
+
+
+def _tone_requests(rows: Rows, moment: Moment) -> str:
+    if moment.rate and any(float(row["requests_per_second"]) > moment.rate * (1 + TOLERATED / 100) for row in rows):
+        return "bad"
+    return _tone_live(rows, moment)
+
+
+def _tone_live(_: Rows, moment: Moment) -> str:
+    return "live" if moment.at_work else ""
+
+
+def _tone_backlog(rows: Rows, moment: Moment) -> str:
+    return "" if share(*waiting(rows)) <= TOLERATED else "live" if moment.at_work else "bad"
+
+
+def _tone_coverage(rows: Rows, moment: Moment) -> str:
+    there = _total(rows, "in_scope") - _total(rows, "gone")
+    well = share(_total(rows, "older", *_LEFT), there) <= TOLERATED
+    return "" if well else "live" if moment.at_work else "bad"
+
+
+def _tone_answers(rows: Rows, _: Moment) -> str:
+    return "bad" if share(faults(rows), _total(rows, "responses")) > TOLERATED else ""
+
+
 _FEW = f"3/7 is three of seven, where there are fewer than {ENOUGH}"
 
 HEALTH = (
@@ -250,7 +292,8 @@ HEALTH = (
         _say_requests,
         _draw_requests,
         lambda rows: f"{counted(len(rows), 'step')}; requests of a run are spread evenly over its time",
-        wide=True,
+        span=3,
+        tone=_tone_requests,
     ),
     Panel(
         "written",
@@ -261,7 +304,8 @@ HEALTH = (
         _say_written,
         _draw_written,
         lambda rows: f"{counted(len(rows), 'step')}; rows of a run are spread evenly over its time",
-        wide=True,
+        span=3,
+        tone=_tone_live,
     ),
     Panel(
         "backlog",
@@ -272,7 +316,8 @@ HEALTH = (
         _say_backlog,
         _draw_backlog,
         lambda rows: counted(_total(rows, "in_scope"), *LIST) + " in scope",
-        wide=True,
+        span=3,
+        tone=_tone_backlog,
     ),
     Panel(
         "coverage",
@@ -284,7 +329,8 @@ HEALTH = (
         _draw_coverage,
         lambda rows: counted(_total(rows, "in_scope"), *LIST) + " in scope",
         note="A column holds what is younger than its head and older than the head before it.",
-        wide=True,
+        span=3,
+        tone=_tone_coverage,
     ),
     Panel(
         "answers",
@@ -295,6 +341,8 @@ HEALTH = (
         _say_answers,
         _draw_answers,
         lambda rows: counted(_total(rows, "responses"), "response"),
+        span=3,
+        tone=_tone_answers,
     ),
     Panel(
         "purposes",
@@ -305,6 +353,8 @@ HEALTH = (
         _say_purposes,
         _draw_purposes,
         lambda rows: counted(_total(rows, "requests"), "request"),
+        span=3,
+        tone=lambda _rows, _moment: "",
     ),
 )
 
@@ -354,7 +404,8 @@ def _ended(row: Row, moment: Moment) -> str:
     return ""
 
 
-_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_WEEKDAYS = tuple(day[:3] for day in _DAYS)
 
 
 def _draw_calendar(rows: Rows, _: Moment) -> tuple[Chart, ...]:
@@ -380,23 +431,39 @@ def _say_calendar(rows: Rows, _: Moment) -> str:
 
 def _draw_hours(rows: Rows, _: Moment) -> tuple[Chart, ...]:
     squares = [
-        (row["hour"], row["weekday"] - 1, row["comments"], f"{_WEEKDAYS[row['weekday'] - 1]} {row['hour']:02}:00")
+        (row["hour"], row["weekday"] - 1, row["comments"], f"{_WEEKDAYS[row['weekday'] - 1]} {_hour(row['hour'])}")
         for row in rows
     ]
-    top = [(hour, f"{hour:02}h") for hour in range(0, 24, 4)]
-    return (charts.calendar(squares, _COMMENT, top=top, side=list(enumerate(_WEEKDAYS))),)
+    by_hour = _by(rows, "hour", range(24))
+    names = [_hour(hour) for hour in range(24)]
+    labels = [f"{hour:02}h" if hour % 3 == 0 else "" for hour in range(24)]
+    return (
+        charts.columns(by_hour, names, labels, _COMMENT, caption="by hour"),
+        charts.calendar(squares, _COMMENT, top=(), side=list(enumerate(_WEEKDAYS)), caption="by day and hour"),
+    )
+
+
+def _hour(hour: int) -> str:
+    return f"{hour:02}:00 to {(hour + 1) % 24:02}:00"
+
+
+def _by(rows: Rows, column: str, values: range) -> list[int]:
+    """Return the number of comments for each value of a column."""
+    return [_total(tuple(row for row in rows if row[column] == value), "comments") for value in values]
 
 
 def _say_hours(rows: Rows, _: Moment) -> str:
-    by_hour = [sum(row["comments"] for row in rows if row["hour"] == hour) for hour in range(24)]
-    total, most = sum(by_hour), max(by_hour)
-    if total < ENOUGH or by_hour.count(most) > 1:
-        return f"{counted(total, *_COMMENT)}: no hour stands out."
-    hour = by_hour.index(most)
-    return (
-        f"{out_of(most, total, *_COMMENT)} were written in the busiest hour,"
-        f" {hour:02}:00 to {(hour + 1) % 24:02}:00 UTC. Where their authors live it is another hour."
-    )
+    total = _total(rows, "comments")
+    hours = [f"from {_hour(hour)} UTC, the busiest hour" for hour in range(24)]
+    days = [f"on a {day}, the busiest day" for day in _DAYS]
+    found = []
+    for numbers, names in ((_by(rows, "hour", range(24)), hours), (_by(rows, "weekday", range(1, 8)), days)):
+        most = max(numbers)
+        if total >= ENOUGH and numbers.count(most) == 1:
+            found.append(f"{part_of(most, total)} were written {names[numbers.index(most)]}")
+    if not found:
+        return f"{counted(total, *_COMMENT)}: no hour and no day stands out."
+    return f"Of {counted(total, *_COMMENT)}, {'; '.join(found)}."
 
 
 def _draw_retention(rows: Rows, _: Moment) -> tuple[Chart, ...]:
@@ -672,7 +739,7 @@ COMMUNITY = (
             f" {counted(_total(rows, 'studios_begun'), 'studio')}, gone ones included"
         ),
         streams=("user", "user_projects", *_WRITTEN),
-        wide=True,
+        span=3,
     ),
     Panel(
         "calendar",
@@ -684,7 +751,7 @@ COMMUNITY = (
         _draw_calendar,
         lambda rows: f"{counted(_total(rows, 'acts'), *_ACT)} on {counted(len(rows), 'day')}",
         streams=("user_projects", *_WRITTEN, "studio_activity"),
-        wide=True,
+        span=3,
     ),
     Panel(
         "hours",
@@ -696,6 +763,8 @@ COMMUNITY = (
         _draw_hours,
         lambda rows: counted(_total(rows, "comments"), *_COMMENT) + ", gone ones included",
         streams=_WRITTEN,
+        note="Where their authors live it is another hour.",
+        span=2,
     ),
     Panel(
         "answered",
@@ -726,29 +795,19 @@ COMMUNITY = (
         ),
         streams=("user_projects", *_WRITTEN),
         note="A user counts in those years that were over when the user's projects were last read whole.",
-        wide=True,
+        span=2,
     ),
     Panel(
-        "remix_sizes",
-        "Trees of remixes",
-        "trees by the number of projects in them",
-        ("trees",),
-        "No remix is held yet.",
-        _say_remixes,
-        lambda rows, _: (charts.bars(_binned(rows, "projects_from", "trees"), ("tree", "trees")),),
-        lambda rows: counted(_total(rows, "trees"), "tree") + ", unshared projects kept",
-        streams=("project_remixes", "user_projects"),
-    ),
-    Panel(
-        "remix_depths",
-        "How deep remixing goes",
-        "remixes by steps from the first project",
-        ("remixes",),
-        "No remix is held yet.",
-        _say_depths,
-        lambda rows, _: (charts.bars([(counted(depth, "step"), n) for depth, n in _known_depths(rows)], _REMIX),),
-        _sample_depths,
-        streams=("project_remixes", "user_projects"),
+        "countries",
+        "Countries",
+        "users who name one",
+        ("users",),
+        "No country is known yet.",
+        _say_countries,
+        _draw_countries,
+        lambda rows: f"{counted(_total(rows, 'users'), 'user')}; countries of fewer than {FEWEST} are taken together",
+        streams=("user",),
+        note="People declare it themselves, and the first entries of the site's list are chosen too often.",
     ),
     Panel(
         "degrees",
@@ -764,20 +823,32 @@ COMMUNITY = (
         ),
         streams=("user_followers", "user_following"),
         note="Each class is twice as wide as the one before it.",
-        wide=True,
+        span=2,
     ),
     Panel(
-        "studio_life",
-        "How lively studios are",
-        "studios whose last event was within",
-        ("studios",),
-        "No studio with an event had all its events read yet.",
-        _say_life,
-        _draw_life,
-        lambda rows: counted(_total(rows, "studios"), *_STUDIO) + " with events, all of which were read",
-        streams=("studio_activity",),
-        note="Counted back from the last proved reading of each studio's events. Each bar leaves out what the bars"
-        " above it hold.",
+        "remix_sizes",
+        "Trees of remixes",
+        "trees by the number of projects in them",
+        ("trees",),
+        "No remix is held yet.",
+        _say_remixes,
+        lambda rows, _: (charts.bars(_binned(rows, "projects_from", "trees"), ("tree", "trees")),),
+        lambda rows: counted(_total(rows, "trees"), "tree") + ", unshared projects kept",
+        streams=("project_remixes", "user_projects"),
+    ),
+    Panel(
+        "gone",
+        "What is gone",
+        "things by what their absence means",
+        ("gone",),
+        "Nothing is known to be gone.",
+        _say_gone,
+        lambda rows, _: (
+            charts.bars([(f"{row['what']}, {row['reason']}", row["gone"]) for row in rows], ("thing", "things")),
+        ),
+        lambda rows: counted(_total(rows, "gone"), "tombstone"),
+        note="Found by audits and by visits to the things themselves: what was not read again may be gone too. What is"
+        " gone stays in the warehouse, dated, until its owner is erased.",
     ),
     Panel(
         "studio_sizes",
@@ -802,6 +873,30 @@ COMMUNITY = (
         streams=("studio_activity",),
     ),
     Panel(
+        "studio_life",
+        "How lively studios are",
+        "studios whose last event was within",
+        ("studios",),
+        "No studio with an event had all its events read yet.",
+        _say_life,
+        _draw_life,
+        lambda rows: counted(_total(rows, "studios"), *_STUDIO) + " with events, all of which were read",
+        streams=("studio_activity",),
+        note="Counted back from the last proved reading of each studio's events. Each bar leaves out what the bars"
+        " above it hold.",
+    ),
+    Panel(
+        "remix_depths",
+        "How deep remixing goes",
+        "remixes by steps from the first project",
+        ("remixes",),
+        "No remix is held yet.",
+        _say_depths,
+        lambda rows, _: (charts.bars([(counted(depth, "step"), n) for depth, n in _known_depths(rows)], _REMIX),),
+        _sample_depths,
+        streams=("project_remixes", "user_projects"),
+    ),
+    Panel(
         "rankings",
         "What stays in rankings",
         "places held by what stood there one reading before",
@@ -814,32 +909,6 @@ COMMUNITY = (
             f" {counted(_total(rows, 'places_read_again'), *_PLACE)} read again"
         ),
         note="Rankings are observations: no list to be complete of.",
-    ),
-    Panel(
-        "gone",
-        "What is gone",
-        "things by what their absence means",
-        ("gone",),
-        "Nothing is known to be gone.",
-        _say_gone,
-        lambda rows, _: (
-            charts.bars([(f"{row['what']}, {row['reason']}", row["gone"]) for row in rows], ("thing", "things")),
-        ),
-        lambda rows: counted(_total(rows, "gone"), "tombstone"),
-        note="Found by audits and by visits to the things themselves: what was not read again may be gone too. What is"
-        " gone stays in the warehouse, dated, until its owner is erased.",
-    ),
-    Panel(
-        "countries",
-        "Countries",
-        "users who name one",
-        ("users",),
-        "No country is known yet.",
-        _say_countries,
-        _draw_countries,
-        lambda rows: f"{counted(_total(rows, 'users'), 'user')}; countries of fewer than {FEWEST} are taken together",
-        streams=("user",),
-        note="People declare it themselves, and the first entries of the site's list are chosen too often.",
     ),
 )
 

@@ -8,8 +8,11 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 
 from harvester.report.panels import COMMUNITY, HEALTH, backlog_parts
+from harvester.wording import counted
 
 MARKS = """
 return Object.fromEntries([...document.querySelectorAll(".panel")].map(panel => [
@@ -27,7 +30,7 @@ return [...found];
 """
 OVERLAPS = """
 const found = [];
-const groups = ".scale, .below, .above, .side, .matrix .line, .numbers, .frame, .runs li";
+const groups = ".scale, .below, .above, .side, .matrix .line, .numbers, .frame, .runs li, summary";
 for (const group of document.querySelectorAll(groups)) {
     const boxes = [...group.children].filter(one => !one.classList.contains("ghost") && one.textContent.trim())
         .map(one => { const range = document.createRange(); range.selectNodeContents(one);
@@ -71,8 +74,21 @@ for (const one of document.querySelectorAll("body *")) {
 }
 return found;
 """
-HEIGHTS = """
-return [...document.querySelectorAll(arguments[0])].map(one => one.getBoundingClientRect()[arguments[1]]);
+# The bar of a mark is a background of it.
+SIZES = """
+return [...document.querySelectorAll(arguments[0])].map(one => {
+    const [width, height] = getComputedStyle(one).backgroundSize.split(",")[0].split(" ").map(parseFloat);
+    return arguments[1] === "width" ? width * one.clientWidth / 100 : height * one.clientHeight / 100;
+});
+"""
+HEIGHTS = "return [...document.querySelectorAll(arguments[0])].map(one => one.getBoundingClientRect().height);"
+LABELS = "return [...document.querySelectorAll(arguments[0])].map(one => one.ariaLabel);"
+# The label that stands in place of the caption, if it can be seen.
+SHOWN = """
+const one = arguments[0] ?? document.activeElement, style = getComputedStyle(one, "::after");
+const caption = one.closest("figure").querySelector("figcaption");
+const isShown = style.display !== "none" && getComputedStyle(caption).visibility === "hidden";
+return isShown && style.content === JSON.stringify(one.ariaLabel) ? one.ariaLabel : null;
 """
 
 
@@ -111,8 +127,7 @@ def _expected(page: Any) -> dict[str, list[int]]:
     """How many marks each chart must have, from the figures alone."""
     rows = {panel.name: page.rows(panel.name) for panel in (*HEALTH, *COMMUNITY)}
     ages = [name for name in rows["coverage"][0] if name not in ("stream", "in_scope")]
-    idle = sum(not any(backlog_parts(row)[1:]) for row in rows["backlog"])
-    waiting = len(rows["backlog"]) - idle
+    late = [parts for parts in map(backlog_parts, rows["backlog"]) if any(parts[1:])]
 
     def classes(name: str, column: str) -> int:
         numbers = [row[column] for row in rows[name]]
@@ -124,13 +139,13 @@ def _expected(page: Any) -> dict[str, list[int]]:
     return {
         "requests": [len(rows["requests"])],
         "written": [len(rows["written"])],
-        "backlog": [4 * (waiting + bool(idle))],
+        "backlog": [sum(sum(part > 0 for part in parts) for parts in late) + bool(len(late) < len(rows["backlog"]))],
         "coverage": [sum(bool(row[name]) for row in rows["coverage"] for name in ages)],
         "answers": [sum(row["kind"] != "answered" for row in rows["answers"])],
         "purposes": [len(rows["purposes"])],
         "growth": [len(rows["growth"])] * 4,
         "calendar": [len(rows["calendar"])],
-        "hours": [168],
+        "hours": [24, 168],
         "answered": [6],
         "retention": [len(rows["retention"])],
         "remix_sizes": [classes("remix_sizes", "projects_from")],
@@ -155,29 +170,76 @@ def test_a_file_that_shows_all_and_asks_for_nothing(opened, browser):
     assert asked_for == [url]
     assert browser.said() == []
 
-    # Axes begin at zero: a mark is as high, or as long, as its number, from the line of nought on.
+    # Axes begin at zero: a mark is as high, or as long, as its number.
     for chart, column in enumerate(("users_joined", "projects_shared", "comments_written", "studios_begun"), 1):
-        figure = f"#growth figure:nth-of-type({chart})"
-        heights = browser.run(HEIGHTS, f"{figure} rect.mark", "height")
+        heights = browser.run(SIZES, f"#growth figure:nth-of-type({chart}) .mark", "height")
         numbers = [row[column] for row in page.rows("growth")]
         unit = max(heights) / max(numbers)
         assert unit > 0
         assert all(abs(height - unit * number) < 0.5 for height, number in zip(heights, numbers, strict=True)), column
-        bottoms = browser.run(HEIGHTS, f"{figure} rect.mark, {figure} .lines path:first-child", "bottom")
-        assert max(bottoms) - min(bottoms) < 1
-    lengths = browser.run(HEIGHTS, "#countries .mark", "width")
-    (room, *_) = browser.run(HEIGHTS, "#countries .track", "width")
+    lengths = browser.run(SIZES, "#countries .mark", "width")
+    (room, *_) = browser.run("return [...document.querySelectorAll('#countries .mark')].map(one => one.clientWidth)")
     total = sum(row["users"] for row in page.rows("countries"))
     for length, row in zip(lengths, page.rows("countries"), strict=True):
         assert abs(length - room * row["users"] / total) < 0.5
 
     # Whoever sees no chart is told what it shows, and has the figures.
-    assert browser.run("return [...document.querySelectorAll('[role=img]')].every(one => one.ariaLabel.length > 20)")
-    assert browser.run("return document.querySelectorAll('figure').length") == sum(map(len, _expected(page).values()))
+    figures = sum(map(len, _expected(page).values()))
+    assert browser.run("return document.querySelectorAll('figure').length") == figures
+    labels = browser.run("return [...document.querySelectorAll('[role=radiogroup]')].map(one => one.ariaLabel)")
+    assert len(labels) == figures
+    assert all(len(label) > 12 for label in labels)
     assert browser.run(
         "return [...document.querySelectorAll('.panel figure')].every("
         "one => one.closest('.panel').querySelector('details table tbody tr'))"
     )
+    # What is wrong stands in full above what is well, which is a line that opens.
+    health = browser.run("return [...document.querySelectorAll('#health .panel')].map(one => [one.id, one.className])")
+    assert [name for name, kind in health if "brief" not in kind] == ["backlog", "coverage", "runs", "quarantine"]
+    assert {kind for _, kind in health[:4]} == {"panel span3 bad"}
+
+
+def test_each_value_is_shown_on_hover_and_by_the_keyboard(harvest, look_at, browser, tmp_path):
+    """One stop of the tab key for a chart, arrow keys in it; and the page of a crawl that is well has five screens."""
+    page = look_at(harvest.harvester.database)
+    file = tmp_path / "page.html"
+    file.write_text(page.html, encoding="utf-8")
+    browser.open(file.as_uri())
+    assert browser.run("return document.documentElement.scrollHeight") <= 5 * 800
+    lines = browser.run(HEIGHTS, "#health .brief")
+    assert len(lines) == len(HEALTH) + len(("runs", "quarantine", "drift"))
+    assert max(lines) < 64
+    assert page.text("#notices").startswith("All is well.")
+
+    acts = ("act", "acts")
+    days = [f"{row['day']}: {counted(row['acts'], *acts)}" for row in page.rows("calendar")]
+    countries = page.rows("countries")
+    users = sum(row["users"] for row in countries)
+    expected = {
+        "calendar": days,
+        "countries": [f"{row['country']}: {row['users']} of {users} users" for row in countries],
+        "degrees": None,
+        "retention": None,
+        "growth": None,
+    }
+    keys = ActionChains(browser.driver)
+    for name, values in expected.items():
+        labels = browser.run(LABELS, f"#{name} figure:nth-of-type(1) .mark")
+        assert values in (None, labels)
+        browser.run(f"document.querySelector('#{name} .mark').focus()")
+        shown = [browser.run(SHOWN, None)]
+        for _ in range(2):
+            keys.send_keys(Keys.ARROW_RIGHT).perform()
+            shown.append(browser.run(SHOWN, None))
+        assert shown == labels[:3], name
+        keys.send_keys(Keys.TAB).perform()
+        assert browser.run(LABELS, f"#{name} figure:nth-of-type(1) .mark:focus") == []
+        mark = browser.driver.find_elements("css selector", f"#{name} .mark")[1]
+        keys.scroll_to_element(mark).move_to_element(mark).perform()
+        hovered = browser.run(LABELS, f"#{name} .mark:hover")
+        assert len(hovered) == 1
+        assert browser.run(SHOWN, mark) == hovered[0]
+    assert browser.said() == []
 
 
 def test_the_page_may_ask_for_nothing_even_if_it_wanted(opened, browser):
