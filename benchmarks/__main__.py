@@ -16,6 +16,7 @@ BENCHMARKS = {
     "analytics": ("benchmarks.analytics_queries", "each question of analytics over ten million comments"),
     "dataset": ("benchmarks.dataset_export", "ten million comments as Parquet, against COPY of the same rows"),
     "page": ("benchmarks.page", "docs/benchmarks.md and its plots, of what was kept with --record"),
+    "sources": ("benchmarks.sources", "sources of projects read, and their facts found"),
     "sandbox": ("benchmarks.sandbox_speed", "requests that the sandbox answers on one core"),
 }
 

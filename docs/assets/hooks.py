@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Start": ("index.md", "tutorial.md", "concepts.md"),
     "Run it": ("operations.md", "scheduling.md", "report.md"),
-    "Use the data": ("connect.md", "analytics.md", "questions.md", "dictionary.md", "sampling.md", "datasets.md"),
+    "Use the data": (
+        "connect.md",
+        "analytics.md",
+        "questions.md",
+        "dictionary.md",
+        "sources.md",
+        "sampling.md",
+        "datasets.md",
+    ),
     "How it works": ("endpoints.md", "method.md", "benchmarks.md"),
 }
 TITLES = {"index.md": "Overview", "report.md": "Report"}

@@ -19,6 +19,11 @@ from harvester.api.rows import Query, Rows, Visit, normalise
 from harvester.crawl.fetch import is_absent
 from harvester.errors import DecodeError
 from harvester.pagination import cursor, offset, page_number
+from harvester.source.decode import decode as decode_source
+from harvester.source.differences import compare
+from harvester.source.facts import facts
+from harvester.source.model import DamagedSource
+from harvester.source.structure import structure
 
 if TYPE_CHECKING:
     from harvester.api.stream import Stream
@@ -268,4 +273,49 @@ def commanding(data: bytes) -> None:
         assert lines[0].isprintable(), (arguments, lines)
 
 
-TARGETS = {"decoding": decoding, "visiting": visiting, "dating": dating, "paging": paging, "commanding": commanding}
+# Sources of projects --------------------------------------------------------------------------------------------------
+
+
+@cache
+def projects() -> tuple[bytes, ...]:
+    """Inputs for `sourcing` to start from: one project of many kinds of blocks, in the formats of Scratch."""
+    import sources
+
+    number = ("operator_add", {"NUM1": ("data_variable", {"VARIABLE": "score"}), "NUM2": "2"})
+    touching = ("sensing_touchingobject", {"TOUCHINGOBJECTMENU": "_edge_"})
+    stack = [("motion_movesteps", {"STEPS": number}), ("event_broadcast", {"BROADCAST_INPUT": "go"})]
+    script = [
+        ("event_whenflagclicked", {}),
+        ("control_repeat", {"TIMES": "10", "SUBSTACK": stack}),
+        ("control_if_else", {"CONDITION": touching, "SUBSTACK": stack, "SUBSTACK2": []}),
+    ]
+    asset = ("walk", "bcf454acf82e4504149f7ffe07081dbc.svg")
+    sprite = sources.Sprite("Anna", [script, script], ["score"], ["log"], ["a note"], [asset], [asset])
+    project = [sources.Sprite("Stage", [script]), sprite]
+    return sources.write(sources.scratch_3(project)), sources.write(sources.scratch_2(project)), b"ScratchV02"
+
+
+def sourcing(data: bytes) -> None:
+    """Any body of a source: refused with a reason, or a source that is read the same from its canonical form."""
+    try:
+        source = decode_source(data)
+    except DamagedSource:
+        return
+    found = facts(source)
+    assert (found is None) == (structure(source) is None)
+    again = decode_source(source.canonical)
+    assert again == source
+    differences = compare(again, source)
+    assert differences is None or differences.untouched
+
+
+TARGETS = {
+    "decoding": decoding,
+    "visiting": visiting,
+    "dating": dating,
+    "paging": paging,
+    "commanding": commanding,
+    "sourcing": sourcing,
+}
+SEEDS = {"decoding": corpus, "sourcing": projects}
+"""What the inputs of a target start from."""

@@ -129,7 +129,14 @@ def test_any_arguments_end_in_a_line_and_a_status() -> None:
         run()
 
 
-MILLIONS = [("decoding", 8192), ("visiting", 400), ("dating", 200), ("paging", 60), ("commanding", 120)]
+MILLIONS = [
+    ("decoding", 8192),
+    ("visiting", 400),
+    ("dating", 200),
+    ("paging", 60),
+    ("commanding", 120),
+    ("sourcing", 9000),
+]
 
 
 @pytest.mark.soak
@@ -137,7 +144,7 @@ MILLIONS = [("decoding", 8192), ("visiting", 400), ("dating", 200), ("paging", 6
 def test_a_million_inputs(target: str, longest: int, tmp_path: Path) -> None:
     seeds = tmp_path / "corpus"
     seeds.mkdir()
-    for number, data in enumerate(targets.corpus() if target == "decoding" else ()):
+    for number, data in enumerate(targets.SEEDS.get(target, tuple)()):
         (seeds / str(number)).write_bytes(data)
     options = ["-runs=1000000", "-timeout=10", f"-max_len={longest}", str(seeds)]
     command = [sys.executable, HERE / "with_atheris.py", target, *options]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import atheris
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "support")]
 with atheris.instrument_imports(include=["harvester"]):
     import targets
 

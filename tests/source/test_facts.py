@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -239,3 +240,12 @@ def test_the_rubric_counts_over_all_sprites() -> None:
     clicks = [sprite | {"scripts": [[0, 0, [["whenClicked"]]]]} for sprite in SPRITES]
     assert made({"objName": "Stage", "children": clicks}).scores[Dimension.PARALLELISM] == 0
     assert set(two.scores) == set(Dimension) == set(RUBRIC)
+
+
+def test_the_documentation_states_the_rules_of_the_rubric() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "sources.md").read_text()
+    rows = [
+        f"| {dimension.replace('_', ' ')} | " + " | ".join(level.rule for level in levels) + " |"
+        for dimension, levels in RUBRIC.items()
+    ]
+    assert "\n".join(rows) in text
