@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class SpiderName(StrEnum):
-    """Spiders of the catalogue; `account` works only with HARVESTER_SESSION."""
+    """Spiders of the catalogue; `account` works only with HARVESTER_SESSION, `sources` with HARVESTER_SOURCES=1."""
 
     USERS = "users"
     PROJECTS = "projects"
@@ -16,6 +16,7 @@ class SpiderName(StrEnum):
     REPLIES = "replies"
     DISCOVERY = "discovery"
     ACCOUNT = "account"
+    SOURCES = "sources"
 
 
 class Share(StrEnum):

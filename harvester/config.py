@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     )
     api_url: str = Field(default="https://api.scratch.mit.edu", description="base of the API")
     site_url: str = Field(default="https://scratch.mit.edu", description="base of the site")
+    sources: bool = Field(default=False, description="read the sources of projects too: one request more for each")
+    projects_url: str = Field(
+        default="https://projects.scratch.mit.edu", description="base of the sources, which HARVESTER_SOURCES=1 reads"
+    )
     rate: float = Field(
         default=5.0,
         description="requests per second over all workers of a warehouse; 0 = unlimited, loopback hosts only;"
@@ -96,7 +100,7 @@ class Settings(BaseSettings):
             raise ValueError("the port is not a number; percent-encode special characters in the password")
         return secret
 
-    @field_validator("api_url", "site_url")
+    @field_validator("api_url", "site_url", "projects_url")
     @classmethod
     def _absolute_http(cls, url: str) -> str:
         try:
@@ -159,9 +163,14 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def urls(self) -> tuple[str, ...]:
+        """The bases of all requests: of the API and the site, and of the sources if they are read."""
+        return (self.api_url, self.site_url, *([self.projects_url] if self.sources else []))
+
+    @property
     def public_hosts(self) -> tuple[str, ...]:
-        """The configured hosts that are not this machine's own."""
-        hosts = [urlsplit(url).hostname or "" for url in (self.api_url, self.site_url)]
+        """The hosts of the requests that are not this machine's own."""
+        hosts = [urlsplit(url).hostname or "" for url in self.urls]
         return tuple(dict.fromkeys(host for host in hosts if not is_loopback(host)))
 
     @property

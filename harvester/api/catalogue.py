@@ -414,6 +414,44 @@ _STREAMS = (
         rate=0.01,
     ),
     Stream(
+        name="project_source",
+        spider="sources",
+        kind=Kind.PROJECT,
+        host=Host.PROJECTS,
+        format=Format.SOURCE,
+        path="/{id}",
+        paging=Paging.SINGLE,
+        record=r.Record,
+        writes={
+            "source.projects": ("project_id", "outcome", "reason", "seen_at"),
+            "source.bodies": ("sha256", "size", "packed"),
+            "source.versions": (
+                "project_id",
+                "sha256",
+                "body_sha256",
+                "format",
+                "blocks",
+                "editor",
+                "first_seen_at",
+                "last_seen_at",
+            ),
+        },
+        follows="project",
+        is_opt_in=True,
+        confirms=(),
+        notes=(
+            "Only with HARVESTER_SOURCES=1.",
+            (
+                "Asked for with the `project_token` of the response to `/projects/<id>`, which names its expiry, about"
+                " five minutes ahead; a cached response may hold one that has expired (issue threads of 2022 and 2023)."
+            ),
+            "403 without a token: it is what keeps the sources of projects private that are not shared.",
+            "Scratch 3 and 2 as JSON, Scratch 1 as binary; some are damaged (community documentation).",
+        ),
+        item_weight=0.1,
+        rate=0.01,
+    ),
+    Stream(
         name="project_remixes",
         documented="/projects/<project_id>/remixes",
         spider="projects",
@@ -824,6 +862,14 @@ DETAIL: dict[Kind, str] = {
     Kind.STUDIO_THREAD: "studio_replies",
 }
 """The stream of the first visit of an entity, by kind."""
+
+FOLLOWING: dict[str, tuple[str, ...]] = {
+    name: tuple(stream.name for stream in _STREAMS if stream.follows == name) for name in STREAMS
+}
+"""By stream, those that need its response."""
+
+OPT_IN = frozenset(stream.name for stream in _STREAMS if stream.is_opt_in)
+"""Streams that are visited only where a setting of their own allows it."""
 
 OWNER_COLUMN: dict[Kind, str] = {Kind.PROJECT_THREAD: "project_id", Kind.STUDIO_THREAD: "studio_id"}
 """Column with the project or studio of a comment, by kind of thread."""

@@ -19,6 +19,7 @@ class Host(Enum):
 
     API = "api"
     SITE = "site"
+    PROJECTS = "projects"
 
 
 class Format(Enum):
@@ -27,6 +28,7 @@ class Format(Enum):
     JSON = "JSON"
     COMMENT_PAGE = "HTML page of comments"
     PROFILE_PAGE = "HTML profile page"
+    SOURCE = "source of a project"
 
 
 class Paging(Enum):
@@ -156,6 +158,11 @@ class Stream:
     links: tuple[Lead, ...] = ()
     enqueues: tuple[str, ...] = ()
     """Streams of the same entity that become due once this object was seen."""
+    follows: str | None = None
+    """The stream of the same entity whose response it needs. A visit of that one comes first, and makes this one due if
+    it shows the entity new or changed. None for a stream that stands alone."""
+    is_opt_in: bool = False
+    """True if it is visited only where a setting of its own allows it."""
     gone: GoneReason | None = None
     """Consequence for the entity when this object is not found; None for no consequence."""
     enqueues_gone: tuple[str, ...] = ()

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zlib import crc32
 
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, PAGE_LIMIT, STREAMS
+from harvester.api.catalogue import DETAIL, FOLLOWING, ONCE, OWNER_COLUMN, PAGE_LIMIT, STREAMS
 from harvester.api.decode import is_bad_response
 from harvester.api.rows import Rows, Visit, normalise
 from harvester.api.stream import Kind, Paging, Stream
@@ -30,6 +31,7 @@ from harvester.crawl.deletions import (
     record_seen_items,
 )
 from harvester.crawl.set_aside import record_set_aside, without_refused
+from harvester.crawl.source_store import store_sources
 from harvester.erasure.remembered import load_rule
 from harvester.erasure.rule import Rule
 from harvester.frontier import names
@@ -38,11 +40,13 @@ from harvester.frontier.rates import QUEUE_NUMBERS
 from harvester.frontier.visit_ends import finish_visits
 from harvester.sampling.outcomes import record_outcomes
 from harvester.warehouse import staging
+from harvester.warehouse.annotations import History, kept
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.contention import retry_contention
 from harvester.warehouse.planner import plan_by_key
 from harvester.warehouse.sqlstates import Cause, cause_of
 from harvester.warehouse.statements import statements
+from harvester.warehouse.tables import WRITTEN
 
 _SQL = statements(__package__, "commit")
 
@@ -75,8 +79,10 @@ class BatchResult:
 class Writer:
     """Writer of pages over one connection, which has the staging table."""
 
-    def __init__(self, connection: Connection, rule: Rule | None = None) -> None:
+    def __init__(self, connection: Connection, rule: Rule | None = None, *, follow: bool = False) -> None:
+        """Make a writer; with `follow` a page makes due what needs its response (`Stream.follows`)."""
         self.connection = connection
+        self._follow = follow
         self.rule = load_rule(connection, None) if rule is None else rule
         """The rule by which erased people are left out of every write."""
         staging.prepare(connection)
@@ -194,6 +200,7 @@ class Writer:
             depths = self._advance(pages)
             accepted = [page for page in pages if page.lease.token in depths]
             changed, renamed = self._store([rows for page in accepted for rows in page.rows], counts)
+            changed["source.versions"] |= store_sources(self.connection, accepted, self.rule, counts)
             self._end_host_roles(accepted, changed["studios"])
             self._mark_gone(accepted)
             clear_missing_visited(self.connection, accepted)
@@ -209,7 +216,7 @@ class Writer:
             record_set_aside(self.connection, accepted)
             clear_missing_links(self.connection, accepted)
             ended = self._finished_visits(accepted, changed)
-            due = _made_due(accepted, depths)
+            due = _made_due(accepted, depths, follow=self._follow)
             with self.connection.pipeline() if ended or due else nullcontext():  # one round trip for both
                 if ended:
                     finish_visits(self.connection, ended)
@@ -374,7 +381,7 @@ def _checkpoint(page: PageCommit) -> dict[str, Any]:
     }
 
 
-def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict[str, Any]]:
+def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int], *, follow: bool) -> list[dict[str, Any]]:
     """Return the frontier entries that pages make due."""
     due: dict[tuple[str, int], tuple[int | None, int, int | None]] = {}
     for page in pages:
@@ -385,12 +392,30 @@ def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict
             opens = visit.stream.enqueues if depth >= 0 else ()
             for stream in visit.stream.enqueues_gone if page.visit_result.gone else opens:
                 _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None))
+        if follow and page.visit_result is not None and not page.visit_result.gone:
+            for stream in FOLLOWING.get(visit.stream.name, ()):
+                _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, _fingerprint(page)))
         for stream, entity, owner, left, signal in _met(visit.stream, page.rows, depth):
             _raise(due, (stream, entity), (owner, left, signal))
     return [
         {"stream": stream, "entity_id": entity, "owner_id": owner, "depth": depth, "signal": signal}
         for (stream, entity), (owner, depth, signal) in sorted(due.items())
     ]
+
+
+def _fingerprint(page: PageCommit) -> int:
+    """Return a number that differs where a page shows something else of its entity than before, counters apart."""
+    table = page.lease.visit.stream.table
+    counters = kept(WRITTEN[table], History.STATS)
+    shown = [
+        (column, str(value))
+        for rows in page.rows
+        if rows.table == table
+        for row in rows.values
+        for column, value in zip(rows.columns, row, strict=True)
+        if column != "extra" and column not in counters
+    ]
+    return crc32(repr(sorted(shown)).encode()) & 0x7FFF_FFFF
 
 
 def _raise(

@@ -1,6 +1,10 @@
 """A download handler that uses aiohttp on the asyncio event loop, without Twisted's reactor."""
 
-from typing import ClassVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from typing import Any, ClassVar
+from urllib.parse import quote
 
 from scrapy import Request
 from scrapy.core.downloader.handlers._aiohttp import AiohttpDownloadHandler
@@ -8,6 +12,9 @@ from scrapy.crawler import Crawler
 from scrapy.http import Headers
 
 from harvester.proxies import proxy_for
+
+WITH_TOKEN = "with_token"
+"""Key in `Request.meta` of a token, which goes into the query of the address that is sent, and nowhere else."""
 
 
 class DownloadHandler(AiohttpDownloadHandler):
@@ -25,6 +32,21 @@ class DownloadHandler(AiohttpDownloadHandler):
         self._session.headers.update(crawler.settings.getdict("DEFAULT_REQUEST_HEADERS"))
         self._proxies: dict[str, str | None] = {}
 
+    @asynccontextmanager
+    async def _make_request(self, request: Request, timeout: float) -> AsyncIterator[Any]:  # noqa: ASYNC109  (Scrapy's signature)
+        token = request.meta.get(WITH_TOKEN)
+        if token is None:
+            async with super()._make_request(request, timeout) as response:
+                yield response
+            return
+        try:
+            sent = request.replace(url=f"{request.url}?token={quote(token, safe='')}")
+            async with super()._make_request(sent, timeout) as response:
+                yield response
+        except Exception as error:
+            _hide(error, token)
+            raise
+
     def _extract_proxy_url_with_creds(self, request: Request) -> str | None:
         origin = "/".join(request.url.split("/", 3)[:3])
         if origin not in self._proxies:
@@ -34,3 +56,10 @@ class DownloadHandler(AiohttpDownloadHandler):
     @staticmethod
     def _request_headers(request: Request) -> Headers:
         return request.headers  # without the copy from which Scrapy removes headers of a proxy, which these never have
+
+
+def _hide(error: BaseException | None, token: str) -> None:
+    """Cut a token out of the texts of an error and of its causes, which hold the address."""
+    while error is not None:
+        error.args = tuple(one.replace(token, "") if isinstance(one, str) else one for one in error.args)
+        error = error.__cause__ or error.__context__

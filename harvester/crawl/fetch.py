@@ -34,6 +34,7 @@ from harvester.crawl.account import Account
 from harvester.crawl.archive import Part
 from harvester.crawl.control import Control
 from harvester.crawl.deviations import DeviationReporter
+from harvester.crawl.downloadhandlers import WITH_TOKEN
 from harvester.crawl.retry import ATTEMPTS, backoff, retry_after
 from harvester.crawl.session import Session
 from harvester.crawl.visits import address
@@ -77,6 +78,10 @@ def no_response(error: BaseException) -> TransientHTTP:
         if number == errno.ECONNREFUSED:
             return TransientHTTP(None, why="the connection was refused")
     return TransientHTTP(None, why=next(why for kind, why in _BROKEN_BECAUSE.items() if isinstance(error, kind)))
+
+
+class TooLarge(TransientHTTP):
+    """An answer whose download was broken off, since it was larger than any may be."""
 
 
 class NotBelieved(Exception):  # noqa: N818
@@ -167,14 +172,22 @@ class Fetcher:
         self._deviations = deviations
         self._download = download
 
-    async def get(self, name: str, url: str, headers: dict[str, str]) -> Response:
-        """Send one request of the stream `name`. Raises `TransientHTTP` where the server gives no answer."""
+    async def get(self, name: str, url: str, headers: dict[str, str], *, token: str | None = None) -> Response:
+        """Send one request of the stream `name`; `token` goes into its query, where nothing but the handler sees it.
+
+        Raises:
+            TransientHTTP: the server gives no answer.
+            TooLarge: the answer was larger than any may be.
+        """
         session = self._session
+        meta: dict[str, object] = AS_WRITTEN | ({} if token is None else {WITH_TOKEN: token})
         try:
-            response = await self._download(Request(url, headers=headers, dont_filter=True, meta=AS_WRITTEN.copy()))
+            response = await self._download(Request(url, headers=headers, dont_filter=True, meta=meta))
         except BROKEN as broken:
             error = no_response(broken)
             session.responses[name]["-"] += 1
+            if isinstance(broken, DownloadCancelledError):
+                error = TooLarge(None, why=str(error))
         else:
             session.responses[name][str(response.status)] += 1
             if session.source is not None:
@@ -221,7 +234,7 @@ class Fetcher:
                 response = await self._request(visit, query)
             except TransientHTTP as error:
                 problem = error
-                await self._slow_down(error, attempt)
+                await self.slow_down(error, attempt)
                 continue
             except Unusable as error:
                 problem = error
@@ -333,7 +346,11 @@ class Fetcher:
         session.source = await session.call(prove_source, Source.of(session.settings, sandbox))
         self._is_source_proven = True
 
-    async def _slow_down(self, error: TransientHTTP, attempt: int) -> None:
+    def fetched(self, response: Response, visit: Visit, part: Part | None) -> Fetched:
+        """Return a response that is not decoded to records, for the archive."""
+        return Fetched(response, visit, "", part, self._archive)
+
+    async def slow_down(self, error: TransientHTTP, attempt: int) -> None:
         """Wait before the next attempt: all workers where the site asks for it, else this visit alone."""
         seconds = error.retry_after if error.retry_after is not None else backoff(attempt)
         if error.status in (429, 503) or error.retry_after is not None:

@@ -20,7 +20,7 @@ from harvester.crawl.visitor import Visitor
 from harvester.errors import TransientHTTP
 from harvester.frontier import fitting, leases, runs
 from harvester.frontier.model import Lease
-from harvester.frontier.scope import Seed, open_site, propagate, refresh, seed
+from harvester.frontier.scope import Seed, open_following, open_site, propagate, refresh, seed
 from harvester.frontier.shares import Shares
 from harvester.sampling import samples
 
@@ -77,6 +77,7 @@ class CrawlLoop:
         """Visit the due entries of a scope."""
         session = self._session
         names, only = await self._begin(scope)
+        self._visitor.names = frozenset(names)
         self._limits.begin()
         watch = asyncio.create_task(self._watch(names))
         try:
@@ -176,6 +177,9 @@ class CrawlLoop:
         session, streams = self._session, scope.streams
         if scope.target is None:
             await session.call(open_site)
+            for stream in scope.streams:
+                if stream.follows is not None:
+                    await session.call(open_following, stream.follows)
             if any(stream.is_own for stream in streams):
                 await self._visitor.fetcher.account.open()
             return [stream.name for stream in streams], None

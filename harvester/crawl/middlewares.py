@@ -1,4 +1,4 @@
-"""The downloader middleware: lets GET requests to the two configured hosts pass, within the rate limit."""
+"""The downloader middleware: lets GET requests to the configured hosts pass, within the rate limit."""
 
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
@@ -18,8 +18,7 @@ class PoliteMiddleware:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        settings = session.settings
-        self.hosts = {urlsplit(url).netloc for url in (settings.api_url, settings.site_url)}
+        self.hosts = {urlsplit(url).netloc for url in session.settings.urls}
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -32,6 +31,6 @@ class PoliteMiddleware:
         if request.method != "GET":
             raise IgnoreRequest(f"only GET may leave: {request.method}")
         if urlsplit(request.url).netloc not in self.hosts:
-            raise IgnoreRequest("only the two configured hosts are asked")
+            raise IgnoreRequest("only the configured hosts are asked")
         await self.session.rate_limiter.acquire()
         self.session.requests += 1

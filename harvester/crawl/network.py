@@ -35,17 +35,17 @@ _WITHOUT_WAREHOUSE: dict[str, Any] = {
 
 
 def routes(settings: Settings) -> dict[str, str | None]:
-    """Return the two hosts, each with the proxy for its requests, without credentials.
+    """Return the hosts, each with the proxy for its requests, without credentials.
 
     Raises:
         UsageError: the environment names a proxy that cannot be used.
     """
-    found = {url: proxy_for(url) for url in (settings.api_url, settings.site_url)}
+    found = {url: proxy_for(url) for url in settings.urls}
     return {url: None if proxy is None else without_credentials(proxy) for url, proxy in found.items()}
 
 
 def check_hosts(settings: Settings) -> None:
-    """Request the API's health and the site's robots.txt: one request each, outside the rate limit of the workers.
+    """Send one request to each host, outside the rate limit of the workers: the API's health, else robots.txt.
 
     Raises:
         UsageError: the hosts may not be crawled.
@@ -73,7 +73,7 @@ class _HostsSpider(Spider):
         self.failure: HarvesterError | None = None
 
     async def start(self) -> AsyncIterator[Any]:
-        """Ask both hosts, and yield nothing."""
+        """Ask the hosts, and yield nothing."""
         try:
             await self._check()
         except HarvesterError as error:
@@ -89,13 +89,14 @@ class _HostsSpider(Spider):
             decode(stream, (await self._get(url, (200,))).body)
         except (TransientHTTP, DecodeError, IgnoreRequest) as error:
             raise HarvesterError(f"{url} does not answer as the API does ({error})") from None
-        if self._hosts.site_url == self._hosts.api_url:
-            return
-        url = self._hosts.site_url + "/robots.txt"
-        try:
-            await self._get(url)
-        except (TransientHTTP, IgnoreRequest) as error:
-            raise HarvesterError(f"{url} does not answer ({error})") from None
+        for host in dict.fromkeys(self._hosts.urls[1:]):
+            if host == self._hosts.api_url:
+                continue
+            url = host + "/robots.txt"
+            try:
+                await self._get(url)
+            except (TransientHTTP, IgnoreRequest) as error:
+                raise HarvesterError(f"{url} does not answer ({error})") from None
 
     async def _get(self, url: str, answers: tuple[int, ...] = ANSWERS) -> Response:
         assert self.crawler.engine is not None

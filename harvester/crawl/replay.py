@@ -11,16 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harvester.api.decode import decode
+from harvester.api.odd_item import OddItem
+from harvester.api.records import Record
 from harvester.api.rows import normalise
-from harvester.api.stream import Paging
+from harvester.api.stream import Format, Paging
 from harvester.config import Settings
 from harvester.crawl.archive import LARGEST_WAIT, Archived, Transaction, read_archives
 from harvester.crawl.commit import Writer
 from harvester.crawl.fetch import is_absent
 from harvester.crawl.set_aside import without_refused_at
+from harvester.crawl.sources import source_of, take_source
 from harvester.crawl.visits import Paginator, paginator_of, take_object, take_page, with_rows
 from harvester.erasure.remembered import load_rule
 from harvester.errors import DecodeError, UsageError
@@ -33,8 +36,6 @@ from harvester.warehouse.schema import use_schema
 from harvester.warehouse.source import Source, prove_source
 from harvester.warehouse.statements import statements
 
-if TYPE_CHECKING:
-    from harvester.api.odd_item import OddItem
 
 _SQL = statements(__package__, "replay")
 
@@ -167,8 +168,7 @@ class _Replay:
         stream = visit.stream
         aside: list[OddItem] = []
         try:
-            absent = is_absent(stream, response.status, response.body)
-            records = None if absent else decode(stream, response.body, None, None if part.alone else aside)
+            records = _records(response, None if part.alone else aside)
         except DecodeError:
             self.done.out_of_step += 1
             return
@@ -184,7 +184,10 @@ class _Replay:
         if lease is None or (paginator is not None and paginator.next_request() != response.query):
             self.done.out_of_step += 1
             return
-        page = take_object(lease, records) if paginator is None else take_page(lease, paginator, records, aside)[0]
+        if stream.format is Format.SOURCE:
+            page = take_source(lease, source_of(response.status, response.body))
+        else:
+            page = take_object(lease, records) if paginator is None else take_page(lease, paginator, records, aside)[0]
         page = with_rows(page, records)
         if page.visit_result is not None:
             page = replace(page, visit_result=replace(page.visit_result, proven=part.proven))
@@ -221,3 +224,17 @@ class _Replay:
             if visit.stream.paging is Paging.RANKING and visit.seen_at is not None:
                 paginator.state.seen_at = visit.seen_at
         self._open[key] = (lease, paginator)
+
+
+def _records(response: Archived, aside: list[OddItem] | None) -> list[Record] | None:
+    """Decode the records of a response; None where the source answers that the entity is not there.
+
+    Raises:
+        DecodeError: the endpoint does not serve such a response.
+    """
+    stream = response.visit.stream
+    if stream.format is Format.SOURCE:
+        return []
+    if is_absent(stream, response.status, response.body):
+        return None
+    return decode(stream, response.body, None, aside)

@@ -67,8 +67,14 @@ class Summary:
 
 
 def spider_names(settings: Settings) -> list[str]:
-    """Return the names of all spiders; `account` only with a session."""
-    return sorted({stream.spider for stream in STREAMS.values() if settings.session or not stream.is_own})
+    """Return the names of all spiders; `account` only with a session, `sources` only where sources are read."""
+    return sorted(
+        {
+            stream.spider
+            for stream in STREAMS.values()
+            if (settings.session or not stream.is_own) and (settings.sources or not stream.is_opt_in)
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ import asyncio
 import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from weakref import WeakValueDictionary
 
-from harvester.api.catalogue import DETAIL, ONCE, PAGE_LIMIT, STREAMS
+from harvester.api.catalogue import DETAIL, FOLLOWING, ONCE, PAGE_LIMIT, STREAMS
+from harvester.api.records import Record
 from harvester.api.rows import Visit
 from harvester.api.stream import Kind, Paging
 from harvester.crawl import absences, deletions
@@ -26,6 +27,7 @@ from harvester.crawl.limits import Limits
 from harvester.crawl.names import is_recent, same_name
 from harvester.crawl.rate_limit import Interrupted
 from harvester.crawl.session import Session
+from harvester.crawl.sources import NO_PROJECT, SourceReader, take_source, token_of, without_response
 from harvester.crawl.visits import (
     object_in_doubt,
     page_in_doubt,
@@ -37,7 +39,15 @@ from harvester.crawl.visits import (
 )
 from harvester.errors import TransientHTTP
 from harvester.frontier import fitting, leases, names
-from harvester.frontier.model import Committed, Lease, PageCommit, Rejected, VisitResult
+from harvester.frontier.model import (
+    Committed,
+    Lease,
+    PageCommit,
+    Rejected,
+    SourceOutcome,
+    SourceRead,
+    VisitResult,
+)
 from harvester.frontier.revisit import PRIOR_DECAY, Decay
 from harvester.frontier.shares import Shares
 
@@ -65,6 +75,7 @@ class Visitor:
         decay: The decay of replies with the age of their comment.
         postponed: Number of visits that failed and are tried again later.
         waiting: Number of visits that wait for answers to other visits, as evidence for their own.
+        names: The streams that this crawl visits.
     """
 
     def __init__(
@@ -76,7 +87,9 @@ class Visitor:
         self.decay: Decay = PRIOR_DECAY
         self.postponed = 0
         self.waiting = 0
+        self.names: frozenset[str] = frozenset()
         self._session = session
+        self._sources = SourceReader(fetcher, session.settings.projects_url)
         self._control = control
         self._deviations = deviations
         self._limits = limits
@@ -102,12 +115,14 @@ class Visitor:
                 lease = replace(lease, visit=self.fetcher.account.visit(lease.visit))
             if "{username}" in stream.path and lease.visit.username is None:
                 await self._session.call(names.wait, stream.name, lease.visit.entity_id)
+            elif stream.follows is not None:
+                await self._visit_after(stream.follows, lease)
             elif stream.paging is Paging.SINGLE and stream.name == DETAIL.get(stream.kind):
                 # Visits that need to know whether this object is there wait for its visit.
                 key = (stream.name, lease.visit.entity_id)
                 async with self._lock(*key):
                     if key not in self._taken or await self._session.call(leases.is_held, lease):
-                        await self._visit_object(lease)
+                        shares.charge(purpose, await self._visit_object(lease) - 1)
             elif stream.paging is Paging.SINGLE:
                 await self._visit_object(lease)
             else:
@@ -142,14 +157,15 @@ class Visitor:
     def _all_wait(self) -> bool:
         return self.waiting >= self._under_way
 
-    async def _visit_object(self, lease: Lease) -> None:
+    async def _visit_object(self, lease: Lease) -> int:
+        """Read an object, and what needs its response; return the number of visits."""
         stream = lease.visit.stream
         part = _first_part(lease)
         with await self.fetcher.read(lease.visit, "", part=part, doubt=partial(self._doubt, lease)) as answer:
             records = answer.records
             if records is None and not lease.known_gone and await self._has_another_name(lease.visit):
                 await self._session.call(leases.release, [lease])
-                return
+                return 1
             page = take_object(lease, records)
             is_doubtful = self._control.mistakes() and stream.is_by_name and stream.answers_for is None
             stays = records is not None and not lease.known_gone and not is_doubtful
@@ -157,6 +173,50 @@ class Visitor:
                 lease, absent=records is None, first=stays
             ):
                 await self._hand_over(page, answer)
+                return 1 + await self._follow(lease.visit, records)
+        return 1
+
+    async def _visit_after(self, first: str, lease: Lease) -> None:
+        """Visit an entity by another stream, whose response the visit of a lease needs, and then by its own."""
+        entity = lease.visit.entity_id
+        async with self._lock(first, entity):
+            if await self._session.call(leases.is_held, lease):  # else another visit took it along
+                await self._visit_now(first, entity, None, always=True)
+                await self._session.call(leases.release, [lease])
+
+    async def _follow(self, visit: Visit, records: Sequence[Record] | None, *, always: bool = False) -> int:
+        """Make the visits that need the response of one and are due, or `always`; return their number."""
+        made = 0
+        for name in FOLLOWING.get(visit.stream.name, ()):
+            if name not in self.names or self._limits.is_reached():
+                continue
+            lease = await self._session.call(
+                leases.lease_following, self._session.run, name, visit.entity_id, always=always
+            )
+            if lease is not None:
+                made += 1
+                await self._visit_source(lease, visit, token_of(records), absent=records is None)
+        return made
+
+    async def _visit_source(self, lease: Lease, of: Visit, token: str | None, *, absent: bool) -> None:
+        """Read the source of a project with the token of its response, to the visit `of`; `absent`: it is not there."""
+        lease = replace(lease, visit=replace(lease.visit, seen_at=self._session.now()))
+
+        async def renew() -> str | None:
+            with await self.fetcher.read(of, "", _CHECK_ATTEMPTS) as answer:
+                return token_of(answer.records)
+
+        try:
+            if absent:
+                answer, read = without_response(lease.visit), SourceRead(SourceOutcome.NOT_FOUND, NO_PROJECT)
+            else:
+                answer, read = await self._sources.read(lease.visit, token, renew, _first_part(lease))
+            with answer:
+                await self._hand_over(take_source(lease, read, gone=absent), answer)
+        except Interrupted:
+            await self._session.call(leases.release, [lease])
+        except (TransientHTTP, Unusable) as error:
+            await self._later(lease, str(error))
 
     async def _visit_list(self, lease: Lease) -> int:
         """Read a list; return the number of its pages."""
@@ -345,8 +405,10 @@ class Visitor:
         visit_result = await self._visit_now(_NAME_CHECK, visit.entity_id, visit.username)
         return visit_result is None or visit_result.lost
 
-    async def _visit_now(self, name: str, entity: int, username: str | None) -> VisitResult | None:
-        """Visit an object out of turn; return the result of the visit.
+    async def _visit_now(
+        self, name: str, entity: int, username: str | None, *, always: bool = False
+    ) -> VisitResult | None:
+        """Visit an object out of turn, and what needs its response if that is due, or `always`; return its result.
 
         None: the account no longer has the name `username`.
         """
@@ -371,6 +433,7 @@ class Visitor:
                     return None
                 page = take_object(replace(lease, visit=visit), records)
                 await self._hand_over(page, answer)
+                await self._follow(visit, records, always=always)
         except (Interrupted, TransientHTTP, NotBelieved, Unusable):
             await call(leases.release, [lease])
             raise

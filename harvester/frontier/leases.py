@@ -16,7 +16,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from harvester.api.catalogue import ONCE, STREAMS
+from harvester.api.catalogue import FOLLOWING, ONCE, STREAMS
 from harvester.api.rows import Query, Visit
 from harvester.api.stream import DAY, Kind
 from harvester.api.text import without_tokens
@@ -184,6 +184,15 @@ def lease_this(
     return leased
 
 
+def lease_following(connection: Connection, run: int, stream: str, entity: int, *, always: bool) -> Lease | None:
+    """Lease an entry that is due, also one that this run holds, to visit it with the response of another visit.
+
+    Returns None if it is not due or another run holds it; `always`: lease it in any case.
+    """
+    values = {"name": stream, "entity": entity, "always": always}
+    return next(iter(_lease(connection, run, _LEASE_FOLLOWING, values)), None)
+
+
 def _lease(
     connection: Connection,
     run: int,
@@ -222,6 +231,8 @@ _STREAMS_OF: dict[str, Any] = {
     "rested": REST_SECONDS,
     "ahead": AHEAD_SECONDS,
     "blocks": _SAMPLED_BLOCKS,
+    "following": [name for names in FOLLOWING.values() for name in names],
+    "followed": [name for name, following in FOLLOWING.items() if following],
 }
 
 
@@ -242,6 +253,7 @@ _LEASE = {
     Purpose.AUDIT: _leasing(with_free(_SQL["choose_audit"])),
 }
 _LEASE_PICKED = _leasing(with_free(_SQL["choose_picked"]))
+_LEASE_FOLLOWING = _leasing(with_free(_SQL["choose_following"]))
 _LEASE_THIS = _leasing(sql.SQL(_SQL["choose_this"]))
 _HEADS = with_free(_SQL["heads"])
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -121,6 +122,38 @@ class VisitResult:
     absent: bool = False
 
 
+class SourceOutcome(StrEnum):
+    """Outcome of a request for the source of a project."""
+
+    READ = "read"
+    REFUSED = "refused"
+    NOT_FOUND = "not found"
+    DAMAGED = "damaged"
+    TOO_LARGE = "too large"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceVersion:
+    """A source of a project as it was read: see `source.versions` and `source.bodies`."""
+
+    sha256: bytes
+    body_sha256: bytes
+    format: str
+    blocks: int | None
+    editor: str | None
+    size: int
+    packed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRead:
+    """What came of a request for a source; `reason`: why it was not read."""
+
+    outcome: SourceOutcome
+    reason: str | None = None
+    version: SourceVersion | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class PageCommit:
     """All that one page changes in the warehouse.
@@ -134,6 +167,7 @@ class PageCommit:
         aside: The items of the page that cannot be used.
         refused: Those of them that the database refused: the reason by their position on the page.
         archived: The id of the page's record in the archive.
+        source: What came of the request, for a visit of a source.
     """
 
     lease: Lease
@@ -148,6 +182,7 @@ class PageCommit:
     aside: Sequence[OddItem] = ()
     refused: Mapping[int, str] = field(default_factory=dict)
     archived: str | None = None
+    source: SourceRead | None = None
 
 
 @dataclass(frozen=True, slots=True)

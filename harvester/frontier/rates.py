@@ -46,6 +46,7 @@ class SpiderNumber(IntEnum):
     PROJECTS = 1
     STUDIOS = 2
     COMMENTS = 3
+    SOURCES = 4
 
 
 QUEUE_NUMBERS: dict[str, int] = {number.name.lower(): number.value for number in SpiderNumber}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from harvester.api.catalogue import DETAIL, ONCE, OWNER_COLUMN, STREAMS
+from harvester.api.catalogue import DETAIL, FOLLOWING, ONCE, OWNER_COLUMN, STREAMS
 from harvester.api.rows import Query
 from harvester.api.stream import Kind, Lead
 from harvester.frontier.leases import with_free
@@ -61,6 +61,15 @@ def open_site(connection: Connection) -> None:
     """Put the news and counts of the site in scope, if anything else is."""
     with connection.transaction():
         connection.execute(_SQL["open_site"], [["news", "project_count"]])
+
+
+def open_following(connection: Connection, stream: str) -> int:
+    """Put in scope what needs the response of a stream, for each entity that was visited; return how many.
+
+    It is put there by the visits of that stream, but for those that were made while it was not to be visited.
+    """
+    with connection.transaction():
+        return sum(connection.execute(_SQL["open_following"], [name, stream]).rowcount for name in FOLLOWING[stream])
 
 
 def open_account(connection: Connection, account: int) -> None:

@@ -42,8 +42,12 @@ _BASE = {
     Kind.PROJECT_THREAD: "project",
     Kind.STUDIO_THREAD: "studio",
 }
-_ON_DEMAND = [stream.name for stream in STREAMS.values() if stream.revisit >= ONCE and stream.kind in _BASE]
-"""Streams of single questions about an entity in scope: they end with it."""
+_ON_DEMAND = [
+    stream.name
+    for stream in STREAMS.values()
+    if (stream.revisit >= ONCE or stream.follows is not None) and stream.kind in _BASE
+]
+"""Streams of single questions about an entity in scope, and those that follow its visit: they end with it."""
 _BASES = [_BASE[STREAMS[name].kind] for name in _ON_DEMAND]
 
 

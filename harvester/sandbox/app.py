@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from harvester.sandbox import faults as failing
-from harvester.sandbox import routes_account, routes_discovery, routes_site  # noqa: F401  (they add their routes)
+from harvester.sandbox import routes_account, routes_discovery, routes_site, routes_sources  # noqa: F401  (they add their routes)
 from harvester.sandbox.control import Control
 from harvester.sandbox.request_log import Requests
 from harvester.sandbox.routes import EMPTY, HTML, JSON, Api, BadRequest, Page, Refused, find
@@ -192,6 +192,24 @@ class Application:
     @odd.setter
     def odd(self, value: float) -> None:
         self.community.odd = value
+
+    @property
+    def stale_tokens(self) -> float:
+        """Return how many answers about projects still hold a token that has expired."""
+        return float(self.community.stale_tokens)
+
+    @stale_tokens.setter
+    def stale_tokens(self, value: float) -> None:
+        self.community.stale_tokens = int(value)
+
+    @property
+    def huge_project(self) -> float:
+        """Return the project whose source is too large; 0: none."""
+        return float(self.community.huge_project)
+
+    @huge_project.setter
+    def huge_project(self, value: float) -> None:
+        self.community.huge_project = int(value)
 
     async def keep_alive(self) -> None:
         """Let the community live at `churn` events per second until cancelled."""

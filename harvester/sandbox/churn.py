@@ -218,6 +218,24 @@ def _edit_project(community: CommunityState) -> bool:
     return True
 
 
+def _edit_quietly(community: CommunityState) -> bool:
+    """Change the source of a project, which its page does not show."""
+    project = _project(community)
+    if project is None:
+        return False
+    community.quiet_edits[project] += 1
+    return True
+
+
+def _touch_project(community: CommunityState) -> bool:
+    """Give a project another time of its last change, without a change."""
+    project = _project(community)
+    if project is None:
+        return False
+    community.projects.modified[project] = community.now
+    return True
+
+
 def _edit_profile(community: CommunityState) -> bool:
     user = _user(community)
     if user in community.users.erased:
@@ -626,6 +644,8 @@ _EVENTS: dict[str, tuple[float, Event]] = {
     "rename_and_reuse": (0.15, _rename_and_reuse),
     "swap_names": (0.05, _swap_names),
     "hide_host": (0.0, _hide_host),  # so rare that it happens on request alone
+    "edit_quietly": (0.0, _edit_quietly),
+    "touch_project": (0.0, _touch_project),
 }
 _NAMES = list(_EVENTS)
 _CUMULATED = list(accumulate(weight for weight, _ in _EVENTS.values()))

@@ -10,6 +10,7 @@ from harvester.sandbox import chance
 from harvester.sandbox.clock import NOW
 from harvester.sandbox.details import Countries
 from harvester.sandbox.news import News
+from harvester.sandbox.sources import Sources
 from harvester.sandbox.tables import Comments, Index, Lists, Projects, Studios, Users
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ class CommunityState:
         self.odd = odd  # the share of items that are odd, see `odd`
         self.now = NOW
         self.token_series = 0  # tokens of an earlier one are refused
+        self.stale_tokens = 0  # so many answers about projects still hold a token that has expired
+        self.huge_project = 0  # the project whose source is too large
+        self.quiet_edits: Counter[int] = Counter()  # project -> edits of its source that nothing else shows
         self.changes = 0  # events so far: what was computed before is stale after one
         self.countries = Countries.load()
         self.users = Users(seed)
@@ -61,6 +65,7 @@ class CommunityState:
         self._deleted_is_null = chance.salt(seed, "deleted is null")
         self.news = News(seed)
         self.index = Index()
+        self.sources = Sources(self)
 
     def comments(self, kind: str) -> Comments:
         """Return the comments of kind `project`, `studio` or `profile`."""

@@ -153,7 +153,7 @@ class Control:
         return _JSON, _encode(now | {"faults": app.faults.spec})
 
 
-_SETTINGS = ("churn", "churn_per_request", "latency_ms", "trouble", "odd")
+_SETTINGS = ("churn", "churn_per_request", "latency_ms", "trouble", "odd", "stale_tokens", "huge_project")
 _STATES = tuple(vars(States()))
 
 

@@ -6,7 +6,6 @@ Shapes are those of the documented examples (tests/api_examples); what recording
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -145,10 +144,7 @@ class Renderer:
         )
 
     def _token(self, project_id: int) -> bytes:
-        """Return the key to a project's file: good for five minutes, another one every time."""
-        expires = self._community.now + 300
-        digest = hashlib.sha512(b"%d %d %d" % (self._community.seed, project_id, expires)).hexdigest()
-        return b',"project_token":"%d_%b"' % (expires, digest.encode())
+        return b',"project_token":"%b"' % self._community.sources.token(project_id).encode()
 
     def studio(self, row: int, *, whole: bool = False, entry: StudioEntry | None = None) -> bytes:
         """Return a studio; its stats are empty but in `/studios/<id>` (`whole`). `entry`: as the index has it."""

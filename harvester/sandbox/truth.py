@@ -44,6 +44,8 @@ KEYS = {
     "message_counts": ("user_id",),
     "gone_users": ("id",),
     "erased_users": ("id",),
+    "sources": ("project_id",),
+    "source_differences": ("project_id",),
 }
 TABLES = tuple(KEYS)
 COUNT_CAP = 100
@@ -432,6 +434,21 @@ def _studio_members(view: _View) -> Iterator[Row]:
                 }
 
 
+def _sources(view: _View) -> Iterator[Row]:
+    for row in view.projects:
+        yield {"project_id": view.community.projects.id[row], **view.community.sources.facts(row)}
+
+
+def _source_differences(view: _View) -> Iterator[Row]:
+    """Yield what each remix keeps of its parent's scripts, if the parent is there."""
+    projects, sources, there = view.community.projects, view.community.sources, set(view.projects)
+    for row in view.projects:
+        parent = projects.parent[row]
+        if parent in there:
+            ids = {"project_id": projects.id[row], "parent_id": projects.id[parent]}
+            yield ids | sources.difference(row, parent)
+
+
 _TABLES: dict[str, Callable[[_View], Iterator[Row]]] = {
     "users": _users,
     "projects": _projects,
@@ -450,6 +467,8 @@ _TABLES: dict[str, Callable[[_View], Iterator[Row]]] = {
     "message_counts": _message_counts,
     "gone_users": _gone_users,
     "erased_users": _erased_users,
+    "sources": _sources,
+    "source_differences": _source_differences,
 }
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SQL = statements(__package__, "roles")
 CRAWLER = "harvester_crawler"
-_WRITTEN = ("scratch", "history", "crawl", "account")
+_WRITTEN = ("scratch", "history", "crawl", "account", "source")
 _READ = ("scratch", "history", "analytics")
 _PURPOSES = {
     CRAWLER: "May crawl: read and write rows, change no table.",

@@ -7,7 +7,7 @@ refused before it stores anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,16 +25,22 @@ SANDBOX_HEADER = "X-Sandbox"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Source of the rows of a warehouse; `sandbox` is the community of the sandbox, None for any other source."""
+    """Source of the rows of a warehouse.
+
+    Attributes:
+        sandbox: The community of the sandbox; None for any other source.
+        projects_url: The base of the sources of projects; None where none were read.
+    """
 
     api_url: str
     site_url: str
     sandbox: str | None = None
+    projects_url: str | None = None
 
     @classmethod
     def of(cls, settings: Settings, sandbox: str | None = None) -> Source:
         """Return the source that settings name."""
-        return cls(settings.api_url, settings.site_url, sandbox)
+        return cls(settings.api_url, settings.site_url, sandbox, settings.projects_url if settings.sources else None)
 
     @property
     def is_synthetic(self) -> bool:
@@ -42,7 +48,8 @@ class Source:
         return self.sandbox is not None
 
     def __str__(self) -> str:
-        site = "" if self.site_url == self.api_url else f" and {self.site_url}"
+        others = [url for url in (self.site_url, self.projects_url) if url not in (None, self.api_url)]
+        site = "".join(f" and {url}" for url in dict.fromkeys(others))
         sandbox = "" if self.sandbox is None else f" (synthetic: the sandbox with {self.sandbox})"
         return f"{self.api_url}{site}{sandbox}"
 
@@ -51,6 +58,7 @@ class Source:
         return {
             "api_url": self.api_url,
             "site_url": self.site_url,
+            "projects_url": self.projects_url,
             "sandbox": self.sandbox,
             "synthetic": self.is_synthetic,
         }
@@ -65,7 +73,9 @@ def sandbox_of(header: bytes | None) -> str | None:
 def read_source(connection: Connection) -> Source | None:
     """Return the source of the warehouse; None before its first response."""
     with connection.cursor(row_factory=class_row(Source)) as cursor:
-        return cursor.execute("SELECT api_url, site_url, sandbox FROM crawl.source WHERE id = 1").fetchone()
+        return cursor.execute(
+            "SELECT api_url, site_url, sandbox, projects_url FROM crawl.source WHERE id = 1"
+        ).fetchone()
 
 
 def check_source(connection: Connection, settings: Settings) -> Source | None:
@@ -90,13 +100,14 @@ def prove_source(connection: Connection, answering: Source) -> Source:
     """
     with connection.transaction():
         connection.execute(
-            "INSERT INTO crawl.source (id, api_url, site_url, sandbox) VALUES (1, %s, %s, %s) ON CONFLICT DO NOTHING",
-            [answering.api_url, answering.site_url, answering.sandbox],
+            "INSERT INTO crawl.source (id, api_url, site_url, sandbox, projects_url) VALUES (1, %s, %s, %s, %s)"
+            " ON CONFLICT DO NOTHING",
+            [answering.api_url, answering.site_url, answering.sandbox, answering.projects_url],
         )
         source = read_source(connection)
         assert source is not None
         _check_same(source, answering)
-        if source != answering:  # the same sandbox at another address
+        if source != answering:  # the same sandbox at another address, or sources that were not read before
             move_source(connection, answering)
     return answering
 
@@ -104,12 +115,15 @@ def prove_source(connection: Connection, answering: Source) -> Source:
 def move_source(connection: Connection, answering: Source) -> None:
     """Record that the source of the warehouse answers at other addresses now."""
     connection.execute(
-        "UPDATE crawl.source SET api_url = %s, site_url = %s, sandbox = %s WHERE id = 1",
-        [answering.api_url, answering.site_url, answering.sandbox],
+        "UPDATE crawl.source SET api_url = %s, site_url = %s, sandbox = %s, projects_url = coalesce(%s, projects_url)"
+        " WHERE id = 1",
+        [answering.api_url, answering.site_url, answering.sandbox, answering.projects_url],
     )
 
 
 def _check_same(source: Source, answering: Source) -> None:
+    if None in (source.projects_url, answering.projects_url):  # sources are not read, or were not so far
+        source, answering = replace(source, projects_url=None), replace(answering, projects_url=None)
     same = source == answering or (source.is_synthetic and source.sandbox == answering.sandbox)
     if not same:
         raise UsageError(

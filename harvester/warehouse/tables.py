@@ -1,9 +1,9 @@
 """The schema of the warehouse: the one definition, commented table by table and column by column.
 
 The data dictionary is made from these comments, Alembic compares the database with this metadata, and the writer
-takes names and types of columns from it. Five schemas: `scratch` (the site as it is now), `history` (what it was
-before) and `crawl` (the operator's); `analytics`, figures that are too heavy to be worked out at each look; and
-`account`, what the operator's own account is shown, for nobody else.
+takes names and types of columns from it. Six schemas: `scratch` (the site as it is now), `history` (what it was
+before) and `crawl` (the operator's); `analytics`, figures that are too heavy to be worked out at each look; `account`,
+what the operator's own account is shown, for nobody else; and `source`, what projects are made of.
 """
 
 from dataclasses import fields
@@ -65,6 +65,7 @@ SCHEMAS = {
     "analytics": "For analysts: views, materialised as of the last refresh where they are heavy to work out.",
     "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, the quarantine.",
     "account": "What the operator's own account is shown, if its session was given: in no view, report or dataset.",
+    "source": "What projects are made of: their sources, each version once. Empty unless sources are read.",
 }
 _ABOUT = tuple(field.name for field in fields(About))
 READER = "harvester_reader"
@@ -99,8 +100,8 @@ def _int(name: str, comment: str, **kw: Any) -> Column[Any]:
     return _column(name, Integer, comment, **kw)
 
 
-def _text(name: str, comment: str, **kw: Any) -> Column[Any]:
-    return _column(name, Text, comment, **kw)
+def _text(name: str, comment: str, *args: Any, **kw: Any) -> Column[Any]:
+    return _column(name, Text, comment, *args, **kw)
 
 
 def _key_text(name: str, comment: str, *, longest: int = LONGEST_KEY, **kw: Any) -> Column[Any]:
@@ -1214,6 +1215,7 @@ source = _table(
     _text("api_url", "The API that is read.", nullable=False),
     _text("site_url", "The site whose pages are read.", nullable=False),
     _text("sandbox", "The community of the sandbox: its rows are synthetic. Null for any other source."),
+    _text("projects_url", "The host of the sources of projects; null where none were read."),
     _time("recorded_at", "When its first response came.", nullable=False, server_default=text("clock_timestamp()")),
     CheckConstraint("id = 1", name="one_row"),
 )
@@ -1471,6 +1473,136 @@ account_states = _own(
     PrimaryKeyConstraint("account_id", "stream", "thing_id"),
 )
 
+# source -------------------------------------------------------------------------------------------------------------
+
+_OF_PROJECTS = "sources are in no release yet"
+
+
+def _digest(name: str, comment: str, *args: Any, **kw: Any) -> Column[Any]:
+    """Make a column of SHA-256 digests, as bytes."""
+    limit = CheckConstraint(f"length({name}) <= 32", name=f"{name}_length")
+    return _column(name, LargeBinary, comment, limit, *args, **kw)
+
+
+source_bodies = _table(
+    "source",
+    "bodies",
+    "Sources of projects as they were served, each once, however many projects have it.",
+    _digest(
+        "sha256",
+        "The SHA-256 of the body.",
+        primary_key=True,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _big(
+        "size",
+        "Bytes of the body, unpacked.",
+        nullable=False,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _column(
+        "packed",
+        LargeBinary,
+        "The body, packed by gzip: texts of whoever made the project stand in it. Null: it is in the folder.",
+        person=Person.TEXT,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+)
+source_versions = _table(
+    "source",
+    "versions",
+    "Each source that a project was seen to have.",
+    _big(
+        "project_id",
+        "The project.",
+        nullable=False,
+        person=Person.OWNER,
+        names=PROJECT,
+        refers="scratch.projects",
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _digest(
+        "sha256",
+        "The SHA-256 of its canonical form, in which the order of keys does not count.",
+        nullable=False,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _digest(
+        "body_sha256",
+        "Its body as it was first served.",
+        ForeignKey("source.bodies.sha256"),
+        nullable=False,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _text(
+        "format",
+        "scratch 3, scratch 2 or scratch 1.",
+        nullable=False,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _int(
+        "blocks",
+        "Blocks of all sprites; null for Scratch 1, of which they are not read.",
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _text(
+        "editor",
+        "The editor that saved it, as the source names it.",
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _time(
+        "first_seen_at",
+        "When it was first read.",
+        nullable=False,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _time(
+        "last_seen_at",
+        "When it was last read. The version with the latest is the present one.",
+        nullable=False,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    PrimaryKeyConstraint("project_id", "sha256"),
+    Index(None, "body_sha256"),
+)
+source_projects = _table(
+    "source",
+    "projects",
+    "What came of the last request for the source of each project.",
+    _big(
+        "project_id",
+        "The project.",
+        primary_key=True,
+        autoincrement=False,
+        person=Person.OWNER,
+        names=PROJECT,
+        refers="scratch.projects",
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _text(
+        "outcome",
+        "read, refused, not found, damaged or too large.",
+        CheckConstraint("outcome IN ('read', 'refused', 'not found', 'damaged', 'too large')", name="outcome"),
+        nullable=False,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _text(
+        "reason",
+        "Why it was not read; null if it was.",
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _time("seen_at", "When.", nullable=False, release=treatments.internal_only(_OF_PROJECTS)),
+)
+
 FIGURE_REFERENCES = {
     "analytics.user_months.user_id": "scratch.users",
     "analytics.remix_nodes.project_id": "scratch.projects",
@@ -1492,10 +1624,10 @@ SCRATCH_TABLES = tuple(table for table in metadata.sorted_tables if table.schema
 """Tables of schema scratch, each after the tables that it refers to: the order in which rows may be written."""
 
 _OBSERVED = (rankings, site_counts, site_health, message_counts)
-_ACCOUNT = tuple(table for table in metadata.sorted_tables if table.schema == "account")
+_BESIDE = tuple(table for table in metadata.sorted_tables if table.schema in ("account", "source"))
 WRITTEN: dict[str, Table] = {
     **{table.name: table for table in (*SCRATCH_TABLES, *_OBSERVED)},
-    **{table.fullname: table for table in _ACCOUNT},
+    **{table.fullname: table for table in _BESIDE},
 }
 """Tables that pages write, by the name that the catalogue uses, in the order in which they may be written."""
 

@@ -18,6 +18,7 @@ SCHEMAS = {
     "analytics": "For analysts: views, materialised as of the last refresh where they are heavy to work out.",
     "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, the quarantine.",
     "account": "What the operator's own account is shown, if its session was given: in no view, report or dataset.",
+    "source": "What projects are made of: their sources, each version once. Empty unless sources are read.",
 }
 
 
@@ -182,6 +183,12 @@ def upgrade():
             sa.Text(),
             nullable=True,
             comment="The community of the sandbox: its rows are synthetic. Null for any other source.",
+        ),
+        sa.Column(
+            "projects_url",
+            sa.Text(),
+            nullable=True,
+            comment="The host of the sources of projects; null where none were read.",
         ),
         sa.Column(
             "recorded_at",
@@ -2195,9 +2202,74 @@ def upgrade():
     op.create_index(
         op.f("studio_projects_project_id_idx"), "studio_projects", ["project_id"], unique=False, schema="scratch"
     )
+    op.create_table(
+        "bodies",
+        sa.Column("sha256", sa.LargeBinary(), nullable=False, comment="The SHA-256 of the body."),
+        sa.Column("size", sa.BigInteger(), nullable=False, comment="Bytes of the body, unpacked."),
+        sa.Column(
+            "packed",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="The body, packed by gzip: texts of whoever made the project stand in it. Null: it is in the folder.",
+        ),
+        sa.CheckConstraint("length(sha256) <= 32", name=op.f("bodies_sha256_length_check")),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("bodies_pkey")),
+        schema="source",
+        comment="Sources of projects as they were served, each once, however many projects have it.",
+    )
+    op.create_table(
+        "projects",
+        sa.Column("project_id", sa.BigInteger(), autoincrement=False, nullable=False, comment="The project."),
+        sa.Column("outcome", sa.Text(), nullable=False, comment="read, refused, not found, damaged or too large."),
+        sa.Column("reason", sa.Text(), nullable=True, comment="Why it was not read; null if it was."),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False, comment="When."),
+        sa.CheckConstraint(
+            "outcome IN ('read', 'refused', 'not found', 'damaged', 'too large')", name=op.f("projects_outcome_check")
+        ),
+        sa.PrimaryKeyConstraint("project_id", name=op.f("projects_pkey")),
+        schema="source",
+        comment="What came of the last request for the source of each project.",
+    )
+    op.create_table(
+        "versions",
+        sa.Column("project_id", sa.BigInteger(), nullable=False, comment="The project."),
+        sa.Column(
+            "sha256",
+            sa.LargeBinary(),
+            nullable=False,
+            comment="The SHA-256 of its canonical form, in which the order of keys does not count.",
+        ),
+        sa.Column("body_sha256", sa.LargeBinary(), nullable=False, comment="Its body as it was first served."),
+        sa.Column("format", sa.Text(), nullable=False, comment="scratch 3, scratch 2 or scratch 1."),
+        sa.Column(
+            "blocks",
+            sa.Integer(),
+            nullable=True,
+            comment="Blocks of all sprites; null for Scratch 1, of which they are not read.",
+        ),
+        sa.Column("editor", sa.Text(), nullable=True, comment="The editor that saved it, as the source names it."),
+        sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False, comment="When it was first read."),
+        sa.Column(
+            "last_seen_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When it was last read. The version with the latest is the present one.",
+        ),
+        sa.CheckConstraint("length(body_sha256) <= 32", name=op.f("versions_body_sha256_length_check")),
+        sa.CheckConstraint("length(sha256) <= 32", name=op.f("versions_sha256_length_check")),
+        sa.ForeignKeyConstraint(["body_sha256"], ["source.bodies.sha256"], name=op.f("versions_body_sha256_fkey")),
+        sa.PrimaryKeyConstraint("project_id", "sha256", name=op.f("versions_pkey")),
+        schema="source",
+        comment="Each source that a project was seen to have.",
+    )
+    op.create_index(op.f("versions_body_sha256_idx"), "versions", ["body_sha256"], unique=False, schema="source")
 
 
 def downgrade():
+    op.drop_index(op.f("versions_body_sha256_idx"), table_name="versions", schema="source")
+    op.drop_table("versions", schema="source")
+    op.drop_table("projects", schema="source")
+    op.drop_table("bodies", schema="source")
     op.drop_index(op.f("studio_projects_project_id_idx"), table_name="studio_projects", schema="scratch")
     op.drop_table("studio_projects", schema="scratch")
     op.drop_index(op.f("project_comments_project_id_created_at_idx"), table_name="project_comments", schema="scratch")
@@ -2309,5 +2381,5 @@ def downgrade():
     op.drop_table("alerts", schema="account")
     op.drop_table("activity", schema="account")
     # The schema crawl stays: the version of the schema is kept in it.
-    for name in ("account", "analytics", "history", "scratch"):
+    for name in ("source", "account", "analytics", "history", "scratch"):
         op.execute(f"DROP SCHEMA {name}")

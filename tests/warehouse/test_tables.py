@@ -45,6 +45,7 @@ CONTRACT = {
         *SAMPLING,
     },
     "account": {"messages", "activity", "alerts", "projects", "states"},
+    "source": {"bodies", "versions", "projects"},
 }  # fmt: skip
 
 

@@ -9,6 +9,12 @@ SELECT w.stream, w.entity_id FROM crawl.frontier w
 WHERE w.due_at BETWEEN %(since)s AND crawl.clock() AND w.stream = ANY(%(streams)s) AND w.visits {visits}
     AND {free}
     AND (%(only)s::bigint[] IS NULL OR coalesce(w.owner_id, w.entity_id) = ANY(%(only)s))
+    -- What needs the response of another visit that is due waits to be taken along by it.
+    AND NOT (w.stream = ANY(%(following)s) AND EXISTS (
+        SELECT FROM crawl.frontier p
+        WHERE p.stream = ANY(%(followed)s) AND p.entity_id = w.entity_id AND p.due_at <= crawl.clock()
+            AND p.stream = ANY(%(streams)s)
+    ))
 ORDER BY w.due_at LIMIT %(count)s FOR UPDATE SKIP LOCKED
 
 -- name: choose_recheck
@@ -42,6 +48,12 @@ WHERE w.visited_at = p.visited_at AND {free} FOR UPDATE OF w SKIP LOCKED
 
 -- name: choose_this
 SELECT %(name)s::text AS stream, %(entity)s::bigint AS entity_id
+
+-- name: choose_following
+SELECT w.stream, w.entity_id FROM crawl.frontier w
+WHERE w.stream = %(name)s AND w.entity_id = %(entity)s
+    AND (%(always)s OR (w.due_at <= crawl.clock() AND (w.lease_run = %(run)s OR {free})))
+FOR UPDATE
 
 -- name: heads
 SELECT h.stream, h.entity_id, h.visited_at, q.queue

@@ -54,6 +54,12 @@ SELECT %s, v.entity_id, v.depth, crawl.clock() FROM crawl.frontier v
 WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.gone_at IS NULL
 ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth WHERE excluded.depth > w.depth
 
+-- name: open_following
+INSERT INTO crawl.frontier (stream, entity_id, depth, due_at)
+SELECT %s, v.entity_id, v.depth, crawl.clock() FROM crawl.frontier v
+WHERE v.stream = %s AND v.visits > 0 AND v.gone_at IS NULL
+ON CONFLICT (stream, entity_id) DO NOTHING
+
 -- name: propagate
 -- The entries that the rows of some lists lead to, at the depth that the lists have now.
 INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due_at)

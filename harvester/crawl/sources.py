@@ -1,0 +1,141 @@
+"""Read the source of a project with the token of the project's own response, and store it as a version.
+
+The token is a secret of some minutes. It is held in memory for the one request, beside the address and never in it, so
+that no log, error, archive or table can show it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import zlib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Response
+
+from harvester.crawl.fetch import Fetched, Fetcher, TooLarge
+from harvester.crawl.retry import ATTEMPTS, backoff
+from harvester.errors import TransientHTTP
+from harvester.frontier.model import PageCommit, SourceOutcome, SourceRead, SourceVersion, VisitResult
+from harvester.source.decode import decode
+from harvester.source.model import DamagedSource
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from harvester.api.rows import Visit
+    from harvester.crawl.archive import Part
+    from harvester.frontier.model import Lease
+
+CONFIRMATIONS = 3
+"""Number of times that a source must come damaged in the same way, or too large, until that counts."""
+_REFUSED, _ABSENT = (400, 401, 403), (404, 410)
+_ROBOTS = "robots.txt forbids to ask"
+_TOO_LARGE = "larger than any source may be"
+NO_PROJECT = "the project is not found"
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+def token_of(records: Sequence[object] | None) -> str | None:
+    """Return the token in the response about a project; None without one."""
+    for record in records or ():
+        token = getattr(record, "project_token", UNSET)
+        if isinstance(token, str) and token:
+            return token
+    return None
+
+
+def source_of(status: int, body: bytes) -> SourceRead:
+    """Return what a response to a request for a source says."""
+    if status != 200:
+        outcome = SourceOutcome.NOT_FOUND if status in _ABSENT else SourceOutcome.REFUSED
+        return SourceRead(outcome, f"HTTP {status}")
+    try:
+        source = decode(body)
+    except DamagedSource as error:
+        return SourceRead(SourceOutcome.DAMAGED, str(error))
+    version = SourceVersion(
+        sha256=source.sha256,
+        body_sha256=hashlib.sha256(body).digest(),
+        format=source.format.value,
+        blocks=source.blocks,
+        editor=source.editor,
+        size=len(body),
+        packed=_pack(body),
+    )
+    return SourceRead(SourceOutcome.READ, version=version)
+
+
+def take_source(lease: Lease, read: SourceRead, *, gone: bool = False) -> PageCommit:
+    """Return the commit of a visit of a source; `gone`: the project's own page was not found."""
+    is_read = read.outcome is SourceOutcome.READ
+    return PageCommit(lease, [], 1, visit_result=VisitResult(None, gone=gone, whole=is_read), source=read)
+
+
+def _pack(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=_GZIP)  # gzip's own header has the time, by which equal bodies would differ
+    return packer.compress(body) + packer.flush()
+
+
+def without_response(visit: Visit) -> Fetched:
+    """Return what stands for a response where none came that could be kept."""
+    return Fetched(Response("source:"), visit, "", None, lambda *_: None)
+
+
+class SourceReader:
+    """Reader of sources, one request for each but for those that fail or come damaged."""
+
+    def __init__(self, fetcher: Fetcher, url: str) -> None:
+        self._fetcher = fetcher
+        self._url = url
+
+    async def read(
+        self, visit: Visit, token: str | None, renew: Callable[[], Awaitable[str | None]], part: Part
+    ) -> tuple[Fetched, SourceRead]:
+        """Read the source of the visited project; a token that is missing or refused is renewed once.
+
+        Raises:
+            TransientHTTP: no answer after several attempts, or one that is damaged in another way each time.
+        """
+        problem = TransientHTTP(None, why="damaged in another way each time")
+        came: Counter[bytes | str] = Counter()
+        is_renewed = False
+        for attempt in range(ATTEMPTS):
+            if token is None and not is_renewed:
+                token, is_renewed = await renew(), True
+            if token is None:
+                return without_response(visit), SourceRead(SourceOutcome.REFUSED, "the project's page has no token")
+            try:
+                response = await self._fetcher.get(visit.stream.name, self._url + self._path(visit), {}, token=token)
+            except TooLarge:
+                came[_TOO_LARGE] += 1
+                if came[_TOO_LARGE] == CONFIRMATIONS:
+                    return without_response(visit), SourceRead(SourceOutcome.TOO_LARGE, _TOO_LARGE)
+                continue
+            except IgnoreRequest:
+                return without_response(visit), SourceRead(SourceOutcome.REFUSED, _ROBOTS)
+            except TransientHTTP as error:
+                problem = error
+                await self._fetcher.slow_down(error, attempt)
+                continue
+            read = source_of(response.status, response.body)
+            answer = self._fetcher.fetched(response, visit, part)
+            if read.outcome is SourceOutcome.REFUSED and not is_renewed:
+                answer.discard()
+                token = None
+                continue
+            if read.outcome is SourceOutcome.DAMAGED:
+                came[response.body] += 1
+                if came[response.body] < CONFIRMATIONS:
+                    answer.discard()
+                    await asyncio.sleep(backoff(0))
+                    continue
+            return answer, read
+        raise problem
+
+    @staticmethod
+    def _path(visit: Visit) -> str:
+        return visit.stream.path.format(id=visit.entity_id)
