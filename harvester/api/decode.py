@@ -91,6 +91,8 @@ def without_mark(body: bytes) -> bytes:
 def _decode(
     stream: Stream, body: bytes, deviations: list[SchemaDeviation] | None, aside: list[OddItem] | None
 ) -> list[Record]:
+    if stream.format is Format.SOURCE:
+        raise DecodeError(f"{stream.name}: a source has no records")
     found: list[SchemaDeviation] = []
     if body.startswith(_BYTE_ORDER_MARK):
         body = without_mark(body)

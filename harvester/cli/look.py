@@ -1,4 +1,4 @@
-"""Commands that show what is there: `status`, `report`, `plan`, `streams` and `quarantine`."""
+"""Commands that show what is there: `status`, `report`, `plan`, `streams`, `quarantine` and `source`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harvester.cli import output, plan, quarantine, report, status
+from harvester.cli import output, plan, quarantine, report, source, status
 from harvester.cli.base import AsJson, example
 from harvester.errors import UsageError
 
@@ -45,3 +45,4 @@ def _show_streams(found: list[dict[str, Any]]) -> None:
 
 
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=PANEL)
+app.add_typer(source.app, name="source", rich_help_panel=PANEL)

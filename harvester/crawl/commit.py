@@ -216,7 +216,7 @@ class Writer:
             record_set_aside(self.connection, accepted)
             clear_missing_links(self.connection, accepted)
             ended = self._finished_visits(accepted, changed)
-            due = _made_due(accepted, depths, follow=self._follow)
+            due = _made_due(accepted, depths) + (_following(accepted, depths) if self._follow else [])
             with self.connection.pipeline() if ended or due else nullcontext():  # one round trip for both
                 if ended:
                     finish_visits(self.connection, ended)
@@ -381,7 +381,7 @@ def _checkpoint(page: PageCommit) -> dict[str, Any]:
     }
 
 
-def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int], *, follow: bool) -> list[dict[str, Any]]:
+def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict[str, Any]]:
     """Return the frontier entries that pages make due."""
     due: dict[tuple[str, int], tuple[int | None, int, int | None]] = {}
     for page in pages:
@@ -392,11 +392,24 @@ def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int], *, follow: b
             opens = visit.stream.enqueues if depth >= 0 else ()
             for stream in visit.stream.enqueues_gone if page.visit_result.gone else opens:
                 _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None))
-        if follow and page.visit_result is not None and not page.visit_result.gone:
-            for stream in FOLLOWING.get(visit.stream.name, ()):
-                _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, _fingerprint(page)))
         for stream, entity, owner, left, signal in _met(visit.stream, page.rows, depth):
             _raise(due, (stream, entity), (owner, left, signal))
+    return _entries(due)
+
+
+def _following(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict[str, Any]]:
+    """Return the frontier entries that need the responses of pages, due where these show something new."""
+    return _entries(
+        {
+            (stream, page.lease.visit.entity_id): (None, depths[page.lease.token], _fingerprint(page))
+            for page in pages
+            if page.visit_result is not None and not page.visit_result.gone
+            for stream in FOLLOWING.get(page.lease.visit.stream.name, ())
+        }
+    )
+
+
+def _entries(due: dict[tuple[str, int], tuple[int | None, int, int | None]]) -> list[dict[str, Any]]:
     return [
         {"stream": stream, "entity_id": entity, "owner_id": owner, "depth": depth, "signal": signal}
         for (stream, entity), (owner, depth, signal) in sorted(due.items())

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -13,7 +12,7 @@ from scrapy.http import Headers
 
 from harvester.proxies import proxy_for
 
-WITH_TOKEN = "with_token"
+IN_QUERY = "in_query"
 """Key in `Request.meta` of a token, which goes into the query of the address that is sent, and nowhere else."""
 
 
@@ -34,7 +33,7 @@ class DownloadHandler(AiohttpDownloadHandler):
 
     @asynccontextmanager
     async def _make_request(self, request: Request, timeout: float) -> AsyncIterator[Any]:  # noqa: ASYNC109  (Scrapy's signature)
-        token = request.meta.get(WITH_TOKEN)
+        token = request.meta.get(IN_QUERY)
         if token is None:
             async with super()._make_request(request, timeout) as response:
                 yield response

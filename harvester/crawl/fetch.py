@@ -34,7 +34,7 @@ from harvester.crawl.account import Account
 from harvester.crawl.archive import Part
 from harvester.crawl.control import Control
 from harvester.crawl.deviations import DeviationReporter
-from harvester.crawl.downloadhandlers import WITH_TOKEN
+from harvester.crawl.downloadhandlers import IN_QUERY
 from harvester.crawl.retry import ATTEMPTS, backoff, retry_after
 from harvester.crawl.session import Session
 from harvester.crawl.visits import address
@@ -180,7 +180,7 @@ class Fetcher:
             TooLarge: the answer was larger than any may be.
         """
         session = self._session
-        meta: dict[str, object] = AS_WRITTEN | ({} if token is None else {WITH_TOKEN: token})
+        meta: dict[str, object] = AS_WRITTEN | ({} if token is None else {IN_QUERY: token})
         try:
             response = await self._download(Request(url, headers=headers, dont_filter=True, meta=meta))
         except BROKEN as broken:

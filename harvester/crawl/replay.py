@@ -36,7 +36,6 @@ from harvester.warehouse.schema import use_schema
 from harvester.warehouse.source import Source, prove_source
 from harvester.warehouse.statements import statements
 
-
 _SQL = statements(__package__, "replay")
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from harvester.frontier.model import Counts, PageCommit
     from harvester.warehouse.connection import Connection
 
-_SQL = statements(__package__, "sources")
+_SQL = statements(__package__, "source_store")
 
 
 def store_sources(connection: Connection, pages: Sequence[PageCommit], rule: Rule, counts: Counts) -> set[int]:

@@ -91,6 +91,7 @@ class Removal:
         """Remove the person, step by step."""
         self.comments()
         self.history()
+        self.sources()
         self.rows()
         self.titles()
         self.frontier()
@@ -172,6 +173,14 @@ class Removal:
             "UPDATE history.user_revisions SET username = NULL WHERE lower(username) = ANY(%s)", [self.known[NAME]]
         )
         self._count(self.erasure.emptied, "history.user_revisions", done.rowcount)
+
+    def sources(self) -> None:
+        """Delete the sources of the person's projects, and the bodies that no other project has."""
+        deleted = self.connection.execute(_SQL["delete_versions"], [self.known[PROJECT]]).fetchall()
+        self._count(self.erasure.deleted, "source.versions", len(deleted))
+        done = self.connection.execute(_SQL["delete_bodies"], [[body for (body,) in deleted]])
+        self._count(self.erasure.deleted, "source.bodies", done.rowcount)
+        self._delete("source.projects", "project_id = ANY(%s)", self.known[PROJECT])
 
     def titles(self) -> None:
         """Empty the titles of projects of unknown authors in activity: the author may be the erased person.

@@ -6,6 +6,7 @@ from collections import Counter
 
 from harvester.sandbox import churn, generate, index
 from harvester.sandbox.community_state import CommunityState
+from harvester.sandbox.sources import Sources
 
 HOSTLESS = 10
 """In a community with odd items one in so many studios shows no host: null, for good."""
@@ -27,6 +28,7 @@ class Community(CommunityState):
         if users < 1 or seed < 0:
             raise ValueError(f"a community needs at least 1 user and a seed from 0, not {users} and {seed}")
         super().__init__(seed, odd)
+        self.sources = Sources(self)
         self.name = f"seed {seed} and {users:,} users"
         generate.fill(self, users)
         if odd:

@@ -10,7 +10,6 @@ from harvester.sandbox import chance
 from harvester.sandbox.clock import NOW
 from harvester.sandbox.details import Countries
 from harvester.sandbox.news import News
-from harvester.sandbox.sources import Sources
 from harvester.sandbox.tables import Comments, Index, Lists, Projects, Studios, Users
 
 if TYPE_CHECKING:
@@ -65,7 +64,6 @@ class CommunityState:
         self._deleted_is_null = chance.salt(seed, "deleted is null")
         self.news = News(seed)
         self.index = Index()
-        self.sources = Sources(self)
 
     def comments(self, kind: str) -> Comments:
         """Return the comments of kind `project`, `studio` or `profile`."""

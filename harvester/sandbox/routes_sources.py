@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 from harvester.sandbox.routes import Api, Refused, route
 
 
-@route("/{project}", takes="query")
+@route("/{project}", takes="query", content_type=b"application/octet-stream")
 def project_source(api: Api, query: str, project_id: str) -> bytes | None:
     if not (project_id.isascii() and project_id.isdigit()):
         return None

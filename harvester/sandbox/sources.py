@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from harvester.sandbox.community_state import CommunityState
 
-SCRATCH_3, SCRATCH_2, SCRATCH_1 = "scratch 3", "scratch 2", "scratch 1"
+SCRATCH_3, SCRATCH_2, SCRATCH_1 = "scratch3", "scratch2", "scratch1"
 TOKEN_SECONDS = 300
 HUGE = 17 * 2**20
 """Bytes of a source that is too large."""

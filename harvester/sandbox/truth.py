@@ -44,8 +44,6 @@ KEYS = {
     "message_counts": ("user_id",),
     "gone_users": ("id",),
     "erased_users": ("id",),
-    "sources": ("project_id",),
-    "source_differences": ("project_id",),
 }
 TABLES = tuple(KEYS)
 COUNT_CAP = 100
@@ -56,15 +54,16 @@ def truth(community: Community, table: str, within: Closure | None = None) -> It
 
     Args:
         community: The community as it is now.
-        table: One of `TABLES`.
+        table: One of `TABLES` or of `OF_SOURCES`.
         within: Ids by kind, from `closure`: only these entities are harvested, with their lists. None: all.
 
     Raises:
         ValueError: If there is no such table.
     """
-    if table not in _TABLES:
-        raise ValueError(f"no table {table!r}: one of {', '.join(TABLES)}")
-    return _TABLES[table](_View(community, within))
+    made = (_TABLES | OF_SOURCES).get(table)
+    if made is None:
+        raise ValueError(f"no table {table!r}: one of {', '.join((*TABLES, *OF_SOURCES))}")
+    return made(_View(community, within))
 
 
 def key(table: str, row: Row) -> tuple[str | int, ...]:
@@ -467,9 +466,12 @@ _TABLES: dict[str, Callable[[_View], Iterator[Row]]] = {
     "message_counts": _message_counts,
     "gone_users": _gone_users,
     "erased_users": _erased_users,
+}
+OF_SOURCES: dict[str, Callable[[_View], Iterator[Row]]] = {
     "sources": _sources,
     "source_differences": _source_differences,
 }
+"""What is stated of the sources of projects, which no other page shows."""
 
 
 # --- what is reached from seeds ------------------------------------------------------------------------------

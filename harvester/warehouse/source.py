@@ -7,18 +7,20 @@ refused before it stores anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import class_row
 
 from harvester.errors import UsageError
+from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from harvester.config import Settings
     from harvester.warehouse.connection import Connection
 
+_SQL = statements(__package__, "source")
 SANDBOX_HEADER = "X-Sandbox"
 """Header of each response of the sandbox: its community. The site sends none."""
 
@@ -99,11 +101,7 @@ def prove_source(connection: Connection, answering: Source) -> Source:
         UsageError: the warehouse has another source.
     """
     with connection.transaction():
-        connection.execute(
-            "INSERT INTO crawl.source (id, api_url, site_url, sandbox, projects_url) VALUES (1, %s, %s, %s, %s)"
-            " ON CONFLICT DO NOTHING",
-            [answering.api_url, answering.site_url, answering.sandbox, answering.projects_url],
-        )
+        connection.execute(_SQL["record"], asdict(answering))
         source = read_source(connection)
         assert source is not None
         _check_same(source, answering)
@@ -114,11 +112,7 @@ def prove_source(connection: Connection, answering: Source) -> Source:
 
 def move_source(connection: Connection, answering: Source) -> None:
     """Record that the source of the warehouse answers at other addresses now."""
-    connection.execute(
-        "UPDATE crawl.source SET api_url = %s, site_url = %s, sandbox = %s, projects_url = coalesce(%s, projects_url)"
-        " WHERE id = 1",
-        [answering.api_url, answering.site_url, answering.sandbox, answering.projects_url],
-    )
+    connection.execute(_SQL["move"], asdict(answering))
 
 
 def _check_same(source: Source, answering: Source) -> None:

@@ -1505,7 +1505,8 @@ source_bodies = _table(
     _column(
         "packed",
         LargeBinary,
-        "The body, packed by gzip: texts of whoever made the project stand in it. Null: it is in the folder.",
+        "The body, packed by gzip: texts of whoever made the project stand in it.",
+        nullable=False,
         person=Person.TEXT,
         release=treatments.internal_only(_OF_PROJECTS),
     ),
@@ -1540,7 +1541,7 @@ source_versions = _table(
     ),
     _text(
         "format",
-        "scratch 3, scratch 2 or scratch 1.",
+        "scratch3, scratch2 or scratch1.",
         nullable=False,
         person=Person.NOBODY,
         release=treatments.internal_only(_OF_PROJECTS),
@@ -1624,12 +1625,12 @@ SCRATCH_TABLES = tuple(table for table in metadata.sorted_tables if table.schema
 """Tables of schema scratch, each after the tables that it refers to: the order in which rows may be written."""
 
 _OBSERVED = (rankings, site_counts, site_health, message_counts)
-_BESIDE = tuple(table for table in metadata.sorted_tables if table.schema in ("account", "source"))
+_ACCOUNT = tuple(table for table in metadata.sorted_tables if table.schema == "account")
 WRITTEN: dict[str, Table] = {
     **{table.name: table for table in (*SCRATCH_TABLES, *_OBSERVED)},
-    **{table.fullname: table for table in _BESIDE},
+    **{table.fullname: table for table in _ACCOUNT},
 }
-"""Tables that pages write, by the name that the catalogue uses, in the order in which they may be written."""
+"""Tables that rows of pages are written to, by the name that the catalogue uses, in the order in which they may be."""
 
 KEY_COLUMNS: dict[str, tuple[str, ...]] = {
     name: table.info.get("key") or tuple(column.name for column in table.primary_key.columns)

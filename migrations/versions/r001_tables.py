@@ -2209,8 +2209,8 @@ def upgrade():
         sa.Column(
             "packed",
             sa.LargeBinary(),
-            nullable=True,
-            comment="The body, packed by gzip: texts of whoever made the project stand in it. Null: it is in the folder.",
+            nullable=False,
+            comment="The body, packed by gzip: texts of whoever made the project stand in it.",
         ),
         sa.CheckConstraint("length(sha256) <= 32", name=op.f("bodies_sha256_length_check")),
         sa.PrimaryKeyConstraint("sha256", name=op.f("bodies_pkey")),
@@ -2240,7 +2240,7 @@ def upgrade():
             comment="The SHA-256 of its canonical form, in which the order of keys does not count.",
         ),
         sa.Column("body_sha256", sa.LargeBinary(), nullable=False, comment="Its body as it was first served."),
-        sa.Column("format", sa.Text(), nullable=False, comment="scratch 3, scratch 2 or scratch 1."),
+        sa.Column("format", sa.Text(), nullable=False, comment="scratch3, scratch2 or scratch1."),
         sa.Column(
             "blocks",
             sa.Integer(),

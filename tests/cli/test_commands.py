@@ -37,6 +37,7 @@ RUN_ELSEWHERE = {
     "harvester db down": "tests/cli/test_db.py",
     "HARVESTER_DATABASE_URL=postgresql:///again harvester replay archive/*.warc.gz": "tests/crawl/test_replay.py",
     "harvester demo --users 500": "make demo",
+    "harvester source show 123456 > project.json": "tests/crawl/test_sources.py",
     "harvester sandbox --port 8601 --users 500 --churn 2": "the pages of docs/",
 }
 

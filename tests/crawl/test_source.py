@@ -63,6 +63,7 @@ def test_a_source_without_a_name_is_known_by_its_addresses(filled, other_sandbox
     assert json.loads(filled("db", "source", "--json").stdout) == {
         "api_url": other_sandbox.url,
         "site_url": other_sandbox.url,
+        "projects_url": None,
         "sandbox": None,
         "synthetic": False,
     }

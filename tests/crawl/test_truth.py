@@ -32,6 +32,7 @@ def test_everything_seeded(
     summary = harvester.crawl()
     assert summary["outcome"] == "done"
     assert (summary["postponed"], summary["backlog"]) == (0, 0)
+    assert "/{project}" not in larger_sandbox.requests()["by_route"]  # sources are read on request alone
     counts = assert_truth(harvester, larger_sandbox)
     assert all(counts[table] > 50 for table in counts if table != "news")
     assert_site_is_known(harvester, larger_sandbox)

@@ -7,7 +7,7 @@ from harvester.frontier.rates import CLASSES, QUEUE_NUMBERS
 
 
 def test_stored_numbers_of_spiders_never_move() -> None:
-    assert QUEUE_NUMBERS == {"users": 0, "projects": 1, "studios": 2, "comments": 3}
+    assert QUEUE_NUMBERS == {"users": 0, "projects": 1, "studios": 2, "comments": 3, "sources": 4}
     assert CLASSES == 32
 
 

@@ -22,6 +22,8 @@ def test_settings(own):
         "latency_ms": 0.0,
         "trouble": 0.0,
         "odd": 0.0,
+        "stale_tokens": 0.0,
+        "huge_project": 0.0,
         "page_max": 0,
         "offset_max": 0,
         "list_max": 0,
@@ -50,7 +52,7 @@ def test_settings(own):
 
 def test_requests_are_counted_but_not_those_under_sandbox(own):
     name = own.community.users.name[0]
-    for path in (f"/users/{name}", f"/users/{name}", f"/users/{name}/followers?limit=41", "/projects/1", "/nowhere"):
+    for path in (f"/users/{name}", f"/users/{name}", f"/users/{name}/followers?limit=41", "/projects/1", "/no/where"):
         own.get(path)
     own.get("/sandbox/seeds")
     counted = own.get("/sandbox/requests").json()

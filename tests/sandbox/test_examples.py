@@ -20,7 +20,7 @@ OPTIONAL = {
     "actor_membership_label",
     "recipient_membership_label",
 }
-UNDOCUMENTED = {"/session/"}
+UNDOCUMENTED = {"/session/", "/{project}"}
 JSON_ROUTES = [route for route in ROUTES if not route.is_html and route.path not in UNDOCUMENTED]
 # What is served of an entry depends on its type.
 BY_TYPE = {"/studios/*/activity", "/users/*/messages", "/users/*/following/users/activity"}

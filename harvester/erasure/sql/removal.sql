@@ -37,6 +37,13 @@ FROM crawl.draws d
 WHERE d.design_id = o.design_id AND d.position = o.position
     AND d.design_id IN (SELECT id FROM crawl.designs WHERE kind = %s) AND d.entity_id = ANY(%s)
 
+-- name: delete_versions
+DELETE FROM source.versions WHERE project_id = ANY(%s) RETURNING body_sha256
+
+-- name: delete_bodies
+DELETE FROM source.bodies b WHERE b.sha256 = ANY(%s)
+    AND NOT EXISTS (SELECT FROM source.versions v WHERE v.body_sha256 = b.sha256)
+
 -- name: suspicious_rows
 SELECT {key}, {texts} FROM {table} WHERE {condition}
 

@@ -1,0 +1,163 @@
+"""Sources are read with the token of their project's own response: versions equal the truth, and no token is kept."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from harvester.crawl.sources import CONFIRMATIONS
+from harvester.warehouse.tables import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+TOKEN = re.compile(rb"[0-9]{9,}_[0-9a-f]{64,}")
+COUNTERS = {"views", "loves", "favorites", "remixes", "extra"}
+
+
+def asked(sandbox: Any) -> Counter[int]:
+    """By project, the requests for its source since the log was reset."""
+    paths = [path[1:].partition("?")[0] for _, _, path, _ in sandbox.lines("/sandbox/requests/log")]
+    return Counter(int(path) for path in paths if path.isdigit())
+
+
+def visits(harvester: Any) -> Counter[int]:
+    """By project, how often it was visited. (Where nothing else tells whose list it was, it is asked for besides.)"""
+    return Counter(dict(harvester.query("SELECT entity_id, visits FROM crawl.frontier WHERE stream = 'project'")))
+
+
+def expected(truth: dict[int, dict[str, Any]], projects: Iterable[int]) -> Counter[int]:
+    """One request for each source; one that is damaged must come so several times."""
+    return Counter({one: CONFIRMATIONS if truth[one]["outcome"] == "damaged" else 1 for one in projects})
+
+
+def shown(sandbox: Any) -> dict[int, dict[str, Any]]:
+    """What the page of each project shows, but for counters."""
+    rows = sandbox.truth("projects")
+    return {row["id"]: {name: value for name, value in row.items() if name not in COUNTERS} for row in rows}
+
+
+def assert_sources(harvester: Any, sandbox: Any) -> dict[int, dict[str, Any]]:
+    """The present version of each project is what the sandbox states; return that by project."""
+    truth = {row["project_id"]: row for row in sandbox.truth("sources")}
+    there = "JOIN scratch.present_projects p ON p.id = s.project_id"
+    outcomes = dict(harvester.query(f"SELECT s.project_id, s.outcome FROM source.projects s {there}"))
+    assert outcomes == {project: row["outcome"] for project, row in truth.items()}
+    present = harvester.query(
+        "SELECT DISTINCT ON (s.project_id) s.project_id, encode(s.body_sha256, 'hex'), b.size, s.format, s.blocks"
+        f" FROM source.versions s JOIN source.bodies b ON b.sha256 = s.body_sha256 {there}"
+        " ORDER BY s.project_id, s.last_seen_at DESC, s.first_seen_at DESC"
+    )
+    kept = {project: values for project, *values in present}
+    for project, row in truth.items():
+        if row["outcome"] == "read":
+            blocks = None if row["format"] == "scratch1" else row["blocks"]
+            assert kept[project] == [row["sha256"], row["bytes"], row["format"], blocks], project
+    return truth
+
+
+def test_versions_are_the_truth_at_one_request_each(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], tmp_path: Path
+) -> None:
+    sandbox = start_sandbox(users=30, seed=2)
+    archive = tmp_path / "archive"
+    harvester = make_harvester(
+        sandbox, HARVESTER_SOURCES="1", HARVESTER_PROJECTS_URL=sandbox.url, HARVESTER_ARCHIVE=str(archive)
+    )
+    said = []
+
+    def crawl(*arguments: str) -> None:
+        ended = harvester("crawl", *arguments)
+        said.append(ended.stdout + ended.stderr)
+
+    # All are new: one request for each, with the token of the one response of its project.
+    harvester.seed_all(sandbox)
+    crawl()
+    truth = assert_sources(harvester, sandbox)
+    assert Counter(row["outcome"] for row in truth.values()).keys() == {"read", "damaged"}
+    assert {row["format"] for row in truth.values()} == {"scratch1", "scratch2", "scratch3"}
+    assert asked(sandbox) == expected(truth, truth)
+    assert set(visits(harvester).values()) == {1}
+    versions = dict(harvester.query("SELECT encode(sha256, 'hex'), packed FROM source.bodies"))
+    assert len(versions) < sum(row["outcome"] == "read" for row in truth.values())  # remixes that nobody edited
+    assert all(hashlib.sha256(gzip.decompress(packed)).hexdigest() == digest for digest, packed in versions.items())
+
+    # Visits that show nothing changed ask for nothing, new and changed projects for one request; a token that has
+    # expired is fetched anew, once.
+    visit_projects = "UPDATE crawl.frontier SET due_at = now() WHERE stream = 'project' RETURNING 1"
+    harvester.query(visit_projects)
+    sandbox.json("/sandbox/requests/reset", "POST")
+    crawl()
+    assert asked(sandbox) == Counter()
+    before, first = shown(sandbox), truth
+    for kind, events in (("edit_project", 12), ("touch_project", 4), ("edit_quietly", 6), ("new_project", 8)):
+        sandbox.json(f"/sandbox/churn?events={events}&type={kind}", "POST")
+    harvester.seed_all(sandbox)
+    harvester.query(visit_projects)
+    sandbox.json("/sandbox/requests/reset", "POST")
+    sandbox.json("/sandbox/settings?stale_tokens=3", "POST")
+    crawl()
+    truth = {row["project_id"]: row for row in sandbox.truth("sources")}
+    now = shown(sandbox)
+    changed = {project for project in now if now[project] != before.get(project)}
+    refused = Counter(status for _, _, path, status in sandbox.lines("/sandbox/requests/log") if "token=" in path)[403]
+    assert 0 < refused <= 3
+    assert asked(sandbox).total() == expected(truth, changed).total() + refused
+    assert asked(sandbox).keys() == changed
+
+    # A refresh reads each once, also what no page shows to be changed; what a project was before is kept.
+    huge = next(project for project, row in truth.items() if row["format"] == "scratch3" and row["outcome"] == "read")
+    sandbox.json(f"/sandbox/settings?huge_project={huge}", "POST")
+    sandbox.json("/sandbox/requests/reset", "POST")
+    visited = visits(harvester)
+    crawl("--refresh")
+    truth = assert_sources(harvester, sandbox)
+    assert truth[huge]["outcome"] == "too large"
+    assert asked(sandbox) == expected(truth, truth) + Counter({huge: CONFIRMATIONS - 1})
+    assert visits(harvester) - visited == Counter(dict.fromkeys(visited, 1))
+    ever = set(harvester.query("SELECT project_id, encode(body_sha256, 'hex') FROM source.versions"))
+    former = {(project, row["sha256"]) for project, row in first.items() if row["outcome"] == "read"}
+    assert former <= ever
+    assert len(former - {(project, row["sha256"]) for project, row in truth.items()}) > 5
+
+    # The tokens are nowhere: not in the archive, in a log, or in the database.
+    used = {path.partition("token=")[2] for _, _, path, _ in sandbox.lines("/sandbox/requests/log") if "token=" in path}
+    assert len(used) > 10
+    files = [gzip.decompress(path.read_bytes()) for path in archive.glob("*.warc.gz")]
+    assert any(f"{sandbox.url}/{huge}".encode() in file or b"project_source" in file for file in files)
+    stored = [
+        harvester.query(f"SELECT coalesce(string_agg(t::text, ' '), '') FROM {table.fullname} t")[0][0].encode()
+        for table in metadata.sorted_tables
+    ]
+    for text in (*files, *stored, *(one.encode() for one in said), *map(gzip.decompress, versions.values())):
+        assert not TOKEN.search(text)
+        assert b"token=" not in text
+
+
+def test_faults_and_a_kill_leave_the_true_versions(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=30, seed=2)
+    harvester = make_harvester(sandbox, HARVESTER_SOURCES="1", HARVESTER_PROJECTS_URL=sandbox.url)
+    for kind, things in sandbox.seeds().items():
+        if kind == "projects":
+            harvester("seed", kind, *map(str, things))
+    sandbox.json("/sandbox/settings?faults=500=0.05,html=0.05,truncate=0.03,reset=0.03", "POST")
+    running = harvester.start("crawl")
+    while not harvester.query("SELECT FROM source.versions"):
+        time.sleep(0.01)
+    running.kill()
+    running.communicate()
+    harvester("crawl", "--workers", "2", ok=False)  # 3: more faults than usual
+    sandbox.json("/sandbox/settings?faults=", "POST")
+    sandbox.json("/sandbox/churn?events=150", "POST")
+    harvester.query("UPDATE crawl.frontier SET due_at = now() WHERE failures > 0 RETURNING 1")
+    harvester.crawl("--refresh", "--workers", "2")
+    harvester("seed", "projects", *map(str, sandbox.seeds()["projects"]))
+    harvester.crawl()
+    assert_sources(harvester, sandbox)
