@@ -262,12 +262,10 @@ class Fetcher:
 
     async def _request(self, visit: Visit, query: str) -> Response:
         """Send one request for a visit. Raises `TransientHTTP`, or `Unusable` where Scrapy refuses it."""
-        stream, settings = visit.stream, self._session.settings
-        path = address(visit, query)
-        base = settings.api_url if stream.host is Host.API else settings.site_url
+        stream, path = visit.stream, address(visit, query)
         try:
             headers = await self.account.headers() if stream.is_own else {}
-            return await self.get(stream.name, base + path, headers)
+            return await self.get(stream.name, self.base_url(stream) + path, headers)
         except IgnoreRequest as error:
             # Scrapy's message has the address, which may hold a name.
             is_forbidden = "robots.txt" in str(error)
@@ -345,6 +343,12 @@ class Fetcher:
             return
         session.source = await session.call(prove_source, Source.of(session.settings, sandbox))
         self._is_source_proven = True
+
+    def base_url(self, stream: Stream) -> str:
+        """Return the base of the addresses of a stream."""
+        settings = self._session.settings
+        bases = {Host.API: settings.api_url, Host.SITE: settings.site_url, Host.PROJECTS: settings.projects_url}
+        return bases[stream.host]
 
     def fetched(self, response: Response, visit: Visit, part: Part | None) -> Fetched:
         """Return a response that is not decoded to records, for the archive."""

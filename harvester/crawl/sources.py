@@ -18,6 +18,7 @@ from scrapy.http import Response
 
 from harvester.crawl.fetch import Fetched, Fetcher, TooLarge
 from harvester.crawl.retry import ATTEMPTS, backoff
+from harvester.crawl.visits import address
 from harvester.errors import TransientHTTP
 from harvester.frontier.model import PageCommit, SourceOutcome, SourceRead, SourceVersion, VisitResult
 from harvester.source.decode import decode
@@ -88,9 +89,8 @@ def without_response(visit: Visit) -> Fetched:
 class SourceReader:
     """Reader of sources, one request for each but for those that fail or come damaged."""
 
-    def __init__(self, fetcher: Fetcher, url: str) -> None:
+    def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
-        self._url = url
 
     async def read(
         self, visit: Visit, token: str | None, renew: Callable[[], Awaitable[str | None]], part: Part
@@ -100,6 +100,7 @@ class SourceReader:
         Raises:
             TransientHTTP: no answer after several attempts, or one that is damaged in another way each time.
         """
+        url = self._fetcher.base_url(visit.stream) + address(visit, "")
         problem = TransientHTTP(None, why="damaged in another way each time")
         came: Counter[bytes | str] = Counter()
         is_renewed = False
@@ -109,7 +110,7 @@ class SourceReader:
             if token is None:
                 return without_response(visit), SourceRead(SourceOutcome.REFUSED, "the project's page has no token")
             try:
-                response = await self._fetcher.get(visit.stream.name, self._url + self._path(visit), {}, token=token)
+                response = await self._fetcher.get(visit.stream.name, url, {}, token=token)
             except TooLarge:
                 came[_TOO_LARGE] += 1
                 if came[_TOO_LARGE] == CONFIRMATIONS:
@@ -135,7 +136,3 @@ class SourceReader:
                     continue
             return answer, read
         raise problem
-
-    @staticmethod
-    def _path(visit: Visit) -> str:
-        return visit.stream.path.format(id=visit.entity_id)

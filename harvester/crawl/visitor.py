@@ -89,7 +89,7 @@ class Visitor:
         self.waiting = 0
         self.names: frozenset[str] = frozenset()
         self._session = session
-        self._sources = SourceReader(fetcher, session.settings.projects_url)
+        self._sources = SourceReader(fetcher)
         self._control = control
         self._deviations = deviations
         self._limits = limits
