@@ -33,7 +33,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 TITLES = {"index.md": "Overview", "report.md": "Report"}
 """How the menu calls a page, where its heading would not do."""
 SCALE = 0.65
-"""A diagram in its page, so that more of it is in sight; alone it has its full size."""
+"""A diagram in its page where there is room, so that more of it is in sight; enlarged it has its full size."""
+DASHES = "2 2"
+_DASHES = re.compile(r'(<path [^>]*?class="[^"]*relationshipLine"[^>]*?)stroke-dasharray:[^;]*')
 _drawn: dict[str, str] = {}
 
 
@@ -53,16 +55,31 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def draw(source: str, _language: str, css_class: str, *_: Any, **__: Any) -> str:
-    """Draw a diagram as an SVG picture; two on a page share no name and no style."""
-    svg = mmdr.render(source).svg()
-    name = f"assets/diagrams/{sha256(svg.encode()).hexdigest()[:12]}.svg"
+    """Draw a diagram as an SVG picture that fits the page, in a button that opens it in its full size.
+
+    Two on a page share no name and no style.
+    """
+    svg = _DASHES.sub(_evenly_dashed, mmdr.render(source).svg())
+    width, height = re.findall(r'viewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', svg)[0]
+    svg = svg.replace('width="100%"', f'width="{width}" height="{height}"', 1)
+    digest = sha256(svg.encode()).hexdigest()[:12]
+    name = f"assets/diagrams/{digest}.svg"
     _drawn[name] = svg
-    width = re.search(r'viewBox="\S+ \S+ ([\d.]+)', svg)
-    size = f' width="{float(width[1]) * SCALE:.0f}"' if width else ""
+    opened = f"diagram-{digest}"
+    picture = f'alt="Diagram; what it shows stands in the text too" src="{name}"'
     return (
-        f'<div class="{css_class}"><a href="{name}" title="The diagram alone">'
-        f'<img alt="Diagram; what it shows stands in the text too"{size} src="{name}"></a></div>'
+        f'<div class="{css_class}"><button type="button" popovertarget="{opened}" title="Enlarge the diagram">'
+        f'<img {picture} width="{float(width) * SCALE:.0f}" height="{float(height) * SCALE:.0f}"></button>'
+        f'<div class="enlarged" popover id="{opened}"><button type="button" popovertarget="{opened}"'
+        ' popovertargetaction="hide" autofocus>Close</button>'
+        f'<div role="region" aria-label="The diagram in its full size" tabindex="0">'
+        f'<img {picture} width="{float(width):.0f}" height="{float(height):.0f}"></div></div></div>'
     )
+
+
+def _evenly_dashed(found: re.Match[str]) -> str:
+    """Replace the dashes of a line, which the renderer leaves out where the line hops over another one."""
+    return f"{found[1]}stroke-dasharray:{'none' if 'edge-pattern-solid' in found[1] else DASHES}"
 
 
 def on_post_build(config: MkDocsConfig) -> None:

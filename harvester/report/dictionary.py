@@ -33,7 +33,7 @@ psql` says the same of one table.
 
 All times are `timestamptz` in UTC, all ids `bigint` as the site gives them. In the diagrams a solid line is a foreign
 key, which always leads to a row; a dotted line is a *soft reference*: what it names may be gone, or may never have been
-read. The columns of a diagram are keys and references alone.
+read. A diagram shows the tables that refer to others or are referred to, with their keys and references alone.
 
 """
 _KINDS = {"r": "table", "v": "view", "m": "materialised view"}
@@ -86,12 +86,17 @@ def read(connection: Connection) -> list[Relation]:
 
 
 def diagram(relations: Iterable[Relation], in_schema: str) -> str:
-    """Return a Mermaid diagram of the tables of a schema: their keys and references, and the targets of these."""
+    """Return a Mermaid diagram of the tables of a schema that refer to others or are referred to; empty without one.
+
+    It shows their keys and references, and the targets of these. It grows from left to right, which keeps it narrow.
+    """
     tables = [one for one in relations if one.schema == in_schema and one.kind != "view"]
-    lines = ["erDiagram"]
-    elsewhere = sorted(
-        {column.refers for one in tables for column in one.columns if column.refers} - {one.full_name for one in tables}
-    )
+    targets = {column.refers for one in tables for column in one.columns if column.refers}
+    tables = [one for one in tables if one.full_name in targets or any(column.refers for column in one.columns)]
+    if not tables:
+        return ""
+    lines = ["erDiagram", "    direction LR"]
+    elsewhere = sorted(targets - {one.full_name for one in tables})
     lines += [f'    {_entity(name, in_schema)}["{name}"]' for name in elsewhere]
     for one in tables:
         lines.append(f"    {one.name} {{")

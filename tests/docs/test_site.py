@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 TOP = Path(__file__).parent.parent.parent
@@ -53,7 +55,7 @@ WIDER = """
 return [...document.querySelectorAll('body *')].filter(one => {
     const box = one.getBoundingClientRect();
     const hidden = getComputedStyle(one).position === 'fixed' || !box.width;
-    const scrolls = one.closest('.md-typeset__scrollwrap, .diagram, pre, .md-nav, .md-search');
+    const scrolls = one.closest('.md-typeset__scrollwrap, pre, .md-nav, .md-search');
     return !hidden && !scrolls && box.right > window.innerWidth + 1;
 }).map(one => one.tagName + '.' + one.className).slice(0, 5)
 """
@@ -80,11 +82,44 @@ def test_the_site_is_quiet_and_nothing_leaves_it(site: Path, browser: Any, width
     assert [url for url in asked if url.startswith("file:") and not url.startswith(f"file://{site}/")] == []
 
 
-def test_diagrams_are_drawn_and_the_search_finds(site: Path, browser: Any) -> None:
+DIAGRAMS = """
+return [...document.querySelectorAll('.diagram')].map(one => {
+    const [small, large] = one.querySelectorAll('img');
+    return [small.clientWidth, small.parentElement.clientWidth, large.clientWidth, small.src];
+})
+"""
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_diagram_fits_and_opens_in_its_full_size(site: Path, browser: Any, width: int) -> None:
+    browser.open(f"file://{site}/dictionary.html", width=width)
+    drawn = browser.run(DIAGRAMS)
+    written = re.findall(
+        r"^```mermaid\n(.*?)^```", (TOP / "docs" / "dictionary.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert len(drawn) == len(written) > 3
+    for (small, room, closed, source), text in zip(drawn, written, strict=True):
+        assert 200 < small <= room < width
+        assert closed == 0
+        svg = Path(urlsplit(source).path).read_text()
+        dashes = re.findall(r'relationshipLine"[^>]*?stroke-dasharray:([^;]*)', svg)
+        assert [dashes.count(kind) for kind in ("none", "2 2")] == [text.count("--o{"), text.count("..o{")]
+    # By the keyboard alone, from the picture and back to it.
+    browser.run("document.querySelector('.diagram > button').focus()")
+    keys = ActionChains(browser.driver)
+    keys.send_keys(Keys.ENTER).perform()
+    WebDriverWait(browser.driver, 30).until(lambda _: browser.run(DIAGRAMS)[0][2] > 1000)
+    assert browser.run("return document.activeElement.innerText") == "Close"
+    assert browser.run("return document.querySelector(':popover-open').clientWidth") == width
+    assert browser.run("return getComputedStyle(document.querySelector(':popover-open > div')).overflow") == "auto"
+    keys.send_keys(Keys.ESCAPE).perform()
+    assert browser.run(DIAGRAMS)[0][2] == 0
+    assert browser.run("return document.activeElement.title") == "Enlarge the diagram"
+    assert browser.said() == []
+
+
+def test_the_search_finds(site: Path, browser: Any) -> None:
     browser.open(f"file://{site}/dictionary.html")
-    pictures = "return [...document.querySelectorAll('.diagram img')].map(one => one.naturalWidth)"
-    assert len(browser.run(pictures)) == (TOP / "docs" / "dictionary.md").read_text().count("```mermaid")
-    assert "```mermaid" not in (site / "dictionary.html").read_text()
     field = browser.driver.find_element("css selector", ".md-search__input")
     browser.run("document.querySelector('#__search').click()")
     links = "return [...document.querySelectorAll('.md-search-result__link')].map(one => one.href)"
