@@ -606,7 +606,8 @@ def start_sandbox() -> Iterator[Callable[..., Sandbox]]:
     running: list[Sandbox] = []
 
     def start(**options: Any) -> Sandbox:
-        arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        given = [[f"--{name}"] if value is True else [f"--{name}", str(value)] for name, value in options.items()]
+        arguments = [part for parts in given for part in parts]
         process = forked.Started(["sandbox", *arguments])
         word, _, url = process.first_line(timeout=120).partition(" ")
         assert word == "ready"

@@ -25,6 +25,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "questions.md",
         "dictionary.md",
         "sources.md",
+        "sampling-tutorial.md",
         "sampling.md",
         "datasets.md",
     ),

@@ -33,6 +33,9 @@ def sandbox(
     churn: Annotated[float, typer.Option(min=0, help="Changes per second while it runs.")] = 0.0,
     faults: Annotated[str, typer.Option(help="Faults and their probabilities, as 500=0.05,429=0.02")] = "",
     odd: Annotated[float, typer.Option(min=0, max=1, help="Share of items that cannot be used as served.")] = 0.0,
+    dense: Annotated[
+        bool, typer.Option("--dense", help="Ids of which 1 in 10 is a shared project, for samples.")
+    ] = False,
 ) -> None:
     """Serve a made-up community as the API would; print `ready URL` once it answers.
 
@@ -41,6 +44,6 @@ def sandbox(
     from harvester.sandbox.server import serve
 
     try:
-        serve(port=port, users=users, seed=seed, churn=churn, faults=faults, odd=odd)
+        serve(port=port, users=users, seed=seed, churn=churn, faults=faults, odd=odd, dense=dense)
     except (ValueError, OSError) as error:
         raise UsageError(str(error)) from None

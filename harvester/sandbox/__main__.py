@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--churn", type=float, default=0.0, metavar="EVENTS/S")
     parser.add_argument("--faults", default="", metavar="NAME=PROBABILITY,...")
     parser.add_argument("--odd", type=float, default=0.0, metavar="SHARE")
+    parser.add_argument("--dense", action="store_true")
     options = parser.parse_args()
     try:
         serve(**vars(options))

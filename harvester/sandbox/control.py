@@ -53,6 +53,7 @@ class Control:
         self._answers: dict[tuple[str, str], Callable[[Query], tuple[bytes, bytes]]] = {
             ("GET", "closure"): self._closure,
             ("GET", "kinds"): self._kinds,
+            ("GET", "frame"): self._frame,
             ("GET", "seeds"): self._seeds,
             ("GET", "removed"): self._removed,
             ("GET", "requests"): self._requests,
@@ -109,6 +110,12 @@ class Control:
                 "studios": [each for each, is_open in zip(studios.id, studios.is_open, strict=True) if is_open],
             }
         )
+
+    def _frame(self, _: Query) -> tuple[bytes, bytes]:
+        """State from which ids projects can be drawn, and how many of them are of shared ones."""
+        projects = self._app.community.projects
+        last = max(projects.frame_end, *projects.id[-1:])
+        return _JSON, _encode({"first_id": 1, "last_id": last, "shared": sum(projects.is_shared)})
 
     def _removed(self, _: Query) -> tuple[bytes, bytes]:
         return _LINES, _lines(self._app.community.removed)

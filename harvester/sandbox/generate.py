@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 PROJECTS_PER_USER = 1.22
 SHARERS = 0.25  # three of four users never share a project
 UNSHARED = 0.08
+IDS_PER_PROJECT = 10  # in a dense community
 STUDIOS_PER_USER = 0.258
 CLOSED_STUDIOS = 0.05
 PROJECT_COMMENTS_PER_PROJECT = 2.43
@@ -156,6 +157,16 @@ def _projects(community: CommunityState, rng: Generator, active: Floats) -> None
     by_share = np.lexsort((numbers(projects.id), shared_at))
     by_share = by_share[shared[by_share]]
     community.shared = grouped(author[by_share], by_share)
+
+
+def make_dense(community: CommunityState) -> None:
+    """Give the projects other ids, in the same order: drawn from the lowest ones, of which one in ten is shared."""
+    projects = community.projects
+    rng = np.random.default_rng([community.seed, len(projects)])
+    projects.frame_end = max(IDS_PER_PROJECT * sum(projects.is_shared), len(projects))
+    ids = np.sort(rng.permutation(projects.frame_end)[: len(projects)])
+    projects.id = column(ids + 1)
+    projects.by_id = rows_by_id(projects.id)
 
 
 def _views(rng: Generator, count: int) -> Ints:

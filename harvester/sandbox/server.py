@@ -131,6 +131,7 @@ def serve(
     churn: float = 0.0,
     faults: str = "",
     odd: float = 0.0,
+    dense: bool = False,
 ) -> None:
     """Serve a synthetic community until SIGINT, SIGTERM or SIGHUP.
 
@@ -144,6 +145,7 @@ def serve(
         churn: Events per second.
         faults: Faults of responses, as `NAME=PROBABILITY,...` (see `harvester.sandbox.faults`).
         odd: The share of items that cannot be used as they are served (see `harvester.sandbox.odd`).
+        dense: Whether one id in ten is of a shared project.
 
     Raises:
         OSError: If the port is taken or the address is not this machine's.
@@ -157,7 +159,7 @@ def serve(
         print(f"Anybody who reaches {host} can use this sandbox, but for its controls.", file=sys.stderr, flush=True)  # noqa: T201
     # A signal while the community is being made ends the process at once.
     with listener, _signals_do(sys.exit):
-        app = Application(Community(users, seed, odd), failing)
+        app = Application(Community(users, seed, odd, dense=dense), failing)
         app.churn = churn
         shown = f"[{host}]" if ":" in host else host
         served: Any = app  # uvicorn's types are a union of three versions of ASGI

@@ -157,6 +157,7 @@ class Projects:
         self.is_shared = bytearray()
         self.nulls: set[tuple[int, str]] = set()  # rows with what is served of them as null
         self.by_id: dict[int, int] = {}
+        self.frame_end = 0  # the last id of a dense community, as it begins
         self._salts = {name: chance.salt(seed, f"project {name}") for name in ("title", "text", "help", "flags")}
 
     def __len__(self) -> int:

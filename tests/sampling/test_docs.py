@@ -1,8 +1,11 @@
-"""The commands and queries of docs/sampling.md run as they stand, with a thousandth of the draws."""
+"""The commands and queries of docs/sampling.md run as they stand, with a thousandth of the draws; those of the tutorial
+give what it shows, and its intervals hold the truth."""
 
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +15,15 @@ from typer.testing import CliRunner
 from harvester.cli.main import app
 from harvester.sampling.outcomes import record_outcomes
 from harvester.sampling.samples import advance
+from harvester.warehouse import embedded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "sampling.md"
+TUTORIAL = PAGE.with_name("sampling-tutorial.md")
 
 
 def crawl(connection: psycopg.Connection[Any]) -> None:
@@ -80,3 +87,38 @@ def test_the_page_runs(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
                 assert result.exit_code == 0, (line, result.stderr)
                 commands += 1
     assert (commands, queries) == (8, 7)
+
+
+def test_the_tutorial_shows_what_its_commands_give(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    text = TUTORIAL.read_text()
+    commands = [
+        shlex.split(line)
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+        if line.startswith("harvester ")
+    ]
+    assert commands[0] == shlex.split("harvester sandbox --port 8604 --users 300 --seed 1 --dense &")
+    assert commands[-1] == ["harvester", "db", "down"]
+    sandbox = start_sandbox(users=300, seed=1, dense=True)
+    harvester = make_harvester(sandbox)
+    given = [sandbox.call("GET", "/sandbox/frame").decode()]
+    given += [harvester(*words).stdout for _, *words in commands[1:-1]][-1:]
+    psql = [embedded.binary("psql"), "-X", "-P", "footer=off", harvester.database, "-c"]
+    for query in re.findall(r"```sql\n(.*?)```", text, re.DOTALL):
+        given.append(subprocess.run([*psql, query], capture_output=True, text=True, check=True).stdout)
+    projects = sandbox.truth("projects")
+    loved, views = sum(row["loves"] > 0 for row in projects), sum(row["views"] for row in projects)
+    truths = (len(projects), loved, loved / len(projects))
+    given.insert(3, "{} projects, {} loved, a share of {:.3f}; {} views".format(*truths, views))
+    shown = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    assert [each.split() for each in shown] == [each.split() for each in given]
+
+    # The table says the same, rounded, and its intervals hold the truth.
+    figures = {line.split()[0]: [float(part) for part in line.split()[2::2]] for line in shown[2].splitlines()[2:]}
+    rows = re.findall(r"^\| [\w ]+ \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \| ([\d.]+) \|$", text, re.MULTILINE)
+    for (estimate, _, low, high), row, truth in zip(figures.values(), rows, truths, strict=True):
+        places = 3 if truth < 1 else 0
+        assert [float(part) for part in row] == [round(value, places) for value in (estimate, low, high, truth)]
+        assert low < truth < high

@@ -137,3 +137,32 @@ def test_a_hundred_thousand_users():
     community = Community(100_000, seed=1)
     assert len(community.users) == 100_000
     assert community.churn(100).total() == 100
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("users", [1, 2, 200])
+def test_one_id_in_ten_of_a_dense_community_is_shared(users, seed, new_client):
+    client = new_client(Community(users, seed, dense=True))
+    frame = client.get("/sandbox/frame").json()
+    ids = range(frame["first_id"], frame["last_id"] + 1)
+    hits = [number for number in ids if client.get(f"/projects/{number}").status == 200]
+    assert hits == sorted(row["id"] for row in truth(client.community, "projects"))
+    assert len(hits) == frame["shared"]
+    if users == 200:
+        assert len(ids) == 10 * len(hits) > 2_000
+        # Drawn over the whole frame: of each quarter of it about a quarter, as dense as the others.
+        quarters = np.histogram(hits, bins=4, range=(1, len(ids)))[0]
+        assert (abs(quarters - len(hits) / 4) < 4 * np.sqrt(len(hits) * 3 / 16)).all()
+        client.community.churn(300)
+        later = client.get("/sandbox/frame").json()
+        assert later["last_id"] >= max(row["id"] for row in truth(client.community, "projects"))
+
+
+def test_a_dense_community_differs_in_its_ids_alone():
+    community, dense = Community(60, seed=3), Community(60, seed=3, dense=True)
+    assert (dense.name, community.name) == ("seed 3 and 60 users, dense", "seed 3 and 60 users")
+    for field in ("author", "created", "shared_at", "views", "parent", "root", "is_shared"):
+        assert getattr(dense.projects, field) == getattr(community.projects, field)
+    assert dense.shared == community.shared
+    assert dense.project_comments.id == community.project_comments.id
+    assert list(dense.projects.id) == sorted(set(dense.projects.id))
