@@ -1,7 +1,6 @@
 """The warehouse as sources of dbt: tests and freshness, from the annotated schema and the catalogue of PostgreSQL.
 
-For dbt 1.10.5 and later, which nests arguments of tests. What a role of analysts may read is described: the schemas
-`scratch`, `history` and `analytics`.
+For dbt 1.10.5 and later, which nests arguments of tests. What a role of analysts may read is described.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harvester.api.catalogue import STREAMS
 from harvester.report.dictionary import ColumnEntry, Relation, read
 from harvester.warehouse.annotations import about
+from harvester.warehouse.roles import READ_BY_ANALYSTS
 from harvester.warehouse.sql_parts import materialised
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import SCHEMAS, metadata
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "dbt")
-_READ_BY_ANALYSTS = ("scratch", "history", "analytics")
 _FRESHNESS = {
     # A crawl runs each hour, a refresh of the figures each night: see `harvester.deploy.jobs`.
     "warn_after": {"count": 2, "period": "day"},
@@ -45,7 +44,7 @@ def sources(connection: Connection) -> dict[str, Any]:
                 "description": SCHEMAS[schema],
                 "tables": [_table(one) for one in relations if one.schema == schema],
             }
-            for schema in _READ_BY_ANALYSTS
+            for schema in READ_BY_ANALYSTS
         ]
     }
 

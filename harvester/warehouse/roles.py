@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SQL = statements(__package__, "roles")
 CRAWLER = "harvester_crawler"
 _WRITTEN = ("scratch", "history", "crawl", "account", "source")
-_READ = ("scratch", "history", "analytics")
+READ_BY_ANALYSTS = ("scratch", "history", "analytics")
 _PURPOSES = {
     CRAWLER: "May crawl: read and write rows, change no table.",
     READER: "May read the community and its history, and nothing else.",
@@ -43,7 +43,7 @@ def make_roles(connection: Connection) -> dict[str, str]:
         grant_rights(connection)
     return {
         CRAWLER: f"reads and writes rows of {', '.join(_WRITTEN)}, and refreshes analytics",
-        READER: "reads scratch, history and analytics",
+        READER: f"reads {', '.join(READ_BY_ANALYSTS)}",
     }
 
 
@@ -68,7 +68,7 @@ def grant_rights(connection: Connection) -> None:
     if _exists(connection, CRAWLER):
         _grant_to_crawler(connection)
     if _exists(connection, READER):
-        for schema in _READ:
+        for schema in READ_BY_ANALYSTS:
             _grant("GRANT USAGE ON SCHEMA {schema} TO {role}", connection, schema, READER)
             _grant("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}", connection, schema, READER)
 

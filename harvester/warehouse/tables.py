@@ -1541,7 +1541,8 @@ source_versions = _table(
     ),
     _text(
         "format",
-        "scratch3, scratch2 or scratch1.",
+        "The format in which it is stored, by the version of Scratch.",
+        choices=("scratch3", "scratch2", "scratch1"),
         nullable=False,
         person=Person.NOBODY,
         release=treatments.internal_only(_OF_PROJECTS),
@@ -1589,8 +1590,8 @@ source_projects = _table(
     ),
     _text(
         "outcome",
-        "read, refused, not found, damaged or too large.",
-        CheckConstraint("outcome IN ('read', 'refused', 'not found', 'damaged', 'too large')", name="outcome"),
+        "What came of it.",
+        choices=("read", "refused", "not found", "damaged", "too large"),
         nullable=False,
         person=Person.NOBODY,
         release=treatments.internal_only(_OF_PROJECTS),

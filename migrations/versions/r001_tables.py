@@ -2220,7 +2220,12 @@ def upgrade():
     op.create_table(
         "projects",
         sa.Column("project_id", sa.BigInteger(), autoincrement=False, nullable=False, comment="The project."),
-        sa.Column("outcome", sa.Text(), nullable=False, comment="read, refused, not found, damaged or too large."),
+        sa.Column(
+            "outcome",
+            sa.Text(),
+            nullable=False,
+            comment="What came of it. Values: read, refused, not found, damaged, too large.",
+        ),
         sa.Column("reason", sa.Text(), nullable=True, comment="Why it was not read; null if it was."),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False, comment="When."),
         sa.CheckConstraint(
@@ -2240,7 +2245,12 @@ def upgrade():
             comment="The SHA-256 of its canonical form, in which the order of keys does not count.",
         ),
         sa.Column("body_sha256", sa.LargeBinary(), nullable=False, comment="Its body as it was first served."),
-        sa.Column("format", sa.Text(), nullable=False, comment="scratch3, scratch2 or scratch1."),
+        sa.Column(
+            "format",
+            sa.Text(),
+            nullable=False,
+            comment="The format in which it is stored, by the version of Scratch. Values: scratch3, scratch2, scratch1.",
+        ),
         sa.Column(
             "blocks",
             sa.Integer(),
@@ -2255,6 +2265,7 @@ def upgrade():
             nullable=False,
             comment="When it was last read. The version with the latest is the present one.",
         ),
+        sa.CheckConstraint("format IN ('scratch3', 'scratch2', 'scratch1')", name=op.f("versions_format_check")),
         sa.CheckConstraint("length(body_sha256) <= 32", name=op.f("versions_body_sha256_length_check")),
         sa.CheckConstraint("length(sha256) <= 32", name=op.f("versions_sha256_length_check")),
         sa.ForeignKeyConstraint(["body_sha256"], ["source.bodies.sha256"], name=op.f("versions_body_sha256_fkey")),
