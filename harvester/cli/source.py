@@ -10,6 +10,7 @@ import typer
 from harvester.cli import output
 from harvester.cli.base import AsJson, example, group, settings
 from harvester.cli.output import printable
+from harvester.wording import counted
 
 app = group("Show the sources of projects, which HARVESTER_SOURCES=1 reads.")
 
@@ -21,6 +22,9 @@ def show(
     version: Annotated[
         str | None, typer.Option(metavar="SHA256", help="An earlier version, by the begin of its SHA-256.")
     ] = None,
+    without_words: Annotated[
+        bool, typer.Option("--structure", help="Write the structure: blocks by opcode, no literal, name or comment.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the source of a project byte for byte, the present version unless another is named.
@@ -40,8 +44,33 @@ def show(
             return
         found = sources.version(connection, project, version)
         body = sources.body(connection, found["body_sha256"])
+    if without_words:
+        body = sources.structure_of(body)
     if sys.stdout.isatty():
         for line in body.decode(errors="replace").splitlines():
             typer.echo(printable(line))
     else:
         sys.stdout.buffer.write(body)
+
+
+@app.command(epilog=example("harvester source analyse --workers 2"))
+def analyse(
+    *,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Number of processes.")] = 1,
+    full: Annotated[bool, typer.Option("--full", help="Work out all again, not only what is new.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Work out the facts of the sources that are stored, and what remixes changed.
+
+    They are written to the tables facts, assets and differences of schema source.
+    """
+    from harvester.analytics.source_facts import analyse as work_out
+    from harvester.warehouse.access import connect
+
+    with connect(settings(), autocommit=True) as connection, output.progress() as advance:
+        done = work_out(connection, workers=workers, full=full, on_progress=advance)
+    output.emit(done.as_json(), _show_analysed, as_json=as_json)
+
+
+def _show_analysed(done: dict[str, int]) -> None:
+    typer.echo(f"facts of {counted(done['bodies'], 'source')}, {counted(done['comparisons'], 'comparison')} of remixes")

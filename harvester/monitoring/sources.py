@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import dict_row
 
 from harvester.errors import UsageError
+from harvester.source.decode import decode
+from harvester.source.structure import structure
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
@@ -49,6 +51,18 @@ def version(connection: Connection, project: int, digest: str | None) -> dict[st
     if len(named) != 1:
         raise UsageError(f"{len(named) or 'no'} versions of project {project} begin with {digest}: see --json")
     return named[0]
+
+
+def structure_of(body: bytes) -> bytes:
+    """Return the structure of a source, without a word that somebody wrote.
+
+    Raises:
+        UsageError: it is of Scratch 1, whose scripts are not read.
+    """
+    found = structure(decode(body))
+    if found is None:
+        raise UsageError("the source is of Scratch 1, whose scripts are not read: it has no structure to show")
+    return found + b"\n"
 
 
 def body(connection: Connection, body_sha256: str) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from harvester.source.model import Script, Source, Target
 
+RULES: Final = 1
+"""The number of the rules of facts and differences: raised with each change of what they say of the same body."""
 DUPLICATE_BLOCKS = 5
 """A script that is the same as another is a duplicate from this many blocks; shorter ones are alike by chance."""
 

@@ -94,7 +94,6 @@ class Target(msgspec.Struct, frozen=True):
     loose: tuple[Script, ...]
     variables: tuple[Variable, ...]
     lists: tuple[str, ...]
-    broadcasts: tuple[str, ...]
     comments: tuple[str, ...]
     costumes: tuple[Asset, ...]
     sounds: tuple[Asset, ...]

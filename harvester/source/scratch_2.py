@@ -49,7 +49,6 @@ class Scratch2Reader(Reader):
                 for one in self.dicts_of(target.get("variables"))
             ),
             lists=tuple(self.text_of(one.get("listName")) for one in self.dicts_of(target.get("lists"))),
-            broadcasts=(),
             comments=tuple(
                 self.text_of(comment[6]) if isinstance(comment, list) and len(comment) > 6 else ""
                 for comment in self.list_of(target.get("scriptComments"))

@@ -35,7 +35,6 @@ class Scratch3Reader(Reader):
                 for name, value, cloud in self._entries(target.get("variables"), 3)
             ),
             lists=tuple(self.text_of(name) for name, _ in self._entries(target.get("lists"), 2)),
-            broadcasts=tuple(map(self.text_of, _sorted_values(self.dict_of(target.get("broadcasts"))))),
             comments=tuple(
                 self.text_of(comment.get("text"))
                 for comment in self.dicts_of(_sorted_values(self.dict_of(target.get("comments"))))

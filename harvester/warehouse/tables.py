@@ -1605,6 +1605,162 @@ source_projects = _table(
     _time("seen_at", "When.", nullable=False, release=treatments.internal_only(_OF_PROJECTS)),
 )
 
+
+def _fact(name: str, comment: str, **kw: Any) -> Column[Any]:
+    """Make a column with a number that is worked out from a source."""
+    release = treatments.internal_only(_OF_PROJECTS)
+    return _int(name, comment, nullable=False, person=Person.NOBODY, release=release, **kw)
+
+
+def _of_body() -> Column[Any]:
+    return _digest(
+        "body_sha256",
+        "The body.",
+        ForeignKey("source.bodies.sha256", ondelete="CASCADE"),
+        primary_key=True,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    )
+
+
+source_facts = _table(
+    "source",
+    "facts",
+    "What each body of Scratch 2 and 3 holds, counted and scored: `docs/sources.md` has the rules.",
+    _of_body(),
+    _fact("rules", "The number of the rules by which the row was made. Rows of earlier rules are made again."),
+    _fact("sprites", "Sprites, without the stage."),
+    _fact("scripts", "Stacks of blocks and single blocks."),
+    _fact("blocks", "Blocks; the fields and menus of a block are a part of it."),
+    _fact("unreachable", "Blocks that no event leads to."),
+    _fact("costumes", "Costumes and backdrops."),
+    _fact("sounds", "Sounds."),
+    _fact("variables", "Variables that are declared."),
+    _fact("cloud_variables", "Those of them that are stored in the cloud."),
+    _fact("lists", "Lists that are declared."),
+    _fact("broadcasts", "Messages that blocks name, whatever their case."),
+    _fact("clones", "Blocks that create a clone."),
+    _fact("custom_blocks", "Definitions of custom blocks."),
+    _fact("comments", "Comments beside the blocks."),
+    _fact("duplicate_scripts", "Scripts of five or more blocks that are the same as one before, up to names."),
+    _fact("default_names", "Sprites that have the name that the editor gave them."),
+    _fact("odd", "Parts that are of another shape than Scratch writes, and were left out."),
+    _fact("abstraction", "Score from 0 to 3: abstraction and problem decomposition."),
+    _fact("parallelism", "Score from 0 to 3: parallelism."),
+    _fact("logic", "Score from 0 to 3: logical thinking."),
+    _fact("synchronization", "Score from 0 to 3: synchronization."),
+    _fact("flow_control", "Score from 0 to 3: flow control."),
+    _fact("user_interactivity", "Score from 0 to 3: user interactivity."),
+    _fact("data_representation", "Score from 0 to 3: data representation."),
+    _json(
+        "opcodes",
+        "Blocks by opcode of Scratch 3; `unknown` for opcodes that Scratch has not.",
+        nullable=False,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _json(
+        "categories",
+        "Blocks by palette.",
+        nullable=False,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _column(
+        "extensions",
+        ARRAY(Text),
+        "Extensions that are declared or used; `unknown` for those that are not Scratch's own.",
+        nullable=False,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+)
+source_assets = _table(
+    "source",
+    "assets",
+    "Costumes and sounds of each body.",
+    _of_body(),
+    _text(
+        "kind",
+        "What it is.",
+        choices=("costume", "sound"),
+        primary_key=True,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _key_text(
+        "file",
+        "The MD5 of its bytes, with an extension: the name by which Scratch serves it.",
+        primary_key=True,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _fact("count", "How often the body has it."),
+    Index(None, "file"),
+)
+source_differences = _table(
+    "source",
+    "differences",
+    "What the present version of each remix keeps, adds and lacks of the present version of its parent and root.",
+    _big(
+        "project_id",
+        "The remix.",
+        ForeignKey("source.projects.project_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        person=Person.OWNER,
+        names=PROJECT,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _text(
+        "relation",
+        "What it is compared with.",
+        choices=("parent", "root"),
+        primary_key=True,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _digest(
+        "sha256",
+        "The version of the remix.",
+        nullable=False,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _big(
+        "other_id",
+        "What it was made of.",
+        ForeignKey("source.projects.project_id", ondelete="CASCADE"),
+        nullable=False,
+        person=Person.OWNER,
+        names=PROJECT,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _digest(
+        "other_sha256",
+        "The version of that.",
+        nullable=False,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _fact("rules", "The number of the rules by which the row was made. Rows of earlier rules are made again."),
+    _fact("scripts_kept", "Scripts that are the same, up to names, as often as both have them."),
+    _fact("scripts_added", "Scripts that the remix has and the other has not."),
+    _fact("scripts_removed", "Scripts that the other has and the remix has not."),
+    _fact("assets_kept", "Costumes and sounds that both have."),
+    _fact("assets_added", "Costumes and sounds that the remix alone has."),
+    _fact("assets_removed", "Costumes and sounds that the other alone has."),
+    _column(
+        "untouched",
+        Boolean,
+        "Nothing differs: no script, name, value, comment or asset.",
+        nullable=False,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    Index(None, "other_id"),
+)
+
 FIGURE_REFERENCES = {
     "analytics.user_months.user_id": "scratch.users",
     "analytics.remix_nodes.project_id": "scratch.projects",

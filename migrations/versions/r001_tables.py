@@ -2274,9 +2274,169 @@ def upgrade():
         comment="Each source that a project was seen to have.",
     )
     op.create_index(op.f("versions_body_sha256_idx"), "versions", ["body_sha256"], unique=False, schema="source")
+    op.create_table(
+        "assets",
+        sa.Column("body_sha256", sa.LargeBinary(), nullable=False, comment="The body."),
+        sa.Column("kind", sa.Text(), nullable=False, comment="What it is. Values: costume, sound."),
+        sa.Column(
+            "file",
+            sa.Text(),
+            nullable=False,
+            comment="The MD5 of its bytes, with an extension: the name by which Scratch serves it.",
+        ),
+        sa.Column("count", sa.Integer(), nullable=False, comment="How often the body has it."),
+        sa.CheckConstraint("length(body_sha256) <= 32", name=op.f("assets_body_sha256_length_check")),
+        sa.CheckConstraint("length(file) <= 200", name=op.f("assets_file_length_check")),
+        sa.CheckConstraint("kind IN ('costume', 'sound')", name=op.f("assets_kind_check")),
+        sa.ForeignKeyConstraint(
+            ["body_sha256"], ["source.bodies.sha256"], name=op.f("assets_body_sha256_fkey"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("body_sha256", "kind", "file", name=op.f("assets_pkey")),
+        schema="source",
+        comment="Costumes and sounds of each body.",
+    )
+    op.create_index(op.f("assets_file_idx"), "assets", ["file"], unique=False, schema="source")
+    op.create_table(
+        "facts",
+        sa.Column("body_sha256", sa.LargeBinary(), nullable=False, comment="The body."),
+        sa.Column(
+            "rules",
+            sa.Integer(),
+            nullable=False,
+            comment="The number of the rules by which the row was made. Rows of earlier rules are made again.",
+        ),
+        sa.Column("sprites", sa.Integer(), nullable=False, comment="Sprites, without the stage."),
+        sa.Column("scripts", sa.Integer(), nullable=False, comment="Stacks of blocks and single blocks."),
+        sa.Column(
+            "blocks", sa.Integer(), nullable=False, comment="Blocks; the fields and menus of a block are a part of it."
+        ),
+        sa.Column("unreachable", sa.Integer(), nullable=False, comment="Blocks that no event leads to."),
+        sa.Column("costumes", sa.Integer(), nullable=False, comment="Costumes and backdrops."),
+        sa.Column("sounds", sa.Integer(), nullable=False, comment="Sounds."),
+        sa.Column("variables", sa.Integer(), nullable=False, comment="Variables that are declared."),
+        sa.Column(
+            "cloud_variables", sa.Integer(), nullable=False, comment="Those of them that are stored in the cloud."
+        ),
+        sa.Column("lists", sa.Integer(), nullable=False, comment="Lists that are declared."),
+        sa.Column(
+            "broadcasts", sa.Integer(), nullable=False, comment="Messages that blocks name, whatever their case."
+        ),
+        sa.Column("clones", sa.Integer(), nullable=False, comment="Blocks that create a clone."),
+        sa.Column("custom_blocks", sa.Integer(), nullable=False, comment="Definitions of custom blocks."),
+        sa.Column("comments", sa.Integer(), nullable=False, comment="Comments beside the blocks."),
+        sa.Column(
+            "duplicate_scripts",
+            sa.Integer(),
+            nullable=False,
+            comment="Scripts of five or more blocks that are the same as one before, up to names.",
+        ),
+        sa.Column(
+            "default_names",
+            sa.Integer(),
+            nullable=False,
+            comment="Sprites that have the name that the editor gave them.",
+        ),
+        sa.Column(
+            "odd",
+            sa.Integer(),
+            nullable=False,
+            comment="Parts that are of another shape than Scratch writes, and were left out.",
+        ),
+        sa.Column(
+            "abstraction",
+            sa.Integer(),
+            nullable=False,
+            comment="Score from 0 to 3: abstraction and problem decomposition.",
+        ),
+        sa.Column("parallelism", sa.Integer(), nullable=False, comment="Score from 0 to 3: parallelism."),
+        sa.Column("logic", sa.Integer(), nullable=False, comment="Score from 0 to 3: logical thinking."),
+        sa.Column("synchronization", sa.Integer(), nullable=False, comment="Score from 0 to 3: synchronization."),
+        sa.Column("flow_control", sa.Integer(), nullable=False, comment="Score from 0 to 3: flow control."),
+        sa.Column("user_interactivity", sa.Integer(), nullable=False, comment="Score from 0 to 3: user interactivity."),
+        sa.Column(
+            "data_representation", sa.Integer(), nullable=False, comment="Score from 0 to 3: data representation."
+        ),
+        sa.Column(
+            "opcodes",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="Blocks by opcode of Scratch 3; `unknown` for opcodes that Scratch has not.",
+        ),
+        sa.Column("categories", postgresql.JSONB(astext_type=sa.Text()), nullable=False, comment="Blocks by palette."),
+        sa.Column(
+            "extensions",
+            postgresql.ARRAY(sa.Text()),
+            nullable=False,
+            comment="Extensions that are declared or used; `unknown` for those that are not Scratch's own.",
+        ),
+        sa.CheckConstraint("length(body_sha256) <= 32", name=op.f("facts_body_sha256_length_check")),
+        sa.ForeignKeyConstraint(
+            ["body_sha256"], ["source.bodies.sha256"], name=op.f("facts_body_sha256_fkey"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("body_sha256", name=op.f("facts_pkey")),
+        schema="source",
+        comment="What each body of Scratch 2 and 3 holds, counted and scored: `docs/sources.md` has the rules.",
+    )
+    op.create_table(
+        "differences",
+        sa.Column("project_id", sa.BigInteger(), autoincrement=False, nullable=False, comment="The remix."),
+        sa.Column("relation", sa.Text(), nullable=False, comment="What it is compared with. Values: parent, root."),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False, comment="The version of the remix."),
+        sa.Column("other_id", sa.BigInteger(), nullable=False, comment="What it was made of."),
+        sa.Column("other_sha256", sa.LargeBinary(), nullable=False, comment="The version of that."),
+        sa.Column(
+            "rules",
+            sa.Integer(),
+            nullable=False,
+            comment="The number of the rules by which the row was made. Rows of earlier rules are made again.",
+        ),
+        sa.Column(
+            "scripts_kept",
+            sa.Integer(),
+            nullable=False,
+            comment="Scripts that are the same, up to names, as often as both have them.",
+        ),
+        sa.Column(
+            "scripts_added", sa.Integer(), nullable=False, comment="Scripts that the remix has and the other has not."
+        ),
+        sa.Column(
+            "scripts_removed", sa.Integer(), nullable=False, comment="Scripts that the other has and the remix has not."
+        ),
+        sa.Column("assets_kept", sa.Integer(), nullable=False, comment="Costumes and sounds that both have."),
+        sa.Column(
+            "assets_added", sa.Integer(), nullable=False, comment="Costumes and sounds that the remix alone has."
+        ),
+        sa.Column(
+            "assets_removed", sa.Integer(), nullable=False, comment="Costumes and sounds that the other alone has."
+        ),
+        sa.Column(
+            "untouched",
+            sa.Boolean(),
+            nullable=False,
+            comment="Nothing differs: no script, name, value, comment or asset.",
+        ),
+        sa.CheckConstraint("length(sha256) <= 32", name=op.f("differences_sha256_length_check")),
+        sa.CheckConstraint("length(other_sha256) <= 32", name=op.f("differences_other_sha256_length_check")),
+        sa.CheckConstraint("relation IN ('parent', 'root')", name=op.f("differences_relation_check")),
+        sa.ForeignKeyConstraint(
+            ["other_id"], ["source.projects.project_id"], name=op.f("differences_other_id_fkey"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["source.projects.project_id"], name=op.f("differences_project_id_fkey"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", "relation", name=op.f("differences_pkey")),
+        schema="source",
+        comment="What the present version of each remix keeps, adds and lacks of the present version of its parent and root.",
+    )
+    op.create_index(op.f("differences_other_id_idx"), "differences", ["other_id"], unique=False, schema="source")
 
 
 def downgrade():
+    op.drop_index(op.f("differences_other_id_idx"), table_name="differences", schema="source")
+    op.drop_table("differences", schema="source")
+    op.drop_table("facts", schema="source")
+    op.drop_index(op.f("assets_file_idx"), table_name="assets", schema="source")
+    op.drop_table("assets", schema="source")
     op.drop_index(op.f("versions_body_sha256_idx"), table_name="versions", schema="source")
     op.drop_table("versions", schema="source")
     op.drop_table("projects", schema="source")

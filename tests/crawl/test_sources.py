@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import re
 import time
 from collections import Counter
@@ -59,6 +60,58 @@ def assert_sources(harvester: Any, sandbox: Any) -> dict[int, dict[str, Any]]:
             blocks = None if row["format"] == "scratch1" else row["blocks"]
             assert kept[project] == [row["sha256"], row["bytes"], row["format"], blocks], project
     return truth
+
+
+def assert_facts(harvester: Any, sandbox: Any, truth: dict[int, dict[str, Any]]) -> None:
+    """Facts and differences, worked out by two processes, are what the sandbox states, and are worked out once."""
+    done = json.loads(harvester("source", "analyse", "--workers", "2", "--json").stdout)
+    present = (
+        "WITH present AS (SELECT DISTINCT ON (project_id) * FROM source.versions"
+        " ORDER BY project_id, last_seen_at DESC, first_seen_at DESC)"
+    )
+    names = ("scripts", "blocks", "opcodes", "sprites", "costumes", "sounds", "variables", "lists")
+    columns = ", ".join(f"f.{name}" for name in names)
+    facts = {
+        project: dict(zip(names, values, strict=True))
+        for project, *values in harvester.query(
+            f"{present} SELECT p.project_id, {columns} FROM present p JOIN source.facts f USING (body_sha256)"
+        )
+    }
+    whole = {one: row for one, row in truth.items() if row["outcome"] == "read" and row["format"] != "scratch1"}
+    assert {project: facts[project] for project in whole} == {
+        project: {name: row[name] for name in names} for project, row in whole.items()
+    }
+    assert done["bodies"] == harvester.query("SELECT count(*) FROM source.facts")[0][0] >= len(whole) / 2
+    files = (
+        f"{present} SELECT project_id, sum(count)::int FROM present JOIN source.assets USING (body_sha256) GROUP BY 1"
+    )
+    assets = dict(harvester.query(files))
+    assert {project: assets[project] for project in whole} == {
+        project: row["costumes"] + row["sounds"] for project, row in whole.items()
+    }
+    found = harvester.query(
+        "SELECT project_id, other_id, scripts_kept, scripts_added, scripts_removed, untouched, assets_added"
+        " FROM source.differences WHERE relation = 'parent'"
+    )
+    differences = {(project, parent): values for project, parent, *values in found}
+    stated = {
+        (row["project_id"], row["parent_id"]): [row["kept"], row["added"], row["removed"]]
+        for row in sandbox.truth("source_differences")
+        if {row["project_id"], row["parent_id"]} <= whole.keys()
+    }
+    assert stated
+    assert {pair: differences[pair][:3] for pair in stated} == stated
+    for project, parent in stated:
+        untouched = truth[project]["sha256"] == truth[parent]["sha256"]
+        assert differences[project, parent][3] == untouched
+    for project in [next(iter(whole)), next(one for one, row in truth.items() if row["format"] == "scratch1")]:
+        ended = harvester("source", "show", str(project), "--structure", ok=project in whole)
+        if project in whole:
+            scripts = [script for target in json.loads(ended.stdout)["targets"] for script in target["scripts"]]
+            assert sum(map(len, scripts)) == truth[project]["blocks"]
+        else:
+            assert ended.stderr.startswith("harvester: the source is of Scratch 1")
+    assert harvester("source", "analyse").stdout == "facts of 0 sources, 0 comparisons of remixes\n"
 
 
 def test_versions_are_the_truth_at_one_request_each(
@@ -124,6 +177,8 @@ def test_versions_are_the_truth_at_one_request_each(
     former = {(project, row["sha256"]) for project, row in first.items() if row["outcome"] == "read"}
     assert former <= ever
     assert len(former - {(project, row["sha256"]) for project, row in truth.items()}) > 5
+
+    assert_facts(harvester, sandbox, truth)
 
     # The tokens are nowhere: not in the archive, in a log, or in the database.
     used = {path.partition("token=")[2] for _, _, path, _ in sandbox.lines("/sandbox/requests/log") if "token=" in path}

@@ -123,6 +123,8 @@ OWN = {
     "removal.redact": {"texts": "bio = NULL", "values": "1"},
     "removal.suspicious_rows": {"texts": "bio::text", "condition": "true"},
     "fitting.newest_comments": {"table": "scratch.project_comments"},
+    "source_facts.store_difference": {"columns": "rules", "values": "1", "excluded": "excluded.rules"},
+    "source_facts.store_facts": {"columns": "rules", "values": "1", "excluded": "excluded.rules"},
     "scope.propagate": {"table": "scratch.follows", "owner": "NULL::bigint", "target": "l.followee_id"},
     "rows.grown_until": {"table": "news"},
     "rows.is_missing": {"stream": "news", "entity": "t.id", "item": "t.id"},

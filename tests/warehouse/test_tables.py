@@ -45,7 +45,7 @@ CONTRACT = {
         *SAMPLING,
     },
     "account": {"messages", "activity", "alerts", "projects", "states"},
-    "source": {"bodies", "versions", "projects"},
+    "source": {"bodies", "versions", "projects", "facts", "assets", "differences"},
 }  # fmt: skip
 
 
