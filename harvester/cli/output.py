@@ -149,9 +149,10 @@ def table(*columns: str, numbers: Collection[str] = ()) -> Table:
 
 
 def table_of_counts(counts: Mapping[str, Sequence[int]]) -> Table:
-    """Return a table of the rows inserted, updated and unchanged in each table of the warehouse."""
-    numbers = ("inserted", "updated", "unchanged")
-    made = table("table", *numbers, numbers=numbers)
+    """Return a table of the counts of rows in each table of the warehouse."""
+    from harvester.frontier.model import ROW_COUNTS  # not loaded by commands that show none
+
+    made = table("table", *ROW_COUNTS, numbers=ROW_COUNTS)
     for name, row in counts.items():
         made.add_row(name, *(f"{number:,}" for number in row))
     return made

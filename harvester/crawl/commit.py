@@ -202,7 +202,7 @@ class Writer:
             changed, renamed = self._store([rows for page in accepted for rows in page.rows], counts)
             changed["source.versions"] |= store_sources(self.connection, accepted, self.rule, counts)
             self._end_host_roles(accepted, changed["studios"])
-            self._mark_gone(accepted)
+            self._mark_gone(accepted, counts)
             clear_missing_visited(self.connection, accepted)
             record_outcomes(
                 self.connection,
@@ -215,7 +215,7 @@ class Writer:
             record_seen_items(self.connection, accepted)
             record_set_aside(self.connection, accepted)
             clear_missing_links(self.connection, accepted)
-            ended = self._finished_visits(accepted, changed)
+            ended = self._finished_visits(accepted, changed, counts)
             due = _made_due(accepted, depths) + (_following(accepted, depths) if self._follow else [])
             with self.connection.pipeline() if ended or due else nullcontext():  # one round trip for both
                 if ended:
@@ -257,7 +257,7 @@ class Writer:
         changed: dict[str, set[int]] = defaultdict(set)
         renamed: list[int] = []
         for written in staging.write(self.connection, rows):
-            counts.add(written.table, written.inserted, written.updated, written.unchanged)
+            counts.add(written.table, written.inserted, written.updated, written.unchanged, written.gone)
             changed[written.table].update(written.changed)
             renamed += written.renamed
         return changed, renamed
@@ -272,14 +272,17 @@ class Writer:
         if studios:
             self.connection.execute(_SQL["end_host_roles"], {"studios": studios})
 
-    def _mark_gone(self, pages: Sequence[PageCommit]) -> None:
+    def _mark_gone(self, pages: Sequence[PageCommit], counts: Counts) -> None:
         for page in pages:
             visit = page.lease.visit
             if page.visit_result is not None and page.visit_result.gone:
-                self._mark(visit)
+                self._mark(visit, counts)
 
-    def _mark(self, visit: Visit) -> None:
-        """Mark the visited entity as gone. A comment is not gone because the project or studio that it is on is."""
+    def _mark(self, visit: Visit, counts: Counts) -> None:
+        """Mark the visited entity as gone, and count it.
+
+        A comment is not gone because the project or studio that it is on is.
+        """
         if visit.stream.gone is None:
             return
         table = visit.stream.table
@@ -296,7 +299,7 @@ class Writer:
         or_replies = sql.SQL(" OR t.parent_id = %(id)s") if place else sql.SQL("")
         # That a name is free proves nothing about an account that has another name now.
         is_named = sql.SQL(" AND lower(t.username) = lower(%(username)s)") if visit.stream.is_by_name else sql.SQL("")
-        self.connection.execute(
+        marked = self.connection.execute(
             sql.SQL(_SQL["mark_gone"]).format(
                 table=sql.Identifier("scratch", table), or_replies=or_replies, is_there=is_there, is_named=is_named
             ),
@@ -309,12 +312,15 @@ class Writer:
                 "username": visit.username,
             },
         )
+        counts.add(table, gone=marked.rowcount)
         clear_missing(self.connection, visit)
 
-    def _finished_visits(self, pages: Sequence[PageCommit], changed: dict[str, set[int]]) -> list[dict[str, Any]]:
+    def _finished_visits(
+        self, pages: Sequence[PageCommit], changed: dict[str, set[int]], counts: Counts
+    ) -> list[dict[str, Any]]:
         """Detect the deletions of the ended visits, and return the values for their frontier entries."""
         ended = [page for page in pages if page.visit_result is not None]
-        again = detect_deletions(self.connection, ended)
+        again = detect_deletions(self.connection, ended, counts)
         return [_finished_visit(*one, changed) for one in zip(ended, again, strict=True)]
 
 

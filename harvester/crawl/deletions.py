@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from harvester.api.rows import Visit
-    from harvester.frontier.model import PageCommit
+    from harvester.frontier.model import Counts, PageCommit
     from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "deletions")
@@ -65,10 +65,11 @@ def delete_seen_items(connection: Connection, page: PageCommit) -> None:
     )
 
 
-def detect_deletions(connection: Connection, pages: Sequence[PageCommit]) -> list[bool]:
+def detect_deletions(connection: Connection, pages: Sequence[PageCommit], counts: Counts) -> list[bool]:
     """Compare the rows of lists with what full reads of them showed, before the visits are finished.
 
-    Returns for each page whether its list is to be read in full once more, to confirm the missing items.
+    Counts the rows that are gone. Returns for each page whether its list is to be read in full once more, to confirm
+    the missing items.
     """
     wholes: dict[str, list[dict[str, Any]]] = {}
     for page in pages:
@@ -84,7 +85,9 @@ def detect_deletions(connection: Connection, pages: Sequence[PageCommit]) -> lis
         ]
     missing = {(stream, entity) for stream, cursor in zip(wholes, found, strict=True) for (entity,) in cursor}
     return [
-        tell_absences(connection, page, misses=(page.lease.visit.stream.name, page.lease.visit.entity_id) in missing)
+        tell_absences(
+            connection, page, counts, misses=(page.lease.visit.stream.name, page.lease.visit.entity_id) in missing
+        )
         for page in pages
     ]
 
@@ -108,7 +111,7 @@ def _tells(page: PageCommit) -> bool:
     )
 
 
-def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> bool:
+def tell_absences(connection: Connection, page: PageCommit, counts: Counts, *, misses: bool) -> bool:
     """Do what `detect_deletions` does for one page; `misses`: its list misses a stored row."""
     visit_result, stream = page.visit_result, page.lease.visit.stream
     if visit_result is None:
@@ -141,7 +144,7 @@ def tell_absences(connection: Connection, page: PageCommit, *, misses: bool) -> 
         apart=_APART_SECONDS if is_short else 0,
     )
     if confirmed:
-        _date(connection, holds, page, confirmed)
+        counts.add(holds.table, gone=_date(connection, holds, page, confirmed))
     rest = {item: after for item, after in missing.items() if item not in confirmed}
     connection.execute(_SQL["delete_found"], entry | {"rest": list(rest)})
     if not rest:
@@ -245,7 +248,8 @@ def _date(
     holds: Holding,
     page: PageCommit,
     confirmed: dict[int, tuple[datetime | None, datetime]],
-) -> None:
+) -> int:
+    """Mark confirmed items as gone, and return the number of rows."""
     items = list(confirmed)
     of_comments = holds.table.endswith("_comments")
     values = {
@@ -258,10 +262,12 @@ def _date(
     of_list = sql.SQL("t.{} = %(entity_id)s AND t.{} = v.item").format(
         sql.Identifier(holds.owner), sql.Identifier(holds.item)
     )
+    gone = 0
     # The replies to a comment are gone with it.
     for match in (of_list, sql.SQL("t.parent_id = v.item")) if of_comments else (of_list,):
         statement = sql.SQL(_SQL["date"]).format(table=sql.Identifier("scratch", holds.table), match=match)
-        connection.execute(statement, values)
+        gone += connection.execute(statement, values).rowcount
+    return gone
 
 
 def _record_missing(connection: Connection, page: PageCommit, rest: dict[int, datetime]) -> None:

@@ -16,7 +16,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Progress of a crawl; `rate` in requests per second, `tables` with the rows inserted, updated and unchanged."""
+    """Progress of a crawl; `rate` in requests per second, `tables` with the counts of rows by table."""
 
     elapsed: float
     requests: int

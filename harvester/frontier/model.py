@@ -36,18 +36,27 @@ LISTS_OF_LINKS = _lists_of_links()
 """By table of links, the lists that show them: see `_lists_of_links`."""
 
 
+SERVED = ("inserted", "updated", "unchanged")
+"""Names of the counts of rows that were served."""
+ROW_COUNTS = (*SERVED, "gone")
+"""Names of the counts of a table, in order. A row that was served as gone is in two: `gone`, and one of `SERVED`."""
+
+
 @dataclass(slots=True)
 class Counts:
-    """Rows by table: inserted, updated, unchanged."""
+    """Rows by table: see `ROW_COUNTS`."""
 
-    tables: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
+    tables: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0] * len(ROW_COUNTS)))
 
-    def add(self, table: str, inserted: int, updated: int, unchanged: int) -> None:
-        """Add the counts of one upsert."""
+    def add(self, table: str, inserted: int = 0, updated: int = 0, unchanged: int = 0, gone: int = 0) -> None:
+        """Add the counts of one statement."""
         row = self.tables[table]
-        row[0] += inserted
-        row[1] += updated
-        row[2] += unchanged
+        for place, number in enumerate((inserted, updated, unchanged, gone)):
+            row[place] += number
+
+    def served(self, table: str) -> int:
+        """Return the number of rows of a table that were served."""
+        return sum(self.tables[table][: len(SERVED)]) if table in self.tables else 0
 
     def merge(self, other: "Counts") -> None:
         """Add the counts of another transaction."""
@@ -56,10 +65,7 @@ class Counts:
 
     def as_json(self) -> dict[str, dict[str, int]]:
         """Return the counts as JSON, for reports and `crawl.runs`."""
-        return {
-            table: dict(zip(("inserted", "updated", "unchanged"), numbers, strict=True))
-            for table, numbers in sorted(self.tables.items())
-        }
+        return {table: dict(zip(ROW_COUNTS, numbers, strict=True)) for table, numbers in sorted(self.tables.items())}
 
 
 @dataclass(frozen=True, slots=True)

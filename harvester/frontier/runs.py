@@ -90,7 +90,7 @@ def sum_workers(connection: Connection, run: int) -> Totals:
     for requests, counts, purposes, answered in rows:
         totals.requests += requests
         for table, numbers in counts.items():
-            totals.counts.add(table, numbers["inserted"], numbers["updated"], numbers["unchanged"])
+            totals.counts.add(table, **numbers)
         spent.update(purposes)
         for stream, statuses in answered.items():
             answers[stream].update(statuses)

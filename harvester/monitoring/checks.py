@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from harvester.api.catalogue import STREAMS
-from harvester.frontier.model import ANSWERS, NOT_BELIEVED
+from harvester.frontier.model import ANSWERS, NOT_BELIEVED, SERVED
 from harvester.frontier.runs import Totals
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.statements import statements
@@ -75,11 +75,11 @@ def _empty(total: Totals, earlier: list[dict[str, Any]]) -> list[str]:
     """Find the tables that got rows in earlier runs and none in this one, although their streams were answered."""
     found = []
     for table in {name for counts in earlier for name in counts}:
-        usual = median([sum(counts.get(table, {}).values()) for counts in earlier])
+        usual = median([sum(counts.get(table, {}).get(name, 0) for name in SERVED) for counts in earlier])
         answered = sum(
             total.responses.get(stream.name, {}).get("200", 0) for stream in STREAMS.values() if table in stream.writes
         )
-        if usual >= 1 and answered >= _ENOUGH and not sum(total.counts.tables.get(table, (0,))):
+        if usual >= 1 and answered >= _ENOUGH and not total.counts.served(table):
             found.append(f"no row of {table}, {usual:,.0f} usually, although {answered:,} requests were answered")
     return sorted(found)
 

@@ -448,7 +448,9 @@ def _run(run: Row) -> dict[str, Any]:
     ended = run["ended_at"]
     took = length((ended - run["started_at"]).total_seconds()) if ended else "at work"
     tone = "bad" if run["outcome"] in _WRONG else "live" if ended is None else "plain"
-    written = f"{counted(run['rows_new'], 'new row')}, {plain(run['rows_changed'])} changed"
+    written = (
+        f"{counted(run['rows_new'], 'new row')}, {plain(run['rows_changed'])} changed, {plain(run['rows_gone'])} gone"
+    )
     did = f"{counted(run['requests'], 'request')}, {written}"
     return {**run, "took": took, "tone": tone, "did": did}
 

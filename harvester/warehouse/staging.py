@@ -45,6 +45,7 @@ class Written:
     inserted: int
     updated: int
     unchanged: int
+    gone: int
     changed: list[int]
     renamed: list[int]
     """Users with another name than before, or with a name after their name was lost."""
@@ -83,9 +84,9 @@ def write(connection: Connection, rows: Iterable[Rows]) -> Iterator[Written]:
     with connection.pipeline():  # one round trip for all
         done = [connection.execute(part.statement, {"part": number}) for number, (part, _) in enumerate(ordered)]
     for (part, staged), cursor in zip(ordered, done, strict=True):
-        inserted, updated, ids, renamed = cursor.fetchone() or (0, 0, None, None)
+        inserted, updated, gone, ids, renamed = cursor.fetchone() or (0, 0, 0, None, None)
         unchanged = len(staged) - inserted - updated
-        yield Written(part.table, inserted, updated, unchanged, ids or [], renamed or [])
+        yield Written(part.table, inserted, updated, unchanged, gone, ids or [], renamed or [])
 
 
 def _send(connection: Connection, places: tuple[str, ...], ordered: Sequence[tuple[_Part, _Staged]]) -> None:

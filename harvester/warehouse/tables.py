@@ -953,7 +953,7 @@ runs = _table(
     _big("requests", "Requests sent.", nullable=False, server_default=text("0")),
     _json(
         "counts",
-        "Rows inserted, updated and unchanged by table.",
+        "Rows inserted, updated, unchanged and found to be gone, by table.",
         nullable=False,
         server_default=text("'{}'"),
     ),

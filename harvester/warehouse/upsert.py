@@ -78,10 +78,15 @@ class Upsert:
     @property
     def returns(self) -> bool:
         """Return whether a row that was gone is back when it is written."""
-        return self.shows and "gone_at" in WRITTEN[self.table].c and "gone_reason" not in self.columns
+        return self.shows and "gone_at" in WRITTEN[self.table].c and not self.ends
+
+    @property
+    def ends(self) -> bool:
+        """Return whether a row may be written as gone."""
+        return "gone_reason" in self.columns
 
     def statement(self, staged: sql.Composed) -> sql.Composed:
-        """Return the statement; its result: numbers of inserted and of updated rows, changed ids, renamed users.
+        """Return the statement; its result: numbers of inserted, updated and ended rows, changed ids, renamed users.
 
         Args:
             staged: The query of the rows, with the names of the table's columns.
@@ -97,6 +102,8 @@ class Upsert:
         named = [sql.SQL("kept_{} AS ({}), ").format(sql.SQL(str(number)), part) for number, part in enumerate(kept)]
         return sql.SQL(_SQL["upsert"]).format(
             renamed=sql.SQL(", {} AS renamed").format(_RENAMED) if names else sql.SQL(""),
+            ends=sql.SQL(", v.gone_reason IS NOT NULL AND t.gone_at IS NULL AS ends" if self.ends else ""),
+            gone=sql.SQL("(SELECT count(*) FROM s WHERE ends)" if self.ends else "0"),
             names=sql.SQL("(SELECT array_agg(id) FROM s WHERE renamed)" if names else "NULL::bigint[]"),
             staged=staged,
             target=_identifier(target),
@@ -129,7 +136,7 @@ class Upsert:
         if self.weak:
             into.append(sql.SQL("from_index"))
             values.append(sql.Literal(self.marked))
-        if "gone_reason" in self.columns:
+        if self.ends:
             into.append(sql.SQL("gone_at"))
             values.append(sql.SQL("crawl.clock()"))
         return into, values
@@ -186,7 +193,7 @@ class Upsert:
 
     def _life(self) -> list[sql.Composable]:
         """Return the assignments by which an entity is gone, or is back."""
-        if "gone_reason" in self.columns:
+        if self.ends:
             return [
                 sql.SQL("gone_at = coalesce(t.gone_at, excluded.gone_at)"),
                 sql.SQL("last_seen_at = coalesce(t.last_seen_at, {})").format(_last_seen(self.table)),

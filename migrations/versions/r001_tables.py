@@ -571,7 +571,7 @@ def upgrade():
             postgresql.JSONB(astext_type=sa.Text()),
             server_default=sa.text("'{}'"),
             nullable=False,
-            comment="Rows inserted, updated and unchanged by table.",
+            comment="Rows inserted, updated, unchanged and found to be gone, by table.",
         ),
         sa.Column(
             "requests_by_purpose",

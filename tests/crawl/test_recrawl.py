@@ -13,13 +13,19 @@ import pytest
 
 from harvester.api.catalogue import STREAMS
 from harvester.sandbox.odd import SHARE as ODD
-from harvester.warehouse.tables import COMMENTS, KEY_COLUMNS, TRACKED
+from harvester.warehouse.tables import COMMENTS, CONTAINERS, KEY_COLUMNS, TRACKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PAGE = 40
 SIZES = [pytest.param(70, id="small"), pytest.param(2000, id="2000", marks=pytest.mark.soak)]
+DATED = [
+    table
+    for table in KEY_COLUMNS
+    if "." not in table and table not in ("rankings", "site_counts", "site_health", "message_counts")
+]
+"""Tables whose rows can be gone."""
 # What a list shows of a thing it holds, below the part of it that is read again.
 EDITED_BELOW = {"studio_activity": {"project_title"}, **{table: {"reply_count"} for table in COMMENTS}}
 """Tables whose list-borne columns may be behind after a refresh."""
@@ -100,8 +106,7 @@ def test_a_refresh_is_cheap_and_an_audit_finds_the_rest(
     assert_truth(harvester, sandbox, grown=True)
     undated = [
         f"SELECT '{table}', count(*) FROM scratch.{table} WHERE gone_at <= last_seen_at OR gone_at < first_seen_at"
-        for table in KEY_COLUMNS
-        if "." not in table and table not in ("rankings", "site_counts", "site_health", "message_counts")
+        for table in DATED
     ]
     assert all(count == 0 for _, count in harvester.query(" UNION ALL ".join(undated)))
     # An item that is missing from a list with a hole may be what is in the hole.
@@ -112,6 +117,27 @@ def test_a_refresh_is_cheap_and_an_audit_finds_the_rest(
     assert harvester.query(missing) == [(0,)]
     assert harvester.query("SELECT count(*) FROM crawl.seen_items") == [(0,)]
     assert_kinds(harvester, sandbox)
+
+
+def keys(sandbox: Any, table: str) -> set[tuple[Any, ...]]:
+    return {tuple(row[column] for column in KEY_COLUMNS[table]) for row in sandbox.truth(table)}
+
+
+def assert_gone_is_counted(
+    harvester: Any, sandbox: Any, known: dict[str, set[tuple[Any, ...]]], since: Any, counts: dict[str, dict[str, int]]
+) -> None:
+    """What a crawl counts as gone is what the site no longer has, and what was met and is gone again."""
+    for table, keys_before in known.items():
+        columns = ", ".join(KEY_COLUMNS[table])
+        ended = harvester.query(f"SELECT {columns} FROM scratch.{table} WHERE gone_at >= %s", since)
+        returned = harvester.query(
+            "SELECT count(*)::int FROM history.absences WHERE kind = %s AND gone_at >= %s", table, since
+        )[0][0]
+        ended_before = {*ended} & keys_before
+        vanished = keys_before - keys(sandbox, table)
+        # What stands on a page is not gone because that is; a user may be named by nothing any more.
+        assert ended_before <= vanished if table in (*CONTAINERS, "users") else ended_before == vanished, table
+        assert counts.get(table, {"gone": 0})["gone"] == len(ended) + returned, table
 
 
 def shows_no_comment_yet(true: dict[str, Any], kept: dict[str, Any]) -> bool:
@@ -209,13 +235,20 @@ def test_the_community_as_known_at_a_time(
     sandbox = start_sandbox(users=30, seed=9, odd=ODD)
     harvester = make_harvester(sandbox)
     scope(harvester, sandbox)
-    harvester.crawl()
+    began = harvester.query("SELECT now()")[0][0]
+    counts = harvester.crawl()["counts"]
+    assert counts["profile_comments"]["gone"] > 0  # some are served as removed
+    assert_gone_is_counted(harvester, sandbox, {table: set() for table in DATED}, began, counts)
     taken: list[tuple[Any, dict[str, list[dict[str, Any]]]]] = []
     for number in range(snapshots):
         if number:
+            known = {table: keys(sandbox, table) for table in DATED}
             sandbox.live(150)
             scope(harvester, sandbox)
-            harvester.crawl("--audit")
+            began = harvester.query("SELECT now()")[0][0]
+            counts = harvester.crawl("--audit")["counts"]
+            assert_gone_is_counted(harvester, sandbox, known, began, counts)
+            assert sum(one["gone"] > 0 for one in counts.values()) > 4
         assert_truth(harvester, sandbox, grown=True)
         tables = {table: sandbox.truth(table) for table in sandbox.tables if table not in ("news", "studio_activity")}
         taken.append((harvester.query("SELECT now()")[0][0], tables))

@@ -152,7 +152,7 @@ def test_logs_as_json_are_json_and_hold_no_name(
 def test_progress_is_an_event_too(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(progress, "_LINE_SECONDS", 0.02)
     counts = Counts()
-    counts.add("users", 3, 2, 1)
+    counts.add("users", 3, 2, 1, 4)
     figures = progress.Figures(1.0, 7, counts.tables, 4, 5.0, Bounds(), stopping=False)
     told = threading.Event()
 
@@ -163,7 +163,10 @@ def test_progress_is_an_event_too(monkeypatch: pytest.MonkeyPatch, caplog: pytes
 
     with caplog.at_level("INFO", logger="harvester"), progress.Progress(look, as_json=True):
         assert told.wait(20)
-    assert (caplog.records[0].getMessage(), caplog.records[0].__dict__["tables"]) == ("progress", {"users": [3, 2, 1]})
+    assert (caplog.records[0].getMessage(), caplog.records[0].__dict__["tables"]) == (
+        "progress",
+        {"users": [3, 2, 1, 4]},
+    )
 
 
 def test_a_run_that_is_unlike_those_before_says_so(database: str) -> None:
@@ -184,6 +187,7 @@ def test_a_run_that_is_unlike_those_before_says_so(database: str) -> None:
         usual.counts.add("project_comments", 3, 0, 400)
         assert findings(connection, run, usual) == []
         empty = Totals(100, responses={"project_comments": {"200": 98, "500": 2}})
+        empty.counts.add("project_comments", gone=400)
         assert [one for one in findings(connection, run, empty) if one.startswith("no row of project_comments")]
         failing = Totals(100, responses={"project_comments": {"200": 60, "429": 30, "-": 10}})
         failing.counts.add("project_comments", 3, 0, 400)

@@ -94,6 +94,7 @@ def test_a_page_that_brings_its_own_warehouse(page: Path, own_home: Path) -> Non
     )
     assert said.count("nothing more is due") == crawls
     assert reached in said
+    assert re.search("inserted +updated +unchanged +gone", said)
     assert len(said.splitlines()) > 15
 
 

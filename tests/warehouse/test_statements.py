@@ -74,6 +74,8 @@ NAMES = {
     "proven_seconds": "0::float8",
     "relation": "facts_project_comments",
     "renamed": "",
+    "ends": "",
+    "gone": "0",
     "same": "true",
     "signal": "NULL::int",
     "since": "now()",

@@ -1,12 +1,12 @@
 -- name: upsert
 -- Rows that change nothing are left out first. What is superseded is read before it changes: `after` waits for it.
 WITH s AS MATERIALIZED (
-    SELECT v.*{renamed} FROM {staged} v LEFT JOIN {target} t ON {same} WHERE t.{first} IS NULL OR {differs}
+    SELECT v.*{renamed}{ends} FROM {staged} v LEFT JOIN {target} t ON {same} WHERE t.{first} IS NULL OR {differs}
 ), {kept}done AS (
     INSERT INTO {target} AS t ({into}) SELECT {values} FROM s {after} ORDER BY {key}
     ON CONFLICT ({unique}) {conflict} RETURNING xmax = 0 AS new, {thing} AS thing
 )
-SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new), array_agg(thing) FILTER (WHERE NOT new), {names}
+SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new), {gone}, array_agg(thing) FILTER (WHERE NOT new), {names}
 FROM done
 
 -- name: renamed
