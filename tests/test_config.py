@@ -130,7 +130,7 @@ def test_a_base_is_an_absolute_http_url(url):
 
 @pytest.mark.parametrize("url", ["http://api.scratch.mit.edu", "http://10.0.0.1:1", "http://localhost.example.org"])
 def test_a_public_host_is_asked_with_tls_alone(url):
-    for name in ("api_url", "site_url"):
+    for name in ("api_url", "site_url", "projects_url"):
         with pytest.raises(UsageError, match=rf"^HARVESTER_{name.upper()}: must be https://"):
             load(**{name: url})
     assert load(api_url="https://10.0.0.1").api_url == "https://10.0.0.1"
@@ -194,6 +194,13 @@ def test_public_hosts_need_a_contact_and_a_permission():
     assert "HARVESTER_CONTACT" not in str(caught.value)
     with pytest.raises(UsageError, match="HARVESTER_CONTACT"):
         load(permission="x", api_url=LOCAL["api_url"]).check_crawl_allowed()
+
+
+def test_the_host_of_sources_needs_a_permission_where_it_is_read():
+    load(**LOCAL).check_crawl_allowed()
+    with pytest.raises(UsageError, match=r"refusing to crawl projects\.scratch\.mit\.edu: "):
+        load(**LOCAL, sources=True).check_crawl_allowed()
+    load(**LOCAL, sources=True, projects_url="http://localhost:1").check_crawl_allowed()
 
 
 def test_the_user_agent_names_the_contact():

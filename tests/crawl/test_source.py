@@ -1,8 +1,13 @@
 """The source of a warehouse: a crawl of another one is refused before anything is stored."""
 
 import json
+from dataclasses import replace
 
 import pytest
+
+from harvester.errors import UsageError
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.source import Source, prove_source, read_source
 
 TABLES = ("users", "projects", "studios", "project_comments", "follows", "favorites")
 
@@ -67,6 +72,18 @@ def test_a_source_without_a_name_is_known_by_its_addresses(filled, other_sandbox
         "sandbox": None,
         "synthetic": False,
     }
+
+
+def test_the_host_of_sources_is_that_of_the_first_that_was_read(database):
+    """Until sources are read any host will do; then it is a part of the source."""
+    without = Source("https://api.example.org", "https://example.org")
+    first, other = (replace(without, projects_url=f"https://{name}.example.org") for name in ("one", "two"))
+    with open_connection(database, autocommit=True) as connection:
+        for answering in (without, first, without, first):
+            prove_source(connection, answering)
+        assert read_source(connection) == first
+        with pytest.raises(UsageError, match=r"https://one\.example\.org.*https://two\.example\.org"):
+            prove_source(connection, other)
 
 
 def test_the_same_sandbox_may_move(filled, start_sandbox, small_sandbox):

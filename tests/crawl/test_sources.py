@@ -10,7 +10,14 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from harvester.crawl.sources import CONFIRMATIONS
+from harvester.crawl.source_store import store_sources
+from harvester.crawl.sources import CONFIRMATIONS, source_of, take_source
+from harvester.erasure.erase import erase
+from harvester.erasure.remembered import load_rule
+from harvester.frontier import leases
+from harvester.frontier.model import Counts
+from harvester.monitoring.sources import body
+from harvester.warehouse.connect import open_connection
 from harvester.warehouse.tables import metadata
 
 if TYPE_CHECKING:
@@ -140,10 +147,32 @@ def test_versions_are_the_truth_at_one_request_each(
     assert len(versions) < sum(row["outcome"] == "read" for row in truth.values())  # remixes that nobody edited
     assert all(hashlib.sha256(gzip.decompress(packed)).hexdigest() == digest for digest, packed in versions.items())
 
+    # They are read back byte for byte.
+    one = {row["outcome"]: project for project, row in truth.items() if row["format"] != "scratch1"}
+    read = harvester("source", "show", str(one["read"])).stdout
+    assert hashlib.sha256(read.encode()).hexdigest() == truth[one["read"]]["sha256"]
+    (facts,) = json.loads(harvester("source", "show", str(one["read"]), "--json").stdout)
+    assert (facts["format"], facts["size"]) == (truth[one["read"]]["format"], len(read))
+    assert harvester("source", "show", str(one["read"]), "--version", facts["sha256"][:6]).stdout == read
+    refused = {
+        (str(one["damaged"]),): "was never read: damaged",
+        ("1",): "HARVESTER_SOURCES=1",
+        (str(one["read"]), "--version", "zz"): "4 or more digits",
+        (str(one["read"]), "--version", facts["sha256"][::-1]): "no versions",
+    }
+    for arguments, why in refused.items():
+        ended = harvester("source", "show", *arguments, ok=False)
+        assert ended.returncode == 2
+        assert why in ended.stderr
+    with open_connection(harvester.database) as connection:
+        for digest in versions:
+            assert hashlib.sha256(body(connection, digest)).hexdigest() == digest
+
     # Visits that show nothing changed ask for nothing, new and changed projects for one request; a token that has
     # expired is fetched anew, once.
     visit_projects = "UPDATE crawl.frontier SET due_at = now() WHERE stream = 'project' RETURNING 1"
     harvester.query(visit_projects)
+    sandbox.json("/sandbox/churn?events=20&type=views", "POST")
     sandbox.json("/sandbox/requests/reset", "POST")
     crawl()
     assert asked(sandbox) == Counter()
@@ -216,3 +245,29 @@ def test_faults_and_a_kill_leave_the_true_versions(
     harvester("seed", "projects", *map(str, sandbox.seeds()["projects"]))
     harvester.crawl()
     assert_sources(harvester, sandbox)
+
+
+def test_an_erasure_reaches_the_sources_that_nobody_else_has(database: str, tmp_path: Path) -> None:
+    def sources(connection: Any) -> tuple[set[int], set[int], int]:
+        found = [connection.execute(f"SELECT project_id FROM source.{name}") for name in ("versions", "projects")]
+        (bodies,) = connection.execute("SELECT count(*) FROM source.bodies").fetchone()
+        return {each for (each,) in found[0]}, {each for (each,) in found[1]}, bodies
+
+    def store(connection: Any, project: int, served: bytes) -> None:
+        lease = leases.lease_this(connection, 1, "project_source", project, owner=None, full=False)
+        page = take_source(lease, source_of(200, served))
+        store_sources(connection, [page], load_rule(connection, tmp_path), Counts())
+
+    own, shared = (b'{"objName": "Stage", "children": [], "tempoBPM": %d}' % tempo for tempo in (60, 70))
+    with open_connection(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO scratch.users (id, username) VALUES (1, 'someone'), (2, 'another')")
+        connection.execute("INSERT INTO scratch.projects (id, author_id) VALUES (10, 1), (11, 1), (20, 2)")
+        for project, served in ((10, own), (11, shared), (20, shared), (30, own)):
+            store(connection, project, served)
+        assert sources(connection) == ({10, 11, 20}, {10, 11, 20}, 2)  # 30 is not in the warehouse
+        erased = erase(connection, tmp_path, user=1)
+        assert (erased.deleted["source.versions"], erased.deleted["source.bodies"]) == (2, 1)
+        assert sources(connection) == ({20}, {20}, 1)
+        connection.execute("INSERT INTO scratch.projects (id) VALUES (10)")
+        store(connection, 10, own)
+        assert sources(connection) == ({20}, {20}, 1)
