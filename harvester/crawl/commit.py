@@ -35,6 +35,7 @@ from harvester.crawl.source_store import store_sources
 from harvester.erasure.remembered import load_rule
 from harvester.erasure.rule import Rule
 from harvester.frontier import names
+from harvester.frontier.leases import hold
 from harvester.frontier.model import LEASE_SECONDS, CommitResult, Committed, Counts, PageCommit, Rejected, Stale
 from harvester.frontier.rates import QUEUE_NUMBERS
 from harvester.frontier.visit_ends import finish_visits
@@ -79,8 +80,8 @@ class BatchResult:
 class Writer:
     """Writer of pages over one connection, which has the staging table."""
 
-    def __init__(self, connection: Connection, rule: Rule | None = None, *, follow: bool = False) -> None:
-        """Make a writer; with `follow` a page makes due what needs its response (`Stream.follows`)."""
+    def __init__(self, connection: Connection, rule: Rule | None = None, *, follow: int | None = None) -> None:
+        """Make a writer; `follow`: the run for which a page makes due what needs its response (`Stream.follows`)."""
         self.connection = connection
         self._follow = follow
         self.rule = load_rule(connection, None) if rule is None else rule
@@ -216,12 +217,15 @@ class Writer:
             record_set_aside(self.connection, accepted)
             clear_missing_links(self.connection, accepted)
             ended = self._finished_visits(accepted, changed, counts)
-            due = _made_due(accepted, depths) + (_following(accepted, depths) if self._follow else [])
+            following = _following(accepted, depths) if self._follow is not None else []
+            due = _made_due(accepted, depths) + following
             with self.connection.pipeline() if ended or due else nullcontext():  # one round trip for both
                 if ended:
                     finish_visits(self.connection, ended)
                 if due:
                     self.connection.execute(_SQL["make_due"], {"entries": Jsonb(due), "resting": _RESTING})
+            if self._follow is not None and following:
+                hold(self.connection, self._follow, [(one["stream"], one["entity_id"]) for one in following])
             # Last, since it undoes what was recorded of lists that were read under another name.
             names.follow(self.connection, renamed)
             for page in accepted:

@@ -158,7 +158,9 @@ class Session:
             row = connection.execute("SELECT clock_timestamp()").fetchone()
             assert row is not None
             self._began = row[0], _elapsed()
-        self._writer = Writer(connection, load_rule(connection, self.settings.home), follow=self.settings.sources)
+        self._writer = Writer(
+            connection, load_rule(connection, self.settings.home), follow=self.run if self.settings.sources else None
+        )
         self._connection = connection
         if self.archive is None and self.settings.archive is not None:
             self.archive = Archive(self.settings.archive, self.run, self.now)

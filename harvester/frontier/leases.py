@@ -184,6 +184,13 @@ def lease_this(
     return leased
 
 
+def hold(connection: Connection, run: int, entries: Sequence[tuple[str, int]]) -> None:
+    """Keep those entries (stream, entity) that are due for a run, which leases each by `lease_following`."""
+    streams, entities = [stream for stream, _ in entries], [entity for _, entity in entries]
+    values = {"run": run, "seconds": LEASE_SECONDS, "streams": streams, "entities": entities}
+    connection.execute(_HOLD, values)
+
+
 def lease_following(connection: Connection, run: int, stream: str, entity: int, *, always: bool) -> Lease | None:
     """Lease an entry that is due, also one that this run holds, to visit it with the response of another visit.
 
@@ -254,6 +261,7 @@ _LEASE = {
 }
 _LEASE_PICKED = _leasing(with_free(_SQL["choose_picked"]))
 _LEASE_FOLLOWING = _leasing(with_free(_SQL["choose_following"]))
+_HOLD = with_free(_SQL["hold"])
 _LEASE_THIS = _leasing(sql.SQL(_SQL["choose_this"]))
 _HEADS = with_free(_SQL["heads"])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from harvester.crawl.downloadhandlers import DownloadHandler
+from harvester.crawl.downloadhandlers import DownloadHandler, _hide
 
 USED = {
     "self._extract_proxy_url_with_creds(request)": "a request would ignore HTTPS_PROXY and NO_PROXY",
@@ -19,4 +19,16 @@ def test_scrapy_calls_what_the_handler_overrides() -> None:
     assert {used: harm for used, harm in USED.items() if used not in source} == {}
     for name in ("_extract_proxy_url_with_creds", "_request_headers"):
         assert list(inspect.signature(getattr(scrapys, name)).parameters)[-1:] == ["request"]
+    assert list(inspect.signature(scrapys._make_request).parameters) == ["self", "request", "timeout"]
     assert {"experimental", "lazy"} <= set(dir(scrapys)), "each start would warn, or open what is not needed"
+
+
+def test_no_error_of_a_request_shows_its_token() -> None:
+    outer = OSError("Getting https://x.org/1?token=secret took longer than 3 seconds")
+    outer.__cause__ = ValueError(5, "secret")
+    outer.__cause__.__context__ = KeyError("secret")
+    _hide(outer, "secret")
+    assert outer.args == ("Getting https://x.org/1?token= took longer than 3 seconds",)
+    assert outer.__cause__.args == (5, "")
+    assert outer.__cause__.__context__ is not None
+    assert outer.__cause__.__context__.args == ("",)

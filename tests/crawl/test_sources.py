@@ -121,6 +121,19 @@ def assert_facts(harvester: Any, sandbox: Any, truth: dict[int, dict[str, Any]])
     assert harvester("source", "analyse").stdout == "facts of 0 sources, 0 comparisons of remixes\n"
 
 
+def assert_no_token(harvester: Any, sandbox: Any, *others: bytes) -> None:
+    """Assert that no token is in a table or in other bytes, although some were used."""
+    log = sandbox.lines("/sandbox/requests/log")
+    assert len({path.partition("token=")[2] for _, _, path, _ in log if "token=" in path}) > 10
+    stored = [
+        harvester.query(f"SELECT coalesce(string_agg(t::text, ' '), '') FROM {table.fullname} t")[0][0].encode()
+        for table in metadata.sorted_tables
+    ]
+    for text in (*stored, *others):
+        assert not TOKEN.search(text)
+        assert b"token=" not in text
+
+
 def test_versions_are_the_truth_at_one_request_each(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -129,11 +142,11 @@ def test_versions_are_the_truth_at_one_request_each(
     harvester = make_harvester(
         sandbox, HARVESTER_SOURCES="1", HARVESTER_PROJECTS_URL=sandbox.url, HARVESTER_ARCHIVE=str(archive)
     )
-    said = []
+    said: list[bytes] = []
 
     def crawl(*arguments: str) -> None:
         ended = harvester("crawl", *arguments)
-        said.append(ended.stdout + ended.stderr)
+        said.append((ended.stdout + ended.stderr).encode())
 
     # All are new: one request for each, with the token of the one response of its project.
     harvester.seed_all(sandbox)
@@ -210,17 +223,9 @@ def test_versions_are_the_truth_at_one_request_each(
     assert_facts(harvester, sandbox, truth)
 
     # The tokens are nowhere: not in the archive, in a log, or in the database.
-    used = {path.partition("token=")[2] for _, _, path, _ in sandbox.lines("/sandbox/requests/log") if "token=" in path}
-    assert len(used) > 10
     files = [gzip.decompress(path.read_bytes()) for path in archive.glob("*.warc.gz")]
-    assert any(f"{sandbox.url}/{huge}".encode() in file or b"project_source" in file for file in files)
-    stored = [
-        harvester.query(f"SELECT coalesce(string_agg(t::text, ' '), '') FROM {table.fullname} t")[0][0].encode()
-        for table in metadata.sorted_tables
-    ]
-    for text in (*files, *stored, *(one.encode() for one in said), *map(gzip.decompress, versions.values())):
-        assert not TOKEN.search(text)
-        assert b"token=" not in text
+    assert any(f"{sandbox.url}/{huge}\r\n".encode() in file for file in files)
+    assert_no_token(harvester, sandbox, *files, *map(gzip.decompress, versions.values()), *said)
 
 
 def test_faults_and_a_kill_leave_the_true_versions(
@@ -237,14 +242,21 @@ def test_faults_and_a_kill_leave_the_true_versions(
         time.sleep(0.01)
     running.kill()
     running.communicate()
-    harvester("crawl", "--workers", "2", ok=False)  # 3: more faults than usual
+    ended = harvester("crawl", "--workers", "2", ok=False)  # 3: more faults than usual
+    assert_no_token(harvester, sandbox, ended.stdout.encode(), ended.stderr.encode())
     sandbox.json("/sandbox/settings?faults=", "POST")
+
+    # Without faults, each is visited once and asked for once, whichever worker visits what.
     sandbox.json("/sandbox/churn?events=150", "POST")
-    harvester.query("UPDATE crawl.frontier SET due_at = now() WHERE failures > 0 RETURNING 1")
-    harvester.crawl("--refresh", "--workers", "2")
     harvester("seed", "projects", *map(str, sandbox.seeds()["projects"]))
-    harvester.crawl()
-    assert_sources(harvester, sandbox)
+    harvester.query("UPDATE crawl.frontier SET due_at = now() WHERE failures > 0 RETURNING 1")
+    sandbox.json("/sandbox/requests/reset", "POST")
+    visited = visits(harvester)
+    harvester.crawl("--refresh", "--workers", "2")
+    truth = assert_sources(harvester, sandbox)
+    assert asked(sandbox) == expected(truth, truth)
+    now = visits(harvester)
+    assert {project: now[project] - visited[project] for project in truth} == dict.fromkeys(truth, 1)
 
 
 def test_an_erasure_reaches_the_sources_that_nobody_else_has(database: str, tmp_path: Path) -> None:

@@ -55,6 +55,13 @@ WHERE w.stream = %(name)s AND w.entity_id = %(entity)s
     AND (%(always)s OR (w.due_at <= crawl.clock() AND (w.lease_run = %(run)s OR {free})))
 FOR UPDATE
 
+-- name: hold
+-- The visit whose response these need has just ended: another worker would have to make it once more.
+UPDATE crawl.frontier w SET lease_token = gen_random_uuid(), lease_run = %(run)s,
+    lease_until = crawl.clock() + make_interval(secs => %(seconds)s)
+FROM unnest(%(streams)s::text[], %(entities)s::bigint[]) AS v (stream, entity_id)
+WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.due_at <= crawl.clock() AND {free}
+
 -- name: heads
 SELECT h.stream, h.entity_id, h.visited_at, q.queue
 FROM unnest(%(queues)s::smallint[], %(roots)s::float8[], %(ripe)s::float8[], %(reach)s::int[])
