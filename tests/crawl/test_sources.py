@@ -283,3 +283,28 @@ def test_an_erasure_reaches_the_sources_that_nobody_else_has(database: str, tmp_
         connection.execute("INSERT INTO scratch.projects (id) VALUES (10)")
         store(connection, 10, own)
         assert sources(connection) == ({20}, {20}, 1)
+
+
+def test_a_source_that_is_due_waits_for_its_project(database: str) -> None:
+    """Two workers would visit the project twice: one for itself, and one for its source."""
+    streams = ["project", "project_source"]
+    with open_connection(database, autocommit=True) as connection:
+        for stream in streams:
+            connection.execute(
+                "INSERT INTO crawl.frontier (stream, entity_id, due_at, visits) VALUES (%s, 5, now(), 1)", [stream]
+            )
+        (project,) = leases.lease(connection, 1, streams, 10)
+        assert project.visit.stream.name == "project"
+        assert leases.lease(connection, 2, streams, 10) == []
+        # The project's visit ends, and the source is kept for the worker that made it.
+        connection.execute("UPDATE crawl.frontier SET due_at = now() + interval '1 day' WHERE stream = 'project'")
+        leases.hold(connection, 1, [("project_source", 5)])
+        assert leases.lease(connection, 2, streams, 10) == []
+        assert leases.lease_following(connection, 2, "project_source", 5, always=False) is None
+        held = leases.lease_following(connection, 1, "project_source", 5, always=False)
+        assert held is not None
+        leases.release(connection, [held])
+        # By itself it is leased like any other; a crawl that visits no projects has nothing to wait for.
+        assert [one.visit.stream.name for one in leases.lease(connection, 2, streams, 10)] == ["project_source"]
+        connection.execute("UPDATE crawl.frontier SET due_at = now(), lease_token = NULL")
+        assert len(leases.lease(connection, 2, ["project_source"], 10)) == 1
