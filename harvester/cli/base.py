@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.exceptions import Abort, TyperException
 
 from harvester import processes
@@ -30,6 +30,21 @@ AllowHost = Annotated[
     list[str] | None,
     typer.Option(help="With --serve: a further host name to answer to, such as a proxy's. May be repeated."),
 ]
+
+
+def _kind(self: TyperOption | TyperArgument, ctx: Any) -> str:
+    """Return the type of a value in `--help`; choices can be folded between them."""
+    return re.sub(r"list\[(.*)\]", r"\1", self.display_type(ctx)).replace("|", " | ")
+
+
+def _kind_or_none(self: TyperOption, ctx: Any) -> str | None:
+    """Return what stands beside an option in `--help`: nothing for a flag."""
+    return self.metavar or (None if self.is_flag else _kind(self, ctx))
+
+
+# Typer 0.29 has no setting for it: it says <bool> beside each flag, and its list of choices is one word.
+TyperArgument.display_type_rich = _kind  # type: ignore[assignment]
+TyperOption.display_type_rich = _kind_or_none  # type: ignore[method-assign]
 
 
 def settings() -> Settings:

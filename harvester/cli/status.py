@@ -67,6 +67,7 @@ def _show_scope(console: Console, facts: dict[str, Any]) -> None:
             rows.add_row(name, f"{present:,}", "" if gone is None else f"{gone:,}")
     if rows.row_count:
         console.print(rows)
+        console.print()
 
 
 def _show_streams(console: Console, facts: dict[str, Any]) -> None:
@@ -82,8 +83,9 @@ def _show_streams(console: Console, facts: dict[str, Any]) -> None:
         streams.add_row(row["stream"], *counts, f"{row['on_time']:.0%}", unseen)
     if streams.row_count:
         console.print(streams)
-    if any(row["is_estimate"] for row in facts["streams"]):
-        console.print("[dim]~ estimated from a sample of the frontier, as are the shares and numbers beside it[/]")
+        if any(row["is_estimate"] for row in facts["streams"]):
+            console.print("[dim]~ estimated from a sample of the frontier, as are the shares and numbers beside it[/]")
+        console.print()
 
 
 def _show_budget(console: Console, budget: dict[str, Any]) -> None:

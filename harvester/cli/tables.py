@@ -1,9 +1,11 @@
 """Tables for a terminal of any width: no number is cut, and no letter is left out."""
 
+import re
 from collections.abc import Iterable
 from itertools import zip_longest
+from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 
@@ -13,8 +15,27 @@ _NARROWEST_TEXT = 8
 """Letters of a folded text in a line, at least."""
 
 
+class _Words:
+    """A text whose long words are folded behind their underscores, where they have some."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Measure the text as it is."""
+        return Measurement.get(console, options, self._text)
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        """Render the text, folded to the given width."""
+        yield _folded(self._text, options.max_width)
+
+
 class FoldingTable(Table):
     """A table without lines that fits the width it is printed in: see `harvester.cli.output.table`."""
+
+    def add_row(self, *cells: RenderableType | None, **more: Any) -> None:
+        """Add a row; texts may be folded."""
+        super().add_row(*(_Words(cell) if isinstance(cell, str) else cell for cell in cells), **more)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render as a table, or as lists of values where its columns do not fit."""
@@ -61,6 +82,16 @@ class FoldingTable(Table):
                 row.add_row(column.header, cell)
             yield from row.__rich_console__(console, options)
             yield ""
+
+
+def _folded(text: str, width: int) -> str:
+    """Fold the words of a text that are longer than a width behind their underscores."""
+    lines = [""]
+    for part in re.findall("[^_]*_+|[^_]+", text):
+        if lines[-1].rpartition(" ")[2] and len((lines[-1] + part.rstrip()).rpartition(" ")[2]) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _spread(least: list[int], most: list[int], room: int) -> list[int]:

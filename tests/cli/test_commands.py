@@ -88,6 +88,9 @@ def test_help_fits_a_terminal(width: int) -> None:
         )
         assert max(map(len, text.splitlines())) <= width, path
         assert "\N{HORIZONTAL ELLIPSIS}" not in text, path  # of a word that was cut
+        assert "<bool>" not in text, path  # a flag takes no value
+        choices = [str(choice) for one in command.params for choice in one.type_descriptor.choices or ()]
+        assert set(choices) <= set(re.split(r"[^\w-]+", text)), path  # none is folded
         assert all(option.help for option in command.params), path
 
 

@@ -57,3 +57,8 @@ def test_a_wide_terminal_gets_a_line_for_each_row() -> None:
     ]
     # No line is longer than its longest words need.
     assert max(map(len, lines)) == len("projects  in scope  end seen once  what it is  visited")
+
+
+def test_a_name_is_folded_behind_its_underscores() -> None:
+    lines = printed([("studio_managers", "1", "2", "by whom", "3")], 42)
+    assert {"studio_", "managers"} <= {word for line in lines for word in line.split()}
