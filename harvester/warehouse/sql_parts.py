@@ -42,6 +42,7 @@ PARTS = (
     "analytics/studios",
     "analytics/life",
     "analytics/rankings",
+    "analytics/sources",
     "analytics/freshness",
     "analytics/refresh",
     "sampling",

@@ -22,11 +22,16 @@ Frame = pd.DataFrame
 KINDS = {"project": ("project_id", "projects"), "studio": ("studio_id", "studios"), "profile": ("user_id", "users")}
 DAY = 86_400.0
 SPANS = {"a_minute": 60, "ten_minutes": 600, "an_hour": 3600, "a_day": 86_400, "a_week": 604_800}
+SCORES = (
+    "abstraction", "parallelism", "logic", "synchronization", "flow_control", "user_interactivity",
+    "data_representation",
+)  # fmt: skip
 TABLES = (
     "scratch.users", "scratch.projects", "scratch.studios", "scratch.project_comments", "scratch.studio_comments",
     "scratch.profile_comments", "scratch.follows", "scratch.favorites", "scratch.studio_projects",
     "scratch.studio_members", "scratch.studio_activity", "history.project_stats", "history.rankings", "crawl.frontier",
     "crawl.quarantine", "crawl.designs", "crawl.strata", "crawl.draws", "crawl.waves", "crawl.wave_outcomes",
+    "source.versions", "source.facts", "source.assets", "source.differences",
 )  # fmt: skip
 
 
@@ -48,6 +53,11 @@ def month(times: pd.Series) -> pd.Series:
 
 def day(times: pd.Series) -> pd.Series:
     return times.dt.strftime("%Y-%m-%d").where(times.notna())
+
+
+def nothing(value: Any) -> Any:
+    """Return None for a value that is missing."""
+    return None if pd.isna(value) else value
 
 
 def seconds(span: Any) -> float:
@@ -459,6 +469,82 @@ class Raw:
             (
                 (user, len(part), *((part.role == role).sum() for role in ("host", "manager", "curator")))
                 for user, part in self.present_studio_members.groupby("user_id")
+            ),
+        )
+
+    # Sources --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def project_sources(self) -> Frame:
+        kept = (
+            "sprites scripts blocks unreachable costumes sounds variables lists broadcasts clones custom_blocks"
+            f" duplicate_scripts {' '.join(SCORES)}"
+        ).split()
+        facts = {one.body_sha256: one for one in self.facts.itertuples()}
+        found = []
+        for project, part in self.versions.groupby("project_id"):
+            seen = sorted(part.itertuples(), key=lambda one: (one.last_seen_at, one.first_seen_at))
+            last = [one for one in seen if one[7:9] == seen[-1][7:9]]
+            now = min(last, key=lambda one: one.sha256)
+            if (of := facts.get(now.body_sha256)) is not None:
+                values = [getattr(of, name) for name in kept]
+                total = sum(getattr(of, name) for name in SCORES)
+                times = (now.first_seen_at, now.last_seen_at)
+                found.append((project, now.body_sha256, now.format, len(part), *times, *values, total))
+        names = f"project_id body_sha256 format versions first_seen_at last_seen_at {' '.join(kept)} score"
+        return rows(names, found)
+
+    @cached_property
+    def _sources(self) -> Frame:
+        """Return the sources with their projects and the month in which the author joined."""
+        projects = self.projects.rename(columns={"id": "project_id"})[
+            ["project_id", "author_id", "parent_id", "shared_at"]
+        ]
+        joined = self.users.rename(columns={"id": "author_id"})[["author_id", "joined_at"]]
+        made = self.project_sources.merge(projects, on="project_id").merge(joined, on="author_id", how="left")
+        return made.assign(
+            cohort=month(pd.to_datetime(made.joined_at, utc=True)),
+            month=month(pd.to_datetime(made.shared_at, utc=True)),
+            is_remix=made.parent_id.notna(),
+        )
+
+    @cached_property
+    def source_scores(self) -> Frame:
+        means = ("score", *SCORES, "blocks")
+        return rows(
+            f"cohort month is_remix projects {' '.join(means)}",
+            (
+                (*(nothing(one) for one in key), len(part), *(part[name].mean() for name in means))
+                for key, part in self._sources.groupby(["cohort", "month", "is_remix"], dropna=False)
+            ),
+        )
+
+    @cached_property
+    def remix_changes(self) -> Frame:
+        shared = dict(zip(self.projects.id, month(self.projects.shared_at), strict=True))
+        made = self.differences.assign(month=self.differences.project_id.map(shared))
+        sums = [f"{what}_{how}" for what in ("scripts", "assets") for how in ("kept", "added", "removed")]
+        return rows(
+            f"relation month remixes untouched changed_scripts changed_assets {' '.join(sums)}",
+            (
+                (
+                    *(nothing(one) for one in key), len(part), int(part.untouched.sum()),
+                    int((part.scripts_added + part.scripts_removed > 0).sum()),
+                    int((part.assets_added + part.assets_removed > 0).sum()),
+                    *(int(part[name].sum()) for name in sums),
+                )
+                for key, part in made.groupby(["relation", "month"], dropna=False)
+            ),
+        )  # fmt: skip
+
+    @cached_property
+    def asset_reuse(self) -> Frame:
+        made = self._sources.merge(self.assets, on="body_sha256")
+        return rows(
+            "kind file projects originals authors uses",
+            (
+                (*key, len(part), int((~part.is_remix).sum()), part.author_id.nunique(), int(part["count"].sum()))
+                for key, part in made.groupby(["kind", "file"])
             ),
         )
 

@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
+from sqlalchemy import Integer
+
+from harvester.source.rubric import Dimension
+from harvester.warehouse.tables import source_facts
 
 if TYPE_CHECKING:
     import psycopg
@@ -50,6 +54,7 @@ class Community:
         self._frontier()
         self._history()
         self._samples()
+        self._sources()
 
     def happens(self, share: float) -> bool:
         """Decide what only a torn community has."""
@@ -318,6 +323,45 @@ class Community:
                 "stream": "project_replies", "entity_id": thread, "due_at": READ,
                 "visits": 0 if self.happens(0.3) else 1, "visited_at": READ, "failures": int(self.happens(0.4)),
             })  # fmt: skip
+
+    def _sources(self) -> None:
+        """Make sources of most projects, some with several versions, some with the body of another one."""
+        pick, number = self.chance.choice, self.chance.randrange
+        counts = [column.name for column in source_facts.c if isinstance(column.type, Integer)]
+        scores = {dimension.value for dimension in Dimension}
+        digests = [bytes([key]) * 32 for key in range(1, 40)]
+        self.tables["source.bodies"] = [{"sha256": digest, "size": 9, "packed": b""} for digest in digests]
+        self.tables["source.facts"] = [
+            {"body_sha256": digest, "opcodes": {}, "categories": {}, "extensions": []}
+            | {name: number(4 if name in scores else 50) for name in counts}
+            for digest in digests[:-2]
+        ]
+        self.tables["source.assets"] = [
+            {"body_sha256": digest, "kind": kind, "file": f"{key:032x}.svg", "count": number(1, 4)}
+            for digest in digests[:-2]
+            for kind in ("costume", "sound")
+            for key in {number(12) for _ in range(3)}
+        ]
+        self.tables["source.projects"] = [
+            {"project_id": one["id"], "outcome": "read", "seen_at": READ} for one in self.tables["projects"]
+        ]
+        self.tables["source.versions"] = versions = []
+        for project in self.tables["projects"][::2]:
+            for digest in self.chance.sample(digests, pick((1, 1, 2, 3))):
+                first, last = sorted((self.time(), self.time()))
+                versions.append({
+                    "project_id": project["id"], "sha256": digest, "body_sha256": digest,
+                    "format": pick(("scratch3", "scratch2")), "blocks": 1, "first_seen_at": first, "last_seen_at": last,
+                })  # fmt: skip
+        there = {one["project_id"]: one for one in versions}
+        self.tables["source.differences"] = [
+            {"project_id": one["id"], "relation": relation, "sha256": there[one["id"]]["sha256"], "other_id": other}
+            | {"other_sha256": there[other]["sha256"], "rules": 1, "untouched": pick((True, False))}
+            | {f"{what}_{how}": number(3) for what in ("scripts", "assets") for how in ("kept", "added", "removed")}
+            for one in self.tables["projects"]
+            for relation, other in (("parent", one["parent_id"]), ("root", one["root_id"]))
+            if one["id"] in there and other in there
+        ]
 
     def write(self, connection: psycopg.Connection[Any]) -> None:
         """Fill the tables of an empty warehouse."""

@@ -63,7 +63,9 @@ FROM (
             '{studio_projects, studio_managers, studio_curators, studio_comments, studio_replies, user_studios, project_studios}'),
         ('life', '{life_curves}', '{live_life_curves, project_life}', '{project, user_projects}'),
         ('rankings', '{ranking_stays, ranking_survival, ranking_countries}', '{live_ranking_stays, live_ranking_countries, ranking_moves, ranking_readings, index_lag}',
-            '{explore_projects, explore_studios, search_projects, search_studios, front_page}')
+            '{explore_projects, explore_studios, search_projects, search_studios, front_page}'),
+        ('sources', '{}', '{project_sources, source_scores, remix_changes, asset_reuse}',
+            '{project_source, project, user_projects}')
     ) AS subjects (subject, refreshed, live, streams)
     CROSS JOIN LATERAL (
         SELECT unnest(refreshed) AS relation, false AS is_live UNION ALL SELECT unnest(live), true
