@@ -197,8 +197,9 @@ def test_the_erased_are_in_no_figure_at_once(database: str, tmp_path: Path) -> N
                 rows = connection.execute(f"SELECT t::text FROM analytics.{name} t").fetchall()
                 if any(number in text for (text,) in rows for number in ("77777", "88888")):
                     found.add(name)
+            # Not of the catalogue, whose statistics hold the numbers of tables.
             known = connection.execute(
-                "SELECT tablename::text, s::text FROM pg_stats s WHERE schemaname <> 'crawl'"
+                "SELECT tablename::text, s::text FROM pg_stats s WHERE schemaname NOT IN ('crawl', 'pg_catalog')"
             ).fetchall()
             return found | {name for name, text in known if "77777" in text or "88888" in text}
 
