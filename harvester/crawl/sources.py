@@ -73,7 +73,9 @@ def source_of(status: int, body: bytes) -> SourceRead:
 def take_source(lease: Lease, read: SourceRead, *, gone: bool = False) -> PageCommit:
     """Return the commit of a visit of a source; `gone`: the project's own page was not found."""
     is_read = read.outcome is SourceOutcome.READ
-    return PageCommit(lease, [], 1, visit_result=VisitResult(None, gone=gone, whole=is_read), source=read)
+    # Two requests, for the schedule: a visit by the source's own rate visits the project first.
+    visit_result = VisitResult(None, gone=gone, whole=is_read, pages=2)
+    return PageCommit(lease, [], 1, visit_result=visit_result, source=read)
 
 
 def _pack(body: bytes) -> bytes:

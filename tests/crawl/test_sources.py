@@ -121,9 +121,8 @@ def assert_facts(harvester: Any, sandbox: Any, truth: dict[int, dict[str, Any]])
     assert harvester("source", "analyse").stdout == "facts of 0 sources, 0 comparisons of remixes\n"
 
 
-def assert_no_token(harvester: Any, sandbox: Any, *others: bytes) -> None:
-    """Assert that no token is in a table or in other bytes, although some were used."""
-    log = sandbox.lines("/sandbox/requests/log")
+def assert_no_token(harvester: Any, log: list[Any], *others: bytes) -> None:
+    """Assert that no token is in a table or in other bytes, although some were used by a log of requests."""
     assert len({path.partition("token=")[2] for _, _, path, _ in log if "token=" in path}) > 10
     stored = [
         harvester.query(f"SELECT coalesce(string_agg(t::text, ' '), '') FROM {table.fullname} t")[0][0].encode()
@@ -186,9 +185,19 @@ def test_versions_are_the_truth_at_one_request_each(
     visit_projects = "UPDATE crawl.frontier SET due_at = now() WHERE stream = 'project' RETURNING 1"
     harvester.query(visit_projects)
     sandbox.json("/sandbox/churn?events=20&type=views", "POST")
+    # One was visited while sources were not read, another is due by its own rate: its project is visited once more.
+    unread, ripe = sorted(project for project, row in truth.items() if row["outcome"] == "read")[:2]
+    entry = "WHERE stream = 'project_source' AND entity_id ="
+    harvester.query(f"DELETE FROM crawl.frontier {entry} {unread} RETURNING 1")
+    harvester.query(f"UPDATE crawl.frontier SET due_at = now() {entry} {ripe} RETURNING 1")
     sandbox.json("/sandbox/requests/reset", "POST")
     crawl()
-    assert asked(sandbox) == Counter()
+    assert asked(sandbox) == {unread: 1, ripe: 1}
+    assert set(visits(harvester).values()) == {2}
+    harvester.query(f"UPDATE crawl.frontier SET due_at = now() {entry} {ripe} RETURNING 1")
+    crawl()
+    assert asked(sandbox) == {unread: 1, ripe: 2}
+    assert {project: times for project, times in visits(harvester).items() if times != 2} == {ripe: 3}
     before, first = shown(sandbox), truth
     for kind, events in (("edit_project", 12), ("touch_project", 4), ("edit_quietly", 6), ("new_project", 8)):
         sandbox.json(f"/sandbox/churn?events={events}&type={kind}", "POST")
@@ -224,10 +233,18 @@ def test_versions_are_the_truth_at_one_request_each(
 
     assert_facts(harvester, sandbox, truth)
 
+    # Switched off again, nothing of it is asked for, and nothing waits for it.
+    log = sandbox.lines("/sandbox/requests/log")
+    harvester.query("UPDATE crawl.frontier SET due_at = now() WHERE stream LIKE 'project%' RETURNING 1")
+    sandbox.json("/sandbox/requests/reset", "POST")
+    harvester.environment["HARVESTER_SOURCES"] = "0"
+    assert harvester.crawl()["backlog"] == 0
+    assert asked(sandbox) == Counter()
+
     # The tokens are nowhere: not in the archive, in a log, or in the database.
     files = [gzip.decompress(path.read_bytes()) for path in archive.glob("*.warc.gz")]
     assert any(f"{sandbox.url}/{huge}\r\n".encode() in file for file in files)
-    assert_no_token(harvester, sandbox, *files, *map(gzip.decompress, versions.values()), *said)
+    assert_no_token(harvester, log, *files, *map(gzip.decompress, versions.values()), *said)
 
 
 def test_faults_and_a_kill_leave_the_true_versions(
@@ -245,7 +262,7 @@ def test_faults_and_a_kill_leave_the_true_versions(
     running.kill()
     running.communicate()
     ended = harvester("crawl", "--workers", "2", ok=False)  # 3: more faults than usual
-    assert_no_token(harvester, sandbox, ended.stdout.encode(), ended.stderr.encode())
+    assert_no_token(harvester, sandbox.lines("/sandbox/requests/log"), ended.stdout.encode(), ended.stderr.encode())
     sandbox.json("/sandbox/settings?faults=", "POST")
 
     # Without faults, each is visited once and asked for once, whichever worker visits what.
