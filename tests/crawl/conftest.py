@@ -1,8 +1,8 @@
 """A replay makes the same warehouse as the crawl: `test_replay.py` tests that, with `--replayed` all tests here do.
 
 With `--replayed` whatever a test crawls is archived, per warehouse. When the test has passed, the archive is replayed
-into an empty database, and each table of `scratch` and `history` compared, with the versions of sources. `UNLIKE` names the tests for which that
-cannot hold, and why; it may not name one for which it does.
+into an empty database, and each table of `scratch` and `history` compared, with the versions of sources. `UNLIKE` names
+the tests for which that cannot hold, and why; it may not name one for which it does.
 """
 
 from __future__ import annotations
