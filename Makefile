@@ -70,10 +70,9 @@ docs: $(TESTED) ## Build the documentation as a site, and what is generated from
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo "build/site/index.html"
 
-picture: ## Draw the picture of the README, the community's part of a report: REPORT=report.html, by Chromium
-	@mkdir -p build && sed 's/<section[^>]*id="health"/<section hidden id="health"/' "$(REPORT)" > build/picture.html
-	@chromium --headless --no-sandbox --hide-scrollbars --force-device-scale-factor=0.75 --window-size=1180,1170 \
-		--screenshot=docs/assets/report.png "file://$(CURDIR)/build/picture.html"
+picture: ## Draw the picture of the README, the head of a report: REPORT=report.html, by Chromium
+	@chromium --headless --no-sandbox --hide-scrollbars --force-device-scale-factor=0.75 --window-size=1280,1565 \
+		--screenshot=docs/assets/report.png "file://$(realpath $(REPORT))"
 
 clean: ## Remove caches and build products (.venv stays)
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build dist

@@ -163,7 +163,7 @@ def _say_answers(rows: Rows, _: Moment) -> str:
     every, wrong = _total(rows, "responses"), faults(rows)
     said = f"{out_of(answered, every, 'response')} held what was asked for."
     if absent := every - answered - wrong:
-        said += f" {plain(absent)} said that something is not there or not open, which is an answer too."
+        said += f" {plain(absent)} told that something is not there or not open."
     return f"{said} {counted(wrong, 'fault')}." if wrong else said
 
 
@@ -245,7 +245,8 @@ def _say_coverage(rows: Rows, _: Moment) -> str:
     exist = agreeing(there, "exists", "exist")
     said = f"Read, lists whole and with proof: {out_of(sure, there, *LIST)} that still {exist}"
     if oldest := [label for name, label in _AGES.items() if name in _KNOWN and _total(rows, name)]:
-        said += ", some longer than 180 days ago" if oldest[-1] == "older" else f", none longer than {oldest[-1]} ago"
+        older = f", {plain(_total(rows, 'older'))} longer than 180 days ago"
+        said += older if oldest[-1] == "older" else f", none longer than {oldest[-1]} ago"
     left = [f"{plain(_total(rows, name))} {what}" for name, what in _LEFT.items() if _total(rows, name)]
     return "; ".join((said, *left)) + "."
 

@@ -430,6 +430,8 @@ def test_an_empty_warehouse_has_a_page(database, look_at):
     for panel in PANELS:
         assert page.text(f"#{panel.name} .nothing") == panel.nothing.replace("`", "")
     assert not page.tree.css(".mark")
+    assert page.text("#quarantine .nothing") == "Empty: nothing was read yet."
+    assert page.text("#drift .nothing") == "None: nothing was read yet."
     assert "Nothing has been crawled yet" in page.text("#notices")
     assert all(answer["trouble"] is None for answer in page.facts["answers"].values())
 
