@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from harvester import __version__, secret
-from harvester.backup.file import DUMP, RULES, BackupManifest, path_of, write
+from harvester.backup.file import DUMP, RULES, BackupManifest, delete_older, path_of, write
 from harvester.erasure.remembered import load_rule, read_remembered
 from harvester.errors import UsageError, WarehouseError
 from harvester.warehouse.access import database_url
@@ -38,13 +38,16 @@ class Created(NamedTuple):
     path: Path
     manifest: BackupManifest
     size: int
+    deleted: list[Path]
+    """Older backups that were deleted."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts for `--json`."""
-        return {"path": str(self.path), "size": self.size, "tables": self.manifest.tables}
+        deleted = [str(path) for path in self.deleted]
+        return {"path": str(self.path), "size": self.size, "tables": self.manifest.tables, "deleted": deleted}
 
 
-def create(settings: Settings, target: Path) -> Created:
+def create(settings: Settings, target: Path, keep: int | None = None) -> Created:
     """Write a backup of the warehouse, the key and the rules of erasures; crawls go on meanwhile.
 
     Erasures, migrations and rewriting are refused until it is done.
@@ -52,11 +55,16 @@ def create(settings: Settings, target: Path) -> Created:
     Args:
         settings: The settings of the warehouse and of the home.
         target: The file; or a folder, in which the file is named by the time.
+        keep: The number of backups of this warehouse that stay in the folder; None: all.
 
     Raises:
-        UsageError: there is no key, or the target exists.
+        UsageError: there is no key, the target exists, or it is no folder although `keep` is given.
         WarehouseError: the database or the disk refuses, or there is no pg_dump for the server.
     """
+    if keep is not None and not target.is_dir():
+        raise UsageError(
+            f"{target} is no folder: --keep deletes older backups of the folder in which the time names them"
+        )
     path = path_of(target)
     if not secret.has_key(settings.home):
         raise UsageError(
@@ -72,7 +80,8 @@ def create(settings: Settings, target: Path) -> Created:
         load_rule(guard, settings.home)  # refuses another key than that of the erasures
         with write(path) as backup:
             manifest = _fill(backup, settings, url, connection)
-    return Created(path, manifest, path.stat().st_size)
+    deleted = [] if keep is None else delete_older(path, keep)
+    return Created(path, manifest, path.stat().st_size, deleted)
 
 
 def _fill(backup: BackupWriter, settings: Settings, url: str, connection: Connection) -> BackupManifest:

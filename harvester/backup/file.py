@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import tarfile
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ _CHUNK = 1 << 20
 _BOUNDS = {DUMP: 1 << 50, secret.NAME: secret.LARGEST, RULES: 1 << 30, MANIFEST: 1 << 24}
 """Upper bounds of the bytes of each member."""
 _TEMPORARY = ".new"
+_NAMED_BY_TIME = re.compile(r"scratch-harvester-\d{4}-\d\d-\d\dT\d{6}Z\.tar")
 _OTHER = "no backup of this program"
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -124,6 +126,62 @@ def path_of(target: Path, now: datetime | None = None) -> Path:
     return target
 
 
+def newest(target: Path) -> Path:
+    """Return the file itself, or of a folder the newest backup that is named by its time.
+
+    Raises:
+        UsageError: the folder holds none.
+    """
+    if not target.is_dir():
+        return target
+    if not (found := _named_by_time(target)):
+        raise UsageError(f"{target} holds no backup: name the file")
+    return found[-1]
+
+
+def delete_older(path: Path, keep: int) -> list[Path]:
+    """Delete what is older than a new backup in its folder, but for the newest ones; return what was deleted.
+
+    Only files that are named by their time, hold the same key and are of the same source are counted and deleted, so
+    that several warehouses may share a folder; and what killed commands left there.
+
+    Args:
+        path: The new backup.
+        keep: The number of backups that stay, the new one included; 1 at least.
+
+    Raises:
+        WarehouseError: one cannot be deleted.
+    """
+    with read(path, is_checked=False) as new:
+        older = [one for one in _named_by_time(path.parent) if one.name < path.name and _is_like(one, new)]
+    deleted = older[: max(len(older) + 1 - keep, 0)]
+    try:
+        for one in deleted:
+            one.unlink(missing_ok=True)
+        for left in path.parent.glob(f".*{_TEMPORARY}"):
+            if _NAMED_BY_TIME.fullmatch(left.name[1 : -len(_TEMPORARY)]):
+                with left.open("rb") as file:
+                    if _is_alone(file, left):
+                        left.unlink()
+    except OSError as error:
+        raise WarehouseError(f"{path} is made, but {error.filename} cannot be deleted: {error.strerror}") from None
+    return deleted
+
+
+def _named_by_time(folder: Path) -> list[Path]:
+    """Return the backups of a folder that are named by their time, the oldest first."""
+    return sorted(one for one in folder.iterdir() if _NAMED_BY_TIME.fullmatch(one.name))
+
+
+def _is_like(path: Path, new: BackupReader) -> bool:
+    """Return whether a file is a backup of the same warehouse; one that cannot be read is of none."""
+    try:
+        with read(path, is_checked=False) as old:
+            return old.key == new.key and old.manifest.source in (None, new.manifest.source)
+    except WarehouseError:
+        return False
+
+
 @contextmanager
 def write(path: Path) -> Iterator[BackupWriter]:
     """Write a backup, which gets its name once the block has ended without an error.
@@ -179,14 +237,13 @@ class _Extent(NamedTuple):
 
 
 class BackupReader:
-    """A backup whose members have the sizes and hashes of its manifest."""
+    """A backup with its manifest and key; its members are checked by `check`."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file, self._path = file, path
         self._places = self._members()
         self.manifest = self._manifest()
         self.key = self._key()
-        self._check_members()
 
     def rules(self) -> bytes:
         """Return the rules of erasures; empty if nobody was erased."""
@@ -249,7 +306,8 @@ class BackupReader:
             raise self._broken(f"it holds no {secret.NAME}, without which the erased could come back")
         return key
 
-    def _check_members(self) -> None:
+    def check(self) -> None:
+        """Read all members, and refuse sizes and hashes that are not those of the manifest."""
         held = self._places.keys() - {MANIFEST}
         if DUMP not in held or held != self.manifest.files.keys():
             raise self._broken(f"it does not hold what its {MANIFEST} lists")
@@ -262,8 +320,8 @@ class BackupReader:
 
 
 @contextmanager
-def read(path: Path) -> Iterator[BackupReader]:
-    """Open a backup, and check the size and the hash of each member.
+def read(path: Path, *, is_checked: bool = True) -> Iterator[BackupReader]:
+    """Open a backup, and check the size and the hash of each member, unless `is_checked` is false.
 
     Raises:
         WarehouseError: it cannot be read, or is no backup.
@@ -273,4 +331,7 @@ def read(path: Path) -> Iterator[BackupReader]:
     except OSError as error:
         raise WarehouseError(f"{path} cannot be read: {error.strerror}") from None
     with file:
-        yield BackupReader(file, path)
+        backup = BackupReader(file, path)
+        if is_checked:
+            backup.check()
+        yield backup

@@ -13,7 +13,9 @@ from harvester.cli.output import printable
 
 app = group("Back up the warehouse with its key, verify a backup and restore it.")
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A file that `backup create` made.")]
+File = Annotated[
+    Path, typer.Argument(metavar="FILE|DIR", help="A file that `backup create` made; or a folder: its newest one.")
+]
 
 
 @app.command(epilog=example("harvester backup create backups"))
@@ -21,6 +23,10 @@ def create(
     target: Annotated[
         Path, typer.Argument(metavar="FILE|DIR", help="The file to write; or a folder, in which the time names it.")
     ],
+    keep: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Delete older backups of this warehouse in DIR, but for the newest N."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write database, secret key and rules of erasures into one file, as of one moment.
@@ -30,7 +36,7 @@ def create(
     """
     from harvester.backup.create import create as run
 
-    output.emit(run(settings(), target), _show_made, as_json=as_json)
+    output.emit(run(settings(), target, keep), _show_made, as_json=as_json)
 
 
 @app.command(epilog=example("harvester backup verify monday.tar"))
@@ -39,9 +45,10 @@ def verify(file: File, as_json: AsJson = False) -> None:
 
     It needs as much room as the warehouse takes, and a role that may create databases. The database is dropped again.
     """
+    from harvester.backup.file import newest
     from harvester.backup.restore import verify as run
 
-    output.emit(run(settings(), file, _tell), _show_checked, as_json=as_json)
+    output.emit(run(settings(), newest(file), _tell), _show_checked, as_json=as_json)
 
 
 @app.command(epilog=example("HARVESTER_HOME=/srv/scratch harvester backup restore monday.tar"))
@@ -51,11 +58,12 @@ def restore(file: File, as_json: AsJson = False) -> None:
     Erasures that were made after the backup are repeated if they stand in erased.txt of the home: copy the newest one
     there first. A backup is code to the database that restores it: restore only what you trust.
     """
+    from harvester.backup.file import newest
     from harvester.backup.restore import restore as run
     from harvester.cli.erase import rewrite_tables
     from harvester.warehouse.access import connect
 
-    done = run(settings(), file, _tell)
+    done = run(settings(), newest(file), _tell)
     if done.erasure.touched:
         with connect(settings(), autocommit=True) as connection:
             rewrite_tables(connection, done.erasure.touched)
@@ -71,6 +79,8 @@ def _show_made(made: Any) -> None:
         f"{made.path}: {made.manifest.rows:,} rows of {len(made.manifest.tables):,} tables with {_beside(made)},"
         f" {made.size:,} bytes. Run `harvester backup verify` on it, and keep a copy on another machine."
     )
+    for path in made.deleted:
+        typer.echo(f"{path}: deleted")
 
 
 def _show_checked(checked: Any) -> None:

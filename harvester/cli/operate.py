@@ -135,17 +135,21 @@ def deploy(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Where the files go, and stay: they name it.", file_okay=False)
     ],
+    backups: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Back up into this folder every night, and keep seven: best on another disk."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that differ; .env is kept.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the files that start crawls, audits, figures and maintenance on time, or that watch them.
+    """Write the files that start crawls, audits, figures, maintenance and backups on time, or that watch them.
 
     Programs stand in them by absolute paths. Settings go to DIR/.env (mode 0600), which is never replaced; no secret
     is written.
     """
     from harvester.deploy import files
 
-    written = files.deploy(kind, files.Place.here(kind, folder, settings()), settings(), force=force)
+    written = files.deploy(kind, files.Place.here(kind, folder, settings(), backups), settings(), force=force)
     output.emit(written, _show_written, as_json=as_json)
     for warning in written.warnings:
         output.complain(warning)

@@ -25,7 +25,7 @@ from pydantic import SecretStr
 import harvester
 from harvester import __version__
 from harvester.choices import DeploymentKind
-from harvester.deploy.jobs import JOBS, METRICS_PORT
+from harvester.deploy.jobs import JOBS, METRICS_PORT, Job, backup_job
 from harvester.deploy.quoting import cron_word, setting_value, unit_path, unit_word
 from harvester.errors import UsageError
 from harvester.warehouse.embedded import ACCOUNT
@@ -41,6 +41,8 @@ SYSTEM_HOME = Path("/var/lib") / ACCOUNT
 _PASSWORDS = {"POSTGRES_PASSWORD": "of the role harvester", "GRAFANA_PASSWORD": "of Grafana's user admin"}
 _OF_CONTAINERS = {"home", "database_url", "archive"}
 """Settings that the compose file makes, or that name a folder of another machine."""
+_WITH_JOBS = (DeploymentKind.SYSTEMD, DeploymentKind.CRON, DeploymentKind.COMPOSE)
+BACKUPS_IN_CONTAINER = Path("/backups")
 _WITHOUT_SETTINGS = (DeploymentKind.AIRFLOW, DeploymentKind.MONITORING)
 _CACHES_OF_UV = ("archive-v", "environments-v")
 _MONITORING = ("prometheus.yml", "alerts.yml", "dashboard.json")
@@ -55,25 +57,35 @@ class Place:
         home: HARVESTER_HOME of the scheduled commands.
         program: the command `harvester`.
         account: the user that systemd runs it as.
+        backups: where a job puts backups; None: there is no such job.
     """
 
     folder: Path
     home: Path
     program: Path
     account: str
+    backups: Path | None = None
 
     def __post_init__(self) -> None:
-        for path in (self.folder, self.home, self.program):
-            if not str(path).isprintable():
+        for path in (self.folder, self.home, self.program, self.backups):
+            if path is not None and not str(path).isprintable():
                 raise UsageError(f"no file can name the path {str(path)!r}: it holds characters that are not printable")
 
     @classmethod
-    def here(cls, kind: DeploymentKind, folder: Path, settings: Settings) -> Place:
+    def here(cls, kind: DeploymentKind, folder: Path, settings: Settings, backups: Path | None = None) -> Place:
         """Return the place of this installation, for the user who runs this command; root's units have an account."""
         is_system = os.geteuid() == 0 and kind is DeploymentKind.SYSTEMD
         home = SYSTEM_HOME if is_system and "home" not in settings.model_fields_set else settings.home
         account = ACCOUNT if is_system else _user()
-        return cls(folder.expanduser().absolute(), home, installed_program(), account)
+        if backups is not None:
+            backups = backups.expanduser().absolute()
+        return cls(folder.expanduser().absolute(), home, installed_program(), account, backups)
+
+    def jobs(self, *, in_container: bool = False) -> tuple[Job, ...]:
+        """Return the scheduled jobs; a container has the backups at a path of its own."""
+        if self.backups is None:
+            return JOBS
+        return (*JOBS, backup_job(BACKUPS_IN_CONTAINER if in_container else self.backups))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +121,11 @@ def deploy(kind: DeploymentKind, place: Place, settings: Settings, *, force: boo
     """Write the files of a kind of deployment into the folder of a place, which is made.
 
     Raises:
-        UsageError: files that differ are there already, and `force` is false: nothing is written then.
+        UsageError: files that differ are there already, and `force` is false, or backups are asked of a kind that
+            schedules none: nothing is written then.
     """
+    if place.backups is not None and kind not in _WITH_JOBS:
+        raise UsageError(f"--backups is for {', '.join(_WITH_JOBS)}: {kind} schedules no backups")
     made = render(kind, place, settings)
     path = place.folder / SETTINGS_FILE
     needs_settings = kind not in _WITHOUT_SETTINGS
@@ -138,7 +153,8 @@ def render(kind: DeploymentKind, place: Place, settings: Settings) -> dict[str, 
     """Return the files of a kind of deployment by name, without `.env`."""
     embedded = settings.database_url is None
     # The socket of the embedded server is in /tmp if the path of its home is long.
-    writable = [place.home, *([settings.archive] if settings.archive else []), *([Path("/tmp")] if embedded else [])]  # noqa: S108
+    writable = [place.home, *filter(None, [settings.archive, place.backups]), *([Path("/tmp")] if embedded else [])]  # noqa: S108
+    jobs = place.jobs(in_container=kind is DeploymentKind.COMPOSE)
     values = {
         "folder": place.folder,
         "home": place.home,
@@ -146,7 +162,9 @@ def render(kind: DeploymentKind, place: Place, settings: Settings) -> dict[str, 
         "account": place.account,
         "writable": [str(path) for path in writable],
         "embedded": embedded,
-        "jobs": JOBS,
+        "jobs": jobs,
+        "backups": place.backups,
+        "backups_in_container": BACKUPS_IN_CONTAINER,
         "metrics_port": METRICS_PORT,
         "version": __version__,
     }
@@ -163,7 +181,7 @@ def render(kind: DeploymentKind, place: Place, settings: Settings) -> dict[str, 
         case DeploymentKind.SYSTEMD:
             units = {f"{ACCOUNT}-db.service": made("systemd/db.jinja")} if embedded else {}
             units[f"{ACCOUNT}-metrics.service"] = made("systemd/metrics.jinja")
-            for job in JOBS:
+            for job in jobs:
                 units[f"{ACCOUNT}-{job.name}.service"] = made("systemd/service.jinja", job=job)
                 units[f"{ACCOUNT}-{job.name}.timer"] = made("systemd/timer.jinja", job=job)
             return units
@@ -244,17 +262,22 @@ def _steps(kind: DeploymentKind, place: Place, path: Path) -> list[str]:
                 steps.append(f"useradd --system --home-dir {shlex.quote(str(place.home))} {place.account}")
             if not place.home.exists():
                 steps.append(f"install -d -m 700 -o {place.account} {shlex.quote(str(place.home))}")
-            timers = " ".join(f"{ACCOUNT}-{job.name}.timer" for job in JOBS)
+            steps += _folder_of_backups(place, place.account)
+            timers = " ".join(f"{ACCOUNT}-{job.name}.timer" for job in place.jobs())
             links = f"systemctl link {folder}/{ACCOUNT}-*"
             return [*steps, links, f"systemctl enable --now {ACCOUNT}-metrics.service {timers}"]
         case DeploymentKind.CRON:
-            return [f"crontab {folder}/crontab"]
+            return [*_folder_of_backups(place), f"crontab {folder}/crontab"]
         case DeploymentKind.AIRFLOW:
             return [f"export AIRFLOW__CORE__DAGS_FOLDER={folder}"]
         case DeploymentKind.SCRAPYD:
             return [f"cd {folder} && scrapyd &", f"cd {folder} && scrapyd-deploy"]
         case DeploymentKind.COMPOSE:
-            return [f"fill in {path}", f"cd {folder} && docker compose up --build --detach"]
+            return [
+                f"fill in {path}",
+                *_folder_of_backups(place, "1000"),
+                f"cd {folder} && docker compose up --build --detach",
+            ]
         case DeploymentKind.MONITORING:
             return [
                 f"prometheus --config.file={folder}/prometheus.yml",
@@ -262,10 +285,20 @@ def _steps(kind: DeploymentKind, place: Place, path: Path) -> list[str]:
             ]
 
 
+def _folder_of_backups(place: Place, owner: str | None = None) -> list[str]:
+    """Return the step that makes the folder of backups, for the account that writes them."""
+    if place.backups is None or place.backups.exists():
+        return []
+    whose = f" -o {owner}" if owner else ""
+    return [f"install -d -m 700{whose} {shlex.quote(str(place.backups))}"]
+
+
 def _warnings(kind: DeploymentKind, place: Place, settings: Settings, path: Path) -> list[str]:
     found = []
     if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         found.append(f"{path} can be read by others: chmod 600 it before it holds a password")
+    if kind in _WITH_JOBS and place.backups is None:
+        found.append("no job makes backups: name a folder on another disk, --backups DIR")
     if kind in _WITHOUT_SETTINGS:
         return found
     names = settings.model_fields_set - (_OF_CONTAINERS if kind is DeploymentKind.COMPOSE else set())

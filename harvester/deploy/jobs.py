@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
@@ -60,4 +64,18 @@ MAINTENANCE = Job(
 )
 
 JOBS = (CRAWL, AUDIT, ANALYTICS, MAINTENANCE)
+KEPT_BACKUPS = 7
+
+
+def backup_job(folder: Path) -> Job:
+    """Return the job that writes backups into a folder, in which the newest ones stay."""
+    return Job(
+        "backup",
+        "Back up the warehouse with its key, and delete the oldest backups",
+        "50 0 * * *",  # before the audit
+        (("backup", "create", str(folder), "--keep", str(KEPT_BACKUPS)),),
+        360,
+    )
+
+
 METRICS_PORT = 9187

@@ -7,6 +7,7 @@ name of this machine (another name may have been made to point here), or if its 
 from __future__ import annotations
 
 import ipaddress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
@@ -54,7 +55,8 @@ class Control:
             ("GET", "closure"): self._closure,
             ("GET", "kinds"): self._kinds,
             ("GET", "frame"): self._frame,
-            ("GET", "seeds"): self._seeds,
+            ("GET", "seeds"): lambda _: (_JSON, _encode(self._seeds())),
+            **{("GET", f"seeds/{kind}"): partial(self._seeds_of, kind) for kind in ("users", "projects", "studios")},
             ("GET", "removed"): self._removed,
             ("GET", "requests"): self._requests,
             ("GET", "requests/log"): self._log,
@@ -100,16 +102,18 @@ class Control:
     def _kinds(self, _: Query) -> tuple[bytes, bytes]:
         return _JSON, _encode(kinds(self._app.community))
 
-    def _seeds(self, _: Query) -> tuple[bytes, bytes]:
+    def _seeds(self) -> dict[str, Iterable[str | int]]:
         community = self._app.community
         projects, studios = community.projects, community.studios
-        return _JSON, _encode(
-            {
-                "users": community.users.name,
-                "projects": [each for each, shared in zip(projects.id, projects.is_shared, strict=True) if shared],
-                "studios": [each for each, is_open in zip(studios.id, studios.is_open, strict=True) if is_open],
-            }
-        )
+        return {
+            "users": community.users.name,
+            "projects": [each for each, shared in zip(projects.id, projects.is_shared, strict=True) if shared],
+            "studios": [each for each, is_open in zip(studios.id, studios.is_open, strict=True) if is_open],
+        }
+
+    def _seeds_of(self, kind: str, _: Query) -> tuple[bytes, bytes]:
+        """Name everything of a kind, one a line: words for a command line."""
+        return b"text/plain; charset=utf-8", "".join(f"{each}\n" for each in self._seeds()[kind]).encode()
 
     def _frame(self, _: Query) -> tuple[bytes, bytes]:
         """State from which ids projects can be drawn, and how many of them are of shared ones."""

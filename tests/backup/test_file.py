@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tarfile
 from contextlib import suppress
@@ -10,38 +9,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from backups import CONTENTS, KEY, make
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harvester.backup.file import DUMP, RULES, BackupManifest, path_of, read, write
+from harvester.backup.file import DUMP, RULES, delete_older, newest, path_of, read, write
 from harvester.errors import UsageError, WarehouseError
 from harvester.secret import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-KEY = bytes(range(32))
-CONTENTS = {DUMP: b"PGDMP" + bytes(700), NAME: KEY.hex().encode() + b"\n", RULES: b"ab\n\n"}
-
-
-def make(path: Path, contents: dict[str, bytes] = CONTENTS) -> Path:
-    with write(path) as backup:
-        for name, data in contents.items():
-            backup.copy(name, io.BytesIO(data))
-        backup.end(
-            BackupManifest(
-                made_at=datetime(2026, 1, 1, tzinfo=UTC),
-                harvester="0.1.0",
-                schema="r001",
-                server=18,
-                pg_dump=18,
-                source=None,
-                tables={"scratch.users": 1},
-                files=backup.files.copy(),
-            )
-        )
-    return path
 
 
 def contents(path: Path) -> dict[str, bytes]:
@@ -149,3 +127,54 @@ def test_a_folder_is_filled_by_time_and_nothing_replaced(tmp_path: Path) -> None
     for target, words in ((tmp_path, "exists"), (path, "exists"), (tmp_path / "no" / "a.tar", "make it first")):
         with pytest.raises(UsageError, match=words):
             path_of(target, at)
+
+
+def at(folder: Path, hour: int) -> Path:
+    return path_of(folder, datetime(2026, 1, 2, hour, tzinfo=UTC))
+
+
+@given(
+    st.lists(st.sampled_from(["ours", "first", "other source", "other key", "damaged", "none"]), max_size=8),
+    st.integers(1, 5),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+def test_only_older_backups_of_the_warehouse_are_deleted(tmp_path: Path, kinds: list[str], keep: int) -> None:
+    folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+    folder.mkdir()
+    other = CONTENTS | {NAME: bytes(32).hex().encode() + b"\n"}
+    paths = [at(folder, hour) for hour in range(len(kinds))]
+    for path, kind in zip(paths, kinds, strict=True):
+        make(path, other if kind == "other key" else CONTENTS, {"ours": "a", "other source": "b"}.get(kind))
+        if kind == "damaged":
+            os.truncate(path, 1_500)
+        elif kind == "none":
+            path.write_text("a file of somebody else")
+    mine = [path for path, kind in zip(paths, kinds, strict=True) if kind in ("ours", "first")]
+    new, newer = make(at(folder, 20), source="a"), make(at(folder, 21), source="a")
+    named = make(folder / "monday.tar", source="a")
+    deleted = delete_older(new, keep)
+    assert deleted == mine[: max(len(mine) + 1 - keep, 0)]
+    assert set(folder.iterdir()) == {*paths, new, newer, named} - set(deleted)
+
+
+def test_what_killed_commands_left_is_deleted_too(tmp_path: Path) -> None:
+    left, writing, foreign = (
+        tmp_path / f".{name}.new" for name in (at(tmp_path, 1).name, at(tmp_path, 2).name, "a.tar")
+    )
+    left.touch()
+    foreign.touch()
+    new = make(at(tmp_path, 3))
+    with write(at(tmp_path, 2)) as backup:
+        backup.add(NAME, b"x")
+        assert delete_older(new, 1) == []
+        assert set(tmp_path.iterdir()) == {new, writing, foreign}
+
+
+def test_the_newest_of_a_folder_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no backup"):
+        newest(tmp_path)
+    paths = [make(at(tmp_path, hour)) for hour in (5, 7, 6)]
+    make(tmp_path / "z.tar")
+    assert newest(tmp_path) == paths[1]
+    assert newest(paths[0]) == paths[0]
+    assert newest(tmp_path / "none.tar") == tmp_path / "none.tar"

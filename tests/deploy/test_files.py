@@ -19,6 +19,7 @@ import hypothesis
 import jsonschema
 import pytest
 import yaml
+from backups import make as make_backup
 from croniter import croniter
 from crontab import CronTab
 from dotenv import dotenv_values
@@ -27,13 +28,15 @@ from hypothesis import strategies as st
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from harvester.backup.file import DUMP, path_of
 from harvester.choices import DeploymentKind
 from harvester.cli.main import app
 from harvester.config import load
 from harvester.deploy.files import Place, deploy, installed_program, render
-from harvester.deploy.jobs import JOBS
+from harvester.deploy.jobs import JOBS, backup_job
 from harvester.deploy.quoting import setting_value
 from harvester.errors import UsageError
+from harvester.secret import NAME, secret_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,13 +48,13 @@ ODD = "a földer of 100%n"
 COMPOSE_SCHEMA = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
 
 
-def place(folder: Path, program: Path | None = None) -> Place:
-    return Place(folder, folder / "home", program or installed_program(), "daemon")
+def place(folder: Path, program: Path | None = None, backups: Path | None = None) -> Place:
+    return Place(folder, folder / "home", program or installed_program(), "daemon", backups)
 
 
-def make(kind: DeploymentKind, folder: Path, **settings: Any) -> dict[str, str]:
+def make(kind: DeploymentKind, folder: Path, backups: Path | None = None, **settings: Any) -> dict[str, str]:
     """Deploy as the operator does, and return what stands in the folder by name."""
-    deploy(kind, place(folder), load(**settings))
+    deploy(kind, place(folder, backups=backups), load(**settings))
     return {file.name: file.read_text() for file in folder.iterdir()}
 
 
@@ -76,15 +79,19 @@ def unit(text: str) -> ConfigParser:
 
 @pytest.mark.parametrize("database_url", [None, URL])
 def test_units_name_commands_settings_and_their_server(database_url: str | None, tmp_path: Path) -> None:
-    made = make(DeploymentKind.SYSTEMD, tmp_path, database_url=database_url)
+    backups = tmp_path.parent / "a disk" if database_url else None
+    made = make(DeploymentKind.SYSTEMD, tmp_path, backups, database_url=database_url)
     timers = {name.removesuffix(".timer") for name in made if name.endswith(".timer")}
-    assert timers == {f"scratch-harvester-{job.name}" for job in JOBS}
+    jobs = place(tmp_path, backups=backups).jobs()
+    assert timers == {f"scratch-harvester-{job.name}" for job in jobs}
+    assert [job.name for job in jobs[len(JOBS) :]] == (["backup"] if backups else [])
     services = {name: text for name, text in made.items() if name.endswith(".service")}
     assert {f"{timer}.service" for timer in timers} < services.keys()
     assert ("scratch-harvester-db.service" in services) == (database_url is None)
     for name, text in services.items():
         service = unit(text)["Service"]
         assert service["EnvironmentFile"] == str(tmp_path / ".env")
+        assert (str(backups) in shlex.split(service["ReadWritePaths"])) is bool(backups)
         assert ("Requires=scratch-harvester-db.service" in text) == (database_url is None and "-db." not in name)
         for line in re.findall(r"^Exec\w+=(.*)", text, re.MULTILINE):
             program, *words = shlex.split(line)
@@ -103,7 +110,8 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     for database_url in (None, URL):
         units = tmp_path / str(database_url is None)
         units.mkdir()
-        made = render(DeploymentKind.SYSTEMD, place(folder, program), load(database_url=database_url))
+        backups = folder / "backups"
+        made = render(DeploymentKind.SYSTEMD, place(folder, program, backups), load(database_url=database_url))
         for name, text in made.items():
             (units / name).write_text(text)
         command = ["systemd-analyze", "verify", *map(str, units.iterdir())]
@@ -115,7 +123,7 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not on this machine")
 def test_systemd_and_cron_mean_the_same_times() -> None:
     base = datetime(2026, 11, 28, 23, 30, tzinfo=UTC)
-    for job in JOBS:
+    for job in (*JOBS, backup_job(Path("/backups"))):
         times = [croniter(job.schedule, base).get_next(datetime)]
         times.append(croniter(job.schedule, times[0]).get_next(datetime))
         command = ["systemd-analyze", "calendar", f"--base-time={base:%F %T} UTC", "--iterations=2", job.calendar]
@@ -133,7 +141,7 @@ def cron_commands(folder: Path) -> dict[str, str]:
     jobs = list(CronTab(tabfile=str(folder / "crontab")))
     assert all(job.is_valid() for job in jobs)
     commands = [job.command.replace("\\%", "%") for job in jobs]
-    assert [job.slices.clean_render() for job in jobs] == [job.schedule for job in JOBS]
+    assert [job.slices.clean_render() for job in jobs] == [job.schedule for job in place(folder, backups=folder).jobs()]
     return {command.rpartition(">")[0].rpartition(">")[2].split(".")[0]: command for command in commands}
 
 
@@ -145,23 +153,34 @@ def run_as_cron(command: str, folder: Path) -> None:
 
 def test_a_line_of_the_crontab_runs_under_the_path_of_cron(database: str, tmp_path: Path) -> None:
     folder = tmp_path / ODD
-    deploy(DeploymentKind.CRON, place(folder), load())
+    backups = folder / "backups"
+    with_backups = place(folder, backups=backups)
+    made = deploy(DeploymentKind.CRON, with_backups, load())
+    assert made.steps[0] == shlex.join(["install", "-d", "-m", "700", str(backups)])
+    subprocess.run(made.steps[0], shell=True, check=True)
+    key = {DUMP: b"", NAME: secret_key(folder / "home").hex().encode()}
+    older = [make_backup(path_of(backups, datetime(2026, 1, day, tzinfo=UTC)), key) for day in range(1, 9)]
     with (folder / ".env").open("a") as settings:
         settings.write(f"HARVESTER_DATABASE_URL='{database}'\n")
     commands = cron_commands(folder)
-    assert list(commands) == [job.name for job in JOBS]
-    for job in JOBS:
+    assert list(commands) == [job.name for job in with_backups.jobs()]
+    for job in with_backups.jobs():
         for words in job.commands:
             assert f"{shlex.quote(str(installed_program()))} {shlex.join(words)};" in commands[job.name]
             assert_command(words)
-    run_as_cron(commands["maintenance"], folder)
-    assert "vacuum" in (folder / "maintenance.log").read_text()
+    run_as_cron(commands["backup"], folder)
+    *left, new = sorted(backups.iterdir())
+    assert left == older[2:], "seven stay, with the new one"
+    said = (folder / "backup.log").read_text()
+    assert all(f"{path}: " in said for path in (new, *older[:2]))
 
 
 @pytest.mark.soak
 def test_each_line_of_the_crontab_runs(harvest: Any, tmp_path: Path) -> None:
     url = harvest.harvester.environment["HARVESTER_API_URL"]
-    make(DeploymentKind.CRON, tmp_path, api_url=url, site_url=url, rate=0)
+    make(DeploymentKind.CRON, tmp_path, tmp_path / "backups", api_url=url, site_url=url, rate=0)
+    (tmp_path / "backups").mkdir()
+    secret_key(tmp_path / "home")
     with (tmp_path / ".env").open("a") as settings:
         settings.write(f"HARVESTER_DATABASE_URL='{harvest.harvester.database}'\n")
     for command in cron_commands(tmp_path).values():
@@ -174,11 +193,15 @@ def test_each_line_of_the_crontab_runs(harvest: Any, tmp_path: Path) -> None:
 
 
 def test_the_compose_file_names_what_is_there(tmp_path: Path) -> None:
-    made = make(DeploymentKind.COMPOSE, tmp_path)
+    backups = tmp_path / "$a: 'disk'"
+    made = make(DeploymentKind.COMPOSE, tmp_path, backups)
     compose = yaml.safe_load(made["compose.yaml"])
     jsonschema.validate(compose, json.loads(COMPOSE_SCHEMA.read_text()))
     services = compose["services"]
-    assert {"db", "exporter", "prometheus", "grafana"} | {job.name for job in JOBS} < services.keys()
+    jobs = place(tmp_path, backups=backups).jobs()
+    assert {"db", "exporter", "prometheus", "grafana"} | {job.name for job in jobs} < services.keys()
+    mounted = services["backup"]["volumes"].pop()
+    assert (mounted["source"].replace("$$", "$"), mounted["target"]) == (str(backups), services["backup"]["command"][3])
     for service in services.values():
         assert set(service.get("depends_on", ())) <= services.keys()
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
@@ -198,7 +221,7 @@ def test_the_compose_file_names_what_is_there(tmp_path: Path) -> None:
             for command in commands:
                 assert_command(shlex.split(command.removeprefix("harvester ")))
             assert every[0] == "every"
-            assert name in {job.name for job in JOBS if str(job.seconds) == every[-1]} | {"migrate", "exporter"}
+            assert name in {job.name for job in jobs if str(job.seconds) == every[-1]} | {"migrate", "exporter"}
     (target,) = yaml.safe_load(made["prometheus.yml"])["scrape_configs"][0]["static_configs"][0]["targets"]
     assert target == f"exporter:{services['exporter']['command'][2]}"
     assert services["exporter"]["command"][-2:] == ["--allow-host", "exporter"]
@@ -287,9 +310,10 @@ def test_no_secret_is_written_and_what_differs_stays(kind: DeploymentKind, tmp_p
 
 
 def test_a_settings_file_that_others_can_read_is_told(tmp_path: Path) -> None:
-    make(DeploymentKind.CRON, tmp_path)
+    backups = tmp_path / "backups"
+    make(DeploymentKind.CRON, tmp_path, backups)
     (tmp_path / ".env").chmod(0o644)
-    (warning,) = deploy(DeploymentKind.CRON, place(tmp_path), load()).warnings
+    (warning,) = deploy(DeploymentKind.CRON, place(tmp_path, backups=backups), load()).warnings
     assert "can be read by others" in warning
 
 
@@ -300,7 +324,21 @@ def test_a_program_that_will_not_stay_is_told(tmp_path: Path) -> None:
         "uv tool install" in warning
         for warning in deploy(DeploymentKind.CRON, place(tmp_path, cached), load()).warnings
     )
-    assert not deploy(DeploymentKind.CRON, place(tmp_path), load(), force=True).warnings
+    assert not deploy(DeploymentKind.CRON, place(tmp_path, backups=tmp_path), load(), force=True).warnings
+
+
+@pytest.mark.parametrize("kind", list(DeploymentKind))
+def test_backups_are_scheduled_or_said_to_be_missing(kind: DeploymentKind, tmp_path: Path) -> None:
+    with_jobs = kind in (DeploymentKind.SYSTEMD, DeploymentKind.CRON, DeploymentKind.COMPOSE)
+    warnings = deploy(kind, place(tmp_path), load()).warnings
+    assert any("no job makes backups" in warning for warning in warnings) is with_jobs
+    if with_jobs:
+        made = deploy(kind, place(tmp_path, backups=tmp_path / "new"), load(), force=True)
+        assert not any("backups" in warning for warning in made.warnings)
+        assert sum(f" {tmp_path}/new" in step and "install -d -m 700" in step for step in made.steps) == 1
+    else:
+        with pytest.raises(UsageError, match="schedules no backups"):
+            deploy(kind, place(tmp_path, backups=tmp_path), load())
 
 
 @hypothesis.settings(max_examples=40)
@@ -325,6 +363,6 @@ def test_the_command_tells_what_is_left_to_do(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["deploy", "cron", "here"])
     assert result.exit_code == 0, result.output
-    assert result.output.splitlines()[-1] == f"  crontab {tmp_path}/here/crontab"
-    made = json.loads(CliRunner().invoke(app, ["deploy", "cron", "here", "--json"]).output)
+    assert result.stdout.splitlines()[-1] == f"  crontab {tmp_path}/here/crontab"
+    made = json.loads(CliRunner().invoke(app, ["deploy", "cron", "here", "--json"]).stdout)
     assert {one["outcome"] for one in made["files"]} == {"unchanged", "kept"}

@@ -70,6 +70,8 @@ def test_requests_are_counted_but_not_those_under_sandbox(own):
 
 def test_seeds_are_all_that_is_public(own):
     seeds = own.get("/sandbox/seeds").json()
+    for kind, names in seeds.items():
+        assert own.get(f"/sandbox/seeds/{kind}").body.decode().split("\n") == [*map(str, names), ""]
     assert seeds["users"] == own.community.users.name
     assert len(seeds["projects"]) == sum(own.community.projects.is_shared)
     assert all(own.get(f"/projects/{each}").status == 200 for each in seeds["projects"])
