@@ -18,14 +18,16 @@ from harvester.config import Settings
 from harvester.errors import WarehouseError
 from harvester.monitoring.status import read_status
 from harvester.warehouse.access import connect
+from harvester.warehouse.annotations import about
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.locks import ALIVE
 from harvester.warehouse.statements import statements
+from harvester.warehouse.tables import runs
 
 _SQL = statements(__package__, "metrics")
 
 _SIZE = "SELECT pg_database_size(current_database())"
-OUTCOMES = ("done", "degraded", "bounded", "interrupted", "failed", "killed")
+OUTCOMES = about(runs.c.outcome).choices
 _CRAWLS = 20
 """Crawls of which the interval is taken."""
 

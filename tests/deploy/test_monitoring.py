@@ -24,7 +24,6 @@ from harvester.choices import DeploymentKind
 from harvester.config import load
 from harvester.deploy.files import Place, deploy
 from harvester.monitoring.metrics import OUTCOMES
-from harvester.warehouse.tables import runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -205,11 +204,6 @@ def alert_test(alert: str, name: str, seen: list[tuple[str, str]], wanted: dict[
             for minutes, fires in wanted.items()
         ],
     }
-
-
-def test_every_outcome_of_a_run_is_a_figure() -> None:
-    (check,) = (one for one in runs.constraints if "outcome IN" in str(getattr(one, "sqltext", "")))
-    assert re.findall(r"'(\w+)'", str(check.sqltext)) == list(OUTCOMES)  # type: ignore[attr-defined]
 
 
 def test_the_dashboard_is_current(files: Path) -> None:
