@@ -218,7 +218,6 @@ def test_each_value_is_shown_on_hover_and_by_the_keyboard(harvest, look_at, brow
     expected = {
         "calendar": days,
         "countries": [f"{row['country']}: {row['users']} of {users} users" for row in countries],
-        "degrees": None,
         "retention": None,
         "growth": None,
     }

@@ -601,6 +601,9 @@ def test_the_pace_adds_up_to_what_the_runs_sent_and_wrote(database, look_at):
     assert "6% of the budget" in page.text("#health-numbers")
     assert page.tree.css("#requests .rule")
     assert "budget 2" in page.text("#requests .ruled")
+    # While a crawl is at work, what changes is shown in full.
+    assert page.tree.css("#requests.live, #written.live").getall() == page.tree.css("#requests, #written").getall()
+    assert look_at(database, at=at, rate=1.0).tree.css("#requests.bad")
     assert page.facts["notices"][0] == {"tone": "live", "text": "A crawl is at work: 1,800 requests so far."}
     assert page.report.source is None
 
@@ -614,6 +617,9 @@ def test_problems_stand_at_the_head_of_the_page(database, look_at):
         _run(connection, "2026-06-01 10:00Z", "2026-06-01 11:00Z", 10, 1, outcome="degraded")
         connection.execute(
             """UPDATE crawl.runs SET findings = '["no row of users, 9 usually"]' WHERE outcome = 'degraded'"""
+        )
+        connection.execute(
+            "UPDATE crawl.runs SET responses = %s WHERE outcome = 'degraded'", [Jsonb({"user": {"200": 90, "500": 10}})]
         )
         connection.execute(
             "INSERT INTO crawl.rate_limit (id, rate, closed_until, breaker_trips) VALUES (1, 5, '2026-06-01 12:30Z', 3)"
@@ -634,6 +640,10 @@ def test_problems_stand_at_the_head_of_the_page(database, look_at):
         "The last visit to 1 list or object failed; it is asked again.",
     ]
     assert {one["tone"] for one in page.facts["notices"]} == {"bad"}
+    # What is wrong is shown in full, what is well as a line.
+    kinds = {one.attrib["id"]: one.attrib["class"] for one in page.tree.css("#health .panel")}
+    assert {name for name, kind in kinds.items() if "bad" in kind} == {"answers", "runs", "quarantine"}
+    assert {kind for kind in kinds.values() if "bad" not in kind} == {"panel brief"}
     assert "no row of users, 9 usually" in page.text("#runs")
     assert "user" in page.text("#quarantine td")
     assert "/users/x" not in page.html
