@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path  # noqa: TC003  (Typer resolves annotations)
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from harvester.cli import output
 from harvester.cli.base import AsJson, example, group, settings
 from harvester.cli.output import printable
+from harvester.errors import UsageError
 from harvester.wording import counted
 
 app = group("Show the sources of projects, which HARVESTER_SOURCES=1 reads.")
@@ -70,6 +72,37 @@ def analyse(
     with connect(settings(), autocommit=True) as connection, output.progress() as advance:
         done = work_out(connection, workers=workers, full=full, on_progress=advance)
     output.emit(done.as_json(), _show_analysed, as_json=as_json)
+
+
+@app.command(epilog=example("harvester source export sources --sb3"))
+def export(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    *,
+    design: Annotated[int | None, typer.Option(help="The projects that a design hit, with their weights.")] = None,
+    archives: Annotated[
+        bool, typer.Option("--sb3", help="Write .sb3 and .sb2, without costumes and sounds, instead of .json.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the present source of each project to ID.json, and an index to projects.csv.
+
+    Names, texts and comments of children stand in the files: they are no release. Projects that are gone are left out.
+    """
+    from harvester.monitoring.source_export import export as write
+    from harvester.warehouse.access import connect
+    from harvester.warehouse.schema import check_schema
+
+    with connect(settings(), autocommit=True) as connection:
+        check_schema(connection)
+        try:
+            done = write(connection, folder, design=design, archives=archives)
+        except OSError as error:
+            raise UsageError(f"{error.filename or folder}: {error.strerror}") from None
+    output.emit(done.as_json(), lambda facts: _show_exported(folder, facts), as_json=as_json)
+
+
+def _show_exported(folder: Path, done: dict[str, int]) -> None:
+    typer.echo(f"{folder}: {counted(done['files'], 'source')} of {counted(done['projects'], 'project')}")
 
 
 def _show_analysed(done: dict[str, int]) -> None:
