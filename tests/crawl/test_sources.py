@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from harvester.crawl.source_store import store_sources
-from harvester.crawl.sources import CONFIRMATIONS, source_of, take_source
+from harvester.crawl.sources import source_of, take_source
 from harvester.erasure.erase import erase
 from harvester.erasure.remembered import load_rule
 from harvester.frontier import leases
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+CONFIRMATIONS = 3
+"""How often a source must come damaged, or too large, until that counts: more than a passing fault does."""
 TOKEN = re.compile(rb"[0-9]{9,}_[0-9a-f]{64,}")
 COUNTERS = {"views", "loves", "favorites", "remixes", "extra"}
 
