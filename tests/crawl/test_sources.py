@@ -10,6 +10,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from harvester.crawl.source_store import store_sources
 from harvester.crawl.sources import source_of, take_source
 from harvester.erasure.erase import erase
@@ -150,7 +152,7 @@ def test_versions_are_the_truth_at_one_request_each(
         said.append((ended.stdout + ended.stderr).encode())
 
     # All are new: one request for each, with the token of the one response of its project.
-    harvester.seed_all(sandbox)
+    harvester("seed", "projects", *map(str, sandbox.seeds()["projects"]))
     crawl()
     truth = assert_sources(harvester, sandbox)
     assert Counter(row["outcome"] for row in truth.values()).keys() == {"read", "damaged"}
@@ -203,7 +205,7 @@ def test_versions_are_the_truth_at_one_request_each(
     before, first = shown(sandbox), truth
     for kind, events in (("edit_project", 12), ("touch_project", 4), ("edit_quietly", 6), ("new_project", 8)):
         sandbox.json(f"/sandbox/churn?events={events}&type={kind}", "POST")
-    harvester.seed_all(sandbox)
+    harvester("seed", "projects", *map(str, sandbox.seeds()["projects"]))
     harvester.query(visit_projects)
     sandbox.json("/sandbox/requests/reset", "POST")
     sandbox.json("/sandbox/settings?stale_tokens=3", "POST")
@@ -249,14 +251,13 @@ def test_versions_are_the_truth_at_one_request_each(
     assert_no_token(harvester, log, *files, *map(gzip.decompress, versions.values()), *said)
 
 
+@pytest.mark.soak
 def test_faults_and_a_kill_leave_the_true_versions(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:
     sandbox = start_sandbox(users=30, seed=2)
     harvester = make_harvester(sandbox, HARVESTER_SOURCES="1", HARVESTER_PROJECTS_URL=sandbox.url)
-    for kind, things in sandbox.seeds().items():
-        if kind == "projects":
-            harvester("seed", kind, *map(str, things))
+    harvester("seed", "projects", *map(str, sandbox.seeds()["projects"]))
     sandbox.json("/sandbox/settings?faults=500=0.05,html=0.05,truncate=0.03,reset=0.03", "POST")
     running = harvester.start("crawl")
     while not harvester.query("SELECT FROM source.versions"):
