@@ -11,7 +11,7 @@ BENCHMARKS = {
     "recrawl": ("benchmarks.recrawl", "a crawl, and crawls of what has not changed, with history and without"),
     "workers": ("benchmarks.workers", "one, two and four worker processes on two cores"),
     "growth": ("benchmarks.growth", "ingest, lease, refresh and questions at 10^5 to 5·10^7 rows"),
-    "lease": ("benchmarks.lease_many", "leases of 100 from ten million entries"),
+    "lease": ("benchmarks.lease_many", "leases of 100, a status and a scrape of ten million entries"),
     "schedule": ("benchmarks.simulate_schedule", "ninety simulated days of visits, against other rules"),
     "analytics": ("benchmarks.analytics_queries", "each question of analytics over ten million comments"),
     "dataset": ("benchmarks.dataset_export", "ten million comments as Parquet, against COPY of the same rows"),

@@ -1,11 +1,10 @@
-"""Leases of 100 from a frontier of ten million entries, and what reads all of it: status, scrape and fit.
+"""Leases of 100 from a frontier of ten million entries, and a status and a scrape of it.
 
     python -m benchmarks lease, or python -m benchmarks.lease_many ENTRIES
 
 The frontier is in an embedded PostgreSQL with its default settings: lists in all classes of rate, some of each due for
 a scheduled visit. After a warm-up, leases of each purpose are timed one by one, each finished as a visit would be; the
-median and the slowest are printed. Then come the seconds of a status and of a scrape, and of the transactions of the
-daily fit."""
+median and the slowest are printed. Then come the seconds of a status and of a scrape of the metrics."""
 
 import statistics
 import sys
@@ -142,9 +141,7 @@ def main() -> None:
                         flush=True,
                     )
                 readers = measure_readers(settings)
-                fit = measure_fit(connection)
                 print(f"status {readers['status']:.2f} s, scrape {readers['scrape']:.2f} s", flush=True)
-                print(f"fit {sum(fit):.0f} s in {len(fit)} transactions, the longest {max(fit):.2f} s", flush=True)
         finally:
             embedded.down(home)
 
