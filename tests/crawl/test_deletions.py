@@ -157,6 +157,20 @@ def test_two_agreeing_reads_in_one_visit_are_enough(house: House) -> None:
     assert house.gone("studio_projects", "project_id") == {2: "no longer listed"}
 
 
+def test_an_earlier_miss_keeps_when_the_item_was_seen(house: House) -> None:
+    """An earlier read that missed the item did not see it, though it was the last one of the whole list."""
+    seen = house.one("SELECT last_full_read_at FROM crawl.frontier WHERE stream = 'studio_projects'")
+    house.audit("studio_projects")
+    house.visit("studio_projects", [1, 3])
+    house.audit("studio_projects")
+    house.visit("studio_projects", [1, 3], twice=True)
+    gone, last_seen, read = house.one(
+        "SELECT t.gone_at, t.last_seen_at, w.last_full_read_at FROM scratch.studio_projects t, crawl.frontier w"
+        " WHERE t.gone_at IS NOT NULL AND w.stream = 'studio_projects'"
+    )
+    assert last_seen == seen < read <= gone
+
+
 def test_rows_stored_during_the_read_are_left_alone(house: House) -> None:
     for _ in range(2):
         house.audit("studio_projects")

@@ -81,7 +81,11 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (SELECT 1 FROM {table} t WHERE {unseen} LIMIT 1) one
 
 -- name: missing_of_list
-SELECT t.{item}, greatest(t.first_seen_at, w.last_full_read_at)
+-- The last full read may have missed it already: then it was present before that read.
+SELECT t.{item}, greatest(t.first_seen_at, coalesce((
+    SELECT m.last_seen_at FROM crawl.missing_items m
+    WHERE m.stream = %(stream)s AND m.entity_id = l.entity_id AND m.item_id = t.{item}
+), w.last_full_read_at))
 FROM (SELECT %(entity_id)s::bigint AS entity_id, %(seen)s::bigint[] AS seen) l
 JOIN crawl.frontier w ON w.stream = %(stream)s AND w.entity_id = l.entity_id, {table} t
 WHERE {unseen}
