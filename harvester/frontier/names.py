@@ -134,6 +134,7 @@ def _retract(connection: Connection, user: int) -> int:
         items = [item for (item,) in connection.execute(_about(holds, _SQL["delete_stored"]), values)]
         rows += len(items)
         connection.execute(_SQL["forget_missing_items"], values)
+        connection.execute(_SQL["forget_full_read"], values)
         if holds.table.endswith("_comments"):
             connection.execute(
                 "DELETE FROM history.comment_revisions WHERE kind = %s AND comment_id = ANY(%s)",

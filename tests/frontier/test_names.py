@@ -168,6 +168,20 @@ def test_items_missed_under_a_proven_name_are_kept(house: House) -> None:
     assert house.rows("SELECT stream, item_id FROM crawl.missing_items") == [("user_followers", 11)]
 
 
+def test_full_reads_since_the_last_proof_of_a_name_are_forgotten(house: House) -> None:
+    """What they showed may be another account's: an item that they missed was last seen before them."""
+    house.visit("user", 5, user(5, "alice"))
+    house.visit("user_followers", 5, fans(11, 12), proven=True)
+    house.visit("user_favorites", 5, [])
+    read = (
+        "SELECT stream, last_full_read_at IS NOT NULL FROM crawl.frontier"
+        " WHERE stream IN ('user_favorites', 'user_followers') ORDER BY 1"
+    )
+    assert house.rows(read) == [("user_favorites", True), ("user_followers", True)]
+    house.meet(5, "bob")
+    assert house.rows(read) == [("user_favorites", False), ("user_followers", True)]
+
+
 def test_an_account_that_is_met_under_another_name_is_not_gone(house: House) -> None:
     house.visit("user", 5, user(5, "alice"))
     house.visit("user_followers", 5, fans(11), proven=True)

@@ -38,6 +38,11 @@ WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s
 DELETE FROM crawl.missing_items
 WHERE stream = %(stream)s AND entity_id = %(user)s AND missed_at > %(since)s::timestamptz
 
+-- name: forget_full_read
+-- So may the last full read have been, which then shows nothing of when an item was last present.
+UPDATE crawl.frontier SET last_full_read_at = NULL
+WHERE stream = %(stream)s AND entity_id = %(user)s AND last_full_read_at > %(since)s::timestamptz
+
 -- name: forget_message_counts
 DELETE FROM history.message_counts WHERE user_id = %(user)s AND seen_at > %(since)s::timestamptz
 
