@@ -28,6 +28,7 @@ from harvester.crawl.deletions import (
     clear_missing_links,
     clear_missing_visited,
     detect_deletions,
+    missed_reply,
     record_seen_items,
 )
 from harvester.crawl.set_aside import record_set_aside, without_refused
@@ -305,7 +306,11 @@ class Writer:
         is_named = sql.SQL(" AND lower(t.username) = lower(%(username)s)") if visit.stream.is_by_name else sql.SQL("")
         marked = self.connection.execute(
             sql.SQL(_SQL["mark_gone"]).format(
-                table=sql.Identifier("scratch", table), or_replies=or_replies, is_there=is_there, is_named=is_named
+                table=sql.Identifier("scratch", table),
+                or_replies=or_replies,
+                is_there=is_there,
+                is_named=is_named,
+                missed_reply=missed_reply(table),
             ),
             {
                 "id": visit.entity_id,

@@ -47,6 +47,11 @@ ASKED_BY: dict[str, str] = {
 }
 """For each stream that verifies missing items one by one, the list that these are missing from."""
 
+_REPLIES = {
+    stream.members.table: stream.name for stream in STREAMS.values() if stream.is_thread and stream.members is not None
+}
+"""By table of comments, the lists of replies."""
+
 
 def record_seen_items(connection: Connection, pages: Iterable[PageCommit]) -> None:
     """Store the ids that each page of a full read showed, until the visit ends."""
@@ -265,9 +270,18 @@ def _date(
     gone = 0
     # The replies to a comment are gone with it.
     for match in (of_list, sql.SQL("t.parent_id = v.item")) if of_comments else (of_list,):
-        statement = sql.SQL(_SQL["date"]).format(table=sql.Identifier("scratch", holds.table), match=match)
+        statement = sql.SQL(_SQL["date"]).format(
+            table=sql.Identifier("scratch", holds.table), match=match, missed_reply=missed_reply(holds.table)
+        )
         gone += connection.execute(statement, values).rowcount
     return gone
+
+
+def missed_reply(table: str) -> sql.Composable:
+    """Return SQL for when a reply `t` was last seen that its list misses; it is null for all other rows."""
+    if table not in _REPLIES:
+        return sql.SQL("NULL::timestamptz")
+    return sql.SQL(_SQL["missed_reply"]).format(replies=sql.Literal(_REPLIES[table]))
 
 
 def _record_missing(connection: Connection, page: PageCommit, rest: dict[int, datetime]) -> None:

@@ -259,6 +259,28 @@ def test_a_reply_was_there_when_it_was_met(house: House, asked: bool) -> None:
     )
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_reply_missed_before_its_comment_was_not_seen_since(house: House, asked: bool) -> None:
+    """Its comment was seen an hour ago; the list of replies last showed it three hours ago."""
+    house.connection.execute(
+        "INSERT INTO scratch.studio_comments (id, studio_id, parent_id, first_seen_at)"
+        " VALUES (20, 5, 2, now() - interval '4 hours')"
+    )
+    house.connection.execute(
+        "INSERT INTO crawl.missing_items (stream, entity_id, item_id, last_seen_at, missed_at)"
+        " VALUES ('studio_replies', 2, 20, now() - interval '3 hours', now() - interval '2 hours')"
+    )
+    house.audit("studio_comments")
+    house.visit("studio_comments", [1, 3], pages=4 if asked else 1)
+    if asked:
+        (lease,) = leases.lease(house.connection, house.run, ["studio_comment"], 1, purpose=Purpose.NEW)
+        house.writer.commit([PageCommit(lease, [], 0, visit_result=VisitResult(None, gone=True))])
+    else:
+        house.visit("studio_comments", [1, 3])
+    hours = "SELECT id, round(extract(epoch FROM now() - last_seen_at) / 3600)::int FROM scratch.studio_comments"
+    assert dict(house.connection.execute(f"{hours} WHERE gone_at IS NOT NULL").fetchall()) == {2: 1, 20: 3}
+
+
 def test_a_curator_who_was_promoted_is_not_gone(house: House) -> None:
     """Both lists are read before a member is dated as gone, whichever comes first."""
     house.audit("studio_curators")

@@ -65,6 +65,8 @@ NAMES = {
     "oldest": "1",
     "only": "true",
     "or_replies": "",
+    "missed_reply": "NULL::timestamptz",
+    "replies": "'x'",
     "own": "l.follower_id",
     "owner": "id",
     "part": "''",
@@ -166,6 +168,7 @@ AROUND = {
     "as_of.is_shown": _OF_USERS,
     "as_of.is_there": _OF_USERS.replace("t WHERE", "t, (SELECT $1::timestamptz) x WHERE"),
     "as_of.version": "SELECT FROM scratch.users t {}",
+    "deletions.missed_reply": "SELECT {} FROM scratch.project_comments t",
     "deletions.unseen": "SELECT FROM scratch.users t, crawl.frontier w,"
     " (SELECT 1 AS entity_id, ARRAY[1] AS seen) l WHERE {}",
     "visit_ends.birth": "SELECT {} FROM crawl.frontier w, (SELECT 'user' AS kind) v",

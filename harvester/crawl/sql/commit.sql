@@ -51,7 +51,7 @@ WHERE excluded.depth > w.depth OR w.signal IS DISTINCT FROM excluded.signal
 -- name: mark_gone
 UPDATE {table} t SET gone_reason = %(reason)s,
     gone_at = CASE WHEN s.missed_at > t.first_seen_at THEN s.missed_at ELSE crawl.clock() END,
-    last_seen_at = greatest(t.first_seen_at, coalesce(s.last_seen_at, w.last_full_read_at))
+    last_seen_at = greatest(t.first_seen_at, coalesce({missed_reply}, s.last_seen_at, w.last_full_read_at))
 FROM (SELECT 1) one
 LEFT JOIN crawl.frontier w ON w.stream = %(by)s AND w.entity_id = %(id)s
 LEFT JOIN crawl.missing_items s ON s.stream = %(list)s AND s.entity_id = %(owner)s AND s.item_id = %(id)s

@@ -53,9 +53,16 @@ DELETE FROM crawl.missing_items WHERE stream = %(stream)s AND entity_id = %(enti
 UPDATE {table} t SET
     -- A reply may have been met after its comment was last seen, or after it was missed.
     gone_at = CASE WHEN v.missed > t.first_seen_at THEN v.missed ELSE crawl.clock() END,
-    last_seen_at = greatest(v.after, t.first_seen_at), gone_reason = %(reason)s
+    last_seen_at = greatest(coalesce({missed_reply}, v.after), t.first_seen_at), gone_reason = %(reason)s
 FROM unnest(%(items)s::bigint[], %(missed)s::timestamptz[], %(after)s::timestamptz[]) AS v (item, missed, after)
 WHERE {match} AND t.gone_at IS NULL
+
+-- name: missed_reply
+-- A reply that is gone with its comment may have been missing before.
+(
+    SELECT m.last_seen_at FROM crawl.missing_items m
+    WHERE m.stream = {replies} AND m.entity_id = t.parent_id AND m.item_id = t.id
+)
 
 -- name: make_due
 UPDATE crawl.frontier SET due_at = crawl.clock() WHERE stream = %(ask)s AND entity_id = ANY(%(items)s)

@@ -39,9 +39,10 @@ DELETE FROM crawl.missing_items
 WHERE stream = %(stream)s AND entity_id = %(user)s AND missed_at > %(since)s::timestamptz
 
 -- name: forget_full_read
--- So may the last full read have been, which then shows nothing of when an item was last present.
+-- So may the last full read have been, if it ended after that: it does not show when an item was last present.
 UPDATE crawl.frontier SET last_full_read_at = NULL
-WHERE stream = %(stream)s AND entity_id = %(user)s AND last_full_read_at > %(since)s::timestamptz
+WHERE stream = %(stream)s AND entity_id = %(user)s AND %(since)s::timestamptz
+    < CASE WHEN certified_from = last_full_read_at THEN certified_at ELSE last_full_read_at END
 
 -- name: forget_message_counts
 DELETE FROM history.message_counts WHERE user_id = %(user)s AND seen_at > %(since)s::timestamptz
