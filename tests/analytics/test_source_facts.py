@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 import sources
 from sources import Sprite
@@ -19,7 +22,8 @@ from harvester.source.facts import RULES, facts
 from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from harvester.warehouse.connection import Connection
 
@@ -139,6 +143,33 @@ def test_rules_that_changed_and_full_work_out_all_again(
     monkeypatch.setattr(source_facts, "RULES", RULES + 1)
     assert analyse(connection) == all_of_them
     assert analyse(connection) == Analysed(bodies=0, comparisons=0)
+
+
+STARTER = """
+import os, time
+from harvester.analytics.source_facts import _processes
+def told(_):
+    time.sleep(0.3)
+    return os.getpid()
+if __name__ == "__main__":
+    with _processes(2) as run:
+        print(*set(run(told, range(40))), flush=True)
+        time.sleep(600)
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("processes")
+def test_processes_end_with_their_starter(tmp_path: Path, wait_for_end: Callable[..., None]) -> None:
+    program = tmp_path / "starter.py"
+    program.write_text(STARTER)
+    with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        workers = [psutil.Process(int(number)) for number in starter.stdout.readline().split()]
+        assert len(workers) == 2
+        assert all(worker.is_running() for worker in workers)
+        starter.kill()
+    wait_for_end(*workers)
 
 
 def test_they_go_with_the_sources_that_they_are_of(connection: Connection) -> None:
