@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.main import get_command
 
+from harvester.cli.main import app
 from harvester.config import Settings
 
 if TYPE_CHECKING:
@@ -117,6 +120,29 @@ def test_every_block_is_run_or_says_why_not(page: Path) -> None:
     text = page.read_text()
     seen = len(list(BLOCK.finditer(text)))
     assert seen == len(re.findall(r"^\s*(?:```|~~~)\s*(?:sh|bash|shell|console|sql)\b", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
+def test_what_is_not_run_has_a_reason_and_commands_that_exist(page: Path) -> None:
+    """The options of each command are read as the command line reads them; a test that a reason names is there."""
+    for one in BLOCK.finditer(page.read_text()):
+        if one["reason"] is None:
+            continue
+        assert len(one["reason"].split()) > 2
+        for test in re.findall(r"tests/[\w/]+(?:\.py)?", one["reason"]):
+            assert (TOP / test).exists(), one["reason"]
+        for line in re.sub(r"\\\n *", "", one["text"]).splitlines():
+            for command in re.findall(r"(?:^|&& |; |\$\()(?:\w+=\S+ |sudo )*harvester ([^;|&>)]*)", line):
+                assert_command(shlex.split(command, comments=True))
+
+
+def assert_command(words: list[str]) -> None:
+    """Assert that there is such a command with such options."""
+    command: Any = get_command(app)
+    rest = list(words)
+    while hasattr(command, "commands"):
+        command = command.commands[rest.pop(0)]
+    command.make_context(" ".join(words), rest)
 
 
 @pytest.mark.parametrize(("page", "test"), ELSEWHERE.items())
