@@ -58,7 +58,7 @@ def script(page: Path) -> str:
         else:
             lines.append(re.sub(r"\b86\d\d\b", str(port), text))
     # Whoever types has waited for the sandbox by the time of the next line.
-    stop = "trap 'kill $sandbox; harvester db down >/dev/null 2>&1 || true' EXIT"
+    stop = "trap 'kill $sandbox 2>/dev/null || true; harvester db down >/dev/null 2>&1 || true' EXIT"
     ready = f"\nsandbox=$!\n{stop}\nuntil curl -sf http://127.0.0.1:{port}/ >/dev/null; do sleep 0.1; done"
     return re.sub(r"^(harvester sandbox.*?&)( .*)?$", rf"\1{ready}", "\n".join(lines), flags=re.MULTILINE)
 
