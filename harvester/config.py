@@ -159,7 +159,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _unlimited_on_loopback_only(self) -> Self:
         if self.rate == 0 and self.public_hosts:
-            raise ValueError(f"{_PREFIX}RATE: 0 (unlimited) is accepted for loopback hosts only")
+            hosts = " and ".join(self.public_hosts)
+            raise ValueError(f"{_PREFIX}RATE: 0 (unlimited) is accepted for loopback hosts only, not for {hosts}")
         return self
 
     @property

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harvester.crawl.source_store import store_sources
-from harvester.crawl.sources import source_of, take_source
+from harvester.crawl.sources import NO_PROJECT, source_of, take_source
 from harvester.erasure.erase import erase
 from harvester.erasure.remembered import load_rule
 from harvester.frontier import leases
@@ -198,9 +198,13 @@ def test_versions_are_the_truth_at_one_request_each(
     crawl()
     assert asked(sandbox) == {unread: 1, ripe: 1}
     assert set(visits(harvester).values()) == {2}
+    # (With two tokens that have expired it is not asked for a third time.)
     harvester.query(f"UPDATE crawl.frontier SET due_at = now() {entry} {ripe} RETURNING 1")
+    sandbox.json("/sandbox/settings?stale_tokens=2", "POST")
     crawl()
-    assert asked(sandbox) == {unread: 1, ripe: 2}
+    assert asked(sandbox) == {unread: 1, ripe: 3}
+    refused = "SELECT project_id, reason FROM source.projects WHERE outcome = 'refused'"
+    assert harvester.query(refused) == [(ripe, "HTTP 403")]
     assert {project: times for project, times in visits(harvester).items() if times != 2} == {ripe: 3}
     before, first = shown(sandbox), truth
     for kind, events in (("edit_project", 12), ("touch_project", 4), ("edit_quietly", 6), ("new_project", 8)):
@@ -225,9 +229,11 @@ def test_versions_are_the_truth_at_one_request_each(
     sandbox.json(f"/sandbox/settings?huge_project={huge}", "POST")
     sandbox.json("/sandbox/requests/reset", "POST")
     visited = visits(harvester)
+    sandbox.json("/sandbox/churn?type=unshare_project", "POST")
     crawl("--refresh")
     truth = assert_sources(harvester, sandbox)
     assert truth[huge]["outcome"] == "too large"
+    assert harvester.query("SELECT reason FROM source.projects WHERE outcome = 'not found'") == [(NO_PROJECT,)]
     assert asked(sandbox) == expected(truth, truth) + Counter({huge: CONFIRMATIONS - 1})
     assert visits(harvester) - visited == Counter(dict.fromkeys(visited, 1))
     ever = set(harvester.query("SELECT project_id, encode(body_sha256, 'hex') FROM source.versions"))
@@ -279,6 +285,14 @@ def test_faults_and_a_kill_leave_the_true_versions(
     assert asked(sandbox) == expected(truth, truth)
     now = visits(harvester)
     assert {project: now[project] - visited[project] for project in truth} == dict.fromkeys(truth, 1)
+
+
+def test_what_is_not_read_is_an_outcome_with_a_reason() -> None:
+    found = [source_of(status, b"{}") for status in (404, 410, 403, 401, 400, 200)]
+    assert [one.outcome.value for one in found] == ["not found"] * 2 + ["refused"] * 3 + ["damaged"]
+    assert [one.reason for one in found[:-1]] == [f"HTTP {status}" for status in (404, 410, 403, 401, 400)]
+    assert found[-1].reason == "the body is no source of a project: not a project"
+    assert not any(one.version for one in found)
 
 
 def test_an_erasure_reaches_the_sources_that_nobody_else_has(database: str, tmp_path: Path) -> None:
