@@ -184,33 +184,36 @@ def test_versions_are_the_truth_at_one_request_each(
         for digest in versions:
             assert hashlib.sha256(body(connection, digest)).hexdigest() == digest
 
-    # Visits that show nothing changed ask for nothing, new and changed projects for one request; a token that has
-    # expired is fetched anew, once.
-    visit_projects = "UPDATE crawl.frontier SET due_at = now() WHERE stream = 'project' RETURNING 1"
-    harvester.query(visit_projects)
+    # Visits that show nothing changed ask for nothing. One source is due by its own rate, and is taken along; another
+    # project was visited while sources were not read, and is visited once more.
+    in_turn, not_read = sorted(project for project, row in truth.items() if row["outcome"] == "read")[:2]
+    make_due = "UPDATE crawl.frontier SET due_at = now() WHERE stream = '{}' AND {} RETURNING 1"
+    harvester.query(make_due.format("project", f"entity_id <> {not_read}"))
+    harvester.query(make_due.format("project_source", f"entity_id = {in_turn}"))
+    harvester.query(
+        f"DELETE FROM crawl.frontier WHERE stream = 'project_source' AND entity_id = {not_read} RETURNING 1"
+    )
     sandbox.json("/sandbox/churn?events=20&type=views", "POST")
-    # One was visited while sources were not read, another is due by its own rate: its project is visited once more.
-    unread, ripe = sorted(project for project, row in truth.items() if row["outcome"] == "read")[:2]
-    entry = "WHERE stream = 'project_source' AND entity_id ="
-    harvester.query(f"DELETE FROM crawl.frontier {entry} {unread} RETURNING 1")
-    harvester.query(f"UPDATE crawl.frontier SET due_at = now() {entry} {ripe} RETURNING 1")
     sandbox.json("/sandbox/requests/reset", "POST")
     crawl()
-    assert asked(sandbox) == {unread: 1, ripe: 1}
+    assert asked(sandbox) == {not_read: 1, in_turn: 1}
     assert set(visits(harvester).values()) == {2}
-    # (With two tokens that have expired it is not asked for a third time.)
-    harvester.query(f"UPDATE crawl.frontier SET due_at = now() {entry} {ripe} RETURNING 1")
+
+    # By its own rate alone, the project is visited first. With a second token that has expired it is refused.
+    harvester.query(make_due.format("project_source", f"entity_id = {in_turn}"))
     sandbox.json("/sandbox/settings?stale_tokens=2", "POST")
     crawl()
-    assert asked(sandbox) == {unread: 1, ripe: 3}
+    assert asked(sandbox) == {not_read: 1, in_turn: 3}
     refused = "SELECT project_id, reason FROM source.projects WHERE outcome = 'refused'"
-    assert harvester.query(refused) == [(ripe, "HTTP 403")]
-    assert {project: times for project, times in visits(harvester).items() if times != 2} == {ripe: 3}
+    assert harvester.query(refused) == [(in_turn, "HTTP 403")]
+    assert {project: times for project, times in visits(harvester).items() if times != 2} == {in_turn: 3}
+
+    # New and changed projects take one request; a token that has expired is fetched anew, once.
     before, first = shown(sandbox), truth
     for kind, events in (("edit_project", 12), ("touch_project", 4), ("edit_quietly", 6), ("new_project", 8)):
         sandbox.json(f"/sandbox/churn?events={events}&type={kind}", "POST")
     harvester("seed", "projects", *map(str, sandbox.seeds()["projects"]))
-    harvester.query(visit_projects)
+    harvester.query(make_due.format("project", "true"))
     sandbox.json("/sandbox/requests/reset", "POST")
     sandbox.json("/sandbox/settings?stale_tokens=3", "POST")
     crawl()
@@ -248,8 +251,10 @@ def test_versions_are_the_truth_at_one_request_each(
     harvester.query("UPDATE crawl.frontier SET due_at = now() WHERE stream LIKE 'project%' RETURNING 1")
     sandbox.json("/sandbox/requests/reset", "POST")
     harvester.environment["HARVESTER_SOURCES"] = "0"
+    last = harvester.query("SELECT max(seen_at) FROM source.projects")
     assert harvester.crawl()["backlog"] == 0
     assert asked(sandbox) == Counter()
+    assert harvester.query("SELECT max(seen_at) FROM source.projects") == last
 
     # The tokens are nowhere: not in the archive, in a log, or in the database.
     files = [gzip.decompress(path.read_bytes()) for path in archive.glob("*.warc.gz")]
