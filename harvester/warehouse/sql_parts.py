@@ -42,6 +42,7 @@ PARTS = (
     "analytics/studios",
     "analytics/life",
     "analytics/rankings",
+    "sources",
     "analytics/sources",
     "analytics/freshness",
     "analytics/refresh",

@@ -76,16 +76,12 @@ def assert_sources(harvester: Any, sandbox: Any) -> dict[int, dict[str, Any]]:
 def assert_facts(harvester: Any, sandbox: Any, truth: dict[int, dict[str, Any]]) -> None:
     """Facts and differences, worked out by two processes, are what the sandbox states, and are worked out once."""
     done = json.loads(harvester("source", "analyse", "--workers", "2", "--json").stdout)
-    present = (
-        "WITH present AS (SELECT DISTINCT ON (project_id) * FROM source.versions"
-        " ORDER BY project_id, last_seen_at DESC, first_seen_at DESC)"
-    )
     names = ("scripts", "blocks", "opcodes", "sprites", "costumes", "sounds", "variables", "lists")
     columns = ", ".join(f"f.{name}" for name in names)
     facts = {
         project: dict(zip(names, values, strict=True))
         for project, *values in harvester.query(
-            f"{present} SELECT p.project_id, {columns} FROM present p JOIN source.facts f USING (body_sha256)"
+            f"SELECT p.project_id, {columns} FROM source.present_versions p JOIN source.facts f USING (body_sha256)"
         )
     }
     whole = {one: row for one, row in truth.items() if row["outcome"] == "read" and row["format"] != "scratch1"}
@@ -94,7 +90,8 @@ def assert_facts(harvester: Any, sandbox: Any, truth: dict[int, dict[str, Any]])
     }
     assert done["bodies"] == harvester.query("SELECT count(*) FROM source.facts")[0][0] >= len(whole) / 2
     files = (
-        f"{present} SELECT project_id, sum(count)::int FROM present JOIN source.assets USING (body_sha256) GROUP BY 1"
+        "SELECT project_id, sum(count)::int FROM source.present_versions v"
+        " JOIN source.assets USING (body_sha256) GROUP BY 1"
     )
     assets = dict(harvester.query(files))
     assert {project: assets[project] for project in whole} == {

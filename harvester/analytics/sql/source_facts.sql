@@ -17,15 +17,11 @@ INSERT INTO source.assets (body_sha256, kind, file, count) VALUES (%s, %s, %s, %
 
 -- name: pairs
 -- Remixes whose present version was not compared yet with the present version of their parent and root.
-WITH present AS (
-    SELECT DISTINCT ON (project_id) project_id, sha256, body_sha256, format FROM source.versions
-    ORDER BY project_id, last_seen_at DESC, first_seen_at DESC, sha256
-)
 SELECT p.id, r.relation, c.sha256, c.body_sha256, o.project_id, o.sha256, o.body_sha256
 FROM scratch.projects p
 CROSS JOIN LATERAL (VALUES ('parent', p.parent_id), ('root', p.root_id)) r (relation, other_id)
-JOIN present c ON c.project_id = p.id AND c.format <> 'scratch1'
-JOIN present o ON o.project_id = r.other_id AND o.format <> 'scratch1'
+JOIN source.present_versions c ON c.project_id = p.id AND c.format <> 'scratch1'
+JOIN source.present_versions o ON o.project_id = r.other_id AND o.format <> 'scratch1'
 WHERE %(full)s OR NOT EXISTS (
     SELECT FROM source.differences d
     WHERE d.project_id = p.id AND d.relation = r.relation AND d.sha256 = c.sha256

@@ -10,7 +10,8 @@ BEGIN
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         WHERE (n.nspname = 'analytics' AND c.relkind = 'm' AND to_regclass('analytics.live_' || c.relname) IS NOT NULL)
-            OR (n.nspname = 'scratch' AND to_regclass('scratch.present_' || c.relname) IS NOT NULL)
+            OR (n.nspname IN ('scratch', 'source')
+                AND to_regclass(n.nspname || '.present_' || c.relname) IS NOT NULL)
     LOOP
         EXECUTE format(
             'COMMENT ON COLUMN %I.%I.%I IS %L', kept.nspname, kept.prefix || kept.relname, kept.attname, kept.meaning

@@ -10,7 +10,7 @@ SELECT
     v.project_id,
     v.body_sha256,
     v.format,
-    v.versions,
+    (SELECT count(*) FROM source.versions e WHERE e.project_id = v.project_id)::integer AS versions,
     v.first_seen_at,
     v.last_seen_at,
     f.sprites,
@@ -34,12 +34,7 @@ SELECT
     f.data_representation,
     f.abstraction + f.parallelism + f.logic + f.synchronization + f.flow_control + f.user_interactivity
         + f.data_representation AS score
-FROM (
-    SELECT DISTINCT ON (project_id) project_id, sha256, body_sha256, format, first_seen_at, last_seen_at,
-        (count(*) OVER (PARTITION BY project_id))::integer AS versions
-    FROM source.versions
-    ORDER BY project_id, last_seen_at DESC, first_seen_at DESC, sha256
-) v
+FROM source.present_versions v
 JOIN source.facts f ON f.body_sha256 = v.body_sha256;
 
 COMMENT ON VIEW analytics.project_sources IS
