@@ -405,7 +405,7 @@ def test_no_count_below_k_stands_anywhere_in_an_open_release(builder: Any) -> No
             "INSERT INTO crawl.draws"
             " (design_id, position, entity_id, outcome, inclusion_probability, weight, cluster_id)"
             " SELECT (SELECT max(id) FROM crawl.designs), place - 1, id,"
-            " CASE WHEN place <= 7 THEN 'hit' ELSE 'never' END, 0.5, 2, id"
+            " CASE WHEN place <= 7 THEN 'hit' ELSE 'not found' END, 0.5, 2, id"
             " FROM (SELECT id, row_number() OVER () AS place FROM scratch.projects LIMIT 60) drawn"
         )
         builder("first", k=k)
