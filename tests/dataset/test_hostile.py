@@ -16,6 +16,7 @@ MOST = 12
 
 
 @pytest.mark.soak
+@pytest.mark.usefixtures("processes")
 def test_ten_times_the_text_takes_ten_times_the_instructions(tmp_path: Path) -> None:
     """Each rule of redaction on texts made of its own parts, and whatever else reads what people write."""
     if shutil.which("valgrind") is None:
