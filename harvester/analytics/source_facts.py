@@ -47,7 +47,7 @@ _CHUNK = 10
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
-    """How many bodies were counted and scored, and how many comparisons of remixes were made."""
+    """Numbers of the bodies that were counted and scored, and of the remixes that were compared."""
 
     bodies: int
     comparisons: int

@@ -153,7 +153,7 @@ class SourceVersion:
 
 @dataclass(frozen=True, slots=True)
 class SourceRead:
-    """What came of a request for a source; `reason`: why it was not read."""
+    """Result of a request for a source; `reason` says why it was not read."""
 
     outcome: SourceOutcome
     reason: str | None = None

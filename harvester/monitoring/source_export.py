@@ -29,7 +29,7 @@ _ROWS = 100
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written: projects in the index, and those of them that have a source."""
+    """Numbers of the projects in the index, and of those among them that have a source."""
 
     projects: int
     files: int

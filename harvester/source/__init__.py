@@ -1,1 +1,1 @@
-"""What the projects are made of: decoding, facts and differences of their sources. Pure: no I/O, no SQL."""
+"""Decode the sources of projects, count their facts and compare them. Pure: no I/O, no SQL."""

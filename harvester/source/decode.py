@@ -5,7 +5,7 @@ Formats: the pages "Scratch File Format" (1.4, 2.0 and 3.0) of the Scratch Wiki,
 
 What Scratch reads is read: bytes that are not UTF-8 and lone surrogates become U+FFFD, a number too large for a double
 the largest one, and of two equal keys the last counts. A part of another shape than declared is left out and counted in
-`Source.odd`, and so is a link to a block that another block has already, which ends every circle.
+`ProjectSource.odd`, and so is a link to a block that another block has already, which ends every circle.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from harvester.source.model import Damage, DamagedSource, Source, SourceFormat
+from harvester.source.model import Damage, DamagedSource, ProjectSource, SourceFormat
 from harvester.source.scratch_2 import Scratch2Reader
 from harvester.source.scratch_3 import Scratch3Reader
 
@@ -43,14 +43,14 @@ _parse = msgspec.json.Decoder().decode
 _write = msgspec.json.Encoder(order="sorted").encode
 
 
-def decode(body: bytes) -> Source:
+def decode(body: bytes) -> ProjectSource:
     """Decode the source of a project, of any format.
 
     Raises:
         DamagedSource: the body is no source of a project; no other exception is raised, whatever the bytes are.
     """
     if body.startswith(_SCRATCH_1):
-        return Source(SourceFormat.SCRATCH_1, body, hashlib.sha256(body).digest(), None, None)
+        return ProjectSource(SourceFormat.SCRATCH_1, body, hashlib.sha256(body).digest(), None, None)
     try:
         project = _read_json(body)
         canonical = _write(project)
@@ -68,7 +68,7 @@ def decode(body: bytes) -> Source:
         raise DamagedSource(Damage.TOO_DEEP) from None
     if not targets:
         raise DamagedSource(Damage.NOT_A_PROJECT)
-    return Source(
+    return ProjectSource(
         format=made,
         canonical=canonical,
         sha256=hashlib.sha256(canonical).digest(),

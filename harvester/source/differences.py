@@ -1,4 +1,4 @@
-"""What a remix changed: scripts and assets kept, added and removed."""
+"""Compare a remix with what it was made of: scripts and assets kept, added and removed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from harvester.source.facts import count_assets
 from harvester.source.scripts import hash_script
 
 if TYPE_CHECKING:
-    from harvester.source.model import Source, Target
+    from harvester.source.model import ProjectSource, Target
 
 
 class Differences(msgspec.Struct, frozen=True):
-    """How a remix differs from what it was made of; the same script or asset in two sprites counts twice.
+    """Differences between a remix and what it was made of. A script or asset of two sprites counts twice.
 
     Attributes:
         untouched: nothing was changed that `harvester.source.model` holds: no script, name, value, comment or asset.
@@ -31,7 +31,7 @@ class Differences(msgspec.Struct, frozen=True):
     untouched: bool
 
 
-def compare(child: Source, parent: Source) -> Differences | None:
+def compare(child: ProjectSource, parent: ProjectSource) -> Differences | None:
     """Compare a remix with its parent or root; None if one is of Scratch 1, whose scripts are not read."""
     if child.blocks is None or parent.blocks is None:
         return None
@@ -49,11 +49,11 @@ def _changes(child: Counter[Any], parent: Counter[Any]) -> tuple[int, int, int]:
     return (child & parent).total(), (child - parent).total(), (parent - child).total()
 
 
-def _scripts(source: Source) -> Counter[bytes]:
+def _scripts(source: ProjectSource) -> Counter[bytes]:
     return Counter(hash_script(script) for target in source.targets for script in target.scripts)
 
 
-def _assets(source: Source) -> Counter[tuple[str, str]]:
+def _assets(source: ProjectSource) -> Counter[tuple[str, str]]:
     return Counter({(use.kind.value, use.file): use.count for use in count_assets(source)})
 
 

@@ -1,4 +1,4 @@
-"""What can be said of a source without a word of it: counts, assets, scores.
+"""Count what a source holds, without a word of it: blocks, assets, scores.
 
 All of it is a pure function of the body, so that it can be computed again for every version that is stored. What
 somebody wrote into a source is counted and not kept: names, literals, comments, and opcodes that Scratch has not.
@@ -21,7 +21,7 @@ from harvester.source.scripts import hash_script
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harvester.source.model import Script, Source, Target
+    from harvester.source.model import ProjectSource, Script, Target
 
 RULES: Final = 1
 """The number of the rules of facts and differences: raised with each change of what they say of the same body."""
@@ -36,7 +36,7 @@ _DEFAULT_NAME = re.compile(
 
 
 class AssetKind(StrEnum):
-    """What an asset is."""
+    """Kind of an asset."""
 
     COSTUME = "costume"
     SOUND = "sound"
@@ -96,7 +96,7 @@ class Facts(msgspec.Struct, frozen=True):
     scores: dict[Dimension, int]
 
 
-def facts(source: Source) -> Facts | None:
+def facts(source: ProjectSource) -> Facts | None:
     """Return the facts of a source, None for Scratch 1, whose scripts are not read."""
     if source.blocks is None:
         return None
@@ -136,7 +136,7 @@ def facts(source: Source) -> Facts | None:
     )
 
 
-def count_assets(source: Source) -> tuple[AssetUse, ...]:
+def count_assets(source: ProjectSource) -> tuple[AssetUse, ...]:
     """Return the costumes and sounds of a source that have the name of a file, each once, sorted."""
     uses = Counter(
         (kind, asset.file)
@@ -148,13 +148,13 @@ def count_assets(source: Source) -> tuple[AssetUse, ...]:
     return tuple(AssetUse(kind, file, count) for (kind, file), count in sorted(uses.items()))
 
 
-def _all_scripts(source: Source) -> Iterator[Script]:
+def _all_scripts(source: ProjectSource) -> Iterator[Script]:
     for target in source.targets:
         yield from target.scripts
         yield from target.loose
 
 
-def _messages(source: Source) -> set[str]:
+def _messages(source: ProjectSource) -> set[str]:
     return {
         text.lower()
         for script in _all_scripts(source)

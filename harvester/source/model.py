@@ -1,4 +1,4 @@
-"""What a source is made of, in one form for Scratch 3 and Scratch 2.
+"""Define the model of a source: one form for Scratch 3 and Scratch 2.
 
 A block is one that somebody placed. The shadows of Scratch 3, the fields and menus that come with a block, are texts of
 the block that holds them, as in Scratch 2; a variable or list that was put into an input is a block of its own.
@@ -99,7 +99,7 @@ class Target(msgspec.Struct, frozen=True):
     sounds: tuple[Asset, ...]
 
 
-class Source(msgspec.Struct, frozen=True):
+class ProjectSource(msgspec.Struct, frozen=True):
     """A project's source.
 
     Attributes:

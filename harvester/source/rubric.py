@@ -21,7 +21,7 @@ from harvester.source.model import NEXT
 from harvester.source.opcodes import HATS
 
 if TYPE_CHECKING:
-    from harvester.source.model import Script, Source
+    from harvester.source.model import ProjectSource, Script
 
 
 class Dimension(StrEnum):
@@ -37,7 +37,7 @@ class Dimension(StrEnum):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """What the rules look at.
+    """Properties of a source that the rules ask for.
 
     Attributes:
         opcodes: those of all scripts.
@@ -162,7 +162,7 @@ RUBRIC: dict[Dimension, tuple[Level, Level, Level]] = {
 _OF_ONE_SPRITE = frozenset({"event_whenthisspriteclicked", "event_whenstageclicked"})
 
 
-def score(source: Source) -> dict[Dimension, int]:
+def score(source: ProjectSource) -> dict[Dimension, int]:
     """Return the score of each dimension, from 0 to 3."""
     evidence = _evidence(source)
     return {
@@ -171,7 +171,7 @@ def score(source: Source) -> dict[Dimension, int]:
     }
 
 
-def _evidence(source: Source) -> Evidence:
+def _evidence(source: ProjectSource) -> Evidence:
     starts: Counter[tuple[str, object]] = Counter()
     opcodes: set[str] = set()
     scripts = 0

@@ -107,7 +107,7 @@ class Scratch3Reader(Reader):
         return tuple(script)
 
     def _take(self, key: Any, blocks: dict[str, Any], taken: set[str]) -> Any:
-        """Return a block that is referred to, None where there is none that is free."""
+        """Return the block that is referred to, or None if it is missing or has a place already."""
         block = blocks.get(key) if isinstance(key, str) else None
         if block is None or key in taken:
             self.odd += 1

@@ -1,4 +1,4 @@
-"""What makes two scripts the same: their blocks and literals, with names that somebody chose put aside."""
+"""Compare scripts by their blocks and literals, without the names that somebody chose."""
 
 from __future__ import annotations
 

@@ -11,13 +11,13 @@ from harvester.source.model import NEXT
 from harvester.source.opcodes import SLOTS, UNKNOWN, known_opcode
 
 if TYPE_CHECKING:
-    from harvester.source.model import Script, Source
+    from harvester.source.model import ProjectSource, Script
 
 _ARGUMENT = re.compile(r"ARGUMENT[0-9]{3}")
 _write = msgspec.json.Encoder(order="sorted").encode
 
 
-def structure(source: Source) -> bytes | None:
+def structure(source: ProjectSource) -> bytes | None:
     """Return the structure of a source as JSON, None for Scratch 1, whose scripts are not read.
 
     Each target has its scripts, and in each script a block is `[opcode, depth, slot]`, as in `harvester.source.model`.

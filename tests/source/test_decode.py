@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sources import Made, Sprite
 
 from harvester.source.decode import decode
-from harvester.source.model import NEXT, Block, Damage, DamagedSource, Source, SourceFormat
+from harvester.source.model import NEXT, Block, Damage, DamagedSource, ProjectSource, SourceFormat
 from harvester.source.scratch_2 import MOST_NESTED
 
 FILE = "bcf454acf82e4504149f7ffe07081dbc.svg"
@@ -42,7 +42,7 @@ def expected(script: list[Made]) -> tuple[Block, ...]:
     return tuple(read)
 
 
-def scripts_of(source: Source) -> list[list[tuple[Block, ...]]]:
+def scripts_of(source: ProjectSource) -> list[list[tuple[Block, ...]]]:
     return [sorted(target.scripts, key=repr) for target in source.targets]
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sources import Sprite
 
-    from harvester.source.model import Source
+    from harvester.source.model import ProjectSource
 
 pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("processes")]
 
@@ -56,7 +56,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[bytes]], li
     return loaded
 
 
-def compare_with_machine(source: Source, loaded: Any) -> Counter[str]:
+def compare_with_machine(source: ProjectSource, loaded: Any) -> Counter[str]:
     """Compare what was read with what the machine holds, sprite by sprite; return how much there was."""
     messages: set[str] = set()
     seen: Counter[str] = Counter()
@@ -78,7 +78,7 @@ def compare_with_machine(source: Source, loaded: Any) -> Counter[str]:
     return seen
 
 
-def compare_with_saved(source: Source, loaded: Any) -> None:
+def compare_with_saved(source: ProjectSource, loaded: Any) -> None:
     """Compare the scripts with those that the machine writes: the same blocks with the same texts."""
     saved = decode(sources.write(loaded["saved"]))
     for target, again in zip(source.targets, saved.targets, strict=True):
