@@ -15,11 +15,11 @@ import asyncio
 import math
 import time
 from collections import Counter, defaultdict, deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from harvester.api.stream import Kind
 
@@ -124,6 +124,45 @@ class Control:
         self._missing[stream] += 1
         share = min(0.9, max(_PLAUSIBLE, _TIMES_USUAL * self.usual.get(stream, 0.0)))
         return leaps(self._missing[stream], self._missing[stream] + self._found[stream], share)
+
+
+class UnderWay:
+    """Numbers of the visits under way, and of those among them that wait for answers to others as evidence.
+
+    Once all of them wait, no answer would come: the waits end.
+    """
+
+    def __init__(self, control: Control) -> None:
+        self.visits = 0
+        self.waiting = 0
+        self._control = control
+
+    def begin(self) -> None:
+        """Count a visit that begins."""
+        self.visits += 1
+
+    def end(self) -> None:
+        """Count a visit that ends."""
+        self.visits -= 1
+        self._wake()
+
+    @contextmanager
+    def wait(self) -> Iterator[None]:
+        """Count a visit as waiting for answers to others."""
+        self.waiting += 1
+        self._wake()
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+
+    def all_wait(self) -> bool:
+        """Return whether no visit is under way that could bring an answer."""
+        return self.waiting >= self.visits
+
+    def _wake(self) -> None:
+        if self.all_wait():
+            self._control.wake()
 
 
 def leaps(missing: int, asked: int, share: float) -> bool:

@@ -170,7 +170,7 @@ class CrawlLoop:
 
     def _room(self, at_once: int) -> int:
         """Return the number of concurrent visits now: those that only wait for answers to others do not count."""
-        return min(self._limits.at_once(MOST_AT_ONCE), at_once + self._visitor.waiting)
+        return min(self._limits.at_once(MOST_AT_ONCE), at_once + self._visitor.under_way.waiting)
 
     async def _begin(self, scope: CrawlScope) -> tuple[list[str], list[int] | None]:
         """Make the target of a scope due; return the streams to lease from, and the id of a single target."""

@@ -7,8 +7,8 @@ import asyncio
 import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from weakref import WeakValueDictionary
@@ -19,7 +19,7 @@ from harvester.api.rows import Visit
 from harvester.api.stream import Kind, Paging
 from harvester.crawl import absences, deletions
 from harvester.crawl.archive import Part
-from harvester.crawl.control import CANDIDATES, WAIT_SECONDS, Control
+from harvester.crawl.control import CANDIDATES, WAIT_SECONDS, Control, UnderWay
 from harvester.crawl.deviations import DeviationReporter
 from harvester.crawl.fetch import Fetched, Fetcher, NotBelieved, Unusable
 from harvester.crawl.items import Page
@@ -74,7 +74,7 @@ class Visitor:
         ready: Leases whose visits have not begun; a visit out of turn takes its lease from there.
         decay: The decay of replies with the age of their comment.
         postponed: Number of visits that failed and are tried again later.
-        waiting: Number of visits that wait for answers to other visits, as evidence for their own.
+        under_way: The visits under way, and those among them that wait for answers to others.
         names: The streams that this crawl visits.
     """
 
@@ -86,14 +86,13 @@ class Visitor:
         self.ready: deque[Lease] = deque()
         self.decay: Decay = PRIOR_DECAY
         self.postponed = 0
-        self.waiting = 0
+        self.under_way = UnderWay(control)
         self.names: frozenset[str] = frozenset()
         self._session = session
         self._sources = SourceReader(fetcher)
         self._control = control
         self._deviations = deviations
         self._limits = limits
-        self._under_way = 0
         self._taken: set[tuple[str, int]] = set()
         """Objects that were leased out of turn, of which the loop may have made another lease at the same time."""
         self._identifying = asyncio.Lock()
@@ -108,7 +107,7 @@ class Visitor:
         """Make one visit, and charge its pages to the share of its purpose."""
         stream = lease.visit.stream
         shares.charge(purpose, 1)
-        self._under_way += 1
+        self.under_way.begin()
         lease = replace(lease, visit=replace(lease.visit, seen_at=self._session.now()))
         try:
             if stream.is_own:
@@ -136,26 +135,7 @@ class Visitor:
             await self._session.call(leases.quarantine, lease, error.path, error.status, str(error), body)
             await self._later(lease, str(error))
         finally:
-            self._under_way -= 1
-            self._wake_if_all_wait()
-
-    @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        """Count a visit as waiting for answers to others."""
-        self.waiting += 1
-        self._wake_if_all_wait()
-        try:
-            yield
-        finally:
-            self.waiting -= 1
-
-    def _wake_if_all_wait(self) -> None:
-        """End the waits for answers to other visits if no visit is left that could bring any."""
-        if self._all_wait():
-            self._control.wake()
-
-    def _all_wait(self) -> bool:
-        return self.waiting >= self._under_way
+            self.under_way.end()
 
     async def _visit_object(self, lease: Lease) -> int:
         """Read an object, and what needs its response; return the number of visits."""
@@ -281,9 +261,9 @@ class Visitor:
         is_usual = visit.stream.revisit >= ONCE
         if is_known and not is_usual and control.miss(name):
             return "not there, like far more of what is known than usual: asked again later"
-        with self._waiting():
+        with self.under_way.wait():
             while not (control.has_found_since(name, at) if is_known else control.has_found()):
-                if self._all_wait() or time.monotonic() > at + WAIT_SECONDS:
+                if self.under_way.all_wait() or time.monotonic() > at + WAIT_SECONDS:
                     break
                 await asyncio.sleep(_POLL_SECONDS)
         if not is_known and control.has_found():
@@ -350,8 +330,8 @@ class Visitor:
         If no other visit is answered with an id within `WAIT_SECONDS`, the entity itself is requested.
         """
         control, at = self._control, time.monotonic()
-        with self._waiting():
-            if not (self._all_wait() or control.mistakes()):
+        with self.under_way.wait():
+            if not (self.under_way.all_wait() or control.mistakes()):
                 await control.wait_identified(at)
             if control.has_identified_since(at) and not control.mistakes():
                 return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,8 +15,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.api.rows import Visit
 from harvester.api.stream import Kind
 from harvester.crawl import absences, control
-from harvester.crawl.control import Control, leaps
-from harvester.crawl.visitor import Visitor
+from harvester.crawl.control import Control, UnderWay, leaps
 from harvester.frontier.model import NOT_BELIEVED
 from harvester.warehouse.connect import open_connection
 
@@ -149,19 +147,21 @@ def test_right_ids_wake_those_that_waited_before_them() -> None:
 
 
 def test_visits_that_all_wait_for_each_other_are_woken() -> None:
-    async def wake(under_way: int) -> bool:
-        evidence: Any = Control()
-        nothing: Any = None
-        visitor = Visitor(nothing, nothing, evidence, nothing, nothing)
-        visitor._under_way = under_way
+    async def wake(visits: int, *, ends: bool = False) -> bool:
+        evidence = Control()
+        under_way = UnderWay(evidence)
+        for _ in range(visits):
+            under_way.begin()
 
         async def wait() -> None:
-            with visitor._waiting():
+            with under_way.wait():
                 await evidence.wait_identified(time.monotonic())
 
         first = asyncio.create_task(wait())
         await asyncio.sleep(0)
         second = asyncio.create_task(wait())
+        if ends:
+            under_way.end()
         for _ in range(3):
             await asyncio.sleep(0)
         is_woken = first.done()
@@ -171,3 +171,4 @@ def test_visits_that_all_wait_for_each_other_are_woken() -> None:
 
     assert asyncio.run(wake(2))
     assert not asyncio.run(wake(3)), "the third may bring what the others wait for"
+    assert asyncio.run(wake(3, ends=True))
