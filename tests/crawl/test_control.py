@@ -160,6 +160,7 @@ def test_visits_that_all_wait_for_each_other_are_woken() -> None:
         first = asyncio.create_task(wait())
         await asyncio.sleep(0)
         second = asyncio.create_task(wait())
+        await asyncio.sleep(0)
         if ends:
             under_way.end()
         for _ in range(3):
