@@ -178,7 +178,13 @@ SOAKED = [
         is_right=False,
     ),
     Case("places", "new", ((FAULTS.format("empty=0.3"), CRAWL), ("faults=", CRAWL)), {"missing": ITEMS}),
-    Case("second reads", "new", ((FAULTS.format("double=0.3"), CRAWL), ("faults=", CRAWL)), {"missing": ITEMS}),
+    Case(
+        "second reads",
+        "new",
+        ((FAULTS.format("double=0.3"), CRAWL), ("faults=", CRAWL)),
+        {"missing": ITEMS},
+        is_right=False,  # a page that shows an item twice at five attempts is accepted: here one in four hundred
+    ),
     Case("checkpoints", "new", (("page_max=10", CRAWL), ("", CRAWL)), {"missing": ITEMS}, is_killed=True),
     Case("order", "empty", (("", ("replay",)),), {"differ": OBJECTS}),
 ]

@@ -140,6 +140,7 @@ MILLIONS = [
 
 
 @pytest.mark.soak
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize(("target", "longest"), MILLIONS)
 def test_a_million_inputs(target: str, longest: int, tmp_path: Path) -> None:
     seeds = tmp_path / "corpus"
