@@ -25,7 +25,7 @@ from harvester.api import profile_html, profile_page
 from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.api.stream import Format, Paging, Stream
-from harvester.api.text import without_token_fields, without_tokens
+from harvester.api.text import HIDDEN_FIELD, without_token_fields, without_tokens
 from harvester.errors import DecodeError
 
 _NUL = "\x00"
@@ -194,7 +194,7 @@ def _items(stream: Stream, body: bytes) -> list[Any]:
         served = _parse(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DecodeError(f"{stream.name}: the body is not JSON ({error})") from None
-    served = without_token_fields(served)
+    served = _without_tokens(stream, served)
     if _NUL_IN_JSON in body:
         served = _without_nul(served)
     if stream.unpack is not None:
@@ -204,6 +204,16 @@ def _items(stream: Stream, body: bytes) -> list[Any]:
     if not isinstance(served, list):
         raise DecodeError(f"{stream.name}: a list is due, {type(served).__name__} was served")
     return served
+
+
+def _without_tokens(stream: Stream, served: Any) -> Any:
+    """Return parsed JSON without tokens, but for one in the place that the record declares for it."""
+    kept = without_token_fields(served)
+    if isinstance(served, dict) and HIDDEN_FIELD in _shape(stream.record)[0]:
+        token = served.get(HIDDEN_FIELD)
+        if isinstance(token, str):  # of another type it would be reported as a deviation, with an example
+            kept[HIDDEN_FIELD] = token
+    return kept
 
 
 def decode_lenient(record: type[Record], served: dict[str, Any], place: str, found: list[SchemaDeviation]) -> Record:

@@ -31,7 +31,7 @@ def _in_range(reference: re.Match[str]) -> str:
 _DIGITS = 9
 """Digits from which on a number without zeros before it is no character, in decimal and in hexadecimal."""
 _LARGE = re.compile(rf"&#(?:(?P<decimal>[0-9]{{{_DIGITS},}})|[xX](?P<hex>[0-9a-fA-F]{{{_DIGITS},}}))")
-_FIELD = "project_token"
+HIDDEN_FIELD = "project_token"
 # The quotes have a backslash where JSON stands within a string.
 _NAMED = re.compile(rb'(project_token\\*"\s*:\s*(?:\\*")?)[^"\\,}\]]*')
 _SHAPE = r"(?<!\d)\d{9,}_[0-9a-f]{64,}"
@@ -54,5 +54,5 @@ def without_token_fields(value: Any) -> Any:
     if isinstance(value, list):
         return [without_token_fields(part) for part in value]
     if isinstance(value, dict):
-        return {name: without_token_fields(part) for name, part in value.items() if name != _FIELD}
+        return {name: without_token_fields(part) for name, part in value.items() if name != HIDDEN_FIELD}
     return value

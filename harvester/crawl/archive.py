@@ -29,6 +29,7 @@ from warcio.warcwriter import WARCWriter
 from harvester import __version__
 from harvester.api.catalogue import PAGE_LIMIT, STREAMS
 from harvester.api.rows import Query, Visit
+from harvester.api.stream import Format
 from harvester.api.text import without_tokens
 from harvester.errors import HarvesterError, UsageError
 from harvester.untrusted import open_regular
@@ -185,7 +186,9 @@ class Archive:
         )
         try:
             writer = self._open()
-            body = without_tokens(response.body)
+            # A source is kept as it was served, as its version is; the token of its request was cut before.
+            is_source = visit.stream.format is Format.SOURCE
+            body = response.body if is_source else without_tokens(response.body)
             names = ("Content-Type", SANDBOX_HEADER)
             headers = [(name, value.decode("latin-1")) for name in names if (value := response.headers.get(name))]
             record = writer.create_warc_record(

@@ -5,10 +5,12 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from aiohttp import ClientResponseError, RequestInfo
 from scrapy import Request
 from scrapy.core.downloader.handlers._aiohttp import AiohttpDownloadHandler
 from scrapy.crawler import Crawler
 from scrapy.http import Headers
+from yarl import URL
 
 from harvester.proxies import proxy_for
 
@@ -57,8 +59,19 @@ class DownloadHandler(AiohttpDownloadHandler):
         return request.headers  # without the copy from which Scrapy removes headers of a proxy, which these never have
 
 
+def without(text: str, token: str) -> str:
+    """Return a text without a token, as it is or as it stands in an address."""
+    return text.replace(token, "").replace(quote(token, safe=""), "")
+
+
 def _hide(error: BaseException | None, token: str) -> None:
     """Cut a token out of the texts of an error and of its causes, which hold the address."""
-    while error is not None:
-        error.args = tuple(one.replace(token, "") if isinstance(one, str) else one for one in error.args)
-        error = error.__cause__ or error.__context__
+    if error is None:
+        return
+    error.args = tuple(without(one, token) if isinstance(one, str) else one for one in error.args)
+    if isinstance(error, ClientResponseError):
+        # Its text is made of the request, whose other parts are not needed.
+        nowhere = RequestInfo(URL(), "GET", error.request_info.headers)
+        error.request_info, error.args = nowhere, (nowhere, ())
+    for cause in (error.__cause__, error.__context__):
+        _hide(cause, token)

@@ -34,7 +34,7 @@ from harvester.crawl.account import Account
 from harvester.crawl.archive import Part
 from harvester.crawl.control import Control
 from harvester.crawl.deviations import DeviationReporter
-from harvester.crawl.downloadhandlers import IN_QUERY
+from harvester.crawl.downloadhandlers import IN_QUERY, without
 from harvester.crawl.retry import ATTEMPTS, backoff, retry_after
 from harvester.crawl.session import Session
 from harvester.crawl.visits import address
@@ -190,6 +190,9 @@ class Fetcher:
                 error = TooLarge(None, why=str(error))
         else:
             session.responses[name][str(response.status)] += 1
+            if token is not None:  # an error page may repeat the address
+                body = without(response.body.decode("latin-1"), token).encode("latin-1")
+                response = response if body == response.body else response.replace(body=body)
             if session.source is not None:
                 await self._prove_source(response)
             if response.status in ANSWERS:

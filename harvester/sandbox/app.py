@@ -157,7 +157,7 @@ class Application:
         except BadRequest:
             return 400, _JSON_HEADERS, BAD_REQUEST, route.path
         except Refused as error:
-            return error.status, _JSON_HEADERS, REFUSED[error.status], route.path
+            return error.status, _JSON_HEADERS, error.body or REFUSED[error.status], route.path
         if body is None and route.is_html:
             return 404, _HTML_HEADERS, NO_PAGE, route.path
         if body is None:

@@ -43,11 +43,12 @@ class BadRequest(Exception):  # noqa: N818  (the API's own name for it)
 
 
 class Refused(Exception):  # noqa: N818
-    """An answer without data: a status of its own."""
+    """An answer without data: a status of its own, and a body where that is not the status's usual one."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, body: bytes | None = None) -> None:
         super().__init__(status)
         self.status = status
+        self.body = body
 
 
 class Page(NamedTuple):

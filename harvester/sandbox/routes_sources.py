@@ -14,6 +14,6 @@ def project_source(api: Api, query: str, project_id: str) -> bytes | None:
     sources = api.community.sources
     token = parse_qs(query).get("token", [""])[0]
     if not sources.accepts(int(project_id), token):
-        raise Refused(403)
+        raise Refused(403, b'{"code":"Forbidden","message":"%b"}' % token.encode())  # error pages repeat what was asked
     row = api.project(project_id)
     return None if row is None else sources.body(row)

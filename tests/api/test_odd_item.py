@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.decode import MARKED, NOT_UTF_8, SchemaDeviation, decode
+from harvester.crawl.sources import token_of
 from harvester.errors import DecodeError
 
 if TYPE_CHECKING:
     from harvester.api.odd_item import OddItem
 
 COMMENTS = STREAMS["studio_comments"]
+PROJECT = Path(__file__).parents[1] / "api_examples/projects.project_id.json"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -130,3 +133,14 @@ def test_a_secret_in_an_item_is_not_kept() -> None:
     aside: list[OddItem] = []
     decode(STREAMS["project_remixes"], json.dumps([project]).encode(), [], aside)
     assert b"abcdef" not in aside[0].body
+
+
+@pytest.mark.parametrize("odd", [{"brand_new": 1}, {"title": "a\0b"}, {"title": 5}])
+def test_a_project_that_is_not_as_declared_keeps_its_token_in_its_place_alone(odd: dict[str, Any]) -> None:
+    """Without it no source would be read once the API adds a field."""
+    served = json.loads(PROJECT.read_bytes())["response"]
+    deviations: list[SchemaDeviation] = []
+    for token in ("1700000000_abcdef", {"new": "1700000000_abcdef"}):
+        (record,) = decode(STREAMS["project"], json.dumps(served | odd | {"project_token": token}).encode(), deviations)
+        assert token_of([record]) == (token if isinstance(token, str) else None)
+        assert "abcdef" not in f"{record.extra_fields} {deviations}"

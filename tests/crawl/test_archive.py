@@ -58,15 +58,18 @@ def test_what_was_kept_is_read_as_it_was(tmp_path: Path) -> None:
     archive.keep(response(b'{"project_token":"1_secret"}'), VISIT, "?limit=40", part)
     archive.keep(response(b"\0\xff", 503), QUERY, "?offset=40", None)
     archive.keep(response(), QUERY, "", Part(alone=True))
+    source = b'{"a":"{\\"project_token\\":\\"1_%b\\"}"}' % (b"a" * 64)
+    archive.keep(response(source), Visit(STREAMS["project_source"], 142), "", Part())
     archive.close()
     (path,) = (tmp_path / "new").iterdir()
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
     assert path.stat().st_mode & 0o777 == 0o600
-    one, two, three = read_archives([path])
+    one, two, three, four = read_archives([path])
     assert (one.status, one.visit, one.query, one.part) == (200, VISIT, "?limit=40", part)
     assert b"secret" not in one.body
     assert (two.status, two.body, two.visit, two.part) == (503, b"\0\xff", QUERY, None)
     assert three.part == Part(alone=True)
+    assert four.body == source, "its version would be another one in a replay"
     assert one.at <= two.at <= three.at <= datetime.now(UTC)
     assert b"a=b" not in gzip.decompress(path.read_bytes()), "no header but the type"
 

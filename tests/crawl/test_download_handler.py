@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import inspect
 
+from aiohttp import ClientResponseError, RequestInfo
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
 from harvester.crawl.downloadhandlers import DownloadHandler, _hide
 
 USED = {
@@ -24,11 +28,16 @@ def test_scrapy_calls_what_the_handler_overrides() -> None:
 
 
 def test_no_error_of_a_request_shows_its_token() -> None:
-    outer = OSError("Getting https://x.org/1?token=secret took longer than 3 seconds")
-    outer.__cause__ = ValueError(5, "secret")
-    outer.__cause__.__context__ = KeyError("secret")
-    _hide(outer, "secret")
+    outer = OSError("Getting https://x.org/1?token=secret%3D took longer than 3 seconds")
+    outer.__cause__ = ValueError(5, "secret=")
+    outer.__cause__.__context__ = KeyError("secret=")
+    url = URL("https://x.org/1?token=secret%3D", encoded=True)
+    request = RequestInfo(url, "GET", CIMultiDictProxy(CIMultiDict()))
+    outer.__context__ = ClientResponseError(request, (), status=400, message="Bad status line")
+    _hide(outer, "secret=")
     assert outer.args == ("Getting https://x.org/1?token= took longer than 3 seconds",)
     assert outer.__cause__.args == (5, "")
     assert outer.__cause__.__context__ is not None
     assert outer.__cause__.__context__.args == ("",)
+    assert "Bad status line" in str(outer.__context__)
+    assert "secret" not in str(outer.__context__) + repr(outer.__context__)
