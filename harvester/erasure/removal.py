@@ -175,12 +175,20 @@ class Removal:
         self._count(self.erasure.emptied, "history.user_revisions", done.rowcount)
 
     def sources(self) -> None:
-        """Delete the sources of the person's projects, and the bodies that no other project has."""
-        deleted = self.connection.execute(_SQL["delete_versions"], [self.known[PROJECT]]).fetchall()
+        """Delete the sources of the person's projects, and the bodies that no other project has, with their facts.
+
+        What a foreign key would delete as well is deleted here, so that it is counted and its table rewritten.
+        """
+        projects = self.known[PROJECT]
+        self._delete("source.differences", "project_id = ANY(%s) OR other_id = ANY(%s)", projects, projects)
+        deleted = self.connection.execute(_SQL["delete_versions"], [projects]).fetchall()
         self._count(self.erasure.deleted, "source.versions", len(deleted))
-        done = self.connection.execute(_SQL["delete_bodies"], [[body for (body,) in deleted]])
-        self._count(self.erasure.deleted, "source.bodies", done.rowcount)
-        self._delete("source.projects", "project_id = ANY(%s)", self.known[PROJECT])
+        bodies = [body for (body,) in deleted]
+        for name, column in (("facts", "body_sha256"), ("assets", "body_sha256"), ("bodies", "sha256")):
+            table = f"source.{name}"
+            statement = sql.SQL(_SQL["delete_unused"]).format(table=_named(table), column=sql.Identifier(column))
+            self._count(self.erasure.deleted, table, self.connection.execute(statement, [bodies]).rowcount)
+        self._delete("source.projects", "project_id = ANY(%s)", projects)
 
     def titles(self) -> None:
         """Empty the titles of projects of unknown authors in activity: the author may be the erased person.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harvester.analytics.source_facts import analyse
 from harvester.crawl.source_store import store_sources
 from harvester.crawl.sources import NO_PROJECT, source_of, take_source
 from harvester.erasure.erase import erase
@@ -308,16 +309,24 @@ def test_an_erasure_reaches_the_sources_that_nobody_else_has(database: str, tmp_
         page = take_source(lease, source_of(200, served))
         store_sources(connection, [page], load_rule(connection, tmp_path), Counts())
 
-    own, shared = (b'{"objName": "Stage", "children": [], "tempoBPM": %d}' % tempo for tempo in (60, 70))
+    costume = b'{"costumeName": "a", "baseLayerID": 1, "baseLayerMD5": "%032x.png"}'
+    stage = b'{"objName": "Stage", "children": [], "tempoBPM": %d, "costumes": [%b]}'
+    own, shared = (stage % (tempo, costume % tempo) for tempo in (60, 70))
     with open_connection(database, autocommit=True) as connection:
         connection.execute("INSERT INTO scratch.users (id, username) VALUES (1, 'someone'), (2, 'another')")
         connection.execute("INSERT INTO scratch.projects (id, author_id) VALUES (10, 1), (11, 1), (20, 2)")
+        connection.execute("UPDATE scratch.projects SET parent_id = 10 WHERE id > 10")
         for project, served in ((10, own), (11, shared), (20, shared), (30, own)):
             store(connection, project, served)
         assert sources(connection) == ({10, 11, 20}, {10, 11, 20}, 2)  # 30 is not in the warehouse
+        assert analyse(connection).as_json() == {"bodies": 2, "comparisons": 2}
+        names = ("versions", "bodies", "facts", "assets", "differences", "projects")
         erased = erase(connection, tmp_path, user=1)
-        assert (erased.deleted["source.versions"], erased.deleted["source.bodies"]) == (2, 1)
+        # Each is counted: the tables that are counted are rewritten, so that no file has what was deleted.
+        assert [erased.deleted[f"source.{name}"] for name in names] == [2, 1, 1, 1, 2, 2]
         assert sources(connection) == ({20}, {20}, 1)
+        left = [connection.execute(f"SELECT count(*) FROM source.{name}").fetchone() for name in names]
+        assert left == [(1,), (1,), (1,), (1,), (0,), (1,)]
         connection.execute("INSERT INTO scratch.projects (id) VALUES (10)")
         store(connection, 10, own)
         assert sources(connection) == ({20}, {20}, 1)

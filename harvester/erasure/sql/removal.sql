@@ -40,9 +40,9 @@ WHERE d.design_id = o.design_id AND d.position = o.position
 -- name: delete_versions
 DELETE FROM source.versions WHERE project_id = ANY(%s) RETURNING body_sha256
 
--- name: delete_bodies
-DELETE FROM source.bodies b WHERE b.sha256 = ANY(%s)
-    AND NOT EXISTS (SELECT FROM source.versions v WHERE v.body_sha256 = b.sha256)
+-- name: delete_unused
+DELETE FROM {table} t WHERE t.{column} = ANY(%s)
+    AND NOT EXISTS (SELECT FROM source.versions v WHERE v.body_sha256 = t.{column})
 
 -- name: suspicious_rows
 SELECT {key}, {texts} FROM {table} WHERE {condition}
