@@ -64,14 +64,13 @@ def without(text: str, token: str) -> str:
     return text.replace(token, "").replace(quote(token, safe=""), "")
 
 
-def _hide(error: BaseException | None, token: str) -> None:
+def _hide(error: BaseException, token: str) -> None:
     """Cut a token out of the texts of an error and of its causes, which hold the address."""
-    if error is None:
-        return
-    error.args = tuple(without(one, token) if isinstance(one, str) else one for one in error.args)
-    if isinstance(error, ClientResponseError):
-        # Its text is made of the request, whose other parts are not needed.
-        nowhere = RequestInfo(URL(), "GET", error.request_info.headers)
-        error.request_info, error.args = nowhere, (nowhere, ())
-    for cause in (error.__cause__, error.__context__):
-        _hide(cause, token)
+    errors: list[BaseException] = [error]
+    for one in errors:
+        one.args = tuple(without(part, token) if isinstance(part, str) else part for part in one.args)
+        if isinstance(one, ClientResponseError):
+            # Its text is made of the request, whose other parts are not needed.
+            nowhere = RequestInfo(URL(), "GET", one.request_info.headers)
+            one.request_info, one.args = nowhere, (nowhere, ())
+        errors += [cause for cause in (one.__cause__, one.__context__) if cause is not None and cause not in errors]
