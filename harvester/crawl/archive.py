@@ -190,7 +190,8 @@ class Archive:
             is_source = visit.stream.format is Format.SOURCE
             body = response.body if is_source else without_tokens(response.body)
             names = ("Content-Type", SANDBOX_HEADER)
-            headers = [(name, value.decode("latin-1")) for name in names if (value := response.headers.get(name))]
+            served = ((name, response.headers.get(name)) for name in names)
+            headers = [(name, without_tokens(value).decode("latin-1")) for name, value in served if value]
             record = writer.create_warc_record(
                 response.url,
                 "response",

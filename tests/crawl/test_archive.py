@@ -59,7 +59,8 @@ def test_what_was_kept_is_read_as_it_was(tmp_path: Path) -> None:
     archive.keep(response(b"\0\xff", 503), QUERY, "?offset=40", None)
     archive.keep(response(), QUERY, "", Part(alone=True))
     source = b'{"a":"{\\"project_token\\":\\"1_%b\\"}"}' % (b"a" * 64)
-    archive.keep(response(source), Visit(STREAMS["project_source"], 142), "", Part())
+    told = {"Content-Type": b"text/html; of=1700000000_%b" % (b"b" * 64)}
+    archive.keep(response(source).replace(headers=told), Visit(STREAMS["project_source"], 142), "", Part())
     archive.close()
     (path,) = (tmp_path / "new").iterdir()
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
@@ -71,6 +72,7 @@ def test_what_was_kept_is_read_as_it_was(tmp_path: Path) -> None:
     assert three.part == Part(alone=True)
     assert four.body == source, "its version would be another one in a replay"
     assert one.at <= two.at <= three.at <= datetime.now(UTC)
+    assert b"bbbb" not in gzip.decompress(path.read_bytes())
     assert b"a=b" not in gzip.decompress(path.read_bytes()), "no header but the type"
 
 
