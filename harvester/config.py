@@ -163,6 +163,16 @@ class Settings(BaseSettings):
             raise ValueError(f"{_PREFIX}RATE: 0 (unlimited) is accepted for loopback hosts only, not for {hosts}")
         return self
 
+    @model_validator(mode="after")
+    def _sources_beside_a_sandbox(self) -> Self:
+        api, sources = (urlsplit(url).hostname or "" for url in (self.api_url, self.projects_url))
+        if self.sources and is_loopback(api) and not is_loopback(sources):
+            raise ValueError(
+                f"{_PREFIX}PROJECTS_URL: {sources} is public, {_PREFIX}API_URL is not: the ids of a sandbox name other"
+                " projects there"
+            )
+        return self
+
     @property
     def urls(self) -> tuple[str, ...]:
         """The bases of all requests: of the API and the site, and of the sources if they are read."""

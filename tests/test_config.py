@@ -197,9 +197,14 @@ def test_public_hosts_need_a_contact_and_a_permission():
 
 
 def test_the_host_of_sources_needs_a_permission_where_it_is_read():
-    load(**LOCAL).check_crawl_allowed()
-    with pytest.raises(UsageError, match=r"refusing to crawl projects\.scratch\.mit\.edu: "):
-        load(**LOCAL, sources=True).check_crawl_allowed()
+    site = {"site_url": LOCAL["site_url"], "api_url": "https://api.example.org"}
+    with pytest.raises(UsageError, match=r"refusing to crawl api\.example\.org: "):
+        load(**site).check_crawl_allowed()
+    with pytest.raises(UsageError, match=r"refusing to crawl api\.example\.org and projects\.scratch\.mit\.edu: "):
+        load(**site, sources=True).check_crawl_allowed()
+    # The ids of a sandbox are of others there: no permission is for that.
+    with pytest.raises(UsageError, match=r"HARVESTER_PROJECTS_URL: projects\.scratch\.mit\.edu is public"):
+        load(**LOCAL, sources=True, contact="a@example.org", permission="x")
     load(**LOCAL, sources=True, projects_url="http://localhost:1").check_crawl_allowed()
 
 
