@@ -11,6 +11,7 @@
 |            | `ReaderGoneError` | the reader of a pipe closed it (`cli.output`)      | 141  |
 |            | `NotFoundError`   | what is to be seeded is not there (`crawl.seeding`) | 1    |
 | `Retry`    | `TransientHTTP`   | 429, 5xx, a timeout, a broken connection           | -    |
+|            | `TooLarge`        | a response is larger than any may be (`crawl.fetch`) | -    |
 | `SetAside` | `DecodeError`     | a response is not what its endpoint serves         | -    |
 |            | `AboutAnotherError` | a response is about another entity (`crawl.fetch`) | -    |
 |            | `Unusable`        | no attempt gave a usable response (`crawl.fetch`)  | -    |
@@ -19,9 +20,10 @@
 request is sent again. A response that is `SetAside` is kept whole in `crawl.quarantine`; the crawl continues, and the
 visit gets no certificate past that response. Messages are single lines without secrets: they are printed and logged.
 
-Three exceptions are caught by this project itself and have no family: `Interrupted` (`crawl.rate_limit`) ends the
-requests that wait when a run is stopped, `NotBelieved` (`crawl.fetch`) postpones a visit, and `Unreadable`
-(`dataset.read`) is the problem of a file of a release.
+Four exceptions are caught by this project itself and have no family: `Interrupted` (`crawl.rate_limit`) ends the
+requests that wait when a run is stopped, `NotBelieved` (`crawl.fetch`) postpones a visit, `DamagedSource`
+(`source.model`) is an outcome of a request for a project's source, and `Unreadable` (`dataset.read`) is the problem of
+a file of a release.
 """
 
 # ruff: noqa: N818  (the names of the families say what to do)

@@ -134,6 +134,7 @@ OWN = {
     "rows.is_missing": {"stream": "news", "entity": "t.id", "item": "t.id"},
     "rows.state_at": {"table": "users", "columns": "f.id"},
     "rows.user_of_name": {"column": "username"},
+    "removal.delete_unused": {"table": "source.facts", "column": "body_sha256"},
     "rows.was_read": {"stream": "news", "entity": "t.id", "when": "visited_at"},
     "rows.without_hosts": {"columns": "s.id"},
     "ids.most_commented": {"owner": "c.project_id"},
