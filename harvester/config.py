@@ -157,13 +157,6 @@ class Settings(BaseSettings):
         return contact
 
     @model_validator(mode="after")
-    def _unlimited_on_loopback_only(self) -> Self:
-        if self.rate == 0 and self.public_hosts:
-            hosts = " and ".join(self.public_hosts)
-            raise ValueError(f"{_PREFIX}RATE: 0 (unlimited) is accepted for loopback hosts only, not for {hosts}")
-        return self
-
-    @model_validator(mode="after")
     def _sources_beside_a_sandbox(self) -> Self:
         api, sources = (urlsplit(url).hostname or "" for url in (self.api_url, self.projects_url))
         if self.sources and is_loopback(api) and not is_loopback(sources):
@@ -171,6 +164,13 @@ class Settings(BaseSettings):
                 f"{_PREFIX}PROJECTS_URL: {sources} is public, {_PREFIX}API_URL is not: the ids of a sandbox name other"
                 " projects there"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _unlimited_on_loopback_only(self) -> Self:
+        if self.rate == 0 and self.public_hosts:
+            hosts = " and ".join(self.public_hosts)
+            raise ValueError(f"{_PREFIX}RATE: 0 (unlimited) is accepted for loopback hosts only, not for {hosts}")
         return self
 
     @property
