@@ -1,4 +1,4 @@
-"""How many sources of projects a second of CPU are read, and their facts found: `python -m benchmarks sources`.
+"""Measure how many sources of projects a second of CPU reads and counts: `python -m benchmarks sources`.
 
 The projects are made: 12 scripts in three sprites, 150 blocks, about 30 kB of JSON, as Scratch 3 writes them.
 """

@@ -41,11 +41,11 @@ def show(
     with connect(settings(), autocommit=True) as connection:
         check_schema(connection)
         if as_json:
-            named = version and [sources.version(connection, project, version)]
-            output.print_json(named or sources.versions(connection, project))
+            found = sources.versions(connection, project)
+            output.print_json(found if version is None else [sources.version(connection, project, version)])
             return
-        found = sources.version(connection, project, version)
-        body = sources.body(connection, found["body_sha256"])
+        named = sources.version(connection, project, version)
+        body = sources.body(connection, named["body_sha256"])
     if without_words:
         body = sources.structure_of(body)
     if sys.stdout.isatty():

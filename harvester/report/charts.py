@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Noun = tuple[str, str]
-"""What a chart counts: its name for one, and for several."""
+"""Names of the things that a chart counts: for one, and for several."""
 ENOUGH = 20
 """Least size of a whole of which a part is shown in percent: in a smaller one, each thing is more than five percent."""
 _TICKS = 4

@@ -471,7 +471,7 @@ OF_SOURCES: dict[str, Callable[[_View], Iterator[Row]]] = {
     "sources": _sources,
     "source_differences": _source_differences,
 }
-"""What is stated of the sources of projects, which no other page shows."""
+"""The tables of facts of sources, which no other page shows."""
 
 
 # --- what is reached from seeds ------------------------------------------------------------------------------

@@ -343,7 +343,7 @@ translate_getTranslate WORDS LANGUAGE
 translate_getViewerLanguage
 videoSensing_whenMotionGreaterThan REFERENCE
 """
-"""What Scratch 3 has beyond the above, with the inputs and fields of each as far as they are listed."""
+"""Further opcodes of Scratch 3, each with its inputs and fields as far as they are listed."""
 
 OPCODES = frozenset(new for new, _, _ in SCRATCH_2.values()) | frozenset(
     line.split()[0] for line in _SCRATCH_3.strip().splitlines()

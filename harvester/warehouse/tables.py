@@ -1505,7 +1505,7 @@ source_bodies = _table(
     _column(
         "packed",
         LargeBinary,
-        "The body, packed by gzip: texts of whoever made the project stand in it.",
+        "The body, packed by gzip. It holds texts of the project's author.",
         nullable=False,
         person=Person.TEXT,
         release=treatments.internal_only(_OF_PROJECTS),

@@ -2210,7 +2210,7 @@ def upgrade():
             "packed",
             sa.LargeBinary(),
             nullable=False,
-            comment="The body, packed by gzip: texts of whoever made the project stand in it.",
+            comment="The body, packed by gzip. It holds texts of the project's author.",
         ),
         sa.CheckConstraint("length(sha256) <= 32", name=op.f("bodies_sha256_length_check")),
         sa.PrimaryKeyConstraint("sha256", name=op.f("bodies_pkey")),

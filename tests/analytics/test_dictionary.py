@@ -92,7 +92,7 @@ NAMES = {
 
 
 def test_every_column_of_few_words_lists_them(harvest: Any) -> None:
-    """What a crawl leaves, in tables and views: a word that a comment does not list is not explained anywhere."""
+    """Each word that a crawl stores in such a column stands in its comment, in tables and views."""
     seen = 0
     with psycopg.connect(harvest.harvester.database) as connection:
         columns = connection.execute(
@@ -138,7 +138,7 @@ def test_the_database_holds_what_the_comment_lists(database: str) -> None:
 
 
 def test_each_reason_for_an_absence_is_that_of_a_table() -> None:
-    """What the catalogue says of an entity that is not found is a reason that its table admits."""
+    """Each reason that the catalogue states for an absence is one that its table admits."""
     tables = {Kind.USER: "users", Kind.PROJECT: "projects", Kind.STUDIO: "studios"}
     for stream in STREAMS.values():
         if stream.gone and stream.kind in tables:
