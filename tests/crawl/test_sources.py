@@ -172,6 +172,7 @@ def test_versions_are_the_truth_at_one_request_each(
         (str(one["damaged"]),): "was never read: damaged",
         ("1",): "HARVESTER_SOURCES=1",
         (str(one["read"]), "--version", "zz"): "4 or more digits",
+        (str(one["read"]), "--version", "", "--json"): "4 or more digits",
         (str(one["read"]), "--version", facts["sha256"][::-1]): "no versions",
     }
     for arguments, why in refused.items():
