@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +14,7 @@ from typer.exceptions import Abort, TyperException
 from harvester import processes
 from harvester.cli import output
 from harvester.cli.output import ExitStatus
-from harvester.errors import HarvesterError
+from harvester.errors import HarvesterError, UsageError
 from harvester.signals import is_interrupt
 
 if TYPE_CHECKING:
@@ -52,6 +53,21 @@ def settings() -> Settings:
     from harvester.config import settings as read
 
     return read()
+
+
+def moment(option: str, text: str | None) -> datetime | None:
+    """Read a time that an option names; one without a zone is in UTC.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option} {text}: no time, such as 2026-06-01 or 2026-06-01T12:00") from None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def example(command: str) -> str:

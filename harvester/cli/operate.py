@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from harvester.choices import DeploymentKind
-from harvester.cli import backup, db, erase, network, output
+from harvester.cli import archive, backup, db, erase, network, output
 from harvester.cli.base import Address, AllowHost, AsJson, example, settings
 from harvester.cli.output import printable
 from harvester.wording import counted
@@ -127,6 +127,9 @@ def _show_replay(done: Any) -> None:
         f"{counted(done.pages, 'page')} replayed; {done.unused:,} responses were not used or are of people"
         f" who were erased, {done.out_of_step:,} fit no visit"
     )
+
+
+app.add_typer(archive.app, name="archive", rich_help_panel=PANEL)
 
 
 @app.command(rich_help_panel=PANEL, epilog=example("harvester deploy cron schedule"))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from harvester.cli import output
-from harvester.cli.base import AsJson, example, group, settings
+from harvester.cli.base import AsJson, example, group, moment, settings
 from harvester.cli.output import ExitStatus, printable, shown
 from harvester.dataset.release import FileFormat, KeyScope, Profile, Text, Tombstones
-from harvester.errors import UsageError
 from harvester.wording import counted
 
 PANEL = "Publish"
@@ -95,7 +93,7 @@ def build(
     request = Request(
         folder,
         profile,
-        _time(as_of),
+        moment("--as-of", as_of),
         seen_within,
         tombstones,
         text,
@@ -119,16 +117,6 @@ def build(
         output.print_json(_facts(folder, made))
     else:
         _show(folder, made)
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--as-of {text}: no time, such as 2026-06-01 or 2026-06-01T12:00") from None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def _facts(folder: Path, made: Any) -> dict[str, Any]:

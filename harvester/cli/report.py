@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from harvester.cli import output
-from harvester.cli.base import Address, AllowHost, AsJson, settings
+from harvester.cli.base import Address, AllowHost, AsJson, moment, settings
 from harvester.errors import UsageError
 
 _PORT = 8600
@@ -49,7 +48,7 @@ def report(
         return
     if target is None and not as_json:
         raise UsageError("name the file to write, or give --serve or --json. See `harvester report --help`.")
-    found = page.read(settings(), at=None if at is None else _moment(at), patience=patience)
+    found = page.read(settings(), at=moment("--at", at), patience=patience)
     size = None if target is None else page.write(page.render(found), target)
     if as_json:
         output.print_json({"file": target, "bytes": size} | page.facts(found))
@@ -63,11 +62,3 @@ def _port(target: str | None) -> int:
     if not (target.isascii() and target.isdecimal() and int(target) < 65_536):
         raise UsageError(f"--serve {target}: a port is a number from 0 (any free one) to 65535")
     return int(target)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError("--at: a time such as 2026-06-01T12:00Z") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

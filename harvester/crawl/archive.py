@@ -3,7 +3,7 @@
 A record holds the body, its type, the status and the address: no request header, no cookie, no token, and no response
 that was read with the operator's own session. The record of a page that was used describes its visit; other responses
 (faults, garbage) are kept and not replayed. After the pages that a transaction stored, a metadata record holds its
-times and the ids of these pages. There is no index, so that an erasure has none to change: `warcio index` makes one.
+times and the ids of these pages. `harvester.crawl.archive_index` finds records without reading a whole file.
 """
 
 from __future__ import annotations
@@ -265,30 +265,46 @@ class Archive:
             self._file = None
 
 
-def read_archives(paths: Sequence[Path]) -> Iterator[Archived | Transaction]:
+def read_archives(
+    paths: Sequence[Path], read: Callable[[Path, BinaryIO], Iterator[Archived | Transaction]] | None = None
+) -> Iterator[Archived | Transaction]:
     """Yield the responses and transactions of archives, in the order of time; those of a process as it wrote them.
 
     The time of a page is the end of its transaction by the database's clock: of two transactions that wrote the same
     row, the first one ended first. A file that ends in the middle of a record, as a killed run leaves it, is read up to
     there. For each process the responses between two transactions are held in memory, at most `LARGEST_WAIT` bytes.
 
+    Args:
+        paths: The files, in any order.
+        read: Yields those of a file that are wanted, in the order of the file; all unless given.
+
     Raises:
         UsageError: a file that cannot be read, is no regular file, or is no archive of this project; the message says
             at which byte.
     """
+    read = read or _read
     with ExitStack() as stack:
         processes: defaultdict[tuple[Path, str], list[tuple[Path, BinaryIO]]] = defaultdict(list)
-        try:
-            for path in sorted(paths):
-                name = _NAME.fullmatch(path.name)
-                processes[path.parent, name[1] if name else path.name].append(
-                    (path, stack.enter_context(open_regular(path)))
-                )
-        except OSError as error:
-            raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from None
-        read = [_timed(one for path, file in files for one in _read(path, file)) for files in processes.values()]
-        for _, one in heapq.merge(*read, key=itemgetter(0)):
+        for path in sorted(paths):
+            name = _NAME.fullmatch(path.name)
+            processes[path.parent, name[1] if name else path.name].append(
+                (path, stack.enter_context(open_archive(path)))
+            )
+        each = [_timed(one for path, file in files for one in read(path, file)) for files in processes.values()]
+        for _, one in heapq.merge(*each, key=itemgetter(0)):
             yield one
+
+
+def open_archive(path: Path) -> BinaryIO:
+    """Open an archive for reading.
+
+    Raises:
+        UsageError: it cannot be read, or is no regular file.
+    """
+    try:
+        return open_regular(path)
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from None
 
 
 def _timed(entries: Iterable[Archived | Transaction]) -> Iterator[tuple[datetime, Archived | Transaction]]:
@@ -334,31 +350,53 @@ _TROUBLE = (
 
 
 def _read(path: Path, file: BinaryIO) -> Iterator[Archived | Transaction]:
-    ours = not os.fstat(file.fileno()).st_size  # a run that was killed at once leaves an empty file
-    start = 0
+    return (one for _, _, one in read_records(path, file) if one is not None)
+
+
+def read_records(
+    path: Path, file: BinaryIO, start: int = 0
+) -> Iterator[tuple[int, int, Archived | Transaction | None]]:
+    """Yield the records of an archive from a byte on: the bytes at which each begins and ends, and what it holds.
+
+    That is None for a record that is neither a response nor a transaction of this project. `start` is 0, or the end of
+    a record of an archive that is known to be one of this project.
+
+    Raises:
+        UsageError: the file cannot be read as an archive, or is none of this project.
+    """
+    # A run that was killed at once leaves an empty file.
+    ours = start > 0 or not os.fstat(file.fileno()).st_size
+    last = start
     try:
-        for began, member in _members(file):
-            start = began
-            _check_record(member)
-            for record in ArchiveIterator(BytesIO(member)):
-                if record.rec_type == "warcinfo":
-                    ours = b"scratch-harvester" in record.raw_stream.read()
-                described = record.rec_headers.get_header(_VISIT)
-                if ours and record.rec_type == "response" and described is not None:
-                    yield _archived(record, described)
-                elif ours and record.rec_type == "metadata":
-                    yield msgspec.json.decode(record.raw_stream.read(), type=Transaction)
+        for last, end, member in _members(file, start):
+            ours, one = _parsed(member, ours=ours)
+            yield last, end, one
     except _DamagedError as error:
-        raise UsageError(f"{path} cannot be read as an archive: the record at byte {start:,} {error}") from None
+        raise UsageError(f"{path} cannot be read as an archive: the record at byte {last:,} {error}") from None
     except _TROUBLE as error:
-        why = f"{type(error).__name__} at or after byte {start:,}"
+        why = f"{type(error).__name__} at or after byte {last:,}"
         raise UsageError(f"{path} cannot be read as an archive ({why})") from None
     if not ours:
         raise UsageError(f"{path} is no archive of this project")
 
 
-def _members(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yield the unpacked records of a file, each with the byte at which it begins.
+def _parsed(member: bytes, *, ours: bool) -> tuple[bool, Archived | Transaction | None]:
+    """Parse the record of a member: whether the archive is known to be of this project by then, and what it holds."""
+    _check_record(member)
+    one: Archived | Transaction | None = None
+    for record in ArchiveIterator(BytesIO(member)):
+        if record.rec_type == "warcinfo":
+            ours = b"scratch-harvester" in record.raw_stream.read()
+        described = record.rec_headers.get_header(_VISIT)
+        if ours and record.rec_type == "response" and described is not None:
+            one = _archived(record, described)
+        elif ours and record.rec_type == "metadata":
+            one = msgspec.json.decode(record.raw_stream.read(), type=Transaction)
+    return ours, one
+
+
+def _members(file: BinaryIO, start: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the unpacked records of a file from a byte on, each with the bytes at which it begins and ends.
 
     A record without an end is left out, since a part of it would look complete.
 
@@ -366,7 +404,8 @@ def _members(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         zlib.error: the file is not compressed, or damaged.
         _DamagedError: a record unpacks to more than `LARGEST_RECORD`.
     """
-    unpacker, parts, size, start = zlib.decompressobj(wbits=31), [], 0, 0
+    file.seek(start)
+    unpacker, parts, size = zlib.decompressobj(wbits=31), [], 0
     while chunk := file.read(2**16):
         while chunk:
             parts.append(unpacker.decompress(chunk, LARGEST_RECORD + 1 - size))
@@ -375,8 +414,9 @@ def _members(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
                 raise _DamagedError(f"unpacks to more than {LARGEST_RECORD:,} bytes (from byte {start:,} on)")
             chunk = unpacker.unused_data
             if unpacker.eof:
-                yield start, b"".join(parts)
-                start = file.tell() - len(chunk)
+                end = file.tell() - len(chunk)
+                yield start, end, b"".join(parts)
+                start = end
                 unpacker, parts, size = zlib.decompressobj(wbits=31), [], 0
 
 

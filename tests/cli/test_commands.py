@@ -36,6 +36,8 @@ RUN_ELSEWHERE = {
     "harvester db up": "tests/cli/test_db.py",
     "harvester db down": "tests/cli/test_db.py",
     "HARVESTER_DATABASE_URL=postgresql:///again harvester replay archive/*.warc.gz": "tests/crawl/test_replay.py",
+    "harvester archive list archive": "tests/crawl/test_replay.py",
+    "harvester archive show project 142 archive": "tests/crawl/test_replay.py",
     "harvester demo --users 500": "make demo",
     "harvester source show 123456 > project.json": "tests/crawl/test_sources.py",
     "harvester sandbox --port 8601 --users 500 --churn 2": "the pages of docs/",

@@ -75,6 +75,20 @@ def test_a_replayed_archive_gives_the_same_tables(
     bodies = [one.body for one in read_archives(list(map(Path, files))) if isinstance(one, Archived)]
     assert sum(b'"project_token":"' in body for body in bodies) > 10
     assert not any(re.search(rb'"project_token":"\d', body) for body in bodies)
+    listed = json.loads(harvester("archive", "list", "--json").stdout)
+    assert [one["file"] for one in listed] == files
+    assert sum(one["responses"] for one in listed) == len(bodies)
+    ((user,),) = harvester.query(
+        "SELECT entity_id FROM crawl.frontier WHERE stream = 'user' ORDER BY visits DESC LIMIT 1"
+    )
+    shown = json.loads(
+        harvester("archive", "show", "user", str(user), files[0], str(tmp_path / "archive"), "--json").stdout
+    )
+    served = harvester("archive", "show", "user", str(user), "--bodies").stdout.splitlines()
+    assert len(served) >= len({one["file"] for one in shown}) > 2
+    assert {one["outcome"] for one in shown} >= {"stored"}
+    assert sum(f'"id":{user},' in body for body in served) > 2
+    assert "no response" in harvester("archive", "show", "user", str(user), "--until", "2020-01-01").stdout
     again = make_harvester(sandbox, HARVESTER_DATABASE_URL=second_database, HARVESTER_HOME=str(tmp_path))
     sandbox.json("/sandbox/requests/reset", "POST")
     random.Random(1).shuffle(files)
