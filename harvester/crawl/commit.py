@@ -78,6 +78,17 @@ class BatchResult:
     stored: list[Stored] = field(default_factory=list)
 
 
+def transaction_times(connection: Connection) -> tuple[datetime, datetime]:
+    """Return the time of a transaction that is about to end, and that of its last statement, for an archive.
+
+    The first of two transactions that write the same row keeps it locked until after this, so that their order is that
+    of these times.
+    """
+    row = connection.execute("SELECT crawl.clock(), clock_timestamp()").fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
 class Writer:
     """Writer of pages over one connection, which has the staging table."""
 
@@ -236,18 +247,9 @@ class Writer:
         return BatchResult([Committed() if page.lease.token in depths else Stale() for page in pages], counts, stored)
 
     def _stored(self, accepted: Sequence[PageCommit]) -> list[Stored]:
-        """Return the times of a transaction that is about to end, for the archive of its pages.
-
-        The first of two transactions that write the same row keeps it locked until after this, so that their order is
-        that of these times.
-        """
+        """Return the times of a transaction that is about to end, for the archive of its pages."""
         archived = [page for page in accepted if page.archived is not None]
-        if not archived:
-            return []
-        row = self.connection.execute("SELECT crawl.clock(), clock_timestamp()").fetchone()
-        assert row is not None
-        began_at, ended_at = row
-        return [Stored(began_at, ended_at, archived)]
+        return [Stored(*transaction_times(self.connection), archived)] if archived else []
 
     def _advance(self, pages: Sequence[PageCommit]) -> dict[UUID, int]:
         """Advance the checkpoints, and return by lease token the depth of each entry whose page is accepted."""

@@ -6,35 +6,39 @@ killed run read, may have been stored or not. Where a page at the same position 
 else it is stored by itself.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-from harvester.api.decode import decode
-from harvester.api.odd_item import OddItem
-from harvester.api.records import Record
-from harvester.api.rows import normalise
-from harvester.api.stream import Format, Paging
-from harvester.config import Settings
-from harvester.crawl.archive import LARGEST_WAIT, Archived, Transaction, read_archives
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from psycopg.types.json import Jsonb
+
+from harvester.api.catalogue import ONCE
+from harvester.api.stream import Paging
+from harvester.crawl.archive import Archived, Transaction, read_archives
 from harvester.crawl.commit import Writer
-from harvester.crawl.fetch import is_absent
+from harvester.crawl.replay_steps import Decoded, Step, read_steps
 from harvester.crawl.set_aside import without_refused_at
-from harvester.crawl.sources import source_of, take_source
+from harvester.crawl.sources import take_source
 from harvester.crawl.visits import Paginator, paginator_of, take_object, take_page, with_rows
 from harvester.erasure.remembered import load_rule
-from harvester.errors import DecodeError, UsageError
-from harvester.frontier import leases, runs
-from harvester.frontier.model import Committed, Counts, Lease, PageCommit
+from harvester.errors import UsageError
+from harvester.frontier import runs
+from harvester.frontier.model import LEASE_SECONDS, Committed, Counts, Lease, PageCommit
 from harvester.warehouse.access import connect
 from harvester.warehouse.clock import set_clock
-from harvester.warehouse.connection import Connection
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.source import Source, prove_source
 from harvester.warehouse.statements import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from harvester.api.rows import Visit
+    from harvester.config import Settings
+    from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "replay")
 
@@ -72,18 +76,9 @@ def replay(
         work = _Replay(connection, run, Writer(connection, load_rule(connection, settings.home)))
         outcome = "failed"
         try:
-            uncertain = _without_transaction(connection, paths)
-            for number, entry in enumerate(read_archives(paths), 1):
-                if isinstance(entry, Archived):
-                    work.check_source(settings, entry)
-                if isinstance(entry, Transaction):
-                    work.commit(entry)
-                elif number not in uncertain:
-                    work.take(entry)
-                elif uncertain[number]:
-                    work.take(entry, waits=False)
-                else:
-                    work.done.unused += 1
+            for number, step in enumerate(read_steps(paths, _without_transaction(connection, paths)), 1):
+                work.check_source(settings, step.sandboxes)
+                work.commit(step)
                 if number % 500 == 0:
                     on_progress(work.done)
             outcome = "done"
@@ -110,7 +105,7 @@ def _without_transaction(connection: Connection, paths: Sequence[Path]) -> dict[
                     if isinstance(one, Transaction):
                         for id_, _ in one.pages:
                             copy.write_row([None, id_, None, None, None, one.began_at is not None])
-                    elif one.part is not None and not one.part.alone:
+                    elif one.part is not None:
                         place = (one.visit.stream.name, one.visit.entity_id, one.part.position)
                         copy.write_row([number, one.id, *place, None])
             cursor.execute("ANALYZE pg_temp.pages")
@@ -126,114 +121,113 @@ class _Replay:
     done: Replayed = field(default_factory=Replayed)
     _source: Source | None = None
     _open: dict[tuple[str, int], tuple[Lease, Paginator | None]] = field(default_factory=dict)
-    _waiting: dict[str, tuple[PageCommit, int]] = field(default_factory=dict)
-    """Pages that wait for their transaction, by the id of their record, each with the size of its response."""
-    _size: int = 0
+    """The visits under way, by stream and entity."""
 
-    def check_source(self, settings: Settings, response: Archived) -> None:
+    def check_source(self, settings: Settings, sandboxes: Iterable[str | None]) -> None:
         """Record the source of the archives; refuse archives of two sources."""
-        if self._source is None or response.sandbox not in (None, self._source.sandbox):
-            self._source = prove_source(self.connection, Source.of(settings, response.sandbox))
+        for sandbox in sandboxes:
+            if self._source is None or sandbox not in (None, self._source.sandbox):
+                self._source = prove_source(self.connection, Source.of(settings, sandbox))
 
-    def commit(self, transaction: Transaction) -> None:
+    def commit(self, step: Step) -> None:
         """Store the pages of a transaction as the transaction did."""
-        pages = []
-        for id_, refused in transaction.pages:
-            page, size = self._waiting.pop(id_, (None, 0))
-            self._size -= size
-            if page is not None:
-                pages.append(without_refused_at(page, refused) if refused else page)
-        if pages and transaction.began_at is not None:
-            self._store(pages, transaction.began_at)
+        self.done.unused += step.unused
+        alone, visited = [], []
+        for page in step.pages:
+            if self._is_erased(page.response.visit):
+                self.done.unused += 1
+            elif not page.is_usable:
+                self.done.out_of_step += 1
+            elif page.response.part is not None and page.response.part.alone:
+                alone.append(page)
+            else:
+                visited.append(page)
+        if alone:
+            set_clock(self.connection, step.at)
+            self.done.counts.merge(self.writer.store([rows for page in alone for rows in page.rows or ()]))
+            self.done.pages += len(alone)
+        if visited:
+            self._lease([page for page in visited if page.response.part is not None and page.response.part.first])
+            pages = [page for page in map(self._take, visited) if page is not None]
+            if pages:
+                set_clock(self.connection, step.at)
+                outcome = self.writer.commit(pages)
+                self.done.counts.merge(outcome.counts)
+                stored = outcome.results.count(Committed())
+                self.done.pages += stored
+                self.done.out_of_step += len(pages) - stored
 
-    def _store(self, pages: Sequence[PageCommit], at: datetime) -> None:
-        set_clock(self.connection, at)
-        outcome = self.writer.commit(pages)
-        self.done.counts.merge(outcome.counts)
-        stored = outcome.results.count(Committed())
-        self.done.pages += stored
-        self.done.out_of_step += len(pages) - stored
+    def _is_erased(self, visit: Visit) -> bool:
+        return self.writer.rule.hides(visit.stream.kind.value, visit.entity_id, visit.owner_id, visit.username)
 
-    def take(self, response: Archived, *, waits: bool = True) -> None:
-        """Make the page of a response; store it at once if it belongs to no visit, or unless it `waits`.
-
-        Raises:
-            UsageError: more pages wait than a crawl reads between two transactions.
-        """
-        part, visit = response.part, response.visit
-        if part is None or self._is_erased(response):
-            self.done.unused += 1
-            return
-        stream = visit.stream
-        aside: list[OddItem] = []
-        try:
-            records = _records(response, None if part.alone else aside)
-        except DecodeError:
-            self.done.out_of_step += 1
-            return
-        if part.alone:
-            set_clock(self.connection, response.at)
-            self.done.counts.merge(self.writer.store(normalise(visit, records or ())))
-            self.done.pages += 1
-            return
-        key = (stream.name, visit.entity_id)
-        if part.first:
-            self._lease(response)
+    def _take(self, read: Decoded) -> PageCommit | None:
+        """Make the page of a response; None where it fits no visit."""
+        response = read.response
+        part, stream = response.part, response.visit.stream
+        assert part is not None
+        key = (stream.name, response.visit.entity_id)
         lease, paginator = self._open.get(key, (None, None))
         if lease is None or (paginator is not None and paginator.next_request() != response.query):
             self.done.out_of_step += 1
-            return
-        if stream.format is Format.SOURCE:
-            page = take_source(lease, source_of(response.status, response.body))
+            return None
+        if read.source is not None:
+            page = take_source(lease, read.source)
+        elif paginator is None:
+            page = take_object(lease, read.records)
         else:
-            page = take_object(lease, records) if paginator is None else take_page(lease, paginator, records, aside)[0]
-        page = with_rows(page, records)
+            page = take_page(lease, paginator, read.records, read.aside)[0]
+        page = with_rows(page, read.records) if read.rows is None else replace(page, rows=read.rows)
         if page.visit_result is not None:
             page = replace(page, visit_result=replace(page.visit_result, proven=part.proven))
         if paginator is None or paginator.finished:
             del self._open[key]
         else:
             self._open[key] = (replace(lease, position=lease.position + 1), paginator)
-        if not waits:
-            self._store([page], response.at)
+        return without_refused_at(page, read.refused) if read.refused else page
+
+    def _lease(self, begin: Sequence[Decoded]) -> None:
+        """Lease the visits again that begin or go on with some responses, from their present state."""
+        visits = {(page.response.visit.stream.name, page.response.visit.entity_id): page.response for page in begin}
+        entries = Jsonb([_entry(response) for response in visits.values()])
+        if not visits:
             return
-        self._waiting[response.id] = page, len(response.body)
-        self._size += len(response.body)
-        if self._size > LARGEST_WAIT:
-            raise UsageError("the archives cannot be replayed: their pages are not followed by their transactions")
+        with self.connection.transaction(), self.connection.pipeline():
+            self.connection.execute(_SQL["put_in_scope"], [entries])
+            leased = self.connection.execute(
+                _SQL["lease"], {"visits": entries, "run": self.run, "seconds": LEASE_SECONDS}
+            )
+        for stream, entity, token, position, state, certificate, full, aside in leased:
+            response = visits[stream, entity]
+            part, visit = response.part, response.visit
+            assert part is not None
+            lease = Lease(
+                visit,
+                token,
+                position,
+                state=state,
+                certificate=certificate,
+                full=full,
+                aside=aside,
+                has_missing_items=part.has_missing_items,
+            )
+            paginator: Paginator | None = None
+            if visit.stream.paging is not Paging.SINGLE:
+                paginator = paginator_of(lease, part.down_to, part.served)
+                if visit.stream.paging is Paging.RANKING and visit.seen_at is not None:
+                    paginator.state.seen_at = visit.seen_at
+            self._open[stream, entity] = (lease, paginator)
 
-    def _is_erased(self, response: Archived) -> bool:
-        visit = response.visit
-        return self.writer.rule.hides(visit.stream.kind.value, visit.entity_id, visit.owner_id, visit.username)
 
-    def _lease(self, response: Archived) -> None:
-        """Lease the visit of a response again, from its present state."""
-        part, visit = response.part, response.visit
-        assert part is not None
-        key = (visit.stream.name, visit.entity_id)
-        restart = part.began_at is not None
-        set_clock(self.connection, part.began_at or response.at)
-        lease = leases.lease_this(
-            self.connection, self.run, *key, owner=visit.owner_id, full=part.full, restart=restart
-        )
-        lease = replace(lease, visit=visit, has_missing_items=part.has_missing_items)
-        paginator: Paginator | None = None
-        if visit.stream.paging is not Paging.SINGLE:
-            paginator = paginator_of(lease, part.down_to, part.served)
-            if visit.stream.paging is Paging.RANKING and visit.seen_at is not None:
-                paginator.state.seen_at = visit.seen_at
-        self._open[key] = (lease, paginator)
-
-
-def _records(response: Archived, aside: list[OddItem] | None) -> list[Record] | None:
-    """Decode the records of a response; None where the source answers that the entity is not there.
-
-    Raises:
-        DecodeError: the endpoint does not serve such a response.
-    """
-    stream = response.visit.stream
-    if stream.format is Format.SOURCE:
-        return []
-    if is_absent(stream, response.status, response.body):
-        return None
-    return decode(stream, response.body, None, aside)
+def _entry(response: Archived) -> dict[str, Any]:
+    """Return the values with which the frontier entry of a response is leased."""
+    part, visit = response.part, response.visit
+    assert part is not None
+    return {
+        "stream": visit.stream.name,
+        "entity_id": visit.entity_id,
+        "owner_id": visit.owner_id,
+        "rest": ONCE if visit.stream.revisit >= ONCE else 0,
+        "is_full": part.full,
+        "begins": part.began_at is not None,
+        "at": (part.began_at or response.at).isoformat(),
+    }

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from harvester.api.catalogue import PAGE_LIMIT, RANKING_DEPTH, STREAMS
@@ -12,7 +13,7 @@ from harvester.api.stream import Kind
 from harvester.choices import RankedKind
 from harvester.config import Settings
 from harvester.crawl.archive import Part
-from harvester.crawl.commit import Writer
+from harvester.crawl.commit import Writer, transaction_times
 from harvester.crawl.fetch import Fetched, Unusable
 from harvester.crawl.model import Display, no_display
 from harvester.crawl.rate_limit import Interrupted
@@ -69,7 +70,23 @@ def seed_users(settings: Settings, names: Sequence[str], depth: int, display: Di
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise NotFoundError(f"no user is called {missing[0]}{spider.why}{others}: nothing was seeded")
     found = [rows for rows in spider.found.values() if rows is not None]
-    return _store(settings, [Seed(Kind.USER, _id_in(rows), depth) for rows in found], found)
+    seeds = [Seed(Kind.USER, _id_in(rows), depth) for rows in found]
+    try:
+        added, times = _store(settings, seeds, found)
+    except HarvesterError:
+        _note(session, spider.archived)
+        raise
+    _note(session, spider.archived, *times)
+    return added
+
+
+def _note(
+    session: Session, archived: Sequence[str], began_at: datetime | None = None, ended_at: datetime | None = None
+) -> None:
+    """Record in the archive when the responses of a lookup were stored; without times, that they were not."""
+    if session.archive is not None and archived:
+        session.archive.note([(id_, {}) for id_ in archived], began_at, ended_at)
+        session.archive.close()
 
 
 def seed_ids(settings: Settings, kind: Kind, ids: Sequence[str], depth: int) -> tuple[int, int]:
@@ -86,7 +103,8 @@ def seed_ids(settings: Settings, kind: Kind, ids: Sequence[str], depth: int) -> 
             raise UsageError(f"{text!r} is no {kind.value} id: a whole number above 0")
         numbers.append(int(text))
     _check_depth(depth)
-    return _store(settings, [Seed(kind, number, depth) for number in dict.fromkeys(numbers)])
+    added, _ = _store(settings, [Seed(kind, number, depth) for number in dict.fromkeys(numbers)])
+    return added
 
 
 def seed_rankings(
@@ -126,7 +144,13 @@ def _check_depth(depth: int) -> None:
         raise UsageError(f"--depth {depth}: between 0 and {DEEPEST}")
 
 
-def _store(settings: Settings, seeds: list[Seed], found: Sequence[list[Rows]] = ()) -> tuple[int, int]:
+def _store(
+    settings: Settings, seeds: list[Seed], found: Sequence[list[Rows]] = ()
+) -> tuple[tuple[int, int], tuple[datetime, datetime]]:
+    """Store found users and put seeds in scope.
+
+    Returns how many seeds are new and how many were known, and the begin and the end of the transaction.
+    """
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
         rule = load_rule(connection, settings.home)
@@ -135,7 +159,7 @@ def _store(settings: Settings, seeds: list[Seed], found: Sequence[list[Rows]] = 
         with connection.transaction():
             Writer(connection, rule).store(rows for part in found for rows in part)
             _check_names_known(connection, [seed.entity_id for seed in seeds if seed.kind is Kind.USER])
-            return scope.seed(connection, seeds)
+            return scope.seed(connection, seeds), transaction_times(connection)
 
 
 def _check_names_known(connection: Connection, users: list[int]) -> None:
@@ -154,6 +178,7 @@ def _id_in(rows: list[Rows]) -> int:
 class LookupSpider(FrontierSpider):
     """Spider that looks users up by name; `found` has their rows, or None for a name that no account has.
 
+    `archived` has the ids of their records in the archive.
     The responses are archived at the end: where one name is not found nothing is stored, and nothing may be replayed.
     """
 
@@ -164,6 +189,7 @@ class LookupSpider(FrontierSpider):
     async def work(self) -> None:
         """Look all names up."""
         self.found: dict[str, list[Rows] | None] = {}
+        self.archived: list[str] = []
         self._answers: list[Fetched] = []
         try:
             await self._look_up()
@@ -171,7 +197,7 @@ class LookupSpider(FrontierSpider):
             is_used = len(self.found) == len(self.names) and None not in self.found.values()
             for answer in self._answers:
                 if is_used:
-                    answer.use()
+                    self.archived += filter(None, [answer.use()])
                 else:
                     answer.discard()
 

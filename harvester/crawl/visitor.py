@@ -397,7 +397,7 @@ class Visitor:
         lease = next((one for one in self.ready if (one.visit.stream.name, one.visit.entity_id) == key), None)
         if lease is None:
             self._taken.add(key)
-            lease = await call(leases.lease_this, self._session.run, name, entity, owner=None, full=False)
+            lease = await call(leases.lease_this, self._session.run, name, entity)
         else:
             self.ready.remove(lease)
         visit = replace(lease.visit, seen_at=self._session.now())

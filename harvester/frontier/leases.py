@@ -161,25 +161,13 @@ def lease_scheduled(
     return leases
 
 
-def lease_this(
-    connection: Connection,
-    run: int,
-    stream: str,
-    entity: int,
-    *,
-    owner: int | None,
-    full: bool,
-    restart: bool = False,
-) -> Lease:
-    """Lease one entry, even if another run holds it; `full`: its list is to be read in full.
+def lease_this(connection: Connection, run: int, stream: str, entity: int) -> Lease:
+    """Lease one entry, even if another run holds it.
 
-    With `restart` the visit begins with its first page, whatever its state. An entry that is not in scope yet is put
-    there, without becoming due if its stream is visited on demand only.
+    An entry that is not in scope yet is put there, without becoming due if its stream is visited on demand only.
     """
     with connection.transaction():
-        connection.execute(
-            _SQL["put_in_scope"], [stream, entity, owner, ONCE if STREAMS[stream].revisit >= ONCE else 0, full, restart]
-        )
+        connection.execute(_SQL["put_in_scope"], [stream, entity, ONCE if STREAMS[stream].revisit >= ONCE else 0])
         (leased,) = _lease(connection, run, _LEASE_THIS, {"name": stream, "entity": entity})
     return leased
 

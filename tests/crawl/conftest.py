@@ -59,21 +59,20 @@ OBSERVED = {"rankings", "site_counts", "site_health", "message_counts"}
 
 @dataclass
 class Runs:
-    """When each run began that was not a worker of another; how many of its processes left work undone; what it was."""
+    """When each run began that was not a worker of another, and how many of its processes left work undone."""
 
     begun: list[Any]
     killed: list[int]
-    seeding: list[bool]
 
     @classmethod
     def of(cls, database: str) -> Runs:
         with connected(database) as connection:
             found = connection.execute(
                 "SELECT r.started_at, (SELECT count(*) FROM crawl.runs w"
-                " WHERE (w.id = r.id OR w.parent_run_id = r.id) AND w.outcome IN ('killed', 'failed')),"
-                " r.command LIKE 'seed%' FROM crawl.runs r WHERE r.parent_run_id IS NULL ORDER BY 1"
+                " WHERE (w.id = r.id OR w.parent_run_id = r.id) AND w.outcome IN ('killed', 'failed'))"
+                " FROM crawl.runs r WHERE r.parent_run_id IS NULL ORDER BY 1"
             ).fetchall()
-        return cls([at for at, *_ in found], [count for _, count, _ in found], [seeds for *_, seeds in found])
+        return cls([at for at, _ in found], [count for _, count in found])
 
     def number(self, at: Any) -> int:
         return bisect(self.begun, at)
@@ -84,9 +83,9 @@ class Runs:
     def is_exact(self, number: int) -> bool:
         """Tell whether the archive has the time of each transaction of a run.
 
-        It has none of what a process stored just before it was killed, nor of what is stored by a seed.
+        It has none of what a process stored just before it was killed.
         """
-        return number > 0 and not self.killed[number - 1] and not self.seeding[number - 1]
+        return number > 0 and not self.killed[number - 1]
 
 
 def connected(database: str) -> psycopg.Connection[Any]:

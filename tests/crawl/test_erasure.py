@@ -354,7 +354,7 @@ def test_a_search_for_who_was_erased_is_refused(
 
 def test_an_unfinished_visit_keeps_no_erased_item(erased: Any, tmp_path: Path) -> None:
     run = runs.begin_run(erased, load(home=tmp_path), "test")
-    lease = leases.lease_this(erased, run, "user_followers", 7, owner=None, full=True)
+    lease = leases.lease_this(erased, run, "user_followers", 7)
     state = {"anchors": [8, 5], "base": {"anchors": [5]}, "agreement": {"head": [5, 8], "count": 2}}
     page = PageCommit(lease, [], 2, state=json.dumps(state), seen=[5, 8], first=True)
     assert Writer(erased, load_rule(erased, tmp_path)).commit([page]).results == [Committed()]

@@ -98,7 +98,7 @@ def test_a_case_is_shown_byte_for_byte(connection: Any) -> None:
 
 def test_a_repeated_failure_is_one_case_with_the_newest_body(connection: Any) -> None:
     run = runs.begin_run(connection, load(home="/dev/null"), "test")
-    lease = leases.lease_this(connection, run, "project", 142, owner=None, full=False)
+    lease = leases.lease_this(connection, run, "project", 142)
     for path, status, body in (("/a", 200, b"first"), ("/a", 403, b"second"), ("/b", None, b"")):
         leases.quarantine(connection, lease, path, status, f"why {status}", body)
     kept = connection.execute(

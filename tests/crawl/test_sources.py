@@ -306,7 +306,7 @@ def test_an_erasure_reaches_the_sources_that_nobody_else_has(database: str, tmp_
         return {each for (each,) in found[0]}, {each for (each,) in found[1]}, bodies
 
     def store(connection: Any, project: int, served: bytes) -> None:
-        lease = leases.lease_this(connection, 1, "project_source", project, owner=None, full=False)
+        lease = leases.lease_this(connection, 1, "project_source", project)
         page = take_source(lease, source_of(200, served))
         store_sources(connection, [page], load_rule(connection, tmp_path), Counts())
 

@@ -51,7 +51,7 @@ class House:
         self.writer.store([Rows("users", ("id", "username"), [(number, name)], shows=False)])
 
     def lease(self, stream: str, entity: int) -> Lease:
-        lease = leases.lease_this(self.connection, self.run, stream, entity, owner=None, full=False)
+        lease = leases.lease_this(self.connection, self.run, stream, entity)
         return replace(lease, visit=replace(lease.visit, seen_at=datetime.now(UTC)))
 
     def answer(self, lease: Lease, served: Any, *, proven: bool = False) -> bool:

@@ -702,7 +702,7 @@ def test_functions_of_rates_are_inlined(connection: Connection) -> None:
 
 def test_a_lease_that_was_taken_is_not_held(connection: Connection, run: int) -> None:
     """A visit out of turn takes an entry from under a lease of the same run."""
-    first, second = (frontier.lease_this(connection, run, STREAM.name, 1, owner=None, full=False) for _ in range(2))
+    first, second = (frontier.lease_this(connection, run, STREAM.name, 1) for _ in range(2))
     assert [frontier.is_held(connection, one) for one in (first, second)] == [False, True]
     frontier.release(connection, [second])
     assert not frontier.is_held(connection, second)

@@ -156,10 +156,9 @@ FROM (
 ) counted
 
 -- name: put_in_scope
-INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, due_at)
-VALUES (%s, %s, %s, crawl.clock() + make_interval(secs => %s))
-ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = NOT %s,
-    state = CASE WHEN NOT %s THEN w.state END
+INSERT INTO crawl.frontier (stream, entity_id, due_at)
+VALUES (%s, %s, crawl.clock() + make_interval(secs => %s))
+ON CONFLICT (stream, entity_id) DO UPDATE SET lease_token = NULL, incremental = true
 
 -- name: seen_drift
 SELECT d.last_seen_at >= r.started_at FROM crawl.drift d, crawl.runs r

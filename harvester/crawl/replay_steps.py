@@ -1,0 +1,122 @@
+"""Read archives as the transactions that stored their pages, each page decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from harvester.api.decode import decode
+from harvester.api.rows import normalise
+from harvester.api.stream import Format, Paging
+from harvester.crawl.archive import LARGEST_WAIT, Archived, Transaction, read_archives
+from harvester.crawl.fetch import is_absent
+from harvester.crawl.sources import source_of
+from harvester.errors import DecodeError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from harvester.api.odd_item import OddItem
+    from harvester.api.records import Record
+    from harvester.api.rows import Rows
+    from harvester.frontier.model import SourceRead
+
+
+@dataclass(slots=True)
+class Decoded:
+    """A response of an archive, decoded.
+
+    Attributes:
+        response: The response, without its body.
+        refused: The items that the database refused: the reason by their position on the page.
+        records: None where the source answers that the entity is not there.
+        aside: The items that cannot be used.
+        rows: None for a ranking, whose paginator numbers the records first.
+        is_usable: False where the endpoint does not serve such a response.
+    """
+
+    response: Archived
+    refused: Mapping[int, str]
+    records: list[Record] | None = None
+    aside: list[OddItem] = field(default_factory=list)
+    rows: list[Rows] | None = None
+    source: SourceRead | None = None
+    is_usable: bool = True
+
+
+@dataclass(slots=True)
+class Step:
+    """A transaction of a crawl: its time and its pages; and what was read of the archive before it.
+
+    `unused`: the number of responses that were not used; `sandboxes`: the sources of all responses, see `Source`.
+    """
+
+    at: datetime
+    pages: list[Decoded]
+    unused: int
+    sandboxes: set[str | None]
+
+
+def read_steps(paths: Sequence[Path], uncertain: Mapping[int, bool]) -> Iterator[Step]:
+    """Yield the transactions of archives in the order of time; the last step may be without pages.
+
+    `uncertain` has the pages that no transaction names, by their number among all records from 1, and whether they are
+    stored: each is a transaction of its own then, at the time of its arrival.
+
+    Raises:
+        UsageError: see `read_archives`; or more pages wait than a crawl reads between two transactions.
+    """
+    waiting: dict[str, Archived] = {}
+    size, unused, at = 0, 0, None
+    sandboxes: set[str | None] = set()
+    for number, entry in enumerate(read_archives(paths), 1):
+        pages: list[Decoded] = []
+        if isinstance(entry, Transaction):
+            named = [(waiting.pop(id_, None), refused) for id_, refused in entry.pages]
+            size -= sum(len(page.body) for page, _ in named if page is not None)
+            at = entry.began_at
+            if at is None:
+                unused += sum(page is not None for page, _ in named)
+                continue
+            pages = [_decoded(page, refused) for page, refused in named if page is not None]
+        else:
+            sandboxes.add(entry.sandbox)
+            at = entry.at
+            if entry.part is None or uncertain.get(number) is False:
+                unused += 1
+            elif number in uncertain:
+                pages = [_decoded(entry, {})]
+            else:
+                waiting[entry.id] = entry
+                size += len(entry.body)
+                if size > LARGEST_WAIT:
+                    raise UsageError(
+                        "the archives cannot be replayed: their pages are not followed by their transactions"
+                    )
+        if pages:
+            yield Step(at, pages, unused, sandboxes)
+            unused, sandboxes = 0, set()
+    if at is not None and (unused or sandboxes):
+        yield Step(at, [], unused, sandboxes)
+
+
+def _decoded(response: Archived, refused: Mapping[int, str]) -> Decoded:
+    """Decode a response, and make its rows."""
+    part, visit = response.part, response.visit
+    assert part is not None
+    stream = visit.stream
+    made = Decoded(replace(response, body=b""), refused)
+    if stream.format is Format.SOURCE:
+        made.source = source_of(response.status, response.body)
+        return made
+    try:
+        if not is_absent(stream, response.status, response.body):
+            made.records = decode(stream, response.body, None, None if part.alone else made.aside)
+    except DecodeError:
+        made.is_usable = False
+        return made
+    if stream.paging is not Paging.RANKING:
+        made.rows = normalise(visit, made.records) if made.records else []
+    return made
