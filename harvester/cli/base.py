@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -46,6 +47,23 @@ def _kind_or_none(self: TyperOption, ctx: Any) -> str | None:
 # Typer 0.29 has no setting for it: it says <bool> beside each flag, and its list of choices is one word.
 TyperArgument.display_type_rich = _kind  # type: ignore[assignment]
 TyperOption.display_type_rich = _kind_or_none  # type: ignore[method-assign]
+
+
+def _refuse_empty_paths(of: type[TyperArgument | TyperOption]) -> None:
+    """Let parameters refuse an empty path, such as that of an unset shell variable: it would be the current folder."""
+    process = of.process_value
+
+    def process_value(self: Any, ctx: Any, value: Any) -> Any:
+        words = value if isinstance(value, list | tuple) else (value,)
+        if "" in words and self.type_descriptor.annotation in (Path, list[Path]):
+            raise typer.BadParameter("an empty path names nothing.", ctx, self)
+        return process(self, ctx, value)
+
+    of.process_value = process_value  # type: ignore[method-assign]
+
+
+_refuse_empty_paths(TyperArgument)
+_refuse_empty_paths(TyperOption)
 
 
 def settings() -> Settings:

@@ -46,7 +46,7 @@ def report(
             raise UsageError("--serve excludes --at and --json: it shows the present, as a page")
         run(settings(), address=address, port=_port(target), patience=patience, names=allow_host or ())
         return
-    if target is None and not as_json:
+    if target == "" or (target is None and not as_json):
         raise UsageError("name the file to write, or give --serve or --json. See `harvester report --help`.")
     found = page.read(settings(), at=moment("--at", at), patience=patience)
     size = None if target is None else page.write(page.render(found), target)

@@ -54,6 +54,7 @@ _BROKEN_BECAUSE = {
 BROKEN = tuple(_BROKEN_BECAUSE)
 _OF_THIS_MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """Errors of a connection that say nothing about the site."""
+FORBIDDEN = "robots.txt forbids to ask"
 AS_WRITTEN = {"verbatim_url": True}
 """Addresses are already quoted; Scrapy need not quote them again."""
 
@@ -271,8 +272,7 @@ class Fetcher:
             return await self.get(stream.name, self.base_url(stream) + path, headers)
         except IgnoreRequest as error:
             # Scrapy's message has the address, which may hold a name.
-            is_forbidden = "robots.txt" in str(error)
-            reason = "robots.txt forbids to ask" if is_forbidden else "larger than any page may be"
+            reason = FORBIDDEN if is_forbidden(error) else "larger than any page may be"
             raise Unusable(path, None, b"", reason) from None
 
     async def _believed(self, answer: Fetched, doubt: Callable[[], Awaitable[str | None]] | None) -> Fetched:
@@ -364,6 +364,11 @@ class Fetcher:
             await self._session.rate_limiter.pause(seconds, str(error))
         else:
             await asyncio.sleep(seconds)
+
+
+def is_forbidden(error: IgnoreRequest) -> bool:
+    """Return whether robots.txt forbade a request; else its answer was too large once it was unpacked."""
+    return "robots.txt" in str(error)
 
 
 def is_absent(stream: Stream, status: int, body: bytes) -> bool:

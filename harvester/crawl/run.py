@@ -17,7 +17,7 @@ from harvester.api.stream import Stream
 from harvester.config import Settings
 from harvester.crawl.model import Bounds, Display, Figures, no_display
 from harvester.crawl.session import Session
-from harvester.crawl.spider import FrontierSpider
+from harvester.crawl.spider import FrontierSpider, check_spider, missing_setting
 from harvester.crawl.worker_pool import WorkerPool
 from harvester.errors import UsageError
 from harvester.frontier import runs, scope
@@ -67,14 +67,9 @@ class Summary:
 
 
 def spider_names(settings: Settings) -> list[str]:
-    """Return the names of all spiders; `account` only with a session, `sources` only where sources are read."""
-    return sorted(
-        {
-            stream.spider
-            for stream in STREAMS.values()
-            if (settings.session or not stream.is_own) and (settings.sources or not stream.is_opt_in)
-        }
-    )
+    """Return the names of the spiders that the settings allow."""
+    names = {stream.spider for stream in STREAMS.values()}
+    return sorted(name for name in names if missing_setting(settings, name) is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +142,7 @@ def _checked(settings: Settings, order: CrawlOptions) -> tuple[str, ...]:
     """Check the options, and return the chosen spiders."""
     chosen = tuple(dict.fromkeys(order.spiders)) or tuple(spider_names(settings))
     for name in chosen:
+        check_spider(settings, name)
         if name not in spider_names(settings):
             raise UsageError(f"no spider is called {str(name)!r}: there are {', '.join(spider_names(settings))}")
     if order.refresh and order.audit:

@@ -6,18 +6,16 @@ that no log, error, archive or table can show it.
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import hashlib
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 
-from harvester.crawl.fetch import Fetched, Fetcher, TooLarge
-from harvester.crawl.retry import ATTEMPTS, backoff
+from harvester.crawl.fetch import FORBIDDEN, Fetched, Fetcher, TooLarge, is_forbidden
+from harvester.crawl.retry import ATTEMPTS
 from harvester.crawl.visits import address
 from harvester.errors import TransientHTTP
 from harvester.frontier.model import PageCommit, SourceOutcome, SourceRead, SourceVersion, VisitResult
@@ -31,11 +29,8 @@ if TYPE_CHECKING:
     from harvester.crawl.archive import Part
     from harvester.frontier.model import Lease
 
-CONFIRMATIONS = 3
-"""Number of times that a source must come damaged in the same way, or too large, until that counts."""
 _REFUSED, _ABSENT = (400, 401, 403), (404, 410)
-_ROBOTS = "robots.txt forbids to ask"
-_TOO_LARGE = "larger than any source may be"
+_TOO_LARGE = SourceRead(SourceOutcome.TOO_LARGE, "larger than any source may be")
 NO_PROJECT = "the project is not found"
 _PACKING = 6
 """Level of compression: gzip's own default takes longer for next to nothing."""
@@ -85,7 +80,7 @@ def without_response(visit: Visit) -> Fetched:
 
 
 class SourceReader:
-    """Reader of sources, one request for each but for those that fail or come damaged."""
+    """Reader of sources, one request for each but for those that fail."""
 
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
@@ -95,12 +90,13 @@ class SourceReader:
     ) -> tuple[Fetched, SourceRead]:
         """Read the source of the visited project; a token that is missing or refused is renewed once.
 
+        A source that came whole and is damaged, or is too large, is not downloaded again in this visit.
+
         Raises:
-            TransientHTTP: no answer after several attempts, or one that is damaged in another way each time.
+            TransientHTTP: no answer after several attempts; a transfer that is cut is none.
         """
         url = self._fetcher.base_url(visit.stream) + address(visit, "")
-        problem = TransientHTTP(None, why="damaged in another way each time")
-        came: Counter[bytes | str] = Counter()
+        problem = TransientHTTP(None)
         is_renewed = False
         for attempt in range(ATTEMPTS):
             if token is None and not is_renewed:
@@ -110,12 +106,10 @@ class SourceReader:
             try:
                 response = await self._fetcher.get(visit.stream.name, url, {}, token=token)
             except TooLarge:
-                came[_TOO_LARGE] += 1
-                if came[_TOO_LARGE] == CONFIRMATIONS:
-                    return without_response(visit), SourceRead(SourceOutcome.TOO_LARGE, _TOO_LARGE)
-                continue
-            except IgnoreRequest:
-                return without_response(visit), SourceRead(SourceOutcome.REFUSED, _ROBOTS)
+                return without_response(visit), _TOO_LARGE
+            except IgnoreRequest as error:
+                read = SourceRead(SourceOutcome.REFUSED, FORBIDDEN) if is_forbidden(error) else _TOO_LARGE
+                return without_response(visit), read
             except TransientHTTP as error:
                 problem = error
                 await self._fetcher.slow_down(error, attempt)
@@ -126,11 +120,5 @@ class SourceReader:
                 answer.discard()
                 token = None
                 continue
-            if read.outcome is SourceOutcome.DAMAGED:
-                came[response.body] += 1
-                if came[response.body] < CONFIRMATIONS:
-                    answer.discard()
-                    await asyncio.sleep(backoff(0))
-                    continue
             return answer, read
         raise problem

@@ -15,6 +15,7 @@ from scrapy.settings import BaseSettings
 
 from harvester.api.catalogue import streams_of
 from harvester.api.stream import Kind, Stream
+from harvester.config import Settings
 from harvester.config import settings as environment
 from harvester.crawl import absences
 from harvester.crawl.control import Control
@@ -61,7 +62,12 @@ class FrontierSpider(Spider):
         return streams_of(self.name)
 
     def prepare(self) -> None:
-        """Check the arguments and the hosts. Raises `UsageError` for an argument, or hosts that may not be crawled."""
+        """Check the settings, the arguments and the hosts.
+
+        Raises:
+            UsageError: a setting that the spider needs is missing, an argument is wrong, or hosts may not be crawled.
+        """
+        check_spider(self.session.settings, self.name)
         self.session.settings.check_crawl_allowed()
         self.target = _target(self.arguments)
         if self.alone:
@@ -129,6 +135,26 @@ class FrontierSpider(Spider):
     async def _download(self, request: Request) -> Response:
         assert self.crawler.engine is not None
         return await self.crawler.engine.download_async(request)
+
+
+def missing_setting(settings: Settings, spider: str) -> str | None:
+    """Return the setting that the streams of a spider need and that is not set; None if none is missing."""
+    streams = streams_of(spider)
+    if settings.session is None and any(stream.is_own for stream in streams):
+        return "HARVESTER_SESSION"
+    if not settings.sources and any(stream.is_opt_in for stream in streams):
+        return "HARVESTER_SOURCES=1"
+    return None
+
+
+def check_spider(settings: Settings, spider: str) -> None:
+    """Check that the settings allow a spider.
+
+    Raises:
+        UsageError: they lack what its streams need.
+    """
+    if (missing := missing_setting(settings, spider)) is not None:
+        raise UsageError(f"the spider {spider} works only with {missing}: set it, or name another spider")
 
 
 def _bounds(settings: BaseSettings) -> Bounds:

@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 
 from harvester.errors import UsageError
 from harvester.source.decode import decode
+from harvester.source.model import DamagedSource
 from harvester.source.structure import structure
 from harvester.warehouse.statements import statements
 
@@ -57,9 +58,12 @@ def structure_of(body: bytes) -> bytes:
     """Return the structure of a source, without a word that somebody wrote.
 
     Raises:
-        UsageError: it is of Scratch 1, whose scripts are not read.
+        UsageError: it is of Scratch 1, whose scripts are not read, or damaged by rules that came after it was read.
     """
-    found = structure(decode(body))
+    try:
+        found = structure(decode(body))
+    except DamagedSource as error:
+        raise UsageError(f"by the rules of this version {error}: it has no structure to show") from None
     if found is None:
         raise UsageError("the source is of Scratch 1, whose scripts are not read: it has no structure to show")
     return found + b"\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,8 @@ class Application:
         if fault:
             await failing.send_fault(send, fault, status, headers, body, scope.get(DROP))
             return
+        if self.states.packed:
+            headers, body = [*headers, (b"content-encoding", b"gzip")], gzip.compress(body)
         length = (b"content-length", b"%d" % len(body))
         await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
         await send({"type": "http.response.body", "body": body})

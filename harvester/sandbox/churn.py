@@ -154,9 +154,10 @@ def _swap_names(community: CommunityState) -> bool:
     return True
 
 
-def _new_project(community: CommunityState) -> bool:
+def _new_project(community: CommunityState, remixes: float = 0.15) -> bool:
+    """Share a project; `remixes`: the share of remixes of another one."""
     projects, random = community.projects, community.random
-    parent = (_project(community) if random.random() < 0.15 else None) if len(projects) else None
+    parent = (_project(community) if random.random() < remixes else None) if len(projects) else None
     author = _user(community)
     row = len(projects)
     project_id = _next_id(community, projects.id[-1] if row else 1_330_000_000, 9)
@@ -645,6 +646,7 @@ _EVENTS: dict[str, tuple[float, Event]] = {
     "swap_names": (0.05, _swap_names),
     "hide_host": (0.0, _hide_host),  # so rare that it happens on request alone
     "edit_quietly": (0.0, _edit_quietly),
+    "remix_project": (0.0, lambda community: _new_project(community, remixes=1.0)),
     "touch_project": (0.0, _touch_project),
 }
 _NAMES = list(_EVENTS)

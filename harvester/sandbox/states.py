@@ -28,6 +28,7 @@ class States:
         the page
             of another user or project.
         everything_after: Number of requests that are still answered before `everything` applies.
+        packed: 1: bodies are sent packed by gzip.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,7 @@ class States:
         self.list_max = 0
         self.everything = 0
         self.everything_after = 0
+        self.packed = 0
 
     def begin(self) -> int:
         """Count a request, and return the status of `everything` for it; 0 if it is answered."""

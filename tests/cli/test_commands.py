@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 import typer
+from typer import BadParameter, Context
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -94,6 +95,22 @@ def test_help_fits_a_terminal(width: int) -> None:
         choices = [str(choice) for one in command.params for choice in one.type_descriptor.choices or ()]
         assert set(choices) <= set(re.split(r"[^\w-]+", text)), path  # none is folded
         assert all(option.help for option in command.params), path
+
+
+def test_an_empty_path_is_refused() -> None:
+    """It would name the current folder, where a variable of a shell is not set."""
+    taken = 0
+    for _, command in commands():
+        for one in command.params:
+            if one.type_descriptor.annotation in (Path, list[Path]):
+                value = [""] if one.type_descriptor.is_list else ""
+                with pytest.raises(BadParameter, match="an empty path names nothing"):
+                    one.process_value(Context(command), value)
+                taken += 1
+    assert taken >= 10
+    for words in (["source", "export", ""], ["report", ""]):
+        ended = CliRunner().invoke(app, words)
+        assert (ended.exit_code, ended.stderr.count("\n")) == (2, 1), words
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,9 @@ def test_without_the_session_there_are_no_such_streams(me: Me, make_harvester: C
     assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE stream LIKE 'account%'") == [(0,)]
     refused = harvester("crawl", "--spider", "account", ok=False)
     assert refused.returncode == 2
-    assert "no spider is called 'account'" in refused.stderr
+    assert refused.stderr == (
+        "harvester: the spider account works only with HARVESTER_SESSION: set it, or name another spider\n"
+    )
 
 
 def test_an_unknown_session_is_a_clear_error(me: Me, make_harvester: Callable[..., Any]) -> None:

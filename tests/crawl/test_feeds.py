@@ -36,7 +36,7 @@ def test_a_feed_has_a_line_for_each_record(
     comments = Counter(comment["project_id"] for comment in small_sandbox.truth("project_comments"))
     project, total = comments.most_common(1)[0]
     assert total > 20
-    assert "comments" in scrapy(harvester, "list").stdout.split()
+    assert {"comments", "account", "sources"} <= set(scrapy(harvester, "list").stdout.split())
 
     files = [tmp_path / name for name in ("out.jsonl", "out.csv", "out.jsonl.gz")]
     for file in files:

@@ -29,6 +29,7 @@ def test_settings(own):
         "list_max": 0,
         "everything": 0,
         "everything_after": 0,
+        "packed": 0,
         "faults": "",
     }
     now = own.request("/sandbox/settings?churn_per_request=0.5&faults=429%3D0.25", "POST").json()

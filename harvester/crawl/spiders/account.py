@@ -1,11 +1,9 @@
-"""The operator's own account: a spider only where HARVESTER_SESSION holds its session."""
+"""The operator's own account: its spider needs HARVESTER_SESSION, which holds the session."""
 
-from harvester.config import settings
 from harvester.crawl.spider import FrontierSpider
 
-if settings().session is not None:
 
-    class AccountSpider(FrontierSpider):
-        """Spider of these streams, with the token of the account."""
+class AccountSpider(FrontierSpider):
+    """Spider of these streams, with the token of the account."""
 
-        name = "account"
+    name = "account"
