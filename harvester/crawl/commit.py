@@ -3,6 +3,9 @@
 A page is stale when its lease was lost or when its visit expects another page next: a late or doubled page changes
 nothing. Pages that wait at the same time share a transaction; where it fails, each page is committed by itself. Of a
 page that fails by itself, the items that the database refuses are set aside, and the others are stored.
+
+A replay stores the pages of several transactions in one: each page has the moment of its own then, by which it is
+dated. Which transactions may share one, so that the tables are the same, is said in `harvester.crawl.replay_groups`.
 """
 
 from collections import defaultdict
@@ -10,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 from zlib import crc32
@@ -43,15 +48,18 @@ from harvester.frontier.visit_ends import finish_visits
 from harvester.sampling.outcomes import record_outcomes
 from harvester.warehouse import staging
 from harvester.warehouse.annotations import History, kept
+from harvester.warehouse.clock import set_clock
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.contention import retry_contention
 from harvester.warehouse.planner import plan_by_key
 from harvester.warehouse.sqlstates import Cause, cause_of
+from harvester.warehouse.staging import TransactionMoment
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import WRITTEN
 
 _SQL = statements(__package__, "commit")
-
+_Due = tuple[int | None, int, int | None, datetime | None]
+"""Owner, depth and signal of a frontier entry that is made due; the time, where that is not the session's."""
 
 _REPLAN_EVERY = 200
 """Transactions after which statements are planned again: a plan made while a table was empty scans it."""
@@ -89,6 +97,10 @@ def transaction_times(connection: Connection) -> tuple[datetime, datetime]:
     return row[0], row[1]
 
 
+class _ApartError(Exception):
+    """Transactions cannot be made again in one."""
+
+
 class Writer:
     """Writer of pages over one connection, which has the staging table."""
 
@@ -111,14 +123,19 @@ class Writer:
         try:
             kept = [_without_the_erased(self.connection, page, self.rule) for page in pages] if self.rule else pages
             return retry_contention(lambda: self._commit(kept))
+        except _ApartError:
+            pass
         except (psycopg.Error, RecursionError) as error:
             if not _is_of_data(error):
                 raise
             if len(pages) == 1:
                 return self._commit_in_part(pages[0], _reason(error))
         whole = BatchResult([], Counts())
-        for page in pages:
-            part = self.commit([page])
+        parts = _by_moment(pages)
+        for pages_ in parts if len(parts) > 1 else ([page] for page in pages):
+            if pages_[0].at is not None:
+                set_clock(self.connection, pages_[0].at)
+            part = self.commit([replace(page, moment=None) for page in pages_])
             whole.results += part.results
             whole.counts.merge(part.counts)
             whole.stored += part.stored
@@ -178,7 +195,7 @@ class Writer:
                 rows = normalise(visit, [page.records[index] for index in part])
                 self.connection.execute("SET CONSTRAINTS ALL DEFERRED")
                 staging.clear(self.connection)
-                self._store(_ruled(self.connection, rows, self.rule), Counts())
+                self._store([(one, None) for one in _ruled(self.connection, rows, self.rule)], Counts())
                 self.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         except (psycopg.Error, RecursionError) as error:
             if not _is_of_data(error):
@@ -200,7 +217,7 @@ class Writer:
     def _store_alone(self, rows: list[Rows]) -> Counts:
         counts = Counts()
         with self.connection.transaction():
-            _, renamed = self._store(rows, counts)
+            _, renamed = self._store([(one, None) for one in rows], counts)
             names.follow(self.connection, renamed)
         return counts
 
@@ -212,8 +229,11 @@ class Writer:
         with self.connection.transaction():
             depths = self._advance(pages)
             accepted = [page for page in pages if page.lease.token in depths]
-            changed, renamed = self._store([rows for page in accepted for rows in page.rows], counts)
+            _note_ended(self.connection, accepted)
+            changed, renamed = self._store([(rows, page.moment) for page in accepted for rows in page.rows], counts)
             changed["source.versions"] |= store_sources(self.connection, accepted, self.rule, counts)
+            if renamed and accepted[0].moment is not None:
+                raise _ApartError
             self._end_host_roles(accepted, changed["studios"])
             self._mark_gone(accepted, counts)
             clear_missing_visited(self.connection, accepted)
@@ -253,13 +273,12 @@ class Writer:
 
     def _advance(self, pages: Sequence[PageCommit]) -> dict[UUID, int]:
         """Advance the checkpoints, and return by lease token the depth of each entry whose page is accepted."""
-        ordered = sorted(pages, key=lambda page: (page.lease.visit.stream.name, page.lease.visit.entity_id))
-        rows = self.connection.execute(
-            _SQL["advance"], {"pages": Jsonb([_checkpoint(page) for page in ordered]), "lease": LEASE_SECONDS}
-        )
+        rows = self.connection.execute(_SQL["advance"], {"pages": Jsonb(_checkpoints(pages)), "lease": LEASE_SECONDS})
         return dict(rows.fetchall())
 
-    def _store(self, rows: Sequence[Rows], counts: Counts) -> tuple[dict[str, set[int]], list[int]]:
+    def _store(
+        self, rows: Sequence[tuple[Rows, TransactionMoment | None]], counts: Counts
+    ) -> tuple[dict[str, set[int]], list[int]]:
         """Write rows; return by table the ids of the known entities that changed, and the users who have a new name."""
         changed: dict[str, set[int]] = defaultdict(set)
         renamed: list[int] = []
@@ -277,7 +296,10 @@ class Writer:
         listed = {page.lease.visit.entity_id for page in pages if page.lease.visit.stream.name == "studio_managers"}
         studios = sorted(listed.union(changed))
         if studios:
-            self.connection.execute(_SQL["end_host_roles"], {"studios": studios})
+            at = _last_shown(pages)
+            self.connection.execute(
+                _SQL["end_host_roles"], {"studios": studios, "at": [at.get(one) for one in studios]}
+            )
 
     def _mark_gone(self, pages: Sequence[PageCommit], counts: Counts) -> None:
         for page in pages:
@@ -335,6 +357,33 @@ class Writer:
         return [_finished_visit(*one, changed) for one in zip(ended, again, strict=True)]
 
 
+def _note_ended(connection: Connection, pages: Sequence[PageCommit]) -> None:
+    """Tell the rows of later moments which entities have answered, where pages have moments."""
+    ended = [
+        (page.lease.visit.stream.name, page.lease.visit.entity_id, page.moment)
+        for page in pages
+        if page.moment is not None and page.visit_result is not None
+    ]
+    if ended:
+        staging.note_ended(connection, ended)
+
+
+def _last_shown(pages: Iterable[PageCommit]) -> dict[int, datetime]:
+    """Return by studio the time of the last page that is of its managers or shows it, where pages have moments."""
+    at: dict[int, datetime] = {}
+    for page in pages:
+        if page.at is None:
+            continue
+        shown = [row[rows.columns.index("id")] for rows in page.rows if rows.table == "studios" for row in rows.values]
+        at |= dict.fromkeys([*shown, page.lease.visit.entity_id], page.at)
+    return at
+
+
+def _by_moment(pages: Sequence[PageCommit]) -> list[list[PageCommit]]:
+    """Divide pages by their moments."""
+    return [list(part) for _, part in groupby(pages, key=lambda page: page.moment)]
+
+
 def _ruled(connection: Connection, rows: list[Rows], rule: Rule) -> list[Rows]:
     return rule.title_less(connection, rule.apply(rows))
 
@@ -382,25 +431,30 @@ def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]])
         "item_weight": stream.item_weight,
         "rate": stream.rate,
         "spider": QUEUE_NUMBERS.get(stream.spider, 0),
-    }
+    } | ({} if page.at is None else {"at": page.at.isoformat()})
 
 
-def _checkpoint(page: PageCommit) -> dict[str, Any]:
-    """Return the values that a page gives to its frontier entry."""
-    lease = page.lease
-    return {
-        "stream": lease.visit.stream.name,
-        "entity_id": lease.visit.entity_id,
-        "token": str(lease.token),
-        "position": lease.position,
-        "items": page.items,
-        "state": page.state,
-    }
+def _checkpoints(pages: Iterable[PageCommit]) -> list[dict[str, Any]]:
+    """Return the values that pages give to their frontier entries, by lease, in the order of the entries."""
+    values: dict[UUID, dict[str, Any]] = {}
+    for page in pages:
+        visit, token = page.lease.visit, page.lease.token
+        before = values.get(token)
+        values[token] = {
+            "stream": visit.stream.name,
+            "entity_id": visit.entity_id,
+            "token": str(token),
+            "position": page.lease.position if before is None else before["position"],
+            "pages": 1 if before is None else before["pages"] + 1,
+            "items": page.items if before is None else before["items"] + page.items,
+            "state": page.state,
+        }
+    return sorted(values.values(), key=itemgetter("stream", "entity_id"))
 
 
 def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict[str, Any]]:
     """Return the frontier entries that pages make due."""
-    due: dict[tuple[str, int], tuple[int | None, int, int | None]] = {}
+    due: dict[tuple[str, int], _Due] = {}
     for page in pages:
         depth = depths[page.lease.token]
         visit = page.lease.visit
@@ -408,9 +462,9 @@ def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict
             # Below depth 0 an entity is read without its lists.
             opens = visit.stream.enqueues if depth >= 0 else ()
             for stream in visit.stream.enqueues_gone if page.visit_result.gone else opens:
-                _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None))
+                _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None, page.at))
         for stream, entity, owner, left, signal in _met(visit.stream, page.rows, depth):
-            _raise(due, (stream, entity), (owner, left, signal))
+            _raise(due, (stream, entity), (owner, left, signal, page.at))
     return _entries(due)
 
 
@@ -418,7 +472,7 @@ def _following(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dic
     """Return the frontier entries that need the responses of pages, due where these show something new."""
     return _entries(
         {
-            (stream, page.lease.visit.entity_id): (None, depths[page.lease.token], _fingerprint(page))
+            (stream, page.lease.visit.entity_id): (None, depths[page.lease.token], _fingerprint(page), page.at)
             for page in pages
             if page.visit_result is not None and not page.visit_result.gone
             for stream in FOLLOWING.get(page.lease.visit.stream.name, ())
@@ -426,10 +480,11 @@ def _following(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dic
     )
 
 
-def _entries(due: dict[tuple[str, int], tuple[int | None, int, int | None]]) -> list[dict[str, Any]]:
+def _entries(due: dict[tuple[str, int], _Due]) -> list[dict[str, Any]]:
     return [
         {"stream": stream, "entity_id": entity, "owner_id": owner, "depth": depth, "signal": signal}
-        for (stream, entity), (owner, depth, signal) in sorted(due.items())
+        | ({} if at is None else {"at": at.isoformat()})
+        for (stream, entity), (owner, depth, signal, at) in sorted(due.items(), key=itemgetter(0))
     ]
 
 
@@ -448,11 +503,7 @@ def _fingerprint(page: PageCommit) -> int:
     return crc32(repr(sorted(shown)).encode()) & 0x7FFF_FFFF
 
 
-def _raise(
-    due: dict[tuple[str, int], tuple[int | None, int, int | None]],
-    key: tuple[str, int],
-    found: tuple[int | None, int, int | None],
-) -> None:
+def _raise(due: dict[tuple[str, int], _Due], key: tuple[str, int], found: _Due) -> None:
     known = due.get(key)
     if known is None or found[1] > known[1] or found[2] != known[2]:
         due[key] = found

@@ -24,6 +24,7 @@ from harvester.api.gone_reason import GoneReason
 from harvester.api.stream import Holding, Paging, Stream
 from harvester.crawl.set_aside import possibly_hidden
 from harvester.frontier.model import LISTS_OF_LINKS
+from harvester.warehouse.clock import set_clock
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
@@ -89,12 +90,13 @@ def detect_deletions(connection: Connection, pages: Sequence[PageCommit], counts
             for stream, lists in wholes.items()
         ]
     missing = {(stream, entity) for stream, cursor in zip(wholes, found, strict=True) for (entity,) in cursor}
-    return [
-        tell_absences(
-            connection, page, counts, misses=(page.lease.visit.stream.name, page.lease.visit.entity_id) in missing
-        )
-        for page in pages
-    ]
+    again = []
+    for page in pages:
+        misses = (page.lease.visit.stream.name, page.lease.visit.entity_id) in missing
+        if misses and page.at is not None:
+            set_clock(connection, page.at)
+        again.append(tell_absences(connection, page, counts, misses=misses))
+    return again
 
 
 def misses(connection: Connection, page: PageCommit) -> bool:

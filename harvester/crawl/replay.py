@@ -18,7 +18,8 @@ from harvester.api.catalogue import ONCE
 from harvester.api.stream import Paging
 from harvester.crawl.archive import Archived, Transaction, read_archives
 from harvester.crawl.commit import Writer
-from harvester.crawl.replay_steps import Decoded, Step, read_steps
+from harvester.crawl.replay_groups import Groups
+from harvester.crawl.replay_steps import Decoded, ReplayStep, read_steps
 from harvester.crawl.set_aside import without_refused_at
 from harvester.crawl.sources import take_source
 from harvester.crawl.visits import Paginator, paginator_of, take_object, take_page, with_rows
@@ -30,6 +31,7 @@ from harvester.warehouse.access import connect
 from harvester.warehouse.clock import set_clock
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.source import Source, prove_source
+from harvester.warehouse.staging import TransactionMoment
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
@@ -76,10 +78,13 @@ def replay(
         work = _Replay(connection, run, Writer(connection, load_rule(connection, settings.home)))
         outcome = "failed"
         try:
-            for number, step in enumerate(read_steps(paths, _without_transaction(connection, paths)), 1):
-                work.check_source(settings, step.sandboxes)
-                work.commit(step)
-                if number % 500 == 0:
+            steps = read_steps(paths, _without_transaction(connection, paths))
+            # Of erased people more depends on what was stored before, such as whose a project is.
+            groups = ([step] for step in steps) if work.writer.rule else Groups(connection).divide(steps)
+            for number, group in enumerate(groups, 1):
+                work.check_source(settings, {one for step in group for one in step.sandboxes})
+                work.commit(group)
+                if number % 50 == 0:
                     on_progress(work.done)
             outcome = "done"
         except KeyboardInterrupt:
@@ -129,9 +134,29 @@ class _Replay:
             if self._source is None or sandbox not in (None, self._source.sandbox):
                 self._source = prove_source(self.connection, Source.of(settings, sandbox))
 
-    def commit(self, step: Step) -> None:
-        """Store the pages of a transaction as the transaction did."""
-        self.done.unused += step.unused
+    def commit(self, group: Sequence[ReplayStep]) -> None:
+        """Store the pages of a group of transactions as the transactions did."""
+        set_clock(self.connection, group[-1].at)
+        taken: list[tuple[TransactionMoment, Decoded]] = []
+        for nth, step in enumerate(group):
+            self.done.unused += step.unused
+            moment = TransactionMoment(nth, step.at)
+            taken += [(moment, page) for page in self._usable(step)]
+        self._lease([page for _, page in taken if page.response.part is not None and page.response.part.first])
+        pages = [
+            page if len(group) == 1 else replace(page, moment=moment)
+            for moment, read in taken
+            if (page := self._take(read)) is not None
+        ]
+        if pages:
+            outcome = self.writer.commit(pages)
+            self.done.counts.merge(outcome.counts)
+            stored = outcome.results.count(Committed())
+            self.done.pages += stored
+            self.done.out_of_step += len(pages) - stored
+
+    def _usable(self, step: ReplayStep) -> list[Decoded]:
+        """Return the pages of visits of a transaction; store the rows that belong to no visit."""
         alone, visited = [], []
         for page in step.pages:
             if self._is_erased(page.response.visit):
@@ -143,19 +168,9 @@ class _Replay:
             else:
                 visited.append(page)
         if alone:
-            set_clock(self.connection, step.at)
             self.done.counts.merge(self.writer.store([rows for page in alone for rows in page.rows or ()]))
             self.done.pages += len(alone)
-        if visited:
-            self._lease([page for page in visited if page.response.part is not None and page.response.part.first])
-            pages = [page for page in map(self._take, visited) if page is not None]
-            if pages:
-                set_clock(self.connection, step.at)
-                outcome = self.writer.commit(pages)
-                self.done.counts.merge(outcome.counts)
-                stored = outcome.results.count(Committed())
-                self.done.pages += stored
-                self.done.out_of_step += len(pages) - stored
+        return visited
 
     def _is_erased(self, visit: Visit) -> bool:
         return self.writer.rule.hides(visit.stream.kind.value, visit.entity_id, visit.owner_id, visit.username)

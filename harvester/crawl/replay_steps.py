@@ -47,7 +47,7 @@ class Decoded:
 
 
 @dataclass(slots=True)
-class Step:
+class ReplayStep:
     """A transaction of a crawl: its time and its pages; and what was read of the archive before it.
 
     `unused`: the number of responses that were not used; `sandboxes`: the sources of all responses, see `Source`.
@@ -59,7 +59,7 @@ class Step:
     sandboxes: set[str | None]
 
 
-def read_steps(paths: Sequence[Path], uncertain: Mapping[int, bool]) -> Iterator[Step]:
+def read_steps(paths: Sequence[Path], uncertain: Mapping[int, bool]) -> Iterator[ReplayStep]:
     """Yield the transactions of archives in the order of time; the last step may be without pages.
 
     `uncertain` has the pages that no transaction names, by their number among all records from 1, and whether they are
@@ -96,10 +96,10 @@ def read_steps(paths: Sequence[Path], uncertain: Mapping[int, bool]) -> Iterator
                         "the archives cannot be replayed: their pages are not followed by their transactions"
                     )
         if pages:
-            yield Step(at, pages, unused, sandboxes)
+            yield ReplayStep(at, pages, unused, sandboxes)
             unused, sandboxes = 0, set()
     if at is not None and (unused or sandboxes):
-        yield Step(at, [], unused, sandboxes)
+        yield ReplayStep(at, [], unused, sandboxes)
 
 
 def _decoded(response: Archived, refused: Mapping[int, str]) -> Decoded:
@@ -109,7 +109,7 @@ def _decoded(response: Archived, refused: Mapping[int, str]) -> Decoded:
     stream = visit.stream
     made = Decoded(replace(response, body=b""), refused)
     if stream.format is Format.SOURCE:
-        made.source = source_of(response.status, response.body)
+        made.source, made.rows = source_of(response.status, response.body), []
         return made
     try:
         if not is_absent(stream, response.status, response.body):

@@ -26,7 +26,7 @@ def store_sources(connection: Connection, pages: Sequence[PageCommit], rule: Rul
         read, visit = page.source, page.lease.visit
         if read is None or rule.hides(visit.stream.kind.value, visit.entity_id, None, None):
             continue
-        project = {"project": visit.entity_id}
+        project = {"project": visit.entity_id, "at": page.at}
         connection.execute(_SQL["store_outcome"], project | {"outcome": read.outcome.value, "reason": read.reason})
         version = read.version
         if version is None:

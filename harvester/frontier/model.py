@@ -12,6 +12,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.api.rows import Rows, Visit
+from harvester.warehouse.staging import TransactionMoment
 from harvester.warehouse.tables import KEY_COLUMNS
 
 LEASE_SECONDS = 120
@@ -174,6 +175,7 @@ class PageCommit:
         refused: Those of them that the database refused: the reason by their position on the page.
         archived: The id of the page's record in the archive.
         source: What came of the request, for a visit of a source.
+        moment: The transaction that stored the page, where a replay stores several together; else None.
     """
 
     lease: Lease
@@ -189,6 +191,12 @@ class PageCommit:
     refused: Mapping[int, str] = field(default_factory=dict)
     archived: str | None = None
     source: SourceRead | None = None
+    moment: TransactionMoment | None = None
+
+    @property
+    def at(self) -> datetime | None:
+        """Return the time of the page's transaction; None: it is the session's."""
+        return None if self.moment is None else self.moment.at
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def lose(connection: Connection, visit: Visit) -> None:
     retracted = _retract(connection, user)
     # By the writer of rows, which keeps the name in the history.
     staging.clear(connection)
-    list(staging.write(connection, [Rows("users", ("id", "username"), [(user, None)], shows=False)]))
+    list(staging.write(connection, [(Rows("users", ("id", "username"), [(user, None)], shows=False), None)]))
     connection.execute(_SQL["wait"], _of(user))
     _log(connection, user, retracted, found=False)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
+from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import KEY_COLUMNS, WRITTEN
 from harvester.warehouse.upsert import DIALECT, Upsert, staged_type
 
@@ -30,11 +32,25 @@ if TYPE_CHECKING:
     from harvester.api.rows import Rows
     from harvester.warehouse.connection import Connection
 
+_SQL = statements(__package__, "staging")
+
 _Staged = dict[Any, tuple[Any, ...]]
-"""Rows by key."""
+"""Rows by key; those of a part with moments after the `nth` and the `at` of their moment."""
 _STAGE_NAME = sql.Identifier("pg_temp", "stage")
 _ORDER = {table: number for number, table in enumerate(WRITTEN)}
 """Number of each table in the order of writing: tables that others refer to come first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionMoment:
+    """A transaction among those that are made again in one: its number in the order of time, and its time."""
+
+    nth: int
+    at: datetime
+
+
+_NOW = TransactionMoment(0, datetime.min.replace(tzinfo=UTC))
+"""TransactionMoment of the rows of a transaction that is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +68,16 @@ class Written:
 
 
 def prepare(connection: Connection) -> None:
-    """Make the staging table of a connection."""
+    """Make the staging tables of a connection."""
     connection.execute(_STAGE)
+    connection.execute(_SQL["create_ended"])
+
+
+def note_ended(connection: Connection, visits: Iterable[tuple[str, int, TransactionMoment]]) -> None:
+    """Tell the rows of several moments, within a transaction, which visits (stream, entity) ended at which moment."""
+    with connection.cursor() as cursor, cursor.copy("COPY pg_temp.ended (stream, entity_id, nth) FROM STDIN") as copy:
+        for stream, entity, moment in visits:
+            copy.write_row((stream, entity, moment.nth))
 
 
 def clear(connection: Connection) -> None:
@@ -61,17 +85,18 @@ def clear(connection: Connection) -> None:
     connection.execute(sql.SQL("DELETE FROM {}").format(_STAGE_NAME))
 
 
-def write(connection: Connection, rows: Iterable[Rows]) -> Iterator[Written]:
+def write(connection: Connection, rows: Iterable[tuple[Rows, TransactionMoment | None]]) -> Iterator[Written]:
     """Write rows within a transaction, referred-to tables first, sorted by key. Once in each: see `clear`.
 
     Rows of one entity from several pages are written one after the other, in the order of the pages, so that the
-    history is the same whether they share a transaction or not. Raises psycopg.DataError for a value that its column
-    cannot hold.
+    history is the same whether they share a transaction or not. Rows with a moment are dated by it. Raises
+    psycopg.DataError for a value that its column cannot hold.
     """
-    tables: defaultdict[str, list[tuple[_Part, list[tuple[Any, ...]]]]] = defaultdict(list)
-    for page in rows:
+    tables: defaultdict[str, list[tuple[_Part, TransactionMoment, list[tuple[Any, ...]]]]] = defaultdict(list)
+    for page, moment in rows:
         if page.values and set(KEY_COLUMNS[page.table]) <= set(page.columns):  # else nothing, or without its identity
-            tables[page.table].append((_part(page.table, page.columns, page.shows, page.weak), page.values))
+            part = _part(page.table, page.columns, page.shows, page.weak, moment is not None)
+            tables[page.table].append((part, moment or _NOW, page.values))
     ordered = [one for table in sorted(tables, key=_ORDER.__getitem__) for one in _in_rounds(tables[table])]
     if not ordered:
         return
@@ -102,33 +127,67 @@ def _send(connection: Connection, places: tuple[str, ...], ordered: Sequence[tup
                 copy.write_row(layout((number, None, *values)))
 
 
-def _in_rounds(given: Sequence[tuple[_Part, list[tuple[Any, ...]]]]) -> list[tuple[_Part, _Staged]]:
+def _in_rounds(given: Sequence[tuple[_Part, TransactionMoment, list[tuple[Any, ...]]]]) -> list[tuple[_Part, _Staged]]:
     """Divide the rows of one table into parts that are written in turn, with each entity at most once in a part.
 
-    Rows of the index come first, so that better responses are written over them. Then the rows of an entity are in the
-    given order; one that repeats the row before it is left out. Parts form rounds, within a round in their own order;
-    most entities need one round.
+    Of one moment, rows of the index come first, so that better responses are written over them. Then the rows of an
+    entity are in the given order; one that repeats what the rows before it show is left out. Parts form rounds, within
+    a round in their own order; most entities need one round.
     """
     staged: defaultdict[tuple[int, _Part], _Staged] = defaultdict(dict)
     last: dict[Any, tuple[int, _Part]] = {}
-    for part, rows in sorted(given, key=lambda one: not one[0].weak):
-        key, place = part.key, (0, part)
+    shown: dict[Any, dict[str, Any]] = {}
+    for part, moment, rows in sorted(given, key=lambda one: (one[1].nth, not one[0].weak)):
+        key, place, dated = part.key, (0, part), part.dated(moment)
         first = staged[place]
         for values in rows:
             thing = key(values)
             if thing not in last:
-                first[thing] = values
+                first[thing] = dated + values
                 last[thing] = place
                 continue
             number, before = last[thing]
-            if before is part and staged[number, part][thing] == values:
+            known = shown.get(thing)
+            if known is None:
+                known = shown[thing] = _shown(before, staged[number, before][thing][len(dated) :], {})
+            if not part.weak and _repeats(part, values, known):
                 continue
+            shown[thing] = _shown(part, values, known)
             if before.order >= part.order:
                 number += 1
-            staged[number, part][thing] = values
+            staged[number, part][thing] = dated + values
             last[thing] = number, part
     places = sorted((place for place, rows in staged.items() if rows), key=lambda place: (place[0], place[1].order))
     return [(place[1], staged[place]) for place in places]
+
+
+def _shown(part: _Part, values: tuple[Any, ...], before: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of an entity after a row, those of `extra` joined."""
+    now = before | dict(zip(part.columns, values, strict=True)) | {_SHOWS: before.get(_SHOWS) or part.shows}
+    if part.weak:
+        return {}
+    if "extra" in before and "extra" in part.columns:
+        now["extra"] = (before["extra"] or {}) | (now["extra"] or {})
+    return now
+
+
+def _repeats(part: _Part, values: tuple[Any, ...], known: dict[str, Any]) -> bool:
+    """Return whether the rows before one have shown all that it shows."""
+    if part.shows and not known.get(_SHOWS):
+        return False
+    for column, value in zip(part.columns, values, strict=True):
+        if column == "extra":
+            before = known.get("extra") or {}
+            # True and 1 are equal, and not the same in JSON.
+            if any(name not in before or repr(before[name]) != repr(one) for name, one in (value or {}).items()):
+                return False
+        elif column not in known or known[column] != value:
+            return False
+    return True
+
+
+_SHOWS = ""
+"""Name, among those of columns, of whether an entity was shown to be at the site."""
 
 
 def _places() -> dict[str, str]:
@@ -139,9 +198,12 @@ def _places() -> dict[str, str]:
     return {f"{kind}_{number}": kind for kind, most in sorted(widest.items()) for number in range(most)}
 
 
+_MOMENT = {"nth": "integer", "stored_at": "timestamptz"}
+"""Columns of the staging table with the moment of a row."""
 _PLACES = _places()
-_STAGE = sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} (part smallint, {}) ON COMMIT DELETE ROWS").format(
+_STAGE = sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} (part smallint, {}, {}) ON COMMIT DELETE ROWS").format(
     _STAGE_NAME,
+    sql.SQL(", ").join(sql.SQL(f"{name} {kind}") for name, kind in _MOMENT.items()),
     sql.SQL(", ").join(sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in _PLACES.items()),
 )
 
@@ -155,7 +217,7 @@ def _copy(places: tuple[str, ...]) -> bytes:
 
 @cache
 def _types(places: tuple[str, ...]) -> list[str]:
-    return ["smallint", *(_PLACES[place] for place in places)]
+    return ["smallint", *((_MOMENT | _PLACES)[place] for place in places)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,6 +234,13 @@ class _Part:
     """Columns of the staging table with the values."""
     extra: int | None
     """Index of `extra` among the values."""
+    columns: tuple[str, ...]
+    shows: bool
+    has_moments: bool
+
+    def dated(self, moment: TransactionMoment) -> tuple[Any, ...]:
+        """Return what stands before the values of a row."""
+        return (moment.nth, moment.at) if self.has_moments else ()
 
 
 @cache
@@ -191,7 +260,7 @@ def _as_json(value: Any) -> str:
 
 
 @cache
-def _part(table: str, columns: tuple[str, ...], shows: bool, weak: bool) -> _Part:
+def _part(table: str, columns: tuple[str, ...], shows: bool, weak: bool, has_moments: bool = False) -> _Part:
     declared = WRITTEN[table].c
     taken: Counter[str] = Counter()
     names = []
@@ -199,7 +268,9 @@ def _part(table: str, columns: tuple[str, ...], shows: bool, weak: bool) -> _Par
         kind = staged_type(declared[column])
         names.append(f"{kind}_{taken[kind]}")
         taken[kind] += 1
-    staged = sql.SQL("(SELECT {} FROM {} WHERE part = %(part)s)").format(
+    moment = tuple(_MOMENT) if has_moments else ()
+    staged = sql.SQL("(SELECT {}{} FROM {} WHERE part = %(part)s)").format(
+        sql.SQL("").join(sql.SQL("{}, ").format(sql.Identifier(one)) for one in moment),
         sql.SQL(", ").join(
             sql.SQL("{}::{} AS {}").format(
                 sql.Identifier(name),
@@ -215,7 +286,10 @@ def _part(table: str, columns: tuple[str, ...], shows: bool, weak: bool) -> _Par
         order=(not weak, shows, columns),
         weak=weak,
         key=itemgetter(*(columns.index(column) for column in KEY_COLUMNS[table])),
-        statement=Upsert(table, columns, shows, weak).statement(staged).as_bytes(),
-        places=tuple(names),
-        extra=columns.index("extra") if "extra" in columns else None,
+        statement=Upsert(table, columns, shows, weak, has_moments).statement(staged).as_bytes(),
+        places=(*moment, *names),
+        extra=len(moment) + columns.index("extra") if "extra" in columns else None,
+        columns=columns,
+        shows=shows,
+        has_moments=has_moments,
     )

@@ -52,13 +52,14 @@ class Upsert:
 
     If the response shows that the rows are at the site (`shows`), rows that were gone are back, and their absences are
     kept in the history; rows with a `gone_reason` are gone. An erased account stays gone. `weak` rows fill only columns
-    that no better response has served, see `_fills`.
+    that no better response has served, see `_fills`. With `has_moments` each row is dated by its own transaction.
     """
 
     table: str
     columns: tuple[str, ...]
     shows: bool
     weak: bool
+    has_moments: bool = False
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -110,7 +111,7 @@ class Upsert:
             same=_same(key, "v"),
             first=sql.Identifier(key[0]),
             differs=self._differs("v"),
-            kept=sql.SQL("").join([*named, *([_ended(self.table)] if self.returns else [])]),
+            kept=sql.SQL("").join([*named, *([_ended(self)] if self.returns else [])]),
             after=sql.SQL("WHERE {}").format(after) if kept else sql.SQL(""),
             thing=sql.SQL("t.id" if self.table in _VISITED else "NULL::bigint"),
             into=sql.SQL(", ").join(into),
@@ -120,10 +121,15 @@ class Upsert:
             conflict=self._conflict(),
         )
 
+    @property
+    def now(self) -> sql.SQL:
+        """Return the time of a row `s`."""
+        return sql.SQL("s.stored_at" if self.has_moments else "crawl.clock()")
+
     def _kept(self) -> list[sql.Composed]:
         """Return the statements that keep superseded versions; values of an index are kept with the ranking."""
         logs = () if self.weak else TRACKED.get(self.table, ())
-        return [part for log in logs if (part := _superseded(self.table, log.name, self.columns)) is not None]
+        return [part for log in logs if (part := _superseded(self, log.name)) is not None]
 
     def _inserted(self) -> tuple[list[sql.Composable], list[sql.Composable]]:
         """Return the columns of a new row, and their values."""
@@ -132,13 +138,13 @@ class Upsert:
         if "first_seen_at" in WRITTEN[self.table].c:
             # The default of the column, by the clock that a replay sets.
             into.append(sql.SQL("first_seen_at"))
-            values.append(sql.SQL("crawl.clock()"))
+            values.append(self.now)
         if self.weak:
             into.append(sql.SQL("from_index"))
             values.append(sql.Literal(self.marked))
         if self.ends:
             into.append(sql.SQL("gone_at"))
-            values.append(sql.SQL("crawl.clock()"))
+            values.append(self.now)
         return into, values
 
     def _conflict(self) -> sql.Composable:
@@ -276,6 +282,8 @@ def _from_index(table: str, column: str) -> sql.Composable:
     return sql.SQL("{} = ANY (t.from_index)").format(sql.Literal(column))
 
 
+_MOMENT_OF_PART = sql.SQL("s.stored_at + (1 + %(part)s) * interval '1 microsecond'")
+"""SQL: the time of a row `s`, later in a later part, as parts are written in order."""
 _RENAMED = sql.SQL(_SQL["renamed"]).format(waits=sql.Literal(NAME_UNKNOWN))
 
 
@@ -289,9 +297,9 @@ def _same(key: Sequence[str], other: str) -> sql.Composed:
     )
 
 
-def _ended(table: str) -> sql.Composed:
+def _ended(upsert: Upsert) -> sql.Composed:
     """Return the statement that keeps the absences that end, for tables whose key is one id or two."""
-    key = KEY_COLUMNS[table]
+    table, key = upsert.table, upsert.key
     if any(staged_type(WRITTEN[table].c[column]) != "bigint" for column in key):
         return sql.Composed([])
     ended = sql.SQL(_SQL["ended"]).format(
@@ -301,18 +309,19 @@ def _ended(table: str) -> sql.Composed:
         second=sql.Identifier("t", key[1]) if len(key) > 1 else sql.SQL("0"),
         table=_identifier(WRITTEN[table]),
         same=_same(key, "s"),
+        now=upsert.now,
     )
     return sql.SQL("ended AS ({}), ").format(ended)
 
 
-def _superseded(table: str, log: str, columns: Sequence[str]) -> sql.Composed | None:
+def _superseded(upsert: Upsert, log: str) -> sql.Composed | None:
     """Return the statement that keeps the versions of rows that are about to change; None where no version is kept.
 
     A null is a version only if it was served: by a visit of the entity itself, or after another value. A value of an
     index is no version.
     """
+    table, key, columns = upsert.table, upsert.key, upsert.columns
     history = metadata.tables[f"history.{log}"]
-    key = KEY_COLUMNS[table]
     things = _things(table, log)
     kept = [c.name for c in history.columns if c.name in WRITTEN[table].c and c.name not in key]
     watched = [column for column in kept if column in columns]
@@ -336,11 +345,12 @@ def _superseded(table: str, log: str, columns: Sequence[str]) -> sql.Composed | 
             for c in kept
         ),
         table=sql.Identifier("scratch", table),
+        now=_MOMENT_OF_PART if upsert.has_moments else sql.SQL("crawl.statement_clock()"),
         changed=sql.SQL(" OR ").join(
             sql.SQL(_SQL["is_superseded"]).format(
                 column=sql.Identifier(column),
                 from_index=_from_index(table, column),
-                was_served=_was_served(table, column),
+                was_served=_was_served(upsert, column),
                 log=_identifier(history),
                 same=same,
             )
@@ -369,13 +379,16 @@ def _same_thing(table: str, log: str) -> sql.Composed:
     return sql.SQL(" AND ").join(same)
 
 
-def _was_served(table: str, column: str) -> sql.Composable:
+def _was_served(upsert: Upsert, column: str) -> sql.Composable:
     """Return the SQL condition that an entity `t` was fetched before, with an answer that held the column."""
     by = [
         stream.name
         for stream in STREAMS.values()
-        if stream.paging is Paging.SINGLE and column in stream.writes.get(table, ())
+        if stream.paging is Paging.SINGLE and column in stream.writes.get(upsert.table, ())
     ]
     if not by:
         return sql.SQL("false")
-    return sql.SQL(_SQL["was_served"]).format(streams=sql.Literal(by))
+    served = sql.SQL(_SQL["was_served"]).format(streams=sql.Literal(by))
+    if upsert.has_moments:
+        served = sql.SQL("({} OR {})").format(served, sql.SQL(_SQL["has_ended"]).format(streams=sql.Literal(by)))
+    return served

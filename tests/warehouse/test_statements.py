@@ -57,6 +57,7 @@ NAMES = {
     "labels": "'' AS part_0",
     "licence": "''",
     "match": "true",
+    "now": "now()",
     "looks": "'' AS looks_0",
     "name": "project_comments",
     "names": "NULL",
@@ -173,7 +174,8 @@ AROUND = {
     "deletions.unseen": "SELECT FROM scratch.users t, crawl.frontier w,"
     " (SELECT 1 AS entity_id, ARRAY[1] AS seen) l WHERE {}",
     "visit_ends.birth": "SELECT {} FROM crawl.frontier w, (SELECT 'user' AS kind) v",
-    "visit_ends.past_of_stream": "SELECT CASE 'news' {} END FROM crawl.frontier k, (SELECT 1.0 AS days) m",
+    "visit_ends.past_of_stream": "SELECT CASE 'news' {} END FROM (SELECT w.*, now() FROM crawl.frontier w) k,"
+    " (SELECT 1.0 AS days) m",
     "removal.is_suspicious": _OF_USERS,
     "leases.free": "SELECT FROM crawl.frontier w WHERE {}",
     "rows.drawn": "SELECT FROM {} d",
@@ -185,6 +187,7 @@ AROUND = {
     "rows.was_read": _OF_USERS,
     "rows.without_hosts": "SELECT FROM {} t",
     "upsert.ended": "WITH s AS (SELECT 1::bigint AS id) {}",
+    "upsert.has_ended": "SELECT FROM scratch.users t, (SELECT 1 AS nth) s WHERE {}",
     "upsert.is_superseded": "SELECT FROM scratch.users t, (SELECT ''::text AS username) s WHERE {}",
     "upsert.last_seen": "SELECT {} FROM scratch.users t",
     "upsert.renamed": "SELECT {} FROM scratch.users t, scratch.users v",
@@ -211,6 +214,7 @@ TEMPORARY = """
     CREATE TEMP TABLE now_project_comments (id text, person bigint);
     CREATE TEMP TABLE before_users (id text);
     CREATE TEMP TABLE now_users (id text);
+    CREATE TEMP TABLE ended (stream text, entity_id bigint, nth int);
 """
 """Tables that a dataset makes of its rows, by no statement of its own."""
 

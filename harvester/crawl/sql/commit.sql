@@ -1,14 +1,16 @@
 -- name: end_host_roles
 WITH ended AS (
-    SELECT m.studio_id, m.user_id, m.first_seen_at, m.role
-    FROM scratch.studio_members m JOIN scratch.studios s ON s.id = m.studio_id
-    WHERE m.studio_id = ANY(%(studios)s) AND m.role = 'host' AND m.user_id IS DISTINCT FROM s.host_id
+    SELECT m.studio_id, m.user_id, m.first_seen_at, m.role,
+        coalesce(v.at + interval '1 ms', crawl.statement_clock()) AS now
+    FROM unnest(%(studios)s::bigint[], %(at)s::timestamptz[]) AS v (studio_id, at)
+    JOIN scratch.studio_members m ON m.studio_id = v.studio_id JOIN scratch.studios s ON s.id = m.studio_id
+    WHERE m.role = 'host' AND m.user_id IS DISTINCT FROM s.host_id
     ORDER BY m.studio_id, m.user_id FOR UPDATE OF m
 ), kept AS (
     INSERT INTO history.member_revisions (studio_id, user_id, valid_from, valid_to, role)
-    SELECT e.studio_id, e.user_id, coalesce(max(h.valid_to), e.first_seen_at), crawl.statement_clock(), e.role
+    SELECT e.studio_id, e.user_id, coalesce(max(h.valid_to), e.first_seen_at), e.now, e.role
     FROM ended e LEFT JOIN history.member_revisions h USING (studio_id, user_id)
-    GROUP BY e.studio_id, e.user_id, e.first_seen_at, e.role
+    GROUP BY e.studio_id, e.user_id, e.first_seen_at, e.now, e.role
 )
 UPDATE scratch.studio_members m SET role = 'manager' FROM ended e
 WHERE m.studio_id = e.studio_id AND m.user_id = e.user_id
@@ -16,22 +18,24 @@ WHERE m.studio_id = e.studio_id AND m.user_id = e.user_id
 -- name: advance
 -- One JSON parameter instead of arrays, whose types vary with nulls: each variant would be planned again.
 UPDATE crawl.frontier AS w SET
-    position = w.position + 1,
+    position = w.position + v.pages,
     items = w.items + v.items,
     lease_until = crawl.clock() + make_interval(secs => %(lease)s),
     state = v.state::jsonb,
     failures = 0,
     last_error = NULL
 FROM jsonb_to_recordset(%(pages)s) AS v (
-    stream text, entity_id bigint, token uuid, position int, items int, state text
+    stream text, entity_id bigint, token uuid, position int, pages int, items int, state text
 )
 WHERE w.stream = v.stream AND w.entity_id = v.entity_id AND w.lease_token = v.token AND w.position = v.position
 RETURNING v.token, w.depth
 
 -- name: make_due
 INSERT INTO crawl.frontier AS w (stream, entity_id, owner_id, depth, signal, due_at)
-SELECT v.*, crawl.clock()
-FROM jsonb_to_recordset(%(entries)s) AS v (stream text, entity_id bigint, owner_id bigint, depth smallint, signal int)
+SELECT v.stream, v.entity_id, v.owner_id, v.depth, v.signal, coalesce(v.at, crawl.clock())
+FROM jsonb_to_recordset(%(entries)s) AS v (
+    stream text, entity_id bigint, owner_id bigint, depth smallint, signal int, at timestamptz
+)
 LEFT JOIN crawl.frontier w USING (stream, entity_id)
 -- Do not lock unchanged rows.
 WHERE w.stream IS NULL OR v.depth > w.depth OR w.signal IS DISTINCT FROM v.signal
@@ -41,8 +45,8 @@ ON CONFLICT (stream, entity_id) DO UPDATE SET
     depth = greatest(w.depth, excluded.depth),
     signal = excluded.signal,
     due_at = CASE
-        WHEN w.signal IS DISTINCT FROM excluded.signal THEN crawl.clock()
-        WHEN w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s) THEN crawl.clock()
+        WHEN w.signal IS DISTINCT FROM excluded.signal THEN excluded.due_at
+        WHEN w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s) THEN excluded.due_at
         ELSE w.due_at
     END
 WHERE excluded.depth > w.depth OR w.signal IS DISTINCT FROM excluded.signal

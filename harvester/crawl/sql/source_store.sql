@@ -1,7 +1,7 @@
 -- name: store_version
 -- The body is that of the first response with this source: another order of keys is no other version.
 WITH v AS (
-    SELECT p.id AS project_id, crawl.clock() AS now FROM scratch.projects p WHERE p.id = %(project)s
+    SELECT p.id AS project_id, coalesce(%(at)s, crawl.clock()) AS now FROM scratch.projects p WHERE p.id = %(project)s
 ), known AS (
     UPDATE source.versions s SET last_seen_at = greatest(s.last_seen_at, v.now) FROM v
     WHERE s.project_id = v.project_id AND s.sha256 = %(sha256)s RETURNING 1
@@ -20,6 +20,6 @@ SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM known)
 
 -- name: store_outcome
 INSERT INTO source.projects AS s (project_id, outcome, reason, seen_at)
-SELECT p.id, %(outcome)s, %(reason)s, crawl.clock() FROM scratch.projects p WHERE p.id = %(project)s
+SELECT p.id, %(outcome)s, %(reason)s, coalesce(%(at)s, crawl.clock()) FROM scratch.projects p WHERE p.id = %(project)s
 ON CONFLICT (project_id) DO UPDATE SET
     outcome = excluded.outcome, reason = excluded.reason, seen_at = greatest(s.seen_at, excluded.seen_at)

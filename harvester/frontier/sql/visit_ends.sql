@@ -7,14 +7,14 @@ END
 
 -- name: past_of_stream
 WHEN {stream} THEN (
-    SELECT coalesce(sum(exp(least(0, -extract(epoch FROM crawl.clock() - t.{dated})::float8 / 86400 / m.days))), 0)
+    SELECT coalesce(sum(exp(least(0, -extract(epoch FROM k.now - t.{dated})::float8 / 86400 / m.days))), 0)
     FROM {table} t WHERE t.{owner} = k.entity_id AND {only}
-        AND t.gone_at IS NULL AND t.{dated} > crawl.clock() - make_interval(days => {oldest})
+        AND t.gone_at IS NULL AND t.{dated} > k.now - make_interval(days => {oldest})
 )
 
 -- name: finish_visits
 WITH found AS MATERIALIZED (
-    SELECT v.*, o.started_at, o.visited_at, t.now,
+    SELECT v.*, o.started_at, o.visited_at, coalesce(v.at, t.now) AS now,
         extract(epoch FROM o.started_at - o.visited_at)::float8 / 86400 AS gap,
         coalesce(v.found, coalesce(o.item_count, 0) + v.fresh) AS item_count_now,
         {birth} AS birth,
@@ -32,7 +32,7 @@ WITH found AS MATERIALIZED (
     FROM (SELECT crawl.clock() AS now) t, jsonb_to_recordset(%(pages)s) AS v (
         stream text, entity_id bigint, kind text, certificate text, whole bool, again bool, gone bool,
         proven bool, listed bool, fresh int, found int, cost float8, revisit float8, item_weight float8, rate
-        float8, spider int
+        float8, spider int, at timestamptz
     )
     JOIN crawl.frontier o ON o.stream = v.stream AND o.entity_id = v.entity_id
 ), placed AS MATERIALIZED (

@@ -18,13 +18,13 @@ v.username IS NOT NULL AND CASE WHEN t.username IS NOT NULL THEN lower(t.usernam
 
 -- name: ended
 INSERT INTO history.absences (kind, thing_id, other_id, gone_at, last_seen_at, returned_at, gone_reason)
-SELECT {kind}, {first}, {second}, t.gone_at, t.last_seen_at, crawl.clock(), t.gone_reason
-FROM s JOIN {table} t ON {same} WHERE {back} AND t.gone_at < crawl.clock()
+SELECT {kind}, {first}, {second}, t.gone_at, t.last_seen_at, {now}, t.gone_reason
+FROM s JOIN {table} t ON {same} WHERE {back} AND t.gone_at < {now}
 
 -- name: superseded
 INSERT INTO {log} ({into})
 SELECT {key_values}, coalesce((SELECT max(h.valid_to) FROM {log} h WHERE {same}), t.first_seen_at),
-    crawl.statement_clock(), {kept}
+    {now}, {kept}
 FROM s JOIN {table} t ON {joined} WHERE {changed}
 ORDER BY {key} FOR UPDATE OF t RETURNING 1
 
@@ -47,6 +47,10 @@ EXISTS (
     SELECT FROM crawl.frontier w
     WHERE w.stream = ANY({streams}) AND w.entity_id = t.id AND w.visited_at IS NOT NULL OFFSET 0
 )
+
+-- name: has_ended
+-- A visit of the same transaction, but of an earlier moment than the row.
+EXISTS (SELECT FROM pg_temp.ended e WHERE e.entity_id = t.id AND e.stream = ANY({streams}) AND e.nth < s.nth)
 
 -- name: without_marks
 CASE WHEN t.from_index = '{{}}' THEN t.from_index

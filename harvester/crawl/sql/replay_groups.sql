@@ -1,0 +1,5 @@
+-- name: read_names
+SELECT u.id, lower(u.username), EXISTS (
+    SELECT FROM crawl.frontier w WHERE w.stream = 'user' AND w.entity_id = u.id AND w.last_error = %(waits)s
+)
+FROM scratch.users u WHERE u.id = ANY(%(users)s)
