@@ -21,11 +21,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from harvester.dataset.facts import coarse
-from harvester.dataset.release import Field, ForeignKey, Tombstones, Type
+from harvester.dataset.release import SOURCES, Field, ForeignKey, Tombstones, Type
 from harvester.dataset.rows import (
     CONTENT_TIMES,
     DESIGN_FIELDS,
     LICENCE_FIELD,
+    PSEUDONYM,
     Made,
     ResourceQuery,
     Selection,
@@ -34,6 +35,8 @@ from harvester.dataset.rows import (
     licence,
     source,
 )
+from harvester.dataset.sources import versions
+from harvester.source.rubric import Dimension
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import COMMENTS, SCRATCH_TABLES
 
@@ -75,10 +78,10 @@ def _half(power: int) -> int:
     return int(10 ** (power + 0.5)) + 1  # 10 ** 1.5 is 31.6
 
 
-def _bins(column: str, exact: int, starts: Sequence[int]) -> str:
+def _bins(column: str, exact: int, starts: Sequence[int], last: int | None = None) -> str:
     whens = [f"WHEN {column} < {exact} THEN {column}::text"]
     for start, end in zip(starts, [*starts[1:], None], strict=True):
-        name = f"{start}-{end - 1}" if end else f"{start}-"
+        name = f"{start}-{end - 1}" if end else f"{start}-{last or ''}"
         whens.append(f"WHEN {column} < {end} THEN '{name}'" if end else f"WHEN {column} >= {start} THEN '{name}'")
     return f"CASE {' '.join(whens)} END"
 
@@ -261,6 +264,48 @@ def comments(table: str, selection: Selection) -> Ladder:
     )
 
 
+SCORES = (0, 8, 15)
+"""Where the levels of the sum of the seven scores begin, which is 21 at most: basic, developing and master."""
+
+
+def sources(selection: Selection) -> Ladder:
+    """Return the ladder of sources: sums of what was counted, by decades, and the level of the score."""
+    design = [one for one in DESIGN_FIELDS if one.name != "cluster_id"]
+    sums = {"blocks": "Blocks", "scripts": "Scripts", "sprites": "Sprites"}
+    plain = {one.name: one.name for one in design}
+    year, remix = {"created": period("created_at", "year")}, {"format": "format", "is_remix": "is_remix"}
+    score = {"score": _bins("score", exact=0, starts=SCORES, last=21)}
+    blocks = {"blocks": rough("blocks")}
+    counts = {name: rough(name) for name in sums}
+    return Ladder(
+        SOURCES,
+        (
+            _field("created", "The year in which the project was created."),
+            _field("format", "The format in which it is stored, by the version of Scratch."),
+            _field("is_remix", "Whether the project is a remix.", Type.BOOLEAN),
+            *(_field(name, f"{words} of the whole source, by decades.") for name, words in sums.items()),
+            _field("score", "The sum of the seven scores, 21 at most, in three levels."),
+            *design,
+        ),
+        _SQL["sources"].format(
+            projects=source("projects", selection),
+            versions=versions(selection),
+            score=" + ".join(f"f.{one.value}" for one in Dimension),
+            drawn=drawn("projects", selection, numbered=True),
+        ),
+        (
+            ("year, sums and score", plain | year | remix | counts | score),
+            ("sums and score", plain | remix | counts | score),
+            ("year, blocks and score", plain | year | remix | blocks | score),
+            ("blocks and score", plain | remix | blocks | score),
+            ("blocks", plain | remix | blocks),
+            ("format", plain | remix),
+            ("nothing", plain),
+            ("nothing, not even the draw", {}),
+        ),
+    )
+
+
 def _values(ladder: Ladder, step: Step) -> str:
     return ", ".join(step.get(one.name, "NULL") for one in ladder.fields)
 
@@ -300,12 +345,18 @@ def make_cells(snapshot: Snapshot, selection: Selection, k: int) -> Suppressions
     """Make `cells_<table>`, the published values of `open`; delete rows that are left out from `kept_<table>`."""
     account = Suppressions(k)
     regions(snapshot)
-    for ladder in (users(selection), projects(selection), studios(selection)):
+    for ladder in _ladders(selection):
         _place_rows(snapshot, ladder, k, account)
     _cut_trees(snapshot, k, account)
     for table in COMMENTS:
         _place_threads(snapshot, comments(table, selection), k, account)
     return account
+
+
+def _ladders(selection: Selection) -> list[Ladder]:
+    """Return the ladders of all rows that are placed one by one."""
+    found = [users(selection), projects(selection), studios(selection)]
+    return found if selection.sources is None else [*found, sources(selection)]
 
 
 def _facts(snapshot: Snapshot, ladder: Ladder) -> None:
@@ -416,29 +467,35 @@ def withdraw(snapshot: Snapshot, table: str, k: int) -> None:
 
 def query(ladder: Ladder) -> ResourceQuery:
     """Build the query of a table of `open`."""
-    table = next(one for one in SCRATCH_TABLES if one.name == ladder.table)
-    pseudonym = "Pseudonym: HMAC-SHA256, 128 bits."
-    made = [Made(Field("id", Type.STRING, str(table.c.id.comment), pseudonym, required=True), "encode(own.p, 'hex')")]
+    name = ladder.table
+    table = next((one for one in SCRATCH_TABLES if one.name == name), None)
+    if table is None:
+        comment = "Sources of projects. None of them can be joined with its project."
+        own, references = "The source.", []
+    else:
+        comment, own = str(table.comment), str(table.c.id.comment)
+        references = [one for one in ("parent_id", "root_id") if one in table.c]
+    made = [Made(Field("id", Type.STRING, own, PSEUDONYM, required=True), "encode(own.p, 'hex')")]
     joins, keys = "", []
-    references = [name for name in ("parent_id", "root_id") if name in table.c]
-    for name in references:
-        comment = f"{str(table.c[name].comment).split('.')[0]}."
-        treatment = f"{pseudonym} Null where fewer than k people's trees or threads look alike."
-        made.append(Made(Field(name, Type.STRING, comment, treatment), f"encode({alias_of(name)}.p, 'hex')"))
-        joins += f" LEFT JOIN known_{table.name} {alias_of(name)} ON {alias_of(name)}.id = c.{name}"
-        keys.append(ForeignKey((name,), str(table.name), ("id",)))
+    for reference in references:
+        assert table is not None
+        meaning = f"{str(table.c[reference].comment).split('.')[0]}."
+        treatment = f"{PSEUDONYM} Null where fewer than k people's trees or threads look alike."
+        alias = alias_of(reference)
+        made.append(Made(Field(reference, Type.STRING, meaning, treatment), f"encode({alias}.p, 'hex')"))
+        joins += f" LEFT JOIN known_{name} {alias} ON {alias}.id = c.{reference}"
+        keys.append(ForeignKey((reference,), name, ("id",)))
     made += [Made(one, f'c."{one.name}"') for one in ladder.fields]
-    if table.name == "projects":
+    if name in ("projects", SOURCES):
         cluster = next(one for one in DESIGN_FIELDS if one.name == "cluster_id")
         made.append(Made(cluster, "CASE WHEN c.design_id IS NOT NULL THEN encode(own.p, 'hex') END"))
     columns = ", ".join(one.selected() for one in made)
-    sql = (
-        f"SELECT {columns} FROM cells_{table.name} c JOIN known_{table.name} own ON own.id = c.id{joins} ORDER BY own.p"
-    )
-    return ResourceQuery(str(table.name), str(table.comment), sql, tuple(made), ("id",), tuple(keys))
+    sql = f"SELECT {columns} FROM cells_{name} c JOIN known_{name} own ON own.id = c.id{joins} ORDER BY own.p"
+    return ResourceQuery(name, comment, sql, tuple(made), ("id",), tuple(keys))
 
 
 def queries(selection: Selection) -> list[ResourceQuery]:
     """Build the queries of all tables of `open`, once the cells are made."""
-    ladders = [users(selection), projects(selection), studios(selection)]
-    return [query(one) for one in (*ladders, *(comments(table, selection) for table in COMMENTS))]
+    by_rows = {ladder.table: query(ladder) for ladder in _ladders(selection)}
+    of_sources = [by_rows.pop(SOURCES)] if SOURCES in by_rows else []
+    return [*by_rows.values(), *(query(comments(table, selection)) for table in COMMENTS), *of_sources]

@@ -19,11 +19,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harvester.dataset import facts
-from harvester.dataset.columns import ENTITIES, KINDS, tables
+from harvester.dataset import facts, sources
+from harvester.dataset.columns import KINDS, kind_of_sources, tables
 from harvester.dataset.pseudonyms import Key, derive, key_of, salt_of
-from harvester.dataset.release import Field, FileFormat, KeyScope, Profile, Release, Resource, Text, Tombstones, Type
+from harvester.dataset.release import (
+    SOURCES,
+    Field,
+    FileFormat,
+    KeyScope,
+    Profile,
+    Release,
+    Resource,
+    Text,
+    Tombstones,
+    Type,
+)
 from harvester.dataset.rows import Selection, kept
+from harvester.dataset.rows import key_of as key_of_table
 from harvester.dataset.snapshot import need_libraries, open_snapshot
 from harvester.erasure.remembered import load_rule
 from harvester.errors import UsageError
@@ -211,7 +223,7 @@ class Texts:
                 columns.append(_each(column, self._rule.said))
             elif one.is_name and self._rule:
                 columns.append(_each(column, self._not_erased))
-            elif self._rule and one.field.type is Type.JSON:
+            elif self._rule and one.field.type is Type.JSON and not one.is_term:
                 columns.append(_each(plain(column, pa.string()), self._said_in_json))
             else:
                 columns.append(plain(column, schema.field(len(columns)).type))
@@ -277,6 +289,7 @@ class Build:
             since,
             erased=bool(self.rule),
             designs=self._designs(),
+            sources=self._sources(),
         )
         self.salt = self._salt()
         self.key = self._key()
@@ -300,6 +313,11 @@ class Build:
                 raise UsageError(f"--design {asked}: there is no such design; see `harvester seed sample list`")
             found[kind] = asked
         return tuple(found.items())
+
+    def _sources(self) -> str | None:
+        """Return the state of the sources; None if there are none, and none in the previous release."""
+        had_some = self.previous is not None and any(one.name == SOURCES for one in self.previous.resources)
+        return facts.state_of_sources(self.snapshot.facts) or ("none" if had_some else None)
 
     def _salt(self) -> str | None:
         """Return a text that differs between releases of the same name with other inputs, for other pseudonyms."""
@@ -356,8 +374,6 @@ class Build:
     def prepare(self) -> dict[str, Any]:
         """Decide which people are in, and assign pseudonyms; return what was suppressed."""
         anonymity: dict[str, Any] = {}
-        if self.selection.is_plain:
-            return anonymity
         self._settle()
         if self.request.k is not None:
             from harvester.dataset import anonymity as cells  # noqa: PLC0415
@@ -365,6 +381,8 @@ class Build:
             self.on_progress("generalizing rows")
             anonymity = cells.make_cells(self.snapshot, self.selection, self.request.k).as_json()
         self._name_things()
+        if self.request.profile is Profile.RESTRICTED and self.selection.sources is not None:
+            anonymity = {SOURCES: sources.told_apart(self.snapshot, self.selection)}
         return anonymity
 
     # selection -------------------------------------------------------------------------------------------------------
@@ -375,15 +393,20 @@ class Build:
         if self.rule:
             self._find_erased()
         for table in self._entities():
-            self.snapshot.run(f"CREATE TEMP TABLE kept_{table} ON COMMIT DROP AS {kept(table, self.selection)}")
-            self._index(f"kept_{table}")
+            query = sources.kept(self.selection) if table == SOURCES else kept(table, self.selection)
+            self.snapshot.run(f"CREATE TEMP TABLE kept_{table} ON COMMIT DROP AS {query}")
+            self._index(f"kept_{table}", key_of_table(table)[1])
 
-    def _entities(self) -> list[str]:
+    def _entities(self) -> dict[str, str]:
+        """Return the tables whose rows are selected, each with the kind in the pseudonym of its key."""
         held = {table.name for table in tables(self.request.profile)}
-        return [table for table in ENTITIES.values() if table in held]
+        found = {} if self.selection.is_plain else {table: kind for table, kind in KINDS.items() if table in held}
+        if self.selection.sources is not None:
+            found[SOURCES] = kind_of_sources(self.request.profile)
+        return found
 
-    def _index(self, table: str) -> None:
-        order = ' COLLATE "C"' if table.endswith("studio_activity") else ""
+    def _index(self, table: str, type_of_id: str = "bigint") -> None:
+        order = ' COLLATE "C"' if type_of_id == "text" else ""
         self.snapshot.run(f"CREATE UNIQUE INDEX ON {table} (id{order})")
         self.snapshot.run(f"ANALYZE {table}")
 
@@ -407,24 +430,27 @@ class Build:
     def _name_things(self) -> None:
         """Make the tables `known_<table>`, with the pseudonyms of the kept ids."""
         self.on_progress("pseudonyms")
-        for kind, table in ENTITIES.items():
-            if table not in self._entities():
-                continue
+        for table, kind in self._entities().items():
             if self.key is None:
                 self.snapshot.run(f"ALTER TABLE kept_{table} RENAME TO known_{table}")
                 continue
-            self._make_pseudonyms(f"known_{table}", f"kept_{table}", kind, self.key)
+            self._make_pseudonyms(f"known_{table}", f"kept_{table}", kind, self.key, key_of_table(table)[1])
+        if self.key is not None and self.selection.sources is not None and self.request.profile is not Profile.OPEN:
+            for kind in sources.DIGESTS:
+                query = sources.digests(kind, self.selection)
+                self.snapshot.run(f"CREATE TEMP TABLE kept_{kind} ON COMMIT DROP AS {query}")
+                self._index(f"kept_{kind}", "text")
+                self._make_pseudonyms(f"known_{kind}", f"kept_{kind}", kind, self.key, "text")
 
-    def _make_pseudonyms(self, table: str, of: str, kind: str, key: Key) -> None:
+    def _make_pseudonyms(self, table: str, of: str, kind: str, key: Key, type_of_id: str) -> None:
         import pyarrow as pa  # noqa: PLC0415
 
         snapshot = self.snapshot
-        type_of_id = "text" if kind == "event" else "bigint"
         snapshot.run(f"CREATE TEMP TABLE {table} (id {type_of_id}, gone boolean, p bytea) ON COMMIT DROP")
         for page in snapshot.pages(of, "gone", type_of_id):
             pseudonyms = pa.array(key.many(kind, page["id"].to_pylist()), pa.binary())
             snapshot.put(table, page.append_column("p", pseudonyms))
-        self._index(table)
+        self._index(table, type_of_id)
 
     # writing ---------------------------------------------------------------------------------------------------------
 
@@ -436,7 +462,8 @@ class Build:
             return anonymity.queries(self.selection)
         from harvester.dataset import rows  # noqa: PLC0415
 
-        return rows.queries(tables(self.request.profile), self.selection)
+        found = rows.queries(tables(self.request.profile), self.selection)
+        return found if self.selection.sources is None else [*found, *sources.queries(self.selection, self.key)]
 
     def write(self, query: ResourceQuery) -> tuple[Resource, Resource]:
         """Write a table and its teaser."""
@@ -452,9 +479,10 @@ class Build:
             Writing(self.folder, f"teaser/{query.name}", fields, [teaser_format]) as teaser,
         ):
             for batch in ahead(batches):
-                rows = self.texts.finished(batch, query.columns, schema)
-                writing.write(rows)
-                teaser.write(rows.filter(_in_teaser(rows.column(first), is_hex=self.selection.hashed)))
+                for made in [batch] if query.expand is None else query.expand(batch):
+                    rows = self.texts.finished(made, query.columns, schema)
+                    writing.write(rows)
+                    teaser.write(rows.filter(_in_teaser(rows.column(first), is_hex=self.selection.hashed)))
         resource = Resource(
             query.name,
             query.comment,
@@ -485,8 +513,8 @@ class Build:
         self.on_progress("comparing with the previous release")
         held = {resource.name: resource for resource in previous.resources}
         changes, found = {}, []
-        for kind, table in ENTITIES.items():
-            if table not in self._entities() or table not in held or table == "studio_activity":
+        for table, kind in self._compared().items():
+            if table not in held:
                 continue
             self._remember(table, kind, folder, held[table], previous)
             added = self.snapshot.one(_SQL["count_added"].format(table=table))
@@ -511,6 +539,12 @@ class Build:
         )
         return [resource], changes
 
+    def _compared(self) -> dict[str, str]:
+        """Return the tables whose keys are compared with those of the previous release, with their kinds."""
+        held = {table.name for table in tables(self.request.profile)}
+        found = {table: kind for table, kind in KINDS.items() if table in held} | self._entities()
+        return {table: kind for table, kind in found.items() if table != "studio_activity"}
+
     def _remember(self, table: str, kind: str, folder: Path, resource: Resource, previous: Release) -> None:
         """Make `withdrawn_<table>`, the rows that holders of the previous release should delete.
 
@@ -526,7 +560,7 @@ class Build:
         for rows in _told(folder, resource, with_looks=is_open):
             snapshot.put(f"before_{table}", rows)
         if self.key is None:
-            relation = f"scratch.{table}" if self.selection.is_plain else f"known_{table}"
+            relation = f"known_{table}" if table in self._entities() else f"scratch.{table}"
             snapshot.run(f"INSERT INTO now_{table} SELECT id::text FROM {relation}")
         else:
             key = key_of(secret_key(self.settings.home), previous)
@@ -615,7 +649,7 @@ def _in_teaser(keys: pa.Array, *, is_hex: bool) -> pa.Array:
 
 
 def _told(folder: Path, resource: Resource, *, with_looks: bool) -> Iterator[pa.Table]:
-    """Yield the ids of a table of a release; `with_looks` also their edges, and all other values as one text."""
+    """Yield the keys of a table of a release; `with_looks` also their edges, and all other values as one text."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
@@ -624,13 +658,14 @@ def _told(folder: Path, resource: Resource, *, with_looks: bool) -> Iterator[pa.
     file = best_file(resource)
     if file is None:
         return
-    columns = tuple(one.name for one in resource.fields) if with_looks else ("id",)
+    key = resource.primary_key[0]
+    columns = tuple(one.name for one in resource.fields) if with_looks else (key,)
     edges = ("parent_id", "root_id")
-    values = [name for name in columns if name not in ("id", "cluster_id", *edges)]
+    values = [name for name in columns if name not in (key, "cluster_id", *edges)]
     try:
         stamp = check_intact(folder, file)
         for batch in batches(folder, resource, file, columns, stamp):
-            told = {"id": batch.column("id").cast(pa.string())}
+            told = {"id": batch.column(key).cast(pa.string())}
             if with_looks:
                 nothing = pa.nulls(batch.num_rows, pa.string())
                 told |= {name: batch.column(name) if name in columns else nothing for name in edges}

@@ -1,5 +1,6 @@
 """Columns of schema `scratch` in each profile: `build` exports those whose annotation says how, and nothing else.
 
+`harvester.dataset.sources` does the same for schema `source`.
 A test fails, by name, for a column without that annotation. A table is closed to a profile by the treatment of all its
 columns.
 """
@@ -50,6 +51,11 @@ def tables(profile: Profile) -> Sequence[Table]:
         names = list(COLUMNS)
     by_name = {table.name: table for table in SCRATCH_TABLES}
     return [by_name[name] for name in names]
+
+
+def kind_of_sources(profile: Profile) -> str:
+    """Return the kind in the pseudonym of a source's key."""
+    return "source" if profile is Profile.OPEN else "project"
 
 
 def treatment(column: Treatments, profile: Profile) -> Treatment:

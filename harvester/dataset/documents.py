@@ -8,7 +8,7 @@ from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from harvester.dataset.release import CC_BY_SA_BEFORE, Profile
+from harvester.dataset.release import CC_BY_SA_BEFORE, SOURCES, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +37,12 @@ _IDENTIFY = {
     " why an agreement is needed.",
     Profile.INTERNAL: "Yes: usernames and ids are in it.",
 }
+_IDENTIFY_BY_SOURCE = (
+    " Sources most of all: whoever downloads the public source of a project can count its blocks, and those counts are"
+    " a fingerprint. With them, the structure of the scripts or the numbers of assets at hand, every source whose"
+    " counts no other has leads to its project, and so to its author. Names, literals, comments and pictures are not in"
+    " this release, but the project that was found shows them. Of the sources in this release:"
+)
 _UPSET = {
     Profile.OPEN: "Hardly by reading it: there is no text.",
     Profile.RESTRICTED: "Yes: comments are as they were written, save for what was redacted.",
@@ -265,7 +271,7 @@ def _coverage(release: Release) -> str:
     parts.append(
         facts(release.coverage) if release.coverage else "Nothing was recorded about coverage: take none for granted."
     )
-    if release.anonymity:
+    if release.anonymity and release.profile is Profile.OPEN:
         parts.append(f"## Made coarser for anonymity\n\n{facts(release.anonymity, 3)}")
     return _joined(parts)
 
@@ -297,7 +303,7 @@ def _datasheet(release: Release) -> str:
         profile=release.profile.value,
         profile_text=_HOLDS[release.profile],
         upset=_UPSET[release.profile],
-        identify=_IDENTIFY[release.profile],
+        identify=_identify(release),
         anonymity=facts(release.anonymity, 3) or "Nothing was recorded about suppression.",
         sensitive=_SENSITIVE[release.profile],
         runs="The number of runs is not known." if runs is None else f"Runs behind it: {_text(runs)}.",
@@ -311,6 +317,12 @@ def _datasheet(release: Release) -> str:
         pseudonyms=_pseudonyms(release),
         distribution=_OPEN_TO[release.profile],
     )
+
+
+def _identify(release: Release) -> str:
+    """Say whether a person can be identified, and what adds to that where the release has sources."""
+    has_sources = release.profile is Profile.RESTRICTED and SOURCES in release.anonymity
+    return _IDENTIFY[release.profile] + (_IDENTIFY_BY_SOURCE if has_sources else "")
 
 
 def _redaction(release: Release) -> str:

@@ -28,8 +28,16 @@ def state_at(connection: Connection) -> datetime:
     return moment
 
 
+def state_of_sources(connection: Connection) -> str | None:
+    """Return a text that changes with the sources and with what was worked out from them; None without a source."""
+    row = connection.execute(_SQL["state_of_sources"]).fetchone()
+    return None if row is None else row[0]
+
+
 def coverage(connection: Connection, *, fewest: int | None = None) -> dict[str, Any]:
     """Collect the certified lists, the failures, the ids that are not held, and the precision of deletion dates.
+
+    Where sources were read: how many were, and how many were not.
 
     With `fewest` numbers are `coarse`, and times are rounded to days: an exact time of one deletion could identify a
     person.
@@ -40,6 +48,9 @@ def coverage(connection: Connection, *, fewest: int | None = None) -> dict[str, 
         "ids_by_year": _rows(connection, _SQL["ids_by_year"]),
         "absences": [row for table in MAIN_TABLES for row in _deletions(connection, table)],
     }
+    sources = _rows(connection, _SQL["sources"])
+    if sources:
+        told["sources"] = sources
     if fewest is None:
         return told
     rough = {name: [_rough(row, fewest) for row in rows] for name, rows in told.items()}

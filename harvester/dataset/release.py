@@ -9,6 +9,9 @@ from typing import Any
 
 CC_BY_SA_BEFORE = date(2026, 1, 22)
 """Content of an earlier date is under CC BY-SA 2.0; the terms of that day grant others no licence to later content."""
+SOURCES = "sources"
+"""Table that a release of a warehouse with sources has. In `open` its key is a pseudonym of its own kind, so that
+it cannot be joined with `projects`; elsewhere it is that of the project."""
 
 
 class Profile(StrEnum):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Double, Integer
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Double, Integer, LargeBinary
 from sqlalchemy.dialects.postgresql import JSONB
 
 from harvester.api.catalogue import STREAMS
@@ -22,10 +22,11 @@ from harvester.warehouse.tables import COMMENTS, KEY_COLUMNS, SCRATCH_TABLES
 from harvester.warehouse.treatments import Deletion, FreeText, Keep, Left, OwnId, Reference, Username
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Table
+    import pyarrow as pa
+    from sqlalchemy import Column, Table
     from sqlalchemy.types import TypeEngine
 
     from harvester.warehouse.treatments import Treatments
@@ -53,6 +54,8 @@ class Selection:
     designs: tuple[tuple[str, int], ...] = ()
     """The sample whose weights are written, by kind of entity: one for each kind, since weights of two do not add
     up."""
+    sources: str | None = None
+    """The state of the sources and of what was worked out from them; None for a release without sources."""
 
     @property
     def hashed(self) -> bool:
@@ -62,7 +65,8 @@ class Selection:
     def as_text(self) -> str:
         """Return the selection as text, which changes whenever the selection does."""
         since = None if self.since is None else self.since.isoformat()
-        return f"{self.profile} {self.tombstones} {self.text} {self.at} {since} {self.designs}"
+        sources = "" if self.sources is None else f" {self.sources}"
+        return f"{self.profile} {self.tombstones} {self.text} {self.at} {since} {self.designs}{sources}"
 
     @property
     def is_plain(self) -> bool:
@@ -86,6 +90,8 @@ class Made:
     """Text mode of a column that a user wrote; None for any other column."""
     is_name: bool = False
     """The column is a username in plain text, to which the rule of erased people applies."""
+    is_term: bool = False
+    """The column is JSON of terms of Scratch, which name nobody."""
 
     def selected(self) -> str:
         """Return the entry of a SELECT list."""
@@ -102,6 +108,8 @@ class ResourceQuery:
     columns: tuple[Made, ...]
     primary_key: tuple[str, ...]
     foreign_keys: tuple[ForeignKey, ...]
+    expand: Callable[[pa.RecordBatch], Iterator[pa.RecordBatch]] | None = None
+    """The rows of the resource that are made of those of the query, where they are not the same."""
 
 
 _BY_NAME = {table.name: table for table in SCRATCH_TABLES}
@@ -113,11 +121,25 @@ _TYPES: tuple[tuple[type[TypeEngine[Any]], Type], ...] = (
     (Double, Type.NUMBER),
     (JSONB, Type.JSON),
 )
+PSEUDONYM = "Pseudonym: HMAC-SHA256, 128 bits."
 _IS_ERASED = f"(gone_reason IS NOT DISTINCT FROM '{GoneReason.ERASED}')"
 _OF_NOBODY = ("id", "first_seen_at", "gone_at", "last_seen_at", "gone_reason")
 """Columns of a user without personal data."""
 _NOT_AT = ("news", "studio_activity")
 """Tables whose rows do not change; the others have a function for the past."""
+
+
+def type_of(column: Column[Any]) -> Type:
+    """Return the type that a column has in a dataset."""
+    return next((to for of, to in _TYPES if isinstance(column.type, of)), Type.STRING)
+
+
+def plain_value(column: Column[Any], alias: str) -> str:
+    """Return SQL of the value of a column as a dataset has it: an array as words, bytes in hexadecimal digits."""
+    value = f"{alias}.{column.name}"
+    if isinstance(column.type, ARRAY):
+        return f"nullif(array_to_string({value}, ' '), '')"
+    return f"encode({value}, 'hex')" if isinstance(column.type, LargeBinary) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +366,7 @@ class _Builder:
         treated = treatment(column, self.selection.profile)
         comment = str(self.table.c[name].comment)
         is_key = name in KEY_COLUMNS[self.name]
-        kind = next((to for of, to in _TYPES if isinstance(self.table.c[name].type, of)), Type.STRING)
+        kind = type_of(self.table.c[name])
         self.order[name] = f't.{name} COLLATE "C"' if kind is Type.STRING else f"t.{name}"
         if isinstance(treated, Left):
             return []
@@ -360,9 +382,7 @@ class _Builder:
             field = Field(name, kind, comment)
             return [Made(field, f"t.{name}")] if self.shows_gone else []
         assert isinstance(treated, Keep)
-        value = f"t.{name}"
-        if isinstance(self.table.c[name].type, ARRAY):
-            value = f"nullif(array_to_string({value}, ' '), '')"
+        value = plain_value(self.table.c[name], "t")
         sql = value if is_key else self._masked(value)
         is_name = not self.selection.hashed and name.endswith("username")
         return [Made(Field(name, kind, comment, required=is_key), sql, is_name=is_name)]
@@ -372,7 +392,7 @@ class _Builder:
         if not self.selection.hashed:
             return Made(Field(name, kind, comment, required=is_key), f"t.{name}")
         self.order[name] = f"{alias}.p"
-        field = Field(name, Type.STRING, comment, "Pseudonym: HMAC-SHA256, 128 bits.", required=is_key)
+        field = Field(name, Type.STRING, comment, PSEUDONYM, required=is_key)
         return Made(field, f"encode({alias}.p, 'hex')")
 
     def _reference(self, name: str, comment: str, kind: Type, treatment: Reference) -> Made:

@@ -53,7 +53,9 @@ _SCRATCH_2 = {
 """The name of each opcode in Scratch 2."""
 _FIELDS = {"VARIABLE", "BROADCAST_OPTION"}
 _TEXTS = {"MESSAGE", "VALUE"}
-_MESSAGE, _SCORE, _PLACES = "message1", "score", "places"
+_SAID = ("Moin moin!", "Fang mich", "Autsch, das war knapp")
+_MESSAGE, _SCORE, _PLACES, _CITIES = "Spielbeginn", "Punktestand", "Reiseziele", ("Ulmenweg", "Pisaturm")
+"""Names and values that are neither terms of Scratch nor words of the harvester: wherever one stands, it is from here."""
 
 
 def _body(random: Random, depth: int = 0) -> Script:
@@ -61,7 +63,13 @@ def _body(random: Random, depth: int = 0) -> Script:
     simple: tuple[Block, ...] = (
         ("motion_movesteps", {"STEPS": random.randint(1, 99)}),
         ("motion_turnright", {"DEGREES": random.randint(1, 359)}),
-        ("looks_sayforsecs", {"MESSAGE": random.choice(("Hello!", "Catch me", "Ouch")), "SECS": random.randint(1, 9)}),
+        (
+            "looks_sayforsecs",
+            {
+                "MESSAGE": random.choice(_SAID),
+                "SECS": random.randint(1, 9),
+            },
+        ),
         ("looks_show", {}),
         ("control_wait", {"DURATION": random.randint(1, 9)}),
         ("data_setvariableto", {"VARIABLE": _SCORE, "VALUE": random.randint(0, 9)}),
@@ -122,6 +130,8 @@ class Pieces:
 
     sprites: list[_Sprite]
     format: str
+    note: str
+    """A comment beside the blocks of the stage, which a remix keeps."""
 
     @property
     def scripts(self) -> Counter[int]:
@@ -175,7 +185,8 @@ class Sources:
         for number in range(random.randint(1, 4)):
             scripts = [random.randrange(len(SCRIPTS)) for _ in range(random.randint(0, 4))]
             sprites.append(_Sprite(f"Sprite{number + 1}", scripts, [random.getrandbits(40) for _ in range(2)]))
-        return Pieces(sprites, saved_as)
+        note = f"Notiz {self._random(row, 'note').getrandbits(40):010x}"
+        return Pieces(sprites, saved_as, note)
 
     def is_damaged(self, row: int) -> bool:
         """Return whether the source of a project is cut in the middle, for good."""
@@ -207,6 +218,7 @@ class Sources:
             "sounds": len(pieces.sprites),
             "variables": 1,
             "lists": 1,
+            "comments": 1,
         }
 
     def difference(self, row: int, other: int) -> dict[str, int]:
@@ -254,10 +266,10 @@ def _scratch_3(pieces: Pieces) -> bytes:
                 "isStage": stage,
                 "name": sprite.name,
                 "variables": {"v1": [_SCORE, 0]} if stage else {},
-                "lists": {"l1": [_PLACES, ["Ulm", "Pisa"]]} if stage else {},
+                "lists": {"l1": [_PLACES, _CITIES]} if stage else {},
                 "broadcasts": {"b1": _MESSAGE} if stage else {},
                 "blocks": blocks,
-                "comments": {},
+                "comments": {"c1": {"blockId": None, "x": 9, "y": 9, "text": pieces.note}} if stage else {},
                 "currentCostume": 0,
                 "costumes": [
                     {
@@ -350,7 +362,8 @@ def _scratch_2(pieces: Pieces) -> bytes:
     stage, *others = objects
     stage |= {
         "variables": [{"name": _SCORE, "value": 0, "isPersistent": False}],
-        "lists": [{"listName": _PLACES, "contents": ["Ulm", "Pisa"], "isPersistent": False, "visible": False}],
+        "lists": [{"listName": _PLACES, "contents": _CITIES, "isPersistent": False, "visible": False}],
+        "scriptComments": [[9, 9, 150, 200, True, -1, pieces.note]],
         "penLayerMD5": f"{_asset(1)}.png",
         "tempoBPM": 60,
         "children": others,

@@ -1475,7 +1475,8 @@ account_states = _own(
 
 # source -------------------------------------------------------------------------------------------------------------
 
-_OF_PROJECTS = "sources are in no release yet"
+_RULES = "the rules are the harvester's"
+_BY_HARVESTER = "when the harvester read it says nothing of the community"
 
 
 def _digest(name: str, comment: str, *args: Any, **kw: Any) -> Column[Any]:
@@ -1493,14 +1494,14 @@ source_bodies = _table(
         "The SHA-256 of the body.",
         primary_key=True,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.nowhere(treatments.ELSEWHERE),
     ),
     _big(
         "size",
         "Bytes of the body, unpacked.",
         nullable=False,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.keep(treatments.FINGERPRINT),
     ),
     _column(
         "packed",
@@ -1508,7 +1509,9 @@ source_bodies = _table(
         "The body, packed by gzip. It holds texts of the project's author.",
         nullable=False,
         person=Person.TEXT,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.Treatments(
+            treatments.Left(treatments.FINGERPRINT), treatments.Structure(), treatments.Structure()
+        ),
     ),
 )
 source_versions = _table(
@@ -1522,14 +1525,18 @@ source_versions = _table(
         person=Person.OWNER,
         names=PROJECT,
         refers="scratch.projects",
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.Treatments(
+            treatments.OwnId("source"),
+            treatments.Reference(PROJECT, needed=True),
+            treatments.Reference(PROJECT, needed=True),
+        ),
     ),
     _digest(
         "sha256",
         "The SHA-256 of its canonical form, in which the order of keys does not count.",
         nullable=False,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.digest("version"),
     ),
     _digest(
         "body_sha256",
@@ -1537,7 +1544,7 @@ source_versions = _table(
         ForeignKey("source.bodies.sha256"),
         nullable=False,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.internal_only("sha256 tells which sources are the same"),
     ),
     _text(
         "format",
@@ -1545,31 +1552,31 @@ source_versions = _table(
         choices=("scratch3", "scratch2", "scratch1"),
         nullable=False,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.generalize(),
     ),
     _int(
         "blocks",
         "Blocks of all sprites; null for Scratch 1, of which they are not read.",
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.generalize(),
     ),
     _text(
         "editor",
         "The editor that saved it, as the source names it.",
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.keep(treatments.FINGERPRINT),
     ),
     _time(
         "first_seen_at",
         "When it was first read.",
         nullable=False,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.keep(_BY_HARVESTER),
     ),
     _time(
         "last_seen_at",
         "When it was last read. The version with the latest is the present one.",
         nullable=False,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.keep(_BY_HARVESTER),
     ),
     PrimaryKeyConstraint("project_id", "sha256"),
     Index(None, "body_sha256"),
@@ -1586,7 +1593,7 @@ source_projects = _table(
         person=Person.OWNER,
         names=PROJECT,
         refers="scratch.projects",
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.nowhere("the release has the sources that were read, and how many were not"),
     ),
     _text(
         "outcome",
@@ -1594,22 +1601,30 @@ source_projects = _table(
         choices=("read", "refused", "not found", "damaged", "too large"),
         nullable=False,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.nowhere("the release has the sources that were read, and how many were not"),
     ),
     _text(
         "reason",
         "Why it was not read; null if it was.",
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.nowhere("the release has the sources that were read, and how many were not"),
     ),
-    _time("seen_at", "When.", nullable=False, release=treatments.internal_only(_OF_PROJECTS)),
+    _time(
+        "seen_at",
+        "When.",
+        nullable=False,
+        release=treatments.nowhere("the release has the sources that were read, and how many were not"),
+    ),
 )
 
 
-def _fact(name: str, comment: str, **kw: Any) -> Column[Any]:
+def _fact(
+    name: str,
+    comment: str,
+    release: treatments.Treatments = treatments.keep(treatments.FINGERPRINT),  # noqa: B008  (it is frozen)
+) -> Column[Any]:
     """Make a column with a number that is worked out from a source."""
-    release = treatments.internal_only(_OF_PROJECTS)
-    return _int(name, comment, nullable=False, person=Person.NOBODY, release=release, **kw)
+    return _int(name, comment, nullable=False, person=Person.NOBODY, release=release)
 
 
 def _of_body() -> Column[Any]:
@@ -1619,7 +1634,7 @@ def _of_body() -> Column[Any]:
         ForeignKey("source.bodies.sha256", ondelete="CASCADE"),
         primary_key=True,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.nowhere(treatments.ELSEWHERE),
     )
 
 
@@ -1628,10 +1643,16 @@ source_facts = _table(
     "facts",
     "What each body of Scratch 2 and 3 holds, counted and scored: `docs/sources.md` has the rules.",
     _of_body(),
-    _fact("rules", "The number of the rules by which the row was made. Rows of earlier rules are made again."),
-    _fact("sprites", "Sprites, without the stage."),
-    _fact("scripts", "Stacks of blocks and single blocks."),
-    _fact("blocks", "Blocks; the fields and menus of a block are a part of it."),
+    _fact(
+        "rules",
+        "The number of the rules by which the row was made. Rows of earlier rules are made again.",
+        treatments.internal_only(_RULES),
+    ),
+    _fact("sprites", "Sprites, without the stage.", treatments.generalize()),
+    _fact("scripts", "Stacks of blocks and single blocks.", treatments.generalize()),
+    _fact(
+        "blocks", "Blocks; the fields and menus of a block are a part of it.", treatments.nowhere(treatments.ELSEWHERE)
+    ),
     _fact("unreachable", "Blocks that no event leads to."),
     _fact("costumes", "Costumes and backdrops."),
     _fact("sounds", "Sounds."),
@@ -1645,26 +1666,26 @@ source_facts = _table(
     _fact("duplicate_scripts", "Scripts of five or more blocks that are the same as one before, up to names."),
     _fact("default_names", "Sprites that have the name that the editor gave them."),
     _fact("odd", "Parts that are of another shape than Scratch writes, and were left out."),
-    _fact("abstraction", "Score from 0 to 3: abstraction and problem decomposition."),
-    _fact("parallelism", "Score from 0 to 3: parallelism."),
-    _fact("logic", "Score from 0 to 3: logical thinking."),
-    _fact("synchronization", "Score from 0 to 3: synchronization."),
-    _fact("flow_control", "Score from 0 to 3: flow control."),
-    _fact("user_interactivity", "Score from 0 to 3: user interactivity."),
-    _fact("data_representation", "Score from 0 to 3: data representation."),
+    _fact("abstraction", "Score from 0 to 3: abstraction and problem decomposition.", treatments.generalize()),
+    _fact("parallelism", "Score from 0 to 3: parallelism.", treatments.generalize()),
+    _fact("logic", "Score from 0 to 3: logical thinking.", treatments.generalize()),
+    _fact("synchronization", "Score from 0 to 3: synchronization.", treatments.generalize()),
+    _fact("flow_control", "Score from 0 to 3: flow control.", treatments.generalize()),
+    _fact("user_interactivity", "Score from 0 to 3: user interactivity.", treatments.generalize()),
+    _fact("data_representation", "Score from 0 to 3: data representation.", treatments.generalize()),
     _json(
         "opcodes",
         "Blocks by opcode of Scratch 3; `unknown` for opcodes that Scratch has not.",
         nullable=False,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.keep(treatments.FINGERPRINT),
     ),
     _json(
         "categories",
         "Blocks by palette.",
         nullable=False,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.keep(treatments.FINGERPRINT),
     ),
     _column(
         "extensions",
@@ -1672,7 +1693,7 @@ source_facts = _table(
         "Extensions that are declared or used; `unknown` for those that are not Scratch's own.",
         nullable=False,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.keep(treatments.FINGERPRINT),
     ),
 )
 source_assets = _table(
@@ -1686,14 +1707,14 @@ source_assets = _table(
         choices=("costume", "sound"),
         primary_key=True,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.keep(treatments.FINGERPRINT),
     ),
     _key_text(
         "file",
         "The MD5 of its bytes, with an extension: the name by which Scratch serves it.",
         primary_key=True,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.digest("asset"),
     ),
     _fact("count", "How often the body has it."),
     Index(None, "file"),
@@ -1710,7 +1731,7 @@ source_differences = _table(
         autoincrement=False,
         person=Person.OWNER,
         names=PROJECT,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.reference(PROJECT, treatments.FINGERPRINT, needed=True),
     ),
     _text(
         "relation",
@@ -1718,14 +1739,14 @@ source_differences = _table(
         choices=("parent", "root"),
         primary_key=True,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.keep(treatments.FINGERPRINT),
     ),
     _digest(
         "sha256",
         "The version of the remix.",
         nullable=False,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.nowhere(treatments.ELSEWHERE),
     ),
     _big(
         "other_id",
@@ -1734,16 +1755,20 @@ source_differences = _table(
         nullable=False,
         person=Person.OWNER,
         names=PROJECT,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.reference(PROJECT, treatments.FINGERPRINT, needed=True),
     ),
     _digest(
         "other_sha256",
         "The version of that.",
         nullable=False,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.nowhere(treatments.ELSEWHERE),
     ),
-    _fact("rules", "The number of the rules by which the row was made. Rows of earlier rules are made again."),
+    _fact(
+        "rules",
+        "The number of the rules by which the row was made. Rows of earlier rules are made again.",
+        treatments.internal_only(_RULES),
+    ),
     _fact("scripts_kept", "Scripts that are the same, up to names, as often as both have them."),
     _fact("scripts_added", "Scripts that the remix has and the other has not."),
     _fact("scripts_removed", "Scripts that the other has and the remix has not."),
@@ -1756,7 +1781,7 @@ source_differences = _table(
         "Nothing differs: no script, name, value, comment or asset.",
         nullable=False,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.keep(treatments.FINGERPRINT),
     ),
     Index(None, "other_id"),
 )

@@ -15,6 +15,8 @@ TEXT = "free text"
 SAME = "the same for all that is visible, or nearly"
 PLACE = "the number of comments by place tells which place it is"
 AUTHOR = "the days on which somebody did things tell who it is"
+FINGERPRINT = "counts of what a source holds tell whose it is: the source is public"
+ELSEWHERE = "the same stands in source.versions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,19 @@ class Deletion:
     """Time and reason of a deletion, exported with tombstones."""
 
 
-Treatment = Left | Keep | OwnId | Reference | Username | FreeText | Generalized | Deletion
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The digest of a source or the name of an asset: a pseudonym of it, or the value itself in `internal`."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A source, of which the release has the scripts: opcodes and places of blocks, in `internal` their words too."""
+
+
+Treatment = Left | Keep | OwnId | Reference | Username | FreeText | Generalized | Deletion | Digest | Structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +119,16 @@ def everywhere(kind: str) -> Treatments:
 def generalize() -> Treatments:
     """Generalize it in `open`, and keep it elsewhere."""
     return Treatments(Generalized(), Keep(), Keep())
+
+
+def digest(kind: str) -> Treatments:
+    """Name a source or an asset by its digest, but in `open` leave that out."""
+    return Treatments(Left("it leads to the public source or file"), Digest(kind), Digest(kind))
+
+
+def nowhere(why: str) -> Treatments:
+    """Leave it out of each profile, for a reason."""
+    return Treatments(Left(why), Left(why), Left(why))
 
 
 def internal_only(why: str) -> Treatments:

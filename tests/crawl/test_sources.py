@@ -78,7 +78,7 @@ def assert_sources(harvester: Any, sandbox: Any) -> dict[int, dict[str, Any]]:
 def assert_facts(harvester: Any, sandbox: Any, truth: dict[int, dict[str, Any]]) -> None:
     """Facts and differences, worked out by two processes, are what the sandbox states, and are worked out once."""
     done = json.loads(harvester("source", "analyse", "--workers", "2", "--json").stdout)
-    names = ("scripts", "blocks", "opcodes", "sprites", "costumes", "sounds", "variables", "lists")
+    names = ("scripts", "blocks", "opcodes", "sprites", "costumes", "sounds", "variables", "lists", "comments")
     columns = ", ".join(f"f.{name}" for name in names)
     facts = {
         project: dict(zip(names, values, strict=True))

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from made_up_release import make_release, rows
+from worded_source import store_worded_source
 
 from harvester.config import load
 from harvester.dataset.build import Request, build
@@ -55,15 +57,28 @@ def builder(harvest: Any, tmp_path: Path) -> Builder:
 
 
 @pytest.fixture(scope="session")
-def built(embedded_server: Any, _harvested: tuple[Any, str]) -> Iterator[Builder]:
-    """Releases of the harvested warehouse, one of each profile, that no test changes."""
-    _, template = _harvested
+def built(embedded_server: Any, _harvested: tuple[Any, str], harvester_of: Callable[..., Any]) -> Iterator[Builder]:
+    """Releases of the harvested warehouse, one of each profile, that no test changes; with sources."""
+    sandbox, template = _harvested
     database = embedded_server.create(template)
+    harvester = harvester_of(database, sandbox)
+    harvester.environment |= {"HARVESTER_SOURCES": "1", "HARVESTER_PROJECTS_URL": sandbox.url}
+    harvester.crawl()
+    store_worded_source(database)
+    harvester("source", "analyse")
     with tempfile.TemporaryDirectory(prefix="harvester-test-") as place:
         builder = Builder(database, Path(place), Path(place) / "home")
         for profile in Profile:
             builder(str(profile), profile)
         yield builder
+    embedded_server.drop(database)
+
+
+@pytest.fixture
+def builder_with_sources(embedded_server: Any, built: Builder, tmp_path: Path) -> Iterator[Builder]:
+    """Builds of a harvested warehouse with sources that the test may change."""
+    database = embedded_server.create(psycopg.conninfo.conninfo_to_dict(built.database)["dbname"])
+    yield Builder(database, tmp_path, tmp_path / "home")
     embedded_server.drop(database)
 
 

@@ -12,10 +12,8 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 import pytest
+from searched import everything, holds, plain_text, strings
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
@@ -30,43 +28,12 @@ from harvester.secret import secret_key
 from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     Truth = Callable[[str], list[dict[str, Any]]]
 
 THINGS = ("users", "projects", "studios", "project_comments", "studio_comments", "profile_comments", "studio_activity")
 TEXTS = ("title", "description", "instructions", "content", "content_raw", "status", "bio", "featured_label")
-
-
-def plain_text(path: Path) -> str:
-    """All that a file holds, as text: decompressed, statistics and names of columns included."""
-    if path.name.endswith(".gz"):
-        return gzip.decompress(path.read_bytes()).decode()
-    if path.suffix == ".parquet":
-        file = pq.ParquetFile(path)
-        sink = pa.BufferOutputStream()
-        pa_csv.write_csv(file.read(), sink)
-        raw = path.read_bytes().decode("latin-1")  # whatever stands uncompressed beside the rows
-        return f"{sink.getvalue().to_pybytes().decode()}\n{file.metadata.metadata}\n{raw}"
-    return path.read_text()
-
-
-def everything(folder: Path) -> dict[str, str]:
-    files = {str(path.relative_to(folder)): plain_text(path) for path in folder.rglob("*") if path.is_file()}
-    assert {name.rpartition(".")[2] for name in files} >= {"parquet", "gz", "json"}
-    return files
-
-
-def strings(value: Any) -> Iterable[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from strings(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from strings(inner)
 
 
 @pytest.fixture(scope="session")
@@ -127,21 +94,6 @@ def test_the_search_for_traces_finds_planted_ones(built: Any, secrets_of: dict[s
 
 
 # linkage -------------------------------------------------------------------------------------------------------------
-
-
-def holds(released: Any, true: Any) -> bool:
-    """Whether a released value is what could have become of a true one: a time, a count or a label."""
-    if released is None:
-        return True
-    if isinstance(true, str) and re.match(r"\d{4}-\d\d-\d\dT", true):
-        quarter = re.fullmatch(r"(\d{4})-Q(\d)", released)
-        if quarter:
-            return true.startswith(quarter[1]) and (int(true[5:7]) + 2) // 3 == int(quarter[2])
-        return true.startswith(released)
-    if isinstance(true, int) and not isinstance(true, bool) and isinstance(released, str):
-        low, _, high = released.partition("-")
-        return int(low) <= true and (true <= int(high) if high else "-" in released or true == int(low))
-    return bool(released == true)
 
 
 class Attack:
@@ -351,7 +303,7 @@ def test_answering_everybody_identifies_nobody(builder: Any) -> None:
 
 
 def test_k_people_share_the_values_of_each_row(built: Any) -> None:
-    for table in ("users", "projects", "studios"):
+    for table in ("users", "projects", "studios", "sources"):
         rows = built.rows("open", table)
         alike = Counter(tuple(value for name, value in row.items() if not name.endswith("id")) for row in rows)
         assert rows, table
@@ -450,8 +402,9 @@ def facts_of(builder: Any) -> dict[str, Any]:
 def test_the_order_of_rows_reveals_nothing(built: Any) -> None:
     """Rows stand in the order of their pseudonyms, whatever the ids were."""
     for profile in ("open", "restricted"):
-        for table in ("users", "projects", "project_comments"):
-            pseudonyms = [row["id"] for row in built.rows(profile, table)]
+        for table in ("users", "projects", "project_comments", "sources"):
+            key = "project_id" if (profile, table) == ("restricted", "sources") else "id"
+            pseudonyms = [row[key] for row in built.rows(profile, table)]
             assert pseudonyms == sorted(pseudonyms)
             assert all(re.fullmatch(r"[0-9a-f]{32}", one) for one in pseudonyms)
 

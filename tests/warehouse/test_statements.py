@@ -68,11 +68,13 @@ NAMES = {
     "or_replies": "",
     "missed_reply": "NULL::timestamptz",
     "replies": "'x'",
+    "order": "1",
     "own": "l.follower_id",
     "owner": "id",
     "part": "''",
     "past": "0::float8",
     "placed": "facts_project_comments",
+    "project": "own.id",
     "projects": "scratch.projects",
     "proven_seconds": "0::float8",
     "relation": "facts_project_comments",
@@ -80,6 +82,7 @@ NAMES = {
     "ends": "",
     "gone": "0",
     "same": "true",
+    "score": "0",
     "signal": "NULL::int",
     "since": "now()",
     "source": "scratch.users",
@@ -99,6 +102,7 @@ NAMES = {
     "user": "of_username",
     "users": "scratch.users",
     "values": "id",
+    "versions": "source.present_versions",
     "view": "analytics.cohorts",
     "visits": "= 0",
     "waits": "''",
@@ -132,6 +136,7 @@ OWN = {
     "source_facts.store_facts": {"columns": "rules", "values": "1", "excluded": "excluded.rules"},
     "scope.propagate": {"table": "scratch.follows", "owner": "NULL::bigint", "target": "l.followee_id"},
     "rows.grown_until": {"table": "news"},
+    "sources.kept": {"projects": "kept_projects"},
     "rows.is_missing": {"stream": "news", "entity": "t.id", "item": "t.id"},
     "rows.state_at": {"table": "users", "columns": "f.id"},
     "rows.user_of_name": {"column": "username"},
@@ -186,6 +191,8 @@ AROUND = {
     "rows.user_of_name": "SELECT FROM scratch.users t {}",
     "rows.was_read": _OF_USERS,
     "rows.without_hosts": "SELECT FROM {} t",
+    "sources.versions_at": "SELECT FROM {} v",
+    "sources.was_read": "SELECT FROM kept_projects k WHERE {}",
     "upsert.ended": "WITH s AS (SELECT 1::bigint AS id) {}",
     "upsert.has_ended": "SELECT FROM scratch.users t, (SELECT 1 AS nth) s WHERE {}",
     "upsert.is_superseded": "SELECT FROM scratch.users t, (SELECT ''::text AS username) s WHERE {}",
@@ -202,7 +209,9 @@ TEMPORARY = """
     CREATE TEMP TABLE kept_projects (LIKE kept_users);
     CREATE TEMP TABLE kept_studios (LIKE kept_users);
     CREATE TEMP TABLE kept_project_comments (LIKE kept_users);
+    CREATE TEMP TABLE kept_sources (LIKE kept_users);
     CREATE TEMP TABLE known_users (id bigint);
+    CREATE TEMP TABLE known_sources (id bigint);
     CREATE TEMP TABLE erased_users (id bigint PRIMARY KEY);
     CREATE TEMP TABLE erased_projects (id bigint PRIMARY KEY);
     CREATE TEMP TABLE erased_studios (id bigint PRIMARY KEY);

@@ -48,6 +48,16 @@ SELECT k.id, coalesce(t.host_id, -t.id) AS person, k.gone,
 FROM kept_studios k
 JOIN {studios} t ON t.id = k.id
 
+-- name: sources
+SELECT k.id, coalesce(t.author_id, -t.id) AS person, v.format, v.blocks, f.scripts, f.sprites,
+    {score} AS score, t.created_at, t.parent_id IS NOT NULL AS is_remix,
+    draw.design_id, draw.stratum, draw.inclusion_probability, draw.weight
+FROM kept_sources k
+JOIN {projects} t ON t.id = k.id
+JOIN {versions} v ON v.project_id = k.id
+LEFT JOIN source.facts f ON f.body_sha256 = v.body_sha256
+LEFT JOIN {drawn} draw ON draw.entity_id = t.id
+
 -- name: comments
 SELECT k.id, coalesce(t.author_id, -t.id) AS person, k.gone, parent.id AS parent_id,
     t.parent_id IS NOT NULL AS is_reply,

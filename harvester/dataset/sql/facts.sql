@@ -2,6 +2,14 @@
 -- The state is that of now while a run is at work, else that at the end of the last run.
 SELECT CASE WHEN bool_or(ended_at IS NULL) IS NOT FALSE THEN now() ELSE max(ended_at) END FROM crawl.runs
 
+-- name: state_of_sources
+SELECT nullif((SELECT count(*) FROM source.versions), 0) || ' versions, '
+    || (SELECT count(*) || ' facts by rules ' || coalesce(max(rules), 0) FROM source.facts) || ', '
+    || (SELECT count(*) FROM source.differences) || ' differences'
+
+-- name: sources
+SELECT outcome, count(*) AS projects FROM source.projects GROUP BY 1 ORDER BY 1
+
 -- name: lists
 SELECT stream, count(*) AS lists,
     count(*) FILTER (WHERE state = 'certified') AS certified,

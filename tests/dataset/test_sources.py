@@ -1,0 +1,294 @@
+"""Sources in releases: what was served, as far as a profile allows it; attacked by somebody who holds all sources."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from searched import everything, holds, strings
+from worded_source import FILE, OPCODES, WORD, worded_source
+
+from harvester.dataset.diff import diff
+from harvester.dataset.pseudonyms import key_of
+from harvester.dataset.release import FileFormat, KeyScope, Profile, Text, Tombstones
+from harvester.dataset.verify import verify
+from harvester.erasure.erase import erase
+from harvester.secret import secret_key
+from harvester.source.opcodes import OPCODES as SCRATCH_3
+from harvester.source.opcodes import SCRATCH_2
+from harvester.source.rubric import Dimension
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Truth = Callable[[str], list[dict[str, Any]]]
+
+TABLES = ["sources", "scripts", "source_assets", "remix_differences"]
+COUNTS = ("blocks", "scripts", "sprites", "costumes", "sounds", "variables", "lists", "comments")
+PARQUET = (FileFormat.PARQUET,)
+
+
+@pytest.fixture(scope="session")
+def served(built: Any, truth: Truth) -> dict[int, dict[str, Any]]:
+    """What the sandbox states of each source that was read, by project, with the author and the score."""
+    projects = {row["id"]: row for row in truth("projects")}
+    score = " + ".join(one.value for one in Dimension)
+    with psycopg.connect(built.database) as connection:
+        scores = dict(
+            connection.execute(
+                f"SELECT project_id, {score} FROM source.present_versions JOIN source.facts USING (body_sha256)"
+            ).fetchall()
+        )
+    return {
+        row["project_id"]: row
+        | {"is_remix": projects[row["project_id"]]["parent_id"] is not None, "score": scores.get(row["project_id"])}
+        | {name: projects[row["project_id"]][name] for name in ("author_id", "created_at")}
+        for row in truth("sources")
+        if row["outcome"] == "read"
+    }
+
+
+@pytest.fixture(scope="session")
+def bodies(built: Any) -> dict[str, bytes]:
+    """All sources that were served, by their SHA-256."""
+    with psycopg.connect(built.database) as connection:
+        packed = connection.execute("SELECT packed FROM source.bodies").fetchall()
+    unpacked = [gzip.decompress(one) for (one,) in packed]
+    return {hashlib.sha256(body).hexdigest(): body for body in unpacked}
+
+
+def project_with_words(database: str) -> int:
+    digest = hashlib.sha256(worded_source()).digest()
+    with psycopg.connect(database) as connection:
+        found = connection.execute("SELECT project_id FROM source.versions WHERE body_sha256 = %s", [digest]).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def by_project(built: Any, profile: str, table: str) -> dict[Any, list[dict[str, Any]]]:
+    found: dict[Any, list[dict[str, Any]]] = {}
+    for row in built.rows(profile, table):
+        found.setdefault(row["project_id"], []).append(row)
+    return found
+
+
+def names_of(built: Any, profile: str) -> Callable[[str, Any], Any]:
+    """What a release calls a project, a digest or an asset."""
+    if profile == "internal":
+        return lambda _, value: value
+    key = key_of(secret_key(built.home), built.releases[profile])
+    return lambda kind, value: key.one(kind, value).hex()
+
+
+@pytest.mark.parametrize("profile", ["restricted", "internal"])
+def test_sources_are_what_was_served(
+    built: Any, truth: Truth, served: dict[int, Any], bodies: dict[str, bytes], profile: str
+) -> None:
+    name, worded = names_of(built, profile), project_with_words(built.database)
+    sources, scripts, assets = (by_project(built, profile, table) for table in TABLES[:3])
+    assert sources.keys() == {name("project", one) for one in (*served, worded)}
+    for project, true in served.items():
+        (row,) = sources[name("project", project)]
+        whole = true["format"] != "scratch1"
+        assert (row["format"], row["size"]) == (true["format"], true["bytes"])
+        assert [row[column] for column in COUNTS] == [true[column] if whole else None for column in COUNTS]
+        assert row["opcodes"] is None or json.loads(row["opcodes"]) == true["opcodes"]
+        own = scripts.get(name("project", project), [])
+        found = Counter(opcode for script in own for opcode, _, _ in json.loads(script["structure"]))
+        assert found == (true["opcodes"] if whole else {})
+        assert [script["number"] for script in own] == list(range(1, len(own) + 1))
+        assert [script["blocks"] for script in own] == [len(json.loads(script["structure"])) for script in own]
+        held = Counter(dict.fromkeys(("costume", "sound"), 0))
+        for asset in assets.get(name("project", project), []):
+            held[asset["kind"]] += asset["count"]
+        assert held == ({"costume": true["costumes"], "sound": true["sounds"]} if whole else {"costume": 0, "sound": 0})
+        files = {asset["file"] for asset in assets.get(name("project", project), [])}
+        text = bodies[true["sha256"]].decode(errors="replace")
+        assert files == {name("asset", one) for one in re.findall(r"[0-9a-f]{32}\.(?:svg|wav)", text) if whole}
+    # What is the same is called the same, and nothing else is.
+    same = {row["sha256"]: true["sha256"] for one, true in served.items() for row in sources[name("project", one)]}
+    assert len(same) == len({true["sha256"] for true in served.values()}) == len(set(same.values())) < len(served)
+    differences = {
+        (row["project_id"], row["other_id"]): [row[f"scripts_{what}"] for what in ("kept", "added", "removed")]
+        for row in built.rows(profile, "remix_differences")
+        if row["relation"] == "parent"
+    }
+    stated = {
+        tuple(name("project", row[one]) for one in ("project_id", "parent_id")): [
+            row[what] for what in ("kept", "added", "removed")
+        ]
+        for row in truth("source_differences")
+        if all(one in served and served[one]["format"] != "scratch1" for one in (row["project_id"], row["parent_id"]))
+    }
+    assert stated.items() <= differences.items()
+    assert len(stated) > 5
+    (row,) = sources[name("project", worded)]
+    assert json.loads(row["opcodes"]) == OPCODES
+
+
+# Words of children ---------------------------------------------------------------------------------------------------
+
+
+TERMS = {"3.0.0", "0.2.0-prerelease.20220222132735", "ObjS", "Stage"} | SCRATCH_2.keys() | SCRATCH_3
+"""The editor, which is of a known form, what is in every source, and the names of blocks."""
+ID = re.compile(r"[0-9.-]+(?:SUBSTACK[0-9.-]*)*")
+"""A number, or an id by which a block of the sandbox refers to another."""
+
+
+def words_of(body: bytes) -> set[str]:
+    """Each text of more than three characters that a source holds as a value, of any format."""
+    if body.startswith(b"ScratchV"):
+        found = [word.decode() for word in re.findall(rb"[A-Za-z][A-Za-z0-9]+", body[10:])]
+    else:
+        found = list(strings(json.loads(body)))
+    return {word for word in found if len(word) > 3 and not ID.fullmatch(word)} - TERMS
+
+
+def test_restricted_holds_no_literal_of_any_source(built: Any, bodies: dict[str, bytes]) -> None:
+    """Names, contents, comments, labels, messages, inputs and files: each that is longer than three characters."""
+    sought = {word for body in bodies.values() for word in words_of(body)}
+    for expected in ("Punktestand", "Reiseziele", "Ulmenweg", "Spielbeginn", "Fang mich", "Sprite1", "costume1"):
+        assert expected in sought
+    assert sum(word.startswith("Notiz ") for word in sought) > 20
+    assert sum(word.startswith(WORD) for word in sought) > 25
+    files = {word for word in sought if re.match(r"[0-9a-f]{32}", word)}
+    digests = {word[:32] for word in files} | bodies.keys()
+    assert len(digests) > 100
+    token = re.compile(r"[0-9]{9,}_[0-9a-f]{64,}|token=|project_token")
+    for name, text in everything(built.folder / "restricted").items():
+        folded = text.lower()
+        assert not [word for word in sought - files if word.lower() in folded], name
+        assert WORD not in folded, name
+        assert not {run[:32] for run in re.findall(r"[0-9a-f]{32,}", folded)} & {one[:32] for one in digests}, name
+        assert not token.search(text), name
+    # The same search over `internal` finds the words of scripts, and the assets.
+    text = "\n".join(everything(built.folder / "internal").values())
+    for word in ("Punktestand", "Fang mich", "Spielbeginn", FILE):
+        assert word in text
+    assert not token.search(text)
+    unseen = {"Reiseziele", "Ulmenweg", "Notiz "}
+    assert not [word for word in unseen if word in text], "contents of lists and comments are in no release"
+
+
+# linkage -------------------------------------------------------------------------------------------------------------
+
+SUMS = {name: name for name in ("format", "is_remix", "blocks", "scripts", "sprites", "score")}
+
+
+def test_all_sources_re_identify_nobody_in_open(built: Any, truth: Truth, served: dict[int, Any]) -> None:
+    """Whoever holds all sources, counts them as the release does, and knows when each project was made by whom."""
+    rows = built.rows("open", "sources")
+    assert len(rows) > 0.9 * len(served)
+    assert sum(row["score"] is not None for row in rows) > 10
+    found = set()
+    for row in rows:
+        fitting = {
+            true["author_id"]
+            for true in served.values()
+            if all(holds(row[a], true[b]) for a, b in (SUMS | {"created": "created_at"}).items())
+        }
+        assert fitting
+        found |= fitting if len(fitting) == 1 else set()
+    assert len(found) < 0.01 * len(truth("users"))
+    # Nothing but the sums is there, and no row leads to a project.
+    of_the_sample = {"design_id", "stratum", "inclusion_probability", "weight", "cluster_id"}
+    assert rows[0].keys() == {"id", "created", *SUMS, *of_the_sample}
+    assert not {row["id"] for row in rows} & {row["id"] for row in built.rows("open", "projects")}
+    assert [one.name for one in built.releases["open"].resources if one.name in TABLES] == ["sources"]
+    for name, text in everything(built.folder / "open").items():
+        if name.startswith(("data/", "teaser/")):
+            assert not re.search(r"event_|motion_|looks_|control_", text), name
+
+
+def test_the_datasheet_says_how_many_opcodes_tell_apart(built: Any, served: dict[int, Any]) -> None:
+    """The attack on `restricted`: each source whose counts of blocks no other project has leads to its project."""
+    vectors = Counter((true["format"], json.dumps(true["opcodes"])) for true in served.values())
+    key = key_of(secret_key(built.home), built.releases["restricted"])
+    theirs = {key.one("project", project).hex(): true["author_id"] for project, true in served.items()}
+    rows = [row for row in built.rows("restricted", "sources") if row["opcodes"] is not None]
+    found = set()
+    for row in rows:
+        vector = (
+            row["format"],
+            json.dumps(json.loads(row["opcodes"], object_pairs_hook=lambda pairs: dict(sorted(pairs)))),
+        )
+        if vectors[vector] == 1:
+            found.add(row["project_id"])
+    alone = found | {key.one("project", project_with_words(built.database)).hex()}
+    told = built.releases["restricted"].anonymity["sources"]
+    assert told == {
+        "with_counts_of_blocks": len(rows),
+        "told_apart_by_their_opcodes": len(alone),
+        "share": round(len(alone) / len(rows), 4),
+    }
+    assert len({theirs[one] for one in found}) > 0.5 * len(set(theirs.values()))
+    text = (built.folder / "restricted/DATASHEET.md").read_text()
+    assert "those counts are a fingerprint" in text
+    assert f"- told apart by their opcodes: {len(alone)}\n" in text
+
+
+# what is in ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_gone_or_refused_is_left_out(builder_with_sources: Any, served: dict[int, Any]) -> None:
+    builder, author = builder_with_sources, served[min(served)]["author_id"]
+    theirs = {one for one, true in served.items() if true["author_id"] == author}
+    gone, refused, *_ = sorted(served.keys() - theirs)
+    builder("before", Profile.RESTRICTED, name="2026.01.0", scope=KeyScope.PROJECT, formats=PARQUET)
+    with psycopg.connect(builder.database, autocommit=True) as connection:
+        connection.execute("UPDATE scratch.projects SET gone_at = now() WHERE id = %s", [gone])
+        connection.execute("UPDATE source.projects SET outcome = 'refused' WHERE project_id = %s", [refused])
+        erase(connection, builder.home, user=author)
+    builder(
+        "after", Profile.RESTRICTED, name="2026.02.0", scope=KeyScope.PROJECT, formats=PARQUET,
+        previous=builder.folder / "before",
+    )  # fmt: skip
+    key = key_of(secret_key(builder.home), builder.releases["before"])
+    lost = {key.one("project", one).hex() for one in theirs | {gone, refused}}
+    for table in TABLES:
+        before, after = (builder.rows(name, table) for name in ("before", "after"))
+        assert after == [row for row in before if not {row["project_id"], row.get("other_id")} & lost]
+        assert 0 < len(after) < len(before)
+    assert builder.releases["after"].changes["sources"] == {"added": 0, "withdrawn": len(lost)}
+    lines = gzip.decompress((builder.folder / "after/withdrawn.csv.gz").read_bytes()).decode().splitlines()
+    assert {line.replace('"', "").partition(",")[2] for line in lines if '"sources"' in line} == lost
+    for name in ("before", "after"):
+        assert verify(builder.folder / name) == []
+    compared = diff(builder.folder / "before", builder.folder / "after")
+    assert compared.tables["sources"].removed == len(lost)
+    assert (compared.tables["sources"].added, compared.tables["sources"].changed) == (0, 0)
+    # `internal` has what is gone as it was last seen, unless it is to be dropped; nobody has what was erased.
+    for tombstones, left in ((Tombstones.FLAGS, {gone, refused}), (Tombstones.DROP, {refused})):
+        builder(str(tombstones), Profile.INTERNAL, tombstones=tombstones, formats=PARQUET, text=Text.NONE)
+        rows = by_project(builder, str(tombstones), "sources")
+        assert rows.keys() & (theirs | {gone, refused}) == left
+        assert "words" not in builder.rows(str(tombstones), "scripts")[0]
+
+
+def test_a_past_state_has_the_source_of_then(builder_with_sources: Any, served: dict[int, Any]) -> None:
+    builder, project = builder_with_sources, min(served)
+    then = datetime.now(UTC)
+    later = then + timedelta(minutes=1)
+    with psycopg.connect(builder.database, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO source.versions (project_id, sha256, body_sha256, format, blocks, first_seen_at, last_seen_at)"
+            " SELECT %s, sha256, body_sha256, format, blocks, %s, %s FROM source.versions WHERE project_id = %s",
+            [project, later, later, project_with_words(builder.database)],
+        )
+    builder("now", Profile.INTERNAL, formats=PARQUET)
+    builder("then", Profile.INTERNAL, formats=PARQUET, as_of=then)
+    now, before = (by_project(builder, name, "sources")[project] for name in ("now", "then"))
+    assert [row["size"] for row in now] == [len(worded_source())]
+    assert [row["size"] for row in before] == [served[project]["bytes"]]
+    assert before[0]["last_seen_at"] <= then
+    # No remix is compared with a version that is not in the release.
+    for name, is_in in (("now", False), ("then", True)):
+        pairs = {one for row in builder.rows(name, "remix_differences") for one in (row["project_id"], row["other_id"])}
+        assert (project in pairs) <= is_in
