@@ -315,7 +315,7 @@ class Build:
         return tuple(found.items())
 
     def _sources(self) -> str | None:
-        """Return the state of the sources; None if there are none, and none in the previous release."""
+        """Return the state of the sources; None if neither the warehouse nor the previous release has one."""
         had_some = self.previous is not None and any(one.name == SOURCES for one in self.previous.resources)
         return facts.state_of_sources(self.snapshot.facts) or ("none" if had_some else None)
 

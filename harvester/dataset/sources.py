@@ -220,7 +220,7 @@ def _has_words(selection: Selection) -> bool:
 
 
 class _Expand:
-    """Makes the rows of `scripts` of bodies. Of one that is damaged by the rules of today there are none."""
+    """Makes the rows of `scripts` of bodies; a body that is damaged by the rules of today has no row."""
 
     def __init__(self, key: Key | None, *, has_words: bool) -> None:
         self._key = key

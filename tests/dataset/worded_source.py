@@ -76,6 +76,6 @@ def store_worded_source(database: str) -> None:
     with open_connection(database, autocommit=True) as connection:
         damaged = "SELECT project_id FROM source.projects WHERE outcome = 'damaged' ORDER BY 1 LIMIT 1"
         ((project,),) = connection.execute(damaged).fetchall()
-        lease = leases.lease_this(connection, 1, "project_source", project, owner=None, full=False)
+        lease = leases.lease_this(connection, 1, "project_source", project)
         store_sources(connection, [take_source(lease, source_of(200, worded_source()))], Rule(b"", []), Counts())
         leases.release(connection, [lease])
