@@ -7,9 +7,7 @@ import tempfile
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from harvester import secret
 from harvester.backup.create import count_rows
@@ -19,10 +17,11 @@ from harvester.erasure.remembered import add_remembered, check_key
 from harvester.errors import UsageError, WarehouseError
 from harvester.warehouse import roles, schema
 from harvester.warehouse.access import server_url
-from harvester.warehouse.clients import complaint, connection_of, find_program, url_of_database
+from harvester.warehouse.clients import complaint, connection_of, find_program
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.locks import IN_USE, MIGRATING, VERIFYING
 from harvester.warehouse.tables import metadata
+from harvester.warehouse.temporary import Purpose, temporary_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,8 +33,13 @@ if TYPE_CHECKING:
 
 _OWN_ROWS = ("crawl.sql_parts", "analytics.refreshes")
 """Tables that a migration fills."""
-_TEMPORARY = "temporary: made by `harvester backup verify`, which drops it"
-"""Comment by which a database that a killed command left is recognised."""
+_VERIFICATION = Purpose(
+    suffix="verify",
+    lock=VERIFYING,
+    command="harvester backup verify",
+    busy="another backup is being verified on this server: try again when that is done",
+    needed="a backup is verified in one",
+)
 _OPTIONS = (
     "--single-transaction",
     "--no-owner",
@@ -85,7 +89,7 @@ def verify(settings: Settings, path: Path, on_progress: Callable[[str], None] = 
     with read(path) as backup:
         on_progress("the file is whole; reading it back into a temporary database")
         url = server_url(settings)
-        with _temporary_database(url) as temporary:
+        with temporary_database(url, _VERIFICATION) as temporary:
             _restore(backup, settings, temporary)
             with closing(open_connection(temporary)) as connection:
                 compare_rows(connection, backup.manifest)
@@ -180,49 +184,6 @@ def _make_room(connection: Connection, url: str, settings: Settings) -> None:
     # A downgrade leaves this table.
     connection.execute(f"DROP TABLE IF EXISTS {schema.VERSION_SCHEMA}.{schema.VERSION_TABLE}")
     connection.execute(f"DROP SCHEMA IF EXISTS {schema.VERSION_SCHEMA}")
-
-
-@contextmanager
-def _temporary_database(url: str) -> Iterator[str]:
-    """Make a database beside that of a URL, yield its URL, and drop it.
-
-    Raises:
-        WarehouseError: the role may not create databases, or another verification is under way.
-    """
-    name = f"{str(conninfo_to_dict(url).get('dbname', ''))[:40]}_verify"
-    with closing(open_connection(url, autocommit=True)) as connection:
-        alone = connection.execute("SELECT pg_try_advisory_lock(%s)", [VERIFYING]).fetchone()
-        if not (alone and alone[0]):
-            raise WarehouseError("another backup is being verified on this server: try again when that is done")
-        _drop_left(connection, name)
-        try:
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name))
-            )
-        except psycopg.errors.InsufficientPrivilege:
-            raise WarehouseError(
-                "this role may not create databases, and a backup is verified in one: use a role with CREATEDB, or"
-                " unset HARVESTER_DATABASE_URL, and the embedded server does it"
-            ) from None
-        try:
-            comment = sql.SQL("COMMENT ON DATABASE {} IS {}")
-            connection.execute(comment.format(sql.Identifier(name), sql.Literal(_TEMPORARY)))
-            yield url_of_database(url, name)
-        finally:
-            with suppress(psycopg.OperationalError):  # with the server gone, the next verification drops it
-                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _drop_left(connection: Connection, name: str) -> None:
-    """Drop the database that a killed verification left."""
-    row = connection.execute(
-        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]
-    ).fetchone()
-    if row is None:
-        return
-    if row[0] != _TEMPORARY:
-        raise WarehouseError(f"there is a database {name} already, which is not ours: rename it")
-    connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _restore(backup: BackupReader, settings: Settings, url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +11,12 @@ import typer
 from harvester.choices import DeploymentKind
 from harvester.cli import archive, backup, db, erase, network, output
 from harvester.cli.base import Address, AllowHost, AsJson, example, settings
-from harvester.cli.output import printable
+from harvester.cli.output import ExitStatus, printable
 from harvester.wording import counted
 
 PANEL = "Operate"
+_WIDEST = 60
+"""Characters of a value that a difference shows."""
 
 app = typer.Typer()
 app.add_typer(db.app, name="db", rich_help_panel=PANEL)
@@ -107,19 +110,40 @@ def metrics(
     epilog=example("HARVESTER_DATABASE_URL=postgresql:///again harvester replay archive/*.warc.gz"),
 )
 def replay(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="WARC files of HARVESTER_ARCHIVE.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE|DIR...", help="WARC files of HARVESTER_ARCHIVE, or folders of them.")
+    ],
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Compare the warehouse with its archives, and change nothing."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fill an empty warehouse from archives, without a request: the same rows with the same dates.
 
     Erased people are left out.
+
+    With --check the archives are replayed into a temporary database beside the warehouse, and each difference is named
+    by table, key and column; the exit status is 4 if there is one. No crawl may be at work when the check begins. It
+    needs as much room as the warehouse takes, and a role that may create databases.
     """
-    from harvester.crawl.replay import replay as run
+    from harvester.crawl.archive_index import archives_in
 
     def on_progress(done: Any) -> None:
         typer.echo(f"{done.pages:,} pages", err=True)
 
-    output.emit(run(settings(), files, on_progress=on_progress), _show_replay, as_json=as_json)
+    archives = archives_in(files)
+    if check:
+        from harvester.crawl.replay_check import check as run_check
+
+        checked = run_check(settings(), archives, on_progress=on_progress)
+        output.emit(checked, _show_check, as_json=as_json)
+        if not checked.is_equal:
+            raise typer.Exit(ExitStatus.DIFFERENT)
+        return
+    from harvester.crawl.replay import replay as run
+
+    output.emit(run(settings(), archives, on_progress=on_progress), _show_replay, as_json=as_json)
 
 
 def _show_replay(done: Any) -> None:
@@ -127,6 +151,31 @@ def _show_replay(done: Any) -> None:
         f"{counted(done.pages, 'page')} replayed; {done.unused:,} responses were not used or are of people"
         f" who were erased, {done.out_of_step:,} fit no visit"
     )
+
+
+def _show_check(checked: Any) -> None:
+    rows = f"{counted(sum(checked.rows.values()), 'row')} of {counted(len(checked.rows), 'table')}"
+    if checked.is_equal:
+        typer.echo(f"OK: {rows} equal the replay of the archives ({counted(checked.replayed.pages, 'page')})")
+        return
+    table = output.table("table", "key", "difference", "warehouse", "replay")
+    for one in checked.listed:
+        key = " ".join(f"{name}={_brief(value)}" for name, value in one.key.items())
+        values = [one.kind, "", ""] if one.column is None else [one.column, _brief(one.warehouse), _brief(one.replay)]
+        table.add_row(*output.shown([one.table, key, *values]))
+    output.console().print(table)
+    number = sum(checked.counts.values())
+    if number > len(checked.listed):
+        typer.echo(f"and {number - len(checked.listed):,} more")
+    typer.echo(f"{counted(number, 'difference')}; {rows} were compared")
+    if checked.runs_without_archive:
+        runs = ", ".join(map(str, checked.runs_without_archive))
+        typer.echo(f"their responses are in no archive that was named: runs {runs}")
+
+
+def _brief(value: Any) -> str:
+    text = "null" if value is None else value.isoformat() if isinstance(value, datetime) else str(value)
+    return text if len(text) <= _WIDEST else f"{text[:_WIDEST]}..."
 
 
 app.add_typer(archive.app, name="archive", rich_help_panel=PANEL)

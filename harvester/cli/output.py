@@ -44,6 +44,8 @@ class ExitStatus(IntEnum):
     USAGE = UsageError.exit_code
     DEGRADED = 3
     """The crawl finished but looks anomalous."""
+    DIFFERENT = 4
+    """The warehouse differs from the replay of its archives."""
     INTERRUPTED = INTERRUPTED
 
 

@@ -49,8 +49,8 @@ _LARGEST_HEADERS = 2**16
 _END = b"\r\n\r\n"
 """End of the headers of a record, and of the record itself."""
 _VISIT = "Harvester-Visit"
-_NAME = re.compile(r"(harvest-\d+-\d+)-\d+\.warc\.gz")
-"""Name of a file: the process that wrote it, and a number."""
+_NAME = re.compile(r"(harvest-(\d+)-\d+)-\d+\.warc\.gz")
+"""Name of a file: the process that wrote it, with its run, and a number."""
 LARGEST_WAIT = 2**28
 """Upper bound of the bytes of responses that wait for the record of the transaction that stored them."""
 
@@ -293,6 +293,12 @@ def read_archives(
         each = [_timed(one for path, file in files for one in read(path, file)) for files in processes.values()]
         for _, one in heapq.merge(*each, key=itemgetter(0)):
             yield one
+
+
+def run_of(path: Path) -> int | None:
+    """Return the run that wrote an archive, by the name of the file; None where it has another name."""
+    name = _NAME.fullmatch(path.name)
+    return None if name is None else int(name[2])
 
 
 def open_archive(path: Path) -> BinaryIO:

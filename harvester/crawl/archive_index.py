@@ -144,18 +144,17 @@ class ArchiveIndex:
 
     def summary(self) -> dict[str, object]:
         """Return the number of responses and transactions, and the first and last time of a response, if it has one."""
-        row = self._database.execute(
-            "SELECT count(*) FILTER (WHERE type = 'response'), count(*) FILTER (WHERE type = 'transaction'),"
-            " min(at) FILTER (WHERE type = 'response'), max(at) FILTER (WHERE type = 'response') FROM records"
-        ).fetchone()
-        responses, transactions, *times = row
+        found = self._database.execute("SELECT type, count(*), min(at), max(at) FROM records GROUP BY type")
+        by_type = {type_: (count, first, last) for type_, count, first, last in found}
+        responses, *times = by_type.get(RESPONSE, (0, None, None))
         first, last = (None if at is None else datetime.fromisoformat(at) for at in times)
+        transactions = by_type.get(TRANSACTION, (0,))[0]
         return {"responses": responses, "transactions": transactions, "first_at": first, "last_at": last}
 
-    def unnamed(self) -> dict[str, IndexEntry]:
-        """Return the pages that no transaction of the file names, by the id of their record."""
-        query = f"SELECT u.id, {_COLUMNS} FROM unnamed u JOIN records USING (offset)"
-        return {id_: IndexEntry._make(values) for id_, *values in self._database.execute(query)}
+    def unnamed(self) -> dict[str, tuple[str, int]]:
+        """Return stream and entity of the pages of visits that no transaction of the file names, by record id."""
+        query = "SELECT u.id, r.stream, r.entity_id FROM unnamed u JOIN records r USING (offset) WHERE r.use = 'page'"
+        return {id_: (stream, entity) for id_, stream, entity in self._database.execute(query)}
 
     def named_elsewhere(self) -> dict[str, str]:
         """Return the ids of the pages of other files that transactions of this one name, and whether as stored."""
@@ -212,8 +211,23 @@ def find_responses(paths: Sequence[Path], choice: Choice) -> Iterator[Found]:
             for entry in index.find(choice):
                 response = index.read(entry)
                 assert isinstance(response, Archived)
-                outcome = index.outcome(entry) or elsewhere.get(response.id, "unknown")
-                yield Found(path, entry, response, outcome if entry.use == "page" else entry.use)
+                noted = index.outcome(entry) or elsewhere.get(response.id)
+                yield Found(path, entry, response, noted or ("unknown" if entry.use == "page" else entry.use))
+
+
+def uncertain_pages(paths: Iterable[Path]) -> set[tuple[str, int]]:
+    """Return the lists and objects with a page of a visit that no transaction names: it may have been stored or not.
+
+    Raises:
+        UsageError: an archive cannot be read.
+    """
+    pages: dict[str, tuple[str, int]] = {}
+    named: set[str] = set()
+    for path in paths:
+        with open_index(path) as index:
+            pages |= index.unnamed()
+            named |= index.named_elsewhere().keys()
+    return {entity for id_, entity in pages.items() if id_ not in named}
 
 
 def describe(path: Path) -> dict[str, object]:
@@ -416,7 +430,7 @@ def _append(
             continue
         database.execute(insert, _entry(start, size, one))
         if isinstance(one, Archived):
-            if one.part is not None and not one.part.alone:
+            if one.part is not None:
                 unnamed[one.id] = start
             continue
         for id_, _ in one.pages:

@@ -22,6 +22,8 @@ REFRESHING = 0x5C7A7CC
 """One refresh of `analytics` at a time."""
 VERIFYING = 0x5C7A7CF
 """One verification of a backup at a time."""
+CHECKING = 0x5C7A7D0
+"""One check of a replay at a time."""
 
 LONGEST_SILENCE = 120
 """Seconds for which the session of a crawl may wait for its client. After that its machine or the way to it is gone:

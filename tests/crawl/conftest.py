@@ -1,29 +1,26 @@
 """A replay makes the same warehouse as the crawl: `test_replay.py` tests that, with `--replayed` all tests here do.
 
 With `--replayed` whatever a test crawls is archived, per warehouse. When the test has passed, the archive is replayed
-into an empty database, and each table of `scratch` and `history` compared, with the versions of sources. `UNLIKE` names
-the tests for which that cannot hold, and why; it may not name one for which it does.
+into an empty database, and compared as `harvester replay --check` does. `UNLIKE` names the tests for which that cannot
+hold, and why; it may not name one for which it does.
 """
 
 from __future__ import annotations
 
-import json
-from bisect import bisect
-from collections import Counter
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from databases import OWN_ENVIRONMENT
 
-from harvester.api.catalogue import STREAMS
-from harvester.config import MOST_AT_ONCE
-from harvester.warehouse.tables import metadata
+from harvester.crawl.archive_index import uncertain_pages
+from harvester.crawl.comparison import Comparison
+from harvester.errors import WarehouseError
+from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-    from pathlib import Path
+    from collections.abc import Callable, Generator, Iterable
 
 UNLIKE: dict[str, str] = {
     "test_erasure.py::test_nothing_of_a_person_is_left_and_nothing_comes_back": (
@@ -47,139 +44,18 @@ UNLIKE: dict[str, str] = {
 }
 """By `file::test`: why the replay of a test's archive cannot give its tables."""
 
-TIMES = {"first_seen_at", "gone_at", "last_seen_at", "valid_from", "valid_to", "seen_at", "returned_at"}
-SOURCES = ("source.bodies", "source.versions")
-"""Of the sources of projects, what an archive holds: not those that were too large."""
-OBSERVED = {"rankings", "site_counts", "site_health", "message_counts"}
-"""What is kept once for each time that it was read."""
 
-
-# The comparison ------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Runs:
-    """When each run began that was not a worker of another, and how many of its processes left work undone."""
-
-    begun: list[Any]
-    killed: list[int]
-
-    @classmethod
-    def of(cls, database: str) -> Runs:
-        with connected(database) as connection:
-            found = connection.execute(
-                "SELECT r.started_at, (SELECT count(*) FROM crawl.runs w"
-                " WHERE (w.id = r.id OR w.parent_run_id = r.id) AND w.outcome IN ('killed', 'failed'))"
-                " FROM crawl.runs r WHERE r.parent_run_id IS NULL ORDER BY 1"
-            ).fetchall()
-        return cls([at for at, _ in found], [count for _, count in found])
-
-    def number(self, at: Any) -> int:
-        return bisect(self.begun, at)
-
-    def was_killed(self, number: int) -> bool:
-        return number > 0 and self.killed[number - 1] > 0
-
-    def is_exact(self, number: int) -> bool:
-        """Tell whether the archive has the time of each transaction of a run.
-
-        It has none of what a process stored just before it was killed.
-        """
-        return number > 0 and not self.killed[number - 1]
-
-
-def connected(database: str) -> psycopg.Connection[Any]:
-    """Connect with the settings that the comparison relies on, whatever those of the database."""
-    return psycopg.connect(database, options=OWN_ENVIRONMENT["PGOPTIONS"])
-
-
-def rows(database: str, table: Any) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """The rows of a table in order: what was served, and when we say that it was seen."""
-    with connected(database) as connection:
-        cursor = connection.execute(f"SELECT * FROM {table.fullname}")
-        names = [column.name for column in cursor.description or ()]
-        found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    split = [
-        ({n: v for n, v in row.items() if n not in TIMES}, {n: row[n] for n in row if n in TIMES}) for row in found
-    ]
-    return sorted(split, key=lambda pair: (_text(pair[0]), str(pair[1])))
-
-
-def _text(served: dict[str, Any]) -> str:
-    return json.dumps(served, default=str, sort_keys=True)
-
-
-def positions(database: str) -> dict[tuple[str, int], int]:
-    """Return the number of stored pages of each list or object that an archive keeps."""
-    with connected(database) as connection:
-        found = connection.execute("SELECT stream, entity_id, position FROM crawl.frontier WHERE position > 0")
-        return {(stream, entity): pages for stream, entity, pages in found if not STREAMS[stream].is_own}
-
-
-def compare_warehouses(first: str, second: str) -> int:
-    """Assert that two warehouses are equal in what was served and in its dates; return the number of rows.
-
-    The archive has no time for some dates (see `Runs.is_exact`), nor for the statement that replaced a version: these
-    must be of the same run. A table of observations may have one row more, if a run was killed after it read the last.
-    """
-    runs = Runs.of(first)
-    if not any(runs.killed):
-        stored, again = positions(first), positions(second)
-        assert stored == again, _apart([f"{k}" for k in stored.items()], [f"{k}" for k in again.items()])
-    compared = 0
-    for table in metadata.sorted_tables:
-        if table.schema not in ("scratch", "history") and table.fullname not in SOURCES:
-            continue
-        mine, theirs = rows(first, table), rows(second, table)
-        if table.name in OBSERVED:
-            theirs = without_unstored(mine, theirs, runs)
-        lost, more = _apart([_text(served) for served, _ in mine], [_text(served) for served, _ in theirs])
-        assert not lost, f"{table.fullname}: replayed without {len(lost)}, as {lost[:3]} (and with {more[:3]})"
-        assert not more, f"{table.fullname}: replayed with {len(more)} more, as {more[:3]}"
-        compared += len(mine)
-        for (served, seen), (_, again) in zip(mine, theirs, strict=True):
-            for name, at in seen.items():
-                assert (at is None) == (again[name] is None), (table.fullname, served, name)
-                if at is None:
-                    continue
-                number = runs.number(at)
-                is_same = at == again[name] if _is_exact(name, number, runs) else number == runs.number(again[name])
-                assert is_same, f"{table.fullname}: {name} was {at} and is replayed as {again[name]}: {served}"
-    return compared
-
-
-def _is_exact(name: str, number: int, runs: Runs) -> bool:
-    return name not in ("valid_from", "valid_to") and runs.is_exact(number)
-
-
-def _apart(mine: list[str], theirs: list[str]) -> tuple[list[str], list[str]]:
-    """Return the items of the first list alone, and those of the second alone."""
-    one, other = Counter(mine), Counter(theirs)
-    return list((one - other).elements()), list((other - one).elements())
-
-
-def without_unstored(mine: list[Any], theirs: list[Any], runs: Runs) -> list[Any]:
-    """The replayed rows but for those that a killed run had read and not stored: at most one for each of its visits."""
-
-    def run_of(pair: Any) -> int:
-        return runs.number(pair[1]["seen_at"])
-
-    stored = Counter((_text(served), run_of((served, seen))) for served, seen in mine)
-    kept, more = [], 0
-    for served, seen in theirs:
-        place = (_text(served), run_of((served, seen)))
-        if stored[place]:
-            stored[place] -= 1
-            kept.append((served, seen))
-        else:
-            assert runs.was_killed(place[1]), (served, seen, "of a run that was not killed")
-            more += 1
-    assert more <= MOST_AT_ONCE * sum(runs.killed)
-    return kept
+def compare_warehouses(first: str, second: str, archives: Iterable[str]) -> int:
+    """Assert that a warehouse equals the replay of its archives, as the product compares them; return its rows."""
+    with open_connection(first) as warehouse, open_connection(second) as replayed:
+        comparison = Comparison(warehouse, replayed, uncertain_pages(map(Path, archives)))
+        found = list(comparison.differences())
+    assert not found, "\n".join([f"{len(found)} differences", *map(str, found[:20])])
+    return sum(comparison.rows.values())
 
 
 @pytest.fixture(scope="session")
-def assert_same_warehouse() -> Callable[[str, str], int]:
+def assert_same_warehouse() -> Callable[[str, str, Iterable[str]], int]:
     return compare_warehouses
 
 
@@ -279,9 +155,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def _was_dropped(database: str) -> bool:
     """Tell whether a test dropped a database itself, as it does with a copy that it made of another one."""
     try:
-        connected(database).close()
-    except psycopg.OperationalError as error:
-        if "does not exist" not in str(error):
+        open_connection(database).close()
+    except WarehouseError as error:
+        if "no database" not in str(error):
             raise
         return True
     return False
@@ -295,6 +171,6 @@ def assert_replayed(kept: list[Archived], server: Any) -> None:
             again = replace(one.harvester, database=database)
             again.environment = again.environment | {"HARVESTER_API_URL": "http://127.0.0.1:9"}
             again("replay", *one.files)
-            compare_warehouses(one.harvester.database, database)
+            compare_warehouses(one.harvester.database, database, one.files)
         finally:
             server.drop(database)

@@ -10,7 +10,7 @@ import random
 import re
 import signal
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,23 +18,112 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import pytest
 from scrapy.http import Response
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.rows import Visit
 from harvester.api.stream import Kind
-from harvester.config import load
+from harvester.config import Settings, load
 from harvester.crawl.archive import Archive, Archived, Part, Transaction, read_archives
+from harvester.crawl.archive_index import uncertain_pages
+from harvester.crawl.comparison import Comparison
 from harvester.crawl.replay import _without_transaction
 from harvester.crawl.session import Session
 from harvester.frontier import leases, scope
 from harvester.frontier.model import CommitResult, Committed, PageCommit, Stale, VisitResult
+from harvester.frontier.runs import Totals, begin_run, end_run
 from harvester.sandbox.odd import SHARE as ODD
 from harvester.warehouse.connect import open_connection
+from harvester.warehouse.tables import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A difference: a value that is set, or a row that is deleted or inserted as a changed copy of another one.
+
+    Attributes:
+        values: By column: an expression.
+        newest: The column by which the newest row is taken, which a run that was not killed wrote.
+        among: A condition.
+    """
+
+    kind: str
+    table: str
+    values: dict[str, str] = field(default_factory=dict)
+    newest: str = "first_seen_at"
+    among: str = "true"
+
+    @property
+    def key(self) -> list[str]:
+        table = metadata.tables[self.table]
+        return list(table.info.get("key") or (column.name for column in table.primary_key.columns))
+
+
+LATER = " + interval '1 second'"
+PLANTED = (
+    Planted("changed", "scratch.users", {"bio": "bio || '.'"}, among="bio <> ''"),
+    Planted("changed", "scratch.projects", {"views": "views + 1"}),
+    Planted("changed", "scratch.projects", {"from_index": "'{views}'"}, newest="id", among="from_index = '{}'"),
+    Planted("changed", "scratch.studios", {"extra": "'{\"a\": 1}'"}),
+    Planted("changed", "scratch.favorites", {"first_seen_at": "first_seen_at - interval '1 ms'"}),
+    Planted("changed", "scratch.follows", {"last_seen_at": "now()"}, among="last_seen_at IS NULL"),
+    Planted("changed", "scratch.project_comments", {"author_id": "NULL"}),
+    Planted("changed", "scratch.studio_projects", {"gone_at": "gone_at" + LATER}, "gone_at", "gone_at IS NOT NULL"),
+    Planted("changed", "scratch.studio_members", {"role": "NULL"}, among="role = 'curator'"),
+    Planted("missing", "scratch.studio_comments", among="parent_id IS NOT NULL"),
+    Planted("missing", "scratch.studio_activity"),
+    Planted("extra", "scratch.profile_comments", {"id": "id + 1000000"}),
+    Planted("changed", "scratch.news", {"url": "NULL"}),
+    Planted("changed", "history.project_stats", {"loves": "coalesce(loves, 0) + 1"}, newest="valid_to"),
+    Planted("missing", "history.project_revisions", newest="valid_to"),
+    Planted("changed", "history.user_revisions", {"valid_from": "valid_from - interval '1 day'"}, newest="valid_to"),
+    Planted("extra", "history.studio_stats", {"valid_to": "valid_to - interval '1 day'"}, newest="valid_to"),
+    Planted("missing", "history.rankings", newest="seen_at"),
+    Planted("changed", "history.site_health", {"uptime": "uptime + 1"}, newest="seen_at"),
+    Planted("extra", "history.message_counts", {"seen_at": "seen_at" + LATER}, newest="seen_at"),
+    Planted("changed", "crawl.frontier", {"position": "position + 1"}, "visited_at", "stream = 'project'"),
+    Planted("changed", "crawl.frontier", {"certificate": "'{}'"}, "visited_at", "stream = 'user_followers'"),
+    Planted("missing", "crawl.frontier", {}, "visited_at", "stream = 'studio'"),
+    Planted("changed", "source.versions", {"blocks": "blocks + 1"}, among="blocks > 0"),
+    Planted("changed", "source.bodies", {"packed": "packed || '.'"}, newest="sha256"),
+    Planted("changed", "source.projects", {"seen_at": "seen_at" + LATER}, "seen_at", "outcome = 'read'"),
+)
+
+
+def plant(harvester: Any, one: Planted) -> tuple[str, ...]:
+    """Change a warehouse; return what the comparison is to name."""
+    table = metadata.tables[one.table]
+    place = f"(SELECT ctid FROM {one.table} WHERE {one.among} ORDER BY {one.newest} DESC LIMIT 1)"
+    key = ", ".join(one.key)
+    if one.kind == "changed":
+        values = ", ".join(f"{column} = {value}" for column, value in one.values.items())
+        statement = f"UPDATE {one.table} SET {values} WHERE ctid = {place}"
+    elif one.kind == "missing":
+        statement = f"DELETE FROM {one.table} WHERE ctid = {place}"
+    else:
+        columns = [column.name for column in table.c]
+        copied = ", ".join(one.values.get(column, f'"{column}"') for column in columns)
+        names = ", ".join(f'"{column}"' for column in columns)
+        statement = f"INSERT INTO {one.table} ({names}) SELECT {copied} FROM {one.table} WHERE ctid = {place}"
+    ((*values,),) = harvester.query(f"{statement} RETURNING {key}")
+    changed = one.values if one.kind == "changed" else ()
+    told = (value.hex() if isinstance(value, bytes) else value for value in values)
+    return one.kind, one.table, exact(dict(zip(one.key, told, strict=True))), *changed
+
+
+def differences(warehouse: str, replayed: str, archives: list[str]) -> list[tuple[str, ...]]:
+    """Return what the comparison names."""
+    with open_connection(warehouse) as one, open_connection(replayed) as other:
+        found = list(Comparison(one, other, uncertain_pages(map(Path, archives))).differences())
+    return [(each.kind, each.table, exact(each.key), *([each.column] if each.column else [])) for each in found]
+
+
+def exact(key: dict[str, Any]) -> str:
+    """The part of a key that is the same in a replay: not the time of the statement that replaced a version."""
+    return str({column: value for column, value in key.items() if column != "valid_to"})
 
 
 def test_a_replayed_archive_gives_the_same_tables(
@@ -44,11 +133,20 @@ def test_a_replayed_archive_gives_the_same_tables(
     tmp_path: Path,
     assert_truth: Callable[..., Any],
     assert_kinds: Callable[..., None],
-    assert_same_warehouse: Callable[[str, str], int],
+    assert_same_warehouse: Callable[[str, str, list[str]], int],
 ) -> None:
-    """Seeds, rankings, a killed run, faults, changes, a refresh and an audit: all of it again, and dated as it was."""
+    """Seeds, rankings, a killed run, faults, changes, a refresh and an audit: all of it again, and dated as it was.
+
+    Each difference that is planted is found, and nothing else.
+    """
     sandbox = start_sandbox(users=20, seed=3, odd=ODD)
-    harvester = make_harvester(sandbox, HARVESTER_ARCHIVE=str(tmp_path / "archive"), HARVESTER_HOME=str(tmp_path))
+    harvester = make_harvester(
+        sandbox,
+        HARVESTER_ARCHIVE=str(tmp_path / "archive"),
+        HARVESTER_HOME=str(tmp_path),
+        HARVESTER_SOURCES="1",
+        HARVESTER_PROJECTS_URL=sandbox.url,
+    )
     assert "nothing was seeded" in harvester("seed", "users", sandbox.seeds()["users"][0], "nobody", ok=False).stderr
     harvester.seed_all(sandbox)
     harvester("seed", "explore")
@@ -96,36 +194,61 @@ def test_a_replayed_archive_gives_the_same_tables(
     assert sandbox.requests()["total"] == 0
     assert replayed["unused"] > 10
     assert_truth(again, sandbox, grown=True)
-    assert assert_same_warehouse(harvester.database, second_database) > 1_000
-    for loss, told in (
-        ("UPDATE scratch.follows SET first_seen_at = first_seen_at + interval '1 ms'", "first_seen_at was"),
-        ("DELETE FROM scratch.follows", "replayed without 1"),
-    ):
-        newest = " WHERE ctid = (SELECT ctid FROM scratch.follows ORDER BY first_seen_at DESC LIMIT 1) RETURNING 1"
-        again.query(loss + newest)
-        with pytest.raises(AssertionError, match=told):
-            assert_same_warehouse(harvester.database, second_database)
+    assert assert_same_warehouse(harvester.database, second_database, files) > 1_000
+    planted = [plant(harvester, one) for one in PLANTED]
+    found = differences(harvester.database, second_database, files)
+    assert sorted(map(str, found)) == sorted(map(str, planted))
     assert harvester.query("SELECT count(*) FROM crawl.runs")[0][0] > 5
     refused = again("replay", *files, ok=False)
     assert refused.returncode == 2
     assert "not empty" in refused.stderr
 
 
-def test_erased_accounts_are_not_replayed(
+def test_a_warehouse_is_checked_against_its_archives(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], second_database: str, tmp_path: Path
 ) -> None:
-    sandbox = start_sandbox(users=15, seed=3)
-    harvester = make_harvester(sandbox, HARVESTER_ARCHIVE=str(tmp_path / "archive"), HARVESTER_HOME=str(tmp_path))
+    """In a database that is dropped again, while no crawl is at work; who was erased is in neither."""
+    sandbox = start_sandbox(users=10, seed=3)
+    archive = tmp_path / "archive"
+    harvester = make_harvester(sandbox, HARVESTER_ARCHIVE=str(archive), HARVESTER_HOME=str(tmp_path))
     harvester.seed_all(sandbox)
     harvester.crawl()
+
+    def check(*words: str, status: int) -> Any:
+        done = harvester("replay", "--check", *words, ok=False)
+        assert done.returncode == status, done.stderr + done.stdout
+        assert not harvester.query("SELECT FROM pg_database WHERE datname = current_database() || '_check'")
+        return json.loads(done.stdout) if "--json" in words else done.stdout + done.stderr
+
+    ((user, bio),) = harvester.query("SELECT id, bio FROM scratch.users WHERE bio <> '' LIMIT 1")
+    harvester.query("UPDATE scratch.users SET bio = '[red]x' WHERE id = %s RETURNING 1", user)
+    told = check("--json", str(archive), status=4)
+    assert told["differences"] == [
+        {"kind": "changed", "table": "scratch.users", "key": {"id": user}}
+        | {"column": "bio", "warehouse": "[red]x", "replay": bio}
+    ]
+    assert (told["equal"], told["counts"], told["runs_without_archive"]) == (False, {"scratch.users": 1}, [])
+    harvester.query("UPDATE scratch.users SET bio = %s WHERE id = %s RETURNING 1", bio, user)
+    seeding = min(archive.glob("*.warc.gz"))
+    partial = check(str(seeding), status=4)
+    assert f"id={user}" in partial
+    assert "in no archive that was named: runs 2" in partial
+    (archive / "damaged").write_bytes(seeding.read_bytes() + b"something else")
+    assert "cannot be read as an archive" in check(str(archive / "damaged"), status=2)
+    with open_connection(harvester.database, autocommit=True) as connection:
+        run = begin_run(connection, Settings(), "crawl")
+        assert f"a crawl is at work (run {run})" in check(str(archive), status=2)
+        end_run(connection, run, "done", Totals())
+
     ((person, name),) = harvester.query(
         "SELECT author_id, username FROM scratch.project_comments c JOIN scratch.users u ON u.id = author_id"
         " GROUP BY 1, 2 ORDER BY count(*) DESC LIMIT 1"
     )
     harvester("erase", "user", name, "--yes")
+    assert check(str(archive), status=0).startswith("OK: ")
     again = make_harvester(sandbox, HARVESTER_DATABASE_URL=second_database, HARVESTER_HOME=str(tmp_path))
     again.database = second_database
-    again("replay", *map(str, (tmp_path / "archive").glob("*.warc.gz")))
+    again("replay", str(archive))
     assert again.query("SELECT count(*) FROM scratch.users WHERE id = %s", person) == [(0,)]
     assert again.query("SELECT count(*) FROM scratch.project_comments WHERE author_id = %s", person) == [(0,)]
     assert again.query("SELECT count(*) FROM scratch.users")[0][0] > 5

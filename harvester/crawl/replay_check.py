@@ -1,0 +1,145 @@
+"""Check a warehouse against its archives: replay them into a temporary database and name each difference.
+
+The warehouse is read in one snapshot, which is taken at the begin, while no crawl is at work. Crawls may begin
+afterwards: what they store is not in the snapshot, and their archives are left out. The snapshot is held until the end,
+and keeps the server from removing the row versions that crawls replace meanwhile.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from pydantic import SecretStr
+
+from harvester.crawl.archive import run_of
+from harvester.crawl.archive_index import uncertain_pages
+from harvester.crawl.comparison import Comparison, Difference
+from harvester.crawl.replay import replay
+from harvester.errors import UsageError
+from harvester.warehouse import schema
+from harvester.warehouse.access import connect, server_url
+from harvester.warehouse.connect import open_connection
+from harvester.warehouse.locks import ALIVE, CHECKING
+from harvester.warehouse.statements import statements
+from harvester.warehouse.temporary import Purpose, temporary_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from harvester.config import Settings
+    from harvester.crawl.replay import Replayed
+    from harvester.warehouse.connection import Connection
+
+_SQL = statements(__package__, "replay_check")
+LISTED = 1_000
+"""Differences that are listed; more are counted."""
+_PURPOSE = Purpose(
+    suffix="check",
+    lock=CHECKING,
+    command="harvester replay --check",
+    busy="another replay is being checked on this server: try again when that is done",
+    needed="a replay is checked in one",
+)
+
+
+@dataclass(slots=True)
+class ReplayCheck:
+    """Result of a check.
+
+    Attributes:
+        rows: The rows of the warehouse that were compared, by table.
+        counts: The differences, by table.
+        listed: The first of them, `LISTED` at most.
+        runs_without_archive: Runs that sent requests and of which no archive was named.
+    """
+
+    replayed: Replayed
+    rows: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    listed: list[Difference] = field(default_factory=list)
+    runs_without_archive: list[int] = field(default_factory=list)
+
+    @property
+    def is_equal(self) -> bool:
+        """Return whether there is no difference."""
+        return not self.counts
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the facts for `--json`."""
+        return {
+            "equal": self.is_equal,
+            "rows": self.rows,
+            "counts": self.counts,
+            "differences": [one.as_json() for one in self.listed],
+            "runs_without_archive": self.runs_without_archive,
+            "replayed": self.replayed.as_json(),
+        }
+
+
+def check(
+    settings: Settings, paths: Sequence[Path], *, on_progress: Callable[[Replayed], None] = lambda _: None
+) -> ReplayCheck:
+    """Replay archives into a temporary database, compare the warehouse with it, and drop it.
+
+    Raises:
+        UsageError: a file is no archive, or a crawl is at work.
+        WarehouseError: a database cannot be used, or the role may make none.
+    """
+    with connect(settings, autocommit=True) as connection, _snapshot(connection):
+        archives, missing = _of_snapshot(connection, paths)
+        with temporary_database(server_url(settings), _PURPOSE) as url:
+            schema.migrate(url)
+            with closing(open_connection(url, autocommit=True)) as other:
+                _copy_erasures(connection, other)
+            again = settings.model_copy(update={"database_url": SecretStr(url)})
+            made = ReplayCheck(replay(again, archives, on_progress=on_progress), runs_without_archive=missing)
+            with closing(open_connection(url)) as other:
+                comparison = Comparison(connection, other, uncertain_pages(archives))
+                for each in comparison.differences():
+                    made.counts[each.table] = made.counts.get(each.table, 0) + 1
+                    if len(made.listed) < LISTED:
+                        made.listed.append(each)
+            made.rows = dict(comparison.rows)
+    return made
+
+
+@contextmanager
+def _snapshot(connection: Connection) -> Iterator[None]:
+    """Hold one snapshot of the warehouse, of a moment at which no crawl is at work.
+
+    Raises:
+        UsageError: a crawl is at work.
+    """
+    schema.use_schema(connection)
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+    with connection.transaction():
+        for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(f"SET LOCAL {setting} = 0")
+        living = connection.execute(_SQL["living_runs"], {"alive": ALIVE}).fetchall()
+        if living:
+            raise UsageError(
+                f"a crawl is at work (run {living[0][0]}), and its archive grows: check again when it has ended. Crawls"
+                " that begin during a check do not disturb it"
+            )
+        yield
+
+
+def _of_snapshot(connection: Connection, paths: Sequence[Path]) -> tuple[list[Path], list[int]]:
+    """Return the archives of the runs that a snapshot has, and the runs with requests that have no archive there."""
+    runs = dict(connection.execute(_SQL["runs_with_requests"]).fetchall())
+    newest = max(runs, default=0)
+    archives = [path for path in paths if (run_of(path) or 0) <= newest]
+    archived = {run_of(path) for path in archives}
+    return archives, sorted(run for run, requested in runs.items() if requested and run not in archived)
+
+
+def _copy_erasures(connection: Connection, other: Connection) -> None:
+    """Let the replay leave out whom the warehouse leaves out."""
+    erasures = connection.execute("SELECT hash, kind FROM crawl.erasures").fetchall()
+    with other.transaction():
+        other.cursor().executemany("INSERT INTO crawl.erasures (hash, kind) VALUES (%s, %s)", erasures)
