@@ -21,7 +21,7 @@ from harvester.warehouse.clients import complaint, connection_of, find_program
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.locks import IN_USE, MIGRATING, VERIFYING
 from harvester.warehouse.tables import metadata
-from harvester.warehouse.temporary import Purpose, temporary_database
+from harvester.warehouse.temporary import TemporaryUse, temporary_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _OWN_ROWS = ("crawl.sql_parts", "analytics.refreshes")
 """Tables that a migration fills."""
-_VERIFICATION = Purpose(
+_VERIFICATION = TemporaryUse(
     suffix="verify",
     lock=VERIFYING,
     command="harvester backup verify",

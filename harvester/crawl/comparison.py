@@ -61,7 +61,7 @@ _UNARCHIVED = [name for name, stream in STREAMS.items() if stream.is_own or stre
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ReplayDifference:
     """Difference between the warehouse and the replay of its archives.
 
     Attributes:
@@ -193,7 +193,7 @@ class Comparison:
         """Rows of the replay that a killed run may have read without storing them."""
         self.rows: Counter[str] = Counter()
 
-    def differences(self) -> Iterator[Difference]:
+    def differences(self) -> Iterator[ReplayDifference]:
         """Yield the differences, table by table, each in the order of its key."""
         for one in _tables():
             mine, theirs = (_groups(connection, one) for connection in self._connections)
@@ -206,7 +206,7 @@ class Comparison:
 
     def _compare(
         self, one: Compared, rows: list[tuple[Any, ...]], others: list[tuple[Any, ...]]
-    ) -> Iterator[Difference]:
+    ) -> Iterator[ReplayDifference]:
         """Yield the differences of the rows in one place, of which those that agree are taken out first."""
         left = [other for other in others if not self._is_of_the_erased(one, other)]
         apart = []
@@ -220,14 +220,14 @@ class Comparison:
                 del left[same]
         for row, other in zip_longest(apart, left):
             if other is None:
-                yield Difference("extra", one.table.fullname, _key(one, row))
+                yield ReplayDifference("extra", one.table.fullname, _key(one, row))
             elif row is None:
                 if not self._may_be_unstored(one, other):
-                    yield Difference("missing", one.table.fullname, _key(one, other))
+                    yield ReplayDifference("missing", one.table.fullname, _key(one, other))
             else:
                 for number in self._differing(one, row, other):
                     values = _plain(row[number]), _plain(other[number])
-                    yield Difference("changed", one.table.fullname, _key(one, row), one.columns[number], *values)
+                    yield ReplayDifference("changed", one.table.fullname, _key(one, row), one.columns[number], *values)
 
     def _differing(self, one: Compared, row: tuple[Any, ...], other: tuple[Any, ...]) -> list[int]:
         """Return the numbers of the columns in which two rows differ."""

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from harvester.crawl.archive import run_of
 from harvester.crawl.archive_index import uncertain_pages
-from harvester.crawl.comparison import Comparison, Difference
+from harvester.crawl.comparison import Comparison, ReplayDifference
 from harvester.crawl.replay import replay
 from harvester.errors import UsageError
 from harvester.warehouse import schema
@@ -24,7 +24,7 @@ from harvester.warehouse.access import connect, server_url
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.locks import ALIVE, CHECKING
 from harvester.warehouse.statements import statements
-from harvester.warehouse.temporary import Purpose, temporary_database
+from harvester.warehouse.temporary import TemporaryUse, temporary_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _SQL = statements(__package__, "replay_check")
 LISTED = 1_000
 """Differences that are listed; more are counted."""
-_PURPOSE = Purpose(
+_PURPOSE = TemporaryUse(
     suffix="check",
     lock=CHECKING,
     command="harvester replay --check",
@@ -60,7 +60,7 @@ class ReplayCheck:
     replayed: Replayed
     rows: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
-    listed: list[Difference] = field(default_factory=list)
+    listed: list[ReplayDifference] = field(default_factory=list)
     runs_without_archive: list[int] = field(default_factory=list)
 
     @property
@@ -131,7 +131,7 @@ def _snapshot(connection: Connection) -> Iterator[None]:
 
 def _of_snapshot(connection: Connection, paths: Sequence[Path]) -> tuple[list[Path], list[int]]:
     """Return the archives of the runs that a snapshot has, and the runs with requests that have no archive there."""
-    runs = dict(connection.execute(_SQL["runs_with_requests"]).fetchall())
+    runs: dict[int, bool] = dict(connection.execute(_SQL["runs_with_requests"]).fetchall())
     newest = max(runs, default=0)
     archives = [path for path in paths if (run_of(path) or 0) <= newest]
     archived = {run_of(path) for path in archives}

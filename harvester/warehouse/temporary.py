@@ -24,7 +24,7 @@ _LONGEST_NAME = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Purpose:
+class TemporaryUse:
     """Use of a temporary database.
 
     Attributes:
@@ -48,7 +48,7 @@ class Purpose:
 
 
 @contextmanager
-def temporary_database(url: str, purpose: Purpose) -> Iterator[str]:
+def temporary_database(url: str, purpose: TemporaryUse) -> Iterator[str]:
     """Make an empty database beside that of a URL, yield its URL, and drop it.
 
     Raises:
@@ -78,7 +78,7 @@ def temporary_database(url: str, purpose: Purpose) -> Iterator[str]:
                 connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _drop_left(connection: Connection, name: str, purpose: Purpose) -> None:
+def _drop_left(connection: Connection, name: str, purpose: TemporaryUse) -> None:
     """Drop the database that a killed command left."""
     row = connection.execute(
         "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]

@@ -8,9 +8,9 @@ from psycopg import sql
 
 from harvester.errors import WarehouseError
 from harvester.warehouse.connect import open_connection
-from harvester.warehouse.temporary import Purpose, temporary_database
+from harvester.warehouse.temporary import TemporaryUse, temporary_database
 
-PURPOSE = Purpose("trial", 0x5C7A0, "harvester try", "another trial is under way", "it is tried in one")
+PURPOSE = TemporaryUse("trial", 0x5C7A0, "harvester try", "another trial is under way", "it is tried in one")
 
 
 def databases(url: str) -> list[str]:
