@@ -16,10 +16,9 @@ from psycopg.types.json import Jsonb
 
 from harvester.api.catalogue import ONCE
 from harvester.api.stream import Paging
-from harvester.crawl.archive import Archived, Transaction, read_archives
 from harvester.crawl.commit import Writer
 from harvester.crawl.replay_groups import Groups
-from harvester.crawl.replay_steps import Decoded, ReplayStep, read_steps
+from harvester.crawl.replay_steps import Decoded, ReplayStep, read_steps, without_transaction
 from harvester.crawl.set_aside import without_refused_at
 from harvester.crawl.sources import take_source
 from harvester.crawl.visits import Paginator, paginator_of, take_object, take_page, with_rows
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 
     from harvester.api.rows import Visit
     from harvester.config import Settings
+    from harvester.crawl.archive import Archived
     from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "replay")
@@ -78,7 +78,7 @@ def replay(
         work = _Replay(connection, run, Writer(connection, load_rule(connection, settings.home)))
         outcome = "failed"
         try:
-            steps = read_steps(paths, _without_transaction(connection, paths))
+            steps = read_steps(paths, without_transaction(paths))
             # Of erased people more depends on what was stored before, such as whose a project is.
             groups = ([step] for step in steps) if work.writer.rule else Groups(connection).divide(steps)
             for number, group in enumerate(groups, 1):
@@ -95,27 +95,6 @@ def replay(
             totals = runs.Totals(0, work.done.counts, Counter())
             runs.end_run(connection, run, outcome, totals)
     return work.done
-
-
-def _without_transaction(connection: Connection, paths: Sequence[Path]) -> dict[int, bool]:
-    """Return the pages that no transaction names, by their number among all records from 1, and whether to store them.
-
-    A page is not stored that was refused, or at whose position in the visit another page was stored or read later.
-    """
-    with connection.transaction():
-        connection.execute(_SQL["create_pages"])
-        with connection.cursor() as cursor:
-            with cursor.copy("COPY pg_temp.pages FROM STDIN") as copy:
-                for number, one in enumerate(read_archives(paths), 1):
-                    if isinstance(one, Transaction):
-                        for id_, _ in one.pages:
-                            copy.write_row([None, id_, None, None, None, one.began_at is not None])
-                    elif one.part is not None:
-                        place = (one.visit.stream.name, one.visit.entity_id, one.part.position)
-                        copy.write_row([number, one.id, *place, None])
-            cursor.execute("ANALYZE pg_temp.pages")
-            found = cursor.execute(_SQL["without_transaction"])
-            return dict(found.fetchall())
 
 
 @dataclass(slots=True)

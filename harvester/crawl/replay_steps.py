@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,52 @@ def read_steps(paths: Sequence[Path], uncertain: Mapping[int, bool]) -> Iterator
             unused, sandboxes = 0, set()
     if at is not None and (unused or sandboxes):
         yield ReplayStep(at, [], unused, sandboxes)
+
+
+def without_transaction(paths: Sequence[Path]) -> dict[int, bool]:
+    """Return the pages that no transaction names, by their number among all records from 1, and whether to store them.
+
+    A page is not stored at whose position in the visit another page was stored before or read later.
+    """
+    unnamed: dict[str, Archived] = {}
+    for one in read_archives(paths):
+        if isinstance(one, Archived):
+            if one.part is not None:
+                unnamed[one.id] = replace(one, body=b"")
+        else:
+            for id_, _ in one.pages:
+                unnamed.pop(id_, None)
+    if not unnamed:
+        return {}
+    visits = {_key(one) for one in unnamed.values()}
+    pages: dict[tuple[str, int], list[tuple[int, Archived]]] = defaultdict(list)
+    stored: dict[str, bool] = {}
+    for number, one in enumerate(read_archives(paths), 1):
+        if isinstance(one, Transaction):
+            stored |= {id_: one.began_at is not None for id_, _ in one.pages if id_ in stored}
+        elif one.part is not None and _key(one) in visits:
+            pages[_key(one)].append((number, replace(one, body=b"")))
+            stored[one.id] = False
+    found = {}
+    for read in pages.values():
+        for (_, before), (number, page), (_, after) in zip(
+            [(0, None), *read], read, [*read[1:], (0, None)], strict=False
+        ):
+            if page.id in unnamed:
+                was_stored_before = before is not None and _is_at(before, page) and stored[before.id]
+                found[number] = not was_stored_before and not (after is not None and _is_at(after, page))
+    return found
+
+
+def _key(one: Archived) -> tuple[str, int]:
+    return one.visit.stream.name, one.visit.entity_id
+
+
+def _is_at(one: Archived, other: Archived) -> bool:
+    """Return whether two pages of an entity have the same position in its visits."""
+    assert one.part is not None
+    assert other.part is not None
+    return one.part.position is not None and one.part.position == other.part.position
 
 
 def _decoded(response: Archived, refused: Mapping[int, str]) -> Decoded:

@@ -166,13 +166,13 @@ def _checkpoints() -> None:
 def _order() -> None:
     """Archives are replayed one after the other, not in the order in which their responses came."""
 
-    from harvester.crawl import archive, replay, replay_steps
+    from harvester.crawl import archive, replay_steps
 
     def read(paths: Any) -> Any:
         for path in paths:
             yield from archive.read_archives([Path(path)])
 
-    replay.read_archives = replay_steps.read_archives = read
+    replay_steps.read_archives = read
 
 
 GUARDS: dict[str, Callable[[], None]] = {
