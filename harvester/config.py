@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     projects_url: str = Field(
         default="https://projects.scratch.mit.edu", description="base of the sources, which HARVESTER_SOURCES=1 reads"
     )
+    sources_dir: Path | None = Field(
+        default=None, description="folder in which their bodies are held, in files; in the database if unset"
+    )
     rate: float = Field(
         default=5.0,
         description="requests per second over all workers of a warehouse; 0 = unlimited, loopback hosts only;"
@@ -79,7 +82,7 @@ class Settings(BaseSettings):
 
     log_json: bool = Field(default=False, description="logs as one JSON line an event, as `crawl --log-json`")
 
-    @field_validator("home", "archive")
+    @field_validator("home", "archive", "sources_dir")
     @classmethod
     def _absolute(cls, folder: Path | None) -> Path | None:
         return None if folder is None else folder.expanduser().absolute()

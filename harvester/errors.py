@@ -6,6 +6,7 @@
 |            | `WarehouseError`  | the database is unreachable, refuses, or has the   | 1    |
 |            |                   | schema of another version                          |      |
 |            | `OutputError`     | standard output takes no more                      | 1    |
+|            | `LostBody`        | the file of a source is missing or was altered     | 1    |
 |            | `MachineError`    | this machine lacks something, such as file         | 1    |
 |            |                   | descriptors                                        |      |
 |            | `ReaderGoneError` | the reader of a pipe closed it (`cli.output`)      | 141  |
@@ -49,6 +50,10 @@ class UsageError(Stop):
 
 class WarehouseError(Stop):
     """The database cannot be used."""
+
+
+class LostBody(WarehouseError):
+    """The file that holds the body of a source is missing or was altered."""
 
 
 class MachineError(Stop):

@@ -20,16 +20,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from psycopg.types.json import Jsonb
 
+from harvester.errors import LostBody
 from harvester.source.decode import decode
 from harvester.source.differences import Differences, compare
 from harvester.source.facts import RULES, Facts, facts
 from harvester.source.model import DamagedSource
+from harvester.warehouse.bodies import BodyReader
 from harvester.warehouse.schema import using_schema
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import source_differences, source_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from sqlalchemy import Table
 
@@ -58,31 +61,63 @@ class Analysed:
 
 
 def analyse(
-    connection: Connection, *, workers: int = 1, full: bool = False, on_progress: Progress = lambda *_: None
+    connection: Connection,
+    folder: Path | None = None,
+    *,
+    workers: int = 1,
+    full: bool = False,
+    on_progress: Progress = lambda *_: None,
 ) -> Analysed:
     """Work out the facts of bodies, then what the present versions of remixes changed.
 
     Args:
         connection: one in autocommit mode.
+        folder: where files of bodies are looked for first.
         workers: processes that do it; with one, this process does it.
         full: do it for all bodies and remixes, not only for those that are new or of earlier rules.
         on_progress: is given what is done next, and how many are done; how many there are is not known.
 
     Raises:
         WarehouseError: no schema, or one that is being changed.
+        LostBody: files are missing or were altered; everything else was worked out.
     """
+    held = _Held(BodyReader(connection, folder))
     with _processes(workers) as run:
         bodies = comparisons = 0
-        for count in _count_bodies(connection, run, full=full):
+        for count in _count_bodies(connection, held, run, full=full):
             bodies += count
             on_progress("facts", bodies, 0)
-        for count in _compare_remixes(connection, run, full=full):
+        for count in _compare_remixes(connection, held, run, full=full):
             comparisons += count
             on_progress("remixes", comparisons, 0)
+    if held.lost:
+        digest, error = next(iter(held.lost.items()))
+        row = connection.execute("SELECT min(project_id) FROM source.versions WHERE body_sha256 = %s", [digest])
+        (project,) = row.fetchone() or (None,)
+        others = f" ({len(held.lost):,} of all sources are)" if len(held.lost) > 1 else ""
+        raise LostBody(f"project {project}: {error}{others}. The facts of all others are worked out")
     return Analysed(bodies, comparisons)
 
 
-def _count_bodies(connection: Connection, run: Run, *, full: bool) -> Iterator[int]:
+class _Held:
+    """Bodies where they are held, and those that are lost."""
+
+    def __init__(self, reader: BodyReader) -> None:
+        self._reader = reader
+        self.lost: dict[bytes, LostBody] = {}
+
+    def packed(self, rows: Sequence[tuple[bytes, bytes | None]]) -> dict[bytes, bytes]:
+        """Return the packed bodies of rows by their digest, without those that are lost."""
+        found = {}
+        for digest, packed in rows:
+            try:
+                found[digest] = self._reader.packed(digest, packed)
+            except LostBody as error:
+                self.lost.setdefault(digest, error)
+        return found
+
+
+def _count_bodies(connection: Connection, held: _Held, run: Run, *, full: bool) -> Iterator[int]:
     after, store = b"", _upsert(_SQL["store_facts"], source_facts)
     while True:
         with using_schema(connection), connection.transaction(), connection.cursor() as cursor:
@@ -91,10 +126,11 @@ def _count_bodies(connection: Connection, run: Run, *, full: bool) -> Iterator[i
             if not rows:
                 return
             digests = [digest for digest, _ in rows]
-            found = run(_facts_of, [packed for _, packed in rows])
-            made = [(digest, one) for digest, one in zip(digests, found, strict=True) if one is not None]
+            bodies = held.packed(rows)
+            found = run(_facts_of, list(bodies.values()))
+            made = [(digest, one) for digest, one in zip(bodies, found, strict=True) if one is not None]
             cursor.executemany(store, [_row(digest, one) for digest, one in made])
-            cursor.execute(_SQL["delete_assets"], [digests])
+            cursor.execute(_SQL["delete_assets"], [list(bodies)])
             cursor.executemany(
                 _SQL["store_asset"],
                 [(digest, use.kind.value, use.file, use.count) for digest, one in made for use in one.assets],
@@ -103,7 +139,7 @@ def _count_bodies(connection: Connection, run: Run, *, full: bool) -> Iterator[i
         yield len(made)
 
 
-def _compare_remixes(connection: Connection, run: Run, *, full: bool) -> Iterator[int]:
+def _compare_remixes(connection: Connection, held: _Held, run: Run, *, full: bool) -> Iterator[int]:
     store = _upsert(_SQL["store_difference"], source_differences)
     names = ("project_id", "relation", "sha256", "other_id", "other_sha256")
     with connection.cursor("pairs", withhold=True) as pairs:
@@ -112,7 +148,7 @@ def _compare_remixes(connection: Connection, run: Run, *, full: bool) -> Iterato
             with using_schema(connection), connection.transaction(), connection.cursor() as cursor:
                 wanted = sorted({(own, other) for _, _, _, own, _, _, other in rows})
                 bodies = {digest for pair in wanted for digest in pair}
-                packed: dict[bytes, bytes] = dict(cursor.execute(_SQL["packed"], [list(bodies)]).fetchall())
+                packed = held.packed(cursor.execute(_SQL["packed"], [list(bodies)]).fetchall())
                 there = [pair for pair in wanted if packed.keys() >= set(pair)]
                 results = run(_differences_of, [(packed[own], packed[other]) for own, other in there])
                 found: dict[Any, Differences | None] = dict(zip(there, results, strict=True))

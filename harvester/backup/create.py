@@ -44,7 +44,13 @@ class Created(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """Return the facts for `--json`."""
         deleted = [str(path) for path in self.deleted]
-        return {"path": str(self.path), "size": self.size, "tables": self.manifest.tables, "deleted": deleted}
+        return {
+            "path": str(self.path),
+            "size": self.size,
+            "tables": self.manifest.tables,
+            "sources_outside": self.manifest.sources_outside,
+            "deleted": deleted,
+        }
 
 
 def create(settings: Settings, target: Path, keep: int | None = None) -> Created:
@@ -95,6 +101,7 @@ def _fill(backup: BackupWriter, settings: Settings, url: str, connection: Connec
         revision_found = revision(connection)
         assert revision_found is not None
         tables = count_rows(connection)
+        outside = connection.execute("SELECT count(*) FROM source.bodies WHERE packed IS NULL").fetchone()
         source = read_source(connection)
         server = connection.info.server_version // 10_000
         program = find_program("pg_dump", server, is_embedded=settings.database_url is None)
@@ -110,6 +117,7 @@ def _fill(backup: BackupWriter, settings: Settings, url: str, connection: Connec
         pg_dump=program.major,
         source=None if source is None else str(source)[:1_000],
         tables=tables,
+        sources_outside=0 if outside is None else outside[0],
         files=backup.files.copy(),
     )
     backup.end(manifest)

@@ -12,13 +12,14 @@ import hashlib
 import os
 import re
 import tarfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal, NamedTuple
 
 import msgspec
 
 from harvester import secret
+from harvester.durable import sync_folder
 from harvester.errors import UsageError, WarehouseError
 from harvester.untrusted import open_regular
 
@@ -61,6 +62,8 @@ class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
     source: Words | None
     tables: Annotated[dict[Words, Count], msgspec.Meta(max_length=100_000)]
     files: dict[Words, Member]
+    sources_outside: Count = 0
+    """Sources whose bodies are in files of HARVESTER_SOURCES_DIR, which are in no backup."""
 
     @property
     def rows(self) -> int:
@@ -205,7 +208,7 @@ def write(path: Path) -> Iterator[BackupWriter]:
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise WarehouseError(f"the backup cannot be written to {path}: {error.strerror}") from None
 
@@ -217,15 +220,6 @@ def _is_alone(file: BinaryIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.lstat())
     except (BlockingIOError, FileNotFoundError):
         return False
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with suppress(OSError):  # some network file systems cannot
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # Reading

@@ -66,6 +66,7 @@ class Checked(NamedTuple):
             "schema": one.schema,
             "source": one.source,
             "tables": one.tables,
+            "sources_outside": one.sources_outside,
         }
 
 

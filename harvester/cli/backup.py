@@ -10,6 +10,7 @@ import typer
 from harvester.cli import output
 from harvester.cli.base import AsJson, example, group, settings
 from harvester.cli.output import printable
+from harvester.wording import counted
 
 app = group("Back up the warehouse with its key, verify a backup and restore it.")
 
@@ -60,13 +61,14 @@ def restore(file: File, as_json: AsJson = False) -> None:
     """
     from harvester.backup.file import newest
     from harvester.backup.restore import restore as run
-    from harvester.cli.erase import rewrite_tables
+    from harvester.cli.erase import rewrite_tables, tell_files_left
     from harvester.warehouse.access import connect
 
     done = run(settings(), newest(file), _tell)
     if done.erasure.touched:
         with connect(settings(), autocommit=True) as connection:
             rewrite_tables(connection, done.erasure.touched)
+        tell_files_left(done.erasure)
     output.emit(done, _show_restored, as_json=as_json)
 
 
@@ -79,6 +81,11 @@ def _show_made(made: Any) -> None:
         f"{made.path}: {made.manifest.rows:,} rows of {len(made.manifest.tables):,} tables with {_beside(made)},"
         f" {made.size:,} bytes. Run `harvester backup verify` on it, and keep a copy on another machine."
     )
+    if outside := made.manifest.sources_outside:
+        typer.echo(
+            f"{counted(outside, 'source')} in files of HARVESTER_SOURCES_DIR are not in it: copy that folder too, after"
+            " each backup"
+        )
     for path in made.deleted:
         typer.echo(f"{path}: deleted")
 
@@ -91,6 +98,11 @@ def _show_restored(done: Any) -> None:
     typer.echo(f"restored: {_described(done.manifest)}")
     if done.erasure.touched:
         typer.echo(f"erased again, by erased.txt: rows of {', '.join(done.erasure.touched)}")
+    if outside := done.manifest.sources_outside:
+        typer.echo(
+            f"{counted(outside, 'source')} in files were not in the backup: set HARVESTER_SOURCES_DIR to a copy of the"
+            " folder"
+        )
     typer.echo("`harvester crawl` goes on from there; `harvester status` shows what is due")
 
 

@@ -195,7 +195,8 @@ def maintain(
     """Delete quarantined responses and records of runs that are old, and vacuum what changed.
 
     Of runs the newest 50 stay, and the first and the last under each version, API, contact and permission, so that
-    the permission for each crawl stays on record. Nothing else is deleted: no row of scratch or history, no visit.
+    the permission for each crawl stays on record. Nothing else is deleted but files in HARVESTER_SOURCES_DIR that no
+    row names: no row of scratch or history, no visit.
     """
     from harvester.warehouse.access import connect
     from harvester.warehouse.maintenance import maintain as run
@@ -214,6 +215,10 @@ def maintain(
     verb = "would be" if dry_run else "were"
     for table, count in done.deleted.items():
         typer.echo(f"{counted(count, 'row')} of {table} {verb} deleted")
+    if done.files.deleted:
+        typer.echo(f"{counted(done.files.deleted, 'file')} of sources without a row {verb} deleted")
+    for problem in done.files.problems:
+        output.complain(problem)
     typer.echo(f"{len(done.vacuumed):,} tables {verb} {'rewritten' if rewrite else 'vacuumed and analysed'}")
     if done.busy:
         typer.echo(f"{len(done.busy):,} are being read: run the command again later")

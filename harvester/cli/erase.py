@@ -9,6 +9,7 @@ import typer
 from harvester.cli import output
 from harvester.cli.base import AsJson, NamesCommand, example, group, settings
 from harvester.errors import UsageError, WarehouseError
+from harvester.wording import counted
 
 app = group("Erase a person for good.")
 
@@ -158,3 +159,12 @@ def _show(erasure: Any, title: str) -> None:
         table.add_row(name, *(f"{count:,}" if count else "" for count in counts))
     if table.row_count:
         console.print(table)
+    if erasure.files.deleted:
+        console.print(f"{counted(erasure.files.deleted, 'file')} of sources deleted")
+    tell_files_left(erasure)
+
+
+def tell_files_left(erasure: Any) -> None:
+    """Say which folders may hold files of sources that the erasure should have deleted."""
+    for problem in erasure.files.problems:
+        output.complain(problem)

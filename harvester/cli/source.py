@@ -45,7 +45,7 @@ def show(
             output.print_json(found if version is None else [sources.version(connection, project, version)])
             return
         named = sources.version(connection, project, version)
-        body = sources.body(connection, named["body_sha256"])
+        body = sources.body(connection, named, settings().sources_dir)
     if without_words:
         body = sources.structure_of(body)
     if sys.stdout.isatty():
@@ -70,7 +70,7 @@ def analyse(
     from harvester.warehouse.access import connect
 
     with connect(settings(), autocommit=True) as connection, output.progress() as advance:
-        done = work_out(connection, workers=workers, full=full, on_progress=advance)
+        done = work_out(connection, settings().sources_dir, workers=workers, full=full, on_progress=advance)
     output.emit(done.as_json(), _show_analysed, as_json=as_json)
 
 
@@ -95,7 +95,8 @@ def export(
     with connect(settings(), autocommit=True) as connection:
         check_schema(connection)
         try:
-            done = write(connection, folder, design=design, archives=archives)
+            held = settings().sources_dir
+            done = write(connection, folder, held_in=held, design=design, archives=archives)
         except OSError as error:
             raise UsageError(f"{error.filename or folder}: {error.strerror}") from None
     output.emit(done.as_json(), lambda facts: _show_exported(folder, facts), as_json=as_json)

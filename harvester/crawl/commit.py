@@ -48,6 +48,7 @@ from harvester.frontier.visit_ends import finish_visits
 from harvester.sampling.outcomes import record_outcomes
 from harvester.warehouse import staging
 from harvester.warehouse.annotations import History, kept
+from harvester.warehouse.bodies import BodyStore, InDatabase
 from harvester.warehouse.clock import set_clock
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.contention import retry_contention
@@ -104,9 +105,24 @@ class _ApartError(Exception):
 class Writer:
     """Writer of pages over one connection, which has the staging table."""
 
-    def __init__(self, connection: Connection, rule: Rule | None = None, *, follow: int | None = None) -> None:
-        """Make a writer; `follow`: the run for which a page makes due what needs its response (`Stream.follows`)."""
+    def __init__(
+        self,
+        connection: Connection,
+        rule: Rule | None = None,
+        *,
+        follow: int | None = None,
+        bodies: BodyStore | None = None,
+    ) -> None:
+        """Make a writer.
+
+        Args:
+            connection: to the warehouse.
+            rule: the rule of erasures; None: that of the warehouse.
+            follow: the run for which a page makes due what needs its response (`Stream.follows`).
+            bodies: what holds the bodies of new sources; None: the database.
+        """
         self.connection = connection
+        self._bodies = bodies or InDatabase()
         self._follow = follow
         self.rule = load_rule(connection, None) if rule is None else rule
         """The rule by which erased people are left out of every write."""
@@ -231,7 +247,7 @@ class Writer:
             accepted = [page for page in pages if page.lease.token in depths]
             _note_ended(self.connection, accepted)
             changed, renamed = self._store([(rows, page.moment) for page in accepted for rows in page.rows], counts)
-            changed["source.versions"] |= store_sources(self.connection, accepted, self.rule, counts)
+            changed["source.versions"] |= store_sources(self.connection, accepted, self.rule, counts, self._bodies)
             if renamed and accepted[0].moment is not None:
                 raise _ApartError
             self._end_host_roles(accepted, changed["studios"])

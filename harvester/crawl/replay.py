@@ -27,6 +27,7 @@ from harvester.errors import UsageError
 from harvester.frontier import runs
 from harvester.frontier.model import LEASE_SECONDS, Committed, Counts, Lease, PageCommit
 from harvester.warehouse.access import connect
+from harvester.warehouse.bodies import open_store
 from harvester.warehouse.clock import set_clock
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.source import Source, prove_source
@@ -66,7 +67,7 @@ def replay(
     """Fill an empty warehouse from archives; `on_progress` is called at intervals.
 
     Raises:
-        UsageError: a file is no archive, or the warehouse is not empty.
+        UsageError: a file is no archive, the warehouse is not empty, or the folder for sources cannot be used.
         WarehouseError: the database cannot be used.
     """
     with connect(settings, autocommit=True) as connection:
@@ -74,8 +75,9 @@ def replay(
         held = connection.execute("SELECT EXISTS (SELECT FROM scratch.users) OR EXISTS (SELECT FROM crawl.frontier)")
         if (held.fetchone() or (True,))[0]:
             raise UsageError("the warehouse is not empty: replay into a new database (HARVESTER_DATABASE_URL)")
+        bodies = open_store(connection, settings.sources_dir)
         run = runs.begin_run(connection, settings, f"replay ({len(paths)} files)")
-        work = _Replay(connection, run, Writer(connection, load_rule(connection, settings.home)))
+        work = _Replay(connection, run, Writer(connection, load_rule(connection, settings.home), bodies=bodies))
         outcome = "failed"
         try:
             steps = read_steps(paths, without_transaction(paths))

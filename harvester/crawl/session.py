@@ -29,6 +29,7 @@ from harvester.frontier import runs
 from harvester.frontier.model import CommitResult, Counts, PageCommit, Rejected, Stale
 from harvester.frontier.request_rate import adopt_rate
 from harvester.warehouse.access import connect
+from harvester.warehouse.bodies import open_store
 from harvester.warehouse.connect import refusal
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.contention import retry_contention
@@ -158,8 +159,12 @@ class Session:
             row = connection.execute("SELECT clock_timestamp()").fetchone()
             assert row is not None
             self._began = row[0], _elapsed()
+        reads_sources = self.settings.sources
         self._writer = Writer(
-            connection, load_rule(connection, self.settings.home), follow=self.run if self.settings.sources else None
+            connection,
+            load_rule(connection, self.settings.home),
+            follow=self.run if reads_sources else None,
+            bodies=open_store(connection, self.settings.sources_dir) if reads_sources else None,
         )
         self._connection = connection
         if self.archive is None and self.settings.archive is not None:

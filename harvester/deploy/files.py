@@ -39,7 +39,7 @@ SETTINGS_FILE = ".env"
 SYSTEM_HOME = Path("/var/lib") / ACCOUNT
 """HARVESTER_HOME of root's units where none is set: root's own folders are closed to the account that they run as."""
 _PASSWORDS = {"POSTGRES_PASSWORD": "of the role harvester", "GRAFANA_PASSWORD": "of Grafana's user admin"}
-_OF_CONTAINERS = {"home", "database_url", "archive"}
+_OF_CONTAINERS = {"home", "database_url", "archive", "sources_dir"}
 """Settings that the compose file makes, or that name a folder of another machine."""
 _WITH_JOBS = (DeploymentKind.SYSTEMD, DeploymentKind.CRON, DeploymentKind.COMPOSE)
 BACKUPS_IN_CONTAINER = Path("/backups")
@@ -153,7 +153,11 @@ def render(kind: DeploymentKind, place: Place, settings: Settings) -> dict[str, 
     """Return the files of a kind of deployment by name, without `.env`."""
     embedded = settings.database_url is None
     # The socket of the embedded server is in /tmp if the path of its home is long.
-    writable = [place.home, *filter(None, [settings.archive, place.backups]), *([Path("/tmp")] if embedded else [])]  # noqa: S108
+    writable = [
+        place.home,
+        *filter(None, [settings.archive, settings.sources_dir, place.backups]),
+        *([Path("/tmp")] if embedded else []),  # noqa: S108
+    ]
     jobs = place.jobs(in_container=kind is DeploymentKind.COMPOSE)
     values = {
         "folder": place.folder,

@@ -16,6 +16,7 @@ from harvester.erasure.rule import OTHER_NAME, Rule
 from harvester.errors import UsageError
 from harvester.secret import keyed_hash, secret_key
 from harvester.warehouse.annotations import NAME, PROJECT, STUDIO, USER
+from harvester.warehouse.bodies import delete_unused
 from harvester.warehouse.maintenance import forget_statistics
 from harvester.warehouse.schema import keep_crawls_out
 from harvester.warehouse.sql_parts import materialised
@@ -69,6 +70,8 @@ def erase(
         if not dry_run:
             _forget_figures(connection, erasure)
             remember(home, hashes)
+    if not dry_run:
+        erasure.files = delete_unused(connection)  # no earlier: the transaction might have failed
     return erasure
 
 
@@ -108,6 +111,7 @@ def repeat(connection: Connection, home: Path) -> Erasure:
         _forget_figures(connection, erasure)
         larger = [group | kind_of.keys() for group, kind_of in zip(pending, kinds, strict=True)]
         replace_remembered(home, [group for group in remembered if group <= known] + larger)
+    erasure.files = delete_unused(connection)
     return erasure
 
 

@@ -23,6 +23,7 @@ from harvester.api.names import fold
 from harvester.api.stream import Kind
 from harvester.erasure.rule import EVENTS, HOSTED, NAME_COLUMNS, ONLY, SAID, TERMS, Rule, item_kind
 from harvester.warehouse.annotations import NAME, PROJECT, STUDIO, USER
+from harvester.warehouse.bodies import UnusedFiles
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import (
     COMMENTS,
@@ -64,6 +65,8 @@ class Erasure:
     redacted: Counter[str] = field(default_factory=Counter)
     refreshed: list[str] = field(default_factory=list)
     """Materialised views that were refreshed."""
+    files: UnusedFiles = field(default_factory=UnusedFiles)
+    """Files of sources that were deleted."""
 
     @property
     def touched(self) -> list[str]:
@@ -73,7 +76,7 @@ class Erasure:
     def as_json(self) -> dict[str, Any]:
         """Return counts by table, and the views that were refreshed, for `--json`."""
         counts = {"deleted": dict(self.deleted), "emptied": dict(self.emptied), "redacted": dict(self.redacted)}
-        return counts | {"refreshed": self.refreshed}
+        return counts | {"refreshed": self.refreshed, "files": self.files.as_json()}
 
 
 @dataclass(slots=True)

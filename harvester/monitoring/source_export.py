@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import os
 import zipfile
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from psycopg.rows import dict_row
 
 from harvester.errors import UsageError
 from harvester.source.model import SourceFormat
+from harvester.warehouse.bodies import BodyReader
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SQL = statements(__package__, "source_export")
 INDEX = "projects.csv"
 _ENDINGS = {SourceFormat.SCRATCH_3: ".sb3", SourceFormat.SCRATCH_2: ".sb2", SourceFormat.SCRATCH_1: ".sb"}
+_BODY = ("body_sha256", "packed")
 _ROWS = 100
 """Rows that the server sends at once, some 40 kB each when unpacked."""
 
@@ -39,7 +40,14 @@ class Exported:
         return asdict(self)
 
 
-def export(connection: Connection, folder: Path, *, design: int | None = None, archives: bool = False) -> Exported:
+def export(
+    connection: Connection,
+    folder: Path,
+    *,
+    held_in: Path | None = None,
+    design: int | None = None,
+    archives: bool = False,
+) -> Exported:
     """Write the present source of each project that is there, and an index `projects.csv`.
 
     The files are for their owner's eyes: texts of children stand in them.
@@ -47,11 +55,13 @@ def export(connection: Connection, folder: Path, *, design: int | None = None, a
     Args:
         connection: any; one statement reads all, as of one moment.
         folder: a new or empty one.
+        held_in: where files of bodies are looked for first.
         design: the projects that this design hit, with their weights; those without a source stand in the index alone.
         archives: as `.sb3` and `.sb2`, which hold no costume and no sound, instead of `.json`.
 
     Raises:
         UsageError: the folder holds something, or there is no such design of projects.
+        LostBody: the file of a source is missing or was altered.
         OSError: the folder cannot be written.
     """
     if design is not None:
@@ -63,6 +73,7 @@ def export(connection: Connection, folder: Path, *, design: int | None = None, a
     if any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty: name a new folder")
     projects = files = 0
+    bodies = BodyReader(connection, held_in)
     with (
         os.fdopen(_create(folder / INDEX), "w", newline="", encoding="utf-8") as file,
         connection.transaction(),
@@ -71,10 +82,11 @@ def export(connection: Connection, folder: Path, *, design: int | None = None, a
         cursor.itersize = _ROWS
         index = csv.writer(file)
         cursor.execute(_SQL["export"], {"design": design})
-        index.writerow(["file", *(column.name for column in cursor.description or () if column.name != "packed")])
+        index.writerow(["file", *(column.name for column in cursor.description or () if column.name not in _BODY)])
         for row in cursor:
-            packed = row.pop("packed")
-            name = None if packed is None else _write(folder, row, gzip.decompress(packed), archives=archives)
+            digest, packed = (row.pop(name) for name in _BODY)
+            body = None if digest is None else bodies.body(digest, packed, row["project_id"])
+            name = None if body is None else _write(folder, row, body, archives=archives)
             index.writerow([name, *(one.isoformat() if hasattr(one, "isoformat") else one for one in row.values())])
             projects += 1
             files += name is not None

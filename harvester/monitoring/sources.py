@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,12 @@ from harvester.errors import UsageError
 from harvester.source.decode import decode
 from harvester.source.model import DamagedSource
 from harvester.source.structure import structure
+from harvester.warehouse.bodies import BodyReader
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "sources")
@@ -69,10 +71,13 @@ def structure_of(body: bytes) -> bytes:
     return found + b"\n"
 
 
-def body(connection: Connection, body_sha256: str) -> bytes:
-    """Return a body as it was served."""
-    row = connection.execute(
-        "SELECT packed FROM source.bodies WHERE sha256 = decode(%s, 'hex')", [body_sha256]
-    ).fetchone()
+def body(connection: Connection, found: dict[str, Any], folder: Path | None = None) -> bytes:
+    """Return the body of a version as it was served; `folder`: where files of bodies are looked for first.
+
+    Raises:
+        LostBody: its file is missing or was altered.
+    """
+    digest = bytes.fromhex(found["body_sha256"])
+    row = connection.execute("SELECT packed FROM source.bodies WHERE sha256 = %s", [digest]).fetchone()
     assert row is not None, "a version has a body"
-    return gzip.decompress(row[0])
+    return BodyReader(connection, folder).body(digest, row[0], found["project_id"])

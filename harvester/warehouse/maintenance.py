@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from harvester.errors import WarehouseError
+from harvester.warehouse.bodies import UnusedFiles, delete_unused
 from harvester.warehouse.locks import IN_USE, MAINTAINING, take_alone
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.sql_parts import materialised
@@ -65,6 +66,8 @@ class Maintenance:
     """Changed tables of another owner, who alone may vacuum them."""
     busy: list[str] = field(default_factory=list)
     """Tables that could not be rewritten, since other sessions were reading them."""
+    files: UnusedFiles = field(default_factory=UnusedFiles)
+    """Files of sources that have no row."""
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -80,6 +83,8 @@ def maintain(
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Maintenance:
     """Delete rows older than `keep_days` from the operator's tables, then vacuum and analyse the tables that changed.
+
+    Files of sources that have no row are deleted too.
 
     Safe during a crawl and safe to repeat, but for `whole`. `connection` must be in autocommit mode.
 
@@ -102,6 +107,7 @@ def maintain(
     for table, statement in _OLD.items():
         with connection.transaction(force_rollback=dry_run):
             done.deleted[table] = connection.execute(statement, values).rowcount
+    done.files = delete_unused(connection, dry_run=dry_run)
     if whole:
         tables = [table.fullname for table in metadata.sorted_tables]
         tables += [f"analytics.{name}" for name in materialised()]

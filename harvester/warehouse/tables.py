@@ -75,6 +75,8 @@ looked up, or part of a key, the index holds its hash."""
 _KINDS = ("user", "project", "studio")
 _ROLES = ("host", "manager", "curator")
 _OUTCOMES = ("hit", "not found", "gone", "not public")
+LONGEST_PATH = 600
+"""Characters of the path of a folder with sources."""
 LONGEST_RANKING = 600
 """Characters of the name of a ranking, which holds what is searched for."""
 
@@ -1506,12 +1508,31 @@ source_bodies = _table(
     _column(
         "packed",
         LargeBinary,
-        "The body, packed by gzip. It holds texts of the project's author.",
-        nullable=False,
+        "The body, packed by gzip; null where a file holds it. It holds texts of the project's author.",
         person=Person.TEXT,
         release=treatments.Treatments(
             treatments.Left(treatments.FINGERPRINT), treatments.Structure(), treatments.Structure()
         ),
+    ),
+)
+source_folders = _table(
+    "source",
+    "folders",
+    "Folders that hold bodies in files (HARVESTER_SOURCES_DIR), or held some.",
+    _key_text(
+        "path",
+        "The folder.",
+        longest=LONGEST_PATH,
+        primary_key=True,
+        person=Person.NOBODY,
+        release=treatments.internal_only(_OF_PROJECTS),
+    ),
+    _time(
+        "first_used_at",
+        "When a crawl first used it.",
+        nullable=False,
+        server_default=text("clock_timestamp()"),
+        release=treatments.internal_only(_OF_PROJECTS),
     ),
 )
 source_versions = _table(

@@ -2209,13 +2209,28 @@ def upgrade():
         sa.Column(
             "packed",
             sa.LargeBinary(),
-            nullable=False,
-            comment="The body, packed by gzip. It holds texts of the project's author.",
+            nullable=True,
+            comment="The body, packed by gzip; null where a file holds it. It holds texts of the project's author.",
         ),
         sa.CheckConstraint("length(sha256) <= 32", name=op.f("bodies_sha256_length_check")),
         sa.PrimaryKeyConstraint("sha256", name=op.f("bodies_pkey")),
         schema="source",
         comment="Sources of projects as they were served, each once, however many projects have it.",
+    )
+    op.create_table(
+        "folders",
+        sa.Column("path", sa.Text(), nullable=False, comment="The folder."),
+        sa.Column(
+            "first_used_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+            comment="When a crawl first used it.",
+        ),
+        sa.CheckConstraint("length(path) <= 600", name=op.f("folders_path_length_check")),
+        sa.PrimaryKeyConstraint("path", name=op.f("folders_pkey")),
+        schema="source",
+        comment="Folders that hold bodies in files (HARVESTER_SOURCES_DIR), or held some.",
     )
     op.create_table(
         "projects",
@@ -2440,6 +2455,7 @@ def downgrade():
     op.drop_index(op.f("versions_body_sha256_idx"), table_name="versions", schema="source")
     op.drop_table("versions", schema="source")
     op.drop_table("projects", schema="source")
+    op.drop_table("folders", schema="source")
     op.drop_table("bodies", schema="source")
     op.drop_index(op.f("studio_projects_project_id_idx"), table_name="studio_projects", schema="scratch")
     op.drop_table("studio_projects", schema="scratch")

@@ -25,7 +25,8 @@ from harvester.erasure.remembered import load_rule
 from harvester.errors import UsageError
 from harvester.frontier import leases
 from harvester.frontier.model import Counts
-from harvester.monitoring.sources import body, structure_of
+from harvester.monitoring.sources import structure_of
+from harvester.warehouse.bodies import BodyReader, UnusedFiles, delete_unused, open_store
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.tables import metadata
 
@@ -181,9 +182,9 @@ def test_versions_are_the_truth_at_one_request_each(
         ended = harvester("source", "show", *arguments, ok=False)
         assert ended.returncode == 2
         assert why in ended.stderr
-    with open_connection(harvester.database) as connection:
-        for digest in versions:
-            assert hashlib.sha256(body(connection, digest)).hexdigest() == digest
+    # From here on bodies are held in files; those in the database stay there.
+    folder = tmp_path / "sources"
+    harvester.environment["HARVESTER_SOURCES_DIR"] = str(folder)
 
     # Visits that show nothing changed ask for nothing. One source is due by its own rate, and is taken along; another
     # project was visited while sources were not read, and is visited once more.
@@ -255,6 +256,16 @@ def test_versions_are_the_truth_at_one_request_each(
 
     assert_facts(harvester, sandbox, truth)
 
+    # Each body is read where it is held, and no file is left over.
+    with open_connection(harvester.database, autocommit=True) as connection:
+        held = connection.execute("SELECT sha256, packed FROM source.bodies").fetchall()
+        assert versions.items() == {(digest.hex(), packed) for digest, packed in held if packed is not None}
+        files = list(folder.glob("*/*.gz"))
+        assert len(files) == len(held) - len(versions) > 20
+        for digest, packed in held:
+            assert hashlib.sha256(BodyReader(connection).body(digest, packed)).digest() == digest
+        assert delete_unused(connection) == UnusedFiles()
+
     # Switched off again, nothing of it is asked for, and nothing waits for it.
     log = sandbox.lines("/sandbox/requests/log")
     harvester.query("UPDATE crawl.frontier SET due_at = now() WHERE stream LIKE 'project%' RETURNING 1")
@@ -266,24 +277,32 @@ def test_versions_are_the_truth_at_one_request_each(
     assert harvester.query("SELECT max(seen_at) FROM source.projects") == last
 
     # The tokens are nowhere: not in the archive, in a log, or in the database.
-    files = [gzip.decompress(path.read_bytes()) for path in archive.glob("*.warc.gz")]
-    assert any(f"{sandbox.url}/{huge}\r\n".encode() in file for file in files)
-    assert_no_token(harvester, log, *files, *map(gzip.decompress, versions.values()), *said)
+    archived = [gzip.decompress(path.read_bytes()) for path in archive.glob("*.warc.gz")]
+    assert any(f"{sandbox.url}/{huge}\r\n".encode() in file for file in archived)
+    written = (gzip.decompress(path.read_bytes()) for path in files)
+    assert_no_token(harvester, log, *archived, *written, *map(gzip.decompress, versions.values()), *said)
 
 
 @pytest.mark.soak
-def test_faults_and_a_kill_leave_the_true_versions(
-    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+def test_faults_and_kills_leave_the_true_versions(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], tmp_path: Path
 ) -> None:
     sandbox = start_sandbox(users=30, seed=2)
-    harvester = make_harvester(sandbox, HARVESTER_SOURCES="1", HARVESTER_PROJECTS_URL=sandbox.url)
+    harvester = make_harvester(
+        sandbox,
+        HARVESTER_SOURCES="1",
+        HARVESTER_PROJECTS_URL=sandbox.url,
+        HARVESTER_SOURCES_DIR=str(tmp_path / "sources"),
+    )
     harvester("seed", "projects", *map(str, sandbox.seeds()["projects"]))
     sandbox.json("/sandbox/settings?faults=500=0.05,html=0.05,truncate=0.03,reset=0.03", "POST")
-    running = harvester.start("crawl")
-    while not harvester.query("SELECT FROM source.versions"):
-        time.sleep(0.01)
-    running.kill()
-    running.communicate()
+    for least in (1, 10, 20):
+        running = harvester.start("crawl")
+        while len(list(tmp_path.glob("sources/*/*.gz"))) < least:
+            time.sleep(0.001)
+        running.kill()
+        running.communicate()
+        assert_held_in_files(harvester)
     ended = harvester("crawl", "--workers", "2", ok=False)  # 3: more faults than usual
     assert_no_token(harvester, sandbox.lines("/sandbox/requests/log"), ended.stdout.encode(), ended.stderr.encode())
     sandbox.json("/sandbox/settings?faults=", "POST")
@@ -299,6 +318,21 @@ def test_faults_and_a_kill_leave_the_true_versions(
     assert asked(sandbox) == dict.fromkeys(truth, 1)
     now = visits(harvester)
     assert {project: now[project] - visited[project] for project in truth} == dict.fromkeys(truth, 1)
+    assert_held_in_files(harvester)
+    with open_connection(harvester.database, autocommit=True) as connection:
+        delete_unused(connection)
+        (rows,) = connection.execute("SELECT count(*) FROM source.bodies").fetchone()
+    assert len(list(tmp_path.glob("sources/*/*"))) == rows
+    assert_held_in_files(harvester)
+
+
+def assert_held_in_files(harvester: Any) -> None:
+    """Each row of a body has its file, whole."""
+    with open_connection(harvester.database) as connection:
+        reader = BodyReader(connection)
+        for digest, packed in connection.execute("SELECT sha256, packed FROM source.bodies").fetchall():
+            assert packed is None
+            assert hashlib.sha256(reader.body(digest, None)).digest() == digest
 
 
 @pytest.mark.parametrize(
@@ -337,12 +371,13 @@ def test_an_erasure_reaches_the_sources_that_nobody_else_has(database: str, tmp_
     def store(connection: Any, project: int, served: bytes) -> None:
         lease = leases.lease_this(connection, 1, "project_source", project)
         page = take_source(lease, source_of(200, served))
-        store_sources(connection, [page], load_rule(connection, tmp_path), Counts())
+        store_sources(connection, [page], load_rule(connection, tmp_path), Counts(), held)
 
     costume = b'{"costumeName": "a", "baseLayerID": 1, "baseLayerMD5": "%032x.png"}'
     stage = b'{"objName": "Stage", "children": [], "tempoBPM": %d, "costumes": [%b]}'
     own, shared = (stage % (tempo, costume % tempo) for tempo in (60, 70))
     with open_connection(database, autocommit=True) as connection:
+        held = open_store(connection, tmp_path / "sources")
         connection.execute("INSERT INTO scratch.users (id, username) VALUES (1, 'someone'), (2, 'another')")
         connection.execute("INSERT INTO scratch.projects (id, author_id) VALUES (10, 1), (11, 1), (20, 2)")
         connection.execute("UPDATE scratch.projects SET parent_id = 10 WHERE id > 10")
@@ -355,6 +390,9 @@ def test_an_erasure_reaches_the_sources_that_nobody_else_has(database: str, tmp_
         # Each is counted: the tables that are counted are rewritten, so that no file has what was deleted.
         assert [erased.deleted[f"source.{name}"] for name in names] == [2, 1, 1, 1, 2, 2]
         assert sources(connection) == ({20}, {20}, 1)
+        assert erased.files.as_json() == {"deleted": 1, "problems": []}
+        (file,) = tmp_path.glob("sources/*/*")
+        assert gzip.decompress(file.read_bytes()) == shared
         left = [connection.execute(f"SELECT count(*) FROM source.{name}").fetchone() for name in names]
         assert left == [(1,), (1,), (1,), (1,), (0,), (1,)]
         connection.execute("INSERT INTO scratch.projects (id) VALUES (10)")

@@ -46,7 +46,7 @@ CONTRACT = {
         *SAMPLING,
     },
     "account": {"messages", "activity", "alerts", "projects", "states"},
-    "source": {"bodies", "versions", "projects", "facts", "assets", "differences", "present_versions"},
+    "source": {"bodies", "folders", "versions", "projects", "facts", "assets", "differences", "present_versions"},
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ WITH v AS (
 ), body AS (
     INSERT INTO source.bodies (sha256, size, packed)
     SELECT %(body_sha256)s, %(size)s, %(packed)s FROM v WHERE NOT EXISTS (SELECT FROM known)
-    ON CONFLICT (sha256) DO NOTHING
+    ON CONFLICT (sha256) DO NOTHING RETURNING 1
 ), made AS (
     INSERT INTO source.versions (
         project_id, sha256, body_sha256, format, blocks, editor, first_seen_at, last_seen_at
@@ -16,7 +16,7 @@ WITH v AS (
     SELECT v.project_id, %(sha256)s, %(body_sha256)s, %(format)s, %(blocks)s, %(editor)s, v.now, v.now
     FROM v WHERE NOT EXISTS (SELECT FROM known) RETURNING 1
 )
-SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM known)
+SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM known), EXISTS (SELECT FROM body)
 
 -- name: store_outcome
 INSERT INTO source.projects AS s (project_id, outcome, reason, seen_at)

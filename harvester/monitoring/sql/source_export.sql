@@ -4,7 +4,8 @@ SELECT kind FROM crawl.designs WHERE id = %s
 -- name: export
 -- Projects that are there, with the present version of their source: all that have one, or those that a design hit.
 SELECT p.id AS project_id, s.outcome, v.format, encode(v.sha256, 'hex') AS sha256, v.blocks, v.editor,
-    v.first_seen_at, v.last_seen_at, p.parent_id, p.root_id, u.stratum, u.inclusion_probability, u.weight, b.packed
+    v.first_seen_at, v.last_seen_at, p.parent_id, p.root_id, u.stratum, u.inclusion_probability, u.weight,
+    v.body_sha256, b.packed
 FROM scratch.present_projects p
 LEFT JOIN source.projects s ON s.project_id = p.id
 LEFT JOIN source.present_versions v ON v.project_id = p.id
