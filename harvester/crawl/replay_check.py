@@ -95,7 +95,7 @@ def check(
             schema.migrate(url)
             with closing(open_connection(url, autocommit=True)) as other:
                 _copy_erasures(connection, other)
-            again = settings.model_copy(update={"database_url": SecretStr(url)})
+            again = settings.model_copy(update={"database_url": SecretStr(url), "sources_dir": None})
             made = ReplayCheck(replay(again, archives, on_progress=on_progress), runs_without_archive=missing)
             with closing(open_connection(url)) as other:
                 comparison = Comparison(connection, other, uncertain_pages(archives))

@@ -41,6 +41,7 @@ from harvester.erasure.remembered import load_rule
 from harvester.errors import UsageError
 from harvester.secret import secret_key
 from harvester.warehouse.annotations import NAME, USER
+from harvester.warehouse.bodies import BodyReader
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
@@ -463,7 +464,10 @@ class Build:
         from harvester.dataset import rows  # noqa: PLC0415
 
         found = rows.queries(tables(self.request.profile), self.selection)
-        return found if self.selection.sources is None else [*found, *sources.queries(self.selection, self.key)]
+        if self.selection.sources is None:
+            return found
+        bodies = BodyReader(self.snapshot.facts, self.settings.sources_dir)
+        return [*found, *sources.queries(self.selection, self.key, bodies)]
 
     def write(self, query: ResourceQuery) -> tuple[Resource, Resource]:
         """Write a table and its teaser."""

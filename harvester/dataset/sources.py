@@ -7,7 +7,6 @@ A release has them only where the warehouse has sources. `known_sources` has the
 
 from __future__ import annotations
 
-import gzip
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from harvester.dataset.rows import Selection
     from harvester.dataset.snapshot import Snapshot
     from harvester.source.model import Script
+    from harvester.warehouse.bodies import BodyReader
 
 _SQL = statements(__package__, "sources")
 """Filled in by `str.format` with expressions that this module states."""
@@ -143,8 +143,8 @@ class _Columns:
         return ResourceQuery(name, comment, sql, tuple(self.made), tuple(self._key), foreign_keys)
 
 
-def queries(selection: Selection, key: Key | None) -> list[ResourceQuery]:
-    """Build the queries of the tables about sources, under `restricted` or `internal`."""
+def queries(selection: Selection, key: Key | None, bodies: BodyReader) -> list[ResourceQuery]:
+    """Build the queries of the tables about sources, under `restricted` or `internal`; `bodies` reads them."""
     sources = _Columns(selection, ("project_id",))
     for table, alias in ((source_versions, "version"), (source_bodies, "body"), (source_facts, "fact")):
         sources.add(table, alias)
@@ -161,7 +161,7 @@ def queries(selection: Selection, key: Key | None) -> list[ResourceQuery]:
             _SQL["sources"],
             (ForeignKey(("project_id",), "projects", ("id",)),),
         ),
-        _scripts(selection, key, of_source),
+        _scripts(selection, key, of_source, bodies),
         assets.query("source_assets", "Costumes and sounds of each source.", _SQL["assets"], (of_source,)),
         differences.query(
             "remix_differences",
@@ -175,7 +175,7 @@ def queries(selection: Selection, key: Key | None) -> list[ResourceQuery]:
 _WITHOUT_WORDS = "Names, literals and comments are left out."
 
 
-def _scripts(selection: Selection, key: Key | None, of_source: ForeignKey) -> ResourceQuery:
+def _scripts(selection: Selection, key: Key | None, of_source: ForeignKey, bodies: BodyReader) -> ResourceQuery:
     """Build the query of the bodies, of which the rows of `scripts` are made."""
     columns = _Columns(selection, ("project_id",))
     columns.add(source_versions, "version", ("project_id",))
@@ -210,7 +210,7 @@ def _scripts(selection: Selection, key: Key | None, of_source: ForeignKey) -> Re
     )
     comment = "Each script of the sources of Scratch 2 and 3, block by block."
     keys = ("project_id", "number")
-    expand = _Expand(key, has_words=has_words)
+    expand = _Expand(key, bodies, has_words=has_words)
     return ResourceQuery("scripts", comment, sql, tuple(made), keys, (of_source,), expand)
 
 
@@ -222,8 +222,9 @@ def _has_words(selection: Selection) -> bool:
 class _Expand:
     """Makes the rows of `scripts` of bodies; a body that is damaged by the rules of today has no row."""
 
-    def __init__(self, key: Key | None, *, has_words: bool) -> None:
+    def __init__(self, key: Key | None, bodies: BodyReader, *, has_words: bool) -> None:
         self._key = key
+        self._bodies = bodies
         self._has_words = has_words
 
     def __call__(self, bodies: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -233,14 +234,14 @@ class _Expand:
             rows = [
                 {"project_id": body["project_id"], **script}
                 for body in bodies.slice(start, _BODIES).to_pylist()
-                for script in self._rows(body["packed"])
+                for script in self._rows(self._bodies.body(body["sha256"], body["packed"]))
             ]
             if rows:
                 yield pa.RecordBatch.from_pylist(rows)
 
-    def _rows(self, packed: bytes) -> Iterator[dict[str, Any]]:
+    def _rows(self, body: bytes) -> Iterator[dict[str, Any]]:
         try:
-            targets = decode(gzip.decompress(packed)).targets
+            targets = decode(body).targets
         except DamagedSource:
             return
         number = 0

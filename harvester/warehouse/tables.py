@@ -1525,14 +1525,14 @@ source_folders = _table(
         longest=LONGEST_PATH,
         primary_key=True,
         person=Person.NOBODY,
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.nowhere(_BY_HARVESTER),
     ),
     _time(
         "first_used_at",
         "When a crawl first used it.",
         nullable=False,
         server_default=text("clock_timestamp()"),
-        release=treatments.internal_only(_OF_PROJECTS),
+        release=treatments.nowhere(_BY_HARVESTER),
     ),
 )
 source_versions = _table(

@@ -58,15 +58,16 @@ def builder(harvest: Any, tmp_path: Path) -> Builder:
 
 @pytest.fixture(scope="session")
 def built(embedded_server: Any, _harvested: tuple[Any, str], harvester_of: Callable[..., Any]) -> Iterator[Builder]:
-    """Releases of the harvested warehouse, one of each profile, that no test changes; with sources."""
+    """Releases of the harvested warehouse, one of each profile, that no test changes; with sources, held in files."""
     sandbox, template = _harvested
     database = embedded_server.create(template)
     harvester = harvester_of(database, sandbox)
-    harvester.environment |= {"HARVESTER_SOURCES": "1", "HARVESTER_PROJECTS_URL": sandbox.url}
-    harvester.crawl()
-    store_worded_source(database)
-    harvester("source", "analyse")
     with tempfile.TemporaryDirectory(prefix="harvester-test-") as place:
+        sources = {"SOURCES": "1", "PROJECTS_URL": sandbox.url, "SOURCES_DIR": f"{place}/sources"}
+        harvester.environment |= {f"HARVESTER_{name}": value for name, value in sources.items()}
+        harvester.crawl()
+        store_worded_source(database)
+        harvester("source", "analyse")
         builder = Builder(database, Path(place), Path(place) / "home")
         for profile in Profile:
             builder(str(profile), profile)

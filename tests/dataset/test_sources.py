@@ -24,6 +24,8 @@ from harvester.secret import secret_key
 from harvester.source.opcodes import OPCODES as SCRATCH_3
 from harvester.source.opcodes import SCRATCH_2
 from harvester.source.rubric import Dimension
+from harvester.warehouse.bodies import BodyReader
+from harvester.warehouse.connect import open_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,10 +60,11 @@ def served(built: Any, truth: Truth) -> dict[int, dict[str, Any]]:
 @pytest.fixture(scope="session")
 def bodies(built: Any) -> dict[str, bytes]:
     """All sources that were served, by their SHA-256."""
-    with psycopg.connect(built.database) as connection:
-        packed = connection.execute("SELECT packed FROM source.bodies").fetchall()
-    unpacked = [gzip.decompress(one) for (one,) in packed]
-    return {hashlib.sha256(body).hexdigest(): body for body in unpacked}
+    with open_connection(built.database) as connection:
+        reader = BodyReader(connection)
+        rows = connection.execute("SELECT sha256, packed FROM source.bodies").fetchall()
+        assert {packed is None for _, packed in rows} == {True, False}  # one is stored without a crawl
+        return {digest.hex(): reader.body(digest, packed) for digest, packed in rows}
 
 
 def project_with_words(database: str) -> int:

@@ -11,6 +11,7 @@ from harvester.crawl.sources import source_of, take_source
 from harvester.erasure.rule import Rule
 from harvester.frontier import leases
 from harvester.frontier.model import Counts
+from harvester.warehouse.bodies import InDatabase
 from harvester.warehouse.connect import open_connection
 
 WORD = "quorzel"
@@ -77,5 +78,6 @@ def store_worded_source(database: str) -> None:
         damaged = "SELECT project_id FROM source.projects WHERE outcome = 'damaged' ORDER BY 1 LIMIT 1"
         ((project,),) = connection.execute(damaged).fetchall()
         lease = leases.lease_this(connection, 1, "project_source", project)
-        store_sources(connection, [take_source(lease, source_of(200, worded_source()))], Rule(b"", []), Counts())
+        read = take_source(lease, source_of(200, worded_source()))
+        store_sources(connection, [read], Rule(b"", []), Counts(), InDatabase())
         leases.release(connection, [lease])

@@ -30,7 +30,7 @@ LEFT JOIN source.facts fact ON fact.body_sha256 = version.body_sha256{joins}
 ORDER BY {order}
 
 -- name: scripts
-SELECT {project} AS project_id, body.packed FROM known_sources own
+SELECT {project} AS project_id, body.sha256, body.packed FROM known_sources own
 JOIN {versions} version ON version.project_id = own.id AND version.format <> 'scratch1'
 JOIN source.bodies body ON body.sha256 = version.body_sha256
 ORDER BY {order}
