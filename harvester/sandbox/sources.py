@@ -55,7 +55,7 @@ _FIELDS = {"VARIABLE", "BROADCAST_OPTION"}
 _TEXTS = {"MESSAGE", "VALUE"}
 _SAID = ("Moin moin!", "Fang mich", "Autsch, das war knapp")
 _MESSAGE, _SCORE, _PLACES, _CITIES = "Spielbeginn", "Punktestand", "Reiseziele", ("Ulmenweg", "Pisaturm")
-"""Names and values that are neither terms of Scratch nor words of the harvester: wherever one stands, it is from here."""
+"""Names and values that are no terms of Scratch and no words of the harvester: wherever one stands, it is from here."""
 
 
 def _body(random: Random, depth: int = 0) -> Script:
