@@ -18,7 +18,20 @@ from typing import Any
 from harvester.api import profile_html
 from harvester.api import records as r
 from harvester.api.gone_reason import GoneReason
-from harvester.api.stream import DAY, Format, Holding, Host, Kind, Lead, Order, Paging, Stream, UnreadEndpoint, identity
+from harvester.api.stream import (
+    DAY,
+    Announcement,
+    Format,
+    Holding,
+    Host,
+    Kind,
+    Lead,
+    Order,
+    Paging,
+    Stream,
+    UnreadEndpoint,
+    identity,
+)
 
 PAGE_LIMIT = 40
 """Items per page, the limit of the API: above it each list answers 400."""
@@ -112,6 +125,8 @@ _RANKED_PLACEHOLDERS = tuple(
 )
 _LIST_PLACEHOLDERS = tuple(f"[].{path}" for path in (*_AUTHOR_PLACEHOLDERS, "stats.remixes"))
 
+_ADDED, _REMOVED = "addprojecttostudio", "removeprojectstudio"
+_CURATOR, _EXPELLED, _MANAGER, _HOST = "becomecurator", "removecuratorstudio", "becomeownerstudio", "becomehoststudio"
 _FOUND = (
     Lead("projects", "", "id", Kind.PROJECT, depth_cost=0),
     Lead("studios", "", "id", Kind.STUDIO, depth_cost=0),
@@ -409,6 +424,7 @@ _STREAMS = (
             "Cached for 240 s at the source (TurboWarp trampoline).",
         ),
         links=(Lead("projects", "id", "author_id", Kind.USER),),
+        announces=(Announcement(("project_remixes",), "projects", counter="remixes"),),
         placeholder_fields=(*_AUTHOR_PLACEHOLDERS, "project_token"),
         item_weight=0.1,
         rate=0.01,
@@ -495,6 +511,12 @@ _STREAMS = (
         writes={"studios": STUDIO},
         answers_for=_id,
         enqueues=("studio_projects", "studio_managers", "studio_curators", "studio_comments", "studio_activity"),
+        # Not complete: additions and removals cancel out, and replies do not count.
+        announces=(
+            Announcement(("studio_projects",), "studios", counter="project_count", below=100, is_complete=False),
+            Announcement(("studio_comments",), "studios", counter="comment_count", below=100, is_complete=False),
+            Announcement(("studio_managers",), "studios", counter="manager_count", is_complete=False),
+        ),
         gone=GoneReason.CLOSED_OR_DELETED,
         notes=(
             "`stats.comments` and `stats.projects` stop at 100; unshared projects may count (scratch-www issue 5699).",
@@ -578,6 +600,22 @@ _STREAMS = (
                 "extra",
             ),
         },
+        announces=(
+            Announcement(("studio_projects",), "studio_activity", types=(_ADDED, _REMOVED)),
+            Announcement(("studio_curators",), "studio_activity", types=(_CURATOR, _EXPELLED, _MANAGER)),
+            Announcement(("studio_managers",), "studio_activity", types=(_MANAGER, _HOST, _EXPELLED)),
+            Announcement(("studio",), "studio_activity", types=("updatestudio", _HOST), is_complete=False),
+            Announcement(
+                ("project_studios",),
+                "studio_activity",
+                target_column="project_id",
+                types=(_ADDED, _REMOVED),
+                is_complete=False,
+            ),
+            Announcement(
+                ("user_studios",), "studio_activity", target_column="actor_id", types=(_CURATOR,), is_complete=False
+            ),
+        ),
         notes=(
             "`dateLimit` is inclusive: pages overlap on equal times (scratch-www).",
             "More than a page of events in one second cannot be paged past: reported as drift (scratch-www).",
@@ -867,6 +905,15 @@ FOLLOWING: dict[str, tuple[str, ...]] = {
     name: tuple(stream.name for stream in _STREAMS if stream.follows == name) for name in STREAMS
 }
 """By stream, those that need its response."""
+
+ANNOUNCED_BY: dict[str, str] = {
+    name: stream.name
+    for stream in _STREAMS
+    for announcement in stream.announces
+    if announcement.is_complete
+    for name in announcement.streams
+}
+"""By list, the stream whose responses show every new item of it."""
 
 OPT_IN = frozenset(stream.name for stream in _STREAMS if stream.is_opt_in)
 """Streams that are visited only where a setting of their own allows it."""

@@ -83,6 +83,32 @@ class Lead:
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """A sign in a response that lists or objects have something new.
+
+    Rows of `table` carry it: events of some `types`, each at its time `created_at`, or a `counter`, whose value differs
+    from the one at the last announcement.
+
+    Attributes:
+        streams: The lists and objects that become due, of those in scope.
+        target_column: The column with the entity whose lists they are; empty for the visited entity.
+        types: Values of the column `type`.
+        counter: The column of the counter.
+        below: The value from which on the counter does not count any more.
+        is_complete: True if every new item of the list shows. Such a list is visited for the announcements, by the
+            share of its items that they are seen to miss, and in full as often as any other.
+    """
+
+    streams: tuple[str, ...]
+    table: str
+    target_column: str = ""
+    types: tuple[str, ...] = ()
+    counter: str | None = None
+    below: int | None = None
+    is_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Holding:
     """Rows of the warehouse that a list holds, by which deletions are detected.
 
@@ -158,6 +184,8 @@ class Stream:
     links: tuple[Lead, ...] = ()
     enqueues: tuple[str, ...] = ()
     """Streams of the same entity that become due once this object was seen."""
+    announces: tuple[Announcement, ...] = ()
+    """Signs in its responses that other lists have something new."""
     follows: str | None = None
     """The stream of the same entity whose response it needs. A visit of that one comes first, and makes this one due if
     it shows the entity new or changed. None for a stream that stands alone."""

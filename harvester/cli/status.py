@@ -131,6 +131,12 @@ def _show_troubles(console: Console, facts: dict[str, Any]) -> None:
             f" {counted(names['retracted'], 'row')} retracted;"
             f" {names['waiting']:,} wait{since} until their present name is met",
         )
+    for row in facts["announcements"]:
+        if not row["reliable"]:
+            console.print(
+                f"[yellow]unreliable[/]  {row['stream']}: {row['announced_by']} announces {row['share']:.0%} of its new"
+                " items, so that each refresh reads the list, and its own schedule the more often"
+            )
     for stream, count in facts["quarantine"].items():
         console.print(f"[yellow]quarantine[/]  {counted(count, 'response')} of {stream}")
     for row in facts["set_aside"]:

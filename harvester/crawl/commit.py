@@ -9,7 +9,7 @@ dated. Which transactions may share one, so that the tables are the same, is sai
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,10 +23,10 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from harvester.api.catalogue import DETAIL, FOLLOWING, ONCE, OWNER_COLUMN, PAGE_LIMIT, STREAMS
+from harvester.api.catalogue import ANNOUNCED_BY, DETAIL, FOLLOWING, ONCE, OWNER_COLUMN, PAGE_LIMIT, STREAMS
 from harvester.api.decode import is_bad_response
 from harvester.api.rows import Rows, Visit, normalise
-from harvester.api.stream import Kind, Paging, Stream
+from harvester.api.stream import Announcement, Kind, Paging, Stream
 from harvester.crawl.deletions import (
     ASKED_BY,
     clear_missing,
@@ -42,7 +42,16 @@ from harvester.erasure.remembered import load_rule
 from harvester.erasure.rule import Rule
 from harvester.frontier import names
 from harvester.frontier.leases import hold
-from harvester.frontier.model import LEASE_SECONDS, CommitResult, Committed, Counts, PageCommit, Rejected, Stale
+from harvester.frontier.model import (
+    LEASE_SECONDS,
+    CommitResult,
+    Committed,
+    Counts,
+    Lease,
+    PageCommit,
+    Rejected,
+    Stale,
+)
 from harvester.frontier.rates import QUEUE_NUMBERS
 from harvester.frontier.visit_ends import finish_visits
 from harvester.sampling.outcomes import record_outcomes
@@ -267,11 +276,14 @@ class Writer:
             ended = self._finished_visits(accepted, changed, counts)
             following = _following(accepted, depths) if self._follow is not None else []
             due = _made_due(accepted, depths) + following
-            with self.connection.pipeline() if ended or due else nullcontext():  # one round trip for both
+            told = _announced(accepted)
+            with self.connection.pipeline() if ended or due or told else nullcontext():  # one round trip for all
                 if ended:
                     finish_visits(self.connection, ended)
                 if due:
                     self.connection.execute(_SQL["make_due"], {"entries": Jsonb(due), "resting": _RESTING})
+                if told:
+                    self.connection.execute(_SQL["announce"], {"told": Jsonb(told)})
             if self._follow is not None and following:
                 hold(self.connection, self._follow, [(one["stream"], one["entity_id"]) for one in following])
             # Last, since it undoes what was recorded of lists that were read under another name.
@@ -447,6 +459,8 @@ def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]])
         "item_weight": stream.item_weight,
         "rate": stream.rate,
         "spider": QUEUE_NUMBERS.get(stream.spider, 0),
+        "announced_by": ANNOUNCED_BY.get(stream.name),
+        "announces": stream.name in ANNOUNCED_BY.values(),
     } | ({} if page.at is None else {"at": page.at.isoformat()})
 
 
@@ -482,6 +496,46 @@ def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict
         for stream, entity, owner, left, signal in _met(visit.stream, page.rows, depth):
             _raise(due, (stream, entity), (owner, left, signal, page.at))
     return _entries(due)
+
+
+def _announced(pages: Sequence[PageCommit]) -> list[dict[str, Any]]:
+    """Return the lists and objects of which pages announce something new, with the counter that does so."""
+    told: dict[tuple[str, int], int | None] = {}
+    for page in pages:
+        visit = page.lease.visit
+        for announcement in visit.stream.announces:
+            for rows in page.rows:
+                if rows.table != announcement.table:
+                    continue
+                for entity, counter in _told(announcement, rows, page.lease):
+                    for stream in announcement.streams:
+                        told[stream, entity] = counter if counter is not None else told.get((stream, entity))
+    return [
+        {"stream": stream, "entity_id": entity, "counter": counter}
+        for (stream, entity), counter in sorted(told.items())
+    ]
+
+
+def _told(announcement: Announcement, rows: Rows, lease: Lease) -> Iterator[tuple[int, int | None]]:
+    """Yield the entities whose lists rows announce, each with its counter or, for a new event, None.
+
+    Events are new if they are later than the certificate of the visit before; the first visit announces none.
+    """
+    place = {column: number for number, column in enumerate(rows.columns)}
+    target = place.get(announcement.target_column)
+    last = (lease.certificate or {}).get("key")
+    for values in rows.values:
+        entity = lease.visit.entity_id if target is None else values[target]
+        if entity is None:
+            continue
+        if announcement.counter is not None:
+            counter = values[place[announcement.counter]] if announcement.counter in place else None
+            if counter is not None and (announcement.below is None or counter < announcement.below):
+                yield entity, counter & 0x7FFF_FFFF
+        elif values[place["type"]] in announcement.types and last is not None:
+            happened_at = values[place["created_at"]]
+            if happened_at is not None and happened_at.timestamp() >= last + 1:
+                yield entity, None
 
 
 def _following(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict[str, Any]]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from harvester.api.catalogue import PAGE_LIMIT, STREAMS
-from harvester.frontier import rates, revisit
+from harvester.api.catalogue import ANNOUNCED_BY, PAGE_LIMIT, STREAMS
+from harvester.frontier import announcements, rates, revisit
 from harvester.frontier.revisit import PRIOR_DECAY, Decay, deepest_look
-from harvester.frontier.visit_ends import birth
+from harvester.frontier.visit_ends import ANNOUNCED, birth
 from harvester.warehouse.locks import FITTING
 from harvester.warehouse.planner import plan_freely
 from harvester.warehouse.statements import statements
@@ -40,6 +40,8 @@ PARAMETERS = [
         "item_weight": stream.item_weight,
         "rate": stream.rate,
         "spider": rates.QUEUE_NUMBERS[stream.spider],
+        "announced_by": ANNOUNCED_BY.get(stream.name),
+        "announces": stream.name in ANNOUNCED_BY.values(),
     }
     for stream in STREAMS.values()
     if stream.item_weight
@@ -109,13 +111,18 @@ class Fit:
             self._query, self._after = _CLASS_BY_PRIOR if self._moved["moved"] else None, _BEFORE_ALL
         else:
             connection.execute(_SQL["note_classed"], self._moved)
+            announcements.note_classed(connection, self._moved["moved"])
             _fit_decay(connection)
             connection.execute("SELECT pg_advisory_unlock(%s)", [FITTING])
             return False
         return True
 
     def _class_batch(self, connection: Connection, query: sql.SQL | sql.Composed) -> None:
-        scale = rates.SCALE | {"streams": Jsonb(PARAMETERS), "oldest": rates.OLDEST_STRATUM}
+        scale = rates.SCALE | {
+            "streams": Jsonb(PARAMETERS),
+            "oldest": rates.OLDEST_STRATUM,
+            "announced": Jsonb(ANNOUNCED),
+        }
         stream, entity = self._after
         batch = {"stream": stream, "entity": entity, "batch": _BATCH}
         last = connection.execute(query, scale | batch | (self._moved or {})).fetchone()
@@ -127,6 +134,10 @@ class Fit:
     def _fit_priors(self, connection: Connection) -> dict[str, list[Any]]:
         values = _fitted(connection) | {"streams": Jsonb(PARAMETERS), "factor": _MOVED}
         moved = connection.execute(_SQL["store_priors"], values).fetchall()
+        moved += [
+            (stream, -1)
+            for stream in announcements.fit_announcements(connection, _sample(connection, _ENTRIES_FOR_RATES))
+        ]
         return {name: [row[place] for row in moved] for place, name in enumerate(("moved", "strata"))}
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from psycopg.types.json import Jsonb
 
 from harvester import __version__
+from harvester.api.catalogue import OPT_IN
 from harvester.config import Settings
+from harvester.frontier.announcements import use_announcements
 from harvester.frontier.model import Counts
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.locks import ALIVE, end_vanished
@@ -21,6 +23,7 @@ _SQL = statements(__package__, "runs")
 
 def begin_run(connection: Connection, settings: Settings, command: str, parent_run: int | None = None) -> int:
     """Record a run and take the lock that shows that it is alive; `parent_run`: the run of whose workers it is one."""
+    use_announcements(connection, () if settings.sources else OPT_IN)
     with connection.transaction():
         row = connection.execute(
             _SQL["begin_run"],

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from harvester.api.catalogue import DETAIL, FOLLOWING, ONCE, OWNER_COLUMN, STREAMS
+from harvester.api.catalogue import ANNOUNCED_BY, DETAIL, FOLLOWING, ONCE, OWNER_COLUMN, STREAMS
 from harvester.api.rows import Query
 from harvester.api.stream import Kind, Lead
+from harvester.frontier.announcements import RELIABLE
 from harvester.frontier.leases import with_free
 from harvester.frontier.model import LEASE_SECONDS
 from harvester.warehouse.connection import Connection
@@ -87,15 +88,25 @@ _OWN_WHOLE = [stream.name for stream in STREAMS.values() if stream.kind is Kind.
 def refresh(
     connection: Connection, streams: Sequence[str], *, full: bool = False, only: Sequence[int] | None = None
 ) -> int:
-    """Make all entries in scope due now, threads only if `full`; return how many.
+    """Make all entries in scope due now, or those of `only`; return how many.
 
-    An incremental refresh leaves out threads, which the `reply_count` of their comments makes due. A full one begins
-    each visit again, unfinished ones too.
+    An incremental refresh leaves out threads, which the `reply_count` of their comments makes due. Without `only` it
+    leaves out the lists too that are reliably announced (`announcements.RELIABLE`), but for a random part. A full one
+    begins each visit again, unfinished ones too.
     """
     names = [name for name in streams if STREAMS[name].revisit < ONCE and (full or not STREAMS[name].is_thread)]
     with connection.transaction():
         return connection.execute(
-            _REFRESH, {"full": full, "streams": names, "only": only, "seconds": LEASE_SECONDS}
+            _REFRESH,
+            {
+                "full": full,
+                "streams": names,
+                "only": only,
+                "seconds": LEASE_SECONDS,
+                "by_announcements": not full and only is None,
+                "announced": list(ANNOUNCED_BY),
+                "reliable": RELIABLE,
+            },
         ).rowcount
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from harvester.api.catalogue import STREAMS
+from harvester.api.catalogue import ANNOUNCED_BY, STREAMS
 from harvester.frontier import rates
 from harvester.warehouse.statements import statements
 
@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 
 _SQL = statements(__package__, "visit_ends")
 
+ANNOUNCED = [
+    {
+        "stream": name,
+        "announced_by": announcer,
+        "item_weight": STREAMS[name].item_weight,
+        "shape": rates.SHAPE,
+        "rate": STREAMS[name].rate,
+    }
+    for name, announcer in sorted(ANNOUNCED_BY.items())
+]
+"""Lists whose new items another list or object announces, with what the schedule needs of them."""
 _OLDEST_DAYS = 36_500
 """Upper bound of the age of an item in days, whatever its date."""
 
@@ -61,4 +72,5 @@ VALUES: dict[str, Any] = rates.SCALE | {
     "undated_items": rates.UNDATED_ITEMS,
     "young_days": rates.YOUNG_DAYS,
     "second_look_days": rates.SECOND_LOOK_DAYS,
+    "lists": Jsonb(ANNOUNCED),
 }

@@ -10,6 +10,7 @@ from sqlalchemy import Table
 from harvester.api.catalogue import STREAMS
 from harvester.config import Settings
 from harvester.frontier import rates
+from harvester.frontier.announcements import read_announcements
 from harvester.frontier.fitting import PARAMETERS
 from harvester.frontier.request_rate import read_rate
 from harvester.monitoring.reconcile import reconcile
@@ -43,6 +44,7 @@ def read_status(settings: Settings, *, compares: bool = True) -> dict[str, Any]:
             "rows": {name: present for name, (present, _) in rows.items()},
             "gone": {name: gone for name, (_, gone) in rows.items() if gone is not None},
             "streams": _streams(connection, settings.min_gain),
+            "announcements": read_announcements(connection),
             "budget": _budget(connection, settings),
             "last_run": _one(connection, _SQL["last_run"]),
             "failures": fetch_dicts(connection, _SQL["failures"]),

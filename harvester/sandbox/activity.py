@@ -27,7 +27,9 @@ _FIRST_NUMBER = 1_000_000
 def record(
     community: CommunityState, studio: int, type_: str, actor: int, *, project: int = -1, other: int = -1, flag: int = 0
 ) -> None:
-    """Append an event that happens now."""
+    """Append an event that happens now, unless it is lost (`CommunityState.lost_events`)."""
+    if community.lost_events and community.random.random() < community.lost_events:
+        return
     events = community.activity.setdefault(studio, [])
     last = events[-1].created if events else 0
     crowd = sum(event.created == last for event in events[-CROWD:])

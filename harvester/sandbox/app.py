@@ -197,6 +197,15 @@ class Application:
         self.community.odd = value
 
     @property
+    def lost_events(self) -> float:
+        """The share of events in studios that their activity does not show."""
+        return self.community.lost_events
+
+    @lost_events.setter
+    def lost_events(self, value: float) -> None:
+        self.community.lost_events = value
+
+    @property
     def stale_tokens(self) -> float:
         """Return how many answers about projects still hold a token that has expired."""
         return float(self.community.stale_tokens)

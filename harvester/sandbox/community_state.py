@@ -32,6 +32,7 @@ class CommunityState:
         self.now = NOW
         self.token_series = 0  # tokens of an earlier one are refused
         self.stale_tokens = 0  # so many answers about projects still hold a token that has expired
+        self.lost_events = 0.0  # the share of the events in studios that their activity does not show
         self.huge_project = 0  # the project whose source is too large
         self.quiet_edits: Counter[int] = Counter()  # project -> edits of its source that nothing else shows
         self.changes = 0  # events so far: what was computed before is stale after one

@@ -164,7 +164,16 @@ class Control:
         return _JSON, _encode(now | {"faults": app.faults.spec})
 
 
-_SETTINGS = ("churn", "churn_per_request", "latency_ms", "trouble", "odd", "stale_tokens", "huge_project")
+_SETTINGS = (
+    "churn",
+    "churn_per_request",
+    "latency_ms",
+    "trouble",
+    "odd",
+    "lost_events",
+    "stale_tokens",
+    "huge_project",
+)
 _STATES = tuple(vars(States()))
 
 

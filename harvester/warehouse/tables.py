@@ -1021,7 +1021,8 @@ frontier = _table(
         "When a visit must take place at the latest: at once, for a second look, or to read the list in full again.",
         nullable=False,
     ),
-    _int("signal", "For replies: the reply_count that made the visit due."),
+    _int("signal", "The counter that last announced something new, such as a comment's reply_count for its replies."),
+    _time("announced_at", "When another list or object announced something new; null once it was visited after that."),
     _bool(
         "incremental",
         "Whether the next visit may go on from the certificate.",
@@ -1070,6 +1071,17 @@ frontier = _table(
         comment="Days observed since the first visit, faded alike.",
         nullable=False,
         server_default=text("0"),
+    ),
+    Column(
+        "missed_items",
+        REAL,
+        comment="Of a list that another one announces: new items that visits found which nothing announced, faded,"
+        " less those that were to be expected since what announces them was read last.",
+    ),
+    Column(
+        "expected_items",
+        REAL,
+        comment="New items that were to be expected at the same visits until then, by the rate of the list.",
     ),
     Column(
         "cost",
@@ -1136,6 +1148,22 @@ priors = _table(
     _big("lists", "Lists that it was fitted to.", nullable=False),
     _time("fitted_at", "When.", nullable=False, server_default=text("now()")),
     PrimaryKeyConstraint("stream", "stratum"),
+)
+announcements = _table(
+    "crawl",
+    "announcements",
+    "Lists whose new items another list or object announces, and the share that it was seen to announce.",
+    _text("stream", "The list.", primary_key=True),
+    _text("announced_by", "What announces it.", nullable=False),
+    Column("missed", Double, comment="The sum of missed_items of crawl.frontier.", nullable=False),
+    Column("expected", Double, comment="The sum of expected_items.", nullable=False),
+    Column(
+        "share",
+        Double,
+        comment="The share of new items that is taken to be announced; null: what announces them is not crawled.",
+    ),
+    Column("classed_share", Double, comment="The share when the lists were last put into classes."),
+    _time("fitted_at", "When.", nullable=False, server_default=text("now()")),
 )
 reply_decay = _table(
     "crawl",

@@ -375,6 +375,31 @@ def upgrade():
         comment="People who are left out, with what is theirs, as keyed hashes: nothing here tells who they are.",
     )
     op.create_table(
+        "announcements",
+        sa.Column("stream", sa.Text(), nullable=False, comment="The list."),
+        sa.Column("announced_by", sa.Text(), nullable=False, comment="What announces it."),
+        sa.Column("missed", sa.Double(), nullable=False, comment="The sum of missed_items of crawl.frontier."),
+        sa.Column("expected", sa.Double(), nullable=False, comment="The sum of expected_items."),
+        sa.Column(
+            "share",
+            sa.Double(),
+            nullable=True,
+            comment="The share of new items that is taken to be announced; null: what announces them is not crawled.",
+        ),
+        sa.Column(
+            "classed_share",
+            sa.Double(),
+            nullable=True,
+            comment="The share when the lists were last put into classes.",
+        ),
+        sa.Column(
+            "fitted_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="When."
+        ),
+        sa.PrimaryKeyConstraint("stream", name=op.f("announcements_pkey")),
+        schema="crawl",
+        comment="Lists whose new items another list or object announces, and the share that it was seen to announce.",
+    )
+    op.create_table(
         "priors",
         sa.Column("stream", sa.Text(), nullable=False, comment="The stream."),
         sa.Column(
@@ -729,7 +754,16 @@ def upgrade():
             comment="When a visit must take place at the latest: at once, for a second look, or to read the list in full again.",
         ),
         sa.Column(
-            "signal", sa.Integer(), nullable=True, comment="For replies: the reply_count that made the visit due."
+            "signal",
+            sa.Integer(),
+            nullable=True,
+            comment="The counter that last announced something new, such as a comment's reply_count for its replies.",
+        ),
+        sa.Column(
+            "announced_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When another list or object announced something new; null once it was visited after that.",
         ),
         sa.Column(
             "incremental",
@@ -826,6 +860,18 @@ def upgrade():
             server_default=sa.text("0"),
             nullable=False,
             comment="Days observed since the first visit, faded alike.",
+        ),
+        sa.Column(
+            "missed_items",
+            sa.REAL(),
+            nullable=True,
+            comment="Of a list that another one announces: new items that visits found which nothing announced, faded, less those that were to be expected since what announces them was read last.",
+        ),
+        sa.Column(
+            "expected_items",
+            sa.REAL(),
+            nullable=True,
+            comment="New items that were to be expected at the same visits until then, by the rate of the list.",
         ),
         sa.Column(
             "cost",
@@ -2554,6 +2600,7 @@ def downgrade():
     op.drop_index(op.f("quarantine_stream_entity_id_item_id_idx"), table_name="quarantine", schema="crawl")
     op.drop_table("quarantine", schema="crawl")
     op.drop_table("priors", schema="crawl")
+    op.drop_table("announcements", schema="crawl")
     op.drop_table("erasures", schema="crawl")
     op.drop_table("drift", schema="crawl")
     op.drop_table("sql_parts", schema="crawl")

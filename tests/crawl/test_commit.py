@@ -151,7 +151,7 @@ def test_a_page_stores_rows_and_makes_due_what_the_entity_owns(
     )
     assert due(connection) == {
         ("project_comments", 142): (0, None),
-        ("project_remixes", 142): (0, None),
+        ("project_remixes", 142): (0, 3),
         ("project_studios", 142): (0, None),
     }
 

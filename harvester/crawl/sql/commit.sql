@@ -38,19 +38,34 @@ FROM jsonb_to_recordset(%(entries)s) AS v (
 )
 LEFT JOIN crawl.frontier w USING (stream, entity_id)
 -- Do not lock unchanged rows.
-WHERE w.stream IS NULL OR v.depth > w.depth OR w.signal IS DISTINCT FROM v.signal
+WHERE w.stream IS NULL OR v.depth > w.depth OR (v.signal IS NOT NULL AND w.signal IS DISTINCT FROM v.signal)
     OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))
 ORDER BY 1, 2
 ON CONFLICT (stream, entity_id) DO UPDATE SET
     depth = greatest(w.depth, excluded.depth),
-    signal = excluded.signal,
+    signal = coalesce(excluded.signal, w.signal),
     due_at = CASE
-        WHEN w.signal IS DISTINCT FROM excluded.signal THEN excluded.due_at
+        WHEN excluded.signal IS NOT NULL AND w.signal IS DISTINCT FROM excluded.signal THEN excluded.due_at
         WHEN w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s) THEN excluded.due_at
         ELSE w.due_at
     END
-WHERE excluded.depth > w.depth OR w.signal IS DISTINCT FROM excluded.signal
+WHERE excluded.depth > w.depth OR (excluded.signal IS NOT NULL AND w.signal IS DISTINCT FROM excluded.signal)
     OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))
+
+-- name: announce
+-- A counter announces once what it shows, an event is announced once.
+WITH told AS (
+    SELECT w.stream, w.entity_id, v.counter
+    FROM jsonb_to_recordset(%(told)s) AS v (stream text, entity_id bigint, counter int)
+    JOIN crawl.frontier w USING (stream, entity_id)
+    WHERE w.failures = 0 AND (v.counter IS NULL OR w.signal IS DISTINCT FROM v.counter)
+    ORDER BY w.stream, w.entity_id FOR UPDATE OF w
+)
+UPDATE crawl.frontier w SET signal = coalesce(t.counter, w.signal),
+    -- The result of a visit under way may be older than this: it is visited again.
+    due_at = CASE WHEN w.lease_token IS NULL THEN least(w.due_at, crawl.clock()) ELSE crawl.clock() END,
+    announced_at = CASE WHEN w.visits > 0 THEN crawl.clock() END
+FROM told t WHERE w.stream = t.stream AND w.entity_id = t.entity_id
 
 -- name: mark_gone
 UPDATE {table} t SET gone_reason = %(reason)s,

@@ -17,6 +17,10 @@ UPDATE crawl.frontier w SET due_at = crawl.clock(), incremental = incremental AN
     state = CASE WHEN NOT %(full)s THEN state END
 WHERE stream = ANY(%(streams)s) AND {free}
     AND (%(only)s::bigint[] IS NULL OR coalesce(owner_id, entity_id) = ANY(%(only)s))
+    -- A list that is announced is left to its announcements, but for one in 16 visits, by which these are judged.
+    AND (NOT %(by_announcements)s OR stream <> ALL(%(announced)s) OR visits = 0 OR failures > 0 OR NOT incremental
+        OR state IS NOT NULL OR crawl.announced_share(stream, entity_id) < %(reliable)s
+        OR hashtextextended(stream || entity_id, visits) & 15 = 0)
 
 -- name: seed
 INSERT INTO crawl.seeds AS s (kind, entity_id, depth) VALUES (%s, %s, %s)

@@ -17,6 +17,8 @@ WITH found AS MATERIALIZED (
     SELECT v.*, o.started_at, o.visited_at, coalesce(v.at, t.now) AS now,
         extract(epoch FROM o.started_at - o.visited_at)::float8 / 86400 AS gap,
         coalesce(v.found, coalesce(o.item_count, 0) + v.fresh) AS item_count_now,
+        -- A full read does not tell new items from others: the list has grown by at least as many.
+        greatest(v.fresh, CASE WHEN v.listed AND o.visits > 0 THEN v.found - o.item_count END) AS news,
         {birth} AS birth,
         CASE v.kind
             WHEN 'project' THEN (SELECT x.views FROM scratch.projects x WHERE x.id = o.entity_id)
@@ -28,13 +30,19 @@ WITH found AS MATERIALIZED (
             WHEN 'project' THEN (SELECT x.gone_at IS NOT NULL FROM scratch.projects x WHERE x.id = o.entity_id)
             WHEN 'studio' THEN (SELECT x.gone_at IS NOT NULL FROM scratch.studios x WHERE x.id = o.entity_id)
         END, false) AS rests,
-        o.visits = 0 AND v.listed AND v.found IS NOT NULL AS shows_past
+        o.visits = 0 AND v.listed AND v.found IS NOT NULL AS shows_past,
+        -- For a visit that nothing announced, the part of the time since the last one that was over when what announces
+        -- the list was read.
+        CASE WHEN a.visited_at IS NOT NULL AND o.started_at > o.visited_at AND o.announced_at IS NULL THEN greatest(0, least(1,
+            extract(epoch FROM a.visited_at - o.visited_at)::float8
+                / extract(epoch FROM o.started_at - o.visited_at)::float8)) END AS told
     FROM (SELECT crawl.clock() AS now) t, jsonb_to_recordset(%(pages)s) AS v (
         stream text, entity_id bigint, kind text, certificate text, whole bool, again bool, gone bool,
         proven bool, listed bool, fresh int, found int, cost float8, revisit float8, item_weight float8, rate
-        float8, spider int, at timestamptz
+        float8, spider int, announced_by text, announces bool, at timestamptz
     )
     JOIN crawl.frontier o ON o.stream = v.stream AND o.entity_id = v.entity_id
+    LEFT JOIN crawl.frontier a ON a.stream = v.announced_by AND a.entity_id = v.entity_id
 ), placed AS MATERIALIZED (
     SELECT f.*, a.age,
         width_bucket(coalesce(a.age, 1e9), %(ages)s::float8[]) * 8
@@ -50,10 +58,10 @@ WITH found AS MATERIALIZED (
     LEFT JOIN crawl.priors p ON p.stream = f.stream AND p.stratum = f.stratum
     LEFT JOIN crawl.priors s ON s.stream = f.stream AND s.stratum = -1
 ), observed AS MATERIALIZED (
-    SELECT k.*,
+    SELECT k.*, m.rate AS rate_before, exp(-k.gap / m.days) AS fading,
         CASE
             WHEN k.rests THEN w.new_items_decayed
-            WHEN k.gap IS NOT NULL THEN w.new_items_decayed * exp(-k.gap / m.days) + k.fresh
+            WHEN k.gap IS NOT NULL THEN w.new_items_decayed * exp(-k.gap / m.days) + k.news
             WHEN NOT k.shows_past OR k.age IS NULL THEN 0
             ELSE coalesce(p.past, least(k.found, %(undated_items)s::int)) END AS new_items_decayed_now,
         -- A gone entity was present for an unknown part of the interval, which says nothing about its rate.
@@ -67,10 +75,12 @@ WITH found AS MATERIALIZED (
     -- The days in which observations lose all but 1/e of their weight, by the rate as estimated before this visit or,
     -- at the first one, by the whole past of the list; an entry without a rate forgets as fast as a busy one.
     CROSS JOIN LATERAL (
-        SELECT greatest(%(forget_days)s::float8, %(memory_items)s::float8
-            / crawl.arrival_rate(b.news, b.exposure, k.shape, nullif(k.prior_rate, 0))) AS days
-        FROM (SELECT CASE WHEN k.gap IS NULL THEN coalesce(k.found, 0) ELSE w.new_items_decayed END AS news,
+        SELECT r.rate, greatest(%(forget_days)s::float8, %(memory_items)s::float8 / r.rate) AS days
+        FROM (SELECT CASE WHEN k.gap IS NULL THEN coalesce(k.found, 0) ELSE w.new_items_decayed END AS items,
             CASE WHEN k.gap IS NULL THEN coalesce(k.age, 0) ELSE w.exposure END AS exposure) b
+        CROSS JOIN LATERAL (
+            SELECT crawl.arrival_rate(b.items, b.exposure, k.shape, nullif(k.prior_rate, 0)) AS rate
+        ) r
     ) m
     CROSS JOIN LATERAL (SELECT CASE WHEN k.gap IS NULL AND k.shows_past THEN {past} END AS past) p
 )
@@ -95,10 +105,17 @@ UPDATE crawl.frontier AS w SET
     new_items_decayed = v.new_items_decayed_now,
     exposure = v.exposure_now,
     stratum = v.stratum,
+    announced_at = CASE WHEN w.announced_at > w.started_at THEN w.announced_at END,
+    missed_items = CASE WHEN v.told IS NULL THEN w.missed_items
+        ELSE coalesce(w.missed_items * v.fading, 0) + v.news - v.rate_before * v.gap * (1 - v.told) END,
+    expected_items = CASE WHEN v.told IS NULL THEN w.expected_items
+        ELSE coalesce(w.expected_items * v.fading, 0) + v.rate_before * v.gap * v.told END,
     cost = CASE WHEN w.visits > 0 THEN coalesce(v.cost, w.cost) END,
     queue = CASE WHEN v.item_weight > 0 AND NOT v.rests THEN v.spider * %(classes)s::int + crawl.rate_class(
-        v.item_weight * crawl.arrival_rate(v.new_items_decayed_now, v.exposure_now, v.shape, v.prior_rate)
-            / coalesce(v.cost, w.cost, 1), %(classes)s::int, %(first_class)s::int) END,
+        crawl.scheduled_items(
+            v.item_weight * crawl.arrival_rate(v.new_items_decayed_now, v.exposure_now, v.shape, v.prior_rate),
+            w.stream, w.entity_id, v.announced_by, v.announces, %(lists)s
+        ) / coalesce(v.cost, w.cost, 1), %(classes)s::int, %(first_class)s::int) END,
     due_at = CASE
         WHEN v.again THEN v.now
         -- Made due again since this visit began, whose result may be older than that.

@@ -1,0 +1,142 @@
+"""Lists that another list announces: what is scheduled, and what is learned, against plain arithmetic."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from math import floor, log2
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from harvester.api.catalogue import ANNOUNCED_BY, STREAMS
+from harvester.config import load
+from harvester.crawl.commit import Writer
+from harvester.frontier import fitting, rates, runs
+from harvester.frontier.visit_ends import finish_visits
+from harvester.warehouse.clock import set_clock
+from harvester.warehouse.connect import open_connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harvester.warehouse.connection import Connection
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+LIST, ACTIVITY = STREAMS["studio_projects"], STREAMS["studio_activity"]
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[Connection]:
+    with open_connection(database, autocommit=True) as opened:
+        Writer(opened)
+        set_clock(opened, START)
+        runs.begin_run(opened, load(home="/dev/null"), "test")
+        yield opened
+
+
+def end_of(name: str, entity: int, **found: Any) -> dict[str, Any]:
+    """The end of a visit."""
+    stream = STREAMS[name]
+    return {
+        "stream": name, "entity_id": entity, "kind": "simulated", "certificate": None,
+        "whole": True, "again": False, "gone": False, "listed": True, "fresh": 0, "found": None, "cost": 1.0,
+        "revisit": stream.revisit, "item_weight": stream.item_weight, "rate": stream.rate,
+        "spider": rates.QUEUE_NUMBERS[stream.spider], "announced_by": ANNOUNCED_BY.get(name),
+        "announces": name in ANNOUNCED_BY.values(),
+    } | found  # fmt: skip
+
+
+def put(connection: Connection, name: str, entity: int, visited_days: float, **columns: Any) -> None:
+    values = {"visits": 1, "exposure": 100.0, "new_items_decayed": 4.0} | columns
+    connection.execute(
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at, visited_at, started_at, visits, exposure,"
+        " new_items_decayed, queue, failures, announced_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, %s, %s)",
+        [
+            *(name, entity, START + timedelta(days=99), START - timedelta(days=visited_days), START),
+            *(values["visits"], values["exposure"], values["new_items_decayed"]),
+            *(values.get("failures", 0), values.get("announced_at")),
+        ],
+    )
+
+
+def class_of(connection: Connection, name: str, entity: int = 1) -> int:
+    row = connection.execute(
+        "SELECT queue FROM crawl.frontier WHERE (stream, entity_id) = (%s, %s)", [name, entity]
+    ).fetchone()
+    assert row is not None
+    return int(row[0]) % rates.CLASSES
+
+
+def rate_of(name: str, items: float, days: float) -> float:
+    return (rates.SHAPE + items) / (rates.SHAPE / STREAMS[name].rate + days)
+
+
+def class_for(priority: float) -> int:
+    return max(0, min(rates.CLASSES - 1, floor(-log2(priority)) - rates.FIRST_CLASS))
+
+
+def share(connection: Connection, name: str = LIST.name) -> float:
+    row = connection.execute("SELECT share FROM crawl.announcements WHERE stream = %s", [name]).fetchone()
+    assert row is not None
+    return float(row[0])
+
+
+def test_what_announces_a_list_is_scheduled_for_its_items(connection: Connection) -> None:
+    put(connection, LIST.name, 1, 10)
+    put(connection, ACTIVITY.name, 1, 5)
+    put(connection, LIST.name, 2, 10)  # nothing announces it
+    finish_visits(connection, [end_of(LIST.name, 1), end_of(LIST.name, 2), end_of(ACTIVITY.name, 1)])
+    announced = share(connection)
+    of_list = LIST.item_weight * rate_of(LIST.name, 4 * np.exp(-10 / 90), 100 * np.exp(-10 / 90) + 10)
+    assert class_of(connection, LIST.name, 2) == class_for(of_list)
+    assert class_of(connection, LIST.name) == class_for(of_list * (1 - announced)) > class_for(of_list)
+    own = ACTIVITY.item_weight * rate_of(ACTIVITY.name, 4 * np.exp(-5 / 90), 100 * np.exp(-5 / 90) + 5)
+    # In one statement the activity sees the list as it was before: 4 items in 100 days.
+    told = LIST.item_weight * announced * rate_of(LIST.name, 4, 100)
+    assert class_of(connection, ACTIVITY.name) == class_for(own + told) < class_for(own)
+
+
+@pytest.mark.parametrize("trouble", ["failing", "gone", "not crawled"])
+def test_a_list_keeps_its_own_schedule_while_nothing_announces_it(trouble: str, connection: Connection) -> None:
+    put(connection, LIST.name, 1, 10)
+    put(connection, ACTIVITY.name, 1, 5, failures=int(trouble == "failing"))
+    if trouble == "gone":
+        connection.execute("UPDATE crawl.frontier SET gone_at = %s WHERE stream = %s", [START, ACTIVITY.name])
+    elif trouble == "not crawled":
+        connection.execute("UPDATE crawl.announcements SET share = NULL")
+    finish_visits(connection, [end_of(LIST.name, 1)])
+    of_list = LIST.item_weight * rate_of(LIST.name, 4 * np.exp(-10 / 90), 100 * np.exp(-10 / 90) + 10)
+    assert class_of(connection, LIST.name) == class_for(of_list)
+
+
+@pytest.mark.parametrize("true_share", [0.95, 0.6, 0.0])
+def test_the_share_is_learned_from_what_nothing_announced(true_share: float, connection: Connection) -> None:
+    """Of the items of 6,000 lists a share is announced: the estimate is the truth, whatever was found by the others.
+
+    The activity is read 5 days ago, the lists 20 days ago; announced visits find what was missed too.
+    """
+    rng = np.random.default_rng(1)
+    ends = []
+    rate = rate_of(LIST.name, 4, 100)
+    for entity in range(6_000):
+        events = rng.poisson(rate * 15 * true_share)
+        missed, later = rng.poisson(rate * 15 * (1 - true_share)), rng.poisson(rate * 5)
+        put(connection, LIST.name, entity, 20, announced_at=START - timedelta(days=1) if events else None)
+        put(connection, ACTIVITY.name, entity, 5)
+        ends.append(end_of(LIST.name, entity, fresh=int(events + missed + later)))
+    finish_visits(connection, ends)
+    before = class_of(connection, LIST.name)
+    fitting.fit(connection)
+    row = connection.execute("SELECT missed, expected FROM crawl.announcements WHERE stream = %s", [LIST.name])
+    missed_items, expected = row.fetchone() or (0.0, 0.0)
+    silent = np.exp(-rate * 15 * true_share)  # the share of visits without an event
+    by_chance = 3.5 * (silent * rate * 6_000 * 20) ** 0.5 / expected
+    assert abs((missed_items / expected) - (1 - true_share)) < by_chance < 0.12
+    assert share(connection) == pytest.approx(
+        max(0.0, min(0.99, 1 - (max(0.0, missed_items) + 0.25) / (expected + 1.25)))
+    )
+    if true_share == 0:
+        assert class_of(connection, LIST.name) < before
+    row = connection.execute("SELECT count(*) FROM crawl.announcements WHERE share <> classed_share")
+    assert row.fetchone() == (0,)
