@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from harvester.api.catalogue import LEFT, PAGE_LIMIT, STREAMS
-from harvester.api.stream import Format, Host, Paging, Stream
+from harvester.api.stream import Announcement, Format, Host, Paging, Stream
 
 _HEAD = f"""# Endpoints
 
@@ -40,6 +40,7 @@ def _facts(stream: Stream) -> dict[str, Any]:
         "writes": {table: list(columns) for table, columns in stream.writes.items()},
         "weak": list(stream.weak),
         "enqueues": list(stream.enqueues),
+        "announces": [_announced(announcement) for announcement in stream.announces],
         "links": [f"{lead.table}.{lead.target_column} -> {lead.kind.value}" for lead in stream.links],
         "gone": stream.gone,
         "placeholder_fields": list(stream.placeholder_fields),
@@ -71,6 +72,7 @@ def entry(name: str) -> str:
         lines.append("- not believed, or never stored: " + ", ".join(f"`{path}`" for path in stream.placeholder_fields))
     if stream.enqueues:
         lines.append("- once seen, enqueues: " + ", ".join(f"`{one}`" for one in stream.enqueues))
+    lines += [f"- announces: {_announced(announcement)}" for announcement in stream.announces]
     if stream.links:
         met = dict.fromkeys(f"{lead.kind.value} (`{lead.table}.{lead.target_column}`)" for lead in stream.links)
         lines.append("- leads to: " + ", ".join(met))
@@ -79,6 +81,18 @@ def entry(name: str) -> str:
         lines.append(f"- not found means: {stream.gone}{asked}")
     lines += [f"- {note}" for note in stream.notes]
     return "\n".join(lines) + "\n"
+
+
+def _announced(announcement: Announcement) -> str:
+    """Return in words what an announcement makes due, and by which sign."""
+    streams = ", ".join(f"`{one}`" for one in announcement.streams)
+    if announcement.counter is not None:
+        below = "" if announcement.below is None else f" below {announcement.below}"
+        sign = f"when `{announcement.table}.{announcement.counter}` changes{below}"
+    else:
+        sign = "by events of the types " + ", ".join(f"`{one}`" for one in announcement.types)
+    of = f" of `{announcement.target_column}`" if announcement.target_column else ""
+    return f"{streams}{of} {sign}" + ("" if announcement.is_complete else "; not every new item of it")
 
 
 def _again(stream: Stream) -> str:

@@ -26,7 +26,11 @@ def crawl(
         list[SpiderName] | None, typer.Option(help="Run this spider only, not all. May be repeated.")
     ] = None,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Visit everything in scope once now, incrementally.")
+        bool,
+        typer.Option(
+            "--refresh",
+            help="Visit everything in scope once now, incrementally. A list that another one announces is left to that.",
+        ),
     ] = False,
     audit: Annotated[bool, typer.Option("--audit", help="Read every list in scope again in full.")] = False,
     share: Annotated[

@@ -152,6 +152,32 @@ def test_links_lead_to_streams_that_exist(stream: Stream) -> None:
         assert STREAMS[opened].kind is stream.kind
 
 
+@every_stream
+def test_announcements_name_columns_and_streams_that_exist(stream: Stream) -> None:
+    for announcement in stream.announces:
+        columns = stream.writes[announcement.table]
+        assert {announcement.target_column, announcement.counter or "type"} - {""} <= set(columns)
+        assert (announcement.counter is None) == bool(announcement.types)
+        for name in announcement.streams:
+            assert announcement.target_column or STREAMS[name].kind is stream.kind
+            if announcement.is_complete:
+                # Only then it is visited wherever the list is, and schedules it.
+                assert STREAMS[name].spider == stream.spider
+                assert not announcement.target_column
+                assert announcement.below is None
+                assert STREAMS[name].item_weight
+                assert stream.item_weight
+
+
+def test_a_list_has_one_counter_and_one_complete_announcer() -> None:
+    all_of_them = [(name, one) for stream in STREAMS.values() for one in stream.announces for name in one.streams]
+    for is_meant in (lambda one: one.counter is not None, lambda one: one.is_complete):
+        names = [name for name, one in all_of_them if is_meant(one)]
+        assert len(names) == len(set(names))
+    signalled = {DETAIL[lead.kind] for stream in STREAMS.values() for lead in stream.links if lead.changed_if}
+    assert signalled.isdisjoint(name for name, one in all_of_them if one.counter is not None)
+
+
 @every_json_stream
 def test_each_documented_field_is_kept(stream: Stream) -> None:
     """Every leaf of the example is found in the rows, in a column or in `extra`, but for what the entry says lies."""
