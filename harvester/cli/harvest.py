@@ -29,7 +29,7 @@ def crawl(
         bool,
         typer.Option(
             "--refresh",
-            help="Visit everything in scope once now, incrementally. A list that another one announces is left to that.",
+            help="Visit everything in scope once now, incrementally; what others announce, if they do.",
         ),
     ] = False,
     audit: Annotated[bool, typer.Option("--audit", help="Read every list in scope again in full.")] = False,

@@ -522,9 +522,7 @@ def test_every_spider_owns_streams_and_every_stream_has_a_spider() -> None:
     from scrapy.spiderloader import SpiderLoader
 
     loader = SpiderLoader.from_settings(Settings({"SPIDER_MODULES": ["harvester.crawl.spiders"]}))
-    assert set(loader.list()) == {
-        stream.spider for stream in STREAMS.values() if not (stream.is_own or stream.is_opt_in)
-    }
+    assert set(loader.list()) == {stream.spider for stream in STREAMS.values()}
     for name in loader.list():
         assert streams_of(name)
 

@@ -98,7 +98,7 @@ def test_what_announces_a_list_is_scheduled_for_its_items(connection: Connection
 
 
 @pytest.mark.parametrize("trouble", ["failing", "gone", "not crawled"])
-def test_a_list_keeps_its_own_schedule_while_nothing_announces_it(trouble: str, connection: Connection) -> None:
+def test_a_list_that_nothing_announces_keeps_its_schedule(trouble: str, connection: Connection) -> None:
     put(connection, LIST.name, 1, 10)
     put(connection, ACTIVITY.name, 1, 5, failures=int(trouble == "failing"))
     if trouble == "gone":
