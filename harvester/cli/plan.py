@@ -22,6 +22,10 @@ def plan(
         float | None,
         typer.Option(help="Requests per second; unless given, the warehouse's (`harvester rate`).", show_default=False),
     ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Say what the sources of N projects cost, as of a sample."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Forecast delay and freshness by stream for a request rate, from the arrival rates observed so far.
@@ -34,7 +38,7 @@ def plan(
     """
     from harvester.monitoring.plan import read_plan
 
-    output.emit(read_plan(settings(), rate), _show, as_json=as_json)
+    output.emit(read_plan(settings(), rate, sample), _show, as_json=as_json)
 
 
 def _show(facts: dict[str, Any]) -> None:
@@ -83,8 +87,23 @@ def _show(facts: dict[str, Any]) -> None:
         f"everything visited every day: {fresh['rate']:,.3g} requests/s"
         f" ({fresh['rate_with_shares']:,.3g} with the other shares)",
     )
+    _show_sources(console, facts["sources"], facts["rate"])
     _show_rates(console, facts)
     _show_gains(console, facts)
+
+
+def _show_sources(console: Console, facts: dict[str, Any], rate: float) -> None:
+    """Say what reading sources costs, of those in scope and of a sample."""
+    by = f"the {facts['measured']:,} read so far" if facts["measured"] else "40 kB each, as documented"
+    for title, costs in (("sources not read yet", facts["first"]), ("sources of a sample", facts["sample"])):
+        if costs is not None and costs["projects"]:
+            console.print(
+                f"\n[bold]{title}[/]: {costs['projects']:,} projects ({by})\n"
+                f"requests besides the projects' own: {costs['requests']:,},"
+                f" {_days(costs['seconds'] / 86_400)} at {rate:g} requests/s\n"
+                f"transferred {_size(costs['transferred'])}, stored {_size(costs['stored'])},"
+                f" unpacked {_size(costs['unpacked'])}; CPU to analyse {_days(costs['cpu_seconds'] / 86_400)}"
+            )
 
 
 def _show_rates(console: Console, facts: dict[str, Any]) -> None:
@@ -125,6 +144,13 @@ def _count(number: float) -> str:
         if number >= size:
             return f"{number / min(size, 1e3 if letter == 'k' else size):,.1f} {letter}"
     return f"{number:,.0f}" if number >= 100 or number == int(number) else f"{number:.3g}"
+
+
+def _size(number: float) -> str:
+    for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if number >= size:
+            return f"{number / size:,.3g} {unit}"
+    return f"{number:,.0f} bytes"
 
 
 def _days(days: float) -> str:

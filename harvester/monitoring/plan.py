@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psycopg.types.json import Jsonb
 
-from harvester.api.catalogue import ONCE, STREAMS
+from harvester.api.catalogue import ONCE, OPT_IN, STREAMS
 from harvester.api.stream import DAY, Kind
 from harvester.errors import UsageError
 from harvester.frontier import rates
@@ -17,12 +17,14 @@ from harvester.frontier.fitting import PARAMETERS
 from harvester.frontier.leases import AHEAD_SECONDS
 from harvester.frontier.request_rate import read_rate
 from harvester.frontier.revisit import PAGE, Group, min_gain_for, outlook
+from harvester.monitoring.source_cost import read_source_costs
 from harvester.warehouse.access import connect
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from harvester.config import Settings
     from harvester.warehouse.connection import Connection
@@ -96,8 +98,8 @@ def divide(scope: Scope, shares: Mapping[str, float], rate: float) -> Budget:
     return Budget(total, discovery, recheck, total - discovery - recheck, revisit)
 
 
-def read_plan(settings: Settings, rate: float | None = None) -> dict[str, Any]:
-    """Forecast the effect of a request rate, as `--json` prints it.
+def read_plan(settings: Settings, rate: float | None = None, sample: int | None = None) -> dict[str, Any]:
+    """Forecast the effect of a request rate, as `--json` prints it; `sample`: a number of projects, for their sources.
 
     Raises:
         UsageError: a rate that is no positive number.
@@ -110,8 +112,11 @@ def read_plan(settings: Settings, rate: float | None = None) -> dict[str, Any]:
         if rate is None:
             held = read_rate(connection)
             rate = (settings.rate if held is None else held) or _DEFAULT_RATE
-        scope = read_scope(connection)
-    return forecast(scope, settings.shares, rate, settings.min_gain)
+        scope = read_scope(connection, sources=settings.sources)
+        costs = read_source_costs(
+            connection, rate, whole_site=PUBLISHED[Kind.PROJECT], is_read=settings.sources, sample=sample
+        )
+    return forecast(scope, settings.shares, rate, settings.min_gain) | {"sources": costs}
 
 
 def forecast(scope: Scope, shares: Mapping[str, float], rate: float, least_min_gain: float) -> dict[str, Any]:
@@ -204,10 +209,14 @@ def _row(name: str, groups: list[Group], min_gain: float) -> dict[str, Any]:
     }
 
 
-def read_scope(connection: Connection) -> Scope:
-    """Read the lists in scope with their known arrival rates; the whole site if nothing is in scope."""
+def read_scope(connection: Connection, *, sources: bool = False) -> Scope:
+    """Read the lists in scope with their known arrival rates; the whole site if nothing is in scope.
+
+    `sources`: those of projects are visited too.
+    """
     counted = connection.execute(_SQL["counted"]).fetchall()
-    known = {stream: (count, new) for stream, count, new, _, _ in counted if stream in STREAMS and count}
+    streams = STREAMS.keys() - (set() if sources else OPT_IN)
+    known = {stream: (count, new) for stream, count, new, _, _ in counted if stream in streams and count}
     visits = {stream: number for stream, _, _, number, _ in counted}
     items = {stream: number for stream, *_, number in counted}
     answered = {
@@ -215,12 +224,18 @@ def read_scope(connection: Connection) -> Scope:
         for threads, comments in _THREADS.items()
     }
     if not known:
-        return _whole_site()
+        return _whole_site(streams)
+    scheduled = Jsonb([one for one in PARAMETERS if one["stream"] in streams])
     groups = [
         Group(stream, count, rates.priority_of(class_), rate, STREAMS[stream].revisit / DAY, cost, full)
         for stream, class_, count, rate, cost, full in connection.execute(
             _SQL["classes"],
-            {"streams": Jsonb(PARAMETERS), "classes": rates.CLASSES, "shape": rates.SHAPE, "page": PAGE},
+            {
+                "streams": scheduled,
+                "classes": rates.CLASSES,
+                "shape": rates.SHAPE,
+                "page": PAGE,
+            },
         ).fetchall()
     ]
     priors = {
@@ -241,7 +256,7 @@ def read_scope(connection: Connection) -> Scope:
     born = sum(
         count * (2 if STREAMS[stream].item_weight else 1)
         for stream, count in connection.execute(_SQL["born"], _OF_KINDS | {"days": _BORN_DAYS}).fetchall()
-        if stream in STREAMS
+        if stream in streams
     )
     fitted = "rates of " + ("visits so far" if priors else "published totals and of what first visits showed")
     return Scope(
@@ -249,12 +264,12 @@ def read_scope(connection: Connection) -> Scope:
     )
 
 
-def _whole_site() -> Scope:
+def _whole_site(streams: AbstractSet[str]) -> Scope:
     groups = []
     fixed = {}
     for name, stream in STREAMS.items():
         count = PUBLISHED.get(stream.kind)
-        if count is None:
+        if count is None or name not in streams:
             continue
         if stream.item_weight:
             groups += _by_prior(name, count, rates.SHAPE, stream.rate)

@@ -154,8 +154,12 @@ def test_versions_are_the_truth_at_one_request_each(
 
     # All are new: one request for each, with the token of the one response of its project.
     harvester("seed", "projects", *map(str, sandbox.seeds()["projects"]))
+    planned = json.loads(harvester("plan", "--json", "--sample", "1000").stdout)
     crawl()
     truth = assert_sources(harvester, sandbox)
+    assert planned["sources"]["first"]["requests"] == asked(sandbox).total() == len(truth)
+    assert planned["sources"]["sample"]["requests"] == 1000
+    assert "project_source" in {one["stream"] for one in json.loads(harvester("plan", "--json").stdout)["streams"]}
     assert Counter(row["outcome"] for row in truth.values()).keys() == {"read", "damaged"}
     assert {row["format"] for row in truth.values()} == {"scratch1", "scratch2", "scratch3"}
     assert asked(sandbox) == dict.fromkeys(truth, 1)

@@ -550,6 +550,8 @@ def test_a_plan_before_the_first_crawl_and_after_it(small_sandbox: Any, make_har
     site = json.loads(harvester("plan", "--rate", "10", "--json").stdout)
     assert "whole site" in site["source"]
     assert sum(one["lists"] for one in site["streams"] if one["stream"] == "user") == 135_078_559
+    assert site["sources"]["first"] is site["sources"]["sample"] is None
+    assert "project_source" not in {one["stream"] for one in site["streams"]}
     assert site["min_gain"] is None, "ten requests a second are not enough for the whole site"
     harvester("seed", "users", *small_sandbox.seeds()["users"][:8])
     before = json.loads(harvester("plan", "--json").stdout)
