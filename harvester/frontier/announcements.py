@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "announcements")
-_PRIOR_SHARE = 0.8
+PRIOR_SHARE = 0.8
 _PRIOR_ITEMS = 1.25
 """The share before anything was observed, and the number of expected items for which it counts."""
 _MOST = 0.99
@@ -38,7 +38,7 @@ _MOVED = 2**0.5
 def use_announcements(connection: Connection, without: Collection[str]) -> None:
     """Record which lists are announced by what is crawled; `without`: streams that are not."""
     lists = [
-        {"stream": name, "announced_by": by, "share": None if by in without else _PRIOR_SHARE}
+        {"stream": name, "announced_by": by, "share": None if by in without else PRIOR_SHARE}
         for name, by in ANNOUNCED_BY.items()
     ]
     with connection.transaction():
@@ -49,7 +49,7 @@ def fit_announcements(connection: Connection, sample: str) -> list[str]:
     """Fit the shares, and return the lists, and what announces them, that are to be classed again."""
     values: dict[str, Any] = {
         "streams": list(ANNOUNCED_BY),
-        "share": _PRIOR_SHARE,
+        "share": PRIOR_SHARE,
         "items": _PRIOR_ITEMS,
         "most": _MOST,
     }

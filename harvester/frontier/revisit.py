@@ -106,7 +106,9 @@ class Group:
     """Lists of one class: their number, the item weight and rate of each (items a day), and the requests of a visit.
 
     `cost` leaves out the pages that new items fill, which are read in any case; `full` is the number of pages of a
-    whole list, which is read every `revisit` days.
+    whole list, which is read every `revisit` days. `announced` is the share of new items that another list or object
+    announces, so that they do not wait for a visit by this schedule. `told` are the items a day that each visit here
+    announces, by stream; a visit that announces some is followed by one of that list.
     """
 
     stream: str
@@ -117,6 +119,18 @@ class Group:
     """Days after which the lists are visited whatever their priority."""
     cost: float = 1.0
     full: float = 1.0
+    announced: float = 0.0
+    told: tuple[tuple[str, float], ...] = ()
+
+    def interval(self, min_gain: float) -> float:
+        """Return the days between two visits."""
+        return min(interval(self.priority, min_gain), self.revisit)
+
+    def requests(self, min_gain: float) -> float:
+        """Return the requests a day of one list: visits, pages of new items and full reads, and announced visits."""
+        days = self.interval(min_gain)
+        announced = sum(-expm1(-items * days) / days for _, items in self.told)
+        return self.cost / days + self.rate / PAGE + max(0, self.full - 1) / self.revisit + announced
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +146,32 @@ class Outlook:
 def outlook(groups: Sequence[Group], min_gain: float) -> Outlook:
     """Forecast visits at a `min_gain`.
 
-    New items arrive as a Poisson process and wait half an interval on average; a list is fresh until the first arrives.
+    New items arrive as a Poisson process and wait half an interval on average, those that are announced an interval of
+    what announces them. A list is fresh until the first item arrives that is not announced.
     """
     visits = requests = items = waiting = fresh = lists = 0.0
     for group in groups:
-        days = min(interval(group.priority, min_gain), group.revisit)
+        days = group.interval(min_gain)
         visits += group.lists / days
-        requests += group.lists * (group.cost / days + group.rate / PAGE + max(0, group.full - 1) / group.revisit)
-        items += group.lists * group.rate
-        waiting += group.lists * group.rate * days / 2
-        expected = group.rate * days
+        requests += group.lists * group.requests(min_gain)
+        found = group.rate * (1 - group.announced) + sum(told for _, told in group.told)
+        items += group.lists * found
+        waiting += group.lists * found * days / 2
+        expected = group.rate * (1 - group.announced) * days
         fresh += group.lists * (-expm1(-expected) / expected if expected > 1e-9 else 1.0)
         lists += group.lists
     return Outlook(visits, requests, waiting / items if items else 0.0, fresh / lists if lists else 1.0)
+
+
+def delay_of(stream: str, groups: Sequence[Group], min_gain: float) -> float:
+    """Forecast the mean delay of the new items of a stream in days, whichever visits find or announce them."""
+    items = waiting = 0.0
+    for group in groups:
+        own = group.rate * (1 - group.announced) if group.stream == stream else 0.0
+        found = group.lists * (own + sum(told for name, told in group.told if name == stream))
+        items += found
+        waiting += found * group.interval(min_gain) / 2
+    return waiting / items if items else 0.0
 
 
 def min_gain_for(groups: Sequence[Group], requests: float) -> float:

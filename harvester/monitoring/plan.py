@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psycopg.types.json import Jsonb
 
-from harvester.api.catalogue import ONCE, OPT_IN, STREAMS
+from harvester.api.catalogue import ANNOUNCED_BY, ONCE, OPT_IN, STREAMS
 from harvester.api.stream import DAY, Kind
 from harvester.errors import UsageError
 from harvester.frontier import rates
+from harvester.frontier.announcements import PRIOR_SHARE, read_announcements
 from harvester.frontier.fitting import PARAMETERS
 from harvester.frontier.leases import AHEAD_SECONDS
 from harvester.frontier.request_rate import read_rate
-from harvester.frontier.revisit import PAGE, Group, min_gain_for, outlook
+from harvester.frontier.revisit import PAGE, Group, delay_of, min_gain_for, outlook
 from harvester.monitoring.source_cost import read_source_costs
 from harvester.warehouse.access import connect
 from harvester.warehouse.schema import check_schema
@@ -183,7 +185,7 @@ def _bought(scope: Scope, budget: Budget, least_min_gain: float) -> dict[str, An
     streams = []
     for name in dict.fromkeys(group.stream for group in all_groups):
         groups = [group for group in all_groups if group.stream == name]
-        streams.append(_row(name, groups, min_gain))
+        streams.append(_row(name, groups, min_gain) | {"delay_days": delay_of(name, all_groups, min_gain)})
     streams += [
         {"stream": name, "lists": count, "visits": count / days, "requests": count / days}
         for name, (count, days) in scope.fixed.items()
@@ -226,18 +228,18 @@ def read_scope(connection: Connection, *, sources: bool = False) -> Scope:
     if not known:
         return _whole_site(streams)
     scheduled = Jsonb([one for one in PARAMETERS if one["stream"] in streams])
+    values = {"streams": scheduled, "classes": rates.CLASSES, "shape": rates.SHAPE, "page": PAGE}
+    told: defaultdict[tuple[str, int], list[tuple[str, float]]] = defaultdict(list)
+    for announcer, class_, stream, a_day in connection.execute(_SQL["told"], values).fetchall():
+        told[announcer, class_].append((stream, a_day))
     groups = [
-        Group(stream, count, rates.priority_of(class_), rate, STREAMS[stream].revisit / DAY, cost, full)
-        for stream, class_, count, rate, cost, full in connection.execute(
-            _SQL["classes"],
-            {
-                "streams": scheduled,
-                "classes": rates.CLASSES,
-                "shape": rates.SHAPE,
-                "page": PAGE,
-            },
-        ).fetchall()
+        Group(
+            *(stream, count, rates.priority_of(class_), rate, STREAMS[stream].revisit / DAY, cost, full, announced),
+            told=tuple((name, a_day / count) for name, a_day in told[stream, class_]),
+        )
+        for stream, class_, count, rate, cost, full, announced in connection.execute(_SQL["classes"], values).fetchall()
     ]
+    shares = {row["stream"]: row["share"] for row in read_announcements(connection)}
     priors = {
         stream: (shape, rate)
         for stream, shape, rate in connection.execute(
@@ -246,8 +248,7 @@ def read_scope(connection: Connection, *, sources: bool = False) -> Scope:
     }
     for stream, (_, new) in known.items():
         if new and STREAMS[stream].item_weight:
-            shape, rate = priors.get(stream, (rates.SHAPE, STREAMS[stream].rate))
-            groups += _by_prior(stream, new, shape, rate)
+            groups += _by_prior(stream, new, priors, shares)
     fixed = {
         name: (known[name][0], stream.revisit / DAY)
         for name, stream in STREAMS.items()
@@ -265,14 +266,15 @@ def read_scope(connection: Connection, *, sources: bool = False) -> Scope:
 
 
 def _whole_site(streams: AbstractSet[str]) -> Scope:
-    groups = []
+    shares = {name: PRIOR_SHARE for name, by in ANNOUNCED_BY.items() if by in streams}
+    groups: list[Group] = []
     fixed = {}
     for name, stream in STREAMS.items():
         count = PUBLISHED.get(stream.kind)
         if count is None or name not in streams:
             continue
         if stream.item_weight:
-            groups += _by_prior(name, count, rates.SHAPE, stream.rate)
+            groups += _by_prior(name, count, {}, shares)
         elif not stream.is_thread and stream.revisit < ONCE:
             fixed[name] = (count, stream.revisit / DAY)
     source = "nothing is in scope: the whole site, by its published totals of July 2024"
@@ -280,14 +282,31 @@ def _whole_site(streams: AbstractSet[str]) -> Scope:
     return Scope(groups, fixed | _threads(groups, {}), scheduled, source)
 
 
-def _by_prior(stream: str, lists: int, shape: float, rate: float) -> list[Group]:
-    """Return lists whose rates follow the prior, with the same number in each part of it."""
+def _by_prior(
+    stream: str, lists: int, priors: Mapping[str, tuple[float, float]], shares: Mapping[str, float]
+) -> list[Group]:
+    """Return lists whose rates follow the prior, with the same number in each part of it.
+
+    `shares` are the shares of new items that are announced, of the streams of which any are.
+    """
+    shape, rate = priors.get(stream, (rates.SHAPE, STREAMS[stream].rate))
+    told = tuple(
+        (name, share * priors.get(name, (rates.SHAPE, STREAMS[name].rate))[1])
+        for name, share in sorted(shares.items())
+        if ANNOUNCED_BY.get(name) == stream
+    )
+    announced = shares.get(stream, 0.0)
+    value = sum(STREAMS[name].item_weight * items for name, items in told)
     drawn = np.sort(np.random.default_rng(0).gamma(shape, rate / shape, 1000 * _PARTS))
     parts = drawn.reshape(_PARTS, -1).mean(axis=1)
     counts = [lists // _PARTS + (part < lists % _PARTS) for part in range(_PARTS)]
     weight, revisit = STREAMS[stream].item_weight, STREAMS[stream].revisit / DAY
     return [
-        Group(stream, count, max(weight * float(part), 1e-9), float(part), revisit)
+        Group(
+            *(stream, count, max(weight * float(part) * (1 - announced) + value, 1e-9), float(part), revisit),
+            announced=announced,
+            told=told,
+        )
         for part, count in zip(parts, counts, strict=True)
         if count
     ]

@@ -13,7 +13,9 @@ from harvester.api.catalogue import ANNOUNCED_BY, STREAMS
 from harvester.config import load
 from harvester.crawl.commit import Writer
 from harvester.frontier import fitting, rates, runs
+from harvester.frontier.revisit import PAGE, Group, delay_of, outlook
 from harvester.frontier.visit_ends import finish_visits
+from harvester.monitoring.plan import read_scope
 from harvester.warehouse.clock import set_clock
 from harvester.warehouse.connect import open_connection
 
@@ -140,3 +142,37 @@ def test_the_share_is_learned_from_what_nothing_announced(true_share: float, con
         assert class_of(connection, LIST.name) < before
     row = connection.execute("SELECT count(*) FROM crawl.announcements WHERE share <> classed_share")
     assert row.fetchone() == (0,)
+
+
+def test_a_plan_knows_what_is_announced(connection: Connection) -> None:
+    """Items and requests of lists that are announced, against those that nothing announces."""
+    for entity in range(40):
+        put(connection, LIST.name, entity, 10)
+        if entity < 30:
+            put(connection, ACTIVITY.name, entity, 5)
+    finish_visits(connection, [end_of(LIST.name, entity) for entity in range(40)])
+    finish_visits(connection, [end_of(ACTIVITY.name, entity) for entity in range(30)])
+    groups = read_scope(connection).groups
+    items = sum(one.lists * one.rate for one in groups if one.stream == LIST.name)
+    by_schedule = sum(one.lists * one.rate * (1 - one.announced) for one in groups if one.stream == LIST.name)
+    told = sum(one.lists * number for one in groups for name, number in one.told if name == LIST.name)
+    assert by_schedule + told == pytest.approx(items)
+    assert told == pytest.approx(items * 30 / 40 * share(connection))
+
+
+@pytest.mark.parametrize("min_gain", [0.05, 1.0, 20.0])
+def test_the_outlook_of_announced_lists_is_what_a_simulation_does(min_gain: float) -> None:
+    """A list and its activity are visited at their intervals, and the list when the activity announced an item."""
+    rate, share_ = 0.3, 0.7
+    activity = Group("activity", 1, 0.1 * 0.4 + 0.2 * rate * share_, 0.4, 1e9, told=(("list", rate * share_),))
+    own = Group("list", 1, 0.2 * rate * (1 - share_), rate, 1e9, announced=share_)
+    every, its_own = activity.interval(min_gain), own.interval(min_gain)
+    rng = np.random.default_rng(2)
+    days = 400_000 * every
+    events = np.sort(rng.uniform(0, days, rng.poisson(rate * share_ * days)))
+    turns = np.ceil(events / every)
+    waited = float((turns * every - events).sum()) + rate * (1 - share_) * days * its_own / 2
+    assert delay_of("list", [activity, own], min_gain) == pytest.approx(waited / (rate * days), rel=0.01)
+    visits = days / every + days / its_own + len(np.unique(turns))
+    filled = (0.4 + rate) / PAGE
+    assert outlook([activity, own], min_gain).requests == pytest.approx(visits / days + filled, rel=0.01)
