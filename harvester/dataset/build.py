@@ -43,6 +43,7 @@ from harvester.secret import secret_key
 from harvester.warehouse.annotations import NAME, USER
 from harvester.warehouse.bodies import BodyReader
 from harvester.warehouse.statements import statements
+from harvester.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -382,8 +383,13 @@ class Build:
             self.on_progress("generalizing rows")
             anonymity = cells.make_cells(self.snapshot, self.selection, self.request.k).as_json()
         self._name_things()
-        if self.request.profile is Profile.RESTRICTED and self.selection.sources is not None:
-            anonymity = {SOURCES: sources.told_apart(self.snapshot, self.selection)}
+        if self.selection.sources is not None:
+            uncounted = sources.count_uncounted(self.snapshot, self.selection)
+            if uncounted:
+                found = counted(uncounted, "source")
+                self.on_progress(f"{found} without counts: `harvester source analyse` makes them")
+            if self.request.profile is Profile.RESTRICTED:
+                anonymity = {SOURCES: sources.told_apart(self.snapshot, self.selection)}
         return anonymity
 
     # selection -------------------------------------------------------------------------------------------------------

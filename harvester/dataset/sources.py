@@ -41,7 +41,7 @@ _SQL = statements(__package__, "sources")
 DIGESTS = ("version", "asset")
 """Kinds of values that are pseudonyms where ids are: the digest of a source, and the name of an asset."""
 _BODIES = 16
-"""Bodies that are decoded at a time: 16 of the largest take as much as one batch of the database may."""
+"""Bodies whose rows are made at a time: some 160 rows, which are objects of Python until they are written."""
 _REFERS = {"project_id": "own", "other_id": "other"}
 """By column with a project, the alias of its row in `known_sources`."""
 _write = msgspec.json.Encoder().encode
@@ -88,6 +88,11 @@ def told_apart(snapshot: Snapshot, selection: Selection) -> dict[str, Any]:
         "told_apart_by_their_opcodes": counted["alone"],
         "share": round(share, 4),
     }
+
+
+def count_uncounted(snapshot: Snapshot, selection: Selection) -> int:
+    """Return how many sources of a release have no counts yet, although their format has some."""
+    return int(snapshot.one(_SQL["count_uncounted"].format(versions=versions(selection))))
 
 
 class _Columns:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from made_up_release import make_release, rows
-from worded_source import store_worded_source
+from worded_source import store_source, worded_source
 
 from harvester.config import load
 from harvester.dataset.build import Request, build
@@ -66,7 +66,8 @@ def built(embedded_server: Any, _harvested: tuple[Any, str], harvester_of: Calla
         sources = {"SOURCES": "1", "PROJECTS_URL": sandbox.url, "SOURCES_DIR": f"{place}/sources"}
         harvester.environment |= {f"HARVESTER_{name}": value for name, value in sources.items()}
         harvester.crawl()
-        store_worded_source(database)
+        damaged = "SELECT project_id FROM source.projects WHERE outcome = 'damaged' ORDER BY 1 LIMIT 1"
+        store_source(database, harvester.query(damaged)[0][0], worded_source())
         harvester("source", "analyse")
         builder = Builder(database, Path(place), Path(place) / "home")
         for profile in Profile:

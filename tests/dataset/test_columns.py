@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from sqlalchemy import LargeBinary
 
 from harvester.dataset.columns import COLUMNS, ENTITIES, tables, treatment
 from harvester.dataset.release import Profile
 from harvester.dataset.rows import SHOWN_BY
-from harvester.warehouse.tables import MENTIONED, OWNED, SCRATCH_TABLES
-from harvester.warehouse.treatments import FreeText, Generalized, Keep, Left, OwnId, Reference
+from harvester.warehouse.annotations import Person, about
+from harvester.warehouse.tables import MENTIONED, OWNED, SCRATCH_TABLES, metadata
+from harvester.warehouse.treatments import (
+    ELSEWHERE,
+    Digest,
+    FreeText,
+    Generalized,
+    Keep,
+    Left,
+    OwnId,
+    Reference,
+    Structure,
+)
 
 
 @pytest.mark.parametrize("table", [table.name for table in SCRATCH_TABLES])
@@ -47,6 +61,28 @@ def test_internal_takes_all() -> None:
     for table, columns in COLUMNS.items():
         for name, column in columns.items():
             assert not isinstance(treatment(column, Profile.INTERNAL), Left), f"{table}.{name}"
+
+
+@pytest.mark.parametrize("table", [table for table in metadata.sorted_tables if table.schema == "source"], ids=str)
+def test_every_column_of_sources_is_treated_by_what_it_holds(table: Any) -> None:
+    for column in table.columns:
+        said = about(column).release
+        assert said is not None, f"{column}: say `release` in tables.py"
+        by_profile = {profile: treatment(said, profile) for profile in Profile}
+        assert all(one.why for one in by_profile.values() if isinstance(one, Left)), column
+        assert isinstance(by_profile[Profile.OPEN], Left | OwnId | Generalized), column
+        restricted = by_profile[Profile.RESTRICTED]
+        assert restricted == by_profile[Profile.INTERNAL] or isinstance(restricted, Left), column
+        # A project is a pseudonym, a digest is too, and of a text the structure is left.
+        if about(column).person is Person.OWNER:
+            assert isinstance(restricted, Reference | Left), column
+        elif about(column).person is Person.TEXT:
+            assert isinstance(restricted, Structure), column
+        elif isinstance(column.type, LargeBinary) or column.name == "file":
+            assert isinstance(restricted, Digest | Left), column
+        # What `internal` has not is in another column, or is no row of a source.
+        left = by_profile[Profile.INTERNAL]
+        assert not isinstance(left, Left) or left.why == ELSEWHERE or table.name == "projects", column
 
 
 def test_whatever_names_a_person_is_known_as_such() -> None:

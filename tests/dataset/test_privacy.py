@@ -226,8 +226,9 @@ def looks_of(rows: list[dict[str, Any]]) -> dict[str, tuple[str, Any]]:
     return {one: (tree, looks[tree]) for one, tree in within.items()}
 
 
-def test_leavers_between_releases_hide_among_the_others(builder: Any, truth: Truth) -> None:
+def test_leavers_between_releases_hide_among_the_others(builder_with_sources: Any, truth: Truth) -> None:
     """Whoever holds both releases, and knows who left: what is withdrawn is not theirs alone."""
+    builder = builder_with_sources
     owners = {"users": "id", "projects": "author_id", "studios": "host_id"}
     owners |= dict.fromkeys(("project_comments", "studio_comments", "profile_comments"), "author_id")
     builder("before", name="2026.01.0")
@@ -235,6 +236,8 @@ def test_leavers_between_releases_hide_among_the_others(builder: Any, truth: Tru
     of_whom = {
         key.one(KINDS[table], row["id"]).hex(): row[owner] for table, owner in owners.items() for row in truth(table)
     }
+    of_whom |= {key.one("source", row["id"]).hex(): row["author_id"] for row in truth("projects")}
+    owners["sources"] = "author_id"
     held = {table: builder.rows("before", table) for table in owners}
     writers = Counter(of_whom[row["id"]] for table in owners for row in held[table] if row["id"] in of_whom)
     (leaver, rows), *_ = writers.most_common()

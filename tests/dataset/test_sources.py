@@ -7,19 +7,21 @@ import hashlib
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from searched import everything, holds, strings
-from worded_source import FILE, OPCODES, WORD, worded_source
+from worded_source import FILE, OPCODES, WORD, store_source, worded_source
 
 from harvester.dataset.diff import diff
 from harvester.dataset.pseudonyms import key_of
 from harvester.dataset.release import FileFormat, KeyScope, Profile, Text, Tombstones
 from harvester.dataset.verify import verify
 from harvester.erasure.erase import erase
+from harvester.erasure.rule import REMOVED
 from harvester.secret import secret_key
 from harvester.source.opcodes import OPCODES as SCRATCH_3
 from harvester.source.opcodes import SCRATCH_2
@@ -171,6 +173,10 @@ def test_restricted_holds_no_literal_of_any_source(built: Any, bodies: dict[str,
         assert WORD not in folded, name
         assert not {run[:32] for run in re.findall(r"[0-9a-f]{32,}", folded)} & {one[:32] for one in digests}, name
         assert not token.search(text), name
+    # Scripts are named by pseudonyms, too: as many as there are different ones.
+    hidden, plain = ({row["script"] for row in built.rows(name, "scripts")} for name in ("restricted", "internal"))
+    assert len(hidden) == len(plain) > 50
+    assert not hidden & plain
     # The same search over `internal` finds the words of scripts, and the assets.
     text = "\n".join(everything(built.folder / "internal").values())
     for word in ("Punktestand", "Fang mich", "Spielbeginn", FILE):
@@ -240,19 +246,26 @@ def test_the_datasheet_says_how_many_opcodes_tell_apart(built: Any, served: dict
 # what is in ----------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_gone_or_refused_is_left_out(builder_with_sources: Any, served: dict[int, Any]) -> None:
+def test_what_is_gone_refused_or_erased_is_left_out(
+    embedded_server: Any, builder_with_sources: Any, served: dict[int, Any]
+) -> None:
     builder, author = builder_with_sources, served[min(served)]["author_id"]
     theirs = {one for one, true in served.items() if true["author_id"] == author}
-    gone, refused, *_ = sorted(served.keys() - theirs)
-    builder("before", Profile.RESTRICTED, name="2026.01.0", scope=KeyScope.PROJECT, formats=PARQUET)
+    gone, refused, other, *_ = sorted(served.keys() - theirs)
+    with psycopg.connect(builder.database, autocommit=True) as connection:
+        ((name,),) = connection.execute("SELECT username FROM scratch.users WHERE id = %s", [author]).fetchall()
+    store_source(builder.database, other, worded_source(f"hi @{name}, it is me"))
+    told: list[str] = []
+    options = {"scope": KeyScope.PROJECT, "formats": PARQUET}
+    builder("before", Profile.RESTRICTED, name="2026.01.0", on_progress=told.append, **options)
+    assert "1 source without counts: `harvester source analyse` makes them" in told
     with psycopg.connect(builder.database, autocommit=True) as connection:
         connection.execute("UPDATE scratch.projects SET gone_at = now() WHERE id = %s", [gone])
         connection.execute("UPDATE source.projects SET outcome = 'refused' WHERE project_id = %s", [refused])
+    older = embedded_server.create(psycopg.conninfo.conninfo_to_dict(builder.database)["dbname"])
+    with psycopg.connect(builder.database, autocommit=True) as connection:
         erase(connection, builder.home, user=author)
-    builder(
-        "after", Profile.RESTRICTED, name="2026.02.0", scope=KeyScope.PROJECT, formats=PARQUET,
-        previous=builder.folder / "before",
-    )  # fmt: skip
+    builder("after", Profile.RESTRICTED, name="2026.02.0", previous=builder.folder / "before", **options)
     key = key_of(secret_key(builder.home), builder.releases["before"])
     lost = {key.one("project", one).hex() for one in theirs | {gone, refused}}
     for table in TABLES:
@@ -262,21 +275,24 @@ def test_what_is_gone_or_refused_is_left_out(builder_with_sources: Any, served: 
     assert builder.releases["after"].changes["sources"] == {"added": 0, "withdrawn": len(lost)}
     lines = gzip.decompress((builder.folder / "after/withdrawn.csv.gz").read_bytes()).decode().splitlines()
     assert {line.replace('"', "").partition(",")[2] for line in lines if '"sources"' in line} == lost
-    for name in ("before", "after"):
-        assert verify(builder.folder / name) == []
-    compared = diff(builder.folder / "before", builder.folder / "after")
-    assert compared.tables["sources"].removed == len(lost)
-    assert (compared.tables["sources"].added, compared.tables["sources"].changed) == (0, 0)
-    # `internal` has what is gone as it was last seen, unless it is to be dropped; nobody has what was erased.
-    for tombstones, left in ((Tombstones.FLAGS, {gone, refused}), (Tombstones.DROP, {refused})):
-        builder(str(tombstones), Profile.INTERNAL, tombstones=tombstones, formats=PARQUET, text=Text.NONE)
-        rows = by_project(builder, str(tombstones), "sources")
-        assert rows.keys() & (theirs | {gone, refused}) == left
-        assert "words" not in builder.rows(str(tombstones), "scripts")[0]
+    assert verify(builder.folder / "after") == []
+    compared = diff(builder.folder / "before", builder.folder / "after").tables["sources"]
+    assert (compared.removed, compared.added, compared.changed) == (len(lost), 0, 0)
+
+    # An older copy of the warehouse has the person's sources still, and the rule stands beside the key. `internal` has
+    # what is gone as it was last seen.
+    older_builder = replace(builder, database=older)
+    older_builder("older", Profile.INTERNAL, formats=PARQUET)
+    scripts = by_project(older_builder, "older", "scripts")
+    assert by_project(older_builder, "older", "sources").keys() == served.keys() - theirs | {project_with_words(older)}
+    words = " ".join(row["words"] for row in scripts[other])
+    assert f"hi @{REMOVED}, it is me" in words
+    assert name not in words
+    embedded_server.drop(older)
 
 
 def test_a_past_state_has_the_source_of_then(builder_with_sources: Any, served: dict[int, Any]) -> None:
-    builder, project = builder_with_sources, min(served)
+    builder, (project, gone, *_) = builder_with_sources, sorted(served)
     then = datetime.now(UTC)
     later = then + timedelta(minutes=1)
     with psycopg.connect(builder.database, autocommit=True) as connection:
@@ -285,12 +301,17 @@ def test_a_past_state_has_the_source_of_then(builder_with_sources: Any, served: 
             " SELECT %s, sha256, body_sha256, format, blocks, %s, %s FROM source.versions WHERE project_id = %s",
             [project, later, later, project_with_words(builder.database)],
         )
+        connection.execute("UPDATE scratch.projects SET gone_at = now() WHERE id = %s", [gone])
     builder("now", Profile.INTERNAL, formats=PARQUET)
-    builder("then", Profile.INTERNAL, formats=PARQUET, as_of=then)
+    options = {"as_of": then, "tombstones": Tombstones.DROP, "text": Text.NONE}
+    builder("then", Profile.INTERNAL, formats=PARQUET, **options)
     now, before = (by_project(builder, name, "sources")[project] for name in ("now", "then"))
     assert [row["size"] for row in now] == [len(worded_source())]
     assert [row["size"] for row in before] == [served[project]["bytes"]]
     assert before[0]["last_seen_at"] <= then
+    # What is gone now is in `internal` as it was last seen, and was there then. Words are there if asked for.
+    assert gone in by_project(builder, "now", "sources").keys() & by_project(builder, "then", "sources").keys()
+    assert "words" in builder.rows("now", "scripts")[0].keys() - builder.rows("then", "scripts")[0].keys()
     # No remix is compared with a version that is not in the release.
     for name, is_in in (("now", False), ("then", True)):
         pairs = {one for row in builder.rows(name, "remix_differences") for one in (row["project_id"], row["other_id"])}

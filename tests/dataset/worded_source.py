@@ -32,8 +32,8 @@ def _block(opcode: str, parent: str | None, below: str | None, **parts: Any) -> 
     )
 
 
-def worded_source() -> bytes:
-    """Return the source, of Scratch 3."""
+def worded_source(said: str = "") -> bytes:
+    """Return the source, of Scratch 3; `said`: what it says instead of one of its words."""
     numbers = count()
 
     def word() -> str:
@@ -45,7 +45,8 @@ def worded_source() -> bytes:
     reporter = "argument_reporter_string_number"
     blocks = {
         "a": _block("event_whenflagclicked", None, "b"),
-        "b": _block("looks_sayforsecs", "a", "c", inputs={"MESSAGE": [1, [10, word()]], "SECS": [1, [4, word()]]}),
+        "b": _block("looks_sayforsecs", "a", "c",
+                    inputs={"MESSAGE": [1, [10, said or word()]], "SECS": [1, [4, word()]]}),
         "c": _block("sensing_askandwait", "b", "d", inputs={"QUESTION": [1, [10, word()]]}),
         "d": _block("data_setvariableto", "c", "e", fields={"VARIABLE": [word(), word()]},
                     inputs={"VALUE": [1, [10, word()]]}),
@@ -72,12 +73,10 @@ def worded_source() -> bytes:
     return json.dumps(made).encode()
 
 
-def store_worded_source(database: str) -> None:
-    """Store the source as that of a project whose own is damaged."""
+def store_source(database: str, project: int, body: bytes) -> None:
+    """Store a source as what a request for that of a project came to."""
     with open_connection(database, autocommit=True) as connection:
-        damaged = "SELECT project_id FROM source.projects WHERE outcome = 'damaged' ORDER BY 1 LIMIT 1"
-        ((project,),) = connection.execute(damaged).fetchall()
         lease = leases.lease_this(connection, 1, "project_source", project)
-        read = take_source(lease, source_of(200, worded_source()))
+        read = take_source(lease, source_of(200, body))
         store_sources(connection, [read], Rule(b"", []), Counts(), InDatabase())
         leases.release(connection, [lease])

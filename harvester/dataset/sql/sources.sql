@@ -57,3 +57,8 @@ SELECT count(*) AS sources, count(*) FILTER (WHERE n = 1) AS alone FROM (
     JOIN {versions} version ON version.project_id = own.id
     JOIN source.facts fact ON fact.body_sha256 = version.body_sha256
 ) counted
+
+-- name: count_uncounted
+SELECT count(*) FROM known_sources own
+JOIN {versions} version ON version.project_id = own.id AND version.format <> 'scratch1'
+WHERE NOT EXISTS (SELECT FROM source.facts fact WHERE fact.body_sha256 = version.body_sha256)
