@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.dataset.documents import UNKNOWN, known, main_tables, summary, title
 from harvester.dataset.read import best_file
-from harvester.dataset.release import CC_BY_SA_BEFORE, Profile, Type
+from harvester.dataset.release import CC_BY_SA_BEFORE, SOURCES, Profile, Type
 
 if TYPE_CHECKING:
     from harvester.dataset.release import Field, File, Release, Resource
@@ -157,12 +157,21 @@ def _responsible(release: Release) -> dict[str, Any]:
     return told
 
 
+_PERSONAL = {
+    Profile.OPEN: ["Pseudonyms instead of names and ids"],
+    Profile.RESTRICTED: ["Pseudonyms instead of names and ids", "Texts that were redacted by rules"],
+    Profile.INTERNAL: ["Usernames", "Ids", "Texts"],
+}
+_PERSONAL_OF_SOURCES = {
+    Profile.OPEN: [],
+    Profile.RESTRICTED: ["Structure of projects, by which they can be recognised"],
+    Profile.INTERNAL: ["Projects with what people wrote into them"],
+}
+
+
 def _personal(release: Release) -> list[str]:
-    return {
-        Profile.OPEN: ["Pseudonyms instead of names and ids"],
-        Profile.RESTRICTED: ["Pseudonyms instead of names and ids", "Texts that were redacted by rules"],
-        Profile.INTERNAL: ["Usernames", "Ids", "Texts"],
-    }[release.profile]
+    has_sources = any(one.name == SOURCES for one in release.resources)
+    return _PERSONAL[release.profile] + (_PERSONAL_OF_SOURCES[release.profile] if has_sources else [])
 
 
 def _provenance(release: Release) -> dict[str, Any]:
