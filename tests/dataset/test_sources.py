@@ -256,7 +256,7 @@ def test_what_is_gone_refused_or_erased_is_left_out(
         ((name,),) = connection.execute("SELECT username FROM scratch.users WHERE id = %s", [author]).fetchall()
     store_source(builder.database, other, worded_source(f"hi @{name}, it is me"))
     told: list[str] = []
-    options = {"scope": KeyScope.PROJECT, "formats": PARQUET}
+    options = {"scope": KeyScope.PROJECT, "formats": PARQUET, "tombstones": Tombstones.FLAGS}
     builder("before", Profile.RESTRICTED, name="2026.01.0", on_progress=told.append, **options)
     assert "1 source without counts: `harvester source analyse` makes them" in told
     with psycopg.connect(builder.database, autocommit=True) as connection:
