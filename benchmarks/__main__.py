@@ -12,7 +12,8 @@ BENCHMARKS = {
     "workers": ("benchmarks.workers", "one, two and four worker processes on two cores"),
     "growth": ("benchmarks.growth", "ingest, lease, refresh and questions at 10^5 to 5·10^7 rows"),
     "lease": ("benchmarks.lease_many", "leases of 100, a status and a scrape of ten million entries"),
-    "schedule": ("benchmarks.simulate_schedule", "ninety simulated days of visits, against other rules"),
+    "schedule": ("benchmarks.schedule.independent", "ninety simulated days of visits, against other rules"),
+    "bursts": ("benchmarks.schedule.bursts", "ninety simulated days of a community with bursts and feeds"),
     "analytics": ("benchmarks.analytics_queries", "each question of analytics over ten million comments"),
     "dataset": ("benchmarks.dataset_export", "ten million comments as Parquet, against COPY of the same rows"),
     "page": ("benchmarks.page", "docs/benchmarks.md and its plots, of what was kept with --record"),
@@ -21,7 +22,7 @@ BENCHMARKS = {
 }
 
 
-LONG = ("schedule", "analytics", "growth")
+LONG = ("schedule", "bursts", "analytics", "growth")
 """Benchmarks of half an hour or more, which run only when they are named."""
 
 

@@ -1,6 +1,6 @@
 """Ninety virtual days of visits to 40,000 lists, scheduled by the project's own statements, against four others.
 
-    python -m benchmarks schedule, or python -m benchmarks.simulate_schedule SEEDS
+    python -m benchmarks schedule, or python -m benchmarks.schedule.independent SEEDS
 
 Each list gets new items at a rate of its own, drawn from a gamma distribution (shape 0.25, mean 0.05 a day), so that
 most get next to nothing. All were visited on day 0; from then on a budget of visits is spent, a twentieth of a day at a
