@@ -7,17 +7,24 @@ import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from harvester.sandbox.community import Community
+from harvester.source.decode import decode
+from harvester.source.facts import facts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from harvester.sandbox.sources import Pieces
 
 PAGE = Path(__file__).parents[2] / "docs" / "questions.md"
 QUESTION = re.compile(r"^## (\d+)\. [^\n]*\n.*?```sql\n(.*?)```\n\n((?:\|[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
@@ -61,6 +68,11 @@ class Truth:
             for row in rows:
                 row |= {name: datetime.fromisoformat(row[name]) for name in row if name.endswith("_at") and row[name]}
 
+        # Of Scratch 1 nothing is counted.
+        self.sources = {row["project_id"]: row for row in table("sources") if row["outcome"] == "read"}
+        self.known = {project for project, row in self.sources.items() if row["format"] != "scratch1"}
+        self.source_differences = table("source_differences")
+        self.community = Community(80, seed=1)
         self.names = {user["id"]: user["username"] for user in self.users}
         self.titles = {one["id"]: one["title"] for one in (*self.projects, *self.studios)}
 
@@ -74,6 +86,15 @@ class Truth:
             if one["parent_id"] is not None:
                 replies[one["kind"], one["parent_id"]].append(one)
         return {key: (tops.get(key), found) for key, found in replies.items()}
+
+    def pieces(self, project: int) -> Pieces:
+        return self.community.sources.pieces(self.community.projects.by_id[project])
+
+    def assets(self, project: int) -> Counter[tuple[str, int]]:
+        """The costumes and sounds of a project, by what the sandbox makes them of."""
+        pieces = self.pieces(project)
+        costumes = (("costume", number) for sprite in pieces.sprites for number in sprite.costumes)
+        return Counter([*costumes, *(("sound", 0) for _ in pieces.sprites)])
 
     def trees(self) -> dict[int, dict[int, int]]:
         """Depths of the projects of each tree, by its root. The community never loses a parent without its remix."""
@@ -285,6 +306,99 @@ def trending(truth: Truth) -> Rows:
     return most(rows, 1, 0)
 
 
+def score_of(truth: Truth, project: int) -> int:
+    """The sum of the seven scores of the source that the sandbox serves."""
+    sources = truth.community.sources
+    body = sources.body(truth.community.projects.by_id[project])
+    assert sha256(body).hexdigest() == truth.sources[project]["sha256"]
+    found = facts(decode(body))
+    assert found is not None
+    return sum(found.scores.values())
+
+
+def scores(truth: Truth) -> Rows:
+    by_year = defaultdict(list)
+    for one in truth.projects:
+        if one["parent_id"] is None:
+            by_year[one["shared_at"].year].append(one)
+    joined = {user["id"]: user["joined_at"] for user in truth.users}
+    found: Rows = []
+    for year, projects in sorted(by_year.items()):
+        known = {one["id"]: score_of(truth, one["id"]) for one in projects if one["id"] in truth.known}
+        new = [
+            known[one["id"]]
+            for one in projects
+            if one["id"] in known and one["shared_at"] - joined[one["author_id"]] < timedelta(days=365)
+        ]
+        found.append((year, len(projects), len(known), mean(known.values(), 2), mean(new, 2)))
+    return found
+
+
+def mean(values: Iterable[int], places: int) -> Decimal | None:
+    values = list(values)
+    return rounded(Fraction(sum(values), len(values)), places) if values else None
+
+
+def pairs(truth: Truth) -> list[dict[str, Any]]:
+    """Remixes that can be compared with their parents, with what the sandbox states of their scripts."""
+    stated = [row for row in truth.source_differences if {row["project_id"], row["parent_id"]} <= truth.known]
+    return [row | {"assets": truth.assets(row["project_id"]) != truth.assets(row["parent_id"])} for row in stated]
+
+
+def changes(truth: Truth) -> Rows:
+    compared = pairs(truth)
+    kept, added, removed = (sum(row[how] for row in compared) for how in ("kept", "added", "removed"))
+    return [
+        (
+            len(compared),
+            sum(row["added"] + row["removed"] > 0 for row in compared),
+            sum(row["assets"] for row in compared),
+            rounded(Fraction(added, len(compared)), 2),
+            rounded(Fraction(removed, len(compared)), 2),
+            rounded(Fraction(kept, kept + removed), 3),
+        )
+    ]
+
+
+def untouched(truth: Truth) -> Rows:
+    compared = pairs(truth)
+    # By whichever version of Scratch it was saved.
+    same = sum(truth.pieces(row["project_id"]).sprites == truth.pieces(row["parent_id"]).sprites for row in compared)
+    remixes = sum(one["parent_id"] is not None for one in truth.projects)
+    return [(remixes, len(compared), same, rounded(Fraction(same, len(compared)), 3))]
+
+
+def reuse(truth: Truth) -> Rows:
+    own = {one["id"]: one for one in truth.projects}
+    users = defaultdict(set)
+    for project in truth.known:
+        for asset in truth.assets(project):
+            users[asset].add(project)
+    found: Rows = []
+    for kind in ("costume", "sound"):
+        files = [projects for (of, _), projects in users.items() if of == kind]
+        originals = [sum(own[one]["parent_id"] is None for one in projects) for projects in files]
+        authors = [len({own[one]["author_id"] for one in projects}) for projects in files]
+        several = (sum(number > 1 for number in numbers) for numbers in (map(len, files), originals, authors))
+        found.append((kind, len(files), *several, max(map(len, files))))
+    return found
+
+
+def growing(truth: Truth) -> Rows:
+    by_depth = defaultdict(list)
+    for tree in truth.trees().values():
+        for project, depth in tree.items():
+            by_depth[depth].append(project)
+    found: Rows = []
+    for depth, projects in sorted(by_depth.items()):
+        known = [one for one in projects if one in truth.known]
+        stated = [truth.sources[one] for one in known]
+        scripts, blocks = ([row[name] for row in stated] for name in ("scripts", "blocks"))
+        score = mean((score_of(truth, one) for one in known), 2)
+        found.append((depth, len(projects), len(known), mean(scripts, 1), mean(blocks, 1), score))
+    return found
+
+
 def trust(truth: Truth) -> Rows:
     """All is in scope: each user has two lists of followers, each project a page, and so on; all was read."""
     users, projects, studios = len(truth.users), len(truth.projects), len(truth.studios)
@@ -297,7 +411,8 @@ def trust(truth: Truth) -> Rows:
 
 ANSWERS: tuple[Callable[[Truth], Rows], ...] = (
     growth, countries, sharing, staying, busy_days, hours, talk, waits, conversations, wide_trees, deep_trees,
-    remix_share, loves, mutual, followed, attention, same_people, alive, trending, trust,
+    remix_share, loves, mutual, followed, attention, same_people, alive, trending, trust, scores, changes, untouched,
+    reuse, growing,
 )  # fmt: skip
 
 

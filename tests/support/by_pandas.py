@@ -1058,6 +1058,58 @@ def _trust(raw: Raw) -> Frame:
     )
 
 
+def _scores(raw: Raw) -> Frame:
+    projects = raw.projects[raw.projects.parent_id.isna() & raw.projects.shared_at.notna()]
+    joined = dict(zip(raw.users.id, raw.users.joined_at, strict=True))
+    score = dict(zip(raw.project_sources.project_id, raw.project_sources.score, strict=True))
+    found = []
+    for year, part in projects.groupby(pd.to_datetime(projects.shared_at, utc=True).dt.year):
+        known = part[part.id.isin(score)]
+        ages = pd.to_datetime(known.shared_at, utc=True) - pd.to_datetime(known.author_id.map(joined), utc=True)
+        new = known[ages < pd.Timedelta(days=365)]
+        means = (nothing(one.id.map(score).astype(float).mean()) for one in (known, new))
+        found.append((year, len(part), len(known), *means))
+    return rows("year projects known score newcomers", found)
+
+
+def _changes(raw: Raw) -> Frame:
+    made = raw.remix_changes[raw.remix_changes.relation == "parent"]
+    names = "compared changed_scripts changed_assets added removed share_kept"
+    if made.empty:
+        return rows(names, [(None,) * 6])
+    summed = ("remixes", "changed_scripts", "changed_assets", "scripts_added", "scripts_removed", "scripts_kept")
+    compared, scripts, assets, added, removed, kept = (int(made[name].sum()) for name in summed)
+    return rows(names, [(compared, scripts, assets, added / compared, removed / compared, kept / (kept + removed))])
+
+
+def _untouched(raw: Raw) -> Frame:
+    made = raw.remix_changes[raw.remix_changes.relation == "parent"]
+    remixes = int(raw.projects.parent_id.notna().sum())
+    names = "remixes compared untouched share_untouched"
+    if made.empty:
+        return rows(names, [(remixes, None, None, None)])
+    compared, same = int(made.remixes.sum()), int(made.untouched.sum())
+    return rows(names, [(remixes, compared, same, same / compared)])
+
+
+def _reuse(raw: Raw) -> Frame:
+    found = []
+    for kind, part in raw.asset_reuse.groupby("kind"):
+        several = (int((part[name] > 1).sum()) for name in ("projects", "originals", "authors"))
+        found.append((kind, len(part), *several, int(part.projects.max())))
+    return rows("kind files in_several among_originals by_several_authors most", found)
+
+
+def _growing(raw: Raw) -> Frame:
+    known = raw.project_sources.set_index("project_id")
+    found = []
+    for depth, part in raw.remix_nodes.groupby("depth"):
+        of = known[known.index.isin(part.project_id)]
+        means = (nothing(of[name].astype(float).mean()) for name in ("scripts", "blocks", "score"))
+        found.append((depth, len(part), len(of), *means))
+    return rows("depth projects known scripts blocks score", found)
+
+
 QUESTIONS: tuple[Callable[[Raw], Frame], ...] = (
     _growth,
     lambda raw: most(raw.countries, "users", "country")[["country", "users", "sharers", "commenters"]],
@@ -1078,6 +1130,6 @@ QUESTIONS: tuple[Callable[[Raw], Frame], ...] = (
     lambda raw: called(most(raw.studio_figures, "commenters", "studio_id"), "studio_id", raw.studios, "title")[
         ["studio_id", "title", "projects", "adders", "members", "comments", "commenters"]
     ],
-    _trending, _trust,
+    _trending, _trust, _scores, _changes, _untouched, _reuse, _growing,
 )  # fmt: skip
-"""The twenty answers, in the order of the page."""
+"""The answers, in the order of the page."""
