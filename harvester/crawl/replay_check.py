@@ -118,8 +118,7 @@ def _snapshot(connection: Connection) -> Iterator[None]:
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     with connection.transaction():
-        for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
-            connection.execute(f"SET LOCAL {setting} = 0")
+        connection.execute(_SQL["without_limits"])
         living = connection.execute(_SQL["living_runs"], {"alive": ALIVE}).fetchall()
         if living:
             raise UsageError(

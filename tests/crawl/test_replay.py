@@ -245,10 +245,19 @@ def test_a_warehouse_is_checked_against_its_archives(
         " GROUP BY 1, 2 ORDER BY count(*) DESC LIMIT 1"
     )
     harvester("erase", "user", name, "--yes")
+    later = Archive(archive, run + 1, lambda: datetime.now(UTC))
+    body = b'{"id":7,"username":"later","history":{"joined":"2020-01-01T00:00:00.000Z"},"profile":{}}'
+    page = later.keep(Response("http://x/", body=body), Visit(STREAMS["user"], 7), "", Part(alone=True))
+    later.note([(page, {})], datetime.now(UTC))
+    later.close()
+    (tmp_path / "erased.txt").rename(tmp_path / "hidden")  # the warehouse knows whom it leaves out
     assert check(str(archive), status=0).startswith("OK: ")
+    (tmp_path / "hidden").rename(tmp_path / "erased.txt")
     again = make_harvester(sandbox, HARVESTER_DATABASE_URL=second_database, HARVESTER_HOME=str(tmp_path))
     again.database = second_database
+    assert again.query("SELECT count(*) FROM scratch.users") == [(0,)]
     again("replay", str(archive))
+    assert again.query("SELECT username FROM scratch.users WHERE id = 7") == [("later",)]
     assert again.query("SELECT count(*) FROM scratch.users WHERE id = %s", person) == [(0,)]
     assert again.query("SELECT count(*) FROM scratch.project_comments WHERE author_id = %s", person) == [(0,)]
     assert again.query("SELECT count(*) FROM scratch.users")[0][0] > 5
