@@ -17,6 +17,8 @@ from harvester.wording import counted
 PANEL = "Operate"
 _WIDEST = 60
 """Characters of a value that a difference shows."""
+_SHOWN = 50
+"""Differences that are shown."""
 
 app = typer.Typer()
 app.add_typer(db.app, name="db", rich_help_panel=PANEL)
@@ -159,15 +161,15 @@ def _show_check(checked: Any) -> None:
         typer.echo(f"OK: {rows} equal the replay of the archives ({counted(checked.replayed.pages, 'page')})")
         return
     table = output.table("table", "key", "difference", "warehouse", "replay")
-    for one in checked.listed:
+    for one in checked.listed[:_SHOWN]:
         key = " ".join(f"{name}={_brief(value)}" for name, value in one.key.items())
         values = [one.kind, "", ""] if one.column is None else [one.column, _brief(one.warehouse), _brief(one.replay)]
         table.add_row(*output.shown([one.table, key, *values]))
     output.console().print(table)
-    number = sum(checked.counts.values())
-    if number > len(checked.listed):
-        typer.echo(f"and {number - len(checked.listed):,} more")
-    typer.echo(f"{counted(number, 'difference')}; {rows} were compared")
+    if len(checked.listed) > _SHOWN:
+        typer.echo(f"the first {_SHOWN:,} of these differences; --json has {len(checked.listed):,}")
+    by_table = ", ".join(f"{number:,} in {name}" for name, number in checked.counts.items())
+    typer.echo(f"{counted(sum(checked.counts.values()), 'difference')}: {by_table}; {rows} were compared")
     if checked.runs_without_archive:
         runs = ", ".join(map(str, checked.runs_without_archive))
         typer.echo(f"their responses are in no archive that was named: runs {runs}")
