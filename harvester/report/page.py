@@ -29,7 +29,19 @@ from harvester.frontier.request_rate import read_rate
 from harvester.monitoring import status
 from harvester.report.answers import Answer, FigureSources, ask, source
 from harvester.report.charts import out_of, part_of, percent, share, short
-from harvester.report.panels import COMMUNITY, FULL, HEALTH, LIST, TOLERATED, Moment, Panel, known, length, waiting
+from harvester.report.panels import (
+    COMMUNITY,
+    FULL,
+    HEALTH,
+    LIST,
+    SOURCES,
+    TOLERATED,
+    Moment,
+    Panel,
+    known,
+    length,
+    waiting,
+)
 from harvester.warehouse.access import connect
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.source import Source, read_source
@@ -126,7 +138,9 @@ def _read(connection: Connection, settings: Settings, at: datetime | None, patie
     backlog = ask(connection, status.STREAMS_QUERY, status.stream_values(settings.min_gain, moment.at), patience)
     answers["backlog"] = _in_order(backlog)
     answers["coverage"] = _in_order(answer("coverage"))
-    answers |= {panel.name: answer(panel.name) for panel in (*HEALTH, *COMMUNITY) if panel.name not in answers}
+    answers |= {
+        panel.name: answer(panel.name) for panel in (*HEALTH, *COMMUNITY, *SOURCES) if panel.name not in answers
+    }
     rows = {name: ask(connection, status.count_query(connection, WRITTEN[name]), {}, patience) for name in MAIN_TABLES}
     return Report(moment, answers, rows, read_source(connection))
 
@@ -278,6 +292,11 @@ def _community_numbers(report: Report) -> list[Number]:
     return numbers
 
 
+def _is_in_scope(report: Report, panel: Panel) -> bool:
+    """Return whether anything is in scope of the streams that a panel rests on."""
+    return any(row["stream"] in panel.streams for row in report.answers["coverage"].rows)
+
+
 def _coverage_of(report: Report, streams: tuple[str, ...]) -> str:
     """Return a sentence on the coverage of the streams that a panel rests on."""
     rows = [row for row in report.answers["coverage"].rows if row["stream"] in streams]
@@ -306,7 +325,10 @@ def render(report: Report, *, live: bool = False) -> str:
             _quarantine(report),
             _drift(report),
         ],
-        community_panels=[_shown(report, panel) for panel in COMMUNITY],
+        community_panels=[
+            *(_shown(report, panel) for panel in COMMUNITY),
+            *(_shown(report, panel) for panel in SOURCES if _is_in_scope(report, panel)),
+        ],
         read_until=_read_until(report.moment),
         style=_file("page.css"),
         script=_file("live.js") if live else "",

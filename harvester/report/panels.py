@@ -914,6 +914,87 @@ COMMUNITY = (
 )
 
 
+# What projects are made of --------------------------------------------------------------------------------------------
+
+_SCRIPT = ("script", "scripts")
+_MOST_SCORE = 21
+"""Sum of the seven scores of the rubric, at most."""
+
+
+def _draw_scores(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    years = range(min(row["year"] for row in rows), max(row["year"] for row in rows) + 1)
+    names = [str(year) for year in years]
+    made = []
+    for is_remix, caption in ((False, "projects that are no remixes"), (True, "remixes")):
+        found = {row["year"]: float(row["score"]) for row in rows if row["is_remix"] is is_remix}
+        means = [found.get(year, 0.0) for year in years]
+        if found:
+            made.append(charts.columns(means, names, names, ("point", "points"), caption=caption))
+    return tuple(made)
+
+
+def _say_scores(rows: Rows, _: Moment) -> str:
+    own = [row for row in rows if not row["is_remix"]]
+    first, *_, last = [*(own or rows)] * 2
+    what = f"Projects of {first['year']} that are no remixes" if own else f"Remixes of {first['year']}"
+    said = f"{what} have {plain(round(float(first['score']), 1))} of {_MOST_SCORE} points on average"
+    return f"{said}, those of {last['year']} {plain(round(float(last['score']), 1))}." if last != first else f"{said}."
+
+
+def _draw_changes(rows: Rows, _: Moment) -> tuple[Chart, ...]:
+    (row,) = rows
+    total = row["remixes"]
+    parts = (("nothing", "untouched"), ("scripts", "changed_scripts"), ("assets", "changed_assets"))
+    scripts = (("kept", "scripts_kept"), ("added", "scripts_added"), ("removed", "scripts_removed"))
+    return (
+        charts.shares([(name, row[column], total) for name, column in parts], _REMIX, caption="what differs"),
+        charts.bars([(name, row[column]) for name, column in scripts], _SCRIPT, caption="scripts"),
+    )
+
+
+def _say_changes(rows: Rows, _: Moment) -> str:
+    (row,) = rows
+    same, total, changed = row["untouched"], row["remixes"], row["changed_scripts"]
+    return (
+        f"{out_of(same, total, *_REMIX)} {agreeing(same, 'is', 'are')} as the parent is now;"
+        f" scripts differ in {part_of(changed, total)}."
+    )
+
+
+SOURCES = (
+    Panel(
+        "scores",
+        "Scores over the years",
+        f"mean of the sum of seven scores, 0 to {_MOST_SCORE}, by the year in which projects were last shared, in UTC",
+        ("projects",),
+        "No source was worked out yet, or of too few authors a year: `harvester source analyse` does it.",
+        _say_scores,
+        _draw_scores,
+        lambda rows: (
+            f"{counted(_total(rows, 'projects'), *_PROJECT)} whose source is known; years of fewer than {FEWEST}"
+            " authors are left out"
+        ),
+        streams=("project_source",),
+        note="By the rubric of Dr. Scratch, of the source as it was last read. A remix has the score of what it"
+        " inherits as well. A gap is a year without a mean.",
+        span=2,
+    ),
+    Panel(
+        "changes",
+        "What remixes change",
+        "remixes by what differs from their parent",
+        ("remixes",),
+        "No remix was compared yet: `harvester source analyse` does it.",
+        _say_changes,
+        _draw_changes,
+        lambda rows: f"{counted(_total(rows, 'remixes'), *_REMIX)} that were read, as their parents were",
+        streams=("project_source",),
+        note="Both are compared as they were last read: what either changed after the remix was made counts too.",
+    ),
+)
+"""Panels that are shown where sources of projects are in scope."""
+
+
 def length(seconds: float) -> str:
     """Return a span in words, as `3 minutes`."""
     span = timedelta(seconds=seconds).total_seconds()

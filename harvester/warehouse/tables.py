@@ -1771,7 +1771,9 @@ source_assets = _table(
 source_differences = _table(
     "source",
     "differences",
-    "What the present version of each remix keeps, adds and lacks of the present version of its parent and root.",
+    "What the present version of each remix keeps, adds and lacks of the present version of its parent and root. Both"
+    " are as they were last read: what either changed after the remix was made counts too, and no earlier version is"
+    " compared.",
     _big(
         "project_id",
         "The remix.",

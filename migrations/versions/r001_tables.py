@@ -2487,7 +2487,11 @@ def upgrade():
         ),
         sa.PrimaryKeyConstraint("project_id", "relation", name=op.f("differences_pkey")),
         schema="source",
-        comment="What the present version of each remix keeps, adds and lacks of the present version of its parent and root.",
+        comment=(
+            "What the present version of each remix keeps, adds and lacks of the present version of its parent and root."
+            " Both are as they were last read: what either changed after the remix was made counts too, and no earlier"
+            " version is compared."
+        ),
     )
     op.create_index(op.f("differences_other_id_idx"), "differences", ["other_id"], unique=False, schema="source")
 

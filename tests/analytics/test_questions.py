@@ -17,6 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from harvester.config import load
+from harvester.report import page
+from harvester.report.answers import FEWEST
+from harvester.report.panels import SOURCES
 from harvester.sandbox.community import Community
 from harvester.source.decode import decode
 from harvester.source.facts import facts
@@ -446,3 +450,33 @@ def test_answers_match_sql_and_the_truth(start_sandbox: Callable[..., Any], make
             assert answered == table, f"question {number} is answered otherwise than the page prints"
             computed = as_table(columns, ANSWERS[number - 1](truth))
             assert answered == computed, f"question {number}, from the truth"
+    assert_report(harvester, truth)
+
+
+def assert_report(harvester: Any, truth: Truth) -> None:
+    """The panels on sources show what the truth is, of years with enough authors."""
+    report = page.read(load(database_url=harvester.database))
+    shown = page.facts(report)["answers"]
+    ((compared, scripts, assets, *_),), ((*_, same, _),) = changes(truth), untouched(truth)
+    (row,) = shown["changes"]["rows"]
+    assert (row["remixes"], row["untouched"], row["changed_scripts"], row["changed_assets"]) == (
+        compared, same, scripts, assets,
+    )  # fmt: skip
+    years = defaultdict(list)
+    for one in truth.projects:
+        if one["id"] in truth.known:
+            years[one["shared_at"].year, one["parent_id"] is not None].append(one)
+    expected = [
+        {
+            "year": year,
+            "is_remix": is_remix,
+            "projects": len(made),
+            "score": float(mean((score_of(truth, one["id"]) for one in made), 2) or 0),
+        }
+        for (year, is_remix), made in sorted(years.items())
+        if len({one["author_id"] for one in made}) >= FEWEST
+    ]
+    assert shown["scores"]["rows"] == expected
+    assert len(expected) > 1
+    html = page.render(report)
+    assert all(f'id="{panel.name}"' in html for panel in SOURCES)

@@ -18,7 +18,7 @@ from sentences import one_of_many, percent_of_few
 from harvester.monitoring import status
 from harvester.report.answers import BINS, FEWEST
 from harvester.report.page import MAIN_TABLES, cell
-from harvester.report.panels import COMMUNITY, HEALTH, Panel
+from harvester.report.panels import COMMUNITY, HEALTH, SOURCES, Panel
 from harvester.warehouse.tables import COMMENTS, CONTAINERS, WRITTEN
 
 PANELS: tuple[Panel, ...] = (*HEALTH, *COMMUNITY)
@@ -434,6 +434,13 @@ def test_an_empty_warehouse_has_a_page(database, look_at):
     assert page.text("#drift .nothing") == "None: nothing was read yet."
     assert "Nothing has been crawled yet" in page.text("#notices")
     assert all(answer["trouble"] is None for answer in page.facts["answers"].values())
+    # What projects are made of is shown where sources are read.
+    assert not any(page.tree.css(f"#{panel.name}") for panel in SOURCES)
+    with psycopg.connect(database) as connection:
+        connection.execute("INSERT INTO crawl.frontier (stream, entity_id, due_at) VALUES ('project_source', 1, now())")
+    page = look_at(database)
+    for panel in SOURCES:
+        assert page.text(f"#{panel.name} .nothing") == panel.nothing.replace("`", "")
 
 
 _READ = "2026-06-01 12:00Z"

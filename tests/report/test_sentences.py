@@ -13,7 +13,7 @@ from sentences import one_of_many, percent_of_few
 
 from harvester.report.answers import BINS
 from harvester.report.charts import ENOUGH, Calendar, Matrix, Stack
-from harvester.report.panels import COMMUNITY, HEALTH, Moment, Panel
+from harvester.report.panels import COMMUNITY, HEALTH, SOURCES, Moment, Panel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,11 +190,21 @@ ROWS: dict[str, st.SearchStrategy[tuple[dict[str, Any], ...]]] = {
     ),
     "gone": several(figures("gone", what="users", reason="not known")),
     "countries": several(figures("users", country=st.sampled_from(("Iceland", "all others")))),
+    "scores": several(
+        figures("projects", year=st.sampled_from((2019, 2024)), is_remix=st.booleans(),
+                score=st.sampled_from((0, 1, 7.25, 21)))
+    ),
+    "changes": listed(
+        figures("remixes", "untouched", "changed_scripts", "changed_assets", "scripts_kept", "scripts_added",
+                "scripts_removed")
+        .map(at_most("untouched", "remixes")).map(at_most("changed_scripts", "remixes"))
+        .map(at_most("changed_assets", "remixes"))
+    ),
 }  # fmt: skip
 """By panel the rows that its query may give, with few things and with many."""
 
 
-@pytest.mark.parametrize("panel", [*HEALTH, *COMMUNITY], ids=lambda panel: panel.name)
+@pytest.mark.parametrize("panel", [*HEALTH, *COMMUNITY, *SOURCES], ids=lambda panel: panel.name)
 @settings(max_examples=25)
 @given(st.data())
 def test_numbers_of_one_are_singular_and_few_have_no_percent(panel: Panel, data: st.DataObject) -> None:
