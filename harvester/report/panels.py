@@ -7,7 +7,7 @@ of one are singular, and nothing is said about a time after the last read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -929,13 +929,15 @@ def _draw_scores(rows: Rows, _: Moment) -> tuple[Chart, ...]:
         found = {row["year"]: float(row["score"]) for row in rows if row["is_remix"] is is_remix}
         means = [found.get(year, 0.0) for year in years]
         if found:
-            made.append(charts.columns(means, names, names, ("point", "points"), caption=caption))
+            chart = charts.columns(means, names, names, ("point", "points"), caption=caption)
+            known = (mark for mark, year in zip(chart.marks, years, strict=True) if year in found)
+            made.append(replace(chart, marks=tuple(known)))  # a year without a mean has none, not one of 0
     return tuple(made)
 
 
 def _say_scores(rows: Rows, _: Moment) -> str:
-    own = [row for row in rows if not row["is_remix"]]
-    first, *_, last = [*(own or rows)] * 2
+    own = tuple(row for row in rows if not row["is_remix"])
+    first, last = (own or rows)[0], (own or rows)[-1]
     what = f"Projects of {first['year']} that are no remixes" if own else f"Remixes of {first['year']}"
     said = f"{what} have {plain(round(float(first['score']), 1))} of {_MOST_SCORE} points on average"
     return f"{said}, those of {last['year']} {plain(round(float(last['score']), 1))}." if last != first else f"{said}."

@@ -18,7 +18,7 @@ from harvester.report.panels import COMMUNITY, HEALTH, SOURCES, Moment, Panel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PANELS: dict[str, Panel] = {panel.name: panel for panel in COMMUNITY}
+PANELS: dict[str, Panel] = {panel.name: panel for panel in (*COMMUNITY, *SOURCES)}
 
 
 def moment(at: datetime, read_until: datetime | None = None) -> Moment:
@@ -84,6 +84,20 @@ def test_an_assumed_parent_is_no_way_to_the_first_project() -> None:
     assert panel.sample(rows).startswith("8 remixes whose way to the first project is held; 5 more")
     assert "more" not in panel.sample(rows[1:2])
     assert panel.say(rows[2:], moment(AT)).startswith("Of no remix")
+
+
+def test_a_year_without_a_mean_score_has_no_column() -> None:
+    names = ("year", "is_remix", "projects", "score")
+    figures = ((2019, False, 9, 8.25), (2021, False, 9, 10), (2021, True, 30, 12.5))
+    rows = tuple(dict(zip(names, row, strict=True)) for row in figures)
+    drawn = PANELS["scores"].draw(rows, moment(AT))
+    assert [[mark.says for mark in chart.marks] for chart in drawn] == [
+        ["2019: 8.25 points", "2021: 10 points"],
+        ["2021: 12.5 points"],
+    ]
+    said = "Projects of 2019 that are no remixes have 8.2 of 21 points on average, those of 2021 10."
+    assert PANELS["scores"].say(rows, moment(AT)) == said
+    assert PANELS["scores"].say(rows[2:], moment(AT)) == "Remixes of 2021 have 12.5 of 21 points on average."
 
 
 def test_answers_are_told_as_far_as_comments_were_observed() -> None:
