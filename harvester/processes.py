@@ -7,12 +7,14 @@ what a closed terminal sends.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
 from contextlib import suppress
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from harvester.signals import hold_back, raise_interrupt
@@ -59,3 +61,17 @@ def _await_end_of_input() -> None:
         while os.read(0, 1024):
             pass
     os.kill(os.getpid(), signal.SIGHUP)
+
+
+def end_with_parent() -> None:
+    """Leave signals to the parent of this process, which `multiprocessing` started, and end with it."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import gzip
 import multiprocessing
-import os
-import signal
-import threading
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from psycopg.types.json import Jsonb
 
 from harvester.errors import LostBody
+from harvester.processes import end_with_parent
 from harvester.source.decode import decode
 from harvester.source.differences import Differences, compare
 from harvester.source.facts import RULES, Facts, facts
@@ -206,19 +203,5 @@ def _processes(workers: int) -> Iterator[Run]:
         return
     # Not forked: a copy of the connection would be closed with the process.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_starter) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
         yield lambda work, items: list(pool.map(work, items, chunksize=_CHUNK))
-
-
-def _end_with_starter() -> None:
-    """Leave signals to the starter of this process, and end with it, however it ends."""
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
-    starter = multiprocessing.parent_process()
-    assert starter is not None
-
-    def end() -> None:
-        wait([starter.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=end, daemon=True).start()

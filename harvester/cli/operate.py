@@ -12,6 +12,7 @@ from harvester.choices import DeploymentKind
 from harvester.cli import archive, backup, db, erase, network, output
 from harvester.cli.base import Address, AllowHost, AsJson, example, settings
 from harvester.cli.output import ExitStatus, printable
+from harvester.cli.replay_progress import ReplayProgress
 from harvester.wording import counted
 
 PANEL = "Operate"
@@ -119,11 +120,14 @@ def replay(
         bool,
         typer.Option("--check", help="Compare the warehouse with its archives, and change nothing."),
     ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Number of processes: one stores the pages, the others decode them.")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Fill an empty warehouse from archives, without a request: the same rows with the same dates.
 
-    Erased people are left out.
+    Erased people are left out. A replay that was stopped at any moment goes on when it is given the same files again.
 
     With --check the archives are replayed into a temporary database beside the warehouse, and each difference is named
     by table, key and column; the exit status is 4 if there is one. No crawl may be at work when the check begins. It
@@ -131,21 +135,19 @@ def replay(
     """
     from harvester.crawl.archive_index import archives_in
 
-    def on_progress(done: Any) -> None:
-        typer.echo(f"{done.pages:,} pages", err=True)
-
+    on_progress = ReplayProgress()
     archives = archives_in(files)
     if check:
         from harvester.crawl.replay_check import check as run_check
 
-        checked = run_check(settings(), archives, on_progress=on_progress)
+        checked = run_check(settings(), archives, workers=workers, on_progress=on_progress)
         output.emit(checked, _show_check, as_json=as_json)
         if not checked.is_equal:
             raise typer.Exit(ExitStatus.DIFFERENT)
         return
     from harvester.crawl.replay import replay as run
 
-    output.emit(run(settings(), archives, on_progress=on_progress), _show_replay, as_json=as_json)
+    output.emit(run(settings(), archives, workers=workers, on_progress=on_progress), _show_replay, as_json=as_json)
 
 
 def _show_replay(done: Any) -> None:

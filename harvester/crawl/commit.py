@@ -11,7 +11,7 @@ dated. Which transactions may share one, so that the tables are the same, is sai
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -111,8 +111,19 @@ class _ApartError(Exception):
     """Transactions cannot be made again in one."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayPosition:
+    """How far a replay of archives (see `crawl.replays`) has come: the number of their transactions so far."""
+
+    archives: str
+    transactions: int
+
+
 class Writer:
-    """Writer of pages over one connection, which has the staging table."""
+    """Writer of pages over one connection, which has the staging table.
+
+    `position` is stored with the next transaction, for a replay.
+    """
 
     def __init__(
         self,
@@ -135,6 +146,7 @@ class Writer:
         self._follow = follow
         self.rule = load_rule(connection, None) if rule is None else rule
         """The rule by which erased people are left out of every write."""
+        self.position: ReplayPosition | None = None
         staging.prepare(connection)
         self._transactions = 0
         plan_by_key(connection)
@@ -155,15 +167,24 @@ class Writer:
                 raise
             if len(pages) == 1:
                 return self._commit_in_part(pages[0], _reason(error))
-        whole = BatchResult([], Counts())
-        parts = _by_moment(pages)
-        for pages_ in parts if len(parts) > 1 else ([page] for page in pages):
-            if pages_[0].at is not None:
-                set_clock(self.connection, pages_[0].at)
-            part = self.commit([replace(page, moment=None) for page in pages_])
-            whole.results += part.results
-            whole.counts.merge(part.counts)
-            whole.stored += part.stored
+        return self._commit_apart(pages)
+
+    def _commit_apart(self, pages: Sequence[PageCommit]) -> BatchResult:
+        """Store pages by themselves; pages of several moments by moment."""
+        whole, position = BatchResult([], Counts()), self.position
+        parts = [list(part) for _, part in groupby(pages, key=lambda page: page.moment)]
+        by_moment = len(parts) > 1
+        for part in parts if by_moment else [[page] for page in pages]:
+            moment = part[0].moment
+            if moment is not None:
+                set_clock(self.connection, moment.at)
+            self.position = position
+            if position is not None and part[-1] is not pages[-1]:  # a replay has not come to the end of `pages` yet
+                self.position = replace(position, transactions=moment.nth) if by_moment and moment else None
+            stored = self.commit([replace(page, moment=None) for page in part])
+            whole.results += stored.results
+            whole.counts.merge(stored.counts)
+            whole.stored += stored.stored
         return whole
 
     def store(self, rows: Iterable[Rows]) -> Counts:
@@ -244,7 +265,12 @@ class Writer:
         with self.connection.transaction():
             _, renamed = self._store([(one, None) for one in rows], counts)
             names.follow(self.connection, renamed)
+            self._store_position()
         return counts
+
+    def _store_position(self) -> None:
+        if self.position is not None:
+            self.connection.execute(_SQL["store_position"], asdict(self.position))
 
     def _commit(self, pages: Sequence[PageCommit]) -> BatchResult:
         self._transactions += 1
@@ -292,6 +318,7 @@ class Writer:
                 if page.visit_result is not None and page.visit_result.lost:
                     names.lose(self.connection, page.lease.visit)
             stored = self._stored(accepted)
+            self._store_position()
         return BatchResult([Committed() if page.lease.token in depths else Stale() for page in pages], counts, stored)
 
     def _stored(self, accepted: Sequence[PageCommit]) -> list[Stored]:
@@ -405,11 +432,6 @@ def _last_shown(pages: Iterable[PageCommit]) -> dict[int, datetime]:
         shown = [row[rows.columns.index("id")] for rows in page.rows if rows.table == "studios" for row in rows.values]
         at |= dict.fromkeys([*shown, page.lease.visit.entity_id], page.at)
     return at
-
-
-def _by_moment(pages: Sequence[PageCommit]) -> list[list[PageCommit]]:
-    """Divide pages by their moments."""
-    return [list(part) for _, part in groupby(pages, key=lambda page: page.moment)]
 
 
 def _ruled(connection: Connection, rows: list[Rows], rule: Rule) -> list[Rows]:

@@ -24,13 +24,13 @@ from scrapy.exceptions import (
 )
 from scrapy.http import Response
 
-from harvester.api.decode import SchemaDeviation, decode, without_mark
-from harvester.api.gone_reason import GoneReason
+from harvester.api.decode import SchemaDeviation, decode
 from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.api.rows import Visit
 from harvester.api.stream import Host, Paging, Stream
 from harvester.crawl.account import Account
+from harvester.crawl.answers import is_absent
 from harvester.crawl.archive import Part
 from harvester.crawl.control import Control
 from harvester.crawl.deviations import DeviationReporter
@@ -369,23 +369,6 @@ class Fetcher:
 def is_forbidden(error: IgnoreRequest) -> bool:
     """Return whether robots.txt forbade a request; else its answer was too large once it was unpacked."""
     return "robots.txt" in str(error)
-
-
-def is_absent(stream: Stream, status: int, body: bytes) -> bool:
-    """Return whether a response is the API's own "not found"; a 404 page of a proxy is not.
-
-    Some lists that may not be seen answer 403; an object with that answer is not gone.
-    """
-    body = without_mark(body)
-    if stream.host is Host.SITE:
-        # The site's own pages have no error code that tells the reasons apart.
-        return status == 404 or (status == 403 and stream.paging is not Paging.SINGLE)
-    if status == 404:
-        return b'"NotFound' in body
-    if status == 403:
-        return stream.paging is not Paging.SINGLE and body.startswith(b"{")
-    # A deleted comment, requested by its id.
-    return status == 200 and stream.gone is GoneReason.DELETED and body.strip() == b"null"
 
 
 def about_it(visit: Visit, records: list[Record]) -> list[Record]:

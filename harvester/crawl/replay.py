@@ -8,6 +8,8 @@ else it is stored by itself.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -16,11 +18,13 @@ from psycopg.types.json import Jsonb
 
 from harvester.api.catalogue import ONCE
 from harvester.api.stream import Paging
-from harvester.crawl.commit import Writer
+from harvester.crawl.answers import take_source
+from harvester.crawl.archive import open_archive
+from harvester.crawl.commit import ReplayPosition, Writer
+from harvester.crawl.replay_decoding import decoded_steps
 from harvester.crawl.replay_groups import Groups
-from harvester.crawl.replay_steps import Decoded, ReplayStep, read_steps, without_transaction
+from harvester.crawl.replay_steps import survey
 from harvester.crawl.set_aside import without_refused_at
-from harvester.crawl.sources import take_source
 from harvester.crawl.visits import Paginator, paginator_of, take_object, take_page, with_rows
 from harvester.erasure.remembered import load_rule
 from harvester.errors import UsageError
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from harvester.api.rows import Visit
     from harvester.config import Settings
     from harvester.crawl.archive import Archived
+    from harvester.crawl.replay_steps import Decoded, ReplayStep
     from harvester.warehouse.connection import Connection
 
 _SQL = statements(__package__, "replay")
@@ -54,17 +59,33 @@ class Replayed:
     unused: int = 0
     out_of_step: int = 0
     counts: Counts = field(default_factory=Counts)
+    responses: int = 0
+    """Number of responses of the archives."""
+    read: int = 0
+    """Number of those that were read so far."""
+    passed: int = 0
+    """Number of transactions that an earlier replay had stored."""
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
-        numbers = {name: getattr(self, name) for name in ("pages", "unused", "out_of_step")}
+        numbers = {name: getattr(self, name) for name in ("pages", "unused", "out_of_step", "passed")}
         return numbers | {"counts": self.counts.as_json()}
 
 
 def replay(
-    settings: Settings, paths: Sequence[Path], *, on_progress: Callable[[Replayed], None] = lambda _: None
+    settings: Settings,
+    paths: Sequence[Path],
+    *,
+    workers: int = 1,
+    on_progress: Callable[[Replayed], None] = lambda _: None,
 ) -> Replayed:
-    """Fill an empty warehouse from archives; `on_progress` is called at intervals.
+    """Fill an empty warehouse from archives, or go on where an earlier replay of them was stopped.
+
+    Args:
+        settings: The settings.
+        paths: The archives.
+        workers: Number of processes; all but this one decode.
+        on_progress: Is called at the beginning and after each transaction.
 
     Raises:
         UsageError: a file is no archive, the warehouse is not empty, or the folder for sources cannot be used.
@@ -72,22 +93,27 @@ def replay(
     """
     with connect(settings, autocommit=True) as connection:
         use_schema(connection)
-        held = connection.execute("SELECT EXISTS (SELECT FROM scratch.users) OR EXISTS (SELECT FROM crawl.frontier)")
-        if (held.fetchone() or (True,))[0]:
-            raise UsageError("the warehouse is not empty: replay into a new database (HARVESTER_DATABASE_URL)")
+        archives = _digest(paths)
+        after = _begin(connection, archives)
+        surveyed = survey(paths)
         bodies = open_store(connection, settings.sources_dir)
         run = runs.begin_run(connection, settings, f"replay ({len(paths)} files)")
-        work = _Replay(connection, run, Writer(connection, load_rule(connection, settings.home), bodies=bodies))
+        writer = Writer(connection, load_rule(connection, settings.home), bodies=bodies)
+        work = _Replay(connection, run, writer, archives)
+        work.done.responses, work.done.passed = surveyed.responses, after
+        on_progress(work.done)
         outcome = "failed"
         try:
-            steps = read_steps(paths, without_transaction(paths))
-            # Of erased people more depends on what was stored before, such as whose a project is.
-            groups = ([step] for step in steps) if work.writer.rule else Groups(connection).divide(steps)
-            for number, group in enumerate(groups, 1):
-                work.check_source(settings, {one for step in group for one in step.sandboxes})
-                work.commit(group)
-                if number % 50 == 0:
+            under_way = frozenset(connection.execute(_SQL["under_way"]).fetchall()) if after else frozenset()
+            with decoded_steps(paths, surveyed.uncertain, workers=workers, after=after, under_way=under_way) as steps:
+                # Of erased people more depends on what was stored before, such as whose a project is.
+                groups = ([step] for step in steps) if work.writer.rule else Groups(connection).divide(steps)
+                for group in groups:
+                    work.check_source(settings, {one for step in group for one in step.sandboxes})
+                    work.commit(group)
+                    work.done.read = group[-1].read
                     on_progress(work.done)
+            connection.execute("UPDATE crawl.replays SET ended_at = now() WHERE archives = %s", [archives])
             outcome = "done"
         except KeyboardInterrupt:
             outcome = "interrupted"
@@ -99,11 +125,47 @@ def replay(
     return work.done
 
 
+def _digest(paths: Sequence[Path]) -> str:
+    """Return a text that is equal for equal names and sizes of files.
+
+    Raises:
+        UsageError: a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(paths, key=lambda path: path.name):
+        with open_archive(path) as file:
+            digest.update(f"{path.name} {os.fstat(file.fileno()).st_size}\n".encode())
+    return digest.hexdigest()
+
+
+def _begin(connection: Connection, archives: str) -> int:
+    """Return how many transactions of the archives the warehouse holds, which holds nothing else.
+
+    Raises:
+        UsageError: it holds something else, or all of them.
+    """
+    row = connection.execute(_SQL["begun"], [archives]).fetchone()
+    if row is not None:
+        transactions, is_complete, is_crawled = row
+        if is_complete:
+            raise UsageError("the warehouse is not empty: it was filled from these archives already")
+        if not is_crawled:
+            return int(transactions)
+    held = connection.execute("SELECT EXISTS (SELECT FROM scratch.users) OR EXISTS (SELECT FROM crawl.frontier)")
+    if (held.fetchone() or (True,))[0]:
+        raise UsageError("the warehouse is not empty: replay into a new database (HARVESTER_DATABASE_URL)")
+    with connection.transaction():
+        connection.execute("DELETE FROM crawl.replays")
+        connection.execute("INSERT INTO crawl.replays (archives) VALUES (%s)", [archives])
+    return 0
+
+
 @dataclass(slots=True)
 class _Replay:
     connection: Connection
     run: int
     writer: Writer
+    archives: str
     done: Replayed = field(default_factory=Replayed)
     _source: Source | None = None
     _open: dict[tuple[str, int], tuple[Lease, Paginator | None]] = field(default_factory=dict)
@@ -118,12 +180,15 @@ class _Replay:
     def commit(self, group: Sequence[ReplayStep]) -> None:
         """Store the pages of a group of transactions as the transactions did."""
         set_clock(self.connection, group[-1].at)
+        self.writer.position = ReplayPosition(self.archives, group[-1].number)
         taken: list[tuple[TransactionMoment, Decoded]] = []
-        for nth, step in enumerate(group):
+        for step in group:
             self.done.unused += step.unused
-            moment = TransactionMoment(nth, step.at)
+            if step.begun:
+                self._lease(step.begun.values(), goes_on=True)
+            moment = TransactionMoment(step.number, step.at)
             taken += [(moment, page) for page in self._usable(step)]
-        self._lease([page for _, page in taken if page.response.part is not None and page.response.part.first])
+        self._lease([page.response for _, page in taken if page.response.part is not None and page.response.part.first])
         pages = [
             page if len(group) == 1 else replace(page, moment=moment)
             for moment, read in taken
@@ -181,10 +246,13 @@ class _Replay:
             self._open[key] = (replace(lease, position=lease.position + 1), paginator)
         return without_refused_at(page, read.refused) if read.refused else page
 
-    def _lease(self, begin: Sequence[Decoded]) -> None:
-        """Lease the visits again that begin or go on with some responses, from their present state."""
-        visits = {(page.response.visit.stream.name, page.response.visit.entity_id): page.response for page in begin}
-        entries = Jsonb([_entry(response) for response in visits.values()])
+    def _lease(self, begin: Iterable[Archived], *, goes_on: bool = False) -> None:
+        """Lease the visits again that begin with some responses, from their present state.
+
+        `goes_on`: these responses are stored already, and the visits are under way.
+        """
+        visits = {(response.visit.stream.name, response.visit.entity_id): response for response in begin}
+        entries = Jsonb([_entry(response, goes_on=goes_on) for response in visits.values()])
         if not visits:
             return
         with self.connection.transaction(), self.connection.pipeline():
@@ -214,7 +282,7 @@ class _Replay:
             self._open[stream, entity] = (lease, paginator)
 
 
-def _entry(response: Archived) -> dict[str, Any]:
+def _entry(response: Archived, *, goes_on: bool) -> dict[str, Any]:
     """Return the values with which the frontier entry of a response is leased."""
     part, visit = response.part, response.visit
     assert part is not None
@@ -224,6 +292,6 @@ def _entry(response: Archived) -> dict[str, Any]:
         "owner_id": visit.owner_id,
         "rest": ONCE if visit.stream.revisit >= ONCE else 0,
         "is_full": part.full,
-        "begins": part.began_at is not None,
+        "begins": part.began_at is not None and not goes_on,
         "at": (part.began_at or response.at).isoformat(),
     }

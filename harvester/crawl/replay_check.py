@@ -81,7 +81,11 @@ class ReplayCheck:
 
 
 def check(
-    settings: Settings, paths: Sequence[Path], *, on_progress: Callable[[Replayed], None] = lambda _: None
+    settings: Settings,
+    paths: Sequence[Path],
+    *,
+    workers: int = 1,
+    on_progress: Callable[[Replayed], None] = lambda _: None,
 ) -> ReplayCheck:
     """Replay archives into a temporary database, compare the warehouse with it, and drop it.
 
@@ -96,7 +100,9 @@ def check(
             with closing(open_connection(url, autocommit=True)) as other:
                 _copy_erasures(connection, other)
             again = settings.model_copy(update={"database_url": SecretStr(url), "sources_dir": None})
-            made = ReplayCheck(replay(again, archives, on_progress=on_progress), runs_without_archive=missing)
+            made = ReplayCheck(
+                replay(again, archives, workers=workers, on_progress=on_progress), runs_without_archive=missing
+            )
             with closing(open_connection(url)) as other:
                 comparison = Comparison(connection, other, uncertain_pages(archives))
                 for each in comparison.differences():

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from harvester.api.decode import decode
 from harvester.api.rows import normalise
 from harvester.api.stream import Format, Paging
+from harvester.crawl.answers import is_absent, source_of
 from harvester.crawl.archive import LARGEST_WAIT, Archived, Transaction, read_archives
-from harvester.crawl.fetch import is_absent
-from harvester.crawl.sources import source_of
 from harvester.errors import DecodeError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -23,6 +22,10 @@ if TYPE_CHECKING:
     from harvester.api.records import Record
     from harvester.api.rows import Rows
     from harvester.frontier.model import SourceRead
+
+
+Key: TypeAlias = tuple[str, int]
+"""Stream and entity of a frontier entry."""
 
 
 @dataclass(slots=True)
@@ -49,31 +52,64 @@ class Decoded:
 
 @dataclass(slots=True)
 class ReplayStep:
-    """A transaction of a crawl: its time and its pages; and what was read of the archive before it.
+    """A transaction of a crawl: its number from 1, time and pages; and what was read of the archive since the last one.
 
-    `unused`: the number of responses that were not used; `sandboxes`: the sources of all responses, see `Source`.
+    Attributes:
+        unused: The number of responses that were not used.
+        read: The number of responses of the archives up to here.
+        sandboxes: The sources of all responses, see `Source`.
+        begun: Of the visits that are under way when a replay goes on, the response with which each began.
     """
 
+    number: int
     at: datetime
     pages: list[Decoded]
     unused: int
+    read: int
     sandboxes: set[str | None]
+    begun: dict[Key, Archived] = field(default_factory=dict)
 
 
-def read_steps(paths: Sequence[Path], uncertain: Mapping[int, bool]) -> Iterator[ReplayStep]:
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is to be known of archives before they are replayed.
+
+    Attributes:
+        uncertain: The pages that no transaction names, by their number among all records from 1, and whether to store
+            them.
+        responses: The number of responses.
+    """
+
+    uncertain: dict[int, bool]
+    responses: int
+
+
+def read_steps(
+    paths: Sequence[Path],
+    uncertain: Mapping[int, bool],
+    *,
+    after: int = 0,
+    under_way: Collection[Key] = (),
+    is_mine: Callable[[int], bool] = lambda _: True,
+) -> Iterator[ReplayStep]:
     """Yield the transactions of archives in the order of time; the last step may be without pages.
 
-    `uncertain` has the pages that no transaction names, by their number among all records from 1, and whether they are
-    stored: each is a transaction of its own then, at the time of its arrival.
+    Args:
+        paths: The archives.
+        uncertain: See `Survey`; a page that is to be stored is a transaction of its own, at the time of its arrival.
+        after: The number of transactions that are passed over.
+        under_way: The lists whose visits are under way then.
+        is_mine: Whether to decode and yield a step, by its number.
 
     Raises:
         UsageError: see `read_archives`; or more pages wait than a crawl reads between two transactions.
     """
     waiting: dict[str, Archived] = {}
-    size, unused, at = 0, 0, None
+    begun: dict[Key, Archived] = {}
+    size, unused, read, at, step = 0, 0, 0, None, 1
     sandboxes: set[str | None] = set()
     for number, entry in enumerate(read_archives(paths), 1):
-        pages: list[Decoded] = []
+        pages: list[tuple[Archived, Mapping[int, str]]] = []
         if isinstance(entry, Transaction):
             named = [(waiting.pop(id_, None), refused) for id_, refused in entry.pages]
             size -= sum(len(page.body) for page, _ in named if page is not None)
@@ -81,14 +117,15 @@ def read_steps(paths: Sequence[Path], uncertain: Mapping[int, bool]) -> Iterator
             if at is None:
                 unused += sum(page is not None for page, _ in named)
                 continue
-            pages = [_decoded(page, refused) for page, refused in named if page is not None]
+            pages = [(page, refused) for page, refused in named if page is not None]
         else:
+            read += 1
             sandboxes.add(entry.sandbox)
             at = entry.at
             if entry.part is None or uncertain.get(number) is False:
                 unused += 1
             elif number in uncertain:
-                pages = [_decoded(entry, {})]
+                pages = [(entry, {})]
             else:
                 waiting[entry.id] = entry
                 size += len(entry.body)
@@ -96,30 +133,41 @@ def read_steps(paths: Sequence[Path], uncertain: Mapping[int, bool]) -> Iterator
                     raise UsageError(
                         "the archives cannot be replayed: their pages are not followed by their transactions"
                     )
-        if pages:
-            yield ReplayStep(at, pages, unused, sandboxes)
-            unused, sandboxes = 0, set()
-    if at is not None and (unused or sandboxes):
-        yield ReplayStep(at, [], unused, sandboxes)
+        if not pages:
+            continue
+        if step <= after:
+            firsts = (page for page, _ in pages if page.part is not None and page.part.first)
+            begun |= {_key(page): replace(page, body=b"") for page in firsts if _key(page) in under_way}
+        elif is_mine(step):
+            decoded = [_decoded(page, refused) for page, refused in pages]
+            yield ReplayStep(step, at, decoded, unused, read, sandboxes, begun)
+            begun = {}
+        unused, sandboxes = 0, set()
+        step += 1
+    if at is not None and (unused or sandboxes) and step > after and is_mine(step):
+        yield ReplayStep(step, at, [], unused, read, sandboxes)
 
 
-def without_transaction(paths: Sequence[Path]) -> dict[int, bool]:
-    """Return the pages that no transaction names, by their number among all records from 1, and whether to store them.
+def survey(paths: Sequence[Path]) -> Survey:
+    """Read archives once.
 
-    A page is not stored at whose position in the visit another page was stored before or read later.
+    A page that no transaction names is not stored at whose position in the visit another page was stored before or read
+    later.
     """
     unnamed: dict[str, Archived] = {}
+    responses = 0
     for one in read_archives(paths):
         if isinstance(one, Archived):
+            responses += 1
             if one.part is not None:
                 unnamed[one.id] = replace(one, body=b"")
         else:
             for id_, _ in one.pages:
                 unnamed.pop(id_, None)
     if not unnamed:
-        return {}
+        return Survey({}, responses)
     visits = {_key(one) for one in unnamed.values()}
-    pages: dict[tuple[str, int], list[tuple[int, Archived]]] = defaultdict(list)
+    pages: dict[Key, list[tuple[int, Archived]]] = defaultdict(list)
     stored: dict[str, bool] = {}
     for number, one in enumerate(read_archives(paths), 1):
         if isinstance(one, Transaction):
@@ -135,10 +183,10 @@ def without_transaction(paths: Sequence[Path]) -> dict[int, bool]:
             if page.id in unnamed:
                 was_stored_before = before is not None and _is_at(before, page) and stored[before.id]
                 found[number] = not was_stored_before and not (after is not None and _is_at(after, page))
-    return found
+    return Survey(found, responses)
 
 
-def _key(one: Archived) -> tuple[str, int]:
+def _key(one: Archived) -> Key:
     return one.visit.stream.name, one.visit.entity_id
 
 

@@ -6,34 +6,28 @@ that no log, error, archive or table can show it.
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 
+from harvester.crawl.answers import source_of
 from harvester.crawl.fetch import FORBIDDEN, Fetched, Fetcher, TooLarge, is_forbidden
 from harvester.crawl.retry import ATTEMPTS
 from harvester.crawl.visits import address
 from harvester.errors import TransientHTTP
-from harvester.frontier.model import PageCommit, SourceOutcome, SourceRead, SourceVersion, VisitResult
-from harvester.source.decode import decode
-from harvester.source.model import DamagedSource
+from harvester.frontier.model import SourceOutcome, SourceRead
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from harvester.api.rows import Visit
     from harvester.crawl.archive import Part
-    from harvester.frontier.model import Lease
 
-_REFUSED, _ABSENT = (400, 401, 403), (404, 410)
+_REFUSED = (400, 401, 403)
 _TOO_LARGE = SourceRead(SourceOutcome.TOO_LARGE, "larger than any source may be")
 NO_PROJECT = "the project is not found"
-_PACKING = 6
-"""Level of compression: gzip's own default takes longer for next to nothing."""
 
 
 def token_of(records: Sequence[object] | None) -> str | None:
@@ -43,35 +37,6 @@ def token_of(records: Sequence[object] | None) -> str | None:
         if isinstance(token, str) and token:
             return token
     return None
-
-
-def source_of(status: int, body: bytes) -> SourceRead:
-    """Return what a response to a request for a source says."""
-    if status != 200:
-        outcome = SourceOutcome.NOT_FOUND if status in _ABSENT else SourceOutcome.REFUSED
-        return SourceRead(outcome, f"HTTP {status}")
-    try:
-        source = decode(body)
-    except DamagedSource as error:
-        return SourceRead(SourceOutcome.DAMAGED, str(error))
-    version = SourceVersion(
-        sha256=source.sha256,
-        body_sha256=hashlib.sha256(body).digest(),
-        format=source.format.value,
-        blocks=source.blocks,
-        editor=source.editor,
-        size=len(body),
-        packed=gzip.compress(body, _PACKING, mtime=0),  # without a time, equal bodies are packed alike
-    )
-    return SourceRead(SourceOutcome.READ, version=version)
-
-
-def take_source(lease: Lease, read: SourceRead, *, gone: bool = False) -> PageCommit:
-    """Return the commit of a visit of a source; `gone`: the project's own page was not found."""
-    is_read = read.outcome is SourceOutcome.READ
-    # Two requests, for the schedule: a visit by the source's own rate visits the project first.
-    visit_result = VisitResult(None, gone=gone, whole=is_read, pages=2)
-    return PageCommit(lease, [], 1, visit_result=visit_result, source=read)
 
 
 def without_response(visit: Visit) -> Fetched:

@@ -18,6 +18,7 @@ from harvester.api.records import Record
 from harvester.api.rows import Visit
 from harvester.api.stream import Kind, Paging
 from harvester.crawl import absences, deletions
+from harvester.crawl.answers import take_source
 from harvester.crawl.archive import Part
 from harvester.crawl.control import CANDIDATES, WAIT_SECONDS, Control, UnderWay
 from harvester.crawl.deviations import DeviationReporter
@@ -27,7 +28,7 @@ from harvester.crawl.limits import Limits
 from harvester.crawl.names import is_recent, same_name
 from harvester.crawl.rate_limit import Interrupted
 from harvester.crawl.session import Session
-from harvester.crawl.sources import NO_PROJECT, SourceReader, take_source, token_of, without_response
+from harvester.crawl.sources import NO_PROJECT, SourceReader, token_of, without_response
 from harvester.crawl.visits import (
     object_in_doubt,
     page_in_doubt,

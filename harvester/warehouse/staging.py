@@ -198,7 +198,7 @@ def _places() -> dict[str, str]:
     return {f"{kind}_{number}": kind for kind, most in sorted(widest.items()) for number in range(most)}
 
 
-_MOMENT = {"nth": "integer", "stored_at": "timestamptz"}
+_MOMENT = {"nth": "bigint", "stored_at": "timestamptz"}
 """Columns of the staging table with the moment of a row."""
 _PLACES = _places()
 _STAGE = sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} (part smallint, {}, {}) ON COMMIT DELETE ROWS").format(

@@ -656,6 +656,21 @@ def upgrade():
         comment="Sums over the runs whose records were deleted: what is counted over all runs never falls.",
     )
     op.create_table(
+        "replays",
+        sa.Column("archives", sa.Text(), nullable=False, comment="A digest of the names and sizes of the files."),
+        sa.Column(
+            "transactions",
+            sa.BigInteger(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="Transactions of the archives that are stored.",
+        ),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True, comment="When the replay was complete."),
+        sa.PrimaryKeyConstraint("archives", name=op.f("replays_pkey")),
+        schema="crawl",
+        comment="The replay of archives that filled the warehouse, if one did: how far it has come, stored with the rows.",
+    )
+    op.create_table(
         "seeds",
         sa.Column("kind", sa.Text(), nullable=False, comment="What it is. Values: user, project, studio."),
         sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="Which one."),
@@ -2595,6 +2610,7 @@ def downgrade():
     op.drop_table("name_changes", schema="crawl")
     op.drop_table("seen_items", schema="crawl")
     op.drop_table("seeds", schema="crawl")
+    op.drop_table("replays", schema="crawl")
     op.drop_table("deleted_runs", schema="crawl")
     op.drop_index(op.f("runs_ended_at_idx"), table_name="runs", schema="crawl")
     op.drop_table("runs", schema="crawl")

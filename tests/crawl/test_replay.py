@@ -27,7 +27,7 @@ from harvester.config import Settings, load
 from harvester.crawl.archive import Archive, Archived, Part, Transaction, read_archives
 from harvester.crawl.archive_index import uncertain_pages
 from harvester.crawl.comparison import Comparison
-from harvester.crawl.replay_steps import without_transaction
+from harvester.crawl.replay_steps import survey
 from harvester.crawl.session import Session
 from harvester.frontier import leases, scope
 from harvester.frontier.model import CommitResult, Committed, PageCommit, Stale, VisitResult
@@ -318,7 +318,7 @@ def test_which_pages_without_transaction_are_replayed(tmp_path: Path) -> None:
     archive.close()
     paths = list(tmp_path.glob("*.warc.gz"))
     ids = {number: one.id for number, one in enumerate(read_archives(paths), 1) if isinstance(one, Archived)}
-    found = without_transaction(paths)
+    found = survey(paths).uncertain
     assert {ids[number]: alone for number, alone in found.items()} == expected
 
 

@@ -14,10 +14,11 @@ import pytest
 
 from harvester.analytics.source_facts import analyse
 from harvester.config import load
+from harvester.crawl.answers import source_of, take_source
 from harvester.crawl.run import CrawlOptions, crawl
 from harvester.crawl.session import Session
 from harvester.crawl.source_store import store_sources
-from harvester.crawl.sources import NO_PROJECT, source_of, take_source
+from harvester.crawl.sources import NO_PROJECT
 from harvester.crawl.spiders.account import AccountSpider
 from harvester.crawl.spiders.sources import SourcesSpider
 from harvester.erasure.erase import erase

@@ -6,8 +6,8 @@ import json
 from itertools import count
 from typing import Any
 
+from harvester.crawl.answers import source_of, take_source
 from harvester.crawl.source_store import store_sources
-from harvester.crawl.sources import source_of, take_source
 from harvester.erasure.rule import Rule
 from harvester.frontier import leases
 from harvester.frontier.model import Counts

@@ -16,7 +16,7 @@ import msgspec
 from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
 from harvester.api.rows import Query, Rows, Visit, normalise
-from harvester.crawl.fetch import is_absent
+from harvester.crawl.answers import is_absent
 from harvester.errors import DecodeError
 from harvester.pagination import cursor, offset, page_number
 from harvester.source.decode import decode as decode_source

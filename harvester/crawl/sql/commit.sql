@@ -75,3 +75,6 @@ FROM (SELECT 1) one
 LEFT JOIN crawl.frontier w ON w.stream = %(by)s AND w.entity_id = %(id)s
 LEFT JOIN crawl.missing_items s ON s.stream = %(list)s AND s.entity_id = %(owner)s AND s.item_id = %(id)s
 WHERE (t.id = %(id)s{or_replies}) AND t.gone_at IS NULL{is_there}{is_named}
+
+-- name: store_position
+UPDATE crawl.replays SET transactions = %(transactions)s WHERE archives = %(archives)s

@@ -1,3 +1,10 @@
+-- name: begun
+SELECT transactions, ended_at IS NOT NULL, EXISTS (SELECT FROM crawl.runs WHERE command NOT LIKE 'replay (%%')
+FROM crawl.replays WHERE archives = %s
+
+-- name: under_way
+SELECT stream, entity_id FROM crawl.frontier WHERE state IS NOT NULL
+
 -- name: put_in_scope
 INSERT INTO crawl.frontier (stream, entity_id, owner_id, due_at)
 SELECT v.stream, v.entity_id, v.owner_id, v.at + make_interval(secs => v.rest)

@@ -1,0 +1,118 @@
+"""Decode archives in processes of their own, while the process that started them stores what they hold.
+
+Each process reads the archives, which takes a fifth of the time, and decodes its share of the transactions. They come
+back in order. A process waits with its share until that is taken, so that memory stays flat.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import multiprocessing
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from harvester.api.catalogue import STREAMS
+from harvester.api.stream import Stream
+from harvester.crawl.replay_steps import ReplayStep, read_steps
+from harvester.errors import HarvesterError
+from harvester.processes import end_with_parent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+
+    from harvester.crawl.replay_steps import Key
+
+_AT_ONCE = 32
+"""Number of transactions that a process decodes in turn: some 400 pages of a crawl without a limit."""
+
+
+def _stream(name: str) -> Stream:
+    return STREAMS[name]
+
+
+copyreg.pickle(Stream, lambda stream: (_stream, (stream.name,)))
+
+
+@contextmanager
+def decoded_steps(
+    paths: Sequence[Path], uncertain: Mapping[int, bool], *, workers: int, after: int, under_way: frozenset[Key]
+) -> Iterator[Iterator[ReplayStep]]:
+    """Yield the steps of `read_steps`; of `workers` processes all but this one decode.
+
+    Raises:
+        UsageError: see `read_steps`. HarvesterError: one of the processes ended.
+    """
+    if workers == 1:
+        yield read_steps(paths, uncertain, after=after, under_way=under_way)
+        return
+    context = multiprocessing.get_context("spawn")  # not forked: a copy of the database's connection would be shared
+    ends: list[Connection] = []
+    processes = []
+    try:
+        for number in range(workers - 1):
+            ours, theirs = context.Pipe(duplex=False)
+            process = context.Process(
+                target=_decode,
+                args=(theirs, paths, uncertain, (number, workers - 1), after, under_way),
+                name=f"decoder {number}",
+                daemon=True,
+            )
+            process.start()
+            theirs.close()
+            ends.append(ours)
+            processes.append(process)
+        yield _received(ends, after)
+    finally:
+        for end in ends:
+            end.close()
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _received(ends: Sequence[Connection], after: int) -> Iterator[ReplayStep]:
+    """Yield what the processes send, in order."""
+    turn = after // _AT_ONCE
+    while True:
+        try:
+            steps = ends[turn % len(ends)].recv()
+        except EOFError:
+            raise HarvesterError("a process that decodes the archives has ended: run the same command again") from None
+        if isinstance(steps, HarvesterError):
+            raise steps
+        if steps is None:
+            return
+        yield from steps
+        turn += 1
+
+
+def _decode(
+    end: Connection,
+    paths: Sequence[Path],
+    uncertain: Mapping[int, bool],
+    share: tuple[int, int],
+    after: int,
+    under_way: frozenset[Key],
+) -> None:
+    """Send the steps of one process's share, a list for each turn, and None at the end."""
+    end_with_parent()
+    mine, of = share
+    waiting: list[ReplayStep] = []
+    sent: Any = None
+
+    def is_mine(number: int) -> bool:
+        return (number - 1) // _AT_ONCE % of == mine
+
+    try:
+        for step in read_steps(paths, uncertain, after=after, under_way=under_way, is_mine=is_mine):
+            if waiting and (waiting[0].number - 1) // _AT_ONCE != (step.number - 1) // _AT_ONCE:
+                end.send(waiting)
+                waiting = []
+            waiting.append(step)
+        if waiting:
+            end.send(waiting)
+    except HarvesterError as error:
+        sent = error
+    end.send(sent)
