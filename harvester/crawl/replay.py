@@ -113,7 +113,7 @@ def replay(
                     work.commit(group)
                     work.done.read = group[-1].read
                     on_progress(work.done)
-            connection.execute("UPDATE crawl.replays SET ended_at = now() WHERE archives = %s", [archives])
+            connection.execute("UPDATE crawl.replays SET ended_at = now() WHERE hash = %s", [archives])
             outcome = "done"
         except KeyboardInterrupt:
             outcome = "interrupted"
@@ -156,7 +156,7 @@ def _begin(connection: Connection, archives: str) -> int:
         raise UsageError("the warehouse is not empty: replay into a new database (HARVESTER_DATABASE_URL)")
     with connection.transaction():
         connection.execute("DELETE FROM crawl.replays")
-        connection.execute("INSERT INTO crawl.replays (archives) VALUES (%s)", [archives])
+        connection.execute("INSERT INTO crawl.replays (hash) VALUES (%s)", [archives])
     return 0
 
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 import copyreg
 import multiprocessing
 from contextlib import contextmanager
+from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from harvester.api.catalogue import STREAMS
+from harvester.api.rows import Rows, Visit
 from harvester.api.stream import Stream
+from harvester.crawl.archive import Archived, Part
 from harvester.crawl.replay_steps import ReplayStep, read_steps
 from harvester.errors import HarvesterError
 from harvester.processes import end_with_parent
@@ -32,7 +36,15 @@ def _stream(name: str) -> Stream:
     return STREAMS[name]
 
 
+def _pickle_by_fields(kind: Any) -> None:
+    """Let instances of a frozen dataclass be made again by its constructor: its own way takes four times as long."""
+    values = attrgetter(*(one.name for one in fields(kind)))
+    copyreg.pickle(kind, lambda instance: (kind, values(instance)))
+
+
 copyreg.pickle(Stream, lambda stream: (_stream, (stream.name,)))
+for _kind in (Archived, Part, Rows, Visit):
+    _pickle_by_fields(_kind)
 
 
 @contextmanager

@@ -995,10 +995,10 @@ replays = _table(
     "crawl",
     "replays",
     "The replay of archives that filled the warehouse, if one did: how far it has come, stored with the rows.",
-    _text("archives", "A digest of the names and sizes of the files.", nullable=False),
+    _text("hash", "A digest of the names and sizes of the archives.", nullable=False),
     _big("transactions", "Transactions of the archives that are stored.", nullable=False, server_default=text("0")),
     _time("ended_at", "When the replay was complete."),
-    PrimaryKeyConstraint("archives"),
+    PrimaryKeyConstraint("hash"),
 )
 
 frontier = _table(

@@ -657,7 +657,7 @@ def upgrade():
     )
     op.create_table(
         "replays",
-        sa.Column("archives", sa.Text(), nullable=False, comment="A digest of the names and sizes of the files."),
+        sa.Column("hash", sa.Text(), nullable=False, comment="A digest of the names and sizes of the archives."),
         sa.Column(
             "transactions",
             sa.BigInteger(),
@@ -666,7 +666,7 @@ def upgrade():
             comment="Transactions of the archives that are stored.",
         ),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True, comment="When the replay was complete."),
-        sa.PrimaryKeyConstraint("archives", name=op.f("replays_pkey")),
+        sa.PrimaryKeyConstraint("hash", name=op.f("replays_pkey")),
         schema="crawl",
         comment="The replay of archives that filled the warehouse, if one did: how far it has come, stored with the rows.",
     )

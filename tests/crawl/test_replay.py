@@ -18,6 +18,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pytest
 from scrapy.http import Response
 
 from harvester.api.catalogue import STREAMS
@@ -126,6 +127,46 @@ def exact(key: dict[str, Any]) -> str:
     return str({column: value for column, value in key.items() if column != "valid_to"})
 
 
+def replay_and_kill(harvester: Any, files: list[str], *, times: int) -> None:
+    """Start a replay, and kill it when it has stored more; so many times."""
+
+    def stored() -> int:
+        number: int = harvester.query("SELECT coalesce(max(transactions), 0) FROM crawl.replays")[0][0]
+        return number
+
+    rng = random.Random(2)
+    for number in range(times):
+        goal = stored() + rng.randrange(1, 20)
+        process = harvester.start("replay", "--workers", str(1 + number % 2), *files)
+        while process.poll() is None and stored() < goal:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.05))
+        os.kill(process.pid, signal.SIGKILL)
+        _, told = process.communicate()
+        assert "Error" not in told, told
+
+
+@pytest.mark.soak
+def test_a_replay_that_is_killed_again_and_again(
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    second_database: str,
+    tmp_path: Path,
+    assert_same_warehouse: Callable[[str, str, list[str]], int],
+) -> None:
+    sandbox = start_sandbox(users=250, seed=4)
+    harvester = make_harvester(sandbox, HARVESTER_ARCHIVE=str(tmp_path), HARVESTER_HOME=str(tmp_path))
+    harvester.seed_all(sandbox)
+    harvester.crawl()
+    sandbox.live(500)
+    harvester.crawl("--refresh")
+    files = sorted(map(str, tmp_path.glob("*.warc.gz")))
+    again = make_harvester(sandbox, HARVESTER_DATABASE_URL=second_database, HARVESTER_HOME=str(tmp_path))
+    replay_and_kill(again, files, times=20)
+    assert json.loads(again("replay", "--json", *files).stdout)["passed"] > 100
+    assert assert_same_warehouse(harvester.database, second_database, files) > 5_000
+
+
 def test_a_replayed_archive_gives_the_same_tables(
     start_sandbox: Callable[..., Any],
     make_harvester: Callable[..., Any],
@@ -137,7 +178,8 @@ def test_a_replayed_archive_gives_the_same_tables(
 ) -> None:
     """Seeds, rankings, a killed run, faults, changes, a refresh and an audit: all of it again, and dated as it was.
 
-    Each difference that is planted is found, and nothing else.
+    The replay is killed twice and goes on, once with a process that decodes. Each difference that is planted is found,
+    and nothing else.
     """
     sandbox = start_sandbox(users=20, seed=3, odd=ODD)
     harvester = make_harvester(
@@ -190,9 +232,15 @@ def test_a_replayed_archive_gives_the_same_tables(
     again = make_harvester(sandbox, HARVESTER_DATABASE_URL=second_database, HARVESTER_HOME=str(tmp_path))
     sandbox.json("/sandbox/requests/reset", "POST")
     random.Random(1).shuffle(files)
-    replayed = json.loads(again("replay", "--json", *files).stdout)
+    replay_and_kill(again, files, times=2)
+    last = again("replay", "--json", *files)
+    replayed = json.loads(last.stdout)
+    assert f"going on after {replayed['passed']:,} transactions" in last.stderr
     assert sandbox.requests()["total"] == 0
     assert replayed["unused"] > 10
+    ((stored, has_ended),) = again.query("SELECT transactions, ended_at IS NOT NULL FROM crawl.replays")
+    assert 0 < replayed["passed"] < stored
+    assert has_ended
     assert_truth(again, sandbox, grown=True)
     assert assert_same_warehouse(harvester.database, second_database, files) > 1_000
     planted = [plant(harvester, one) for one in PLANTED]

@@ -77,4 +77,4 @@ LEFT JOIN crawl.missing_items s ON s.stream = %(list)s AND s.entity_id = %(owner
 WHERE (t.id = %(id)s{or_replies}) AND t.gone_at IS NULL{is_there}{is_named}
 
 -- name: store_position
-UPDATE crawl.replays SET transactions = %(transactions)s WHERE archives = %(archives)s
+UPDATE crawl.replays SET transactions = %(transactions)s WHERE hash = %(archives)s

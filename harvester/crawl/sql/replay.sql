@@ -1,6 +1,6 @@
 -- name: begun
 SELECT transactions, ended_at IS NOT NULL, EXISTS (SELECT FROM crawl.runs WHERE command NOT LIKE 'replay (%%')
-FROM crawl.replays WHERE archives = %s
+FROM crawl.replays WHERE hash = %s
 
 -- name: under_way
 SELECT stream, entity_id FROM crawl.frontier WHERE state IS NOT NULL
