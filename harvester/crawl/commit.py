@@ -523,6 +523,7 @@ def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict
 def _announced(pages: Sequence[PageCommit]) -> list[dict[str, Any]]:
     """Return the lists and objects of which pages announce something new, with the counter that does so."""
     told: dict[tuple[str, int], int | None] = {}
+    at: dict[tuple[str, int], datetime | None] = {}
     for page in pages:
         visit = page.lease.visit
         for announcement in visit.stream.announces:
@@ -532,9 +533,11 @@ def _announced(pages: Sequence[PageCommit]) -> list[dict[str, Any]]:
                 for entity, counter in _told(announcement, rows, page.lease):
                     for stream in announcement.streams:
                         told[stream, entity] = counter if counter is not None else told.get((stream, entity))
+                        at[stream, entity] = page.at
     return [
-        {"stream": stream, "entity_id": entity, "counter": counter}
-        for (stream, entity), counter in sorted(told.items())
+        {"stream": key[0], "entity_id": key[1], "counter": told[key]}
+        | ({} if (moment := at[key]) is None else {"at": moment.isoformat()})
+        for key in sorted(told)
     ]
 
 

@@ -6,7 +6,7 @@ itself whose pages show that something is gone, changed its name or cannot be us
 before. A group ends before a transaction that
 
 - begins another visit of an entity that the group has a page of: the visit depends on the state before it;
-- visits a thread that a page of the group may have made due;
+- visits a list or an object that a page of the group announces or may have made due by a counter;
 - shows an item of a list that a page of the group has read, and did not show: a full read that misses the item is
   earlier than the response that shows it;
 - shows a studio with another host than the group did.
@@ -119,7 +119,7 @@ class _Shown:
 
     def __init__(self) -> None:
         self._entries: set[tuple[str, int]] = set()
-        self._threads: set[tuple[str, int]] = set()
+        self._announced: set[tuple[str, int]] = set()
         self._hosts: dict[int, Any] = {}
         self._lists: dict[tuple[str, str, int], set[int]] = {}
         """The items that were shown of a list, by table, column of the owner, and owner."""
@@ -133,10 +133,14 @@ class _Shown:
             self._hosts.update(_hosts(page.rows or ()))
             for link in stream.links:
                 if link.changed_if is not None:
-                    self._threads.update(
+                    self._announced.update(
                         (DETAIL[link.kind], number)
                         for number in _column(page.rows or (), link.table, link.target_column)
                     )
+            for announcement in stream.announces:
+                target = announcement.target_column
+                told = _column(page.rows or (), announcement.table, target) if target else (visit.entity_id,)
+                self._announced.update((name, number) for number in told for name in announcement.streams)
             if members is not None and stream.paging is not Paging.SINGLE:
                 items = self._lists.setdefault((members.table, members.owner, visit.entity_id), set())
                 items.update(_column(page.rows or (), members.table, members.item))
@@ -146,7 +150,7 @@ class _Shown:
         for page in step.pages:
             part, visit = page.response.part, page.response.visit
             key = (visit.stream.name, visit.entity_id)
-            if part is not None and part.first and (key in self._entries or key in self._threads):
+            if part is not None and part.first and (key in self._entries or key in self._announced):
                 return True
             if any(self._hosts.get(studio, host) != host for studio, host in _hosts(page.rows or ())):
                 return True

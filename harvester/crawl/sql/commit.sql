@@ -55,16 +55,16 @@ WHERE excluded.depth > w.depth OR (excluded.signal IS NOT NULL AND w.signal IS D
 -- name: announce
 -- A counter announces once what it shows, an event is announced once.
 WITH told AS (
-    SELECT w.stream, w.entity_id, v.counter
-    FROM jsonb_to_recordset(%(told)s) AS v (stream text, entity_id bigint, counter int)
+    SELECT w.stream, w.entity_id, v.counter, coalesce(v.at, crawl.clock()) AS now
+    FROM jsonb_to_recordset(%(told)s) AS v (stream text, entity_id bigint, counter int, at timestamptz)
     JOIN crawl.frontier w USING (stream, entity_id)
     WHERE w.failures = 0 AND (v.counter IS NULL OR w.signal IS DISTINCT FROM v.counter)
     ORDER BY w.stream, w.entity_id FOR UPDATE OF w
 )
 UPDATE crawl.frontier w SET signal = coalesce(t.counter, w.signal),
     -- The result of a visit under way may be older than this: it is visited again.
-    due_at = CASE WHEN w.lease_token IS NULL THEN least(w.due_at, crawl.clock()) ELSE crawl.clock() END,
-    announced_at = CASE WHEN w.visits > 0 THEN crawl.clock() END
+    due_at = CASE WHEN w.lease_token IS NULL THEN least(w.due_at, t.now) ELSE t.now END,
+    announced_at = CASE WHEN w.visits > 0 THEN t.now END
 FROM told t WHERE w.stream = t.stream AND w.entity_id = t.entity_id
 
 -- name: mark_gone
