@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harvester.frontier.model import SourceRead
 
 
+_WITHOUT_TRANSACTIONS = "the archives cannot be replayed: their pages are not followed by their transactions"
 Key: TypeAlias = tuple[str, int]
 """Stream and entity of a frontier entry."""
 
@@ -130,9 +131,7 @@ def read_steps(
                 waiting[entry.id] = entry
                 size += len(entry.body)
                 if size > LARGEST_WAIT:
-                    raise UsageError(
-                        "the archives cannot be replayed: their pages are not followed by their transactions"
-                    )
+                    raise UsageError(_WITHOUT_TRANSACTIONS)
         if not pages:
             continue
         if step <= after:
