@@ -34,6 +34,7 @@ def _show(served: dict[str, Any]) -> None:
     _show_scope(console, facts)
     _show_streams(console, facts)
     _show_budget(console, facts["budget"])
+    _show_delays(console, facts["delays"])
     _show_last_run(console, facts["last_run"])
     if (health := facts["health"]) and health["trouble"]:
         console.print(f"[yellow]the site reported trouble[/]  {health['trouble']}")
@@ -104,6 +105,15 @@ def _show_budget(console: Console, budget: dict[str, Any]) -> None:
         console.print(f"[yellow]closed until {budget['closed_until']:%H:%M:%S}: {budget['closed_reason']}[/]")
     if budget["breaker_trips"]:
         console.print(f"[yellow]nothing answered: pause {budget['breaker_trips']} in a row[/]")
+
+
+def _show_delays(console: Console, delays: dict[str, Any] | None) -> None:
+    if delays is not None and delays["items"]:
+        console.print(
+            f"[bold]delay[/]  new items waited {delays['observed_days']:.2g} days in the week from"
+            f" {delays['made_at']:%Y-%m-%d}, {delays['predicted_days']:.2g} were predicted"
+            f" ({counted(delays['items'], 'item')}; {delays['requests_a_day']:,.0f} requests a day)"
+        )
 
 
 def _show_last_run(console: Console, run: dict[str, Any] | None) -> None:

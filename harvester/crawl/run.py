@@ -24,6 +24,7 @@ from harvester.frontier import runs, scope
 from harvester.frontier.request_rate import adopt_rate
 from harvester.frontier.shares import PURPOSES
 from harvester.logs import event, log_as_json
+from harvester.monitoring.forecasts import record_forecast
 from harvester.signals import INTERRUPTED, handle_end, say
 from harvester.warehouse.access import connect
 from harvester.warehouse.contention import retry_contention
@@ -118,12 +119,18 @@ def crawl(settings: Settings, order: CrawlOptions, display: Display = no_display
             retry_contention(lambda: runs.recover(connection, 0), or_busy=True)
             retry_contention(lambda: scope.refresh(connection, names, full=order.audit), or_busy=True)
     if order.workers > 1:
-        return _crawl_with_workers(settings, order, names, display)
-    session = Session(settings, order.command)
-    spider = run_spider(
-        HarvestSpider, session=session, bounds=order.bounds, display=display, chosen=chosen, due_only=due_only
-    )
-    return _summary(spider)
+        summary = _crawl_with_workers(settings, order, names, display)
+    else:
+        session = Session(settings, order.command)
+        summary = _summary(
+            run_spider(
+                HarvestSpider, session=session, bounds=order.bounds, display=display, chosen=chosen, due_only=due_only
+            )
+        )
+    if summary.outcome != "interrupted":
+        with connect(settings, autocommit=True) as connection:
+            retry_contention(lambda: record_forecast(connection, settings))
+    return summary
 
 
 def work_for(

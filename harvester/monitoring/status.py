@@ -13,6 +13,7 @@ from harvester.frontier import rates
 from harvester.frontier.announcements import read_announcements
 from harvester.frontier.fitting import PARAMETERS
 from harvester.frontier.request_rate import read_rate
+from harvester.monitoring.forecasts import read_delays
 from harvester.monitoring.reconcile import reconcile
 from harvester.sampling.designs import read_designs
 from harvester.warehouse.access import connect
@@ -45,6 +46,7 @@ def read_status(settings: Settings, *, compares: bool = True) -> dict[str, Any]:
             "gone": {name: gone for name, (_, gone) in rows.items() if gone is not None},
             "streams": _streams(connection, settings.min_gain),
             "announcements": read_announcements(connection),
+            "delays": read_delays(connection),
             "budget": _budget(connection, settings),
             "last_run": _one(connection, _SQL["last_run"]),
             "failures": fetch_dicts(connection, _SQL["failures"]),

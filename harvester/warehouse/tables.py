@@ -1175,6 +1175,17 @@ announcements = _table(
     Column("classed_share", Double, comment="The share when the lists were last put into classes."),
     _time("fitted_at", "When.", nullable=False, server_default=text("now()")),
 )
+forecasts = _table(
+    "crawl",
+    "forecasts",
+    "Weekly forecasts of how long new items wait until they are found, and what was observed in the week after.",
+    _time("made_at", "When it was made.", primary_key=True),
+    Column(
+        "requests_a_day", Double, comment="Requests a day in the week before, for which it is made.", nullable=False
+    ),
+    _json("predicted", "The mean delay in days, by stream.", nullable=False),
+    _json("observed", "By stream the new items that were found in the week, and the days that they waited together."),
+)
 reply_decay = _table(
     "crawl",
     "reply_decay",

@@ -375,6 +375,31 @@ def upgrade():
         comment="People who are left out, with what is theirs, as keyed hashes: nothing here tells who they are.",
     )
     op.create_table(
+        "forecasts",
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False, comment="When it was made."),
+        sa.Column(
+            "requests_a_day",
+            sa.Double(),
+            nullable=False,
+            comment="Requests a day in the week before, for which it is made.",
+        ),
+        sa.Column(
+            "predicted",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="The mean delay in days, by stream.",
+        ),
+        sa.Column(
+            "observed",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="By stream the new items that were found in the week, and the days that they waited together.",
+        ),
+        sa.PrimaryKeyConstraint("made_at", name=op.f("forecasts_pkey")),
+        schema="crawl",
+        comment="Weekly forecasts of how long new items wait until they are found, and what was observed in the week after.",
+    )
+    op.create_table(
         "announcements",
         sa.Column("stream", sa.Text(), nullable=False, comment="The list."),
         sa.Column("announced_by", sa.Text(), nullable=False, comment="What announces it."),
@@ -2621,6 +2646,7 @@ def downgrade():
     op.drop_table("quarantine", schema="crawl")
     op.drop_table("priors", schema="crawl")
     op.drop_table("announcements", schema="crawl")
+    op.drop_table("forecasts", schema="crawl")
     op.drop_table("erasures", schema="crawl")
     op.drop_table("drift", schema="crawl")
     op.drop_table("sql_parts", schema="crawl")

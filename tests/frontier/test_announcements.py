@@ -161,7 +161,7 @@ def test_a_plan_knows_what_is_announced(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("min_gain", [0.05, 1.0, 20.0])
-def test_the_outlook_of_announced_lists_is_what_a_simulation_does(min_gain: float) -> None:
+def test_an_outlook_with_announcements_is_as_simulated(min_gain: float) -> None:
     """A list and its activity are visited at their intervals, and the list when the activity announced an item."""
     rate, share_ = 0.3, 0.7
     activity = Group("activity", 1, 0.1 * 0.4 + 0.2 * rate * share_, 0.4, 1e9, told=(("list", rate * share_),))

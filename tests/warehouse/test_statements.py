@@ -38,6 +38,7 @@ NAMES = {
     "differs": "true",
     "drawn": "(SELECT 1::bigint AS entity_id, 1 AS design_id, '' AS stratum, 1 AS inclusion_probability, 1 AS weight)",
     "edges": "",
+    "entities": "scratch.users",
     "entity": "w.entity_id",
     "entries": "crawl.frontier",
     "first": "id",

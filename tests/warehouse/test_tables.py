@@ -28,7 +28,7 @@ CONTRACT = {
     "crawl": {
         "frontier", "runs", "quarantine", "rate_limit", "seeds", "designs", "draws", "erasures", "drift", "queries",
         "alembic_version", "sql_parts", "seen_items", "missing_items", "name_changes", "priors", "reply_decay",
-        "announcements", "strata",
+        "announcements", "forecasts", "strata",
         "waves", "wave_outcomes", "rate_changes", "source", "deleted_runs", "replays",
     },
     "analytics": {
