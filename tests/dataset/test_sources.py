@@ -291,28 +291,38 @@ def test_what_is_gone_refused_or_erased_is_left_out(
     embedded_server.drop(older)
 
 
-def test_a_past_state_has_the_source_of_then(builder_with_sources: Any, served: dict[int, Any]) -> None:
-    builder, (project, gone, *_) = builder_with_sources, sorted(served)
+def test_a_past_state_has_the_source_of_then(built: Any, builder_with_sources: Any, served: dict[int, Any]) -> None:
+    builder = builder_with_sources
+    pairs = [(row["project_id"], row["other_id"]) for row in built.rows("internal", "remix_differences")]
+    remix = pairs[0][0]
+    parent = next(other for one, other in pairs if remix not in (one, other))
+    gone, read_again, *_ = sorted(served.keys() - {one for pair in pairs for one in pair})
     then = datetime.now(UTC)
     later = then + timedelta(minutes=1)
     with psycopg.connect(builder.database, autocommit=True) as connection:
-        connection.execute(
-            "INSERT INTO source.versions (project_id, sha256, body_sha256, format, blocks, first_seen_at, last_seen_at)"
-            " SELECT %s, sha256, body_sha256, format, blocks, %s, %s FROM source.versions WHERE project_id = %s",
-            [project, later, later, project_with_words(builder.database)],
-        )
+        for changed in (remix, parent):
+            connection.execute(
+                "INSERT INTO source.versions"
+                " (project_id, sha256, body_sha256, format, blocks, first_seen_at, last_seen_at)"
+                " SELECT %s, sha256, body_sha256, format, blocks, %s, %s FROM source.versions WHERE project_id = %s",
+                [changed, later, later, project_with_words(builder.database)],
+            )
         connection.execute("UPDATE scratch.projects SET gone_at = now() WHERE id = %s", [gone])
+        connection.execute("UPDATE source.versions SET last_seen_at = %s WHERE project_id = %s", [later, read_again])
     builder("now", Profile.INTERNAL, formats=PARQUET)
     options = {"as_of": then, "tombstones": Tombstones.DROP, "text": Text.NONE}
     builder("then", Profile.INTERNAL, formats=PARQUET, **options)
-    now, before = (by_project(builder, name, "sources")[project] for name in ("now", "then"))
-    assert [row["size"] for row in now] == [len(worded_source())]
-    assert [row["size"] for row in before] == [served[project]["bytes"]]
-    assert before[0]["last_seen_at"] <= then
+    now, before = (by_project(builder, name, "sources") for name in ("now", "then"))
+    for project in (remix, parent):
+        assert [row["size"] for row in now[project]] == [len(worded_source())]
+        assert [row["size"] for row in before[project]] == [served[project]["bytes"]]
+    assert [row["last_seen_at"] for row in now[read_again] + before[read_again]] == [later, then]
     # What is gone now is in `internal` as it was last seen, and was there then. Words are there if asked for.
-    assert gone in by_project(builder, "now", "sources").keys() & by_project(builder, "then", "sources").keys()
+    assert gone in now.keys() & before.keys()
     assert "words" in builder.rows("now", "scripts")[0].keys() - builder.rows("then", "scripts")[0].keys()
     # No remix is compared with a version that is not in the release.
-    for name, is_in in (("now", False), ("then", True)):
-        pairs = {one for row in builder.rows(name, "remix_differences") for one in (row["project_id"], row["other_id"])}
-        assert (project in pairs) <= is_in
+    differences = builder.rows("now", "remix_differences")
+    assert {(row["project_id"], row["other_id"]) for row in differences} == {
+        pair for pair in pairs if not {remix, parent} & set(pair)
+    }
+    assert len(builder.rows("then", "remix_differences")) == len(pairs)
