@@ -495,8 +495,9 @@ def test_the_licence_is_that_of_the_newest_part(builder: Any, truth: Any) -> Non
     assert seen == {"CC-BY-SA-2.0", None}
 
 
-def test_what_a_design_drew_has_its_weight(builder: Any, truth: Any) -> None:
-    drawn = [row["id"] for row in truth("projects")][:3]
+def test_what_a_design_drew_has_its_weight(builder_with_sources: Any, truth: Any) -> None:
+    builder = builder_with_sources
+    drawn = list({row["author_id"]: row["id"] for row in truth("projects")}.values())[:3]
     live = {row["id"] for row in truth("users")}
     shown = [row["id"] for row in truth("projects") if row["id"] in drawn and row["author_id"] in live]
     values = ", ".join(f"(1, {number}, {one}, 'recent', 0.25, 4, {one}, 'hit')" for number, one in enumerate(drawn))
@@ -519,6 +520,9 @@ def test_what_a_design_drew_has_its_weight(builder: Any, truth: Any) -> None:
     builder("design-open", OPEN, k=2)
     strata = Counter(row["stratum"] for row in builder.rows("design-open", "projects"))
     assert strata.keys() <= {None, "1"}, "numbered"
+    sources = [row for row in builder.rows("design-open", "sources") if row["design_id"] is not None]
+    assert {(row["stratum"], row["weight"], row["cluster_id"] == row["id"]) for row in sources} == {("1", 4.0, True)}
+    assert len(sources) > 1
     builder("design-internal", INTERNAL)
     by_id = {row["id"]: row for row in builder.rows("design-internal", "projects")}
     assert {by_id[one]["cluster_id"] for one in drawn} == set(map(str, drawn))
