@@ -295,7 +295,8 @@ def test_a_past_state_has_the_source_of_then(built: Any, builder_with_sources: A
     builder = builder_with_sources
     pairs = [(row["project_id"], row["other_id"]) for row in built.rows("internal", "remix_differences")]
     remix = pairs[0][0]
-    parent = next(other for one, other in pairs if remix not in (one, other))
+    its_own = {one for pair in pairs if remix in pair for one in pair}
+    parent = next(other for _, other in pairs if other not in its_own)
     gone, read_again, *_ = sorted(served.keys() - {one for pair in pairs for one in pair})
     then = datetime.now(UTC)
     later = then + timedelta(minutes=1)
