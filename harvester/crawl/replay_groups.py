@@ -50,6 +50,8 @@ class Groups:
         """The name of each known user in lower case; None if they have none."""
         self._waiting: set[int] = set()
         """Users whose visits wait for their name."""
+        self._doubtful: set[tuple[str, int]] = set(connection.execute(_SQL["open_visits"]).fetchall())
+        """Visits under way of which an item was missed before, as their first page says; all that a stop cut off."""
 
     def divide(self, steps: Iterable[ReplayStep]) -> Iterator[list[ReplayStep]]:
         """Yield the groups of transactions; each must be stored before the next one is asked for."""
@@ -87,7 +89,8 @@ class Groups:
 
     def _is_alone(self, step: ReplayStep) -> bool:
         """Return whether a transaction is stored by itself; else remember the names that it shows."""
-        if len(step.pages) > self._largest or any(map(_is_special, step.pages)):
+        doubtful = [page for page in step.pages if self._is_doubtful(page)]
+        if doubtful or len(step.pages) > self._largest or any(map(_is_special, step.pages)):
             return True
         for user, name in _names(step.pages):
             known = self._names.get(user)
@@ -98,6 +101,14 @@ class Groups:
             elif known != name:
                 return True
         return False
+
+    def _is_doubtful(self, page: Decoded) -> bool:
+        """Return whether a page is one of a visit that confirms what was missed before; its first page tells."""
+        part, visit = page.response.part, page.response.visit
+        key = (visit.stream.name, visit.entity_id)
+        if part is not None and part.first:
+            (self._doubtful.add if part.has_missing_items else self._doubtful.discard)(key)
+        return key in self._doubtful
 
     def _read_names(self, users: set[int]) -> None:
         """Read the names of users."""
@@ -181,7 +192,7 @@ class _Shown:
 def _is_special(page: Decoded) -> bool:
     """Return whether the transaction of a page is stored by itself."""
     part, visit = page.response.part, page.response.visit
-    if part is None or part.alone or not page.is_usable or page.aside or page.refused or part.has_missing_items:
+    if part is None or part.alone or not page.is_usable or page.aside or page.refused:
         return True
     stream = visit.stream
     if page.rows is None or (page.records is None and (stream.gone is not None or stream.enqueues_gone)):

@@ -3,3 +3,6 @@ SELECT u.id, lower(u.username), EXISTS (
     SELECT FROM crawl.frontier w WHERE w.stream = 'user' AND w.entity_id = u.id AND w.last_error = %(waits)s
 )
 FROM scratch.users u WHERE u.id = ANY(%(users)s)
+
+-- name: open_visits
+SELECT stream, entity_id FROM crawl.frontier WHERE state IS NOT NULL
