@@ -29,7 +29,7 @@ from harvester.frontier import runs
 from harvester.frontier.model import CommitResult, Counts, PageCommit, Rejected, Stale
 from harvester.frontier.request_rate import adopt_rate
 from harvester.warehouse.access import connect
-from harvester.warehouse.bodies import open_store
+from harvester.warehouse.bodies import BodyStore, open_store
 from harvester.warehouse.connect import refusal
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.contention import retry_contention
@@ -89,6 +89,7 @@ class Session:
         self._repeated = 0
         """Number of transactions that were repeated: see `_outlast_outage`."""
         self._writer: Writer | None = None
+        self._bodies: BodyStore | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="warehouse")
         self._waiting: list[tuple[PageCommit, asyncio.Future[CommitResult]]] = []
         self._committing: asyncio.Task[None] | None = None
@@ -116,7 +117,8 @@ class Session:
 
         Raises:
             WarehouseError: the database is unusable.
-            UsageError: the settings name another rate or another source than the warehouse's.
+            UsageError: the settings name another rate or another source than the warehouse's, or a folder for sources
+                that cannot be used.
         """
         self._loop = asyncio.get_running_loop()
         if self.interrupted:
@@ -131,6 +133,8 @@ class Session:
                 use_schema(connection)
                 self.settings = adopt_rate(connection, self.settings, is_compared=self.parent_run is None)
                 self.source = check_source(connection, self.settings)
+                if self.settings.sources:
+                    self._bodies = open_store(connection, self.settings.sources_dir)
                 self.run = self.run or runs.begin_run(connection, self.settings, self.command, self.parent_run)
                 self._use(connection)
             except psycopg.Error as error:
@@ -159,12 +163,11 @@ class Session:
             row = connection.execute("SELECT clock_timestamp()").fetchone()
             assert row is not None
             self._began = row[0], _elapsed()
-        reads_sources = self.settings.sources
         self._writer = Writer(
             connection,
             load_rule(connection, self.settings.home),
-            follow=self.run if reads_sources else None,
-            bodies=open_store(connection, self.settings.sources_dir) if reads_sources else None,
+            follow=self.run if self.settings.sources else None,
+            bodies=self._bodies,
         )
         self._connection = connection
         if self.archive is None and self.settings.archive is not None:

@@ -105,7 +105,6 @@ def open_store(connection: Connection, folder: Path | None) -> BodyStore:
         raise UsageError(f"HARVESTER_SOURCES_DIR: must be a path of at most {LONGEST_PATH} printable characters")
     own = _identity(connection)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         mark = _mark_of(folder)
         if mark is None:
             known, held = connection.execute(_SQL["known_folder"], [str(folder)]).fetchone() or (False, False)
@@ -114,6 +113,7 @@ def open_store(connection: Connection, folder: Path | None) -> BodyStore:
                     f"HARVESTER_SOURCES_DIR: {folder} held sources and has no file {MARK} now: is its disk mounted? If"
                     f" it is the right folder, run: echo {own} > {folder / MARK}"
                 )
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write(folder / MARK, own.encode() + b"\n")
         elif mark != own:
             raise UsageError(

@@ -187,6 +187,12 @@ def test_versions_are_the_truth_at_one_request_each(
         ended = harvester("source", "show", *arguments, ok=False)
         assert ended.returncode == 2
         assert why in ended.stderr
+    # A folder that cannot be used is refused before a run begins.
+    begun = harvester.query("SELECT count(*) FROM crawl.runs")
+    harvester.environment["HARVESTER_SOURCES_DIR"] = str(archive / "none" / "\n")
+    assert "printable characters" in harvester("crawl", ok=False).stderr
+    assert harvester.query("SELECT count(*) FROM crawl.runs") == begun
+
     # From here on bodies are held in files; those in the database stay there.
     folder = tmp_path / "sources"
     harvester.environment["HARVESTER_SOURCES_DIR"] = str(folder)
