@@ -1,4 +1,4 @@
-"""What the sources of projects cost: requests, time, bytes and room, by the sources read so far."""
+"""Forecast the cost of reading sources: requests, time, bytes and room, by the sources read so far."""
 
 from __future__ import annotations
 
