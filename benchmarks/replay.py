@@ -2,9 +2,9 @@
 
     python -m benchmarks replay, or python -m benchmarks.replay USERS
 
-A sandbox community is crawled without a rate limit, with an archive of all responses. In turns, the archive is replayed
-into a new warehouse, and the rows of all tables of `scratch` are written by binary COPY, encoded beforehand, into
-tables without index, key or default.
+In each round a sandbox community is crawled without a rate limit, with an archive of all responses, which is replayed
+into new warehouses by one process and by two. The rows of all tables of `scratch` are also written by binary COPY,
+encoded beforehand, into tables without index, key or default.
 """
 
 import json
@@ -21,8 +21,10 @@ from benchmarks.community import EMPTY, SEEDED, Community, new_community
 from benchmarks.report import ROUNDS, median, publish, spread
 from harvester.warehouse import schema
 from harvester.warehouse.tables import metadata
+from harvester.wording import counted
 
-USERS = 250
+USERS = 500
+WORKERS = (1, 2)
 TABLES = sorted(table.name for table in metadata.tables.values() if table.schema == "scratch")
 
 
@@ -59,36 +61,52 @@ def copied(community: Community, database: str) -> tuple[int, float]:
 def main() -> None:
     given = [word for word in sys.argv[1:] if word.isdigit()]
     users = int(given[0]) if given else USERS
-    replays, copies = [], []
+    crawls, copies = [], []
+    replays: dict[int, list[float]] = {workers: [] for workers in WORKERS}
     with new_community(users) as community, tempfile.TemporaryDirectory() as folder:
-        community.copy(SEEDED, "crawled")
-        crawl, _ = harvester(community, "crawled", "crawl", archive=Path(folder))
-        files = sorted(map(str, Path(folder).glob("*.warc.gz")))
         community.copy(EMPTY, "fresh")
         schema.migrate(community.at("fresh"))
-        for _ in range(ROUNDS):
-            community.copy("fresh", "again")
-            took, done = harvester(community, "again", "replay", *files)
-            rows, rate = copied(community, "again")
-            replays.append((done["pages"] / took, rows / took))
-            copies.append(rate)
+        for number in range(ROUNDS):
+            community.copy(SEEDED, "crawled")
+            archive = Path(folder) / str(number)
+            crawl, _ = harvester(community, "crawled", "crawl", archive=archive)
+            expected, _ = copied(community, "crawled")
+            for workers, rates in replays.items():
+                community.copy("fresh", "again")
+                took, done = harvester(community, "again", "replay", "--workers", str(workers), str(archive))
+                rows, rate = copied(community, "again")
+                assert rows == expected, f"{rows} rows of {expected}"
+                rates.append(done["pages"] / took)
+                copies.append(rate)
+            pages = done["pages"]
+            crawls.append(pages / crawl)
             print(".", end="", flush=True)
-        expected, _ = copied(community, "crawled")
-        assert rows == expected, f"{rows} rows of {expected}"
     print()
-    pages, rates = zip(*replays, strict=True)
-    share = median([one / copy for one, copy in zip(rates, copies, strict=True)])
+    times = {
+        workers: [one / crawl for one, crawl in zip(rates, crawls, strict=True)] for workers, rates in replays.items()
+    }
     publish(
         "replay",
         f"The archive of a crawl of {users} users, replayed",
-        ["", "responses/s", "rows/s: median (least to most)", "of COPY"],
+        ["", "responses/s: median (least to most)", "times the crawl", "rows/s"],
         [
-            ["the crawl, without a limit", f"{done['pages'] / crawl:,.0f}", f"{rows / crawl:,.0f}", ""],
-            ["its archive, replayed", f"{median(pages):,.0f}", spread(list(rates)), f"{share:.3f}"],
-            ["COPY, binary, no keys", "", spread(copies), ""],
+            ["the crawl, without a limit", spread(crawls), "1", f"{median(crawls) * rows / pages:,.0f}"],
+            *(
+                [
+                    f"its archive, replayed by {counted(workers, 'process', 'processes')}",
+                    spread(rates),
+                    f"{median(times[workers]):.2f} ({min(times[workers]):.2f} to {max(times[workers]):.2f})",
+                    f"{median(rates) * rows / pages:,.0f}",
+                ]
+                for workers, rates in replays.items()
+            ),
+            ["COPY, binary, no keys", "", "", spread(copies)],
         ],
-        notes=[f"{ROUNDS} rounds of {done['pages']:,} responses and {rows:,} rows of `scratch`; start included."],
-        figures={"pages": list(pages), "rows": list(rates), "copy": copies, "crawl": [crawl]},
+        notes=[
+            f"{ROUNDS} rounds, each a crawl and replays of its archive, start included.",
+            f"In the last there were {pages:,} responses and {rows:,} rows of `scratch`.",
+        ],
+        figures={"crawl": crawls, "copy": copies} | {f"replay_{workers}": rates for workers, rates in replays.items()},
     )
 
 
