@@ -257,7 +257,7 @@ def test_a_warehouse_is_checked_against_its_archives(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], second_database: str, tmp_path: Path
 ) -> None:
     """In a database that is dropped again, while no crawl is at work; who was erased is in neither."""
-    sandbox = start_sandbox(users=10, seed=3)
+    sandbox = start_sandbox(users=7, seed=3)
     archive = tmp_path / "archive"
     harvester = make_harvester(sandbox, HARVESTER_ARCHIVE=str(archive), HARVESTER_HOME=str(tmp_path))
     harvester.seed_all(sandbox)
