@@ -50,6 +50,7 @@ def test_a_lost_home_is_restored_and_crawled_on(
     key = (own_home / "secret.key").read_text()
     first.environment["HARVESTER_RATE"] = "40"  # so slow that the crawl is still at work when the backup is made
     first.seed_all(sandbox)
+    first.query("INSERT INTO source.bodies (sha256, size) VALUES ('a', 1), ('b', 1) RETURNING 1")  # held in files
     crawl = first.start("crawl", "--json")
     deadline = time.monotonic() + 60
     while first.query("SELECT count(*) FROM scratch.follows") == [(0,)]:
@@ -76,7 +77,9 @@ def test_a_lost_home_is_restored_and_crawled_on(
         shutil.rmtree(own_home)
 
         again = make_harvester(sandbox, HARVESTER_HOME=str(new_home), HARVESTER_DATABASE_URL="")
-        again("backup", "restore", str(file))
+        told = again("backup", "restore", str(file)).stdout
+        assert made["sources_outside"] == 2
+        assert "2 sources in files were not in the backup: set HARVESTER_SOURCES_DIR" in told
     finally:
         shutil.rmtree(folder)
         own_home.mkdir(exist_ok=True)

@@ -80,7 +80,8 @@ def unit(text: str) -> ConfigParser:
 @pytest.mark.parametrize("database_url", [None, URL])
 def test_units_name_commands_settings_and_their_server(database_url: str | None, tmp_path: Path) -> None:
     backups = tmp_path.parent / "a disk" if database_url else None
-    made = make(DeploymentKind.SYSTEMD, tmp_path, backups, database_url=database_url)
+    sources = tmp_path.parent / "sources"
+    made = make(DeploymentKind.SYSTEMD, tmp_path, backups, database_url=database_url, sources_dir=sources)
     timers = {name.removesuffix(".timer") for name in made if name.endswith(".timer")}
     jobs = place(tmp_path, backups=backups).jobs()
     assert timers == {f"scratch-harvester-{job.name}" for job in jobs}
@@ -91,7 +92,9 @@ def test_units_name_commands_settings_and_their_server(database_url: str | None,
     for name, text in services.items():
         service = unit(text)["Service"]
         assert service["EnvironmentFile"] == str(tmp_path / ".env")
-        assert (str(backups) in shlex.split(service["ReadWritePaths"])) is bool(backups)
+        writable = shlex.split(service["ReadWritePaths"])
+        assert (str(backups) in writable) is bool(backups)
+        assert str(sources) in writable
         assert ("Requires=scratch-harvester-db.service" in text) == (database_url is None and "-db." not in name)
         for line in re.findall(r"^Exec\w+=(.*)", text, re.MULTILINE):
             program, *words = shlex.split(line)
