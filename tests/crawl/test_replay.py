@@ -28,8 +28,7 @@ from harvester.config import Settings, load
 from harvester.crawl.archive import Archive, Archived, Part, Transaction, read_archives
 from harvester.crawl.archive_index import uncertain_pages
 from harvester.crawl.comparison import Comparison
-from harvester.crawl.replay_groups import Groups
-from harvester.crawl.replay_steps import Decoded, ReplayStep, survey
+from harvester.crawl.replay_steps import survey
 from harvester.crawl.session import Session
 from harvester.frontier import leases, scope
 from harvester.frontier.model import CommitResult, Committed, PageCommit, Stale, VisitResult
@@ -369,32 +368,6 @@ def test_which_pages_without_transaction_are_replayed(tmp_path: Path) -> None:
     ids = {number: one.id for number, one in enumerate(read_archives(paths), 1) if isinstance(one, Archived)}
     found = survey(paths).uncertain
     assert {ids[number]: alone for number, alone in found.items()} == expected
-
-
-def test_a_visit_that_confirms_what_was_missed_is_stored_alone(database: str) -> None:
-    """Each of its pages, of which the first one alone says so; after a stop each page of a visit that was under way."""
-    at = datetime.now(UTC)
-
-    def step(number: int, entity: int, *, first: bool, missed: bool = False) -> ReplayStep:
-        part = Part(first=first, has_missing_items=missed)
-        response = Archived("", at, None, 200, b"", Visit(STREAMS["studio_curators"], entity), "", part)
-        return ReplayStep(number, at, [Decoded(response, {}, records=[], rows=[])], 0, number, set())
-
-    steps = [
-        step(1, 1, first=True, missed=True),
-        step(2, 2, first=True),
-        step(3, 3, first=True),
-        step(4, 1, first=False),
-        step(5, 2, first=False),
-        step(6, 1, first=True),
-        step(7, 4, first=False),
-    ]
-    with open_connection(database, autocommit=True) as connection:
-        assert [len(group) for group in Groups(connection).divide(steps)] == [1, 2, 1, 3]
-        connection.execute(
-            "INSERT INTO crawl.frontier (stream, entity_id, due_at, state) VALUES ('studio_curators', 4, now(), '{}')"
-        )
-        assert [len(group) for group in Groups(connection).divide(steps)] == [1, 2, 1, 2, 1]
 
 
 def test_a_stale_page_is_noted_unless_it_was_tried_again(database: str, tmp_path: Path) -> None:

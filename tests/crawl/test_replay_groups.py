@@ -75,6 +75,25 @@ def test_what_does_more_than_its_rows_is_stored_by_itself(connection: Connection
     assert sizes(connection, *others[:2], ALONE[name], *others[2:]) == [2, 1, 2]
 
 
+def test_a_visit_that_confirms_what_was_missed_is_stored_alone(connection: Connection) -> None:
+    """Each of its pages, of which the first one alone says so; after a stop each page of a visit that was under way."""
+    first, next_one = Part(first=True), Part(position=1)
+    pages = [
+        page("studio_curators", 1, part=Part(first=True, has_missing_items=True)),
+        page("studio_curators", 2, part=first),
+        page("studio_curators", 3, part=first),
+        page("studio_curators", 1, part=next_one),
+        page("studio_curators", 2, part=next_one),
+        page("studio_curators", 1, part=first),
+        page("studio_curators", 4, part=next_one),
+    ]
+    assert sizes(connection, *pages) == [1, 2, 1, 3]
+    connection.execute(
+        "INSERT INTO crawl.frontier (stream, entity_id, due_at, state) VALUES ('studio_curators', 4, now(), '{}')"
+    )
+    assert sizes(connection, *pages) == [1, 2, 1, 2, 1]
+
+
 APART = {
     "another visit": (page("news", 1, PLAIN), page("news", 1, PLAIN)),
     "a thread that was made due": (
