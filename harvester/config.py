@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     api_url: str = Field(default="https://api.scratch.mit.edu", description="base of the API")
     site_url: str = Field(default="https://scratch.mit.edu", description="base of the site")
     sources: bool = Field(default=False, description="read the sources of projects too: one request more for each")
+    user_activity: bool = Field(
+        default=False,
+        description="read what users did lately from the site, and their lists only where that shows something new",
+    )
     projects_url: str = Field(
         default="https://projects.scratch.mit.edu", description="base of the sources, which HARVESTER_SOURCES=1 reads"
     )

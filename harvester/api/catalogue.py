@@ -13,7 +13,7 @@ those totals times 0.54 and 0.049 per project (Aivaloglou et al. 2017). Others a
 
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harvester.api import profile_html
 from harvester.api import records as r
@@ -32,6 +32,9 @@ from harvester.api.stream import (
     UnreadEndpoint,
     identity,
 )
+
+if TYPE_CHECKING:
+    from harvester.config import Settings
 
 PAGE_LIMIT = 40
 """Items per page, the limit of the API: above it each list answers 400."""
@@ -182,6 +185,7 @@ def _own_list(name: str, path: str, table: str, record: type[r.Record]) -> Strea
         documented=_documented(path) + ("?filter=<filter>" if name == "account_messages" else ""),
         spider="account",
         kind=Kind.ACCOUNT,
+        setting="session",
         path=path,
         order=Order.NEWEST_FIRST if is_dated else Order.UNKNOWN,
         identity=(lambda event: _name(f"{event.type} {event.id}")) if is_dated else identity,
@@ -207,6 +211,7 @@ def _own_state(name: str, path: str) -> Stream:
         documented=_documented(path),
         spider="account",
         kind=Kind.ACCOUNT,
+        setting="session",
         path=path,
         paging=Paging.SINGLE,
         record=r.AccountState,
@@ -238,6 +243,7 @@ _STREAMS = (
             "user_featured",
             "user_messages",
             "user_page",
+            "user_activity",
         ),
         gone=GoneReason.NOT_FOUND,
         notes=(
@@ -389,6 +395,35 @@ _STREAMS = (
         notes=("The one answer that tells a live account from a deleted or banned one (scratchattach).",),
     ),
     Stream(
+        name="user_activity",
+        spider="users",
+        kind=Kind.USER,
+        host=Host.SITE,
+        format=Format.USER_ACTIVITY,
+        path="/messages/ajax/user-activity/?user={username}&max=50",
+        paging=Paging.SINGLE,
+        record=r.UserActivity,
+        writes={"users": ("id",)},
+        names=lambda activity: activity.actor,
+        revisit=30 * DAY,
+        setting="user_activity",
+        announces=(
+            Announcement(("user_following",), "", counter="followed"),
+            Announcement(("user_favorites",), "", counter="favorited"),
+            Announcement(("user_projects",), "", counter="shared"),
+            Announcement(("user_studios",), "", counter="curated"),
+        ),
+        confirms=(),
+        notes=(
+            "Only with HARVESTER_USER_ACTIVITY=1. Nothing of it is stored but that something of a kind is new.",
+            "Events of the last year, newest first, as the profile shows them (scratchattach, itchy, other clients).",
+            "Times are relative and rounded; names are in the language of the request (scratchattach, itchy).",
+            "A new studio shows for its host nowhere; what was undone is not shown.",
+        ),
+        item_weight=0.01,
+        rate=0.0005,
+    ),
+    Stream(
         name="username_check",
         documented="/accounts/checkusername/<username>",
         spider="users",
@@ -453,7 +488,7 @@ _STREAMS = (
             ),
         },
         follows="project",
-        is_opt_in=True,
+        setting="sources",
         confirms=(),
         notes=(
             "Only with HARVESTER_SOURCES=1.",
@@ -915,7 +950,7 @@ ANNOUNCED_BY: dict[str, str] = {
 }
 """By list, the stream whose responses show every new item of it."""
 
-OPT_IN = frozenset(stream.name for stream in _STREAMS if stream.is_opt_in)
+OPT_IN = frozenset(stream.name for stream in _STREAMS if stream.setting)
 """Streams that are visited only where a setting of their own allows it."""
 
 OWNER_COLUMN: dict[Kind, str] = {Kind.PROJECT_THREAD: "project_id", Kind.STUDIO_THREAD: "studio_id"}
@@ -925,3 +960,14 @@ OWNER_COLUMN: dict[Kind, str] = {Kind.PROJECT_THREAD: "project_id", Kind.STUDIO_
 def streams_of(spider: str) -> tuple[Stream, ...]:
     """Return the streams of a spider, in the order of the catalogue."""
     return tuple(stream for stream in _STREAMS if stream.spider == spider)
+
+
+def left_out(settings: "Settings") -> frozenset[str]:
+    """Return the streams that settings do not allow."""
+    return frozenset(name for name in OPT_IN if not getattr(settings, STREAMS[name].setting))
+
+
+def allowed_streams(settings: "Settings", *spiders: str) -> tuple[Stream, ...]:
+    """Return the streams of spiders that settings allow."""
+    without = left_out(settings)
+    return tuple(stream for spider in spiders for stream in streams_of(spider) if stream.name not in without)

@@ -21,7 +21,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec import UNSET
 
-from harvester.api import profile_html, profile_page
+from harvester.api import activity_html, profile_html, profile_page
 from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.api.stream import Format, Paging, Stream
@@ -150,6 +150,7 @@ def _from_json(stream: Stream, body: bytes, found: list[SchemaDeviation]) -> tup
 _HTML: dict[Format, Callable[[bytes, list[OddItem]], list[Any]]] = {
     Format.COMMENT_PAGE: profile_html.decode_page,
     Format.PROFILE_PAGE: lambda body, _: profile_page.decode_page(body),
+    Format.USER_ACTIVITY: lambda body, _: activity_html.decode_page(body),
 }
 
 

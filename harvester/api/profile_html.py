@@ -13,6 +13,7 @@ from typing import Any
 from lxml.etree import iterwalk
 from parsel import Selector
 
+from harvester.api.html_fragment import check_empty, classes, parse
 from harvester.api.odd_item import OddItem
 from harvester.api.records import Record
 from harvester.errors import DecodeError
@@ -22,18 +23,11 @@ _EMOJI = pattern(r"/(?:easter_eggs|emoji)/([a-z0-9-]+)\.png")
 _AVATAR = pattern(r"/(?:user|avatars)/(\d+)(?:_\d+x\d+)?\.png")
 _MENTION = pattern(r"/users/[^/]+/?")
 _USER = pattern(r"/users/([A-Za-z0-9_-]+)/?")
-_DOCUMENT = pattern(r"(?i)<(?:!doctype|html|head|body)\b")
-_TAG_LENGTH = 10_000
-_LONG_TAG = pattern(rf"<[^<>]{{{_TAG_LENGTH}}}")
-"""A tag that is longer than any of the site: the parser compares each attribute of one with all others."""
-_BOX = pattern(r"<div\b")
 _PLACES = frozenset({"top-level-reply", "reply"})
 _MOST_KEPT = 4
 """Largest ratio of the parts that are set aside of a page to the page: it bounds comments nested in each other."""
 _SILENT = frozenset({"script", "style"})
 _LARGEST_ID = 2**63 - 1
-_EMPTY_PARTS = frozenset({"html", "head", "body", "ul", "p"})
-"""Elements of a page that holds nothing; the parser adds some of them itself."""
 
 
 class PageAuthor(Record, kw_only=True):
@@ -72,23 +66,17 @@ def decode_page(body: bytes, aside: list[OddItem] | None = None) -> list[PageCom
     A comment that lacks a part is added to `aside`, with the replies to it; without `aside` it is an error. Raises
     `DecodeError` for what is no such page; the message names the place and never quotes the content.
     """
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise DecodeError(f"{_STREAM}: the body is not UTF-8 ({error.reason})") from None
-    if not text.strip():
+    page = parse(_STREAM, body, closed=("div",))
+    if page is None:
         return []
-    _check_whole(text)
-    # libxml2 ends a text at a NUL, whether it stands there or is written as an entity.
-    page = Selector(text=text.replace("\x00", "\N{REPLACEMENT CHARACTER}"), type="html").root
     found = _found(page)
     if not found:
-        _check_empty(page, text)
+        check_empty(_STREAM, body, page, "comments")
     comments: list[PageComment] = []
     thread: PageComment | None = None
     kept = 0
     for number, (node, place) in enumerate(found):
-        is_reply = place is not None and "reply" in _classes(place)
+        is_reply = place is not None and "reply" in classes(place)
         try:
             comment = _comment(node, place, thread if is_reply else None)
         except _Broken as error:
@@ -117,11 +105,11 @@ def _found(page: Any) -> list[tuple[Any, Any]]:
     found, around, taken = [], [], set()
     for event, node in iterwalk(page, events=("start", "end"), tag=("div", "li")):
         if node.tag == "li":
-            if _classes(node) & _PLACES:
+            if classes(node) & _PLACES:
                 around.append(node) if event == "start" else around.pop()
                 if event == "start":
                     found.append((node, node))
-        elif event == "start" and node.get("data-comment-id") is not None and "comment" in _classes(node):
+        elif event == "start" and node.get("data-comment-id") is not None and "comment" in classes(node):
             place = around[-1] if around and around[-1] not in taken else None
             taken.add(place)
             found.append((node, place))
@@ -131,21 +119,6 @@ def _found(page: Any) -> list[tuple[Any, Any]]:
 def identity(comment: int, *, removed: bool) -> int:
     """Tell a comment from the others of its list; one that was removed is another one."""
     return 2 * comment + removed
-
-
-def _check_whole(text: str) -> None:
-    """Refuse a truncated page: it parses, with fewer comments, but its boxes are not all closed."""
-    if _LONG_TAG.search(text):
-        raise DecodeError(f"{_STREAM}: a tag has more than {_TAG_LENGTH:,} characters")
-    if len(_BOX.findall(text)) > text.count("</div>"):
-        raise DecodeError(f"{_STREAM}: the page is cut off")
-
-
-def _check_empty(page: Any, text: str) -> None:
-    """Refuse a page without comments that is not blank: it is another page."""
-    others = [node for node in page.iter() if isinstance(node.tag, str) and node.tag not in _EMPTY_PARTS]
-    if others or _DOCUMENT.search(text) or "".join(page.itertext()).strip():
-        raise DecodeError(f"{_STREAM}: the body is no page of comments")
 
 
 def _set_aside(node: Any, place: Any, number: int, reason: str, *, dependent: bool) -> OddItem:
@@ -159,7 +132,7 @@ def _set_aside(node: Any, place: Any, number: int, reason: str, *, dependent: bo
 
 
 def _is_removed(node: Any, place: Any) -> bool:
-    return "removed" in _classes(node) or (place is not None and "removed" in _classes(place))
+    return "removed" in classes(node) or (place is not None and "removed" in classes(place))
 
 
 def _comment(node: Any, place: Any, thread: PageComment | None) -> PageComment:
@@ -168,7 +141,7 @@ def _comment(node: Any, place: Any, thread: PageComment | None) -> PageComment:
         raise _Broken("place")
     if place is node:
         raise _Broken("comment")
-    is_reply = "reply" in _classes(place)
+    is_reply = "reply" in classes(place)
     if is_reply and thread is None:
         raise _Broken("thread")
     content = _first(node, "content")
@@ -197,7 +170,7 @@ def _author(node: Any) -> PageAuthor:
         name = next((link[1] for link in links if link), None)
     if name is None:
         raise _Broken("author")
-    picture = next((one.get("src") for one in _parts(node) if one.tag == "img" and "avatar" in _classes(one)), None)
+    picture = next((one.get("src") for one in _parts(node) if one.tag == "img" and "avatar" in classes(one)), None)
     avatar = _AVATAR.search(picture or "")  # any other picture stands there until the page has loaded
     answer = next((one.get("data-commentee-id") for one in _parts(node) if one.get("data-commentee-id")), None)
     if answer is None:
@@ -211,7 +184,7 @@ def _author(node: Any) -> PageAuthor:
 
 
 def _time(node: Any) -> datetime:
-    titles = (one.get("title") for one in _parts(node) if one.tag == "span" and "time" in _classes(one))
+    titles = (one.get("title") for one in _parts(node) if one.tag == "span" and "time" in classes(one))
     try:
         time = datetime.fromisoformat(next(titles, None) or "")
     except ValueError:
@@ -261,19 +234,15 @@ def _parts(node: Any) -> Iterator[Any]:
     for _, child in walk:
         if child is node:
             continue
-        is_reply = child.get("data-comment-user") is None and "replies" in _classes(child)
-        if is_reply or "comment" in _classes(child):
+        is_reply = child.get("data-comment-user") is None and "replies" in classes(child)
+        if is_reply or "comment" in classes(child):
             walk.skip_subtree()
         else:
             yield child
 
 
 def _first(node: Any, name: str) -> Any:
-    return next((one for one in _parts(node) if name in _classes(one)), None)
-
-
-def _classes(node: Any) -> set[str]:
-    return set((node.get("class") or "").split())
+    return next((one for one in _parts(node) if name in classes(one)), None)
 
 
 def _number(text: str | None, what: str) -> int:

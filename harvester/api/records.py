@@ -313,6 +313,18 @@ class ProfilePage(Record, kw_only=True):
     group: str | UnsetType = UNSET
 
 
+class UserActivity(Record, kw_only=True):
+    """Signs of what a user did lately: of each kind a number that changes with the newest events, 0 without any."""
+
+    required: ClassVar[tuple[str, ...]] = ()
+
+    actor: str | None
+    followed: int = 0
+    favorited: int = 0
+    shared: int = 0
+    curated: int = 0
+
+
 class Activity(Record, kw_only=True):
     """One event in a studio. Its id is text, type-number; the other fields depend on the type."""
 

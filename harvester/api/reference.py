@@ -88,7 +88,8 @@ def _announced(announcement: Announcement) -> str:
     streams = ", ".join(f"`{one}`" for one in announcement.streams)
     if announcement.counter is not None:
         below = "" if announcement.below is None else f" below {announcement.below}"
-        sign = f"when `{announcement.table}.{announcement.counter}` changes{below}"
+        counter = ".".join(filter(None, (announcement.table, announcement.counter)))
+        sign = f"when `{counter}` changes{below}"
     else:
         sign = "by events of the types " + ", ".join(f"`{one}`" for one in announcement.types)
     of = f" of `{announcement.target_column}`" if announcement.target_column else ""

@@ -469,6 +469,7 @@ _MADE: dict[type[r.Record], dict[str, dict[str, Getter]]] = {
     r.ProfilePage: {
         "users": {"id": _visited, "extra": lambda p, _: _extra(group=p.group)},
     },
+    r.UserActivity: {"users": {"id": _visited}},
     r.NameCheck: {
         "users": {
             "id": _visited,

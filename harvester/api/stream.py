@@ -28,6 +28,7 @@ class Format(Enum):
     JSON = "JSON"
     COMMENT_PAGE = "HTML page of comments"
     PROFILE_PAGE = "HTML profile page"
+    USER_ACTIVITY = "HTML list of a user's activity"
     SOURCE = "source of a project"
 
 
@@ -90,6 +91,7 @@ class Announcement:
     from the one at the last announcement.
 
     Attributes:
+        table: Empty for a counter that is a field of the served record and is not stored.
         streams: The lists and objects that become due, of those in scope.
         target_column: The column with the entity whose lists they are; empty for the visited entity.
         types: Values of the column `type`.
@@ -189,8 +191,8 @@ class Stream:
     follows: str | None = None
     """The stream of the same entity whose response it needs. A visit of that one comes first, and makes this one due if
     it shows the entity new or changed. None for a stream that stands alone."""
-    is_opt_in: bool = False
-    """True if it is visited only where a setting of its own allows it."""
+    setting: str = ""
+    """The setting without which it is not visited; empty for most."""
     gone: GoneReason | None = None
     """Consequence for the entity when this object is not found; None for no consequence."""
     enqueues_gone: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ dated. Which transactions may share one, so that the tables are the same, is sai
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -23,7 +23,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from harvester.api.catalogue import ANNOUNCED_BY, DETAIL, FOLLOWING, ONCE, OWNER_COLUMN, PAGE_LIMIT, STREAMS
+from harvester.api.catalogue import ANNOUNCED_BY, DETAIL, FOLLOWING, ONCE, OPT_IN, OWNER_COLUMN, PAGE_LIMIT, STREAMS
 from harvester.api.decode import is_bad_response
 from harvester.api.rows import Rows, Visit, normalise
 from harvester.api.stream import Announcement, Kind, Paging, Stream
@@ -132,6 +132,7 @@ class Writer:
         *,
         follow: int | None = None,
         bodies: BodyStore | None = None,
+        without: Collection[str] = OPT_IN,
     ) -> None:
         """Make a writer.
 
@@ -140,10 +141,12 @@ class Writer:
             rule: the rule of erasures; None: that of the warehouse.
             follow: the run for which a page makes due what needs its response (`Stream.follows`).
             bodies: what holds the bodies of new sources; None: the database.
+            without: streams that pages do not put in scope.
         """
         self.connection = connection
         self._bodies = bodies or InDatabase()
         self._follow = follow
+        self._without = frozenset(without)
         self.rule = load_rule(connection, None) if rule is None else rule
         """The rule by which erased people are left out of every write."""
         self.position: ReplayPosition | None = None
@@ -300,8 +303,8 @@ class Writer:
             record_set_aside(self.connection, accepted)
             clear_missing_links(self.connection, accepted)
             ended = self._finished_visits(accepted, changed, counts)
-            following = _following(accepted, depths) if self._follow is not None else []
-            due = _made_due(accepted, depths) + following
+            following = _following(accepted, depths, self._without) if self._follow is not None else []
+            due = _made_due(accepted, depths, self._without) + following
             told = _announced(accepted)
             with self.connection.pipeline() if ended or due or told else nullcontext():  # one round trip for all
                 if ended:
@@ -504,8 +507,8 @@ def _checkpoints(pages: Iterable[PageCommit]) -> list[dict[str, Any]]:
     return sorted(values.values(), key=itemgetter("stream", "entity_id"))
 
 
-def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict[str, Any]]:
-    """Return the frontier entries that pages make due."""
+def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int], without: Collection[str]) -> list[dict[str, Any]]:
+    """Return the frontier entries that pages make due, but for those of the streams `without`."""
     due: dict[tuple[str, int], _Due] = {}
     for page in pages:
         depth = depths[page.lease.token]
@@ -514,35 +517,43 @@ def _made_due(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict
             # Below depth 0 an entity is read without its lists.
             opens = visit.stream.enqueues if depth >= 0 else ()
             for stream in visit.stream.enqueues_gone if page.visit_result.gone else opens:
-                _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None, page.at))
+                if stream not in without:
+                    _raise(due, (stream, visit.entity_id), (visit.owner_id, depth, None, page.at))
         for stream, entity, owner, left, signal in _met(visit.stream, page.rows, depth):
             _raise(due, (stream, entity), (owner, left, signal, page.at))
     return _entries(due)
 
 
 def _announced(pages: Sequence[PageCommit]) -> list[dict[str, Any]]:
-    """Return the lists and objects of which pages announce something new, with the counter that does so."""
-    told: dict[tuple[str, int], int | None] = {}
-    at: dict[tuple[str, int], datetime | None] = {}
+    """Return the lists and objects of which pages announce something new, each with the counter that does so.
+
+    `since` is when the visit that announces it was due, `at` the time of its page in a replay.
+    """
+    told: dict[tuple[str, int], dict[str, Any]] = {}
     for page in pages:
-        visit = page.lease.visit
-        for announcement in visit.stream.announces:
-            for rows in page.rows:
-                if rows.table != announcement.table:
-                    continue
-                for entity, counter in _told(announcement, rows, page.lease):
-                    for stream in announcement.streams:
-                        told[stream, entity] = counter if counter is not None else told.get((stream, entity))
-                        at[stream, entity] = page.at
-    return [
-        {"stream": key[0], "entity_id": key[1], "counter": told[key]}
-        | ({} if (moment := at[key]) is None else {"at": moment.isoformat()})
-        for key in sorted(told)
-    ]
+        since, at = page.lease.due_at, page.at
+        for announcement in page.lease.visit.stream.announces:
+            for entity, counter in _told(announcement, page):
+                for stream in announcement.streams:
+                    entry = told.setdefault((stream, entity), {"stream": stream, "entity_id": entity, "counter": None})
+                    if counter is not None:
+                        entry |= {"counter": counter, "since": since and since.isoformat()}
+                    entry["at"] = at and at.isoformat()
+    return [entry for _, entry in sorted(told.items(), key=itemgetter(0))]
 
 
-def _told(announcement: Announcement, rows: Rows, lease: Lease) -> Iterator[tuple[int, int | None]]:
-    """Yield the entities whose lists rows announce, each with its counter or, for a new event, None.
+def _told(announcement: Announcement, page: PageCommit) -> Iterator[tuple[int, int | None]]:
+    """Yield the entities whose lists a page announces, each with its counter or, for a new event, None."""
+    if not announcement.table and announcement.counter is not None:
+        for record in page.records:
+            yield page.lease.visit.entity_id, getattr(record, announcement.counter)
+    for rows in page.rows:
+        if rows.table == announcement.table:
+            yield from _told_in(rows, announcement, page.lease)
+
+
+def _told_in(rows: Rows, announcement: Announcement, lease: Lease) -> Iterator[tuple[int, int | None]]:
+    """Yield the entities whose lists rows announce, as `_told` does.
 
     Events are new if they are later than the certificate of the visit before; the first visit announces none.
     """
@@ -563,14 +574,18 @@ def _told(announcement: Announcement, rows: Rows, lease: Lease) -> Iterator[tupl
                 yield entity, None
 
 
-def _following(pages: Sequence[PageCommit], depths: dict[UUID, int]) -> list[dict[str, Any]]:
-    """Return the frontier entries that need the responses of pages, due where these show something new."""
+def _following(pages: Sequence[PageCommit], depths: dict[UUID, int], without: Collection[str]) -> list[dict[str, Any]]:
+    """Return the frontier entries that need the responses of pages, due where these show something new.
+
+    Those of the streams `without` are left out.
+    """
     return _entries(
         {
             (stream, page.lease.visit.entity_id): (None, depths[page.lease.token], _fingerprint(page), page.at)
             for page in pages
             if page.visit_result is not None and not page.visit_result.gone
             for stream in FOLLOWING.get(page.lease.visit.stream.name, ())
+            if stream not in without
         }
     )
 

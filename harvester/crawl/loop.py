@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harvester.api.catalogue import DETAIL, STREAMS
+from harvester.api.catalogue import DETAIL, STREAMS, left_out
 from harvester.api.rows import Visit, normalise
 from harvester.api.stream import Kind, Stream
 from harvester.config import MOST_AT_ONCE
@@ -20,7 +20,7 @@ from harvester.crawl.visitor import Visitor
 from harvester.errors import TransientHTTP
 from harvester.frontier import fitting, leases, runs
 from harvester.frontier.model import Lease
-from harvester.frontier.scope import Seed, open_following, open_site, propagate, refresh, seed
+from harvester.frontier.scope import Seed, open_allowed, open_site, propagate, refresh, seed
 from harvester.frontier.shares import Shares
 from harvester.sampling import samples
 
@@ -177,9 +177,7 @@ class CrawlLoop:
         session, streams = self._session, scope.streams
         if scope.target is None:
             await session.call(open_site)
-            for stream in scope.streams:
-                if stream.follows is not None:
-                    await session.call(open_following, stream.follows)
+            await session.call(open_allowed, scope.streams)
             if any(stream.is_own for stream in streams):
                 await self._visitor.fetcher.account.open()
             return [stream.name for stream in streams], None
@@ -192,7 +190,7 @@ class CrawlLoop:
     async def _more(self, scope: CrawlScope, names: list[str]) -> bool:
         """Return whether more entries may come after a lease found none: freed, new, or of other workers."""
         session = self._session
-        if await session.call(runs.recover, session.run) or await session.call(propagate):
+        if await session.call(runs.recover, session.run) or await session.call(propagate, left_out(session.settings)):
             return True
         if scope.target is None and await session.call(samples.advance) > 0:
             return True

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from harvester.api.catalogue import ONCE
+from harvester.api.catalogue import ONCE, left_out
 from harvester.api.stream import Paging
 from harvester.crawl.answers import take_source
 from harvester.crawl.archive import open_archive
@@ -98,7 +98,7 @@ def replay(
         surveyed = survey(paths)
         bodies = open_store(connection, settings.sources_dir)
         run = runs.begin_run(connection, settings, f"replay ({len(paths)} files)")
-        writer = Writer(connection, load_rule(connection, settings.home), bodies=bodies)
+        writer = Writer(connection, load_rule(connection, settings.home), bodies=bodies, without=left_out(settings))
         work = _Replay(connection, run, writer, archives)
         work.done.responses, work.done.passed = surveyed.responses, after
         on_progress(work.done)
@@ -260,7 +260,7 @@ class _Replay:
             leased = self.connection.execute(
                 _SQL["lease"], {"visits": entries, "run": self.run, "seconds": LEASE_SECONDS}
             )
-        for stream, entity, token, position, state, certificate, full, aside in leased:
+        for stream, entity, token, position, state, certificate, due_at, full, aside in leased:
             response = visits[stream, entity]
             part, visit = response.part, response.visit
             assert part is not None
@@ -270,6 +270,7 @@ class _Replay:
                 position,
                 state=state,
                 certificate=certificate,
+                due_at=due_at,
                 full=full,
                 aside=aside,
                 has_missing_items=part.has_missing_items,

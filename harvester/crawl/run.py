@@ -12,7 +12,7 @@ from typing import Any
 from scrapy.crawler import AsyncCrawlerProcess, Crawler
 from scrapy.settings import Settings as ScrapySettings
 
-from harvester.api.catalogue import STREAMS, streams_of
+from harvester.api.catalogue import STREAMS, allowed_streams, left_out
 from harvester.api.stream import Stream
 from harvester.config import Settings
 from harvester.crawl.model import Bounds, Display, Figures, no_display
@@ -21,6 +21,7 @@ from harvester.crawl.spider import FrontierSpider, check_spider, missing_setting
 from harvester.crawl.worker_pool import WorkerPool
 from harvester.errors import UsageError
 from harvester.frontier import runs, scope
+from harvester.frontier.announcements import use_announcements
 from harvester.frontier.request_rate import adopt_rate
 from harvester.frontier.shares import PURPOSES
 from harvester.logs import event, log_as_json
@@ -44,8 +45,8 @@ class HarvestSpider(FrontierSpider):
     chosen: tuple[str, ...] = ()
 
     def own_streams(self) -> tuple[Stream, ...]:
-        """Return the streams of all chosen spiders."""
-        return tuple(stream for name in self.chosen for stream in streams_of(name))
+        """Return the streams of all chosen spiders that the settings allow."""
+        return allowed_streams(self.session.settings, *self.chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +111,14 @@ def crawl(settings: Settings, order: CrawlOptions, display: Display = no_display
     chosen = _checked(settings, order)
     settings = _budgeted(settings, order)
     due_only = order.refresh or order.audit
-    names = [stream.name for spider in chosen for stream in streams_of(spider)]
+    names = [stream.name for stream in allowed_streams(settings, *chosen)]
     if due_only:
         with connect(settings, autocommit=True) as connection:
             check_schema(connection)
             check_source(connection, settings)
             adopt_rate(connection, settings)
             retry_contention(lambda: runs.recover(connection, 0), or_busy=True)
+            use_announcements(connection, left_out(settings))
             retry_contention(lambda: scope.refresh(connection, names, full=order.audit), or_busy=True)
     if order.workers > 1:
         summary = _crawl_with_workers(settings, order, names, display)

@@ -17,6 +17,7 @@ from typing import Any, AnyStr, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 
+from harvester.api.catalogue import left_out
 from harvester.api.rows import Rows
 from harvester.config import Settings
 from harvester.crawl.archive import Archive
@@ -166,8 +167,9 @@ class Session:
         self._writer = Writer(
             connection,
             load_rule(connection, self.settings.home),
-            follow=self.run if self.settings.sources else None,
+            follow=self.run,
             bodies=self._bodies,
+            without=left_out(self.settings),
         )
         self._connection = connection
         if self.archive is None and self.settings.archive is not None:

@@ -13,7 +13,7 @@ from scrapy import Request, Spider
 from scrapy.http import Response
 from scrapy.settings import BaseSettings
 
-from harvester.api.catalogue import streams_of
+from harvester.api.catalogue import allowed_streams, streams_of
 from harvester.api.stream import Kind, Stream
 from harvester.config import Settings
 from harvester.config import settings as environment
@@ -58,8 +58,8 @@ class FrontierSpider(Spider):
         self.loop = CrawlLoop(self.session, self.visitor, self.deviations, self.limits)
 
     def own_streams(self) -> tuple[Stream, ...]:
-        """Return the streams that this spider visits."""
-        return streams_of(self.name)
+        """Return the streams that this spider visits: those that the settings allow."""
+        return allowed_streams(self.session.settings, self.name)
 
     def prepare(self) -> None:
         """Check the settings, the arguments and the hosts.
@@ -138,13 +138,11 @@ class FrontierSpider(Spider):
 
 
 def missing_setting(settings: Settings, spider: str) -> str | None:
-    """Return the setting that the streams of a spider need and that is not set; None if none is missing."""
-    streams = streams_of(spider)
-    if settings.session is None and any(stream.is_own for stream in streams):
-        return "HARVESTER_SESSION"
-    if not settings.sources and any(stream.is_opt_in for stream in streams):
-        return "HARVESTER_SOURCES=1"
-    return None
+    """Return the setting that all streams of a spider need and that is not set; None if none is missing."""
+    if allowed_streams(settings, spider) or not (streams := streams_of(spider)):
+        return None
+    name = streams[0].setting
+    return f"HARVESTER_{name.upper()}" + "=1" * (getattr(settings, name) is False)
 
 
 def check_spider(settings: Settings, spider: str) -> None:

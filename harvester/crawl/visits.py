@@ -225,7 +225,8 @@ def take_object(lease: Lease, records: Sequence[Any] | None) -> PageCommit:
         lost=lost,
         proven=stream.is_by_name and stream.answers_for_it(entity, found),
     )
-    return PageCommit(lease, [], len(found), visit_result=visit_result)
+    kept = found if any(not announcement.table for announcement in stream.announces) else ()
+    return PageCommit(lease, [], len(found), visit_result=visit_result, records=kept)
 
 
 def take_page(

@@ -169,7 +169,7 @@ class PageCommit:
         state: The state of the paginator after the page, as JSON; None once the visit has ended.
         seen: The ids on the page, for a visit that detects missing items at its end.
         first: The visit begins with this page.
-        records: The records of the rows, for a page of a list.
+        records: The records of the rows, for a page of a list, or where they announce something.
         path: The address of that page.
         aside: The items of the page that cannot be used.
         refused: Those of them that the database refused: the reason by their position on the page.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from psycopg.types.json import Jsonb
 
 from harvester import __version__
-from harvester.api.catalogue import OPT_IN
+from harvester.api.catalogue import left_out
 from harvester.config import Settings
 from harvester.frontier.announcements import use_announcements
 from harvester.frontier.model import Counts
@@ -23,7 +23,7 @@ _SQL = statements(__package__, "runs")
 
 def begin_run(connection: Connection, settings: Settings, command: str, parent_run: int | None = None) -> int:
     """Record a run and take the lock that shows that it is alive; `parent_run`: the run of whose workers it is one."""
-    use_announcements(connection, () if settings.sources else OPT_IN)
+    use_announcements(connection, left_out(settings))
     with connection.transaction():
         row = connection.execute(
             _SQL["begin_run"],

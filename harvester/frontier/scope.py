@@ -1,13 +1,13 @@
 """The scope of the frontier: put entities in it, raise their depth, and make its entries due."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
 
-from harvester.api.catalogue import ANNOUNCED_BY, DETAIL, FOLLOWING, ONCE, OWNER_COLUMN, STREAMS
+from harvester.api.catalogue import ANNOUNCED_BY, DETAIL, ONCE, OPT_IN, OWNER_COLUMN, STREAMS
 from harvester.api.rows import Query
-from harvester.api.stream import Kind, Lead
+from harvester.api.stream import Kind, Lead, Stream
 from harvester.frontier.announcements import RELIABLE
 from harvester.frontier.leases import with_free
 from harvester.frontier.model import LEASE_SECONDS
@@ -64,13 +64,20 @@ def open_site(connection: Connection) -> None:
         connection.execute(_SQL["open_site"], [["news", "project_count"]])
 
 
-def open_following(connection: Connection, stream: str) -> int:
-    """Put in scope what needs the response of a stream, for each entity that was visited; return how many.
+def open_allowed(connection: Connection, streams: Iterable[Stream]) -> int:
+    """Put those of the streams in scope that need a setting, for each entity that was visited; return how many.
 
-    It is put there by the visits of that stream, but for those that were made while it was not to be visited.
+    They are put there by the visits of the entities, but for those that were made while the setting was off.
     """
+    opened = 0
     with connection.transaction():
-        return sum(connection.execute(_SQL["open_following"], [name, stream]).rowcount for name in FOLLOWING[stream])
+        for stream in streams:
+            if stream.setting and stream.kind in DETAIL:
+                # Below depth 0 an entity is read without its lists.
+                after, is_list = stream.follows or DETAIL[stream.kind], stream.follows is None
+                values = {"stream": stream.name, "after": after, "is_list": is_list}
+                opened += connection.execute(_SQL["open_allowed"], values).rowcount
+    return opened
 
 
 def open_account(connection: Connection, account: int) -> None:
@@ -110,10 +117,10 @@ def refresh(
         ).rowcount
 
 
-def propagate(connection: Connection) -> int:
+def propagate(connection: Connection, without: Collection[str] = OPT_IN) -> int:
     """Put in scope what the stored rows link to within the raised depths of entries, without a request.
 
-    Returns how many entries came into scope or got a greater depth.
+    `without`: streams that are not visited. Returns how many entries came into scope or got a greater depth.
     """
     changed = 0
     with connection.transaction():
@@ -123,7 +130,7 @@ def propagate(connection: Connection) -> int:
                 return changed
             for name, entities in stale:
                 stream = STREAMS[name]
-                for opened in stream.enqueues:
+                for opened in (one for one in stream.enqueues if one not in without):
                     changed += connection.execute(_SQL["open"], [opened, name, entities]).rowcount
                 for lead in filter(lambda lead: lead.owner, stream.links):
                     changed += connection.execute(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from harvester.api.catalogue import DETAIL, STREAMS
+from harvester.api.catalogue import DETAIL, STREAMS, left_out
 from harvester.api.stream import DAY
 from harvester.monitoring.plan import forecast, read_scope
 from harvester.warehouse.statements import statements
@@ -48,7 +48,7 @@ def record_forecast(connection: Connection, settings: Settings) -> bool:
         if last is not None:
             found = {name: _observed(connection, name, last[0]) for name in DATED}
             connection.execute(_SQL["end_week"], {"observed": Jsonb(found), "made_at": last[0]})
-        scope = read_scope(connection, sources=settings.sources)
+        scope = read_scope(connection, left_out(settings))
         facts = forecast(scope, settings.shares, requests / DAY, settings.min_gain)
         predicted = {one["stream"]: one["delay_days"] for one in facts["streams"] if one["stream"] in DATED}
         connection.execute(_SQL["insert"], [requests, Jsonb(predicted)])

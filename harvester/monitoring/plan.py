@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psycopg.types.json import Jsonb
 
-from harvester.api.catalogue import ANNOUNCED_BY, ONCE, OPT_IN, STREAMS
+from harvester.api.catalogue import ANNOUNCED_BY, ONCE, OPT_IN, STREAMS, left_out
 from harvester.api.stream import DAY, Kind
 from harvester.errors import UsageError
 from harvester.frontier import rates
@@ -25,7 +25,7 @@ from harvester.warehouse.schema import check_schema
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from collections.abc import Set as AbstractSet
 
     from harvester.config import Settings
@@ -114,7 +114,7 @@ def read_plan(settings: Settings, rate: float | None = None, sample: int | None 
         if rate is None:
             held = read_rate(connection)
             rate = (settings.rate if held is None else held) or _DEFAULT_RATE
-        scope = read_scope(connection, sources=settings.sources)
+        scope = read_scope(connection, left_out(settings))
         costs = read_source_costs(
             connection, rate, whole_site=PUBLISHED[Kind.PROJECT], is_read=settings.sources, sample=sample
         )
@@ -211,13 +211,13 @@ def _row(name: str, groups: list[Group], min_gain: float) -> dict[str, Any]:
     }
 
 
-def read_scope(connection: Connection, *, sources: bool = False) -> Scope:
+def read_scope(connection: Connection, without: Collection[str] = OPT_IN) -> Scope:
     """Read the lists in scope with their known arrival rates; the whole site if nothing is in scope.
 
-    `sources`: those of projects are visited too.
+    `without`: streams that are not visited.
     """
     counted = connection.execute(_SQL["counted"]).fetchall()
-    streams = STREAMS.keys() - (set() if sources else OPT_IN)
+    streams = STREAMS.keys() - without
     known = {stream: (count, new) for stream, count, new, _, _ in counted if stream in streams and count}
     visits = {stream: number for stream, _, _, number, _ in counted}
     items = {stream: number for stream, *_, number in counted}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from harvester.sandbox import activity, index
+from harvester.sandbox import activity, index, user_activity
 from harvester.sandbox.tables import MANAGERS_MAX, NOBODY, REPLIES_MAX
 
 if TYPE_CHECKING:
@@ -178,6 +178,10 @@ def _new_project(community: CommunityState, remixes: float = 0.15) -> bool:
     projects.parent.append(NOBODY if parent is None else parent)
     projects.root.append(root)
     community.shared.setdefault(author, []).append(row)
+    if parent is None:
+        user_activity.record(community, author, user_activity.SHARED, row)
+    else:
+        user_activity.record(community, author, user_activity.REMIXED, parent, row)
     return True
 
 
@@ -206,6 +210,7 @@ def _share_again(community: CommunityState) -> bool:
     projects.is_shared[project] = 1
     projects.shared_at[project] = community.now
     community.shared.setdefault(projects.author[project], []).append(project)
+    user_activity.record(community, projects.author[project], user_activity.SHARED, project)
     return True
 
 
@@ -316,6 +321,7 @@ def _love(community: CommunityState) -> bool:
         return False
     community.projects.views[project] += 1
     community.projects.loves[project] += 1
+    user_activity.record(community, user_activity.somebody(community), user_activity.LOVED, project)
     return True
 
 
@@ -326,6 +332,7 @@ def _favorite(community: CommunityState) -> bool:
     community.favorites.setdefault(user, []).append(project)
     community.favoriters.setdefault(project, []).append(user)
     community.projects.views[project] += 1
+    user_activity.record(community, user, user_activity.FAVORITED, project)
     return True
 
 
@@ -351,6 +358,7 @@ def _follow(community: CommunityState) -> bool:
         return False
     community.following.setdefault(follower, []).append(followee)
     community.followers.setdefault(followee, []).append(follower)
+    user_activity.record(community, follower, user_activity.FOLLOWING, followee)
     return True
 
 
@@ -432,6 +440,7 @@ def _studio_add_project(community: CommunityState) -> bool:
     community.studio_adders.setdefault(studio, []).append(adder)
     community.project_studios.setdefault(project, []).append(studio)
     activity.record(community, studio, activity.ADD, adder, project=project)
+    user_activity.record(community, adder, user_activity.ADDED, project, studio)
     return True
 
 
@@ -457,6 +466,7 @@ def _join_studio(community: CommunityState) -> bool:
     community.curators.setdefault(studio, []).append(user)
     community.member_studios.setdefault(user, []).append(studio)
     activity.record(community, studio, activity.CURATOR, user, other=community.studios.host[studio])
+    user_activity.record(community, user, user_activity.CURATOR, studio)
     return True
 
 
@@ -482,6 +492,7 @@ def _promote(community: CommunityState) -> bool:
         return False
     managers.append(curators.pop(_one(community, len(curators))))
     activity.record(community, studio, activity.MANAGER, community.studios.host[studio], other=managers[-1])
+    user_activity.record(community, managers[-1], user_activity.MANAGER, studio)
     return True
 
 
@@ -490,6 +501,7 @@ def _follow_studio(community: CommunityState) -> bool:
     if studio is None:
         return False
     community.studios.followers[studio] += 1
+    user_activity.record(community, user_activity.somebody(community), user_activity.FOLLOWING_STUDIO, studio)
     return True
 
 

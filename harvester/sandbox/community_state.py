@@ -15,7 +15,7 @@ from harvester.sandbox.tables import Comments, Index, Lists, Projects, Studios, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harvester.sandbox.tables import Event
+    from harvester.sandbox.tables import Event, UserEvent
 
 
 class CommunityState:
@@ -32,7 +32,7 @@ class CommunityState:
         self.now = NOW
         self.token_series = 0  # tokens of an earlier one are refused
         self.stale_tokens = 0  # so many answers about projects still hold a token that has expired
-        self.lost_events = 0.0  # the share of the events in studios that their activity does not show
+        self.lost_events = 0.0  # the share of events that no activity, of a studio or a user, shows
         self.huge_project = 0  # the project whose source is too large
         self.quiet_edits: Counter[int] = Counter()  # project -> edits of its source that nothing else shows
         self.changes = 0  # events so far: what was computed before is stale after one
@@ -44,6 +44,7 @@ class CommunityState:
         self.studio_comments: Comments = Comments(seed, "studio")
         self.profile_comments: Comments = Comments(seed, "profile")
         self.activity: dict[int, list[Event]] = {}  # studio -> events, oldest first
+        self.user_activity: dict[int, list[UserEvent]] = {}  # user -> events, oldest first
         self.event_numbers: Counter[str] = Counter()  # type -> the last number that was given out
         # Newest entries last; served from the end.
         self.shared: Lists = {}  # user -> shared projects, by shared date

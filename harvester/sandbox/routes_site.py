@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 import msgspec
 
-from harvester.sandbox import chance, odd, text
+from harvester.sandbox import chance, odd, text, user_activity
 from harvester.sandbox.clock import iso
 from harvester.sandbox.routes import HTML, Api, Refused, route
 
@@ -161,6 +162,17 @@ def profile(api: Api, name: str) -> bytes | None:
         f'<span class="group">\n    {group}\n</span></p></div></div>'
         '<div id="comments"><form id="comment-form"></form><div id="comment-form"></div></div></body></html>\n'
     ).encode()
+
+
+@route("/messages/ajax/user-activity/", takes="query", content_type=HTML)
+def activity_of_user(api: Api, query: str) -> bytes | None:
+    """Serve what a user did lately."""
+    words = parse_qs(query)
+    most = words.get("max", ["6"])[0]
+    row = api.user(words.get("user", [""])[0])
+    if row is None or not api.community.users.has_page(row) or not (most.isascii() and most.isdigit()):
+        return None
+    return user_activity.page(api.community, row, int(most[:7]))
 
 
 def featured_fields(community: Community, row: int) -> dict[str, object]:

@@ -330,6 +330,15 @@ class Event(NamedTuple):
     flag: int = 0
 
 
+class UserEvent(NamedTuple):
+    """One event: what it is about is the row of a user, project or studio, as its words tell; `other` comes second."""
+
+    created: int
+    words: str
+    target: int
+    other: int = -1
+
+
 class ProjectEntry(NamedTuple):
     """Values of a project in the index."""
 

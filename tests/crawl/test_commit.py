@@ -18,9 +18,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from harvester.analytics.refresh import refresh
 from harvester.api.catalogue import STREAMS, Kind
 from harvester.api.decode import decode
+from harvester.api.records import UserActivity
 from harvester.api.rows import Query, Rows, Visit, normalise
 from harvester.config import load
 from harvester.crawl.commit import Writer
+from harvester.crawl.visits import take_object, with_rows
 from harvester.erasure.erase import erase
 from harvester.erasure.remembered import load_rule
 from harvester.frontier import leases as frontier
@@ -784,3 +786,63 @@ def test_an_operational_error_of_the_data_costs_its_page_alone(
     assert rejected.reason.startswith("ProgramLimitExceeded")
     assert results == {1: Committed(), 3: Committed()}
     assert one(connection, "SELECT array_agg(title ORDER BY id) FROM scratch.projects") == ["a", "c"]
+
+
+def user(number: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "username": f"u{number}",
+        "scratchteam": False,
+        "history": {"joined": "2015-03-07T14:48:22.000Z"},
+        "profile": {"id": number, "images": {}, "status": "", "bio": "", "country": ""},
+    }
+
+
+def test_what_needs_a_setting_is_in_scope_with_it_alone(connection: Connection, writer: Writer, run: int) -> None:
+    """It is put there by the visits of entities whose lists are read, and for those that were visited before."""
+    with_it = Writer(connection, without=())
+    for number, depth, made_by in ((5, 0, writer), (6, -1, writer), (7, 0, with_it), (8, -1, with_it)):
+        scope.seed(connection, [Seed(Kind.USER, number)])
+        connection.execute("UPDATE crawl.frontier SET depth = %s WHERE entity_id = %s", [depth, number])
+        made_by.commit([visited(take(connection, run, "user"), user(number))])
+    in_scope = "SELECT array_agg(entity_id ORDER BY 1) FROM crawl.frontier WHERE stream = 'user_activity'"
+    assert one(connection, in_scope) == [7]
+    scope.seed(connection, [Seed(Kind.USER, 6, 0)])
+    scope.propagate(connection)
+    assert one(connection, in_scope) == [7]
+    scope.seed(connection, [Seed(Kind.USER, 8, 0)])
+    scope.propagate(connection, without=())
+    assert one(connection, in_scope) == [7, 8]
+    assert scope.open_allowed(connection, [STREAMS["user"], STREAMS["user_activity"]]) == 2
+    assert one(connection, in_scope) == [5, 6, 7, 8]
+
+
+def test_a_field_that_is_not_stored_announces_lists(connection: Connection, run: int) -> None:
+    """The first number makes only those due that were visited before the entry was made, a later one if it differs."""
+    writer = Writer(connection, without=())
+    scope.seed(connection, [Seed(Kind.USER, 5)])
+    writer.commit([visited(take(connection, run, "user"), user(5))])
+    lists = ["user_following", "user_favorites", "user_projects", "user_studios"]
+    for name in lists:
+        writer.commit([visited(take(connection, run, name), [])])
+    connection.execute(
+        "UPDATE crawl.frontier SET started_at = now() - interval '1 day' WHERE stream = 'user_favorites'"
+    )
+
+    def announced(**numbers: int) -> set[str]:
+        record = UserActivity(actor="u5", **numbers)
+        lease = take(connection, run, "user_activity")
+        writer.commit([with_rows(take_object(lease, [record]), [record])])
+        found = {stream for stream, _ in due(connection) if stream in lists}
+        later = "UPDATE crawl.frontier SET due_at = now() + interval '1 day' WHERE stream = ANY(%s)"
+        connection.execute(later, [lists])
+        scope.refresh(connection, ["user_activity"])
+        return found
+
+    first = {"followed": 1, "favorited": 2, "shared": 0, "curated": 4}
+    assert announced(**first) == {"user_favorites"}
+    assert announced(**first) == set()
+    assert announced(**first | {"followed": 9, "shared": 3}) == {"user_following", "user_projects"}
+    assert announced(**first | {"shared": 3}) == {"user_following"}
+    told = "SELECT array_agg(stream ORDER BY 1) FROM crawl.frontier WHERE announced_at IS NOT NULL"
+    assert one(connection, told) == ["user_favorites", "user_following", "user_projects"]

@@ -185,10 +185,11 @@ def test_an_answer_about_another_thing_is_set_aside(name: str) -> None:
         about_it(Visit(STREAMS[name], 143), [record])
 
 
+@pytest.mark.parametrize("name", ["user", "user_activity"])
 @pytest.mark.parametrize("shown", ["alice", "ALICE", "alicia", None])
-def test_an_answer_that_shows_another_name_is_set_aside(shown: str | None) -> None:
-    record = SimpleNamespace(id=142, username=shown)
-    visit = Visit(STREAMS["user"], 142, username="Alice")
+def test_an_answer_that_shows_another_name_is_set_aside(shown: str | None, name: str) -> None:
+    record = SimpleNamespace(id=142, username=shown, actor=shown)
+    visit = Visit(STREAMS[name], 142, username="Alice")
     if shown == "alicia":
         with pytest.raises(DecodeError, match="another name"):
             about_it(visit, [record])

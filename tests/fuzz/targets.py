@@ -16,6 +16,7 @@ import msgspec
 from harvester.api.catalogue import STREAMS
 from harvester.api.decode import decode
 from harvester.api.rows import Query, Rows, Visit, normalise
+from harvester.api.stream import Format
 from harvester.crawl.answers import is_absent
 from harvester.errors import DecodeError
 from harvester.pagination import cursor, offset, page_number
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 SEEN = datetime(2026, 1, 1, tzinfo=UTC)
 EXAMPLES = Path(__file__).parent.parent / "api_examples"
 PROFILE_PAGE = Path(__file__).parent.parent / "api" / "profile_comment.html"
+USER_ACTIVITY = PROFILE_PAGE.with_name("user_activity.html")
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -41,7 +43,8 @@ def corpus() -> tuple[bytes, ...]:
     for path in sorted(EXAMPLES.glob("*.json")):
         loaded = json.loads(path.read_bytes())
         documented[loaded["endpoint"].removeprefix("GET ")] = json.dumps(loaded["response"]).encode()
-    bodies = [documented.get(stream.documented, PROFILE_PAGE.read_bytes()) for stream in STREAMS.values()]
+    pages = dict.fromkeys(Format, PROFILE_PAGE.read_bytes()) | {Format.USER_ACTIVITY: USER_ACTIVITY.read_bytes()}
+    bodies = [documented.get(stream.documented, pages[stream.format]) for stream in STREAMS.values()]
     return tuple(bytes([number]) + body for number, body in enumerate(bodies))
 
 

@@ -21,6 +21,7 @@ def test_settings(own):
         "churn_per_request": 0.0,
         "latency_ms": 0.0,
         "trouble": 0.0,
+        "lost_events": 0.0,
         "odd": 0.0,
         "stale_tokens": 0.0,
         "huge_project": 0.0,

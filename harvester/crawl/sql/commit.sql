@@ -53,18 +53,22 @@ WHERE excluded.depth > w.depth OR (excluded.signal IS NOT NULL AND w.signal IS D
     OR (w.gone_at IS NOT NULL AND w.stream = ANY(%(resting)s))
 
 -- name: announce
--- A counter announces once what it shows, an event is announced once.
+-- A counter announces once what it shows, an event is announced once. The first counter announces nothing to a list that
+-- was visited since the visit that shows the counter was due.
 WITH told AS (
-    SELECT w.stream, w.entity_id, v.counter, coalesce(v.at, crawl.clock()) AS now
-    FROM jsonb_to_recordset(%(told)s) AS v (stream text, entity_id bigint, counter int, at timestamptz)
+    SELECT w.stream, w.entity_id, v.counter, coalesce(v.at, crawl.clock()) AS now,
+        v.counter IS NOT NULL AND w.signal IS NULL AND coalesce(w.started_at >= v.since, false) AS is_known
+    FROM jsonb_to_recordset(%(told)s) AS v (
+        stream text, entity_id bigint, counter int, since timestamptz, at timestamptz
+    )
     JOIN crawl.frontier w USING (stream, entity_id)
     WHERE w.failures = 0 AND (v.counter IS NULL OR w.signal IS DISTINCT FROM v.counter)
     ORDER BY w.stream, w.entity_id FOR UPDATE OF w
 )
 UPDATE crawl.frontier w SET signal = coalesce(t.counter, w.signal),
     -- The result of a visit under way may be older than this: it is visited again.
-    due_at = CASE WHEN w.lease_token IS NULL THEN least(w.due_at, t.now) ELSE t.now END,
-    announced_at = CASE WHEN w.visits > 0 THEN t.now END
+    due_at = CASE WHEN t.is_known THEN w.due_at WHEN w.lease_token IS NULL THEN least(w.due_at, t.now) ELSE t.now END,
+    announced_at = CASE WHEN t.is_known THEN w.announced_at WHEN w.visits > 0 THEN t.now END
 FROM told t WHERE w.stream = t.stream AND w.entity_id = t.entity_id
 
 -- name: mark_gone

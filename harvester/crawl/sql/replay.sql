@@ -24,6 +24,7 @@ UPDATE crawl.frontier w SET
 FROM jsonb_to_recordset(%(visits)s)
     AS v (stream text, entity_id bigint, is_full bool, begins bool, at timestamptz)
 WHERE w.stream = v.stream AND w.entity_id = v.entity_id
-RETURNING w.stream, w.entity_id, w.lease_token, w.position, w.state, w.certificate, w.visits > 0 AND NOT w.incremental,
+RETURNING w.stream, w.entity_id, w.lease_token, w.position, w.state, w.certificate, w.due_at,
+    w.visits > 0 AND NOT w.incremental,
     ARRAY(SELECT x.item_id FROM crawl.quarantine x
         WHERE x.stream = w.stream AND x.entity_id = w.entity_id AND x.item_id IS NOT NULL)

@@ -58,10 +58,10 @@ SELECT %s, v.entity_id, v.depth, crawl.clock() FROM crawl.frontier v
 WHERE v.stream = %s AND v.entity_id = ANY(%s) AND v.gone_at IS NULL
 ON CONFLICT (stream, entity_id) DO UPDATE SET depth = excluded.depth WHERE excluded.depth > w.depth
 
--- name: open_following
+-- name: open_allowed
 INSERT INTO crawl.frontier (stream, entity_id, depth, due_at)
-SELECT %s, v.entity_id, v.depth, crawl.clock() FROM crawl.frontier v
-WHERE v.stream = %s AND v.visits > 0 AND v.gone_at IS NULL
+SELECT %(stream)s, v.entity_id, v.depth, crawl.clock() FROM crawl.frontier v
+WHERE v.stream = %(after)s AND v.visits > 0 AND v.gone_at IS NULL AND (v.depth >= 0 OR NOT %(is_list)s)
 ON CONFLICT (stream, entity_id) DO NOTHING
 
 -- name: propagate
