@@ -264,24 +264,17 @@ class Archive:
             self._file = None
 
 
-def read_archives(
-    paths: Sequence[Path], read: Callable[[Path, BinaryIO], Iterator[Archived | Transaction]] | None = None
-) -> Iterator[Archived | Transaction]:
+def read_archives(paths: Sequence[Path]) -> Iterator[Archived | Transaction]:
     """Yield the responses and transactions of archives, in the order of time; those of a process as it wrote them.
 
     The time of a page is the end of its transaction by the database's clock: of two transactions that wrote the same
     row, the first one ended first. A file that ends in the middle of a record, as a killed run leaves it, is read up to
     there. For each process the responses between two transactions are held in memory, at most `LARGEST_WAIT` bytes.
 
-    Args:
-        paths: The files, in any order.
-        read: Yields those of a file that are wanted, in the order of the file; all unless given.
-
     Raises:
         UsageError: a file that cannot be read, is no regular file, or is no archive of this project; the message says
             at which byte.
     """
-    read = read or _read
     with ExitStack() as stack:
         processes: defaultdict[tuple[Path, str], list[tuple[Path, BinaryIO]]] = defaultdict(list)
         for path in sorted(paths):
@@ -289,7 +282,7 @@ def read_archives(
             processes[path.parent, name[1] if name else path.name].append(
                 (path, stack.enter_context(open_archive(path)))
             )
-        each = [_timed(one for path, file in files for one in read(path, file)) for files in processes.values()]
+        each = [_timed(one for path, file in files for one in _read(path, file)) for files in processes.values()]
         for _, one in heapq.merge(*each, key=itemgetter(0)):
             yield one
 

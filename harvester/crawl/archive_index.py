@@ -8,8 +8,6 @@ It holds streams, ids, times and places, and no body, name, query or token; a cr
         for entry in index.find(Choice(streams=frozenset({"user"}), entities=frozenset({142}))):
             response = index.read(entry)                 # checked against the entry
 
-`read_chosen(paths, choice)` reads a part of several archives as `read_archives(paths)` reads them whole.
-
 An index is believed if the checksum of its bytes (in `user_version`) is right, and the digests of the first bytes and
 of the last record of the archive that it covers; otherwise it is made again. It takes the place of the former one when
 it is complete and on the disk. One of a file that has grown is extended. Where the folder cannot be written, it is made
@@ -30,7 +28,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from harvester.crawl.archive import Archived, Transaction, open_archive, read_archives, read_records
+from harvester.crawl.archive import Archived, Transaction, open_archive, read_records
 from harvester.errors import HarvesterError, UsageError
 from harvester.untrusted import open_regular
 
@@ -113,20 +111,8 @@ class ArchiveIndex:
     def find(self, choice: Choice) -> Iterator[IndexEntry]:
         """Yield the entries of the responses of a choice, in the order of the file."""
         where, values = _where(choice)
-        yield from self._entries(where, values)
-
-    def find_with_transactions(self, choice: Choice) -> Iterator[IndexEntry]:
-        """Yield the entries of the responses of a choice and of the transactions that name them, in their order.
-
-        A transaction that names pages of other files is included, too.
-        """
-        where, values = _where(choice)
-        named = f"SELECT transaction_offset FROM records WHERE {where} UNION SELECT offset FROM elsewhere"
-        yield from self._entries(f"({where}) OR offset IN ({named})", values)
-
-    def _entries(self, where: str, values: dict[str, object]) -> Iterator[IndexEntry]:
         found = self._database.execute(f"SELECT {_COLUMNS} FROM records WHERE {where} ORDER BY offset", values)
-        return map(IndexEntry._make, found)
+        yield from map(IndexEntry._make, found)
 
     def read(self, entry: IndexEntry) -> Archived | Transaction:
         """Read the record of an entry.
@@ -269,22 +255,6 @@ def open_index(path: Path) -> Iterator[ArchiveIndex]:
     """
     with open_archive(path) as file, closing(_sound_database(path, file)) as database:
         yield ArchiveIndex(path, file, database)
-
-
-def read_chosen(paths: Sequence[Path], choice: Choice) -> Iterator[Archived | Transaction]:
-    """Yield the responses of a choice with the transactions that name them.
-
-    Those of a process come as it wrote them; those of several are merged as `read_archives` does, by transactions.
-
-    Raises:
-        UsageError: as there, or an archive was changed.
-    """
-
-    def read(path: Path, _: BinaryIO) -> Iterator[Archived | Transaction]:
-        with open_index(path) as index:
-            yield from map(index.read, index.find_with_transactions(choice))
-
-    return read_archives(paths, read)
 
 
 def _where(choice: Choice) -> tuple[str, dict[str, object]]:

@@ -23,7 +23,6 @@ from harvester.crawl.archive_index import (
     find_responses,
     index_path,
     open_index,
-    read_chosen,
 )
 from harvester.errors import UsageError
 
@@ -64,23 +63,16 @@ def filled(folder: Path, records: int = 60, *, seed: int = 1, processes: int = 2
     return sorted(folder.glob("*.warc.gz"))
 
 
-def chosen_of(everything: Sequence[Archived | Transaction], choice: Choice) -> list[Archived | Transaction]:
-    """A choice of records, by reading all."""
-
-    def is_chosen(one: Archived) -> bool:
-        return (
-            (not choice.streams or one.visit.stream.name in choice.streams)
-            and (not choice.entities or one.visit.entity_id in choice.entities)
-            and (choice.since is None or one.at >= choice.since)
-            and (choice.until is None or one.at < choice.until)
-        )
-
-    ids = {one.id for one in everything if isinstance(one, Archived) and is_chosen(one)}
-    return [one for one in everything if (ids & named(one) if isinstance(one, Transaction) else one.id in ids)]
-
-
-def named(one: Transaction) -> set[str]:
-    return {id_ for id_, _ in one.pages}
+def chosen_of(responses: Sequence[Archived], choice: Choice) -> list[Archived]:
+    """A choice of responses, by looking at all."""
+    return [
+        one
+        for one in responses
+        if (not choice.streams or one.visit.stream.name in choice.streams)
+        and (not choice.entities or one.visit.entity_id in choice.entities)
+        and (choice.since is None or one.at >= choice.since)
+        and (choice.until is None or one.at < choice.until)
+    ]
 
 
 def entries(path: Path) -> list[Any]:
@@ -94,43 +86,29 @@ def entries(path: Path) -> list[Any]:
 
 @pytest.mark.parametrize("largest", [10**9, 3_000])
 def test_a_part_is_what_a_full_read_gives_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: int) -> None:
-    """In the order of each process, transactions by time; also where one names pages of another file."""
+    """With what became of each response, also where a transaction names pages of another file."""
     monkeypatch.setattr("harvester.crawl.archive.LARGEST_FILE", largest)
     files = filled(tmp_path, 60)
-    everything = list(read_archives(files))
-    processes = read_by_process(files)
-    assert len(processes) == 2
-    outcomes = {id_: one.began_at for one in everything if isinstance(one, Transaction) for id_ in named(one)}
+    everything = [one for path in files for one in read_archives([path])]
+    outcomes = {id_: one.began_at for one in everything if isinstance(one, Transaction) for id_, _ in one.pages}
+    responses = [one for one in everything if isinstance(one, Archived)]
     since, until = BEGIN + timedelta(seconds=20), BEGIN + timedelta(seconds=60)
     sizes = set()
     for streams, entities in product(((), ("user", "project")), ((), (1, 3))):
         for times in ((None, None), (since, None), (since, until)):
             choice = Choice(frozenset(streams), frozenset(entities), *times)
-            expected = chosen_of(everything, choice)
-            found = list(read_chosen(files, choice))
-            # A transaction that names pages of other files may name none of the chosen ones.
-            wanted = [one for one in found if one in expected]
-            assert all(isinstance(one, Transaction) and largest == 3_000 for one in found if one not in expected)
-            assert len(wanted) == len(expected)
-            for process in processes:
-                assert [one for one in wanted if one in process] == [one for one in process if one in expected]
-            ends = [one.ended_at for one in found if isinstance(one, Transaction)]
-            assert ends == sorted(ends)
-            sizes.add(len(expected))
-            told = list(find_responses(files, choice))
-            assert [one.response for one in told] == [
-                one for path in files for one in read_archives([path]) if isinstance(one, Archived) and one in expected
+            found = list(find_responses(files, choice))
+            expected = chosen_of(responses, choice)
+            assert sorted((one.file, one.entry.offset) for one in found) == [
+                (one.file, one.entry.offset) for one in found
             ]
-            assert [one.outcome for one in told] == [outcome(one.response, outcomes) for one in told]
+            assert {one.response.id: one.response for one in found} == {one.id: one for one in expected}
+            assert len(found) == len(expected)
+            assert [one.outcome for one in found] == [outcome(one.response, outcomes) for one in found]
+            sizes.add(len(expected))
     assert len(sizes) > 6
     assert archives_in([tmp_path, files[0]]) == [*files, files[0]]
-    responses = sum(isinstance(one, Archived) for one in everything)
-    assert sum(int(str(describe(path)["responses"])) for path in files) == responses
-
-
-def read_by_process(files: Sequence[Path]) -> list[list[Archived | Transaction]]:
-    prefixes = {path.name.rpartition("-")[0] for path in files}
-    return [list(read_archives([path for path in files if path.name.startswith(one)])) for one in sorted(prefixes)]
+    assert sum(int(str(describe(path)["responses"])) for path in files) == len(responses)
 
 
 def outcome(response: Archived, outcomes: dict[str, datetime | None]) -> str:
@@ -234,7 +212,7 @@ def test_a_record_is_checked_against_its_entry(tmp_path: Path) -> None:
         with pytest.raises(UsageError):
             index.read(other)
     with pytest.raises(UsageError, match="the one that its index names"):
-        list(read_chosen([path], Choice()))
+        list(find_responses([path], Choice()))
 
 
 def test_an_index_holds_no_more_than_places(tmp_path: Path) -> None:
