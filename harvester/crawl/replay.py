@@ -113,7 +113,7 @@ def replay(
                     work.commit(group)
                     work.done.read = group[-1].read
                     on_progress(work.done)
-            connection.execute("UPDATE crawl.replays SET ended_at = now() WHERE hash = %s", [archives])
+            connection.execute("UPDATE crawl.replays SET ended_at = clock_timestamp() WHERE hash = %s", [archives])
             outcome = "done"
         except KeyboardInterrupt:
             outcome = "interrupted"
