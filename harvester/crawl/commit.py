@@ -276,8 +276,9 @@ class Writer:
             self.connection.execute(_SQL["store_position"], asdict(self.position))
 
     def _commit(self, pages: Sequence[PageCommit]) -> BatchResult:
-        self._transactions += 1
-        if self._transactions % _REPLAN_EVERY == 0:
+        self._transactions += len({page.moment for page in pages})
+        if self._transactions >= _REPLAN_EVERY:
+            self._transactions = 0
             self.connection.execute("DISCARD PLANS")
         counts = Counts()
         with self.connection.transaction():
