@@ -40,7 +40,7 @@ from harvester.crawl.set_aside import record_set_aside, without_refused
 from harvester.crawl.source_store import store_sources
 from harvester.erasure.remembered import load_rule
 from harvester.erasure.rule import Rule
-from harvester.frontier import names
+from harvester.frontier import activity, names
 from harvester.frontier.leases import hold
 from harvester.frontier.model import (
     LEASE_SECONDS,
@@ -487,6 +487,7 @@ def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]])
         "spider": QUEUE_NUMBERS.get(stream.spider, 0),
         "announced_by": ANNOUNCED_BY.get(stream.name),
         "announces": stream.name in ANNOUNCED_BY.values(),
+        "siblings": activity.siblings(stream),
     } | ({} if page.at is None else {"at": page.at.isoformat()})
 
 

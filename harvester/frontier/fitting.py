@@ -9,7 +9,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from harvester.api.catalogue import ANNOUNCED_BY, PAGE_LIMIT, STREAMS
-from harvester.frontier import announcements, rates, revisit
+from harvester.frontier import activity, announcements, rates, revisit
 from harvester.frontier.revisit import PRIOR_DECAY, Decay, deepest_look
 from harvester.frontier.visit_ends import ANNOUNCED, birth
 from harvester.warehouse.locks import FITTING
@@ -42,6 +42,7 @@ PARAMETERS = [
         "spider": rates.QUEUE_NUMBERS[stream.spider],
         "announced_by": ANNOUNCED_BY.get(stream.name),
         "announces": stream.name in ANNOUNCED_BY.values(),
+        "siblings": activity.siblings(stream),
     }
     for stream in STREAMS.values()
     if stream.item_weight
@@ -108,7 +109,7 @@ class Fit:
             self._class_batch(connection, self._query)
         elif self._moved is None:
             self._moved = self._fit_priors(connection)
-            self._query, self._after = _CLASS_BY_PRIOR if self._moved["moved"] else None, _BEFORE_ALL
+            self._query, self._after = _CLASS_BY_PRIOR, _BEFORE_ALL
         else:
             connection.execute(_SQL["note_classed"], self._moved)
             announcements.note_classed(connection, self._moved["moved"])
@@ -122,6 +123,7 @@ class Fit:
             "streams": Jsonb(PARAMETERS),
             "oldest": rates.OLDEST_STRATUM,
             "announced": Jsonb(ANNOUNCED),
+            **activity.VALUES,
         }
         stream, entity = self._after
         batch = {"stream": stream, "entity": entity, "batch": _BATCH}

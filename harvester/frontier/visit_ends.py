@@ -8,7 +8,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from harvester.api.catalogue import ANNOUNCED_BY, STREAMS
-from harvester.frontier import rates
+from harvester.frontier import activity, rates
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
@@ -73,4 +73,5 @@ VALUES: dict[str, Any] = rates.SCALE | {
     "young_days": rates.YOUNG_DAYS,
     "second_look_days": rates.SECOND_LOOK_DAYS,
     "lists": Jsonb(ANNOUNCED),
+    **activity.VALUES,
 }

@@ -29,6 +29,7 @@ _SQL = statements(__package__, "sql_parts")
 PARTS = (
     "clock",
     "rates",
+    "activity",
     "announcements",
     "comments",
     "present",

@@ -1094,6 +1094,16 @@ frontier = _table(
         comment="New items that were to be expected at the same visits until then, by the rate of the list.",
     ),
     Column(
+        "recent_items",
+        REAL,
+        comment="New items of the last days, faded until `visited_at` (`harvester.frontier.activity`).",
+    ),
+    Column(
+        "recent_expected",
+        REAL,
+        comment="New items that were to be expected in these days by the rate of the list, faded alike.",
+    ),
+    Column(
         "cost",
         REAL,
         comment="Pages of the last incremental visit, without those that new items fill; null: there was none yet.",

@@ -914,6 +914,18 @@ def upgrade():
             comment="New items that were to be expected at the same visits until then, by the rate of the list.",
         ),
         sa.Column(
+            "recent_items",
+            sa.REAL(),
+            nullable=True,
+            comment="New items of the last days, faded until `visited_at` (`harvester.frontier.activity`).",
+        ),
+        sa.Column(
+            "recent_expected",
+            sa.REAL(),
+            nullable=True,
+            comment="New items that were to be expected in these days by the rate of the list, faded alike.",
+        ),
+        sa.Column(
             "cost",
             sa.REAL(),
             nullable=True,

@@ -7,12 +7,14 @@ WITH batch AS MATERIALIZED (
 ), found AS (
     SELECT x.stream, x.entity_id, a.stratum, v.spider * %(classes)s::int + crawl.rate_class(
         crawl.scheduled_items(
-            v.item_weight * crawl.arrival_rate(x.new_items_decayed, x.exposure, p.shape, p.rate),
+            v.item_weight * crawl.arrival_rate(x.new_items_decayed, x.exposure, p.shape, p.rate)
+                * crawl.activity_factor(x.stream, x.entity_id, v.siblings, crawl.clock(), %(memory_days)s, %(most_days)s),
             x.stream, x.entity_id, v.announced_by, v.announces, %(announced)s
         ) / coalesce(x.cost, 1), %(classes)s::int, %(first_class)s::int) AS queue
     FROM batch x
     JOIN jsonb_to_recordset(%(streams)s) AS v (
-        stream text, kind text, item_weight float8, rate float8, spider int, announced_by text, announces bool
+        stream text, kind text, item_weight float8, rate float8, spider int, announced_by text, announces bool,
+        siblings text[]
     ) USING (stream)
     CROSS JOIN LATERAL (SELECT {birth} AS birth) b
     CROSS JOIN LATERAL (
@@ -34,29 +36,34 @@ WITH batch AS MATERIALIZED (
 SELECT stream, entity_id FROM batch ORDER BY 1 DESC, 2 DESC LIMIT 1
 
 -- name: class_by_prior
--- Stratum -1 stands for all strata of a stream.
+-- Classes lists again whose stratum has another rate (-1 stands for all strata of a stream), and those of entities of
+-- which something was found or expected lately: else the factor is 1.
 WITH batch AS MATERIALIZED (
     SELECT stream, entity_id, stratum, queue, new_items_decayed, exposure, cost FROM crawl.frontier
     WHERE (stream, entity_id) > (%(stream)s, %(entity)s) ORDER BY stream, entity_id LIMIT %(batch)s
 ), found AS (
     SELECT x.stream, x.entity_id, v.spider * %(classes)s::int + crawl.rate_class(
         crawl.scheduled_items(
-            v.item_weight * crawl.arrival_rate(x.new_items_decayed, x.exposure, p.shape, p.rate),
+            v.item_weight * crawl.arrival_rate(x.new_items_decayed, x.exposure, p.shape, p.rate) * a.factor,
             x.stream, x.entity_id, v.announced_by, v.announces, %(announced)s
         ) / coalesce(x.cost, 1), %(classes)s::int, %(first_class)s::int) AS queue
     FROM batch x
     JOIN jsonb_to_recordset(%(streams)s) AS v (
-        stream text, item_weight float8, rate float8, spider int, announced_by text, announces bool
+        stream text, item_weight float8, rate float8, spider int, announced_by text, announces bool, siblings text[]
     ) USING (stream)
+    CROSS JOIN LATERAL (
+        SELECT crawl.activity_factor(
+            x.stream, x.entity_id, v.siblings, crawl.clock(), %(memory_days)s, %(most_days)s) AS factor
+    ) a
     LEFT JOIN crawl.priors o ON o.stream = x.stream AND o.stratum = x.stratum
     LEFT JOIN crawl.priors s ON s.stream = x.stream AND s.stratum = -1
     CROSS JOIN LATERAL (
         SELECT coalesce(o.shape, s.shape, %(shape)s::float8) AS shape, coalesce(o.rate, s.rate, v.rate) AS rate
     ) p
-    WHERE x.queue IS NOT NULL AND EXISTS (
+    WHERE x.queue IS NOT NULL AND (a.factor <> 1 OR EXISTS (
         SELECT FROM unnest(%(moved)s::text[], %(strata)s::smallint[]) AS m (stream, stratum)
         WHERE m.stream = x.stream AND m.stratum IN (x.stratum, -1)
-    )
+    ))
 ), classed AS (
     UPDATE crawl.frontier w SET queue = f.queue
     FROM found f WHERE w.stream = f.stream AND w.entity_id = f.entity_id AND w.queue <> f.queue

@@ -39,7 +39,7 @@ WITH found AS MATERIALIZED (
     FROM (SELECT crawl.clock() AS now) t, jsonb_to_recordset(%(pages)s) AS v (
         stream text, entity_id bigint, kind text, certificate text, whole bool, again bool, gone bool,
         proven bool, listed bool, fresh int, found int, cost float8, revisit float8, item_weight float8, rate
-        float8, spider int, announced_by text, announces bool, at timestamptz
+        float8, spider int, announced_by text, announces bool, siblings text[], at timestamptz
     )
     JOIN crawl.frontier o ON o.stream = v.stream AND o.entity_id = v.entity_id
     LEFT JOIN crawl.frontier a ON a.stream = v.announced_by AND a.entity_id = v.entity_id
@@ -59,6 +59,7 @@ WITH found AS MATERIALIZED (
     LEFT JOIN crawl.priors s ON s.stream = f.stream AND s.stratum = -1
 ), observed AS MATERIALIZED (
     SELECT k.*, m.rate AS rate_before, exp(-k.gap / m.days) AS fading,
+        exp(-least(greatest(k.gap, 1e-3), %(most_days)s::float8) / %(memory_days)s::float8) AS kept,
         CASE
             WHEN k.rests THEN w.new_items_decayed
             WHEN k.gap IS NOT NULL THEN w.new_items_decayed * exp(-k.gap / m.days) + k.news
@@ -110,10 +111,17 @@ UPDATE crawl.frontier AS w SET
         ELSE coalesce(w.missed_items * v.fading, 0) + v.news - v.rate_before * v.gap * (1 - v.told) END,
     expected_items = CASE WHEN v.told IS NULL THEN w.expected_items
         ELSE coalesce(w.expected_items * v.fading, 0) + v.rate_before * v.gap * v.told END,
+    -- The items of a gap came at any time in it, so that its last days count most.
+    recent_items = CASE WHEN v.gap IS NULL OR v.rests THEN w.recent_items
+        ELSE coalesce(w.recent_items * v.kept, 0)
+            + v.news * (1 - v.kept) * %(memory_days)s::float8 / greatest(v.gap, 1e-3) END,
+    recent_expected = CASE WHEN v.gap IS NULL OR v.rests THEN w.recent_expected
+        ELSE coalesce(w.recent_expected * v.kept, 0) + v.rate_before * (1 - v.kept) * %(memory_days)s::float8 END,
     cost = CASE WHEN w.visits > 0 THEN coalesce(v.cost, w.cost) END,
     queue = CASE WHEN v.item_weight > 0 AND NOT v.rests THEN v.spider * %(classes)s::int + crawl.rate_class(
         crawl.scheduled_items(
-            v.item_weight * crawl.arrival_rate(v.new_items_decayed_now, v.exposure_now, v.shape, v.prior_rate),
+            v.item_weight * crawl.arrival_rate(v.new_items_decayed_now, v.exposure_now, v.shape, v.prior_rate)
+                * crawl.activity_factor(w.stream, w.entity_id, v.siblings, v.now, %(memory_days)s, %(most_days)s),
             w.stream, w.entity_id, v.announced_by, v.announces, %(lists)s
         ) / coalesce(v.cost, w.cost, 1), %(classes)s::int, %(first_class)s::int) END,
     due_at = CASE
