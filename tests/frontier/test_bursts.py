@@ -1,4 +1,4 @@
-"""What the schedule is worth in a simulated community with bursts."""
+"""Feeds and the state of entities shorten delays in a simulated community with bursts."""
 
 from __future__ import annotations
 
