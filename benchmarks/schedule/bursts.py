@@ -34,7 +34,7 @@ ALL = Policy("feeds, fragment, state", feeds=FRAGMENT.feeds, memory_days=MEMORY_
 STATE = Policy("state", memory_days=MEMORY_DAYS)
 BOTH = Policy("feeds, state", feeds=FEEDS.feeds, memory_days=MEMORY_DAYS)
 ACTIVITY = Policy("activity", feeds=("activity",))
-OURS = Policy("activity, state", feeds=("activity",), memory_days=MEMORY_DAYS)
+OURS = Policy("activity, state once a day", feeds=("activity",), memory_days=MEMORY_DAYS, is_daily=True)
 
 
 @dataclass(frozen=True)
