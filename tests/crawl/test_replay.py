@@ -233,6 +233,11 @@ def test_a_replayed_archive_gives_the_same_tables(
     sandbox.json("/sandbox/requests/reset", "POST")
     random.Random(1).shuffle(files)
     replay_and_kill(again, files, times=2)
+    crawl = "INSERT INTO crawl.runs (command, version, api_url, permission) VALUES ('crawl', '', '', '')"
+    again.query(f"{crawl} RETURNING id")
+    assert "not empty" in again("replay", *files, ok=False).stderr
+    again.query("DELETE FROM crawl.runs WHERE command = 'crawl' RETURNING id")
+    assert "not empty" in again("replay", *files[1:], ok=False).stderr
     last = again("replay", "--json", *files)
     replayed = json.loads(last.stdout)
     assert f"going on after {replayed['passed']:,} transactions" in last.stderr
