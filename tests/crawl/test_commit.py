@@ -801,7 +801,7 @@ def user(number: int) -> dict[str, Any]:
 def test_what_needs_a_setting_is_in_scope_with_it_alone(connection: Connection, writer: Writer, run: int) -> None:
     """It is put there by the visits of entities whose lists are read, and for those that were visited before."""
     with_it = Writer(connection, without=())
-    for number, depth, made_by in ((5, 0, writer), (6, -1, writer), (7, 0, with_it), (8, -1, with_it)):
+    for number, depth, made_by in ((5, 0, writer), (6, -1, writer), (7, 0, with_it), (8, -1, with_it), (9, -1, writer)):
         scope.seed(connection, [Seed(Kind.USER, number)])
         connection.execute("UPDATE crawl.frontier SET depth = %s WHERE entity_id = %s", [depth, number])
         made_by.commit([visited(take(connection, run, "user"), user(number))])
