@@ -1,4 +1,4 @@
-"""What responses say by their status and body, for a crawl and for a replay, which needs no downloader."""
+"""Read what responses say by their status and body, for a crawl and for a replay, which needs no downloader."""
 
 from __future__ import annotations
 

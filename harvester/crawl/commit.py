@@ -113,7 +113,7 @@ class _ApartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ReplayPosition:
-    """How far a replay of archives (see `crawl.replays`) has come: the number of their transactions so far."""
+    """Position of a replay in archives (see `crawl.replays`): the number of their transactions so far."""
 
     archives: str
     transactions: int

@@ -126,7 +126,7 @@ class Groups:
 
 
 class _Shown:
-    """What the pages of a group have shown, as far as later pages may depend on it."""
+    """Facts that the pages of a group have shown, as far as later pages may depend on them."""
 
     def __init__(self) -> None:
         self._entries: set[tuple[str, int]] = set()

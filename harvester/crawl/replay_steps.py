@@ -73,7 +73,7 @@ class ReplayStep:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What is to be known of archives before they are replayed.
+    """Facts about archives that are to be known before they are replayed.
 
     Attributes:
         uncertain: The pages that no transaction names, by their number among all records from 1, and whether to store
