@@ -4,8 +4,8 @@ Somebody who was seen in one list (a project, a favorite, a follow) is likelier 
 rate of a list is multiplied by (1 + found) / (1 + expected), where both are sums over the other lists of the same user,
 project or studio: the new items that visits found, and those that the rates of these lists let expect in the same days.
 Both fade by a factor of e in `MEMORY_DAYS`, so that the factor is near 1 again when nothing was visited for long. It
-counts for the class of a list at each of its visits, and for all lists in the daily fit. The days after which a list is
-visited in any case do not depend on it.
+counts for the class of a list at each of its visits but the first, and for all lists in the daily fit. The days after
+which a list is visited in any case do not depend on it.
 
 In simulated communities with bursts (`python -m benchmarks bursts`) 5, 10 and 20 days were equally good.
 """

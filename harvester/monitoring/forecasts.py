@@ -14,7 +14,6 @@ from psycopg.types.json import Jsonb
 
 from harvester.api.catalogue import DETAIL, STREAMS, left_out
 from harvester.api.stream import DAY
-from harvester.monitoring.plan import forecast, read_scope
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
@@ -48,6 +47,8 @@ def record_forecast(connection: Connection, settings: Settings) -> bool:
         if last is not None:
             found = {name: _observed(connection, name, last[0]) for name in DATED}
             connection.execute(_SQL["end_week"], {"observed": Jsonb(found), "made_at": last[0]})
+        from harvester.monitoring.plan import forecast, read_scope  # noqa: PLC0415  (not loaded by each crawl)
+
         scope = read_scope(connection, left_out(settings))
         facts = forecast(scope, settings.shares, requests / DAY, settings.min_gain)
         predicted = {one["stream"]: one["delay_days"] for one in facts["streams"] if one["stream"] in DATED}

@@ -93,7 +93,8 @@ def test_a_list_is_classed_by_its_siblings_too(seed: int, connection: Connection
         items, expected, class_, rate = row(connection, name)
         if name in known:
             assert (items, expected) == pytest.approx(known[name], rel=1e-4)
-        others = [other for other in known if other != name and {name, other} <= set(OF_USER)]
+        # At its first visit a list is classed alone.
+        others = [other for other in known if other != name and name in known and {name, other} <= set(OF_USER)]
         left = {other: exp(-(day - last[other]) / activity.MEMORY_DAYS) for other in others}
         factor = (1 + sum(known[other][0] * left[other] for other in others)) / (
             1 + sum(known[other][1] * left[other] for other in others)

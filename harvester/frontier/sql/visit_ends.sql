@@ -121,8 +121,10 @@ UPDATE crawl.frontier AS w SET
     queue = CASE WHEN v.item_weight > 0 AND NOT v.rests THEN v.spider * %(classes)s::int + crawl.rate_class(
         crawl.scheduled_items(
             v.item_weight * crawl.arrival_rate(v.new_items_decayed_now, v.exposure_now, v.shape, v.prior_rate)
-                * crawl.activity_factor(w.stream, w.entity_id, v.siblings, v.now, %(memory_days)s, %(most_days)s),
-            w.stream, w.entity_id, v.announced_by, v.announces, %(lists)s
+                -- At its first visit nothing is known of its entity; the daily fit weighs what its lists show since.
+                * CASE WHEN v.gap IS NULL THEN 1 ELSE crawl.activity_factor(
+                    w.stream, w.entity_id, v.siblings, v.now, %(memory_days)s, %(most_days)s) END,
+            w.stream, w.entity_id, v.announced_by, v.announces AND v.gap IS NOT NULL, %(lists)s
         ) / coalesce(v.cost, w.cost, 1), %(classes)s::int, %(first_class)s::int) END,
     due_at = CASE
         WHEN v.again THEN v.now
