@@ -265,7 +265,7 @@ def comments(table: str, selection: Selection) -> Ladder:
 
 
 SCORES = (0, 8, 15)
-"""Where the levels of the sum of the seven scores begin, which is 21 at most: basic, developing and master."""
+"""Sums of the seven scores, 21 at most, at which the levels begin: basic, developing and master."""
 
 
 def sources(selection: Selection) -> Ladder:

@@ -38,10 +38,10 @@ _IDENTIFY = {
     Profile.INTERNAL: "Yes: usernames and ids are in it.",
 }
 _IDENTIFY_BY_SOURCE = (
-    " Sources most of all: whoever downloads the public source of a project can count its blocks, and those counts are"
-    " a fingerprint. A source whose counts no other source has leads to its project, and so to its author; the"
-    " structure of the scripts tells still more apart. Names, literals, comments and pictures are not in this release,"
-    " but the project that was found shows them. Of the sources in this release:"
+    " This holds most of all for sources: whoever downloads the public source of a project can count its blocks, and"
+    " those counts are a fingerprint. A source whose counts no other source has leads to its project, and so to its"
+    " author; the structure of the scripts tells still more apart. Names, literals, comments and pictures are not in"
+    " this release, but the project that was found shows them. Of the sources in this release:"
 )
 _UPSET = {
     Profile.OPEN: "Hardly by reading it: there is no text.",

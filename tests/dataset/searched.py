@@ -1,4 +1,4 @@
-"""What a release holds, byte by byte, and what a released value can be made of."""
+"""Search a release byte by byte, and tell what a released value can be made of."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def strings(value: Any) -> Iterable[str]:
 
 
 def holds(released: Any, true: Any) -> bool:
-    """Whether a released value is what could have become of a true one: a time, a count or a label."""
+    """Return whether a released value can be made of a true one: a time, a count or a label."""
     if released is None:
         return True
     if isinstance(true, str) and re.match(r"\d{4}-\d\d-\d\dT", true):

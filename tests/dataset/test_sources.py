@@ -41,7 +41,7 @@ PARQUET = (FileFormat.PARQUET,)
 
 @pytest.fixture(scope="session")
 def served(built: Any, truth: Truth) -> dict[int, dict[str, Any]]:
-    """What the sandbox states of each source that was read, by project, with the author and the score."""
+    """Return what the sandbox states of each source that was read, by project, with the author and the score."""
     projects = {row["id"]: row for row in truth("projects")}
     score = " + ".join(one.value for one in Dimension)
     with psycopg.connect(built.database) as connection:
@@ -85,7 +85,7 @@ def by_project(built: Any, profile: str, table: str) -> dict[Any, list[dict[str,
 
 
 def names_of(built: Any, profile: str) -> Callable[[str, Any], Any]:
-    """What a release calls a project, a digest or an asset."""
+    """Return the name that a release has for a project, a digest or an asset."""
     if profile == "internal":
         return lambda _, value: value
     key = key_of(secret_key(built.home), built.releases[profile])
@@ -193,7 +193,7 @@ SUMS = {name: name for name in ("format", "is_remix", "blocks", "scripts", "spri
 
 
 def test_all_sources_re_identify_nobody_in_open(built: Any, truth: Truth, served: dict[int, Any]) -> None:
-    """Whoever holds all sources, counts them as the release does, and knows when each project was made by whom."""
+    """Attack with all sources, counted as the release does, and with the time and author of each project."""
     rows = built.rows("open", "sources")
     assert len(rows) > 0.9 * len(served)
     assert sum(row["score"] is not None for row in rows) > 10
