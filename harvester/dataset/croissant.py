@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harvester.dataset.documents import UNKNOWN, known, main_tables, summary, title
+from harvester.dataset.documents import addresses, known, main_tables, summary, title
 from harvester.dataset.read import best_file
 from harvester.dataset.release import CC_BY_SA_BEFORE, SOURCES, Profile, Type
 
@@ -175,7 +175,6 @@ def _personal(release: Release) -> list[str]:
 
 
 def _provenance(release: Release) -> dict[str, Any]:
-    api = known(release, "api")
     activity: dict[str, Any] = {
         "@type": "prov:Activity",
         "@id": "harvest",
@@ -189,7 +188,7 @@ def _provenance(release: Release) -> dict[str, Any]:
     for key, term in (("first", "prov:startedAtTime"), ("last", "prov:endedAtTime")):
         if release.provenance.get(key):
             activity[term] = str(release.provenance[key])
-    sources = [{"@id": api if api != UNKNOWN else "urn:scratch:api", "name": release.source_title}]
+    sources = [{"@id": one, "name": release.source_title} for one in addresses(release) or ["urn:scratch:api"]]
     if release.previous is not None:
         # What it replaces, by the name it was given: dct:replaces is the pointer of a superseded release.
         activity["dct:replaces"] = release.previous

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harvester.dataset.documents import known, summary, title
+from harvester.dataset.documents import addresses, known, summary, title
 from harvester.dataset.release import CC_BY_SA_BEFORE, Type
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _SYNTHETIC_LICENCE = {"title": "Synthetic data, without restriction: see LICENCE
 
 def data_package(release: Release, version: str) -> dict[str, Any]:
     """Return the descriptor; each file is a resource, since a resource has one format."""
-    package: dict[str, Any] = {
+    return {
         "$schema": PROFILE,
         "name": f"scratch-community-{release.profile}-{release.name}",
         "title": title(release),
@@ -49,7 +49,8 @@ def data_package(release: Release, version: str) -> dict[str, Any]:
         "created": release.as_of.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "keywords": ["scratch", "online community", "children", "remix", "comments"],
         "licenses": [_LICENCE if release.sandbox is None else _SYNTHETIC_LICENCE],
-        "sources": [{"title": release.source_title, "path": known(release, "api"), "version": release.name}],
+        "sources": [{"title": release.source_title, "path": one, "version": release.name} for one in addresses(release)]
+        or [{"title": release.source_title, "version": release.name}],
         "contributors": [
             {
                 "title": "The operator of the harvest",
@@ -59,9 +60,6 @@ def data_package(release: Release, version: str) -> dict[str, Any]:
         ],
         "resources": [entry for one in release.resources for entry in _entries(one)],
     }
-    if not known(release, "api").startswith(("http://", "https://")):
-        del package["sources"][0]["path"]
-    return package
 
 
 def resource_name(resource: Resource, file: File) -> str:

@@ -129,6 +129,11 @@ def known(release: Release, key: str) -> str:
     return UNKNOWN if value in (None, "", [], {}) else _text(value)
 
 
+def addresses(release: Release) -> list[str]:
+    """Return the addresses of the API that the release was harvested from; none where they are not known."""
+    return [one for one in known(release, "api").split(", ") if one.startswith(("http://", "https://"))]
+
+
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a Markdown table with numbers aligned right."""
     rows = [list(row) for row in rows]

@@ -61,6 +61,18 @@ def test_croissant_is_valid_and_its_records_can_be_read(release_folder):
 
 
 @pytest.mark.usefixtures("processes")
+def test_each_address_of_the_api_is_a_source_of_its_own(tmp_path, tables):
+    """A sandbox that was started again has another port: its addresses together are no address."""
+    urls = ["http://127.0.0.1:8601", "http://127.0.0.1:8602"]
+    provenance = {"api": ", ".join(urls), "contact": "someone@example.org", "harvester": "0.1.0"}
+    make_release(tmp_path / "release", tables, provenance=provenance)
+    assert frictionless(tmp_path / "release")[0] == []
+    assert croissant("validate", "--jsonld", tmp_path / "release" / "croissant.json").returncode == 0
+    package = json.loads((tmp_path / "release" / "datapackage.json").read_text())
+    assert [source["path"] for source in package["sources"]] == urls
+
+
+@pytest.mark.usefixtures("processes")
 def test_mlcroissant_finds_a_broken_description(release_folder):
     described = json.loads((release_folder / "croissant.json").read_text())
     described["recordSet"][1]["field"][1]["references"]["field"]["@id"] = "users/nobody"
