@@ -15,7 +15,7 @@ from harvester.warehouse.bodies import InDatabase
 from harvester.warehouse.connect import open_connection
 
 WORD = "quorzel"
-"""What each of its words begins with, which nothing else holds."""
+"""Beginning of each of its words, which nothing else holds."""
 FILE = "0123456789abcdef0123456789abcdef"
 """Its asset."""
 OPCODES = {

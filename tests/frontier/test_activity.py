@@ -1,4 +1,4 @@
-"""What an entity did lately changes the rates of its lists: the statements against plain arithmetic."""
+"""Rates of lists by what their entity did lately: the statements against plain arithmetic."""
 
 from __future__ import annotations
 

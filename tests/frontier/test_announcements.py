@@ -16,8 +16,10 @@ from harvester.frontier import fitting, rates, runs
 from harvester.frontier.revisit import PAGE, Group, delay_of, outlook
 from harvester.frontier.visit_ends import finish_visits
 from harvester.monitoring.plan import read_scope
+from harvester.monitoring.status import STREAMS_QUERY, stream_values
 from harvester.warehouse.clock import set_clock
 from harvester.warehouse.connect import open_connection
+from harvester.warehouse.connection import fetch_dicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,6 +160,18 @@ def test_a_plan_knows_what_is_announced(connection: Connection) -> None:
     told = sum(one.lists * number for one in groups for name, number in one.told if name == LIST.name)
     assert by_schedule + told == pytest.approx(items)
     assert told == pytest.approx(items * 30 / 40 * share(connection))
+
+
+def test_what_was_announced_is_not_unseen(connection: Connection) -> None:
+    """Of a list visited 10 days ago, whose activity was read 4 days ago; another one has no activity."""
+    put(connection, LIST.name, 1, 10)
+    put(connection, LIST.name, 2, 10)
+    put(connection, ACTIVITY.name, 1, 4)
+    (row,) = [
+        one for one in fetch_dicts(connection, STREAMS_QUERY, stream_values(0.5, START)) if one["stream"] == LIST.name
+    ]
+    rate = rate_of(LIST.name, 4, 100)
+    assert row["expected_unseen"] == pytest.approx(rate * 10 + rate * (10 - 6 * share(connection)))
 
 
 @pytest.mark.parametrize("min_gain", [0.05, 1.0, 20.0])

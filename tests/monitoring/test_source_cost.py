@@ -1,4 +1,4 @@
-"""What sources cost: by the means of those that were read, and as the documentation states it."""
+"""Costs of sources: by the means of those that were read, and as the documentation states them."""
 
 from __future__ import annotations
 

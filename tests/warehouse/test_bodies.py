@@ -108,7 +108,7 @@ def test_a_file_that_is_lost_or_altered_is_named(connection: Connection, tmp_pat
 
 
 def test_files_without_a_row_are_deleted(connection: Connection, tmp_path: Path) -> None:
-    """What a killed crawl or erasure leaves: whole files, and some that have no name yet. Others are left alone."""
+    """A killed crawl or erasure leaves whole files, and some that have no name yet. Others are left alone."""
     store = open_store(connection, tmp_path)
     keep(connection, store, ONE)
     with connection.transaction(force_rollback=True):
@@ -148,7 +148,7 @@ def test_a_file_whose_row_is_not_committed_yet_is_left(connection: Connection, d
 def test_a_folder_belongs_to_one_database(
     connection: Connection, second_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A restored copy would delete what it has no row of, and a folder whose disk is away would be filled anew."""
+    """A restored copy would delete files that it has no row of; a folder whose disk is away would be filled anew."""
     folder = tmp_path / "sources"
     store = open_store(connection, folder)
     keep(connection, store, ONE)

@@ -7,7 +7,9 @@ SELECT w.stream, count(*) AS in_scope, count(*) FILTER (WHERE w.visits > 0) AS v
     count(*) FILTER (WHERE w.certificate @> '{{"complete": true, "capped": false, "confirmed": false}}')
         AS ends_seen_once,
     1 - avg((w.due_at <= t.now OR coalesce(x.late, false))::int)::float8 AS on_time,
-    sum(crawl.arrival_rate(w.new_items_decayed, w.exposure, k.shape, k.rate) * x.waiting) AS expected_unseen
+    -- What was announced is not unseen: it was visited for, or is due.
+    sum(crawl.arrival_rate(w.new_items_decayed, w.exposure, k.shape, k.rate) * (x.waiting - coalesce(f.share
+        * greatest(0, extract(epoch FROM a.visited_at - w.visited_at)::float8 / 86400), 0))) AS expected_unseen
 FROM {entries} w
 CROSS JOIN (SELECT coalesce(%(at)s, now()) AS now) t
 LEFT JOIN jsonb_to_recordset(%(rates)s) AS v (stream text, rate float8) USING (stream)
@@ -22,6 +24,8 @@ LEFT JOIN LATERAL (
             * 2::float8 ^ (mod(w.queue, %(classes)s::int) + %(first_class)s::int + 0.5::float8)) AS late
     FROM (SELECT extract(epoch FROM t.now - w.visited_at)::float8 / 86400 AS waiting) y WHERE w.queue IS NOT NULL
 ) x ON true
+LEFT JOIN crawl.announcements f ON f.stream = w.stream
+LEFT JOIN crawl.frontier a ON a.stream = f.announced_by AND a.entity_id = w.entity_id
 GROUP BY w.stream
 
 -- name: small_streams
