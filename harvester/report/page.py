@@ -360,7 +360,7 @@ def write(page: str, target: str) -> int:
     body = page.encode()
     made = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        if path.is_dir():
+        if target.endswith("/") or path.is_dir():  # a Path drops the slash at its end
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         made.write_bytes(body)
         made.replace(path)

@@ -35,6 +35,7 @@ def test_the_command_writes_one_file_and_tells_its_facts(harvest, tmp_path):
         ([], "name the file to write"),
         (["{}/nowhere/page.html"], "cannot be written: No such file"),
         (["{}"], "cannot be written: Is a directory"),
+        (["{}/report/"], "cannot be written: Is a directory"),
         (["{}/p.html", "--at", "noon"], "--at noon: no time, such as"),
         (["--serve", "http"], "--serve http: a port is a number"),
         (["--serve", "70000"], "--serve 70000: a port is a number"),
