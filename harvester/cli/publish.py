@@ -134,14 +134,14 @@ def _facts(folder: Path, made: Any) -> dict[str, Any]:
 
 
 def _show(folder: Path, made: Any) -> None:
-    numbers = ("rows", "kB", "left out")
+    numbers = ("rows", "kB", "suppressed")
     table = output.table("table", *numbers, numbers=numbers)
     for resource in made.resources:
         if resource.name.startswith("teaser_"):
             continue
-        left_out = made.anonymity.get(resource.name, {}).get("left_out", 0)
+        suppressed = made.anonymity.get(resource.name, {}).get("suppressed", 0)
         size = sum(file.bytes for file in resource.files) / 1000
-        table.add_row(resource.name, f"{resource.rows:,}", f"{size:,.0f}", f"{left_out:,}" if left_out else "")
+        table.add_row(resource.name, f"{resource.rows:,}", f"{size:,.0f}", f"{suppressed:,}" if suppressed else "")
     console = output.console()
     console.print(table)
     console.print(f"release {made.name} ({made.profile}) in {shown(str(folder))}", soft_wrap=True)

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from harvester.config import Settings
+    from harvester.dataset.anonymity import RecodedTables
     from harvester.dataset.redact import Names
     from harvester.dataset.rows import Made, ResourceQuery
     from harvester.dataset.snapshot import Snapshot
@@ -127,6 +128,11 @@ class Request:
             raise UsageError(
                 "--key project does not go with open: a person who can be followed from one release to the next may be"
                 " the only one to share a row in both"
+            )
+        if profile is Profile.OPEN and self.tombstones not in (None, Tombstones.DROP):
+            raise UsageError(
+                f"--tombstones {self.tombstones} does not go with open: of what is gone it could publish no value, and"
+                " in open no value is missing from a row; COVERAGE.md counts what is gone"
             )
         if self.seen_within is not None and self.seen_within < 1:
             raise UsageError("--seen-within is a number of days, 1 or more")
@@ -296,6 +302,7 @@ class Build:
         self.salt = self._salt()
         self.key = self._key()
         self.texts = Texts(snapshot.facts, self.rule, self.key)
+        self.recoded: RecodedTables | None = None
 
     def _name(self) -> str:
         request, previous = self.request, self.previous
@@ -377,12 +384,13 @@ class Build:
         """Decide which people are in, and assign pseudonyms; return what was suppressed."""
         anonymity: dict[str, Any] = {}
         self._settle()
-        if self.request.k is not None:
-            from harvester.dataset import anonymity as cells  # noqa: PLC0415
-
-            self.on_progress("generalizing rows")
-            anonymity = cells.make_cells(self.snapshot, self.selection, self.request.k).as_json()
         self._name_things()
+        if self.request.k is not None:
+            from harvester.dataset.anonymity import recode  # noqa: PLC0415
+
+            self.on_progress("recoding tables")
+            self.recoded = recode(self.snapshot, self.selection, self.request.k)
+            anonymity = self.recoded.as_json()
         if self.selection.sources is not None:
             uncounted = sources.count_uncounted(self.snapshot, self.selection)
             if uncounted:
@@ -463,10 +471,10 @@ class Build:
 
     def queries(self) -> list[ResourceQuery]:
         """Return the query of each table, once the snapshot is prepared."""
-        if self.request.profile is Profile.OPEN:
+        if self.recoded is not None:
             from harvester.dataset import anonymity  # noqa: PLC0415
 
-            return anonymity.queries(self.selection)
+            return anonymity.queries(self.recoded)
         from harvester.dataset import rows  # noqa: PLC0415
 
         found = rows.queries(tables(self.request.profile), self.selection)
@@ -564,7 +572,7 @@ class Build:
 
         snapshot, is_open = self.snapshot, previous.profile is Profile.OPEN
         of_people = ", person bigint" if is_open else ""
-        looks = ", parent_id text, root_id text, looks text" if is_open else ""
+        looks = ", looks text" if is_open else ""
         snapshot.run(f"CREATE TEMP TABLE before_{table} (id text{looks}) ON COMMIT DROP")
         snapshot.run(f"CREATE TEMP TABLE now_{table} (id text{of_people}) ON COMMIT DROP")
         for rows in _told(folder, resource, with_looks=is_open):
@@ -659,7 +667,7 @@ def _in_teaser(keys: pa.Array, *, is_hex: bool) -> pa.Array:
 
 
 def _told(folder: Path, resource: Resource, *, with_looks: bool) -> Iterator[pa.Table]:
-    """Yield the keys of a table of a release; `with_looks` also their edges, and all other values as one text."""
+    """Yield the keys of a table of a release; `with_looks` also all other values of each row as one text."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
@@ -670,15 +678,12 @@ def _told(folder: Path, resource: Resource, *, with_looks: bool) -> Iterator[pa.
         return
     key = resource.primary_key[0]
     columns = tuple(one.name for one in resource.fields) if with_looks else (key,)
-    edges = ("parent_id", "root_id")
-    values = [name for name in columns if name not in (key, "cluster_id", *edges)]
+    values = [name for name in columns if name != key]
     try:
         stamp = check_intact(folder, file)
         for batch in batches(folder, resource, file, columns, stamp):
             told = {"id": batch.column(key).cast(pa.string())}
             if with_looks:
-                nothing = pa.nulls(batch.num_rows, pa.string())
-                told |= {name: batch.column(name) if name in columns else nothing for name in edges}
                 told["looks"] = pc.replace_substring(joined(batch, values), "\x00", "\x02")  # PostgreSQL takes no NUL
             yield pa.table(told)
     except (Unreadable, *TROUBLE, KeyError) as error:

@@ -24,7 +24,8 @@ _OPEN_TO = {
     Profile.INTERNAL: "Nobody outside the operator's own team.",
 }
 _HOLDS = {
-    Profile.OPEN: "Ids are keyed pseudonyms, times and counts are coarse, and there is no text and no link.",
+    Profile.OPEN: "Ids are keyed pseudonyms, each column has the same coarse step in every row, and there is no text and"
+    " no link.",
     Profile.RESTRICTED: "Ids are keyed pseudonyms, times are exact, and texts are redacted by rules that do not find"
     " everything.",
     Profile.INTERNAL: "The tables are as they are in the warehouse.",
@@ -32,7 +33,8 @@ _HOLDS = {
 _IDENTIFY = {
     Profile.OPEN: "Not directly: names, ids, links and texts are absent or replaced by pseudonyms, times and counts are"
     " coarse. Somebody who holds the whole public site could still recognise unusual people by the shape of what they"
-    " did. Combinations of country and month of joining that too few people share were made coarser:",
+    " did. Each column was made coarser by one step for the whole table, and rows whose values fewer than k people share"
+    " were suppressed; the weights of the other rows make up for them:",
     Profile.RESTRICTED: "With effort, yes: exact times and redacted texts can be matched with the public site. That is"
     " why an agreement is needed.",
     Profile.INTERNAL: "Yes: usernames and ids are in it.",
@@ -63,7 +65,7 @@ _LICENCE = {
 
 _SCHEMA_NOTE = (
     "Every format holds the same columns in the same order. Files are sorted by the key. Times are UTC; an empty value"
-    " means that nothing is known, or that it was taken out."
+    " means that nothing is known, or, outside profile open, that it was taken out."
 )
 _COVERAGE_NOTE = (
     "What is absent from this release is absent from the world only where a list was read whole and certified. A list"
@@ -277,7 +279,7 @@ def _coverage(release: Release) -> str:
         facts(release.coverage) if release.coverage else "Nothing was recorded about coverage: take none for granted."
     )
     if release.anonymity and release.profile is Profile.OPEN:
-        parts.append(f"## Made coarser for anonymity\n\n{facts(release.anonymity, 3)}")
+        parts.append(f"## Steps and suppressed rows\n\n{facts(release.anonymity, 3)}")
     return _joined(parts)
 
 

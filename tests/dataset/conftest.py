@@ -15,10 +15,12 @@ from worded_source import store_source, worded_source
 
 from harvester.config import load
 from harvester.dataset.build import Request, build
+from harvester.dataset.pseudonyms import key_of
 from harvester.dataset.release import Profile
+from harvester.secret import secret_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from harvester.config import Settings
     from harvester.dataset.release import Release
@@ -42,6 +44,11 @@ class Builder:
         request = Request(self.folder / name, profile, is_allowed=profile is Profile.INTERNAL, **options)
         self.releases[name] = build(self.settings, request, on_progress)
         return self.releases[name]
+
+    def pseudonyms(self, name: str, kind: str, values: Iterable[Any]) -> set[str]:
+        """The names that things have in a release."""
+        key = key_of(secret_key(self.home), self.releases[name])
+        return {key.one(kind, value).hex() for value in values}
 
     def rows(self, name: str, table: str) -> list[dict[str, Any]]:
         import pyarrow.parquet as pq

@@ -46,15 +46,15 @@ def strings(value: Any) -> Iterable[str]:
 
 
 def holds(released: Any, true: Any) -> bool:
-    """Return whether a released value can be made of a true one: a time, a count or a label."""
-    if released is None:
-        return True
+    """Return whether a released value can be made of a true one: a time, a count or a label; null only of null."""
+    if released is None or true is None:
+        return released is true
     if isinstance(true, str) and re.match(r"\d{4}-\d\d-\d\dT", true):
         quarter = re.fullmatch(r"(\d{4})-Q(\d)", released)
         if quarter:
             return true.startswith(quarter[1]) and (int(true[5:7]) + 2) // 3 == int(quarter[2])
         return true.startswith(released)
     if isinstance(true, int) and not isinstance(true, bool) and isinstance(released, str):
-        low, _, high = released.partition("-")
-        return int(low) <= true and (true <= int(high) if high else "-" in released or true == int(low))
+        low, _, high = released.rstrip("+").partition("-")
+        return int(low) <= true and (released.endswith("+") or true <= int(high or low))
     return bool(released == true)

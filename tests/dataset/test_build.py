@@ -518,11 +518,10 @@ def test_what_a_design_drew_has_its_weight(builder_with_sources: Any, truth: Any
     assert (told["drawn"], told["hits"], told["misses"]) == (4, 3, 1)
     assert "parameters" not in told
     builder("design-open", OPEN, k=2)
-    strata = Counter(row["stratum"] for row in builder.rows("design-open", "projects"))
-    assert strata.keys() <= {None, "1"}, "numbered"
-    sources = [row for row in builder.rows("design-open", "sources") if row["design_id"] is not None]
-    assert {(row["stratum"], row["weight"], row["cluster_id"] == row["id"]) for row in sources} == {("1", 4.0, True)}
-    assert len(sources) > 1
+    for table in ("projects", "sources"):
+        sampled = [row for row in builder.rows("design-open", table) if row["design_weight"] is not None]
+        assert {row["design_stratum"] for row in sampled} == {"1"}, "numbered"
+        assert sum(row["design_weight"] for row in sampled) == pytest.approx(4 * len(shown))
     builder("design-internal", INTERNAL)
     by_id = {row["id"]: row for row in builder.rows("design-internal", "projects")}
     assert {by_id[one]["cluster_id"] for one in drawn} == set(map(str, drawn))
@@ -631,6 +630,7 @@ def test_the_command_builds_and_says_what_it_built(harvest: Any, tmp_path: Path)
         ("dataset", "build", "new", "--profile", "secret"): "'open', 'restricted', 'internal'",
         ("dataset", "build", "new", "--text", "full"): "does not go with open",
         ("dataset", "build", "new", "--k", "1"): "--k",
+        ("dataset", "build", "new", "--tombstones", "flags"): "does not go with open",
         ("dataset", "build", "new", "--as-of", "yesterday"): "no time",
         ("dataset", "build", "new", "--as-of", "2999-01-01"): "future",
         ("dataset", "build", "new", "--release", "first"): "--release",

@@ -37,7 +37,6 @@ NAMES = {
     "dated": "joined_at",
     "differs": "true",
     "drawn": "(SELECT 1::bigint AS entity_id, 1 AS design_id, '' AS stratum, 1 AS inclusion_probability, 1 AS weight)",
-    "edges": "",
     "entities": "scratch.users",
     "entity": "w.entity_id",
     "entries": "crawl.frontier",
@@ -45,6 +44,7 @@ NAMES = {
     "free": "true",
     "held": "studio_projects h ON h.studio_id = t.id",
     "into": "id",
+    "is_drawn": "true",
     "is_gone": "false",
     "is_named": "",
     "is_there": "",
@@ -55,11 +55,9 @@ NAMES = {
     "key": "id",
     "kind": "'users'",
     "label": "''",
-    "labels": "'' AS part_0",
     "licence": "''",
     "match": "true",
     "now": "now()",
-    "looks": "'' AS looks_0",
     "name": "project_comments",
     "names": "NULL",
     "of_design": "true",
@@ -72,9 +70,8 @@ NAMES = {
     "order": "1",
     "own": "l.follower_id",
     "owner": "id",
-    "part": "''",
     "past": "0::float8",
-    "placed": "facts_project_comments",
+    "people": "3",
     "project": "own.id",
     "projects": "scratch.projects",
     "proven_seconds": "0::float8",
@@ -106,6 +103,7 @@ NAMES = {
     "versions": "source.present_versions",
     "view": "analytics.cohorts",
     "visits": "= 0",
+    "weight": "1",
     "waits": "''",
 }
 """What stands for the names that vary."""
@@ -116,9 +114,11 @@ OWN = {
         "pages": "scratch.projects",
         "owner": "p.author_id",
     },
-    "anonymity.make_facts": {
-        "facts": "SELECT id, author_id AS person, parent_id FROM scratch.project_comments",
-    },
+    "anonymity.make_facts": {"facts": "SELECT id, author_id AS person FROM scratch.project_comments"},
+    "anonymity.make_coded": {"stratum": "'all'", "drawn": "false", "columns": ""},
+    "anonymity.suppress_people": {"label": "00000000-0000-0000-0000-000000000000"},
+    "anonymity.suppressed_share": {"drawn": "false"},
+    "anonymity.make_cells": {"columns": ""},
     "as_of.function": {"table": "news", "types": "id bigint", "columns": "1::bigint"},
     "as_of.is_there": {"table": "users", "row": "t", "second": "0"},
     "as_of.version": {"log": "user_revisions", "same": "h.user_id = t.id", "version": "v0"},
@@ -168,11 +168,6 @@ OWN = {
 """What stands for a name in one statement, where that differs."""
 _OF_USERS = "SELECT FROM scratch.users t WHERE {}"
 AROUND = {
-    "anonymity.comments_in_threads": "SELECT FROM {} t",
-    "anonymity.nodes": "SELECT FROM {} t",
-    "anonymity.placed_comments": "SELECT FROM {}",
-    "anonymity.placed_rows": "SELECT FROM {}",
-    "anonymity.thread_looks": "SELECT {} FROM facts_project_comments GROUP BY parent_id",
     "as_of.is_shown": _OF_USERS,
     "as_of.is_there": _OF_USERS.replace("t WHERE", "t, (SELECT $1::timestamptz) x WHERE"),
     "as_of.version": "SELECT FROM scratch.users t {}",
@@ -210,6 +205,7 @@ TEMPORARY = """
     CREATE TEMP TABLE kept_projects (LIKE kept_users);
     CREATE TEMP TABLE kept_studios (LIKE kept_users);
     CREATE TEMP TABLE kept_project_comments (LIKE kept_users);
+    CREATE TEMP TABLE known_project_comments (id bigint, gone boolean, p bytea);
     CREATE TEMP TABLE kept_sources (LIKE kept_users);
     CREATE TEMP TABLE known_users (id bigint);
     CREATE TEMP TABLE known_sources (id bigint);
@@ -217,10 +213,7 @@ TEMPORARY = """
     CREATE TEMP TABLE erased_projects (id bigint PRIMARY KEY);
     CREATE TEMP TABLE erased_studios (id bigint PRIMARY KEY);
     CREATE TEMP TABLE regions (country text, region text);
-    CREATE TEMP TABLE cells_projects (id bigint, person bigint, parent_id bigint, root_id bigint);
-    CREATE TEMP TABLE placed_shapes (id bigint, step int);
-    CREATE TEMP TABLE placed_threads_project_comments (id bigint, step int);
-    CREATE TEMP TABLE before_project_comments (id text, parent_id text, root_id text, looks text);
+    CREATE TEMP TABLE before_project_comments (id text, looks text);
     CREATE TEMP TABLE now_project_comments (id text, person bigint);
     CREATE TEMP TABLE before_users (id text);
     CREATE TEMP TABLE now_users (id text);
