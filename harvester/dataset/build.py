@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.dataset import facts, sources
 from harvester.dataset.columns import KINDS, kind_of_sources, tables
+from harvester.dataset.privacy import PrivacyBudget
 from harvester.dataset.pseudonyms import Key, derive, key_of, salt_of
 from harvester.dataset.release import (
     SOURCES,
@@ -353,6 +354,8 @@ class Build:
             resource, teaser = self.write(query)
             main.append(resource)
             teasers.append(teaser)
+        if self.recoded is not None:
+            main.append(self._write_bias(self.recoded))
         withdrawn, changes = self._compare()
         as_of = self.as_of.astimezone(UTC)
         return Release(
@@ -518,6 +521,20 @@ class Build:
             rows=teaser.rows,
             files=teaser.files(),
         )
+
+    def _write_bias(self, recoded: RecodedTables) -> Resource:
+        """Write the comparison of the published columns with the warehouse."""
+        import pyarrow as pa  # noqa: PLC0415
+
+        from harvester.dataset import bias  # noqa: PLC0415
+        from harvester.dataset.files import Writing, schema_of  # noqa: PLC0415
+
+        self.on_progress("bias")
+        compared = bias.compare(self.snapshot, recoded, self.as_of.year)
+        rows = bias.make_rows(compared, secret_key(self.settings.home), self.salt or "", PrivacyBudget())
+        with Writing(self.folder, "data/bias", bias.FIELDS, self.formats) as writing:
+            writing.write(pa.RecordBatch.from_pylist(rows, schema=schema_of(bias.FIELDS)))
+        return Resource("bias", bias.COMMENT, bias.FIELDS, ("table", "column"), (), writing.rows, writing.files())
 
     # against the previous release ------------------------------------------------------------------------------------
 

@@ -24,8 +24,8 @@ _OPEN_TO = {
     Profile.INTERNAL: "Nobody outside the operator's own team.",
 }
 _HOLDS = {
-    Profile.OPEN: "Ids are keyed pseudonyms, each column has the same coarse step in every row, and there is no text and"
-    " no link.",
+    Profile.OPEN: "Ids are keyed pseudonyms, each column has one coarse step in every row, and there is no text and no"
+    " link.",
     Profile.RESTRICTED: "Ids are keyed pseudonyms, times are exact, and texts are redacted by rules that do not find"
     " everything.",
     Profile.INTERNAL: "The tables are as they are in the warehouse.",
@@ -33,8 +33,8 @@ _HOLDS = {
 _IDENTIFY = {
     Profile.OPEN: "Not directly: names, ids, links and texts are absent or replaced by pseudonyms, times and counts are"
     " coarse. Somebody who holds the whole public site could still recognise unusual people by the shape of what they"
-    " did. Each column was made coarser by one step for the whole table, and rows whose values fewer than k people share"
-    " were suppressed; the weights of the other rows make up for them:",
+    " did. Each column was made coarser by one step for the whole table, and rows whose values fewer than k people"
+    " share were suppressed; the weights of the other rows make up for them:",
     Profile.RESTRICTED: "With effort, yes: exact times and redacted texts can be matched with the public site. That is"
     " why an agreement is needed.",
     Profile.INTERNAL: "Yes: usernames and ids are in it.",
@@ -116,12 +116,12 @@ def summary(release: Release) -> str:
 
 
 def is_extra(resource: Resource) -> bool:
-    """Return whether a table holds no data of its own: a teaser, or the list of withdrawn rows."""
-    return resource.name == "withdrawn" or any(file.path.startswith("teaser/") for file in resource.files)
+    """Return whether a table holds no data of its own: a teaser, the list of withdrawn rows, or the bias of others."""
+    return resource.name in ("withdrawn", "bias") or any(file.path.startswith("teaser/") for file in resource.files)
 
 
 def main_tables(release: Release) -> list[Resource]:
-    """Return the tables of a release without teasers and the list of what was withdrawn."""
+    """Return the tables of a release that are not extra."""
     return [one for one in release.resources if not is_extra(one)]
 
 

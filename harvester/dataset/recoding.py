@@ -8,6 +8,7 @@ takes the first recoding at which few rows have to be suppressed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 from typing import TYPE_CHECKING
 
 from harvester.dataset.release import SOURCES, Type
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 _SQL = statements(__package__, "recoding")
 """Filled in by `str.format` with tables and expressions of the selection."""
+_LARGE = 1000
+"""Counts from which on the mean of a bin is an integral, not a sum."""
+MIDDLE_YEAR = 2017
+"""The year from which means of years are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,28 @@ class Step:
     sql: str
     starts: tuple[int, ...] = ()
     last: int | None = None
+    is_even: bool = False
+    """Whether the values in a bin are equally frequent; else their frequency falls with their square."""
 
     def bins(self) -> list[tuple[str, int, int | None]]:
         """Return the published value of each bin, its first count, and its last count; None for an open end."""
         return list(_bins(self.starts, self.last))
+
+    def value(self, published: str, most: int) -> float:
+        """Return the count that stands for a published value: the mean of its bin, up to `most` where the end is open.
+
+        The counts of projects and people are very uneven: the frequency of a count is taken to fall with its square.
+        """
+        start, end = next(
+            (start, most if end is None else end) for name, start, end in self.bins() if name == published
+        )
+        end = max(start, end)
+        if self.is_even or start == 0:
+            return (start + end) / 2
+        if start >= _LARGE:
+            low, high = start - 0.5, end + 0.5
+            return log(high / low) / (1 / low - 1 / high)
+        return sum(1 / one for one in range(start, end + 1)) / sum(1 / one**2 for one in range(start, end + 1))
 
 
 def _bins(starts: Sequence[int], last: int | None) -> Iterable[tuple[str, int, int | None]]:
@@ -50,13 +73,13 @@ def _bins(starts: Sequence[int], last: int | None) -> Iterable[tuple[str, int, i
         yield (f"{start}+" if end is None else f"{start}" if end == start else f"{start}-{end}"), start, end
 
 
-def binned(name: str, words: str, starts: Sequence[int], last: int | None = None) -> Step:
+def binned(name: str, words: str, starts: Sequence[int], last: int | None = None, *, is_even: bool = False) -> Step:
     """Return the step that puts counts into bins."""
     found = [
         f"WHEN {{0}} >= {start} THEN '{value}'" if end is None else f"WHEN {{0}} <= {end} THEN '{value}'"
         for value, start, end in _bins(starts, last)
     ]
-    return Step(name, words, f"CASE {' '.join(found)} END", tuple(starts), last)
+    return Step(name, words, f"CASE {' '.join(found)} END", tuple(starts), last, is_even)
 
 
 def _half(power: int) -> int:
@@ -76,20 +99,44 @@ FINE = binned(
 DECADES = binned("decades", "0, 1-9, 10-99, 100-999 and so on", [0, *(10**power for power in range(10))])
 CLASSES = binned("three classes", "0, 1-9 or 10+", [0, 1, 10])
 ANY = binned("none or some", "0 or 1+", [0, 1])
-LEVELS = binned("three levels", "0-7 (basic), 8-14 (developing) or 15-21 (master)", [0, 8, 15], last=21)
+LEVELS = binned("three levels", "0-7 (basic), 8-14 (developing) or 15-21 (master)", [0, 8, 15], last=21, is_even=True)
 
 Recoding = dict[str, Step]
 """The published columns of a table, each with its step."""
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """How the mean of a column is taken: of counts, booleans or years, as differences from `center`.
+
+    One person adds at most `most` to the sum of the differences. A null counts as `center`.
+    """
+
+    most: int
+    sql: str = "{0}::bigint"
+    center: int = 0
+
+
+def _shares(most: int) -> Measure:
+    return Measure(most, "{0}::int::bigint")
+
+
+def _years(most: int) -> Measure:
+    return Measure(most, f"extract(year FROM {{0}})::bigint - {MIDDLE_YEAR}", MIDDLE_YEAR)
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
-    """A column that a table of `open` may have, and the column of the facts that it is made of."""
+    """A column that a table of `open` may have, and the column of the facts that it is made of.
+
+    `measure` is None for a column that has no mean.
+    """
 
     name: str
     fact: str
     comment: str
     type: Type = Type.STRING
+    measure: Measure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +207,10 @@ def users(selection: Selection) -> Recodings:
         (
             Column("country", "country", "The country, as declared by the person; null where none is."),
             Column("region", "region", "The region of the world with the country; null where none is declared."),
-            Column("joined", "joined_at", "When the account was registered."),
-            Column("projects_count", "projects_count", "Shared projects that the warehouse holds."),
-            Column("followers_count", "followers_count", "Followers that the warehouse holds."),
-            Column("following_count", "following_count", "Followed users that the warehouse holds."),
+            Column("joined", "joined_at", "When the account was registered.", measure=_years(20)),
+            Column("projects_count", "projects_count", "Shared projects in the warehouse.", measure=Measure(100)),
+            Column("followers_count", "followers_count", "Followers in the warehouse.", measure=Measure(100)),
+            Column("following_count", "following_count", "Followed users in the warehouse.", measure=Measure(100)),
         ),
         _SQL["users"].format(users=source("users", selection)),
         _choices(
@@ -193,12 +240,12 @@ def projects(selection: Selection) -> Recodings:
     return Recodings(
         "projects",
         (
-            Column("created", "created_at", "When it was created."),
-            Column("is_remix", "is_remix", "Whether it is a remix.", Type.BOOLEAN),
-            Column("views", "views", "Views."),
-            Column("loves", "loves", "Loves."),
-            Column("favorites", "favorites", "Favorites."),
-            Column("remixes", "remixes", "Remixes."),
+            Column("created", "created_at", "When it was created.", measure=_years(100)),
+            Column("is_remix", "is_remix", "Whether it is a remix.", Type.BOOLEAN, _shares(20)),
+            Column("views", "views", "Views.", measure=Measure(2000)),
+            Column("loves", "loves", "Loves.", measure=Measure(200)),
+            Column("favorites", "favorites", "Favorites.", measure=Measure(200)),
+            Column("remixes", "remixes", "Remixes.", measure=Measure(100)),
             *DESIGN,
         ),
         _SQL["projects"].format(
@@ -231,11 +278,11 @@ def studios(selection: Selection) -> Recodings:
     return Recodings(
         "studios",
         (
-            Column("created", "created_at", "When it was created."),
-            Column("open_to_all", "open_to_all", "Whether anyone may add projects.", Type.BOOLEAN),
-            Column("project_count", "project_count", "Projects; the site counts up to 100."),
-            Column("follower_count", "follower_count", "Followers."),
-            Column("comment_count", "comment_count", "Comments; the site counts up to 100."),
+            Column("created", "created_at", "When it was created.", measure=_years(100)),
+            Column("open_to_all", "open_to_all", "Whether anyone may add projects.", Type.BOOLEAN, _shares(20)),
+            Column("project_count", "project_count", "Projects; the site counts up to 100.", measure=Measure(200)),
+            Column("follower_count", "follower_count", "Followers.", measure=Measure(200)),
+            Column("comment_count", "comment_count", "Comments; the site counts up to 100.", measure=Measure(200)),
         ),
         _SQL["studios"].format(studios=source("studios", selection)),
         _choices(
@@ -262,8 +309,8 @@ def comments(table: str, selection: Selection) -> Recodings:
     return Recodings(
         table,
         (
-            Column("created", "created_at", "When it was written."),
-            Column("is_reply", "is_reply", "Whether it replies to another comment.", Type.BOOLEAN),
+            Column("created", "created_at", "When it was written.", measure=_years(200)),
+            Column("is_reply", "is_reply", "Whether it replies to another comment.", Type.BOOLEAN, _shares(50)),
         ),
         _SQL["comments"].format(name=table, comments=source(table, selection)),
         _choices(_at((DAY, MONTH, QUARTER, YEAR), "created", reply), reply, {}),
@@ -282,13 +329,28 @@ def sources(selection: Selection) -> Recodings:
     return Recodings(
         SOURCES,
         (
-            Column("created", "created_at", "When the project was created."),
+            Column("created", "created_at", "When the project was created.", measure=_years(100)),
             Column("format", "format", "The format in which it is stored, by the version of Scratch."),
-            Column("is_remix", "is_remix", "Whether the project is a remix.", Type.BOOLEAN),
-            Column("blocks", "blocks", "Blocks of the whole source."),
-            Column("scripts", "scripts", "Scripts of the whole source; null where it was not analysed."),
-            Column("sprites", "sprites", "Sprites of the whole source; null where it was not analysed."),
-            Column("score", "score", "The sum of the seven scores, 21 at most; null where it was not analysed."),
+            Column("is_remix", "is_remix", "Whether the project is a remix.", Type.BOOLEAN, _shares(20)),
+            Column("blocks", "blocks", "Blocks of the whole source.", measure=Measure(5000)),
+            Column(
+                "scripts",
+                "scripts",
+                "Scripts; null where the source was not analysed.",
+                measure=Measure(500),
+            ),
+            Column(
+                "sprites",
+                "sprites",
+                "Sprites; null where the source was not analysed.",
+                measure=Measure(200),
+            ),
+            Column(
+                "score",
+                "score",
+                "The sum of the seven scores; null where it was not analysed.",
+                measure=Measure(200),
+            ),
             *DESIGN,
         ),
         _SQL["sources"].format(
