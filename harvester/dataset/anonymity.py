@@ -8,7 +8,8 @@ that they follow, or by the shape of a tree of remixes. Therefore
 - each column has the same step in every row (global recoding), and no value is missing because of what it is;
 - a row whose values fewer than k people share is suppressed as a whole.
 
-The recoding is the finest of its table (see `recoding`) at which at most `MOST_SUPPRESSED` of the rows are suppressed.
+The recoding is the finest of its table (see `recoding`) at which at most `MOST_SUPPRESSED` of the rows are suppressed,
+and at most `MOST_OF_A_PART` of what is rare.
 Suppressed rows are counted by stratum, and the rows of the stratum that are shown have a weight that makes up for them.
 A stratum states no suppressed rows of 1 to k - 1 people. `tests/dataset` attacks the result with the truth.
 """
@@ -38,6 +39,8 @@ _SQL = statements(__package__, "anonymity")
 
 MOST_SUPPRESSED = 0.05
 """The largest share of a table's rows that may be suppressed for a finer recoding."""
+MOST_OF_A_PART = 0.25
+"""The same of a part of the table by its first stratification, such as the projects that were remixed."""
 WEIGHT = Field(
     "weight",
     Type.NUMBER,
@@ -83,7 +86,7 @@ class RecodedTables:
     def as_json(self) -> dict[str, Any]:
         """Return what the manifest states, by table."""
         told = {name: one.as_json() for name, one in self.tables.items()}
-        return {"k": self.k, "most_suppressed": MOST_SUPPRESSED} | told
+        return {"k": self.k, "most_suppressed": MOST_SUPPRESSED, "most_of_a_part": MOST_OF_A_PART} | told
 
 
 def recode(snapshot: Snapshot, selection: Selection, k: int) -> RecodedTables:
@@ -136,8 +139,9 @@ class _Recoder:
     def _choose(self) -> Recoding:
         """Return the finest recoding at which few rows are suppressed; the last if there is none."""
         for recoding in self._of.choices:
-            share = self._one(_SQL["suppressed_share"], **self._shape(recoding))
-            if share is None or share <= MOST_SUPPRESSED:
+            statement = _SQL["suppressed_shares"].format(**self._names, **self._shape(recoding))
+            (shares,) = self._snapshot.rows(statement)
+            if (shares["whole"] or 0) <= MOST_SUPPRESSED and (shares["part"] or 0) <= MOST_OF_A_PART:
                 return recoding
         return self._of.choices[-1]
 
@@ -149,6 +153,7 @@ class _Recoder:
         return {
             "label": f"ROW({', '.join([*values, '0'])})::text",
             "stratum": f"concat_ws(', ', {', '.join(parts)})" if parts else "'all'",
+            "part": parts[0] if parts and self._of.strata[0].column in recoding else "'all'",
             "drawn": "design_weight IS NOT NULL" if "design_weight" in recoding else "false",
         }
 

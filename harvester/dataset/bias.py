@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 _SQL = statements(__package__, "bias")
 """Filled in by `str.format` with names of tables and columns of the release."""
 
-MOST_ROWS = 10
-"""Rows of a person that count in the distributions of a table."""
+MOST_ROWS = 5
+"""Rows of a person that count in the distributions of a table; in that of users a person has one."""
 FIRST_YEAR = 2007
 """The year in which the site opened."""
 _NONE, _OTHER = "", "other"
@@ -71,9 +71,8 @@ FIELDS = (
         "total_variation",
         Type.NUMBER,
         "The total variation between the weighted published distribution and that of the warehouse, times by year: half"
-        " the sum of the differences between shares.",
+        " the sum of the differences between shares; null where the noise alone is expected to make 1 or more.",
         "With noise.",
-        required=True,
     ),
     Field(
         "noise_variation",
@@ -110,7 +109,8 @@ class Compared:
 
     def statistics(self) -> list[Statistic]:
         """Return the exact figures with their sensitivity."""
-        found = [Statistic(f"{self.name} classes", self.counts, MOST_ROWS**2, self.share / 2)]
+        most_rows = 1 if self.table == "users" else MOST_ROWS
+        found = [Statistic(f"{self.name} classes", self.counts, most_rows**2, self.share / 2)]
         if self.column.measure is not None:
             found.append(Statistic(f"{self.name} sum", (self.total,), self.column.measure.most**2, self.share / 2))
         return found
@@ -119,12 +119,10 @@ class Compared:
         """Return the row of the resource."""
         classes, measure = noisy[f"{self.name} classes"], self.column.measure
         counted = max(sum(classes.values), 1)
-        told: dict[str, Any] = {
-            "table": self.table,
-            "column": self.column.name,
-            "total_variation": self._variation([count / counted for count in classes.values]),
-            "noise_variation": len(classes.values) * classes.scale * sqrt(2 / pi) / (2 * counted),
-        }
+        noise = len(classes.values) * classes.scale * sqrt(2 / pi) / (2 * counted)
+        told: dict[str, Any] = {"table": self.table, "column": self.column.name, "noise_variation": noise}
+        if noise < 1:
+            told["total_variation"] = self._variation([count / counted for count in classes.values])
         if measure is not None:
             found = noisy[f"{self.name} sum"]
             told |= {
@@ -152,7 +150,7 @@ class Compared:
             return measure.center
         if self.column.type is Type.BOOLEAN:
             return float(published == "true")
-        return self.step.value(published, measure.most) if self.step.starts else int(published)
+        return min(self.step.value(published, measure.most), measure.most) if self.step.starts else int(published)
 
 
 def compare(snapshot: Snapshot, recoded: RecodedTables, last_year: int) -> list[Compared]:

@@ -208,9 +208,9 @@ def users(selection: Selection) -> Recodings:
             Column("country", "country", "The country, as declared by the person; null where none is."),
             Column("region", "region", "The region of the world with the country; null where none is declared."),
             Column("joined", "joined_at", "When the account was registered.", measure=_years(20)),
-            Column("projects_count", "projects_count", "Shared projects in the warehouse.", measure=Measure(100)),
-            Column("followers_count", "followers_count", "Followers in the warehouse.", measure=Measure(100)),
-            Column("following_count", "following_count", "Followed users in the warehouse.", measure=Measure(100)),
+            Column("projects_count", "projects_count", "Shared projects in the warehouse.", measure=Measure(50)),
+            Column("followers_count", "followers_count", "Followers in the warehouse.", measure=Measure(50)),
+            Column("following_count", "following_count", "Followed users in the warehouse.", measure=Measure(50)),
         ),
         _SQL["users"].format(users=source("users", selection)),
         _choices(
@@ -240,12 +240,12 @@ def projects(selection: Selection) -> Recodings:
     return Recodings(
         "projects",
         (
-            Column("created", "created_at", "When it was created.", measure=_years(100)),
+            Column("created", "created_at", "When it was created.", measure=_years(50)),
             Column("is_remix", "is_remix", "Whether it is a remix.", Type.BOOLEAN, _shares(20)),
-            Column("views", "views", "Views.", measure=Measure(2000)),
-            Column("loves", "loves", "Loves.", measure=Measure(200)),
-            Column("favorites", "favorites", "Favorites.", measure=Measure(200)),
-            Column("remixes", "remixes", "Remixes.", measure=Measure(100)),
+            Column("views", "views", "Views.", measure=Measure(1000)),
+            Column("loves", "loves", "Loves.", measure=Measure(100)),
+            Column("favorites", "favorites", "Favorites.", measure=Measure(100)),
+            Column("remixes", "remixes", "Remixes.", measure=Measure(50)),
             *DESIGN,
         ),
         _SQL["projects"].format(
@@ -267,7 +267,11 @@ def projects(selection: Selection) -> Recodings:
             ),
             selection,
         ),
-        (Stratification("is_remix", _BY_REMIX), Stratification("created", _BY_YEAR.format("created_at"))),
+        (
+            Stratification("remixes", "CASE WHEN remixes > 0 THEN 'remixed' ELSE 'never remixed' END"),
+            Stratification("is_remix", _BY_REMIX),
+            Stratification("created", _BY_YEAR.format("created_at")),
+        ),
     )
 
 
@@ -278,11 +282,11 @@ def studios(selection: Selection) -> Recodings:
     return Recodings(
         "studios",
         (
-            Column("created", "created_at", "When it was created.", measure=_years(100)),
+            Column("created", "created_at", "When it was created.", measure=_years(50)),
             Column("open_to_all", "open_to_all", "Whether anyone may add projects.", Type.BOOLEAN, _shares(20)),
-            Column("project_count", "project_count", "Projects; the site counts up to 100.", measure=Measure(200)),
-            Column("follower_count", "follower_count", "Followers.", measure=Measure(200)),
-            Column("comment_count", "comment_count", "Comments; the site counts up to 100.", measure=Measure(200)),
+            Column("project_count", "project_count", "Projects; the site counts up to 100.", measure=Measure(100)),
+            Column("follower_count", "follower_count", "Followers.", measure=Measure(100)),
+            Column("comment_count", "comment_count", "Comments; the site counts up to 100.", measure=Measure(100)),
         ),
         _SQL["studios"].format(studios=source("studios", selection)),
         _choices(
@@ -309,8 +313,8 @@ def comments(table: str, selection: Selection) -> Recodings:
     return Recodings(
         table,
         (
-            Column("created", "created_at", "When it was written.", measure=_years(200)),
-            Column("is_reply", "is_reply", "Whether it replies to another comment.", Type.BOOLEAN, _shares(50)),
+            Column("created", "created_at", "When it was written.", measure=_years(100)),
+            Column("is_reply", "is_reply", "Whether it replies to another comment.", Type.BOOLEAN, _shares(30)),
         ),
         _SQL["comments"].format(name=table, comments=source(table, selection)),
         _choices(_at((DAY, MONTH, QUARTER, YEAR), "created", reply), reply, {}),
@@ -329,27 +333,27 @@ def sources(selection: Selection) -> Recodings:
     return Recodings(
         SOURCES,
         (
-            Column("created", "created_at", "When the project was created.", measure=_years(100)),
+            Column("created", "created_at", "When the project was created.", measure=_years(50)),
             Column("format", "format", "The format in which it is stored, by the version of Scratch."),
             Column("is_remix", "is_remix", "Whether the project is a remix.", Type.BOOLEAN, _shares(20)),
-            Column("blocks", "blocks", "Blocks of the whole source.", measure=Measure(5000)),
+            Column("blocks", "blocks", "Blocks of the whole source.", measure=Measure(2000)),
             Column(
                 "scripts",
                 "scripts",
                 "Scripts; null where the source was not analysed.",
-                measure=Measure(500),
+                measure=Measure(200),
             ),
             Column(
                 "sprites",
                 "sprites",
                 "Sprites; null where the source was not analysed.",
-                measure=Measure(200),
+                measure=Measure(100),
             ),
             Column(
                 "score",
                 "score",
                 "The sum of the seven scores; null where it was not analysed.",
-                measure=Measure(200),
+                measure=Measure(100),
             ),
             *DESIGN,
         ),

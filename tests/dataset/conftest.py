@@ -63,6 +63,12 @@ def builder(harvest: Any, tmp_path: Path) -> Builder:
     return Builder(harvest.harvester.database, tmp_path, tmp_path / "home")
 
 
+@pytest.fixture
+def builder_of(tmp_path: Path) -> Callable[[str], Builder]:
+    """Make builds of a database."""
+    return lambda database: Builder(database, tmp_path, tmp_path / "home")
+
+
 @pytest.fixture(scope="session")
 def built(embedded_server: Any, _harvested: tuple[Any, str], harvester_of: Callable[..., Any]) -> Iterator[Builder]:
     """Releases of the harvested warehouse, one of each profile, that no test changes; with sources, held in files."""

@@ -1,14 +1,17 @@
 -- name: make_facts
 CREATE TEMP TABLE facts_{name} ON COMMIT DROP AS {facts}
 
--- name: suppressed_share
--- The share of rows whose values fewer than k people share, the larger one of what the sample drew and of the rest.
-SELECT max(alone / rows) FROM (
-    SELECT sum(n) AS rows, coalesce(sum(n) FILTER (WHERE people < {k}), 0)::float8 AS alone FROM (
-        SELECT is_drawn, count(*) AS n, count(DISTINCT person) AS people
-        FROM (SELECT person, {drawn} AS is_drawn, {label} AS label FROM facts_{name}) coded GROUP BY is_drawn, label
-    ) classes GROUP BY is_drawn
-) parts
+-- name: suppressed_shares
+-- The largest shares of rows whose values fewer than k people share: of what the sample drew or of the rest, and of a
+-- part of these by the first stratification.
+SELECT max(alone / rows) FILTER (WHERE part IS NULL) AS whole, max(alone / rows) FILTER (WHERE part IS NOT NULL) AS part
+FROM (
+    SELECT part, sum(n) AS rows, coalesce(sum(n) FILTER (WHERE people < {k}), 0)::float8 AS alone FROM (
+        SELECT is_drawn, part, count(*) AS n, count(DISTINCT person) AS people FROM (
+            SELECT person, {drawn} AS is_drawn, {part} AS part, {label} AS label FROM facts_{name}
+        ) coded GROUP BY is_drawn, part, label
+    ) classes GROUP BY GROUPING SETS ((is_drawn), (is_drawn, part))
+) shares
 
 -- name: make_coded
 -- The published values of each row, with the stratum and the class of rows that share all values.
@@ -31,13 +34,13 @@ SELECT class::text AS class, count(DISTINCT person) AS people FROM coded_{name}
 WHERE is_drawn = {is_drawn} AND id NOT IN (SELECT id FROM suppressed_{name}) GROUP BY 1 ORDER BY 2 DESC, 1
 
 -- name: suppress_people
--- First people of whom nothing is suppressed, in the order of their pseudonyms.
+-- First people of whom nothing is suppressed, then those with the fewest rows, in the order of their pseudonyms.
 INSERT INTO suppressed_{name}
 SELECT id FROM coded_{name} WHERE class = '{label}' AND person IN (
     SELECT person FROM coded_{name} c WHERE class = '{label}' GROUP BY person
     ORDER BY person IN (
         SELECT o.person FROM coded_{name} o JOIN suppressed_{name} USING (id) WHERE o.is_drawn = {is_drawn}
-    ), min(p) LIMIT {people}
+    ), count(*), min(encode(p, 'hex') COLLATE "C") LIMIT {people}
 )
 
 -- name: count_suppressed_people
