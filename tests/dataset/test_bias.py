@@ -10,9 +10,12 @@ import pytest
 
 from harvester.dataset import bias
 from harvester.dataset.build import Build, Request
+from harvester.dataset.columns import KINDS
 from harvester.dataset.privacy import PrivacyBudget
+from harvester.dataset.pseudonyms import key_of
 from harvester.dataset.recoding import CLASSES, DECADES, FINE, LEVELS
 from harvester.dataset.snapshot import open_snapshot
+from harvester.secret import secret_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,9 +74,15 @@ def check(compared: list[Compared], rows: Rows) -> None:
     assert 0.93 <= sum(inside.values()) / (SEEDS * len(means)) <= 0.97, inside
 
 
-def test_the_bias_of_a_harvest_is_within_its_error(built: Any, tmp_path: Path) -> None:
+def test_the_bias_of_a_harvest_is_within_its_error(built: Any, truth: Rows, tmp_path: Path) -> None:
     compared = compared_of(built, tmp_path)
-    kept = {row["id"] for row in built.rows("restricted", "users")}
+    key = key_of(secret_key(built.home), built.releases["restricted"])
+    with_parents = {
+        key.one(KINDS[table], row["id"]).hex()
+        for table in OWNERS
+        for row in (truth(table) if table != "sources" else ())
+        if row.get("parent_id") is not None
+    }
     follows = built.rows("restricted", "follows")
     followers, following = (Counter(row[side] for row in follows) for side in ("followee_id", "follower_id"))
     projects = Counter(row["author_id"] for row in built.rows("restricted", "projects"))
@@ -82,12 +91,11 @@ def test_the_bias_of_a_harvest_is_within_its_error(built: Any, tmp_path: Path) -
         counts = {"followers_count": followers, "following_count": following, "projects_count": projects}
         return [
             row
-            | {"is_reply": row.get("parent_id") is not None, "is_remix": row.get("parent_id") is not None}
+            | dict.fromkeys(("is_reply", "is_remix"), row["id"] in with_parents)
             | {name: found[row["id"]] for name, found in counts.items() if table == "users"}
             for row in built.rows("restricted", table)
         ]
 
-    assert kept
     check([one for one in compared if one.table != "sources"], rows)
     stated = {(row["table"], row["column"]): row for row in built.rows("open", "bias")}
     assert set(stated) == {(one.table, one.column.name) for one in compared}
@@ -157,8 +165,13 @@ def test_means_are_within_their_error_at_any_size(
         told, found = release.anonymity[table], builder.rows("release", table)
         assert sum(row["weight"] for row in found) == pytest.approx(len(true))
         assert told["suppressed"] <= 0.05 * told["rows"] + 10
-        alike = Counter(tuple(value for name, value in row.items() if name != "id") for row in found)
-        assert min(alike.values()) >= 10
+        key = key_of(secret_key(builder.home), release)
+        of_whom = {key.one(KINDS[table], row["id"]).hex(): row[OWNERS[table]] for row in true}
+        people: dict[Any, set[Any]] = defaultdict(set)
+        for row in found:
+            people[tuple(value for name, value in row.items() if name != "id")].add(of_whom[row["id"]])
+        assert min(map(len, people.values())) >= 10
+        assert len({of_whom[one] for one in of_whom.keys() - {row["id"] for row in found}}) not in range(1, 10)
         print(f"{users:,} users: {table} {told['steps']}, {told['suppressed']} of {told['rows']} suppressed")
     for row in builder.rows("release", "bias"):
         print(row)
