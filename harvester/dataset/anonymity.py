@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from harvester.dataset.recoding import AS_IS, DESIGN, all_recodings, step_of
 from harvester.dataset.release import SOURCES, Field, Type
 from harvester.dataset.rows import PSEUDONYM, Made, ResourceQuery
-from harvester.dataset.strata import Stratum, merge
+from harvester.dataset.strata import RowStratum, merge
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import SCRATCH_TABLES
 
@@ -61,7 +61,7 @@ class RecodedTable:
     columns: tuple[Column, ...]
     recoding: Recoding
     dropped: tuple[str, ...]
-    strata: tuple[Stratum, ...]
+    strata: tuple[RowStratum, ...]
     is_stated: bool
 
     def as_json(self) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class _Recoder:
         return any(column.name in one for one in self._of.choices)
 
     def _choose(self) -> Recoding:
-        """Return the finest recoding at which few rows are suppressed; the last if there is none."""
+        """Return the finest recoding at which few rows are suppressed, or else the last."""
         for recoding in self._of.choices:
             statement = _SQL["suppressed_shares"].format(**self._names, **self._shape(recoding))
             (shares,) = self._snapshot.rows(statement)
@@ -157,7 +157,7 @@ class _Recoder:
             "drawn": "design_weight IS NOT NULL" if "design_weight" in recoding else "false",
         }
 
-    def _merge(self, recoding: Recoding) -> dict[bool, list[Stratum]]:
+    def _merge(self, recoding: Recoding) -> dict[bool, list[RowStratum]]:
         """Return the strata, in two parts where a sample drew some rows; suppress more rows where it takes that."""
         weight = "design_weight" if "design_weight" in recoding else "1"
         found = {}
@@ -168,7 +168,7 @@ class _Recoder:
                 self._suppress_more(self._k - people, names)
                 people = self._one(_SQL["count_suppressed_people"], **names)
             strata = [
-                Stratum((str(row.pop("stratum")),), **row)
+                RowStratum((str(row.pop("stratum")),), **row)
                 for row in self._snapshot.rows(_SQL["strata"].format(**self._names, **names))
             ]
             if strata and (people == 0 or people >= self._k):
@@ -185,7 +185,7 @@ class _Recoder:
         else:
             self._run(_SQL["suppress_people"], **names, label=classes[-1]["class"], people="ALL")
 
-    def _make_cells(self, columns: Sequence[Column], strata: dict[bool, list[Stratum]]) -> None:
+    def _make_cells(self, columns: Sequence[Column], strata: dict[bool, list[RowStratum]]) -> None:
         import pyarrow as pa  # noqa: PLC0415
 
         rows = [

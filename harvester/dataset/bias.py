@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from harvester.dataset.anonymity import RecodedTable, RecodedTables
     from harvester.dataset.privacy import NoisyStatistic, PrivacyBudget
-    from harvester.dataset.recoding import Column, Measure, Step
+    from harvester.dataset.recoding import Column, Measure, ColumnStep
     from harvester.dataset.snapshot import Snapshot
 
 _SQL = statements(__package__, "bias")
@@ -86,7 +86,7 @@ COMMENT = "A published column, and how far its weighted values are from those of
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedColumn:
     """A column with what is compared: exact figures, which are not to be published without noise.
 
     `released` are sums of weights by published value, `counts` rows of the warehouse by class; `total` is the sum.
@@ -94,7 +94,7 @@ class Compared:
 
     table: str
     column: Column
-    step: Step
+    step: ColumnStep
     rows: int
     released: dict[str, float]
     classes: tuple[str, ...]
@@ -153,8 +153,8 @@ class Compared:
         return min(self.step.value(published, measure.most), measure.most) if self.step.starts else int(published)
 
 
-def compare(snapshot: Snapshot, recoded: RecodedTables, last_year: int) -> list[Compared]:
-    """Compare all published columns; those of a sample are none of the warehouse's, and are not compared.
+def compare(snapshot: Snapshot, recoded: RecodedTables, last_year: int) -> list[ComparedColumn]:
+    """Compare all published columns but those of a sample, which the warehouse has for some rows only.
 
     Args:
         snapshot: The snapshot of the release, after `anonymity.recode`.
@@ -175,7 +175,7 @@ def compare(snapshot: Snapshot, recoded: RecodedTables, last_year: int) -> list[
 
 def _compare(
     snapshot: Snapshot, table: RecodedTable, column: Column, rows: int, share: Fraction, last_year: int
-) -> Compared:
+) -> ComparedColumn:
     names = {"name": table.table, "column": column.name}
     step, classes = table.recoding[column.name], _classes(column, table.recoding[column.name], last_year)
     is_year = column.measure is not None and column.measure.center == MIDDLE_YEAR
@@ -189,10 +189,10 @@ def _compare(
     if column.measure is not None:
         value = column.measure.sql.format(column.fact)
         total = int(snapshot.one(_SQL["total"].format(**names, fact=value, most=column.measure.most)))
-    return Compared(table.table, column, step, rows, released, classes, tuple(counts.values()), total, share)
+    return ComparedColumn(table.table, column, step, rows, released, classes, tuple(counts.values()), total, share)
 
 
-def _classes(column: Column, step: Step, last_year: int) -> tuple[str, ...]:
+def _classes(column: Column, step: ColumnStep, last_year: int) -> tuple[str, ...]:
     """Return the classes of a column, which do not depend on the rows."""
     if step.starts:
         found = [name for name, _, _ in step.bins()]
@@ -208,7 +208,9 @@ def _classes(column: Column, step: Step, last_year: int) -> tuple[str, ...]:
     return (*found, _NONE, _OTHER)
 
 
-def make_rows(compared: Sequence[Compared], secret: bytes, salt: str, budget: PrivacyBudget) -> list[dict[str, Any]]:
+def make_rows(
+    compared: Sequence[ComparedColumn], secret: bytes, salt: str, budget: PrivacyBudget
+) -> list[dict[str, Any]]:
     """Return the rows of the resource `bias`, with noise that depends on the secret and on all exact values."""
     statistics = [one for column in compared for one in column.statistics()]
     noisy = add_noise(secret, fingerprint(secret, f"bias {salt}", budget, statistics), budget, statistics)

@@ -32,7 +32,7 @@ MIDDLE_YEAR = 2017
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ColumnStep:
     """A step in which the values of a column are published.
 
     `words` describe a published value, `sql` makes it of a fact. Steps of counts have bins, each from one of `starts`
@@ -73,24 +73,26 @@ def _bins(starts: Sequence[int], last: int | None) -> Iterable[tuple[str, int, i
         yield (f"{start}+" if end is None else f"{start}" if end == start else f"{start}-{end}"), start, end
 
 
-def binned(name: str, words: str, starts: Sequence[int], last: int | None = None, *, is_even: bool = False) -> Step:
+def binned(
+    name: str, words: str, starts: Sequence[int], last: int | None = None, *, is_even: bool = False
+) -> ColumnStep:
     """Return the step that puts counts into bins."""
     found = [
         f"WHEN {{0}} >= {start} THEN '{value}'" if end is None else f"WHEN {{0}} <= {end} THEN '{value}'"
         for value, start, end in _bins(starts, last)
     ]
-    return Step(name, words, f"CASE {' '.join(found)} END", tuple(starts), last, is_even)
+    return ColumnStep(name, words, f"CASE {' '.join(found)} END", tuple(starts), last, is_even)
 
 
 def _half(power: int) -> int:
     return int(10 ** (power + 0.5)) + 1  # 10 ** 1.5 is 31.6
 
 
-AS_IS = Step("as it is", "as it is", "{0}")
-DAY = Step("day", "a day, such as 2026-06-01", "to_char({0}, 'YYYY-MM-DD')")
-MONTH = Step("month", "a month, such as 2026-06", "to_char({0}, 'YYYY-MM')")
-QUARTER = Step("quarter", "a quarter, such as 2026-Q2", "to_char({0}, 'YYYY-\"Q\"Q')")
-YEAR = Step("year", "a year, such as 2026", "to_char({0}, 'YYYY')")
+AS_IS = ColumnStep("as it is", "as it is", "{0}")
+DAY = ColumnStep("day", "a day, such as 2026-06-01", "to_char({0}, 'YYYY-MM-DD')")
+MONTH = ColumnStep("month", "a month, such as 2026-06", "to_char({0}, 'YYYY-MM')")
+QUARTER = ColumnStep("quarter", "a quarter, such as 2026-Q2", "to_char({0}, 'YYYY-\"Q\"Q')")
+YEAR = ColumnStep("year", "a year, such as 2026", "to_char({0}, 'YYYY')")
 FINE = binned(
     "fine bins",
     "exact below 10, above in two bins a decade: 10-31, 32-99, 100-316, 317-999",
@@ -101,13 +103,13 @@ CLASSES = binned("three classes", "0, 1-9 or 10+", [0, 1, 10])
 ANY = binned("none or some", "0 or 1+", [0, 1])
 LEVELS = binned("three levels", "0-7 (basic), 8-14 (developing) or 15-21 (master)", [0, 8, 15], last=21, is_even=True)
 
-Recoding = dict[str, Step]
+Recoding = dict[str, ColumnStep]
 """The published columns of a table, each with its step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How the mean of a column is taken: of counts, booleans or years, as differences from `center`.
+    """Take the mean of a column of counts, booleans or years, as differences from `center`.
 
     One person adds at most `most` to the sum of the differences. A null counts as `center`.
     """
@@ -180,12 +182,12 @@ def _choices(*stages: Recoding | Sequence[Recoding]) -> tuple[Recoding, ...]:
     return tuple(one for stage in stages for one in ([stage] if isinstance(stage, dict) else stage))
 
 
-def _at(times: Sequence[Step], column: str, others: Recoding) -> list[Recoding]:
+def _at(times: Sequence[ColumnStep], column: str, others: Recoding) -> list[Recoding]:
     """Return a recoding for each step of a time, the other columns as given."""
     return [{column: one} | others for one in times]
 
 
-def _all(columns: Iterable[str], step: Step) -> Recoding:
+def _all(columns: Iterable[str], step: ColumnStep) -> Recoding:
     return dict.fromkeys(columns, step)
 
 
@@ -387,7 +389,7 @@ def all_recodings(selection: Selection) -> list[Recodings]:
     return found if selection.sources is None else [*found, sources(selection)]
 
 
-def step_of(choice: Mapping[str, Step], column: Column) -> str | None:
+def step_of(choice: Mapping[str, ColumnStep], column: Column) -> str | None:
     """Return the SQL of a published value over the facts; None for a column that is not published."""
     step = choice.get(column.name)
     return None if step is None else step.sql.format(column.fact)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Stratum:
+class RowStratum:
     """A stratum of a table, or neighbouring strata that were merged.
 
     `people` counts people of whom rows are suppressed, each in one stratum alone: at least so many are behind the
@@ -24,9 +24,9 @@ class Stratum:
     drawn_weight: float = 0.0
     shown_weight: float = 0.0
 
-    def __add__(self, other: Stratum) -> Stratum:
+    def __add__(self, other: RowStratum) -> RowStratum:
         """Return the stratum of both."""
-        return Stratum(
+        return RowStratum(
             self.names + other.names,
             self.rows + other.rows,
             self.shown + other.shown,
@@ -41,12 +41,12 @@ class Stratum:
 
     @property
     def weight(self) -> float:
-        """How many rows each row that is shown stands for."""
+        """Return how many rows each row that is shown stands for."""
         return self.rows / self.shown
 
     @property
     def factor(self) -> float:
-        """By what the weights of the sample are multiplied, so that their sum stays."""
+        """Return the number by which weights of the sample are multiplied, so that their sum stays."""
         return self.drawn_weight / self.shown_weight if self.shown_weight else 1.0
 
     def as_json(self) -> dict[str, str | int]:
@@ -55,14 +55,14 @@ class Stratum:
         return {"stratum": name, "rows": self.rows, "shown": self.shown, "suppressed": self.rows - self.shown}
 
 
-def merge(strata: Sequence[Stratum], k: int) -> list[Stratum]:
+def merge(strata: Sequence[RowStratum], k: int) -> list[RowStratum]:
     """Merge neighbouring strata until each may be stated; as one, if there is no other way.
 
     In the order given, each that may not be stated yet is merged with the next; what is left at the end is merged with
     those before it.
     """
-    merged: list[Stratum] = []
-    rest: Stratum | None = None
+    merged: list[RowStratum] = []
+    rest: RowStratum | None = None
     for one in strata:
         rest = one if rest is None else rest + one
         if rest.may_be_stated(k):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harvester.dataset.bias import Compared
+    from harvester.dataset.bias import ComparedColumn
 
     Rows = Callable[[str], list[dict[str, Any]]]
 
@@ -31,7 +31,7 @@ OWNERS = {"users": "id", "projects": "author_id", "studios": "host_id", "sources
 )
 
 
-def compared_of(builder: Any, folder: Path) -> list[Compared]:
+def compared_of(builder: Any, folder: Path) -> list[ComparedColumn]:
     """What a release of the warehouse compares, before any noise."""
     with open_snapshot(builder.settings) as snapshot:
         work = Build(builder.settings, snapshot, Request(folder).settled(), folder, lambda _: None)
@@ -40,7 +40,7 @@ def compared_of(builder: Any, folder: Path) -> list[Compared]:
         return bias.compare(snapshot, work.recoded, work.as_of.year)
 
 
-def true_mean(one: Compared, rows: list[dict[str, Any]]) -> float:
+def true_mean(one: ComparedColumn, rows: list[dict[str, Any]]) -> float:
     """The mean over all rows, what each person adds to the sum clipped; counted in Python."""
     measure = one.column.measure
     assert measure is not None
@@ -53,7 +53,7 @@ def true_mean(one: Compared, rows: list[dict[str, Any]]) -> float:
     return measure.center + sum(max(-measure.most, min(measure.most, n)) for n in people.values()) / len(rows)
 
 
-def check(compared: list[Compared], rows: Rows) -> None:
+def check(compared: list[ComparedColumn], rows: Rows) -> None:
     """Compare the exact side with the rows, and the interval of each mean over many keys with the truth."""
     inside: Counter[str] = Counter()
     means = {one.name: true_mean(one, rows(one.table)) for one in compared if one.column.measure is not None}
@@ -103,7 +103,7 @@ def test_the_bias_of_a_harvest_is_within_its_error(built: Any, truth: Rows, tmp_
         assert stated[one.table, one.column.name]["released_mean"] == one.row(_without_noise(one))["released_mean"]
 
 
-def _without_noise(one: Compared) -> dict[str, Any]:
+def _without_noise(one: ComparedColumn) -> dict[str, Any]:
     noisy = bias.add_noise(b"", "", PrivacyBudget(), one.statistics())
     return {name: type(found)(found.values, found.scale, found.error_95) for name, found in noisy.items()}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.dataset.strata import Stratum, merge
+from harvester.dataset.strata import RowStratum, merge
 
 COUNTS = st.tuples(st.integers(0, 30), st.integers(0, 15), st.integers(0, 15))
 
@@ -15,7 +15,7 @@ COUNTS = st.tuples(st.integers(0, 30), st.integers(0, 15), st.integers(0, 15))
 def test_merged_strata_hide_few_people_and_keep_all_rows(counts: list[tuple[int, int, int]], k: int) -> None:
     # At least as many rows are suppressed as people; a person may be counted in another stratum.
     strata = [
-        Stratum((str(number),), shown + max(rows, people), shown, people)
+        RowStratum((str(number),), shown + max(rows, people), shown, people)
         for number, (shown, rows, people) in enumerate(counts)
     ]
     merged = merge(strata, k)
@@ -27,18 +27,20 @@ def test_merged_strata_hide_few_people_and_keep_all_rows(counts: list[tuple[int,
 
 
 def test_strata_that_may_be_stated_stay_apart() -> None:
-    strata = [Stratum((name,), 20, 20 - hidden, hidden) for name, hidden in (("a", 0), ("b", 12), ("c", 0), ("d", 10))]
+    strata = [
+        RowStratum((name,), 20, 20 - hidden, hidden) for name, hidden in (("a", 0), ("b", 12), ("c", 0), ("d", 10))
+    ]
     assert merge(strata, 10) == strata
 
 
 def test_few_suppressed_people_join_the_next_stratum() -> None:
-    strata = [Stratum((name,), 20, 20 - hidden, hidden) for name, hidden in (("a", 4), ("b", 7), ("c", 0), ("d", 2))]
+    strata = [RowStratum((name,), 20, 20 - hidden, hidden) for name, hidden in (("a", 4), ("b", 7), ("c", 0), ("d", 2))]
     merged = merge(strata, 10)
     assert [one.names for one in merged] == [("a", "b", "c", "d")]
     assert merged[0].as_json() == {"stratum": "a to d", "rows": 80, "shown": 67, "suppressed": 13}
 
 
 def test_weights_of_a_sample_keep_their_sum() -> None:
-    stratum = Stratum(("a",), 20, 16, 12, drawn_weight=100.0, shown_weight=64.0)
+    stratum = RowStratum(("a",), 20, 16, 12, drawn_weight=100.0, shown_weight=64.0)
     assert stratum.factor * 64 == 100
     assert stratum.weight == 1.25
