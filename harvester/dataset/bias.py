@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from harvester.dataset.anonymity import RecodedTable, RecodedTables
     from harvester.dataset.privacy import NoisyStatistic, PrivacyBudget
-    from harvester.dataset.recoding import Column, Measure, ColumnStep
+    from harvester.dataset.recoding import Column, ColumnStep, Measure
     from harvester.dataset.snapshot import Snapshot
 
 _SQL = statements(__package__, "bias")
