@@ -28,8 +28,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "sampling-tutorial.md",
         "sampling.md",
         "datasets.md",
+        "lake.md",
     ),
-    "How it works": ("endpoints.md", "method.md", "benchmarks.md"),
+    "How it works": ("endpoints.md", "method.md", "benchmarks.md", "scaling.md"),
 }
 TITLES = {"index.md": "Overview", "report.md": "Report"}
 """How the menu calls a page, where its heading would not do."""

@@ -165,6 +165,9 @@ def _show(erasure: Any, title: str) -> None:
 
 
 def tell_files_left(erasure: Any) -> None:
-    """Say which folders may hold files of sources that the erasure should have deleted."""
+    """Say which folders may hold the person still: files of sources that could not be deleted, and lakes."""
     for problem in erasure.files.problems:
         output.complain(problem)
+    for lake in erasure.lakes:
+        update = f"harvester dataset lake {lake} --i-am-allowed"
+        output.complain(f"the lake in {lake} holds the person until it is updated: run `{update}`")

@@ -160,7 +160,11 @@ def verify(folder: Folder, *, as_json: AsJson = False) -> None:
     from harvester.dataset.verify import verify as check
 
     limit_memory()
-    problems = check(folder)
+    _show_problems(check(folder), "OK: the release matches its manifest", as_json=as_json)
+
+
+def _show_problems(problems: list[Any], right: str, *, as_json: bool) -> None:
+    """Print problems, or that all is right; exit with status 1 if there are any."""
     if as_json:
         output.print_json({"valid": not problems, "problems": [asdict(problem) for problem in problems]})
     elif problems:
@@ -168,7 +172,7 @@ def verify(folder: Folder, *, as_json: AsJson = False) -> None:
             typer.echo(printable(f"{problem.path}: {problem.what}"))
         typer.echo(f"{counted(len(problems), 'problem')} found")
     else:
-        typer.echo("OK: the release matches its manifest")
+        typer.echo(right)
     if problems:
         raise typer.Exit(ExitStatus.FAILED)
 
@@ -212,3 +216,56 @@ def _show_changes(changes: Any) -> None:
             shown(", ".join(f"{column} {count:,}" for column, count in most)),
         )
     output.console().print(table)
+
+
+@dataset.command(epilog=example("harvester dataset lake lake --i-am-allowed"))
+def lake(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder: a lake, or for the first run new or empty.")
+    ],
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing: compare the lake with the warehouse as it is now.")
+    ] = False,
+    i_am_allowed: Annotated[
+        bool, typer.Option("--i-am-allowed", help="You may hold people's names and texts.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write all tables as Parquet files for DuckDB or Spark, or update those files by what has changed.
+
+    Each table is a folder below DIR/current. Readers see the lake before the run or after it. Erased people are in no
+    file any more. With --check every difference is listed, and the exit status is 1 if there is any.
+    """
+    from harvester.dataset import lake as lakes
+
+    if check:
+        _show_problems(lakes.check(settings(), folder), "OK: the lake is as the warehouse", as_json=as_json)
+        return
+    request = lakes.LakeRequest(folder, is_allowed=i_am_allowed)
+    done = lakes.update(settings(), request, on_progress=lambda what: typer.echo(what, err=True))
+    found = {
+        name: {
+            "rows": one.rows,
+            "bytes": one.bytes,
+            "files": len(one.parts),
+            "files_written": done.files_written[name],
+            "rows_written": done.rows_written[name],
+        }
+        for name, one in done.manifest.tables.items()
+    }
+    facts = {"folder": str(folder), "as_of": done.manifest.as_of, "changed": done.is_changed, "tables": found}
+    output.emit(facts, _show_lake, as_json=as_json)
+
+
+def _show_lake(facts: dict[str, Any]) -> None:
+    numbers = ("rows", "kB", "files", "files written", "rows written")
+    table = output.table("table", *numbers, numbers=numbers)
+    for name, one in facts["tables"].items():
+        size = one["bytes"] / 1000
+        counts = (one["files"], one["files_written"], one["rows_written"])
+        table.add_row(name, f"{one['rows']:,}", f"{size:,.0f}", *(f"{count:,}" for count in counts))
+    console = output.console()
+    console.print(table)
+    state = "" if facts["changed"] else "nothing has changed: "
+    console.print(f"{state}lake in {shown(facts['folder'])}, as of {facts['as_of']}", soft_wrap=True)

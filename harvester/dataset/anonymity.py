@@ -242,8 +242,8 @@ def _query(recoded: RecodedTable) -> ResourceQuery:
     made = [Made(Field("id", Type.STRING, own, PSEUDONYM, required=True), "encode(c.p, 'hex')")]
     made += [Made(_field(one, recoded.recoding), f'c."{one.name}"') for one in recoded.columns]
     made.append(Made(WEIGHT, f"c.{WEIGHT.name}"))
-    sql = f"SELECT {', '.join(one.selected() for one in made)} FROM cells_{recoded.table} c ORDER BY c.p"
-    return ResourceQuery(recoded.table, comment, sql, tuple(made), ("id",), ())
+    rows = f"SELECT {', '.join(one.selected() for one in made)} FROM cells_{recoded.table} c"
+    return ResourceQuery(recoded.table, comment, rows, "c.p", tuple(made), ("id",), ())
 
 
 def _field(column: Column, recoding: Recoding) -> Field:

@@ -478,13 +478,7 @@ class Build:
             from harvester.dataset import anonymity  # noqa: PLC0415
 
             return anonymity.queries(self.recoded)
-        from harvester.dataset import rows  # noqa: PLC0415
-
-        found = rows.queries(tables(self.request.profile), self.selection)
-        if self.selection.sources is None:
-            return found
-        bodies = BodyReader(self.snapshot.facts, self.settings.sources_dir)
-        return [*found, *sources.queries(self.selection, self.key, bodies)]
+        return resource_queries(self.snapshot, self.selection, self.key, self.settings.sources_dir)
 
     def write(self, query: ResourceQuery) -> tuple[Resource, Resource]:
         """Write a table and its teaser."""
@@ -612,6 +606,18 @@ class Build:
             anonymity.withdraw(snapshot, table, previous.parameters["k"])
         else:
             snapshot.run(_SQL["make_withdrawn"].format(table=table))
+
+
+def resource_queries(
+    snapshot: Snapshot, selection: Selection, key: Key | None, sources_dir: Path | None
+) -> list[ResourceQuery]:
+    """Return the query of each table of `restricted` or `internal`, once the snapshot is prepared."""
+    from harvester.dataset import rows  # noqa: PLC0415
+
+    found = rows.queries(tables(selection.profile), selection)
+    if selection.sources is None:
+        return found
+    return [*found, *sources.queries(selection, key, BodyReader(snapshot.facts, sources_dir))]
 
 
 def _previous(request: Request) -> Release | None:

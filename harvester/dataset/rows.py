@@ -100,16 +100,24 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class ResourceQuery:
-    """Query of a resource, in the order of its key."""
+    """Query of a resource: `rows` is a SELECT without an order, `order` what sorts it by its key."""
 
     name: str
     comment: str
-    sql: str
+    rows: str
+    order: str
     columns: tuple[Made, ...]
     primary_key: tuple[str, ...]
     foreign_keys: tuple[ForeignKey, ...]
     expand: Callable[[pa.RecordBatch], Iterator[pa.RecordBatch]] | None = None
     """The rows of the resource that are made of those of the query, where they are not the same."""
+    told_by: tuple[str, ...] = ()
+    """Columns of the query that change whenever a row of it does; empty: all columns of the resource."""
+
+    @property
+    def sql(self) -> str:
+        """Return the query in the order of its key."""
+        return f"{self.rows} ORDER BY {self.order}"
 
 
 _BY_NAME = {table.name: table for table in SCRATCH_TABLES}
@@ -354,13 +362,14 @@ class _Builder:
             if not self.shows_gone:
                 where.append(f"NOT {self.gone}")
         relation = source(self.name, selection)
-        sql = (
+        found = (
             f"SELECT {', '.join(one.selected() for one in made)} FROM {relation} t "
             + " ".join(self.joins)
             + (f" WHERE {' AND '.join(where)}" if where else "")
-            + f" ORDER BY {', '.join(self.order[name] for name in key)}"
         )
-        return ResourceQuery(self.name, str(self.table.comment), sql, tuple(made), key, tuple(self.foreign_keys))
+        order = ", ".join(self.order[name] for name in key)
+        comment = str(self.table.comment)
+        return ResourceQuery(self.name, comment, found, order, tuple(made), key, tuple(self.foreign_keys))
 
     def _made(self, name: str, column: Treatments) -> list[Made]:
         treated = treatment(column, self.selection.profile)

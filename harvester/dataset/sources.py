@@ -143,9 +143,9 @@ class _Columns:
             columns=", ".join(one.selected() for one in self.made),
             versions=versions(self._selection),
             joins=self.joins,
-            order=", ".join(self._order[part] for part in self._key),
         )
-        return ResourceQuery(name, comment, sql, tuple(self.made), tuple(self._key), foreign_keys)
+        order = ", ".join(self._order[part] for part in self._key)
+        return ResourceQuery(name, comment, sql, order, tuple(self.made), tuple(self._key), foreign_keys)
 
 
 def queries(selection: Selection, key: Key | None, bodies: BodyReader) -> list[ResourceQuery]:
@@ -211,12 +211,14 @@ def _scripts(selection: Selection, key: Key | None, of_source: ForeignKey, bodie
     sql = _SQL["scripts"].format(
         project=project.sql,
         versions=versions(selection),
-        order="own.p" if selection.hashed else "own.id",
     )
+    order = "own.p" if selection.hashed else "own.id"
     comment = "Each script of the sources of Scratch 2 and 3, block by block."
     keys = ("project_id", "number")
     expand = _Expand(key, bodies, has_words=has_words)
-    return ResourceQuery("scripts", comment, sql, tuple(made), keys, (of_source,), expand)
+    return ResourceQuery(
+        "scripts", comment, sql, order, tuple(made), keys, (of_source,), expand, ("project_id", "sha256")
+    )
 
 
 def _has_words(selection: Selection) -> bool:

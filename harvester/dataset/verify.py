@@ -42,7 +42,7 @@ _MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A difference between a release and its manifest. No value of a row is quoted."""
+    """A difference between a release, or a lake, and its manifest. No value of a row is quoted."""
 
     path: str
     what: str

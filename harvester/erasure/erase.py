@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 
 from harvester.api.names import fold, is_distinctive, spellings
-from harvester.erasure.remembered import THIS_KEY, check_own, load_rule, remember, remembered_hashes, replace_remembered
+from harvester.erasure.lakes import known_lakes
+from harvester.erasure.remembered import (
+    THIS_KEY,
+    check_own,
+    load_rule,
+    pending_erasures,
+    remember,
+    remembered_hashes,
+    replace_remembered,
+)
 from harvester.erasure.removal import ID_PATTERN, Erasure, Removal, stream_rows
 from harvester.erasure.rule import OTHER_NAME, Rule
 from harvester.errors import UsageError
@@ -72,6 +81,7 @@ def erase(
             remember(home, hashes)
     if not dry_run:
         erasure.files = delete_unused(connection)  # no earlier: the transaction might have failed
+        erasure.lakes = known_lakes(home)
     return erasure
 
 
@@ -90,9 +100,7 @@ def repeat(connection: Connection, home: Path) -> Erasure:
     with connection.transaction():
         keep_crawls_out(connection)
         load_rule(connection, home)
-        known = {each for (each,) in connection.execute("SELECT hash FROM crawl.erasures").fetchall()}
-        remembered = remembered_hashes(home)
-        pending = [group for group in remembered if not group <= known]
+        pending = pending_erasures(connection, home)
         if not pending:
             return erasure
         key = secret_key(home)
@@ -110,8 +118,9 @@ def repeat(connection: Connection, home: Path) -> Erasure:
         erasure.refreshed = _figures(connection)
         _forget_figures(connection, erasure)
         larger = [group | kind_of.keys() for group, kind_of in zip(pending, kinds, strict=True)]
-        replace_remembered(home, [group for group in remembered if group <= known] + larger)
+        replace_remembered(home, [group for group in remembered_hashes(home) if group not in pending] + larger)
     erasure.files = delete_unused(connection)
+    erasure.lakes = known_lakes(home)
     return erasure
 
 

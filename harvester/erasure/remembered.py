@@ -89,6 +89,16 @@ def read_remembered(home: Path) -> bytes:
         raise UsageError(f"{home / _FILE}, by which people are left out, cannot be read: {error.strerror}") from None
 
 
+def pending_erasures(connection: Connection, home: Path | None) -> list[set[str]]:
+    """Return the erasures in `erased.txt` that the warehouse does not have, since it is new or was restored.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    known = {each for (each,) in connection.execute("SELECT hash FROM crawl.erasures").fetchall()}
+    return [group for group in remembered_hashes(home) if not group <= known]
+
+
 def add_remembered(home: Path, written: bytes) -> None:
     """Add the erasures of another `erased.txt` of the same key to those beside the key.
 

@@ -67,6 +67,8 @@ class Erasure:
     """Materialised views that were refreshed."""
     files: UnusedFiles = field(default_factory=UnusedFiles)
     """Files of sources that were deleted."""
+    lakes: list[str] = field(default_factory=list)
+    """Folders of lakes, which may hold the person until they are brought up to date."""
 
     @property
     def touched(self) -> list[str]:
@@ -76,7 +78,7 @@ class Erasure:
     def as_json(self) -> dict[str, Any]:
         """Return counts by table, and the views that were refreshed, for `--json`."""
         counts = {"deleted": dict(self.deleted), "emptied": dict(self.emptied), "redacted": dict(self.redacted)}
-        return counts | {"refreshed": self.refreshed, "files": self.files.as_json()}
+        return counts | {"refreshed": self.refreshed, "files": self.files.as_json(), "lakes": self.lakes}
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import lake_questions
 import psycopg
 
 from harvester.config import load
@@ -450,6 +451,10 @@ def test_answers_match_sql_and_the_truth(start_sandbox: Callable[..., Any], make
             assert answered == table, f"question {number} is answered otherwise than the page prints"
             computed = as_table(columns, ANSWERS[number - 1](truth))
             assert answered == computed, f"question {number}, from the truth"
+        connection.execute("RESET ROLE")
+        for number, rows in lake_questions.by_postgres(connection).items():  # as asked of a lake
+            again = connection.execute(questions[number][0]).fetchall()
+            assert rows == lake_questions.plain(again), f"question {number} of docs/lake.md"
     assert_report(harvester, truth)
 
 

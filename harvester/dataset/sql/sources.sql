@@ -27,19 +27,16 @@ SELECT {columns} FROM known_sources own
 JOIN {versions} version ON version.project_id = own.id
 JOIN source.bodies body ON body.sha256 = version.body_sha256
 LEFT JOIN source.facts fact ON fact.body_sha256 = version.body_sha256{joins}
-ORDER BY {order}
 
 -- name: scripts
 SELECT {project} AS project_id, body.sha256, body.packed FROM known_sources own
 JOIN {versions} version ON version.project_id = own.id AND version.format <> 'scratch1'
 JOIN source.bodies body ON body.sha256 = version.body_sha256
-ORDER BY {order}
 
 -- name: assets
 SELECT {columns} FROM known_sources own
 JOIN {versions} version ON version.project_id = own.id
 JOIN source.assets asset ON asset.body_sha256 = version.body_sha256{joins}
-ORDER BY {order}
 
 -- name: differences
 -- Only of versions that the release has.
@@ -48,7 +45,6 @@ JOIN known_sources own ON own.id = difference.project_id
 JOIN known_sources other ON other.id = difference.other_id
 JOIN {versions} version ON version.project_id = own.id AND version.sha256 = difference.sha256
 JOIN {versions} other_version ON other_version.project_id = other.id AND other_version.sha256 = difference.other_sha256
-ORDER BY {order}
 
 -- name: told_apart
 -- Sources with counts of blocks by opcode that no other source of the release has.
