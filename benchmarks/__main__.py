@@ -16,13 +16,14 @@ BENCHMARKS = {
     "bursts": ("benchmarks.schedule.bursts", "ninety simulated days of a community with bursts and feeds"),
     "analytics": ("benchmarks.analytics_queries", "each question of analytics over ten million comments"),
     "dataset": ("benchmarks.dataset_export", "ten million comments as Parquet, against COPY of the same rows"),
+    "lake": ("benchmarks.lake", "a lake written and updated; ten questions by PostgreSQL, DuckDB and Spark"),
     "page": ("benchmarks.page", "docs/benchmarks.md and its plots, of what was kept with --record"),
     "sources": ("benchmarks.sources", "sources of projects read, and their facts found"),
     "sandbox": ("benchmarks.sandbox_speed", "requests that the sandbox answers on one core"),
 }
 
 
-LONG = ("schedule", "bursts", "analytics", "growth")
+LONG = ("schedule", "bursts", "analytics", "growth", "lake")
 """Benchmarks of half an hour or more, which run only when they are named."""
 
 

@@ -19,6 +19,7 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -156,13 +157,13 @@ def sizes(comments: int) -> dict[str, int]:
     }
 
 
-def fill(connection: Connection, size: dict[str, int], names: list[str]) -> None:
+def fill(connection: Connection, size: dict[str, int], names: list[str], statements: Mapping[str, str] = FILL) -> None:
     """Fill tables without their foreign keys being checked row by row."""
     values = size | {name: SKEWED.format(size[f"{name}s"]) for name in ("user", "project", "studio")}
     connection.execute("SET session_replication_role = replica")
     for name in names:
         began = time.perf_counter()
-        made = connection.execute(FILL[name].format(**values)).rowcount
+        made = connection.execute(statements[name].format(**values)).rowcount
         print(f"  {name:18} {made:12,} rows in {time.perf_counter() - began:6.1f} s", flush=True)
     connection.execute("SET session_replication_role = origin")
 

@@ -15,9 +15,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import lake_questions
 import psycopg
 
+from benchmarks import lake_questions
 from harvester.config import load
 from harvester.report import page
 from harvester.report.answers import FEWEST

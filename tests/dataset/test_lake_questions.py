@@ -9,10 +9,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import lake_questions
 import psycopg
 import pytest
 
+from benchmarks import lake_questions
 from harvester.dataset.lake import LakeRequest, update
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_spark_answers_as_postgres(written: Path, expected: lake_questions.Answe
             pytest.fail("Spark is required: uv sync --all-extras --group lake, and a Java")
         pytest.skip("Spark is not installed: uv sync --all-extras --group lake")
     done = subprocess.run(
-        [sys.executable, lake_questions.__file__, written], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "benchmarks.lake_questions", written], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert {int(number): rows for number, rows in json.loads(done.stdout).items()} == expected
