@@ -1,6 +1,6 @@
 """Write a lake, update it after changes, and ask the heavy questions of PostgreSQL, DuckDB and Spark.
 
-    python -m benchmarks lake, or python -m benchmarks.lake ROWS... [--home DIR] [--without-spark]
+    python -m benchmarks lake, or python -m benchmarks.lake ROWS... [--home DIR] [--without-refresh] [--without-spark]
 
 ROWS are comments; the other tables are in proportion, as `analytics_queries` makes them. Times are those of a clock,
 beside the CPU of all processes that work on it: those of PostgreSQL, of Python, of the Java machine. On a machine that
@@ -141,7 +141,7 @@ def answers(connection: Connection, measured: Measured, home: Path, *, with_spar
     return found
 
 
-def measure(comments: int, home: Path, *, with_spark: bool) -> None:
+def measure(comments: int, home: Path, *, with_refresh: bool, with_spark: bool) -> None:
     """Print both tables for a warehouse of one size, which is made if it is not there."""
     url = embedded.up(home)
     schema.migrate(url)
@@ -151,9 +151,10 @@ def measure(comments: int, home: Path, *, with_spark: bool) -> None:
             connection.execute("VACUUM ANALYZE")
         measured = Measured(home)
         changes = updates(connection, measured, home, comments)
-        with measured.step() as cost:
-            refresh(connection)
-        changes.append([f"{comments:,}", "for comparison: `harvester analytics refresh`", str(cost), ""])
+        if with_refresh:
+            with measured.step() as cost:
+                refresh(connection)
+            changes.append([f"{comments:,}", "for comparison: `harvester analytics refresh`", str(cost), ""])
         show("runs", CHANGES, changes)
         found = answers(connection, measured, home, with_spark=with_spark)
     asked = [[f"{comments:,}", str(number), *(costs[number] for costs in found.values())] for number in found["DuckDB"]]
@@ -164,6 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lake")
     parser.add_argument("rows", type=int, nargs="*", default=SIZES)
     parser.add_argument("--home", type=Path, help="where warehouses stay; else they are removed at the end")
+    parser.add_argument("--without-refresh", action="store_true")
     parser.add_argument("--without-spark", action="store_true")
     options = parser.parse_args()
     with_spark = not options.without_spark and importlib.util.find_spec("pyspark") is not None
@@ -174,7 +176,7 @@ def main() -> None:
             home = place / str(comments)
             home.mkdir(parents=True, exist_ok=True)
             stack.callback(embedded.down, home)
-            measure(comments, home, with_spark=with_spark)
+            measure(comments, home, with_refresh=not options.without_refresh, with_spark=with_spark)
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ def _queries(snapshot: Snapshot, settings: Settings) -> list[ResourceQuery]:
     """Return the query of each table, as profile `internal` has them."""
     selection = _selection(snapshot)
     if selection.sources is not None:
-        snapshot.run(_SQL["known_sources"].format(kept=sources.kept(selection)))
+        snapshot.run(f"CREATE TEMP TABLE known_sources ON COMMIT DROP AS {sources.kept(selection)}")
         snapshot.run("ANALYZE known_sources")
     return resource_queries(snapshot, selection, None, settings.sources_dir)
 

@@ -142,7 +142,6 @@ OWN = {
     "scope.propagate": {"table": "scratch.follows", "owner": "NULL::bigint", "target": "l.followee_id"},
     "lake.export": {"rows": "SELECT id FROM scratch.users", "where": "true"},
     "lake.fingerprints": {"rows": "SELECT id FROM scratch.users", "columns": "q.id", "part": "0", "where": "true"},
-    "lake.known_sources": {"kept": "SELECT 1::bigint AS id"},
     "rows.grown_until": {"table": "news"},
     "sources.kept": {"projects": "kept_projects"},
     "rows.is_missing": {"stream": "news", "entity": "t.id", "item": "t.id"},

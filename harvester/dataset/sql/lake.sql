@@ -12,6 +12,3 @@ GROUP BY 1
 SELECT * FROM ({rows}) q
 WHERE {where}
 ORDER BY {order}
-
--- name: known_sources
-CREATE TEMP TABLE known_sources ON COMMIT DROP AS {kept}
