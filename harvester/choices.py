@@ -66,6 +66,27 @@ class Allocation(StrEnum):
     """By the number of ids and the spread that a pilot's hit rates imply."""
 
 
+class RequestChannel(StrEnum):
+    """Ways in which a request for erasure arrives."""
+
+    E_MAIL = "e-mail"
+    LETTER = "letter"
+    FORUM = "forum"
+    MESSAGE = "message"
+    """On the site itself."""
+    OTHER = "other"
+
+
+class RequestOutcome(StrEnum):
+    """Outcomes with which a request for erasure is closed."""
+
+    ERASED = "erased"
+    WITHDRAWN = "withdrawn"
+    """The person took it back."""
+    UNPROVEN = "unproven"
+    """Nothing showed that the account is the person's."""
+
+
 class DeploymentKind(StrEnum):
     """Ways in which an installation is scheduled and watched, of which `harvester deploy` writes the files."""
 

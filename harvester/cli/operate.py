@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harvester.choices import DeploymentKind
-from harvester.cli import archive, backup, db, erase, network, output
+from harvester.cli import archive, backup, db, erase, erase_request, network, output
 from harvester.cli.base import Address, AllowHost, AsJson, example, settings
 from harvester.cli.output import ExitStatus, printable
 from harvester.cli.replay_progress import ReplayProgress
@@ -220,4 +220,5 @@ def _show_written(written: Any) -> None:
 
 
 app.add_typer(network.app, name="network", rich_help_panel=PANEL)
+erase.app.add_typer(erase_request.app, name="request")
 app.add_typer(erase.app, name="erase", rich_help_panel=PANEL)

@@ -36,6 +36,12 @@ def _show(served: dict[str, Any]) -> None:
     _show_budget(console, facts["budget"])
     _show_delays(console, facts["delays"])
     _show_last_run(console, facts["last_run"])
+    for one in facts["erasure_requests"]:
+        late = "[bold red]overdue since" if one["is_overdue"] else "[yellow]due by"
+        console.print(
+            f"[bold]erasure request {one['request_id']}[/]  {one['state']}, {late} {one['due_at']:%Y-%m-%d}[/]"
+            " (`harvester erase request list`)"
+        )
     if (health := facts["health"]) and health["trouble"]:
         console.print(f"[yellow]the site reported trouble[/]  {health['trouble']}")
     _show_reconcile(console, facts["reconcile"])

@@ -41,6 +41,7 @@ from harvester.dataset.snapshot import need_libraries, open_snapshot
 from harvester.erasure.remembered import load_rule
 from harvester.errors import UsageError
 from harvester.secret import secret_key
+from harvester.warehouse.access import connect
 from harvester.warehouse.annotations import NAME, USER
 from harvester.warehouse.bodies import BodyReader
 from harvester.warehouse.statements import statements
@@ -165,10 +166,12 @@ def build(settings: Settings, request: Request, on_progress: Callable[[str], Non
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with _unfinished(folder) as unfinished:
-                release = Build(settings, snapshot, request, unfinished, on_progress).release()
+                made = Build(settings, snapshot, request, unfinished, on_progress)
+                release = made.release()
                 _describe(unfinished, release)
                 if request.profile is Profile.OPEN:
                     unfinished.chmod(0o755)  # other profiles stay private
+                _record(settings, release, made.as_of)
                 unfinished.rename(folder)
         except OSError as error:
             raise UsageError(f"{folder} cannot be written: {error.strerror or 'no reason given'}") from None
@@ -183,6 +186,12 @@ def _unfinished(folder: Path) -> Iterator[Path]:
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _record(settings: Settings, release: Release, as_of: datetime) -> None:
+    """Record a release before it gets its name, so that none is unknown whose holders are to be told of an erasure."""
+    with connect(settings, autocommit=True) as connection:
+        connection.execute(_SQL["record"], [release.name, release.profile, as_of])
 
 
 def _describe(folder: Path, release: Release) -> None:

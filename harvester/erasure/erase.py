@@ -39,7 +39,7 @@ from harvester.warehouse.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from harvester.warehouse.connection import Connection
@@ -56,21 +56,27 @@ def is_known(connection: Connection, name: str | None = None, *, user: int | Non
     Raises:
         UsageError: as `erase`.
     """
-    return _is_known(connection, _whose(connection, name, user))
+    return _is_known(connection, whose(connection, name, user))
 
 
 def erase(
-    connection: Connection, home: Path, name: str | None = None, *, user: int | None = None, dry_run: bool = False
+    connection: Connection,
+    home: Path,
+    name: str | None = None,
+    *,
+    user: int | None = None,
+    dry_run: bool = False,
+    on_removed: Callable[[Erasure], None] = lambda _: None,
 ) -> Erasure:
     """Remove a person by name or by id, in one transaction, and record the rule that keeps them out from now on.
 
-    With `dry_run` rows are counted and nothing is changed.
+    With `dry_run` rows are counted and nothing is changed. `on_removed` is called at the end of the transaction.
 
     Raises:
         UsageError: a name that no account can have, or that several accounts had.
         WarehouseError: a crawl is at work, which could store the person again.
     """
-    users = _whose(connection, name, user)
+    users = whose(connection, name, user)
     erasure = Erasure(users, known=_is_known(connection, users))
     with connection.transaction(force_rollback=dry_run):
         keep_crawls_out(connection)
@@ -78,6 +84,7 @@ def erase(
         erasure.refreshed = _figures(connection)
         if not dry_run:
             _forget_figures(connection, erasure)
+            on_removed(erasure)
             remember(home, hashes)
     if not dry_run:
         erasure.files = delete_unused(connection)  # no earlier: the transaction might have failed
@@ -137,8 +144,12 @@ def _figures(connection: Connection) -> list[str]:
     return [view for view in views if _values(connection, f"SELECT 1 FROM {view} LIMIT 1")]
 
 
-def _whose(connection: Connection, name: str | None, user: int | None) -> list[int]:
-    """Return the ids of the person who is named."""
+def whose(connection: Connection, name: str | None, user: int | None) -> list[int]:
+    """Return the ids of the person who is named; empty where no account has or had the name.
+
+    Raises:
+        UsageError: as `erase`.
+    """
     if (name is None) == (user is None):
         raise UsageError("say who it is by a name or by --id")
     if name is not None:

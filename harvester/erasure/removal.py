@@ -45,7 +45,10 @@ if TYPE_CHECKING:
 _SQL = statements(__package__, "removal")
 
 ID_PATTERN = r"^[0-9]{1,18}$"
-_FIGURES = ("counts", "requests_by_purpose", "shares", "responses", "findings", "parameters", "state", "certificate")
+_FIGURES = (
+    *("counts", "requests_by_purpose", "shares", "responses", "findings", "parameters", "state", "certificate"),
+    *("removed", "releases"),
+)
 """Columns of `crawl` with figures of the harvester, as JSON."""
 _HIDING = r"[&%\\\x01-\x08\x0b\x0c\x0e-\x1f\x7f]"
 """Characters that can hide a name in a text of ASCII characters (`harvester.api.names`)."""
@@ -100,6 +103,7 @@ class Removal:
         self.rows()
         self.titles()
         self.frontier()
+        self.requests()
         self.texts()
 
     def comments(self) -> None:
@@ -267,6 +271,11 @@ class Removal:
             "UPDATE crawl.drift SET example = '' WHERE (stream, field, change) = (%s, %s, %s)", examples
         )
         self._count(self.erasure.emptied, "crawl.drift", len(examples))
+
+    def requests(self) -> None:
+        """Empty the person's requests of who they are: the tables' part of an open one is done by this."""
+        done = self.connection.execute(_SQL["empty_requests"], [self.known[USER], self.known[NAME]])
+        self._count(self.erasure.emptied, "crawl.erasure_requests", done.rowcount)
 
     def texts(self) -> None:
         """Replace the names in texts of others, and remove ids from JSON."""

@@ -74,6 +74,7 @@ class Warehouse(Collector):
             yield from _crawls(connection)
             yield _gauge("database_bytes", "Size of the warehouse.", [], connection.execute(_SIZE).fetchall())
         yield _gauge("rows", "Rows present.", ["table"], facts["rows"].items())
+        yield from _requests(facts["erasure_requests"])
         for name, key, text in (
             ("frontier_entries", "in_scope", "Lists and objects in scope."),
             ("frontier_due", "due", "Visits that are due now."),
@@ -99,6 +100,15 @@ class Warehouse(Collector):
         yield _gauge("budget_closed_seconds", "Seconds for which no request may be sent.", [], [(closed or 0,)])
         yield _gauge("budget_ahead_seconds", "Seconds until the next free place.", [], [(ahead or 0,)])
         yield _gauge("breaker_trips", "Pauses in a row because nothing answered.", [], [(breaker_trips or 0,)])
+
+
+def _requests(requests: list[dict[str, Any]]) -> Iterator[Metric]:
+    """Yield the number of requests for erasure that wait, and the first of their deadlines."""
+    waiting = [one["due_at"] for one in requests if one["state"] != "carried out"]
+    yield _gauge("erasure_requests", "Requests for erasure that are not carried out.", [], [(len(waiting),)])
+    if waiting:
+        text = "When the first of them must be answered."
+        yield _gauge("erasure_due_timestamp_seconds", text, [], [(min(waiting).timestamp(),)])
 
 
 def _crawls(connection: Connection) -> Iterator[Metric]:

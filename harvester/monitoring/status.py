@@ -9,6 +9,7 @@ from sqlalchemy import Table
 
 from harvester.api.catalogue import STREAMS
 from harvester.config import Settings
+from harvester.erasure.requests import read_requests
 from harvester.frontier import rates
 from harvester.frontier.announcements import read_announcements
 from harvester.frontier.fitting import PARAMETERS
@@ -64,6 +65,7 @@ def read_status(settings: Settings, *, compares: bool = True) -> dict[str, Any]:
             "health": _one(
                 connection, "SELECT seen_at, trouble FROM history.site_health ORDER BY seen_at DESC LIMIT 1"
             ),
+            "erasure_requests": [one.deadline() for one in read_requests(connection, open_only=True)],
             "reconcile": reconcile(connection, entries, projects) if compares else [],
         }
 

@@ -62,6 +62,7 @@ class Control:
             ("GET", "requests/log"): self._log,
             ("POST", "requests/reset"): self._reset,
             ("POST", "churn"): self._churn,
+            ("POST", "profile"): self._write_profile,
             ("POST", "tokens/reset"): self._reset_tokens,
             ("POST", "settings"): self._settings,
             ("GET", "settings"): lambda _: self._settings([]),
@@ -148,6 +149,17 @@ class Control:
         if not 0 <= events <= EVENTS_MAX:
             raise ValueError(f"events={events}: 0 to {EVENTS_MAX}")
         return _JSON, _encode(dict(self._app.community.churn(events, asked.get("type"))))
+
+    def _write_profile(self, query: Query) -> tuple[bytes, bytes]:
+        """Let a user write their bio or status: `user=NAME&bio=TEXT`."""
+        asked = dict(query)
+        users = self._app.community.users
+        row = users.by_name.get(asked.pop("user", "").lower())
+        if row is None or not asked or not asked.keys() <= {"bio", "status"}:
+            raise ValueError("name a user, and a bio or a status")
+        for name, written in asked.items():
+            users.write(row, name, written)
+        return _JSON, b"{}"
 
     def _settings(self, query: Query) -> tuple[bytes, bytes]:
         app = self._app

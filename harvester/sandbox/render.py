@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harvester.sandbox.community import Community
-    from harvester.sandbox.tables import Comments, Event, StudioEntry
+    from harvester.sandbox.tables import Comments, Event, StudioEntry, Users
 
 _CDN = b"https://cdn2.scratch.mit.edu/get_image/"
 # `@` is the id, `~` the version: both stand nowhere else in the templates.
@@ -78,6 +78,12 @@ def listed(items: Iterable[bytes]) -> bytes:
     return b"[" + b",".join(items) + b"]"
 
 
+def _own_text(users: Users, row: int, name: str) -> bytes | None:
+    """Return a text that a control request put into a profile, as JSON; None for a made-up one."""
+    written = users.written.get((row, name))
+    return None if written is None else b'"%b"' % text.json_inside(written)
+
+
 class Renderer:
     """Renders the objects of one community by their row numbers."""
 
@@ -97,8 +103,8 @@ class Renderer:
             ERASED_JOINED if row in users.erased else iso(users.joined[row]),
             users.profile_id(row),
             _USER_IMAGES.replace(b"@", b"%d" % user_id),
-            text.STATUS.served(users.status(row)),
-            text.BIO.served(users.bio(row)),
+            _own_text(users, row, "status") or text.STATUS.served(users.status(row)),
+            _own_text(users, row, "bio") or text.BIO.served(users.bio(row)),
             b"null" if country is None else self._countries[country],
             _BADGES % badges if badges else b"",
         )

@@ -47,6 +47,7 @@ class Users:
         self.gone: set[int] = set()  # deleted or banned: unknown to the site's pages, known to the API
         self.featured: dict[int, tuple[int, int]] = {}  # row of the featured project, label (-1: the default one)
         self.nulls: set[tuple[int, str]] = set()  # rows with what is served of them as null
+        self.written: dict[tuple[int, str], str] = {}  # rows with texts that a control request put there
         self.read_messages: Counter[int] = Counter()  # by how many the unread messages differ from the first number
         self._bio = chance.salt(seed, "bio")
         self._status = chance.salt(seed, "status")
@@ -96,6 +97,11 @@ class Users:
     def _chance(self, row: int, salt: int) -> int:
         return chance.scramble((self.id[row] ^ salt) + (self.version[row] << 40))
 
+    def write(self, row: int, name: str, written: str) -> None:
+        """Let a user write their bio or status, which says this until the account is erased."""
+        self.written[row, name] = written
+        self.nulls.discard((row, name))
+
     def bio(self, row: int, *, former: bool = False) -> int | None:
         """Return the chance that stands for the bio, for `text.BIO`; None for null. `former`: before any erasure."""
         return self._text(row, "bio", self._bio, former=former)
@@ -121,6 +127,7 @@ class Users:
         """
         old = self.rename(row, when, f"gdpr{len(self.erased) + 1:07d}")
         self.erased[row] = when
+        self.written = {place: written for place, written in self.written.items() if place[0] != row}
         self.gone.add(row)
         return old
 

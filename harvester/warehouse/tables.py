@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from harvester.api.gone_reason import GoneReason
-from harvester.choices import RankingMode
+from harvester.choices import RankingMode, RequestChannel, RequestOutcome
 from harvester.warehouse import treatments
 from harvester.warehouse.annotations import (
     NAME,
@@ -1443,6 +1443,44 @@ erasures = _table(
         nullable=False,
     ),
     _time("erased_at", "When.", nullable=False, server_default=text("now()")),
+)
+erasure_requests = _table(
+    "crawl",
+    "erasure_requests",
+    "Requests of people to be erased: they tell who asked until the erasure; a closed one is a keyed hash with dates.",
+    Column("request_id", BigInteger, Identity(always=True), primary_key=True, comment="The number of the request."),
+    _text("channel", "How it arrived; null once closed.", choices=tuple(RequestChannel)),
+    _time("received_at", "When it arrived.", nullable=False),
+    _time("due_at", "When it must be answered: a month later (GDPR, Article 12(3)), unless set.", nullable=False),
+    _time("opened_at", "When it was recorded.", nullable=False, server_default=text("now()")),
+    _big("user_id", "The account; null where no id is known, and from the erasure on."),
+    _text("username", "Its name, by which its profile is read; null from the erasure on."),
+    _text("hash", "HMAC of the account's id, or of the name where no id is known.", nullable=False),
+    _time("verified_at", "When it was shown that the account is the person's."),
+    _text("verified_by", "By what; null once closed.", choices=("profile", "hand")),
+    _text("reason", "What showed it, where it was verified by hand; null once closed."),
+    _time("erased_at", "When the person was removed from the tables."),
+    _json("removed", "Counts of what was removed, by table, and of files; null once closed."),
+    _json("releases", "Releases in which the person may be, by name; null once closed."),
+    _time("carried_out_at", "When the person was removed from the files and archives as well."),
+    _time("closed_at", "When it was closed."),
+    _text("outcome", "How it ended; null before.", choices=tuple(RequestOutcome)),
+)
+Index(
+    "erasure_requests_open_key",
+    erasure_requests.c.hash,
+    unique=True,
+    postgresql_where=text("closed_at IS NULL"),
+)
+releases = _table(
+    "crawl",
+    "releases",
+    "Datasets that were built of this warehouse: whose holders are to be told when a person is erased.",
+    Column("release_id", BigInteger, Identity(always=True), primary_key=True, comment="The number of the build."),
+    _text("name", "The name of the release.", nullable=False),
+    _text("profile", "For whom it was made.", choices=("open", "restricted", "internal"), nullable=False),
+    _time("as_of", "The time whose state it shows.", nullable=False),
+    _time("built_at", "When it was built.", nullable=False, server_default=text("now()")),
 )
 sql_parts = _table(
     "crawl",

@@ -375,6 +375,136 @@ def upgrade():
         comment="People who are left out, with what is theirs, as keyed hashes: nothing here tells who they are.",
     )
     op.create_table(
+        "erasure_requests",
+        sa.Column(
+            "request_id",
+            sa.BigInteger(),
+            sa.Identity(always=True),
+            nullable=False,
+            comment="The number of the request.",
+        ),
+        sa.Column(
+            "channel",
+            sa.Text(),
+            nullable=True,
+            comment="How it arrived; null once closed. Values: e-mail, letter, forum, message, other.",
+        ),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False, comment="When it arrived."),
+        sa.Column(
+            "due_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When it must be answered: a month later (GDPR, Article 12(3)), unless set.",
+        ),
+        sa.Column(
+            "opened_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When it was recorded.",
+        ),
+        sa.Column(
+            "user_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="The account; null where no id is known, and from the erasure on.",
+        ),
+        sa.Column(
+            "username",
+            sa.Text(),
+            nullable=True,
+            comment="Its name, by which its profile is read; null from the erasure on.",
+        ),
+        sa.Column(
+            "hash", sa.Text(), nullable=False, comment="HMAC of the account's id, or of the name where no id is known."
+        ),
+        sa.Column(
+            "verified_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it was shown that the account is the person's.",
+        ),
+        sa.Column("verified_by", sa.Text(), nullable=True, comment="By what; null once closed. Values: profile, hand."),
+        sa.Column(
+            "reason",
+            sa.Text(),
+            nullable=True,
+            comment="What showed it, where it was verified by hand; null once closed.",
+        ),
+        sa.Column(
+            "erased_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the person was removed from the tables.",
+        ),
+        sa.Column(
+            "removed",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="Counts of what was removed, by table, and of files; null once closed.",
+        ),
+        sa.Column(
+            "releases",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="Releases in which the person may be, by name; null once closed.",
+        ),
+        sa.Column(
+            "carried_out_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When the person was removed from the files and archives as well.",
+        ),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True, comment="When it was closed."),
+        sa.Column(
+            "outcome",
+            sa.Text(),
+            nullable=True,
+            comment="How it ended; null before. Values: erased, withdrawn, unproven.",
+        ),
+        sa.CheckConstraint(
+            "channel IN ('e-mail', 'letter', 'forum', 'message', 'other')",
+            name=op.f("erasure_requests_channel_check"),
+        ),
+        sa.CheckConstraint("verified_by IN ('profile', 'hand')", name=op.f("erasure_requests_verified_by_check")),
+        sa.CheckConstraint(
+            "outcome IN ('erased', 'withdrawn', 'unproven')", name=op.f("erasure_requests_outcome_check")
+        ),
+        sa.PrimaryKeyConstraint("request_id", name=op.f("erasure_requests_pkey")),
+        schema="crawl",
+        comment="Requests of people to be erased: they tell who asked until the erasure; a closed one is a keyed hash with dates.",
+    )
+    op.create_index(
+        "erasure_requests_open_key",
+        "erasure_requests",
+        ["hash"],
+        unique=True,
+        schema="crawl",
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
+    op.create_table(
+        "releases",
+        sa.Column(
+            "release_id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="The number of the build."
+        ),
+        sa.Column("name", sa.Text(), nullable=False, comment="The name of the release."),
+        sa.Column(
+            "profile", sa.Text(), nullable=False, comment="For whom it was made. Values: open, restricted, internal."
+        ),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False, comment="The time whose state it shows."),
+        sa.Column(
+            "built_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When it was built.",
+        ),
+        sa.CheckConstraint("profile IN ('open', 'restricted', 'internal')", name=op.f("releases_profile_check")),
+        sa.PrimaryKeyConstraint("release_id", name=op.f("releases_pkey")),
+        schema="crawl",
+        comment="Datasets that were built of this warehouse: whose holders are to be told when a person is erased.",
+    )
+    op.create_table(
         "forecasts",
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False, comment="When it was made."),
         sa.Column(
@@ -2659,6 +2789,14 @@ def downgrade():
     op.drop_table("priors", schema="crawl")
     op.drop_table("announcements", schema="crawl")
     op.drop_table("forecasts", schema="crawl")
+    op.drop_table("releases", schema="crawl")
+    op.drop_index(
+        "erasure_requests_open_key",
+        table_name="erasure_requests",
+        schema="crawl",
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
+    op.drop_table("erasure_requests", schema="crawl")
     op.drop_table("erasures", schema="crawl")
     op.drop_table("drift", schema="crawl")
     op.drop_table("sql_parts", schema="crawl")

@@ -31,6 +31,10 @@ EXAMPLE = "Example: `"
 RUN_ELSEWHERE = {
     'psql "$(harvester db url)"': "tests/cli/test_db.py",
     "harvester erase revoke somebody": "tests/crawl/test_erasure.py",
+    "harvester erase request verify 1": "tests/crawl/test_erasure_requests.py",
+    "harvester erase request carry-out 1": "tests/crawl/test_erasure_requests.py",
+    "harvester erase request receipt 1": "tests/crawl/test_erasure_requests.py",
+    "harvester erase request close 1": "tests/crawl/test_erasure_requests.py",
     "harvester backup create backups": "tests/backup/test_drill.py",
     "harvester backup verify monday.tar": "tests/backup/test_drill.py",
     "HARVESTER_HOME=/srv/scratch harvester backup restore monday.tar": "tests/backup/test_drill.py",

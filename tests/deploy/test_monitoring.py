@@ -66,6 +66,14 @@ CASES: dict[str, list[tuple[str, list[tuple[str, str]], dict[int, bool]]]] = {
             for bad in [outcome in ("degraded", "failed", "killed")]
         )
     ],
+    "HarvesterErasureDue": [
+        (
+            "nine days ahead",
+            [(f"harvester_erasure_due_timestamp_seconds{{{JOB}}}", f"{9 * 86_400}x{3 * DAY}")],
+            {2 * DAY - 60: False, 2 * DAY + 60: True},
+        ),
+        ("no request", [], {DAY: False}),
+    ],
     "HarvesterQuarantineGrows": [
         (
             "more than a day ago",

@@ -29,7 +29,7 @@ CONTRACT = {
         "frontier", "runs", "quarantine", "rate_limit", "seeds", "designs", "draws", "erasures", "drift", "queries",
         "alembic_version", "sql_parts", "seen_items", "missing_items", "name_changes", "priors", "reply_decay",
         "announcements", "forecasts", "strata",
-        "waves", "wave_outcomes", "rate_changes", "source", "deleted_runs", "replays",
+        "waves", "wave_outcomes", "rate_changes", "source", "deleted_runs", "replays", "erasure_requests", "releases",
     },
     "analytics": {
         "coverage", "id_gaps", "freshness", "stream_freshness", "refreshes",
