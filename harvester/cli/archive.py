@@ -32,7 +32,7 @@ def list_archives(places: Places = None, as_json: AsJson = False) -> None:
     """
     from harvester.crawl.archive_index import archives_in, describe
 
-    output.emit(list(map(describe, archives_in(_named(places)))), _show_archives, as_json=as_json)
+    output.emit(list(map(describe, archives_in(named_places(places)))), _show_archives, as_json=as_json)
 
 
 @app.command(epilog=example("harvester archive show project 142 archive"))
@@ -56,7 +56,7 @@ def show(
     if stream not in STREAMS:
         raise UsageError(f"no stream is called {stream}: see `docs/endpoints.md`")
     choice = Choice(frozenset({stream}), frozenset({entity}), moment("--since", since), moment("--until", until))
-    found = find_responses(archives_in(_named(places)), choice)
+    found = find_responses(archives_in(named_places(places)), choice)
     if bodies:
         for one in found:
             _write_body(one.response.body)
@@ -64,7 +64,12 @@ def show(
         output.emit([one.as_json() for one in found], _show_responses, as_json=as_json)
 
 
-def _named(places: list[Path] | None) -> list[Path]:
+def named_places(places: list[Path] | None) -> list[Path]:
+    """Return the archives that are named, or the folder HARVESTER_ARCHIVE.
+
+    Raises:
+        UsageError: neither is.
+    """
     if places:
         return places
     folder = settings().archive

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from harvester.cli import output
+from harvester.cli.archive import Places, named_places
 from harvester.cli.base import AsJson, NamesCommand, example, group, settings
 from harvester.errors import UsageError, WarehouseError
 from harvester.wording import counted
@@ -58,6 +59,8 @@ def user(
         if not as_json:
             _show(erasure, "would go" if dry_run else "is gone")
         rewritten = [] if no_rewrite or dry_run else rewrite_tables(connection, erasure.touched)
+    if settings().archive is not None and not dry_run:
+        typer.echo("archives still hold the person: run `harvester erase archives`", err=True)
     if as_json:
         output.print_json(erasure.as_json() | {"known": erasure.known, "rewritten": rewritten, "dry_run": dry_run})
 
@@ -88,6 +91,34 @@ def show_rules(as_json: AsJson = False) -> None:
 
     facts = [{"erased_at": rule.erased_at and rule.erased_at.isoformat(), "hashes": rule.hashes} for rule in rules]
     output.emit(facts, show, as_json=as_json)
+
+
+@app.command(epilog=example("harvester erase archives archive"))
+def archives(places: Places = None, as_json: AsJson = False) -> None:
+    """Rewrite archives without the people who were erased, so that a replay gives the same.
+
+    Their own pages go; in lists of others their items stay without names, ids and texts. Needs room for one file.
+    """
+    from harvester.crawl.archive_erasure import erase_from_archives
+    from harvester.warehouse.access import connect
+    from harvester.warehouse.schema import check_schema
+
+    with connect(settings(), autocommit=True) as connection:
+        check_schema(connection)
+        done = erase_from_archives(
+            connection,
+            settings().home,
+            named_places(places),
+            on_progress=lambda path: typer.echo(f"reading {path}", err=True),
+        )
+    output.emit(done.as_json(), _show_archives, as_json=as_json)
+
+
+def _show_archives(done: dict[str, int]) -> None:
+    typer.echo(
+        f"{done['rewritten']:,} of {counted(done['files'], 'archive')} rewritten: {done['removed']:,} records removed,"
+        f" {done['changed']:,} changed"
+    )
 
 
 @app.command(cls=NamesCommand, epilog=example("harvester erase revoke somebody"))

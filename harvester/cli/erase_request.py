@@ -138,9 +138,9 @@ def carry_out(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase the person of a verified request from tables and files, for good.
+    """Erase the person of a verified request from tables and archives, for good.
 
-    As `erase user` does it, with the files of the tables. If it is stopped, the same command goes on.
+    As `erase user` and `erase archives` do it. If it is stopped, the same command goes on.
     """
     from harvester.crawl.carry_out import carry_out as run
 
@@ -197,6 +197,11 @@ def _show_receipt(request: ErasureRequest) -> None:
     if table.row_count:
         console.print(table)
     console.print(f"[bold]files of sources[/]  {counted(removed.get('files', {}).get('deleted', 0), 'file')} deleted")
+    if (archives := removed.get("archives")) is not None:
+        console.print(
+            f"[bold]archives[/]  {archives['removed']:,} records removed, {archives['changed']:,} changed in"
+            f" {counted(archives['rewritten'], 'file')}"
+        )
     _show_what_is_left(console, facts)
 
 
@@ -209,6 +214,8 @@ def _show_what_is_left(console: Any, facts: dict[str, Any]) -> None:
         )
     if releases:
         console.print("the next release with `--previous DIR` lists the rows that they are to delete")
+    if (facts["removed"] or {}).get("archives") is None:
+        console.print("[yellow]archives[/]  HARVESTER_ARCHIVE held none: `harvester erase archives DIR` for others")
     console.print(f"[yellow]destroy[/]  backups that were made before {facts['erased_at']:%Y-%m-%d %H:%M} UTC")
 
 

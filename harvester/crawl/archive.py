@@ -12,10 +12,12 @@ import heapq
 import os
 import re
 import zlib
+from base64 import b32encode
 from collections import defaultdict, deque
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha1
 from io import BytesIO
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
@@ -46,7 +48,7 @@ LARGEST_RECORD = 17 * 2**20
 _LARGEST_HEADERS = 2**16
 _END = b"\r\n\r\n"
 """End of the headers of a record, and of the record itself."""
-_VISIT = "Harvester-Visit"
+VISIT = "Harvester-Visit"
 _SANDBOX = SANDBOX_HEADER.lower().encode()
 _NAME = re.compile(r"(harvest-(\d+)-\d+)-\d+\.warc\.gz")
 """Name of a file: the process that wrote it, with its run, and a number."""
@@ -199,7 +201,7 @@ class Archive:
                 http_headers=StatusAndHeaders(f"{response.status} -", headers, protocol="HTTP/1.1"),
                 warc_headers_dict={
                     "WARC-Date": self._date(),
-                    _VISIT: msgspec.json.encode(kept).decode(),
+                    VISIT: msgspec.json.encode(kept).decode(),
                 },
             )
             writer.write_record(record)
@@ -360,13 +362,24 @@ def read_records(
     Raises:
         UsageError: the file cannot be read as an archive, or is none of this project.
     """
+    return ((begin, end, one) for begin, end, _, one in read_members(path, file, start))
+
+
+def read_members(
+    path: Path, file: BinaryIO, start: int = 0
+) -> Iterator[tuple[int, int, bytes, Archived | Transaction | None]]:
+    """Yield the records of an archive as `read_records` does, each with its bytes, unpacked, before what it holds.
+
+    Raises:
+        UsageError: as there.
+    """
     # A run that was killed at once leaves an empty file.
     ours = start > 0 or not os.fstat(file.fileno()).st_size
     last = start
     try:
         for last, end, member in _members(file, start):
             ours, one = _parsed(member, ours=ours)
-            yield last, end, one
+            yield last, end, member, one
     except _DamagedError as error:
         raise UsageError(f"{path} cannot be read as an archive: the record at byte {last:,} {error}") from None
     except _TROUBLE as error:
@@ -382,7 +395,7 @@ def _parsed(member: bytes, *, ours: bool) -> tuple[bool, Archived | Transaction 
     Not by warcio: its reader takes three times as long, most of it for streams and for records of other programs.
     """
     headers, block = _split_record(member)
-    kind, described = headers.get(b"warc-type"), headers.get(_VISIT.lower().encode())
+    kind, described = headers.get(b"warc-type"), headers.get(VISIT.lower().encode())
     if kind == b"warcinfo":
         ours = b"scratch-harvester" in block
     if ours and kind == b"response" and described is not None:
@@ -436,6 +449,33 @@ def _split_record(member: bytes) -> tuple[dict[bytes, bytes], bytes]:
     if lengths != [b"%d" % (len(block) - len(_END))] or not block.endswith(_END):
         raise _DamagedError("has another length than its headers state")
     return headers, block[: -len(_END)]
+
+
+def changed_member(
+    member: bytes, headers: Mapping[str, str], *, body: bytes | None = None, block: bytes | None = None
+) -> bytes:
+    """Return a member with other values of some of its headers, and with another body or block; packed.
+
+    Its length and digests are those of the new block.
+    """
+    head, _, before = member.partition(_END)
+    values = dict(headers)
+    if body is not None:
+        block = before.partition(_END)[0] + _END + body
+        values["WARC-Payload-Digest"] = _digest_of(body)
+    block = before[: -len(_END)] if block is None else block
+    values |= {"WARC-Block-Digest": _digest_of(block), "Content-Length": str(len(block))}
+    by_name = {name.lower(): value for name, value in values.items()}
+    lines = []
+    for line in head.decode().split("\r\n"):
+        name, colon, _ = line.partition(":")
+        lines.append(f"{name}: {by_name[name.lower()]}" if colon and name.lower() in by_name else line)
+    packer = zlib.compressobj(wbits=31)
+    return packer.compress("\r\n".join(lines).encode() + _END + block + _END) + packer.flush()
+
+
+def _digest_of(block: bytes) -> str:
+    return f"sha1:{b32encode(sha1(block, usedforsecurity=False).digest()).decode()}"
 
 
 def _archived(headers: dict[bytes, bytes], described: bytes, block: bytes) -> Archived:

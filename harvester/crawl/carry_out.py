@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harvester.crawl.archive_erasure import erase_from_archives
 from harvester.erasure.requests import erase_requested, record_carried_out
 from harvester.errors import WarehouseError
 from harvester.warehouse.access import connect
@@ -41,16 +42,17 @@ class CarriedOut:
 
 
 def carry_out(settings: Settings, number: int, on_progress: Callable[[str], None] = lambda _: None) -> CarriedOut:
-    """Erase the person of a verified request from tables and files.
+    """Erase the person of a verified request from tables, their files, files of sources and HARVESTER_ARCHIVE.
 
     Args:
         settings: The settings.
         number: The number of the request.
-        on_progress: Is given the name of each table whose files are rewritten, which may take long.
+        on_progress: Is given the name of each table and archive that is rewritten, which may take long.
 
     Raises:
         UsageError: there is no such request, or it is not verified, or was carried out already.
         WarehouseError: a crawl is at work, or a table is being read: the same command goes on afterwards.
+        HarvesterError: an archive cannot be read or written.
     """
     with connect(settings, autocommit=True) as connection:
         check_schema(connection)
@@ -60,6 +62,10 @@ def carry_out(settings: Settings, number: int, on_progress: Callable[[str], None
         files = delete_unused(connection)
         done.problems = files.problems
         removed["files"] = files.as_json()
+        folder = settings.archive
+        removed["archives"] = None
+        if folder is not None and any(folder.glob("*.warc.gz")):
+            removed["archives"] = erase_from_archives(connection, settings.home, [folder], on_progress).as_json()
         done.request = record_carried_out(connection, number, removed)
     return done
 

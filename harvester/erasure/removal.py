@@ -327,7 +327,7 @@ class Removal:
         """Return JSON without the person; the same text if it holds nothing of them."""
         if text is None:
             return None
-        value = json.loads(text, parse_float=Decimal, parse_int=_whole)
+        value = json.loads(text, parse_float=Decimal, parse_int=whole)
         kept = self.rule.said(value)
         return text if kept == value else _json.encode(kept).decode()
 
@@ -387,6 +387,6 @@ def _like(literal: str) -> str:
     return "%" + re.sub(r"([\\%_])", r"\\\1", literal) + "%"
 
 
-def _whole(digits: str) -> int | Decimal:
+def whole(digits: str) -> int | Decimal:
     """Return a whole number of JSON; one that is too large for msgspec keeps its digits as a Decimal."""
     return int(digits) if len(digits) < 19 else Decimal(digits)

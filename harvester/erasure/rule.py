@@ -37,6 +37,9 @@ _SQL = statements(__package__, "rule")
 OTHER_NAME = "other name"
 """Kind of the name of another person that could be read as a plural or a variant of an erased one."""
 REMOVED = "[erased]"
+"""Text that stands for a name that was removed, and for an erased person's name in an archive."""
+STAND_IN = 2**62
+"""The least of the numbers that stand for ids of erased people in archives; no id of the site is that large."""
 ONLY: dict[str, tuple[str, tuple[str, ...]]] = {
     "rankings": ("kind", (PROJECT,)),
     "account.states": ("stream", tuple(stream.name for stream in STREAMS.values() if stream.kind is Kind.PROJECT)),
@@ -96,6 +99,8 @@ class Rule:
         """Return whether a value of a kind belongs to an erased person."""
         if value is None:
             return False
+        if value == REMOVED or (type(value) is int and value >= STAND_IN):
+            return bool(self)  # of an archive from which the person was erased
         place = (kind, value.lower() if kind == NAME else value)
         found = self._known.get(place)
         if found is None:
@@ -104,6 +109,10 @@ class Rule:
                 self._known.clear()
             self._known[place] = found
         return found
+
+    def stand_in(self, kind: str, value: int) -> int:
+        """Return the number that stands for an id of an erased person in an archive: equal for equal ids."""
+        return value if value >= STAND_IN else STAND_IN + int(keyed_hash(self._key, f"stand-in {kind}", value)[:15], 16)
 
     def hides(self, kind: str, entity: int, owner: int | None, username: str | None) -> bool:
         """Return whether a visit of an entity, on a page of `owner` if given, concerns an erased person."""

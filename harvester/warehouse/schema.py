@@ -283,6 +283,21 @@ def keep_crawls_out(connection: Connection) -> None:
         raise WarehouseError(_AT_WORK)
 
 
+@contextmanager
+def hold_alone(connection: Connection) -> Iterator[None]:
+    """Let no crawl begin for a block; `connection` must be in autocommit mode.
+
+    Raises:
+        WarehouseError: one is at work.
+    """
+    if not take_alone(connection, "pg_try_advisory_lock"):
+        raise WarehouseError(_AT_WORK)
+    try:
+        yield
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(%s)", [IN_USE])
+
+
 def _keep_crawls_out(config: Config) -> None:
     alone = take_alone(_driver_connection(config), "pg_try_advisory_lock")
     config.attributes["connection"].commit()

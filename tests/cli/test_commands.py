@@ -31,6 +31,7 @@ EXAMPLE = "Example: `"
 RUN_ELSEWHERE = {
     'psql "$(harvester db url)"': "tests/cli/test_db.py",
     "harvester erase revoke somebody": "tests/crawl/test_erasure.py",
+    "harvester erase archives archive": "tests/crawl/test_archive_erasure.py",
     "harvester erase request verify 1": "tests/crawl/test_erasure_requests.py",
     "harvester erase request carry-out 1": "tests/crawl/test_erasure_requests.py",
     "harvester erase request receipt 1": "tests/crawl/test_erasure_requests.py",

@@ -66,14 +66,6 @@ CASES: dict[str, list[tuple[str, list[tuple[str, str]], dict[int, bool]]]] = {
             for bad in [outcome in ("degraded", "failed", "killed")]
         )
     ],
-    "HarvesterErasureDue": [
-        (
-            "nine days ahead",
-            [(f"harvester_erasure_due_timestamp_seconds{{{JOB}}}", f"{9 * 86_400}x{3 * DAY}")],
-            {2 * DAY - 60: False, 2 * DAY + 60: True},
-        ),
-        ("no request", [], {DAY: False}),
-    ],
     "HarvesterQuarantineGrows": [
         (
             "more than a day ago",
@@ -149,6 +141,14 @@ CASES: dict[str, list[tuple[str, list[tuple[str, str]], dict[int, bool]]]] = {
             ],
             {90: False},
         ),
+    ],
+    "HarvesterErasureDue": [
+        (
+            "nine days ahead",
+            [(f"harvester_erasure_due_timestamp_seconds{{{JOB}}}", f"{9 * 86_400}x{3 * DAY}")],
+            {2 * DAY - 60: False, 2 * DAY + 60: True},
+        ),
+        ("no request", [], {DAY: False}),
     ],
     "HarvesterDiskFull": [
         (name, [(disk("size"), "100x3000"), (disk("free"), values)], wanted)
@@ -270,6 +270,8 @@ def test_prometheus_answers_each_query_of_the_dashboard(harvest: Any, files: Pat
     program("prometheus")
     harvester, port = harvest.harvester, free_port()
     harvester.environment["HARVESTER_HOME"] = str(files)
+    request = "INSERT INTO crawl.erasure_requests (received_at, due_at, hash) VALUES (now(), now(), 'x') RETURNING 1"
+    harvester.query(request)
     exporter = harvester.start("metrics", "--serve", str(port))
     try:
         assert "ready" in exporter.stdout.readline()
