@@ -31,6 +31,7 @@ from harvester.api.catalogue import PAGE_LIMIT, STREAMS
 from harvester.api.rows import Query, Visit
 from harvester.api.stream import Format
 from harvester.api.text import without_tokens
+from harvester.crawl.archived_body import clean_body
 from harvester.errors import HarvesterError, UsageError
 from harvester.untrusted import open_regular
 from harvester.warehouse.source import SANDBOX_HEADER, sandbox_of
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scrapy.http import Response
+
+    from harvester.erasure.served import ServedTexts
 
 LARGEST_FILE = 512 * 2**20
 """Bytes after which the next file is begun."""
@@ -152,9 +155,13 @@ class Archived:
 
 
 class Archive:
-    """Writer of the responses of one run, file after file; `now` returns the time of the database's clock."""
+    """Writer of the responses of one run, file after file; `now` returns the time of the database's clock.
+
+    `texts`: without whom they are written, where people were erased.
+    """
 
     def __init__(self, folder: Path, run: int, now: Callable[[], datetime]) -> None:
+        self.texts: ServedTexts | None = None
         self._folder = folder
         self._run = run
         self._now = now
@@ -168,6 +175,8 @@ class Archive:
         Raises:
             HarvesterError: the folder cannot be written.
         """
+        body = self._body(response, visit)
+        part = None if body is None else part
         asked = visit.query
         kept = Kept(
             stream=visit.stream.name,
@@ -187,9 +196,7 @@ class Archive:
         )
         try:
             writer = self._open()
-            # A source is kept as it was served, as its version is; the token of its request was cut before.
-            is_source = visit.stream.format is Format.SOURCE
-            body = response.body if is_source else without_tokens(response.body)
+            body = body or b""
             names = ("Content-Type", SANDBOX_HEADER)
             served = ((name, response.headers.get(name)) for name in names)
             headers = [(name, without_tokens(value).decode("latin-1")) for name, value in served if value]
@@ -208,6 +215,13 @@ class Archive:
         except OSError as error:
             raise self._unwritable(error) from None
         return str(record.rec_headers.get_header("WARC-Record-ID"))
+
+    def _body(self, response: Response, visit: Visit) -> bytes | None:
+        """Return the body to be kept; None where it cannot be told that it is without erased people."""
+        # A source is kept as it was served, as its version is; the token of its request was cut before.
+        is_source = visit.stream.format is Format.SOURCE
+        body = response.body if is_source else without_tokens(response.body)
+        return body if self.texts is None else clean_body(self.texts, visit.stream, response.status, body)
 
     def note(
         self,

@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from harvester.api.decode import decode
-from harvester.api.stream import Format
-from harvester.crawl.answers import is_absent
 from harvester.crawl.archive import VISIT, Archived, Kept, Transaction, changed_member, open_archive, read_members
 from harvester.crawl.archive_index import archives_in, index_path
+from harvester.crawl.archived_body import clean_body
 from harvester.durable import sync_folder
 from harvester.erasure.remembered import load_rule
 from harvester.erasure.served import ServedTexts
-from harvester.errors import DecodeError, HarvesterError
+from harvester.errors import HarvesterError
 from harvester.warehouse.annotations import NAME, USER
 from harvester.warehouse.schema import hold_alone
 
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from harvester.api.odd_item import OddItem
     from harvester.erasure.rule import Rule
     from harvester.warehouse.connection import Connection
 
@@ -147,7 +144,7 @@ def _response(member: bytes, one: Archived, texts: ServedTexts, rule: Rule) -> b
     words = [one.query] if visit.query is None else [one.query, visit.query.query]
     if any(rule.names(NAME, word.strip()) or rule.said(word) != word for word in words):
         return None
-    body = texts.clean(visit.stream, one.body)
+    body = clean_body(texts, visit.stream, one.status, one.body)
     if body is None:
         return None
     host = visit.host_id
@@ -155,7 +152,7 @@ def _response(member: bytes, one: Archived, texts: ServedTexts, rule: Rule) -> b
         host = rule.stand_in(USER, host)
     if body is one.body and host == visit.host_id:
         return b""
-    if one.part is None or not _is_alike(one, body):
+    if one.part is None:
         return None
     headers = {}
     if host != visit.host_id:
@@ -169,23 +166,3 @@ def _kept(member: bytes) -> Kept:
     """Return the description of the visit of a record."""
     begin = member.lower().index(f"\r\n{VISIT.lower()}:".encode()) + len(VISIT) + 3
     return msgspec.json.decode(member[begin : member.index(b"\r\n", begin)], type=Kept)
-
-
-def _is_alike(one: Archived, body: bytes) -> bool:
-    """Return whether a changed body is read as the former one was: as many items, as many that cannot be used."""
-    return _shape(one, one.body) == _shape(one, body)
-
-
-def _shape(one: Archived, body: bytes) -> object:
-    """Return what a decoder tells of a body: the numbers of its items and of those that cannot be used."""
-    stream = one.visit.stream
-    if stream.format is Format.SOURCE:
-        return body
-    if is_absent(stream, one.status, body):
-        return "absent"
-    aside: list[OddItem] = []
-    try:
-        records = decode(stream, body, None, aside)
-    except DecodeError:
-        return "unusable"
-    return len(records), [item.number for item in aside]

@@ -25,6 +25,7 @@ from harvester.crawl.commit import BatchResult, Writer
 from harvester.crawl.futures import set_error, set_result
 from harvester.crawl.rate_limit import RateLimiter
 from harvester.erasure.remembered import load_rule
+from harvester.erasure.served import ServedTexts
 from harvester.errors import WarehouseError
 from harvester.frontier import runs
 from harvester.frontier.model import CommitResult, Counts, PageCommit, Rejected, Stale
@@ -174,6 +175,8 @@ class Session:
         self._connection = connection
         if self.archive is None and self.settings.archive is not None:
             self.archive = Archive(self.settings.archive, self.run, self.now)
+        if self.archive is not None:
+            self.archive.texts = ServedTexts(self._writer.rule) if self._writer.rule else None
 
     def _reopen(self) -> None:
         """Connect again and go on with the run, once the database is back.

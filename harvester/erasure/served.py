@@ -102,7 +102,7 @@ class ServedTexts:
                 for name, inner in value.items()
             }
         if isinstance(value, str):
-            return self._text(field, value, theirs=theirs)
+            return self._text(kind, field, value, theirs=theirs)
         return self._number(kind, field, value)
 
     def _is_theirs(self, kind: str, value: dict[str, Any]) -> bool:
@@ -133,12 +133,13 @@ class ServedTexts:
             of = USER if field in _USER_IDS or _USER_ID.search(field) else ""
         return self._rule.stand_in(of, value) if of and self._rule.names(of, value) else value
 
-    def _text(self, field: str, value: str, *, theirs: bool) -> str:
+    def _text(self, kind: str, field: str, value: str, *, theirs: bool) -> str:
+        """Return a text without erased people; of a studio of theirs only what they wrote is theirs."""
         if field in _NAMES and (self._is_name(value) or (theirs and field != "username")):
             return REMOVED
         if theirs and field == "joined":
             return _NOBODY_JOINED
-        if theirs and not (field in _TERMS or _DATE.fullmatch(value)):
+        if theirs and (kind != STUDIO or field in _TEXTS) and not (field in _TERMS or _DATE.fullmatch(value)):
             return REMOVED if field in _NAMES else _id_text(field, value)
         if field not in _TEXTS and self._is_name(value):
             return REMOVED

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import sqlite3
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scrapy.http import Response
 
-from harvester.crawl.archive_index import open_index
+from harvester.api.catalogue import STREAMS
+from harvester.api.rows import Visit
+from harvester.crawl import archive_erasure
+from harvester.crawl.archive import Archive, Archived, Part, Transaction, read_archives
+from harvester.crawl.archive_erasure import ErasedArchives
+from harvester.crawl.archive_index import index_path, open_index
+from harvester.erasure.rule import REMOVED, Rule
+from harvester.secret import keyed_hash
+from harvester.warehouse.annotations import NAME, USER
 from tests.crawl.test_erasure_requests import dump, found, write
 
 if TYPE_CHECKING:
@@ -103,3 +114,89 @@ def test_nobody_is_left_in_tables_archive_and_home(
         assert assert_same_warehouse(third_database, second_database, map(str, folder.glob("*.gz"))) > 200
     finally:
         postgres_server.drop(third_database)
+
+    # Nor does a crawl archive the person again.
+    archives = set(folder.glob("*.gz"))
+    harvester.crawl("--audit")
+    assert set(folder.glob("*.gz")) > archives
+    assert found(contents(folder), person) == []
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def small_archive(folder: Path) -> Path:
+    """An archive with a page of the erased person, a list with their item, an unused page and one of somebody else."""
+    archive = Archive(folder, 1, lambda: NOW)
+    users = [{"id": each, "username": f"someone{each}", "scratchteam": False, "history": {"joined": None},
+              "profile": {"id": each, "images": None, "status": "hello", "bio": "", "country": None}}
+             for each in (5555555, 7)]  # fmt: skip
+    followers = Visit(STREAMS["user_followers"], 7, username="someone7")
+    pages = [
+        (Visit(STREAMS["user"], 5555555, username="someone5555555"), users[0], Part(first=True, position=0)),
+        (followers, users, Part(first=True, position=0)),
+        (followers, users[:1], None),
+        (Visit(STREAMS["user"], 7, username="someone7"), users[1], Part(first=True, position=0)),
+        (Visit(STREAMS["studio_comments"], 9, host_id=5555555), [], Part(first=True, position=0)),
+    ]
+    ids = [
+        archive.keep(Response("http://x/", body=json.dumps(served).encode()), visit, "?limit=40&offset=0", part)
+        for visit, served, part in pages
+    ]
+    archive.note([(ids[1], {1: "someone5555555 is refused"}), (ids[3], {})], NOW, NOW)
+    archive.close()
+    (path,) = folder.glob("*.warc.gz")
+    return path
+
+
+RULE = Rule(b"k" * 32, {keyed_hash(b"k" * 32, *one) for one in ((USER, 5555555), (NAME, "someone5555555"))})
+
+
+def rewrite(path: Path) -> ErasedArchives:
+    done = ErasedArchives()
+    archive_erasure._rewrite(path, RULE, done)
+    return done
+
+
+def test_each_record_goes_stays_or_loses_the_person(tmp_path: Path) -> None:
+    path = small_archive(tmp_path)
+    before = list(read_archives([path]))
+    assert (rewrite(path).removed, rewrite(path)) == (2, ErasedArchives())
+    assert path.stat().st_mode & 0o777 == 0o600
+    pages, other, studio, noted = list(read_archives([path]))
+    assert isinstance(pages, Archived)
+    assert [user["username"] for user in json.loads(pages.body)] == [REMOVED, "someone7"]
+    assert other == before[3]
+    assert isinstance(studio, Archived)
+    assert studio.visit.host_id == RULE.stand_in(USER, 5555555)
+    assert isinstance(noted, Transaction)
+    assert noted.pages[0] == (pages.id, {1: f"{REMOVED} is refused"})
+    assert found(contents(tmp_path), {"id": 5555555, "username": "someone5555555"}) == []
+    # A part of a record, as a killed run leaves it, is not kept: it may hold anybody.
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:50])
+    assert rewrite(path).rewritten == 1
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("step", ["os.fsync", "_delete_index", "sync_folder", "Path.replace", "Path.unlink"])
+def test_a_kill_leaves_the_former_or_the_new_file(tmp_path: Path, step: str) -> None:
+    path = small_archive(tmp_path)
+    with open_index(path):
+        former = path.read_bytes()
+    child = os.fork()
+    if child == 0:
+        of, _, name = step.rpartition(".")
+        target = {"": archive_erasure, "os": os, "Path": type(path)}[of]
+        setattr(target, name, lambda *_, **__: os._exit(9))
+        rewrite(path)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    was_former = path.read_bytes() == former
+    assert was_former == (step != "sync_folder")
+    if not was_former:
+        assert not index_path(path).exists()
+    rewrite(path)
+    assert found(contents(tmp_path), {"id": 5555555, "username": "someone5555555"}) == []
+    assert not [one.name for one in tmp_path.iterdir() if one.name.startswith(".")]
