@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harvester.api.catalogue import STREAMS
@@ -241,7 +242,7 @@ class Rule:
         Names of fields are left as they are.
         """
         if isinstance(value, str):
-            return replaced(value, REMOVED, self._is_name, self._is_other)
+            return replaced(value, REMOVED, self._is_name, partial(self.names, OTHER_NAME))
         if isinstance(value, dict | list):
             return self._field("", value)
         return value
@@ -287,9 +288,6 @@ class Rule:
 
     def _is_name(self, name: str) -> bool:
         return self.names(NAME, name)
-
-    def _is_other(self, name: str) -> bool:
-        return self.names(OTHER_NAME, name)
 
 
 def _tells_kind(table: str, row: dict[str, Any]) -> bool:

@@ -152,3 +152,13 @@ def test_what_the_controls_admit_the_served_pages_admit_too(host, port, scheme, 
 @given(st.one_of(HOSTS.map(lambda host: host.strip("[]")), st.ip_addresses().map(str)))
 def test_both_know_the_same_addresses_of_this_machine(host):
     assert control.is_loopback(host) == is_loopback(host)
+
+
+def test_a_profile_says_what_a_request_put_there(own):
+    name = own.community.users.name[3]
+    own.request(f"/sandbox/profile?user={name.upper()}&bio=a%20%22word%22&status=x", "POST")
+    assert {"bio": 'a "word"', "status": "x"}.items() <= own.get(f"/users/{name}").json()["profile"].items()
+    (true,) = [row for row in own.get("/sandbox/truth/users").lines() if row["username"] == name]
+    assert (true["bio"], true["status"]) == ('a "word"', "x")
+    for bad in ("user=nobody-is-called-so&bio=x", f"user={name}", f"user={name}&country=x", ""):
+        assert own.request(f"/sandbox/profile?{bad}", "POST").status == 400
