@@ -100,7 +100,7 @@ class Rule:
         """Return whether a value of a kind belongs to an erased person."""
         if value is None:
             return False
-        if value == REMOVED or (type(value) is int and value >= STAND_IN):
+        if value == REMOVED or (type(value) is int and STAND_IN <= value < 2**63):
             return bool(self)  # of an archive from which the person was erased
         place = (kind, value.lower() if kind == NAME else value)
         found = self._known.get(place)
