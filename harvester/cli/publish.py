@@ -78,6 +78,12 @@ def build(
         int | None,
         typer.Option(metavar="ID", help="The sample whose weights are written; the newest of each kind of item."),
     ] = None,
+    about: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Creators, DOI, licence and more, to cite it by; see `harvester dataset template`."
+        ),
+    ] = None,
     i_am_allowed: Annotated[
         bool, typer.Option("--i-am-allowed", help="For internal: you may hold people's names and texts.")
     ] = False,
@@ -87,6 +93,7 @@ def build(
 
     Erased people are left out. The same state gives the same bytes.
     """
+    from harvester.dataset.about import read_statements
     from harvester.dataset.build import Request
     from harvester.dataset.build import build as run
 
@@ -104,6 +111,7 @@ def build(
         tuple(one for one in FileFormat if not formats or one in formats),
         i_am_allowed,
         design,
+        **({} if about is None else {"about": read_statements(about)}),
     )
     if previous is not None:
         from harvester.dataset.snapshot import need_libraries
@@ -117,6 +125,17 @@ def build(
         output.print_json(_facts(folder, made))
     else:
         _show(folder, made)
+
+
+@dataset.command(epilog=example("harvester dataset template > release.toml"))
+def template() -> None:
+    """Print a release.toml: what a release says of its makers, DOI, licence, funding and ethics.
+
+    Complete it, and give it to `harvester dataset build DIR --about release.toml`.
+    """
+    from harvester.dataset.about import template as text
+
+    typer.echo(text(), nl=False)
 
 
 def _facts(folder: Path, made: Any) -> dict[str, Any]:

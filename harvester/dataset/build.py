@@ -13,13 +13,14 @@ import re
 import shutil
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harvester.dataset import facts, sources
+from harvester.dataset.about import Statements
 from harvester.dataset.columns import KINDS, kind_of_sources, tables
 from harvester.dataset.privacy import PrivacyBudget
 from harvester.dataset.pseudonyms import Key, derive, key_of, salt_of
@@ -100,6 +101,8 @@ class Request:
     is_allowed: bool = False
     design: int | None = None
     """The sample whose weights are written; None: the newest of each kind of entity."""
+    about: Statements = field(default_factory=Statements)
+    """Statements of the operator, see `harvester.dataset.about.read_statements`."""
 
     def settled(self) -> Request:
         """Return the request with all defaults filled in.
@@ -390,6 +393,7 @@ class Build:
             provenance=facts.provenance(snapshot.facts, to_the_day=is_open),
             previous=None if self.previous is None else self.previous.name,
             changes=changes,
+            about=request.about,
         )
 
     def prepare(self) -> dict[str, Any]:

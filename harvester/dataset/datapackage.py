@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harvester.dataset.documents import addresses, known, summary, title
-from harvester.dataset.release import CC_BY_SA_BEFORE, Type
+from harvester.dataset import citation
+from harvester.dataset.documents import addresses
+from harvester.dataset.release import Type
 
 if TYPE_CHECKING:
     from harvester.dataset.release import Field, File, Release, Resource
@@ -23,43 +24,50 @@ _TYPES = {
     Type.JSON: "string",  # an object or a list, as text in every format
 }
 _TABULAR = "csv.gz"  # what a Table Schema describes; Parquet brings its own schema, and types of JSON are what they are
-_MEDIA = {
+MEDIA = {
     "csv.gz": "text/csv",
     "parquet": "application/vnd.apache.parquet",
     "jsonl.gz": "application/jsonl",
 }
 
 
-_LICENCE = {
-    "name": "CC-BY-SA-2.0",
-    "title": f"Content from before {CC_BY_SA_BEFORE}; none is known for later content: see LICENCE.md",
-    "path": "https://creativecommons.org/licenses/by-sa/2.0/",
-}
-_SYNTHETIC_LICENCE = {"title": "Synthetic data, without restriction: see LICENCE.md", "path": "LICENCE.md"}
-
-
 def data_package(release: Release, version: str) -> dict[str, Any]:
     """Return the descriptor; each file is a resource, since a resource has one format."""
+    identifier = citation.doi_url(release)
     return {
         "$schema": PROFILE,
-        "name": f"scratch-community-{release.profile}-{release.name}",
-        "title": title(release),
-        "description": summary(release),
+        "name": citation.identifier(release),
+        **({} if identifier is None else {"id": identifier, "homepage": identifier}),
+        "title": citation.title(release),
+        "description": citation.summary(release),
         "version": version,
         "created": release.as_of.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "keywords": ["scratch", "online community", "children", "remix", "comments"],
-        "licenses": [_LICENCE if release.sandbox is None else _SYNTHETIC_LICENCE],
+        "keywords": citation.keywords(release),
+        "licenses": [_licence(one) for one in citation.rights(release)],
         "sources": [{"title": release.source_title, "path": one, "version": release.name} for one in addresses(release)]
         or [{"title": release.source_title, "version": release.name}],
-        "contributors": [
-            {
-                "title": "The operator of the harvest",
-                "roles": ["dataCollector", "contactPerson"],
-                "organization": known(release, "contact"),
-            }
-        ],
-        "resources": [entry for one in release.resources for entry in _entries(one)],
+        "contributors": _contributors(release),
+        "resources": [entry for one in release.resources for entry in _entries(release, one)],
     }
+
+
+def _licence(right: citation.Right) -> dict[str, str]:
+    named = {} if right.spdx is None else {"name": right.spdx}
+    return named | {"title": f"{right.name}: {right.covers}", "path": right.url}
+
+
+def _contributors(release: Release) -> list[dict[str, Any]]:
+    made = []
+    for one in citation.creators(release):
+        entry: dict[str, Any] = {"title": one.full_name, "roles": ["creator"]}
+        if one.given is not None and one.family is not None:
+            entry |= {"givenName": one.given, "familyName": one.family}
+        if one.orcid is not None or one.ror is not None:
+            entry["path"] = one.ror or f"https://orcid.org/{one.orcid}"
+        if one.affiliation is not None:
+            entry["organization"] = one.affiliation
+        made.append(entry)
+    return [*made, {"title": citation.contact(release), "roles": ["contactPerson"]}]
 
 
 def resource_name(resource: Resource, file: File) -> str:
@@ -67,16 +75,16 @@ def resource_name(resource: Resource, file: File) -> str:
     return resource.name if file.format == _TABULAR else f"{resource.name}.{file.format.removesuffix('.gz')}"
 
 
-def _entries(resource: Resource) -> list[dict[str, Any]]:
+def _entries(release: Release, resource: Resource) -> list[dict[str, Any]]:
     entries = []
     for file in resource.files:
         entry: dict[str, Any] = {
             "name": resource_name(resource, file),
             "path": file.path,
             "title": resource.name,
-            "description": resource.comment,
+            "description": citation.labelled(release, resource.comment),
             "format": file.format.removesuffix(".gz"),
-            "mediatype": _MEDIA[file.format],
+            "mediatype": MEDIA[file.format],
             "bytes": file.bytes,
             "hash": f"sha256:{file.sha256}",
         }

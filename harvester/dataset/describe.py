@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from harvester.dataset.crate import CRATE, ro_crate
 from harvester.dataset.croissant import croissant
+from harvester.dataset.datacite import datacite
 from harvester.dataset.datapackage import data_package
 from harvester.dataset.documents import documents
 from harvester.dataset.release import Description, Release
+from harvester.dataset.yaml_documents import citation_file, front_matter
 from harvester.errors import UsageError
 from harvester.untrusted import open_beneath, read_bounded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 MANIFEST = "manifest.json"
@@ -27,6 +31,13 @@ CHECKSUMS = "SHA256SUMS"
 SCHEMA_VERSION = "1.0.0"
 """Version of the tables of a release: a new column is a minor step, a removed or changed one a major step."""
 
+MACHINE_READABLE: dict[str, Callable[[Release, str], dict[str, Any]]] = {
+    "datacite.json": datacite,
+    "datapackage.json": data_package,
+    "croissant.json": croissant,
+    CRATE: ro_crate,
+}
+"""Descriptions in JSON, each made of the release and its version."""
 LARGEST_DOCUMENT = 16 * 2**20
 """Bytes of a description above which it is not read."""
 
@@ -61,8 +72,9 @@ def render(release: Release) -> dict[str, bytes]:
     """
     version = version_of(release.name)
     files = {name: text.encode() for name, text in documents(release).items()}
-    files["datapackage.json"] = _json(data_package(release, version))
-    files["croissant.json"] = _json(croissant(release, version))
+    files["README.md"] = front_matter(release).encode() + files["README.md"]
+    files["CITATION.cff"] = citation_file(release, version).encode()
+    files |= {name: _json(described(release, version)) for name, described in MACHINE_READABLE.items()}
     told = tuple(Description(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in sorted(files.items()))
     data_files = [file for one in release.resources for file in one.files]
     manifest = Manifest(

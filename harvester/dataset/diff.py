@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harvester.dataset.citation import is_extra
 from harvester.dataset.describe import read_release
-from harvester.dataset.documents import is_extra
 from harvester.dataset.read import TROUBLE, Unreadable, batches, best_file, check_intact, disorder, joined
 from harvester.errors import UsageError
 

@@ -8,27 +8,31 @@ from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from harvester.dataset.citation import (
+    HOLDS,
+    NOT_STATED,
+    UNKNOWN,
+    citation,
+    contact,
+    creators,
+    main_tables,
+    rights,
+    summary,
+    title,
+)
 from harvester.dataset.release import CC_BY_SA_BEFORE, SOURCES, Profile
+from harvester.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harvester.dataset.release import Release, Resource
-
-UNKNOWN = "not known"
+    from harvester.dataset.release import Release
 
 _OPEN_TO = {
     Profile.OPEN: "Anybody.",
     Profile.RESTRICTED: "Only people who signed an agreement with the operator not to identify anybody, not to pass"
     " it on, to protect it, and to delete it when their work is done.",
     Profile.INTERNAL: "Nobody outside the operator's own team.",
-}
-_HOLDS = {
-    Profile.OPEN: "Ids are keyed pseudonyms, each column has one coarse step in every row, and there is no text and no"
-    " link.",
-    Profile.RESTRICTED: "Ids are keyed pseudonyms, times are exact, and texts are redacted by rules that do not find"
-    " everything.",
-    Profile.INTERNAL: "The tables are as they are in the warehouse.",
 }
 _IDENTIFY = {
     Profile.OPEN: "Not directly: names, ids, links and texts are absent or replaced by pseudonyms, times and counts are"
@@ -81,8 +85,26 @@ _NO_DESIGN = (
 )
 
 
+DESCRIPTIONS = {
+    "README.md": "what it is and how to cite it; the dataset card of the Hub",
+    "SCHEMA.md": "every table and column, with keys",
+    "DATASHEET.md": "how it came to be, what it is fit for, and what it must not be used for",
+    "COVERAGE.md": "what is complete, what is not, what is missing",
+    "CHANGELOG.md": "what differs from the release before",
+    "LICENCE.md": "what may be done with it",
+    "CITATION.cff": "how to cite it, for reference managers: Citation File Format 1.2",
+    "datacite.json": "what a repository registers with a DOI: DataCite 4.6",
+    "datapackage.json": "tables, columns and keys for machines: Frictionless Data Package 2.0",
+    "croissant.json": "the same for machine learning: MLCommons Croissant 1.1",
+    "ro-crate-metadata.json": "files and makers as linked data: RO-Crate 1.2",
+    "manifest.json": "everything that is known of this release, with size and SHA-256 of each file",
+    "SHA256SUMS": "`sha256sum -c SHA256SUMS` checks that nothing was damaged",
+}
+"""What each descriptive file of a release is, by its name."""
+
+
 def documents(release: Release) -> dict[str, str]:
-    """Return each document by its file name."""
+    """Return each document by its file name; `README.md` lacks the front matter of the card."""
     return {
         "CHANGELOG.md": _changelog(release),
         "COVERAGE.md": _coverage(release),
@@ -94,35 +116,25 @@ def documents(release: Release) -> dict[str, str]:
 
 
 def _licence(release: Release) -> str:
+    made = _licence_of_makers(release)
     if release.sandbox is not None:
-        return _fill("LICENCE-synthetic.md", sandbox=release.sandbox)
-    return _fill("LICENCE.md", licence_changed=CC_BY_SA_BEFORE.isoformat(), licence_profile=_LICENCE[release.profile])
-
-
-def title(release: Release) -> str:
-    """Return the full title of a release."""
-    kind = "Scratch community data" if release.sandbox is None else "Synthetic community data"
-    return f"{kind} {release.name} ({release.profile})"
-
-
-def summary(release: Release) -> str:
-    """Return a release in one paragraph."""
-    rows = sum(one.rows for one in release.resources if not is_extra(one))
-    source = "The public Scratch community" if release.sandbox is None else release.source_title
-    return (
-        f"{source}, as harvested: {rows:,} rows in {len(main_tables(release))} tables, as of"
-        f" {release.as_of:%Y-%m-%d %H:%M} UTC. Profile {release.profile}: {_HOLDS[release.profile]}"
+        return _fill("LICENCE-synthetic.md", sandbox=release.sandbox, licence_makers=made)
+    return _fill(
+        "LICENCE.md",
+        licence_changed=CC_BY_SA_BEFORE.isoformat(),
+        licence_profile=_LICENCE[release.profile],
+        licence_makers=made,
     )
 
 
-def is_extra(resource: Resource) -> bool:
-    """Return whether a table holds no data of its own: a teaser, the list of withdrawn rows, or the bias of others."""
-    return resource.name in ("withdrawn", "bias") or any(file.path.startswith("teaser/") for file in resource.files)
-
-
-def main_tables(release: Release) -> list[Resource]:
-    """Return the tables of a release that are not extra."""
-    return [one for one in release.resources if not is_extra(one)]
+def _licence_of_makers(release: Release) -> str:
+    if release.about.licence is None:
+        return (
+            "Its makers state no licence of their own. The descriptions (this file and the other documents) may be"
+            " copied freely with the release."
+        )
+    made = rights(release)[0]
+    return f"For {made.covers} its makers grant: [{_text(made.name)}]({made.url})."
 
 
 def known(release: Release, key: str) -> str:
@@ -137,18 +149,31 @@ def addresses(release: Release) -> list[str]:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return a Markdown table with numbers aligned right."""
+    """Return a Markdown table with numbers aligned right; a dash for what is not known."""
     rows = [list(row) for row in rows]
-    numeric = [bool(rows) and all(isinstance(row[n], int | float) for row in rows) for n in range(len(headers))]
-    lines = [headers, ["--:" if one else "---" for one in numeric], *([_text(cell) for cell in row] for row in rows)]
+    numeric = [all(_is_number(row[n]) or row[n] is None for row in rows) for n in range(len(headers))]
+    lines = [
+        [_words(one) for one in headers],
+        ["--:" if one and rows else "---" for one in numeric],
+        *([_text(cell, header) for header, cell in zip(headers, row, strict=True)] for row in rows),
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_label(key: str) -> bool:
+    """Return whether the numbers under a key are names, as years and ids are, which get no separators."""
+    return key in {"year", "id", "seed", "of_design"} or key.endswith("_id")
 
 
 def facts(value: Any, level: int = 2) -> str:
     """Write nested facts as headings, lists and tables, in their own order."""
     if isinstance(value, Mapping):
         flat = [(key, one) for key, one in value.items() if not _is_nested(one)]
-        parts = ["\n".join(f"- {_words(key)}: {_text(one)}" for key, one in flat)] if flat else []
+        parts = ["\n".join(f"- {_words(key)}: {_text(one, key)}" for key, one in flat)] if flat else []
         for key, one in value.items():
             if _is_nested(one):
                 parts.append(f"{'#' * min(level, 6)} {_words(key).capitalize()}\n\n{facts(one, level + 1)}")
@@ -156,7 +181,7 @@ def facts(value: Any, level: int = 2) -> str:
     if _is_nested(value):
         if all(isinstance(one, Mapping) for one in value):
             headers = list(dict.fromkeys(key for one in value for key in one))
-            return table([_words(key) for key in headers], [[one.get(key) for key in headers] for one in value])
+            return table(headers, [[one.get(key) for key in headers] for one in value])
         return "\n".join(f"- {_text(one)}" for one in value)
     return _text(value)
 
@@ -169,19 +194,19 @@ def _words(key: object) -> str:
     return str(key).replace("_", " ")
 
 
-def _text(value: Any) -> str:
-    """Return a value for a cell or a sentence: on one line, with Markdown escaped."""
+def _text(value: Any, key: str = "") -> str:
+    """Return a value for a cell or a sentence: on one line, with Markdown escaped; `key` is what it is called."""
     match value:
         case None | "" | [] | {} | ():
             return "-"
         case bool():
             return "yes" if value else "no"
         case int():
-            return f"{value:,}"
+            return str(value) if _is_label(key) else f"{value:,}"
         case float():
-            return f"{value:,.4g}"
+            return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
         case list() | tuple():
-            return ", ".join(_text(one) for one in value)
+            return ", ".join(_text(one, key) for one in value)
         case Mapping():
             return json.dumps(value, default=str)
     return " ".join(str(value).split()).replace("|", "\\|")
@@ -194,7 +219,8 @@ def _fill(name: str, **values: str) -> str:
 
 def _resource_table(release: Release) -> str:
     return table(
-        ["table", "rows", "one row is"], [(f"`{one.name}`", one.rows, one.comment) for one in release.resources]
+        ["table", "rows", "one row is"],
+        [(f"`{one.name}`", one.rows, one.comment) for one in release.resources],
     )
 
 
@@ -211,7 +237,10 @@ def _readme(release: Release) -> str:
         "README.md",
         title=title(release),
         summary=summary(release),
+        files=table(["file", "what it is"], [(f"`{name}`", what) for name, what in DESCRIPTIONS.items()]),
         resources=_resource_table(release),
+        citation=_text(citation(release)),
+        funding=_funding(release),
         first=first.name,
         reader=reader,
     )
@@ -283,6 +312,16 @@ def _coverage(release: Release) -> str:
     return _joined(parts)
 
 
+def _funding(release: Release) -> str:
+    return "; ".join(_text(str(one)) for one in release.about.funding) or NOT_STATED
+
+
+def _ethics(release: Release) -> str:
+    if release.about.ethics is None:
+        return "Not stated by the operator, who was asked to name the board and its decision."
+    return f"Stated by the operator: {_text(release.about.ethics)}"
+
+
 def _datasheet(release: Release) -> str:
     first, last = release.provenance.get("first"), release.provenance.get("last")
     runs = release.provenance.get("runs")
@@ -294,13 +333,16 @@ def _datasheet(release: Release) -> str:
         if column.treatment
     ]
     within = parameters.get("seen_within_days")
-    bound = UNKNOWN if "seen_within_days" not in parameters else "none" if within is None else f"{_text(within)} days"
+    bound = UNKNOWN if "seen_within_days" not in parameters else "none" if within is None else counted(within, "day")
     return _fill(
         "DATASHEET.md",
         title=title(release),
         synthetic="" if release.sandbox is None else f"\n**{release.source_title}.** {_SYNTHETIC}\n",
         harvester=f"version {known(release, 'harvester')}",
-        contact=known(release, "contact"),
+        contact=_text(contact(release)),
+        makers=_text([one.full_name for one in creators(release)]),
+        funding=_funding(release),
+        ethics=_ethics(release),
         permission=known(release, "permission"),
         api=known(release, "api"),
         resources=_resource_table(release),
@@ -308,12 +350,14 @@ def _datasheet(release: Release) -> str:
         design=facts(release.design, 3),
         seen_within=bound,
         profile=release.profile.value,
-        profile_text=_HOLDS[release.profile],
+        profile_text=HOLDS[release.profile],
         upset=_UPSET[release.profile],
         identify=_identify(release),
         anonymity=facts(release.anonymity, 3) or "Nothing was recorded about suppression.",
         sensitive=_SENSITIVE[release.profile],
-        runs="The number of runs is not known." if runs is None else f"Runs behind it: {_text(runs)}.",
+        runs="The number of runs is not known."
+        if runs is None
+        else f"{counted(runs, 'run')} of the crawl went into it.",
         timeframe=f"From {first} to {last}." if first and last else "The dates of the runs are not known.",
         as_of=f"{release.as_of:%Y-%m-%d %H:%M} UTC",
         preprocessing="Parameters: " + "; ".join(f"{_words(k)} {_text(v)}" for k, v in parameters.items()) + "."

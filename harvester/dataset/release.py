@@ -7,6 +7,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+from harvester.dataset.about import Statements
+
 CC_BY_SA_BEFORE = date(2026, 1, 22)
 """Content of an earlier date is under CC BY-SA 2.0; the terms of that day grant others no licence to later content."""
 SOURCES = "sources"
@@ -164,6 +166,8 @@ class Release:
     """The release before it, and what became of it."""
     changes: dict[str, Any] = field(default_factory=dict)
     """By resource: rows added, changed, withdrawn since the previous release."""
+    about: Statements = field(default_factory=Statements)
+    """Statements of the operator: creators, DOI, licence, funding, ethics."""
 
     @property
     def sandbox(self) -> str | None:

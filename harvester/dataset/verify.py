@@ -19,9 +19,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harvester.dataset.croissant import croissant
-from harvester.dataset.datapackage import data_package
-from harvester.dataset.describe import CHECKSUMS, MANIFEST, read_document, read_manifest, version_of
+from harvester.dataset.describe import (
+    CHECKSUMS,
+    MACHINE_READABLE,
+    MANIFEST,
+    read_document,
+    read_manifest,
+    version_of,
+)
 from harvester.dataset.read import TROUBLE, Unreadable, batches, best_file, check_intact, disorder, joined, unreadable
 from harvester.dataset.release import Type
 from harvester.errors import UsageError
@@ -324,15 +329,11 @@ def _descriptions(folder: Path, manifest: Manifest, intact: Collection[str]) -> 
     """Yield the contradictions between the machine-readable descriptions and the manifest."""
     release = manifest.release
     version = version_of(release.name)
-    described: tuple[tuple[str, Callable[[Release, str], Any], Callable[[Any], dict[str, Any]]], ...] = (
-        ("datapackage.json", data_package, _package_facts),
-        ("croissant.json", croissant, _croissant_facts),
-    )
-    for name, expected, told in described:
+    for name, told in _FACTS.items():
         if name not in intact:
             continue  # reported
         try:
-            facts = told(expected(release, version))
+            facts = told(MACHINE_READABLE[name](release, version))
         except _SENSELESS:
             yield Problem(MANIFEST, f"says what {name} cannot say")
             continue
@@ -369,3 +370,22 @@ def _croissant_facts(document: dict[str, Any]) -> dict[str, Any]:
         fields = [(field["@id"], field["dataType"], field["source"], field.get("references")) for field in one["field"]]
         facts[one["@id"]] = (fields, one.get("key"))
     return facts
+
+
+def _datacite_facts(document: dict[str, Any]) -> dict[str, Any]:
+    named = ("doi", "version", "titles", "creators", "publisher", "publicationYear", "rightsList", "sizes")
+    return {name: document.get(name) for name in named}
+
+
+def _crate_facts(document: dict[str, Any]) -> dict[str, Any]:
+    entities = {one["@id"]: one for one in document["@graph"]}
+    return {path: (one.get("contentSize"), one.get("sha256"), one.get("hasPart")) for path, one in entities.items()}
+
+
+_FACTS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "datapackage.json": _package_facts,
+    "croissant.json": _croissant_facts,
+    "datacite.json": _datacite_facts,
+    "ro-crate-metadata.json": _crate_facts,
+}
+"""What a description repeats of the manifest, by its name."""

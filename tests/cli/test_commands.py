@@ -55,6 +55,7 @@ WITHOUT_FACTS = {
     "quarantine show": "a response, byte for byte",
     "metrics": "a format of its own",
     "analytics dbt": "a format of its own",
+    "dataset template": "a format of its own",
     "db down": "a deed",
     "db url": "one word",
     "db psql": "another program",

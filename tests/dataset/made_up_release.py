@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import json
+import re
+import tomllib
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,6 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from harvester.dataset.about import parse_statements, template
 from harvester.dataset.describe import describe
 from harvester.dataset.read import arrow_schema
 from harvester.dataset.release import Field, File, ForeignKey, Profile, Release, Resource, Type
@@ -35,6 +38,19 @@ FOLLOWS = (
     Field("follower", Type.STRING, "Who follows.", "A keyed pseudonym.", required=True),
     Field("followee", Type.STRING, "Whom.", "A keyed pseudonym.", required=True),
 )
+
+STATED = "\n".join(re.sub(r"^# (?=\[|[a-z_]+ = )", "", line) for line in template().splitlines())
+"""The template of `release.toml` with all of its keys stated."""
+ABOUT = parse_statements(tomllib.loads(STATED))
+SITE = {
+    "api": "https://api.scratch.mit.edu",
+    "contact": "someone@example.org",
+    "harvester": "0.1.0",
+    "runs": 3,
+    "first": "2026-05-01T00:00:00Z",
+    "last": "2026-06-01T00:00:00Z",
+}
+SANDBOX = {**SITE, "api": "http://127.0.0.1:8601", "synthetic": "60 users, seed 1"}
 
 
 def rows() -> dict[str, list[dict]]:
@@ -127,14 +143,7 @@ def make_release(folder: Path, tables: dict[str, list[dict]], **changes) -> Rele
             "parameters": {"seen_within_days": 400, "k": 10, "key": "release", "key_id": "0123456789abcdef"},
             "coverage": {"lists": [{"stream": "followers", "certified": 40, "not_certified": 2}], "id gaps": 3},
             "anonymity": {"k": 10, "suppressed": {"country": 2}},
-            "provenance": {
-                "api": "https://api.scratch.mit.edu",
-                "contact": "someone@example.org",
-                "harvester": "0.1.0",
-                "runs": 3,
-                "first": "2026-05-01T00:00:00Z",
-                "last": "2026-06-01T00:00:00Z",
-            },
+            "provenance": SITE,
             **changes,
         }
     )

@@ -614,8 +614,12 @@ def test_csv_texts_begin_no_formula_and_are_read_back(
 
 def test_the_command_builds_and_says_what_it_built(harvest: Any, tmp_path: Path) -> None:
     harvest.harvester.environment["HARVESTER_HOME"] = str(tmp_path / "home")
-    told = json.loads(harvest.harvester("dataset", "build", str(tmp_path / "out"), "--k", "5", "--json").stdout)
+    (tmp_path / "release.toml").write_text('title = "Made-up conversations"\n')
+    options = ("--k", "5", "--about", str(tmp_path / "release.toml"), "--json")
+    told = json.loads(harvest.harvester("dataset", "build", str(tmp_path / "out"), *options).stdout)
     assert told["profile"] == "open"
+    title = f"# Synthetic data: Made-up conversations {told['release']} (open)"
+    assert title in (tmp_path / "out/README.md").read_text().splitlines()
     assert told["anonymity"]["k"] == 5
     assert told["rows"]["users"] > 40
     assert (tmp_path / "out/data/users.parquet").exists()
@@ -636,6 +640,7 @@ def test_the_command_builds_and_says_what_it_built(harvest: Any, tmp_path: Path)
         ("dataset", "build", "new", "--release", "first"): "--release",
         ("dataset", "build", "new", "--format", "xls"): "--format",
         ("dataset", "build", "new", "--previous", "nowhere"): "nowhere",
+        ("dataset", "build", "new", "--about", "nowhere.toml"): "nowhere.toml cannot be read",
         ("dataset", "build", "file/new"): "cannot be",
     }
     # One process for all: each start of the program costs most of a second.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from made_up_release import make_release
+from made_up_release import ABOUT, make_release
 
 from harvester.dataset.describe import describe, read_release, render, version_of
 from harvester.dataset.release import Profile
@@ -62,10 +62,13 @@ def test_croissant_is_valid_and_its_records_can_be_read(release_folder):
 
 @pytest.mark.usefixtures("processes")
 def test_each_address_of_the_api_is_a_source_of_its_own(tmp_path, tables):
-    """A sandbox that was started again has another port: its addresses together are no address."""
+    """A sandbox that was started again has another port: its addresses together are no address.
+
+    The release has statements, too, so that both validators see one with them and one without.
+    """
     urls = ["http://127.0.0.1:8601", "http://127.0.0.1:8602"]
     provenance = {"api": ", ".join(urls), "contact": "someone@example.org", "harvester": "0.1.0"}
-    make_release(tmp_path / "release", tables, provenance=provenance)
+    make_release(tmp_path / "release", tables, provenance=provenance, about=ABOUT)
     assert frictionless(tmp_path / "release")[0] == []
     assert croissant("validate", "--jsonld", tmp_path / "release" / "croissant.json").returncode == 0
     package = json.loads((tmp_path / "release" / "datapackage.json").read_text())

@@ -174,6 +174,18 @@ DAMAGE = {
         lambda f: edit(f, "croissant.json", lambda d: d["distribution"][0].update(contentSize="1 B")),
         [("croissant.json", "says of users.parquet something else")],
     ),
+    "DataCite tells another creator": (
+        lambda f: edit(f, "datacite.json", lambda d: d["creators"][0].update(name="Somebody, Else")),
+        [("datacite.json", "says of creators something else")],
+    ),
+    "the crate tells another hash": (
+        lambda f: edit(f, "ro-crate-metadata.json", lambda d: d["@graph"][2].update(sha256="0" * 64)),
+        [("ro-crate-metadata.json", "says of users.parquet something else")],
+    ),
+    "the citation is edited": (
+        lambda f: (f / "CITATION.cff").write_text("cff-version: 1.2.0"),
+        [("CITATION.cff", "bytes, not")],
+    ),
     "the data package is no JSON": (
         lambda f: (f / "datapackage.json").write_text("[1"),
         [("datapackage.json", "bytes, not")],

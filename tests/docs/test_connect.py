@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
+from tools import uv
 
 TOP = Path(__file__).parents[2]
 PAGE = (TOP / "docs" / "connect.md").read_text()
@@ -97,7 +98,7 @@ def test_every_client_reads_over_tcp(listening: dict[str, str], tmp_path: Path) 
         output([sys.executable, "-W", "error", "-c", snippet(client, "python")], listening)
 
     # SQLAlchemy 2.0 from the registry, before the installed one.
-    subprocess.run([_uv(), "pip", "install", "--quiet", "--target", tmp_path, OLDER], check=True)
+    subprocess.run([uv(), "pip", "install", "--quiet", "--target", tmp_path, OLDER], check=True)
     older = listening | {"PYTHONPATH": str(tmp_path)}
     version = "import sqlalchemy; assert sqlalchemy.__version__.startswith('2.0.')\n"
     for client in ("SQLAlchemy", "pandas"):
@@ -136,9 +137,9 @@ def test_the_jdbc_driver_reads_over_tcp(listening: dict[str, str], tmp_path: Pat
 def test_dbt_tests_the_sources(listening: dict[str, str], tmp_path: Path) -> None:
     """Parse, freshness and tests pass, and what breaks a promise is found."""
     install, *lines = snippet("dbt", "sh").splitlines()
-    subprocess.run([_uv(), "venv", "--quiet", tmp_path / "venv"], check=True)
+    subprocess.run([uv(), "venv", "--quiet", tmp_path / "venv"], check=True)
     python = str(tmp_path / "venv" / "bin" / "python")
-    subprocess.run([_uv(), *shlex.split(install), "--quiet", "--python", python], check=True)
+    subprocess.run([uv(), *shlex.split(install), "--quiet", "--python", python], check=True)
     section = PAGE.partition("\n## dbt\n")[2]
     files = re.findall(r"^```yaml\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
     for name, text in zip(("dbt_project.yml", "profiles.yml"), files, strict=True):
@@ -157,10 +158,3 @@ def test_dbt_tests_the_sources(listening: dict[str, str], tmp_path: Path) -> Non
         connection.execute("UPDATE scratch.users SET gone_reason = 'bored' WHERE id = 1")
     result = subprocess.run(["dbt", "test"], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "FAIL 1 source_accepted_values_scratch_users_gone_reason" in re.sub("\x1b[^m]*m", "", result.stdout)
-
-
-def _uv() -> str:
-    """The uv of the path, or the one that the Makefile keeps."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    kept = cache / "scratch-harvester" / "tools" / "bin" / "uv"
-    return shutil.which("uv") or str(kept)
