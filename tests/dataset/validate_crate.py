@@ -6,6 +6,7 @@ of version 1.3 from `rocrate`, in which the terms of 1.2 have the same meaning. 
 
 import sys
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 
 from requests import Request, Response
@@ -23,7 +24,7 @@ response = Response()
 response.status_code, response.url = 200, CONTEXT
 response.headers.update(headers)
 response.request = Request("GET", CONTEXT).prepare()
-response.raw = HTTPResponse(content, headers, 200, request_url=CONTEXT, preload_content=False)
+response.raw = HTTPResponse(BytesIO(content), headers, 200, request_url=CONTEXT, preload_content=False)
 with CachedSession(cache, backend="sqlite", expire_after=-1) as session:
     session.cache.save_response(response)
 settings = ValidationSettings(
