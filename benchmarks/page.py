@@ -43,7 +43,7 @@ def kept() -> dict[str, Any]:
 
 
 def main() -> None:
-    from benchmarks.plots import DRAWN  # noqa: PLC0415  (what only writes the page needs no matplotlib)
+    from benchmarks.plots import DRAWN  # noqa: PLC0415  (matplotlib takes long to import)
 
     found = kept()
     for name in DRAWN.keys() & found.keys():

@@ -1,4 +1,4 @@
-"""Draw the plots of `docs/benchmarks.md`; a module of its own, since only `make bench` installs matplotlib."""
+"""Draw the plots of `docs/benchmarks.md`; a module of its own, since matplotlib takes long to import."""
 
 from pathlib import Path
 from typing import Any

@@ -29,6 +29,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "sampling.md",
         "datasets.md",
         "lake.md",
+        "review.md",
     ),
     "How it works": ("endpoints.md", "method.md", "benchmarks.md", "scaling.md"),
 }

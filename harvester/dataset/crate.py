@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.dataset import citation
 from harvester.dataset.datapackage import MEDIA
-from harvester.dataset.documents import DESCRIPTIONS
+from harvester.dataset.documents import descriptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +113,7 @@ def _data_file(release: Release, resource: Resource, file: File) -> Entity:
 
 
 def _documents(release: Release) -> Iterator[Entity]:
-    for path, what in DESCRIPTIONS.items():
+    for path, what in descriptions(release).items():
         if path != CRATE:
             # LICENCE.md is what `license` of the root refers to, which has to be a work.
             kind: Any = ["File", "CreativeWork"] if path == "LICENCE.md" else "File"

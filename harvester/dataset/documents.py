@@ -1,4 +1,4 @@
-"""The documents of a release that people read, in Markdown. Pure: a release in, texts out, no clock."""
+"""The documents of a release that people read, in Markdown and as code. Pure: a release in, texts out, no clock."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from harvester.dataset.citation import (
     title,
 )
 from harvester.dataset.release import CC_BY_SA_BEFORE, SOURCES, Profile
+from harvester.dataset.start import NOTEBOOK, SCRIPT, start_files
 from harvester.wording import counted
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ _NO_DESIGN = (
 )
 
 
-DESCRIPTIONS = {
+_DESCRIPTIONS = {
     "README.md": "what it is and how to cite it; the dataset card of the Hub",
     "SCHEMA.md": "every table and column, with keys",
     "DATASHEET.md": "how it came to be, what it is fit for, and what it must not be used for",
@@ -100,7 +101,15 @@ DESCRIPTIONS = {
     "manifest.json": "everything that is known of this release, with size and SHA-256 of each file",
     "SHA256SUMS": "`sha256sum -c SHA256SUMS` checks that nothing was damaged",
 }
-"""What each descriptive file of a release is, by its name."""
+_STARTS = {
+    NOTEBOOK: "load it in pandas, Polars and DuckDB: an estimate with its error, and a plot",
+    SCRIPT: "the same in R",
+}
+
+
+def descriptions(release: Release) -> dict[str, str]:
+    """Return what each descriptive file of a release is, by its name."""
+    return {**_DESCRIPTIONS, **{name: _STARTS[name] for name in start_files(release)}}
 
 
 def documents(release: Release) -> dict[str, str]:
@@ -112,6 +121,7 @@ def documents(release: Release) -> dict[str, str]:
         "LICENCE.md": _licence(release),
         "README.md": _readme(release),
         "SCHEMA.md": _schema(release),
+        **start_files(release),
     }
 
 
@@ -225,24 +235,28 @@ def _resource_table(release: Release) -> str:
 
 
 def _readme(release: Release) -> str:
-    first = next(iter(main_tables(release)), None) or release.resources[0]
-    by_format = {file.format: file.path for file in first.files}
-    readers = {
-        "parquet": 'read_parquet("{}")',
-        "csv.gz": 'read_csv("{}")',
-        "jsonl.gz": 'read_json("{}", lines=True)',
-    }
-    reader = next(how.format(by_format[kind]) for kind, how in readers.items() if kind in by_format)
     return _fill(
         "README.md",
         title=title(release),
         summary=summary(release),
-        files=table(["file", "what it is"], [(f"`{name}`", what) for name, what in DESCRIPTIONS.items()]),
+        files=table(["file", "what it is"], [(f"`{name}`", what) for name, what in descriptions(release).items()]),
         resources=_resource_table(release),
         citation=_text(citation(release)),
         funding=_funding(release),
-        first=first.name,
-        reader=reader,
+        start=_start(release),
+    )
+
+
+def _start(release: Release) -> str:
+    """Say which file to open first, and what else there is to read a table with."""
+    found = start_files(release)
+    if not found:
+        return "`SCHEMA.md` tells what the tables are."
+    copied = "Copy it before you run it: `harvester dataset verify` notices a notebook that was saved."
+    script = "; `Rscript start.R` does the same in R" if SCRIPT in found else ""
+    return (
+        f"`{NOTEBOOK}` loads a table in pandas, Polars and DuckDB, estimates a share with its error, and draws a plot"
+        f"{script}. {copied}"
     )
 
 

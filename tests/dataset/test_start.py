@@ -1,0 +1,193 @@
+"""The notebook and the R script of a release run as they are, and estimate the same."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from made_up_release import ABOUT, DECLARED, SANDBOX, make_release, rows
+from tools import uv
+
+from harvester.dataset.release import Field, Profile, Type
+from harvester.dataset.start import NOTEBOOK, SCRIPT, start_files
+
+R = pytest.mark.skipif(
+    not shutil.which("Rscript") and os.environ.get("HARVESTER_TEST_R") != "required",
+    reason="R is not on this machine: r-base-core",
+)
+PROGRAM = """
+import json, pathlib
+import matplotlib
+matplotlib.use("agg")
+for cell in json.loads(pathlib.Path("START.ipynb").read_text())["cells"]:
+    if cell["cell_type"] == "code":
+        exec("".join(cell["source"]))
+print(json.dumps([by_pandas, by_polars, by_duckdb]))
+print(json.dumps(by_year.to_dict()))
+"""
+OPEN = (
+    Field("id", Type.STRING, "The project.", required=True),
+    Field("created", Type.STRING, "When.", "To the quarter."),
+    Field("is_remix", Type.BOOLEAN, "Whether it is a remix."),
+    Field("loves", Type.STRING, "Loves.", "In bins."),
+    Field("weight", Type.NUMBER, "What the row stands for."),
+)
+RESTRICTED = (
+    Field("id", Type.STRING, "The project.", required=True),
+    Field("created_at", Type.TIME, "When."),
+    Field("loves", Type.INTEGER, "Loves."),
+    Field("inclusion_probability", Type.NUMBER, "Of the design."),
+    Field("weight", Type.NUMBER, "Of the design."),
+)
+
+
+def projects(profile: Profile) -> list[dict]:
+    """Projects of which some have no value, and in `restricted` some no weight."""
+    made = []
+    for n in range(60):
+        if profile is Profile.OPEN:
+            one = {"created": f"{2020 + n % 3}-Q2", "is_remix": None if n == 7 else n % 3 == 0, "loves": "1-9"}
+            one["weight"] = 1.5 + n % 4
+        else:
+            one = {"created_at": datetime(2020 + n % 3, 6, 1, 12, 0, 0, n, tzinfo=UTC), "loves": n % 5}
+            one |= {"inclusion_probability": None, "weight": None}
+            if n % 2:
+                one |= {"inclusion_probability": 1 / (4 + n % 3), "weight": 4.0 + n % 3}
+        made.append({"id": f"p{n:03d}", **one})
+    return made
+
+
+def release_of(folder: Path, profile: Profile, monkeypatch: pytest.MonkeyPatch, **changes) -> list[dict]:
+    monkeypatch.setitem(DECLARED, "projects", (OPEN if profile is Profile.OPEN else RESTRICTED, ("id",), ()))
+    made = projects(profile)
+    changes = {"parameters": {"designs": {"project": 1}}, "about": ABOUT, "provenance": SANDBOX} | changes
+    make_release(folder, {**rows(), "projects": made}, profile=profile, **changes)
+    return made
+
+
+def run_notebook(folder: Path) -> tuple[list[list[float]], dict[str, float]]:
+    """Run the code of the notebook as one program: estimates by pandas, Polars and DuckDB, and the bars of the plot."""
+    environment = {**os.environ, "MPLCONFIGDIR": str(folder.parent)}
+    command = [sys.executable, "-W", "error", "-c", PROGRAM]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    *_, estimates, bars = done.stdout.splitlines()
+    return json.loads(estimates), json.loads(bars)
+
+
+def expected(made: list[dict], profile: Profile) -> tuple[float, float]:
+    """A weighted share and its error, written out."""
+    column = "is_remix" if profile is Profile.OPEN else "loves"
+    taken = [
+        (float(one[column] > 0), one["weight"], 1 - one.get("inclusion_probability", 0))
+        for one in made
+        if one[column] is not None and one["weight"] is not None
+    ]
+    total = sum(weight for _, weight, _ in taken)
+    share = sum(value * weight for value, weight, _ in taken) / total
+    squares = sum((weight * (value - share) / total) ** 2 * left for value, weight, left in taken)
+    return share, (squares * len(taken) / (len(taken) - 1)) ** 0.5
+
+
+def bars_of(made: list[dict]) -> dict[str, float]:
+    bars: dict[str, float] = {}
+    for one in made:
+        if one["weight"] is not None:
+            year = str(one.get("created") or one["created_at"])[:4]
+            bars[year] = bars.get(year, 0) + one["weight"]
+    return bars
+
+
+@pytest.mark.usefixtures("processes")
+def test_the_notebook_estimates_the_same_in_each_library(tmp_path, monkeypatch):
+    made = release_of(tmp_path / "release", Profile.RESTRICTED, monkeypatch)
+    estimates, bars = run_notebook(tmp_path / "release")
+    for one in estimates:
+        assert one == pytest.approx(expected(made, Profile.RESTRICTED))
+    assert bars == pytest.approx(bars_of(made))
+
+
+@R
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("profile", [Profile.OPEN, Profile.RESTRICTED])
+def test_the_script_in_r_estimates_it_too(tmp_path, monkeypatch, profile):
+    made = release_of(tmp_path / "release", profile, monkeypatch)
+    command = ["Rscript", "--vanilla", SCRIPT]
+    before = sorted(path.name for path in (tmp_path / "release").iterdir())
+    done = subprocess.run(command, cwd=tmp_path / "release", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    share, error = expected(made, profile)
+    told = f"{share:.4f} with a standard error of {error:.4f}: 95% interval {share - 1.96 * error:.4f} to"
+    assert told in done.stdout
+    assert sorted(path.name for path in (tmp_path / "release").iterdir()) == before, "the plot goes elsewhere"
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("profile", Profile)
+@pytest.mark.parametrize("kind", ["parquet", "csv.gz", "jsonl.gz"])
+def test_the_notebook_reads_each_format(tmp_path, monkeypatch, profile, kind):
+    from harvester.dataset.describe import describe, read_release
+
+    folder = tmp_path / "release"
+    made = release_of(folder, profile, monkeypatch)
+    release = read_release(folder)
+    only = [replace(one, files=tuple(file for file in one.files if file.format == kind)) for one in release.resources]
+    for path in (*folder.glob("*.parquet"), *folder.glob("*.gz")):
+        if not path.name.endswith(kind):
+            path.unlink()
+    describe(folder, replace(release, resources=tuple(only)))
+    estimates, bars = run_notebook(folder)
+    for one in estimates:
+        assert one == pytest.approx(expected(made, profile))
+    assert bars == pytest.approx(bars_of(made))
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("processes")
+def test_jupyter_runs_the_notebook(tmp_path, monkeypatch):
+    """In an environment of its own, which has what the notebook says that it needs."""
+    import nbformat
+
+    release_of(tmp_path / "release", Profile.OPEN, monkeypatch)
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([uv(), "venv", "--quiet", tmp_path / "venv"], check=True)
+    needed = ["nbclient", "ipykernel", "pandas", "polars", "duckdb", "pyarrow", "matplotlib"]
+    subprocess.run([uv(), "pip", "install", "--quiet", "--python", python, *needed], check=True)
+    script = (
+        "import nbformat, nbclient\n"
+        f"notebook = nbformat.read('{NOTEBOOK}', as_version=4)\n"
+        "nbclient.NotebookClient(notebook, timeout=300).execute()\n"
+        "nbformat.write(notebook, '../done.ipynb')\n"
+    )
+    subprocess.run([python, "-c", script], cwd=tmp_path / "release", check=True)
+    notebook = nbformat.read(tmp_path / "done.ipynb", as_version=4)
+    outputs = [kind for cell in notebook.cells for one in cell.get("outputs", []) for kind in one.get("data", {})]
+    assert "image/png" in outputs
+    assert "text/html" in outputs
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_the_notebook_is_valid(tmp_path, monkeypatch, profile):
+    import nbformat
+
+    release_of(tmp_path / "release", profile, monkeypatch)
+    notebook = nbformat.reads((tmp_path / "release" / NOTEBOOK).read_text(), as_version=nbformat.NO_CONVERT)
+    nbformat.validate(notebook)
+    assert len({cell["id"] for cell in notebook.cells}) == len(notebook.cells) >= 8
+    text = (tmp_path / "release" / NOTEBOOK).read_text() + (tmp_path / "release" / SCRIPT).read_text()
+    assert not re.search(r"\$[a-z_]+(?<!\$[a-z])", text.replace("rows$", "").replace("table$", ""))
+
+
+def test_a_release_without_a_value_to_estimate_has_no_notebook(tmp_path):
+    release = make_release(tmp_path, {"follows": rows()["follows"], "users": rows()["users"]}, profile=Profile.OPEN)
+    assert set(start_files(release)) == {NOTEBOOK, SCRIPT}
+    bare = [replace(one, fields=one.fields[:1]) for one in release.resources]
+    assert start_files(replace(release, resources=tuple(bare))) == {}
