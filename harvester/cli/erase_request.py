@@ -138,9 +138,9 @@ def carry_out(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase the person of a verified request from tables and archives, for good.
+    """Erase the person of a verified request from tables, archives and lakes, for good.
 
-    As `erase user` and `erase archives` do it. If it is stopped, the same command goes on.
+    As `erase user`, `erase archives` and `dataset lake` do it. If it is stopped, the same command goes on.
     """
     from harvester.crawl.carry_out import carry_out as run
 
@@ -202,6 +202,8 @@ def _show_receipt(request: ErasureRequest) -> None:
             f"[bold]archives[/]  {archives['removed']:,} records removed, {archives['changed']:,} changed in"
             f" {counted(archives['rewritten'], 'file')}"
         )
+    for lake in removed.get("lakes_updated", ()):
+        console.print(f"[bold]lake[/]  {lake} is updated")
     _show_what_is_left(console, facts)
 
 
@@ -214,6 +216,8 @@ def _show_what_is_left(console: Any, facts: dict[str, Any]) -> None:
         )
     if releases:
         console.print("the next release with `--previous DIR` lists the rows that they are to delete")
+    for lake in (facts["removed"] or {}).get("lakes", ()):
+        console.print(f"[yellow]lake[/]  {lake}: run `harvester dataset lake {lake} --i-am-allowed`")
     if (facts["removed"] or {}).get("archives") is None:
         console.print("[yellow]archives[/]  HARVESTER_ARCHIVE held none: `harvester erase archives DIR` for others")
     console.print(f"[yellow]destroy[/]  backups that were made before {facts['erased_at']:%Y-%m-%d %H:%M} UTC")

@@ -1,4 +1,4 @@
-"""Carry out a request for erasure: tables, their files, files of sources, archives.
+"""Carry out a request for erasure: tables, their files, files of sources, archives, lakes.
 
 The first step removes the person from the tables and forgets who asked. Those after it recognise the person by the
 rule of erasures, so that a command that was killed is run again and goes on.
@@ -7,11 +7,13 @@ rule of erasures, so that a command that was killed is run again and goes on.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harvester.crawl.archive_erasure import erase_from_archives
+from harvester.erasure.lakes import known_lakes
 from harvester.erasure.requests import erase_requested, record_carried_out
-from harvester.errors import WarehouseError
+from harvester.errors import HarvesterError, UsageError, WarehouseError
 from harvester.warehouse.access import connect
 from harvester.warehouse.bodies import delete_unused
 from harvester.warehouse.maintenance import rewrite
@@ -33,7 +35,7 @@ class CarriedOut:
 
     Attributes:
         not_ours: Tables of another owner, whose files still hold what was removed.
-        problems: Folders of sources that could not be looked into.
+        problems: What could not be done: folders of sources that cannot be read, lakes that cannot be updated.
     """
 
     request: ErasureRequest
@@ -42,12 +44,12 @@ class CarriedOut:
 
 
 def carry_out(settings: Settings, number: int, on_progress: Callable[[str], None] = lambda _: None) -> CarriedOut:
-    """Erase the person of a verified request from tables, their files, files of sources and HARVESTER_ARCHIVE.
+    """Erase the person of a verified request from tables, their files, files of sources, HARVESTER_ARCHIVE and lakes.
 
     Args:
         settings: The settings.
         number: The number of the request.
-        on_progress: Is given the name of each table and archive that is rewritten, which may take long.
+        on_progress: Is given the name of each table, archive and lake that is rewritten, which may take long.
 
     Raises:
         UsageError: there is no such request, or it is not verified, or was carried out already.
@@ -66,8 +68,31 @@ def carry_out(settings: Settings, number: int, on_progress: Callable[[str], None
         removed["archives"] = None
         if folder is not None and any(folder.glob("*.warc.gz")):
             removed["archives"] = erase_from_archives(connection, settings.home, [folder], on_progress).as_json()
+        removed["lakes_updated"], removed["lakes"] = _update_lakes(settings, done, on_progress)
         done.request = record_carried_out(connection, number, removed)
     return done
+
+
+def _update_lakes(
+    settings: Settings, done: CarriedOut, on_progress: Callable[[str], None]
+) -> tuple[list[str], list[str]]:
+    """Bring the lakes of this home up to date; return those that were, and those that hold the person still."""
+    from harvester.dataset.lake import LakeRequest, update  # noqa: PLC0415  (not needed where there is no lake)
+
+    updated, left = [], []
+    for folder in known_lakes(settings.home):
+        on_progress(folder)
+        try:
+            if not Path(folder).is_dir():
+                raise UsageError("it is not here")
+            update(settings, LakeRequest(Path(folder), is_allowed=True))
+        except HarvesterError as error:
+            left.append(folder)
+            command = f"harvester dataset lake {folder} --i-am-allowed"
+            done.problems.append(f"the lake in {folder} holds the person still ({error}): run `{command}`")
+        else:
+            updated.append(folder)
+    return updated, left
 
 
 def _rewrite(connection: Connection, request: ErasureRequest, on_progress: Callable[[str], None]) -> list[str]:

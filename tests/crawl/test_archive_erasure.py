@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyarrow import parquet
 from scrapy.http import Response
 
 from harvester.api.catalogue import STREAMS
@@ -37,6 +38,8 @@ def contents(folder: Path) -> str:
         texts += [path.name, packed.decode("latin-1")]
         if path.name.endswith(".gz"):
             texts.append(gzip.decompress(packed).decode("latin-1"))
+        if path.name.endswith(".parquet"):
+            texts.append(str(parquet.read_table(path).to_pylist()))
         if path.name.endswith(".sqlite"):
             with sqlite3.connect(path) as database:
                 texts += [str(row) for row in database.execute("SELECT * FROM records")]
@@ -82,14 +85,23 @@ def test_nobody_is_left_in_tables_archive_and_home(
         for (text,) in harvester.query(f"SELECT {column} FROM scratch.{table} WHERE {owner} = %s", person["id"])
     ]
     shutil.copytree(folder, tmp_path / "whole")
+    lake = tmp_path / "lake"
+    harvester("dataset", "lake", str(lake), "--i-am-allowed")
+    assert found(contents(lake), person)
+    harvester("dataset", "lake", str(tmp_path / "moved"), "--i-am-allowed")
+    (tmp_path / "moved").rename(tmp_path / "elsewhere")
     phrase = json.loads(harvester("erase", "request", "open", person["username"], "--json").stdout)["phrase"]
     write(sandbox, person, status=phrase)
     harvester("erase", "request", "verify", "1")
-    done = json.loads(harvester("erase", "request", "carry-out", "1", "--yes", "--json").stdout)["removed"]["archives"]
+    carried = harvester("erase", "request", "carry-out", "1", "--yes", "--json")
+    removed = json.loads(carried.stdout)["removed"]
+    assert (removed["lakes_updated"], removed["lakes"]) == ([str(lake)], [str(tmp_path / "moved")])
+    assert f"the lake in {tmp_path / 'moved'} holds the person still (it is not here)" in carried.stderr
+    done = removed["archives"]
     assert done["rewritten"] >= 1
     assert done["removed"] > 5
     assert done["changed"] > 5
-    for text in (contents(folder), contents(tmp_path / "home"), dump(harvester.database)):
+    for text in (contents(folder), contents(lake), contents(tmp_path / "home"), dump(harvester.database)):
         assert found(text, person) == []
         assert phrase not in text
     left = contents(folder)
