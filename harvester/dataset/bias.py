@@ -18,17 +18,17 @@ from importlib.resources import files
 from math import pi, sqrt
 from typing import TYPE_CHECKING, Any
 
-from harvester.dataset.privacy import SHARE_OF_BIAS, Statistic, add_noise, fingerprint
+from harvester.dataset.privacy import SHARE_OF_BIAS, Statistic
 from harvester.dataset.recoding import DESIGN, MIDDLE_YEAR
 from harvester.dataset.release import Field, Type
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from fractions import Fraction
 
     from harvester.dataset.anonymity import RecodedTable, RecodedTables
-    from harvester.dataset.privacy import NoisyStatistic, PrivacyBudget
+    from harvester.dataset.privacy import NoisyStatistic
     from harvester.dataset.recoding import Column, ColumnStep, Measure
     from harvester.dataset.snapshot import Snapshot
 
@@ -208,10 +208,16 @@ def _classes(column: Column, step: ColumnStep, last_year: int) -> tuple[str, ...
     return (*found, _NONE, _OTHER)
 
 
-def make_rows(
-    compared: Sequence[ComparedColumn], secret: bytes, salt: str, budget: PrivacyBudget
-) -> list[dict[str, Any]]:
-    """Return the rows of the resource `bias`, with noise that depends on the secret and on all exact values."""
-    statistics = [one for column in compared for one in column.statistics()]
-    noisy = add_noise(secret, fingerprint(secret, f"bias {salt}", budget, statistics), budget, statistics)
+def statistics(compared: Iterable[ComparedColumn]) -> list[Statistic]:
+    """Return the statistics behind the resource, to which noise is to be added."""
+    return [one for column in compared for one in column.statistics()]
+
+
+def make_rows(compared: Iterable[ComparedColumn], noisy: Mapping[str, NoisyStatistic]) -> list[dict[str, Any]]:
+    """Return the rows of the resource `bias`, in the order of its key.
+
+    Args:
+        compared: The columns.
+        noisy: Their statistics with noise, by name.
+    """
     return sorted((one.row(noisy) for one in compared), key=lambda row: (row["table"], row["column"]))

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from harvester.dataset import facts, sources
 from harvester.dataset.about import Statements
 from harvester.dataset.columns import KINDS, kind_of_sources, tables
-from harvester.dataset.privacy import PrivacyBudget
+from harvester.dataset.privacy import PrivacyBudget, add_noise, fingerprint
 from harvester.dataset.pseudonyms import Key, derive, key_of, salt_of
 from harvester.dataset.release import (
     SOURCES,
@@ -538,7 +538,9 @@ class Build:
 
         self.on_progress("bias")
         compared = bias.compare(self.snapshot, recoded, self.as_of.year)
-        rows = bias.make_rows(compared, secret_key(self.settings.home), self.salt or "", PrivacyBudget())
+        secret, budget, statistics = secret_key(self.settings.home), PrivacyBudget(), bias.statistics(compared)
+        mark = fingerprint(secret, f"bias {self.salt}", budget, statistics)
+        rows = bias.make_rows(compared, add_noise(secret, mark, budget, statistics))
         with Writing(self.folder, "data/bias", bias.FIELDS, self.formats) as writing:
             writing.write(pa.RecordBatch.from_pylist(rows, schema=schema_of(bias.FIELDS)))
         return Resource("bias", bias.COMMENT, bias.FIELDS, ("table", "column"), (), writing.rows, writing.files())

@@ -96,9 +96,9 @@ YEAR = ColumnStep("year", "a year, such as 2026", "to_char({0}, 'YYYY')")
 FINE = binned(
     "fine bins",
     "exact below 10, above in two bins a decade: 10-31, 32-99, 100-316, 317-999",
-    [*range(10), *(bound for power in range(1, 10) for bound in (10**power, _half(power)))],
+    [*range(10), *(bound for power in range(1, 6) for bound in (10**power, _half(power))), 10**6],
 )
-DECADES = binned("decades", "0, 1-9, 10-99, 100-999 and so on", [0, *(10**power for power in range(10))])
+DECADES = binned("decades", "0, 1-9, 10-99, 100-999 and so on", [0, *(10**power for power in range(7))])
 CLASSES = binned("three classes", "0, 1-9 or 10+", [0, 1, 10])
 ANY = binned("none or some", "0 or 1+", [0, 1])
 LEVELS = binned("three levels", "0-7 (basic), 8-14 (developing) or 15-21 (master)", [0, 8, 15], last=21, is_even=True)

@@ -333,7 +333,7 @@ projects = _table(
         refers="scratch.projects",
         person=Person.MENTION,
         history=History.NONE,
-        release=treatments.everywhere("project"),
+        release=treatments.reference("project", treatments.TREE),
     ),
     _big(
         "root_id",
@@ -341,7 +341,7 @@ projects = _table(
         refers="scratch.projects",
         person=Person.MENTION,
         history=History.NONE,
-        release=treatments.everywhere("project"),
+        release=treatments.reference("project", treatments.TREE),
     ),
     _from_index(),
     *_life(reasons=(GoneReason.UNSHARED_OR_DELETED,)),
@@ -430,7 +430,7 @@ def _comment_references(name: str, **parent: Any) -> tuple[Column[Any], ...]:
             ForeignKey(f"scratch.{name}.id", **parent),
             person=Person.NOBODY,
             history=History.NONE,
-            release=treatments.everywhere(name.removesuffix("s")),
+            release=treatments.reference(name.removesuffix("s"), treatments.TREE),
         ),
         _big(
             "author_id",

@@ -1,8 +1,9 @@
 """Treatment of a column in the datasets of each profile, as the columns of `tables.py` state it.
 
-In `open` nothing links a project, a studio or a comment to a person. With the public site an exact graph can be
-recognised by its degrees, and a person by the days on which their projects were made. So the resources are not linked
-there, and their rows are generalized in groups of k (see `harvester.dataset.anonymity`).
+In `open` nothing links a project, a studio or a comment to a person, or two of them to each other. With the public site
+an exact graph can be recognised by its degrees, a tree or thread by its shape, and a person by the days on which their
+projects were made. So rows are not linked there, and columns are recoded until k people share each row (see
+`harvester.dataset.anonymity`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ DEGREES = "exact edges tell who a person is, by their number"
 TEXT = "free text"
 SAME = "the same for all that is visible, or nearly"
 PLACE = "the number of comments by place tells which place it is"
+TREE = "the shape of a tree or thread tells whose it is"
 AUTHOR = "the days on which somebody did things tell who it is"
 FINGERPRINT = "counts of what a source holds tell whose it is: the source is public"
 ELSEWHERE = "the same stands in source.versions"
@@ -58,7 +60,7 @@ class FreeText:
 
 @dataclass(frozen=True, slots=True)
 class Generalized:
-    """Generalized with the rest of the row, until k rows are the same; the published columns have their own names."""
+    """Recoded in the whole table, until k people share each row; the published columns have their own names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +113,8 @@ def reference(kind: str, why: str, *, needed: bool = False) -> Treatments:
     return Treatments(Left(why), refers, refers)
 
 
-def everywhere(kind: str) -> Treatments:
-    """Refer to another entity in each profile."""
-    return Treatments(Reference(kind), Reference(kind), Reference(kind))
-
-
 def generalize() -> Treatments:
-    """Generalize it in `open`, and keep it elsewhere."""
+    """Recode it in `open`, and keep it elsewhere."""
     return Treatments(Generalized(), Keep(), Keep())
 
 
@@ -153,7 +150,7 @@ class Life(NamedTuple):
 _GONE = Treatments(Left("an exact time, or a reason that few share"), Deletion(), Deletion())
 ENTITY = Life(
     first_seen_at=keep("when the harvester met it says nothing of the community"),
-    gone_at=Treatments(Generalized(), Deletion(), Deletion()),
+    gone_at=Treatments(Left("what is gone has no row"), Deletion(), Deletion()),
     last_seen_at=_GONE,
     gone_reason=_GONE,
     extra=internal_only("whatever else was served: addresses of images, names"),

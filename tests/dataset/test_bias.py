@@ -11,7 +11,7 @@ import pytest
 from harvester.dataset import bias
 from harvester.dataset.build import Build, Request
 from harvester.dataset.columns import KINDS
-from harvester.dataset.privacy import PrivacyBudget
+from harvester.dataset.privacy import NoisyStatistic, PrivacyBudget, add_noise
 from harvester.dataset.pseudonyms import key_of
 from harvester.dataset.recoding import CLASSES, DECADES, FINE, LEVELS
 from harvester.dataset.snapshot import open_snapshot
@@ -63,8 +63,10 @@ def check(compared: list[ComparedColumn], rows: Rows) -> None:
         assert set(one.released) <= set(one.classes), one.name
         if one.name in means:
             assert one.column.measure.center + one.total / one.rows == pytest.approx(means[one.name]), one.name
+    statistics = bias.statistics(compared)
     for seed in range(SEEDS):
-        for row in bias.make_rows(compared, b"key %d" % seed, "salt", PrivacyBudget()):
+        noisy = add_noise(b"key %d" % seed, "", PrivacyBudget(), statistics)
+        for row in bias.make_rows(compared, noisy):
             name = f"bias {row['table']}.{row['column']}"
             if name in means:
                 inside[name] += abs(row["warehouse_mean"] - means[name]) <= row["error_95"]
@@ -104,8 +106,7 @@ def test_the_bias_of_a_harvest_is_within_its_error(built: Any, truth: Rows, tmp_
 
 
 def _without_noise(one: ComparedColumn) -> dict[str, Any]:
-    noisy = bias.add_noise(b"", "", PrivacyBudget(), one.statistics())
-    return {name: type(found)(found.values, found.scale, found.error_95) for name, found in noisy.items()}
+    return {found.name: NoisyStatistic(tuple(found.values), 1, 1) for found in one.statistics()}
 
 
 @pytest.mark.parametrize(("step", "published", "most", "value"), [
@@ -120,7 +121,7 @@ def test_a_bin_is_stood_for_by_its_mean(step: Any, published: str, most: int, va
 FILL = """
 INSERT INTO scratch.users (id, username, joined_at, country)
 SELECT g, 'user' || g, '2008-06-01'::timestamptz + (g * 7919 % 6000) * interval '1 day',
-    (ARRAY['United States', 'Japan', 'Chile', 'Germany'])[1 + g * g % 4]
+    (ARRAY['United States', 'Japan', 'Chile', 'Germany'])[1 + g % 4]
 FROM generate_series(1, {users}) g;
 
 INSERT INTO scratch.follows (follower_id, followee_id)
