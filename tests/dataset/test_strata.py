@@ -33,6 +33,11 @@ def test_strata_that_may_be_stated_stay_apart() -> None:
     assert merge(strata, 10) == strata
 
 
+def test_people_of_merged_strata_add_up() -> None:
+    strata = [RowStratum((name,), 20, 20 - hidden, hidden) for name, hidden in (("a", 4), ("b", 7), ("c", 0))]
+    assert [one.names for one in merge(strata, 10)] == [("a", "b"), ("c",)]
+
+
 def test_few_suppressed_people_join_the_next_stratum() -> None:
     strata = [RowStratum((name,), 20, 20 - hidden, hidden) for name, hidden in (("a", 4), ("b", 7), ("c", 0), ("d", 2))]
     merged = merge(strata, 10)
