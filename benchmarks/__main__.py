@@ -14,6 +14,7 @@ BENCHMARKS = {
     "lease": ("benchmarks.lease_many", "leases of 100, a status and a scrape of ten million entries"),
     "schedule": ("benchmarks.schedule.independent", "ninety simulated days of visits, against other rules"),
     "bursts": ("benchmarks.schedule.bursts", "ninety simulated days of a community with bursts and feeds"),
+    "churn": ("benchmarks.churn", "unseen items after each refresh, against another version (--against=CHECKOUT)"),
     "analytics": ("benchmarks.analytics_queries", "each question of analytics over ten million comments"),
     "dataset": ("benchmarks.dataset_export", "ten million comments as Parquet, against COPY of the same rows"),
     "lake": ("benchmarks.lake", "a lake written and updated; ten questions by PostgreSQL, DuckDB and Spark"),
@@ -23,7 +24,7 @@ BENCHMARKS = {
 }
 
 
-LONG = ("schedule", "bursts", "analytics", "growth", "lake")
+LONG = ("schedule", "bursts", "churn", "analytics", "growth", "lake")
 """Benchmarks of half an hour or more, which run only when they are named."""
 
 

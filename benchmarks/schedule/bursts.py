@@ -35,6 +35,10 @@ STATE = Policy("state", memory_days=MEMORY_DAYS)
 BOTH = Policy("feeds, state", feeds=FEEDS.feeds, memory_days=MEMORY_DAYS)
 ACTIVITY = Policy("activity", feeds=("activity",))
 OURS = Policy("activity, state once a day", feeds=("activity",), memory_days=MEMORY_DAYS, is_daily=True)
+OPTED = Policy(
+    "activity, fragment, state once a day", feeds=("activity", "fragment"), memory_days=MEMORY_DAYS, is_daily=True
+)
+VIEWS = Policy("and views", feeds=(*OPTED.feeds, "views"), memory_days=MEMORY_DAYS, is_daily=True)
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("bursts", with_owners, 0.1, (TODAY, ACTIVITY, FEEDS, FRAGMENT, STATE, OURS, BOTH, ALL)),
+    Scenario("bursts", with_owners, 0.1, (TODAY, ACTIVITY, FEEDS, FRAGMENT, STATE, OURS, OPTED, VIEWS, BOTH, ALL)),
     Scenario("bursts", with_owners, 0.05, (TODAY, ALL)),
     Scenario("bursts", with_owners, 0.4, (TODAY, ALL)),
     Scenario("bursts, a third is not announced", with_owners, 0.1, (BOTH, ALL), drop=1 / 3),

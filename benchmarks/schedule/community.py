@@ -73,12 +73,13 @@ class Items:
 
 @dataclass
 class Community:
-    """Lists by stream, their owners, true mean rates within the 90 days, and items of half a year and these days."""
+    """Lists by stream, their owners, true mean rates within the 90 days and for ever, and items since half a year."""
 
     names: list[str]
     stream: Counts
     owner: Counts
     true: Floats
+    rates: Floats
     items: Items
 
     def of(self, name: str) -> Counts:
@@ -100,7 +101,7 @@ def independent(seed: int) -> Community:
     lists = np.repeat(np.arange(LISTS), numbers)
     times = rng.random(len(lists)) * (PAST_DAYS + DAYS) - PAST_DAYS
     items = Items.join([Items(lists, times, times, np.full(len(lists), -1))])
-    return Community(["project_comments"], np.zeros(LISTS, int), np.arange(LISTS), rates, items)
+    return Community(["project_comments"], np.zeros(LISTS, int), np.arange(LISTS), rates, rates, items)
 
 
 def with_owners(seed: int, *, spell: float = 15.0, bursts: bool = True) -> Community:
@@ -120,7 +121,7 @@ def with_owners(seed: int, *, spell: float = 15.0, bursts: bool = True) -> Commu
     owners, begin, end = spells
     active = np.bincount(owners, np.maximum(0, end - np.maximum(begin, 0)) / DAYS, minlength=OWNERS)
     true = rates * (1 - inside) + rates * inside / share[owner] * active[owner]
-    return Community(names, stream, owner, true, items)
+    return Community(names, stream, owner, true, rates, items)
 
 
 def _lists(rng: np.random.Generator, activity: Floats) -> tuple[list[str], Counts, Counts, Floats, Floats]:

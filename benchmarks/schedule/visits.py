@@ -7,6 +7,8 @@ A list of rate r has N = r * t expected unseen items after t days, and its visit
   after the floor in any case; in exact order, where the product takes classes first in, first out;
 - with feeds, an announced list is due at once. Others that feeds cover have a residual rate, r * (1 - reliability).
   A read of a feed saves what its announcements save, and costs the visits that follow from it besides its own;
+- with evidence, a counter that a feed shows, the items that are expected since the last visit of a list are multiplied
+  by (1 + growth) / (1 + expected growth), for the time until the feed was read;
 - with the state, rates are multiplied by a factor (1 + found) / (1 + expected) of the entity: of the items that were
   found in its other lists, and of those that their rates let expect; both are forgotten within days.
 
@@ -29,6 +31,8 @@ FLOOR_DAYS = 180.0
 """As the catalogue has it for lists. The first floor of a list comes at any of these days."""
 _FIRST_RATE = 0.05
 _LEAST_LISTS, _LEAST_ITEMS = 30, 20
+_GROWTH_SHAPE = 0.5
+"""Shape of the rates at which counters grow."""
 _SPAN = 1_000.0
 """Days between the keys of two lists, so that list and time are one number."""
 
@@ -74,13 +78,15 @@ class Visits:
         self.is_item = (self.events.named < 0) | self._is_activity(community)
         self._items = np.concatenate([[0], np.cumsum(self.is_item)])
         self._times = np.concatenate([[0.0], np.cumsum(self.events.served * self.is_item)])
-        self.covered = np.flatnonzero(feeds.of >= 0)
+        self.covered = np.flatnonzero((feeds.of >= 0) & ~feeds.counted)
+        self.counted = np.flatnonzero(feeds.counted)
         self.feed_of = feeds.of
         self.is_feed = np.isin(np.arange(self.total), feeds.of)
         self.stream = np.concatenate([community.stream, np.full(self.total - LISTS, len(community.names))])
         self.entity = _entities(community)
         self.last, self.read = np.zeros(self.total), np.zeros(LISTS)
-        self.announced = np.zeros(LISTS)
+        self.announced, self.growth = np.zeros(LISTS), np.zeros(LISTS)
+        self.growth_seen, self.growth_days = np.zeros(LISTS), np.zeros(LISTS)
         self.due = self.rng.random(LISTS) * FLOOR_DAYS
         self.missed, self.expected = np.zeros(len(community.names)), np.zeros(len(community.names))
         self.found_lately, self.expected_lately = np.zeros(LISTS), np.zeros(LISTS)
@@ -148,6 +154,8 @@ class Visits:
         waiting = day - self.last
         gain = estimated * waiting**2 / 2
         gain[LISTS:] = 0
+        if len(self.counted):
+            gain[self.counted] = self._by_evidence(day, estimated[self.counted])
         covered = self.covered
         if len(covered):
             reliable = self.reliability()[self.stream[covered]]
@@ -161,6 +169,17 @@ class Visits:
             cost = 1 + np.bincount(feed, -np.expm1(-told), minlength=self.total)
             gain = np.where(self.is_feed, (gain + saved) / cost, gain)
         return gain
+
+    def _by_evidence(self, day: float, estimated: Floats) -> Floats:
+        """Return what visits of the lists with counters save."""
+        lists = self.counted
+        known = np.maximum(0, self.read[lists] - self.last[lists])
+        seen, days = self.growth_seen[lists], self.growth_days[lists]
+        mean = max(float(seen.sum()), 1e-9) / max(float(days.sum()), 1e-9)
+        rate = (_GROWTH_SHAPE + seen) / (_GROWTH_SHAPE / mean + days)
+        factor = (1 + self.growth[lists]) / (1 + rate * known)
+        items = estimated * (known * factor + day - self.last[lists] - known)
+        return np.asarray(items**2 / (2 * estimated))
 
     def choose(self, day: float, count: int) -> Counts:
         """Return the lists and feeds to visit: those at their floor, some at random, those that save most."""
@@ -196,7 +215,7 @@ class Visits:
             self._check(chosen[is_list], gaps[is_list], found[is_list])
             self.due[chosen[is_list]] = day + FLOOR_DAYS
         self.last[chosen] = day
-        self.announced[chosen[is_list]] = 0
+        self.announced[chosen[is_list]] = self.growth[chosen[is_list]] = 0
         self._read(chosen, begin, end, day)
 
     def _learn(self, chosen: Counts, begin: Counts, end: Counts, gaps: Floats, found: Floats) -> None:
@@ -233,12 +252,16 @@ class Visits:
         rows, place = spread((end - begin)[feeds])
         events = begin[feeds][rows] + place
         named = self.events.named[events]
-        fresh = (named >= 0) & (self.events.dates[events] > self.last[named])
+        is_counted = (named >= 0) & np.isin(named, self.counted)
+        fresh = (named >= 0) & ~is_counted & (self.events.dates[events] > self.last[named])
         np.add.at(self.announced, named[fresh], 1)
+        for sums in (self.growth, self.growth_seen):
+            np.add.at(sums, named[is_counted], 1)
         was_read = np.zeros(self.total, bool)
         was_read[chosen[feeds]] = True
-        covered = self.covered
-        self.read[covered[was_read[self.feed_of[covered]]]] = day
+        shown = np.flatnonzero((self.feed_of >= 0) & was_read[self.feed_of])
+        self.growth_days[shown] += day - self.read[shown]
+        self.read[shown] = day
 
     def _account(self, begin: Counts, end: Counts, day: float) -> None:
         found = self._items[end] - self._items[begin]
