@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harvester.choices import DeploymentKind
 from harvester.cli import archive, backup, db, erase, erase_request, network, output
-from harvester.cli.base import Address, AllowHost, AsJson, example, settings
+from harvester.cli.base import Address, AllowHost, AsJson, example, moment, settings
 from harvester.cli.output import ExitStatus, printable
 from harvester.cli.replay_progress import ReplayProgress
+from harvester.errors import UsageError
 from harvester.wording import counted
+
+if TYPE_CHECKING:
+    from harvester.crawl.archive_index import Choice
+    from harvester.crawl.partial_replay import PartialReplay
 
 PANEL = "Operate"
 _WIDEST = 60
@@ -120,6 +125,21 @@ def replay(
         bool,
         typer.Option("--check", help="Compare the warehouse with its archives, and change nothing."),
     ] = False,
+    stream: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STREAM", help="Rewrite the table of this stream only; may be repeated."),
+    ] = None,
+    entity: Annotated[
+        list[int] | None,
+        typer.Option(metavar="ID", help="Rewrite the rows of this list or object only; may be repeated."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only lists and objects read from this time on, UTC.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only those read before this time, UTC.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count the responses of the choice by stream, and change nothing.")
+    ] = False,
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Number of processes: one stores the pages, the others decode them.")
     ] = 1,
@@ -132,22 +152,83 @@ def replay(
     With --check the archives are replayed into a temporary database beside the warehouse, and each difference is named
     by table, key and column; the exit status is 4 if there is one. No crawl may be at work when the check begins. It
     needs as much room as the warehouse takes, and a role that may create databases.
+
+    With --stream, --since or --until a warehouse in use is rewritten in part: the archives are replayed into such a
+    database, and the rows of the chosen lists and objects, with their history, become what the replay made. Rows that a
+    crawl without archive read, or may have read, stay as they are, and so does the frontier.
     """
-    from harvester.crawl.archive_index import archives_in
+    from harvester.crawl.archive_index import Choice, archives_in
+
+    archives = archives_in(files)
+    choice = Choice(
+        frozenset(stream or ()), frozenset(entity or ()), moment("--since", since), moment("--until", until)
+    )
+    if choice == Choice():
+        if dry_run:
+            raise UsageError("--dry-run is for a replay in part: add --stream, --since or --until")
+        _replay_all(archives, check=check, workers=workers, as_json=as_json)
+    elif check:
+        raise UsageError("--check compares all: leave out --stream, --entity, --since and --until")
+    else:
+        _replay_in_part(archives, choice, workers=workers, dry_run=dry_run, as_json=as_json)
+
+
+def _replay_all(archives: list[Path], *, check: bool, workers: int, as_json: bool) -> None:
+    from harvester.crawl.replay import replay as run
+    from harvester.crawl.replay_check import check as run_check
 
     on_progress = ReplayProgress()
-    archives = archives_in(files)
-    if check:
-        from harvester.crawl.replay_check import check as run_check
-
-        checked = run_check(settings(), archives, workers=workers, on_progress=on_progress)
-        output.emit(checked, _show_check, as_json=as_json)
-        if not checked.is_equal:
-            raise typer.Exit(ExitStatus.DIFFERENT)
+    if not check:
+        output.emit(run(settings(), archives, workers=workers, on_progress=on_progress), _show_replay, as_json=as_json)
         return
-    from harvester.crawl.replay import replay as run
+    checked = run_check(settings(), archives, workers=workers, on_progress=on_progress)
+    output.emit(checked, _show_check, as_json=as_json)
+    if not checked.is_equal:
+        raise typer.Exit(ExitStatus.DIFFERENT)
 
-    output.emit(run(settings(), archives, workers=workers, on_progress=on_progress), _show_replay, as_json=as_json)
+
+def _replay_in_part(archives: list[Path], choice: Choice, *, workers: int, dry_run: bool, as_json: bool) -> None:
+    from harvester.crawl import partial_replay
+
+    if dry_run:
+        output.emit(partial_replay.preview(settings(), archives, choice), _show_preview, as_json=as_json)
+        return
+    done = partial_replay.replay_in_part(
+        settings(),
+        archives,
+        choice,
+        workers=workers,
+        on_progress=ReplayProgress(),
+        on_table=lambda name: typer.echo(f"rewriting {name}", err=True),
+    )
+    output.emit(done, _show_in_part, as_json=as_json)
+
+
+def _show_preview(found: PartialReplay) -> None:
+    table = output.table("stream", "responses", numbers=("responses",))
+    for name, count in found.responses.items():
+        table.add_row(name, f"{count:,}")
+    output.console().print(table)
+    tables = ", ".join(found.tables)
+    typer.echo(f"All responses would be replayed, and the rows of these lists and objects rewritten in: {tables}.")
+    _show_without_archive(found.runs_without_archive)
+
+
+def _show_in_part(done: PartialReplay) -> None:
+    names = ("inserted", "updated", "histories", "unproven", "not replayed")
+    table = output.table("table", *names, numbers=names)
+    for name, one in done.tables.items():
+        numbers = (one.inserted, one.updated, one.histories, one.unproven, one.not_replayed)
+        table.add_row(name, *(f"{number:,}" for number in numbers))
+    output.console().print(table)
+    if done.added:
+        typer.echo(f"{counted(done.added, 'row')} of other tables were added, which these refer to")
+    _show_without_archive(done.runs_without_archive)
+
+
+def _show_without_archive(runs: list[int]) -> None:
+    if runs:
+        typer.echo(f"in no archive that was named: runs {', '.join(map(str, runs))}; what they read stays")
 
 
 def _show_replay(done: Any) -> None:

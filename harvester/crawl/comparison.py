@@ -109,11 +109,22 @@ class Compared:
     where: sql.SQL | sql.Composed = field(default_factory=lambda: sql.SQL("true"))
 
     @classmethod
-    def of(cls, table: Table) -> Compared:
-        """Compare all of a table."""
+    def of(cls, table: Table, where: sql.Composed | None = None) -> Compared:
+        """Compare the rows of a table, or those of a condition."""
         key = tuple(table.info.get("key") or (column.name for column in table.primary_key.columns))
         place = tuple(name for name in key if name not in _DATED)
-        return cls(table, place, (*place, *(column.name for column in table.c if column.name not in place)), key)
+        columns = (*place, *(column.name for column in table.c if column.name not in place))
+        return cls(table, place, columns, key, where=sql.SQL("true") if where is None else where)
+
+    @classmethod
+    def checkpoints(cls, streams: Collection[str] | None = None) -> Compared:
+        """Compare the checkpoints of the frontier, or those of some streams."""
+        columns = (*_CHECKPOINT, *(name for name in _CHECKPOINT_DATES if name not in _CHECKPOINT))
+        where = sql.SQL("position > 0 AND stream <> ALL({})").format(sql.Literal(_UNARCHIVED))
+        if streams is not None:
+            where += sql.SQL(" AND stream = ANY({})").format(sql.Literal(sorted(streams)))
+        table = metadata.tables[_FRONTIER]
+        return cls(table, columns[:2], columns, columns[:2], frozenset(_CHECKPOINT_DATES), where)
 
     def query(self) -> sql.Composed:
         """Return the query for the rows in the order of their key, as Python sorts it."""
@@ -141,16 +152,10 @@ def _sorted(column: Column[Any]) -> sql.Composed:
     return sql.SQL('{} COLLATE "C"' if isinstance(column.type, Text) else "{}").format(sql.Identifier(column.name))
 
 
-def _checkpoints(table: Table) -> Compared:
-    columns = (*_CHECKPOINT, *(name for name in _CHECKPOINT_DATES if name not in _CHECKPOINT))
-    where = sql.SQL("position > 0 AND stream <> ALL({})").format(sql.Literal(_UNARCHIVED))
-    return Compared(table, columns[:2], columns, columns[:2], frozenset(_CHECKPOINT_DATES), where)
-
-
 def _tables() -> list[Compared]:
     """Return the tables that responses make, each after those that it refers to."""
     return [
-        _checkpoints(table) if table.fullname == _FRONTIER else Compared.of(table)
+        Compared.checkpoints() if table.fullname == _FRONTIER else Compared.of(table)
         for table in metadata.sorted_tables
         if table.schema in ("scratch", "history") or table.fullname in (*_OF_SOURCES, _FRONTIER)
     ]
@@ -199,13 +204,20 @@ class Comparison:
     def differences(self) -> Iterator[ReplayDifference]:
         """Yield the differences, table by table, each in the order of its key."""
         for one in _tables():
-            mine, theirs = (_groups(connection, one) for connection in self._connections)
-            name = one.table.fullname
-            passed_over = self._passed_over.get(name, ())
-            for place, rows, others in _merged(mine, theirs):
-                self.rows[name] += len(rows)
-                if rows != others and place not in passed_over:
-                    yield from self._compare(one, rows, others)
+            for _, found in self.places(one):
+                yield from found
+
+    def places(self, one: Compared) -> Iterator[tuple[tuple[Any, ...], list[ReplayDifference]]]:
+        """Yield the places of a table that differ, in order, each with its differences."""
+        mine, theirs = (_groups(connection, one) for connection in self._connections)
+        name = one.table.fullname
+        passed_over = self._passed_over.get(name, ())
+        for place, rows, others in _merged(mine, theirs):
+            self.rows[name] += len(rows)
+            if rows != others and place not in passed_over:
+                found = list(self._compare(one, rows, others))
+                if found:
+                    yield place, found
 
     def _compare(
         self, one: Compared, rows: list[tuple[Any, ...]], others: list[tuple[Any, ...]]

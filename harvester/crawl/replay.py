@@ -93,7 +93,7 @@ def replay(
     """
     with connect(settings, autocommit=True) as connection:
         use_schema(connection)
-        archives = _digest(paths)
+        archives = digest_of(paths)
         after = _begin(connection, archives)
         surveyed = survey(paths)
         bodies = open_store(connection, settings.sources_dir)
@@ -125,7 +125,7 @@ def replay(
     return work.done
 
 
-def _digest(paths: Sequence[Path]) -> str:
+def digest_of(paths: Sequence[Path]) -> str:
     """Return a text that is equal for equal names and sizes of files.
 
     Raises:

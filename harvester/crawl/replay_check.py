@@ -94,11 +94,11 @@ def check(
         WarehouseError: a database cannot be used, or the role may make none.
     """
     with connect(settings, autocommit=True) as connection, _snapshot(connection):
-        archives, missing = _of_snapshot(connection, paths)
+        archives, missing = archives_of(connection, paths)
         with temporary_database(server_url(settings), _PURPOSE) as url:
             schema.migrate(url)
             with closing(open_connection(url, autocommit=True)) as other:
-                _copy_erasures(connection, other)
+                copy_erasures(connection, other)
             again = settings.model_copy(update={"database_url": SecretStr(url), "sources_dir": None})
             made = ReplayCheck(
                 replay(again, archives, workers=workers, on_progress=on_progress), runs_without_archive=missing
@@ -124,18 +124,37 @@ def _snapshot(connection: Connection) -> Iterator[None]:
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     with connection.transaction():
-        connection.execute(_SQL["without_limits"])
-        living = connection.execute(_SQL["living_runs"], {"alive": ALIVE}).fetchall()
-        if living:
-            raise UsageError(
-                f"a crawl is at work (run {living[0][0]}), and its archive grows: check again when it has ended. Crawls"
-                " that begin during a check do not disturb it"
-            )
+        lift_limits(connection)
+        refuse_at_work(connection)
         yield
 
 
-def _of_snapshot(connection: Connection, paths: Sequence[Path]) -> tuple[list[Path], list[int]]:
-    """Return the archives of the runs that a snapshot has, and the runs with requests that have no archive there."""
+def lift_limits(connection: Connection) -> None:
+    """Let the statements of a transaction take any time."""
+    connection.execute(_SQL["without_limits"])
+
+
+def refuse_at_work(connection: Connection) -> None:
+    """Refuse to use archives while a crawl writes one.
+
+    Raises:
+        UsageError: a crawl is at work.
+    """
+    living = connection.execute(_SQL["living_runs"], {"alive": ALIVE}).fetchall()
+    if living:
+        raise UsageError(
+            f"a crawl is at work (run {living[0][0]}), and its archive grows: run this again when it has ended. Crawls"
+            " that begin meanwhile do not disturb it"
+        )
+
+
+def archives_of(connection: Connection, paths: Sequence[Path]) -> tuple[list[Path], list[int]]:
+    """Return the archives of the runs of a warehouse, and the runs with requests that have no archive there.
+
+    A warehouse that a replay filled has other runs than its archives: all of them are returned, and no run.
+    """
+    if connection.execute("SELECT EXISTS (SELECT FROM crawl.replays)").fetchone() == (True,):
+        return list(paths), []
     runs: dict[int, bool] = dict(connection.execute(_SQL["runs_with_requests"]).fetchall())
     newest = max(runs, default=0)
     archives = [path for path in paths if (run_of(path) or 0) <= newest]
@@ -143,7 +162,7 @@ def _of_snapshot(connection: Connection, paths: Sequence[Path]) -> tuple[list[Pa
     return archives, sorted(run for run, requested in runs.items() if requested and run not in archived)
 
 
-def _copy_erasures(connection: Connection, other: Connection) -> None:
+def copy_erasures(connection: Connection, other: Connection) -> None:
     """Let the replay leave out whom the warehouse leaves out."""
     erasures = connection.execute("SELECT hash, kind FROM crawl.erasures").fetchall()
     with other.transaction():

@@ -37,6 +37,7 @@ from harvester.warehouse.tables import (
     OWNED,
     WRITTEN,
 )
+from harvester.warehouse.temporary import drop_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -87,6 +88,7 @@ def erase(
             on_removed(erasure)
             remember(home, hashes)
     if not dry_run:
+        drop_left(connection)  # a replay that was stopped may hold the person
         erasure.files = delete_unused(connection)  # no earlier: the transaction might have failed
         erasure.lakes = known_lakes(home)
     return erasure
@@ -126,6 +128,7 @@ def repeat(connection: Connection, home: Path) -> Erasure:
         _forget_figures(connection, erasure)
         larger = [group | kind_of.keys() for group, kind_of in zip(pending, kinds, strict=True)]
         replace_remembered(home, [group for group in remembered_hashes(home) if group not in pending] + larger)
+    drop_left(connection)
     erasure.files = delete_unused(connection)
     erasure.lakes = known_lakes(home)
     return erasure

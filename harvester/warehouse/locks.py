@@ -24,6 +24,8 @@ VERIFYING = 0x5C7A7CF
 """One verification of a backup at a time."""
 CHECKING = 0x5C7A7D0
 """One check of a replay at a time."""
+REPLAYING = 0x5C7A7D2
+"""One partial replay at a time."""
 STORING = 0x5C7A7D1
 """Lock that transactions share which store bodies in files, and that the removal of files without a row holds alone."""
 

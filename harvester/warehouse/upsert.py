@@ -322,7 +322,7 @@ def _superseded(upsert: Upsert, log: str) -> sql.Composed | None:
     """
     table, key, columns = upsert.table, upsert.key, upsert.columns
     history = metadata.tables[f"history.{log}"]
-    things = _things(table, log)
+    things = history_key(table, log)
     kept = [c.name for c in history.columns if c.name in WRITTEN[table].c and c.name not in key]
     watched = [column for column in kept if column in columns]
     if not watched:
@@ -359,7 +359,7 @@ def _superseded(upsert: Upsert, log: str) -> sql.Composed | None:
     )
 
 
-def _things(table: str, log: str) -> list[str]:
+def history_key(table: str, log: str) -> list[str]:
     """Return the key of an entity by its names in a history, where an id has the name of the entity."""
     columns = metadata.tables[f"history.{log}"].columns
     return [
@@ -372,7 +372,7 @@ def _same_thing(table: str, log: str) -> sql.Composed:
     """Return the condition under which a row `h` of a history is of an entity `t`."""
     same = [
         sql.SQL("h.{} = t.{}").format(sql.Identifier(thing), sql.Identifier(one))
-        for thing, one in zip(_things(table, log), KEY_COLUMNS[table], strict=True)
+        for thing, one in zip(history_key(table, log), KEY_COLUMNS[table], strict=True)
     ]
     if "kind" in metadata.tables[f"history.{log}"].c:
         same.append(sql.SQL("h.kind = {}").format(sql.Literal(table.removesuffix("_comments"))))

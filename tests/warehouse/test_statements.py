@@ -22,6 +22,8 @@ IS_SQL = re.compile(
     r"|[( ](SELECT|UPDATE|DELETE FROM|INSERT INTO) |(WHERE|JOIN|ON CONFLICT) .*(=|IN|IS|ON) "
 )
 FILES = sorted(ROOT.glob("*/sql/*.sql"))
+REPLAYED = {"staged": "pg_temp.staged_0", "columns": "id", "key": "id", "part": "0", "kind": ""}
+"""What stands for the names of statements of a partial replay."""
 NAMES = {
     "after": "",
     "ahead": "0",
@@ -142,6 +144,21 @@ OWN = {
     "scope.propagate": {"table": "scratch.follows", "owner": "NULL::bigint", "target": "l.followee_id"},
     "lake.export": {"rows": "SELECT id FROM scratch.users", "where": "true"},
     "lake.fingerprints": {"rows": "SELECT id FROM scratch.users", "columns": "q.id", "part": "0", "where": "true"},
+    "partial_replay.create_staged": REPLAYED,
+    "partial_replay.count_extra": REPLAYED,
+    "partial_replay.count_part": REPLAYED,
+    "partial_replay.delete_versions": REPLAYED,
+    "partial_replay.insert_parents": REPLAYED,
+    "partial_replay.insert_versions": REPLAYED,
+    "partial_replay.is_chosen": {"owner": "t.id"},
+    "partial_replay.leave": REPLAYED | {"key": "d.id"},
+    "partial_replay.missing_parents": REPLAYED | {"column": "id", "parent": "scratch.users"},
+    "partial_replay.of_chosen": {"things": "t.id", "chosen": "true"},
+    "partial_replay.shown_by": {"shown": "true"},
+    "partial_replay.shown_as_author": {"links": "scratch.projects", "target": "id"},
+    "partial_replay.shown_in_ranking": {"kind": "'project'"},
+    "partial_replay.shown_over_link": {"links": "scratch.projects", "target": "id"},
+    "partial_replay.write": REPLAYED | {"sets": "id = excluded.id"},
     "rows.grown_until": {"table": "news"},
     "sources.kept": {"projects": "kept_projects"},
     "rows.is_missing": {"stream": "news", "entity": "t.id", "item": "t.id"},
@@ -173,6 +190,7 @@ OWN = {
 }
 """What stands for a name in one statement, where that differs."""
 _OF_USERS = "SELECT FROM scratch.users t WHERE {}"
+_SHOWN = "SELECT FROM scratch.users r, crawl.frontier u WHERE {}"
 AROUND = {
     "as_of.is_shown": _OF_USERS,
     "as_of.is_there": _OF_USERS.replace("t WHERE", "t, (SELECT $1::timestamptz) x WHERE"),
@@ -183,6 +201,12 @@ AROUND = {
     "visit_ends.birth": "SELECT {} FROM crawl.frontier w, (SELECT 'user' AS kind) v",
     "visit_ends.past_of_stream": "SELECT CASE 'news' {} END FROM (SELECT w.*, now() FROM crawl.frontier w) k,"
     " (SELECT 1.0 AS days) m",
+    "partial_replay.is_chosen": _OF_USERS,
+    "partial_replay.of_chosen": _OF_USERS,
+    "partial_replay.shown_by": "SELECT FROM scratch.users r WHERE {}",
+    "partial_replay.shown_as_author": _SHOWN,
+    "partial_replay.shown_in_ranking": _SHOWN,
+    "partial_replay.shown_over_link": _SHOWN,
     "removal.is_suspicious": _OF_USERS,
     "leases.free": "SELECT FROM crawl.frontier w WHERE {}",
     "rows.drawn": "SELECT FROM {} d",
