@@ -84,6 +84,9 @@ def build(
             metavar="FILE", help="Creators, DOI, licence and more, to cite it by; see `harvester dataset template`."
         ),
     ] = None,
+    no_history: Annotated[
+        bool, typer.Option("--no-history", help="Leave out change over time, which open never has.")
+    ] = False,
     i_am_allowed: Annotated[
         bool, typer.Option("--i-am-allowed", help="For internal: you may hold people's names and texts.")
     ] = False,
@@ -111,6 +114,7 @@ def build(
         tuple(one for one in FileFormat if not formats or one in formats),
         i_am_allowed,
         design,
+        history=not no_history,
         **({} if about is None else {"about": read_statements(about)}),
     )
     if previous is not None:

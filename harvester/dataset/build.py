@@ -19,12 +19,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harvester.dataset import facts, sources
+from harvester.dataset import facts, history, sources
 from harvester.dataset.about import Statements
 from harvester.dataset.columns import KINDS, kind_of_sources, tables
 from harvester.dataset.privacy import PrivacyBudget, add_noise, fingerprint
 from harvester.dataset.pseudonyms import Key, derive, key_of, salt_of
 from harvester.dataset.release import (
+    COUNTERS,
     SOURCES,
     Field,
     FileFormat,
@@ -103,6 +104,8 @@ class Request:
     """The sample whose weights are written; None: the newest of each kind of entity."""
     about: Statements = field(default_factory=Statements)
     """Statements of the operator, see `harvester.dataset.about.read_statements`."""
+    history: bool = True
+    """Whether tables of change over time are written, which `open` never has."""
 
     def settled(self) -> Request:
         """Return the request with all defaults filled in.
@@ -151,6 +154,7 @@ class Request:
             tombstones=self.tombstones or (Tombstones.FLAGS if is_internal else Tombstones.DROP),
             seen_within=self.seen_within if is_internal else self.seen_within or SEEN_WITHIN,
             k=(self.k or K) if profile is Profile.OPEN else None,
+            history=self.history and profile is not Profile.OPEN,
         )
 
 
@@ -311,6 +315,7 @@ class Build:
             erased=bool(self.rule),
             designs=self._designs(),
             sources=self._sources(),
+            history=request.history,
         )
         self.salt = self._salt()
         self.key = self._key()
@@ -386,6 +391,7 @@ class Build:
                 "formats": [str(one) for one in self.formats],
                 "designs": dict(self.selection.designs),
                 "as_of": "asked for" if request.as_of else "as it is",
+                "history": self.selection.history,
             },
             design=facts.designs(snapshot.facts, with_seeds=not self.selection.hashed, fewest=request.k),
             coverage=facts.coverage(snapshot.facts, fewest=request.k),
@@ -414,6 +420,8 @@ class Build:
                 self.on_progress(f"{found} without counts: `harvester source analyse` makes them")
             if self.request.profile is Profile.RESTRICTED:
                 anonymity = {SOURCES: sources.told_apart(self.snapshot, self.selection)}
+        if self.request.profile is Profile.RESTRICTED and self.selection.history:
+            anonymity |= {COUNTERS: history.told_apart(self.snapshot, self.selection)}
         return anonymity
 
     # selection -------------------------------------------------------------------------------------------------------
@@ -500,6 +508,7 @@ class Build:
         fields = [field for one in query.columns for field in _fields(one)]
         schema = schema_of(fields)
         first = schema.get_field_index(query.primary_key[0])
+        is_hex = self.selection.hashed and query.name != history.RANKINGS
         teaser_format = FileFormat.CSV if FileFormat.CSV in self.formats else self.formats[0]
         batches = self.snapshot.batches(query.sql)
         with (
@@ -510,7 +519,7 @@ class Build:
                 for made in [batch] if query.expand is None else query.expand(batch):
                     rows = self.texts.finished(made, query.columns, schema)
                     writing.write(rows)
-                    teaser.write(rows.filter(_in_teaser(rows.column(first), is_hex=self.selection.hashed)))
+                    teaser.write(rows.filter(_in_teaser(rows.column(first), is_hex=is_hex)))
         resource = Resource(
             query.name,
             query.comment,
@@ -630,6 +639,8 @@ def resource_queries(
     from harvester.dataset import rows  # noqa: PLC0415
 
     found = rows.queries(tables(selection.profile), selection)
+    if selection.history:
+        found += history.queries(selection)
     if selection.sources is None:
         return found
     return [*found, *sources.queries(selection, key, BodyReader(snapshot.facts, sources_dir))]

@@ -20,7 +20,7 @@ from harvester.dataset.citation import (
     summary,
     title,
 )
-from harvester.dataset.release import CC_BY_SA_BEFORE, SOURCES, Profile
+from harvester.dataset.release import CC_BY_SA_BEFORE, COUNTERS, HISTORY, SOURCES, Profile
 from harvester.dataset.start import NOTEBOOK, SCRIPT, start_files
 from harvester.wording import counted
 
@@ -50,10 +50,22 @@ _IDENTIFY_BY_SOURCE = (
     " author; the structure of the scripts tells still more apart. Names, literals, comments and pictures are not in"
     " this release, but the project that was found shows them. Of the sources in this release:"
 )
+_IDENTIFY_BY_COUNTERS = (
+    " Counters over time identify projects: whoever recorded the views, loves, favorites and remixes of the public"
+    " projects can look for the one with the same numbers, and so for its author. How many projects of this release"
+    " have counters that no other has, now and over time, is stated below."
+)
 _UPSET = {
     Profile.OPEN: "Hardly by reading it: there is no text.",
     Profile.RESTRICTED: "Yes: comments are as they were written, save for what was redacted.",
     Profile.INTERNAL: "Yes: texts are as they were written.",
+}
+_HISTORY = {
+    Profile.RESTRICTED: "Yes: counters, revisions, intervals of memberships, follows and favorites, and rankings. Each"
+    " change is dated by two reads. Of texts that were replaced since, only features are here, where this release has"
+    " texts: their authors took the words back.",
+    Profile.INTERNAL: "Yes: counters, revisions with their words, intervals of memberships, follows and favorites, and"
+    " rankings. Each change is dated by two reads.",
 }
 _SENSITIVE = {
     Profile.OPEN: "",
@@ -367,6 +379,7 @@ def _datasheet(release: Release) -> str:
         profile_text=HOLDS[release.profile],
         upset=_UPSET[release.profile],
         identify=_identify(release),
+        history=_history(release),
         anonymity=facts(release.anonymity, 3) or "Nothing was recorded about suppression.",
         sensitive=_SENSITIVE[release.profile],
         runs="The number of runs is not known."
@@ -386,8 +399,19 @@ def _datasheet(release: Release) -> str:
 
 def _identify(release: Release) -> str:
     """Say whether a person can be identified, and what adds to that where the release has sources."""
-    has_sources = release.profile is Profile.RESTRICTED and SOURCES in release.anonymity
-    return _IDENTIFY[release.profile] + (_IDENTIFY_BY_SOURCE if has_sources else "")
+    is_restricted = release.profile is Profile.RESTRICTED
+    by_counters = _IDENTIFY_BY_COUNTERS if is_restricted and COUNTERS in release.anonymity else ""
+    by_source = _IDENTIFY_BY_SOURCE if is_restricted and SOURCES in release.anonymity else ""
+    return _IDENTIFY[release.profile] + by_counters + by_source
+
+
+def _history(release: Release) -> str:
+    """Say whether the release tells how its rows changed, in how many rows and bytes."""
+    tables = [one for one in main_tables(release) if one.name in HISTORY]
+    if not tables:
+        return "No: rows are as they were at one moment."
+    size = sum(file.bytes for one in tables for file in one.files)
+    return f"{_HISTORY[release.profile]} That takes {sum(one.rows for one in tables):,} rows, {size / 1e6:,.1f} MB."
 
 
 def _redaction(release: Release) -> str:

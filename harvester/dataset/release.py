@@ -15,6 +15,25 @@ SOURCES = "sources"
 """Table that a release of a warehouse with sources has. In `open` its key is a pseudonym of its own kind, so that
 it cannot be joined with `projects`; elsewhere it is that of the project."""
 
+HISTORY = (
+    "project_stats",
+    "studio_stats",
+    "user_revisions",
+    "project_revisions",
+    "studio_revisions",
+    "member_revisions",
+    "comment_revisions",
+    "follow_intervals",
+    "favorite_intervals",
+    "studio_project_intervals",
+    "studio_member_intervals",
+    "absences",
+    "rankings",
+)
+"""Tables of change over time, which `restricted` and `internal` have."""
+COUNTERS = "counters_over_time"
+"""The entry of `anonymity` with the number of projects that their counters tell apart."""
+
 
 class Profile(StrEnum):
     """Recipients of a dataset, which decide how much is left in it."""

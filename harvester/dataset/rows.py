@@ -56,6 +56,8 @@ class Selection:
     up."""
     sources: str | None = None
     """The state of the sources and of what was worked out from them; None for a release without sources."""
+    history: bool = False
+    """Whether the release has tables of change over time."""
 
     @property
     def hashed(self) -> bool:
@@ -66,7 +68,8 @@ class Selection:
         """Return the selection as text, which changes whenever the selection does."""
         since = None if self.since is None else self.since.isoformat()
         sources = "" if self.sources is None else f" {self.sources}"
-        return f"{self.profile} {self.tombstones} {self.text} {self.at} {since} {self.designs}{sources}"
+        history = " history" if self.history else ""
+        return f"{self.profile} {self.tombstones} {self.text} {self.at} {since} {self.designs}{sources}{history}"
 
     @property
     def is_plain(self) -> bool:
