@@ -43,6 +43,7 @@ PARTS = (
     "analytics/network",
     "analytics/studios",
     "analytics/life",
+    "analytics/over_time",
     "analytics/rankings",
     "sources",
     "analytics/sources",

@@ -69,6 +69,7 @@ class Truth:
         self.follows = {(row["follower_id"], row["followee_id"]) for row in table("follows")}
         self.studio_projects, self.studio_members = table("studio_projects"), table("studio_members")
         self.rankings = table("rankings")
+        self.studio_activity = table("studio_activity")
         for rows in (self.users, self.projects, self.studios, self.comments):
             for row in rows:
                 row |= {name: datetime.fromisoformat(row[name]) for name in row if name.endswith("_at") and row[name]}
@@ -414,10 +415,48 @@ def trust(truth: Truth) -> Rows:
     return [(subject, lists, lists, rounded(1, 6)) for subject, lists in sorted(scope.items())]
 
 
+UNTIL = {year: datetime(int(year), 1, 1, tzinfo=UTC) for year in ("2018", "2022", "2026")} | {
+    "now": datetime(2200, 1, 1, tzinfo=UTC)
+}
+
+
+def following(truth: Truth) -> Rows:
+    """What was read once has no lower bound before; an upper one are the edges between accounts of the time."""
+    joined = {user["id"]: user["joined_at"] for user in truth.users}
+    begun = [max((joined[one] for one in edge if one in joined), default=None) for edge in truth.follows]
+    rows: Rows = []
+    for until, at in UNTIL.items():
+        at_most = sum(one is None or one < at for one in begun)
+        rows.append((until, at_most if until == "now" else 0, at_most))
+    return rows
+
+
+def commenting(truth: Truth) -> Rows:
+    rows: Rows = []
+    for until, at in UNTIL.items():
+        for kind in ("project", "studio"):
+            written = sum(one["kind"] == kind and one["created_at"] < at for one in truth.comments)
+            rows += [(until, kind, written, written)] if written else []
+    return rows
+
+
+def studio_lives(truth: Truth) -> Rows:
+    created = {studio["id"]: studio["created_at"] for studio in truth.studios}
+    last: dict[int, datetime] = {}
+    for event in truth.studio_activity:
+        at = datetime.fromisoformat(event["created_at"])
+        last[event["studio_id"]] = max(at, last.get(event["studio_id"], at))
+    rows: Rows = []
+    for days in (0, 30, 365, 1000, 2000):
+        active = [one for one, at in last.items() if one in created and at - created[one] >= timedelta(days=days)]
+        rows.append((days, len(active), 0, len(created)))
+    return rows
+
+
 ANSWERS: tuple[Callable[[Truth], Rows], ...] = (
     growth, countries, sharing, staying, busy_days, hours, talk, waits, conversations, wide_trees, deep_trees,
     remix_share, loves, mutual, followed, attention, same_people, alive, trending, trust, scores, changes, untouched,
-    reuse, growing,
+    reuse, growing, following, commenting, studio_lives,
 )  # fmt: skip
 
 

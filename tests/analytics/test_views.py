@@ -341,6 +341,58 @@ def test_the_life_of_projects(connection: Connection) -> None:
     assert connection.execute(classes).fetchall() == [(1, 1, 10.0), (2, 1, 10.0), (4, 2, 13.5), (8, 1, 20.0)]
 
 
+def test_change_over_time_has_bounds_between_two_reads(connection: Connection) -> None:
+    """A follow that was gone and came back, one that left; a comment that was deleted; a studio that was closed."""
+    fill(
+        connection, "scratch.users", "id, joined_at, first_seen_at",
+        (1, "2020-01-01", "2026-01-01"), (2, "2021-01-01", "2026-01-01"), (3, None, "2026-01-01"),
+    )  # fmt: skip
+    fill(
+        connection, "scratch.follows", "follower_id, followee_id, first_seen_at, last_seen_at, gone_at, gone_reason",
+        (2, 1, "2026-01-01", None, None, None),
+        (3, 1, "2026-01-02", "2026-01-07", "2026-01-09", "no longer listed"),
+    )  # fmt: skip
+    fill(
+        connection, "history.absences", "kind, thing_id, other_id, last_seen_at, gone_at, returned_at",
+        ("follows", 2, 1, "2026-01-03", "2026-01-04", "2026-01-05"),
+        ("favorites", 2, 1, "2026-01-03", "2026-01-04", "2026-01-05"),
+    )  # fmt: skip
+    found = connection.execute(
+        "SELECT at::date::text, at_least, at_most FROM analytics.followers_over_time WHERE user_id = 1 ORDER BY at"
+    ).fetchall()
+    assert found == [
+        ("2020-01-01", 0, 1),  # by then user 1 had an account, and of user 3 it is not known
+        ("2021-01-01", 0, 2),
+        ("2026-01-01", 1, 2),
+        ("2026-01-02", 2, 2),
+        ("2026-01-03", 1, 2),  # not seen since, and absent on the 4th
+        ("2026-01-05", 2, 2),
+        ("2026-01-07", 1, 2),
+        ("2026-01-09", 1, 1),
+    ]
+    fill(
+        connection, "scratch.studios", "id, created_at, first_seen_at, last_seen_at, gone_at, gone_reason",
+        (1, "2025-01-01", "2026-01-01", "2026-01-05", "2026-01-08", "closed or deleted"),
+        (2, "2025-01-01", "2026-01-01", None, None, None),
+    )  # fmt: skip
+    fill(connection, "scratch.studio_activity", "studio_id, id, created_at", (1, "a-1", "2025-01-11"))
+    lives = connection.execute(
+        "SELECT studio_id, lived_at_least_days, lived_at_most_days, active_at_least_days"
+        " FROM analytics.studio_lifetimes ORDER BY 1"
+    ).fetchall()
+    assert lives == [(1, 369.0, 372.0, 10.0), (2, 365.0, None, None)]
+    fill(
+        connection, "scratch.studio_comments",
+        "id, studio_id, author_id, created_at, first_seen_at, last_seen_at, gone_at, gone_reason",
+        (1, 2, 1, "2025-06-01", "2026-01-01", "2026-01-04", "2026-01-06", "deleted"),
+        (2, 2, 1, "2025-07-01", "2026-01-01", None, None, None),
+    )  # fmt: skip
+    said = connection.execute(
+        "SELECT at::date::text, at_least, at_most FROM analytics.comments_over_time WHERE kind = 'studio' ORDER BY at"
+    ).fetchall()
+    assert said == [("2025-06-01", 1, 1), ("2025-07-01", 2, 2), ("2026-01-04", 1, 2), ("2026-01-06", 1, 1)]
+
+
 def test_life_curves_equal_a_count_by_hand_over_random_visits(connection: Connection) -> None:
     """For each project and class: the value at the beginning of the class if visits before and after know it.
 

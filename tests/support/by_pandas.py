@@ -29,8 +29,9 @@ SCORES = (
 TABLES = (
     "scratch.users", "scratch.projects", "scratch.studios", "scratch.project_comments", "scratch.studio_comments",
     "scratch.profile_comments", "scratch.follows", "scratch.favorites", "scratch.studio_projects",
-    "scratch.studio_members", "scratch.studio_activity", "history.project_stats", "history.rankings", "crawl.frontier",
-    "crawl.quarantine", "crawl.designs", "crawl.strata", "crawl.draws", "crawl.waves", "crawl.wave_outcomes",
+    "scratch.studio_members", "scratch.studio_activity", "history.project_stats", "history.absences",
+    "history.rankings", "crawl.frontier", "crawl.quarantine", "crawl.designs", "crawl.strata", "crawl.draws",
+    "crawl.waves", "crawl.wave_outcomes",
     "source.versions", "source.facts", "source.assets", "source.differences",
 )  # fmt: skip
 
@@ -89,6 +90,20 @@ def share_over_time(waits: list[tuple[float, bool]]) -> list[tuple[float, float]
         left *= 1 - sum(ended and wait == time for wait, ended in waits) / at_risk
         curve.append((time, 1 - left))
     return curve
+
+
+Change = tuple[Any, int, int]
+"""From when on, and by how much a lower and an upper bound change."""
+
+
+def bounds(changes: dict[tuple[Any, ...], list[Change]]) -> Iterable[tuple[Any, ...]]:
+    """Yield each key with each time of a change and the bounds from then on; a time that is not known comes first."""
+    for key, found in changes.items():
+        at_least = at_most = 0
+        for at in sorted({at for at, *_ in found}, key=lambda at: (at is not None, at)):
+            at_least += sum(least for then, least, _ in found if then == at)
+            at_most += sum(most for then, _, most in found if then == at)
+            yield *key, at, at_least, at_most
 
 
 class Raw:
@@ -627,6 +642,80 @@ class Raw:
             ),
         )  # fmt: skip
 
+    # Over time ------------------------------------------------------------------------------------------------------
+
+    def _absences_of(self, table: str) -> dict[tuple[int, int], list[Change]]:
+        """Return what each absence that ended takes off the lower bound, and gives back."""
+        found = defaultdict(list)
+        for one in self.absences[self.absences.kind == table].itertuples():
+            missed_at = one.gone_at if pd.isna(one.last_seen_at) else one.last_seen_at
+            found[one.thing_id, one.other_id] += [(missed_at, -1, 0), (one.returned_at, 1, 0)]
+        return found
+
+    @cached_property
+    def followers_over_time(self) -> Frame:
+        joined = dict(zip(self.users.id, self.users.joined_at, strict=True))
+        absences = self._absences_of("follows")
+        found = defaultdict(list)
+        for one in self.follows.itertuples():
+            known = [at for at in (joined[one.follower_id], joined[one.followee_id]) if pd.notna(at)]
+            changes = [(min(max(known), one.first_seen_at) if known else None, 0, 1), (one.first_seen_at, 1, 0)]
+            if pd.notna(one.gone_at):
+                missed_at = one.first_seen_at if pd.isna(one.last_seen_at) else one.last_seen_at
+                changes += [(missed_at, -1, 0), (one.gone_at, 0, -1)]
+            found[(one.followee_id,)] += changes + absences[one.follower_id, one.followee_id]
+        return rows("user_id at at_least at_most", bounds(found))
+
+    @cached_property
+    def comments_over_time(self) -> Frame:
+        absences = {kind: self._absences_of(f"{kind}_comments") for kind in KINDS}
+        found = defaultdict(list)
+        for one in self.comments[self.comments.created_at.notna()].itertuples():
+            changes = [(one.created_at, 1, 1)]
+            if pd.notna(one.gone_at):
+                known = [at for at in (one.last_seen_at, one.created_at) if pd.notna(at)]
+                changes += [(max(known), -1, 0), (one.gone_at, 0, -1)]
+            found[one.kind, one.place_id] += changes + absences[one.kind][one.id, 0]
+        return rows("kind place_id at at_least at_most", bounds(found))
+
+    @cached_property
+    def studio_lifetimes(self) -> Frame:
+        entries = {(entry.stream, entry.entity_id): entry for entry in self.frontier.itertuples()}
+        events = self.studio_activity.groupby("studio_id").created_at.max().to_dict()
+        found = []
+        for one in self.studios.itertuples():
+            visit = entries.get(("studio", one.id))
+            if pd.isna(one.gone_at):
+                seen = [one.first_seen_at, None if visit is None else visit.visited_at]
+                known = max(at for at in seen if at is not None and pd.notna(at))
+            else:
+                known = one.first_seen_at if pd.isna(one.last_seen_at) else one.last_seen_at
+            read = self.certified.get(("studio_activity", one.id))
+            last = events.get(one.id)
+            days = (
+                seconds(at - one.created_at) / DAY if at is not None and pd.notna(at - one.created_at) else None
+                for at in (known, one.gone_at, last)
+            )
+            lived, most_lived, active = days
+            found.append(
+                (
+                    one.id,
+                    one.created_at,
+                    known,
+                    one.gone_at,
+                    lived,
+                    most_lived,
+                    last,
+                    None if read is None else read.certified_from,
+                    active,
+                )
+            )
+        return rows(
+            "studio_id created_at known_until gone_at lived_at_least_days lived_at_most_days last_event_at"
+            " events_known_until active_at_least_days",
+            found,
+        )  # fmt: skip
+
     # Rankings -------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -1110,6 +1199,46 @@ def _growing(raw: Raw) -> Frame:
     return rows("depth projects known scripts blocks score", found)
 
 
+UNTIL = {
+    "2018": pd.Timestamp("2018-01-01", tz="UTC"),
+    "2022": pd.Timestamp("2022-01-01", tz="UTC"),
+    "2026": pd.Timestamp("2026-01-01", tz="UTC"),
+    "now": pd.Timestamp("2200-01-01", tz="UTC"),
+}
+
+
+def _bounds_until(table: Frame, *keys: str) -> dict[tuple[Any, ...], tuple[int, int]]:
+    """Return the sums of the bounds until each time, by the first of the keys where there are several."""
+    found: dict[tuple[Any, ...], tuple[int, int]] = {}
+    for until, at in UNTIL.items():
+        earlier = table[table["at"].isna() | (pd.to_datetime(table["at"], utc=True) < at)]
+        last = earlier.groupby(list(keys)).tail(1)  # in the order of `at`
+        for group, part in last.groupby(keys[0]) if len(keys) > 1 else [((), last)]:
+            if len(part):
+                key = (until,) if len(keys) == 1 else (until, group)
+                found[key] = (int(part.at_least.sum()), int(part.at_most.sum()))
+    return found
+
+
+def _following(raw: Raw) -> Frame:
+    found = _bounds_until(raw.followers_over_time, "user_id")
+    return rows("until at_least at_most", ((*key, *bounds) for key, bounds in found.items()))
+
+
+def _commenting(raw: Raw) -> Frame:
+    table = raw.comments_over_time
+    found = _bounds_until(table[table.kind != "profile"], "kind", "place_id")
+    return rows("until kind at_least at_most", ((*key, *bounds) for key, bounds in found.items()))
+
+
+def _studio_lives(raw: Raw) -> Frame:
+    table = raw.studio_lifetimes
+    days = (0, 30, 365, 1000, 2000)
+    active = {one: int((table.active_at_least_days.astype(float) >= one).sum()) for one in days}
+    gone, number = int(table.gone_at.notna().sum()), len(table)
+    return rows("days studios gone of_studios", ((one, count, gone, number) for one, count in active.items()))
+
+
 QUESTIONS: tuple[Callable[[Raw], Frame], ...] = (
     _growth,
     lambda raw: most(raw.countries, "users", "country")[["country", "users", "sharers", "commenters"]],
@@ -1130,6 +1259,7 @@ QUESTIONS: tuple[Callable[[Raw], Frame], ...] = (
     lambda raw: called(most(raw.studio_figures, "commenters", "studio_id"), "studio_id", raw.studios, "title")[
         ["studio_id", "title", "projects", "adders", "members", "comments", "commenters"]
     ],
-    _trending, _trust, _scores, _changes, _untouched, _reuse, _growing,
+    _trending, _trust, _scores, _changes, _untouched, _reuse, _growing, _following, _commenting,
+    _studio_lives,
 )  # fmt: skip
 """The answers, in the order of the page."""

@@ -42,6 +42,7 @@ CONTRACT = {
         "monthly_activity", "cohorts", "cohort_retention", "remix_edges", "reply_latency", "follow_network",
         "degree_distribution", "studio_memberships", "project_life", "ranking_moves", "ranking_readings", "index_lag",
         "ranking_countries", "live_reply_latency", "reply_waits", "follow_lists", "ranking_survival",
+        "followers_over_time", "comments_over_time", "studio_lifetimes",
         "project_sources", "source_scores", "remix_changes", "asset_reuse",
         *SAMPLING,
     },

@@ -62,6 +62,8 @@ FROM (
         ('studios', '{studio_figures}', '{live_studio_figures, studio_memberships, studio_overlap}',
             '{studio_projects, studio_managers, studio_curators, studio_comments, studio_replies, user_studios, project_studios}'),
         ('life', '{life_curves}', '{live_life_curves, project_life}', '{project, user_projects}'),
+        ('over_time', '{}', '{followers_over_time, comments_over_time, studio_lifetimes}',
+            '{user, user_followers, user_following, project_comments, project_replies, studio_comments, studio_replies, profile_comments, studio, studio_activity}'),
         ('rankings', '{ranking_stays, ranking_survival, ranking_countries}', '{live_ranking_stays, live_ranking_countries, ranking_moves, ranking_readings, index_lag}',
             '{explore_projects, explore_studios, search_projects, search_studios, front_page}'),
         ('sources', '{}', '{project_sources, source_scores, remix_changes, asset_reuse}',
