@@ -319,7 +319,7 @@ def comments(table: str, selection: Selection) -> Recodings:
             Column("is_reply", "is_reply", "Whether it replies to another comment.", Type.BOOLEAN, _shares(30)),
         ),
         _SQL["comments"].format(name=table, comments=source(table, selection)),
-        _choices(_at((DAY, MONTH, QUARTER, YEAR), "created", reply), reply, {}),
+        _choices(_at((DAY, MONTH, QUARTER, YEAR), "created", reply), reply, {"created": YEAR}, {}),
         (
             Stratification("is_reply", "CASE WHEN is_reply THEN 'replies' ELSE 'no replies' END"),
             Stratification("created", _BY_YEAR.format("created_at")),
