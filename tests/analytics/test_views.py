@@ -558,6 +558,7 @@ SAMPLES = {
     "samples", "sample_strata", "sample_units", "sample_visits", "sample_waves", "sample_response", "nonresponse",
     "sample_numbers", "weighed_units", "change",
     "estimate", "estimate_from_draws", "estimate_from_walks", "t95",
+    "difference", "estimate_by", "ratio", "variance_of_steps", "variances_of_draws",
     "interval95", "replicate_weights",
 }  # fmt: skip
 """Samples state their own design."""

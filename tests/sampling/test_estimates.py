@@ -35,7 +35,8 @@ T_QUANTILES = {
 
 def rows(connection: psycopg.Connection[Any], *arguments: Any) -> dict[str, tuple[float, ...]]:
     marks = ", ".join(["%s"] * len(arguments))
-    found = connection.execute(f"SELECT * FROM analytics.estimate({marks})", list(arguments)).fetchall()
+    columns = "figure, estimate, standard_error, low, high, units, reached, drawn, nonresponse, note"
+    found = connection.execute(f"SELECT {columns} FROM analytics.estimate({marks})", list(arguments)).fetchall()
     return {figure: numbers for figure, *numbers in found}
 
 

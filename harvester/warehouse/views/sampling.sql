@@ -295,7 +295,7 @@ CREATE FUNCTION analytics.estimate(
 )
 RETURNS TABLE (
     figure text, estimate double precision, standard_error double precision, low double precision,
-    high double precision, units bigint, reached bigint, drawn bigint, nonresponse bigint, note text
+    high double precision, deff double precision, units bigint, reached bigint, drawn bigint, nonresponse bigint, note text
 )
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -321,15 +321,21 @@ BEGIN
             RAISE EXCEPTION 'the random walks of design % are not at their end', design
                 USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run `harvester crawl` until nothing is due.';
         END IF;
-        RETURN QUERY SELECT * FROM analytics.estimate_from_walks(design, ids, y);
+        RETURN QUERY SELECT e.figure, e.estimate, e.standard_error, e.low, e.high,
+            e.standard_error ^ 2 / nullif(analytics.variance_of_steps($1, $2, $3), 0),
+            e.units, e.reached, e.drawn, e.nonresponse, e.note
+        FROM analytics.estimate_from_walks($1, $2, $3) e;
     ELSE
-        RETURN QUERY SELECT * FROM analytics.estimate_from_draws(design, ids, y, list, is_share, wave);
+        RETURN QUERY SELECT e.figure, e.estimate, e.standard_error, e.low, e.high,
+            e.standard_error ^ 2 / nullif(v.variance, 0), e.units, e.reached, e.drawn, e.nonresponse, e.note
+        FROM analytics.estimate_from_draws($1, $2, $3, $4, $5, $6) e
+        LEFT JOIN analytics.variances_of_draws($1, $2, $3, $4, $6) v ON v.figure = e.figure;
     END IF;
 END
 $$;
 
 COMMENT ON FUNCTION analytics.estimate(bigint, bigint[], double precision[], text, boolean, integer) IS
-    'Size, total and mean of a population from a sample, each with its standard error and 95% interval: y by id of the sampled things; what has no y, or null, is outside of the population that is meant. With list comments a unit counts once that list of it is read. Of a panel: the population at the time of a wave, the current one unless said, from the units that stood in it and what became of them in that wave. An interval that the data cannot carry is null, and note says why.';
+    'Size, total and mean of a population from a sample, each with its standard error and 95% interval: y by id of the sampled things; what has no y, or null, is outside of the population that is meant. With list comments a unit counts once that list of it is read. Of a panel: the population at the time of a wave, the current one unless said, from the units that stood in it and what became of them in that wave. An interval that the data cannot carry is null, and note says why. deff is the variance by that of a simple random sample of as many units.';
 
 CREATE FUNCTION analytics.weighed_units(
     design bigint, ids bigint[], y double precision[], list text DEFAULT NULL, wave integer DEFAULT NULL
@@ -656,7 +662,7 @@ COMMENT ON FUNCTION analytics.sample_numbers IS
 CREATE FUNCTION analytics.estimate(design bigint, y text, wave integer DEFAULT NULL)
 RETURNS TABLE (
     figure text, estimate double precision, standard_error double precision, low double precision,
-    high double precision, units bigint, reached bigint, drawn bigint, nonresponse bigint, note text
+    high double precision, deff double precision, units bigint, reached bigint, drawn bigint, nonresponse bigint, note text
 )
 LANGUAGE sql STABLE AS $$
 SELECT e.* FROM analytics.sample_numbers($1, $2, $3) n
@@ -831,3 +837,142 @@ $$;
 
 COMMENT ON FUNCTION analytics.replicate_weights IS
     'Weights for the bootstrap of Rao and Wu, by replicate: an estimate made with each of them varies as it would from sample to sample.';
+
+-- Design effects, sub-populations, ratios and differences --------------------------------------------------------------
+
+CREATE FUNCTION analytics.variances_of_draws(
+    design bigint, ids bigint[], y double precision[], list text DEFAULT NULL, wave integer DEFAULT NULL
+)
+RETURNS TABLE (figure text, variance double precision)
+LANGUAGE sql STABLE AS $$
+WITH units AS MATERIALIZED (
+    SELECT u.d, u.z, u.w, u.status FROM analytics.weighed_units($1, $2, $3, $4, $5) u
+), sums AS (
+    SELECT sum(u.w * u.d) AS size, sum(u.w * u.z) / nullif(sum(u.w * u.d), 0) AS mean,
+        count(*) FILTER (WHERE u.status NOT IN ('failed', 'unread'))::float8 AS n
+    FROM units u
+), frame AS (
+    SELECT sum(s.frame_size)::float8 AS m FROM analytics.samples g
+    JOIN analytics.samples p ON p.design_id = CASE g.name WHEN 'authors' THEN g.parent_id ELSE g.design_id END
+    JOIN analytics.sample_waves s ON s.design_id = p.design_id AND s.wave = coalesce($5, p.wave)
+    WHERE g.design_id = $1
+)
+-- The spread of the frame as the sample shows it: a miss is 0.
+SELECT f.figure, a.m ^ 2 * (1 - s.n / a.m) / s.n * s.n / nullif(s.n - 1, 0)
+    * (sum(u.w * f.e ^ 2) / a.m - (sum(u.w * f.e) / a.m) ^ 2)
+FROM units u CROSS JOIN sums s CROSS JOIN frame a CROSS JOIN LATERAL (
+    VALUES ('size', u.d), ('total', u.z), ('mean', (u.z - s.mean * u.d) / nullif(s.size, 0))
+) AS f (figure, e)
+WHERE u.status NOT IN ('failed', 'unread')
+GROUP BY f.figure, a.m, s.n
+$$;
+
+COMMENT ON FUNCTION analytics.variances_of_draws IS
+    'The variances that size, total and mean would have in a simple random sample of as many ids from the whole frame. Use deff of analytics.estimate.';
+
+CREATE FUNCTION analytics.variance_of_steps(design bigint, ids bigint[], y double precision[]) RETURNS double precision
+LANGUAGE sql STABLE AS $$
+SELECT (sum(u.weight * v.value ^ 2) / sum(u.weight) - (sum(u.weight * v.value) / sum(u.weight)) ^ 2) / nullif(count(*) - 1, 0)
+FROM analytics.sample_units u JOIN unnest($2, $3) AS v (id, value) ON v.id = u.entity_id
+WHERE u.design_id = $1 AND u.outcome = 'hit' AND v.value IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION analytics.variance_of_steps IS
+    'The variance that a mean over users would have if as many users were drawn independently and alike. Use deff of analytics.estimate.';
+
+CREATE FUNCTION analytics.estimate_by(
+    design bigint, ids bigint[], y double precision[], parts text[], list text DEFAULT NULL,
+    is_share boolean DEFAULT NULL, wave integer DEFAULT NULL
+)
+RETURNS TABLE (
+    part text, figure text, estimate double precision, standard_error double precision, low double precision,
+    high double precision, deff double precision, units bigint, reached bigint, drawn bigint, nonresponse bigint,
+    note text
+)
+LANGUAGE sql STABLE AS $$
+SELECT p.part, e.*
+FROM (SELECT DISTINCT each AS part FROM unnest($4) each WHERE each IS NOT NULL) p
+CROSS JOIN LATERAL (
+    SELECT array_agg(v.id) AS ids, array_agg(CASE WHEN v.part = p.part THEN v.y END) AS y
+    FROM unnest($2, $3, $4) AS v (id, y, part)
+) v
+-- Whether values are shares is a matter of all of them, and not of one part.
+CROSS JOIN LATERAL analytics.estimate($1, v.ids, v.y, $5,
+    coalesce($6, (SELECT bool_and(o.y IN (0, 1)) FROM unnest($3) AS o (y))), $7) e
+ORDER BY 1, CASE e.figure WHEN 'size' THEN 1 WHEN 'total' THEN 2 ELSE 3 END
+$$;
+
+COMMENT ON FUNCTION analytics.estimate_by IS
+    'As analytics.estimate, of each sub-population: parts has the name of the one that an id belongs to, null for none. The errors are those of the whole sample, in which the number of units in a part varies too.';
+
+CREATE FUNCTION analytics.ratio(
+    design bigint, ids bigint[], y double precision[], x double precision[], list text DEFAULT NULL,
+    wave integer DEFAULT NULL
+)
+RETURNS TABLE (
+    estimate double precision, standard_error double precision, low double precision, high double precision,
+    deff double precision, units bigint, note text
+)
+LANGUAGE sql STABLE AS $$
+WITH pairs AS (
+    SELECT p.id, CASE WHEN p.x IS NOT NULL THEN p.y END AS y, CASE WHEN p.y IS NOT NULL THEN p.x END AS x
+    FROM unnest($2, $3, $4) AS p (id, y, x)
+), means AS (
+    SELECT y.estimate AS y, nullif(x.estimate, 0) AS x
+    FROM (SELECT array_agg(id) AS ids, array_agg(y) AS y, array_agg(x) AS x FROM pairs) a
+    CROSS JOIN LATERAL analytics.estimate($1, a.ids, a.y, $5, false, $6) y
+    CROSS JOIN LATERAL analytics.estimate($1, a.ids, a.x, $5, false, $6) x
+    WHERE y.figure = 'mean' AND x.figure = 'mean'
+)
+-- What a unit adds to the ratio, linearised, has the mean 0 and the error of the ratio.
+SELECT m.y / m.x, e.standard_error, m.y / m.x + e.low, m.y / m.x + e.high, e.deff, e.units, e.note
+FROM means m
+CROSS JOIN LATERAL (
+    SELECT array_agg(p.id) AS ids, array_agg((p.y - m.y / m.x * p.x) / m.x) AS deviations FROM pairs p
+) a
+CROSS JOIN LATERAL analytics.estimate($1, a.ids, a.deviations, $5, false, $6) e
+WHERE e.figure = 'mean'
+$$;
+
+COMMENT ON FUNCTION analytics.ratio IS
+    'The ratio of the totals of y and x, of what has both, such as loves by view, with its error by linearisation and a symmetric interval.';
+
+CREATE FUNCTION analytics.difference(
+    design bigint, ids bigint[], y double precision[], is_first boolean[], list text DEFAULT NULL,
+    wave integer DEFAULT NULL
+)
+RETURNS TABLE (
+    first double precision, other double precision, estimate double precision, standard_error double precision,
+    low double precision, high double precision, deff double precision, units bigint, note text
+)
+LANGUAGE sql STABLE AS $$
+WITH given AS (
+    SELECT p.id, CASE WHEN p.is_first IS NOT NULL THEN p.y END AS y, p.is_first::int::float8 AS of_first
+    FROM unnest($2, $3, $4) AS p (id, y, is_first)
+), parts AS (
+    SELECT max(e.estimate) FILTER (WHERE e.part = 'first') AS first, max(e.estimate) FILTER (WHERE e.part = 'other') AS other
+    FROM (
+        SELECT array_agg(id) AS ids, array_agg(y) AS y, array_agg(CASE of_first WHEN 1 THEN 'first' WHEN 0 THEN 'other' END) AS part
+        FROM given
+    ) a
+    CROSS JOIN LATERAL analytics.estimate_by($1, a.ids, a.y, a.part, $5, false, $6) e WHERE e.figure = 'mean'
+), shares AS (
+    SELECT nullif(e.estimate, 0) AS first, nullif(1 - e.estimate, 0) AS other
+    FROM (SELECT array_agg(id) AS ids, array_agg(CASE WHEN y IS NOT NULL THEN of_first END) AS y FROM given) a
+    CROSS JOIN LATERAL analytics.estimate($1, a.ids, a.y, $5, false, $6) e WHERE e.figure = 'mean'
+)
+-- Both means vary together, as a unit that is in one part is not in the other: one deviation for each unit tells how.
+SELECT p.first, p.other, p.first - p.other, e.standard_error, p.first - p.other + e.low, p.first - p.other + e.high,
+    e.deff, e.units, e.note
+FROM parts p CROSS JOIN shares s
+CROSS JOIN LATERAL (
+    SELECT array_agg(g.id) AS ids,
+        array_agg(CASE g.of_first WHEN 1 THEN (g.y - p.first) / s.first WHEN 0 THEN (p.other - g.y) / s.other END) AS deviations
+    FROM given g
+) a
+CROSS JOIN LATERAL analytics.estimate($1, a.ids, a.deviations, $5, false, $6) e
+WHERE e.figure = 'mean'
+$$;
+
+COMMENT ON FUNCTION analytics.difference IS
+    'The mean of y in one part of the population less that in the other, both of the same sample, with its error by linearisation and a symmetric interval; is_first null: in neither.';
