@@ -36,18 +36,28 @@ class _Example:
 
     table: Resource
     column: Field
-    time: Field | None
-    is_weighted: bool
+    weight: str | None
     has_probability: bool
+    time: Field | None
+
+    @property
+    def needed(self) -> list[str]:
+        """The columns that a row must have to be in the estimate."""
+        return [self.column.name, *([] if self.weight is None else [self.weight])]
+
+    @property
+    def shown(self) -> list[str]:
+        """The columns that a row must have to be in the plot: by year, or by the value if there is no time."""
+        return [(self.time or self.column).name, *self.needed[1:]]
 
 
 def start_files(release: Release) -> dict[str, str]:
     """Return the notebook and the script by their names; no script without CSV, which is what R reads by itself.
 
-    Empty for a release without a column of which a share can be taken and a time to plot by.
+    Empty for a release without a column of which a share can be taken.
     """
     example = _example(release)
-    if example is None or example.time is None:
+    if example is None:
         return {}
     formats = {file.format: file.path for file in example.table.files}
     values = _values(release, example)
@@ -58,25 +68,35 @@ def start_files(release: Release) -> dict[str, str]:
 
 
 def _example(release: Release) -> _Example | None:
-    tables = {one.name: one for one in citation.main_tables(release) if one.files}
+    tables = {one.name: one for one in citation.main_tables(release) if one.files and one.rows > 1}
     found = [
-        (tables[name], field) for name, column in _BEST if name in tables for field in tables[name].fields
+        (tables[name], field)
+        for name, column in _BEST
+        if name in tables
+        for field in tables[name].fields
         if field.name == column
-    ]  # fmt: skip
-    found += [(one, field) for one in tables.values() for field in one.fields if field.type is Type.BOOLEAN]
-    found += [
-        (one, field)
-        for one in tables.values()
-        for field in one.fields
-        if field.type in _NUMBERS and field.name not in {*_NO_VALUES, *one.primary_key}
     ]
-    timed = [(table, field, _time(table)) for table, field in found]
-    for table, column, time in sorted(timed, key=lambda one: one[2] is None):
+    for kinds in ((Type.BOOLEAN,), _NUMBERS):
+        found += [
+            (one, field)
+            for one in tables.values()
+            for field in one.fields
+            if field.type in kinds and field.name not in {*_NO_VALUES, *one.primary_key}
+        ]
+    for table, column in found:
         names = {field.name for field in table.fields}
-        drawn = release.profile is Profile.OPEN or table.name.removesuffix("s") in release.parameters.get("designs", {})
-        is_weighted = "weight" in names and drawn
-        return _Example(table, column, time, is_weighted, is_weighted and "inclusion_probability" in names)
+        weight = next((one for one in _weights(release, table) if one in names), None)
+        has_probability = weight == "weight" and "inclusion_probability" in names
+        return _Example(table, column, weight, has_probability, _time(table))
     return None
+
+
+def _weights(release: Release, table: Resource) -> tuple[str, ...]:
+    """Return the columns that may weigh the rows of a table: of the sample if it was drawn by one, else of `open`."""
+    is_drawn = table.name.removesuffix("s") in release.parameters.get("designs", {})
+    if release.profile is Profile.OPEN:
+        return ("design_weight", "weight") if is_drawn else ("weight",)
+    return ("weight",) if is_drawn else ()
 
 
 def _time(table: Resource) -> Field | None:
@@ -89,32 +109,36 @@ def _time(table: Resource) -> Field | None:
 def _values(release: Release, example: _Example) -> dict[str, Any]:
     table, column = example.table.name, example.column
     condition = "true" if column.type is Type.BOOLEAN else "more than 0"
-    if not example.is_weighted:
+    if example.weight is None:
         weights = "No weights: each row counts for itself, and the share is that of the rows which are here."
-    elif release.profile is Profile.OPEN:
+    elif release.profile is Profile.OPEN and example.weight == "weight":
         weights = "`weight` tells how many rows of the warehouse a row stands for."
     else:
-        weights = "`weight` tells how many of the site a row stands for; rows that the sample did not draw have none."
+        weights = (
+            f"`{example.weight}` tells how many of the sampled site a row stands for; rows that the sample did not draw"
+            " have none."
+        )
     label = "" if release.sandbox is None else ", synthetic data"
+    plotted = column.name if example.time is None else f"year of {example.time.name}"
     return {
         "title": citation.title(release),
         "summary": citation.summary(release),
         "table": table,
         "question": f"For which share of the rows of `{table}` is `{column.name}` {condition}?",
         "weights": weights,
-        "time": "" if example.time is None else example.time.name,
-        "plot_title": f"{table} by year{label}",
+        "weight": example.weight or "weight",
+        "plotted": plotted,
+        "plot_title": f"{table} by {plotted}{label}",
     }
 
 
 def _python(release: Release, example: _Example) -> dict[str, Any]:
-    column, time = example.column, example.time
-    assert time is not None
-    weight = ["weight"] if example.is_weighted else []
+    column, is_weighted = example.column.name, example.weight is not None
     kind = next(one for one in _READERS if any(file.format == one for file in example.table.files))
     path = next(file.path for file in example.table.files if file.format == kind)
-    pandas, polars, duckdb = (one.format(path).replace("'", '"') for one in _READERS[kind])
-    files = {one.name: file.path for one in citation.main_tables(release) for file in one.files if file.format == kind}
+    pandas, polars, duckdb = (one.format(path) for one in _READERS[kind])
+    tables = citation.main_tables(release)
+    files = {one.name: file.path for one in tables for file in one.files if file.format == kind}
     forms = {
         Type.BOOLEAN: ('rows["{}"].astype(bool).astype(float)', 'pl.col("{}").cast(pl.Float64)', '"{}"::INT'),
         Type.INTEGER: ('(rows["{}"] > 0).astype(float)', '(pl.col("{}") > 0).cast(pl.Float64)', '("{}" > 0)::INT'),
@@ -124,54 +148,47 @@ def _python(release: Release, example: _Example) -> dict[str, Any]:
             "(\"{}\"::VARCHAR <> '0')::INT",
         ),
     }
-    value = [one.format(column.name) for one in forms[Type.INTEGER if column.type in _NUMBERS else column.type]]
-    needed = [column.name, *weight]
+    value = forms[Type.INTEGER if example.column.type in _NUMBERS else example.column.type]
     probability = "inclusion_probability"
+    corrected = example.has_probability
     return {
         "files": json.dumps(files, indent=4),
         "duckdb_counted": _READERS[kind][2].replace("{}", "{path}"),
-        "pandas_read": pandas,
-        "polars_read": polars,
-        "duckdb_read": duckdb.replace('"', "'"),
-        "needed": json.dumps(needed),
-        "timed": json.dumps([time.name, *weight]),
-        "pandas_value": value[0],
-        "polars_value": value[1],
-        "sql_value": value[2],
-        "pandas_unweighted": "" if example.is_weighted else ".assign(weight=1.0)",
-        "polars_unweighted": "" if example.is_weighted else ".with_columns(weight=pl.lit(1.0))",
-        "sql_weight": "weight" if example.is_weighted else "1.0",
-        "pandas_correction": f' * (1 - rows["{probability}"].fillna(0))' if example.has_probability else "",
-        "polars_correction": f' * (1 - pl.col("{probability}").fill_null(0))' if example.has_probability else "",
-        "sql_correction": f"1 - coalesce({probability}, 0)" if example.has_probability else "1",
-        "sql_needed": " AND ".join(f'"{name}" IS NOT NULL' for name in needed),
+        "pandas_read": pandas.replace("'", '"'),
+        "polars_read": polars.replace("'", '"'),
+        "duckdb_read": duckdb,
+        "needed": json.dumps(example.needed),
+        "shown": json.dumps(example.shown),
+        "pandas_value": value[0].format(column),
+        "polars_value": value[1].format(column),
+        "sql_value": value[2].format(column),
+        "pandas_unweighted": "" if is_weighted else ".assign(weight=1.0)",
+        "polars_unweighted": "" if is_weighted else ".with_columns(weight=pl.lit(1.0))",
+        "sql_weight": example.weight or "1.0",
+        "pandas_correction": f' * (1 - rows["{probability}"].fillna(0))' if corrected else "",
+        "polars_correction": f' * (1 - pl.col("{probability}").fill_null(0))' if corrected else "",
+        "sql_correction": f"1 - coalesce({probability}, 0)" if corrected else "1",
+        "sql_needed": " AND ".join(f'"{name}" IS NOT NULL' for name in example.needed),
+        "pandas_groups": f'"{column}"' if example.time is None else f'rows["{example.time.name}"].astype(str).str[:4]',
     }
 
 
 def _r(example: _Example) -> dict[str, str]:
-    column, time = example.column.name, example.time
-    assert time is not None
+    column = example.column.name
     forms = {
         Type.BOOLEAN: f'tolower(rows${column}) == "true"',
         Type.STRING: f'as.character(rows${column}) != "0"',
     }
-    present = [" & ".join(f"!is.na(table${name})" for name in names) for names in _needed(example)]
+    needed, shown = (" & ".join(f"!is.na(table${name})" for name in one) for one in (example.needed, example.shown))
+    probability = "rows$inclusion_probability"
     return {
-        "r_needed": present[0],
-        "r_timed": present[1],
+        "r_needed": needed,
+        "r_shown": shown,
         "r_value": forms.get(example.column.type, f"rows${column} > 0"),
-        "r_weight": "rows$weight" if example.is_weighted else "rep(1, nrow(rows))",
-        "r_correction": "(1 - ifelse(is.na(rows$inclusion_probability), 0, rows$inclusion_probability))"
-        if example.has_probability
-        else "1",
+        "r_weight": "rep(1, nrow(rows))" if example.weight is None else f"rows${example.weight}",
+        "r_correction": f" * (1 - ifelse(is.na({probability}), 0, {probability}))" if example.has_probability else "",
+        "r_groups": f"rows${column}" if example.time is None else f"substr(rows${example.time.name}, 1, 4)",
     }
-
-
-def _needed(example: _Example) -> tuple[list[str], list[str]]:
-    """Return the columns that a row must have to be in the estimate, and those to be in the plot."""
-    weight = ["weight"] if example.is_weighted else []
-    time = [] if example.time is None else [example.time.name]
-    return [example.column.name, *weight], [*time, *weight]
 
 
 def _filled(name: str, values: dict[str, Any]) -> str:

@@ -29,13 +29,13 @@ for cell in json.loads(pathlib.Path("START.ipynb").read_text())["cells"]:
     if cell["cell_type"] == "code":
         exec("".join(cell["source"]))
 print(json.dumps([by_pandas, by_polars, by_duckdb]))
-print(json.dumps(by_year.to_dict()))
+print(json.dumps(bars.to_dict()))
 """
 OPEN = (
     Field("id", Type.STRING, "The project.", required=True),
-    Field("created", Type.STRING, "When.", "To the quarter."),
     Field("is_remix", Type.BOOLEAN, "Whether it is a remix."),
     Field("loves", Type.STRING, "Loves.", "In bins."),
+    Field("design_weight", Type.NUMBER, "Of the design."),
     Field("weight", Type.NUMBER, "What the row stands for."),
 )
 RESTRICTED = (
@@ -48,12 +48,12 @@ RESTRICTED = (
 
 
 def projects(profile: Profile) -> list[dict]:
-    """Projects of which some have no value, and in `restricted` some no weight."""
+    """Projects of which some have no value or no weight; in `open` without a time."""
     made = []
     for n in range(60):
         if profile is Profile.OPEN:
-            one = {"created": f"{2020 + n % 3}-Q2", "is_remix": None if n == 7 else n % 3 == 0, "loves": "1-9"}
-            one["weight"] = 1.5 + n % 4
+            one = {"is_remix": None if n == 7 else n % 3 == 0, "loves": "1-9", "weight": 9.0}
+            one["design_weight"] = None if n % 5 == 0 else 1.5 + n % 4
         else:
             one = {"created_at": datetime(2020 + n % 3, 6, 1, 12, 0, 0, n, tzinfo=UTC), "loves": n % 5}
             one |= {"inclusion_probability": None, "weight": None}
@@ -83,11 +83,11 @@ def run_notebook(folder: Path) -> tuple[list[list[float]], dict[str, float]]:
 
 def expected(made: list[dict], profile: Profile) -> tuple[float, float]:
     """A weighted share and its error, written out."""
-    column = "is_remix" if profile is Profile.OPEN else "loves"
+    column, weight = ("is_remix", "design_weight") if profile is Profile.OPEN else ("loves", "weight")
     taken = [
-        (float(one[column] > 0), one["weight"], 1 - one.get("inclusion_probability", 0))
+        (float(one[column] > 0), one[weight], 1 - one.get("inclusion_probability", 0))
         for one in made
-        if one[column] is not None and one["weight"] is not None
+        if one[column] is not None and one[weight] is not None
     ]
     total = sum(weight for _, weight, _ in taken)
     share = sum(value * weight for value, weight, _ in taken) / total
@@ -96,11 +96,14 @@ def expected(made: list[dict], profile: Profile) -> tuple[float, float]:
 
 
 def bars_of(made: list[dict]) -> dict[str, float]:
+    """The bars of the plot: by year, or by what was estimated where there is no time."""
     bars: dict[str, float] = {}
     for one in made:
-        if one["weight"] is not None:
-            year = str(one.get("created") or one["created_at"])[:4]
-            bars[year] = bars.get(year, 0) + one["weight"]
+        by = str(one["created_at"])[:4] if "created_at" in one else one["is_remix"]
+        weight = one.get("design_weight", one["weight"])
+        if by is not None and weight is not None:
+            key = json.dumps(by).strip('"')
+            bars[key] = bars.get(key, 0) + weight
     return bars
 
 
@@ -184,6 +187,13 @@ def test_the_notebook_is_valid(tmp_path, monkeypatch, profile):
     assert len({cell["id"] for cell in notebook.cells}) == len(notebook.cells) >= 8
     text = (tmp_path / "release" / NOTEBOOK).read_text() + (tmp_path / "release" / SCRIPT).read_text()
     assert not re.search(r"\$[a-z_]+(?<!\$[a-z])", text.replace("rows$", "").replace("table$", ""))
+
+
+def test_rows_that_no_sample_drew_have_the_weight_of_open(tmp_path, monkeypatch):
+    release_of(tmp_path / "release", Profile.OPEN, monkeypatch, parameters={"designs": {}})
+    script = (tmp_path / "release" / SCRIPT).read_text()
+    assert "weight <- rows$weight\n" in script
+    assert "`weight` tells how many rows of the warehouse a row stands for." in script
 
 
 def test_a_release_without_a_value_to_estimate_has_no_notebook(tmp_path):

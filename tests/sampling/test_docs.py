@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,7 @@ def test_the_page_runs(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_tutorial_shows_what_its_commands_give(
-    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], tmp_path: Path
 ) -> None:
     text = TUTORIAL.read_text()
     commands = [
@@ -104,7 +105,10 @@ def test_the_tutorial_shows_what_its_commands_give(
     sandbox = start_sandbox(users=300, seed=1, dense=True)
     harvester = make_harvester(sandbox)
     given = [sandbox.call("GET", "/sandbox/frame").decode()]
-    given += [harvester(*words).stdout for _, *words in commands[1:-1]][-1:]
+    *others, build = commands[1:-1]
+    given += [harvester(*words).stdout for _, *words in others][-1:]
+    assert build == shlex.split("harvester dataset build loved --profile restricted")
+    harvester("dataset", "build", str(tmp_path / "loved"), *build[4:])
     psql = [embedded.binary("psql"), "-X", "-P", "footer=off", harvester.database, "-c"]
     for query in re.findall(r"```sql\n(.*?)```", text, re.DOTALL):
         given.append(subprocess.run([*psql, query], capture_output=True, text=True, check=True).stdout)
@@ -112,6 +116,9 @@ def test_the_tutorial_shows_what_its_commands_give(
     loved, views = sum(row["loves"] > 0 for row in projects), sum(row["views"] for row in projects)
     truths = (len(projects), loved, loved / len(projects))
     given.insert(3, "{} projects, {} loved, a share of {:.3f}; {} views".format(*truths, views))
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    command = [sys.executable, "-c", program]
+    given.append(subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout)
     shown = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
     assert [each.split() for each in shown] == [each.split() for each in given]
 

@@ -12,12 +12,12 @@ value <- as.numeric($r_value)
 weight <- $r_weight
 share <- sum(weight * value) / sum(weight)
 part <- weight * (value - share) / sum(weight)
-error <- sqrt(sum(part^2 * $r_correction) * nrow(rows) / (nrow(rows) - 1))
+error <- sqrt(sum(part^2$r_correction) * nrow(rows) / (nrow(rows) - 1))
 cat(sprintf("%.4f with a standard error of %.4f: 95%% interval %.4f to %.4f\n",
             share, error, share - 1.96 * error, share + 1.96 * error))
 
-# Rows by year, each counted by its weight. Without a window the plot goes to a file.
-rows <- table[$r_timed, ]
-by_year <- tapply($r_weight, substr(rows$$$time, 1, 4), sum)
+# Rows by $plotted, each counted by its weight. Without a window the plot goes to a file.
+rows <- table[$r_shown, ]
+bars <- tapply($r_weight, $r_groups, sum)
 if (!interactive()) pdf(file.path(tempdir(), "start.pdf"))
-barplot(by_year, main = "$plot_title", xlab = "year", ylab = "rows, weighted")
+if (length(bars) > 0) barplot(bars, main = "$plot_title", xlab = "$plotted", ylab = "rows, weighted")
