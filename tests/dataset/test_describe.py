@@ -145,6 +145,13 @@ def test_the_documents_state_the_figures_of_the_release(tmp_path, tables):
     assert "| `user` | string | yes | Who. | A keyed pseudonym. |" in texts["SCHEMA.md"]
 
 
+def test_years_are_no_counts_and_counts_agree_with_their_word(tmp_path, tables):
+    years = [{"kind": "project", "year": 2026, "held": 12345}, {"kind": "project", "year": 2025, "held": None}]
+    make_release(tmp_path, tables, coverage={"ids_by_year": years}, provenance={"runs": 1})
+    assert "| project | 2026 | 12,345 |\n| project | 2025 | - |" in (tmp_path / "COVERAGE.md").read_text()
+    assert "1 run of the crawl went into it." in (tmp_path / "DATASHEET.md").read_text()
+
+
 def test_text_of_a_release_cannot_break_a_table(tmp_path, tables):
     make_release(tmp_path, tables, coverage={"failed": [{"why": "a | b\n# c"}]})
     assert "| a \\| b # c |" in (tmp_path / "COVERAGE.md").read_text()
