@@ -95,6 +95,8 @@ def replay(
         use_schema(connection)
         archives = digest_of(paths)
         after = _begin(connection, archives)
+        # What a crash of the server loses of the last moments is replayed again: the position is lost with it.
+        connection.execute("SET synchronous_commit = off")
         surveyed = survey(paths)
         bodies = open_store(connection, settings.sources_dir)
         run = runs.begin_run(connection, settings, f"replay ({len(paths)} files)")
@@ -113,6 +115,7 @@ def replay(
                     work.commit(group)
                     work.done.read = group[-1].read
                     on_progress(work.done)
+            connection.execute("SET synchronous_commit = on")  # the next transaction waits for all before it
             connection.execute("UPDATE crawl.replays SET ended_at = clock_timestamp() WHERE hash = %s", [archives])
             outcome = "done"
         except KeyboardInterrupt:

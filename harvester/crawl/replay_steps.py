@@ -148,52 +148,43 @@ def read_steps(
 
 
 def survey(paths: Sequence[Path]) -> Survey:
-    """Read archives once.
+    """Read archives once, and twice where a killed process left pages.
 
-    A page that no transaction names is not stored at whose position in the visit another page was stored before or read
-    later.
+    A page of a visit that no transaction names is not stored at whose position in the visit another page was stored
+    before or read later.
     """
-    unnamed: dict[str, Archived] = {}
+    unnamed: dict[str, tuple[int, Key, int | None]] = {}
     responses = 0
-    for one in read_archives(paths):
+    for number, one in enumerate(read_archives(paths), 1):
         if isinstance(one, Archived):
             responses += 1
             if one.part is not None:
-                unnamed[one.id] = replace(one, body=b"")
+                unnamed[one.id] = number, _key(one), one.part.position
         else:
             for id_, _ in one.pages:
                 unnamed.pop(id_, None)
-    if not unnamed:
-        return Survey({}, responses)
-    visits = {_key(one) for one in unnamed.values()}
-    pages: dict[Key, list[tuple[int, Archived]]] = defaultdict(list)
+    found = {number: True for number, _, position in unnamed.values() if position is None}
+    visits = {key for _, key, position in unnamed.values() if position is not None}
+    if not visits:
+        return Survey(found, responses)
+    pages: dict[Key, list[tuple[int, str, int | None]]] = defaultdict(list)
     stored: dict[str, bool] = {}
     for number, one in enumerate(read_archives(paths), 1):
         if isinstance(one, Transaction):
             stored |= {id_: one.began_at is not None for id_, _ in one.pages if id_ in stored}
         elif one.part is not None and _key(one) in visits:
-            pages[_key(one)].append((number, replace(one, body=b"")))
+            pages[_key(one)].append((number, one.id, one.part.position))
             stored[one.id] = False
-    found = {}
     for read in pages.values():
-        for (_, before), (number, page), (_, after) in zip(
-            [(0, None), *read], read, [*read[1:], (0, None)], strict=False
-        ):
-            if page.id in unnamed:
-                was_stored_before = before is not None and _is_at(before, page) and stored[before.id]
-                found[number] = not was_stored_before and not (after is not None and _is_at(after, page))
+        for before, (number, id_, position), after in zip([None, *read], read, [*read[1:], None], strict=False):
+            if id_ in unnamed and position is not None:
+                was_stored_before = before is not None and before[2] == position and stored[before[1]]
+                found[number] = not was_stored_before and not (after is not None and after[2] == position)
     return Survey(found, responses)
 
 
 def _key(one: Archived) -> Key:
     return one.visit.stream.name, one.visit.entity_id
-
-
-def _is_at(one: Archived, other: Archived) -> bool:
-    """Return whether two pages of an entity have the same position in its visits."""
-    assert one.part is not None
-    assert other.part is not None
-    return one.part.position is not None and one.part.position == other.part.position
 
 
 def _decoded(response: Archived, refused: Mapping[int, str]) -> Decoded:
