@@ -75,6 +75,10 @@ class Settings(BaseSettings):
         default={"discovery": 25, "scheduled": 60, "recheck": 5, "audit": 10},
         description="how a crawl divides its requests, as JSON",
     )
+    privacy_budget: float = Field(
+        default=10.0,
+        description="epsilon that all open releases of the warehouse may spend together on figures of people",
+    )
     session: SecretStr | None = Field(
         default=None, description="session cookie of the operator's own account; its own lists are read with it"
     )
@@ -129,6 +133,13 @@ class Settings(BaseSettings):
         if not is_rate(rate):
             raise ValueError("must be a number of requests per second, 0 or more")
         return rate
+
+    @field_validator("privacy_budget")
+    @classmethod
+    def _privacy_budget(cls, epsilon: float) -> float:
+        if not math.isfinite(epsilon) or epsilon < 0:
+            raise ValueError("must be a number, 0 or more")
+        return epsilon
 
     @field_validator("min_gain")
     @classmethod

@@ -21,6 +21,20 @@ dataset = group("Build, describe, verify and compare research datasets.")
 app.add_typer(dataset, name="dataset", rich_help_panel=PANEL)
 
 Folder = Annotated[Path, typer.Argument(help="The folder of a release.", show_default=False)]
+SharedBy = Annotated[
+    int | None,
+    typer.Option("--k", help="For open: the number of people who share each row's values; 10.", show_default=False),
+]
+Epsilon = Annotated[
+    float | None,
+    typer.Option(
+        help="For open: what the figures with noise spend of the budget; 1. See dataset budget.", show_default=False
+    ),
+]
+Design = Annotated[
+    int | None,
+    typer.Option(metavar="ID", help="The sample whose weights are written; the newest of each kind of item."),
+]
 
 
 @dataset.command(epilog=example("harvester dataset build releases/2026.06.0 --profile restricted --key project"))
@@ -54,10 +68,8 @@ def build(
             show_default=False,
         ),
     ] = None,
-    k: Annotated[
-        int | None,
-        typer.Option("--k", help="For open: the number of people who share each row's values; 10.", show_default=False),
-    ] = None,
+    k: SharedBy = None,
+    epsilon: Epsilon = None,
     previous: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The release before this one: list the rows that are no longer published."),
@@ -74,10 +86,7 @@ def build(
         list[FileFormat] | None,
         typer.Option("--format", help="A format to write; all unless given. May be repeated.", show_default=False),
     ] = None,
-    design: Annotated[
-        int | None,
-        typer.Option(metavar="ID", help="The sample whose weights are written; the newest of each kind of item."),
-    ] = None,
+    design: Design = None,
     about: Annotated[
         Path | None,
         typer.Option(
@@ -115,6 +124,7 @@ def build(
         i_am_allowed,
         design,
         history=not no_history,
+        epsilon=epsilon,
         **({} if about is None else {"about": read_statements(about)}),
     )
     if previous is not None:
@@ -152,6 +162,7 @@ def _facts(folder: Path, made: Any) -> dict[str, Any]:
         "bytes": sum(file.bytes for resource in made.resources for file in resource.files),
         "parameters": made.parameters,
         "anonymity": made.anonymity,
+        "privacy": made.privacy,
         "changes": made.changes,
     }
 
@@ -168,6 +179,33 @@ def _show(folder: Path, made: Any) -> None:
     console = output.console()
     console.print(table)
     console.print(f"release {made.name} ({made.profile}) in {shown(str(folder))}", soft_wrap=True)
+
+
+@dataset.command(epilog=example("harvester dataset budget"))
+def budget(*, as_json: AsJson = False) -> None:
+    """Show what the open releases have spent of the budget of differential privacy, and what is left.
+
+    HARVESTER_PRIVACY_BUDGET is the epsilon of all together. A release with the same figures spends nothing again.
+    """
+    from harvester.dataset import ledger
+
+    made = settings()
+    spendings = ledger.read(made)
+    spent, limit = ledger.epsilon_of(spendings), made.privacy_budget
+    left = max(0.0, round(limit - spent, 9))
+    if as_json:
+        releases = [
+            {"release": one.release, "epsilon": one.epsilon, "delta": one.delta, "published_at": one.published_at}
+            for one in spendings
+        ]
+        output.print_json({"limit": limit, "spent": spent, "left": left, "releases": releases})
+        return
+    table = output.table("release", "epsilon", "delta", "published", numbers=("epsilon", "delta"))
+    for one in spendings:
+        table.add_row(shown(one.release), f"{one.epsilon:g}", f"{one.delta:g}", f"{one.published_at:%Y-%m-%d %H:%M}")
+    if spendings:
+        output.console().print(table)
+    typer.echo(f"epsilon {spent:g} of {limit:g} is spent, {left:g} is left")
 
 
 @dataset.command(epilog=example("harvester dataset verify releases/2026.06.0"))

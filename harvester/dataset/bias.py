@@ -20,16 +20,19 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.dataset.privacy import SHARE_OF_BIAS, Statistic
 from harvester.dataset.recoding import DESIGN, MIDDLE_YEAR
-from harvester.dataset.release import Field, Type
+from harvester.dataset.release import Field, Resource, Type
 from harvester.warehouse.statements import statements
+from harvester.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from fractions import Fraction
+    from pathlib import Path
 
     from harvester.dataset.anonymity import RecodedTable, RecodedTables
     from harvester.dataset.privacy import NoisyStatistic
     from harvester.dataset.recoding import Column, ColumnStep, Measure
+    from harvester.dataset.release import FileFormat
     from harvester.dataset.snapshot import Snapshot
 
 _SQL = statements(__package__, "bias")
@@ -110,19 +113,21 @@ class ComparedColumn:
     def statistics(self) -> list[Statistic]:
         """Return the exact figures with their sensitivity."""
         most_rows = 1 if self.table == "users" else MOST_ROWS
-        found = [Statistic(f"{self.name} classes", self.counts, most_rows**2, self.share / 2)]
+        share, in_classes = self.share / 2, f"{counted(most_rows, 'record')} in one cell"
+        found = [Statistic(f"{self.name} classes", self.counts, most_rows**2, share, in_classes)]
         if self.column.measure is not None:
-            found.append(Statistic(f"{self.name} sum", (self.total,), self.column.measure.most**2, self.share / 2))
+            most = self.column.measure.most
+            found.append(Statistic(f"{self.name} sum", (self.total,), most**2, share, f"the sum by {most}"))
         return found
 
     def row(self, noisy: Mapping[str, NoisyStatistic]) -> dict[str, Any]:
         """Return the row of the resource."""
         classes, measure = noisy[f"{self.name} classes"], self.column.measure
-        counted = max(sum(classes.values), 1)
-        noise = len(classes.values) * classes.scale * sqrt(2 / pi) / (2 * counted)
+        rows = max(sum(classes.values), 1)
+        noise = len(classes.values) * classes.scale * sqrt(2 / pi) / (2 * rows)
         told: dict[str, Any] = {"table": self.table, "column": self.column.name, "noise_variation": noise}
         if noise < 1:
-            told["total_variation"] = self._variation([count / counted for count in classes.values])
+            told["total_variation"] = self._variation([count / rows for count in classes.values])
         if measure is not None:
             found = noisy[f"{self.name} sum"]
             told |= {
@@ -221,3 +226,16 @@ def make_rows(compared: Iterable[ComparedColumn], noisy: Mapping[str, NoisyStati
         noisy: Their statistics with noise, by name.
     """
     return sorted((one.row(noisy) for one in compared), key=lambda row: (row["table"], row["column"]))
+
+
+def write(
+    folder: Path, formats: Sequence[FileFormat], compared: Sequence[ComparedColumn], noisy: Mapping[str, NoisyStatistic]
+) -> Resource:
+    """Write the comparison of the published columns with the warehouse."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    from harvester.dataset.files import Writing  # noqa: PLC0415
+
+    with Writing(folder, "data/bias", FIELDS, formats) as writing:
+        writing.write(pa.RecordBatch.from_pylist(make_rows(compared, noisy), schema=writing.schema))
+    return Resource("bias", COMMENT, FIELDS, ("table", "column"), (), writing.rows, writing.files())

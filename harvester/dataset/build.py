@@ -19,10 +19,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harvester.dataset import facts, history, sources
+from harvester.dataset import aggregates, facts, history, ledger, sources
 from harvester.dataset.about import Statements
 from harvester.dataset.columns import KINDS, kind_of_sources, tables
-from harvester.dataset.privacy import PrivacyBudget, add_noise, fingerprint
+from harvester.dataset.disclosure import disclosure_of
+from harvester.dataset.privacy import EPSILON, LEAST_EPSILON, MOST_EPSILON
 from harvester.dataset.pseudonyms import Key, derive, key_of, salt_of
 from harvester.dataset.release import (
     COUNTERS,
@@ -42,7 +43,7 @@ from harvester.dataset.rows import key_of as key_of_table
 from harvester.dataset.snapshot import need_libraries, open_snapshot
 from harvester.erasure.remembered import load_rule
 from harvester.errors import UsageError
-from harvester.secret import secret_key
+from harvester.secret import keyed_hash, secret_key
 from harvester.warehouse.access import connect
 from harvester.warehouse.annotations import NAME, USER
 from harvester.warehouse.bodies import BodyReader
@@ -50,12 +51,14 @@ from harvester.warehouse.statements import statements
 from harvester.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
     from harvester.config import Settings
     from harvester.dataset.anonymity import RecodedTables
+    from harvester.dataset.bias import ComparedColumn
+    from harvester.dataset.privacy import NoisyStatistic
     from harvester.dataset.redact import Names
     from harvester.dataset.rows import Made, ResourceQuery
     from harvester.dataset.snapshot import Snapshot
@@ -106,6 +109,8 @@ class Request:
     """Statements of the operator, see `harvester.dataset.about.read_statements`."""
     history: bool = True
     """Whether tables of change over time are written, which `open` never has."""
+    epsilon: float | None = None
+    """What the figures of `open` spend of the budget of differential privacy."""
 
     def settled(self) -> Request:
         """Return the request with all defaults filled in.
@@ -132,6 +137,10 @@ class Request:
             raise UsageError(f"--text {text} does not go with {profile} ({why}): {', '.join(modes)}")
         if self.k is not None and (profile is not Profile.OPEN or self.k < 2):
             raise UsageError("--k is a number of people, 2 or more, for profile open only")
+        if self.epsilon is not None and (
+            profile is not Profile.OPEN or not LEAST_EPSILON <= self.epsilon <= MOST_EPSILON
+        ):
+            raise UsageError(f"--epsilon is a number from {LEAST_EPSILON:g} to {MOST_EPSILON:g}, for profile open only")
         if profile is Profile.OPEN and self.scope is KeyScope.PROJECT:
             raise UsageError(
                 "--key project does not go with open: a person who can be followed from one release to the next may be"
@@ -155,6 +164,7 @@ class Request:
             seen_within=self.seen_within if is_internal else self.seen_within or SEEN_WITHIN,
             k=(self.k or K) if profile is Profile.OPEN else None,
             history=self.history and profile is not Profile.OPEN,
+            epsilon=(self.epsilon or EPSILON) if profile is Profile.OPEN else None,
         )
 
 
@@ -162,7 +172,7 @@ def build(settings: Settings, request: Request, on_progress: Callable[[str], Non
     """Write a release into a folder, completely or not at all.
 
     Raises:
-        UsageError: the request is wrong, or the folder is not empty.
+        UsageError: the request is wrong, the folder is not empty, or too little is left of the budget of privacy.
         WarehouseError: the database cannot be used.
     """
     need_libraries()
@@ -179,7 +189,8 @@ def build(settings: Settings, request: Request, on_progress: Callable[[str], Non
                 if request.profile is Profile.OPEN:
                     unfinished.chmod(0o755)  # other profiles stay private
                 _record(settings, release, made.as_of)
-                unfinished.rename(folder)
+                with ledger.publication(settings, made.spending):
+                    unfinished.rename(folder)
         except OSError as error:
             raise UsageError(f"{folder} cannot be written: {error.strerror or 'no reason given'}") from None
     return release
@@ -321,6 +332,9 @@ class Build:
         self.key = self._key()
         self.texts = Texts(snapshot.facts, self.rule, self.key)
         self.recoded: RecodedTables | None = None
+        self.compared: list[ComparedColumn] = []
+        self.disclosure = disclosure_of(settings, self.salt, request.epsilon)
+        self.spending: ledger.Spending | None = None
 
     def _name(self) -> str:
         request, previous = self.request, self.previous
@@ -371,8 +385,8 @@ class Build:
             resource, teaser = self.write(query)
             main.append(resource)
             teasers.append(teaser)
-        if self.recoded is not None:
-            main.append(self._write_bias(self.recoded))
+        if self.disclosure is not None:
+            main += self._write_noisy(self.disclosure.noisy)
         withdrawn, changes = self._compare()
         as_of = self.as_of.astimezone(UTC)
         return Release(
@@ -396,6 +410,7 @@ class Build:
             design=facts.designs(snapshot.facts, with_seeds=not self.selection.hashed, fewest=request.k),
             coverage=facts.coverage(snapshot.facts, fewest=request.k),
             anonymity=anonymity,
+            privacy={} if self.disclosure is None else self.disclosure.as_json(),
             provenance=facts.provenance(snapshot.facts, to_the_day=is_open),
             previous=None if self.previous is None else self.previous.name,
             changes=changes,
@@ -406,6 +421,10 @@ class Build:
         """Decide which people are in, and assign pseudonyms; return what was suppressed."""
         anonymity: dict[str, Any] = {}
         self._settle()
+        if self.disclosure is not None:
+            self.on_progress("counting")
+            picks = keyed_hash(secret_key(self.settings.home), "dataset picks", "")
+            self.disclosure.add(aggregates.statistics(self.snapshot, self.selection, picks, self.as_of))
         self._name_things()
         if self.request.k is not None:
             from harvester.dataset.anonymity import recode  # noqa: PLC0415
@@ -413,6 +432,7 @@ class Build:
             self.on_progress("recoding tables")
             self.recoded = recode(self.snapshot, self.selection, self.request.k)
             anonymity = self.recoded.as_json()
+            self._disclose(self.recoded)
         if self.selection.sources is not None:
             uncounted = sources.count_uncounted(self.snapshot, self.selection)
             if uncounted:
@@ -423,6 +443,15 @@ class Build:
         if self.request.profile is Profile.RESTRICTED and self.selection.history:
             anonymity |= {COUNTERS: history.told_apart(self.snapshot, self.selection)}
         return anonymity
+
+    def _disclose(self, recoded: RecodedTables) -> None:
+        """Compare the published columns with the warehouse, and add noise to all figures, within the budget."""
+        from harvester.dataset import bias  # noqa: PLC0415
+
+        assert self.disclosure is not None
+        self.compared = bias.compare(self.snapshot, recoded, self.as_of.year)
+        self.disclosure.add(one for column in self.compared for one in column.statistics())
+        self.spending = self.disclosure.settle(self.snapshot.facts, self.name, self.settings.privacy_budget)
 
     # selection -------------------------------------------------------------------------------------------------------
 
@@ -538,21 +567,13 @@ class Build:
             files=teaser.files(),
         )
 
-    def _write_bias(self, recoded: RecodedTables) -> Resource:
-        """Write the comparison of the published columns with the warehouse."""
-        import pyarrow as pa  # noqa: PLC0415
-
+    def _write_noisy(self, noisy: Mapping[str, NoisyStatistic]) -> list[Resource]:
+        """Write the tables whose figures have noise: the aggregates, and how far published columns are from them."""
         from harvester.dataset import bias  # noqa: PLC0415
-        from harvester.dataset.files import Writing, schema_of  # noqa: PLC0415
 
-        self.on_progress("bias")
-        compared = bias.compare(self.snapshot, recoded, self.as_of.year)
-        secret, budget, statistics = secret_key(self.settings.home), PrivacyBudget(), bias.statistics(compared)
-        mark = fingerprint(secret, f"bias {self.salt}", budget, statistics)
-        rows = bias.make_rows(compared, add_noise(secret, mark, budget, statistics))
-        with Writing(self.folder, "data/bias", bias.FIELDS, self.formats) as writing:
-            writing.write(pa.RecordBatch.from_pylist(rows, schema=schema_of(bias.FIELDS)))
-        return Resource("bias", bias.COMMENT, bias.FIELDS, ("table", "column"), (), writing.rows, writing.files())
+        has_sources = self.selection.sources is not None
+        found = aggregates.write(self.folder, self.formats, self.as_of, noisy, has_sources=has_sources)
+        return [*found, bias.write(self.folder, self.formats, self.compared, noisy)]
 
     # against the previous release ------------------------------------------------------------------------------------
 

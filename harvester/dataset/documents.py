@@ -137,6 +137,41 @@ def documents(release: Release) -> dict[str, str]:
     }
 
 
+def _figures(release: Release) -> str:
+    """Say how figures with noise are read; empty for a release without such."""
+    told = release.privacy
+    if not told:
+        return ""
+    return _fill("figures.md", epsilon=_text(told["epsilon"]), delta=_text(told["delta"])) + "\n"
+
+
+def _privacy(release: Release) -> str:
+    """State the budget of differential privacy, whole and by statistic; empty for a release without one."""
+    told = release.privacy
+    if not told:
+        return ""
+    columns = {
+        "statistic": "statistic",
+        "a_person_changes": "a person changes at most",
+        "distance": "distance",
+        "share": "share of the budget",
+        "epsilon_alone": "epsilon by itself",
+        "noise_scale": "noise scale",
+        "error_95": "error (95%)",
+    }
+    rows = [[one[name] for name in columns] for one in told["statistics"]]
+    return (
+        _fill(
+            "privacy.md",
+            epsilon=_text(told["epsilon"]),
+            delta=_text(told["delta"]),
+            neighbours=told["neighbours"],
+            statistics=table(list(columns.values()), rows),
+        )
+        + "\n"
+    )
+
+
 def _licence(release: Release) -> str:
     made = _licence_of_makers(release)
     if release.sandbox is not None:
@@ -253,6 +288,7 @@ def _readme(release: Release) -> str:
         summary=summary(release),
         files=table(["file", "what it is"], [(f"`{name}`", what) for name, what in descriptions(release).items()]),
         resources=_resource_table(release),
+        figures=_figures(release),
         citation=_text(citation(release)),
         funding=_funding(release),
         start=_start(release),
@@ -381,6 +417,7 @@ def _datasheet(release: Release) -> str:
         identify=_identify(release),
         history=_history(release),
         anonymity=facts(release.anonymity, 3) or "Nothing was recorded about suppression.",
+        privacy=_privacy(release),
         sensitive=_SENSITIVE[release.profile],
         runs="The number of runs is not known."
         if runs is None

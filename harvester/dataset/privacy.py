@@ -56,19 +56,25 @@ class PrivacyBudget:
         """Return the budget in zero-concentrated differential privacy that gives this (epsilon, delta)."""
         return _rho(self.epsilon, self.delta)
 
+    def epsilon_of(self, share: Fraction) -> float:
+        """Return the epsilon of a part of the budget by itself, to three digits, at the delta of the whole."""
+        return _epsilon(self.rho * float(share), self.delta)
+
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
     """Exact figures, and how far one person can change them.
 
     `sensitivity` is the square of the greatest Euclidean distance between the values of neighbouring inputs: an
-    integer, so that nothing is lost to rounding. `share` is the part of the release's rho that is spent on it.
+    integer, so that nothing is lost to rounding; `because` derives it in words. `share` is the part of the release's
+    rho that is spent on it.
     """
 
     name: str
     values: Sequence[int]
     sensitivity: int
     share: Fraction
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +145,27 @@ def gaussian(scale: float) -> Any:
     return dp.m.make_gaussian(dp.vector_domain(dp.atom_domain(T=int)), dp.l2_distance(T=float), scale)
 
 
+def _epsilon_of_rho(rho: float, delta: float) -> float:
+    import opendp.prelude as dp  # noqa: PLC0415
+
+    curve: Any = dp.c.make_zCDP_to_approxDP(gaussian(1.0))
+    return float(curve.map(sqrt(2 * rho)).epsilon(delta))
+
+
+@cache
+def _epsilon(rho: float, delta: float) -> float:
+    return float(f"{_epsilon_of_rho(rho, delta):.3g}")
+
+
 @cache
 def _rho(epsilon: float, delta: float) -> float:
     import opendp.prelude as dp  # noqa: PLC0415
 
-    dp.enable_features("contrib")
-
     def is_within(rho: float) -> bool:
-        curve: Any = dp.c.make_zCDP_to_approxDP(gaussian(1.0))
-        return bool(curve.map(sqrt(2 * rho)).epsilon(delta) <= epsilon)
+        return _epsilon_of_rho(rho, delta) <= epsilon
 
     rho = float(dp.binary_search(is_within, bounds=(0.0, _LARGEST_RHO)))
-    return rho * (1 - 1e-9)  # the square root of 2 rho is rounded
+    return float(f"{rho * (1 - 1e-6):.8g}")  # a square root is rounded; the last digits may differ between machines
 
 
 @cache

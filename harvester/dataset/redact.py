@@ -24,11 +24,11 @@ import numpy as np
 from harvester.api.names import fold, mentions
 from harvester.dataset.redact_lists import ORDINARY, first_names, kana_names, places, places_in_han
 from harvester.dataset.redact_rules import LEARN_NAME, NEEDED, PLAIN_NAME, RULES, SYMBOL
+from harvester.dataset.scripts import SCRATCH_EMOJI, script_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_SCRATCH_EMOJI = re.compile(r":[a-z0-9]+(?:-[a-z0-9]+)*:")
 _WORD = re.compile(r"\w+")
 _LATIN_WORD = re.compile(r"[A-Za-z]+")
 _PLACE_SUFFIX = re.compile(r"(?:li|lu|lilar|lular|liyim|luyum|da|de|ta|te|dan|den|tan|ten|ya|ye|er)$")
@@ -37,21 +37,6 @@ _ENDS = (".", "!", "?")
 _SHORT, _WORDS_OF_A_PLACE = 3, 3
 _CANDIDATE = re.compile(r"[A-Za-z0-9_-]{2,30}")
 _DISTINCT_LENGTH = 8
-_SCRIPTS = {
-    "LATIN": "Latn",
-    "CYRILLIC": "Cyrl",
-    "GREEK": "Grek",
-    "ARABIC": "Arab",
-    "HEBREW": "Hebr",
-    "HIRAGANA": "Jpan",
-    "KATAKANA": "Jpan",
-    "KATAKANA-HIRAGANA": "Jpan",
-    "CJK": "Hani",
-    "HANGUL": "Kore",
-    "THAI": "Thai",
-    "DEVANAGARI": "Deva",
-}
-_UNKNOWN_SCRIPT, _NO_SCRIPT = "Zzzz", "Zyyy"
 
 
 class Span(NamedTuple):
@@ -116,14 +101,14 @@ def features(text: str) -> dict[str, Any]:
 
     `language_script` is the ISO 15924 code of the script that most of its letters are of: Zyyy where it has none.
     """
-    plain = _SCRATCH_EMOJI.sub(" ", text)
+    plain = SCRATCH_EMOJI.sub(" ", text)
     folded = _Folded(plain)
     kinds = [kind for kind, pattern, _ in RULES if kind in {"link", "mention"} for _ in pattern.finditer(folded.small)]
     return {
         "length": len(text),
         "words": len(_WORD.findall(plain)),
-        "emoji_count": len(_SCRATCH_EMOJI.findall(text)) + sum(map(_is_emoji, plain)),
-        "language_script": _script(plain),
+        "emoji_count": len(SCRATCH_EMOJI.findall(text)) + sum(map(_is_emoji, plain)),
+        "language_script": script_of(text),
         "question": any(mark in text for mark in "?？؟;"),
         "link_count": kinds.count("link"),
         "mention_count": kinds.count("mention"),
@@ -261,24 +246,6 @@ _LOOK_ALIKE = dict(zip("аеорсухіѕԁАЕОРСХІ’‘´`ıİ“”ß�
 @cache
 def _is_emoji(character: str) -> bool:
     return unicodedata.category(character) == "So" and not character.isascii()
-
-
-def _script(text: str) -> str:
-    counts: dict[str, int] = {}
-    for character in text:
-        if character.isalpha():
-            script = _script_of(character)
-            counts[script] = counts.get(script, 0) + 1
-    if not counts:
-        return _NO_SCRIPT
-    if "Jpan" in counts and "Hani" in counts:
-        counts["Jpan"] += counts.pop("Hani")
-    return max(sorted(counts), key=counts.__getitem__)
-
-
-@cache
-def _script_of(character: str) -> str:
-    return _SCRIPTS.get(unicodedata.name(character, "").split(" ")[0], _UNKNOWN_SCRIPT)
 
 
 def _hash(name: str) -> int:

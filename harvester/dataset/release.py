@@ -178,6 +178,8 @@ class Release:
     """Coverage: certified, censored and missing parts."""
     anonymity: dict[str, Any] = field(default_factory=dict)
     """Counts of values suppressed so that k people share each combination of quasi-identifiers."""
+    privacy: dict[str, Any] = field(default_factory=dict)
+    """The budget of differential privacy of its figures with noise, whole and by statistic; empty without such."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """Runs behind it: how many, from when to when, which API, contact and permission, version of the
     harvester, and under `synthetic` the community of the sandbox, if it is one."""

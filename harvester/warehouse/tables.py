@@ -1482,6 +1482,17 @@ releases = _table(
     _time("as_of", "The time whose state it shows.", nullable=False),
     _time("built_at", "When it was built.", nullable=False, server_default=text("now()")),
 )
+privacy_budget = _table(
+    "crawl",
+    "privacy_budget",
+    "Published releases of profile open, and the differential privacy that the figures of each have spent.",
+    _key_text("fingerprint", "Keyed hash of all exact figures: an equal release spends nothing again."),
+    _text("release", "The name under which it was first published.", nullable=False),
+    Column("epsilon", Double, nullable=False, comment="Epsilon of its figures."),
+    Column("delta", Double, nullable=False, comment="Delta of its figures."),
+    _time("published_at", "When, just before its folder got its name.", nullable=False, server_default=text("now()")),
+    PrimaryKeyConstraint("fingerprint"),
+)
 sql_parts = _table(
     "crawl",
     "sql_parts",

@@ -350,6 +350,29 @@ def upgrade():
         comment="Where the source departs from what is declared of it.",
     )
     op.create_table(
+        "privacy_budget",
+        sa.Column(
+            "fingerprint",
+            sa.Text(),
+            nullable=False,
+            comment="Keyed hash of all exact figures: an equal release spends nothing again.",
+        ),
+        sa.Column("release", sa.Text(), nullable=False, comment="The name under which it was first published."),
+        sa.Column("epsilon", sa.Double(), nullable=False, comment="Epsilon of its figures."),
+        sa.Column("delta", sa.Double(), nullable=False, comment="Delta of its figures."),
+        sa.Column(
+            "published_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When, just before its folder got its name.",
+        ),
+        sa.CheckConstraint("length(fingerprint) <= 200", name=op.f("privacy_budget_fingerprint_length_check")),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("privacy_budget_pkey")),
+        schema="crawl",
+        comment="Published releases of profile open, and the differential privacy that the figures of each have spent.",
+    )
+    op.create_table(
         "erasures",
         sa.Column(
             "hash",
@@ -2798,6 +2821,7 @@ def downgrade():
     )
     op.drop_table("erasure_requests", schema="crawl")
     op.drop_table("erasures", schema="crawl")
+    op.drop_table("privacy_budget", schema="crawl")
     op.drop_table("drift", schema="crawl")
     op.drop_table("sql_parts", schema="crawl")
     op.drop_table("designs", schema="crawl")

@@ -36,8 +36,7 @@ def compared_of(builder: Any, folder: Path) -> list[ComparedColumn]:
     with open_snapshot(builder.settings) as snapshot:
         work = Build(builder.settings, snapshot, Request(folder).settled(), folder, lambda _: None)
         work.prepare()
-        assert work.recoded is not None
-        return bias.compare(snapshot, work.recoded, work.as_of.year)
+        return work.compared
 
 
 def true_mean(one: ComparedColumn, rows: list[dict[str, Any]]) -> float:

@@ -25,7 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harvester.config import load
-from harvester.dataset import files
+from harvester.dataset import files, ledger
 from harvester.dataset.columns import ENTITIES
 from harvester.dataset.pseudonyms import derive, key_of
 from harvester.dataset.read import batches
@@ -72,6 +72,8 @@ def test_two_builds_are_the_same_bytes(builder_with_sources: Any) -> None:
     builder = builder_with_sources
     for profile in Profile:
         builder(f"first-{profile}", profile)
+    spent = ledger.read(builder.settings)
+    assert spent[-1].release == builder.releases["first-open"].name
     # The same rows in another physical order, with other statistics.
     execute(
         builder,
@@ -87,6 +89,7 @@ def test_two_builds_are_the_same_bytes(builder_with_sources: Any) -> None:
         first, second = (hashes(builder.folder / f"{name}-{profile}") for name in ("first", "second"))
         assert first == second
         assert len(first) > 20
+    assert ledger.read(builder.settings) == spent, "the second one spent nothing"
 
 
 def test_a_file_tells_neither_when_nor_where_it_was_written(built: Any) -> None:
@@ -167,6 +170,7 @@ PROMISED: dict[Type, tuple[set[str], str, set[Any]]] = {
     Type.BOOLEAN: ({"BOOLEAN"}, "bO", {pl.Boolean}),
     Type.TIME: ({"TIMESTAMP WITH TIME ZONE"}, "M", {pl.Datetime("us", "UTC")}),
     Type.JSON: ({"VARCHAR"}, "OS", {pl.String}),
+    Type.MONTH: ({"VARCHAR"}, "OS", {pl.String}),
 }
 """As DuckDB, pandas (the kind of the dtype: a column without values has an object or float) and Polars call them."""
 
