@@ -246,19 +246,19 @@ def make_records(snapshot: Snapshot, selection: Selection) -> None:
     def make(statement: str, table: str | None = None, **parts: str) -> None:
         is_confirmed = "true" if table is None or selection.since is None else confirmed(table, selection.since)
         relation = "" if table is None else source(table, selection)
-        snapshot.run(_SQL[statement].format(relation=relation, conditions=is_confirmed, **parts))
+        snapshot.run(statement.format(relation=relation, conditions=is_confirmed, **parts))
 
-    make("make_people", users=source("users", selection))
-    make("make_projects", projects=source("projects", selection))
-    make("make_studios", studios=source("studios", selection))
-    make("make_comments")
+    make(_SQL["make_people"], users=source("users", selection))
+    make(_SQL["make_projects"], projects=source("projects", selection))
+    make(_SQL["make_studios"], studios=source("studios", selection))
+    make(_SQL["make_comments"])
     for table in COMMENTS:
-        make("add_comments", name=table, comments=source(table, selection))
-    make("make_follows", "follows")
-    make("make_entries", "studio_projects")
+        make(_SQL["add_comments"], name=table, comments=source(table, selection))
+    make(_SQL["make_follows"], "follows")
+    make(_SQL["make_entries"], "studio_projects")
     if selection.sources is not None:
         score = " + ".join(f"f.{one.value}" for one in Dimension)
-        make("make_sources", versions=versions(selection), score=score)
+        make(_SQL["make_sources"], versions=versions(selection), score=score)
 
 
 def make_counted(snapshot: Snapshot, key: str, at: datetime, *, has_sources: bool) -> None:

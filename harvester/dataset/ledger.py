@@ -92,7 +92,8 @@ def publication(settings: Settings, spending: Spending | None) -> Iterator[None]
     }
     with open_connection(database_url(settings), autocommit=True) as connection:
         with connection.transaction():
-            connection.execute(_SQL["lock"])
+            # Two builds that finish at the same time spend one after the other.
+            connection.execute("LOCK TABLE crawl.privacy_budget IN SHARE ROW EXCLUSIVE MODE")
             is_known = check(connection, settings.privacy_budget, spending)
             if not is_known:
                 connection.execute(_SQL["publish"], values)

@@ -61,6 +61,7 @@ NAMES = {
     "licence": "''",
     "match": "true",
     "now": "now()",
+    "most": "30",
     "name": "project_comments",
     "named": "",
     "names": "NULL",
@@ -130,6 +131,12 @@ OWN = {
     "bias.make_bounded": {"most": "5"},
     "bias.released": {"value": "id::text"},
     "bias.total": {"fact": "id", "most": "5"},
+    "aggregates.make_follows": {"relation": "scratch.follows"},
+    "aggregates.make_entries": {"relation": "scratch.studio_projects"},
+    "aggregates.bound": {"kind": "comments", "columns": "NULL AS age", "name": "counted"},
+    "aggregates.count_by": {"kind": "people"},
+    "aggregates.count_cells": {"relation": "persons"},
+    "aggregates.count_left_out": {"kind": "comments"},
     "as_of.function": {"table": "news", "types": "id bigint", "columns": "1::bigint"},
     "as_of.is_there": {"table": "users", "row": "t", "second": "0"},
     "as_of.version": {"log": "user_revisions", "same": "h.user_id = t.id", "version": "v0"},
@@ -221,6 +228,10 @@ OWN = {
 _OF_USERS = "SELECT FROM scratch.users t WHERE {}"
 _SHOWN = "SELECT FROM scratch.users r, crawl.frontier u WHERE {}"
 AROUND = {
+    "aggregates.followers": "SELECT FROM {} t",
+    "aggregates.studio_sizes": "SELECT FROM {} t",
+    "aggregates.tree_sizes": "SELECT FROM {} t",
+    "aggregates.thread_sizes": "SELECT FROM {} t",
     "as_of.is_shown": _OF_USERS,
     "as_of.is_there": _OF_USERS.replace("t WHERE", "t, (SELECT $1::timestamptz) x WHERE"),
     "as_of.version": "SELECT FROM scratch.users t {}",
@@ -278,6 +289,10 @@ TEMPORARY = """
     CREATE TEMP TABLE erased_users (id bigint PRIMARY KEY);
     CREATE TEMP TABLE erased_projects (id bigint PRIMARY KEY);
     CREATE TEMP TABLE erased_studios (id bigint PRIMARY KEY);
+    CREATE TEMP TABLE counted_follows (person bigint, id bigint);
+    CREATE TEMP TABLE counted_studios (id bigint);
+    CREATE TEMP TABLE counted_entries (studio bigint);
+    CREATE TEMP TABLE counted_projects (tree bigint);
     CREATE TEMP TABLE regions (country text, region text);
     CREATE TEMP TABLE before_project_comments (id text, looks text);
     CREATE TEMP TABLE now_project_comments (id text, person bigint);

@@ -1,7 +1,3 @@
--- name: lock
--- Two builds that finish at the same time spend one after the other.
-LOCK TABLE crawl.privacy_budget IN SHARE ROW EXCLUSIVE MODE
-
 -- name: published
 SELECT fingerprint, release, epsilon, delta, published_at FROM crawl.privacy_budget ORDER BY published_at, fingerprint
 
