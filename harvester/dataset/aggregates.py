@@ -3,7 +3,7 @@
 The cells of each table are fixed by what everybody knows (the list of countries, the month of the release), so that the
 presence of a cell tells nothing. `records_*` are temporary tables with one row for each record of a person;
 `counted_*` have at most `BOUNDS` of each person, those with the least keyed hash. A record's place among those of its
-person depends on no other person. What one person can change is therefore bounded, as each `Measure` states.
+person depends on no other person. What one person can change is therefore bounded, as each `TablePart` states.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _dimension(name: str, comment: str, kind: Type = Type.STRING) -> Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class TablePart:
     """A part of a table that is counted, noised and accounted for as one statistic.
 
     `cells` are keys of the table's rows. `sensitivity` is the square of the greatest Euclidean distance that one person
@@ -164,8 +164,8 @@ class Measure:
         return f"{self.table} {self.part}".strip()
 
 
-def measures(at: datetime, *, has_sources: bool) -> list[Measure]:
-    """Return all measures of a release, in the order of its tables. Pure: they depend on no record."""
+def table_parts(at: datetime, *, has_sources: bool) -> list[TablePart]:
+    """Return all parts of the tables of a release, in the order of its tables. Pure: they depend on no record."""
     bounds = {kind: most for kind, most in BOUNDS.items() if kind != SOURCES or has_sources}
     found = []
     cells: tuple[tuple[Any, ...], ...]
@@ -176,7 +176,7 @@ def measures(at: datetime, *, has_sources: bool) -> list[Measure]:
     found += _sizes()
     years = range(FIRST_YEAR, at.year + 1)
     cells = tuple((cohort, after) for cohort in years for after in range(YEARS_AFTER))
-    found.append(Measure("retention", "", cells, YEARS_AFTER, f"{YEARS_AFTER} cells by one"))
+    found.append(TablePart("retention", "", cells, YEARS_AFTER, f"{YEARS_AFTER} cells by one"))
     cells = tuple((cell,) for cell in (*_ranges(_LATENCIES), _UNKNOWN))
     found.append(_of_records("reply_latency", "", cells, BOUNDS["comments"]))
     if has_sources:
@@ -184,16 +184,16 @@ def measures(at: datetime, *, has_sources: bool) -> list[Measure]:
         found.append(_of_records("scores", "", cells, BOUNDS[SOURCES]))
     for kind, most in bounds.items():
         because = f"a figure by {MOST_LEFT_OUT * most}"
-        found.append(Measure("left_out", kind, ((kind,),), (MOST_LEFT_OUT * most) ** 2, because))
+        found.append(TablePart("left_out", kind, ((kind,),), (MOST_LEFT_OUT * most) ** 2, because))
     return found
 
 
-def _of_records(table: str, part: str, cells: tuple[tuple[Any, ...], ...], most: int) -> Measure:
-    return Measure(table, part, cells, most**2, f"{as_counted(most, 'record')} in one cell")
+def _of_records(table: str, part: str, cells: tuple[tuple[Any, ...], ...], most: int) -> TablePart:
+    return TablePart(table, part, cells, most**2, f"{as_counted(most, 'record')} in one cell")
 
 
-def _sizes() -> Iterator[Measure]:
-    """Yield the measures of `sizes`.
+def _sizes() -> Iterator[TablePart]:
+    """Yield the parts of `sizes`.
 
     A record that leaves a group moves the group from one cell to another: two cells change by one.
     """
@@ -213,7 +213,7 @@ def _sizes() -> Iterator[Measure]:
         ("tree", 1, 2 * projects**2, f"{projects} trees move to another cell"),
         ("thread", 1, 2 * comments**2, f"{comments} threads move to another cell"),
     ):
-        yield Measure("sizes", part, tuple((part, size) for size in sizes[first:]), sensitivity, because)
+        yield TablePart("sizes", part, tuple((part, size) for size in sizes[first:]), sensitivity, because)
 
 
 # counting ------------------------------------------------------------------------------------------------------------
@@ -232,11 +232,11 @@ def statistics(snapshot: Snapshot, selection: Selection, key: str, at: datetime)
     make_records(snapshot, selection)
     make_counted(snapshot, key, at, has_sources=has_sources)
     found = count(snapshot, at, has_sources=has_sources)
-    all_measures = measures(at, has_sources=has_sources)
-    share = SHARE_OF_AGGREGATES / len(all_measures)
+    parts = table_parts(at, has_sources=has_sources)
+    share = SHARE_OF_AGGREGATES / len(parts)
     return [
         Statistic(one.name, [found[one.table][cell] for cell in one.cells], one.sensitivity, share, one.because)
-        for one in all_measures
+        for one in parts
     ]
 
 
@@ -423,7 +423,7 @@ def write(
     from harvester.dataset.files import Writing  # noqa: PLC0415
 
     rows: dict[str, list[tuple[Any, ...]]] = {}
-    for one in measures(at, has_sources=has_sources):
+    for one in table_parts(at, has_sources=has_sources):
         told = noisy[one.name]
         for cell, value in zip(one.cells, told.values, strict=True):
             rows.setdefault(one.table, []).append((*cell, value, told.scale, told.error_95))

@@ -432,7 +432,12 @@ class Build:
             self.on_progress("recoding tables")
             self.recoded = recode(self.snapshot, self.selection, self.request.k)
             anonymity = self.recoded.as_json()
-            self._disclose(self.recoded)
+        if self.disclosure is not None and self.recoded is not None:
+            from harvester.dataset import bias  # noqa: PLC0415
+
+            self.compared = bias.compare(self.snapshot, self.recoded, self.as_of.year)
+            self.disclosure.add(one for column in self.compared for one in column.statistics())
+            self.spending = self.disclosure.settle(self.snapshot.facts, self.name, self.settings.privacy_budget)
         if self.selection.sources is not None:
             uncounted = sources.count_uncounted(self.snapshot, self.selection)
             if uncounted:
@@ -443,15 +448,6 @@ class Build:
         if self.request.profile is Profile.RESTRICTED and self.selection.history:
             anonymity |= {COUNTERS: history.told_apart(self.snapshot, self.selection)}
         return anonymity
-
-    def _disclose(self, recoded: RecodedTables) -> None:
-        """Compare the published columns with the warehouse, and add noise to all figures, within the budget."""
-        from harvester.dataset import bias  # noqa: PLC0415
-
-        assert self.disclosure is not None
-        self.compared = bias.compare(self.snapshot, recoded, self.as_of.year)
-        self.disclosure.add(one for column in self.compared for one in column.statistics())
-        self.spending = self.disclosure.settle(self.snapshot.facts, self.name, self.settings.privacy_budget)
 
     # selection -------------------------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """The budget that a release spends, or has spent; `published_at` is None for one that is not published."""
+    """The budget that a release spends, or has spent; `published_at` is None until it is published."""
 
     fingerprint: str
     release: str

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from harvester.config import load
-from harvester.dataset.aggregates import count, make_counted, make_records, measures, statistics
+from harvester.dataset.aggregates import count, make_counted, make_records, statistics, table_parts
 from harvester.dataset.build import Build, Request, build
 from harvester.dataset.privacy import SHARE_OF_AGGREGATES, PrivacyBudget, Statistic, add_noise, fingerprint
 from harvester.dataset.release import SOURCES, FileFormat, Profile, Text, Tombstones
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harvester.dataset.snapshot import Snapshot
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
-MEASURES = measures(AT, has_sources=True)
+PARTS = table_parts(AT, has_sources=True)
 RECORDS = ("people", "projects", "studios", "comments", "follows", "entries", SOURCES)
 # Person 1 has more of everything than is counted of one person, and all of it is where it changes most: in one cell of
 # each histogram, and in groups that are in one cell with them and in another one without them. Persons above 1000 have
@@ -101,18 +101,18 @@ def fill(snapshot: Snapshot, statements: str) -> None:
 
 
 def figures(snapshot: Snapshot, without: int | None = None) -> dict[str, list[int]]:
-    """The exact figures of each measure, of all records or of those of all people but one."""
+    """The exact figures of each part of a table, of all records or of those of all people but one."""
     with undone(snapshot):
         if without is not None:
             for kind in RECORDS:
                 snapshot.run(f"DELETE FROM records_{kind} WHERE person = {without}")
         make_counted(snapshot, "key", AT, has_sources=True)
         found = count(snapshot, AT, has_sources=True)
-    return {one.name: [found[one.table][cell] for cell in one.cells] for one in MEASURES}
+    return {one.name: [found[one.table][cell] for cell in one.cells] for one in PARTS}
 
 
 def distances(snapshot: Snapshot, person: int, whole: dict[str, list[int]] | None = None) -> dict[str, int]:
-    """The squared distance of each measure's figures with a person and without."""
+    """The squared distance of each part's figures with a person and without."""
     one, other = whole or figures(snapshot), figures(snapshot, person)
     return {name: sum((a - b) ** 2 for a, b in zip(one[name], other[name], strict=True)) for name in one}
 
@@ -125,7 +125,7 @@ def test_a_person_can_change_as_much_as_is_stated(records: Snapshot) -> None:
     with undone(records):
         fill(records, ACTIVE)
         worst["retention"] = distances(records, 1)["retention"]
-    assert worst == {one.name: one.sensitivity for one in MEASURES}
+    assert worst == {one.name: one.sensitivity for one in PARTS}
 
 
 @pytest.mark.parametrize("seed", [0.1, 0.2])
@@ -135,7 +135,7 @@ def test_nobody_changes_more_than_is_stated(records: Snapshot, seed: float) -> N
     whole = figures(records)
     for person in (1, 2, 12):
         found = distances(records, person, whole)
-        beyond = {one.name: found[one.name] for one in MEASURES if found[one.name] > one.sensitivity}
+        beyond = {one.name: found[one.name] for one in PARTS if found[one.name] > one.sensitivity}
         assert not beyond
         assert sum(found.values()) > 0
 
@@ -146,7 +146,7 @@ def test_no_figure_has_a_cell_that_depends_on_a_record(records: Snapshot) -> Non
     fill(records, RANDOM.format(who="1 + floor(12 * random())::bigint"))
     make_counted(records, "key", AT, has_sources=True)
     found = count(records, AT, has_sources=True)
-    cells = {(one.table, cell) for one in MEASURES for cell in one.cells}
+    cells = {(one.table, cell) for one in PARTS for cell in one.cells}
     beside = {(table, cell) for table, numbers in found.items() for cell in numbers} - cells
     # Who made something more than so many years after joining, or before, is in no cell of `retention`.
     assert {table for table, _ in beside} <= {"retention"}
@@ -171,7 +171,7 @@ def test_figures_are_counts_of_the_rows(built: Any, tmp_path: Path) -> None:
     at = built.releases["restricted"].as_of
     found: Counter[Any] = Counter()
     by_name = {one.name: one for one in exact_figures(built.settings, tmp_path)}
-    for one in measures(at, has_sources=True):
+    for one in table_parts(at, has_sources=True):
         found.update(dict(zip(((one.table, *cell) for cell in one.cells), by_name[one.name].values, strict=True)))
     rows = {table: built.rows("restricted", table) for table in ("users", "projects", "follows", "studios", *COMMENTS)}
     expected: Counter[Any] = Counter()
@@ -223,8 +223,8 @@ def within_error(exact: list[Statistic], seeds: int) -> dict[str, float]:
 def test_the_exact_figure_is_within_its_error() -> None:
     """In 93 to 97 of 100 cases, for each table."""
     few = [
-        Statistic(one.name, [17] * min(len(one.cells), 12), one.sensitivity, SHARE_OF_AGGREGATES / len(MEASURES))
-        for one in MEASURES
+        Statistic(one.name, [17] * min(len(one.cells), 12), one.sensitivity, SHARE_OF_AGGREGATES / len(PARTS))
+        for one in PARTS
     ]
     shares = within_error(few, 100)
     assert len(shares) == 10
@@ -273,8 +273,8 @@ def test_published_figures_hold_the_truth(database: str, tmp_path: Path, users: 
     assert max(next(one.values for one in exact if one.name == "counts_by_country people")) > users / 5
     truth = {one.name: one for one in exact}
     hits = figures_read = 0
-    for table in dict.fromkeys(one.table for one in MEASURES if one.table != "scores"):
-        parts = [one for one in measures(released.as_of, has_sources=False) if one.table == table]
+    for table in dict.fromkeys(one.table for one in PARTS if one.table != "scores"):
+        parts = [one for one in table_parts(released.as_of, has_sources=False) if one.table == table]
         known = {cell: value for one in parts for cell, value in zip(one.cells, truth[one.name].values, strict=True)}
         rows = pq.read_table(tmp_path / f"release/data/{table}.parquet").to_pylist()
         assert len(rows) == len(known)
