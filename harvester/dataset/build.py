@@ -436,7 +436,7 @@ class Build:
             from harvester.dataset import bias  # noqa: PLC0415
 
             self.compared = bias.compare(self.snapshot, self.recoded, self.as_of.year)
-            self.disclosure.add(one for column in self.compared for one in column.statistics())
+            self.disclosure.add(bias.statistics(self.compared))
             self.spending = self.disclosure.settle(self.snapshot.facts, self.name, self.settings.privacy_budget)
         if self.selection.sources is not None:
             uncounted = sources.count_uncounted(self.snapshot, self.selection)
