@@ -191,7 +191,7 @@ def replay_in_part(
                 if _erasures(connection) != erased:
                     raise UsageError("somebody was erased, or readmitted, meanwhile: run the same command again")
                 comparison = Comparison(connection, other, uncertain_pages(archives))
-                rewriting = Rewriting(connection, other, comparison, done)
+                rewriting = TableRewriter(connection, other, comparison, done)
                 rewriting.prepare(_chosen(archives, choice))
                 for table in sorted(done.tables, key=list(WRITTEN).index):
                     on_table(WRITTEN[table].fullname)
@@ -275,8 +275,8 @@ def _owner(stream: Stream) -> str | None:
 # Rewriting -----------------------------------------------------------------------------------------------------------
 
 
-class Rewriting:
-    """Rewriting of tables of a warehouse from its replay, over connections that have a transaction open."""
+class TableRewriter:
+    """Rewriter of tables of a warehouse from its replay, over connections that have a transaction open."""
 
     def __init__(
         self, warehouse: Connection, replayed: Connection, comparison: Comparison, done: PartialReplay

@@ -30,7 +30,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """The budget that a release spends, or has spent; `published_at` is None until it is published."""
+    """The budget of a release. `published_at` is None until the release is published."""
 
     fingerprint: str
     release: str

@@ -15,7 +15,7 @@ import pytest
 from harvester.api.catalogue import STREAMS
 from harvester.crawl.archive_index import Choice
 from harvester.crawl.comparison import Comparison
-from harvester.crawl.partial_replay import REWRITABLE, PartialReplay, Rewriting, TableChanges, check_choice
+from harvester.crawl.partial_replay import REWRITABLE, PartialReplay, TableChanges, TableRewriter, check_choice
 from harvester.errors import UsageError, WarehouseError
 from harvester.sandbox.odd import SHARE as ODD
 from harvester.warehouse.clients import url_of_database
@@ -155,7 +155,7 @@ def test_rows_that_an_unproven_list_shows_stay(database: str, second_database: s
             connection.execute(users)
             connection.execute(follows, [reason, reason])
         warehouse.cursor().executemany(entry, [(name,) for name in REWRITABLE if name != "user_following"])
-        rewriting = Rewriting(warehouse, replayed, Comparison(warehouse, replayed, ()), done)
+        rewriting = TableRewriter(warehouse, replayed, Comparison(warehouse, replayed, ()), done)
         rewriting.prepare(dict.fromkeys(REWRITABLE))
         for name in names:
             rewriting.rewrite(name)
