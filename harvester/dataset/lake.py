@@ -153,6 +153,7 @@ def _selection(snapshot: Snapshot) -> Selection:
         Text.FULL,
         designs=tuple(facts.newest_designs(snapshot.facts).items()),
         sources=facts.state_of_sources(snapshot.facts),
+        history=True,
     )
 
 

@@ -133,6 +133,7 @@ TRICKS = {
         [
             ("data", LINK),
             ("data/users.parquet", "is missing"),
+            ("ro-crate-metadata.json", ""),
             ("SHA256SUMS", "does not agree"),
             ("datapackage.json", "something else"),
             ("croissant.json", "something else"),

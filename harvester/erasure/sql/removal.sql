@@ -55,5 +55,5 @@ UPDATE {table} SET {texts} WHERE ({key}) = ({values})
 
 -- name: empty_requests
 UPDATE crawl.erasure_requests SET user_id = NULL, username = NULL,
-    erased_at = CASE WHEN closed_at IS NULL THEN coalesce(erased_at, now()) ELSE erased_at END
+    erased_at = CASE WHEN closed_at IS NULL THEN coalesce(erased_at, crawl.clock()) ELSE erased_at END
 WHERE user_id = ANY(%s) OR lower(username) = ANY(%s)

@@ -1,7 +1,7 @@
 -- name: read
 SELECT request_id, channel, received_at, due_at, opened_at, user_id, username, hash, verified_at, verified_by, reason,
     erased_at, removed, releases, carried_out_at, closed_at, outcome,
-    carried_out_at IS NULL AND closed_at IS NULL AND due_at < now() AS is_overdue
+    carried_out_at IS NULL AND closed_at IS NULL AND due_at < crawl.clock() AS is_overdue
 FROM crawl.erasure_requests
 WHERE request_id = coalesce(%(number)s, request_id) AND (closed_at IS NULL OR NOT %(open_only)s)
 ORDER BY closed_at IS NOT NULL, due_at, request_id
@@ -19,7 +19,7 @@ SELECT request_id FROM crawl.erasure_requests WHERE hash = %s AND closed_at IS N
 
 -- name: verify
 UPDATE crawl.erasure_requests
-SET user_id = %(user_id)s, hash = %(hash)s, verified_at = now(), verified_by = %(verified_by)s, reason = %(reason)s
+SET user_id = %(user_id)s, hash = %(hash)s, verified_at = crawl.clock(), verified_by = %(verified_by)s, reason = %(reason)s
 WHERE request_id = %(number)s AND erased_at IS NULL AND closed_at IS NULL
 
 -- name: releases_since
@@ -28,14 +28,14 @@ WHERE as_of >= (SELECT first_seen_at FROM scratch.users WHERE id = %s) ORDER BY 
 
 -- name: record_erased
 UPDATE crawl.erasure_requests SET removed = %(removed)s, releases = %(releases)s,
-    erased_at = coalesce(erased_at, now()), user_id = NULL, username = NULL
+    erased_at = coalesce(erased_at, crawl.clock()), user_id = NULL, username = NULL
 WHERE request_id = %(number)s
 
 -- name: record_carried_out
-UPDATE crawl.erasure_requests SET carried_out_at = now(), removed = %s WHERE request_id = %s
+UPDATE crawl.erasure_requests SET carried_out_at = crawl.clock(), removed = %s WHERE request_id = %s
 
 -- name: close
 UPDATE crawl.erasure_requests
-SET closed_at = now(), outcome = %s, channel = NULL, user_id = NULL, username = NULL, verified_by = NULL, reason = NULL,
+SET closed_at = crawl.clock(), outcome = %s, channel = NULL, user_id = NULL, username = NULL, verified_by = NULL, reason = NULL,
     removed = NULL, releases = NULL
 WHERE request_id = %s
