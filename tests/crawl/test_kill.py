@@ -19,7 +19,7 @@ from harvester.sandbox.odd import SHARE as ODD
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KILLS = [pytest.param(120, 6, id="6"), pytest.param(250, 20, id="20", marks=pytest.mark.soak)]
+KILLS = [pytest.param(80, 4, id="4"), pytest.param(250, 20, id="20", marks=pytest.mark.soak)]
 
 
 def settled(sandbox: Any) -> int:

@@ -21,7 +21,10 @@ def test_a_build_is_what_it_says(built, profile):
     assert read_release(folder) == built.releases[str(profile)]
 
 
-@pytest.mark.parametrize("profile", Profile)
+@pytest.mark.parametrize(
+    "profile",
+    [Profile.RESTRICTED, *(pytest.param(one, marks=pytest.mark.soak) for one in (Profile.OPEN, Profile.INTERNAL))],
+)
 def test_frictionless_and_mlcroissant_find_it_valid(built, profile):
     folder = built.folder / str(profile)
     command = [sys.executable, "-m", "frictionless", "validate", "datapackage.json", "--json"]

@@ -54,7 +54,7 @@ def bodies(draw: st.DrawFn) -> bytes:
     return bytes([stream]) + bytes(body)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=800)
 @given(bodies())
 def test_any_body_is_rows_or_refused(data: bytes) -> None:
     targets.decoding(data)

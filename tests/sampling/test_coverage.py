@@ -351,7 +351,7 @@ def simulate(
         return estimates(connection, by), true
 
 
-ODD = 120
+ODD = 60
 """Small samples that are compared."""
 
 

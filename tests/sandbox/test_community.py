@@ -133,6 +133,7 @@ def test_one_touch_gives_many_projects_one_date(community):
     assert touched
 
 
+@pytest.mark.soak
 def test_a_hundred_thousand_users():
     community = Community(100_000, seed=1)
     assert len(community.users) == 100_000
