@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, Any
 from harvester.api.gone_reason import GoneReason
 from harvester.dataset.columns import COLUMNS, ENTITIES, KINDS, treatment
 from harvester.dataset.release import Field, ForeignKey, Text, Tombstones, Type
-from harvester.dataset.rows import PSEUDONYM, Made, ResourceQuery, alias_of, confirmed, moment, needed, type_of
+from harvester.dataset.rows import (
+    PSEUDONYM,
+    TEXT_TREATMENTS,
+    Made,
+    ResourceQuery,
+    alias_of,
+    confirmed,
+    moment,
+    needed,
+    type_of,
+)
 from harvester.warehouse.annotations import History, kept
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import (
@@ -357,12 +367,7 @@ class _States:
             return []
         mode = Text.FEATURES if selection.hashed else selection.text
         sql = f"CASE WHEN NOT s.gone THEN s.{name} END" if selection.hashed else f"s.{name}"
-        said = {
-            Text.FULL: None,
-            Text.REDACTED: "Names, links, numbers and what tells who or where somebody is are replaced.",
-            Text.FEATURES: "Features of the text; the text itself is not here.",
-        }[mode]
-        return [Made(Field(name, Type.STRING, comment, said), sql, text=mode)]
+        return [Made(Field(name, Type.STRING, comment, TEXT_TREATMENTS[mode]), sql, text=mode)]
 
 
 # comings and goings --------------------------------------------------------------------------------------------------

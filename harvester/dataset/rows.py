@@ -133,6 +133,12 @@ _TYPES: tuple[tuple[type[TypeEngine[Any]], Type], ...] = (
     (JSONB, Type.JSON),
 )
 PSEUDONYM = "Pseudonym: HMAC-SHA256, 128 bits."
+TEXT_TREATMENTS = {
+    Text.FULL: None,
+    Text.REDACTED: "Names, links, numbers and what tells who or where somebody is are replaced.",
+    Text.FEATURES: "Features of the text; the text itself is not here.",
+}
+"""The treatment of a text, in words, by text mode."""
 _IS_ERASED = f"(gone_reason IS NOT DISTINCT FROM '{GoneReason.ERASED}')"
 _OF_NOBODY = ("id", "first_seen_at", "gone_at", "last_seen_at", "gone_reason")
 """Columns of a user without personal data."""
@@ -439,12 +445,7 @@ class _Builder:
             return []
         is_kept = not self.shows_gone or not self.selection.hashed
         sql = self._masked(f"t.{name}") if is_kept else f"CASE WHEN NOT {self.gone} THEN t.{name} END"
-        treatment = {
-            Text.FULL: None,
-            Text.REDACTED: "Names, links, numbers and what tells who or where somebody is are replaced.",
-            Text.FEATURES: "Features of the text; the text itself is not here.",
-        }[mode]
-        return [Made(Field(name, Type.STRING, comment, treatment), sql, text=mode)]
+        return [Made(Field(name, Type.STRING, comment, TEXT_TREATMENTS[mode]), sql, text=mode)]
 
     def _masked(self, sql: str) -> str:
         """Return a value that is null in tombstones without content."""
