@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from datetime import UTC, datetime
@@ -173,7 +174,9 @@ def _one_line(error: TyperException) -> str:
 
 
 def _refusal(error: Exception) -> str | None:
-    """Describe an error of the database; None for any other error. The driver is not loaded for this."""
+    """Describe an error of a file or of the database; None for any other error. The driver is not loaded for this."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.fspath(error.filename)}: {error.strerror}"
     psycopg = sys.modules.get("psycopg")
     if psycopg is None or not isinstance(error, psycopg.Error):
         return None

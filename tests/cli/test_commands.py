@@ -19,6 +19,7 @@ from harvester.api.catalogue import STREAMS
 from harvester.choices import RankingMode, Share, SpiderName
 from harvester.cli.base import NamesCommand
 from harvester.cli.main import app
+from harvester.cli.output import ExitStatus
 from harvester.config import Settings
 from harvester.dataset.release import Text
 from harvester.frontier.shares import PURPOSES
@@ -117,6 +118,13 @@ def test_an_empty_path_is_refused() -> None:
     for words in (["source", "export", ""], ["report", ""]):
         ended = CliRunner().invoke(app, words)
         assert (ended.exit_code, ended.stderr.count("\n")) == (2, 1), words
+
+
+@pytest.mark.parametrize("words", [["backup", "create"], ["backup", "verify"], ["archive", "list"]])
+def test_a_name_that_no_file_can_have_is_one_line(words: list[str]) -> None:
+    ended = CliRunner().invoke(app, [*words, "x" * 300])
+    assert ended.exit_code == ExitStatus.FAILED
+    assert ended.stderr == f"harvester: {'x' * 300}: File name too long\n"
 
 
 @pytest.mark.parametrize(
